@@ -1,0 +1,103 @@
+"""Visibility: a value that says which documents of one space an entered requester sees.
+
+It is a union of clauses; inside a clause every stated condition must hold. No clause: nothing is visible.
+`admits` is the rule; the storage adapters translate the same value into SQL and into MongoDB's filter language,
+and tests/ports holds the three equal on generated documents.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from consent_rules.vocabulary import Mark
+
+
+@dataclass(frozen=True, slots=True)
+class AccessFacts:
+    """The facts of one stored resource that decide who sees it; computed once, when it is written.
+
+    compartment: id of the patient whose space holds the resource, "" for directory resources.
+    kind: the document type code of the matrix column, "" when the type is not one of the matrix.
+    category: class code of the document, "" when unknown.
+    marks: visibility marks in force.
+    sealed_until: until when INVISIBLE_PATIENT closes the document to the patient (E11); None when not marked.
+    owner_person, owner_organization, owner_client: references of the depositing professional,
+        establishment and software ("Practitioner/…", "Organization/…", "Device/…"), "" when there is none.
+    """
+
+    compartment: str
+    kind: str = ""
+    category: str = ""
+    marks: Mark = Mark.NONE
+    sealed_until: datetime | None = None
+    owner_person: str = ""
+    owner_organization: str = ""
+    owner_client: str = ""
+
+    @property
+    def owners(self) -> frozenset[str]:
+        """The references that count as depositor."""
+        return frozenset({self.owner_person, self.owner_organization, self.owner_client} - {""})
+
+
+@dataclass(frozen=True, slots=True)
+class Clause:
+    """One way of seeing: all its conditions must hold.
+
+    kinds, categories: allowed values; None allows all.
+    closed_by: marks that close this way (INVISIBLE_PATIENT belongs to `unsealed_at`, never here).
+    unsealed_at: the instant at which a document must no longer be sealed from the patient; None does not look.
+    owned_by: the document must have one of these owners; None does not look.
+    knows_marks: who sees by this clause may also know the visibility marks.
+    """
+
+    kinds: frozenset[str] | None = None
+    categories: frozenset[str] | None = None
+    closed_by: Mark = Mark.NONE
+    unsealed_at: datetime | None = None
+    owned_by: frozenset[str] | None = None
+    knows_marks: bool = False
+
+    def admits(self, facts: AccessFacts) -> bool:
+        """Tell whether this way of seeing opens a resource of the right compartment."""
+        return (
+            (self.kinds is None or facts.kind in self.kinds)
+            and (self.categories is None or facts.category in self.categories)
+            and not facts.marks & self.closed_by
+            and (self.unsealed_at is None or facts.sealed_until is None or facts.sealed_until <= self.unsealed_at)
+            and (self.owned_by is None or bool(self.owned_by & facts.owners))
+        )
+
+    def narrowed(self, kinds: frozenset[str] | None, categories: frozenset[str] | None) -> "Clause":
+        """Return this clause restricted further; None restricts nothing."""
+        return replace(self, kinds=_meet(self.kinds, kinds), categories=_meet(self.categories, categories))
+
+
+@dataclass(frozen=True, slots=True)
+class Visibility:
+    """The documents of one compartment that a requester sees."""
+
+    compartment: str
+    clauses: tuple[Clause, ...] = ()
+
+    def admits(self, facts: AccessFacts) -> bool:
+        """Tell whether a resource is visible."""
+        return facts.compartment == self.compartment and any(clause.admits(facts) for clause in self.clauses)
+
+    def knows_marks(self, facts: AccessFacts) -> bool:
+        """Tell whether the visibility marks of a visible resource may be shown."""
+        return any(clause.knows_marks and clause.admits(facts) for clause in self.clauses)
+
+    def narrowed_to_any(self, limits: tuple[tuple[frozenset[str] | None, frozenset[str] | None], ...]) -> "Visibility":
+        """Restrict to the union of the given (kinds, categories) pairs: how a granular scope narrows."""
+        clauses = tuple(c.narrowed(kinds, categories) for c in self.clauses for kinds, categories in limits)
+        return replace(self, clauses=clauses)
+
+
+DIRECTORY = Visibility(compartment="", clauses=(Clause(),))
+"""What every authenticated caller sees of the directory resources."""
+
+
+def _meet(a: frozenset[str] | None, b: frozenset[str] | None) -> frozenset[str] | None:
+    if a is None:
+        return b
+    return a if b is None else a & b

@@ -1,0 +1,1 @@
+"""The outside: stores, sealing, contents. Only the composition root imports from here."""

@@ -1,0 +1,1 @@
+"""The store to grow on: MongoDB (replica set or sharded cluster)."""

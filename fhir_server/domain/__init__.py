@@ -1,0 +1,1 @@
+"""Pure, FHIR-aware values and functions: no input or output, no web framework, no store."""

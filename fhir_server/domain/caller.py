@@ -1,0 +1,29 @@
+"""The authenticated party of one HTTP request."""
+
+from dataclasses import dataclass
+
+from consent_rules.model import Requester
+from consent_rules.scopes import Scopes
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls, with which scopes and in which context; built from the access token, looked up live.
+
+    token_id: random name of the token, fit for logs and traces (never the token itself). grant_id: its grant.
+    client_name, display: names for traces and pages. launch_patient: id of the one patient of `patient/` scopes.
+    address: network address of the client. request_id: of this HTTP request.
+    """
+
+    requester: Requester
+    scopes: Scopes
+    token_id: str
+    grant_id: str
+    client_id: str
+    client_name: str = ""
+    display: str = ""
+    organization_display: str = ""
+    launch_patient: str = ""
+    purpose: str = "TREAT"
+    address: str = ""
+    request_id: str = ""

@@ -1,0 +1,61 @@
+"""The one exception of the server: a category, a text, and where in the body the fault is.
+
+`http/outcomes.py` holds the only table from category to HTTP status and OperationOutcome.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Category(StrEnum):
+    """A closed set of what can go wrong for a caller."""
+
+    MALFORMED = "malformed"
+    INVALID = "invalid"
+    UNAUTHENTICATED = "unauthenticated"
+    INSUFFICIENT_SCOPE = "insufficient-scope"
+    FORBIDDEN = "forbidden"
+    CONSENT_REQUIRED = "consent-required"
+    NOT_FOUND = "not-found"
+    DELETED = "deleted"
+    METHOD_NOT_ALLOWED = "method-not-allowed"
+    IMMUTABLE_ELEMENT = "immutable-element"
+    NOT_ACCEPTABLE = "not-acceptable"
+    UNSUPPORTED_MEDIA = "unsupported-media"
+    UNSUPPORTED = "unsupported"
+    MULTIPLE_MATCHES = "multiple-matches"
+    VERSION_CONFLICT = "version-conflict"
+    DUPLICATE = "duplicate"
+    BUSINESS_RULE = "business-rule"
+    TOO_LARGE = "too-large"
+    TOO_MANY = "too-many"
+    UNAVAILABLE = "unavailable"
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """One fault of a request.
+
+    text: lower case, no final stop, never an identity trait or the content of a stored resource.
+    expression: FHIRPath of the element, such as "Bundle.entry[1].resource.content[0].attachment.hash"; "" when none.
+    code: a machine-readable code for OperationOutcome.issue.details, "" when none.
+    """
+
+    text: str
+    expression: str = ""
+    code: str = ""
+
+
+class Problem(Exception):
+    """A request that cannot be fulfilled; carries every fault found, not just the first."""
+
+    def __init__(self, category: Category, *issues: Issue) -> None:
+        """Keep the category and the faults."""
+        super().__init__(category.value)
+        self.category = category
+        self.issues = issues
+
+    @classmethod
+    def of(cls, category: Category, text: str, expression: str = "", code: str = "") -> "Problem":
+        """Build a problem with one fault."""
+        return cls(category, Issue(text, expression, code))

@@ -1,0 +1,51 @@
+"""What the stores keep of a resource: its bytes, its version, its marks, and the facts computed once at write."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from consent_rules.visibility import AccessFacts
+
+Interval = tuple[int, int]
+"""Half-open interval of instants, in microseconds since 1970-01-01T00:00:00Z."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """The only facts of a resource that are ever queried.
+
+    access: who may see it.
+    tokens: canonical search tokens (see domain/tokens.py); the stores keep keyed hashes of them.
+    lookup: the tokens among them that are also found without naming a patient (identifiers, names of the directory).
+    dates: interval of each date search parameter that has a value.
+    documents: ids of the DocumentReferences that a List gathers, in order. Such a resource is visible when one of
+        those documents is, or when a clause with `owned_by` admits its own access facts; an empty List is judged by
+        its own access facts alone.
+    """
+
+    access: AccessFacts
+    tokens: frozenset[str] = frozenset()
+    lookup: frozenset[str] = frozenset()
+    dates: Mapping[str, Interval] = field(default_factory=dict)
+    documents: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One version of one resource.
+
+    body: JSON bytes as sent to a caller who may not know the marks: with id and meta, without the marks' labels.
+        Empty for a version that is a deletion.
+    version: number in the version chain, from 1. mark: revision of the visibility marks, from 0; outside the chain.
+    last_updated: of this version. marked_at: of the last change of the marks, None when there was none.
+    """
+
+    type: str
+    id: str
+    version: int
+    mark: int
+    deleted: bool
+    last_updated: datetime
+    marked_at: datetime | None
+    body: bytes
+    facts: Facts

@@ -1,0 +1,1 @@
+"""Flask lives here: one module per FHIR interaction; views only parse, call and render."""

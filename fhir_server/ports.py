@@ -1,0 +1,265 @@
+"""The outside on one page: what the use cases ask of stores, contents, clock and randomness.
+
+Each promise in a docstring here is a test of tests/ports, run on every adapter.
+"""
+
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from consent_rules.visibility import Visibility
+from fhir_server.domain.search import Place, Search
+from fhir_server.domain.stored import Facts, Stored
+
+
+class StoreConflict(Exception):
+    """Something that the change expected has changed meanwhile; nothing was written. Read again and decide again."""
+
+
+class AlreadyClaimed(Exception):
+    """A value that must be unique is taken; nothing was written. `claim` is the value as it was asked."""
+
+    def __init__(self, claim: str) -> None:
+        """Keep the claim."""
+        super().__init__("claimed")
+        self.claim = claim
+
+
+class StoreUnavailable(Exception):
+    """The store cannot answer or cannot promise durability now; nothing of the change can be relied on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """Where a resource lives: the compartment to decide about before anything of it is read."""
+
+    compartment: str
+    deleted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """The compiled decision state of one patient's space: opaque bytes here, a RecordState to the rules.
+
+    revision grows by one with each change; `Change.space` compares it.
+    """
+
+    patient: str
+    revision: int
+    state: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Rows in order, and where the next page starts; None after the last page."""
+
+    rows: tuple[Stored, ...]
+    next: Place | None
+
+
+class Snapshot(Protocol):
+    """Reads from one moment: everything read through one snapshot is consistent, and later commits are not seen.
+
+    Nothing of a patient is read without a Visibility, except where the name says so (docs/threat-model.md lists them).
+    """
+
+    def load_space(self, patient: str) -> Space | None:
+        """Return the decision state of a patient's space, None when there is no space. One read."""
+
+    def locate(self, type_: str, id_: str) -> Location | None:
+        """Return the compartment of a resource whoever asks, None when the id was never used. System-level."""
+
+    def compartments_with(self, type_: str, tokens: frozenset[str], limit: int) -> tuple[tuple[str, str], ...]:
+        """Return (compartment, id) of the current resources that have all these lookup tokens. System-level.
+
+        Ordered by id; at most `limit`. Tokens outside `Facts.lookup` find nothing.
+        """
+
+    def read(self, type_: str, id_: str, visibility: Visibility) -> Stored | None:
+        """Return the current version when it is visible (deleted ones too, marked so), else None."""
+
+    def read_version(self, type_: str, id_: str, version: int, visibility: Visibility) -> Stored | None:
+        """Return one version, judged by the current facts of the resource; None when unknown or invisible.
+
+        `mark`, `marked_at` and `facts` are the current ones.
+        """
+
+    def history(self, type_: str, id_: str, visibility: Visibility) -> tuple[Stored, ...]:
+        """Return all versions, newest first, judged by the current facts; empty when unknown or invisible."""
+
+    def find(self, search: Search, visibility: Visibility) -> Page:
+        """Return one page of the visible current resources that match, in the order asked. Deleted ones never match.
+
+        Resources whose `facts.documents` is not empty are judged by those documents too (see Facts).
+        """
+
+    def count(self, search: Search, visibility: Visibility, cap: int) -> int | None:
+        """Return how many visible resources match, None above `cap`. `limit` and `after` do not matter."""
+
+    def visible_ids(self, type_: str, ids: Iterable[str], visibility: Visibility) -> frozenset[str]:
+        """Return which of the ids are visible current resources."""
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One resource as it shall be after the change.
+
+    after: its head. body b"" with deleted False means that only marks and facts change and the version stays.
+    expected: (version, mark) before the change; (0, 0) when it must not exist yet.
+    """
+
+    after: Stored
+    expected: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class SpaceWrite:
+    """The decision state as it shall be; expected is the revision before, 0 to open a new space.
+
+    state None only asserts that the revision is still `expected` (the decision still holds).
+    """
+
+    patient: str
+    expected: int
+    state: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """One AuditEvent to append: an immutable resource of type AuditEvent with version 1."""
+
+    event: Stored
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """All that one interaction writes: applied whole, durably, or not at all.
+
+    claims: values that must be unique over the whole store for ever, such as "patient|ins|<system>|<value>";
+        the store keeps keyed hashes.
+    """
+
+    traces: tuple[Trace, ...]
+    writes: tuple[Write, ...] = ()
+    spaces: tuple[SpaceWrite, ...] = ()
+    claims: tuple[str, ...] = ()
+
+
+class Store(Protocol):
+    """FHIR resources, decision states and the trail, with one way to write."""
+
+    def snapshot(self) -> AbstractContextManager[Snapshot]:
+        """Open a consistent view; it is closed at the end of the block and must not outlive the request."""
+
+    def commit(self, change: Change) -> None:
+        """Apply a change atomically and return when it is durable (a crash right after loses nothing).
+
+        Concurrent commits may share one sync. Resources, traces and spaces become visible together.
+        Raises: StoreConflict, AlreadyClaimed, StoreUnavailable. After any of them nothing was written.
+        """
+
+    def commit_many(self, changes: Sequence[Change]) -> None:
+        """Apply independent changes, each atomically, sharing syncs: for bulk loading. Stops at the first failure."""
+
+    def check(self) -> None:
+        """Raise StoreUnavailable, naming what is wrong, when reads and durable writes cannot be promised."""
+
+    def close(self) -> None:
+        """Release files, threads and connections after finishing accepted commits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """One entry of the vault.
+
+    kind: a namespace such as "access-token" or "client". key: the secret or name itself; stores keep a keyed hash.
+    group: entries of one grant, account or client share it, so that they can be dropped together; "" for none.
+    value: opaque bytes, sealed by the store. revision grows with each replacement. expires: None lives on.
+    """
+
+    kind: str
+    key: str
+    value: bytes
+    group: str = ""
+    expires: datetime | None = None
+    revision: int = 1
+
+
+class Vault(Protocol):
+    """Secrets of the authorization server: codes, tokens, sessions, clients, accounts, replay marks.
+
+    Every method is atomic across threads and processes and durable when it returns. Expired entries count as absent.
+    """
+
+    def add(self, *entries: Secret) -> bool:
+        """Store all entries if none of their (kind, key) is present; else store nothing and return False."""
+
+    def get(self, kind: str, key: str, now: datetime) -> Secret | None:
+        """Return an entry that has not expired. One read."""
+
+    def take(self, kind: str, key: str, now: datetime) -> Secret | None:
+        """Remove and return an entry: of concurrent callers exactly one gets it."""
+
+    def replace(self, entry: Secret) -> bool:
+        """Replace the entry of the same kind and key if its revision is still `entry.revision`; then it grows by one."""
+
+    def drop(self, kind: str, key: str) -> bool:
+        """Remove an entry; tell whether it was there."""
+
+    def drop_group(self, group: str, kinds: Iterable[str] = ()) -> int:
+        """Remove all entries of a group (of these kinds only, when given); return how many."""
+
+    def entries(self, kind: str, now: datetime, group: str | None = None) -> tuple[Secret, ...]:
+        """Return all entries of a kind (and of a group) that have not expired, in no particular order.
+
+        The keys of the returned entries are "" (only their hash is kept); the value must hold what is needed.
+        """
+
+    def purge(self, now: datetime) -> int:
+        """Remove expired entries; return how many. Correctness never depends on it."""
+
+
+class Blobs(Protocol):
+    """Document contents, sealed with the key of their compartment."""
+
+    def put(self, compartment: str, content: bytes) -> str:
+        """Store a content durably and return its reference. The same content twice gives the same reference."""
+
+    def get(self, compartment: str, reference: str) -> bytes:
+        """Return a content. Raises StoreUnavailable when it is missing or damaged."""
+
+
+class Clock(Protocol):
+    """The time."""
+
+    def now(self) -> datetime:
+        """Return the current instant, UTC-aware."""
+
+
+class Ids(Protocol):
+    """Randomness for names."""
+
+    def new(self) -> str:
+        """Return a fresh random UUID version 4 in lower case."""
+
+    def secret(self) -> str:
+        """Return 256 random bits, base64url without padding (43 characters)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """All ports of one running server."""
+
+    store: Store
+    vault: Vault
+    blobs: Blobs
+    clock: Clock
+    ids: Ids
+
+
+__all__ = [
+    "AlreadyClaimed", "Blobs", "Change", "Clock", "Facts", "Ids", "Location", "Page", "Ports", "Secret", "Snapshot",
+    "Space", "SpaceWrite", "Store", "StoreConflict", "StoreUnavailable", "Trace", "Vault", "Write",
+]
