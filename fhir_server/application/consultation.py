@@ -1,0 +1,159 @@
+"""Reading: search, read, version read, history and content of any registered type.
+
+Each use case reads in one snapshot, judges once, checks every hit again, and leaves its trace before it returns.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from consent_rules.visibility import DIRECTORY, Visibility
+from consent_rules.vocabulary import Action, View
+from fhir_server.application import scoping, trail
+from fhir_server.application.enforcement import Opened, open_unnamed
+from fhir_server.application.runtime import Runtime
+from fhir_server.domain.audit import Deed, Verdict
+from fhir_server.domain.caller import Caller
+from fhir_server.domain.problem import Category, Problem
+from fhir_server.domain.references import documents_named, without_documents
+from fhir_server.domain.stored import Stored
+from fhir_server.ports import Snapshot
+from fhir_server.registry import AccessRule, ResourceType
+
+VIEWS = {
+    AccessRule.DOCUMENT: View.DOCUMENTS,
+    AccessRule.GATHERING: View.DOCUMENTS,
+    AccessRule.CONTENT: View.DOCUMENTS,
+    AccessRule.DIRECTIVE: View.DIRECTIVES,
+    AccessRule.TRACE: View.TRACES,
+    AccessRule.IDENTITY: View.IDENTITY,
+}
+Fetch = Callable[[Snapshot, Visibility], Stored | None]
+ACTIONS = {AccessRule.TRACE: Action.READ_TRACES}
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One version that may be shown: its body holds no reference to a document that the caller does not see."""
+
+    stored: Stored
+    knows_marks: bool
+
+    @property
+    def reference(self) -> str:
+        """The relative reference of the resource."""
+        return f"{self.stored.type}/{self.stored.id}"
+
+
+def not_found() -> Problem:
+    """Build the one answer for unknown, hidden, foreign and deleted-and-hidden ids."""
+    return Problem(Category.NOT_FOUND)
+
+
+def action_of(row: ResourceType) -> Action:
+    """Return the action that reading a type means."""
+    return ACTIONS.get(row.access, Action.CONSULT)
+
+
+def read(runtime: Runtime, caller: Caller, row: ResourceType, id_: str) -> Shown:
+    """Return the current version of a resource.
+
+    Raises: Problem(NOT_FOUND), the same whether the id is unknown or hidden; DELETED for who could see the last version.
+    """
+    deed = Deed("read", row.name, target=f"{row.name}/{id_}")
+    return _show_one(runtime, caller, row, deed, lambda snapshot, seen: snapshot.read(row.name, id_, seen))
+
+
+def read_version(runtime: Runtime, caller: Caller, row: ResourceType, id_: str, version: int) -> Shown:
+    """Return one version, judged by what is visible today (a document hidden now is hidden in all versions)."""
+    deed = Deed("vread", row.name, target=f"{row.name}/{id_}/_history/{version}")
+    return _show_one(
+        runtime, caller, row, deed, lambda snapshot, seen: snapshot.read_version(row.name, id_, version, seen)
+    )
+
+
+def history(runtime: Runtime, caller: Caller, row: ResourceType, id_: str) -> tuple[Shown, ...]:
+    """Return all versions, newest first, judged by what is visible today."""
+    deed = Deed("history-instance", row.name, target=f"{row.name}/{id_}")
+    with runtime.ports.store.snapshot() as snapshot:
+        limits, opened, visibility, patient = _enter_by_id(runtime, snapshot, caller, row, deed)
+        rows = snapshot.history(row.name, id_, scoping.narrow(visibility, limits)) if visibility else ()
+        shown = present(snapshot, rows, visibility) if visibility else ()
+    _trace(runtime, caller, deed, opened, patient, shown)
+    if not shown:
+        raise not_found()
+    return shown
+
+
+def present(snapshot: Snapshot, rows: Sequence[Stored], visibility: Visibility) -> tuple[Shown, ...]:
+    """Check every row again, leave out references to unseen documents, and say who may know the marks."""
+    named = frozenset().union(*(documents_named(row.body) for row in rows)) if rows else frozenset()
+    hidden = named - snapshot.visible_ids("DocumentReference", named, visibility) if named else frozenset()
+    return tuple(_present_one(row, hidden, visibility) for row in rows)
+
+
+def _present_one(row: Stored, hidden: frozenset[str], visibility: Visibility) -> Shown:
+    recheck(row, visibility)
+    body = without_documents(row.body, hidden) if hidden else row.body
+    return Shown(row if body is row.body else replace(row, body=body), visibility.knows_marks(row.facts.access))
+
+
+def recheck(row: Stored, visibility: Visibility) -> None:
+    """Hold the store's filter against the rule; a difference is a defect and nothing leaves.
+
+    # INVARIANT: tests/ports holds the two equal on generated documents.
+    """
+    if not row.facts.documents and not visibility.admits(row.facts.access):
+        message = "the store's filter and the visibility rule disagree"
+        raise AssertionError(message)
+
+
+def _show_one(runtime: Runtime, caller: Caller, row: ResourceType, deed: Deed, fetch: Fetch) -> Shown:
+    with runtime.ports.store.snapshot() as snapshot:
+        limits, opened, visibility, patient = _enter_by_id(runtime, snapshot, caller, row, deed)
+        found = fetch(snapshot, scoping.narrow(visibility, limits)) if visibility else None
+        shown = present(snapshot, (found,), visibility) if found and visibility else ()
+    _trace(runtime, caller, deed, opened, patient, shown)
+    if not shown:
+        raise not_found()
+    if shown[0].stored.deleted:
+        raise Problem(Category.DELETED)
+    return shown[0]
+
+
+def _enter_by_id(
+    runtime: Runtime, snapshot: Snapshot, caller: Caller, row: ResourceType, deed: Deed
+) -> tuple[scoping.Limits, Opened | None, Visibility | None, str]:
+    """Find whose resource it is and enter that space; no visibility when the caller may not."""
+    types = (row.name,) if row.access is not AccessRule.CONTENT else ("Binary", "DocumentReference")
+    scoping.demand(caller, types, "r")
+    location = snapshot.locate(row.name, deed.target.split("/")[1])
+    if row.access is AccessRule.DIRECTORY:
+        limits = scoping.demand(caller, types, "r", "")
+        return limits, None, DIRECTORY if location and not location.compartment else None, ""
+    patient = location.compartment if location else ""
+    try:
+        limits = scoping.demand(caller, types, "r", patient)
+    except Problem:
+        return (), None, None, ""
+    if not patient:
+        return limits, None, None, ""
+    opened = open_unnamed(runtime, snapshot, caller, patient, action_of(row), deed)
+    return limits, opened, opened.sees(VIEWS[row.access]) if opened else None, patient
+
+
+def _trace(
+    runtime: Runtime, caller: Caller, deed: Deed, opened: Opened | None, patient: str, shown: Iterable[Shown]
+) -> None:
+    touched = tuple(item.reference for item in shown)
+    if opened is None and patient:
+        return  # the refusal has left its own trace
+    trail.record(runtime, caller, deed, verdict_of(opened, touched, found=bool(touched)), patient)
+
+
+def verdict_of(opened: Opened | None, touched: tuple[str, ...], *, found: bool = True) -> Verdict:
+    """Say how a deed ended: what was touched, and on which ground."""
+    outcome, reason = ("0", "") if found else ("4", "not-visible")
+    if opened is None:
+        return Verdict(outcome, reason, touched=touched)
+    entry = opened.entry
+    return Verdict(outcome, reason, entry.basis, entry.rules, entry.matrix_version, touched)

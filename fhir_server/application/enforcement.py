@@ -1,0 +1,101 @@
+"""The Consent Enforcement Point: the only place that asks the rules, and where a refusal is traced.
+
+Source: IHE PCF 1.1 (https://profiles.ihe.net/ITI/PCF/volume-1.html), actor Consent Enforcement Point.
+"""
+
+from dataclasses import dataclass
+
+from consent_rules.enter import enter
+from consent_rules.model import AccessRequest, Entry, RecordState, Refuse
+from consent_rules.visibility import Visibility
+from consent_rules.vocabulary import Action, Purpose, RequesterKind, SpaceStatus, View
+from fhir_server.application import trail
+from fhir_server.application.runtime import Runtime
+from fhir_server.domain import record_codec
+from fhir_server.domain.audit import Deed, Verdict
+from fhir_server.domain.caller import Caller
+from fhir_server.domain.problem import Category, Issue, Problem
+from fhir_server.ports import Snapshot, Space, SpaceWrite
+
+ACCEPTED_PROOFS = "accepted proofs: consent of the patient for this consultation, consent for the care team"
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A space that the caller has entered: the answer of the rules, and the state that it was given for."""
+
+    entry: Entry
+    record: RecordState
+    space: Space
+
+    @property
+    def pin(self) -> SpaceWrite:
+        """Assert, in a commit, that the decision still holds."""
+        return SpaceWrite(self.space.patient, self.space.revision)
+
+    def sees(self, view: View) -> Visibility:
+        """Return what is visible of one part of the space."""
+        return self.entry.sees(view)
+
+
+def judge(runtime: Runtime, snapshot: Snapshot, caller: Caller, patient: str, action: Action) -> Opened | Refuse:
+    """Ask the rules about one space, from one read of its state.
+
+    A patient who has no space is judged as one who said nothing, so that the answer does not tell.
+    """
+    space = snapshot.load_space(patient)
+    record = record_codec.load(space.state) if space else RecordState(patient=patient, status=SpaceStatus.ACTIVE)
+    request = AccessRequest(caller.requester, action, Purpose(caller.purpose), runtime.ports.clock.now())
+    answer = enter(request, record, runtime.matrix, runtime.profile)
+    if isinstance(answer, Refuse):
+        return answer
+    return Opened(answer, record, space or Space(patient, 0, b""))
+
+
+def open_record(
+    runtime: Runtime, snapshot: Snapshot, caller: Caller, patient: str, action: Action, deed: Deed
+) -> Opened:
+    """Enter a space named by the caller, or trace the refusal and raise.
+
+    Raises: Problem(CONSENT_REQUIRED) for whatever the patient decided or did not, FORBIDDEN for what the caller is.
+    """
+    answer = judge(runtime, snapshot, caller, patient, action)
+    if isinstance(answer, Opened):
+        return answer
+    refuse(runtime, caller, answer, patient if snapshot.load_space(patient) else "", deed)
+    raise problem_of(answer, caller)
+
+
+def open_unnamed(
+    runtime: Runtime, snapshot: Snapshot, caller: Caller, patient: str, action: Action, deed: Deed
+) -> Opened | None:
+    """Enter the space of a resource named by its id alone; None after tracing a refusal.
+
+    Whoever may not enter learns nothing about the id, so the caller must answer as for an unknown one.
+    """
+    answer = judge(runtime, snapshot, caller, patient, action)
+    if isinstance(answer, Opened):
+        return answer
+    refuse(runtime, caller, answer, patient, deed)
+    return None
+
+
+def refuse(runtime: Runtime, caller: Caller, refusal: Refuse, patient: str, deed: Deed) -> None:
+    """Trace a refusal; durable when it returns."""
+    verdict = Verdict("4", refusal.reason, rules=refusal.rules, matrix_version=refusal.matrix_version)
+    trail.record(runtime, caller, deed, verdict, patient)
+
+
+_CALLER_REASONS = frozenset({"forbidden-party", "unidentified", "not-entitled"})
+"""Reasons that say what the caller is; every other reason depends on the patient and is told alike."""
+
+
+def problem_of(refusal: Refuse, caller: Caller) -> Problem:
+    """Say a refusal to the caller without betraying the patient's choices."""
+    if caller.requester.kind is RequesterKind.PATIENT:
+        return Problem(Category.FORBIDDEN, Issue("this space is not open", code=refusal.reason))
+    if refusal.reason in _CALLER_REASONS:
+        return Problem(Category.FORBIDDEN, Issue("this capacity gives no access to patients' spaces", code="forbidden"))
+    return Problem(
+        Category.CONSENT_REQUIRED, Issue(f"no access to this space; {ACCEPTED_PROOFS}", code="consent-required")
+    )

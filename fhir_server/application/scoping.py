@@ -1,0 +1,54 @@
+"""What a token's scopes leave of an interaction, decided before any data is looked at.
+
+Source: SMART App Launch 2.2, scopes for requesting FHIR resources
+(https://hl7.org/fhir/smart-app-launch/scopes-and-launch-context.html).
+"""
+
+from collections.abc import Iterable
+
+from consent_rules.scopes import Grant
+from consent_rules.visibility import Visibility
+from consent_rules.vocabulary import RequesterKind
+from fhir_server.domain.caller import Caller
+from fhir_server.domain.problem import Category, Problem
+
+Limits = tuple[tuple[frozenset[str] | None, frozenset[str] | None], ...]
+"""Pairs (types, categories) whose union the scopes allow; None allows all."""
+
+UNLIMITED: Limits = ((None, None),)
+
+
+def demand(caller: Caller, types: Iterable[str], letter: str, patient: str | None = None) -> Limits:
+    """Return the limits that the scopes set on one letter of one of these resource types in one compartment.
+
+    patient: the compartment; None before it is known, "" for directory resources.
+    Raises: Problem(INSUFFICIENT_SCOPE) when no scope grants it.
+    """
+    grants = [g for type_ in types for g in caller.scopes.grants(type_, letter) if _applies(caller, g, patient)]
+    if not grants:
+        raise Problem.of(Category.INSUFFICIENT_SCOPE, f"the token holds no scope for `{letter}` of {'/'.join(types)}")
+    return tuple(_limit(grant) for grant in grants)
+
+
+def narrow(visibility: Visibility, limits: Limits) -> Visibility:
+    """Restrict a visibility to what the scopes allow."""
+    return visibility if (None, None) in limits else visibility.narrowed_to_any(limits)
+
+
+def _applies(caller: Caller, grant: Grant, patient: str | None) -> bool:
+    if grant.level == "patient":
+        return patient in (None, "") or patient == caller.launch_patient
+    if grant.level == "user":
+        return bool(caller.requester.person)
+    return caller.requester.kind is RequesterKind.SYSTEM
+
+
+def _limit(grant: Grant) -> tuple[frozenset[str] | None, frozenset[str] | None]:
+    kinds = categories = None
+    for name, value in grant.query:
+        codes = frozenset(item.rpartition("|")[2] for item in value.split(","))
+        if name == "type":
+            kinds = codes
+        elif name == "category":
+            categories = codes
+    return kinds, categories

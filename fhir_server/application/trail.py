@@ -1,0 +1,20 @@
+"""Writing the trail: no answer leaves before its AuditEvent is durable (rule H3, DESIGN decision 9)."""
+
+from fhir_server.application.runtime import Runtime
+from fhir_server.domain.audit import Deed, Stamp, Verdict, trace_of
+from fhir_server.domain.caller import Caller
+from fhir_server.ports import Change, Trace
+
+
+def trace(runtime: Runtime, caller: Caller, deed: Deed, verdict: Verdict, patient: str) -> Trace:
+    """Build the trace of a deed, to be committed with the change that it tells of."""
+    stamp = Stamp(runtime.ports.ids.new(), runtime.ports.clock.now(), runtime.fhir_base)
+    return Trace(trace_of(deed, verdict, caller, patient, stamp))
+
+
+def record(runtime: Runtime, caller: Caller, deed: Deed, verdict: Verdict, patient: str) -> None:
+    """Append the trace of a deed that changes nothing; returns when it is durable.
+
+    Raises: StoreUnavailable, in which case nothing may be answered.
+    """
+    runtime.ports.store.commit(Change(traces=(trace(runtime, caller, deed, verdict, patient),)))
