@@ -28,6 +28,7 @@ VIEWS = {
     AccessRule.IDENTITY: View.IDENTITY,
 }
 Fetch = Callable[[Snapshot, Visibility], Stored | None]
+NOTHING = Visibility("")
 ACTIONS = {AccessRule.TRACE: Action.READ_TRACES}
 
 
@@ -76,18 +77,23 @@ def history(runtime: Runtime, caller: Caller, row: ResourceType, id_: str) -> tu
     deed = Deed("history-instance", row.name, target=f"{row.name}/{id_}")
     with runtime.ports.store.snapshot() as snapshot:
         limits, opened, visibility, patient = _enter_by_id(runtime, snapshot, caller, row, deed)
-        rows = snapshot.history(row.name, id_, scoping.narrow(visibility, limits)) if visibility else ()
-        shown = present(snapshot, rows, visibility) if visibility else ()
+        seen = scoping.narrow(visibility, limits)
+        shown = present(snapshot, snapshot.history(row.name, id_, seen), seen, documents_of(opened))
     _trace(runtime, caller, deed, opened, patient, shown)
     if not shown:
         raise not_found()
     return shown
 
 
-def present(snapshot: Snapshot, rows: Sequence[Stored], visibility: Visibility) -> tuple[Shown, ...]:
-    """Check every row again, leave out references to unseen documents, and say who may know the marks."""
+def present(
+    snapshot: Snapshot, rows: Sequence[Stored], visibility: Visibility, documents: Visibility
+) -> tuple[Shown, ...]:
+    """Check every row again, leave out references to unseen documents, and say who may know the marks.
+
+    documents: what the caller sees of the documents of the same space.
+    """
     named = frozenset().union(*(documents_named(row.body) for row in rows)) if rows else frozenset()
-    hidden = named - snapshot.visible_ids("DocumentReference", named, visibility) if named else frozenset()
+    hidden = named - snapshot.visible_ids("DocumentReference", named, documents) if named else frozenset()
     return tuple(_present_one(row, hidden, visibility) for row in rows)
 
 
@@ -110,8 +116,9 @@ def recheck(row: Stored, visibility: Visibility) -> None:
 def _show_one(runtime: Runtime, caller: Caller, row: ResourceType, deed: Deed, fetch: Fetch) -> Shown:
     with runtime.ports.store.snapshot() as snapshot:
         limits, opened, visibility, patient = _enter_by_id(runtime, snapshot, caller, row, deed)
-        found = fetch(snapshot, scoping.narrow(visibility, limits)) if visibility else None
-        shown = present(snapshot, (found,), visibility) if found and visibility else ()
+        seen = scoping.narrow(visibility, limits)
+        found = fetch(snapshot, seen)
+        shown = present(snapshot, (found,), seen, documents_of(opened)) if found else ()
     _trace(runtime, caller, deed, opened, patient, shown)
     if not shown:
         raise not_found()
@@ -122,23 +129,23 @@ def _show_one(runtime: Runtime, caller: Caller, row: ResourceType, deed: Deed, f
 
 def _enter_by_id(
     runtime: Runtime, snapshot: Snapshot, caller: Caller, row: ResourceType, deed: Deed
-) -> tuple[scoping.Limits, Opened | None, Visibility | None, str]:
-    """Find whose resource it is and enter that space; no visibility when the caller may not."""
+) -> tuple[scoping.Limits, Opened | None, Visibility, str]:
+    """Find whose resource it is and enter that space; the visibility shows nothing when the caller may not."""
     types = (row.name,) if row.access is not AccessRule.CONTENT else ("Binary", "DocumentReference")
     scoping.demand(caller, types, "r")
     location = snapshot.locate(row.name, deed.target.split("/")[1])
     if row.access is AccessRule.DIRECTORY:
         limits = scoping.demand(caller, types, "r", "")
-        return limits, None, DIRECTORY if location and not location.compartment else None, ""
+        return limits, None, DIRECTORY if location and not location.compartment else NOTHING, ""
     patient = location.compartment if location else ""
     try:
         limits = scoping.demand(caller, types, "r", patient)
     except Problem:
-        return (), None, None, ""
+        return scoping.UNLIMITED, None, NOTHING, ""
     if not patient:
-        return limits, None, None, ""
+        return limits, None, NOTHING, ""
     opened = open_unnamed(runtime, snapshot, caller, patient, action_of(row), deed)
-    return limits, opened, opened.sees(VIEWS[row.access]) if opened else None, patient
+    return limits, opened, opened.sees(VIEWS[row.access]) if opened else NOTHING, patient
 
 
 def _trace(
@@ -148,6 +155,11 @@ def _trace(
     if opened is None and patient:
         return  # the refusal has left its own trace
     trail.record(runtime, caller, deed, verdict_of(opened, touched, found=bool(touched)), patient)
+
+
+def documents_of(opened: Opened | None) -> Visibility:
+    """Return what the caller sees of the documents of an entered space."""
+    return opened.sees(View.DOCUMENTS) if opened else NOTHING
 
 
 def verdict_of(opened: Opened | None, touched: tuple[str, ...], *, found: bool = True) -> Verdict:

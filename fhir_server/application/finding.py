@@ -1,0 +1,171 @@
+"""Searching one type: whose space, what may be seen of it, one page, and the count of what is visible.
+
+Source: https://hl7.org/fhir/R4/http.html#search; IHE MHD ITI-66 and ITI-67, IHE PCF 5.8.3.1 (totals after filtering).
+"""
+
+from dataclasses import dataclass, replace
+
+from consent_rules.visibility import DIRECTORY, Visibility
+from consent_rules.vocabulary import Action, RequesterKind, View
+from fhir_server.application import scoping, trail
+from fhir_server.application.consultation import (
+    NOTHING,
+    VIEWS,
+    Shown,
+    action_of,
+    documents_of,
+    present,
+    verdict_of,
+)
+from fhir_server.application.enforcement import Opened, open_record, open_unnamed
+from fhir_server.application.runtime import Runtime
+from fhir_server.domain import tokens
+from fhir_server.domain.audit import Deed
+from fhir_server.domain.caller import Caller
+from fhir_server.domain.problem import Category, Problem
+from fhir_server.domain.search import AnyOf, Place, Search
+from fhir_server.ports import Snapshot
+from fhir_server.registry import AccessRule, ResourceType
+
+COUNT_CAP = 10_000
+_TRANSACTIONS = {"DocumentReference": "ITI-67", "List": "ITI-66"}
+_UNKNOWN = "00000000-0000-4000-8000-000000000000"
+"""A patient id that is never issued: an identifier that names nobody is judged as this one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One search as parsed from a request.
+
+    patient: id named by `patient` or `subject`, "" when none. identifier: its (system, value) instead.
+    total: whether to count. query: method, URL and headers as sent, for the trail.
+    """
+
+    search: Search
+    patient: str = ""
+    identifier: tuple[str, str] | None = None
+    total: bool = True
+    query: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One page of what is visible. total: None when not asked or above the cap."""
+
+    shown: tuple[Shown, ...]
+    total: int | None
+    next: Place | None
+    patient: str
+
+
+def find(runtime: Runtime, caller: Caller, row: ResourceType, wanted: Wanted) -> Found:
+    """Return one page of the visible resources of a type.
+
+    Raises: Problem(INSUFFICIENT_SCOPE) before any data is looked at; CONSENT_REQUIRED or FORBIDDEN from the decision;
+    MALFORMED when no patient is named and none follows from the token.
+    """
+    scoping.demand(caller, (row.name,), "s")
+    deed = Deed("search-type", row.name, _TRANSACTIONS.get(row.name, ""), query=wanted.query)
+    with runtime.ports.store.snapshot() as snapshot:
+        patient, opened, visibility = _enter(runtime, snapshot, caller, row, wanted, deed)
+        found = _page(snapshot, wanted, visibility, opened)
+    touched = tuple(item.reference for item in found.shown)
+    trail.record(runtime, caller, deed, verdict_of(opened, touched), patient)
+    return replace(found, patient=patient)
+
+
+def _enter(
+    runtime: Runtime, snapshot: Snapshot, caller: Caller, row: ResourceType, wanted: Wanted, deed: Deed
+) -> tuple[str, Opened | None, Visibility]:
+    """Find whose space is searched, enter it, and return what the search may see."""
+    if row.access is AccessRule.DIRECTORY:
+        return "", None, scoping.narrow(DIRECTORY, scoping.demand(caller, (row.name,), "s", ""))
+    if row.access is AccessRule.IDENTITY:
+        return _enter_identity(runtime, snapshot, caller, row, wanted, deed)
+    patient = _named_patient(snapshot, caller, wanted)
+    if not patient:
+        return _enter_by_ids(runtime, snapshot, caller, row, wanted, deed)
+    limits = scoping.demand(caller, (row.name,), "s", patient)
+    opened = open_record(runtime, snapshot, caller, patient, action_of(row), deed)
+    return patient, opened, scoping.narrow(opened.sees(VIEWS[row.access]), limits)
+
+
+def _named_patient(snapshot: Snapshot, caller: Caller, wanted: Wanted) -> str:
+    """Return the id of the patient that the request or the token names, "" when none."""
+    if wanted.patient:
+        return wanted.patient
+    if wanted.identifier:
+        return identify(snapshot, *wanted.identifier) or _UNKNOWN
+    if wanted.search.ids is not None:
+        return ""
+    if caller.launch_patient:
+        return caller.launch_patient
+    if caller.requester.kind is RequesterKind.PATIENT:
+        return caller.requester.person.partition("/")[2]
+    raise Problem.of(Category.MALFORMED, "name the patient with `patient` or `patient.identifier`", code="required")
+
+
+def identify(snapshot: Snapshot, system: str, value: str) -> str:
+    """Return the id of the one patient who has this identifier, "" when there is none."""
+    found = snapshot.compartments_with("Patient", tokens.identifier_key("identifier", system, value), 2)
+    return found[0][1] if len(found) == 1 else ""
+
+
+def _enter_by_ids(
+    runtime: Runtime, snapshot: Snapshot, caller: Caller, row: ResourceType, wanted: Wanted, deed: Deed
+) -> tuple[str, Opened | None, Visibility]:
+    """Search by `_id` alone: the space of the first id that exists; whoever may not enter finds nothing."""
+    located = (snapshot.locate(row.name, id_) for id_ in sorted(wanted.search.ids or ()))
+    patient = next((place.compartment for place in located if place), "")
+    try:
+        limits = scoping.demand(caller, (row.name,), "s", patient)
+    except Problem:
+        return "", None, NOTHING
+    opened = open_unnamed(runtime, snapshot, caller, patient, action_of(row), deed) if patient else None
+    return (patient, opened, scoping.narrow(opened.sees(VIEWS[row.access]), limits)) if opened else ("", None, NOTHING)
+
+
+def _enter_identity(
+    runtime: Runtime, snapshot: Snapshot, caller: Caller, row: ResourceType, wanted: Wanted, deed: Deed
+) -> tuple[str, Opened | None, Visibility]:
+    """Search of Patient: one's own record, or whoever has exactly the identifier or id that is named."""
+    patient, action = _sought_patient(snapshot, caller, wanted.search)
+    try:
+        limits = scoping.demand(caller, (row.name,), "s", patient)
+    except Problem:
+        return "", None, NOTHING
+    opened = open_unnamed(runtime, snapshot, caller, patient, action, deed) if patient else None
+    if opened is None:
+        return "", None, NOTHING
+    return patient, opened, scoping.narrow(opened.sees(View.IDENTITY), limits)
+
+
+def _sought_patient(snapshot: Snapshot, caller: Caller, search: Search) -> tuple[str, Action]:
+    exact = next((c.tokens for c in search.criteria if isinstance(c, AnyOf) and _is_exact_identifier(c.tokens)), None)
+    if exact is not None:
+        found = snapshot.compartments_with("Patient", exact, 2)
+        return (found[0][1] if len(found) == 1 else ""), Action.IDENTIFY
+    if search.ids is not None and len(search.ids) == 1:
+        return next(iter(search.ids)), Action.CONSULT
+    own = caller.launch_patient or caller.requester.person.partition("/")[2]
+    if caller.launch_patient or caller.requester.kind is RequesterKind.PATIENT:
+        return own, Action.CONSULT
+    raise Problem.of(Category.MALFORMED, "name the patient with `identifier=system|value` or `_id`", code="required")
+
+
+def _is_exact_identifier(wanted: frozenset[str]) -> bool:
+    return len(wanted) == 1 and all(token.startswith("identifier|") and "|*" not in token for token in wanted)
+
+
+def _page(snapshot: Snapshot, wanted: Wanted, visibility: Visibility, opened: Opened | None) -> Found:
+    search = wanted.search
+    page = snapshot.find(search, visibility) if search.limit else None
+    shown = present(snapshot, page.rows, visibility, documents_of(opened)) if page else ()
+    following = page.next if page else None
+    if not wanted.total:
+        total = None
+    elif page and following is None and search.after is None:
+        total = len(page.rows)
+    else:
+        total = snapshot.count(search, visibility, COUNT_CAP)
+    return Found(shown, total, following, "")
