@@ -203,7 +203,7 @@ class Vault(Protocol):
         """Remove and return an entry: of concurrent callers exactly one gets it."""
 
     def replace(self, entry: Secret) -> bool:
-        """Replace the entry of the same kind and key if its revision is still `entry.revision`; then it grows by one."""
+        """Replace the entry of this kind and key if its revision still is `entry.revision`; then it grows by one."""
 
     def drop(self, kind: str, key: str) -> bool:
         """Remove an entry; tell whether it was there."""
@@ -260,6 +260,23 @@ class Ports:
 
 
 __all__ = [
-    "AlreadyClaimed", "Blobs", "Change", "Clock", "Facts", "Ids", "Location", "Page", "Ports", "Secret", "Snapshot",
-    "Space", "SpaceWrite", "Store", "StoreConflict", "StoreUnavailable", "Trace", "Vault", "Write",
+    "AlreadyClaimed",
+    "Blobs",
+    "Change",
+    "Clock",
+    "Facts",
+    "Ids",
+    "Location",
+    "Page",
+    "Ports",
+    "Secret",
+    "Snapshot",
+    "Space",
+    "SpaceWrite",
+    "Store",
+    "StoreConflict",
+    "StoreUnavailable",
+    "Trace",
+    "Vault",
+    "Write",
 ]

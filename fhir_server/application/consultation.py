@@ -58,7 +58,7 @@ def action_of(row: ResourceType) -> Action:
 def read(runtime: Runtime, caller: Caller, row: ResourceType, id_: str) -> Shown:
     """Return the current version of a resource.
 
-    Raises: Problem(NOT_FOUND), the same whether the id is unknown or hidden; DELETED for who could see the last version.
+    Raises: Problem(NOT_FOUND), the same whether the id is unknown or hidden; DELETED to whoever saw the last version.
     """
     deed = Deed("read", row.name, target=f"{row.name}/{id_}")
     return _show_one(runtime, caller, row, deed, lambda snapshot, seen: snapshot.read(row.name, id_, seen))

@@ -109,7 +109,9 @@ def trace_of(deed: Deed, verdict: Verdict, caller: Caller, patient: str, stamp: 
         dates={"date": (micros(stamp.at), micros(stamp.at) + 1)},
     )
     body = orjson.dumps(_event(deed, verdict, caller, patient, stamp))
-    return Stored("AuditEvent", stamp.id, 1, 0, deleted=False, last_updated=stamp.at, marked_at=None, body=body, facts=facts)
+    return Stored(
+        "AuditEvent", stamp.id, 1, 0, deleted=False, last_updated=stamp.at, marked_at=None, body=body, facts=facts
+    )
 
 
 def micros(at: datetime) -> int:
@@ -228,10 +230,12 @@ def _entities(deed: Deed, verdict: Verdict, caller: Caller, patient: str) -> lis
     entities.extend({"what": {"reference": ref}, "type": _object("2"), "role": role} for ref in named)
     entities.extend(_consent(consent) for rule in verdict.rules for consent in rule.consents)
     if caller.request_id:
-        entities.append({
-            "what": {"identifier": {"value": caller.request_id}},
-            "type": {"system": f"{BALP}/CodeSystem/BasicAuditEntityType", "code": "XrequestId"},
-        })
+        entities.append(
+            {
+                "what": {"identifier": {"value": caller.request_id}},
+                "type": {"system": f"{BALP}/CodeSystem/BasicAuditEntityType", "code": "XrequestId"},
+            }
+        )
     return entities
 
 

@@ -27,9 +27,17 @@ _VERBS = {
     ("search-type", "Patient"): "a recherché l’identité",
 }
 _GENERIC = {
-    "read": "a consulté", "vread": "a consulté une version de", "history-instance": "a consulté l’historique de",
-    "search-type": "a recherché", "create": "a créé", "update": "a modifié", "patch": "a modifié", "delete": "a supprimé",
-    "transaction": "a transmis un lot", "batch": "a transmis un lot", "operation": "a exécuté une opération",
+    "read": "a consulté",
+    "vread": "a consulté une version de",
+    "history-instance": "a consulté l’historique de",
+    "search-type": "a recherché",
+    "create": "a créé",
+    "update": "a modifié",
+    "patch": "a modifié",
+    "delete": "a supprimé",
+    "transaction": "a transmis un lot",
+    "batch": "a transmis un lot",
+    "operation": "a exécuté une opération",
 }
 
 
