@@ -1,0 +1,92 @@
+"""Format of answers: `_format` before Accept, JSON by default, XML on request.
+
+Source: https://hl7.org/fhir/R4/http.html#mime-type and #general.
+"""
+
+from typing import Any, Literal
+
+import orjson
+from flask import Response, request
+
+from fhir_server.domain.problem import Category, Problem
+from fhir_server.r4.xml import to_xml
+
+Json = dict[str, Any]
+Format = Literal["json", "xml"]
+
+JSON_TYPE = "application/fhir+json"
+XML_TYPE = "application/fhir+xml"
+_FORMATS: dict[str, Format] = {
+    "json": "json",
+    "application/json": "json",
+    "text/json": "json",
+    JSON_TYPE: "json",
+    "xml": "xml",
+    "application/xml": "xml",
+    "text/xml": "xml",
+    XML_TYPE: "xml",
+}
+_ANY = ("*/*", "application/*")
+
+
+def wanted_format() -> Format:
+    """Return the format that the client asks for.
+
+    Raises: Problem(NOT_ACCEPTABLE) when it accepts none that the server has, or another FHIR version.
+    """
+    named = request.args.get("_format") or request.form.get("_format", "")
+    if named:
+        found = _FORMATS.get(named.replace(" ", "+").partition(";")[0].strip().lower())
+        if found is None:
+            raise Problem(Category.NOT_ACCEPTABLE)
+        return found
+    accepts = [(kind.partition(";")[0].strip().lower(), kind) for kind, _ in request.accept_mimetypes]
+    if not accepts:
+        return "json"
+    for kind, whole in accepts:
+        if "fhirversion=" in whole.lower() and "fhirversion=4.0" not in whole.lower().replace(" ", ""):
+            continue
+        if kind in _ANY:
+            return "json"
+        if kind in _FORMATS:
+            return _FORMATS[kind]
+    raise Problem(Category.NOT_ACCEPTABLE)
+
+
+def accepts_only_other() -> bool:
+    """Tell whether the client asks for neither FHIR format: how raw contents of a Binary are asked for."""
+    if request.args.get("_format"):
+        return False
+    kinds = [kind.partition(";")[0].strip().lower() for kind, _ in request.accept_mimetypes]
+    return not any(kind in (JSON_TYPE, XML_TYPE) for kind in kinds)
+
+
+def fhir_response(resource: Json | bytes, status: int = 200, *, lenient: bool = False) -> Response:
+    """Render a resource (a dict, or JSON bytes as stored) in the format asked for.
+
+    lenient: fall back to JSON when no acceptable format exists, as errors do.
+    """
+    try:
+        chosen = wanted_format()
+    except Problem:
+        if not lenient:
+            raise
+        chosen = "json"
+    if chosen == "xml":
+        content = to_xml(orjson.loads(resource) if isinstance(resource, bytes) else resource)
+        return _response(content, status, XML_TYPE)
+    if _is_pretty():
+        loaded = orjson.loads(resource) if isinstance(resource, bytes) else resource
+        return _response(orjson.dumps(loaded, option=orjson.OPT_INDENT_2), status, JSON_TYPE)
+    return _response(resource if isinstance(resource, bytes) else orjson.dumps(resource), status, JSON_TYPE)
+
+
+def _is_pretty() -> bool:
+    return request.args.get("_pretty", "") == "true"
+
+
+def _response(content: bytes, status: int, kind: str) -> Response:
+    response = Response(content, status, content_type=f"{kind}; charset=utf-8")
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["Vary"] = "Accept, Authorization"
+    return response

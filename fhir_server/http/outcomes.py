@@ -1,0 +1,130 @@
+"""The only table from a category of problem to an HTTP status and an OperationOutcome; framework errors too.
+
+Source: https://hl7.org/fhir/R4/http.html#Status-Codes and https://hl7.org/fhir/R4/operationoutcome.html.
+"""
+
+from typing import Any
+
+from flask import Flask, Response, request
+from werkzeug.exceptions import HTTPException
+
+from fhir_server import telemetry
+from fhir_server.domain.problem import Category, Issue, Problem
+from fhir_server.http import negotiation
+from fhir_server.ports import StoreUnavailable
+
+Json = dict[str, Any]
+
+_ANSWERS: dict[Category, tuple[int, str, str]] = {
+    # category: (status, issue code, text when the problem states none)
+    Category.MALFORMED: (400, "invalid", "the request is malformed"),
+    Category.INVALID: (400, "invalid", "the resource is not valid"),
+    Category.UNAUTHENTICATED: (401, "login", "a valid access token is required"),
+    Category.INSUFFICIENT_SCOPE: (403, "forbidden", "the token's scopes do not allow this"),
+    Category.FORBIDDEN: (403, "forbidden", "this is not allowed"),
+    Category.CONSENT_REQUIRED: (403, "forbidden", "no access to this space"),
+    Category.NOT_FOUND: (404, "not-found", "not found"),
+    Category.DELETED: (410, "deleted", "the resource has been deleted"),
+    Category.METHOD_NOT_ALLOWED: (405, "not-supported", "this interaction is not offered here"),
+    Category.IMMUTABLE_ELEMENT: (422, "business-rule", "this element cannot be changed"),
+    Category.NOT_ACCEPTABLE: (406, "not-supported", "no acceptable format; json and xml are served"),
+    Category.UNSUPPORTED_MEDIA: (415, "not-supported", "this content type is not accepted here"),
+    Category.UNSUPPORTED: (400, "not-supported", "this is not supported"),
+    Category.MULTIPLE_MATCHES: (412, "multiple-matches", "more than one resource matches"),
+    Category.VERSION_CONFLICT: (412, "conflict", "the resource has another version by now"),
+    Category.DUPLICATE: (409, "duplicate", "this exists already"),
+    Category.BUSINESS_RULE: (422, "business-rule", "a business rule forbids this"),
+    Category.TOO_LARGE: (413, "too-long", "the request is too large"),
+    Category.TOO_MANY: (429, "throttled", "too many requests"),
+    Category.UNAVAILABLE: (503, "transient", "the server cannot answer now"),
+}
+_OF_STATUS = {
+    400: Category.MALFORMED,
+    404: Category.NOT_FOUND,
+    405: Category.METHOD_NOT_ALLOWED,
+    406: Category.NOT_ACCEPTABLE,
+    413: Category.TOO_LARGE,
+    415: Category.UNSUPPORTED_MEDIA,
+    429: Category.TOO_MANY,
+}
+_DETAILS = "urn:habilis:problem"
+FHIR_PATH = "/fhir"
+
+
+def install(app: Flask) -> None:
+    """Answer every failure of the FHIR endpoint as an OperationOutcome, whatever raised it."""
+    app.register_error_handler(Problem, answer)
+    app.register_error_handler(StoreUnavailable, _unavailable)
+    app.register_error_handler(HTTPException, _framework)
+    app.register_error_handler(Exception, _unexpected)
+
+
+def status_of(problem: Problem) -> int:
+    """Return the HTTP status of a problem."""
+    return _ANSWERS[problem.category][0]
+
+
+def outcome_of(problem: Problem) -> Json:
+    """Build the OperationOutcome of a problem: one issue for each fault."""
+    _, code, default = _ANSWERS[problem.category]
+    issues = problem.issues or (Issue(default),)
+    return {"resourceType": "OperationOutcome", "issue": [_issue(issue, code, default) for issue in issues]}
+
+
+def answer(problem: Problem) -> Response:
+    """Build the HTTP answer of a problem."""
+    response = negotiation.fhir_response(outcome_of(problem), status_of(problem), lenient=True)
+    if problem.category is Category.UNAUTHENTICATED:
+        response.headers["WWW-Authenticate"] = _challenge(problem)
+    elif problem.category is Category.INSUFFICIENT_SCOPE:
+        response.headers["WWW-Authenticate"] = 'Bearer realm="habilis", error="insufficient_scope"'
+    elif problem.category in {Category.UNAVAILABLE, Category.TOO_MANY}:
+        response.headers["Retry-After"] = "1"
+    telemetry.note(category=problem.category.value)
+    return response
+
+
+def _challenge(problem: Problem) -> str:
+    code = next((issue.code for issue in problem.issues if issue.code), "")
+    return f'Bearer realm="habilis", error="{code}"' if code else 'Bearer realm="habilis"'
+
+
+def _issue(issue: Issue, code: str, default: str) -> Json:
+    details: Json = {"text": issue.text or default}
+    if issue.code:
+        details["coding"] = [{"system": _DETAILS, "code": issue.code}]
+    built: Json = {"severity": "error", "code": code, "details": details}
+    if issue.expression:
+        built["expression"] = [issue.expression]
+    return built
+
+
+def _unavailable(_error: StoreUnavailable) -> Response:
+    telemetry.alarm("store_unavailable")
+    return answer(Problem(Category.UNAVAILABLE))
+
+
+def _framework(error: HTTPException) -> Response | HTTPException:
+    if not request.path.startswith(FHIR_PATH) or error.code is None:
+        return error
+    category = _OF_STATUS.get(error.code)
+    if category is None:
+        return error
+    response = answer(Problem(category))
+    for name, value in error.get_headers():
+        if name == "Allow":
+            response.headers[name] = value
+    allowed = getattr(error, "valid_methods", None)
+    if allowed:
+        response.headers["Allow"] = ", ".join(sorted(allowed))
+    return response
+
+
+def _unexpected(error: Exception) -> Response:
+    """Say nothing of a defect but that it is one; the alarm carries the class of the error and the request id."""
+    telemetry.alarm("defect", error)
+    body = {
+        "resourceType": "OperationOutcome",
+        "issue": [{"severity": "fatal", "code": "exception", "details": {"text": "the server failed"}}],
+    }
+    return negotiation.fhir_response(body, 500, lenient=True)

@@ -1,0 +1,147 @@
+"""Answers: one resource, a searchset, a history; with ETag, Last-Modified, Location and Prefer.
+
+Source: https://hl7.org/fhir/R4/http.html#versioning, https://hl7.org/fhir/R4/search.html#return.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from email.utils import format_datetime, parsedate_to_datetime
+from typing import Any
+
+import orjson
+from flask import Response, request
+
+from fhir_server.application.consultation import Shown
+from fhir_server.domain import bodies
+from fhir_server.http import negotiation
+
+Json = dict[str, Any]
+
+
+def etag_of(shown: Shown) -> str:
+    """Return the weak entity tag: the version as this caller sees it."""
+    return f'W/"{bodies.version_id(shown.stored, knows_marks=shown.knows_marks)}"'
+
+
+def location_of(fhir_base: str, shown: Shown) -> str:
+    """Return the absolute URL of the version."""
+    version = bodies.version_id(shown.stored, knows_marks=shown.knows_marks)
+    return f"{fhir_base}/{shown.reference}/_history/{version}"
+
+
+def body_of(shown: Shown) -> bytes:
+    """Return the JSON of a resource as this caller sees it; the server's own keys of a Binary left out."""
+    body = bodies.body_for(shown.stored, knows_marks=shown.knows_marks)
+    if shown.stored.type != "Binary":
+        return body
+    kept = {name: value for name, value in orjson.loads(body).items() if not name.startswith("_")}
+    return orjson.dumps(kept)
+
+
+def resource(shown: Shown, status: int = 200, location: str = "") -> Response:
+    """Render one resource; 304 when a GET's validators say that the client has it."""
+    updated = bodies.last_updated(shown.stored, knows_marks=shown.knows_marks)
+    tag = etag_of(shown)
+    if request.method in {"GET", "HEAD"} and status == 200 and _is_unchanged(tag, updated):
+        response = Response(status=304)
+    elif status in {200, 201} and request.method not in {"GET", "HEAD"} and preferred_return() != "representation":
+        response = _without_body(status)
+    else:
+        response = negotiation.fhir_response(body_of(shown), status)
+    response.headers["ETag"] = tag
+    response.headers["Last-Modified"] = format_datetime(updated.replace(microsecond=0), usegmt=True)
+    if location:
+        response.headers["Location"] = location
+    return response
+
+
+def preferred_return() -> str:
+    """Return what the client prefers after a write: "representation", "minimal" or "OperationOutcome"."""
+    for item in request.headers.get("Prefer", "").replace(";", ",").split(","):
+        name, _, value = item.strip().partition("=")
+        if name == "return" and value in {"minimal", "OperationOutcome"}:
+            return value
+    return "representation"
+
+
+def searchset(
+    fhir_base: str, shown: Sequence[Shown], total: int | None, links: Iterable[tuple[str, str]], notes: Sequence[str] = ()
+) -> bytes:
+    """Splice a searchset from stored bytes.
+
+    links: (relation, URL). notes: texts about ignored parameters, sent as one outcome entry.
+    """
+    head: Json = {"resourceType": "Bundle", "type": "searchset"}
+    if total is not None:
+        head["total"] = total
+    head["link"] = [{"relation": relation, "url": url} for relation, url in links]
+    entries = [_match(fhir_base, item) for item in shown]
+    if notes:
+        entries.append(orjson.dumps({"resource": _notes(notes), "search": {"mode": "outcome"}}))
+    return _with_entries(head, entries)
+
+
+def history(fhir_base: str, shown: Sequence[Shown], self_url: str) -> bytes:
+    """Splice a history Bundle, newest first; a deletion is an entry without a resource."""
+    head: Json = {
+        "resourceType": "Bundle",
+        "type": "history",
+        "total": len(shown),
+        "link": [{"relation": "self", "url": self_url}],
+    }
+    return _with_entries(head, [_historic(fhir_base, item) for item in shown])
+
+
+def _with_entries(head: Json, entries: list[bytes]) -> bytes:
+    start = orjson.dumps(head)
+    if not entries:
+        return start
+    return start[:-1] + b',"entry":[' + b",".join(entries) + b"]}"
+
+
+def _match(fhir_base: str, shown: Shown) -> bytes:
+    url = orjson.dumps(f"{fhir_base}/{shown.reference}")
+    return b'{"fullUrl":' + url + b',"resource":' + body_of(shown) + b',"search":{"mode":"match"}}'
+
+
+def _historic(fhir_base: str, shown: Shown) -> bytes:
+    stored = shown.stored
+    method = "DELETE" if stored.deleted else "POST" if stored.version == 1 else "PUT"
+    entry: Json = {
+        "fullUrl": f"{fhir_base}/{shown.reference}",
+        "request": {"method": method, "url": stored.type if method == "POST" else shown.reference},
+        "response": {
+            "status": {"DELETE": "204", "POST": "201", "PUT": "200"}[method],
+            "etag": etag_of(shown),
+            "lastModified": bodies.instant(bodies.last_updated(stored, knows_marks=shown.knows_marks)),
+        },
+    }
+    rendered = orjson.dumps(entry)
+    return rendered if stored.deleted else rendered[:-1] + b',"resource":' + body_of(shown) + b"}"
+
+
+def _notes(notes: Sequence[str]) -> Json:
+    issues = [{"severity": "warning", "code": "not-supported", "details": {"text": note}} for note in notes]
+    return {"resourceType": "OperationOutcome", "issue": issues}
+
+
+def _without_body(status: int) -> Response:
+    if preferred_return() == "minimal":
+        response = Response(status=status)
+        response.headers["Cache-Control"] = "no-store"
+        return response
+    issue = {"severity": "information", "code": "informational", "details": {"text": "done"}}
+    return negotiation.fhir_response({"resourceType": "OperationOutcome", "issue": [issue]}, status)
+
+
+def _is_unchanged(tag: str, updated: datetime) -> bool:
+    sent = request.headers.get("If-None-Match")
+    if sent is not None:
+        return tag.removeprefix("W/") in {item.strip().removeprefix("W/") for item in sent.split(",")}
+    since = request.headers.get("If-Modified-Since")
+    if since is None:
+        return False
+    try:
+        return bool(updated.replace(microsecond=0) <= parsedate_to_datetime(since))
+    except (ValueError, TypeError):
+        return False

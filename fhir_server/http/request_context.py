@@ -1,0 +1,53 @@
+"""The only module that touches Flask's globals for the parts of a request that every view needs."""
+
+import re
+from uuid import uuid4
+
+from flask import Flask, Response, current_app, g, request
+
+from fhir_server.application.runtime import Runtime
+from fhir_server.domain.caller import Caller
+from fhir_server.oauth.bearer import caller_of
+
+_EXTENSION = "habilis.runtime"
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._\-]{1,64}")
+
+
+def install(app: Flask, served: Runtime) -> None:
+    """Give an application its runtime, and every request its id."""
+    app.extensions[_EXTENSION] = served
+    app.before_request(_name_request)
+    app.after_request(_echo_request_id)
+
+
+def runtime() -> Runtime:
+    """Return what the running server is made of."""
+    served: Runtime = current_app.extensions[_EXTENSION]
+    return served
+
+
+def request_id() -> str:
+    """Return the id of this request: the client's X-Request-Id when it is well formed, else one of ours."""
+    found: str = g.request_id
+    return found
+
+
+def current_caller() -> Caller:
+    """Return the authenticated party of this request, looked up live.
+
+    Raises: Problem(UNAUTHENTICATED) without a valid access token.
+    """
+    if "caller" not in g:
+        g.caller = caller_of(runtime(), request.headers.get("Authorization"), request.remote_addr or "", request_id())
+    caller: Caller = g.caller
+    return caller
+
+
+def _name_request() -> None:
+    sent = request.headers.get("X-Request-Id", "")
+    g.request_id = sent if _REQUEST_ID.fullmatch(sent) else str(uuid4())
+
+
+def _echo_request_id(response: Response) -> Response:
+    response.headers["X-Request-Id"] = g.get("request_id", "")
+    return response
