@@ -1,0 +1,168 @@
+"""Local accounts: the people who may log in, and the capacities in which each may act.
+
+An account of an upstream provider (Pro Santé Connect, FranceConnect) has the same shape and no password.
+Source: RFC 9106 (Argon2id) for passwords; reference claim model of Pro Santé Connect for practice situations.
+"""
+
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any
+
+import orjson
+from argon2 import PasswordHasher
+from argon2.exceptions import Argon2Error, InvalidHashError
+
+from consent_rules.vocabulary import RequesterKind
+from fhir_server.application.runtime import Runtime
+from fhir_server.ports import Secret
+
+Json = dict[str, Any]
+
+KIND = "account"
+LOGIN_LIMIT = 128
+_HASHER = PasswordHasher()
+
+
+@dataclass(frozen=True, slots=True)
+class Practice:
+    """One practice situation of a professional; the directory says it, never the person.
+
+    role: "PractitionerRole/…". organization: "Organization/…". profession, specialty: codes of the matrix row.
+    label: what the person reads when choosing among several.
+    """
+
+    role: str
+    organization: str
+    organization_display: str
+    profession: str
+    specialty: str = ""
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """One patient for whom a person may act: oneself, or someone else through a RelatedPerson.
+
+    patient: id. person: "Patient/…" for oneself, "RelatedPerson/…" for another. label: what the person reads.
+    """
+
+    patient: str
+    person: str
+    label: str
+
+    @property
+    def kind(self) -> RequesterKind:
+        """The capacity in which the person acts for this patient."""
+        return RequesterKind.PATIENT if self.person.startswith("Patient/") else RequesterKind.RELATED
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One person who may log in.
+
+    kind: the capacity when nothing is chosen. person: "Patient/…", "Practitioner/…" or "RelatedPerson/…".
+    subject: stable pseudonym for apps (`sub`), never the login. totp: base32 secret of the second factor, "" when none.
+    """
+
+    login: str
+    kind: RequesterKind
+    person: str
+    display: str
+    practices: tuple[Practice, ...] = ()
+    patients: tuple[Charge, ...] = ()
+    subject: str = ""
+    totp: str = ""
+    disabled: bool = False
+    regulator: bool = False
+
+    def charge_of(self, patient: str) -> Charge | None:
+        """Return how this person may act for a patient, None when not."""
+        return next((charge for charge in self.patients if charge.patient == patient), None)
+
+
+def add_account(runtime: Runtime, account: Account, password: str) -> Account:
+    """Store a new account and return it with its subject; an empty password leaves upstream login only.
+
+    Raises: ValueError when the login is taken or unusable.
+    """
+    if not account.login or len(account.login) > LOGIN_LIMIT:
+        message = f"a login has 1 to {LOGIN_LIMIT} characters"
+        raise ValueError(message)
+    stored = replace(account, subject=account.subject or runtime.ports.ids.new())
+    value = _dump(stored, _HASHER.hash(password) if password else "")
+    if not runtime.ports.vault.add(Secret(KIND, _key(account.login), value, group=f"account:{stored.subject}")):
+        message = "the login is taken"
+        raise ValueError(message)
+    return stored
+
+
+def authenticate(runtime: Runtime, login: str, password: str) -> Account | None:
+    """Return the account when the password is right; the work is the same for an unknown login."""
+    entry = _read(runtime, login)
+    hashed = str(orjson.loads(entry.value)["password"]) if entry else ""
+    right = _verify(hashed or _dummy_hash(), password)
+    if entry is None or not hashed or not right:
+        return None
+    account = _load(entry.value)
+    return None if account.disabled else account
+
+
+def find_account(runtime: Runtime, login: str) -> Account | None:
+    """Return an account by its login, disabled ones too."""
+    entry = _read(runtime, login)
+    return _load(entry.value) if entry else None
+
+
+def list_accounts(runtime: Runtime) -> tuple[Account, ...]:
+    """Return all accounts in the order of their logins."""
+    entries = runtime.ports.vault.entries(KIND, runtime.ports.clock.now())
+    return tuple(sorted((_load(entry.value) for entry in entries), key=lambda account: account.login))
+
+
+def change_account(runtime: Runtime, account: Account, password: str = "") -> None:
+    """Replace an account; an empty password keeps the one it has.
+
+    Whoever changes what a person may do must also end the grants (app_authorization.revoke_person).
+    Raises: KeyError when there is none; ValueError when it changed meanwhile.
+    """
+    entry = _read(runtime, account.login)
+    if entry is None:
+        raise KeyError(account.login)
+    hashed = _HASHER.hash(password) if password else str(orjson.loads(entry.value)["password"])
+    if not runtime.ports.vault.replace(replace(entry, key=_key(account.login), value=_dump(account, hashed))):
+        message = "the account changed meanwhile"
+        raise ValueError(message)
+
+
+def _key(login: str) -> str:
+    return login.strip().casefold()
+
+
+def _read(runtime: Runtime, login: str) -> Secret | None:
+    if not login or len(login) > LOGIN_LIMIT:
+        return None
+    return runtime.ports.vault.get(KIND, _key(login), runtime.ports.clock.now())
+
+
+def _verify(hashed: str, password: str) -> bool:
+    try:
+        return _HASHER.verify(hashed, password)
+    except (Argon2Error, InvalidHashError):
+        return False
+
+
+@cache
+def _dummy_hash() -> str:
+    return _HASHER.hash("no account has this password")
+
+
+def _dump(account: Account, hashed: str) -> bytes:
+    return orjson.dumps({"account": account, "password": hashed})
+
+
+def _load(value: bytes) -> Account:
+    raw: Json = orjson.loads(value)["account"]
+    kind = RequesterKind(raw.pop("kind"))
+    practices = tuple(Practice(**item) for item in raw.pop("practices"))
+    patients = tuple(Charge(**item) for item in raw.pop("patients"))
+    return Account(kind=kind, practices=practices, patients=patients, **raw)

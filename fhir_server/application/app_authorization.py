@@ -1,0 +1,329 @@
+"""Grants and tokens: what an app may do for whom, looked up live and ended at once.
+
+A grant says everything; an access token carries a copy of it, so that one read answers a request, and shares its
+group, so that ending the grant ends the tokens. Stores keep keyed hashes of tokens, never the tokens.
+Sources: RFC 6749, RFC 9700 (rotation, 4.14.2), SMART App Launch 2.2.
+"""
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import orjson
+
+from consent_rules.model import Requester
+from consent_rules.scopes import Scopes
+from consent_rules.vocabulary import Purpose, RequesterKind
+from fhir_server.application.accounts import Account, Practice
+from fhir_server.application.clients import Client
+from fhir_server.application.runtime import Runtime
+from fhir_server.domain.caller import Caller
+from fhir_server.ports import Secret
+
+Json = dict[str, Any]
+
+GRANT, ACCESS, REFRESH = "grant", "access-token", "refresh-token"
+TOKEN_LIMIT = 512
+_PURPOSES = {RequesterKind.PATIENT: Purpose.PATIENT_REQUEST, RequesterKind.RELATED: Purpose.FAMILY_REQUEST}
+_LIFETIMES = {RequesterKind.SYSTEM: timedelta(seconds=300), RequesterKind.PROFESSIONAL: timedelta(seconds=900)}
+_LIFETIME = timedelta(seconds=3600)
+EMERGENCY_LIFETIME = timedelta(seconds=900)
+REFRESH_IDLE = timedelta(days=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """Who is granted: a client and, when a person stands behind it, the account and the capacity chosen."""
+
+    client: Client
+    account: Account | None = None
+    practice: Practice | None = None
+    launch_patient: str = ""
+
+    @property
+    def requester(self) -> Requester:
+        """The facts that the rules will judge."""
+        device = self.client.device
+        if self.account is None:
+            return Requester(RequesterKind.SYSTEM, organization=self.client.organization, client=device)
+        if self.practice is not None:
+            practice = self.practice
+            return Requester(
+                RequesterKind.PROFESSIONAL,
+                self.account.person,
+                practice.role,
+                practice.organization,
+                device,
+                practice.profession,
+                practice.specialty,
+            )
+        charge = self.account.charge_of(self.launch_patient)
+        if charge is not None:
+            return Requester(charge.kind, charge.person, client=device)
+        return Requester(self.account.kind, self.account.person, client=device)
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """How a person proved who they are: at which time, how strongly, in which session."""
+
+    at: datetime | None = None
+    acr: str = ""
+    amr: tuple[str, ...] = ()
+    session: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What one app may do for one party, until it ends.
+
+    scopes: what was granted. expires: the last instant of any token, None for no end. context: further members of the
+    token response. details: granted `authorization_details`. reason: why an emergency was declared.
+    jkt: thumbprint of the key to which a public client's refresh tokens are bound.
+    """
+
+    id: str
+    client_id: str
+    client_name: str
+    requester: Requester
+    scopes: str
+    purpose: str
+    audience: str
+    granted_at: datetime
+    login: str = ""
+    subject: str = ""
+    display: str = ""
+    organization_display: str = ""
+    launch_patient: str = ""
+    matrix_version: str = ""
+    expires: datetime | None = None
+    context: Json = field(default_factory=dict)
+    details: tuple[Json, ...] = ()
+    reason: str = ""
+    jkt: str = ""
+    used_at: datetime | None = None
+    proof: Login = field(default_factory=Login)
+
+    @property
+    def group(self) -> str:
+        """The vault's group of everything that ends with this grant."""
+        return f"grant:{self.id}"
+
+    @property
+    def is_emergency(self) -> bool:
+        """Whether it was given for an emergency: short, for one patient, never renewed."""
+        return self.purpose == Purpose.BREAK_GLASS
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What stands behind one access token. jkt: thumbprint of the key that must prove possession, "" for a bearer."""
+
+    token_id: str
+    grant: Grant
+    scopes: str
+    issued: datetime
+    expires: datetime
+    jkt: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What is to be granted to a party; empty values follow from the party."""
+
+    scopes: str
+    purpose: str = ""
+    expires: datetime | None = None
+    context: Json = field(default_factory=dict)
+    details: tuple[Json, ...] = ()
+    reason: str = ""
+    jkt: str = ""
+    proof: Login = field(default_factory=Login)
+
+
+class GrantEnded(Exception):
+    """The grant was revoked while a token was being made for it; nothing was given."""
+
+
+def mint_token(  # noqa: PLR0913 - each argument is named where it is used
+    runtime: Runtime, *, client: Client, account: Account | None = None, practice: Practice | None = None, scopes: str,
+    launch_patient: str = "", purpose: str = "", lifetime: timedelta | None = None,
+) -> str:  # fmt: skip
+    """Grant and issue an access token without a conversation: for demonstrations, tests and administrators.
+
+    purpose: an ActReason code; "" follows from who is granted. The scopes are given as they are, not narrowed.
+    """
+    party = Party(client, account, practice, launch_patient)
+    terms = Terms(str(Scopes.parse(scopes)), purpose)
+    return issue_access(runtime, open_grant(runtime, party, terms), lifetime=lifetime)[0]
+
+
+def open_grant(runtime: Runtime, party: Party, terms: Terms) -> Grant:
+    """Store a new grant and return it."""
+    account, client, requester = party.account, party.client, party.requester
+    practice = party.practice
+    grant = Grant(
+        id=runtime.ports.ids.new(),
+        client_id=client.id,
+        client_name=client.name,
+        requester=requester,
+        scopes=terms.scopes,
+        purpose=terms.purpose or client.purpose or _PURPOSES.get(requester.kind, Purpose.TREATMENT),
+        audience=runtime.fhir_base,
+        granted_at=runtime.ports.clock.now(),
+        login=account.login if account else "",
+        subject=account.subject if account else client.id,
+        display=account.display if account else client.name,
+        organization_display=practice.organization_display if practice else client.organization_display,
+        launch_patient=party.launch_patient,
+        matrix_version=runtime.matrix.version if requester.profession else "",
+        expires=terms.expires,
+        context=terms.context,
+        details=terms.details,
+        reason=terms.reason,
+        jkt=terms.jkt,
+        proof=terms.proof,
+    )
+    runtime.ports.vault.add(Secret(GRANT, grant.id, orjson.dumps(grant), _holder(grant), grant.expires))
+    return grant
+
+
+def issue_access(
+    runtime: Runtime, grant: Grant, scopes: str = "", lifetime: timedelta | None = None, jkt: str = ""
+) -> tuple[str, Access]:
+    """Make an access token of a grant; scopes narrow it, "" keeps what was granted.
+
+    Raises: GrantEnded when the grant was revoked meanwhile.
+    """
+    now = runtime.ports.clock.now()
+    expires = now + (lifetime or lifetime_of(grant))
+    if grant.expires is not None:
+        expires = min(expires, grant.expires)
+    access = Access(runtime.ports.ids.new(), grant, scopes or grant.scopes, now, expires, jkt)
+    token = runtime.ports.ids.secret()
+    _add(runtime, grant, Secret(ACCESS, token, orjson.dumps(access), grant.group, expires))
+    return token, access
+
+
+def lifetime_of(grant: Grant) -> timedelta:
+    """Return how long an access token of this grant lives."""
+    return EMERGENCY_LIFETIME if grant.is_emergency else _LIFETIMES.get(grant.requester.kind, _LIFETIME)
+
+
+def _add(runtime: Runtime, grant: Grant, secret: Secret) -> None:
+    """Store a token, then look whether its grant is still there.
+
+    # INVARIANT: a revocation removes the grant first and its group second, so that whichever comes later, the token
+    # of a revoked grant is removed (tests/oauth/test_races.py).
+    """
+    vault = runtime.ports.vault
+    vault.add(secret)
+    if vault.get(GRANT, grant.id, runtime.ports.clock.now()) is None:
+        vault.drop_group(grant.group)
+        raise GrantEnded
+
+
+def find_access(runtime: Runtime, token: str) -> Access | None:
+    """Return what stands behind a live access token of this server. One read."""
+    if not 0 < len(token) <= TOKEN_LIMIT:
+        return None
+    entry = runtime.ports.vault.get(ACCESS, token, runtime.ports.clock.now())
+    return load_access(entry.value) if entry else None
+
+
+def caller_for(access: Access, address: str = "", request_id: str = "") -> Caller:
+    """Return the party of a request made with this token."""
+    grant = access.grant
+    return Caller(
+        requester=grant.requester,
+        scopes=Scopes.parse(access.scopes),
+        token_id=access.token_id,
+        grant_id=grant.id,
+        client_id=grant.client_id,
+        client_name=grant.client_name,
+        display=grant.display,
+        organization_display=grant.organization_display,
+        launch_patient=grant.launch_patient,
+        purpose=grant.purpose,
+        address=address,
+        request_id=request_id,
+    )
+
+
+def find_grant(runtime: Runtime, grant_id: str) -> Grant | None:
+    """Return a grant that has not ended."""
+    entry = runtime.ports.vault.get(GRANT, grant_id, runtime.ports.clock.now()) if grant_id else None
+    return load_grant(entry.value) if entry else None
+
+
+def touch_grant(runtime: Runtime, grant: Grant) -> None:
+    """Remember that a grant is used now; a concurrent change wins, for the time is only told to people."""
+    now = runtime.ports.clock.now()
+    entry = runtime.ports.vault.get(GRANT, grant.id, now)
+    if entry:
+        value = orjson.dumps(replace(load_grant(entry.value), used_at=now))
+        runtime.ports.vault.replace(replace(entry, key=grant.id, value=value))
+
+
+def grants_of(runtime: Runtime, subject: str) -> tuple[Grant, ...]:
+    """Return the live grants of a person, newest first."""
+    entries = runtime.ports.vault.entries(GRANT, runtime.ports.clock.now(), f"holder:{subject}")
+    return tuple(sorted((load_grant(e.value) for e in entries), key=lambda grant: grant.granted_at, reverse=True))
+
+
+def revoke_grant(runtime: Runtime, grant_id: str) -> bool:
+    """End a grant and every token of it, from the next request on; tell whether it was there."""
+    was_there = runtime.ports.vault.drop(GRANT, grant_id)
+    runtime.ports.vault.drop_group(f"grant:{grant_id}")
+    return was_there
+
+
+def revoke_person(runtime: Runtime, subject: str) -> int:
+    """End all grants of a person, as a change of profession, practice or authority demands; return how many."""
+    return sum(revoke_grant(runtime, grant.id) for grant in grants_of(runtime, subject))
+
+
+def revoke_client(runtime: Runtime, client_id: str) -> int:
+    """End all grants given to a client; return how many."""
+    entries = runtime.ports.vault.entries(GRANT, runtime.ports.clock.now())
+    grants = (load_grant(entry.value) for entry in entries)
+    return sum(revoke_grant(runtime, grant.id) for grant in grants if grant.client_id == client_id)
+
+
+def _holder(grant: Grant) -> str:
+    return f"holder:{grant.subject}"
+
+
+def load_access(value: bytes) -> Access:
+    """Read an access token's record."""
+    raw: Json = orjson.loads(value)
+    return Access(
+        raw["token_id"], _grant_of(raw["grant"]), raw["scopes"], _at(raw["issued"]), _at(raw["expires"]), raw["jkt"]
+    )
+
+
+def load_grant(value: bytes) -> Grant:
+    """Read a grant's record."""
+    return _grant_of(orjson.loads(value))
+
+
+def _grant_of(raw: Json) -> Grant:
+    requester = raw.pop("requester")
+    proof = raw.pop("proof")
+    return Grant(
+        requester=Requester(RequesterKind(requester.pop("kind")), **requester),
+        granted_at=_at(raw.pop("granted_at")),
+        expires=_maybe(raw.pop("expires")),
+        used_at=_maybe(raw.pop("used_at")),
+        details=tuple(raw.pop("details")),
+        proof=Login(_maybe(proof["at"]), proof["acr"], tuple(proof["amr"]), proof["session"]),
+        **raw,
+    )
+
+
+def _at(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def _maybe(text: str | None) -> datetime | None:
+    return _at(text) if text else None

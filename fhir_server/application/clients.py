@@ -1,0 +1,159 @@
+"""Registered apps and software: who may ask for what.
+
+Sources: RFC 7591 client metadata; SMART App Launch 2.2, client authentication
+(https://hl7.org/fhir/smart-app-launch/client-confidential-asymmetric.html).
+"""
+
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from hashlib import sha256
+from hmac import compare_digest
+from typing import Any
+
+import orjson
+
+from fhir_server.application.runtime import Runtime
+from fhir_server.ports import Secret
+
+Json = dict[str, Any]
+
+KIND = "client"
+ID_LIMIT = 200
+
+
+class ClientKind(StrEnum):
+    """What a client is for; it decides which people and flows it may use."""
+
+    PATIENT_APP = "patient-app"
+    PROFESSIONAL_APP = "professional-app"
+    BACKEND = "backend"
+    REGULATION = "regulation"
+    RESOURCE_SERVER = "resource-server"
+
+
+class AuthMethod(StrEnum):
+    """The one way in which a client proves who it is (`token_endpoint_auth_method`)."""
+
+    NONE = "none"
+    BASIC = "client_secret_basic"
+    POST = "client_secret_post"
+    PRIVATE_KEY_JWT = "private_key_jwt"
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """One registered client.
+
+    scopes: the ceiling; nothing beyond it is ever granted. jwks: a JWK Set by value, or jwks_uri, never both.
+    secret_hash: SHA-256 (hex) of a 256-bit secret, "" when there is none. organization: "Organization/…".
+    purpose: ActReason code of every token, "" to follow from who logs in. origins: origins allowed by CORS.
+    trusted_launcher: may make EHR launch handles. introspects: may ask about any token.
+    """
+
+    id: str
+    name: str
+    kind: ClientKind
+    redirect_uris: tuple[str, ...] = ()
+    scopes: str = ""
+    auth_method: AuthMethod = AuthMethod.NONE
+    jwks: Json = field(default_factory=dict)
+    jwks_uri: str = ""
+    secret_hash: str = ""
+    organization: str = ""
+    organization_display: str = ""
+    purpose: str = ""
+    launch_uris: tuple[str, ...] = ()
+    origins: tuple[str, ...] = ()
+    dpop_required: bool = False
+    par_required: bool = False
+    introspects: bool = False
+    trusted_launcher: bool = False
+    disabled: bool = False
+    registration_hash: str = ""
+
+    @property
+    def device(self) -> str:
+        """The reference under which traces and directives name this software."""
+        return f"Device/{self.id}"
+
+    def has_secret(self, secret: str) -> bool:
+        """Tell whether this is the client's secret, in constant time."""
+        return bool(self.secret_hash) and compare_digest(hash_secret(secret), self.secret_hash)
+
+
+def hash_secret(secret: str) -> str:
+    """Return what is kept of a random secret; it has 256 bits, so that one hash is enough."""
+    return sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def register(runtime: Runtime, client: Client) -> None:
+    """Store a new client.
+
+    Raises: ValueError when the id is taken, or when what it says of its keys contradicts itself.
+    """
+    _check(client)
+    if not runtime.ports.vault.add(Secret(KIND, client.id, orjson.dumps(client))):
+        message = "the client id is taken"
+        raise ValueError(message)
+
+
+def find(runtime: Runtime, client_id: str) -> Client | None:
+    """Return a client that is in use, None for unknown and disabled ones."""
+    entry = _read(runtime, client_id)
+    client = _load(entry.value) if entry else None
+    return None if client is None or client.disabled else client
+
+
+def list_clients(runtime: Runtime) -> tuple[Client, ...]:
+    """Return all clients, disabled ones too, in the order of their ids."""
+    entries = runtime.ports.vault.entries(KIND, runtime.ports.clock.now())
+    return tuple(sorted((_load(entry.value) for entry in entries), key=lambda client: client.id))
+
+
+def change(runtime: Runtime, client: Client) -> None:
+    """Replace a client. Whoever disables one must also end its grants (app_authorization.revoke_client).
+
+    Raises: KeyError when there is none; ValueError when it changed meanwhile or contradicts itself.
+    """
+    _check(client)
+    entry = _read(runtime, client.id)
+    if entry is None:
+        raise KeyError(client.id)
+    if not runtime.ports.vault.replace(replace(entry, key=client.id, value=orjson.dumps(client))):
+        message = "the client changed meanwhile"
+        raise ValueError(message)
+
+
+def remove(runtime: Runtime, client_id: str) -> bool:
+    """Forget a client; tell whether it was there."""
+    return runtime.ports.vault.drop(KIND, client_id)
+
+
+def _check(client: Client) -> None:
+    keys = bool(client.jwks) + bool(client.jwks_uri)
+    wrong = {
+        "a client id has 1 to 200 characters": not 0 < len(client.id) <= ID_LIMIT,
+        "keys are given by value or by address, never both": keys > 1,
+        "private_key_jwt needs keys": client.auth_method is AuthMethod.PRIVATE_KEY_JWT and not keys,
+        "a secret needs a secret method": bool(client.secret_hash) != (client.auth_method in _SECRET_METHODS),
+    }
+    for message, is_wrong in wrong.items():
+        if is_wrong:
+            raise ValueError(message)
+
+
+_SECRET_METHODS = (AuthMethod.BASIC, AuthMethod.POST)
+
+
+def _read(runtime: Runtime, client_id: str) -> Secret | None:
+    if not 0 < len(client_id) <= ID_LIMIT:
+        return None
+    return runtime.ports.vault.get(KIND, client_id, runtime.ports.clock.now())
+
+
+def _load(value: bytes) -> Client:
+    raw: Json = orjson.loads(value)
+    kind, method = ClientKind(raw.pop("kind")), AuthMethod(raw.pop("auth_method"))
+    for name in ("redirect_uris", "launch_uris", "origins"):
+        raw[name] = tuple(raw[name])
+    return Client(kind=kind, auth_method=method, **raw)
