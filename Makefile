@@ -1,0 +1,79 @@
+# Everything that a contributor runs. `make help` lists it.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SOURCES := consent_rules fhir_server seed tests
+.DEFAULT_GOAL := help
+.PHONY: help run demo test check lint types imports rules-coverage fmt bench faults fuzz coverage-docs browser clean
+
+help: ## list what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# A stamp for each kind of installation: the second run installs nothing unless pyproject.toml has changed.
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Habilis needs Python 3.11 or newer; say which: make PYTHON=/path/to/python3.12 …"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { echo "no venv module: on Debian, apt-get install python3-venv"; rm -rf $(VENV); exit 1; }
+
+$(VENV)/.installed: pyproject.toml | $(BIN)/python
+	@echo "Installing Habilis into $(VENV) …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/.installed-test: pyproject.toml | $(BIN)/python
+	@echo "Installing Habilis and its test tools into $(VENV) …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@touch $@ $(VENV)/.installed
+
+run: $(VENV)/.installed ## start the seeded demonstration on http://127.0.0.1:8080
+	@$(BIN)/habilis serve --demo
+
+demo: $(VENV)/.installed ## play the story against the server that `make run` has started
+	@$(BIN)/python -m seed.demo
+
+# The pages are tested in a real Chromium. It is installed where that is possible; a continuous integration never skips.
+browser:
+	@if command -v chromium >/dev/null || command -v google-chrome >/dev/null; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "Installing Chromium for the tests of the pages …"; \
+		apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends chromium >/dev/null; \
+	elif [ "$${CI:-}" = true ]; then echo "no Chromium, and no way to install one"; exit 1; \
+	else echo "The tests of the pages are left out: there is no Chromium, and installing one needs root and apt-get."; fi
+
+test: $(VENV)/.installed-test browser ## run all tests
+	@if command -v chromium >/dev/null || command -v google-chrome >/dev/null; then $(BIN)/pytest; \
+	else $(BIN)/pytest -m "not browser"; fi
+
+check: lint types imports test ## everything that must hold before a change is taken: style, types, imports, tests
+
+lint: $(VENV)/.installed-test ## style
+	@$(BIN)/ruff check $(SOURCES)
+	@$(BIN)/ruff format --check $(SOURCES)
+
+types: $(VENV)/.installed-test ## types, strictly
+	@$(BIN)/mypy
+
+imports: $(VENV)/.installed-test ## who may import whom
+	@$(BIN)/lint-imports
+
+fmt: $(VENV)/.installed-test ## format, and repair what can be repaired
+	@$(BIN)/ruff check --fix --quiet $(SOURCES) || true
+	@$(BIN)/ruff format $(SOURCES)
+
+rules-coverage: $(VENV)/.installed-test ## the rules alone: every line and branch must be reached
+	@$(BIN)/pytest tests/rules tests/laws --cov=consent_rules --cov-branch --cov-fail-under=100
+
+bench: $(VENV)/.installed-test ## measure the server and rewrite the table of docs/performance.md
+	@$(BIN)/python -m tests.bench
+
+faults: $(VENV)/.installed-test ## kill the server at 200 random moments under load
+	@HABILIS_TEST_KILLS=200 $(BIN)/pytest tests/faults
+
+fuzz: $(VENV)/.installed-test ## 20,000 generated requests, none of which may break the server
+	@HABILIS_TEST_FUZZ_CASES=20000 $(BIN)/pytest tests/fuzz
+
+coverage-docs: $(VENV)/.installed-test ## rewrite docs/coverage.md from what the tests say that they hold
+	@$(BIN)/python -m tests.conformance.coverage_docs
+
+clean: ## remove the environment, the caches and the demonstration's data
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist *.egg-info var
