@@ -1,0 +1,285 @@
+"""The invented people of the demonstration, as plain data.
+
+Nobody here exists. National health identities come from the test range (system of INS test numbers, place of birth
+99999), professional and establishment numbers from ranges that are never issued.
+"""
+
+from dataclasses import dataclass
+
+G15 = "https://mos.esante.gouv.fr/NOS/TRE_G15-ProfessionSante/FHIR/TRE-G15-ProfessionSante"
+INS_TEST = "urn:oid:1.2.250.1.213.1.4.10"
+RPPS = "https://rpps.esante.gouv.fr"
+FINESS = "https://finess.esante.gouv.fr"
+
+
+@dataclass(frozen=True, slots=True)
+class PatientPart:
+    """One insured person.
+
+    ins: thirteen digits, the control key is computed. guardians: keys of the legal representatives.
+    """
+
+    key: str
+    family: str
+    given: str
+    gender: str
+    birth: str
+    ins: str
+    guardians: tuple[str, ...] = ()
+    story: str = ""
+
+    @property
+    def name(self) -> str:
+        """The name as shown."""
+        return f"{self.given} {self.family}"
+
+    @property
+    def ins_value(self) -> str:
+        """The fifteen digits: number and control key."""
+        return f"{self.ins}{97 - int(self.ins) % 97:02d}"
+
+
+@dataclass(frozen=True, slots=True)
+class EstablishmentPart:
+    """One establishment or practice. sector: code of TRE_R02."""
+
+    key: str
+    name: str
+    finess: str
+    sector: str
+    setting: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProfessionalPart:
+    """One professional in one practice situation. profession: code of the matrix row."""
+
+    key: str
+    family: str
+    given: str
+    prefix: str
+    profession: str
+    profession_label: str
+    rpps: str
+    establishment: str
+    story: str = ""
+
+    @property
+    def name(self) -> str:
+        """The name as shown."""
+        return " ".join(part for part in (self.prefix, self.given, self.family) if part)
+
+
+@dataclass(frozen=True, slots=True)
+class SoftwarePart:
+    """One OAuth client. kind: "system" publishes under its own key, "app" asks a person. establishment: "" for none."""
+
+    key: str
+    name: str
+    kind: str
+    establishment: str = ""
+    scopes: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StaffPart:
+    """One person who runs or audits the service, who reads no document. kind: "auditor" or "support"."""
+
+    key: str
+    name: str
+    kind: str
+    story: str = ""
+
+
+PATIENTS: tuple[PatientPart, ...] = (
+    PatientPart(
+        "camille",
+        "Laurent",
+        "Camille",
+        "female",
+        "1984-03-17",
+        "2840399999001",
+        story="42 ans, opérée du genou ; elle décide qui lit quoi.",
+    ),
+    PatientPart(
+        "leo",
+        "Laurent-Dubois",
+        "Léo",
+        "male",
+        "2019-02-20",
+        "1190299999002",
+        ("camille", "marc"),
+        story="7 ans, enfant de Camille et de Marc.",
+    ),
+    PatientPart(
+        "ines",
+        "Laurent",
+        "Inès",
+        "female",
+        "2011-01-15",
+        "2110199999003",
+        ("camille",),
+        story="15 ans, fille de Camille ; un soin reste secret pour ses parents.",
+    ),
+    PatientPart(
+        "marc",
+        "Dubois",
+        "Marc",
+        "male",
+        "1981-09-02",
+        "1810999999004",
+        story="Père de Léo.",
+    ),
+)
+
+ESTABLISHMENTS: tuple[EstablishmentPart, ...] = (
+    EstablishmentPart("chu-a", "CHU-A", "990000018", "SA01", "ETABLISSEMENT"),
+    EstablishmentPart("cabinet-martin", "Cabinet médical du Dr Martin", "990000026", "SA07", "AMBULATOIRE"),
+    EstablishmentPart("cabinet-paul", "Cabinet de kinésithérapie des Lilas", "990000034", "SA07", "AMBULATOIRE"),
+    EstablishmentPart("optique-zoe", "Optique du Marché", "990000042", "SA42", "AMBULATOIRE"),
+    EstablishmentPart("samu", "SAMU 990, centre de régulation", "990000059", "SA01", "SAMU_SMUR"),
+    EstablishmentPart("labo", "Laboratoire de biologie des Tilleuls", "990000067", "SA25", "AMBULATOIRE"),
+    EstablishmentPart("centre-sante", "Centre de santé du Port", "990000075", "SA05", "AMBULATOIRE"),
+)
+
+PROFESSIONALS: tuple[ProfessionalPart, ...] = (
+    ProfessionalPart(
+        "martin",
+        "Martin",
+        "Julien",
+        "Dr",
+        "10",
+        "Médecin",
+        "99700000016",
+        "cabinet-martin",
+        "Médecin traitant déclaré de Camille : lit tout, y compris ce qui est masqué.",
+    ),
+    ProfessionalPart(
+        "paul",
+        "Morel",
+        "Paul",
+        "",
+        "70",
+        "Masseur-kinésithérapeute",
+        "99700000024",
+        "cabinet-paul",
+        "Rééduque le genou de Camille : lit le compte rendu de l’hôpital, pas la biologie.",
+    ),
+    ProfessionalPart(
+        "zoe",
+        "Petit",
+        "Zoé",
+        "",
+        "28",
+        "Opticien-lunetier",
+        "99700000032",
+        "optique-zoe",
+        "Demande l’accord de Camille à chaque consultation ; ne voit jamais un résultat de biologie.",
+    ),
+    ProfessionalPart(
+        "roux",
+        "Roux",
+        "Antoine",
+        "Dr",
+        "10",
+        "Médecin",
+        "99700000040",
+        "samu",
+        "Médecin régulateur du SAMU.",
+    ),
+    ProfessionalPart(
+        "awa",
+        "Diallo",
+        "Awa",
+        "Dr",
+        "10",
+        "Médecin",
+        "99700000057",
+        "chu-a",
+        "Urgentiste au CHU-A.",
+    ),
+    ProfessionalPart(
+        "nour",
+        "Haddad",
+        "Nour",
+        "Dr",
+        "10",
+        "Médecin",
+        "99700000065",
+        "chu-a",
+        "Oncologue au CHU-A ; dépose un résultat à annoncer de vive voix.",
+    ),
+    ProfessionalPart(
+        "luc",
+        "Bernard",
+        "Luc",
+        "",
+        "60",
+        "Infirmier",
+        "99700000073",
+        "chu-a",
+        "Infirmier de cardiologie au CHU-A.",
+    ),
+    ProfessionalPart(
+        "stern",
+        "Stern",
+        "Félix",
+        "Dr",
+        "10",
+        "Médecin",
+        "99700000081",
+        "centre-sante",
+        "N’a jamais soigné Camille : il n’entre pas.",
+    ),
+    ProfessionalPart(
+        "anna",
+        "Lopez",
+        "Anna",
+        "",
+        "50",
+        "Sage-femme",
+        "99700000099",
+        "centre-sante",
+        "Suit Inès ; son compte rendu reste invisible pour les représentants légaux.",
+    ),
+    ProfessionalPart("elsa", "Vidal", "Elsa", "Dr", "10", "Médecin", "99700000107", "chu-a"),
+    ProfessionalPart("sami", "Benali", "Sami", "Dr", "10", "Médecin", "99700000115", "labo"),
+    ProfessionalPart("lea", "Fontaine", "Léa", "Dr", "10", "Médecin", "99700000123", "centre-sante"),
+    ProfessionalPart("eva", "Klein", "Éva", "Dr", "10", "Médecin", "99700000131", "centre-sante"),
+    ProfessionalPart("remi", "Garnier", "Rémi", "Dr", "40", "Chirurgien-dentiste", "99700000149", "centre-sante"),
+)
+
+SOFTWARE: tuple[SoftwarePart, ...] = (
+    SoftwarePart("chu-a-ehr", "Dossier patient du CHU-A", "system", "chu-a", "system/*.cruds"),
+    SoftwarePart("labo-lis", "Logiciel du laboratoire des Tilleuls", "system", "labo", "system/*.cruds"),
+    SoftwarePart("centre-sante-ehr", "Dossier patient du centre de santé", "system", "centre-sante", "system/*.cruds"),
+    SoftwarePart("mes-documents", "Espace de démonstration", "app", scopes="patient/*.cruds user/*.cruds"),
+    SoftwarePart(
+        "matension", "MaTension", "app", scopes="launch/patient patient/DocumentReference.rs patient/Patient.r"
+    ),
+)
+
+STAFF: tuple[StaffPart, ...] = (
+    StaffPart("dana", "Dana Weiss", "auditor", "Déléguée à la protection des données."),
+    StaffPart("oscar", "Oscar Nunez", "support", "D’astreinte : fait tourner le serveur, ne lit aucun document."),
+)
+
+
+def patient(key: str) -> PatientPart:
+    """Return the patient of that key."""
+    return next(part for part in PATIENTS if part.key == key)
+
+
+def professional(key: str) -> ProfessionalPart:
+    """Return the professional of that key."""
+    return next(part for part in PROFESSIONALS if part.key == key)
+
+
+def establishment(key: str) -> EstablishmentPart:
+    """Return the establishment of that key."""
+    return next(part for part in ESTABLISHMENTS if part.key == key)
+
+
+def software(key: str) -> SoftwarePart:
+    """Return the OAuth client of that key."""
+    return next(part for part in SOFTWARE if part.key == key)
