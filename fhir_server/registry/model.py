@@ -1,4 +1,4 @@
-"""One row per resource type: what can be done, what can be searched, whose it is, and who decides.
+"""What a row of the registry says of a resource type.
 
 The CapabilityStatement, the routes, the index and the access decision all come from this table.
 A type without an access rule cannot be written down: the field has no default.
@@ -47,8 +47,11 @@ class SearchParam:
     """One search parameter.
 
     paths: element paths from the resource root; a step into a reference that is contained is followed
-        ("author.family" of MHD is ("author.name.family",)). definition: canonical URL for the CapabilityStatement.
-    lookup: also found without naming a patient.
+        ("author.family" of MHD is ("author.name.family",)); `telecom[system=phone]` keeps the elements whose member
+        has that value. definition: canonical URL for the CapabilityStatement.
+    targets: types that a reference may point to, empty when any; other references are not indexed.
+    lookup: also found without naming a patient, by exact `system|value`.
+    system: code system of an element that holds a bare code.
     """
 
     name: str
@@ -58,14 +61,16 @@ class SearchParam:
     targets: tuple[str, ...] = ()
     lookup: bool = False
     documentation: str = ""
+    system: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class ResourceType:
     """One resource type of the server.
 
-    patient_path: element whose reference names the owning patient; "" when the resource is the patient ("id")
-        or belongs to the directory. profiles: canonical URLs that the server supports for the type.
+    patient_path: element whose reference names the owning patient; "id" when the resource is the patient; "" when it
+        belongs to the directory, or to whoever owns its document. profiles: canonical URLs that the server
+        supports for the type.
     """
 
     name: str
