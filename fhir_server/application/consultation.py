@@ -6,6 +6,8 @@ Each use case reads in one snapshot, judges once, checks every hit again, and le
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
+import orjson
+
 from consent_rules.visibility import DIRECTORY, Visibility
 from consent_rules.vocabulary import Action, View
 from fhir_server.application import scoping, trail
@@ -44,6 +46,13 @@ class Shown:
         """The relative reference of the resource."""
         return f"{self.stored.type}/{self.stored.id}"
 
+    @property
+    def touched(self) -> tuple[str, ...]:
+        """What the trail names: the resource, and for a content the document that carries it."""
+        if self.stored.type != "Binary":
+            return (self.reference,)
+        return (self.reference, *(f"DocumentReference/{id_}" for id_ in self.stored.facts.documents))
+
 
 def not_found() -> Problem:
     """Build the one answer for unknown, hidden, foreign and deleted-and-hidden ids."""
@@ -62,6 +71,17 @@ def read(runtime: Runtime, caller: Caller, row: ResourceType, id_: str) -> Shown
     """
     deed = Deed("read", row.name, target=f"{row.name}/{id_}")
     return _show_one(runtime, caller, row, deed, lambda snapshot, seen: snapshot.read(row.name, id_, seen))
+
+
+def retrieve(runtime: Runtime, caller: Caller, row: ResourceType, id_: str) -> tuple[Shown, bytes]:
+    """Return a content and what describes it, authorised through the document that carries it (ITI-68).
+
+    Raises: as `read`; StoreUnavailable when the content is missing or damaged.
+    """
+    deed = Deed("read", row.name, "ITI-68", target=f"{row.name}/{id_}")
+    shown = _show_one(runtime, caller, row, deed, lambda snapshot, seen: snapshot.read(row.name, id_, seen))
+    reference: str = orjson.loads(shown.stored.body)["_blob"]
+    return shown, runtime.ports.blobs.get(shown.stored.facts.access.compartment, reference)
 
 
 def read_version(runtime: Runtime, caller: Caller, row: ResourceType, id_: str, version: int) -> Shown:
@@ -151,7 +171,7 @@ def _enter_by_id(
 def _trace(
     runtime: Runtime, caller: Caller, deed: Deed, opened: Opened | None, patient: str, shown: Iterable[Shown]
 ) -> None:
-    touched = tuple(item.reference for item in shown)
+    touched = tuple(reference for item in shown for reference in item.touched)
     if opened is None and patient:
         return  # the refusal has left its own trace
     trail.record(runtime, caller, deed, verdict_of(opened, touched, found=bool(touched)), patient)

@@ -1,0 +1,144 @@
+"""The composition root: the only place, with the command line, that knows every part."""
+
+from collections.abc import Mapping
+from time import perf_counter
+from typing import Any
+
+from flask import Flask, Response, g, request
+from flask_smorest import Api
+
+from consent_rules.matrix import Matrix, published
+from consent_rules.profiles import profile
+from fhir_server import telemetry
+from fhir_server.adapters import opening
+from fhir_server.application.runtime import Runtime
+from fhir_server.http import (
+    bundles,
+    conformance,
+    oauth_endpoints,
+    outcomes,
+    pages,
+    pages_oauth,
+    read,
+    request_context,
+    search,
+    smart_discovery,
+    write,
+)
+from fhir_server.ports import Ports
+from fhir_server.settings import Settings, SettingsError
+
+MAX_BODY_BYTES = 64 * 1024 * 1024
+_PARTS = (conformance, read, search, write, bundles, smart_discovery, oauth_endpoints, pages_oauth, pages)
+_CORS = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Allow-Methods": "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS",
+    "Access-Control-Allow-Headers": "Authorization, Content-Type, Accept, DPoP, If-Match, If-None-Match, If-None-Exist, "
+    "If-Modified-Since, Prefer, X-Request-Id",
+    "Access-Control-Expose-Headers": "ETag, Location, Last-Modified, X-Request-Id, WWW-Authenticate, DPoP-Nonce",
+    "Access-Control-Max-Age": "600",
+}
+_OPENAPI = {
+    "API_TITLE": "Habilis",
+    "API_VERSION": "v1",
+    "OPENAPI_VERSION": "3.0.3",
+    "OPENAPI_URL_PREFIX": "/api",
+    "OPENAPI_JSON_PATH": "openapi.json",
+}
+
+
+def open_ports(settings: Settings) -> Ports:
+    """Open the stores that the settings name.
+
+    Raises: adapters' errors with a plain text when a key or a store is missing, wrong or unsafe.
+    """
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    if settings.store == "mongodb":
+        uri = str(settings.mongodb_uri)
+        return opening.open_mongo(uri, settings.mongodb_database, settings.data_dir, settings.key_file)
+    return opening.open_sqlite(settings.data_dir, settings.key_file)
+
+
+def build_runtime(settings: Settings, ports: Ports | None = None) -> Runtime:
+    """Put a running server together; `ports` replaces the stores that the settings name."""
+    matrix = published()
+    _refuse_inferred(settings, matrix)
+    return Runtime(
+        ports=ports or open_ports(settings),
+        matrix=matrix,
+        profile=profile(settings.rule_profile),
+        fhir_base=settings.fhir_base,
+        cursor_key=opening.cursor_key(settings.key_file),
+        refuse_wrong_size=settings.wrong_size == "refuse",
+    )
+
+
+def create_app(settings: Settings, served: Runtime | None = None) -> Flask:
+    """Build the web application."""
+    telemetry.configure(settings.log_level)
+    app = Flask(__name__)
+    app.config.update(_OPENAPI, MAX_CONTENT_LENGTH=MAX_BODY_BYTES, MAX_FORM_MEMORY_SIZE=1024 * 1024, DEMO=settings.demo)
+    app.config["DATA_DIR"] = str(settings.data_dir)
+    request_context.install(app, served or build_runtime(settings))
+    app.before_request(_begin)
+    app.after_request(_finish)
+    api = _api(app)
+    for part in _PARTS:
+        part.register(app, api)
+    outcomes.install(app)
+    return app
+
+
+def _refuse_inferred(settings: Settings, matrix: Matrix) -> None:
+    if matrix.has_inferred_grants and not (settings.demo or settings.accept_inferred_matrix):
+        message = (
+            "the published matrix holds grants that no official source states; "
+            "set HABILIS_ACCEPT_INFERRED_MATRIX=yes to serve it, or import the official one"
+        )
+        raise SettingsError(message)
+
+
+class _FhirApi(Api):
+    """flask-smorest without its own error bodies: http/outcomes.py answers for the FHIR endpoint."""
+
+    def _register_error_handlers(self) -> None:
+        """Leave errors to the outcomes table."""
+
+
+def _api(app: Flask) -> Api:
+    api = _FhirApi(app)
+    scheme: Mapping[str, Any] = {"type": "oauth2", "flows": _flows()}
+    api.spec.components.security_scheme("smart", dict(scheme))
+    return api
+
+
+def _flows() -> dict[str, Any]:
+    scopes = {"patient/DocumentReference.rs": "read and search the patient's documents"}
+    return {
+        "authorizationCode": {"authorizationUrl": "/oauth/authorize", "tokenUrl": "/oauth/token", "scopes": scopes},
+        "clientCredentials": {"tokenUrl": "/oauth/token", "scopes": {"system/DocumentReference.crus": "publish documents"}},
+    }
+
+
+def _begin() -> Response | None:
+    telemetry.begin()
+    g.began = perf_counter()
+    if request.method == "OPTIONS" and request.path.startswith(outcomes.FHIR_PATH):
+        return Response(status=204)
+    return None
+
+
+def _finish(response: Response) -> Response:
+    if not request.path.startswith("/static/"):
+        telemetry.request_line(
+            request_id=request_context.request_id(),
+            method=request.method,
+            route=request.url_rule.rule if request.url_rule else "",
+            status=response.status_code,
+            duration_ms=round((perf_counter() - g.began) * 1000, 1),
+        )
+    if request.path.startswith(outcomes.FHIR_PATH):
+        response.headers.update(_CORS)
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    response.headers.setdefault("Referrer-Policy", "no-referrer")
+    return response

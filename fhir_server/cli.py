@@ -1,0 +1,137 @@
+"""The command line: serve, seed, keys, schema, clients and users.
+
+Every command reads the HABILIS_* settings; errors are one line that says what to do.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from fhir_server.adapters import opening
+from fhir_server.app import build_runtime
+from fhir_server.settings import Settings, SettingsError
+
+_DEMO_PORT = "8080"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return the exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        settings = _settings(options)
+        run: Callable[[Settings, argparse.Namespace], int] = options.run
+        return run(settings, options)
+    except (SettingsError, opening.KeyProblem) as error:
+        print(f"habilis: {error}", file=sys.stderr)
+        return 2
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    environment = dict(os.environ)
+    if getattr(options, "demo", False):
+        environment["HABILIS_DEMO"] = "yes"
+        environment.setdefault("HABILIS_DATA_DIR", "var/demo")
+    return Settings.from_environment(environment)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="habilis", description="FHIR R4 server that shares documents by consent.")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    serve = commands.add_parser("serve", help="serve the FHIR endpoint, the authorization server and the pages")
+    serve.add_argument("--demo", action="store_true", help="seed the invented people first and hand out their tokens")
+    serve.set_defaults(run=_serve)
+    seed = commands.add_parser("seed", help="load the invented people, or bulk data with --patients and --documents")
+    seed.add_argument("--demo", action="store_true", help="accept the inferred matrix, as the demonstration does")
+    seed.add_argument("--patients", type=int, default=0, metavar="N", help="bulk: how many patients")
+    seed.add_argument("--documents", type=int, default=50, metavar="M", help="bulk: documents of each (default 50)")
+    seed.set_defaults(run=_seed)
+    keys = commands.add_parser("keys", help="create or rotate the key-encryption key")
+    keys.add_argument("deed", choices=("create", "rotate"))
+    keys.set_defaults(run=_keys)
+    schema = commands.add_parser("schema", help="create or bring up to date the store's tables and indexes")
+    schema.set_defaults(run=_schema)
+    return parser
+
+
+def _serve(settings: Settings, _options: argparse.Namespace) -> int:
+    from granian import Granian  # noqa: PLC0415 - other commands start without a web server
+    from granian.constants import Interfaces  # noqa: PLC0415
+
+    if settings.demo:
+        _prepare_demo(settings)
+    _create_missing_keys(settings)
+    os.environ.update(_as_environment(settings))
+    print(f"habilis: serving {settings.base_url}  (FHIR at {settings.fhir_base}; stop with Ctrl-C)", file=sys.stderr)
+    server = Granian(
+        target="fhir_server.serving:app",
+        address=settings.host,
+        port=settings.port,
+        interface=Interfaces.WSGI,
+        workers=settings.workers,
+        blocking_threads=settings.threads,
+        log_access=False,
+        log_level="warning",  # type: ignore[arg-type]
+    )
+    server.serve()
+    return 0
+
+
+def _prepare_demo(settings: Settings) -> None:
+    from seed.loading import load_demonstration  # noqa: PLC0415 - only the demonstration needs the cast
+
+    _create_missing_keys(settings)
+    served = build_runtime(settings)
+    load_demonstration(served, settings.data_dir)
+    served.ports.store.close()
+
+
+def _create_missing_keys(settings: Settings) -> None:
+    if not settings.key_file.exists() and not any(settings.data_dir.glob("*.db")):
+        settings.key_file.parent.mkdir(parents=True, exist_ok=True)
+        opening.create_keys(settings.key_file)
+
+
+def _as_environment(settings: Settings) -> dict[str, str]:
+    return {
+        "HABILIS_BASE_URL": settings.base_url,
+        "HABILIS_DATA_DIR": str(settings.data_dir),
+        "HABILIS_KEY_FILE": str(settings.key_file),
+        "HABILIS_DEMO": "yes" if settings.demo else "no",
+    }
+
+
+def _seed(settings: Settings, options: argparse.Namespace) -> int:
+    from seed.bulk import load_bulk  # noqa: PLC0415
+    from seed.loading import load_demonstration  # noqa: PLC0415
+
+    _create_missing_keys(settings)
+    served = build_runtime(replace(settings, accept_inferred_matrix=settings.accept_inferred_matrix or settings.demo))
+    try:
+        if options.patients:
+            load_bulk(served, settings.data_dir, options.patients, options.documents)
+        else:
+            load_demonstration(served, settings.data_dir)
+    finally:
+        served.ports.store.close()
+    return 0
+
+
+def _keys(settings: Settings, options: argparse.Namespace) -> int:
+    if options.deed == "create":
+        Path(settings.key_file).parent.mkdir(parents=True, exist_ok=True)
+        opening.create_keys(settings.key_file)
+    else:
+        opening.rotate_keys(settings.data_dir, settings.key_file)
+    print(f"habilis: keys in {settings.key_file}: {options.deed}d", file=sys.stderr)
+    return 0
+
+
+def _schema(settings: Settings, _options: argparse.Namespace) -> int:
+    served = build_runtime(settings)
+    served.ports.store.check()
+    served.ports.store.close()
+    print("habilis: the store is up to date", file=sys.stderr)
+    return 0

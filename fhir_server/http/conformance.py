@@ -1,0 +1,153 @@
+"""What the server can do: CapabilityStatement, made from the registry and the routes, and health.
+
+Source: https://hl7.org/fhir/R4/capabilitystatement.html, https://hl7.org/fhir/R4/http.html#capabilities;
+SMART App Launch 2.2 (oauth-uris extension, security service code).
+"""
+
+from hashlib import sha256
+from importlib.metadata import version
+from typing import Any
+
+import orjson
+from flask import Flask, Response, request
+from flask_smorest import Api
+
+from fhir_server.http import negotiation
+from fhir_server.http.request_context import runtime
+from fhir_server.http.routing import FHIR_PATH, Route, attach
+from fhir_server.registry import REGISTRY, AccessRule, Interaction, ResourceType
+
+Json = dict[str, Any]
+
+RELEASED = "2026-11-25"
+_OAUTH_URIS = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
+_GUIDES = (
+    "https://profiles.ihe.net/ITI/MHD/ImplementationGuide/ihe.iti.mhd",
+    "https://profiles.ihe.net/ITI/BALP/ImplementationGuide/ihe.iti.balp",
+    "https://profiles.ihe.net/ITI/PCF/ImplementationGuide/ihe.iti.pcf",
+    "http://hl7.org/fhir/smart-app-launch/ImplementationGuide/hl7.fhir.uv.smart-app-launch",
+)
+_INSTANTIATES = (
+    "https://profiles.ihe.net/ITI/MHD/CapabilityStatement/IHE.MHD.DocumentRecipient.Comprehensive",
+    "https://profiles.ihe.net/ITI/MHD/CapabilityStatement/IHE.MHD.DocumentResponder",
+)
+_COMMON_PARAMS = (
+    ("_id", "token", "http://hl7.org/fhir/SearchParameter/Resource-id"),
+    ("_lastUpdated", "date", "http://hl7.org/fhir/SearchParameter/Resource-lastUpdated"),
+)
+_PATCH_FORMATS = ("application/json-patch+json", "application/fhir+json")
+
+
+def register(app: Flask, api: Api) -> None:
+    """Register metadata and health."""
+    route = Route("GET", "/metadata", metadata, "Conformance", "capabilities", "The CapabilityStatement of this server")
+    attach(api, [route])
+    app.add_url_rule("/health/live", "live", live)
+    app.add_url_rule("/health/ready", "ready", ready)
+
+
+def metadata() -> Response:
+    """Answer the CapabilityStatement; no token is needed."""
+    statement = statement_of(runtime().fhir_base)
+    tag = f'W/"{sha256(orjson.dumps(statement)).hexdigest()[:16]}"'
+    response = negotiation.fhir_response(statement) if request.headers.get("If-None-Match") != tag else Response(status=304)
+    response.headers["ETag"] = tag
+    return response
+
+
+def live() -> Response:
+    """Answer that the process runs."""
+    return Response("live\n", content_type="text/plain")
+
+
+def ready() -> Response:
+    """Answer whether reads and durable writes can be promised now."""
+    runtime().ports.store.check()
+    return Response("ready\n", content_type="text/plain")
+
+
+def statement_of(fhir_base: str) -> Json:
+    """Build the CapabilityStatement of a server at this address."""
+    return {
+        "resourceType": "CapabilityStatement",
+        "url": f"{fhir_base}/metadata",
+        "version": version("habilis"),
+        "name": "Habilis",
+        "title": "Habilis document sharing server",
+        "status": "active",
+        "date": RELEASED,
+        "kind": "instance",
+        "instantiates": list(_INSTANTIATES),
+        "software": {"name": "Habilis", "version": version("habilis")},
+        "implementation": {"description": "Habilis: documents shared by habilitation matrix and consent", "url": fhir_base},
+        "fhirVersion": "4.0.1",
+        "format": [negotiation.JSON_TYPE, negotiation.XML_TYPE, "json", "xml"],
+        "patchFormat": list(_PATCH_FORMATS),
+        "implementationGuide": list(_GUIDES),
+        "rest": [
+            {
+                "mode": "server",
+                "security": _security(fhir_base.removesuffix(FHIR_PATH)),
+                "resource": [_resource(row) for row in REGISTRY.values()],
+                "interaction": [{"code": "transaction"}, {"code": "batch"}],
+            }
+        ],
+    }
+
+
+def _security(origin: str) -> Json:
+    uris = {"authorize": "authorize", "token": "token", "introspect": "introspect", "revoke": "revoke"}
+    return {
+        "cors": True,
+        "service": [
+            {
+                "coding": [
+                    {
+                        "system": "http://terminology.hl7.org/CodeSystem/restful-security-service",
+                        "code": "SMART-on-FHIR",
+                        "display": "SMART-on-FHIR",
+                    }
+                ]
+            }
+        ],
+        "extension": [
+            {
+                "url": _OAUTH_URIS,
+                "extension": [{"url": name, "valueUri": f"{origin}/oauth/{path}"} for name, path in uris.items()],
+            }
+        ],
+    }
+
+
+def _resource(row: ResourceType) -> Json:
+    offered = row.interactions
+    built: Json = {
+        "type": row.name,
+        "interaction": [{"code": interaction.value} for interaction in Interaction if interaction in offered],
+        "versioning": "no-version" if row.access is AccessRule.TRACE else "versioned",
+        "readHistory": Interaction.VREAD in offered,
+        "updateCreate": False,
+        "conditionalCreate": Interaction.CREATE in offered,
+        "conditionalRead": "full-support",
+        "conditionalUpdate": False,
+        "conditionalDelete": "not-supported",
+        "referencePolicy": ["literal", "logical"],
+    }
+    if row.profiles:
+        built["supportedProfile"] = list(row.profiles)
+    if Interaction.SEARCH in offered:
+        built["searchParam"] = _params(row)
+    return built
+
+
+def _params(row: ResourceType) -> list[Json]:
+    common: list[Json] = [{"name": name, "definition": definition, "type": kind} for name, kind, definition in _COMMON_PARAMS]
+    own: list[Json] = []
+    for param in row.search:
+        described: Json = {"name": param.name, "type": param.type}
+        if param.definition:
+            described["definition"] = param.definition
+        if param.documentation:
+            described["documentation"] = param.documentation
+        own.append(described)
+    return common + own

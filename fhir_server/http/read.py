@@ -1,0 +1,118 @@
+"""read, vread and history of every registered type; contents of documents (ITI-68).
+
+Source: https://hl7.org/fhir/R4/http.html#read, #vread, #history; https://hl7.org/fhir/R4/binary.html#rest;
+IHE MHD 4.2, ITI-68 Retrieve Document.
+"""
+
+import re
+from base64 import b64encode
+from collections.abc import Callable
+from functools import partial
+
+import orjson
+from flask import Flask, Response, request
+from flask_smorest import Api
+
+from fhir_server.application import consultation
+from fhir_server.application.consultation import Shown
+from fhir_server.domain.problem import Category, Problem
+from fhir_server.http import negotiation, rendering
+from fhir_server.http.request_context import current_caller, runtime
+from fhir_server.http.routing import Route, attach
+from fhir_server.registry import REGISTRY, AccessRule, Interaction, ResourceType
+
+_VERSION = re.compile(r"([1-9][0-9]{0,8})(?:-([0-9]{1,9}))?")
+
+
+def register(_app: Flask, api: Api) -> None:
+    """Register the reading routes of every type that offers them."""
+    for row in REGISTRY.values():
+        attach(api, _routes(row))
+
+
+def _routes(row: ResourceType) -> list[Route]:
+    name = row.name
+    read = read_content if row.access is AccessRule.CONTENT else read_one
+    offered: dict[Interaction, tuple[str, Callable[..., Response], str]] = {
+        Interaction.READ: (f"/{name}/<id_>", read, f"Read one {name}"),
+        Interaction.VREAD: (f"/{name}/<id_>/_history/<version>", read_version, f"Read one version of a {name}"),
+        Interaction.HISTORY: (f"/{name}/<id_>/_history", read_history, f"List the versions of a {name}, newest first"),
+    }
+    return [
+        Route("GET", path, _view(view, row), name, f"{interaction.value}-{name}", summary)
+        for interaction, (path, view, summary) in offered.items()
+        if interaction in row.interactions
+    ]
+
+
+def _view(view: Callable[..., Response], row: ResourceType) -> Callable[..., Response]:
+    bound = partial(view, row)
+    bound.__doc__ = view.__doc__  # type: ignore[attr-defined]
+    bound.__name__ = view.__name__  # type: ignore[attr-defined]
+    return bound
+
+
+def read_one(row: ResourceType, id_: str) -> Response:
+    """Answer the current version of a resource."""
+    negotiation.wanted_format()
+    return rendering.resource(consultation.read(runtime(), current_caller(), row, id_))
+
+
+def read_version(row: ResourceType, id_: str, version: str) -> Response:
+    """Answer one version; the version id is the one that this caller was given."""
+    negotiation.wanted_format()
+    caller, parts = current_caller(), _VERSION.fullmatch(version)
+    number = int(parts[1]) if parts else 0
+    shown = consultation.read_version(runtime(), caller, row, id_, number)
+    if parts is None or not _is_this_version(shown, parts[2]):
+        raise consultation.not_found()
+    return rendering.resource(shown)
+
+
+def _is_this_version(shown: Shown, mark: str | None) -> bool:
+    """Tell whether a mark revision in the version id is one that this caller can have been given."""
+    if not shown.knows_marks:
+        return mark is None
+    return mark is None or int(mark) <= shown.stored.mark
+
+
+def read_history(row: ResourceType, id_: str) -> Response:
+    """Answer all versions of a resource as a history Bundle."""
+    negotiation.wanted_format()
+    served = runtime()
+    shown = consultation.history(served, current_caller(), row, id_)
+    url = f"{served.fhir_base}/{row.name}/{id_}/_history"
+    return negotiation.fhir_response(rendering.history(served.fhir_base, shown, url))
+
+
+def read_content(row: ResourceType, id_: str) -> Response:
+    """Answer a content: raw bytes in its own type, or a Binary resource when a FHIR format is asked for."""
+    served = runtime()
+    shown, content = consultation.retrieve(served, current_caller(), row, id_)
+    described = orjson.loads(rendering.body_of(shown))
+    kind = described["contentType"]
+    if not _wants_raw(kind):
+        response = negotiation.fhir_response(described | {"data": b64encode(content).decode()})
+    else:
+        response = Response(content, content_type=kind)
+        response.headers["Content-Disposition"] = "attachment"
+        response.headers["Cache-Control"] = "no-store"
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Content-Security-Policy"] = "sandbox; default-src 'none'"
+    response.headers["ETag"] = rendering.etag_of(shown)
+    return response
+
+
+def _wants_raw(kind: str) -> bool:
+    if not negotiation.accepts_only_other():
+        return False
+    asked = [accepted for accepted, _ in request.accept_mimetypes]
+    base = kind.partition(";")[0].strip().lower()
+    if asked and not any(_covers(accepted, base) for accepted in asked):
+        raise Problem(Category.NOT_ACCEPTABLE)
+    return True
+
+
+def _covers(accepted: str, kind: str) -> bool:
+    wanted = accepted.partition(";")[0].strip().lower()
+    return wanted in ("*/*", kind) or (wanted.endswith("/*") and kind.startswith(wanted[:-1]))

@@ -1,0 +1,106 @@
+"""Search of every registered type, by GET and by POST `_search` (ITI-66, ITI-67, ITI-81, PCF).
+
+Source: https://hl7.org/fhir/R4/http.html#search, https://hl7.org/fhir/R4/search.html.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from urllib.parse import urlencode
+
+from flask import Flask, Response, request
+from flask_smorest import Api
+
+from fhir_server.application import finding
+from fhir_server.application.finding import Found, Wanted
+from fhir_server.application.runtime import Runtime
+from fhir_server.domain.caller import Caller
+from fhir_server.domain.problem import Category, Problem
+from fhir_server.http import negotiation, paging, rendering
+from fhir_server.http.request_context import current_caller, runtime
+from fhir_server.http.routing import Route, attach
+from fhir_server.http.search_params import Parsed, parse
+from fhir_server.registry import REGISTRY, Interaction, ResourceType
+
+_FORM = "application/x-www-form-urlencoded"
+
+
+def register(_app: Flask, api: Api) -> None:
+    """Register the search routes of every type that offers them."""
+    for row in REGISTRY.values():
+        if Interaction.SEARCH in row.interactions:
+            attach(api, _routes(row))
+
+
+def _routes(row: ResourceType) -> list[Route]:
+    name = row.name
+    return [
+        Route("GET", f"/{name}", _view(row), name, f"search-{name}", f"Search {name}"),
+        Route("POST", f"/{name}/_search", _view(row), name, f"search-form-{name}", f"Search {name} by form"),
+    ]
+
+
+def _view(row: ResourceType) -> Callable[[], Response]:
+    return partial(search, row)
+
+
+def search(row: ResourceType) -> Response:
+    """Answer one page of the visible resources that match, as a searchset Bundle."""
+    negotiation.wanted_format()
+    served, caller = runtime(), current_caller()
+    parsed = parse(row, _pairs(), served.fhir_base, strict=_is_strict())
+    wanted = _wanted(served, caller, parsed)
+    found = finding.find(served, caller, row, wanted)
+    links = _links(served, caller, parsed, found)
+    notes = [f"`{name}` is not a search parameter of {row.name} and was ignored" for name in parsed.ignored]
+    return negotiation.fhir_response(rendering.searchset(served.fhir_base, found.shown, found.total, links, notes))
+
+
+def _pairs() -> list[tuple[str, str]]:
+    pairs = list(request.args.items(multi=True))
+    if request.method == "POST":
+        if request.mimetype != _FORM:
+            raise Problem.of(Category.UNSUPPORTED_MEDIA, f"`_search` takes {_FORM}")
+        pairs.extend(request.form.items(multi=True))
+    return pairs
+
+
+def _is_strict() -> bool:
+    return "handling=strict" in request.headers.get("Prefer", "").replace(" ", "")
+
+
+def _wanted(served: Runtime, caller: Caller, parsed: Parsed) -> Wanted:
+    wanted = parsed.wanted(_as_sent())
+    if not parsed.cursor:
+        return wanted
+    place = paging.unseal(served.cursor_key, parsed.cursor, _binding(caller, parsed))
+    return replace(wanted, search=replace(wanted.search, after=place))
+
+
+def _as_sent() -> str:
+    """Return the request as the trail keeps it: method, URL with the parameters of a form added, headers of format."""
+    query = urlencode(_pairs())
+    accept = request.headers.get("Accept", "")
+    return f"{request.method} {request.path}?{query}\nAccept: {accept}"
+
+
+def _binding(caller: Caller, parsed: Parsed) -> str:
+    return f"{caller.grant_id}\n{parsed.canonical}"
+
+
+def _links(served: Runtime, caller: Caller, parsed: Parsed, found: Found) -> list[tuple[str, str]]:
+    """Return the links of a page; the patient goes by id, never by an identifier of the person."""
+    base = f"{served.fhir_base}/{parsed.type}"
+    used = [pair for pair in parsed.used if not _names_person(pair[0])]
+    if len(used) != len(parsed.used) and found.patient and parsed.type != "Patient":
+        used.insert(0, ("patient", found.patient))
+    links = [("self", f"{base}?{urlencode(used)}")]
+    if found.next is not None and not parsed.only_count:
+        as_page = replace(parsed, used=used)
+        cursor = paging.seal(served.cursor_key, found.next, _binding(caller, as_page))
+        links.append(("next", f"{base}?{urlencode([*used, ('_page', cursor)])}"))
+    return links
+
+
+def _names_person(name: str) -> bool:
+    return name in {"patient.identifier", "subject.identifier", "patient:identifier", "subject:identifier"}

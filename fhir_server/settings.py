@@ -1,0 +1,134 @@
+"""Settings from HABILIS_* environment variables, parsed once; unsafe combinations refuse to start.
+
+docs/configuration.md has a heading for each variable; a test compares the two.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, TypeVar
+from urllib.parse import urlsplit
+
+StoreKind = Literal["sqlite", "mongodb"]
+SizeRule = Literal["refuse", "warn"]
+_Choice = TypeVar("_Choice", bound=str)
+_STORES: tuple[StoreKind, ...] = ("sqlite", "mongodb")
+_SIZE_RULES: tuple[SizeRule, ...] = ("refuse", "warn")
+_LOCAL_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+class SettingsError(Exception):
+    """A setting is missing, malformed or unsafe; the text names the variable and says what to do."""
+
+
+class Secret(str):
+    """A text that never shows in a representation."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        """Hide the value."""
+        return "***"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One server's configuration.
+
+    base_url: public address without a final slash; FHIR is served below /fhir. key_file: the key-encryption keys.
+    demo: serve the invented people with ready-made tokens; refused on an address that others can reach.
+    workers: processes; threads: of each. wrong_size: refuse or warn when an attachment's size is wrong.
+    """
+
+    base_url: str
+    data_dir: Path
+    key_file: Path
+    store: StoreKind = "sqlite"
+    mongodb_uri: Secret = field(default=Secret(""))
+    mongodb_database: str = "habilis"
+    demo: bool = False
+    host: str = "127.0.0.1"
+    port: int = 8080
+    rule_profile: str = "fr"
+    accept_inferred_matrix: bool = False
+    wrong_size: SizeRule = "refuse"
+    workers: int = 1
+    threads: int = 16
+    log_level: str = "INFO"
+
+    @property
+    def fhir_base(self) -> str:
+        """Return the absolute URL of the FHIR endpoint."""
+        return f"{self.base_url}/fhir"
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
+        """Read and check the settings.
+
+        Raises: SettingsError naming the first variable that is wrong.
+        """
+        read = _Reader(environment)
+        port = read.number("PORT", 8080)
+        host = read.text("HOST", "127.0.0.1")
+        data_dir = Path(read.text("DATA_DIR", "var"))
+        settings = cls(
+            base_url=read.text("BASE_URL", f"http://{host}:{port}").rstrip("/"),
+            data_dir=data_dir,
+            key_file=Path(read.text("KEY_FILE", str(data_dir / "keys.json"))),
+            store=read.choice("STORE", _STORES),
+            mongodb_uri=Secret(read.text("MONGODB_URI", "")),
+            mongodb_database=read.text("MONGODB_DATABASE", "habilis"),
+            demo=read.flag("DEMO"),
+            host=host,
+            port=port,
+            rule_profile=read.choice("RULE_PROFILE", ("fr", "ehds")),
+            accept_inferred_matrix=read.flag("ACCEPT_INFERRED_MATRIX"),
+            wrong_size=read.choice("WRONG_SIZE", _SIZE_RULES),
+            workers=read.number("WORKERS", 1),
+            threads=read.number("THREADS", 16),
+            log_level=read.choice("LOG_LEVEL", ("INFO", "DEBUG", "WARNING", "ERROR")),
+        )
+        settings.refuse_unsafe()
+        return settings
+
+    def refuse_unsafe(self) -> None:
+        """Raise SettingsError when the settings contradict each other or expose secrets."""
+        address = urlsplit(self.base_url)
+        if address.scheme not in {"http", "https"} or not address.hostname:
+            raise SettingsError("HABILIS_BASE_URL must be an absolute http or https address")
+        is_local = address.hostname in _LOCAL_HOSTS
+        if address.scheme == "http" and not is_local:
+            raise SettingsError("HABILIS_BASE_URL must be https unless it names this very machine")
+        if self.demo and not (is_local and self.host in _LOCAL_HOSTS):
+            raise SettingsError("HABILIS_DEMO hands out tokens: it is refused on an address that others can reach")
+        if self.store == "mongodb" and not self.mongodb_uri:
+            raise SettingsError("HABILIS_MONGODB_URI is required when HABILIS_STORE is mongodb")
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    environment: Mapping[str, str]
+
+    def text(self, name: str, default: str) -> str:
+        return self.environment.get(f"HABILIS_{name}", "").strip() or default
+
+    def flag(self, name: str) -> bool:
+        value = self.text(name, "no").lower()
+        if value not in {"yes", "no", "true", "false", "1", "0"}:
+            raise SettingsError(f"HABILIS_{name} must be yes or no")
+        return value in {"yes", "true", "1"}
+
+    def number(self, name: str, default: int) -> int:
+        value = self.text(name, str(default))
+        if not value.isdecimal() or not 0 < int(value) < 65_536:
+            raise SettingsError(f"HABILIS_{name} must be a whole number from 1 to 65535")
+        return int(value)
+
+    def choice(self, name: str, allowed: tuple[_Choice, ...]) -> _Choice:
+        value = self.text(name, allowed[0])
+        found = next((item for item in allowed if item.lower() == value.lower()), None)
+        if found is None:
+            raise SettingsError(f"HABILIS_{name} must be one of: {', '.join(allowed)}")
+        return found
+
+
