@@ -6,7 +6,6 @@ Nobody here exists. National health identities come from the test range (system 
 
 from dataclasses import dataclass
 
-G15 = "https://mos.esante.gouv.fr/NOS/TRE_G15-ProfessionSante/FHIR/TRE-G15-ProfessionSante"
 INS_TEST = "urn:oid:1.2.250.1.213.1.4.10"
 RPPS = "https://rpps.esante.gouv.fr"
 FINESS = "https://finess.esante.gouv.fr"

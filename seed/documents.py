@@ -105,8 +105,8 @@ def documents() -> tuple[DocumentPart, ...]:
 
 
 def _part(number: int, row: dict[str, Any]) -> DocumentPart:
-    listed = {name: tuple(row[name]) for name in ("body", "marks") if name in row}
-    return DocumentPart(number=number, **row | listed)
+    fields: dict[str, Any] = row | {name: tuple(row[name]) for name in ("body", "marks") if name in row}
+    return DocumentPart(number=number, **fields)
 
 
 def document(key: str) -> DocumentPart:
