@@ -1,0 +1,58 @@
+"""A running server for tests: the real SQLite store in a temporary folder, a clock that stands still until moved."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskClient
+
+from fhir_server.adapters import opening
+from fhir_server.app import build_runtime, create_app
+from fhir_server.application.runtime import Runtime
+from fhir_server.settings import Settings
+
+START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+
+
+@dataclass
+class FixedClock:
+    """A clock that only the test moves."""
+
+    at: datetime = START
+
+    def now(self) -> datetime:
+        return self.at
+
+    def advance(self, **amount: float) -> None:
+        self.at += timedelta(**amount)
+
+
+@pytest.fixture
+def clock() -> FixedClock:
+    return FixedClock()
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(
+        base_url="http://localhost:8080",
+        data_dir=tmp_path / "data",
+        key_file=tmp_path / "keys.json",
+        accept_inferred_matrix=True,
+        log_level="ERROR",
+    )
+
+
+@pytest.fixture
+def runtime(settings: Settings, clock: FixedClock) -> Iterator[Runtime]:
+    opening.create_keys(settings.key_file)
+    served = build_runtime(settings)
+    yield replace(served, ports=replace(served.ports, clock=clock))
+    served.ports.store.close()
+
+
+@pytest.fixture
+def web(settings: Settings, runtime: Runtime) -> FlaskClient:
+    return create_app(settings, runtime).test_client()
