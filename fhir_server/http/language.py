@@ -1,0 +1,40 @@
+"""French or English: which one a page speaks.
+
+`?lang=` wins and is remembered in a cookie that holds nothing else; then the browser's preference; then French.
+"""
+
+from flask import Flask, Response, request
+from flask_babel import Babel, get_locale
+
+LANGUAGES = ("fr", "en")
+COOKIE = "lang"
+_YEAR = 365 * 24 * 3600
+
+
+def install(app: Flask) -> None:
+    """Make pages bilingual; doing it twice changes nothing."""
+    if "babel" in app.extensions:
+        return
+    Babel(app, default_locale=LANGUAGES[0], locale_selector=_chosen)
+    app.jinja_env.globals["page_language"] = current_language
+    app.after_request(_remember)
+
+
+def current_language() -> str:
+    """Return the language of this page: "fr" or "en"."""
+    locale = get_locale()
+    return locale.language if locale and locale.language in LANGUAGES else LANGUAGES[0]
+
+
+def _chosen() -> str:
+    for wanted in (request.args.get("lang"), request.cookies.get(COOKIE)):
+        if wanted in LANGUAGES:
+            return str(wanted)
+    return request.accept_languages.best_match(LANGUAGES) or LANGUAGES[0]
+
+
+def _remember(response: Response) -> Response:
+    wanted = request.args.get("lang")
+    if wanted in LANGUAGES and response.mimetype == "text/html":
+        response.set_cookie(COOKIE, wanted, max_age=_YEAR, httponly=True, samesite="Lax", secure=request.is_secure)
+    return response
