@@ -113,10 +113,11 @@ def _api(app: Flask) -> Api:
 
 
 def _flows() -> dict[str, Any]:
+    publishing = {"system/DocumentReference.crus": "publish documents"}
     scopes = {"patient/DocumentReference.rs": "read and search the patient's documents"}
     return {
         "authorizationCode": {"authorizationUrl": "/oauth/authorize", "tokenUrl": "/oauth/token", "scopes": scopes},
-        "clientCredentials": {"tokenUrl": "/oauth/token", "scopes": {"system/DocumentReference.crus": "publish documents"}},
+        "clientCredentials": {"tokenUrl": "/oauth/token", "scopes": publishing},
     }
 
 

@@ -14,6 +14,7 @@ SizeRule = Literal["refuse", "warn"]
 _Choice = TypeVar("_Choice", bound=str)
 _STORES: tuple[StoreKind, ...] = ("sqlite", "mongodb")
 _SIZE_RULES: tuple[SizeRule, ...] = ("refuse", "warn")
+_GREATEST = 65_535
 _LOCAL_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -120,7 +121,7 @@ class _Reader:
 
     def number(self, name: str, default: int) -> int:
         value = self.text(name, str(default))
-        if not value.isdecimal() or not 0 < int(value) < 65_536:
+        if not value.isdecimal() or not 0 < int(value) <= _GREATEST:
             raise SettingsError(f"HABILIS_{name} must be a whole number from 1 to 65535")
         return int(value)
 

@@ -44,7 +44,7 @@ def note(**facts: str) -> None:
         noted.update(facts)
 
 
-def request_line(**facts: str | int | float) -> None:
+def request_line(**facts: str | float) -> None:
     """Write the one line of a request."""
     _log.info("request", **{**(_noted.get() or {}), **facts})
 

@@ -14,6 +14,9 @@ from fhir_server.domain.stored import Stored
 
 Json = dict[str, Any]
 
+_OPEN_IN_META = 2
+"""Braces open inside `meta` of the resource itself; a contained resource's meta lies deeper."""
+
 
 def instant(at: datetime) -> str:
     """Return a UTC-aware time as a FHIR instant with milliseconds."""
@@ -50,7 +53,7 @@ def body_for(stored: Stored, *, knows_marks: bool) -> bytes:
     plain = b'"versionId":"%d"' % stored.version
     if stored.facts.access.marks is Mark.NONE and stored.marked_at is None:
         start, found, rest = stored.body.partition(plain)
-        if found and start.count(b"{") == 2:  # the resource's own meta, not one of a contained resource
+        if found and start.count(b"{") == _OPEN_IN_META:  # the resource's own meta, not one of a contained resource
             return start + b'"versionId":"%d-%d"' % (stored.version, stored.mark) + rest
     return _reworked(stored)
 

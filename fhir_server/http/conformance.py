@@ -50,7 +50,8 @@ def metadata() -> Response:
     """Answer the CapabilityStatement; no token is needed."""
     statement = statement_of(runtime().fhir_base)
     tag = f'W/"{sha256(orjson.dumps(statement)).hexdigest()[:16]}"'
-    response = negotiation.fhir_response(statement) if request.headers.get("If-None-Match") != tag else Response(status=304)
+    is_known = request.headers.get("If-None-Match") == tag
+    response = Response(status=304) if is_known else negotiation.fhir_response(statement)
     response.headers["ETag"] = tag
     return response
 
@@ -79,7 +80,7 @@ def statement_of(fhir_base: str) -> Json:
         "kind": "instance",
         "instantiates": list(_INSTANTIATES),
         "software": {"name": "Habilis", "version": version("habilis")},
-        "implementation": {"description": "Habilis: documents shared by habilitation matrix and consent", "url": fhir_base},
+        "implementation": {"description": "Documents shared by habilitation matrix and consent", "url": fhir_base},
         "fhirVersion": "4.0.1",
         "format": [negotiation.JSON_TYPE, negotiation.XML_TYPE, "json", "xml"],
         "patchFormat": list(_PATCH_FORMATS),
@@ -141,7 +142,7 @@ def _resource(row: ResourceType) -> Json:
 
 
 def _params(row: ResourceType) -> list[Json]:
-    common: list[Json] = [{"name": name, "definition": definition, "type": kind} for name, kind, definition in _COMMON_PARAMS]
+    common: list[Json] = [{"name": name, "definition": url, "type": kind} for name, kind, url in _COMMON_PARAMS]
     own: list[Json] = []
     for param in row.search:
         described: Json = {"name": param.name, "type": param.type}

@@ -36,4 +36,5 @@ def unseal(key: bytes, cursor: str, bound_to: str) -> Place:
         value = int.from_bytes(plain[:_VALUE_BYTES], "big", signed=True)
         return Place(value, str(UUID(bytes=plain[_VALUE_BYTES:])))
     except (ValueError, InvalidTag) as error:
-        raise Problem.of(Category.MALFORMED, "`_page` is not a page of this search for this caller", code="page") from error
+        text = "`_page` is not a page of this search for this caller"
+        raise Problem.of(Category.MALFORMED, text, code="page") from error

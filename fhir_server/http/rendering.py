@@ -6,6 +6,7 @@ Source: https://hl7.org/fhir/R4/http.html#versioning, https://hl7.org/fhir/R4/se
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from email.utils import format_datetime, parsedate_to_datetime
+from http import HTTPStatus
 from typing import Any
 
 import orjson
@@ -42,9 +43,10 @@ def resource(shown: Shown, status: int = 200, location: str = "") -> Response:
     """Render one resource; 304 when a GET's validators say that the client has it."""
     updated = bodies.last_updated(shown.stored, knows_marks=shown.knows_marks)
     tag = etag_of(shown)
-    if request.method in {"GET", "HEAD"} and status == 200 and _is_unchanged(tag, updated):
+    is_reading = request.method in {"GET", "HEAD"}
+    if is_reading and status == HTTPStatus.OK and _is_unchanged(tag, updated):
         response = Response(status=304)
-    elif status in {200, 201} and request.method not in {"GET", "HEAD"} and preferred_return() != "representation":
+    elif not is_reading and preferred_return() != "representation":
         response = _without_body(status)
     else:
         response = negotiation.fhir_response(body_of(shown), status)
@@ -65,7 +67,11 @@ def preferred_return() -> str:
 
 
 def searchset(
-    fhir_base: str, shown: Sequence[Shown], total: int | None, links: Iterable[tuple[str, str]], notes: Sequence[str] = ()
+    fhir_base: str,
+    shown: Sequence[Shown],
+    total: int | None,
+    links: Iterable[tuple[str, str]],
+    notes: Sequence[str] = (),
 ) -> bytes:
     """Splice a searchset from stored bytes.
 
