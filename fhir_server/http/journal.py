@@ -1,0 +1,204 @@
+"""The journal of accesses: AuditEvents told to the patient in plain French or English sentences.
+
+Source: R.1111-43 and L.1111-19 of the French public health code (rules H3 to H9 of docs/rules.md).
+"""
+
+from base64 import b64decode
+from binascii import Error as Base64Error
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import orjson
+from flask_babel import gettext, lazy_gettext, ngettext
+
+from consent_rules.vocabulary import Basis, Reason
+
+Json = dict[str, Any]
+
+_PARTICIPATION = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType"
+_ROLE_CLASS = "http://terminology.hl7.org/CodeSystem/v3-RoleClass"
+_REST = "http://hl7.org/fhir/restful-interaction"
+
+_DOCUMENTS = frozenset({"DocumentReference", "Binary", "List"})
+_ACTS = {
+    ("read", "DocumentReference"): lazy_gettext("looked at the description of a document"),
+    ("vread", "DocumentReference"): lazy_gettext("looked at an earlier description of a document"),
+    ("history-instance", "DocumentReference"): lazy_gettext("looked at how a document changed"),
+    ("read", "Binary"): lazy_gettext("opened a document"),
+    ("search", "DocumentReference"): lazy_gettext("looked at the list of documents"),
+    ("search", "List"): lazy_gettext("looked at the list of deliveries"),
+    ("search", "AuditEvent"): lazy_gettext("looked at the journal of accesses"),
+    ("search", "Consent"): lazy_gettext("looked at the choices about access"),
+    ("search", "Patient"): lazy_gettext("looked up the identity"),
+    ("read", "Patient"): lazy_gettext("looked at the identity"),
+    ("create", "Patient"): lazy_gettext("opened the space"),
+    ("create", "DocumentReference"): lazy_gettext("filed a document"),
+    ("transaction", ""): lazy_gettext("filed documents"),
+    ("patch", "DocumentReference"): lazy_gettext("changed the visibility or the state of a document"),
+    ("create", "Consent"): lazy_gettext("recorded a choice about access"),
+    ("update", "Consent"): lazy_gettext("changed a choice about access"),
+}
+_ANY_ACT = {
+    "R": lazy_gettext("consulted a part of the space"),
+    "E": lazy_gettext("searched a part of the space"),
+    "C": lazy_gettext("added something to the space"),
+    "U": lazy_gettext("changed something in the space"),
+    "D": lazy_gettext("deleted something from the space"),
+}
+_GROUNDS: Mapping[str, Any] = {
+    Basis.PATIENT: lazy_gettext("it is your own space"),
+    Basis.REPRESENTATIVE: lazy_gettext("legal representative"),
+    Basis.CARER: lazy_gettext("carer whom you named"),
+    Basis.DECLARED_PHYSICIAN: lazy_gettext("declared physician (médecin traitant)"),
+    Basis.ADMINISTRATOR: lazy_gettext("professional whom you gave the rights of your declared physician"),
+    Basis.CARE_TEAM: lazy_gettext("your agreement to the care team"),
+    Basis.CONSENT: lazy_gettext("your agreement to this one consultation"),
+    Basis.BREAK_GLASS: lazy_gettext("emergency, glass broken"),
+    Basis.REGULATION: lazy_gettext("emergency call"),
+    Basis.DEPOSITOR: lazy_gettext("it filed the document itself"),
+    Basis.SYSTEM: lazy_gettext("software that files documents"),
+    Basis.IDENTIFICATION: lazy_gettext("check of identity, no document shown"),
+    Basis.COLLECTION: lazy_gettext("recording of your agreement"),
+    Basis.AUDIT: lazy_gettext("control of accesses"),
+    Basis.SUPPORT: lazy_gettext("support"),
+    Basis.OWN_TRACES: lazy_gettext("its own accesses"),
+}
+_REASONS: Mapping[str, Any] = {
+    Reason.NO_CONSENT: lazy_gettext("you have not agreed to this access"),
+    Reason.CONSENT_USED: lazy_gettext("your agreement was for one consultation, now over"),
+    Reason.BLOCKED: lazy_gettext("you have blocked this professional"),
+    Reason.APPROVAL_PENDING: lazy_gettext("you have not approved this first access"),
+    Reason.NOT_ENTITLED: lazy_gettext("this profession has no access"),
+    Reason.FORBIDDEN_PARTY: lazy_gettext("the law forbids this access"),
+    Reason.UNIDENTIFIED: lazy_gettext("the person was not identified by name"),
+    Reason.EMERGENCY_OFF: lazy_gettext("you have switched this emergency access off"),
+    Reason.EMERGENCY_NOT_OPEN: lazy_gettext("no emergency was declared"),
+    Reason.NO_AUTHORITY: lazy_gettext("no authority over this space"),
+    Reason.CLOSED: lazy_gettext("the space is closed"),
+    "not-visible": lazy_gettext("the document is unknown or not open to this person"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One entry of the journal, in words of the page's language.
+
+    documents: titles, or a plain word where the title is not known. own: done by the reader.
+    """
+
+    id: str
+    at: datetime
+    who: str
+    where: str
+    act: str
+    documents: tuple[str, ...]
+    why: str
+    refused: bool
+    own: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """The entries of one day, newest first."""
+
+    at: datetime
+    lines: tuple[Line, ...]
+
+
+def events_of(bodies: Iterable[bytes]) -> tuple[Json, ...]:
+    """Read AuditEvents."""
+    return tuple(orjson.loads(body) for body in bodies)
+
+
+def documents_of(event: Json) -> tuple[str, ...]:
+    """Return the ids of the documents that an event names, in order."""
+    references = (str(entity.get("what", {}).get("reference", "")) for entity in event.get("entity", ()))
+    return tuple(dict.fromkeys(ref.split("/")[1] for ref in references if ref.startswith("DocumentReference/")))
+
+
+def line_of(event: Json, titles: Mapping[str, str], reader: str) -> Line:
+    """Tell one event. titles: of the documents that the reader sees, by id. reader: reference of who reads."""
+    user = _agent(event, _PARTICIPATION)
+    refused = event.get("outcome", "0") != "0"
+    who = user or event["agent"][0]
+    return Line(
+        id=str(event["id"]),
+        at=datetime.fromisoformat(event["recorded"]),
+        who=str(who["who"].get("display", "")),
+        where=str(_agent(event, _ROLE_CLASS).get("who", {}).get("display", "")),
+        act=_act(event, refused=refused),
+        documents=_told(event, titles),
+        why=_why(event, refused=refused),
+        refused=refused,
+        own=who["who"].get("reference") == reader,
+    )
+
+
+def by_day(lines: Sequence[Line]) -> tuple[Day, ...]:
+    """Gather entries by day, in the order given."""
+    days: dict[str, list[Line]] = {}
+    for line in lines:
+        days.setdefault(line.at.date().isoformat(), []).append(line)
+    return tuple(Day(members[0].at, tuple(members)) for members in days.values())
+
+
+def _agent(event: Json, system: str) -> Json:
+    for agent in event.get("agent", ()):
+        if any(coding.get("system") == system for coding in agent.get("type", {}).get("coding", ())):
+            found: Json = agent
+            return found
+    return {}
+
+
+def _act(event: Json, *, refused: bool) -> str:
+    interaction, type_ = _interaction(event), _type(event)
+    act = str(_ACTS.get((interaction, type_)) or _ACTS.get((interaction, "")) or _ANY_ACT[event["action"]])
+    return gettext("was refused (%(act)s)", act=act) if refused else act
+
+
+def _interaction(event: Json) -> str:
+    codes = [str(subtype["code"]) for subtype in event.get("subtype", ()) if subtype.get("system") == _REST]
+    return codes[0] if codes else "transaction"
+
+
+def _type(event: Json) -> str:
+    """Return the resource type that an event is about: named by an entity, else by the search itself."""
+    entities = event.get("entity", ())
+    for entity in entities:
+        path = _query_path(entity.get("query", ""))
+        if path:
+            return path
+    references = [str(entity.get("what", {}).get("reference", "")) for entity in entities]
+    types = [ref.split("/")[0] for ref in references if ref]
+    return next((type_ for type_ in types if type_ != "Patient"), "Patient" if types else "")
+
+
+def _query_path(query: str) -> str:
+    """Return the resource type of a recorded search: the part of its path after the FHIR base."""
+    try:
+        line = b64decode(query, validate=True).decode("utf-8", "replace").split("\n", 1)[0]
+    except (Base64Error, ValueError):
+        return ""
+    words = line.split()
+    parts = urlsplit(words[1] if len(words) > 1 else "").path.removesuffix("/_search").rstrip("/").split("/")
+    return parts[-1] if parts[-1].isalpha() else ""
+
+
+def _told(event: Json, titles: Mapping[str, str]) -> tuple[str, ...]:
+    named = [titles[id_] for id_ in documents_of(event) if id_ in titles]
+    others = len(documents_of(event)) - len(named)
+    if others and _type(event) in _DOCUMENTS:
+        named.append(ngettext("%(num)s other document", "%(num)s other documents", others))
+    return tuple(named)
+
+
+def _why(event: Json, *, refused: bool) -> str:
+    if refused:
+        reason = str(event.get("outcomeDesc", ""))
+        return gettext("Reason: %(reason)s.", reason=_REASONS.get(reason, reason)) if reason else ""
+    details = {d["type"]: d.get("valueString", "") for e in event.get("entity", ()) for d in e.get("detail", ())}
+    ground = str(details.get("ground", ""))
+    return gettext("Ground: %(ground)s.", ground=_GROUNDS.get(ground, ground)) if ground else ""

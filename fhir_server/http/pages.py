@@ -1,0 +1,194 @@
+"""Pages of the demonstration and of signed-in persons: the cast, the journal of accesses, the interface.
+
+Server-rendered, readable without scripts, nothing from elsewhere; each answer forbids all that the page does not use.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import orjson
+from flask import (
+    Blueprint,
+    Flask,
+    Response,
+    abort,
+    current_app,
+    make_response,
+    redirect,
+    render_template,
+    request,
+    url_for,
+)
+from flask_babel import format_date
+from flask_smorest import Api
+
+from fhir_server.application import finding
+from fhir_server.domain.caller import Caller
+from fhir_server.domain.problem import Problem
+from fhir_server.domain.search import AnyOf, Search
+from fhir_server.domain.tokens import token
+from fhir_server.http import journal as told
+from fhir_server.http import language, paging
+from fhir_server.http.request_context import request_id, runtime
+from fhir_server.oauth.bearer import caller_of
+from fhir_server.registry import REGISTRY
+
+Json = dict[str, Any]
+
+CSP = (
+    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+LINES = 50
+_OUTCOMES = "http://hl7.org/fhir/audit-event-outcome"
+_API = "habilis.api"
+_pages = Blueprint("pages", __name__, template_folder="templates", static_folder="static", static_url_path="/assets")
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Who reads the journal: a signed-in patient, or a person of the demonstration."""
+
+    caller: Caller
+    key: str = ""
+
+    @property
+    def patient(self) -> str:
+        """The id of the patient whose journal it is."""
+        return self.caller.launch_patient or self.caller.requester.person.partition("/")[2]
+
+
+def register(app: Flask, api: Api) -> None:
+    """Register the pages."""
+    language.install(app)
+    app.extensions[_API] = api
+    app.register_blueprint(_pages)
+
+
+@_pages.after_request
+def _lock_down(response: Response) -> Response:
+    response.headers["Content-Security-Policy"] = CSP
+    if response.mimetype == "text/html":
+        response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+@_pages.get("/")
+def home() -> Response:
+    """Show the cast with their tokens and requests, or what this server is."""
+    return make_response(render_template("pages/home.html", demo=_demonstration()))
+
+
+@_pages.get("/journal")
+def journal() -> Response:
+    """Show who did what in a space, newest first."""
+    demo = _demonstration()
+    reader = _reader(demo)
+    if reader is None:
+        return make_response(render_template("pages/journal.html", demo=demo, reader=None))
+    try:
+        found = finding.find(runtime(), reader.caller, REGISTRY["AuditEvent"], _wanted(reader))
+        lines = _lines(reader, found)
+    except Problem:
+        return make_response(render_template("pages/journal.html", demo=demo, reader=reader, days=(), more=""), 403)
+    shown = told.by_day([line for line in lines if not line.own or "own" in request.args])
+    return make_response(
+        render_template("pages/journal.html", demo=demo, reader=reader, days=shown, more=_more(reader, found))
+    )
+
+
+@_pages.get("/api")
+def interface() -> Response:
+    """Show what can be asked over HTTP, from the OpenAPI document."""
+    api: Api = current_app.extensions[_API]
+    return make_response(render_template("pages/api.html", groups=_groups(api.spec.to_dict())))
+
+
+def _demonstration() -> Json | None:
+    """Return what the seed wrote down, None outside the demonstration."""
+    path = Path(current_app.config["DATA_DIR"]) / "demo.json"
+    if not current_app.config["DEMO"] or not path.exists():
+        return None
+    book: Json = orjson.loads(path.read_bytes())
+    return book
+
+
+def _reader(demo: Json | None) -> Reader | None:
+    key = request.args.get("person", "")
+    if demo is None or not key:
+        return None
+    person = next((person for person in demo["people"] if person["key"] == key and person["kind"] == "patient"), None)
+    if person is None:
+        abort(404)
+    bearer = f"Bearer {demo['tokens'][key]}"
+    return Reader(caller_of(runtime(), bearer, request.remote_addr or "", request_id()), key)
+
+
+def _wanted(reader: Reader) -> finding.Wanted:
+    criteria = (AnyOf(token("outcome", _OUTCOMES, "4")),) if "refused" in request.args else ()
+    cursor = request.args.get("page", "")
+    after = paging.unseal(runtime().cursor_key, cursor, _binding(reader)) if cursor else None
+    search = Search("AuditEvent", criteria, sort="date", limit=LINES, after=after)
+    return finding.Wanted(search, reader.patient, total=False, query="GET /journal/AuditEvent")
+
+
+def _binding(reader: Reader) -> str:
+    return f"journal {reader.caller.grant_id} {'refused' in request.args}"
+
+
+def _more(reader: Reader, found: finding.Found) -> str:
+    if found.next is None:
+        return ""
+    cursor = paging.seal(runtime().cursor_key, found.next, _binding(reader))
+    kept = [(name, request.args[name]) for name in ("person", "own", "refused") if name in request.args]
+    return f"{url_for('pages.journal')}?{urlencode([*kept, ('page', cursor)])}"
+
+
+def _lines(reader: Reader, found: finding.Found) -> list[told.Line]:
+    events = told.events_of(item.stored.body for item in found.shown)
+    named = frozenset(id_ for event in events for id_ in told.documents_of(event))
+    titles = _titles(reader, named) if named else {}
+    return [told.line_of(event, titles, reader.caller.requester.person) for event in events]
+
+
+def _titles(reader: Reader, ids: frozenset[str]) -> Mapping[str, str]:
+    """Look up the titles of documents, as far as the reader sees them; this is a search like any other, and traced."""
+    search = Search("DocumentReference", ids=ids, limit=len(ids))
+    query = "GET /journal/DocumentReference"
+    found = finding.find(
+        runtime(), reader.caller, REGISTRY["DocumentReference"],
+        finding.Wanted(search, reader.patient, total=False, query=query),
+    )  # fmt: skip
+    documents = (orjson.loads(item.stored.body) for item in found.shown)
+    return {doc["id"]: doc["content"][0]["attachment"].get("title", "") for doc in documents}
+
+
+def _groups(spec: Json) -> list[tuple[str, list[Json]]]:
+    """Return the operations of the OpenAPI document, gathered by tag, in order of their paths."""
+    groups: dict[str, list[Json]] = {}
+    for path, item in sorted(spec.get("paths", {}).items()):
+        for method, operation in item.items():
+            if isinstance(operation, dict):
+                shown = {"method": method.upper(), "path": path, "summary": operation.get("summary", "")}
+                groups.setdefault((operation.get("tags") or [""])[0], []).append(shown)
+    return sorted(groups.items())
+
+
+@_pages.app_template_filter("said")
+def _said(text: Mapping[str, str]) -> str:
+    """Choose the language of a text of the demonstration."""
+    return text.get(language.current_language()) or next(iter(text.values()), "")
+
+
+@_pages.app_template_filter("long_date")
+def _long_date(at: datetime) -> str:
+    """Write a day in full, in the language of the page."""
+    return str(format_date(at.date(), "full"))
+
+
+@_pages.get("/favicon.ico")
+def _icon() -> Response:
+    return make_response(redirect(url_for("pages.static", filename="habilis.svg")))
