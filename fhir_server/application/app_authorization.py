@@ -141,10 +141,6 @@ class Terms:
     proof: Login = field(default_factory=Login)
 
 
-class GrantEnded(Exception):
-    """The grant was revoked while a token was being made for it; nothing was given."""
-
-
 def mint_token(  # noqa: PLR0913 - each argument is named where it is used
     runtime: Runtime, *, client: Client, account: Account | None = None, practice: Practice | None = None, scopes: str,
     launch_patient: str = "", purpose: str = "", lifetime: timedelta | None = None,
@@ -193,7 +189,7 @@ def issue_access(
 ) -> tuple[str, Access]:
     """Make an access token of a grant; scopes narrow it, "" keeps what was granted.
 
-    Raises: GrantEnded when the grant was revoked meanwhile.
+    The token of a grant that was revoked meanwhile is dead from the start.
     """
     now = runtime.ports.clock.now()
     expires = now + (lifetime or lifetime_of(grant))
@@ -201,7 +197,7 @@ def issue_access(
         expires = min(expires, grant.expires)
     access = Access(runtime.ports.ids.new(), grant, scopes or grant.scopes, now, expires, jkt)
     token = runtime.ports.ids.secret()
-    _add(runtime, grant, Secret(ACCESS, token, orjson.dumps(access), grant.group, expires))
+    add_to_grant(runtime, grant, Secret(ACCESS, token, orjson.dumps(access), grant.group, expires))
     return token, access
 
 
@@ -210,8 +206,8 @@ def lifetime_of(grant: Grant) -> timedelta:
     return EMERGENCY_LIFETIME if grant.is_emergency else _LIFETIMES.get(grant.requester.kind, _LIFETIME)
 
 
-def _add(runtime: Runtime, grant: Grant, secret: Secret) -> None:
-    """Store a token, then look whether its grant is still there.
+def add_to_grant(runtime: Runtime, grant: Grant, secret: Secret) -> None:
+    """Store a token, then look whether its grant is still there; without it the token goes at once.
 
     # INVARIANT: a revocation removes the grant first and its group second, so that whichever comes later, the token
     # of a revoked grant is removed (tests/oauth/test_races.py).
@@ -220,7 +216,14 @@ def _add(runtime: Runtime, grant: Grant, secret: Secret) -> None:
     vault.add(secret)
     if vault.get(GRANT, grant.id, runtime.ports.clock.now()) is None:
         vault.drop_group(grant.group)
-        raise GrantEnded
+
+
+def confirm_grant(runtime: Runtime, grant: Grant) -> bool:
+    """Replace a provisional grant by its lasting form; False when it was revoked meanwhile."""
+    entry = runtime.ports.vault.get(GRANT, grant.id, runtime.ports.clock.now())
+    if entry is None:
+        return False
+    return runtime.ports.vault.replace(replace(entry, key=grant.id, value=orjson.dumps(grant), expires=grant.expires))
 
 
 def find_access(runtime: Runtime, token: str) -> Access | None:

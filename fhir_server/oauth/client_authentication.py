@@ -1,0 +1,134 @@
+"""How a client proves who it is: secrets and signed assertions, each once, none in the URL.
+
+Sources: RFC 6749 2.3; RFC 7523; SMART App Launch 2.2, asymmetric client authentication
+(https://hl7.org/fhir/smart-app-launch/client-confidential-asymmetric.html).
+"""
+
+from base64 import b64decode
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from authlib.oauth2.rfc6749 import InvalidClientError, InvalidRequestError
+from authlib.oauth2.rfc7523 import JWTBearerClientAssertion
+from joserfc import jws, jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import Key, KeySet
+
+from fhir_server.oauth import remote_keys
+from fhir_server.oauth.issuer import ASSERTION_ALGORITHMS, address, issuer_of
+from fhir_server.oauth.records import RegisteredClient
+from fhir_server.oauth.wire import Context
+from fhir_server.ports import Secret
+
+Json = dict[str, Any]
+
+METHODS = ["private_key_jwt", "client_secret_basic", "client_secret_post", "none"]
+ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+LONGEST = timedelta(minutes=5)
+LEEWAY = timedelta(seconds=30)
+_JTI, _JTI_LIMIT = "jti", 256
+_KEY_TYPES = {"RS384": "RSA", "PS384": "RSA", "ES384": "EC", "ES256": "EC"}
+
+
+def guard(params: Mapping[str, str], authorization: str) -> None:
+    """Refuse what Authlib would stumble over, and more than one way of authenticating in one request.
+
+    Raises: InvalidRequestError, InvalidClientError.
+    """
+    is_basic = authorization.lower().startswith("basic ")
+    ways = is_basic + ("client_secret" in params) + ("client_assertion" in params)
+    if ways > 1:
+        raise InvalidRequestError("one client authentication method at a time")
+    if is_basic:
+        _check_basic(authorization, params.get("client_id"))
+    if "client_assertion" in params and params.get("client_assertion_type") != ASSERTION_TYPE:
+        raise InvalidClientError(description="unknown client_assertion_type", status_code=401)
+
+
+def _check_basic(authorization: str, client_id: str | None) -> None:
+    try:
+        named, colon, _ = b64decode(authorization.split(None, 1)[1], validate=True).decode().partition(":")
+    except (ValueError, IndexError):
+        raise InvalidClientError(description="malformed Basic credentials", status_code=401) from None
+    if not colon or (client_id is not None and client_id != named):
+        raise InvalidClientError(description="contradictory client credentials", status_code=401)
+
+
+class Assertions(JWTBearerClientAssertion):  # type: ignore[misc]  # Authlib ships no types
+    """`private_key_jwt` as SMART demands it: RS384 and ES384, a known key, five minutes at most, once."""
+
+    CLIENT_AUTH_METHOD = "private_key_jwt"
+
+    def __init__(self, context: Context) -> None:
+        """Bind to one request."""
+        super().__init__()
+        self.context = context
+        self.claims: Json = {}
+
+    def get_audiences(self) -> list[str]:
+        """Return the names under which an assertion may be addressed to us."""
+        runtime = self.context.runtime
+        return [address(runtime, "/oauth/token"), issuer_of(runtime), self.context.received.url]
+
+    def resolve_client_public_key(self, client: RegisteredClient) -> KeySet:
+        """Return the registered keys, by value or from the registered address."""
+        registered = client.client
+        raw = registered.jwks
+        if registered.jwks_uri:
+            raw = remote_keys.fetch(self.context.runtime, registered.jwks_uri)
+        self._registered = registered
+        try:
+            return KeySet.import_key_set({"keys": list(raw.get("keys", ()))})  # type: ignore[typeddict-item]
+        except (JoseError, ValueError, TypeError, KeyError, AttributeError):
+            raise InvalidClientError(description="the client has no usable keys", status_code=401) from None
+
+    def process_assertion_claims(self, assertion: str, resolve_key: KeySet) -> Json:
+        """Verify header, signature and claims, and spend the assertion.
+
+        Raises: InvalidClientError, always the same way.
+        """
+        try:
+            header = jws.extract_compact(assertion.encode()).headers()
+            key = self._choose(header, resolve_key)
+            claims: Json = dict(jwt.decode(assertion, key, algorithms=[str(header["alg"])]).claims)
+            self._check(claims)
+        except (JoseError, ValueError, TypeError, KeyError, OverflowError):
+            raise InvalidClientError(description="the client assertion is not valid", status_code=401) from None
+        self.claims = claims
+        return claims
+
+    def _choose(self, header: Json, keys: KeySet) -> Key:
+        """Return the one registered key that the header names; keys inside the assertion are not looked at."""
+        alg, kid = header.get("alg"), header.get("kid")
+        fitting = [k for k in keys.keys if k.kid == kid and k.key_type == _KEY_TYPES.get(str(alg))]
+        is_typed = header.get("typ", "JWT") in {"JWT", "client-authentication+jwt"}
+        is_from_home = header.get("jku", self._registered.jwks_uri) == self._registered.jwks_uri
+        if alg not in ASSERTION_ALGORITHMS or not isinstance(kid, str) or not kid or len(fitting) != 1:
+            raise ValueError
+        if not is_typed or not is_from_home or "crit" in header:
+            raise ValueError
+        return fitting[0]
+
+    def _check(self, claims: Json) -> None:
+        now = self.context.runtime.ports.clock.now()
+        expires = _instant(claims["exp"])
+        audiences = claims["aud"] if isinstance(claims["aud"], list) else [claims["aud"]]
+        client_id = self._registered.id
+        is_timely = now - LEEWAY < expires <= now + LONGEST + LEEWAY
+        is_started = all(_instant(claims[name]) <= now + LEEWAY for name in ("nbf", "iat") if name in claims)
+        is_ours = claims["iss"] == claims["sub"] == client_id and bool(set(audiences) & set(self.get_audiences()))
+        if not (is_timely and is_started and is_ours):
+            raise ValueError
+        jti = claims["jti"]
+        if not isinstance(jti, str) or not 0 < len(jti) <= _JTI_LIMIT:
+            raise ValueError
+        spent = Secret(_JTI, f"{client_id}|{jti}", b"", expires=expires + LEEWAY)
+        if not self.context.runtime.ports.vault.add(spent):
+            raise ValueError
+
+
+def _instant(value: object) -> datetime:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError
+    return datetime.fromtimestamp(value, UTC)

@@ -1,0 +1,59 @@
+"""Redirect URIs: which may be registered, and which request matches a registration.
+
+Sources: RFC 9700 2.1 and 4.1.3 (exact match), RFC 8252 7.1 and 7.3 (native apps).
+"""
+
+from urllib.parse import urlencode, urlsplit, urlunsplit
+
+from fhir_server.application.clients import Client
+
+_LOOPBACK = frozenset({"127.0.0.1", "[::1]", "localhost"})
+URI_LIMIT = 2000
+
+
+def is_registrable(uri: str) -> bool:
+    """Tell whether a redirect URI may be registered: https, http on loopback, or a private-use scheme with a dot."""
+    if not uri.isascii() or not uri.isprintable() or len(uri) > URI_LIMIT or any(c in uri for c in ' "\\<>*#'):
+        return False
+    try:
+        parts = urlsplit(uri)
+        has_user = "@" in parts.netloc
+        _ = parts.port
+    except ValueError:
+        return False
+    if has_user:
+        return False
+    if parts.scheme == "https":
+        return bool(parts.hostname)
+    if parts.scheme == "http":
+        return _host(parts.netloc) in _LOOPBACK
+    return "." in parts.scheme and bool(parts.path)
+
+
+def matches(client: Client, uri: str) -> bool:
+    """Tell whether a redirect URI is registered: the same string, save the port of a loopback IP address."""
+    if uri in client.redirect_uris:
+        return True
+    if not is_registrable(uri):
+        return False
+    bare = _without_loopback_port(uri)
+    return bare is not None and bare in {_without_loopback_port(known) for known in client.redirect_uris}
+
+
+def with_parameters(uri: str, parameters: dict[str, str]) -> str:
+    """Return a redirect URI with parameters added to its query."""
+    parts = urlsplit(uri)
+    query = "&".join(filter(None, (parts.query, urlencode(parameters))))
+    return urlunsplit(parts._replace(query=query))
+
+
+def _host(netloc: str) -> str:
+    return netloc.rpartition(":")[0] if netloc.rpartition(":")[2].isdigit() else netloc
+
+
+def _without_loopback_port(uri: str) -> str | None:
+    parts = urlsplit(uri)
+    host = _host(parts.netloc)
+    if parts.scheme != "http" or host not in {"127.0.0.1", "[::1]"}:
+        return None
+    return urlunsplit(parts._replace(netloc=host))
