@@ -4,8 +4,10 @@ Nobody here exists. National health identities come from the test range (system 
 99999), professional and establishment numbers from ranges that are never issued.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+Said = dict[str, str]
+"""One text in both languages: {"fr": …, "en": …}."""
 INS_TEST = "urn:oid:1.2.250.1.213.1.4.10"
 RPPS = "https://rpps.esante.gouv.fr"
 FINESS = "https://finess.esante.gouv.fr"
@@ -25,7 +27,7 @@ class PatientPart:
     birth: str
     ins: str
     guardians: tuple[str, ...] = ()
-    story: str = ""
+    story: Said = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -61,7 +63,7 @@ class ProfessionalPart:
     profession_label: str
     rpps: str
     establishment: str
-    story: str = ""
+    story: Said = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -87,7 +89,7 @@ class StaffPart:
     key: str
     name: str
     kind: str
-    story: str = ""
+    story: Said = field(default_factory=dict)
 
 
 PATIENTS: tuple[PatientPart, ...] = (
@@ -98,7 +100,10 @@ PATIENTS: tuple[PatientPart, ...] = (
         "female",
         "1984-03-17",
         "2840399999001",
-        story="42 ans, opérée du genou ; elle décide qui lit quoi.",
+        story={
+            "fr": "42 ans, opérée du genou ; elle décide qui lit quoi.",
+            "en": "42, operated on the knee; she decides who reads what.",
+        },
     ),
     PatientPart(
         "leo",
@@ -108,7 +113,7 @@ PATIENTS: tuple[PatientPart, ...] = (
         "2019-02-20",
         "1190299999002",
         ("camille", "marc"),
-        story="7 ans, enfant de Camille et de Marc.",
+        story={"fr": "7 ans, enfant de Camille et de Marc.", "en": "7, child of Camille and of Marc."},
     ),
     PatientPart(
         "ines",
@@ -118,7 +123,10 @@ PATIENTS: tuple[PatientPart, ...] = (
         "2011-01-15",
         "2110199999003",
         ("camille",),
-        story="15 ans, fille de Camille ; un soin reste secret pour ses parents.",
+        story={
+            "fr": "15 ans, fille de Camille ; un soin reste secret pour ses parents.",
+            "en": "15, daughter of Camille; one visit stays secret from her parents.",
+        },
     ),
     PatientPart(
         "marc",
@@ -127,7 +135,7 @@ PATIENTS: tuple[PatientPart, ...] = (
         "male",
         "1981-09-02",
         "1810999999004",
-        story="Père de Léo.",
+        story={"fr": "Père de Léo.", "en": "Father of Léo."},
     ),
 )
 
@@ -151,7 +159,10 @@ PROFESSIONALS: tuple[ProfessionalPart, ...] = (
         "Médecin",
         "99700000016",
         "cabinet-martin",
-        "Médecin traitant déclaré de Camille : lit tout, y compris ce qui est masqué.",
+        {
+            "fr": "Médecin traitant déclaré de Camille : lit tout, y compris ce qui est masqué.",
+            "en": "Camille’s declared physician (médecin traitant): reads everything, even what is hidden.",
+        },
     ),
     ProfessionalPart(
         "paul",
@@ -162,7 +173,10 @@ PROFESSIONALS: tuple[ProfessionalPart, ...] = (
         "Masseur-kinésithérapeute",
         "99700000024",
         "cabinet-paul",
-        "Rééduque le genou de Camille : lit le compte rendu de l’hôpital, pas la biologie.",
+        {
+            "fr": "Rééduque le genou de Camille : lit le compte rendu de l’hôpital, pas la biologie.",
+            "en": "Treats Camille’s knee: reads the hospital report, not the laboratory results.",
+        },
     ),
     ProfessionalPart(
         "zoe",
@@ -173,7 +187,10 @@ PROFESSIONALS: tuple[ProfessionalPart, ...] = (
         "Opticien-lunetier",
         "99700000032",
         "optique-zoe",
-        "Demande l’accord de Camille à chaque consultation ; ne voit jamais un résultat de biologie.",
+        {
+            "fr": "Demande l’accord de Camille à chaque consultation ; ne voit jamais un résultat de biologie.",
+            "en": "Asks for Camille’s agreement at each visit; never sees a laboratory result.",
+        },
     ),
     ProfessionalPart(
         "roux",
@@ -184,7 +201,7 @@ PROFESSIONALS: tuple[ProfessionalPart, ...] = (
         "Médecin",
         "99700000040",
         "samu",
-        "Médecin régulateur du SAMU.",
+        {"fr": "Médecin régulateur du SAMU.", "en": "Physician who answers emergency calls (SAMU)."},
     ),
     ProfessionalPart(
         "awa",
@@ -195,7 +212,7 @@ PROFESSIONALS: tuple[ProfessionalPart, ...] = (
         "Médecin",
         "99700000057",
         "chu-a",
-        "Urgentiste au CHU-A.",
+        {"fr": "Urgentiste au CHU-A.", "en": "Emergency physician at CHU-A."},
     ),
     ProfessionalPart(
         "nour",
@@ -206,7 +223,10 @@ PROFESSIONALS: tuple[ProfessionalPart, ...] = (
         "Médecin",
         "99700000065",
         "chu-a",
-        "Oncologue au CHU-A ; dépose un résultat à annoncer de vive voix.",
+        {
+            "fr": "Oncologue au CHU-A ; dépose un résultat à annoncer de vive voix.",
+            "en": "Oncologist at CHU-A; has filed a result that is to be told in person.",
+        },
     ),
     ProfessionalPart(
         "luc",
@@ -217,7 +237,7 @@ PROFESSIONALS: tuple[ProfessionalPart, ...] = (
         "Infirmier",
         "99700000073",
         "chu-a",
-        "Infirmier de cardiologie au CHU-A.",
+        {"fr": "Infirmier de cardiologie au CHU-A.", "en": "Cardiology nurse at CHU-A."},
     ),
     ProfessionalPart(
         "stern",
@@ -228,7 +248,7 @@ PROFESSIONALS: tuple[ProfessionalPart, ...] = (
         "Médecin",
         "99700000081",
         "centre-sante",
-        "N’a jamais soigné Camille : il n’entre pas.",
+        {"fr": "N’a jamais soigné Camille : il n’entre pas.", "en": "Never treated Camille: he does not get in."},
     ),
     ProfessionalPart(
         "anna",
@@ -239,7 +259,10 @@ PROFESSIONALS: tuple[ProfessionalPart, ...] = (
         "Sage-femme",
         "99700000099",
         "centre-sante",
-        "Suit Inès ; son compte rendu reste invisible pour les représentants légaux.",
+        {
+            "fr": "Suit Inès ; son compte rendu reste invisible pour les représentants légaux.",
+            "en": "Looks after Inès; her report stays invisible to the legal representatives.",
+        },
     ),
     ProfessionalPart("elsa", "Vidal", "Elsa", "Dr", "10", "Médecin", "99700000107", "chu-a"),
     ProfessionalPart("sami", "Benali", "Sami", "Dr", "10", "Médecin", "99700000115", "labo"),
@@ -259,8 +282,21 @@ SOFTWARE: tuple[SoftwarePart, ...] = (
 )
 
 STAFF: tuple[StaffPart, ...] = (
-    StaffPart("dana", "Dana Weiss", "auditor", "Déléguée à la protection des données."),
-    StaffPart("oscar", "Oscar Nunez", "support", "D’astreinte : fait tourner le serveur, ne lit aucun document."),
+    StaffPart(
+        "dana",
+        "Dana Weiss",
+        "auditor",
+        {"fr": "Déléguée à la protection des données.", "en": "Data protection officer."},
+    ),
+    StaffPart(
+        "oscar",
+        "Oscar Nunez",
+        "support",
+        {
+            "fr": "D’astreinte : fait tourner le serveur, ne lit aucun document.",
+            "en": "On call: keeps the server running, reads no document.",
+        },
+    ),
 )
 
 
@@ -282,3 +318,14 @@ def establishment(key: str) -> EstablishmentPart:
 def software(key: str) -> SoftwarePart:
     """Return the OAuth client of that key."""
     return next(part for part in SOFTWARE if part.key == key)
+
+
+PROFESSIONS: dict[str, str] = {
+    # label of TRE_G15: in English
+    "Médecin": "Physician",
+    "Masseur-kinésithérapeute": "Physiotherapist",
+    "Opticien-lunetier": "Optician",
+    "Infirmier": "Nurse",
+    "Sage-femme": "Midwife",
+    "Chirurgien-dentiste": "Dental surgeon",
+}
