@@ -1,6 +1,5 @@
 """The composition root: the only place, with the command line, that knows every part."""
 
-from collections.abc import Mapping
 from time import perf_counter
 from typing import Any
 
@@ -33,8 +32,8 @@ _PARTS = (conformance, read, search, write, bundles, smart_discovery, oauth_endp
 _CORS = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Allow-Methods": "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS",
-    "Access-Control-Allow-Headers": "Authorization, Content-Type, Accept, DPoP, If-Match, If-None-Match, If-None-Exist, "
-    "If-Modified-Since, Prefer, X-Request-Id",
+    "Access-Control-Allow-Headers": "Authorization, Content-Type, Accept, DPoP, If-Match, If-None-Match, "
+    "If-None-Exist, If-Modified-Since, Prefer, X-Request-Id",
     "Access-Control-Expose-Headers": "ETag, Location, Last-Modified, X-Request-Id, WWW-Authenticate, DPoP-Nonce",
     "Access-Control-Max-Age": "600",
 }
@@ -107,8 +106,7 @@ class _FhirApi(Api):
 
 def _api(app: Flask) -> Api:
     api = _FhirApi(app)
-    scheme: Mapping[str, Any] = {"type": "oauth2", "flows": _flows()}
-    api.spec.components.security_scheme("smart", dict(scheme))
+    api.spec.components.security_scheme("smart", {"type": "oauth2", "flows": _flows()})
     return api
 
 
