@@ -1,11 +1,20 @@
 """Facts in, answers out: the values that the one decision takes and gives."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
 
 from consent_rules.visibility import Clause, Visibility
-from consent_rules.vocabulary import Action, Purpose, RequesterKind, View
+from consent_rules.vocabulary import (
+    Action,
+    Capacity,
+    DirectiveKind,
+    Proof,
+    Purpose,
+    RequesterKind,
+    SpaceStatus,
+    View,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +24,7 @@ class Requester:
     person: "Patient/…", "RelatedPerson/…" or "Practitioner/…", "" for software alone. role: "PractitionerRole/…".
     organization: "Organization/…" of the practice situation or of the software. client: "Device/<client id>".
     profession: code of the matrix row ("70"), "" when none. specialty: code, "" when none.
+    capacity: the post held in this practice situation, when it changes the rules.
     """
 
     kind: RequesterKind
@@ -24,6 +34,7 @@ class Requester:
     client: str = ""
     profession: str = ""
     specialty: str = ""
+    capacity: Capacity = Capacity.NONE
 
     @property
     def identities(self) -> frozenset[str]:
@@ -77,3 +88,99 @@ class Refuse:
     reason: str
     rules: tuple[RuleApplied, ...] = field(default=())
     matrix_version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Directive:
+    """One choice of the patient, or one fact about who may act, as compiled from one Consent.
+
+    id: of the Consent. actors: references it names, empty for everybody. excluded: references it does not reach.
+    purposes: for which it speaks, empty for all. start, end: half-open period in which it holds, UTC-aware.
+    recorded_at: when it was given. proof: what shows it. by_patient: given by the patient's (or representative's) own act.
+    recorder: reference of the professional who wrote it down, "" when the patient did.
+    kinds, categories: documents that it reaches, None for all. reason: why, for emergency openings.
+    """
+
+    id: str
+    kind: DirectiveKind
+    actors: frozenset[str] = frozenset()
+    excluded: frozenset[str] = frozenset()
+    purposes: frozenset[Purpose] = frozenset()
+    start: datetime | None = None
+    end: datetime | None = None
+    recorded_at: datetime | None = None
+    proof: Proof = Proof.ORAL
+    by_patient: bool = False
+    recorder: str = ""
+    kinds: frozenset[str] | None = None
+    categories: frozenset[str] | None = None
+    reason: str = ""
+
+    def holds_at(self, at: datetime) -> bool:
+        """Tell whether an instant lies in the stated period."""
+        return (self.start is None or self.start <= at) and (self.end is None or at < self.end)
+
+    def names(self, identities: frozenset[str]) -> bool:
+        """Tell whether one of the identities is named, and none of them is excluded."""
+        return bool(self.actors & identities) and not self.excluded & identities
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """One member of a care team, for a half-open period."""
+
+    member: str
+    start: datetime | None = None
+    end: datetime | None = None
+
+    def holds_at(self, at: datetime) -> bool:
+        """Tell whether the membership holds at an instant."""
+        return (self.start is None or self.start <= at) and (self.end is None or at < self.end)
+
+
+@dataclass(frozen=True, slots=True)
+class Team:
+    """A care team of the patient (C2). reference: "CareTeam/…"."""
+
+    reference: str
+    members: tuple[Membership, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordState:
+    """All that decides about one space, loaded with one read.
+
+    patient: id, without the type. status: the last state that was set; lifecycle.status_at tells the one in force.
+    since: when that state was set (the notice sent, the space closed …). erasure_asked_at: of a closed space.
+    birth_date: None when unknown, which counts as adult. directives: in the order in which they were given.
+    """
+
+    patient: str
+    status: SpaceStatus
+    since: datetime | None = None
+    erasure_asked_at: datetime | None = None
+    birth_date: date | None = None
+    directives: tuple[Directive, ...] = ()
+    teams: tuple[Team, ...] = ()
+
+    def with_directive(self, directive: Directive) -> "RecordState":
+        """Return the state with a directive, in place of the one from the same Consent."""
+        others = tuple(kept for kept in self.directives if kept.id != directive.id)
+        return replace(self, directives=(*others, directive))
+
+    def without(self, consent_id: str) -> "RecordState":
+        """Return the state without what one Consent said.
+
+        A block leaves a mark behind: agreements given before it do not revive (F5).
+        """
+        return replace(self, directives=tuple(_after_withdrawal(self.directives, consent_id)))
+
+
+def _after_withdrawal(directives: tuple[Directive, ...], consent_id: str) -> list[Directive]:
+    kept = []
+    for directive in directives:
+        if directive.id != consent_id:
+            kept.append(directive)
+        elif directive.kind in (DirectiveKind.BLOCK, DirectiveKind.BLOCK_LIFTED):
+            kept.append(replace(directive, kind=DirectiveKind.BLOCK_LIFTED))
+    return kept

@@ -40,6 +40,14 @@ class RequesterKind(StrEnum):
     FORBIDDEN = "forbidden"
 
 
+class Capacity(StrEnum):
+    """A post that changes the rules for a professional, from the practice situation; most have none."""
+
+    NONE = ""
+    COORDINATING_PHYSICIAN = "coordinating-physician"
+    OCCUPATIONAL_PHYSICIAN = "occupational-physician"
+
+
 class Action(StrEnum):
     """What is asked of a space."""
 
@@ -49,6 +57,7 @@ class Action(StrEnum):
     DIRECT = "direct"
     READ_TRACES = "read-traces"
     IDENTIFY = "identify"
+    OPEN_EMERGENCY = "open-emergency"
 
 
 class Purpose(StrEnum):
@@ -71,3 +80,100 @@ class SpaceStatus(StrEnum):
     SUSPENDED = "suspended"
     CLOSED = "closed"
     ERASED = "erased"
+
+
+class DirectiveKind(StrEnum):
+    """What a choice of the patient, or a fact about who may act, says; each comes from one Consent."""
+
+    AGREEMENT = "agreement"
+    BLOCK = "block"
+    BLOCK_LIFTED = "block-lifted"
+    DECLARED_PHYSICIAN = "declared-physician"
+    ADMINISTRATOR = "administrator"
+    REPRESENTATIVE = "representative"
+    GUARDIAN = "guardian"
+    CARER = "carer"
+    EMERGENCY_OPENING = "emergency-opening"
+    HIDDEN_IN_EMERGENCY = "hidden-in-emergency"
+    HIDDEN_BY_DEFAULT = "hidden-by-default"
+    CARE_HISTORY_HIDDEN = "care-history-hidden"
+    ASK_FIRST = "ask-first"
+    AT_ONCE = "at-once"
+
+
+class Proof(StrEnum):
+    """What shows that care is effective and that the patient agrees (C1 to C6)."""
+
+    ORAL = "oral"
+    WRITTEN = "written"
+    PATIENT = "patient"
+    CARD = "card"
+    CODE = "code"
+    APPOINTMENT = "appointment"
+    ADMISSION = "admission"
+    REFERRAL = "referral"
+    PRESCRIPTION = "prescription"
+
+
+class Basis(StrEnum):
+    """Ground of an access, as the trail names it."""
+
+    PATIENT = "patient"
+    REPRESENTATIVE = "legal-representative"
+    CARER = "carer"
+    DECLARED_PHYSICIAN = "declared-physician"
+    ADMINISTRATOR = "administrator"
+    CARE_TEAM = "care-team"
+    CONSENT = "consent"
+    BREAK_GLASS = "break-glass"
+    REGULATION = "emergency-regulation"
+    DEPOSITOR = "depositor"
+    SYSTEM = "system"
+    IDENTIFICATION = "identification"
+    COLLECTION = "consent-collection"
+    AUDIT = "audit"
+    SUPPORT = "support"
+    OWN_TRACES = "own-traces"
+
+
+class Reason(StrEnum):
+    """Why a requester may not enter.
+
+    The first three say what the caller is and never depend on the patient; callers are told all others alike.
+    """
+
+    FORBIDDEN_PARTY = "forbidden-party"
+    UNIDENTIFIED = "unidentified"
+    NOT_ENTITLED = "not-entitled"
+    ANNOUNCED = "announced"
+    OPPOSED = "opposed"
+    SUSPENDED = "suspended"
+    CLOSED = "closed"
+    ERASED = "erased"
+    BLOCKED = "blocked"
+    TOO_YOUNG = "too-young"
+    NO_AUTHORITY = "no-authority"
+    NO_CONSENT = "no-consent"
+    CONSENT_USED = "consent-used"
+    APPROVAL_PENDING = "approval-pending"
+    EMERGENCY_OFF = "emergency-off"
+    EMERGENCY_NOT_OPEN = "emergency-not-open"
+    RULE_ERROR = "rule-error"
+    MARK_NOT_ALLOWED = "mark-not-allowed"
+    MARKS_EXCLUDE_EACH_OTHER = "marks-exclude-each-other"
+    ALREADY_SEEN = "already-seen"
+    AT_ONCE = "patient-wants-results-at-once"
+    ILLEGAL_TRANSITION = "illegal-transition"
+    TOO_EARLY = "too-early"
+    TOO_MANY_CARERS = "too-many-carers"
+
+
+class Obligation(StrEnum):
+    """What whoever lets a requester in must do (E10, G3, G6, G7, H1)."""
+
+    NOTIFY_PATIENT = "notify-patient"
+    NOTIFY_DECLARED_PHYSICIAN = "notify-declared-physician"
+    NOTIFY_FIRST_ACCESS = "notify-first-access"
+    STATE_REASON = "state-reason"
+    SHOW_EMERGENCY_MODE = "show-emergency-mode"
+    REVIEW = "review"
