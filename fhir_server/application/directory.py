@@ -1,0 +1,253 @@
+"""People and establishments: created and updated by the software that keeps the directory.
+
+A new Patient opens a space in the same commit. An identifier names one resource of its type, for ever.
+
+Source: https://hl7.org/fhir/R4/http.html#create, #ccreate and #update; R.1111-28 (rule A1) for the opening.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import orjson
+
+from consent_rules.visibility import DIRECTORY, AccessFacts, Visibility
+from consent_rules.vocabulary import Action, RequesterKind
+from fhir_server.application import scoping, spaces, writing
+from fhir_server.application.consultation import NOTHING, VIEWS, not_found
+from fhir_server.application.enforcement import Opened
+from fhir_server.application.indexing import facts_of
+from fhir_server.application.runtime import Runtime
+from fhir_server.application.writing import Work, Written, carry_out
+from fhir_server.domain import bodies, conditions, pointers
+from fhir_server.domain.audit import Deed
+from fhir_server.domain.caller import Caller
+from fhir_server.domain.problem import Category, Issue, Problem
+from fhir_server.domain.stored import Stored
+from fhir_server.ports import SpaceWrite
+from fhir_server.registry import REGISTRY, AccessRule, ResourceType
+
+Json = dict[str, Any]
+
+_CLAIMED = frozenset({"Patient", "Practitioner", "Organization"})
+
+
+def create(
+    runtime: Runtime, caller: Caller, row: ResourceType, resource: Json, condition: str = "", *, announced: bool = False
+) -> Written:
+    """Create a Patient, RelatedPerson, Practitioner, PractitionerRole or Organization.
+
+    condition: If-None-Exist, as a query; one match in the caller's view is answered instead of creating.
+    announced: a new space waits for its six weeks instead of being active at once.
+    Raises: Problem(FORBIDDEN) for anybody but software that keeps the directory; DUPLICATE when an identifier is taken;
+    MULTIPLE_MATCHES; BUSINESS_RULE when a reference names nothing.
+    """
+    deed = Deed("create", row.name)
+    place = Placing(row, resource, announced=announced)
+    return carry_out(runtime, caller, deed, lambda work: plan_create(work, place, condition))
+
+
+def update(
+    runtime: Runtime, caller: Caller, row: ResourceType, id_: str, resource: Json, if_match: str = ""
+) -> Written:
+    """Replace the current version of a directory resource.
+
+    Raises: Problem(NOT_FOUND), VERSION_CONFLICT, FORBIDDEN, DUPLICATE, BUSINESS_RULE.
+    """
+    deed = Deed("update", row.name, target=f"{row.name}/{id_}")
+    place = Placing(row, resource, id_)
+    return carry_out(runtime, caller, deed, lambda work: plan_update(work, place, if_match))
+
+
+@dataclass(frozen=True, slots=True)
+class Placing:
+    """A resource on its way in.
+
+    id: chosen beforehand by a transaction, "" to choose one now. root: expression prefix of its faults.
+    announced: see `create`.
+    """
+
+    row: ResourceType
+    resource: Json
+    id: str = ""
+    root: str = ""
+    announced: bool = False
+
+    def at(self, element: str) -> str:
+        """Return the expression of an element."""
+        return f"{self.root or self.row.name}.{element}"
+
+
+def plan_create(work: Work, place: Placing, condition: str = "") -> Written:
+    """Plan the creation of a directory resource."""
+    row = place.row
+    _demand_keeper(work.caller)
+    scoping.demand(work.caller, (row.name,), "c")
+    if condition:
+        found = writing.only(writing.matching(work, row, conditions.parse(condition), Action.IDENTIFY, "c"))
+        if found:
+            return _existing(work, row, found)
+    id_ = place.id or work.runtime.ports.ids.new()
+    patient = _patient_of(work, place, id_)
+    scoping.demand(work.caller, (row.name,), "c", patient)
+    _demand_targets(work, place)
+    after = _stored(work, place, id_, 1, _access(work, patient))
+    if row.access is AccessRule.IDENTITY:
+        opening = spaces.first_state(work, id_, str(place.resource.get("birthDate", "")), announced=place.announced)
+        work.spaces[id_] = opening
+    elif patient:
+        work.spaces.setdefault(patient, _pin(work, patient))
+    _claim_identifiers(work, place, frozenset())
+    work.put(after)
+    work.trace(Deed("create", row.name), None, patient, (f"{row.name}/{id_}",))
+    return Written(work.shown(after, NOTHING, NOTHING), created=True)
+
+
+def plan_update(work: Work, place: Placing, if_match: str) -> Written:
+    """Plan the replacement of a directory resource."""
+    row = place.row
+    _demand_keeper(work.caller)
+    before, opened = find(work, row, place.id, "u")
+    writing.demand_match(if_match, before, knows_marks=False)
+    patient = before.facts.access.compartment
+    if row.patient_path == "patient" and _patient_of(work, place, place.id) != patient:
+        raise Problem.of(Category.BUSINESS_RULE, "the patient cannot be changed", place.at("patient"))
+    _demand_targets(work, place)
+    _claim_identifiers(work, place, _identifiers_ever(work, before))
+    after = _stored(work, place, place.id, before.version + 1, before.facts.access)
+    work.change(before, after)
+    if row.access is AccessRule.IDENTITY and opened is not None:
+        record = work.record(opened)
+        born = spaces.born(str(place.resource.get("birthDate", "")))
+        if born != record.birth_date:
+            work.decide(opened, replace(record, birth_date=born))
+    work.trace(Deed("update", row.name), opened, patient, (f"{row.name}/{after.id}",))
+    return Written(work.shown(after, NOTHING, NOTHING))
+
+
+def find(work: Work, row: ResourceType, id_: str, letter: str) -> tuple[Stored, Opened | None]:
+    """Return a directory resource that the caller may change, and the space it lies in.
+
+    A person's identity is changed by the software that recorded it.
+    Raises: Problem(NOT_FOUND) for unknown and invisible ids alike.
+    """
+    scoping.demand(work.caller, (row.name,), letter)
+    location = work.snapshot.locate(row.name, id_)
+    if location is None:
+        raise not_found()
+    opened, visibility = _view_of(work, row, location.compartment, letter)
+    found = work.read(row.name, id_, visibility)
+    if found is None:
+        raise not_found()
+    requester = work.caller.requester
+    own = {requester.client, requester.organization} - {""}
+    if found.facts.access.compartment and not own & found.facts.access.owners:
+        raise Problem.of(Category.FORBIDDEN, "an identity is changed by the software that recorded it")
+    return found, opened
+
+
+def _view_of(work: Work, row: ResourceType, compartment: str, letter: str) -> tuple[Opened | None, Visibility]:
+    if row.access is AccessRule.DIRECTORY:
+        scoping.demand(work.caller, (row.name,), letter, "")
+        return None, DIRECTORY if not compartment else NOTHING
+    try:
+        limits = scoping.demand(work.caller, (row.name,), letter, compartment)
+    except Problem as problem:
+        raise not_found() from problem
+    opened = work.enter_unnamed(compartment, Action.IDENTIFY)
+    if opened is None:
+        return None, NOTHING
+    view = opened.sees(VIEWS[row.access])
+    own = writing.whole(compartment) if row.name == "RelatedPerson" else view
+    return opened, scoping.narrow(own, limits)
+
+
+def _demand_keeper(caller: Caller) -> None:
+    if caller.requester.kind is not RequesterKind.SYSTEM:
+        text = "people and establishments are recorded by the software that keeps the directory"
+        raise Problem.of(Category.FORBIDDEN, text)
+
+
+def _existing(work: Work, row: ResourceType, id_: str) -> Written:
+    location = work.snapshot.locate(row.name, id_)
+    compartment = location.compartment if location else ""
+    found = work.read(row.name, id_, writing.whole(compartment) if compartment else DIRECTORY)
+    if found is None:
+        raise not_found()
+    work.trace(Deed("read", row.name), None, compartment, (f"{row.name}/{id_}",))
+    return Written(work.shown(found, NOTHING, NOTHING))
+
+
+def _patient_of(work: Work, place: Placing, id_: str) -> str:
+    """Return the compartment of a resource: the patient it names, itself when it is one, "" in the directory."""
+    if place.row.access is AccessRule.IDENTITY:
+        return id_
+    if place.row.access is AccessRule.DIRECTORY:
+        return ""
+    named = place.resource.get(place.row.patient_path, {}).get("reference", "")
+    target = pointers.split(named, work.runtime.fhir_base)
+    if target is None or target[0] != "Patient" or not is_known(work, *target):
+        text = "the patient is not known here"
+        raise Problem.of(Category.BUSINESS_RULE, text, place.at(place.row.patient_path), "unknown-patient")
+    return target[1]
+
+
+def is_known(work: Work, type_: str, id_: str) -> bool:
+    """Tell whether a resource of the directory, or a person, exists or is being created."""
+    planned = (type_, id_) in work.writes
+    location = None if planned else work.snapshot.locate(type_, id_)
+    return planned or (location is not None and not location.deleted)
+
+
+def _pin(work: Work, patient: str) -> SpaceWrite:
+    space = work.snapshot.load_space(patient)
+    return SpaceWrite(patient, space.revision if space else 0)
+
+
+def unknown_targets(work: Work, resource: Json, root: str) -> Iterator[Issue]:
+    """Yield a fault for each reference to a directory resource of this server that does not exist."""
+    for expression, reference in pointers.references_in(resource, root):
+        target = pointers.split(reference["reference"], work.runtime.fhir_base)
+        row = REGISTRY.get(target[0]) if target else None
+        if target and row and row.access is AccessRule.DIRECTORY and not is_known(work, *target):
+            yield Issue(f"`{reference['reference']}` is not known here", f"{expression}.reference", "unknown-reference")
+
+
+def _demand_targets(work: Work, place: Placing) -> None:
+    faults = tuple(unknown_targets(work, place.resource, place.root or place.row.name))
+    if faults:
+        raise Problem(Category.BUSINESS_RULE, *faults)
+
+
+def _access(work: Work, patient: str) -> AccessFacts:
+    requester = work.caller.requester
+    return AccessFacts(compartment=patient, owner_organization=requester.organization, owner_client=requester.client)
+
+
+def _stored(work: Work, place: Placing, id_: str, version: int, access: AccessFacts) -> Stored:
+    body = bodies.stamped(place.resource, id_, version, work.at)
+    facts = facts_of(orjson.loads(body), access, place.row)
+    return Stored(
+        place.row.name, id_, version, 0, deleted=False, last_updated=work.at, marked_at=None, body=body, facts=facts
+    )
+
+
+def _claim_identifiers(work: Work, place: Placing, own: frozenset[tuple[str, str]]) -> None:
+    """Claim every identifier that is not the resource's own already."""
+    if place.row.name not in _CLAIMED:
+        return
+    for index, identifier in enumerate(place.resource.get("identifier", [])):
+        pair = (str(identifier.get("system", "")), str(identifier.get("value", "")))
+        if pair[1] and pair not in own:
+            expression = place.at(f"identifier[{index}]")
+            taken = Problem.of(Category.DUPLICATE, "this identifier names another resource", expression, "duplicate")
+            work.claim(f"{place.row.name.lower()}|{pair[0]}|{pair[1]}", taken)
+
+
+def _identifiers_ever(work: Work, stored: Stored) -> frozenset[tuple[str, str]]:
+    """Return the identifiers that any version of a resource has had: they stay its own."""
+    compartment = stored.facts.access.compartment
+    visibility = writing.whole(compartment) if compartment else DIRECTORY
+    versions = work.snapshot.history(stored.type, stored.id, visibility)
+    found = (item for version in versions if version.body for item in orjson.loads(version.body).get("identifier", []))
+    return frozenset((str(item.get("system", "")), str(item.get("value", ""))) for item in found)

@@ -1,0 +1,251 @@
+"""How every write is done: one snapshot, one decision, one commit that carries its trace; again when it lost a race.
+
+A use case plans on a `Work`; nothing is stored before `carry_out` commits what was planned, whole or not at all.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import TypeVar
+
+from consent_rules.model import RecordState
+from consent_rules.visibility import DIRECTORY, Clause, Visibility
+from consent_rules.vocabulary import Action
+from fhir_server.application import scoping, trail
+from fhir_server.application.consultation import NOTHING, VIEWS, Shown, documents_of
+from fhir_server.application.enforcement import Opened, open_record, open_unnamed
+from fhir_server.application.finding import identify
+from fhir_server.application.runtime import Runtime
+from fhir_server.domain import bodies, record_codec, tokens
+from fhir_server.domain.audit import Deed, Verdict
+from fhir_server.domain.caller import Caller
+from fhir_server.domain.conditions import Condition
+from fhir_server.domain.problem import Category, Issue, Problem
+from fhir_server.domain.references import documents_named, without_documents
+from fhir_server.domain.stored import Stored
+from fhir_server.ports import AlreadyClaimed, Change, Snapshot, SpaceWrite, StoreConflict, Trace, Write
+from fhir_server.registry import AccessRule, ResourceType
+
+ATTEMPTS = 5
+_MATCHES_JUDGED = 50
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a write left, as its caller may see it.
+
+    created: whether the resource is new. notes: warnings to tell with the answer.
+    """
+
+    shown: Shown
+    created: bool = False
+    notes: tuple[Issue, ...] = ()
+
+
+@dataclass(slots=True)
+class Work:
+    """One attempt at a write: what was read, what was decided, and what shall be stored.
+
+    patient: whose space was entered last; a failure is traced there.
+    """
+
+    runtime: Runtime
+    caller: Caller
+    snapshot: Snapshot
+    deed: Deed
+    at: datetime
+    patient: str = ""
+    refused: bool = False
+    writes: dict[tuple[str, str], Write] = field(default_factory=dict)
+    spaces: dict[str, SpaceWrite] = field(default_factory=dict)
+    claims: dict[str, Problem] = field(default_factory=dict)
+    traces: list[Trace] = field(default_factory=list)
+    records: dict[str, RecordState] = field(default_factory=dict)
+
+    def enter(self, patient: str, action: Action) -> Opened:
+        """Enter a space that the caller names, and hold the commit to the decision."""
+        self.refused = True  # open_record traces its own refusal
+        opened = open_record(self.runtime, self.snapshot, self.caller, patient, action, self.deed)
+        return self._entered(opened)
+
+    def enter_unnamed(self, patient: str, action: Action) -> Opened | None:
+        """Enter the space of a resource named by its id alone; None after a traced refusal."""
+        opened = open_unnamed(self.runtime, self.snapshot, self.caller, patient, action, self.deed)
+        self.refused = opened is None
+        return self._entered(opened) if opened else None
+
+    def _entered(self, opened: Opened) -> Opened:
+        self.refused = False
+        self.patient = opened.space.patient
+        self.spaces.setdefault(opened.space.patient, opened.pin)
+        return opened
+
+    def record(self, opened: Opened) -> RecordState:
+        """Return the decision state of an entered space, as this work has changed it."""
+        return self.records.get(opened.space.patient, opened.record)
+
+    def decide(self, opened: Opened, record: RecordState) -> None:
+        """Store the decision state of a space as it shall be."""
+        patient = opened.space.patient
+        self.records[patient] = record
+        self.spaces[patient] = SpaceWrite(patient, opened.space.revision, record_codec.dump(record))
+
+    def put(self, after: Stored) -> None:
+        """Store one resource as it shall be; `after.body` is its whole body also when only marks or facts change."""
+        key = (after.type, after.id)
+        planned = self.writes.get(key)
+        self.writes[key] = Write(after, planned.expected if planned else (0, 0))
+
+    def change(self, before: Stored, after: Stored) -> None:
+        """Store a resource that was read before as it shall be now."""
+        key = (after.type, after.id)
+        planned = self.writes.get(key)
+        self.writes[key] = Write(after, planned.expected if planned else (before.version, before.mark))
+
+    def latest(self, stored: Stored) -> Stored:
+        """Return a resource as this work has planned it, else as it was read."""
+        planned = self.writes.get((stored.type, stored.id))
+        return planned.after if planned else stored
+
+    def read(self, type_: str, id_: str, visibility: Visibility) -> Stored | None:
+        """Return a current resource that is visible, as planned here or as stored; None for a deleted one."""
+        planned = self.writes.get((type_, id_))
+        if planned and planned.expected == (0, 0):
+            return planned.after
+        found = self.snapshot.read(type_, id_, visibility)
+        return None if found is None or found.deleted else self.latest(found)
+
+    def claim(self, value: str, when_taken: Problem) -> None:
+        """Demand that a value is unique over the whole store, for ever."""
+        if value in self.claims:
+            raise when_taken
+        self.claims[value] = when_taken
+
+    def trace(self, deed: Deed, opened: Opened | None, patient: str, touched: tuple[str, ...]) -> None:
+        """Leave the trace of what is planned, in the same commit."""
+        entry = opened.entry if opened else None
+        verdict = (
+            Verdict("0", "", entry.basis, entry.rules, entry.matrix_version, touched)
+            if entry
+            else Verdict(touched=touched)
+        )
+        self.traces.append(trail.trace(self.runtime, self.caller, deed, verdict, patient))
+
+    def shown(self, stored: Stored, visibility: Visibility, documents: Visibility) -> Shown:
+        """Return a planned resource as the caller may see it."""
+        own = {id_ for type_, id_ in self.writes if type_ == "DocumentReference"}
+        named = documents_named(stored.body) - own
+        hidden = named - self.snapshot.visible_ids("DocumentReference", named, documents) if named else frozenset()
+        body = without_documents(stored.body, hidden) if hidden else stored.body
+        return Shown(replace(stored, body=body), visibility.knows_marks(stored.facts.access))
+
+    def planned(self) -> Change:
+        """Return the change to commit."""
+        writes = tuple(_as_written(write) for write in self.writes.values())
+        return Change(tuple(self.traces), writes, tuple(self.spaces.values()), tuple(self.claims))
+
+
+def carry_out(runtime: Runtime, caller: Caller, deed: Deed, plan: Callable[[Work], T]) -> T:
+    """Plan on one snapshot and commit; plan afresh when something changed meanwhile.
+
+    Raises: whatever the plan raises, after tracing it; the problem of a claim that is taken;
+    Problem(VERSION_CONFLICT) when the race is lost too often. Nothing was written then but the trace.
+    """
+    for _ in range(ATTEMPTS):
+        with runtime.ports.store.snapshot() as snapshot:
+            work = Work(runtime, caller, snapshot, deed, runtime.ports.clock.now())
+            try:
+                result = plan(work)
+            except Problem as problem:
+                _trace_failure(work, problem)
+                raise
+        try:
+            runtime.ports.store.commit(work.planned())
+        except StoreConflict:
+            continue
+        except AlreadyClaimed as taken:
+            problem = work.claims[taken.claim]
+            _trace_failure(work, problem)
+            raise problem from taken
+        return result
+    raise Problem(Category.VERSION_CONFLICT)
+
+
+def _trace_failure(work: Work, problem: Problem) -> None:
+    """Trace a write that failed; a refusal of the rules has left its own trace."""
+    if not work.refused:
+        verdict = Verdict("4", problem.category.value)
+        trail.record(work.runtime, work.caller, work.deed, verdict, work.patient)
+
+
+def _as_written(write: Write) -> Write:
+    """Leave out the body when the version stays: only marks and facts change then."""
+    if write.after.deleted or write.after.version != write.expected[0]:
+        return write
+    return replace(write, after=replace(write.after, body=b""))
+
+
+def demand_match(if_match: str, stored: Stored, *, knows_marks: bool) -> None:
+    """Hold an If-Match header against the version as this caller sees it; "" demands nothing.
+
+    Raises: Problem(VERSION_CONFLICT).
+    """
+    if not if_match.strip() or if_match.strip() == "*":
+        return
+    current = bodies.version_id(stored, knows_marks=knows_marks)
+    wanted = {item.strip().removeprefix("W/").strip('"') for item in if_match.split(",")}
+    if current not in wanted:
+        raise Problem(Category.VERSION_CONFLICT)
+
+
+def whole(compartment: str) -> Visibility:
+    """Return the view of the server itself on one space.
+
+    System-level (docs/threat-model.md): only for keeping together what a caller was allowed to change one of.
+    """
+    return Visibility(compartment, (Clause(knows_marks=True),))
+
+
+def matching(work: Work, row: ResourceType, condition: Condition, action: Action, letter: str) -> tuple[str, ...]:
+    """Return the ids of the resources that meet a condition, as far as the caller sees them."""
+    wanted = tokens.identifier_key("identifier", condition.system, condition.value)
+    found = work.snapshot.compartments_with(row.name, wanted, _MATCHES_JUDGED)
+    patient = condition.patient
+    if condition.patient_identifier:
+        patient = identify(work.snapshot, *condition.patient_identifier)
+    if patient or condition.patient_identifier:
+        found = tuple(pair for pair in found if pair[0] == patient)
+    seen: list[str] = []
+    for compartment in sorted({place for place, _ in found}):
+        ids = {id_ for place, id_ in found if place == compartment}
+        seen.extend(work.snapshot.visible_ids(row.name, ids, _view(work, row, compartment, action, letter)))
+    return tuple(sorted(seen))
+
+
+def _view(work: Work, row: ResourceType, compartment: str, action: Action, letter: str) -> Visibility:
+    """Return what the caller sees of a type in one space, nothing when it may not be entered."""
+    if row.access is AccessRule.DIRECTORY:
+        return DIRECTORY
+    try:
+        limits = scoping.demand(work.caller, (row.name,), letter, compartment)
+    except Problem:
+        return NOTHING
+    opened = work.enter_unnamed(compartment, action)
+    return scoping.narrow(opened.sees(VIEWS[row.access]), limits) if opened else NOTHING
+
+
+def documents_seen(opened: Opened | None) -> Visibility:
+    """Return what the caller sees of the documents of an entered space."""
+    return documents_of(opened)
+
+
+def only(found: Iterable[str]) -> str:
+    """Return the one match of a condition, "" when there is none.
+
+    Raises: Problem(MULTIPLE_MATCHES).
+    """
+    ids = tuple(found)
+    if len(ids) > 1:
+        raise Problem(Category.MULTIPLE_MATCHES)
+    return ids[0] if ids else ""

@@ -1,0 +1,58 @@
+"""Conditions of conditional interactions and references: one business identifier, and whose it is.
+
+Only what can be resolved in the caller's view by one exact look-up is offered; anything else is refused by name,
+because an ignored condition would match too much.
+
+Source: https://hl7.org/fhir/R4/http.html#ccreate, #cond-update and #trules (conditional references).
+"""
+
+from dataclasses import dataclass
+from urllib.parse import parse_qsl
+
+from fhir_server.domain.problem import Category, Problem
+
+_PATIENT = frozenset({"patient", "subject"})
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """An identifier that must match exactly, and the patient it is asked for.
+
+    patient: id, "" when none is named. patient_identifier: its (system, value) instead.
+    """
+
+    system: str
+    value: str
+    patient: str = ""
+    patient_identifier: tuple[str, str] | None = None
+
+
+def parse(query: str, expression: str = "") -> Condition:
+    """Read `identifier=system|value`, with `patient` or `patient.identifier` when wanted.
+
+    query: as in a URL, without the question mark. expression: where a fault is reported.
+    Raises: Problem(MALFORMED) when the identifier is missing or unreadable, UNSUPPORTED for any other parameter.
+    """
+    identifier: tuple[str, str] | None = None
+    patient, patient_identifier = "", None
+    for name, value in parse_qsl(query, keep_blank_values=True):
+        base = name.replace(":identifier", ".identifier")
+        if name == "identifier" and identifier is None:
+            identifier = _token(name, value, expression)
+        elif base in _PATIENT and not patient:
+            patient = value.rsplit("/", 1)[-1]
+        elif base.removesuffix(".identifier") in _PATIENT and patient_identifier is None:
+            patient_identifier = _token(name, value, expression)
+        else:
+            text = f"`{name}` is not a parameter of conditional interactions; use one `identifier=system|value`"
+            raise Problem.of(Category.UNSUPPORTED, text, expression, "not-supported")
+    if identifier is None:
+        raise Problem.of(Category.MALFORMED, "name the resource with `identifier=system|value`", expression, "required")
+    return Condition(*identifier, patient, patient_identifier)
+
+
+def _token(name: str, value: str, expression: str) -> tuple[str, str]:
+    system, found, code = value.partition("|")
+    if not found or not code or "," in code:
+        raise Problem.of(Category.MALFORMED, f"`{name}` takes one exact `system|value`", expression, "value")
+    return system, code

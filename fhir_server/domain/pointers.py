@@ -1,0 +1,47 @@
+"""References inside a resource: where they stand, and rewriting them when a transaction gives new resources their ids.
+
+Source: https://hl7.org/fhir/R4/http.html#trules and https://hl7.org/fhir/R4/references.html.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+Json = dict[str, Any]
+
+_RELATIVE = re.compile(r"([A-Z][A-Za-z]{1,63})/([A-Za-z0-9\-.]{1,64})(?:/_history/[A-Za-z0-9\-.]{1,64})?")
+_REWRITTEN = frozenset({"reference", "url", "valueUri", "valueUrl"})
+"""Elements of type Reference.reference, url and uri that may name an entry; identifiers are never rewritten."""
+
+
+def references_in(value: Any, root: str) -> Iterator[tuple[str, Json]]:  # noqa: ANN401 - any JSON value
+    """Yield every Reference that holds a literal, with its FHIRPath expression, in document order."""
+    if isinstance(value, dict):
+        if isinstance(value.get("reference"), str):
+            yield root, value
+        for name, item in value.items():
+            yield from references_in(item, f"{root}.{name}")
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from references_in(item, f"{root}[{index}]")
+
+
+def split(reference: str, fhir_base: str) -> tuple[str, str] | None:
+    """Return (type, id) of a literal reference to a resource of this server, relative or absolute; None for others."""
+    found = _RELATIVE.fullmatch(reference.removeprefix(f"{fhir_base}/"))
+    return (found[1], found[2]) if found else None
+
+
+def rewritten(value: Any, names: Mapping[str, str]) -> Any:  # noqa: ANN401 - any JSON value
+    """Return a copy in which each reference or URL that is a key of `names` is replaced by its value."""
+    if isinstance(value, dict):
+        return {name: _renamed(name, item, names) for name, item in value.items()}
+    if isinstance(value, list):
+        return [rewritten(item, names) for item in value]
+    return value
+
+
+def _renamed(name: str, item: Any, names: Mapping[str, str]) -> Any:  # noqa: ANN401 - any JSON value
+    if isinstance(item, str):
+        return names.get(item, item) if name in _REWRITTEN else item
+    return rewritten(item, names)
