@@ -18,7 +18,7 @@ from fhir_server.ports import Secret
 
 Json = dict[str, Any]
 
-KIND = "account"
+KIND, NATIONAL_ID = "account", "national-id"
 LOGIN_LIMIT = 128
 _HASHER = PasswordHasher()
 
@@ -61,6 +61,8 @@ class Account:
     """One person who may log in.
 
     kind: the capacity when nothing is chosen. person: "Patient/…", "Practitioner/…" or "RelatedPerson/…".
+    regulator: works in an emergency call centre. national_id: RPPS or the like, by which a provider or an employer names
+    a professional; upstream subjects are kept as "<provider>|<sub>".
     subject: stable pseudonym for apps (`sub`), never the login. totp: base32 secret of the second factor, "" when none.
     """
 
@@ -74,6 +76,7 @@ class Account:
     totp: str = ""
     disabled: bool = False
     regulator: bool = False
+    national_id: str = ""
 
     def charge_of(self, patient: str) -> Charge | None:
         """Return how this person may act for a patient, None when not."""
@@ -90,7 +93,11 @@ def add_account(runtime: Runtime, account: Account, password: str) -> Account:
         raise ValueError(message)
     stored = replace(account, subject=account.subject or runtime.ports.ids.new())
     value = _dump(stored, _HASHER.hash(password) if password else "")
-    if not runtime.ports.vault.add(Secret(KIND, _key(account.login), value, group=f"account:{stored.subject}")):
+    group = f"account:{stored.subject}"
+    entries = [Secret(KIND, _key(account.login), value, group=group)]
+    if stored.national_id:
+        entries.append(Secret(NATIONAL_ID, stored.national_id, stored.login.encode(), group=group))
+    if not runtime.ports.vault.add(*entries):
         message = "the login is taken"
         raise ValueError(message)
     return stored
@@ -111,6 +118,21 @@ def find_account(runtime: Runtime, login: str) -> Account | None:
     """Return an account by its login, disabled ones too."""
     entry = _read(runtime, login)
     return _load(entry.value) if entry else None
+
+
+def find_by_national_id(runtime: Runtime, national_id: str) -> Account | None:
+    """Return the account in use that a national id or an upstream subject names."""
+    if not national_id or len(national_id) > 2 * LOGIN_LIMIT:
+        return None
+    entry = runtime.ports.vault.get(NATIONAL_ID, national_id, runtime.ports.clock.now())
+    account = find_account(runtime, entry.value.decode()) if entry else None
+    return None if account is None or account.disabled else account
+
+
+def link(runtime: Runtime, account: Account, national_id: str) -> bool:
+    """Let an upstream subject log in as this account; False when the subject is linked already."""
+    value = account.login.encode()
+    return runtime.ports.vault.add(Secret(NATIONAL_ID, national_id, value, group=f"account:{account.subject}"))
 
 
 def list_accounts(runtime: Runtime) -> tuple[Account, ...]:

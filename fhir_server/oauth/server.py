@@ -24,7 +24,7 @@ from authlib.oidc.core import OpenIDCode
 from joserfc.jwk import RSAKey
 
 from consent_rules.scopes import Scopes
-from fhir_server.application.app_authorization import Grant, find_grant
+from fhir_server.application.app_authorization import Grant, find_grant, touch_grant
 from fhir_server.application.clients import AuthMethod, find
 from fhir_server.oauth import dpop, events, keys, sessions, throttle, tokens
 from fhir_server.oauth.backend import BackendGrant, ExchangeGrant
@@ -156,12 +156,10 @@ class CodeGrant(authlib_grants.AuthorizationCodeGrant):  # type: ignore[misc]  #
         return found if found and found.client_id == client.client_id else None
 
     def authenticate_user(self, authorization_code: Code) -> Grant:
-        """Claim the code."""
+        """Claim the code; a public client's refresh tokens are bound to the key that it proves now."""
         self.jkt = sender_key(self.request, authorization_code.jkt)
-        grant = tokens.redeem(self.request.context, authorization_code)
-        if find_grant(self.request.context.runtime, grant.id) and not grant.jkt and _is_public(self.request):
-            return _bound(self.request, grant, self.jkt)
-        return grant
+        is_public = self.request.client.client.auth_method is AuthMethod.NONE
+        return tokens.redeem(self.request.context, authorization_code, self.jkt if is_public else "")
 
     def generate_token(self, user: Grant, scope: str = "", **_: object) -> Json:
         """Issue the tokens and the launch context."""
@@ -172,20 +170,6 @@ class CodeGrant(authlib_grants.AuthorizationCodeGrant):  # type: ignore[misc]  #
 
     def delete_authorization_code(self, authorization_code: Code) -> None:
         """A used code stays until it expires, so that its replay is seen."""
-
-
-def _is_public(request: Request) -> bool:
-    return request.client.client.auth_method is AuthMethod.NONE
-
-
-def _bound(request: Request, grant: Grant, jkt: str) -> Grant:
-    from dataclasses import replace  # noqa: PLC0415
-
-    from fhir_server.application.app_authorization import confirm_grant  # noqa: PLC0415
-
-    bound = replace(grant, jkt=jkt)
-    confirm_grant(request.context.runtime, bound)
-    return bound
 
 
 class Pkce(CodeChallenge):  # type: ignore[misc]  # Authlib ships no types
@@ -287,8 +271,6 @@ class RefreshGrant(authlib_grants.RefreshTokenGrant):  # type: ignore[misc]  # A
         """Issue the next pair; the new refresh token keeps what was granted."""
         asked = self.request.payload.scope
         scopes = str(Scopes.parse(asked)) if asked else ""
-        from fhir_server.application.app_authorization import touch_grant  # noqa: PLC0415
-
         touch_grant(self.request.context.runtime, user)
         return tokens.respond(self.request.context, user, scopes, self.jkt, renewable=True)
 

@@ -46,9 +46,10 @@ def find_code(runtime: Runtime, code: str) -> Code | None:
     return Code(code=code, grant=grant, entry=entry, **raw)
 
 
-def redeem(context: Context, code: Code) -> Grant:
+def redeem(context: Context, code: Code, jkt: str) -> Grant:
     """Claim a code whose client, redirect URI and verifier have been proven, and make its grant last.
 
+    jkt: the key to which refresh tokens are bound from now on, "" for none.
     Of concurrent callers one wins; any other has replayed a valid code, and the grant ends.
     Raises: InvalidGrantError.
     """
@@ -57,7 +58,7 @@ def redeem(context: Context, code: Code) -> Grant:
         _end_replayed(context, code.grant.id, "code-replayed")
         raise InvalidGrantError("the code was used before")
     expires = datetime.fromisoformat(code.until) if code.until else None
-    grant = replace(code.grant, expires=expires, jkt=code.jkt, used_at=runtime.ports.clock.now())
+    grant = replace(code.grant, expires=expires, jkt=jkt, used_at=runtime.ports.clock.now())
     grants.confirm_grant(runtime, grant)
     return grant
 

@@ -1,0 +1,145 @@
+"""Software that acts without a browser: for itself, or for a professional whom its establishment vouches for.
+
+Sources: SMART Backend Services (https://hl7.org/fhir/smart-app-launch/backend-services.html); HL7 UDAP Security,
+`hl7-b2b` extension object; RFC 8693 token exchange; the ANS rule on indirect authentication.
+"""
+
+from typing import Any
+
+from authlib.oauth2.rfc6749 import (
+    BaseGrant,
+    InvalidGrantError,
+    InvalidRequestError,
+    InvalidScopeError,
+    TokenEndpointMixin,
+    UnauthorizedClientError,
+)
+from authlib.oauth2.rfc6749 import grants as authlib_grants
+
+from consent_rules.scopes import Scopes
+from consent_rules.vocabulary import Purpose
+from fhir_server.application import app_authorization as grants
+from fhir_server.application.accounts import Account, Practice, find_by_national_id
+from fhir_server.application.app_authorization import Login, Party, Terms
+from fhir_server.oauth import narrowing, tokens
+from fhir_server.oauth.issuer import TOKEN_EXCHANGE
+from fhir_server.oauth.wire import Answer, Request
+
+Json = dict[str, Any]
+
+_ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105 - a name of RFC 8693
+_PURPOSES = {Purpose.TREATMENT: Purpose.TREATMENT, Purpose.EMERGENCY: Purpose.EMERGENCY}
+
+
+class BackendGrant(authlib_grants.ClientCredentialsGrant):  # type: ignore[misc]  # Authlib ships no types
+    """client_credentials: system/ scopes for the software itself, user/ scopes for a named professional."""
+
+    TOKEN_ENDPOINT_AUTH_METHODS = ("private_key_jwt", "client_secret_basic", "client_secret_post", "none")
+
+    def validate_requested_scope(self) -> None:
+        """Narrow the request to the registration and decide for whom it is."""
+        asked = self.request.payload.scope
+        if not asked:
+            raise InvalidScopeError("scope is missing")
+        client = self.request.client.client
+        b2b = b2b_of(self.request)
+        account, practice = vouched(self.request, b2b) if b2b else (None, None)
+        self.party = Party(client, account, practice)
+        level = "user" if account else "system"
+        self.terms = Terms(
+            scopes=narrowing.for_backend(self.request.context.runtime, asked, self.party, level),
+            purpose=purpose_of(b2b) if b2b else "",
+        )
+        if not self.terms.scopes:
+            raise InvalidScopeError("nothing of this scope may be granted to this client")
+
+    def generate_token(self, **_: object) -> Json:
+        """Issue one short access token and nothing to renew it with."""
+        return _issue(self.request, self.party, self.terms)
+
+    def save_token(self, token: Json) -> None:
+        """It is stored where it is made."""
+
+    def create_token_response(self) -> tuple[int, Json, list[tuple[str, str]]]:
+        """Answer without logging the token."""
+        return 200, self.generate_token(), self.TOKEN_RESPONSE_HEADER
+
+
+def _issue(request: Request, party: Party, terms: Terms) -> Json:
+    runtime = request.context.runtime
+    jkt: str = request.proof_jkt
+    if party.client.dpop_required and not jkt:
+        raise InvalidRequestError("this client must prove possession of its key")
+    lifetime = grants.lifetime_of_backend()
+    terms = Terms(terms.scopes, terms.purpose, expires=runtime.ports.clock.now() + lifetime, proof=terms.proof)
+    grant = grants.open_grant(runtime, party, terms)
+    return tokens.respond(request.context, grant, "", jkt, renewable=False)
+
+
+def b2b_of(request: Request) -> Json | None:
+    """Return the `hl7-b2b` object of the client's assertion, when there is one."""
+    claims = getattr(request, "assertion_claims", {})
+    extensions = claims.get("extensions")
+    found = extensions.get("hl7-b2b") if isinstance(extensions, dict) else None
+    return found if isinstance(found, dict) else None
+
+
+def purpose_of(b2b: Json) -> str:
+    """Return the purpose that was stated: treatment, or emergency for regulation software.
+
+    Raises: InvalidGrantError for any other.
+    """
+    stated = b2b.get("purpose_of_use", [Purpose.TREATMENT])
+    codes = {str(item).rpartition("#")[2] for item in stated} if isinstance(stated, list) else set()
+    if codes != {Purpose.TREATMENT}:
+        raise InvalidGrantError("this purpose of use cannot be stated by software")
+    return Purpose.TREATMENT
+
+
+def vouched(request: Request, b2b: Json) -> tuple[Account, Practice]:
+    """Return the professional whom an establishment names: one of its own, with the profession the directory knows.
+
+    Raises: InvalidGrantError, the same for an unknown person and for one who practises elsewhere.
+    """
+    client = request.client.client
+    account = find_by_national_id(request.context.runtime, str(b2b.get("subject_id", "")))
+    practices = account.practices if account else ()
+    practice = next((item for item in practices if item.organization == client.organization), None)
+    if b2b.get("version") != "1" or account is None or practice is None:
+        raise InvalidGrantError("the establishment cannot vouch for this person")
+    return account, practice
+
+
+class ExchangeGrant(BaseGrant, TokenEndpointMixin):  # type: ignore[misc]  # Authlib ships no types
+    """token exchange: an establishment's software goes on with the access token of its own professional."""
+
+    GRANT_TYPE = TOKEN_EXCHANGE
+    TOKEN_ENDPOINT_AUTH_METHODS = ("private_key_jwt", "client_secret_basic", "client_secret_post", "none")
+
+    def validate_token_request(self) -> None:
+        """Check the subject token: live, of a professional of the same establishment, not narrowed to a key."""
+        client = self.authenticate_token_endpoint_client()
+        if not client.check_grant_type(self.GRANT_TYPE):
+            raise UnauthorizedClientError("this client may not exchange tokens")
+        self.request.client = client
+        form = self.request.form
+        if form.get("subject_token_type") != _ACCESS_TOKEN or not form.get("subject_token"):
+            raise InvalidRequestError("subject_token of type access_token is needed")
+        access = grants.find_access(self.request.context.runtime, form["subject_token"])
+        organization = client.client.organization
+        if access is None or access.jkt or not organization or access.grant.requester.organization != organization:
+            raise InvalidGrantError("the subject token cannot be exchanged")
+        self.access = access
+
+    def create_token_response(self) -> tuple[int, Json, list[tuple[str, str]]]:
+        """Issue a token that dies with the one it came from, and can do no more."""
+        subject, client = self.access, self.request.client.client
+        asked = self.request.payload.scope or subject.scopes
+        scopes = narrowing.meet(narrowing.meet(asked, subject.scopes), client.scopes)
+        if not scopes:
+            raise InvalidScopeError("nothing of this scope may be exchanged")
+        body = tokens.respond_exchanged(self.request.context, subject, client, scopes, self.request.proof_jkt)
+        return 200, body | {"issued_token_type": _ACCESS_TOKEN}, self.TOKEN_RESPONSE_HEADER
+
+
+__all__ = ["Answer", "BackendGrant", "ExchangeGrant", "Login", "Scopes"]

@@ -1,0 +1,96 @@
+"""Proof of possession: tokens that only the holder of a key can use.
+
+Source: RFC 9449.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from typing import Any
+
+from authlib.common.encoding import urlsafe_b64encode
+from authlib.oauth2.rfc6749 import OAuth2Error
+from joserfc import jws, jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey, RSAKey
+
+from fhir_server.application.runtime import Runtime
+from fhir_server.oauth.issuer import PROOF_ALGORITHMS
+from fhir_server.oauth.wire import Context
+from fhir_server.ports import Secret
+
+Json = dict[str, Any]
+
+WINDOW = timedelta(seconds=60)
+_JTI, _LIMIT = "dpop-jti", 4096
+_PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "k"})
+
+
+class InvalidDpopProofError(OAuth2Error):  # type: ignore[misc]  # Authlib ships no types
+    """A proof is missing or does not prove."""
+
+    error = "invalid_dpop_proof"
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """A proof as it came, and the request that it must speak of."""
+
+    value: str
+    method: str
+    url: str
+
+
+def thumbprint_of_request(context: Context) -> str:
+    """Return the key that a request to the authorization server proves, "" when it proves none.
+
+    Raises: InvalidDpopProofError.
+    """
+    value = context.received.headers.get("DPoP", "")
+    return verify(context.runtime, Proof(value, "POST", context.received.url)) if value else ""
+
+
+def verify(runtime: Runtime, proof: Proof, access_token: str = "") -> str:
+    """Return the thumbprint of the key that a proof proves, and spend the proof.
+
+    Raises: InvalidDpopProofError.
+    """
+    try:
+        return _verify(runtime, proof, access_token)
+    except (JoseError, ValueError, TypeError, KeyError, OverflowError):
+        raise InvalidDpopProofError("the DPoP proof is not valid") from None
+
+
+def _verify(runtime: Runtime, proof: Proof, access_token: str) -> str:
+    if len(proof.value) > _LIMIT:
+        raise ValueError
+    header = jws.extract_compact(proof.value.encode()).headers()
+    raw = header["jwk"]
+    if header.get("typ") != "dpop+jwt" or header["alg"] not in PROOF_ALGORITHMS or _PRIVATE & raw.keys():
+        raise ValueError
+    key = (RSAKey if raw["kty"] == "RSA" else ECKey).import_key(raw)
+    claims: Json = dict(jwt.decode(proof.value, key, algorithms=[header["alg"]]).claims)
+    _check(runtime, proof, claims, access_token)
+    thumbprint: str = key.thumbprint()
+    spent = Secret(_JTI, f"{thumbprint}|{claims['jti']}", b"", expires=runtime.ports.clock.now() + 3 * WINDOW)
+    if not runtime.ports.vault.add(spent):
+        raise ValueError
+    return thumbprint
+
+
+def _check(runtime: Runtime, proof: Proof, claims: Json, access_token: str) -> None:
+    issued = claims["iat"]
+    if isinstance(issued, bool) or not isinstance(issued, int | float):
+        raise TypeError
+    is_timely = abs(runtime.ports.clock.now() - datetime.fromtimestamp(issued, UTC)) <= WINDOW
+    is_about_this = claims["htm"] == proof.method and str(claims["htu"]).partition("?")[0] == proof.url
+    is_named = isinstance(claims["jti"], str) and 0 < len(claims["jti"]) <= 256  # noqa: PLR2004
+    if not (is_timely and is_about_this and is_named):
+        raise ValueError
+    if access_token and claims["ath"] != hash_of(access_token):
+        raise ValueError
+
+
+def hash_of(access_token: str) -> str:
+    """Return the `ath` of an access token."""
+    return str(urlsafe_b64encode(sha256(access_token.encode()).digest()).decode())

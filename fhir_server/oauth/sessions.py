@@ -1,0 +1,91 @@
+"""Login sessions of people in a browser: a random cookie, looked up live, with idle and absolute limits.
+
+Source: OWASP ASVS 5.0, chapter 7 (session management).
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from fhir_server.application.accounts import Account, find_account
+from fhir_server.application.app_authorization import Grant, Login
+from fhir_server.application.clients import find
+from fhir_server.application.runtime import Runtime
+from fhir_server.oauth.options import Options
+from fhir_server.ports import Secret
+
+Json = dict[str, Any]
+
+KIND, _BY_ID = "session", "session-id"
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One login. id: its name in grants and logs. csrf: the token of its forms."""
+
+    id: str
+    account: Account
+    proof: Login
+    csrf: str
+
+
+def start(runtime: Runtime, options: Options, account: Account, acr: str, amr: tuple[str, ...]) -> str:
+    """Start a session after a login and return the cookie's value; there is a new one for every login."""
+    now = runtime.ports.clock.now()
+    cookie, id_ = runtime.ports.ids.secret(), runtime.ports.ids.new()
+    until = now + options.session_absolute
+    value = {
+        "id": id_, "login": account.login, "at": now, "acr": acr, "amr": amr, "csrf": runtime.ports.ids.secret(),
+        "until": until, "seen": now,
+    }  # fmt: skip
+    group = f"session:{id_}"
+    idle = min(now + options.session_idle, until)
+    runtime.ports.vault.add(
+        Secret(KIND, cookie, orjson.dumps(value), group, idle), Secret(_BY_ID, id_, b"", group, until)
+    )
+    return cookie
+
+
+def find_session(runtime: Runtime, options: Options, cookie: str) -> Session | None:
+    """Return the live session of a cookie and push its idle limit back."""
+    now = runtime.ports.clock.now()
+    entry = runtime.ports.vault.get(KIND, cookie, now) if 0 < len(cookie) <= 128 and cookie.isascii() else None  # noqa: PLR2004
+    if entry is None:
+        return None
+    raw: Json = orjson.loads(entry.value)
+    account = find_account(runtime, raw["login"])
+    if account is None or account.disabled:
+        return None
+    _push_back(runtime, options, replace(entry, key=cookie), raw)
+    proof = Login(datetime.fromisoformat(raw["at"]), raw["acr"], tuple(raw["amr"]), raw["id"])
+    return Session(raw["id"], account, proof, raw["csrf"])
+
+
+def _push_back(runtime: Runtime, options: Options, entry: Secret, raw: Json) -> None:
+    """Write at most once a minute; a concurrent request that does the same is as good."""
+    now = runtime.ports.clock.now()
+    if (now - datetime.fromisoformat(raw["seen"])).total_seconds() < 60:  # noqa: PLR2004 - a minute
+        return
+    idle = min(now + options.session_idle, datetime.fromisoformat(raw["until"]))
+    runtime.ports.vault.replace(replace(entry, value=orjson.dumps(raw | {"seen": now}), expires=idle))
+
+
+def end(runtime: Runtime, session: Session) -> None:
+    """End a session; grants for its length (`online_access`) are not renewed any more."""
+    runtime.ports.vault.drop_group(f"session:{session.id}")
+
+
+def may_continue(runtime: Runtime, grant: Grant) -> bool:
+    """Judge a grant again at its renewal: client and person still there, session alive when it must be."""
+    if find(runtime, grant.client_id) is None:
+        return False
+    if not grant.login:
+        return True
+    account = find_account(runtime, grant.login)
+    if account is None or account.disabled:
+        return False
+    if "offline_access" in grant.scopes.split():
+        return True
+    return runtime.ports.vault.get(_BY_ID, grant.proof.session, runtime.ports.clock.now()) is not None
