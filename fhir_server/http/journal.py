@@ -23,30 +23,63 @@ _ROLE_CLASS = "http://terminology.hl7.org/CodeSystem/v3-RoleClass"
 _REST = "http://hl7.org/fhir/restful-interaction"
 
 _DOCUMENTS = frozenset({"DocumentReference", "Binary", "List"})
-_ACTS = {
-    ("read", "DocumentReference"): lazy_gettext("looked at the description of a document"),
-    ("vread", "DocumentReference"): lazy_gettext("looked at an earlier description of a document"),
-    ("history-instance", "DocumentReference"): lazy_gettext("looked at how a document changed"),
-    ("read", "Binary"): lazy_gettext("opened a document"),
-    ("search", "DocumentReference"): lazy_gettext("looked at the list of documents"),
-    ("search", "List"): lazy_gettext("looked at the list of deliveries"),
-    ("search", "AuditEvent"): lazy_gettext("looked at the journal of accesses"),
-    ("search", "Consent"): lazy_gettext("looked at the choices about access"),
-    ("search", "Patient"): lazy_gettext("looked up the identity"),
-    ("read", "Patient"): lazy_gettext("looked at the identity"),
-    ("create", "Patient"): lazy_gettext("opened the space"),
-    ("create", "DocumentReference"): lazy_gettext("filed a document"),
-    ("transaction", ""): lazy_gettext("filed documents"),
-    ("patch", "DocumentReference"): lazy_gettext("changed the visibility or the state of a document"),
-    ("create", "Consent"): lazy_gettext("recorded a choice about access"),
-    ("update", "Consent"): lazy_gettext("changed a choice about access"),
+_Act = tuple[Any, Any]
+"""What was done, and the same as a wish: “looked at …”, “look at …”."""
+
+_ACTS: dict[tuple[str, str], _Act] = {
+    ("read", "DocumentReference"): (
+        lazy_gettext("looked at the description of a document"),
+        lazy_gettext("look at the description of a document"),
+    ),
+    ("vread", "DocumentReference"): (
+        lazy_gettext("looked at an earlier description of a document"),
+        lazy_gettext("look at an earlier description of a document"),
+    ),
+    ("history-instance", "DocumentReference"): (
+        lazy_gettext("looked at how a document changed"),
+        lazy_gettext("look at how a document changed"),
+    ),
+    ("read", "Binary"): (lazy_gettext("opened a document"), lazy_gettext("open a document")),
+    ("search", "DocumentReference"): (
+        lazy_gettext("looked at the list of documents"),
+        lazy_gettext("look at the list of documents"),
+    ),
+    ("search", "List"): (
+        lazy_gettext("looked at the list of deliveries"),
+        lazy_gettext("look at the list of deliveries"),
+    ),
+    ("search", "AuditEvent"): (
+        lazy_gettext("looked at the journal of accesses"),
+        lazy_gettext("look at the journal of accesses"),
+    ),
+    ("search", "Consent"): (
+        lazy_gettext("looked at the choices about access"),
+        lazy_gettext("look at the choices about access"),
+    ),
+    ("search", "Patient"): (lazy_gettext("looked up the identity"), lazy_gettext("look up the identity")),
+    ("read", "Patient"): (lazy_gettext("looked at the identity"), lazy_gettext("look at the identity")),
+    ("create", "Patient"): (lazy_gettext("opened the space"), lazy_gettext("open the space")),
+    ("create", "DocumentReference"): (lazy_gettext("filed a document"), lazy_gettext("file a document")),
+    ("transaction", ""): (lazy_gettext("filed documents"), lazy_gettext("file documents")),
+    ("patch", "DocumentReference"): (
+        lazy_gettext("changed the visibility or the state of a document"),
+        lazy_gettext("change the visibility or the state of a document"),
+    ),
+    ("create", "Consent"): (
+        lazy_gettext("recorded a choice about access"),
+        lazy_gettext("record a choice about access"),
+    ),
+    ("update", "Consent"): (
+        lazy_gettext("changed a choice about access"),
+        lazy_gettext("change a choice about access"),
+    ),
 }
-_ANY_ACT = {
-    "R": lazy_gettext("consulted a part of the space"),
-    "E": lazy_gettext("searched a part of the space"),
-    "C": lazy_gettext("added something to the space"),
-    "U": lazy_gettext("changed something in the space"),
-    "D": lazy_gettext("deleted something from the space"),
+_ANY_ACT: dict[str, _Act] = {
+    "R": (lazy_gettext("consulted a part of the space"), lazy_gettext("consult a part of the space")),
+    "E": (lazy_gettext("searched a part of the space"), lazy_gettext("search a part of the space")),
+    "C": (lazy_gettext("added something to the space"), lazy_gettext("add something to the space")),
+    "U": (lazy_gettext("changed something in the space"), lazy_gettext("change something in the space")),
+    "D": (lazy_gettext("deleted something from the space"), lazy_gettext("delete something from the space")),
 }
 _GROUNDS: Mapping[str, Any] = {
     Basis.PATIENT: lazy_gettext("it is your own space"),
@@ -154,9 +187,10 @@ def _agent(event: Json, system: str) -> Json:
 
 
 def _act(event: Json, *, refused: bool) -> str:
-    interaction, type_ = _interaction(event), _type(event)
-    act = str(_ACTS.get((interaction, type_)) or _ACTS.get((interaction, "")) or _ANY_ACT[event["action"]])
-    return gettext("was refused (%(act)s)", act=act) if refused else act
+    interaction = _interaction(event)
+    found = _ACTS.get((interaction, _type(event))) or _ACTS.get((interaction, "")) or _ANY_ACT[event["action"]]
+    done, wish = found
+    return gettext("wanted to %(act)s", act=wish) if refused else str(done)
 
 
 def _interaction(event: Json) -> str:
