@@ -25,7 +25,8 @@ Json = dict[str, Any]
 GRANT, ACCESS, REFRESH = "grant", "access-token", "refresh-token"
 TOKEN_LIMIT = 512
 _PURPOSES = {RequesterKind.PATIENT: Purpose.PATIENT_REQUEST, RequesterKind.RELATED: Purpose.FAMILY_REQUEST}
-_LIFETIMES = {RequesterKind.SYSTEM: timedelta(seconds=300), RequesterKind.PROFESSIONAL: timedelta(seconds=900)}
+BACKEND_LIFETIME = timedelta(seconds=300)
+_LIFETIMES = {RequesterKind.SYSTEM: BACKEND_LIFETIME, RequesterKind.PROFESSIONAL: timedelta(seconds=900)}
 _LIFETIME = timedelta(seconds=3600)
 EMERGENCY_LIFETIME = timedelta(seconds=900)
 REFRESH_IDLE = timedelta(days=30)

@@ -4,6 +4,7 @@ Sources: SMART Backend Services (https://hl7.org/fhir/smart-app-launch/backend-s
 `hl7-b2b` extension object; RFC 8693 token exchange; the ANS rule on indirect authentication.
 """
 
+from dataclasses import replace
 from typing import Any
 
 from authlib.oauth2.rfc6749 import (
@@ -16,25 +17,24 @@ from authlib.oauth2.rfc6749 import (
 )
 from authlib.oauth2.rfc6749 import grants as authlib_grants
 
-from consent_rules.scopes import Scopes
 from consent_rules.vocabulary import Purpose
 from fhir_server.application import app_authorization as grants
 from fhir_server.application.accounts import Account, Practice, find_by_national_id
-from fhir_server.application.app_authorization import Login, Party, Terms
+from fhir_server.application.app_authorization import Party, Terms
 from fhir_server.oauth import narrowing, tokens
+from fhir_server.oauth.client_authentication import METHODS
 from fhir_server.oauth.issuer import TOKEN_EXCHANGE
-from fhir_server.oauth.wire import Answer, Request
+from fhir_server.oauth.wire import Request
 
 Json = dict[str, Any]
 
 _ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105 - a name of RFC 8693
-_PURPOSES = {Purpose.TREATMENT: Purpose.TREATMENT, Purpose.EMERGENCY: Purpose.EMERGENCY}
 
 
 class BackendGrant(authlib_grants.ClientCredentialsGrant):  # type: ignore[misc]  # Authlib ships no types
     """client_credentials: system/ scopes for the software itself, user/ scopes for a named professional."""
 
-    TOKEN_ENDPOINT_AUTH_METHODS = ("private_key_jwt", "client_secret_basic", "client_secret_post", "none")
+    TOKEN_ENDPOINT_AUTH_METHODS = METHODS
 
     def validate_requested_scope(self) -> None:
         """Narrow the request to the registration and decide for whom it is."""
@@ -70,16 +70,14 @@ def _issue(request: Request, party: Party, terms: Terms) -> Json:
     jkt: str = request.proof_jkt
     if party.client.dpop_required and not jkt:
         raise InvalidRequestError("this client must prove possession of its key")
-    lifetime = grants.lifetime_of_backend()
-    terms = Terms(terms.scopes, terms.purpose, expires=runtime.ports.clock.now() + lifetime, proof=terms.proof)
-    grant = grants.open_grant(runtime, party, terms)
+    until = runtime.ports.clock.now() + grants.BACKEND_LIFETIME
+    grant = grants.open_grant(runtime, party, replace(terms, expires=until))
     return tokens.respond(request.context, grant, "", jkt, renewable=False)
 
 
 def b2b_of(request: Request) -> Json | None:
     """Return the `hl7-b2b` object of the client's assertion, when there is one."""
-    claims = getattr(request, "assertion_claims", {})
-    extensions = claims.get("extensions")
+    extensions = request.assertion_claims.get("extensions")
     found = extensions.get("hl7-b2b") if isinstance(extensions, dict) else None
     return found if isinstance(found, dict) else None
 
@@ -114,7 +112,7 @@ class ExchangeGrant(BaseGrant, TokenEndpointMixin):  # type: ignore[misc]  # Aut
     """token exchange: an establishment's software goes on with the access token of its own professional."""
 
     GRANT_TYPE = TOKEN_EXCHANGE
-    TOKEN_ENDPOINT_AUTH_METHODS = ("private_key_jwt", "client_secret_basic", "client_secret_post", "none")
+    TOKEN_ENDPOINT_AUTH_METHODS = METHODS
 
     def validate_token_request(self) -> None:
         """Check the subject token: live, of a professional of the same establishment, not narrowed to a key."""
@@ -132,14 +130,13 @@ class ExchangeGrant(BaseGrant, TokenEndpointMixin):  # type: ignore[misc]  # Aut
         self.access = access
 
     def create_token_response(self) -> tuple[int, Json, list[tuple[str, str]]]:
-        """Issue a token that dies with the one it came from, and can do no more."""
+        """Issue a token of the same grant: it can do no more, and dies with it."""
         subject, client = self.access, self.request.client.client
         asked = self.request.payload.scope or subject.scopes
         scopes = narrowing.meet(narrowing.meet(asked, subject.scopes), client.scopes)
         if not scopes:
             raise InvalidScopeError("nothing of this scope may be exchanged")
-        body = tokens.respond_exchanged(self.request.context, subject, client, scopes, self.request.proof_jkt)
+        grant = replace(subject.grant, client_id=client.id, client_name=client.name)
+        grant = replace(grant, requester=replace(grant.requester, client=client.device), expires=subject.expires)
+        body = tokens.respond(self.request.context, grant, scopes, self.request.proof_jkt, renewable=False)
         return 200, body | {"issued_token_type": _ACCESS_TOKEN}, self.TOKEN_RESPONSE_HEADER
-
-
-__all__ = ["Answer", "BackendGrant", "ExchangeGrant", "Login", "Scopes"]

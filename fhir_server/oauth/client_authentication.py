@@ -5,7 +5,7 @@ Sources: RFC 6749 2.3; RFC 7523; SMART App Launch 2.2, asymmetric client authent
 """
 
 from base64 import b64decode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -18,7 +18,7 @@ from joserfc.jwk import Key, KeySet
 from fhir_server.oauth import remote_keys
 from fhir_server.oauth.issuer import ASSERTION_ALGORITHMS, address, issuer_of
 from fhir_server.oauth.records import RegisteredClient
-from fhir_server.oauth.wire import Context
+from fhir_server.oauth.wire import Context, Request
 from fhir_server.ports import Secret
 
 Json = dict[str, Any]
@@ -65,6 +65,12 @@ class Assertions(JWTBearerClientAssertion):  # type: ignore[misc]  # Authlib shi
         super().__init__()
         self.context = context
         self.claims: Json = {}
+
+    def __call__(self, query_client: Callable[[object], RegisteredClient | None], request: Request) -> object:
+        """Authenticate, and leave the claims on the request for whoever needs what they vouch for."""
+        client = super().__call__(query_client, request)
+        request.assertion_claims = self.claims
+        return client
 
     def get_audiences(self) -> list[str]:
         """Return the names under which an assertion may be addressed to us."""

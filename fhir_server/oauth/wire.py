@@ -67,6 +67,7 @@ class Request(OAuth2Request):  # type: ignore[misc]  # Authlib ships no types
         self.payload = BasicOAuth2Payload(dict(params))
         self.context = context
         self.proof_jkt = ""
+        self.assertion_claims: Json = {}
 
     @property
     def args(self) -> Mapping[str, str]:

@@ -1,0 +1,236 @@
+"""The authorization request: everything is checked before a person is asked, and kept where the browser cannot reach.
+
+Sources: RFC 6749 4.1.1, RFC 7636, RFC 8707, RFC 9126, RFC 9207, RFC 9700; SMART App Launch 2.2, launch and
+authorization; OpenID Connect Core 3.1.2.1.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import orjson
+from authlib.oauth2.rfc6749 import OAuth2Error
+
+from fhir_server.application.clients import Client, find
+from fhir_server.oauth import details, narrowing
+from fhir_server.oauth.issuer import issuer_of
+from fhir_server.oauth.launches import find_launch
+from fhir_server.oauth.redirects import matches, with_parameters
+from fhir_server.oauth.wire import Answer, Context, once
+from fhir_server.ports import Secret
+
+Json = dict[str, Any]
+
+PAR, PAR_PREFIX = "par", "urn:ietf:params:oauth:request_uri:"
+_CHALLENGE = re.compile(r"[A-Za-z0-9\-_]{43}")
+_TEXT_LIMIT = 2048
+_SCOPE_LIMIT = 16_384
+
+
+class BadRequestError(Exception):
+    """The request cannot be answered by a redirect: the client or its address is not established."""
+
+    def __init__(self, text: str) -> None:
+        """Keep what the page will say."""
+        super().__init__(text)
+        self.text = text
+
+
+class Refusal(Exception):
+    """The request is answered by a redirect to the client with an error."""
+
+    def __init__(self, request: "Asked", error: str, description: str = "") -> None:
+        """Keep the request and the error of RFC 6749 4.1.2.1."""
+        super().__init__(error)
+        self.request, self.error, self.description = request, error, description
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One authorization request, checked. details: `authorization_details`; patient: of an EHR launch."""
+
+    client_id: str
+    redirect_uri: str
+    state: str
+    scope: str = ""
+    challenge: str = ""
+    nonce: str = ""
+    prompt: str = ""
+    max_age: int | None = None
+    acr_values: str = ""
+    login_hint: str = ""
+    jkt: str = ""
+    patient: str = ""
+    launch_login: str = ""
+    context: Json = field(default_factory=dict)
+    details: tuple[Json, ...] = ()
+
+    @property
+    def is_emergency(self) -> bool:
+        """Whether an emergency access is asked for."""
+        return narrowing.BREAK_GLASS in self.scope.split() or bool(details.emergency_of(self.details))
+
+
+def read(context: Context) -> Asked:
+    """Check a request to the authorization endpoint.
+
+    Raises: BadRequestError for a page, Refusal for a redirect.
+    """
+    received = context.received
+    if received.method == "POST" and (not received.is_form or received.query):
+        raise BadRequestError("the request must be a form")
+    params = _once(received.form if received.method == "POST" else received.query)
+    client = _client(context, params)
+    pushed = "request_uri" in params
+    if pushed:
+        params = _pushed(context, client, params["request_uri"])
+    return check(context, client, params, pushed=pushed)
+
+
+def check(context: Context, client: Client, params: Mapping[str, str], *, pushed: bool) -> Asked:
+    """Check the parameters of a known client, pushed or not.
+
+    Raises: BadRequestError, Refusal.
+    """
+    redirect_uri = params.get("redirect_uri", "")
+    if not matches(client, redirect_uri):
+        raise BadRequestError("the redirect URI is not registered for this app")
+    bare = Asked(client.id, redirect_uri, params.get("state", ""))
+    _check_shape(bare, client, params, pushed=pushed)
+    asked = Asked(
+        client.id, redirect_uri, params["state"], _scope(params, bare), params["code_challenge"],
+        params.get("nonce", ""), params.get("prompt", ""), _max_age(bare, params), params.get("acr_values", ""),
+        params.get("login_hint", ""), params.get("dpop_jkt", ""), details=_details(bare, params),
+    )  # fmt: skip
+    return _launched(context, client, asked, params)
+
+
+def _once(pairs: tuple[tuple[str, str], ...]) -> dict[str, str]:
+    try:
+        return once(pairs)
+    except OAuth2Error as error:
+        raise BadRequestError(str(error.description)) from None
+
+
+def _client(context: Context, params: Mapping[str, str]) -> Client:
+    client = find(context.runtime, params.get("client_id", ""))
+    if client is None:
+        raise BadRequestError("this app is not known here")
+    return client
+
+
+def _pushed(context: Context, client: Client, request_uri: str) -> dict[str, str]:
+    if not request_uri.startswith(PAR_PREFIX):
+        raise BadRequestError("request_uri is not one of ours")
+    now = context.runtime.ports.clock.now()
+    entry = context.runtime.ports.vault.take(PAR, request_uri.removeprefix(PAR_PREFIX), now)
+    kept: Json = orjson.loads(entry.value) if entry else {}
+    if kept.get("client_id") != client.id:
+        raise BadRequestError("the pushed request is unknown, used or expired")
+    params: dict[str, str] = kept["params"]
+    return params
+
+
+def _check_shape(bare: Asked, client: Client, params: Mapping[str, str], *, pushed: bool) -> None:
+    if params.get("response_type") != "code":
+        raise Refusal(bare, "unsupported_response_type" if "response_type" in params else "invalid_request")
+    if "request" in params:
+        raise Refusal(bare, "request_not_supported")
+    if client.par_required and not pushed:
+        raise Refusal(bare, "invalid_request", "this client must push its requests")
+    texts = (value for name, value in params.items() if name not in {"scope", "authorization_details"})
+    if not params.get("state") or any(len(text) > _TEXT_LIMIT for text in texts):
+        raise Refusal(bare, "invalid_request", "state is missing or a parameter is too long")
+    if params.get("code_challenge_method") != "S256" or not _CHALLENGE.fullmatch(params.get("code_challenge", "")):
+        raise Refusal(bare, "invalid_request", "a code_challenge with method S256 is needed")
+    if params.get("response_mode", "query") != "query":
+        raise Refusal(bare, "invalid_request", "only response_mode query")
+    _check_prompt(bare, params.get("prompt", ""))
+
+
+def _check_prompt(bare: Asked, prompt: str) -> None:
+    wanted = set(prompt.split())
+    if wanted - {"none", "login", "consent", "select_account"} or ("none" in wanted and len(wanted) > 1):
+        raise Refusal(bare, "invalid_request", "unknown prompt")
+
+
+def _scope(params: Mapping[str, str], bare: Asked) -> str:
+    scope = params.get("scope", "")
+    if not scope or len(scope) > _SCOPE_LIMIT or not scope.isascii() or not scope.isprintable():
+        raise Refusal(bare, "invalid_scope")
+    return scope
+
+
+def _max_age(bare: Asked, params: Mapping[str, str]) -> int | None:
+    text = params.get("max_age", "")
+    if text and not (text.isascii() and text.isdigit() and len(text) < 10):  # noqa: PLR2004
+        raise Refusal(bare, "invalid_request", "max_age is a number of seconds")
+    return int(text) if text else None
+
+
+def _details(bare: Asked, params: Mapping[str, str]) -> tuple[Json, ...]:
+    try:
+        return details.parse(params.get("authorization_details", ""))
+    except ValueError:
+        raise Refusal(bare, "invalid_authorization_details") from None
+
+
+def _launched(context: Context, client: Client, asked: Asked, params: Mapping[str, str]) -> Asked:
+    """Check the audience and the launch, which fixes patient and person of an EHR launch."""
+    audience = params.get("aud") or params.get("resource", "")
+    if audience.rstrip("/") != context.runtime.fhir_base:
+        raise Refusal(asked, "invalid_target" if audience and "aud" not in params else "invalid_request", "wrong aud")
+    wanted = asked.scope.split()
+    if "launch" not in wanted and "launch" not in params:
+        return asked
+    launch = find_launch(context.runtime, params.get("launch", ""), client)
+    if "launch" not in wanted or launch is None:
+        raise Refusal(asked, "invalid_request", "the launch is unknown or has expired")
+    return replace(asked, patient=launch.patient, launch_login=launch.login, context=launch.context)
+
+
+def refused(context: Context, refusal: Refusal) -> Answer:
+    """Send the browser back to the client with an error, its state and our name."""
+    parameters = {"error": refusal.error}
+    if refusal.description:
+        parameters["error_description"] = refusal.description
+    return send_back(context, refusal.request, parameters)
+
+
+def send_back(context: Context, asked: Asked, parameters: dict[str, str]) -> Answer:
+    """Answer an authorization request by a redirect: 303, state unchanged, `iss` always (RFC 9207)."""
+    if asked.state:
+        parameters["state"] = asked.state
+    parameters["iss"] = issuer_of(context.runtime)
+    where = with_parameters(asked.redirect_uri, parameters)
+    return Answer(303, "", {"Location": where, "Cache-Control": "no-store", "Referrer-Policy": "no-referrer"})
+
+
+def push(context: Context, client: Client, params: Mapping[str, str], jkt: str) -> Answer:
+    """Keep a pushed authorization request for a minute.
+
+    Raises: OAuth2Error in the place of a redirect.
+    """
+    kept = {name: value for name, value in params.items() if not name.startswith("client_")} | {"client_id": client.id}
+    if "request_uri" in kept or (jkt and kept.get("dpop_jkt", jkt) != jkt):
+        raise OAuth2Error("request_uri or dpop_jkt contradicts", error="invalid_request")
+    if jkt:
+        kept["dpop_jkt"] = jkt
+    try:
+        check(context, client, kept, pushed=True)
+    except BadRequestError as bad:
+        raise OAuth2Error(bad.text, error="invalid_request") from None
+    except Refusal as refusal:
+        raise OAuth2Error(refusal.description or None, error=refusal.error) from None
+    return _keep(context, client, kept)
+
+
+def _keep(context: Context, client: Client, params: dict[str, str]) -> Answer:
+    name = context.runtime.ports.ids.secret()
+    lifetime = context.options.code_lifetime
+    expires = context.runtime.ports.clock.now() + lifetime
+    value = orjson.dumps({"client_id": client.id, "params": params})
+    context.runtime.ports.vault.add(Secret(PAR, name, value, expires=expires))
+    body = {"request_uri": PAR_PREFIX + name, "expires_in": int(lifetime.total_seconds())}
+    return Answer(201, body, {"Cache-Control": "no-store"})
