@@ -131,5 +131,3 @@ class _Reader:
         if found is None:
             raise SettingsError(f"HABILIS_{name} must be one of: {', '.join(allowed)}")
         return found
-
-

@@ -9,10 +9,24 @@ from contextvars import ContextVar
 
 import structlog
 
-_KEYS = frozenset({
-    "request_id", "method", "route", "status", "category", "interaction", "basis", "duration_ms", "count", "error",
-    "where", "event", "level", "timestamp",
-})
+_KEYS = frozenset(
+    {
+        "request_id",
+        "method",
+        "route",
+        "status",
+        "category",
+        "interaction",
+        "basis",
+        "duration_ms",
+        "count",
+        "error",
+        "where",
+        "event",
+        "level",
+        "timestamp",
+    }
+)
 _noted: ContextVar[dict[str, str] | None] = ContextVar("noted", default=None)
 _log = structlog.get_logger("habilis")
 

@@ -6,8 +6,6 @@ IHE MHD 4.2, ITI-68 Retrieve Document.
 
 import re
 from base64 import b64encode
-from collections.abc import Callable
-from functools import partial
 
 import orjson
 from flask import Flask, Response, request
@@ -18,7 +16,7 @@ from fhir_server.application.consultation import Shown
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.http import negotiation, rendering
 from fhir_server.http.request_context import current_caller, runtime
-from fhir_server.http.routing import Route, attach
+from fhir_server.http.routing import Route, View, attach, bound
 from fhir_server.registry import REGISTRY, AccessRule, Interaction, ResourceType
 
 _VERSION = re.compile(r"([1-9][0-9]{0,8})(?:-([0-9]{1,9}))?")
@@ -33,23 +31,16 @@ def register(_app: Flask, api: Api) -> None:
 def _routes(row: ResourceType) -> list[Route]:
     name = row.name
     read = read_content if row.access is AccessRule.CONTENT else read_one
-    offered: dict[Interaction, tuple[str, Callable[..., Response], str]] = {
+    offered: dict[Interaction, tuple[str, View, str]] = {
         Interaction.READ: (f"/{name}/<id_>", read, f"Read one {name}"),
         Interaction.VREAD: (f"/{name}/<id_>/_history/<version>", read_version, f"Read one version of a {name}"),
         Interaction.HISTORY: (f"/{name}/<id_>/_history", read_history, f"List the versions of a {name}, newest first"),
     }
     return [
-        Route("GET", path, _view(view, row), name, f"{interaction.value}-{name}", summary)
+        Route("GET", path, bound(view, row), name, f"{interaction.value}-{name}", summary)
         for interaction, (path, view, summary) in offered.items()
         if interaction in row.interactions
     ]
-
-
-def _view(view: Callable[..., Response], row: ResourceType) -> Callable[..., Response]:
-    bound = partial(view, row)
-    bound.__doc__ = view.__doc__  # type: ignore[attr-defined]
-    bound.__name__ = view.__name__  # type: ignore[attr-defined]
-    return bound
 
 
 def read_one(row: ResourceType, id_: str) -> Response:

@@ -5,9 +5,12 @@ Flask-smorest documents every route from the view's docstring; a resource type i
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import wraps
 
 from flask import Response
 from flask_smorest import Api, Blueprint
+
+from fhir_server.registry import ResourceType
 
 FHIR_PATH = "/fhir"
 View = Callable[..., Response]
@@ -27,6 +30,16 @@ class Route:
     tag: str
     name: str
     summary: str
+
+
+def bound(view: View, row: ResourceType) -> View:
+    """Return the view of one resource type; it keeps the documentation of the view of all types."""
+
+    @wraps(view)
+    def of_type(**parts: str) -> Response:
+        return view(row, **parts)
+
+    return of_type
 
 
 def attach(api: Api, routes: Iterable[Route]) -> None:

@@ -3,9 +3,7 @@
 Source: https://hl7.org/fhir/R4/http.html#search, https://hl7.org/fhir/R4/search.html.
 """
 
-from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from urllib.parse import urlencode
 
 from flask import Flask, Response, request
@@ -18,7 +16,7 @@ from fhir_server.domain.caller import Caller
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.http import negotiation, paging, rendering
 from fhir_server.http.request_context import current_caller, runtime
-from fhir_server.http.routing import Route, attach
+from fhir_server.http.routing import Route, attach, bound
 from fhir_server.http.search_params import Parsed, parse
 from fhir_server.registry import REGISTRY, Interaction, ResourceType
 
@@ -35,13 +33,9 @@ def register(_app: Flask, api: Api) -> None:
 def _routes(row: ResourceType) -> list[Route]:
     name = row.name
     return [
-        Route("GET", f"/{name}", _view(row), name, f"search-{name}", f"Search {name}"),
-        Route("POST", f"/{name}/_search", _view(row), name, f"search-form-{name}", f"Search {name} by form"),
+        Route("GET", f"/{name}", bound(search, row), name, f"search-{name}", f"Search {name}"),
+        Route("POST", f"/{name}/_search", bound(search, row), name, f"search-form-{name}", f"Search {name} by form"),
     ]
-
-
-def _view(row: ResourceType) -> Callable[[], Response]:
-    return partial(search, row)
 
 
 def search(row: ResourceType) -> Response:

@@ -182,5 +182,3 @@ def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> str:
     if value not in allowed:
         raise Problem.of(Category.MALFORMED, f"`{name}` takes one of: {', '.join(allowed)}", code=name)
     return value
-
-
