@@ -1,0 +1,148 @@
+"""The server as a process of its own, for the tests that measure it, kill it, or talk to it as a stranger would."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+
+HOST = "127.0.0.1"
+_COMMAND = "import sys; from fhir_server.cli import main; sys.exit(main())"
+_TICKS = os.sysconf("SC_CLK_TCK")
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@dataclass
+class Live:
+    """One server on a data directory; it may be started, killed and started again on the same address."""
+
+    data_dir: Path
+    port: int = field(default_factory=free_port)
+    settings: dict[str, str] = field(default_factory=dict)
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def base_url(self) -> str:
+        """The address of the server."""
+        return f"http://{HOST}:{self.port}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment of the server's commands."""
+        return {
+            **os.environ,
+            "HABILIS_DATA_DIR": str(self.data_dir),
+            "HABILIS_PORT": str(self.port),
+            "HABILIS_BASE_URL": self.base_url,
+            "HABILIS_ACCEPT_INFERRED_MATRIX": "yes",
+            "HABILIS_LOG_LEVEL": "error",
+            **self.settings,
+        }
+
+    def command(self, *arguments: str) -> None:
+        """Run one of the server's commands to its end."""
+        subprocess.run([sys.executable, "-c", _COMMAND, *arguments], env=self.environment, check=True)
+
+    def start(self, *arguments: str) -> float:
+        """Start the server and wait until it answers; return after how many seconds it did."""
+        began = time.perf_counter()
+        log = (self.data_dir.parent / f"server-{self.port}.log").open("ab")
+        with log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", _COMMAND, "serve", *arguments],
+                env=self.environment,
+                start_new_session=True,
+                stdout=log,
+                stderr=log,
+            )
+        while not self._answers():
+            if self.process.poll() is not None:
+                raise RuntimeError(f"the server has ended: {Path(log.name).read_text(encoding='utf-8')[-2000:]}")
+            if time.perf_counter() - began > 120:
+                raise TimeoutError("the server does not answer")
+            time.sleep(0.02)
+        return time.perf_counter() - began
+
+    def _answers(self) -> bool:
+        try:
+            connection = HTTPConnection(HOST, self.port, timeout=2)
+            connection.request("GET", "/fhir/metadata")
+            return connection.getresponse().status == 200
+        except (OSError, HTTPException):
+            return False
+
+    def kill(self) -> None:
+        """End every process of the server at once, as a power cut would."""
+        self._signal(signal.SIGKILL)
+
+    def stop(self) -> None:
+        """Ask the server to end, and wait for it."""
+        self._signal(signal.SIGTERM)
+
+    def _signal(self, number: int) -> None:
+        if self.process is None:
+            return
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, number)
+        try:
+            self.process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+        self.process = None
+
+    def processes(self) -> list[int]:
+        """Return the processes of the running server."""
+        leader = self.process.pid if self.process else 0
+        return [pid for pid in _all_processes() if _group(pid) == leader]
+
+    def cpu_seconds(self) -> float:
+        """Return the processor time that all its processes have used."""
+        return sum(_cpu_seconds(pid) for pid in self.processes())
+
+    def memory_bytes(self) -> int:
+        """Return the resident memory of all its processes; pages that they share count once for each."""
+        return sum(int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE for pid in self.processes())
+
+
+@contextmanager
+def running(server: Live, *arguments: str) -> Iterator[Live]:
+    """Start a server for a while."""
+    server.start(*arguments)
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+def _all_processes() -> list[int]:
+    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal()]
+
+
+def _group(pid: int) -> int:
+    try:
+        return os.getpgid(pid)
+    except ProcessLookupError:
+        return -1
+
+
+def _cpu_seconds(pid: int) -> float:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / _TICKS
