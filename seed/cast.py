@@ -73,13 +73,14 @@ class ProfessionalPart:
 
 @dataclass(frozen=True, slots=True)
 class SoftwarePart:
-    """One OAuth client. kind: "system" publishes under its own key, "app" asks a person. establishment: "" for none."""
+    """One OAuth client. kind: a code of ClientKind. establishment: key of whose software it is, "" for none."""
 
     key: str
     name: str
     kind: str
     establishment: str = ""
     scopes: str = ""
+    story: Said = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,12 +273,37 @@ PROFESSIONALS: tuple[ProfessionalPart, ...] = (
 )
 
 SOFTWARE: tuple[SoftwarePart, ...] = (
-    SoftwarePart("chu-a-ehr", "Dossier patient du CHU-A", "system", "chu-a", "system/*.cruds"),
-    SoftwarePart("labo-lis", "Logiciel du laboratoire des Tilleuls", "system", "labo", "system/*.cruds"),
-    SoftwarePart("centre-sante-ehr", "Dossier patient du centre de santé", "system", "centre-sante", "system/*.cruds"),
-    SoftwarePart("mes-documents", "Espace de démonstration", "app", scopes="patient/*.cruds user/*.cruds"),
     SoftwarePart(
-        "matension", "MaTension", "app", scopes="launch/patient patient/DocumentReference.rs patient/Patient.r"
+        "annuaire",
+        "Annuaire de la démonstration",
+        "backend",
+        scopes="system/*.cruds",
+        story={"fr": "Tient l’annuaire et ouvre les espaces.", "en": "Keeps the directory and opens the spaces."},
+    ),
+    SoftwarePart(
+        "chu-a-ehr",
+        "Dossier patient du CHU-A",
+        "backend",
+        "chu-a",
+        "system/*.cruds",
+        {
+            "fr": "Dépose les documents de l’hôpital et relit les siens.",
+            "en": "Files the hospital’s documents, reads its own.",
+        },
+    ),
+    SoftwarePart("labo-lis", "Logiciel du laboratoire des Tilleuls", "backend", "labo", "system/*.cruds"),
+    SoftwarePart("centre-sante-ehr", "Dossier patient du centre de santé", "backend", "centre-sante", "system/*.cruds"),
+    SoftwarePart("espace", "Espace de démonstration", "patient-app", scopes="patient/*.cruds"),
+    SoftwarePart("poste", "Poste du professionnel", "professional-app", scopes="user/*.cruds"),
+    SoftwarePart(
+        "matension",
+        "MaTension",
+        "patient-app",
+        scopes="launch/patient patient/DocumentReference.rs patient/Patient.r",
+        story={
+            "fr": "Application choisie par Camille : lit ses documents, rien d’autre.",
+            "en": "App that Camille chose: reads her documents, nothing else.",
+        },
     ),
 )
 

@@ -11,6 +11,8 @@ Json = dict[str, Any]
 
 G15 = "https://mos.esante.gouv.fr/NOS/TRE_G15-ProfessionSante/FHIR/TRE-G15-ProfessionSante"
 SECTORS = "https://mos.esante.gouv.fr/NOS/TRE_R02-SecteurActivite/FHIR/TRE-R02-SecteurActivite"
+LOCAL = "urn:habilis:demonstration"
+"""Identifier system of what has no official number."""
 RELATION = "http://terminology.hl7.org/CodeSystem/v3-RoleCode"
 
 
@@ -26,10 +28,11 @@ def patient_resource(part: PatientPart) -> Json:
     }
 
 
-def guardian_resource(child: str, part: PatientPart) -> Json:
+def guardian_resource(child: str, part: PatientPart, of: PatientPart) -> Json:
     """Build the RelatedPerson by which a parent acts for a child. child: id of the child's Patient."""
     return {
         "resourceType": "RelatedPerson",
+        "identifier": [{"system": LOCAL, "value": f"representative-{part.key}-{of.key}"}],
         "active": True,
         "patient": {"reference": f"Patient/{child}"},
         "relationship": [{"coding": [{"system": RELATION, "code": "PRN", "display": "parent"}]}],
@@ -66,6 +69,7 @@ def role_resource(part: ProfessionalPart, practitioner: str, organization: str) 
     """Build the PractitionerRole that ties a professional to an establishment, both given by their ids."""
     return {
         "resourceType": "PractitionerRole",
+        "identifier": [{"system": LOCAL, "value": f"role-{part.key}"}],
         "active": True,
         "practitioner": {"reference": f"Practitioner/{practitioner}"},
         "organization": {"reference": f"Organization/{organization}"},

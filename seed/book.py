@@ -1,0 +1,62 @@
+"""What the demonstration remembers of itself: demo.json beside the store, readable by its owner alone.
+
+The landing page, `python -m seed.demo` and the bench read it; it holds tokens and private keys, so it is never
+committed and never served as a file.
+"""
+
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+Json = dict[str, Any]
+Said = dict[str, str]
+
+NAME = "demo.json"
+_OWNER_ONLY = 0o600
+
+
+@dataclass(slots=True)
+class Demonstration:
+    """One loaded demonstration.
+
+    base: address of the server. fhir: of its FHIR endpoint. tokens: access tokens by name of who uses them.
+    patients, professionals, roles, organizations, documents, guardians: ids by key ("camille/leo" for a guardian).
+    clients: {client_id, jwk} by key, the jwk with its private part. logins: password by login.
+    people: cards for the landing page. tour: requests for the landing page.
+    complete: whether loading came to its end.
+    """
+
+    base: str
+    fhir: str
+    tokens: dict[str, str] = field(default_factory=dict)
+    patients: dict[str, str] = field(default_factory=dict)
+    professionals: dict[str, str] = field(default_factory=dict)
+    roles: dict[str, str] = field(default_factory=dict)
+    organizations: dict[str, str] = field(default_factory=dict)
+    guardians: dict[str, str] = field(default_factory=dict)
+    documents: dict[str, str] = field(default_factory=dict)
+    clients: dict[str, Json] = field(default_factory=dict)
+    logins: dict[str, str] = field(default_factory=dict)
+    people: list[Json] = field(default_factory=list)
+    tour: list[Json] = field(default_factory=list)
+    complete: bool = False
+
+    def save(self, data_dir: Path) -> None:
+        """Write the file anew, whole or not at all."""
+        path = data_dir / NAME
+        fresh = path.with_suffix(".new")
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _OWNER_ONLY)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(orjson.dumps(asdict(self), option=orjson.OPT_INDENT_2))
+        fresh.replace(path)
+
+
+def read(data_dir: Path) -> Demonstration | None:
+    """Return what an earlier loading wrote, None when there is nothing or it is of another shape."""
+    try:
+        return Demonstration(**orjson.loads((data_dir / NAME).read_bytes()))
+    except (OSError, ValueError, TypeError):
+        return None
