@@ -1,0 +1,38 @@
+"""Files that are there whole, or not at all, also after a power cut."""
+
+import os
+import secrets
+from pathlib import Path
+
+_OWNER_ONLY = 0o600
+
+
+def write_durably(path: Path, content: bytes) -> None:
+    """Put a file in place, readable by its owner only: temporary file, sync, rename, sync of the folder.
+
+    Raises: OSError; then the file is as it was before.
+    """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        _write_synced(temporary, content)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the entries of a folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _write_synced(path: Path, content: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _OWNER_ONLY)
+    with open(descriptor, "wb") as file:  # noqa: PTH123 - the descriptor carries the mode of the file
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())

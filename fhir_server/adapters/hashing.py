@@ -1,0 +1,62 @@
+"""Keyed hashes: what the stores keep of tokens, unique values and secrets' names.
+
+A token of a space hashes differently in each space, so that equal facts of two patients do not look equal;
+lookup tokens, found without naming a patient, hash alike everywhere.
+
+Source: BLAKE2 (RFC 7693), keyed, salted and personalised.
+"""
+
+from collections.abc import Iterable
+from hashlib import blake2b
+
+TOKEN_BYTES = 8
+_NAME_BYTES = 16
+
+
+class Hashes:
+    """All keyed hashes of one store."""
+
+    def __init__(self, index_key: bytes) -> None:
+        """Keep the key."""
+        self._key = index_key
+
+    def tokens(self, compartment: str, tokens: Iterable[str]) -> list[bytes]:
+        """Return the hashes of tokens inside one compartment, eight bytes each."""
+        salt = blake2b(compartment.encode(), digest_size=_NAME_BYTES).digest() if compartment else b""
+        keyed = blake2b(digest_size=TOKEN_BYTES, key=self._key, salt=salt, person=b"token")
+        found = []
+        for token in tokens:
+            hashed = keyed.copy()
+            hashed.update(token.encode())
+            found.append(hashed.digest())
+        return found
+
+    def lookup(self, tokens: Iterable[str]) -> list[bytes]:
+        """Return the hashes of lookup tokens; those of the directory are the same."""
+        return self.tokens("", tokens)
+
+    def claim(self, claim: str) -> bytes:
+        """Return the hash of a value that must be unique."""
+        return self._hash(b"claim", claim.encode())
+
+    def secret(self, kind: str, key: str) -> bytes:
+        """Return the hash of the name of a vault entry."""
+        return self._hash(b"secret", f"{kind}\0{key}".encode())
+
+    def group(self, group: str) -> bytes:
+        """Return the hash of the name of a group of vault entries."""
+        return self._hash(b"group", group.encode())
+
+    def content(self, compartment: str, content: bytes) -> str:
+        """Return the name of a content, the same for the same content of the same compartment."""
+        return self._hash(b"content", f"{compartment}\0".encode(), content).hex()
+
+    def folder(self, compartment: str) -> str:
+        """Return the name of the folder that holds the contents of a compartment."""
+        return self._hash(b"folder", compartment.encode()).hex()[: 2 * _NAME_BYTES]
+
+    def _hash(self, person: bytes, *parts: bytes) -> bytes:
+        hashed = blake2b(digest_size=32, key=self._key, person=person)
+        for part in parts:
+            hashed.update(part)
+        return hashed.digest()

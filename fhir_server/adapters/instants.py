@@ -1,0 +1,26 @@
+"""Instants as the stores keep them: microseconds since 1970-01-01T00:00:00Z."""
+
+from datetime import UTC, datetime, timedelta
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def micros(at: datetime) -> int:
+    """Return an instant as microseconds."""
+    return (at - _EPOCH) // _MICROSECOND
+
+
+def micros_or_none(at: datetime | None) -> int | None:
+    """Return an instant as microseconds, None for None."""
+    return None if at is None else micros(at)
+
+
+def instant(value: int) -> datetime:
+    """Return the UTC-aware instant of microseconds."""
+    return _EPOCH + timedelta(microseconds=value)
+
+
+def instant_or_none(value: int | None) -> datetime | None:
+    """Return the instant, None for None."""
+    return None if value is None else instant(value)

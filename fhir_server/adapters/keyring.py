@@ -1,0 +1,151 @@
+"""Data keys: one per space, wrapped by the key file, kept apart from the data; destroying one erases a space.
+
+Names: the id of a patient, "" for the directory, "#index" for the keyed hashes, "#vault" for the vault.
+"""
+
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from time import monotonic
+from typing import Protocol
+
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from fhir_server.adapters.keys import KEY_BYTES, KeyFile, KeyProblem
+from fhir_server.adapters.sealing import KEY_ID_BYTES, DataKey
+from fhir_server.ports import StoreUnavailable
+
+INDEX = "#index"
+VAULT = "#vault"
+SHARED = ("", VAULT)
+"""Names whose keys seal for everybody, and are renewed by a rotation."""
+
+_FRESH_SECONDS = 60.0
+"""How long a key is remembered: a key destroyed by another process opens nothing after this."""
+_REMEMBERED = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class WrappedKey:
+    """One data key as it is kept. Of the keys of one name the one with the highest number seals."""
+
+    id: bytes
+    name: str
+    number: int
+    wrapped_by: str
+    wrapped: bytes
+
+
+class KeyShelf(Protocol):
+    """Where wrapped keys are kept. Every method is atomic, and durable when it returns. Raises: StoreUnavailable."""
+
+    def newest(self, name: str) -> WrappedKey | None:
+        """Return the key that seals for a name."""
+
+    def by_id(self, id_: bytes) -> WrappedKey | None:
+        """Return one key."""
+
+    def everything(self) -> tuple[WrappedKey, ...]:
+        """Return all keys."""
+
+    def add(self, keys: Iterable[WrappedKey]) -> None:
+        """Keep keys, except where the (name, number) is taken already."""
+
+    def rewrap(self, keys: Iterable[WrappedKey]) -> None:
+        """Replace the wrapping of keys that are there."""
+
+    def destroy(self, name: str) -> int:
+        """Remove all keys of a name beyond recovery; return how many."""
+
+    def close(self) -> None:
+        """Release files and connections."""
+
+
+class Keyring:
+    """Opens and makes data keys."""
+
+    def __init__(self, shelf: KeyShelf, key_file: KeyFile) -> None:
+        """Check that the key file opens the keys that are there.
+
+        Raises: KeyProblem.
+        """
+        self.shelf = shelf
+        self._key_file = key_file
+        self._remembered: dict[str | bytes, tuple[float, DataKey]] = {}
+        self.index_key = self.sealing(INDEX).raw
+
+    def sealing(self, name: str) -> DataKey:
+        """Return the key that seals for a name; make one when there is none."""
+        known = self._recall(name)
+        if known:
+            return known
+        kept = self.shelf.newest(name)
+        if kept is None:
+            self.make((name,))
+            kept = self.shelf.newest(name)
+        if kept is None:
+            raise StoreUnavailable("a new data key was not kept")
+        return self._open(kept, name)
+
+    def make(self, names: Iterable[str]) -> None:
+        """Make the keys of names that have none, with one sync for all of them."""
+        missing = [name for name in set(names) if not self._recall(name) and self.shelf.newest(name) is None]
+        if missing:
+            self.shelf.add(self._fresh(name, 1) for name in missing)
+
+    def by_id(self, id_: bytes) -> DataKey:
+        """Return the key that something was sealed with.
+
+        Raises: StoreUnavailable when it was destroyed.
+        """
+        known = self._recall(id_)
+        if known:
+            return known
+        kept = self.shelf.by_id(id_)
+        if kept is None:
+            raise StoreUnavailable("the data key of a stored value is gone")
+        return self._open(kept, id_)
+
+    def rewrap(self) -> int:
+        """Wrap all keys anew with the active key, and renew the shared ones; return how many were wrapped.
+
+        Running servers go on: they read the key file again when they meet a key that they do not know.
+        """
+        kept = self.shelf.everything()
+        self.shelf.rewrap(self._wrap(key.id, key.name, key.number, self._unwrap(key)) for key in kept)
+        newest = {key.name: key.number for key in sorted(kept, key=lambda key: key.number)}
+        self.shelf.add(self._fresh(name, newest[name] + 1) for name in SHARED if name in newest)
+        self._remembered.clear()
+        return len(kept)
+
+    def destroy(self, name: str) -> int:
+        """Erase what is sealed for a name by destroying its keys; return how many there were."""
+        gone = self.shelf.destroy(name)
+        self._remembered.clear()
+        return gone
+
+    def _fresh(self, name: str, number: int) -> WrappedKey:
+        return self._wrap(secrets.token_bytes(KEY_ID_BYTES), name, number, secrets.token_bytes(KEY_BYTES))
+
+    def _wrap(self, id_: bytes, name: str, number: int, raw: bytes) -> WrappedKey:
+        return WrappedKey(id_, name, number, *self._key_file.wrap(raw, f"{name}\0{id_.hex()}"))
+
+    def _unwrap(self, kept: WrappedKey) -> bytes:
+        return self._key_file.unwrap(kept.wrapped_by, kept.wrapped, f"{kept.name}\0{kept.id.hex()}")
+
+    def _open(self, kept: WrappedKey, asked: str | bytes) -> DataKey:
+        try:
+            raw = self._unwrap(kept)
+        except KeyProblem as problem:
+            if kept.name == INDEX:
+                raise
+            raise StoreUnavailable(str(problem)) from None
+        key = DataKey(kept.id, raw, AESGCM(raw))
+        if len(self._remembered) >= _REMEMBERED:
+            self._remembered.clear()
+        self._remembered[asked] = (monotonic() + _FRESH_SECONDS, key)
+        return key
+
+    def _recall(self, asked: str | bytes) -> DataKey | None:
+        until, key = self._remembered.get(asked, (0.0, None))
+        return key if until > monotonic() else None

@@ -1,0 +1,87 @@
+"""Connections to SQLite files: durable ones for writing, a pool of them for reading.
+
+Source: https://www.sqlite.org/wal.html and https://www.sqlite.org/pragma.html#pragma_synchronous.
+"""
+
+import sqlite3
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from sqlite3 import Connection
+
+from fhir_server.ports import StoreUnavailable
+
+BUSY_SECONDS = 30.0
+_STATEMENTS = 512
+_CACHE_KIB = 4096
+
+
+def connect(path: Path, *, durable: bool) -> Connection:
+    """Open a connection in autocommit mode that any one thread at a time may use.
+
+    Raises: sqlite3.Error.
+    """
+    connection = sqlite3.connect(
+        path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=_STATEMENTS
+    )
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+    connection.execute("PRAGMA secure_delete = ON" if durable else "PRAGMA query_only = ON")
+    connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+    return connection
+
+
+@contextmanager
+def failures_named() -> Iterator[None]:
+    """Turn errors of SQLite into StoreUnavailable."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise StoreUnavailable(f"SQLite: {error}") from error
+
+
+class Readers:
+    """Read connections, lent to one block at a time; as many as there are blocks at once."""
+
+    def __init__(self, path: Path) -> None:
+        """Keep the path."""
+        self._path = path
+        self._idle: deque[Connection] = deque()
+        self._closed = False
+
+    @contextmanager
+    def lend(self) -> Iterator[Connection]:
+        """Lend a connection.
+
+        Raises: StoreUnavailable, also when an error of SQLite ends the block.
+        """
+        with failures_named():
+            connection = self._take()
+            try:
+                yield connection
+            finally:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                self._give_back(connection)
+
+    def close(self) -> None:
+        """Close what is idle; what is lent is closed when it comes back."""
+        self._closed = True
+        while self._idle:
+            with suppress(IndexError):
+                self._idle.pop().close()
+
+    def _take(self) -> Connection:
+        if self._closed:
+            raise StoreUnavailable("the store is closed")
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return connect(self._path, durable=False)
+
+    def _give_back(self, connection: Connection) -> None:
+        if self._closed:
+            connection.close()
+        else:
+            self._idle.append(connection)

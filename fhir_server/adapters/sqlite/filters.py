@@ -1,0 +1,185 @@
+"""A Visibility and a Search as SQL: the same meaning as `admits` and `matches`, inside the query.
+
+The row in question has the alias `h`. Values are always bound. `params` gives each value one numbered place.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from consent_rules.visibility import Clause, Visibility
+from fhir_server.adapters.hashing import Hashes
+from fhir_server.adapters.instants import micros
+from fhir_server.domain.search import AnyOf, Criterion, DateIs, DateOp, NoneOf, Search
+from fhir_server.domain.stored import Interval
+
+Value = str | int | bytes
+_OWNERS = ("owner_person", "owner_organization", "owner_client")
+_GROUP = 200
+"""Alternatives in one row of ORs: SQLite bounds the depth of an expression at 1,000."""
+
+_DATE_SQL: dict[DateOp, str] = {
+    "eq": "{v0} <= {r0} AND {r1} <= {v1}",
+    "ne": "NOT ({v0} <= {r0} AND {r1} <= {v1})",
+    "gt": "{r1} > {v1}",
+    "lt": "{r0} < {v0}",
+    "ge": "{r1} > {v1} OR {r0} >= {v0}",
+    "le": "{r0} < {v0} OR {r1} <= {v1}",
+    "sa": "{r0} >= {v1}",
+    "eb": "{r1} <= {v0}",
+    "ap": "{r0} < {v1} AND {v0} < {r1}",
+}
+
+
+class Params:
+    """Values of one statement; the same value has one place."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self._places: dict[Value, int] = {}
+
+    def add(self, value: Value) -> str:
+        """Return the place of a value."""
+        return f"?{self._places.setdefault(value, len(self._places) + 1)}"
+
+    def list(self, values: Iterable[Value]) -> str:
+        """Return the places of several values, separated by commas."""
+        return ", ".join(self.add(value) for value in sorted(values))
+
+    @property
+    def values(self) -> tuple[Value, ...]:
+        """All values in the order of their places."""
+        return tuple(self._places)
+
+
+def any_of(terms: Iterable[str]) -> str:
+    """Join alternatives, in groups so that the expression stays flat; none of them is false."""
+    found = list(terms)
+    while len(found) > _GROUP:
+        found = [_either(found[start : start + _GROUP]) for start in range(0, len(found), _GROUP)]
+    return _either(found) if found else "0"
+
+
+def _either(terms: list[str]) -> str:
+    return terms[0] if len(terms) == 1 else f"({' OR '.join(terms)})"
+
+
+def visible(visibility: Visibility, params: Params) -> str:
+    """Return the condition that a resource of whatever kind is visible: itself, or through the documents it gathers."""
+    own = clauses(visibility.clauses, "h", params)
+    gathered = any_of((owned_only(visibility.clauses, params), _one_document(visibility, params)))
+    # the literal lets SQLite use the partial index of the directory
+    compartment = params.add(visibility.compartment) if visibility.compartment else "''"
+    return f"h.compartment = {compartment} AND (CASE WHEN h.documents IS NULL THEN {own} ELSE {gathered} END)"
+
+
+def clauses(ways: Iterable[Clause], alias: str, params: Params) -> str:
+    """Return the condition that one of the ways of seeing opens a row by its own facts."""
+    return any_of(_clause(way, alias, params) for way in ways)
+
+
+def owned_only(ways: Iterable[Clause], params: Params) -> str:
+    """Return the condition that a way of seeing one's own deposits opens the row."""
+    return clauses((way for way in ways if way.owned_by is not None), "h", params)
+
+
+def _one_document(visibility: Visibility, params: Params) -> str:
+    return (
+        "EXISTS (SELECT 1 FROM json_each(h.documents) AS named CROSS JOIN heads AS d"
+        " WHERE d.type = 'DocumentReference' AND d.id = named.value AND d.deleted = 0"
+        f" AND d.compartment = h.compartment AND {clauses(visibility.clauses, 'd', params)})"
+    )
+
+
+def _clause(way: Clause, alias: str, params: Params) -> str:
+    terms = []
+    if way.kinds is not None:
+        terms.append(_among(f"{alias}.kind", way.kinds, params))
+    if way.categories is not None:
+        terms.append(_among(f"{alias}.category", way.categories, params))
+    if way.closed_by:
+        terms.append(f"{alias}.marks & {params.add(int(way.closed_by))} = 0")
+    if way.unsealed_at is not None:
+        limit = params.add(micros(way.unsealed_at))
+        terms.append(f"({alias}.sealed_until IS NULL OR {alias}.sealed_until <= {limit})")
+    if way.owned_by is not None:
+        owners = way.owned_by - {""}
+        terms.append(any_of(_among(f"{alias}.{column}", owners, params) for column in _OWNERS))
+    return f"({' AND '.join(terms)})" if terms else "1"
+
+
+def _among(column: str, values: frozenset[str], params: Params) -> str:
+    return f"{column} IN ({params.list(values)})" if values else "0"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One search for one visibility, being made into SQL."""
+
+    search: Search
+    visibility: Visibility
+    hashes: Hashes
+    params: Params
+
+    def conditions(self) -> str:
+        """Return the condition of a match, its visibility included."""
+        terms = [visible(self.visibility, self.params)]
+        if self.search.ids is not None:
+            terms.append(_among("h.id", self.search.ids, self.params))
+        terms.extend(self._criterion(criterion) for criterion in self.search.criteria)
+        return " AND ".join(terms)
+
+    def order_value(self) -> str:
+        """Return the expression of the value that rows are sorted by."""
+        return (
+            self.seen_update()
+            if self.search.sort == "_lastUpdated"
+            else f"coalesce({self._date(self.search.sort, 0)}, 0)"
+        )
+
+    def after(self) -> str:
+        """Return the condition that a row comes after the place to go on from."""
+        place = self.search.after
+        if place is None:
+            return "1"
+        sign = "<" if self.search.descending else ">"
+        return f"({self.order_value()}, h.id) {sign} ({self.params.add(place.value)}, {self.params.add(place.id)})"
+
+    def seen_update(self) -> str:
+        """Return the expression of the instant of the last update as the caller sees it, who may not know the marks."""
+        if self.search.type == "AuditEvent":
+            return "h.updated"
+        knowing = [way for way in self.visibility.clauses if way.knows_marks]
+        if not knowing:
+            return "h.updated"
+        knows = clauses(knowing, "h", self.params)
+        return f"(CASE WHEN h.marked > h.updated AND {knows} THEN h.marked ELSE h.updated END)"
+
+    def _criterion(self, criterion: Criterion) -> str:
+        match criterion:
+            case AnyOf():
+                return any_of(self._has(criterion.tokens))
+            case NoneOf():
+                return f"NOT {any_of(self._has(criterion.tokens))}"
+            case DateIs():
+                return self._date_is(criterion)
+
+    def _has(self, tokens: frozenset[str]) -> list[str]:
+        hashed = self.hashes.tokens(self.visibility.compartment, sorted(tokens))
+        return [f"instr(h.tokens, {self.params.add(token)})" for token in hashed]
+
+    def _date_is(self, criterion: DateIs) -> str:
+        if criterion.param == "_lastUpdated":
+            first = self.seen_update()
+            last = f"({first} + 1)"
+        else:
+            first, last = self._date(criterion.param, 0), self._date(criterion.param, 1)
+        compared = any_of(self._compared(op, first, last, value) for op, value in criterion.any_of)
+        return f"coalesce({compared}, 0)"
+
+    def _compared(self, op: DateOp, first: str, last: str, value: Interval) -> str:
+        places = {"v0": self.params.add(value[0]), "v1": self.params.add(value[1])}
+        return f"({_DATE_SQL[op].format(r0=first, r1=last, **places)})"
+
+    def _date(self, param: str, bound: int) -> str:
+        path = self.params.add(f'$."{param}"[{bound}]')
+        return f"json_extract(h.dates, {path})"

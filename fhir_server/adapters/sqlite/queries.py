@@ -1,0 +1,130 @@
+"""The statements of a snapshot: which rows of which table, in which order."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from consent_rules.visibility import Visibility
+from fhir_server.adapters.hashing import Hashes
+from fhir_server.adapters.sqlite.filters import Asked, Params, any_of, visible
+from fhir_server.adapters.sqlite.rows import FACTS, Head, facts_of
+from fhir_server.adapters.sqlite.schema import row_range
+from fhir_server.domain.search import AnyOf, Search
+from fhir_server.domain.stored import Facts
+
+TRACE = "AuditEvent"
+_TRACE_HEAD = f"'{TRACE}', h.id, 1, 0, 0, h.updated, NULL"
+_HEAD = "h.type, h.id, h.version, h.mark, h.deleted, h.updated, h.marked"
+_FACTS = ", ".join(f"h.{column.strip()}" for column in FACTS.split(","))
+_HEAD_WIDTH = len(Head._fields)
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One statement with its values."""
+
+    sql: str
+    values: tuple[Any, ...]
+
+
+def one(type_: str, id_: str) -> Statement:
+    """Select the current version of a resource: head, facts, sealed body."""
+    if type_ == TRACE:
+        return Statement(f"SELECT {_TRACE_HEAD}, {_FACTS}, h.body FROM trail AS h WHERE h.id = ?1", (id_,))
+    sql = (
+        f"SELECT {_HEAD}, {_FACTS}, b.body FROM heads AS h JOIN bodies AS b USING (row) WHERE h.type = ?1 AND h.id = ?2"
+    )
+    return Statement(sql, (type_, id_))
+
+
+def older(type_: str, id_: str) -> Statement:
+    """Select the superseded versions, newest first: version, deleted, updated, sealed body."""
+    sql = (
+        "SELECT v.version, v.deleted, v.updated, v.body FROM heads AS h JOIN versions AS v USING (row)"
+        " WHERE h.type = ?1 AND h.id = ?2 ORDER BY v.version DESC"
+    )
+    return Statement(sql, (type_, id_))
+
+
+def place(type_: str, id_: str) -> Statement:
+    """Select compartment and deletion of a resource."""
+    if type_ == TRACE:
+        return Statement("SELECT compartment, 0 FROM trail WHERE id = ?1", (id_,))
+    return Statement("SELECT compartment, deleted FROM heads WHERE type = ?1 AND id = ?2", (type_, id_))
+
+
+def having(type_: str, hashes: list[bytes], limit: int) -> Statement:
+    """Select (compartment, id) of the resources that have all these lookup tokens."""
+    others = " ".join(
+        f"AND EXISTS (SELECT 1 FROM lookup WHERE hash = ?{number} AND row = h.row AND listed)"
+        for number in range(4, 3 + len(hashes))
+    )
+    sql = (
+        "SELECT h.compartment, h.id FROM lookup AS l CROSS JOIN heads AS h USING (row)"
+        f" WHERE l.hash = ?3 AND l.listed AND h.type = ?1 AND h.deleted = 0 {others} ORDER BY h.id LIMIT ?2"
+    )
+    return Statement(sql, (type_, limit, *hashes))
+
+
+def page(search: Search, visibility: Visibility, hashes: Hashes) -> Statement:
+    """Select one row more than a page: sort value, head, facts, sealed body."""
+    asked = Asked(search, visibility, hashes, Params())
+    direction = "DESC" if search.descending else "ASC"
+    value = asked.order_value()
+    source, where = _matching(asked)
+    order = f"ORDER BY {value} {direction}, h.id {direction} LIMIT {asked.params.add(search.limit + 1)}"
+    if search.type == TRACE:
+        sql = f"SELECT {value}, {_TRACE_HEAD}, {_FACTS}, h.body FROM {source} WHERE {where} {order}"
+        return Statement(sql, asked.params.values)
+    inner = f"SELECT h.row AS row, {value} AS value FROM {source} WHERE {where} {order}"
+    sql = (
+        f"SELECT m.value, {_HEAD}, {_FACTS}, b.body FROM ({inner}) AS m CROSS JOIN heads AS h USING (row)"
+        f" CROSS JOIN bodies AS b USING (row) ORDER BY m.value {direction}, h.id {direction}"
+    )
+    return Statement(sql, asked.params.values)
+
+
+def total(search: Search, visibility: Visibility, hashes: Hashes, cap: int) -> Statement:
+    """Select how many match, at most one more than the cap."""
+    asked = Asked(search, visibility, hashes, Params())
+    source, where = _matching(asked, everything=True)
+    sql = f"SELECT count(*) FROM (SELECT 1 FROM {source} WHERE {where} LIMIT {asked.params.add(cap + 1)})"
+    return Statement(sql, asked.params.values)
+
+
+def seen_among(type_: str, ids: frozenset[str], visibility: Visibility) -> Statement:
+    """Select the ids among these that are visible."""
+    params = Params()
+    table = "trail AS h" if type_ == TRACE else "heads AS h"
+    of_type = "1" if type_ == TRACE else f"h.type = {params.add(type_)} AND h.deleted = 0"
+    sql = f"SELECT h.id FROM {table} WHERE {of_type} AND h.id IN ({params.list(ids)}) AND {visible(visibility, params)}"
+    return Statement(sql, params.values)
+
+
+def split(row: tuple[Any, ...]) -> tuple[Head, Facts, bytes]:
+    """Take a selected row apart: head, facts, sealed body."""
+    return Head(*row[:_HEAD_WIDTH]), facts_of(row[_HEAD_WIDTH:-1]), row[-1]
+
+
+def _matching(asked: Asked, *, everything: bool = False) -> tuple[str, str]:
+    """Return the source of the rows `h`, and the condition of a match."""
+    params, search = asked.params, asked.search
+    where = asked.conditions() if everything else f"{asked.conditions()} AND {asked.after()}"
+    if search.type == TRACE:
+        return "trail AS h", where
+    where = f"h.type = {params.add(search.type)} AND h.deleted = 0 AND {where}"
+    if asked.visibility.compartment == "":
+        return _directory(asked), where
+    if search.ids is not None:
+        return "heads AS h", where
+    first, last = row_range(asked.visibility.compartment, search.type)
+    return "heads AS h NOT INDEXED", f"h.row BETWEEN {params.add(first)} AND {params.add(last)} AND {where}"
+
+
+def _directory(asked: Asked) -> str:
+    """Return the rows of the directory to look at: those that a token leads to, when the search has one."""
+    wanted = [c.tokens for c in asked.search.criteria if isinstance(c, AnyOf) and c.tokens]
+    if not wanted or asked.search.ids is not None:
+        return "heads AS h"
+    longest = max(wanted, key=lambda tokens: min(map(len, tokens)))  # the longer a token, the fewer resources have it
+    places = any_of(f"l.hash = {asked.params.add(hashed)}" for hashed in asked.hashes.lookup(sorted(longest)))
+    return f"(SELECT DISTINCT l.row AS row FROM lookup AS l WHERE {places}) CROSS JOIN heads AS h USING (row)"

@@ -1,0 +1,91 @@
+"""Stored values as rows, and back. Tokens go in as hashes and do not come back."""
+
+from typing import Any, NamedTuple
+
+import orjson
+
+from consent_rules.visibility import AccessFacts
+from consent_rules.vocabulary import Mark
+from fhir_server.adapters.hashing import Hashes
+from fhir_server.adapters.instants import instant, instant_or_none, micros_or_none
+from fhir_server.domain.stored import Facts, Stored
+
+FACTS = (
+    "kind, category, marks, sealed_until, owner_person, owner_organization, owner_client, documents, dates, compartment"
+)
+"""Columns that give the facts back, in the order in which `facts_of` takes them."""
+
+
+class FactColumns(NamedTuple):
+    """The facts of one resource as columns of `heads` and `trail`."""
+
+    kind: str
+    category: str
+    marks: int
+    sealed_until: int | None
+    owner_person: str
+    owner_organization: str
+    owner_client: str
+    documents: str | None
+    dates: str | None
+
+
+def columns_of(facts: Facts) -> FactColumns:
+    """Return the columns of facts."""
+    access = facts.access
+    return FactColumns(
+        access.kind,
+        access.category,
+        int(access.marks),
+        micros_or_none(access.sealed_until),
+        access.owner_person,
+        access.owner_organization,
+        access.owner_client,
+        orjson.dumps(facts.documents).decode() if facts.documents else None,
+        orjson.dumps(dict(facts.dates)).decode() if facts.dates else None,
+    )
+
+
+def facts_of(columns: tuple[Any, ...]) -> Facts:
+    """Return the facts of the columns FACTS; tokens and lookup are empty."""
+    kind, category, marks, sealed, person, organization, client, documents, dates, compartment = columns
+    access = AccessFacts(
+        compartment, kind, category, Mark(marks), instant_or_none(sealed), person, organization, client
+    )
+    return Facts(
+        access=access,
+        dates={name: (first, last) for name, (first, last) in orjson.loads(dates).items()} if dates else {},
+        documents=tuple(orjson.loads(documents)) if documents else (),
+    )
+
+
+class Head(NamedTuple):
+    """What a row says of one version, beside its facts and body."""
+
+    type: str
+    id: str
+    version: int
+    mark: int
+    deleted: int
+    updated: int
+    marked: int | None
+
+
+def stored_of(head: Head, facts: Facts, body: bytes) -> Stored:
+    """Put one version together."""
+    return Stored(
+        type=head.type,
+        id=head.id,
+        version=head.version,
+        mark=head.mark,
+        deleted=bool(head.deleted),
+        last_updated=instant(head.updated),
+        marked_at=instant_or_none(head.marked),
+        body=body,
+        facts=facts,
+    )
+
+
+def packed_tokens(hashes: Hashes, facts: Facts) -> bytes:
+    """Return the hashes of all tokens, one after the other."""
+    return b"".join(sorted(hashes.tokens(facts.access.compartment, facts.tokens)))

@@ -1,0 +1,111 @@
+"""Tables of the SQLite store.
+
+`heads` holds the current facts of every resource. Its row numbers start with a hash of (compartment, type), so that
+the resources of one type of one patient lie next to each other and a search reads a few neighbouring pages, however
+many patients there are. `bodies` has the same row numbers. `trail` holds the AuditEvents in the order of the ledger.
+"""
+
+import sqlite3
+from hashlib import blake2b
+from sqlite3 import Connection
+
+from fhir_server.ports import StoreUnavailable
+
+VERSION = 1
+APPLICATION_ID = 0x48414249
+_ROOM_BITS = 27
+"""Resources of one type in one compartment: 134 million."""
+_RANGE_BITS = 36
+
+ACCESS = "kind, category, marks, sealed_until, owner_person, owner_organization, owner_client, documents"
+
+_FACTS = """
+    kind TEXT NOT NULL, category TEXT NOT NULL, marks INTEGER NOT NULL, sealed_until INTEGER,
+    owner_person TEXT NOT NULL, owner_organization TEXT NOT NULL, owner_client TEXT NOT NULL,
+    documents TEXT, dates TEXT
+"""
+
+_TABLES = f"""
+CREATE TABLE IF NOT EXISTS heads (
+    row INTEGER PRIMARY KEY, compartment TEXT NOT NULL, type TEXT NOT NULL, id TEXT NOT NULL,
+    version INTEGER NOT NULL, mark INTEGER NOT NULL, deleted INTEGER NOT NULL,
+    updated INTEGER NOT NULL, marked INTEGER, {_FACTS}, lookup BLOB NOT NULL, tokens BLOB NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX IF NOT EXISTS heads_by_id ON heads (type, id);
+CREATE INDEX IF NOT EXISTS directory_by_update ON heads (type, updated, id) WHERE compartment = '';
+
+CREATE TABLE IF NOT EXISTS bodies (row INTEGER PRIMARY KEY, body BLOB NOT NULL) STRICT;
+
+CREATE TABLE IF NOT EXISTS versions (
+    row INTEGER NOT NULL, version INTEGER NOT NULL, updated INTEGER NOT NULL, deleted INTEGER NOT NULL,
+    body BLOB NOT NULL, PRIMARY KEY (row, version)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS lookup (
+    hash BLOB NOT NULL, row INTEGER NOT NULL, listed INTEGER NOT NULL, PRIMARY KEY (hash, row)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS trail (
+    position INTEGER PRIMARY KEY, leaf BLOB NOT NULL, compartment TEXT NOT NULL, id TEXT NOT NULL,
+    updated INTEGER NOT NULL, {_FACTS}, tokens BLOB NOT NULL, body BLOB NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX IF NOT EXISTS trail_by_id ON trail (id);
+CREATE INDEX IF NOT EXISTS trail_by_patient ON trail (compartment, updated, id, dates, {ACCESS});
+CREATE TRIGGER IF NOT EXISTS trail_is_contiguous BEFORE INSERT ON trail
+    WHEN NEW.position IS NOT (SELECT coalesce(max(position) + 1, 0) FROM trail)
+    BEGIN SELECT RAISE(ABORT, 'the trail has no gaps'); END;
+CREATE TRIGGER IF NOT EXISTS trail_is_never_changed BEFORE UPDATE ON trail
+    BEGIN SELECT RAISE(ABORT, 'the trail is append-only'); END;
+CREATE TRIGGER IF NOT EXISTS trail_is_never_cut BEFORE DELETE ON trail
+    BEGIN SELECT RAISE(ABORT, 'the trail is append-only'); END;
+
+CREATE TABLE IF NOT EXISTS spaces (
+    patient TEXT PRIMARY KEY, revision INTEGER NOT NULL, state BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS claims (hash BLOB PRIMARY KEY) STRICT, WITHOUT ROWID;
+
+CREATE TABLE IF NOT EXISTS vault (
+    kind TEXT NOT NULL, key BLOB NOT NULL, grouped BLOB, expires INTEGER, revision INTEGER NOT NULL,
+    value BLOB NOT NULL, PRIMARY KEY (kind, key)
+) STRICT;
+CREATE INDEX IF NOT EXISTS vault_by_group ON vault (grouped) WHERE grouped IS NOT NULL;
+CREATE INDEX IF NOT EXISTS vault_by_expiry ON vault (expires) WHERE expires IS NOT NULL;
+
+CREATE TABLE IF NOT EXISTS probes (name TEXT PRIMARY KEY, count INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+"""
+
+
+def apply_schema(connection: Connection) -> None:
+    """Create what is missing; a second time it does nothing.
+
+    Raises: StoreUnavailable when the file belongs to another program or to a newer version of this one.
+    """
+    found = _stamp(connection)
+    if found not in ((0, 0), (APPLICATION_ID, VERSION)):
+        raise StoreUnavailable(f"the SQLite file has schema {found[1]} of another program or version")
+    connection.executescript(f"BEGIN IMMEDIATE; {_TABLES}; COMMIT")
+    if found == (0, 0):
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def is_current(connection: Connection) -> bool:
+    """Tell whether the file has the schema of this program."""
+    return _stamp(connection) == (APPLICATION_ID, VERSION)
+
+
+def row_range(compartment: str, type_: str) -> tuple[int, int]:
+    """Return the first and last row number of a type in a compartment. Ranges may coincide."""
+    digest = blake2b(f"{compartment}\0{type_}".encode(), digest_size=8).digest()
+    first = (int.from_bytes(digest, "big") >> (64 - _RANGE_BITS)) << _ROOM_BITS
+    return first, first + (1 << _ROOM_BITS) - 1
+
+
+def _stamp(connection: Connection) -> tuple[int, int]:
+    try:
+        application = connection.execute("PRAGMA application_id").fetchone()[0]
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+    except sqlite3.DatabaseError as error:
+        raise StoreUnavailable(f"the SQLite file cannot be read: {error}") from error
+    return application, version

@@ -1,0 +1,71 @@
+"""Wrapped data keys in an SQLite file of their own, so that a backup of the data does not undo an erasure."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from sqlite3 import Connection
+
+from fhir_server.adapters.keyring import WrappedKey
+from fhir_server.adapters.sqlite.connections import Readers
+from fhir_server.adapters.sqlite.writer import Writer
+
+_COLUMNS = "id, name, number, wrapped_by, wrapped"
+_TABLE = """CREATE TABLE IF NOT EXISTS keys (
+    id BLOB PRIMARY KEY, name TEXT NOT NULL, number INTEGER NOT NULL, wrapped_by TEXT NOT NULL, wrapped BLOB NOT NULL,
+    UNIQUE (name, number)
+) STRICT"""
+
+
+class SqliteShelf:
+    """Keeps wrapped keys."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or create the file.
+
+        Raises: StoreUnavailable.
+        """
+        self._writer = Writer(path)
+        self._readers = Readers(path)
+        self._writer.run(lambda connection: connection.execute(_TABLE))
+
+    def newest(self, name: str) -> WrappedKey | None:
+        """Return the key that seals for a name."""
+        return self._one(f"SELECT {_COLUMNS} FROM keys WHERE name = ? ORDER BY number DESC LIMIT 1", name)
+
+    def by_id(self, id_: bytes) -> WrappedKey | None:
+        """Return one key."""
+        return self._one(f"SELECT {_COLUMNS} FROM keys WHERE id = ?", id_)
+
+    def everything(self) -> tuple[WrappedKey, ...]:
+        """Return all keys."""
+        with self._readers.lend() as connection:
+            return tuple(WrappedKey(*row) for row in connection.execute(f"SELECT {_COLUMNS} FROM keys"))
+
+    def add(self, keys: Iterable[WrappedKey]) -> None:
+        """Keep keys, except where the (name, number) is taken already."""
+        rows = [(key.id, key.name, key.number, key.wrapped_by, key.wrapped) for key in keys]
+        self._writer.run(lambda c: c.executemany("INSERT OR IGNORE INTO keys VALUES (?, ?, ?, ?, ?)", rows))
+
+    def rewrap(self, keys: Iterable[WrappedKey]) -> None:
+        """Replace the wrapping of keys that are there."""
+        rows = [(key.wrapped_by, key.wrapped, key.id) for key in keys]
+        self._writer.run(lambda c: c.executemany("UPDATE keys SET wrapped_by = ?, wrapped = ? WHERE id = ?", rows))
+
+    def destroy(self, name: str) -> int:
+        """Remove all keys of a name beyond recovery; return how many."""
+
+        def remove(connection: Connection) -> int:
+            return connection.execute("DELETE FROM keys WHERE name = ?", (name,)).rowcount
+
+        gone = self._writer.run(remove)
+        self._writer.truncate_log()
+        return gone
+
+    def close(self) -> None:
+        """Release files and threads."""
+        self._writer.close()
+        self._readers.close()
+
+    def _one(self, statement: str, value: str | bytes) -> WrappedKey | None:
+        with self._readers.lend() as connection:
+            row = connection.execute(statement, (value,)).fetchone()
+        return WrappedKey(*row) if row else None

@@ -1,0 +1,120 @@
+"""Reads from one moment of the SQLite store."""
+
+from collections.abc import Iterable
+from sqlite3 import Connection
+from typing import Any
+
+from consent_rules.visibility import Visibility
+from fhir_server.adapters.hashing import Hashes
+from fhir_server.adapters.keyring import Keyring
+from fhir_server.adapters.sealing import Sealed, unseal
+from fhir_server.adapters.sqlite import queries
+from fhir_server.adapters.sqlite.connections import failures_named
+from fhir_server.adapters.sqlite.queries import Statement
+from fhir_server.adapters.sqlite.rows import Head, stored_of
+from fhir_server.domain.search import Place, Search
+from fhir_server.domain.stored import Facts, Stored
+from fhir_server.ports import Location, Page, Space
+
+SPACE = "Space"
+
+
+class SqliteSnapshot:
+    """A read transaction. Its promises are those of `ports.Snapshot`."""
+
+    def __init__(self, connection: Connection, hashes: Hashes, keyring: Keyring) -> None:
+        """Begin; the first read fixes the moment."""
+        self._connection = connection
+        self._hashes = hashes
+        self._keyring = keyring
+        connection.execute("BEGIN")
+        connection.execute("SELECT count FROM probes").fetchone()
+
+    def load_space(self, patient: str) -> Space | None:
+        """Return the decision state of a patient's space."""
+        rows = self._all(Statement("SELECT revision, state FROM spaces WHERE patient = ?", (patient,)))
+        if not rows:
+            return None
+        revision, sealed = rows[0]
+        return Space(patient, revision, unseal(self._keyring.by_id, Sealed(SPACE, patient, revision), sealed))
+
+    def locate(self, type_: str, id_: str) -> Location | None:
+        """Return the compartment of a resource whoever asks."""
+        rows = self._all(queries.place(type_, id_))
+        return Location(rows[0][0], bool(rows[0][1])) if rows else None
+
+    def compartments_with(self, type_: str, tokens: frozenset[str], limit: int) -> tuple[tuple[str, str], ...]:
+        """Return (compartment, id) of the current resources that have all these lookup tokens."""
+        if not tokens:
+            return ()
+        return tuple(self._all(queries.having(type_, self._hashes.lookup(sorted(tokens)), limit)))
+
+    def read(self, type_: str, id_: str, visibility: Visibility) -> Stored | None:
+        """Return the current version when it is visible."""
+        found = self._head(type_, id_, visibility)
+        return self._opened(*found) if found else None
+
+    def read_version(self, type_: str, id_: str, version: int, visibility: Visibility) -> Stored | None:
+        """Return one version, judged by the current facts."""
+        return next((stored for stored in self.history(type_, id_, visibility) if stored.version == version), None)
+
+    def history(self, type_: str, id_: str, visibility: Visibility) -> tuple[Stored, ...]:
+        """Return all versions, newest first, judged by the current facts."""
+        found = self._head(type_, id_, visibility)
+        if not found:
+            return ()
+        head, facts, sealed = found
+        rows = self._all(queries.older(type_, id_)) if head.version > 1 else []
+        older = (
+            self._opened(head._replace(version=version, deleted=deleted, updated=updated), facts, body)
+            for version, deleted, updated, body in rows
+        )
+        return (self._opened(head, facts, sealed), *older)
+
+    def find(self, search: Search, visibility: Visibility) -> Page:
+        """Return one page of the visible current resources that match."""
+        if not search.limit or not visibility.clauses:
+            return Page((), None)
+        rows = self._all(queries.page(search, visibility, self._hashes))
+        found = tuple(self._opened(*queries.split(row[1:])) for row in rows[: search.limit])
+        if len(rows) <= search.limit:
+            return Page(found, None)
+        return Page(found, Place(rows[search.limit - 1][0], found[-1].id))
+
+    def count(self, search: Search, visibility: Visibility, cap: int) -> int | None:
+        """Return how many visible resources match, None above the cap."""
+        if not visibility.clauses:
+            return 0
+        found: int = self._all(queries.total(search, visibility, self._hashes, cap))[0][0]
+        return found if found <= cap else None
+
+    def visible_ids(self, type_: str, ids: Iterable[str], visibility: Visibility) -> frozenset[str]:
+        """Return which of the ids are visible current resources."""
+        asked = frozenset(ids)
+        if not asked or not visibility.clauses:
+            return frozenset()
+        return frozenset(row[0] for row in self._all(queries.seen_among(type_, asked, visibility)))
+
+    def _head(self, type_: str, id_: str, visibility: Visibility) -> tuple[Head, Facts, bytes] | None:
+        rows = self._all(queries.one(type_, id_))
+        if not rows:
+            return None
+        head, facts, sealed = queries.split(rows[0])
+        return (head, facts, sealed) if self._is_visible(facts, visibility) else None
+
+    def _is_visible(self, facts: Facts, visibility: Visibility) -> bool:
+        if not facts.documents:
+            return visibility.admits(facts.access)
+        if any(way.owned_by is not None and way.admits(facts.access) for way in visibility.clauses):
+            return facts.access.compartment == visibility.compartment
+        return facts.access.compartment == visibility.compartment and bool(
+            self.visible_ids("DocumentReference", facts.documents, visibility)
+        )
+
+    def _opened(self, head: Head, facts: Facts, sealed: bytes) -> Stored:
+        name = Sealed(head.type, head.id, head.version)
+        return stored_of(head, facts, b"" if head.deleted else unseal(self._keyring.by_id, name, sealed))
+
+    def _all(self, statement: Statement) -> list[tuple[Any, ...]]:
+        with failures_named():
+            return self._connection.execute(statement.sql, statement.values).fetchall()

@@ -1,0 +1,99 @@
+"""The embedded store: one SQLite file, one writer that joins commits, as many readers as there are requests."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from sqlite3 import Connection
+
+from fhir_server.adapters.hashing import Hashes
+from fhir_server.adapters.keyring import Keyring
+from fhir_server.adapters.sqlite.changes import Preparer, apply, apply_all
+from fhir_server.adapters.sqlite.connections import Readers, failures_named
+from fhir_server.adapters.sqlite.schema import apply_schema, is_current
+from fhir_server.adapters.sqlite.snapshot import SqliteSnapshot
+from fhir_server.adapters.sqlite.writer import Writer
+from fhir_server.ports import Change, StoreUnavailable
+
+_BULK = 200
+"""Changes of a bulk load that share a sync."""
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """One SQLite file, open: what store and vault share."""
+
+    writer: Writer
+    readers: Readers
+
+    @classmethod
+    def open(cls, path: Path) -> "Database":
+        """Open a file, and lay out its tables when it is new.
+
+        Raises: StoreUnavailable.
+        """
+        writer = Writer(path)
+        try:
+            writer.outside(apply_schema)
+        except StoreUnavailable:
+            writer.close()
+            raise
+        return cls(writer, Readers(path))
+
+    def close(self) -> None:
+        """Finish accepted work and release files and threads."""
+        self.writer.close()
+        self.readers.close()
+
+
+class SqliteStore:
+    """Resources, decision states and the trail. Its promises are those of `ports.Store`."""
+
+    def __init__(self, database: Database, keyring: Keyring) -> None:
+        """Keep the parts; the store closes them."""
+        self._database = database
+        self._keyring = keyring
+        self._hashes = Hashes(keyring.index_key)
+        self._preparer = Preparer(self._hashes, keyring)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[SqliteSnapshot]:
+        """Open a consistent view."""
+        with self._database.readers.lend() as connection:
+            yield SqliteSnapshot(connection, self._hashes, self._keyring)
+
+    def commit(self, change: Change) -> None:
+        """Apply a change atomically and return when it is durable."""
+        ready = self._preparer.change(change)
+        self._database.writer.run(lambda connection: apply(connection, ready))
+
+    def commit_many(self, changes: Sequence[Change]) -> None:
+        """Apply independent changes, each atomically, sharing syncs."""
+        for start in range(0, len(changes), _BULK):
+            self._commit_some(changes[start : start + _BULK])
+
+    def check(self) -> None:
+        """Raise StoreUnavailable when reads and durable writes cannot be promised."""
+        with self._database.readers.lend() as connection, failures_named():
+            if not is_current(connection):
+                raise StoreUnavailable("the schema of the SQLite file is not the one of this program")
+        self._database.writer.run(_probe)
+
+    def close(self) -> None:
+        """Release files and threads after finishing accepted commits."""
+        self._database.close()
+        self._keyring.shelf.close()
+
+    def _commit_some(self, changes: Sequence[Change]) -> None:
+        self._keyring.make(
+            {write.after.facts.access.compartment for change in changes for write in change.writes}
+            | {trace.event.facts.access.compartment for change in changes for trace in change.traces}
+        )
+        ready = [self._preparer.change(change) for change in changes]
+        _, failure = self._database.writer.run(lambda connection: apply_all(connection, ready))
+        if failure is not None:
+            raise failure
+
+
+def _probe(connection: Connection) -> None:
+    connection.execute("INSERT INTO probes VALUES ('write', 1) ON CONFLICT DO UPDATE SET count = count + 1")

@@ -1,0 +1,95 @@
+"""Builders of stored values: say what matters in a test, leave out the rest. Every person and number is invented."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import orjson
+
+from consent_rules.visibility import AccessFacts, Clause, Visibility
+from consent_rules.vocabulary import Mark
+from fhir_server.domain.stored import Facts, Interval, Stored
+from fhir_server.ports import Change, Trace, Write
+
+AT = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+EVERYTHING = (Clause(),)
+
+
+def an_id() -> str:
+    """Return a fresh id."""
+    return str(uuid4())
+
+
+def all_of(patient: str) -> Visibility:
+    """Return a visibility that shows a whole space, but not its marks."""
+    return Visibility(patient, EVERYTHING)
+
+
+def a_resource(type_: str, access: AccessFacts, *, id_: str = "", at: datetime = AT, **facts: object) -> Stored:
+    """Build the first version of a resource; `facts` are fields of Facts."""
+    name = id_ or an_id()
+    body = orjson.dumps({"resourceType": type_, "id": name, "meta": {"versionId": "1"}})
+    return Stored(
+        type_, name, 1, 0, deleted=False, last_updated=at, marked_at=None, body=body, facts=Facts(access, **facts)
+    )
+
+
+def a_document(patient: str, kind: str = "11488-4", *, id_: str = "", at: datetime = AT, **more: object) -> Stored:
+    """Build a DocumentReference; `more` are fields of AccessFacts, or tokens, lookup and dates of Facts."""
+    facts = {name: more.pop(name) for name in ("tokens", "lookup", "dates") if name in more}
+    return a_resource("DocumentReference", AccessFacts(patient, kind, **more), id_=id_, at=at, **facts)
+
+
+def a_list(patient: str, documents: Iterable[str] = (), *, owner: str = "", id_: str = "") -> Stored:
+    """Build a List that gathers documents."""
+    return a_resource("List", AccessFacts(patient, owner_person=owner), id_=id_, documents=tuple(documents))
+
+
+def an_event(
+    patient: str = "", *, at: datetime = AT, tokens: Iterable[str] = (), dates: Mapping[str, Interval] | None = None
+) -> Stored:
+    """Build an AuditEvent."""
+    access = AccessFacts(patient, "access", owner_person="Practitioner/nour")
+    return a_resource("AuditEvent", access, at=at, tokens=frozenset(tokens), dates=dates or {})
+
+
+def a_trace(patient: str = "", **event: object) -> Trace:
+    """Build a trace."""
+    return Trace(an_event(patient, **event))
+
+
+def creating(*resources: Stored, claims: Iterable[str] = ()) -> Change:
+    """Build the change that creates resources."""
+    writes = tuple(Write(resource, (0, 0)) for resource in resources)
+    return Change((a_trace(),), writes, claims=tuple(claims))
+
+
+def next_version(before: Stored, *, at: datetime | None = None, **facts: object) -> Stored:
+    """Build the version that follows; `facts` replace fields of Facts."""
+    body = orjson.loads(before.body)
+    body["meta"]["versionId"] = str(before.version + 1)
+    return replace(
+        before,
+        version=before.version + 1,
+        last_updated=at or before.last_updated,
+        body=orjson.dumps(body),
+        facts=replace(before.facts, **facts),
+    )
+
+
+def deleted(before: Stored, *, at: datetime | None = None) -> Stored:
+    """Build the version that is a deletion."""
+    return replace(before, version=before.version + 1, deleted=True, last_updated=at or before.last_updated, body=b"")
+
+
+def marked(before: Stored, marks: Mark, *, at: datetime = AT, sealed_until: datetime | None = None) -> Stored:
+    """Build what a change of marks leaves: the version stays, the mark revision grows."""
+    access = replace(before.facts.access, marks=marks, sealed_until=sealed_until)
+    facts = replace(before.facts, access=access)
+    return replace(before, mark=before.mark + 1, marked_at=at, body=b"", facts=facts)
+
+
+def following(before: Stored, after: Stored) -> Write:
+    """Build the write that replaces one head by another."""
+    return Write(after, (before.version, before.mark))
