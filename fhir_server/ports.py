@@ -106,7 +106,8 @@ class Snapshot(Protocol):
 class Write:
     """One resource as it shall be after the change.
 
-    after: its head. body b"" with deleted False means that only marks and facts change and the version stays.
+    after: its head. body b"" with deleted False means that only marks and facts change and the version stays;
+        when its tokens and lookup are empty, as they are in what was read, those of before stay too.
     expected: (version, mark) before the change; (0, 0) when it must not exist yet.
     """
 
@@ -190,7 +191,8 @@ class Secret:
 class Vault(Protocol):
     """Secrets of the authorization server: codes, tokens, sessions, clients, accounts, replay marks.
 
-    Every method is atomic across threads and processes and durable when it returns. Expired entries count as absent.
+    Every method is atomic across threads and processes and durable when it returns. Where `now` is given, expired
+    entries count as absent; the other methods know no time and count what purge has not removed as present.
     """
 
     def add(self, *entries: Secret) -> bool:

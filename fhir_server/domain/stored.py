@@ -15,7 +15,8 @@ class Facts:
     """The only facts of a resource that are ever queried.
 
     access: who may see it.
-    tokens: canonical search tokens (see domain/tokens.py); the stores keep keyed hashes of them.
+    tokens: canonical search tokens (see domain/tokens.py); the stores keep keyed hashes of them, so that tokens and
+        lookup of what a store gives back are empty.
     lookup: the tokens among them that are also found without naming a patient (identifiers, names of the directory).
     dates: interval of each date search parameter that has a value.
     documents: ids of the DocumentReferences that a List gathers, in order. Such a resource is visible when one of
