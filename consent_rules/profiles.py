@@ -1,0 +1,140 @@
+"""Rule profiles: every open question of the law settled as data, one file per profile, no code per country.
+
+A profile may fix every key of `RuleProfile`; one that misses a key or has an unknown one is refused.
+"""
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import datetime, timedelta
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from consent_rules.vocabulary import Proof
+
+_SPAN = re.compile(r"(\d+)(h|min|d|w|mo|y)")
+_UNITS = {"h": timedelta(hours=1), "min": timedelta(minutes=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
+_MONTHS = {"mo": 1, "y": 12}
+_DATA = Path(__file__).parent / "data"
+
+
+class ProfileError(ValueError):
+    """A profile that cannot be used; the text names the key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A length of time as the law states it: calendar months, or an exact length."""
+
+    months: int = 0
+    exact: timedelta = timedelta()
+
+    @classmethod
+    def parse(cls, text: str) -> "Span":
+        """Read "6w", "1mo", "10y", "24h", "15min" or "90d"."""
+        match = _SPAN.fullmatch(text)
+        if not match:
+            raise ProfileError(f"`{text}` is no length of time such as 24h, 6w, 1mo or 10y")
+        count, unit = int(match[1]), match[2]
+        return cls(months=count * _MONTHS[unit]) if unit in _MONTHS else cls(exact=count * _UNITS[unit])
+
+    def after(self, start: datetime) -> datetime:
+        """Return the instant at which the length has passed; the last day of a shorter month when the day is missing."""
+        if not self.months:
+            return start + self.exact
+        years, month = divmod(start.month - 1 + self.months, 12)
+        year, month = start.year + years, month + 1
+        return start.replace(year=year, month=month, day=min(start.day, _days_of(year, month)))
+
+
+@dataclass(frozen=True, slots=True)
+class RuleProfile:
+    """The settled questions; data/profiles/fr.toml says what each key means and where it comes from."""
+
+    name: str
+    notice: Span
+    archive: Span
+    erasure: Span
+    suspension: Span
+    information_of_sealed: Span
+    sealed: Span
+    majority_age: int
+    own_account_age: int
+    carers_per_patient: int
+    patients_per_carer: int
+    named_consent: Span
+    longest_named_consent: Span
+    approval_waits: Span
+    break_glass: Span
+    regulation: Span
+    review: Span
+    regulation_professions: frozenset[str]
+    declared_physician_sees_hidden: bool
+    administrator_sees_hidden: bool
+    hidden_in_emergency_offered: bool
+    non_health_roles: bool
+    occupational_physicians: bool
+    hidden_and_sealed_together: bool
+    notify_every_access: bool
+    care_history_kinds: frozenset[str]
+    proofs: Mapping[Proof, Span]
+
+
+def parse(text: str) -> RuleProfile:
+    """Read a profile from TOML.
+
+    Raises: ProfileError naming a key that is missing, unknown or of the wrong kind.
+    """
+    values: dict[str, Any] = tomllib.loads(text)
+    wanted = {item.name: _READERS[str(item.type)] for item in fields(RuleProfile)}
+    for key in sorted(set(wanted) ^ set(values)):
+        raise ProfileError(f"profile key `{key}` is {'missing' if key in wanted else 'unknown'}")
+    return RuleProfile(**{key: read(key, values[key]) for key, read in wanted.items()})
+
+
+@cache
+def profile(name: str) -> RuleProfile:
+    """Return a packaged profile: "fr" or "ehds".
+
+    Raises: ProfileError when there is none of that name.
+    """
+    path = _DATA / "profiles" / f"{name}.toml"
+    if name not in names():
+        raise ProfileError(f"there is no rule profile `{name}`; there are {', '.join(names())}")
+    return parse(path.read_text("utf-8"))
+
+
+def names() -> tuple[str, ...]:
+    """Return the names of the packaged profiles."""
+    return tuple(sorted(path.stem for path in (_DATA / "profiles").glob("*.toml")))
+
+
+def _days_of(year: int, month: int) -> int:
+    following = datetime(year + month // 12, month % 12 + 1, 1)  # noqa: DTZ001 - a calendar, no instant
+    return (following - timedelta(days=1)).day
+
+
+def _checked(kind: type, key: str, value: Any) -> Any:  # noqa: ANN401 - any TOML value
+    if type(value) is not kind:
+        raise ProfileError(f"profile key `{key}` must be {kind.__name__}")
+    return value
+
+
+def _proofs(key: str, value: Any) -> Mapping[Proof, Span]:  # noqa: ANN401 - any TOML value
+    try:
+        return MappingProxyType({Proof(name): Span.parse(text) for name, text in _checked(dict, key, value).items()})
+    except ValueError as problem:
+        raise ProfileError(f"profile key `{key}`: {problem}") from problem
+
+
+_READERS = {
+    str(str): lambda key, value: _checked(str, key, value),
+    str(int): lambda key, value: _checked(int, key, value),
+    str(bool): lambda key, value: _checked(bool, key, value),
+    str(Span): lambda key, value: Span.parse(_checked(str, key, value)),
+    str(frozenset[str]): lambda key, value: frozenset(_checked(list, key, value)),
+    str(Mapping[Proof, Span]): _proofs,
+}
