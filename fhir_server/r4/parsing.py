@@ -1,0 +1,108 @@
+"""The door for bodies: JSON or XML in, a plain resource out, or every fault of it at once.
+
+What comes in comes back: the resource is the sender's own, down to the digits of its decimals.
+
+Source: https://hl7.org/fhir/R4/json.html, https://hl7.org/fhir/R4/http.html#mime-type.
+"""
+
+import json
+from typing import Any
+
+import orjson
+
+from fhir_server.domain.problem import Category, Issue, Problem
+from fhir_server.r4 import xml
+from fhir_server.r4.checking import check
+
+__all__ = ["check", "load_json", "parse"]
+
+Json = dict[str, Any]
+_JSON = frozenset({"application/fhir+json", "application/json", "text/json"})
+_XML = frozenset({"application/fhir+xml", "application/xml", "text/xml"})
+_CHARSETS = frozenset({"utf-8", "utf8", "us-ascii"})
+_BOM = b"\xef\xbb\xbf"
+
+
+def parse(body: bytes, media_type: str, expected_type: str) -> Json:
+    """Return the resource that a request body holds, checked against R4.
+
+    The resources inside the entries of a batch or transaction Bundle are not checked here: `check` each of them with
+    its own root, so that a bad entry of a batch fails alone.
+
+    expected_type: the type that the URL names, "" for any.
+
+    Raises: Problem(UNSUPPORTED_MEDIA) for another format; MALFORMED for a body that is no JSON or XML at all; INVALID
+    with all faults and their expressions.
+    """
+    resource = load_json(body) if _is_json(media_type) else xml.from_xml(body)
+    type_ = resource.get("resourceType")
+    if expected_type and type_ != expected_type:
+        named = type_ if isinstance(type_, str) and type_.isalpha() else "nothing"
+        text = f"the body must be a {expected_type}, it says {named[:64]}"
+        raise Problem.of(Category.INVALID, text, f"{expected_type}.resourceType", "structure")
+    issues = check(resource)
+    if issues:
+        raise Problem(Category.INVALID, *issues)
+    return resource
+
+
+def load_json(body: bytes) -> Json:
+    """Return the object that a JSON text holds; decimals that a float would alter stay as they were written.
+
+    Raises: Problem(MALFORMED): no UTF-8, no JSON, no object, not-a-number, a member twice, nesting without end.
+    """
+    bare = body.removeprefix(_BOM)
+    try:
+        orjson.loads(bare)  # strict about encoding, surrogates and numbers, which the slower pass is not
+        value = json.loads(bare, object_pairs_hook=_members, parse_float=_decimal, parse_int=_integer)
+    except _DuplicateMember as error:
+        raise _malformed(f"the member `{error.name[:64]}` stands twice in one object") from error
+    except RecursionError as error:
+        raise _malformed("the body is nested too deeply") from error
+    except ValueError as error:
+        raise _malformed("the body is not JSON in UTF-8") from error
+    if not isinstance(value, dict):
+        raise _malformed("the body must be a JSON object")
+    return value
+
+
+class _DuplicateMember(ValueError):
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+
+def _members(pairs: list[tuple[str, Any]]) -> Json:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise _DuplicateMember(next(name for name in names if names.count(name) > 1))
+    return found
+
+
+def _decimal(written: str) -> float | orjson.Fragment:
+    value = float(written)
+    return value if orjson.dumps(value) == written.encode() else orjson.Fragment(written)
+
+
+def _integer(written: str) -> int | orjson.Fragment:
+    return int(written) if len(written) < 19 and written != "-0" else orjson.Fragment(written)  # noqa: PLR2004 - 64 bits
+
+
+def _is_json(media_type: str) -> bool:
+    """Tell JSON from XML.
+
+    Raises: Problem(UNSUPPORTED_MEDIA) when it is neither, in another charset, or of another FHIR version.
+    """
+    name, *parameters = (part.strip() for part in media_type.lower().split(";"))
+    said = dict(parameter.partition("=")[::2] for parameter in parameters)
+    charset = said.get("charset", "utf-8").strip('"')
+    version = said.get("fhirversion", "4.0").strip('"')
+    if name not in _JSON | _XML or charset not in _CHARSETS or version != "4.0":
+        text = "the body must be application/fhir+json or application/fhir+xml in UTF-8, of FHIR 4.0"
+        raise Problem(Category.UNSUPPORTED_MEDIA, Issue(text))
+    return name in _JSON
+
+
+def _malformed(text: str) -> Problem:
+    return Problem.of(Category.MALFORMED, text, code="structure")
