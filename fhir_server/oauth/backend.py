@@ -45,9 +45,8 @@ class BackendGrant(authlib_grants.ClientCredentialsGrant):  # type: ignore[misc]
         b2b = b2b_of(self.request)
         account, practice = vouched(self.request, b2b) if b2b else (None, None)
         self.party = Party(client, account, practice)
-        level = "user" if account else "system"
         self.terms = Terms(
-            scopes=narrowing.for_backend(self.request.context.runtime, asked, self.party, level),
+            scopes=narrowing.for_backend(self.request.context.runtime, asked, self.party),
             purpose=purpose_of(b2b) if b2b else "",
         )
         if not self.terms.scopes:
@@ -133,7 +132,7 @@ class ExchangeGrant(BaseGrant, TokenEndpointMixin):  # type: ignore[misc]  # Aut
         """Issue a token of the same grant: it can do no more, and dies with it."""
         subject, client = self.access, self.request.client.client
         asked = self.request.payload.scope or subject.scopes
-        scopes = narrowing.meet(narrowing.meet(asked, subject.scopes), client.scopes)
+        scopes = str(narrowing.meet(str(narrowing.meet(asked, subject.scopes)), client.scopes))
         if not scopes:
             raise InvalidScopeError("nothing of this scope may be exchanged")
         grant = replace(subject.grant, client_id=client.id, client_name=client.name)

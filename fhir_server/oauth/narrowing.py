@@ -5,86 +5,86 @@ A scope is a ceiling: the rules judge every request anyway.
 Source: SMART App Launch 2.2, scopes and launch context.
 """
 
-import re
+from collections.abc import Iterable
+from dataclasses import replace
 
-from consent_rules.scopes import Scopes
+from consent_rules.model import Requester
+from consent_rules.scopes import Scope, Scopes
 from consent_rules.vocabulary import RequesterKind
 from fhir_server.application.app_authorization import Party
 from fhir_server.application.runtime import Runtime
 
 BREAK_GLASS = "__break-glass"
-_CLINICAL = re.compile(r"(patient|user|system)/(\*|[A-Z][A-Za-z]*)\.([a-z*]+)(\?.*)?")
-_LETTERS = {"read": "rs", "write": "cud", "*": "cruds"}
-_FREE = frozenset({"openid", "fhirUser", "profile", "launch", "launch/patient", "offline_access", "online_access"})
+RENEWABLE = frozenset({"offline_access", "online_access"})
+_FOR_PEOPLE = RENEWABLE | {"openid", "fhirUser", "profile", "launch", "launch/patient", BREAK_GLASS}
 _DOCUMENTS = "DocumentReference"
+_DECLARABLE = "10"
+_DECLARED = "PCP"
 
 
-def meet(asked: str, ceiling: str) -> str:
-    """Return what two scope strings have in common; identity and launch scopes pass when both have them."""
-    return str(Scopes.parse(asked).meet(Scopes.parse(ceiling)))
+def meet(asked: str, ceiling: str) -> Scopes:
+    """Return what two scope strings have in common."""
+    return Scopes.parse(asked).meet(Scopes.parse(ceiling))
 
 
-def for_backend(runtime: Runtime, asked: str, party: Party, level: str) -> str:
-    """Return what software may be granted: one level only, and no identity or launch scopes."""
-    granted = meet(asked, party.client.scopes).split()
-    return _finish(runtime, [scope for scope in granted if scope.startswith(f"{level}/")], party)
+def for_backend(runtime: Runtime, asked: str, party: Party) -> str:
+    """Return what software may be granted: system/ for itself, user/ for a professional it acts for; nothing else."""
+    level = "user" if party.account else "system"
+    common = meet(asked, party.client.scopes)
+    return _written(runtime, party.requester, (s for s in common.resources if s.level == level), frozenset())
 
 
 def for_person(runtime: Runtime, asked: str, party: Party, *, emergency: bool) -> str:
     """Return what an app may be granted for a person in a capacity, in the shortest form."""
-    granted = [scope for scope in meet(asked, party.client.scopes).split() if _is_for_people(scope)]
+    common = meet(asked, party.client.scopes)
+    resources = [scope for scope in common.resources if scope.level != "system"]
+    other = common.other & _FOR_PEOPLE
+    if any(scope.level == "patient" for scope in resources):
+        other |= {"launch/patient"} & Scopes.parse(asked).other
     if emergency:
-        granted = [scope for scope in granted if scope not in {"offline_access", "online_access"}]
-        granted = [_letters_only(scope, "rs") for scope in granted if not scope.startswith("user/")]
-    return _finish(runtime, [scope for scope in granted if scope], party)
+        other -= RENEWABLE
+        resources = [cut for scope in resources if scope.level == "patient" for cut in _lettered(scope, "rs")]
+    return _written(runtime, party.requester, resources, other)
 
 
-def _is_for_people(scope: str) -> bool:
-    return scope in _FREE or scope == BREAK_GLASS or scope.startswith(("patient/", "user/"))
-
-
-def _finish(runtime: Runtime, scopes: list[str], party: Party) -> str:
-    requester = party.requester
+def _written(runtime: Runtime, requester: Requester, resources: Iterable[Scope], other: frozenset[str]) -> str:
+    found = tuple(resources)
     if requester.kind is RequesterKind.PROFESSIONAL:
-        kinds = runtime.matrix.kinds_for(requester.profession, requester.specialty)
-        everything = kinds >= runtime.matrix.kinds
-        scopes = [part for scope in scopes for part in _for_profession(scope, kinds, everything=everything)]
-    text = " ".join(dict.fromkeys(scopes))
-    return text if len(set(scopes)) < 2 else _shortest(text)  # noqa: PLR2004
+        kinds = readable(runtime, requester)
+        complete = kinds >= runtime.matrix.kinds_for(_DECLARED)
+        found = tuple(part for scope in found for part in _for_profession(scope, kinds, complete=complete))
+    return str(Scopes.parse(str(Scopes(found, other))))
 
 
-def _shortest(text: str) -> str:
-    parsed = str(Scopes.parse(text))
-    return parsed or text
+def readable(runtime: Runtime, requester: Requester) -> frozenset[str]:
+    """Return the document kinds that a profession may ever read.
+
+    A physician may be somebody's declared attending physician, who reads every kind.
+    """
+    kinds = runtime.matrix.kinds_for(requester.profession, requester.specialty)
+    return kinds | runtime.matrix.kinds_for(_DECLARED) if requester.profession == _DECLARABLE else kinds
 
 
-def _for_profession(scope: str, kinds: frozenset[str], *, everything: bool) -> list[str]:
-    """Cut a scope to the matrix row: reading to the kinds it opens, no deletion; what is complete stays as asked."""
-    found = _CLINICAL.fullmatch(scope)
-    if found is None:
-        return [scope]
-    level, type_, letters, query = found.group(1, 2, 3, 4)
-    letters = _LETTERS.get(letters, letters)
-    kept = letters.replace("d", "") if type_ in {_DOCUMENTS, "*"} else letters
-    if everything or type_ != _DOCUMENTS or query or not set(kept) & set("rs"):
-        same = kept == letters
-        return [scope] if same else [f"{level}/{type_}.{kept}{query or ''}"] if kept else []
-    reading = "".join(letter for letter in kept if letter in "rs")
-    writing = "".join(letter for letter in kept if letter in "cu")
-    narrowed = [f"{level}/{type_}.{reading}?type={','.join(sorted(kinds))}"] if kinds else []
-    return ([f"{level}/{type_}.{writing}"] if writing else []) + narrowed
+def _for_profession(scope: Scope, kinds: frozenset[str], *, complete: bool) -> tuple[Scope, ...]:
+    """Cut a scope to the matrix row: reading to the kinds it opens, and no deletion; the rest stays as asked."""
+    if scope.type not in {_DOCUMENTS, "*"}:
+        return (scope,)
+    kept = _lettered(scope, "crus")
+    if complete or scope.type != _DOCUMENTS:
+        return kept
+    row = Scope(scope.level, _DOCUMENTS, "rs", (("type", ",".join(sorted(kinds))),)) if kinds else None
+    reading = row.meet(scope) if row else None
+    return _lettered(scope, "cu") + ((reading,) if reading else ())
 
 
-def _letters_only(scope: str, allowed: str) -> str:
-    """Cut a clinical scope to some letters; "" when nothing is left, other scopes unchanged."""
-    found = _CLINICAL.fullmatch(scope)
-    if found is None:
-        return scope
-    level, type_, letters, query = found.group(1, 2, 3, 4)
-    kept = "".join(letter for letter in _LETTERS.get(letters, letters) if letter in allowed)
-    return f"{level}/{type_}.{kept}{query or ''}" if kept else ""
+def _lettered(scope: Scope, allowed: str) -> tuple[Scope, ...]:
+    """Cut a scope to some letters; nothing when none is left."""
+    letters = "".join(letter for letter in scope.letters if letter in allowed)
+    if not letters:
+        return ()
+    return (scope,) if letters == scope.letters else (replace(scope, letters=letters, v1=False),)
 
 
 def clinical(scopes: str) -> tuple[str, ...]:
-    """Return the scopes that give access to resources."""
-    return tuple(scope for scope in scopes.split() if _CLINICAL.fullmatch(scope))
+    """Return the scopes that give access to resources, each as it is written."""
+    return tuple(str(scope) for scope in Scopes.parse(scopes).resources)

@@ -1,0 +1,133 @@
+"""The end of a conversation: consent becomes a grant and a code, or a refusal goes back to the app.
+
+Sources: RFC 6749 4.1.2, OpenID Connect Core 3.1.2.6, SMART App Launch 2.2; IHE IUA (purpose of use).
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import timedelta
+
+from consent_rules.scopes import Scopes
+from consent_rules.vocabulary import Purpose
+from fhir_server.application import app_authorization as grants
+from fhir_server.application.app_authorization import Grant, Party, Terms
+from fhir_server.application.clients import ClientKind
+from fhir_server.application.runtime import Runtime
+from fhir_server.oauth import details, events, interactions, narrowing, tokens
+from fhir_server.oauth.authorization import Asked, Refusal, send_back
+from fhir_server.oauth.interactions import Interaction
+from fhir_server.oauth.records import Code
+from fhir_server.oauth.wire import Answer, Context
+
+EMERGENCY = timedelta(minutes=15)
+
+
+def offered(runtime: Runtime, interaction: Interaction) -> str:
+    """Return the scopes that may be granted: the request, cut by public facts alone."""
+    party = interactions.party_of(runtime, interaction)
+    if party is None:
+        return ""
+    return narrowing.for_person(runtime, interaction.asked.scope, party, emergency=interaction.asked.is_emergency)
+
+
+def approve(context: Context, interaction: Interaction, kept: Iterable[str]) -> Answer:
+    """Grant what the person kept of the offer and send the browser back with a code.
+
+    Raises: Refusal when nothing was kept or the conversation cannot end in a grant.
+    """
+    runtime, asked = context.runtime, interaction.asked
+    party = interactions.party_of(runtime, interaction)
+    offer = offered(runtime, interaction)
+    scopes = keep(offer, kept)
+    if party is None or not narrowing.clinical(scopes) and "openid" not in scopes.split():
+        raise Refusal(asked, "invalid_scope" if not offer else "access_denied")
+    if not interactions.finish(runtime, interaction):
+        raise Refusal(asked, "invalid_request", "this conversation has ended")
+    grant = _open(context, interaction, party, scopes)
+    events.consent_given(context, grant)
+    return _send_code(context, asked, grant, _until(context, grant, scopes))
+
+
+def keep(offer: str, chosen: Iterable[str]) -> str:
+    """Return the part of an offer that was chosen; scopes that open nothing by themselves are not up for choice."""
+    wanted = set(chosen)
+    offered_scopes = Scopes.parse(offer)
+    resources = tuple(scope for scope in offered_scopes.resources if str(scope) in wanted)
+    return str(Scopes(resources, offered_scopes.other))
+
+
+def _open(context: Context, interaction: Interaction, party: Party, scopes: str) -> Grant:
+    """Store a grant that lasts only until its code is redeemed."""
+    asked = interaction.asked
+    emergency = asked.is_emergency
+    terms = Terms(
+        scopes=scopes,
+        purpose=_purpose(party, emergency=emergency),
+        expires=context.runtime.ports.clock.now() + context.options.code_lifetime,
+        context=asked.context,
+        details=tuple(item | {"patient": interaction.patient} for item in asked.details) if emergency else (),
+        reason=interaction.reason,
+        proof=interaction.proof,
+    )
+    return grants.open_grant(context.runtime, party, terms)
+
+
+def _purpose(party: Party, *, emergency: bool) -> str:
+    if emergency:
+        return Purpose.BREAK_GLASS
+    is_regulation = party.client.kind is ClientKind.REGULATION
+    return Purpose.EMERGENCY if is_regulation and party.account and party.account.regulator else ""
+
+
+def _until(context: Context, grant: Grant, scopes: str) -> str:
+    now = context.runtime.ports.clock.now()
+    if grant.is_emergency:
+        return (now + EMERGENCY).isoformat()
+    words = scopes.split()
+    if "offline_access" in words:
+        return (now + context.options.offline_limit).isoformat()
+    if "online_access" in words:
+        return (now + context.options.session_absolute).isoformat()
+    return (now + grants.lifetime_of(grant)).isoformat()
+
+
+def _send_code(context: Context, asked: Asked, grant: Grant, until: str) -> Answer:
+    secret = context.runtime.ports.ids.secret()
+    code = Code(secret, asked.client_id, asked.redirect_uri, asked.challenge, grant, until, asked.nonce, asked.jkt)
+    tokens.save_code(context, code)
+    return send_back(context, asked, {"code": secret})
+
+
+def silent(context: Context, interaction: Interaction) -> Answer:
+    """Answer `prompt=none`: only from a live grant that covers the same, never by asking.
+
+    Raises: Refusal with the reason of OpenID Connect Core 3.1.2.6.
+    """
+    runtime, asked = context.runtime, interaction.asked
+    account = interactions.account_of(runtime, interaction)
+    if account is None or interactions.needs_login(runtime, interaction):
+        raise Refusal(asked, "login_required")
+    earlier = next((g for g in grants.grants_of(runtime, account.subject) if _covers(runtime, interaction, g)), None)
+    if earlier is None or asked.is_emergency:
+        raise Refusal(asked, "consent_required")
+    capacity = f"role:{earlier.requester.role}" if earlier.requester.role else interactions.SELF
+    same = replace(interaction, capacity=capacity, patient=earlier.launch_patient)
+    return approve(context, same, narrowing.clinical(offered(runtime, same)))
+
+
+def _covers(runtime: Runtime, interaction: Interaction, grant: Grant) -> bool:
+    asked = interaction.asked
+    if grant.client_id != asked.client_id or grant.is_emergency:
+        return False
+    if asked.patient and asked.patient != grant.launch_patient:
+        return False
+    capacity = f"role:{grant.requester.role}" if grant.requester.role else interactions.SELF
+    same = replace(interaction, capacity=capacity, patient=grant.launch_patient)
+    offer = offered(runtime, same)
+    return bool(offer) and Scopes.parse(grant.scopes).contains(Scopes.parse(offer))
+
+
+def emergency_reason(interaction: Interaction) -> str:
+    """Return the reason that the app proposed, for the person to confirm."""
+    found = details.emergency_of(interaction.asked.details)
+    return str(found.get("reason", "")) if found else ""

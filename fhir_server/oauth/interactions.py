@@ -1,0 +1,176 @@
+"""One conversation with a person on the way to a grant: what was asked, who they are, what they chose.
+
+It is kept in the vault and bound to one browser by a cookie; nothing is read again from the browser but choices.
+Sources: RFC 9700 4.7 and 4.16; SMART App Launch 2.2.
+"""
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from hashlib import sha256
+from hmac import compare_digest
+from typing import Any
+
+import orjson
+
+from fhir_server.application.accounts import Account, Practice, find_account
+from fhir_server.application.app_authorization import Login, Party
+from fhir_server.application.clients import Client, ClientKind, find
+from fhir_server.application.runtime import Runtime
+from fhir_server.oauth.authorization import Asked
+from fhir_server.oauth.issuer import is_strong_enough
+from fhir_server.oauth.wire import Context
+from fhir_server.ports import Secret
+
+Json = dict[str, Any]
+
+KIND = "interaction"
+EMERGENCY_LOGIN_SECONDS = 300
+SELF = "self"
+
+
+@dataclass(frozen=True, slots=True)
+class Interaction:
+    """The state of one conversation.
+
+    browser: SHA-256 of the cookie it is bound to. login: who logged in, "" before. pending: who still owes a second
+    factor. capacity: "role:<PractitionerRole/…>" or "self". patient: id chosen; reason: why an emergency is declared.
+    fresh: whether the person logged in within this conversation.
+    """
+
+    id: str
+    browser: str
+    csrf: str
+    asked: Asked
+    login: str = ""
+    proof: Login = field(default_factory=Login)
+    pending: str = ""
+    capacity: str = ""
+    patient: str = ""
+    patient_label: str = ""
+    reason: str = ""
+    fresh: bool = False
+    revision: int = 1
+    expires: datetime | None = None
+
+
+def start(context: Context, asked: Asked, browser: str) -> Interaction:
+    """Begin a conversation with the browser that holds a cookie."""
+    ids, now = context.runtime.ports.ids, context.runtime.ports.clock.now()
+    expires = now + context.options.interaction_lifetime
+    begun = Interaction(ids.new(), hash_of(browser), ids.secret(), asked, patient=asked.patient, expires=expires)
+    context.runtime.ports.vault.add(Secret(KIND, begun.id, _dump(begun), expires=expires))
+    return begun
+
+
+def load(runtime: Runtime, id_: str, browser: str) -> Interaction | None:
+    """Return a conversation of this browser."""
+    entry = runtime.ports.vault.get(KIND, id_, runtime.ports.clock.now())
+    if entry is None:
+        return None
+    found = replace(_load(entry.value), revision=entry.revision)
+    return found if compare_digest(found.browser, hash_of(browser)) else None
+
+
+def save(runtime: Runtime, changed: Interaction) -> bool:
+    """Store the next state; False when another request was quicker."""
+    entry = Secret(KIND, changed.id, _dump(changed), revision=changed.revision, expires=changed.expires)
+    return runtime.ports.vault.replace(entry)
+
+
+def finish(runtime: Runtime, interaction: Interaction) -> bool:
+    """End a conversation; of concurrent callers exactly one gets True."""
+    return runtime.ports.vault.take(KIND, interaction.id, runtime.ports.clock.now()) is not None
+
+
+def hash_of(browser: str) -> str:
+    """Return what is kept of the browser's cookie."""
+    return sha256(browser.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def client_of(runtime: Runtime, interaction: Interaction) -> Client | None:
+    """Return the client, None when it is not in use any more."""
+    return find(runtime, interaction.asked.client_id)
+
+
+def account_of(runtime: Runtime, interaction: Interaction) -> Account | None:
+    """Return who logged in."""
+    account = find_account(runtime, interaction.login) if interaction.login else None
+    return None if account is None or account.disabled else account
+
+
+def needs_login(runtime: Runtime, interaction: Interaction) -> bool:
+    """Tell whether the person must log in (again): nobody did, or not strongly or recently enough."""
+    asked, at = interaction.asked, interaction.proof.at
+    if not interaction.login or at is None:
+        return True
+    if interaction.fresh:
+        return False
+    limit = EMERGENCY_LOGIN_SECONDS if asked.is_emergency else asked.max_age
+    too_old = limit is not None and (runtime.ports.clock.now() - at).total_seconds() > limit
+    return too_old or "login" in asked.prompt.split() or not reaches(interaction)
+
+
+def wanted_level(interaction: Interaction) -> str:
+    """Return the level that is asked: the weakest of the acceptable ones; emergencies ask for a substantial one."""
+    wanted = interaction.asked.acr_values.split()
+    known = sorted(value for value in wanted if is_strong_enough(value, value))
+    return known[0] if known else ""
+
+
+def reaches(interaction: Interaction) -> bool:
+    """Tell whether the login is strong enough for what is asked."""
+    return is_strong_enough(interaction.proof.acr, wanted_level(interaction))
+
+
+def capacities(account: Account, client: Client) -> dict[str, str]:
+    """Return the capacities among which a person chooses for this kind of app, key to label."""
+    found: dict[str, str] = {}
+    if client.kind is not ClientKind.PATIENT_APP:
+        found |= {f"role:{p.role}": p.label or p.organization_display for p in account.practices}
+    if client.kind is ClientKind.PATIENT_APP and (account.patients or account.person.startswith("Patient/")):
+        found[SELF] = account.display
+    return found
+
+
+def practice_of(account: Account, capacity: str) -> Practice | None:
+    """Return the practice situation of a capacity."""
+    return next((p for p in account.practices if capacity == f"role:{p.role}"), None)
+
+
+def needs_patient(interaction: Interaction) -> bool:
+    """Tell whether one patient must be in context: asked, or implied by a patient/ scope."""
+    words = interaction.asked.scope.split()
+    return "launch/patient" in words or interaction.asked.is_emergency or any(w.startswith("patient/") for w in words)
+
+
+def patients_of(account: Account) -> dict[str, str]:
+    """Return the patients for whom a person may act, id to label."""
+    found = {charge.patient: charge.label for charge in account.patients}
+    type_, _, own = account.person.partition("/")
+    return {own: account.display, **found} if type_ == "Patient" else found
+
+
+def party_of(runtime: Runtime, interaction: Interaction) -> Party | None:
+    """Return who will be granted, None before it is known."""
+    client, account = client_of(runtime, interaction), account_of(runtime, interaction)
+    if client is None or account is None:
+        return None
+    return Party(client, account, practice_of(account, interaction.capacity), interaction.patient)
+
+
+def _dump(interaction: Interaction) -> bytes:
+    return orjson.dumps(interaction)
+
+
+def _load(value: bytes) -> Interaction:
+    raw: Json = orjson.loads(value)
+    asked = raw.pop("asked")
+    proof = raw.pop("proof")
+    at = datetime.fromisoformat(proof["at"]) if proof["at"] else None
+    expires = raw.pop("expires")
+    return Interaction(
+        asked=Asked(**asked | {"details": tuple(asked["details"])}),
+        proof=Login(at, proof["acr"], tuple(proof["amr"]), proof["session"]),
+        expires=datetime.fromisoformat(expires) if expires else None,
+        **raw,
+    )

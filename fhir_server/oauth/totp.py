@@ -1,0 +1,55 @@
+"""Second factor: time-based one-time passwords, each good once.
+
+Sources: RFC 6238, RFC 4226.
+"""
+
+import binascii
+import hmac
+from base64 import b32decode, b32encode
+from datetime import timedelta
+from hashlib import sha1
+from secrets import token_bytes
+from urllib.parse import quote
+
+from fhir_server.application.accounts import Account
+from fhir_server.application.runtime import Runtime
+from fhir_server.ports import Secret
+
+STEP_SECONDS, DIGITS = 30, 6
+_SKEW_STEPS = (-1, 0, 1)
+
+
+def new_secret() -> str:
+    """Return a new secret of 160 bits in base32."""
+    return b32encode(token_bytes(20)).decode()
+
+
+def address_of(account: Account, secret: str) -> str:
+    """Return the address that authenticator apps read from a QR code."""
+    return f"otpauth://totp/Habilis:{quote(account.login)}?secret={secret}&issuer=Habilis"
+
+
+def code_at(secret: str, seconds: int) -> str:
+    """Return the code of an instant, given in seconds since the epoch."""
+    counter = (seconds // STEP_SECONDS).to_bytes(8)
+    digest = hmac.new(b32decode(secret), counter, sha1).digest()
+    offset = digest[-1] & 15
+    number = int.from_bytes(digest[offset : offset + 4]) & 0x7FFFFFFF
+    return str(number % 10**DIGITS).zfill(DIGITS)
+
+
+def is_right(runtime: Runtime, account: Account, code: str) -> bool:
+    """Tell whether a code is right now (half a minute of skew allowed) and was not used before."""
+    now = runtime.ports.clock.now()
+    typed = code.replace(" ", "")
+    if len(typed) != DIGITS or not (typed.isascii() and typed.isdigit()):
+        return False
+    try:
+        steps = [int(now.timestamp()) + skew * STEP_SECONDS for skew in _SKEW_STEPS]
+        fitting = [at for at in steps if hmac.compare_digest(code_at(account.totp, at), typed)]
+    except binascii.Error:
+        return False
+    if not fitting:
+        return False
+    name = f"{account.subject}|{fitting[0] // STEP_SECONDS}"
+    return runtime.ports.vault.add(Secret("totp-used", name, b"", expires=now + timedelta(minutes=3)))
