@@ -65,7 +65,7 @@ def tour(demo: Demonstration) -> list[Json]:
         _step(
             {"fr": "Camille masque le compte rendu de l’hôpital", "en": "Camille hides the hospital report"},
             {
-                "fr": "Dès la requête suivante, il n’existe plus pour Paul ; le Dr Martin et le CHU-A le lisent encore.",
+                "fr": "Aussitôt, il n’existe plus pour Paul ; le Dr Martin et le CHU-A le lisent encore.",
                 "en": "From the next request on it does not exist for Paul; Dr Martin and CHU-A still read it.",
             },
             _curl(

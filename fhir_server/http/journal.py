@@ -199,7 +199,9 @@ def _interaction(event: Json) -> str:
 
 
 def _type(event: Json) -> str:
-    """Return the resource type that an event is about: named by an entity, else by the search itself."""
+    """Return the resource type that an event is about: a content (ITI-68), the type searched, else what is named."""
+    if any(subtype.get("code") == "ITI-68" for subtype in event.get("subtype", ())):
+        return "Binary"
     entities = event.get("entity", ())
     for entity in entities:
         path = _query_path(entity.get("query", ""))

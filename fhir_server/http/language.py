@@ -3,6 +3,8 @@
 `?lang=` wins and is remembered in a cookie that holds nothing else; then the browser's preference; then French.
 """
 
+from urllib.parse import urlencode
+
 from flask import Flask, Response, request
 from flask_babel import Babel, get_locale
 
@@ -16,7 +18,7 @@ def install(app: Flask) -> None:
     if "babel" in app.extensions:
         return
     Babel(app, default_locale=LANGUAGES[0], locale_selector=_chosen)
-    app.jinja_env.globals["page_language"] = current_language
+    app.jinja_env.globals.update(page_language=current_language, in_language=_address_in)
     app.after_request(_remember)
 
 
@@ -24,6 +26,11 @@ def current_language() -> str:
     """Return the language of this page: "fr" or "en"."""
     locale = get_locale()
     return locale.language if locale and locale.language in LANGUAGES else LANGUAGES[0]
+
+
+def _address_in(language: str) -> str:
+    """Return the address of this page in another language, its other parameters kept."""
+    return "?" + urlencode([*((n, v) for n, v in request.args.items(multi=True) if n != "lang"), ("lang", language)])
 
 
 def _chosen() -> str:
