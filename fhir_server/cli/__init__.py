@@ -12,6 +12,7 @@ from pathlib import Path
 
 from fhir_server.adapters import opening
 from fhir_server.app import build_runtime
+from fhir_server.cli import registration
 from fhir_server.settings import Settings, SettingsError
 
 _DEMO_PORT = "8080"
@@ -53,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     keys.set_defaults(run=_keys)
     schema = commands.add_parser("schema", help="create or bring up to date the store's tables and indexes")
     schema.set_defaults(run=_schema)
+    registration.add_parsers(commands)
     return parser
 
 
@@ -89,7 +91,7 @@ def _prepare_demo(settings: Settings) -> None:
 
 
 def _create_missing_keys(settings: Settings) -> None:
-    if not settings.key_file.exists() and not any(settings.data_dir.glob("*.db")):
+    if not settings.key_file.exists() and not any(settings.data_dir.glob("*.sqlite3")):
         settings.key_file.parent.mkdir(parents=True, exist_ok=True)
         opening.create_keys(settings.key_file)
 
@@ -124,7 +126,7 @@ def _keys(settings: Settings, options: argparse.Namespace) -> int:
         Path(settings.key_file).parent.mkdir(parents=True, exist_ok=True)
         opening.create_keys(settings.key_file)
     else:
-        opening.rotate_keys(settings.data_dir, settings.key_file)
+        opening.rotate_keys(opening.SqlitePlace(settings.data_dir, settings.key_file))
     print(f"habilis: keys in {settings.key_file}: {options.deed}d", file=sys.stderr)
     return 0
 

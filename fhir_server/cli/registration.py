@@ -1,0 +1,195 @@
+"""`habilis clients …` and `habilis users …`: who may ask for tokens."""
+
+import argparse
+import getpass
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from secrets import token_urlsafe
+
+import orjson
+
+from consent_rules.vocabulary import RequesterKind
+from fhir_server.app import build_runtime
+from fhir_server.application import accounts, app_authorization, clients
+from fhir_server.application.accounts import Account, Charge, Practice
+from fhir_server.application.clients import AuthMethod, Client, ClientKind
+from fhir_server.application.runtime import Runtime
+from fhir_server.settings import Settings, SettingsError
+
+Command = Callable[[Runtime, argparse.Namespace], None]
+Commands = argparse._SubParsersAction  # noqa: SLF001 - argparse names the type of add_subparsers nowhere else
+
+
+def add_parsers(commands: "Commands[argparse.ArgumentParser]") -> None:
+    """Add both commands to the command line."""
+    _add_clients(commands.add_parser("clients", help="register, list, disable or re-key apps and software"))
+    _add_users(commands.add_parser("users", help="add, list or disable people who log in"))
+
+
+def _add_clients(parser: argparse.ArgumentParser) -> None:
+    deeds = parser.add_subparsers(title="deeds", required=True, metavar="DEED")
+    add = deeds.add_parser("add", help="register a client")
+    add.add_argument("id")
+    add.add_argument("--name", required=True, help="what people read on the consent page")
+    add.add_argument("--kind", choices=[kind.value for kind in ClientKind], required=True)
+    add.add_argument("--scopes", required=True, help='the ceiling, such as "patient/DocumentReference.rs openid"')
+    add.add_argument("--redirect-uri", action="append", default=[], metavar="URI")
+    add.add_argument("--origin", action="append", default=[], help="origin of a browser app")
+    add.add_argument("--jwks", metavar="FILE", help="public keys of private_key_jwt, a JWK Set")
+    add.add_argument("--jwks-uri", default="", metavar="URL", help="address of the public keys")
+    add.add_argument("--secret", action="store_true", help="make a secret and print it once")
+    add.add_argument("--organization", default="", metavar="ID", help="id of the Organization that runs the software")
+    _set(add, _add_client)
+    _set(deeds.add_parser("list", help="list all clients"), _list_clients)
+    disable = deeds.add_parser("disable", help="stop a client and end all its grants")
+    disable.add_argument("id")
+    _set(disable, _disable_client)
+    rotate = deeds.add_parser("rotate", help="replace the keys (--jwks) or the secret of a client")
+    rotate.add_argument("id")
+    rotate.add_argument("--jwks", metavar="FILE")
+    _set(rotate, _rotate_client)
+
+
+def _add_users(parser: argparse.ArgumentParser) -> None:
+    deeds = parser.add_subparsers(title="deeds", required=True, metavar="DEED")
+    add = deeds.add_parser("add", help="add a person; the password is asked for, or read from standard input")
+    add.add_argument("login")
+    add.add_argument("--display", required=True, help="the name that traces and pages show")
+    add.add_argument("--patient", metavar="ID", help="id of the Patient whom this person is")
+    add.add_argument("--practitioner", metavar="ID", help="id of the Practitioner whom this person is")
+    add.add_argument("--role", default="", metavar="ID", help="id of the PractitionerRole")
+    add.add_argument("--organization", default="", metavar="ID", help="id of the Organization of the practice")
+    add.add_argument("--profession", default="", metavar="CODE", help="code of the matrix row, such as 10 or 70")
+    _set(add, _add_user)
+    _set(deeds.add_parser("list", help="list all accounts"), _list_users)
+    disable = deeds.add_parser("disable", help="stop an account and end all its grants")
+    disable.add_argument("login")
+    _set(disable, _disable_user)
+
+
+def _set(parser: argparse.ArgumentParser, command: Command) -> None:
+    def run(settings: Settings, options: argparse.Namespace) -> int:
+        served = build_runtime(settings)
+        try:
+            command(served, options)
+        except (ValueError, KeyError, OSError) as error:
+            raise SettingsError(str(error.args[0] if error.args else error)) from error
+        finally:
+            served.ports.store.close()
+        return 0
+
+    parser.set_defaults(run=run)
+
+
+def _add_client(runtime: Runtime, options: argparse.Namespace) -> None:
+    secret = token_urlsafe(32) if options.secret else ""
+    client = Client(
+        id=options.id,
+        name=options.name,
+        kind=ClientKind(options.kind),
+        redirect_uris=tuple(options.redirect_uri),
+        scopes=options.scopes,
+        auth_method=_method(options),
+        jwks=_keys(options.jwks),
+        jwks_uri=options.jwks_uri,
+        secret_hash=clients.hash_secret(secret) if secret else "",
+        organization=f"Organization/{options.organization}" if options.organization else "",
+        origins=tuple(options.origin),
+    )
+    clients.register(runtime, client)
+    print(f"client {client.id} registered ({client.auth_method.value})")
+    if secret:
+        print(f"secret, shown once: {secret}")
+
+
+def _method(options: argparse.Namespace) -> AuthMethod:
+    if options.jwks or options.jwks_uri:
+        return AuthMethod.PRIVATE_KEY_JWT
+    return AuthMethod.BASIC if options.secret else AuthMethod.NONE
+
+
+def _keys(file: str | None) -> dict[str, object]:
+    if file is None:
+        return {}
+    keys: dict[str, object] = orjson.loads(Path(file).read_bytes())
+    if any("d" in key or "k" in key for key in keys.get("keys", ())):  # type: ignore[attr-defined]
+        raise ValueError(f"{file} holds a private key; register the public half only")
+    return keys
+
+
+def _list_clients(runtime: Runtime, _options: argparse.Namespace) -> None:
+    for client in clients.list_clients(runtime):
+        state = "disabled" if client.disabled else "in use"
+        print(f"{client.id}\t{client.kind.value}\t{client.auth_method.value}\t{state}\t{client.scopes}")
+
+
+def _client(runtime: Runtime, id_: str) -> Client:
+    found = next((client for client in clients.list_clients(runtime) if client.id == id_), None)
+    if found is None:
+        raise ValueError(f"there is no client {id_}")
+    return found
+
+
+def _disable_client(runtime: Runtime, options: argparse.Namespace) -> None:
+    clients.change(runtime, replace(_client(runtime, options.id), disabled=True))
+    ended = app_authorization.revoke_client(runtime, options.id)
+    print(f"client {options.id} disabled; entries of its grants ended: {ended}")
+
+
+def _rotate_client(runtime: Runtime, options: argparse.Namespace) -> None:
+    client = _client(runtime, options.id)
+    if options.jwks:
+        clients.change(runtime, replace(client, jwks=_keys(options.jwks), jwks_uri=""))
+        print(f"keys of {client.id} replaced")
+        return
+    if not client.secret_hash:
+        raise ValueError(f"{client.id} has no secret; give its new public keys with --jwks")
+    secret = token_urlsafe(32)
+    clients.change(runtime, replace(client, secret_hash=clients.hash_secret(secret)))
+    print(f"new secret of {client.id}, shown once: {secret}")
+
+
+def _add_user(runtime: Runtime, options: argparse.Namespace) -> None:
+    account = _account(options)
+    accounts.add_account(runtime, account, _password())
+    print(f"user {account.login} added")
+
+
+def _account(options: argparse.Namespace) -> Account:
+    if bool(options.patient) == bool(options.practitioner):
+        raise ValueError("say either --patient or --practitioner")
+    if options.patient:
+        person = f"Patient/{options.patient}"
+        charge = Charge(options.patient, person, options.display)
+        return Account(options.login, RequesterKind.PATIENT, person, options.display, patients=(charge,))
+    practice = Practice(
+        role=f"PractitionerRole/{options.role}" if options.role else "",
+        organization=f"Organization/{options.organization}" if options.organization else "",
+        organization_display="",
+        profession=options.profession,
+    )
+    person = f"Practitioner/{options.practitioner}"
+    return Account(options.login, RequesterKind.PROFESSIONAL, person, options.display, practices=(practice,))
+
+
+def _password() -> str:
+    if sys.stdin.isatty():
+        return getpass.getpass("password: ")
+    return sys.stdin.readline().rstrip("\n")
+
+
+def _list_users(runtime: Runtime, _options: argparse.Namespace) -> None:
+    for account in accounts.list_accounts(runtime):
+        state = "disabled" if account.disabled else "in use"
+        print(f"{account.login}\t{account.kind.value}\t{account.person}\t{state}")
+
+
+def _disable_user(runtime: Runtime, options: argparse.Namespace) -> None:
+    account = accounts.find_account(runtime, options.login)
+    if account is None:
+        raise ValueError(f"there is no user {options.login}")
+    accounts.change_account(runtime, replace(account, disabled=True))
+    ended = app_authorization.revoke_person(runtime, account.subject)
+    print(f"user {account.login} disabled; entries of grants ended: {ended}")
