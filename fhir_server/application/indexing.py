@@ -26,6 +26,8 @@ _OF_A_REFERENCE = frozenset({"extension", "reference", "type", "display", "id"})
 _CONTACT_SYSTEMS = frozenset({"phone", "fax", "email", "pager", "url", "sms", "other"})
 _NAME_PARTS = ("text", "family", "given", "prefix", "suffix")
 _ADDRESS_PARTS = ("text", "line", "city", "district", "state", "postalCode", "country")
+_PROSE = frozenset({"description", "notes", "title"})
+"""String parameters found by the beginning of their text, not of its words."""
 _LITERAL = re.compile(r"(?:^|.*/)([A-Z][A-Za-z]+)/[A-Za-z0-9\-.]{1,64}(?:/_history/.*)?")
 _DOCUMENT = re.compile(r"DocumentReference/([A-Za-z0-9\-.]{1,64})(?:/_history/.*)?")
 
@@ -155,7 +157,8 @@ def _reference(param: SearchParam, value: object) -> frozenset[str]:
 
 
 def _string(param: SearchParam, value: object) -> frozenset[str]:
-    return frozenset().union(*(tokens.string(param.name, text) for text in _texts(value)))
+    words = param.name not in _PROSE
+    return frozenset().union(*(tokens.string(param.name, text, words=words) for text in _texts(value)))
 
 
 def _texts(value: object) -> Iterator[str]:

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 PROFESSION_SYSTEM = "https://mos.esante.gouv.fr/NOS/TRE_G15-ProfessionSante/FHIR/TRE-G15-ProfessionSante"
 WORD_PREFIX = 24
 """Longest prefix under which a word inside a string is found."""
-WHOLE_PREFIX = 100
+WHOLE_PREFIX = 40
 """Longest prefix under which a whole string is found."""
 
 _NOT_WORD = re.compile(r"[^\w]+|_+")
@@ -67,11 +67,14 @@ def reference_identifier(name: str, system: str, value: str) -> frozenset[str]:
     return token(f"{name}:identifier", system, value)
 
 
-def string(name: str, value: str) -> frozenset[str]:
-    """Return the tokens of a text: every prefix of it, every short prefix from each word on, and the text itself."""
+def string(name: str, value: str, *, words: bool = True) -> frozenset[str]:
+    """Return the tokens of a text: the text itself, its prefixes, and the prefixes from each of its words on.
+
+    words: False for prose, which R4 finds by its beginning only and whose words would swell the index.
+    """
     folded = fold(value)
     found = {prefix_token(name, folded[:size]) for size in range(1, min(len(folded), WHOLE_PREFIX) + 1)}
-    for start in _word_starts(folded):
+    for start in _word_starts(folded) if words else ():
         rest = folded[start:]
         found.update(prefix_token(name, rest[:size]) for size in range(1, min(len(rest), WORD_PREFIX) + 1))
     return frozenset(found | {f"{name}|=|{value}"})
