@@ -34,6 +34,7 @@ class Live:
     port: int = field(default_factory=free_port)
     settings: dict[str, str] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = None
+    started_after: float = 0.0
 
     @property
     def base_url(self) -> str:
@@ -57,8 +58,8 @@ class Live:
         """Run one of the server's commands to its end."""
         subprocess.run([sys.executable, "-c", _COMMAND, *arguments], env=self.environment, check=True)
 
-    def start(self, *arguments: str) -> float:
-        """Start the server and wait until it answers; return after how many seconds it did."""
+    def start(self, *arguments: str) -> None:
+        """Start the server and wait until it answers; started_after says how many seconds that took."""
         began = time.perf_counter()
         log = (self.data_dir.parent / f"server-{self.port}.log").open("ab")
         with log:
@@ -75,7 +76,7 @@ class Live:
             if time.perf_counter() - began > 120:
                 raise TimeoutError("the server does not answer")
             time.sleep(0.02)
-        return time.perf_counter() - began
+        self.started_after = time.perf_counter() - began
 
     def _answers(self) -> bool:
         try:

@@ -1,0 +1,51 @@
+"""The rules alone: how long an import, one decision and one look at a document take."""
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from timeit import repeat
+
+from consent_rules.enter import enter
+from consent_rules.matrix import published
+from consent_rules.model import AccessRequest, Directive, Entry, RecordState, Requester
+from consent_rules.profiles import profile
+from consent_rules.visibility import AccessFacts, Visibility
+from consent_rules.vocabulary import Action, DirectiveKind, Purpose, RequesterKind, SpaceStatus, View
+
+PHYSIOTHERAPIST = Requester(
+    RequesterKind.PROFESSIONAL, person="Practitioner/p", role="PractitionerRole/r", organization="Organization/o",
+    client="Device/c", profession="70",
+)  # fmt: skip
+NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+REQUEST = AccessRequest(PHYSIOTHERAPIST, Action.CONSULT, Purpose.TREATMENT, NOW)
+_AGREEMENT = Directive("c1", DirectiveKind.AGREEMENT, actors=frozenset({"Practitioner/p"}), recorded_at=NOW)
+_OTHERS = tuple(
+    Directive(f"b{n}", DirectiveKind.BLOCK, actors=frozenset({f"Practitioner/{n}"}), recorded_at=NOW) for n in range(20)
+)
+RECORD = RecordState("patient", SpaceStatus.ACTIVE, since=NOW, directives=(*_OTHERS, _AGREEMENT))
+
+
+def lines() -> Iterator[str]:
+    """Yield rows of a Markdown table."""
+    yield f"| import of `consent_rules`, with its matrix, in a fresh process | {_import_ms():.0f} ms |"
+    matrix, rules = published(), profile("fr")
+    entry = enter(REQUEST, RECORD, matrix, rules)
+    assert isinstance(entry, Entry), entry
+    seen: Visibility = entry.sees(View.DOCUMENTS)
+    facts = AccessFacts("patient", kind="34112-3")
+    yield f"| one decision, 21 directives in the record | {_micros(lambda: enter(REQUEST, RECORD, matrix, rules)):.1f} µs |"
+    yield f"| one document looked at | {_micros(lambda: seen.admits(facts)):.2f} µs |"
+
+
+def _micros(deed: Callable[[], object], times: int = 5000) -> float:
+    return min(repeat(deed, number=times, repeat=5)) / times * 1e6
+
+
+def _import_ms() -> float:
+    code = (
+        "from time import perf_counter as t; a = t(); import consent_rules.enter; "
+        "from consent_rules.matrix import published; published(); print((t() - a) * 1000)"
+    )
+    found = [float(subprocess.check_output([sys.executable, "-c", code])) for _ in range(3)]
+    return min(found)
