@@ -1,0 +1,215 @@
+"""What a person is asked next, and what each answer does.
+
+Steps: login, second-factor, capacity, patient, emergency, consent. Each is a page of http/pages_oauth.py.
+Sources: SMART App Launch 2.2 (patient selection); RFC 9470 (levels); rules G1 to G8 for emergencies.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from fhir_server.application import finding
+from fhir_server.application.accounts import Account, authenticate, find_account
+from fhir_server.application.app_authorization import Login
+from fhir_server.application.runtime import Runtime
+from fhir_server.oauth import events, interactions, sessions, throttle, totp
+from fhir_server.oauth.authorization import Refusal
+from fhir_server.oauth.interactions import SELF, Interaction
+from fhir_server.oauth.issuer import LEVELS, is_strong_enough
+from fhir_server.oauth.wire import Context
+
+INS_SYSTEMS = (
+    "urn:oid:1.2.250.1.213.1.4.8",
+    "urn:oid:1.2.250.1.213.1.4.9",
+    "urn:oid:1.2.250.1.213.1.4.10",
+    "urn:oid:1.2.250.1.213.1.4.11",
+)
+"""Identity number systems of the national health identity (INS-NIR, INS-NIA, and their test ranges)."""
+REASON_LIMIT = 500
+REASONS = ("unconscious", "life-threatening", "no-consent-possible")
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """The outcome of one answer. cookie: of a new session, "" for none. complaint: what the page says is wrong."""
+
+    interaction: Interaction
+    cookie: str = ""
+    complaint: str = ""
+
+
+def next_step(runtime: Runtime, interaction: Interaction) -> tuple[str, Interaction]:
+    """Return the step to show, after making the choices that leave no choice.
+
+    Raises: Refusal when the conversation cannot end in a grant.
+    """
+    if interaction.pending:
+        return "second-factor", interaction
+    if interactions.needs_login(runtime, interaction):
+        return "login", interaction
+    account, client = interactions.account_of(runtime, interaction), interactions.client_of(runtime, interaction)
+    if account is None or client is None:
+        raise Refusal(interaction.asked, "access_denied")
+    _demand_level(interaction)
+    settled = _settle_capacity(interaction, account, interactions.capacities(account, client))
+    if not settled.capacity:
+        return "capacity", settled
+    settled = _settle_patient(settled, account)
+    if interactions.needs_patient(settled) and not settled.patient:
+        return "patient", settled
+    if settled.asked.is_emergency and not settled.reason:
+        return "emergency", settled
+    return "consent", settled
+
+
+def _demand_level(interaction: Interaction) -> None:
+    wanted = LEVELS[1] if interaction.asked.is_emergency else interactions.wanted_level(interaction)
+    if not is_strong_enough(interaction.proof.acr, wanted):
+        raise Refusal(interaction.asked, "unmet_authentication_requirements")
+
+
+def _settle_capacity(interaction: Interaction, account: Account, choices: Mapping[str, str]) -> Interaction:
+    asked = interaction.asked
+    if not choices or (asked.launch_login and asked.launch_login != account.login):
+        raise Refusal(asked, "access_denied", "this app is not for this person")
+    if asked.is_emergency and SELF in choices:
+        raise Refusal(asked, "access_denied", "this app is not for this person")
+    if interaction.capacity in choices:
+        return interaction
+    return replace(interaction, capacity=next(iter(choices)) if len(choices) == 1 else "")
+
+
+def _settle_patient(interaction: Interaction, account: Account) -> Interaction:
+    """Take the only patient of a person who acts for nobody else."""
+    if interaction.patient or interaction.capacity != SELF or not interactions.needs_patient(interaction):
+        return interaction
+    choices = interactions.patients_of(account)
+    if len(choices) != 1:
+        return interaction
+    only = next(iter(choices))
+    return replace(interaction, patient=only, patient_label=choices[only])
+
+
+def with_session(context: Context, interaction: Interaction, cookie: str) -> Interaction:
+    """Let a live login session stand for a login."""
+    session = sessions.find_session(context.runtime, context.options, cookie)
+    if session is None:
+        return interaction
+    return replace(interaction, login=session.account.login, proof=session.proof)
+
+
+def answer(context: Context, interaction: Interaction, step: str, form: Mapping[str, str]) -> Turn:
+    """Take a person's answer to the step that is being shown; anything else changes nothing."""
+    act = _ANSWERS.get(step)
+    return act(context, interaction, form) if act else Turn(interaction)
+
+
+def log_in(context: Context, login: str, password: str, client_id: str) -> Account | None:
+    """Check a password, count failures and leave a trace.
+
+    Raises: TooManyFailuresError.
+    """
+    throttle.check(context, "account", login)
+    account = authenticate(context.runtime, login, password)
+    if account is None:
+        throttle.failed(context, "account", login)
+        events.login_failed(context, client_id, "bad-credentials")
+    return account
+
+
+def prove_second(context: Context, login: str, code: str, client_id: str) -> Account | None:
+    """Check a second factor, count failures and leave a trace.
+
+    Raises: TooManyFailuresError.
+    """
+    throttle.check(context, "second-factor", login)
+    account = find_account(context.runtime, login)
+    if account is None or account.disabled or not totp.is_right(context.runtime, account, code):
+        throttle.failed(context, "second-factor", login)
+        events.login_failed(context, client_id, "bad-second-factor")
+        return None
+    throttle.succeeded(context, "second-factor", login)
+    return account
+
+
+def begin_session(context: Context, account: Account, amr: tuple[str, ...], client_id: str) -> tuple[str, Login]:
+    """Start a session after all factors and return its cookie and proof."""
+    throttle.succeeded(context, "account", account.login)
+    acr = LEVELS[1] if len(amr) > 1 else LEVELS[0]
+    cookie = sessions.start(context.runtime, context.options, account, acr, amr)
+    events.login_happened(context, account, client_id)
+    session = sessions.find_session(context.runtime, context.options, cookie)
+    return cookie, session.proof if session else Login()
+
+
+def _login(context: Context, interaction: Interaction, form: Mapping[str, str]) -> Turn:
+    account = log_in(context, form.get("login", ""), form.get("password", ""), interaction.asked.client_id)
+    if account is None:
+        return Turn(interaction, complaint="wrong")
+    if account.totp:
+        return Turn(replace(interaction, login="", pending=account.login))
+    return _logged_in(context, interaction, account, ("pwd",))
+
+
+def _second_factor(context: Context, interaction: Interaction, form: Mapping[str, str]) -> Turn:
+    account = prove_second(context, interaction.pending, form.get("code", ""), interaction.asked.client_id)
+    if account is None:
+        return Turn(interaction, complaint="wrong")
+    return _logged_in(context, interaction, account, ("pwd", "otp"))
+
+
+def _logged_in(context: Context, interaction: Interaction, account: Account, amr: tuple[str, ...]) -> Turn:
+    """Go on as whoever has just logged in; choices made by somebody else are forgotten."""
+    cookie, proof = begin_session(context, account, amr, interaction.asked.client_id)
+    patient = interaction.asked.patient
+    known = replace(
+        interaction, login=account.login, proof=proof, pending="", capacity="", patient=patient, reason="", fresh=True
+    )
+    return Turn(known, cookie)
+
+
+def _capacity(context: Context, interaction: Interaction, form: Mapping[str, str]) -> Turn:
+    account, client = interactions.account_of(context.runtime, interaction), interactions.client_of(context.runtime, interaction)
+    choices = interactions.capacities(account, client) if account and client else {}
+    chosen = form.get("capacity", "")
+    return Turn(replace(interaction, capacity=chosen)) if chosen in choices else Turn(interaction, complaint="wrong")
+
+
+def _patient(context: Context, interaction: Interaction, form: Mapping[str, str]) -> Turn:
+    account = interactions.account_of(context.runtime, interaction)
+    if account is None:
+        return Turn(interaction, complaint="wrong")
+    if interaction.capacity == SELF:
+        choices = interactions.patients_of(account)
+        chosen = form.get("patient", "")
+        if chosen not in choices:
+            return Turn(interaction, complaint="wrong")
+        return Turn(replace(interaction, patient=chosen, patient_label=choices[chosen]))
+    return _sought(context, interaction, form.get("identifier", "").replace(" ", ""))
+
+
+def _sought(context: Context, interaction: Interaction, typed: str) -> Turn:
+    """Find a patient by the exact identity number; nothing of the identity is shown in return."""
+    throttle.check(context, "patient-search", interaction.login)
+    with context.runtime.ports.store.snapshot() as snapshot:
+        found = next(filter(None, (finding.identify(snapshot, system, typed) for system in INS_SYSTEMS)), "")
+    if not found:
+        throttle.failed(context, "patient-search", interaction.login)
+        return Turn(interaction, complaint="wrong")
+    return Turn(replace(interaction, patient=found, patient_label=f"… {typed[-4:]}"))
+
+
+def _emergency(_context: Context, interaction: Interaction, form: Mapping[str, str]) -> Turn:
+    code, text = form.get("reason", ""), form.get("explanation", "").strip()
+    if code not in REASONS or not text or len(text) > REASON_LIMIT or form.get("confirmed") != "yes":
+        return Turn(interaction, complaint="wrong")
+    return Turn(replace(interaction, reason=f"{code}: {text}"))
+
+
+_ANSWERS: dict[str, Callable[[Context, Interaction, Mapping[str, str]], Turn]] = {
+    "login": _login,
+    "second-factor": _second_factor,
+    "capacity": _capacity,
+    "patient": _patient,
+    "emergency": _emergency,
+}
+

@@ -1,0 +1,185 @@
+"""Dynamic registration and its management: off unless configured, and never for more than a sandbox.
+
+Sources: RFC 7591, RFC 7592, RFC 8252.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from hmac import compare_digest
+from typing import Any
+
+import orjson
+
+from fhir_server.application import clients
+from fhir_server.application.app_authorization import revoke_client
+from fhir_server.application.clients import AuthMethod, Client, ClientKind, hash_secret
+from fhir_server.oauth.issuer import address
+from fhir_server.oauth.records import grant_types_of
+from fhir_server.oauth.redirects import is_registrable
+from fhir_server.oauth.wire import NO_STORE, Answer, Context
+
+Json = dict[str, Any]
+
+CEILING = (
+    "openid fhirUser profile launch launch/patient offline_access online_access "
+    "patient/Patient.r patient/DocumentReference.rs patient/Binary.r patient/List.rs"
+)
+"""What an app that nobody vetted may ever ask: to read for the patient who runs it."""
+_TEXTS = ("client_name", "scope", "token_endpoint_auth_method", "jwks_uri", "client_uri", "logo_uri", "software_id")
+_LISTS = ("redirect_uris", "grant_types", "response_types", "contacts")
+_SIZE, _COUNT, _TEXT = 64 * 1024, 10, 2000
+
+
+class _RefusedError(Exception):
+    def __init__(self, error: str, description: str = "") -> None:
+        super().__init__(error)
+        self.body = {"error": error} | ({"error_description": description} if description else {})
+
+
+def register(context: Context, body: bytes) -> Answer:
+    """Register a client for the holder of an initial access token."""
+    if not context.options.registration:
+        return Answer(403, {"error": "access_denied"}, dict(NO_STORE))
+    offered = hash_secret(_bearer(context))
+    if not any(compare_digest(offered, known) for known in context.options.initial_tokens):
+        return _unauthorized()
+    return _guarded(lambda: _create(context, _metadata(body)))
+
+
+def manage(context: Context, client_id: str, body: bytes) -> Answer:
+    """Read, replace or remove the one registration that the token belongs to."""
+    client = clients.find(context.runtime, client_id)
+    offered = hash_secret(_bearer(context))
+    if client is None or not client.registration_hash or not compare_digest(offered, client.registration_hash):
+        return _unauthorized()
+    if context.received.method == "DELETE":
+        clients.remove(context.runtime, client.id)
+        revoke_client(context.runtime, client.id)
+        return Answer(204, "", dict(NO_STORE))
+    if context.received.method == "GET":
+        return Answer(200, _described(client), dict(NO_STORE))
+    return _guarded(lambda: _replace(context, client, _metadata(body)))
+
+
+def _guarded(act: Callable[[], Answer]) -> Answer:
+    try:
+        return act()
+    except _RefusedError as refused:
+        return Answer(400, refused.body, dict(NO_STORE))
+
+
+def _create(context: Context, metadata: Json) -> Answer:
+    ids = context.runtime.ports.ids
+    secret = ids.secret()
+    method = _method(metadata)
+    is_symmetric = method in {AuthMethod.BASIC, AuthMethod.POST}
+    token = ids.secret()
+    client = replace(
+        _client(ids.new(), method, metadata),
+        secret_hash=hash_secret(secret) if is_symmetric else "",
+        registration_hash=hash_secret(token),
+    )
+    _store(lambda: clients.register(context.runtime, client))
+    body = _described(client) | {
+        "client_id_issued_at": int(context.runtime.ports.clock.now().timestamp()),
+        "registration_access_token": token,
+        "registration_client_uri": address(context.runtime, f"/oauth/register/{client.id}"),
+    }
+    if is_symmetric:
+        body |= {"client_secret": secret, "client_secret_expires_at": 0}
+    return Answer(201, body, dict(NO_STORE))
+
+
+def _replace(context: Context, client: Client, metadata: Json) -> Answer:
+    if metadata.get("client_id", client.id) != client.id or _method(metadata) is not client.auth_method:
+        raise _RefusedError("invalid_client_metadata", "client_id and authentication method stay as they are")
+    fresh = _client(client.id, client.auth_method, metadata)
+    kept = replace(fresh, secret_hash=client.secret_hash, registration_hash=client.registration_hash)
+    _store(lambda: clients.change(context.runtime, kept))
+    return Answer(200, _described(kept), dict(NO_STORE))
+
+
+def _store(act: Callable[[], None]) -> None:
+    try:
+        act()
+    except (ValueError, KeyError):
+        raise _RefusedError("invalid_client_metadata") from None
+
+
+def _metadata(body: bytes) -> Json:
+    """Return the metadata after checking the type of everything that is read from it."""
+    try:
+        found = orjson.loads(body) if len(body) <= _SIZE else None
+    except orjson.JSONDecodeError:
+        found = None
+    if not isinstance(found, dict):
+        raise _RefusedError("invalid_client_metadata", "a JSON object is needed")
+    if "software_statement" in found:
+        raise _RefusedError("unapproved_software_statement")
+    for name in _TEXTS:
+        if not _is_text(found.get(name, "")):
+            raise _RefusedError("invalid_client_metadata", f"{name} is a text")
+    for name in _LISTS:
+        items = found.get(name, [])
+        if not isinstance(items, list) or len(items) > _COUNT or not all(_is_text(item) for item in items):
+            error = "invalid_redirect_uri" if name == "redirect_uris" else "invalid_client_metadata"
+            raise _RefusedError(error, f"{name} is a list of texts")
+    return found
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and len(value) <= _TEXT and value.isprintable()
+
+
+def _method(metadata: Json) -> AuthMethod:
+    try:
+        return AuthMethod(metadata.get("token_endpoint_auth_method", "client_secret_basic"))
+    except ValueError:
+        raise _RefusedError("invalid_client_metadata", "unknown token_endpoint_auth_method") from None
+
+
+def _client(id_: str, method: AuthMethod, metadata: Json) -> Client:
+    uris = tuple(metadata.get("redirect_uris", ()))
+    if not uris or not all(is_registrable(uri) for uri in uris):
+        raise _RefusedError("invalid_redirect_uri")
+    if set(metadata.get("grant_types", ())) - {"authorization_code", "refresh_token"}:
+        raise _RefusedError("invalid_client_metadata", "only authorization_code and refresh_token")
+    if set(metadata.get("response_types", ("code",))) != {"code"}:
+        raise _RefusedError("invalid_client_metadata", "only response_type code")
+    jwks = metadata.get("jwks", {})
+    if not isinstance(jwks, dict) or not isinstance(jwks.get("keys", []), list):
+        raise _RefusedError("invalid_client_metadata", "jwks is a JWK Set")
+    address_of_keys = metadata.get("jwks_uri", "")
+    if address_of_keys and not address_of_keys.startswith("https://"):
+        raise _RefusedError("invalid_client_metadata", "jwks_uri is an https address")
+    name = metadata.get("client_name") or id_
+    return Client(
+        id_, name, ClientKind.PATIENT_APP, uris, CEILING, method, jwks, address_of_keys,
+        origins=tuple(dict.fromkeys(uri.split("/", 3)[0] + "//" + uri.split("/", 3)[2] for uri in uris if "://" in uri)),
+    )  # fmt: skip
+
+
+def _described(client: Client) -> Json:
+    found: Json = {
+        "client_id": client.id,
+        "client_name": client.name,
+        "redirect_uris": list(client.redirect_uris),
+        "scope": client.scopes,
+        "grant_types": list(grant_types_of(client)),
+        "response_types": ["code"],
+        "token_endpoint_auth_method": client.auth_method.value,
+    }
+    if client.jwks:
+        found["jwks"] = client.jwks
+    if client.jwks_uri:
+        found["jwks_uri"] = client.jwks_uri
+    return found
+
+
+def _bearer(context: Context) -> str:
+    scheme, _, token = context.received.headers.get("Authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def _unauthorized() -> Answer:
+    return Answer(401, {"error": "invalid_token"}, {"WWW-Authenticate": 'Bearer realm="habilis"'} | NO_STORE)
