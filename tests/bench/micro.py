@@ -34,7 +34,8 @@ def lines() -> Iterator[str]:
     assert isinstance(entry, Entry), entry
     seen: Visibility = entry.sees(View.DOCUMENTS)
     facts = AccessFacts("patient", kind="34112-3")
-    yield f"| one decision, 21 directives in the record | {_micros(lambda: enter(REQUEST, RECORD, matrix, rules)):.1f} µs |"
+    decision = _micros(lambda: enter(REQUEST, RECORD, matrix, rules))
+    yield f"| one decision, 21 directives in the record | {decision:.1f} µs |"
     yield f"| one document looked at | {_micros(lambda: seen.admits(facts)):.2f} µs |"
 
 

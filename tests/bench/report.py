@@ -9,6 +9,10 @@ from tests.bench.measure import Figures
 BEGIN, END = "<!-- measured by make bench: begin -->", "<!-- end -->"
 # Answers a second that are aimed at, with 16 connections.
 TARGETS = {"read": 1800, "patient + type": 1400, "page of 20": 1000, "ITI-65 publish": 350}
+_COLUMNS = (
+    "request", "workers", "connections", "answers/s", "aim",
+    "p50 ms", "p95 ms", "p99 ms", "CPU ms", "memory MB", "refused",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -45,14 +49,18 @@ def line(figures: Figures) -> str:
 
 def tables(figures: Sequence[Figures], micro: Sequence[str], conditions: Conditions) -> str:
     """Return all that was measured, as Markdown."""
-    total = f"{conditions.patients:,} patients × {conditions.documents} documents"
-    loaded = f"loaded at {conditions.loaded_per_second:,.0f} documents/s, " if conditions.loaded_per_second else ""
+    told = (
+        f"Measured {conditions.day} on {conditions.machine}",
+        f"{conditions.patients:,} patients × {conditions.documents} documents",
+        f"loaded at {conditions.loaded_per_second:,.0f} documents/s" if conditions.loaded_per_second else "",
+        f"{conditions.bytes_on_disk / 1e6:,.0f} MB on disk",
+        f"first answer {conditions.start_seconds:.2f} s after the start",
+    )
     return "\n".join([
-        f"Measured {conditions.day} on {conditions.machine}; {total}, {loaded}"
-        f"{conditions.bytes_on_disk / 1e6:,.0f} MB on disk; first answer {conditions.start_seconds:.2f} s after the start.",
+        "; ".join(part for part in told if part) + ".",
         "",
-        "| request | workers | connections | answers/s | aim | p50 ms | p95 ms | p99 ms | CPU ms | memory MB | refused |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+        f"| {' | '.join(_COLUMNS)} |",
+        "| --- " * len(_COLUMNS) + "|",
         *(line(row) for row in figures),
         "",
         "| part, alone | time |",
