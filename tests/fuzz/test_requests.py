@@ -1,0 +1,110 @@
+"""Thousands of requests in process (AC39, AC40, AC46): whatever is asked, the server does not break and does not tell.
+
+`make fuzz` asks 20,000; HABILIS_TEST_FUZZ_CASES says how many otherwise.
+"""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, seed, settings
+
+from fhir_server.adapters import opening
+from fhir_server.app import build_runtime, create_app
+from fhir_server.settings import Settings
+from seed import book
+from seed.loading import load_demonstration
+from tests.fuzz.strategies import Call, Known, calls
+
+CASES = int(os.environ.get("HABILIS_TEST_FUZZ_CASES", "500"))
+CHUNK = 100
+TOLD = ("Traceback", "site-packages", "sqlite3", "KeyError", "NoneType", "fhir_server.")
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("fuzz")
+    chosen = Settings(
+        "http://localhost:8080", folder / "data", folder / "keys.json", accept_inferred_matrix=True, log_level="ERROR"
+    )
+    opening.create_keys(chosen.key_file)
+    runtime = build_runtime(chosen)
+    load_demonstration(runtime, chosen.data_dir)
+    yield create_app(chosen, runtime)
+    runtime.ports.store.close()
+
+
+@pytest.fixture(scope="module")
+def demo(served):
+    return book.read(Path(served.config["DATA_DIR"]))
+
+
+@pytest.fixture(scope="module")
+def known(served, demo):
+    web = served.test_client()
+    ids = {
+        "Patient": list(demo.patients.values()),
+        "Practitioner": list(demo.professionals.values())[:5],
+        "PractitionerRole": list(demo.roles.values())[:5],
+        "Organization": list(demo.organizations.values())[:5],
+        "RelatedPerson": list(demo.guardians.values()),
+        "DocumentReference": list(demo.documents.values()),
+    }
+    bearer = {"Authorization": f"Bearer {demo.tokens['camille']}"}
+    resources = []
+    for type_ in ("DocumentReference", "Consent", "AuditEvent", "List"):
+        found = web.get(f"/fhir/{type_}?patient={demo.patients['camille']}", headers=bearer).get_json()
+        resources += [entry["resource"] for entry in found.get("entry", ())][:5]
+    for resource in resources:
+        ids.setdefault(resource["resourceType"], []).append(resource["id"])
+    return Known(ids, sorted(demo.tokens), resources, demo.patients["camille"], demo.organizations["chu-a"])
+
+
+@pytest.mark.parametrize("chunk", range(max(1, CASES // CHUNK)))
+def test_no_request_breaks_the_server_or_makes_it_tell_of_its_inside(chunk, served, demo, known):
+    @seed(chunk)
+    @settings(max_examples=CHUNK, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @given(calls(known))
+    def ask(call):
+        _answer_is_fit(served, demo, call)
+
+    ask()
+
+
+def _answer_is_fit(app, demo, call: Call):
+    headers = dict(call.headers)
+    if call.who != "nobody":
+        headers["Authorization"] = f"Bearer {demo.tokens.get(call.who, 'garbage')}"
+    answer = app.test_client().open(
+        call.path, method=call.method, query_string=call.query, data=call.body, headers=_sendable(headers)
+    )
+    assert answer.status_code < 500, answer.get_data(as_text=True)[:2000]
+    text = answer.get_data(as_text=True) if answer.mimetype.endswith(("json", "xml")) else ""
+    if answer.status_code >= 400:
+        assert not [word for word in TOLD if word in text], text[:2000]
+        if text and answer.mimetype.endswith("json"):
+            assert json.loads(text)["resourceType"] == "OperationOutcome"
+
+
+def _sendable(headers):
+    """Return headers as WSGI carries them: bytes as Latin-1."""
+    return {name: value.encode().decode("latin-1") for name, value in headers.items()}
+
+
+@pytest.fixture
+def description(served):
+    return schemathesis.openapi.from_wsgi("/api/openapi.json", served)
+
+
+described = schemathesis.pytest.from_fixture("description")
+
+
+@described.parametrize()
+@settings(max_examples=max(1, CASES // 500), deadline=None, suppress_health_check=list(HealthCheck))
+def test_no_operation_of_the_description_breaks_the_server(case, demo):
+    for who in ("camille", "paul", "chu-a-ehr", ""):
+        headers = {"Authorization": f"Bearer {demo.tokens[who]}"} if who else {}
+        answer = case.call(headers=headers)
+        assert answer.status_code < 500, answer.content[:2000]
