@@ -1,0 +1,87 @@
+"""Patches of one resource: JSON Patch and FHIRPath Patch. The given resource is never changed.
+
+What a patch leaves is checked like any body by the caller; only what cannot be carried out at all is refused here.
+
+Source: https://www.rfc-editor.org/rfc/rfc6902 and https://hl7.org/fhir/R4/fhirpatch.html.
+"""
+
+from typing import Any
+
+import jsonpatch
+import jsonpointer
+
+from fhir_server.domain.problem import Category, Problem
+from fhir_server.r4.fhirpath_patch import apply_fhirpath_patch
+from fhir_server.r4.trees import copied, demand_same_identity, pruned
+
+__all__ = ["apply_fhirpath_patch", "apply_json_patch"]
+
+Json = dict[str, Any]
+MAX_OPERATIONS = 200
+"""Operations of one patch."""
+
+_MEMBERS = {
+    "add": ("path", "value"),
+    "remove": ("path",),
+    "replace": ("path", "value"),
+    "move": ("path", "from"),
+    "copy": ("path", "from"),
+    "test": ("path", "value"),
+}
+
+
+def apply_json_patch(resource: Json, ops: object) -> Json:
+    """Return the resource after all operations of a JSON Patch, or none of them.
+
+    An array that ends up empty goes away, as FHIR knows no empty arrays.
+
+    Raises: Problem(MALFORMED) for what is no JSON Patch, or touches id or type; BUSINESS_RULE when an operation cannot
+    be carried out on this resource or a `test` fails. Each names the element.
+    """
+    if not isinstance(ops, list) or len(ops) > MAX_OPERATIONS:
+        raise Problem.of(Category.MALFORMED, f"a JSON Patch is an array of at most {MAX_OPERATIONS} operations")
+    patched = copied(resource)
+    for index, op in enumerate(ops):
+        _demand_operation(op, index)
+        patched = _applied(patched, op)
+    return demand_same_identity(resource, pruned(patched))
+
+
+def _demand_operation(op: object, index: int) -> None:
+    """Hold one operation to RFC 6902.
+
+    Raises: Problem(MALFORMED).
+    """
+    members = _MEMBERS.get(str(op.get("op"))) if isinstance(op, dict) else None
+    if members is None or not isinstance(op, dict):
+        raise Problem.of(Category.MALFORMED, f"operation {index} is none of {', '.join(_MEMBERS)}", code="structure")
+    for name in members:
+        is_pointer = name != "value"
+        value = op.get(name)
+        if name not in op or (is_pointer and not (isinstance(value, str) and (not value or value.startswith("/")))):
+            what = "a JSON Pointer" if is_pointer else "a value"
+            raise Problem.of(Category.MALFORMED, f"operation {index} needs {what} in `{name}`", code="structure")
+
+
+def _applied(resource: Json, op: Json) -> Json:
+    expression = expression_of(resource, op["path"])
+    try:
+        patched = jsonpatch.JsonPatch([copied(op)]).apply(resource, in_place=True)
+    except jsonpatch.JsonPatchTestFailed as error:
+        text = "the value that the patch tests is another"
+        raise Problem.of(Category.BUSINESS_RULE, text, expression, "test-failed") from error
+    except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException, TypeError, KeyError, ValueError) as error:
+        text = f"`{op['op']}` cannot be carried out: there is no such place"
+        raise Problem.of(Category.BUSINESS_RULE, text, expression, "no-such-place") from error
+    if not isinstance(patched, dict):
+        raise Problem.of(Category.MALFORMED, "a patch cannot replace the resource by something else", expression)
+    return patched
+
+
+def expression_of(resource: Json, pointer: str) -> str:
+    """Return a JSON Pointer as FHIRPath: `/content/0/format` is `DocumentReference.content[0].format`."""
+    expression = str(resource.get("resourceType"))
+    for part in pointer.split("/")[1:]:
+        name = part.replace("~1", "/").replace("~0", "~")
+        expression += f"[{name}]" if name.isdigit() or name == "-" else f".{name[:64]}"
+    return expression

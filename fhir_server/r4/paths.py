@@ -1,0 +1,296 @@
+"""The part of FHIRPath that patches select elements with: a strict reader, and selection by place rather than by value.
+
+Steps: element names (a choice by its name without type), `[n]`, `.first()`, `.last()`, `.extension('url')`,
+`.ofType(T)` and `.where(condition)`. Conditions: comparisons of a path with a literal by `=` and `!=`, `.exists()`,
+`.exists(condition)`, joined by `and` and `or`. Anything else is refused: a general engine gives values, not places,
+and the one at hand reads broken expressions leniently (ADR 0203).
+
+Source: https://hl7.org/fhir/R4/fhirpatch.html and http://hl7.org/fhirpath/N1/.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from fhir_server.r4.structure import Element, Shape, shape_of
+
+Json = dict[str, Any]
+MAX_LENGTH = 1000
+"""Longest expression, in characters."""
+
+_LEXEME = re.compile(
+    r"\s*(?:(?P<name>[A-Za-z_]\w*)|(?P<number>-?\d+(?:\.\d+)?)|(?P<string>'(?:[^'\\]|\\.)*')"
+    r"|`(?P<quoted>[A-Za-z_]\w*)`|(?P<sign>!=|[.\[\]()=]))",
+    re.ASCII,
+)
+_ESCAPE = re.compile(r"\\(.)")
+
+
+class BadPath(ValueError):
+    """An expression that is not of the supported part of FHIRPath."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a value is: a member of an object, and the index when the member is a list.
+
+    element, type: what the definition says of it.
+    """
+
+    owner: Json
+    member: str
+    index: int | None
+    element: Element
+    type: str
+
+    @property
+    def value(self) -> Any:  # noqa: ANN401 - any JSON value
+        """The value at this place; None for a primitive that has only extensions."""
+        item = self.owner.get(self.member)
+        return item[self.index] if self.index is not None and item is not None else item
+
+
+@dataclass(frozen=True, slots=True)
+class _Name:
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Index:
+    """An index; -1 for the last."""
+
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class _OfType:
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Where:
+    test: Callable[[Place], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class _Extension:
+    url: object
+
+
+Step = _Name | _Index | _OfType | _Where | _Extension
+
+
+def select(resource: Json, expression: str) -> list[Place]:
+    """Return the places that an expression selects in a resource, in order; the first step may be its type's name.
+
+    Raises: BadPath.
+    """
+    steps = _Reader(expression).whole_path()
+    root = root_of(resource)
+    if steps and steps[0] == _Name(root.type):
+        steps = steps[1:]
+    return follow([root], steps)
+
+
+def parent_of(expression: str) -> tuple[str, str]:
+    """Split an expression that ends in an element's name into that of its parent and the name.
+
+    Raises: BadPath when it ends otherwise.
+    """
+    parent, dot, name = expression.strip().rpartition(".")
+    if not dot or not re.fullmatch(r"[A-Za-z]\w*", name, re.ASCII):
+        raise BadPath("the path must end in the name of a list")
+    return parent, name
+
+
+def root_of(resource: Json) -> Place:
+    """Return the place of a whole resource."""
+    type_ = str(resource.get("resourceType"))
+    return Place({"": resource}, "", None, Element("", type_), type_)
+
+
+def children(place: Place, name: str) -> Iterator[Place]:
+    """Yield the places of an element below a place: each item of a list, the one value of a choice."""
+    value = place.value
+    shape = shape_of(_type_of(place))
+    if not isinstance(value, dict) or shape is None:
+        return
+    for element in elements_named(shape, name):
+        item = value.get(element.name)
+        if isinstance(item, list):
+            yield from (Place(value, element.name, index, element, element.type) for index in range(len(item)))
+        elif item is not None or f"_{element.name}" in value:
+            yield Place(value, element.name, None, element, element.type)
+
+
+def elements_named(shape: Shape, name: str) -> list[Element]:
+    """Return the element of that name, or the types of a choice."""
+    if name in shape.choices:
+        return [shape.elements[typed] for typed in shape.choices[name][0]]
+    element = shape.elements.get(name)
+    return [element] if element else []
+
+
+def follow(places: list[Place], steps: list[Step]) -> list[Place]:
+    """Return the places that steps lead to."""
+    for step in steps:
+        if isinstance(step, _Name):
+            places = [child for place in places for child in children(place, step.name)]
+        elif isinstance(step, _Index):
+            places = places[step.index :][:1] if step.index >= 0 else places[-1:]
+        elif isinstance(step, _Extension):
+            found = (child for place in places for child in children(place, "extension"))
+            places = [child for child in found if child.value.get("url") == step.url]
+        elif isinstance(step, _OfType):
+            places = [place for place in places if place.type == step.name]
+        else:
+            places = [place for place in places if step.test(place)]
+    return places
+
+
+def _type_of(place: Place) -> str:
+    """Return the type of what is at a place; a nested resource says its own."""
+    value = place.value
+    is_resource = place.type == "Resource" and isinstance(value, dict)
+    return str(value.get("resourceType")) if is_resource else place.type
+
+
+@dataclass(slots=True)
+class _Reader:
+    """Reads one expression from left to right."""
+
+    text: str
+    at: int = 0
+    kind: str = ""
+    lexeme: str = ""
+    depth: int = field(default=0)
+
+    def whole_path(self) -> list[Step]:
+        if len(self.text) > MAX_LENGTH:
+            raise BadPath(f"the path is longer than {MAX_LENGTH} characters")
+        self._next()
+        steps, exists = self._path()
+        if self.kind or exists is not None:
+            raise BadPath("the path goes on after what can be read, or selects no element")
+        return steps
+
+    def _next(self) -> None:
+        rest = self.text[self.at :]
+        if not rest.strip():
+            self.kind, self.lexeme = "", ""
+            return
+        match = _LEXEME.match(self.text, self.at)
+        if match is None or match.lastgroup is None:
+            raise BadPath("the path holds a sign that is not supported")
+        self.at = match.end()
+        self.kind, self.lexeme = match.lastgroup, match[match.lastgroup]
+
+    def _take(self, sign: str) -> bool:
+        if self.kind == "sign" and self.lexeme == sign:
+            self._next()
+            return True
+        return False
+
+    def _demand(self, sign: str) -> None:
+        if not self._take(sign):
+            raise BadPath(f"the path lacks a `{sign}`")
+
+    def _path(self) -> tuple[list[Step], "Callable[[Place], bool] | None"]:
+        """Read steps; a closing `.exists(…)` comes back as the test of what it is asked of."""
+        steps: list[Step] = []
+        while True:
+            name = self._name()
+            if not self._take("("):
+                steps.append(_Name(name))
+            elif name == "exists":
+                return steps, self._exists()
+            else:
+                steps.append(self._function(name))
+            while self._take("["):
+                steps.append(_Index(self._index()))
+            if not self._take("."):
+                return steps, None
+
+    def _name(self) -> str:
+        if self.kind not in ("name", "quoted"):
+            raise BadPath("the path lacks the name of an element")
+        name = self.lexeme
+        self._next()
+        return name
+
+    def _index(self) -> int:
+        if self.kind != "number" or not self.lexeme.isdigit() or len(self.lexeme) > 6:  # noqa: PLR2004 - enough
+            raise BadPath("an index must be a whole number")
+        index = int(self.lexeme)
+        self._next()
+        self._demand("]")
+        return index
+
+    def _function(self, name: str) -> Step:
+        step: Step
+        if name in ("first", "last"):
+            step = _Index(0 if name == "first" else -1)
+        elif name == "ofType":
+            step = _OfType(self._name())
+        elif name == "extension":
+            step = _Extension(self._literal())
+        elif name == "where":
+            step = _Where(self._condition())
+        else:
+            raise BadPath(f"the function `{name[:32]}` is not supported")
+        self._demand(")")
+        return step
+
+    def _exists(self) -> Callable[[Place], bool]:
+        if self._take(")"):
+            return lambda _place: True
+        test = self._condition()
+        self._demand(")")
+        return test
+
+    def _condition(self) -> Callable[[Place], bool]:
+        """Read comparisons joined by `or` and, binding closer, `and`."""
+        self.depth += 1
+        if self.depth > 8:  # noqa: PLR2004 - deeper conditions are not written by people
+            raise BadPath("the path's conditions are nested too deeply")
+        alternatives = [self._conjunction()]
+        while self.kind == "name" and self.lexeme == "or":
+            self._next()
+            alternatives.append(self._conjunction())
+        self.depth -= 1
+        return lambda place: any(test(place) for test in alternatives)
+
+    def _conjunction(self) -> Callable[[Place], bool]:
+        tests = [self._comparison()]
+        while self.kind == "name" and self.lexeme == "and":
+            self._next()
+            tests.append(self._comparison())
+        return lambda place: all(test(place) for test in tests)
+
+    def _comparison(self) -> Callable[[Place], bool]:
+        steps, exists = self._path()
+        if exists is not None:
+            return lambda place: any(exists(found) for found in follow([place], steps))
+        equal = self._take("=")
+        if not equal:
+            self._demand("!=")
+        literal = self._literal()
+
+        def test(place: Place) -> bool:
+            values = [found.value for found in follow([place], steps)]
+            same = len(values) == 1 and type(values[0]) is type(literal) and values[0] == literal
+            return same if equal else bool(values) and not same
+
+        return test
+
+    def _literal(self) -> str | int | float | bool:
+        kind, lexeme = self.kind, self.lexeme
+        self._next()
+        if kind == "string":
+            return _ESCAPE.sub(r"\1", lexeme[1:-1])
+        if kind == "number":
+            return float(lexeme) if "." in lexeme else int(lexeme)
+        if kind == "name" and lexeme in ("true", "false"):
+            return lexeme == "true"
+        raise BadPath("a comparison needs a literal")

@@ -1,0 +1,34 @@
+"""Copies of JSON trees, without what FHIR does not allow to be empty."""
+
+from typing import Any
+
+from fhir_server.domain.problem import Category, Problem
+
+Json = dict[str, Any]
+
+
+def copied(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """Return a deep copy of a JSON value; scalars, also decimals kept as written, are shared."""
+    if isinstance(value, dict):
+        return {name: copied(item) for name, item in value.items()}
+    return [copied(item) for item in value] if isinstance(value, list) else value
+
+
+def pruned(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """Return a JSON value without empty arrays and objects at any depth."""
+    if isinstance(value, dict):
+        kept = {name: pruned(item) for name, item in value.items()}
+        return {name: item for name, item in kept.items() if item not in ({}, [])}
+    return [item for item in map(pruned, value) if item not in ({}, [])] if isinstance(value, list) else value
+
+
+def demand_same_identity(before: Json, after: Json) -> Json:
+    """Return the patched resource.
+
+    Raises: Problem(MALFORMED) when the patch touched the resource's type or id.
+    """
+    for name in ("resourceType", "id"):
+        if before.get(name) != after.get(name):
+            expression = f"{before.get('resourceType')}.{name}"
+            raise Problem.of(Category.MALFORMED, f"a patch cannot change `{name}`", expression, "immutable")
+    return after
