@@ -80,3 +80,13 @@ def role_resource(part: ProfessionalPart, practitioner: str, organization: str) 
 def profession_concept(part: ProfessionalPart) -> Json:
     """Return the profession as a concept of TRE_G15."""
     return {"coding": [{"system": G15, "code": part.profession, "display": part.profession_label}]}
+
+
+def author_resource(part: ProfessionalPart) -> Json:
+    """Build the Practitioner that a document contains as its author."""
+    return practitioner_resource(part) | {"id": "author"}
+
+
+def source_resource(part: PatientPart, id_: str = "source") -> Json:
+    """Build the Patient that a document contains, as known to whoever filed it."""
+    return patient_resource(part) | {"id": id_}
