@@ -1,0 +1,63 @@
+"""A browser on the demonstration's pages: the real application, the real store, a real Chromium."""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from threading import Thread
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+from werkzeug.serving import make_server
+
+from fhir_server.adapters import opening
+from fhir_server.app import build_runtime, create_app
+from fhir_server.settings import Settings
+from seed.book import Demonstration
+from seed.loading import load_demonstration
+
+CHROMIUM = next((found for name in ("chromium", "google-chrome") if (found := shutil.which(name))), "")
+PHONE = {"width": 360, "height": 740}
+DESK = {"width": 1200, "height": 850}
+
+
+class Site:
+    """A running server with its demonstration."""
+
+    def __init__(self, base: str, demo: Demonstration) -> None:
+        self.base = base
+        self.demo = demo
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    folder: Path = tmp_path_factory.mktemp("demonstration")
+    settings = Settings("http://127.0.0.1:0", folder, folder / "keys.json", demo=True, log_level="ERROR")
+    opening.create_keys(settings.key_file)
+    server = make_server("127.0.0.1", 0, lambda *_: [], threaded=True)
+    settings = replace(settings, base_url=f"http://127.0.0.1:{server.server_port}")
+    served = build_runtime(settings)
+    demo = load_demonstration(served, folder)
+    server.app = create_app(settings, served)
+    thread = Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield Site(settings.base_url, demo)
+    server.shutdown()
+    thread.join()
+    server.server_close()
+    served.ports.store.close()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(chromium: Browser, site: Site) -> Iterator[Page]:
+    context = chromium.new_context(locale="fr-FR", viewport=DESK, base_url=site.base)
+    yield context.new_page()
+    context.close()
