@@ -1,4 +1,4 @@
-"""Reading a matrix from elsewhere: a table of our columns or of the working file, or the JSON:API of the official service.
+"""Reading a matrix from elsewhere: a table of our columns, the working file, or the official service's JSON:API.
 
 Source: the content service of the national patient portal gives resources `node--matrice_professionnel_document` with
 `field_code_profession`, `field_code_loinc` and `field_consultation_document`.

@@ -23,6 +23,7 @@ _ALLOWED = {
 }
 HEALTH = "health professional"
 SOCIAL = "social / medico-social"
+FUNCTION = "function"
 
 
 class MatrixError(ValueError):
@@ -104,6 +105,11 @@ class Matrix:
         """Tell whether a code is a role of the social or medico-social sector."""
         known = self.professions.get(profession)
         return known is not None and known.category == SOCIAL
+
+    def is_care_role(self, profession: str) -> bool:
+        """Tell whether a code is a title or social role that may take part in care (C15), no health profession."""
+        known = self.professions.get(profession)
+        return known is not None and known.category not in (HEALTH, FUNCTION)
 
     @property
     def has_inferred_grants(self) -> bool:

@@ -96,7 +96,7 @@ class Directive:
 
     id: of the Consent. actors: references it names, empty for everybody. excluded: references it does not reach.
     purposes: for which it speaks, empty for all. start, end: half-open period in which it holds, UTC-aware.
-    recorded_at: when it was given. proof: what shows it. by_patient: given by the patient's (or representative's) own act.
+    recorded_at: when it was given. proof: what shows it. by_patient: by the patient's or representative's own act.
     recorder: reference of the professional who wrote it down, "" when the patient did.
     kinds, categories: documents that it reaches, None for all. reason: why, for emergency openings.
     """

@@ -42,7 +42,7 @@ class Span:
         return cls(months=count * _MONTHS[unit]) if unit in _MONTHS else cls(exact=count * _UNITS[unit])
 
     def after(self, start: datetime) -> datetime:
-        """Return the instant at which the length has passed; the last day of a shorter month when the day is missing."""
+        """Return the instant at which the length has passed; in a shorter month, its last day."""
         if not self.months:
             return start + self.exact
         years, month = divmod(start.month - 1 + self.months, 12)

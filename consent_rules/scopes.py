@@ -190,7 +190,7 @@ def _meet_values(a: str, b: str) -> str:
 
 def _shortest(scopes: Iterable[Scope]) -> tuple[Scope, ...]:
     """Unite letters, then values, of scopes that differ in nothing else; leave out what another contains."""
-    united = reduce(_unite, scopes, {})
+    united: _United = reduce(_unite, scopes, {})
     rows = [replace(first, letters=letters, v1=v1) for first, letters, v1 in united.values()]
     kept = [row for row in rows if not any(other is not row and other.contains(row) for other in rows)]
     return tuple(sorted(kept, key=lambda scope: (scope.level, scope.type, scope.query)))

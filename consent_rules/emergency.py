@@ -1,0 +1,78 @@
+"""Break-glass and the regulation of emergency calls: two modes, two switches, each bounded, reasoned and told.
+
+A mode is entered by an opening: a recorded act of one professional on one space, with its reason. Reading afterwards
+finds the opening in the record and is judged again each time, so that a switch set meanwhile holds at once.
+
+Source: L.1111-17 I and R.1111-48 of the French public health code (rules G1 to G9).
+"""
+
+from datetime import datetime
+
+from consent_rules import relationship
+from consent_rules.case import Case
+from consent_rules.model import Directive, RuleApplied
+from consent_rules.profiles import RuleProfile
+from consent_rules.vocabulary import DirectiveKind, Obligation, Purpose
+
+MODES = (Purpose.BREAK_GLASS, Purpose.EMERGENCY)
+STATEMENTS = {Purpose.BREAK_GLASS: "G1", Purpose.EMERGENCY: "G2"}
+OBLIGATIONS = {
+    Purpose.BREAK_GLASS: frozenset(
+        {
+            Obligation.NOTIFY_PATIENT,
+            Obligation.NOTIFY_DECLARED_PHYSICIAN,
+            Obligation.SHOW_EMERGENCY_MODE,
+            Obligation.REVIEW,
+        }
+    ),
+    Purpose.EMERGENCY: frozenset(
+        {Obligation.NOTIFY_PATIENT, Obligation.NOTIFY_DECLARED_PHYSICIAN, Obligation.SHOW_EMERGENCY_MODE}
+    ),
+}
+
+
+def break_glass(case: Case) -> RuleApplied | None:
+    """A health professional who has opened the space of somebody in immediate danger (G1)."""
+    return _opened(case, Purpose.BREAK_GLASS)
+
+
+def regulation(case: Case) -> RuleApplied | None:
+    """The regulating physician of the emergency call centre (G2)."""
+    return _opened(case, Purpose.EMERGENCY)
+
+
+def is_entitled(case: Case, mode: Purpose) -> bool:
+    """Tell whether the requester's profession may use a mode at all; never depends on the patient."""
+    profession = case.requester.profession
+    if mode is Purpose.EMERGENCY:
+        return profession in case.profile.regulation_professions
+    return case.matrix.is_health_profession(profession)
+
+
+def until(mode: Purpose, opened_at: datetime, profile: RuleProfile) -> datetime:
+    """Return when an opening ends."""
+    span = profile.regulation if mode is Purpose.EMERGENCY else profile.break_glass
+    return span.after(opened_at)
+
+
+def shows_hidden(case: Case) -> bool:
+    """Tell whether the patient widened emergencies to what is hidden (G5)."""
+    return case.profile.hidden_in_emergency_offered and case.has(DirectiveKind.HIDDEN_IN_EMERGENCY)
+
+
+def _opened(case: Case, mode: Purpose) -> RuleApplied | None:
+    openings = [d for d in case.in_force(DirectiveKind.EMERGENCY_OPENING) if _is_for(case, d, mode)]
+    if not openings or not is_entitled(case, mode) or relationship.blocks(case, mode):
+        return None
+    return RuleApplied(STATEMENTS[mode], "permit", tuple(opening.id for opening in openings))
+
+
+def _is_for(case: Case, opening: Directive, mode: Purpose) -> bool:
+    given = opening.recorded_at or opening.start
+    return (
+        mode in opening.purposes
+        and bool(opening.reason)
+        and case.requester.person in opening.actors
+        and given is not None
+        and case.at < until(mode, given, case.profile)
+    )

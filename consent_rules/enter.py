@@ -1,0 +1,207 @@
+"""The one decision: may this requester enter this space, on which ground, and what is seen there.
+
+For each kind of requester and action a table names the gates that must be silent and the grounds that may carry, in
+the order of docs/rules.md section K. What is not in the table is refused. An error in a rule is a refusal.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from consent_rules import emergency, gates, relationship, sight
+from consent_rules.case import Case
+from consent_rules.matrix import Matrix
+from consent_rules.model import AccessRequest, Entry, RecordState, Refuse, RuleApplied
+from consent_rules.profiles import RuleProfile
+from consent_rules.vocabulary import Action, Basis, Obligation, Purpose, Reason, RequesterKind, View
+
+Gate = Callable[[Case], Refuse | None]
+Ground = Callable[[Case], RuleApplied | None]
+Grounds = tuple[tuple[Basis, Ground], ...]
+
+
+def enter(request: AccessRequest, record: RecordState, matrix: Matrix, profile: RuleProfile) -> Entry | Refuse:
+    """Decide one request on one space."""
+    try:
+        answer = decide(Case(request, record, matrix, profile))
+    except Exception as error:  # noqa: BLE001 - whatever goes wrong in a rule, nobody enters
+        answer = Refuse(Reason.RULE_ERROR, (RuleApplied("D3", f"error {type(error).__name__}"),))
+    return replace(answer, matrix_version=matrix.version)
+
+
+def decide(case: Case) -> Entry | Refuse:
+    """Apply the row of the table that the requester and the action name."""
+    forbidden = gates.no_forbidden_party(case)
+    if forbidden:
+        return forbidden
+    row = TABLE.get((case.requester.kind, case.request.action))
+    if row is None:
+        return gates.refusal(Reason.NOT_ENTITLED, "D3")
+    return row.answer(case)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """How one kind of requester is judged for one action."""
+
+    gates: tuple[Gate, ...]
+    grounds: Callable[[Case], Grounds]
+
+    def answer(self, case: Case) -> Entry | Refuse:
+        """Pass the gates, then take the first ground that carries."""
+        for gate in self.gates:
+            refused = gate(case)
+            if refused:
+                return refused
+        for basis, ground in self.grounds(case):
+            rule = ground(case)
+            if rule:
+                return entry_of(case, basis, rule)
+        return why_not(case)
+
+
+def entry_of(case: Case, basis: Basis, rule: RuleApplied) -> Entry:
+    """Build the entry that a ground gives."""
+    views = {
+        View.DOCUMENTS: sight.documents(case, basis),
+        View.DIRECTIVES: sight.directives(case, basis),
+        View.IDENTITY: sight.ALL,
+    }
+    if case.request.action is Action.READ_TRACES:
+        views[View.TRACES] = sight.traces(case, basis)
+    return Entry(case.record.patient, basis, (rule, *_narrowing(basis)), views, obligations_of(case, basis))
+
+
+def obligations_of(case: Case, basis: Basis) -> frozenset[str]:
+    """Return what must be done when somebody enters on a ground (H1, G3, G6, G7)."""
+    if case.request.action not in (Action.CONSULT, Action.OPEN_EMERGENCY):
+        return frozenset()
+    if basis is Basis.BREAK_GLASS:
+        return emergency.OBLIGATIONS[Purpose.BREAK_GLASS]
+    if basis is Basis.REGULATION:
+        return emergency.OBLIGATIONS[Purpose.EMERGENCY]
+    if basis not in _CARE_BASES:
+        return frozenset()
+    return frozenset(
+        {Obligation.NOTIFY_PATIENT if case.profile.notify_every_access else Obligation.NOTIFY_FIRST_ACCESS}
+    )
+
+
+def why_not(case: Case) -> Refuse:
+    """Say why no ground carried, for the trace: what was once given and no longer holds, or what is awaited."""
+    if case.requester.kind is RequesterKind.RELATED:
+        return gates.refusal(Reason.NO_AUTHORITY, "B2")
+    if case.request.purpose in emergency.MODES:
+        return gates.refusal(Reason.EMERGENCY_NOT_OPEN, "G8")
+    given = relationship.given_agreements(case, case.identities())
+    ids = tuple(directive.id for directive in given)
+    if any(relationship.is_current(case, directive) for directive in given):
+        return gates.refusal(Reason.APPROVAL_PENDING, "C1", *ids)
+    return gates.refusal(Reason.CONSENT_USED, "C4", *ids) if given else gates.refusal(Reason.NO_CONSENT, "C1")
+
+
+def _always(statement: str) -> Ground:
+    rule = RuleApplied(statement, "permit")
+    return lambda _case: rule
+
+
+def _only(basis: Basis, ground: Ground) -> Callable[[Case], Grounds]:
+    grounds = ((basis, ground),)
+    return lambda _case: grounds
+
+
+def _care_grounds(case: Case) -> Grounds:
+    return _CARE_GROUNDS[case.request.purpose]
+
+
+def _deposit(case: Case) -> Grounds:
+    """Filing needs no consent (C9): whoever may also consult sees more, the others see their own."""
+    return ((Basis.DEPOSITOR, _always("C9")),) if gates.not_blocked(case) else (*_care_grounds(case), *_DEPOSITOR)
+
+
+def _traces(case: Case) -> Grounds:
+    """One's own traces are never refused (H4); more is shown to whoever may consult."""
+    shut = gates.open_space(case) or gates.not_blocked(case)
+    return _OWN_TRACES if shut else (*_care_grounds(case), *_OWN_TRACES)
+
+
+def _opening(case: Case) -> Grounds:
+    mode = case.request.purpose
+    basis = Basis.REGULATION if mode is Purpose.EMERGENCY else Basis.BREAK_GLASS
+    return ((basis, _always(emergency.STATEMENTS[mode])),)
+
+
+def _narrowing(basis: Basis) -> tuple[RuleApplied, ...]:
+    return _NARROWED if basis in _CARE_BASES else ()
+
+
+_NARROWED = (RuleApplied("D3", "narrow"), RuleApplied("E1", "narrow"))
+_BREAK_GLASS: Grounds = ((Basis.BREAK_GLASS, emergency.break_glass),)
+_REGULATION: Grounds = ((Basis.REGULATION, emergency.regulation),)
+_CARE_GROUNDS: Mapping[Purpose, Grounds] = {
+    Purpose.TREATMENT: (
+        (Basis.DECLARED_PHYSICIAN, relationship.declared_physician),
+        (Basis.ADMINISTRATOR, relationship.administrator),
+        (Basis.CARE_TEAM, relationship.care_team),
+        (Basis.CONSENT, relationship.consent),
+        *_BREAK_GLASS,
+        *_REGULATION,
+    ),
+    Purpose.BREAK_GLASS: _BREAK_GLASS,
+    Purpose.EMERGENCY: _REGULATION,
+}
+_CARE_BASES = frozenset(basis for basis, _ in _CARE_GROUNDS[Purpose.TREATMENT])
+_DEPOSITOR: Grounds = ((Basis.DEPOSITOR, _always("C9")),)
+_OWN_TRACES: Grounds = ((Basis.OWN_TRACES, _always("H4")),)
+_RELATED: Grounds = ((Basis.REPRESENTATIVE, relationship.representative), (Basis.CARER, relationship.carer))
+
+_PATIENT = (gates.own_space, gates.old_enough)
+_PROFESSIONAL = (gates.identified_professional, gates.entitled_profession, gates.entitled_to_mode)
+_SYSTEM = (gates.identified_software,)
+
+_HOLDER_ROW = Row((*_PATIENT, gates.open_space), _only(Basis.PATIENT, relationship.patient))
+_HOLDER_DIRECTS = Row((*_PATIENT, gates.not_erased), _only(Basis.PATIENT, relationship.patient))
+_REPRESENTATIVE_ROW = Row((gates.open_space,), _only(Basis.REPRESENTATIVE, relationship.representative))
+_REPRESENTATIVE_DIRECTS = Row((gates.not_erased,), _only(Basis.REPRESENTATIVE, relationship.representative))
+_RELATED_ROW = Row((gates.open_space,), lambda _case: _RELATED)
+_DEPOSIT_ROW = Row((*_PROFESSIONAL, gates.open_space), _deposit)
+_SYSTEM_ROW = Row((*_SYSTEM, gates.open_space), _only(Basis.SYSTEM, _always("I8")))
+
+TABLE: Mapping[tuple[RequesterKind, Action], Row] = {
+    (RequesterKind.PATIENT, Action.CONSULT): _HOLDER_ROW,
+    (RequesterKind.PATIENT, Action.DEPOSIT): _HOLDER_ROW,
+    (RequesterKind.PATIENT, Action.RELABEL): _HOLDER_ROW,
+    (RequesterKind.PATIENT, Action.READ_TRACES): _HOLDER_ROW,
+    (RequesterKind.PATIENT, Action.DIRECT): _HOLDER_DIRECTS,
+    (RequesterKind.PATIENT, Action.IDENTIFY): _HOLDER_DIRECTS,
+    (RequesterKind.RELATED, Action.CONSULT): _RELATED_ROW,
+    (RequesterKind.RELATED, Action.DEPOSIT): _RELATED_ROW,
+    (RequesterKind.RELATED, Action.RELABEL): _REPRESENTATIVE_ROW,
+    (RequesterKind.RELATED, Action.READ_TRACES): _REPRESENTATIVE_ROW,
+    (RequesterKind.RELATED, Action.DIRECT): _REPRESENTATIVE_DIRECTS,
+    (RequesterKind.RELATED, Action.IDENTIFY): _RELATED_ROW,
+    (RequesterKind.PROFESSIONAL, Action.CONSULT): Row(
+        (*_PROFESSIONAL, gates.open_space, gates.not_blocked), _care_grounds
+    ),
+    (RequesterKind.PROFESSIONAL, Action.DEPOSIT): _DEPOSIT_ROW,
+    (RequesterKind.PROFESSIONAL, Action.RELABEL): _DEPOSIT_ROW,
+    (RequesterKind.PROFESSIONAL, Action.READ_TRACES): Row(_PROFESSIONAL, _traces),
+    (RequesterKind.PROFESSIONAL, Action.DIRECT): Row(
+        (*_PROFESSIONAL, gates.open_space, gates.not_blocked), _only(Basis.COLLECTION, _always("C6"))
+    ),
+    (RequesterKind.PROFESSIONAL, Action.IDENTIFY): Row(
+        (*_PROFESSIONAL, gates.open_space), _only(Basis.IDENTIFICATION, _always("I8"))
+    ),
+    (RequesterKind.PROFESSIONAL, Action.OPEN_EMERGENCY): Row(
+        (*_PROFESSIONAL, gates.emergency_purpose, gates.open_space, gates.not_blocked), _opening
+    ),
+    (RequesterKind.SYSTEM, Action.CONSULT): Row(
+        (*_SYSTEM, gates.open_space, gates.not_blocked), _only(Basis.SYSTEM, _always("I8"))
+    ),
+    (RequesterKind.SYSTEM, Action.DEPOSIT): _SYSTEM_ROW,
+    (RequesterKind.SYSTEM, Action.RELABEL): _SYSTEM_ROW,
+    (RequesterKind.SYSTEM, Action.READ_TRACES): Row(_SYSTEM, _only(Basis.SYSTEM, _always("H4"))),
+    (RequesterKind.SYSTEM, Action.IDENTIFY): _SYSTEM_ROW,
+    (RequesterKind.AUDITOR, Action.READ_TRACES): Row((gates.identified_person,), _only(Basis.AUDIT, _always("H8"))),
+    (RequesterKind.SUPPORT, Action.READ_TRACES): Row((gates.identified_person,), _only(Basis.SUPPORT, _always("H8"))),
+}
+"""Who is judged how. A pair that is not here is refused: the table grants, nothing else does."""

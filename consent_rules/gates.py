@@ -1,0 +1,112 @@
+"""What must hold before any ground is looked at: each gate is silent, or refuses.
+
+Gates that judge what the caller is come first, so that their answer never depends on the patient.
+Source: rules A13 (open space), C16, I2, I4, I8 (who may ask at all), F3 (blocks).
+"""
+
+from consent_rules import emergency, relationship
+from consent_rules.case import Case
+from consent_rules.lifecycle import age_at, status_at
+from consent_rules.model import Refuse, RuleApplied
+from consent_rules.vocabulary import Capacity, Purpose, Reason, RequesterKind, SpaceStatus
+
+_CARE = frozenset({Purpose.TREATMENT, Purpose.EMERGENCY, Purpose.BREAK_GLASS})
+_CLOSED_BY = {
+    SpaceStatus.ANNOUNCED: Reason.ANNOUNCED,
+    SpaceStatus.OPPOSED: Reason.OPPOSED,
+    SpaceStatus.SUSPENDED: Reason.SUSPENDED,
+    SpaceStatus.CLOSED: Reason.CLOSED,
+    SpaceStatus.ERASED: Reason.ERASED,
+}
+_STATEMENTS = {
+    SpaceStatus.ANNOUNCED: "A3",
+    SpaceStatus.OPPOSED: "A1",
+    SpaceStatus.SUSPENDED: "A11",
+    SpaceStatus.CLOSED: "A13",
+    SpaceStatus.ERASED: "A8",
+}
+
+
+def refusal(reason: Reason, statement: str, *consents: str) -> Refuse:
+    """Build a refusal by one rule."""
+    return Refuse(reason, (RuleApplied(statement, "refuse", consents),))
+
+
+def no_forbidden_party(case: Case) -> Refuse | None:
+    """Insurers, employers, banks and the like never enter, whatever anybody consents to (I1, I2)."""
+    return refusal(Reason.FORBIDDEN_PARTY, "I2") if case.requester.kind is RequesterKind.FORBIDDEN else None
+
+
+def identified_professional(case: Case) -> Refuse | None:
+    """A professional is a named person (I8)."""
+    named = case.requester.person.startswith("Practitioner/")
+    return None if named else refusal(Reason.UNIDENTIFIED, "I8")
+
+
+def identified_software(case: Case) -> Refuse | None:
+    """Software is a registered client."""
+    return None if case.requester.client else refusal(Reason.UNIDENTIFIED, "I8")
+
+
+def entitled_profession(case: Case) -> Refuse | None:
+    """Only professions of the matrix, for care; other roles and posts as far as the profile lets them."""
+    requester = case.requester
+    if case.request.purpose not in _CARE:
+        return refusal(Reason.NOT_ENTITLED, "I6")
+    if requester.capacity is Capacity.OCCUPATIONAL_PHYSICIAN and not case.profile.occupational_physicians:
+        return refusal(Reason.NOT_ENTITLED, "I4")
+    if case.matrix.is_health_profession(requester.profession):
+        return None
+    known = case.matrix.is_care_role(requester.profession)
+    return None if known and case.profile.non_health_roles else refusal(Reason.NOT_ENTITLED, "C16")
+
+
+def entitled_to_mode(case: Case) -> Refuse | None:
+    """An emergency mode is for those whom the law lets use it (G1, G2)."""
+    mode = case.request.purpose
+    if mode not in emergency.MODES or emergency.is_entitled(case, mode):
+        return None
+    return refusal(Reason.NOT_ENTITLED, emergency.STATEMENTS[mode])
+
+
+def emergency_purpose(case: Case) -> Refuse | None:
+    """An emergency is opened in one of its two modes."""
+    return None if case.request.purpose in emergency.MODES else refusal(Reason.NOT_ENTITLED, "G1")
+
+
+def identified_person(case: Case) -> Refuse | None:
+    """Auditors and support staff are named persons (H8)."""
+    return None if case.requester.person else refusal(Reason.UNIDENTIFIED, "H8")
+
+
+def own_space(case: Case) -> Refuse | None:
+    """A holder enters the own space only; told before anything of the other space is looked at."""
+    return None if relationship.patient(case) else refusal(Reason.NOT_ENTITLED, "B1")
+
+
+def old_enough(case: Case) -> Refuse | None:
+    """A child has no account of its own before the age that the profile sets (B11)."""
+    age = age_at(case.record.birth_date, case.at.date())
+    return None if age is None or age >= case.profile.own_account_age else refusal(Reason.TOO_YOUNG, "B11")
+
+
+def open_space(case: Case) -> Refuse | None:
+    """Nothing is read or filed unless the space is open (A13)."""
+    status = status_at(case.record, case.at, case.profile)
+    return None if status is SpaceStatus.ACTIVE else refusal(_CLOSED_BY[status], _STATEMENTS[status])
+
+
+def not_erased(case: Case) -> Refuse | None:
+    """The holder may direct a space in every state but when it is gone (A10)."""
+    status = status_at(case.record, case.at, case.profile)
+    return refusal(Reason.ERASED, "A8") if status is SpaceStatus.ERASED else None
+
+
+def not_blocked(case: Case) -> Refuse | None:
+    """A block beats every ground and every emergency (F3, F8); a mode that is switched off is off for all (G4)."""
+    found = relationship.blocks(case, case.request.purpose)
+    if not found:
+        return None
+    if all(relationship.is_switch(block) for block in found):
+        return refusal(Reason.EMERGENCY_OFF, "G4", *(block.id for block in found))
+    return refusal(Reason.BLOCKED, "F3", *(block.id for block in found))

@@ -1,0 +1,76 @@
+"""The life of a space: announced, then opposed or active, suspended, closed, erased; time moves it without any job.
+
+Source: L.1111-13-1, R.1111-28 and R.1111-36 of the French public health code (rules A1 to A11).
+"""
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from types import MappingProxyType
+
+from consent_rules.model import RecordState, Refuse, RuleApplied
+from consent_rules.profiles import RuleProfile
+from consent_rules.vocabulary import Reason, SpaceStatus
+
+TRANSITIONS: Mapping[tuple[SpaceStatus, SpaceStatus], str] = MappingProxyType(
+    {
+        (SpaceStatus.ANNOUNCED, SpaceStatus.OPPOSED): "A1",
+        (SpaceStatus.ANNOUNCED, SpaceStatus.ACTIVE): "A3",
+        (SpaceStatus.OPPOSED, SpaceStatus.ACTIVE): "A10",
+        (SpaceStatus.ACTIVE, SpaceStatus.SUSPENDED): "A11",
+        (SpaceStatus.ACTIVE, SpaceStatus.CLOSED): "A7",
+        (SpaceStatus.SUSPENDED, SpaceStatus.ACTIVE): "A11",
+        (SpaceStatus.SUSPENDED, SpaceStatus.CLOSED): "A7",
+        (SpaceStatus.CLOSED, SpaceStatus.ACTIVE): "A10",
+        (SpaceStatus.CLOSED, SpaceStatus.ERASED): "A8",
+    }
+)
+"""Every legal change of state, and the statement that makes it so; all others are illegal."""
+
+
+def status_at(record: RecordState, at: datetime, profile: RuleProfile) -> SpaceStatus:
+    """Return the state in force: what was set last, moved on by the terms that have passed since."""
+    if record.since is None:
+        return record.status
+    match record.status:
+        case SpaceStatus.ANNOUNCED if at >= profile.notice.after(record.since):
+            return SpaceStatus.ACTIVE
+        case SpaceStatus.SUSPENDED if at >= (closing := profile.suspension.after(record.since)):
+            return SpaceStatus.ERASED if at >= profile.archive.after(closing) else SpaceStatus.CLOSED
+        case SpaceStatus.CLOSED if at >= erased_at(record, record.since, profile):
+            return SpaceStatus.ERASED
+    return record.status
+
+
+def erased_at(record: RecordState, closed_at: datetime, profile: RuleProfile) -> datetime:
+    """Return when a closed space must be gone: after the archive, or after an express request if that is sooner."""
+    archived = profile.archive.after(closed_at)
+    if record.erasure_asked_at is None:
+        return archived
+    return min(archived, profile.erasure.after(record.erasure_asked_at))
+
+
+def may_move(record: RecordState, wanted: SpaceStatus, at: datetime, profile: RuleProfile) -> RuleApplied | Refuse:
+    """Tell whether a space may be brought into a state now; refuses an illegal change and one before its term."""
+    present = status_at(record, at, profile)
+    statement = TRANSITIONS.get((present, wanted))
+    if statement is None:
+        return Refuse(Reason.ILLEGAL_TRANSITION, (RuleApplied("A", f"{present} to {wanted} is no legal change"),))
+    if present is SpaceStatus.ANNOUNCED and wanted is SpaceStatus.ACTIVE:
+        return Refuse(Reason.TOO_EARLY, (RuleApplied("A3", "the term of the notice has not passed"),))
+    asked = record.erasure_asked_at is not None
+    if wanted is SpaceStatus.ERASED and not asked:
+        return Refuse(Reason.TOO_EARLY, (RuleApplied("A8", "the archive is still due and nobody asked for erasure"),))
+    return RuleApplied("A9" if wanted is SpaceStatus.ERASED else statement, "permit")
+
+
+def age_at(birth_date: date | None, day: date) -> int | None:
+    """Return the age in whole years, None when the birth date is unknown."""
+    if birth_date is None:
+        return None
+    return day.year - birth_date.year - ((day.month, day.day) < (birth_date.month, birth_date.day))
+
+
+def is_minor(record: RecordState, at: datetime, profile: RuleProfile) -> bool:
+    """Tell whether the patient is known to be under age."""
+    age = age_at(record.birth_date, at.date())
+    return age is not None and age < profile.majority_age

@@ -1,0 +1,153 @@
+"""Who the requester is to this patient: each function is one ground, or None when it does not carry.
+
+Source: rules B1 to B13 (representatives, carers), C1 to C15 (consent, care team), D4 and E4 (declared physician).
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from consent_rules.case import Case
+from consent_rules.lifecycle import is_minor
+from consent_rules.model import Directive, RuleApplied
+from consent_rules.vocabulary import Capacity, DirectiveKind, Purpose
+
+_TEAMS = ("Organization/", "CareTeam/")
+_ALSO = {Purpose.TREATMENT: frozenset({Purpose.TREATMENT, Purpose.EMERGENCY, Purpose.BREAK_GLASS})}
+"""A purpose of a block, and all that it reaches: treatment includes the two emergency modes."""
+
+
+def patient(case: Case) -> RuleApplied | None:
+    """The holder, in the own space."""
+    return RuleApplied("B1", "permit") if case.requester.person == f"Patient/{case.record.patient}" else None
+
+
+def representative(case: Case) -> RuleApplied | None:
+    """A legal representative of a minor, or the guardian of a protected adult."""
+    found = _naming(case, DirectiveKind.GUARDIAN)
+    if is_minor(case.record, case.at, case.profile):
+        found += _naming(case, DirectiveKind.REPRESENTATIVE)
+    return _permit("B2", found)
+
+
+def carer(case: Case) -> RuleApplied | None:
+    """A carer whom the holder named, for the time that was said."""
+    return _permit("B13", carer_directives(case))
+
+
+def carer_directives(case: Case) -> list[Directive]:
+    """Return the choices that name the requester as a carer; one without an end does not count."""
+    return [directive for directive in _naming(case, DirectiveKind.CARER) if directive.end is not None]
+
+
+def declared_physician(case: Case) -> RuleApplied | None:
+    """The declared *médecin traitant*."""
+    return _permit("D4", _naming(case, DirectiveKind.DECLARED_PHYSICIAN))
+
+
+def administrator(case: Case) -> RuleApplied | None:
+    """A professional to whom the holder gave the declared physician's rights."""
+    return _permit("E4", _naming(case, DirectiveKind.ADMINISTRATOR))
+
+
+def care_team(case: Case) -> RuleApplied | None:
+    """A member of a team to which the holder has once agreed (C2, C3); occupational physicians are in no team (I4)."""
+    if case.requester.capacity is Capacity.OCCUPATIONAL_PHYSICIAN:
+        return None
+    return _permit("C2", [directive for directive in agreements(case) if is_for_team(directive)])
+
+
+def consent(case: Case) -> RuleApplied | None:
+    """A professional outside the team, by a consent for this consultation (C4)."""
+    statement = {
+        Capacity.OCCUPATIONAL_PHYSICIAN: "I4",
+        Capacity.COORDINATING_PHYSICIAN: "C14",
+        Capacity.NONE: "C4",
+    }[case.requester.capacity]
+    return _permit(statement, [directive for directive in agreements(case) if not is_for_team(directive)])
+
+
+def agreements(case: Case) -> list[Directive]:
+    """Return the agreements that open this space to the requester now."""
+    identities = case.identities()
+    found = [d for d in given_agreements(case, identities) if is_current(case, d)]
+    return [d for d in found if d.by_patient] if case.has(DirectiveKind.ASK_FIRST) else found
+
+
+def given_agreements(case: Case, identities: frozenset[str]) -> list[Directive]:
+    """Return the agreements that name the requester, holding or not; those given before a block do not revive (F5)."""
+    named = [
+        d
+        for d in case.record.directives
+        if d.kind is DirectiveKind.AGREEMENT and d.names(identities) and _speaks_for(d, case.request.purpose)
+    ]
+    lifted = [d for d in case.record.directives if d.kind is DirectiveKind.BLOCK_LIFTED and _reaches(d, identities)]
+    return [d for d in named if not any(_is_before(d, block) for block in lifted)]
+
+
+def is_current(case: Case, directive: Directive) -> bool:
+    """Tell whether an agreement holds now: its own period, and no longer than its proof and the profile allow."""
+    return directive.holds_at(case.at) and case.at < _limit_of(case, directive)
+
+
+def is_for_team(directive: Directive) -> bool:
+    """Tell whether an agreement is given to an establishment or a care team."""
+    return any(actor.startswith(_TEAMS) for actor in directive.actors)
+
+
+def blocks(case: Case, purpose: Purpose) -> list[Directive]:
+    """Return the blocks that reach the requester for a purpose (F2, F3, G4)."""
+    identities = case.identities()
+    return [
+        d
+        for d in case.record.directives
+        if d.kind is DirectiveKind.BLOCK
+        and d.holds_at(case.at)
+        and _reaches(d, identities)
+        and _blocks_purpose(d, purpose)
+    ]
+
+
+def is_switch(directive: Directive) -> bool:
+    """Tell whether a block is no block of somebody but the switching off of an emergency mode for all (G4)."""
+    return not directive.actors and bool(directive.purposes) and Purpose.TREATMENT not in directive.purposes
+
+
+def _limit_of(case: Case, directive: Directive) -> datetime:
+    """Return the instant until which an agreement may hold at most."""
+    given = directive.recorded_at or directive.start
+    proof = case.profile.proofs.get(directive.proof)
+    if given is None or proof is None:
+        return case.at
+    if is_for_team(directive):
+        return datetime.max.replace(tzinfo=case.at.tzinfo)
+    limit = case.profile.longest_named_consent if directive.end is not None else case.profile.named_consent
+    begun = max(given, directive.start or given)
+    return min(limit.after(begun), proof.after(begun))
+
+
+def _naming(case: Case, kind: DirectiveKind) -> list[Directive]:
+    person = frozenset({case.requester.person, case.requester.role} - {""})
+    return [d for d in case.record.directives if d.kind is kind and d.holds_at(case.at) and d.names(person)]
+
+
+def _speaks_for(directive: Directive, purpose: Purpose) -> bool:
+    return not directive.purposes or purpose in directive.purposes
+
+
+def _blocks_purpose(directive: Directive, purpose: Purpose) -> bool:
+    return not directive.purposes or any(purpose in _ALSO.get(p, {p}) for p in directive.purposes)
+
+
+def _reaches(directive: Directive, identities: frozenset[str]) -> bool:
+    return (not directive.actors or bool(directive.actors & identities)) and not directive.excluded & identities
+
+
+def _is_before(agreement: Directive, block: Directive) -> bool:
+    """Tell whether an agreement was given before a block that was lifted since; unknown times count as before."""
+    given, blocked = agreement.recorded_at or agreement.start, block.recorded_at or block.start
+    return given is None or blocked is None or given <= blocked
+
+
+def _permit(statement: str, used: Iterable[Directive]) -> RuleApplied | None:
+    consents = tuple(directive.id for directive in used)
+    return RuleApplied(statement, "permit", consents) if consents else None

@@ -1,0 +1,151 @@
+"""What each ground shows: the clauses of every part of the space.
+
+Source: rules D3 to D12 (matrix), E1 to E11 (labels), B6 (secrets of minors), H4 (who reads traces).
+"""
+
+from collections.abc import Callable, Mapping
+
+from consent_rules import emergency, relationship
+from consent_rules.case import Case
+from consent_rules.visibility import Clause
+from consent_rules.vocabulary import Basis, DirectiveKind, Mark, View
+
+Clauses = tuple[Clause, ...]
+Views = Mapping[View, Clauses]
+
+ALL: Clauses = (Clause(),)
+NOTHING: Clauses = ()
+_ACCESS = frozenset({"access"})
+_PERSONAL = frozenset(
+    {
+        DirectiveKind.AGREEMENT.value,
+        DirectiveKind.DECLARED_PHYSICIAN.value,
+        DirectiveKind.ADMINISTRATOR.value,
+        DirectiveKind.EMERGENCY_OPENING.value,
+    }
+)
+_READ_ALL_TRACES = frozenset({Basis.DECLARED_PHYSICIAN, Basis.ADMINISTRATOR, Basis.AUDIT})
+_SECRET = Mark.INVISIBLE_REPRESENTANTS_LEGAUX
+
+
+def documents(case: Case, basis: Basis) -> Clauses:
+    """Return which documents a ground shows."""
+    return _DOCUMENTS.get(basis, _nothing)(case)
+
+
+def traces(case: Case, basis: Basis) -> Clauses:
+    """Return which entries of the trail a ground shows; never what the patient chose, except to the patient (H4)."""
+    if basis is Basis.PATIENT:
+        return ALL
+    if basis is Basis.REPRESENTATIVE:
+        return (Clause(closed_by=_SECRET),)
+    if basis in _READ_ALL_TRACES:
+        return (Clause(kinds=_ACCESS),)
+    self = case.requester.client if basis is Basis.SYSTEM else case.requester.person
+    return (Clause(kinds=_ACCESS, owned_by=frozenset({self})),)
+
+
+def directives(case: Case, basis: Basis) -> Clauses:
+    """Return which Consents a ground shows: to a professional only what lets that professional in."""
+    if basis in (Basis.PATIENT, Basis.REPRESENTATIVE):
+        return ALL
+    if basis is Basis.CARER or not case.requester.person:
+        return NOTHING
+    return (Clause(kinds=_PERSONAL, owned_by=case.requester.identities),)
+
+
+def own_documents(case: Case) -> Clauses:
+    """Return what the requester deposited: all of the person's, the establishment's within the matrix (E2)."""
+    requester = case.requester
+    own: Clauses = (Clause(owned_by=frozenset({requester.person}), knows_marks=True),) if requester.person else ()
+    if not requester.organization:
+        return own
+    return (*own, Clause(kinds=_row(case), owned_by=frozenset({requester.organization}), knows_marks=True))
+
+
+def software_documents(case: Case) -> Clauses:
+    """Return the documents that a client or its establishment deposited."""
+    owners = frozenset({case.requester.client, case.requester.organization} - {""})
+    return (Clause(owned_by=owners, knows_marks=True),)
+
+
+def _row(case: Case) -> frozenset[str]:
+    return case.matrix.kinds_for(case.requester.profession, case.requester.specialty)
+
+
+def _closed(case: Case) -> Mark:
+    social = case.matrix.is_social_profession(case.requester.profession)
+    return Mark.MASQUE_PS | Mark.MASQUE_PSOCIAL if social else Mark.MASQUE_PS
+
+
+def _holder(case: Case) -> Clauses:
+    return (Clause(unsealed_at=case.at, knows_marks=True),)
+
+
+def _representative(case: Case) -> Clauses:
+    return (Clause(closed_by=_SECRET, unsealed_at=case.at, knows_marks=True),)
+
+
+def _carer(case: Case) -> Clauses:
+    """Return one clause for each choice that names the carer: its own kinds and categories."""
+    closed = _SECRET | Mark.MASQUE_PT
+    return tuple(
+        Clause(d.kinds, d.categories, closed_by=closed, unsealed_at=case.at)
+        for d in relationship.carer_directives(case)
+    )
+
+
+def _professional(case: Case) -> Clauses:
+    """Return the matrix row without what is hidden, and one's own."""
+    return (_within_row(case, _closed(case)), *own_documents(case))
+
+
+def _within_row(case: Case, closed: Mark) -> Clause:
+    kinds = _row(case)
+    if case.has(DirectiveKind.CARE_HISTORY_HIDDEN):
+        kinds -= case.profile.care_history_kinds
+    return Clause(kinds, closed_by=closed)
+
+
+def _by_consent(case: Case) -> Clauses:
+    """Return the matrix row within what each agreement reaches, and one's own."""
+    row = _within_row(case, _closed(case))
+    reached = tuple(row.narrowed(d.kinds, d.categories) for d in relationship.agreements(case))
+    return (*dict.fromkeys(reached), *own_documents(case))
+
+
+def _emergency(case: Case) -> Clauses:
+    if emergency.shows_hidden(case):
+        return (Clause(_row(case)), *own_documents(case))
+    return _professional(case)
+
+
+def _declared_physician(case: Case) -> Clauses:
+    if case.profile.declared_physician_sees_hidden:
+        return (Clause(knows_marks=True),)
+    return (Clause(closed_by=Mark.MASQUE_PS), *own_documents(case))
+
+
+def _administrator(case: Case) -> Clauses:
+    if case.profile.administrator_sees_hidden:
+        return (Clause(_row(case), knows_marks=True), *own_documents(case))
+    return _professional(case)
+
+
+def _nothing(_case: Case) -> Clauses:
+    return NOTHING
+
+
+_DOCUMENTS: Mapping[Basis, Callable[[Case], Clauses]] = {
+    Basis.PATIENT: _holder,
+    Basis.REPRESENTATIVE: _representative,
+    Basis.CARER: _carer,
+    Basis.DECLARED_PHYSICIAN: _declared_physician,
+    Basis.ADMINISTRATOR: _administrator,
+    Basis.CARE_TEAM: _by_consent,
+    Basis.CONSENT: _by_consent,
+    Basis.BREAK_GLASS: _emergency,
+    Basis.REGULATION: _emergency,
+    Basis.DEPOSITOR: own_documents,
+    Basis.SYSTEM: software_documents,
+}

@@ -1,0 +1,106 @@
+"""The state of a space as bytes and back: what a store keeps beside the resources, and one read loads.
+
+Only what differs from the default is written. Instants are microseconds since the epoch.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import fields
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import orjson
+
+from consent_rules.model import Directive, Membership, RecordState, Team
+from consent_rules.vocabulary import DirectiveKind, Proof, Purpose, SpaceStatus
+
+Json = dict[str, Any]
+Held = RecordState | Directive | Membership | Team
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def dump(record: RecordState) -> bytes:
+    """Write a state; equal states give equal bytes."""
+    return orjson.dumps(_written(record, _RECORD), option=orjson.OPT_SORT_KEYS)
+
+
+def load(state: bytes) -> RecordState:
+    """Read what `dump` wrote.
+
+    Raises: ValueError or KeyError for anything else, so that a damaged state lets nobody in.
+    """
+    return RecordState(**_read(orjson.loads(state), _RECORD))
+
+
+def _written(value: Held, codecs: "Codecs") -> Json:
+    return {
+        field.name: codecs[field.name][0](held)
+        for field in fields(value)
+        if (held := getattr(value, field.name)) != field.default
+    }
+
+
+def _read(values: Json, codecs: "Codecs") -> Json:
+    return {name: codecs[name][1](value) for name, value in values.items()}
+
+
+def _micros(at: datetime) -> int:
+    return (at - _EPOCH) // _MICROSECOND
+
+
+def _instant(micros: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=micros)
+
+
+def _as_is(value: Any) -> Any:  # noqa: ANN401 - a JSON value that needs no change
+    return value
+
+
+def _texts(values: Iterable[str]) -> list[str]:
+    return sorted(values)
+
+
+def _purposes(values: Iterable[str]) -> frozenset[Purpose]:
+    return frozenset(Purpose(value) for value in values)
+
+
+def _many(codecs: "Codecs") -> Callable[[Iterable[Held]], list[Json]]:
+    return lambda values: [_written(value, codecs) for value in values]
+
+
+Codecs = dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]]
+
+_TEXT = (_as_is, _as_is)
+_TIME = (_micros, _instant)
+_SET = (_texts, frozenset)
+_DIRECTIVE: Codecs = {
+    "id": _TEXT,
+    "kind": (_as_is, DirectiveKind),
+    "actors": _SET,
+    "excluded": _SET,
+    "purposes": (_texts, _purposes),
+    "start": _TIME,
+    "end": _TIME,
+    "recorded_at": _TIME,
+    "proof": (_as_is, Proof),
+    "by_patient": _TEXT,
+    "recorder": _TEXT,
+    "kinds": _SET,
+    "categories": _SET,
+    "reason": _TEXT,
+}
+_MEMBER: Codecs = {"member": _TEXT, "start": _TIME, "end": _TIME}
+_TEAM: Codecs = {
+    "reference": _TEXT,
+    "members": (_many(_MEMBER), lambda values: tuple(Membership(**_read(value, _MEMBER)) for value in values)),
+}
+_RECORD: Codecs = {
+    "patient": _TEXT,
+    "status": (_as_is, SpaceStatus),
+    "since": _TIME,
+    "erasure_asked_at": _TIME,
+    "birth_date": (date.isoformat, date.fromisoformat),
+    "directives": (_many(_DIRECTIVE), lambda values: tuple(Directive(**_read(v, _DIRECTIVE)) for v in values)),
+    "teams": (_many(_TEAM), lambda values: tuple(Team(**_read(value, _TEAM)) for value in values)),
+}
