@@ -30,8 +30,10 @@ def offered(runtime: Runtime, interaction: Interaction) -> str:
     return narrowing.for_person(runtime, interaction.asked.scope, party, emergency=interaction.asked.is_emergency)
 
 
-def approve(context: Context, interaction: Interaction, kept: Iterable[str]) -> Answer:
+def approve(context: Context, interaction: Interaction, kept: Iterable[str], days: int | None = None) -> Answer:
     """Grant what the person kept of the offer and send the browser back with a code.
+
+    days: for how long, when the person chose; None leaves the longest.
 
     Raises: Refusal when nothing was kept or the conversation cannot end in a grant.
     """
@@ -45,7 +47,7 @@ def approve(context: Context, interaction: Interaction, kept: Iterable[str]) -> 
         raise Refusal(asked, "invalid_request", "this conversation has ended")
     grant = _open(context, interaction, party, scopes)
     events.consent_given(context, grant)
-    return _send_code(context, asked, grant, _until(context, grant, scopes))
+    return _send_code(context, asked, grant, _until(context, grant, scopes, days))
 
 
 def keep(offer: str, chosen: Iterable[str]) -> str:
@@ -79,13 +81,14 @@ def _purpose(party: Party, *, emergency: bool) -> str:
     return Purpose.EMERGENCY if is_regulation and party.account and party.account.regulator else ""
 
 
-def _until(context: Context, grant: Grant, scopes: str) -> str:
+def _until(context: Context, grant: Grant, scopes: str, days: int | None) -> str:
     now = context.runtime.ports.clock.now()
     if grant.is_emergency:
         return (now + EMERGENCY).isoformat()
     words = scopes.split()
     if "offline_access" in words:
-        return (now + context.options.offline_limit).isoformat()
+        limit = context.options.offline_limit
+        return (now + (min(timedelta(days=days), limit) if days else limit)).isoformat()
     if "online_access" in words:
         return (now + context.options.session_absolute).isoformat()
     return (now + grants.lifetime_of(grant)).isoformat()

@@ -168,7 +168,10 @@ def _logged_in(context: Context, interaction: Interaction, account: Account, amr
 
 
 def _capacity(context: Context, interaction: Interaction, form: Mapping[str, str]) -> Turn:
-    account, client = interactions.account_of(context.runtime, interaction), interactions.client_of(context.runtime, interaction)
+    account, client = (
+        interactions.account_of(context.runtime, interaction),
+        interactions.client_of(context.runtime, interaction),
+    )
     choices = interactions.capacities(account, client) if account and client else {}
     chosen = form.get("capacity", "")
     return Turn(replace(interaction, capacity=chosen)) if chosen in choices else Turn(interaction, complaint="wrong")
@@ -212,4 +215,3 @@ _ANSWERS: dict[str, Callable[[Context, Interaction, Mapping[str, str]], Turn]] =
     "patient": _patient,
     "emergency": _emergency,
 }
-

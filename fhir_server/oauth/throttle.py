@@ -31,7 +31,10 @@ def check(context: Context, what: str, name: str) -> None:
     Raises: TooManyFailuresError.
     """
     limits = context.options.throttle
-    if _count(context, what, name) >= limits.failures or _count(context, "address", _address(context)) >= limits.per_address:
+    if (
+        _count(context, what, name) >= limits.failures
+        or _count(context, "address", _address(context)) >= limits.per_address
+    ):
         raise TooManyFailuresError
 
 
