@@ -14,7 +14,7 @@ COMMON = (
     "_has:AuditEvent:entity:agent", "_filter", "_format", "_pretty", "_text", "_content", "_tag", "_profile",
     "_security", "_type", "_page", "cursor", "patient.identifier", "patient:identifier",
 )  # fmt: skip
-MODIFIERS = (
+MODIFIERS = ("", "", ":exact", ":missing", ":not", ":identifier", ":Patient", ":of-type", ":contains", ":in", ":x")
     "",
     "",
     "",
