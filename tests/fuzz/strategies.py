@@ -15,24 +15,10 @@ COMMON = (
     "_security", "_type", "_page", "cursor", "patient.identifier", "patient:identifier",
 )  # fmt: skip
 MODIFIERS = ("", "", ":exact", ":missing", ":not", ":identifier", ":Patient", ":of-type", ":contains", ":in", ":x")
-    "",
-    "",
-    "",
-    ":exact",
-    ":missing",
-    ":not",
-    ":identifier",
-    ":Patient",
-    ":of-type",
-    ":contains",
-    ":in",
-    ":x",
-    ".name",
-)
 VALUES = (
     "", "|", "||", "a|b|c", "a|", "|b", ",", "\\,", "\\", "$", "Patient/", "Patient/x", "Patient/x/_history/1", "*/x",
     "2026", "2026-02-30", "ge2026-13", "2026-01-01T25:00:00Z", "eq0000", "gt9999-12-31T23:59:59.999999+14:00", "ap2026",
-    "0", "-1", "1e9", "99999999999999999999", "true", "none", "accurate", "count", "data", "text", "-date", "date,-date",
+    "0", "-1", "1e9", "99999999999999999999", "true", "none", "accurate", "count", "data", "text", "date,-date",
     "current", "http://loinc.org|34112-3", "urn:ietf:rfc:3986|urn:oid:1.2.3", "\x00", "\ud7ff", "\U0001f600", "é" * 200,
     "' OR 1=1 --", '{"$ne": null}', "$where", "../../etc/passwd", "<script>", "%", "%00", "application/fhir+xml", "xml",
 )  # fmt: skip
