@@ -186,17 +186,10 @@ def _patient_of(work: Work, place: Placing, id_: str) -> str:
         return ""
     named = place.resource.get(place.row.patient_path, {}).get("reference", "")
     target = pointers.split(named, work.runtime.fhir_base)
-    if target is None or target[0] != "Patient" or not is_known(work, *target):
+    if target is None or target[0] != "Patient" or not work.is_known(*target):
         text = "the patient is not known here"
         raise Problem.of(Category.BUSINESS_RULE, text, place.at(place.row.patient_path), "unknown-patient")
     return target[1]
-
-
-def is_known(work: Work, type_: str, id_: str) -> bool:
-    """Tell whether a resource of the directory, or a person, exists or is being created."""
-    planned = (type_, id_) in work.writes
-    location = None if planned else work.snapshot.locate(type_, id_)
-    return planned or (location is not None and not location.deleted)
 
 
 def _pin(work: Work, patient: str) -> SpaceWrite:
@@ -209,7 +202,7 @@ def unknown_targets(work: Work, resource: Json, root: str) -> Iterator[Issue]:
     for expression, reference in pointers.references_in(resource, root):
         target = pointers.split(reference["reference"], work.runtime.fhir_base)
         row = REGISTRY.get(target[0]) if target else None
-        if target and row and row.access is AccessRule.DIRECTORY and not is_known(work, *target):
+        if target and row and row.access is AccessRule.DIRECTORY and not work.is_known(*target):
             yield Issue(f"`{reference['reference']}` is not known here", f"{expression}.reference", "unknown-reference")
 
 

@@ -6,7 +6,8 @@ Source: R.1111-28 and R.1111-36 of the French public health code (rules A1 to A1
 from dataclasses import replace
 from datetime import date
 
-from consent_rules.model import RecordState
+from consent_rules.lifecycle import may_move
+from consent_rules.model import RecordState, Refuse
 from consent_rules.vocabulary import Action, SpaceStatus
 from fhir_server.application.runtime import Runtime
 from fhir_server.application.writing import Work, carry_out
@@ -15,13 +16,6 @@ from fhir_server.domain.audit import Deed
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.ports import SpaceWrite
-
-_BY_HOLDER = {
-    # status asked for: statuses from which the holder may ask for it
-    SpaceStatus.OPPOSED: frozenset({SpaceStatus.ANNOUNCED}),
-    SpaceStatus.CLOSED: frozenset({SpaceStatus.ACTIVE, SpaceStatus.SUSPENDED}),
-    SpaceStatus.ACTIVE: frozenset({SpaceStatus.ANNOUNCED, SpaceStatus.OPPOSED, SpaceStatus.CLOSED}),
-}
 
 
 def first_state(work: Work, patient: str, birth_date: str = "", *, announced: bool = False) -> SpaceWrite:
@@ -56,7 +50,7 @@ def change_status(runtime: Runtime, caller: Caller, patient: str, status: SpaceS
 def _plan_status(work: Work, patient: str, status: SpaceStatus) -> None:
     opened = work.enter(patient, Action.DIRECT)
     record = work.record(opened)
-    if record.status not in _BY_HOLDER.get(status, frozenset()):
+    if isinstance(may_move(record, status, work.at, work.runtime.profile), Refuse):
         raise Problem.of(Category.BUSINESS_RULE, "the present state of the space does not allow this")
     work.decide(opened, replace(record, status=status, since=work.at))
     work.trace(work.deed, opened, patient, (f"Patient/{patient}",))

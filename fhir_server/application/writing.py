@@ -22,6 +22,7 @@ from fhir_server.domain.caller import Caller
 from fhir_server.domain.conditions import Condition
 from fhir_server.domain.problem import Category, Issue, Problem
 from fhir_server.domain.references import documents_named, without_documents
+from fhir_server.domain.search import AnyOf, Search
 from fhir_server.domain.stored import Stored
 from fhir_server.ports import AlreadyClaimed, Change, Snapshot, SpaceWrite, StoreConflict, Trace, Write
 from fhir_server.registry import AccessRule, ResourceType
@@ -110,11 +111,23 @@ class Work:
 
     def read(self, type_: str, id_: str, visibility: Visibility) -> Stored | None:
         """Return a current resource that is visible, as planned here or as stored; None for a deleted one."""
+        found = self.read_any(type_, id_, visibility)
+        return None if found is None or found.deleted else found
+
+    def read_any(self, type_: str, id_: str, visibility: Visibility) -> Stored | None:
+        """Return a resource that is visible, as planned here or as stored, deleted ones too."""
         planned = self.writes.get((type_, id_))
         if planned and planned.expected == (0, 0):
             return planned.after
         found = self.snapshot.read(type_, id_, visibility)
-        return None if found is None or found.deleted else self.latest(found)
+        return self.latest(found) if found else None
+
+    def is_known(self, type_: str, id_: str) -> bool:
+        """Tell whether a resource of the directory, or a person, exists or is being created."""
+        if (type_, id_) in self.writes:
+            return True
+        location = self.snapshot.locate(type_, id_)
+        return location is not None and not location.deleted
 
     def claim(self, value: str, when_taken: Problem) -> None:
         """Demand that a value is unique over the whole store, for ever."""
@@ -238,6 +251,15 @@ def _view(work: Work, row: ResourceType, compartment: str, action: Action, lette
 def documents_seen(opened: Opened | None) -> Visibility:
     """Return what the caller sees of the documents of an entered space."""
     return documents_of(opened)
+
+
+def identified(work: Work, type_: str, identifier: tuple[str, str], compartment: str) -> tuple[Stored, ...]:
+    """Return the resources of one space that have an identifier, whoever may see them.
+
+    System-level (docs/threat-model.md): tells only whether this very caller has filed the same before.
+    """
+    wanted = AnyOf(tokens.identifier_key("identifier", *identifier))
+    return work.snapshot.find(Search(type_, (wanted,), limit=_MATCHES_JUDGED), whole(compartment)).rows
 
 
 def only(found: Iterable[str]) -> str:

@@ -1,0 +1,277 @@
+"""From a read submission to the resources that are stored: documents, contents, the set and its folders.
+
+Source: IHE MHD 4.2, ITI-65 and ITI-105; docs/labels.md for what a document inherits.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from consent_rules.labels import marks_at_filing, sealed_until
+from consent_rules.visibility import AccessFacts, Visibility
+from consent_rules.vocabulary import Mark
+from fhir_server.application import families, revising
+from fhir_server.application.enforcement import Opened
+from fhir_server.application.indexing import facts_of
+from fhir_server.application.writing import Work
+from fhir_server.domain import bodies, pointers
+from fhir_server.domain.labels import split_marks
+from fhir_server.domain.problem import Category, Issue, Problem
+from fhir_server.domain.stored import Facts, Stored
+from fhir_server.domain.submission import (
+    IDENTIFIER_TYPES,
+    LIST_TYPES,
+    SOURCE_ID,
+    Document,
+    Item,
+    Submission,
+    hash_of,
+    unique_id,
+)
+from fhir_server.registry import REGISTRY
+
+Json = dict[str, Any]
+
+_FILED = frozenset({"DocumentReference", "List", "Binary"})
+
+
+@dataclass(slots=True)
+class Filing:
+    """One submission being filed into one space.
+
+    ids: id given to each entry, by its index. names: what replaces each fullUrl and conditional reference.
+    seen: the documents of the space that the caller may refer to.
+    replaced: the document that each new one replaces, by index of its entry.
+    """
+
+    work: Work
+    submission: Submission
+    patient: str
+    opened: Opened
+    seen: Visibility
+    ids: Mapping[int, str]
+    names: Mapping[str, str]
+    replaced: dict[int, Stored] = field(default_factory=dict)
+
+    @property
+    def depositor(self) -> str:
+        """The reference in whose name identifiers are unique."""
+        requester = self.work.caller.requester
+        return requester.organization or requester.person or requester.client
+
+    def located(self, resource: Json) -> Json:
+        """Return a resource with its references resolved, and its patient as a literal reference."""
+        found: Json = pointers.rewritten(resource, self.names)
+        return found | {"subject": found.get("subject", {}) | {"reference": f"Patient/{self.patient}"}}
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A document that may be filed: nothing of it is stored yet. older: the document that it replaces."""
+
+    document: Document
+    resource: Json
+    access: AccessFacts
+    older: Stored | None
+
+
+def draft_documents(filing: Filing) -> tuple[Draft, ...]:
+    """Return the documents as they shall be stored.
+
+    Raises: Problem(BUSINESS_RULE) with every reference that names nothing; FORBIDDEN for a mark.
+    """
+    faults = [fault for document in filing.submission.documents for fault in _dangling(filing, document.item)]
+    if faults:
+        raise Problem(Category.BUSINESS_RULE, *faults)
+    for document in filing.submission.documents:
+        _claim(filing, document)
+    return tuple(_draft(filing, document) for document in filing.submission.documents)
+
+
+def file_documents(filing: Filing, drafts: tuple[Draft, ...]) -> None:
+    """Plan the documents, and store their contents: what can be refused has been refused before."""
+    for draft in drafts:
+        _file_document(filing, draft)
+
+
+def file_lists(filing: Filing) -> None:
+    """Plan the submission set and the new folders."""
+    submission = filing.submission
+    for item in (*submission.folders, *((submission.set,) if submission.set.resource else ())):
+        faults = tuple(_dangling(filing, item))
+        if faults:
+            raise Problem(Category.BUSINESS_RULE, *faults)
+        resource = filing.located(item.resource)
+        if item is submission.set:
+            resource = _with_unique_id(filing, resource)
+            _claim_set(filing, item, resource)
+        filing.work.put(stored_list(filing, resource, filing.ids[item.index], 1, _own(filing)))
+
+
+def derived_set(filing: Filing, document_id: str, document: Json) -> None:
+    """Plan the submission set that a simplified publication stands for."""
+    client = filing.work.caller.requester.client
+    resource: Json = {
+        "resourceType": "List",
+        "extension": [{"url": SOURCE_ID, "valueIdentifier": {"value": client or filing.depositor}}],
+        "status": "current",
+        "mode": "working",
+        "code": {"coding": [{"system": LIST_TYPES, "code": "submissionset"}]},
+        "subject": {"reference": f"Patient/{filing.patient}"},
+        "date": bodies.instant(filing.work.at),
+        "entry": [{"item": {"reference": f"DocumentReference/{document_id}"}}],
+    }
+    authors = [author for author in document.get("author", []) if not str(author.get("reference", "#")).startswith("#")]
+    if authors:
+        resource["source"] = authors[0]
+    resource = _with_unique_id(filing, resource)
+    filing.work.put(stored_list(filing, resource, filing.ids[-1], 1, _own(filing)))
+
+
+def stored_list(filing: Filing, resource: Json, id_: str, version: int, access: AccessFacts) -> Stored:
+    """Return a List as it is stored."""
+    return _stored(filing.work, resource, id_, version, access)
+
+
+def coded(work: Work, resource: Json, access: AccessFacts) -> AccessFacts:
+    """Return access facts with the kind and class that a document states."""
+    codings = resource.get("type", {}).get("coding", [])
+    kind = work.runtime.matrix.kind_of((str(c.get("system", "")), str(c.get("code", ""))) for c in codings)
+    classes = [c for concept in resource.get("category", []) for c in concept.get("coding", [])]
+    return replace(access, kind=kind, category=str(classes[0].get("code", "")) if classes else "")
+
+
+def _draft(filing: Filing, document: Document) -> Draft:
+    resource, asked = split_marks(filing.located(document.item.resource))
+    older = filing.replaced.get(document.item.index)
+    return Draft(document, resource, _access(filing, resource, asked, older, document.item.root), older)
+
+
+def _file_document(filing: Filing, draft: Draft) -> None:
+    work, older = filing.work, draft.older
+    id_ = filing.ids[draft.document.item.index]
+    resource = draft.resource
+    if draft.document.content is not None:
+        resource = _with_content(filing, draft.document, resource, id_)
+    root = families.root_of(work, older) if older else id_
+    body = bodies.stamped(resource, id_, 1, work.at)
+    facts = revising.document_facts(orjson.loads(body), draft.access, root)
+    if older:
+        families.align(work, families.members(work, older), draft.access)
+    work.put(_plain("DocumentReference", id_, 1, work, body, facts))
+
+
+def _access(filing: Filing, resource: Json, asked: Mark, older: Stored | None, root: str) -> AccessFacts:
+    """Return who sees a new document: the marks asked for, those inherited, and the holder's default (E12)."""
+    replaced = older.facts.access if older else None
+    where = f"{root}.securityLabel"
+    base = coded(filing.work, resource, _own(filing))
+    if replaced:
+        base = replace(base, sealed_until=replaced.sealed_until)
+    revising.demand_filing_marks(filing.work, filing.opened, asked, replaced, where)
+    marks = marks_at_filing(filing.work.record(filing.opened), asked, filing.work.at, replaced)
+    sealed = base.sealed_until
+    if marks & Mark.INVISIBLE_PATIENT and sealed is None:
+        sealed = sealed_until(filing.work.at, filing.work.runtime.profile)
+    return replace(base, marks=marks, sealed_until=sealed)
+
+
+def _own(filing: Filing) -> AccessFacts:
+    requester = filing.work.caller.requester
+    return AccessFacts(
+        compartment=filing.patient,
+        owner_person=requester.person,
+        owner_organization=requester.organization,
+        owner_client=requester.client,
+    )
+
+
+def _with_content(filing: Filing, document: Document, resource: Json, document_id: str) -> Json:
+    """Plan the Binary of a document and return the document pointing to it."""
+    work, content = filing.work, document.content or b""
+    binary_id = filing.ids[document.binary.index] if document.binary else work.runtime.ports.ids.new()
+    attachment: Json = dict(resource["content"][0]["attachment"])
+    sent = document.binary.resource if document.binary else {}
+    binary: Json = {
+        **{name: value for name, value in sent.items() if name not in ("data", "resourceType", "id")},
+        "resourceType": "Binary",
+        "contentType": attachment["contentType"],
+        "securityContext": {"reference": f"DocumentReference/{document_id}"},
+        "_blob": work.runtime.ports.blobs.put(filing.patient, content),
+        "_size": len(content),
+        "_hash": hash_of(content),
+    }
+    body = bodies.stamped(binary, binary_id, 1, work.at)
+    work.put(_plain("Binary", binary_id, 1, work, body, Facts(_own(filing), documents=(document_id,))))
+    if attachment.pop("data", None) is not None:
+        attachment.setdefault("size", len(content))
+        attachment.setdefault("hash", hash_of(content))
+    attachment["url"] = f"{work.runtime.fhir_base}/Binary/{binary_id}"
+    return resource | {"content": [resource["content"][0] | {"attachment": attachment}]}
+
+
+def _dangling(filing: Filing, item: Item) -> Iterator[Issue]:
+    """Yield a fault for each reference of an entry that names nothing the caller sees."""
+    base = filing.work.runtime.fhir_base
+    for expression, reference in pointers.references_in(item.resource, item.root):
+        literal = filing.names.get(reference["reference"], reference["reference"])
+        target = pointers.split(literal, base)
+        if literal.startswith("urn:") or (target and not _is_seen(filing, *target)):
+            yield Issue(
+                "the reference names nothing that is known here", f"{expression}.reference", "unknown-reference"
+            )
+
+
+def _is_seen(filing: Filing, type_: str, id_: str) -> bool:
+    """Tell whether a reference names something; types that the server does not keep are not its to judge."""
+    work = filing.work
+    if (type_, id_) in work.writes or (type_ in _FILED and id_ in filing.ids.values()):
+        return True
+    if type_ == "DocumentReference":
+        return work.read(type_, id_, filing.seen) is not None
+    if type_ == "List":
+        return bool(work.snapshot.visible_ids(type_, {id_}, filing.seen))
+    if type_ == "Patient":
+        return id_ == filing.patient
+    return type_ not in REGISTRY or (type_ not in _FILED and work.is_known(type_, id_))
+
+
+def _claim(filing: Filing, document: Document) -> None:
+    value = str(document.item.resource["masterIdentifier"]["value"])
+    where = f"{document.item.root}.masterIdentifier"
+    code = "XDSDuplicateUniqueIdInRegistry"
+    taken = Problem.of(Category.DUPLICATE, "a document with this identifier has been filed already", where, code)
+    filing.work.claim(f"document|{filing.patient}|{filing.depositor}|{value}", taken)
+
+
+def _claim_set(filing: Filing, item: Item, resource: Json) -> None:
+    where = f"{item.root}.identifier"
+    code = "XDSDuplicateUniqueIdInRegistry"
+    taken = Problem.of(Category.DUPLICATE, "a submission with this identifier has been filed already", where, code)
+    filing.work.claim(f"submission|{filing.patient}|{filing.depositor}|{unique_id(resource)}", taken)
+
+
+def _with_unique_id(filing: Filing, resource: Json) -> Json:
+    """Return a submission set with a unique id: the server assigns one when the source sent none."""
+    if unique_id(resource):
+        return resource
+    number = UUID(filing.work.runtime.ports.ids.new()).int
+    assigned = {
+        "type": {"coding": [{"system": IDENTIFIER_TYPES, "code": "uniqueId"}]},
+        "system": "urn:ietf:rfc:3986",
+        "value": f"urn:oid:2.25.{number}",
+    }
+    return resource | {"identifier": [*resource.get("identifier", []), assigned]}
+
+
+def _stored(work: Work, resource: Json, id_: str, version: int, access: AccessFacts) -> Stored:
+    body = bodies.stamped(resource, id_, version, work.at)
+    row = REGISTRY[resource["resourceType"]]
+    return _plain(row.name, id_, version, work, body, facts_of(orjson.loads(body), access, row))
+
+
+def _plain(type_: str, id_: str, version: int, work: Work, body: bytes, facts: Facts) -> Stored:
+    return Stored(type_, id_, version, 0, deleted=False, last_updated=work.at, marked_at=None, body=body, facts=facts)

@@ -1,0 +1,247 @@
+"""Hiding and showing, archiving, withdrawing: the three elements of a document that a PATCH may change.
+
+Source: PDSm 3.1.1, flux 03 and 04 (https://interop.esante.gouv.fr/ig/fhir/pdsm/); ANS PDSM4DMP, TD3.3a to TD3.3d;
+docs/labels.md.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from consent_rules.labels import sealed_until
+from consent_rules.visibility import Visibility
+from consent_rules.vocabulary import Action, Mark, RequesterKind, View
+from fhir_server.application import families, revising, scoping, writing
+from fhir_server.application.consultation import not_found
+from fhir_server.application.enforcement import Opened
+from fhir_server.application.runtime import Runtime
+from fhir_server.application.writing import Work, Written, carry_out
+from fhir_server.domain import bodies, conditions, labels
+from fhir_server.domain.audit import Deed
+from fhir_server.domain.caller import Caller
+from fhir_server.domain.problem import Category, Issue, Problem
+from fhir_server.domain.stored import Stored
+from fhir_server.registry import REGISTRY
+
+Json = dict[str, Any]
+
+ARCHIVED = "https://interop.esante.gouv.fr/ig/fhir/pdsm/StructureDefinition/pdsm-ext-is-archived"
+_CHANGEABLE = frozenset({"status", "securityLabel", "extension"})
+_WITHDRAWN = "entered-in-error"
+_TRANSITIONS = frozenset({("current", "superseded"), ("current", _WITHDRAWN), ("superseded", _WITHDRAWN)})
+_LABELS = "DocumentReference.securityLabel"
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """A change to a resource as its caller sees it.
+
+    apply: returns the changed resource, or raises Problem. by_index: whether it replaces a label by its index.
+    """
+
+    apply: Callable[[Json], Json]
+    by_index: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A document that the caller may change, as the caller sees it."""
+
+    stored: Stored
+    opened: Opened
+    view: Visibility
+    seen: Json
+
+    @property
+    def knows(self) -> bool:
+        return self.view.knows_marks(self.stored.facts.access)
+
+
+def patch(runtime: Runtime, caller: Caller, id_: str, change: Patch, if_match: str = "") -> Written:
+    """Change status, security labels or the archive flag of a document.
+
+    Raises: Problem(NOT_FOUND) for hidden and unknown alike, VERSION_CONFLICT, IMMUTABLE_ELEMENT for any other element,
+    FORBIDDEN when the change is not the caller's to make, BUSINESS_RULE.
+    """
+    deed = Deed("patch", "DocumentReference", target=f"DocumentReference/{id_}")
+    return carry_out(runtime, caller, deed, lambda work: plan_patch(work, id_, change, if_match))
+
+
+def patch_matching(runtime: Runtime, caller: Caller, query: str, change: Patch, if_match: str = "") -> Written:
+    """Change the one document that has a business identifier, in the caller's view.
+
+    Raises: as `patch`; MULTIPLE_MATCHES when the caller sees more than one.
+    """
+    deed = Deed("patch", "DocumentReference")
+
+    def plan(work: Work) -> Written:
+        return plan_patch(work, matched(work, query), change, if_match)
+
+    return carry_out(runtime, caller, deed, plan)
+
+
+def matched(work: Work, query: str) -> str:
+    """Return the id of the one document that meets a condition.
+
+    Raises: Problem(NOT_FOUND), MULTIPLE_MATCHES.
+    """
+    scoping.demand(work.caller, ("DocumentReference",), "u")
+    condition = conditions.parse(query)
+    found = writing.matching(work, REGISTRY["DocumentReference"], condition, Action.RELABEL, "u")
+    id_ = writing.only(found)
+    if not id_:
+        raise not_found()
+    return id_
+
+
+def plan_patch(work: Work, id_: str, change: Patch, if_match: str) -> Written:
+    """Plan a change of one document."""
+    found = _find(work, id_)
+    writing.demand_match(if_match, found.stored, knows_marks=found.knows)
+    wanted = change.apply(orjson.loads(orjson.dumps(found.seen)))
+    _refuse_other_elements(found.seen, wanted)
+    marks = _wanted_marks(found, wanted, change)
+    if wanted.get("status") == _WITHDRAWN and found.seen.get("status") != _WITHDRAWN:
+        return _withdraw(work, found)
+    resource = _wanted_resource(work, found, wanted)
+    if resource is not None:
+        revising.rewrite(work, found.stored, resource)
+    if marks != found.stored.facts.access.marks:
+        _relabel(work, found, marks)
+    deed = Deed("patch", "DocumentReference", choice=marks != found.stored.facts.access.marks)
+    work.trace(deed, found.opened, found.view.compartment, (f"DocumentReference/{id_}",))
+    return Written(work.shown(work.latest(found.stored), found.view, found.view))
+
+
+def _find(work: Work, id_: str) -> _Found:
+    scoping.demand(work.caller, ("DocumentReference",), "u")
+    location = work.snapshot.locate("DocumentReference", id_)
+    if location is None:
+        raise not_found()
+    try:
+        limits = scoping.demand(work.caller, ("DocumentReference",), "u", location.compartment)
+    except Problem as problem:
+        raise not_found() from problem
+    opened = work.enter_unnamed(location.compartment, Action.RELABEL)
+    view = scoping.narrow(opened.sees(View.DOCUMENTS), limits) if opened else None
+    stored = work.read("DocumentReference", id_, view) if view else None
+    if opened is None or view is None or stored is None:
+        raise not_found()
+    shown = work.shown(stored, view, view)
+    return _Found(stored, opened, view, orjson.loads(bodies.body_for(shown.stored, knows_marks=shown.knows_marks)))
+
+
+def _refuse_other_elements(seen: Json, wanted: Json) -> None:
+    """Let only status, securityLabel and the archive flag change."""
+    changed = [name for name in {**seen, **wanted} if seen.get(name) != wanted.get(name)]
+    faults = [
+        Issue("this element cannot be changed", f"DocumentReference.{name}", "immutable")
+        for name in changed
+        if name not in _CHANGEABLE
+    ]
+    if "extension" in changed and _other_extensions(seen) != _other_extensions(wanted):
+        faults.append(Issue("only the archive flag can be changed", "DocumentReference.extension", "immutable"))
+    if faults:
+        raise Problem(Category.IMMUTABLE_ELEMENT, *faults)
+
+
+def _other_extensions(resource: Json) -> list[Json]:
+    return [extension for extension in resource.get("extension", []) if extension.get("url") != ARCHIVED]
+
+
+def _archived(resource: Json) -> list[object]:
+    return [item.get("valueBoolean") for item in resource.get("extension", []) if item.get("url") == ARCHIVED]
+
+
+def _wanted_marks(found: _Found, wanted: Json, change: Patch) -> Mark:
+    """Return the marks that the document shall have; those that the caller does not know of stay.
+
+    Raises: Problem(BUSINESS_RULE) when a label replaced by its index would drop a mark of another axis.
+    """
+    known = found.stored.facts.access.marks if found.knows else Mark.NONE
+    hidden = found.stored.facts.access.marks & ~known
+    for index, concept in enumerate(wanted.get("securityLabel", [])):
+        if any(labels.is_unknown_mark(coding) for coding in concept.get("coding", [])):
+            where = f"{_LABELS}[{index}]"
+            raise Problem.of(Category.BUSINESS_RULE, "this visibility status is not known", where, "code-invalid")
+    asked = labels.split_marks(wanted)[1]
+    if change.by_index and known & ~asked and asked & ~known:
+        text = "a label replaced by its index would drop another mark; add and remove marks by name"
+        raise Problem.of(Category.BUSINESS_RULE, text, _LABELS, "other-mark")
+    return asked | hidden
+
+
+def _wanted_resource(work: Work, found: _Found, wanted: Json) -> Json | None:
+    """Return the new version of the document without its marks, None when only marks change."""
+    changed: Json = {}
+    _take_status(work, found, wanted, changed)
+    _take_archived(work, found, wanted, changed)
+    _take_confidentiality(work, found, wanted, changed)
+    if not changed:
+        return None
+    resource: Json = orjson.loads(found.stored.body)
+    merged = resource | changed
+    return {name: value for name, value in merged.items() if value != []}
+
+
+def _take_status(work: Work, found: _Found, wanted: Json, changed: Json) -> None:
+    before, after = found.seen.get("status"), wanted.get("status")
+    if before == after:
+        return
+    if (before, after) not in _TRANSITIONS:
+        text = f"the status does not go from `{before}` to `{after}`"
+        raise Problem.of(Category.BUSINESS_RULE, text, "DocumentReference.status", "value")
+    revising.demand_depositor(work, found.stored, "DocumentReference.status")
+    changed["status"] = after
+
+
+def _take_archived(work: Work, found: _Found, wanted: Json, changed: Json) -> None:
+    before, after = _archived(found.seen), _archived(wanted)
+    if before == after:
+        return
+    where = "DocumentReference.extension"
+    if len(after) > 1 or not all(isinstance(value, bool) for value in after):
+        raise Problem.of(Category.BUSINESS_RULE, "the archive flag is one boolean", where, "value")
+    holder = work.caller.requester.kind in (RequesterKind.PATIENT, RequesterKind.RELATED)
+    if not (holder or revising.is_depositor(work.caller, found.stored)):
+        text = "a document is archived by its depositor or by the patient"
+        raise Problem.of(Category.FORBIDDEN, text, where, "not-depositor")
+    changed["extension"] = wanted.get("extension", [])
+
+
+def _take_confidentiality(work: Work, found: _Found, wanted: Json, changed: Json) -> None:
+    """Take labels that are no marks; a label that merely fell out of the list stays (E6: N is always there)."""
+    before, after = labels.confidentiality(found.seen), labels.confidentiality(wanted)
+    if all(label in before for label in after):
+        return
+    revising.demand_depositor(work, found.stored, _LABELS)
+    changed["securityLabel"] = after
+
+
+def _relabel(work: Work, found: _Found, marks: Mark) -> None:
+    """Plan other marks for the document and all that it replaces or is replaced by."""
+    access = found.stored.facts.access
+    revising.demand_marks(work, found.opened, access, marks, _LABELS)
+    sealed = None
+    if marks & Mark.INVISIBLE_PATIENT:
+        sealed = access.sealed_until or sealed_until(_filed_at(work, found.stored), work.runtime.profile)
+    like = replace(access, marks=marks, sealed_until=sealed)
+    families.align(work, families.members(work, found.stored), like)
+
+
+def _filed_at(work: Work, stored: Stored) -> datetime:
+    versions = work.snapshot.history(stored.type, stored.id, writing.whole(stored.facts.access.compartment))
+    return versions[-1].last_updated
+
+
+def _withdraw(work: Work, found: _Found) -> Written:
+    """Plan the logical deletion that PDSM4DMP writes as a status; the answer shows it, the store forgets it."""
+    after = revising.withdraw(work, found.stored)
+    resource = orjson.loads(found.stored.body) | {"status": _WITHDRAWN}
+    body = bodies.stamped(resource, after.id, after.version, work.at)
+    deed = Deed("delete", "DocumentReference")
+    work.trace(deed, found.opened, found.view.compartment, (f"DocumentReference/{after.id}",))
+    return Written(work.shown(replace(after, deleted=False, body=body), found.view, found.view))

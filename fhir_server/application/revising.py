@@ -1,0 +1,117 @@
+"""Changing a document that is stored: a new version, a withdrawal, and who may ask for it.
+
+Source: ANS PDSM4DMP, TD2.1 and TD3.3c (rules J2 and J3); docs/labels.md for the marks.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+import orjson
+
+from consent_rules.labels import may_file, may_relabel
+from consent_rules.model import AccessRequest, Refuse, RuleApplied
+from consent_rules.visibility import AccessFacts
+from consent_rules.vocabulary import Action, Mark, Purpose, Reason
+from fhir_server.application import families, writing
+from fhir_server.application.enforcement import Opened
+from fhir_server.application.indexing import facts_of
+from fhir_server.application.writing import Work
+from fhir_server.domain import bodies, pointers
+from fhir_server.domain.caller import Caller
+from fhir_server.domain.labels import split_marks
+from fhir_server.domain.problem import Category, Problem
+from fhir_server.domain.stored import Facts, Stored
+from fhir_server.registry import REGISTRY
+
+Json = dict[str, Any]
+
+_TOLD = {
+    Reason.ALREADY_SEEN: "what the patient already sees is not withdrawn; file a new document",
+    Reason.MARKS_EXCLUDE_EACH_OTHER: "these two marks exclude each other",
+}
+"""Refusals that depend on the document alone; any other is told without its reason."""
+
+
+def demand_marks(work: Work, opened: Opened, facts: AccessFacts, wanted: Mark, expression: str) -> None:
+    """Hold a change of marks against the rules.
+
+    facts: of the document before the change. Raises: Problem(BUSINESS_RULE) or FORBIDDEN.
+    """
+    if wanted == facts.marks:
+        return
+    answer = may_relabel(_request(work, Action.RELABEL), work.record(opened), facts, wanted, work.runtime.profile)
+    if isinstance(answer, RuleApplied):
+        return
+    raise _refused(answer, expression)
+
+
+def demand_filing_marks(work: Work, opened: Opened, asked: Mark, replaced: AccessFacts | None, expression: str) -> None:
+    """Hold the marks that a new document states against the rules.
+
+    replaced: of the document that it replaces. Raises: Problem(BUSINESS_RULE) or FORBIDDEN.
+    """
+    request = _request(work, Action.DEPOSIT)
+    answer = may_file(request, work.record(opened), asked, work.runtime.profile, replaced)
+    if not isinstance(answer, RuleApplied):
+        raise _refused(answer, expression)
+
+
+def _request(work: Work, action: Action) -> AccessRequest:
+    return AccessRequest(work.caller.requester, action, Purpose(work.caller.purpose), work.at)
+
+
+def _refused(refusal: Refuse, expression: str) -> Problem:
+    for reason, text in _TOLD.items():
+        if refusal.reason == reason:
+            return Problem.of(Category.BUSINESS_RULE, text, expression, reason.value)
+    return Problem.of(Category.FORBIDDEN, "this change of visibility is not the caller's to make", expression)
+
+
+def document_facts(resource: Json, access: AccessFacts, root: str) -> Facts:
+    """Return the facts of a document; root: id of the first document of its family."""
+    facts = facts_of(resource, access, REGISTRY["DocumentReference"])
+    return replace(facts, tokens=facts.tokens | {families.token_of(root)})
+
+
+def rewrite(work: Work, before: Stored, resource: Json) -> Stored:
+    """Plan a new version of a document; its marks stay as they are."""
+    version = before.version + 1
+    body = bodies.stamped(split_marks(resource)[0], before.id, version, work.at)
+    root = families.root_of(work, before)
+    facts = document_facts(orjson.loads(body), before.facts.access, root)
+    after = replace(before, version=version, last_updated=work.at, body=body, facts=facts)
+    work.change(before, after)
+    return after
+
+
+def withdraw(work: Work, before: Stored) -> Stored:
+    """Plan the deletion of a document and of its content; the versions stay in the store.
+
+    Raises: Problem(FORBIDDEN) when the caller did not deposit it (rule J2).
+    """
+    demand_depositor(work, before, "DocumentReference.status")
+    after = replace(before, version=before.version + 1, deleted=True, body=b"", last_updated=work.at)
+    work.change(before, after)
+    url = orjson.loads(before.body)["content"][0]["attachment"].get("url", "")
+    target = pointers.split(url, work.runtime.fhir_base)
+    content = work.read(*target, writing.whole(before.facts.access.compartment)) if target else None
+    if content and content.facts.documents == (before.id,):
+        gone = replace(content, version=content.version + 1, deleted=True, body=b"", last_updated=work.at)
+        work.change(content, gone)
+    return after
+
+
+def demand_depositor(work: Work, stored: Stored, expression: str) -> None:
+    """Hold a change to whoever deposited the document: person, establishment or software.
+
+    Raises: Problem(FORBIDDEN).
+    """
+    if not is_depositor(work.caller, stored):
+        text = "only the depositor of a document replaces, withdraws or corrects it"
+        raise Problem.of(Category.FORBIDDEN, text, expression, "not-depositor")
+
+
+def is_depositor(caller: Caller, stored: Stored) -> bool:
+    """Tell whether the caller deposited a document."""
+    requester = caller.requester
+    return bool((requester.identities | {requester.client}) & stored.facts.access.owners - {""})
