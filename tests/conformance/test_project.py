@@ -94,8 +94,20 @@ def test_every_import_from_outside_is_declared():
     assert not undeclared
 
 
-# Parts of Flask and of FHIR's own library, declared through them and never installed without them.
-_THROUGH = {"fhir", "fhir_core", "jinja2", "markupsafe", "marshmallow", "pydantic", "werkzeug", "bson", "lxml", "babel"}
+# They come with Flask, fhir.resources, pymongo and jsonpatch, and are never installed without them.
+_THROUGH = {
+    "fhir",
+    "fhir_core",
+    "jinja2",
+    "markupsafe",
+    "marshmallow",
+    "pydantic",
+    "werkzeug",
+    "bson",
+    "lxml",
+    "babel",
+    "jsonpointer",
+}
 
 
 def _standard():
