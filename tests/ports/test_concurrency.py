@@ -1,0 +1,156 @@
+"""Many writers: nothing lost, nothing torn, the trail whole; threads of one process, and several processes."""
+
+import subprocess
+import sys
+import textwrap
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from threading import Barrier
+
+import pytest
+
+from fhir_server.domain.search import Search
+from fhir_server.ports import AlreadyClaimed, Change, SpaceWrite, StoreConflict
+from tests.factories import a_document, a_trace, all_of, an_id, creating, following, next_version
+
+THREADS = 16
+
+
+def race(task, threads=THREADS):
+    barrier = Barrier(threads)
+
+    def start(number):
+        barrier.wait()
+        return task(number)
+
+    with ThreadPoolExecutor(threads) as pool:
+        return [future.result() for future in [pool.submit(start, number) for number in range(threads)]]
+
+
+def succeeds(store, change):
+    try:
+        store.commit(change)
+    except (StoreConflict, AlreadyClaimed):
+        return False
+    return True
+
+
+def test_of_many_updates_of_one_version_one_succeeds(store, patient):
+    document = a_document(patient)
+    store.commit(creating(document))
+    second = next_version(document)
+    done = race(lambda _: succeeds(store, Change((a_trace(patient),), (following(document, second),))))
+    assert done.count(True) == 1
+    with store.snapshot() as snapshot:
+        assert snapshot.count(Search("AuditEvent"), all_of(patient), 99) == 1
+        assert len(snapshot.history(document.type, document.id, all_of(patient))) == 2
+
+
+def test_of_many_creators_with_one_claim_one_succeeds(store, patient):
+    claim = an_id()
+    assert race(lambda _: succeeds(store, creating(a_document(patient), claims=(claim,)))).count(True) == 1
+    with store.snapshot() as snapshot:
+        assert snapshot.count(Search("DocumentReference"), all_of(patient), 99) == 1
+
+
+def test_increments_of_one_space_are_not_lost(store, patient):
+    def increment(_):
+        while True:
+            with store.snapshot() as snapshot:
+                space = snapshot.load_space(patient)
+            expected, value = (space.revision, int(space.state)) if space else (0, 0)
+            if succeeds(store, Change((), spaces=(SpaceWrite(patient, expected, str(value + 1).encode()),))):
+                return
+
+    race(increment, 8)
+    with store.snapshot() as snapshot:
+        assert snapshot.load_space(patient).state == b"8"
+
+
+def test_a_reader_never_sees_half_a_change(store, patient):
+    first, second = a_document(patient), a_document(patient)
+    store.commit(creating(first, second))
+
+    def write(_):
+        heads = [first, second]
+        for _ in range(15):
+            following_heads = [next_version(head) for head in heads]
+            writes = tuple(following(old, new) for old, new in zip(heads, following_heads, strict=True))
+            store.commit(Change((a_trace(),), writes))
+            heads = following_heads
+
+    def observe(_):
+        seen = set()
+        for _ in range(30):
+            with store.snapshot() as snapshot:
+                versions = [snapshot.read(one.type, one.id, all_of(patient)).version for one in (first, second)]
+            seen.add(versions[0] - versions[1])
+        return seen
+
+    results = race(lambda number: write(number) if number == 0 else observe(number), 4)
+    assert set().union(*results[1:]) == {0}
+
+
+def test_one_failing_change_does_not_harm_those_that_share_its_sync(store, patient):
+    known = a_document(patient)
+    store.commit(creating(known))
+    fresh_ones = [a_document(patient) for _ in range(THREADS)]
+    done = race(
+        lambda n: (
+            succeeds(store, creating(known if n % 2 else fresh_ones[n], fresh_ones[n]))
+            if n % 2
+            else succeeds(store, creating(fresh_ones[n]))
+        )
+    )
+    assert done == [number % 2 == 0 for number in range(THREADS)]
+    with store.snapshot() as snapshot:
+        assert snapshot.count(Search("DocumentReference"), all_of(patient), 99) == 1 + THREADS // 2
+
+
+WORK = """
+import sys
+from dataclasses import replace
+from fhir_server.ports import Change, SpaceWrite, StoreConflict
+from tests.factories import a_trace
+patient, times = sys.argv[1], int(sys.argv[2])
+for _ in range(times):
+    while True:
+        with ports.store.snapshot() as snapshot:
+            space = snapshot.load_space(patient)
+        revision, value = (space.revision, int(space.state)) if space else (0, 0)
+        try:
+            write = SpaceWrite(patient, revision, str(value + 1).encode())
+            ports.store.commit(Change((a_trace(patient),), spaces=(write,)))
+            break
+        except StoreConflict:
+            pass
+ports.store.close()
+"""
+
+
+def test_several_processes_lose_no_increment_and_no_trace(engine, store, patient):
+    code = engine.opening_code() + textwrap.dedent(WORK)
+    processes = [subprocess.Popen([sys.executable, "-c", code, patient, "20"]) for _ in range(3)]
+    assert [process.wait(60) for process in processes] == [0, 0, 0]
+    with store.snapshot() as snapshot:
+        assert snapshot.load_space(patient).state == b"60"
+        assert snapshot.count(Search("AuditEvent"), all_of(patient), 99) == 60
+
+
+def test_the_positions_of_the_trail_have_no_gap(engine, store, patient):
+    document = a_document(patient)
+    store.commit(creating(document))
+    race(
+        lambda n: succeeds(
+            store, replace(creating(document if n % 3 else a_document(patient)), traces=(a_trace(),) * (n % 2 + 1))
+        )
+    )
+    positions = engine.trail_positions()
+    assert positions == list(range(len(positions)))
+
+
+@pytest.mark.parametrize("threads", [1, THREADS])
+def test_every_acknowledged_trace_is_there(store, patient, threads):
+    race(lambda _: [store.commit(Change((a_trace(patient),))) for _ in range(10)], threads)
+    with store.snapshot() as snapshot:
+        assert snapshot.count(Search("AuditEvent"), all_of(patient), 999) == 10 * threads

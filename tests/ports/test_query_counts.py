@@ -1,0 +1,45 @@
+"""How often the database is asked: one statement more than here makes a test fail."""
+
+from fhir_server.domain.search import AnyOf, Search
+from fhir_server.ports import Change, SpaceWrite, Write
+from tests.factories import a_document, a_trace, all_of, creating
+
+FIND = Search("DocumentReference", (AnyOf(frozenset({"type|s|a"})),), limit=20)
+
+
+def counted(engine, work):
+    work()  # what is done once, such as making a key, is done
+    with engine.statements() as sent:
+        work()
+    return len(sent)
+
+
+def test_a_decision_and_a_read_by_id(engine, patient):
+    document = a_document(patient)
+    engine.ports.store.commit(Change((a_trace(),), (Write(document, (0, 0)),), (SpaceWrite(patient, 0, b"state"),)))
+
+    def read():
+        with engine.ports.store.snapshot() as snapshot:
+            assert snapshot.locate("DocumentReference", document.id)
+            assert snapshot.load_space(patient)
+            assert snapshot.read("DocumentReference", document.id, all_of(patient))
+
+    assert counted(engine, read) == engine.framing + 3
+
+
+def test_a_page_and_its_count(engine, patient):
+    engine.ports.store.commit(creating(*(a_document(patient, tokens=frozenset({"type|s|a"})) for _ in range(30))))
+
+    def find():
+        with engine.ports.store.snapshot() as snapshot:
+            assert len(snapshot.find(FIND, all_of(patient)).rows) == 20
+            assert snapshot.count(FIND, all_of(patient), 100) == 30
+
+    assert counted(engine, find) == engine.framing + 2
+
+
+def test_a_trace(engine, patient):
+    def commit():
+        engine.ports.store.commit(Change((a_trace(patient),)))
+
+    assert counted(engine, commit) <= engine.statements_of_a_trace

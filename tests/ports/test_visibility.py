@@ -1,0 +1,90 @@
+"""One rule, three renderings: what the stores show is what `admits` and `matches` say, on generated documents."""
+
+from dataclasses import replace
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from consent_rules.visibility import Visibility
+from fhir_server.domain.search import Search
+from fhir_server.ports import Change, Write
+from tests.factories import a_list, a_trace, an_id
+from tests.ports import generated
+
+ON_REAL_STORES = settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+ALL = 1000
+
+
+def kept(store, patient, drawn):
+    """Give drawn documents a compartment and commit them."""
+    population = [
+        replace(one, facts=replace(one.facts, access=replace(one.facts.access, compartment=patient))) for one in drawn
+    ]
+    store.commit(Change((a_trace(),), tuple(Write(one, (0, 0)) for one in population)))
+    return population
+
+
+def all_pages(snapshot, search, visibility):
+    found, place = [], None
+    while True:
+        page = snapshot.find(replace(search, after=place), visibility)
+        assert len(page.rows) <= search.limit
+        found += page.rows
+        if page.next is None:
+            return found
+        assert page.next.id == page.rows[-1].id
+        place = page.next
+
+
+@ON_REAL_STORES
+@given(st.lists(generated.documents(), max_size=12), st.lists(generated.clauses, max_size=3), generated.searches)
+def test_pages_and_counts_show_what_the_rule_admits(store, drawn, clauses, search):
+    patient = an_id()
+    population = kept(store, patient, drawn)
+    visibility = Visibility(patient, tuple(clauses))
+    wanted = generated.expected(population, search, visibility)
+    with store.snapshot() as snapshot:
+        assert [row.id for row in all_pages(snapshot, search, visibility)] == wanted
+        assert snapshot.count(search, visibility, ALL) == len(wanted)
+        everything = {one.id for one in population}
+        seen = {one.id for one in population if visibility.admits(one.facts.access)}
+        assert snapshot.visible_ids("DocumentReference", everything, visibility) == seen
+        by_id = {one.id for one in population if snapshot.read("DocumentReference", one.id, visibility)}
+        assert by_id == seen
+
+
+@ON_REAL_STORES
+@given(
+    st.lists(generated.documents(), min_size=1, max_size=6),
+    st.lists(st.tuples(st.sets(st.integers(0, 5)), generated.access), max_size=5),
+    st.lists(generated.clauses, max_size=2),
+)
+def test_lists_show_when_the_rule_admits_one_document_or_the_depositor(store, drawn, gatherings, clauses):
+    patient = an_id()
+    population = kept(store, patient, drawn)
+    lists = []
+    for members, access in gatherings:
+        ids = [population[number].id for number in sorted(members) if number < len(population)]
+        gathering = a_list(patient, ids)
+        own = replace(access, compartment=patient)
+        lists.append(replace(gathering, facts=replace(gathering.facts, access=own)))
+    store.commit(Change((a_trace(),), tuple(Write(one, (0, 0)) for one in lists)))
+    visibility = Visibility(patient, tuple(clauses))
+    seen = {one.id for one in population if visibility.admits(one.facts.access)}
+    wanted = {one.id for one in lists if shows(one, seen, visibility)}
+    with store.snapshot() as snapshot:
+        found = snapshot.find(Search("List", limit=ALL), visibility).rows
+        assert {row.id for row in found} == wanted
+        assert snapshot.count(Search("List"), visibility, ALL) == len(wanted)
+        assert {one.id for one in lists if snapshot.read("List", one.id, visibility)} == wanted
+        assert snapshot.visible_ids("List", [one.id for one in lists], visibility) == wanted
+
+
+def shows(gathering, seen, visibility):
+    """Tell what the contract of Facts.documents says of a List."""
+    if not gathering.facts.documents:
+        return visibility.admits(gathering.facts.access)
+    owning = Visibility(visibility.compartment, tuple(c for c in visibility.clauses if c.owned_by is not None))
+    return bool(seen & set(gathering.facts.documents)) or owning.admits(gathering.facts.access)
