@@ -160,8 +160,8 @@ def _enter(work: Work, submission: Submission, ids: dict[int, str]) -> Filing:
     items = [*(document.item for document in submission.documents), *submission.folders, *submission.folder_updates]
     if submission.set.resource:
         items.append(submission.set)
-    names = {item.full_url: f"{item.resource['resourceType']}/{ids[item.index]}" for item in _created(submission)}
-    names.pop("", None)
+    named = (item for item in _created(submission) if item.full_url)
+    names = {item.full_url: f"{item.resource['resourceType']}/{ids[item.index]}" for item in named}
     patient = _one_patient(work, items, names)
     scoping.demand(work.caller, _DOCUMENT, "c", patient)
     opened = work.enter(patient, Action.DEPOSIT)
