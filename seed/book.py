@@ -23,7 +23,7 @@ class Demonstration:
     """One loaded demonstration.
 
     base: address of the server. fhir: of its FHIR endpoint. tokens: access tokens by name of who uses them.
-    patients, professionals, roles, organizations, documents, guardians: ids by key ("camille/leo" for a guardian).
+    patients, professionals, roles, organizations, documents, consents: ids by key. guardians: by "camille/leo".
     clients: {client_id, jwk} by key, the jwk with its private part. logins: password by login.
     people: cards for the landing page. tour: requests for the landing page.
     complete: whether loading came to its end.
@@ -38,6 +38,7 @@ class Demonstration:
     organizations: dict[str, str] = field(default_factory=dict)
     guardians: dict[str, str] = field(default_factory=dict)
     documents: dict[str, str] = field(default_factory=dict)
+    consents: dict[str, str] = field(default_factory=dict)
     clients: dict[str, Json] = field(default_factory=dict)
     logins: dict[str, str] = field(default_factory=dict)
     people: list[Json] = field(default_factory=list)

@@ -108,7 +108,7 @@ def _curl(demo: Demonstration, who: str, path: str, *options: str) -> str:
 def _patient(demo: Demonstration, part: cast.PatientPart) -> Json:
     role = {"fr": f"INS de test {part.ins_value}", "en": f"Test INS {part.ins_value}"}
     card = _card(part.key, "patient", part.name, role, part.story)
-    return card | {"given": part.given, "reference": f"Patient/{demo.patients[part.key]}"}
+    return card | {"given": part.given, "reference": f"Patient/{demo.patients[part.key]}", "reader": part.reader}
 
 
 def _professional(demo: Demonstration, part: cast.ProfessionalPart) -> Json:

@@ -18,6 +18,7 @@ class PatientPart:
     """One insured person.
 
     ins: thirteen digits, the control key is computed. guardians: keys of the legal representatives.
+    own_account: whether old enough to have one.
     """
 
     key: str
@@ -27,12 +28,18 @@ class PatientPart:
     birth: str
     ins: str
     guardians: tuple[str, ...] = ()
+    own_account: bool = True
     story: Said = field(default_factory=dict)
 
     @property
     def name(self) -> str:
         """The name as shown."""
         return f"{self.given} {self.family}"
+
+    @property
+    def reader(self) -> str:
+        """The name of the token that reads the person's own journal: the person's, or that of a representative."""
+        return self.key if self.own_account else f"{self.guardians[0]}/{self.key}"
 
     @property
     def ins_value(self) -> str:
@@ -114,6 +121,7 @@ PATIENTS: tuple[PatientPart, ...] = (
         "2019-02-20",
         "1190299999002",
         ("camille", "marc"),
+        own_account=False,
         story={"fr": "7 ans, enfant de Camille et de Marc.", "en": "7, child of Camille and of Marc."},
     ),
     PatientPart(

@@ -25,6 +25,7 @@ TOKEN_LIFETIME = timedelta(days=30)
 REDIRECT = "http://127.0.0.1:8765/callback"
 _PATIENT_SCOPES = "patient/*.cruds openid fhirUser"
 _USER_SCOPES = "user/*.cruds openid fhirUser"
+_HOLDERS = tuple(part for part in cast.PATIENTS if part.own_account)
 _AUDIT_SCOPES = "user/AuditEvent.rs"
 
 
@@ -81,7 +82,7 @@ def enter_directory(runtime: Runtime, keeper: Caller, demo: Demonstration) -> No
 
 def open_accounts(runtime: Runtime, demo: Demonstration) -> None:
     """Give each person of the cast a login and a ready-made token."""
-    for holder in cast.PATIENTS:
+    for holder in _HOLDERS:
         _open(runtime, demo, _patient_account(demo, holder))
     for part in cast.PROFESSIONALS:
         _open(runtime, demo, _professional_account(demo, part))
@@ -94,7 +95,7 @@ def mint_tokens(runtime: Runtime, demo: Demonstration) -> None:
     for part in cast.SOFTWARE:
         if part.kind == ClientKind.BACKEND:
             demo.tokens[part.key] = software_token(runtime, part.key)
-    for holder in cast.PATIENTS:
+    for holder in _HOLDERS:
         for charge in (holder, *(child for child in cast.PATIENTS if holder.key in child.guardians)):
             name = holder.key if charge is holder else f"{holder.key}/{charge.key}"
             demo.tokens[name] = _patient_token(runtime, "espace", holder.key, demo.patients[charge.key])

@@ -123,7 +123,7 @@ def _reader(demo: Json | None) -> Reader | None:
     person = next((person for person in demo["people"] if person["key"] == key and person["kind"] == "patient"), None)
     if person is None:
         abort(404)
-    bearer = f"Bearer {demo['tokens'][key]}"
+    bearer = f"Bearer {demo['tokens'][person['reader']]}"
     return Reader(caller_of(runtime(), bearer, request.remote_addr or "", request_id()), key)
 
 

@@ -3,7 +3,6 @@
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from threading import Thread
 
 import pytest
@@ -31,7 +30,7 @@ class Site:
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    folder: Path = tmp_path_factory.mktemp("demonstration")
+    folder = tmp_path_factory.mktemp("demonstration")
     settings = Settings("http://127.0.0.1:0", folder, folder / "keys.json", demo=True, log_level="ERROR")
     opening.create_keys(settings.key_file)
     server = make_server("127.0.0.1", 0, lambda *_: [], threaded=True)

@@ -1,6 +1,7 @@
 """The pages in a real Chromium: readable, usable by keyboard, alone with their own sheet, in French and in English."""
 
 import re
+from itertools import pairwise
 
 import pytest
 
@@ -67,7 +68,7 @@ def test_heading_levels_leave_none_out(page, path):
     page.goto(path)
     levels = [int(name[1]) for name in page.locator("h1, h2, h3, h4").evaluate_all("all => all.map(h => h.tagName)")]
     assert levels[0] == 1
-    assert all(after <= before + 1 for before, after in zip(levels, levels[1:], strict=False))
+    assert all(after <= before + 1 for before, after in pairwise(levels))
 
 
 @pytest.mark.parametrize("path", PATHS)
