@@ -50,6 +50,19 @@ _SHAPES = {
     "transaction": ("C", "110153", "110152", ""),
     "batch": ("E", "110153", "110152", ""),
     "operation": ("E", "110153", "110152", ""),
+    "login": ("E", "110153", "110152", ""),
+    "logout": ("E", "110153", "110152", ""),
+    "authorize": ("E", "110153", "110152", ""),
+    "token": ("E", "110153", "110152", ""),
+    "revoke": ("E", "110153", "110152", ""),
+}
+_SECURITY = {
+    # interaction: subtypes of DCM 110114 User Authentication (DICOM PS3.15 A.5.3.13), IHE IUA ITI-71 for tokens
+    "login": (DCM, "110122", "Login"),
+    "logout": (DCM, "110123", "Logout"),
+    "authorize": (IHE_EVENT, "ITI-71", "Get Access Token"),
+    "token": (IHE_EVENT, "ITI-71", "Get Access Token"),
+    "revoke": (DCM, "110137", "User Security Attributes Changed"),
 }
 _DCM_NAMES = {"110150": "Application", "110152": "Destination Role ID", "110153": "Source Role ID"}
 _CUSTODIAN = "http://terminology.hl7.org/CodeSystem/provenance-participant-type"
@@ -157,11 +170,15 @@ def _profile(deed: Deed, pattern: str) -> str:
 def _type(deed: Deed) -> Json:
     if deed.transaction == "ITI-65":
         return {"system": DCM, "code": "110107", "display": "Import"}
+    if deed.interaction in _SECURITY:
+        return {"system": DCM, "code": "110114", "display": "User Authentication"}
     return {"system": EVENT_TYPE, "code": "rest", "display": "RESTful Operation"}
 
 
 def _subtypes(deed: Deed) -> list[Json]:
     subtypes: list[Json] = []
+    if deed.interaction in _SECURITY:
+        return [dict(zip(("system", "code", "display"), _SECURITY[deed.interaction], strict=True))]
     if deed.transaction != "ITI-65":
         subtypes.append({"system": REST, "code": "search" if deed.interaction == "search-type" else deed.interaction})
     if deed.transaction:

@@ -35,6 +35,11 @@ _GENERIC = {
     "update": "a modifié",
     "patch": "a modifié",
     "delete": "a supprimé",
+    "login": "s’est connecté",
+    "logout": "s’est déconnecté",
+    "authorize": "a autorisé une application à agir",
+    "token": "a reçu un jeton d’accès",
+    "revoke": "a mis fin à une autorisation",
     "transaction": "a transmis un lot",
     "batch": "a transmis un lot",
     "operation": "a exécuté une opération",
@@ -45,7 +50,8 @@ def sentence_of(deed: "Deed", verdict: "Verdict", caller: "Caller", at: datetime
     """Return the sentence as plain text; times are UTC and say so."""
     who = caller.display or caller.client_name or caller.client_id
     where = f" ({caller.organization_display})" if caller.organization_display else ""
-    act = _VERBS.get((deed.interaction, deed.resource_type)) or f"{_GENERIC[deed.interaction]} {deed.resource_type}"
+    generic = f"{_GENERIC[deed.interaction]} {deed.resource_type}".rstrip()
+    act = _VERBS.get((deed.interaction, deed.resource_type)) or generic
     text = f"Le {at:%d/%m/%Y} à {at:%H:%M:%S} UTC, {who}{where} "
     if verdict.outcome != "0":
         return f"{text}s’est vu refuser l’accès (demande : {act})."
