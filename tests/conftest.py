@@ -12,6 +12,8 @@ from fhir_server.adapters import opening
 from fhir_server.app import build_runtime, create_app
 from fhir_server.application.runtime import Runtime
 from fhir_server.settings import Settings
+from seed.book import Demonstration
+from seed.loading import load_demonstration
 
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 
@@ -56,3 +58,27 @@ def runtime(settings: Settings, clock: FixedClock) -> Iterator[Runtime]:
 @pytest.fixture
 def web(settings: Settings, runtime: Runtime) -> FlaskClient:
     return create_app(settings, runtime).test_client()
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """The demonstration on a server that the tests of one module share; they only read."""
+
+    web: FlaskClient
+    runtime: Runtime
+    people: Demonstration
+
+    def get(self, path: str, who: str = "camille", **headers: str):
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        return self.web.get(f"/fhir/{path}", headers=sent | {"Authorization": f"Bearer {self.people.tokens[who]}"})
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loaded]:
+    folder = tmp_path_factory.mktemp("demo")
+    settings = Settings("http://localhost:8080", folder, folder / "keys.json", demo=True, log_level="ERROR")
+    opening.create_keys(settings.key_file)
+    served = build_runtime(settings)
+    people = load_demonstration(served, folder)
+    yield Loaded(create_app(settings, served).test_client(), served, people)
+    served.ports.store.close()
