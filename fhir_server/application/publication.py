@@ -7,8 +7,6 @@ Source: IHE MHD 4.2, ITI-65 (https://profiles.ihe.net/ITI/MHD/ITI-65.html) and I
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
-
 from consent_rules.vocabulary import Action, View
 from fhir_server.application import directory, filing, resolving, revising, scoping, writing
 from fhir_server.application.directory import Placing
@@ -23,6 +21,7 @@ from fhir_server.domain.problem import Category, Issue, Problem
 from fhir_server.domain.stored import Stored
 from fhir_server.domain.submission import Item, Submission, replaced_by, unique_id
 from fhir_server.domain.submission_reading import read, read_simplified
+from fhir_server.r4.parsing import load_json
 from fhir_server.registry import REGISTRY
 
 Json = dict[str, Any]
@@ -32,9 +31,9 @@ _DOCUMENT = ("DocumentReference",)
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What became of each entry of a submission, in the order of the request."""
+    """What became of each entry of a submission, in the order of the request; None for one that only asks."""
 
-    entries: tuple[Written, ...]
+    entries: tuple[Written | None, ...]
 
 
 def publish(runtime: Runtime, caller: Caller, bundle: Json) -> Published:
@@ -46,11 +45,13 @@ def publish(runtime: Runtime, caller: Caller, bundle: Json) -> Published:
     deed = Deed("transaction", "DocumentReference", "ITI-65")
     scoping.demand(caller, _DOCUMENT, "c")
 
-    def plan(work: Work) -> Published:
-        submission = read(bundle, refuse_wrong_size=runtime.refuse_wrong_size)
-        return Published(_plan_submission(work, submission, len(bundle["entry"])))
+    return carry_out(runtime, caller, deed, lambda work: plan_publication(work, bundle))
 
-    return carry_out(runtime, caller, deed, plan)
+
+def plan_publication(work: Work, bundle: Json) -> Published:
+    """Plan a submission; whoever loads many of them commits the plans together."""
+    submission = read(bundle, refuse_wrong_size=work.runtime.refuse_wrong_size)
+    return Published(_plan_submission(work, submission, len(bundle["entry"])))
 
 
 def publish_document(runtime: Runtime, caller: Caller, resource: Json) -> Written:
@@ -113,7 +114,7 @@ def _plan_simplified(work: Work, submission: Submission) -> Written:
     return _written(prepared, "DocumentReference", prepared.ids[0], notes)
 
 
-def _plan_submission(work: Work, submission: Submission, count: int) -> tuple[Written, ...]:
+def _plan_submission(work: Work, submission: Submission, count: int) -> tuple[Written | None, ...]:
     ids = {item.index: _new_id(work) for item in _created(submission)}
     answers: dict[int, Written] = {}
     if submission.patient:
@@ -133,7 +134,7 @@ def _plan_submission(work: Work, submission: Submission, count: int) -> tuple[Wr
             notes = tuple(issue for index, issue in submission.notes if index == item.index)
             answers[item.index] = _written(prepared, item.resource["resourceType"], ids[item.index], notes)
     _trace_submission(prepared)
-    return tuple(answers[index] for index in range(count))
+    return tuple(answers.get(index) for index in range(count))
 
 
 def _created(submission: Submission) -> tuple[Item, ...]:
@@ -255,7 +256,7 @@ def _supersede(prepared: Filing, target: Stored, where: str) -> None:
     work = prepared.work
     scoping.demand(work.caller, _DOCUMENT, "u", prepared.patient)
     revising.demand_depositor(work, target, where)
-    resource: Json = orjson.loads(target.body)
+    resource = load_json(target.body)
     if resource.get("status") != "current":
         text = "this document has been superseded already"
         raise Problem.of(Category.BUSINESS_RULE, text, where, "XDSRegistryDeprecatedDocumentError")
@@ -277,7 +278,7 @@ def _update_folder(prepared: Filing, item: Item) -> Written:
         raise Problem.of(Category.INVALID, "`id` is not the one of the URL", f"{item.root}.id", "value")
     revising.demand_depositor(work, before, where)
     resource = prepared.located(item.resource)
-    old: list[Json] = orjson.loads(before.body).get("entry", [])
+    old: list[Json] = load_json(before.body).get("entry", [])
     kept = {entry["item"].get("reference") for entry in old}
     added = [entry for entry in resource.get("entry", []) if entry["item"].get("reference") not in kept]
     resource |= {"entry": [*old, *added]}
