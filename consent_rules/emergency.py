@@ -10,7 +10,7 @@ from datetime import datetime
 
 from consent_rules import relationship
 from consent_rules.case import Case
-from consent_rules.model import Directive, RuleApplied
+from consent_rules.model import AccessRequest, Directive, RuleApplied
 from consent_rules.profiles import RuleProfile
 from consent_rules.vocabulary import DirectiveKind, Obligation, Purpose
 
@@ -53,6 +53,27 @@ def until(mode: Purpose, opened_at: datetime, profile: RuleProfile) -> datetime:
     """Return when an opening ends."""
     span = profile.regulation if mode is Purpose.EMERGENCY else profile.break_glass
     return span.after(opened_at)
+
+
+def opening(request: AccessRequest, id_: str, reason: str, profile: RuleProfile) -> Directive:
+    """Return the directive that opens a space in the mode of the request, once the requester has entered for that.
+
+    Raises: ValueError when the purpose is no emergency mode or the reason is blank (G8).
+    """
+    mode = request.purpose
+    if mode not in MODES or not reason.strip():
+        raise ValueError("an emergency is opened in one of its modes and with a reason")
+    return Directive(
+        id=id_,
+        kind=DirectiveKind.EMERGENCY_OPENING,
+        actors=frozenset({request.requester.person}),
+        purposes=frozenset({mode}),
+        start=request.at,
+        end=until(mode, request.at, profile),
+        recorded_at=request.at,
+        recorder=request.requester.person,
+        reason=reason.strip(),
+    )
 
 
 def shows_hidden(case: Case) -> bool:

@@ -166,6 +166,8 @@ class Reason(StrEnum):
     ILLEGAL_TRANSITION = "illegal-transition"
     TOO_EARLY = "too-early"
     TOO_MANY_CARERS = "too-many-carers"
+    NOT_YOURS_TO_SAY = "not-yours-to-say"
+    PERIOD_TOO_LONG = "period-too-long"
 
 
 class Obligation(StrEnum):

@@ -1,0 +1,101 @@
+"""Who may record which choice: a directive is stamped with who gave it, or refused.
+
+Source: rules B13 (carers), C5 and C6 (consent written down by a professional), E4, F2, G5, C7.
+"""
+
+from dataclasses import replace
+
+from consent_rules.case import Case
+from consent_rules.model import Directive, Refuse, RuleApplied
+from consent_rules.relationship import is_for_team, is_switch
+from consent_rules.vocabulary import DirectiveKind, Proof, Purpose, Reason, RequesterKind
+
+_BY_HOLDER = frozenset(
+    {
+        DirectiveKind.AGREEMENT,
+        DirectiveKind.BLOCK,
+        DirectiveKind.DECLARED_PHYSICIAN,
+        DirectiveKind.ADMINISTRATOR,
+        DirectiveKind.CARER,
+        DirectiveKind.HIDDEN_IN_EMERGENCY,
+        DirectiveKind.HIDDEN_BY_DEFAULT,
+        DirectiveKind.CARE_HISTORY_HIDDEN,
+        DirectiveKind.ASK_FIRST,
+        DirectiveKind.AT_ONCE,
+    }
+)
+_BY_REPRESENTATIVE = _BY_HOLDER | {DirectiveKind.REPRESENTATIVE}
+
+
+def record(case: Case, directive: Directive) -> Directive | Refuse:
+    """Return the directive as this requester may record it now, with who gave it and when.
+
+    The requester is known to have entered for Action.DIRECT. The time is the server's, or an earlier one that was said.
+    """
+    refused = _refusal(case, directive)
+    if refused:
+        return refused
+    by_patient = case.requester.kind in (RequesterKind.PATIENT, RequesterKind.RELATED)
+    return replace(
+        directive,
+        by_patient=by_patient,
+        recorder="" if by_patient else case.requester.person,
+        proof=Proof.PATIENT if by_patient else directive.proof,
+        recorded_at=min(directive.recorded_at or case.at, case.at),
+    )
+
+
+def _refusal(case: Case, directive: Directive) -> Refuse | None:
+    match case.requester.kind:
+        case RequesterKind.PATIENT:
+            allowed = directive.kind in _BY_HOLDER
+        case RequesterKind.RELATED:
+            allowed = directive.kind in _BY_REPRESENTATIVE
+        case RequesterKind.PROFESSIONAL:
+            allowed = _may_write_down(case, directive)
+        case _:
+            allowed = False
+    if not allowed:
+        return _refused(Reason.NOT_YOURS_TO_SAY, "C7")
+    if directive.kind is DirectiveKind.CARER and _carers(case, directive) >= case.profile.carers_per_patient:
+        return _refused(Reason.TOO_MANY_CARERS, "B13")
+    if directive.kind is DirectiveKind.HIDDEN_IN_EMERGENCY and not _may_widen(case):
+        return _refused(Reason.EMERGENCY_OFF, "G5")
+    return _refused(Reason.PERIOD_TOO_LONG, "C4") if _is_too_long(case, directive) else None
+
+
+def _may_write_down(case: Case, directive: Directive) -> bool:
+    """A professional writes down an oral agreement: for himself, a named colleague or the own establishment or team."""
+    own = case.identities()
+    return (
+        directive.kind is DirectiveKind.AGREEMENT
+        and directive.proof is not Proof.PATIENT
+        and directive.proof in case.profile.proofs
+        and all(actor in own or actor.startswith("Practitioner") for actor in directive.actors)
+    )
+
+
+def _carers(case: Case, directive: Directive) -> int:
+    """Count the other carers of the patient, present or named for later."""
+    return sum(
+        1
+        for d in case.record.directives
+        if d.kind is DirectiveKind.CARER and d.id != directive.id and (d.end is None or case.at < d.end)
+    )
+
+
+def _may_widen(case: Case) -> bool:
+    """Hidden documents may be opened in emergencies only while one of the two modes is on (G5)."""
+    switched_off = {purpose for d in case.in_force(DirectiveKind.BLOCK) if is_switch(d) for purpose in d.purposes}
+    return case.profile.hidden_in_emergency_offered and not {Purpose.EMERGENCY, Purpose.BREAK_GLASS} <= switched_off
+
+
+def _is_too_long(case: Case, directive: Directive) -> bool:
+    if directive.kind is not DirectiveKind.AGREEMENT or directive.end is None or is_for_team(directive):
+        return False
+    begun = max(directive.start or case.at, case.at)
+    return directive.end > case.profile.longest_named_consent.after(begun)
+
+
+def _refused(reason: Reason, statement: str) -> Refuse:
+    return Refuse(reason, (RuleApplied(statement, "refuse"),))
