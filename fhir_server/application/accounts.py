@@ -61,8 +61,8 @@ class Account:
     """One person who may log in.
 
     kind: the capacity when nothing is chosen. person: "Patient/…", "Practitioner/…" or "RelatedPerson/…".
-    regulator: works in an emergency call centre. national_id: RPPS or the like, by which a provider or an employer names
-    a professional; upstream subjects are kept as "<provider>|<sub>".
+    regulator: works in an emergency call centre. national_id: RPPS or the like, by which a provider or an employer
+    names a professional; upstream subjects are kept as "<provider>|<sub>".
     subject: stable pseudonym for apps (`sub`), never the login. totp: base32 secret of the second factor, "" when none.
     """
 

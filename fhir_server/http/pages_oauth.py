@@ -4,7 +4,6 @@ Server-rendered, without script, readable without style; never framed, never cac
 Sources: RFC 6749 3.1, RFC 9700 4.7, 4.12 and 4.16; OWASP ASVS 5.0, chapter 7.
 """
 
-from collections.abc import Mapping
 from dataclasses import replace
 from hashlib import sha256
 from hmac import compare_digest
@@ -20,7 +19,17 @@ from fhir_server.application.app_authorization import find_grant, grants_of, rev
 from fhir_server.http import language, scope_words
 from fhir_server.http.oauth_endpoints import context, options, respond
 from fhir_server.http.request_context import runtime
-from fhir_server.oauth import approval, authorization, conversation, events, interactions, issuer, sessions, totp
+from fhir_server.oauth import (
+    approval,
+    authorization,
+    conversation,
+    events,
+    interactions,
+    issuer,
+    narrowing,
+    sessions,
+    totp,
+)
 from fhir_server.oauth.authorization import BadRequestError, Refusal
 from fhir_server.oauth.interactions import Interaction
 from fhir_server.oauth.throttle import TooManyFailuresError
@@ -60,9 +69,6 @@ def too_many(_error: TooManyFailuresError) -> Response:
     response = _page("message", 429, title="Too many attempts", text="Wait a quarter of an hour, then try again.")
     response.headers["Retry-After"] = "900"
     return response
-
-
-# --- the authorization endpoint and its conversation ----------------------------------------------------------------
 
 
 @_pages.route("/oauth/authorize", methods=["GET", "POST"])
@@ -150,13 +156,13 @@ def _show(held: Interaction, step: str, complaint: str = "") -> Response:
 
 def _offer(held: Interaction) -> Json:
     offer = approval.offered(runtime(), held)
-    asked = set(authorization.narrowing.clinical(held.asked.scope))
+    asked = set(narrowing.clinical(held.asked.scope))
     if not offer:
         raise Refusal(held.asked, "invalid_scope")
     return {
         "scopes": scope_words.tell(offer),
         "others": scope_words.others(offer),
-        "is_cut": bool(asked - set(authorization.narrowing.clinical(offer))),
+        "is_cut": bool(asked - set(narrowing.clinical(offer))),
         "is_lasting": "offline_access" in offer.split(),
     }
 
@@ -165,9 +171,6 @@ def _origin(uri: str) -> str:
     """Return the source expression that lets the consent form end in a redirect to the app."""
     parts = urlsplit(uri)
     return f"{parts.scheme}://{parts.netloc}" if parts.scheme in {"http", "https"} else f"{parts.scheme}:"
-
-
-# --- signing in and out, without an app ---------------------------------------------------------------------------------
 
 
 @_pages.route("/login", methods=["GET", "POST"])
@@ -221,9 +224,6 @@ def logout() -> Response:
     return response
 
 
-# --- what was granted, and the second factor ----------------------------------------------------------------------------
-
-
 @_pages.get("/account/apps")
 def apps() -> Response:
     """Show a person every app that may act for them."""
@@ -266,9 +266,6 @@ def enrol() -> Response:
         return _page("message", 422, title="This code is not right", text="Begin again to get a new key.")
     change_account(runtime(), account)
     return _see_other("/account/apps")
-
-
-# --- small change -------------------------------------------------------------------------------------------------------
 
 
 def _page(name: str, status: int, **shown: object) -> Response:
@@ -318,8 +315,7 @@ def _name(what: str) -> str:
 
 
 def _cookie(what: str) -> str:
-    cookies: Mapping[str, str] = request.cookies
-    value = cookies.get(_name(what), "")
+    value = request.cookies.get(_name(what), "")
     return value if value.isascii() and len(value) <= 128 else ""  # noqa: PLR2004
 
 

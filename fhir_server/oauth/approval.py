@@ -41,7 +41,7 @@ def approve(context: Context, interaction: Interaction, kept: Iterable[str], day
     party = interactions.party_of(runtime, interaction)
     offer = offered(runtime, interaction)
     scopes = keep(offer, kept)
-    if party is None or not narrowing.clinical(scopes) and "openid" not in scopes.split():
+    if party is None or not (narrowing.clinical(scopes) or "openid" in scopes.split()):
         raise Refusal(asked, "invalid_scope" if not offer else "access_denied")
     if not interactions.finish(runtime, interaction):
         raise Refusal(asked, "invalid_request", "this conversation has ended")

@@ -85,7 +85,7 @@ class Assertions(JWTBearerClientAssertion):  # type: ignore[misc]  # Authlib shi
             raw = remote_keys.fetch(self.context.runtime, registered.jwks_uri)
         self._registered = registered
         try:
-            return KeySet.import_key_set({"keys": list(raw.get("keys", ()))})  # type: ignore[typeddict-item]
+            return KeySet.import_key_set({"keys": list(raw.get("keys", ()))})
         except (JoseError, ValueError, TypeError, KeyError, AttributeError):
             raise InvalidClientError(description="the client has no usable keys", status_code=401) from None
 

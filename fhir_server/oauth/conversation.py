@@ -51,14 +51,16 @@ def next_step(runtime: Runtime, interaction: Interaction) -> tuple[str, Interact
         raise Refusal(interaction.asked, "access_denied")
     _demand_level(interaction)
     settled = _settle_capacity(interaction, account, interactions.capacities(account, client))
-    if not settled.capacity:
-        return "capacity", settled
     settled = _settle_patient(settled, account)
+    return _choice_left(settled), settled
+
+
+def _choice_left(settled: Interaction) -> str:
+    if not settled.capacity:
+        return "capacity"
     if interactions.needs_patient(settled) and not settled.patient:
-        return "patient", settled
-    if settled.asked.is_emergency and not settled.reason:
-        return "emergency", settled
-    return "consent", settled
+        return "patient"
+    return "emergency" if settled.asked.is_emergency and not settled.reason else "consent"
 
 
 def _demand_level(interaction: Interaction) -> None:

@@ -6,8 +6,8 @@ Sources: RFC 7662, RFC 7009, RFC 9126, OpenID Connect Core 5.3, IHE IUA 2.3, SMA
 from typing import Any
 
 from authlib.oauth2.rfc6749 import InvalidClientError, InvalidRequestError, OAuth2Error
-from consent_rules.scopes import Scopes
 
+from consent_rules.scopes import Scopes
 from fhir_server.application import app_authorization as grants
 from fhir_server.application.app_authorization import Access, Grant
 from fhir_server.application.clients import Client, find

@@ -52,7 +52,7 @@ def token_issued(context: Context, access: Access) -> None:
     """Trace one access token by its random name (never the token itself)."""
     caller = caller_for(access, context.received.address, context.received.request_id)
     patient = access.grant.launch_patient if access.grant.is_emergency else ""
-    trail.record(context.runtime, caller, Deed("token", "", "ITI-71"), Verdict(), patient)
+    trail.record(context.runtime, caller, Deed("token", ""), Verdict(), patient)
 
 
 def grant_ended(context: Context, grant: Grant, reason: str) -> None:

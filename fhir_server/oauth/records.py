@@ -76,7 +76,10 @@ def query_client(runtime: Runtime, client_id: object) -> RegisteredClient | None
 
 @dataclass(frozen=True, slots=True)
 class Code(AuthorizationCodeMixin):  # type: ignore[misc]  # Authlib ships no types
-    """One authorization code. until: when the grant will end, in ISO form, "" for never. entry: as the vault holds it."""
+    """One authorization code.
+
+    until: when the grant will end, in ISO form, "" for never. entry: as the vault holds it.
+    """
 
     code: str
     client_id: str

@@ -3,7 +3,7 @@
 Sources: RFC 9700 2.1 and 4.1.3 (exact match), RFC 8252 7.1 and 7.3 (native apps).
 """
 
-from urllib.parse import urlencode, urlsplit, urlunsplit
+from urllib.parse import SplitResult, urlencode, urlsplit, urlunsplit
 
 from fhir_server.application.clients import Client
 
@@ -13,21 +13,26 @@ URI_LIMIT = 2000
 
 def is_registrable(uri: str) -> bool:
     """Tell whether a redirect URI may be registered: https, http on loopback, or a private-use scheme with a dot."""
-    if not uri.isascii() or not uri.isprintable() or len(uri) > URI_LIMIT or any(c in uri for c in ' "\\<>*#'):
-        return False
-    try:
-        parts = urlsplit(uri)
-        has_user = "@" in parts.netloc
-        _ = parts.port
-    except ValueError:
-        return False
-    if has_user:
+    parts = _parts(uri)
+    if parts is None or "@" in parts.netloc:
         return False
     if parts.scheme == "https":
         return bool(parts.hostname)
     if parts.scheme == "http":
         return _host(parts.netloc) in _LOOPBACK
     return "." in parts.scheme and bool(parts.path)
+
+
+def _parts(uri: str) -> SplitResult | None:
+    """Return the parts of an address that holds nothing odd, None for any other."""
+    if not uri.isascii() or not uri.isprintable() or len(uri) > URI_LIMIT or any(c in uri for c in ' "\\<>*#'):
+        return None
+    try:
+        parts = urlsplit(uri)
+        _ = parts.port
+    except ValueError:
+        return None
+    return parts
 
 
 def matches(client: Client, uri: str) -> bool:

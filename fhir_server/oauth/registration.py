@@ -153,9 +153,10 @@ def _client(id_: str, method: AuthMethod, metadata: Json) -> Client:
     if address_of_keys and not address_of_keys.startswith("https://"):
         raise _RefusedError("invalid_client_metadata", "jwks_uri is an https address")
     name = metadata.get("client_name") or id_
+    origins = tuple(dict.fromkeys("/".join(uri.split("/", 3)[:3]) for uri in uris if uri.startswith("http")))
     return Client(
         id_, name, ClientKind.PATIENT_APP, uris, CEILING, method, jwks, address_of_keys,
-        origins=tuple(dict.fromkeys(uri.split("/", 3)[0] + "//" + uri.split("/", 3)[2] for uri in uris if "://" in uri)),
+        origins=origins,
     )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ merged from query and form, and no transport is guessed from a Host header.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from authlib.oauth2.rfc6749 import InvalidRequestError, OAuth2Request
 from authlib.oauth2.rfc6749.requests import BasicOAuth2Payload
@@ -23,6 +23,13 @@ PARAMETER_LIMIT = 64
 NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 
 
+class Headers(Protocol):
+    """Header lookup that ignores case, as frameworks offer it."""
+
+    def get(self, name: str, default: str, /) -> str:
+        """Return a header's value."""
+
+
 @dataclass(frozen=True, slots=True)
 class Received:
     """One HTTP request as a view hands it on.
@@ -34,7 +41,7 @@ class Received:
     url: str
     query: tuple[tuple[str, str], ...] = ()
     form: tuple[tuple[str, str], ...] = ()
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Headers = field(default_factory=dict)
     is_form: bool = False
     address: str = ""
     request_id: str = ""
