@@ -73,7 +73,7 @@ def check(resource: Json, root: str = "") -> list[Issue]:
 def _resource(walk: _Walk, resource: Json, depth: int) -> None:
     type_ = resource.get("resourceType")
     shape = shape_of(type_) if isinstance(type_, str) else None
-    if shape is None or not shape.is_resource or shape.name in ("Resource", "DomainResource"):
+    if shape is None or not is_resource_type(shape.name):
         walk.add("", "`resourceType` must name a resource type of R4", "structure")
         return
     if not walk.inside:
@@ -111,7 +111,6 @@ def _object(walk: _Walk, shape: Shape, value: Json, depth: int) -> None:
         return
     if not value:
         walk.add("", "must not be empty (ele-1)", "structure")
-        return
     for name in value:
         _member(walk, shape, name, value, depth)
     _presence(walk, shape, value)

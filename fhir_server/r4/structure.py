@@ -18,6 +18,7 @@ from fhir_server.r4.primitives import CHECKS
 
 _NOT_R4 = frozenset({"fhir_comments", "valueCodeableReference", "valueRatioRange"})
 """Members of the library's classes that R4 does not have."""
+_ABSTRACT = frozenset({"Resource", "DomainResource"})
 _TYPE_NAME = re.compile(r"[A-Z][A-Za-z]{1,63}")
 _NAMES = {"bool": "boolean", "EncodedBytes": "base64Binary", "UuidVersion": "uuid"}
 
@@ -77,9 +78,9 @@ def shape_of(type_: str) -> Shape | None:
 
 
 def is_resource_type(type_: str) -> bool:
-    """Tell whether R4 has a resource type of that name."""
+    """Tell whether R4 has a resource type of that name that bodies may be of."""
     shape = shape_of(type_)
-    return shape is not None and shape.is_resource
+    return shape is not None and shape.is_resource and type_ not in _ABSTRACT
 
 
 def _shape(type_: str, model: Any) -> Shape:  # noqa: ANN401 - a class of the library, which is not typed
