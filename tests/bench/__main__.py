@@ -80,7 +80,7 @@ def _book(server: Live) -> Book:
         for patient in demo.patients.values():
             found = reader.json(f"/fhir/DocumentReference?patient={patient}&_count=50&_total=none")
             documents[patient] = [entry["resource"]["id"] for entry in found["entry"]]
-    return Book(demo.tokens["reader"], demo.tokens["publisher"], next(iter(demo.organizations.values())), documents)
+    return Book(demo.tokens["reader"], demo.tokens["publisher"], demo.organizations["hospital"], documents)
 
 
 def _measure_all(server: Live, options: argparse.Namespace, workers: int) -> list[Figures]:
