@@ -12,8 +12,6 @@ from consent_rules.model import Directive, RuleApplied
 from consent_rules.vocabulary import Capacity, DirectiveKind, Purpose
 
 _TEAMS = ("Organization/", "CareTeam/")
-_ALSO = {Purpose.TREATMENT: frozenset({Purpose.TREATMENT, Purpose.EMERGENCY, Purpose.BREAK_GLASS})}
-"""A purpose of a block, and all that it reaches: treatment includes the two emergency modes."""
 
 
 def patient(case: Case) -> RuleApplied | None:
@@ -100,10 +98,7 @@ def blocks(case: Case, purpose: Purpose) -> list[Directive]:
     return [
         d
         for d in case.record.directives
-        if d.kind is DirectiveKind.BLOCK
-        and d.holds_at(case.at)
-        and _reaches(d, identities)
-        and _blocks_purpose(d, purpose)
+        if d.kind is DirectiveKind.BLOCK and d.holds_at(case.at) and _reaches(d, identities) and _speaks_for(d, purpose)
     ]
 
 
@@ -132,10 +127,6 @@ def _naming(case: Case, kind: DirectiveKind) -> list[Directive]:
 
 def _speaks_for(directive: Directive, purpose: Purpose) -> bool:
     return not directive.purposes or purpose in directive.purposes
-
-
-def _blocks_purpose(directive: Directive, purpose: Purpose) -> bool:
-    return not directive.purposes or any(purpose in _ALSO.get(p, {p}) for p in directive.purposes)
 
 
 def _reaches(directive: Directive, identities: frozenset[str]) -> bool:

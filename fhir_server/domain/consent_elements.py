@@ -1,0 +1,103 @@
+"""What the elements of a Consent say, one by one, and the codes that they are written with."""
+
+from typing import Any
+
+from consent_rules.vocabulary import DirectiveKind, Proof, Purpose
+
+Json = dict[str, Any]
+
+DIRECTIVE = "urn:habilis:directive"
+"""Code system of `policyRule` (or a category): what a Consent says beyond permit and deny, a DirectiveKind."""
+PROOF = "urn:habilis:proof"
+"""Code system of a category: what shows the consent, a Proof."""
+ACT_REASON = "http://terminology.hl7.org/CodeSystem/v3-ActReason"
+RECIPIENT = ("http://terminology.hl7.org/CodeSystem/v3-ParticipationType", "IRCP")
+DECLARED = (
+    "https://mos.esante.gouv.fr/NOS/TRE_R259-HL7ParticipationFunction/FHIR/TRE-R259-HL7ParticipationFunction",
+    "PCP",
+)
+SCOPE = ("http://terminology.hl7.org/CodeSystem/consentscope", "patient-privacy")
+EMERGENCIES = frozenset({Purpose.EMERGENCY, Purpose.BREAK_GLASS})
+_KINDS = frozenset(kind.value for kind in DirectiveKind)
+
+
+def kind_of(consent: Json, provision: Json) -> DirectiveKind:
+    """Return what a Consent says: the directive it states, else what permit, deny and the roles mean."""
+    for code in stated_kinds(consent):
+        if code in _KINDS:
+            return DirectiveKind(code)
+    if provision.get("type") == "deny":
+        return DirectiveKind.BLOCK
+    declared = any(has_coding(actor.get("role"), *DECLARED) for actor in provision.get("actor", []))
+    return DirectiveKind.DECLARED_PHYSICIAN if declared else DirectiveKind.AGREEMENT
+
+
+def stated_kinds(consent: Json) -> list[str]:
+    """Return the codes of directives that a Consent states; one at most makes sense."""
+    concepts = (consent.get("policyRule") or {}, *consent.get("category", []))
+    codings = (coding for concept in concepts for coding in concept.get("coding", []))
+    return [str(coding.get("code", "")) for coding in codings if coding.get("system") == DIRECTIVE]
+
+
+def purposes_of(provision: Json, kind: DirectiveKind) -> frozenset[Purpose]:
+    """Return the purposes that a Consent speaks for, empty for all.
+
+    A deny for treatment reaches the emergency modes too, but for those that a nested permit leaves open.
+    """
+    known = known_purposes(provision)
+    if kind is not DirectiveKind.BLOCK:
+        return known
+    reached = known | EMERGENCIES if Purpose.TREATMENT in known else known
+    left_open = [known_purposes(item) for item in nested_of(provision, "permit")]
+    return (reached or frozenset(Purpose)).difference(*left_open) if left_open else reached
+
+
+def known_purposes(provision: Json) -> frozenset[Purpose]:
+    """Return the purposes of one provision that are served here."""
+    codes = {c.get("code") for c in provision.get("purpose", []) if c.get("system") == ACT_REASON}
+    return frozenset(purpose for purpose in Purpose if purpose.value in codes)
+
+
+def kinds_of(provision: Json) -> frozenset[str] | None:
+    """Return the document types that a provision is limited to, None when it is not."""
+    codes = {c.get("code", "") for concept in provision.get("code", []) for c in concept.get("coding", [])}
+    return frozenset(codes) if "code" in provision else None
+
+
+def proof_of(consent: Json) -> Proof:
+    """Return what shows the consent; spoken when nothing else is said.
+
+    Raises: ValueError for an unknown proof.
+    """
+    for concept in consent.get("category", []):
+        for coding in concept.get("coding", []):
+            if coding.get("system") == PROOF:
+                return Proof(coding.get("code", ""))
+    return Proof.ORAL
+
+
+def nested_of(provision: Json, type_: str) -> list[Json]:
+    """Return the exceptions of one type."""
+    return [item for item in provision.get("provision", []) if item.get("type") == type_]
+
+
+def references(provision: Json) -> list[str]:
+    """Return the references of the actors, as written."""
+    return [str((actor.get("reference") or {}).get("reference", "")) for actor in provision.get("actor", [])]
+
+
+def custodians(consent: Json) -> frozenset[str]:
+    """Return the establishments that a Consent names as custodians, by literal reference."""
+    return frozenset(str(item.get("reference", "")) for item in consent.get("organization", [])) - {""}
+
+
+def has_coding(concept: Json | None, system: str, code: str) -> bool:
+    """Tell whether a concept has a coding."""
+    codings = (concept or {}).get("coding", [])
+    return any(coding.get("system") == system and coding.get("code") == code for coding in codings)
+
+
+def is_unknown_kind(consent: Json) -> bool:
+    """Tell whether a Consent states a directive that is unknown, or several."""
+    stated = stated_kinds(consent)
+    return len(stated) > 1 or any(code not in _KINDS for code in stated)
