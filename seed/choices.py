@@ -3,6 +3,7 @@
 Source: IHE PCF 1.1 (https://profiles.ihe.net/ITI/PCF/), profile consentBasic.
 """
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,9 +14,29 @@ Json = dict[str, Any]
 _SCOPE = {"system": "http://terminology.hl7.org/CodeSystem/consentscope", "code": "patient-privacy"}
 _CATEGORY = {"system": "http://loinc.org", "code": "59284-0"}
 _RECIPIENT = {"system": "http://terminology.hl7.org/CodeSystem/v3-ParticipationType", "code": "IRCP"}
+_DECLARED = {
+    "system": "https://mos.esante.gouv.fr/NOS/TRE_R259-HL7ParticipationFunction/FHIR/TRE-R259-HL7ParticipationFunction",
+    "code": "PCP",
+}
 _TREAT = {"system": "http://terminology.hl7.org/CodeSystem/v3-ActReason", "code": "TREAT"}
 _BASIC = "https://profiles.ihe.net/ITI/PCF/StructureDefinition/IHE.PCF.consentBasic"
 _POLICY = "https://profiles.ihe.net/ITI/PCF/Policy-basic-normal"
+
+
+def of_the_cast(demo: Demonstration) -> Iterator[tuple[str, str, Json]]:
+    """Yield what the cast has chosen: a name of the choice, the token that records it, the Consent."""
+    yield "camille-declares-martin", "camille", declared_physician(demo, "camille", "martin")
+    yield "camille-agrees-chu-a", "camille", team(demo, "camille", "chu-a")
+    yield "camille-agrees-paul", "camille", team(demo, "camille", "cabinet-paul")
+    yield "ines-agrees-anna", "ines", team(demo, "ines", "centre-sante")
+    yield "ines-declares-martin", "ines", declared_physician(demo, "ines", "martin")
+    yield "leo-declares-martin", "camille/leo", declared_physician(demo, "leo", "martin")
+    yield "marc-declares-martin", "marc", declared_physician(demo, "marc", "martin")
+
+
+def declared_physician(demo: Demonstration, holder: str, professional: str) -> Json:
+    """Declare the physician who reads everything (médecin traitant)."""
+    return _consent(demo, holder, "permit", f"Practitioner/{demo.professionals[professional]}", _DECLARED)
 
 
 def team(demo: Demonstration, holder: str, establishment: str) -> Json:
@@ -33,7 +54,7 @@ def block(demo: Demonstration, holder: str, professional: str) -> Json:
     return _consent(demo, holder, "deny", f"Practitioner/{demo.professionals[professional]}")
 
 
-def _consent(demo: Demonstration, holder: str, type_: str, actor: str) -> Json:
+def _consent(demo: Demonstration, holder: str, type_: str, actor: str, role: Json = _RECIPIENT) -> Json:
     patient = {"reference": f"Patient/{demo.patients[holder]}"}
     return {
         "resourceType": "Consent",
@@ -44,12 +65,12 @@ def _consent(demo: Demonstration, holder: str, type_: str, actor: str) -> Json:
         "patient": patient,
         "dateTime": datetime.now(UTC).isoformat(timespec="seconds"),
         "performer": [patient],
-        "organization": [{"reference": f"Organization/{demo.organizations['chu-a']}"}],
+        "organization": [{"reference": f"Organization/{next(iter(demo.organizations.values()))}"}],
         "sourceAttachment": {"title": "Choix exprimé par la personne"},
         "policy": [{"uri": _POLICY}],
         "provision": {
             "type": type_,
             "purpose": [_TREAT],
-            "actor": [{"role": {"coding": [_RECIPIENT]}, "reference": {"reference": actor}}],
+            "actor": [{"role": {"coding": [role]}, "reference": {"reference": actor}}],
         },
     }

@@ -1,12 +1,15 @@
 """Bring the cast in: directory, software with keys of its own, accounts, tokens; all through the use cases."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 from joserfc.jwk import ECKey
 
-from consent_rules.vocabulary import RequesterKind
+from consent_rules.model import Requester
+from consent_rules.scopes import Scopes
+from consent_rules.vocabulary import Purpose, RequesterKind
 from fhir_server.application import accounts, app_authorization, clients, directory
 from fhir_server.application.accounts import Account, Charge, Practice
 from fhir_server.application.clients import AuthMethod, Client, ClientKind
@@ -16,7 +19,7 @@ from fhir_server.oauth.bearer import caller_of
 from fhir_server.registry import REGISTRY, AccessRule
 from seed import cast, people
 from seed.book import Demonstration
-from seed.cast import PatientPart, ProfessionalPart, SoftwarePart
+from seed.cast import EstablishmentPart, PatientPart, ProfessionalPart, SoftwarePart
 
 Json = dict[str, Any]
 
@@ -29,7 +32,9 @@ _HOLDERS = tuple(part for part in cast.PATIENTS if part.own_account)
 _AUDIT_SCOPES = "user/AuditEvent.rs"
 
 
-def register_software(runtime: Runtime, demo: Demonstration, part: SoftwarePart) -> None:
+def register_software(
+    runtime: Runtime, demo: Demonstration, part: SoftwarePart, place: EstablishmentPart | None = None
+) -> None:
     """Register one client; software that acts alone gets a fresh key, whose private part stays in demo.json."""
     kind = ClientKind(part.kind)
     alone = kind is ClientKind.BACKEND
@@ -42,8 +47,8 @@ def register_software(runtime: Runtime, demo: Demonstration, part: SoftwarePart)
         scopes=part.scopes,
         auth_method=AuthMethod.PRIVATE_KEY_JWT if alone else AuthMethod.NONE,
         jwks={"keys": [key.as_dict(private=False)]} if key else {},
-        organization=f"Organization/{demo.organizations[part.establishment]}" if part.establishment else "",
-        organization_display=cast.establishment(part.establishment).name if part.establishment else "",
+        organization=f"Organization/{demo.organizations[place.key]}" if place else "",
+        organization_display=place.name if place else "",
     )
     try:
         clients.register(runtime, client)
@@ -63,31 +68,71 @@ def caller(runtime: Runtime, token: str) -> Caller:
     return caller_of(runtime, f"Bearer {token}", "127.0.0.1", "")
 
 
+def holder(patient: str, name: str) -> Caller:
+    """Return a patient as a party of one's own, without a token: bulk loading makes too many to mint."""
+    requester = Requester(RequesterKind.PATIENT, f"Patient/{patient}", client="Device/espace")
+    scopes = Scopes.parse(_PATIENT_SCOPES)
+    return Caller(
+        requester,
+        scopes,
+        "bulk",
+        "bulk",
+        "espace",
+        display=name,
+        launch_patient=patient,
+        purpose=Purpose.PATIENT_REQUEST,
+    )
+
+
 def enter_directory(runtime: Runtime, keeper: Caller, demo: Demonstration) -> None:
     """Record establishments, professionals, patients and legal representatives; what is there already stays."""
-    for place in cast.ESTABLISHMENTS:
+    enter_professionals(runtime, keeper, demo, cast.ESTABLISHMENTS, cast.PROFESSIONALS)
+    for part in cast.PATIENTS:
+        demo.patients[part.key] = _record(runtime, keeper, people.patient_resource(part))
+    for part in cast.PATIENTS:
+        for key in part.guardians:
+            related = people.guardian_resource(demo.patients[part.key], cast.patient(key), part)
+            if f"{key}/{part.key}" not in demo.guardians:
+                demo.guardians[f"{key}/{part.key}"] = _record(runtime, keeper, related)
+
+
+def enter_professionals(
+    runtime: Runtime,
+    keeper: Caller,
+    demo: Demonstration,
+    places: Sequence[EstablishmentPart],
+    professionals: Sequence[ProfessionalPart],
+) -> None:
+    """Record establishments, and professionals with their practice situations."""
+    for place in places:
         demo.organizations[place.key] = _record(runtime, keeper, people.organization_resource(place))
-    for part in cast.PROFESSIONALS:
+    for part in professionals:
         practitioner = _record(runtime, keeper, people.practitioner_resource(part))
         role = people.role_resource(part, practitioner, demo.organizations[part.establishment])
         demo.professionals[part.key], demo.roles[part.key] = practitioner, _record(runtime, keeper, role)
-    for holder in cast.PATIENTS:
-        demo.patients[holder.key] = _record(runtime, keeper, people.patient_resource(holder))
-    for holder in cast.PATIENTS:
-        for key in holder.guardians:
-            related = people.guardian_resource(demo.patients[holder.key], cast.patient(key), holder)
-            if f"{key}/{holder.key}" not in demo.guardians:
-                demo.guardians[f"{key}/{holder.key}"] = _record(runtime, keeper, related)
 
 
 def open_accounts(runtime: Runtime, demo: Demonstration) -> None:
     """Give each person of the cast a login and a ready-made token."""
-    for holder in _HOLDERS:
-        _open(runtime, demo, _patient_account(demo, holder))
+    for patient in _HOLDERS:
+        _open(runtime, demo, _patient_account(demo, patient))
     for part in cast.PROFESSIONALS:
-        _open(runtime, demo, _professional_account(demo, part))
+        open_professional(runtime, demo, part, cast.establishment(part.establishment))
     for staff in cast.STAFF:
         _open(runtime, demo, Account(staff.key, RequesterKind(staff.kind), f"Device/{staff.key}", staff.name))
+
+
+def open_professional(runtime: Runtime, demo: Demonstration, part: ProfessionalPart, place: EstablishmentPart) -> None:
+    """Give a professional a login, in one practice situation."""
+    practice = Practice(
+        role=f"PractitionerRole/{demo.roles[part.key]}",
+        organization=f"Organization/{demo.organizations[place.key]}",
+        organization_display=place.name,
+        profession=part.profession,
+        label=f"{part.profession_label}, {place.name}",
+    )
+    person = f"Practitioner/{demo.professionals[part.key]}"
+    _open(runtime, demo, Account(part.key, RequesterKind.PROFESSIONAL, person, part.name, practices=(practice,)))
 
 
 def mint_tokens(runtime: Runtime, demo: Demonstration) -> None:
@@ -95,13 +140,13 @@ def mint_tokens(runtime: Runtime, demo: Demonstration) -> None:
     for part in cast.SOFTWARE:
         if part.kind == ClientKind.BACKEND:
             demo.tokens[part.key] = software_token(runtime, part.key)
-    for holder in _HOLDERS:
-        for charge in (holder, *(child for child in cast.PATIENTS if holder.key in child.guardians)):
-            name = holder.key if charge is holder else f"{holder.key}/{charge.key}"
-            demo.tokens[name] = _patient_token(runtime, "espace", holder.key, demo.patients[charge.key])
+    for patient in _HOLDERS:
+        for charge in (patient, *(child for child in cast.PATIENTS if patient.key in child.guardians)):
+            name = patient.key if charge is patient else f"{patient.key}/{charge.key}"
+            demo.tokens[name] = _patient_token(runtime, "espace", patient.key, demo.patients[charge.key])
     demo.tokens["matension"] = _patient_token(runtime, "matension", "camille", demo.patients["camille"])
     for professional in cast.PROFESSIONALS:
-        demo.tokens[professional.key] = _professional_token(runtime, professional.key)
+        demo.tokens[professional.key] = professional_token(runtime, professional.key)
     for staff in cast.STAFF:
         if staff.kind == RequesterKind.AUDITOR:
             demo.tokens[staff.key] = _staff_token(runtime, staff.key)
@@ -139,27 +184,14 @@ def _open(runtime: Runtime, demo: Demonstration, account: Account) -> None:
         accounts.change_account(runtime, replace(account, subject=found.subject), password)
 
 
-def _patient_account(demo: Demonstration, holder: PatientPart) -> Account:
-    own = Charge(demo.patients[holder.key], f"Patient/{demo.patients[holder.key]}", holder.name)
+def _patient_account(demo: Demonstration, part: PatientPart) -> Account:
+    own = Charge(demo.patients[part.key], f"Patient/{demo.patients[part.key]}", part.name)
     children = tuple(
-        Charge(demo.patients[child.key], f"RelatedPerson/{demo.guardians[f'{holder.key}/{child.key}']}", child.name)
+        Charge(demo.patients[child.key], f"RelatedPerson/{demo.guardians[f'{part.key}/{child.key}']}", child.name)
         for child in cast.PATIENTS
-        if holder.key in child.guardians
+        if part.key in child.guardians
     )
-    return Account(holder.key, RequesterKind.PATIENT, own.person, holder.name, patients=(own, *children))
-
-
-def _professional_account(demo: Demonstration, part: ProfessionalPart) -> Account:
-    place = cast.establishment(part.establishment)
-    practice = Practice(
-        role=f"PractitionerRole/{demo.roles[part.key]}",
-        organization=f"Organization/{demo.organizations[part.establishment]}",
-        organization_display=place.name,
-        profession=part.profession,
-        label=f"{part.profession_label}, {place.name}",
-    )
-    person = f"Practitioner/{demo.professionals[part.key]}"
-    return Account(part.key, RequesterKind.PROFESSIONAL, person, part.name, practices=(practice,))
+    return Account(part.key, RequesterKind.PATIENT, own.person, part.name, patients=(own, *children))
 
 
 def _patient_token(runtime: Runtime, client: str, login: str, patient: str) -> str:
@@ -175,7 +207,8 @@ def _patient_token(runtime: Runtime, client: str, login: str, patient: str) -> s
     )
 
 
-def _professional_token(runtime: Runtime, login: str) -> str:
+def professional_token(runtime: Runtime, login: str) -> str:
+    """Mint the token of a professional in the first practice situation."""
     account = _account(runtime, login)
     return app_authorization.mint_token(
         runtime,

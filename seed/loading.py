@@ -11,7 +11,7 @@ from typing import Any
 
 from consent_rules.vocabulary import Mark
 from fhir_server.application import consents, labelling, publication
-from fhir_server.application.labelling import Patch
+from fhir_server.application.patches import Patch
 from fhir_server.application.runtime import Runtime
 from fhir_server.domain import tokens
 from fhir_server.domain.caller import Caller
@@ -72,7 +72,8 @@ class _Loading:
         """Register the other software, open accounts, mint tokens."""
         for part in cast.SOFTWARE:
             if part.key != enrolment.KEEPER:
-                enrolment.register_software(self.runtime, self.demo, part)
+                place = cast.establishment(part.establishment) if part.establishment else None
+                enrolment.register_software(self.runtime, self.demo, part, place)
         enrolment.open_accounts(self.runtime, self.demo)
         enrolment.mint_tokens(self.runtime, self.demo)
 
@@ -119,7 +120,7 @@ class _Loading:
         if first.via:
             set_id = f"{first.unique_id}.1"
             published = publication.publish(self.runtime, self._caller(first.via), submission(filings, set_id))
-            stored = [entry.shown.stored for entry in published.entries if entry.created]
+            stored = [entry.shown.stored for entry in published.entries if entry and entry.created]
             ids = [item.id for item in stored if item.type == "DocumentReference"]
         else:
             who = first.patient if first.author == "patient" else first.author

@@ -1,0 +1,225 @@
+"""Bulk data: many invented patients with many documents, planned by the use cases and committed many at a time.
+
+The same pure generator each time: the same numbers give the same people, types, titles and dates.
+"""
+
+import random
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from pathlib import Path
+from time import monotonic
+from typing import Any, TextIO, TypeVar
+
+from fhir_server.application import consents, directory, publication
+from fhir_server.application.directory import Placing
+from fhir_server.application.runtime import Runtime
+from fhir_server.application.writing import Work
+from fhir_server.domain.audit import Deed
+from fhir_server.domain.caller import Caller
+from fhir_server.ports import Blobs, Change, Snapshot
+from fhir_server.registry import REGISTRY
+from seed import cast, choices, enrolment, people
+from seed.book import Demonstration
+from seed.cast import EstablishmentPart, PatientPart, ProfessionalPart, SoftwarePart
+from seed.contents import Sheet, content_of
+from seed.documents import CLASSES, TYPES
+from seed.filing import Filing, Place, submission
+
+Json = dict[str, Any]
+T = TypeVar("T")
+
+_LOT = 10
+_BATCH = 50
+_NEWEST = datetime(2026, 2, 28, 12, tzinfo=UTC)
+_OID = "1.2.250.1.213.1.4.99998"
+_HOSPITAL = EstablishmentPart("hospital", "Hôpital de la Charge", "990000083", "SA01", "ETABLISSEMENT")
+_PRACTICE = EstablishmentPart("practice", "Cabinet de la Charge", "990000091", "SA07", "AMBULATOIRE")
+_AUTHOR = ProfessionalPart("author", "Lemoine", "Ada", "Dr", "10", "Médecin", "99700000156", "hospital")
+_READER = ProfessionalPart("reader", "Garnier", "Noé", "", "70", "Masseur-kinésithérapeute", "99700000164", "practice")
+_SOFTWARE = (
+    SoftwarePart("keeper", "Annuaire de la charge", "backend", scopes="system/*.cruds"),
+    SoftwarePart("publisher", "Dossier patient de la charge", "backend", "hospital", "system/*.cruds"),
+)
+_FAMILIES = ("Arnaud", "Blanc", "Caron", "Denis", "Fabre", "Gaillard", "Henry", "Jacquet", "Lambert", "Mercier")
+_GIVEN = (("Alice", "Chloé", "Emma", "Jade", "Louise"), ("Adam", "Gabriel", "Hugo", "Louis", "Raphaël"))
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A bar on a terminal, a line for each tenth elsewhere."""
+
+    total: int
+    out: TextIO
+    began: float = field(default_factory=monotonic)
+
+    def show(self, done: int, step: int) -> None:
+        """Tell how far the loading is; step: how many were done since the last call."""
+        rate = done / max(monotonic() - self.began, 0.001)
+        text = f"{done:>9,} of {self.total:,} resources  {rate:>7,.0f}/s"
+        if self.out.isatty():
+            filled = 30 * done // self.total
+            self.out.write(f"\r[{'#' * filled}{'.' * (30 - filled)}] {text}")
+            self.out.write("\n" if done >= self.total else "")
+        elif done * 10 // self.total != (done - step) * 10 // self.total:
+            self.out.write(f"{text}\n")
+        self.out.flush()
+
+
+class KnownContents:
+    """Contents that were put before are not put again: bulk documents share a few."""
+
+    def __init__(self, inner: Blobs) -> None:
+        """Stand before the real contents."""
+        self._inner = inner
+        self._references: dict[tuple[str, bytes], str] = {}
+
+    def put(self, compartment: str, content: bytes) -> str:
+        """Store a content, unless it is known to be there."""
+        key = (compartment, content)
+        if key not in self._references:
+            self._references[key] = self._inner.put(compartment, content)
+        return self._references[key]
+
+    def get(self, compartment: str, reference: str) -> bytes:
+        """Return a content."""
+        return self._inner.get(compartment, reference)
+
+
+def load_bulk(
+    runtime: Runtime, data_dir: Path, patients: int, documents: int, out: TextIO = sys.stderr
+) -> Demonstration:
+    """Load invented patients with documents of twelve types, of which the reader's profession sees nine.
+
+    demo.json names the tokens `publisher` (software of a hospital) and `reader` (a physiotherapist whose practice is in
+    every care team), and the ids of the patients.
+    """
+    demo = Demonstration(runtime.fhir_base.removesuffix("/fhir"), runtime.fhir_base)
+    runtime = replace(runtime, ports=replace(runtime.ports, blobs=KnownContents(runtime.ports.blobs)))
+    loading = _Bulk(runtime, demo, *_enrol(runtime, demo))
+    progress = Progress(max(1, patients * (2 + 2 * documents + -(-documents // _LOT))), out)
+    done = 0
+    for numbers in _in_lots(range(patients), _BATCH):
+        loaded = loading.load(numbers, documents)
+        done += loaded
+        progress.show(done, loaded)
+    demo.complete = True
+    demo.save(data_dir)
+    return demo
+
+
+def _enrol(runtime: Runtime, demo: Demonstration) -> tuple[Caller, Caller]:
+    """Record the two establishments, their people and their software; return keeper and publisher."""
+    enrolment.register_software(runtime, demo, _SOFTWARE[0])
+    keeper = enrolment.caller(runtime, enrolment.software_token(runtime, "keeper"))
+    enrolment.enter_professionals(runtime, keeper, demo, (_HOSPITAL, _PRACTICE), (_AUTHOR, _READER))
+    enrolment.register_software(runtime, demo, _SOFTWARE[1], _HOSPITAL)
+    enrolment.register_software(runtime, demo, cast.software("poste"))
+    enrolment.open_professional(runtime, demo, _READER, _PRACTICE)
+    demo.tokens["publisher"] = enrolment.software_token(runtime, "publisher")
+    demo.tokens["reader"] = enrolment.professional_token(runtime, "reader")
+    return keeper, enrolment.caller(runtime, demo.tokens["publisher"])
+
+
+def types_for(runtime: Runtime, profession: str) -> tuple[str, ...]:
+    """Return twelve document types, nine of which the profession may see; the hospital report comes first."""
+    seen = runtime.matrix.kinds_for(profession)
+    open_ = sorted((code for code in TYPES if code in seen), key=lambda code: (code != "34112-3", code))
+    return (*open_[:9], *sorted(code for code in TYPES if code not in seen)[:3])
+
+
+@dataclass(frozen=True, slots=True)
+class _Bulk:
+    runtime: Runtime
+    demo: Demonstration
+    keeper: Caller
+    publisher: Caller
+
+    def load(self, numbers: Sequence[int], documents: int) -> int:
+        """Load some patients with their documents; return how many resources that made."""
+        parts = [person(number) for number in numbers]
+        self._commit(self._opened(parts))
+        written = self._commit(self._filled(parts, documents))
+        return len(parts) + written
+
+    def _commit(self, changes: Iterable[Change]) -> int:
+        planned = list(changes)
+        self.runtime.ports.store.commit_many(planned)
+        return sum(len(change.writes) for change in planned)
+
+    def _opened(self, parts: Sequence[PatientPart]) -> Iterator[Change]:
+        row = REGISTRY["Patient"]
+        with self.runtime.ports.store.snapshot() as snapshot:
+            for part in parts:
+                work = self._work(snapshot, self.keeper, Deed("create", "Patient"))
+                placing = Placing(row, people.patient_resource(part))
+                self.demo.patients[part.key] = directory.plan_create(work, placing).shown.stored.id
+                yield work.planned()
+
+    def _filled(self, parts: Sequence[PatientPart], documents: int) -> Iterator[Change]:
+        types = types_for(self.runtime, _READER.profession)
+        with self.runtime.ports.store.snapshot() as snapshot:
+            for part in parts:
+                yield self._agreement(snapshot, part)
+                filings = (self._filing(part, place, types) for place in range(documents))
+                for lot in _in_lots(filings, _LOT):
+                    work = self._work(snapshot, self.publisher, Deed("transaction", "DocumentReference", "ITI-65"))
+                    publication.plan_publication(work, submission(lot, f"{lot[0].unique_id}.1"))
+                    yield work.planned()
+
+    def _agreement(self, snapshot: Snapshot, part: PatientPart) -> Change:
+        """Plan the patient's own agreement to the reader's practice."""
+        holder = enrolment.holder(self.demo.patients[part.key], part.name)
+        work = self._work(snapshot, holder, Deed("create", "Consent"))
+        consents.plan_create(work, choices.team(self.demo, part.key, _PRACTICE.key))
+        return work.planned()
+
+    def _work(self, snapshot: Snapshot, caller: Caller, deed: Deed) -> Work:
+        return Work(self.runtime, caller, snapshot, deed, self.runtime.ports.clock.now())
+
+    def _filing(self, part: PatientPart, place: int, types: Sequence[str]) -> Filing:
+        code = types[place % len(types)]
+        system, display, category = TYPES[code]
+        date = (_NEWEST - timedelta(days=11 * place + int(part.key[1:]) % 11)).isoformat().replace("+00:00", "Z")
+        sheet = Sheet(
+            part.key, "Document de charge", "2026-01-01", part.name, _AUTHOR.name, TYPES[code], (f"{place % 4}",)
+        )
+        return Filing(
+            unique_id=f"{_OID}.{part.key[1:]}.{place}",
+            title=f"{display} n° {place + 1}",
+            date=date,
+            mime="application/pdf",
+            content=content_of(sheet, "pdf"),
+            patient=self.demo.patients[part.key],
+            type_=(system, code, display),
+            category=(category, CLASSES[category]),
+            author=people.author_resource(_AUTHOR),
+            source_patient=people.source_resource(part),
+            place=Place(self.demo.organizations["hospital"], _HOSPITAL.sector, _HOSPITAL.setting),
+        )
+
+
+def person(number: int) -> PatientPart:
+    """Return the invented patient of a number; every number below 2.4 million has an INS of its own."""
+    order, rest = number % 1000, number // 1000
+    month, rest = rest % 12 + 1, rest // 12
+    sex, year = rest % 2, rest // 2 % 100
+    chance = random.Random(number)
+    century = 2000 if year <= _NEWEST.year % 100 - 1 else 1900
+    return PatientPart(
+        key=f"p{number}",
+        family=chance.choice(_FAMILIES),
+        given=chance.choice(_GIVEN[sex]),
+        gender=("female", "male")[sex],
+        birth=f"{century + year}-{month:02d}-{chance.randint(1, 28):02d}",
+        ins=f"{2 - sex}{year:02d}{month:02d}99999{order:03d}",
+    )
+
+
+def _in_lots(items: Iterable[T], size: int) -> Iterator[tuple[T, ...]]:
+    """Yield the items in order, so many at a time."""
+    rest = iter(items)
+    while lot := tuple(islice(rest, size)):
+        yield lot
