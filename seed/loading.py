@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from consent_rules.vocabulary import Mark
-from fhir_server.application import consents, labelling, publication
+from fhir_server.application import directives, labelling, publication
 from fhir_server.application.patches import Patch
 from fhir_server.application.runtime import Runtime
 from fhir_server.domain import tokens
@@ -81,7 +81,7 @@ class _Loading:
         """Record who agreed to what, each by whoever may say so."""
         for name, token, resource in choices.of_the_cast(self.demo):
             if name not in self.demo.consents:
-                written = consents.create(self.runtime, self._caller(token), resource)
+                written = directives.create(self.runtime, self._caller(token), resource)
                 self.demo.consents[name] = written.shown.stored.id
 
     def documents(self) -> None:
