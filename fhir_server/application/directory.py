@@ -17,6 +17,7 @@ from fhir_server.application import scoping, spaces, writing
 from fhir_server.application.consultation import NOTHING, VIEWS, not_found
 from fhir_server.application.enforcement import Opened
 from fhir_server.application.indexing import facts_of
+from fhir_server.application.patches import Patch
 from fhir_server.application.runtime import Runtime
 from fhir_server.application.writing import Work, Written, carry_out
 from fhir_server.domain import bodies, conditions, pointers
@@ -25,6 +26,8 @@ from fhir_server.domain.caller import Caller
 from fhir_server.domain.problem import Category, Issue, Problem
 from fhir_server.domain.stored import Stored
 from fhir_server.ports import SpaceWrite
+from fhir_server.r4.checking import check
+from fhir_server.r4.parsing import load_json
 from fhir_server.registry import REGISTRY, AccessRule, ResourceType
 
 Json = dict[str, Any]
@@ -57,6 +60,15 @@ def update(
     deed = Deed("update", row.name, target=f"{row.name}/{id_}")
     place = Placing(row, resource, id_)
     return carry_out(runtime, caller, deed, lambda work: plan_update(work, place, if_match))
+
+
+def patch(runtime: Runtime, caller: Caller, row: ResourceType, id_: str, change: Patch, if_match: str = "") -> Written:
+    """Change a directory resource by a patch.
+
+    Raises: as `update`.
+    """
+    deed = Deed("patch", row.name, target=f"{row.name}/{id_}")
+    return carry_out(runtime, caller, deed, lambda work: plan_patch(work, row, id_, change, if_match))
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +135,20 @@ def plan_update(work: Work, place: Placing, if_match: str) -> Written:
             work.decide(opened, replace(record, birth_date=born))
     work.trace(Deed("update", row.name), opened, patient, (f"{row.name}/{after.id}",))
     return Written(work.shown(after, NOTHING, NOTHING))
+
+
+def plan_patch(work: Work, row: ResourceType, id_: str, change: Patch, if_match: str) -> Written:
+    """Plan a patch of a directory resource.
+
+    Raises: Problem(BUSINESS_RULE) when the result is not valid.
+    """
+    _demand_keeper(work.caller)
+    before, _ = find(work, row, id_, "u")
+    wanted = change.apply(load_json(before.body))
+    faults = check(wanted)
+    if faults:
+        raise Problem(Category.BUSINESS_RULE, *faults)
+    return plan_update(work, Placing(row, wanted, id_), if_match)
 
 
 def find(work: Work, row: ResourceType, id_: str, letter: str) -> tuple[Stored, Opened | None]:

@@ -4,7 +4,6 @@ Source: PDSm 3.1.1, flux 03 and 04 (https://interop.esante.gouv.fr/ig/fhir/pdsm/
 docs/labels.md.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -17,6 +16,7 @@ from consent_rules.vocabulary import Action, Mark, RequesterKind, View
 from fhir_server.application import families, revising, scoping, writing
 from fhir_server.application.consultation import not_found
 from fhir_server.application.enforcement import Opened
+from fhir_server.application.patches import Patch
 from fhir_server.application.runtime import Runtime
 from fhir_server.application.writing import Work, Written, carry_out
 from fhir_server.domain import bodies, conditions, labels
@@ -24,7 +24,10 @@ from fhir_server.domain.audit import Deed
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.problem import Category, Issue, Problem
 from fhir_server.domain.stored import Stored
+from fhir_server.r4.parsing import load_json
 from fhir_server.registry import REGISTRY
+
+__all__ = ["Patch", "matched", "patch", "patch_matching", "plan_patch"]
 
 Json = dict[str, Any]
 
@@ -33,17 +36,6 @@ _CHANGEABLE = frozenset({"status", "securityLabel", "extension"})
 _WITHDRAWN = "entered-in-error"
 _TRANSITIONS = frozenset({("current", "superseded"), ("current", _WITHDRAWN), ("superseded", _WITHDRAWN)})
 _LABELS = "DocumentReference.securityLabel"
-
-
-@dataclass(frozen=True, slots=True)
-class Patch:
-    """A change to a resource as its caller sees it.
-
-    apply: returns the changed resource, or raises Problem. by_index: whether it replaces a label by its index.
-    """
-
-    apply: Callable[[Json], Json]
-    by_index: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,8 +174,7 @@ def _wanted_resource(work: Work, found: _Found, wanted: Json) -> Json | None:
     _take_confidentiality(work, found, wanted, changed)
     if not changed:
         return None
-    resource: Json = orjson.loads(found.stored.body)
-    merged = resource | changed
+    merged = load_json(found.stored.body) | changed
     return {name: value for name, value in merged.items() if value != []}
 
 
@@ -240,7 +231,7 @@ def _filed_at(work: Work, stored: Stored) -> datetime:
 def _withdraw(work: Work, found: _Found) -> Written:
     """Plan the logical deletion that PDSM4DMP writes as a status; the answer shows it, the store forgets it."""
     after = revising.withdraw(work, found.stored)
-    resource = orjson.loads(found.stored.body) | {"status": _WITHDRAWN}
+    resource = load_json(found.stored.body) | {"status": _WITHDRAWN}
     body = bodies.stamped(resource, after.id, after.version, work.at)
     deed = Deed("delete", "DocumentReference")
     work.trace(deed, found.opened, found.view.compartment, (f"DocumentReference/{after.id}",))

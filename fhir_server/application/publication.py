@@ -75,10 +75,11 @@ def delete(runtime: Runtime, caller: Caller, id_: str, if_match: str = "") -> St
     Raises: Problem(FORBIDDEN) for anybody who sees the document but did not deposit it; VERSION_CONFLICT.
     """
     deed = Deed("delete", "DocumentReference", target=f"DocumentReference/{id_}")
-    return carry_out(runtime, caller, deed, lambda work: _plan_delete(work, id_, if_match))
+    return carry_out(runtime, caller, deed, lambda work: plan_delete(work, id_, if_match))
 
 
-def _plan_delete(work: Work, id_: str, if_match: str) -> Stored | None:
+def plan_delete(work: Work, id_: str, if_match: str) -> Stored | None:
+    """Plan the deletion of a document; None when there is none that the caller sees."""
     scoping.demand(work.caller, _DOCUMENT, "d")
     location = work.snapshot.locate("DocumentReference", id_)
     if location is None:
@@ -96,7 +97,7 @@ def _plan_delete(work: Work, id_: str, if_match: str) -> Stored | None:
         return None
     writing.demand_match(if_match, before, knows_marks=view.knows_marks(before.facts.access))
     after = revising.withdraw(work, before)
-    work.trace(work.deed, opened, location.compartment, (f"DocumentReference/{id_}",))
+    work.trace(Deed("delete", "DocumentReference"), opened, location.compartment, (f"DocumentReference/{id_}",))
     return after
 
 

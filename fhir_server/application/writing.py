@@ -178,9 +178,9 @@ def carry_out(runtime: Runtime, caller: Caller, deed: Deed, plan: Callable[[Work
         except StoreConflict:
             continue
         except AlreadyClaimed as taken:
-            problem = work.claims[taken.claim]
-            _trace_failure(work, problem)
-            raise problem from taken
+            refused = work.claims[taken.claim]
+            _trace_failure(work, refused)
+            raise refused from taken
         return result
     raise Problem(Category.VERSION_CONFLICT)
 

@@ -114,6 +114,8 @@ def _parts(bundle: Json) -> tuple[dict[str, list[Item]], list[Issue]]:
         request = entry.get("request", {})
         resource = entry.get("resource", {})
         kind = str(resource.get("resourceType", ""))
+        if request.get("method") == "GET" and not resource:
+            continue
         part = _PARTS.get((kind, str(request.get("method", ""))))
         item = Item(
             index,

@@ -1,0 +1,280 @@
+"""Choices about access: each Consent that is created or changed rebuilds the decision state in the same commit.
+
+The patient, or who represents the patient, chooses; a professional writes down what the patient agreed to; the
+insurer's software records who represents a minor and which physician is declared.
+
+Source: IHE PCF 1.1, ITI-108 (https://profiles.ihe.net/ITI/PCF/ITI-108.html); rules C1 to C8, F1 to F6 and G4.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import orjson
+
+from consent_rules.model import Directive
+from consent_rules.visibility import AccessFacts, Visibility
+from consent_rules.vocabulary import Action, DirectiveKind, Proof, RequesterKind, View
+from fhir_server.application import resolving, scoping, writing
+from fhir_server.application.consultation import not_found
+from fhir_server.application.enforcement import Opened
+from fhir_server.application.finding import identify
+from fhir_server.application.indexing import facts_of
+from fhir_server.application.patches import Patch
+from fhir_server.application.runtime import Runtime
+from fhir_server.application.writing import Work, Written, carry_out
+from fhir_server.domain import bodies, conditions, pointers
+from fhir_server.domain.audit import Deed
+from fhir_server.domain.caller import Caller
+from fhir_server.domain.consents import directive_of
+from fhir_server.domain.problem import Category, Problem
+from fhir_server.domain.stored import Stored
+from fhir_server.r4.checking import check
+from fhir_server.r4.parsing import load_json
+from fhir_server.registry import REGISTRY
+
+Json = dict[str, Any]
+
+_CONSENT = ("Consent",)
+_ACTIVE = "active"
+_HOLDERS = frozenset({RequesterKind.PATIENT, RequesterKind.RELATED})
+_OF_THE_INSURER = frozenset({DirectiveKind.REPRESENTATIVE, DirectiveKind.GUARDIAN, DirectiveKind.DECLARED_PHYSICIAN})
+_NEVER = frozenset({DirectiveKind.EMERGENCY_OPENING, DirectiveKind.BLOCK_LIFTED})
+"""Kinds that no Consent from outside states: an emergency is opened by its own operation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choosing:
+    """A Consent on its way in. id: chosen beforehand by a transaction, "" to choose one now. root: of expressions."""
+
+    resource: Json
+    id: str = ""
+    root: str = "Consent"
+
+
+def create(runtime: Runtime, caller: Caller, resource: Json, condition: str = "") -> Written:
+    """Record a choice.
+
+    condition: If-None-Exist, as a query.
+    Raises: Problem(INVALID) or BUSINESS_RULE naming the element that cannot be honoured exactly, CONSENT_REQUIRED or
+    FORBIDDEN from the decision and when the choice is not the caller's to make.
+    """
+    choice = Choosing(resource)
+    return carry_out(runtime, caller, Deed("create", "Consent"), lambda work: plan_create(work, choice, condition))
+
+
+def update(runtime: Runtime, caller: Caller, id_: str, resource: Json, if_match: str = "") -> Written:
+    """Replace the current version of a choice; status `inactive` withdraws it.
+
+    Raises: as `create`; Problem(NOT_FOUND), VERSION_CONFLICT.
+    """
+    deed = Deed("update", "Consent", target=f"Consent/{id_}")
+    choice = Choosing(resource, id_)
+    return carry_out(runtime, caller, deed, lambda work: plan_update(work, choice, if_match))
+
+
+def patch(runtime: Runtime, caller: Caller, id_: str, change: Patch, if_match: str = "") -> Written:
+    """Change a choice by a patch.
+
+    Raises: as `update`; Problem(BUSINESS_RULE) when the result is not valid.
+    """
+    deed = Deed("patch", "Consent", target=f"Consent/{id_}")
+    return carry_out(runtime, caller, deed, lambda work: plan_patch(work, id_, change, if_match))
+
+
+def plan_create(work: Work, choice: Choosing, condition: str = "") -> Written:
+    """Plan the recording of a choice."""
+    scoping.demand(work.caller, _CONSENT, "c")
+    patient = _patient_of(work, choice)
+    scoping.demand(work.caller, _CONSENT, "c", patient)
+    opened = work.enter(patient, _action(work.caller))
+    if condition:
+        wanted = replace(conditions.parse(condition), patient=patient, patient_identifier=None)
+        found = writing.only(writing.matching(work, REGISTRY["Consent"], wanted, _action(work.caller), "c"))
+        if found:
+            return _existing(work, opened, found)
+    id_ = choice.id or work.runtime.ports.ids.new()
+    located = _located(choice.resource, patient)
+    directive = _directive(work, located, id_)
+    _demand_own(work, directive, choice.root)
+    after = _stored(work, located, id_, 1, directive)
+    work.put(after)
+    _decide(work, opened, located, directive)
+    work.trace(Deed("create", "Consent"), opened, patient, (f"Consent/{id_}",))
+    return _written(work, opened, after, created=True)
+
+
+def plan_update(work: Work, choice: Choosing, if_match: str = "") -> Written:
+    """Plan the replacement of a choice."""
+    opened, before = _find(work, choice.id)
+    return _plan_change(work, opened, before, choice, if_match, "update")
+
+
+def plan_patch(work: Work, id_: str, change: Patch, if_match: str = "") -> Written:
+    """Plan a patch of a choice."""
+    opened, before = _find(work, id_)
+    shown = work.shown(before, opened.sees(View.DIRECTIVES), opened.sees(View.DOCUMENTS))
+    wanted = change.apply(load_json(shown.stored.body))
+    faults = check(wanted)
+    if faults:
+        raise Problem(Category.BUSINESS_RULE, *faults)
+    return _plan_change(work, opened, before, Choosing(wanted, id_), if_match, "patch")
+
+
+def _plan_change(
+    work: Work, opened: Opened, before: Stored, choice: Choosing, if_match: str, interaction: str
+) -> Written:
+    writing.demand_match(if_match, before, knows_marks=False)
+    patient = before.facts.access.compartment
+    if _patient_of(work, choice) != patient:
+        raise Problem.of(Category.BUSINESS_RULE, "the patient cannot be changed", f"{choice.root}.patient")
+    held = next((one for one in work.record(opened).directives if one.id == before.id), None)
+    _demand_recorder(work, held, before)
+    located = _located(choice.resource, patient)
+    directive = _directive(work, located, before.id)
+    if located.get("status") == _ACTIVE:
+        _demand_own(work, directive, choice.root)
+    after = _stored(work, located, before.id, before.version + 1, directive)
+    work.change(before, after)
+    _decide(work, opened, located, directive)
+    work.trace(Deed(interaction, "Consent"), opened, patient, (f"Consent/{before.id}",))
+    return _written(work, opened, after, created=False)
+
+
+def _action(caller: Caller) -> Action:
+    """Return what recording a choice means: the insurer's software only needs an open space."""
+    return Action.IDENTIFY if caller.requester.kind is RequesterKind.SYSTEM else Action.DIRECT
+
+
+def _find(work: Work, id_: str) -> tuple[Opened, Stored]:
+    """Return a choice that the caller sees, and the space entered to change it.
+
+    Raises: Problem(NOT_FOUND) for unknown and invisible ids alike.
+    """
+    scoping.demand(work.caller, _CONSENT, "u")
+    location = work.snapshot.locate("Consent", id_)
+    if location is None:
+        raise not_found()
+    try:
+        scoping.demand(work.caller, _CONSENT, "u", location.compartment)
+    except Problem as problem:
+        raise not_found() from problem
+    opened = work.enter_unnamed(location.compartment, _action(work.caller))
+    found = work.read("Consent", id_, _view(work, opened)) if opened else None
+    if opened is None or found is None:
+        raise not_found()
+    return opened, found
+
+
+def _view(work: Work, opened: Opened) -> Visibility:
+    if work.caller.requester.kind is RequesterKind.SYSTEM:
+        return writing.whole(opened.space.patient)
+    return opened.sees(View.DIRECTIVES)
+
+
+def _patient_of(work: Work, choice: Choosing) -> str:
+    """Return the id of the patient whom a Consent names.
+
+    Raises: Problem(BUSINESS_RULE) when nobody known is named.
+    """
+    named = choice.resource.get("patient", {})
+    literal = str(named.get("reference", ""))
+    where = f"{choice.root}.patient"
+    if resolving.is_conditional(literal):
+        literal = resolving.resolve(work, literal, f"{where}.reference")
+    identifier = named.get("identifier", {})
+    if not literal and identifier.get("system") and identifier.get("value"):
+        found = identify(work.snapshot, str(identifier["system"]), str(identifier["value"]))
+        literal = f"Patient/{found}" if found else ""
+    target = pointers.split(literal, work.runtime.fhir_base)
+    if target is None or target[0] != "Patient" or not work.is_known(*target):
+        raise Problem.of(Category.BUSINESS_RULE, "the patient is not known here", where, "unknown-patient")
+    return target[1]
+
+
+def _located(resource: Json, patient: str) -> Json:
+    return resource | {"patient": resource["patient"] | {"reference": f"Patient/{patient}"}}
+
+
+def _directive(work: Work, located: Json, id_: str) -> Directive:
+    """Return what a Consent says, with who said it taken from the token and not from the body."""
+    requester = work.caller.requester
+    directive = directive_of(located | {"status": _ACTIVE, "id": id_}, id_)
+    return replace(
+        directive,
+        recorded_at=work.at,
+        by_patient=requester.kind in _HOLDERS,
+        recorder=requester.person if requester.kind is RequesterKind.PROFESSIONAL else "",
+    )
+
+
+def _demand_own(work: Work, directive: Directive, root: str) -> None:
+    """Hold a choice to who may make it.
+
+    Raises: Problem(FORBIDDEN).
+    """
+    requester = work.caller.requester
+    allowed = directive.kind not in _NEVER
+    if requester.kind is RequesterKind.PROFESSIONAL:
+        allowed = directive.kind is DirectiveKind.AGREEMENT and _may_write_down(work, directive)
+    elif requester.kind is RequesterKind.SYSTEM:
+        allowed = directive.kind in _OF_THE_INSURER
+    if not allowed:
+        text = "this choice is not the caller's to record"
+        raise Problem.of(Category.FORBIDDEN, text, f"{root}.provision", "not-own-choice")
+
+
+def _may_write_down(work: Work, directive: Directive) -> bool:
+    """Tell whether a professional may write an agreement down: one's own, or that of whom care is entrusted to (C5)."""
+    named = bool(directive.actors) and directive.actors <= work.caller.requester.identities
+    return named or (bool(directive.actors) and directive.proof is Proof.REFERRAL)
+
+
+def _demand_recorder(work: Work, held: Directive | None, before: Stored) -> None:
+    """Let the holder change every choice, anybody else only what that one wrote down."""
+    requester = work.caller.requester
+    if requester.kind in _HOLDERS:
+        return
+    own = requester.client if requester.kind is RequesterKind.SYSTEM else requester.person
+    recorder = held.recorder if held else ""
+    is_insurers = requester.kind is RequesterKind.SYSTEM and before.facts.access.kind in _OF_THE_INSURER
+    if not (is_insurers or (own and own == recorder)):
+        raise Problem.of(Category.FORBIDDEN, "this choice is not the caller's to change", "Consent", "not-own-choice")
+
+
+def _decide(work: Work, opened: Opened, located: Json, directive: Directive) -> None:
+    """Rebuild the decision state: an active Consent speaks, any other is silent."""
+    record = work.record(opened)
+    if located.get("status") == _ACTIVE:
+        work.decide(opened, record.with_directive(directive))
+    else:
+        work.decide(opened, record.without(directive.id))
+
+
+def _stored(work: Work, located: Json, id_: str, version: int, directive: Directive) -> Stored:
+    """Return a Consent as it is stored: it belongs to those whom it names, who may read it."""
+    named = sorted(directive.actors)
+    people = [actor for actor in named if actor.startswith(("Practitioner/", "PractitionerRole/", "RelatedPerson/"))]
+    places = [actor for actor in named if actor.startswith("Organization/")]
+    access = AccessFacts(
+        compartment=str(located["patient"]["reference"]).partition("/")[2],
+        kind=directive.kind.value,
+        owner_person=people[0] if people else directive.recorder,
+        owner_organization=places[0] if places else "",
+    )
+    body = bodies.stamped(located, id_, version, work.at)
+    facts = facts_of(orjson.loads(body), access, REGISTRY["Consent"])
+    return Stored(
+        "Consent", id_, version, 0, deleted=False, last_updated=work.at, marked_at=None, body=body, facts=facts
+    )
+
+
+def _existing(work: Work, opened: Opened, id_: str) -> Written:
+    found = work.read("Consent", id_, opened.sees(View.DIRECTIVES))
+    if found is None:
+        raise not_found()
+    work.trace(Deed("read", "Consent"), opened, opened.space.patient, (f"Consent/{id_}",))
+    return _written(work, opened, found, created=False)
+
+
+def _written(work: Work, opened: Opened, stored: Stored, *, created: bool) -> Written:
+    return Written(work.shown(stored, opened.sees(View.DIRECTIVES), opened.sees(View.DOCUMENTS)), created)

@@ -1,0 +1,73 @@
+"""A patch as sent becomes a change to a resource: JSON Patch, or FHIRPath Patch as Parameters.
+
+Source: https://hl7.org/fhir/R4/http.html#patch and https://hl7.org/fhir/R4/fhirpatch.html.
+"""
+
+import re
+from base64 import b64decode
+from binascii import Error as NotBase64
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from fhir_server.domain.problem import Category, Problem
+from fhir_server.r4.patching import apply_fhirpath_patch, apply_json_patch
+
+Json = dict[str, Any]
+
+JSON_PATCH = "application/json-patch+json"
+_LABEL_BY_INDEX = re.compile(r"/securityLabel/\d+(?:/.*)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """A change to a resource as its caller sees it.
+
+    apply: returns the changed resource, or raises Problem. by_index: whether it replaces a label by its index.
+    """
+
+    apply: Callable[[Json], Json]
+    by_index: bool = False
+
+
+def of_json(body: bytes) -> Patch:
+    """Read a JSON Patch.
+
+    Raises: Problem(MALFORMED).
+    """
+    try:
+        operations = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise Problem.of(Category.MALFORMED, "the body is not JSON in UTF-8", code="structure") from error
+    return Patch(lambda resource: apply_json_patch(resource, operations), _replaces_by_index(operations))
+
+
+def of_parameters(parameters: Json) -> Patch:
+    """Read a FHIRPath Patch."""
+    return Patch(lambda resource: apply_fhirpath_patch(resource, parameters))
+
+
+def of_entry(resource: Json, root: str) -> Patch:
+    """Read the patch of a Bundle entry: Parameters, or a Binary that holds a JSON Patch.
+
+    Raises: Problem(INVALID) for anything else.
+    """
+    if resource.get("resourceType") == "Parameters":
+        return of_parameters(resource)
+    if resource.get("resourceType") == "Binary" and resource.get("contentType") == JSON_PATCH:
+        try:
+            return of_json(b64decode(str(resource.get("data", "")), validate=True))
+        except NotBase64 as error:
+            raise Problem.of(Category.INVALID, "the patch is no base64", f"{root}.data", "value") from error
+    text = f"a patch is Parameters, or a Binary of type {JSON_PATCH}"
+    raise Problem.of(Category.INVALID, text, root, "not-supported")
+
+
+def _replaces_by_index(operations: object) -> bool:
+    found = operations if isinstance(operations, list) else []
+    return any(
+        isinstance(one, dict) and one.get("op") == "replace" and _LABEL_BY_INDEX.fullmatch(str(one.get("path")))
+        for one in found
+    )

@@ -1,0 +1,281 @@
+"""Batch and transaction: each entry alone, or all in one commit.
+
+A transaction that files documents is a submission and goes to `publication`; any other may write the directory,
+choices and documents' labels. Entries that only read are answered by the caller, after the writes.
+
+Source: https://hl7.org/fhir/R4/http.html#transaction and #trules.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from consent_rules.vocabulary import Action
+from fhir_server.application import (
+    directives,
+    directory,
+    labelling,
+    patches,
+    publication,
+    resolving,
+    writing,
+)
+from fhir_server.application.directives import Choosing
+from fhir_server.application.directory import Placing
+from fhir_server.application.runtime import Runtime
+from fhir_server.application.writing import Work, Written, carry_out
+from fhir_server.domain import conditions, pointers
+from fhir_server.domain.audit import Deed
+from fhir_server.domain.caller import Caller
+from fhir_server.domain.problem import Category, Issue, Problem
+from fhir_server.domain.submission_reading import is_submission
+from fhir_server.r4 import profiles
+from fhir_server.r4.checking import check
+from fhir_server.registry import REGISTRY, Interaction, ResourceType
+
+Json = dict[str, Any]
+
+MAX_ENTRIES = 1000
+_ORDER = ("DELETE", "POST", "PUT", "PATCH", "GET")
+_TYPES = ("Organization", "Practitioner", "PractitionerRole", "Patient", "RelatedPerson", "Consent")
+"""Types that a transaction creates, each after those that it may refer to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of a batch or transaction, as sent."""
+
+    index: int
+    method: str
+    url: str
+    resource: Json
+    full_url: str = ""
+    if_match: str = ""
+    if_none_exist: str = ""
+
+    @property
+    def root(self) -> str:
+        """The expression of the entry's resource."""
+        return f"Bundle.entry[{self.index}].resource"
+
+    @property
+    def at_url(self) -> str:
+        """The expression of the entry's URL."""
+        return f"Bundle.entry[{self.index}].request.url"
+
+    @property
+    def type(self) -> str:
+        """The resource type that the URL names."""
+        return self.url.partition("?")[0].partition("/")[0]
+
+    @property
+    def id(self) -> str:
+        """The id that the URL names, "" when none."""
+        return self.url.partition("?")[0].partition("/")[2]
+
+    @property
+    def query(self) -> str:
+        """The criteria of a conditional URL, "" when none."""
+        return self.url.partition("?")[2]
+
+
+def entries_of(bundle: Json) -> tuple[Entry, ...]:
+    """Return the entries of a batch or transaction that has been parsed.
+
+    Raises: Problem(TOO_LARGE).
+    """
+    found = bundle.get("entry", [])
+    if len(found) > MAX_ENTRIES:
+        raise Problem.of(Category.TOO_LARGE, f"a Bundle holds at most {MAX_ENTRIES} entries", "Bundle.entry")
+    return tuple(_entry(index, entry) for index, entry in enumerate(found))
+
+
+def transact(runtime: Runtime, caller: Caller, bundle: Json) -> tuple[Written | None, ...]:
+    """Do all writes of a transaction in one commit, or none; None stands for an entry that reads or deletes.
+
+    Raises: whatever one entry raises; Problem(INVALID) with all faults of all entries before anything is decided.
+    """
+    entries = entries_of(bundle)
+    faults = [fault for entry in entries for fault in entry_faults(entry)]
+    if faults:
+        raise Problem(Category.INVALID, *faults)
+    if is_submission(bundle):
+        return publication.publish(runtime, caller, bundle).entries
+    _refuse_twice(entries)
+    deed = Deed("transaction", "Bundle")
+    return carry_out(runtime, caller, deed, lambda work: _plan(work, entries))
+
+
+def perform(runtime: Runtime, caller: Caller, entry: Entry) -> Written | None:
+    """Do one writing entry of a batch; None when it deletes.
+
+    Raises: whatever the write raises; Problem(INVALID) for a reference to another entry of the batch.
+    """
+    faults = entry_faults(entry)
+    if faults:
+        raise Problem(Category.INVALID, *faults)
+    _refuse_urns([entry], {})
+    if entry.method == "POST" and entry.type == "DocumentReference":
+        return publication.publish_document(runtime, caller, entry.resource)
+    deed = Deed(_INTERACTIONS[entry.method], entry.type)
+    return carry_out(runtime, caller, deed, lambda work: _plan_one(work, entry, ""))
+
+
+_INTERACTIONS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
+
+
+def entry_faults(entry: Entry) -> list[Issue]:
+    """Return what is wrong with one entry by itself: its shape, its resource, the profiles it claims."""
+    if entry.method not in _ORDER:
+        return [Issue("this method is not offered", f"Bundle.entry[{entry.index}].request.method", "not-supported")]
+    if not entry.resource:
+        needs = entry.method in ("POST", "PUT", "PATCH")
+        return [Issue("this entry needs a resource", entry.root, "required")] if needs else []
+    kind = entry.resource.get("resourceType")
+    if entry.method in ("POST", "PUT") and kind != entry.type:
+        return [Issue("`request.url` names another type than the resource", entry.at_url, "value")]
+    faults = check(entry.resource, entry.root)
+    return faults or profiles.check(entry.resource, entry.root)
+
+
+def _entry(index: int, entry: Json) -> Entry:
+    request = entry.get("request", {})
+    return Entry(
+        index,
+        str(request.get("method", "")),
+        str(request.get("url", "")),
+        entry.get("resource", {}),
+        str(entry.get("fullUrl", "")),
+        str(request.get("ifMatch", "")),
+        str(request.get("ifNoneExist", "")),
+    )
+
+
+def _refuse_twice(entries: tuple[Entry, ...]) -> None:
+    seen: set[str] = set()
+    for entry in entries:
+        if entry.method in ("PUT", "PATCH", "DELETE"):
+            if entry.url in seen:
+                raise Problem.of(Category.INVALID, "this resource is written twice", entry.at_url, "duplicate")
+            seen.add(entry.url)
+
+
+def _plan(work: Work, entries: tuple[Entry, ...]) -> tuple[Written | None, ...]:
+    writes = sorted((e for e in entries if e.method != "GET"), key=_rank)
+    ids = {e.index: work.runtime.ports.ids.new() for e in writes if e.method == "POST"}
+    names = _names(work, writes, ids)
+    _refuse_urns(writes, names)
+    answers: dict[int, Written | None] = {}
+    for entry in writes:
+        resolved = replace(entry, resource=pointers.rewritten(entry.resource, names))
+        answers[entry.index] = _plan_one(work, resolved, ids.get(entry.index, ""))
+    return tuple(answers.get(entry.index) for entry in entries)
+
+
+def _rank(entry: Entry) -> tuple[int, int, int]:
+    place = _TYPES.index(entry.type) if entry.type in _TYPES else len(_TYPES)
+    return _ORDER.index(entry.method), place, entry.index
+
+
+def _names(work: Work, writes: list[Entry], ids: Mapping[int, str]) -> dict[str, str]:
+    """Return what replaces each fullUrl and each conditional reference."""
+    names: dict[str, str] = {}
+    for entry in writes:
+        if entry.method == "POST":
+            found = _matched(work, entry) if entry.if_none_exist else ""
+            names[entry.full_url] = f"{entry.type}/{found or ids[entry.index]}"
+        elif entry.full_url.startswith("urn:") and entry.id:
+            names[entry.full_url] = f"{entry.type}/{entry.id}"
+    names.pop("", None)
+    for entry in writes:
+        for expression, reference in pointers.references_in(entry.resource, entry.root):
+            literal = reference["reference"]
+            if resolving.is_conditional(literal) and literal not in names:
+                names[literal] = _among(writes, ids, literal) or resolving.resolve(
+                    work, literal, f"{expression}.reference"
+                )
+    return names
+
+
+def _matched(work: Work, entry: Entry) -> str:
+    row = _row(entry)
+    where = f"Bundle.entry[{entry.index}].request.ifNoneExist"
+    condition = conditions.parse(entry.if_none_exist, where)
+    return writing.only(writing.matching(work, row, condition, Action.IDENTIFY, "c"))
+
+
+def _among(writes: list[Entry], ids: Mapping[int, str], conditional: str) -> str:
+    """Return the reference of the one new resource of this transaction that a conditional reference names."""
+    type_, _, query = conditional.partition("?")
+    condition = conditions.parse(query)
+    found = [
+        f"{type_}/{ids[entry.index]}"
+        for entry in writes
+        if entry.method == "POST"
+        and entry.type == type_
+        and any(
+            (item.get("system"), item.get("value")) == (condition.system, condition.value)
+            for item in entry.resource.get("identifier", [])
+        )
+    ]
+    return found[0] if len(found) == 1 else ""
+
+
+def _refuse_urns(entries: list[Entry], names: Mapping[str, str]) -> None:
+    """Refuse references to entries that are not there."""
+    faults = [
+        Issue("no entry has this `fullUrl`", f"{expression}.reference", "dangling")
+        for entry in entries
+        for expression, reference in pointers.references_in(entry.resource, entry.root)
+        if reference["reference"].startswith("urn:") and reference["reference"] not in names
+    ]
+    if faults:
+        raise Problem(Category.INVALID, *faults)
+
+
+def _row(entry: Entry) -> ResourceType:
+    interaction = Interaction(_INTERACTIONS[entry.method])
+    row = REGISTRY.get(entry.type)
+    if row is None:
+        raise Problem.of(Category.NOT_FOUND, "this resource type is not offered", entry.at_url)
+    if interaction not in row.interactions:
+        raise Problem.of(Category.METHOD_NOT_ALLOWED, "this interaction is not offered here", entry.at_url)
+    return row
+
+
+def _plan_one(work: Work, entry: Entry, id_: str) -> Written | None:
+    row = _row(entry)
+    if entry.method == "DELETE":
+        publication.plan_delete(work, entry.id, entry.if_match)
+        return None
+    if entry.method == "PATCH":
+        return _plan_patch(work, row, entry)
+    if row.name not in _TYPES:
+        raise Problem.of(Category.METHOD_NOT_ALLOWED, "documents are written by a submission", entry.at_url)
+    if entry.method == "POST":
+        return _plan_create(work, row, entry, id_)
+    return _plan_update(work, row, entry)
+
+
+def _plan_create(work: Work, row: ResourceType, entry: Entry, id_: str) -> Written:
+    if row.name == "Consent":
+        return directives.plan_create(work, Choosing(entry.resource, id_, entry.root), entry.if_none_exist)
+    return directory.plan_create(work, Placing(row, entry.resource, id_, entry.root), entry.if_none_exist)
+
+
+def _plan_update(work: Work, row: ResourceType, entry: Entry) -> Written:
+    if not entry.id or entry.resource.get("id") != entry.id:
+        raise Problem.of(Category.INVALID, "`id` is not the one of the URL", f"{entry.root}.id", "value")
+    if row.name == "Consent":
+        return directives.plan_update(work, Choosing(entry.resource, entry.id, entry.root), entry.if_match)
+    return directory.plan_update(work, Placing(row, entry.resource, entry.id, entry.root), entry.if_match)
+
+
+def _plan_patch(work: Work, row: ResourceType, entry: Entry) -> Written:
+    change = patches.of_entry(entry.resource, entry.root)
+    if row.name == "DocumentReference":
+        id_ = entry.id or labelling.matched(work, entry.query)
+        return labelling.plan_patch(work, id_, change, entry.if_match)
+    if row.name == "Consent":
+        return directives.plan_patch(work, entry.id, change, entry.if_match)
+    return directory.plan_patch(work, row, entry.id, change, entry.if_match)
