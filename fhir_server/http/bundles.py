@@ -1,0 +1,144 @@
+"""batch and transaction at the root of the FHIR endpoint; a transaction that files documents is ITI-65.
+
+Source: https://hl7.org/fhir/R4/http.html#transaction; IHE MHD 4.2, ITI-65 Provide Document Bundle.
+"""
+
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import parse_qsl
+
+import orjson
+from flask import Flask, Response, request
+from flask_smorest import Api
+
+from fhir_server.application import consultation, finding, transactions
+from fhir_server.application.transactions import Entry
+from fhir_server.application.writing import Written
+from fhir_server.domain import bodies
+from fhir_server.domain.problem import Category, Issue, Problem
+from fhir_server.http import negotiation, outcomes, rendering
+from fhir_server.http.request_context import current_caller, runtime
+from fhir_server.http.routing import Route, attach
+from fhir_server.http.search_params import parse as parse_search
+from fhir_server.r4.parsing import parse
+from fhir_server.registry import REGISTRY, AccessRule, Interaction, ResourceType
+
+Json = dict[str, Any]
+
+_REASONS = {200: "200 OK", 201: "201 Created", 204: "204 No Content"}
+
+
+def register(_app: Flask, api: Api) -> None:
+    """Register the root of the endpoint, with and without a final slash."""
+    summary = "Publish documents (ITI-65), or run a batch or transaction"
+    attach(
+        api,
+        [
+            Route("POST", "", submit, "Bundle", "transaction", summary),
+            Route("POST", "/", submit, "Bundle", "transaction-slash", summary),
+        ],
+    )
+
+
+def submit() -> Response:
+    """Run a batch or a transaction; the answer has one entry for each entry sent, in the same order."""
+    negotiation.wanted_format()
+    current_caller()
+    bundle = parse(request.get_data(), request.content_type or "", "Bundle")
+    kind = bundle.get("type")
+    if kind == "transaction":
+        entries = _transaction(bundle)
+    elif kind == "batch":
+        entries = [_alone(entry) for entry in transactions.entries_of(bundle)]
+    else:
+        raise Problem.of(Category.INVALID, "the Bundle must be a batch or a transaction", "Bundle.type", "value")
+    answer = {"resourceType": "Bundle", "type": f"{kind}-response", "entry": entries}
+    return negotiation.fhir_response(orjson.dumps({name: value for name, value in answer.items() if value != []}))
+
+
+def _transaction(bundle: Json) -> list[Json]:
+    entries = transactions.entries_of(bundle)
+    written = transactions.transact(runtime(), current_caller(), bundle)
+    return [_answered(entry, result) for entry, result in zip(entries, written, strict=True)]
+
+
+def _answered(entry: Entry, result: Written | None) -> Json:
+    """Render one entry of a transaction; what only reads is read now, after the writes."""
+    if result is not None:
+        return _written(result)
+    if entry.method == "DELETE":
+        return {"response": {"status": _REASONS[204]}}
+    return _failing_alone(lambda: _read(entry))
+
+
+def _alone(entry: Entry) -> Json:
+    """Run one entry of a batch; it fails alone."""
+    if entry.method in ("GET", "HEAD"):
+        return _failing_alone(lambda: _read(entry))
+    return _failing_alone(lambda: _answered(entry, transactions.perform(runtime(), current_caller(), entry)))
+
+
+def _failing_alone(run: Callable[[], Json]) -> Json:
+    try:
+        return run()
+    except Problem as problem:
+        if problem.category is Category.UNAVAILABLE:
+            raise
+        status = outcomes.status_of(problem)
+        return {"response": {"status": str(status), "outcome": outcomes.outcome_of(problem)}}
+
+
+def _written(result: Written) -> Json:
+    shown = result.shown
+    response: Json = {
+        "status": _REASONS[201 if result.created else 200],
+        "location": rendering.location_of(runtime().fhir_base, shown),
+        "etag": rendering.etag_of(shown),
+        "lastModified": bodies.instant(bodies.last_updated(shown.stored, knows_marks=shown.knows_marks)),
+    }
+    if result.notes:
+        response["outcome"] = _warnings(result.notes)
+    if rendering.preferred_return() == "representation" and "return=representation" in request.headers.get(
+        "Prefer", ""
+    ):
+        return {"resource": orjson.Fragment(rendering.body_of(shown)), "response": response}
+    return {"response": response}
+
+
+def _warnings(notes: tuple[Issue, ...]) -> Json:
+    issues = [
+        {
+            "severity": "warning",
+            "code": "informational",
+            "details": {"text": note.text},
+            "expression": [note.expression],
+        }
+        for note in notes
+    ]
+    return {"resourceType": "OperationOutcome", "issue": issues}
+
+
+def _read(entry: Entry) -> Json:
+    """Answer an entry that reads: a resource, a version, a history, or a search."""
+    row = REGISTRY.get(entry.type)
+    if row is None:
+        raise Problem(Category.NOT_FOUND)
+    if not entry.id:
+        return _found(row, entry)
+    parts = entry.id.split("/")
+    if len(parts) == 1 and Interaction.READ in row.interactions and row.access is not AccessRule.CONTENT:
+        shown = consultation.read(runtime(), current_caller(), row, entry.id)
+        response: Json = {"status": _REASONS[200], "etag": rendering.etag_of(shown)}
+        return {"resource": orjson.Fragment(rendering.body_of(shown)), "response": response}
+    raise Problem.of(Category.UNSUPPORTED, "a Bundle reads current resources and searches", entry.at_url)
+
+
+def _found(row: ResourceType, entry: Entry) -> Json:
+    if Interaction.SEARCH not in row.interactions:
+        raise Problem(Category.METHOD_NOT_ALLOWED)
+    served = runtime()
+    parsed = parse_search(row, parse_qsl(entry.query, keep_blank_values=True), served.fhir_base, strict=True)
+    found = finding.find(served, current_caller(), row, parsed.wanted(f"GET {entry.url}"))
+    links = [("self", f"{served.fhir_base}/{parsed.canonical}")]
+    body = rendering.searchset(served.fhir_base, found.shown, found.total, links)
+    return {"resource": orjson.Fragment(body), "response": {"status": _REASONS[200]}}

@@ -1,0 +1,123 @@
+"""create, update, patch and delete of every type that offers them (ITI-105, ITI-108, PDSm flux 03, 04 and 09).
+
+Source: https://hl7.org/fhir/R4/http.html#create, #update, #patch and #delete; documents are published through
+ITI-105 here and through ITI-65 in http/bundles.py.
+"""
+
+from typing import Any
+
+from flask import Flask, Response, request
+from flask_smorest import Api
+
+from fhir_server.application import directives, directory, labelling, patches, publication
+from fhir_server.application.patches import JSON_PATCH, Patch
+from fhir_server.application.writing import Written
+from fhir_server.domain.problem import Category, Problem
+from fhir_server.http import negotiation, rendering
+from fhir_server.http.request_context import current_caller, runtime
+from fhir_server.http.routing import Route, View, attach, bound
+from fhir_server.r4 import profiles
+from fhir_server.r4.parsing import parse
+from fhir_server.registry import REGISTRY, Interaction, ResourceType
+
+Json = dict[str, Any]
+
+
+def register(_app: Flask, api: Api) -> None:
+    """Register the writing routes of every type that offers them."""
+    for row in REGISTRY.values():
+        attach(api, _routes(row))
+
+
+def _routes(row: ResourceType) -> list[Route]:
+    name = row.name
+    offered: tuple[tuple[Interaction, str, str, View, str], ...] = (
+        (Interaction.CREATE, "POST", f"/{name}", create, f"Create a {name}"),
+        (Interaction.UPDATE, "PUT", f"/{name}/<id_>", update, f"Replace a {name}"),
+        (Interaction.PATCH, "PATCH", f"/{name}/<id_>", patch, f"Change parts of a {name}"),
+        (Interaction.DELETE, "DELETE", f"/{name}/<id_>", delete, f"Delete a {name}"),
+    )
+    routes = [
+        Route(method, path, bound(view, row), name, f"{interaction.value}-{name}", summary)
+        for interaction, method, path, view, summary in offered
+        if interaction in row.interactions
+    ]
+    if name == "DocumentReference":
+        summary = "Change parts of the document that has a business identifier"
+        routes.append(Route("PATCH", f"/{name}", patch_matching, name, f"conditional-patch-{name}", summary))
+    return routes
+
+
+def create(row: ResourceType) -> Response:
+    """Create a resource, or answer the one that meets If-None-Exist."""
+    negotiation.wanted_format()
+    served, caller, resource = runtime(), current_caller(), _body(row)
+    condition = request.headers.get("If-None-Exist", "")
+    if row.name == "DocumentReference":
+        if condition:
+            raise Problem.of(Category.UNSUPPORTED, "a document is never published conditionally")
+        return _answer(publication.publish_document(served, caller, resource))
+    if row.name == "Consent":
+        return _answer(directives.create(served, caller, resource, condition))
+    return _answer(directory.create(served, caller, row, resource, condition))
+
+
+def update(row: ResourceType, id_: str) -> Response:
+    """Replace the current version of a resource."""
+    negotiation.wanted_format()
+    served, caller, resource = runtime(), current_caller(), _body(row)
+    if resource.get("id") != id_:
+        raise Problem.of(Category.INVALID, "`id` is not the one of the URL", f"{row.name}.id", "value")
+    if row.name == "Consent":
+        return _answer(directives.update(served, caller, id_, resource, _if_match()))
+    return _answer(directory.update(served, caller, row, id_, resource, _if_match()))
+
+
+def patch(row: ResourceType, id_: str) -> Response:
+    """Change parts of a resource by JSON Patch or FHIRPath Patch."""
+    negotiation.wanted_format()
+    served, caller, change = runtime(), current_caller(), _patch()
+    if row.name == "DocumentReference":
+        return _answer(labelling.patch(served, caller, id_, change, _if_match()))
+    if row.name == "Consent":
+        return _answer(directives.patch(served, caller, id_, change, _if_match()))
+    return _answer(directory.patch(served, caller, row, id_, change, _if_match()))
+
+
+def patch_matching() -> Response:
+    """Change parts of the one document that has a business identifier, in the caller's view."""
+    negotiation.wanted_format()
+    served, caller, change = runtime(), current_caller(), _patch()
+    query = "&".join(
+        part for part in request.query_string.decode("utf-8", "replace").split("&") if not part.startswith("_")
+    )
+    return _answer(labelling.patch_matching(served, caller, query, change, _if_match()))
+
+
+def delete(row: ResourceType, id_: str) -> Response:  # noqa: ARG001 - one type offers it so far
+    """Delete a document as its depositor; what is not there, or not seen, needs no deleting."""
+    publication.delete(runtime(), current_caller(), id_, _if_match())
+    return Response(status=204)
+
+
+def _answer(written: Written) -> Response:
+    location = rendering.location_of(runtime().fhir_base, written.shown) if written.created else ""
+    return rendering.resource(written.shown, 201 if written.created else 200, location)
+
+
+def _body(row: ResourceType) -> Json:
+    resource = parse(request.get_data(), request.content_type or "", row.name)
+    faults = profiles.check(resource)
+    if faults:
+        raise Problem(Category.BUSINESS_RULE, *faults)
+    return resource
+
+
+def _patch() -> Patch:
+    if request.mimetype == JSON_PATCH:
+        return patches.of_json(request.get_data())
+    return patches.of_parameters(parse(request.get_data(), request.content_type or "", "Parameters"))
+
+
+def _if_match() -> str:
+    return request.headers.get("If-Match", "")
