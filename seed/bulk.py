@@ -13,7 +13,8 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, TextIO, TypeVar
 
-from fhir_server.application import consents, directory, publication
+from fhir_server.application import directives, directory, publication
+from fhir_server.application.directives import Choosing
 from fhir_server.application.directory import Placing
 from fhir_server.application.runtime import Runtime
 from fhir_server.application.writing import Work
@@ -173,7 +174,7 @@ class _Bulk:
         """Plan the patient's own agreement to the reader's practice."""
         holder = enrolment.holder(self.demo.patients[part.key], part.name)
         work = self._work(snapshot, holder, Deed("create", "Consent"))
-        consents.plan_create(work, choices.team(self.demo, part.key, _PRACTICE.key))
+        directives.plan_create(work, Choosing(choices.team(self.demo, part.key, _PRACTICE.key)))
         return work.planned()
 
     def _work(self, snapshot: Snapshot, caller: Caller, deed: Deed) -> Work:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+from consent_rules.vocabulary import DirectiveKind
+from fhir_server.domain.consent_elements import DIRECTIVE
 from seed.book import Demonstration
 
 Json = dict[str, Any]
@@ -30,6 +32,8 @@ def of_the_cast(demo: Demonstration) -> Iterator[tuple[str, str, Json]]:
     yield "camille-agrees-paul", "camille", team(demo, "camille", "cabinet-paul")
     yield "ines-agrees-anna", "ines", team(demo, "ines", "centre-sante")
     yield "ines-declares-martin", "ines", declared_physician(demo, "ines", "martin")
+    for name, related in demo.guardians.items():
+        yield f"representative-{name}", "annuaire", representative(demo, name.partition("/")[2], related)
     yield "leo-declares-martin", "camille/leo", declared_physician(demo, "leo", "martin")
     yield "marc-declares-martin", "marc", declared_physician(demo, "marc", "martin")
 
@@ -37,6 +41,13 @@ def of_the_cast(demo: Demonstration) -> Iterator[tuple[str, str, Json]]:
 def declared_physician(demo: Demonstration, holder: str, professional: str) -> Json:
     """Declare the physician who reads everything (médecin traitant)."""
     return _consent(demo, holder, "permit", f"Practitioner/{demo.professionals[professional]}", _DECLARED)
+
+
+def representative(demo: Demonstration, child: str, related: str) -> Json:
+    """Say that a related person represents a minor, as the insurer's software does."""
+    consent = _consent(demo, child, "permit", f"RelatedPerson/{related}")
+    del consent["provision"]["purpose"]
+    return consent | {"policyRule": {"coding": [{"system": DIRECTIVE, "code": DirectiveKind.REPRESENTATIVE.value}]}}
 
 
 def team(demo: Demonstration, holder: str, establishment: str) -> Json:
