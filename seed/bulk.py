@@ -141,9 +141,8 @@ class _Bulk:
     def load(self, numbers: Sequence[int], documents: int) -> int:
         """Load some patients with their documents; return how many resources that made."""
         parts = [person(number) for number in numbers]
-        self._commit(self._opened(parts))
-        written = self._commit(self._filled(parts, documents))
-        return len(parts) + written
+        passes = (self._opened(parts), self._agreed(parts), self._filled(parts, documents))
+        return sum(self._commit(changes) for changes in passes)
 
     def _commit(self, changes: Iterable[Change]) -> int:
         planned = list(changes)
@@ -163,19 +162,20 @@ class _Bulk:
         types = types_for(self.runtime, _READER.profession)
         with self.runtime.ports.store.snapshot() as snapshot:
             for part in parts:
-                yield self._agreement(snapshot, part)
                 filings = (self._filing(part, place, types) for place in range(documents))
                 for lot in _in_lots(filings, _LOT):
                     work = self._work(snapshot, self.publisher, Deed("transaction", "DocumentReference", "ITI-65"))
                     publication.plan_publication(work, submission(lot, f"{lot[0].unique_id}.1"))
                     yield work.planned()
 
-    def _agreement(self, snapshot: Snapshot, part: PatientPart) -> Change:
-        """Plan the patient's own agreement to the reader's practice."""
-        holder = enrolment.holder(self.demo.patients[part.key], part.name)
-        work = self._work(snapshot, holder, Deed("create", "Consent"))
-        directives.plan_create(work, Choosing(choices.team(self.demo, part.key, _PRACTICE.key)))
-        return work.planned()
+    def _agreed(self, parts: Sequence[PatientPart]) -> Iterator[Change]:
+        """Plan each patient's own agreement to the reader's practice."""
+        with self.runtime.ports.store.snapshot() as snapshot:
+            for part in parts:
+                holder = enrolment.holder(self.demo.patients[part.key], part.name)
+                work = self._work(snapshot, holder, Deed("create", "Consent"))
+                directives.plan_create(work, Choosing(choices.team(self.demo, part.key, _PRACTICE.key)))
+                yield work.planned()
 
     def _work(self, snapshot: Snapshot, caller: Caller, deed: Deed) -> Work:
         return Work(self.runtime, caller, snapshot, deed, self.runtime.ports.clock.now())
