@@ -1,4 +1,4 @@
-"""read, vread, history, contents and search over HTTP (https://hl7.org/fhir/R4/http.html, /search.html; RD, VR, HI, RS)."""
+"""read, vread, history, contents and search over HTTP (https://hl7.org/fhir/R4/http.html; RD, VR, HI, RS)."""
 
 import base64
 import hashlib
