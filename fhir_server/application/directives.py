@@ -11,9 +11,11 @@ from typing import Any
 
 import orjson
 
-from consent_rules.model import Directive
-from consent_rules.visibility import AccessFacts, Visibility
-from consent_rules.vocabulary import Action, DirectiveKind, Proof, RequesterKind, View
+from consent_rules import recording
+from consent_rules.case import Case
+from consent_rules.model import AccessRequest, Directive
+from consent_rules.visibility import Visibility
+from consent_rules.vocabulary import Action, DirectiveKind, Purpose, Reason, RequesterKind, View
 from fhir_server.application import resolving, scoping, writing
 from fhir_server.application.consultation import not_found
 from fhir_server.application.enforcement import Opened
@@ -25,7 +27,7 @@ from fhir_server.application.writing import Work, Written, carry_out
 from fhir_server.domain import bodies, conditions, pointers
 from fhir_server.domain.audit import Deed
 from fhir_server.domain.caller import Caller
-from fhir_server.domain.consents import directive_of
+from fhir_server.domain.consents import access_of, directive_of
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.stored import Stored
 from fhir_server.r4.checking import check
@@ -38,8 +40,12 @@ _CONSENT = ("Consent",)
 _ACTIVE = "active"
 _HOLDERS = frozenset({RequesterKind.PATIENT, RequesterKind.RELATED})
 _OF_THE_INSURER = frozenset({DirectiveKind.REPRESENTATIVE, DirectiveKind.GUARDIAN, DirectiveKind.DECLARED_PHYSICIAN})
-_NEVER = frozenset({DirectiveKind.EMERGENCY_OPENING, DirectiveKind.BLOCK_LIFTED})
-"""Kinds that no Consent from outside states: an emergency is opened by its own operation."""
+_TOO_FAR = {
+    Reason.TOO_MANY_CARERS: "there are as many carers as may be",
+    Reason.EMERGENCY_OFF: "hidden documents are opened in emergencies only while one of the modes is on",
+    Reason.PERIOD_TOO_LONG: "a consent to one professional does not hold so long",
+}
+"""Refusals that depend on what the Consent says and on what its author may know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +100,7 @@ def plan_create(work: Work, choice: Choosing, condition: str = "") -> Written:
             return _existing(work, opened, found)
     id_ = choice.id or work.runtime.ports.ids.new()
     located = _located(choice.resource, patient)
-    directive = _directive(work, located, id_)
-    _demand_own(work, directive, choice.root)
+    directive = _directive(work, opened, choice, located | {"id": id_})
     after = _stored(work, located, id_, 1, directive)
     work.put(after)
     _decide(work, opened, located, directive)
@@ -130,9 +135,7 @@ def _plan_change(
     held = next((one for one in work.record(opened).directives if one.id == before.id), None)
     _demand_recorder(work, held, before)
     located = _located(choice.resource, patient)
-    directive = _directive(work, located, before.id)
-    if located.get("status") == _ACTIVE:
-        _demand_own(work, directive, choice.root)
+    directive = _directive(work, opened, choice, located | {"id": before.id})
     after = _stored(work, located, before.id, before.version + 1, directive)
     work.change(before, after)
     _decide(work, opened, located, directive)
@@ -195,38 +198,33 @@ def _located(resource: Json, patient: str) -> Json:
     return resource | {"patient": resource["patient"] | {"reference": f"Patient/{patient}"}}
 
 
-def _directive(work: Work, located: Json, id_: str) -> Directive:
-    """Return what a Consent says, with who said it taken from the token and not from the body."""
-    requester = work.caller.requester
-    directive = directive_of(located | {"status": _ACTIVE, "id": id_}, id_)
-    return replace(
-        directive,
-        recorded_at=work.at,
-        by_patient=requester.kind in _HOLDERS,
-        recorder=requester.person if requester.kind is RequesterKind.PROFESSIONAL else "",
-    )
+def _directive(work: Work, opened: Opened, choice: Choosing, located: Json) -> Directive:
+    """Return what a Consent says; who gave it comes from the token and not from the body.
 
-
-def _demand_own(work: Work, directive: Directive, root: str) -> None:
-    """Hold a choice to who may make it.
-
-    Raises: Problem(FORBIDDEN).
+    Raises: Problem(FORBIDDEN) when it is not the caller's to record, BUSINESS_RULE when it goes too far.
     """
+    compiled = directive_of(located | {"status": _ACTIVE}, str(located["id"]))
+    if located.get("status") != _ACTIVE:
+        return compiled
     requester = work.caller.requester
-    allowed = directive.kind not in _NEVER
-    if requester.kind is RequesterKind.PROFESSIONAL:
-        allowed = directive.kind is DirectiveKind.AGREEMENT and _may_write_down(work, directive)
-    elif requester.kind is RequesterKind.SYSTEM:
-        allowed = directive.kind in _OF_THE_INSURER
-    if not allowed:
-        text = "this choice is not the caller's to record"
-        raise Problem.of(Category.FORBIDDEN, text, f"{root}.provision", "not-own-choice")
+    if requester.kind is RequesterKind.SYSTEM:
+        if compiled.kind in _OF_THE_INSURER:
+            return replace(compiled, recorded_at=work.at)
+        raise _not_yours(choice)
+    request = AccessRequest(requester, Action.DIRECT, Purpose(work.caller.purpose), work.at)
+    case = Case(request, work.record(opened), work.runtime.matrix, work.runtime.profile)
+    recorded = recording.record(case, compiled)
+    if isinstance(recorded, Directive):
+        return recorded
+    text = _TOO_FAR.get(Reason(recorded.reason))
+    if text:
+        raise Problem.of(Category.BUSINESS_RULE, text, f"{choice.root}.provision", str(recorded.reason))
+    raise _not_yours(choice)
 
 
-def _may_write_down(work: Work, directive: Directive) -> bool:
-    """Tell whether a professional may write an agreement down: one's own, or that of whom care is entrusted to (C5)."""
-    named = bool(directive.actors) and directive.actors <= work.caller.requester.identities
-    return named or (bool(directive.actors) and directive.proof is Proof.REFERRAL)
+def _not_yours(choice: Choosing) -> Problem:
+    text = "this choice is not the caller's to record"
+    return Problem.of(Category.FORBIDDEN, text, f"{choice.root}.provision", "not-own-choice")
 
 
 def _demand_recorder(work: Work, held: Directive | None, before: Stored) -> None:
@@ -252,15 +250,7 @@ def _decide(work: Work, opened: Opened, located: Json, directive: Directive) -> 
 
 def _stored(work: Work, located: Json, id_: str, version: int, directive: Directive) -> Stored:
     """Return a Consent as it is stored: it belongs to those whom it names, who may read it."""
-    named = sorted(directive.actors)
-    people = [actor for actor in named if actor.startswith(("Practitioner/", "PractitionerRole/", "RelatedPerson/"))]
-    places = [actor for actor in named if actor.startswith("Organization/")]
-    access = AccessFacts(
-        compartment=str(located["patient"]["reference"]).partition("/")[2],
-        kind=directive.kind.value,
-        owner_person=people[0] if people else directive.recorder,
-        owner_organization=places[0] if places else "",
-    )
+    access = access_of(directive, str(located["patient"]["reference"]).partition("/")[2])
     body = bodies.stamped(located, id_, version, work.at)
     facts = facts_of(orjson.loads(body), access, REGISTRY["Consent"])
     return Stored(

@@ -98,9 +98,7 @@ def _written(result: Written) -> Json:
     }
     if result.notes:
         response["outcome"] = _warnings(result.notes)
-    if rendering.preferred_return() == "representation" and "return=representation" in request.headers.get(
-        "Prefer", ""
-    ):
+    if "return=representation" in request.headers.get("Prefer", "").replace(" ", ""):
         return {"resource": orjson.Fragment(rendering.body_of(shown)), "response": response}
     return {"response": response}
 
