@@ -6,6 +6,7 @@ The same pure generator each time: the same numbers give the same people, types,
 import random
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -100,15 +101,25 @@ def load_bulk(
     demo = Demonstration(runtime.fhir_base.removesuffix("/fhir"), runtime.fhir_base)
     runtime = replace(runtime, ports=replace(runtime.ports, blobs=KnownContents(runtime.ports.blobs)))
     loading = _Bulk(runtime, demo, *_enrol(runtime, demo))
-    progress = Progress(max(1, patients * (2 + 2 * documents + -(-documents // _LOT))), out)
+    progress = Progress(max(1, patients * (2 * documents + -(-documents // _LOT))), out)
     done = 0
-    for numbers in _in_lots(range(patients), _BATCH):
-        loaded = loading.load(numbers, documents)
-        done += loaded
-        progress.show(done, loaded)
+    with ThreadPoolExecutor(1) as committing:
+        pending: Future[int] | None = None
+        for numbers in _in_lots(range(patients), _BATCH):
+            planned = loading.plan(numbers, documents)
+            done += _settled(pending, progress, done)
+            pending = committing.submit(loading.commit, planned)
+        done += _settled(pending, progress, done)
     demo.complete = True
     demo.save(data_dir)
     return demo
+
+
+def _settled(pending: Future[int] | None, progress: Progress, done: int) -> int:
+    """Wait for a batch that is being committed, and tell of it."""
+    loaded = pending.result() if pending else 0
+    progress.show(done + loaded, loaded)
+    return loaded
 
 
 def _enrol(runtime: Runtime, demo: Demonstration) -> tuple[Caller, Caller]:
@@ -138,14 +149,14 @@ class _Bulk:
     keeper: Caller
     publisher: Caller
 
-    def load(self, numbers: Sequence[int], documents: int) -> int:
-        """Load some patients with their documents; return how many resources that made."""
+    def plan(self, numbers: Sequence[int], documents: int) -> list[Change]:
+        """Open the spaces of some patients and plan what goes into them; the largest part is left to `commit`."""
         parts = [person(number) for number in numbers]
-        passes = (self._opened(parts), self._agreed(parts), self._filled(parts, documents))
-        return sum(self._commit(changes) for changes in passes)
+        opened = self.commit(list(self._opened(parts))) + self.commit(list(self._agreed(parts)))
+        return list(self._filled(parts, documents)) if opened else []
 
-    def _commit(self, changes: Iterable[Change]) -> int:
-        planned = list(changes)
+    def commit(self, planned: list[Change]) -> int:
+        """Commit what was planned; return how many resources that made."""
         self.runtime.ports.store.commit_many(planned)
         return sum(len(change.writes) for change in planned)
 
