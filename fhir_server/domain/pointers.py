@@ -20,10 +20,12 @@ def references_in(value: Any, root: str) -> Iterator[tuple[str, Json]]:  # noqa:
         if isinstance(value.get("reference"), str):
             yield root, value
         for name, item in value.items():
-            yield from references_in(item, f"{root}.{name}")
+            if isinstance(item, (dict, list)):
+                yield from references_in(item, f"{root}.{name}")
     elif isinstance(value, list):
         for index, item in enumerate(value):
-            yield from references_in(item, f"{root}[{index}]")
+            if isinstance(item, (dict, list)):
+                yield from references_in(item, f"{root}[{index}]")
 
 
 def split(reference: str, fhir_base: str) -> tuple[str, str] | None:
