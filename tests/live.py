@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
@@ -80,9 +80,9 @@ class Live:
 
     def _answers(self) -> bool:
         try:
-            connection = HTTPConnection(HOST, self.port, timeout=2)
-            connection.request("GET", "/fhir/metadata")
-            return connection.getresponse().status == 200
+            with closing(HTTPConnection(HOST, self.port, timeout=2)) as connection:
+                connection.request("GET", "/fhir/metadata")
+                return connection.getresponse().status == 200
         except (OSError, HTTPException):
             return False
 

@@ -6,6 +6,7 @@
 import os
 import random
 import time
+from contextlib import closing
 from datetime import UTC, datetime
 from itertools import count
 
@@ -59,7 +60,7 @@ def test_nothing_acknowledged_is_lost_torn_or_untraced_when_the_server_is_killed
         kept |= notes.acknowledged
         print(f"death {death + 1}: {len(notes.acknowledged)} submissions, {len(notes.released)} documents released")
     server.start()
-    holder = Client(server, world.holder)
-    for number, document in kept.items():
-        check_whole(holder, document, number)
+    with closing(Client(server, world.holder)) as holder:
+        for number, document in kept.items():
+            check_whole(holder, document, number)
     assert len(kept) >= KILLS
