@@ -1,0 +1,216 @@
+"""A small world over HTTP: a directory, a hospital's software, a few people with tokens, and what they send."""
+
+import json
+import sqlite3
+from contextlib import closing
+from copy import deepcopy
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from consent_rules.vocabulary import RequesterKind
+from fhir_server.application import app_authorization, directory
+from fhir_server.application.accounts import Account, Charge, Practice
+from fhir_server.application.clients import Client, ClientKind
+from fhir_server.application.runtime import Runtime
+from fhir_server.oauth.bearer import caller_of
+from fhir_server.registry import REGISTRY
+from seed.filing import Filing, Place, simplified, submission
+
+Json = dict[str, Any]
+
+INS = "urn:oid:1.2.250.1.213.1.4.10"
+OID = "1.2.250.1.213.1.4.99999.9"
+REPORT = ("http://loinc.org", "34112-3", "CR hospitalier (séjour)")
+LABORATORY = ("http://loinc.org", "11502-2", "CR d'examens biologiques")
+FHIR_JSON = "application/fhir+json"
+JSON_PATCH = "application/json-patch+json"
+TRE_A07 = "https://mos.esante.gouv.fr/NOS/TRE_A07-StatutVisibiliteDocument/FHIR/TRE-A07-StatutVisibiliteDocument"
+TERMINOLOGY = "http://terminology.hl7.org/CodeSystem"
+RECIPIENT = {"system": f"{TERMINOLOGY}/v3-ParticipationType", "code": "IRCP"}
+BASE = "http://localhost:8080/fhir"
+
+
+@dataclass
+class World:
+    """Who there is, by name: ids in `ids`, access tokens in `tokens`."""
+
+    runtime: Runtime
+    web: FlaskClient
+    ids: dict[str, str] = field(default_factory=dict)
+    tokens: dict[str, str] = field(default_factory=dict)
+    count: int = 0
+
+    # --- people ----------------------------------------------------------------------------------------------------
+
+    def open(self) -> "World":
+        """Record the keeper of the directory, two hospitals with software, one patient and three professionals."""
+        self.software("keeper", "system/*.cruds")
+        for place, number in (("chu", "990000018"), ("other", "990000026")):
+            identifier = {"system": "https://finess.esante.gouv.fr", "value": number}
+            self.record(place, {"resourceType": "Organization", "identifier": [identifier], "name": place})
+            self.software(f"{place}-ehr", "system/*.cruds", place)
+        self.patient("camille", "284039999900148")
+        for name, profession, place in (("nour", "10", "chu"), ("martin", "10", "other"), ("zoe", "28", "other")):
+            self.professional(name, profession, place)
+        return self
+
+    def record(self, name: str, resource: Json) -> str:
+        """Create a directory resource as the keeper; remember its id."""
+        keeper = caller_of(self.runtime, f"Bearer {self.tokens['keeper']}", "127.0.0.1", "")
+        row = REGISTRY[resource["resourceType"]]
+        self.ids[name] = directory.create(self.runtime, keeper, row, resource).shown.stored.id
+        return self.ids[name]
+
+    def software(self, name: str, scopes: str, place: str = "") -> None:
+        """Give software that acts alone a token."""
+        organization = f"Organization/{self.ids[place]}" if place else ""
+        client = Client(id=name, name=name, kind=ClientKind.BACKEND, scopes=scopes, organization=organization)
+        self.tokens[name] = self.mint(client=client, scopes=scopes)
+
+    def patient(self, name: str, ins: str, birth_date: str = "1984-03-17") -> str:
+        """Record an insured person with an own token."""
+        identifier = {"system": INS, "value": ins}
+        resource = {"resourceType": "Patient", "identifier": [identifier], "birthDate": birth_date}
+        id_ = self.record(name, resource | {"name": [{"family": name.title()}]})
+        charge = Charge(id_, f"Patient/{id_}", name)
+        account = Account(name, RequesterKind.PATIENT, charge.person, name, patients=(charge,), subject=name)
+        app = Client(id="app", name="app", kind=ClientKind.PATIENT_APP)
+        self.tokens[name] = self.mint(client=app, account=account, scopes="patient/*.cruds", launch_patient=id_)
+        return id_
+
+    def professional(self, name: str, profession: str, place: str) -> str:
+        """Record a professional of an establishment with an own token."""
+        id_ = self.record(name, {"resourceType": "Practitioner", "name": [{"family": name.title()}]})
+        practice = Practice(
+            role="",
+            organization=f"Organization/{self.ids[place]}",
+            organization_display=place,
+            profession=profession,
+            label=name,
+        )
+        person = f"Practitioner/{id_}"
+        account = Account(name, RequesterKind.PROFESSIONAL, person, name, practices=(practice,), subject=name)
+        desk = Client(id="desk", name="desk", kind=ClientKind.PROFESSIONAL_APP)
+        self.tokens[name] = self.mint(client=desk, account=account, practice=practice, scopes="user/*.cruds")
+        return id_
+
+    def mint(self, **what: Any) -> str:
+        """Mint an access token that outlives every test."""
+        return app_authorization.mint_token(self.runtime, lifetime=timedelta(days=3650), **what)
+
+    # --- requests --------------------------------------------------------------------------------------------------
+
+    def send(
+        self, who: str, method: str, path: str, body: Any = None, mime: str = FHIR_JSON, **headers: str
+    ) -> TestResponse:
+        """Send one request below the FHIR endpoint; header names are written with underscores."""
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        data = body if isinstance(body, bytes | None) else json.dumps(body).encode()
+        return self.web.open(
+            f"/fhir{path}",
+            method=method,
+            data=data,
+            content_type=mime if data is not None else None,
+            headers=sent | {"Authorization": f"Bearer {self.tokens[who]}"},
+        )
+
+    def get(self, who: str, path: str, **headers: str) -> TestResponse:
+        return self.send(who, "GET", path, **headers)
+
+    def found(self, who: str, path: str) -> list[str]:
+        """Return the ids that a search shows."""
+        answer = self.get(who, path)
+        assert answer.status_code == 200, answer.get_data(as_text=True)
+        return [entry["resource"]["id"] for entry in answer.get_json().get("entry", [])]
+
+    # --- documents -------------------------------------------------------------------------------------------------
+
+    def filing(self, patient: str = "camille", place: str = "chu", **more: Any) -> Filing:
+        """Build one document on its way, with a number and content of its own."""
+        self.count += 1
+        author = {"resourceType": "Practitioner", "id": "author", "name": [{"family": "Haddad"}]}
+        source = {"resourceType": "Patient", "id": "source", "name": [{"family": "Laurent"}]}
+        settled = {
+            "unique_id": f"{OID}.{self.count}",
+            "title": f"Compte rendu {self.count}",
+            "date": "2026-02-01T10:00:00+01:00",
+            "mime": "text/plain",
+            "content": f"content number {self.count}".encode(),
+            "patient": self.ids[patient],
+            "type_": REPORT,
+            "category": ("10", "Compte rendu"),
+            "author": author,
+            "source_patient": source,
+            "place": Place(self.ids[place], "SA01", "ETABLISSEMENT"),
+        }
+        return Filing(**(settled | more))
+
+    def bundle(self, *filings: Filing) -> Json:
+        """Build an ITI-65 request; with one document of its own when none is given."""
+        lot = filings or (self.filing(),)
+        return deepcopy(submission(lot, f"{lot[0].unique_id}.0"))
+
+    def simplified(self, **more: Any) -> Json:
+        """Build an ITI-105 request."""
+        return deepcopy(simplified(self.filing(**more)))
+
+    def publish(self, who: str = "chu-ehr", **more: Any) -> str:
+        """Publish one document by ITI-65 and return its id."""
+        return self.publish_all(who, self.filing(**more))[0]
+
+    def publish_all(self, who: str, *filings: Filing) -> list[str]:
+        """Publish documents in one lot and return their ids."""
+        answer = self.send(who, "POST", "", self.bundle(*filings))
+        assert answer.status_code == 200, answer.get_data(as_text=True)
+        locations = [entry["response"]["location"] for entry in answer.get_json()["entry"]]
+        created = [place for place in locations if "/DocumentReference/" in place]
+        return [place.split("/DocumentReference/")[1].split("/")[0] for place in created[: len(filings)]]
+
+    def hide(self, document: str, who: str = "camille", mark: str = "MASQUE_PS") -> TestResponse:
+        """Add one visibility mark to a document."""
+        value = {"coding": [{"system": TRE_A07, "code": mark}]}
+        operations = [{"op": "add", "path": "/securityLabel/-", "value": value}]
+        return self.send(who, "PATCH", f"/DocumentReference/{document}", operations, JSON_PATCH)
+
+    def agree(self, who: str, actor: str, type_: str = "permit", **more: Any) -> TestResponse:
+        """Record a Consent about one actor of Camille's space."""
+        return self.send(who, "POST", "/Consent", self.consent(actor, type_) | more)
+
+    def consent(self, actor: str, type_: str = "permit", role: Json = RECIPIENT) -> Json:
+        """Build a Consent about one actor, given by its name in this world."""
+        kind = "Organization" if actor in ("chu", "other") else "Practitioner"
+        patient = {"reference": f"Patient/{self.ids['camille']}"}
+        named = {"role": {"coding": [role]}, "reference": {"reference": f"{kind}/{self.ids[actor]}"}}
+        return {
+            "resourceType": "Consent",
+            "status": "active",
+            "scope": {"coding": [{"system": f"{TERMINOLOGY}/consentscope", "code": "patient-privacy"}]},
+            "category": [{"coding": [{"system": "http://loinc.org", "code": "59284-0"}]}],
+            "patient": patient,
+            "dateTime": "2026-03-02T09:00:00Z",
+            "performer": [patient],
+            "organization": [{"reference": f"Organization/{self.ids['chu']}"}],
+            "policy": [{"uri": "https://profiles.ihe.net/ITI/PCF/Policy-basic-normal"}],
+            "provision": {
+                "type": type_,
+                "purpose": [{"system": f"{TERMINOLOGY}/v3-ActReason", "code": "TREAT"}],
+                "actor": [named],
+            },
+        }
+
+    # --- the store -------------------------------------------------------------------------------------------------
+
+    def dump(self, folder: Path) -> dict[str, Any]:
+        """Return every row of every table but the trail, and the names of all contents."""
+        database = next(folder.rglob("*.sqlite*"))
+        with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+            names = [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+            tables = [name for name in names if name not in ("trail", "probes") and not name.startswith("sqlite_")]
+            rows = {name: sorted(connection.execute(f"SELECT * FROM {name}"), key=repr) for name in tables}  # noqa: S608
+        contents = sorted(str(path) for path in folder.rglob("*") if path.is_file() and "sqlite" not in path.name)
+        return rows | {"contents": contents}
