@@ -74,7 +74,7 @@ def _consent(demo: Demonstration, holder: str, type_: str, actor: str, role: Jso
         "scope": {"coding": [_SCOPE]},
         "category": [{"coding": [_CATEGORY]}],
         "patient": patient,
-        "dateTime": datetime.now(UTC).isoformat(timespec="seconds"),
+        "dateTime": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "performer": [patient],
         "organization": [{"reference": f"Organization/{next(iter(demo.organizations.values()))}"}],
         "sourceAttachment": {"title": "Choix exprimé par la personne"},

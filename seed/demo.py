@@ -7,6 +7,7 @@ The story cleans up behind itself, so that it can be played again. Exits 1 when 
 import json
 import os
 import sys
+from base64 import b64decode
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -28,7 +29,21 @@ Json = dict[str, Any]
 
 REPORT = "camille-hospital-report"
 LABORATORY = "camille-laboratory"
+RULES = {
+    "B1": "the holder enters the own space",
+    "C1": "nobody reads without the holder's prior agreement",
+    "C2": "member of a care team to which the holder agreed",
+    "C4": "agreement for this one consultation",
+    "C6": "a professional may write a spoken agreement down",
+    "D3": "what the matrix does not grant is left out",
+    "D4": "the declared physician reads the whole record",
+    "E1": "what the holder hides is left out",
+    "F3": "a block beats every agreement",
+    "I8": "software that is registered and acts for its establishment",
+}
+"""The rules of docs/rules.md that speak in this story, in a few words."""
 _CONTROL = ("Six semaines après la ligamentoplastie : genou sec, flexion à 120 degrés, reprise de la marche normale.",)
+OK = 200
 _UNKNOWN = "00000000-0000-4000-8000-000000000001"
 
 
@@ -36,11 +51,20 @@ class StepFailed(Exception):
     """What a step promised did not happen."""
 
 
+def now() -> str:
+    """Return the present instant as FHIR writes it."""
+    return datetime.now(UTC).replace(microsecond=0).isoformat().replace("+00:00", "Z")
+
+
 @dataclass(slots=True)
 class Story:
-    """The story while it is told. filed: id of the document that the hospital publishes. consents: to take back."""
+    """The story while it is told.
+
+    filed: id of the document that the hospital publishes. consents: to take back. began: when, as FHIR writes it.
+    """
 
     demo: Demonstration
+    began: str = field(default_factory=now)
     filed: str = ""
     consents: list[str] = field(default_factory=list)
 
@@ -68,21 +92,34 @@ class Story:
         """Return the id of a document of the cast."""
         return self.demo.documents[key]
 
-    def journal(self) -> list[Json]:
-        """Return the newest entries of Camille's journal."""
-        path = f"AuditEvent?patient={self.camille}&date=ge2020-01-01&_sort=-date&_count=100"
-        return send(self.demo.fhir, self.demo.tokens["camille"], Ask("GET", path)).resources
+    def journal(self, since: str = "2020-01-01") -> list[Json]:
+        """Return the newest entries of Camille's journal, those that tell of reading the journal left out."""
+        path = f"AuditEvent?patient={self.camille}&date=ge{since}&_sort=-date&_count=200"
+        found = send(self.demo.fhir, self.demo.tokens["camille"], Ask("GET", path)).resources
+        return [event for event in found if not _is_of_the_journal(event)]
 
     def _explain(self, answer: Answer) -> None:
-        for event in reversed(self.journal()):
+        for event in self.journal(self.began):
             if any(e.get("what", {}).get("identifier", {}).get("value") == answer.request_id for e in event["entity"]):
-                print(f"    {_explanation(event)}")
+                print(f"      {_explanation(event)}")
 
 
 def demand(holds: bool, otherwise: str) -> None:  # noqa: FBT001 - reads like an assertion
     """Stop the story when something does not hold."""
     if not holds:
         raise StepFailed(otherwise)
+
+
+def prepare(story: Story) -> None:
+    """Bring back how the story begins, in case an earlier telling was cut short."""
+    camille, fhir = story.demo.tokens["camille"], story.demo.fhir
+    for consent in send(fhir, camille, Ask("GET", f"Consent?patient={story.camille}&status=active")).resources:
+        if consent["provision"]["type"] == "deny":
+            send(fhir, camille, Ask("PUT", f"Consent/{consent['id']}", consent | {"status": "inactive"}))
+    if send(fhir, story.demo.tokens["paul"], Ask("GET", f"DocumentReference?patient={story.camille}")).status != OK:
+        send(fhir, camille, Ask("POST", "Consent", choices.team(story.demo, "camille", "cabinet-paul")))
+    if _hidden_label(story) is not None:
+        send(fhir, camille, Ask("PATCH", f"DocumentReference/{story.id_of(REPORT)}", _unhide(story), JSON_PATCH))
 
 
 def hospital_publishes(story: Story) -> None:
@@ -189,6 +226,7 @@ STEPS: tuple[Callable[[Story], None], ...] = (
 def play(demo: Demonstration) -> int:
     """Play all steps; return how many held."""
     story = Story(demo)
+    prepare(story)
     for number, step in enumerate(STEPS, 1):
         print(f"\n{number}. {step.__doc__}")
         step(story)
@@ -217,13 +255,13 @@ def main() -> int:
 def _control_report(demo: Demonstration) -> Filing:
     author, place = cast.professional("elsa"), cast.establishment("chu-a")
     system, display, category = TYPES["34112-3"]
-    now = datetime.now(UTC).replace(microsecond=0).isoformat().replace("+00:00", "Z")
+    at = now()
     title = "Compte rendu de consultation de contrôle"
-    sheet = Sheet(now, title, now, cast.patient("camille").name, author.name, (system, "34112-3", display), _CONTROL)
+    sheet = Sheet(at, title, at, cast.patient("camille").name, author.name, (system, "34112-3", display), _CONTROL)
     return Filing(
         unique_id=f"2.25.{uuid4().int}",
         title=title,
-        date=now,
+        date=at,
         mime="application/pdf",
         content=content_of(sheet, "pdf"),
         patient=demo.patients["camille"],
@@ -240,12 +278,16 @@ def _patch() -> list[Json]:
     return patch
 
 
-def _unhide(story: Story) -> list[Json]:
-    """Remove the mark where it stands now, guarded by a test."""
+def _hidden_label(story: Story) -> int | None:
+    """Return where the label stands that hides the hospital report, None when it is not hidden."""
     path = f"DocumentReference/{story.id_of(REPORT)}"
     labels = send(story.demo.fhir, story.demo.tokens["camille"], Ask("GET", path)).json["securityLabel"]
-    place = next(n for n, label in enumerate(labels) if label["coding"][0]["code"] == "MASQUE_PS")
-    where = f"/securityLabel/{place}"
+    return next((n for n, label in enumerate(labels) if label["coding"][0]["code"] == "MASQUE_PS"), None)
+
+
+def _unhide(story: Story) -> list[Json]:
+    """Remove the mark where it stands now, guarded by a test."""
+    where = f"/securityLabel/{_hidden_label(story)}"
     return [{"op": "test", "path": f"{where}/coding/0/code", "value": "MASQUE_PS"}, {"op": "remove", "path": where}]
 
 
@@ -257,10 +299,14 @@ def _withdraw(story: Story, consent: str) -> None:
 
 def _explanation(event: Json) -> str:
     details = {d["type"]: d["valueString"] for entity in event["entity"] for d in entity.get("detail", ())}
-    parts = [f"{name} {details[name]}" for name in ("ground", "rules", "matrix") if details.get(name)]
-    if event["outcome"] != "0":
-        parts.insert(0, f"refused: {event.get('outcomeDesc', '')}")
-    return "why: " + ", ".join(parts) if parts else "why: told in the journal"
+    rules = [f"{number} {RULES[number]}" if number in RULES else number for number in details.get("rules", "").split()]
+    outcome = f"refused ({event['outcomeDesc']})" if event["outcome"] != "0" else f"ground: {details.get('ground')}"
+    return f"{outcome}; rules: {', '.join(rules)}; matrix of {details.get('matrix', '-')}"
+
+
+def _is_of_the_journal(event: Json) -> bool:
+    queries = (entity["query"] for entity in event["entity"] if "query" in entity)
+    return any(b"AuditEvent?" in b64decode(query) for query in queries)
 
 
 def _sentence(event: Json) -> str:

@@ -20,6 +20,7 @@ _VERBS = {
     ("create", "DocumentReference"): "a déposé un document",
     ("transaction", "DocumentReference"): "a déposé des documents",
     ("patch", "DocumentReference"): "a modifié la visibilité ou l’état d’un document",
+    ("delete", "DocumentReference"): "a retiré un document",
     ("create", "Consent"): "a enregistré un choix d’accès",
     ("update", "Consent"): "a modifié un choix d’accès",
     ("search-type", "Consent"): "a consulté les choix d’accès",

@@ -65,6 +65,7 @@ _ACTS: dict[tuple[str, str], _Act] = {
         lazy_gettext("changed the visibility or the state of a document"),
         lazy_gettext("change the visibility or the state of a document"),
     ),
+    ("delete", "DocumentReference"): (lazy_gettext("withdrew a document"), lazy_gettext("withdraw a document")),
     ("create", "Consent"): (
         lazy_gettext("recorded a choice about access"),
         lazy_gettext("record a choice about access"),

@@ -16,7 +16,13 @@ ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "fhir_server"
 PO = SOURCE / "translations" / "fr" / "LC_MESSAGES" / "messages.po"
 MO = PO.with_suffix(".mo")
-_METHODS = [("**.py", "python"), ("**/templates/**.html", "jinja2")]
+_METHODS = [
+    ("http/journal.py", "python"),
+    ("http/pages.py", "python"),
+    ("http/templates/layout.html", "jinja2"),
+    ("http/templates/pages/**.html", "jinja2"),
+]
+"""The pages of the authorization server have a catalogue of their own."""
 _KEYWORDS = {
     "_": None,
     "gettext": None,
