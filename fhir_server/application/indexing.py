@@ -168,7 +168,7 @@ def _texts(value: object) -> Iterator[str]:
     elif isinstance(value, dict):
         for name in (*_NAME_PARTS, *_ADDRESS_PARTS[1:]):
             part = value.get(name)
-            yield from part if isinstance(part, list) else [part] if isinstance(part, str) else ()
+            yield from (one for one in (part if isinstance(part, list) else [part]) if isinstance(one, str))
 
 
 def _uri(param: SearchParam, value: object) -> frozenset[str]:

@@ -16,7 +16,7 @@ WORD_PREFIX = 24
 WHOLE_PREFIX = 40
 """Longest prefix under which a whole string is found."""
 
-_NOT_WORD = re.compile(r"[^\w]+|_+")
+_NOT_WORD = re.compile(r"[\W_]+")
 
 
 def token(name: str, system: str, code: str) -> frozenset[str]:
