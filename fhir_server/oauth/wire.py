@@ -41,7 +41,7 @@ class Received:
     url: str
     query: tuple[tuple[str, str], ...] = ()
     form: tuple[tuple[str, str], ...] = ()
-    headers: Headers = field(default_factory=dict)
+    headers: Headers = field(default_factory=dict[str, str])
     is_form: bool = False
     address: str = ""
     request_id: str = ""
