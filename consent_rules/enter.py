@@ -12,7 +12,7 @@ from consent_rules.case import Case
 from consent_rules.matrix import Matrix
 from consent_rules.model import AccessRequest, Entry, RecordState, Refuse, RuleApplied
 from consent_rules.profiles import RuleProfile
-from consent_rules.vocabulary import Action, Basis, Obligation, Purpose, Reason, RequesterKind, View
+from consent_rules.vocabulary import Action, Basis, DirectiveKind, Obligation, Purpose, Reason, RequesterKind, View
 
 Gate = Callable[[Case], Refuse | None]
 Ground = Callable[[Case], RuleApplied | None]
@@ -94,9 +94,11 @@ def why_not(case: Case) -> Refuse:
         return gates.refusal(Reason.EMERGENCY_NOT_OPEN, "G8")
     given = relationship.given_agreements(case, case.identities())
     ids = tuple(directive.id for directive in given)
-    if any(relationship.is_current(case, directive) for directive in given):
+    if not any(relationship.is_current(case, directive) for directive in given):
+        return gates.refusal(Reason.CONSENT_USED, "C4", *ids) if given else gates.refusal(Reason.NO_CONSENT, "C1")
+    if case.has(DirectiveKind.ASK_FIRST):
         return gates.refusal(Reason.APPROVAL_PENDING, "C1", *ids)
-    return gates.refusal(Reason.CONSENT_USED, "C4", *ids) if given else gates.refusal(Reason.NO_CONSENT, "C1")
+    return gates.refusal(Reason.NO_CONSENT, "I4", *ids)
 
 
 def _always(statement: str) -> Ground:

@@ -1,0 +1,263 @@
+"""The patient, representatives, carers, software, auditors, support staff and forbidden parties."""
+
+from dataclasses import replace
+
+import pytest
+
+from consent_rules.vocabulary import Action, DirectiveKind, Mark, Purpose, SpaceStatus, View
+from tests.rules.builders import (
+    ADULT,
+    AUDITOR,
+    CHILD,
+    DAY,
+    HOLDER,
+    HOUR,
+    INSURER,
+    LABORATORY,
+    NOW,
+    PARENT,
+    PAUL,
+    SOFTWARE,
+    SUPPORT,
+    TEEN,
+    agreement,
+    ask,
+    block,
+    directive,
+    document,
+    entered,
+    reason,
+    sees,
+    space,
+)
+
+SECRET = document(marks=Mark.INVISIBLE_REPRESENTANTS_LEGAUX)
+SEALED = document(marks=Mark.INVISIBLE_PATIENT, sealed_until=NOW + DAY)
+UNSEALED = document(marks=Mark.INVISIBLE_PATIENT, sealed_until=NOW)
+REPRESENTS = directive(DirectiveKind.REPRESENTATIVE, "RelatedPerson/marc")
+GUARDS = directive(DirectiveKind.GUARDIAN, "RelatedPerson/marc")
+CARES = directive(DirectiveKind.CARER, "RelatedPerson/marc", start=NOW - DAY, end=NOW + DAY)
+READABLE = (Action.CONSULT, Action.DEPOSIT, Action.RELABEL, Action.READ_TRACES)
+
+
+class TestPatient:
+    def test_sees_everything_but_what_is_sealed(self):
+        answer = ask(HOLDER, space())
+        assert entered(answer).basis == "patient"
+        hidden = document(
+            "", marks=Mark.MASQUE_PS | Mark.MASQUE_PT | Mark.MASQUE_PSOCIAL | Mark.INVISIBLE_REPRESENTANTS_LEGAUX
+        )
+        assert sees(answer, hidden)
+        assert answer.sees(View.DOCUMENTS).knows_marks(hidden)
+        assert not sees(answer, SEALED)
+
+    def test_sees_a_sealed_document_from_its_instant_without_anybodys_act(self):
+        assert sees(ask(HOLDER, space()), UNSEALED)
+        assert sees(ask(HOLDER, space(), at=NOW + DAY), SEALED)
+
+    def test_sees_every_choice_trace_and_identity(self):
+        answer = ask(HOLDER, space(), Action.READ_TRACES)
+        for view in (View.TRACES, View.DIRECTIVES, View.IDENTITY):
+            assert sees(answer, document("choice"), view)
+
+    def test_never_enters_another_space_whatever_its_state(self):
+        for status in SpaceStatus:
+            for action in Action:
+                other = replace(HOLDER, person="Patient/zoe")
+                assert reason(ask(other, space(status=status), action)) == "not-entitled"
+
+    def test_is_not_hindered_by_a_block_of_everybody(self):
+        assert entered(ask(HOLDER, space(block()))).basis == "patient"
+
+    @pytest.mark.parametrize("born", [ADULT, TEEN, None])
+    def test_old_enough_or_of_unknown_age_has_an_own_account(self, born):
+        assert entered(ask(HOLDER, space(born=born))).basis == "patient"
+
+    def test_too_young_has_none(self):
+        assert reason(ask(HOLDER, space(born=CHILD))) == "too-young"
+
+    def test_has_one_from_the_birthday_on(self):
+        born = NOW.date().replace(year=2011)
+        assert entered(ask(HOLDER, space(born=born))).basis == "patient"
+        assert reason(ask(HOLDER, space(born=born), at=NOW - DAY)) == "too-young"
+
+    @pytest.mark.parametrize("status", [status for status in SpaceStatus if status is not SpaceStatus.ACTIVE])
+    @pytest.mark.parametrize("action", READABLE)
+    def test_reads_nothing_unless_the_space_is_open(self, status, action):
+        assert reason(ask(HOLDER, space(status=status), action)) == status.value
+
+    @pytest.mark.parametrize("status", SpaceStatus)
+    def test_directs_the_space_until_it_is_erased(self, status):
+        answer = ask(HOLDER, space(status=status), Action.DIRECT)
+        if status is SpaceStatus.ERASED:
+            assert reason(answer) == "erased"
+        else:
+            assert sees(answer, document("agreement"), View.DIRECTIVES)
+
+    def test_opens_no_emergency(self):
+        answer = ask(HOLDER, space(), Action.OPEN_EMERGENCY, Purpose.BREAK_GLASS)
+        assert reason(answer) == "not-entitled"
+
+
+class TestRepresentative:
+    def test_of_a_minor_sees_all_but_secrets_and_sealed_results(self):
+        answer = ask(PARENT, space(REPRESENTS, born=CHILD))
+        assert entered(answer).basis == "legal-representative"
+        assert sees(answer, document(marks=Mark.MASQUE_PS))
+        assert answer.sees(View.DOCUMENTS).knows_marks(document(marks=Mark.MASQUE_PS))
+        assert not sees(answer, SECRET)
+        assert not sees(answer, SEALED)
+        assert sees(answer, UNSEALED)
+
+    def test_reads_traces_but_those_of_secret_care(self):
+        answer = ask(PARENT, space(REPRESENTS, born=CHILD), Action.READ_TRACES)
+        assert sees(answer, document("access"), View.TRACES)
+        assert sees(answer, document("choice"), View.TRACES)
+        assert not sees(answer, replace(SECRET, kind="access"), View.TRACES)
+
+    @pytest.mark.parametrize("born", [ADULT, None])
+    def test_of_an_adult_has_no_authority(self, born):
+        assert reason(ask(PARENT, space(REPRESENTS, born=born))) == "no-authority"
+
+    def test_loses_it_at_majority_without_anybodys_act(self):
+        born = NOW.date().replace(year=2008)
+        assert reason(ask(PARENT, space(REPRESENTS, born=born))) == "no-authority"
+        assert entered(ask(PARENT, space(REPRESENTS, born=born), at=NOW - DAY)).basis == "legal-representative"
+
+    def test_withdrawn_loses_it_at_once(self):
+        assert reason(ask(PARENT, space(REPRESENTS, born=CHILD).without(REPRESENTS.id))) == "no-authority"
+
+    def test_guardian_of_a_protected_adult_has_it(self):
+        assert entered(ask(PARENT, space(GUARDS))).basis == "legal-representative"
+
+    def test_directs_and_labels(self):
+        record = space(REPRESENTS, born=CHILD)
+        for action in (Action.DIRECT, Action.RELABEL, Action.DEPOSIT, Action.IDENTIFY):
+            assert entered(ask(PARENT, record, action)).basis == "legal-representative"
+        assert sees(ask(PARENT, record, Action.DIRECT), document("block"), View.DIRECTIVES)
+
+    def test_directs_a_space_that_is_only_announced(self):
+        record = space(REPRESENTS, born=CHILD, status=SpaceStatus.ANNOUNCED)
+        assert entered(ask(PARENT, record, Action.DIRECT)).basis == "legal-representative"
+        assert reason(ask(PARENT, record)) == "announced"
+
+    def test_directs_no_erased_space(self):
+        record = space(REPRESENTS, born=CHILD, status=SpaceStatus.ERASED)
+        assert reason(ask(PARENT, record, Action.DIRECT)) == "erased"
+
+
+class TestCarer:
+    def test_sees_for_the_time_that_was_said(self):
+        assert entered(ask(PARENT, space(CARES))).basis == "carer"
+        assert reason(ask(PARENT, space(CARES), at=NOW + DAY)) == "no-authority"
+        assert reason(ask(PARENT, space(CARES), at=NOW - DAY - HOUR)) == "no-authority"
+
+    def test_without_an_end_is_none(self):
+        assert reason(ask(PARENT, space(replace(CARES, end=None)))) == "no-authority"
+
+    def test_sees_the_chosen_documents_only_and_no_marks(self):
+        answer = ask(PARENT, space(replace(CARES, kinds=frozenset({LABORATORY}))))
+        assert sees(answer, document(LABORATORY))
+        assert not sees(answer, document())
+        assert not answer.sees(View.DOCUMENTS).knows_marks(document(LABORATORY))
+
+    def test_sees_the_chosen_categories_only(self):
+        answer = ask(PARENT, space(replace(CARES, categories=frozenset({"42"}))))
+        assert sees(answer, document(category="42"))
+        assert not sees(answer, document(category="10"))
+
+    def test_sees_neither_secrets_nor_sealed_nor_what_is_closed_to_third_parties(self):
+        answer = ask(PARENT, space(CARES))
+        assert not sees(answer, SECRET)
+        assert not sees(answer, SEALED)
+        assert not sees(answer, document(marks=Mark.MASQUE_PT))
+        assert sees(answer, document(marks=Mark.MASQUE_PS))
+
+    @pytest.mark.parametrize("action", [Action.DIRECT, Action.RELABEL, Action.READ_TRACES, Action.OPEN_EMERGENCY])
+    def test_manages_nothing(self, action):
+        assert reason(ask(PARENT, space(CARES), action)) in {"no-authority", "not-entitled"}
+
+    def test_may_file(self):
+        assert entered(ask(PARENT, space(CARES), Action.DEPOSIT)).basis == "carer"
+
+    def test_sees_no_choices(self):
+        answer = ask(PARENT, space(CARES))
+        assert not sees(answer, document("carer", owner_person=PARENT.person), View.DIRECTIVES)
+
+
+class TestSoftware:
+    def test_reads_what_it_or_its_establishment_deposited(self):
+        answer = ask(SOFTWARE, space())
+        assert entered(answer).basis == "system"
+        for own in ({"owner_client": "Device/chu"}, {"owner_organization": "Organization/chu"}):
+            facts = document("", marks=Mark.MASQUE_PS, **own)
+            assert sees(answer, facts)
+            assert answer.sees(View.DOCUMENTS).knows_marks(facts)
+        assert not sees(answer, document())
+
+    def test_unregistered_is_unidentified(self):
+        for action in Action:
+            answer = ask(replace(SOFTWARE, client=""), space(), action)
+            assert reason(answer) in {"unidentified", "not-entitled"}
+
+    def test_of_a_blocked_establishment_files_but_does_not_read(self):
+        record = space(block("Organization/chu"))
+        assert reason(ask(SOFTWARE, record)) == "blocked"
+        assert entered(ask(SOFTWARE, record, Action.DEPOSIT)).basis == "system"
+
+    def test_reads_its_own_traces(self):
+        answer = ask(SOFTWARE, space(status=SpaceStatus.CLOSED), Action.READ_TRACES)
+        assert sees(answer, document("access", owner_client="Device/chu"), View.TRACES)
+        assert not sees(answer, document("access"), View.TRACES)
+
+    def test_sees_identity_and_no_choices(self):
+        answer = ask(SOFTWARE, space(), Action.IDENTIFY)
+        assert sees(answer, document(""), View.IDENTITY)
+        assert not sees(answer, document("agreement", owner_client="Device/chu"), View.DIRECTIVES)
+
+    @pytest.mark.parametrize("action", [Action.CONSULT, Action.DEPOSIT, Action.RELABEL, Action.IDENTIFY])
+    def test_needs_an_open_space(self, action):
+        assert reason(ask(SOFTWARE, space(status=SpaceStatus.OPPOSED), action)) == "opposed"
+
+    def test_directs_nothing(self):
+        assert reason(ask(SOFTWARE, space(), Action.DIRECT)) == "not-entitled"
+
+
+class TestAuditAndSupport:
+    def test_auditor_reads_accesses_and_nothing_else(self):
+        answer = ask(AUDITOR, space(status=SpaceStatus.CLOSED), Action.READ_TRACES)
+        assert sees(answer, document("access"), View.TRACES)
+        assert not sees(answer, document("choice"), View.TRACES)
+        assert not sees(answer, document())
+
+    def test_support_reads_own_traces_only(self):
+        answer = ask(SUPPORT, space(), Action.READ_TRACES)
+        assert sees(answer, document("access", owner_person=SUPPORT.person), View.TRACES)
+        assert not sees(answer, document("access"), View.TRACES)
+
+    @pytest.mark.parametrize("requester", [AUDITOR, SUPPORT], ids=["auditor", "support"])
+    @pytest.mark.parametrize("action", [action for action in Action if action is not Action.READ_TRACES])
+    def test_neither_does_anything_else(self, requester, action):
+        assert reason(ask(requester, space(agreement(requester.person)), action)) == "not-entitled"
+
+    @pytest.mark.parametrize("requester", [AUDITOR, SUPPORT], ids=["auditor", "support"])
+    def test_both_are_named_persons(self, requester):
+        assert reason(ask(replace(requester, person=""), space(), Action.READ_TRACES)) == "unidentified"
+
+
+@pytest.mark.parametrize("action", Action)
+def test_a_forbidden_party_is_refused_whatever_anybody_consents_to(action):
+    record = space(agreement(INSURER.person), agreement(INSURER.organization, id_="b"))
+    assert reason(ask(INSURER, record, action)) == "forbidden-party"
+
+
+def test_an_error_in_a_rule_is_a_refusal():
+    naive = NOW.replace(tzinfo=None)
+    answer = ask(PAUL, space(agreement("Practitioner/paul")), at=naive)
+    assert reason(answer) == "rule-error"
+    assert answer.rules[0].outcome == "error TypeError"
+
+
+def test_every_answer_names_the_version_of_the_matrix():
+    assert ask(PAUL, space()).matrix_version == "2023-10-26"
+    assert ask(HOLDER, space()).matrix_version == "2023-10-26"

@@ -1,0 +1,121 @@
+"""The life of a space: every change legal or illegal with its statement, and terms that pass without any job."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from itertools import product
+
+import pytest
+
+from consent_rules.lifecycle import TRANSITIONS, age_at, erased_at, is_minor, may_move, status_at
+from consent_rules.model import Refuse, RuleApplied
+from consent_rules.vocabulary import SpaceStatus
+from tests.rules.builders import ADULT, CHILD, DAY, FR, NOW, PAUL, agreement, ask, reason, space
+
+S = SpaceStatus
+SECOND = timedelta(seconds=1)
+
+
+@pytest.mark.parametrize(("before", "after"), list(product(SpaceStatus, SpaceStatus)), ids=str)
+def test_every_change_is_legal_with_a_statement_or_refused(before, after):
+    record = space(status=before, since=NOW, erasure_asked_at=NOW)
+    answer = may_move(record, after, NOW, FR)
+    if (before, after) == (S.ANNOUNCED, S.ACTIVE):
+        assert (answer.reason, answer.rules[0].statement) == ("too-early", "A3")
+    elif (before, after) == (S.CLOSED, S.ERASED):
+        assert answer == RuleApplied("A9", "permit")
+    elif (before, after) in TRANSITIONS:
+        assert answer == RuleApplied(TRANSITIONS[before, after], "permit")
+    else:
+        assert answer.reason == "illegal-transition"
+        assert answer.rules[0].outcome == f"{before} to {after} is no legal change"
+
+
+def test_the_legal_changes_are_these():
+    assert {(a.value, b.value) for a, b in TRANSITIONS} == {
+        ("announced", "opposed"),
+        ("announced", "active"),
+        ("opposed", "active"),
+        ("active", "suspended"),
+        ("active", "closed"),
+        ("suspended", "active"),
+        ("suspended", "closed"),
+        ("closed", "active"),
+        ("closed", "erased"),
+    }
+
+
+def test_a_space_opens_six_weeks_after_the_notice_and_not_before():
+    record = space(status=S.ANNOUNCED, since=NOW)
+    term = NOW + timedelta(weeks=6)
+    assert status_at(record, term - SECOND, FR) is S.ANNOUNCED
+    assert status_at(record, term, FR) is S.ACTIVE
+
+
+def test_an_open_space_needs_no_job_to_be_entered():
+    record = space(agreement("Organization/cabinet"), status=S.ANNOUNCED, since=NOW - timedelta(weeks=6))
+    assert ask(PAUL, record).basis == "care-team"
+    assert reason(ask(PAUL, record, at=NOW - DAY)) == "announced"
+
+
+def test_an_opposition_stands_for_good():
+    record = space(status=S.OPPOSED, since=NOW)
+    assert status_at(record, NOW + 9000 * DAY, FR) is S.OPPOSED
+
+
+def test_a_suspended_space_closes_after_six_weeks_and_is_erased_after_the_archive():
+    record = space(status=S.SUSPENDED, since=NOW)
+    closing = NOW + timedelta(weeks=6)
+    assert status_at(record, closing - SECOND, FR) is S.SUSPENDED
+    assert status_at(record, closing, FR) is S.CLOSED
+    assert status_at(record, closing.replace(year=2036) - SECOND, FR) is S.CLOSED
+    assert status_at(record, closing.replace(year=2036), FR) is S.ERASED
+
+
+def test_a_closed_space_is_erased_after_ten_years():
+    record = space(status=S.CLOSED, since=NOW)
+    assert status_at(record, NOW.replace(year=2036) - SECOND, FR) is S.CLOSED
+    assert status_at(record, NOW.replace(year=2036), FR) is S.ERASED
+
+
+def test_an_express_request_erases_within_three_months():
+    record = space(status=S.CLOSED, since=NOW, erasure_asked_at=NOW + DAY)
+    assert erased_at(record, NOW, FR) == datetime(2026, 6, 3, 9, tzinfo=UTC)
+    assert status_at(record, datetime(2026, 6, 3, 9, tzinfo=UTC), FR) is S.ERASED
+
+
+def test_a_late_request_does_not_prolong_the_archive():
+    asked = NOW.replace(year=2036) - DAY
+    record = space(status=S.CLOSED, since=NOW, erasure_asked_at=asked)
+    assert erased_at(record, NOW, FR) == NOW.replace(year=2036)
+
+
+def test_erasure_before_the_archive_ends_needs_a_request():
+    answer = may_move(space(status=S.CLOSED, since=NOW), S.ERASED, NOW, FR)
+    assert isinstance(answer, Refuse)
+    assert (answer.reason, answer.rules[0].statement) == ("too-early", "A8")
+
+
+@pytest.mark.parametrize("status", SpaceStatus)
+def test_a_state_of_unknown_date_stays(status):
+    assert status_at(space(status=status), NOW + 90000 * DAY, FR) is status
+
+
+@pytest.mark.parametrize("status", [S.ACTIVE, S.ERASED])
+def test_active_and_erased_spaces_stay(status):
+    assert status_at(space(status=status, since=NOW), NOW + 90000 * DAY, FR) is status
+
+
+def test_age_counts_whole_years():
+    born = date(2008, 2, 29)
+    assert age_at(born, date(2026, 2, 28)) == 17
+    assert age_at(born, date(2026, 3, 1)) == 18
+    assert age_at(None, date(2026, 3, 1)) is None
+
+
+def test_minors_are_those_known_to_be_under_age():
+    assert is_minor(space(born=CHILD), NOW, FR)
+    assert not is_minor(space(born=ADULT), NOW, FR)
+    assert not is_minor(space(born=None), NOW, FR)
+    assert not is_minor(space(born=NOW.date().replace(year=2008)), NOW, FR)
+    assert is_minor(space(born=NOW.date().replace(year=2008)), NOW - DAY, FR)
+    assert not is_minor(space(born=CHILD), NOW, replace(FR, majority_age=7))

@@ -1,0 +1,150 @@
+"""Who may record which choice, and what it is stamped with (B13, C4 to C7, G5)."""
+
+from dataclasses import replace
+
+import pytest
+
+from consent_rules.case import Case
+from consent_rules.model import AccessRequest, Membership, Refuse, Team
+from consent_rules.recording import record
+from consent_rules.vocabulary import Action, DirectiveKind, Proof, Purpose
+from tests.rules.builders import (
+    DAY,
+    FR,
+    HOLDER,
+    MATRIX,
+    NOW,
+    PARENT,
+    PAUL,
+    SOFTWARE,
+    agreement,
+    block,
+    directive,
+    space,
+)
+
+K = DirectiveKind
+BY_HOLDER = {
+    K.AGREEMENT,
+    K.BLOCK,
+    K.DECLARED_PHYSICIAN,
+    K.ADMINISTRATOR,
+    K.CARER,
+    K.HIDDEN_IN_EMERGENCY,
+    K.HIDDEN_BY_DEFAULT,
+    K.CARE_HISTORY_HIDDEN,
+    K.ASK_FIRST,
+    K.AT_ONCE,
+}
+ALLOWED = {
+    "patient": BY_HOLDER,
+    "parent": BY_HOLDER | {K.REPRESENTATIVE},
+    "professional": {K.AGREEMENT},
+    "software": set(),
+}
+WHO = {"patient": HOLDER, "parent": PARENT, "professional": PAUL, "software": SOFTWARE}
+
+
+def say(requester, said, *given, rules=FR, **more):
+    case = Case(AccessRequest(requester, Action.DIRECT, Purpose.TREATMENT, NOW), space(*given, **more), MATRIX, rules)
+    return record(case, said)
+
+
+@pytest.mark.parametrize("who", WHO)
+@pytest.mark.parametrize("kind", K)
+def test_each_kind_is_recorded_only_by_whom_the_table_names(who, kind):
+    answer = say(WHO[who], directive(kind, "Practitioner/paul"))
+    assert isinstance(answer, Refuse) is (kind not in ALLOWED[who])
+    if isinstance(answer, Refuse):
+        assert answer.reason == "not-yours-to-say"
+
+
+def test_the_patients_own_word_is_stamped_so():
+    said = say(HOLDER, agreement("Practitioner/paul", proof=Proof.ORAL, recorder="Practitioner/forged"))
+    assert (said.by_patient, said.recorder, said.proof) == (True, "", Proof.PATIENT)
+
+
+def test_a_professional_is_stamped_as_the_one_who_wrote_it_down():
+    said = say(PAUL, agreement("Practitioner/paul", by_patient=True, proof=Proof.CARD))
+    assert (said.by_patient, said.recorder, said.proof) == (False, "Practitioner/paul", Proof.CARD)
+
+
+def test_the_time_is_the_servers_or_an_earlier_one():
+    assert say(PAUL, agreement("Practitioner/paul", recorded_at=NOW + DAY)).recorded_at == NOW
+    assert say(PAUL, agreement("Practitioner/paul", recorded_at=NOW - DAY)).recorded_at == NOW - DAY
+    assert say(PAUL, agreement("Practitioner/paul", recorded_at=None)).recorded_at == NOW
+
+
+@pytest.mark.parametrize("actor", ["Practitioner/zoe", "PractitionerRole/zoe", "Organization/cabinet"])
+def test_a_professional_records_for_colleagues_and_the_own_establishment(actor):
+    assert say(PAUL, agreement(actor)).actors == {actor}
+
+
+def test_a_professional_does_not_record_for_another_establishment():
+    assert say(PAUL, agreement("Organization/chu")).reason == "not-yours-to-say"
+
+
+def test_a_professional_records_for_the_own_care_team():
+    team = Team("CareTeam/t", (Membership("Practitioner/paul"),))
+    assert say(PAUL, agreement("CareTeam/t"), teams=(team,)).actors == {"CareTeam/t"}
+    assert say(PAUL, agreement("CareTeam/t")).reason == "not-yours-to-say"
+
+
+def test_a_professional_cannot_speak_as_the_patient_or_with_an_unknown_proof():
+    assert say(PAUL, agreement("Practitioner/paul", proof=Proof.PATIENT)).reason == "not-yours-to-say"
+    rules = replace(FR, proofs={})
+    assert say(PAUL, agreement("Practitioner/paul"), rules=rules).reason == "not-yours-to-say"
+
+
+class TestCarers:
+    def carer(self, number, **more):
+        return directive(K.CARER, f"RelatedPerson/{number}", id_=str(number), **({"end": NOW + DAY} | more))
+
+    def test_are_three_at_most(self):
+        others = [self.carer(number) for number in range(3)]
+        assert say(HOLDER, self.carer(9), *others).reason == "too-many-carers"
+        assert say(HOLDER, self.carer(9), *others[:2]).kind is K.CARER
+
+    def test_of_the_past_do_not_count_and_a_changed_one_counts_once(self):
+        others = [self.carer(0), self.carer(1), self.carer(2, end=NOW)]
+        assert say(HOLDER, self.carer(9), *others).kind is K.CARER
+        assert say(HOLDER, self.carer(1), *others[:2], self.carer(3)).kind is K.CARER
+
+    def test_without_an_end_count(self):
+        others = [self.carer(number, end=None) for number in range(3)]
+        assert say(HOLDER, self.carer(9), *others).reason == "too-many-carers"
+
+
+class TestThirdSwitch:
+    wider = directive(K.HIDDEN_IN_EMERGENCY)
+
+    def switch(self, *purposes):
+        return block(id_="-".join(purposes), purposes=frozenset(purposes))
+
+    def test_needs_one_mode_to_be_on(self):
+        btg, etreat = Purpose.BREAK_GLASS, Purpose.EMERGENCY
+        assert say(HOLDER, self.wider, self.switch(btg)).kind is K.HIDDEN_IN_EMERGENCY
+        assert say(HOLDER, self.wider, self.switch(btg), self.switch(etreat)).reason == "emergency-off"
+        assert say(HOLDER, self.wider, self.switch(btg, etreat)).reason == "emergency-off"
+
+    def test_is_not_offered_where_the_profile_has_none(self):
+        rules = replace(FR, hidden_in_emergency_offered=False)
+        assert say(HOLDER, self.wider, rules=rules).reason == "emergency-off"
+
+    def test_is_not_hindered_by_the_block_of_one(self):
+        assert say(HOLDER, self.wider, block("Practitioner/paul")).kind is K.HIDDEN_IN_EMERGENCY
+
+
+class TestPeriod:
+    def test_longer_than_the_profile_allows_is_refused(self):
+        assert say(HOLDER, agreement("Practitioner/paul", end=NOW + 91 * DAY)).reason == "period-too-long"
+        assert say(HOLDER, agreement("Practitioner/paul", end=NOW + 90 * DAY)).end == NOW + 90 * DAY
+
+    def test_counts_from_a_later_start(self):
+        later = {"start": NOW + 30 * DAY, "end": NOW + 120 * DAY}
+        assert say(HOLDER, agreement("Practitioner/paul", **later)).end == NOW + 120 * DAY
+        assert say(HOLDER, agreement("Practitioner/paul", **(later | {"start": NOW - DAY}))).reason
+
+    def test_of_a_team_and_of_other_choices_is_free(self):
+        assert say(HOLDER, agreement("Organization/chu", end=NOW + 900 * DAY)).end == NOW + 900 * DAY
+        assert say(HOLDER, block("Practitioner/paul", end=NOW + 900 * DAY)).end == NOW + 900 * DAY
