@@ -30,7 +30,6 @@ from fhir_server.application import finding
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.problem import Problem
 from fhir_server.domain.search import AnyOf, Search
-from fhir_server.domain.tokens import token
 from fhir_server.http import journal as told
 from fhir_server.http import language, paging
 from fhir_server.http.request_context import request_id, runtime
@@ -43,7 +42,7 @@ CSP = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 LINES = 50
-_OUTCOMES = "http://hl7.org/fhir/audit-event-outcome"
+_REFUSED = frozenset({"outcome|http://hl7.org/fhir/audit-event-outcome|4"})
 _API = "habilis.api"
 _pages = Blueprint("pages", __name__, template_folder="templates", static_folder="static", static_url_path="/assets")
 
@@ -128,7 +127,7 @@ def _reader(demo: Json | None) -> Reader | None:
 
 
 def _wanted(reader: Reader) -> finding.Wanted:
-    criteria = (AnyOf(token("outcome", _OUTCOMES, "4")),) if "refused" in request.args else ()
+    criteria = (AnyOf(_REFUSED),) if "refused" in request.args else ()
     cursor = request.args.get("page", "")
     after = paging.unseal(runtime().cursor_key, cursor, _binding(reader)) if cursor else None
     search = Search("AuditEvent", criteria, sort="date", limit=LINES, after=after)
