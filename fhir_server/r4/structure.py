@@ -65,15 +65,26 @@ class Shape:
     choices: dict[str, tuple[tuple[str, ...], bool]] = field(default_factory=dict)
 
 
-@cache
 def shape_of(type_: str) -> Shape | None:
     """Return the shape of a data type, backbone element or resource; None when R4 has no such type."""
-    if not _TYPE_NAME.fullmatch(type_):
+    try:
+        return _known_shape(type_)
+    except LookupError:
         return None
+
+
+@cache
+def _known_shape(type_: str) -> Shape:
+    """Build a shape once. Names come from senders: an unknown one raises, so that it is not kept.
+
+    Raises: LookupError.
+    """
+    if not _TYPE_NAME.fullmatch(type_):
+        raise LookupError(type_)
     try:
         model = get_fhir_model_class(type_)
-    except (KeyError, ImportError, AttributeError, LookupError, ValueError):
-        return None
+    except (ImportError, AttributeError, ValueError) as error:
+        raise LookupError(type_) from error
     return _shape(type_, model)
 
 
