@@ -60,7 +60,7 @@ class Page:
 
 
 class Snapshot(Protocol):
-    """Reads from one moment: everything read through one snapshot is consistent, and later commits are not seen.
+    """Reads from one moment, that of the first read: what one snapshot gives is consistent, later commits are not seen.
 
     Nothing of a patient is read without a Visibility, except where the name says so (docs/threat-model.md lists them).
     """

@@ -106,6 +106,10 @@ class Keyring:
             raise StoreUnavailable("the data key of a stored value is gone")
         return self._open(kept, id_)
 
+    def reload(self) -> None:
+        """Take in what was added to the key file."""
+        self._key_file.reload()
+
     def rewrap(self) -> int:
         """Wrap all keys anew with the active key, and renew the shared ones; return how many were wrapped.
 

@@ -1,18 +1,51 @@
 """Opening the stores: the one module of the adapters that the composition root and the command line need."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from fhir_server.adapters.blobs import FileBlobs
 from fhir_server.adapters.keyring import Keyring, KeyShelf
 from fhir_server.adapters.keys import KeyFile, KeyProblem, add_key, create_keys, cursor_key
+from fhir_server.adapters.mongo import client as mongo
+from fhir_server.adapters.mongo import schema as mongo_schema
+from fhir_server.adapters.mongo.shelf import MongoShelf
+from fhir_server.adapters.mongo.store import MongoStore
+from fhir_server.adapters.mongo.vault import MongoVault
 from fhir_server.adapters.sqlite.shelf import SqliteShelf
 from fhir_server.adapters.sqlite.store import Database, SqliteStore
 from fhir_server.adapters.sqlite.vault import SqliteVault
 from fhir_server.adapters.system import SystemClock, SystemIds
-from fhir_server.ports import Ports
+from fhir_server.ports import Ports, StoreUnavailable
 
-__all__ = ["KeyProblem", "SqlitePlace", "create_keys", "cursor_key", "open_sqlite", "rotate_keys"]
+__all__ = [
+    "KeyProblem",
+    "MongoPlace",
+    "Place",
+    "SqlitePlace",
+    "apply_schema",
+    "create_keys",
+    "cursor_key",
+    "open_mongo",
+    "open_sqlite",
+    "rotate_keys",
+]
+
+
+class Place(Protocol):
+    """Where a store is, and the key file that opens it."""
+
+    @property
+    def key_file(self) -> Path:
+        """The key file."""
+
+    def apply_schema(self) -> None:
+        """Create the tables and indexes that are missing. Raises: StoreUnavailable."""
+
+    def open_shelf(self) -> KeyShelf:
+        """Open the wrapped keys. Raises: StoreUnavailable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +55,48 @@ class SqlitePlace:
     data_dir: Path
     key_file: Path
 
+    def open_database(self) -> Database:
+        """Open the file, and lay it out when it is new."""
+        self.data_dir.mkdir(parents=True, exist_ok=True)
+        return Database.open(self.data_dir / "habilis.sqlite3")
+
+    def apply_schema(self) -> None:
+        """Create the tables and indexes that are missing."""
+        self.open_database().close()
+
     def open_shelf(self) -> KeyShelf:
         """Open the wrapped keys."""
+        self.data_dir.mkdir(parents=True, exist_ok=True)
         return SqliteShelf(self.data_dir / "keys.sqlite3")
+
+
+@dataclass(frozen=True, slots=True)
+class MongoPlace:
+    """Where the MongoDB store is; wrapped keys are in the database whose name ends with "-keys"."""
+
+    uri: str
+    database: str
+    key_file: Path
+
+    def apply_schema(self) -> None:
+        """Create the collections and indexes that are missing."""
+        client = mongo.connect(self.uri)
+        try:
+            mongo_schema.check_server(client)
+            names = (self.database, self.keys_database)
+            mongo_schema.apply_schema(*(mongo.database_of(client, name) for name in names))
+        finally:
+            client.close()
+
+    def open_shelf(self) -> KeyShelf:
+        """Open the wrapped keys."""
+        client = mongo.connect(self.uri)
+        return MongoShelf(client, mongo.database_of(client, self.keys_database))
+
+    @property
+    def keys_database(self) -> str:
+        """Name of the database of the wrapped keys."""
+        return f"{self.database}-keys"
 
 
 def open_sqlite(data_dir: Path, key_file: Path) -> Ports:
@@ -33,10 +105,9 @@ def open_sqlite(data_dir: Path, key_file: Path) -> Ports:
     Raises: KeyProblem when the key file is missing or not the one of these data; StoreUnavailable.
     """
     place = SqlitePlace(data_dir, key_file)
-    keys = KeyFile(key_file)
-    data_dir.mkdir(parents=True, exist_ok=True)
-    keyring = _open_keyring(place.open_shelf(), keys)
-    database = Database.open(data_dir / "habilis.sqlite3")
+    keyring = _open_keyring(place)
+    with _closing_unless_opened(keyring):
+        database = place.open_database()
     return Ports(
         store=SqliteStore(database, keyring),
         vault=SqliteVault(database, keyring),
@@ -46,25 +117,76 @@ def open_sqlite(data_dir: Path, key_file: Path) -> Ports:
     )
 
 
-def rotate_keys(place: SqlitePlace) -> int:
+def open_mongo(uri: str, database: str, data_dir: Path, key_file: Path) -> Ports:
+    """Open the MongoDB store after proving that the server keeps its word; lay it out when the database is new.
+
+    data_dir: folder of the contents, shared by all servers of one database.
+    Raises: KeyProblem as open_sqlite; StoreUnavailable, naming what is wrong with the server or the schema.
+    """
+    place = MongoPlace(uri, database, key_file)
+    KeyFile(key_file)  # a missing key file is told before anything is laid out
+    place.apply_schema()
+    keyring = _open_keyring(place)
+    client = mongo.connect(uri)
+    kept = mongo.database_of(client, database)
+    store = MongoStore(client, kept, keyring)
+    try:
+        mongo_schema.prove(client, kept)
+    except StoreUnavailable:
+        store.close()
+        raise
+    return Ports(
+        store=store,
+        vault=MongoVault(client, kept, keyring),
+        blobs=FileBlobs(data_dir / "contents", keyring),
+        clock=SystemClock(),
+        ids=SystemIds(),
+    )
+
+
+def apply_schema(place: Place) -> None:
+    """Create the tables, collections and indexes that are missing; a second time it does nothing.
+
+    Raises: StoreUnavailable when the data belong to another version.
+    """
+    place.apply_schema()
+
+
+def rotate_keys(place: Place) -> int:
     """Add a fresh key-encryption key to the key file and wrap all data keys with it; return how many.
 
     Running servers go on. The older keys stay in the file: they open backups of the wrapped keys.
     Raises: KeyProblem, StoreUnavailable.
     """
-    keys = KeyFile(place.key_file)
-    keyring = _open_keyring(place.open_shelf(), keys)
-    try:
+    keyring = _open_keyring(place)
+    with _closing(keyring):
         add_key(place.key_file)
-        keys.reload()
+        keyring.reload()
         return keyring.rewrap()
+
+
+def _open_keyring(place: Place) -> Keyring:
+    keys = KeyFile(place.key_file)
+    shelf = place.open_shelf()
+    try:
+        return Keyring(shelf, keys)
+    except (KeyProblem, StoreUnavailable):
+        shelf.close()
+        raise
+
+
+@contextmanager
+def _closing(keyring: Keyring) -> Iterator[None]:
+    try:
+        yield
     finally:
         keyring.shelf.close()
 
 
-def _open_keyring(shelf: KeyShelf, keys: KeyFile) -> Keyring:
+@contextmanager
+def _closing_unless_opened(keyring: Keyring) -> Iterator[None]:
     try:
-        return Keyring(shelf, keys)
-    except KeyProblem:
-        shelf.close()
+        yield
+    except StoreUnavailable:
+        keyring.shelf.close()
         raise

@@ -1,10 +1,20 @@
 """What the contract suite needs of an engine beside its ports: opening again, and looking behind the ports."""
 
+import os
+import re
 import sqlite3
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
+from uuid import uuid4
+
+import bson
+from pymongo import MongoClient, monitoring
 
 from fhir_server.adapters import opening
 from fhir_server.ports import Ports
@@ -32,9 +42,6 @@ class Engine(Protocol):
     def at_rest(self) -> bytes:
         """Return all bytes that the database keeps."""
 
-    def trail_positions(self) -> list[int]:
-        """Return the positions of all traces, in order."""
-
     def statements(self) -> AbstractContextManager[list[str]]:
         """Collect what is sent to the database."""
 
@@ -42,10 +49,124 @@ class Engine(Protocol):
         """Close what was opened."""
 
 
+class MongoServer:
+    """A server of the MongoDB protocol: the one that HABILIS_TEST_MONGODB_URI names, else a process of our own."""
+
+    def __init__(self, folder: Path) -> None:
+        self._process: subprocess.Popen[str] | None = None
+        self._folder = folder
+        self.commands = Commands()
+        monitoring.register(self.commands)
+
+    @cached_property
+    def uri(self) -> str:
+        """The address; asking for it starts the process."""
+        return os.environ.get("HABILIS_TEST_MONGODB_URI", "") or self._start(self._folder)
+
+    def _start(self, folder: Path) -> str:
+        program = Path(sys.executable).with_name("secantusd-py")
+        log = folder / "server.log"
+        options = ["--host", "127.0.0.1", "--port", "0", "--storage-path", str(folder / "data")]
+        options += ["--sync-on-commit", "--cache-size", "256M", "--log-level", "INFO"]
+        with log.open("w") as output:
+            self._process = subprocess.Popen([program, *options], stdout=output, stderr=output, cwd=folder)
+        deadline = time.monotonic() + 60
+        while not (found := re.search(r"listening on 127\.0\.0\.1:(\d+)", log.read_text())):
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(log.read_text())
+            time.sleep(0.05)
+        return f"mongodb://127.0.0.1:{found[1]}/?directConnection=true&retryWrites=false"
+
+    @property
+    def outlives_the_tests(self) -> bool:
+        return self._process is None
+
+    def close(self) -> None:
+        if self._process:
+            self._process.kill()  # its data are thrown away
+            self._process.wait()
+
+
+class Commands(monitoring.CommandListener):
+    """Hears every command that is sent."""
+
+    def __init__(self) -> None:
+        self.sent: list[str] = []
+
+    def started(self, event: monitoring.CommandStartedEvent) -> None:
+        self.sent.append(event.command_name)
+
+    def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:
+        pass
+
+    def failed(self, event: monitoring.CommandFailedEvent) -> None:
+        pass
+
+
+class MongoEngine:
+    """The store to grow on, over the wire."""
+
+    framing = 1  # the abort that ends a transaction that only read
+    statements_of_a_trace = 1
+
+    def __init__(self, folder: Path, server: MongoServer) -> None:
+        self.folder = folder
+        self.key_file = folder / "keys.json"
+        self.database = f"habilis-test-{uuid4().hex}"
+        self._server = server
+        self._opened: list[Ports] = []
+        opening.create_keys(self.key_file)
+        self.ports = self.open()
+
+    def open(self, key_file: Path | None = None) -> Ports:
+        data = self.folder / "data"
+        ports = opening.open_mongo(self._server.uri, self.database, data, key_file or self.key_file)
+        self._opened.append(ports)
+        return ports
+
+    def rotate(self) -> int:
+        return opening.rotate_keys(self.place)
+
+    @property
+    def place(self) -> opening.MongoPlace:
+        return opening.MongoPlace(self._server.uri, self.database, self.key_file)
+
+    def opening_code(self) -> str:
+        named = f"{self._server.uri!r}, {self.database!r}, Path({str(self.folder / 'data')!r})"
+        return (
+            "from pathlib import Path\nfrom fhir_server.adapters.opening import open_mongo\n"
+            f"ports = open_mongo({named}, Path({str(self.key_file)!r}))\n"
+        )
+
+    def at_rest(self) -> bytes:
+        with MongoClient(self._server.uri) as client:
+            kept = [
+                bson.encode(row)
+                for name in (self.database, self.place.keys_database)
+                for collection in client[name].list_collection_names()
+                for row in client[name][collection].find()
+            ]
+        contents = (path.read_bytes() for path in (self.folder / "data").rglob("*") if path.is_file())
+        return b"".join((*kept, *contents))
+
+    @contextmanager
+    def statements(self) -> Iterator[list[str]]:
+        self._server.commands.sent.clear()
+        yield self._server.commands.sent
+
+    def close(self) -> None:
+        for ports in self._opened:
+            ports.store.close()
+        if self._server.outlives_the_tests:
+            with MongoClient(self._server.uri) as client:
+                for name in (self.database, self.place.keys_database):
+                    client.drop_database(name)
+
+
 class SqliteEngine:
     """The embedded store."""
 
-    framing = 3  # BEGIN, the read that fixes the moment, ROLLBACK
+    framing = 2  # BEGIN and ROLLBACK
     statements_of_a_trace = 7  # BEGIN, SAVEPOINT, the insert with its two triggers' conditions, RELEASE, COMMIT
 
     def __init__(self, folder: Path) -> None:

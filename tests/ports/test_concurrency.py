@@ -12,6 +12,7 @@ import pytest
 from fhir_server.domain.search import Search
 from fhir_server.ports import AlreadyClaimed, Change, SpaceWrite, StoreConflict
 from tests.factories import a_document, a_trace, all_of, an_id, creating, following, next_version
+from tests.ports.engines import SqliteEngine
 
 THREADS = 16
 
@@ -137,7 +138,9 @@ def test_several_processes_lose_no_increment_and_no_trace(engine, store, patient
         assert snapshot.count(Search("AuditEvent"), all_of(patient), 99) == 60
 
 
-def test_the_positions_of_the_trail_have_no_gap(engine, store, patient):
+def test_the_positions_of_the_trail_have_no_gap(tmp_path, patient):
+    engine = SqliteEngine(tmp_path)
+    store = engine.ports.store
     document = a_document(patient)
     store.commit(creating(document))
     race(
@@ -145,6 +148,7 @@ def test_the_positions_of_the_trail_have_no_gap(engine, store, patient):
             store, replace(creating(document if n % 3 else a_document(patient)), traces=(a_trace(),) * (n % 2 + 1))
         )
     )
+    engine.close()
     positions = engine.trail_positions()
     assert positions == list(range(len(positions)))
 

@@ -39,6 +39,7 @@ def test_later_commits_are_not_seen(store, patient):
     first, second = a_document(patient), a_document(patient)
     store.commit(creating(first))
     with store.snapshot() as snapshot:
+        assert snapshot.locate("DocumentReference", first.id)
         store.commit(creating(second))
         update(store, first, next_version(first))
         store.commit(Change((a_trace(patient),), spaces=(SpaceWrite(patient, 0, b"state"),)))

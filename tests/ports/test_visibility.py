@@ -12,7 +12,7 @@ from tests.factories import a_list, a_trace, an_id
 from tests.ports import generated
 
 ON_REAL_STORES = settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 ALL = 1000
 

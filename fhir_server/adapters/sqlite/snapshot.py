@@ -6,6 +6,7 @@ from typing import Any
 
 from consent_rules.visibility import Visibility
 from fhir_server.adapters.hashing import Hashes
+from fhir_server.adapters.judging import is_visible
 from fhir_server.adapters.keyring import Keyring
 from fhir_server.adapters.sealing import Sealed, unseal
 from fhir_server.adapters.sqlite import queries
@@ -28,7 +29,6 @@ class SqliteSnapshot:
         self._hashes = hashes
         self._keyring = keyring
         connection.execute("BEGIN")
-        connection.execute("SELECT count FROM probes").fetchone()
 
     def load_space(self, patient: str) -> Space | None:
         """Return the decision state of a patient's space."""
@@ -100,16 +100,7 @@ class SqliteSnapshot:
         if not rows:
             return None
         head, facts, sealed = queries.split(rows[0])
-        return (head, facts, sealed) if self._is_visible(facts, visibility) else None
-
-    def _is_visible(self, facts: Facts, visibility: Visibility) -> bool:
-        if not facts.documents:
-            return visibility.admits(facts.access)
-        if any(way.owned_by is not None and way.admits(facts.access) for way in visibility.clauses):
-            return facts.access.compartment == visibility.compartment
-        return facts.access.compartment == visibility.compartment and bool(
-            self.visible_ids("DocumentReference", facts.documents, visibility)
-        )
+        return (head, facts, sealed) if is_visible(facts, visibility, self.visible_ids) else None
 
     def _opened(self, head: Head, facts: Facts, sealed: bytes) -> Stored:
         name = Sealed(head.type, head.id, head.version)

@@ -1,0 +1,70 @@
+"""The connection to MongoDB, with every concern said aloud, and errors turned into those of the ports.
+
+Source: https://www.mongodb.com/docs/manual/core/transactions/ and /reference/write-concern/.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import pymongo
+from pymongo import MongoClient
+from pymongo.client_session import ClientSession
+from pymongo.database import Database
+from pymongo.errors import PyMongoError
+from pymongo.read_concern import ReadConcern
+from pymongo.read_preferences import ReadPreference
+from pymongo.write_concern import WriteConcern
+
+from fhir_server.ports import StoreUnavailable
+
+Document = dict[str, Any]
+Session = ClientSession
+T = TypeVar("T")
+
+MAJORITY = ReadConcern("majority")
+SNAPSHOT = ReadConcern("snapshot")
+DURABLE = WriteConcern("majority", j=True, wtimeout=10_000)
+_SELECTION_MILLISECONDS = 5_000
+_SOCKET_MILLISECONDS = 20_000
+_TRANSACTION_SECONDS = 20.0
+
+
+def connect(uri: str) -> MongoClient[Document]:
+    """Open a client; nothing is sent yet."""
+    return MongoClient(
+        uri,
+        appname="habilis",
+        serverSelectionTimeoutMS=_SELECTION_MILLISECONDS,
+        socketTimeoutMS=_SOCKET_MILLISECONDS,
+    )
+
+
+def database_of(client: MongoClient[Document], name: str) -> Database[Document]:
+    """Return a database whose concerns no URI can weaken."""
+    return client.get_database(
+        name, read_concern=MAJORITY, write_concern=DURABLE, read_preference=ReadPreference.PRIMARY
+    )
+
+
+@contextmanager
+def failures_named() -> Iterator[None]:
+    """Turn errors of the driver into StoreUnavailable."""
+    try:
+        yield
+    except PyMongoError as error:
+        raise StoreUnavailable(f"MongoDB: {error}") from error
+
+
+def in_transaction(client: MongoClient[Document], work: Callable[[Session], T]) -> T:
+    """Do work in one transaction, again when MongoDB asks for it; return when it is durable.
+
+    Whatever the work raises undoes it.
+    """
+    with pymongo.timeout(_TRANSACTION_SECONDS), client.start_session() as session:
+        return session.with_transaction(
+            work,
+            read_concern=SNAPSHOT,
+            write_concern=WriteConcern("majority", j=True),
+            read_preference=ReadPreference.PRIMARY,
+        )

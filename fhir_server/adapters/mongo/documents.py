@@ -1,0 +1,111 @@
+"""Stored values as documents, and back. Tokens go in as hashes and do not come back."""
+
+from typing import Any
+
+from consent_rules.visibility import AccessFacts
+from consent_rules.vocabulary import Mark
+from fhir_server.adapters.hashing import Hashes
+from fhir_server.adapters.instants import instant, instant_or_none, micros, micros_or_none
+from fhir_server.adapters.mongo.client import Document
+from fhir_server.domain.stored import Facts, Stored
+
+_OFFSET = 1 << 62
+"""Makes every instant positive, so that the texts of `order` sort as the instants do."""
+
+
+def name_of(type_: str, id_: str) -> str:
+    """Return the key of a resource."""
+    return f"{type_}/{id_}"
+
+
+def order_of(value: int, id_: str) -> str:
+    """Return the one text that sorts by instant, then id."""
+    return f"{value + _OFFSET:020d}{id_}"
+
+
+def numbers(hashed: list[bytes]) -> list[int]:
+    """Return hashes as the signed 64-bit numbers that are kept, in order."""
+    return sorted(int.from_bytes(one, "big", signed=True) for one in hashed)
+
+
+def head_of(stored: Stored, hashes: Hashes, body: bytes) -> Document:
+    """Return the document of a head."""
+    updated = micros(stored.last_updated)
+    document = {
+        "_id": name_of(stored.type, stored.id),
+        "compartment": stored.facts.access.compartment,
+        "type": stored.type,
+        "id": stored.id,
+        "version": stored.version,
+        "deleted": stored.deleted,
+        "updated": updated,
+        "order": order_of(updated, stored.id),
+        "body": body,
+    }
+    return document | marks_of(stored) | tokens_of(stored.facts, hashes)
+
+
+def marks_of(stored: Stored) -> Document:
+    """Return the fields that a change of marks replaces."""
+    access, marked = stored.facts.access, micros_or_none(stored.marked_at)
+    return {
+        "mark": stored.mark,
+        "marked": marked,
+        "touched": max(micros(stored.last_updated), micros(stored.last_updated) if marked is None else marked),
+        "kind": access.kind,
+        "category": access.category,
+        "marks": [bit.value for bit in Mark if bit and bit in access.marks],
+        "sealed_until": micros_or_none(access.sealed_until),
+        "owner": [access.owner_person, access.owner_organization, access.owner_client],
+        "owners": sorted(access.owners),
+        "documents": list(stored.facts.documents),
+        "gathers": bool(stored.facts.documents),
+        "dates": {param: {"from": first, "to": last} for param, (first, last) in stored.facts.dates.items()},
+    }
+
+
+def tokens_of(facts: Facts, hashes: Hashes) -> Document:
+    """Return the fields of the tokens; `words` leads to resources of the directory."""
+    tokens = numbers(hashes.tokens(facts.access.compartment, facts.tokens))
+    found: Document = {"tokens": tokens, "lookup": numbers(hashes.lookup(facts.lookup))}
+    if not facts.access.compartment:
+        found["words"] = tokens
+    return found
+
+
+def facts_of(document: Document) -> Facts:
+    """Return the facts of a head; tokens and lookup are empty."""
+    person, organization, client = document["owner"]
+    access = AccessFacts(
+        document["compartment"],
+        document["kind"],
+        document["category"],
+        Mark(sum(document["marks"])),
+        instant_or_none(document["sealed_until"]),
+        person,
+        organization,
+        client,
+    )
+    dates = {param: (bounds["from"], bounds["to"]) for param, bounds in document["dates"].items()}
+    return Facts(access, dates=dates, documents=tuple(document["documents"]))
+
+
+def stored_of(head: Document, version: Document, facts: Facts, body: bytes) -> Stored:
+    """Put one version together: `version` gives number, deletion and instant, `head` the rest."""
+    return Stored(
+        type=head["type"],
+        id=head["id"],
+        version=version["version"],
+        mark=head["mark"],
+        deleted=version["deleted"],
+        last_updated=instant(version["updated"]),
+        marked_at=instant_or_none(head["marked"]),
+        body=body,
+        facts=facts,
+    )
+
+
+def superseded(head: Document) -> Document:
+    """Return the document of a version that was replaced."""
+    kept: dict[str, Any] = {field: head[field] for field in ("compartment", "version", "deleted", "updated", "body")}
+    return {"_id": f"{head['_id']}/{head['version']}", "head": head["_id"]} | kept

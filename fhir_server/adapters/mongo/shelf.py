@@ -1,0 +1,73 @@
+"""Wrapped data keys in a MongoDB database of their own, so that a backup of the data does not undo an erasure."""
+
+from collections.abc import Iterable
+
+from pymongo import MongoClient
+from pymongo.database import Database
+from pymongo.errors import BulkWriteError
+
+from fhir_server.adapters.keyring import WrappedKey
+from fhir_server.adapters.mongo.client import Document, failures_named, in_transaction
+
+_DUPLICATE = 11000
+
+
+class MongoShelf:
+    """Keeps wrapped keys."""
+
+    def __init__(self, client: MongoClient[Document], database: Database[Document]) -> None:
+        """Keep the parts; the shelf closes the client."""
+        self._client = client
+        self._keys = database["keys"]
+
+    def newest(self, name: str) -> WrappedKey | None:
+        """Return the key that seals for a name."""
+        with failures_named():
+            return _key(self._keys.find_one({"name": name}, sort=[("number", -1)]))
+
+    def by_id(self, id_: bytes) -> WrappedKey | None:
+        """Return one key."""
+        with failures_named():
+            return _key(self._keys.find_one({"_id": id_}))
+
+    def everything(self) -> tuple[WrappedKey, ...]:
+        """Return all keys."""
+        with failures_named():
+            return tuple(key for row in self._keys.find() if (key := _key(row)))
+
+    def add(self, keys: Iterable[WrappedKey]) -> None:
+        """Keep keys, except where the (name, number) is taken already."""
+        rows = [
+            {"_id": k.id, "name": k.name, "number": k.number, "wrapped_by": k.wrapped_by, "wrapped": k.wrapped}
+            for k in keys
+        ]
+        with failures_named():
+            try:
+                self._keys.insert_many(rows, ordered=False)
+            except BulkWriteError as error:
+                if any(fault["code"] != _DUPLICATE for fault in error.details["writeErrors"]):
+                    raise
+
+    def rewrap(self, keys: Iterable[WrappedKey]) -> None:
+        """Replace the wrapping of keys that are there."""
+        changes = [({"_id": key.id}, {"$set": {"wrapped_by": key.wrapped_by, "wrapped": key.wrapped}}) for key in keys]
+        with failures_named():
+            for where, fields in changes:
+                self._keys.update_one(where, fields)
+
+    def destroy(self, name: str) -> int:
+        """Remove all keys of a name; the server's own log forgets them when it turns over."""
+        with failures_named():
+            return in_transaction(
+                self._client, lambda session: self._keys.delete_many({"name": name}, session=session).deleted_count
+            )
+
+    def close(self) -> None:
+        """Close the client."""
+        self._client.close()
+
+
+def _key(row: Document | None) -> WrappedKey | None:
+    if row is None:
+        return None
+    return WrappedKey(row["_id"], row["name"], row["number"], row["wrapped_by"], row["wrapped"])

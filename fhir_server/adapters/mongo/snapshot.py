@@ -1,0 +1,189 @@
+"""Reads from one moment of the MongoDB store: a transaction that only reads."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from pymongo.collection import Collection
+from pymongo.database import Database
+
+from consent_rules.visibility import Visibility
+from fhir_server.adapters.hashing import Hashes
+from fhir_server.adapters.judging import is_visible
+from fhir_server.adapters.keyring import Keyring
+from fhir_server.adapters.mongo.client import Document, Session, failures_named
+from fhir_server.adapters.mongo.documents import facts_of, name_of, numbers, order_of, stored_of
+from fhir_server.adapters.mongo.filters import Asked, all_of, clauses, visible, without
+from fhir_server.adapters.sealing import Sealed, unseal
+from fhir_server.domain.search import Place, Search
+from fhir_server.domain.stored import Stored
+from fhir_server.ports import Location, Page, Space
+
+SPACE = "Space"
+TRACE = "AuditEvent"
+DOCUMENT = "DocumentReference"
+_UNGATHERED = (DOCUMENT, TRACE)
+"""Types that gather no documents."""
+
+
+class MongoSnapshot:
+    """A transaction that only reads. Its promises are those of `ports.Snapshot`."""
+
+    def __init__(self, database: Database[Document], session: Session, hashes: Hashes, keyring: Keyring) -> None:
+        """Keep the parts; the transaction has begun."""
+        self._database = database
+        self._session = session
+        self._hashes = hashes
+        self._keyring = keyring
+        self._documents: dict[Visibility, frozenset[str]] = {}
+
+    def load_space(self, patient: str) -> Space | None:
+        """Return the decision state of a patient's space."""
+        found = self._by_key(self._database["spaces"], patient)
+        if found is None or found["revision"] == 0:
+            return None
+        revision = found["revision"]
+        return Space(patient, revision, unseal(self._keyring.by_id, Sealed(SPACE, patient, revision), found["state"]))
+
+    def locate(self, type_: str, id_: str) -> Location | None:
+        """Return the compartment of a resource whoever asks."""
+        found = self._by_key(self._heads(type_), name_of(type_, id_))
+        return Location(found["compartment"], found["deleted"]) if found else None
+
+    def compartments_with(self, type_: str, tokens: frozenset[str], limit: int) -> tuple[tuple[str, str], ...]:
+        """Return (compartment, id) of the current resources that have all these lookup tokens."""
+        if not tokens:
+            return ()
+        hashed = numbers(self._hashes.lookup(tokens))
+        where = {"type": type_, "lookup": hashed[0]}
+        stages: list[Document] = [
+            {"$match": where},
+            {"$match": {"deleted": False, "lookup": {"$all": hashed}}},
+            {"$sort": {"id": 1}},
+            {"$limit": limit},
+            {"$project": {"compartment": 1, "id": 1}},
+        ]
+        return tuple((row["compartment"], row["id"]) for row in self._run(type_, stages))
+
+    def read(self, type_: str, id_: str, visibility: Visibility) -> Stored | None:
+        """Return the current version when it is visible."""
+        head = self._head(type_, id_, visibility)
+        return self._opened(head, head) if head else None
+
+    def read_version(self, type_: str, id_: str, version: int, visibility: Visibility) -> Stored | None:
+        """Return one version, judged by the current facts."""
+        return next((stored for stored in self.history(type_, id_, visibility) if stored.version == version), None)
+
+    def history(self, type_: str, id_: str, visibility: Visibility) -> tuple[Stored, ...]:
+        """Return all versions, newest first, judged by the current facts."""
+        head = self._head(type_, id_, visibility)
+        if not head:
+            return ()
+        older = self._older(head) if head["version"] > 1 else ()
+        return (self._opened(head, head), *(self._opened(head, version) for version in older))
+
+    def find(self, search: Search, visibility: Visibility) -> Page:
+        """Return one page of the visible current resources that match."""
+        if not search.limit or not visibility.clauses:
+            return Page((), None)
+        rows = list(self._ordered(Asked(search, visibility, self._hashes)))
+        rows.sort(key=lambda row: (row["value"], row["id"]), reverse=search.descending)
+        page = rows[: search.limit]
+        following = Place(page[-1]["value"], page[-1]["id"]) if len(rows) > search.limit else None
+        return Page(tuple(self._opened(row, row) for row in page), following)
+
+    def count(self, search: Search, visibility: Visibility, cap: int) -> int | None:
+        """Return how many visible resources match, None above the cap."""
+        if not visibility.clauses:
+            return 0
+        asked = Asked(search, visibility, self._hashes)
+        stages = [*self._matching(asked), {"$limit": cap + 1}, {"$count": "found"}]
+        found: int = next((row["found"] for row in self._run(search.type, stages)), 0)
+        return found if found <= cap else None
+
+    def visible_ids(self, type_: str, ids: Iterable[str], visibility: Visibility) -> frozenset[str]:
+        """Return which of the ids are visible current resources."""
+        asked = frozenset(ids)
+        if not asked or not visibility.clauses:
+            return frozenset()
+        search = Asked(Search(type_, ids=asked), visibility, self._hashes)
+        stages = [*self._matching(search), {"$project": {"id": 1}}]
+        return frozenset(row["id"] for row in self._run(type_, stages))
+
+    def _ordered(self, asked: Asked) -> Iterator[Document]:
+        """Give the first rows of a page, each with its sort value: in two runs when some callers see other instants."""
+        if asked.search.sort != "_lastUpdated":
+            yield from self._sorted(asked, {"$ifNull": [f"$dates.{asked.search.sort}.from", 0]})
+            return
+        knowing = asked.knowing()
+        if knowing is None:
+            yield from self._by_update(asked)
+        else:
+            yield from self._sorted(asked, "$touched", knowing)
+            yield from self._sorted(asked, "$updated", without(knowing))
+
+    def _by_update(self, asked: Asked) -> Iterator[Document]:
+        """Read in the order of the index."""
+        search, sign = asked.search, -1 if asked.search.descending else 1
+        stages = self._matching(asked)
+        if search.after:
+            place = order_of(search.after.value, search.after.id)
+            stages[0]["$match"]["order"] = {"$lt" if search.descending else "$gt": place}
+        stages += [{"$sort": {"order": sign}}, {"$limit": search.limit + 1}]
+        for row in self._run(search.type, stages):
+            yield row | {"value": row["updated"]}
+
+    def _sorted(self, asked: Asked, value: Any, also: Document | None = None) -> Iterator[Document]:  # noqa: ANN401 - an expression
+        search, sign = asked.search, -1 if asked.search.descending else 1
+        stages: list[Document] = [*self._matching(asked, also), {"$addFields": {"value": value}}]
+        if search.after:
+            beyond = "$lt" if search.descending else "$gt"
+            tie = {"value": search.after.value, "id": {beyond: search.after.id}}
+            stages.append({"$match": {"$or": [{"value": {beyond: search.after.value}}, tie]}})
+        stages += [{"$sort": {"value": sign, "id": sign}}, {"$limit": search.limit + 1}]
+        yield from self._run(search.type, stages)
+
+    def _matching(self, asked: Asked, also: Document | None = None) -> list[Document]:
+        """Return the stages that keep the rows that match: what an index serves, then the rest."""
+        visibility = asked.visibility
+        seen = (
+            clauses(visibility.clauses)
+            if asked.search.type in _UNGATHERED
+            else visible(visibility, self._visible_documents(visibility))
+        )
+        rest = all_of((seen, *asked.criteria(), also or {}))
+        return [{"$match": asked.indexed()}, *([{"$match": rest}] if rest else [])]
+
+    def _visible_documents(self, visibility: Visibility) -> frozenset[str]:
+        """Return the ids of all visible documents of a space; the directory has none."""
+        if not visibility.compartment:
+            return frozenset()
+        if visibility not in self._documents:
+            asked = Asked(Search(DOCUMENT), visibility, self._hashes)
+            stages = [*self._matching(asked), {"$project": {"id": 1}}]
+            self._documents[visibility] = frozenset(row["id"] for row in self._run(DOCUMENT, stages))
+        return self._documents[visibility]
+
+    def _head(self, type_: str, id_: str, visibility: Visibility) -> Document | None:
+        head = self._by_key(self._heads(type_), name_of(type_, id_))
+        return head if head and is_visible(facts_of(head), visibility, self.visible_ids) else None
+
+    def _older(self, head: Document) -> list[Document]:
+        where = {"compartment": head["compartment"], "head": head["_id"]}
+        with failures_named():
+            return list(self._database["versions"].find(where, session=self._session).sort("version", -1))
+
+    def _opened(self, head: Document, version: Document) -> Stored:
+        name = Sealed(head["type"], head["id"], version["version"])
+        body = b"" if version["deleted"] else unseal(self._keyring.by_id, name, version["body"])
+        return stored_of(head, version, facts_of(head), body)
+
+    def _heads(self, type_: str) -> Collection[Document]:
+        return self._database["trail" if type_ == TRACE else "heads"]
+
+    def _by_key(self, collection: Collection[Document], key: str) -> Document | None:
+        with failures_named():
+            return collection.find_one({"_id": key}, session=self._session)
+
+    def _run(self, type_: str, stages: list[Document]) -> list[Document]:
+        with failures_named():
+            return list(self._heads(type_).aggregate(stages, session=self._session))

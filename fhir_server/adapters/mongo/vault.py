@@ -1,0 +1,116 @@
+"""The vault in MongoDB: secrets under keyed hashes of their names, their values sealed."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from pymongo import MongoClient
+from pymongo.database import Database
+from pymongo.errors import DuplicateKeyError
+
+from fhir_server.adapters.hashing import Hashes
+from fhir_server.adapters.instants import instant_or_none, micros, micros_or_none
+from fhir_server.adapters.keyring import VAULT, Keyring
+from fhir_server.adapters.mongo.client import Document, Session, failures_named, in_transaction
+from fhir_server.adapters.sealing import Sealed, seal, unseal
+from fhir_server.ports import Secret
+
+
+class MongoVault:
+    """Secrets of the authorization server. Its promises are those of `ports.Vault`."""
+
+    def __init__(self, client: MongoClient[Document], database: Database[Document], keyring: Keyring) -> None:
+        """Keep the parts; the store closes them."""
+        self._client = client
+        self._entries = database["vault"]
+        self._keyring = keyring
+        self._hashes = Hashes(keyring.index_key)
+
+    def add(self, *entries: Secret) -> bool:
+        """Store all entries if none is present."""
+        rows = [self._row(entry) for entry in entries]
+
+        def insert(session: Session | None = None) -> None:
+            for row in rows:
+                self._entries.insert_one(row, session=session)
+
+        with failures_named():
+            try:
+                if len(rows) == 1:
+                    insert()
+                else:
+                    in_transaction(self._client, insert)
+            except DuplicateKeyError:
+                return False
+        return True
+
+    def get(self, kind: str, key: str, now: datetime) -> Secret | None:
+        """Return an entry that has not expired."""
+        with failures_named():
+            row = self._entries.find_one({"_id": self._hashes.secret(kind, key)} | _alive(now))
+        return self._secret(kind, key, row) if row else None
+
+    def take(self, kind: str, key: str, now: datetime) -> Secret | None:
+        """Remove and return an entry: of concurrent callers exactly one gets it."""
+        with failures_named():
+            row = self._entries.find_one_and_delete({"_id": self._hashes.secret(kind, key)} | _alive(now))
+        return self._secret(kind, key, row) if row else None
+
+    def replace(self, entry: Secret) -> bool:
+        """Replace the entry of the same kind and key if its revision is still `entry.revision`."""
+        row = self._row(entry)
+        fields = {name: row[name] for name in ("grouped", "expires", "value")}
+        where = {"_id": row["_id"], "revision": entry.revision}
+        with failures_named():
+            done = self._entries.update_one(where, {"$set": fields, "$inc": {"revision": 1}})
+        return done.matched_count == 1
+
+    def drop(self, kind: str, key: str) -> bool:
+        """Remove an entry; tell whether it was there."""
+        with failures_named():
+            return self._entries.delete_one({"_id": self._hashes.secret(kind, key)}).deleted_count == 1
+
+    def drop_group(self, group: str, kinds: Iterable[str] = ()) -> int:
+        """Remove all entries of a group (of these kinds only, when given); return how many."""
+        named = list(kinds)
+        where: Document = {"grouped": self._hashes.group(group)} | ({"kind": {"$in": named}} if named else {})
+        with failures_named():
+            return in_transaction(
+                self._client, lambda session: self._entries.delete_many(where, session=session).deleted_count
+            )
+
+    def entries(self, kind: str, now: datetime, group: str | None = None) -> tuple[Secret, ...]:
+        """Return all entries of a kind (and of a group) that have not expired; their keys are empty."""
+        where: Document = {"kind": kind} | _alive(now)
+        if group is not None:
+            where["grouped"] = self._hashes.group(group) if group else None
+        with failures_named():
+            rows = list(self._entries.find(where))
+        return tuple(self._secret(kind, "", row) for row in rows)
+
+    def purge(self, now: datetime) -> int:
+        """Remove expired entries; return how many."""
+        with failures_named():
+            return self._entries.delete_many({"expires": {"$lte": micros(now)}}).deleted_count
+
+    def _row(self, entry: Secret) -> Document:
+        hashed = self._hashes.secret(entry.kind, entry.key)
+        group = entry.group.encode()
+        content = len(group).to_bytes(4, "big") + group + entry.value
+        return {
+            "_id": hashed,
+            "kind": entry.kind,
+            "grouped": self._hashes.group(entry.group) if entry.group else None,
+            "expires": micros_or_none(entry.expires),
+            "revision": entry.revision,
+            "value": seal(self._keyring.sealing(VAULT), Sealed(entry.kind, hashed.hex()), content),
+        }
+
+    def _secret(self, kind: str, key: str, row: Document) -> Secret:
+        content = unseal(self._keyring.by_id, Sealed(kind, row["_id"].hex()), row["value"])
+        size = int.from_bytes(content[:4], "big")
+        group, value = content[4 : 4 + size].decode(), content[4 + size :]
+        return Secret(kind, key, value, group, instant_or_none(row["expires"]), row["revision"])
+
+
+def _alive(now: datetime) -> Document:
+    return {"$or": [{"expires": None}, {"expires": {"$gt": micros(now)}}]}
