@@ -102,7 +102,8 @@ def present(name: str) -> str:
 
 def fold(value: str) -> str:
     """Return a text without case, accents and punctuation, its words parted by one space."""
-    bare = "".join(c for c in unicodedata.normalize("NFKD", value.casefold()) if not unicodedata.combining(c))
+    lowered = unicodedata.normalize("NFKD", value).casefold()  # styled letters are letters before they have a case
+    bare = "".join(c for c in unicodedata.normalize("NFKD", lowered) if not unicodedata.combining(c))
     return _NOT_WORD.sub(" ", unicodedata.normalize("NFC", bare)).strip()
 
 

@@ -3,7 +3,7 @@
 Steps: element names (a choice by its name without type), `[n]`, `.first()`, `.last()`, `.extension('url')`,
 `.ofType(T)` and `.where(condition)`. Conditions: comparisons of a path with a literal by `=` and `!=`, `.exists()`,
 `.exists(condition)`, joined by `and` and `or`. Anything else is refused: a general engine gives values, not places,
-and the one at hand reads broken expressions leniently (ADR 0203).
+and the one at hand reads broken expressions leniently (ADR 0011).
 
 Source: https://hl7.org/fhir/R4/fhirpatch.html and http://hl7.org/fhirpath/N1/.
 """

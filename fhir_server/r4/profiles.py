@@ -1,7 +1,7 @@
 """Conditions of the document-sharing profiles that a resource claims in meta.profile, as a table.
 
 A claim of an unknown profile of IHE MHD or PDSm, or of one for another type, is a fault; profiles of other guides are
-none of the server's business and ask nothing of it (ADR 0204).
+none of the server's business and ask nothing of it (ADR 0012).
 
 Source: IHE MHD 4.2 (https://profiles.ihe.net/ITI/MHD/) and PDSm 3.1.1 (https://interop.esante.gouv.fr/ig/fhir/pdsm/);
 the rows stand in data/profiles.tsv.

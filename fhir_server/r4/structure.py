@@ -1,7 +1,7 @@
 """The shape of every R4 type: its elements, their types and cardinalities, choices, codes and reference targets.
 
 The shapes are read from the class definitions of fhir.resources, once per type and only when a type is first met, so
-that the start stays quick. Instances of those classes are never made: they change dates and decimals (ADR 0201).
+that the start stays quick. Instances of those classes are never made: they change dates and decimals (ADR 0009).
 
 Source: https://hl7.org/fhir/R4/resourcelist.html; data/required_codes.tsv for required bindings.
 """

@@ -1,6 +1,6 @@
 """FHIR XML both ways, driven by the shapes: element order, attributes, lists and narrative.
 
-The library's own XML rewrites instants and dates; here every value keeps its text (ADR 0201). A document type
+The library's own XML rewrites instants and dates; here every value keeps its text (ADR 0009). A document type
 declaration is refused, so no entity is ever expanded.
 
 Source: https://hl7.org/fhir/R4/xml.html.
