@@ -207,7 +207,7 @@ class World:
 
     def dump(self, folder: Path) -> dict[str, Any]:
         """Return every row of every table but the trail, and the names of all contents."""
-        database = next(folder.rglob("*.sqlite*"))
+        database = next(folder.rglob("habilis.sqlite3"))
         with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
             names = [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
             tables = [name for name in names if name not in ("trail", "probes") and not name.startswith("sqlite_")]

@@ -28,6 +28,7 @@ from fhir_server.domain.submission import (
     Document,
     Item,
     Submission,
+    attachment_of,
     hash_of,
     unique_id,
 )
@@ -216,16 +217,20 @@ def _with_content(filing: Filing, document: Document, resource: Json, document_i
 def _dangling(filing: Filing, item: Item) -> Iterator[Issue]:
     """Yield a fault for each reference of an entry that names nothing the caller sees."""
     base = filing.work.runtime.fhir_base
+    url = str(attachment_of(item.resource).get("url", ""))
+    if url not in filing.names and url.startswith(f"{base}/"):  # a content belongs to the document that brought it
+        yield Issue("the Bundle holds no content of this name", f"{item.root}.content[0].attachment.url", "dangling")
     for expression, reference in pointers.references_in(item.resource, item.root):
         literal = filing.names.get(reference["reference"], reference["reference"])
         target = pointers.split(literal, base)
-        if literal.startswith("urn:") or (target and not _is_seen(filing, *target)):
+        is_copy = ".contained[" in expression  # a copy of a person or place as it was: nothing to look up
+        if literal.startswith("urn:") or (target and not _is_seen(filing, *target, is_copy=is_copy)):
             yield Issue(
                 "the reference names nothing that is known here", f"{expression}.reference", "unknown-reference"
             )
 
 
-def _is_seen(filing: Filing, type_: str, id_: str) -> bool:
+def _is_seen(filing: Filing, type_: str, id_: str, *, is_copy: bool) -> bool:
     """Tell whether a reference names something; types that the server does not keep are not its to judge."""
     work = filing.work
     if (type_, id_) in work.writes or (type_ in _FILED and id_ in filing.ids.values()):
@@ -235,8 +240,8 @@ def _is_seen(filing: Filing, type_: str, id_: str) -> bool:
     if type_ == "List":
         return bool(work.snapshot.visible_ids(type_, {id_}, filing.seen))
     if type_ == "Patient":
-        return id_ == filing.patient
-    return type_ not in REGISTRY or (type_ not in _FILED and work.is_known(type_, id_))
+        return is_copy or id_ == filing.patient
+    return is_copy or type_ not in REGISTRY or (type_ not in _FILED and work.is_known(type_, id_))
 
 
 def _claim(filing: Filing, document: Document) -> None:

@@ -1,12 +1,38 @@
 """The world in which documents are published, hidden and read."""
 
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 from flask.testing import FlaskClient
 
+from fhir_server.adapters import opening
+from fhir_server.app import build_runtime, create_app
 from fhir_server.application.runtime import Runtime
+from fhir_server.settings import Settings
+from tests.conftest import FixedClock
 from tests.world import World
 
 
 @pytest.fixture
 def world(runtime: Runtime, web: FlaskClient) -> World:
     return World(runtime, web).open()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("shared")
+
+
+@pytest.fixture(scope="module")
+def shared_world(folder: Path) -> Iterator[World]:
+    """Return a world that all tests of a module share: for requests that change nothing."""
+    settings = Settings(
+        "http://localhost:8080", folder / "data", folder / "keys.json", accept_inferred_matrix=True, log_level="ERROR"
+    )
+    opening.create_keys(settings.key_file)
+    served = build_runtime(settings)
+    served = replace(served, ports=replace(served.ports, clock=FixedClock()))
+    yield World(served, create_app(settings, served).test_client()).open()
+    served.ports.store.close()
