@@ -66,6 +66,10 @@ _ACTS: dict[tuple[str, str], _Act] = {
         lazy_gettext("change the visibility or the state of a document"),
     ),
     ("delete", "DocumentReference"): (lazy_gettext("withdrew a document"), lazy_gettext("withdraw a document")),
+    ("read", "Consent"): (
+        lazy_gettext("looked at a choice about access"),
+        lazy_gettext("look at a choice about access"),
+    ),
     ("create", "Consent"): (
         lazy_gettext("recorded a choice about access"),
         lazy_gettext("record a choice about access"),
