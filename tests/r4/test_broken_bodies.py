@@ -91,7 +91,18 @@ BROKEN = [
         "PractitionerRole.availableTime[0].availableStartTime",
     ),
     ("Binary", "data", "", "Binary.data"),
+    (DR, "description", "x" * 1_048_577, f"{DR}.description"),
+    (DR, "id", 7, f"{DR}.id"),
+    (DR, "id", "", f"{DR}.id"),
+    (DR, "date", 2026, f"{DR}.date"),
+    (DR, "contained", "x", f"{DR}.contained"),
+    (DR, "contained.1", "x", f"{DR}.contained[1]"),
+    ("Binary", "data", 7, "Binary.data"),
+    ("List", "meta", {"lastUpdated": "2026-01-05"}, "List.meta.lastUpdated"),
     # --- narrative
+    (DR, "text.div", 7, f"{DR}.text.div"),
+    (DR, "text.div", '<p xmlns="http://www.w3.org/1999/xhtml">x</p>', f"{DR}.text.div"),
+    (DR, "text.div", NARRATIVE.format('<p xmlns:o="urn:o" o:x="y">x</p>'), f"{DR}.text.div"),
     (DR, "text.div", "<div>no namespace</div>", f"{DR}.text.div"),
     (DR, "text.div", NARRATIVE.format("<script>x</script>"), f"{DR}.text.div"),
     (DR, "text.div", NARRATIVE.format('<p onclick="x()">x</p>'), f"{DR}.text.div"),
@@ -168,6 +179,8 @@ BROKEN = [
     ("Bundle", "type", "document", "Bundle.identifier"),
     ("Bundle", "type", "document", "Bundle.timestamp"),
     ("Bundle", "type", "document", "Bundle.entry[0].resource"),
+    ("Bundle", "entry.0", {"fullUrl": "urn:uuid:1"}, "Bundle.entry[0]"),
+    (DR, "context.period", {"start": "x", "end": "2026-01-05"}, f"{DR}.context.period.start"),
     ("Parameters", "parameter.0.valueCode", "x", "Parameters.parameter[0]"),
     ("Parameters", "parameter.0.part.0.valueCode", GONE, "Parameters.parameter[0].part[0]"),
 ]
@@ -222,6 +235,38 @@ def test_entries_of_a_document_are_checked_with_it():
     }
 
     assert "Bundle.entry[0].resource.status" in [issue.expression for issue in check(bundle)]
+
+
+def test_history_names_one_resource_in_many_versions():
+    entry = {
+        "fullUrl": "http://h.example/Patient/1",
+        "resource": {"resourceType": "Patient", "id": "1"},
+        "request": {"method": "PUT", "url": "Patient/1"},
+        "response": {"status": "200"},
+    }
+
+    assert check({"resourceType": "Bundle", "type": "history", "total": 2, "entry": [entry, entry]}) == []
+
+
+@pytest.mark.parametrize(("member", "faults"), [("Practitioner/1", 0), ("#p", 0), ("Patient/1", 1)])
+def test_only_practitioners_of_a_care_team_act_on_behalf_of_an_organization(member, faults):
+    participant = {"member": {"reference": member}, "onBehalfOf": {"reference": "Organization/o1"}}
+    contained = [{"resourceType": "Practitioner", "id": "p"}] if member == "#p" else []
+    team = {"resourceType": "CareTeam", "participant": [participant]} | ({"contained": contained} if contained else {})
+
+    assert [issue.expression for issue in check(team)] == ["CareTeam.participant[0].onBehalfOf"] * faults
+
+
+def test_contained_resource_that_refers_to_its_container_is_used():
+    contained = {
+        "resourceType": "List",
+        "id": "l",
+        "status": "current",
+        "mode": "working",
+        "subject": {"reference": "#"},
+    }
+
+    assert check(BODIES["Patient"] | {"contained": [contained]}) == []
 
 
 def test_a_hundred_faults_are_enough_for_one_answer():
