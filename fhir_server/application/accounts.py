@@ -1,7 +1,7 @@
 """Local accounts: the people who may log in, and the capacities in which each may act.
 
 An account of an upstream provider (Pro Santé Connect, FranceConnect) has the same shape and no password.
-Source: RFC 9106 (Argon2id) for passwords; reference claim model of Pro Santé Connect for practice situations.
+Source: RFC 9106 (Argon2id) for passwords, with the costs that OWASP recommends for servers; reference claim model of Pro Santé Connect for practice situations.
 """
 
 from dataclasses import dataclass, replace
@@ -20,7 +20,7 @@ Json = dict[str, Any]
 
 KIND, NATIONAL_ID = "account", "national-id"
 LOGIN_LIMIT = 128
-_HASHER = PasswordHasher()
+_HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
+from shutil import copytree
 from urllib.parse import parse_qs, urlsplit
 
+import orjson
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
@@ -63,9 +65,24 @@ def clock() -> FixedClock:
     return FixedClock()
 
 
+@pytest.fixture(scope="session")
+def furnished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Furnish a store once with people, apps and a signing key; each test gets a copy."""
+    home = tmp_path_factory.mktemp("furnished")
+    opening.create_keys(home / "keys.json")
+    opened = opening.open_sqlite(home / "data", home / "keys.json")
+    served = Runtime(opened, published(), profile("fr"), FHIR, b"k" * 32)
+    people(served)
+    apps(served)
+    kept = orjson.dumps([{"jwk": SIGNING.as_dict(private=True), "until": ""}])
+    opened.vault.add(Secret(signing.KIND, "id-token", kept))
+    opened.store.close()
+    return home
+
+
 @pytest.fixture
-def ports(tmp_path: Path, clock: FixedClock) -> Iterator[Ports]:
-    opening.create_keys(tmp_path / "keys.json")
+def ports(tmp_path: Path, furnished: Path, clock: FixedClock) -> Iterator[Ports]:
+    copytree(furnished, tmp_path, dirs_exist_ok=True)
     opened = opening.open_sqlite(tmp_path / "data", tmp_path / "keys.json")
     yield Ports(opened.store, opened.vault, opened.blobs, clock, opened.ids)
     opened.store.close()
@@ -73,18 +90,7 @@ def ports(tmp_path: Path, clock: FixedClock) -> Iterator[Ports]:
 
 @pytest.fixture
 def runtime(ports: Ports) -> Runtime:
-    served = Runtime(ports, published(), profile("fr"), FHIR, b"k" * 32)
-    people(served)
-    apps(served)
-    kept = b'[{"jwk": %s, "until": ""}]' % _json(SIGNING.as_dict(private=True))
-    ports.vault.add(Secret(signing.KIND, "id-token", kept))
-    return served
-
-
-def _json(value: object) -> bytes:
-    import orjson  # noqa: PLC0415
-
-    return orjson.dumps(value)
+    return Runtime(ports, published(), profile("fr"), FHIR, b"k" * 32)
 
 
 GENERAL = Practice("PractitionerRole/martin-1", "Organization/practice", "Cabinet Martin", "10", label="Cabinet")
