@@ -52,6 +52,8 @@ def _from_json(text: str) -> Iterable[dict[str, str]]:
         items = json.loads(text)["data"]
     except (ValueError, KeyError, TypeError) as problem:
         raise MatrixError("the text is no JSON:API document with a `data` array") from problem
+    if not isinstance(items, list):
+        raise MatrixError("the text is no JSON:API document with a `data` array")
     return [_from_item(number, item) for number, item in enumerate(items)]
 
 

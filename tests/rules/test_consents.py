@@ -1,0 +1,366 @@
+"""Consents as directives: honoured exactly, or refused with the element; written so that they compile to the same."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from consent_rules.vocabulary import DirectiveKind, Proof, Purpose
+from fhir_server.domain.consents import access_of, consent_of, directive_of, is_active
+from fhir_server.domain.problem import Category, Problem
+from tests.rules.builders import DAY, HOLDER, NOW, PAUL, agreement, ask, block, directive, entered, reason, space
+
+K = DirectiveKind
+EXAMPLES = Path(__file__).parents[3] / "shared" / "reference" / "fhir" / "examples"
+TREAT, BTG, ETREAT = Purpose.TREATMENT, Purpose.BREAK_GLASS, Purpose.EMERGENCY
+REASON = "http://terminology.hl7.org/CodeSystem/v3-ActReason"
+RECIPIENT = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ParticipationType", "code": "IRCP"}]}
+DECLARED = {
+    "coding": [
+        {
+            "system": "https://mos.esante.gouv.fr/NOS/TRE_R259-HL7ParticipationFunction/FHIR/"
+            "TRE-R259-HL7ParticipationFunction",
+            "code": "PCP",
+        }
+    ]
+}
+
+
+def actor(reference, role=RECIPIENT):
+    return {"role": role, "reference": {"reference": reference}}
+
+
+def purposes(*codes):
+    return [{"system": REASON, "code": code} for code in codes]
+
+
+def consent(*actors, type_="permit", rule=None, proof=None, **provision):
+    made = {
+        "resourceType": "Consent",
+        "status": "active",
+        "scope": {
+            "coding": [{"system": "http://terminology.hl7.org/CodeSystem/consentscope", "code": "patient-privacy"}]
+        },
+        "category": [{"coding": [{"system": "http://loinc.org", "code": "59284-0"}]}],
+        "patient": {"reference": "Patient/camille"},
+        "dateTime": "2026-03-02",
+        "performer": [{"reference": "Patient/camille"}],
+        "organization": [{"reference": "Organization/chu"}],
+        "sourceAttachment": {"title": "told to the nurse"},
+        "policy": [{"uri": "https://profiles.ihe.net/ITI/PCF/Policy-basic-normal"}],
+        "provision": {"type": type_, **({"actor": [actor(a) for a in actors]} if actors else {}), **provision},
+    }
+    if rule:
+        made["policyRule"] = {"coding": [{"system": "urn:habilis:directive", "code": rule}]}
+    if proof:
+        made["category"].append({"coding": [{"system": "urn:habilis:proof", "code": proof}]})
+    return made
+
+
+def refused(made):
+    with pytest.raises(Problem) as caught:
+        directive_of(made, "c1")
+    return caught.value.category, [issue.expression for issue in caught.value.issues]
+
+
+class TestHonoured:
+    def test_a_permit_for_one_professional_is_an_agreement(self):
+        made = directive_of(consent("Practitioner/paul", purpose=purposes("TREAT")), "c1")
+        assert (made.id, made.kind, made.actors) == ("c1", K.AGREEMENT, {"Practitioner/paul"})
+        assert made.purposes == {TREAT}
+        assert made.recorded_at == datetime(2026, 3, 2, tzinfo=UTC)
+        assert (made.by_patient, made.recorder, made.reason, made.proof) == (False, "", "", Proof.ORAL)
+
+    def test_a_permit_without_actor_is_for_the_custodian_establishments(self):
+        assert directive_of(consent(), "c1").actors == {"Organization/chu"}
+
+    def test_a_permit_that_leaves_somebody_out(self):
+        nested = {"type": "deny", "actor": [actor("Practitioner/zoe")]}
+        made = directive_of(consent("Organization/chu", provision=[nested]), "c1")
+        assert (made.actors, made.excluded) == ({"Organization/chu"}, {"Practitioner/zoe"})
+
+    def test_a_deny_of_one_is_a_block_emergencies_included(self):
+        made = directive_of(consent("Practitioner/paul", type_="deny", purpose=purposes("TREAT")), "c1")
+        assert (made.kind, made.purposes) == (K.BLOCK, {TREAT, BTG, ETREAT})
+
+    def test_a_deny_of_everything_blocks_everybody_for_everything(self):
+        made = directive_of(consent(type_="deny"), "c1")
+        assert (made.kind, made.actors, made.purposes) == (K.BLOCK, frozenset(), frozenset())
+
+    @pytest.mark.parametrize(("code", "purpose"), [("BTG", BTG), ("ETREAT", ETREAT)])
+    def test_a_deny_of_one_emergency_mode_is_its_switch(self, code, purpose):
+        assert directive_of(consent(type_="deny", purpose=purposes(code)), "c1").purposes == {purpose}
+
+    @pytest.mark.parametrize("root", [[], ["TREAT"]])
+    def test_a_deny_that_leaves_break_glass_open(self, root):
+        more = {"purpose": purposes(*root)} if root else {}
+        made = directive_of(
+            consent(type_="deny", provision=[{"type": "permit", "purpose": purposes("BTG")}], **more), "c1"
+        )
+        assert BTG not in made.purposes
+        assert {TREAT, ETREAT} <= made.purposes
+
+    def test_the_declared_physician_is_told_by_the_role(self):
+        made = directive_of(consent(actor=[actor("Practitioner/martin", DECLARED)]), "c1")
+        assert (made.kind, made.actors) == (K.DECLARED_PHYSICIAN, {"Practitioner/martin"})
+
+    @pytest.mark.parametrize("kind", [K.ASK_FIRST, K.AT_ONCE, K.HIDDEN_BY_DEFAULT, K.CARE_HISTORY_HIDDEN])
+    def test_a_setting_is_told_by_its_rule(self, kind):
+        assert directive_of(consent(rule=kind.value), "c1").kind is kind
+
+    def test_a_directive_may_be_told_by_a_category(self):
+        made = consent()
+        made["category"].append({"coding": [{"system": "urn:habilis:directive", "code": "ask-first"}]})
+        assert directive_of(made, "c1").kind is K.ASK_FIRST
+
+    def test_a_carer_is_named_for_types_until_the_end_of_a_day(self):
+        made = directive_of(
+            consent(
+                "RelatedPerson/marc",
+                rule="carer",
+                period={"start": "2026-03-02", "end": "2026-03-16"},
+                code=[{"coding": [{"system": "http://loinc.org", "code": "11369-6"}]}],
+            ),
+            "c1",
+        )
+        assert made.kinds == {"11369-6"}
+        assert (made.start, made.end) == (datetime(2026, 3, 2, tzinfo=UTC), datetime(2026, 3, 17, tzinfo=UTC))
+
+    def test_an_administrator_has_the_reason_that_was_written(self):
+        made = directive_of(consent("Practitioner/paul", rule="administrator"), "c1")
+        assert made.reason == "told to the nurse"
+
+    def test_the_proof_is_told_by_a_category(self):
+        assert directive_of(consent("Practitioner/paul", proof="card"), "c1").proof is Proof.CARD
+
+    def test_an_end_beyond_all_calendars_is_the_last_instant(self):
+        made = directive_of(consent("Organization/chu", period={"end": "9999-12-31"}), "c1")
+        assert made.end == datetime.max.replace(tzinfo=UTC)
+
+    def test_unserved_purposes_beside_treatment_grant_nothing(self):
+        made = directive_of(consent("Organization/chu", purpose=purposes("TREAT", "HPAYMT")), "c1")
+        assert made.purposes == {TREAT}
+
+
+class TestRefused:
+    @pytest.mark.parametrize("element", ["class", "securityLabel", "action", "data", "dataPeriod"])
+    def test_an_element_that_cannot_limit_access_here(self, element):
+        assert refused(consent("Organization/chu", **{element: [{}]})) == (
+            Category.BUSINESS_RULE,
+            [f"Consent.provision.{element}"],
+        )
+
+    def test_what_is_missing(self):
+        made = consent()
+        del made["dateTime"], made["provision"]
+        assert refused(made) == (Category.INVALID, ["Consent.dateTime", "Consent.provision.type"])
+
+    def test_another_scope(self):
+        assert refused(consent() | {"scope": {"coding": [{"code": "research"}]}})[1] == ["Consent.scope"]
+
+    def test_a_modifier(self):
+        assert refused(consent() | {"modifierExtension": [{}]})[1] == ["Consent.modifierExtension"]
+        assert refused(consent(modifierExtension=[{}]))[1] == ["Consent.modifierExtension"]
+
+    @pytest.mark.parametrize(
+        "reference",
+        ["Group/g", "Patient/x", "Device/app", "https://x.example/Practitioner/p", "", "HealthcareService/h"],
+    )
+    def test_a_party_that_cannot_be_verified(self, reference):
+        assert refused(consent(actor=[actor(reference)]))[1] == ["Consent.provision.actor[0].reference"]
+
+    def test_an_actor_by_identifier_alone(self):
+        only = {"role": RECIPIENT, "reference": {"identifier": {"value": "1"}}}
+        assert refused(consent(actor=[only]))[1] == ["Consent.provision.actor[0].reference"]
+
+    def test_a_role_that_is_unknown(self):
+        assert refused(consent(actor=[actor("Practitioner/paul", {"text": "boss"})]))[1] == [
+            "Consent.provision.actor[0].role"
+        ]
+
+    def test_a_related_person_as_a_professional_and_the_other_way(self):
+        assert refused(consent("RelatedPerson/marc"))[1] == ["Consent.provision.actor[0].reference"]
+        assert refused(consent("Practitioner/paul", rule="representative"))[1] == [
+            "Consent.provision.actor[0].reference"
+        ]
+
+    @pytest.mark.parametrize("rule", ["block-lifted", "nonsense"])
+    def test_a_directive_that_is_no_choice(self, rule):
+        assert "Consent.policyRule" in refused(consent("Practitioner/paul", rule=rule))[1]
+
+    def test_two_directives_at_once(self):
+        made = consent(rule="ask-first")
+        made["category"].append({"coding": [{"system": "urn:habilis:directive", "code": "at-once"}]})
+        assert refused(made)[1] == ["Consent.policyRule"]
+
+    def test_a_directive_stated_the_other_way_round(self):
+        assert refused(consent(rule="ask-first", type_="deny"))[1] == ["Consent.provision.type"]
+        assert refused(consent("Practitioner/paul", rule="block"))[1] == ["Consent.provision.type"]
+
+    def test_a_block_for_some_types(self):
+        made = consent("Practitioner/paul", type_="deny", code=[{"coding": [{"code": "11369-6"}]}])
+        assert refused(made)[1] == ["Consent.provision.code"]
+
+    def test_a_setting_that_names_somebody(self):
+        assert refused(consent("Practitioner/paul", rule="ask-first"))[1] == ["Consent.provision.actor"]
+
+    def test_a_person_that_is_none_or_several(self):
+        assert refused(consent(rule="administrator"))[1] == ["Consent.provision.actor"]
+        assert refused(consent("Practitioner/a", "Practitioner/b", rule="declared-physician"))[1] == [
+            "Consent.provision.actor"
+        ]
+
+    def test_a_permit_to_nobody(self):
+        assert refused(consent() | {"organization": [{"display": "somewhere"}]})[1] == ["Consent.provision.actor"]
+
+    def test_a_carer_without_an_end(self):
+        assert refused(consent("RelatedPerson/marc", rule="carer", period={"start": "2026"}))[1] == [
+            "Consent.provision.period.end"
+        ]
+
+    @pytest.mark.parametrize("type_", ["permit", "deny"])
+    def test_purposes_that_nobody_serves(self, type_):
+        made = consent("Organization/chu", type_=type_, purpose=purposes("HPAYMT"))
+        assert refused(made)[1] == ["Consent.provision.purpose"]
+
+    @pytest.mark.parametrize(
+        "nested",
+        [
+            {"type": "deny", "data": []},
+            {"type": "deny", "actor": [actor("Practitioner/zoe")], "purpose": purposes("TREAT")},
+            {"type": "permit", "purpose": purposes("BTG")},
+            {"type": "permit"},
+        ],
+        ids=str,
+    )
+    def test_an_exception_to_a_permit_that_cannot_be_honoured(self, nested):
+        assert refused(consent("Organization/chu", provision=[nested]))[1] == ["Consent.provision.provision[0]"]
+
+    @pytest.mark.parametrize(
+        "nested",
+        [
+            {"type": "permit", "purpose": purposes("TREAT")},
+            {"type": "permit", "purpose": purposes("BTG"), "period": {"end": "2027"}},
+            {"type": "deny", "actor": [actor("Practitioner/zoe")]},
+            {"type": "permit"},
+        ],
+        ids=str,
+    )
+    def test_an_exception_to_a_deny_that_cannot_be_honoured(self, nested):
+        assert refused(consent(type_="deny", provision=[nested]))[1] == ["Consent.provision.provision[0]"]
+
+    def test_the_actors_of_an_exception_are_looked_at(self):
+        nested = {"type": "deny", "actor": [actor("Group/g")]}
+        assert refused(consent("Organization/chu", provision=[nested]))[1] == [
+            "Consent.provision.provision[0].actor[0].reference"
+        ]
+
+    @pytest.mark.parametrize(
+        "more",
+        [{"period": {"start": "2027", "end": "2026"}}, {"period": {"start": "soon"}}, {"proof": "handshake"}],
+        ids=str,
+    )
+    def test_a_value_that_says_nothing(self, more):
+        assert refused(consent("Organization/chu", **more)) == (Category.INVALID, ["Consent.provision"])
+
+
+ROUND_TRIPS = [
+    agreement("Practitioner/paul", purposes=frozenset({TREAT}), proof=Proof.CARD),
+    agreement("Organization/chu", excluded=frozenset({"Practitioner/zoe"}), start=NOW, end=NOW + DAY),
+    agreement("CareTeam/t", kinds=frozenset({"11369-6", "11502-2"})),
+    block("Practitioner/paul", purposes=frozenset({TREAT, BTG, ETREAT})),
+    block(purposes=frozenset({TREAT, ETREAT})),
+    block(purposes=frozenset({TREAT})),
+    block(purposes=frozenset({BTG})),
+    block(purposes=frozenset({BTG, ETREAT})),
+    block("Organization/chu"),
+    directive(K.DECLARED_PHYSICIAN, "Practitioner/martin", reason="chosen"),
+    directive(K.ADMINISTRATOR, "PractitionerRole/martin", reason="chosen"),
+    directive(K.REPRESENTATIVE, "RelatedPerson/marc"),
+    directive(K.GUARDIAN, "RelatedPerson/marc"),
+    directive(K.CARER, "RelatedPerson/marc", end=NOW + DAY),
+    directive(
+        K.EMERGENCY_OPENING,
+        "Practitioner/paul",
+        purposes=frozenset({BTG}),
+        reason="unconscious",
+        start=NOW,
+        end=NOW + DAY,
+    ),
+    *(
+        directive(kind)
+        for kind in (K.HIDDEN_IN_EMERGENCY, K.HIDDEN_BY_DEFAULT, K.CARE_HISTORY_HIDDEN, K.ASK_FIRST, K.AT_ONCE)
+    ),
+]
+
+
+@pytest.mark.parametrize("said", ROUND_TRIPS, ids=lambda said: said.kind.value)
+def test_a_written_directive_compiles_to_itself(said):
+    written = consent_of(said, "camille", "Organization/chu")
+    assert directive_of(written, said.id) == said
+    assert is_active(written)
+    assert written["patient"] == {"reference": "Patient/camille"}
+
+
+def test_an_undated_directive_is_written_with_the_oldest_date():
+    assert consent_of(replace(ROUND_TRIPS[0], recorded_at=None), "p", "Organization/o")["dateTime"] == (
+        "1970-01-01T00:00:00Z"
+    )
+
+
+def test_only_active_consents_are_compiled():
+    assert not any(is_active({"status": status}) for status in ("draft", "proposed", "rejected", "inactive"))
+
+
+class TestWhoSeesAConsent:
+    def test_whoever_it_lets_in(self):
+        facts = access_of(agreement("Practitioner/paul", recorder="Practitioner/martin"), "camille")
+        assert (facts.compartment, facts.kind, facts.owner_person) == ("camille", "agreement", "Practitioner/paul")
+        assert facts.owner_client == "Practitioner/martin"
+
+    def test_the_establishment_that_it_lets_in(self):
+        facts = access_of(agreement("Organization/chu", recorder="Practitioner/martin"), "camille")
+        assert (facts.owner_person, facts.owner_organization) == ("Practitioner/martin", "Organization/chu")
+        assert facts.owner_client == ""
+
+    def test_never_whom_it_blocks(self):
+        facts = access_of(block("Practitioner/paul", "Organization/chu"), "camille")
+        assert facts.owners == frozenset()
+
+
+HONOURED = {
+    "pcf--Consent-ex-consent-basic-treat.json": (K.AGREEMENT, {"Organization/ex-organization"}, {TREAT}),
+    "pcf--Consent-ex-consent-basic-reject.json": (K.BLOCK, frozenset(), {TREAT, BTG, ETREAT}),
+}
+UNHONOURED = {
+    "pcf--Consent-ex-consent-advanced-normal-focused-psy.json": "Consent.provision.securityLabel",
+    "pcf--Consent-ex-consent-intermediate-not-data.json": "Consent.provision.provision[0]",
+    "pcf--Consent-ex-consent-intermediate-timeframe.json": "Consent.provision.dataPeriod",
+    "pcf--Consent-ex-dissent-intermediate-break-glass.json": "Consent.provision.provision[0].actor[0].reference",
+}
+
+
+def published_examples():
+    """The examples of IHE PCF where they lie beside the project; elsewhere the shapes above stand for them."""
+    return sorted(EXAMPLES.glob("pcf--Consent-*.json"))
+
+
+def test_each_published_example_is_honoured_or_refused_with_the_reason():
+    for path in published_examples():
+        made = json.loads(path.read_text("utf-8"))
+        if path.name in HONOURED:
+            said = directive_of(made, "c1")
+            assert (said.kind, said.actors, said.purposes) == HONOURED[path.name]
+        else:
+            assert UNHONOURED[path.name] in refused(made)[1]
+
+
+def test_rejecting_everything_closes_the_space_to_professionals_and_not_to_the_patient():
+    record = space(
+        agreement("Organization/cabinet"), directive_of(consent(type_="deny", purpose=purposes("TREAT")), "c2")
+    )
+    assert reason(ask(PAUL, record)) == "blocked"
+    assert reason(ask(PAUL, record, purpose=BTG)) == "blocked"
+    assert entered(ask(HOLDER, record)).basis == "patient"

@@ -1,0 +1,141 @@
+"""Rule profiles: the packaged ones, every fault named, and a country that is added without code."""
+
+from dataclasses import fields, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from consent_rules import profiles
+from consent_rules.profiles import ProfileError, RuleProfile, Span, parse, profile
+from consent_rules.vocabulary import Mark, Proof
+from tests.rules.builders import (
+    MARTIN,
+    NOW,
+    PAUL,
+    SOCIAL_WORKER,
+    agreement,
+    ask,
+    document,
+    entered,
+    reason,
+    sees,
+    space,
+)
+
+FR_TEXT = (Path(profiles.__file__).parent / "data" / "profiles" / "fr.toml").read_text("utf-8")
+
+
+def changed(*pairs):
+    text = FR_TEXT
+    for before, after in pairs:
+        assert before in text
+        text = text.replace(before, after)
+    return text
+
+
+def test_the_packaged_ones_are_french_and_european():
+    assert profiles.names() == ("ehds", "fr")
+    assert profile("fr").name == "fr"
+    assert profile("ehds").name == "ehds"
+
+
+def test_french_terms_are_those_of_the_law():
+    fr = profile("fr")
+    assert (fr.notice, fr.suspension) == (Span.parse("6w"), Span.parse("6w"))
+    assert (fr.archive, fr.erasure) == (Span.parse("10y"), Span.parse("3mo"))
+    assert (fr.information_of_sealed, fr.sealed) == (Span.parse("2w"), Span.parse("1mo"))
+    assert (fr.carers_per_patient, fr.patients_per_carer, fr.majority_age) == (3, 5, 18)
+    assert (fr.break_glass, fr.regulation) == (Span.parse("24h"), Span.parse("1h"))
+    assert not fr.non_health_roles
+    assert not fr.occupational_physicians
+
+
+def test_the_european_one_differs_in_who_reads_what_is_hidden():
+    fr, ehds = profile("fr"), profile("ehds")
+    different = {item.name for item in fields(RuleProfile) if getattr(fr, item.name) != getattr(ehds, item.name)}
+    assert different == {"name", "declared_physician_sees_hidden", "administrator_sees_hidden"}
+
+
+def test_an_unknown_name_is_refused():
+    with pytest.raises(ProfileError, match="there is no rule profile `uk`; there are ehds, fr"):
+        profile("uk")
+
+
+def test_a_name_is_no_path():
+    with pytest.raises(ProfileError, match="there is no rule profile"):
+        profile("../profiles/fr")
+
+
+def test_every_key_is_explained_where_it_stands():
+    for item in fields(RuleProfile):
+        assert f"\n{item.name} = " in FR_TEXT or f"\n[{item.name}]" in FR_TEXT
+
+
+@pytest.mark.parametrize(
+    ("pairs", "message"),
+    [
+        ([("majority_age = 18", "adult = 18")], "profile key `adult` is unknown"),
+        ([("majority_age = 18", "")], "profile key `majority_age` is missing"),
+        ([("majority_age = 18", 'majority_age = "18"')], "profile key `majority_age` must be int"),
+        ([("majority_age = 18", "majority_age = true")], "profile key `majority_age` must be int"),
+        ([('notice = "6w"', "notice = 6")], "profile key `notice` must be str"),
+        ([('notice = "6w"', 'notice = "6 weeks"')], "`6 weeks` is no length of time such as 24h, 6w, 1mo or 10y"),
+        ([("non_health_roles = false", "non_health_roles = 0")], "profile key `non_health_roles` must be bool"),
+        (
+            [('care_history_kinds = ["REMB"]', 'care_history_kinds = "REMB"')],
+            "profile key `care_history_kinds` must be list",
+        ),
+        ([('card = "24h"', 'handshake = "24h"')], "profile key `proofs`: 'handshake' is not a valid Proof"),
+        (
+            [('card = "24h"', 'card = "soon"')],
+            "profile key `proofs`: `soon` is no length of time such as 24h, 6w, 1mo or 10y",
+        ),
+    ],
+)
+def test_a_fault_names_its_key(pairs, message):
+    with pytest.raises(ProfileError) as caught:
+        parse(changed(*pairs))
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("15min", datetime(2026, 1, 31, 9, 15, tzinfo=UTC)),
+        ("24h", datetime(2026, 2, 1, 9, tzinfo=UTC)),
+        ("90d", datetime(2026, 5, 1, 9, tzinfo=UTC)),
+        ("6w", datetime(2026, 3, 14, 9, tzinfo=UTC)),
+        ("1mo", datetime(2026, 2, 28, 9, tzinfo=UTC)),
+        ("11mo", datetime(2026, 12, 31, 9, tzinfo=UTC)),
+        ("12mo", datetime(2027, 1, 31, 9, tzinfo=UTC)),
+        ("10y", datetime(2036, 1, 31, 9, tzinfo=UTC)),
+    ],
+)
+def test_a_length_of_time_ends_where_the_calendar_says(text, expected):
+    assert Span.parse(text).after(datetime(2026, 1, 31, 9, tzinfo=UTC)) == expected
+
+
+def test_a_month_ends_on_the_last_day_of_february_in_a_leap_year():
+    assert Span.parse("1mo").after(datetime(2024, 1, 30, tzinfo=UTC)) == datetime(2024, 2, 29, tzinfo=UTC)
+
+
+def test_a_country_is_added_without_code():
+    elsewhere = parse(
+        changed(
+            ('name = "fr"', 'name = "elsewhere"'),
+            ("non_health_roles = false", "non_health_roles = true"),
+            ('named_consent = "24h"', 'named_consent = "15min"'),
+            ('oral = "24h"', 'oral = "1h"'),
+            ("declared_physician_sees_hidden = true", "declared_physician_sees_hidden = false"),
+        )
+    )
+    assert elsewhere.proofs[Proof.ORAL] == Span.parse("1h")
+    worker = replace(PAUL, profession=SOCIAL_WORKER)
+    team = space(agreement("Organization/cabinet"))
+    assert entered(ask(worker, team, rules=elsewhere)).basis == "care-team"
+    assert reason(ask(worker, team)) == "not-entitled"
+    named = space(agreement("Practitioner/martin", recorded_at=NOW))
+    assert entered(ask(MARTIN, named, rules=elsewhere, at=NOW + timedelta(minutes=14))).basis == "consent"
+    assert reason(ask(MARTIN, named, rules=elsewhere, at=NOW + timedelta(minutes=15))) == "consent-used"
+    assert not sees(ask(MARTIN, named, rules=elsewhere), document(marks=Mark.MASQUE_PS))
