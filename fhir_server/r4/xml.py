@@ -6,6 +6,7 @@ declaration is refused, so no entity is ever expanded.
 Source: https://hl7.org/fhir/R4/xml.html.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -21,6 +22,8 @@ _NS = f"{{{_FHIR}}}"
 _XHTML_DIV = "{http://www.w3.org/1999/xhtml}div"
 _NUMBERS = frozenset({"integer", "positiveInt", "unsignedInt", "decimal"})
 _MAX_DEPTH = 64
+_UNWRITABLE = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What XML 1.0 cannot carry at all; a caller's own input, told back in an outcome, may hold it."""
 
 
 def to_xml(resource: Json) -> bytes:
@@ -59,7 +62,7 @@ def _fill(node: etree._Element, shape: Shape, value: Json) -> None:
         if item is None and sibling is None:
             continue
         if _is_attribute(shape, element):
-            node.set(name, str(item))
+            node.set(name, _text(item))
         elif element.many:
             for one, beside in _pairs(item, sibling):
                 _write(node, element, one, beside)
@@ -90,7 +93,7 @@ def _write(parent: etree._Element, element: Element, item: Any, sibling: Any) ->
 
 
 def _text(item: Any) -> str:  # noqa: ANN401 - a JSON scalar
-    return item if isinstance(item, str) else orjson.dumps(item).decode()
+    return _UNWRITABLE.sub("\N{REPLACEMENT CHARACTER}", item) if isinstance(item, str) else orjson.dumps(item).decode()
 
 
 def _is_attribute(shape: Shape, element: Element) -> bool:

@@ -106,3 +106,10 @@ def test_faults_are_named_as_in_json(inner, expression):
 
 def test_comments_and_processing_instructions_are_passed_over():
     assert read(f'<?x y?><Patient {FHIR}><!-- c --><gender value="male"/></Patient>')["gender"] == "male"
+
+
+@pytest.mark.parametrize("character", ["\x00", "\x1f", "\ufffe", "\ud800"])
+def test_a_character_that_xml_cannot_carry_is_written_as_a_replacement(character):
+    issue = {"severity": "error", "code": "invalid", "details": {"text": f"a{character}b"}}
+    written = to_xml({"resourceType": "OperationOutcome", "issue": [issue]})
+    assert from_xml(written)["issue"][0]["details"]["text"] == "a\N{REPLACEMENT CHARACTER}b"
