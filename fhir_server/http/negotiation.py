@@ -9,6 +9,7 @@ import orjson
 from flask import Response, request
 
 from fhir_server.domain.problem import Category, Problem
+from fhir_server.r4.parsing import load_json
 from fhir_server.r4.xml import to_xml
 
 Json = dict[str, Any]
@@ -73,10 +74,10 @@ def fhir_response(resource: Json | bytes, status: int = 200, *, lenient: bool = 
             raise
         chosen = "json"
     if chosen == "xml":
-        content = to_xml(orjson.loads(resource) if isinstance(resource, bytes) else resource)
+        content = to_xml(load_json(resource) if isinstance(resource, bytes) else resource)
         return _response(content, status, XML_TYPE)
     if _is_pretty():
-        loaded = orjson.loads(resource) if isinstance(resource, bytes) else resource
+        loaded = load_json(resource) if isinstance(resource, bytes) else resource
         return _response(orjson.dumps(loaded, option=orjson.OPT_INDENT_2), status, JSON_TYPE)
     return _response(resource if isinstance(resource, bytes) else orjson.dumps(resource), status, JSON_TYPE)
 
