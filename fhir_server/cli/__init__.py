@@ -5,6 +5,7 @@ Every command reads the HABILIS_* settings; errors are one line that says what t
 
 import argparse
 import os
+import socket
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -62,6 +63,7 @@ def _serve(settings: Settings, _options: argparse.Namespace) -> int:
     from granian import Granian  # noqa: PLC0415 - other commands start without a web server
     from granian.constants import Interfaces  # noqa: PLC0415
 
+    _demand_free_port(settings)
     if settings.demo:
         _prepare_demo(settings)
     _create_missing_keys(settings)
@@ -79,6 +81,18 @@ def _serve(settings: Settings, _options: argparse.Namespace) -> int:
     )
     server.serve()
     return 0
+
+
+def _demand_free_port(settings: Settings) -> None:
+    """Refuse an address that another server holds: the kernel would share requests between the two."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as error:
+            text = f"HABILIS_HOST and HABILIS_PORT name an address that cannot be served: {error.strerror}"
+            raise SettingsError(text) from error
 
 
 def _prepare_demo(settings: Settings) -> None:

@@ -11,39 +11,64 @@ if TYPE_CHECKING:
     from fhir_server.domain.audit import Deed, Verdict
     from fhir_server.domain.caller import Caller
 
-_VERBS = {
-    ("read", "DocumentReference"): "a consulté la fiche d’un document",
-    ("read", "Binary"): "a ouvert un document",
-    ("search-type", "DocumentReference"): "a consulté la liste des documents",
-    ("search-type", "List"): "a consulté la liste des lots de documents",
-    ("search-type", "AuditEvent"): "a consulté le journal des accès",
-    ("create", "DocumentReference"): "a déposé un document",
-    ("transaction", "DocumentReference"): "a déposé des documents",
-    ("patch", "DocumentReference"): "a modifié la visibilité ou l’état d’un document",
-    ("delete", "DocumentReference"): "a retiré un document",
-    ("create", "Consent"): "a enregistré un choix d’accès",
-    ("update", "Consent"): "a modifié un choix d’accès",
-    ("search-type", "Consent"): "a consulté les choix d’accès",
-    ("read", "Patient"): "a consulté l’identité",
-    ("search-type", "Patient"): "a recherché l’identité",
+_THINGS = {
+    "AuditEvent": "une trace d’accès",
+    "Binary": "un document",
+    "CareTeam": "une équipe de soins",
+    "Consent": "un choix d’accès",
+    "DocumentReference": "la fiche d’un document",
+    "List": "un lot de documents",
+    "Patient": "l’identité",
+    "RelatedPerson": "un représentant ou un proche",
+}
+_ACTS = {
+    ("read", "Binary"): ("ouvrir", "un document"),
+    ("search-type", "DocumentReference"): ("consulter", "la liste des documents"),
+    ("search-type", "List"): ("consulter", "la liste des lots de documents"),
+    ("search-type", "AuditEvent"): ("consulter", "le journal des accès"),
+    ("search-type", "Consent"): ("consulter", "les choix d’accès"),
+    ("search-type", "Patient"): ("rechercher", "l’identité"),
+    ("create", "DocumentReference"): ("déposer", "un document"),
+    ("transaction", "DocumentReference"): ("déposer", "des documents"),
+    ("patch", "DocumentReference"): ("modifier", "la visibilité ou l’état d’un document"),
+    ("delete", "DocumentReference"): ("retirer", "un document"),
+    ("create", "Consent"): ("enregistrer", "un choix d’accès"),
 }
 _GENERIC = {
-    "read": "a consulté",
-    "vread": "a consulté une version de",
-    "history-instance": "a consulté l’historique de",
-    "search-type": "a recherché",
-    "create": "a créé",
-    "update": "a modifié",
-    "patch": "a modifié",
-    "delete": "a supprimé",
-    "login": "s’est connecté",
-    "logout": "s’est déconnecté",
-    "authorize": "a autorisé une application à agir",
-    "token": "a reçu un jeton d’accès",
-    "revoke": "a mis fin à une autorisation",
-    "transaction": "a transmis un lot",
-    "batch": "a transmis un lot",
-    "operation": "a exécuté une opération",
+    "read": ("consulter", ""),
+    "vread": ("consulter", ""),
+    "history-instance": ("consulter", "l’historique de"),
+    "search-type": ("rechercher", ""),
+    "create": ("créer", ""),
+    "update": ("modifier", ""),
+    "patch": ("modifier", ""),
+    "delete": ("supprimer", ""),
+    "login": ("se connecter", ""),
+    "logout": ("se déconnecter", ""),
+    "authorize": ("autoriser", "une application à agir"),
+    "token": ("recevoir", "un jeton d’accès"),
+    "revoke": ("terminer", "une autorisation"),
+    "transaction": ("transmettre", "un lot"),
+    "batch": ("transmettre", "un lot"),
+    "operation": ("exécuter", "une opération"),
+}
+_DONE = {
+    "autoriser": "a autorisé",
+    "consulter": "a consulté",
+    "créer": "a créé",
+    "déposer": "a déposé",
+    "enregistrer": "a enregistré",
+    "exécuter": "a exécuté",
+    "modifier": "a modifié",
+    "ouvrir": "a ouvert",
+    "recevoir": "a reçu",
+    "rechercher": "a recherché",
+    "retirer": "a retiré",
+    "se connecter": "s’est connecté",
+    "se déconnecter": "s’est déconnecté",
+    "supprimer": "a supprimé",
+    "terminer": "a terminé",
+    "transmettre": "a transmis",
 }
 
 
@@ -51,15 +76,27 @@ def sentence_of(deed: "Deed", verdict: "Verdict", caller: "Caller", at: datetime
     """Return the sentence as plain text; times are UTC and say so."""
     who = caller.display or caller.client_name or caller.client_id
     where = f" ({caller.organization_display})" if caller.organization_display else ""
-    generic = f"{_GENERIC[deed.interaction]} {deed.resource_type}".rstrip()
-    act = _VERBS.get((deed.interaction, deed.resource_type)) or generic
+    verb, what = _act(deed)
     text = f"Le {at:%d/%m/%Y} à {at:%H:%M:%S} UTC, {who}{where} "
     if verdict.outcome != "0":
-        return f"{text}s’est vu refuser l’accès (demande : {act})."
+        return f"{text}a demandé à {verb} {what}".rstrip() + " : refusé."
     count = len(verdict.touched)
     shown = f" : {count} élément{'s' if count > 1 else ''} montré{'s' if count > 1 else ''}"
     ground = f" Fondement : {verdict.basis}." if verdict.basis else ""
+    act = f"{_DONE[verb]} {what}".rstrip()
     return f"{text}{act}{shown if deed.interaction == 'search-type' else ''}.{ground}"
+
+
+def _act(deed: "Deed") -> tuple[str, str]:
+    """Return the verb in the infinitive, and what it was done to."""
+    known = _ACTS.get((deed.interaction, deed.resource_type))
+    if known:
+        return known
+    verb, what = _GENERIC[deed.interaction]
+    if what and deed.interaction != "history-instance":
+        return verb, what
+    thing = _THINGS.get(deed.resource_type, deed.resource_type)
+    return verb, f"{what} {thing}".strip()
 
 
 def div_of(deed: "Deed", verdict: "Verdict", caller: "Caller", at: datetime) -> str:

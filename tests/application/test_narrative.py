@@ -1,0 +1,49 @@
+"""H3: each entry of the trail reads as one plain French sentence."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from consent_rules.model import Requester
+from consent_rules.scopes import Scopes
+from consent_rules.vocabulary import RequesterKind
+from fhir_server.domain.audit import Deed, Verdict
+from fhir_server.domain.caller import Caller
+from fhir_server.domain.narrative import _GENERIC, div_of, sentence_of
+
+AT = datetime(2026, 3, 2, 9, 5, 7, tzinfo=UTC)
+PAUL = Caller(
+    Requester(RequesterKind.PROFESSIONAL, "Practitioner/p"),
+    Scopes(),
+    "t",
+    "g",
+    "app",
+    display="Paul Morel",
+    organization_display="Cabinet des Lilas",
+)
+START = "Le 02/03/2026 à 09:05:07 UTC, Paul Morel (Cabinet des Lilas) "
+
+
+def test_a_search_says_how_much_was_shown_and_on_which_ground():
+    verdict = Verdict(basis="care-team", touched=("DocumentReference/a", "DocumentReference/b"))
+    told = sentence_of(Deed("search-type", "DocumentReference"), verdict, PAUL, AT)
+    assert told == START + "a consulté la liste des documents : 2 éléments montrés. Fondement : care-team."
+
+
+def test_a_refusal_says_what_was_asked():
+    told = sentence_of(Deed("read", "Binary"), Verdict("4", "blocked"), PAUL, AT)
+    assert told == START + "a demandé à ouvrir un document : refusé."
+
+
+@pytest.mark.parametrize("interaction", sorted(_GENERIC))
+@pytest.mark.parametrize("outcome", ["0", "4"])
+def test_every_interaction_has_a_sentence(interaction, outcome):
+    told = sentence_of(Deed(interaction, "Consent"), Verdict(outcome), PAUL, AT)
+    assert told.startswith(START)
+    assert told.endswith(".")
+    assert "  " not in told
+
+
+def test_names_cannot_break_the_narrative():
+    sly = Caller(PAUL.requester, Scopes(), "t", "g", "app", display="<script>&")
+    assert "&lt;script&gt;&amp;" in div_of(Deed("read", "Patient"), Verdict(), sly, AT)
