@@ -26,14 +26,20 @@ from flask import (
 from flask_babel import format_date
 from flask_smorest import Api
 
+from consent_rules.scopes import Scopes
+from consent_rules.vocabulary import Purpose, RequesterKind
 from fhir_server.application import finding
+from fhir_server.application.accounts import Charge
+from fhir_server.application.app_authorization import Party
+from fhir_server.application.clients import Client, ClientKind
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.problem import Problem
 from fhir_server.domain.search import AnyOf, Search
 from fhir_server.http import journal as told
-from fhir_server.http import language, paging
+from fhir_server.http import language, pages_oauth, paging
 from fhir_server.http.request_context import request_id, runtime
 from fhir_server.oauth.bearer import caller_of
+from fhir_server.oauth.sessions import Session
 from fhir_server.registry import REGISTRY
 
 Json = dict[str, Any]
@@ -44,15 +50,20 @@ CSP = (
 LINES = 50
 _REFUSED = frozenset({"outcome|http://hl7.org/fhir/audit-event-outcome|4"})
 _API = "habilis.api"
+_PAGE = Client("journal", "Habilis", ClientKind.PATIENT_APP)
+_READING = Scopes.parse("patient/AuditEvent.rs patient/DocumentReference.rs")
 _pages = Blueprint("pages", __name__, template_folder="templates", static_folder="static", static_url_path="/assets")
 
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Who reads the journal: a signed-in patient, or a person of the demonstration."""
+    """Who reads the journal: a person of the demonstration, or whoever is signed in.
+
+    key: of the person whose journal it is, as the address of the page names it.
+    """
 
     caller: Caller
-    key: str = ""
+    key: str
 
     @property
     def patient(self) -> str:
@@ -85,17 +96,20 @@ def home() -> Response:
 def journal() -> Response:
     """Show who did what in a space, newest first."""
     demo = _demonstration()
-    reader = _reader(demo)
+    choices = _choices(demo)
+    reader = _reader(demo, choices)
     if reader is None:
-        return make_response(render_template("pages/journal.html", demo=demo, reader=None))
+        return make_response(render_template("pages/journal.html", choices=choices, reader=None))
     try:
         found = finding.find(runtime(), reader.caller, REGISTRY["AuditEvent"], _wanted(reader))
         lines = _lines(reader, found)
     except Problem:
-        return make_response(render_template("pages/journal.html", demo=demo, reader=reader, days=(), more=""), 403)
+        return make_response(
+            render_template("pages/journal.html", choices=choices, reader=reader, days=(), more=""), 403
+        )
     shown = told.by_day([line for line in lines if not line.own or "own" in request.args])
     return make_response(
-        render_template("pages/journal.html", demo=demo, reader=reader, days=shown, more=_more(reader, found))
+        render_template("pages/journal.html", choices=choices, reader=reader, days=shown, more=_more(reader, found))
     )
 
 
@@ -115,15 +129,49 @@ def _demonstration() -> Json | None:
     return book
 
 
-def _reader(demo: Json | None) -> Reader | None:
+def _choices(demo: Json | None) -> tuple[tuple[str, str], ...]:
+    """Return whose journals may be chosen, as pairs (key, name)."""
+    session = pages_oauth.current_session()
+    own = tuple((charge.patient, charge.label) for charge in session.account.patients) if session else ()
+    people = demo["people"] if demo else ()
+    return (*own, *((person["key"], person["name"]) for person in people if person["kind"] == "patient"))
+
+
+def _reader(demo: Json | None, choices: tuple[tuple[str, str], ...]) -> Reader | None:
+    """Return who reads; None when nobody is chosen and nobody is signed in."""
     key = request.args.get("person", "")
-    if demo is None or not key:
+    session = pages_oauth.current_session()
+    if session and session.account.patients and not key:
+        key = session.account.patients[0].patient
+    if not key:
         return None
-    person = next((person for person in demo["people"] if person["key"] == key and person["kind"] == "patient"), None)
-    if person is None:
+    charge = session.account.charge_of(key) if session else None
+    if session and charge:
+        return Reader(_signed_in(session, charge), key)
+    if demo is None or key not in dict(choices):
         abort(404)
+    person = next(person for person in demo["people"] if person["key"] == key)
     bearer = f"Bearer {demo['tokens'][person['reader']]}"
     return Reader(caller_of(runtime(), bearer, request.remote_addr or "", request_id()), key)
+
+
+def _signed_in(session: Session, charge: Charge) -> Caller:
+    """Return a signed-in person as the party of this request: the page asks no more than to read."""
+    requester = Party(_PAGE, session.account, launch_patient=charge.patient).requester
+    own = requester.kind is RequesterKind.PATIENT
+    return Caller(
+        requester,
+        _READING,
+        token_id=session.id,
+        grant_id=session.id,
+        client_id=_PAGE.id,
+        client_name=_PAGE.name,
+        display=session.account.display,
+        launch_patient=charge.patient,
+        purpose=Purpose.PATIENT_REQUEST if own else Purpose.FAMILY_REQUEST,
+        address=request.remote_addr or "",
+        request_id=request_id(),
+    )
 
 
 def _wanted(reader: Reader) -> finding.Wanted:

@@ -215,7 +215,7 @@ def second_factor() -> Response:
 @_pages.post("/logout")
 def logout() -> Response:
     """End the session."""
-    session = _session()
+    session = current_session()
     if session and compare_digest(request.form.get("csrf", ""), session.csrf):
         sessions.end(runtime(), session)
         events.logged_out(context(), session.account)
@@ -227,7 +227,7 @@ def logout() -> Response:
 @_pages.get("/account/apps")
 def apps() -> Response:
     """Show a person every app that may act for them."""
-    session = _session()
+    session = current_session()
     if session is None:
         return _see_other("/login")
     granted = [(grant, scope_words.tell(grant.scopes)) for grant in grants_of(runtime(), session.account.subject)]
@@ -237,7 +237,7 @@ def apps() -> Response:
 @_pages.post("/account/apps/<grant_id>")
 def end_app(grant_id: str) -> Response:
     """End what one app may do, from the next request on."""
-    session = _session()
+    session = current_session()
     if session is None or not compare_digest(request.form.get("csrf", ""), session.csrf):
         return _gone()
     grant = find_grant(runtime(), grant_id)
@@ -250,7 +250,7 @@ def end_app(grant_id: str) -> Response:
 @_pages.route("/account/second-factor", methods=["GET", "POST"])
 def enrol() -> Response:
     """Set up a second factor: shown once, in force when a code of it was typed back."""
-    session = _session()
+    session = current_session()
     if session is None:
         return _see_other("/login")
     if request.method == "GET":
@@ -287,7 +287,8 @@ def _signed_in(cookie: str) -> Response:
     return response
 
 
-def _session() -> sessions.Session | None:
+def current_session() -> sessions.Session | None:
+    """Return the live session of the person at the browser, None when nobody is signed in."""
     return sessions.find_session(runtime(), options(), _cookie("session"))
 
 
