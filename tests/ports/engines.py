@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import uuid4
 
 import bson
@@ -33,6 +33,10 @@ class Engine(Protocol):
     def open(self, key_file: Path | None = None) -> Ports:
         """Open the same data once more, as another process would."""
 
+    @property
+    def place(self) -> opening.Place:
+        """Where the data are."""
+
     def rotate(self) -> int:
         """Rotate the keys."""
 
@@ -52,8 +56,9 @@ class Engine(Protocol):
 class MongoServer:
     """A server of the MongoDB protocol: the one that HABILIS_TEST_MONGODB_URI names, else a process of our own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *options: str) -> None:
         self._process: subprocess.Popen[str] | None = None
+        self._options = options
         self._folder = folder
         self.commands = Commands()
         monitoring.register(self.commands)
@@ -61,12 +66,18 @@ class MongoServer:
     @cached_property
     def uri(self) -> str:
         """The address; asking for it starts the process."""
-        return os.environ.get("HABILIS_TEST_MONGODB_URI", "") or self._start(self._folder)
+        named = "" if self._options else os.environ.get("HABILIS_TEST_MONGODB_URI", "")
+        return named or self._start(self._folder)
+
+    @property
+    def impatient_uri(self) -> str:
+        """The address for who does not wait for a server that is away."""
+        return f"{self.uri}&serverSelectionTimeoutMS=200&connectTimeoutMS=200"
 
     def _start(self, folder: Path) -> str:
         program = Path(sys.executable).with_name("secantusd-py")
         log = folder / "server.log"
-        options = ["--host", "127.0.0.1", "--port", "0", "--storage-path", str(folder / "data")]
+        options = [*self._options, "--host", "127.0.0.1", "--port", "0", "--storage-path", str(folder / "data")]
         options += ["--sync-on-commit", "--cache-size", "256M", "--log-level", "INFO"]
         with log.open("w") as output:
             self._process = subprocess.Popen([program, *options], stdout=output, stderr=output, cwd=folder)
@@ -76,6 +87,12 @@ class MongoServer:
                 raise RuntimeError(log.read_text())
             time.sleep(0.05)
         return f"mongodb://127.0.0.1:{found[1]}/?directConnection=true&retryWrites=false"
+
+    @contextmanager
+    def recording(self) -> Iterator[list[tuple[str, dict[str, Any]]]]:
+        """Collect every command that is sent."""
+        self.commands.sent.clear()
+        yield self.commands.sent
 
     @property
     def outlives_the_tests(self) -> bool:
@@ -91,10 +108,10 @@ class Commands(monitoring.CommandListener):
     """Hears every command that is sent."""
 
     def __init__(self) -> None:
-        self.sent: list[str] = []
+        self.sent: list[tuple[str, dict[str, Any]]] = []
 
     def started(self, event: monitoring.CommandStartedEvent) -> None:
-        self.sent.append(event.command_name)
+        self.sent.append((event.command_name, dict(event.command)))
 
     def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:
         pass
@@ -151,8 +168,10 @@ class MongoEngine:
 
     @contextmanager
     def statements(self) -> Iterator[list[str]]:
-        self._server.commands.sent.clear()
-        yield self._server.commands.sent
+        sent: list[str] = []
+        with self._server.recording() as commands:
+            yield sent
+            sent.extend(name for name, _ in commands)
 
     def close(self) -> None:
         for ports in self._opened:
@@ -181,8 +200,12 @@ class SqliteEngine:
         self._opened.append(ports)
         return ports
 
+    @property
+    def place(self) -> opening.SqlitePlace:
+        return opening.SqlitePlace(self.folder / "data", self.key_file)
+
     def rotate(self) -> int:
-        return opening.rotate_keys(opening.SqlitePlace(self.folder / "data", self.key_file))
+        return opening.rotate_keys(self.place)
 
     def opening_code(self) -> str:
         return (

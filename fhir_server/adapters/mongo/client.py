@@ -25,19 +25,16 @@ T = TypeVar("T")
 MAJORITY = ReadConcern("majority")
 SNAPSHOT = ReadConcern("snapshot")
 DURABLE = WriteConcern("majority", j=True, wtimeout=10_000)
-_SELECTION_MILLISECONDS = 5_000
-_SOCKET_MILLISECONDS = 20_000
+_PATIENCE = {"serverSelectionTimeoutMS": 2_000, "connectTimeoutMS": 2_000, "socketTimeoutMS": 20_000}
+"""How long a request waits for a server that is away, unless the URI says otherwise."""
 _TRANSACTION_SECONDS = 20.0
 
 
 def connect(uri: str) -> MongoClient[Document]:
     """Open a client; nothing is sent yet."""
-    return MongoClient(
-        uri,
-        appname="habilis",
-        serverSelectionTimeoutMS=_SELECTION_MILLISECONDS,
-        socketTimeoutMS=_SOCKET_MILLISECONDS,
-    )
+    said = uri.lower()
+    patience: Document = {name: value for name, value in _PATIENCE.items() if name.lower() not in said}
+    return MongoClient(uri, None, appname="habilis", **patience)
 
 
 def database_of(client: MongoClient[Document], name: str) -> Database[Document]:
