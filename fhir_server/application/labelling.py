@@ -24,7 +24,7 @@ from fhir_server.domain.audit import Deed
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.problem import Category, Issue, Problem
 from fhir_server.domain.stored import Stored
-from fhir_server.r4.parsing import load_json
+from fhir_server.r4.parsing import check, load_json
 from fhir_server.registry import REGISTRY
 
 __all__ = ["Patch", "matched", "patch", "patch_matching", "plan_patch"]
@@ -93,7 +93,7 @@ def plan_patch(work: Work, id_: str, change: Patch, if_match: str) -> Written:
     """Plan a change of one document."""
     found = _find(work, id_)
     writing.demand_match(if_match, found.stored, knows_marks=found.knows)
-    wanted = change.apply(orjson.loads(orjson.dumps(found.seen)))
+    wanted = _patched(found, change)
     _refuse_other_elements(found.seen, wanted)
     marks = _wanted_marks(found, wanted, change)
     if wanted.get("status") == _WITHDRAWN and found.seen.get("status") != _WITHDRAWN:
@@ -106,6 +106,15 @@ def plan_patch(work: Work, id_: str, change: Patch, if_match: str) -> Written:
     deed = Deed("patch", "DocumentReference", choice=marks != found.stored.facts.access.marks)
     work.trace(deed, found.opened, found.view.compartment, (f"DocumentReference/{id_}",))
     return Written(work.shown(work.latest(found.stored), found.view, found.view))
+
+
+def _patched(found: _Found, change: Patch) -> Json:
+    """Return what the caller sees, patched; the result must still be a resource of R4."""
+    wanted = change.apply(orjson.loads(orjson.dumps(found.seen)))
+    faults = check(wanted)
+    if faults:
+        raise Problem(Category.BUSINESS_RULE, *faults)
+    return wanted
 
 
 def _find(work: Work, id_: str) -> _Found:
