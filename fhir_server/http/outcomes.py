@@ -26,7 +26,7 @@ _ANSWERS: dict[Category, tuple[int, str, str]] = {
     Category.NOT_FOUND: (404, "not-found", "not found"),
     Category.DELETED: (410, "deleted", "the resource has been deleted"),
     Category.METHOD_NOT_ALLOWED: (405, "not-supported", "this interaction is not offered here"),
-    Category.IMMUTABLE_ELEMENT: (422, "business-rule", "this element cannot be changed"),
+    Category.IMMUTABLE_ELEMENT: (405, "not-supported", "this element cannot be changed"),
     Category.NOT_ACCEPTABLE: (406, "not-supported", "no acceptable format; json and xml are served"),
     Category.UNSUPPORTED_MEDIA: (415, "not-supported", "this content type is not accepted here"),
     Category.UNSUPPORTED: (400, "not-supported", "this is not supported"),
