@@ -27,6 +27,15 @@ MEDIA = (
     "application/json-patch+json", "application/x-www-form-urlencoded", "application/fhir+json; charset=latin-1",
     "text/plain", "multipart/form-data; boundary=x", "application/octet-stream", "*/*;q=0", "a/b;", "",
 )  # fmt: skip
+MARK = {
+    "coding": [
+        {
+            "system": "https://mos.esante.gouv.fr/NOS/TRE_A07-StatutVisibiliteDocument/FHIR/TRE-A07-StatutVisibiliteDocument",
+            "code": "MASQUE_PS",
+        }
+    ]
+}
+METHODS = ["POST", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE", "QUERY"]
 TAGS = ('W/"1"', 'W/"1-0"', 'W/"99999999999999999999"', '"1"', "1", "*", 'W/""', "W/", 'W/"1", W/"2"', "x")
 _scalars = st.one_of(
     st.none(),
@@ -69,17 +78,69 @@ class Known:
 
 def calls(known: Known) -> st.SearchStrategy[Call]:
     """Generate requests that touch what exists, and what does not."""
+    return st.one_of(_anything(known), _anything(known), _writing(known), _patching(known))
+
+
+def _anything(known: Known) -> st.SearchStrategy[Call]:
     return st.builds(
         Call,
         who=st.sampled_from([*known.who, "nobody", "garbage"]),
-        method=st.sampled_from(
-            ["GET"] * 6 + ["POST"] * 4 + ["PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE", "QUERY"]
-        ),
+        method=st.sampled_from(["GET"] * 8 + METHODS),
         path=_paths(known),
         query=st.lists(st.tuples(_names(), _values(known)), max_size=4),
         headers=_headers(),
         body=_bodies(known),
     )
+
+
+def _writing(known: Known) -> st.SearchStrategy[Call]:
+    """Generate writes whose path, media type and body belong together, so that they come far."""
+    own = [resource for resource in known.resources if resource["resourceType"] != "AuditEvent"]
+    bundle = json.loads(publication("1", b"x", known.patient, known.organization))
+    types = [{"Content-Type": "application/fhir+json"}, {"Content-Type": "application/fhir+json", "If-Match": 'W/"1"'}]
+    aimed = [(method, resource) for resource in own for method in ("POST", "PUT", "PATCH")] + [("POST", bundle)] * 4
+    return st.sampled_from(aimed).flatmap(
+        lambda aim: st.builds(
+            Call,
+            who=st.sampled_from(["camille", "chu-a-ehr", "paul", "martin", *known.who]),
+            method=st.just(aim[0]),
+            path=st.just(_address(*aim)),
+            headers=st.sampled_from(types),
+            body=_bent(aim[1]).map(json.dumps).map(str.encode),
+        )
+    )
+
+
+def _patching(known: Known) -> st.SearchStrategy[Call]:
+    """Generate patches of documents: of their marks, their status, or of places that must stay."""
+    step = st.fixed_dictionaries(
+        {
+            "op": st.sampled_from(["add", "replace", "remove", "test", "move", "copy", "x"]),
+            "path": st.sampled_from(
+                ["/securityLabel/-", "/securityLabel/0", "/status", "", "/", "/id", "/content/0", "/x/y"]
+            ),
+        },
+        optional={
+            "value": _json | st.just(MARK) | st.just("superseded"),
+            "from": st.sampled_from(["/status", "", "x", 1]),
+        },
+    )
+    mark = st.just([{"op": "add", "path": "/securityLabel/-", "value": MARK}])
+    return st.builds(
+        Call,
+        who=st.sampled_from(["camille", "chu-a-ehr", "martin"]),
+        method=st.just("PATCH"),
+        path=st.sampled_from([f"/fhir/DocumentReference/{id_}" for id_ in known.ids["DocumentReference"]]),
+        headers=st.just({"Content-Type": "application/json-patch+json"}),
+        body=st.one_of(mark, st.lists(step, max_size=3)).map(json.dumps).map(str.encode),
+    )
+
+
+def _address(method: str, resource: dict) -> str:
+    if resource["resourceType"] == "Bundle":
+        return "/fhir"
+    place = f"/fhir/{resource['resourceType']}"
+    return place if method == "POST" else f"{place}/{resource['id']}"
 
 
 def _ids(known: Known) -> st.SearchStrategy[str]:

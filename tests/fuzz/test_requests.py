@@ -82,10 +82,11 @@ def _answer_is_fit(app, demo, call: Call):
         call.path, method=call.method, query_string=call.query, data=call.body, headers=_sendable(headers)
     )
     assert answer.status_code < 500, answer.get_data(as_text=True)[:2000]
-    text = answer.get_data(as_text=True) if answer.mimetype.endswith(("json", "xml")) else ""
+    media = answer.mimetype or ""
+    text = answer.get_data(as_text=True) if media.endswith(("json", "xml")) else ""
     if answer.status_code >= 400:
         assert not [word for word in TOLD if word in text], text[:2000]
-        if text and answer.mimetype.endswith("json"):
+        if text and media.endswith("json"):
             assert json.loads(text)["resourceType"] == "OperationOutcome"
 
 
