@@ -16,6 +16,8 @@ Views = Mapping[View, Clauses]
 ALL: Clauses = (Clause(),)
 NOTHING: Clauses = ()
 _ACCESS = frozenset({"access"})
+_REFUSALS = frozenset({"refusal"})
+"""Why somebody was refused follows from the holder's choices: for the holder's side and for auditors."""
 _PERSONAL = frozenset(
     {
         DirectiveKind.AGREEMENT.value,
@@ -24,7 +26,7 @@ _PERSONAL = frozenset(
         DirectiveKind.EMERGENCY_OPENING.value,
     }
 )
-_READ_ALL_TRACES = frozenset({Basis.DECLARED_PHYSICIAN, Basis.ADMINISTRATOR, Basis.AUDIT})
+_READ_ALL_TRACES = frozenset({Basis.DECLARED_PHYSICIAN, Basis.ADMINISTRATOR})
 _SECRET = Mark.INVISIBLE_REPRESENTANTS_LEGAUX
 
 
@@ -39,6 +41,8 @@ def traces(case: Case, basis: Basis) -> Clauses:
         return ALL
     if basis is Basis.REPRESENTATIVE:
         return (Clause(closed_by=_SECRET),)
+    if basis is Basis.AUDIT:
+        return (Clause(kinds=_ACCESS | _REFUSALS),)
     if basis in _READ_ALL_TRACES:
         return (Clause(kinds=_ACCESS),)
     self = case.requester.client if basis is Basis.SYSTEM else case.requester.person

@@ -3,13 +3,13 @@
 Each use case reads in one snapshot, judges once, checks every hit again, and leaves its trace before it returns.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import orjson
 
 from consent_rules.visibility import DIRECTORY, Visibility
-from consent_rules.vocabulary import Action, View
+from consent_rules.vocabulary import Action, Mark, View
 from fhir_server.application import scoping, trail
 from fhir_server.application.enforcement import Opened, open_unnamed
 from fhir_server.application.runtime import Runtime
@@ -31,15 +31,25 @@ VIEWS = {
 }
 Fetch = Callable[[Snapshot, Visibility], Stored | None]
 NOTHING = Visibility("")
+_SECRET = Mark.INVISIBLE_REPRESENTANTS_LEGAUX
 ACTIONS = {AccessRule.TRACE: Action.READ_TRACES}
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """One version that may be shown: its body holds no reference to a document that the caller does not see."""
+    """One version that may be shown: its body holds no reference to a document that the caller does not see.
+
+    of_secret: a content whose document is a minor's secret.
+    """
 
     stored: Stored
     knows_marks: bool
+    of_secret: bool = False
+
+    @property
+    def is_secret(self) -> bool:
+        """Tell whether it is a minor's secret, whose every trace is one too (B10)."""
+        return self.of_secret or _SECRET in self.stored.facts.access.marks
 
     @property
     def reference(self) -> str:
@@ -139,12 +149,21 @@ def _show_one(runtime: Runtime, caller: Caller, row: ResourceType, deed: Deed, f
         seen = scoping.narrow(visibility, limits)
         found = fetch(snapshot, seen)
         shown = present(snapshot, (found,), seen, documents_of(opened)) if found else ()
+        if row.access is AccessRule.CONTENT:
+            shown = tuple(_content(snapshot, item, documents_of(opened)) for item in shown)
     _trace(runtime, caller, deed, opened, patient, shown)
     if not shown:
         raise not_found()
     if shown[0].stored.deleted:
         raise Problem(Category.DELETED)
     return shown[0]
+
+
+def _content(snapshot: Snapshot, shown: Shown, documents: Visibility) -> Shown:
+    """Say of a content whether the documents that carry it are secrets."""
+    carriers = [snapshot.read("DocumentReference", id_, documents) for id_ in shown.stored.facts.documents]
+    marks = [carrier.facts.access.marks for carrier in carriers if carrier]
+    return replace(shown, of_secret=bool(marks) and all(_SECRET in mark for mark in marks))
 
 
 def _enter_by_id(
@@ -169,12 +188,11 @@ def _enter_by_id(
 
 
 def _trace(
-    runtime: Runtime, caller: Caller, deed: Deed, opened: Opened | None, patient: str, shown: Iterable[Shown]
+    runtime: Runtime, caller: Caller, deed: Deed, opened: Opened | None, patient: str, shown: Sequence[Shown]
 ) -> None:
-    touched = tuple(reference for item in shown for reference in item.touched)
     if opened is None and patient:
         return  # the refusal has left its own trace
-    trail.record(runtime, caller, deed, verdict_of(opened, touched, found=bool(touched)), patient)
+    trail.record(runtime, caller, deed, verdict_of(opened, shown, found=bool(shown)), patient)
 
 
 def documents_of(opened: Opened | None) -> Visibility:
@@ -182,10 +200,12 @@ def documents_of(opened: Opened | None) -> Visibility:
     return opened.sees(View.DOCUMENTS) if opened else NOTHING
 
 
-def verdict_of(opened: Opened | None, touched: tuple[str, ...], *, found: bool = True) -> Verdict:
+def verdict_of(opened: Opened | None, shown: Sequence[Shown], *, found: bool = True) -> Verdict:
     """Say how a deed ended: what was touched, and on which ground."""
     outcome, reason = ("0", "") if found else ("4", "not-visible")
+    touched = tuple(reference for item in shown for reference in item.touched)
     if opened is None:
         return Verdict(outcome, reason, touched=touched)
     entry = opened.entry
-    return Verdict(outcome, reason, entry.basis, entry.rules, entry.matrix_version, touched)
+    secret = bool(shown) and all(item.is_secret for item in shown)
+    return Verdict(outcome, reason, entry.basis, entry.rules, entry.matrix_version, touched, secret)

@@ -69,8 +69,7 @@ def find(runtime: Runtime, caller: Caller, row: ResourceType, wanted: Wanted) ->
     with runtime.ports.store.snapshot() as snapshot:
         patient, opened, visibility = _enter(runtime, snapshot, caller, row, wanted, deed)
         found = _page(snapshot, wanted, visibility, opened)
-    touched = tuple(item.reference for item in found.shown)
-    trail.record(runtime, caller, deed, verdict_of(opened, touched), patient)
+    trail.record(runtime, caller, deed, verdict_of(opened, found.shown), patient)
     return replace(found, patient=patient)
 
 

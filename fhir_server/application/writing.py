@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from consent_rules.model import RecordState
 from consent_rules.visibility import DIRECTORY, Clause, Visibility
-from consent_rules.vocabulary import Action
+from consent_rules.vocabulary import Action, Mark
 from fhir_server.application import scoping, trail
 from fhir_server.application.consultation import NOTHING, VIEWS, Shown, documents_of
 from fhir_server.application.enforcement import Opened, open_record, open_unnamed
@@ -29,6 +29,7 @@ from fhir_server.registry import AccessRule, ResourceType
 
 ATTEMPTS = 5
 _MATCHES_JUDGED = 50
+_SECRET = Mark.INVISIBLE_REPRESENTANTS_LEGAUX
 T = TypeVar("T")
 
 
@@ -139,11 +140,18 @@ class Work:
         """Leave the trace of what is planned, in the same commit."""
         entry = opened.entry if opened else None
         verdict = (
-            Verdict("0", "", entry.basis, entry.rules, entry.matrix_version, touched)
+            Verdict("0", "", entry.basis, entry.rules, entry.matrix_version, touched, self._is_secret(touched))
             if entry
             else Verdict(touched=touched)
         )
         self.traces.append(trail.trace(self.runtime, self.caller, deed, verdict, patient))
+
+    def _is_secret(self, touched: tuple[str, ...]) -> bool:
+        """Tell whether all documents that are touched are secrets of a minor (B10)."""
+        documents = [ref.partition("/")[2] for ref in touched if ref.startswith("DocumentReference/")]
+        planned = [self.writes.get(("DocumentReference", id_)) for id_ in documents]
+        secrets = [write is not None and _SECRET in write.after.facts.access.marks for write in planned]
+        return bool(secrets) and all(secrets)
 
     def shown(self, stored: Stored, visibility: Visibility, documents: Visibility) -> Shown:
         """Return a planned resource as the caller may see it."""

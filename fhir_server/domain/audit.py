@@ -13,6 +13,7 @@ import orjson
 
 from consent_rules.model import RuleApplied
 from consent_rules.visibility import AccessFacts
+from consent_rules.vocabulary import Mark
 from fhir_server.domain import narrative, tokens
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.stored import Facts, Stored
@@ -88,7 +89,10 @@ class Deed:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """How the deed ended: outcome "0" done, "4" refused, "8" failed; why; what was touched."""
+    """How the deed ended: outcome "0" done, "4" refused, "8" failed; why; what was touched.
+
+    secret: all that was touched is a minor's secret, so that the event itself is one too (B10).
+    """
 
     outcome: str = "0"
     reason: str = ""
@@ -96,6 +100,7 @@ class Verdict:
     rules: tuple[RuleApplied, ...] = ()
     matrix_version: str = ""
     touched: tuple[str, ...] = field(default=())
+    secret: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +114,12 @@ class Stamp:
 
 def trace_of(deed: Deed, verdict: Verdict, caller: Caller, patient: str, stamp: Stamp) -> Stored:
     """Build the AuditEvent of one deed on one patient's space ("" when it concerns no patient)."""
-    kind = "choice" if deed.choice or deed.resource_type in _CHOICE_TYPES else "access"
     requester = caller.requester
     facts = Facts(
         access=AccessFacts(
             compartment=patient,
-            kind=kind,
+            kind=kind_of(deed, verdict),
+            marks=Mark.INVISIBLE_REPRESENTANTS_LEGAUX if verdict.secret else Mark.NONE,
             owner_person=requester.person,
             owner_client="" if requester.person else requester.client,
         ),
@@ -125,6 +130,17 @@ def trace_of(deed: Deed, verdict: Verdict, caller: Caller, patient: str, stamp: 
     return Stored(
         "AuditEvent", stamp.id, 1, 0, deleted=False, last_updated=stamp.at, marked_at=None, body=body, facts=facts
     )
+
+
+def kind_of(deed: Deed, verdict: Verdict) -> str:
+    """Return which part of the trail an event belongs to, for whoever may read some of it (H4).
+
+    "choice" and "refusal" are for the patient's side and for auditors: an event of one's own that says why one was
+    refused, or that a hidden document was asked for, would tell what the answer itself must not tell.
+    """
+    if deed.choice or deed.resource_type in _CHOICE_TYPES:
+        return "choice"
+    return "access" if verdict.outcome == "0" else "refusal"
 
 
 def micros(at: datetime) -> int:
@@ -300,7 +316,7 @@ def _tokens_of(deed: Deed, verdict: Verdict, caller: Caller, patient: str) -> fr
         ("type", *_coding(_type(deed))),
         *(("subtype", *_coding(subtype)) for subtype in _subtypes(deed)),
     ):
-        found |= tokens.token(name, system, code)
+        found |= tokens.token(name, system, code) | {tokens.present(name)}
     if patient:
         found |= tokens.reference("patient", f"Patient/{patient}") | tokens.reference("entity", f"Patient/{patient}")
     if caller.requester.person:
