@@ -6,6 +6,9 @@ from dataclasses import replace
 from consent_rules.visibility import Visibility
 from fhir_server.domain.stored import Facts
 
+UNGATHERING = ("DocumentReference", "AuditEvent")
+"""Types that gather no documents: their own facts decide."""
+
 VisibleIds = Callable[[str, Iterable[str], Visibility], frozenset[str]]
 
 

@@ -8,7 +8,7 @@ from pymongo.database import Database
 
 from consent_rules.visibility import Visibility
 from fhir_server.adapters.hashing import Hashes
-from fhir_server.adapters.judging import is_visible
+from fhir_server.adapters.judging import UNGATHERING, is_visible
 from fhir_server.adapters.keyring import Keyring
 from fhir_server.adapters.mongo.client import Document, Session, failures_named
 from fhir_server.adapters.mongo.documents import facts_of, name_of, numbers, order_of, stored_of
@@ -21,8 +21,6 @@ from fhir_server.ports import Location, Page, Space
 SPACE = "Space"
 TRACE = "AuditEvent"
 DOCUMENT = "DocumentReference"
-_UNGATHERED = (DOCUMENT, TRACE)
-"""Types that gather no documents."""
 
 
 class MongoSnapshot:
@@ -147,7 +145,7 @@ class MongoSnapshot:
         visibility = asked.visibility
         seen = (
             clauses(visibility.clauses)
-            if asked.search.type in _UNGATHERED
+            if asked.search.type in UNGATHERING
             else visible(visibility, self._visible_documents(visibility))
         )
         rest = all_of((seen, *asked.criteria(), also or {}))

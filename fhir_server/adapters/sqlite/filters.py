@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from consent_rules.visibility import Clause, Visibility
 from fhir_server.adapters.hashing import Hashes
 from fhir_server.adapters.instants import micros
+from fhir_server.adapters.judging import UNGATHERING
 from fhir_server.domain.search import AnyOf, Criterion, DateIs, DateOp, NoneOf, Search
 from fhir_server.domain.stored import Interval
 
@@ -63,12 +64,14 @@ def _either(terms: list[str]) -> str:
     return terms[0] if len(terms) == 1 else f"({' OR '.join(terms)})"
 
 
-def visible(visibility: Visibility, params: Params) -> str:
-    """Return the condition that a resource of whatever kind is visible: itself, or through the documents it gathers."""
-    own = clauses(visibility.clauses, "h", params)
-    gathered = any_of((owned_only(visibility.clauses, params), _one_document(visibility, params)))
+def visible(type_: str, visibility: Visibility, params: Params) -> str:
+    """Return the condition that a resource of a type is visible: itself, or through the documents it gathers."""
     # the literal lets SQLite use the partial index of the directory
     compartment = params.add(visibility.compartment) if visibility.compartment else "''"
+    own = clauses(visibility.clauses, "h", params)
+    if type_ in UNGATHERING:
+        return f"h.compartment = {compartment} AND {own}"
+    gathered = any_of((owned_only(visibility.clauses, params), _one_document(visibility, params)))
     return f"h.compartment = {compartment} AND (CASE WHEN h.documents IS NULL THEN {own} ELSE {gathered} END)"
 
 
@@ -122,7 +125,7 @@ class Asked:
 
     def conditions(self) -> str:
         """Return the condition of a match, its visibility included."""
-        terms = [visible(self.visibility, self.params)]
+        terms = [visible(self.search.type, self.visibility, self.params)]
         if self.search.ids is not None:
             terms.append(_among("h.id", self.search.ids, self.params))
         terms.extend(self._criterion(criterion) for criterion in self.search.criteria)

@@ -96,7 +96,8 @@ def seen_among(type_: str, ids: frozenset[str], visibility: Visibility) -> State
     params = Params()
     table = "trail AS h" if type_ == TRACE else "heads AS h"
     of_type = "1" if type_ == TRACE else f"h.type = {params.add(type_)} AND h.deleted = 0"
-    sql = f"SELECT h.id FROM {table} WHERE {of_type} AND h.id IN ({params.list(ids)}) AND {visible(visibility, params)}"
+    among = f"h.id IN ({params.list(ids)})"
+    sql = f"SELECT h.id FROM {table} WHERE {of_type} AND {among} AND {visible(type_, visibility, params)}"
     return Statement(sql, params.values)
 
 
