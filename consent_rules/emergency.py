@@ -1,6 +1,6 @@
 """Break-glass and the regulation of emergency calls: two modes, two switches, each bounded, reasoned and told.
 
-A mode is entered by an opening: a recorded act of one professional on one space, with its reason. Reading afterwards
+A mode is entered by an opening: a recorded act of one professional on one space, with its reason. Reading in that mode
 finds the opening in the record and is judged again each time, so that a switch set meanwhile holds at once.
 
 Source: L.1111-17 I and R.1111-48 of the French public health code (rules G1 to G9).
@@ -8,7 +8,6 @@ Source: L.1111-17 I and R.1111-48 of the French public health code (rules G1 to 
 
 from datetime import datetime
 
-from consent_rules import relationship
 from consent_rules.case import Case
 from consent_rules.model import AccessRequest, Directive, RuleApplied
 from consent_rules.profiles import RuleProfile
@@ -83,9 +82,7 @@ def shows_hidden(case: Case) -> bool:
 
 def _opened(case: Case, mode: Purpose) -> RuleApplied | None:
     openings = [d for d in case.in_force(DirectiveKind.EMERGENCY_OPENING) if _is_for(case, d, mode)]
-    if not openings or not is_entitled(case, mode) or relationship.blocks(case, mode):
-        return None
-    return RuleApplied(STATEMENTS[mode], "permit", tuple(opening.id for opening in openings))
+    return RuleApplied(STATEMENTS[mode], "permit", tuple(found.id for found in openings)) if openings else None
 
 
 def _is_for(case: Case, opening: Directive, mode: Purpose) -> bool:

@@ -62,13 +62,18 @@ class Row:
 def entry_of(case: Case, basis: Basis, rule: RuleApplied) -> Entry:
     """Build the entry that a ground gives."""
     views = {
-        View.DOCUMENTS: sight.documents(case, basis),
+        View.DOCUMENTS: sight.documents(case, basis) if _shows_documents(case) else sight.NOTHING,
         View.DIRECTIVES: sight.directives(case, basis),
         View.IDENTITY: sight.ALL,
     }
     if case.request.action is Action.READ_TRACES:
         views[View.TRACES] = sight.traces(case, basis)
     return Entry(case.record.patient, basis, (rule, *_narrowing(basis)), views, obligations_of(case, basis))
+
+
+def _shows_documents(case: Case) -> bool:
+    """Tell whether the action may show documents: reading and filing do, directing only while the space is open."""
+    return case.request.action in _SHOWING or (case.request.action is Action.DIRECT and not gates.open_space(case))
 
 
 def obligations_of(case: Case, basis: Basis) -> frozenset[str]:
@@ -136,22 +141,20 @@ def _narrowing(basis: Basis) -> tuple[RuleApplied, ...]:
     return _NARROWED if basis in _CARE_BASES else ()
 
 
+_SHOWING = frozenset({Action.CONSULT, Action.DEPOSIT, Action.RELABEL, Action.READ_TRACES})
 _NARROWED = (RuleApplied("D3", "narrow"), RuleApplied("E1", "narrow"))
-_BREAK_GLASS: Grounds = ((Basis.BREAK_GLASS, emergency.break_glass),)
-_REGULATION: Grounds = ((Basis.REGULATION, emergency.regulation),)
 _CARE_GROUNDS: Mapping[Purpose, Grounds] = {
     Purpose.TREATMENT: (
         (Basis.DECLARED_PHYSICIAN, relationship.declared_physician),
         (Basis.ADMINISTRATOR, relationship.administrator),
         (Basis.CARE_TEAM, relationship.care_team),
         (Basis.CONSENT, relationship.consent),
-        *_BREAK_GLASS,
-        *_REGULATION,
     ),
-    Purpose.BREAK_GLASS: _BREAK_GLASS,
-    Purpose.EMERGENCY: _REGULATION,
+    Purpose.BREAK_GLASS: ((Basis.BREAK_GLASS, emergency.break_glass),),
+    Purpose.EMERGENCY: ((Basis.REGULATION, emergency.regulation),),
 }
-_CARE_BASES = frozenset(basis for basis, _ in _CARE_GROUNDS[Purpose.TREATMENT])
+"""The purpose is that of the grant: an emergency is a mode of its own, never mixed with the ordinary grounds."""
+_CARE_BASES = frozenset(basis for grounds in _CARE_GROUNDS.values() for basis, _ in grounds)
 _DEPOSITOR: Grounds = ((Basis.DEPOSITOR, _always("C9")),)
 _OWN_TRACES: Grounds = ((Basis.OWN_TRACES, _always("H4")),)
 _RELATED: Grounds = ((Basis.REPRESENTATIVE, relationship.representative), (Basis.CARER, relationship.carer))

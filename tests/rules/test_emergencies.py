@@ -46,6 +46,7 @@ class TestOpening:
         answer = entered(ask(MARTIN, space(), Action.OPEN_EMERGENCY, mode))
         assert answer.basis == basis
         assert answer.obligations == emergency.OBLIGATIONS[mode]
+        assert not sees(answer, document())
 
     def test_makes_a_directive_that_ends_by_itself(self):
         request = AccessRequest(MARTIN, Action.OPEN_EMERGENCY, BTG, NOW)
@@ -77,7 +78,7 @@ class TestOpening:
         requester = replace(PAUL, profession=profession)
         assert reason(ask(requester, space(), Action.OPEN_EMERGENCY, BTG, rules=rules)) == "not-entitled"
         record = space(opening(requester))
-        assert reason(ask(requester, record, rules=rules)) == "no-consent"
+        assert reason(ask(requester, record, purpose=BTG, rules=rules)) == "not-entitled"
 
     def test_is_refused_to_who_is_blocked(self):
         record = space(block("Practitioner/paul"))
@@ -91,22 +92,20 @@ class TestOpening:
 
 
 class TestReading:
-    @pytest.mark.parametrize("purpose", [BTG, Purpose.TREATMENT])
-    def test_finds_the_opening_in_the_record(self, purpose):
-        answer = ask(PAUL, space(opening(PAUL)), purpose=purpose)
+    def test_finds_the_opening_in_the_record(self):
+        answer = ask(PAUL, space(opening(PAUL)), purpose=BTG)
         assert entered(answer).basis == "break-glass"
         assert Obligation.REVIEW in answer.obligations
         assert answer.rules[0].consents == ("emergency-opening-1",)
 
     def test_by_regulation_needs_no_review(self):
-        answer = entered(ask(MARTIN, space(opening(MARTIN, ETREAT))))
+        answer = entered(ask(MARTIN, space(opening(MARTIN, ETREAT)), purpose=ETREAT))
         assert answer.basis == "emergency-regulation"
         assert Obligation.REVIEW not in answer.obligations
         assert Obligation.NOTIFY_DECLARED_PHYSICIAN in answer.obligations
 
     def test_by_regulation_is_for_physicians(self):
         assert reason(ask(PAUL, space(opening(PAUL, ETREAT)), purpose=ETREAT)) == "not-entitled"
-        assert reason(ask(PAUL, space(opening(PAUL, ETREAT)))) == "no-consent"
 
     @pytest.mark.parametrize(
         "broken",
@@ -124,11 +123,13 @@ class TestReading:
     def test_is_refused_without_a_valid_opening(self, broken):
         record = space(replace(opening(PAUL), **broken))
         assert reason(ask(PAUL, record, purpose=BTG)) == "emergency-not-open"
-        assert reason(ask(PAUL, record)) == "no-consent"
 
     def test_an_opening_without_date_counts_from_its_start(self):
         record = space(replace(opening(PAUL), recorded_at=None, start=NOW - HOUR))
         assert entered(ask(PAUL, record, purpose=BTG)).basis == "break-glass"
+
+    def test_an_opening_is_no_consent_for_ordinary_care(self):
+        assert reason(ask(PAUL, space(opening(PAUL)))) == "no-consent"
 
     def test_a_consent_does_not_open_an_emergency_mode(self):
         assert reason(ask(PAUL, space(agreement("Practitioner/paul")), purpose=BTG)) == "emergency-not-open"
@@ -136,7 +137,6 @@ class TestReading:
     def test_a_switch_set_meanwhile_holds_at_once(self):
         record = space(opening(PAUL), switch(BTG))
         assert reason(ask(PAUL, record, purpose=BTG)) == "emergency-off"
-        assert reason(ask(PAUL, record)) == "no-consent"
 
     def test_a_switch_does_not_touch_other_grounds(self):
         record = space(agreement("Organization/cabinet"), switch(BTG, ETREAT))
@@ -154,24 +154,24 @@ class TestReading:
 
 class TestSight:
     def test_stays_inside_the_row_of_the_profession(self):
-        answer = ask(replace(PAUL, profession=OPTICIAN), space(opening(PAUL)))
+        answer = ask(replace(PAUL, profession=OPTICIAN), space(opening(PAUL)), purpose=BTG)
         assert not sees(answer, document(LABORATORY))
         assert sees(answer, document("DOCPAT02"))
 
     def test_leaves_hidden_documents_closed_but_ones_own(self):
-        answer = ask(PAUL, space(opening(PAUL)))
+        answer = ask(PAUL, space(opening(PAUL)), purpose=BTG)
         assert not sees(answer, HIDDEN)
         assert sees(answer, replace(HIDDEN, owner_person="Practitioner/paul"))
 
     def test_is_widened_by_the_third_switch_without_telling_marks(self):
-        answer = ask(PAUL, space(opening(PAUL), WIDENED))
+        answer = ask(PAUL, space(opening(PAUL), WIDENED), purpose=BTG)
         assert sees(answer, HIDDEN)
         assert not answer.sees(View.DOCUMENTS).knows_marks(HIDDEN)
         assert sees(answer, document("", owner_person="Practitioner/paul"))
 
     def test_is_not_widened_where_the_profile_has_no_third_switch(self):
         rules = replace(FR, hidden_in_emergency_offered=False)
-        assert not sees(ask(PAUL, space(opening(PAUL), WIDENED), rules=rules), HIDDEN)
+        assert not sees(ask(PAUL, space(opening(PAUL), WIDENED), purpose=BTG, rules=rules), HIDDEN)
 
     def test_the_third_switch_widens_nothing_else(self):
         assert not sees(ask(PAUL, space(agreement("Organization/cabinet"), WIDENED)), HIDDEN)
@@ -179,5 +179,5 @@ class TestSight:
     def test_keeps_the_care_history_closed_unless_widened(self):
         closed = directive(DirectiveKind.CARE_HISTORY_HIDDEN)
         facts = document(REIMBURSEMENT)
-        assert not sees(ask(MARTIN, space(opening(MARTIN), closed)), facts)
-        assert sees(ask(MARTIN, space(opening(MARTIN), closed, WIDENED)), facts)
+        assert not sees(ask(MARTIN, space(opening(MARTIN), closed), purpose=BTG), facts)
+        assert sees(ask(MARTIN, space(opening(MARTIN), closed, WIDENED), purpose=BTG), facts)

@@ -93,6 +93,7 @@ class TestPatient:
             assert reason(answer) == "erased"
         else:
             assert sees(answer, document("agreement"), View.DIRECTIVES)
+            assert sees(answer, document()) is (status is SpaceStatus.ACTIVE)
 
     def test_opens_no_emergency(self):
         answer = ask(HOLDER, space(), Action.OPEN_EMERGENCY, Purpose.BREAK_GLASS)

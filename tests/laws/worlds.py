@@ -1,0 +1,164 @@
+"""Random requests on random spaces, and the documents by which views are compared."""
+
+from dataclasses import replace
+
+from hypothesis import strategies as st
+
+from consent_rules.enter import enter
+from consent_rules.model import AccessRequest, Directive, Entry, Membership, RecordState, Team
+from consent_rules.visibility import AccessFacts
+from consent_rules.vocabulary import (
+    Action,
+    Capacity,
+    DirectiveKind,
+    Mark,
+    Proof,
+    Purpose,
+    SpaceStatus,
+    View,
+)
+from tests.rules.builders import (
+    ADULT,
+    AUDITOR,
+    CAMILLE,
+    CHILD,
+    DAY,
+    EHDS,
+    FR,
+    HOLDER,
+    HOUR,
+    INSURER,
+    MARTIN,
+    MATRIX,
+    NOW,
+    PARENT,
+    PAUL,
+    SOFTWARE,
+    SUPPORT,
+    TEEN,
+)
+
+OPEN_MINDED = replace(FR, non_health_roles=True, occupational_physicians=True, hidden_and_sealed_together=True)
+PROFILES = (FR, EHDS, OPEN_MINDED)
+PROFESSIONALS = (
+    PAUL,
+    MARTIN,
+    replace(PAUL, profession="28"),
+    replace(PAUL, profession="93"),
+    replace(PAUL, profession="41"),
+    replace(PAUL, profession="PCP"),
+    replace(PAUL, profession=""),
+    replace(PAUL, organization=""),
+    replace(MARTIN, capacity=Capacity.OCCUPATIONAL_PHYSICIAN),
+    replace(MARTIN, capacity=Capacity.COORDINATING_PHYSICIAN),
+    replace(PAUL, person=""),
+)
+OTHERS = (HOLDER, replace(HOLDER, person="Patient/zoe"), PARENT, SOFTWARE, AUDITOR, SUPPORT, INSURER)
+ACTORS = (
+    "Practitioner/paul",
+    "PractitionerRole/paul-1",
+    "Practitioner/martin",
+    "Practitioner/zoe",
+    "Organization/cabinet",
+    "Organization/practice",
+    "Organization/chu",
+    "CareTeam/t",
+    "RelatedPerson/marc",
+)
+SAMPLE = tuple(
+    AccessFacts(CAMILLE, kind, category, Mark(marks), until, *owners)
+    for kind, category in (("34112-3", "10"), ("11502-2", "10"), ("REMB", "60"), ("ATTEST-RESID", "95"), ("", ""))
+    for marks, until in (
+        (0, None),
+        (1, None),
+        (2, NOW + DAY),
+        (2, NOW - DAY),
+        (4, None),
+        (8, None),
+        (16, None),
+        (31, NOW),
+    )
+    for owners in (
+        ("", "", ""),
+        ("Practitioner/paul", "Organization/cabinet", ""),
+        ("Practitioner/zoe", "Organization/cabinet", ""),
+        ("", "Organization/chu", "Device/chu"),
+    )
+)
+"""Documents of every kind of kind, mark and owner."""
+
+times = st.none() | st.integers(-60, 60).map(lambda hours: NOW + hours * HOUR)
+some = st.frozensets(st.sampled_from(ACTORS), max_size=3)
+directives = st.builds(
+    Directive,
+    id=st.integers(0, 10**9).map(lambda number: f"c{number}"),
+    kind=st.sampled_from(DirectiveKind),
+    actors=some,
+    excluded=st.just(frozenset()) | some,
+    purposes=st.frozensets(st.sampled_from((Purpose.TREATMENT, Purpose.BREAK_GLASS, Purpose.EMERGENCY)), max_size=2),
+    start=times,
+    end=times,
+    recorded_at=times,
+    proof=st.sampled_from(Proof),
+    by_patient=st.booleans(),
+    kinds=st.none() | st.just(frozenset({"34112-3"})),
+    categories=st.none() | st.just(frozenset({"10"})),
+    reason=st.sampled_from(("", "unconscious")),
+)
+grants = directives.map(
+    lambda d: replace(d, start=None, end=d.end and NOW + DAY, recorded_at=NOW - HOUR, excluded=frozenset(), reason="r")
+)
+teams = st.lists(
+    st.builds(
+        Team,
+        reference=st.just("CareTeam/t"),
+        members=st.lists(st.builds(Membership, member=st.sampled_from(ACTORS), start=times, end=times), max_size=2).map(
+            tuple
+        ),
+    ),
+    max_size=1,
+)
+records = st.builds(
+    RecordState,
+    patient=st.just(CAMILLE),
+    status=st.sampled_from([*SpaceStatus, *[SpaceStatus.ACTIVE] * 8]),
+    since=st.none() | st.integers(-4000, 0).map(lambda days: NOW + days * DAY),
+    birth_date=st.sampled_from((ADULT, TEEN, CHILD, None)),
+    directives=st.lists(directives | grants, max_size=5, unique_by=lambda d: d.id).map(tuple),
+    teams=teams.map(tuple),
+)
+requesters = st.sampled_from(PROFESSIONALS + OTHERS)
+requests = st.builds(
+    AccessRequest,
+    requester=requesters,
+    action=st.sampled_from([*Action, *[Action.CONSULT] * 5]),
+    purpose=st.sampled_from([*Purpose, *[Purpose.TREATMENT] * 6]),
+    at=st.integers(-70, 70).map(lambda hours: NOW + hours * HOUR),
+)
+professional_requests = requests.map(lambda r: replace(r, requester=PAUL) if r.requester in OTHERS else r)
+profiles = st.sampled_from(PROFILES)
+marks = st.integers(0, 31).map(Mark)
+facts = st.sampled_from(SAMPLE)
+
+
+def decide(request, record, rules=FR):
+    return enter(request, record, MATRIX, rules)
+
+
+def view(answer, part=View.DOCUMENTS):
+    """Return which documents of the sample an answer shows."""
+    if not isinstance(answer, Entry):
+        return frozenset()
+    seen = answer.sees(part)
+    return frozenset(number for number, item in enumerate(SAMPLE) if seen.admits(item))
+
+
+def everything(answer):
+    """Return all that an answer shows, of every part of the space."""
+    return {part: view(answer, part) for part in View}
+
+
+def within(smaller, wider):
+    """Tell whether one answer shows nothing that the other does not."""
+    a, b = everything(smaller), everything(wider)
+    return all(a[part] <= b[part] for part in View)
