@@ -8,6 +8,7 @@ from flask import Flask, Response, current_app, g, request
 from fhir_server.application.runtime import Runtime
 from fhir_server.domain.caller import Caller
 from fhir_server.oauth.bearer import caller_of
+from fhir_server.oauth.dpop import Proof
 
 _EXTENSION = "habilis.runtime"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._\-]{1,64}")
@@ -38,9 +39,16 @@ def current_caller() -> Caller:
     Raises: Problem(UNAUTHENTICATED) without a valid access token.
     """
     if "caller" not in g:
-        g.caller = caller_of(runtime(), request.headers.get("Authorization"), request.remote_addr or "", request_id())
+        sent = request.headers
+        proof = Proof(sent["DPoP"], request.method, _public_url()) if "DPoP" in sent else None
+        g.caller = caller_of(runtime(), sent.get("Authorization"), request.remote_addr or "", request_id(), proof)
     caller: Caller = g.caller
     return caller
+
+
+def _public_url() -> str:
+    """Return the address that the client called, as it knows it: a proxy may stand in between."""
+    return runtime().fhir_base.removesuffix("/fhir") + request.path
 
 
 def _name_request() -> None:

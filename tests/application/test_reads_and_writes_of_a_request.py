@@ -1,0 +1,77 @@
+"""House rule: a search costs three calls of the store, a read by id four; the token one more. An extra one fails here."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+
+from fhir_server.app import create_app
+from seed.loading import load_demonstration
+from tests.conftest import Loaded
+
+IGNORED = {"close", "check"}
+
+
+@dataclass
+class Counted:
+    """A port that notes each call and passes it on."""
+
+    port: Any
+    calls: list[str] = field(default_factory=list)
+
+    def __getattr__(self, name: str):
+        found = getattr(self.port, name)
+        if name in IGNORED:
+            return found
+
+        def called(*args: Any, **named: Any):
+            self.calls.append(name)
+            return found(*args, **named)
+
+        return called
+
+    @contextmanager
+    def snapshot(self) -> Iterator["Counted"]:
+        with self.port.snapshot() as snapshot:
+            yield Counted(snapshot, self.calls)
+
+
+@pytest.fixture
+def counted(settings, runtime):
+    people = load_demonstration(runtime, settings.data_dir)
+    store, vault = Counted(runtime.ports.store), Counted(runtime.ports.vault)
+    vault.calls = store.calls
+    watched = replace(runtime, ports=replace(runtime.ports, store=store, vault=vault))
+    server = Loaded(create_app(settings, watched).test_client(), watched, people)
+    document = server.get(f"DocumentReference?patient={people.patients['camille']}").json["entry"][0]["resource"]
+    store.calls.clear()
+    return server, store.calls, document
+
+
+def test_a_read_costs_a_token_four_calls_and_no_more(counted):
+    server, calls, document = counted
+    assert server.get(f"DocumentReference/{document['id']}").status_code == 200
+    assert calls == ["get", "locate", "load_space", "read", "commit"]
+
+
+def test_a_search_with_one_page_costs_a_token_and_three_calls(counted):
+    server, calls, _ = counted
+    answer = server.get(f"DocumentReference?patient={server.people.patients['camille']}&_count=200")
+    assert answer.status_code == 200
+    named = [name for name in calls if name != "visible_ids"]  # asked only when a document names another
+    assert named == ["get", "load_space", "find", "commit"]
+
+
+def test_a_page_of_many_costs_one_count_more(counted):
+    server, calls, _ = counted
+    assert server.get(f"DocumentReference?patient={server.people.patients['camille']}&_count=1").status_code == 200
+    assert [name for name in calls if name != "visible_ids"] == ["get", "load_space", "find", "count", "commit"]
+
+
+def test_a_content_costs_one_call_more_than_a_read(counted):
+    server, calls, document = counted
+    path = document["content"][0]["attachment"]["url"].split("/fhir/")[1]
+    assert server.get(path, Accept="*/*").status_code == 200
+    assert calls == ["get", "locate", "load_space", "read", "read", "commit"]
