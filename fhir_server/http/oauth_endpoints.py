@@ -19,7 +19,11 @@ from fhir_server.ports import StoreUnavailable
 OPTIONS_EXTENSION = "habilis.oauth.options"
 _FORM = "application/x-www-form-urlencoded"
 _oauth = Blueprint("oauth", __name__, url_prefix="/oauth")
-_ALLOWED = "Authorization, Content-Type, DPoP, If-Match, If-None-Match, If-None-Exist, Prefer"
+_PREFLIGHT = {
+    "Access-Control-Allow-Methods": "GET, POST",
+    "Access-Control-Allow-Headers": "Authorization, Content-Type, DPoP, If-Match, If-None-Match, If-None-Exist, Prefer",
+    "Access-Control-Max-Age": "600",
+}
 _EXPOSED = "ETag, Location, Last-Modified, WWW-Authenticate, DPoP-Nonce"
 
 
@@ -114,16 +118,6 @@ def manage_client(client_id: str) -> Response:
     return respond(registration.manage(context(), client_id, request.get_data(cache=False)))
 
 
-@_oauth.route("/<any(token,par,introspect,revoke,userinfo):endpoint>", methods=["OPTIONS"])
-def preflight(endpoint: str) -> Response:  # noqa: ARG001 - all endpoints answer alike
-    """Answer a browser that asks before it sends."""
-    response = Response(status=204)
-    response.headers["Access-Control-Allow-Methods"] = "GET, POST"
-    response.headers["Access-Control-Allow-Headers"] = _ALLOWED
-    response.headers["Access-Control-Max-Age"] = "600"
-    return response
-
-
 @_oauth.after_request
 def allow_origin(response: Response) -> Response:
     """Let browsers of registered origins read the answer, never with cookies; never at the authorization endpoint."""
@@ -135,6 +129,8 @@ def allow_origin(response: Response) -> Response:
         if is_registered(origin):
             response.headers["Access-Control-Allow-Origin"] = origin
             response.headers["Access-Control-Expose-Headers"] = _EXPOSED
+            if request.method == "OPTIONS":
+                response.headers.update(_PREFLIGHT)
     return response
 
 

@@ -102,7 +102,7 @@ def interaction(id_: str) -> Response:
         step, settled = conversation.next_step(runtime(), held)
         if request.method == "GET":
             return _show(settled, step)
-        if not compare_digest(request.form.get("csrf", ""), held.csrf) or request.form.get("step") != step:
+        if not _is_same(held.csrf) or request.form.get("step") != step:
             return _gone()
         return _decide(settled) if step == "consent" else _take(settled, step)
     except Refusal as refusal:
@@ -216,7 +216,7 @@ def second_factor() -> Response:
 def logout() -> Response:
     """End the session."""
     session = current_session()
-    if session and compare_digest(request.form.get("csrf", ""), session.csrf):
+    if session and _is_same(session.csrf):
         sessions.end(runtime(), session)
         events.logged_out(context(), session.account)
     response = _see_other("/login")
@@ -238,7 +238,7 @@ def apps() -> Response:
 def end_app(grant_id: str) -> Response:
     """End what one app may do, from the next request on."""
     session = current_session()
-    if session is None or not compare_digest(request.form.get("csrf", ""), session.csrf):
+    if session is None or not _is_same(session.csrf):
         return _gone()
     grant = find_grant(runtime(), grant_id)
     if grant is not None and grant.subject == session.account.subject:
@@ -258,7 +258,7 @@ def enrol() -> Response:
         _remember(_NEW_TOTP, session.id, secret)
         where = totp.address_of(session.account, secret)
         return _page("enrol", 200, session=session, secret=secret, address=where, complaint="")
-    if not compare_digest(request.form.get("csrf", ""), session.csrf):
+    if not _is_same(session.csrf):
         return _gone()
     kept = runtime().ports.vault.take(_NEW_TOTP, session.id, runtime().ports.clock.now())
     account = replace(session.account, totp=kept.value.decode() if kept else "")
@@ -303,7 +303,12 @@ def _csrf(browser: str) -> str:
 
 
 def _is_own_form(browser: str) -> bool:
-    return bool(browser) and compare_digest(request.form.get("csrf", ""), _csrf(browser))
+    return bool(browser) and _is_same(_csrf(browser))
+
+
+def _is_same(csrf: str) -> bool:
+    """Tell whether the form carries this token; as bytes, for a hostile one may be no ASCII."""
+    return compare_digest(request.form.get("csrf", "").encode("utf-8", "surrogatepass"), csrf.encode())
 
 
 def _is_secure() -> bool:

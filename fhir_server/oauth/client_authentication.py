@@ -28,6 +28,7 @@ ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 LONGEST = timedelta(minutes=5)
 LEEWAY = timedelta(seconds=30)
 _JTI, _JTI_LIMIT = "jti", 256
+_SCHEME_AND_VALUE = 2
 _KEY_TYPES = {"RS384": "RSA", "PS384": "RSA", "ES384": "EC", "ES256": "EC"}
 
 
@@ -36,6 +37,8 @@ def guard(params: Mapping[str, str], authorization: str) -> None:
 
     Raises: InvalidRequestError, InvalidClientError.
     """
+    if authorization and len(authorization.split(None, 1)) < _SCHEME_AND_VALUE:
+        raise InvalidRequestError("malformed Authorization header")
     is_basic = authorization.lower().startswith("basic ")
     ways = is_basic + ("client_secret" in params) + ("client_assertion" in params)
     if ways > 1:

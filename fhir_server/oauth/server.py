@@ -4,6 +4,7 @@ A server object belongs to one request; grants keep no state between requests.
 Sources: RFC 6749, RFC 7636, RFC 9449, OpenID Connect Core 1.0, SMART App Launch 2.2.
 """
 
+import logging
 from collections.abc import Mapping
 from hashlib import sha256
 from hmac import compare_digest
@@ -34,6 +35,9 @@ from fhir_server.oauth.records import Code, Refresh, RegisteredClient, find_refr
 from fhir_server.oauth.wire import NO_STORE, Answer, Context, Request, parameters_of
 
 Json = dict[str, Any]
+
+logging.getLogger("authlib").setLevel(logging.WARNING)
+"""Authlib writes every token that it issues into its log of level DEBUG."""
 
 
 class Server(AuthorizationServer):  # type: ignore[misc]  # Authlib ships no types

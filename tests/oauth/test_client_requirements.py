@@ -126,13 +126,23 @@ def test_22_keys_are_kept_no_longer_than_their_address_allows(header, age):
 
 
 @pytest.mark.parametrize(
-    "address", ["127.0.0.1", "10.0.0.1", "192.168.1.1", "169.254.169.254", "::1", "fe80::1", "224.0.0.1", "0.0.0.0"]  # noqa: S104
+    "address",
+    ["127.0.0.1", "10.0.0.1", "192.168.1.1", "169.254.169.254", "::1", "fe80::1", "224.0.0.1", "0.0.0.0"],  # noqa: S104
 )
 def test_22_keys_are_never_fetched_from_inside(address):
     assert not remote_keys.is_public(address)
 
 
-@pytest.mark.parametrize("url", ["http://app.example/jwks", "https://localhost/jwks", "https://127.0.0.1/k", "file:///etc/passwd", "https://u@app.example/"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://app.example/jwks",
+        "https://localhost/jwks",
+        "https://127.0.0.1/k",
+        "file:///etc/passwd",
+        "https://u@app.example/",
+    ],
+)
 def test_22_keys_are_fetched_by_https_from_public_addresses_only(runtime, url):
     from authlib.oauth2.rfc6749 import InvalidClientError  # noqa: PLC0415
 
@@ -162,6 +172,8 @@ def test_24_software_gets_what_it_is_registered_for_and_no_more(web, clock):
     assert "refresh_token" not in body
 
 
-@pytest.mark.parametrize("scope", [None, "", "openid", "patient/*.rs", "user/*.rs", "system/Patient.rs", "system/DocumentReference.d", "x"])
+@pytest.mark.parametrize(
+    "scope", [None, "", "openid", "patient/*.rs", "user/*.rs", "system/Patient.rs", "system/DocumentReference.d", "x"]
+)
 def test_24_software_that_asks_for_nothing_grantable_gets_nothing(web, clock, scope):
     assert backend(web, assertion(clock), scope).get_json()["error"] == "invalid_scope"

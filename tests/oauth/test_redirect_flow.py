@@ -98,7 +98,9 @@ def test_08_state_and_issuer_come_back_with_codes_and_with_errors(app, person):
         assert found["iss"] == BASE
 
 
-@pytest.mark.parametrize("name", ["aud", "launch", "nonce", "code_challenge", "request_uri", "client_id", "scope", "state"])
+@pytest.mark.parametrize(
+    "name", ["aud", "launch", "nonce", "code_challenge", "request_uri", "client_id", "scope", "state"]
+)
 def test_09_a_repeated_parameter_is_refused_without_redirect(web, name):
     pairs = [*request_for().items(), (name, "x"), (name, "y")]
     answer = web.get("/oauth/authorize", query_string=pairs, base_url=BASE)

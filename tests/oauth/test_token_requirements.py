@@ -120,7 +120,15 @@ def test_29_a_client_registered_so_must_prove_its_key(app, web, clock):
 
 @pytest.mark.parametrize(
     "claims",
-    [{"htm": "GET"}, {"htu": "https://evil.example/token"}, {"iat": 0}, {"jti": ""}, {"jti": 5}, {"iat": "now"}, {"iat": True}],
+    [
+        {"htm": "GET"},
+        {"htu": "https://evil.example/token"},
+        {"iat": 0},
+        {"jti": ""},
+        {"jti": 5},
+        {"iat": "now"},
+        {"iat": True},
+    ],
 )
 def test_29_a_proof_must_speak_of_this_request(app, web, clock, claims):
     code = query_of(Person(app).authorize())["code"]
