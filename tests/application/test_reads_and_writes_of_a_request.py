@@ -1,4 +1,4 @@
-"""House rule: a search costs three calls of the store, a read by id four; the token one more. An extra one fails here."""
+"""House rule: a search costs three calls of the store, a read by id four; the token one more. One more fails."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -50,6 +50,11 @@ def counted(settings, runtime):
     return server, store.calls, document
 
 
+def without_references(calls):
+    """Leave out what is asked only when a body names documents."""
+    return [name for name in calls if name != "visible_ids"]
+
+
 def test_a_read_costs_a_token_four_calls_and_no_more(counted):
     server, calls, document = counted
     assert server.get(f"DocumentReference/{document['id']}").status_code == 200
@@ -60,18 +65,17 @@ def test_a_search_with_one_page_costs_a_token_and_three_calls(counted):
     server, calls, _ = counted
     answer = server.get(f"DocumentReference?patient={server.people.patients['camille']}&_count=200")
     assert answer.status_code == 200
-    named = [name for name in calls if name != "visible_ids"]  # asked only when a document names another
-    assert named == ["get", "load_space", "find", "commit"]
+    assert without_references(calls) == ["get", "load_space", "find", "commit"]
 
 
 def test_a_page_of_many_costs_one_count_more(counted):
     server, calls, _ = counted
     assert server.get(f"DocumentReference?patient={server.people.patients['camille']}&_count=1").status_code == 200
-    assert [name for name in calls if name != "visible_ids"] == ["get", "load_space", "find", "count", "commit"]
+    assert without_references(calls) == ["get", "load_space", "find", "count", "commit"]
 
 
 def test_a_content_costs_one_call_more_than_a_read(counted):
     server, calls, document = counted
     path = document["content"][0]["attachment"]["url"].split("/fhir/")[1]
     assert server.get(path, Accept="*/*").status_code == 200
-    assert calls == ["get", "locate", "load_space", "read", "read", "commit"]
+    assert without_references(calls) == ["get", "locate", "load_space", "read", "read", "commit"]
