@@ -14,7 +14,7 @@ from pathlib import Path
 from tests.conformance.project import ROOT, modules
 
 PAGE = ROOT / "docs/coverage.md"
-_RULE = re.compile(r"\b(?:[A-L][1-9]\d?|AC\d\d)\b")
+_RULE = re.compile(r"\b(?:[A-L][1-9]\d?|I0\d|AC\d\d)\b")
 _RANGE = re.compile(r"\b(AC|[A-L])(\d{1,2})(?:–|-|…|\.\.)(?:AC|[A-L])?(\d{1,2})\b")
 _CLAUSE = re.compile(r"\b(?:ITI-\d+|RFC ?\d{4}|[RL]\.1111-\d+(?:-\d+)?|PPQ-\d)\b")
 _SHOWN = 3
@@ -30,7 +30,7 @@ def rules_in(text: str) -> set[str]:
     """Return the rule and abuse-case numbers that a text names; a range names all that it spans."""
     found = set(_RULE.findall(text))
     for prefix, first, last in _RANGE.findall(text):
-        width = 2 if prefix == "AC" else 0
+        width = 2 if prefix == "AC" or first.startswith("0") else 0
         found |= {f"{prefix}{number:0{width}}" for number in range(int(first), int(last) + 1)}
     return found
 
@@ -74,8 +74,9 @@ def page() -> str:
     """Return the page as it should be."""
     by_rule, by_clause = collected()
     known = statements()
-    rules = [number for number in known if not number.startswith("AC")]
     cases = [number for number in known if number.startswith("AC")]
+    invariants = [number for number in known if re.fullmatch(r"I\d\d", number)]
+    rules = [number for number in known if number not in {*cases, *invariants}]
     return "\n".join(
         [
             "# What the tests say that they hold",
@@ -85,6 +86,7 @@ def page() -> str:
             "A number that is named is claimed, not proved: read the test.",
             "",
             *_section("Rules of the law", rules, known, by_rule),
+            *_section("Invariants of the decision", invariants, known, by_rule),
             *_section("Abuse cases", cases, known, by_rule),
             "## Clauses of standards and of the law",
             "",
