@@ -1,7 +1,8 @@
 """Local accounts: the people who may log in, and the capacities in which each may act.
 
 An account of an upstream provider (Pro Santé Connect, FranceConnect) has the same shape and no password.
-Source: RFC 9106 (Argon2id) for passwords, with the costs that OWASP recommends for servers; reference claim model of Pro Santé Connect for practice situations.
+Source: RFC 9106 (Argon2id) for passwords, with the costs that OWASP recommends for servers; the claim model
+of Pro Santé Connect for practice situations.
 """
 
 from dataclasses import dataclass, replace

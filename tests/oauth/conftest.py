@@ -124,7 +124,7 @@ def apps(runtime: Runtime) -> None:
     for client in (
         Client("app", "MaTension", ClientKind.PATIENT_APP, callback, PATIENT_SCOPES, origins=origin),
         Client("other", "Autre", ClientKind.PATIENT_APP, callback, PATIENT_SCOPES),
-        Client("native", "Native", ClientKind.PATIENT_APP, ("http://127.0.0.1/cb", "com.example.app:/cb"), PATIENT_SCOPES),
+        Client("native", "Native", ClientKind.PATIENT_APP, ("http://127.0.0.1/cb", "com.example:/cb"), PATIENT_SCOPES),
         Client("pro", "Consult", ClientKind.PROFESSIONAL_APP, callback, USER_SCOPES),
         Client(
             "web", "Serveur", ClientKind.PATIENT_APP, callback, PATIENT_SCOPES, AuthMethod.BASIC,

@@ -115,7 +115,7 @@ def test_token_unknown_client_or_failed_authentication(web, clock):
     assert backend(web, assertion(clock, exp=0)).status_code == 401
 
 
-def test_token_bad_code_or_refresh_token(app, web):
+def test_token_bad_code_or_refresh_token(web):
     assert redeem(web, "nothing").get_json()["error"] == "invalid_grant"
     assert refresh(web, "nothing").get_json()["error"] == "invalid_grant"
 

@@ -8,7 +8,8 @@ import pytest
 from tests.oauth.conftest import ASSERTION, BASE, Person, assertion, redeem, request_for
 
 ODD = [
-    "", " ", "\x00", "a\x00b", "é", "💊", "ￇ", '"', "\\", "'", "<script>", "%", "%00", "%zz", "../..", "\r\nX: y", "x" * 5000,
+    "", " ", "\x00", "a\x00b", "é", "💊", "ￇ", '"', "\\", "'", "<script>", "%", "%00", "%zz", "../..", "\r\nX: y",
+    "x" * 5000,
     '{"$gt": ""}', "[]", "null", "-1", "1e999", "NaN", "true", "0", "\u202e", "\ud800".encode("utf-8", "surrogatepass"),
     "a b", "a+b", "urn:x", "javascript:alert(1)", "data:text/html,x", "file:///etc/passwd", "https://", "http://[::1",
 ]  # fmt: skip
@@ -26,7 +27,8 @@ AUTHORIZE = [
 TOKEN = ["grant_type", "code", "redirect_uri", "code_verifier", "client_id", "client_secret", "refresh_token", "scope"]
 HEADERS = [
     "Basic", "Basic ", "Basic !!!", "Basic /w==", "Basic " + b64encode(b"\xff\xfe:x").decode(), "Basic Og==",
-    "Basic " + b64encode(b"web").decode(), "Basic " + b64encode("web:é".encode()).decode(), "Bearer", "Bearer ", "Bearer x y",
+    "Basic " + b64encode(b"web").decode(), "Basic " + b64encode("web:é".encode()).decode(), "Bearer", "Bearer ",
+    "Bearer x y",
     "DPoP x", "Digest x", "x", "Basic " + "A" * 9000, "bearer \x7f", "Basic " + b64encode(b":" * 100).decode(),
 ]  # fmt: skip
 DETAILS = [

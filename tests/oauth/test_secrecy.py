@@ -101,7 +101,7 @@ def test_42_a_whole_run_leaves_no_secret_in_logs_events_addresses_or_pages(app, 
     assert [secret for secret in secrets for text in told if secret in text] == []
 
 
-def test_42_every_step_is_in_the_trail(app, web, runtime, clock):
+def test_42_every_step_is_in_the_trail(app, web, runtime):
     person = Person(app)
     body = redeem(web, query_of(person.authorize(scope=OFFLINE))["code"]).get_json()
     refresh(web, body["refresh_token"])
