@@ -38,10 +38,11 @@ def cards(demo: Demonstration) -> list[Json]:
 
 def tour(demo: Demonstration) -> list[Json]:
     """Return the five requests."""
-    patient = demo.patients["camille"]
-    report = demo.documents["camille-hospital-report"]
-    documents = f"DocumentReference?patient={patient}&status=current&_pretty=true"
-    binary = f"DocumentReference/{report}?_pretty=true"
+    return [*_searches(demo), *_hiding(demo)]
+
+
+def _searches(demo: Demonstration) -> list[Json]:
+    documents = f"DocumentReference?patient={demo.patients['camille']}&status=current&_pretty=true"
     return [
         _step(
             {"fr": "Paul, kinésithérapeute, cherche les documents de Camille", "en": "Paul, physiotherapist, searches"},
@@ -62,6 +63,13 @@ def tour(demo: Demonstration) -> list[Json]:
             },
             _curl(demo, "stern", documents),
         ),
+    ]
+
+
+def _hiding(demo: Demonstration) -> list[Json]:
+    patient = demo.patients["camille"]
+    report = demo.documents["camille-hospital-report"]
+    return [
         _step(
             {"fr": "Camille masque le compte rendu de l’hôpital", "en": "Camille hides the hospital report"},
             {
@@ -83,7 +91,7 @@ def tour(demo: Demonstration) -> list[Json]:
                 "fr": "404, mot pour mot la réponse faite pour un document qui n’a jamais existé.",
                 "en": "404, word for word the answer given for a document that never existed.",
             },
-            _curl(demo, "paul", binary),
+            _curl(demo, "paul", f"DocumentReference/{report}?_pretty=true"),
         ),
         _step(
             {"fr": "Camille lit son journal", "en": "Camille reads her journal"},
