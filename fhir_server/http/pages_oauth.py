@@ -7,6 +7,7 @@ Sources: RFC 6749 3.1, RFC 9700 4.7, 4.12 and 4.16; OWASP ASVS 5.0, chapter 7.
 from dataclasses import replace
 from hashlib import sha256
 from hmac import compare_digest
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -43,7 +44,7 @@ _CSP = (
 )
 _HALF_LOGIN, _NEW_TOTP = "half-login", "new-totp"
 _pages = Blueprint("oauth_pages", __name__, template_folder="templates")
-_words = Domain(domain="oauth")
+_words = Domain([str(Path(__file__).parents[1] / "translations")], domain="oauth")
 
 
 def register(app: Flask, _api: Api) -> None:
