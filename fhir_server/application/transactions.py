@@ -191,9 +191,8 @@ def _names(work: Work, writes: list[Entry], ids: Mapping[int, str]) -> dict[str,
         for expression, reference in pointers.references_in(entry.resource, entry.root):
             literal = reference["reference"]
             if resolving.is_conditional(literal) and literal not in names:
-                names[literal] = _among(writes, ids, literal) or resolving.resolve(
-                    work, literal, f"{expression}.reference"
-                )
+                where = f"{expression}.reference"
+                names[literal] = _among(writes, ids, literal, where) or resolving.resolve(work, literal, where)
     return names
 
 
@@ -204,10 +203,10 @@ def _matched(work: Work, entry: Entry) -> str:
     return writing.only(writing.matching(work, row, condition, Action.IDENTIFY, "c"))
 
 
-def _among(writes: list[Entry], ids: Mapping[int, str], conditional: str) -> str:
+def _among(writes: list[Entry], ids: Mapping[int, str], conditional: str, where: str) -> str:
     """Return the reference of the one new resource of this transaction that a conditional reference names."""
     type_, _, query = conditional.partition("?")
-    condition = conditions.parse(query)
+    condition = conditions.parse(query, where)
     found = [
         f"{type_}/{ids[entry.index]}"
         for entry in writes
