@@ -74,6 +74,8 @@ def furnished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     served = Runtime(opened, published(), profile("fr"), FHIR, b"k" * 32)
     people(served)
     apps(served)
+    space = record_codec.dump(RecordState("camille", SpaceStatus.ACTIVE))
+    opened.store.commit(Change(traces=(), spaces=(SpaceWrite("camille", 0, space),)))
     kept = orjson.dumps([{"jwk": SIGNING.as_dict(private=True), "until": ""}])
     opened.vault.add(Secret(signing.KIND, "id-token", kept))
     opened.store.close()
