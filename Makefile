@@ -44,7 +44,7 @@ test: $(VENV)/.installed-test browser ## run all tests
 	@if command -v chromium >/dev/null || command -v google-chrome >/dev/null; then $(BIN)/pytest; \
 	else $(BIN)/pytest -m "not browser"; fi
 
-check: lint types imports test ## everything that must hold before a change is taken: style, types, imports, tests
+check: lint types imports rules-coverage test ## everything that must hold before a change is taken: style, types, imports, tests
 
 lint: $(VENV)/.installed-test ## style
 	@$(BIN)/ruff check $(SOURCES)
@@ -61,7 +61,7 @@ fmt: $(VENV)/.installed-test ## format, and repair what can be repaired
 	@$(BIN)/ruff format $(SOURCES)
 
 rules-coverage: $(VENV)/.installed-test ## the rules alone: every line and branch must be reached
-	@$(BIN)/pytest tests/rules tests/laws --cov=consent_rules --cov-branch --cov-fail-under=100
+	@$(BIN)/pytest -q tests/rules tests/laws --cov=consent_rules --cov-branch --cov-fail-under=100
 
 bench: $(VENV)/.installed-test ## measure the server and rewrite the table of docs/performance.md
 	@$(BIN)/python -m tests.bench
