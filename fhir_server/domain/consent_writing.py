@@ -18,7 +18,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 def consent_of(directive: Directive, patient: str, custodian: str) -> Json:
     """Write a directive; one with both exceptions and limits that PCF cannot state is no choice that can be made.
 
-    custodian: "Organization/…", the establishment that keeps the Consent.
+    custodian: "Organization/…", the establishment that keeps the Consent; "" when there is none.
     """
     holder = {"reference": f"Patient/{patient}"}
     consent: Json = {
@@ -29,11 +29,12 @@ def consent_of(directive: Directive, patient: str, custodian: str) -> Json:
         "patient": holder,
         "dateTime": _text(directive.recorded_at or _EPOCH),
         "performer": [holder],
-        "organization": [{"reference": custodian}],
         "sourceAttachment": {"title": directive.reason or "choice of the patient"},
         "policy": [{"uri": _POLICY}],
         "provision": _provision(directive),
     }
+    if custodian:
+        consent["organization"] = [{"reference": custodian}]
     if directive.kind not in (DirectiveKind.AGREEMENT, DirectiveKind.BLOCK):
         consent["policyRule"] = _concept(DIRECTIVE, directive.kind)
     return consent
