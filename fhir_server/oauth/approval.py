@@ -10,9 +10,11 @@ from datetime import timedelta
 from consent_rules.scopes import Scopes
 from consent_rules.vocabulary import Purpose
 from fhir_server.application import app_authorization as grants
+from fhir_server.application import emergencies
 from fhir_server.application.app_authorization import Grant, Party, Terms
 from fhir_server.application.clients import ClientKind
 from fhir_server.application.runtime import Runtime
+from fhir_server.domain.problem import Problem
 from fhir_server.oauth import details, events, interactions, narrowing, tokens
 from fhir_server.oauth.authorization import Asked, Refusal, send_back
 from fhir_server.oauth.interactions import Interaction
@@ -46,6 +48,8 @@ def approve(context: Context, interaction: Interaction, kept: Iterable[str], day
     if not interactions.finish(runtime, interaction):
         raise Refusal(asked, "invalid_request", "this conversation has ended")
     grant = _open(context, interaction, party, scopes)
+    if asked.is_emergency:
+        _open_space(context, interaction, grant)
     events.consent_given(context, grant)
     return _send_code(context, asked, grant, _until(context, grant, scopes, days))
 
@@ -72,6 +76,21 @@ def _open(context: Context, interaction: Interaction, party: Party, scopes: str)
         proof=interaction.proof,
     )
     return grants.open_grant(context.runtime, party, terms)
+
+
+def _open_space(context: Context, interaction: Interaction, grant: Grant) -> None:
+    """Record the emergency in the patient's space, by the same decision as every access.
+
+    Raises: Refusal, the same whatever the reason is; the grant has ended then.
+    """
+    now = context.runtime.ports.clock.now()
+    access = grants.Access("", grant, grant.scopes, now, now)
+    caller = grants.caller_for(access, context.received.address, context.received.request_id)
+    try:
+        emergencies.open_space(context.runtime, caller, interaction.patient, grant.reason)
+    except Problem as problem:
+        grants.revoke_grant(context.runtime, grant.id)
+        raise Refusal(interaction.asked, "access_denied") from problem
 
 
 def _purpose(party: Party, *, emergency: bool) -> str:

@@ -19,16 +19,18 @@ from joserfc import jwt
 from joserfc.jwk import ECKey, RSAKey
 
 from consent_rules.matrix import published
+from consent_rules.model import RecordState
 from consent_rules.profiles import profile
-from consent_rules.vocabulary import RequesterKind
+from consent_rules.vocabulary import RequesterKind, SpaceStatus
 from fhir_server.adapters import opening
 from fhir_server.application.accounts import Account, Charge, Practice, add_account
 from fhir_server.application.clients import AuthMethod, Client, ClientKind, hash_secret, register
 from fhir_server.application.runtime import Runtime
+from fhir_server.domain import record_codec
 from fhir_server.http import oauth_endpoints, pages, pages_oauth, request_context, smart_discovery
 from fhir_server.oauth import keys as signing
 from fhir_server.oauth.options import Options
-from fhir_server.ports import Ports, Secret
+from fhir_server.ports import Change, Ports, Secret, SpaceWrite
 
 BASE = "https://habilis.example"
 FHIR = f"{BASE}/fhir"
