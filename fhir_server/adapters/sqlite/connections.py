@@ -14,7 +14,7 @@ from fhir_server.ports import StoreUnavailable
 
 BUSY_SECONDS = 30.0
 _STATEMENTS = 512
-_CACHE_KIB = 4096
+_CACHE_KIB = 2048
 
 
 def connect(path: Path, *, durable: bool) -> Connection:
