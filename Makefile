@@ -26,6 +26,8 @@ $(VENV)/.installed-test: pyproject.toml | $(BIN)/python
 	@touch $@ $(VENV)/.installed
 
 run: $(VENV)/.installed ## start the seeded demonstration on http://127.0.0.1:8080
+	@echo "Open http://127.0.0.1:$${HABILIS_PORT:-8080} for the invented people, their tokens, the API and the journal of accesses."
+	@echo "In another terminal, \`make demo\` plays the story; README.md has a tour by curl."
 	@$(BIN)/habilis serve --demo
 
 demo: $(VENV)/.installed ## play the story against the server that `make run` has started
