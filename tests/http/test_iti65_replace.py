@@ -226,7 +226,6 @@ def test_a_submission_is_accepted_in_xml(world: World):
 
 def test_a_wrong_size_only_warns_where_the_operator_says_so(world: World):
 
-
     bundle = world.bundle()
     bundle["entry"][1]["resource"]["content"][0]["attachment"]["size"] = 1
     lenient = replace(world.runtime, refuse_wrong_size=False)
