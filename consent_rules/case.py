@@ -1,4 +1,4 @@
-"""One question with all that it is judged by."""
+"""One question with all that it is judged by, sorted once so that every rule finds its facts at hand."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,12 +11,18 @@ from consent_rules.vocabulary import DirectiveKind
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """The request, the state of the space, the matrix and the profile in force."""
+    """The request, the state of the space, the matrix and the profile in force.
+
+    identities: every reference under which a directive may reach the requester, the care teams of today included.
+    held: the directives whose stated period holds now, by kind.
+    """
 
     request: AccessRequest
     record: RecordState
     matrix: Matrix
     profile: RuleProfile
+    identities: frozenset[str]
+    held: dict[DirectiveKind, list[Directive]]
 
     @property
     def requester(self) -> Requester:
@@ -28,19 +34,24 @@ class Case:
         """When it is asked."""
         return self.request.at
 
-    def identities(self) -> frozenset[str]:
-        """Every reference under which a directive may reach the requester, the care teams of today included."""
-        own = self.requester.identities
-        teams = (team.reference for team in self.record.teams if _has_member(team.members, own, self.at))
-        return own.union(teams) if self.record.teams else own
-
     def in_force(self, kind: DirectiveKind) -> list[Directive]:
         """Return the directives of one kind whose stated period holds now."""
-        return [d for d in self.record.directives if d.kind is kind and d.holds_at(self.at)]
+        return self.held.get(kind, [])
 
     def has(self, kind: DirectiveKind) -> bool:
         """Tell whether a directive of one kind is in force."""
-        return any(d.kind is kind and d.holds_at(self.at) for d in self.record.directives)
+        return kind in self.held
+
+
+def case_of(request: AccessRequest, record: RecordState, matrix: Matrix, profile: RuleProfile) -> Case:
+    """Sort the facts of one question."""
+    at, own = request.at, request.requester.identities
+    teams = [team.reference for team in record.teams if _has_member(team.members, own, at)]
+    held: dict[DirectiveKind, list[Directive]] = {}
+    for directive in record.directives:
+        if directive.holds_at(at):
+            held.setdefault(directive.kind, []).append(directive)
+    return Case(request, record, matrix, profile, own.union(teams) if teams else own, held)
 
 
 def _has_member(members: tuple[Membership, ...], identities: frozenset[str], at: datetime) -> bool:

@@ -5,10 +5,10 @@ the order of docs/rules.md section K. What is not in the table is refused. An er
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from consent_rules import emergency, gates, relationship, sight
-from consent_rules.case import Case
+from consent_rules.case import Case, case_of
 from consent_rules.matrix import Matrix
 from consent_rules.model import AccessRequest, Entry, RecordState, Refuse, RuleApplied
 from consent_rules.profiles import RuleProfile
@@ -22,10 +22,12 @@ Grounds = tuple[tuple[Basis, Ground], ...]
 def enter(request: AccessRequest, record: RecordState, matrix: Matrix, profile: RuleProfile) -> Entry | Refuse:
     """Decide one request on one space."""
     try:
-        answer = decide(Case(request, record, matrix, profile))
+        answer = decide(case_of(request, record, matrix, profile))
     except Exception as error:  # noqa: BLE001 - whatever goes wrong in a rule, nobody enters
         answer = Refuse(Reason.RULE_ERROR, (RuleApplied("D3", f"error {type(error).__name__}"),))
-    return replace(answer, matrix_version=matrix.version)
+    if isinstance(answer, Entry):
+        return answer
+    return Refuse(answer.reason, answer.rules, matrix.version)
 
 
 def decide(case: Case) -> Entry | Refuse:
@@ -68,7 +70,8 @@ def entry_of(case: Case, basis: Basis, rule: RuleApplied) -> Entry:
     }
     if case.request.action is Action.READ_TRACES:
         views[View.TRACES] = sight.traces(case, basis)
-    return Entry(case.record.patient, basis, (rule, *_narrowing(basis)), views, obligations_of(case, basis))
+    rules = (rule, *_NARROWED) if basis in _CARE_BASES else (rule,)
+    return Entry(case.record.patient, basis, rules, views, obligations_of(case, basis), case.matrix.version)
 
 
 def _shows_documents(case: Case) -> bool:
@@ -86,9 +89,7 @@ def obligations_of(case: Case, basis: Basis) -> frozenset[str]:
         return emergency.OBLIGATIONS[Purpose.EMERGENCY]
     if basis not in _CARE_BASES:
         return frozenset()
-    return frozenset(
-        {Obligation.NOTIFY_PATIENT if case.profile.notify_every_access else Obligation.NOTIFY_FIRST_ACCESS}
-    )
+    return _EVERY_ACCESS if case.profile.notify_every_access else _FIRST_ACCESS
 
 
 def why_not(case: Case) -> Refuse:
@@ -97,7 +98,7 @@ def why_not(case: Case) -> Refuse:
         return gates.refusal(Reason.NO_AUTHORITY, "B2")
     if case.request.purpose in emergency.MODES:
         return gates.refusal(Reason.EMERGENCY_NOT_OPEN, "G8")
-    given = relationship.given_agreements(case, case.identities())
+    given = relationship.given(case, case.record.directives)
     ids = tuple(directive.id for directive in given)
     if not any(relationship.is_current(case, directive) for directive in given):
         return gates.refusal(Reason.CONSENT_USED, "C4", *ids) if given else gates.refusal(Reason.NO_CONSENT, "C1")
@@ -137,11 +138,9 @@ def _opening(case: Case) -> Grounds:
     return ((basis, _always(emergency.STATEMENTS[mode])),)
 
 
-def _narrowing(basis: Basis) -> tuple[RuleApplied, ...]:
-    return _NARROWED if basis in _CARE_BASES else ()
-
-
 _SHOWING = frozenset({Action.CONSULT, Action.DEPOSIT, Action.RELABEL, Action.READ_TRACES})
+_FIRST_ACCESS: frozenset[str] = frozenset({Obligation.NOTIFY_FIRST_ACCESS})
+_EVERY_ACCESS: frozenset[str] = frozenset({Obligation.NOTIFY_PATIENT})
 _NARROWED = (RuleApplied("D3", "narrow"), RuleApplied("E1", "narrow"))
 _CARE_GROUNDS: Mapping[Purpose, Grounds] = {
     Purpose.TREATMENT: (

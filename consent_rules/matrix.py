@@ -6,21 +6,19 @@ cells that no source tells are marked `inferred` and carry the rule by which the
 """
 
 import csv
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
+from typing import NamedTuple
 
 _DATA = Path(__file__).parent / "data"
 _PREFIX = "habilitation_matrix_"
 COLUMNS = ("profession", "kind", "access", "confidence", "basis", "rule", "source", "reasoning", "deposit")
-_ALLOWED = {
-    "access": frozenset({"yes", "no"}),
-    "confidence": frozenset({"sourced", "inferred"}),
-    "deposit": frozenset({"yes", "no"}),
-}
+_YES_NO = ("no", "yes")
+_CONFIDENCE = ("inferred", "sourced")
 HEALTH = "health professional"
 SOCIAL = "social / medico-social"
 FUNCTION = "function"
@@ -53,8 +51,7 @@ class Kind:
     author: str
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
+class Cell(NamedTuple):
     """May this profession consult this kind (and deposit it), who says so, and how sure it is."""
 
     profession: str
@@ -167,8 +164,8 @@ def parse(text: str, version: str) -> Matrix:
     Raises: MatrixError naming row and column of the first fault.
     """
     cells: dict[tuple[str, str], Cell] = {}
-    for number, row in enumerate(_rows(text, COLUMNS), start=2):
-        cell = _cell(row, number)
+    for number, values in enumerate(_values(text, COLUMNS), start=2):
+        cell = _cell(values, number)
         if (cell.profession, cell.kind) in cells:
             raise MatrixError(f"row {number}: a second cell for profession `{cell.profession}` and kind `{cell.kind}`")
         cells[cell.profession, cell.kind] = cell
@@ -192,31 +189,42 @@ def of_cells(cells: Iterable[Cell], version: str) -> Matrix:
     return Matrix(version, effective, MappingProxyType(table), professions(), kinds(), MappingProxyType(frozen))
 
 
-def _cell(row: dict[str, str], number: int) -> Cell:
-    for column, known in (("profession", professions()), ("kind", kinds())):
-        code = row[column].split("/")[0] if column == "profession" else row[column]
-        if code not in known:
-            raise MatrixError(f"row {number}, column {column}: `{row[column]}` is unknown")
-    for column, allowed in _ALLOWED.items():
-        if row[column] not in allowed:
-            raise MatrixError(f"row {number}, column {column}: `{row[column]}` is none of {', '.join(sorted(allowed))}")
-    if row["confidence"] == "sourced" and not row["source"]:
+def _cell(values: Sequence[str], number: int) -> Cell:
+    profession, kind, access, confidence, basis, rule, source, reasoning, deposit = values
+    if profession.partition("/")[0] not in professions():
+        raise MatrixError(f"row {number}, column profession: `{profession}` is unknown")
+    if kind not in kinds():
+        raise MatrixError(f"row {number}, column kind: `{kind}` is unknown")
+    for column, value, allowed in (
+        ("access", access, _YES_NO),
+        ("confidence", confidence, _CONFIDENCE),
+        ("deposit", deposit, _YES_NO),
+    ):
+        if value not in allowed:
+            raise MatrixError(f"row {number}, column {column}: `{value}` is none of {', '.join(allowed)}")
+    if confidence == "sourced" and not source:
         raise MatrixError(f"row {number}, column source: a sourced cell names its source")
-    texts = {name: row[name] for name in ("profession", "kind", "confidence", "basis", "rule", "source", "reasoning")}
-    return Cell(access=row["access"] == "yes", deposit=row["deposit"] == "yes", **texts)
+    return Cell(profession, kind, access == "yes", confidence, basis, rule, source, reasoning, deposit == "yes")
 
 
-def _rows(text: str, columns: tuple[str, ...] = ()) -> list[dict[str, str]]:
-    """Read a table with a header; `columns` must all be there.
+def _rows(text: str) -> Iterable[dict[str, str]]:
+    """Read a table as rows by column."""
+    columns = tuple(next(csv.reader(text.splitlines()[:1])))
+    return (dict(zip(columns, values, strict=True)) for values in _values(text, columns))
+
+
+def _values(text: str, columns: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """Read a table with a header; yield each row's values of these columns, in their order.
 
     Raises: MatrixError naming the row or column.
     """
-    reader = csv.DictReader(text.splitlines())
-    missing = [column for column in columns if column not in (reader.fieldnames or ())]
+    reader = csv.reader(text.splitlines())
+    header = next(reader, [])
+    missing = [column for column in columns if column not in header]
     if missing:
         raise MatrixError(f"column {missing[0]} is missing")
-    rows = list(reader)
-    for number, row in enumerate(rows, start=2):
-        if None in row or None in row.values():
+    places = [header.index(column) for column in columns]
+    for number, row in enumerate(reader, start=2):
+        if len(row) != len(header):
             raise MatrixError(f"row {number}: not as many values as columns")
-    return rows
+        yield tuple(row[place] for place in places)

@@ -66,7 +66,7 @@ def _refusal(case: Case, directive: Directive) -> Refuse | None:
 
 def _may_write_down(case: Case, directive: Directive) -> bool:
     """A professional writes down an oral agreement: for himself, a named colleague or the own establishment or team."""
-    own = case.identities()
+    own = case.identities
     return (
         directive.kind is DirectiveKind.AGREEMENT
         and directive.proof is not Proof.PATIENT

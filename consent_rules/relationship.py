@@ -66,19 +66,22 @@ def consent(case: Case) -> RuleApplied | None:
 
 def agreements(case: Case) -> list[Directive]:
     """Return the agreements that open this space to the requester now."""
-    identities = case.identities()
-    found = [d for d in given_agreements(case, identities) if is_current(case, d)]
+    found = [d for d in given(case, case.in_force(DirectiveKind.AGREEMENT)) if is_current(case, d)]
     return [d for d in found if d.by_patient] if case.has(DirectiveKind.ASK_FIRST) else found
 
 
-def given_agreements(case: Case, identities: frozenset[str]) -> list[Directive]:
+def given(case: Case, directives: Iterable[Directive]) -> list[Directive]:
     """Return the agreements that name the requester, holding or not; those given before a block do not revive (F5)."""
     named = [
         d
-        for d in case.record.directives
-        if d.kind is DirectiveKind.AGREEMENT and d.names(identities) and _speaks_for(d, case.request.purpose)
+        for d in directives
+        if d.kind is DirectiveKind.AGREEMENT and d.names(case.identities) and _speaks_for(d, case.request.purpose)
     ]
-    lifted = [d for d in case.record.directives if d.kind is DirectiveKind.BLOCK_LIFTED and _reaches(d, identities)]
+    if not named:
+        return named
+    lifted = [
+        d for d in case.record.directives if d.kind is DirectiveKind.BLOCK_LIFTED and _reaches(d, case.identities)
+    ]
     return [d for d in named if not any(_is_before(d, block) for block in lifted)]
 
 
@@ -94,12 +97,8 @@ def is_for_team(directive: Directive) -> bool:
 
 def blocks(case: Case, purpose: Purpose) -> list[Directive]:
     """Return the blocks that reach the requester for a purpose (F2, F3, G4)."""
-    identities = case.identities()
-    return [
-        d
-        for d in case.record.directives
-        if d.kind is DirectiveKind.BLOCK and d.holds_at(case.at) and _reaches(d, identities) and _speaks_for(d, purpose)
-    ]
+    held = case.in_force(DirectiveKind.BLOCK)
+    return [d for d in held if _reaches(d, case.identities) and _speaks_for(d, purpose)]
 
 
 def is_switch(directive: Directive) -> bool:
@@ -121,8 +120,11 @@ def _limit_of(case: Case, directive: Directive) -> datetime:
 
 
 def _naming(case: Case, kind: DirectiveKind) -> list[Directive]:
+    held = case.held.get(kind)
+    if not held:
+        return []
     person = frozenset({case.requester.person, case.requester.role} - {""})
-    return [d for d in case.record.directives if d.kind is kind and d.holds_at(case.at) and d.names(person)]
+    return [d for d in held if d.names(person)]
 
 
 def _speaks_for(directive: Directive, purpose: Purpose) -> bool:

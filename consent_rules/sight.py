@@ -27,6 +27,8 @@ _PERSONAL = frozenset(
     }
 )
 _READ_ALL_TRACES = frozenset({Basis.DECLARED_PHYSICIAN, Basis.ADMINISTRATOR})
+_CLOSED_TO_SOCIAL = Mark.MASQUE_PS | Mark.MASQUE_PSOCIAL
+_CLOSED_TO_CARERS = Mark.INVISIBLE_REPRESENTANTS_LEGAUX | Mark.MASQUE_PT
 _SECRET = Mark.INVISIBLE_REPRESENTANTS_LEGAUX
 
 
@@ -78,8 +80,7 @@ def _row(case: Case) -> frozenset[str]:
 
 
 def _closed(case: Case) -> Mark:
-    social = case.matrix.is_social_profession(case.requester.profession)
-    return Mark.MASQUE_PS | Mark.MASQUE_PSOCIAL if social else Mark.MASQUE_PS
+    return _CLOSED_TO_SOCIAL if case.matrix.is_social_profession(case.requester.profession) else Mark.MASQUE_PS
 
 
 def _holder(case: Case) -> Clauses:
@@ -92,9 +93,8 @@ def _representative(case: Case) -> Clauses:
 
 def _carer(case: Case) -> Clauses:
     """Return one clause for each choice that names the carer: its own kinds and categories."""
-    closed = _SECRET | Mark.MASQUE_PT
     return tuple(
-        Clause(d.kinds, d.categories, closed_by=closed, unsealed_at=case.at)
+        Clause(d.kinds, d.categories, closed_by=_CLOSED_TO_CARERS, unsealed_at=case.at)
         for d in relationship.carer_directives(case)
     )
 

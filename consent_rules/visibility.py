@@ -69,6 +69,8 @@ class Clause:
 
     def narrowed(self, kinds: frozenset[str] | None, categories: frozenset[str] | None) -> "Clause":
         """Return this clause restricted further; None restricts nothing."""
+        if kinds is None and categories is None:
+            return self
         return replace(self, kinds=_meet(self.kinds, kinds), categories=_meet(self.categories, categories))
 
 

@@ -5,7 +5,7 @@ Source: the French code system of document visibility, TRE_A07
 HL7 v3 ActReason for purposes of use, and the numbered statements of docs/rules.md.
 """
 
-from enum import Enum, IntFlag, StrEnum
+from enum import IntFlag, StrEnum
 
 
 class Mark(IntFlag):
@@ -19,7 +19,7 @@ class Mark(IntFlag):
     MASQUE_PT = 16
 
 
-class View(Enum):
+class View(StrEnum):
     """What part of a space a visibility is about."""
 
     DOCUMENTS = "documents"

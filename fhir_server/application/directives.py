@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from consent_rules import recording
-from consent_rules.case import Case
+from consent_rules.case import case_of
 from consent_rules.model import AccessRequest, Directive
 from consent_rules.visibility import Visibility
 from consent_rules.vocabulary import Action, DirectiveKind, Purpose, Reason, RequesterKind, View
@@ -212,7 +212,7 @@ def _directive(work: Work, opened: Opened, choice: Choosing, located: Json) -> D
             return replace(compiled, recorded_at=work.at)
         raise _not_yours(choice)
     request = AccessRequest(requester, Action.DIRECT, Purpose(work.caller.purpose), work.at)
-    case = Case(request, work.record(opened), work.runtime.matrix, work.runtime.profile)
+    case = case_of(request, work.record(opened), work.runtime.matrix, work.runtime.profile)
     recorded = recording.record(case, compiled)
     if isinstance(recorded, Directive):
         return recorded

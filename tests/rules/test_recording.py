@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from consent_rules.case import Case
+from consent_rules.case import case_of
 from consent_rules.model import AccessRequest, Membership, Refuse, Team
 from consent_rules.recording import record
 from consent_rules.vocabulary import Action, DirectiveKind, Proof, Purpose
@@ -46,7 +46,8 @@ WHO = {"patient": HOLDER, "parent": PARENT, "professional": PAUL, "software": SO
 
 
 def say(requester, said, *given, rules=FR, **more):
-    case = Case(AccessRequest(requester, Action.DIRECT, Purpose.TREATMENT, NOW), space(*given, **more), MATRIX, rules)
+    request = AccessRequest(requester, Action.DIRECT, Purpose.TREATMENT, NOW)
+    case = case_of(request, space(*given, **more), MATRIX, rules)
     return record(case, said)
 
 
