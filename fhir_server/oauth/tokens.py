@@ -97,7 +97,7 @@ def respond(context: Context, grant: Grant, scopes: str, jkt: str, *, renewable:
     body: Json = {
         "access_token": token,
         "token_type": "DPoP" if jkt else "Bearer",
-        "expires_in": int((access.expires - access.issued).total_seconds()),
+        "expires_in": round((access.expires - access.issued).total_seconds()),
         "scope": access.scopes,
     }
     if renewable and may_renew(grant):

@@ -179,16 +179,18 @@ def web(app: Flask) -> FlaskClient:
 class Person:
     """Somebody in a browser, who answers the pages as they come."""
 
+    base = BASE
+
     def __init__(self, app: Flask, login: str = "camille", **choices: str) -> None:
         self.web = app.test_client()
         self.login, self.choices = login, choices
         self.pages: list[str] = []
 
     def get(self, path: str, **query: str):
-        return self.web.get(path, query_string=query, base_url=BASE)
+        return self.web.get(path, query_string=query, base_url=self.base)
 
     def post(self, path: str, data: dict[str, object]):
-        return self.web.post(path, data=data, base_url=BASE)
+        return self.web.post(path, data=data, base_url=self.base)
 
     def ask(self, **changes: str | None):
         """Send an authorization request; a change to None leaves a parameter out."""
@@ -196,10 +198,13 @@ class Person:
 
     def authorize(self, **changes: str | None) -> str:
         """Walk from the request to the redirect and return its address."""
-        answer = self.ask(**changes)
+        return self.walk(self.ask(**changes))
+
+    def walk(self, answer) -> str:
+        """Answer page after page until the browser is sent back to the app."""
         for _ in range(10):
             where = answer.headers.get("Location", "")
-            if answer.status_code != 303 or not where.startswith(BASE):
+            if answer.status_code != 303 or not where.startswith(self.base):
                 return where
             page = self.get(urlsplit(where).path)
             if page.status_code == 303:
