@@ -43,8 +43,8 @@ browser:
 	else echo "The tests of the pages are left out: there is no Chromium, and installing one needs root and apt-get."; fi
 
 test: $(VENV)/.installed-test browser ## run all tests
-	@if command -v chromium >/dev/null || command -v google-chrome >/dev/null; then $(BIN)/pytest; \
-	else $(BIN)/pytest -m "not browser"; fi
+	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || left="not browser"; \
+	command -v npm >/dev/null || left="$${left:+$$left and }not npm"; $(BIN)/pytest -m "$$left"
 
 check: lint types imports rules-coverage test ## everything that must hold before a change is taken: style, types, imports, tests
 

@@ -126,6 +126,7 @@ def run_node(script: str, base: str, human: Human | None = None, **environment: 
     return found
 
 
+@pytest.mark.npm
 @pytest.mark.usefixtures("packages")
 def test_openid_client_pushes_proves_renews_and_reads(app, base, runtime):
     found = run_node("openid-client.mjs", base, Human(app, base))
@@ -136,6 +137,7 @@ def test_openid_client_pushes_proves_renews_and_reads(app, base, runtime):
     }  # fmt: skip
 
 
+@pytest.mark.npm
 @pytest.mark.usefixtures("packages", "app")
 def test_oauth4webapi_gets_a_backend_token(base):
     found = run_node("oauth4webapi.mjs", base, CLIENT_KEY=json.dumps(EC.as_dict(private=True)))
@@ -154,6 +156,7 @@ def token_of(app: Flask, base: str) -> str:
     return str(found["access_token"])
 
 
+@pytest.mark.npm
 @pytest.mark.usefixtures("packages")
 def test_fhir_kit_client_finds_the_endpoints_and_searches(app, base, runtime):
     found = run_node("fhir-kit-client.mjs", base, TOKEN=token_of(app, base), PATIENT=camille(runtime))
@@ -228,6 +231,7 @@ def elsewhere(packages: Path, runtime: Runtime, tmp_path: Path) -> Iterator[str]
 
 
 @pytest.mark.browser
+@pytest.mark.npm
 @pytest.mark.usefixtures("app")
 def test_the_sample_app_launches_reads_and_renews_in_a_browser(base, elsewhere, runtime):
     with sync_playwright() as play:
