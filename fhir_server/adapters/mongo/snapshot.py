@@ -21,6 +21,7 @@ from fhir_server.ports import Location, Page, Space
 SPACE = "Space"
 TRACE = "AuditEvent"
 DOCUMENT = "DocumentReference"
+_WITHOUT_TOKENS: Document = {"$project": {"tokens": 0, "lookup": 0, "words": 0}}
 
 
 class MongoSnapshot:
@@ -117,16 +118,16 @@ class MongoSnapshot:
             yield from self._by_update(asked)
         else:
             yield from self._sorted(asked, "$touched", knowing)
-            yield from self._sorted(asked, "$updated", without(knowing))
+            yield from self._by_update(asked, without(knowing))
 
-    def _by_update(self, asked: Asked) -> Iterator[Document]:
+    def _by_update(self, asked: Asked, also: Document | None = None) -> Iterator[Document]:
         """Read in the order of the index."""
         search, sign = asked.search, -1 if asked.search.descending else 1
-        stages = self._matching(asked)
+        stages = self._matching(asked, also)
         if search.after:
             place = order_of(search.after.value, search.after.id)
             stages[0]["$match"]["order"] = {"$lt" if search.descending else "$gt": place}
-        stages += [{"$sort": {"order": sign}}, {"$limit": search.limit + 1}]
+        stages += [{"$sort": {"order": sign}}, {"$limit": search.limit + 1}, _WITHOUT_TOKENS]
         for row in self._run(search.type, stages):
             yield row | {"value": row["updated"]}
 
@@ -137,7 +138,7 @@ class MongoSnapshot:
             beyond = "$lt" if search.descending else "$gt"
             tie = {"value": search.after.value, "id": {beyond: search.after.id}}
             stages.append({"$match": {"$or": [{"value": {beyond: search.after.value}}, tie]}})
-        stages += [{"$sort": {"value": sign, "id": sign}}, {"$limit": search.limit + 1}]
+        stages += [{"$sort": {"value": sign, "id": sign}}, {"$limit": search.limit + 1}, _WITHOUT_TOKENS]
         yield from self._run(search.type, stages)
 
     def _matching(self, asked: Asked, also: Document | None = None) -> list[Document]:
