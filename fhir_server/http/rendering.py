@@ -14,7 +14,7 @@ from flask import Response, request
 
 from fhir_server.application.consultation import Shown
 from fhir_server.domain import bodies
-from fhir_server.http import negotiation
+from fhir_server.http import negotiation, subsetting
 
 Json = dict[str, Any]
 
@@ -39,6 +39,13 @@ def body_of(shown: Shown) -> bytes:
     return orjson.dumps(kept)
 
 
+def asked_body_of(shown: Shown) -> bytes:
+    """Return the JSON of a resource with the elements that the request asks for."""
+    elements = subsetting.wanted()
+    body = body_of(shown)
+    return subsetting.reduced(body, shown.stored.type, elements) if elements else body
+
+
 def resource(shown: Shown, status: int = 200, location: str = "") -> Response:
     """Render one resource; 304 when a GET's validators say that the client has it."""
     updated = bodies.last_updated(shown.stored, knows_marks=shown.knows_marks)
@@ -49,7 +56,7 @@ def resource(shown: Shown, status: int = 200, location: str = "") -> Response:
     elif not is_reading and preferred_return() != "representation":
         response = _without_body(status)
     else:
-        response = negotiation.fhir_response(body_of(shown), status)
+        response = negotiation.fhir_response(asked_body_of(shown), status)
     response.headers["ETag"] = tag
     response.headers["Last-Modified"] = format_datetime(updated.replace(microsecond=0), usegmt=True)
     if location:
@@ -107,7 +114,7 @@ def _with_entries(head: Json, entries: list[bytes]) -> bytes:
 
 def _match(fhir_base: str, shown: Shown) -> bytes:
     url = orjson.dumps(f"{fhir_base}/{shown.reference}")
-    return b'{"fullUrl":' + url + b',"resource":' + body_of(shown) + b',"search":{"mode":"match"}}'
+    return b'{"fullUrl":' + url + b',"resource":' + asked_body_of(shown) + b',"search":{"mode":"match"}}'
 
 
 def _historic(fhir_base: str, shown: Shown) -> bytes:

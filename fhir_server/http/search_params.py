@@ -17,6 +17,7 @@ DEFAULT_COUNT = 20
 MAX_COUNT = 200
 _FORMAT_PARAMS = frozenset({"_format", "_pretty"})
 _RESULT_PARAMS = frozenset({"_count", "_sort", "_total", "_summary", "_page"})
+_ELEMENTS = "_elements"
 _LAST_UPDATED = SearchParam("_lastUpdated", "date", (), "http://hl7.org/fhir/SearchParameter/Resource-lastUpdated")
 _PATIENT_PARAMS = frozenset({"patient", "subject"})
 _NEVER_IGNORED = frozenset({"_has", "_filter", "_query", "_list", "_security"})
@@ -89,6 +90,8 @@ class _Reader:
             self.parsed.cursor = value
         elif name in _RESULT_PARAMS:
             self._result(name, value)
+        elif name == _ELEMENTS:
+            pass  # chooses what is rendered, not what is found
         elif name == "_id":
             self._id(value)
         elif name == _LAST_UPDATED.name:

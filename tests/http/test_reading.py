@@ -175,3 +175,13 @@ def test_the_capability_statement_needs_no_token_and_has_a_tag(demo):
     assert (answer.status_code, answer.json["fhirVersion"]) == (200, "4.0.1")
     again = demo.web.get("/fhir/metadata", headers={"If-None-Match": answer.headers["ETag"]})
     assert again.status_code == 304
+
+
+def test_named_elements_come_with_the_mandatory_ones_and_a_tag(demo):
+    document = first(demo)
+    found = documents(demo, "&_elements=type,date&_count=1")["entry"][0]["resource"]
+    assert {"type", "date", "content", "status", "id", "meta"} <= found.keys()
+    assert not {"context", "description", "author", "subject"} & found.keys()
+    assert found["meta"]["tag"][-1]["code"] == "SUBSETTED"
+    assert demo.get(f"DocumentReference/{document['id']}?_elements=date").json["meta"]["tag"][-1]["code"] == "SUBSETTED"
+    assert "tag" not in demo.get(f"DocumentReference/{document['id']}").json["meta"]
