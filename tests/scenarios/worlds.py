@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from consent_rules import recording
-from consent_rules.case import Case
+from consent_rules.case import case_of
 from consent_rules.enter import enter
 from consent_rules.labels import sealed_until
 from consent_rules.matrix import published
@@ -86,7 +86,7 @@ class RulesWorld:
         elif isinstance(enter(request, self.spaces[of], self.matrix, self.profile), Refuse):
             return False
         else:
-            directive = recording.record(Case(request, self.spaces[of], self.matrix, self.profile), directive)
+            directive = recording.record(case_of(request, self.spaces[of], self.matrix, self.profile), directive)
         if isinstance(directive, Refuse):
             return False
         self.spaces[of] = self.spaces[of].with_directive(replace(directive, recorded_at=self.at))
