@@ -197,6 +197,7 @@ def _demand_keeper(caller: Caller) -> None:
 def _existing(work: Work, row: ResourceType, id_: str) -> Written:
     location = work.snapshot.locate(row.name, id_)
     compartment = location.compartment if location else ""
+    scoping.demand(work.caller, (row.name,), "r", compartment)
     found = work.read(row.name, id_, writing.whole(compartment) if compartment else DIRECTORY)
     if found is None:
         raise not_found()

@@ -186,7 +186,7 @@ def _own(filing: Filing) -> AccessFacts:
         compartment=filing.patient,
         owner_person=requester.person,
         owner_organization=requester.organization,
-        owner_client=requester.client,
+        owner_client="" if requester.person else requester.client,
     )
 
 

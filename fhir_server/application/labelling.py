@@ -209,7 +209,8 @@ def _take_archived(work: Work, found: _Found, wanted: Json, changed: Json) -> No
     if not (holder or revising.is_depositor(work.caller, found.stored)):
         text = "a document is archived by its depositor or by the patient"
         raise Problem.of(Category.FORBIDDEN, text, where, "not-depositor")
-    changed["extension"] = wanted.get("extension", [])
+    flags = [item for item in wanted.get("extension", []) if item.get("url") == ARCHIVED]
+    changed["extension"] = [*_other_extensions(load_json(found.stored.body)), *flags]
 
 
 def _take_confidentiality(work: Work, found: _Found, wanted: Json, changed: Json) -> None:

@@ -26,6 +26,7 @@ from fhir_server.registry import REGISTRY
 
 Json = dict[str, Any]
 
+SUBMISSION = Deed("transaction", "DocumentReference", "ITI-65")
 _DOCUMENT = ("DocumentReference",)
 
 
@@ -42,14 +43,12 @@ def publish(runtime: Runtime, caller: Caller, bundle: Json) -> Published:
     Raises: Problem(INVALID) or BUSINESS_RULE with the faults by element, DUPLICATE when it was filed before,
     CONSENT_REQUIRED or FORBIDDEN from the decision. Nothing is stored then.
     """
-    deed = Deed("transaction", "DocumentReference", "ITI-65")
-    scoping.demand(caller, _DOCUMENT, "c")
-
-    return carry_out(runtime, caller, deed, lambda work: plan_publication(work, bundle))
+    return carry_out(runtime, caller, SUBMISSION, lambda work: plan_publication(work, bundle))
 
 
 def plan_publication(work: Work, bundle: Json) -> Published:
     """Plan a submission; whoever loads many of them commits the plans together."""
+    scoping.demand(work.caller, _DOCUMENT, "c")
     submission = read(bundle, refuse_wrong_size=work.runtime.refuse_wrong_size)
     return Published(_plan_submission(work, submission, len(bundle["entry"])))
 
@@ -60,9 +59,9 @@ def publish_document(runtime: Runtime, caller: Caller, resource: Json) -> Writte
     Raises: as `publish`.
     """
     deed = Deed("create", "DocumentReference", "ITI-105")
-    scoping.demand(caller, _DOCUMENT, "c")
 
     def plan(work: Work) -> Written:
+        scoping.demand(caller, _DOCUMENT, "c")
         submission = read_simplified(resource, refuse_wrong_size=runtime.refuse_wrong_size)
         return _plan_simplified(work, submission)
 

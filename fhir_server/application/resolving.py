@@ -26,7 +26,7 @@ def is_conditional(reference: str) -> bool:
 def conditional_names(work: Work, resource: Json, root: str, patient: str = "") -> dict[str, str]:
     """Return the literal reference for each conditional one in a resource.
 
-    patient: the compartment in which documents are looked up.
+    patient: the space that the caller files into, where its documents are looked up.
     Raises: Problem(BUSINESS_RULE) when one matches nothing in the caller's view, MULTIPLE_MATCHES when it matches more.
     """
     names: dict[str, str] = {}
@@ -49,7 +49,9 @@ def resolve(work: Work, conditional: str, expression: str, patient: str = "") ->
         return f"Patient/{_known(found, expression)}"
     if patient:
         condition = replace(condition, patient=patient, patient_identifier=None)
-    ids = writing.matching(work, row, condition, Action.CONSULT, "r")
+        ids = writing.matching(work, row, condition, Action.DEPOSIT, "c")
+    else:
+        ids = writing.matching(work, row, condition, Action.CONSULT, "r")
     if len(ids) > 1:
         text = "the conditional reference matches more than one resource"
         raise Problem.of(Category.MULTIPLE_MATCHES, text, expression)

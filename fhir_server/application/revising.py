@@ -112,6 +112,7 @@ def demand_depositor(work: Work, stored: Stored, expression: str) -> None:
 
 
 def is_depositor(caller: Caller, stored: Stored) -> bool:
-    """Tell whether the caller deposited a document."""
+    """Tell whether the caller deposited a document: as a person, for its establishment, or as software alone."""
     requester = caller.requester
-    return bool((requester.identities | {requester.client}) & stored.facts.access.owners - {""})
+    own = requester.identities if requester.person else requester.identities | {requester.client}
+    return bool(own & stored.facts.access.owners)

@@ -95,15 +95,20 @@ def transact(runtime: Runtime, caller: Caller, bundle: Json) -> tuple[Written | 
 
     Raises: whatever one entry raises; Problem(INVALID) with all faults of all entries before anything is decided.
     """
-    entries = entries_of(bundle)
-    faults = [fault for entry in entries for fault in entry_faults(entry)]
-    if faults:
-        raise Problem(Category.INVALID, *faults)
-    if is_submission(bundle):
-        return publication.publish(runtime, caller, bundle).entries
-    _refuse_twice(entries)
-    deed = Deed("transaction", "Bundle")
-    return carry_out(runtime, caller, deed, lambda work: _plan(work, entries))
+    files = is_submission(bundle)
+    deed = publication.SUBMISSION if files else Deed("transaction", "Bundle")
+
+    def plan(work: Work) -> tuple[Written | None, ...]:
+        entries = entries_of(bundle)
+        faults = [fault for entry in entries for fault in entry_faults(entry)]
+        if faults:
+            raise Problem(Category.INVALID, *faults)
+        if files:
+            return publication.plan_publication(work, bundle).entries
+        _refuse_twice(entries)
+        return _plan(work, entries)
+
+    return carry_out(runtime, caller, deed, plan)
 
 
 def perform(runtime: Runtime, caller: Caller, entry: Entry) -> Written | None:

@@ -231,12 +231,14 @@ def whole(compartment: str) -> Visibility:
 def matching(work: Work, row: ResourceType, condition: Condition, action: Action, letter: str) -> tuple[str, ...]:
     """Return the ids of the resources that meet a condition, as far as the caller sees them."""
     wanted = tokens.identifier_key("identifier", condition.system, condition.value)
-    found = work.snapshot.compartments_with(row.name, wanted, _MATCHES_JUDGED)
-    patient = condition.patient
+    patient = condition.patient or work.caller.launch_patient
     if condition.patient_identifier:
         patient = identify(work.snapshot, *condition.patient_identifier)
-    if patient or condition.patient_identifier:
-        found = tuple(pair for pair in found if pair[0] == patient)
+    if row.access is not AccessRule.DIRECTORY and (patient or condition.patient_identifier):
+        view = _view(work, row, patient, action, letter) if patient else NOTHING
+        page = work.snapshot.find(Search(row.name, (AnyOf(wanted),), limit=_MATCHES_JUDGED), view)
+        return tuple(sorted(stored.id for stored in page.rows))
+    found = work.snapshot.compartments_with(row.name, wanted, _MATCHES_JUDGED)
     seen: list[str] = []
     for compartment in sorted({place for place, _ in found}):
         ids = {id_ for place, id_ in found if place == compartment}

@@ -245,6 +245,14 @@ def test_nobody_else_withdraws_it(world: World, who):
     assert world.get(who, f"/DocumentReference/{document}").status_code == 200
 
 
+def test_sharing_an_app_makes_no_depositor(world: World):
+    document = world.publish("nour")
+    world.agree("camille", "martin")
+
+    assert world.send("martin", "DELETE", f"/DocumentReference/{document}").status_code == 403
+    assert world.send("nour", "DELETE", f"/DocumentReference/{document}").status_code == 204
+
+
 def test_deleting_twice_is_no_fault(world: World):
     document = world.publish()
     for _ in range(2):
