@@ -14,7 +14,8 @@ class Case:
     """The request, the state of the space, the matrix and the profile in force.
 
     identities: every reference under which a directive may reach the requester, the care teams of today included.
-    held: the directives whose stated period holds now, by kind.
+    held: the directives whose stated period holds now, by kind. lifted: blocks that were withdrawn, at whatever time.
+    memo: what was worked out for this very question already.
     """
 
     request: AccessRequest
@@ -23,6 +24,8 @@ class Case:
     profile: RuleProfile
     identities: frozenset[str]
     held: dict[DirectiveKind, list[Directive]]
+    lifted: list[Directive]
+    memo: dict[str, list[Directive]]
 
     @property
     def requester(self) -> Requester:
@@ -48,10 +51,13 @@ def case_of(request: AccessRequest, record: RecordState, matrix: Matrix, profile
     at, own = request.at, request.requester.identities
     teams = [team.reference for team in record.teams if _has_member(team.members, own, at)]
     held: dict[DirectiveKind, list[Directive]] = {}
+    lifted = []
     for directive in record.directives:
-        if directive.holds_at(at):
+        if directive.kind is DirectiveKind.BLOCK_LIFTED:
+            lifted.append(directive)
+        elif directive.holds_at(at):
             held.setdefault(directive.kind, []).append(directive)
-    return Case(request, record, matrix, profile, own.union(teams) if teams else own, held)
+    return Case(request, record, matrix, profile, own.union(teams) if teams else own, held, lifted, {})
 
 
 def _has_member(members: tuple[Membership, ...], identities: frozenset[str], at: datetime) -> bool:

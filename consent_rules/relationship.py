@@ -66,8 +66,13 @@ def consent(case: Case) -> RuleApplied | None:
 
 def agreements(case: Case) -> list[Directive]:
     """Return the agreements that open this space to the requester now."""
-    found = [d for d in given(case, case.in_force(DirectiveKind.AGREEMENT)) if is_current(case, d)]
-    return [d for d in found if d.by_patient] if case.has(DirectiveKind.ASK_FIRST) else found
+    found = case.memo.get("agreements")
+    if found is None:
+        found = [d for d in given(case, case.in_force(DirectiveKind.AGREEMENT)) if is_current(case, d)]
+        if case.has(DirectiveKind.ASK_FIRST):
+            found = [d for d in found if d.by_patient]
+        case.memo["agreements"] = found
+    return found
 
 
 def given(case: Case, directives: Iterable[Directive]) -> list[Directive]:
@@ -77,17 +82,16 @@ def given(case: Case, directives: Iterable[Directive]) -> list[Directive]:
         for d in directives
         if d.kind is DirectiveKind.AGREEMENT and d.names(case.identities) and _speaks_for(d, case.request.purpose)
     ]
-    if not named:
-        return named
-    lifted = [
-        d for d in case.record.directives if d.kind is DirectiveKind.BLOCK_LIFTED and _reaches(d, case.identities)
-    ]
-    return [d for d in named if not any(_is_before(d, block) for block in lifted)]
+    lifted = [d for d in case.lifted if _reaches(d, case.identities)]
+    return [d for d in named if not any(_is_before(d, block) for block in lifted)] if lifted else named
 
 
 def is_current(case: Case, directive: Directive) -> bool:
     """Tell whether an agreement holds now: its own period, and no longer than its proof and the profile allow."""
-    return directive.holds_at(case.at) and case.at < _limit_of(case, directive)
+    given_at = directive.recorded_at or directive.start
+    if given_at is None or directive.proof not in case.profile.proofs or not directive.holds_at(case.at):
+        return False
+    return is_for_team(directive) or case.at < _limit_of(case, directive, given_at)
 
 
 def is_for_team(directive: Directive) -> bool:
@@ -106,17 +110,11 @@ def is_switch(directive: Directive) -> bool:
     return not directive.actors and bool(directive.purposes) and Purpose.TREATMENT not in directive.purposes
 
 
-def _limit_of(case: Case, directive: Directive) -> datetime:
-    """Return the instant until which an agreement may hold at most."""
-    given = directive.recorded_at or directive.start
-    proof = case.profile.proofs.get(directive.proof)
-    if given is None or proof is None:
-        return case.at
-    if is_for_team(directive):
-        return datetime.max.replace(tzinfo=case.at.tzinfo)
+def _limit_of(case: Case, directive: Directive, given_at: datetime) -> datetime:
+    """Return the instant until which an agreement with one professional may hold at most."""
     limit = case.profile.longest_named_consent if directive.end is not None else case.profile.named_consent
-    begun = max(given, directive.start or given)
-    return min(limit.after(begun), proof.after(begun))
+    begun = max(given_at, directive.start or given_at)
+    return min(limit.after(begun), case.profile.proofs[directive.proof].after(begun))
 
 
 def _naming(case: Case, kind: DirectiveKind) -> list[Directive]:
