@@ -36,16 +36,20 @@ from tests.oauth.conftest import EC, PASSWORD, PATIENT_SCOPES, Person, query_of
 from tests.world import World
 
 HERE = Path(__file__).parent / "clients"
+BUILD = Path(__file__).parents[2] / "build" / "clients"
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 pytestmark = pytest.mark.live
 
 
 @pytest.fixture(scope="session")
 def packages() -> Path:
-    """Install the npm packages once."""
-    if not (HERE / "node_modules").exists():
-        subprocess.run(["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--silent"], cwd=HERE, check=True)
-    return HERE / "node_modules"
+    """Lay the scripts out beside the npm packages, which are installed once."""
+    BUILD.mkdir(parents=True, exist_ok=True)
+    for path in HERE.iterdir():
+        copyfile(path, BUILD / path.name)
+    if not (BUILD / "node_modules").exists():
+        subprocess.run(["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--silent"], cwd=BUILD, check=True)
+    return BUILD / "node_modules"
 
 
 @pytest.fixture
@@ -113,7 +117,7 @@ def run_node(script: str, base: str, human: Human | None = None, **environment: 
     """Run a script; when it prints an address, walk there and type back where the browser ended."""
     known = {"PATH": f"{Path(str(which('node'))).parent}:/usr/bin:/bin"} | environment
     with subprocess.Popen(
-        ["node", script, base], cwd=HERE, env=known, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        ["node", script, base], cwd=BUILD, env=known, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     ) as process:  # fmt: skip
         answer = ""
