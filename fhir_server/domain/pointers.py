@@ -37,13 +37,12 @@ def split(reference: str, fhir_base: str) -> tuple[str, str] | None:
 def rewritten(value: Any, names: Mapping[str, str]) -> Any:  # noqa: ANN401 - any JSON value
     """Return a copy in which each reference or URL that is a key of `names` is replaced by its value."""
     if isinstance(value, dict):
-        return {name: _renamed(name, item, names) for name, item in value.items()}
+        return {
+            name: rewritten(item, names)
+            if isinstance(item, (dict, list))
+            else (names.get(item, item) if name in _REWRITTEN and isinstance(item, str) else item)
+            for name, item in value.items()
+        }
     if isinstance(value, list):
-        return [rewritten(item, names) for item in value]
+        return [rewritten(item, names) if isinstance(item, (dict, list)) else item for item in value]
     return value
-
-
-def _renamed(name: str, item: Any, names: Mapping[str, str]) -> Any:  # noqa: ANN401 - any JSON value
-    if isinstance(item, str):
-        return names.get(item, item) if name in _REWRITTEN else item
-    return rewritten(item, names)
