@@ -9,16 +9,19 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from consent_rules.vocabulary import RequesterKind
+from fhir_server.app import create_app
 from fhir_server.application import app_authorization, directory
 from fhir_server.application.accounts import Account, Charge, Practice
 from fhir_server.application.clients import Client, ClientKind
 from fhir_server.application.runtime import Runtime
 from fhir_server.oauth.bearer import caller_of
 from fhir_server.registry import REGISTRY
+from fhir_server.settings import Settings
 from seed.filing import Filing, Place, simplified, submission
 
 Json = dict[str, Any]
@@ -33,6 +36,17 @@ TRE_A07 = "https://mos.esante.gouv.fr/NOS/TRE_A07-StatutVisibiliteDocument/FHIR/
 TERMINOLOGY = "http://terminology.hl7.org/CodeSystem"
 RECIPIENT = {"system": f"{TERMINOLOGY}/v3-ParticipationType", "code": "IRCP"}
 BASE = "http://localhost:8080/fhir"
+
+
+_APPS: list[Flask] = []
+
+
+def client_of(settings: Settings, runtime: Runtime) -> FlaskClient:
+    """Return a client of the web application on this runtime; the application itself is built once for all tests."""
+    if not _APPS:
+        _APPS.append(create_app(settings, runtime))
+    _APPS[0].extensions["habilis.runtime"] = runtime
+    return _APPS[0].test_client()
 
 
 @dataclass

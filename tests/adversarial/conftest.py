@@ -1,12 +1,12 @@
 """The world in which documents are published, hidden and read."""
 
 import pytest
-from flask.testing import FlaskClient
 
 from fhir_server.application.runtime import Runtime
-from tests.world import World
+from fhir_server.settings import Settings
+from tests.world import World, client_of
 
 
 @pytest.fixture
-def world(runtime: Runtime, web: FlaskClient) -> World:
-    return World(runtime, web).open()
+def world(settings: Settings, runtime: Runtime) -> World:
+    return World(runtime, client_of(settings, runtime)).open()

@@ -5,19 +5,18 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from flask.testing import FlaskClient
 
 from fhir_server.adapters import opening
 from fhir_server.app import build_runtime, create_app
 from fhir_server.application.runtime import Runtime
 from fhir_server.settings import Settings
 from tests.conftest import FixedClock
-from tests.world import World
+from tests.world import World, client_of
 
 
 @pytest.fixture
-def world(runtime: Runtime, web: FlaskClient) -> World:
-    return World(runtime, web).open()
+def world(settings: Settings, runtime: Runtime) -> World:
+    return World(runtime, client_of(settings, runtime)).open()
 
 
 @pytest.fixture(scope="module")
