@@ -45,7 +45,7 @@ pytestmark = pytest.mark.live
 def packages() -> Path:
     """Lay the scripts out beside the npm packages, which are installed once."""
     BUILD.mkdir(parents=True, exist_ok=True)
-    for path in HERE.iterdir():
+    for path in filter(Path.is_file, HERE.iterdir()):
         copyfile(path, BUILD / path.name)
     if not (BUILD / "node_modules").exists():
         subprocess.run(["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--silent"], cwd=BUILD, check=True)
