@@ -258,9 +258,8 @@ def _entities(deed: Deed, verdict: Verdict, caller: Caller, patient: str) -> lis
         entities.append(_patient(verdict, patient))
     if deed.query:
         entities.append({"type": _object("2"), "role": _as("24"), "query": b64encode(deed.query.encode()).decode()})
-    role = _as("3" if deed.transaction == "ITI-68" else "20" if deed.resource_type == "List" else "4")
     named = verdict.touched or ((deed.target,) if deed.target else ())
-    entities.extend({"what": {"reference": ref}, "type": _object("2"), "role": role} for ref in named)
+    entities.extend({"what": {"reference": ref}, "type": _object("2"), "role": _role_of(deed, ref)} for ref in named)
     entities.extend(_consent(consent) for rule in verdict.rules for consent in rule.consents)
     if caller.request_id:
         entities.append(
@@ -270,6 +269,13 @@ def _entities(deed: Deed, verdict: Verdict, caller: Caller, patient: str) -> lis
             }
         )
     return entities
+
+
+def _role_of(deed: Deed, reference: str) -> Json:
+    """Return what a resource was in a deed: a content that was opened, a submission set, or a resource."""
+    if deed.transaction == "ITI-68":
+        return _as("3")
+    return _as("20" if reference.startswith("List/") else "4")
 
 
 def _patient(verdict: Verdict, patient: str) -> Json:
