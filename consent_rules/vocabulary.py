@@ -168,6 +168,8 @@ class Reason(StrEnum):
     TOO_MANY_CARERS = "too-many-carers"
     NOT_YOURS_TO_SAY = "not-yours-to-say"
     PERIOD_TOO_LONG = "period-too-long"
+    SECOND_APPROVER_MISSING = "second-approver-missing"
+    NOTICE_MISSING = "notice-missing"
 
 
 class Obligation(StrEnum):

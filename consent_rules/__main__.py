@@ -1,0 +1,8 @@
+"""Start of `python -m consent_rules`."""
+
+import sys
+
+from consent_rules.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,138 @@
+"""What somebody would see, and who would see a document: asked of the one decision, about requesters that do not exist.
+
+Nothing here decides: every answer comes from `enter`, for a requester made up for the question.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from consent_rules.enter import enter
+from consent_rules.matrix import Matrix
+from consent_rules.model import AccessRequest, Directive, Entry, RecordState, Refuse, Requester
+from consent_rules.profiles import RuleProfile
+from consent_rules.visibility import AccessFacts
+from consent_rules.vocabulary import Action, DirectiveKind, Mark, Purpose, RequesterKind, View
+
+_PHYSICIAN = "10"
+_FOR_RELATED = frozenset({DirectiveKind.REPRESENTATIVE, DirectiveKind.GUARDIAN, DirectiveKind.CARER})
+_FOR_PROFESSIONALS = frozenset({DirectiveKind.AGREEMENT, DirectiveKind.DECLARED_PHYSICIAN, DirectiveKind.ADMINISTRATOR})
+SOMEBODY = "Practitioner/somebody"
+SOMEWHERE = "Organization/somewhere"
+MODES = {
+    # mode: (directive that the made-up requester holds, purpose)
+    "none": (None, Purpose.TREATMENT),
+    "care-team": (DirectiveKind.AGREEMENT, Purpose.TREATMENT),
+    "consent": (DirectiveKind.AGREEMENT, Purpose.TREATMENT),
+    "declared-physician": (DirectiveKind.DECLARED_PHYSICIAN, Purpose.TREATMENT),
+    "administrator": (DirectiveKind.ADMINISTRATOR, Purpose.TREATMENT),
+    "break-glass": (DirectiveKind.EMERGENCY_OPENING, Purpose.BREAK_GLASS),
+    "regulation": (DirectiveKind.EMERGENCY_OPENING, Purpose.EMERGENCY),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """The space, the rules and the instant that a question is about.
+
+    people: professions of the persons that the space names, by reference; nothing is told about those left out.
+    """
+
+    record: RecordState
+    matrix: Matrix
+    profile: RuleProfile
+    at: datetime
+    people: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """One who might see a document. role: why; name: who, a reference or the code of a profession."""
+
+    role: str
+    name: str
+
+
+def as_profession(stage: Stage, profession: str, mode: str, specialty: str = "") -> Entry | Refuse:
+    """Decide for somebody of a profession in a mode: "none", "care-team", "break-glass" and the like.
+
+    Raises: KeyError for an unknown mode.
+    """
+    kind, purpose = MODES[mode]
+    requester = Requester(
+        RequesterKind.PROFESSIONAL, SOMEBODY, organization=SOMEWHERE, profession=profession, specialty=specialty
+    )
+    record = stage.record if kind is None else stage.record.with_directive(_pretended(stage, kind, mode))
+    return _ask(stage, requester, record, purpose)
+
+
+def audience(stage: Stage, facts: AccessFacts) -> dict[Party, bool]:
+    """Tell who would see a document: everybody whom the space names, and every health profession in each mode."""
+    return {party: _sees(answer, facts) for party, answer in _parties(stage, facts)}
+
+
+def audience_change(stage: Stage, facts: AccessFacts, marks: Mark) -> dict[Party, tuple[bool, bool]]:
+    """Tell who would see a document before and after its marks become these; only those for whom it differs."""
+    before, after = audience(stage, facts), audience(stage, replace(facts, marks=marks))
+    return {party: (seen, after[party]) for party, seen in before.items() if seen is not after[party]}
+
+
+def visible(answer: Entry | Refuse, documents: Iterable[AccessFacts]) -> list[bool]:
+    """Tell which documents an answer shows."""
+    return [_sees(answer, facts) for facts in documents]
+
+
+def _parties(stage: Stage, facts: AccessFacts) -> Iterator[tuple[Party, Entry | Refuse]]:
+    patient = Requester(RequesterKind.PATIENT, f"Patient/{stage.record.patient}")
+    yield Party("patient", patient.person), _ask(stage, patient, stage.record, Purpose.PATIENT_REQUEST)
+    for directive in stage.record.directives:
+        for actor in sorted(directive.actors):
+            requester = _named(stage, actor, directive.kind)
+            if requester:
+                yield Party(directive.kind.value, actor), _ask(stage, requester, stage.record, Purpose.TREATMENT)
+    for depositor in _depositors(stage, facts):
+        name = depositor.person or depositor.client
+        yield Party("depositor", name), _ask(stage, depositor, stage.record, Purpose.TREATMENT)
+    for profession in sorted(code for code in stage.matrix.professions if stage.matrix.is_health_profession(code)):
+        for mode in ("care-team", "break-glass"):
+            yield Party(mode, profession), as_profession(stage, profession, mode)
+
+
+def _named(stage: Stage, actor: str, kind: DirectiveKind) -> Requester | None:
+    """Return the requester whom a directive lets in, None when it lets nobody in or the profession is not known."""
+    if kind in _FOR_RELATED:
+        return Requester(RequesterKind.RELATED, actor)
+    profession = stage.people.get(actor, _PHYSICIAN if kind is DirectiveKind.DECLARED_PHYSICIAN else "")
+    if kind in _FOR_PROFESSIONALS and profession:
+        return Requester(RequesterKind.PROFESSIONAL, actor, profession=profession)
+    return None
+
+
+def _depositors(stage: Stage, facts: AccessFacts) -> Iterator[Requester]:
+    profession = stage.people.get(facts.owner_person)
+    if profession:
+        yield Requester(RequesterKind.PROFESSIONAL, facts.owner_person, profession=profession)
+    client = facts.owner_client or facts.owner_organization
+    if client:
+        yield Requester(RequesterKind.SYSTEM, organization=facts.owner_organization, client=client)
+
+
+def _pretended(stage: Stage, kind: DirectiveKind, mode: str) -> Directive:
+    return Directive(
+        "pretended",
+        kind,
+        actors=frozenset({SOMEWHERE if mode == "care-team" else SOMEBODY}),
+        purposes=frozenset({MODES[mode][1]}),
+        recorded_at=stage.at,
+        by_patient=True,
+        reason="simulation",
+    )
+
+
+def _ask(stage: Stage, requester: Requester, record: RecordState, purpose: Purpose) -> Entry | Refuse:
+    request = AccessRequest(requester, Action.CONSULT, purpose, stage.at)
+    return enter(request, record, stage.matrix, stage.profile)
+
+
+def _sees(answer: Entry | Refuse, facts: AccessFacts) -> bool:
+    return isinstance(answer, Entry) and answer.sees(View.DOCUMENTS).admits(facts)
