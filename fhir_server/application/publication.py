@@ -50,7 +50,7 @@ def plan_publication(work: Work, bundle: Json) -> Published:
     """Plan a submission; whoever loads many of them commits the plans together."""
     scoping.demand(work.caller, _DOCUMENT, "c")
     submission = read(bundle, refuse_wrong_size=work.runtime.refuse_wrong_size)
-    return Published(_plan_submission(work, submission, len(bundle["entry"])))
+    return Published(_plan_submission(work, submission, len(bundle.get("entry", []))))
 
 
 def publish_document(runtime: Runtime, caller: Caller, resource: Json) -> Written:
