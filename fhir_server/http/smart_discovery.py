@@ -4,8 +4,9 @@ Sources: SMART App Launch 2.2 (.well-known/smart-configuration), RFC 8414 3.1, O
 """
 
 from typing import Any
+from urllib.parse import urlsplit
 
-from flask import Blueprint, Flask, Response
+from flask import Blueprint, Flask, Response, abort
 from flask_smorest import Api
 
 from fhir_server.http.oauth_endpoints import options, respond
@@ -29,8 +30,11 @@ def smart_configuration() -> Response:
 
 
 @_discovery.get("/.well-known/oauth-authorization-server")
-def authorization_server() -> Response:
-    """Answer with the RFC 8414 document."""
+@_discovery.get("/.well-known/oauth-authorization-server/<path:issuer_path>")
+def authorization_server(issuer_path: str = "") -> Response:
+    """Answer with the RFC 8414 document; the path of an issuer that has one follows the well-known name."""
+    if issuer_path != urlsplit(issuer.issuer_of(runtime())).path.strip("/"):
+        abort(404)
     return _published(issuer.authorization_server_metadata(runtime(), options()))
 
 

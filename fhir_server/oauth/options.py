@@ -5,24 +5,6 @@ from datetime import timedelta
 
 
 @dataclass(frozen=True, slots=True)
-class Upstream:
-    """An OpenID provider that people may log in with, such as Pro Santé Connect or FranceConnect.
-
-    shape: "psc" (claims of a professional) or "franceconnect" (a pairwise subject, linked once to a patient).
-    acr_values: what is asked of it. label: what the login button says.
-    """
-
-    name: str
-    label: str
-    shape: str
-    issuer: str
-    client_id: str
-    client_secret: str
-    acr_values: str = "eidas1"
-    scopes: str = "openid"
-
-
-@dataclass(frozen=True, slots=True)
 class Throttle:
     """How many failures of one account, client or address are borne within a window."""
 
@@ -42,7 +24,6 @@ class Options:
     registration: bool = False
     initial_tokens: tuple[str, ...] = ()
     throttle: Throttle = field(default_factory=Throttle)
-    upstreams: tuple[Upstream, ...] = ()
     code_lifetime: timedelta = timedelta(seconds=60)
     interaction_lifetime: timedelta = timedelta(minutes=15)
     session_idle: timedelta = timedelta(minutes=30)

@@ -161,6 +161,11 @@ def options() -> Options:
 
 @pytest.fixture
 def app(runtime: Runtime, options: Options) -> Flask:
+    return serve(runtime, options)
+
+
+def serve(runtime: Runtime, options: Options) -> Flask:
+    """Serve the authorization server alone."""
     served = Flask(__name__)
     served.config.update(API_TITLE="t", API_VERSION="1", OPENAPI_VERSION="3.0.3", DEMO=False)
     served.extensions[oauth_endpoints.OPTIONS_EXTENSION] = options

@@ -1,11 +1,41 @@
 """Hostile requests: none gives a token, a code or a server error (requirement 44)."""
 
 from base64 import b64encode
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from shutil import copytree
 from urllib.parse import urlsplit
 
 import pytest
+from flask import Flask
 
-from tests.oauth.conftest import ASSERTION, BASE, Person, assertion, redeem, request_for
+from consent_rules.matrix import published
+from consent_rules.profiles import profile
+from fhir_server.adapters import opening
+from fhir_server.application.runtime import Runtime
+from fhir_server.oauth.options import Options, Throttle
+from tests.oauth.conftest import ASSERTION, BASE, FHIR, FixedClock, Person, assertion, redeem, request_for, serve
+
+NEVER = 10**9
+
+
+@pytest.fixture(scope="module")
+def clock() -> FixedClock:
+    return FixedClock()
+
+
+@pytest.fixture(scope="module")
+def app(furnished: Path, clock: FixedClock, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
+    """One server for all of them: none may leave a mark, and none is stopped by the throttle."""
+    home = tmp_path_factory.mktemp("hostile")
+    copytree(furnished, home, dirs_exist_ok=True)
+    opened = opening.open_sqlite(home / "data", home / "keys.json")
+    runtime = Runtime(replace(opened, clock=clock), published(), profile("fr"), FHIR, b"k" * 32)
+    options = Options(throttle=Throttle(failures=NEVER, per_address=NEVER))
+    yield serve(runtime, options)
+    opened.store.close()
+
 
 ODD = [
     "", " ", "\x00", "a\x00b", "é", "💊", "ￇ", '"', "\\", "'", "<script>", "%", "%00", "%zz", "../..", "\r\nX: y",
