@@ -1,0 +1,35 @@
+"""The acceptance scenarios that concern decisions, each a file that says what should come out."""
+
+from pathlib import Path
+
+import pytest
+
+from consent_rules.enter import enter
+from consent_rules.model import Entry
+from consent_rules.scenario import parse
+from consent_rules.vocabulary import View
+
+FILES = sorted((Path(__file__).parent / "scenarios").glob("*.toml"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_comes_out_as_the_file_says(path):
+    told = parse(path.read_text("utf-8"))
+    answer = enter(told.request, told.stage.record, told.stage.matrix, told.stage.profile)
+    if "reason" in told.expect:
+        assert getattr(answer, "reason", answer) == told.expect["reason"]
+        return
+    assert isinstance(answer, Entry), answer
+    assert answer.basis == told.expect["basis"]
+    visibility = answer.sees(View.DOCUMENTS)
+    shown = {name for name, facts in told.documents.items() if visibility.admits(facts)}
+    assert set(told.expect.get("seen", [])) <= shown
+    assert not set(told.expect.get("hidden", [])) & shown
+    if "obligations" in told.expect:
+        assert answer.obligations == set(told.expect["obligations"])
+    if "consents" in told.expect:
+        assert [c for rule in answer.rules for c in rule.consents] == told.expect["consents"]
+
+
+def test_every_persona_with_decisions_has_one():
+    assert {path.stem.split("_")[0] for path in FILES} == {"p1", "p2", "p4", "p5", "p6"}

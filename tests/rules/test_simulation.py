@@ -1,0 +1,128 @@
+"""What somebody would see, and who would see a document: always the answer of the one decision."""
+
+import pytest
+
+from consent_rules.model import Entry
+from consent_rules.simulation import MODES, Party, Stage, as_profession, audience, audience_change, visible
+from consent_rules.vocabulary import DirectiveKind, Mark, Purpose
+from tests.rules.builders import (
+    DAY,
+    EHDS,
+    FR,
+    HOSPITAL_REPORT,
+    LABORATORY,
+    MATRIX,
+    NOW,
+    RESIDENCE,
+    agreement,
+    block,
+    directive,
+    document,
+    reason,
+    space,
+)
+
+
+def stage(*directives, rules=FR, people=None, **more):
+    return Stage(space(*directives, **more), MATRIX, rules, NOW, people or {})
+
+
+SPACE = stage(
+    directive(DirectiveKind.DECLARED_PHYSICIAN, "Practitioner/martin"),
+    directive(DirectiveKind.CARER, "RelatedPerson/nora", end=NOW + DAY),
+    agreement("Practitioner/paul"),
+    block("Practitioner/zoe"),
+    people={"Practitioner/paul": "70", "Practitioner/nour": "10", "Practitioner/zoe": "28"},
+)
+HIDDEN = document(marks=Mark.MASQUE_PS)
+
+
+@pytest.mark.parametrize(
+    ("mode", "basis"),
+    [
+        ("care-team", "care-team"),
+        ("consent", "consent"),
+        ("declared-physician", "declared-physician"),
+        ("administrator", "administrator"),
+        ("break-glass", "break-glass"),
+        ("regulation", "emergency-regulation"),
+    ],
+)
+def test_a_mode_is_entered_on_its_ground(mode, basis):
+    answer = as_profession(stage(), "10", mode)
+    assert isinstance(answer, Entry)
+    assert answer.basis == basis
+
+
+def test_without_a_mode_nobody_enters():
+    assert reason(as_profession(stage(), "10", "none")) == "no-consent"
+    assert set(MODES) >= {"none", "care-team"}
+
+
+def test_an_unknown_mode_is_no_mode():
+    with pytest.raises(KeyError):
+        as_profession(stage(), "10", "magic")
+
+
+def test_a_mode_obeys_the_space():
+    off = block(purposes=frozenset({Purpose.BREAK_GLASS}))
+    assert reason(as_profession(stage(off), "10", "break-glass")) == "emergency-off"
+    assert as_profession(stage(directive(DirectiveKind.ASK_FIRST)), "10", "consent").basis == "consent"
+
+
+def test_the_row_of_the_profession_is_seen():
+    answer = as_profession(stage(), "70", "care-team")
+    assert visible(answer, [document(HOSPITAL_REPORT), document(LABORATORY)]) == [True, False]
+    assert visible(as_profession(stage(), "70", "none"), [document()]) == [False]
+
+
+class TestAudience:
+    def test_names_everybody_whom_the_space_names(self):
+        seen = audience(SPACE, document(owner_person="Practitioner/nour", owner_organization="Organization/chu"))
+        assert seen[Party("patient", "Patient/camille")]
+        assert seen[Party("declared-physician", "Practitioner/martin")]
+        assert seen[Party("carer", "RelatedPerson/nora")]
+        assert seen[Party("agreement", "Practitioner/paul")]
+        assert seen[Party("depositor", "Organization/chu")]
+        assert not seen[Party("depositor", "Practitioner/nour")]
+        assert Party("block", "Practitioner/zoe") not in seen
+
+    def test_names_every_health_profession_in_both_modes(self):
+        seen = audience(SPACE, document())
+        professions = [code for code in MATRIX.professions if MATRIX.is_health_profession(code)]
+        assert {(p.role, p.name) for p in seen if p.role in {"care-team", "break-glass"}} == {
+            (mode, code) for mode in ("care-team", "break-glass") for code in professions
+        }
+        assert seen[Party("care-team", "70")]
+        assert not audience(SPACE, document(RESIDENCE))[Party("care-team", "10")]
+
+    def test_leaves_out_persons_of_unknown_profession(self):
+        seen = audience(stage(agreement("Practitioner/luc")), document(owner_person="Practitioner/nour"))
+        assert not {p for p in seen if p.name in {"Practitioner/luc", "Practitioner/nour"}}
+
+    def test_names_software_that_deposited(self):
+        seen = audience(stage(), document(owner_client="Device/chu"))
+        assert seen[Party("depositor", "Device/chu")]
+
+    def test_tells_what_hiding_changes(self):
+        changed = audience_change(SPACE, document(owner_organization="Organization/chu"), Mark.MASQUE_PS)
+        assert changed[Party("agreement", "Practitioner/paul")] == (True, False)
+        assert changed[Party("break-glass", "10")] == (True, False)
+        assert Party("declared-physician", "Practitioner/martin") not in changed
+        assert Party("patient", "Patient/camille") not in changed
+        assert Party("depositor", "Organization/chu") not in changed
+
+    def test_tells_that_the_declared_physician_loses_it_in_europe(self):
+        europe = Stage(SPACE.record, MATRIX, EHDS, NOW)
+        assert audience_change(europe, document(), Mark.MASQUE_PS)[
+            Party("declared-physician", "Practitioner/martin")
+        ] == (
+            True,
+            False,
+        )
+
+    def test_tells_what_showing_again_changes(self):
+        assert audience_change(SPACE, HIDDEN, Mark.NONE)[Party("care-team", "10")] == (False, True)
+
+    def test_nothing_changes_when_the_marks_stay(self):
+        assert audience_change(SPACE, HIDDEN, Mark.MASQUE_PS) == {}
