@@ -11,9 +11,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from consent_rules import cli as rules_cli
 from fhir_server.adapters import opening
 from fhir_server.app import build_runtime
 from fhir_server.cli import registration
+from fhir_server.ports import StoreUnavailable
 from fhir_server.settings import Settings, SettingsError
 
 _DEMO_PORT = "8080"
@@ -21,12 +23,15 @@ _DEMO_PORT = "8080"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return the exit status."""
-    options = _parser().parse_args(arguments)
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given[:1] == ["rules"]:  # its own options, -h included, belong to the rules' command line
+        return rules_cli.main(given[1:])
+    options = _parser().parse_args(given)
     try:
         settings = _settings(options)
         run: Callable[[Settings, argparse.Namespace], int] = options.run
         return run(settings, options)
-    except (SettingsError, opening.KeyProblem) as error:
+    except (SettingsError, opening.KeyProblem, StoreUnavailable) as error:
         print(f"habilis: {error}", file=sys.stderr)
         return 2
 
@@ -56,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     schema = commands.add_parser("schema", help="create or bring up to date the store's tables and indexes")
     schema.set_defaults(run=_schema)
     registration.add_parsers(commands)
+    commands.add_parser("rules", help="explain, simulate, compare and check the rules without a server")
     return parser
 
 
@@ -139,15 +145,20 @@ def _keys(settings: Settings, options: argparse.Namespace) -> int:
     if options.deed == "create":
         Path(settings.key_file).parent.mkdir(parents=True, exist_ok=True)
         opening.create_keys(settings.key_file)
+        print(f"habilis: a key-encryption key was created in {settings.key_file}", file=sys.stderr)
     else:
-        opening.rotate_keys(opening.SqlitePlace(settings.data_dir, settings.key_file))
-    print(f"habilis: keys in {settings.key_file}: {options.deed}d", file=sys.stderr)
+        wrapped = opening.rotate_keys(_place(settings))
+        print(f"habilis: a fresh key in {settings.key_file} wraps {wrapped} data keys now", file=sys.stderr)
     return 0
 
 
 def _schema(settings: Settings, _options: argparse.Namespace) -> int:
-    served = build_runtime(settings)
-    served.ports.store.check()
-    served.ports.store.close()
+    opening.apply_schema(_place(settings))
     print("habilis: the store is up to date", file=sys.stderr)
     return 0
+
+
+def _place(settings: Settings) -> opening.SqlitePlace | opening.MongoPlace:
+    if settings.store == "mongodb":
+        return opening.MongoPlace(str(settings.mongodb_uri), settings.mongodb_database, settings.key_file)
+    return opening.SqlitePlace(settings.data_dir, settings.key_file)

@@ -1,0 +1,101 @@
+"""The command line: what a newcomer types, and what it answers."""
+
+import io
+import json
+import socket
+
+import pytest
+
+from fhir_server.cli import main
+
+
+@pytest.fixture(autouse=True)
+def _settings(monkeypatch, tmp_path):
+    monkeypatch.setenv("HABILIS_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("HABILIS_ACCEPT_INFERRED_MATRIX", "yes")
+    monkeypatch.setenv("HABILIS_LOG_LEVEL", "ERROR")
+
+
+def said(capsys):
+    captured = capsys.readouterr()
+    return captured.out + captured.err
+
+
+def test_keys_are_created_once_and_rotated(capsys):
+    assert main(["keys", "create"]) == 0
+    assert main(["keys", "create"]) == 2
+    assert main(["schema"]) == 0
+    assert main(["keys", "rotate"]) == 0
+    assert "wraps" in said(capsys)
+
+
+def test_without_keys_the_store_does_not_open(capsys):
+    assert main(["clients", "list"]) == 2
+    assert "habilis:" in said(capsys)
+
+
+def test_a_matrix_with_inferred_grants_needs_to_be_accepted(monkeypatch, capsys):
+    main(["keys", "create"])
+    monkeypatch.setenv("HABILIS_ACCEPT_INFERRED_MATRIX", "no")
+    assert main(["clients", "list"]) == 2
+    assert "HABILIS_ACCEPT_INFERRED_MATRIX" in said(capsys)
+
+
+def test_a_taken_address_is_refused(monkeypatch, capsys):
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        held.listen()
+        monkeypatch.setenv("HABILIS_PORT", str(held.getsockname()[1]))
+        assert main(["serve"]) == 2
+    assert "HABILIS_PORT" in said(capsys)
+
+
+def test_a_client_is_added_listed_rekeyed_and_disabled(capsys):
+    main(["keys", "create"])
+    add = [
+        "clients",
+        "add",
+        "app",
+        "--name",
+        "App",
+        "--kind",
+        "patient-app",
+        "--scopes",
+        "patient/DocumentReference.rs",
+    ]
+    assert main([*add, "--secret", "--redirect-uri", "https://app.example/cb"]) == 0
+    assert main([*add, "--secret"]) == 2
+    assert main(["clients", "rotate", "app"]) == 0
+    assert main(["clients", "disable", "app"]) == 0
+    assert main(["clients", "disable", "nobody"]) == 2
+    capsys.readouterr()
+    assert main(["clients", "list"]) == 0
+    assert said(capsys).split("\t") == ["app", "patient-app", "client_secret_basic", "disabled", add[-1] + "\n"]
+
+
+def test_a_private_key_is_not_taken_for_a_public_one(tmp_path, capsys):
+    main(["keys", "create"])
+    keys = tmp_path / "jwks.json"
+    keys.write_text(json.dumps({"keys": [{"kty": "EC", "d": "secret"}]}))
+    add = ["clients", "add", "b", "--name", "B", "--kind", "backend", "--scopes", "system/DocumentReference.c"]
+    assert main([*add, "--jwks", str(keys)]) == 2
+    assert "private key" in said(capsys)
+
+
+def test_a_user_is_added_listed_and_disabled(monkeypatch, capsys):
+    main(["keys", "create"])
+    monkeypatch.setattr("sys.stdin", io.StringIO("correct horse battery\n" * 2))
+    assert main(["users", "add", "c", "--display", "C", "--patient", "11111111-2222-4333-8444-555555555555"]) == 0
+    assert main(["users", "add", "d", "--display", "D"]) == 2
+    assert main(["users", "disable", "c"]) == 0
+    assert main(["users", "disable", "nobody"]) == 2
+    capsys.readouterr()
+    assert main(["users", "list"]) == 0
+    assert said(capsys).endswith("\tdisabled\n")
+
+
+def test_the_rules_answer_without_a_server(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["rules", "-h"])
+    assert ended.value.code == 0
+    assert "simulate" in said(capsys)
