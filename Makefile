@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := consent_rules fhir_server seed tests
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check lint types imports rules-coverage fmt bench faults fuzz coverage-docs browser clean
+.PHONY: help run demo test check lint types imports rules-coverage fmt bench faults fuzz mutation coverage-docs browser clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ types: $(VENV)/.installed-test ## types, strictly
 
 imports: $(VENV)/.installed-test ## who may import whom
 	@$(BIN)/lint-imports
+
+mutation: $(VENV)/.installed-test ## plant small faults in the rules and count those that no test finds
+	@$(BIN)/mutmut run --max-children 2; $(BIN)/mutmut results
 
 fmt: $(VENV)/.installed-test ## format, and repair what can be repaired
 	@$(BIN)/ruff check --fix --quiet $(SOURCES) || true
