@@ -1,6 +1,7 @@
 """batch and transaction: https://hl7.org/fhir/R4/http.html#transaction and #trules."""
 
 from base64 import b64encode
+from dataclasses import replace
 
 import pytest
 
@@ -216,3 +217,48 @@ def test_the_answer_comes_in_xml_when_asked(world: World):
     answer = world.send("chu-ehr", "POST", "", world.bundle(), Accept="application/fhir+xml")
     assert answer.status_code == 200
     assert answer.get_data().startswith(b"<Bundle") or b"<Bundle" in answer.get_data()[:120]
+
+
+@pytest.mark.parametrize(
+    "resource",
+    [
+        {"resourceType": "Binary", "contentType": JSON_PATCH, "data": b64encode(b"no json").decode()},
+        {"resourceType": "Binary", "contentType": "text/plain", "data": "eA=="},
+        {"resourceType": "Patient"},
+    ],
+)
+def test_what_is_no_patch_is_refused_in_a_batch(world: World, resource):
+    url = f"DocumentReference/{world.publish()}"
+    answer = world.send("camille", "POST", "", bundle("batch", entry("PATCH", url, resource)))
+    assert statuses(answer) == ["400"]
+
+
+def test_choices_and_the_directory_are_updated_and_patched_in_one_transaction(world: World):
+    consent = world.agree("camille", "martin").get_json()
+    parts = [
+        {"name": "type", "valueCode": "replace"},
+        {"name": "path", "valueString": "Consent.status"},
+        {"name": "value", "valueCode": "inactive"},
+    ]
+    patch = {"resourceType": "Parameters", "parameter": [{"name": "operation", "part": parts}]}
+
+    answer = world.send("camille", "POST", "", bundle("transaction", entry("PATCH", f"Consent/{consent['id']}", patch)))
+
+    assert statuses(answer) == ["200"], answer.get_data(as_text=True)
+    back = world.send("camille", "POST", "", bundle("transaction", entry("PUT", f"Consent/{consent['id']}", consent)))
+    assert statuses(back) == ["200"]
+    person = world.get("keeper", f"/Practitioner/{world.ids['zoe']}").get_json() | {"active": True}
+    path = f"Practitioner/{world.ids['zoe']}"
+    assert statuses(world.send("keeper", "POST", "", bundle("transaction", entry("PUT", path, person)))) == ["200"]
+
+
+def test_a_warning_travels_with_its_entry(world: World):
+    world.runtime = replace(world.runtime, refuse_wrong_size=False)
+    world.web.application.extensions["habilis.runtime"] = world.runtime
+    lot = world.bundle()
+    lot["entry"][1]["resource"]["content"][0]["attachment"]["size"] = 1
+
+    answer = world.send("chu-ehr", "POST", "", lot)
+
+    outcome = answer.get_json()["entry"][1]["response"]["outcome"]
+    assert [issue["severity"] for issue in outcome["issue"]] == ["warning"]
