@@ -1,4 +1,4 @@
-"""H4, B10: a professional's own traces never tell what the answers did not tell."""
+"""H4: a professional's own traces never tell what the answers did not tell."""
 
 import pytest
 
