@@ -41,7 +41,7 @@ def regulation(case: Case) -> RuleApplied | None:
 
 
 def is_entitled(case: Case, mode: Purpose) -> bool:
-    """Tell whether the requester's profession may use a mode at all; never depends on the patient."""
+    """Tell whether the requester's profession may use a mode at all (G9); never depends on the patient."""
     profession = case.requester.profession
     if mode is Purpose.EMERGENCY:
         return profession in case.profile.regulation_professions

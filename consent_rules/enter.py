@@ -31,7 +31,7 @@ def enter(request: AccessRequest, record: RecordState, matrix: Matrix, profile: 
 
 
 def decide(case: Case) -> Entry | Refuse:
-    """Apply the row of the table that the requester and the action name."""
+    """Apply the row of the table that the requester and the action name (K1)."""
     forbidden = gates.no_forbidden_party(case)
     if forbidden:
         return forbidden
@@ -93,7 +93,7 @@ def obligations_of(case: Case, basis: Basis) -> frozenset[str]:
 
 
 def why_not(case: Case) -> Refuse:
-    """Say why no ground carried, for the trace: what was once given and no longer holds, or what is awaited."""
+    """Say why no ground carried, for the trace: what was given and no longer holds, what is awaited (C8)."""
     if case.requester.kind is RequesterKind.RELATED:
         return gates.refusal(Reason.NO_AUTHORITY, "B2")
     if case.request.purpose in emergency.MODES:
@@ -122,7 +122,7 @@ def _care_grounds(case: Case) -> Grounds:
 
 
 def _deposit(case: Case) -> Grounds:
-    """Filing needs no consent (C9): whoever may also consult sees more, the others see their own."""
+    """Filing needs no consent (C9, F4): whoever may also consult sees more, the others see their own."""
     return ((Basis.DEPOSITOR, _always("C9")),) if gates.not_blocked(case) else (*_care_grounds(case), *_DEPOSITOR)
 
 

@@ -49,7 +49,7 @@ def identified_software(case: Case) -> Refuse | None:
 
 
 def entitled_profession(case: Case) -> Refuse | None:
-    """Only professions of the matrix, for care; other roles and posts as far as the profile lets them."""
+    """Only professions of the matrix, for care (C13, C16, I6); other roles and posts as the profile lets them (I4)."""
     requester = case.requester
     if case.request.purpose not in _CARE:
         return refusal(Reason.NOT_ENTITLED, "I6")
@@ -103,7 +103,7 @@ def not_erased(case: Case) -> Refuse | None:
 
 
 def not_blocked(case: Case) -> Refuse | None:
-    """A block beats every ground and every emergency (F3, F8); a mode that is switched off is off for all (G4)."""
+    """A block beats every ground and emergency (C18, F3, F7, F8); a mode that is switched off is off for all (G4)."""
     found = relationship.blocks(case, case.request.purpose)
     if not found:
         return None

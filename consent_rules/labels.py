@@ -42,7 +42,7 @@ def is_sealed(facts: AccessFacts, at: datetime) -> bool:
 def may_relabel(
     request: AccessRequest, record: RecordState, facts: AccessFacts, wanted: Mark, profile: RuleProfile
 ) -> RuleApplied | Refuse:
-    """Tell whether the marks of an existing document may become these; the requester is known to see the document."""
+    """Tell whether the marks of an existing document may become these; the requester is known to see it (L6)."""
     added, lifted = wanted & ~facts.marks, facts.marks & ~wanted
     may_add, may_lift = _rights(request, record, facts, profile)
     if added & SEALED and not is_sealed(facts, request.at):
@@ -76,7 +76,7 @@ def may_file(
 
 
 def marks_at_filing(record: RecordState, wanted: Mark, at: datetime, replaced: AccessFacts | None = None) -> Mark:
-    """Return the marks that a new document is born with: as filed, by the patient's default (E12), as inherited."""
+    """Return the marks of a new document: as filed, by the patient's default (E12, E17), as inherited."""
     marks = wanted
     if any(d.kind is DirectiveKind.HIDDEN_BY_DEFAULT and d.holds_at(at) for d in record.directives):
         marks |= Mark.MASQUE_PS

@@ -67,7 +67,7 @@ class Cell(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
-    """One dated version of the matrix, with the professions and kinds that it speaks of."""
+    """One dated version of the matrix, with the professions and kinds that it speaks of (D1)."""
 
     version: str
     effective: date
@@ -89,7 +89,7 @@ class Matrix:
         return self.cells.get((profession, kind))
 
     def kind_of(self, codings: Iterable[tuple[str, str]]) -> str:
-        """Return the kind that (system, code) pairs name; "" when none or when two of them disagree."""
+        """Return the kind that (system, code) pairs name; "" when none or when two of them disagree (J9)."""
         found = {code for system, code in codings if code in self.kinds and self.kinds[code].system == system}
         return found.pop() if len(found) == 1 else ""
 

@@ -30,7 +30,7 @@ _BY_REPRESENTATIVE = _BY_HOLDER | {DirectiveKind.REPRESENTATIVE}
 def record(case: Case, directive: Directive) -> Directive | Refuse:
     """Return the directive as this requester may record it now, with who gave it and when.
 
-    The requester is known to have entered for Action.DIRECT. The time is the server's, or an earlier one that was said.
+    The requester is known to have entered for Action.DIRECT (F1). The time is the server's, or an earlier one if said.
     """
     refused = _refusal(case, directive)
     if refused:
@@ -65,7 +65,7 @@ def _refusal(case: Case, directive: Directive) -> Refuse | None:
 
 
 def _may_write_down(case: Case, directive: Directive) -> bool:
-    """A professional writes down an oral agreement: for himself, a named colleague or the own establishment or team."""
+    """A professional writes down an oral agreement: for oneself, a colleague, the own establishment or team (C5)."""
     own = case.identities
     return (
         directive.kind is DirectiveKind.AGREEMENT

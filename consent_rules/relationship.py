@@ -48,14 +48,14 @@ def administrator(case: Case) -> RuleApplied | None:
 
 
 def care_team(case: Case) -> RuleApplied | None:
-    """A member of a team to which the holder has once agreed (C2, C3); occupational physicians are in no team (I4)."""
+    """A member of a team to which the holder has once agreed (C2, C3, L2); no occupational physician (I4)."""
     if case.requester.capacity is Capacity.OCCUPATIONAL_PHYSICIAN:
         return None
     return _permit("C2", [directive for directive in agreements(case) if is_for_team(directive)])
 
 
 def consent(case: Case) -> RuleApplied | None:
-    """A professional outside the team, by a consent for this consultation (C4)."""
+    """A professional outside the team, by a consent for this consultation (C4, L4)."""
     statement = {
         Capacity.OCCUPATIONAL_PHYSICIAN: "I4",
         Capacity.COORDINATING_PHYSICIAN: "C14",
@@ -100,7 +100,7 @@ def is_for_team(directive: Directive) -> bool:
 
 
 def blocks(case: Case, purpose: Purpose) -> list[Directive]:
-    """Return the blocks that reach the requester for a purpose (F2, F3, G4)."""
+    """Return the blocks of persons and establishments that reach the requester for a purpose (F2, F3, F6, G4)."""
     held = case.in_force(DirectiveKind.BLOCK)
     return [d for d in held if _reaches(d, case.identities) and _speaks_for(d, purpose)]
 

@@ -38,7 +38,7 @@ def documents(case: Case, basis: Basis) -> Clauses:
 
 
 def traces(case: Case, basis: Basis) -> Clauses:
-    """Return which entries of the trail a ground shows; never what the patient chose, except to the patient (H4)."""
+    """Return which entries of the trail a ground shows; what the patient chose is the patient's alone (H4, H5, B10)."""
     if basis is Basis.PATIENT:
         return ALL
     if basis is Basis.REPRESENTATIVE:
@@ -100,11 +100,12 @@ def _carer(case: Case) -> Clauses:
 
 
 def _professional(case: Case) -> Clauses:
-    """Return the matrix row without what is hidden, and one's own."""
+    """Return the matrix row without what is hidden, and one's own (E5)."""
     return (_within_row(case, _closed(case)), *own_documents(case))
 
 
 def _within_row(case: Case, closed: Mark) -> Clause:
+    """Return what the profession may read of what the patient left open (C12, D2, E13)."""
     kinds = _row(case)
     if case.has(DirectiveKind.CARE_HISTORY_HIDDEN):
         kinds -= case.profile.care_history_kinds
@@ -125,6 +126,7 @@ def _emergency(case: Case) -> Clauses:
 
 
 def _declared_physician(case: Case) -> Clauses:
+    """Return the whole record, hidden documents too where the profile says so (E3, L1)."""
     if case.profile.declared_physician_sees_hidden:
         return (Clause(knows_marks=True),)
     return (Clause(closed_by=Mark.MASQUE_PS), *own_documents(case))

@@ -41,6 +41,8 @@ def switch(*purposes):
 
 
 class TestOpening:
+    """One recorded act with a reason, in one of two modes (G1, G2, G4, G8, G9)."""
+
     @pytest.mark.parametrize(("mode", "basis"), [(BTG, "break-glass"), (ETREAT, "emergency-regulation")])
     def test_is_let_through_with_its_obligations_and_shows_no_document(self, mode, basis):
         answer = entered(ask(MARTIN, space(), Action.OPEN_EMERGENCY, mode))
@@ -92,6 +94,8 @@ class TestOpening:
 
 
 class TestReading:
+    """Reading in a mode is judged at each request (G1, G2, G3, G4, G6, G7)."""
+
     def test_finds_the_opening_in_the_record(self):
         answer = ask(PAUL, space(opening(PAUL)), purpose=BTG)
         assert entered(answer).basis == "break-glass"
@@ -153,6 +157,8 @@ class TestReading:
 
 
 class TestSight:
+    """The row of the profession; hidden documents by the third switch alone (G5, G9)."""
+
     def test_stays_inside_the_row_of_the_profession(self):
         answer = ask(replace(PAUL, profession=OPTICIAN), space(opening(PAUL)), purpose=BTG)
         assert not sees(answer, document(LABORATORY))

@@ -41,6 +41,8 @@ READABLE = (Action.CONSULT, Action.DEPOSIT, Action.RELABEL, Action.READ_TRACES)
 
 
 class TestPatient:
+    """The holder in the own space (B1, B11, A13, E9, E11, H5)."""
+
     def test_sees_everything_but_what_is_sealed(self):
         answer = ask(HOLDER, space())
         assert entered(answer).basis == "patient"
@@ -101,6 +103,8 @@ class TestPatient:
 
 
 class TestRepresentative:
+    """Representatives of minors and guardians of protected adults (B2, B6, B10)."""
+
     def test_of_a_minor_sees_all_but_secrets_and_sealed_results(self):
         answer = ask(PARENT, space(REPRESENTS, born=CHILD))
         assert entered(answer).basis == "legal-representative"
@@ -148,6 +152,8 @@ class TestRepresentative:
 
 
 class TestCarer:
+    """Carers, dated and limited (B13)."""
+
     def test_sees_for_the_time_that_was_said(self):
         assert entered(ask(PARENT, space(CARES))).basis == "carer"
         assert reason(ask(PARENT, space(CARES), at=NOW + DAY)) == "no-authority"
@@ -187,6 +193,8 @@ class TestCarer:
 
 
 class TestSoftware:
+    """Software reads what it deposited (E2, I8)."""
+
     def test_reads_what_it_or_its_establishment_deposited(self):
         answer = ask(SOFTWARE, space())
         assert entered(answer).basis == "system"
@@ -225,6 +233,8 @@ class TestSoftware:
 
 
 class TestAuditAndSupport:
+    """Auditors and support staff read traces only (H4, H8)."""
+
     def test_auditor_reads_accesses_and_nothing_else(self):
         answer = ask(AUDITOR, space(status=SpaceStatus.CLOSED), Action.READ_TRACES)
         assert sees(answer, document("access"), View.TRACES)
@@ -248,6 +258,7 @@ class TestAuditAndSupport:
 
 @pytest.mark.parametrize("action", Action)
 def test_a_forbidden_party_is_refused_whatever_anybody_consents_to(action):
+    """I1, I2, I3."""
     record = space(agreement(INSURER.person), agreement(INSURER.organization, id_="b"))
     assert reason(ask(INSURER, record, action)) == "forbidden-party"
 

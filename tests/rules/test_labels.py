@@ -1,4 +1,4 @@
-"""Every label by every actor: who may put and lift it, and what a new document is born with (E1 to E15, B6)."""
+"""Every label by every actor: who may put and lift it, and what a new document is born with (E1, E6–E12, B6, L6)."""
 
 from dataclasses import replace
 from datetime import UTC, datetime

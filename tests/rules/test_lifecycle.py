@@ -1,4 +1,4 @@
-"""The life of a space: every change legal or illegal with its statement, and terms that pass without any job."""
+"""The life of a space: every change legal or illegal, and terms that pass by themselves (A1, A3, A7–A11, A13)."""
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta

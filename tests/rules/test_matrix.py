@@ -1,4 +1,4 @@
-"""Every cell of the matrix against its data file, the sourced ones against the evidence, and every fault of a table."""
+"""Every cell of the matrix against its file, the sourced ones against the evidence, every fault named (D1–D12, J9)."""
 
 import csv
 from dataclasses import replace

@@ -41,6 +41,8 @@ HIDDEN = document(marks=Mark.MASQUE_PS)
 
 
 class TestWhoMayAskAtAll:
+    """Named professionals of the matrix, for care, and no others (C13, C15, C16, I6, I8)."""
+
     def test_an_unnamed_professional_is_unidentified(self):
         assert reason(ask(replace(PAUL, person=""), space(TEAM))) == "unidentified"
 
@@ -70,6 +72,8 @@ class TestWhoMayAskAtAll:
 
 
 class TestOccupationalPhysician:
+    """Off by default, and by express consent only where the profile lets them (I4, L4)."""
+
     doctor = replace(MARTIN, capacity=Capacity.OCCUPATIONAL_PHYSICIAN)
     allowed = replace(FR, occupational_physicians=True)
 
@@ -85,12 +89,15 @@ class TestOccupationalPhysician:
 
 
 def test_coordinating_physician_enters_by_the_residents_agreement():
+    """C14."""
     doctor = replace(MARTIN, capacity=Capacity.COORDINATING_PHYSICIAN)
     answer = entered(ask(doctor, space(agreement("Practitioner/martin"))))
     assert (answer.basis, answer.rules[0].statement) == ("consent", "C14")
 
 
 class TestConsent:
+    """Prior agreement: once for the team, for each consultation of an outsider (C1, C2, C3, C4, C8, C12, D2, L2)."""
+
     def test_without_one_nobody_enters(self):
         assert reason(ask(PAUL, space())) == "no-consent"
 
@@ -187,6 +194,8 @@ class TestConsent:
 
 
 class TestAskMeFirst:
+    """Approval before a first access, where the patient wants it (C1, F1)."""
+
     first = directive(DirectiveKind.ASK_FIRST)
 
     def test_an_agreement_written_down_by_a_professional_awaits_the_patient(self):
@@ -209,6 +218,8 @@ class TestAskMeFirst:
 
 
 class TestBlock:
+    """A block beats every agreement and emergency, and lifting it restores nothing (C18, F2, F3, F5, F6, F7, F8)."""
+
     @pytest.mark.parametrize(
         "actor", ["Practitioner/paul", "PractitionerRole/paul-1", "Organization/cabinet", ""], ids=str
     )
@@ -265,6 +276,8 @@ class TestBlock:
 
 
 class TestSight:
+    """The matrix row without what is hidden, and one's own deposits (C12, D3, E1, E2, E5, E13, E14, E17)."""
+
     def test_is_the_matrix_row(self):
         answer = ask(replace(PAUL, profession=OPTICIAN), space(TEAM))
         assert not sees(answer, document(LABORATORY))
@@ -334,6 +347,8 @@ class TestSight:
 
 
 class TestDeclaredPhysician:
+    """The whole record, what is hidden too as far as the profile says (D4, E3, L1)."""
+
     record = space(directive(DirectiveKind.DECLARED_PHYSICIAN, "Practitioner/martin"))
 
     def test_sees_the_whole_record(self):
@@ -363,6 +378,8 @@ class TestDeclaredPhysician:
 
 
 class TestAdministrator:
+    """The declared physician's rights within the row of the profession (E4)."""
+
     record = space(directive(DirectiveKind.ADMINISTRATOR, "Practitioner/paul"))
 
     def test_sees_hidden_documents_within_the_row(self):
@@ -378,6 +395,8 @@ class TestAdministrator:
 
 
 class TestFiling:
+    """Filing needs no agreement, not even of who is blocked (C9, F4, I5)."""
+
     def test_needs_no_consent_and_shows_ones_own(self):
         answer = ask(PAUL, space(), Action.DEPOSIT)
         assert entered(answer).basis == "depositor"
@@ -395,6 +414,8 @@ class TestFiling:
 
 
 class TestOtherActions:
+    """Identity, recording a consent, and traces (C6, H4, I8)."""
+
     def test_identity_is_shown_without_consent(self):
         answer = ask(PAUL, space(), Action.IDENTIFY)
         assert entered(answer).basis == "identification"

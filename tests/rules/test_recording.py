@@ -1,4 +1,4 @@
-"""Who may record which choice, and what it is stamped with (B13, C4 to C7, G5)."""
+"""Who may record which choice, and what it is stamped with (C5, C6, C7, F1)."""
 
 from dataclasses import replace
 
@@ -98,6 +98,8 @@ def test_a_professional_cannot_speak_as_the_patient_or_with_an_unknown_proof():
 
 
 class TestCarers:
+    """Three carers at most (B13)."""
+
     def carer(self, number, **more):
         return directive(K.CARER, f"RelatedPerson/{number}", id_=str(number), **({"end": NOW + DAY} | more))
 
@@ -117,6 +119,8 @@ class TestCarers:
 
 
 class TestThirdSwitch:
+    """The third switch needs one of the two others (G5)."""
+
     wider = directive(K.HIDDEN_IN_EMERGENCY)
 
     def switch(self, *purposes):
@@ -137,6 +141,8 @@ class TestThirdSwitch:
 
 
 class TestPeriod:
+    """One professional's agreement does not hold longer than the profile says (C4)."""
+
     def test_longer_than_the_profile_allows_is_refused(self):
         assert say(HOLDER, agreement("Practitioner/paul", end=NOW + 91 * DAY)).reason == "period-too-long"
         assert say(HOLDER, agreement("Practitioner/paul", end=NOW + 90 * DAY)).end == NOW + 90 * DAY

@@ -1,0 +1,170 @@
+"""Writes docs/rules.md: each numbered statement, the rule functions that name it, the tests that name it.
+
+Run by `python -m tests.rules.rules_docs`. Statements come from docs/rules-index.csv; a statement that no rule or no
+test names has its reason in tests/rules/uncovered.csv.
+"""
+
+import ast
+import csv
+import re
+import tomllib
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+
+from consent_rules.profiles import RuleProfile
+from tests.conformance.coverage_docs import described_tests, rules_in
+
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs/rules.md"
+SECTIONS = {
+    "A": "Life of a space",
+    "B": "Representatives, minors, carers",
+    "C": "Consent and care team",
+    "D": "Matrix",
+    "E": "Confidentiality of a document",
+    "F": "Authorised and blocked professionals",
+    "G": "Emergency",
+    "H": "Notifications and traces",
+    "I": "Who may never ask or read",
+    "J": "Writing, changing, deleting",
+    "K": "Order of evaluation",
+    "L": "Conflicts between sources",
+}
+_SHOWN = 2
+
+
+def statements():
+    """Return the numbered statements of the law, in order."""
+    rows = csv.DictReader((ROOT / "docs/rules-index.csv").read_text("utf-8").splitlines())
+    return {row["number"]: row["statement"] for row in rows if re.fullmatch(r"[A-HJ-L][1-9]\d?|I[1-9]", row["number"])}
+
+
+def reasons():
+    """Return why a statement is named by no rule or no test."""
+    rows = csv.DictReader((ROOT / "tests/rules/uncovered.csv").read_text("utf-8").splitlines())
+    return {row["number"]: row["reason"] for row in rows}
+
+
+def rules() -> dict[str, list[str]]:
+    """Return the functions and tables of consent_rules that name each statement."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for path in sorted((ROOT / "consent_rules").glob("*.py")):
+        text = path.read_text("utf-8")
+        for name, node in _named(ast.parse(text)):
+            for number in sorted(rules_in(ast.get_source_segment(text, node) or "")):
+                found[number].append(f"{path.stem}.{name}")
+    return found
+
+
+def _named(tree: ast.Module) -> Iterator[tuple[str, ast.stmt]]:
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            yield node.name, node
+        elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            yield node.targets[0].id, node
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            yield node.target.id, node
+
+
+def tests() -> dict[str, list[str]]:
+    """Return the tests of the rules that name each statement."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for name, text in described_tests():
+        if name.startswith(("tests/rules/", "tests/laws/")):
+            for number in rules_in(text):
+                found[number].append(name)
+    return found
+
+
+def page() -> str:
+    """Return docs/rules.md."""
+    where, proved, why = rules(), tests(), reasons()
+    lines = [_HEAD, *_profile_table(), "", "## The statements", "", _READING]
+    for letter, title in SECTIONS.items():
+        lines += ["", f"### {letter}. {title}", "", "| | statement | rule | tests |", "| --- | --- | --- | --- |"]
+        for number, text in statements().items():
+            if number[0] == letter:
+                lines.append(f"| {number} | {text} | {_code(where[number])} | {_tests(number, proved, why)} |")
+    return "\n".join([*lines, ""])
+
+
+def uncovered():
+    """Return the statements that no rule or no test names."""
+    where, proved = rules(), tests()
+    return [number for number in statements() if not (where[number] and proved[number])]
+
+
+def _code(names: list[str]) -> str:
+    return "<br>".join(f"`{name}`" for name in names[:4])
+
+
+def _tests(number: str, proved: dict[str, list[str]], why: dict[str, str]) -> str:
+    names = sorted(proved[number])
+    shown = "<br>".join(f"`{name.rpartition('::')[2]}`" for name in names[:_SHOWN])
+    more = f"<br>and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    reason = f"*{why[number]}*" if number in why else ""
+    return "<br>".join(part for part in (shown + more, reason) if part)
+
+
+def _profile_table() -> list[str]:
+    folder = ROOT / "consent_rules/data/profiles"
+    fr, ehds = (tomllib.loads((folder / f"{name}.toml").read_text("utf-8")) for name in ("fr", "ehds"))
+    notes = dict(
+        re.findall(
+            r"^(\w+) = .*?# (.*)$", (ROOT / "consent_rules/data/profiles/fr.toml").read_text("utf-8"), re.MULTILINE
+        )
+    )
+    rows = [
+        f"| `{item.name}` | {_value(fr, item.name)} | {_value(ehds, item.name)} | {notes.get(item.name, '')} |"
+        for item in fields(RuleProfile)
+        if item.name not in {"name", "proofs"}
+    ]
+    return ["| key | `fr` | `ehds` | meaning |", "| --- | --- | --- | --- |", *rows]
+
+
+def _value(settled: dict[str, object], key: str) -> str:
+    value = settled[key]
+    return ", ".join(value) if isinstance(value, list) else str(value).lower()
+
+
+_HEAD = """# The rules
+
+Generated by `python -m tests.rules.rules_docs`; a test holds it to the code.
+
+`consent_rules` decides, for every request, whether somebody enters a patient's space and what is seen there.
+It is pure: facts in, an `Entry` or a `Refuse` out, no clock, no store, no web framework, standard library only.
+
+## How a decision is made
+
+1. `gates` are asked in order; the first that speaks refuses.
+   What the caller *is* comes before what the patient *decided*, so that `forbidden-party`, `unidentified` and
+   `not-entitled` never depend on the patient, and all other refusals are told alike.
+2. `relationship` and `emergency` hold the grounds; the first that carries names the basis of the access.
+   An emergency is a mode of its own: the purpose of the grant chooses it, and ordinary grounds do not mix with it.
+3. `sight` says what the ground shows: a `Visibility`, a union of clauses over kind, category, marks and owner.
+   Every store query takes that value; nothing is filtered after the fact.
+4. What is in no row of `enter.TABLE` is refused, and an error in a rule is a refusal.
+
+When several Consents of a patient speak, a deny goes before every permit, and permits add up.
+A block that is lifted leaves a mark: agreements given before it do not revive.
+
+## Try it without a server
+
+    python -m consent_rules explain   tests/rules/scenarios/p4_2_oral_consent.toml --language en
+    python -m consent_rules simulate  tests/rules/scenarios/p4_1_no_consent.toml --profession 70 --mode break-glass
+    python -m consent_rules audience  tests/rules/scenarios/p5_1_declared_physician.toml --document D1 --marks MASQUE_PS
+    python -m consent_rules diff      older.csv newer.csv
+    python -m consent_rules import    official.json habilitation_matrix_2026-06-01.csv --version 2026-06-01
+    python -m consent_rules check
+
+## Rule profiles
+
+Open questions of the law are keys of a profile, one TOML file each; a country is added without code.
+"""
+_READING = "Tests are named by their function; where a statement is no decision of the rules, the reason is in italics."
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), "utf-8")
