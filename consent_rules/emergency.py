@@ -54,6 +54,11 @@ def until(mode: Purpose, opened_at: datetime, profile: RuleProfile) -> datetime:
     return span.after(opened_at)
 
 
+def review_due(opened_at: datetime, profile: RuleProfile) -> datetime:
+    """Return by when a break-glass must have been reviewed."""
+    return profile.review.after(opened_at)
+
+
 def opening(request: AccessRequest, id_: str, reason: str, profile: RuleProfile) -> Directive:
     """Return the directive that opens a space in the mode of the request, once the requester has entered for that.
 

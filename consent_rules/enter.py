@@ -12,7 +12,7 @@ from consent_rules.case import Case, case_of
 from consent_rules.matrix import Matrix
 from consent_rules.model import AccessRequest, Entry, RecordState, Refuse, RuleApplied
 from consent_rules.profiles import RuleProfile
-from consent_rules.vocabulary import Action, Basis, DirectiveKind, Obligation, Purpose, Reason, RequesterKind, View
+from consent_rules.vocabulary import Action, Basis, Obligation, Purpose, Reason, RequesterKind, View
 
 Gate = Callable[[Case], Refuse | None]
 Ground = Callable[[Case], RuleApplied | None]
@@ -102,9 +102,9 @@ def why_not(case: Case) -> Refuse:
     ids = tuple(directive.id for directive in given)
     if not any(relationship.is_current(case, directive) for directive in given):
         return gates.refusal(Reason.CONSENT_USED, "C4", *ids) if given else gates.refusal(Reason.NO_CONSENT, "C1")
-    if case.has(DirectiveKind.ASK_FIRST):
+    if any(relationship.awaits_approval(case, directive) for directive in given):
         return gates.refusal(Reason.APPROVAL_PENDING, "C1", *ids)
-    return gates.refusal(Reason.NO_CONSENT, "I4", *ids)
+    return gates.refusal(Reason.NO_CONSENT, "C1", *ids)
 
 
 def _always(statement: str) -> Ground:

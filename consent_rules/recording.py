@@ -4,9 +4,11 @@ Source: rules B13 (carers), C5 and C6 (consent written down by a professional), 
 """
 
 from dataclasses import replace
+from datetime import datetime
 
 from consent_rules.case import Case
-from consent_rules.model import Directive, Refuse, RuleApplied
+from consent_rules.model import Directive, RecordState, Refuse, RuleApplied
+from consent_rules.profiles import RuleProfile
 from consent_rules.relationship import is_for_team, is_switch
 from consent_rules.vocabulary import DirectiveKind, Proof, Purpose, Reason, RequesterKind
 
@@ -43,6 +45,29 @@ def record(case: Case, directive: Directive) -> Directive | Refuse:
         proof=Proof.PATIENT if by_patient else directive.proof,
         recorded_at=min(directive.recorded_at or case.at, case.at),
     )
+
+
+def may_follow(followed: int, profile: RuleProfile) -> bool:
+    """Tell whether a carer who follows so many persons already may follow one more (B13)."""
+    return followed < profile.patients_per_carer
+
+
+def tidied(record: RecordState, at: datetime, profile: RuleProfile) -> RecordState:
+    """Return the state without agreements and openings that have ended for good, so that it does not grow for ever.
+
+    Agreements with a team, and everything else that the patient said, stay.
+    """
+    kept = tuple(d for d in record.directives if not _is_over(d, at, profile))
+    return record if len(kept) == len(record.directives) else replace(record, directives=kept)
+
+
+def _is_over(directive: Directive, at: datetime, profile: RuleProfile) -> bool:
+    if directive.kind is DirectiveKind.EMERGENCY_OPENING:
+        return directive.end is not None and directive.end <= at
+    if directive.kind is not DirectiveKind.AGREEMENT or is_for_team(directive):
+        return False
+    given_at = max(filter(None, (directive.recorded_at, directive.start)), default=None)
+    return given_at is not None and profile.longest_named_consent.after(given_at) <= at
 
 
 def _refusal(case: Case, directive: Directive) -> Refuse | None:

@@ -94,6 +94,13 @@ def is_current(case: Case, directive: Directive) -> bool:
     return is_for_team(directive) or case.at < _limit_of(case, directive, given_at)
 
 
+def awaits_approval(case: Case, directive: Directive) -> bool:
+    """Tell whether the patient is still asked about an agreement; silence for too long is a refusal."""
+    given_at = directive.recorded_at or directive.start
+    asked = case.has(DirectiveKind.ASK_FIRST) and not directive.by_patient
+    return asked and given_at is not None and case.at < case.profile.approval_waits.after(given_at)
+
+
 def is_for_team(directive: Directive) -> bool:
     """Tell whether an agreement is given to an establishment or a care team."""
     return any(actor.startswith(_TEAMS) for actor in directive.actors)

@@ -241,7 +241,7 @@ def _demand_recorder(work: Work, held: Directive | None, before: Stored) -> None
 
 def _decide(work: Work, opened: Opened, located: Json, directive: Directive) -> None:
     """Rebuild the decision state: an active Consent speaks, any other is silent."""
-    record = work.record(opened)
+    record = recording.tidied(work.record(opened), work.at, work.runtime.profile)
     if located.get("status") == _ACTIVE:
         work.decide(opened, record.with_directive(directive))
     else:

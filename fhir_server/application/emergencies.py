@@ -6,7 +6,7 @@ Source: L.1111-17 I and R.1111-48 of the French public health code (rules G1 to 
 
 import orjson
 
-from consent_rules import emergency
+from consent_rules import emergency, recording
 from consent_rules.model import AccessRequest, Directive
 from consent_rules.vocabulary import Action, Purpose
 from fhir_server.application.indexing import facts_of
@@ -41,7 +41,8 @@ def _plan(work: Work, patient: str, reason: str) -> str:
     request = AccessRequest(caller.requester, Action.OPEN_EMERGENCY, Purpose(caller.purpose), work.at)
     directive = emergency.opening(request, id_, reason, work.runtime.profile)
     work.put(_stored(work, directive, patient))
-    work.decide(opened, work.record(opened).with_directive(directive))
+    record = recording.tidied(work.record(opened), work.at, work.runtime.profile)
+    work.decide(opened, record.with_directive(directive))
     work.trace(work.deed, opened, patient, (f"Consent/{id_}",))
     return id_
 

@@ -93,6 +93,11 @@ class TestOpening:
         assert entered(ask(MARTIN, space(switch(other)), Action.OPEN_EMERGENCY, mode)).compartment == "camille"
 
 
+def test_a_break_glass_is_reviewed_within_three_days():
+    """G7."""
+    assert emergency.review_due(NOW, FR) == NOW + 3 * DAY
+
+
 class TestReading:
     """Reading in a mode is judged at each request (G1, G2, G3, G4, G6, G7)."""
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from consent_rules.model import Membership, Team
+from consent_rules.profiles import Span
 from consent_rules.vocabulary import Action, Capacity, DirectiveKind, Mark, Obligation, Proof, Purpose, View
 from tests.rules.builders import (
     DAY,
@@ -201,6 +202,14 @@ class TestAskMeFirst:
     def test_an_agreement_written_down_by_a_professional_awaits_the_patient(self):
         assert reason(ask(PAUL, space(NAMED, self.first))) == "approval-pending"
         assert reason(ask(PAUL, space(TEAM, self.first))) == "approval-pending"
+
+    def test_silence_for_too_long_is_a_refusal(self):
+        rules = replace(FR, approval_waits=Span.parse("1h"))
+        asked = replace(TEAM, recorded_at=NOW)
+        assert reason(ask(PAUL, space(asked, self.first), rules=rules, at=NOW + HOUR / 2)) == "approval-pending"
+        assert reason(ask(PAUL, space(asked, self.first), rules=rules, at=NOW + HOUR)) == "no-consent"
+        undated = replace(asked, recorded_at=None, start=NOW)
+        assert reason(ask(PAUL, space(undated, self.first), rules=rules)) == "approval-pending"
 
     def test_an_agreement_of_the_patient_lets_in(self):
         assert entered(ask(PAUL, space(replace(NAMED, by_patient=True), self.first))).basis == "consent"

@@ -6,12 +6,13 @@ import pytest
 
 from consent_rules.case import case_of
 from consent_rules.model import AccessRequest, Membership, Refuse, Team
-from consent_rules.recording import record
+from consent_rules.recording import may_follow, record, tidied
 from consent_rules.vocabulary import Action, DirectiveKind, Proof, Purpose
 from tests.rules.builders import (
     DAY,
     FR,
     HOLDER,
+    HOUR,
     MATRIX,
     NOW,
     PARENT,
@@ -116,6 +117,40 @@ class TestCarers:
     def test_without_an_end_count(self):
         others = [self.carer(number, end=None) for number in range(3)]
         assert say(HOLDER, self.carer(9), *others).reason == "too-many-carers"
+
+    def test_follow_five_persons_at_most(self):
+        assert may_follow(4, FR)
+        assert not may_follow(5, FR)
+
+
+class TestTidying:
+    """What has ended for good is left out of the state, and nothing else (C4, G1)."""
+
+    old = NOW - 90 * DAY
+
+    def tidy(self, *directives):
+        return tidied(space(*directives), NOW, FR).directives
+
+    def test_ended_openings_and_long_past_agreements_go(self):
+        assert self.tidy(directive(K.EMERGENCY_OPENING, "Practitioner/paul", end=NOW)) == ()
+        assert self.tidy(agreement("Practitioner/paul", recorded_at=self.old)) == ()
+        assert self.tidy(agreement("Practitioner/paul", recorded_at=None, start=self.old)) == ()
+
+    def test_what_may_still_speak_stays(self):
+        kept = (
+            directive(K.EMERGENCY_OPENING, "Practitioner/paul", id_="a", end=NOW + HOUR),
+            directive(K.EMERGENCY_OPENING, "Practitioner/paul", id_="b"),
+            agreement("Practitioner/paul", id_="c", recorded_at=self.old + HOUR),
+            agreement("Practitioner/paul", id_="d", recorded_at=self.old, start=NOW),
+            agreement("Practitioner/paul", id_="e", recorded_at=None),
+            agreement("Organization/cabinet", id_="f", recorded_at=self.old),
+            block("Practitioner/paul", id_="g", recorded_at=self.old, end=self.old),
+        )
+        assert self.tidy(*kept) == kept
+
+    def test_a_tidy_state_is_itself(self):
+        record = space(block("Practitioner/paul"))
+        assert tidied(record, NOW, FR) is record
 
 
 class TestThirdSwitch:
