@@ -1,7 +1,7 @@
 """Consents as directives and back: each is honoured exactly as its text says, or refused with what cannot be honoured.
 
 A permit without an actor is given to the establishments that the Consent names as custodians; a deny without one
-reaches everybody. Of several Consents a deny goes before any permit (docs/adr/0101).
+reaches everybody. Of several Consents a deny goes before any permit (docs/adr/0014).
 
 Source: IHE PCF 1.1, profiles consentBasic and consentIntermediate (https://profiles.ihe.net/ITI/PCF/); CH PPQm 5.0
 for the choices that a space is born with, each an explicit Consent (http://fhir.ch/ig/ch-epr-fhir/).
