@@ -81,7 +81,7 @@ def page() -> str:
         [
             "# What the tests say that they hold",
             "",
-            "Made by `make coverage-docs` from the names and docstrings of the tests; a test compares.",
+            "Made by `make coverage-docs` from the names and docstrings of the tests; it claims nothing else.",
             "A number that no test names is listed as open: some no program can hold, others are to come.",
             "A number that is named is claimed, not proved: read the test.",
             "",
