@@ -1,5 +1,6 @@
 """A running server for tests: the real SQLite store in a temporary folder, a clock that stands still until moved."""
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
+from playwright.sync_api import Browser, sync_playwright
 
 from fhir_server.adapters import opening
 from fhir_server.app import build_runtime, create_app
@@ -82,3 +84,13 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loaded]:
     people = load_demonstration(served, folder)
     yield Loaded(create_app(settings, served).test_client(), served, people)
     served.ports.store.close()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """The one browser of a run: its driver bears no second one in the same thread."""
+    found = next((path for name in ("chromium", "google-chrome") if (path := shutil.which(name))), "")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        yield browser
+        browser.close()

@@ -20,7 +20,6 @@ import pytest
 from authlib.integrations.requests_client import OAuth2Session
 from authlib.oauth2.rfc7523 import PrivateKeyJWT
 from flask import Flask
-from playwright.sync_api import sync_playwright
 from werkzeug.serving import make_server
 
 from consent_rules.matrix import published
@@ -236,24 +235,22 @@ def elsewhere(packages: Path, runtime: Runtime, tmp_path: Path) -> Iterator[str]
 
 @pytest.mark.browser
 @pytest.mark.npm
+@pytest.mark.browser
 @pytest.mark.usefixtures("app")
-def test_the_sample_app_launches_reads_and_renews_in_a_browser(base, elsewhere, runtime):
-    with sync_playwright() as play:
-        found = which("chromium") or which("google-chrome")
-        browser = play.chromium.launch(executable_path=found, args=["--no-sandbox"])
-        page = browser.new_context(locale="en-GB").new_page()
-        page.goto(f"{elsewhere}/app.html")
-        page.fill("[name=iss]", f"{base}/fhir")
-        page.fill("[name=client]", "sample")
-        page.click("text=Connect")
-        page.fill("#login", "camille")
-        page.fill("#password", PASSWORD)
-        page.click("text=Sign in >> nth=-1")
-        page.click("button[value=allow]")
-        page.wait_for_url(f"{elsewhere}/app.html*")
-        page.wait_for_function("document.getElementById('status').textContent.length > 0")
-        assert f"patient {camille(runtime)}" in page.text_content("#status")
-        assert page.text_content("#documents").strip()
-        page.click("#again")
-        page.wait_for_function("document.getElementById('status').textContent.includes('renewed')")
-        browser.close()
+def test_the_sample_app_launches_reads_and_renews_in_a_browser(base, elsewhere, runtime, chromium):
+    page = chromium.new_context(locale="en-GB").new_page()
+    page.goto(f"{elsewhere}/app.html")
+    page.fill("[name=iss]", f"{base}/fhir")
+    page.fill("[name=client]", "sample")
+    page.click("text=Connect")
+    page.fill("#login", "camille")
+    page.fill("#password", PASSWORD)
+    page.click("text=Sign in >> nth=-1")
+    page.click("button[value=allow]")
+    page.wait_for_url(f"{elsewhere}/app.html*")
+    page.wait_for_function("document.getElementById('status').textContent.length > 0")
+    assert f"patient {camille(runtime)}" in page.text_content("#status")
+    assert page.text_content("#documents").strip()
+    page.click("#again")
+    page.wait_for_function("document.getElementById('status').textContent.includes('renewed')")
+    page.context.close()

@@ -1,12 +1,11 @@
 """A browser on the demonstration's pages: the real application, the real store, a real Chromium."""
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from threading import Thread
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 from werkzeug.serving import make_server
 
 from fhir_server.adapters import opening
@@ -15,7 +14,6 @@ from fhir_server.settings import Settings
 from seed.book import Demonstration
 from seed.loading import load_demonstration
 
-CHROMIUM = next((found for name in ("chromium", "google-chrome") if (found := shutil.which(name))), "")
 PHONE = {"width": 360, "height": 740}
 DESK = {"width": 1200, "height": 850}
 
@@ -45,14 +43,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     thread.join()
     server.server_close()
     served.ports.store.close()
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
