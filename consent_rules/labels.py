@@ -45,12 +45,12 @@ def may_relabel(
     """Tell whether the marks of an existing document may become these; the requester is known to see it (L6)."""
     added, lifted = wanted & ~facts.marks, facts.marks & ~wanted
     may_add, may_lift = _rights(request, record, facts, profile)
-    if added & SEALED and not is_sealed(facts, request.at):
+    if added & SEALED:  # whoever may see the document now has seen it
         return _refused(Reason.ALREADY_SEEN, "E9")
     excess = (added & ~may_add) | (lifted & ~may_lift)
     if excess:
         return _refused(Reason.MARK_NOT_ALLOWED, _statement(excess))
-    if added and _exclude_each_other(wanted, facts, request.at, profile):
+    if added & Mark.MASQUE_PS and is_sealed(facts, request.at) and not profile.hidden_and_sealed_together:
         return _refused(Reason.MARKS_EXCLUDE_EACH_OTHER, "E8")
     return RuleApplied(_statement(added | lifted), "permit")
 
@@ -92,7 +92,7 @@ def _rights(request: AccessRequest, record: RecordState, facts: AccessFacts, pro
         case RequesterKind.RELATED:
             return HIDING, HIDING | lapsed
         case RequesterKind.PROFESSIONAL | RequesterKind.SYSTEM if _is_author(request, facts):
-            return SEALED | (SECRET if is_minor(record, request.at, profile) else Mark.NONE), SEALED
+            return SECRET if is_minor(record, request.at, profile) else Mark.NONE, SEALED
     return Mark.NONE, Mark.NONE
 
 
@@ -112,11 +112,6 @@ def _is_author(request: AccessRequest, facts: AccessFacts) -> bool:
 
 def _wants_results_at_once(record: RecordState, at: datetime) -> bool:
     return any(d.kind is DirectiveKind.AT_ONCE and d.holds_at(at) for d in record.directives)
-
-
-def _exclude_each_other(wanted: Mark, facts: AccessFacts, at: datetime, profile: RuleProfile) -> bool:
-    both = wanted & SEALED and wanted & Mark.MASQUE_PS
-    return bool(both) and is_sealed(facts, at) and not profile.hidden_and_sealed_together
 
 
 def _statement(marks: Mark) -> str:

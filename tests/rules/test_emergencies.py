@@ -53,19 +53,22 @@ class TestOpening:
     def test_makes_a_directive_that_ends_by_itself(self):
         request = AccessRequest(MARTIN, Action.OPEN_EMERGENCY, BTG, NOW)
         made = emergency.opening(request, "e1", " unconscious ", FR)
-        assert (made.reason, made.end, made.recorder) == ("unconscious", NOW + DAY, "Practitioner/martin")
+        assert (made.id, made.reason, made.recorder) == ("e1", "unconscious", "Practitioner/martin")
+        assert (made.start, made.end, made.recorded_at) == (NOW, NOW + DAY, NOW)
+        assert (made.actors, made.purposes) == ({"Practitioner/martin"}, {BTG})
         assert entered(ask(MARTIN, space(made), purpose=BTG, at=NOW)).basis == "break-glass"
         assert reason(ask(MARTIN, space(made), purpose=BTG, at=NOW + DAY)) == "emergency-not-open"
 
     def test_of_regulation_ends_after_an_hour(self):
         request = AccessRequest(MARTIN, Action.OPEN_EMERGENCY, ETREAT, NOW)
         made = emergency.opening(request, "e1", "call 4711", FR)
+        assert made.end == NOW + HOUR
         assert entered(ask(MARTIN, space(made), purpose=ETREAT, at=NOW + HOUR / 2)).basis == "emergency-regulation"
         assert reason(ask(MARTIN, space(made), purpose=ETREAT, at=NOW + HOUR)) == "emergency-not-open"
 
     @pytest.mark.parametrize(("purpose", "why"), [(BTG, "  "), (Purpose.TREATMENT, "unconscious")])
     def test_needs_a_reason_and_a_mode(self, purpose, why):
-        with pytest.raises(ValueError, match="in one of its modes and with a reason"):
+        with pytest.raises(ValueError, match=r"^an emergency is opened in one of its modes and with a reason$"):
             emergency.opening(AccessRequest(MARTIN, Action.OPEN_EMERGENCY, purpose, NOW), "e1", why, FR)
 
     def test_is_refused_to_who_asks_for_no_mode(self):

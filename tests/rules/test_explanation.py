@@ -57,6 +57,11 @@ def test_an_entry_names_ground_rules_and_to_the_patient_the_consents():
     assert [line.rpartition("(")[2] for line in SAFE.answer(answer)[2:]] == ["rule D3)", "rule E1)"]
 
 
+def test_consents_are_listed_with_commas():
+    answer = ask(PAUL, space(TEAM, agreement("Organization/cabinet", id_="again")))
+    assert FULL.answer(answer)[1].endswith("(rule C2, by team, again)")
+
+
 def test_french_is_the_default():
     assert Explainer(MATRIX).answer(ask(HOLDER, space()))[0] == "Accès accordé : patient."
 

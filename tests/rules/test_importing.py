@@ -46,13 +46,14 @@ def test_the_official_form_is_read_as_sourced():
     assert read_in.kinds_for("70") == {"34112-3"}
     cell = read_in.cell("70", "11502-2")
     assert (cell.access, cell.confidence, cell.basis, cell.deposit) == (False, "sourced", "official", False)
+    assert (cell.rule, cell.reasoning) == ("", "")
     assert cell.source == "official service, resource node/matrice_professionnel_document"
     assert not read_in.has_inferred_grants
 
 
 @pytest.mark.parametrize("text", ["{", "{}", '{"data": 3}'])
 def test_what_is_no_such_document_is_refused(text):
-    with pytest.raises(MatrixError, match="no JSON:API document"):
+    with pytest.raises(MatrixError, match=r"^the text is no JSON:API document with a `data` array$"):
         read(text, "2030-01-01")
 
 

@@ -175,6 +175,16 @@ def test_a_new_document_is_hidden_when_the_patient_hides_by_default():
     assert labels.marks_at_filing(record, Mark.NONE, NOW) is Mark.NONE
 
 
+def test_the_default_adds_to_what_is_filed():
+    record = space(directive(DirectiveKind.HIDDEN_BY_DEFAULT))
+    assert labels.marks_at_filing(record, Mark.MASQUE_PT, NOW) == PS | Mark.MASQUE_PT
+
+
+def test_a_change_of_another_mark_is_not_hindered_by_what_was_filed_before():
+    before = SEALED | PS
+    assert relabel("author", before, before | SECRET, born=TEEN, rules=FR, sealed_until=NOW + DAY).outcome == "permit"
+
+
 def test_a_replacement_inherits_every_mark():
     replaced = document(marks=PS | SECRET)
     assert labels.marks_at_filing(space(), Mark.MASQUE_PT, NOW, replaced) == PS | SECRET | Mark.MASQUE_PT

@@ -8,8 +8,8 @@ import pytest
 
 from consent_rules.lifecycle import TRANSITIONS, age_at, erased_at, is_minor, may_move, status_at
 from consent_rules.model import Refuse, RuleApplied
-from consent_rules.vocabulary import SpaceStatus
-from tests.rules.builders import ADULT, CHILD, DAY, FR, NOW, PAUL, agreement, ask, reason, space
+from consent_rules.vocabulary import Action, SpaceStatus
+from tests.rules.builders import ADULT, CHILD, DAY, FR, HOLDER, NOW, PAUL, agreement, ask, reason, space
 
 S = SpaceStatus
 SECOND = timedelta(seconds=1)
@@ -103,6 +103,12 @@ def test_a_state_of_unknown_date_stays(status):
 @pytest.mark.parametrize("status", [S.ACTIVE, S.ERASED])
 def test_active_and_erased_spaces_stay(status):
     assert status_at(space(status=status, since=NOW), NOW + 90000 * DAY, FR) is status
+
+
+def test_a_space_whose_archive_has_ended_is_directed_by_nobody():
+    record = space(status=S.CLOSED, since=NOW.replace(year=2016))
+    assert reason(ask(HOLDER, record, Action.DIRECT)) == "erased"
+    assert ask(HOLDER, record, Action.DIRECT, at=NOW - DAY).basis == "patient"
 
 
 def test_age_counts_whole_years():

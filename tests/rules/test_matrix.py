@@ -154,6 +154,18 @@ def test_versions_are_found_by_name_and_by_day():
         published("2019-01-01")
 
 
+def test_the_version_in_force_is_the_last_that_has_begun(tmp_path, monkeypatch):
+    for table_file in ("professions.csv", "document_types.csv"):
+        (tmp_path / table_file).write_text((DATA.parent / table_file).read_text("utf-8"), "utf-8")
+    for version in ("2025-01-01", "2024-01-01", "2026-01-01"):
+        (tmp_path / f"habilitation_matrix_{version}.csv").write_text(table(row()), "utf-8")
+    monkeypatch.setattr(matrix, "_DATA", tmp_path)
+    assert matrix.versions() == ("2024-01-01", "2025-01-01", "2026-01-01")
+    assert matrix.in_force(date(2025, 6, 1)).version == "2025-01-01"
+    assert published("2024-01-01").effective == date(2024, 1, 1)
+    published.cache_clear()
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -108,8 +108,9 @@ class TestConsent:
 
     def test_of_a_care_team_lets_its_members_of_today_in(self):
         team = Team("CareTeam/t", (Membership("Practitioner/paul", NOW - DAY, NOW + DAY),))
-        record = space(agreement("CareTeam/t"), teams=(team,))
+        record = space(agreement("CareTeam/t", recorded_at=NOW - 3 * DAY), teams=(team,))
         assert entered(ask(PAUL, record)).basis == "care-team"
+        assert entered(ask(PAUL, record, at=NOW - DAY)).basis == "care-team"
         assert reason(ask(PAUL, record, at=NOW + DAY)) == "no-consent"
         assert reason(ask(PAUL, record, at=NOW - 2 * DAY)) == "no-consent"
         assert reason(ask(MARTIN, record)) == "no-consent"
@@ -269,6 +270,10 @@ class TestBlock:
     def test_lifted_for_one_does_not_touch_the_others(self):
         record = space(TEAM, block("Practitioner/paul", recorded_at=NOW)).without("block-1")
         assert entered(ask(replace(PAUL, person="Practitioner/zoe", role=""), record)).basis == "care-team"
+
+    def test_lifted_does_not_revive_what_was_agreed_at_the_same_instant(self):
+        record = space(TEAM, block("Practitioner/paul", recorded_at=TEAM.recorded_at)).without("block-1")
+        assert reason(ask(PAUL, record)) == "no-consent"
 
     def test_lifted_of_unknown_date_revives_nothing(self):
         record = space(TEAM, block("Practitioner/paul", recorded_at=None)).without("block-1")
@@ -453,6 +458,13 @@ class TestOtherActions:
         answer = ask(MARTIN, space(directive(kind, "Practitioner/martin")), Action.READ_TRACES)
         assert sees(answer, document("access", owner_person="Practitioner/zoe"), View.TRACES)
         assert not sees(answer, document("choice"), View.TRACES)
+
+    def test_of_all_accesses_nothing_is_read_in_a_space_that_is_shut(self):
+        declared = directive(DirectiveKind.DECLARED_PHYSICIAN, "Practitioner/martin")
+        for record in (space(declared, status="closed"), space(declared, block("Practitioner/martin"))):
+            answer = ask(MARTIN, record, Action.READ_TRACES)
+            assert entered(answer).basis == "own-traces"
+            assert not sees(answer, document("access", owner_person="Practitioner/zoe"), View.TRACES)
 
     def test_a_specialty_without_its_own_row_has_that_of_the_profession(self):
         assert sees(ask(replace(PAUL, profession=PHYSICIAN, specialty="SM54"), space(TEAM)), document())

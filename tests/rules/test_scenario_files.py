@@ -144,6 +144,10 @@ def test_what_is_not_said_has_its_default():
             written(directives=[{"kind": "block", "purposes": ["FUN"]}]),
             "directives[0].purposes: 'FUN' is not a valid Purpose",
         ),
+        (written(directives=[{"kind": "block", "purposes": "x"}]), "directives[0].purposes: a list is needed"),
+        (written(documents={"D1": {"marks": "x"}}), "documents.D1.marks: a list is needed"),
+        (written(space={"patient": "p", "birth_date": "soon"}), "space.birth_date: Invalid isoformat string: 'soon'"),
+        (written(request={"kind": "patient", "purpose": "FUN"}), "request.purpose: 'FUN' is not a valid Purpose"),
         (written(directives=[{"kind": "block", "who": "x"}]), "directives[0]: `who` is unknown"),
         (
             written(documents={"D1": {"marks": ["SECRET"]}}),

@@ -145,5 +145,16 @@ def test_what_both_allow(a, b, both):
     assert parse(a).meet(parse(b)) == parse(b).meet(parse(a))
 
 
+def test_a_context_alone_is_something():
+    assert bool(parse("openid"))
+    assert bool(parse("user/Consent.r"))
+
+
+def test_only_what_must_be_is_encoded():
+    assert str(parse("user/DocumentReference.r?type=https://x/y|aX%20b")) == (
+        "user/DocumentReference.r?type=https://x/y|aX%20b"
+    )
+
+
 def test_the_spelling_of_version_1_is_no_difference():
     assert Scope("user", "Consent", "rs", v1=True) == Scope("user", "Consent", "rs")

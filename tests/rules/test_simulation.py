@@ -2,6 +2,7 @@
 
 import pytest
 
+from consent_rules.matrix import of_cells
 from consent_rules.model import Entry
 from consent_rules.simulation import MODES, Party, Stage, as_profession, audience, audience_change, visible
 from consent_rules.vocabulary import DirectiveKind, Mark, Purpose
@@ -76,7 +77,23 @@ def test_the_row_of_the_profession_is_seen():
     assert visible(as_profession(stage(), "70", "none"), [document()]) == [False]
 
 
+def test_a_specialty_has_its_own_row_where_there_is_one():
+    cells = [c for c in MATRIX.cells.values() if c.profession == "10"]
+    own = of_cells([*cells, cells[0]._replace(profession="10/SM25", kind=RESIDENCE, access=True)], "2030-01-01")
+    special = Stage(space(), own, FR, NOW)
+    assert visible(as_profession(special, "10", "consent", "SM25"), [document(RESIDENCE), document()]) == [True, False]
+    assert visible(as_profession(special, "10", "consent"), [document(RESIDENCE), document()]) == [False, True]
+
+
 class TestAudience:
+    def test_asks_for_depositors_as_what_they_are(self):
+        both = document("x", owner_person="Practitioner/paul", owner_organization="Organization/chu")
+        seen = audience(SPACE, both)
+        assert seen[Party("depositor", "Practitioner/paul")]
+        assert seen[Party("depositor", "Organization/chu")]
+        shut = stage(block("Organization/chu"))
+        assert not audience(shut, both)[Party("depositor", "Organization/chu")]
+
     def test_names_everybody_whom_the_space_names(self):
         seen = audience(SPACE, document(owner_person="Practitioner/nour", owner_organization="Organization/chu"))
         assert seen[Party("patient", "Patient/camille")]
