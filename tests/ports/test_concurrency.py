@@ -9,6 +9,7 @@ from threading import Barrier
 
 import pytest
 
+from fhir_server.adapters.sqlite.writer import Writer
 from fhir_server.domain.search import Search
 from fhir_server.ports import AlreadyClaimed, Change, SpaceWrite, StoreConflict
 from tests.factories import a_document, a_trace, all_of, an_id, creating, following, next_version
@@ -158,3 +159,15 @@ def test_every_acknowledged_trace_is_there(store, patient, threads):
     race(lambda _: [store.commit(Change((a_trace(patient),))) for _ in range(10)], threads)
     with store.snapshot() as snapshot:
         assert snapshot.count(Search("AuditEvent"), all_of(patient), 999) == 10 * threads
+
+
+def test_the_first_keys_of_many_spaces_may_be_made_at_once(store):
+    race(lambda _: [store.commit(Change((a_trace(an_id()),))) for _ in range(20)])
+
+
+def test_no_cursor_leaves_the_thread_of_the_writer(tmp_path):
+    writer = Writer(tmp_path / "some.db")
+    with pytest.raises(TypeError, match="cursor"):
+        writer.run(lambda connection: connection.execute("SELECT 1"))
+    assert writer.run(lambda connection: connection.execute("SELECT 1").fetchone()) == (1,)
+    writer.close()

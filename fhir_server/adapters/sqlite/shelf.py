@@ -25,7 +25,7 @@ class SqliteShelf:
         """
         self._writer = Writer(path)
         self._readers = Readers(path)
-        self._writer.run(lambda connection: connection.execute(_TABLE))
+        self._writer.run(_create)
 
     def newest(self, name: str) -> WrappedKey | None:
         """Return the key that seals for a name."""
@@ -42,13 +42,13 @@ class SqliteShelf:
 
     def add(self, keys: Iterable[WrappedKey]) -> None:
         """Keep keys, except where the (name, number) is taken already."""
-        rows = [(key.id, key.name, key.number, key.wrapped_by, key.wrapped) for key in keys]
-        self._writer.run(lambda c: c.executemany("INSERT OR IGNORE INTO keys VALUES (?, ?, ?, ?, ?)", rows))
+        rows: list[tuple[object, ...]] = [(key.id, key.name, key.number, key.wrapped_by, key.wrapped) for key in keys]
+        self._write("INSERT OR IGNORE INTO keys VALUES (?, ?, ?, ?, ?)", rows)
 
     def rewrap(self, keys: Iterable[WrappedKey]) -> None:
         """Replace the wrapping of keys that are there."""
-        rows = [(key.wrapped_by, key.wrapped, key.id) for key in keys]
-        self._writer.run(lambda c: c.executemany("UPDATE keys SET wrapped_by = ?, wrapped = ? WHERE id = ?", rows))
+        rows: list[tuple[object, ...]] = [(key.wrapped_by, key.wrapped, key.id) for key in keys]
+        self._write("UPDATE keys SET wrapped_by = ?, wrapped = ? WHERE id = ?", rows)
 
     def destroy(self, name: str) -> int:
         """Remove all keys of a name beyond recovery; return how many."""
@@ -65,7 +65,17 @@ class SqliteShelf:
         self._writer.close()
         self._readers.close()
 
+    def _write(self, statement: str, rows: list[tuple[object, ...]]) -> None:
+        def write(connection: Connection) -> None:
+            connection.executemany(statement, rows)
+
+        self._writer.run(write)
+
     def _one(self, statement: str, value: str | bytes) -> WrappedKey | None:
         with self._readers.lend() as connection:
             row = connection.execute(statement, (value,)).fetchone()
         return WrappedKey(*row) if row else None
+
+
+def _create(connection: Connection) -> None:
+    connection.execute(_TABLE)

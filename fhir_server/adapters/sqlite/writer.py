@@ -65,6 +65,7 @@ class Writer:
     def run(self, work: Callable[[Connection], T]) -> T:
         """Do the work inside a transaction; return its result once that is durable.
 
+        The result is never a cursor: the caller's thread would reset its statement while this one binds it anew.
         What the work raises undoes the work alone, and is raised here.
         Raises: StoreUnavailable when it cannot be made durable.
         """
@@ -131,7 +132,7 @@ class Writer:
         """Do one piece of work; a failure undoes it and leaves the others."""
         self._connection.execute("SAVEPOINT one")
         try:
-            job.result = job.work(self._connection)
+            job.result = _without_cursor(job.work(self._connection))
         except Exception as error:  # noqa: BLE001 - handed to the caller, who waits for it
             job.error = StoreUnavailable(f"SQLite: {error}") if isinstance(error, sqlite3.Error) else error
             self._connection.execute("ROLLBACK TO one")
@@ -151,3 +152,9 @@ class Writer:
             yield
         finally:
             fcntl.flock(self._turn, fcntl.LOCK_UN)
+
+
+def _without_cursor(result: object) -> object:
+    if isinstance(result, sqlite3.Cursor):
+        raise TypeError("the work returned a cursor, which must not leave the writer's thread")
+    return result
