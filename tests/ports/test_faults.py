@@ -96,7 +96,7 @@ def test_an_error_in_the_work_of_one_is_raised_to_that_one(sqlite_engine):
 def test_a_lost_transaction_is_told_to_all_who_shared_it(sqlite_engine, patient):
     writer = sqlite_engine.ports.store._database.writer
     with pytest.raises(StoreUnavailable, match="SQLite"):
-        writer.run(lambda connection: connection.execute("ROLLBACK"))
+        writer.run(lambda connection: connection.execute("ROLLBACK").close())
     sqlite_engine.ports.store.commit(Change((a_trace(patient),)))
     sqlite_engine.ports.store.check()
 
