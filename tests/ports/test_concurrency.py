@@ -171,3 +171,18 @@ def test_no_cursor_leaves_the_thread_of_the_writer(tmp_path):
         writer.run(lambda connection: connection.execute("SELECT 1"))
     assert writer.run(lambda connection: connection.execute("SELECT 1").fetchone()) == (1,)
     writer.close()
+
+
+def test_no_cursor_leaves_the_thread_of_the_writer_with_a_failure(tmp_path):
+    """The frames of what a job raises are emptied before its caller gets it."""
+    writer = Writer(tmp_path / "some.db")
+
+    def work(connection):
+        cursor = connection.execute("SELECT 1")
+        raise StoreConflict(str(cursor.rowcount))
+
+    with pytest.raises(StoreConflict) as raised:
+        writer.run(work)
+    assert raised.traceback[-1].name == "work"
+    assert raised.traceback[-1].frame.f_locals == {}
+    writer.close()

@@ -11,6 +11,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from sqlite3 import Connection
 from threading import Lock, Thread
+from traceback import clear_frames
 from typing import Generic, TypeVar
 
 from fhir_server.adapters.sqlite.connections import connect, failures_named
@@ -134,6 +135,7 @@ class Writer:
         try:
             job.result = _without_cursor(job.work(self._connection))
         except Exception as error:  # noqa: BLE001 - handed to the caller, who waits for it
+            clear_frames(error.__traceback__)  # a cursor in one of them would be let go by the caller's thread
             job.error = StoreUnavailable(f"SQLite: {error}") if isinstance(error, sqlite3.Error) else error
             self._connection.execute("ROLLBACK TO one")
         self._connection.execute("RELEASE one")
