@@ -66,12 +66,24 @@ class Party:
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """How a person proved who they are: at which time, how strongly, in which session."""
+    """How a person proved who they are: at which time, how strongly, in which session.
+
+    provider: id of the upstream provider that vouches, "" for a local login. roles: the practice situations that it
+    confirms; they cut those of the account.
+    """
 
     at: datetime | None = None
     acr: str = ""
     amr: tuple[str, ...] = ()
     session: str = ""
+    provider: str = ""
+    roles: tuple[str, ...] = ()
+
+    def cut(self, account: Account) -> Account:
+        """Return the account with the practice situations in which this login lets the person act."""
+        if not self.provider:
+            return account
+        return replace(account, practices=tuple(item for item in account.practices if item.role in self.roles))
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,9 +332,15 @@ def _grant_of(raw: Json) -> Grant:
         expires=_maybe(raw.pop("expires")),
         used_at=_maybe(raw.pop("used_at")),
         details=tuple(raw.pop("details")),
-        proof=Login(_maybe(proof["at"]), proof["acr"], tuple(proof["amr"]), proof["session"]),
+        proof=load_login(proof),
         **raw,
     )
+
+
+def load_login(raw: Json) -> Login:
+    """Read the record of a login."""
+    lists = {"amr": tuple(raw["amr"]), "roles": tuple(raw.get("roles", ()))}
+    return Login(**raw | {"at": _maybe(raw["at"])} | lists)
 
 
 def _at(text: str) -> datetime:

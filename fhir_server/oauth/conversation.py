@@ -136,8 +136,12 @@ def prove_second(context: Context, login: str, code: str, client_id: str) -> Acc
 def begin_session(context: Context, account: Account, amr: tuple[str, ...], client_id: str) -> tuple[str, Login]:
     """Start a session after all factors and return its cookie and proof."""
     throttle.succeeded(context, "account", account.login)
-    acr = LEVELS[1] if len(amr) > 1 else LEVELS[0]
-    cookie = sessions.start(context.runtime, context.options, account, acr, amr)
+    return begin_proven(context, account, Login(acr=LEVELS[1] if len(amr) > 1 else LEVELS[0], amr=amr), client_id)
+
+
+def begin_proven(context: Context, account: Account, proof: Login, client_id: str) -> tuple[str, Login]:
+    """Start a session of somebody who has proven who they are, here or to a provider upstream."""
+    cookie = sessions.start(context.runtime, context.options, account, proof)
     events.login_happened(context, account, client_id)
     session = sessions.find_session(context.runtime, context.options, cookie)
     return cookie, session.proof if session else Login()
@@ -160,8 +164,12 @@ def _second_factor(context: Context, interaction: Interaction, form: Mapping[str
 
 
 def _logged_in(context: Context, interaction: Interaction, account: Account, amr: tuple[str, ...]) -> Turn:
-    """Go on as whoever has just logged in; choices made by somebody else are forgotten."""
-    cookie, proof = begin_session(context, account, amr, interaction.asked.client_id)
+    return go_on(interaction, account, begin_session(context, account, amr, interaction.asked.client_id))
+
+
+def go_on(interaction: Interaction, account: Account, begun: tuple[str, Login]) -> Turn:
+    """Go on as whoever has just logged in; choices made by somebody else are forgotten. begun: cookie and proof."""
+    cookie, proof = begun
     patient = interaction.asked.patient
     known = replace(
         interaction, login=account.login, proof=proof, pending="", capacity="", patient=patient, reason="", fresh=True

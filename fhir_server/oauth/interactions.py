@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from fhir_server.application.accounts import Account, Practice, find_account
-from fhir_server.application.app_authorization import Login, Party
+from fhir_server.application.app_authorization import Login, Party, load_login
 from fhir_server.application.clients import Client, ClientKind, find
 from fhir_server.application.runtime import Runtime
 from fhir_server.oauth.authorization import Asked
@@ -93,9 +93,9 @@ def client_of(runtime: Runtime, interaction: Interaction) -> Client | None:
 
 
 def account_of(runtime: Runtime, interaction: Interaction) -> Account | None:
-    """Return who logged in."""
+    """Return who logged in, with the practice situations that the login confirms."""
     account = find_account(runtime, interaction.login) if interaction.login else None
-    return None if account is None or account.disabled else account
+    return None if account is None or account.disabled else interaction.proof.cut(account)
 
 
 def needs_login(runtime: Runtime, interaction: Interaction) -> bool:
@@ -165,12 +165,11 @@ def _dump(interaction: Interaction) -> bytes:
 def _load(value: bytes) -> Interaction:
     raw: Json = orjson.loads(value)
     asked = raw.pop("asked")
-    proof = raw.pop("proof")
-    at = datetime.fromisoformat(proof["at"]) if proof["at"] else None
+    proof = load_login(raw.pop("proof"))
     expires = raw.pop("expires")
     return Interaction(
         asked=Asked(**asked | {"details": tuple(asked["details"])}),
-        proof=Login(at, proof["acr"], tuple(proof["amr"]), proof["session"]),
+        proof=proof,
         expires=datetime.fromisoformat(expires) if expires else None,
         **raw,
     )

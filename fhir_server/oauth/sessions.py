@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from fhir_server.application.accounts import Account, find_account
-from fhir_server.application.app_authorization import Grant, Login
+from fhir_server.application.app_authorization import Grant, Login, load_login
 from fhir_server.application.clients import find
 from fhir_server.application.runtime import Runtime
 from fhir_server.oauth.options import Options
@@ -31,14 +31,14 @@ class Session:
     csrf: str
 
 
-def start(runtime: Runtime, options: Options, account: Account, acr: str, amr: tuple[str, ...]) -> str:
+def start(runtime: Runtime, options: Options, account: Account, proof: Login) -> str:
     """Start a session after a login and return the cookie's value; there is a new one for every login."""
     now = runtime.ports.clock.now()
     cookie, id_ = runtime.ports.ids.secret(), runtime.ports.ids.new()
     until = now + options.session_absolute
     value = {
-        "id": id_, "login": account.login, "at": now, "acr": acr, "amr": amr, "csrf": runtime.ports.ids.secret(),
-        "until": until, "seen": now,
+        "id": id_, "login": account.login, "proof": replace(proof, at=proof.at or now, session=id_),
+        "csrf": runtime.ports.ids.secret(), "until": until, "seen": now,
     }  # fmt: skip
     group = f"session:{id_}"
     idle = min(now + options.session_idle, until)
@@ -59,8 +59,8 @@ def find_session(runtime: Runtime, options: Options, cookie: str) -> Session | N
     if account is None or account.disabled:
         return None
     _push_back(runtime, options, replace(entry, key=cookie), raw)
-    proof = Login(datetime.fromisoformat(raw["at"]), raw["acr"], tuple(raw["amr"]), raw["id"])
-    return Session(raw["id"], account, proof, raw["csrf"])
+    proof = load_login(raw["proof"])
+    return Session(raw["id"], proof.cut(account), proof, raw["csrf"])
 
 
 def _push_back(runtime: Runtime, options: Options, entry: Secret, raw: Json) -> None:

@@ -6,7 +6,7 @@ import pytest
 from joserfc.jwk import ECKey, OctKey, RSAKey
 
 from fhir_server.application.app_authorization import find_access
-from fhir_server.oauth import remote_keys
+from fhir_server.oauth import outbound, remote_keys
 from tests.oauth.conftest import BASE, EC, RSA, SECRET, Person, assertion, backend, query_of, redeem
 
 
@@ -130,7 +130,7 @@ def test_22_keys_are_kept_no_longer_than_their_address_allows(header, age):
     ["127.0.0.1", "10.0.0.1", "192.168.1.1", "169.254.169.254", "::1", "fe80::1", "224.0.0.1", "0.0.0.0"],  # noqa: S104
 )
 def test_22_keys_are_never_fetched_from_inside(address):
-    assert not remote_keys.is_public(address)
+    assert not outbound.is_public(address)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,156 @@
+"""Requests that this server makes itself, without letting an address lead it into a network where it should not go.
+
+Sources: OWASP on server-side request forgery; RFC 9700 4.11.
+"""
+
+import ipaddress
+import socket
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from http.client import HTTPConnection, HTTPException, HTTPMessage, HTTPResponse
+from time import monotonic
+from urllib.parse import SplitResult, urlsplit
+
+import orjson
+
+SIZE_LIMIT = 64 * 1024
+TIMEOUT_SECONDS = 3.0
+WHOLE_SECONDS = 10.0
+_CHUNK = 8192
+_PORTS = {"https": 443, "http": 80}
+
+
+class UnreachableError(Exception):
+    """The address is not one to go to, or what answers there cannot be used; the text holds nothing of the request."""
+
+
+class Reach(StrEnum):
+    """Where a request may lead.
+
+    PUBLIC: the public internet. PRIVATE: also the operator's own network. LOOPBACK: this machine alone, for
+    development, where plain http is allowed too.
+    """
+
+    PUBLIC = "public"
+    PRIVATE = "private"
+    LOOPBACK = "loopback"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer, read whole; redirects are never followed."""
+
+    status_code: int
+    body: bytes = field(repr=False)
+    headers: HTTPMessage
+
+    def json(self) -> object:
+        """Return the body as JSON.
+
+        Raises: ValueError.
+        """
+        return orjson.loads(self.body)
+
+    def raise_for_status(self) -> None:
+        """Raise UnreachableError when the answer is an error."""
+        if self.status_code >= 400:  # noqa: PLR2004 - the first status that is an error
+            raise UnreachableError(f"answered {self.status_code}")
+
+
+def get(url: str, reach: Reach = Reach.PUBLIC, headers: Mapping[str, str] | None = None) -> Reply:
+    """Fetch an address.
+
+    Raises: UnreachableError.
+    """
+    return send("GET", url, reach, headers or {})
+
+
+def send(method: str, url: str, reach: Reach, headers: Mapping[str, str], body: bytes | None = None) -> Reply:
+    """Send one request to the very address that was checked.
+
+    Raises: UnreachableError.
+    """
+    try:
+        connection = _connect(urlsplit(url), reach)
+        try:
+            connection.request(method, _target(urlsplit(url)), body, dict(headers))
+            return _read(connection.getresponse())
+        finally:
+            connection.close()
+    except (OSError, ValueError, TypeError, HTTPException) as error:
+        raise UnreachableError(type(error).__name__) from None
+
+
+def is_public(address: str) -> bool:
+    """Tell whether an IP address is one of the public internet."""
+    found = _plain(address)
+    return found.is_global and not found.is_multicast
+
+
+def allows(reach: Reach, address: str) -> bool:
+    """Tell whether a request of this reach may go to an IP address; link-local ones, where clouds keep keys, never."""
+    found = _plain(address)
+    if reach is Reach.LOOPBACK:
+        return found.is_loopback
+    if reach is Reach.PRIVATE and found.is_private:
+        return not (found.is_loopback or found.is_link_local or found.is_unspecified or found.is_reserved)
+    return is_public(address)
+
+
+def is_wellformed(url: str, reach: Reach) -> bool:
+    """Tell whether an absolute URL has a scheme that this reach allows, a host, and no user part."""
+    try:
+        parts = urlsplit(url)
+        schemes = {"https", "http"} if reach is Reach.LOOPBACK else {"https"}
+        return parts.scheme in schemes and bool(parts.hostname) and "@" not in parts.netloc and parts.port != 0
+    except ValueError:
+        return False
+
+
+def _plain(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    found = ipaddress.ip_address(address)
+    mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
+    return mapped or found
+
+
+def _connect(parts: SplitResult, reach: Reach) -> HTTPConnection:
+    if not is_wellformed(parts.geturl(), reach):
+        raise ValueError
+    host = str(parts.hostname)
+    port = parts.port or _PORTS[parts.scheme]
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    addresses = [str(item[4][0]) for item in found]
+    if not addresses or not all(allows(reach, item) for item in addresses):
+        raise ValueError
+    return _Pinned(host, port, addresses[0], secure=parts.scheme == "https")
+
+
+def _target(parts: SplitResult) -> str:
+    return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+
+
+def _read(response: HTTPResponse) -> Reply:
+    """Read a bounded answer within a bounded time."""
+    until, body = monotonic() + WHOLE_SECONDS, b""
+    while chunk := response.read1(_CHUNK):
+        body += chunk
+        if len(body) > SIZE_LIMIT or monotonic() > until:
+            raise ValueError
+    if response.length:
+        raise ValueError
+    return Reply(response.status, body, response.headers)
+
+
+class _Pinned(HTTPConnection):
+    """A connection to the very address that was checked, so that a second look-up cannot lead elsewhere."""
+
+    def __init__(self, host: str, port: int, pinned: str, *, secure: bool) -> None:
+        super().__init__(host, port, timeout=TIMEOUT_SECONDS)
+        self._pinned = pinned
+        self._tls = ssl.create_default_context() if secure else None
+
+    def connect(self) -> None:
+        plain = socket.create_connection((self._pinned, self.port), TIMEOUT_SECONDS)
+        self.sock = self._tls.wrap_socket(plain, server_hostname=self.host) if self._tls else plain
