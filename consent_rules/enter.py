@@ -70,13 +70,15 @@ def entry_of(case: Case, basis: Basis, rule: RuleApplied) -> Entry:
     }
     if case.request.action is Action.READ_TRACES:
         views[View.TRACES] = sight.traces(case, basis)
+    if case.request.action is Action.READ_NOTICES:
+        views[View.NOTICES] = sight.notices(case, basis)
     rules = (rule, *_NARROWED) if basis in _CARE_BASES else (rule,)
     return Entry(case.record.patient, basis, rules, views, obligations_of(case, basis), case.matrix.version)
 
 
 def _shows_documents(case: Case) -> bool:
-    """Tell whether the action may show documents: reading and filing do, directing only while the space is open."""
-    return case.request.action in _SHOWING or (case.request.action is Action.DIRECT and not gates.open_space(case))
+    """Tell whether the action may show documents: reading and filing do, some others only while the space is open."""
+    return case.request.action in _SHOWING or (case.request.action in _IF_OPEN and not gates.open_space(case))
 
 
 def obligations_of(case: Case, basis: Basis) -> frozenset[str]:
@@ -139,6 +141,7 @@ def _opening(case: Case) -> Grounds:
 
 
 _SHOWING = frozenset({Action.CONSULT, Action.DEPOSIT, Action.RELABEL, Action.READ_TRACES})
+_IF_OPEN = frozenset({Action.DIRECT, Action.READ_NOTICES})
 _FIRST_ACCESS: frozenset[str] = frozenset({Obligation.NOTIFY_FIRST_ACCESS})
 _EVERY_ACCESS: frozenset[str] = frozenset({Obligation.NOTIFY_PATIENT})
 _NARROWED = (RuleApplied("D3", "narrow"), RuleApplied("E1", "narrow"))
@@ -177,12 +180,14 @@ TABLE: Mapping[tuple[RequesterKind, Action], Row] = {
     (RequesterKind.PATIENT, Action.READ_TRACES): _HOLDER_ROW,
     (RequesterKind.PATIENT, Action.DIRECT): _HOLDER_DIRECTS,
     (RequesterKind.PATIENT, Action.IDENTIFY): _HOLDER_DIRECTS,
+    (RequesterKind.PATIENT, Action.READ_NOTICES): _HOLDER_DIRECTS,
     (RequesterKind.RELATED, Action.CONSULT): _RELATED_ROW,
     (RequesterKind.RELATED, Action.DEPOSIT): _RELATED_ROW,
     (RequesterKind.RELATED, Action.RELABEL): _REPRESENTATIVE_ROW,
     (RequesterKind.RELATED, Action.READ_TRACES): _REPRESENTATIVE_ROW,
     (RequesterKind.RELATED, Action.DIRECT): _REPRESENTATIVE_DIRECTS,
     (RequesterKind.RELATED, Action.IDENTIFY): _RELATED_ROW,
+    (RequesterKind.RELATED, Action.READ_NOTICES): _REPRESENTATIVE_DIRECTS,
     (RequesterKind.PROFESSIONAL, Action.CONSULT): Row(
         (*_PROFESSIONAL, gates.open_space, gates.not_blocked), _care_grounds
     ),
@@ -198,6 +203,10 @@ TABLE: Mapping[tuple[RequesterKind, Action], Row] = {
     (RequesterKind.PROFESSIONAL, Action.OPEN_EMERGENCY): Row(
         (*_PROFESSIONAL, gates.emergency_purpose, gates.open_space, gates.not_blocked), _opening
     ),
+    (RequesterKind.PROFESSIONAL, Action.READ_NOTICES): Row(
+        (*_PROFESSIONAL, gates.open_space, gates.not_blocked),
+        _only(Basis.DECLARED_PHYSICIAN, relationship.declared_physician),
+    ),
     (RequesterKind.SYSTEM, Action.CONSULT): Row(
         (*_SYSTEM, gates.open_space, gates.not_blocked), _only(Basis.SYSTEM, _always("I8"))
     ),
@@ -205,6 +214,7 @@ TABLE: Mapping[tuple[RequesterKind, Action], Row] = {
     (RequesterKind.SYSTEM, Action.RELABEL): _SYSTEM_ROW,
     (RequesterKind.SYSTEM, Action.READ_TRACES): Row(_SYSTEM, _only(Basis.SYSTEM, _always("H4"))),
     (RequesterKind.SYSTEM, Action.IDENTIFY): _SYSTEM_ROW,
+    (RequesterKind.SYSTEM, Action.KEEP): Row(_SYSTEM, _only(Basis.SYSTEM, _always("I8"))),
     (RequesterKind.AUDITOR, Action.READ_TRACES): Row((gates.identified_person,), _only(Basis.AUDIT, _always("H8"))),
     (RequesterKind.SUPPORT, Action.READ_TRACES): Row((gates.identified_person,), _only(Basis.SUPPORT, _always("H8"))),
 }

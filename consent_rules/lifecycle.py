@@ -4,6 +4,7 @@ Source: L.1111-13-1, R.1111-28 and R.1111-36 of the French public health code (r
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date, datetime
 from types import MappingProxyType
 
@@ -55,12 +56,27 @@ def may_move(record: RecordState, wanted: SpaceStatus, at: datetime, profile: Ru
     statement = TRANSITIONS.get((present, wanted))
     if statement is None:
         return Refuse(Reason.ILLEGAL_TRANSITION, (RuleApplied("A", f"{present} to {wanted} is no legal change"),))
+    if record.deceased and wanted is SpaceStatus.ACTIVE:
+        return Refuse(Reason.ILLEGAL_TRANSITION, (RuleApplied("A14", "the holder has died"),))
     if present is SpaceStatus.ANNOUNCED and wanted is SpaceStatus.ACTIVE:
         return Refuse(Reason.TOO_EARLY, (RuleApplied("A3", "the term of the notice has not passed"),))
     asked = record.erasure_asked_at is not None
     if wanted is SpaceStatus.ERASED and not asked:
         return Refuse(Reason.TOO_EARLY, (RuleApplied("A8", "the archive is still due and nobody asked for erasure"),))
     return RuleApplied("A9" if wanted is SpaceStatus.ERASED else statement, "permit")
+
+
+def after_death(record: RecordState, at: datetime, profile: RuleProfile) -> RecordState:
+    """Return the state once the holder's death is recorded: an open space closes, no other opens (A14)."""
+    present = status_at(record, at, profile)
+    ending = {
+        SpaceStatus.ACTIVE: SpaceStatus.CLOSED,
+        SpaceStatus.SUSPENDED: SpaceStatus.CLOSED,
+        SpaceStatus.ANNOUNCED: SpaceStatus.OPPOSED,
+    }
+    if present not in ending:
+        return replace(record, deceased=True)
+    return replace(record, deceased=True, status=ending[present], since=at)
 
 
 def age_at(birth_date: date | None, day: date) -> int | None:

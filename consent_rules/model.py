@@ -153,6 +153,8 @@ class RecordState:
     patient: id, without the type. status: the last state that was set; lifecycle.status_at tells the one in force.
     since: when that state was set (the notice sent, the space closed …). erasure_asked_at: of a closed space.
     birth_date: None when unknown, which counts as adult. directives: in the order in which they were given.
+    deceased: whether the holder's death is recorded. told: accesses of which the holder has been told already,
+        each "person establishment" (H1).
     """
 
     patient: str
@@ -162,6 +164,8 @@ class RecordState:
     birth_date: date | None = None
     directives: tuple[Directive, ...] = ()
     teams: tuple[Team, ...] = ()
+    deceased: bool = False
+    told: frozenset[str] = frozenset()
 
     def with_directive(self, directive: Directive) -> "RecordState":
         """Return the state with a directive, in place of the one from the same Consent."""

@@ -182,6 +182,7 @@ _CONVERTERS: Mapping[str, Callable[[str, Any], Any]] = {
     "excluded": _texts,
     "kinds": _texts,
     "categories": _texts,
+    "told": _texts,
     "directives": lambda _, value: tuple(value),
     "teams": lambda _, value: tuple(value),
     "birth_date": _day,

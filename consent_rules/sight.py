@@ -51,6 +51,15 @@ def traces(case: Case, basis: Basis) -> Clauses:
     return (Clause(kinds=_ACCESS, owned_by=frozenset({self})),)
 
 
+def notices(case: Case, basis: Basis) -> Clauses:
+    """Return which notices a ground shows: the holder's side all, the declared physician the own ones (G3, B10)."""
+    if basis is Basis.PATIENT:
+        return (Clause(unsealed_at=case.at),)
+    if basis is Basis.REPRESENTATIVE:
+        return (Clause(closed_by=_SECRET, unsealed_at=case.at),)
+    return (Clause(owned_by=frozenset({case.requester.person})),)
+
+
 def directives(case: Case, basis: Basis) -> Clauses:
     """Return which Consents a ground shows: to a professional only what lets that professional in."""
     if basis in (Basis.PATIENT, Basis.REPRESENTATIVE):

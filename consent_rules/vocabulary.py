@@ -26,6 +26,7 @@ class View(StrEnum):
     DIRECTIVES = "directives"
     TRACES = "traces"
     IDENTITY = "identity"
+    NOTICES = "notices"
 
 
 class RequesterKind(StrEnum):
@@ -58,6 +59,8 @@ class Action(StrEnum):
     READ_TRACES = "read-traces"
     IDENTIFY = "identify"
     OPEN_EMERGENCY = "open-emergency"
+    READ_NOTICES = "read-notices"
+    KEEP = "keep"
 
 
 class Purpose(StrEnum):

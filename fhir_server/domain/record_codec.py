@@ -103,4 +103,6 @@ _RECORD: Codecs = {
     "birth_date": (date.isoformat, date.fromisoformat),
     "directives": (_many(_DIRECTIVE), lambda values: tuple(Directive(**_read(v, _DIRECTIVE)) for v in values)),
     "teams": (_many(_TEAM), lambda values: tuple(Team(**_read(value, _TEAM)) for value in values)),
+    "deceased": _TEXT,
+    "told": _SET,
 }

@@ -14,6 +14,7 @@ from tests.rules.builders import (
     HOUR,
     INSURER,
     LABORATORY,
+    MARTIN,
     NOW,
     PARENT,
     PAUL,
@@ -230,6 +231,57 @@ class TestSoftware:
 
     def test_directs_nothing(self):
         assert reason(ask(SOFTWARE, space(), Action.DIRECT)) == "not-entitled"
+
+    @pytest.mark.parametrize("status", SpaceStatus)
+    def test_keeps_the_life_of_a_space_in_every_state_and_sees_no_document(self, status):
+        answer = ask(SOFTWARE, space(status=status), Action.KEEP)
+        assert (entered(answer).basis, answer.rules[0].statement) == ("system", "I8")
+        assert not sees(answer, document(owner_client="Device/chu"))
+
+
+class TestNotices:
+    """Notices are for the holder's side, and for the declared physician those addressed to that physician (G3, H1)."""
+
+    @pytest.mark.parametrize("status", SpaceStatus)
+    def test_the_holder_reads_them_until_the_space_is_erased(self, status):
+        answer = ask(HOLDER, space(status=status), Action.READ_NOTICES)
+        if status is SpaceStatus.ERASED:
+            assert reason(answer) == "erased"
+        else:
+            assert sees(answer, document("first-access"), View.NOTICES)
+            assert sees(answer, document()) is (status is SpaceStatus.ACTIVE)
+
+    def test_a_notice_is_shown_from_its_day_on(self):
+        for requester, record in ((HOLDER, space()), (PARENT, space(REPRESENTS, born=CHILD))):
+            answer = ask(requester, record, Action.READ_NOTICES)
+            assert not sees(answer, replace(SEALED, kind="held-result"), View.NOTICES)
+            assert sees(answer, replace(UNSEALED, kind="held-result"), View.NOTICES)
+
+    def test_representatives_read_all_but_those_of_a_secret(self):
+        answer = ask(PARENT, space(REPRESENTS, born=CHILD), Action.READ_NOTICES)
+        assert sees(answer, document("first-access"), View.NOTICES)
+        assert not sees(answer, replace(SECRET, kind="first-access"), View.NOTICES)
+
+    def test_the_declared_physician_reads_the_own_ones(self):
+        record = space(directive(DirectiveKind.DECLARED_PHYSICIAN, MARTIN.person))
+        answer = ask(MARTIN, record, Action.READ_NOTICES)
+        assert sees(answer, document("emergency", owner_person=MARTIN.person), View.NOTICES)
+        assert not sees(answer, document("emergency", owner_person=PAUL.person), View.NOTICES)
+        assert not sees(answer, document("first-access"), View.NOTICES)
+
+    def test_a_blocked_declared_physician_reads_none(self):
+        record = space(directive(DirectiveKind.DECLARED_PHYSICIAN, MARTIN.person), block(MARTIN.person))
+        assert reason(ask(MARTIN, record, Action.READ_NOTICES)) == "blocked"
+
+    def test_nobody_else_reads_any(self):
+        record = space(agreement(PAUL.person), directive(DirectiveKind.CARER, PARENT.person, end=NOW + DAY), born=CHILD)
+        assert reason(ask(PAUL, record, Action.READ_NOTICES)) == "no-consent"
+        assert reason(ask(PARENT, record, Action.READ_NOTICES)) == "no-authority"
+        assert reason(ask(SOFTWARE, record, Action.READ_NOTICES)) == "not-entitled"
+
+    def test_other_actions_show_none(self):
+        for action in (Action.CONSULT, Action.DIRECT, Action.READ_TRACES):
+            assert not sees(ask(HOLDER, space(), action), document("first-access"), View.NOTICES)
 
 
 class TestAuditAndSupport:

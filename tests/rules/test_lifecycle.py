@@ -6,7 +6,7 @@ from itertools import product
 
 import pytest
 
-from consent_rules.lifecycle import TRANSITIONS, age_at, erased_at, is_minor, may_move, status_at
+from consent_rules.lifecycle import TRANSITIONS, after_death, age_at, erased_at, is_minor, may_move, status_at
 from consent_rules.model import Refuse, RuleApplied
 from consent_rules.vocabulary import Action, SpaceStatus
 from tests.rules.builders import ADULT, CHILD, DAY, FR, HOLDER, NOW, PAUL, agreement, ask, reason, space
@@ -109,6 +109,34 @@ def test_a_space_whose_archive_has_ended_is_directed_by_nobody():
     record = space(status=S.CLOSED, since=NOW.replace(year=2016))
     assert reason(ask(HOLDER, record, Action.DIRECT)) == "erased"
     assert ask(HOLDER, record, Action.DIRECT, at=NOW - DAY).basis == "patient"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (S.ACTIVE, S.CLOSED),
+        (S.SUSPENDED, S.CLOSED),
+        (S.ANNOUNCED, S.OPPOSED),
+        (S.OPPOSED, S.OPPOSED),
+        (S.CLOSED, S.CLOSED),
+        (S.ERASED, S.ERASED),
+    ],
+)
+def test_a_death_ends_a_space_for_good(before, after):
+    """A14: an open space closes, one not yet open never opens, and nobody opens either again."""
+    record = after_death(space(status=before, since=NOW), NOW + DAY, FR)
+    assert (record.status, record.deceased) == (after, True)
+    assert record.since == (NOW if before is after else NOW + DAY)
+    answer = may_move(record, S.ACTIVE, NOW + DAY, FR)
+    assert answer.reason == "illegal-transition"
+    if (after, S.ACTIVE) in TRANSITIONS:
+        assert answer.rules == (RuleApplied("A14", "the holder has died"),)
+    assert status_at(record, NOW + 100 * DAY, FR) is after
+
+
+def test_after_a_death_a_closed_space_may_still_be_erased():
+    record = after_death(space(status=S.ACTIVE, erasure_asked_at=NOW), NOW, FR)
+    assert may_move(record, S.ERASED, NOW, FR) == RuleApplied("A9", "permit")
 
 
 def test_age_counts_whole_years():

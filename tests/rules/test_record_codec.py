@@ -44,6 +44,8 @@ RECORDS = st.builds(
     birth_date=st.none() | st.dates(),
     directives=st.lists(DIRECTIVES, max_size=3).map(tuple),
     teams=st.lists(TEAMS, max_size=2).map(tuple),
+    deceased=st.booleans(),
+    told=SETS,
 )
 
 

@@ -133,7 +133,7 @@ def test_what_is_not_said_has_its_default():
         (written(space={}), "space: 1 required positional argument: 'patient'"),
         (written(space={"patient": "p", "status": "open"}), "space.status: 'open' is not a valid SpaceStatus"),
         (written(space={"patient": "p", "birth_date": 3}), "space.birth_date: a day is needed, such as 1980-01-01"),
-        (TOML + 'status = "active"\nname = "x"', "space: `name` is unknown; there are birth_date, directives"),
+        (TOML + 'status = "active"\nname = "x"', "space: `name` is unknown; there are birth_date, deceased"),
         (
             "at = 2026-03-02T09:00:00Z\n[space]\npatient = 'p'\nbirth_date = 2026-03-02T09:00:00Z",
             "space.birth_date: a day",
