@@ -58,8 +58,15 @@ types: $(VENV)/.installed-test ## types, strictly
 imports: $(VENV)/.installed-test ## who may import whom
 	@$(BIN)/lint-imports
 
-mutation: $(VENV)/.installed-test ## plant small faults in the rules and count those that no test finds
-	@$(BIN)/mutmut run --max-children 2; $(BIN)/mutmut results
+mutation: $(VENV)/.installed-test ## plant small faults in the rules; at least 95 % of them must break a test
+	@rm -rf mutants
+	@$(BIN)/mutmut run --max-children 2
+	@$(BIN)/mutmut results
+	@$(BIN)/mutmut export-cicd-stats >/dev/null
+	@$(BIN)/python -c 'import json, sys; n = json.load(open("mutants/mutmut-cicd-stats.json")); \
+		total, dead = n["total"], n["killed"] + n["timeout"]; \
+		print(f"{dead} of {total} faults found: {dead / total:.1%}"); \
+		sys.exit(dead < 0.95 * total)'
 
 fmt: $(VENV)/.installed-test ## format, and repair what can be repaired
 	@$(BIN)/ruff check --fix --quiet $(SOURCES) || true

@@ -98,7 +98,9 @@ def test_what_the_caller_is_may_be_told():
 
 
 class TestDocuments:
-    answer = ask(PAUL, space(TEAM))
+    @property
+    def answer(self):
+        return ask(PAUL, space(TEAM))
 
     def test_a_visible_one_names_its_cell(self):
         assert SAFE.document(REQUEST, self.answer, document()) == (
