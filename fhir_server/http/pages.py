@@ -36,7 +36,8 @@ from fhir_server.domain.caller import Caller
 from fhir_server.domain.problem import Problem
 from fhir_server.domain.search import AnyOf, Search
 from fhir_server.http import journal as told
-from fhir_server.http import language, pages_oauth, paging
+from fhir_server.http import language, paging
+from fhir_server.http.oauth_frame import current_session
 from fhir_server.http.request_context import request_id, runtime
 from fhir_server.oauth.bearer import caller_of
 from fhir_server.oauth.sessions import Session
@@ -131,7 +132,7 @@ def _demonstration() -> Json | None:
 
 def _choices(demo: Json | None) -> tuple[tuple[str, str], ...]:
     """Return whose journals may be chosen, as pairs (key, name)."""
-    session = pages_oauth.current_session()
+    session = current_session()
     own = tuple((charge.patient, charge.label) for charge in session.account.patients) if session else ()
     people = demo["people"] if demo else ()
     return (*own, *((person["key"], person["name"]) for person in people if person["kind"] == "patient"))
@@ -140,7 +141,7 @@ def _choices(demo: Json | None) -> tuple[tuple[str, str], ...]:
 def _reader(demo: Json | None, choices: tuple[tuple[str, str], ...]) -> Reader | None:
     """Return who reads; None when nobody is chosen and nobody is signed in."""
     key = request.args.get("person", "")
-    session = pages_oauth.current_session()
+    session = current_session()
     if session and session.account.patients and not key:
         key = session.account.patients[0].patient
     if not key:

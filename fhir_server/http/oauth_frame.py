@@ -1,0 +1,115 @@
+"""What all pages of the authorization server share: their frame, cookies, forms and refusals.
+
+Server-rendered, without script, readable without style; never framed, never cached, nothing from elsewhere.
+Sources: RFC 9700 4.7, 4.12 and 4.16; OWASP ASVS 5.0, chapter 7.
+"""
+
+from hashlib import sha256
+from hmac import compare_digest
+from pathlib import Path
+
+from flask import Blueprint, Response, render_template, request
+from flask_babel import Domain
+
+from fhir_server.http.oauth_endpoints import options, respond
+from fhir_server.http.request_context import runtime
+from fhir_server.oauth import issuer, sessions
+from fhir_server.oauth.throttle import TooManyFailuresError
+from fhir_server.oauth.wire import Answer
+from fhir_server.ports import Secret
+
+CSP = (
+    "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
+)
+oauth_pages = Blueprint("oauth_pages", __name__, template_folder="templates")
+_words = Domain([str(Path(__file__).parents[1] / "translations")], domain="oauth")
+
+
+@oauth_pages.after_request
+def protect(response: Response) -> Response:
+    """Forbid framing, script, caching and referrers on every page."""
+    response.headers.setdefault("Content-Security-Policy", CSP)
+    response.headers["X-Frame-Options"] = "DENY"
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Referrer-Policy"] = "no-referrer"
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+@oauth_pages.errorhandler(TooManyFailuresError)
+def too_many(_error: TooManyFailuresError) -> Response:
+    """Say that it is too much for now."""
+    response = page("message", 429, title="Too many attempts", text="Wait a quarter of an hour, then try again.")
+    response.headers["Retry-After"] = "900"
+    return response
+
+
+def page(name: str, status: int, **shown: object) -> Response:
+    """Render a page in the language of the browser."""
+    text = render_template(f"oauth/{name}.html", _=_words.gettext, **shown)
+    return Response(text, status, mimetype="text/html")
+
+
+def gone() -> Response:
+    """Say that a form or an address is good no more."""
+    return page("message", 400, title="This page has expired", text="Go back to the app and begin again.")
+
+
+def see_other(path: str) -> Response:
+    """Send the browser to a path of ours by GET."""
+    return respond(Answer(303, "", {"Location": f"{issuer.issuer_of(runtime())}{path}"}))
+
+
+def signed_in(session: str) -> Response:
+    """Send somebody who has just signed in to their own pages."""
+    response = see_other("/account/apps")
+    set_cookie(response, "session", session)
+    return response
+
+
+def current_session() -> sessions.Session | None:
+    """Return the live session of the person at the browser, None when nobody is signed in."""
+    return sessions.find_session(runtime(), options(), cookie("session"))
+
+
+def remember(kind: str, key: str, value: str) -> None:
+    """Keep a value for as long as a conversation lasts, instead of an earlier one."""
+    runtime().ports.vault.drop(kind, key)
+    expires = runtime().ports.clock.now() + options().interaction_lifetime
+    runtime().ports.vault.add(Secret(kind, key, value.encode(), expires=expires))
+
+
+def csrf_of(browser: str) -> str:
+    """Return the token that forms carry before there is a session."""
+    return sha256(f"csrf|{browser}".encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def is_own_form(browser: str) -> bool:
+    """Tell whether a form was made for this browser."""
+    return bool(browser) and is_same(csrf_of(browser))
+
+
+def is_same(csrf: str) -> bool:
+    """Tell whether the form carries this token; as bytes, for a hostile one may be no ASCII."""
+    return compare_digest(request.form.get("csrf", "").encode("utf-8", "surrogatepass"), csrf.encode())
+
+
+def is_secure() -> bool:
+    """Tell whether the server is reached by https."""
+    return issuer.issuer_of(runtime()).startswith("https://")
+
+
+def cookie_name(what: str) -> str:
+    """Return a cookie's name: `__Host-` binds it to this host, which needs https."""
+    return f"__Host-{what}" if is_secure() else f"habilis-{what}"
+
+
+def cookie(what: str) -> str:
+    """Return what a cookie of ours holds, "" when it cannot be one."""
+    value = request.cookies.get(cookie_name(what), "")
+    return value if value.isascii() and len(value) <= 128 else ""  # noqa: PLR2004
+
+
+def set_cookie(response: Response, what: str, value: str) -> None:
+    """Set a cookie that scripts and other sites never get."""
+    response.set_cookie(cookie_name(what), value, secure=is_secure(), httponly=True, samesite="Lax", path="/")

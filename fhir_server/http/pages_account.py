@@ -1,0 +1,128 @@
+"""A person's own pages: sign in and out, see every app that may act, set up a second factor.
+
+Source: OWASP ASVS 5.0, chapter 7.
+"""
+
+from dataclasses import replace
+
+from flask import Response, request
+
+from fhir_server.application.accounts import change_account
+from fhir_server.application.app_authorization import find_grant, grants_of, revoke_grant
+from fhir_server.http import scope_words
+from fhir_server.http.oauth_endpoints import context
+from fhir_server.http.oauth_frame import (
+    cookie,
+    cookie_name,
+    csrf_of,
+    current_session,
+    gone,
+    is_own_form,
+    is_same,
+    is_secure,
+    oauth_pages,
+    page,
+    remember,
+    see_other,
+    set_cookie,
+    signed_in,
+)
+from fhir_server.http.request_context import runtime
+from fhir_server.oauth import conversation, events, sessions, totp
+
+_HALF_LOGIN, _NEW_TOTP = "half-login", "new-totp"
+
+
+@oauth_pages.route("/login", methods=["GET", "POST"])
+def login() -> Response:
+    """Sign in to one's own pages."""
+    browser = cookie("browser") or runtime().ports.ids.secret()
+    if request.method == "GET":
+        response = page("login", 200, csrf=csrf_of(browser), complaint="")
+        set_cookie(response, "browser", browser)
+        return response
+    if not is_own_form(browser):
+        return gone()
+    account = conversation.log_in(
+        context(), request.form.get("login", ""), request.form.get("password", ""), events.SELF
+    )
+    if account is None:
+        return page("login", 422, csrf=csrf_of(browser), complaint="wrong")
+    if account.totp:
+        remember(_HALF_LOGIN, browser, account.login)
+        return see_other("/login/second-factor")
+    return signed_in(conversation.begin_session(context(), account, ("pwd",), events.SELF)[0])
+
+
+@oauth_pages.route("/login/second-factor", methods=["GET", "POST"])
+def second_factor() -> Response:
+    """Give the second factor of a sign-in that has begun."""
+    browser = cookie("browser")
+    half = runtime().ports.vault.get(_HALF_LOGIN, browser, runtime().ports.clock.now()) if browser else None
+    if half is None:
+        return see_other("/login")
+    if request.method == "GET":
+        return page("second_factor", 200, csrf=csrf_of(browser), complaint="")
+    if not is_own_form(browser):
+        return gone()
+    account = conversation.prove_second(context(), half.value.decode(), request.form.get("code", ""), events.SELF)
+    if account is None:
+        return page("second_factor", 422, csrf=csrf_of(browser), complaint="wrong")
+    runtime().ports.vault.drop(_HALF_LOGIN, browser)
+    return signed_in(conversation.begin_session(context(), account, ("pwd", "otp"), events.SELF)[0])
+
+
+@oauth_pages.post("/logout")
+def logout() -> Response:
+    """End the session."""
+    session = current_session()
+    if session and is_same(session.csrf):
+        sessions.end(runtime(), session)
+        events.logged_out(context(), session.account)
+    response = see_other("/login")
+    response.delete_cookie(cookie_name("session"), secure=is_secure(), httponly=True, samesite="Lax")
+    return response
+
+
+@oauth_pages.get("/account/apps")
+def apps() -> Response:
+    """Show a person every app that may act for them."""
+    session = current_session()
+    if session is None:
+        return see_other("/login")
+    granted = [(grant, scope_words.tell(grant.scopes)) for grant in grants_of(runtime(), session.account.subject)]
+    return page("apps", 200, session=session, granted=granted)
+
+
+@oauth_pages.post("/account/apps/<grant_id>")
+def end_app(grant_id: str) -> Response:
+    """End what one app may do, from the next request on."""
+    session = current_session()
+    if session is None or not is_same(session.csrf):
+        return gone()
+    grant = find_grant(runtime(), grant_id)
+    if grant is not None and grant.subject == session.account.subject:
+        revoke_grant(runtime(), grant.id)
+        events.grant_ended(context(), grant, "ended-by-person")
+    return see_other("/account/apps")
+
+
+@oauth_pages.route("/account/second-factor", methods=["GET", "POST"])
+def enrol() -> Response:
+    """Set up a second factor: shown once, in force when a code of it was typed back."""
+    session = current_session()
+    if session is None:
+        return see_other("/login")
+    if request.method == "GET":
+        secret = totp.new_secret()
+        remember(_NEW_TOTP, session.id, secret)
+        where = totp.address_of(session.account, secret)
+        return page("enrol", 200, session=session, secret=secret, address=where, complaint="")
+    if not is_same(session.csrf):
+        return gone()
+    kept = runtime().ports.vault.take(_NEW_TOTP, session.id, runtime().ports.clock.now())
+    account = replace(session.account, totp=kept.value.decode() if kept else "")
+    if kept is None or not totp.is_right(runtime(), account, request.form.get("code", "")):
+        return page("message", 422, title="This code is not right", text="Begin again to get a new key.")
+    change_account(runtime(), account)
+    return see_other("/account/apps")
