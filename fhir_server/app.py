@@ -24,6 +24,8 @@ from fhir_server.http import (
     smart_discovery,
     write,
 )
+from fhir_server.http.proxies import TrustedProxies
+from fhir_server.oauth.options import of_settings
 from fhir_server.ports import Ports
 from fhir_server.settings import Settings, SettingsError
 
@@ -69,6 +71,7 @@ def build_runtime(settings: Settings, ports: Ports | None = None) -> Runtime:
         fhir_base=settings.fhir_base,
         cursor_key=opening.cursor_key(settings.key_file),
         refuse_wrong_size=settings.wrong_size == "refuse",
+        professional_level=settings.professional_level,
     )
 
 
@@ -78,9 +81,13 @@ def create_app(settings: Settings, served: Runtime | None = None) -> Flask:
     app = Flask(__name__)
     app.config.update(_OPENAPI, MAX_CONTENT_LENGTH=MAX_BODY_BYTES, MAX_FORM_MEMORY_SIZE=1024 * 1024, DEMO=settings.demo)
     app.config["DATA_DIR"] = str(settings.data_dir)
+    app.extensions[oauth_endpoints.OPTIONS_EXTENSION] = of_settings(settings)
     request_context.install(app, served or build_runtime(settings))
     app.before_request(_begin)
     app.after_request(_finish)
+    if settings.trusted_proxies:
+        behind = TrustedProxies(app.wsgi_app, settings.trusted_proxies, settings.mtls_header)
+        app.wsgi_app = behind  # type: ignore[method-assign]  # how Flask wants middleware to be installed
     api = _api(app)
     for part in _PARTS:
         part.register(app, api)

@@ -3,17 +3,23 @@
 docs/configuration.md has a heading for each variable; a test compares the two.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Literal, TypeVar
 from urllib.parse import urlsplit
 
 StoreKind = Literal["sqlite", "mongodb"]
 SizeRule = Literal["refuse", "warn"]
+LoginLevel = Literal["eidas1", "eidas2", "eidas3"]
 _Choice = TypeVar("_Choice", bound=str)
 _STORES: tuple[StoreKind, ...] = ("sqlite", "mongodb")
 _SIZE_RULES: tuple[SizeRule, ...] = ("refuse", "warn")
+_LEVELS: tuple[LoginLevel, ...] = ("eidas1", "eidas2", "eidas3")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_HEADER = re.compile(r"[A-Za-z][A-Za-z0-9\-]*")
 _GREATEST = 65_535
 _LOCAL_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -39,6 +45,10 @@ class Settings:
     base_url: public address without a final slash; FHIR is served below /fhir. key_file: the key-encryption keys.
     demo: serve the invented people with ready-made tokens; refused on an address that others can reach.
     workers: processes; threads: of each. wrong_size: refuse or warn when an attachment's size is wrong.
+    registration: whether clients may register themselves; registration_tokens: SHA-256 (hex) of the initial tokens.
+    throttle_*: failures that are borne of one name, and of one address, within so many minutes.
+    trusted_proxies: networks whose forwarded headers are believed. mtls_header: where they put a client's certificate.
+    professional_level: the weakest login with which a professional may use the FHIR endpoint.
     """
 
     base_url: str
@@ -56,6 +66,14 @@ class Settings:
     workers: int = 1
     threads: int = 16
     log_level: str = "INFO"
+    registration: bool = False
+    registration_tokens: tuple[str, ...] = ()
+    throttle_failures: int = 10
+    throttle_address_failures: int = 60
+    throttle_minutes: int = 15
+    trusted_proxies: tuple[str, ...] = ()
+    mtls_header: str = ""
+    professional_level: LoginLevel = "eidas1"
 
     @property
     def fhir_base(self) -> str:
@@ -88,6 +106,14 @@ class Settings:
             workers=read.number("WORKERS", 1),
             threads=read.number("THREADS", 16),
             log_level=read.choice("LOG_LEVEL", ("INFO", "DEBUG", "WARNING", "ERROR")),
+            registration=read.flag("REGISTRATION"),
+            registration_tokens=read.texts("REGISTRATION_TOKENS"),
+            throttle_failures=read.number("THROTTLE_FAILURES", 10),
+            throttle_address_failures=read.number("THROTTLE_ADDRESS_FAILURES", 60),
+            throttle_minutes=read.number("THROTTLE_MINUTES", 15),
+            trusted_proxies=read.texts("TRUSTED_PROXIES"),
+            mtls_header=read.text("MTLS_HEADER", ""),
+            professional_level=read.choice("PROFESSIONAL_LEVEL", _LEVELS),
         )
         settings.refuse_unsafe()
         return settings
@@ -104,6 +130,26 @@ class Settings:
             raise SettingsError("HABILIS_DEMO hands out tokens: it is refused on an address that others can reach")
         if self.store == "mongodb" and not self.mongodb_uri:
             raise SettingsError("HABILIS_MONGODB_URI is required when HABILIS_STORE is mongodb")
+        self._refuse_unsafe_registration()
+        self._refuse_unsafe_proxies()
+
+    def _refuse_unsafe_registration(self) -> None:
+        if not all(_SHA256.fullmatch(token) for token in self.registration_tokens):
+            raise SettingsError("HABILIS_REGISTRATION_TOKENS holds SHA-256 values in lower-case hexadecimal")
+        if self.registration and not self.registration_tokens:
+            raise SettingsError("HABILIS_REGISTRATION_TOKENS is required when HABILIS_REGISTRATION is yes")
+
+    def _refuse_unsafe_proxies(self) -> None:
+        try:
+            networks = [ip_network(text) for text in self.trusted_proxies]
+        except ValueError:
+            raise SettingsError("HABILIS_TRUSTED_PROXIES holds IP addresses or networks") from None
+        if any(network.prefixlen == 0 for network in networks):
+            raise SettingsError("HABILIS_TRUSTED_PROXIES cannot be the whole internet")
+        if self.mtls_header and not _HEADER.fullmatch(self.mtls_header):
+            raise SettingsError("HABILIS_MTLS_HEADER must be the name of a header")
+        if self.mtls_header and not networks:
+            raise SettingsError("HABILIS_TRUSTED_PROXIES is required with HABILIS_MTLS_HEADER: anybody could send it")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +158,9 @@ class _Reader:
 
     def text(self, name: str, default: str) -> str:
         return self.environment.get(f"HABILIS_{name}", "").strip() or default
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        return tuple(item.strip() for item in self.text(name, "").split(",") if item.strip())
 
     def flag(self, name: str) -> bool:
         value = self.text(name, "no").lower()

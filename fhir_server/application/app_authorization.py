@@ -129,8 +129,19 @@ class Grant:
 
 
 @dataclass(frozen=True, slots=True)
+class Holder:
+    """What the holder of a token must show: a key by its thumbprint jkt, a certificate by x5t; "" for nothing."""
+
+    jkt: str = ""
+    x5t: str = ""
+
+
+_ANYBODY = Holder()
+
+
+@dataclass(frozen=True, slots=True)
 class Access:
-    """What stands behind one access token. jkt: thumbprint of the key that must prove possession, "" for a bearer."""
+    """What stands behind one access token. jkt, x5t: as Holder has them."""
 
     token_id: str
     grant: Grant
@@ -138,6 +149,7 @@ class Access:
     issued: datetime
     expires: datetime
     jkt: str = ""
+    x5t: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +210,7 @@ def open_grant(runtime: Runtime, party: Party, terms: Terms) -> Grant:
 
 
 def issue_access(
-    runtime: Runtime, grant: Grant, scopes: str = "", lifetime: timedelta | None = None, jkt: str = ""
+    runtime: Runtime, grant: Grant, scopes: str = "", lifetime: timedelta | None = None, holder: Holder = _ANYBODY
 ) -> tuple[str, Access]:
     """Make an access token of a grant; scopes narrow it, "" keeps what was granted.
 
@@ -208,7 +220,7 @@ def issue_access(
     expires = now + (lifetime or lifetime_of(grant))
     if grant.expires is not None:
         expires = min(expires, grant.expires)
-    access = Access(runtime.ports.ids.new(), grant, scopes or grant.scopes, now, expires, jkt)
+    access = Access(runtime.ports.ids.new(), grant, scopes or grant.scopes, now, expires, holder.jkt, holder.x5t)
     token = runtime.ports.ids.secret()
     add_to_grant(runtime, grant, Secret(ACCESS, token, orjson.dumps(access), grant.group, expires))
     return token, access
@@ -263,6 +275,8 @@ def caller_for(access: Access, address: str = "", request_id: str = "") -> Calle
         purpose=grant.purpose,
         address=address,
         request_id=request_id,
+        level=grant.proof.acr,
+        logged_in_at=grant.proof.at,
     )
 
 
@@ -313,9 +327,8 @@ def _holder(grant: Grant) -> str:
 def load_access(value: bytes) -> Access:
     """Read an access token's record."""
     raw: Json = orjson.loads(value)
-    return Access(
-        raw["token_id"], _grant_of(raw["grant"]), raw["scopes"], _at(raw["issued"]), _at(raw["expires"]), raw["jkt"]
-    )
+    grant, issued, expires = _grant_of(raw.pop("grant")), _at(raw.pop("issued")), _at(raw.pop("expires"))
+    return Access(grant=grant, issued=issued, expires=expires, **raw)
 
 
 def load_grant(value: bytes) -> Grant:

@@ -47,6 +47,7 @@ class Client:
     scopes: the ceiling; nothing beyond it is ever granted. jwks: a JWK Set by value, or jwks_uri, never both.
     secret_hash: SHA-256 (hex) of a 256-bit secret, "" when there is none. organization: "Organization/…".
     purpose: ActReason code of every token, "" to follow from who logs in. origins: origins allowed by CORS.
+    certificate_bound: its tokens are bound to its TLS client certificate (RFC 8705).
     trusted_launcher: may make EHR launch handles. introspects: may ask about any token.
     """
 
@@ -65,6 +66,7 @@ class Client:
     launch_uris: tuple[str, ...] = ()
     origins: tuple[str, ...] = ()
     dpop_required: bool = False
+    certificate_bound: bool = False
     par_required: bool = False
     introspects: bool = False
     trusted_launcher: bool = False

@@ -13,6 +13,7 @@ class Runtime:
 
     fhir_base: absolute URL of the FHIR endpoint without a final slash. cursor_key: 32 bytes that seal paging cursors.
     refuse_wrong_size: whether a wrong attachment size refuses a submission or only warns.
+    professional_level: the weakest login (`acr`) with which a professional may use the FHIR endpoint, "" for any.
     """
 
     ports: Ports
@@ -21,3 +22,4 @@ class Runtime:
     fhir_base: str
     cursor_key: bytes
     refuse_wrong_size: bool = True
+    professional_level: str = ""

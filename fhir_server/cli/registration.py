@@ -41,6 +41,7 @@ def _add_clients(parser: argparse.ArgumentParser) -> None:
     add.add_argument("--jwks-uri", default="", metavar="URL", help="address of the public keys")
     add.add_argument("--secret", action="store_true", help="make a secret and print it once")
     add.add_argument("--organization", default="", metavar="ID", help="id of the Organization that runs the software")
+    _add_demands(add)
     _set(add, _add_client)
     _set(deeds.add_parser("list", help="list all clients"), _list_clients)
     disable = deeds.add_parser("disable", help="stop a client and end all its grants")
@@ -50,6 +51,15 @@ def _add_clients(parser: argparse.ArgumentParser) -> None:
     rotate.add_argument("id")
     rotate.add_argument("--jwks", metavar="FILE")
     _set(rotate, _rotate_client)
+
+
+def _add_demands(add: argparse.ArgumentParser) -> None:
+    """Add what a client must do, and what it may beyond others."""
+    add.add_argument("--require-par", action="store_true", help="it must push its authorization requests")
+    add.add_argument("--require-dpop", action="store_true", help="it must prove possession of a key")
+    add.add_argument("--certificate-bound", action="store_true", help="its tokens are bound to its TLS certificate")
+    add.add_argument("--introspects", action="store_true", help="it may ask about any token")
+    add.add_argument("--trusted-launcher", action="store_true", help="it may make EHR launch handles")
 
 
 def _add_users(parser: argparse.ArgumentParser) -> None:
@@ -97,6 +107,11 @@ def _add_client(runtime: Runtime, options: argparse.Namespace) -> None:
         secret_hash=clients.hash_secret(secret) if secret else "",
         organization=f"Organization/{options.organization}" if options.organization else "",
         origins=tuple(options.origin),
+        dpop_required=options.require_dpop,
+        par_required=options.require_par,
+        certificate_bound=options.certificate_bound,
+        introspects=options.introspects,
+        trusted_launcher=options.trusted_launcher,
     )
     clients.register(runtime, client)
     print(f"client {client.id} registered ({client.auth_method.value})")

@@ -1,6 +1,7 @@
 """The authenticated party of one HTTP request."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from consent_rules.model import Requester
 from consent_rules.scopes import Scopes
@@ -13,6 +14,7 @@ class Caller:
     token_id: random name of the token, fit for logs and traces (never the token itself). grant_id: its grant.
     client_name, display: names for traces and pages. launch_patient: id of the one patient of `patient/` scopes.
     address: network address of the client. request_id: of this HTTP request.
+    level, logged_in_at: how strongly and when the person proved who they are; "" and None when nobody logged in.
     """
 
     requester: Requester
@@ -27,3 +29,5 @@ class Caller:
     purpose: str = "TREAT"
     address: str = ""
     request_id: str = ""
+    level: str = ""
+    logged_in_at: datetime | None = None

@@ -46,14 +46,26 @@ class Issue:
     code: str = ""
 
 
-class Problem(Exception):
-    """A request that cannot be fulfilled; carries every fault found, not just the first."""
+@dataclass(frozen=True, slots=True)
+class Login:
+    """The login that would be enough. level: an `acr` value, "" for any; max_age: seconds, None for any age."""
 
-    def __init__(self, category: Category, *issues: Issue) -> None:
+    level: str = ""
+    max_age: int | None = None
+
+
+class Problem(Exception):
+    """A request that cannot be fulfilled; carries every fault found, not just the first.
+
+    login: what a person must prove again, None when that would not help.
+    """
+
+    def __init__(self, category: Category, *issues: Issue, login: Login | None = None) -> None:
         """Keep the category and the faults."""
         super().__init__(category.value)
         self.category = category
         self.issues = issues
+        self.login = login
 
     @classmethod
     def of(cls, category: Category, text: str, expression: str = "", code: str = "") -> "Problem":

@@ -10,6 +10,7 @@ from werkzeug.exceptions import HTTPException
 
 from fhir_server import telemetry
 from fhir_server.application.clients import list_clients
+from fhir_server.http.proxies import client_certificate
 from fhir_server.http.request_context import request_id, runtime
 from fhir_server.oauth import endpoints, issuer, keys, registration, server
 from fhir_server.oauth.options import Options
@@ -50,6 +51,7 @@ def context() -> Context:
         is_form=request.mimetype == _FORM,
         address=request.remote_addr or "",
         request_id=request_id(),
+        certificate=client_certificate(),
     )
     return Context(runtime(), options(), received)
 

@@ -11,6 +11,7 @@ from werkzeug.exceptions import HTTPException
 from fhir_server import telemetry
 from fhir_server.domain.problem import Category, Issue, Problem
 from fhir_server.http import negotiation
+from fhir_server.oauth.issuer import PROOF_ALGORITHMS
 from fhir_server.ports import StoreUnavailable
 
 Json = dict[str, Any]
@@ -85,8 +86,16 @@ def answer(problem: Problem) -> Response:
 
 
 def _challenge(problem: Problem) -> str:
+    """Say how to authenticate: RFC 6750 3, RFC 9449 7.1 for a proof, RFC 9470 3 for a login that is not enough."""
     code = next((issue.code for issue in problem.issues if issue.code), "")
-    return f'Bearer realm="habilis", error="{code}"' if code else 'Bearer realm="habilis"'
+    scheme = "DPoP" if code == "invalid_dpop_proof" else "Bearer"
+    said = {"realm": "habilis", "error": code}
+    if problem.login is not None:
+        said["acr_values"] = problem.login.level
+        said["max_age"] = "" if problem.login.max_age is None else str(problem.login.max_age)
+    if scheme == "DPoP":
+        said["algs"] = " ".join(PROOF_ALGORITHMS)
+    return f"{scheme} " + ", ".join(f'{name}="{value}"' for name, value in said.items() if value)
 
 
 def _issue(issue: Issue, code: str, default: str) -> Json:

@@ -7,6 +7,7 @@ from flask import Flask, Response, current_app, g, request
 
 from fhir_server.application.runtime import Runtime
 from fhir_server.domain.caller import Caller
+from fhir_server.http.proxies import client_certificate
 from fhir_server.oauth.bearer import caller_of
 from fhir_server.oauth.dpop import Proof
 
@@ -41,7 +42,9 @@ def current_caller() -> Caller:
     if "caller" not in g:
         sent = request.headers
         proof = Proof(sent["DPoP"], request.method, _public_url()) if "DPoP" in sent else None
-        g.caller = caller_of(runtime(), sent.get("Authorization"), request.remote_addr or "", request_id(), proof)
+        g.caller = caller_of(
+            runtime(), sent.get("Authorization"), request.remote_addr or "", request_id(), proof, client_certificate()
+        )
     caller: Caller = g.caller
     return caller
 

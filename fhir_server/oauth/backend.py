@@ -24,6 +24,7 @@ from fhir_server.application.app_authorization import Party, Terms
 from fhir_server.oauth import narrowing, tokens
 from fhir_server.oauth.client_authentication import METHODS
 from fhir_server.oauth.issuer import TOKEN_EXCHANGE
+from fhir_server.oauth.possession import holder_of
 from fhir_server.oauth.wire import Request
 
 Json = dict[str, Any]
@@ -66,12 +67,10 @@ class BackendGrant(authlib_grants.ClientCredentialsGrant):  # type: ignore[misc]
 
 def _issue(request: Request, party: Party, terms: Terms) -> Json:
     runtime = request.context.runtime
-    jkt: str = request.proof_jkt
-    if party.client.dpop_required and not jkt:
-        raise InvalidRequestError("this client must prove possession of its key")
+    holder = holder_of(request)
     until = runtime.ports.clock.now() + grants.BACKEND_LIFETIME
     grant = grants.open_grant(runtime, party, replace(terms, expires=until))
-    return tokens.respond(request.context, grant, "", jkt, renewable=False)
+    return tokens.respond(request.context, grant, "", holder, renewable=False)
 
 
 def b2b_of(request: Request) -> Json | None:
@@ -124,7 +123,9 @@ class ExchangeGrant(BaseGrant, TokenEndpointMixin):  # type: ignore[misc]  # Aut
             raise InvalidRequestError("subject_token of type access_token is needed")
         access = grants.find_access(self.request.context.runtime, form["subject_token"])
         organization = client.client.organization
-        if access is None or access.jkt or not organization or access.grant.requester.organization != organization:
+        if access is None or access.jkt or access.x5t:
+            raise InvalidGrantError("the subject token cannot be exchanged")
+        if not organization or access.grant.requester.organization != organization:
             raise InvalidGrantError("the subject token cannot be exchanged")
         self.access = access
 
@@ -137,5 +138,5 @@ class ExchangeGrant(BaseGrant, TokenEndpointMixin):  # type: ignore[misc]  # Aut
             raise InvalidScopeError("nothing of this scope may be exchanged")
         grant = replace(subject.grant, client_id=client.id, client_name=client.name)
         grant = replace(grant, requester=replace(grant.requester, client=client.device), expires=subject.expires)
-        body = tokens.respond(self.request.context, grant, scopes, self.request.proof_jkt, renewable=False)
+        body = tokens.respond(self.request.context, grant, scopes, holder_of(self.request), renewable=False)
         return 200, body | {"issued_token_type": _ACCESS_TOKEN}, self.TOKEN_RESPONSE_HEADER

@@ -1,24 +1,37 @@
 """From the Authorization header of a FHIR request to the party that calls.
 
-Sources: RFC 6750 (bearer tokens), RFC 9449 (DPoP).
+Sources: RFC 6750 (bearer tokens), RFC 9449 (DPoP), RFC 8705 (certificate-bound tokens), RFC 9470 (step-up).
 """
 
 from fhir_server.application.app_authorization import Access, caller_for, find_access
 from fhir_server.application.runtime import Runtime
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.problem import Category, Problem
-from fhir_server.oauth.dpop import InvalidDpopProofError, Proof, verify
+from fhir_server.oauth import step_up
+from fhir_server.oauth.dpop import Proof
+from fhir_server.oauth.possession import is_held, shows_certificate
 
 
 def caller_of(
-    runtime: Runtime, authorization: str | None, address: str, request_id: str, proof: Proof | None = None
+    runtime: Runtime,
+    authorization: str | None,
+    address: str,
+    request_id: str,
+    proof: Proof | None = None,
+    certificate: str = "",
 ) -> Caller:
     """Return the party of a request, from one live look-up of its token.
 
     proof: the DPoP header with the method and the public address called; needed for tokens that are bound to a key.
+    certificate: thumbprint of the client certificate of the connection, "" when there is none.
     Raises: Problem(UNAUTHENTICATED); the code of its issue is the error code of RFC 6750, none without any token.
     """
-    return caller_for(_access(runtime, authorization, proof), address, request_id)
+    access = _access(runtime, authorization, proof)
+    if not shows_certificate(access, certificate):
+        raise _refused("invalid_token")
+    caller = caller_for(access, address, request_id)
+    step_up.demand_of_professional(caller, runtime.professional_level, runtime.ports.clock.now())
+    return caller
 
 
 def _access(runtime: Runtime, authorization: str | None, proof: Proof | None) -> Access:
@@ -29,20 +42,9 @@ def _access(runtime: Runtime, authorization: str | None, proof: Proof | None) ->
     access = find_access(runtime, token) if token.isascii() else None
     if access is None or access.grant.audience != runtime.fhir_base:
         raise _refused("invalid_token")
-    if not access.jkt:
-        if scheme.lower() != "bearer":
-            raise _refused("invalid_token")
-        return access
-    if scheme.lower() != "dpop" or proof is None or not _proves(runtime, proof, token, access.jkt):
-        raise _refused("invalid_dpop_proof")
+    if not is_held(runtime, access, (scheme, token), proof):
+        raise _refused("invalid_dpop_proof" if access.jkt else "invalid_token")
     return access
-
-
-def _proves(runtime: Runtime, proof: Proof, token: str, jkt: str) -> bool:
-    try:
-        return verify(runtime, proof, token) == jkt
-    except InvalidDpopProofError:
-        return False
 
 
 def _refused(code: str) -> Problem:

@@ -4,11 +4,12 @@ Sources: RFC 6749 2.3; RFC 7523; SMART App Launch 2.2, asymmetric client authent
 (https://hl7.org/fhir/smart-app-launch/client-confidential-asymmetric.html).
 """
 
-from base64 import b64decode
+from base64 import b64decode, urlsafe_b64decode
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import orjson
 from authlib.oauth2.rfc6749 import InvalidClientError, InvalidRequestError
 from authlib.oauth2.rfc7523 import JWTBearerClientAssertion
 from joserfc import jws, jwt
@@ -47,6 +48,31 @@ def guard(params: Mapping[str, str], authorization: str) -> None:
         _check_basic(authorization, params.get("client_id"))
     if "client_assertion" in params and params.get("client_assertion_type") != ASSERTION_TYPE:
         raise InvalidClientError(description="unknown client_assertion_type", status_code=401)
+
+
+def claimed(params: Mapping[str, str], authorization: str) -> str:
+    """Return the client id that a request claims, "" when it claims none; it proves nothing."""
+    named = params.get("client_id") or _named_by_basic(authorization) or _named_by(params.get("client_assertion", ""))
+    return named if named.isascii() and named.isprintable() else ""
+
+
+def _named_by_basic(authorization: str) -> str:
+    if not authorization.lower().startswith("basic "):
+        return ""
+    try:
+        return b64decode(authorization[6:].strip(), validate=True).decode().partition(":")[0]
+    except ValueError:
+        return ""
+
+
+def _named_by(assertion: str) -> str:
+    """Return the issuer that an assertion states, before anything of it is verified."""
+    try:
+        claims = orjson.loads(urlsafe_b64decode(assertion.split(".")[1].encode() + b"=="))
+    except (ValueError, IndexError):
+        return ""
+    issuer = claims.get("iss") if isinstance(claims, dict) else None
+    return issuer if isinstance(issuer, str) else ""
 
 
 def _check_basic(authorization: str, client_id: str | None) -> None:

@@ -15,6 +15,7 @@ from fhir_server.domain.tokens import PROFESSION_SYSTEM
 from fhir_server.oauth import authorization, dpop, events, throttle
 from fhir_server.oauth.issuer import issuer_of
 from fhir_server.oauth.launches import Launch, create_launch
+from fhir_server.oauth.possession import is_held, shows_certificate
 from fhir_server.oauth.records import find_refresh
 from fhir_server.oauth.server import authenticate, error_answer, user_claims
 from fhir_server.oauth.tokens import context_of
@@ -48,7 +49,8 @@ def _introspector(context: Context, params: dict[str, str]) -> Client:
     header = context.received.headers.get("Authorization", "")
     if header.lower().startswith("bearer "):
         access = grants.find_access(context.runtime, header[7:].strip()) if header.isascii() else None
-        asker = find(context.runtime, access.grant.client_id) if access and not access.jkt else None
+        is_bearer = access is not None and not access.jkt and shows_certificate(access, context.received.certificate)
+        asker = find(context.runtime, access.grant.client_id) if access and is_bearer else None
     else:
         authenticate(context, params, "introspection")
         asker = context.client
@@ -77,8 +79,9 @@ def describe(context: Context, access: Access) -> Json:
         "aud": grant.audience,
         "jti": access.token_id,
     }
-    if access.jkt:
-        body["cnf"] = {"jkt": access.jkt}
+    confirmed = {"jkt": access.jkt, "x5t#S256": access.x5t}
+    if any(confirmed.values()):
+        body["cnf"] = {name: value for name, value in confirmed.items() if value}
     if grant.login:
         body |= user_claims(context, grant, access.scopes) | _login(grant)
     body["extensions"] = {"ihe_iua": _iua(grant)}
@@ -156,23 +159,20 @@ def userinfo(context: Context) -> Answer:
     header = context.received.headers.get("Authorization", "")
     token = header.partition(" ")[2].strip()
     access = grants.find_access(context.runtime, token) if header.isascii() and token else None
-    if access is None or not _proves(context, access, token, header):
+    if access is None or not _is_held(context, access, header):
         return Answer(401, {"error": "invalid_token"}, dict(_UNAUTHORIZED) | NO_STORE)
     if not Scopes.parse(access.scopes).has("openid"):
         return Answer(403, {"error": "insufficient_scope"}, dict(NO_STORE))
     return Answer(200, user_claims(context, access.grant, access.scopes), dict(NO_STORE))
 
 
-def _proves(context: Context, access: Access, token: str, header: str) -> bool:
-    """Tell whether the token came as it must: bound ones with a proof, others as bearer."""
-    scheme = header.partition(" ")[0].lower()
-    if not access.jkt:
-        return scheme == "bearer"
-    proof = dpop.Proof(context.received.headers.get("DPoP", ""), context.received.method, context.received.url)
-    try:
-        return scheme == "dpop" and dpop.verify(context.runtime, proof, token) == access.jkt
-    except dpop.InvalidDpopProofError:
-        return False
+def _is_held(context: Context, access: Access, header: str) -> bool:
+    """Tell whether the sender of a token is its holder."""
+    received = context.received
+    scheme, _, token = header.partition(" ")
+    proof = dpop.Proof(received.headers.get("DPoP", ""), received.method, received.url)
+    is_certified = shows_certificate(access, received.certificate)
+    return is_certified and is_held(context.runtime, access, (scheme, token.strip()), proof)
 
 
 def launch(context: Context) -> Answer:

@@ -1,7 +1,7 @@
 """Where the authorization server is, and what it says of itself.
 
 Sources: SMART App Launch 2.2 conformance (https://hl7.org/fhir/smart-app-launch/conformance.html), RFC 8414,
-OpenID Connect Discovery 1.0, RFC 9126, RFC 9207, RFC 9449.
+OpenID Connect Discovery 1.0, RFC 8705, RFC 9126, RFC 9207, RFC 9449.
 """
 
 from typing import Any
@@ -63,9 +63,10 @@ def authorization_server_metadata(runtime: Runtime, options: Options) -> Json:
     }
     if options.registration:
         endpoints["registration_endpoint"] = "/oauth/register"
+    bound = {"tls_client_certificate_bound_access_tokens": True} if options.certificates else {}
     document: Json = {"issuer": issuer_of(runtime)}
     document |= {name: address(runtime, path) for name, path in endpoints.items()}
-    return document | _STATIC
+    return document | _STATIC | bound
 
 
 def openid_configuration(runtime: Runtime, options: Options) -> Json:

@@ -3,14 +3,21 @@
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from fhir_server.settings import Settings
+
 
 @dataclass(frozen=True, slots=True)
 class Throttle:
-    """How many failures of one account, client or address are borne within a window."""
+    """How many failures are borne within a window.
+
+    failures: of one account or client from one address. everywhere: of it from all addresses together, so that
+        nobody can close it to its owner by failing for it. per_address: of one address, whatever the names.
+    """
 
     failures: int = 10
     window: timedelta = timedelta(minutes=15)
     per_address: int = 60
+    everywhere: int = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +26,7 @@ class Options:
 
     registration: whether RFC 7591 registration is open to holders of an initial access token.
     initial_tokens: SHA-256 (hex) of those tokens.
+    certificates: whether a trusted proxy hands on the certificates of clients (RFC 8705).
     """
 
     registration: bool = False
@@ -29,3 +37,16 @@ class Options:
     session_idle: timedelta = timedelta(minutes=30)
     session_absolute: timedelta = timedelta(hours=8)
     offline_limit: timedelta = timedelta(days=365)
+    certificates: bool = False
+
+
+def of_settings(settings: Settings) -> Options:
+    """Return the options that the environment asks for."""
+    failures = settings.throttle_failures
+    window = timedelta(minutes=settings.throttle_minutes)
+    return Options(
+        registration=settings.registration,
+        initial_tokens=settings.registration_tokens,
+        throttle=Throttle(failures, window, settings.throttle_address_failures, everywhere=10 * failures),
+        certificates=bool(settings.mtls_header),
+    )

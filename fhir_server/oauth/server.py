@@ -29,8 +29,9 @@ from fhir_server.application.app_authorization import Grant, find_grant, touch_g
 from fhir_server.application.clients import AuthMethod, find
 from fhir_server.oauth import dpop, events, keys, sessions, throttle, tokens
 from fhir_server.oauth.backend import BackendGrant, ExchangeGrant
-from fhir_server.oauth.client_authentication import METHODS, Assertions, guard
+from fhir_server.oauth.client_authentication import METHODS, Assertions, claimed, guard
 from fhir_server.oauth.issuer import issuer_of
+from fhir_server.oauth.possession import holder_of
 from fhir_server.oauth.records import Code, Refresh, RegisteredClient, find_refresh, query_client
 from fhir_server.oauth.wire import NO_STORE, Answer, Context, Request, parameters_of
 
@@ -85,14 +86,13 @@ def error_answer(error: OAuth2Error, context: Context) -> Answer:
             headers["WWW-Authenticate"] = 'Basic realm="habilis"'
         name = claimed_client(context)
         throttle.failed(context, "client", name)
-        events.client_refused(context, name, "invalid_client")
+        events.client_refused(context, name or "unknown", "invalid_client")
     return Answer(status, body, headers)
 
 
 def claimed_client(context: Context) -> str:
     """Return the client id that a request claims, for the trail and the throttle; it proves nothing."""
-    named = dict(context.received.form).get("client_id", "")
-    return named if named.isascii() and named.isprintable() else "unknown"
+    return claimed(dict(context.received.form), context.received.headers.get("Authorization", ""))
 
 
 def authenticate(context: Context, params: Mapping[str, str], endpoint: str) -> tuple[Server, Request]:
@@ -136,19 +136,6 @@ def _with_client(context: Context, params: dict[str, str]) -> dict[str, str]:
     return params | {"client_id": client.id}
 
 
-def sender_key(request: Request, bound: str) -> str:
-    """Return the key to which tokens are bound: that of the proof, which a client or a grant may demand.
-
-    Raises: InvalidGrantError, InvalidDpopProofError.
-    """
-    jkt: str = request.proof_jkt
-    if request.client.client.dpop_required and not jkt:
-        raise dpop.InvalidDpopProofError("this client must prove possession of its key")
-    if bound and jkt != bound:
-        raise InvalidGrantError("bound to another key")
-    return jkt
-
-
 class CodeGrant(authlib_grants.AuthorizationCodeGrant):  # type: ignore[misc]  # Authlib ships no types
     """authorization_code: claimed once, after client, redirect URI and verifier are proven."""
 
@@ -161,13 +148,13 @@ class CodeGrant(authlib_grants.AuthorizationCodeGrant):  # type: ignore[misc]  #
 
     def authenticate_user(self, authorization_code: Code) -> Grant:
         """Claim the code; a public client's refresh tokens are bound to the key that it proves now."""
-        self.jkt = sender_key(self.request, authorization_code.jkt)
+        self.holder = holder_of(self.request, authorization_code.jkt)
         is_public = self.request.client.client.auth_method is AuthMethod.NONE
-        return tokens.redeem(self.request.context, authorization_code, self.jkt if is_public else "")
+        return tokens.redeem(self.request.context, authorization_code, self.holder.jkt if is_public else "")
 
     def generate_token(self, user: Grant, scope: str = "", **_: object) -> Json:
         """Issue the tokens and the launch context."""
-        return tokens.respond(self.request.context, user, scope, self.jkt, renewable=True)
+        return tokens.respond(self.request.context, user, scope, self.holder, renewable=True)
 
     def save_token(self, token: Json) -> None:
         """They are stored where they are made."""
@@ -265,7 +252,8 @@ class RefreshGrant(authlib_grants.RefreshTokenGrant):  # type: ignore[misc]  # A
     def authenticate_user(self, refresh_token: Refresh) -> Grant:
         """Spend the token and judge the grant again."""
         context = self.request.context
-        self.jkt = sender_key(self.request, getattr(find_grant(context.runtime, refresh_token.grant_id), "jkt", ""))
+        bound = getattr(find_grant(context.runtime, refresh_token.grant_id), "jkt", "")
+        self.holder = holder_of(self.request, bound)
         grant = tokens.spend(context, refresh_token)
         if not sessions.may_continue(context.runtime, grant):
             raise InvalidGrantError("the person must log in again")
@@ -276,7 +264,7 @@ class RefreshGrant(authlib_grants.RefreshTokenGrant):  # type: ignore[misc]  # A
         asked = self.request.payload.scope
         scopes = str(Scopes.parse(asked)) if asked else ""
         touch_grant(self.request.context.runtime, user)
-        return tokens.respond(self.request.context, user, scopes, self.jkt, renewable=True)
+        return tokens.respond(self.request.context, user, scopes, self.holder, renewable=True)
 
     def save_token(self, token: Json) -> None:
         """They are stored where they are made."""

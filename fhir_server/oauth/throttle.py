@@ -1,5 +1,7 @@
 """Failures are counted by account, client and address; too many of them close the door for a while.
 
+The counts lie in the vault, so that every process sees them. Whoever fails for somebody else's name closes it for
+their own address first; the name is closed to everybody only when many addresses fail for it.
 Source: OWASP ASVS 5.0, 6.3.1 (controls against guessing).
 """
 
@@ -11,7 +13,7 @@ from authlib.oauth2.rfc6749 import OAuth2Error
 from fhir_server.oauth.wire import Context
 from fhir_server.ports import Secret
 
-_KIND = "failures"
+_KIND, _ADDRESS = "failures", "address"
 _TRIES = 8
 
 
@@ -26,27 +28,37 @@ class TooManyFailuresError(OAuth2Error):  # type: ignore[misc]  # Authlib ships 
 
 
 def check(context: Context, what: str, name: str) -> None:
-    """Refuse to work for a name or an address that failed too often.
+    """Refuse to work for a name that failed too often from this address, or from all, and for such an address.
 
     Raises: TooManyFailuresError.
     """
-    limits = context.options.throttle
-    if (
-        _count(context, what, name) >= limits.failures
-        or _count(context, "address", _address(context)) >= limits.per_address
-    ):
+    limits, address = context.options.throttle, _address(context)
+    counted = (
+        (what, _from(name, address), limits.failures),
+        (what, name, limits.everywhere),
+        (_ADDRESS, address, limits.per_address),
+    )
+    if any(_count(context, kind, key) >= limit for kind, key, limit in counted):
         raise TooManyFailuresError
 
 
 def failed(context: Context, what: str, name: str) -> None:
-    """Count a failure of a name and of the address that it came from."""
-    _add(context, what, name)
-    _add(context, "address", _address(context))
+    """Count a failure of a name, of the address that it came from, and of both together."""
+    address = _address(context)
+    _add(context, what, _from(name, address))
+    if name:
+        _add(context, what, name)
+    _add(context, _ADDRESS, address)
 
 
 def succeeded(context: Context, what: str, name: str) -> None:
-    """Forget the failures of a name that has proven itself."""
-    context.runtime.ports.vault.drop(_KIND, _key(what, name))
+    """Forget the failures that a name had from this address; those from elsewhere were not its own."""
+    context.runtime.ports.vault.drop(_KIND, _key(what, _from(name, _address(context))))
+
+
+def _from(name: str, address: str) -> str:
+    """Return the key of a name at an address; no name and no address holds a line break."""
+    return f"{name}\n{address}"
 
 
 def _address(context: Context) -> str:

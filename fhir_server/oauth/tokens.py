@@ -12,7 +12,7 @@ from authlib.oauth2.rfc6749 import InvalidGrantError
 
 from consent_rules.vocabulary import RequesterKind
 from fhir_server.application import app_authorization as grants
-from fhir_server.application.app_authorization import Grant
+from fhir_server.application.app_authorization import Grant, Holder
 from fhir_server.application.runtime import Runtime
 from fhir_server.oauth import events
 from fhir_server.oauth.records import CODE, Code, Refresh
@@ -90,13 +90,13 @@ def _end_replayed(context: Context, grant_id: str, reason: str) -> None:
         events.grant_ended(context, grant, reason)
 
 
-def respond(context: Context, grant: Grant, scopes: str, jkt: str, *, renewable: bool) -> Json:
+def respond(context: Context, grant: Grant, scopes: str, holder: Holder, *, renewable: bool) -> Json:
     """Issue tokens of a grant and return the token response, launch context included."""
-    token, access = grants.issue_access(context.runtime, grant, scopes, jkt=jkt)
+    token, access = grants.issue_access(context.runtime, grant, scopes, holder=holder)
     events.token_issued(context, access)
     body: Json = {
         "access_token": token,
-        "token_type": "DPoP" if jkt else "Bearer",
+        "token_type": "DPoP" if holder.jkt else "Bearer",
         "expires_in": round((access.expires - access.issued).total_seconds()),
         "scope": access.scopes,
     }

@@ -35,6 +35,7 @@ class Received:
     """One HTTP request as a view hands it on.
 
     query, form: every pair as sent, in order. url: the public address that was called, without its query.
+    certificate: thumbprint of the client certificate that a trusted proxy handed on, "" for none.
     """
 
     method: str
@@ -45,6 +46,7 @@ class Received:
     is_form: bool = False
     address: str = ""
     request_id: str = ""
+    certificate: str = ""
 
 
 @dataclass(slots=True)

@@ -1,0 +1,79 @@
+"""What a reverse proxy says of a client: its address and its TLS certificate; believed from configured proxies alone.
+
+Sources: RFC 9440 (Client-Cert header), RFC 8705 3.1 (thumbprint), RFC 9700 4.13 (reverse proxies).
+"""
+
+from base64 import b64decode, urlsafe_b64encode
+from collections.abc import Callable, Iterable
+from ipaddress import ip_address, ip_network
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
+from flask import request
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+CERTIFICATE = "habilis.client_certificate"
+_FORWARDED = "HTTP_X_FORWARDED_FOR"
+_LIMIT = 16 * 1024
+_PEM = "-----BEGIN CERTIFICATE-----"
+
+
+class TrustedProxies:
+    """Web application behind proxies: REMOTE_ADDR becomes the client's address, CERTIFICATE its thumbprint."""
+
+    def __init__(self, inner: Callable[..., Iterable[bytes]], networks: Iterable[str], header: str = "") -> None:
+        """Wrap an application. header: where the proxies put the client's certificate, "" when they do not."""
+        self._inner = inner
+        self._networks = tuple(ip_network(text) for text in networks)
+        self._header = f"HTTP_{header.upper().replace('-', '_')}" if header else ""
+
+    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        """Pass a request on, as it was before the proxies."""
+        certificate = environ.pop(self._header, "") if self._header else ""
+        if self._is_trusted(str(environ.get("REMOTE_ADDR", ""))):
+            environ[CERTIFICATE] = thumbprint(str(certificate))
+            environ["REMOTE_ADDR"] = self._client(environ)
+        return self._inner(environ, start_response)
+
+    def _client(self, environ: dict[str, Any]) -> str:
+        """Return the last address of the chain that is not one of the proxies'; what stands before it is hearsay."""
+        chain = [part.strip() for part in str(environ.get(_FORWARDED, "")).split(",") if part.strip()]
+        strangers = (address for address in reversed(chain) if not self._is_trusted(address))
+        found = next(strangers, "")
+        return found if _is_address(found) else str(environ["REMOTE_ADDR"])
+
+    def _is_trusted(self, address: str) -> bool:
+        return _is_address(address) and any(ip_address(address) in network for network in self._networks)
+
+
+def client_certificate() -> str:
+    """Return the thumbprint of this request's client certificate, "" when none was handed on by a trusted proxy."""
+    return str(request.environ.get(CERTIFICATE, ""))
+
+
+def thumbprint(value: str) -> str:
+    """Return `x5t#S256` of a certificate in one of the three notations of proxies, "" when it is none."""
+    try:
+        found = _certificate(value.strip()) if 0 < len(value) <= _LIMIT else None
+    except ValueError:
+        found = None
+    return urlsafe_b64encode(found.fingerprint(SHA256())).decode().rstrip("=") if found else ""
+
+
+def _certificate(value: str) -> x509.Certificate:
+    plain = unquote(value)
+    if plain.startswith(_PEM):
+        return x509.load_pem_x509_certificate(plain.encode())
+    return x509.load_der_x509_certificate(b64decode(value.strip(":"), validate=True))
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
