@@ -43,7 +43,7 @@ class Location:
 class Space:
     """The compiled decision state of one patient's space: opaque bytes here, a RecordState to the rules.
 
-    revision grows by one with each change; `Change.space` compares it.
+    revision grows by one with each change; `Change.space` compares it. state b"": the keys of the space are destroyed.
     """
 
     patient: str
@@ -164,6 +164,15 @@ class Store(Protocol):
     def commit_many(self, changes: Sequence[Change]) -> None:
         """Apply independent changes, each atomically, sharing syncs: for bulk loading. Stops at the first failure."""
 
+    def erase(self, compartment: str, change: Change, released: Sequence[str] = ()) -> None:
+        """Destroy everything of one space beyond recovery, then apply a change; return when that is durable.
+
+        The keys go first, so that a crash leaves nothing that can be read, and erasing again finishes. Then, in one
+        transaction: resources, versions and the decision state go, the claims `released` are free again, traces keep
+        their place in the ledger but belong to no space, and the change is applied to what is left.
+        Raises: StoreConflict, AlreadyClaimed, StoreUnavailable; the keys may be gone by then.
+        """
+
     def check(self) -> None:
         """Raise StoreUnavailable, naming what is wrong, when reads and durable writes cannot be promised."""
 
@@ -231,6 +240,9 @@ class Blobs(Protocol):
 
     def get(self, compartment: str, reference: str) -> bytes:
         """Return a content. Raises StoreUnavailable when it is missing or damaged."""
+
+    def erase(self, compartment: str) -> None:
+        """Remove all contents of a compartment; those who still read one of them fail."""
 
 
 class Clock(Protocol):

@@ -89,6 +89,11 @@ class KnownContents:
         """Return a content."""
         return self._inner.get(compartment, reference)
 
+    def erase(self, compartment: str) -> None:
+        """Remove all contents of a compartment."""
+        self._inner.erase(compartment)
+        self._references = {key: name for key, name in self._references.items() if key[0] != compartment}
+
 
 def load_bulk(
     runtime: Runtime, data_dir: Path, patients: int, documents: int, out: TextIO = sys.stderr

@@ -11,6 +11,7 @@ import re
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
+from shutil import rmtree
 
 from cryptography.exceptions import InvalidTag
 
@@ -63,6 +64,17 @@ class FileBlobs:
         except OSError as error:
             raise StoreUnavailable(f"a content cannot be read: {error.strerror}") from error
         return self._opened(reference, sealed)
+
+    def erase(self, compartment: str) -> None:
+        """Remove all contents of a compartment."""
+        folder = self._hashes.folder(compartment)
+        place = self._folder / folder[:2] / folder
+        try:
+            if place.is_dir():
+                rmtree(place)
+                sync_folder(place.parent)
+        except OSError as error:
+            raise StoreUnavailable(f"contents cannot be removed: {error.strerror}") from error
 
     def _holds(self, compartment: str, reference: str, content: bytes) -> bool:
         """Tell whether a readable copy is there: a damaged one, or one whose key was destroyed, is written anew."""

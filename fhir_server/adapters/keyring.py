@@ -1,6 +1,7 @@
 """Data keys: one per space, wrapped by the key file, kept apart from the data; destroying one erases a space.
 
 Names: the id of a patient, "" for the directory, "#index" for the keyed hashes, "#vault" for the vault.
+"#erased" names no key: it is the compartment of traces whose space was erased.
 """
 
 import secrets
@@ -17,12 +18,17 @@ from fhir_server.ports import StoreUnavailable
 
 INDEX = "#index"
 VAULT = "#vault"
+ERASED = "#erased"
 SHARED = ("", VAULT)
 """Names whose keys seal for everybody, and are renewed by a rotation."""
 
 _FRESH_SECONDS = 60.0
 """How long a key is remembered: a key destroyed by another process opens nothing after this."""
 _REMEMBERED = 4096
+
+
+class KeyGone(StoreUnavailable):
+    """The data key of a stored value was destroyed: what it sealed is erased."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +102,14 @@ class Keyring:
     def by_id(self, id_: bytes) -> DataKey:
         """Return the key that something was sealed with.
 
-        Raises: StoreUnavailable when it was destroyed.
+        Raises: KeyGone when it was destroyed.
         """
         known = self._recall(id_)
         if known:
             return known
         kept = self.shelf.by_id(id_)
         if kept is None:
-            raise StoreUnavailable("the data key of a stored value is gone")
+            raise KeyGone("the data key of a stored value is gone")
         return self._open(kept, id_)
 
     def reload(self) -> None:

@@ -44,12 +44,19 @@ def judge(runtime: Runtime, snapshot: Snapshot, caller: Caller, patient: str, ac
     A patient who has no space is judged as one who said nothing, so that the answer does not tell.
     """
     space = snapshot.load_space(patient)
-    record = record_codec.load(space.state) if space else RecordState(patient=patient, status=SpaceStatus.ACTIVE)
+    record = record_of(patient, space)
     request = AccessRequest(caller.requester, action, Purpose(caller.purpose), runtime.ports.clock.now())
     answer = enter(request, record, runtime.matrix, runtime.profile)
     if isinstance(answer, Refuse):
         return answer
     return Opened(answer, record, space or Space(patient, 0, b""))
+
+
+def record_of(patient: str, space: Space | None) -> RecordState:
+    """Return the decision state that a space keeps; one whose keys are gone is erased."""
+    if space is None:
+        return RecordState(patient=patient, status=SpaceStatus.ACTIVE)
+    return record_codec.load(space.state) if space.state else RecordState(patient=patient, status=SpaceStatus.ERASED)
 
 
 def open_record(

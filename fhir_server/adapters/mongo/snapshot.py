@@ -1,6 +1,7 @@
 """Reads from one moment of the MongoDB store: a transaction that only reads."""
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import Any
 
 from pymongo.collection import Collection
@@ -9,7 +10,7 @@ from pymongo.database import Database
 from consent_rules.visibility import Visibility
 from fhir_server.adapters.hashing import Hashes
 from fhir_server.adapters.judging import UNGATHERING, is_visible
-from fhir_server.adapters.keyring import Keyring
+from fhir_server.adapters.keyring import ERASED, KeyGone, Keyring
 from fhir_server.adapters.mongo.client import Document, Session, failures_named
 from fhir_server.adapters.mongo.documents import facts_of, name_of, numbers, order_of, stored_of
 from fhir_server.adapters.mongo.filters import Asked, all_of, clauses, visible, without
@@ -41,12 +42,18 @@ class MongoSnapshot:
         if found is None or found["revision"] == 0:
             return None
         revision = found["revision"]
-        return Space(patient, revision, unseal(self._keyring.by_id, Sealed(SPACE, patient, revision), found["state"]))
+        try:
+            state = unseal(self._keyring.by_id, Sealed(SPACE, patient, revision), found["state"])
+        except KeyGone:
+            state = b""
+        return Space(patient, revision, state)
 
     def locate(self, type_: str, id_: str) -> Location | None:
         """Return the compartment of a resource whoever asks."""
         found = self._by_key(self._heads(type_), name_of(type_, id_))
-        return Location(found["compartment"], found["deleted"]) if found else None
+        if not found or found["compartment"] == ERASED:
+            return None
+        return Location(found["compartment"], found["deleted"])
 
     def compartments_with(self, type_: str, tokens: frozenset[str], limit: int) -> tuple[tuple[str, str], ...]:
         """Return (compartment, id) of the current resources that have all these lookup tokens."""
@@ -88,7 +95,7 @@ class MongoSnapshot:
         rows.sort(key=lambda row: (row["value"], row["id"]), reverse=search.descending)
         page = rows[: search.limit]
         following = Place(page[-1]["value"], page[-1]["id"]) if len(rows) > search.limit else None
-        return Page(tuple(self._opened(row, row) for row in page), following)
+        return Page(tuple(self._readable(page)), following)
 
     def count(self, search: Search, visibility: Visibility, cap: int) -> int | None:
         """Return how many visible resources match, None above the cap."""
@@ -170,6 +177,12 @@ class MongoSnapshot:
         where = {"compartment": head["compartment"], "head": head["_id"]}
         with failures_named():
             return list(self._database["versions"].find(where, session=self._session).sort("version", -1))
+
+    def _readable(self, rows: Iterable[Document]) -> Iterator[Stored]:
+        """Open rows; one that another process sealed with a key that was being destroyed is erased too."""
+        for row in rows:
+            with suppress(KeyGone):
+                yield self._opened(row, row)
 
     def _opened(self, head: Document, version: Document) -> Stored:
         name = Sealed(head["type"], head["id"], version["version"])

@@ -10,7 +10,8 @@ from pymongo.errors import DuplicateKeyError
 from fhir_server.adapters.hashing import Hashes
 from fhir_server.adapters.keyring import Keyring
 from fhir_server.adapters.mongo.changes import Preparer, ReadyChange, Writing
-from fhir_server.adapters.mongo.client import DURABLE, SNAPSHOT, Document, failures_named, in_transaction
+from fhir_server.adapters.mongo.client import DURABLE, SNAPSHOT, Document, Session, failures_named, in_transaction
+from fhir_server.adapters.mongo.erasure import erase
 from fhir_server.adapters.mongo.schema import VERSION, check_server, version_of
 from fhir_server.adapters.mongo.snapshot import MongoSnapshot
 from fhir_server.ports import AlreadyClaimed, Change, StoreConflict, StoreUnavailable
@@ -61,6 +62,19 @@ class MongoStore:
             except (StoreConflict, AlreadyClaimed):
                 for change in some:
                     self.commit(change)
+
+    def erase(self, compartment: str, change: Change, released: Sequence[str] = ()) -> None:
+        """Destroy everything of one space, then apply a change."""
+        self._keyring.destroy(compartment)
+        ready = self._preparer.change(change)
+        claims = [self._hashes.claim(claim) for claim in released]
+
+        def work(session: Session) -> None:
+            erase(self._database, session, compartment, claims)
+            Writing(self._database, session).apply((ready,))
+
+        with failures_named():
+            in_transaction(self._client, work)
 
     def check(self) -> None:
         """Raise StoreUnavailable when reads and durable writes cannot be promised."""

@@ -5,6 +5,7 @@ from typing import Any
 
 from consent_rules.visibility import Visibility
 from fhir_server.adapters.hashing import Hashes
+from fhir_server.adapters.keyring import ERASED
 from fhir_server.adapters.sqlite.filters import Asked, Params, any_of, visible
 from fhir_server.adapters.sqlite.rows import FACTS, Head, facts_of
 from fhir_server.adapters.sqlite.schema import row_range
@@ -48,7 +49,7 @@ def older(type_: str, id_: str) -> Statement:
 def place(type_: str, id_: str) -> Statement:
     """Select compartment and deletion of a resource."""
     if type_ == TRACE:
-        return Statement("SELECT compartment, 0 FROM trail WHERE id = ?1", (id_,))
+        return Statement(f"SELECT compartment, 0 FROM trail WHERE id = ?1 AND compartment <> '{ERASED}'", (id_,))
     return Statement("SELECT compartment, deleted FROM heads WHERE type = ?1 AND id = ?2", (type_, id_))
 
 

@@ -9,6 +9,7 @@ import sqlite3
 from hashlib import blake2b
 from sqlite3 import Connection
 
+from fhir_server.adapters.keyring import ERASED
 from fhir_server.ports import StoreUnavailable
 
 VERSION = 1
@@ -54,7 +55,10 @@ CREATE INDEX IF NOT EXISTS trail_by_patient ON trail (compartment, updated, id, 
 CREATE TRIGGER IF NOT EXISTS trail_is_contiguous BEFORE INSERT ON trail
     WHEN NEW.position IS NOT (SELECT coalesce(max(position) + 1, 0) FROM trail)
     BEGIN SELECT RAISE(ABORT, 'the trail has no gaps'); END;
-CREATE TRIGGER IF NOT EXISTS trail_is_never_changed BEFORE UPDATE ON trail
+DROP TRIGGER IF EXISTS trail_is_never_changed;
+CREATE TRIGGER trail_is_never_changed BEFORE UPDATE ON trail
+    WHEN NEW.compartment IS NOT '{ERASED}' OR NEW.position IS NOT OLD.position OR NEW.leaf IS NOT OLD.leaf
+        OR NEW.id IS NOT OLD.id OR NEW.updated IS NOT OLD.updated OR NEW.body IS NOT OLD.body
     BEGIN SELECT RAISE(ABORT, 'the trail is append-only'); END;
 CREATE TRIGGER IF NOT EXISTS trail_is_never_cut BEFORE DELETE ON trail
     BEGIN SELECT RAISE(ABORT, 'the trail is append-only'); END;

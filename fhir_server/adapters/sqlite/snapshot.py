@@ -1,13 +1,14 @@
 """Reads from one moment of the SQLite store."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from sqlite3 import Connection
 from typing import Any
 
 from consent_rules.visibility import Visibility
 from fhir_server.adapters.hashing import Hashes
 from fhir_server.adapters.judging import is_visible
-from fhir_server.adapters.keyring import Keyring
+from fhir_server.adapters.keyring import KeyGone, Keyring
 from fhir_server.adapters.sealing import Sealed, unseal
 from fhir_server.adapters.sqlite import queries
 from fhir_server.adapters.sqlite.connections import failures_named
@@ -36,7 +37,11 @@ class SqliteSnapshot:
         if not rows:
             return None
         revision, sealed = rows[0]
-        return Space(patient, revision, unseal(self._keyring.by_id, Sealed(SPACE, patient, revision), sealed))
+        try:
+            state = unseal(self._keyring.by_id, Sealed(SPACE, patient, revision), sealed)
+        except KeyGone:
+            state = b""
+        return Space(patient, revision, state)
 
     def locate(self, type_: str, id_: str) -> Location | None:
         """Return the compartment of a resource whoever asks."""
@@ -76,10 +81,11 @@ class SqliteSnapshot:
         if not search.limit or not visibility.clauses:
             return Page((), None)
         rows = self._all(queries.page(search, visibility, self._hashes))
-        found = tuple(self._opened(*queries.split(row[1:])) for row in rows[: search.limit])
+        page = [queries.split(row[1:]) for row in rows[: search.limit]]
+        found = tuple(self._readable(page))
         if len(rows) <= search.limit:
             return Page(found, None)
-        return Page(found, Place(rows[search.limit - 1][0], found[-1].id))
+        return Page(found, Place(rows[search.limit - 1][0], page[-1][0].id))
 
     def count(self, search: Search, visibility: Visibility, cap: int) -> int | None:
         """Return how many visible resources match, None above the cap."""
@@ -101,6 +107,12 @@ class SqliteSnapshot:
             return None
         head, facts, sealed = queries.split(rows[0])
         return (head, facts, sealed) if is_visible(facts, visibility, self.visible_ids) else None
+
+    def _readable(self, rows: Iterable[tuple[Head, Facts, bytes]]) -> Iterator[Stored]:
+        """Open rows; one that another process sealed with a key that was being destroyed is erased too."""
+        for row in rows:
+            with suppress(KeyGone):
+                yield self._opened(*row)
 
     def _opened(self, head: Head, facts: Facts, sealed: bytes) -> Stored:
         name = Sealed(head.type, head.id, head.version)

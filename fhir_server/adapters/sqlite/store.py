@@ -10,10 +10,12 @@ from fhir_server.adapters.hashing import Hashes
 from fhir_server.adapters.keyring import Keyring
 from fhir_server.adapters.sqlite.changes import Preparer, apply, apply_all
 from fhir_server.adapters.sqlite.connections import Readers, failures_named
+from fhir_server.adapters.sqlite.erasure import erase
 from fhir_server.adapters.sqlite.schema import apply_schema, is_current
 from fhir_server.adapters.sqlite.snapshot import SqliteSnapshot
 from fhir_server.adapters.sqlite.writer import Writer
 from fhir_server.ports import Change, StoreUnavailable
+from fhir_server.registry import REGISTRY
 
 _BULK = 200
 """Changes of a bulk load that share a sync."""
@@ -71,6 +73,18 @@ class SqliteStore:
         """Apply independent changes, each atomically, sharing syncs."""
         for start in range(0, len(changes), _BULK):
             self._commit_some(changes[start : start + _BULK])
+
+    def erase(self, compartment: str, change: Change, released: Sequence[str] = ()) -> None:
+        """Destroy everything of one space, then apply a change."""
+        self._keyring.destroy(compartment)
+        ready = self._preparer.change(change)
+        claims = [self._hashes.claim(claim) for claim in released]
+
+        def work(connection: Connection) -> None:
+            erase(connection, compartment, REGISTRY, claims)
+            apply(connection, ready)
+
+        self._database.writer.run(work)
 
     def check(self) -> None:
         """Raise StoreUnavailable when reads and durable writes cannot be promised."""
