@@ -168,7 +168,7 @@ def _values_contain(wide: str, narrow: str) -> bool:
 
 def _value_contains(wide: str, narrow: str) -> bool:
     """Compare two token values: a bare code contains the same code of any system."""
-    return wide == narrow or ("|" not in wide and narrow.rpartition("|")[2] == wide)
+    return wide == narrow or ("|" not in wide and narrow.partition("|")[2] == wide)
 
 
 def _meet_queries(a: Query, b: Query) -> Query | None:

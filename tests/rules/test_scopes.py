@@ -113,6 +113,13 @@ def test_the_wider_contains_the_narrower_and_not_the_other_way(wide, narrow):
         assert not parse(narrow).contains(parse(wide))
 
 
+@pytest.mark.parametrize("wide", ["a", "b|a"])
+def test_a_code_that_holds_a_bar_is_another_code(wide):
+    """`s|b|a` is the code `b|a` of the system `s`."""
+    narrow = parse("user/DocumentReference.r?type=s|b|a")
+    assert not parse(f"user/DocumentReference.r?type={wide}").contains(narrow)
+
+
 @pytest.mark.parametrize(
     ("a", "b", "both"),
     [
@@ -143,6 +150,11 @@ def test_the_wider_contains_the_narrower_and_not_the_other_way(wide, narrow):
 def test_what_both_allow(a, b, both):
     assert str(parse(a).meet(parse(b))) == both
     assert parse(a).meet(parse(b)) == parse(b).meet(parse(a))
+
+
+def test_the_letters_that_both_allow_stay_in_order():
+    both = Scope("user", "Consent", "cruds").meet(Scope("user", "*", "crs"))
+    assert both == Scope("user", "Consent", "crs")
 
 
 def test_a_context_alone_is_something():

@@ -1,0 +1,40 @@
+"""What a granular scope leaves of what somebody sees: the union of its limits, and never more."""
+
+from consent_rules.visibility import AccessFacts, Clause, Visibility
+
+BIOLOGY, LETTER = AccessFacts("camille", "11502-2", "10"), AccessFacts("camille", "34112-3", "20")
+WHOLE = Visibility("camille", (Clause(knows_marks=True), Clause(owned_by=frozenset({"Practitioner/paul"}))))
+NOTHING_SAID = (None, None)
+
+
+def seen(visibility, *documents):
+    return [visibility.admits(document) for document in documents]
+
+
+def test_each_limit_opens_what_it_names():
+    limits = ((frozenset({"11502-2"}), None), (None, frozenset({"20"})))
+    narrowed = WHOLE.narrowed_to_any(limits)
+    assert seen(narrowed, BIOLOGY, LETTER, AccessFacts("camille", "x", "y")) == [True, True, False]
+    assert narrowed.knows_marks(BIOLOGY)
+
+
+def test_both_conditions_of_a_limit_hold():
+    narrowed = WHOLE.narrowed_to_any(((frozenset({"11502-2"}), frozenset({"20"})),))
+    assert seen(narrowed, BIOLOGY, LETTER) == [False, False]
+
+
+def test_no_limit_leaves_nothing_and_one_that_says_nothing_leaves_all():
+    assert WHOLE.narrowed_to_any(()) == Visibility("camille")
+    assert WHOLE.narrowed_to_any((NOTHING_SAID,)) == WHOLE
+
+
+def test_the_documents_of_another_space_stay_out():
+    narrowed = WHOLE.narrowed_to_any((NOTHING_SAID,))
+    assert seen(narrowed, AccessFacts("zoe", "11502-2", "10")) == [False]
+
+
+def test_a_limit_narrows_what_was_narrow():
+    narrow = Visibility("camille", (Clause(frozenset({"11502-2", "34112-3"}), frozenset({"10"})),))
+    assert narrow.narrowed_to_any(((frozenset({"11502-2", "x"}), frozenset({"10", "20"})),)).clauses == (
+        Clause(frozenset({"11502-2"}), frozenset({"10"})),
+    )
