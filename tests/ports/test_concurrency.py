@@ -1,17 +1,20 @@
 """Many writers: nothing lost, nothing torn, the trail whole; threads of one process, and several processes."""
 
+import sqlite3
 import subprocess
 import sys
 import textwrap
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
-from threading import Barrier
+from threading import Barrier, Event
+from time import sleep
 
 import pytest
 
 from fhir_server.adapters.sqlite.writer import Writer
 from fhir_server.domain.search import Search
-from fhir_server.ports import AlreadyClaimed, Change, SpaceWrite, StoreConflict
+from fhir_server.ports import AlreadyClaimed, Change, SpaceWrite, StoreConflict, StoreUnavailable
 from tests.factories import a_document, a_trace, all_of, an_id, creating, following, next_version
 from tests.ports.engines import SqliteEngine
 
@@ -186,3 +189,66 @@ def test_no_cursor_leaves_the_thread_of_the_writer_with_a_failure(tmp_path):
     assert raised.traceback[-1].name == "work"
     assert raised.traceback[-1].frame.f_locals == {}
     writer.close()
+
+
+def queued_behind_a_leader(writer, works):
+    """Do the works as those do who come while somebody writes; return the futures of their outcomes."""
+    entered, leave = Event(), Event()
+
+    def lead(_connection):
+        entered.set()
+        leave.wait(10)
+
+    with ThreadPoolExecutor(len(works) + 1) as pool:
+        leading = pool.submit(writer.run, lead)
+        entered.wait(10)
+        following = [pool.submit(writer.run, work) for work in works]
+        while len(writer._queue) < len(works):
+            sleep(0.001)
+        leave.set()
+        leading.result(10)
+    return following
+
+
+def insertion(number):
+    def insert(connection):
+        connection.execute("INSERT INTO numbers VALUES (?)", (number,))
+        if number % 2:
+            raise StoreConflict(str(number))
+        return number
+
+    return insert
+
+
+def test_who_comes_while_somebody_writes_shares_one_sync(tmp_path):
+    writer = Writer(tmp_path / "some.db")
+    writer.run(lambda connection: connection.execute("CREATE TABLE numbers (number)") and None)
+    before = writer.batches
+    outcomes = queued_behind_a_leader(writer, [insertion(number) for number in (2, 4, 6)])
+    assert [outcome.result() for outcome in outcomes] == [2, 4, 6]
+    assert writer.batches == before + 2
+    writer.close()
+
+
+def test_a_failure_undoes_its_own_work_and_no_other(tmp_path):
+    writer = Writer(tmp_path / "some.db")
+    writer.run(lambda connection: connection.execute("CREATE TABLE numbers (number)") and None)
+    outcomes = queued_behind_a_leader(writer, [insertion(number) for number in range(6)])
+    assert [outcome.exception() is None for outcome in outcomes] == [True, False] * 3
+    assert [str(outcome.exception()) for outcome in outcomes[1::2]] == ["1", "3", "5"]
+    rows = writer.run(lambda connection: connection.execute("SELECT number FROM numbers ORDER BY 1").fetchall())
+    assert rows == [(0,), (2,), (4,)]
+    writer.close()
+
+
+def test_closing_finishes_what_was_accepted_and_takes_nothing_more(tmp_path):
+    writer = Writer(tmp_path / "some.db")
+    writer.run(lambda connection: connection.execute("CREATE TABLE numbers (number)") and None)
+    with ThreadPoolExecutor(THREADS) as pool:
+        outcomes = [pool.submit(writer.run, insertion(2 * number)) for number in range(100)]
+        outcomes[50].exception(10)
+        writer.close()
+    refused = sum(outcome.exception() is not None for outcome in outcomes)
+    assert all(isinstance(outcome.exception(), StoreUnavailable | None) for outcome in outcomes)
+    with closing(sqlite3.connect(tmp_path / "some.db")) as connection:
+        assert connection.execute("SELECT count(*) FROM numbers").fetchone() == (100 - refused,)

@@ -1,16 +1,18 @@
-"""One writer per process: a thread that joins what callers want into shared transactions, each with one sync.
+"""One writer per process: what callers want at the same time is joined into one transaction with one sync.
 
+There is no thread for it. The first caller leads: it does its own work and that of whoever queued up behind it, while
+those wait; then it appoints the next leader. A caller that is alone writes at once, without waking anybody.
 Several processes take turns by a lock on a file beside the database, which hands over quicker than SQLite's waiting.
 """
 
 import fcntl
 import sqlite3
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from queue import Empty, SimpleQueue
 from sqlite3 import Connection
-from threading import Lock, Thread
+from threading import Lock
 from traceback import clear_frames
 from typing import Generic, TypeVar
 
@@ -25,30 +27,40 @@ class _Job(Generic[T]):
     """One piece of work, and how it ended."""
 
     def __init__(self, work: Callable[[Connection], T]) -> None:
-        """Keep the work; `wait` returns after `finish`."""
+        """Keep the work."""
         self.work = work
         self.result: T | None = None
         self.error: Exception | None = None
-        self._done = Lock()  # held until finished: lighter than an Event, and there is one waiter
-        self._done.acquire()
+        self.is_done = False
+        self._turn: Lock | None = None
 
-    def finish(self) -> None:
-        """Wake the waiter."""
-        self._done.release()
+    def queue(self) -> None:
+        """Make `wait` wait: somebody else leads."""
+        self._turn = Lock()  # held until woken: lighter than an Event, and there is one waiter
+        self._turn.acquire()
 
-    def wait(self) -> T:
-        """Return the result when it is durable, or raise what went wrong."""
-        self._done.acquire()
+    def wait(self) -> None:
+        """Wait until the work is done, or until it is this caller's turn to lead."""
+        if self._turn:
+            self._turn.acquire()
+
+    def wake(self) -> None:
+        """Let the waiter go on."""
+        if self._turn:
+            self._turn.release()
+
+    def outcome(self) -> T:
+        """Return the result, which is durable, or raise what went wrong."""
         if self.error is not None:
             raise self.error
         return self.result  # type: ignore[return-value] # set by the work, which may well return None
 
 
 class Writer:
-    """Runs work on the one write connection. Work of several callers shares a transaction, each in its savepoint."""
+    """Runs work on the one write connection; a failure undoes one piece of work and leaves the others."""
 
     def __init__(self, path: Path) -> None:
-        """Open the connection and start the thread.
+        """Open the connection.
 
         Raises: StoreUnavailable.
         """
@@ -56,26 +68,26 @@ class Writer:
         with failures_named():
             self._connection = connect(path, durable=True)
         self._turn = path.with_name(f"{path.name}-writer").open("ab")
-        self._queue: SimpleQueue[_Job[object] | None] = SimpleQueue()
+        self._queue: deque[_Job[object]] = deque()
         self._gate = Lock()
+        self._is_led = False
         self._closed = False
         self.batches = 0
-        self._thread = Thread(target=self._serve, name="habilis-writer", daemon=True)
-        self._thread.start()
 
     def run(self, work: Callable[[Connection], T]) -> T:
         """Do the work inside a transaction; return its result once that is durable.
 
-        The result is never a cursor: the caller's thread would reset its statement while this one binds it anew.
-        What the work raises undoes the work alone, and is raised here.
+        The work only talks to the connection, for it may be undone and done once more. The result is never a cursor:
+        one thread would reset its statement while another binds it anew. What the work raises undoes the work alone,
+        and is raised here.
         Raises: StoreUnavailable when it cannot be made durable.
         """
         job = _Job(work)
         with self._gate:
             if self._closed:
                 raise StoreUnavailable("the store is closed")
-            self._queue.put(job)  # type: ignore[arg-type] # the queue does not look at results
-        return job.wait()
+            self._enter(job)
+        return self._carried_out(job)
 
     def outside(self, work: Callable[[Connection], object]) -> None:
         """Do work that brings its own transaction, on a connection of its own.
@@ -93,41 +105,80 @@ class Writer:
         self.outside(lambda connection: connection.execute("PRAGMA wal_checkpoint(TRUNCATE)"))
 
     def close(self) -> None:
-        """Finish accepted work, then release thread and files."""
+        """Finish accepted work, then release the files."""
+        last = _Job(lambda _connection: None)
         with self._gate:
             if self._closed:
                 return
             self._closed = True
-            self._queue.put(None)
-        self._thread.join()
+            self._enter(last)
+        with suppress(StoreUnavailable):
+            self._carried_out(last)
         self._connection.close()
         self._turn.close()
 
-    def _serve(self) -> None:
-        while True:
-            jobs = [self._queue.get()]
-            with suppress(Empty):
-                while len(jobs) < _BATCH:
-                    jobs.append(self._queue.get_nowait())
-            batch = [job for job in jobs if job is not None]
+    def _enter(self, job: _Job[T]) -> None:
+        """Queue up, behind the leader if there is one; the gate is held."""
+        if self._is_led:
+            job.queue()
+        self._is_led = True
+        self._queue.append(job)  # type: ignore[arg-type] # the queue does not look at results
+
+    def _carried_out(self, job: _Job[T]) -> T:
+        try:
+            job.wait()
+        except BaseException:
+            self._carried_out(job)  # others wait behind it: an interrupt does not take their leader away
+            raise
+        if not job.is_done:
+            self._lead(job)
+        return job.outcome()
+
+    def _lead(self, own: _Job[T]) -> None:
+        """Do the work that has queued up, one's own first, and appoint who leads next."""
+        batch = [self._queue.popleft() for _ in range(min(len(self._queue), _BATCH))]
+        try:
             self._transact(batch)
+        finally:
+            with self._gate:
+                following = self._queue[0] if self._queue else None
+                self._is_led = following is not None
+            if following:
+                following.wake()
             for job in batch:
-                job.finish()
-            if len(batch) < len(jobs):
-                return
+                job.is_done = True
+                if job is not own:
+                    job.wake()
 
     def _transact(self, batch: list[_Job[object]]) -> None:
-        if not batch:
-            return
         self.batches += 1
         try:
             with self._my_turn():
-                self._connection.execute("BEGIN IMMEDIATE")
-                for job in batch:
-                    self._do(job)
-                self._connection.execute("COMMIT")
-        except (sqlite3.Error, OSError) as error:
+                if not self._is_done_together(batch):
+                    self._do_each(batch)
+        except BaseException as error:
             self._give_up(batch, error)
+            if not isinstance(error, (sqlite3.Error, OSError)):
+                raise
+
+    def _is_done_together(self, batch: list[_Job[object]]) -> bool:
+        """Do all work at once; False, and nothing done, when some of it fails."""
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            for job in batch:
+                job.result = _without_cursor(job.work(self._connection))
+        except Exception as error:  # noqa: BLE001 - it is met again when each work is done for itself
+            clear_frames(error.__traceback__)
+            self._connection.execute("ROLLBACK")
+            return False
+        self._connection.execute("COMMIT")
+        return True
+
+    def _do_each(self, batch: list[_Job[object]]) -> None:
+        self._connection.execute("BEGIN IMMEDIATE")
+        for job in batch:
+            self._do(job)
+        self._connection.execute("COMMIT")
 
     def _do(self, job: _Job[object]) -> None:
         """Do one piece of work; a failure undoes it and leaves the others."""
@@ -140,7 +191,7 @@ class Writer:
             self._connection.execute("ROLLBACK TO one")
         self._connection.execute("RELEASE one")
 
-    def _give_up(self, batch: list[_Job[object]], error: Exception) -> None:
+    def _give_up(self, batch: list[_Job[object]], error: BaseException) -> None:
         with suppress(sqlite3.Error):
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
