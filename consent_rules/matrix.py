@@ -209,7 +209,7 @@ def _cell(values: Sequence[str], number: int) -> Cell:
 
 def _rows(text: str) -> Iterable[dict[str, str]]:
     """Read a table as rows by column."""
-    columns = tuple(next(csv.reader(text.splitlines()[:1])))
+    columns = tuple(next(csv.reader(text.splitlines())))
     return (dict(zip(columns, values, strict=True)) for values in _values(text, columns))
 
 

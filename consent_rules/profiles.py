@@ -5,6 +5,7 @@ A profile may fix every key of `RuleProfile`; one that misses a key or has an un
 
 import re
 import tomllib
+from calendar import monthrange
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
@@ -47,7 +48,7 @@ class Span:
             return start + self.exact
         years, month = divmod(start.month - 1 + self.months, 12)
         year, month = start.year + years, month + 1
-        return start.replace(year=year, month=month, day=min(start.day, _days_of(year, month)))
+        return start.replace(year=year, month=month, day=min(start.day, monthrange(year, month)[1]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +111,6 @@ def profile(name: str) -> RuleProfile:
 def names() -> tuple[str, ...]:
     """Return the names of the packaged profiles."""
     return tuple(sorted(path.stem for path in (_DATA / "profiles").glob("*.toml")))
-
-
-def _days_of(year: int, month: int) -> int:
-    following = datetime(year + month // 12, month % 12 + 1, 1)  # noqa: DTZ001 - a calendar, no instant
-    return (following - timedelta(days=1)).day
 
 
 def _checked(kind: type, key: str, value: Any) -> Any:  # noqa: ANN401 - any TOML value

@@ -99,6 +99,11 @@ def test_a_fault_names_its_key(pairs, message):
     assert str(caught.value) == message
 
 
+def test_proofs_that_are_no_table_are_named():
+    with pytest.raises(ProfileError, match="profile key `proofs` must be dict"):
+        parse(FR_TEXT.partition("[proofs]")[0] + 'proofs = ["card"]')
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
