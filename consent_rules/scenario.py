@@ -6,7 +6,7 @@ docs/rules.md shows one; tests/rules/scenarios holds the acceptance scenarios th
 import json
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from datetime import date, datetime
 from typing import Any, TypeVar
 
@@ -26,7 +26,7 @@ from consent_rules.vocabulary import (
 )
 
 Table = dict[str, Any]
-T = TypeVar("T", RecordState, Directive, Membership, Requester, AccessFacts)
+T = TypeVar("T", RecordState, Directive, Team, Membership, Requester, AccessFacts)
 _KEYS = frozenset(
     {"profile", "matrix", "at", "people", "space", "directives", "teams", "documents", "request", "expect"}
 )
@@ -85,14 +85,13 @@ def _record(table: Table) -> RecordState:
         _build(f"directives[{n}]", Directive, {"id": f"directive-{n}"} | said)
         for n, said in enumerate(table.get("directives", []))
     ]
-    teams = [
-        Team(
-            str(team.get("reference", "")),
-            tuple(_build(f"teams[{n}].members", Membership, member) for member in team.get("members", [])),
-        )
-        for n, team in enumerate(table.get("teams", []))
-    ]
+    teams = [_team(f"teams[{n}]", team) for n, team in enumerate(table.get("teams", []))]
     return _build("space", RecordState, space | {"directives": directives, "teams": teams})
+
+
+def _team(where: str, said: Table) -> Team:
+    members = [_build(f"{where}.members", Membership, member) for member in said.get("members", [])]
+    return _build(where, Team, said | {"members": members})
 
 
 def _request(table: Table, at: datetime) -> AccessRequest | None:
@@ -114,10 +113,10 @@ def _build(where: str, cls: type[T], table: Table) -> T:
         values["kind"] = _convert(
             f"{where}.kind", RequesterKind if cls is Requester else DirectiveKind, values.get("kind")
         )
-    try:
-        return cls(**values)
-    except TypeError as problem:
-        raise ScenarioError(f"{where}: {str(problem).partition('missing ')[2] or problem}") from problem
+    missing = sorted(item.name for item in fields(cls) if item.default is MISSING and item.name not in values)
+    if missing:
+        raise ScenarioError(f"{where}: `{missing[0]}` is missing")
+    return cls(**values)
 
 
 def _convert(where: str, kind: Callable[[Any], Any], value: Any) -> Any:  # noqa: ANN401 - a value of that kind
@@ -185,6 +184,7 @@ _CONVERTERS: Mapping[str, Callable[[str, Any], Any]] = {
     "told": _texts,
     "directives": lambda _, value: tuple(value),
     "teams": lambda _, value: tuple(value),
+    "members": lambda _, value: tuple(value),
     "birth_date": _day,
     **dict.fromkeys(("since", "erasure_asked_at", "start", "end", "recorded_at", "sealed_until"), _instant),
 }

@@ -205,6 +205,10 @@ class TestSoftware:
             assert answer.sees(View.DOCUMENTS).knows_marks(facts)
         assert not sees(answer, document())
 
+    def test_without_an_establishment_owns_nothing_in_the_name_of_nobody(self):
+        clauses = entered(ask(replace(SOFTWARE, organization=""), space())).views[View.DOCUMENTS]
+        assert [clause.owned_by for clause in clauses] == [{"Device/chu"}]
+
     def test_unregistered_is_unidentified(self):
         for action in Action:
             answer = ask(replace(SOFTWARE, client=""), space(), action)

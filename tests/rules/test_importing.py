@@ -51,6 +51,10 @@ def test_the_official_form_is_read_as_sourced():
     assert not read_in.has_inferred_grants
 
 
+def test_space_before_the_document_is_no_matter():
+    assert normalised(f"\n {document(official())}\n") == normalised(document(official()))
+
+
 @pytest.mark.parametrize("text", ["{", "{}", '{"data": 3}'])
 def test_what_is_no_such_document_is_refused(text):
     with pytest.raises(MatrixError, match=r"^the text is no JSON:API document with a `data` array$"):

@@ -5,6 +5,8 @@ from datetime import UTC, date, datetime
 
 import pytest
 
+from consent_rules.matrix import MatrixError
+from consent_rules.model import Team
 from consent_rules.scenario import ScenarioError, marks_of, parse
 from consent_rules.vocabulary import Action, Capacity, DirectiveKind, Mark, Proof, Purpose, RequesterKind, SpaceStatus
 
@@ -130,7 +132,7 @@ def test_what_is_not_said_has_its_default():
         (written(at="2026-03-02T09:00:00"), "at: an instant with a zone is needed"),
         (written(at="soon"), "at: Invalid isoformat string: 'soon'"),
         ("at = 2026-03-02", "at: an instant with a zone is needed"),
-        (written(space={}), "space: 1 required positional argument: 'patient'"),
+        (written(space={}), "space: `patient` is missing"),
         (written(space={"patient": "p", "status": "open"}), "space.status: 'open' is not a valid SpaceStatus"),
         (written(space={"patient": "p", "birth_date": 3}), "space.birth_date: a day is needed, such as 1980-01-01"),
         (TOML + 'status = "active"\nname = "x"', "space: `name` is unknown; there are birth_date, deceased"),
@@ -155,13 +157,25 @@ def test_what_is_not_said_has_its_default():
         ),
         (written(request={"kind": "king"}), "request.kind: 'king' is not a valid RequesterKind"),
         (written(request={"kind": "patient", "action": "steal"}), "request.action: 'steal' is not a valid Action"),
-        (written(teams=[{"members": [{}]}]), "teams[0].members: 1 required positional argument: 'member'"),
+        (written(space=None), "space: `patient` is missing"),
+        (written(teams=[{"reference": "CareTeam/t", "members": [{}]}]), "teams[0].members: `member` is missing"),
+        (written(teams=[{}]), "teams[0]: `reference` is missing"),
+        (written(teams=[{"reference": "CareTeam/t", "lead": "x"}]), "teams[0]: `lead` is unknown; there are members"),
     ],
 )
 def test_a_fault_is_named(text, message):
     with pytest.raises(ScenarioError) as caught:
         parse(text)
     assert str(caught.value).startswith(message)
+
+
+def test_a_team_may_be_empty():
+    assert parse(written(teams=[{"reference": "CareTeam/t"}])).stage.record.teams == (Team("CareTeam/t", ()),)
+
+
+def test_another_version_of_the_matrix_is_asked_for_by_name():
+    with pytest.raises(MatrixError, match="there is no matrix `1999-01-01`"):
+        parse(written(matrix="1999-01-01"))
 
 
 def test_marks_are_read_from_a_command_line():
