@@ -10,6 +10,9 @@ from datetime import datetime
 
 from consent_rules.vocabulary import Mark
 
+Interval = tuple[int, int]
+"""Half-open interval of instants, in microseconds since 1970-01-01T00:00:00Z."""
+
 
 @dataclass(frozen=True, slots=True)
 class AccessFacts:
@@ -22,6 +25,7 @@ class AccessFacts:
     sealed_until: until when INVISIBLE_PATIENT closes the document to the patient (E11); None when not marked.
     owner_person, owner_organization, owner_client: references of the depositing professional,
         establishment and software ("Practitioner/…", "Organization/…", "Device/…"), "" when there is none.
+    id: of the resource, without its type. authored: when it was written, None when unknown.
     """
 
     compartment: str
@@ -32,11 +36,60 @@ class AccessFacts:
     owner_person: str = ""
     owner_organization: str = ""
     owner_client: str = ""
+    id: str = ""
+    authored: Interval | None = None
 
     @property
     def owners(self) -> frozenset[str]:
         """The references that count as depositor."""
         return frozenset({self.owner_person, self.owner_organization, self.owner_client} - {""})
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """Some documents, as a choice of the patient describes them: each stated condition holds, None states nothing.
+
+    documents: ids. kinds, categories: type and class codes. since, until: half-open time in which a document was
+    written, as in Interval.
+    """
+
+    documents: frozenset[str] | None = None
+    kinds: frozenset[str] | None = None
+    categories: frozenset[str] | None = None
+    since: int | None = None
+    until: int | None = None
+
+    def covers(self, facts: AccessFacts) -> bool:
+        """Tell whether a document is certainly meant: what is unknown of it, or lies half outside, is not."""
+        return self._names(facts) and (
+            self._is_timeless
+            or (
+                facts.authored is not None
+                and (self.since is None or self.since <= facts.authored[0])
+                and (self.until is None or facts.authored[1] <= self.until)
+            )
+        )
+
+    def touches(self, facts: AccessFacts) -> bool:
+        """Tell whether a document may be meant: what is unknown of it, or lies half inside, is."""
+        return self._names(facts) and (
+            facts.authored is None
+            or (
+                (self.since is None or self.since < facts.authored[1])
+                and (self.until is None or facts.authored[0] < self.until)
+            )
+        )
+
+    @property
+    def _is_timeless(self) -> bool:
+        return self.since is None and self.until is None
+
+    def _names(self, facts: AccessFacts) -> bool:
+        return (
+            (self.documents is None or facts.id in self.documents)
+            and (self.kinds is None or facts.kind in self.kinds)
+            and (self.categories is None or facts.category in self.categories)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +101,7 @@ class Clause:
     unsealed_at: the instant at which a document must no longer be sealed from the patient; None does not look.
     owned_by: the document must have one of these owners; None does not look.
     knows_marks: who sees by this clause may also know the visibility marks.
+    within: the documents to which the patient limited this way; None does not look. barred: documents withheld.
     """
 
     kinds: frozenset[str] | None = None
@@ -56,6 +110,8 @@ class Clause:
     unsealed_at: datetime | None = None
     owned_by: frozenset[str] | None = None
     knows_marks: bool = False
+    within: Extent | None = None
+    barred: tuple[Extent, ...] = ()
 
     def admits(self, facts: AccessFacts) -> bool:
         """Tell whether this way of seeing opens a resource of the right compartment."""
@@ -65,6 +121,8 @@ class Clause:
             and not facts.marks & self.closed_by
             and (self.unsealed_at is None or facts.sealed_until is None or facts.sealed_until <= self.unsealed_at)
             and (self.owned_by is None or bool(self.owned_by & facts.owners))
+            and (self.within is None or self.within.covers(facts))
+            and not (self.barred and any(extent.touches(facts) for extent in self.barred))
         )
 
     def narrowed(self, kinds: frozenset[str] | None, categories: frozenset[str] | None) -> "Clause":

@@ -9,7 +9,7 @@ import orjson
 
 from consent_rules.visibility import AccessFacts, Clause, Visibility
 from consent_rules.vocabulary import Mark
-from fhir_server.domain.stored import Facts, Interval, Stored
+from fhir_server.domain.stored import Facts, Interval, Stored, authored_of
 from fhir_server.ports import Change, Trace, Write
 
 AT = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -30,8 +30,9 @@ def a_resource(type_: str, access: AccessFacts, *, id_: str = "", at: datetime =
     """Build the first version of a resource; `facts` are fields of Facts."""
     name = id_ or an_id()
     body = orjson.dumps({"resourceType": type_, "id": name, "meta": {"versionId": "1"}})
+    judged = replace(access, id=name, authored=authored_of(facts.get("dates") or {}))
     return Stored(
-        type_, name, 1, 0, deleted=False, last_updated=at, marked_at=None, body=body, facts=Facts(access, **facts)
+        type_, name, 1, 0, deleted=False, last_updated=at, marked_at=None, body=body, facts=Facts(judged, **facts)
     )
 
 
@@ -69,12 +70,13 @@ def next_version(before: Stored, *, at: datetime | None = None, **facts: object)
     """Build the version that follows; `facts` replace fields of Facts."""
     body = orjson.loads(before.body)
     body["meta"]["versionId"] = str(before.version + 1)
+    after = replace(before.facts, **facts)
     return replace(
         before,
         version=before.version + 1,
         last_updated=at or before.last_updated,
         body=orjson.dumps(body),
-        facts=replace(before.facts, **facts),
+        facts=replace(after, access=replace(after.access, id=before.id, authored=authored_of(after.dates))),
     )
 
 

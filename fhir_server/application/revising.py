@@ -20,7 +20,7 @@ from fhir_server.domain import bodies, pointers
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.labels import split_marks
 from fhir_server.domain.problem import Category, Problem
-from fhir_server.domain.stored import Facts, Stored
+from fhir_server.domain.stored import Facts, Stored, authored_of
 from fhir_server.registry import REGISTRY
 
 Json = dict[str, Any]
@@ -70,7 +70,8 @@ def _refused(refusal: Refuse, expression: str) -> Problem:
 def document_facts(resource: Json, access: AccessFacts, root: str) -> Facts:
     """Return the facts of a document; root: id of the first document of its family."""
     facts = facts_of(resource, access, REGISTRY["DocumentReference"])
-    return replace(facts, tokens=facts.tokens | {families.token_of(root)})
+    judged = replace(access, id=str(resource["id"]), authored=authored_of(facts.dates))
+    return replace(facts, access=judged, tokens=facts.tokens | {families.token_of(root)})
 
 
 def rewrite(work: Work, before: Stored, resource: Json) -> Stored:

@@ -4,10 +4,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from consent_rules.visibility import AccessFacts
+from consent_rules.visibility import AccessFacts, Interval
 
-Interval = tuple[int, int]
-"""Half-open interval of instants, in microseconds since 1970-01-01T00:00:00Z."""
+__all__ = ["AUTHORED", "Facts", "Interval", "Stored", "authored_of"]
+
+AUTHORED = ("creation", "date")
+"""Date search parameters that tell when a document was written, the better one first."""
+
+
+def authored_of(dates: Mapping[str, Interval]) -> Interval | None:
+    """Return when a resource was written, from its indexed dates; None when they do not tell."""
+    return next((dates[name] for name in AUTHORED if name in dates), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,14 @@
 """Generated facts, visibilities and searches, and the naive model that the stores are held against."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 from hypothesis import strategies as st
 
-from consent_rules.visibility import AccessFacts, Clause
+from consent_rules.visibility import AccessFacts, Clause, Extent
 from consent_rules.vocabulary import Mark
 from fhir_server.domain.search import DATE_OPS, AnyOf, DateIs, NoneOf, Search
-from fhir_server.domain.stored import Facts, Stored
+from fhir_server.domain.stored import Facts, Stored, authored_of
 from tests.factories import AT, an_id
 
 KINDS = ("", "11488-4", "60591-5")
@@ -40,6 +41,15 @@ access = st.builds(
     owner_organization=st.sampled_from(ORGANIZATIONS),
     owner_client=st.sampled_from(CLIENTS),
 )
+extents = st.builds(
+    Extent,
+    documents=maybe(st.frozensets(st.integers(0, 5))),
+    kinds=maybe(st.frozensets(st.sampled_from(KINDS))),
+    categories=maybe(st.frozensets(st.sampled_from(CATEGORIES))),
+    since=maybe(small),
+    until=maybe(small),
+)
+"""Documents are numbers of the population: `naming` puts their ids in."""
 clauses = st.builds(
     Clause,
     kinds=maybe(st.frozensets(st.sampled_from(KINDS))),
@@ -48,12 +58,14 @@ clauses = st.builds(
     unsealed_at=maybe(some_instant),
     owned_by=maybe(st.frozensets(st.sampled_from(PERSONS + ORGANIZATIONS + CLIENTS))),
     knows_marks=st.booleans(),
+    within=maybe(extents),
+    barred=st.lists(extents, max_size=2).map(tuple),
 )
 facts = st.builds(
     Facts,
     access=access,
     tokens=some_tokens,
-    dates=st.dictionaries(st.sampled_from(("date", "period")), intervals),
+    dates=st.dictionaries(st.sampled_from(("creation", "date", "period")), intervals),
 )
 criteria = st.one_of(
     st.builds(AnyOf, some_tokens),
@@ -70,17 +82,32 @@ criteria = st.one_of(
 def documents(draw):
     """Draw a document without a compartment: the test gives it one."""
     marked_at = draw(maybe(some_instant))
+    id_, drawn = an_id(), draw(facts)
+    judged = replace(drawn.access, id=id_, authored=authored_of(drawn.dates))
     return Stored(
         "DocumentReference",
-        an_id(),
+        id_,
         1,
         0 if marked_at is None else 1,
         deleted=False,
         last_updated=draw(some_instant),
         marked_at=marked_at,
         body=b'{"resourceType":"DocumentReference"}',
-        facts=draw(facts),
+        facts=replace(drawn, access=judged),
     )
+
+
+def naming(clause, population):
+    """Return a clause whose extents name documents of a population by their ids."""
+
+    def named(extent):
+        if extent.documents is None:
+            return extent
+        ids = frozenset(population[number].id for number in extent.documents if number < len(population))
+        return replace(extent, documents=ids)
+
+    within = clause.within and named(clause.within)
+    return replace(clause, within=within, barred=tuple(map(named, clause.barred)))
 
 
 def seen_update(document, visibility):

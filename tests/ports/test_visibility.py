@@ -43,7 +43,7 @@ def all_pages(snapshot, search, visibility):
 def test_pages_and_counts_show_what_the_rule_admits(store, drawn, clauses, search):
     patient = an_id()
     population = kept(store, patient, drawn)
-    visibility = Visibility(patient, tuple(clauses))
+    visibility = Visibility(patient, tuple(generated.naming(clause, population) for clause in clauses))
     wanted = generated.expected(population, search, visibility)
     with store.snapshot() as snapshot:
         assert [row.id for row in all_pages(snapshot, search, visibility)] == wanted
@@ -71,7 +71,7 @@ def test_lists_show_when_the_rule_admits_one_document_or_the_depositor(store, dr
         own = replace(access, compartment=patient)
         lists.append(replace(gathering, facts=replace(gathering.facts, access=own)))
     store.commit(Change((a_trace(),), tuple(Write(one, (0, 0)) for one in lists)))
-    visibility = Visibility(patient, tuple(clauses))
+    visibility = Visibility(patient, tuple(generated.naming(clause, population) for clause in clauses))
     seen = {one.id for one in population if visibility.admits(one.facts.access)}
     wanted = {one.id for one in lists if shows(one, seen, visibility)}
     with store.snapshot() as snapshot:

@@ -7,7 +7,7 @@ from consent_rules.vocabulary import Mark
 from fhir_server.adapters.hashing import Hashes
 from fhir_server.adapters.instants import instant, instant_or_none, micros, micros_or_none
 from fhir_server.adapters.mongo.client import Document
-from fhir_server.domain.stored import Facts, Stored
+from fhir_server.domain.stored import Facts, Stored, authored_of
 
 _OFFSET = 1 << 62
 """Makes every instant positive, so that the texts of `order` sort as the instants do."""
@@ -76,6 +76,7 @@ def tokens_of(facts: Facts, hashes: Hashes) -> Document:
 def facts_of(document: Document) -> Facts:
     """Return the facts of a head; tokens and lookup are empty."""
     person, organization, client = document["owner"]
+    dates = {param: (bounds["from"], bounds["to"]) for param, bounds in document["dates"].items()}
     access = AccessFacts(
         document["compartment"],
         document["kind"],
@@ -85,8 +86,9 @@ def facts_of(document: Document) -> Facts:
         person,
         organization,
         client,
+        document["id"],
+        authored_of(dates),
     )
-    dates = {param: (bounds["from"], bounds["to"]) for param, bounds in document["dates"].items()}
     return Facts(access, dates=dates, documents=tuple(document["documents"]))
 
 

@@ -6,13 +6,13 @@ Only operators that every compatible service has; a condition that an index serv
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from consent_rules.visibility import Clause, Visibility
+from consent_rules.visibility import Clause, Extent, Visibility
 from fhir_server.adapters.hashing import Hashes
 from fhir_server.adapters.instants import micros
 from fhir_server.adapters.mongo.client import Document
 from fhir_server.adapters.mongo.documents import numbers
 from fhir_server.domain.search import AnyOf, Criterion, DateIs, DateOp, NoneOf, Search
-from fhir_server.domain.stored import Interval
+from fhir_server.domain.stored import AUTHORED, Interval
 
 NOTHING: Document = {"_id": {"$in": []}}
 
@@ -70,7 +70,46 @@ def _clause(way: Clause) -> Document:
         terms.append({"$or": [{"sealed_until": None}, {"sealed_until": {"$lte": micros(way.unsealed_at)}}]})
     if way.owned_by is not None:
         terms.append({"owners": {"$in": sorted(way.owned_by - {""})}})
+    if way.within is not None:
+        terms.append(_covered(way.within))
+    terms.extend(without(_touched(extent)) for extent in way.barred)
     return all_of(terms)
+
+
+def _covered(extent: Extent) -> Document:
+    """Return the condition that a document is certainly meant."""
+    terms = [_named(extent)]
+    if extent.since is not None:
+        terms.append(_authored("from", "$gte", extent.since))
+    if extent.until is not None:
+        terms.append(_authored("to", "$lte", extent.until))
+    return all_of(terms)
+
+
+def _touched(extent: Extent) -> Document:
+    """Return the condition that a document may be meant: one whose time is unknown is."""
+    terms = [_named(extent)]
+    unknown: Document = {f"dates.{name}.from": {"$exists": False} for name in AUTHORED}
+    if extent.since is not None:
+        terms.append(any_of((unknown, _authored("to", "$gt", extent.since))))
+    if extent.until is not None:
+        terms.append(any_of((unknown, _authored("from", "$lt", extent.until))))
+    return all_of(terms)
+
+
+def _named(extent: Extent) -> Document:
+    stated = (("id", extent.documents), ("kind", extent.kinds), ("category", extent.categories))
+    return all_of({field: {"$in": sorted(values)}} for field, values in stated if values is not None)
+
+
+def _authored(end: str, operator: str, value: int) -> Document:
+    """Return a condition on one end of the time in which a document was written: by the first date that it has."""
+    ways: list[Document] = []
+    absent: list[Document] = []
+    for name in AUTHORED:
+        ways.append(all_of((*absent, {f"dates.{name}.{end}": {operator: value}})))
+        absent.append({f"dates.{name}.{end}": {"$exists": False}})
+    return any_of(ways)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,12 @@ The row in question has the alias `h`. Values are always bound. `params` gives e
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from consent_rules.visibility import Clause, Visibility
+from consent_rules.visibility import Clause, Extent, Visibility
 from fhir_server.adapters.hashing import Hashes
 from fhir_server.adapters.instants import micros
 from fhir_server.adapters.judging import UNGATHERING
 from fhir_server.domain.search import AnyOf, Criterion, DateIs, DateOp, NoneOf, Search
-from fhir_server.domain.stored import Interval
+from fhir_server.domain.stored import AUTHORED, Interval
 
 Value = str | int | bytes
 _OWNERS = ("owner_person", "owner_organization", "owner_client")
@@ -107,7 +107,32 @@ def _clause(way: Clause, alias: str, params: Params) -> str:
     if way.owned_by is not None:
         owners = way.owned_by - {""}
         terms.append(any_of(_among(f"{alias}.{column}", owners, params) for column in _OWNERS))
+    if way.within is not None:
+        terms.append(_extent(way.within, alias, params, certainly=True))
+    terms.extend(f"NOT {_extent(extent, alias, params, certainly=False)}" for extent in way.barred)
     return f"({' AND '.join(terms)})" if terms else "1"
+
+
+def _extent(extent: Extent, alias: str, params: Params, *, certainly: bool) -> str:
+    """Return the condition that a document is meant: certainly (`covers`), or at least maybe (`touches`)."""
+    terms = [
+        _among(f"{alias}.{column}", values, params)
+        for column, values in (("id", extent.documents), ("kind", extent.kinds), ("category", extent.categories))
+        if values is not None
+    ]
+    first, last = _authored(alias, 0), _authored(alias, 1)
+    since, until = (first, last) if certainly else (last, first)
+    operators, unknown = ((">=", "<="), 0) if certainly else ((">", "<"), 1)
+    for bound, operator, value in ((since, operators[0], extent.since), (until, operators[1], extent.until)):
+        if value is not None:
+            terms.append(f"coalesce({bound} {operator} {params.add(value)}, {unknown})")
+    return f"({' AND '.join(terms)})" if terms else "1"
+
+
+def _authored(alias: str, bound: int) -> str:
+    """Return the expression of one end of the time in which a document was written."""
+    places = ", ".join(f"json_extract({alias}.dates, '$.{name}[{bound}]')" for name in AUTHORED)
+    return f"coalesce({places})"
 
 
 def _among(column: str, values: frozenset[str], params: Params) -> str:

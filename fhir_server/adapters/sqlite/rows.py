@@ -8,10 +8,11 @@ from consent_rules.visibility import AccessFacts
 from consent_rules.vocabulary import Mark
 from fhir_server.adapters.hashing import Hashes
 from fhir_server.adapters.instants import instant, instant_or_none, micros_or_none
-from fhir_server.domain.stored import Facts, Stored
+from fhir_server.domain.stored import Facts, Interval, Stored, authored_of
 
 FACTS = (
-    "kind, category, marks, sealed_until, owner_person, owner_organization, owner_client, documents, dates, compartment"
+    "kind, category, marks, sealed_until, owner_person, owner_organization, owner_client, documents, dates,"
+    " compartment, id"
 )
 """Columns that give the facts back, in the order in which `facts_of` takes them."""
 
@@ -48,13 +49,25 @@ def columns_of(facts: Facts) -> FactColumns:
 
 def facts_of(columns: tuple[Any, ...]) -> Facts:
     """Return the facts of the columns FACTS; tokens and lookup are empty."""
-    kind, category, marks, sealed, person, organization, client, documents, dates, compartment = columns
+    kind, category, marks, sealed, person, organization, client, documents, dates, compartment, id_ = columns
+    found: dict[str, Interval] = (
+        {name: (first, last) for name, (first, last) in orjson.loads(dates).items()} if dates else {}
+    )
     access = AccessFacts(
-        compartment, kind, category, Mark(marks), instant_or_none(sealed), person, organization, client
+        compartment,
+        kind,
+        category,
+        Mark(marks),
+        instant_or_none(sealed),
+        person,
+        organization,
+        client,
+        id_,
+        authored_of(found),
     )
     return Facts(
         access=access,
-        dates={name: (first, last) for name, (first, last) in orjson.loads(dates).items()} if dates else {},
+        dates=found,
         documents=tuple(orjson.loads(documents)) if documents else (),
     )
 
