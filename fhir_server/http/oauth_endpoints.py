@@ -14,6 +14,7 @@ from fhir_server.http.proxies import client_certificate
 from fhir_server.http.request_context import request_id, runtime
 from fhir_server.oauth import endpoints, issuer, keys, registration, server
 from fhir_server.oauth.options import Options
+from fhir_server.oauth.tidying import tidy
 from fhir_server.oauth.wire import Answer, Context, Received
 from fhir_server.ports import StoreUnavailable
 
@@ -66,7 +67,9 @@ def respond(answer: Answer) -> Response:
 @_oauth.post("/token")
 def token() -> Response:
     """Exchange a code, a refresh token, an assertion or another token for an access token."""
-    return respond(server.token(context()))
+    answer = respond(server.token(context()))
+    tidy(runtime())
+    return answer
 
 
 @_oauth.post("/par")

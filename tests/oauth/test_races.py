@@ -1,14 +1,48 @@
-"""One winner: codes, refresh tokens, assertions, pushed requests and proofs under 64 concurrent attempts."""
+"""One winner on both stores: codes, refresh tokens, assertions, pushed requests, proofs under 64 concurrent attempts.
 
-from collections.abc import Callable
+tests/oauth/test_two_processes.py does the same through two processes.
+"""
+
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
+import pytest
+from joserfc.jwk import ECKey
+
 from fhir_server.application import app_authorization as grants
-from tests.oauth.conftest import Person, assertion, backend, query_of, redeem, request_for, tokens_for
-from tests.oauth.test_token_requirements import OFFLINE, refresh
+from fhir_server.oauth import interactions, throttle
+from fhir_server.oauth.dpop import hash_of
+from fhir_server.oauth.options import Options, Throttle
+from fhir_server.oauth.wire import Context, Received
+from fhir_server.ports import Ports
+from tests.oauth.conftest import BASE, Person, assertion, backend, csrf_of, query_of, redeem, request_for, tokens_for
+from tests.oauth.stores import ENGINES, furnish, make_engine
+from tests.oauth.stores import mongo_server as mongo_server  # noqa: PLC0414 - pytest finds fixtures by name
+from tests.oauth.test_redirect_flow import consent_page
+from tests.oauth.test_token_requirements import OFFLINE, proof, refresh
 
 ATTEMPTS = 64
+
+
+@pytest.fixture(scope="module", params=ENGINES)
+def furnished_engine(request, tmp_path_factory) -> Iterator[Ports]:
+    engine = make_engine(request.param, request, tmp_path_factory.mktemp(request.param))
+    furnish(engine.ports)
+    yield engine.ports
+    engine.close()
+
+
+@pytest.fixture
+def ports(furnished_engine, clock) -> Ports:
+    opened = furnished_engine
+    return Ports(opened.store, opened.vault, opened.blobs, clock, opened.ids)
+
+
+@pytest.fixture
+def options() -> Options:
+    """Do not throttle: who loses a race is no attacker, and the store is shared by these tests."""
+    return Options(throttle=Throttle(failures=10_000, per_address=10_000, everywhere=10_000))
 
 
 def at_once(act: Callable[[], int]) -> list[int]:
@@ -54,12 +88,50 @@ def test_a_refresh_token_has_one_winner_and_its_reuse_ends_the_grant(app, runtim
 def test_an_assertion_has_one_winner(app, clock):
     signed = assertion(clock, jti="race")
     answers = at_once(lambda: backend(app.test_client(), signed).status_code)
-    assert answers.count(200) == 1
-    assert set(answers) <= {200, 401, 429}
+    assert sorted(answers) == [200] + [401] * (ATTEMPTS - 1)
+
+
+def test_a_proof_has_one_winner(app, clock):
+    key = ECKey.generate_key("P-256")
+    code = query_of(Person(app).authorize())["code"]
+    token = redeem(app.test_client(), code, headers={"DPoP": proof(clock, key, jti="first")}).get_json()["access_token"]
+    shown = proof(clock, key, "GET", f"{BASE}/oauth/userinfo", ath=hash_of(token), jti="race")
+    headers = {"Authorization": f"DPoP {token}", "DPoP": shown}
+    answers = at_once(lambda: app.test_client().get("/oauth/userinfo", headers=headers, base_url=BASE).status_code)
+    assert sorted(answers) == [200] + [401] * (ATTEMPTS - 1)
+
+
+def test_a_consent_is_given_once(app):
+    person, where, page = consent_page(app)
+    answer = {"csrf": csrf_of(page), "step": "consent", "decision": "allow", "scope": ["patient/DocumentReference.rs"]}
+    cookies = person.web._cookies
+
+    def attempt() -> int:
+        browser = app.test_client()
+        browser._cookies = dict(cookies)
+        sent = browser.post(where, data=answer, base_url=BASE)
+        return int("code=" in sent.headers.get("Location", ""))
+
+    assert sum(at_once(attempt)) == 1
+
+
+def test_a_conversation_takes_one_answer_of_two(app, runtime):
+    asked = Person(app).ask()
+    held = runtime.ports.vault.entries(interactions.KIND, runtime.ports.clock.now())
+    assert asked.status_code == 303
+    found = next(interactions._load(entry.value) for entry in held)
+    assert sum(at_once(lambda: int(interactions.finish(runtime, found)))) == 1
+
+
+def test_every_failure_is_counted_or_the_door_is_closed(runtime):
+    context = Context(runtime, Options(throttle=Throttle(failures=10)), Received("POST", BASE, address="192.0.2.77"))
+    at_once(lambda: int(throttle.failed(context, "client", "raced") is None))
+    with pytest.raises(throttle.TooManyFailuresError):
+        throttle.check(context, "client", "raced")
 
 
 def test_a_pushed_request_has_one_winner(app):
-    pushed = app.test_client().post("/oauth/par", data=request_for(), base_url="https://habilis.example")
+    pushed = app.test_client().post("/oauth/par", data=request_for(), base_url=BASE)
     address = pushed.get_json()["request_uri"]
 
     def attempt() -> int:

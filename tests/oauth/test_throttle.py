@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from fhir_server.oauth.options import Options, Throttle, of_settings
+from fhir_server.oauth.tidying import tidy
 from fhir_server.settings import Settings, SettingsError
 from tests.oauth.conftest import BASE, PASSWORD, SECRET, Person, assertion, backend, csrf_of, redeem
 
@@ -74,6 +75,22 @@ def test_43_introspection_of_unknown_tokens_is_counted_by_client_and_address(app
 
     assert [ask(HERE) for _ in range(4)] == [200, 200, 200, 429]
     assert ask(THERE) == 200
+
+
+def test_43_failures_are_counted_again_after_each_window(app, clock):
+    for _ in range(3):
+        assert [guess(app, HERE) for _ in range(4)] == [401, 401, 401, 429]
+        clock.advance(minutes=16)
+
+
+def test_what_has_expired_is_removed_once_an_hour(web, runtime, clock):
+    for number in range(3):
+        assert backend(web, assertion(clock, jti=str(number))).status_code == 200
+    assert not tidy(runtime)
+    clock.advance(hours=1, minutes=1)
+    assert tidy(runtime)
+    assert runtime.ports.vault.purge(clock.now()) == 0
+    assert not tidy(runtime)
 
 
 def test_the_settings_of_the_environment_are_the_options():

@@ -1,0 +1,45 @@
+"""The people and apps of these tests on either engine."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import orjson
+import pytest
+
+from consent_rules.matrix import published
+from consent_rules.model import RecordState
+from consent_rules.profiles import profile
+from consent_rules.vocabulary import SpaceStatus
+from fhir_server.application.runtime import Runtime
+from fhir_server.domain import record_codec
+from fhir_server.oauth import keys as signing
+from fhir_server.ports import Change, Ports, Secret, SpaceWrite
+from tests.oauth.conftest import FHIR, SIGNING, apps, people
+from tests.ports.engines import Engine, MongoEngine, MongoServer, SqliteEngine
+
+ENGINES = ["sqlite", pytest.param("mongo", marks=pytest.mark.mongo)]
+
+
+@pytest.fixture(scope="module")
+def mongo_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MongoServer]:
+    server = MongoServer(tmp_path_factory.mktemp("server"))
+    yield server
+    server.close()
+
+
+def make_engine(name: str, request: pytest.FixtureRequest, folder: Path) -> Engine:
+    """Make an engine in a folder; MongoDB's server is started when it is needed first."""
+    if name == "sqlite":
+        return SqliteEngine(folder)
+    return MongoEngine(folder, request.getfixturevalue("mongo_server"))
+
+
+def furnish(ports: Ports, fhir_base: str = FHIR) -> None:
+    """Give a store people, apps, Camille's space and a key that signs."""
+    runtime = Runtime(ports, published(), profile("fr"), fhir_base, b"k" * 32)
+    people(runtime)
+    apps(runtime)
+    space = record_codec.dump(RecordState("camille", SpaceStatus.ACTIVE))
+    ports.store.commit(Change(traces=(), spaces=(SpaceWrite("camille", 0, space),)))
+    kept = orjson.dumps([{"jwk": SIGNING.as_dict(private=True), "until": ""}])
+    ports.vault.add(Secret(signing.KIND, "id-token", kept))
