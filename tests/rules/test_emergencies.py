@@ -119,6 +119,12 @@ class TestReading:
     def test_by_regulation_is_for_physicians(self):
         assert reason(ask(PAUL, space(opening(PAUL, ETREAT)), purpose=ETREAT)) == "not-entitled"
 
+    @pytest.mark.parametrize(("mode", "length"), [(BTG, DAY), (ETREAT, HOUR)])
+    def test_ends_with_the_time_of_its_mode_when_the_opening_states_no_end(self, mode, length):
+        record = space(opening(MARTIN, mode, recorded_at=NOW - length))
+        assert reason(ask(MARTIN, record, purpose=mode)) == "emergency-not-open"
+        assert entered(ask(MARTIN, record, purpose=mode, at=NOW - HOUR / 60))
+
     @pytest.mark.parametrize(
         "broken",
         [
@@ -182,6 +188,11 @@ class TestSight:
         assert sees(answer, HIDDEN)
         assert not answer.sees(View.DOCUMENTS).knows_marks(HIDDEN)
         assert sees(answer, document("", owner_person="Practitioner/paul"))
+
+    def test_widened_or_not_shows_no_kind_outside_the_row(self):
+        facts = document(LABORATORY)
+        assert not sees(ask(PAUL, space(opening(PAUL)), purpose=BTG), facts)
+        assert not sees(ask(PAUL, space(opening(PAUL), WIDENED), purpose=BTG), facts)
 
     def test_is_not_widened_where_the_profile_has_no_third_switch(self):
         rules = replace(FR, hidden_in_emergency_offered=False)

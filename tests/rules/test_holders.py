@@ -106,6 +106,13 @@ class TestPatient:
 class TestRepresentative:
     """Representatives of minors and guardians of protected adults (B2, B6, B10)."""
 
+    @pytest.mark.parametrize(
+        ("directives", "used"),
+        [((GUARDS,), ("guardian-1",)), ((REPRESENTS, GUARDS), ("guardian-1", "representative-1"))],
+    )
+    def test_of_a_minor_may_be_a_guardian_too(self, directives, used):
+        assert entered(ask(PARENT, space(*directives, born=CHILD))).rules[0].consents == used
+
     def test_of_a_minor_sees_all_but_secrets_and_sealed_results(self):
         answer = ask(PARENT, space(REPRESENTS, born=CHILD))
         assert entered(answer).basis == "legal-representative"

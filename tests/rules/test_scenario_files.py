@@ -169,6 +169,10 @@ def test_a_fault_is_named(text, message):
     assert str(caught.value).startswith(message)
 
 
+def test_space_before_the_text_is_no_matter():
+    assert parse(f"\n {written()}") == parse(written())
+
+
 def test_a_team_may_be_empty():
     assert parse(written(teams=[{"reference": "CareTeam/t"}])).stage.record.teams == (Team("CareTeam/t", ()),)
 

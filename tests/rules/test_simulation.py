@@ -55,6 +55,10 @@ def test_a_mode_is_entered_on_its_ground(mode, basis):
     assert answer.basis == basis
 
 
+def test_what_is_pretended_is_named_so():
+    assert as_profession(stage(), "10", "consent").rules[0].consents == ("pretended",)
+
+
 def test_without_a_mode_nobody_enters():
     assert reason(as_profession(stage(), "10", "none")) == "no-consent"
     assert set(MODES) >= {"none", "care-team"}
