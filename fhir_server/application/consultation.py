@@ -10,7 +10,7 @@ import orjson
 
 from consent_rules.visibility import DIRECTORY, Visibility
 from consent_rules.vocabulary import Action, Mark, View
-from fhir_server.application import scoping, trail
+from fhir_server.application import notices, scoping
 from fhir_server.application.enforcement import Opened, open_unnamed
 from fhir_server.application.runtime import Runtime
 from fhir_server.domain.audit import Deed, Verdict
@@ -28,11 +28,12 @@ VIEWS = {
     AccessRule.DIRECTIVE: View.DIRECTIVES,
     AccessRule.TRACE: View.TRACES,
     AccessRule.IDENTITY: View.IDENTITY,
+    AccessRule.NOTICE: View.NOTICES,
 }
 Fetch = Callable[[Snapshot, Visibility], Stored | None]
 NOTHING = Visibility("")
 _SECRET = Mark.INVISIBLE_REPRESENTANTS_LEGAUX
-ACTIONS = {AccessRule.TRACE: Action.READ_TRACES}
+ACTIONS = {AccessRule.TRACE: Action.READ_TRACES, AccessRule.NOTICE: Action.READ_NOTICES}
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +193,7 @@ def _trace(
 ) -> None:
     if opened is None and patient:
         return  # the refusal has left its own trace
-    trail.record(runtime, caller, deed, verdict_of(opened, shown, found=bool(shown)), patient)
+    notices.record_access(runtime, caller, deed, verdict_of(opened, shown, found=bool(shown)), opened, patient)
 
 
 def documents_of(opened: Opened | None) -> Visibility:

@@ -9,6 +9,7 @@ import orjson
 from consent_rules import emergency, recording
 from consent_rules.model import AccessRequest, Directive
 from consent_rules.vocabulary import Action, Purpose
+from fhir_server.application import telling
 from fhir_server.application.indexing import facts_of
 from fhir_server.application.runtime import Runtime
 from fhir_server.application.writing import Work, carry_out
@@ -43,6 +44,7 @@ def _plan(work: Work, patient: str, reason: str) -> str:
     work.put(_stored(work, directive, patient))
     record = recording.tidied(work.record(opened), work.at, work.runtime.profile)
     work.decide(opened, record.with_directive(directive))
+    telling.of_opening(work, opened, directive)
     work.trace(work.deed, opened, patient, (f"Consent/{id_}",))
     return id_
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from consent_rules.visibility import DIRECTORY, Visibility
 from consent_rules.vocabulary import Action, RequesterKind, View
-from fhir_server.application import scoping, trail
+from fhir_server.application import notices, scoping
 from fhir_server.application.consultation import (
     NOTHING,
     VIEWS,
@@ -69,7 +69,7 @@ def find(runtime: Runtime, caller: Caller, row: ResourceType, wanted: Wanted) ->
     with runtime.ports.store.snapshot() as snapshot:
         patient, opened, visibility = _enter(runtime, snapshot, caller, row, wanted, deed)
         found = _page(snapshot, wanted, visibility, opened)
-    trail.record(runtime, caller, deed, verdict_of(opened, found.shown), patient)
+    notices.record_access(runtime, caller, deed, verdict_of(opened, found.shown), opened, patient)
     return replace(found, patient=patient)
 
 

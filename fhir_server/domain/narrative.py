@@ -15,6 +15,7 @@ _THINGS = {
     "AuditEvent": "une trace d’accès",
     "Binary": "un document",
     "CareTeam": "une équipe de soins",
+    "Communication": "une notification",
     "Consent": "un choix d’accès",
     "DocumentReference": "la fiche d’un document",
     "List": "un lot de documents",

@@ -27,7 +27,8 @@ class AccessRule(Enum):
 
     DOCUMENT: matrix, directives and marks (View.DOCUMENTS). GATHERING: through the documents it gathers.
     CONTENT: through the document that carries it. DIRECTIVE: View.DIRECTIVES. TRACE: View.TRACES.
-    IDENTITY: View.IDENTITY. DIRECTORY: open to every authenticated caller, written by directory administrators.
+    IDENTITY: View.IDENTITY. NOTICE: View.NOTICES.
+    DIRECTORY: open to every authenticated caller, written by directory administrators.
     """
 
     DOCUMENT = "document"
@@ -36,6 +37,7 @@ class AccessRule(Enum):
     DIRECTIVE = "directive"
     TRACE = "trace"
     IDENTITY = "identity"
+    NOTICE = "notice"
     DIRECTORY = "directory"
 
 

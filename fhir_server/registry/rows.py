@@ -107,6 +107,7 @@ _ROWS = (
             f"{_PCF}/IHE.PCF.consentAdvanced",
         ),
     ),
+    _row("Communication", AccessRule.NOTICE, frozenset({Interaction.READ, Interaction.SEARCH}), "subject"),
     _row(
         "AuditEvent",
         AccessRule.TRACE,

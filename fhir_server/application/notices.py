@@ -1,0 +1,114 @@
+"""Telling the holder and the declared physician: each notice is stored with the act that causes it, or the act is not.
+
+Of ordinary care the first access of each professional in each establishment is told, or every one where the rule
+profile says so; of an emergency its opening, since nobody reads in that mode without one.
+Source: rules G3, G6, H1 and, for the life of a space, A2, A6, A9 and A11.
+"""
+
+from dataclasses import replace
+
+import orjson
+
+from consent_rules.model import RecordState
+from consent_rules.visibility import AccessFacts
+from consent_rules.vocabulary import Basis, DirectiveKind, Mark, Obligation
+from fhir_server.application import trail
+from fhir_server.application.enforcement import Opened, record_of
+from fhir_server.application.indexing import facts_of
+from fhir_server.application.runtime import Runtime
+from fhir_server.domain import bodies, record_codec
+from fhir_server.domain.audit import Deed, Verdict
+from fhir_server.domain.caller import Caller
+from fhir_server.domain.notices import Kind, Named, Notice, communication_of
+from fhir_server.domain.problem import Category, Problem
+from fhir_server.domain.stored import Stored
+from fhir_server.ports import Change, SpaceWrite, StoreConflict, Write
+from fhir_server.registry import REGISTRY
+
+_REPRESENTING = frozenset({DirectiveKind.REPRESENTATIVE, DirectiveKind.GUARDIAN})
+EMERGENCIES = {Basis.BREAK_GLASS: Kind.BREAK_GLASS, Basis.REGULATION: Kind.REGULATION}
+_ATTEMPTS = 5
+_SECRET = Mark.INVISIBLE_REPRESENTANTS_LEGAUX
+
+
+def record_access(
+    runtime: Runtime, caller: Caller, deed: Deed, verdict: Verdict, opened: Opened | None, patient: str
+) -> None:
+    """Append the trace of a reading, with the notice that it owes; durable when it returns.
+
+    Raises: Problem(UNAVAILABLE) when the notice cannot be kept; nothing may be answered then.
+    """
+    kind = _owed(caller, verdict, opened)
+    if opened is None or kind is None:
+        trail.record(runtime, caller, deed, verdict, patient)
+        return
+    trace = trail.trace(runtime, caller, deed, verdict, patient)
+    record, revision = opened.record, opened.space.revision
+    for _ in range(_ATTEMPTS):
+        if kind is Kind.FIRST_ACCESS and _key(caller) in record.told:
+            runtime.ports.store.commit(Change((trace,)))
+            return
+        notice = stored(runtime, _of_access(runtime, caller, verdict, record, kind), secret=verdict.secret)
+        state = record_codec.dump(replace(record, told=record.told | {_key(caller)}))
+        change = Change((trace,), (Write(notice, (0, 0)),), (SpaceWrite(patient, revision, state),))
+        try:
+            runtime.ports.store.commit(change)
+        except StoreConflict:
+            with runtime.ports.store.snapshot() as snapshot:
+                space = snapshot.load_space(patient)
+            record, revision = record_of(patient, space), space.revision if space else 0
+        else:
+            return
+    raise Problem(Category.UNAVAILABLE)
+
+
+def _owed(caller: Caller, verdict: Verdict, opened: Opened | None) -> Kind | None:
+    """Return the notice that a reading owes, None when it owes none."""
+    if opened is None or verdict.outcome != "0" or opened.entry.basis in EMERGENCIES:
+        return None
+    owed = opened.entry.obligations
+    if Obligation.NOTIFY_FIRST_ACCESS in owed and _key(caller) not in opened.record.told:
+        return Kind.FIRST_ACCESS
+    return Kind.ACCESS if Obligation.NOTIFY_PATIENT in owed else None
+
+
+def _key(caller: Caller) -> str:
+    """Return the name under which an access counts as the same as one before."""
+    return f"{caller.requester.person} {caller.requester.organization}"
+
+
+def _of_access(runtime: Runtime, caller: Caller, verdict: Verdict, record: RecordState, kind: Kind) -> Notice:
+    who, where = parties(caller)
+    documents = tuple(ref for ref in verdict.touched if ref.startswith("DocumentReference/"))
+    recipients = holders(record, secret=verdict.secret)
+    return Notice(kind, record.patient, runtime.ports.clock.now(), recipients, who, where, documents)
+
+
+def parties(caller: Caller) -> tuple[Named, Named | None]:
+    """Return the person who acts, and the establishment of the practice situation."""
+    requester = caller.requester
+    where = Named(requester.organization, caller.organization_display) if requester.organization else None
+    return Named(requester.person, caller.display), where
+
+
+def holders(record: RecordState, *, secret: bool) -> tuple[str, ...]:
+    """Return the holder and who represents the holder; of a secret the holder alone is told (B10)."""
+    named = (d.actors for d in record.directives if d.kind in _REPRESENTING)
+    related = frozenset[str]() if secret else frozenset[str]().union(*named)
+    return (f"Patient/{record.patient}", *sorted(related))
+
+
+def stored(runtime: Runtime, notice: Notice, *, physician: str = "", secret: bool = False) -> Stored:
+    """Return a notice as it is stored. physician: reference of the declared physician whom it is addressed to."""
+    id_ = runtime.ports.ids.new()
+    access = AccessFacts(
+        compartment=notice.patient,
+        kind=notice.kind.value,
+        marks=_SECRET if secret else Mark.NONE,
+        owner_person=physician,
+    )
+    body = bodies.stamped(communication_of(notice), id_, 1, notice.at)
+    facts = facts_of(orjson.loads(body), access, REGISTRY["Communication"])
+    return Stored(
+        "Communication", id_, 1, 0, deleted=False, last_updated=notice.at, marked_at=None, body=body, facts=facts
+    )

@@ -1,0 +1,59 @@
+"""Notices that belong to a planned write: of the life of a space, and of its opening in an emergency.
+
+Source: rules G3 and G6; A2, A6, A9 and A11 for the life of a space.
+"""
+
+from dataclasses import replace
+
+from consent_rules import emergency
+from consent_rules.model import Directive, RecordState
+from consent_rules.vocabulary import Basis, DirectiveKind, Obligation, Purpose
+from fhir_server.application.enforcement import Opened
+from fhir_server.application.notices import EMERGENCIES, holders, parties, stored
+from fhir_server.application.writing import Work
+from fhir_server.domain.notices import Kind, Notice
+
+
+def of_space(work: Work, record: RecordState, kind: Kind) -> str:
+    """Plan the notice of a change in the life of a space; return the id of the Communication."""
+    return _put(work, Notice(kind, record.patient, work.at, holders(record, secret=False)))
+
+
+def of_opening(work: Work, opened: Opened, directive: Directive) -> None:
+    """Plan the notices that an opening in an emergency owes, in the same commit (G3, G6).
+
+    The reason is told to the holder, who was meant; the declared physician learns who, when and how.
+    """
+    owed, entry = opened.entry.obligations, opened.entry
+    mode = Purpose(work.caller.purpose)
+    due = emergency.review_due(work.at, work.runtime.profile) if Obligation.REVIEW in owed else None
+    who, where = parties(work.caller)
+    kind, record = EMERGENCIES[Basis(entry.basis)], work.record(opened)
+    told = Notice(kind, record.patient, work.at, (), who, where, (), "", due)
+    if Obligation.NOTIFY_PATIENT in owed:
+        reached = replace(told, recipients=holders(record, secret=False), reason=directive.reason)
+        _put(work, replace(reached, about=(f"Consent/{directive.id}",)))
+    if Obligation.NOTIFY_DECLARED_PHYSICIAN in owed:
+        for physician in _declared(record, work, mode):
+            _put(work, replace(told, recipients=(physician,)), physician)
+
+
+def _declared(record: RecordState, work: Work, mode: Purpose) -> list[str]:
+    """Return the declared physicians to be told: not the one who acts, nor one who may not read it."""
+    named = frozenset().union(
+        *(
+            d.actors
+            for d in record.directives
+            if d.kind is DirectiveKind.DECLARED_PHYSICIAN
+            and d.holds_at(work.at)
+            and (not d.purposes or Purpose.TREATMENT in d.purposes or mode in d.purposes)
+        )
+    )
+    persons = {actor for actor in named if actor.startswith("Practitioner/")}
+    return sorted(persons - {work.caller.requester.person})
+
+
+def _put(work: Work, notice: Notice, physician: str = "") -> str:
+    planned = stored(work.runtime, notice, physician=physician)
+    work.put(planned)
+    return planned.id

@@ -1,0 +1,116 @@
+"""Notices as FHIR Communications: what the holder, who represents the holder, or the declared physician is told.
+
+Sources: https://hl7.org/fhir/R4/communication.html; L.1111-17, R.1111-28, R.1111-36 and R.1111-48 of the French public
+health code (rules A2, A6, A9, A11, G3, G6 and H1).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from html import escape
+from typing import Any
+
+from fhir_server.domain import bodies
+
+Json = dict[str, Any]
+
+KINDS = "urn:habilis:notice"
+"""Code system of `Communication.category`: the kinds below."""
+REVIEW_DUE = "urn:habilis:review-due"
+"""Extension: the instant by which an emergency access must have been reviewed."""
+_NAMED_DOCUMENTS = 20
+
+
+class Kind(StrEnum):
+    """What a notice tells."""
+
+    ANNOUNCED = "space-announced"
+    OPPOSED = "space-opposed"
+    OPENED = "space-opened"
+    SUSPENDED = "space-suspended"
+    CLOSED = "space-closed"
+    ERASURE_ASKED = "space-erasure-asked"
+    FIRST_ACCESS = "first-access"
+    ACCESS = "access"
+    BREAK_GLASS = "break-glass"
+    REGULATION = "emergency-regulation"
+
+
+URGENT = frozenset({Kind.BREAK_GLASS, Kind.REGULATION, Kind.SUSPENDED})
+_TEXTS: Mapping[Kind, str] = {
+    Kind.ANNOUNCED: "Un espace de santé sera ouvert six semaines après cet envoi, sauf opposition.",
+    Kind.OPPOSED: "L’opposition à l’ouverture de l’espace est enregistrée. Ce message en est la preuve.",
+    Kind.OPENED: "L’espace est ouvert.",
+    Kind.SUSPENDED: "L’accès à l’espace est suspendu. Sans opposition, l’espace sera clos après six semaines.",
+    Kind.CLOSED: "L’espace est clos. Ses données sont archivées ; il peut être ouvert de nouveau.",
+    Kind.ERASURE_ASKED: "L’effacement de l’espace clos est demandé ; il a lieu au plus tard dans les trois mois.",
+    Kind.FIRST_ACCESS: "{who} a consulté l’espace pour la première fois.",
+    Kind.ACCESS: "{who} a consulté l’espace.",
+    Kind.BREAK_GLASS: "{who} a ouvert l’espace en urgence (bris de glace).",
+    Kind.REGULATION: "{who} a ouvert l’espace en régulation d’un appel d’urgence.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """Somebody or something that a notice is about or addressed to: a relative reference and a name to show."""
+
+    reference: str
+    display: str = ""
+
+    def as_reference(self) -> Json:
+        """Return the FHIR Reference."""
+        return {"reference": self.reference} | ({"display": self.display} if self.display else {})
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One notice to be written.
+
+    recipients: relative references. who, where: the person that acted and the establishment, None when nobody did.
+    about: references of documents or Consents. reason: why, as the person stated it, "" when not told.
+    """
+
+    kind: Kind
+    patient: str
+    at: datetime
+    recipients: tuple[str, ...]
+    who: Named | None = None
+    where: Named | None = None
+    about: tuple[str, ...] = ()
+    reason: str = ""
+    review_due: datetime | None = None
+
+
+def communication_of(notice: Notice) -> Json:
+    """Write a notice as a Communication without id and version."""
+    text = text_of(notice)
+    named = [item.as_reference() for item in (notice.who, notice.where) if item]
+    about = [*named, *({"reference": ref} for ref in notice.about[:_NAMED_DOCUMENTS])]
+    built: Json = {
+        "resourceType": "Communication",
+        "language": "fr",
+        "text": {"status": "generated", "div": f'<div xmlns="http://www.w3.org/1999/xhtml">{escape(text)}</div>'},
+        "status": "completed",
+        "category": [{"coding": [{"system": KINDS, "code": notice.kind.value}]}],
+        "priority": "urgent" if notice.kind in URGENT else "routine",
+        "subject": {"reference": f"Patient/{notice.patient}"},
+        "sent": bodies.instant(notice.at),
+        "recipient": [{"reference": reference} for reference in notice.recipients],
+        "payload": [{"contentString": text}],
+    }
+    if notice.review_due:
+        built["extension"] = [{"url": REVIEW_DUE, "valueDateTime": bodies.instant(notice.review_due)}]
+    if notice.reason:
+        built["reasonCode"] = [{"text": notice.reason}]
+    return built | ({"about": about} if about else {})
+
+
+def text_of(notice: Notice) -> str:
+    """Return the notice as one or two plain French sentences; times are UTC and say so."""
+    who = (notice.who.display or notice.who.reference) if notice.who else ""
+    where = f" ({notice.where.display})" if notice.where and notice.where.display else ""
+    told = _TEXTS[notice.kind].format(who=f"{who}{where}")
+    due = f" À vérifier avant le {notice.review_due:%d/%m/%Y %H:%M} UTC." if notice.review_due else ""
+    return f"Le {notice.at:%d/%m/%Y à %H:%M} UTC : {told}{due}"

@@ -1,0 +1,229 @@
+"""Notices: Communications written with the act that owes them, read by the holder's side and by whom they address.
+
+Source: https://hl7.org/fhir/R4/communication.html; R.1111-48 of the French public health code (rules G3, G6, H1).
+"""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from consent_rules.model import Requester
+from consent_rules.scopes import Scopes
+from consent_rules.vocabulary import Purpose, RequesterKind
+from fhir_server.application import emergencies, notices
+from fhir_server.domain.caller import Caller
+from fhir_server.ports import StoreUnavailable
+from tests.world import RECIPIENT, World
+
+PCP = {
+    "system": "https://mos.esante.gouv.fr/NOS/TRE_R259-HL7ParticipationFunction/FHIR/TRE-R259-HL7ParticipationFunction",
+    "code": "PCP",
+}
+
+
+def told(world, who="camille", more=""):
+    """Return the notices of Camille's space that somebody finds, oldest first."""
+    answer = world.get(who, f"/Communication?patient={world.ids['camille']}&_sort=sent&_count=50{more}")
+    assert answer.status_code == 200, answer.get_data(as_text=True)
+    return [entry["resource"] for entry in answer.get_json().get("entry", [])]
+
+
+def kinds(found):
+    return [notice["category"][0]["coding"][0]["code"] for notice in found]
+
+
+def search(world, who):
+    return world.get(who, f"/DocumentReference?patient={world.ids['camille']}")
+
+
+def open_emergency(world, who="zoe", reason="unconscious, found at home", purpose=Purpose.BREAK_GLASS, profession="10"):
+    requester = Requester(
+        RequesterKind.PROFESSIONAL,
+        f"Practitioner/{world.ids[who]}",
+        organization=f"Organization/{world.ids['other']}",
+        client="Device/desk",
+        profession=profession,
+    )
+    caller = Caller(requester, Scopes.parse("user/*.rs"), "t", "g", "desk", display=who, purpose=purpose)
+    return emergencies.open_space(world.runtime, caller, world.ids["camille"], reason)
+
+
+@pytest.fixture
+def team(world: World) -> World:
+    """Camille agreed to the hospital's team and declared Dr Martin."""
+    assert world.agree("camille", "chu").status_code == 201
+    declared = world.consent("martin", role=PCP)
+    assert world.send("camille", "POST", "/Consent", declared).status_code == 201
+    return world
+
+
+class TestFirstAccess:
+    """H1: the holder is told of the first access of each professional in each establishment."""
+
+    def test_one_notice_names_who_where_and_what(self, team):
+        document = team.publish()
+        assert search(team, "nour").status_code == 200
+        (notice,) = told(team)
+        assert kinds([notice]) == ["first-access"]
+        assert notice["status"] == "completed"
+        assert notice["recipient"] == [{"reference": f"Patient/{team.ids['camille']}"}]
+        assert notice["about"] == [
+            {"reference": f"Practitioner/{team.ids['nour']}", "display": "nour"},
+            {"reference": f"Organization/{team.ids['chu']}", "display": "chu"},
+            {"reference": f"DocumentReference/{document}"},
+        ]
+        assert "nour (chu) a consulté l’espace pour la première fois" in notice["payload"][0]["contentString"]
+
+    def test_later_accesses_owe_none(self, team):
+        for _ in range(3):
+            assert search(team, "nour").status_code == 200
+        assert team.get("nour", f"/DocumentReference/{team.publish()}").status_code == 200
+        assert kinds(told(team)) == ["first-access"]
+
+    def test_every_professional_is_told_of(self, team):
+        search(team, "nour")
+        search(team, "martin")
+        assert sorted(n["about"][0]["display"] for n in told(team)) == ["martin", "nour"]
+
+    def test_a_read_by_id_is_an_access_too(self, team):
+        document = team.publish()
+        assert team.get("nour", f"/DocumentReference/{document}").status_code == 200
+        assert kinds(told(team)) == ["first-access"]
+
+    def test_a_refusal_and_a_document_not_found_owe_none(self, team):
+        assert search(team, "zoe").status_code == 403
+        assert team.get("nour", "/DocumentReference/00000000-0000-4000-8000-000000000009").status_code == 404
+        assert told(team) == []
+
+    def test_the_holder_and_software_owe_none(self, team):
+        search(team, "camille")
+        search(team, "chu-ehr")
+        assert told(team) == []
+
+    def test_under_a_profile_that_says_so_every_access_is_told(self, team):
+        team.web.application.extensions["habilis.runtime"] = replace(
+            team.runtime, profile=replace(team.runtime.profile, notify_every_access=True)
+        )
+        search(team, "nour")
+        search(team, "nour")
+        assert kinds(told(team)) == ["access", "access"]
+
+    def test_without_the_notice_nothing_is_answered(self, team, monkeypatch):
+        document = team.publish()
+        commit = team.runtime.ports.store.commit
+
+        def failing(change):
+            if any(write.after.type == "Communication" for write in change.writes):
+                raise StoreUnavailable("no room")
+            commit(change)
+
+        monkeypatch.setattr(team.runtime.ports.store, "commit", failing)
+        assert team.get("nour", f"/DocumentReference/{document}").status_code == 503
+        monkeypatch.undo()
+        assert told(team) == []
+
+    def test_two_first_accesses_at_once_are_told_once(self, team, monkeypatch):
+        """Both find nobody told; the loser of the race sees the notice of the winner."""
+        store = team.runtime.ports.store
+        commit, raced = store.commit, []
+
+        def racing(change):
+            if change.spaces and change.writes and not raced:
+                raced.append(change)
+                search(team, "nour")
+            commit(change)
+
+        monkeypatch.setattr(store, "commit", racing)
+        assert search(team, "nour").status_code == 200
+        assert raced
+        assert kinds(told(team)) == ["first-access"]
+
+    def test_a_space_that_never_stands_still_gives_no_answer(self, team, monkeypatch):
+        monkeypatch.setattr(notices, "_ATTEMPTS", 0)
+        assert search(team, "nour").status_code == 503
+
+
+class TestEmergency:
+    """G3, G6: after an emergency access the holder and the declared physician are informed."""
+
+    def test_the_opening_tells_both(self, team):
+        consent = open_emergency(team)
+        mine, martins = sorted(told(team), key=lambda n: n["recipient"][0]["reference"])
+        assert kinds([mine, martins]) == ["break-glass", "break-glass"]
+        assert mine["priority"] == "urgent"
+        assert mine["reasonCode"] == [{"text": "unconscious, found at home"}]
+        assert {"reference": f"Consent/{consent}"} in mine["about"]
+        assert martins["recipient"] == [{"reference": f"Practitioner/{team.ids['martin']}"}]
+        assert "reasonCode" not in martins
+        assert martins["about"][0]["display"] == "zoe"
+
+    def test_the_review_is_due_in_three_days(self, team):
+        open_emergency(team)
+        due = team.runtime.ports.clock.now() + timedelta(hours=72)
+        for notice in told(team):
+            (extension,) = notice["extension"]
+            assert extension["url"] == "urn:habilis:review-due"
+            assert extension["valueDateTime"] == due.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+            assert f"À vérifier avant le {due:%d/%m/%Y %H:%M} UTC" in notice["payload"][0]["contentString"]
+
+    def test_a_regulation_is_told_and_needs_no_review(self, team):
+        open_emergency(team, purpose=Purpose.EMERGENCY)
+        found = told(team)
+        assert kinds(found) == ["emergency-regulation", "emergency-regulation"]
+        assert not any("extension" in notice for notice in found)
+
+    def test_the_declared_physician_reads_the_own_notice_and_no_other(self, team):
+        search(team, "martin")
+        open_emergency(team)
+        (notice,) = told(team, "martin")
+        assert notice["recipient"] == [{"reference": f"Practitioner/{team.ids['martin']}"}]
+        others = [n["id"] for n in told(team) if n["id"] != notice["id"]]
+        assert team.get("martin", f"/Communication/{notice['id']}").status_code == 200
+        assert {team.get("martin", f"/Communication/{id_}").status_code for id_ in others} == {404}
+
+    def test_a_declared_physician_who_breaks_the_glass_needs_no_notice(self, team):
+        open_emergency(team, who="martin")
+        assert [n["recipient"][0]["reference"] for n in told(team)] == [f"Patient/{team.ids['camille']}"]
+
+
+class TestDoors:
+    """Notices are read and searched; nobody writes them."""
+
+    def test_a_notice_is_found_by_kind_date_and_recipient(self, team):
+        search(team, "nour")
+        open_emergency(team)
+        assert kinds(told(team, more="&category=urn:habilis:notice|first-access")) == ["first-access"]
+        assert kinds(told(team, more=f"&recipient=Practitioner/{team.ids['martin']}")) == ["break-glass"]
+        assert told(team, more="&sent=gt2030-01-01") == []
+
+    def test_nobody_writes_one(self, team):
+        body = {"resourceType": "Communication", "status": "completed"}
+        for who in ("camille", "nour", "keeper", "chu-ehr"):
+            assert team.send(who, "POST", "/Communication", body).status_code == 405
+
+    def test_nobody_else_reads_any(self, team):
+        search(team, "nour")
+        path = f"/Communication?patient={team.ids['camille']}"
+        for who in ("nour", "zoe", "chu-ehr"):
+            assert team.get(who, path).status_code == 403, who
+        (notice,) = told(team)
+        for who in ("nour", "zoe", "chu-ehr", "martin"):
+            assert team.get(who, f"/Communication/{notice['id']}").status_code == 404, who
+
+    def test_reading_notices_is_traced(self, team):
+        told(team)
+        events = team.get("camille", f"/AuditEvent?patient={team.ids['camille']}&_count=5&_sort=-date").get_json()
+        assert "Communication" in str([e["resource"].get("entity") for e in events["entry"]]) or any(
+            "une notification" in e["resource"]["text"]["div"] for e in events["entry"]
+        )
+
+
+def test_the_role_of_a_recipient_is_no_declared_physician(world):
+    """The fixture above declares by the function PCP; an ordinary agreement tells nobody of emergencies."""
+    assert (
+        world.agree("camille", "martin", provision=world.consent("martin", role=RECIPIENT)["provision"]).status_code
+        == 201
+    )
+    open_emergency(world)
+    assert [n["recipient"][0]["reference"] for n in told(world)] == [f"Patient/{world.ids['camille']}"]
