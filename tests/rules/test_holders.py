@@ -234,7 +234,8 @@ class TestSoftware:
     def test_sees_identity_and_no_choices(self):
         answer = ask(SOFTWARE, space(), Action.IDENTIFY)
         assert sees(answer, document(""), View.IDENTITY)
-        assert not sees(answer, document("agreement", owner_client="Device/chu"), View.DIRECTIVES)
+        for owner in ({"owner_client": "Device/chu"}, {"owner_organization": "Organization/chu"}):
+            assert not sees(answer, document("agreement", **owner), View.DIRECTIVES)
 
     @pytest.mark.parametrize("action", [Action.CONSULT, Action.DEPOSIT, Action.RELABEL, Action.IDENTIFY])
     def test_needs_an_open_space(self, action):

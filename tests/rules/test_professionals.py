@@ -4,7 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from consent_rules.model import Membership, Team
+from consent_rules import relationship
+from consent_rules.case import case_of
+from consent_rules.model import AccessRequest, Membership, Team
 from consent_rules.profiles import Span
 from consent_rules.vocabulary import Action, Capacity, DirectiveKind, Mark, Obligation, Proof, Purpose, View
 from tests.rules.builders import (
@@ -16,6 +18,7 @@ from tests.rules.builders import (
     HOUR,
     LABORATORY,
     MARTIN,
+    MATRIX,
     NOW,
     OPTICIAN,
     PAUL,
@@ -195,6 +198,12 @@ class TestConsent:
         assert entered(ask(PAUL, space(TEAM), rules=rules)).obligations == {Obligation.NOTIFY_PATIENT}
 
 
+def test_agreements_are_worked_out_once_for_one_question():
+    case = case_of(AccessRequest(PAUL, Action.CONSULT, Purpose.TREATMENT, NOW), space(TEAM), MATRIX, FR)
+    assert relationship.agreements(case) == [TEAM]
+    assert relationship.agreements(case) is relationship.agreements(case)
+
+
 class TestAskMeFirst:
     """Approval before a first access, where the patient wants it (C1, F1)."""
 
@@ -318,7 +327,9 @@ class TestSight:
 
     def test_shows_the_establishments_own_within_the_row(self):
         answer = ask(PAUL, space(TEAM))
-        assert sees(answer, document(marks=Mark.MASQUE_PS, owner_organization="Organization/cabinet"))
+        own = document(marks=Mark.MASQUE_PS, owner_organization="Organization/cabinet")
+        assert sees(answer, own)
+        assert answer.sees(View.DOCUMENTS).knows_marks(own)
         assert not sees(answer, document("ATTEST-RESID", owner_organization="Organization/cabinet"))
 
     def test_without_an_establishment_no_document_without_one_is_own(self):
