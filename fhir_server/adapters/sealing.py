@@ -17,6 +17,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from fhir_server.ports import StoreUnavailable
 
+SPACE = "Space"
+"""The kind of thing that the decision state of a patient's space is."""
 KEY_ID_BYTES = 8
 _NONCE_BYTES = 12
 _FORMAT = b"\x01"

@@ -2,19 +2,22 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from hashlib import sha256
 
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
-from fhir_server.adapters.hashing import Hashes
-from fhir_server.adapters.keyring import Keyring
 from fhir_server.adapters.mongo.client import Document, Session
 from fhir_server.adapters.mongo.documents import head_of, marks_of, superseded, tokens_of
-from fhir_server.adapters.mongo.snapshot import SPACE, TRACE
-from fhir_server.adapters.sealing import Sealed, seal
+from fhir_server.adapters.preparing import (
+    HashedClaims,
+    SealedSpaces,
+    Sealer,
+    event_of,
+    leaf_of,
+    resource_of,
+)
 from fhir_server.domain.stored import Stored
-from fhir_server.ports import AlreadyClaimed, Change, SpaceWrite, StoreConflict, Trace, Write
+from fhir_server.ports import AlreadyClaimed, Change, SpaceWrite, StoreConflict
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +36,8 @@ class ReadyChange:
 
     traces: tuple[Document, ...]
     writes: tuple[ReadyWrite, ...]
-    spaces: tuple[tuple[SpaceWrite, bytes | None], ...]
-    claims: tuple[tuple[str, bytes], ...]
+    spaces: SealedSpaces
+    claims: HashedClaims
 
     @property
     def lone_trace(self) -> Document | None:
@@ -45,49 +48,29 @@ class ReadyChange:
 
 
 @dataclass(frozen=True, slots=True)
-class Preparer:
-    """Seals and hashes what a change writes."""
-
-    hashes: Hashes
-    keyring: Keyring
+class Preparer(Sealer):
+    """Makes a change ready in this store's shapes."""
 
     def change(self, change: Change) -> ReadyChange:
         """Make a change ready."""
         return ReadyChange(
-            traces=tuple(self._trace(trace) for trace in change.traces),
-            writes=tuple(self._write(write) for write in change.writes),
-            spaces=tuple((space, self._state(space)) for space in change.spaces),
-            claims=tuple((claim, self.hashes.claim(claim)) for claim in change.claims),
+            traces=tuple(self._trace(event_of(trace)) for trace in change.traces),
+            writes=tuple(self._write(resource_of(write), write.expected) for write in change.writes),
+            spaces=self.spaces(change),
+            claims=self.claims(change),
         )
 
-    def _trace(self, trace: Trace) -> Document:
-        event = trace.event
-        if event.type != TRACE or event.version != 1 or event.mark or event.deleted:
-            raise ValueError("a trace is the first version of an AuditEvent")
-        return head_of(event, self.hashes, self._sealed(event)) | {"leaf": sha256(b"\0" + event.body).digest()}
+    def _trace(self, event: Stored) -> Document:
+        return head_of(event, self.hashes, self.body(event)) | {"leaf": leaf_of(event)}
 
-    def _write(self, write: Write) -> ReadyWrite:
-        after = write.after
-        if after.type == TRACE:
-            raise ValueError("AuditEvents are written as traces")
+    def _write(self, after: Stored, expected: tuple[int, int]) -> ReadyWrite:
         name = f"{after.type}/{after.id}"
         if after.body or after.deleted:
-            body = self._sealed(after) if after.body else b""
-            return ReadyWrite(name, write.expected, head_of(after, self.hashes, body), {})
+            return ReadyWrite(name, expected, head_of(after, self.hashes, self.body(after)), {})
         fields = marks_of(after)
         if after.facts.tokens or after.facts.lookup:
             fields |= tokens_of(after.facts, self.hashes)
-        return ReadyWrite(name, write.expected, None, fields)
-
-    def _sealed(self, stored: Stored) -> bytes:
-        key = self.keyring.sealing(stored.facts.access.compartment)
-        return seal(key, Sealed(stored.type, stored.id, stored.version), stored.body)
-
-    def _state(self, space: SpaceWrite) -> bytes | None:
-        if space.state is None:
-            return None
-        name = Sealed(SPACE, space.patient, space.expected + 1)
-        return seal(self.keyring.sealing(space.patient), name, space.state)
+        return ReadyWrite(name, expected, None, fields)
 
 
 @dataclass(frozen=True, slots=True)

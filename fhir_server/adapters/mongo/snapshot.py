@@ -14,12 +14,11 @@ from fhir_server.adapters.keyring import ERASED, KeyGone, Keyring
 from fhir_server.adapters.mongo.client import Document, Session, failures_named
 from fhir_server.adapters.mongo.documents import facts_of, name_of, numbers, order_of, stored_of
 from fhir_server.adapters.mongo.filters import Asked, all_of, clauses, visible, without
-from fhir_server.adapters.sealing import Sealed, unseal
+from fhir_server.adapters.sealing import SPACE, Sealed, unseal
 from fhir_server.domain.search import Place, Search
 from fhir_server.domain.stored import Stored
 from fhir_server.ports import Location, Page, Space
 
-SPACE = "Space"
 TRACE = "AuditEvent"
 DOCUMENT = "DocumentReference"
 _WITHOUT_TOKENS: Document = {"$project": {"tokens": 0, "lookup": 0, "words": 0}}

@@ -3,21 +3,24 @@
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from sqlite3 import Connection
 from typing import Any
 
-from fhir_server.adapters.hashing import TOKEN_BYTES, Hashes
+from fhir_server.adapters.hashing import TOKEN_BYTES
 from fhir_server.adapters.instants import micros, micros_or_none
-from fhir_server.adapters.keyring import Keyring
-from fhir_server.adapters.sealing import Sealed, seal
+from fhir_server.adapters.preparing import (
+    HashedClaims,
+    SealedSpaces,
+    Sealer,
+    event_of,
+    leaf_of,
+    resource_of,
+)
 from fhir_server.adapters.sqlite.rows import FactColumns, columns_of, packed_tokens
 from fhir_server.adapters.sqlite.schema import row_range
 from fhir_server.domain.stored import Stored
-from fhir_server.ports import AlreadyClaimed, Change, SpaceWrite, StoreConflict, Trace, Write
+from fhir_server.ports import AlreadyClaimed, Change, SpaceWrite, StoreConflict
 
-SPACE = "Space"
-TRACE = "AuditEvent"
 _ACCESS = ", ".join(FactColumns._fields)
 _TRACE_COLUMNS = f"leaf, compartment, id, updated, {_ACCESS}, tokens, body"
 
@@ -61,66 +64,47 @@ class ReadyChange:
 
     traces: tuple[tuple[Any, ...], ...]
     writes: tuple[ReadyWrite, ...]
-    spaces: tuple[tuple[SpaceWrite, bytes | None], ...]
-    claims: tuple[tuple[str, bytes], ...]
+    spaces: SealedSpaces
+    claims: HashedClaims
 
 
 @dataclass(frozen=True, slots=True)
-class Preparer:
-    """Seals and hashes what a change writes."""
-
-    hashes: Hashes
-    keyring: Keyring
+class Preparer(Sealer):
+    """Makes a change ready in this store's shapes."""
 
     def change(self, change: Change) -> ReadyChange:
         """Make a change ready."""
         return ReadyChange(
-            traces=tuple(self._trace(trace) for trace in change.traces),
-            writes=tuple(self._write(write) for write in change.writes),
-            spaces=tuple((space, self._state(space)) for space in change.spaces),
-            claims=tuple((claim, self.hashes.claim(claim)) for claim in change.claims),
+            traces=tuple(self._trace(event_of(trace)) for trace in change.traces),
+            writes=tuple(self._write(resource_of(write), write.expected) for write in change.writes),
+            spaces=self.spaces(change),
+            claims=self.claims(change),
         )
 
-    def _trace(self, trace: Trace) -> tuple[Any, ...]:
-        event = trace.event
-        if event.type != TRACE or event.version != 1 or event.mark or event.deleted:
-            raise ValueError("a trace is the first version of an AuditEvent")
+    def _trace(self, event: Stored) -> tuple[Any, ...]:
         return (
-            sha256(b"\0" + event.body).digest(),
+            leaf_of(event),
             event.facts.access.compartment,
             event.id,
             micros(event.last_updated),
             *columns_of(event.facts),
             packed_tokens(self.hashes, event.facts),
-            self._sealed(event),
+            self.body(event),
         )
 
-    def _write(self, write: Write) -> ReadyWrite:
-        after = write.after
-        if after.type == TRACE:
-            raise ValueError("AuditEvents are written as traces")
+    def _write(self, after: Stored, expected: tuple[int, int]) -> ReadyWrite:
         tokens = packed_tokens(self.hashes, after.facts)
         listed = frozenset(self.hashes.lookup(after.facts.lookup))
         of_directory = frozenset() if after.facts.access.compartment else _cut(tokens)
         return ReadyWrite(
             after=after,
-            expected=write.expected,
+            expected=expected,
             facts=columns_of(after.facts),
             lookup=b"".join(sorted(listed)),
             unlisted=b"".join(sorted(of_directory - listed)),
             tokens=tokens,
-            body=self._sealed(after) if after.body else b"",
+            body=self.body(after),
         )
-
-    def _sealed(self, stored: Stored) -> bytes:
-        key = self.keyring.sealing(stored.facts.access.compartment)
-        return seal(key, Sealed(stored.type, stored.id, stored.version), stored.body)
-
-    def _state(self, space: SpaceWrite) -> bytes | None:
-        if space.state is None:
-            return None
-        name = Sealed(SPACE, space.patient, space.expected + 1)
-        return seal(self.keyring.sealing(space.patient), name, space.state)
 
 
 def apply(connection: Connection, change: ReadyChange) -> None:

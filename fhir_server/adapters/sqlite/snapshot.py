@@ -9,7 +9,7 @@ from consent_rules.visibility import Visibility
 from fhir_server.adapters.hashing import Hashes
 from fhir_server.adapters.judging import is_visible
 from fhir_server.adapters.keyring import KeyGone, Keyring
-from fhir_server.adapters.sealing import Sealed, unseal
+from fhir_server.adapters.sealing import SPACE, Sealed, unseal
 from fhir_server.adapters.sqlite import queries
 from fhir_server.adapters.sqlite.connections import failures_named
 from fhir_server.adapters.sqlite.queries import Statement
@@ -17,8 +17,6 @@ from fhir_server.adapters.sqlite.rows import Head, stored_of
 from fhir_server.domain.search import Place, Search
 from fhir_server.domain.stored import Facts, Stored
 from fhir_server.ports import Location, Page, Space
-
-SPACE = "Space"
 
 
 class SqliteSnapshot:

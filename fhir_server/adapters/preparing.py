@@ -1,0 +1,71 @@
+"""What making a change ready for writing has in common on all stores: checks, seals, hashes."""
+
+from dataclasses import dataclass
+from hashlib import sha256
+
+from fhir_server.adapters.hashing import Hashes
+from fhir_server.adapters.keyring import Keyring
+from fhir_server.adapters.sealing import SPACE, Sealed, seal
+from fhir_server.domain.stored import Stored
+from fhir_server.ports import Change, SpaceWrite, Trace, Write
+
+TRACE = "AuditEvent"
+
+SealedSpaces = tuple[tuple[SpaceWrite, bytes | None], ...]
+"""Writes of spaces, each with its sealed state; None where the space is only pinned."""
+HashedClaims = tuple[tuple[str, bytes], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sealer:
+    """Seals and hashes the parts of a change."""
+
+    hashes: Hashes
+    keyring: Keyring
+
+    def spaces(self, change: Change) -> SealedSpaces:
+        """Seal the states of spaces."""
+        return tuple((space, self._state(space)) for space in change.spaces)
+
+    def claims(self, change: Change) -> HashedClaims:
+        """Hash the claims."""
+        return tuple((claim, self.hashes.claim(claim)) for claim in change.claims)
+
+    def body(self, stored: Stored) -> bytes:
+        """Seal a body; nothing stays nothing."""
+        if not stored.body:
+            return b""
+        key = self.keyring.sealing(stored.facts.access.compartment)
+        return seal(key, Sealed(stored.type, stored.id, stored.version), stored.body)
+
+    def _state(self, space: SpaceWrite) -> bytes | None:
+        if space.state is None:
+            return None
+        name = Sealed(SPACE, space.patient, space.expected + 1)
+        return seal(self.keyring.sealing(space.patient), name, space.state)
+
+
+def event_of(trace: Trace) -> Stored:
+    """Return the AuditEvent of a trace.
+
+    Raises: ValueError when it is not the first version of one.
+    """
+    event = trace.event
+    if event.type != TRACE or event.version != 1 or event.mark or event.deleted:
+        raise ValueError("a trace is the first version of an AuditEvent")
+    return event
+
+
+def leaf_of(event: Stored) -> bytes:
+    """Return the hash by which a trace enters the ledger (RFC 6962, section 2.1)."""
+    return sha256(b"\0" + event.body).digest()
+
+
+def resource_of(write: Write) -> Stored:
+    """Return the resource of a write.
+
+    Raises: ValueError for an AuditEvent, which only a trace may write.
+    """
+    if write.after.type == TRACE:
+        raise ValueError("AuditEvents are written as traces")
+    return write.after
