@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Literal, TypeVar
 from urllib.parse import urlsplit
 
+from fhir_server.upstream_settings import Provider, read_providers
+
 StoreKind = Literal["sqlite", "mongodb"]
 SizeRule = Literal["refuse", "warn"]
 LoginLevel = Literal["eidas1", "eidas2", "eidas3"]
@@ -49,6 +51,7 @@ class Settings:
     throttle_*: failures that are borne of one name, and of one address, within so many minutes.
     trusted_proxies: networks whose forwarded headers are believed. mtls_header: where they put a client's certificate.
     professional_level: the weakest login with which a professional may use the FHIR endpoint.
+    providers: where people may sign in instead of here.
     """
 
     base_url: str
@@ -74,6 +77,7 @@ class Settings:
     trusted_proxies: tuple[str, ...] = ()
     mtls_header: str = ""
     professional_level: LoginLevel = "eidas1"
+    providers: tuple[Provider, ...] = ()
 
     @property
     def fhir_base(self) -> str:
@@ -114,6 +118,7 @@ class Settings:
             trusted_proxies=read.texts("TRUSTED_PROXIES"),
             mtls_header=read.text("MTLS_HEADER", ""),
             professional_level=read.choice("PROFESSIONAL_LEVEL", _LEVELS),
+            providers=read.providers(),
         )
         settings.refuse_unsafe()
         return settings
@@ -132,6 +137,8 @@ class Settings:
             raise SettingsError("HABILIS_MONGODB_URI is required when HABILIS_STORE is mongodb")
         self._refuse_unsafe_registration()
         self._refuse_unsafe_proxies()
+        if not is_local and any(provider.is_local for provider in self.providers):
+            raise SettingsError("HABILIS_PSC_ISSUER and HABILIS_FRANCECONNECT_ISSUER cannot be this machine for others")
 
     def _refuse_unsafe_registration(self) -> None:
         if not all(_SHA256.fullmatch(token) for token in self.registration_tokens):
@@ -173,6 +180,12 @@ class _Reader:
         if not value.isdecimal() or not 0 < int(value) <= _GREATEST:
             raise SettingsError(f"HABILIS_{name} must be a whole number from 1 to 65535")
         return int(value)
+
+    def providers(self) -> tuple[Provider, ...]:
+        try:
+            return read_providers(self)
+        except ValueError as error:
+            raise SettingsError(str(error)) from None
 
     def choice(self, name: str, allowed: tuple[_Choice, ...]) -> _Choice:
         value = self.text(name, allowed[0])

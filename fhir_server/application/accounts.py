@@ -20,6 +20,7 @@ from fhir_server.ports import Secret
 Json = dict[str, Any]
 
 KIND, NATIONAL_ID = "account", "national-id"
+SUBJECT, _LINKED = "upstream-subject", "upstream-link"
 LOGIN_LIMIT = 128
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 
@@ -63,7 +64,7 @@ class Account:
 
     kind: the capacity when nothing is chosen. person: "Patient/…", "Practitioner/…" or "RelatedPerson/…".
     regulator: works in an emergency call centre. national_id: RPPS or the like, by which a provider or an employer
-    names a professional; upstream subjects are kept as "<provider>|<sub>".
+    names a professional.
     subject: stable pseudonym for apps (`sub`), never the login. totp: base32 secret of the second factor, "" when none.
     """
 
@@ -122,7 +123,7 @@ def find_account(runtime: Runtime, login: str) -> Account | None:
 
 
 def find_by_national_id(runtime: Runtime, national_id: str) -> Account | None:
-    """Return the account in use that a national id or an upstream subject names."""
+    """Return the account in use that a national id names."""
     if not national_id or len(national_id) > 2 * LOGIN_LIMIT:
         return None
     entry = runtime.ports.vault.get(NATIONAL_ID, national_id, runtime.ports.clock.now())
@@ -130,10 +131,27 @@ def find_by_national_id(runtime: Runtime, national_id: str) -> Account | None:
     return None if account is None or account.disabled else account
 
 
-def link(runtime: Runtime, account: Account, national_id: str) -> bool:
-    """Let an upstream subject log in as this account; False when the subject is linked already."""
-    value = account.login.encode()
-    return runtime.ports.vault.add(Secret(NATIONAL_ID, national_id, value, group=f"account:{account.subject}"))
+def find_by_upstream(runtime: Runtime, provider: str, subject: str) -> Account | None:
+    """Return the account in use that is linked to the subject of an upstream provider."""
+    entry = runtime.ports.vault.get(SUBJECT, f"{provider}|{subject}", runtime.ports.clock.now())
+    account = find_account(runtime, entry.value.decode()) if entry else None
+    return None if account is None or account.disabled else account
+
+
+def link(runtime: Runtime, account: Account, provider: str, subject: str) -> bool:
+    """Let one upstream subject log in as this account, instead of an earlier one of the same provider.
+
+    False when the subject is linked to somebody already.
+    """
+    vault, group = runtime.ports.vault, f"account:{account.subject}"
+    before = vault.get(_LINKED, f"{provider}|{account.subject}", runtime.ports.clock.now())
+    if not vault.add(Secret(SUBJECT, f"{provider}|{subject}", account.login.encode(), group)):
+        return False
+    if before:
+        vault.drop(SUBJECT, f"{provider}|{before.value.decode()}")
+        vault.drop(_LINKED, f"{provider}|{account.subject}")
+    vault.add(Secret(_LINKED, f"{provider}|{account.subject}", subject.encode(), group))
+    return True
 
 
 def list_accounts(runtime: Runtime) -> tuple[Account, ...]:

@@ -9,7 +9,7 @@ from flask import Response, request
 
 from fhir_server.application.accounts import change_account
 from fhir_server.application.app_authorization import find_grant, grants_of, revoke_grant
-from fhir_server.http import scope_words
+from fhir_server.http import pages_upstream, scope_words
 from fhir_server.http.oauth_endpoints import context
 from fhir_server.http.oauth_frame import (
     cookie,
@@ -38,7 +38,7 @@ def login() -> Response:
     """Sign in to one's own pages."""
     browser = cookie("browser") or runtime().ports.ids.secret()
     if request.method == "GET":
-        response = page("login", 200, csrf=csrf_of(browser), complaint="")
+        response = page("login", 200, csrf=csrf_of(browser), complaint="", providers=pages_upstream.offered())
         set_cookie(response, "browser", browser)
         return response
     if not is_own_form(browser):
@@ -47,7 +47,7 @@ def login() -> Response:
         context(), request.form.get("login", ""), request.form.get("password", ""), events.SELF
     )
     if account is None:
-        return page("login", 422, csrf=csrf_of(browser), complaint="wrong")
+        return page("login", 422, csrf=csrf_of(browser), complaint="wrong", providers=pages_upstream.offered())
     if account.totp:
         remember(_HALF_LOGIN, browser, account.login)
         return see_other("/login/second-factor")
@@ -75,11 +75,12 @@ def second_factor() -> Response:
 @oauth_pages.post("/logout")
 def logout() -> Response:
     """End the session."""
-    session = current_session()
+    session, farewell = current_session(), None
     if session and is_same(session.csrf):
+        farewell = pages_upstream.farewell(session)
         sessions.end(runtime(), session)
         events.logged_out(context(), session.account)
-    response = see_other("/login")
+    response = farewell or see_other("/login")
     response.delete_cookie(cookie_name("session"), secure=is_secure(), httponly=True, samesite="Lax")
     return response
 

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from flask import Flask, Response, request
 from flask_smorest import Api
 
-from fhir_server.http import language, pages_account, scope_words
+from fhir_server.http import language, pages_account, pages_upstream, scope_words
 from fhir_server.http.oauth_endpoints import context, respond
 from fhir_server.http.oauth_frame import (
     CSP,
@@ -28,7 +28,7 @@ from fhir_server.oauth.interactions import Interaction
 
 Json = dict[str, Any]
 
-ROOMS = (pages_account,)
+ROOMS = (pages_account, pages_upstream)
 """Further modules of pages; importing them puts their routes onto the blueprint."""
 
 
@@ -107,6 +107,8 @@ def _days() -> int | None:
 def _show(held: Interaction, step: str, complaint: str = "") -> Response:
     client, account = interactions.client_of(runtime(), held), interactions.account_of(runtime(), held)
     shown: Json = {"held": held, "step": step, "client": client, "account": account, "complaint": complaint}
+    if step == "login":
+        shown["providers"] = pages_upstream.offered(client)
     if step == "capacity" and account and client:
         shown["choices"] = interactions.capacities(account, client)
     if step == "patient" and account:

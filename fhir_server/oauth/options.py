@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from fhir_server.settings import Settings
+from fhir_server.upstream_settings import Provider
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class Options:
     registration: whether RFC 7591 registration is open to holders of an initial access token.
     initial_tokens: SHA-256 (hex) of those tokens.
     certificates: whether a trusted proxy hands on the certificates of clients (RFC 8705).
+    providers: where people may sign in instead of here.
     """
 
     registration: bool = False
@@ -38,6 +40,7 @@ class Options:
     session_absolute: timedelta = timedelta(hours=8)
     offline_limit: timedelta = timedelta(days=365)
     certificates: bool = False
+    providers: tuple[Provider, ...] = ()
 
 
 def of_settings(settings: Settings) -> Options:
@@ -49,4 +52,5 @@ def of_settings(settings: Settings) -> Options:
         initial_tokens=settings.registration_tokens,
         throttle=Throttle(failures, window, settings.throttle_address_failures, everywhere=10 * failures),
         certificates=bool(settings.mtls_header),
+        providers=settings.providers,
     )

@@ -46,6 +46,7 @@ def fetch(runtime: Runtime, url: str) -> Json:
     except (UnreachableError, ValueError, TypeError):
         raise InvalidClientError(description="the keys of the client cannot be fetched", status_code=401) from None
     if fetched.age > 0:
+        runtime.ports.vault.drop(_KIND, url)
         until = now + timedelta(seconds=min(fetched.age, _LONGEST_AGE))
         runtime.ports.vault.add(Secret(_KIND, url, orjson.dumps(fetched.keys), expires=until))
     return fetched.keys

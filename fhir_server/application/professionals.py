@@ -1,0 +1,91 @@
+"""Professionals in the directory: who has a national number, and in which situations they practise.
+
+Source: the FHIR directory resources Practitioner, PractitionerRole and Organization; RPPS numbers as the French core
+profiles write them (https://hl7.fr/ig/fhir/core).
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+from consent_rules.visibility import DIRECTORY
+from fhir_server.application.accounts import Practice
+from fhir_server.application.runtime import Runtime
+from fhir_server.domain import tokens
+from fhir_server.domain.search import AnyOf, Search
+from fhir_server.ports import Snapshot
+
+Json = dict[str, Any]
+
+_RPPS, _NATIONAL = "https://rpps.esante.gouv.fr", "urn:oid:1.2.250.1.71.4.2.1"
+_PROFESSIONS = frozenset({tokens.PROFESSION_SYSTEM, "urn:oid:1.2.250.1.213.1.1.5.5"})
+_LIMIT = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One professional of the directory. person: "Practitioner/…"."""
+
+    person: str
+    display: str
+    practices: tuple[Practice, ...]
+
+
+def find_professional(runtime: Runtime, national_id: str) -> Entry | None:
+    """Return who has a national number ("8" and the RPPS number), None when nobody in use has it."""
+    with runtime.ports.store.snapshot() as snapshot:
+        found = _search(snapshot, "Practitioner", tokens.identifier_key("identifier", _NATIONAL, national_id))
+        found = found or _search(snapshot, "Practitioner", tokens.identifier_key("identifier", _RPPS, national_id[1:]))
+        if len(found) != 1 or found[0].get("active") is False:
+            return None
+        person = f"Practitioner/{found[0]['id']}"
+        roles = _search(snapshot, "PractitionerRole", tokens.reference("practitioner", person))
+        now = runtime.ports.clock.now()
+        practices = [_practice(snapshot, role) for role in roles if _is_in_force(role, now)]
+        return Entry(person, _name(found[0]), tuple(sorted(filter(None, practices), key=lambda item: item.role)))
+
+
+def numbers_of(runtime: Runtime, organization: str) -> frozenset[str]:
+    """Return the identifiers of an establishment ("Organization/…"), whatever their system."""
+    with runtime.ports.store.snapshot() as snapshot:
+        found = _organization(snapshot, organization)
+    return frozenset(str(item.get("value", "")) for item in found.get("identifier", ())) - {""}
+
+
+def _practice(snapshot: Snapshot, role: Json) -> Practice | None:
+    profession = next(filter(None, (_coding(code) for code in role.get("code", ()))), {})
+    organization = str(role.get("organization", {}).get("reference", ""))
+    if not profession:
+        return None
+    specialty = next((c.get("code", "") for s in role.get("specialty", ()) for c in s.get("coding", ())), "")
+    place = str(_organization(snapshot, organization).get("name", ""))
+    label = ", ".join(filter(None, (profession.get("display", profession["code"]), place)))
+    return Practice(f"PractitionerRole/{role['id']}", organization, place, profession["code"], specialty, label)
+
+
+def _coding(concept: Json) -> Json:
+    return next((item for item in concept.get("coding", ()) if item.get("system") in _PROFESSIONS), {})
+
+
+def _is_in_force(role: Json, now: datetime) -> bool:
+    end = str(role.get("period", {}).get("end", ""))
+    return role.get("active") is not False and (not end or end[:10] >= now.astimezone(UTC).date().isoformat())
+
+
+def _organization(snapshot: Snapshot, reference: str) -> Json:
+    stored = snapshot.read("Organization", reference.removeprefix("Organization/"), DIRECTORY) if reference else None
+    body: Json = orjson.loads(stored.body) if stored and stored.body else {}
+    return body
+
+
+def _search(snapshot: Snapshot, type_: str, wanted: frozenset[str]) -> list[Json]:
+    page = snapshot.find(Search(type_, (AnyOf(wanted),), limit=_LIMIT), DIRECTORY)
+    return [orjson.loads(row.body) | {"id": row.id} for row in page.rows]
+
+
+def _name(person: Json) -> str:
+    name: Json = next(iter(person.get("name", ())), {})
+    parts = (*name.get("prefix", ()), *name.get("given", ()), name.get("family", ""))
+    return str(name.get("text") or " ".join(filter(None, parts)))

@@ -1,0 +1,226 @@
+"""Signing in through Pro Santé Connect or FranceConnect: away, back, and the one-time link of a patient.
+
+Sources: OpenID Connect Core 1.0, 3.1; OpenID Connect RP-Initiated Logout 1.0; RFC 9700 4.4 and 4.7.
+"""
+
+from dataclasses import asdict
+from typing import Any
+from urllib.parse import urlsplit
+
+import orjson
+from authlib.oauth2 import OAuth2Error
+from flask import Response, request
+
+from fhir_server.application.accounts import Account
+from fhir_server.application.app_authorization import Login, load_login
+from fhir_server.application.clients import Client, ClientKind
+from fhir_server.application.linking import Traits
+from fhir_server.http.oauth_endpoints import context, options
+from fhir_server.http.oauth_frame import (
+    CSP,
+    cookie,
+    csrf_of,
+    gone,
+    is_own_form,
+    oauth_pages,
+    page,
+    remember,
+    see_other,
+    set_cookie,
+    signed_in,
+)
+from fhir_server.http.request_context import runtime
+from fhir_server.oauth import conversation, events, interactions, issuer, throttle
+from fhir_server.oauth.interactions import Interaction
+from fhir_server.oauth.sessions import Session
+from fhir_server.oauth.upstream import admission, relying
+from fhir_server.oauth.upstream.metadata import ProviderError, metadata_of
+from fhir_server.oauth.upstream.relying import Arrival, Errand
+from fhir_server.oauth.wire import once
+from fhir_server.ports import Secret
+from fhir_server.upstream_settings import Provider
+
+Json = dict[str, Any]
+
+_PENDING, _EXIT = "link-pending", "upstream-exit"
+_LABELS = {"psc": "Pro Santé Connect", "franceconnect": "FranceConnect"}
+_FOR_APPS = {ClientKind.PATIENT_APP: "franceconnect"}
+_UNTRUSTED = ("You were not signed in", "What came back does not prove who you are.")
+_UNKNOWN = (
+    "You are not in the directory",
+    (
+        "Who you are is confirmed, but this server knows no health professional with your number. "
+        "Your establishment can have you recorded."
+    ),
+)
+_TEXTS = {
+    "unknown-state": (
+        "This sign-in has expired",
+        "It was begun in another browser, or too long ago, or it was completed already.",
+    ),
+    "refused-upstream": ("You were not signed in", "You cancelled, or who you are was not confirmed."),
+    "unreachable": ("You were not signed in", "The service that should confirm who you are does not answer now."),
+    "too-weak": ("You were not signed in", "You signed in by a means that is too weak for health data."),
+    "too-old": ("You were not signed in", "You must sign in anew for this, and the sign-in that came back is older."),
+    "no-professional": _UNKNOWN,
+    "unknown-professional": _UNKNOWN,
+    "no-situation": (
+        "None of your situations is known here",
+        (
+            "None of the practice situations that the directory has for you is confirmed. "
+            "Your establishment can have them recorded."
+        ),
+    ),
+}
+
+
+def offered(client: Client | None = None) -> dict[str, str]:
+    """Return the providers to show for an app, or to somebody who comes for their own pages: id to label."""
+    wanted = _FOR_APPS.get(client.kind, "psc") if client else ""
+    return {provider.id: _LABELS[provider.id] for provider in options().providers if wanted in {"", provider.id}}
+
+
+@oauth_pages.get("/login/with/<provider_id>")
+def leave_for(provider_id: str) -> Response:
+    """Send the browser to a provider."""
+    provider = _provider(provider_id)
+    browser = cookie("browser")
+    waiting = request.args.get("interaction", "")
+    held = interactions.load(runtime(), waiting, browser) if waiting else None
+    if provider is None or not browser or (waiting and held is None):
+        return gone()
+    try:
+        where = relying.depart(runtime(), provider, browser, _errand(provider, held))
+    except ProviderError as error:
+        return _refused(error, waiting)
+    response = see_other("/")
+    response.headers["Location"] = where
+    return response
+
+
+@oauth_pages.get("/login/with/<provider_id>/callback")
+def come_back(provider_id: str) -> Response:
+    """Take what a provider answers by way of the browser."""
+    provider, waiting = _provider(provider_id), ""
+    if provider is None:
+        return gone()
+    try:
+        params = once(tuple(request.args.items(multi=True)))
+        ticket = relying.claim(runtime(), provider, cookie("browser"), params.get("state", ""))
+        waiting = ticket.errand.interaction
+        arrival = relying.arrive(runtime(), provider, ticket, params)
+        admitted = admission.admit(runtime(), provider, arrival)
+    except OAuth2Error:
+        return _refused(ProviderError("repeated-parameter"), waiting)
+    except ProviderError as error:
+        return _refused(error, waiting)
+    if admitted.account is None:
+        _await_code(provider, arrival, admitted.proof, waiting)
+        return see_other("/login/link")
+    return _complete(admitted.account, admitted.proof, waiting, arrival.id_token)
+
+
+@oauth_pages.route("/login/link", methods=["GET", "POST"])
+def link() -> Response:
+    """Let a patient who comes for the first time give the one-time code."""
+    browser = cookie("browser")
+    entry = runtime().ports.vault.get(_PENDING, browser, runtime().ports.clock.now()) if browser else None
+    pending: Json = orjson.loads(entry.value) if entry else {}
+    provider = _provider(pending.get("provider", ""))
+    if provider is None:
+        return gone()
+    if request.method == "GET":
+        return page("link", 200, csrf=csrf_of(browser), provider=_LABELS[provider.id], complaint="")
+    if not is_own_form(browser):
+        return gone()
+    account = _link(provider, pending)
+    if account is None:
+        return page("link", 422, csrf=csrf_of(browser), provider=_LABELS[provider.id], complaint="wrong")
+    runtime().ports.vault.drop(_PENDING, browser)
+    return _complete(account, load_login(pending["proof"]), pending["interaction"], pending["id_token"])
+
+
+def _link(provider: Provider, pending: Json) -> Account | None:
+    known, subject = context(), pending["subject"]
+    throttle.check(known, "link-code", subject)
+    traits = Traits(**pending["traits"])
+    account = admission.link_patient(runtime(), provider, subject, request.form.get("code", ""), traits)
+    if account is None:
+        throttle.failed(known, "link-code", subject)
+        events.login_failed(known, events.SELF, "bad-link-code")
+    return account
+
+
+def _await_code(provider: Provider, arrival: Arrival, proof: Login, waiting: str) -> None:
+    kept = {
+        "provider": provider.id, "subject": arrival.proof.subject, "proof": proof, "interaction": waiting,
+        "traits": asdict(admission.traits_of(arrival.person)), "id_token": arrival.id_token,
+    }  # fmt: skip
+    remember(_PENDING, cookie("browser"), orjson.dumps(kept).decode())
+
+
+def _complete(account: Account, proof: Login, waiting: str, id_token: str) -> Response:
+    """Begin the session, keep what its end will need upstream, and go on with what was waiting."""
+    held = interactions.load(runtime(), waiting, cookie("browser")) if waiting else None
+    if waiting and held is None:
+        return gone()
+    known = context()
+    begun = conversation.begin_proven(known, account, proof, held.asked.client_id if held else events.SELF)
+    session = begun[1].session
+    until = runtime().ports.clock.now() + options().session_absolute
+    runtime().ports.vault.add(Secret(_EXIT, session, id_token.encode(), f"session:{session}", until))
+    if held is None:
+        return signed_in(begun[0])
+    turn = conversation.go_on(held, account, begun)
+    if not interactions.save(runtime(), turn.interaction):
+        return gone()
+    response = see_other(f"/oauth/interaction/{held.id}")
+    set_cookie(response, "session", turn.cookie)
+    return response
+
+
+def _errand(provider: Provider, held: Interaction | None) -> Errand:
+    if held is None:
+        return Errand(level=provider.level)
+    asked = held.asked
+    wanted = issuer.LEVELS[1] if asked.is_emergency else interactions.wanted_level(held)
+    level = wanted if issuer.is_strong_enough(wanted, provider.level) else provider.level
+    return Errand(held.id, level, asked.max_age, fresh=asked.is_emergency or "login" in asked.prompt.split())
+
+
+def _provider(id_: str) -> Provider | None:
+    return next((provider for provider in options().providers if provider.id == id_), None)
+
+
+def _refused(error: ProviderError, waiting: str) -> Response:
+    """Say that nobody was signed in; the trail keeps the reason."""
+    events.login_failed(context(), events.SELF, f"upstream-{error.reason}")
+    title, text = _TEXTS.get(error.reason, _UNTRUSTED)
+    again = f"/oauth/interaction/{waiting}" if waiting else "/login"
+    return page("message", 403 if "situation" in error.reason or "professional" in error.reason else 400,
+                title=title, text=text, again=again)  # fmt: skip
+
+
+def farewell(session: Session) -> Response | None:
+    """Return the page that offers to end the session upstream too, None when there is none.
+
+    The id_token goes by a form, so that it is in no address. Call it before the session ends.
+    """
+    provider = _provider(session.proof.provider)
+    kept = runtime().ports.vault.get(_EXIT, session.id, runtime().ports.clock.now())
+    if provider is None or kept is None:
+        return None
+    try:
+        where = metadata_of(runtime(), provider).end_session_endpoint
+    except ProviderError:
+        return None
+    if not where:
+        return None
+    fields = {
+        "id_token_hint": kept.value.decode(), "client_id": provider.client_id,
+        "post_logout_redirect_uri": issuer.address(runtime(), "/login"),
+    }  # fmt: skip
+    response = page("signed_out", 200, provider=_LABELS[provider.id], where=where, fields=fields)
+    parts = urlsplit(where)
+    response.headers["Content-Security-Policy"] = f"{CSP} {parts.scheme}://{parts.netloc}"
+    return response

@@ -1,0 +1,119 @@
+"""From what a provider vouches for to an account of ours, or to a refusal.
+
+A professional is who the directory says that has the RPPS number; the practice situations are those of the directory
+that the provider confirms. A citizen is whoever was linked to the pairwise subject by a one-time act.
+Source: rules on the identification of professionals and users (PGSSI-S); OpenID Connect Core 1.0, 8.1 (pairwise).
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from consent_rules.vocabulary import RequesterKind
+from fhir_server.application import app_authorization, linking
+from fhir_server.application.accounts import (
+    Account,
+    add_account,
+    change_account,
+    find_account,
+    find_by_national_id,
+    find_by_upstream,
+    link,
+)
+from fhir_server.application.app_authorization import Login
+from fhir_server.application.linking import Traits
+from fhir_server.application.professionals import Entry, find_professional, numbers_of
+from fhir_server.application.runtime import Runtime
+from fhir_server.oauth.upstream import pro_sante
+from fhir_server.oauth.upstream.metadata import ProviderError
+from fhir_server.oauth.upstream.pro_sante import Professional
+from fhir_server.oauth.upstream.relying import Arrival
+from fhir_server.upstream_settings import Provider
+
+Json = dict[str, Any]
+
+_GENDERS = {"male", "female"}
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """Who may go on. account: None for a citizen who is not linked yet."""
+
+    account: Account | None
+    proof: Login
+
+
+def admit(runtime: Runtime, provider: Provider, arrival: Arrival) -> Admitted:
+    """Return whose account it is.
+
+    Raises: ProviderError("no-professional", "unknown-professional" or "no-situation").
+    """
+    proof = arrival.proof
+    login = Login(proof.at or runtime.ports.clock.now(), proof.acr, proof.amr, provider=provider.id)
+    if provider.id != "psc":
+        return Admitted(find_by_upstream(runtime, provider.id, proof.subject), login)
+    professional = pro_sante.read(arrival.person)
+    account = _professional(runtime, professional)
+    roles = tuple(item.role for item in account.practices if _is_confirmed(runtime, professional, account, item.role))
+    if not roles:
+        raise ProviderError("no-situation")
+    return Admitted(account, replace(login, roles=roles, amr=proof.amr or pro_sante.means_of(arrival.person)))
+
+
+def traits_of(person: Json) -> Traits:
+    """Return the pivot identity in the claims of FranceConnect."""
+    texts = {name: str(person.get(name) or "") for name in ("family_name", "given_name", "birthdate", "gender")}
+    gender = texts["gender"] if texts["gender"] in _GENDERS else ""
+    return Traits(texts["family_name"], texts["given_name"], texts["birthdate"], gender)
+
+
+def link_patient(runtime: Runtime, provider: Provider, subject: str, code: str, traits: Traits) -> Account | None:
+    """Tie a citizen to the patient's account that a code names; None when code, identity or subject do not fit."""
+    account = linking.redeem(runtime, code, traits)
+    return account if account and link(runtime, account, provider.id, subject) else None
+
+
+def _is_confirmed(runtime: Runtime, professional: Professional, account: Account, role: str) -> bool:
+    practice = next(item for item in account.practices if item.role == role)
+    numbers = numbers_of(runtime, practice.organization)
+    return any(exercise.confirms(practice, numbers) for exercise in professional.exercises)
+
+
+def _professional(runtime: Runtime, professional: Professional) -> Account:
+    """Return the account of a professional; one who is in the directory alone gets one, kept as the directory says."""
+    number = professional.national_id
+    account = find_by_national_id(runtime, number)
+    if account is not None and account.kind is not RequesterKind.PROFESSIONAL:
+        raise ProviderError("unknown-professional")
+    if account is not None and account.login != _login(number):
+        return account
+    entry = find_professional(runtime, number)
+    if entry is None:
+        raise ProviderError("unknown-professional")
+    return _renewed(runtime, account, entry) if account else _opened(runtime, number, entry, professional.name)
+
+
+def _login(number: str) -> str:
+    return f"psc|{number}"
+
+
+def _opened(runtime: Runtime, number: str, entry: Entry, name: str) -> Account:
+    account = Account(
+        _login(number), RequesterKind.PROFESSIONAL, entry.person, entry.display or name, entry.practices,
+        national_id=number,
+    )  # fmt: skip
+    try:
+        return add_account(runtime, account, "")
+    except ValueError:
+        found = find_account(runtime, account.login)
+    if found is None or found.disabled:
+        raise ProviderError("unknown-professional")
+    return found
+
+
+def _renewed(runtime: Runtime, account: Account, entry: Entry) -> Account:
+    """Take over what the directory says now; a change ends what was granted under what it said before."""
+    fresh = replace(account, person=entry.person, practices=entry.practices)
+    if fresh != account:
+        change_account(runtime, fresh)
+        app_authorization.revoke_person(runtime, account.subject)
+    return fresh

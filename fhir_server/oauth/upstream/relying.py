@@ -1,0 +1,202 @@
+"""The two legs of a sign-in upstream: away with the browser, and back with a code.
+
+What was asked is kept in the vault under the state, bound to the browser and good once. Authlib's client makes the
+requests; it sends them through oauth/outbound.py.
+Sources: OpenID Connect Core 1.0, 3.1; RFC 7636; RFC 9207; RFC 9700 2.1.1, 4.4 (mix-up) and 4.7 (state).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from hashlib import sha256
+from hmac import compare_digest
+from typing import Any
+from urllib.parse import quote_plus, urlencode
+
+import orjson
+from authlib.oauth2 import ClientAuth, OAuth2Client
+from authlib.oauth2.base import OAuth2Error
+
+from fhir_server.application.runtime import Runtime
+from fhir_server.oauth import outbound
+from fhir_server.oauth.issuer import address
+from fhir_server.oauth.outbound import Reply, UnreachableError
+from fhir_server.oauth.upstream.metadata import Metadata, ProviderError, keys_of, metadata_of, reach_of
+from fhir_server.oauth.upstream.verification import Expected, Keys, Proof, prove, read_userinfo
+from fhir_server.ports import Secret
+from fhir_server.upstream_settings import Provider
+
+Json = dict[str, Any]
+
+_KIND = "upstream-state"
+_LIFETIME = timedelta(minutes=10)
+_SCOPES = {
+    "psc": "openid scope_all",
+    "franceconnect": "openid given_name family_name birthdate gender",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """Why a browser is sent upstream.
+
+    interaction: the conversation that waits, "" for signing in to one's own pages. level: the weakest login that
+    will do; max_age: the oldest, in seconds, None for any; fresh: the person must log in now.
+    """
+
+    interaction: str = ""
+    level: str = "eidas1"
+    max_age: int | None = None
+    fresh: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """What was asked of a provider, taken back once."""
+
+    errand: Errand
+    verifier: str
+    nonce: str
+    departed: datetime
+
+    def not_before(self, now: datetime) -> datetime | None:
+        """Return the earliest instant at which the person may have logged in, None for any."""
+        earliest = [self.departed] if self.errand.fresh else []
+        if self.errand.max_age is not None:
+            earliest.append(now - timedelta(seconds=self.errand.max_age))
+        return max(earliest, default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """Somebody whom a provider vouches for."""
+
+    proof: Proof
+    person: Json
+    id_token: str
+
+
+def callback(runtime: Runtime, provider: Provider) -> str:
+    """Return the redirect URI at one provider: each has its own, so that answers cannot be mixed up."""
+    return address(runtime, f"/login/with/{provider.id}/callback")
+
+
+def depart(runtime: Runtime, provider: Provider, browser: str, errand: Errand) -> str:
+    """Return the address to which a browser is sent to sign in.
+
+    Raises: ProviderError when the provider cannot be used now.
+    """
+    metadata = metadata_of(runtime, provider)
+    ids, now = runtime.ports.ids, runtime.ports.clock.now()
+    state, verifier, nonce = ids.secret(), ids.secret(), ids.secret()
+    kept = {
+        "provider": provider.id, "browser": _hash(browser), "verifier": verifier, "nonce": nonce, "errand": errand,
+        "departed": now,
+    }  # fmt: skip
+    runtime.ports.vault.add(Secret(_KIND, state, orjson.dumps(kept), expires=now + _LIFETIME))
+    extra: Json = {"nonce": nonce, "acr_values": errand.level}
+    if errand.fresh or errand.max_age is not None:
+        extra["max_age"] = 0 if errand.fresh else errand.max_age
+    if errand.fresh:
+        extra["prompt"] = "login"
+    client = _client(runtime, provider, metadata)
+    url, _ = client.create_authorization_url(metadata.authorization_endpoint, state, verifier, **extra)
+    return str(url)
+
+
+def claim(runtime: Runtime, provider: Provider, browser: str, state: str) -> Ticket:
+    """Take back a state that this very browser was given for this very provider: once.
+
+    Raises: ProviderError("unknown-state").
+    """
+    now = runtime.ports.clock.now()
+    entry = runtime.ports.vault.get(_KIND, state, now) if 0 < len(state) <= 128 and state.isascii() else None  # noqa: PLR2004
+    kept: Json = orjson.loads(entry.value) if entry else {}
+    is_ours = compare_digest(str(kept.get("browser", "")), _hash(browser)) and kept.get("provider") == provider.id
+    if not is_ours or runtime.ports.vault.take(_KIND, state, now) is None:
+        raise ProviderError("unknown-state")
+    return Ticket(Errand(**kept["errand"]), kept["verifier"], kept["nonce"], datetime.fromisoformat(kept["departed"]))
+
+
+def arrive(runtime: Runtime, provider: Provider, ticket: Ticket, params: Mapping[str, str]) -> Arrival:
+    """Take the answer that a browser brings back, and ask the provider who it is.
+
+    Raises: ProviderError; nobody is signed in then.
+    """
+    metadata = metadata_of(runtime, provider)
+    _demand_issuer(metadata, params)
+    if "error" in params or not params.get("code"):
+        raise ProviderError("refused-upstream")
+    tokens = _redeem(runtime, provider, metadata, params["code"], ticket.verifier)
+    keys: Keys = partial(keys_of, runtime, provider, metadata.jwks_uri)
+    now = runtime.ports.clock.now()
+    expected = Expected(ticket.nonce, ticket.errand.level, ticket.not_before(now))
+    proof = prove(provider, metadata, tokens, keys, expected, now)
+    person = _userinfo(provider, metadata, tokens["access_token"], keys)
+    if person.get("sub") != proof.subject:
+        raise ProviderError("bad-userinfo")
+    return Arrival(proof, person, str(tokens["id_token"]))
+
+
+def _demand_issuer(metadata: Metadata, params: Mapping[str, str]) -> None:
+    """Refuse an answer that does not say whose it is, although it should, or that is another's (RFC 9207)."""
+    if params.get("iss", "" if metadata.names_itself else metadata.issuer) != metadata.issuer:
+        raise ProviderError("wrong-issuer")
+
+
+def _redeem(runtime: Runtime, provider: Provider, metadata: Metadata, code: str, verifier: str) -> Json:
+    client = _client(runtime, provider, metadata)
+    try:
+        found = client.fetch_token(
+            metadata.token_endpoint, grant_type="authorization_code", code=code, code_verifier=verifier,
+            redirect_uri=callback(runtime, provider),
+        )  # fmt: skip
+    except (OAuth2Error, UnreachableError, ValueError, TypeError):
+        raise ProviderError("no-token") from None
+    access_token, kind = found.get("access_token"), found.get("token_type")
+    if not isinstance(access_token, str) or not access_token.isascii() or not access_token.isprintable():
+        raise ProviderError("no-token")
+    if not isinstance(kind, str) or kind.lower() != "bearer":
+        raise ProviderError("no-token")
+    return dict(found)
+
+
+def _userinfo(provider: Provider, metadata: Metadata, access_token: str, keys: Keys) -> Json:
+    headers = {"Authorization": f"Bearer {access_token}", "Accept": "application/json, application/jwt"}
+    try:
+        reply = outbound.get(metadata.userinfo_endpoint, reach_of(provider), headers)
+        reply.raise_for_status()
+    except UnreachableError:
+        raise ProviderError("no-userinfo") from None
+    return read_userinfo(reply.headers.get("Content-Type", ""), reply.body, metadata, provider, keys)
+
+
+def _client(runtime: Runtime, provider: Provider, metadata: Metadata) -> OAuth2Client:
+    is_basic = metadata.auth_method == "client_secret_basic"
+    return OAuth2Client(
+        _Session(provider),
+        client_id=provider.client_id,
+        client_secret=quote_plus(provider.client_secret) if is_basic else provider.client_secret,
+        token_endpoint_auth_method=metadata.auth_method,
+        scope=_SCOPES[provider.id],
+        redirect_uri=callback(runtime, provider),
+        code_challenge_method="S256",
+    )
+
+
+class _Session:
+    """The little of an HTTP session that Authlib's client needs, over guarded requests."""
+
+    def __init__(self, provider: Provider) -> None:
+        self._reach = reach_of(provider)
+
+    def post(self, url: str, data: Mapping[str, str], headers: Mapping[str, str], auth: ClientAuth) -> Reply:
+        """Post a form with the client's authentication."""
+        known = {"Accept": "application/json", "Content-Type": headers["Content-Type"]}
+        url, sent, body = auth.prepare("POST", url, known, urlencode(data))
+        return outbound.send("POST", url, self._reach, sent, str(body).encode())
+
+
+def _hash(browser: str) -> str:
+    return sha256(f"upstream|{browser}".encode("utf-8", "surrogatepass")).hexdigest()
