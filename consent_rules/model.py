@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
-from consent_rules.visibility import Clause, Visibility
+from consent_rules.visibility import Clause, Extent, Visibility, micros
 from consent_rules.vocabulary import (
     Action,
     Capacity,
@@ -98,7 +98,9 @@ class Directive:
     purposes: for which it speaks, empty for all. start, end: half-open period in which it holds, UTC-aware.
     recorded_at: when it was given. proof: what shows it. by_patient: by the patient's or representative's own act.
     recorder: reference of the professional who wrote it down, "" when the patient did.
-    kinds, categories: documents that it reaches, None for all. reason: why, for emergency openings.
+    kinds, categories, documents, data_start, data_end: documents that it reaches, by type, class, id and the half-open
+    time in which they were written; None for all. professions: codes that a withholding does not reach.
+    reason: why, for emergency openings.
     """
 
     id: str
@@ -115,6 +117,25 @@ class Directive:
     kinds: frozenset[str] | None = None
     categories: frozenset[str] | None = None
     reason: str = ""
+    documents: frozenset[str] | None = None
+    data_start: datetime | None = None
+    data_end: datetime | None = None
+    professions: frozenset[str] = frozenset()
+
+    @property
+    def extent(self) -> Extent:
+        """The documents that it reaches."""
+        since = None if self.data_start is None else micros(self.data_start)
+        until = None if self.data_end is None else micros(self.data_end)
+        return Extent(self.documents, self.kinds, self.categories, since, until)
+
+    @property
+    def precision(self) -> int:
+        """How closely it says which documents it reaches: 0 for all of the space, 1 for a class, 2 by name."""
+        if self.documents is not None:
+            return 2
+        limits = (self.kinds, self.categories, self.data_start, self.data_end)
+        return 1 if any(limit is not None for limit in limits) else 0
 
     def holds_at(self, at: datetime) -> bool:
         """Tell whether an instant lies in the stated period."""
@@ -167,10 +188,15 @@ class RecordState:
     deceased: bool = False
     told: frozenset[str] = frozenset()
 
-    def with_directive(self, directive: Directive) -> "RecordState":
-        """Return the state with a directive, in place of the one from the same Consent."""
-        others = tuple(kept for kept in self.directives if kept.id != directive.id)
-        return replace(self, directives=(*others, directive))
+    def with_directive(self, *said: Directive) -> "RecordState":
+        """Return the state with what a Consent says, in place of what the same Consent said before."""
+        ids = {directive.id for directive in said}
+        others = tuple(kept for kept in self.directives if kept.id not in ids)
+        return replace(self, directives=(*others, *said))
+
+    def inheriting(self, older: str, newer: str) -> "RecordState":
+        """Return the state in which every choice about a document is one about the document that replaces it too."""
+        return replace(self, directives=tuple(_naming_both(kept, older, newer) for kept in self.directives))
 
     def without(self, consent_id: str) -> "RecordState":
         """Return the state without what one Consent said.
@@ -188,3 +214,9 @@ def _after_withdrawal(directives: tuple[Directive, ...], consent_id: str) -> lis
         elif directive.kind in (DirectiveKind.BLOCK, DirectiveKind.BLOCK_LIFTED):
             kept.append(replace(directive, kind=DirectiveKind.BLOCK_LIFTED))
     return kept
+
+
+def _naming_both(directive: Directive, older: str, newer: str) -> Directive:
+    if directive.documents is None or older not in directive.documents:
+        return directive
+    return replace(directive, documents=directive.documents | {newer})

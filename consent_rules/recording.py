@@ -16,6 +16,7 @@ _BY_HOLDER = frozenset(
     {
         DirectiveKind.AGREEMENT,
         DirectiveKind.BLOCK,
+        DirectiveKind.WITHHELD,
         DirectiveKind.DECLARED_PHYSICIAN,
         DirectiveKind.ADMINISTRATOR,
         DirectiveKind.CARER,

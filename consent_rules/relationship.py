@@ -112,6 +112,20 @@ def blocks(case: Case, purpose: Purpose) -> list[Directive]:
     return [d for d in held if _reaches(d, case.identities) and _speaks_for(d, purpose)]
 
 
+def withheld(case: Case) -> list[Directive]:
+    """Return what the patient withholds from the requester for this purpose: some documents, not the whole space (E1).
+
+    Who is excepted is left what there would be without the withholding; an exception grants nothing.
+    """
+    held = case.held.get(DirectiveKind.WITHHELD)
+    if not held:
+        return []
+    profession, purpose = case.requester.profession, case.request.purpose
+    return [
+        d for d in held if _reaches(d, case.identities) and profession not in d.professions and _speaks_for(d, purpose)
+    ]
+
+
 def is_switch(directive: Directive) -> bool:
     """Tell whether a block is no block of somebody but the switching off of an emergency mode for all (G4)."""
     return not directive.actors and bool(directive.purposes) and Purpose.TREATMENT not in directive.purposes

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from consent_rules import matrix, profiles
 from consent_rules.model import AccessRequest, Directive, Membership, RecordState, Requester, Team
 from consent_rules.simulation import Stage
-from consent_rules.visibility import AccessFacts
+from consent_rules.visibility import AccessFacts, Interval, micros
 from consent_rules.vocabulary import (
     Action,
     Capacity,
@@ -65,7 +65,7 @@ def parse(text: str) -> Scenario:
         {str(name): str(code) for name, code in table.get("people", {}).items()},
     )
     documents = {
-        name: _build(f"documents.{name}", AccessFacts, {"compartment": record.patient} | facts)
+        name: _build(f"documents.{name}", AccessFacts, {"compartment": record.patient, "id": name} | facts)
         for name, facts in table.get("documents", {}).items()
     }
     return Scenario(stage, documents, _request(table, at), table.get("expect", {}))
@@ -137,6 +137,12 @@ def _instant(where: str, value: Any) -> datetime:  # noqa: ANN401 - any value
     return read
 
 
+def _interval(where: str, value: Any) -> Interval:  # noqa: ANN401 - any value
+    """Read when a document was written: one instant."""
+    written = micros(_instant(where, value))
+    return written, written + 1
+
+
 def _day(where: str, value: Any) -> date:  # noqa: ANN401 - any value
     read = _convert(where, date.fromisoformat, value) if isinstance(value, str) else value
     if not isinstance(read, date) or isinstance(read, datetime):
@@ -186,5 +192,7 @@ _CONVERTERS: Mapping[str, Callable[[str, Any], Any]] = {
     "teams": lambda _, value: tuple(value),
     "members": lambda _, value: tuple(value),
     "birth_date": _day,
-    **dict.fromkeys(("since", "erasure_asked_at", "start", "end", "recorded_at", "sealed_until"), _instant),
+    **dict.fromkeys(
+        ("since", "erasure_asked_at", "start", "end", "recorded_at", "sealed_until", "data_start", "data_end"), _instant
+    ),
 }

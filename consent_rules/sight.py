@@ -4,10 +4,12 @@ Source: rules D3 to D12 (matrix), E1 to E11 (labels), B6 (secrets of minors), H4
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from consent_rules import emergency, relationship
 from consent_rules.case import Case
-from consent_rules.visibility import Clause
+from consent_rules.model import Directive
+from consent_rules.visibility import Clause, Extent
 from consent_rules.vocabulary import Basis, DirectiveKind, Mark, View
 
 Clauses = tuple[Clause, ...]
@@ -102,8 +104,9 @@ def _representative(case: Case) -> Clauses:
 
 def _carer(case: Case) -> Clauses:
     """Return one clause for each choice that names the carer: its own kinds and categories."""
+    barred = _hidden(case)
     return tuple(
-        Clause(d.kinds, d.categories, closed_by=_CLOSED_TO_CARERS, unsealed_at=case.at)
+        Clause(d.kinds, d.categories, closed_by=_CLOSED_TO_CARERS, unsealed_at=case.at, barred=barred)
         for d in relationship.carer_directives(case)
     )
 
@@ -113,37 +116,62 @@ def _professional(case: Case) -> Clauses:
     return (_within_row(case, _closed(case)), *own_documents(case))
 
 
+def _barred(case: Case, precision: int = 0) -> tuple[Extent, ...]:
+    """Return the documents withheld from the requester, but by choices less precise than a permit (E1)."""
+    return tuple(d.extent for d in relationship.withheld(case) if d.precision >= precision)
+
+
+def _hidden(case: Case) -> tuple[Extent, ...]:
+    """Return the documents withheld from everybody who is not named: from carers too."""
+    return tuple(d.extent for d in relationship.withheld(case) if not d.actors)
+
+
+def _blocked(case: Case) -> tuple[Extent, ...]:
+    """Return the documents withheld from the requester by name, which binds those who read hidden ones too (F7)."""
+    return tuple(d.extent for d in relationship.withheld(case) if d.actors)
+
+
 def _within_row(case: Case, closed: Mark) -> Clause:
     """Return what the profession may read of what the patient left open (C12, D2, E13)."""
     kinds = _row(case)
     if case.has(DirectiveKind.CARE_HISTORY_HIDDEN):
         kinds -= case.profile.care_history_kinds
-    return Clause(kinds, closed_by=closed)
+    return Clause(kinds, closed_by=closed, barred=_barred(case))
 
 
 def _by_consent(case: Case) -> Clauses:
     """Return the matrix row within what each agreement reaches, and one's own."""
     row = _within_row(case, _closed(case))
-    reached = tuple(row.narrowed(d.kinds, d.categories) for d in relationship.agreements(case))
+    reached = tuple(_reached(case, row, d) for d in relationship.agreements(case))
     return (*dict.fromkeys(reached), *own_documents(case))
+
+
+def _reached(case: Case, row: Clause, agreement: Directive) -> Clause:
+    """Return the part of the row that one agreement reaches; the more precise choice wins, a deny among equals."""
+    if not agreement.precision:
+        return row
+    barred = _barred(case, agreement.precision) if row.barred else ()
+    return replace(row, within=agreement.extent, barred=barred)
 
 
 def _emergency(case: Case) -> Clauses:
     if emergency.shows_hidden(case):
-        return (Clause(_row(case)), *own_documents(case))
+        return (Clause(_row(case), barred=_blocked(case)), *own_documents(case))
     return _professional(case)
 
 
 def _declared_physician(case: Case) -> Clauses:
     """Return the whole record, hidden documents too where the profile says so (E3, L1)."""
     if case.profile.declared_physician_sees_hidden:
-        return (Clause(knows_marks=True),)
-    return (Clause(closed_by=Mark.MASQUE_PS), *own_documents(case))
+        blocked = _blocked(case)
+        whole = Clause(knows_marks=True, barred=blocked)
+        return (whole, *own_documents(case)) if blocked else (whole,)
+    return (Clause(closed_by=Mark.MASQUE_PS, barred=_barred(case)), *own_documents(case))
 
 
 def _administrator(case: Case) -> Clauses:
     if case.profile.administrator_sees_hidden:
-        return (Clause(_row(case), knows_marks=True), *own_documents(case))
+        return (Clause(_row(case), knows_marks=True, barred=_blocked(case)), *own_documents(case))
     return _professional(case)
 
 

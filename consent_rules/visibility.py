@@ -6,12 +6,19 @@ and tests/ports holds the three equal on generated documents.
 """
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from consent_rules.vocabulary import Mark
 
 Interval = tuple[int, int]
 """Half-open interval of instants, in microseconds since 1970-01-01T00:00:00Z."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def micros(at: datetime) -> int:
+    """Return an instant as it stands in an Interval."""
+    return (at - _EPOCH) // _MICROSECOND
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,6 +91,7 @@ class DirectiveKind(StrEnum):
     AGREEMENT = "agreement"
     BLOCK = "block"
     BLOCK_LIFTED = "block-lifted"
+    WITHHELD = "withheld"
     DECLARED_PHYSICIAN = "declared-physician"
     ADMINISTRATOR = "administrator"
     REPRESENTATIVE = "representative"

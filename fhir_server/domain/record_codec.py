@@ -89,6 +89,10 @@ _DIRECTIVE: Codecs = {
     "kinds": _SET,
     "categories": _SET,
     "reason": _TEXT,
+    "documents": _SET,
+    "data_start": _TIME,
+    "data_end": _TIME,
+    "professions": _SET,
 }
 _MEMBER: Codecs = {"member": _TEXT, "start": _TIME, "end": _TIME}
 _TEAM: Codecs = {

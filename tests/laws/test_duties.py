@@ -46,7 +46,7 @@ def next_directive(kind, actors):
     return Directive("next", kind, actors=actors, recorded_at=NOW)
 
 
-RESTRICTIONS = (K.BLOCK, K.ASK_FIRST, K.CARE_HISTORY_HIDDEN)
+RESTRICTIONS = (K.BLOCK, K.WITHHELD, K.ASK_FIRST, K.CARE_HISTORY_HIDDEN)
 TITLES = (
     K.AGREEMENT,
     K.DECLARED_PHYSICIAN,

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from consent_rules.enter import enter
 from consent_rules.model import AccessRequest, Directive, Entry, Membership, RecordState, Team
-from consent_rules.visibility import AccessFacts
+from consent_rules.visibility import AccessFacts, micros
 from consent_rules.vocabulary import (
     Action,
     Capacity,
@@ -85,7 +85,15 @@ SAMPLE = tuple(
         ("", "Organization/chu", "Device/chu"),
     )
 )
-"""Documents of every kind of kind, mark and owner."""
+NAMED = ("d1", "d2")
+SAMPLE += tuple(
+    AccessFacts(CAMILLE, kind, "10", owner_person=owner, id=id_, authored=authored)
+    for kind in ("34112-3", "11502-2")
+    for owner in ("", "Practitioner/paul")
+    for id_ in NAMED
+    for authored in (None, (micros(NOW), micros(NOW + HOUR)), (micros(NOW - DAY), micros(NOW - DAY) + 1))
+)
+"""Documents of every kind of kind, mark and owner, and some that choices name by id or time."""
 
 times = st.none() | st.integers(-60, 60).map(lambda hours: NOW + hours * HOUR)
 some = st.frozensets(st.sampled_from(ACTORS), max_size=3)
@@ -104,6 +112,10 @@ directives = st.builds(
     kinds=st.none() | st.just(frozenset({"34112-3"})),
     categories=st.none() | st.just(frozenset({"10"})),
     reason=st.sampled_from(("", "unconscious")),
+    documents=st.none() | st.none() | st.frozensets(st.sampled_from(NAMED), max_size=2),
+    data_start=st.none() | st.none() | times,
+    data_end=st.none() | st.none() | times,
+    professions=st.frozensets(st.sampled_from(("10", "70")), max_size=1),
 )
 grants = directives.map(
     lambda d: replace(d, start=None, end=d.end and NOW + DAY, recorded_at=NOW - HOUR, excluded=frozenset(), reason="r")

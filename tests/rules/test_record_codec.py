@@ -29,6 +29,10 @@ DIRECTIVES = st.builds(
     kinds=st.none() | SETS,
     categories=st.none() | SETS,
     reason=TEXTS,
+    documents=st.none() | SETS,
+    data_start=TIMES,
+    data_end=TIMES,
+    professions=SETS,
 )
 TEAMS = st.builds(
     Team,
@@ -63,6 +67,13 @@ def test_times_before_1970_are_kept():
 def test_only_what_differs_from_the_default_is_written():
     record = RecordState("p", SpaceStatus.ACTIVE, birth_date=date(1980, 1, 2))
     assert dump(record) == b'{"birth_date":"1980-01-02","patient":"p","status":"active"}'
+
+
+def test_what_was_written_before_a_choice_could_name_documents_is_still_read():
+    older = (
+        b'{"directives":[{"actors":["Practitioner/p"],"id":"c","kind":"agreement"}],"patient":"p","status":"active"}'
+    )
+    assert load(older).directives == (Directive("c", DirectiveKind.AGREEMENT, actors=frozenset({"Practitioner/p"})),)
 
 
 @pytest.mark.parametrize(

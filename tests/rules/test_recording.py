@@ -28,6 +28,7 @@ K = DirectiveKind
 BY_HOLDER = {
     K.AGREEMENT,
     K.BLOCK,
+    K.WITHHELD,
     K.DECLARED_PHYSICIAN,
     K.ADMINISTRATOR,
     K.CARER,
