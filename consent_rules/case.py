@@ -57,7 +57,7 @@ def case_of(request: AccessRequest, record: RecordState, matrix: Matrix, profile
             lifted.append(directive)
         elif directive.holds_at(at):
             held.setdefault(directive.kind, []).append(directive)
-    return Case(request, record, matrix, profile, own.union(teams) if teams else own, held, lifted, {})
+    return Case(request, record, matrix, profile, own.union(teams), held, lifted, {})
 
 
 def _has_member(members: tuple[Membership, ...], identities: frozenset[str], at: datetime) -> bool:

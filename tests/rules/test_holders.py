@@ -137,6 +137,10 @@ class TestRepresentative:
         assert reason(ask(PARENT, space(REPRESENTS, born=born))) == "no-authority"
         assert entered(ask(PARENT, space(REPRESENTS, born=born), at=NOW - DAY)).basis == "legal-representative"
 
+    def test_whom_nobody_named_has_none(self):
+        nameless = directive(DirectiveKind.GUARDIAN, "")
+        assert reason(ask(replace(PARENT, role=""), space(nameless))) == "no-authority"
+
     def test_withdrawn_loses_it_at_once(self):
         assert reason(ask(PARENT, space(REPRESENTS, born=CHILD).without(REPRESENTS.id))) == "no-authority"
 
@@ -331,6 +335,7 @@ def test_an_error_in_a_rule_is_a_refusal():
     naive = NOW.replace(tzinfo=None)
     answer = ask(PAUL, space(agreement("Practitioner/paul")), at=naive)
     assert reason(answer) == "rule-error"
+    assert answer.rules[0].statement == "D3"
     assert answer.rules[0].outcome == "error TypeError"
 
 

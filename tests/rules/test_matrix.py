@@ -102,6 +102,11 @@ def test_a_specialty_may_have_a_row_of_its_own():
     assert own.kinds_for("70", "other") == {"34112-3"}
 
 
+def test_a_row_of_an_unnamed_specialty_is_nobodys():
+    unnamed = parse(table(row(), row(profession="70/", kind="11502-2")), "2030-01-01")
+    assert unnamed.kinds_for("70") == unnamed.kinds_for("70", "SP") == {"34112-3"}
+
+
 def test_a_row_that_grants_nothing_is_an_empty_row():
     assert parse(table(row(access="no")), "2030-01-01").rows == {"70": frozenset()}
 
@@ -121,6 +126,7 @@ def test_a_row_that_grants_nothing_is_an_empty_row():
 )
 def test_a_kind_is_named_by_one_known_coding(codings, kind):
     assert MATRIX.kind_of(codings) == kind
+    assert of_cells((), "2030-01-01").kind_of(codings) == kind
 
 
 def test_professions_are_told_apart():
