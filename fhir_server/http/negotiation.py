@@ -3,10 +3,13 @@
 Source: https://hl7.org/fhir/R4/http.html#mime-type and #general.
 """
 
+from functools import lru_cache
 from typing import Any, Literal
 
 import orjson
 from flask import Response, request
+from werkzeug.datastructures import MIMEAccept
+from werkzeug.http import parse_accept_header
 
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.r4.parsing import load_json
@@ -28,6 +31,7 @@ _FORMATS: dict[str, Format] = {
     XML_TYPE: "xml",
 }
 _ANY = ("*/*", "application/*")
+_HEADERS = [("Cache-Control", "no-store"), ("Vary", "Accept, Authorization")]
 
 
 def wanted_format() -> Format:
@@ -35,13 +39,21 @@ def wanted_format() -> Format:
 
     Raises: Problem(NOT_ACCEPTABLE) when it accepts none that the server has, or another FHIR version.
     """
-    named = request.args.get("_format") or request.form.get("_format", "")
-    if named:
-        found = _FORMATS.get(named.replace(" ", "+").partition(";")[0].strip().lower())
-        if found is None:
-            raise Problem(Category.NOT_ACCEPTABLE)
-        return found
-    accepts = [(kind.partition(";")[0].strip().lower(), kind) for kind, _ in request.accept_mimetypes]
+    named = request.args.get("_format") or (request.form.get("_format", "") if request.method == "POST" else "")
+    found = _named(named) if named else _accepted(request.environ.get("HTTP_ACCEPT", ""))
+    if found is None:
+        raise Problem(Category.NOT_ACCEPTABLE)
+    return found
+
+
+def _named(text: str) -> Format | None:
+    return _FORMATS.get(text.replace(" ", "+").partition(";")[0].strip().lower())
+
+
+@lru_cache(maxsize=64)
+def _accepted(header: str) -> Format | None:
+    """Return the first format of an Accept header that the server has."""
+    accepts = [(kind.partition(";")[0].strip().lower(), kind) for kind, _ in parse_accept_header(header, MIMEAccept)]
     if not accepts:
         return "json"
     for kind, whole in accepts:
@@ -51,7 +63,7 @@ def wanted_format() -> Format:
             return "json"
         if kind in _FORMATS:
             return _FORMATS[kind]
-    raise Problem(Category.NOT_ACCEPTABLE)
+    return None
 
 
 def accepts_only_other() -> bool:
@@ -87,7 +99,4 @@ def _is_pretty() -> bool:
 
 
 def _response(content: bytes, status: int, kind: str) -> Response:
-    response = Response(content, status, content_type=f"{kind}; charset=utf-8")
-    response.headers["Cache-Control"] = "no-store"
-    response.headers["Vary"] = "Accept, Authorization"
-    return response
+    return Response(content, status, _HEADERS, content_type=f"{kind}; charset=utf-8")

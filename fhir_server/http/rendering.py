@@ -39,9 +39,8 @@ def body_of(shown: Shown) -> bytes:
     return orjson.dumps(kept)
 
 
-def asked_body_of(shown: Shown) -> bytes:
-    """Return the JSON of a resource with the elements that the request asks for."""
-    elements = subsetting.wanted()
+def asked_body_of(shown: Shown, elements: frozenset[str]) -> bytes:
+    """Return the JSON of a resource with these elements, all of them when none is named."""
     body = body_of(shown)
     return subsetting.reduced(body, shown.stored.type, elements) if elements else body
 
@@ -56,7 +55,7 @@ def resource(shown: Shown, status: int = 200, location: str = "") -> Response:
     elif not is_reading and preferred_return() != "representation":
         response = _without_body(status)
     else:
-        response = negotiation.fhir_response(asked_body_of(shown), status)
+        response = negotiation.fhir_response(asked_body_of(shown, subsetting.wanted()), status)
     response.headers["ETag"] = tag
     response.headers["Last-Modified"] = format_datetime(updated.replace(microsecond=0), usegmt=True)
     if location:
@@ -88,7 +87,8 @@ def searchset(
     if total is not None:
         head["total"] = total
     head["link"] = [{"relation": relation, "url": url} for relation, url in links]
-    entries = [_match(fhir_base, item) for item in shown]
+    elements = subsetting.wanted()
+    entries = [_match(fhir_base, item, elements) for item in shown]
     if notes:
         entries.append(orjson.dumps({"resource": _notes(notes), "search": {"mode": "outcome"}}))
     return _with_entries(head, entries)
@@ -112,9 +112,9 @@ def _with_entries(head: Json, entries: list[bytes]) -> bytes:
     return start[:-1] + b',"entry":[' + b",".join(entries) + b"]}"
 
 
-def _match(fhir_base: str, shown: Shown) -> bytes:
+def _match(fhir_base: str, shown: Shown, elements: frozenset[str]) -> bytes:
     url = orjson.dumps(f"{fhir_base}/{shown.reference}")
-    return b'{"fullUrl":' + url + b',"resource":' + asked_body_of(shown) + b',"search":{"mode":"match"}}'
+    return b'{"fullUrl":' + url + b',"resource":' + asked_body_of(shown, elements) + b',"search":{"mode":"match"}}'
 
 
 def _historic(fhir_base: str, shown: Shown) -> bytes:

@@ -22,7 +22,7 @@ def wanted() -> frozenset[str]:
     """Return the elements that this reading request names, none when it wants the whole."""
     if request.method not in {"GET", "HEAD"} and not request.path.endswith("/_search"):
         return frozenset()
-    named = request.args.get(NAME) or request.form.get(NAME, "")
+    named = request.args.get(NAME) or (request.form.get(NAME, "") if request.method == "POST" else "")
     return frozenset(name.strip().partition(".")[2] or name.strip() for name in named.split(",") if name.strip())
 
 
