@@ -12,7 +12,7 @@ import orjson
 
 from consent_rules.vocabulary import RequesterKind
 from fhir_server.app import build_runtime
-from fhir_server.application import accounts, app_authorization, clients
+from fhir_server.application import accounts, app_authorization, clients, linking
 from fhir_server.application.accounts import Account, Charge, Practice
 from fhir_server.application.clients import AuthMethod, Client, ClientKind
 from fhir_server.application.runtime import Runtime
@@ -72,8 +72,14 @@ def _add_users(parser: argparse.ArgumentParser) -> None:
     add.add_argument("--role", default="", metavar="ID", help="id of the PractitionerRole")
     add.add_argument("--organization", default="", metavar="ID", help="id of the Organization of the practice")
     add.add_argument("--profession", default="", metavar="CODE", help="code of the matrix row, such as 10 or 70")
+    add.add_argument(
+        "--national-id", default="", metavar="NUMBER", help='"8" and the RPPS number, for sign-in upstream'
+    )
     _set(add, _add_user)
     _set(deeds.add_parser("list", help="list all accounts"), _list_users)
+    invite = deeds.add_parser("invite", help="make the one-time code by which a patient links FranceConnect")
+    invite.add_argument("login")
+    _set(invite, _invite_user)
     disable = deeds.add_parser("disable", help="stop an account and end all its grants")
     disable.add_argument("login")
     _set(disable, _disable_user)
@@ -186,7 +192,8 @@ def _account(options: argparse.Namespace) -> Account:
         profession=options.profession,
     )
     person = f"Practitioner/{options.practitioner}"
-    return Account(options.login, RequesterKind.PROFESSIONAL, person, options.display, practices=(practice,))
+    kind, number = RequesterKind.PROFESSIONAL, options.national_id
+    return Account(options.login, kind, person, options.display, practices=(practice,), national_id=number)
 
 
 def _password() -> str:
@@ -199,6 +206,13 @@ def _list_users(runtime: Runtime, _options: argparse.Namespace) -> None:
     for account in accounts.list_accounts(runtime):
         state = "disabled" if account.disabled else "in use"
         print(f"{account.login}\t{account.kind.value}\t{account.person}\t{state}")
+
+
+def _invite_user(runtime: Runtime, options: argparse.Namespace) -> None:
+    account = accounts.find_account(runtime, options.login)
+    if account is None or account.disabled:
+        raise ValueError(f"there is no user {options.login}")
+    print(f"code for {account.login}, shown once, good for two weeks: {linking.invite(runtime, account)}")
 
 
 def _disable_user(runtime: Runtime, options: argparse.Namespace) -> None:

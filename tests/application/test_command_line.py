@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import socket
 
 import pytest
@@ -92,6 +93,19 @@ def test_a_user_is_added_listed_and_disabled(monkeypatch, capsys):
     capsys.readouterr()
     assert main(["users", "list"]) == 0
     assert said(capsys).endswith("\tdisabled\n")
+
+
+def test_a_patient_is_invited_to_link_another_sign_in(monkeypatch, capsys):
+    main(["keys", "create"])
+    monkeypatch.setattr("sys.stdin", io.StringIO("\n" * 2))
+    assert main(["users", "add", "c", "--display", "C", "--patient", "11111111-2222-4333-8444-555555555555"]) == 0
+    doctor = ["users", "add", "d", "--display", "D", "--practitioner", "1", "--national-id", "899700000333"]
+    assert main(doctor) == 0
+    capsys.readouterr()
+    assert main(["users", "invite", "c"]) == 0
+    assert re.search(r": ([A-Z2-9]{4}-){4}[A-Z2-9]{4}$", said(capsys).strip())
+    assert main(["users", "invite", "d"]) == 2
+    assert main(["users", "invite", "nobody"]) == 2
 
 
 def test_the_rules_answer_without_a_server(capsys):

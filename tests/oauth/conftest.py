@@ -190,6 +190,7 @@ class Person:
         self.web = app.test_client()
         self.login, self.choices = login, choices
         self.pages: list[str] = []
+        self.unticked: set[str] = set()
 
     def get(self, path: str, **query: str):
         return self.web.get(path, query_string=query, base_url=self.base)
@@ -228,6 +229,7 @@ class Person:
         elif step == "consent":
             wanted = re.findall(r'name="scope" id="[^"]+" value="([^"]+)"', page)
             filled |= {"decision": "allow", "scope": [w for w in wanted if w != self.choices.get("without")]}
+            filled |= {name: [v for v in ticked(page, name) if v not in self.unticked] for name in ("document", "kind")}
         else:
             filled |= self.choices
         return self.post(path, filled)
@@ -242,12 +244,29 @@ def request_for(**changes: str | None) -> dict[str, str]:
     return {name: value for name, value in (wanted | changes).items() if value is not None}
 
 
+def ticked(page: str, name: str) -> list[str]:
+    """Return the values of the ticked boxes of a name."""
+    return re.findall(rf'type="checkbox" name="{name}" id="[^"]+" value="([^"]*)" checked', page)
+
+
 def csrf_of(page: str) -> str:
     return re.search(r'name="csrf" value="([^"]+)"', page)[1]
 
 
 def query_of(address: str) -> dict[str, str]:
     return {name: values[0] for name, values in parse_qs(urlsplit(address).query).items()}
+
+
+@pytest.fixture
+def fake(clock: FixedClock) -> Iterator[object]:
+    """Serve a provider upstream that says what a test wants, with the clock of the test."""
+    from tests.oauth import upstream  # noqa: PLC0415 - it builds on this module
+
+    made = upstream.Fake(now=lambda: int(clock.now().timestamp()))
+    server = upstream.start(made)
+    yield made
+    server.shutdown()
+    server.server_close()
 
 
 @pytest.fixture

@@ -12,35 +12,20 @@ from tests.oauth.upstream import (
     EC_KEY,
     KEY,
     STRANGE,
-    Fake,
     Visitor,
     exercise,
     helene,
     professional,
     provider_of,
-    start,
+    signed_by,
     unsigned,
 )
-
-
-@pytest.fixture
-def fake(clock):
-    made = Fake()
-    server = start(made)
-    made.now = lambda: int(clock.now().timestamp())
-    yield made
-    server.shutdown()
-    server.server_close()
 
 
 @pytest.fixture
 def app(runtime, options, fake):
     helene(runtime)
     return serve(runtime, replace(options, providers=(provider_of(fake.issuer),)))
-
-
-def signed_by(key, alg):
-    return lambda header, claims: jwt.encode(header | {"alg": alg}, claims, key, algorithms=[alg])
 
 
 def as_secret(public: bytes):

@@ -194,3 +194,8 @@ def unsigned(_header: Json, claims: Json) -> str:
 def form_of(received: tuple[str, str, str]) -> dict[str, str]:
     """Return a form that the fake provider got."""
     return {name: values[0] for name, values in parse_qs(received[2]).items()}
+
+
+def signed_by(key, alg: str) -> Callable[[Json, Json], str]:
+    """Return what signs with a key by an algorithm."""
+    return lambda header, claims: jwt.encode(header | {"alg": alg}, claims, key, algorithms=[alg])
