@@ -29,6 +29,8 @@ class Engine(Protocol):
     framing: int
     """Statements that open and close a snapshot."""
     statements_of_a_trace: int
+    statements_of_a_read: int
+    """Of locating a resource, loading the state of its space, and reading it."""
 
     def open(self, key_file: Path | None = None) -> Ports:
         """Open the same data once more, as another process would."""
@@ -125,6 +127,7 @@ class MongoEngine:
 
     framing = 1  # the abort that ends a transaction that only read
     statements_of_a_trace = 1
+    statements_of_a_read = 3
 
     def __init__(self, folder: Path, server: MongoServer) -> None:
         self.folder = folder
@@ -186,7 +189,8 @@ class SqliteEngine:
     """The embedded store."""
 
     framing = 2  # BEGIN and ROLLBACK
-    statements_of_a_trace = 7  # BEGIN, SAVEPOINT, the insert with its two triggers' conditions, RELEASE, COMMIT
+    statements_of_a_trace = 5  # BEGIN, the insert with its two triggers' conditions, COMMIT
+    statements_of_a_read = 2
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -24,7 +24,7 @@ def test_a_decision_and_a_read_by_id(engine, patient):
             assert snapshot.load_space(patient)
             assert snapshot.read("DocumentReference", document.id, all_of(patient))
 
-    assert counted(engine, read) == engine.framing + 3
+    assert counted(engine, read) == engine.framing + engine.statements_of_a_read
 
 
 def test_a_page_and_its_count(engine, patient):

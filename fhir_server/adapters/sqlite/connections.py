@@ -44,7 +44,12 @@ def failures_named() -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        raise StoreUnavailable(f"SQLite: {error}") from error
+        raise failure(error) from error
+
+
+def failure(error: sqlite3.Error) -> StoreUnavailable:
+    """Name an error of SQLite."""
+    return StoreUnavailable(f"SQLite: {error}")
 
 
 class Readers:

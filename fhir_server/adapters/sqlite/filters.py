@@ -5,6 +5,9 @@ The row in question has the alias `h`. Values are always bound. `params` gives e
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
+
+import orjson
 
 from consent_rules.visibility import Clause, Extent, Visibility
 from fhir_server.adapters.hashing import Hashes
@@ -96,9 +99,9 @@ def _one_document(visibility: Visibility, params: Params) -> str:
 def _clause(way: Clause, alias: str, params: Params) -> str:
     terms = []
     if way.kinds is not None:
-        terms.append(_among(f"{alias}.kind", way.kinds, params))
+        terms.append(_coded(f"{alias}.kind", way.kinds, params))
     if way.categories is not None:
-        terms.append(_among(f"{alias}.category", way.categories, params))
+        terms.append(_coded(f"{alias}.category", way.categories, params))
     if way.closed_by:
         terms.append(f"{alias}.marks & {params.add(int(way.closed_by))} = 0")
     if way.unsealed_at is not None:
@@ -116,7 +119,7 @@ def _clause(way: Clause, alias: str, params: Params) -> str:
 def _extent(extent: Extent, alias: str, params: Params, *, certainly: bool) -> str:
     """Return the condition that a document is meant: certainly (`covers`), or at least maybe (`touches`)."""
     terms = [
-        _among(f"{alias}.{column}", values, params)
+        _coded(f"{alias}.{column}", values, params)
         for column, values in (("id", extent.documents), ("kind", extent.kinds), ("category", extent.categories))
         if values is not None
     ]
@@ -137,6 +140,16 @@ def _authored(alias: str, bound: int) -> str:
 
 def _among(column: str, values: frozenset[str], params: Params) -> str:
     return f"{column} IN ({params.list(values)})" if values else "0"
+
+
+def _coded(column: str, values: frozenset[str], params: Params) -> str:
+    """Return the condition of one of many values, which a profession's kinds are, as one value of the statement."""
+    return f"{column} IN (SELECT value FROM json_each({params.add(_as_json(values))}))" if values else "0"
+
+
+@lru_cache(maxsize=256)
+def _as_json(values: frozenset[str]) -> str:
+    return orjson.dumps(sorted(values)).decode()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,14 @@ from fhir_server.adapters.sqlite.rows import FACTS, Head, facts_of
 from fhir_server.adapters.sqlite.schema import row_range
 from fhir_server.domain.search import AnyOf, Search
 from fhir_server.domain.stored import Facts
+from fhir_server.ports import Location
 
 TRACE = "AuditEvent"
 _TRACE_HEAD = f"'{TRACE}', h.id, 1, 0, 0, h.updated, NULL"
 _HEAD = "h.type, h.id, h.version, h.mark, h.deleted, h.updated, h.marked"
 _FACTS = ", ".join(f"h.{column.strip()}" for column in FACTS.split(","))
 _HEAD_WIDTH = len(Head._fields)
+_COMPARTMENT = [column.strip() for column in FACTS.split(",")].index("compartment")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +46,6 @@ def older(type_: str, id_: str) -> Statement:
         " WHERE h.type = ?1 AND h.id = ?2 ORDER BY v.version DESC"
     )
     return Statement(sql, (type_, id_))
-
-
-def place(type_: str, id_: str) -> Statement:
-    """Select compartment and deletion of a resource."""
-    if type_ == TRACE:
-        return Statement(f"SELECT compartment, 0 FROM trail WHERE id = ?1 AND compartment <> '{ERASED}'", (id_,))
-    return Statement("SELECT compartment, deleted FROM heads WHERE type = ?1 AND id = ?2", (type_, id_))
 
 
 def having(type_: str, hashes: list[bytes], limit: int) -> Statement:
@@ -105,6 +100,13 @@ def seen_among(type_: str, ids: frozenset[str], visibility: Visibility) -> State
 def split(row: tuple[Any, ...]) -> tuple[Head, Facts, bytes]:
     """Take a selected row apart: head, facts, sealed body."""
     return Head(*row[:_HEAD_WIDTH]), facts_of(row[_HEAD_WIDTH:-1]), row[-1]
+
+
+def location(row: tuple[Any, ...]) -> Location | None:
+    """Return where the resource of a selected row lives; the trail of an erased space is nowhere."""
+    head, facts = Head(*row[:_HEAD_WIDTH]), row[_HEAD_WIDTH:-1]
+    compartment: str = facts[_COMPARTMENT]
+    return None if compartment == ERASED else Location(compartment, bool(head.deleted))
 
 
 def _matching(asked: Asked, *, everything: bool = False) -> tuple[str, str]:

@@ -1,5 +1,6 @@
 """Reads from one moment of the SQLite store."""
 
+import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from sqlite3 import Connection
@@ -11,7 +12,7 @@ from fhir_server.adapters.judging import is_visible
 from fhir_server.adapters.keyring import KeyGone, Keyring
 from fhir_server.adapters.sealing import SPACE, Sealed, unseal
 from fhir_server.adapters.sqlite import queries
-from fhir_server.adapters.sqlite.connections import failures_named
+from fhir_server.adapters.sqlite.connections import failure
 from fhir_server.adapters.sqlite.queries import Statement
 from fhir_server.adapters.sqlite.rows import Head, stored_of
 from fhir_server.domain.search import Place, Search
@@ -27,6 +28,7 @@ class SqliteSnapshot:
         self._connection = connection
         self._hashes = hashes
         self._keyring = keyring
+        self._rows: dict[tuple[str, str], tuple[Any, ...] | None] = {}
         connection.execute("BEGIN")
 
     def load_space(self, patient: str) -> Space | None:
@@ -43,8 +45,8 @@ class SqliteSnapshot:
 
     def locate(self, type_: str, id_: str) -> Location | None:
         """Return the compartment of a resource whoever asks."""
-        rows = self._all(queries.place(type_, id_))
-        return Location(rows[0][0], bool(rows[0][1])) if rows else None
+        row = self._row(type_, id_)
+        return queries.location(row) if row else None
 
     def compartments_with(self, type_: str, tokens: frozenset[str], limit: int) -> tuple[tuple[str, str], ...]:
         """Return (compartment, id) of the current resources that have all these lookup tokens."""
@@ -100,11 +102,18 @@ class SqliteSnapshot:
         return frozenset(row[0] for row in self._all(queries.seen_among(type_, asked, visibility)))
 
     def _head(self, type_: str, id_: str, visibility: Visibility) -> tuple[Head, Facts, bytes] | None:
-        rows = self._all(queries.one(type_, id_))
-        if not rows:
+        row = self._row(type_, id_)
+        if not row:
             return None
-        head, facts, sealed = queries.split(rows[0])
+        head, facts, sealed = queries.split(row)
         return (head, facts, sealed) if is_visible(facts, visibility, self.visible_ids) else None
+
+    def _row(self, type_: str, id_: str) -> tuple[Any, ...] | None:
+        """Return the row of a resource, sealed; what is located first and read then is asked for once."""
+        if (type_, id_) not in self._rows:
+            rows = self._all(queries.one(type_, id_))
+            self._rows[type_, id_] = rows[0] if rows else None
+        return self._rows[type_, id_]
 
     def _readable(self, rows: Iterable[tuple[Head, Facts, bytes]]) -> Iterator[Stored]:
         """Open rows; one that another process sealed with a key that was being destroyed is erased too."""
@@ -117,5 +126,7 @@ class SqliteSnapshot:
         return stored_of(head, facts, b"" if head.deleted else unseal(self._keyring.by_id, name, sealed))
 
     def _all(self, statement: Statement) -> list[tuple[Any, ...]]:
-        with failures_named():
+        try:
             return self._connection.execute(statement.sql, statement.values).fetchall()
+        except sqlite3.Error as error:
+            raise failure(error) from error
