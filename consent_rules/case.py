@@ -14,7 +14,7 @@ class Case:
     """The request, the state of the space, the matrix and the profile in force.
 
     identities: every reference under which a directive may reach the requester, the care teams of today included.
-    held: the directives whose stated period holds now, by kind. lifted: blocks that were withdrawn, at whatever time.
+    held: the directives whose stated period holds now, by kind. lifted: blocks that were withdrawn or are over.
     memo: what was worked out for this very question already.
     """
 
@@ -53,11 +53,15 @@ def case_of(request: AccessRequest, record: RecordState, matrix: Matrix, profile
     held: dict[DirectiveKind, list[Directive]] = {}
     lifted = []
     for directive in record.directives:
-        if directive.kind is DirectiveKind.BLOCK_LIFTED:
+        if directive.kind is DirectiveKind.BLOCK_LIFTED or _is_over(directive, at):
             lifted.append(directive)
         elif directive.holds_at(at):
             held.setdefault(directive.kind, []).append(directive)
     return Case(request, record, matrix, profile, own.union(teams), held, lifted, {})
+
+
+def _is_over(directive: Directive, at: datetime) -> bool:
+    return directive.kind is DirectiveKind.BLOCK and directive.end is not None and directive.end <= at
 
 
 def _has_member(members: tuple[Membership, ...], identities: frozenset[str], at: datetime) -> bool:

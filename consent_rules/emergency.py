@@ -11,7 +11,7 @@ from datetime import datetime
 from consent_rules.case import Case
 from consent_rules.model import AccessRequest, Directive, RuleApplied
 from consent_rules.profiles import RuleProfile
-from consent_rules.vocabulary import DirectiveKind, Obligation, Purpose
+from consent_rules.vocabulary import Capacity, DirectiveKind, Obligation, Purpose
 
 MODES = (Purpose.BREAK_GLASS, Purpose.EMERGENCY)
 STATEMENTS = {Purpose.BREAK_GLASS: "G1", Purpose.EMERGENCY: "G2"}
@@ -44,7 +44,8 @@ def is_entitled(case: Case, mode: Purpose) -> bool:
     """Tell whether the requester's profession may use a mode at all (G9); never depends on the patient."""
     profession = case.requester.profession
     if mode is Purpose.EMERGENCY:
-        return profession in case.profile.regulation_professions
+        at_the_centre = case.requester.capacity is not Capacity.OCCUPATIONAL_PHYSICIAN
+        return at_the_centre and profession in case.profile.regulation_professions
     return case.matrix.is_health_profession(profession)
 
 

@@ -124,8 +124,18 @@ def _care_grounds(case: Case) -> Grounds:
 
 
 def _deposit(case: Case) -> Grounds:
-    """Filing needs no consent (C9, F4): whoever may also consult sees more, the others see their own."""
+    """Filing needs no consent (C9, F4): whoever may also consult sees more, the others see their own.
+
+    Who is no health professional, and the occupational physician, file with consent only (C15, I4).
+    """
+    if case.request.action is Action.DEPOSIT and not _may_file(case):
+        return ()
     return ((Basis.DEPOSITOR, _always("C9")),) if gates.not_blocked(case) else (*_care_grounds(case), *_DEPOSITOR)
+
+
+def _may_file(case: Case) -> bool:
+    in_care = case.request.purpose is Purpose.TREATMENT
+    return relationship.files_without_consent(case) or (in_care and bool(relationship.agreements(case)))
 
 
 def _traces(case: Case) -> Grounds:

@@ -49,11 +49,15 @@ def identified_software(case: Case) -> Refuse | None:
 
 
 def entitled_profession(case: Case) -> Refuse | None:
-    """Only professions of the matrix, for care (C13, C16, I6); other roles and posts as the profile lets them (I4)."""
+    """Only professions of the matrix, for care (C13, C16, I6); other roles and posts as the profile lets them (I4).
+
+    An occupational physician is a health professional, who may break the glass as any other (G1).
+    """
     requester = case.requester
     if case.request.purpose not in _CARE:
         return refusal(Reason.NOT_ENTITLED, "I6")
-    if requester.capacity is Capacity.OCCUPATIONAL_PHYSICIAN and not case.profile.occupational_physicians:
+    outside = requester.capacity is Capacity.OCCUPATIONAL_PHYSICIAN and not case.profile.occupational_physicians
+    if outside and case.request.purpose is not Purpose.BREAK_GLASS:
         return refusal(Reason.NOT_ENTITLED, "I4")
     if case.matrix.is_health_profession(requester.profession):
         return None

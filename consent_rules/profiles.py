@@ -73,6 +73,7 @@ class RuleProfile:
     regulation: Span
     review: Span
     regulation_professions: frozenset[str]
+    declared_physician_professions: frozenset[str]
     declared_physician_sees_hidden: bool
     administrator_sees_hidden: bool
     hidden_in_emergency_offered: bool

@@ -38,19 +38,19 @@ def carer_directives(case: Case) -> list[Directive]:
 
 
 def declared_physician(case: Case) -> RuleApplied | None:
-    """The declared *médecin traitant*."""
-    return _permit("D4", _naming(case, DirectiveKind.DECLARED_PHYSICIAN))
+    """The declared *médecin traitant*: a physician, whomever the declaration names."""
+    if case.requester.profession not in case.profile.declared_physician_professions:
+        return None
+    return _permit("D4", _appointments(case, DirectiveKind.DECLARED_PHYSICIAN))
 
 
 def administrator(case: Case) -> RuleApplied | None:
     """A professional to whom the holder gave the declared physician's rights."""
-    return _permit("E4", _naming(case, DirectiveKind.ADMINISTRATOR))
+    return _permit("E4", _appointments(case, DirectiveKind.ADMINISTRATOR))
 
 
 def care_team(case: Case) -> RuleApplied | None:
-    """A member of a team to which the holder has once agreed (C2, C3, L2); no occupational physician (I4)."""
-    if case.requester.capacity is Capacity.OCCUPATIONAL_PHYSICIAN:
-        return None
+    """A member of a team to which the holder has once agreed (C2, C3, L2)."""
     return _permit("C2", [directive for directive in agreements(case) if is_for_team(directive)])
 
 
@@ -71,6 +71,8 @@ def agreements(case: Case) -> list[Directive]:
         found = [d for d in given(case, case.in_force(DirectiveKind.AGREEMENT)) if is_current(case, d)]
         if case.has(DirectiveKind.ASK_FIRST):
             found = [d for d in found if d.by_patient]
+        if case.requester.capacity is Capacity.OCCUPATIONAL_PHYSICIAN:  # I4: the consent names this physician
+            found = [d for d in found if not is_for_team(d)]
         case.memo["agreements"] = found
     return found
 
@@ -82,8 +84,14 @@ def given(case: Case, directives: Iterable[Directive]) -> list[Directive]:
         for d in directives
         if d.kind is DirectiveKind.AGREEMENT and d.names(case.identities) and _speaks_for(d, case.request.purpose)
     ]
-    lifted = [d for d in case.lifted if _reaches(d, case.identities)]
-    return [d for d in named if not any(_is_before(d, block) for block in lifted)] if lifted else named
+    return _given_since(case, named)
+
+
+def files_without_consent(case: Case) -> bool:
+    """Tell whether filing needs no authorisation (C9): of health professionals, the occupational physician not (I4)."""
+    requester = case.requester
+    outside = requester.capacity is Capacity.OCCUPATIONAL_PHYSICIAN
+    return case.matrix.is_health_profession(requester.profession) and not outside
 
 
 def is_current(case: Case, directive: Directive) -> bool:
@@ -133,7 +141,8 @@ def is_switch(directive: Directive) -> bool:
 
 def _limit_of(case: Case, directive: Directive, given_at: datetime) -> datetime:
     """Return the instant until which an agreement with one professional may hold at most."""
-    limit = case.profile.longest_named_consent if directive.end is not None else case.profile.named_consent
+    stated = directive.end is not None and directive.by_patient
+    limit = case.profile.longest_named_consent if stated else case.profile.named_consent
     begun = max(given_at, directive.start or given_at)
     return min(limit.after(begun), case.profile.proofs[directive.proof].after(begun))
 
@@ -146,6 +155,19 @@ def _naming(case: Case, kind: DirectiveKind) -> list[Directive]:
     return [d for d in held if d.names(person)]
 
 
+def _appointments(case: Case, kind: DirectiveKind) -> list[Directive]:
+    """Return what gives this person special rights; none while acting for an employer (I4)."""
+    if case.requester.capacity is Capacity.OCCUPATIONAL_PHYSICIAN:
+        return []
+    return _given_since(case, _naming(case, kind))
+
+
+def _given_since(case: Case, named: list[Directive]) -> list[Directive]:
+    """Return what was given since the last block that ended; the end of a block restores nothing (F5)."""
+    ended = [d for d in case.lifted if _reaches(d, case.identities) and not is_switch(d)]
+    return [d for d in named if not any(_is_before(d, block) for block in ended)] if ended else named
+
+
 def _speaks_for(directive: Directive, purpose: Purpose) -> bool:
     return not directive.purposes or purpose in directive.purposes
 
@@ -155,7 +177,7 @@ def _reaches(directive: Directive, identities: frozenset[str]) -> bool:
 
 
 def _is_before(agreement: Directive, block: Directive) -> bool:
-    """Tell whether an agreement was given before a block that was lifted since; unknown times count as before."""
+    """Tell whether something was given before a block that has ended since; unknown times count as before."""
     given, blocked = agreement.recorded_at or agreement.start, block.recorded_at or block.start
     return given is None or blocked is None or given <= blocked
 

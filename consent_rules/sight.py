@@ -133,10 +133,15 @@ def _blocked(case: Case) -> tuple[Extent, ...]:
 
 def _within_row(case: Case, closed: Mark) -> Clause:
     """Return what the profession may read of what the patient left open (C12, D2, E13)."""
-    kinds = _row(case)
-    if case.has(DirectiveKind.CARE_HISTORY_HIDDEN):
-        kinds -= case.profile.care_history_kinds
-    return Clause(kinds, closed_by=closed, barred=_barred(case))
+    return Clause(_unhidden(case, _row(case)), closed_by=closed, barred=())
+
+
+def _unhidden(case: Case, kinds: frozenset[str] | None) -> frozenset[str] | None:
+    """Return kinds, None for all, without those of a care history that the patient hides as a block (E13)."""
+    if not case.has(DirectiveKind.CARE_HISTORY_HIDDEN):
+        return kinds
+    every = frozenset({*case.matrix.kinds, ""}) if kinds is None else kinds
+    return every - case.profile.care_history_kinds
 
 
 def _by_consent(case: Case) -> Clauses:
@@ -166,7 +171,7 @@ def _declared_physician(case: Case) -> Clauses:
         blocked = _blocked(case)
         whole = Clause(knows_marks=True, barred=blocked)
         return (whole, *own_documents(case)) if blocked else (whole,)
-    return (Clause(closed_by=Mark.MASQUE_PS, barred=_barred(case)), *own_documents(case))
+    return (Clause(_unhidden(case, None), closed_by=Mark.MASQUE_PS, barred=_barred(case)), *own_documents(case))
 
 
 def _administrator(case: Case) -> Clauses:

@@ -1,36 +1,41 @@
 """A second statement of who may see what, as data: written from the numbered statements, without having read the rules.
 
-Source: docs/rules.md states the statements that the first word of each line names; "design" stands for docs/adr.
-A fact is an axis and its value. A line holds when all its conditions hold: `axis=a|b` one of these, `axis!=a|b` none.
-Derived facts are "yes" when one of their lines holds. Nothing is granted by default; one ban outweighs every grant.
+Source: the statements of docs/rules.md that the first word of each line names.
+A fact is an axis and its value. A line holds when all its conditions hold. Derived facts are "yes" when a line holds.
 """
 
-from functools import cache
-
-HEALTH = "physician|coordinating|occupational|physiotherapist"
-ROLES = "psychologist|social-worker"
-
-DERIVED = f"""
+DERIVED = """
 A3   open         space=active|announced-over
 B11  of-age       age=teenager|adult|unknown
 B2   minor        age=child|teenager
-B2   guardian     who=related authority=representative dates=current minor=yes
-B2   guardian     who=related authority=guardian dates=current
-B13  carer        who=related authority=carer dates=current
-F3   blocked      block=person|role|establishment|everyone
+B2   guardian     who=related dates=current|bounded authority=representative minor=yes
+B2   guardian     who=related dates=current|bounded authority=guardian
+B13  carer        who=related dates=bounded authority=carer
+F3   blocked      block=person|role who!=holder|related|software
+F3   blocked      block=establishment|everyone who!=holder|related
+F3   blocked      block=everyone-but-me who=software
+G4   blocked      mode=break-glass opposed=break-glass|both who!=holder|related
+G4   blocked      mode=regulation opposed=regulation|both who!=holder|related
 F5   unblocked    block=ended|lifted-since
-C16  let-in       who=physician|coordinating|physiotherapist
-C16  let-in       who={ROLES} profile=wide
+C13  let-in       who=physician|coordinating|physiotherapist
+C16  let-in       who=psychologist|social-worker profile=wide
 I4   let-in       who=occupational profile=wide
 I7   approved     ask=off
 I7   approved     ask=on given-by=patient
-C4   agreed       named=fresh|narrow|patient-long approved=yes unblocked=no
-C2   joined       group=establishment|establishment-old approved=yes unblocked=no who!=occupational
-C3   joined       group=team member=current approved=yes unblocked=no who!=occupational
-D4   declared     who=physician|coordinating declared=current unblocked=no
-E4   named-admin  administrator=current unblocked=no
-G1   glass        who={HEALTH} mode=break-glass opposed!=break-glass|both
-G2   regulating   who=physician|coordinating|occupational mode=regulation opposed!=regulation|both
+C13  in-role      mode=care let-in=yes
+G1   in-role      mode=break-glass who=physician|coordinating|physiotherapist|occupational
+G2   in-role      mode=regulation who=physician|coordinating
+C4   agreed       let-in=yes named=fresh|fresh-role|narrow|patient-long approved=yes unblocked=no
+C2   joined       let-in=yes group=establishment|establishment-old approved=yes unblocked=no who!=occupational
+C3   joined       let-in=yes group=team member=current approved=yes unblocked=no who!=occupational
+D4   attending    who=physician|coordinating declared=current unblocked=no mode=care
+E4   named-admin  let-in=yes administrator=current unblocked=no mode=care who!=occupational
+G1   emergency    mode=break-glass|regulation in-role=yes opening=right
+C1   entered      agreed=yes mode=care
+C1   entered      joined=yes mode=care
+L1   entered      attending=yes
+E4   entered      named-admin=yes
+G1   entered      emergency=yes
 E13  hidden       mask=yes
 E13  hidden       history=hidden kind=REMB
 E6   unsocial     social-mask=yes who=social-worker
@@ -42,88 +47,79 @@ I8   any              who=unnamed-physician|no-profession|unknown-profession|fun
 A13  consult          open=no
 A13  deposit          open=no
 A13  open-emergency   open=no
-F3   consult          who!=holder|related blocked=yes
+F3   consult          blocked=yes
 F3   open-emergency   blocked=yes
 """
 
-GRANTS = f"""
-B1   consult  all-unsealed   who=holder of-age=yes
-B2   consult  unsecret       guardian=yes
-B13  consult  carer          carer=yes scope=all
-B13  consult  carer-narrow   carer=yes scope=narrow
-C4   consult  row            let-in=yes mode=care agreed=yes named!=narrow
-C12  consult  narrow-row     let-in=yes mode=care agreed=yes named=narrow
-C2   consult  row            let-in=yes mode=care joined=yes
-E3   consult  whole-hidden   let-in=yes mode=care declared=yes profile!=ehds
-D4   consult  whole          let-in=yes mode=care declared=yes profile=ehds
-E4   consult  row-hidden     let-in=yes mode=care named-admin=yes profile!=ehds
-E4   consult  row            let-in=yes mode=care named-admin=yes profile=ehds
-E2   consult  own            let-in=yes mode=care
-E2   consult  own-house      let-in=yes mode=care agreed=yes
-E2   consult  own-house      let-in=yes mode=care joined=yes
-E2   consult  own-house      let-in=yes mode=care declared=yes
-E2   consult  own-house      let-in=yes mode=care named-admin=yes
-G1   consult  row            glass=yes opening=right
-G5   consult  row-hidden     glass=yes opening=right third=on
-E2   consult  own            glass=yes opening=right
-E2   consult  own-house      glass=yes opening=right
-G2   consult  row            regulating=yes opening=right|reasonless
-G5   consult  row-hidden     regulating=yes opening=right|reasonless third=on
-E2   consult  own            regulating=yes opening=right|reasonless
-E2   consult  own-house      regulating=yes opening=right|reasonless
-E2   consult  own-software   who=software
-J6   deposit  -              who=holder of-age=yes
-B1   deposit  -              guardian=yes
-B13  deposit  -              carer=yes
-C9   deposit  -              who=physician|coordinating|physiotherapist mode=care
-C15  deposit  -              who={ROLES} let-in=yes mode=care agreed=yes
-C15  deposit  -              who={ROLES} let-in=yes mode=care joined=yes
-I4   deposit  -              who=occupational let-in=yes mode=care agreed=yes
-C9   deposit  -              who=software
-G1   open-emergency  -       glass=yes
-G2   open-emergency  -       regulating=yes
-H5   traces   traces         who=holder of-age=yes open=yes
-B1   traces   traces-unsecret  guardian=yes open=yes
-H4   traces   accesses       let-in=yes mode=care declared=yes blocked=no open=yes
-H4   traces   accesses       let-in=yes mode=care named-admin=yes blocked=no open=yes
-H4   traces   own-accesses   let-in=yes mode=care
-H8   traces   audit          who=auditor
-H8   traces   accesses       who=support
+GRANTS = """
+B1   consult  unsealed        who=holder of-age=yes
+B2   consult  unsecret        guardian=yes
+B13  consult  unshut          carer=yes scope=all
+B13  consult  unshut-narrow   carer=yes scope=narrow
+C4   consult  row             agreed=yes mode=care named!=narrow
+C12  consult  row-narrow      agreed=yes mode=care named=narrow
+C2   consult  row             joined=yes mode=care
+E3   consult  whole           attending=yes profile!=ehds
+D4   consult  whole-unhidden  attending=yes profile=ehds
+E4   consult  row-any-mark    named-admin=yes profile!=ehds
+E4   consult  row             named-admin=yes profile=ehds
+G1   consult  row             emergency=yes
+G5   consult  row-hidden      emergency=yes third=on
+E2   consult  own             entered=yes
+E2   consult  own-house       entered=yes
+E2   consult  own-software    who=software
+J6   deposit  -               who=holder of-age=yes
+B1   deposit  -               guardian=yes
+B13  deposit  -               carer=yes
+C9   deposit  -               in-role=yes who=physician|coordinating|physiotherapist
+C15  deposit  -               agreed=yes mode=care
+C15  deposit  -               joined=yes mode=care
+C9   deposit  -               who=software
+G1   open-emergency  -        mode=break-glass|regulation in-role=yes
+H5   traces   all-traces      who=holder of-age=yes open=yes
+B1   traces   unsecret-traces guardian=yes open=yes
+H4   traces   accesses        attending=yes blocked=no open=yes
+H4   traces   accesses        named-admin=yes blocked=no open=yes
+H4   traces   own-accesses    in-role=yes
+H8   traces   audited         who=auditor
+H8   traces   by-software     who=software
+H8   traces   no-trace        who=support
 """
 
 SIGHTS = """
-E9   all-unsealed     sealed=no
+E9   unsealed         sealed=no
 B6   unsecret         sealed=no secret=no
-B13  carer            sealed=no secret=no third-mask=no
-B13  carer-narrow     sealed=no secret=no third-mask=no kind=34112-3
+B13  unshut           sealed=no secret=no third-mask=no
+B13  unshut-narrow    sealed=no secret=no third-mask=no kind=34112-3
 C12  row              cell=yes hidden=no unsocial=no
-C12  narrow-row       cell=yes hidden=no unsocial=no kind=34112-3
-E4   row-hidden       cell=yes unsocial=no
-D4   whole            whole-cell=yes hidden=no
-E3   whole-hidden     whole-cell=yes
+C12  row-narrow       cell=yes hidden=no unsocial=no kind=34112-3
+G5   row-hidden       cell=yes unsocial=no
+E4   row-any-mark     cell=yes
+D4   whole-unhidden   hidden=no
+E3   whole
 E2   own              owner=person
 E2   own-house        owner=establishment cell=yes
-E2   own-software     owner=software
-H5   traces           trace=access|refusal|choice
-B10  traces-unsecret  trace=access|refusal|choice secret=no
+E2   own-software     owner=software|establishment
+H5   all-traces       trace=access|refusal|choice
+B10  unsecret-traces  trace=access|refusal|choice secret=no
 H4   accesses         trace=access
 H4   own-accesses     trace=access owner=person
-H8   audit            trace=access|refusal
+H8   by-software      trace=access owner=software
+H8   audited          trace=access|refusal
 """
 
 
 def _rows(text, names):
     """Read a table: the statement, then `names` words, then conditions as (axis, wanted, values)."""
-    for line in text.strip().splitlines():
-        words = line.split()
-        parts = [word.partition("=") for word in words[1 + names :]]
+    for _, *words in map(str.split, text.strip().splitlines()):
+        parts = [word.partition("=") for word in words[names:]]
         conditions = tuple((axis.rstrip("!"), axis[-1] != "!", frozenset(some.split("|"))) for axis, _, some in parts)
-        yield (*words[1 : 1 + names], conditions)
+        yield (*words[:names], conditions)
 
 
-@cache
-def _tables():
-    return [list(_rows(text, names)) for text, names in ((DERIVED, 1), (BANS, 1), (GRANTS, 2), (SIGHTS, 1))]
+_DERIVED, _BANS, _GRANTS, _SIGHTS = (
+    list(_rows(text, names)) for text, names in ((DERIVED, 1), (BANS, 1), (GRANTS, 2), (SIGHTS, 1))
+)
 
 
 def _holds(conditions, facts):
@@ -132,7 +128,7 @@ def _holds(conditions, facts):
 
 def _known(facts):
     known = dict(facts)
-    for name, conditions in _tables()[0]:
+    for name, conditions in _DERIVED:
         if _holds(conditions, known):
             known[name] = "yes"
     return known
@@ -140,13 +136,13 @@ def _known(facts):
 
 def ways(facts):
     """Return the names of the ways in which somebody sees; none means refused."""
-    known, (_, bans, grants, _) = _known(facts), _tables()
-    if any(action in ("any", facts["action"]) and _holds(when, known) for action, when in bans):
+    known, action = _known(facts), facts["action"]
+    if any(about in ("any", action) and _holds(when, known) for about, when in _BANS):
         return frozenset()
-    return frozenset(way for action, way, when in grants if action == facts["action"] and _holds(when, known))
+    return frozenset(way for about, way, when in _GRANTS if about == action and _holds(when, known))
 
 
-def sees(found, facts):
-    """Tell whether one of the ways shows a document, from the facts of the document and of whom it is about."""
+def sees(way, facts):
+    """Tell whether one way shows a document, from the facts of the document and of whom it is about."""
     known = _known(facts)
-    return any(name in found and _holds(when, known) for name, when in _tables()[3])
+    return any(name == way and _holds(when, known) for name, when in _SIGHTS)

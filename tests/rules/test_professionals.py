@@ -128,12 +128,12 @@ class TestConsent:
         assert entered(ask(PAUL, space(agreement("PractitionerRole/paul-1")))).basis == "consent"
 
     def test_by_the_patients_own_act_may_last_longer(self):
-        record = space(agreement("Practitioner/paul", end=NOW + 60 * DAY, proof=Proof.PATIENT))
+        record = space(agreement("Practitioner/paul", end=NOW + 60 * DAY, proof=Proof.PATIENT, by_patient=True))
         assert entered(ask(PAUL, record, at=NOW + 59 * DAY)).basis == "consent"
         assert reason(ask(PAUL, record, at=NOW + 60 * DAY)) == "consent-used"
 
     def test_is_cut_to_the_longest_that_the_profile_allows(self):
-        record = space(agreement("Practitioner/paul", end=NOW + 900 * DAY, proof=Proof.PATIENT))
+        record = space(agreement("Practitioner/paul", end=NOW + 900 * DAY, proof=Proof.PATIENT, by_patient=True))
         assert entered(ask(PAUL, record, at=NOW - HOUR + 90 * DAY - HOUR)).basis == "consent"
         assert reason(ask(PAUL, record, at=NOW - HOUR + 90 * DAY)) == "consent-used"
 

@@ -1,0 +1,147 @@
+"""Which axes of a decision are multiplied with each other, and with which values.
+
+Source: the groups of statements of docs/rules.md that name the axes together.
+"""
+
+from math import prod
+
+from tests.laws.abstract_states import ACTION, BLOCK, BORN, CONSENT, MODE, OPENING, OPPOSED, SPACE_STATE, WHO
+
+DEFAULTS = {
+    "action": "consult",
+    "profile": "fr",
+    "mode": "care",
+    "space": "active",
+    "born": None,
+    "named": "none",
+    "given-by": "professional",
+    "group": "none",
+    "member": "none",
+    "ask": "off",
+    "declared": "no",
+    "administrator": "no",
+    "block": "none",
+    "opposed": "none",
+    "opening": "none",
+    "third": "off",
+    "history": "open",
+    "authority": "none",
+    "dates": "current",
+    "scope": "all",
+}
+"""Values that neither grant nor forbid."""
+
+EVERYTHING = {
+    "who": tuple(WHO),
+    "action": tuple(ACTION),
+    "profile": ("fr", "ehds", "wide"),
+    "mode": tuple(MODE),
+    "space": tuple(SPACE_STATE),
+    "born": tuple(BORN),
+    "named": tuple(CONSENT["named"]),
+    "given-by": ("professional", "patient"),
+    "group": tuple(CONSENT["group"]),
+    "member": ("none", "current", "past", "future"),
+    "ask": ("off", "on"),
+    "declared": ("no", "current", "ended", "future", "establishment"),
+    "administrator": ("no", "current", "ended", "future", "establishment"),
+    "block": tuple(BLOCK),
+    "opposed": tuple(OPPOSED),
+    "opening": tuple(OPENING),
+    "third": ("off", "on"),
+    "history": ("open", "hidden"),
+    "authority": ("none", "representative", "guardian", "carer"),
+    "dates": ("current", "bounded", "ended", "future"),
+    "scope": ("all", "narrow"),
+}
+"""Every value of every axis."""
+
+LET_IN = ("physician", "coordinating", "occupational", "physiotherapist", "psychologist", "social-worker")
+LIVE_BLOCKS = ("none", "person", "everyone", "everyone-but-me", "lifted-since", "lifted-before")
+
+
+def _all(*axes, **chosen):
+    return {axis: EVERYTHING[axis] for axis in axes} | {axis.replace("_", "-"): some for axis, some in chosen.items()}
+
+
+SPACES = {
+    "grounds of care": _all(
+        "profile",
+        "ask",
+        "given-by",
+        "history",
+        who=LET_IN,
+        named=("none", "fresh", "narrow", "stale"),
+        group=("none", "establishment", "establishment-but-me", "team"),
+        member=("none", "current"),
+        declared=("no", "current"),
+        administrator=("no", "current"),
+        block=LIVE_BLOCKS,
+    ),
+    "every consent": _all(
+        "named",
+        "group",
+        "member",
+        "block",
+        "ask",
+        who=("physician", "occupational", "social-worker"),
+        profile=("wide",),
+    ),
+    "every appointment": _all(
+        "declared", "administrator", "block", "profile", "history", who=LET_IN, named=("none", "fresh", "narrow")
+    ),
+    "emergencies": _all(
+        "opening",
+        "opposed",
+        "third",
+        "history",
+        who=("physician", "occupational", "physiotherapist", "psychologist"),
+        profile=("fr", "wide"),
+        mode=("break-glass", "regulation"),
+        named=("none", "fresh", "for-emergencies"),
+        declared=("no", "current"),
+        block=(*LIVE_BLOCKS, "establishment"),
+    ),
+    "every life of a space": _all(
+        "who",
+        "action",
+        "mode",
+        "space",
+        profile=("fr", "wide"),
+        named=("none", "fresh"),
+        opening=("none", "right"),
+        block=("none", "everyone"),
+    ),
+    "families": _all(
+        "born",
+        "authority",
+        "dates",
+        "scope",
+        who=("holder", "other-patient", "related"),
+        action=("consult", "deposit", "traces"),
+        mode=("patient-request", "family-request"),
+        space=("active", "announced", "closed"),
+        history=("open", "hidden"),
+        block=("none", "everyone"),
+    ),
+}
+"""What is compared on every commit."""
+
+WHOLE = {
+    name: axes
+    | {
+        "grounds of care": _all("who"),
+        "every consent": _all("profile", "given-by", who=LET_IN),
+        "every appointment": _all("named", "ask"),
+        "emergencies": _all("profile", "block", "ask", who=(*LET_IN, "unnamed-physician", "forbidden", "software")),
+        "every life of a space": _all("profile", "block", declared=("no", "current")),
+        "families": _all("mode", "space", "profile", "ask"),
+    }[name]
+    for name, axes in SPACES.items()
+}
+"""What is compared when asked for: more axes multiplied."""
+
+
+def count(spaces):
+    """Return how many states some spaces have."""
+    return sum(prod(len(values) for values in axes.values()) for axes in spaces.values())
