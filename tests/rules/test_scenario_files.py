@@ -8,6 +8,7 @@ import pytest
 from consent_rules.matrix import MatrixError
 from consent_rules.model import Team
 from consent_rules.scenario import ScenarioError, marks_of, parse
+from consent_rules.visibility import micros
 from consent_rules.vocabulary import Action, Capacity, DirectiveKind, Mark, Proof, Purpose, RequesterKind, SpaceStatus
 
 WHOLE = {
@@ -36,6 +37,8 @@ WHOLE = {
             "by_patient": True,
             "kinds": ["34112-3"],
             "categories": ["10"],
+            "documents": ["D1"],
+            "professions": ["70"],
         },
         {"kind": "ask-first"},
     ],
@@ -93,6 +96,7 @@ def test_every_key_is_read():
     )
     assert (first.purposes, first.proof, first.by_patient) == ({Purpose.TREATMENT}, Proof.CARD, True)
     assert (first.kinds, first.categories) == ({"34112-3"}, {"10"})
+    assert (first.documents, first.professions) == ({"D1"}, {"70"})
     assert (first.start, first.end, first.recorded_at) == (
         record.since,
         datetime(2026, 3, 3, 9, tzinfo=UTC),
@@ -155,6 +159,7 @@ def test_what_is_not_said_has_its_default():
             written(documents={"D1": {"marks": ["SECRET"]}}),
             "documents.D1.marks: `SECRET` is no mark; there are NONE, MASQUE_PS",
         ),
+        (written(documents={"D1": {"authored": "2026"}}), "documents.D1.authored: "),
         (written(request={"kind": "king"}), "request.kind: 'king' is not a valid RequesterKind"),
         (written(request={"kind": "patient", "action": "steal"}), "request.action: 'steal' is not a valid Action"),
         (written(space=None), "space: `patient` is missing"),
@@ -171,6 +176,12 @@ def test_a_fault_is_named(text, message):
 
 def test_space_before_the_text_is_no_matter():
     assert parse(f"\n {written()}") == parse(written())
+
+
+def test_a_document_is_written_at_an_instant():
+    facts = parse(written(documents={"D1": {"authored": "2026-03-01T09:00:00Z"}})).documents["D1"]
+    start = micros(datetime(2026, 3, 1, 9, tzinfo=UTC))
+    assert facts.authored == (start, start + 1)
 
 
 def test_a_team_may_be_empty():

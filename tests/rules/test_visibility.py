@@ -1,6 +1,8 @@
 """What a granular scope leaves of what somebody sees: the union of its limits, and never more."""
 
-from consent_rules.visibility import AccessFacts, Clause, Visibility
+from datetime import UTC, datetime, timedelta
+
+from consent_rules.visibility import AccessFacts, Clause, Visibility, micros
 
 BIOLOGY, LETTER = AccessFacts("camille", "11502-2", "10"), AccessFacts("camille", "34112-3", "20")
 WHOLE = Visibility("camille", (Clause(knows_marks=True), Clause(owned_by=frozenset({"Practitioner/paul"}))))
@@ -38,3 +40,13 @@ def test_a_limit_narrows_what_was_narrow():
     assert narrow.narrowed_to_any(((frozenset({"11502-2", "x"}), frozenset({"10", "20"})),)).clauses == (
         Clause(frozenset({"11502-2"}), frozenset({"10"})),
     )
+    assert narrow.narrowed_to_any(((None, frozenset({"20"})), (frozenset({"x"}), None))).clauses == (
+        Clause(frozenset({"11502-2", "34112-3"}), frozenset()),
+        Clause(frozenset(), frozenset({"10"})),
+    )
+
+
+def test_an_instant_is_exact_to_the_microsecond_however_late():
+    late = datetime(9000, 1, 1, tzinfo=UTC)
+    assert micros(late + timedelta(microseconds=1)) - micros(late) == 1
+    assert micros(datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC)) == 1_000_000
