@@ -133,7 +133,7 @@ def _blocked(case: Case) -> tuple[Extent, ...]:
 
 def _within_row(case: Case, closed: Mark) -> Clause:
     """Return what the profession may read of what the patient left open (C12, D2, E13)."""
-    return Clause(_unhidden(case, _row(case)), closed_by=closed, barred=())
+    return Clause(_unhidden(case, _row(case)), closed_by=closed, barred=_barred(case))
 
 
 def _unhidden(case: Case, kinds: frozenset[str] | None) -> frozenset[str] | None:

@@ -16,7 +16,7 @@ from consent_rules.case import case_of
 from consent_rules.model import AccessRequest, Directive
 from consent_rules.visibility import Visibility
 from consent_rules.vocabulary import Action, DirectiveKind, Purpose, Reason, RequesterKind, View
-from fhir_server.application import resolving, scoping, writing
+from fhir_server.application import choosing_documents, resolving, scoping, writing
 from fhir_server.application.consultation import not_found
 from fhir_server.application.enforcement import Opened
 from fhir_server.application.finding import identify
@@ -27,7 +27,7 @@ from fhir_server.application.writing import Work, Written, carry_out
 from fhir_server.domain import bodies, conditions, pointers
 from fhir_server.domain.audit import Deed
 from fhir_server.domain.caller import Caller
-from fhir_server.domain.consents import access_of, directive_of
+from fhir_server.domain.consents import access_of, directives_of
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.stored import Stored
 from fhir_server.r4.checking import check
@@ -35,6 +35,8 @@ from fhir_server.r4.parsing import load_json
 from fhir_server.registry import REGISTRY
 
 Json = dict[str, Any]
+Said = tuple[Directive, ...]
+"""What one Consent says: its root first, then its exceptions."""
 
 _CONSENT = ("Consent",)
 _ACTIVE = "active"
@@ -100,10 +102,10 @@ def plan_create(work: Work, choice: Choosing, condition: str = "") -> Written:
             return _existing(work, opened, found)
     id_ = choice.id or work.runtime.ports.ids.new()
     located = _located(choice.resource, patient)
-    directive = _directive(work, opened, choice, located | {"id": id_})
-    after = _stored(work, located, id_, 1, directive)
+    said = _said(work, opened, choice, located | {"id": id_})
+    after = _stored(work, located, id_, 1, said)
     work.put(after)
-    _decide(work, opened, located, directive)
+    _decide(work, opened, located, said)
     work.trace(Deed("create", "Consent"), opened, patient, (f"Consent/{id_}",))
     return _written(work, opened, after, created=True)
 
@@ -135,17 +137,17 @@ def _plan_change(
     held = next((one for one in work.record(opened).directives if one.id == before.id), None)
     _demand_recorder(work, held, before)
     located = _located(choice.resource, patient)
-    directive = _directive(work, opened, choice, located | {"id": before.id})
-    after = _stored(work, located, before.id, before.version + 1, directive)
+    said = _said(work, opened, choice, located | {"id": before.id})
+    after = _stored(work, located, before.id, before.version + 1, said)
     work.change(before, after)
-    _decide(work, opened, located, directive)
+    _decide(work, opened, located, said)
     work.trace(Deed(interaction, "Consent"), opened, patient, (f"Consent/{before.id}",))
     return _written(work, opened, after, created=False)
 
 
 def _action(caller: Caller) -> Action:
-    """Return what recording a choice means: the insurer's software only needs an open space."""
-    return Action.IDENTIFY if caller.requester.kind is RequesterKind.SYSTEM else Action.DIRECT
+    """Return what recording a choice means: the insurer's software also says who represents before a space opens."""
+    return Action.KEEP if caller.requester.kind is RequesterKind.SYSTEM else Action.DIRECT
 
 
 def _find(work: Work, id_: str) -> tuple[Opened, Stored]:
@@ -198,14 +200,19 @@ def _located(resource: Json, patient: str) -> Json:
     return resource | {"patient": resource["patient"] | {"reference": f"Patient/{patient}"}}
 
 
-def _directive(work: Work, opened: Opened, choice: Choosing, located: Json) -> Directive:
+def _said(work: Work, opened: Opened, choice: Choosing, located: Json) -> Said:
     """Return what a Consent says; who gave it comes from the token and not from the body.
 
     Raises: Problem(FORBIDDEN) when it is not the caller's to record, BUSINESS_RULE when it goes too far.
     """
-    compiled = directive_of(located | {"status": _ACTIVE}, str(located["id"]))
+    compiled = directives_of(located | {"status": _ACTIVE}, str(located["id"]))
     if located.get("status") != _ACTIVE:
         return compiled
+    recorded = tuple(_recorded(work, opened, choice, directive) for directive in compiled)
+    return choosing_documents.resolved(work, opened, recorded, choice.root)
+
+
+def _recorded(work: Work, opened: Opened, choice: Choosing, compiled: Directive) -> Directive:
     requester = work.caller.requester
     if requester.kind is RequesterKind.SYSTEM:
         if compiled.kind in _OF_THE_INSURER:
@@ -239,18 +246,18 @@ def _demand_recorder(work: Work, held: Directive | None, before: Stored) -> None
         raise Problem.of(Category.FORBIDDEN, "this choice is not the caller's to change", "Consent", "not-own-choice")
 
 
-def _decide(work: Work, opened: Opened, located: Json, directive: Directive) -> None:
+def _decide(work: Work, opened: Opened, located: Json, said: Said) -> None:
     """Rebuild the decision state: an active Consent speaks, any other is silent."""
     record = recording.tidied(work.record(opened), work.at, work.runtime.profile)
     if located.get("status") == _ACTIVE:
-        work.decide(opened, record.with_directive(directive))
+        work.decide(opened, record.with_directive(*said))
     else:
-        work.decide(opened, record.without(directive.id))
+        work.decide(opened, record.without(said[0].id))
 
 
-def _stored(work: Work, located: Json, id_: str, version: int, directive: Directive) -> Stored:
+def _stored(work: Work, located: Json, id_: str, version: int, said: Said) -> Stored:
     """Return a Consent as it is stored: it belongs to those whom it names, who may read it."""
-    access = access_of(directive, str(located["patient"]["reference"]).partition("/")[2])
+    access = access_of(str(located["patient"]["reference"]).partition("/")[2], *said)
     body = bodies.stamped(located, id_, version, work.at)
     facts = facts_of(orjson.loads(body), access, REGISTRY["Consent"])
     return Stored(

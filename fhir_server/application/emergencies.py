@@ -52,7 +52,7 @@ def _plan(work: Work, patient: str, reason: str) -> str:
 def _stored(work: Work, directive: Directive, patient: str) -> Stored:
     consent = consent_of(directive, patient, work.caller.requester.organization)
     body = bodies.stamped(consent, directive.id, 1, work.at)
-    facts = facts_of(orjson.loads(body), access_of(directive, patient), REGISTRY["Consent"])
+    facts = facts_of(orjson.loads(body), access_of(patient, directive), REGISTRY["Consent"])
     return Stored(
         "Consent", directive.id, 1, 0, deleted=False, last_updated=work.at, marked_at=None, body=body, facts=facts
     )

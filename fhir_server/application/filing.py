@@ -13,7 +13,7 @@ import orjson
 from consent_rules.labels import marks_at_filing, sealed_until
 from consent_rules.visibility import AccessFacts, Visibility
 from consent_rules.vocabulary import Mark
-from fhir_server.application import families, revising
+from fhir_server.application import choosing_documents, families, revising
 from fhir_server.application.enforcement import Opened
 from fhir_server.application.indexing import facts_of
 from fhir_server.application.writing import Work
@@ -162,6 +162,7 @@ def _file_document(filing: Filing, draft: Draft) -> None:
     facts = revising.document_facts(orjson.loads(body), draft.access, root)
     if older:
         families.align(work, families.members(work, older), draft.access)
+        choosing_documents.inherited(work, filing.opened, older.id, id_)
     work.put(_plain("DocumentReference", id_, 1, work, body, facts))
 
 

@@ -11,13 +11,19 @@ from consent_rules.vocabulary import DirectiveKind
 from fhir_server.domain.consent_elements import (
     DECLARED,
     EMERGENCIES,
+    INSTANCE,
+    LIMITS,
     RECIPIENT,
     SCOPE,
     custodians,
+    document_of,
     has_coding,
+    is_limited,
     is_unknown_kind,
     kind_of,
     known_purposes,
+    nested_of,
+    profession_of,
     references,
 )
 from fhir_server.domain.problem import Issue
@@ -37,20 +43,38 @@ _SETTINGS = frozenset(
         DirectiveKind.AT_ONCE,
     }
 )
-_LIMITED = frozenset({DirectiveKind.AGREEMENT, DirectiveKind.CARER})
-_UNSAID = frozenset({"class", "securityLabel", "action", "data", "dataPeriod"})
+_BY_TYPE = frozenset({DirectiveKind.AGREEMENT, DirectiveKind.WITHHELD, DirectiveKind.CARER})
+_BY_DOCUMENT = frozenset({DirectiveKind.AGREEMENT, DirectiveKind.WITHHELD})
+_DENIALS = frozenset({DirectiveKind.BLOCK, DirectiveKind.WITHHELD})
+_ACTORS = frozenset({"type", "actor"})
+_UNSAID = frozenset({"class", "securityLabel", "action"})
 _REFERENCE = re.compile(r"(Practitioner|PractitionerRole|Organization|CareTeam|RelatedPerson)/[A-Za-z0-9\-.]{1,64}")
 _KIND_RULES: tuple[tuple[Callable[[Json, Json, DirectiveKind], bool], str, str], ...] = (
     (lambda c, _, k: k is DirectiveKind.BLOCK_LIFTED or is_unknown_kind(c), "no such directive", "policyRule"),
     (
-        lambda _, p, k: (k is DirectiveKind.BLOCK) is not (p.get("type") == "deny"),
+        lambda _, p, k: (k in _DENIALS) is not (p.get("type") == "deny"),
         "this directive is stated the other way round",
         "provision.type",
     ),
     (
-        lambda _, p, k: "code" in p and k not in _LIMITED,
-        "only an agreement or a carer can be limited to document types",
+        lambda _, p, k: "code" in p and k not in _BY_TYPE,
+        "only an agreement, a refusal or a carer can be limited to document types",
         "provision.code",
+    ),
+    (
+        lambda _, p, k: "data" in p and k not in _BY_DOCUMENT,
+        "only an agreement or a refusal can be limited to documents",
+        "provision.data",
+    ),
+    (
+        lambda _, p, k: "dataPeriod" in p and k not in _BY_DOCUMENT,
+        "only an agreement or a refusal can be limited to when documents were written",
+        "provision.dataPeriod",
+    ),
+    (
+        lambda _, p, k: k is DirectiveKind.WITHHELD and not is_limited(p),
+        "say which documents are withheld",
+        "provision.data",
     ),
     (
         lambda _, p, k: k in _SETTINGS and bool(references(p)),
@@ -100,11 +124,29 @@ def unhonoured(consent: Json, provision: Json) -> Iterator[Issue]:
     kind = kind_of(consent, provision)
     yield from _unhonoured_actors(provision, "Consent.provision", kind)
     yield from _unhonoured_kind(consent, provision, kind)
+    yield from _unhonoured_data(provision, "Consent.provision")
     for index, nested in enumerate(provision.get("provision", [])):
         path = f"Consent.provision.provision[{index}]"
-        if not (_is_emergency_exception(provision, nested) or _is_actor_exception(provision, nested)):
+        if not any(holds(provision, nested, kind) for holds in _EXCEPTIONS):
             yield _cannot("this exception cannot be honoured exactly", path)
         yield from _unhonoured_actors(nested, path, kind)
+        yield from _unhonoured_data(nested, path)
+
+
+def excepted_of(provision: Json) -> list[Json]:
+    """Return the exceptions that only leave somebody out of what the root says."""
+    opposite = "permit" if provision.get("type") == "deny" else "deny"
+    return [item for item in nested_of(provision, opposite) if item.keys() == _ACTORS]
+
+
+def speaks_for_itself(provision: Json, nested: Json) -> bool:
+    """Tell whether an exception to a permit is a choice about documents of its own: some withheld, or some more."""
+    widens = nested.get("type") == "permit" and "actor" in nested
+    return (
+        provision.get("type") == "permit"
+        and nested.keys() <= _ACTORS | LIMITS
+        and (is_limited(nested) or (widens and is_limited(provision)))
+    )
 
 
 def _unhonoured_kind(consent: Json, provision: Json, kind: DirectiveKind) -> Iterator[Issue]:
@@ -117,6 +159,8 @@ def _unhonoured_actors(provision: Json, path: str, kind: DirectiveKind) -> Itera
     for index, actor in enumerate(provision.get("actor", [])):
         reference = str((actor.get("reference") or {}).get("reference", ""))
         where = f"{path}.actor[{index}]"
+        if kind is DirectiveKind.WITHHELD and path != "Consent.provision" and profession_of(actor):
+            continue
         if not _REFERENCE.fullmatch(reference):
             yield _cannot("no person, establishment or care team whose identity can be verified", f"{where}.reference")
         elif reference.startswith("RelatedPerson/") is not (kind in RELATED):
@@ -125,22 +169,35 @@ def _unhonoured_actors(provision: Json, path: str, kind: DirectiveKind) -> Itera
             yield _cannot("only recipients and the declared physician are known roles", f"{where}.role")
 
 
-def _is_emergency_exception(provision: Json, nested: Json) -> bool:
+def _unhonoured_data(provision: Json, path: str) -> Iterator[Issue]:
+    for index, item in enumerate(provision.get("data", [])):
+        where = f"{path}.data[{index}]"
+        if item.get("meaning") != INSTANCE:
+            yield _cannot("only documents that are named one by one can be told apart here", f"{where}.meaning")
+        elif not document_of(item):
+            yield _cannot("only documents (DocumentReference) of this space are shared here", f"{where}.reference")
+
+
+def _is_emergency_exception(provision: Json, nested: Json, kind: DirectiveKind) -> bool:
     """A root deny that leaves an emergency mode open."""
     purposes = known_purposes(nested)
     only = nested.keys() <= {"type", "purpose"}
-    permitted = provision.get("type") == "deny" and nested.get("type") == "permit"
+    permitted = kind in _DENIALS and provision.get("type") == "deny" and nested.get("type") == "permit"
     return permitted and only and bool(purposes) and purposes <= EMERGENCIES
 
 
-def _is_actor_exception(provision: Json, nested: Json) -> bool:
-    """A root permit that leaves somebody out."""
-    return (
-        provision.get("type") == "permit"
-        and nested.get("type") == "deny"
-        and bool(nested.get("actor"))
-        and nested.keys() <= {"type", "actor"}
-    )
+def _is_actor_exception(provision: Json, nested: Json, kind: DirectiveKind) -> bool:
+    """A root permit that leaves somebody out, or documents that are withheld from all but some."""
+    is_permit = provision.get("type") == "permit"
+    return (is_permit or kind is DirectiveKind.WITHHELD) and nested in excepted_of(provision) and bool(nested["actor"])
+
+
+def _is_document_exception(provision: Json, nested: Json, kind: DirectiveKind) -> bool:
+    """An agreement that leaves documents out, or reaches more of them for some."""
+    return kind is DirectiveKind.AGREEMENT and speaks_for_itself(provision, nested)
+
+
+_EXCEPTIONS = (_is_emergency_exception, _is_actor_exception, _is_document_exception)
 
 
 def _cannot(text: str, expression: str) -> Issue:

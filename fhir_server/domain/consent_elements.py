@@ -1,7 +1,9 @@
 """What the elements of a Consent say, one by one, and the codes that they are written with."""
 
+import re
 from typing import Any
 
+from consent_rules.matrix import professions
 from consent_rules.vocabulary import DirectiveKind, Proof, Purpose
 
 Json = dict[str, Any]
@@ -17,8 +19,13 @@ DECLARED = (
     "PCP",
 )
 SCOPE = ("http://terminology.hl7.org/CodeSystem/consentscope", "patient-privacy")
+INSTANCE = "instance"
+"""Meaning of `provision.data` (http://terminology.hl7.org/CodeSystem/consent-data-meaning): this very document."""
+LIMITS = frozenset({"code", "data", "dataPeriod"})
+"""Elements that say which documents a provision is about."""
 EMERGENCIES = frozenset({Purpose.EMERGENCY, Purpose.BREAK_GLASS})
 _KINDS = frozenset(kind.value for kind in DirectiveKind)
+_DOCUMENT = re.compile(r"DocumentReference/([A-Za-z0-9\-.]{1,64})")
 
 
 def kind_of(consent: Json, provision: Json) -> DirectiveKind:
@@ -27,7 +34,7 @@ def kind_of(consent: Json, provision: Json) -> DirectiveKind:
         if code in _KINDS:
             return DirectiveKind(code)
     if provision.get("type") == "deny":
-        return DirectiveKind.BLOCK
+        return DirectiveKind.WITHHELD if is_limited(provision) else DirectiveKind.BLOCK
     declared = any(has_coding(actor.get("role"), *DECLARED) for actor in provision.get("actor", []))
     return DirectiveKind.DECLARED_PHYSICIAN if declared else DirectiveKind.AGREEMENT
 
@@ -45,10 +52,10 @@ def purposes_of(provision: Json, kind: DirectiveKind) -> frozenset[Purpose]:
     A deny for treatment reaches the emergency modes too, but for those that a nested permit leaves open.
     """
     known = known_purposes(provision)
-    if kind is not DirectiveKind.BLOCK:
+    if kind not in (DirectiveKind.BLOCK, DirectiveKind.WITHHELD):
         return known
     reached = known | EMERGENCIES if Purpose.TREATMENT in known else known
-    left_open = [known_purposes(item) for item in nested_of(provision, "permit")]
+    left_open = [known_purposes(item) for item in nested_of(provision, "permit") if item.get("purpose")]
     return (reached or frozenset(Purpose)).difference(*left_open) if left_open else reached
 
 
@@ -56,6 +63,36 @@ def known_purposes(provision: Json) -> frozenset[Purpose]:
     """Return the purposes of one provision that are served here."""
     codes = {c.get("code") for c in provision.get("purpose", []) if c.get("system") == ACT_REASON}
     return frozenset(purpose for purpose in Purpose if purpose.value in codes)
+
+
+def is_limited(provision: Json) -> bool:
+    """Tell whether a provision is about some documents and not about the whole space."""
+    return any(provision.get(element) for element in LIMITS)
+
+
+def document_of(item: Json) -> str:
+    """Return the id of the document that an item of `provision.data` names one by one, "" when it names none."""
+    match = _DOCUMENT.fullmatch(str((item.get("reference") or {}).get("reference", "")))
+    return match[1] if match and item.get("meaning") == INSTANCE else ""
+
+
+def documents_of(provision: Json) -> frozenset[str] | None:
+    """Return the ids of the documents that a provision names, None when it names none."""
+    return frozenset(map(document_of, provision["data"])) if "data" in provision else None
+
+
+def profession_of(actor: Json) -> str:
+    """Return the code of a profession that an actor stands for, "" when it is somebody or unknown."""
+    reference = actor.get("reference") or {}
+    identifier = reference.get("identifier") or {}
+    known = professions().get(str(identifier.get("value", "")))
+    is_profession = known is not None and known.system == identifier.get("system") and "reference" not in reference
+    return known.code if known is not None and is_profession else ""
+
+
+def professions_in(provision: Json) -> frozenset[str]:
+    """Return the codes of the professions that the actors of a provision stand for."""
+    return frozenset(profession_of(actor) for actor in provision.get("actor", [])) - {""}
 
 
 def kinds_of(provision: Json) -> frozenset[str] | None:

@@ -4,12 +4,23 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from consent_rules.matrix import professions
 from consent_rules.model import Directive
 from consent_rules.vocabulary import DirectiveKind, Purpose
-from fhir_server.domain.consent_elements import ACT_REASON, DECLARED, DIRECTIVE, EMERGENCIES, PROOF, RECIPIENT, SCOPE
+from fhir_server.domain.consent_elements import (
+    ACT_REASON,
+    DECLARED,
+    DIRECTIVE,
+    EMERGENCIES,
+    INSTANCE,
+    PROOF,
+    RECIPIENT,
+    SCOPE,
+)
 
 Json = dict[str, Any]
 
+_DENIALS = frozenset({DirectiveKind.BLOCK, DirectiveKind.WITHHELD})
 _LOINC_CONSENT = ("http://loinc.org", "59284-0")
 _POLICY = "https://profiles.ihe.net/ITI/PCF/Policy-basic-normal"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -35,18 +46,20 @@ def consent_of(directive: Directive, patient: str, custodian: str) -> Json:
     }
     if custodian:
         consent["organization"] = [{"reference": custodian}]
-    if directive.kind not in (DirectiveKind.AGREEMENT, DirectiveKind.BLOCK):
+    if directive.kind not in _DENIALS | {DirectiveKind.AGREEMENT}:
         consent["policyRule"] = _concept(DIRECTIVE, directive.kind)
     return consent
 
 
 def _provision(directive: Directive) -> Json:
-    deny = directive.kind is DirectiveKind.BLOCK
+    deny = directive.kind in _DENIALS
     stated: Json = {
-        "period": _period(directive),
+        "period": _period(directive.start, directive.end),
         "actor": _actors(directive, directive.actors),
         "purpose": [_coding(ACT_REASON, purpose) for purpose in sorted(_purposes(directive))],
         "code": [_concept("", code) for code in sorted(directive.kinds or ())],
+        "dataPeriod": _period(directive.data_start, directive.data_end),
+        "data": [_datum(id_) for id_ in sorted(directive.documents or ())],
         "provision": _exceptions(directive),
     }
     return {"type": "deny" if deny else "permit"} | {name: value for name, value in stated.items() if value}
@@ -54,24 +67,35 @@ def _provision(directive: Directive) -> Json:
 
 def _purposes(directive: Directive) -> frozenset[Purpose]:
     """Return the purposes to state: a deny for treatment says nothing of the emergencies that it reaches with it."""
-    if directive.kind is DirectiveKind.BLOCK and Purpose.TREATMENT in directive.purposes:
+    if directive.kind in _DENIALS and Purpose.TREATMENT in directive.purposes:
         return directive.purposes - EMERGENCIES
     return directive.purposes
 
 
 def _exceptions(directive: Directive) -> list[Json]:
-    if directive.excluded:
-        return [{"type": "deny", "actor": _actors(directive, directive.excluded)}]
-    if directive.kind is DirectiveKind.BLOCK and Purpose.TREATMENT in directive.purposes:
+    excepted = [*_actors(directive, directive.excluded), *map(_profession, sorted(directive.professions))]
+    opposite = "permit" if directive.kind in _DENIALS else "deny"
+    written: list[Json] = [{"type": opposite, "actor": excepted}] if excepted else []
+    if directive.kind in _DENIALS and Purpose.TREATMENT in directive.purposes:
         left_open = sorted(EMERGENCIES - directive.purposes)
-        return [{"type": "permit", "purpose": [_coding(ACT_REASON, p) for p in left_open]}] if left_open else []
-    return []
+        if left_open:
+            written.append({"type": "permit", "purpose": [_coding(ACT_REASON, p) for p in left_open]})
+    return written
 
 
-def _period(directive: Directive) -> Json:
-    """Return the period; its end is inclusive, so the last whole second before the directive's."""
-    end = directive.end and directive.end - timedelta(seconds=1)
-    return {name: _text(at) for name, at in (("start", directive.start), ("end", end)) if at}
+def _datum(document: str) -> Json:
+    return {"meaning": INSTANCE, "reference": {"reference": f"DocumentReference/{document}"}}
+
+
+def _profession(code: str) -> Json:
+    identifier = {"system": professions()[code].system, "value": code}
+    return {"role": _concept(*RECIPIENT), "reference": {"type": "PractitionerRole", "identifier": identifier}}
+
+
+def _period(start: datetime | None, end: datetime | None) -> Json:
+    """Return a period; its end is inclusive, so the last whole second before the directive's."""
+    last = end and end - timedelta(seconds=1)
+    return {name: _text(at) for name, at in (("start", start), ("end", last)) if at}
 
 
 def _text(at: datetime) -> str:

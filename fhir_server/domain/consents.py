@@ -7,6 +7,7 @@ Source: IHE PCF 1.1, profiles consentBasic and consentIntermediate (https://prof
 for the choices that a space is born with, each an explicit Consent (http://fhir.ch/ig/ch-epr-fhir/).
 """
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,12 +15,13 @@ from consent_rules.model import Directive
 from consent_rules.visibility import AccessFacts
 from consent_rules.vocabulary import DirectiveKind
 from fhir_server.domain import dates
-from fhir_server.domain.consent_checks import PERSONS, missing, unhonoured
+from fhir_server.domain.consent_checks import PERSONS, excepted_of, missing, speaks_for_itself, unhonoured
 from fhir_server.domain.consent_elements import (
     custodians,
+    documents_of,
     kind_of,
     kinds_of,
-    nested_of,
+    professions_in,
     proof_of,
     purposes_of,
     references,
@@ -29,8 +31,9 @@ from fhir_server.domain.problem import Category, Problem
 
 Json = dict[str, Any]
 
-__all__ = ["access_of", "consent_of", "directive_of", "is_active"]
+__all__ = ["access_of", "consent_of", "directive_of", "directives_of", "is_active"]
 
+_DENIALS = frozenset({DirectiveKind.BLOCK, DirectiveKind.WITHHELD})
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -39,8 +42,8 @@ def is_active(consent: Json) -> bool:
     return consent.get("status") == "active"
 
 
-def directive_of(consent: Json, id_: str) -> Directive:
-    """Compile a Consent; its references are relative and resolved.
+def directives_of(consent: Json, id_: str) -> tuple[Directive, ...]:
+    """Compile a Consent; its references are relative and resolved. Its root speaks first, then its exceptions.
 
     Who gave it (`by_patient`, `recorder`) is no word of the Consent: consent_rules.recording stamps it.
     Raises: Problem(INVALID) for what is missing, BUSINESS_RULE for what cannot be honoured, naming each element.
@@ -51,14 +54,29 @@ def directive_of(consent: Json, id_: str) -> Directive:
         invalid = any(issue.code == "required" for issue in issues)
         raise Problem(Category.INVALID if invalid else Category.BUSINESS_RULE, *issues)
     try:
-        return _compiled(consent, provision, id_)
+        root = _root(consent, provision, id_)
+        exceptions = (item for item in provision.get("provision", []) if speaks_for_itself(provision, item))
+        return (root, *(_exception(root, provision, item) for item in exceptions))
     except ValueError as problem:
         raise Problem.of(Category.INVALID, str(problem), "Consent.provision") from problem
 
 
-def access_of(directive: Directive, patient: str) -> AccessFacts:
-    """Return who may see a Consent: the patient, and whoever it lets in or recorded it; never whom it blocks."""
-    named = sorted(directive.actors) if directive.kind is not DirectiveKind.BLOCK else []
+def directive_of(consent: Json, id_: str) -> Directive:
+    """Compile the root of a Consent.
+
+    Raises: as `directives_of`.
+    """
+    return directives_of(consent, id_)[0]
+
+
+def access_of(patient: str, *said: Directive) -> AccessFacts:
+    """Return who may see a Consent: the patient, and whoever it lets in or recorded it.
+
+    One that keeps anything from anybody is the patient's own: it would tell whom it lets in what others may not see.
+    """
+    directive = said[0]
+    keeps = any(d.kind in _DENIALS or d.excluded for d in said)
+    named = [] if keeps else sorted(actor for d in said for actor in d.actors)
     person = next((actor for actor in named if actor.startswith("Practitioner")), directive.recorder)
     return AccessFacts(
         compartment=patient,
@@ -69,17 +87,19 @@ def access_of(directive: Directive, patient: str) -> AccessFacts:
     )
 
 
-def _compiled(consent: Json, provision: Json, id_: str) -> Directive:
+def _root(consent: Json, provision: Json, id_: str) -> Directive:
     kind = kind_of(consent, provision)
     actors = frozenset(references(provision))
     if kind is DirectiveKind.AGREEMENT and not actors:
         actors = custodians(consent)
-    start, end = _period(provision)
+    start, end = _period(provision, "period")
+    data_start, data_end = _period(provision, "dataPeriod")
+    excepted = excepted_of(provision)
     return Directive(
         id=id_,
         kind=kind,
         actors=actors,
-        excluded=frozenset(actor for item in nested_of(provision, "deny") for actor in references(item)),
+        excluded=frozenset(actor for item in excepted for actor in references(item)) - {""},
         purposes=purposes_of(provision, kind),
         start=start,
         end=end,
@@ -87,11 +107,31 @@ def _compiled(consent: Json, provision: Json, id_: str) -> Directive:
         proof=proof_of(consent),
         kinds=kinds_of(provision),
         reason=str((consent.get("sourceAttachment") or {}).get("title", "")) if kind in PERSONS else "",
+        documents=documents_of(provision),
+        data_start=data_start,
+        data_end=data_end,
+        professions=frozenset[str]().union(*map(professions_in, excepted)),
     )
 
 
-def _period(provision: Json) -> tuple[datetime | None, datetime | None]:
-    period = provision.get("period") or {}
+def _exception(root: Directive, provision: Json, item: Json) -> Directive:
+    """Return what an exception says by itself, to the same actors and for the same time unless it names its own."""
+    kind = DirectiveKind.WITHHELD if item["type"] == "deny" else DirectiveKind.AGREEMENT
+    data_start, data_end = _period(item, "dataPeriod")
+    return replace(
+        root,
+        kind=kind,
+        actors=frozenset(references(item)) or root.actors,
+        purposes=purposes_of({"purpose": provision.get("purpose", [])}, kind),
+        kinds=kinds_of(item),
+        documents=documents_of(item),
+        data_start=data_start,
+        data_end=data_end,
+    )
+
+
+def _period(provision: Json, element: str) -> tuple[datetime | None, datetime | None]:
+    period = provision.get(element) or {}
     low, high = dates.period_of(period)
     return (_instant(low) if "start" in period else None, _instant(high) if "end" in period else None)
 

@@ -1,6 +1,7 @@
 """References from one resource to documents, and leaving out those that a caller must not see.
 
-A document is named by DocumentReference.relatesTo, DocumentReference.context.related and List.entry.
+A document is named by DocumentReference.relatesTo, DocumentReference.context.related, List.entry and
+Consent.provision.data.
 """
 
 import re
@@ -35,10 +36,10 @@ def _pruned(value: Any, hidden: frozenset[str]) -> Any:  # noqa: ANN401 - any JS
 
 
 def _refers(value: Any, hidden: frozenset[str]) -> bool:  # noqa: ANN401 - any JSON value
-    """Tell whether a value is a reference to a hidden document, or an element whose `item` or `target` is one."""
+    """Tell whether a value is a reference to a hidden document, or an element whose `item`, `target` or such is one."""
     if not isinstance(value, dict):
         return False
-    for candidate in (value, value.get("item"), value.get("target"), value.get("what")):
+    for candidate in (value, value.get("item"), value.get("target"), value.get("what"), value.get("reference")):
         if isinstance(candidate, dict) and _names(candidate.get("reference"), hidden):
             return True
     return False

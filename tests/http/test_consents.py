@@ -178,6 +178,10 @@ def test_an_unknown_consent_is_not_found(world: World, who):
     assert answer.status_code == 404
 
 
+def document(reference):
+    return {"meaning": "instance", "reference": {"reference": reference}}
+
+
 def _nobody_named(consent):
     consent["provision"]["actor"][0]["reference"] = {"display": "Dr X"}
 
@@ -185,7 +189,9 @@ def _nobody_named(consent):
 @pytest.mark.parametrize(
     ("broken", "expression"),
     [
-        (lambda c: c["provision"].update(dataPeriod={"start": "2020"}), "Consent.provision.dataPeriod"),
+        (lambda c: c["provision"].update(dataPeriod={"start": "soon"}), "Consent.provision.dataPeriod"),
+        (lambda c: c["provision"].update(data=[document("Observation/1")]), "Consent.provision.data[0].reference"),
+        (lambda c: c["provision"].update(data=[document("DocumentReference/unknown")]), "Consent.provision"),
         (lambda c: c["provision"].update(securityLabel=[{"code": "R"}]), "Consent.provision.securityLabel"),
         (lambda c: c.update(scope={"coding": [{"code": "research"}]}), "Consent.scope"),
         (lambda c: c.pop("dateTime"), "Consent.dateTime"),

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from consent_rules.vocabulary import DirectiveKind, Proof, Purpose
-from fhir_server.domain.consents import access_of, consent_of, directive_of, is_active
+from fhir_server.domain.consents import access_of, consent_of, directive_of, directives_of, is_active
 from fhir_server.domain.problem import Category, Problem
 from tests.rules.builders import DAY, HOLDER, NOW, PAUL, agreement, ask, block, directive, entered, reason, space
 
@@ -17,6 +17,8 @@ EXAMPLES = Path(__file__).parents[3] / "shared" / "reference" / "fhir" / "exampl
 TREAT, BTG, ETREAT = Purpose.TREATMENT, Purpose.BREAK_GLASS, Purpose.EMERGENCY
 REASON = "http://terminology.hl7.org/CodeSystem/v3-ActReason"
 RECIPIENT = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ParticipationType", "code": "IRCP"}]}
+G15 = "https://mos.esante.gouv.fr/NOS/TRE_G15-ProfessionSante/FHIR/TRE-G15-ProfessionSante"
+DATUM = {"meaning": "instance", "reference": {"reference": "DocumentReference/d1"}}
 DECLARED = {
     "coding": [
         {
@@ -34,6 +36,11 @@ def actor(reference, role=RECIPIENT):
 
 def purposes(*codes):
     return [{"system": REASON, "code": code} for code in codes]
+
+
+def profession(code, system=G15):
+    reference = {"type": "PractitionerRole", "identifier": {"system": system, "value": code}}
+    return {"role": RECIPIENT, "reference": reference}
 
 
 def consent(*actors, type_="permit", rule=None, proof=None, **provision):
@@ -139,13 +146,74 @@ class TestHonoured:
         made = directive_of(consent("Organization/chu", period={"end": "9999-12-31"}), "c1")
         assert made.end == datetime.max.replace(tzinfo=UTC)
 
+    def test_a_permit_for_documents_of_a_time(self):
+        made = directive_of(consent("Practitioner/paul", dataPeriod={"start": "2022-01-01", "end": "2022-12-31"}), "c1")
+        assert (made.kind, made.documents, made.start, made.end) == (K.AGREEMENT, None, None, None)
+        assert (made.data_start, made.data_end) == (datetime(2022, 1, 1, tzinfo=UTC), datetime(2023, 1, 1, tzinfo=UTC))
+
+    def test_a_permit_for_documents_by_name(self):
+        made = directive_of(consent("Practitioner/paul", data=[DATUM]), "c1")
+        assert (made.kind, made.documents) == (K.AGREEMENT, {"d1"})
+
+    def test_a_deny_of_documents_by_name_withholds_them_emergencies_included(self):
+        made = directive_of(consent("Practitioner/paul", type_="deny", data=[DATUM], purpose=purposes("TREAT")), "c1")
+        assert (made.kind, made.actors, made.documents) == (K.WITHHELD, {"Practitioner/paul"}, {"d1"})
+        assert made.purposes == {TREAT, BTG, ETREAT}
+
+    def test_a_deny_of_types_or_times_withholds_them_from_everybody(self):
+        made = directive_of(consent(type_="deny", code=[{"coding": [{"code": "11369-6"}]}]), "c1")
+        assert (made.kind, made.kinds, made.actors) == (K.WITHHELD, {"11369-6"}, frozenset())
+        made = directive_of(consent(type_="deny", dataPeriod={"end": "2020"}), "c1")
+        assert (made.kind, made.data_start, made.data_end) == (K.WITHHELD, None, datetime(2021, 1, 1, tzinfo=UTC))
+
+    def test_a_document_for_some_only(self):
+        """The audience of one document: a deny of it with a permit for each who may read it (E1)."""
+        nested = [
+            {"type": "permit", "actor": [actor("Practitioner/paul"), profession("10")]},
+            {"type": "permit", "actor": [actor("Organization/chu")]},
+        ]
+        made = directive_of(consent(type_="deny", data=[DATUM], provision=nested), "c1")
+        assert (made.kind, made.actors, made.documents) == (K.WITHHELD, frozenset(), {"d1"})
+        assert (made.excluded, made.professions) == ({"Practitioner/paul", "Organization/chu"}, {"10"})
+
+    def test_a_document_withheld_but_in_break_glass(self):
+        nested = [{"type": "permit", "purpose": purposes("BTG")}]
+        made = directive_of(consent(type_="deny", data=[DATUM], provision=nested), "c1")
+        assert made.kind is K.WITHHELD
+        assert BTG not in made.purposes
+        assert {TREAT, ETREAT} <= made.purposes
+
+    def test_a_permit_that_leaves_documents_out_says_two_things(self):
+        nested = {"type": "deny", "data": [DATUM]}
+        for actors, reached in (((), {"Organization/chu"}), (("CareTeam/t",), {"CareTeam/t"})):
+            root, other = directives_of(consent(*actors, purpose=purposes("TREAT"), provision=[nested]), "c1")
+            assert (root.kind, root.documents, root.actors, root.purposes) == (K.AGREEMENT, None, reached, {TREAT})
+            assert (other.kind, other.documents, other.actors) == (K.WITHHELD, {"d1"}, reached)
+            assert other.purposes == {TREAT, BTG, ETREAT}
+            assert (other.id, other.recorded_at) == (root.id, root.recorded_at)
+
+    def test_a_permit_that_leaves_documents_out_for_somebody(self):
+        nested = {"type": "deny", "dataPeriod": {"start": "2020"}, "actor": [actor("Practitioner/zoe")]}
+        root, other = directives_of(consent("Organization/chu", provision=[nested]), "c1")
+        assert root.excluded == frozenset()
+        assert (other.actors, other.data_start) == ({"Practitioner/zoe"}, datetime(2020, 1, 1, tzinfo=UTC))
+
+    def test_a_limited_permit_that_reaches_further_for_somebody(self):
+        wider = {"type": "permit", "actor": [actor("Practitioner/zoe")], "data": [DATUM]}
+        whole = {"type": "permit", "actor": [actor("Practitioner/paul")]}
+        said = directives_of(consent(dataPeriod={"start": "2020"}, provision=[wider, whole]), "c1")
+        assert [d.kind for d in said] == [K.AGREEMENT] * 3
+        assert [d.documents for d in said] == [None, {"d1"}, None]
+        assert [d.data_start for d in said] == [datetime(2020, 1, 1, tzinfo=UTC), None, None]
+        assert [d.actors for d in said] == [{"Organization/chu"}, {"Practitioner/zoe"}, {"Practitioner/paul"}]
+
     def test_unserved_purposes_beside_treatment_grant_nothing(self):
         made = directive_of(consent("Organization/chu", purpose=purposes("TREAT", "HPAYMT")), "c1")
         assert made.purposes == {TREAT}
 
 
 class TestRefused:
-    @pytest.mark.parametrize("element", ["class", "securityLabel", "action", "data", "dataPeriod"])
+    @pytest.mark.parametrize("element", ["class", "securityLabel", "action"])
     def test_an_element_that_cannot_limit_access_here(self, element):
         assert refused(consent("Organization/chu", **{element: [{}]})) == (
             Category.BUSINESS_RULE,
@@ -199,9 +267,50 @@ class TestRefused:
         assert refused(consent(rule="ask-first", type_="deny"))[1] == ["Consent.provision.type"]
         assert refused(consent("Practitioner/paul", rule="block"))[1] == ["Consent.provision.type"]
 
-    def test_a_block_for_some_types(self):
-        made = consent("Practitioner/paul", type_="deny", code=[{"coding": [{"code": "11369-6"}]}])
-        assert refused(made)[1] == ["Consent.provision.code"]
+    @pytest.mark.parametrize(
+        ("item", "element"),
+        [
+            ({"meaning": "related", "reference": {"reference": "DocumentReference/d1"}}, "meaning"),
+            ({"meaning": "authoredby", "reference": {"reference": "Practitioner/paul"}}, "meaning"),
+            ({"meaning": "instance", "reference": {"reference": "Observation/o1"}}, "reference"),
+            (
+                {"meaning": "instance", "reference": {"reference": "https://x.example/DocumentReference/d1"}},
+                "reference",
+            ),
+            ({"meaning": "instance", "reference": {"identifier": {"value": "1"}}}, "reference"),
+        ],
+        ids=str,
+    )
+    def test_documents_that_are_not_named_one_by_one(self, item, element):
+        assert refused(consent(type_="deny", data=[item]))[1] == [f"Consent.provision.data[0].{element}"]
+        nested = {"type": "deny", "data": [item]}
+        assert refused(consent("Organization/chu", provision=[nested]))[1] == [
+            f"Consent.provision.provision[0].data[0].{element}"
+        ]
+
+    @pytest.mark.parametrize(("element", "value"), [("data", [DATUM]), ("dataPeriod", {"start": "2020"})])
+    def test_a_choice_about_the_whole_space_that_is_limited_to_documents(self, element, value):
+        for made in (
+            consent("Practitioner/martin", rule="administrator", **{element: value}),
+            consent("RelatedPerson/marc", rule="carer", period={"end": "2027"}, **{element: value}),
+            consent(rule="ask-first", **{element: value}),
+        ):
+            assert refused(made)[1] == [f"Consent.provision.{element}"]
+
+    def test_withholding_nothing_in_particular(self):
+        assert refused(consent(type_="deny", rule="withheld"))[1] == ["Consent.provision.data"]
+
+    def test_a_profession_lets_nobody_in_and_blocks_nobody(self):
+        for type_ in ("permit", "deny"):
+            made = consent(type_=type_, actor=[profession("10")])
+            assert refused(made)[1] == ["Consent.provision.actor[0].reference"]
+        made = consent(type_="deny", data=[DATUM], actor=[profession("10")])
+        assert refused(made)[1] == ["Consent.provision.actor[0].reference"]
+
+    @pytest.mark.parametrize("code", ["", "nobody"])
+    def test_a_profession_that_is_unknown(self, code):
+        made = consent(type_="deny", data=[DATUM], provision=[{"type": "permit", "actor": [profession(code)]}])
+        assert refused(made)[1] == ["Consent.provision.provision[0].actor[0].reference"]
 
     def test_a_setting_that_names_somebody(self):
         assert refused(consent("Practitioner/paul", rule="ask-first"))[1] == ["Consent.provision.actor"]
@@ -276,6 +385,12 @@ ROUND_TRIPS = [
     block(purposes=frozenset({BTG})),
     block(purposes=frozenset({BTG, ETREAT})),
     block("Organization/chu"),
+    agreement("Practitioner/paul", documents=frozenset({"d1", "d2"})),
+    agreement("Practitioner/paul", data_start=NOW, data_end=NOW + DAY),
+    directive(K.WITHHELD, documents=frozenset({"d1"}), excluded=frozenset({"Practitioner/paul", "Organization/chu"})),
+    directive(K.WITHHELD, documents=frozenset({"d1"}), professions=frozenset({"10", "21"})),
+    directive(K.WITHHELD, "Practitioner/paul", documents=frozenset({"d1"}), purposes=frozenset({TREAT, BTG})),
+    directive(K.WITHHELD, kinds=frozenset({"11369-6"}), data_start=NOW, purposes=frozenset({TREAT, BTG, ETREAT})),
     directive(K.DECLARED_PHYSICIAN, "Practitioner/martin", reason="chosen"),
     directive(K.ADMINISTRATOR, "PractitionerRole/martin", reason="chosen"),
     directive(K.REPRESENTATIVE, "RelatedPerson/marc"),
@@ -314,30 +429,45 @@ def test_only_active_consents_are_compiled():
     assert not any(is_active({"status": status}) for status in ("draft", "proposed", "rejected", "inactive"))
 
 
+def withheld(*actors):
+    return directive(K.WITHHELD, *actors, documents=frozenset({"d1"}))
+
+
 class TestWhoSeesAConsent:
     def test_whoever_it_lets_in(self):
-        facts = access_of(agreement("Practitioner/paul", recorder="Practitioner/martin"), "camille")
+        facts = access_of("camille", agreement("Practitioner/paul", recorder="Practitioner/martin"))
         assert (facts.compartment, facts.kind, facts.owner_person) == ("camille", "agreement", "Practitioner/paul")
         assert facts.owner_client == "Practitioner/martin"
 
     def test_the_establishment_that_it_lets_in(self):
-        facts = access_of(agreement("Organization/chu", recorder="Practitioner/martin"), "camille")
+        facts = access_of("camille", agreement("Organization/chu", recorder="Practitioner/martin"))
         assert (facts.owner_person, facts.owner_organization) == ("Practitioner/martin", "Organization/chu")
         assert facts.owner_client == ""
 
     def test_never_whom_it_blocks(self):
-        facts = access_of(block("Practitioner/paul", "Organization/chu"), "camille")
-        assert facts.owners == frozenset()
+        for said in (block, withheld):
+            facts = access_of("camille", said("Practitioner/paul", "Organization/chu"))
+            assert facts.owners == frozenset()
+
+    def test_never_whom_it_lets_in_when_it_keeps_something_from_anybody(self):
+        """It would tell what others may not see: the patient's other choices."""
+        let_in = agreement("Organization/chu")
+        assert access_of("camille", let_in, withheld("Organization/chu")).owners == frozenset()
+        assert access_of("camille", replace(let_in, excluded=frozenset({"Practitioner/zoe"}))).owners == frozenset()
+
+    def test_everybody_whom_its_exceptions_let_in_too(self):
+        facts = access_of("camille", agreement("Organization/chu"), agreement("Practitioner/zoe"))
+        assert facts.owners == {"Organization/chu", "Practitioner/zoe"}
 
 
 HONOURED = {
     "pcf--Consent-ex-consent-basic-treat.json": (K.AGREEMENT, {"Organization/ex-organization"}, {TREAT}),
     "pcf--Consent-ex-consent-basic-reject.json": (K.BLOCK, frozenset(), {TREAT, BTG, ETREAT}),
+    "pcf--Consent-ex-consent-intermediate-timeframe.json": (K.AGREEMENT, {"Organization/ex-organization"}, {TREAT}),
 }
 UNHONOURED = {
     "pcf--Consent-ex-consent-advanced-normal-focused-psy.json": "Consent.provision.securityLabel",
-    "pcf--Consent-ex-consent-intermediate-not-data.json": "Consent.provision.provision[0]",
-    "pcf--Consent-ex-consent-intermediate-timeframe.json": "Consent.provision.dataPeriod",
+    "pcf--Consent-ex-consent-intermediate-not-data.json": "Consent.provision.provision[0].data[0].reference",
     "pcf--Consent-ex-dissent-intermediate-break-glass.json": "Consent.provision.provision[0].actor[0].reference",
 }
 

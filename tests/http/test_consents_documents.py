@@ -1,0 +1,262 @@
+"""Choices about single documents over HTTP (ITI-108, PCF intermediate): whom a document is for (rules E1 to E5)."""
+
+import pytest
+
+from tests.world import JSON_PATCH, TERMINOLOGY, World
+
+G15 = "https://mos.esante.gouv.fr/NOS/TRE_G15-ProfessionSante/FHIR/TRE-G15-ProfessionSante"
+IRCP = {"coding": [{"system": f"{TERMINOLOGY}/v3-ParticipationType", "code": "IRCP"}]}
+INACTIVE = [{"op": "replace", "path": "/status", "value": "inactive"}]
+
+
+def named(reference):
+    return {"role": IRCP, "reference": {"reference": reference}}
+
+
+def profession(code):
+    identifier = {"system": G15, "value": code}
+    return {"role": IRCP, "reference": {"type": "PractitionerRole", "identifier": identifier}}
+
+
+def data(*documents):
+    return [{"meaning": "instance", "reference": {"reference": f"DocumentReference/{id_}"}} for id_ in documents]
+
+
+def only_for(world: World, document, *actors):
+    """Build the Consent by which a document is for these actors only."""
+    consent = world.consent("martin")
+    exceptions = {"provision": [{"type": "permit", "actor": list(actors)}]} if actors else {}
+    return consent | {"provision": {"type": "deny", "data": data(document), **exceptions}}
+
+
+def choose(world: World, consent, who="camille"):
+    answer = world.send(who, "POST", "/Consent", consent)
+    assert answer.status_code == 201, answer.get_data(as_text=True)
+    return answer.get_json()["id"]
+
+
+def practitioner(world, name):
+    return named(f"Practitioner/{world.ids[name]}")
+
+
+@pytest.fixture
+def two(world: World):
+    """Return a world in which two physicians read two documents of Camille's, filed by neither."""
+    world.professional("iris", "10", "other")
+    for who in ("martin", "iris"):
+        world.agree("camille", who)
+    return world, world.publish(), world.publish()
+
+
+def everything(world: World, who, document):
+    """Return what each interaction shows somebody of one document, with what it answers for an id of nothing."""
+    patient = world.ids["camille"]
+    listed = world.get(who, f"/DocumentReference?patient={patient}&_total=accurate")
+    counted = world.get(who, f"/DocumentReference?patient={patient}&_summary=count").get_json()["total"]
+    first = world.get(who, f"/DocumentReference?patient={patient}&_count=1").get_json()
+    path = f"/DocumentReference/{document}"
+    return {
+        "found": document in [entry["resource"]["id"] for entry in listed.get_json().get("entry", [])],
+        "totals": (listed.get_json()["total"], counted, first["total"]),
+        "pages": any(link["relation"] == "next" for link in first["link"]),
+        "read": world.get(who, path).status_code,
+        "vread": world.get(who, f"{path}/_history/1").status_code,
+        "history": world.get(who, f"{path}/_history").status_code,
+        "by id": world.found(who, f"/DocumentReference?patient={patient}&_id={document}"),
+    }
+
+
+def content_of(world: World, document):
+    url = world.get("camille", f"/DocumentReference/{document}").get_json()["content"][0]["attachment"]["url"]
+    return url.rpartition("/fhir")[2]
+
+
+def test_a_document_for_one_professional_is_shown_to_no_other_of_the_same_profession(two):
+    """The thinnest path: search, totals, pages, read, history and content alike (E1, E5)."""
+    world, secret, plain = two
+    content = content_of(world, secret)
+    assert everything(world, "iris", secret)["read"] == 200
+
+    choose(world, only_for(world, secret, practitioner(world, "martin")))
+
+    shown, kept = everything(world, "martin", secret), everything(world, "iris", secret)
+    seen = {"totals": (2, 2, 2), "pages": True, "read": 200, "vread": 200, "history": 200}
+    assert shown == {"found": True, **seen, "by id": [secret]}
+    unseen = {"totals": (1, 1, 1), "pages": False, "read": 404, "vread": 404, "history": 404}
+    assert kept == {"found": False, **unseen, "by id": []}
+    assert (world.get("martin", content).status_code, world.get("iris", content).status_code) == (200, 404)
+    assert everything(world, "camille", secret)["read"] == 200
+    assert world.get("iris", f"/DocumentReference/{plain}").status_code == 200
+
+
+def test_what_is_withheld_and_what_never_was_are_answered_alike(two):
+    world, secret, _ = two
+    choose(world, only_for(world, secret, practitioner(world, "martin")))
+    unknown = "3f2a9a0e-54a5-4d8e-9b59-0f7a1d5c6b7e"
+
+    for path in ("", "/_history", "/_history/1"):
+        a, b = (world.get("iris", f"/DocumentReference/{id_}{path}") for id_ in (secret, unknown))
+        assert (a.status_code, a.get_data()) == (b.status_code, b.get_data())
+    for id_ in (secret, unknown):
+        answer = world.hide(id_, "iris")
+        assert answer.status_code == 404
+
+
+def test_the_list_that_brought_it_does_not_tell(two):
+    world, *_ = two
+    secret, other = world.publish_all("chu-ehr", world.filing(), world.filing())
+    choose(world, only_for(world, secret, practitioner(world, "martin")))
+
+    for entry in world.get("iris", f"/List?patient={world.ids['camille']}").get_json()["entry"]:
+        assert secret not in str(entry)
+    gathered = world.get("iris", f"/List?patient={world.ids['camille']}&item=DocumentReference/{other}").get_json()
+    assert [item["item"]["reference"].rpartition("/")[2] for item in gathered["entry"][0]["resource"]["entry"]] == [
+        other
+    ]
+
+
+def test_it_holds_from_the_next_request_on_and_ends_so(two):
+    world, secret, _ = two
+    id_ = choose(world, only_for(world, secret))
+    assert world.get("martin", f"/DocumentReference/{secret}").status_code == 404
+
+    answer = world.send("camille", "PATCH", f"/Consent/{id_}", INACTIVE, JSON_PATCH)
+
+    assert answer.status_code == 200, answer.get_data(as_text=True)
+    assert world.get("martin", f"/DocumentReference/{secret}").status_code == 200
+
+
+def test_it_may_be_for_a_profession_or_a_structure(two):
+    world, secret, _ = two
+    world.agree("camille", "zoe")
+    world.agree("camille", "chu")
+    id_ = choose(world, only_for(world, secret, profession("28"), named(f"Organization/{world.ids['chu']}")))
+    reads = {who: world.get(who, f"/DocumentReference/{secret}").status_code for who in ("martin", "iris", "nour")}
+    assert reads == {"martin": 404, "iris": 404, "nour": 200}
+
+    for_physicians = only_for(world, secret, profession("10"))
+    answer = world.send("camille", "PUT", f"/Consent/{id_}", for_physicians | {"id": id_})
+
+    assert answer.status_code == 200, answer.get_data(as_text=True)
+    assert world.get("iris", f"/DocumentReference/{secret}").status_code == 200
+
+
+def test_its_depositor_and_the_declared_physician_read_on(two):
+    world, secret, _ = two
+    world.agree("camille", "chu")
+    choose(world, only_for(world, secret))
+    assert world.get("nour", f"/DocumentReference/{secret}").status_code == 200
+
+    pcp = "https://mos.esante.gouv.fr/NOS/TRE_R259-HL7ParticipationFunction/FHIR/TRE-R259-HL7ParticipationFunction"
+    choose(world, world.consent("martin", role={"system": pcp, "code": "PCP"}))
+
+    assert world.get("martin", f"/DocumentReference/{secret}").status_code == 200
+
+
+def test_a_replacement_is_for_the_same(two):
+    world, secret, plain = two
+    choose(world, only_for(world, secret, practitioner(world, "martin")))
+
+    newer = world.publish(replaces=secret)
+    other = world.publish(replaces=plain)
+
+    assert [world.get(who, f"/DocumentReference/{newer}").status_code for who in ("martin", "iris")] == [200, 404]
+    assert world.get("iris", f"/DocumentReference/{other}").status_code == 200
+    newest = world.publish(replaces=newer)
+    assert [world.get(who, f"/DocumentReference/{newest}").status_code for who in ("martin", "iris")] == [200, 404]
+
+
+def test_naming_one_version_names_those_before_and_after(two):
+    world, secret, _ = two
+    newer = world.publish(replaces=secret)
+
+    choose(world, only_for(world, newer, practitioner(world, "martin")))
+
+    assert [world.get(who, f"/DocumentReference/{secret}").status_code for who in ("martin", "iris")] == [200, 404]
+
+
+def test_a_permit_of_one_document_shows_that_one(world: World):
+    one, _ = world.publish(), world.publish()
+    consent = world.consent("martin")
+    consent["provision"]["data"] = data(one)
+
+    id_ = choose(world, consent)
+
+    assert world.found("martin", f"/DocumentReference?patient={world.ids['camille']}") == [one]
+    assert world.get("martin", f"/Consent/{id_}").status_code == 200
+
+
+def test_a_permit_of_a_time_shows_what_was_written_then(world: World):
+    older = world.publish(date="2022-06-13T10:00:00+02:00")
+    world.publish(date="2023-01-01T00:30:00+00:00")
+    consent = world.consent("martin")
+    consent["provision"]["dataPeriod"] = {"start": "2022-01-01", "end": "2022-12-31"}
+
+    choose(world, consent)
+
+    assert world.found("martin", f"/DocumentReference?patient={world.ids['camille']}") == [older]
+
+
+def test_a_permit_that_leaves_a_document_out(two):
+    world, secret, plain = two
+    consent = world.consent("other")
+    consent["provision"]["provision"] = [{"type": "deny", "data": data(secret)}]
+
+    id_ = choose(world, consent)
+
+    for who in ("martin", "iris"):
+        assert world.found(who, f"/DocumentReference?patient={world.ids['camille']}") == [plain]
+        assert world.get(who, f"/Consent/{id_}").status_code == 404
+    assert world.get("camille", f"/Consent/{id_}").status_code == 200
+
+
+@pytest.mark.parametrize("form", ["only_for", "permit"])
+def test_a_document_that_the_patient_does_not_see_is_as_unknown(two, form):
+    world, *_ = two
+    sealed = world.publish(marks=("INVISIBLE_PATIENT",))
+    of_other = world.patient("marc", "184039999900123") and world.publish(patient="marc")
+    texts = set()
+    for id_ in (sealed, of_other, "3f2a9a0e-54a5-4d8e-9b59-0f7a1d5c6b7e"):
+        consent = only_for(world, id_) if form == "only_for" else world.consent("martin")
+        if form == "permit":
+            consent["provision"]["data"] = data(id_)
+        answer = world.send("camille", "POST", "/Consent", consent)
+        assert answer.status_code == 422
+        texts.add(answer.get_data())
+    assert len(texts) == 1
+
+
+def test_a_document_is_not_withheld_by_name_from_who_deposited_it(world: World):
+    document = world.publish()
+    consent = world.consent("chu", "deny")
+    consent["provision"]["data"] = data(document)
+
+    answer = world.send("camille", "POST", "/Consent", consent)
+
+    assert answer.status_code == 422
+    assert "depositor" in answer.get_data(as_text=True)
+
+
+@pytest.mark.parametrize("who", ["martin", "chu-ehr"])
+def test_only_the_patient_says_whom_a_document_is_for(two, who):
+    world, secret, _ = two
+    assert world.send(who, "POST", "/Consent", only_for(world, secret)).status_code == 403
+
+
+def test_a_professional_does_not_see_whom_else_a_document_is_for(two):
+    world, secret, _ = two
+    id_ = choose(world, only_for(world, secret, practitioner(world, "martin")))
+
+    for who in ("martin", "iris"):
+        assert world.get(who, f"/Consent/{id_}").status_code == 404
+        assert id_ not in world.found(who, f"/Consent?patient={world.ids['camille']}")
+
+
+def test_withholding_it_changes_nothing_of_the_document(two):
+    world, secret, _ = two
+    before = world.get("martin", f"/DocumentReference/{secret}")
+
+    choose(world, only_for(world, secret, practitioner(world, "martin")))
+
+    after = world.get("martin", f"/DocumentReference/{secret}")
+    assert (after.headers["ETag"], after.get_data()) == (before.headers["ETag"], before.get_data())
