@@ -70,7 +70,7 @@ SPACES = {
         "ask",
         "given-by",
         "history",
-        who=LET_IN,
+        who=("physician", "occupational", "physiotherapist", "social-worker"),
         named=("none", "fresh", "narrow", "stale"),
         group=("none", "establishment", "establishment-but-me", "team"),
         member=("none", "current"),

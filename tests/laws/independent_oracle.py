@@ -129,7 +129,7 @@ def _holds(conditions, facts):
 def _known(facts):
     known = dict(facts)
     for name, conditions in _DERIVED:
-        if _holds(conditions, known):
+        if name not in known and _holds(conditions, known):
             known[name] = "yes"
     return known
 
