@@ -78,9 +78,14 @@ def may_file(
 def marks_at_filing(record: RecordState, wanted: Mark, at: datetime, replaced: AccessFacts | None = None) -> Mark:
     """Return the marks of a new document: as filed, by the patient's default (E12, E17), as inherited."""
     marks = wanted
-    if any(d.kind is DirectiveKind.HIDDEN_BY_DEFAULT and d.holds_at(at) for d in record.directives):
+    if hides_by_default(record, at):
         marks |= Mark.MASQUE_PS
     return marks if replaced is None else marks | replaced.marks
+
+
+def hides_by_default(record: RecordState, at: datetime) -> bool:
+    """Tell whether the holder chose "all hidden": documents there are hidden once, those to come are born so (E12)."""
+    return any(d.kind is DirectiveKind.HIDDEN_BY_DEFAULT and d.holds_at(at) for d in record.directives)
 
 
 def _rights(request: AccessRequest, record: RecordState, facts: AccessFacts, profile: RuleProfile) -> tuple[Mark, Mark]:

@@ -13,10 +13,11 @@ import orjson
 
 from consent_rules import recording
 from consent_rules.case import case_of
+from consent_rules.labels import hides_by_default
 from consent_rules.model import AccessRequest, Directive
 from consent_rules.visibility import Visibility
 from consent_rules.vocabulary import Action, DirectiveKind, Purpose, Reason, RequesterKind, View
-from fhir_server.application import choosing_documents, resolving, scoping, writing
+from fhir_server.application import choosing_documents, hiding, resolving, scoping, writing
 from fhir_server.application.consultation import not_found
 from fhir_server.application.enforcement import Opened
 from fhir_server.application.finding import identify
@@ -248,11 +249,12 @@ def _demand_recorder(work: Work, held: Directive | None, before: Stored) -> None
 
 def _decide(work: Work, opened: Opened, located: Json, said: Said) -> None:
     """Rebuild the decision state: an active Consent speaks, any other is silent."""
-    record = recording.tidied(work.record(opened), work.at, work.runtime.profile)
-    if located.get("status") == _ACTIVE:
-        work.decide(opened, record.with_directive(*said))
-    else:
-        work.decide(opened, record.without(said[0].id))
+    before = recording.tidied(work.record(opened), work.at, work.runtime.profile)
+    is_active = located.get("status") == _ACTIVE
+    after = before.with_directive(*said) if is_active else before.without(said[0].id)
+    if hides_by_default(after, work.at) and not hides_by_default(before, work.at):
+        hiding.hide_present(work, after.patient)
+    work.decide(opened, after)
 
 
 def _stored(work: Work, located: Json, id_: str, version: int, said: Said) -> Stored:

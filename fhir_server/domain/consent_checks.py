@@ -82,6 +82,11 @@ _KIND_RULES: tuple[tuple[Callable[[Json, Json, DirectiveKind], bool], str, str],
         "provision.actor",
     ),
     (
+        lambda _, p, k: k is DirectiveKind.HIDDEN_BY_DEFAULT and "period" in p,
+        "this choice holds from now until it is changed",
+        "provision.period",
+    ),
+    (
         lambda _, p, k: k in RELATED | PERSONS and len(references(p)) != 1,
         "exactly one person is named here",
         "provision.actor",

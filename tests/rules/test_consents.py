@@ -324,6 +324,10 @@ class TestRefused:
     def test_a_permit_to_nobody(self):
         assert refused(consent() | {"organization": [{"display": "somewhere"}]})[1] == ["Consent.provision.actor"]
 
+    def test_all_hidden_for_a_time(self):
+        made = consent(rule="hidden-by-default", period={"end": "2027"})
+        assert refused(made)[1] == ["Consent.provision.period"]
+
     def test_a_carer_without_an_end(self):
         assert refused(consent("RelatedPerson/marc", rule="carer", period={"start": "2026"}))[1] == [
             "Consent.provision.period.end"
