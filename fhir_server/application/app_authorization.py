@@ -17,7 +17,7 @@ from consent_rules.vocabulary import Purpose, RequesterKind
 from fhir_server.application.accounts import Account, Practice
 from fhir_server.application.clients import Client
 from fhir_server.application.runtime import Runtime
-from fhir_server.domain.caller import Caller
+from fhir_server.domain.caller import Caller, Withheld
 from fhir_server.ports import Secret
 
 Json = dict[str, Any]
@@ -93,6 +93,7 @@ class Grant:
     scopes: what was granted. expires: the last instant of any token, None for no end. context: further members of the
     token response. details: granted `authorization_details`. reason: why an emergency was declared.
     jkt: thumbprint of the key to which a public client's refresh tokens are bound.
+    withheld: documents that the person keeps from the app; never told to anybody else, nor to the app.
     """
 
     id: str
@@ -116,6 +117,7 @@ class Grant:
     jkt: str = ""
     used_at: datetime | None = None
     proof: Login = field(default_factory=Login)
+    withheld: Withheld = field(default_factory=Withheld)
 
     @property
     def group(self) -> str:
@@ -164,6 +166,7 @@ class Terms:
     reason: str = ""
     jkt: str = ""
     proof: Login = field(default_factory=Login)
+    withheld: Withheld = field(default_factory=Withheld)
 
 
 def mint_token(  # noqa: PLR0913 - each argument is named where it is used
@@ -204,6 +207,7 @@ def open_grant(runtime: Runtime, party: Party, terms: Terms) -> Grant:
         reason=terms.reason,
         jkt=terms.jkt,
         proof=terms.proof,
+        withheld=terms.withheld,
     )
     runtime.ports.vault.add(Secret(GRANT, grant.id, orjson.dumps(grant), _holder(grant), grant.expires))
     return grant
@@ -277,6 +281,7 @@ def caller_for(access: Access, address: str = "", request_id: str = "") -> Calle
         request_id=request_id,
         level=grant.proof.acr,
         logged_in_at=grant.proof.at,
+        withheld=grant.withheld,
     )
 
 
@@ -346,6 +351,7 @@ def _grant_of(raw: Json) -> Grant:
         used_at=_maybe(raw.pop("used_at")),
         details=tuple(raw.pop("details")),
         proof=load_login(proof),
+        withheld=Withheld(**{name: tuple(values) for name, values in raw.pop("withheld", {}).items()}),
         **raw,
     )
 

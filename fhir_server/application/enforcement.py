@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from consent_rules.enter import enter
 from consent_rules.model import AccessRequest, Entry, RecordState, Refuse
-from consent_rules.visibility import Visibility
+from consent_rules.visibility import Extent, Visibility
 from consent_rules.vocabulary import Action, Purpose, RequesterKind, SpaceStatus, View
 from fhir_server.application import trail
 from fhir_server.application.runtime import Runtime
+from fhir_server.application.withholding import extents_of, without
 from fhir_server.domain import record_codec
 from fhir_server.domain.audit import Deed, Verdict
 from fhir_server.domain.caller import Caller
@@ -22,11 +23,15 @@ ACCEPTED_PROOFS = "accepted proofs: consent of the patient for this consultation
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A space that the caller has entered: the answer of the rules, and the state that it was given for."""
+    """A space that the caller has entered: the answer of the rules, and the state that it was given for.
+
+    withheld: documents that the person keeps from the app that calls.
+    """
 
     entry: Entry
     record: RecordState
     space: Space
+    withheld: tuple[Extent, ...] = ()
 
     @property
     def pin(self) -> SpaceWrite:
@@ -35,7 +40,8 @@ class Opened:
 
     def sees(self, view: View) -> Visibility:
         """Return what is visible of one part of the space."""
-        return self.entry.sees(view)
+        seen = self.entry.sees(view)
+        return without(seen, self.withheld) if view is View.DOCUMENTS else seen
 
 
 def judge(runtime: Runtime, snapshot: Snapshot, caller: Caller, patient: str, action: Action) -> Opened | Refuse:
@@ -49,7 +55,8 @@ def judge(runtime: Runtime, snapshot: Snapshot, caller: Caller, patient: str, ac
     answer = enter(request, record, runtime.matrix, runtime.profile)
     if isinstance(answer, Refuse):
         return answer
-    return Opened(answer, record, space or Space(patient, 0, b""))
+    withheld = extents_of(snapshot, caller.withheld, patient)
+    return Opened(answer, record, space or Space(patient, 0, b""), withheld)
 
 
 def record_of(patient: str, space: Space | None) -> RecordState:

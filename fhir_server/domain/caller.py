@@ -8,12 +8,33 @@ from consent_rules.scopes import Scopes
 
 
 @dataclass(frozen=True, slots=True)
+class Withheld:
+    """What a person withheld from an app of their own.
+
+    documents: ids of DocumentReferences; families: the search tokens that those share which replace each other;
+    kinds: kinds of documents, as AccessFacts has them.
+    """
+
+    documents: tuple[str, ...] = ()
+    families: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        """Tell whether anything is withheld."""
+        return bool(self.documents or self.kinds)
+
+
+_NOTHING = Withheld()
+
+
+@dataclass(frozen=True, slots=True)
 class Caller:
     """Who calls, with which scopes and in which context; built from the access token, looked up live.
 
     token_id: random name of the token, fit for logs and traces (never the token itself). grant_id: its grant.
     client_name, display: names for traces and pages. launch_patient: id of the one patient of `patient/` scopes.
     address: network address of the client. request_id: of this HTTP request.
+    withheld: documents that the person keeps from this app.
     level, logged_in_at: how strongly and when the person proved who they are; "" and None when nobody logged in.
     """
 
@@ -31,3 +52,4 @@ class Caller:
     request_id: str = ""
     level: str = ""
     logged_in_at: datetime | None = None
+    withheld: Withheld = _NOTHING

@@ -4,15 +4,13 @@ Sources: RFC 6749 3.1, RFC 9700 4.7, 4.12 and 4.16.
 """
 
 from typing import Any
-from urllib.parse import urlsplit
 
 from flask import Flask, Response, request
 from flask_smorest import Api
 
-from fhir_server.http import language, pages_account, pages_upstream, scope_words
+from fhir_server.http import language, pages_account, pages_consent, pages_upstream
 from fhir_server.http.oauth_endpoints import context, respond
 from fhir_server.http.oauth_frame import (
-    CSP,
     cookie,
     gone,
     is_same,
@@ -22,7 +20,7 @@ from fhir_server.http.oauth_frame import (
     set_cookie,
 )
 from fhir_server.http.request_context import runtime
-from fhir_server.oauth import approval, authorization, conversation, events, interactions, narrowing
+from fhir_server.oauth import approval, authorization, conversation, interactions
 from fhir_server.oauth.authorization import BadRequestError, Refusal
 from fhir_server.oauth.interactions import Interaction
 
@@ -71,7 +69,7 @@ def interaction(id_: str) -> Response:
             return _show(settled, step)
         if not is_same(held.csrf) or request.form.get("step") != step:
             return gone()
-        return _decide(settled) if step == "consent" else _take(settled, step)
+        return pages_consent.decide(settled) if step == "consent" else _take(settled, step)
     except Refusal as refusal:
         interactions.finish(runtime(), held)
         return respond(authorization.refused(context(), refusal))
@@ -89,22 +87,9 @@ def _take(held: Interaction, step: str) -> Response:
     return response
 
 
-def _decide(held: Interaction) -> Response:
-    known = context()
-    if request.form.get("decision") != "allow":
-        account = interactions.account_of(runtime(), held)
-        if account:
-            events.consent_refused(known, account, held.asked.client_id)
-        raise Refusal(held.asked, "access_denied")
-    return respond(approval.approve(known, held, request.form.getlist("scope"), _days()))
-
-
-def _days() -> int | None:
-    text = request.form.get("days", "")
-    return int(text) if text in {"1", "30", "365"} else None
-
-
 def _show(held: Interaction, step: str, complaint: str = "") -> Response:
+    if step == "consent":
+        return pages_consent.show(held)
     client, account = interactions.client_of(runtime(), held), interactions.account_of(runtime(), held)
     shown: Json = {"held": held, "step": step, "client": client, "account": account, "complaint": complaint}
     if step == "login":
@@ -115,28 +100,4 @@ def _show(held: Interaction, step: str, complaint: str = "") -> Response:
         shown["choices"] = interactions.patients_of(account) if held.capacity == interactions.SELF else {}
     if step == "emergency":
         shown |= {"reasons": conversation.REASONS, "proposed": approval.emergency_reason(held)}
-    if step == "consent":
-        shown |= _offer(held)
-    response = page(step.replace("-", "_"), 200 if not complaint else 422, **shown)
-    if step == "consent":
-        response.headers["Content-Security-Policy"] = f"{CSP} {_origin(held.asked.redirect_uri)}"
-    return response
-
-
-def _offer(held: Interaction) -> Json:
-    offer = approval.offered(runtime(), held)
-    asked = set(narrowing.clinical(held.asked.scope))
-    if not offer:
-        raise Refusal(held.asked, "invalid_scope")
-    return {
-        "scopes": scope_words.tell(offer),
-        "others": scope_words.others(offer),
-        "is_cut": bool(asked - set(narrowing.clinical(offer))),
-        "is_lasting": "offline_access" in offer.split(),
-    }
-
-
-def _origin(uri: str) -> str:
-    """Return the source expression that lets the consent form end in a redirect to the app."""
-    parts = urlsplit(uri)
-    return f"{parts.scheme}://{parts.netloc}" if parts.scheme in {"http", "https"} else f"{parts.scheme}:"
+    return page(step.replace("-", "_"), 200 if not complaint else 422, **shown)

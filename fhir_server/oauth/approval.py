@@ -4,8 +4,8 @@ Sources: RFC 6749 4.1.2, OpenID Connect Core 3.1.2.6, SMART App Launch 2.2; IHE 
 """
 
 from collections.abc import Iterable
-from dataclasses import replace
-from datetime import timedelta
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 
 from consent_rules.scopes import Scopes
 from consent_rules.vocabulary import Purpose
@@ -14,6 +14,7 @@ from fhir_server.application import emergencies
 from fhir_server.application.app_authorization import Grant, Party, Terms
 from fhir_server.application.clients import ClientKind
 from fhir_server.application.runtime import Runtime
+from fhir_server.domain.caller import Withheld
 from fhir_server.domain.problem import Problem
 from fhir_server.oauth import details, events, interactions, narrowing, tokens
 from fhir_server.oauth.authorization import Asked, Refusal, send_back
@@ -32,26 +33,36 @@ def offered(runtime: Runtime, interaction: Interaction) -> str:
     return narrowing.for_person(runtime, interaction.asked.scope, party, emergency=interaction.asked.is_emergency)
 
 
-def approve(context: Context, interaction: Interaction, kept: Iterable[str], days: int | None = None) -> Answer:
-    """Grant what the person kept of the offer and send the browser back with a code.
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What a person decided on the consent page.
 
-    days: for how long, when the person chose; None leaves the longest.
+    scopes: what they kept. until: when it shall end; None leaves the longest. withheld: documents that they left out.
+    """
+
+    scopes: Iterable[str]
+    until: datetime | None = None
+    withheld: Withheld = field(default_factory=Withheld)
+
+
+def approve(context: Context, interaction: Interaction, choice: Choice) -> Answer:
+    """Grant what the person kept of the offer and send the browser back with a code.
 
     Raises: Refusal when nothing was kept or the conversation cannot end in a grant.
     """
     runtime, asked = context.runtime, interaction.asked
     party = interactions.party_of(runtime, interaction)
     offer = offered(runtime, interaction)
-    scopes = keep(offer, kept)
+    scopes = keep(offer, choice.scopes)
     if party is None or not (narrowing.clinical(scopes) or "openid" in scopes.split()):
         raise Refusal(asked, "invalid_scope" if not offer else "access_denied")
     if not interactions.finish(runtime, interaction):
         raise Refusal(asked, "invalid_request", "this conversation has ended")
-    grant = _open(context, interaction, party, scopes)
+    grant = _open(context, interaction, party, Terms(scopes, withheld=choice.withheld))
     if asked.is_emergency:
         _open_space(context, interaction, grant)
     events.consent_given(context, grant)
-    return _send_code(context, asked, grant, _until(context, grant, scopes, days))
+    return _send_code(context, asked, grant, _until(context, grant, scopes, choice.until))
 
 
 def keep(offer: str, chosen: Iterable[str]) -> str:
@@ -62,12 +73,12 @@ def keep(offer: str, chosen: Iterable[str]) -> str:
     return str(Scopes(resources, offered_scopes.other))
 
 
-def _open(context: Context, interaction: Interaction, party: Party, scopes: str) -> Grant:
+def _open(context: Context, interaction: Interaction, party: Party, wanted: Terms) -> Grant:
     """Store a grant that lasts only until its code is redeemed."""
     asked = interaction.asked
     emergency = asked.is_emergency
-    terms = Terms(
-        scopes=scopes,
+    terms = replace(
+        wanted,
         purpose=_purpose(party, emergency=emergency),
         expires=context.runtime.ports.clock.now() + context.options.code_lifetime,
         context=asked.context,
@@ -100,14 +111,14 @@ def _purpose(party: Party, *, emergency: bool) -> str:
     return Purpose.EMERGENCY if is_regulation and party.account and party.account.regulator else ""
 
 
-def _until(context: Context, grant: Grant, scopes: str, days: int | None) -> str:
+def _until(context: Context, grant: Grant, scopes: str, wanted: datetime | None) -> str:
     now = context.runtime.ports.clock.now()
     if grant.is_emergency:
         return (now + EMERGENCY).isoformat()
     words = scopes.split()
     if "offline_access" in words:
-        limit = context.options.offline_limit
-        return (now + (min(timedelta(days=days), limit) if days else limit)).isoformat()
+        limit = now + context.options.offline_limit
+        return min(wanted or limit, limit).isoformat()
     if "online_access" in words:
         return (now + context.options.session_absolute).isoformat()
     return (now + grants.lifetime_of(grant)).isoformat()
@@ -134,7 +145,8 @@ def silent(context: Context, interaction: Interaction) -> Answer:
         raise Refusal(asked, "consent_required")
     capacity = f"role:{earlier.requester.role}" if earlier.requester.role else interactions.SELF
     same = replace(interaction, capacity=capacity, patient=earlier.launch_patient)
-    return approve(context, same, narrowing.clinical(offered(runtime, same)))
+    kept = narrowing.clinical(offered(runtime, same))
+    return approve(context, same, Choice(kept, withheld=earlier.withheld))
 
 
 def _covers(runtime: Runtime, interaction: Interaction, grant: Grant) -> bool:

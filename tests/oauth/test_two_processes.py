@@ -76,7 +76,7 @@ class Human(Person):
     def __init__(self, pair: Pair, server: int, login: str = "camille", **choices: str) -> None:
         self.web = requests.Session()
         self.address, self.base = pair.servers[server], pair.base
-        self.login, self.choices, self.pages = login, choices, []
+        self.login, self.choices, self.pages, self.unticked = login, choices, [], set()
 
     def get(self, path: str, **query: str) -> requests.Response:
         return self.web.get(f"{self.address}{path}", params=query, allow_redirects=False, timeout=60)

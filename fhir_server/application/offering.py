@@ -1,0 +1,69 @@
+"""The documents among which a person chooses when an app of their own asks for them, and what is kept of the choice."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from fhir_server.application import families, finding
+from fhir_server.application.consultation import Shown
+from fhir_server.application.finding import Wanted
+from fhir_server.application.runtime import Runtime
+from fhir_server.application.writing import Work, whole
+from fhir_server.domain.audit import Deed
+from fhir_server.domain.caller import Caller, Withheld
+from fhir_server.domain.search import Search
+from fhir_server.registry import REGISTRY
+
+Json = dict[str, Any]
+
+LISTED = 200
+_DOCUMENT = "DocumentReference"
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """One document that a person may withhold. kind: as the rules know it; label: of its type; date: ISO or ""."""
+
+    id: str
+    kind: str
+    title: str
+    label: str
+    date: str
+
+
+def documents_of(runtime: Runtime, caller: Caller) -> tuple[tuple[Offered, ...], bool]:
+    """Return the newest current documents that a person sees in the space in context, and whether there are more.
+
+    The look leaves its trace like every other.
+    Raises: Problem when the person may not enter the space.
+    """
+    search = Search(_DOCUMENT, sort="date", descending=True, limit=LISTED)
+    wanted = Wanted(search, caller.launch_patient, total=False, query="GET /oauth/interaction")
+    found = finding.find(runtime, caller, REGISTRY[_DOCUMENT], wanted)
+    read = ((shown, orjson.loads(shown.stored.body)) for shown in found.shown)
+    current = tuple(_offered(shown, body) for shown, body in read if body.get("status") == "current")
+    return current, found.next is not None
+
+
+def _offered(shown: Shown, body: Json) -> Offered:
+    type_ = body.get("type", {})
+    coding: Json = next(iter(type_.get("coding", [])), {})
+    label = str(type_.get("text") or coding.get("display") or coding.get("code") or "")
+    content: Json = next(iter(body.get("content", [])), {})
+    title = str(content.get("attachment", {}).get("title") or body.get("description") or label)
+    return Offered(shown.stored.id, shown.stored.facts.access.kind, title, label, str(body.get("date", ""))[:10])
+
+
+def withhold(runtime: Runtime, caller: Caller, documents: Iterable[str], kinds: Iterable[str]) -> Withheld:
+    """Return what to keep of a choice: with each document the family of those that replace each other."""
+    with runtime.ports.store.snapshot() as snapshot:
+        work = Work(runtime, caller, snapshot, Deed("read", _DOCUMENT), runtime.ports.clock.now())
+        space = whole(caller.launch_patient)
+        read = (work.read_any(_DOCUMENT, id_, space) for id_ in sorted(set(documents)))
+        found = [stored for stored in read if stored]
+        roots = {families.root_of(work, stored) for stored in found}
+    ids = roots | {stored.id for stored in found}
+    tokens = (families.token_of(root) for root in roots)
+    return Withheld(tuple(sorted(ids)), tuple(sorted(tokens)), tuple(sorted(set(kinds))))

@@ -1,0 +1,103 @@
+"""The consent page: what an app may do, for how long, and, for a person's own app, which documents it never sees.
+
+Sources: SMART App Launch 2.2 (the person may grant less); RFC 9700 4.16.
+"""
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+from flask import Response, request
+
+from fhir_server.domain.caller import Withheld
+from fhir_server.http import scope_words
+from fhir_server.http.oauth_endpoints import context, options, respond
+from fhir_server.http.oauth_frame import CSP, page
+from fhir_server.http.request_context import runtime
+from fhir_server.oauth import approval, events, interactions, narrowing, selection
+from fhir_server.oauth.approval import Choice
+from fhir_server.oauth.authorization import Refusal
+from fhir_server.oauth.interactions import Interaction
+
+Json = dict[str, Any]
+
+DAYS = (1, 30, 365)
+
+
+def show(held: Interaction, complaint: str = "") -> Response:
+    """Show the page of a conversation that has come to its last step.
+
+    Raises: Refusal when nothing may be granted.
+    """
+    client, account = interactions.client_of(runtime(), held), interactions.account_of(runtime(), held)
+    shown: Json = {"held": held, "step": "consent", "client": client, "account": account, "complaint": complaint}
+    response = page("consent", 422 if complaint else 200, **shown, **_offer(held))
+    response.headers["Content-Security-Policy"] = f"{CSP} {_origin(held.asked.redirect_uri)}"
+    return response
+
+
+def decide(held: Interaction) -> Response:
+    """Take the decision and send the browser back to the app.
+
+    Raises: Refusal when the person refuses, or kept nothing.
+    """
+    known = context()
+    if request.form.get("decision") != "allow":
+        account = interactions.account_of(runtime(), held)
+        if account:
+            events.consent_refused(known, account, held.asked.client_id)
+        raise Refusal(held.asked, "access_denied")
+    try:
+        until = _until()
+    except ValueError:
+        return show(held, complaint="wrong")
+    choice = Choice(request.form.getlist("scope"), until, _withheld(held))
+    return respond(approval.approve(known, held, choice))
+
+
+def _offer(held: Interaction) -> Json:
+    offer = approval.offered(runtime(), held)
+    asked = set(narrowing.clinical(held.asked.scope))
+    if not offer:
+        raise Refusal(held.asked, "invalid_scope")
+    party = interactions.party_of(runtime(), held)
+    is_open = party is not None and selection.is_open(party, offer)
+    now = runtime().ports.clock.now()
+    return {
+        "scopes": scope_words.tell(offer),
+        "others": scope_words.others(offer),
+        "is_cut": bool(asked - set(narrowing.clinical(offer))),
+        "is_lasting": "offline_access" in offer.split(),
+        "days": DAYS,
+        "earliest": now.date().isoformat(),
+        "latest": (now + options().offline_limit).date().isoformat(),
+        "listing": selection.listing(context(), held, party) if is_open and party else None,
+    }
+
+
+def _withheld(held: Interaction) -> Withheld:
+    party = interactions.party_of(runtime(), held)
+    if party is None or not selection.is_open(party, approval.offered(runtime(), held)):
+        return Withheld()
+    documents, kinds = request.form.getlist("document"), request.form.getlist("kind")
+    return selection.withheld(context(), held, party, documents, kinds)
+
+
+def _until() -> datetime | None:
+    """Return when the person wants the app to stop, None when they did not say.
+
+    Raises: ValueError for a date that is none or that lies outside what the page offers.
+    """
+    text, now = request.form.get("days", ""), runtime().ports.clock.now()
+    if text == "date":
+        day = date.fromisoformat(request.form.get("until", ""))
+        if not now.date() <= day <= (now + options().offline_limit).date():
+            raise ValueError(text)
+        return datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1)
+    return now + timedelta(days=int(text)) if text in {str(days) for days in DAYS} else None
+
+
+def _origin(uri: str) -> str:
+    """Return the source expression that lets the consent form end in a redirect to the app."""
+    parts = urlsplit(uri)
+    return f"{parts.scheme}://{parts.netloc}" if parts.scheme in {"http", "https"} else f"{parts.scheme}:"

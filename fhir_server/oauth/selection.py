@@ -1,0 +1,111 @@
+"""The choice of documents on the consent page of a patient's own app: what was listed, what was left ticked.
+
+The list is remembered as it was shown, so that a document that is filed meanwhile is not taken for one left out.
+Source: SMART App Launch 2.2 (the person may grant less than was asked); docs/smart.md.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import orjson
+
+from consent_rules.scopes import Scopes
+from consent_rules.vocabulary import Purpose, RequesterKind
+from fhir_server.application import app_authorization as grants
+from fhir_server.application import offering
+from fhir_server.application.app_authorization import Party
+from fhir_server.application.clients import Client, ClientKind
+from fhir_server.application.offering import Offered
+from fhir_server.domain.caller import Caller, Withheld
+from fhir_server.domain.problem import Problem
+from fhir_server.oauth import events
+from fhir_server.oauth.interactions import Interaction
+from fhir_server.oauth.wire import Context
+from fhir_server.ports import Secret
+
+KIND = "documents-listed"
+_CARRIERS = frozenset({"DocumentReference", "Binary", "List", "*"})
+_READING = Scopes.parse("patient/DocumentReference.rs user/DocumentReference.rs")
+_PAGE = Client(events.SELF, "Habilis", ClientKind.PATIENT_APP)
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What a person may leave out. before: what they withheld when they authorized this app last."""
+
+    documents: tuple[Offered, ...]
+    is_cut: bool
+    before: Withheld
+
+    @property
+    def kinds(self) -> dict[str, tuple[Offered, ...]]:
+        """The documents by kind, in the order of their kinds' labels."""
+        found: dict[str, list[Offered]] = {}
+        for document in sorted(self.documents, key=lambda item: item.label.casefold()):
+            found.setdefault(document.kind, []).append(document)
+        return {kind: tuple(sorted(items, key=lambda item: item.date, reverse=True)) for kind, items in found.items()}
+
+
+def is_open(party: Party | None, offer: str) -> bool:
+    """Tell whether single documents may be withheld: from an app of a patient or of who acts for one, if it reads."""
+    if party is None or party.client.kind is not ClientKind.PATIENT_APP or party.practice is not None:
+        return False
+    return any(scope.type in _CARRIERS and set("rs") & set(scope.letters) for scope in Scopes.parse(offer).resources)
+
+
+def listing(context: Context, interaction: Interaction, party: Party) -> Listing | None:
+    """Return the documents to choose from, and remember them; None when the person may not see any."""
+    runtime = context.runtime
+    try:
+        found, is_cut = offering.documents_of(runtime, reader(context, interaction, party))
+    except Problem:
+        return None
+    shown = {"documents": [item.id for item in found], "kinds": sorted({item.kind for item in found})}
+    vault = runtime.ports.vault
+    vault.drop(KIND, interaction.id)
+    vault.add(Secret(KIND, interaction.id, orjson.dumps(shown), expires=interaction.expires))
+    return Listing(found, is_cut, _before(context, interaction, party)) if found else None
+
+
+def withheld(
+    context: Context, interaction: Interaction, party: Party, documents: Iterable[str], kinds: Iterable[str]
+) -> Withheld:
+    """Return what a person left out of the list that they were shown. documents, kinds: what is ticked."""
+    runtime = context.runtime
+    entry = runtime.ports.vault.get(KIND, interaction.id, runtime.ports.clock.now())
+    if entry is None:
+        return Withheld()
+    shown = orjson.loads(entry.value)
+    left_out = set(shown["documents"]) - set(documents)
+    return offering.withhold(runtime, reader(context, interaction, party), left_out, set(shown["kinds"]) - set(kinds))
+
+
+def reader(context: Context, interaction: Interaction, party: Party) -> Caller:
+    """Return the person as the party who reads the list: they, and not the app, look into the space."""
+    account = party.account
+    patient = interaction.patient or (account.person.partition("/")[2] if account else "")
+    requester = Party(_PAGE, account, launch_patient=patient).requester
+    is_own = requester.kind is RequesterKind.PATIENT
+    return Caller(
+        requester,
+        _READING,
+        token_id=interaction.id,
+        grant_id=interaction.id,
+        client_id=_PAGE.id,
+        client_name=_PAGE.name,
+        display=account.display if account else "",
+        launch_patient=patient,
+        purpose=Purpose.PATIENT_REQUEST if is_own else Purpose.FAMILY_REQUEST,
+        address=context.received.address,
+        request_id=context.received.request_id,
+    )
+
+
+def _before(context: Context, interaction: Interaction, party: Party) -> Withheld:
+    subject = party.account.subject if party.account else ""
+    earlier = (
+        grant.withheld
+        for grant in grants.grants_of(context.runtime, subject)
+        if grant.client_id == party.client.id and grant.launch_patient == interaction.patient
+    )
+    return next(earlier, Withheld())
