@@ -15,6 +15,7 @@ from fhir_server.http import (
     bundles,
     conformance,
     oauth_endpoints,
+    operations,
     outcomes,
     pages,
     pages_oauth,
@@ -30,7 +31,7 @@ from fhir_server.ports import Ports
 from fhir_server.settings import Settings, SettingsError
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
-_PARTS = (conformance, read, search, write, bundles, smart_discovery, oauth_endpoints, pages_oauth, pages)
+_PARTS = (conformance, read, search, write, operations, bundles, smart_discovery, oauth_endpoints, pages_oauth, pages)
 _ORIGIN = "Access-Control-Allow-Origin"
 _CORS = (
     (_ORIGIN, "*"),

@@ -4,12 +4,16 @@ Reading afterwards is an ordinary read: the opening lies in the record that ever
 Source: L.1111-17 I and R.1111-48 of the French public health code (rules G1 to G8).
 """
 
+from dataclasses import dataclass
+from datetime import datetime
+
 import orjson
 
 from consent_rules import emergency, recording
-from consent_rules.model import AccessRequest, Directive
-from consent_rules.vocabulary import Action, Purpose
-from fhir_server.application import telling
+from consent_rules.model import AccessRequest, Directive, Refuse
+from consent_rules.vocabulary import Action, Obligation, Purpose, Reason
+from fhir_server.application import scoping, telling
+from fhir_server.application.enforcement import problem_of
 from fhir_server.application.indexing import facts_of
 from fhir_server.application.runtime import Runtime
 from fhir_server.application.writing import Work, carry_out
@@ -21,6 +25,17 @@ from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.stored import Stored
 from fhir_server.registry import REGISTRY
 
+OPERATIONS = {Purpose.BREAK_GLASS: "break-glass", Purpose.EMERGENCY: "regulation-access"}
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A space opened in an emergency. consent: id of the Consent that says so. review_due: None when none is owed."""
+
+    consent: str
+    until: datetime
+    review_due: datetime | None = None
+
 
 def open_space(runtime: Runtime, caller: Caller, patient: str, reason: str) -> str:
     """Open a space in the mode that the caller's purpose names; return the id of the Consent that says so.
@@ -28,17 +43,29 @@ def open_space(runtime: Runtime, caller: Caller, patient: str, reason: str) -> s
     Raises: Problem(BUSINESS_RULE) without a reason; CONSENT_REQUIRED or FORBIDDEN from the decision, the same for a
     patient who switched the mode off and for one who has no space.
     """
+    return declare(runtime, caller, patient, None, reason).consent
+
+
+def declare(runtime: Runtime, caller: Caller, patient: str, mode: Purpose | None, reason: str) -> Opening:
+    """Open a space in a mode; None takes the mode from the purpose of the grant, unasked for a scope.
+
+    Raises: as `open_space`; FORBIDDEN when the grant was not given for this mode, INSUFFICIENT_SCOPE.
+    """
     if not reason.strip():
         raise Problem.of(Category.BUSINESS_RULE, "an emergency access needs a reason", code="reason-required")
-    deed = Deed("create", "Consent")
-    return carry_out(runtime, caller, deed, lambda work: _plan(work, patient, reason))
+    operation = OPERATIONS[mode or (Purpose.EMERGENCY if caller.purpose == Purpose.EMERGENCY else Purpose.BREAK_GLASS)]
+    deed = Deed("operation", "Patient", target=f"Patient/{patient}", operation=operation)
+    return carry_out(runtime, caller, deed, lambda work: _plan(work, patient, mode, reason))
 
 
-def _plan(work: Work, patient: str, reason: str) -> str:
+def _plan(work: Work, patient: str, mode: Purpose | None, reason: str) -> Opening:
+    if mode:
+        _demand_grant(work, patient, mode)
     opened = work.enter(patient, Action.OPEN_EMERGENCY)
-    if not opened.space.revision:
-        raise Problem.of(Category.CONSENT_REQUIRED, "no access to this space", code="consent-required")
     caller, id_ = work.caller, work.runtime.ports.ids.new()
+    if not opened.space.revision:
+        work.patient, work.spaces = "", {}
+        raise problem_of(Refuse(Reason.NO_CONSENT), caller)
     request = AccessRequest(caller.requester, Action.OPEN_EMERGENCY, Purpose(caller.purpose), work.at)
     directive = emergency.opening(request, id_, reason, work.runtime.profile)
     work.put(_stored(work, directive, patient))
@@ -46,7 +73,17 @@ def _plan(work: Work, patient: str, reason: str) -> str:
     work.decide(opened, record.with_directive(directive))
     telling.of_opening(work, opened, directive)
     work.trace(work.deed, opened, patient, (f"Consent/{id_}",))
-    return id_
+    due = emergency.review_due(work.at, work.runtime.profile) if Obligation.REVIEW in opened.entry.obligations else None
+    return Opening(id_, emergency.until(request.purpose, work.at, work.runtime.profile), due)
+
+
+def _demand_grant(work: Work, patient: str, mode: Purpose) -> None:
+    """Hold the operation to a grant of its mode: the purpose belongs to the grant, never to the request (ADR 0016)."""
+    if work.caller.purpose != mode:
+        work.patient = patient if work.snapshot.load_space(patient) else ""
+        text = f"this needs a grant for the purpose {mode}; ask the authorization server for one"
+        raise Problem.of(Category.FORBIDDEN, text, code="emergency-grant-required")
+    scoping.demand(work.caller, ("DocumentReference",), "r", patient)
 
 
 def _stored(work: Work, directive: Directive, patient: str) -> Stored:

@@ -1,31 +1,83 @@
-"""Opening, closing and re-opening a patient's space; the state is compiled, the deeds are in the trail.
+"""The life of a space: what its holder, and the software that keeps the directory, may bring it to.
 
-Source: R.1111-28 and R.1111-36 of the French public health code (rules A1 to A10).
+The state is compiled, the deeds are in the trail, each change leaves a notice. Time moves a space by itself.
+Source: R.1111-28 and R.1111-36 of the French public health code (rules A1 to A14).
 """
 
-from dataclasses import replace
-from datetime import date
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import date, datetime
 
-from consent_rules.lifecycle import may_move
+import orjson
+
+from consent_rules.lifecycle import after_death, erased_at, may_move, status_at
 from consent_rules.model import RecordState, Refuse
-from consent_rules.vocabulary import Action, SpaceStatus
+from consent_rules.profiles import RuleProfile
+from consent_rules.visibility import Clause, Visibility
+from consent_rules.vocabulary import Action, Reason, RequesterKind, SpaceStatus
+from fhir_server.application import scoping, telling, trail, writing
+from fhir_server.application.consultation import not_found
+from fhir_server.application.enforcement import Opened
 from fhir_server.application.runtime import Runtime
 from fhir_server.application.writing import Work, carry_out
 from fhir_server.domain import record_codec
-from fhir_server.domain.audit import Deed
+from fhir_server.domain.audit import Deed, Verdict
 from fhir_server.domain.caller import Caller
+from fhir_server.domain.notices import Kind
 from fhir_server.domain.problem import Category, Problem
-from fhir_server.ports import SpaceWrite
+from fhir_server.ports import Change, SpaceWrite
+
+_Plan = Callable[[Work], "Standing"]
+HOLDERS = frozenset({RequesterKind.PATIENT, RequesterKind.RELATED})
+KEEPER = frozenset({RequesterKind.SYSTEM})
+_TEXTS = {
+    Reason.ILLEGAL_TRANSITION: "the present state of the space does not allow this",
+    Reason.TOO_EARLY: "it is too early for this change",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One change of state. operation: its name in the trail. kinds: of requesters who may ask for it."""
+
+    operation: str
+    status: SpaceStatus
+    kinds: frozenset[RequesterKind]
+    notice: Kind
+
+
+OPPOSE = Step("oppose-space", SpaceStatus.OPPOSED, HOLDERS | KEEPER, Kind.OPPOSED)
+OPEN = Step("open-space", SpaceStatus.ACTIVE, HOLDERS | KEEPER, Kind.OPENED)
+SUSPEND = Step("suspend-space", SpaceStatus.SUSPENDED, KEEPER, Kind.SUSPENDED)
+CLOSE = Step("close-space", SpaceStatus.CLOSED, HOLDERS, Kind.CLOSED)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a space stands, for those who may know.
+
+    since: of the state in force, None when unknown. until: when time alone will change it. notice: id of the
+    Communication that tells of the change just made, "" when there was none.
+    """
+
+    status: SpaceStatus
+    since: datetime | None = None
+    until: datetime | None = None
+    erasure_asked_at: datetime | None = None
+    deceased: bool = False
+    notice: str = ""
 
 
 def first_state(work: Work, patient: str, birth_date: str = "", *, announced: bool = False) -> SpaceWrite:
     """Return the opening of a new space.
 
-    birth_date: FHIR date; one that is not whole counts as unknown. announced: the notice has been sent and the
-    six weeks of R.1111-28 begin; otherwise the space is active at once.
+    birth_date: FHIR date; one that is not whole counts as unknown. announced: the notice is sent now and the six weeks
+    of R.1111-28 begin; otherwise the space is active at once.
     """
     status = SpaceStatus.ANNOUNCED if announced else SpaceStatus.ACTIVE
     record = RecordState(patient=patient, status=status, since=work.at, birth_date=born(birth_date))
+    if announced:
+        telling.of_space(work, record, Kind.ANNOUNCED)
     return SpaceWrite(patient, 0, record_codec.dump(record))
 
 
@@ -37,20 +89,190 @@ def born(birth_date: str) -> date | None:
         return None
 
 
-def change_status(runtime: Runtime, caller: Caller, patient: str, status: SpaceStatus) -> None:
-    """Oppose, close or re-open a space as its holder asks.
+def change(runtime: Runtime, caller: Caller, patient: str, step: Step, *, erase: bool = False) -> Standing:
+    """Bring a space into another state.
 
-    Raises: Problem(FORBIDDEN) for anybody whom the rules do not let direct the space, BUSINESS_RULE when the present
-    state does not allow it.
+    erase: with a closing, ask for the erasure of the closed space too (A12).
+    Raises: Problem(FORBIDDEN) for whoever may not ask for this step, NOT_FOUND to software that does not keep the
+    identity, BUSINESS_RULE with the rule's reason when the present state does not allow it.
     """
-    deed = Deed("update", "Patient", target=f"Patient/{patient}", choice=True)
-    carry_out(runtime, caller, deed, lambda work: _plan_status(work, patient, status))
+    return _carry_out(runtime, caller, patient, step.operation, lambda work: _plan_step(work, patient, step, erase))
 
 
-def _plan_status(work: Work, patient: str, status: SpaceStatus) -> None:
-    opened = work.enter(patient, Action.DIRECT)
+def request_erasure(runtime: Runtime, caller: Caller, patient: str) -> Standing:
+    """Ask for the erasure of a closed space before its archive ends (A9); opening it again takes the request back.
+
+    Raises: as `change`.
+    """
+    return _carry_out(runtime, caller, patient, "request-erasure", lambda work: _plan_request(work, patient))
+
+
+def record_death(runtime: Runtime, caller: Caller, patient: str) -> Standing:
+    """Record that the holder has died: an open space closes, and nobody opens it again (A14).
+
+    Raises: as `change`.
+    """
+    return _carry_out(runtime, caller, patient, "record-death", lambda work: _plan_death(work, patient))
+
+
+def look(runtime: Runtime, caller: Caller, patient: str) -> Standing:
+    """Tell how a space stands, to its holder's side and to the software that keeps the directory.
+
+    Raises: Problem(FORBIDDEN) for anybody else, the same for every patient.
+    """
+    return _carry_out(runtime, caller, patient, "space-status", lambda work: _plan_look(work, patient))
+
+
+def erase(runtime: Runtime, caller: Caller, patient: str) -> Standing:
+    """Destroy a closed space beyond recovery: asked for, or at the end of its archive (A8, A9).
+
+    The state is set first, so that nobody enters meanwhile; calling again finishes what a crash has left.
+    Raises: as `change`.
+    """
+    standing = _carry_out(runtime, caller, patient, "erase-space", lambda work: _plan_erasure(work, patient))
+    now, ports = runtime.ports.clock.now(), runtime.ports
+    gone = RecordState(patient=patient, status=SpaceStatus.ERASED, since=now)
+    released = _identifiers(runtime, patient)
+    deed = Deed("operation", "Patient", target=f"Patient/{patient}", operation="erase-space")
+    trace = trail.trace(runtime, caller, deed, Verdict(touched=(f"Patient/{patient}",)), patient)
+    change = Change((trace,), spaces=(SpaceWrite(patient, 0, record_codec.dump(gone)),))
+    ports.store.erase(patient, change, released)
+    ports.blobs.erase(patient)
+    return standing
+
+
+def _carry_out(runtime: Runtime, caller: Caller, patient: str, operation: str, plan: _Plan) -> Standing:
+    deed = Deed("operation", "Patient", target=f"Patient/{patient}", choice=True, operation=operation)
+    return carry_out(runtime, caller, deed, plan)
+
+
+def _plan_step(work: Work, patient: str, step: Step, erase: bool) -> Standing:  # noqa: FBT001 - as its caller says it
+    opened = _enter(work, patient, step.kinds)
     record = work.record(opened)
-    if isinstance(may_move(record, status, work.at, work.runtime.profile), Refuse):
-        raise Problem.of(Category.BUSINESS_RULE, "the present state of the space does not allow this")
-    work.decide(opened, replace(record, status=status, since=work.at))
+    present = status_at(record, work.at, work.runtime.profile)
+    if step is OPEN and work.caller.requester.kind in KEEPER and present is not SpaceStatus.SUSPENDED:
+        raise _refused()
+    _demand(may_move(record, step.status, work.at, work.runtime.profile))
+    after = replace(record, status=step.status, since=work.at, erasure_asked_at=work.at if erase else None)
+    return _decide(work, opened, after, step.notice)
+
+
+def _plan_request(work: Work, patient: str) -> Standing:
+    opened = _enter(work, patient, HOLDERS)
+    record, profile = work.record(opened), work.runtime.profile
+    if status_at(record, work.at, profile) is not SpaceStatus.CLOSED:
+        raise Problem.of(Category.BUSINESS_RULE, "only a closed space is erased", code=Reason.ILLEGAL_TRANSITION)
+    asked = replace(_settled(record, work.at, profile), erasure_asked_at=record.erasure_asked_at or work.at)
+    return _decide(work, opened, asked, Kind.ERASURE_ASKED)
+
+
+def _plan_death(work: Work, patient: str) -> Standing:
+    opened = _enter(work, patient, KEEPER)
+    record = work.record(opened)
+    if record.deceased:
+        return _finish(work, opened, record)
+    after = after_death(record, work.at, work.runtime.profile)
+    return _decide(work, opened, after, Kind.CLOSED if after.status is not record.status else None)
+
+
+def _plan_look(work: Work, patient: str) -> Standing:
+    opened = _enter(work, patient, HOLDERS | KEEPER, letter="r")
+    return _finish(work, opened, work.record(opened))
+
+
+def _plan_erasure(work: Work, patient: str) -> Standing:
+    opened = _enter(work, patient, KEEPER)
+    record = work.record(opened)
+    if status_at(record, work.at, work.runtime.profile) is not SpaceStatus.ERASED:
+        _demand(may_move(record, SpaceStatus.ERASED, work.at, work.runtime.profile))
+    if record.status is SpaceStatus.ERASED:
+        return _finish(work, opened, record)
+    return _decide(work, opened, replace(record, status=SpaceStatus.ERASED, since=work.at), None)
+
+
+def _enter(work: Work, patient: str, kinds: frozenset[RequesterKind], letter: str = "u") -> Opened:
+    """Enter as the holder's side, or as the software that keeps this identity.
+
+    Whoever is of another kind gets one answer, whatever patient is named.
+    """
+    kind = work.caller.requester.kind
+    if kind not in kinds:
+        work.patient = patient if work.snapshot.load_space(patient) else ""
+        raise _refused()
+    scoping.demand(work.caller, ("Patient",), letter, patient)
+    if kind in KEEPER and not _keeps(work, patient):
+        raise not_found()
+    return work.enter(patient, Action.KEEP if kind in KEEPER else Action.DIRECT)
+
+
+def _keeps(work: Work, patient: str) -> bool:
+    """Tell whether this software has recorded the identity; by the facts alone, which outlive the keys."""
+    requester = work.caller.requester
+    own = frozenset({requester.client, requester.organization} - {""})
+    recorded = Visibility(patient, (Clause(owned_by=own),))
+    return bool(work.snapshot.visible_ids("Patient", (patient,), recorded))
+
+
+def _refused() -> Problem:
+    return Problem.of(Category.FORBIDDEN, "this operation is not the caller's to ask for", code=Reason.NOT_ENTITLED)
+
+
+def _demand(answer: object) -> None:
+    """Hold a change to the rule, and tell its reason: those who may ask know the state."""
+    if isinstance(answer, Refuse):
+        reason = Reason(answer.reason)
+        said = answer.rules[0]
+        text = f"{_TEXTS[reason]}: {said.outcome} (rule {said.statement})"
+        raise Problem.of(Category.BUSINESS_RULE, text, code=reason)
+
+
+def _settled(record: RecordState, at: datetime, profile: RuleProfile) -> RecordState:
+    """Write down a state that time has brought, with the instant at which it began."""
+    present = status_at(record, at, profile)
+    if present is record.status or record.since is None:
+        return record
+    began = profile.suspension.after(record.since) if record.status is SpaceStatus.SUSPENDED else record.since
+    return replace(record, status=present, since=began)
+
+
+def _decide(work: Work, opened: Opened, record: RecordState, kind: Kind | None) -> Standing:
+    work.decide(opened, record)
+    notice = telling.of_space(work, record, kind) if kind else ""
+    return replace(_finish(work, opened, record), notice=notice)
+
+
+def _finish(work: Work, opened: Opened, record: RecordState) -> Standing:
+    patient = opened.space.patient
     work.trace(work.deed, opened, patient, (f"Patient/{patient}",))
+    return standing_of(record, work.at, work.runtime.profile)
+
+
+def standing_of(record: RecordState, at: datetime, profile: RuleProfile) -> Standing:
+    """Return how a space stands at an instant."""
+    present = status_at(record, at, profile)
+    since = record.since
+    if present is SpaceStatus.ACTIVE and record.status is SpaceStatus.ANNOUNCED and since:
+        since = profile.notice.after(since)
+    elif present is SpaceStatus.CLOSED and record.status is SpaceStatus.SUSPENDED and since:
+        since = profile.suspension.after(since)
+    return Standing(present, since, _until(record, present, since, profile), record.erasure_asked_at, record.deceased)
+
+
+def _until(record: RecordState, present: SpaceStatus, since: datetime | None, profile: RuleProfile) -> datetime | None:
+    if since is None:
+        return None
+    if present is SpaceStatus.CLOSED:
+        return erased_at(record, since, profile)
+    term = {SpaceStatus.ANNOUNCED: profile.notice, SpaceStatus.SUSPENDED: profile.suspension}.get(present)
+    return term.after(since) if term else None
+
+
+def _identifiers(runtime: Runtime, patient: str) -> tuple[str, ...]:
+    """Return the unique values that name the person, so that a new space can be opened later (A10)."""
+    with runtime.ports.store.snapshot() as snapshot:
+        space = snapshot.load_space(patient)
+        if space is None or not space.state:
+            return ()
+        versions = snapshot.history("Patient", patient, writing.whole(patient))
+    found = (item for version in versions if version.body for item in orjson.loads(version.body).get("identifier", ()))
+    return tuple(dict.fromkeys(f"patient|{item.get('system', '')}|{item.get('value', '')}" for item in found))

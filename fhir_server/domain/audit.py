@@ -28,6 +28,8 @@ OBJECT_ROLE = "http://terminology.hl7.org/CodeSystem/object-role"
 PARTICIPATION = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType"
 ACT_REASON = "http://terminology.hl7.org/CodeSystem/v3-ActReason"
 IHE_EVENT = "urn:ihe:event-type-code"
+OPERATION = "urn:habilis:operation"
+"""System of the subtype that names an operation."""
 BALP = "https://profiles.ihe.net/ITI/BALP"
 MHD = "https://profiles.ihe.net/ITI/MHD/StructureDefinition"
 
@@ -67,6 +69,7 @@ _SECURITY = {
 }
 _DCM_NAMES = {"110150": "Application", "110152": "Destination Role ID", "110153": "Source Role ID"}
 _CUSTODIAN = "http://terminology.hl7.org/CodeSystem/provenance-participant-type"
+_OVERRIDES = frozenset({"break-glass", "regulation-access"})
 _CHOICE_TYPES = frozenset({"Consent", "RelatedPerson"})
 
 
@@ -77,6 +80,7 @@ class Deed:
     interaction: code of restful-interaction. transaction: "ITI-67" and the like, "" when none.
     target: reference that was asked for, "" for a search. query: method, URL and headers of a search, as sent.
     choice: the deed is a choice of the patient (a hiding, a consent), which professionals never see in a trail.
+    operation: name of the operation without its dollar sign, "" for any other interaction.
     """
 
     interaction: str
@@ -85,6 +89,7 @@ class Deed:
     target: str = ""
     query: str = ""
     choice: bool = False
+    operation: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +202,10 @@ def _subtypes(deed: Deed) -> list[Json]:
         return [dict(zip(("system", "code", "display"), _SECURITY[deed.interaction], strict=True))]
     if deed.transaction != "ITI-65":
         subtypes.append({"system": REST, "code": "search" if deed.interaction == "search-type" else deed.interaction})
+    if deed.operation:
+        subtypes.append({"system": OPERATION, "code": deed.operation})
+    if deed.operation in _OVERRIDES:
+        subtypes.append({"system": DCM, "code": "110127", "display": "Emergency Override Started"})
     if deed.transaction:
         subtypes.append({"system": IHE_EVENT, "code": deed.transaction, "display": _ITI[deed.transaction][0]})
     return subtypes

@@ -53,11 +53,30 @@ _GENERIC = {
     "batch": ("transmettre", "un lot"),
     "operation": ("exécuter", "une opération"),
 }
+_OPERATIONS = {
+    "announce-space": ("annoncer", "l’ouverture de l’espace"),
+    "oppose-space": ("enregistrer", "l’opposition à l’ouverture de l’espace"),
+    "open-space": ("ouvrir", "l’espace"),
+    "suspend-space": ("suspendre", "l’accès à l’espace"),
+    "close-space": ("clore", "l’espace"),
+    "request-erasure": ("demander", "l’effacement de l’espace"),
+    "erase-space": ("effacer", "l’espace"),
+    "record-death": ("enregistrer", "le décès du titulaire"),
+    "space-status": ("consulter", "l’état de l’espace"),
+    "break-glass": ("ouvrir", "l’espace en urgence (bris de glace)"),
+    "regulation-access": ("ouvrir", "l’espace en régulation d’un appel d’urgence"),
+    "audience": ("consulter", "la liste de ceux qui peuvent lire un document"),
+    "explain": ("consulter", "l’explication d’une décision d’accès"),
+}
 _DONE = {
+    "annoncer": "a annoncé",
     "autoriser": "a autorisé",
+    "clore": "a clos",
     "consulter": "a consulté",
     "créer": "a créé",
+    "demander": "a demandé",
     "déposer": "a déposé",
+    "effacer": "a effacé",
     "enregistrer": "a enregistré",
     "exécuter": "a exécuté",
     "modifier": "a modifié",
@@ -68,6 +87,7 @@ _DONE = {
     "se connecter": "s’est connecté",
     "se déconnecter": "s’est déconnecté",
     "supprimer": "a supprimé",
+    "suspendre": "a suspendu",
     "terminer": "a terminé",
     "transmettre": "a transmis",
 }
@@ -90,7 +110,7 @@ def sentence_of(deed: "Deed", verdict: "Verdict", caller: "Caller", at: datetime
 
 def _act(deed: "Deed") -> tuple[str, str]:
     """Return the verb in the infinitive, and what it was done to."""
-    known = _ACTS.get((deed.interaction, deed.resource_type))
+    known = _OPERATIONS.get(deed.operation) or _ACTS.get((deed.interaction, deed.resource_type))
     if known:
         return known
     verb, what = _GENERIC[deed.interaction]

@@ -13,6 +13,7 @@ from flask import Flask, Response, request
 from flask_smorest import Api
 
 from fhir_server.http import negotiation
+from fhir_server.http.operations import OPERATIONS, capability_of
 from fhir_server.http.request_context import runtime
 from fhir_server.http.routing import FHIR_PATH, Route, attach
 from fhir_server.registry import REGISTRY, AccessRule, Interaction, ResourceType
@@ -89,7 +90,7 @@ def statement_of(fhir_base: str) -> Json:
             {
                 "mode": "server",
                 "security": _security(fhir_base.removesuffix(FHIR_PATH)),
-                "resource": [_resource(row) for row in REGISTRY.values()],
+                "resource": [_resource(row, fhir_base) for row in REGISTRY.values()],
                 "interaction": [{"code": "transaction"}, {"code": "batch"}],
             }
         ],
@@ -120,7 +121,7 @@ def _security(origin: str) -> Json:
     }
 
 
-def _resource(row: ResourceType) -> Json:
+def _resource(row: ResourceType, fhir_base: str) -> Json:
     offered = row.interactions
     built: Json = {
         "type": row.name,
@@ -138,6 +139,9 @@ def _resource(row: ResourceType) -> Json:
         built["supportedProfile"] = list(row.profiles)
     if Interaction.SEARCH in offered:
         built["searchParam"] = _params(row)
+    offered_operations = [operation for operation in OPERATIONS if operation.type == row.name]
+    if offered_operations:
+        built["operation"] = [capability_of(operation, fhir_base) for operation in offered_operations]
     return built
 
 

@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import pytest
 
-from consent_rules.vocabulary import SpaceStatus
 from fhir_server.application import directives, directory, publication, spaces, writing
 from fhir_server.application.writing import carry_out
 from fhir_server.domain.audit import Deed
@@ -197,20 +196,20 @@ class TestSpaces:
     def test_a_closed_space_may_be_opened_again_by_its_holder(self, world: World):
         world.publish()
         holder = caller(world, "camille")
-        spaces.change_status(world.runtime, holder, world.ids["camille"], SpaceStatus.CLOSED)
+        spaces.change(world.runtime, holder, world.ids["camille"], spaces.CLOSE)
         assert world.get("camille", f"/DocumentReference?patient={world.ids['camille']}").status_code == 403
 
-        spaces.change_status(world.runtime, holder, world.ids["camille"], SpaceStatus.ACTIVE)
+        spaces.change(world.runtime, holder, world.ids["camille"], spaces.OPEN)
 
         assert len(world.found("camille", f"/DocumentReference?patient={world.ids['camille']}")) == 1
 
-    @pytest.mark.parametrize("status", [SpaceStatus.ANNOUNCED, SpaceStatus.OPPOSED, SpaceStatus.ACTIVE])
-    def test_a_space_takes_no_illegal_way(self, world: World, status):
+    @pytest.mark.parametrize("step", [spaces.OPPOSE, spaces.OPEN], ids=lambda step: step.operation)
+    def test_a_space_takes_no_illegal_way(self, world: World, step):
         with pytest.raises(Problem) as raised:
-            spaces.change_status(world.runtime, caller(world, "camille"), world.ids["camille"], status)
+            spaces.change(world.runtime, caller(world, "camille"), world.ids["camille"], step)
         assert raised.value.category is Category.BUSINESS_RULE
 
     def test_nobody_else_closes_a_space(self, world: World):
         with pytest.raises(Problem) as raised:
-            spaces.change_status(world.runtime, caller(world, "chu-ehr"), world.ids["camille"], SpaceStatus.CLOSED)
+            spaces.change(world.runtime, caller(world, "chu-ehr"), world.ids["camille"], spaces.CLOSE)
         assert raised.value.category is Category.FORBIDDEN

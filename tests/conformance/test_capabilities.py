@@ -7,7 +7,10 @@ import re
 
 import pytest
 
+from fhir_server.http.operations import OPERATIONS
+from fhir_server.r4.checking import check
 from fhir_server.registry import REGISTRY, AccessRule, Interaction
+from tests.conformance.project import ROOT
 
 ROUTES = {
     Interaction.READ: ("GET", "/fhir/{type}/{id}"),
@@ -75,7 +78,46 @@ def test_nothing_is_described_that_the_registry_does_not_offer(operations):
     conditional = {
         (method, path) for method, path in of_types if method in {"PUT", "PATCH", "DELETE"} and "{" not in path
     }
-    assert of_types - forms - conditional - offered == set()
+    extended = {(method, path) for method, path in of_types if "/$" in path}
+    assert of_types - forms - conditional - offered - extended == set()
+
+
+def test_the_operations_that_are_stated_described_and_listed_are_the_same(statement, operations):
+    stated = {
+        f"{type_}/${operation['name']}"
+        for type_, resource in _stated(statement).items()
+        for operation in resource.get("operation", ())
+    }
+    routed = {path.removeprefix("/fhir/").replace("{id}/", "") for _, path in operations if "/$" in path}
+    assert stated == routed == {f"{one.type}/${one.name}" for one in OPERATIONS}
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda one: one.id)
+def test_every_operation_has_a_valid_definition_at_its_address(web, statement, operations, operation):
+    """https://hl7.org/fhir/R4/operationdefinition.html; it says level, methods and parameters as they are routed."""
+    (stated,) = [one for one in _stated(statement)[operation.type]["operation"] if one["name"] == operation.name]
+    answer = web.get(stated["definition"].removeprefix("http://localhost:8080"))
+    assert answer.status_code == 200
+    told = answer.get_json()
+    assert check(told) == []
+    assert (told["code"], told["url"]) == (operation.name, stated["definition"])
+    place = f"/fhir/{operation.type}{'/{id}' if told['instance'] else ''}/${operation.name}"
+    methods = {method for method, path in operations if path == place}
+    assert methods == ({"POST"} if told["affectsState"] else {"GET", "POST"})
+    assert {one["name"] for one in told.get("parameter", ()) if one["use"] == "in"} == {
+        one.name for one in operation.parameters
+    }
+
+
+def test_an_unknown_definition_is_not_found(web):
+    assert web.get("/fhir/OperationDefinition/Patient-burn").status_code == 404
+
+
+def test_every_operation_is_explained_in_the_documentation():
+    page = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
+    assert {f"`{one.type}/{'[id]/' if one.instance else ''}${one.name}`" for one in OPERATIONS} <= set(
+        re.findall(r"`[A-Z]\w+/(?:\[id\]/)?\$[a-z-]+`", page)
+    )
 
 
 def test_no_door_changes_the_trail(operations):

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import pytest
 
-from consent_rules.vocabulary import SpaceStatus
 from fhir_server.application import publication, spaces
 from fhir_server.oauth.bearer import caller_of
 from fhir_server.r4.xml import to_xml
@@ -242,7 +241,7 @@ def test_a_closed_space_takes_no_document_and_an_unread_right_is_no_obstacle(wor
 
     world.publish("martin", place="other")
     camille = caller_of(world.runtime, f"Bearer {world.tokens['camille']}", "", "")
-    spaces.change_status(world.runtime, camille, world.ids["camille"], SpaceStatus.CLOSED)
+    spaces.change(world.runtime, camille, world.ids["camille"], spaces.CLOSE)
 
     answer = world.send("chu-ehr", "POST", "", world.bundle())
 

@@ -1,0 +1,201 @@
+"""Who could see this document: asked of the one decision, for the holder's side alone.
+
+The professionals whom the space names are judged by the practice situations that the directory holds for them, the
+establishments by all who practise there today; every health profession is judged in a care team and in an emergency.
+Source: rule E1 and the information that the holder is owed on who reads (F1); docs/operations.md.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import orjson
+
+from consent_rules.enter import enter
+from consent_rules.model import AccessRequest, Entry, RecordState, Requester
+from consent_rules.simulation import Party, Stage, audience
+from consent_rules.visibility import DIRECTORY, AccessFacts
+from consent_rules.vocabulary import Action, Basis, DirectiveKind, Mark, Purpose, RequesterKind, View
+from fhir_server.application import scoping, trail
+from fhir_server.application.consultation import not_found
+from fhir_server.application.enforcement import Opened, open_unnamed
+from fhir_server.application.runtime import Runtime
+from fhir_server.domain import tokens
+from fhir_server.domain.audit import Deed, Verdict
+from fhir_server.domain.caller import Caller
+from fhir_server.domain.problem import Category, Problem
+from fhir_server.domain.search import AnyOf, Search
+from fhir_server.ports import Snapshot
+
+Json = dict[str, Any]
+
+_HOLDERS = frozenset({RequesterKind.PATIENT, RequesterKind.RELATED})
+_SIDE = frozenset({Basis.PATIENT, Basis.REPRESENTATIVE})
+_PLACES = frozenset({DirectiveKind.AGREEMENT, DirectiveKind.ADMINISTRATOR})
+_MEMBERS = 500
+PROPOSALS = {
+    "hidden": lambda marks: marks | Mark.MASQUE_PS,
+    "visible": lambda marks: marks & ~Mark.MASQUE_PS,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Seer:
+    """One who might see the document. role: why. name: reference, or code of a profession. display: name to show.
+
+    sees, would: now, and with the proposed marks (None when nothing was proposed).
+    members: how many persons of an establishment see it now, None for anybody else.
+    """
+
+    role: str
+    name: str
+    display: str
+    sees: bool
+    would: bool | None = None
+    members: int | None = None
+
+
+def audience_of(runtime: Runtime, caller: Caller, id_: str, proposed: str = "") -> tuple[Seer, ...]:
+    """Tell who sees a document, and who would see it if it were hidden or shown; nothing is changed.
+
+    proposed: "hidden", "visible" or "".
+    Raises: Problem(FORBIDDEN) for anybody but the holder's side, whatever id is named; NOT_FOUND for unknown and
+    invisible documents alike; MALFORMED for another proposal.
+    """
+    if proposed and proposed not in PROPOSALS:
+        raise Problem.of(Category.MALFORMED, f"`proposed` takes one of: {', '.join(PROPOSALS)}", code="proposed")
+    deed = Deed("operation", "DocumentReference", target=f"DocumentReference/{id_}", choice=True, operation="audience")
+    if caller.requester.kind not in _HOLDERS:
+        trail.record(runtime, caller, deed, Verdict("4", "not-entitled"), "")
+        raise Problem.of(Category.FORBIDDEN, "this operation is not the caller's to ask for", code="not-entitled")
+    with runtime.ports.store.snapshot() as snapshot:
+        opened, facts = _find(runtime, snapshot, caller, id_, deed)
+        seers = tuple(_seers(_Question(runtime, snapshot, opened.record, facts), proposed)) if facts and opened else ()
+    if opened:
+        entry, found = opened.entry, facts is not None
+        verdict = Verdict("0" if found else "4", "" if found else "not-visible", entry.basis, entry.rules)
+        verdict = replace(verdict, matrix_version=entry.matrix_version, touched=(deed.target,) if found else ())
+        trail.record(runtime, caller, deed, verdict, opened.space.patient)
+    if facts is None:
+        raise not_found()
+    return seers
+
+
+def _find(
+    runtime: Runtime, snapshot: Snapshot, caller: Caller, id_: str, deed: Deed
+) -> tuple[Opened | None, AccessFacts | None]:
+    """Return the entered space and the facts of the document, as far as the caller sees it."""
+    types = ("DocumentReference",)
+    scoping.demand(caller, types, "r")
+    location = snapshot.locate("DocumentReference", id_)
+    if location is None:
+        return None, None
+    try:
+        limits = scoping.demand(caller, types, "r", location.compartment)
+        scoping.demand(caller, ("Consent",), "r", location.compartment)
+    except Problem:
+        return None, None
+    opened = open_unnamed(runtime, snapshot, caller, location.compartment, Action.DIRECT, deed)
+    if opened is None or opened.entry.basis not in _SIDE:
+        return None, None
+    seen = scoping.narrow(opened.sees(View.DOCUMENTS), limits)
+    found = snapshot.read("DocumentReference", id_, seen)
+    return opened, found.facts.access if found and not found.deleted else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    runtime: Runtime
+    snapshot: Snapshot
+    record: RecordState
+    facts: AccessFacts
+
+    def marked(self, marks: Mark) -> "_Question":
+        return replace(self, facts=replace(self.facts, marks=marks))
+
+    def stage(self, people: dict[str, str]) -> Stage:
+        return Stage(self.record, self.runtime.matrix, self.runtime.profile, self.runtime.ports.clock.now(), people)
+
+
+def _seers(asked: _Question, proposed: str) -> Iterator[Seer]:
+    named = {actor for directive in asked.record.directives for actor in directive.actors}
+    named |= asked.facts.owners
+    roles = {actor: _roles(asked.snapshot, "practitioner", actor) for actor in named if _is(actor, "Practitioner")}
+    people = {actor: _profession(found[0]) for actor, found in roles.items() if found}
+    after = asked.marked(PROPOSALS[proposed](asked.facts.marks)) if proposed else None
+    would = audience(after.stage(people), after.facts) if after else {}
+    names = _Names(asked.snapshot)
+    for party, sees in audience(asked.stage(people), asked.facts).items():
+        yield Seer(party.role, party.name, names.of(party.name), sees, would.get(party))
+    for place in sorted(_places(asked.record)):
+        yield _team(asked, after, place, names)
+
+
+def _places(record: RecordState) -> set[str]:
+    held = (directive for directive in record.directives if directive.kind in _PLACES)
+    return {actor for directive in held for actor in directive.actors if _is(actor, "Organization")}
+
+
+def _team(asked: _Question, after: _Question | None, place: str, names: "_Names") -> Seer:
+    """Judge an establishment by each who practises there today."""
+    members = [_member(role, place) for role in _roles(asked.snapshot, "organization", place)]
+    seeing = [member for member in members if _sees(asked, member)]
+    would = any(_sees(after, member) for member in members) if after else None
+    return Seer("establishment", place, names.of(place), bool(seeing), would, len({one.person for one in seeing}))
+
+
+def _member(role: Json, place: str) -> Requester:
+    return Requester(
+        RequesterKind.PROFESSIONAL,
+        str(role.get("practitioner", {}).get("reference", "")),
+        f"PractitionerRole/{role['id']}",
+        place,
+        profession=_profession(role),
+    )
+
+
+def _sees(asked: _Question, requester: Requester) -> bool:
+    at = asked.runtime.ports.clock.now()
+    request = AccessRequest(requester, Action.CONSULT, Purpose.TREATMENT, at)
+    answer = enter(request, asked.record, asked.runtime.matrix, asked.runtime.profile)
+    return isinstance(answer, Entry) and answer.sees(View.DOCUMENTS).admits(asked.facts)
+
+
+def _is(reference: str, type_: str) -> bool:
+    return reference.startswith(f"{type_}/")
+
+
+def _roles(snapshot: Snapshot, name: str, reference: str) -> list[Json]:
+    """Return the practice situations in use that name somebody or some place."""
+    search = Search("PractitionerRole", (AnyOf(tokens.reference(name, reference)),), limit=_MEMBERS)
+    found = (orjson.loads(stored.body) for stored in snapshot.find(search, DIRECTORY).rows)
+    return [role for role in found if role.get("active") is not False]
+
+
+def _profession(role: Json) -> str:
+    codings = (coding for concept in role.get("code", ()) for coding in concept.get("coding", ()))
+    return next((str(c.get("code", "")) for c in codings if c.get("system") == tokens.PROFESSION_SYSTEM), "")
+
+
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """Names of the directory, to show beside references."""
+
+    snapshot: Snapshot
+
+    def of(self, reference: str) -> str:
+        type_, _, id_ = reference.partition("/")
+        if type_ not in {"Practitioner", "Organization"}:
+            return ""
+        found = self.snapshot.read(type_, id_, DIRECTORY)
+        if found is None or found.deleted:
+            return ""
+        body: Json = orjson.loads(found.body)
+        if type_ == "Organization":
+            return str(body.get("name", ""))
+        name: Json = next(iter(body.get("name", ())), {})
+        words = (*name.get("prefix", ()), *name.get("given", ()), name.get("family", ""))
+        return str(name.get("text", "")) or " ".join(word for word in words if word)
+
+
+__all__ = ["PROPOSALS", "Party", "Seer", "audience_of"]

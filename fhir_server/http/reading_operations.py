@@ -1,0 +1,100 @@
+"""Operations that change nothing: who could see a document, and why the caller may enter a space or may not.
+
+Source: docs/operations.md.
+"""
+
+from flask import Response, request
+
+from consent_rules.explanation import LANGUAGES, text_of
+from consent_rules.model import RuleApplied
+from fhir_server.application import audiences, explaining
+from fhir_server.application.audiences import Seer
+from fhir_server.application.runtime import Runtime
+from fhir_server.domain.caller import Caller
+from fhir_server.http import negotiation
+from fhir_server.http.operation_model import Arguments, Json, Operation, Output, Parameter, outputs, parameters, part
+
+
+def _audience(runtime: Runtime, caller: Caller, id_: str, given: Arguments) -> Response:
+    seers = audiences.audience_of(runtime, caller, id_, str(given.get("proposed", "")))
+    return negotiation.fhir_response(parameters(seers=[_seer(seer) for seer in seers]))
+
+
+def _seer(seer: Seer) -> Json:
+    reference: Json | None = None
+    if "/" in seer.name:
+        reference = {"reference": seer.name} | ({"display": seer.display} if seer.display else {})
+    profession = "" if reference else seer.name
+    return part(
+        "seer",
+        role=seer.role,
+        who=reference,
+        profession=profession,
+        sees=seer.sees,
+        would=seer.would,
+        members=seer.members,
+    )
+
+
+def _explain(runtime: Runtime, caller: Caller, id_: str, given: Arguments) -> Response:
+    language = request.accept_languages.best_match(LANGUAGES) or LANGUAGES[0]
+    told = explaining.explain(runtime, caller, id_, str(given.get("type", "")), language)
+    return negotiation.fhir_response(
+        parameters(
+            permitted=told.permitted,
+            basis=told.basis,
+            code=told.code,
+            rules=[_rule(rule, language) for rule in told.rules],
+            matrix=told.matrix_version,
+            texts=[{"name": "text", "valueString": text} for text in told.texts],
+        )
+    )
+
+
+def _rule(rule: RuleApplied, language: str) -> Json:
+    return part(
+        "rule", statement=rule.statement, texts=[{"name": "text", "valueString": text_of(rule.statement, language)}]
+    )
+
+
+_SEER = outputs(
+    ("role", "code"),
+    ("who", "Reference"),
+    ("profession", "code"),
+    ("sees", "boolean"),
+    ("would", "boolean"),
+    ("members", "integer"),
+)
+OPERATIONS = (
+    Operation(
+        "audience",
+        "DocumentReference",
+        "Who could see this document",
+        "Everybody whom the space names, the establishments that were let in with how many see it today, and every "
+        "health profession in a care team and in an emergency; before and after a proposed hiding. For the holder and "
+        "the legal representatives; nothing is changed, and no professional learns of the question.",
+        _audience,
+        (Parameter("proposed", "code", "`hidden` or `visible`: what is to be compared with today"),),
+        (Output("seer", parts=_SEER),),
+        affects_state=False,
+    ),
+    Operation(
+        "explain",
+        "Patient",
+        "Why the caller may enter a space, or may not",
+        "The rules that spoke and the version of the matrix. What a patient decided is told to the holder's side "
+        "alone; to anybody else such a refusal reads like that of an unknown patient.",
+        _explain,
+        (
+            Parameter(
+                "type", "code", "a document type: what the published matrix says of it for the caller's profession"
+            ),
+        ),
+        (
+            *outputs(("permitted", "boolean"), ("basis", "code"), ("code", "code")),
+            Output("rule", parts=outputs(("statement", "code"), ("text", "string"))),
+            *outputs(("matrix", "code"), ("text", "string")),
+        ),
+        affects_state=False,
+    ),
+)
