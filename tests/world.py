@@ -13,7 +13,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from consent_rules.vocabulary import RequesterKind
+from consent_rules.vocabulary import Capacity, RequesterKind
 from fhir_server.app import create_app
 from fhir_server.application import app_authorization, directory
 from fhir_server.application.accounts import Account, Charge, Practice
@@ -97,21 +97,35 @@ class World:
         self.tokens[name] = self.mint(client=app, account=account, scopes="patient/*.cruds", launch_patient=id_)
         return id_
 
-    def professional(self, name: str, profession: str, place: str) -> str:
+    def professional(self, name: str, profession: str, place: str, capacity: Capacity = Capacity.NONE) -> str:
         """Record a professional of an establishment with an own token."""
-        id_ = self.record(name, {"resourceType": "Practitioner", "name": [{"family": name.title()}]})
+        self.record(name, {"resourceType": "Practitioner", "name": [{"family": name.title()}]})
+        return self.in_mode(name, name, (profession, place, capacity))
+
+    def in_mode(
+        self,
+        token: str,
+        name: str,
+        post: tuple[str, str, Capacity],
+        purpose: str = "",
+        scopes: str = "user/*.cruds",
+    ) -> str:
+        """Give a recorded professional a token for a post (profession, place, capacity) and a purpose."""
+        profession, place, capacity = post
         practice = Practice(
             role="",
             organization=f"Organization/{self.ids[place]}",
             organization_display=place,
             profession=profession,
             label=name,
+            capacity=capacity,
         )
-        person = f"Practitioner/{id_}"
+        person = f"Practitioner/{self.ids[name]}"
         account = Account(name, RequesterKind.PROFESSIONAL, person, name, practices=(practice,), subject=name)
         desk = Client(id="desk", name="desk", kind=ClientKind.PROFESSIONAL_APP)
-        self.tokens[name] = self.mint(client=desk, account=account, practice=practice, scopes="user/*.cruds")
-        return id_
+        what = {"client": desk, "account": account, "practice": practice, "scopes": scopes, "purpose": purpose}
+        self.tokens[token] = self.mint(**what)
+        return self.ids[name]
 
     def mint(self, **what: Any) -> str:
         """Mint an access token that outlives every test."""

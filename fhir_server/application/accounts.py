@@ -13,7 +13,7 @@ import orjson
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
 
-from consent_rules.vocabulary import RequesterKind
+from consent_rules.vocabulary import Capacity, RequesterKind
 from fhir_server.application.runtime import Runtime
 from fhir_server.ports import Secret
 
@@ -30,7 +30,7 @@ class Practice:
     """One practice situation of a professional; the directory says it, never the person.
 
     role: "PractitionerRole/…". organization: "Organization/…". profession, specialty: codes of the matrix row.
-    label: what the person reads when choosing among several.
+    label: what the person reads when choosing among several. capacity: the post held there, when it changes the rules.
     """
 
     role: str
@@ -39,6 +39,7 @@ class Practice:
     profession: str
     specialty: str = ""
     label: str = ""
+    capacity: Capacity = Capacity.NONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +205,11 @@ def _dump(account: Account, hashed: str) -> bytes:
 def _load(value: bytes) -> Account:
     raw: Json = orjson.loads(value)["account"]
     kind = RequesterKind(raw.pop("kind"))
-    practices = tuple(Practice(**item) for item in raw.pop("practices"))
+    practices = tuple(_practice(item) for item in raw.pop("practices"))
     patients = tuple(Charge(**item) for item in raw.pop("patients"))
     return Account(kind=kind, practices=practices, patients=patients, **raw)
+
+
+def _practice(raw: Json) -> Practice:
+    """Read a practice situation; those written before there were capacities have none."""
+    return Practice(capacity=Capacity(raw.pop("capacity", "")), **raw)

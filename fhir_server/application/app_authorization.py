@@ -13,7 +13,7 @@ import orjson
 
 from consent_rules.model import Requester
 from consent_rules.scopes import Scopes
-from consent_rules.vocabulary import Purpose, RequesterKind
+from consent_rules.vocabulary import Capacity, Purpose, RequesterKind
 from fhir_server.application.accounts import Account, Practice
 from fhir_server.application.clients import Client
 from fhir_server.application.runtime import Runtime
@@ -57,6 +57,7 @@ class Party:
                 device,
                 practice.profession,
                 practice.specialty,
+                practice.capacity,
             )
         charge = self.account.charge_of(self.launch_patient)
         if charge is not None:
@@ -344,8 +345,9 @@ def load_grant(value: bytes) -> Grant:
 def _grant_of(raw: Json) -> Grant:
     requester = raw.pop("requester")
     proof = raw.pop("proof")
+    kind, capacity = RequesterKind(requester.pop("kind")), Capacity(requester.pop("capacity", ""))
     return Grant(
-        requester=Requester(RequesterKind(requester.pop("kind")), **requester),
+        requester=Requester(kind, capacity=capacity, **requester),
         granted_at=_at(raw.pop("granted_at")),
         expires=_maybe(raw.pop("expires")),
         used_at=_maybe(raw.pop("used_at")),

@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from consent_rules.visibility import DIRECTORY
+from consent_rules.vocabulary import Capacity
 from fhir_server.application.accounts import Practice
 from fhir_server.application.runtime import Runtime
 from fhir_server.domain import tokens
@@ -21,6 +22,8 @@ Json = dict[str, Any]
 
 _RPPS, _NATIONAL = "https://rpps.esante.gouv.fr", "urn:oid:1.2.250.1.71.4.2.1"
 _PROFESSIONS = frozenset({tokens.PROFESSION_SYSTEM, "urn:oid:1.2.250.1.213.1.1.5.5"})
+CAPACITY = "urn:habilis:capacity"
+"""Code system of PractitionerRole.code for a post that changes the rules (C14, I4)."""
 _LIMIT = 100
 
 
@@ -62,7 +65,15 @@ def _practice(snapshot: Snapshot, role: Json) -> Practice | None:
     specialty = next((c.get("code", "") for s in role.get("specialty", ()) for c in s.get("coding", ())), "")
     place = str(_organization(snapshot, organization).get("name", ""))
     label = ", ".join(filter(None, (profession.get("display", profession["code"]), place)))
-    return Practice(f"PractitionerRole/{role['id']}", organization, place, profession["code"], specialty, label)
+    name, post = f"PractitionerRole/{role['id']}", _capacity(role)
+    return Practice(name, organization, place, profession["code"], specialty, label, post)
+
+
+def _capacity(role: Json) -> Capacity:
+    """Return the post that a role states beside its profession; an unknown one is none."""
+    codings = (coding for concept in role.get("code", ()) for coding in concept.get("coding", ()))
+    stated = {str(coding.get("code", "")) for coding in codings if coding.get("system") == CAPACITY}
+    return next((capacity for capacity in Capacity if capacity and capacity in stated), Capacity.NONE)
 
 
 def _coding(concept: Json) -> Json:

@@ -10,7 +10,7 @@ from secrets import token_urlsafe
 
 import orjson
 
-from consent_rules.vocabulary import RequesterKind
+from consent_rules.vocabulary import Capacity, RequesterKind
 from fhir_server.app import build_runtime
 from fhir_server.application import accounts, app_authorization, clients, linking
 from fhir_server.application.accounts import Account, Charge, Practice
@@ -72,6 +72,9 @@ def _add_users(parser: argparse.ArgumentParser) -> None:
     add.add_argument("--role", default="", metavar="ID", help="id of the PractitionerRole")
     add.add_argument("--organization", default="", metavar="ID", help="id of the Organization of the practice")
     add.add_argument("--profession", default="", metavar="CODE", help="code of the matrix row, such as 10 or 70")
+    posts = [capacity.value for capacity in Capacity if capacity]
+    add.add_argument("--capacity", default="", choices=posts, help="the post held there, when it changes the rules")
+    add.add_argument("--regulator", action="store_true", help="a regulating physician of an emergency call centre")
     add.add_argument(
         "--national-id", default="", metavar="NUMBER", help='"8" and the RPPS number, for sign-in upstream'
     )
@@ -190,10 +193,17 @@ def _account(options: argparse.Namespace) -> Account:
         organization=f"Organization/{options.organization}" if options.organization else "",
         organization_display="",
         profession=options.profession,
+        capacity=Capacity(options.capacity),
     )
-    person = f"Practitioner/{options.practitioner}"
-    kind, number = RequesterKind.PROFESSIONAL, options.national_id
-    return Account(options.login, kind, person, options.display, practices=(practice,), national_id=number)
+    return Account(
+        options.login,
+        RequesterKind.PROFESSIONAL,
+        f"Practitioner/{options.practitioner}",
+        options.display,
+        practices=(practice,),
+        national_id=options.national_id,
+        regulator=options.regulator,
+    )
 
 
 def _password() -> str:
