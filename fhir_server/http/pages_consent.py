@@ -14,7 +14,7 @@ from fhir_server.http import scope_words
 from fhir_server.http.oauth_endpoints import context, options, respond
 from fhir_server.http.oauth_frame import CSP, page
 from fhir_server.http.request_context import runtime
-from fhir_server.oauth import approval, events, interactions, narrowing, selection
+from fhir_server.oauth import approval, events, interactions, narrowing, regulation, selection
 from fhir_server.oauth.approval import Choice
 from fhir_server.oauth.authorization import Refusal
 from fhir_server.oauth.interactions import Interaction
@@ -67,6 +67,7 @@ def _offer(held: Interaction) -> Json:
         "scopes": scope_words.tell(offer),
         "others": scope_words.others(offer),
         "is_cut": bool(asked - set(narrowing.clinical(offer))),
+        "is_regulating": regulation.is_regulating(party),
         "is_lasting": "offline_access" in offer.split(),
         "days": DAYS,
         "earliest": now.date().isoformat(),

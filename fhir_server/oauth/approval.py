@@ -12,11 +12,10 @@ from consent_rules.vocabulary import Purpose
 from fhir_server.application import app_authorization as grants
 from fhir_server.application import emergencies
 from fhir_server.application.app_authorization import Grant, Party, Terms
-from fhir_server.application.clients import ClientKind
 from fhir_server.application.runtime import Runtime
 from fhir_server.domain.caller import Withheld
 from fhir_server.domain.problem import Problem
-from fhir_server.oauth import details, events, interactions, narrowing, tokens
+from fhir_server.oauth import details, events, interactions, narrowing, regulation, tokens
 from fhir_server.oauth.authorization import Asked, Refusal, send_back
 from fhir_server.oauth.interactions import Interaction
 from fhir_server.oauth.records import Code
@@ -107,8 +106,7 @@ def _open_space(context: Context, interaction: Interaction, grant: Grant) -> Non
 def _purpose(party: Party, *, emergency: bool) -> str:
     if emergency:
         return Purpose.BREAK_GLASS
-    is_regulation = party.client.kind is ClientKind.REGULATION
-    return Purpose.EMERGENCY if is_regulation and party.account and party.account.regulator else ""
+    return Purpose.EMERGENCY if regulation.is_regulating(party) else ""
 
 
 def _until(context: Context, grant: Grant, scopes: str, wanted: datetime | None) -> str:

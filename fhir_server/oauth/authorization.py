@@ -13,8 +13,8 @@ import orjson
 from authlib.oauth2.rfc6749 import OAuth2Error
 
 from fhir_server.application.clients import Client, find
-from fhir_server.oauth import details, narrowing
-from fhir_server.oauth.issuer import issuer_of
+from fhir_server.oauth import details, narrowing, regulation
+from fhir_server.oauth.issuer import is_strong_enough, issuer_of
 from fhir_server.oauth.launches import find_launch
 from fhir_server.oauth.redirects import matches, with_parameters
 from fhir_server.oauth.wire import Answer, Context, once
@@ -100,7 +100,7 @@ def check(context: Context, client: Client, params: Mapping[str, str], *, pushed
     _check_shape(bare, client, params, pushed=pushed)
     asked = Asked(
         client.id, redirect_uri, params["state"], _scope(params, bare), params["code_challenge"],
-        params.get("nonce", ""), params.get("prompt", ""), _max_age(bare, params), params.get("acr_values", ""),
+        params.get("nonce", ""), params.get("prompt", ""), _max_age(bare, params), _levels(client, params),
         params.get("login_hint", ""), params.get("dpop_jkt", ""), details=_details(bare, params),
     )  # fmt: skip
     return _launched(context, client, asked, params)
@@ -167,6 +167,13 @@ def _max_age(bare: Asked, params: Mapping[str, str]) -> int | None:
     if text and not (text.isascii() and text.isdigit() and len(text) < 10):  # noqa: PLR2004
         raise Refusal(bare, "invalid_request", "max_age is a number of seconds")
     return int(text) if text else None
+
+
+def _levels(client: Client, params: Mapping[str, str]) -> str:
+    """Return the levels of login that are acceptable: what is asked, but never weaker than the software takes."""
+    least = regulation.level_of(client)
+    enough = [level for level in params.get("acr_values", "").split() if is_strong_enough(level, least)]
+    return " ".join(enough) or least
 
 
 def _details(bare: Asked, params: Mapping[str, str]) -> tuple[Json, ...]:

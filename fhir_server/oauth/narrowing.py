@@ -12,6 +12,7 @@ from consent_rules.model import Requester
 from consent_rules.scopes import Scope, Scopes
 from consent_rules.vocabulary import RequesterKind
 from fhir_server.application.app_authorization import Party
+from fhir_server.application.clients import ClientKind
 from fhir_server.application.runtime import Runtime
 
 BREAK_GLASS = "__break-glass"
@@ -41,6 +42,8 @@ def for_person(runtime: Runtime, asked: str, party: Party, *, emergency: bool) -
     other = common.other & _FOR_PEOPLE
     if any(scope.level == "patient" for scope in resources):
         other |= {"launch/patient"} & Scopes.parse(asked).other
+    if party.client.kind is ClientKind.REGULATION:
+        other -= {"offline_access"}
     if emergency:
         other -= RENEWABLE
         resources = [cut for scope in resources if scope.level == "patient" for cut in _lettered(scope, "rs")]

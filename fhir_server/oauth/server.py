@@ -27,7 +27,7 @@ from joserfc.jwk import RSAKey
 from consent_rules.scopes import Scopes
 from fhir_server.application.app_authorization import Grant, find_grant, touch_grant
 from fhir_server.application.clients import AuthMethod, find
-from fhir_server.oauth import dpop, events, keys, sessions, throttle, tokens
+from fhir_server.oauth import dpop, events, keys, regulation, sessions, throttle, tokens
 from fhir_server.oauth.backend import BackendGrant, ExchangeGrant
 from fhir_server.oauth.client_authentication import METHODS, Assertions, claimed, guard
 from fhir_server.oauth.issuer import issuer_of
@@ -255,7 +255,7 @@ class RefreshGrant(authlib_grants.RefreshTokenGrant):  # type: ignore[misc]  # A
         bound = getattr(find_grant(context.runtime, refresh_token.grant_id), "jkt", "")
         self.holder = holder_of(self.request, bound)
         grant = tokens.spend(context, refresh_token)
-        if not sessions.may_continue(context.runtime, grant):
+        if not sessions.may_continue(context.runtime, grant) or not regulation.still_holds(context.runtime, grant):
             raise InvalidGrantError("the person must log in again")
         return grant
 
