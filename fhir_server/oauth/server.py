@@ -80,6 +80,8 @@ def error_answer(error: OAuth2Error, context: Context) -> Answer:
     body = dict(error.get_body())
     headers = dict(NO_STORE)
     status = int(error.status_code or 400)
+    if isinstance(error, throttle.TooManyFailuresError):
+        headers["Retry-After"] = str(round(context.options.throttle.window.total_seconds()))
     if error.error == InvalidClientError.error:
         status = 401
         if context.received.headers.get("Authorization", "").lower().startswith("basic"):

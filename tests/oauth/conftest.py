@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
+from html import unescape
 from pathlib import Path
 from shutil import copytree
 from urllib.parse import parse_qs, urlsplit
@@ -227,7 +228,7 @@ class Person:
         elif step == "second-factor":
             filled |= {"code": self.choices["code"]}
         elif step == "consent":
-            wanted = re.findall(r'name="scope" id="[^"]+" value="([^"]+)"', page)
+            wanted = [unescape(found) for found in re.findall(r'name="scope" id="[^"]+" value="([^"]+)"', page)]
             filled |= {"decision": "allow", "scope": [w for w in wanted if w != self.choices.get("without")]}
             filled |= {name: [v for v in ticked(page, name) if v not in self.unticked] for name in ("document", "kind")}
         else:

@@ -62,7 +62,7 @@ def test_neither_the_person_nor_the_software_alone_is_enough(centre, clock):
     assert "régulateur" not in other_person["pages"][-1]
 
 
-def test_an_app_cannot_ask_for_it(centre, clock):
+def test_an_app_cannot_ask_for_it(centre):
     details = '[{"type":"emergency-access","purpose":"ETREAT","reason":"x"}]'
     where = Person(centre, "sam").ask(client_id="pro", scope=SCOPE, authorization_details=details).headers["Location"]
     assert query_of(where)["error"] == "invalid_authorization_details"

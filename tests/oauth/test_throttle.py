@@ -51,6 +51,7 @@ def test_43_an_address_that_fails_for_many_names_is_closed(app):
     web = from_address(app, HERE)
     answers = [redeem(web, "x", client_id=f"nobody-{number}").status_code for number in range(21)]
     assert answers == [401] * 20 + [429]
+    assert redeem(web, "x", client_id="nobody-22").headers["Retry-After"] == "900"
     assert redeem(from_address(app, THERE), "x", client_id="nobody-1").status_code == 401
 
 
