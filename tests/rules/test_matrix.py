@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from consent_rules import matrix
-from consent_rules.matrix import COLUMNS, MatrixError, of_cells, parse, published
+from consent_rules.matrix import COLUMNS, Kind, MatrixError, Profession, of_cells, parse, published
 from tests.rules.builders import MATRIX, PAUL, agreement, ask, document, sees, space
 
 DATA = Path(matrix.__file__).parent / "data" / "habilitation_matrix_2023-10-26.csv"
@@ -109,6 +109,19 @@ def test_a_row_of_an_unnamed_specialty_is_nobodys():
 
 def test_a_row_that_grants_nothing_is_an_empty_row():
     assert parse(table(row(access="no")), "2030-01-01").rows == {"70": frozenset()}
+
+
+def test_professions_and_kinds_have_their_system_and_their_names():
+    assert matrix.professions()["70"] == Profession(
+        "70",
+        "https://mos.esante.gouv.fr/NOS/TRE_G15-ProfessionSante/FHIR/TRE-G15-ProfessionSante",
+        "Masseur-kinésithérapeute",
+        "Physiotherapist",
+        matrix.HEALTH,
+    )
+    assert matrix.kinds()["34112-3"] == Kind(
+        "34112-3", LOINC, "CR hospitalier (séjour)", "Hospital stay report", "10", "professional"
+    )
 
 
 @pytest.mark.parametrize(
