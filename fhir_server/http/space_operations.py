@@ -13,6 +13,7 @@ from fhir_server.domain.caller import Caller
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.http import negotiation, rendering
 from fhir_server.http.operation_model import Answer, Arguments, Operation, Parameter, outputs, parameters
+from fhir_server.oauth import step_up
 from fhir_server.r4 import profiles
 from fhir_server.registry import REGISTRY
 
@@ -64,6 +65,7 @@ def _status(runtime: Runtime, caller: Caller, id_: str, _given: Arguments) -> Re
 
 def _emergency(mode: Purpose) -> Answer:
     def answer(runtime: Runtime, caller: Caller, id_: str, given: Arguments) -> Response:
+        step_up.demand_in_emergency(caller, mode, runtime.ports.clock.now())
         opening = emergencies.declare(runtime, caller, id_, mode, str(given["reason"]))
         consent = {"reference": f"Consent/{opening.consent}"}
         told = parameters(consent=consent, mode=mode.value, until=opening.until, reviewDue=opening.review_due)

@@ -18,6 +18,7 @@ from fhir_server.domain.problem import Problem
 from fhir_server.oauth import details, events, interactions, narrowing, regulation, tokens
 from fhir_server.oauth.authorization import Asked, Refusal, send_back
 from fhir_server.oauth.interactions import Interaction
+from fhir_server.oauth.launches import end_launch
 from fhir_server.oauth.records import Code
 from fhir_server.oauth.wire import Answer, Context
 
@@ -61,6 +62,8 @@ def approve(context: Context, interaction: Interaction, choice: Choice) -> Answe
     if asked.is_emergency:
         _open_space(context, interaction, grant)
     events.consent_given(context, grant)
+    if asked.launch:
+        end_launch(runtime, asked.launch)
     return _send_code(context, asked, grant, _until(context, grant, scopes, choice.until))
 
 

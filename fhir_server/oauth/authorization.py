@@ -48,7 +48,7 @@ class Refusal(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One authorization request, checked. details: `authorization_details`; patient: of an EHR launch."""
+    """One authorization request, checked. details: `authorization_details`; launch, patient: of an EHR launch."""
 
     client_id: str
     redirect_uri: str
@@ -62,6 +62,7 @@ class Asked:
     login_hint: str = ""
     jkt: str = ""
     patient: str = ""
+    launch: str = ""
     launch_login: str = ""
     context: Json = field(default_factory=dict)
     details: tuple[Json, ...] = ()
@@ -194,7 +195,8 @@ def _launched(context: Context, client: Client, asked: Asked, params: Mapping[st
     launch = find_launch(context.runtime, params.get("launch", ""), client)
     if "launch" not in wanted or launch is None:
         raise Refusal(asked, "invalid_request", "the launch is unknown or has expired")
-    return replace(asked, patient=launch.patient, launch_login=launch.login, context=launch.context)
+    handle = params["launch"]
+    return replace(asked, launch=handle, patient=launch.patient, launch_login=launch.login, context=launch.context)
 
 
 def refused(context: Context, refusal: Refusal) -> Answer:

@@ -86,6 +86,8 @@ def test_an_ehr_launch_fixes_the_patient(app, web, clock):
     assert body["patient"] == "camille"
     assert body["intent"] == "review"
     assert body["need_patient_banner"] is True
+    again = Person(app, "paul").ask(client_id="pro", scope=scope, launch=handle)
+    assert query_of(again.headers["Location"])["error"] == "invalid_request"
 
 
 def test_an_ehr_launch_is_for_its_person_its_app_and_some_minutes(app, web, clock):

@@ -11,7 +11,7 @@ from fhir_server.domain.problem import Category, Login, Problem
 from fhir_server.oauth import step_up
 from fhir_server.settings import Settings
 from tests.oauth.conftest import BASE, Person, assertion, backend, query_of, redeem
-from tests.oauth.test_flows import code_now
+from tests.oauth.test_flows import code_now, emergency
 
 SCOPE = "openid user/DocumentReference.rs"
 UNKNOWN = "5b7f9c1e-0000-4000-8000-000000000000"
@@ -100,3 +100,28 @@ def test_nobody_s_login_is_never_recent(app, runtime, clock):
     with pytest.raises(Problem):
         step_up.demand(replace(caller, logged_in_at=None), Login("", 300), clock.now())
     step_up.demand(replace(caller, logged_in_at=None, level=""), Login(), clock.now())
+
+
+def declare(app, token: str, operation: str = "break-glass"):
+    """Open Camille's space in an emergency at the FHIR endpoint."""
+    body = {"resourceType": "Parameters", "parameter": [{"name": "reason", "valueString": "found unconscious"}]}
+    header = {"Authorization": f"Bearer {token}"}
+    return app.test_client().post(f"/fhir/Patient/camille/${operation}", json=body, headers=header, base_url=BASE)
+
+
+def test_an_emergency_at_the_endpoint_wants_a_login_of_the_last_five_minutes(app, clock, runtime):
+    code = query_of(emergency(app, clock, runtime))["code"]
+    token = redeem(app.test_client(), code, client_id="pro").get_json()["access_token"]
+    assert declare(app, token).status_code == 200
+    clock.advance(seconds=301)
+    refused = declare(app, token)
+    assert refused.status_code == 401
+    assert refused.headers["WWW-Authenticate"].endswith(
+        'error="insufficient_user_authentication", acr_values="eidas2", max_age="300"'
+    )
+    assert read(app, token).status_code == 404
+
+
+def test_a_login_that_was_not_for_an_emergency_is_not_sent_to_log_in_again(app, clock):
+    refused = declare(app, token_of(app, "luc", code_now(clock), acr_values="eidas2"))
+    assert refused.status_code == 403
