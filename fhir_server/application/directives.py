@@ -28,7 +28,7 @@ from fhir_server.application.writing import Work, Written, carry_out
 from fhir_server.domain import bodies, conditions, pointers
 from fhir_server.domain.audit import Deed
 from fhir_server.domain.caller import Caller
-from fhir_server.domain.consents import access_of, directives_of
+from fhir_server.domain.consents import access_of, directives_of, speaks
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.stored import Stored
 from fhir_server.r4.checking import check
@@ -40,7 +40,6 @@ Said = tuple[Directive, ...]
 """What one Consent says: its root first, then its exceptions."""
 
 _CONSENT = ("Consent",)
-_ACTIVE = "active"
 _HOLDERS = frozenset({RequesterKind.PATIENT, RequesterKind.RELATED})
 _OF_THE_INSURER = frozenset({DirectiveKind.REPRESENTATIVE, DirectiveKind.GUARDIAN, DirectiveKind.DECLARED_PHYSICIAN})
 _TOO_FAR = {
@@ -106,7 +105,7 @@ def plan_create(work: Work, choice: Choosing, condition: str = "") -> Written:
     said = _said(work, opened, choice, located | {"id": id_})
     after = _stored(work, located, id_, 1, said)
     work.put(after)
-    _decide(work, opened, located, said)
+    _decide(work, opened, located | {"id": id_}, said)
     work.trace(Deed("create", "Consent"), opened, patient, (f"Consent/{id_}",))
     return _written(work, opened, after, created=True)
 
@@ -141,7 +140,7 @@ def _plan_change(
     said = _said(work, opened, choice, located | {"id": before.id})
     after = _stored(work, located, before.id, before.version + 1, said)
     work.change(before, after)
-    _decide(work, opened, located, said)
+    _decide(work, opened, located | {"id": before.id}, said)
     work.trace(Deed(interaction, "Consent"), opened, patient, (f"Consent/{before.id}",))
     return _written(work, opened, after, created=False)
 
@@ -206,8 +205,10 @@ def _said(work: Work, opened: Opened, choice: Choosing, located: Json) -> Said:
 
     Raises: Problem(FORBIDDEN) when it is not the caller's to record, BUSINESS_RULE when it goes too far.
     """
-    compiled = directives_of(located | {"status": _ACTIVE}, str(located["id"]))
-    if located.get("status") != _ACTIVE:
+    compiled = directives_of(located, str(located["id"]))
+    if not compiled and work.caller.requester.kind not in _HOLDERS:  # what holds anyway is still the holder's to say
+        raise _not_yours(choice)
+    if not speaks(located):
         return compiled
     recorded = tuple(_recorded(work, opened, choice, directive) for directive in compiled)
     return choosing_documents.resolved(work, opened, recorded, choice.root)
@@ -248,10 +249,9 @@ def _demand_recorder(work: Work, held: Directive | None, before: Stored) -> None
 
 
 def _decide(work: Work, opened: Opened, located: Json, said: Said) -> None:
-    """Rebuild the decision state: an active Consent speaks, any other is silent."""
+    """Rebuild the decision state: a Consent in force says something, any other is silent."""
     before = recording.tidied(work.record(opened), work.at, work.runtime.profile)
-    is_active = located.get("status") == _ACTIVE
-    after = before.with_directive(*said) if is_active else before.without(said[0].id)
+    after = before.with_directive(*said) if said and speaks(located) else before.without(str(located["id"]))
     if hides_by_default(after, work.at) and not hides_by_default(before, work.at):
         hiding.hide_present(work, after.patient)
     work.decide(opened, after)

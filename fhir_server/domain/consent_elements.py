@@ -1,10 +1,12 @@
 """What the elements of a Consent say, one by one, and the codes that they are written with."""
 
 import re
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from consent_rules.matrix import professions
 from consent_rules.vocabulary import DirectiveKind, Proof, Purpose
+from fhir_server.domain import dates
 
 Json = dict[str, Any]
 
@@ -25,6 +27,7 @@ LIMITS = frozenset({"code", "data", "dataPeriod"})
 """Elements that say which documents a provision is about."""
 EMERGENCIES = frozenset({Purpose.EMERGENCY, Purpose.BREAK_GLASS})
 _KINDS = frozenset(kind.value for kind in DirectiveKind)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DOCUMENT = re.compile(r"DocumentReference/([A-Za-z0-9\-.]{1,64})")
 
 
@@ -138,3 +141,18 @@ def is_unknown_kind(consent: Json) -> bool:
     """Tell whether a Consent states a directive that is unknown, or several."""
     stated = stated_kinds(consent)
     return len(stated) > 1 or any(code not in _KINDS for code in stated)
+
+
+def period_in(provision: Json, element: str) -> tuple[datetime | None, datetime | None]:
+    """Return the start and the exclusive end of a Period, None for what it does not state.
+
+    Raises: ValueError when it is none.
+    """
+    period = provision.get(element) or {}
+    low, high = dates.period_of(period)
+    return (instant_of(low) if "start" in period else None, instant_of(high) if "end" in period else None)
+
+
+def instant_of(micros: int) -> datetime:
+    """Return an instant of a FHIR date; one beyond all calendars is the last."""
+    return _EPOCH + timedelta(microseconds=min(micros, dates.LATEST - 1))

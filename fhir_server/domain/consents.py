@@ -8,7 +8,6 @@ for the choices that a space is born with, each an explicit Consent (http://fhir
 """
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from consent_rules.model import Directive
@@ -19,22 +18,24 @@ from fhir_server.domain.consent_checks import PERSONS, excepted_of, missing, spe
 from fhir_server.domain.consent_elements import (
     custodians,
     documents_of,
+    instant_of,
     kind_of,
     kinds_of,
+    period_in,
     professions_in,
     proof_of,
     purposes_of,
     references,
 )
+from fhir_server.domain.consent_ppqm import said_by, template_of
 from fhir_server.domain.consent_writing import consent_of
 from fhir_server.domain.problem import Category, Problem
 
 Json = dict[str, Any]
 
-__all__ = ["access_of", "consent_of", "directive_of", "directives_of", "is_active"]
+__all__ = ["access_of", "consent_of", "directive_of", "directives_of", "is_active", "speaks"]
 
 _DENIALS = frozenset({DirectiveKind.BLOCK, DirectiveKind.WITHHELD})
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def is_active(consent: Json) -> bool:
@@ -45,10 +46,13 @@ def is_active(consent: Json) -> bool:
 def directives_of(consent: Json, id_: str) -> tuple[Directive, ...]:
     """Compile a Consent; its references are relative and resolved. Its root speaks first, then its exceptions.
 
+    The status is not looked at, but of one made from a template: that is compiled to nothing, or what its state says.
     Who gave it (`by_patient`, `recorder`) is no word of the Consent: consent_rules.recording stamps it.
     Raises: Problem(INVALID) for what is missing, BUSINESS_RULE for what cannot be honoured, naming each element.
     """
     provision = consent.get("provision") or {}
+    if template_of(consent):
+        return _by_template(consent, id_)
     issues = [*missing(consent, provision), *unhonoured(consent, provision)]
     if issues:
         invalid = any(issue.code == "required" for issue in issues)
@@ -69,11 +73,18 @@ def directive_of(consent: Json, id_: str) -> Directive:
     return directives_of(consent, id_)[0]
 
 
+def speaks(consent: Json) -> bool:
+    """Tell whether what a Consent compiles to is in force: while it is active, and a default always."""
+    return is_active(consent) or bool(template_of(consent))
+
+
 def access_of(patient: str, *said: Directive) -> AccessFacts:
     """Return who may see a Consent: the patient, and whoever it lets in or recorded it.
 
     One that keeps anything from anybody is the patient's own: it would tell whom it lets in what others may not see.
     """
+    if not said:
+        return AccessFacts(compartment=patient)
     directive = said[0]
     keeps = any(d.kind in _DENIALS or d.excluded for d in said)
     named = [] if keeps else sorted(actor for d in said for actor in d.actors)
@@ -87,13 +98,20 @@ def access_of(patient: str, *said: Directive) -> AccessFacts:
     )
 
 
+def _by_template(consent: Json, id_: str) -> tuple[Directive, ...]:
+    try:
+        return said_by(consent, id_, active=is_active(consent))
+    except ValueError as problem:
+        raise Problem.of(Category.INVALID, str(problem), "Consent.provision.period") from problem
+
+
 def _root(consent: Json, provision: Json, id_: str) -> Directive:
     kind = kind_of(consent, provision)
     actors = frozenset(references(provision))
     if kind is DirectiveKind.AGREEMENT and not actors:
         actors = custodians(consent)
-    start, end = _period(provision, "period")
-    data_start, data_end = _period(provision, "dataPeriod")
+    start, end = period_in(provision, "period")
+    data_start, data_end = period_in(provision, "dataPeriod")
     excepted = excepted_of(provision)
     return Directive(
         id=id_,
@@ -103,7 +121,7 @@ def _root(consent: Json, provision: Json, id_: str) -> Directive:
         purposes=purposes_of(provision, kind),
         start=start,
         end=end,
-        recorded_at=_instant(dates.interval_of(consent["dateTime"])[0]),
+        recorded_at=instant_of(dates.interval_of(consent["dateTime"])[0]),
         proof=proof_of(consent),
         kinds=kinds_of(provision),
         reason=str((consent.get("sourceAttachment") or {}).get("title", "")) if kind in PERSONS else "",
@@ -117,7 +135,7 @@ def _root(consent: Json, provision: Json, id_: str) -> Directive:
 def _exception(root: Directive, provision: Json, item: Json) -> Directive:
     """Return what an exception says by itself, to the same actors and for the same time unless it names its own."""
     kind = DirectiveKind.WITHHELD if item["type"] == "deny" else DirectiveKind.AGREEMENT
-    data_start, data_end = _period(item, "dataPeriod")
+    data_start, data_end = period_in(item, "dataPeriod")
     return replace(
         root,
         kind=kind,
@@ -128,13 +146,3 @@ def _exception(root: Directive, provision: Json, item: Json) -> Directive:
         data_start=data_start,
         data_end=data_end,
     )
-
-
-def _period(provision: Json, element: str) -> tuple[datetime | None, datetime | None]:
-    period = provision.get(element) or {}
-    low, high = dates.period_of(period)
-    return (_instant(low) if "start" in period else None, _instant(high) if "end" in period else None)
-
-
-def _instant(micros: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=min(micros, dates.LATEST - 1))
