@@ -44,10 +44,13 @@ pytestmark = pytest.mark.live
 def packages() -> Path:
     """Lay the scripts out beside the npm packages, which are installed once."""
     BUILD.mkdir(parents=True, exist_ok=True)
+    known = BUILD / "node_modules" / "package-lock.json"
+    lock = HERE / "package-lock.json"
     for path in filter(Path.is_file, HERE.iterdir()):
         copyfile(path, BUILD / path.name)
-    if not (BUILD / "node_modules").exists():
+    if not known.exists() or known.read_bytes() != lock.read_bytes():
         subprocess.run(["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--silent"], cwd=BUILD, check=True)
+        copyfile(lock, known)
     return BUILD / "node_modules"
 
 

@@ -30,7 +30,8 @@ const provider = new Provider(issuer, {
     jwtUserinfo: { enabled: true },
     rpInitiatedLogout: { enabled: true },
   },
-  cookies: { keys: ["of the tests"] },
+  cookies: { keys: ["of the tests"], long: { sameSite: "none" } },
+  enableHttpPostMethods: true,
   interactions: { url: (_ctx, interaction) => `/sign-in/${interaction.uid}` },
   pkce: { required: () => true },
   async findAccount(_ctx, id) {
