@@ -15,6 +15,8 @@ import orjson
 from flask_babel import gettext, lazy_gettext, ngettext
 
 from consent_rules.vocabulary import Basis, Reason
+from fhir_server.domain.audit import OPERATION
+from fhir_server.http.journal_operations import OPERATIONS
 
 Json = dict[str, Any]
 
@@ -56,6 +58,7 @@ _ACTS: dict[tuple[str, str], _Act] = {
         lazy_gettext("looked at the choices about access"),
         lazy_gettext("look at the choices about access"),
     ),
+    ("search", "Communication"): (lazy_gettext("looked at the notices"), lazy_gettext("look at the notices")),
     ("search", "Patient"): (lazy_gettext("looked up the identity"), lazy_gettext("look up the identity")),
     ("read", "Patient"): (lazy_gettext("looked at the identity"), lazy_gettext("look at the identity")),
     ("create", "Patient"): (lazy_gettext("opened the space"), lazy_gettext("open the space")),
@@ -193,7 +196,12 @@ def _agent(event: Json, system: str) -> Json:
 
 def _act(event: Json, *, refused: bool) -> str:
     interaction = _interaction(event)
-    found = _ACTS.get((interaction, _type(event))) or _ACTS.get((interaction, "")) or _ANY_ACT[event["action"]]
+    found = (
+        OPERATIONS.get(_operation(event))
+        or _ACTS.get((interaction, _type(event)))
+        or _ACTS.get((interaction, ""))
+        or _ANY_ACT[event["action"]]
+    )
     done, wish = found
     return gettext("wanted to %(act)s", act=wish) if refused else str(done)
 
@@ -201,6 +209,10 @@ def _act(event: Json, *, refused: bool) -> str:
 def _interaction(event: Json) -> str:
     codes = [str(subtype["code"]) for subtype in event.get("subtype", ()) if subtype.get("system") == _REST]
     return codes[0] if codes else "transaction"
+
+
+def _operation(event: Json) -> str:
+    return next((str(s["code"]) for s in event.get("subtype", ()) if s.get("system") == OPERATION), "")
 
 
 def _type(event: Json) -> str:

@@ -39,6 +39,7 @@ from fhir_server.http import journal as told
 from fhir_server.http import language, paging
 from fhir_server.http.oauth_frame import current_session
 from fhir_server.http.request_context import request_id, runtime
+from fhir_server.http.told_notices import Told, told_of
 from fhir_server.oauth.bearer import caller_of
 from fhir_server.oauth.sessions import Session
 from fhir_server.registry import REGISTRY
@@ -49,10 +50,12 @@ CSP = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 LINES = 50
+NOTICES = 10
+_JOURNAL = "pages/journal.html"
 _REFUSED = frozenset({"outcome|http://hl7.org/fhir/audit-event-outcome|4"})
 _API = "habilis.api"
 _PAGE = Client("journal", "Habilis", ClientKind.PATIENT_APP)
-_READING = Scopes.parse("patient/AuditEvent.rs patient/DocumentReference.rs")
+_READING = Scopes.parse("patient/AuditEvent.rs patient/Communication.rs patient/DocumentReference.rs")
 _pages = Blueprint("pages", __name__, template_folder="templates", static_folder="static", static_url_path="/assets")
 
 
@@ -100,17 +103,19 @@ def journal() -> Response:
     choices = _choices(demo)
     reader = _reader(demo, choices)
     if reader is None:
-        return make_response(render_template("pages/journal.html", choices=choices, reader=None))
+        return make_response(render_template(_JOURNAL, choices=choices, reader=None))
+    notices = _notices(reader)
     try:
         found = finding.find(runtime(), reader.caller, REGISTRY["AuditEvent"], _wanted(reader))
         lines = _lines(reader, found)
     except Problem:
         return make_response(
-            render_template("pages/journal.html", choices=choices, reader=reader, days=(), more=""), 403
+            render_template(_JOURNAL, choices=choices, reader=reader, notices=notices, days=(), more=""), 403
         )
     shown = told.by_day([line for line in lines if not line.own or "own" in request.args])
+    more = _more(reader, found)
     return make_response(
-        render_template("pages/journal.html", choices=choices, reader=reader, days=shown, more=_more(reader, found))
+        render_template(_JOURNAL, choices=choices, reader=reader, notices=notices, days=shown, more=more)
     )
 
 
@@ -200,6 +205,19 @@ def _lines(reader: Reader, found: finding.Found) -> list[told.Line]:
     named = frozenset(id_ for event in events for id_ in told.documents_of(event))
     titles = _titles(reader, named) if named else {}
     return [told.line_of(event, titles, reader.caller.requester.person) for event in events]
+
+
+def _notices(reader: Reader) -> list[Told]:
+    """Return the latest notices, on the first page of the whole journal; they outlive a closing of the space."""
+    if {"page", "refused"} & set(request.args):
+        return []
+    search = Search("Communication", sort="sent", limit=NOTICES)
+    wanted = finding.Wanted(search, reader.patient, total=False, query="GET /journal/Communication")
+    try:
+        found = finding.find(runtime(), reader.caller, REGISTRY["Communication"], wanted)
+    except Problem:
+        return []
+    return [told_of(orjson.loads(item.stored.body)) for item in found.shown]
 
 
 def _titles(reader: Reader, ids: frozenset[str]) -> Mapping[str, str]:

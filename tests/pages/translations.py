@@ -18,6 +18,8 @@ PO = SOURCE / "translations" / "fr" / "LC_MESSAGES" / "messages.po"
 MO = PO.with_suffix(".mo")
 _METHODS = [
     ("http/journal.py", "python"),
+    ("http/journal_operations.py", "python"),
+    ("http/told_notices.py", "python"),
     ("http/pages.py", "python"),
     ("http/templates/layout.html", "jinja2"),
     ("http/templates/pages/**.html", "jinja2"),
