@@ -6,7 +6,7 @@ Source: SMART App Launch 2.2 (https://hl7.org/fhir/smart-app-launch/scopes-and-l
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from functools import reduce
+from functools import lru_cache, reduce
 from urllib.parse import quote, unquote
 
 LETTERS = "cruds"
@@ -75,6 +75,7 @@ class Scopes:
     other: frozenset[str] = frozenset()
 
     @classmethod
+    @lru_cache(maxsize=256)
     def parse(cls, text: str) -> "Scopes":
         """Read a scope string; what is unknown, malformed or cannot be honoured exactly is dropped, never guessed."""
         words = text.split()

@@ -125,7 +125,7 @@ class Clause:
         return (
             (self.kinds is None or facts.kind in self.kinds)
             and (self.categories is None or facts.category in self.categories)
-            and not facts.marks & self.closed_by
+            and (facts.marks is Mark.NONE or not facts.marks & self.closed_by)
             and (self.unsealed_at is None or facts.sealed_until is None or facts.sealed_until <= self.unsealed_at)
             and (self.owned_by is None or bool(self.owned_by & facts.owners))
             and (self.within is None or self.within.covers(facts))

@@ -7,6 +7,7 @@ Sources: IHE BALP 1.1 REST patterns (https://profiles.ihe.net/ITI/BALP/), the au
 from base64 import b64encode
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -323,15 +324,7 @@ def _as(code: str) -> Json:
 
 
 def _tokens_of(deed: Deed, verdict: Verdict, caller: Caller, patient: str) -> frozenset[str]:
-    action = _SHAPES[deed.interaction][0]
-    found: set[str] = set()
-    for name, system, code in (
-        ("action", "http://hl7.org/fhir/audit-event-action", action),
-        ("outcome", "http://hl7.org/fhir/audit-event-outcome", verdict.outcome),
-        ("type", *_coding(_type(deed))),
-        *(("subtype", *_coding(subtype)) for subtype in _subtypes(deed)),
-    ):
-        found |= tokens.token(name, system, code) | {tokens.present(name)}
+    found = set(_coded_tokens(Deed(deed.interaction, "", deed.transaction, operation=deed.operation), verdict.outcome))
     if patient:
         found |= tokens.reference("patient", f"Patient/{patient}") | tokens.reference("entity", f"Patient/{patient}")
     if caller.requester.person:
@@ -340,6 +333,20 @@ def _tokens_of(deed: Deed, verdict: Verdict, caller: Caller, patient: str) -> fr
         found |= tokens.reference("agent", caller.requester.organization)
     for reference in verdict.touched or ((deed.target,) if deed.target else ()):
         found |= tokens.reference("entity", reference)
+    return frozenset(found)
+
+
+@lru_cache(maxsize=256)
+def _coded_tokens(deed: Deed, outcome: str) -> frozenset[str]:
+    """Return the tokens that say what kind of deed it was: the same for most events."""
+    found: set[str] = set()
+    for name, system, code in (
+        ("action", "http://hl7.org/fhir/audit-event-action", _SHAPES[deed.interaction][0]),
+        ("outcome", "http://hl7.org/fhir/audit-event-outcome", outcome),
+        ("type", *_coding(_type(deed))),
+        *(("subtype", *_coding(subtype)) for subtype in _subtypes(deed)),
+    ):
+        found |= tokens.token(name, system, code) | {tokens.present(name)}
     return frozenset(found)
 
 

@@ -98,7 +98,8 @@ def sentence_of(deed: "Deed", verdict: "Verdict", caller: "Caller", at: datetime
     who = caller.display or caller.client_name or caller.client_id
     where = f" ({caller.organization_display})" if caller.organization_display else ""
     verb, what = _act(deed)
-    text = f"Le {at:%d/%m/%Y} à {at:%H:%M:%S} UTC, {who}{where} "
+    day, time = f"{at.day:02}/{at.month:02}/{at.year}", at.isoformat()[11:19]  # far quicker than strftime
+    text = f"Le {day} à {time} UTC, {who}{where} "
     if verdict.outcome != "0":
         return f"{text}a demandé à {verb} {what}".rstrip() + " : refusé."
     count = len(verdict.touched)
