@@ -8,6 +8,7 @@ from typing import Any
 from flask import Flask, Response, request
 from flask_smorest import Api
 
+from fhir_server import telemetry
 from fhir_server.http import language, pages_account, pages_consent, pages_upstream
 from fhir_server.http.oauth_endpoints import context, respond
 from fhir_server.http.oauth_frame import (
@@ -21,8 +22,10 @@ from fhir_server.http.oauth_frame import (
 )
 from fhir_server.http.request_context import runtime
 from fhir_server.oauth import approval, authorization, conversation, interactions
-from fhir_server.oauth.authorization import BadRequestError, Refusal
+from fhir_server.oauth.authorization import Asked, BadRequestError, Refusal
 from fhir_server.oauth.interactions import Interaction
+from fhir_server.oauth.wire import Context
+from fhir_server.ports import StoreUnavailable
 
 Json = dict[str, Any]
 
@@ -43,18 +46,34 @@ def authorize() -> Response:
     browser = cookie("browser") or runtime().ports.ids.secret()
     try:
         asked = authorization.read(known)
+        return _begin(known, asked, browser)
+    except BadRequestError as bad:
+        return page("message", 400, title="This request cannot be answered", text=bad.text)
+    except Refusal as refusal:
+        return respond(authorization.refused(known, refusal))
+
+
+def _begin(known: Context, asked: Asked, browser: str) -> Response:
+    """Begin a conversation, or answer at once when nothing may be asked.
+
+    Raises: Refusal, also when the store cannot answer: the client is known by now, and is told.
+    """
+    try:
         begun = interactions.start(known, asked, browser)
         begun = conversation.with_session(known, begun, cookie("session"))
         if asked.prompt == "none":
             return respond(approval.silent(known, begun))
         interactions.save(runtime(), begun)
-    except BadRequestError as bad:
-        return page("message", 400, title="This request cannot be answered", text=bad.text)
-    except Refusal as refusal:
-        return respond(authorization.refused(known, refusal))
+    except StoreUnavailable:
+        raise _unavailable(asked) from None
     response = see_other(f"/oauth/interaction/{begun.id}")
     set_cookie(response, "browser", browser)
     return response
+
+
+def _unavailable(asked: Asked) -> Refusal:
+    telemetry.alarm("store_unavailable")
+    return Refusal(asked, "temporarily_unavailable")
 
 
 @oauth_pages.route("/oauth/interaction/<id_>", methods=["GET", "POST"])
@@ -64,15 +83,21 @@ def interaction(id_: str) -> Response:
     if held is None:
         return gone()
     try:
-        step, settled = conversation.next_step(runtime(), held)
-        if request.method == "GET":
-            return _show(settled, step)
-        if not is_same(held.csrf) or request.form.get("step") != step:
-            return gone()
-        return pages_consent.decide(settled) if step == "consent" else _take(settled, step)
+        return _answer(held)
     except Refusal as refusal:
         interactions.finish(runtime(), held)
         return respond(authorization.refused(context(), refusal))
+    except StoreUnavailable:
+        return respond(authorization.refused(context(), _unavailable(held.asked)))
+
+
+def _answer(held: Interaction) -> Response:
+    step, settled = conversation.next_step(runtime(), held)
+    if request.method == "GET":
+        return _show(settled, step)
+    if not is_same(held.csrf) or request.form.get("step") != step:
+        return gone()
+    return pages_consent.decide(settled) if step == "consent" else _take(settled, step)
 
 
 def _take(held: Interaction, step: str) -> Response:

@@ -7,6 +7,7 @@ from flask import Flask, Response, current_app, g, request
 
 from fhir_server.application.runtime import Runtime
 from fhir_server.domain.caller import Caller
+from fhir_server.domain.problem import Category, Problem
 from fhir_server.http.proxies import client_certificate
 from fhir_server.oauth.bearer import caller_of
 from fhir_server.oauth.dpop import Proof
@@ -37,10 +38,13 @@ def request_id() -> str:
 def current_caller() -> Caller:
     """Return the authenticated party of this request, looked up live.
 
-    Raises: Problem(UNAUTHENTICATED) without a valid access token.
+    Raises: Problem(UNAUTHENTICATED) without a valid access token; MALFORMED for one that is sent in two ways.
     """
     if "caller" not in g:
         sent = request.headers
+        if "Authorization" in sent and ("access_token" in request.args or "access_token" in request.form):
+            text = "send the access token in the Authorization header only"
+            raise Problem.of(Category.MALFORMED, text, code="invalid_request")
         proof = Proof(sent["DPoP"], request.method, _public_url()) if "DPoP" in sent else None
         g.caller = caller_of(
             runtime(), sent.get("Authorization"), request.remote_addr or "", request_id(), proof, client_certificate()
