@@ -41,11 +41,12 @@ def token(fhir: str, client_id: str, key: ECKey) -> str:
 
 
 def main(fhir: str, client_id: str, key_file: str, patient: str) -> None:
-    """Print how the server answers a search."""
+    """Print how the server answers a search, and how many documents it found."""
     key = ECKey.import_key(json.loads(Path(key_file).read_text()))
     headers = {"Authorization": f"Bearer {token(fhir, client_id, key)}"}
     answer = requests.get(f"{fhir}/DocumentReference", {"patient": patient}, headers=headers, timeout=10)
-    print(answer.status_code, answer.json()["resourceType"])  # noqa: T201 - an example prints
+    found = answer.json()
+    print(answer.status_code, found["resourceType"], found.get("total", 0), "documents")  # noqa: T201 - an example prints
 
 
 if __name__ == "__main__":
