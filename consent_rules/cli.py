@@ -65,7 +65,9 @@ def explain(asked: argparse.Namespace, printer: Printer) -> int:
         printer.line(line)
     names = [asked.document] if asked.document else sorted(told.documents)
     for name in names if isinstance(answer, Entry) else []:
-        printer.line(f"{name}: {' '.join(explainer.document(told.request, answer, told.documents.get(name)))}")
+        facts = told.documents.get(name)
+        kept = simulation.withheld_by(stage, told.request, facts) if facts else ()
+        printer.line(f"{name}: {' '.join(explainer.document(told.request, answer, facts, kept))}")
     return DONE
 
 
@@ -84,14 +86,16 @@ def simulate(asked: argparse.Namespace, printer: Printer) -> int:
 
 
 def audience(asked: argparse.Namespace, printer: Printer) -> int:
-    """Show who would see a document, or who would see it before and after its marks change."""
+    """Show who would see a document, or who would see it before and after its marks change or it is for some only."""
     told = _scenario(asked.scenario)
     facts = _document(told, asked.document)
-    if asked.marks is None:
+    if asked.marks is None and asked.only is None:
         seen = simulation.audience(told.stage, facts)
         printer.table(("who", "name", "sees"), ((p.role, p.name, _yes(value)) for p, value in seen.items()))
         return DONE
-    changed = simulation.audience_change(told.stage, facts, marks_of(asked.marks))
+    marks = None if asked.marks is None else marks_of(asked.marks)
+    only = None if asked.only is None else [name for name in asked.only.split(",") if name]
+    changed = simulation.audience_change(told.stage, facts, marks, only)
     rows = ((p.role, p.name, _yes(before), _yes(after)) for p, (before, after) in changed.items())
     printer.table(("who", "name", "before", "after"), rows)
     return DONE
@@ -145,6 +149,9 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("scenario")
     one.add_argument("--document", required=True)
     one.add_argument("--marks", default=None, help="what the marks would become, such as MASQUE_PS; '' for none")
+    one.add_argument(
+        "--only", default=None, help="whom alone the document would be for, such as Practitioner/paul,10; '' for nobody"
+    )
     one = _command(commands, "diff", diff)
     one.add_argument("older")
     one.add_argument("newer")

@@ -35,6 +35,7 @@ _WORDS = {
         "invisible": "Ce document n’est pas visible.",
         "no-such": "Aucun document de ce nom n’est visible.",
         "mark": "Ce document porte la marque {mark}.",
+        "kept": "Le titulaire réserve ce document à d’autres (au titre de {consents}).",
         "sealed": "Ce document s’ouvre au patient le {until:%d/%m/%Y}.",
     },
     "en": {
@@ -50,6 +51,7 @@ _WORDS = {
         "invisible": "This document is not visible.",
         "no-such": "No document of that name is visible.",
         "mark": "This document has the mark {mark}.",
+        "kept": "The holder keeps this document for others (by {consents}).",
         "sealed": "This document opens to the patient on {until:%Y-%m-%d}.",
     },
 }
@@ -74,15 +76,21 @@ class Explainer:
             return (self._say("refused-alike"),)
         return (self._say("refused", reason=answer.reason), *(self._rule(rule) for rule in answer.rules))
 
-    def document(self, request: AccessRequest, answer: Entry | Refuse, facts: AccessFacts | None) -> tuple[str, ...]:
-        """Explain why a document is seen or not; None stands for one that does not exist."""
+    def document(
+        self, request: AccessRequest, answer: Entry | Refuse, facts: AccessFacts | None, kept_by: tuple[str, ...] = ()
+    ) -> tuple[str, ...]:
+        """Explain why a document is seen or not; None stands for one that does not exist.
+
+        kept_by: ids of the choices that keep it from the requester (simulation.withheld_by).
+        """
         if isinstance(answer, Refuse):
             return self.answer(answer)
         if facts is not None and answer.sees(View.DOCUMENTS).admits(facts):
             return (self._say("visible"), *self._cell(request, answer, facts))
         if facts is None or self.safe:
             return (self._say("no-such"),)
-        return (self._say("invisible"), *self._cell(request, answer, facts), *self._marks(facts, request.at))
+        kept = (self._say("kept", consents=", ".join(kept_by)),) if kept_by else ()
+        return (self._say("invisible"), *self._cell(request, answer, facts), *self._marks(facts, request.at), *kept)
 
     def kind(self, profession: str, kind: str) -> str:
         """Say what the published matrix says of a kind for a profession; the same for every patient."""

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from consent_rules import relationship
+from consent_rules.case import case_of
 from consent_rules.enter import enter
 from consent_rules.matrix import Matrix
 from consent_rules.model import AccessRequest, Directive, Entry, RecordState, Refuse, Requester
@@ -16,7 +18,14 @@ from consent_rules.vocabulary import Action, DirectiveKind, Mark, Purpose, Reque
 
 _PHYSICIAN = "10"
 _FOR_RELATED = frozenset({DirectiveKind.REPRESENTATIVE, DirectiveKind.GUARDIAN, DirectiveKind.CARER})
-_FOR_PROFESSIONALS = frozenset({DirectiveKind.AGREEMENT, DirectiveKind.DECLARED_PHYSICIAN, DirectiveKind.ADMINISTRATOR})
+_FOR_PROFESSIONALS = frozenset(
+    {
+        DirectiveKind.AGREEMENT,
+        DirectiveKind.DECLARED_PHYSICIAN,
+        DirectiveKind.ADMINISTRATOR,
+        DirectiveKind.WITHHELD,
+    }
+)
 SOMEBODY = "Practitioner/somebody"
 SOMEWHERE = "Organization/somewhere"
 MODES = {
@@ -71,10 +80,38 @@ def audience(stage: Stage, facts: AccessFacts) -> dict[Party, bool]:
     return {party: _sees(answer, facts) for party, answer in _parties(stage, facts)}
 
 
-def audience_change(stage: Stage, facts: AccessFacts, marks: Mark) -> dict[Party, tuple[bool, bool]]:
-    """Tell who would see a document before and after its marks become these; only those for whom it differs."""
-    before, after = audience(stage, facts), audience(stage, replace(facts, marks=marks))
-    return {party: (seen, after[party]) for party, seen in before.items() if seen is not after[party]}
+def audience_change(
+    stage: Stage, facts: AccessFacts, marks: Mark | None = None, only: Iterable[str] | None = None
+) -> dict[Party, tuple[bool, bool]]:
+    """Tell who would see a document before and after a change; only those for whom it differs.
+
+    marks: what the marks become. only: whom alone the document is for, references or codes of professions.
+    """
+    later = stage if only is None else replace(stage, record=stage.record.with_directive(for_some_only(facts, only)))
+    changed = facts if marks is None else replace(facts, marks=marks)
+    before, after = audience(stage, facts), audience(later, changed)
+    every = dict.fromkeys((*before, *after))
+    seen = {party: (before.get(party, False), after.get(party, False)) for party in every}
+    return {party: pair for party, pair in seen.items() if pair[0] is not pair[1]}
+
+
+def for_some_only(facts: AccessFacts, only: Iterable[str]) -> Directive:
+    """Return the choice that a document is for these alone (E1).
+
+    only: references, or codes of professions.
+    """
+    named = frozenset(only)
+    actors = frozenset(name for name in named if "/" in name)
+    documents = frozenset({facts.id})
+    return Directive(
+        "proposed", DirectiveKind.WITHHELD, excluded=actors, professions=named - actors, documents=documents
+    )
+
+
+def withheld_by(stage: Stage, request: AccessRequest, facts: AccessFacts) -> tuple[str, ...]:
+    """Return the ids of the choices that keep a document from a requester, for those who may know."""
+    case = case_of(request, stage.record, stage.matrix, stage.profile)
+    return tuple(d.id for d in relationship.withheld(case) if d.extent.touches(facts))
 
 
 def visible(answer: Entry | Refuse, documents: Iterable[AccessFacts]) -> list[bool]:
@@ -86,16 +123,25 @@ def _parties(stage: Stage, facts: AccessFacts) -> Iterator[tuple[Party, Entry | 
     patient = Requester(RequesterKind.PATIENT, f"Patient/{stage.record.patient}")
     yield Party("patient", patient.person), _ask(stage, patient, stage.record, Purpose.PATIENT_REQUEST)
     for directive in stage.record.directives:
-        for actor in sorted(directive.actors):
+        for role, actor in _roles(directive):
             requester = _named(stage, actor, directive.kind)
             if requester:
-                yield Party(directive.kind.value, actor), _ask(stage, requester, stage.record, Purpose.TREATMENT)
+                yield Party(role, actor), _ask(stage, requester, stage.record, Purpose.TREATMENT)
     for depositor in _depositors(stage, facts):
         name = depositor.person or depositor.client
         yield Party("depositor", name), _ask(stage, depositor, stage.record, Purpose.TREATMENT)
     for profession in sorted(code for code in stage.matrix.professions if stage.matrix.is_health_profession(code)):
         for mode in ("care-team", "break-glass"):
             yield Party(mode, profession), as_profession(stage, profession, mode)
+
+
+def _roles(directive: Directive) -> Iterator[tuple[str, str]]:
+    """Give whom a directive names, and why: whom a document is for as well as from whom it is kept."""
+    for actor in sorted(directive.actors):
+        yield directive.kind.value, actor
+    if directive.kind is DirectiveKind.WITHHELD:
+        for actor in sorted(directive.excluded):
+            yield "document-for", actor
 
 
 def _named(stage: Stage, actor: str, kind: DirectiveKind) -> Requester | None:

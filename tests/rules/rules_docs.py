@@ -103,7 +103,7 @@ def _code(names: list[str]) -> str:
 def _tests(number: str, proved: dict[str, list[str]], why: dict[str, str]) -> str:
     names = sorted(proved[number])
     shown = "<br>".join(f"`{name.rpartition('::')[2]}`" for name in names[:_SHOWN])
-    more = f"<br>and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    more = "<br>and others" if len(names) > _SHOWN else ""
     reason = f"*{why[number]}*" if number in why else ""
     return "<br>".join(part for part in (shown + more, reason) if part)
 

@@ -16,6 +16,7 @@ SCENARIOS = Path(__file__).parent / "scenarios"
 ORAL = str(SCENARIOS / "p4_2_oral_consent.toml")
 NOBODY = str(SCENARIOS / "p4_1_no_consent.toml")
 DECLARED = str(SCENARIOS / "p5_1_declared_physician.toml")
+ONLY = str(SCENARIOS / "p1_2_document_for_one_professional.toml")
 
 
 def run(*arguments):
@@ -78,6 +79,31 @@ def test_tells_the_audience_before_and_after():
     assert not any("martin" in line for line in lines)
     _, shown = run("audience", DECLARED, "--document", "D3", "--marks", "")
     assert "care-team    10    no      yes" in shown
+
+
+def test_tells_the_audience_before_and_after_a_document_is_for_some_only():
+    """E1: whom alone a document would be for, by reference or by the code of a profession."""
+    _, lines = run("audience", DECLARED, "--document", "D1", "--only", "70")
+    assert "care-team    10    yes     no" in lines
+    assert not any("70" in line or "martin" in line for line in lines)
+    _, nobody = run("audience", DECLARED, "--document", "D1", "--only", "", "--marks", "")
+    assert "care-team    70    yes     no" in nobody
+
+
+def test_tells_whom_a_document_is_for_and_whom_not():
+    _, lines = run("audience", ONLY, "--document", "D1")
+    assert "document-for  Practitioner/martin  no" in lines, "to be named grants nothing"
+    _, lines = run("audience", ONLY, "--document", "D3")
+    assert "withheld      Practitioner/iris    no" in lines
+
+
+def test_explains_in_full_what_keeps_a_document_and_safely_nothing():
+    code, lines = run("explain", ONLY, "--language", "en", "--full", "--document", "D1")
+    assert code == 0
+    assert lines[-1].endswith("The holder keeps this document for others (by only-martin).")
+    _, safe = run("explain", ONLY, "--language", "en", "--document", "D1")
+    _, none = run("explain", ONLY, "--language", "en", "--document", "D9")
+    assert safe[-1].partition(": ")[2] == none[-1].partition(": ")[2] == "No document of that name is visible."
 
 
 def test_compares_two_versions(tmp_path):
