@@ -165,7 +165,7 @@ def _appointments(case: Case, kind: DirectiveKind) -> list[Directive]:
 def _given_since(case: Case, named: list[Directive]) -> list[Directive]:
     """Return what was given since the last block that ended; the end of a block restores nothing (F5)."""
     ended = [d for d in case.lifted if _reaches(d, case.identities) and not is_switch(d)]
-    return [d for d in named if not any(_is_before(d, block) for block in ended)] if ended else named
+    return [d for d in named if not any(_is_before(d, block) for block in ended)]
 
 
 def _speaks_for(directive: Directive, purpose: Purpose) -> bool:

@@ -72,12 +72,12 @@ def directives(case: Case, basis: Basis) -> Clauses:
 
 
 def own_documents(case: Case) -> Clauses:
-    """Return what the requester deposited: all of the person's, the establishment's within the matrix (E2)."""
+    """Return what a professional deposited: all of the person's, the establishment's within the matrix (E2)."""
     requester = case.requester
-    own: Clauses = (Clause(owned_by=frozenset({requester.person}), knows_marks=True),) if requester.person else ()
+    own = Clause(owned_by=frozenset({requester.person}), knows_marks=True)
     if not requester.organization:
-        return own
-    return (*own, Clause(kinds=_row(case), owned_by=frozenset({requester.organization}), knows_marks=True))
+        return (own,)
+    return (own, Clause(kinds=_row(case), owned_by=frozenset({requester.organization}), knows_marks=True))
 
 
 def software_documents(case: Case) -> Clauses:
