@@ -7,12 +7,13 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
+from babel.dates import format_datetime
 from flask import Response, request
 
 from fhir_server.domain.caller import Withheld
-from fhir_server.http import scope_words
+from fhir_server.http import language, scope_words
 from fhir_server.http.oauth_endpoints import context, options, respond
-from fhir_server.http.oauth_frame import CSP, page
+from fhir_server.http.oauth_frame import CSP, oauth_pages, page
 from fhir_server.http.request_context import runtime
 from fhir_server.oauth import approval, events, interactions, narrowing, regulation, selection
 from fhir_server.oauth.approval import Choice
@@ -22,6 +23,12 @@ from fhir_server.oauth.interactions import Interaction
 Json = dict[str, Any]
 
 DAYS = (1, 30, 365)
+
+
+@oauth_pages.app_template_filter("instant")
+def instant(at: datetime) -> str:
+    """Write an instant in the language of the page."""
+    return f"{format_datetime(at, 'd MMMM y, HH:mm', locale=language.current_language())} UTC"
 
 
 def show(held: Interaction, complaint: str = "") -> Response:

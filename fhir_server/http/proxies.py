@@ -6,15 +6,13 @@ Sources: RFC 9440 (Client-Cert header), RFC 8705 3.1 (thumbprint), RFC 9700 4.13
 from base64 import b64decode, urlsafe_b64encode
 from collections.abc import Callable, Iterable
 from ipaddress import ip_address, ip_network
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import unquote
+from wsgiref.types import StartResponse, WSGIEnvironment
 
 from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
 from flask import request
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 CERTIFICATE = "habilis.client_certificate"
 _FORWARDED = "HTTP_X_FORWARDED_FOR"
@@ -31,7 +29,7 @@ class TrustedProxies:
         self._networks = tuple(ip_network(text) for text in networks)
         self._header = f"HTTP_{header.upper().replace('-', '_')}" if header else ""
 
-    def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Pass a request on, as it was before the proxies."""
         certificate = environ.pop(self._header, "") if self._header else ""
         if self._is_trusted(str(environ.get("REMOTE_ADDR", ""))):

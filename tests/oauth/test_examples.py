@@ -49,7 +49,7 @@ def test_the_backend_of_the_page_finds_what_its_hospital_has_published(server, d
     public = {"keys": [key.as_dict(private=False)]}
     (tmp_path / "public-keys.json").write_text(json.dumps(public))
     (tmp_path / "private-key.json").write_text(json.dumps(key.as_dict(private=True)))
-    hospital = next(iter(demo.organizations.values()))
+    hospital = demo.organizations["chu-a"]
     run_page_command(server, "my-ehr", tmp_path, **{"ORGANIZATION-ID": hospital})
     line = next(line for line in PAGE.splitlines() if line.startswith("python docs/examples/backend.py"))
     words = shlex.split(line)[1:]

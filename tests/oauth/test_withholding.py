@@ -262,7 +262,7 @@ def test_the_management_page_says_what_was_left_out_and_cuts(space):
     person.base, person.unticked = BASE, {space.documents["knee"], space.kinds["laboratory"]}
     person.authorize(aud=FHIR, scope=SCOPE)
     page = person.get("/account/apps", lang="en").text
-    assert "1 documents, 1 kinds of documents" in page
+    assert "documents: 1, kinds of documents: 1" in page
     assert space.documents["knee"] not in page
 
 
