@@ -281,6 +281,7 @@ class TestNotices:
     def test_the_declared_physician_reads_the_own_ones(self):
         record = space(directive(DirectiveKind.DECLARED_PHYSICIAN, MARTIN.person))
         answer = ask(MARTIN, record, Action.READ_NOTICES)
+        assert entered(answer).basis == "declared-physician"
         assert sees(answer, document("emergency", owner_person=MARTIN.person), View.NOTICES)
         assert not sees(answer, document("emergency", owner_person=PAUL.person), View.NOTICES)
         assert not sees(answer, document("first-access"), View.NOTICES)
