@@ -53,13 +53,16 @@ def facts_of(resource: Json, access: AccessFacts, row: ResourceType) -> Facts:
     lookup: set[str] = set()
     intervals: dict[str, Interval] = {}
     for param in row.search:
-        values = [value for path in param.paths for value in values_at(plain, path, contained)]
+        paths = [path for path in param.paths if _steps(path)[0].name in plain]
+        values = [value for path in paths for value in values_at(plain, path, contained)]
+        if not values:
+            continue
         if param.type == "date":
             _index_dates(param, values, intervals, found)
             continue
         of_param = frozenset().union(*(_INDEXERS[param.type](param, value) for value in values))
         if of_param:
-            found |= of_param | {tokens.present(param.name)}
+            found.update(of_param, (tokens.present(param.name),))
         if param.lookup:
             lookup.update(token for value in values for token in _keys(param.name, value))
     return Facts(access, frozenset(found), frozenset(lookup), intervals, _documents(plain, row.name))
@@ -72,20 +75,33 @@ def values_at(resource: Json, path: str, contained: Mapping[str, Json]) -> list[
     """
     values: list[Any] = [resource]
     for step in _steps(path):
-        values = [item for value in values for item in _taken(value, step, contained)]
+        found: list[Any] = []
+        for value in values:
+            if isinstance(value, dict):
+                _take(found, value, step, contained)
+        if not found:
+            return found
+        values = found
     return values
 
 
-def _taken(value: object, step: _Step, contained: Mapping[str, Json]) -> Iterator[Any]:
-    if not isinstance(value, dict):
-        return
-    inner = contained.get(str(value.get("reference"))) if step.name not in _OF_A_REFERENCE else None
-    for holder in (value, inner) if inner else (value,):
-        item = holder.get(step.name)
-        for one in item if isinstance(item, list) else (item,):
-            is_wanted = not step.member or (isinstance(one, dict) and one.get(step.member) == step.value)
-            if one is not None and is_wanted:
-                yield one
+def _take(found: list[Any], value: Json, step: _Step, contained: Mapping[str, Json]) -> None:
+    """Add what a step finds in an element, and in the contained resource that the element refers to."""
+    item = value.get(step.name)
+    if isinstance(item, list):
+        found.extend(one for one in item if _is_wanted(one, step))
+    elif item is not None and _is_wanted(item, step):
+        found.append(item)
+    if contained and step.name not in _OF_A_REFERENCE:
+        inner = contained.get(str(value.get("reference")))
+        if inner is not None:
+            _take(found, inner, step, {})
+
+
+def _is_wanted(one: object, step: _Step) -> bool:
+    if not step.member:
+        return one is not None
+    return isinstance(one, dict) and one.get(step.member) == step.value
 
 
 @cache

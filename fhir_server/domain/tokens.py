@@ -113,5 +113,7 @@ def _word_starts(folded: str) -> Iterator[int]:
 
 def _part(value: str) -> str:
     """Escape what would make a value ambiguous; ordinary values stay as they are."""
+    if "|" not in value and "\\" not in value and not value.startswith("*"):
+        return value
     escaped = value.replace("\\", "\\\\").replace("|", "\\|")
     return f"\\{escaped}" if escaped.startswith("*") else escaped
