@@ -9,6 +9,7 @@ from consent_rules.vocabulary import (
     Action,
     Capacity,
     DirectiveKind,
+    Label,
     Proof,
     Purpose,
     RequesterKind,
@@ -99,7 +100,8 @@ class Directive:
     recorded_at: when it was given. proof: what shows it. by_patient: by the patient's or representative's own act.
     recorder: reference of the professional who wrote it down, "" when the patient did.
     kinds, categories, documents, data_start, data_end: documents that it reaches, by type, class, id and the half-open
-    time in which they were written; None for all. professions: codes that a withholding does not reach.
+    time in which they were written; None for all. labels: one of which they bear, NONE for all.
+    professions: codes that a withholding does not reach.
     reason: why, for emergency openings.
     """
 
@@ -121,20 +123,21 @@ class Directive:
     data_start: datetime | None = None
     data_end: datetime | None = None
     professions: frozenset[str] = frozenset()
+    labels: Label = Label.NONE
 
     @property
     def extent(self) -> Extent:
         """The documents that it reaches."""
         since = None if self.data_start is None else micros(self.data_start)
         until = None if self.data_end is None else micros(self.data_end)
-        return Extent(self.documents, self.kinds, self.categories, since, until)
+        return Extent(self.documents, self.kinds, self.categories, since, until, self.labels)
 
     @property
     def precision(self) -> int:
         """How closely it says which documents it reaches: 0 for all of the space, 1 for a class, 2 by name."""
         if self.documents is not None:
             return 2
-        limits = (self.kinds, self.categories, self.data_start, self.data_end)
+        limits = (self.kinds, self.categories, self.data_start, self.data_end, self.labels or None)
         return 1 if any(limit is not None for limit in limits) else 0
 
     def holds_at(self, at: datetime) -> bool:

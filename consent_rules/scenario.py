@@ -18,6 +18,7 @@ from consent_rules.vocabulary import (
     Action,
     Capacity,
     DirectiveKind,
+    Label,
     Mark,
     Proof,
     Purpose,
@@ -169,6 +170,15 @@ def _marks(where: str, value: Any) -> Mark:  # noqa: ANN401 - any value
     return marks
 
 
+def _labels(where: str, value: Any) -> Label:  # noqa: ANN401 - any value
+    labels = Label.NONE
+    for name in _texts(where, value):
+        if name not in Label.__members__:
+            raise ScenarioError(f"{where}: `{name}` is no label; there are {', '.join(Label.__members__)}")
+        labels |= Label[name]
+    return labels
+
+
 def marks_of(text: str) -> Mark:
     """Read marks as they are written on a command line: names with commas between.
 
@@ -191,6 +201,7 @@ _CONVERTERS: Mapping[str, Callable[[str, Any], Any]] = {
     "documents": _texts,
     "professions": _texts,
     "authored": _interval,
+    "labels": _labels,
     "directives": lambda _, value: tuple(value),
     "teams": lambda _, value: tuple(value),
     "members": lambda _, value: tuple(value),

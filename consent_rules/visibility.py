@@ -8,7 +8,7 @@ and tests/ports holds the three equal on generated documents.
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from consent_rules.vocabulary import Mark
+from consent_rules.vocabulary import Label, Mark
 
 Interval = tuple[int, int]
 """Half-open interval of instants, in microseconds since 1970-01-01T00:00:00Z."""
@@ -33,6 +33,7 @@ class AccessFacts:
     owner_person, owner_organization, owner_client: references of the depositing professional,
         establishment and software ("Practitioner/…", "Organization/…", "Device/…"), "" when there is none.
     id: of the resource, without its type. authored: when it was written, None when unknown.
+    labels: what a document says of its confidentiality, None when unknown.
     """
 
     compartment: str
@@ -45,6 +46,7 @@ class AccessFacts:
     owner_client: str = ""
     id: str = ""
     authored: Interval | None = None
+    labels: Label | None = None
 
     @property
     def owners(self) -> frozenset[str]:
@@ -57,7 +59,7 @@ class Extent:
     """Some documents, as a choice of the patient describes them: each stated condition holds, None states nothing.
 
     documents: ids. kinds, categories: type and class codes. since, until: half-open time in which a document was
-    written, as in Interval.
+    written, as in Interval. labels: one of them at least, NONE states nothing.
     """
 
     documents: frozenset[str] | None = None
@@ -65,9 +67,12 @@ class Extent:
     categories: frozenset[str] | None = None
     since: int | None = None
     until: int | None = None
+    labels: Label = Label.NONE
 
     def covers(self, facts: AccessFacts) -> bool:
         """Tell whether a document is certainly meant: what is unknown of it, or lies half outside, is not."""
+        if self.labels and not (facts.labels and facts.labels & self.labels):
+            return False
         return self._names(facts) and (
             self._is_timeless
             or (
@@ -79,6 +84,8 @@ class Extent:
 
     def touches(self, facts: AccessFacts) -> bool:
         """Tell whether a document may be meant: what is unknown of it, or lies half inside, is."""
+        if self.labels and facts.labels is not None and not facts.labels & self.labels:
+            return False
         return self._names(facts) and (
             facts.authored is None
             or (

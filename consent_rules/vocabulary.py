@@ -19,6 +19,24 @@ class Mark(IntFlag):
     MASQUE_PT = 16
 
 
+class Label(IntFlag):
+    """What a document says of its own confidentiality: codes of v3-Confidentiality and, after them, of v3-ActCode.
+
+    The set that IHE PCF binds (https://profiles.ihe.net/ITI/PCF/), and V above it; the value is the bit that is kept.
+    """
+
+    NONE = 0
+    N = 1
+    R = 2
+    V = 4
+    ETH = 8
+    ETHUD = 16
+    OPIOIDUD = 32
+    PSY = 64
+    SDV = 128
+    HIV = 256
+
+
 class View(StrEnum):
     """What part of a space a visibility is about."""
 

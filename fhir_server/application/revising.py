@@ -18,7 +18,7 @@ from fhir_server.application.indexing import facts_of
 from fhir_server.application.writing import Work
 from fhir_server.domain import bodies, pointers
 from fhir_server.domain.caller import Caller
-from fhir_server.domain.labels import split_marks
+from fhir_server.domain.labels import labels_of, split_marks
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.stored import Facts, Stored, authored_of
 from fhir_server.registry import REGISTRY
@@ -70,7 +70,7 @@ def _refused(refusal: Refuse, expression: str) -> Problem:
 def document_facts(resource: Json, access: AccessFacts, root: str) -> Facts:
     """Return the facts of a document; root: id of the first document of its family."""
     facts = facts_of(resource, access, REGISTRY["DocumentReference"])
-    judged = replace(access, id=str(resource["id"]), authored=authored_of(facts.dates))
+    judged = replace(access, id=str(resource["id"]), authored=authored_of(facts.dates), labels=labels_of(resource))
     return replace(facts, access=judged, tokens=facts.tokens | {families.token_of(root)})
 
 

@@ -22,6 +22,7 @@ from fhir_server.domain.consent_elements import (
     is_unknown_kind,
     kind_of,
     known_purposes,
+    label_of,
     nested_of,
     profession_of,
     references,
@@ -47,7 +48,7 @@ _BY_TYPE = frozenset({DirectiveKind.AGREEMENT, DirectiveKind.WITHHELD, Directive
 _BY_DOCUMENT = frozenset({DirectiveKind.AGREEMENT, DirectiveKind.WITHHELD})
 _DENIALS = frozenset({DirectiveKind.BLOCK, DirectiveKind.WITHHELD})
 _ACTORS = frozenset({"type", "actor"})
-_UNSAID = frozenset({"class", "securityLabel", "action"})
+_UNSAID = frozenset({"class", "action"})
 _REFERENCE = re.compile(r"(Practitioner|PractitionerRole|Organization|CareTeam|RelatedPerson)/[A-Za-z0-9\-.]{1,64}")
 _KIND_RULES: tuple[tuple[Callable[[Json, Json, DirectiveKind], bool], str, str], ...] = (
     (lambda c, _, k: k is DirectiveKind.BLOCK_LIFTED or is_unknown_kind(c), "no such directive", "policyRule"),
@@ -70,6 +71,11 @@ _KIND_RULES: tuple[tuple[Callable[[Json, Json, DirectiveKind], bool], str, str],
         lambda _, p, k: "dataPeriod" in p and k not in _BY_DOCUMENT,
         "only an agreement or a refusal can be limited to when documents were written",
         "provision.dataPeriod",
+    ),
+    (
+        lambda _, p, k: "securityLabel" in p and k not in _BY_DOCUMENT,
+        "only an agreement or a refusal can be limited to labels",
+        "provision.securityLabel",
     ),
     (
         lambda _, p, k: k is DirectiveKind.WITHHELD and not is_limited(p),
@@ -130,12 +136,14 @@ def unhonoured(consent: Json, provision: Json) -> Iterator[Issue]:
     yield from _unhonoured_actors(provision, "Consent.provision", kind)
     yield from _unhonoured_kind(consent, provision, kind)
     yield from _unhonoured_data(provision, "Consent.provision")
+    yield from _unhonoured_labels(provision, "Consent.provision")
     for index, nested in enumerate(provision.get("provision", [])):
         path = f"Consent.provision.provision[{index}]"
         if not any(holds(provision, nested, kind) for holds in _EXCEPTIONS):
             yield _cannot("this exception cannot be honoured exactly", path)
         yield from _unhonoured_actors(nested, path, kind)
         yield from _unhonoured_data(nested, path)
+        yield from _unhonoured_labels(nested, path)
 
 
 def excepted_of(provision: Json) -> list[Json]:
@@ -181,6 +189,12 @@ def _unhonoured_data(provision: Json, path: str) -> Iterator[Issue]:
             yield _cannot("only documents that are named one by one can be told apart here", f"{where}.meaning")
         elif not document_of(item):
             yield _cannot("only documents (DocumentReference) of this space are shared here", f"{where}.reference")
+
+
+def _unhonoured_labels(provision: Json, path: str) -> Iterator[Issue]:
+    for index, coding in enumerate(provision.get("securityLabel", [])):
+        if not label_of(coding):
+            yield _cannot("documents are not told apart by this label here", f"{path}.securityLabel[{index}]")
 
 
 def _is_emergency_exception(provision: Json, nested: Json, kind: DirectiveKind) -> bool:

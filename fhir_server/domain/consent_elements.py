@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from consent_rules.matrix import professions
-from consent_rules.vocabulary import DirectiveKind, Proof, Purpose
+from consent_rules.vocabulary import DirectiveKind, Label, Proof, Purpose
 from fhir_server.domain import dates
+from fhir_server.domain.labels import CONFIDENTIALITY
 
 Json = dict[str, Any]
 
@@ -15,6 +16,7 @@ DIRECTIVE = "urn:habilis:directive"
 PROOF = "urn:habilis:proof"
 """Code system of a category: what shows the consent, a Proof."""
 ACT_REASON = "http://terminology.hl7.org/CodeSystem/v3-ActReason"
+ACT_CODE = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
 RECIPIENT = ("http://terminology.hl7.org/CodeSystem/v3-ParticipationType", "IRCP")
 DECLARED = (
     "https://mos.esante.gouv.fr/NOS/TRE_R259-HL7ParticipationFunction/FHIR/TRE-R259-HL7ParticipationFunction",
@@ -23,7 +25,7 @@ DECLARED = (
 SCOPE = ("http://terminology.hl7.org/CodeSystem/consentscope", "patient-privacy")
 INSTANCE = "instance"
 """Meaning of `provision.data` (http://terminology.hl7.org/CodeSystem/consent-data-meaning): this very document."""
-LIMITS = frozenset({"code", "data", "dataPeriod"})
+LIMITS = frozenset({"code", "data", "dataPeriod", "securityLabel"})
 """Elements that say which documents a provision is about."""
 EMERGENCIES = frozenset({Purpose.EMERGENCY, Purpose.BREAK_GLASS})
 _KINDS = frozenset(kind.value for kind in DirectiveKind)
@@ -82,6 +84,26 @@ def document_of(item: Json) -> str:
 def documents_of(provision: Json) -> frozenset[str] | None:
     """Return the ids of the documents that a provision names, None when it names none."""
     return frozenset(map(document_of, provision["data"])) if "data" in provision else None
+
+
+def label_of(coding: Json) -> Label:
+    """Return the label that a coding states, NONE when it is unknown under its system."""
+    code = str(coding.get("code", ""))
+    label = Label[code] if code in Label.__members__ else Label.NONE
+    return label if coding.get("system") == system_of(label) else Label.NONE
+
+
+def labels_in(provision: Json) -> Label:
+    """Return the labels that a provision is limited to."""
+    found = Label.NONE
+    for coding in provision.get("securityLabel", []):
+        found |= label_of(coding)
+    return found
+
+
+def system_of(label: Label) -> str:
+    """Return the code system of a label."""
+    return CONFIDENTIALITY if label in Label.N | Label.R | Label.V else ACT_CODE
 
 
 def profession_of(actor: Json) -> str:

@@ -16,6 +16,7 @@ from fhir_server.domain.consent_elements import (
     PROOF,
     RECIPIENT,
     SCOPE,
+    system_of,
 )
 
 Json = dict[str, Any]
@@ -59,6 +60,7 @@ def _provision(directive: Directive) -> Json:
         "purpose": [_coding(ACT_REASON, purpose) for purpose in sorted(_purposes(directive))],
         "code": [_concept("", code) for code in sorted(directive.kinds or ())],
         "dataPeriod": _period(directive.data_start, directive.data_end),
+        "securityLabel": [_coding(system_of(label), str(label.name)) for label in directive.labels],
         "data": [_datum(id_) for id_ in sorted(directive.documents or ())],
         "provision": _exceptions(directive),
     }

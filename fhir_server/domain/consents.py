@@ -7,6 +7,7 @@ Source: IHE PCF 1.1, profiles consentBasic and consentIntermediate (https://prof
 for the choices that a space is born with, each an explicit Consent (http://fhir.ch/ig/ch-epr-fhir/).
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -21,6 +22,7 @@ from fhir_server.domain.consent_elements import (
     instant_of,
     kind_of,
     kinds_of,
+    labels_in,
     period_in,
     professions_in,
     proof_of,
@@ -59,8 +61,8 @@ def directives_of(consent: Json, id_: str) -> tuple[Directive, ...]:
         raise Problem(Category.INVALID if invalid else Category.BUSINESS_RULE, *issues)
     try:
         root = _root(consent, provision, id_)
-        exceptions = (item for item in provision.get("provision", []) if speaks_for_itself(provision, item))
-        return (root, *(_exception(root, provision, item) for item in exceptions))
+        exceptions = [item for item in provision.get("provision", []) if speaks_for_itself(provision, item)]
+        return (root, *_reached_too(root, provision, exceptions), *(_exception(root, provision, i) for i in exceptions))
     except ValueError as problem:
         raise Problem.of(Category.INVALID, str(problem), "Consent.provision") from problem
 
@@ -128,8 +130,20 @@ def _root(consent: Json, provision: Json, id_: str) -> Directive:
         documents=documents_of(provision),
         data_start=data_start,
         data_end=data_end,
+        labels=labels_in(provision),
         professions=frozenset[str]().union(*map(professions_in, excepted)),
     )
+
+
+def _reached_too(root: Directive, provision: Json, exceptions: list[Json]) -> Iterator[Directive]:
+    """Give what the root says to those whom an exception lets read more, when it names nobody and so leaves none out.
+
+    Each stands alone, so that no professional's consent is taken for that of a team.
+    """
+    if not references(provision):
+        for item in exceptions:
+            if item["type"] == "permit":
+                yield replace(root, actors=frozenset(references(item)) or root.actors)
 
 
 def _exception(root: Directive, provision: Json, item: Json) -> Directive:
@@ -145,4 +159,5 @@ def _exception(root: Directive, provision: Json, item: Json) -> Directive:
         documents=documents_of(item),
         data_start=data_start,
         data_end=data_end,
+        labels=labels_in(item),
     )

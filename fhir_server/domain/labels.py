@@ -9,7 +9,7 @@ PDSm 3.1.1, flux 03 (https://interop.esante.gouv.fr/ig/fhir/pdsm/).
 
 from typing import Any
 
-from consent_rules.vocabulary import Mark
+from consent_rules.vocabulary import Label, Mark
 
 Json = dict[str, Any]
 
@@ -19,6 +19,8 @@ TRE_A07_MISSPELT = TRE_A07.replace("Statut", "Status")
 TRE_A07_OID = "urn:oid:1.2.250.1.213.1.1.4.13"
 CONFIDENTIALITY = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
 
+_DEGREES = (Label.V, Label.R, Label.N)
+_ALL_DEGREES = Label.V | Label.R | Label.N
 _SYSTEMS = frozenset(s.casefold() for s in (TRE_A07, TRE_A07_MISSPELT, TRE_A07_OID)) | frozenset(
     f"{path}{name}".casefold()
     for path in ("https://mos.esante.gouv.fr/NOS/TRE_A07-StatusVisibiliteDocument/FHIR/",)
@@ -85,6 +87,20 @@ def coding_of(mark: Mark) -> Json:
 def confidentiality(resource: Json) -> list[Json]:
     """Return the labels of a resource that state no mark, in order."""
     return _split_concepts(resource.get("securityLabel", []))[0]
+
+
+def labels_of(resource: Json) -> Label:
+    """Return what a document says of its confidentiality, in its own labels and those of `meta.security` alike.
+
+    Of several degrees the highest counts; codes are compared without case and whatever their system, as marks are.
+    """
+    concepts = [*resource.get("securityLabel", []), {"coding": resource.get("meta", {}).get("security", [])}]
+    found = Label.NONE
+    for coding in (coding for concept in concepts for coding in concept.get("coding", [])):
+        code = str(coding.get("code", "")).strip().upper()
+        found |= Label[code] if code in Label.__members__ else Label.NONE
+    highest = next((degree for degree in _DEGREES if degree & found), Label.NONE)
+    return found & ~_ALL_DEGREES | highest
 
 
 def _split_concepts(concepts: list[Json]) -> tuple[list[Json], Mark]:

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from consent_rules.model import Directive, Membership, RecordState, Team
-from consent_rules.vocabulary import DirectiveKind, Proof, Purpose, SpaceStatus
+from consent_rules.vocabulary import DirectiveKind, Label, Proof, Purpose, SpaceStatus
 
 Json = dict[str, Any]
 Held = RecordState | Directive | Membership | Team
@@ -93,6 +93,7 @@ _DIRECTIVE: Codecs = {
     "data_start": _TIME,
     "data_end": _TIME,
     "professions": _SET,
+    "labels": (int, Label),
 }
 _MEMBER: Codecs = {"member": _TEXT, "start": _TIME, "end": _TIME}
 _TEAM: Codecs = {

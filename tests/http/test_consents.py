@@ -192,7 +192,7 @@ def _nobody_named(consent):
         (lambda c: c["provision"].update(dataPeriod={"start": "soon"}), "Consent.provision.dataPeriod"),
         (lambda c: c["provision"].update(data=[document("Observation/1")]), "Consent.provision.data[0].reference"),
         (lambda c: c["provision"].update(data=[document("DocumentReference/unknown")]), "Consent.provision"),
-        (lambda c: c["provision"].update(securityLabel=[{"code": "R"}]), "Consent.provision.securityLabel"),
+        (lambda c: c["provision"].update(securityLabel=[{"code": "X"}]), "Consent.provision.securityLabel"),
         (lambda c: c.update(scope={"coding": [{"code": "research"}]}), "Consent.scope"),
         (lambda c: c.pop("dateTime"), "Consent.dateTime"),
         (lambda c: c["provision"].pop("type"), "Consent.provision.type"),

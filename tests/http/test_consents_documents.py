@@ -260,3 +260,69 @@ def test_withholding_it_changes_nothing_of_the_document(two):
 
     after = world.get("martin", f"/DocumentReference/{secret}")
     assert (after.headers["ETag"], after.get_data()) == (before.headers["ETag"], before.get_data())
+
+
+class TestLabels:
+    """Choices by the documents' own labels (PCF advanced): N for all whom a permit reaches, PSY for one besides."""
+
+    ACT_CODE = f"{TERMINOLOGY}/v3-ActCode"
+    CONFIDENTIALITY = f"{TERMINOLOGY}/v3-Confidentiality"
+
+    def labelled(self, world: World, *codes):
+        """File a document with these labels alone."""
+        bundle = world.bundle(world.filing())
+        found = next(e["resource"] for e in bundle["entry"] if e["resource"]["resourceType"] == "DocumentReference")
+        systems = [(self.CONFIDENTIALITY if code in "NRV" else self.ACT_CODE, code) for code in codes]
+        found["securityLabel"] = [{"coding": [{"system": system, "code": code}]} for system, code in systems]
+        answer = world.send("chu-ehr", "POST", "", bundle)
+        assert answer.status_code == 200, answer.get_data(as_text=True)
+        places = [entry["response"]["location"] for entry in answer.get_json()["entry"]]
+        return next(p.split("/DocumentReference/")[1].split("/")[0] for p in places if "/DocumentReference/" in p)
+
+    def seen(self, world: World, who):
+        return set(world.found(who, f"/DocumentReference?patient={world.ids['camille']}"))
+
+    def test_the_published_example_over_http(self, world: World):
+        world.professional("iris", "10", "other")
+        normal, psychiatric = self.labelled(world, "N"), self.labelled(world, "R", "PSY")
+        self.labelled(world, "R")
+        consent = world.consent("martin") | {"organization": [{"reference": f"Organization/{world.ids['other']}"}]}
+        label = {"system": self.CONFIDENTIALITY, "code": "N"}
+        focused = {"type": "permit", "securityLabel": [{"system": self.ACT_CODE, "code": "PSY"}]}
+        consent["provision"] = {
+            "type": "permit",
+            "purpose": consent["provision"]["purpose"],
+            "securityLabel": [label],
+            "provision": [focused | {"actor": [practitioner(world, "martin")]}],
+        }
+
+        choose(world, consent)
+
+        assert self.seen(world, "martin") == {normal, psychiatric}
+        assert self.seen(world, "iris") == {normal}
+        assert world.get("iris", f"/DocumentReference/{psychiatric}").status_code == 404
+
+    def test_what_is_restricted_is_withheld(self, two):
+        world, *plain = two
+        restricted = self.labelled(world, "R")
+        consent = only_for(world, restricted)
+        consent["provision"] = {"type": "deny", "securityLabel": [{"system": self.CONFIDENTIALITY, "code": "R"}]}
+
+        choose(world, consent)
+
+        assert self.seen(world, "martin") == set(plain)
+        assert restricted in self.seen(world, "camille")
+
+    def test_a_label_that_its_depositor_changes_counts_at_once(self, world: World):
+        document = self.labelled(world, "R")
+        consent = world.consent("martin")
+        consent["provision"]["securityLabel"] = [{"system": self.CONFIDENTIALITY, "code": "N"}]
+        choose(world, consent)
+        assert self.seen(world, "martin") == set()
+        normal = {"coding": [{"system": self.CONFIDENTIALITY, "code": "N"}]}
+        change = [{"op": "replace", "path": "/securityLabel/0", "value": normal}]
+
+        answer = world.send("chu-ehr", "PATCH", f"/DocumentReference/{document}", change, JSON_PATCH)
+
+        assert answer.status_code == 200, answer.get_data(as_text=True)
+        assert self.seen(world, "martin") == {document}

@@ -11,6 +11,7 @@ from consent_rules.vocabulary import (
     Action,
     Capacity,
     DirectiveKind,
+    Label,
     Mark,
     Proof,
     Purpose,
@@ -86,6 +87,7 @@ SAMPLE = tuple(
     )
 )
 NAMED = ("d1", "d2")
+SAMPLE += tuple(AccessFacts(CAMILLE, "34112-3", "10", labels=held) for held in (Label.NONE, Label.N, Label.PSY))
 SAMPLE += tuple(
     AccessFacts(CAMILLE, kind, "10", owner_person=owner, id=id_, authored=authored)
     for kind in ("34112-3", "11502-2")
@@ -116,6 +118,7 @@ directives = st.builds(
     data_start=st.none() | st.none() | times,
     data_end=st.none() | st.none() | times,
     professions=st.frozensets(st.sampled_from(("10", "70")), max_size=1),
+    labels=st.sampled_from((Label.NONE, Label.NONE, Label.N, Label.R | Label.PSY)),
 )
 grants = directives.map(
     lambda d: replace(d, start=None, end=d.end and NOW + DAY, recorded_at=NOW - HOUR, excluded=frozenset(), reason="r")

@@ -6,7 +6,7 @@ from datetime import timedelta
 from hypothesis import strategies as st
 
 from consent_rules.visibility import AccessFacts, Clause, Extent
-from consent_rules.vocabulary import Mark
+from consent_rules.vocabulary import Label, Mark
 from fhir_server.domain.search import DATE_OPS, AnyOf, DateIs, NoneOf, Search
 from fhir_server.domain.stored import Facts, Stored, authored_of
 from tests.factories import AT, an_id
@@ -20,6 +20,7 @@ TOKENS = tuple(f"type|s|{code}" for code in "abcd")
 INSTANTS = tuple(AT + timedelta(microseconds=step) for step in (-1, 0, 1, 10))
 
 marks = st.integers(0, 31).map(Mark)
+labels = st.integers(0, 511).map(Label)
 small = st.integers(-3, 3)
 intervals = st.tuples(small, st.integers(1, 4)).map(lambda pair: (pair[0], pair[0] + pair[1]))
 some_tokens = st.frozensets(st.sampled_from(TOKENS))
@@ -40,6 +41,7 @@ access = st.builds(
     owner_person=st.sampled_from(PERSONS),
     owner_organization=st.sampled_from(ORGANIZATIONS),
     owner_client=st.sampled_from(CLIENTS),
+    labels=maybe(labels),
 )
 extents = st.builds(
     Extent,
@@ -48,6 +50,7 @@ extents = st.builds(
     categories=maybe(st.frozensets(st.sampled_from(CATEGORIES))),
     since=maybe(small),
     until=maybe(small),
+    labels=labels,
 )
 """Documents are numbers of the population: `naming` puts their ids in."""
 clauses = st.builds(

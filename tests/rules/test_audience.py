@@ -6,7 +6,7 @@ import pytest
 
 from consent_rules.model import RecordState
 from consent_rules.visibility import micros
-from consent_rules.vocabulary import DirectiveKind, Mark, Purpose
+from consent_rules.vocabulary import DirectiveKind, Label, Mark, Purpose
 from tests.rules.builders import (
     DAY,
     EHDS,
@@ -248,6 +248,27 @@ class TestTimeOfWriting:
         assert [sees(ask(PAUL, early), facts) for facts in (before, after)] == [True, False]
         denied = space(TEAM, withheld(documents=None, data_start=NOW))
         assert [sees(ask(PAUL, denied), facts) for facts in (before, after)] == [True, False]
+
+
+class TestLabels:
+    """A choice may be limited to labels (E1): what is not known of a document is withheld and not permitted."""
+
+    @pytest.mark.parametrize(
+        ("labels", "permitted", "kept"),
+        [
+            (Label.N, True, False),
+            (Label.R, False, True),
+            (Label.N | Label.PSY, True, True),
+            (Label.HIV, False, False),
+            (Label.NONE, False, False),
+            (None, False, True),
+        ],
+    )
+    def test_each(self, labels, permitted, kept):
+        facts = document(labels=labels)
+        assert sees(ask(PAUL, space(agreement("Practitioner/paul", labels=Label.N))), facts) is permitted
+        record = space(TEAM, withheld(documents=None, labels=Label.R | Label.PSY))
+        assert sees(ask(PAUL, record), facts) is not kept
 
 
 def test_a_choice_about_a_class_of_documents_is_withheld_by_class_code():

@@ -7,10 +7,27 @@ from pathlib import Path
 
 import pytest
 
-from consent_rules.vocabulary import DirectiveKind, Proof, Purpose
+from consent_rules.vocabulary import DirectiveKind, Label, Proof, Purpose
+from fhir_server.domain.consent_elements import ACT_CODE
 from fhir_server.domain.consents import access_of, consent_of, directive_of, directives_of, is_active
+from fhir_server.domain.labels import CONFIDENTIALITY
 from fhir_server.domain.problem import Category, Problem
-from tests.rules.builders import DAY, HOLDER, NOW, PAUL, agreement, ask, block, directive, entered, reason, space
+from tests.rules.builders import (
+    DAY,
+    HOLDER,
+    MARTIN,
+    NOW,
+    PAUL,
+    agreement,
+    ask,
+    block,
+    directive,
+    document,
+    entered,
+    reason,
+    sees,
+    space,
+)
 
 K = DirectiveKind
 EXAMPLES = Path(__file__).parents[3] / "shared" / "reference" / "fhir" / "examples"
@@ -36,6 +53,13 @@ def actor(reference, role=RECIPIENT):
 
 def purposes(*codes):
     return [{"system": REASON, "code": code} for code in codes]
+
+
+def label(code):
+    return {"system": CONFIDENTIALITY if code in "NRV" else ACT_CODE, "code": code}
+
+
+LABEL = label("R")
 
 
 def profession(code, system=G15):
@@ -202,10 +226,25 @@ class TestHonoured:
         wider = {"type": "permit", "actor": [actor("Practitioner/zoe")], "data": [DATUM]}
         whole = {"type": "permit", "actor": [actor("Practitioner/paul")]}
         said = directives_of(consent(dataPeriod={"start": "2020"}, provision=[wider, whole]), "c1")
-        assert [d.kind for d in said] == [K.AGREEMENT] * 3
-        assert [d.documents for d in said] == [None, {"d1"}, None]
-        assert [d.data_start for d in said] == [datetime(2020, 1, 1, tzinfo=UTC), None, None]
-        assert [d.actors for d in said] == [{"Organization/chu"}, {"Practitioner/zoe"}, {"Practitioner/paul"}]
+        since = datetime(2020, 1, 1, tzinfo=UTC)
+        assert [(d.kind, d.actors, d.documents, d.data_start) for d in said] == [
+            (K.AGREEMENT, {"Organization/chu"}, None, since),
+            (K.AGREEMENT, {"Practitioner/zoe"}, None, since),
+            (K.AGREEMENT, {"Practitioner/paul"}, None, since),
+            (K.AGREEMENT, {"Practitioner/zoe"}, {"d1"}, None),
+            (K.AGREEMENT, {"Practitioner/paul"}, None, None),
+        ]
+
+    def test_one_that_names_its_actors_reaches_others_by_their_exception_alone(self):
+        wider = {"type": "permit", "actor": [actor("Practitioner/zoe")], "data": [DATUM]}
+        said = directives_of(consent("Organization/chu", dataPeriod={"start": "2020"}, provision=[wider]), "c1")
+        assert [d.actors for d in said] == [{"Organization/chu"}, {"Practitioner/zoe"}]
+
+    def test_a_permit_and_a_deny_by_labels(self):
+        made = directive_of(consent("Practitioner/paul", securityLabel=[label("N"), label("PSY")]), "c1")
+        assert (made.kind, made.labels) == (K.AGREEMENT, Label.N | Label.PSY)
+        made = directive_of(consent(type_="deny", securityLabel=[label("HIV")]), "c1")
+        assert (made.kind, made.labels) == (K.WITHHELD, Label.HIV)
 
     def test_unserved_purposes_beside_treatment_grant_nothing(self):
         made = directive_of(consent("Organization/chu", purpose=purposes("TREAT", "HPAYMT")), "c1")
@@ -213,7 +252,7 @@ class TestHonoured:
 
 
 class TestRefused:
-    @pytest.mark.parametrize("element", ["class", "securityLabel", "action"])
+    @pytest.mark.parametrize("element", ["class", "action"])
     def test_an_element_that_cannot_limit_access_here(self, element):
         assert refused(consent("Organization/chu", **{element: [{}]})) == (
             Category.BUSINESS_RULE,
@@ -288,7 +327,9 @@ class TestRefused:
             f"Consent.provision.provision[0].data[0].{element}"
         ]
 
-    @pytest.mark.parametrize(("element", "value"), [("data", [DATUM]), ("dataPeriod", {"start": "2020"})])
+    @pytest.mark.parametrize(
+        ("element", "value"), [("data", [DATUM]), ("dataPeriod", {"start": "2020"}), ("securityLabel", [LABEL])]
+    )
     def test_a_choice_about_the_whole_space_that_is_limited_to_documents(self, element, value):
         for made in (
             consent("Practitioner/martin", rule="administrator", **{element: value}),
@@ -296,6 +337,16 @@ class TestRefused:
             consent(rule="ask-first", **{element: value}),
         ):
             assert refused(made)[1] == [f"Consent.provision.{element}"]
+
+    @pytest.mark.parametrize(
+        "coding", [{"code": "N"}, {"code": "L", "system": CONFIDENTIALITY}, {"system": "x", "code": "R"}], ids=str
+    )
+    def test_a_label_that_is_not_known(self, coding):
+        assert refused(consent(type_="deny", securityLabel=[coding]))[1] == ["Consent.provision.securityLabel[0]"]
+        nested = {"type": "deny", "securityLabel": [coding]}
+        assert refused(consent("Organization/chu", provision=[nested]))[1] == [
+            "Consent.provision.provision[0].securityLabel[0]"
+        ]
 
     def test_withholding_nothing_in_particular(self):
         assert refused(consent(type_="deny", rule="withheld"))[1] == ["Consent.provision.data"]
@@ -394,6 +445,8 @@ ROUND_TRIPS = [
     directive(K.WITHHELD, documents=frozenset({"d1"}), excluded=frozenset({"Practitioner/paul", "Organization/chu"})),
     directive(K.WITHHELD, documents=frozenset({"d1"}), professions=frozenset({"10", "21"})),
     directive(K.WITHHELD, "Practitioner/paul", documents=frozenset({"d1"}), purposes=frozenset({TREAT, BTG})),
+    directive(K.WITHHELD, labels=Label.R | Label.PSY | Label.HIV),
+    agreement("Practitioner/paul", labels=Label.N),
     directive(K.WITHHELD, kinds=frozenset({"11369-6"}), data_start=NOW, purposes=frozenset({TREAT, BTG, ETREAT})),
     directive(K.DECLARED_PHYSICIAN, "Practitioner/martin", reason="chosen"),
     directive(K.ADMINISTRATOR, "PractitionerRole/martin", reason="chosen"),
@@ -467,10 +520,14 @@ class TestWhoSeesAConsent:
 HONOURED = {
     "pcf--Consent-ex-consent-basic-treat.json": (K.AGREEMENT, {"Organization/ex-organization"}, {TREAT}),
     "pcf--Consent-ex-consent-basic-reject.json": (K.BLOCK, frozenset(), {TREAT, BTG, ETREAT}),
+    "pcf--Consent-ex-consent-advanced-normal-focused-psy.json": (
+        K.AGREEMENT,
+        {"Organization/ex-organization"},
+        {TREAT},
+    ),
     "pcf--Consent-ex-consent-intermediate-timeframe.json": (K.AGREEMENT, {"Organization/ex-organization"}, {TREAT}),
 }
 UNHONOURED = {
-    "pcf--Consent-ex-consent-advanced-normal-focused-psy.json": "Consent.provision.securityLabel",
     "pcf--Consent-ex-consent-intermediate-not-data.json": "Consent.provision.provision[0].data[0].reference",
     "pcf--Consent-ex-dissent-intermediate-break-glass.json": "Consent.provision.provision[0].actor[0].reference",
 }
@@ -489,6 +546,21 @@ def test_each_published_example_is_honoured_or_refused_with_the_reason():
             assert (said.kind, said.actors, said.purposes) == HONOURED[path.name]
         else:
             assert UNHONOURED[path.name] in refused(made)[1]
+
+
+def test_the_published_focus_on_psychiatry_is_honoured_as_its_text_says():
+    """N to everybody whom the permit reaches, PSY to the one practitioner besides (PCF advanced)."""
+    focused = {"type": "permit", "securityLabel": [label("PSY")], "actor": [actor("Practitioner/paul")]}
+    made = consent(purpose=purposes("TREAT", "HPAYMT"), securityLabel=[label("N")], provision=[focused])
+    made["organization"] = [{"reference": "Organization/practice"}]
+    record = space(*directives_of(made, "c1"))
+    kept = {name: document(labels=labels) for name, labels in (("N", Label.N), ("PSY", Label.R | Label.PSY))}
+    seen = {
+        who.person: {name for name, facts in kept.items() if sees(ask(who, record), facts)} for who in (PAUL, MARTIN)
+    }
+    assert seen == {"Practitioner/paul": {"N", "PSY"}, "Practitioner/martin": {"N"}}
+    assert not sees(ask(PAUL, record), document(labels=Label.NONE))
+    assert not sees(ask(PAUL, record), document())
 
 
 def test_rejecting_everything_closes_the_space_to_professionals_and_not_to_the_patient():

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consent_rules.model import Directive, Membership, RecordState, Team
-from consent_rules.vocabulary import DirectiveKind, Proof, Purpose, SpaceStatus
+from consent_rules.vocabulary import DirectiveKind, Label, Proof, Purpose, SpaceStatus
 from fhir_server.domain.record_codec import dump, load
 
 TEXTS = st.text(max_size=8)
@@ -33,6 +33,7 @@ DIRECTIVES = st.builds(
     data_start=TIMES,
     data_end=TIMES,
     professions=SETS,
+    labels=st.integers(0, 511).map(Label),
 )
 TEAMS = st.builds(
     Team,

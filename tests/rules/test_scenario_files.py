@@ -9,7 +9,17 @@ from consent_rules.matrix import MatrixError
 from consent_rules.model import Team
 from consent_rules.scenario import ScenarioError, marks_of, parse
 from consent_rules.visibility import micros
-from consent_rules.vocabulary import Action, Capacity, DirectiveKind, Mark, Proof, Purpose, RequesterKind, SpaceStatus
+from consent_rules.vocabulary import (
+    Action,
+    Capacity,
+    DirectiveKind,
+    Label,
+    Mark,
+    Proof,
+    Purpose,
+    RequesterKind,
+    SpaceStatus,
+)
 
 WHOLE = {
     "profile": "ehds",
@@ -160,6 +170,7 @@ def test_what_is_not_said_has_its_default():
             "documents.D1.marks: `SECRET` is no mark; there are NONE, MASQUE_PS",
         ),
         (written(documents={"D1": {"authored": "2026"}}), "documents.D1.authored: "),
+        (written(documents={"D1": {"labels": ["X"]}}), "documents.D1.labels: `X` is no label; there are NONE, N, R, V"),
         (written(request={"kind": "king"}), "request.kind: 'king' is not a valid RequesterKind"),
         (written(request={"kind": "patient", "action": "steal"}), "request.action: 'steal' is not a valid Action"),
         (written(space=None), "space: `patient` is missing"),
@@ -176,6 +187,11 @@ def test_a_fault_is_named(text, message):
 
 def test_space_before_the_text_is_no_matter():
     assert parse(f"\n {written()}") == parse(written())
+
+
+def test_labels_are_read_by_name():
+    told = parse(written(documents={"D1": {"labels": ["R", "PSY"]}, "D2": {"labels": []}, "D3": {}}))
+    assert [told.documents[name].labels for name in ("D1", "D2", "D3")] == [Label.R | Label.PSY, Label.NONE, None]
 
 
 def test_a_document_is_written_at_an_instant():

@@ -3,10 +3,10 @@
 from typing import Any
 
 from consent_rules.visibility import AccessFacts
-from consent_rules.vocabulary import Mark
 from fhir_server.adapters.hashing import Hashes
 from fhir_server.adapters.instants import instant, instant_or_none, micros, micros_or_none
 from fhir_server.adapters.mongo.client import Document
+from fhir_server.adapters.packing import each_bit, packed, unpacked
 from fhir_server.domain.stored import Facts, Stored, authored_of
 
 _OFFSET = 1 << 62
@@ -54,7 +54,7 @@ def marks_of(stored: Stored) -> Document:
         "touched": max(micros(stored.last_updated), micros(stored.last_updated) if marked is None else marked),
         "kind": access.kind,
         "category": access.category,
-        "marks": [bit.value for bit in Mark if bit and bit in access.marks],
+        "marks": list(each_bit(packed(access))),
         "sealed_until": micros_or_none(access.sealed_until),
         "owner": [access.owner_person, access.owner_organization, access.owner_client],
         "owners": sorted(access.owners),
@@ -76,18 +76,20 @@ def tokens_of(facts: Facts, hashes: Hashes) -> Document:
 def facts_of(document: Document) -> Facts:
     """Return the facts of a head; tokens and lookup are empty."""
     person, organization, client = document["owner"]
+    marks, labels = unpacked(sum(document["marks"]))
     dates = {param: (bounds["from"], bounds["to"]) for param, bounds in document["dates"].items()}
     access = AccessFacts(
         document["compartment"],
         document["kind"],
         document["category"],
-        Mark(sum(document["marks"])),
+        marks,
         instant_or_none(document["sealed_until"]),
         person,
         organization,
         client,
         document["id"],
         authored_of(dates),
+        labels,
     )
     return Facts(access, dates=dates, documents=tuple(document["documents"]))
 

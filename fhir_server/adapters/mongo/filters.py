@@ -11,6 +11,7 @@ from fhir_server.adapters.hashing import Hashes
 from fhir_server.adapters.instants import micros
 from fhir_server.adapters.mongo.client import Document
 from fhir_server.adapters.mongo.documents import numbers
+from fhir_server.adapters.packing import LABELLED, bits_of, each_bit
 from fhir_server.domain.search import AnyOf, Criterion, DateIs, DateOp, NoneOf, Search
 from fhir_server.domain.stored import AUTHORED, Interval
 
@@ -79,6 +80,8 @@ def _clause(way: Clause) -> Document:
 def _covered(extent: Extent) -> Document:
     """Return the condition that a document is certainly meant."""
     terms = [_named(extent)]
+    if extent.labels:
+        terms.append(_labelled(extent))
     if extent.since is not None:
         terms.append(_authored("from", "$gte", extent.since))
     if extent.until is not None:
@@ -89,12 +92,18 @@ def _covered(extent: Extent) -> Document:
 def _touched(extent: Extent) -> Document:
     """Return the condition that a document may be meant: one whose time is unknown is."""
     terms = [_named(extent)]
+    if extent.labels:
+        terms.append(any_of((_labelled(extent), {"marks": {"$nin": [LABELLED]}})))
     unknown: Document = {f"dates.{name}.from": {"$exists": False} for name in AUTHORED}
     if extent.since is not None:
         terms.append(any_of((unknown, _authored("to", "$gt", extent.since))))
     if extent.until is not None:
         terms.append(any_of((unknown, _authored("from", "$lt", extent.until))))
     return all_of(terms)
+
+
+def _labelled(extent: Extent) -> Document:
+    return {"marks": {"$in": list(each_bit(bits_of(extent.labels)))}}
 
 
 def _named(extent: Extent) -> Document:

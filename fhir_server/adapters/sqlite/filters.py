@@ -13,6 +13,7 @@ from consent_rules.visibility import Clause, Extent, Visibility
 from fhir_server.adapters.hashing import Hashes
 from fhir_server.adapters.instants import micros
 from fhir_server.adapters.judging import UNGATHERING
+from fhir_server.adapters.packing import LABELLED, bits_of
 from fhir_server.domain.search import AnyOf, Criterion, DateIs, DateOp, NoneOf, Search
 from fhir_server.domain.stored import AUTHORED, Interval
 
@@ -123,6 +124,9 @@ def _extent(extent: Extent, alias: str, params: Params, *, certainly: bool) -> s
         for column, values in (("id", extent.documents), ("kind", extent.kinds), ("category", extent.categories))
         if values is not None
     ]
+    if extent.labels:
+        bears = f"{alias}.marks & {params.add(bits_of(extent.labels))} <> 0"
+        terms.append(bears if certainly else f"({bears} OR {alias}.marks & {params.add(LABELLED)} = 0)")
     first, last = _authored(alias, 0), _authored(alias, 1)
     since, until = (first, last) if certainly else (last, first)
     operators, unknown = ((">=", "<="), 0) if certainly else ((">", "<"), 1)

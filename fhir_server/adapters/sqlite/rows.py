@@ -5,9 +5,9 @@ from typing import Any, NamedTuple
 import orjson
 
 from consent_rules.visibility import AccessFacts
-from consent_rules.vocabulary import Mark
 from fhir_server.adapters.hashing import Hashes
 from fhir_server.adapters.instants import instant, instant_or_none, micros_or_none
+from fhir_server.adapters.packing import packed, unpacked
 from fhir_server.domain.stored import Facts, Interval, Stored, authored_of
 
 FACTS = (
@@ -37,7 +37,7 @@ def columns_of(facts: Facts) -> FactColumns:
     return FactColumns(
         access.kind,
         access.category,
-        int(access.marks),
+        packed(access),
         micros_or_none(access.sealed_until),
         access.owner_person,
         access.owner_organization,
@@ -53,17 +53,19 @@ def facts_of(columns: tuple[Any, ...]) -> Facts:
     found: dict[str, Interval] = (
         {name: (first, last) for name, (first, last) in orjson.loads(dates).items()} if dates else {}
     )
+    held, labels = unpacked(marks)
     access = AccessFacts(
         compartment,
         kind,
         category,
-        Mark(marks),
+        held,
         instant_or_none(sealed),
         person,
         organization,
         client,
         id_,
         authored_of(found),
+        labels,
     )
     return Facts(
         access=access,
