@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import orjson
 
-from consent_rules.visibility import DIRECTORY, Visibility
+from consent_rules.visibility import DIRECTORY, Clause, Visibility
 from consent_rules.vocabulary import Action, Mark, View
 from fhir_server.application import notices, scoping
 from fhir_server.application.enforcement import Opened, open_unnamed
@@ -172,20 +172,40 @@ def _enter_by_id(
 ) -> tuple[scoping.Limits, Opened | None, Visibility, str]:
     """Find whose resource it is and enter that space; the visibility shows nothing when the caller may not."""
     types = (row.name,) if row.access is not AccessRule.CONTENT else ("Binary", "DocumentReference")
-    scoping.demand(caller, types, "r")
+    _demand(caller, types, deed)
     location = snapshot.locate(row.name, deed.target.split("/")[1])
     if row.access is AccessRule.DIRECTORY:
-        limits = scoping.demand(caller, types, "r", "")
+        limits = _demand(caller, types, deed, "")
         return limits, None, DIRECTORY if location and not location.compartment else NOTHING, ""
     patient = location.compartment if location else ""
     try:
-        limits = scoping.demand(caller, types, "r", patient)
+        limits = _demand(caller, types, deed, patient)
     except Problem:
         return scoping.UNLIMITED, None, NOTHING, ""
     if not patient:
         return limits, None, NOTHING, ""
     opened = open_unnamed(runtime, snapshot, caller, patient, action_of(row), deed)
-    return limits, opened, opened.sees(VIEWS[row.access]) if opened else NOTHING, patient
+    return limits, opened, _view(opened, caller, row, deed), patient
+
+
+def _view(opened: Opened | None, caller: Caller, row: ResourceType, deed: Deed) -> Visibility:
+    """Return what is visible: nothing without entry; who the caller is, to whoever may enter at all."""
+    if opened is None:
+        return NOTHING
+    if _is_of_oneself(caller, deed):
+        return Visibility(opened.space.patient, (Clause(),))
+    return opened.sees(VIEWS[row.access])
+
+
+def _is_of_oneself(caller: Caller, deed: Deed) -> bool:
+    return deed.interaction == "read" and scoping.names_oneself(caller, deed.target)
+
+
+def _demand(caller: Caller, types: tuple[str, ...], deed: Deed, patient: str | None = None) -> scoping.Limits:
+    """Return the limits that the scopes set on reading; who the caller is may be read by `fhirUser` alone."""
+    if _is_of_oneself(caller, deed):
+        return scoping.UNLIMITED
+    return scoping.demand(caller, types, "r", patient)
 
 
 def _trace(

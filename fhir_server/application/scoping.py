@@ -30,6 +30,14 @@ def demand(caller: Caller, types: Iterable[str], letter: str, patient: str | Non
     return tuple(_limit(grant) for grant in grants)
 
 
+def names_oneself(caller: Caller, reference: str) -> bool:
+    """Tell whether a reference is what `fhirUser` names, which a token with that scope may read, and nothing beside it.
+
+    Source: SMART App Launch 2.2, scopes for requesting identity data.
+    """
+    return "fhirUser" in caller.scopes.other and bool(reference) and reference == caller.requester.person
+
+
 def narrow(visibility: Visibility, limits: Limits) -> Visibility:
     """Restrict a visibility to what the scopes allow."""
     return visibility if (None, None) in limits else visibility.narrowed_to_any(limits)

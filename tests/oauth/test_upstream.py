@@ -14,7 +14,7 @@ from fhir_server.application.accounts import add_account as add
 from fhir_server.application.app_authorization import find_access, grants_of
 from fhir_server.application.linking import Traits, invite, is_same
 from fhir_server.settings import Settings, SettingsError
-from tests.oauth.conftest import BASE, GENERAL, assertion, backend, csrf_of, query_of, redeem, serve
+from tests.oauth.conftest import BASE, GENERAL, assertion, backend, challenge, csrf_of, query_of, redeem, serve
 from tests.oauth.test_secrecy import events_of
 from tests.oauth.upstream import (
     RPPS,
@@ -184,6 +184,17 @@ def test_an_account_that_was_stopped_is_not_opened_again(app, fake, runtime, wor
     assert not visitor.is_in()
 
 
+@pytest.mark.parametrize("number", ["399700000111", "012345678901", "89970000011"])
+def test_a_number_that_is_not_of_the_rpps_names_no_professional(app, fake, runtime, number):
+    """Employees have numbers too, and an account may bear one for other purposes."""
+    account = find_account(runtime, "helene")
+    add(runtime, replace(account, login="clerk", subject="", national_id=number), "")
+    fake.person = professional(number)
+    visitor = Visitor(app, fake)
+    assert visitor.come_back(visitor.leave()).status_code == 403
+    assert not visitor.is_in()
+
+
 def test_an_emergency_needs_a_card_that_is_shown_now(app, fake, runtime):
     visitor = Visitor(app, fake, reason="unconscious", explanation="on the road", confirmed="yes",
                       capacity="role:PractitionerRole/martin-1", identifier="284039999900148")  # fmt: skip
@@ -245,12 +256,14 @@ def test_signed_userinfo_is_checked_like_an_id_token(app, fake):
 def test_the_client_authenticates_as_the_provider_likes(app, fake, methods, basic):
     fake.metadata = {"token_endpoint_auth_methods_supported": methods}
     visitor = Visitor(app, fake)
-    visitor.come_back(visitor.leave())
+    asked = visitor.leave()
+    visitor.come_back(asked)
     sent = next(item for item in fake.received if item[0] == "/token")
     form = form_of(sent)
     assert sent[1].startswith("Basic ") is basic
     assert (form.get("client_secret") == SECRET) is not basic
     assert len(form["code_verifier"]) == 43
+    assert (asked["code_challenge"], asked["code_challenge_method"]) == (challenge(form["code_verifier"]), "S256")
     assert form["redirect_uri"] == f"{BASE}/login/with/psc/callback"
 
 

@@ -50,6 +50,7 @@ _CLAIMS = {
     "an audience of others": {"aud": ["somebody", "else"]},
     "a second audience without azp": {"aud": ["habilis", "evil"]},
     "another authorized party": {"azp": "evil"},
+    "another audience, authorized for us": {"aud": "somebody", "azp": "habilis"},
     "no audience": {"aud": None},
     "another nonce": {"nonce": "n"},
     "no nonce": {"nonce": None},
