@@ -9,11 +9,6 @@ from typing import Protocol
 from fhir_server.adapters.blobs import FileBlobs
 from fhir_server.adapters.keyring import Keyring, KeyShelf
 from fhir_server.adapters.keys import KeyFile, KeyProblem, add_key, create_keys, cursor_key
-from fhir_server.adapters.mongo import client as mongo
-from fhir_server.adapters.mongo import schema as mongo_schema
-from fhir_server.adapters.mongo.shelf import MongoShelf
-from fhir_server.adapters.mongo.store import MongoStore
-from fhir_server.adapters.mongo.vault import MongoVault
 from fhir_server.adapters.sqlite.shelf import SqliteShelf
 from fhir_server.adapters.sqlite.store import Database, SqliteStore
 from fhir_server.adapters.sqlite.vault import SqliteVault
@@ -80,6 +75,9 @@ class MongoPlace:
 
     def apply_schema(self) -> None:
         """Create the collections and indexes that are missing."""
+        from fhir_server.adapters.mongo import client as mongo  # noqa: PLC0415 - as in open_mongo
+        from fhir_server.adapters.mongo import schema as mongo_schema  # noqa: PLC0415
+
         client = mongo.connect(self.uri)
         try:
             mongo_schema.check_server(client)
@@ -90,6 +88,9 @@ class MongoPlace:
 
     def open_shelf(self) -> KeyShelf:
         """Open the wrapped keys."""
+        from fhir_server.adapters.mongo import client as mongo  # noqa: PLC0415 - as in open_mongo
+        from fhir_server.adapters.mongo.shelf import MongoShelf  # noqa: PLC0415
+
         client = mongo.connect(self.uri)
         return MongoShelf(client, mongo.database_of(client, self.keys_database))
 
@@ -123,6 +124,12 @@ def open_mongo(uri: str, database: str, data_dir: Path, key_file: Path) -> Ports
     data_dir: folder of the contents, shared by all servers of one database.
     Raises: KeyProblem as open_sqlite; StoreUnavailable, naming what is wrong with the server or the schema.
     """
+    # pymongo is a tenth of a start that does not need it
+    from fhir_server.adapters.mongo import client as mongo  # noqa: PLC0415
+    from fhir_server.adapters.mongo import schema as mongo_schema  # noqa: PLC0415
+    from fhir_server.adapters.mongo.store import MongoStore  # noqa: PLC0415
+    from fhir_server.adapters.mongo.vault import MongoVault  # noqa: PLC0415
+
     place = MongoPlace(uri, database, key_file)
     KeyFile(key_file)  # a missing key file is told before anything is laid out
     place.apply_schema()

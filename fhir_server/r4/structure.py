@@ -12,8 +12,6 @@ from functools import cache
 from importlib import resources
 from typing import Any, get_args
 
-from fhir.resources.R4B import get_fhir_model_class
-
 from fhir_server.r4.primitives import CHECKS
 
 _NOT_R4 = frozenset({"fhir_comments", "valueCodeableReference", "valueRatioRange"})
@@ -79,6 +77,8 @@ def _known_shape(type_: str) -> Shape:
 
     Raises: LookupError.
     """
+    from fhir.resources.R4B import get_fhir_model_class  # noqa: PLC0415 - an eighth of a start, for writes only
+
     if not _TYPE_NAME.fullmatch(type_):
         raise LookupError(type_)
     try:

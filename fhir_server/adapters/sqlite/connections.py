@@ -14,7 +14,8 @@ from fhir_server.ports import StoreUnavailable
 
 BUSY_SECONDS = 30.0
 _STATEMENTS = 512
-_CACHE_KIB = 2048
+_CACHE_KIB = 512
+"""A reader forgets its pages at the next commit of anybody, so that much more than one request needs is of no use."""
 _WRITER_CACHE_KIB = 8 * 1024
 """A trace goes to a random place of two indexes: their upper pages and many leaves should be at hand."""
 _LOG_PAGES = 4000

@@ -1,0 +1,11 @@
+"""A start loads nothing that serving a read does not need."""
+
+import subprocess
+import sys
+
+HEAVY = ("bson", "fhir.resources", "pydantic", "pymongo")
+
+
+def test_a_start_needs_neither_the_classes_of_resources_nor_another_store_s_driver():
+    code = f"import sys, fhir_server.app; print(*(name for name in {HEAVY} if name in sys.modules))"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).split() == []
