@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal, TypeVar
 from urllib.parse import urlsplit
 
+from fhir_server.brand_settings import Brand, read_brand
 from fhir_server.upstream_settings import Provider, read_providers
 
 StoreKind = Literal["sqlite", "mongodb"]
@@ -51,7 +52,7 @@ class Settings:
     throttle_*: failures that are borne of one name, and of one address, within so many minutes.
     trusted_proxies: networks whose forwarded headers are believed. mtls_header: where they put a client's certificate.
     professional_level: the weakest login with which a professional may use the FHIR endpoint.
-    providers: where people may sign in instead of here.
+    providers: where people may sign in instead of here. brand: how apps show the service.
     """
 
     base_url: str
@@ -78,6 +79,7 @@ class Settings:
     mtls_header: str = ""
     professional_level: LoginLevel = "eidas1"
     providers: tuple[Provider, ...] = ()
+    brand: Brand | None = None
 
     @property
     def fhir_base(self) -> str:
@@ -119,6 +121,7 @@ class Settings:
             mtls_header=read.text("MTLS_HEADER", ""),
             professional_level=read.choice("PROFESSIONAL_LEVEL", _LEVELS),
             providers=read.providers(),
+            brand=read.brand(),
         )
         settings.refuse_unsafe()
         return settings
@@ -180,6 +183,12 @@ class _Reader:
         if not value.isdecimal() or not 0 < int(value) <= _GREATEST:
             raise SettingsError(f"HABILIS_{name} must be a whole number from 1 to 65535")
         return int(value)
+
+    def brand(self) -> Brand | None:
+        try:
+            return read_brand(self)
+        except ValueError as error:
+            raise SettingsError(str(error)) from None
 
     def providers(self) -> tuple[Provider, ...]:
         try:

@@ -6,12 +6,12 @@ Sources: SMART App Launch 2.2 (.well-known/smart-configuration), RFC 8414 3.1, O
 from typing import Any
 from urllib.parse import urlsplit
 
-from flask import Blueprint, Flask, Response, abort
+from flask import Blueprint, Flask, Response, abort, request
 from flask_smorest import Api
 
 from fhir_server.http.oauth_endpoints import options, respond
 from fhir_server.http.request_context import runtime
-from fhir_server.oauth import issuer
+from fhir_server.oauth import brands, issuer
 from fhir_server.oauth.wire import Answer
 
 _discovery = Blueprint("discovery", __name__)
@@ -42,6 +42,20 @@ def authorization_server(issuer_path: str = "") -> Response:
 def openid_configuration() -> Response:
     """Answer with the OpenID provider metadata."""
     return _published(issuer.openid_configuration(runtime(), options()))
+
+
+@_discovery.get(issuer.BRANDS_PATH)
+def user_access_brands() -> Response:
+    """Answer with the Bundle of the brand; nothing is there when none is set."""
+    brand = options().brand
+    if brand is None:
+        abort(404)
+    document, etag = brands.bundle(runtime(), brand)
+    response = _published(document)
+    response.headers["ETag"] = etag
+    response.mimetype = "application/fhir+json"
+    response.make_conditional(request)
+    return response
 
 
 def _published(document: dict[str, Any]) -> Response:

@@ -29,6 +29,7 @@ SCOPES = (
     "user/*.rs", "user/*.read", "user/DocumentReference.rs", "user/DocumentReference.crus", "user/Binary.rc",
     "user/List.crs", "user/Patient.rs", "system/DocumentReference.crus", "system/Binary.cr", "system/List.crs",
 )  # fmt: skip
+BRANDS_PATH = "/brands.json"
 LEVELS = ("eidas1", "eidas2", "eidas3")
 """Strengths of login, weakest first; they are compared as an order, never for equality."""
 
@@ -87,7 +88,15 @@ def smart_configuration(runtime: Runtime, options: Options) -> Json:
     return authorization_server_metadata(runtime, options) | {
         "capabilities": list(CAPABILITIES),
         "associated_endpoints": [{"url": runtime.fhir_base, "capabilities": ["launch-standalone"]}],
+        **_brand(runtime, options),
     }
+
+
+def _brand(runtime: Runtime, options: Options) -> Json:
+    if options.brand is None:
+        return {}
+    where = address(runtime, BRANDS_PATH)
+    return {"user_access_brand_bundle": where, "user_access_brand_identifier": options.brand.identifier}
 
 
 _STATIC: Json = {

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from fhir_server.brand_settings import Brand
 from fhir_server.settings import Settings
 from fhir_server.upstream_settings import Provider
 
@@ -28,7 +29,7 @@ class Options:
     registration: whether RFC 7591 registration is open to holders of an initial access token.
     initial_tokens: SHA-256 (hex) of those tokens.
     certificates: whether a trusted proxy hands on the certificates of clients (RFC 8705).
-    providers: where people may sign in instead of here.
+    providers: where people may sign in instead of here. brand: how apps show the service.
     """
 
     registration: bool = False
@@ -41,6 +42,7 @@ class Options:
     offline_limit: timedelta = timedelta(days=365)
     certificates: bool = False
     providers: tuple[Provider, ...] = ()
+    brand: Brand | None = None
 
 
 def of_settings(settings: Settings) -> Options:
@@ -53,4 +55,5 @@ def of_settings(settings: Settings) -> Options:
         throttle=Throttle(failures, window, settings.throttle_address_failures, everywhere=10 * failures),
         certificates=bool(settings.mtls_header),
         providers=settings.providers,
+        brand=settings.brand,
     )
