@@ -438,6 +438,37 @@ class TestFiling:
         assert ask(PAUL, space(), Action.RELABEL) == ask(PAUL, space(), Action.DEPOSIT)
 
 
+class TestFilingWithConsent:
+    """Who is no health professional, and the occupational physician, file for care and with consent (C15, I4)."""
+
+    rules = replace(FR, occupational_physicians=True, non_health_roles=True)
+    who = pytest.mark.parametrize(
+        "requester",
+        [replace(PAUL, capacity=Capacity.OCCUPATIONAL_PHYSICIAN), replace(PAUL, profession=PSYCHOLOGIST)],
+        ids=["occupational physician", "psychologist"],
+    )
+
+    @who
+    def test_without_consent_nothing_is_filed(self, requester):
+        assert reason(ask(requester, space(), Action.DEPOSIT, rules=self.rules)) == "no-consent"
+
+    @who
+    def test_with_consent_it_is(self, requester):
+        answer = ask(requester, space(NAMED), Action.DEPOSIT, rules=self.rules)
+        assert entered(answer).basis == "consent"
+
+    @who
+    def test_consent_opens_no_filing_in_an_emergency(self, requester):
+        answer = ask(requester, space(NAMED), Action.DEPOSIT, Purpose.BREAK_GLASS, rules=self.rules)
+        assert reason(answer) in {"emergency-not-open", "not-entitled"}
+
+    @who
+    def test_ones_own_may_be_labelled_after_the_consent_has_ended(self, requester):
+        answer = ask(requester, space(), Action.RELABEL, rules=self.rules)
+        assert entered(answer).basis == "depositor"
+        assert sees(answer, document(owner_person="Practitioner/paul"))
+
+
 class TestOtherActions:
     """Identity, recording a consent, and traces (C6, H4, I8)."""
 

@@ -7,6 +7,12 @@ from consent_rules.scopes import Grant, Scope, Scopes
 parse = Scopes.parse
 
 
+@pytest.fixture(autouse=True)
+def _read_anew():
+    """Each test reads its own scopes, whatever was read before it."""
+    parse.cache_clear()
+
+
 @pytest.mark.parametrize(
     ("text", "written"),
     [
