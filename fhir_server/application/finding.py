@@ -17,6 +17,7 @@ from fhir_server.application.consultation import (
     present,
     verdict_of,
 )
+from fhir_server.application.criteria import judged
 from fhir_server.application.enforcement import Opened, open_record, open_unnamed
 from fhir_server.application.runtime import Runtime
 from fhir_server.domain import tokens
@@ -68,6 +69,8 @@ def find(runtime: Runtime, caller: Caller, row: ResourceType, wanted: Wanted) ->
     deed = Deed("search-type", row.name, _TRANSACTIONS.get(row.name, ""), query=wanted.query)
     with runtime.ports.store.snapshot() as snapshot:
         patient, opened, visibility = _enter(runtime, snapshot, caller, row, wanted, deed)
+        if opened:
+            wanted = replace(wanted, search=judged(snapshot, wanted.search, documents_of(opened)))
         found = _page(snapshot, wanted, visibility, opened)
     notices.record_access(runtime, caller, deed, verdict_of(opened, found.shown), opened, patient)
     return replace(found, patient=patient)

@@ -108,8 +108,7 @@ def space(furnished, app, clock, engine_ports) -> Space:
 
 def test_an_unticked_document_is_on_no_path_of_the_app(space):
     world, document = space.world, space.documents["knee"]
-    before = world.get("camille", f"/DocumentReference/{document}").get_json()
-    content = before["content"][0]["attachment"]["url"].rpartition("/Binary/")[2]
+    content = content_of(space, "knee")
     space.enter("app", "knee")
     unknown = world.get("app", f"/DocumentReference/{UNKNOWN}", X_Request_Id="same")
     for path in (
@@ -195,6 +194,40 @@ def test_the_journal_names_it_to_the_person_and_not_to_the_app(space):
     path = "/AuditEvent?_count=50"
     assert document in space.world.get("camille", path).text
     assert document not in space.world.get("app", path).text
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/List?item=DocumentReference/{id}", "/List?item={id}", "/AuditEvent?entity=DocumentReference/{id}",
+     "/AuditEvent?entity=Binary/{content}", "/DocumentReference?relatesto=DocumentReference/{id}",
+     "/Consent?data=DocumentReference/{id}"],
+)  # fmt: skip
+def test_nothing_can_be_searched_by_what_is_withheld(space, path):
+    named = {"id": space.documents["left"], "content": content_of(space, "left")}
+    space.world.get("camille", f"/Binary/{named['content']}")
+    space.enter("whole")
+    space.enter("app", "left")
+    space.world.publish(replaces=named["id"])
+    unknown = path.format(id=UNKNOWN, content=UNKNOWN)
+    assert space.world.found("app", path.format(**named)) == space.world.found("app", unknown) == []
+    if "data" not in path:
+        assert space.world.found("whole", path.format(**named)) != []
+
+
+def content_of(space: Space, name: str) -> str:
+    """Return the id of a document's content."""
+    body = space.world.get("camille", f"/DocumentReference/{space.documents[name]}").get_json()
+    return body["content"][0]["attachment"]["url"].rpartition("/Binary/")[2]
+
+
+@pytest.mark.parametrize("operation", ["$audience", "$explain"])
+def test_operations_know_it_no_better_than_an_unknown_id(space, operation):
+    space.enter("app", "knee")
+    known, unknown = (
+        space.world.get("app", f"/DocumentReference/{id_}/{operation}", X_Request_Id="same")
+        for id_ in (space.documents["knee"], UNKNOWN)
+    )
+    assert (known.status_code, known.data) == (unknown.status_code, unknown.data)
 
 
 def test_nobody_else_is_cut_or_told(space):
