@@ -53,15 +53,14 @@ def case_of(request: AccessRequest, record: RecordState, matrix: Matrix, profile
     held: dict[DirectiveKind, list[Directive]] = {}
     lifted = []
     for directive in record.directives:
-        if directive.kind is DirectiveKind.BLOCK_LIFTED or _is_over(directive, at):
+        kind = directive.kind
+        if kind is DirectiveKind.BLOCK_LIFTED:
             lifted.append(directive)
         elif directive.holds_at(at):
-            held.setdefault(directive.kind, []).append(directive)
+            held.setdefault(kind, []).append(directive)
+        elif kind is DirectiveKind.BLOCK and directive.end is not None and directive.end <= at:
+            lifted.append(directive)
     return Case(request, record, matrix, profile, own.union(teams), held, lifted, {})
-
-
-def _is_over(directive: Directive, at: datetime) -> bool:
-    return directive.kind is DirectiveKind.BLOCK and directive.end is not None and directive.end <= at
 
 
 def _has_member(members: tuple[Membership, ...], identities: frozenset[str], at: datetime) -> bool:

@@ -150,8 +150,8 @@ def _opening(case: Case) -> Grounds:
     return ((basis, _always(emergency.STATEMENTS[mode])),)
 
 
-_SHOWING = frozenset({Action.CONSULT, Action.DEPOSIT, Action.RELABEL, Action.READ_TRACES})
-_IF_OPEN = frozenset({Action.DIRECT, Action.READ_NOTICES})
+_SHOWING = frozenset({Action.CONSULT, Action.DEPOSIT, Action.RELABEL})
+_IF_OPEN = frozenset({Action.DIRECT, Action.READ_NOTICES, Action.READ_TRACES})
 _FIRST_ACCESS: frozenset[str] = frozenset({Obligation.NOTIFY_FIRST_ACCESS})
 _EVERY_ACCESS: frozenset[str] = frozenset({Obligation.NOTIFY_PATIENT})
 _NARROWED = (RuleApplied("D3", "narrow"), RuleApplied("E1", "narrow"))

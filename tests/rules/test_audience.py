@@ -6,7 +6,7 @@ import pytest
 
 from consent_rules.model import RecordState
 from consent_rules.visibility import micros
-from consent_rules.vocabulary import DirectiveKind, Label, Mark, Purpose
+from consent_rules.vocabulary import Action, DirectiveKind, Label, Mark, Purpose, SpaceStatus
 from tests.rules.builders import (
     DAY,
     EHDS,
@@ -281,3 +281,11 @@ def test_a_withholding_of_everything_closes_all_but_the_own_deposits():
     record = space(TEAM, withheld(documents=None))
     assert not sees(ask(PAUL, record, rules=FR), OTHER)
     assert sees(ask(PAUL, record), replace(OTHER, owner_person="Practitioner/paul"))
+
+
+def test_the_traces_of_a_closed_space_show_no_document_even_to_its_depositor():
+    """A13: software reads its own traces on, without the documents that they name."""
+    own = document(owner_client=SOFTWARE.client)
+    for status, seen in ((SpaceStatus.ACTIVE, True), (SpaceStatus.CLOSED, False), (SpaceStatus.ANNOUNCED, False)):
+        answer = ask(SOFTWARE, space(status=status), Action.READ_TRACES)
+        assert sees(answer, own) is seen
