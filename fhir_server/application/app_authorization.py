@@ -93,7 +93,7 @@ class Grant:
 
     scopes: what was granted. expires: the last instant of any token, None for no end. context: further members of the
     token response. details: granted `authorization_details`. reason: why an emergency was declared.
-    jkt: thumbprint of the key to which a public client's refresh tokens are bound.
+    jkt, x5t: thumbprints of the key and the certificate to which a public client's refresh tokens are bound.
     withheld: documents that the person keeps from the app; never told to anybody else, nor to the app.
     """
 
@@ -116,6 +116,7 @@ class Grant:
     details: tuple[Json, ...] = ()
     reason: str = ""
     jkt: str = ""
+    x5t: str = ""
     used_at: datetime | None = None
     proof: Login = field(default_factory=Login)
     withheld: Withheld = field(default_factory=Withheld)

@@ -13,22 +13,27 @@ from fhir_server.oauth.dpop import InvalidDpopProofError, Proof, verify
 from fhir_server.oauth.wire import Request
 
 
-def holder_of(request: Request, bound: str = "") -> Holder:
+_NOBODY = Holder()
+
+
+def holder_of(request: Request, bound: Holder = _NOBODY) -> Holder:
     """Return what the tokens of this request are bound to: the key and the certificate that its client shows.
 
-    bound: thumbprint of the key to which the grant is bound already, "" for none.
+    bound: to what the grant is bound already.
     Raises: InvalidDpopProofError, InvalidRequestError when the client must show what it does not; InvalidGrantError.
     """
     client, received = request.client.client, request.context.received
     jkt: str = request.proof_jkt
     if client.dpop_required and not jkt:
         raise InvalidDpopProofError("this client must prove possession of its key")
-    if bound and jkt != bound:
+    if bound.jkt and jkt != bound.jkt:
         raise InvalidGrantError("bound to another key")
     if not client.certificate_bound:
         return Holder(jkt)
     if not request.context.options.certificates or not received.certificate:
         raise InvalidRequestError("this client must connect with its certificate")
+    if bound.x5t and received.certificate != bound.x5t:
+        raise InvalidGrantError("bound to another certificate")
     return Holder(jkt, received.certificate)
 
 

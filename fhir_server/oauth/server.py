@@ -25,7 +25,7 @@ from authlib.oidc.core import OpenIDCode
 from joserfc.jwk import RSAKey
 
 from consent_rules.scopes import Scopes
-from fhir_server.application.app_authorization import Grant, find_grant, touch_grant
+from fhir_server.application.app_authorization import Grant, Holder, find_grant, touch_grant
 from fhir_server.application.clients import AuthMethod, find
 from fhir_server.oauth import dpop, events, keys, regulation, sessions, throttle, tokens
 from fhir_server.oauth.backend import BackendGrant, ExchangeGrant
@@ -150,9 +150,9 @@ class CodeGrant(authlib_grants.AuthorizationCodeGrant):  # type: ignore[misc]  #
 
     def authenticate_user(self, authorization_code: Code) -> Grant:
         """Claim the code; a public client's refresh tokens are bound to the key that it proves now."""
-        self.holder = holder_of(self.request, authorization_code.jkt)
+        self.holder = holder_of(self.request, Holder(authorization_code.jkt))
         is_public = self.request.client.client.auth_method is AuthMethod.NONE
-        return tokens.redeem(self.request.context, authorization_code, self.holder.jkt if is_public else "")
+        return tokens.redeem(self.request.context, authorization_code, self.holder if is_public else Holder())
 
     def generate_token(self, user: Grant, scope: str = "", **_: object) -> Json:
         """Issue the tokens and the launch context."""
@@ -254,8 +254,8 @@ class RefreshGrant(authlib_grants.RefreshTokenGrant):  # type: ignore[misc]  # A
     def authenticate_user(self, refresh_token: Refresh) -> Grant:
         """Spend the token and judge the grant again."""
         context = self.request.context
-        bound = getattr(find_grant(context.runtime, refresh_token.grant_id), "jkt", "")
-        self.holder = holder_of(self.request, bound)
+        known = find_grant(context.runtime, refresh_token.grant_id)
+        self.holder = holder_of(self.request, Holder(known.jkt, known.x5t) if known else Holder())
         grant = tokens.spend(context, refresh_token)
         if not sessions.may_continue(context.runtime, grant) or not regulation.still_holds(context.runtime, grant):
             raise InvalidGrantError("the person must log in again")

@@ -46,10 +46,10 @@ def find_code(runtime: Runtime, code: str) -> Code | None:
     return Code(code=code, grant=grant, entry=entry, **raw)
 
 
-def redeem(context: Context, code: Code, jkt: str) -> Grant:
+def redeem(context: Context, code: Code, holder: Holder) -> Grant:
     """Claim a code whose client, redirect URI and verifier have been proven, and make its grant last.
 
-    jkt: the key to which refresh tokens are bound from now on, "" for none.
+    holder: to what refresh tokens are bound from now on.
     Of concurrent callers one wins; any other has replayed a valid code, and the grant ends.
     Raises: InvalidGrantError.
     """
@@ -58,7 +58,7 @@ def redeem(context: Context, code: Code, jkt: str) -> Grant:
         _end_replayed(context, code.grant.id, "code-replayed")
         raise InvalidGrantError("the code was used before")
     expires = datetime.fromisoformat(code.until) if code.until else None
-    grant = replace(code.grant, expires=expires, jkt=jkt, used_at=runtime.ports.clock.now())
+    grant = replace(code.grant, expires=expires, jkt=holder.jkt, x5t=holder.x5t, used_at=runtime.ports.clock.now())
     grants.confirm_grant(runtime, grant)
     return grant
 
