@@ -12,7 +12,6 @@ from fhir_server.application.runtime import Runtime
 from fhir_server.oauth.dpop import InvalidDpopProofError, Proof, verify
 from fhir_server.oauth.wire import Request
 
-
 _NOBODY = Holder()
 
 
