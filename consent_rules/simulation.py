@@ -77,7 +77,7 @@ def as_profession(stage: Stage, profession: str, mode: str, specialty: str = "")
 
 def audience(stage: Stage, facts: AccessFacts) -> dict[Party, bool]:
     """Tell who would see a document: everybody whom the space names, and every health profession in each mode."""
-    return {party: _sees(answer, facts) for party, answer in _parties(stage, facts)}
+    return _seen(stage, facts, stage.record)
 
 
 def audience_change(
@@ -89,10 +89,8 @@ def audience_change(
     """
     later = stage if only is None else replace(stage, record=stage.record.with_directive(for_some_only(facts, only)))
     changed = facts if marks is None else replace(facts, marks=marks)
-    before, after = audience(stage, facts), audience(later, changed)
-    every = dict.fromkeys((*before, *after))
-    seen = {party: (before.get(party, False), after.get(party, False)) for party in every}
-    return {party: pair for party, pair in seen.items() if pair[0] is not pair[1]}
+    before, after = _seen(stage, facts, later.record), _seen(later, changed, later.record)
+    return {party: (seen, after[party]) for party, seen in before.items() if seen is not after[party]}
 
 
 def for_some_only(facts: AccessFacts, only: Iterable[str]) -> Directive:
@@ -119,10 +117,15 @@ def visible(answer: Entry | Refuse, documents: Iterable[AccessFacts]) -> list[bo
     return [_sees(answer, facts) for facts in documents]
 
 
-def _parties(stage: Stage, facts: AccessFacts) -> Iterator[tuple[Party, Entry | Refuse]]:
+def _seen(stage: Stage, facts: AccessFacts, naming: RecordState) -> dict[Party, bool]:
+    """Tell who would see a document of those whom a state of the space names."""
+    return {party: _sees(answer, facts) for party, answer in _parties(stage, facts, naming)}
+
+
+def _parties(stage: Stage, facts: AccessFacts, naming: RecordState) -> Iterator[tuple[Party, Entry | Refuse]]:
     patient = Requester(RequesterKind.PATIENT, f"Patient/{stage.record.patient}")
     yield Party("patient", patient.person), _ask(stage, patient, stage.record, Purpose.PATIENT_REQUEST)
-    for directive in stage.record.directives:
+    for directive in naming.directives:
         for role, actor in _roles(directive):
             requester = _named(stage, actor, directive.kind)
             if requester:

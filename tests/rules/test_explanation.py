@@ -123,6 +123,10 @@ class TestDocuments:
             "This document has the mark MASQUE_PS.",
         )
 
+    def test_the_patient_reads_which_choices_keep_it(self):
+        told = FULL.document(REQUEST, self.answer, HIDDEN, ("c1", "c2"))
+        assert told[-1] == "The holder keeps this document for others (by c1, c2)."
+
     def test_an_inferred_cell_names_its_rule(self):
         assert FULL.document(REQUEST, self.answer, document(LABORATORY))[1] == (
             "The matrix of 2023-10-26 does not open type 11502-2 to profession 70 (inferred, R-LEAST)."

@@ -141,6 +141,13 @@ class TestConsent:
         record = space(agreement("Practitioner/paul", end=NOW + 60 * DAY, proof=Proof.CARD))
         assert reason(ask(PAUL, record, at=NOW - HOUR + DAY)) == "consent-used"
 
+    def test_for_a_stated_time_is_the_patients_own_to_give(self):
+        ten = agreement("Practitioner/paul", end=NOW + 10 * DAY, proof=Proof.WRITTEN)
+        assert reason(ask(PAUL, space(ten), at=NOW + 2 * DAY)) == "consent-used"
+        own = replace(ten, by_patient=True, proof=Proof.PATIENT)
+        assert entered(ask(PAUL, space(own), at=NOW + 2 * DAY)).basis == "consent"
+        assert reason(ask(PAUL, space(replace(own, end=None)), at=NOW + 2 * DAY)) == "consent-used"
+
     def test_runs_from_its_start_when_that_is_later(self):
         record = space(agreement("Practitioner/paul", start=NOW + DAY))
         assert reason(ask(PAUL, record)) == "consent-used"

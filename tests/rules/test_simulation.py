@@ -3,8 +3,17 @@
 import pytest
 
 from consent_rules.matrix import of_cells
-from consent_rules.model import Entry
-from consent_rules.simulation import MODES, Party, Stage, as_profession, audience, audience_change, visible
+from consent_rules.model import Directive, Entry
+from consent_rules.simulation import (
+    MODES,
+    Party,
+    Stage,
+    as_profession,
+    audience,
+    audience_change,
+    for_some_only,
+    visible,
+)
 from consent_rules.vocabulary import DirectiveKind, Mark, Purpose
 from tests.rules.builders import (
     DAY,
@@ -89,6 +98,16 @@ def test_a_specialty_has_its_own_row_where_there_is_one():
     assert visible(as_profession(special, "10", "consent"), [document(RESIDENCE), document()]) == [False, True]
 
 
+def test_whom_alone_a_document_is_for_is_withheld_from_all_others():
+    assert for_some_only(document(id="d1"), ["Practitioner/paul", "10"]) == Directive(
+        "proposed",
+        DirectiveKind.WITHHELD,
+        excluded=frozenset({"Practitioner/paul"}),
+        professions=frozenset({"10"}),
+        documents=frozenset({"d1"}),
+    )
+
+
 class TestAudience:
     def test_asks_for_depositors_as_what_they_are(self):
         both = document("x", owner_person="Practitioner/paul", owner_organization="Organization/chu")
@@ -144,6 +163,16 @@ class TestAudience:
 
     def test_tells_what_showing_again_changes(self):
         assert audience_change(SPACE, HIDDEN, Mark.NONE)[Party("care-team", "10")] == (False, True)
+
+    def test_tells_who_loses_a_document_that_is_for_some_only_and_not_who_keeps_it(self):
+        changed = audience_change(SPACE, document(id="d1"), only=["Practitioner/paul"])
+        assert changed[Party("care-team", "10")] == (True, False)
+        assert "Practitioner/paul" not in {party.name for party in changed}
+
+    def test_tells_that_a_document_for_somebody_else_is_lost(self):
+        changed = audience_change(SPACE, document(id="d1"), only=["Practitioner/zoe"])
+        assert changed[Party("agreement", "Practitioner/paul")] == (True, False)
+        assert Party("document-for", "Practitioner/zoe") not in changed
 
     def test_nothing_changes_when_the_marks_stay(self):
         assert audience_change(SPACE, HIDDEN, Mark.MASQUE_PS) == {}
