@@ -1,6 +1,6 @@
 """Choices about single documents: the documents are those that the caller sees, and all that replace them.
 
-Source: R.1111-49 of the French public health code (rules E1, E2); docs/labels.md, "A document for some only".
+Source: R.1111-49 of the French public health code (rules E1, E2); docs/consents.md, "A document for some only".
 """
 
 from dataclasses import replace
