@@ -1,0 +1,87 @@
+"""A real server behind a proxy: addresses and certificates that the proxy hands on, and those that nobody should."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from uuid import uuid4
+
+import pytest
+import requests
+
+from consent_rules.matrix import published
+from consent_rules.profiles import profile
+from fhir_server.adapters.system import SystemClock
+from fhir_server.application.clients import change, find
+from fhir_server.application.runtime import Runtime
+from tests.live import Live, free_port, running
+from tests.oauth.conftest import ASSERTION, assertion
+from tests.oauth.stores import furnish
+from tests.oauth.test_proxies import HEADER, OTHER, OURS, sent
+from tests.ports.engines import SqliteEngine
+
+pytestmark = pytest.mark.live
+CLOCK = SystemClock()
+
+
+def serve(folder, **settings: str) -> Iterator[Live]:
+    engine = SqliteEngine(folder)
+    port = free_port()
+    base = f"http://127.0.0.1:{port}"
+    furnish(engine.ports, f"{base}/fhir")
+    runtime = Runtime(engine.ports, published(), profile("fr"), f"{base}/fhir", b"k" * 32)
+    change(runtime, replace(find(runtime, "ehr"), certificate_bound=True))
+    live = Live(folder / "data", port, settings | {"HABILIS_KEY_FILE": str(engine.key_file)})
+    with running(live):
+        yield live
+    engine.close()
+
+
+@pytest.fixture(scope="module")
+def behind(tmp_path_factory) -> Iterator[Live]:
+    """The proxy is whoever calls from this machine."""
+    folder = tmp_path_factory.mktemp("behind")
+    named = {"HABILIS_TRUSTED_PROXIES": "127.0.0.1", "HABILIS_MTLS_HEADER": HEADER, "HABILIS_THROTTLE_FAILURES": "3"}
+    yield from serve(folder, **named)
+
+
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory) -> Iterator[Live]:
+    """Nobody is a proxy."""
+    yield from serve(tmp_path_factory.mktemp("bare"), HABILIS_THROTTLE_FAILURES="3")
+
+
+def ask(server: Live, client: str = "ehr", headers: dict[str, str] | None = None, **claims: object):
+    where = f"{server.base_url}/oauth/token"
+    signed = assertion(CLOCK, iss=client, sub=client, aud=where, jti=str(uuid4()), **claims)
+    form = {"grant_type": "client_credentials", "scope": "system/DocumentReference.rs"}
+    form |= {"client_assertion_type": ASSERTION, "client_assertion": signed}
+    return requests.post(where, data=form, headers=headers, timeout=60)
+
+
+def test_a_certificate_that_the_proxy_hands_on_binds_the_token(behind):
+    token = ask(behind, headers={HEADER: sent(OURS)}).json()["access_token"]
+    status = []
+    for certificate in ({HEADER: sent(OURS)}, {HEADER: sent(OTHER)}, {}):
+        headers = {"Authorization": f"Bearer {token}"} | certificate
+        found = requests.get(f"{behind.base_url}/fhir/DocumentReference/none", headers=headers, timeout=60)
+        status.append(found.status_code)
+    assert status == [404, 401, 401]
+
+
+def test_without_the_setting_the_header_is_nothing(bare):
+    refused = ask(bare, headers={HEADER: sent(OURS)})
+    assert (refused.status_code, refused.json()["error"]) == (400, "invalid_request")
+
+
+def failures(server: Live, address: str) -> list[int]:
+    """Fail as one client, each time as if from an address."""
+    return [ask(server, "rs", {"X-Forwarded-For": address}, exp=0).status_code for _ in range(4)]
+
+
+def test_the_address_that_the_proxy_names_is_throttled_and_no_other(behind):
+    assert failures(behind, "198.51.100.1") == [401, 401, 401, 429]
+    assert ask(behind, "rs", {"X-Forwarded-For": "198.51.100.2"}).status_code == 200
+
+
+def test_a_forwarded_address_does_not_help_who_comes_without_a_proxy(bare):
+    assert failures(bare, "198.51.100.1") == [401, 401, 401, 429]
+    assert ask(bare, "rs", {"X-Forwarded-For": "198.51.100.2"}).status_code == 429
