@@ -68,7 +68,7 @@ class Settings:
     accept_inferred_matrix: bool = False
     wrong_size: SizeRule = "refuse"
     workers: int = 1
-    threads: int = 16
+    threads: int = 8
     log_level: str = "INFO"
     registration: bool = False
     registration_tokens: tuple[str, ...] = ()
@@ -110,7 +110,7 @@ class Settings:
             accept_inferred_matrix=read.flag("ACCEPT_INFERRED_MATRIX"),
             wrong_size=read.choice("WRONG_SIZE", _SIZE_RULES),
             workers=read.number("WORKERS", 1),
-            threads=read.number("THREADS", 16),
+            threads=read.number("THREADS", 8),
             log_level=read.choice("LOG_LEVEL", ("INFO", "DEBUG", "WARNING", "ERROR")),
             registration=read.flag("REGISTRATION"),
             registration_tokens=read.texts("REGISTRATION_TOKENS"),

@@ -15,7 +15,6 @@ from pathlib import Path
 HOST = "127.0.0.1"
 _COMMAND = "import sys; from fhir_server.cli import main; sys.exit(main())"
 _TICKS = os.sysconf("SC_CLK_TCK")
-_PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 def free_port() -> int:
@@ -116,8 +115,8 @@ class Live:
         return sum(_cpu_seconds(pid) for pid in self.processes())
 
     def memory_bytes(self) -> int:
-        """Return the resident memory of all its processes; pages that they share count once for each."""
-        return sum(int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE for pid in self.processes())
+        """Return the memory of all its processes; a page that they share counts once."""
+        return sum(_memory_bytes(pid) for pid in self.processes())
 
 
 @contextmanager
@@ -139,6 +138,15 @@ def _group(pid: int) -> int:
         return os.getpgid(pid)
     except ProcessLookupError:
         return -1
+
+
+def _memory_bytes(pid: int) -> int:
+    """Return the proportional set size: what is shared is divided by the number of those who share it."""
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
 
 
 def _cpu_seconds(pid: int) -> float:
