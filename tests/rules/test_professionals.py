@@ -396,6 +396,16 @@ class TestDeclaredPhysician:
         assert sees(answer, document(marks=Mark.MASQUE_PS, owner_person="Practitioner/martin"))
         assert not answer.sees(View.DOCUMENTS).knows_marks(document())
 
+    def test_reads_a_care_history_hidden_as_a_block_only_where_hidden_ones_are_read(self):
+        """E13."""
+        record = self.record.with_directive(directive(DirectiveKind.CARE_HISTORY_HIDDEN))
+        facts = document(REIMBURSEMENT)
+        assert sees(ask(MARTIN, record), facts)
+        answer = ask(MARTIN, record, rules=EHDS)
+        assert not sees(answer, facts)
+        assert sees(answer, document(RESIDENCE))
+        assert sees(answer, document(""))
+
     def test_is_one_person_and_not_the_establishment(self):
         record = space(directive(DirectiveKind.DECLARED_PHYSICIAN, "Organization/practice"))
         assert reason(ask(MARTIN, record)) == "no-consent"
