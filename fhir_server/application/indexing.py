@@ -166,7 +166,8 @@ def _reference(param: SearchParam, value: object) -> frozenset[str]:
     if literal and not literal.startswith("#"):
         found = tokens.reference(param.name, literal)
     identifier = value.get("identifier")
-    if isinstance(identifier, dict):
+    names_document = "DocumentReference/" in literal  # then it is left out with the document, when that is hidden
+    if isinstance(identifier, dict) and not names_document:
         pairs = _pairs(identifier)
         found = found.union(*(tokens.reference_identifier(param.name, *pair) for pair in pairs))
     return found

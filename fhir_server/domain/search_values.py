@@ -50,10 +50,16 @@ def criterion(param: Param, modifier: str, raw: str, fhir_base: str) -> Criterio
 
 
 def _missing(param: Param, raw: str) -> Criterion:
+    if _may_name_documents(param):  # a reference to a hidden document is left out of what is shown
+        raise _unsupported(param.name, "missing")
     if raw not in ("true", "false"):
         raise _malformed(param.name, "takes `true` or `false` with `:missing`")
     has = frozenset({tokens.present(param.name)})
     return NoneOf(has) if raw == "true" else AnyOf(has)
+
+
+def _may_name_documents(param: Param) -> bool:
+    return param.type == "reference" and (not param.targets or "DocumentReference" in param.targets)
 
 
 def _token(param: Param, modifier: str, alternatives: list[str], _base: str) -> Criterion:

@@ -3,6 +3,7 @@
 DESIGN, leak rules: criteria are judged in the caller's view; a hidden id finds what an unknown one finds.
 """
 
+import orjson
 import pytest
 
 from tests.world import World
@@ -56,3 +57,32 @@ def test_several_values_find_what_the_visible_ones_find(searched):
 
 def test_the_patient_still_searches_by_it(searched):
     assert searched.found("camille", f"/AuditEvent?entity=DocumentReference/{searched.ids['hidden']}")
+
+
+@pytest.mark.parametrize(
+    ("asked", "other"),
+    [
+        ("relation=appends", "relation=signs"),
+        ("relatesto:missing=false", "relatesto:missing=true"),
+        ("related:missing=false", "related:missing=true"),
+        ("related:identifier=urn:lot|of-hidden", "related:identifier=urn:lot|of-nothing"),
+    ],
+)
+def test_a_relation_to_a_hidden_document_is_not_searched_by(world: World, asked, other):
+    """Fear: that a document which names a hidden one is found by what is left out when it is shown."""
+    first = world.publish("chu-ehr")
+    bundle = world.bundle(world.filing())
+    document = bundle["entry"][1]["resource"]
+    target = {"reference": f"DocumentReference/{first}"}
+    document["relatesTo"] = [{"code": "appends", "target": target}]
+    document["context"]["related"] = [target | {"identifier": {"system": "urn:lot", "value": "of-hidden"}}]
+    assert world.send("chu-ehr", "POST", "", bundle).status_code == 200
+    assert world.agree("camille", "martin").status_code == 201
+    assert world.hide(first).status_code == 200
+    camille = world.ids["camille"]
+    (shown,) = world.get("martin", f"/DocumentReference?patient={camille}").get_json()["entry"]
+    assert b"of-hidden" not in orjson.dumps(shown)
+    assert "relatesTo" not in shown["resource"]
+    first, second = (world.get("martin", f"/DocumentReference?patient={camille}&{query}") for query in (asked, other))
+    assert first.status_code == second.status_code
+    assert first.get_json().get("total") == second.get_json().get("total")

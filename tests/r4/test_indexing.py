@@ -88,7 +88,6 @@ def finds(resource, query):
         "language=fr-FR",
         "location=Binary/b1",
         "relatesto=DocumentReference/d0",
-        "relation=appends",
         "description=compte rendu d echo",
         "isArchived=true",
         "_profile=http://example.org/any",
