@@ -11,9 +11,10 @@ from pathlib import Path
 from flask import Blueprint, Response, render_template, request
 from flask_babel import Domain
 
+from fhir_server.application.accounts import Account
 from fhir_server.http.oauth_endpoints import options, respond
 from fhir_server.http.request_context import runtime
-from fhir_server.oauth import issuer, sessions
+from fhir_server.oauth import issuer, passkeys, sessions
 from fhir_server.oauth.throttle import TooManyFailuresError
 from fhir_server.oauth.wire import Answer
 from fhir_server.ports import Secret
@@ -21,6 +22,8 @@ from fhir_server.ports import Secret
 CSP = (
     "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
 )
+SCRIPTED = f"{CSP}; script-src 'self'"
+"""For the pages on which a passkey is made or used, and no other."""
 oauth_pages = Blueprint("oauth_pages", __name__, template_folder="templates")
 _words = Domain([str(Path(__file__).parents[1] / "translations")], domain="oauth")
 
@@ -48,6 +51,28 @@ def page(name: str, status: int, **shown: object) -> Response:
     """Render a page in the language of the browser."""
     text = render_template(f"oauth/{name}.html", _=_words.gettext, **shown)
     return Response(text, status, mimetype="text/html")
+
+
+def second_factor_page(status: int, owner: Account | None, place: str, **shown: object) -> Response:
+    """Ask for a second factor: a passkey, a code, or either. place: for which the passkey is challenged."""
+    passkey = passkeys.request_options(runtime(), owner, place) if owner else ""
+    has_code = owner is None or bool(owner.totp)
+    response = page("second_factor", status, passkey=passkey, has_code=has_code, **shown)
+    if passkey:
+        response.headers["Content-Security-Policy"] = SCRIPTED
+    return response
+
+
+def may_change_factors(session: sessions.Session) -> bool:
+    """Tell whether this session may change factors: whoever has a second one must have shown one."""
+    has_second = passkeys.has_second_factor(runtime(), session.account)
+    return not has_second or issuer.is_strong_enough(session.proof.acr, issuer.LEVELS[1])
+
+
+def too_weak() -> Response:
+    """Refuse to change factors in a session that a password alone has opened."""
+    text = "This can be changed only by whoever has both."
+    return page("message", 403, title="Sign in again with your second factor", text=text)
 
 
 def gone() -> Response:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from flask import Response, request
 
-from fhir_server.application.accounts import change_account
+from fhir_server.application.accounts import change_account, find_account
 from fhir_server.application.app_authorization import find_grant, grants_of, revoke_grant
 from fhir_server.http import pages_upstream, scope_words
 from fhir_server.http.oauth_endpoints import context
@@ -20,15 +20,18 @@ from fhir_server.http.oauth_frame import (
     is_own_form,
     is_same,
     is_secure,
+    may_change_factors,
     oauth_pages,
     page,
     remember,
+    second_factor_page,
     see_other,
     set_cookie,
     signed_in,
+    too_weak,
 )
 from fhir_server.http.request_context import runtime
-from fhir_server.oauth import conversation, events, sessions, totp
+from fhir_server.oauth import conversation, events, passkeys, sessions, totp
 
 _HALF_LOGIN, _NEW_TOTP = "half-login", "new-totp"
 
@@ -48,7 +51,7 @@ def login() -> Response:
     )
     if account is None:
         return page("login", 422, csrf=csrf_of(browser), complaint="wrong", providers=pages_upstream.offered())
-    if account.totp:
+    if passkeys.has_second_factor(runtime(), account):
         remember(_HALF_LOGIN, browser, account.login)
         return see_other("/login/second-factor")
     return signed_in(conversation.begin_session(context(), account, ("pwd",), events.SELF)[0])
@@ -61,15 +64,16 @@ def second_factor() -> Response:
     half = runtime().ports.vault.get(_HALF_LOGIN, browser, runtime().ports.clock.now()) if browser else None
     if half is None:
         return see_other("/login")
+    account, csrf = find_account(runtime(), half.value.decode()), csrf_of(browser)
     if request.method == "GET":
-        return page("second_factor", 200, csrf=csrf_of(browser), complaint="")
+        return second_factor_page(200, account, browser, csrf=csrf, complaint="")
     if not is_own_form(browser):
         return gone()
-    account = conversation.prove_second(context(), half.value.decode(), request.form.get("code", ""), events.SELF)
-    if account is None:
-        return page("second_factor", 422, csrf=csrf_of(browser), complaint="wrong")
+    proven = conversation.prove_second(context(), half.value.decode(), request.form, browser, events.SELF)
+    if proven is None:
+        return second_factor_page(422, account, browser, csrf=csrf, complaint="wrong")
     runtime().ports.vault.drop(_HALF_LOGIN, browser)
-    return signed_in(conversation.begin_session(context(), account, ("pwd", "otp"), events.SELF)[0])
+    return signed_in(conversation.begin_session(context(), *proven, events.SELF)[0])
 
 
 @oauth_pages.post("/logout")
@@ -108,22 +112,32 @@ def end_app(grant_id: str) -> Response:
     return see_other("/account/apps")
 
 
-@oauth_pages.route("/account/second-factor", methods=["GET", "POST"])
+@oauth_pages.get("/account/second-factor")
 def enrol() -> Response:
-    """Set up a second factor: shown once, in force when a code of it was typed back."""
+    """Show the secret of a new second factor, once."""
     session = current_session()
     if session is None:
         return see_other("/login")
-    if request.method == "GET":
-        secret = totp.new_secret()
-        remember(_NEW_TOTP, session.id, secret)
-        where = totp.address_of(session.account, secret)
-        return page("enrol", 200, session=session, secret=secret, address=where, complaint="")
-    if not is_same(session.csrf):
+    if not may_change_factors(session):
+        return too_weak()
+    secret = totp.new_secret()
+    remember(_NEW_TOTP, session.id, secret)
+    where = totp.address_of(session.account, secret)
+    return page("enrol", 200, session=session, secret=secret, address=where, complaint="")
+
+
+@oauth_pages.post("/account/second-factor")
+def confirm_factor() -> Response:
+    """Put a second factor in force when a code of it was typed back."""
+    session = current_session()
+    if session is None or not is_same(session.csrf):
         return gone()
+    if not may_change_factors(session):
+        return too_weak()
     kept = runtime().ports.vault.take(_NEW_TOTP, session.id, runtime().ports.clock.now())
-    account = replace(session.account, totp=kept.value.decode() if kept else "")
-    if kept is None or not totp.is_right(runtime(), account, request.form.get("code", "")):
+    whole = find_account(runtime(), session.account.login)  # a session may show less than the account has
+    account = replace(whole or session.account, totp=kept.value.decode() if kept else "")
+    if whole is None or kept is None or not totp.is_right(runtime(), account, request.form.get("code", "")):
         return page("message", 422, title="This code is not right", text="Begin again to get a new key.")
     change_account(runtime(), account)
     return see_other("/account/apps")

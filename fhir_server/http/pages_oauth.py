@@ -9,7 +9,8 @@ from flask import Flask, Response, request
 from flask_smorest import Api
 
 from fhir_server import telemetry
-from fhir_server.http import language, pages_account, pages_consent, pages_upstream
+from fhir_server.application.accounts import find_account
+from fhir_server.http import language, pages_account, pages_consent, pages_passkeys, pages_upstream
 from fhir_server.http.oauth_endpoints import context, respond
 from fhir_server.http.oauth_frame import (
     cookie,
@@ -17,6 +18,7 @@ from fhir_server.http.oauth_frame import (
     is_same,
     oauth_pages,
     page,
+    second_factor_page,
     see_other,
     set_cookie,
 )
@@ -29,7 +31,7 @@ from fhir_server.ports import StoreUnavailable
 
 Json = dict[str, Any]
 
-ROOMS = (pages_account, pages_upstream)
+ROOMS = (pages_account, pages_passkeys, pages_upstream)
 """Further modules of pages; importing them puts their routes onto the blueprint."""
 
 
@@ -117,6 +119,9 @@ def _show(held: Interaction, step: str, complaint: str = "") -> Response:
         return pages_consent.show(held)
     client, account = interactions.client_of(runtime(), held), interactions.account_of(runtime(), held)
     shown: Json = {"held": held, "step": step, "client": client, "account": account, "complaint": complaint}
+    if step == "second-factor":
+        waiting = find_account(runtime(), held.pending)
+        return second_factor_page(200 if not complaint else 422, waiting, held.id, **shown)
     if step == "login":
         shown["providers"] = pages_upstream.offered(client)
     if step == "capacity" and account and client:

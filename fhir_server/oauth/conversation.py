@@ -11,7 +11,7 @@ from fhir_server.application import finding
 from fhir_server.application.accounts import Account, authenticate, find_account
 from fhir_server.application.app_authorization import Login
 from fhir_server.application.runtime import Runtime
-from fhir_server.oauth import events, interactions, sessions, throttle, totp
+from fhir_server.oauth import events, interactions, passkeys, sessions, throttle, totp
 from fhir_server.oauth.authorization import Refusal
 from fhir_server.oauth.interactions import SELF, Interaction
 from fhir_server.oauth.issuer import LEVELS, is_strong_enough
@@ -25,6 +25,8 @@ INS_SYSTEMS = (
 )
 """Identity number systems of the national health identity (INS-NIR, INS-NIA, and their test ranges)."""
 REASON_LIMIT = 500
+Proven = tuple[Account, tuple[str, ...]]
+"""An account, and by which means the person has proven to be its owner."""
 REASONS = ("unconscious", "life-threatening", "no-consent-possible")
 
 
@@ -118,19 +120,28 @@ def log_in(context: Context, login: str, password: str, client_id: str) -> Accou
     return account
 
 
-def prove_second(context: Context, login: str, code: str, client_id: str) -> Account | None:
+def prove_second(context: Context, login: str, form: Mapping[str, str], place: str, client_id: str) -> Proven | None:
     """Check a second factor, count failures and leave a trace.
 
+    place: for which a passkey was challenged.
     Raises: TooManyFailuresError.
     """
     throttle.check(context, "second-factor", login)
     account = find_account(context.runtime, login)
-    if account is None or account.disabled or not totp.is_right(context.runtime, account, code):
+    means = "" if account is None or account.disabled else _second_means(context.runtime, account, form, place)
+    if account is None or not means:
         throttle.failed(context, "second-factor", login)
         events.login_failed(context, client_id, "bad-second-factor")
         return None
     throttle.succeeded(context, "second-factor", login)
-    return account
+    return account, ("pwd", means)
+
+
+def _second_means(runtime: Runtime, account: Account, form: Mapping[str, str], place: str) -> str:
+    """Return by what a form proves the second factor, in the words of RFC 8176; "" when it does not."""
+    if form.get("credential"):
+        return "pop" if passkeys.is_proven(runtime, account, place, form["credential"]) else ""
+    return "otp" if totp.is_right(runtime, account, form.get("code", "")) else ""
 
 
 def begin_session(context: Context, account: Account, amr: tuple[str, ...], client_id: str) -> tuple[str, Login]:
@@ -151,16 +162,14 @@ def _login(context: Context, interaction: Interaction, form: Mapping[str, str]) 
     account = log_in(context, form.get("login", ""), form.get("password", ""), interaction.asked.client_id)
     if account is None:
         return Turn(interaction, complaint="wrong")
-    if account.totp:
+    if passkeys.has_second_factor(context.runtime, account):
         return Turn(replace(interaction, login="", pending=account.login))
     return _logged_in(context, interaction, account, ("pwd",))
 
 
 def _second_factor(context: Context, interaction: Interaction, form: Mapping[str, str]) -> Turn:
-    account = prove_second(context, interaction.pending, form.get("code", ""), interaction.asked.client_id)
-    if account is None:
-        return Turn(interaction, complaint="wrong")
-    return _logged_in(context, interaction, account, ("pwd", "otp"))
+    proven = prove_second(context, interaction.pending, form, interaction.id, interaction.asked.client_id)
+    return _logged_in(context, interaction, *proven) if proven else Turn(interaction, complaint="wrong")
 
 
 def _logged_in(context: Context, interaction: Interaction, account: Account, amr: tuple[str, ...]) -> Turn:

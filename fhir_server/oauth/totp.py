@@ -42,7 +42,7 @@ def is_right(runtime: Runtime, account: Account, code: str) -> bool:
     """Tell whether a code is right now (half a minute of skew allowed) and was not used before."""
     now = runtime.ports.clock.now()
     typed = code.replace(" ", "")
-    if len(typed) != DIGITS or not (typed.isascii() and typed.isdigit()):
+    if not account.totp or len(typed) != DIGITS or not (typed.isascii() and typed.isdigit()):
         return False
     try:
         steps = [int(now.timestamp()) + skew * STEP_SECONDS for skew in _SKEW_STEPS]

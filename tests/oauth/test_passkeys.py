@@ -1,0 +1,415 @@
+"""Passkeys as second factor: an authenticator in software over HTTP, and one in a browser."""
+
+import json
+import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+from html import unescape
+from pathlib import Path
+from threading import Thread
+
+import cbor2
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1, EllipticCurvePrivateKey, generate_private_key
+from cryptography.hazmat.primitives.hashes import SHA256
+from werkzeug.serving import make_server
+
+from consent_rules.matrix import published
+from consent_rules.profiles import profile
+from fhir_server.adapters.system import SystemClock
+from fhir_server.app import create_app
+from fhir_server.application.accounts import find_account
+from fhir_server.application.app_authorization import find_access
+from fhir_server.application.runtime import Runtime
+from fhir_server.oauth import passkeys
+from fhir_server.settings import Settings
+from tests.live import free_port
+from tests.oauth.conftest import BASE, PASSWORD, Person, csrf_of, query_of, redeem, serve
+from tests.oauth.upstream import Visitor, helene, provider_of
+
+HOST = "habilis.example"
+PRESENT, VERIFIED, ATTESTED = 1, 4, 64
+
+
+def b64(value: bytes) -> str:
+    return urlsafe_b64encode(value).decode().rstrip("=")
+
+
+def unb64(text: str) -> bytes:
+    return urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+@dataclass
+class Authenticator:
+    """A security key in software; its fields are what a hostile one would lie about."""
+
+    key: EllipticCurvePrivateKey = field(default_factory=lambda: generate_private_key(SECP256R1()))
+    id: bytes = b"credential-1"
+    count: int = 1
+    origin: str = BASE
+    host: str = HOST
+    flags: int = PRESENT | VERIFIED
+
+    def data(self, attested: bytes = b"") -> bytes:
+        flags = self.flags | (ATTESTED if attested else 0)
+        return sha256(self.host.encode()).digest() + bytes([flags]) + self.count.to_bytes(4) + attested
+
+    def client(self, kind: str, challenge: str) -> bytes:
+        return json.dumps({"type": kind, "challenge": challenge, "origin": self.origin}).encode()
+
+    def make(self, options: dict) -> dict:
+        """Answer navigator.credentials.create()."""
+        numbers = self.key.public_key().public_numbers()
+        cose = cbor2.dumps({1: 2, 3: -7, -1: 1, -2: numbers.x.to_bytes(32), -3: numbers.y.to_bytes(32)})
+        attested = bytes(16) + len(self.id).to_bytes(2) + self.id + cose
+        sealed = cbor2.dumps({"fmt": "none", "attStmt": {}, "authData": self.data(attested)})
+        client = self.client("webauthn.create", options["challenge"])
+        return self._shaped({"clientDataJSON": b64(client), "attestationObject": b64(sealed)})
+
+    def use(self, options: dict, kind: str = "webauthn.get") -> dict:
+        """Answer navigator.credentials.get()."""
+        self.count += 1
+        client, data = self.client(kind, options["challenge"]), self.data()
+        signed = self.key.sign(data + sha256(client).digest(), ECDSA(SHA256()))
+        return self._shaped({
+            "clientDataJSON": b64(client), "authenticatorData": b64(data), "signature": b64(signed),
+        })  # fmt: skip
+
+    def _shaped(self, response: dict[str, str]) -> dict:
+        return {"id": b64(self.id), "rawId": b64(self.id), "type": "public-key", "response": response,
+                "clientExtensionResults": {}}  # fmt: skip
+
+
+def options_of(page: str) -> dict:
+    return json.loads(unescape(re.search(r'data-options="([^"]+)"', page)[1]))
+
+
+def sign_in(person: Person):
+    page = person.get("/login").text
+    return person.post("/login", {"csrf": csrf_of(page), "login": person.login, "password": PASSWORD})
+
+
+def is_in(person: Person) -> bool:
+    return person.get("/account/apps").status_code == 200
+
+
+def add(person: Person, key: Authenticator, **changes: object):
+    page = person.get("/account/passkeys").text
+    made = key.make(options_of(page)) | changes
+    return person.post(
+        "/account/passkeys", {"csrf": csrf_of(page), "name": "Clé bleue", "credential": json.dumps(made)}
+    )
+
+
+@pytest.fixture
+def key(app) -> Authenticator:
+    """Give Camille a passkey."""
+    owner, made = Person(app), Authenticator()
+    sign_in(owner)
+    assert add(owner, made).status_code == 303
+    return made
+
+
+@pytest.fixture
+def half(app, key) -> Person:  # noqa: ARG001 - the passkey must be there
+    """Bring Camille to the second factor."""
+    person = Person(app)
+    assert sign_in(person).headers["Location"].endswith("/login/second-factor")
+    return person
+
+
+def prove(person: Person, credential: object):
+    page = person.get("/login/second-factor").text
+    sent = credential(options_of(page)) if callable(credential) else credential
+    sent = sent if isinstance(sent, str) else json.dumps(sent)
+    return person.post("/login/second-factor", {"csrf": csrf_of(page), "credential": sent})
+
+
+def test_a_passkey_is_added_asked_for_used_and_removed(app, runtime, half, key):
+    assert not is_in(half)
+    assert prove(half, key.use).headers["Location"].endswith("/account/apps")
+    page = half.get("/account/passkeys", lang="en").text
+    assert "Clé bleue" in page
+    assert "Last used" in page
+    half.post(f"/account/passkeys/{b64(key.id)}/remove", {"csrf": csrf_of(page)})
+    assert passkeys.of(runtime, find_account(runtime, "camille")) == ()
+    assert sign_in(Person(app)).headers["Location"].endswith("/account/apps")
+
+
+def test_an_app_that_asks_for_two_factors_gets_them(app, runtime, key):
+    person = Person(app)
+    where = person.ask(acr_values="eidas2").headers["Location"].removeprefix(BASE)
+    page = person.get(where).text
+    person.post(where, {"csrf": csrf_of(page), "step": "login", "login": "camille", "password": PASSWORD})
+    page = person.get(where).text
+    assert "<script" in page
+    sent = {"csrf": csrf_of(page), "step": "second-factor", "credential": json.dumps(key.use(options_of(page)))}
+    code = query_of(person.walk(person.post(where, sent)))["code"]
+    proof = find_access(runtime, redeem(app.test_client(), code).get_json()["access_token"]).grant.proof
+    assert (proof.acr, proof.amr) == ("eidas2", ("pwd", "pop"))
+
+
+def test_only_the_pages_with_passkeys_may_run_a_script_and_only_ours(app, half):
+    answer = half.get("/login/second-factor")
+    assert answer.headers["Content-Security-Policy"].endswith("script-src 'self'")
+    assert re.findall(r"<script[^>]*>", answer.text) == ['<script src="/assets/passkey.js" defer>']
+    assert "script-src" not in half.get("/login").headers["Content-Security-Policy"]
+    assert "<script" not in half.get("/login").text
+    owner = Person(app, "marc")
+    sign_in(owner)
+    assert "script-src 'self'" in owner.get("/account/passkeys").headers["Content-Security-Policy"]
+    assert "script-src" not in owner.get("/account/apps").headers["Content-Security-Policy"]
+
+
+def twice(key: Authenticator):
+    """Answer an older challenge."""
+    return lambda options: key.use(options | {"challenge": b64(b"x" * 43)})
+
+
+def changed(known: Authenticator, **changes: object):
+    """Lie about something when the key is used."""
+    return lambda options: replace(known, **changes).use(options)
+
+
+def with_part(key: Authenticator, name: str, value: object):
+    """Change one part of the answer afterwards."""
+
+    def answer(options: dict) -> dict:
+        found = key.use(options)
+        found["response"][name] = value
+        return found
+
+    return answer
+
+
+_LIES = {
+    "another origin": lambda key: changed(key, origin="https://evil.example"),
+    "plain http": lambda key: changed(key, origin="http://habilis.example"),
+    "another host": lambda key: changed(key, host="evil.example"),
+    "another key": lambda key: changed(key, key=generate_private_key(SECP256R1())),
+    "nobody present": lambda key: changed(key, flags=0),
+    "a counter that does not grow": lambda key: changed(key, count=key.count - 1),
+    "an unknown passkey": lambda key: changed(key, id=b"somebody"),
+    "an older challenge": twice,
+    "an answer to another question": lambda key: lambda options: key.use(options, "webauthn.create"),
+    "no signature": lambda key: with_part(key, "signature", ""),
+    "a signature in an object": lambda key: with_part(key, "signature", {"a": 1}),
+    "cut data": lambda key: with_part(key, "authenticatorData", b64(b"x" * 5)),
+    "client data that are none": lambda key: with_part(key, "clientDataJSON", b64(b"[]")),
+    "a making instead of a using": lambda key: key.make,
+    "nothing": lambda _: {},
+    "a list": lambda _: [],
+    "a number": lambda _: "5",
+    "no JSON": lambda _: "{",
+    "a deep nest": lambda _: '{"a":' * 3000 + "1" + "}" * 3000,
+    "no end": lambda _: '{"id":"' + "x" * 20_000 + '"}',
+    "an id in an object": lambda _: {"id": {"$gt": ""}},
+    "strange signs": lambda _: '{"id":"\\ud800"}',
+}
+
+
+@pytest.mark.parametrize("lie", _LIES)
+def test_a_lie_signs_nobody_in(half, key, lie):
+    answer = prove(half, _LIES[lie](key))
+    assert answer.status_code == 422
+    assert not is_in(half)
+
+
+def test_an_answer_is_good_once_and_for_its_own_challenge(app, half, key):
+    page = half.get("/login/second-factor").text
+    answer = json.dumps(key.use(options_of(page)))
+    form = {"csrf": csrf_of(page), "credential": answer}
+    assert half.post("/login/second-factor", form).status_code == 303
+    other = Person(app)
+    sign_in(other)
+    assert prove(other, answer).status_code == 422
+
+
+def test_a_challenge_expires(half, key, clock):
+    page = half.get("/login/second-factor").text
+    answer = json.dumps(key.use(options_of(page)))
+    clock.advance(minutes=6)
+    assert half.post("/login/second-factor", {"csrf": csrf_of(page), "credential": answer}).status_code == 422
+
+
+def test_a_passkey_of_somebody_else_is_none(app, runtime, half, key):
+    marc, his = Person(app, "marc"), Authenticator(id=b"credential-of-marc")
+    sign_in(marc)
+    assert add(marc, his).status_code == 303
+    assert prove(half, his.use).status_code == 422
+    again = Person(app, "marc")
+    sign_in(again)
+    prove(again, his.use)
+    page = again.get("/account/passkeys").text
+    assert again.post(f"/account/passkeys/{b64(key.id)}/remove", {"csrf": csrf_of(page)}).status_code == 303
+    assert len(passkeys.of(runtime, find_account(runtime, "camille"))) == 1
+
+
+def test_passkeys_are_not_guessed(half, key):
+    for _ in range(10):
+        prove(half, {})
+    page = half.get("/login/second-factor").text
+    sent = {"csrf": csrf_of(page), "credential": json.dumps(key.use(options_of(page)))}
+    assert half.post("/login/second-factor", sent).status_code == 429
+
+
+def test_a_code_is_no_way_round_for_who_has_a_passkey_only(half):
+    """An account without a secret has no codes: that of the empty secret is none."""
+    page = half.get("/login/second-factor").text
+    assert 'name="code"' not in page
+    for code in ("000000", "", "755224", "328482", "812658"):
+        answer = half.post("/login/second-factor", {"csrf": csrf_of(page), "code": code})
+        assert answer.status_code == 422
+
+
+def test_the_code_of_the_empty_secret_is_none(runtime, clock):
+    from fhir_server.oauth import totp  # noqa: PLC0415
+
+    account = find_account(runtime, "camille")
+    assert not totp.is_right(runtime, account, totp.code_at("", int(clock.now().timestamp())))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"origin": "https://evil.example"}, {"host": "evil.example"}, {"flags": 0}, {"flags": VERIFIED}],
+    ids=str,
+)
+def test_a_passkey_that_lies_is_not_added(app, runtime, changes):
+    owner = Person(app)
+    sign_in(owner)
+    assert add(owner, Authenticator(**changes)).status_code == 422
+    assert passkeys.of(runtime, find_account(runtime, "camille")) == ()
+
+
+@pytest.mark.parametrize("sent", ["", "{}", "[]", "5", "{", '{"a":' * 3000, "x" * 20_000, '{"id":5,"response":{}}'])
+def test_what_is_no_passkey_is_not_added(app, sent):
+    owner = Person(app)
+    sign_in(owner)
+    page = owner.get("/account/passkeys").text
+    assert owner.post("/account/passkeys", {"csrf": csrf_of(page), "credential": sent}).status_code == 422
+
+
+def test_a_passkey_of_somebody_is_not_added_to_somebody_else(app, key):
+    marc = Person(app, "marc")
+    sign_in(marc)
+    assert add(marc, key).status_code == 422
+
+
+def test_an_account_has_ten_passkeys_at_most(app, runtime):
+    owner = Person(app, "marc")
+    sign_in(owner)
+    assert add(owner, Authenticator(id=b"number 0")).status_code == 303
+    again = Person(app, "marc")
+    sign_in(again)
+    first = find_account(runtime, "marc")
+    for number in range(1, passkeys.LIMIT + 1):
+        place = f"place {number}"
+        options = json.loads(passkeys.creation_options(runtime, first, place))
+        made = json.dumps(Authenticator(id=f"number {number}".encode()).make(options))
+        assert passkeys.register(runtime, first, place, made, "x") is (number < passkeys.LIMIT)
+
+
+def test_whoever_has_a_second_factor_must_show_it_to_change_factors(app, half, key):
+    """A session from before the passkey, opened by the password alone, changes nothing any more."""
+    early = Person(app, "marc")
+    sign_in(early)
+    page = early.get("/account/passkeys").text
+    late = Person(app, "marc")
+    sign_in(late)
+    add(late, Authenticator(id=b"of marc"))
+    assert early.get("/account/second-factor").status_code == 403
+    assert "<form" not in early.get("/account/passkeys").text
+    sent = {"csrf": csrf_of(page), "credential": json.dumps(Authenticator(id=b"more").make(options_of(page)))}
+    assert early.post("/account/passkeys", sent).status_code == 403
+    assert early.post(f"/account/passkeys/{b64(b'of marc')}/remove", {"csrf": csrf_of(page)}).status_code == 403
+    assert early.post("/account/second-factor", {"csrf": csrf_of(page), "code": "1"}).status_code == 403
+    assert prove(half, key.use).status_code == 303
+    assert half.get("/account/passkeys").status_code == 200
+
+
+def test_strangers_see_and_change_nothing(app):
+    stranger = Person(app)
+    assert stranger.get("/account/passkeys").headers["Location"].endswith("/login")
+    assert stranger.post("/account/passkeys", {"csrf": "x", "credential": "{}"}).status_code == 400
+    assert stranger.post("/account/passkeys/x/remove", {"csrf": "x"}).status_code == 400
+
+
+def test_a_factor_set_up_after_a_sign_in_upstream_leaves_the_account_whole(runtime, options, fake, clock):
+    """The session shows the confirmed situations only; the account keeps them all."""
+    from fhir_server.application.accounts import Practice, change_account  # noqa: PLC0415
+    from fhir_server.oauth import totp  # noqa: PLC0415
+
+    account = helene(runtime)
+    other = Practice("PractitionerRole/other", "Organization/x", "X", "70")
+    change_account(runtime, replace(account, practices=(*account.practices, other)))
+    visitor = Visitor(serve(runtime, replace(options, providers=(provider_of(fake.issuer),))), fake)
+    visitor.come_back(visitor.leave())
+    page = visitor.get("/account/second-factor").text
+    secret = re.search(r"<code>([A-Z2-7]+)</code>", page)[1]
+    code = totp.code_at(secret, int(clock.now().timestamp()))
+    assert visitor.post("/account/second-factor", {"csrf": csrf_of(page), "code": code}).status_code == 303
+    assert len(find_account(runtime, "helene").practices) == 3
+    assert find_account(runtime, "helene").totp == secret
+
+
+# --- in a browser -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def site(ports, tmp_path: Path) -> Iterator[str]:
+    """Serve the whole application on a port, by its name: passkeys are bound to names, not to addresses."""
+    ports = replace(ports, clock=SystemClock())
+    base = f"http://localhost:{free_port()}"
+    runtime = Runtime(ports, published(), profile("fr"), f"{base}/fhir", b"k" * 32)
+    settings = Settings(
+        base_url=base, data_dir=tmp_path / "data", key_file=tmp_path / "keys.json", accept_inferred_matrix=True,
+        log_level="ERROR",
+    )  # fmt: skip
+    app = create_app(settings, runtime)
+    server = make_server("localhost", int(base.rpartition(":")[2]), app, threaded=True)
+    Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    try:
+        yield base
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.mark.browser
+@pytest.mark.live
+def test_in_a_browser_a_passkey_is_made_and_used(site, chromium):
+    page = chromium.new_context(locale="en-GB").new_page()
+    refused = []
+    page.on("console", lambda message: refused.append(message.text) if message.type == "error" else None)
+    devtools = page.context.new_cdp_session(page)
+    devtools.send("WebAuthn.enable")
+    authenticator = devtools.send("WebAuthn.addVirtualAuthenticator", {"options": {
+        "protocol": "ctap2", "transport": "internal", "hasUserVerification": True, "isUserVerified": True,
+        "automaticPresenceSimulation": True,
+    }})["authenticatorId"]  # fmt: skip
+
+    def sign_in_there() -> None:
+        page.goto(f"{site}/login")
+        page.fill("#login", "camille")
+        page.fill("#password", PASSWORD)
+        page.click("button:has-text('Sign in')")
+
+    sign_in_there()
+    page.goto(f"{site}/account/passkeys")
+    page.fill("#name", "This laptop")
+    page.click("text=Add a passkey")
+    page.wait_for_selector("h2:has-text('This laptop')")
+    made = devtools.send("WebAuthn.getCredentials", {"authenticatorId": authenticator})["credentials"]
+    assert [item["rpId"] for item in made] == ["localhost"]
+    page.goto(f"{site}/account/apps")
+    page.click("text=Sign out")
+    sign_in_there()
+    page.wait_for_url("**/login/second-factor")
+    page.click("text=Use a passkey")
+    page.wait_for_url("**/account/apps")
+    used = devtools.send("WebAuthn.getCredentials", {"authenticatorId": authenticator})["credentials"]
+    assert used[0]["signCount"] > made[0]["signCount"]
+    assert refused == []
+    page.context.close()
