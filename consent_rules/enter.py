@@ -77,8 +77,13 @@ def entry_of(case: Case, basis: Basis, rule: RuleApplied) -> Entry:
 
 
 def _shows_documents(case: Case) -> bool:
-    """Tell whether the action may show documents: reading and filing do, some others only while the space is open."""
-    return case.request.action in _SHOWING or (case.request.action in _IF_OPEN and not gates.open_space(case))
+    """Tell whether the action may show documents: reading and filing do, some others only where reading would.
+
+    Professionals who are blocked have no ground that shows documents; software has one ground for all it does.
+    """
+    action, alone = case.request.action, case.requester.kind is RequesterKind.SYSTEM
+    shut = action in _IF_OPEN and (gates.open_space(case) or (alone and gates.not_blocked(case)))
+    return action in _SHOWING or (action in _IF_OPEN and not shut)
 
 
 def obligations_of(case: Case, basis: Basis) -> frozenset[str]:
@@ -124,8 +129,9 @@ def _care_grounds(case: Case) -> Grounds:
 
 
 def _deposit(case: Case) -> Grounds:
-    """Filing needs no consent (C9, F4): whoever may also consult sees more, the others see their own.
+    """Filing needs no consent and meets no objection (C9, C11, F4).
 
+    Whoever may also consult sees more, the others see their own.
     Who is no health professional, and the occupational physician, file with consent only (C15, I4).
     """
     if case.request.action is Action.DEPOSIT and not _may_file(case):

@@ -147,7 +147,10 @@ It is pure: facts in, an `Entry` or a `Refuse` out, no clock, no store, no web f
    Every store query takes that value; nothing is filtered after the fact.
 4. What is in no row of `enter.TABLE` is refused, and an error in a rule is a refusal.
 
-When several Consents of a patient speak, a deny goes before every permit, and permits add up.
+When several Consents of a patient speak, a block of somebody beats everything.
+Of a permit and a deny about documents, the one wins that says more closely which documents it means (by name, by a
+class of them, the whole space), and among equals the deny; permits add up.
+[consents.md](consents.md) tells what can be said.
 A block that is lifted leaves a mark: agreements given before it do not revive.
 
 ## Try it without a server
@@ -155,6 +158,7 @@ A block that is lifted leaves a mark: agreements given before it do not revive.
     python -m consent_rules explain   tests/rules/scenarios/p4_2_oral_consent.toml --language en
     python -m consent_rules simulate  tests/rules/scenarios/p4_1_no_consent.toml --profession 70 --mode break-glass
     python -m consent_rules audience  tests/rules/scenarios/p5_1_declared_physician.toml --document D1 --marks MASQUE_PS
+    python -m consent_rules audience  tests/rules/scenarios/p1_2_one_document_for_one.toml --document D2 --only 70
     python -m consent_rules diff      older.csv newer.csv
     python -m consent_rules import    official.json habilitation_matrix_2026-06-01.csv --version 2026-06-01
     python -m consent_rules check

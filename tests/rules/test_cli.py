@@ -16,7 +16,7 @@ SCENARIOS = Path(__file__).parent / "scenarios"
 ORAL = str(SCENARIOS / "p4_2_oral_consent.toml")
 NOBODY = str(SCENARIOS / "p4_1_no_consent.toml")
 DECLARED = str(SCENARIOS / "p5_1_declared_physician.toml")
-ONLY = str(SCENARIOS / "p1_2_document_for_one_professional.toml")
+ONLY = str(SCENARIOS / "p1_2_one_document_for_one.toml")
 
 
 def run(*arguments):

@@ -269,3 +269,29 @@ def test_no_version_replaces_one_of_the_same_day():
     same = of_cells(MATRIX.cells.values(), "2026-06-01")
     asked = comparison.Activation(frozenset(), None, date(2026, 3, 2))
     assert comparison.may_activate(same, same, asked).reason == "too-early"
+
+
+def test_nothing_that_the_holder_says_hinders_filing():
+    """C11, F4: whoever may file does, whatever was chosen; what is then seen is another matter."""
+    everything = [directive(kind, id_=kind.value) for kind in DirectiveKind if kind is not DirectiveKind.BLOCK]
+    blocks = [block(id_="all"), block(PAUL.person, PAUL.organization, id_="paul")]
+    for said in ([], everything, blocks, [*everything, *blocks]):
+        assert not isinstance(ask(PAUL, space(*said), Action.DEPOSIT), Refuse)
+
+
+def test_the_order_in_which_a_read_is_judged():
+    """K1: who asks before what the patient decided; the space, then blocks, then the ground; each alone when alone."""
+    unnamed, outside = {"person": ""}, {"profession": PSYCHOLOGIST}
+    blocked, shut = (block(PAUL.person, id_="b"),), S.CLOSED
+    cases = [
+        (replace(INSURER, person=""), blocked, shut, "forbidden-party"),
+        (replace(PAUL, **unnamed, **outside), blocked, shut, "unidentified"),
+        (replace(PAUL, **outside), blocked, shut, "not-entitled"),
+        (PAUL, blocked, shut, "closed"),
+        (PAUL, blocked, S.ACTIVE, "blocked"),
+        (PAUL, (), S.ACTIVE, "no-consent"),
+    ]
+    for requester, said, status, reason in cases:
+        assert ask(requester, space(*said, status=status)).reason == reason
+    answer = ask(PAUL, space(TEAM))
+    assert [rule.statement for rule in answer.rules] == ["C2", "D3", "E1"], "the ground, the matrix, the labels"
