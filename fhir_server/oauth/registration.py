@@ -1,6 +1,6 @@
 """Dynamic registration and its management: off unless configured, and never for more than a sandbox.
 
-Sources: RFC 7591, RFC 7592, RFC 8252.
+Sources: RFC 7591, RFC 7592, RFC 8252; RFC 8705 3.4, RFC 9126 6 and RFC 9449 5.2 (what a client demands of itself).
 """
 
 from collections.abc import Callable
@@ -27,6 +27,12 @@ CEILING = (
 """What an app that nobody vetted may ever ask: to read for the patient who runs it."""
 _TEXTS = ("client_name", "scope", "token_endpoint_auth_method", "jwks_uri", "client_uri", "logo_uri", "software_id")
 _LISTS = ("redirect_uris", "grant_types", "response_types", "contacts")
+_FLAGS = {
+    "dpop_bound_access_tokens": "dpop_required",
+    "tls_client_certificate_bound_access_tokens": "certificate_bound",
+    "require_pushed_authorization_requests": "par_required",
+}
+"""What a client may bind itself to, and where it is kept."""
 _SIZE, _COUNT, _TEXT = 64 * 1024, 10, 2000
 
 
@@ -116,6 +122,11 @@ def _metadata(body: bytes) -> Json:
         raise _RefusedError("invalid_client_metadata", "a JSON object is needed")
     if "software_statement" in found:
         raise _RefusedError("unapproved_software_statement")
+    _check_types(found)
+    return found
+
+
+def _check_types(found: Json) -> None:
     for name in _TEXTS:
         if not _is_text(found.get(name, "")):
             raise _RefusedError("invalid_client_metadata", f"{name} is a text")
@@ -124,7 +135,9 @@ def _metadata(body: bytes) -> Json:
         if not isinstance(items, list) or len(items) > _COUNT or not all(_is_text(item) for item in items):
             error = "invalid_redirect_uri" if name == "redirect_uris" else "invalid_client_metadata"
             raise _RefusedError(error, f"{name} is a list of texts")
-    return found
+    for name in _FLAGS:
+        if not isinstance(found.get(name, False), bool):
+            raise _RefusedError("invalid_client_metadata", f"{name} is true or false")
 
 
 def _is_text(value: object) -> bool:
@@ -156,7 +169,7 @@ def _client(id_: str, method: AuthMethod, metadata: Json) -> Client:
     origins = tuple(dict.fromkeys("/".join(uri.split("/", 3)[:3]) for uri in uris if uri.startswith("http")))
     return Client(
         id_, name, ClientKind.PATIENT_APP, uris, CEILING, method, jwks, address_of_keys,
-        origins=origins,
+        origins=origins, **{kept: metadata.get(name, False) for name, kept in _FLAGS.items()},
     )  # fmt: skip
 
 
@@ -170,6 +183,7 @@ def _described(client: Client) -> Json:
         "response_types": ["code"],
         "token_endpoint_auth_method": client.auth_method.value,
     }
+    found |= {name: True for name, kept in _FLAGS.items() if getattr(client, kept)}
     if client.jwks:
         found["jwks"] = client.jwks
     if client.jwks_uri:

@@ -13,6 +13,7 @@ from consent_rules.profiles import profile
 from fhir_server.app import create_app
 from fhir_server.application.accounts import change_account, find_account
 from fhir_server.application.app_authorization import Login, find_access, issue_access, revoke_grant
+from fhir_server.application.clients import find
 from fhir_server.application.runtime import Runtime
 from fhir_server.oauth.options import Options
 from fhir_server.ports import StoreUnavailable
@@ -183,6 +184,21 @@ def test_register_refuses_by_name(runtime, body, status, error):
     assert (answer.status_code, answer.get_json()["error"]) == (status, error)
     bad = web.post("/oauth/register", json=body, headers={"Authorization": "Bearer other"}, base_url=BASE)
     assert bad.status_code == 401
+
+
+def test_a_client_that_registers_itself_may_bind_itself(runtime):
+    options = Options(registration=True, initial_tokens=(sha256(b"initial").hexdigest(),))
+    site = serve(runtime, options).test_client()
+    flags = {"dpop_bound_access_tokens": True, "require_pushed_authorization_requests": True}
+    body = {"redirect_uris": ["https://a.example/cb"], "token_endpoint_auth_method": "none"} | flags
+    header = {"Authorization": "Bearer initial"}
+    told = site.post("/oauth/register", json=body, headers=header, base_url=BASE).get_json()
+    assert {name: told[name] for name in flags} == flags
+    assert "tls_client_certificate_bound_access_tokens" not in told
+    client = find(runtime, told["client_id"])
+    assert (client.dpop_required, client.par_required, client.certificate_bound) == (True, True, False)
+    odd = site.post("/oauth/register", json=body | {"dpop_bound_access_tokens": "yes"}, headers=header, base_url=BASE)
+    assert odd.get_json()["error"] == "invalid_client_metadata"
 
 
 def test_par_bad_parameters_and_a_failed_authentication(web):

@@ -19,7 +19,7 @@ from fhir_server.application.app_authorization import revoke_person
 from fhir_server.application.runtime import Runtime
 from fhir_server.ports import Ports
 from fhir_server.settings import Settings
-from tests.oauth.conftest import FixedClock, Person, query_of, redeem, ticked
+from tests.oauth.conftest import FixedClock, Person, csrf_of, query_of, redeem, ticked
 from tests.oauth.stores import ENGINES, furnish, make_engine
 from tests.oauth.stores import mongo_server as mongo_server  # noqa: PLC0414 - pytest finds fixtures by name
 from tests.oauth.test_token_requirements import refresh
@@ -297,6 +297,31 @@ def test_the_management_page_says_what_was_left_out_and_cuts(space):
     page = person.get("/account/apps", lang="en").text
     assert "documents: 1, kinds of documents: 1" in page
     assert space.documents["knee"] not in page
+
+
+def test_what_documents_are_called_is_escaped(space):
+    space.world.publish(title='<script>alert("x")</script>')
+    space.authorize()
+    assert "<script>" not in space.pages[-1]
+    assert "&lt;script&gt;" in space.pages[-1]
+
+
+@pytest.mark.parametrize("value", ["<", "é", "x" * 5000, "DocumentReference/1", "%00", ""])
+def test_odd_boxes_withhold_no_more_and_break_nothing(space, value):
+    person = Person(space.app)
+    person.base = BASE
+    answer = person.ask(aud=FHIR, scope=SCOPE)
+    for _ in range(2):
+        path = re.sub(r"^https?://[^/]+", "", answer.headers["Location"])
+        page = person.get(path).text
+        if 'value="consent"' in page:
+            break
+        answer = person.answer(path, page)
+    boxes = {name: [*ticked(page, name), value] for name in ("document", "kind")}
+    form = {"csrf": csrf_of(page), "step": "consent", "decision": "allow", "scope": "patient/*.cruds"} | boxes
+    code = query_of(person.post(path, form).headers["Location"])["code"]
+    space.world.tokens["app"] = redeem(space.app.test_client(), code).get_json()["access_token"]
+    assert {"knee", "lonely", "left", "right", "blood"} <= space.found("app")
 
 
 def test_a_professional_s_app_is_offered_no_such_choice(space):
