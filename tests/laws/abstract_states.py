@@ -258,17 +258,17 @@ def states(defaults, **axes):
         yield state(defaults | dict(zip(axes, values, strict=True)))
 
 
-_YES_NO = ("no", "yes")
-_OWNERS = {
+YES_NO = ("no", "yes")
+OWNERS = {
     "none": ("", "", ""),
     "person": (ME, "", ""),
     "establishment": (OTHER, HOUSE, ""),
     "software": ("", "", SOFTWARE),
     "another": (OTHER, "Organization/chu", "Device/chu"),
 }
-_SEALS = {"no": None, "over": NOW, "yes": NOW + SECOND}
+SEALS = {"no": None, "over": NOW, "yes": NOW + SECOND}
 KINDS = ("34112-3", "11502-2", "REMB", "ATTEST-RESID", "")
-_MARKS = {
+MARKS = {
     "mask": Mark.MASQUE_PS,
     "secret": Mark.INVISIBLE_REPRESENTANTS_LEGAUX,
     "social-mask": Mark.MASQUE_PSOCIAL,
@@ -277,19 +277,19 @@ _MARKS = {
 
 
 def _documents():
-    for kind, seal, owner, *flags in product(KINDS, _SEALS, _OWNERS, *[_YES_NO] * 4):
-        marked = dict(zip(_MARKS, flags, strict=True))
-        marks = Mark(sum(_MARKS[name] for name, flag in marked.items() if flag == "yes"))
+    for kind, seal, owner, *flags in product(KINDS, SEALS, OWNERS, *[YES_NO] * 4):
+        marked = dict(zip(MARKS, flags, strict=True))
+        marks = Mark(sum(MARKS[name] for name, flag in marked.items() if flag == "yes"))
         marks |= Mark.NONE if seal == "no" else Mark.INVISIBLE_PATIENT
         facts = marked | {"kind": kind, "sealed": "yes" if seal == "yes" else "no", "owner": owner}
-        yield facts, AccessFacts(SPACE, kind, "", marks, _SEALS[seal], *_OWNERS[owner])
+        yield facts, AccessFacts(SPACE, kind, "", marks, SEALS[seal], *OWNERS[owner])
 
 
 def _traces():
-    for kind, secret, owner in product(("access", "refusal", "choice"), _YES_NO, _OWNERS):
+    for kind, secret, owner in product(("access", "refusal", "choice"), YES_NO, OWNERS):
         marks = Mark.INVISIBLE_REPRESENTANTS_LEGAUX if secret == "yes" else Mark.NONE
         facts = {"trace": kind, "secret": secret, "owner": owner}
-        yield facts, AccessFacts(SPACE, kind, "", marks, None, *_OWNERS[owner])
+        yield facts, AccessFacts(SPACE, kind, "", marks, None, *OWNERS[owner])
 
 
 DOCUMENTS = tuple(_documents())

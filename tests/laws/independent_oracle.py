@@ -21,7 +21,7 @@ C13  let-in       who=physician|coordinating|physiotherapist
 C16  let-in       who=psychologist|social-worker profile=wide
 I4   let-in       who=occupational profile=wide
 I7   approved     ask=off
-I7   approved     ask=on given-by=patient
+I7   approved     given-by=patient
 C13  in-role      mode=care let-in=yes
 G1   in-role      mode=break-glass who=physician|coordinating|physiotherapist|occupational
 G2   in-role      mode=regulation who=physician|coordinating
@@ -55,14 +55,14 @@ GRANTS = """
 B1   consult  unsealed        who=holder of-age=yes
 B2   consult  unsecret        guardian=yes
 B13  consult  unshut          carer=yes scope=all
-B13  consult  unshut-narrow   carer=yes scope=narrow
+B13  consult  unshut-narrow   carer=yes
 C4   consult  row             agreed=yes mode=care named!=narrow
-C12  consult  row-narrow      agreed=yes mode=care named=narrow
+C12  consult  row-narrow      agreed=yes mode=care
 C2   consult  row             joined=yes mode=care
 E3   consult  whole           attending=yes profile!=ehds
-D4   consult  whole-unhidden  attending=yes profile=ehds
+D4   consult  whole-unhidden  attending=yes
 E4   consult  row-any-mark    named-admin=yes profile!=ehds
-E4   consult  row             named-admin=yes profile=ehds
+E4   consult  row             named-admin=yes
 G1   consult  row             emergency=yes
 G5   consult  row-hidden      emergency=yes third=on
 E2   consult  own             entered=yes
@@ -93,7 +93,7 @@ B13  unshut           sealed=no secret=no third-mask=no
 B13  unshut-narrow    sealed=no secret=no third-mask=no kind=34112-3
 C12  row              cell=yes hidden=no unsocial=no
 C12  row-narrow       cell=yes hidden=no unsocial=no kind=34112-3
-G5   row-hidden       cell=yes unsocial=no
+G5   row-hidden       cell=yes
 E4   row-any-mark     cell=yes
 D4   whole-unhidden   hidden=no
 E3   whole
@@ -117,8 +117,8 @@ def _rows(text, names):
         yield (*words[:names], conditions)
 
 
-_DERIVED, _BANS, _GRANTS, _SIGHTS = (
-    list(_rows(text, names)) for text, names in ((DERIVED, 1), (BANS, 1), (GRANTS, 2), (SIGHTS, 1))
+FACTS, REFUSED, GRANTED, SHOWN = (
+    tuple(_rows(text, names)) for text, names in ((DERIVED, 1), (BANS, 1), (GRANTS, 2), (SIGHTS, 1))
 )
 
 
@@ -128,7 +128,7 @@ def _holds(conditions, facts):
 
 def _known(facts):
     known = dict(facts)
-    for name, conditions in _DERIVED:
+    for name, conditions in FACTS:
         if name not in known and _holds(conditions, known):
             known[name] = "yes"
     return known
@@ -137,12 +137,12 @@ def _known(facts):
 def ways(facts):
     """Return the names of the ways in which somebody sees; none means refused."""
     known, action = _known(facts), facts["action"]
-    if any(about in ("any", action) and _holds(when, known) for about, when in _BANS):
+    if any(about in ("any", action) and _holds(when, known) for about, when in REFUSED):
         return frozenset()
-    return frozenset(way for about, way, when in _GRANTS if about == action and _holds(when, known))
+    return frozenset(way for about, way, when in GRANTED if about == action and _holds(when, known))
 
 
 def sees(way, facts):
     """Tell whether one way shows a document, from the facts of the document and of whom it is about."""
     known = _known(facts)
-    return any(name == way and _holds(when, known) for name, when in _SIGHTS)
+    return any(name == way and _holds(when, known) for name, when in SHOWN)

@@ -2,15 +2,28 @@
 
 import pytest
 
+from consent_rules.enter import enter
+from consent_rules.model import Entry
+from consent_rules.vocabulary import View
 from tests.laws import abstract_states as abstract
 from tests.laws.abstract_spaces import DEFAULTS
-from tests.laws.test_independent_oracle import decided
+from tests.laws.test_independent_oracle import MATRIX, PROFILES, decided
 
 ROLES = ("psychologist", "social-worker")
 
 
 def _case(**facts):
     return decided(abstract.state(DEFAULTS | {axis.replace("_", "-"): value for axis, value in facts.items()}))
+
+
+def _documents(**facts):
+    """Return the documents that an entry shows, whatever was asked."""
+    state = abstract.state(DEFAULTS | facts)
+    answer = enter(*abstract.question(state), MATRIX, PROFILES[state["profile"]])
+    if not isinstance(answer, Entry):
+        return set()
+    seen = answer.sees(View.DOCUMENTS)
+    return {number for number, (_, item) in enumerate(abstract.DOCUMENTS) if seen.admits(item)}
 
 
 def _kinds(seen, **marks):
@@ -133,3 +146,15 @@ class TestOnlyThePatientStatesALongerPeriod:
 
     def test_the_period_that_the_patient_stated_holds(self):
         assert _case(who="physician", named="patient-long") is not None
+
+
+class TestReadingTracesOpensNoDocument:
+    """Whoever reads the own traces sees no document that reading documents would not show (A13, F3, H4)."""
+
+    @pytest.mark.parametrize("space", list(abstract.SPACE_STATE))
+    @pytest.mark.parametrize("block", ["none", "establishment", "everyone"])
+    @pytest.mark.parametrize("who", ["holder", "physician", "software", "auditor", "support"])
+    def test_in_no_space_and_under_no_block(self, who, space, block):
+        facts = {"who": who, "space": space, "block": block, "named": "fresh"}
+        through_traces = _documents(action="traces", **facts)
+        assert through_traces <= _documents(action="consult", **facts)
