@@ -1,234 +1,137 @@
-"""Two worlds in which the same story is played: the rules alone, and the server over HTTP."""
+"""What a story asks of a world, and what all worlds share: names, choices as Consents, requests in words."""
 
-import json
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
-from consent_rules import recording
-from consent_rules.case import case_of
-from consent_rules.enter import enter
-from consent_rules.labels import sealed_until
-from consent_rules.matrix import published
-from consent_rules.model import AccessRequest, Entry, RecordState, Refuse, Requester
-from consent_rules.profiles import profile
-from consent_rules.visibility import AccessFacts
-from consent_rules.vocabulary import Action, DirectiveKind, Mark, Purpose, RequesterKind, SpaceStatus, View
-from fhir_server.domain import consents
-from seed import cast, choices, enrolment
+from consent_rules.model import Directive
+from consent_rules.vocabulary import DirectiveKind, Purpose
+from fhir_server.domain.consent_writing import consent_of
+from seed import cast, choices
 from seed.book import Demonstration
-from seed.cards import HIDE
-from seed.documents import DocumentPart, documents
-from tests.conftest import START
 
-SUPERSEDED = {part.replaces for part in documents() if part.replaces}
+Json = dict[str, Any]
+Step = Mapping[str, Any]
+MODES = {"break-glass": Purpose.BREAK_GLASS, "regulation": Purpose.EMERGENCY}
+_ACTORS = ("professionals", "organizations", "guardians")
+
+
+@dataclass(frozen=True, slots=True)
+class Newcomer:
+    """Somebody who is not of the cast: a child whose space is announced, with who represents it."""
+
+    key: str
+    birth: str
+    guardians: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Paper:
+    """A document that a story files. marks: names. replaces: key of a document."""
+
+    key: str
+    of: str
+    type: str
+    marks: tuple[str, ...] = ()
+    replaces: str = ""
 
 
 class World(Protocol):
-    """What a story asks of a world. Lists are the keys of documents; None is a refusal."""
+    """The rules alone, the use cases on a store, or the server over HTTP.
 
-    def list(self, who: str, of: str) -> set[str] | None: ...
+    Lists are keys of documents; None is a refusal, and so is False of what is done. `who` is somebody of the cast;
+    "awa+break-glass" is the same person under a grant of that mode, "marc/leo" a parent acting for a child.
+    """
+
+    demo: Demonstration
+
+    def now(self) -> datetime:
+        """The time in this world."""
+
+    def list(self, who: str, of: str, scope: str = "") -> set[str] | None: ...
 
     def read(self, who: str, document: str) -> bool: ...
 
     def why(self) -> str:
         """The ground or the reason of the last list."""
 
-    def choose(self, who: str, of: str, consent: dict, name: str) -> bool: ...
+    def choose(self, who: str, of: str, consent: Json, name: str) -> bool: ...
 
     def undo(self, who: str, of: str, name: str) -> bool: ...
 
-    def mark(self, who: str, document: str, *, hidden: bool) -> bool: ...
+    def mark(self, who: str, document: str, mark: str, *, on: bool) -> bool: ...
+
+    def file(self, who: str, paper: Paper) -> bool: ...
 
     def wait(self, hours: float) -> None: ...
 
-    @property
-    def demo(self) -> Demonstration: ...
+    def open_emergency(self, who: str, of: str, reason: str) -> bool: ...
+
+    def announce(self, newcomer: Newcomer) -> None: ...
+
+    def introduce(self, name: str, of: str) -> None:
+        """Record a related person of a patient, who has no right yet."""
+
+    def move(self, who: str, of: str, operation: str) -> bool:
+        """Ask for a change in the life of a space."""
+
+    def status(self, who: str, of: str) -> str | None: ...
+
+    def told(self, who: str, of: str) -> set[str] | None:
+        """The kinds of the notices that somebody reads of a space."""
+
+    def audience(self, who: str, document: str, proposed: str) -> dict[tuple[str, str], tuple[bool, bool]] | None:
+        """Who sees a document now, and would with the proposal: by role, and key or code of a profession."""
+
+    def explain(self, who: str, of: str, type_: str) -> tuple[bool, str] | None:
+        """Whether the caller may enter, and the words of the explanation in English."""
+
+    def traces(self, who: str, of: str) -> bool: ...
 
 
-class RulesWorld:
-    """The pure rules on facts made from the cast: no server, no store, no HTTP."""
-
-    def __init__(self, rules: str) -> None:
-        self.profile = profile(rules)
-        self.matrix = published()
-        self.at = START
-        self.demo = _book_of_keys()
-        self.facts = {part.key: self._facts(part) for part in documents()}
-        self.spaces = {
-            part.key: RecordState(part.key, SpaceStatus.ACTIVE, birth_date=datetime.fromisoformat(part.birth).date())
-            for part in cast.PATIENTS
-        }
-        self.last: Entry | Refuse | None = None
-        for name, who, consent in choices.of_the_cast(self.demo):
-            assert self.choose(who, consent["patient"]["reference"].partition("/")[2], consent, name)
-
-    def list(self, who: str, of: str) -> set[str] | None:
-        self.last = self._enter(who, of, Action.CONSULT)
-        if isinstance(self.last, Refuse):
-            return None
-        seen = self.last.sees(View.DOCUMENTS)
-        return {key for key, facts in self.facts.items() if seen.admits(facts) and key not in SUPERSEDED}
-
-    def read(self, who: str, document: str) -> bool:
-        facts = self.facts[document]
-        answer = self._enter(who, facts.compartment, Action.CONSULT)
-        return isinstance(answer, Entry) and answer.sees(View.DOCUMENTS).admits(facts)
-
-    def why(self) -> str:
-        return self.last.basis if isinstance(self.last, Entry) else self.last.reason
-
-    def choose(self, who: str, of: str, consent: dict, name: str) -> bool:
-        directive = consents.directive_of(consent, name)
-        request = self._request(who, Action.DIRECT)
-        if request.requester.kind is RequesterKind.SYSTEM:
-            assert directive.kind is DirectiveKind.REPRESENTATIVE
-        elif isinstance(enter(request, self.spaces[of], self.matrix, self.profile), Refuse):
-            return False
-        else:
-            directive = recording.record(case_of(request, self.spaces[of], self.matrix, self.profile), directive)
-        if isinstance(directive, Refuse):
-            return False
-        self.spaces[of] = self.spaces[of].with_directive(replace(directive, recorded_at=self.at))
-        return True
-
-    def undo(self, who: str, of: str, name: str) -> bool:  # noqa: ARG002 - the rules leave that to the use case
-        self.spaces[of] = self.spaces[of].without(name)
-        return True
-
-    def mark(self, who: str, document: str, *, hidden: bool) -> bool:  # noqa: ARG002 - as undo
-        facts = self.facts[document]
-        marks = facts.marks | Mark.MASQUE_PS if hidden else facts.marks & ~Mark.MASQUE_PS
-        self.facts[document] = replace(facts, marks=marks)
-        return True
-
-    def wait(self, hours: float) -> None:
-        self.at += timedelta(hours=hours)
-
-    def _enter(self, who: str, of: str, action: Action) -> Entry | Refuse:
-        return enter(self._request(who, action), self.spaces[of], self.matrix, self.profile)
-
-    def _request(self, who: str, action: Action) -> AccessRequest:
-        requester = requester_of(who)
-        purpose = Purpose.TREATMENT
-        if requester.kind in (RequesterKind.PATIENT, RequesterKind.RELATED):
-            purpose = Purpose.PATIENT_REQUEST
-        self.at += timedelta(milliseconds=1)
-        return AccessRequest(requester, action, purpose, self.at)
-
-    def _facts(self, part: DocumentPart) -> AccessFacts:
-        own = part.author == "patient"
-        depositor = requester_of(part.via or (part.patient if own else part.author))
-        marks = Mark.MASQUE_PS if part.hidden else Mark.NONE
-        for name in part.marks:
-            marks |= Mark[name]
-        return AccessFacts(
-            part.patient,
-            kind=part.type,
-            marks=marks,
-            sealed_until=sealed_until(START, self.profile) if marks & Mark.INVISIBLE_PATIENT else None,
-            owner_person=depositor.person,
-            owner_organization=depositor.organization,
-            owner_client=depositor.client,
-        )
+def base_of(who: str) -> str:
+    """Return who acts, without the mode of the grant."""
+    return who.partition("+")[0]
 
 
-class HttpWorld:
-    """The real server in process, on the real store, asked over HTTP."""
-
-    def __init__(self, stage) -> None:
-        self.stage = stage
-        self.demo = stage.demo
-        self.asked = ("", "")
-
-    def list(self, who: str, of: str) -> set[str] | None:
-        answer = self.stage.search(who, of)
-        self.asked = (of, answer.headers["X-Request-Id"])
-        if answer.status_code == 403:
-            return None
-        assert answer.status_code == 200
-        found = self.stage.keys(who, of)
-        assert answer.json["total"] == len(found)
-        return found
-
-    def read(self, who: str, document: str) -> bool:
-        status = self.stage.read(who, document).status_code
-        assert status in (200, 404) or (who == "dana" and status == 403)
-        return status == 200
-
-    def why(self) -> str:
-        of, request_id = self.asked
-        path = f"AuditEvent?patient={self.demo.patients[of]}&date=ge2020-01-01&_sort=-date&_count=20"
-        entries = self.stage.ask(cast.patient(of).reader, "GET", path).json["entry"]
-        event = next(e["resource"] for e in entries if request_id in json.dumps(e["resource"]["entity"]))
-        if event["outcome"] != "0":
-            return event["outcomeDesc"]
-        details = [d for entity in event["entity"] for d in entity.get("detail", ())]
-        return next(d["valueString"] for d in details if d["type"] == "ground")
-
-    def choose(self, who: str, of: str, consent: dict, name: str) -> bool:  # noqa: ARG002 - the Consent names it
-        clock = self.stage.runtime.ports.clock
-        clock.advance(milliseconds=1)
-        consent = consent | {"dateTime": clock.now().isoformat(timespec="milliseconds")}
-        answer = self.stage.ask(who, "POST", "Consent", consent)
-        if answer.status_code == 403:
-            return False
-        assert answer.status_code == 201, answer.get_data(as_text=True)
-        self.demo.consents[name] = answer.json["id"]
-        return True
-
-    def undo(self, who: str, of: str, name: str) -> bool:
-        path = f"Consent/{self.demo.consents[name]}"
-        resource = self.stage.ask(cast.patient(of).reader, "GET", path).json
-        return self.stage.ask(who, "PUT", path, resource | {"status": "inactive"}).status_code == 200
-
-    def mark(self, who: str, document: str, *, hidden: bool) -> bool:
-        path = f"DocumentReference/{self.demo.documents[document]}"
-        patch = HIDE
-        if not hidden:
-            labels = self.stage.ask(who, "GET", path).json["securityLabel"]
-            place = next(n for n, label in enumerate(labels) if label["coding"][0]["code"] == "MASQUE_PS")
-            patch = json.dumps([{"op": "remove", "path": f"/securityLabel/{place}"}])
-        return self.stage.ask(who, "PATCH", path, patch, "application/json-patch+json").status_code == 200
-
-    def wait(self, hours: float) -> None:
-        self.stage.runtime.ports.clock.advance(hours=hours)
-        enrolment.mint_tokens(self.stage.runtime, self.demo)
+def purpose_of(who: str) -> Purpose | None:
+    """Return the purpose of a grant for a mode, None for an ordinary one."""
+    return MODES.get(who.partition("+")[2])
 
 
-def requester_of(who: str) -> Requester:
-    """Return the facts about one of the cast; references are keys instead of ids."""
-    if "/" in who:
-        return Requester(RequesterKind.RELATED, f"RelatedPerson/{_key(who)}", client="Device/espace")
-    if any(part.key == who for part in cast.PATIENTS):
-        return Requester(RequesterKind.PATIENT, f"Patient/{who}", client="Device/espace")
-    if any(part.key == who for part in cast.SOFTWARE):
-        place = cast.software(who).establishment
-        organization = f"Organization/{place}" if place else ""
-        return Requester(RequesterKind.SYSTEM, organization=organization, client=f"Device/{who}")
-    if any(part.key == who for part in cast.STAFF):
-        return Requester(RequesterKind.AUDITOR, f"Device/{who}")
-    part = cast.professional(who)
-    return Requester(
-        RequesterKind.PROFESSIONAL,
-        f"Practitioner/{who}",
-        f"PractitionerRole/{who}",
-        f"Organization/{part.establishment}",
-        "Device/poste",
-        part.profession,
+def chosen(world: World, step: Step, of: str) -> Json:
+    """Write a choice as the Consent that a client would send."""
+    if step["does"] in {"agree", "block", "declare"}:
+        return _of_the_seed(world.demo, step, of)
+    actors = frozenset(reference_of(world.demo, name, of) for name in step.get("to", ()))
+    start = world.now() if "days" in step else None
+    directive = Directive(
+        "",
+        DirectiveKind(step["kind"]),
+        actors=actors,
+        purposes=frozenset(MODES[mode] for mode in step.get("modes", ())),
+        start=start,
+        end=start + timedelta(days=step["days"]) if start else None,
+        recorded_at=world.now(),
+        kinds=frozenset(step["types"]) if "types" in step else None,
     )
+    return consent_of(directive, world.demo.patients[of], f"Organization/{world.demo.organizations['chu-a']}")
 
 
-def _book_of_keys() -> Demonstration:
-    demo = Demonstration("", "")
-    demo.patients = {part.key: part.key for part in cast.PATIENTS}
-    demo.professionals = {part.key: part.key for part in cast.PROFESSIONALS}
-    demo.organizations = {part.key: part.key for part in cast.ESTABLISHMENTS}
-    demo.guardians = {
-        f"{key}/{part.key}": _key(f"{key}/{part.key}") for part in cast.PATIENTS for key in part.guardians
-    }
-    return demo
+def _of_the_seed(demo: Demonstration, step: Step, of: str) -> Json:
+    if step["does"] == "block":
+        return choices.block(demo, of, step["whom"])
+    if step["does"] == "declare":
+        return choices.declared_physician(demo, of, step["whom"])
+    is_place = any(part.key == step["to"] for part in cast.ESTABLISHMENTS)
+    return (choices.team if is_place else choices.consultation)(demo, of, step["to"])
 
 
-def _key(guardian: str) -> str:
-    return guardian.replace("/", "-")
+def reference_of(demo: Demonstration, name: str, of: str) -> str:
+    """Return the reference of a professional, an establishment or a related person of a patient."""
+    if name in demo.professionals:
+        return f"Practitioner/{demo.professionals[name]}"
+    if name in demo.organizations:
+        return f"Organization/{demo.organizations[name]}"
+    return f"RelatedPerson/{demo.guardians[f'{name}/{of}']}"

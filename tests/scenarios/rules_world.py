@@ -1,0 +1,305 @@
+"""The pure rules on facts made from the cast: no server, no store, no HTTP."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from consent_rules import emergency, labels, lifecycle, recording, simulation
+from consent_rules.case import case_of
+from consent_rules.enter import enter
+from consent_rules.explanation import Explainer
+from consent_rules.matrix import published
+from consent_rules.model import AccessRequest, Entry, RecordState, Refuse, Requester
+from consent_rules.profiles import profile
+from consent_rules.scopes import Scopes
+from consent_rules.simulation import Stage
+from consent_rules.visibility import AccessFacts, Visibility
+from consent_rules.vocabulary import (
+    Action,
+    Basis,
+    DirectiveKind,
+    Mark,
+    Obligation,
+    Purpose,
+    RequesterKind,
+    SpaceStatus,
+    View,
+)
+from fhir_server.application import scoping
+from fhir_server.domain import consents
+from fhir_server.domain.caller import Caller
+from fhir_server.domain.problem import Problem
+from seed import cast, choices
+from seed.book import Demonstration
+from seed.documents import TYPES, DocumentPart, documents
+from tests.conftest import START
+from tests.scenarios.worlds import Json, Newcomer, Paper, base_of, purpose_of
+
+_STEPS = {
+    "oppose-space": SpaceStatus.OPPOSED,
+    "open-space": SpaceStatus.ACTIVE,
+    "close-space": SpaceStatus.CLOSED,
+    "suspend-space": SpaceStatus.SUSPENDED,
+}
+_NOTICES = {
+    SpaceStatus.OPPOSED: "space-opposed",
+    SpaceStatus.ACTIVE: "space-opened",
+    SpaceStatus.CLOSED: "space-closed",
+    SpaceStatus.SUSPENDED: "space-suspended",
+}
+_HOLDERS = (RequesterKind.PATIENT, RequesterKind.RELATED)
+
+
+class RulesWorld:
+    """Facts in memory; what the use cases do around a decision is done here in a line each."""
+
+    def __init__(self, rules: str) -> None:
+        self.profile = profile(rules)
+        self.matrix = published()
+        self.at = START
+        self.demo = book_of_keys()
+        self.facts = {part.key: self._facts(part) for part in documents()}
+        self.superseded = {part.replaces for part in documents() if part.replaces}
+        self.notices: list[AccessFacts] = []
+        self.spaces = {
+            part.key: RecordState(part.key, SpaceStatus.ACTIVE, birth_date=datetime.fromisoformat(part.birth).date())
+            for part in cast.PATIENTS
+        }
+        self.last: Entry | Refuse | None = None
+        for name, who, consent in choices.of_the_cast(self.demo):
+            assert self.choose(who, consent["patient"]["reference"].partition("/")[2], consent, name)
+
+    def now(self) -> datetime:
+        return self.at
+
+    def list(self, who: str, of: str, scope: str = "") -> set[str] | None:
+        self.last = self._enter(who, of, Action.CONSULT)
+        if isinstance(self.last, Refuse):
+            return None
+        seen = self.last.sees(View.DOCUMENTS)
+        if scope:
+            narrowed = self._narrowed(who, of, scope, seen)
+            if narrowed is None:
+                return None
+            seen = narrowed
+        self._tell(self.last, who, of)
+        return {key for key, facts in self.facts.items() if seen.admits(facts) and key not in self.superseded}
+
+    def read(self, who: str, document: str) -> bool:
+        facts = self.facts[document]
+        answer = self._enter(who, facts.compartment, Action.CONSULT)
+        return isinstance(answer, Entry) and answer.sees(View.DOCUMENTS).admits(facts)
+
+    def why(self) -> str:
+        return self.last.basis if isinstance(self.last, Entry) else self.last.reason
+
+    def choose(self, who: str, of: str, consent: Json, name: str) -> bool:
+        directive = consents.directive_of(consent, name)
+        request = self._request(who, Action.DIRECT)
+        if request.requester.kind is RequesterKind.SYSTEM:
+            assert directive.kind is DirectiveKind.REPRESENTATIVE
+        elif isinstance(enter(request, self.spaces[of], self.matrix, self.profile), Refuse):
+            return False
+        else:
+            directive = recording.record(case_of(request, self.spaces[of], self.matrix, self.profile), directive)
+        if isinstance(directive, Refuse):
+            return False
+        self.spaces[of] = self.spaces[of].with_directive(replace(directive, recorded_at=self.at))
+        return True
+
+    def undo(self, who: str, of: str, name: str) -> bool:  # noqa: ARG002 - the rules leave that to the use case
+        self.spaces[of] = self.spaces[of].without(name)
+        return True
+
+    def mark(self, who: str, document: str, mark: str, *, on: bool) -> bool:
+        facts = self.facts[document]
+        if not self.read(who, document):
+            return False
+        wanted = facts.marks | Mark[mark] if on else facts.marks & ~Mark[mark]
+        request = self._request(who, Action.RELABEL)
+        answer = labels.may_relabel(request, self.spaces[facts.compartment], facts, wanted, self.profile)
+        if isinstance(answer, Refuse):
+            return False
+        self.facts[document] = replace(facts, marks=wanted)
+        return True
+
+    def file(self, who: str, paper: Paper) -> bool:
+        request = self._request(who, Action.DEPOSIT)
+        record, replaced = self.spaces[paper.of], self.facts.get(paper.replaces)
+        wanted = sum((Mark[name] for name in paper.marks), start=Mark.NONE)
+        allowed = labels.may_file(request, record, wanted, self.profile, replaced)
+        entered = enter(request, record, self.matrix, self.profile)
+        if isinstance(allowed, Refuse) or isinstance(entered, Refuse):
+            return False
+        marks = labels.marks_at_filing(record, wanted, self.at, replaced)
+        self.facts[paper.key] = self._owned(
+            AccessFacts(paper.of, paper.type, TYPES[paper.type][2], marks, self._seal(marks)), request.requester
+        )
+        self.superseded |= {paper.replaces} - {""}
+        return True
+
+    def wait(self, hours: float) -> None:
+        self.at += timedelta(hours=hours)
+
+    def open_emergency(self, who: str, of: str, reason: str) -> bool:
+        request = self._request(who, Action.OPEN_EMERGENCY)
+        answer = enter(request, self.spaces[of], self.matrix, self.profile)
+        if isinstance(answer, Refuse) or not reason.strip():
+            return False
+        opening = emergency.opening(request, f"opening-{self.at}", reason, self.profile)
+        self.spaces[of] = self.spaces[of].with_directive(opening)
+        if Obligation.NOTIFY_PATIENT in answer.obligations:
+            self.notices.append(AccessFacts(of, answer.basis))
+        if Obligation.NOTIFY_DECLARED_PHYSICIAN in answer.obligations:
+            declared = (d for d in self.spaces[of].directives if d.kind is DirectiveKind.DECLARED_PHYSICIAN)
+            self.notices.extend(AccessFacts(of, answer.basis, owner_person=p) for d in declared for p in d.actors)
+        return True
+
+    def announce(self, newcomer: Newcomer) -> None:
+        born = datetime.fromisoformat(newcomer.birth).date()
+        self.spaces[newcomer.key] = RecordState(newcomer.key, SpaceStatus.ANNOUNCED, self.at, birth_date=born)
+        self.notices.append(AccessFacts(newcomer.key, "space-announced"))
+        self.demo.patients[newcomer.key] = newcomer.key
+        for name in newcomer.guardians:
+            self.introduce(name, newcomer.key)
+            consent = choices.representative(self.demo, newcomer.key, key_of(f"{name}/{newcomer.key}"))
+            assert self.choose("annuaire", newcomer.key, consent, f"representative-{name}/{newcomer.key}")
+
+    def introduce(self, name: str, of: str) -> None:
+        self.demo.guardians[f"{name}/{of}"] = key_of(f"{name}/{of}")
+
+    def move(self, who: str, of: str, operation: str) -> bool:
+        request = self._request(who, Action.DIRECT)
+        record, wanted = self.spaces[of], _STEPS[operation]
+        if request.requester.kind not in _HOLDERS:
+            request = replace(request, action=Action.KEEP)
+        if isinstance(enter(request, record, self.matrix, self.profile), Refuse):
+            return False
+        if isinstance(lifecycle.may_move(record, wanted, self.at, self.profile), Refuse):
+            return False
+        self.spaces[of] = replace(record, status=wanted, since=self.at)
+        self.notices.append(AccessFacts(of, _NOTICES[wanted]))
+        return True
+
+    def status(self, who: str, of: str) -> str | None:
+        if isinstance(self._enter(who, of, Action.DIRECT), Refuse):
+            return None
+        return lifecycle.status_at(self.spaces[of], self.at, self.profile).value
+
+    def told(self, who: str, of: str) -> set[str] | None:
+        answer = self._enter(who, of, Action.READ_NOTICES)
+        if isinstance(answer, Refuse):
+            return None
+        seen = answer.sees(View.NOTICES)
+        return {facts.kind for facts in self.notices if seen.admits(facts)}
+
+    def audience(self, who: str, document: str, proposed: str) -> dict[tuple[str, str], tuple[bool, bool]] | None:
+        facts = self.facts[document]
+        answer = self._enter(who, facts.compartment, Action.DIRECT)
+        if isinstance(answer, Refuse) or answer.basis not in (Basis.PATIENT, Basis.REPRESENTATIVE):
+            return None
+        if not answer.sees(View.DOCUMENTS).admits(facts):
+            return None
+        people = {f"Practitioner/{part.key}": part.profession for part in cast.PROFESSIONALS}
+        stage = Stage(self.spaces[facts.compartment], self.matrix, self.profile, self.at, people)
+        marks = facts.marks | Mark.MASQUE_PS if proposed == "hidden" else facts.marks & ~Mark.MASQUE_PS
+        now, then = simulation.audience(stage, facts), simulation.audience(stage, replace(facts, marks=marks))
+        return {(party.role, party.name.rpartition("/")[2]): (sees, then[party]) for party, sees in now.items()}
+
+    def explain(self, who: str, of: str, type_: str) -> tuple[bool, str] | None:
+        request = self._request(who, Action.CONSULT)
+        answer = enter(request, self.spaces[of], self.matrix, self.profile)
+        safe = not (isinstance(answer, Entry) and answer.basis in (Basis.PATIENT, Basis.REPRESENTATIVE))
+        explainer = Explainer(self.matrix, "en", safe)
+        texts = (*explainer.answer(answer), explainer.kind(request.requester.profession, type_))
+        return isinstance(answer, Entry), " ".join(texts)
+
+    def traces(self, who: str, of: str) -> bool:
+        return isinstance(self._enter(who, of, Action.READ_TRACES), Entry)
+
+    def _narrowed(self, who: str, of: str, scope: str, seen: Visibility) -> Visibility | None:
+        """Cut by the scopes of a token, as the server does before it looks at anything."""
+        caller = Caller(requester_of(who), Scopes.parse(scope), "t", "g", "c", launch_patient=of)
+        try:
+            return scoping.narrow(seen, scoping.demand(caller, ("DocumentReference",), "s", of))
+        except Problem:
+            return None
+
+    def _tell(self, entry: Entry, who: str, of: str) -> None:
+        requester = requester_of(who)
+        key = f"{requester.person} {requester.organization}"
+        record = self.spaces[of]
+        if Obligation.NOTIFY_FIRST_ACCESS in entry.obligations and key not in record.told:
+            self.notices.append(AccessFacts(of, "first-access"))
+            self.spaces[of] = replace(record, told=record.told | {key})
+
+    def _enter(self, who: str, of: str, action: Action) -> Entry | Refuse:
+        return enter(self._request(who, action), self.spaces[of], self.matrix, self.profile)
+
+    def _request(self, who: str, action: Action) -> AccessRequest:
+        requester = requester_of(who)
+        purpose = purpose_of(who) or Purpose.TREATMENT
+        if requester.kind in _HOLDERS:
+            purpose = Purpose.PATIENT_REQUEST
+        self.at += timedelta(milliseconds=1)
+        return AccessRequest(requester, action, purpose, self.at)
+
+    def _facts(self, part: DocumentPart) -> AccessFacts:
+        own = part.author == "patient"
+        marks = Mark.MASQUE_PS if part.hidden else Mark.NONE
+        for name in part.marks:
+            marks |= Mark[name]
+        facts = AccessFacts(part.patient, part.type, TYPES[part.type][2], marks, self._seal(marks))
+        return self._owned(facts, requester_of(part.via or (part.patient if own else part.author)))
+
+    def _seal(self, marks: Mark) -> datetime | None:
+        return labels.sealed_until(self.at, self.profile) if marks & Mark.INVISIBLE_PATIENT else None
+
+    @staticmethod
+    def _owned(facts: AccessFacts, depositor: Requester) -> AccessFacts:
+        return replace(
+            facts,
+            owner_person=depositor.person,
+            owner_organization=depositor.organization,
+            owner_client=depositor.client,
+        )
+
+
+def requester_of(who: str) -> Requester:
+    """Return the facts about somebody; references are keys instead of ids."""
+    name = base_of(who)
+    if "/" in name:
+        return Requester(RequesterKind.RELATED, f"RelatedPerson/{key_of(name)}", client="Device/espace")
+    if any(part.key == name for part in cast.SOFTWARE):
+        place = cast.software(name).establishment
+        organization = f"Organization/{place}" if place else ""
+        return Requester(RequesterKind.SYSTEM, organization=organization, client=f"Device/{name}")
+    if any(part.key == name for part in cast.STAFF):
+        return Requester(RequesterKind.AUDITOR, f"Device/{name}")
+    part = next((part for part in cast.PROFESSIONALS if part.key == name), None)
+    if part is None:
+        return Requester(RequesterKind.PATIENT, f"Patient/{name}", client="Device/espace")
+    return Requester(
+        RequesterKind.PROFESSIONAL,
+        f"Practitioner/{name}",
+        f"PractitionerRole/{name}",
+        f"Organization/{part.establishment}",
+        "Device/poste",
+        part.profession,
+    )
+
+
+def book_of_keys() -> Demonstration:
+    """Return a book in which every id is the key itself."""
+    demo = Demonstration("", "")
+    demo.patients = {part.key: part.key for part in cast.PATIENTS}
+    demo.professionals = {part.key: part.key for part in cast.PROFESSIONALS}
+    demo.organizations = {part.key: part.key for part in cast.ESTABLISHMENTS}
+    demo.guardians = {
+        f"{key}/{part.key}": key_of(f"{key}/{part.key}") for part in cast.PATIENTS for key in part.guardians
+    }
+    return demo
+
+
+def key_of(guardian: str) -> str:
+    """Return the id, in this world, of a related person."""
+    return guardian.replace("/", "-")

@@ -1,0 +1,455 @@
+"""The server in process on a real store: asked by its use cases, or over HTTP."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+from uuid import uuid4
+
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from consent_rules.scopes import Scopes
+from consent_rules.vocabulary import Mark, Purpose, RequesterKind
+from fhir_server.application import (
+    accounts,
+    app_authorization,
+    audiences,
+    clients,
+    consultation,
+    directives,
+    directory,
+    emergencies,
+    explaining,
+    finding,
+    labelling,
+    publication,
+    spaces,
+)
+from fhir_server.application.accounts import Account, Charge
+from fhir_server.application.consultation import Shown
+from fhir_server.application.patches import Patch
+from fhir_server.application.runtime import Runtime
+from fhir_server.domain import tokens
+from fhir_server.domain.caller import Caller
+from fhir_server.domain.labels import coding_of, split_marks, with_marks
+from fhir_server.domain.problem import Category, Problem
+from fhir_server.domain.search import AnyOf, Search
+from fhir_server.registry import REGISTRY
+from seed import cast, choices, enrolment
+from seed.book import Demonstration
+from seed.cast import INS_TEST
+from seed.documents import CLASSES, OID_ROOT, TYPES
+from seed.filing import Filing, Place, simplified
+from seed.people import LOCAL, author_resource
+from tests.scenarios.worlds import Json, Newcomer, Paper, base_of, purpose_of
+
+STEPS = {
+    "oppose-space": spaces.OPPOSE,
+    "open-space": spaces.OPEN,
+    "close-space": spaces.CLOSE,
+    "suspend-space": spaces.SUSPEND,
+}
+REFUSALS = frozenset(
+    {Category.FORBIDDEN, Category.CONSENT_REQUIRED, Category.INSUFFICIENT_SCOPE, Category.NOT_FOUND}
+    | {Category.BUSINESS_RULE, Category.INVALID, Category.DELETED}
+)
+REFUSED = (400, 403, 404, 410, 422)
+
+
+class ServerWorld:
+    """What both ways of asking share: people, tokens and what a story files."""
+
+    def __init__(self, demo: Demonstration, runtime: Runtime) -> None:
+        self.demo = demo
+        self.runtime = runtime
+        self.minted: dict[str, Callable[[], str]] = {}
+        self.filed = 0
+        self.asked = ("", "")
+
+    def now(self) -> datetime:
+        return self.runtime.ports.clock.now()
+
+    def wait(self, hours: float) -> None:
+        self.runtime.ports.clock.advance(hours=hours)
+        enrolment.mint_tokens(self.runtime, self.demo)
+        self.demo.tokens |= {name: mint() for name, mint in self.minted.items()}
+
+    def token(self, who: str, scope: str = "", of: str = "") -> str:
+        """Return a token of somebody; with a scope, one that holds this scope alone."""
+        if who not in self.demo.tokens:
+            self._mint(who, (lambda: self._in_mode(who)) if purpose_of(who) else (lambda: self._holder(who)))
+        if not scope:
+            return self.demo.tokens[who]
+        access = app_authorization.find_access(self.runtime, self.demo.tokens[who])
+        assert access is not None
+        grant = replace(access.grant, scopes=scope, launch_patient=self.demo.patients[of])
+        return app_authorization.issue_access(self.runtime, grant, scope)[0]
+
+    def keys(self, ids: set[str]) -> set[str]:
+        names = {id_: key for key, id_ in self.demo.documents.items()}
+        return {names[id_] for id_ in ids}
+
+    def resource_of(self, who: str, paper: Paper) -> Json:
+        """Build the ITI-105 publication of a document by one professional."""
+        self.filed += 1
+        part, system = cast.professional(base_of(who)), TYPES[paper.type]
+        place = cast.establishment(part.establishment)
+        source = {"resourceType": "Patient", "id": "source", "name": [{"family": paper.of.title()}]}
+        filing = Filing(
+            f"{OID_ROOT}.777.{self.filed}",
+            paper.key,
+            "2026-03-01T10:00:00+01:00",
+            "text/plain",
+            f"{paper.key}\n".encode(),
+            self.demo.patients[paper.of],
+            (system[0], paper.type, system[1]),
+            (system[2], CLASSES[system[2]]),
+            author_resource(part),
+            source,
+            Place(self.demo.organizations[place.key], place.sector, place.setting),
+            paper.marks,
+            self.demo.documents[paper.replaces] if paper.replaces else "",
+        )
+        return simplified(filing)
+
+    def reader_of(self, of: str) -> str:
+        """Return who reads a patient's choices."""
+        return next((name for name in self.demo.guardians if name.endswith(f"/{of}")), of) if self._is_minor(of) else of
+
+    def patient_resource(self, newcomer: Newcomer) -> Json:
+        number = f"1{len(self.demo.patients):02}0399999500"
+        return {
+            "resourceType": "Patient",
+            "identifier": [{"system": INS_TEST, "value": f"{number}{97 - int(number) % 97:02}"}],
+            "name": [{"family": newcomer.key.title()}],
+            "birthDate": newcomer.birth,
+        }
+
+    def related_resource(self, name: str, of: str) -> Json:
+        return {
+            "resourceType": "RelatedPerson",
+            "identifier": [{"system": LOCAL, "value": f"related-{name}-{of}"}],
+            "patient": {"reference": f"Patient/{self.demo.patients[of]}"},
+            "name": [{"family": name.title()}],
+        }
+
+    def sign_up(self, name: str, of: str) -> None:
+        """Give a related person an account that acts for one patient."""
+        self._mint(f"{name}/{of}", lambda: self._related(name, of))
+
+    def name_of(self, reference: str) -> str:
+        """Return the key of somebody whom an audience names; codes of professions stay as they are."""
+        ids = self.demo.professionals | self.demo.patients | self.demo.organizations
+        found = {id_: key for key, id_ in ids.items()} | {id_: name for name, id_ in self.demo.guardians.items()}
+        return found.get(reference.rpartition("/")[2], reference.rpartition("/")[2])
+
+    def _mint(self, who: str, mint: Callable[[], str]) -> None:
+        self.minted[who] = mint
+        self.demo.tokens[who] = mint()
+
+    def _in_mode(self, who: str) -> str:
+        account = accounts.find_account(self.runtime, base_of(who))
+        client = clients.find(self.runtime, "poste")
+        assert account is not None
+        assert client is not None
+        practice, purpose = account.practices[0], str(purpose_of(who))
+        return app_authorization.mint_token(
+            self.runtime, client=client, account=account, practice=practice, scopes="user/*.cruds", purpose=purpose
+        )
+
+    def _holder(self, who: str) -> str:
+        patient = self.demo.patients[who]
+        return self._person(RequesterKind.PATIENT, Charge(patient, f"Patient/{patient}", who))
+
+    def _related(self, name: str, of: str) -> str:
+        related = f"RelatedPerson/{self.demo.guardians[f'{name}/{of}']}"
+        return self._person(RequesterKind.RELATED, Charge(self.demo.patients[of], related, name))
+
+    def _person(self, kind: RequesterKind, charge: Charge) -> str:
+        account = Account(charge.label, kind, charge.person, charge.label, patients=(charge,), subject=charge.label)
+        client = clients.find(self.runtime, "espace")
+        assert client is not None
+        return app_authorization.mint_token(
+            self.runtime, client=client, account=account, scopes="patient/*.cruds", launch_patient=charge.patient
+        )
+
+    @staticmethod
+    def _is_minor(of: str) -> bool:
+        return not any(part.key == of and part.own_account for part in cast.PATIENTS)
+
+
+class UseCaseWorld(ServerWorld):
+    """Asked by the use cases: the decision, the store, the trail; no HTTP."""
+
+    def list(self, who: str, of: str, scope: str = "") -> set[str] | None:
+        caller = replace(self._caller(who, scope, of), request_id=str(uuid4()))
+        self.asked = (of, caller.request_id)
+        current = AnyOf(frozenset({tokens.any_system("status", "current")}))
+        search = Search("DocumentReference", (current,), limit=100)
+        found = self._try(lambda: self._find(caller, search, of))
+        return None if found is None else self.keys({item.stored.id for item in found})
+
+    def read(self, who: str, document: str) -> bool:
+        id_ = self.demo.documents[document]
+        row = REGISTRY["DocumentReference"]
+        return self._try(lambda: consultation.read(self.runtime, self._caller(who), row, id_)) is not None
+
+    def why(self) -> str:
+        of, request_id = self.asked
+        search = Search("AuditEvent", sort="date", limit=20)
+        events = [json.loads(item.stored.body) for item in self._find(self._caller("dana"), search, of)]
+        return ground_of(events, request_id)
+
+    def choose(self, who: str, of: str, consent: Json, name: str) -> bool:  # noqa: ARG002 - the Consent names it
+        self.runtime.ports.clock.advance(milliseconds=1)
+        consent = consent | {"dateTime": self.now().isoformat(timespec="milliseconds")}
+        written = self._try(lambda: directives.create(self.runtime, self._caller(who), consent))
+        if written is None:
+            return False
+        self.demo.consents[name] = written.shown.stored.id
+        return True
+
+    def undo(self, who: str, of: str, name: str) -> bool:
+        id_, reader = self.demo.consents[name], self._caller(self.reader_of(of))
+        resource = json.loads(consultation.read(self.runtime, reader, REGISTRY["Consent"], id_).stored.body)
+        ended = resource | {"status": "inactive"}
+        return self._try(lambda: directives.update(self.runtime, self._caller(who), id_, ended)) is not None
+
+    def mark(self, who: str, document: str, mark: str, *, on: bool) -> bool:
+        def changed(seen: Json) -> Json:
+            bare, marks = split_marks(seen)
+            return with_marks(bare, marks | Mark[mark] if on else marks & ~Mark[mark])
+
+        id_ = self.demo.documents[document]
+        return self._try(lambda: labelling.patch(self.runtime, self._caller(who), id_, Patch(changed))) is not None
+
+    def file(self, who: str, paper: Paper) -> bool:
+        resource = self.resource_of(who, paper)
+        written = self._try(lambda: publication.publish_document(self.runtime, self._caller(who), resource))
+        if written is None:
+            return False
+        self.demo.documents[paper.key] = written.shown.stored.id
+        return True
+
+    def open_emergency(self, who: str, of: str, reason: str) -> bool:
+        caller, patient = self._caller(who), self.demo.patients[of]
+        mode = purpose_of(who) or Purpose.BREAK_GLASS
+        return self._try(lambda: emergencies.declare(self.runtime, caller, patient, mode, reason)) is not None
+
+    def announce(self, newcomer: Newcomer) -> None:
+        keeper, row = self._caller("annuaire"), REGISTRY["Patient"]
+        written = directory.create(self.runtime, keeper, row, self.patient_resource(newcomer), announced=True)
+        self.demo.patients[newcomer.key] = written.shown.stored.id
+        for name in newcomer.guardians:
+            self.introduce(name, newcomer.key)
+            related = self.demo.guardians[f"{name}/{newcomer.key}"]
+            consent = choices.representative(self.demo, newcomer.key, related)
+            assert self.choose("annuaire", newcomer.key, consent, f"representative-{name}/{newcomer.key}")
+
+    def introduce(self, name: str, of: str) -> None:
+        keeper, row = self._caller("annuaire"), REGISTRY["RelatedPerson"]
+        written = directory.create(self.runtime, keeper, row, self.related_resource(name, of))
+        self.demo.guardians[f"{name}/{of}"] = written.shown.stored.id
+        self.sign_up(name, of)
+
+    def move(self, who: str, of: str, operation: str) -> bool:
+        caller, patient = self._caller(who), self.demo.patients[of]
+        return self._try(lambda: spaces.change(self.runtime, caller, patient, STEPS[operation])) is not None
+
+    def status(self, who: str, of: str) -> str | None:
+        standing = self._try(lambda: spaces.look(self.runtime, self._caller(who), self.demo.patients[of]))
+        return None if standing is None else standing.status.value
+
+    def told(self, who: str, of: str) -> set[str] | None:
+        search = Search("Communication", sort="sent", limit=50)
+        found = self._try(lambda: self._find(self._caller(who), search, of))
+        return None if found is None else {item.stored.facts.access.kind for item in found}
+
+    def audience(self, who: str, document: str, proposed: str) -> dict[tuple[str, str], tuple[bool, bool]] | None:
+        caller, id_ = self._caller(who), self.demo.documents[document]
+        seers = self._try(lambda: audiences.audience_of(self.runtime, caller, id_, proposed))
+        if seers is None:
+            return None
+        return {(seer.role, self.name_of(seer.name)): (seer.sees, bool(seer.would)) for seer in seers}
+
+    def explain(self, who: str, of: str, type_: str) -> tuple[bool, str] | None:
+        caller, patient = self._caller(who), self.demo.patients[of]
+        told = self._try(lambda: explaining.explain(self.runtime, caller, patient, type_, "en"))
+        return None if told is None else (told.permitted, " ".join(told.texts))
+
+    def traces(self, who: str, of: str) -> bool:
+        search = Search("AuditEvent", sort="date", limit=5)
+        return self._try(lambda: self._find(self._caller(who), search, of)) is not None
+
+    def _caller(self, who: str, scope: str = "", of: str = "") -> Caller:
+        caller = enrolment.caller(self.runtime, self.token(who))
+        if not scope:
+            return caller
+        return replace(caller, scopes=Scopes.parse(scope), launch_patient=self.demo.patients[of])
+
+    def _find(self, caller: Caller, search: Search, of: str) -> tuple[Shown, ...]:
+        wanted = finding.Wanted(search, self.demo.patients[of], query=f"GET /{search.type}")
+        return finding.find(self.runtime, caller, REGISTRY[search.type], wanted).shown
+
+    @staticmethod
+    def _try(ask: Callable[[], Any]) -> Any:
+        """Return an answer, None for a refusal; anything else is a failure of the test."""
+        try:
+            return ask()
+        except Problem as problem:
+            if problem.category not in REFUSALS:
+                raise
+            return None
+
+
+class HttpWorld(ServerWorld):
+    """Asked over HTTP."""
+
+    def __init__(self, demo: Demonstration, runtime: Runtime, web: FlaskClient) -> None:
+        super().__init__(demo, runtime)
+        self.web = web
+
+    def list(self, who: str, of: str, scope: str = "") -> set[str] | None:
+        path = f"DocumentReference?patient={self.demo.patients[of]}&status=current&_count=100"
+        answer = self._send(self.token(who, scope, of), "GET", path)
+        self.asked = (of, answer.headers["X-Request-Id"])
+        if answer.status_code == 403:
+            return None
+        assert answer.status_code == 200, answer.get_data(as_text=True)
+        found = {entry["resource"]["id"] for entry in answer.get_json().get("entry", ())}
+        assert answer.get_json()["total"] == len(found)
+        return self.keys(found)
+
+    def read(self, who: str, document: str) -> bool:
+        return self._ask(who, "GET", f"DocumentReference/{self.demo.documents[document]}") is not None
+
+    def why(self) -> str:
+        of, request_id = self.asked
+        path = f"AuditEvent?patient={self.demo.patients[of]}&date=ge2020-01-01&_sort=-date&_count=20"
+        answer = self._ask("dana", "GET", path)
+        assert answer is not None
+        return ground_of([entry["resource"] for entry in answer["entry"]], request_id)
+
+    def choose(self, who: str, of: str, consent: Json, name: str) -> bool:  # noqa: ARG002 - the Consent names it
+        self.runtime.ports.clock.advance(milliseconds=1)
+        consent = consent | {"dateTime": self.now().isoformat(timespec="milliseconds")}
+        answer = self._ask(who, "POST", "Consent", consent)
+        if answer is None:
+            return False
+        self.demo.consents[name] = answer["id"]
+        return True
+
+    def undo(self, who: str, of: str, name: str) -> bool:
+        path = f"Consent/{self.demo.consents[name]}"
+        resource = self._ask(self.reader_of(of), "GET", path)
+        assert resource is not None
+        return self._ask(who, "PUT", path, resource | {"status": "inactive"}) is not None
+
+    def mark(self, who: str, document: str, mark: str, *, on: bool) -> bool:
+        path = f"DocumentReference/{self.demo.documents[document]}"
+        operations = [{"op": "add", "path": "/securityLabel/-", "value": {"coding": [coding_of(Mark[mark])]}}]
+        if not on:
+            seen = self._ask(who, "GET", path)
+            labels = seen["securityLabel"] if seen else []
+            place = next((n for n, one in enumerate(labels) if one["coding"][0]["code"] == mark), 0)
+            operations = [{"op": "remove", "path": f"/securityLabel/{place}"}]
+        answer = self._send(self.token(who), "PATCH", path, operations, "application/json-patch+json")
+        assert answer.status_code in (200, *REFUSED), answer.get_data(as_text=True)
+        return answer.status_code == 200
+
+    def file(self, who: str, paper: Paper) -> bool:
+        answer = self._ask(who, "POST", "DocumentReference", self.resource_of(who, paper))
+        if answer is None:
+            return False
+        self.demo.documents[paper.key] = answer["id"]
+        return True
+
+    def open_emergency(self, who: str, of: str, reason: str) -> bool:
+        name = "regulation-access" if purpose_of(who) is Purpose.EMERGENCY else "break-glass"
+        body = {"resourceType": "Parameters"}
+        if reason:
+            body |= {"parameter": [{"name": "reason", "valueString": reason}]}
+        return self._ask(who, "POST", f"Patient/{self.demo.patients[of]}/${name}", body) is not None
+
+    def announce(self, newcomer: Newcomer) -> None:
+        answer = self._ask("annuaire", "POST", "Patient/$announce-space", self.patient_resource(newcomer))
+        assert answer is not None
+        self.demo.patients[newcomer.key] = answer["id"]
+        for name in newcomer.guardians:
+            self.introduce(name, newcomer.key)
+            related = self.demo.guardians[f"{name}/{newcomer.key}"]
+            consent = choices.representative(self.demo, newcomer.key, related)
+            assert self.choose("annuaire", newcomer.key, consent, f"representative-{name}/{newcomer.key}")
+
+    def introduce(self, name: str, of: str) -> None:
+        answer = self._ask("annuaire", "POST", "RelatedPerson", self.related_resource(name, of))
+        assert answer is not None
+        self.demo.guardians[f"{name}/{of}"] = answer["id"]
+        self.sign_up(name, of)
+
+    def move(self, who: str, of: str, operation: str) -> bool:
+        return self._ask(who, "POST", f"Patient/{self.demo.patients[of]}/${operation}") is not None
+
+    def status(self, who: str, of: str) -> str | None:
+        answer = self._ask(who, "GET", f"Patient/{self.demo.patients[of]}/$space-status")
+        return None if answer is None else answer["parameter"][0]["valueCode"]
+
+    def told(self, who: str, of: str) -> set[str] | None:
+        answer = self._ask(who, "GET", f"Communication?patient={self.demo.patients[of]}&_count=50")
+        if answer is None:
+            return None
+        return {entry["resource"]["category"][0]["coding"][0]["code"] for entry in answer.get("entry", ())}
+
+    def audience(self, who: str, document: str, proposed: str) -> dict[tuple[str, str], tuple[bool, bool]] | None:
+        path = f"DocumentReference/{self.demo.documents[document]}/$audience?proposed={proposed}"
+        answer = self._ask(who, "GET", path)
+        if answer is None:
+            return None
+        found = {}
+        for seer in answer["parameter"]:
+            told = {part["name"]: next(v for n, v in part.items() if n.startswith("value")) for part in seer["part"]}
+            name = told["who"]["reference"] if "who" in told else told["profession"]
+            found[told["role"], self.name_of(name)] = (told["sees"], told["would"])
+        return found
+
+    def explain(self, who: str, of: str, type_: str) -> tuple[bool, str] | None:
+        path = f"Patient/{self.demo.patients[of]}/$explain?type={type_}"
+        answer = self._ask(who, "GET", path, language="en")
+        if answer is None:
+            return None
+        texts = [part["valueString"] for part in answer["parameter"] if part["name"] == "text"]
+        return answer["parameter"][0]["valueBoolean"], " ".join(texts)
+
+    def traces(self, who: str, of: str) -> bool:
+        path = f"AuditEvent?patient={self.demo.patients[of]}&date=ge2020-01-01&_count=5"
+        return self._ask(who, "GET", path) is not None
+
+    def _ask(self, who: str, method: str, path: str, body: object = None, language: str = "fr") -> Json | None:
+        """Return the body of an answer, None for a refusal; anything else is a failure of the test."""
+        answer = self._send(self.token(who), method, path, body, language=language)
+        assert answer.status_code in (200, 201, *REFUSED), answer.get_data(as_text=True)
+        return answer.get_json() if answer.status_code in (200, 201) else None
+
+    def _send(
+        self,
+        token: str,
+        method: str,
+        path: str,
+        body: object = None,
+        media: str = "application/fhir+json",
+        language: str = "fr",
+    ) -> TestResponse:
+        headers = {"Authorization": f"Bearer {token}", "Accept-Language": language}
+        data = None if body is None else json.dumps(body)
+        return self.web.open(f"/fhir/{path}", method=method, data=data, content_type=media, headers=headers)
+
+
+def ground_of(events: list[Json], request_id: str) -> str:
+    """Return the ground or the reason that the trail names for one request."""
+    event = next(event for event in events if request_id in json.dumps(event["entity"]))
+    if event["outcome"] != "0":
+        return str(event["outcomeDesc"])
+    details = [detail for entity in event["entity"] for detail in entity.get("detail", ())]
+    return next(str(detail["valueString"]) for detail in details if detail["type"] == "ground")
