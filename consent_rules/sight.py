@@ -3,7 +3,7 @@
 Source: rules D3 to D12 (matrix), E1 to E11 (labels), B6 (secrets of minors), H4 (who reads traces).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from consent_rules import emergency, relationship
@@ -118,17 +118,30 @@ def _professional(case: Case) -> Clauses:
 
 def _barred(case: Case, precision: int = 0) -> tuple[Extent, ...]:
     """Return the documents withheld from the requester, but by choices less precise than a permit (E1)."""
-    return tuple(d.extent for d in relationship.withheld(case) if d.precision >= precision)
+    found = relationship.withheld(case)
+    return _merged(d.extent for d in found if d.precision >= precision) if found else ()
 
 
 def _hidden(case: Case) -> tuple[Extent, ...]:
     """Return the documents withheld from everybody who is not named: from carers too."""
-    return tuple(d.extent for d in relationship.withheld(case) if not d.actors)
+    return _merged(d.extent for d in relationship.withheld(case) if not d.actors)
 
 
 def _blocked(case: Case) -> tuple[Extent, ...]:
     """Return the documents withheld from the requester by name, which binds those who read hidden ones too (F7)."""
-    return tuple(d.extent for d in relationship.withheld(case) if d.actors)
+    return _merged(d.extent for d in relationship.withheld(case) if d.actors)
+
+
+def _merged(extents: Iterable[Extent]) -> tuple[Extent, ...]:
+    """Return the same documents in few extents: all that are only named are one, so that a query does not grow."""
+    named: set[str] = set()
+    others: dict[Extent, None] = {}
+    for extent in extents:
+        if extent.documents is not None and extent == Extent(extent.documents):
+            named |= extent.documents
+        else:
+            others[extent] = None
+    return (Extent(frozenset(named)), *others) if named else tuple(others)
 
 
 def _within_row(case: Case, closed: Mark) -> Clause:

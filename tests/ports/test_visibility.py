@@ -5,10 +5,10 @@ from dataclasses import replace
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from consent_rules.visibility import Visibility
+from consent_rules.visibility import Clause, Extent, Visibility
 from fhir_server.domain.search import Search
 from fhir_server.ports import Change, Write
-from tests.factories import a_list, a_trace, an_id
+from tests.factories import a_document, a_list, a_trace, an_id, creating
 from tests.ports import generated
 
 ON_REAL_STORES = settings(
@@ -88,3 +88,15 @@ def shows(gathering, seen, visibility):
         return visibility.admits(gathering.facts.access)
     owning = Visibility(visibility.compartment, tuple(c for c in visibility.clauses if c.owned_by is not None))
     return bool(seen & set(gathering.facts.documents)) or owning.admits(gathering.facts.access)
+
+
+def test_many_extents_are_one_query(store, patient):
+    """A patient who withholds a thousand classes of documents does not make a query too deep for any store."""
+    shown, kept = a_document(patient, dates={"date": (0, 1)}), a_document(patient, dates={"date": (5, 6)})
+    store.commit(creating(shown, kept))
+    barred = tuple(Extent(since=5, until=6 + number) for number in range(1500))
+    named = Extent(documents=frozenset(str(number) for number in range(5000)))
+    visibility = Visibility(patient, (Clause(barred=(*barred, named)),))
+    with store.snapshot() as snapshot:
+        assert [row.id for row in snapshot.find(Search("DocumentReference"), visibility).rows] == [shown.id]
+        assert snapshot.count(Search("DocumentReference"), visibility, ALL) == 1

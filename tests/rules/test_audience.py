@@ -6,7 +6,7 @@ import pytest
 
 from consent_rules.model import RecordState
 from consent_rules.visibility import micros
-from consent_rules.vocabulary import Action, DirectiveKind, Label, Mark, Purpose, SpaceStatus
+from consent_rules.vocabulary import Action, DirectiveKind, Label, Mark, Purpose, SpaceStatus, View
 from tests.rules.builders import (
     DAY,
     EHDS,
@@ -269,6 +269,17 @@ class TestLabels:
         assert sees(ask(PAUL, space(agreement("Practitioner/paul", labels=Label.N))), facts) is permitted
         record = space(TEAM, withheld(documents=None, labels=Label.R | Label.PSY))
         assert sees(ask(PAUL, record), facts) is not kept
+
+
+def test_many_choices_about_documents_by_name_are_one_condition():
+    """However many documents a patient keeps for some, a query does not grow beyond their names."""
+    many = [withheld(id_=f"w{n}", documents=(f"d{n}",)) for n in range(2000)]
+    of_time = withheld(id_="t", documents=("d1",), data_start=NOW)
+    answer = ask(PAUL, space(TEAM, *many, of_time, replace(of_time, id="again")))
+    row = answer.views[View.DOCUMENTS][0]
+    assert len(row.barred) == 2
+    assert not sees(answer, document(id="d1999"))
+    assert sees(answer, document(id="d2000"))
 
 
 def test_a_choice_about_a_class_of_documents_is_withheld_by_class_code():

@@ -113,7 +113,8 @@ def _clause(way: Clause, alias: str, params: Params) -> str:
         terms.append(any_of(_among(f"{alias}.{column}", owners, params) for column in _OWNERS))
     if way.within is not None:
         terms.append(_extent(way.within, alias, params, certainly=True))
-    terms.extend(f"NOT {_extent(extent, alias, params, certainly=False)}" for extent in way.barred)
+    if way.barred:
+        terms.append(f"NOT {any_of(_extent(extent, alias, params, certainly=False) for extent in way.barred)}")
     return f"({' AND '.join(terms)})" if terms else "1"
 
 
