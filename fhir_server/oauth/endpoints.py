@@ -39,7 +39,7 @@ def introspect(context: Context) -> Answer:
         return error_answer(error, context)
     access = grants.find_access(context.runtime, params["token"]) if params["token"].isascii() else None
     if access is None or not _may_see(asker, access):
-        throttle.failed(context, "introspection", asker.id)
+        throttle.failed(context, throttle.INTROSPECTION, asker.id)
         return Answer(200, {"active": False}, dict(NO_STORE))
     return Answer(200, describe(context, access), dict(NO_STORE))
 
@@ -56,7 +56,7 @@ def _introspector(context: Context, params: dict[str, str]) -> Client:
         asker = context.client
     if asker is None or not asker.introspects:
         raise InvalidClientError(description="this client may not introspect", status_code=401)
-    throttle.check(context, "introspection", asker.id)
+    throttle.check(context, throttle.INTROSPECTION, asker.id)
     return asker
 
 

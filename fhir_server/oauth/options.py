@@ -14,12 +14,15 @@ class Throttle:
 
     failures: of one account or client from one address. everywhere: of it from all addresses together, so that
         nobody can close it to its owner by failing for it. per_address: of one address, whatever the names.
+    introspections: inactive tokens that one client may ask about from one address; it has proven who it is, and
+        tokens that have expired are its everyday business.
     """
 
     failures: int = 10
     window: timedelta = timedelta(minutes=15)
     per_address: int = 60
     everywhere: int = 100
+    introspections: int = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,13 @@ def of_settings(settings: Settings) -> Options:
     return Options(
         registration=settings.registration,
         initial_tokens=settings.registration_tokens,
-        throttle=Throttle(failures, window, settings.throttle_address_failures, everywhere=10 * failures),
+        throttle=Throttle(
+            failures,
+            window,
+            settings.throttle_address_failures,
+            everywhere=10 * failures,
+            introspections=settings.throttle_introspections,
+        ),
         certificates=bool(settings.mtls_header),
         providers=settings.providers,
         brand=settings.brand,

@@ -15,6 +15,7 @@ from authlib.oauth2.rfc6749 import OAuth2Error
 from fhir_server.oauth.wire import Context
 from fhir_server.ports import Secret
 
+INTROSPECTION = "introspection"
 _KIND, _ADDRESS = "failure", "address"
 
 
@@ -54,6 +55,9 @@ def succeeded(context: Context, what: str, name: str) -> None:
 def _counted(context: Context, what: str, name: str) -> Iterator[tuple[str, int]]:
     """Give the keys under which a failure counts, each with its limit; nobody's name is not closed to everybody."""
     limits, address = context.options.throttle, context.received.address or "unknown"
+    if what == INTROSPECTION:
+        yield _key(what, f"{name}\n{address}"), limits.introspections
+        return
     yield _key(what, f"{name}\n{address}"), limits.failures
     yield _key(_ADDRESS, address), limits.per_address
     if name:

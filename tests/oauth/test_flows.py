@@ -35,7 +35,9 @@ def code_now(clock) -> str:
 
 @pytest.fixture
 def options() -> Options:
-    return Options(registration=True, initial_tokens=(hash_secret(INITIAL),), throttle=Throttle(failures=3))
+    return Options(
+        registration=True, initial_tokens=(hash_secret(INITIAL),), throttle=Throttle(failures=3, introspections=3)
+    )
 
 
 def push(web, **changes: str | None):
