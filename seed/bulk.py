@@ -35,6 +35,7 @@ T = TypeVar("T")
 
 _LOT = 10
 _BATCH = 50
+_CONTENTS_AT_ONCE = 8
 _NEWEST = datetime(2026, 2, 28, 12, tzinfo=UTC)
 _OID = "1.2.250.1.213.1.4.99998"
 _HOSPITAL = EstablishmentPart("hospital", "Hôpital de la Charge", "990000083", "SA01", "ETABLISSEMENT")
@@ -176,13 +177,20 @@ class _Bulk:
 
     def _filled(self, parts: Sequence[PatientPart], documents: int) -> Iterator[Change]:
         types = types_for(self.runtime, _READER.profession)
+        filings = {part.key: [self._filing(part, place, types) for place in range(documents)] for part in parts}
+        self._put_contents(filing for of_part in filings.values() for filing in of_part)
         with self.runtime.ports.store.snapshot() as snapshot:
             for part in parts:
-                filings = (self._filing(part, place, types) for place in range(documents))
-                for lot in _in_lots(filings, _LOT):
+                for lot in _in_lots(filings[part.key], _LOT):
                     work = self._work(snapshot, self.publisher, Deed("transaction", "DocumentReference", "ITI-65"))
                     publication.plan_publication(work, submission(lot, f"{lot[0].unique_id}.1"))
                     yield work.planned()
+
+    def _put_contents(self, filings: Iterable[Filing]) -> None:
+        """Store the contents ahead, several at a time: each waits for the disk."""
+        contents = {(filing.patient, filing.content) for filing in filings}
+        with ThreadPoolExecutor(_CONTENTS_AT_ONCE) as pool:
+            list(pool.map(lambda content: self.runtime.ports.blobs.put(*content), contents))
 
     def _agreed(self, parts: Sequence[PatientPart]) -> Iterator[Change]:
         """Plan each patient's own agreement to the reader's practice."""

@@ -4,7 +4,7 @@ Source: https://hl7.org/fhir/R4/http.html#trules and https://hl7.org/fhir/R4/ref
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 Json = dict[str, Any]
@@ -14,18 +14,24 @@ _REWRITTEN = frozenset({"reference", "url", "valueUri", "valueUrl"})
 """Elements of type Reference.reference, url and uri that may name an entry; identifiers are never rewritten."""
 
 
-def references_in(value: Any, root: str) -> Iterator[tuple[str, Json]]:  # noqa: ANN401 - any JSON value
-    """Yield every Reference that holds a literal, with its FHIRPath expression, in document order."""
+def references_in(value: Any, root: str) -> list[tuple[str, Json]]:  # noqa: ANN401 - any JSON value
+    """Return every Reference that holds a literal, with its FHIRPath expression, in document order."""
+    found: list[tuple[str, Json]] = []
+    _collect(found, value, root)
+    return found
+
+
+def _collect(found: list[tuple[str, Json]], value: Any, root: str) -> None:  # noqa: ANN401 - any JSON value
     if isinstance(value, dict):
         if isinstance(value.get("reference"), str):
-            yield root, value
+            found.append((root, value))
         for name, item in value.items():
             if isinstance(item, (dict, list)):
-                yield from references_in(item, f"{root}.{name}")
+                _collect(found, item, f"{root}.{name}")
     elif isinstance(value, list):
         for index, item in enumerate(value):
             if isinstance(item, (dict, list)):
-                yield from references_in(item, f"{root}[{index}]")
+                _collect(found, item, f"{root}[{index}]")
 
 
 def split(reference: str, fhir_base: str) -> tuple[str, str] | None:
