@@ -60,7 +60,7 @@ imports: $(VENV)/.installed-test ## who may import whom
 
 mutation: $(VENV)/.installed-test ## plant small faults in the rules; at least 95 % of them must break a test
 	@rm -rf mutants
-	@$(BIN)/mutmut run --max-children 2
+	@$(BIN)/mutmut run
 	@$(BIN)/mutmut results
 	@$(BIN)/mutmut export-cicd-stats >/dev/null
 	@$(BIN)/python -c 'import json, sys; n = json.load(open("mutants/mutmut-cicd-stats.json")); \
