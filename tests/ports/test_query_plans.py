@@ -1,0 +1,66 @@
+"""How SQLite finds what is asked: by a key, not by a look at all rows; a page costs the same in a large store."""
+
+import sqlite3
+from contextlib import closing
+
+import pytest
+
+from consent_rules.visibility import DIRECTORY, Clause, Visibility
+from consent_rules.vocabulary import Mark
+from fhir_server.adapters.hashing import Hashes
+from fhir_server.adapters.sqlite import queries, schema
+from fhir_server.domain.search import AnyOf, DateIs, Place, Search
+
+HASHES = Hashes(b"k" * 32)
+SEEN = Visibility("p", (Clause(frozenset({"a", "b"}), closed_by=Mark.MASQUE_PS), Clause(owned_by=frozenset({"x"}))))
+TYPE = AnyOf(frozenset({"type|s|a"}))
+DATE = DateIs("date", (("ge", (1, 2)),))
+LATER = Place(1, "i")
+
+
+def page(type_, *criteria, seen=SEEN, **more):
+    return queries.page(Search(type_, criteria, **more), seen, HASHES)
+
+
+def total(type_, *criteria, seen=SEEN, **more):
+    return queries.total(Search(type_, criteria, **more), seen, HASHES, 100)
+
+
+STATEMENTS = {
+    "read": queries.one("DocumentReference", "i"),
+    "read a trace": queries.one("AuditEvent", "i"),
+    "history": queries.older("DocumentReference", "i"),
+    "page": page("DocumentReference"),
+    "page of a type": page("DocumentReference", TYPE),
+    "page by a date, sorted by it": page("DocumentReference", DATE, sort="date"),
+    "next page": page("DocumentReference", after=LATER),
+    "page by ids": page("DocumentReference", ids=frozenset({"i", "j"})),
+    "page of lists": page("List"),
+    "page of traces": page("AuditEvent"),
+    "next page of traces": page("AuditEvent", DATE, after=LATER),
+    "total": total("DocumentReference"),
+    "total of lists": total("List", TYPE),
+    "total of traces": total("AuditEvent"),
+    "which of these": queries.seen_among("DocumentReference", frozenset({"i", "j"}), SEEN),
+    "who has this identifier": queries.having("Patient", [b"12345678"], 2),
+    "directory": page("Practitioner", seen=DIRECTORY),
+    "directory by name": page("Practitioner", TYPE, seen=DIRECTORY),
+    "total of the directory": total("Practitioner", seen=DIRECTORY),
+}
+DERIVED = ("m", "named", "json_each", "(subquery")
+"""What a statement has gathered itself, or has been given: the only rows that may be gone through from end to end."""
+
+
+@pytest.fixture(scope="module")
+def connection():
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as opened:
+        schema.apply_schema(opened)
+        yield opened
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+def test_no_table_is_gone_through(connection, name):
+    statement = STATEMENTS[name]
+    plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement.sql}", statement.values)]
+    assert any(step.startswith("SEARCH ") for step in plan)
+    assert [step for step in plan if step.startswith("SCAN ") and not step[5:].startswith(DERIVED)] == []
