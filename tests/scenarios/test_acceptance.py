@@ -13,6 +13,7 @@ COUNTS = {1: 6, 2: 5, 3: 5, 4: 5, 5: 4, 6: 5, 7: 6, 8: 6, 9: 6, 10: 5}
 """How many scenarios each of the ten people has."""
 with (Path(__file__).parent / "acceptance.csv").open(encoding="utf-8", newline="") as _table:
     ROWS = tuple(csv.DictReader(_table))
+RULES = ROOT / "tests/rules/scenarios"
 PLAYED = {story.number for story in plays()}
 
 
@@ -32,6 +33,11 @@ def test_each_is_played_elsewhere_or_missing():
 
 def test_what_is_played_has_its_file_and_no_file_plays_another():
     assert {row["number"] for row in rows("played")} == {number for number in PLAYED if number.startswith("P")}
+
+
+def test_every_single_decision_of_the_rules_belongs_to_a_scenario_that_is_played():
+    names = {".".join(path.stem.split("_")[:2]) for path in RULES.glob("*.toml")}
+    assert {name.upper() for name in names} <= PLAYED
 
 
 def test_what_is_not_played_has_its_reason():
