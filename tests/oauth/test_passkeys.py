@@ -227,6 +227,21 @@ def test_an_answer_is_good_once_and_for_its_own_challenge(app, half, key):
     assert prove(other, answer).status_code == 422
 
 
+def test_an_answer_of_a_key_that_does_not_count_is_good_once_too(app):
+    """Keys that are kept in step among devices always say zero."""
+    synced, owner = Authenticator(count=0), Person(app)
+    sign_in(owner)
+    assert add(owner, synced).status_code == 303
+    person = Person(app)
+    sign_in(person)
+    page = person.get("/login/second-factor").text
+    form = {"csrf": csrf_of(page), "credential": json.dumps(replace(synced, count=-1).use(options_of(page)))}
+    assert person.post("/login/second-factor", form).status_code == 303
+    page = person.get("/login").text
+    person.post("/login", {"csrf": csrf_of(page), "login": "camille", "password": PASSWORD})
+    assert person.post("/login/second-factor", form).status_code == 422
+
+
 def test_a_challenge_expires(half, key, clock):
     page = half.get("/login/second-factor").text
     answer = json.dumps(key.use(options_of(page)))
