@@ -63,9 +63,14 @@ def notices(case: Case, basis: Basis) -> Clauses:
 
 
 def directives(case: Case, basis: Basis) -> Clauses:
-    """Return which Consents a ground shows: to a professional only what lets that professional in."""
-    if basis in (Basis.PATIENT, Basis.REPRESENTATIVE):
+    """Return which Consents a ground shows: to a professional only what lets that professional in.
+
+    A Consent about a minor's secret is one too, and is not shown to representatives (B10).
+    """
+    if basis is Basis.PATIENT:
         return ALL
+    if basis is Basis.REPRESENTATIVE:
+        return (Clause(closed_by=_SECRET),)
     if basis is Basis.CARER or not case.requester.person:
         return NOTHING
     return (Clause(kinds=_PERSONAL, owned_by=case.requester.identities),)

@@ -5,11 +5,12 @@ Source: R.1111-49 of the French public health code (rules E1, E2); docs/consents
 
 from dataclasses import replace
 
+from consent_rules.labels import SECRET
 from consent_rules.model import Directive
 from consent_rules.vocabulary import DirectiveKind, View
 from fhir_server.application import families
 from fhir_server.application.enforcement import Opened
-from fhir_server.application.writing import Work
+from fhir_server.application.writing import Work, whole
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.stored import Stored
 
@@ -29,6 +30,13 @@ def inherited(work: Work, opened: Opened, older: str, newer: str) -> None:
     inheriting = record.inheriting(older, newer)
     if inheriting != record:
         work.decide(opened, inheriting)
+
+
+def are_secret(work: Work, patient: str, said: tuple[Directive, ...]) -> bool:
+    """Tell whether a choice names a minor's secret, and so is one: representatives see neither (B10)."""
+    named = {id_ for directive in said for id_ in directive.documents or ()}
+    found = (work.read("DocumentReference", id_, whole(patient)) for id_ in sorted(named))
+    return any(stored is not None and SECRET in stored.facts.access.marks for stored in found)
 
 
 def _resolved(work: Work, opened: Opened, directive: Directive, root: str) -> Directive:

@@ -13,7 +13,7 @@ import orjson
 
 from consent_rules import recording
 from consent_rules.case import case_of
-from consent_rules.labels import hides_by_default
+from consent_rules.labels import SECRET, hides_by_default
 from consent_rules.model import AccessRequest, Directive
 from consent_rules.visibility import Visibility
 from consent_rules.vocabulary import Action, DirectiveKind, Purpose, Reason, RequesterKind, View
@@ -57,6 +57,15 @@ class Choosing:
     resource: Json
     id: str = ""
     root: str = "Consent"
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A version of a Consent to be stored, and the one before it."""
+
+    id: str
+    number: int
+    before: Stored | None = None
 
 
 def create(runtime: Runtime, caller: Caller, resource: Json, condition: str = "") -> Written:
@@ -103,7 +112,7 @@ def plan_create(work: Work, choice: Choosing, condition: str = "") -> Written:
     id_ = choice.id or work.runtime.ports.ids.new()
     located = _located(choice.resource, patient)
     said = _said(work, opened, choice, located | {"id": id_})
-    after = _stored(work, located, id_, 1, said)
+    after = _stored(work, located, Version(id_, 1), said)
     work.put(after)
     _decide(work, opened, located | {"id": id_}, said)
     work.trace(Deed("create", "Consent"), opened, patient, (f"Consent/{id_}",))
@@ -138,7 +147,7 @@ def _plan_change(
     _demand_recorder(work, held, before)
     located = _located(choice.resource, patient)
     said = _said(work, opened, choice, located | {"id": before.id})
-    after = _stored(work, located, before.id, before.version + 1, said)
+    after = _stored(work, located, Version(before.id, before.version + 1, before), said)
     work.change(before, after)
     _decide(work, opened, located | {"id": before.id}, said)
     work.trace(Deed(interaction, "Consent"), opened, patient, (f"Consent/{before.id}",))
@@ -257,13 +266,18 @@ def _decide(work: Work, opened: Opened, located: Json, said: Said) -> None:
     work.decide(opened, after)
 
 
-def _stored(work: Work, located: Json, id_: str, version: int, said: Said) -> Stored:
-    """Return a Consent as it is stored: it belongs to those whom it names, who may read it."""
-    access = access_of(str(located["patient"]["reference"]).partition("/")[2], *said)
-    body = bodies.stamped(located, id_, version, work.at)
+def _stored(work: Work, located: Json, version: Version, said: Said) -> Stored:
+    """Return a Consent as it is stored: it belongs to those whom it names, who may read it; a secret stays one."""
+    patient = str(located["patient"]["reference"]).partition("/")[2]
+    access = access_of(patient, *said)
+    was_secret = version.before is not None and SECRET in version.before.facts.access.marks
+    if was_secret or choosing_documents.are_secret(work, patient, said):
+        access = replace(access, marks=SECRET)
+    id_, number = version.id, version.number
+    body = bodies.stamped(located, id_, number, work.at)
     facts = facts_of(orjson.loads(body), access, REGISTRY["Consent"])
     return Stored(
-        "Consent", id_, version, 0, deleted=False, last_updated=work.at, marked_at=None, body=body, facts=facts
+        "Consent", id_, number, 0, deleted=False, last_updated=work.at, marked_at=None, body=body, facts=facts
     )
 
 

@@ -30,6 +30,7 @@ from fhir_server.registry import AccessRule, ResourceType
 ATTEMPTS = 5
 _MATCHES_JUDGED = 50
 _SECRET = Mark.INVISIBLE_REPRESENTANTS_LEGAUX
+_MAY_BE_SECRET = frozenset({"DocumentReference", "Consent"})
 T = TypeVar("T")
 
 
@@ -147,9 +148,9 @@ class Work:
         self.traces.append(trail.trace(self.runtime, self.caller, deed, verdict, patient))
 
     def _is_secret(self, touched: tuple[str, ...]) -> bool:
-        """Tell whether all documents that are touched are secrets of a minor (B10)."""
-        documents = [ref.partition("/")[2] for ref in touched if ref.startswith("DocumentReference/")]
-        planned = [self.writes.get(("DocumentReference", id_)) for id_ in documents]
+        """Tell whether all documents and choices that are touched are secrets of a minor (B10)."""
+        named = [ref.partition("/") for ref in touched]
+        planned = [self.writes.get((type_, id_)) for type_, _, id_ in named if type_ in _MAY_BE_SECRET]
         secrets = [write is not None and _SECRET in write.after.facts.access.marks for write in planned]
         return bool(secrets) and all(secrets)
 

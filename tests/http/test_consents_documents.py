@@ -2,6 +2,9 @@
 
 import pytest
 
+from consent_rules.vocabulary import RequesterKind
+from fhir_server.application.accounts import Account, Charge
+from fhir_server.application.clients import Client, ClientKind
 from tests.world import JSON_PATCH, TERMINOLOGY, World
 
 G15 = "https://mos.esante.gouv.fr/NOS/TRE_G15-ProfessionSante/FHIR/TRE-G15-ProfessionSante"
@@ -326,3 +329,56 @@ class TestLabels:
 
         assert answer.status_code == 200, answer.get_data(as_text=True)
         assert self.seen(world, "martin") == {document}
+
+
+class TestSecretsOfAMinor:
+    """A choice about a minor's secret is a secret too: representatives see neither it nor its trace (B6, B10)."""
+
+    @pytest.fixture
+    def family(self, world: World):
+        world.patient("lea", "284039999900255", "2010-06-01")
+        related = {"resourceType": "RelatedPerson", "patient": {"reference": f"Patient/{world.ids['lea']}"}}
+        person = f"RelatedPerson/{world.record('marc', related)}"
+        rule = {"coding": [{"system": "urn:habilis:directive", "code": "representative"}]}
+        patient = {"reference": f"Patient/{world.ids['lea']}"}
+        said = world.consent("nour") | {"patient": patient, "policyRule": rule}
+        said["provision"] = {"type": "permit", "actor": [named(person)]}
+        assert world.send("keeper", "POST", "/Consent", said).status_code == 201
+        charge = Charge(world.ids["lea"], person, "lea")
+        account = Account("marc", RequesterKind.RELATED, person, "marc", patients=(charge,), subject="marc")
+        app = Client(id="app", name="app", kind=ClientKind.PATIENT_APP)
+        world.tokens["marc"] = world.mint(
+            client=app, account=account, scopes="patient/*.cruds", launch_patient=world.ids["lea"]
+        )
+        return world
+
+    def events(self, world: World, who):
+        answer = world.get(who, f"/AuditEvent?patient={world.ids['lea']}&_count=100")
+        assert answer.status_code == 200, answer.get_data(as_text=True)
+        return answer.get_data(as_text=True)
+
+    @pytest.mark.parametrize(("marks", "status"), [((), 200), (("INVISIBLE_REPRESENTANTS_LEGAUX",), 404)])
+    def test_the_parent_sees_what_is_no_secret(self, family: World, marks, status):
+        world = family
+        document = world.publish(patient="lea", marks=marks)
+        consent = only_for(world, document, practitioner(world, "martin"))
+        id_ = choose(world, consent | {"patient": {"reference": f"Patient/{world.ids['lea']}"}}, "lea")
+
+        assert world.get("lea", f"/Consent/{id_}").status_code == 200
+        assert id_ in self.events(world, "lea")
+        assert (id_ in self.events(world, "marc")) is (status == 200), "before the parent names it"
+        assert (id_ in world.found("marc", f"/Consent?patient={world.ids['lea']}")) is (status == 200)
+        assert world.get("marc", f"/Consent/{id_}").status_code == status
+
+    def test_a_choice_that_was_a_secret_stays_one(self, family: World):
+        world = family
+        secret = world.publish(patient="lea", marks=("INVISIBLE_REPRESENTANTS_LEGAUX",))
+        plain = world.publish(patient="lea")
+        patient = {"patient": {"reference": f"Patient/{world.ids['lea']}"}}
+        id_ = choose(world, only_for(world, secret) | patient, "lea")
+
+        answer = world.send("lea", "PUT", f"/Consent/{id_}", only_for(world, plain) | patient | {"id": id_})
+
+        assert answer.status_code == 200, answer.get_data(as_text=True)
+        assert world.get("marc", f"/Consent/{id_}").status_code == 404
+        assert world.get("marc", f"/Consent/{id_}/_history").status_code == 404
