@@ -307,6 +307,7 @@ class TestAuditAndSupport:
     def test_auditor_reads_accesses_and_nothing_else(self):
         answer = ask(AUDITOR, space(status=SpaceStatus.CLOSED), Action.READ_TRACES)
         assert sees(answer, document("access"), View.TRACES)
+        assert sees(answer, document("refusal"), View.TRACES)
         assert not sees(answer, document("choice"), View.TRACES)
         assert not sees(answer, document())
 

@@ -283,6 +283,12 @@ class TestBlock:
         again = record.with_directive(agreement("Organization/cabinet", id_="again", recorded_at=NOW + HOUR))
         assert entered(ask(PAUL, again, at=NOW + HOUR)).basis == "care-team"
 
+    def test_that_ends_does_not_revive_what_was_agreed_before(self):
+        record = space(TEAM, block("Practitioner/paul", recorded_at=NOW - HOUR / 2, end=NOW + HOUR))
+        assert reason(ask(PAUL, record)) == "blocked"
+        for later in (NOW + HOUR, NOW + DAY):
+            assert reason(ask(PAUL, record, at=later)) == "no-consent"
+
     def test_lifted_for_one_does_not_touch_the_others(self):
         record = space(TEAM, block("Practitioner/paul", recorded_at=NOW)).without("block-1")
         assert entered(ask(replace(PAUL, person="Practitioner/zoe", role=""), record)).basis == "care-team"
