@@ -41,6 +41,10 @@ class _Step:
     value: str = ""
 
 
+_Ways = tuple[tuple[SearchParam, tuple[tuple[_Step, ...], ...]], ...]
+_PARSED: dict[str, tuple[ResourceType, _Ways]] = {}
+
+
 def facts_of(resource: Json, access: AccessFacts, row: ResourceType) -> Facts:
     """Return everything about a resource that is ever queried.
 
@@ -52,9 +56,11 @@ def facts_of(resource: Json, access: AccessFacts, row: ResourceType) -> Facts:
     found: set[str] = set()
     lookup: set[str] = set()
     intervals: dict[str, Interval] = {}
-    for param in row.search:
-        paths = [path for path in param.paths if _steps(path)[0].name in plain]
-        values = [value for path in paths for value in values_at(plain, path, contained)]
+    for param, paths in _ways(row):
+        values: list[Any] = []
+        for steps in paths:
+            if steps[0].name in plain:
+                values += _walked(plain, steps, contained)
         if not values:
             continue
         if param.type == "date":
@@ -73,8 +79,20 @@ def values_at(resource: Json, path: str, contained: Mapping[str, Json]) -> list[
 
     contained: the contained resources by `#id`.
     """
+    return _walked(resource, _steps(path), contained)
+
+
+def _ways(row: ResourceType) -> _Ways:
+    """Return the search parameters of a type with their paths parsed, once for each row."""
+    known = _PARSED.get(row.name)
+    if known is None or known[0] is not row:  # to hash a row would cost more than all its paths
+        known = _PARSED[row.name] = row, tuple((param, tuple(map(_steps, param.paths))) for param in row.search)
+    return known[1]
+
+
+def _walked(resource: Json, steps: tuple[_Step, ...], contained: Mapping[str, Json]) -> list[Any]:
     values: list[Any] = [resource]
-    for step in _steps(path):
+    for step in steps:
         found: list[Any] = []
         for value in values:
             if isinstance(value, dict):
@@ -89,8 +107,8 @@ def _take(found: list[Any], value: Json, step: _Step, contained: Mapping[str, Js
     """Add what a step finds in an element, and in the contained resource that the element refers to."""
     item = value.get(step.name)
     if isinstance(item, list):
-        found.extend(one for one in item if _is_wanted(one, step))
-    elif item is not None and _is_wanted(item, step):
+        found += [one for one in item if one is not None and (not step.member or _is_chosen(one, step))]
+    elif item is not None and (not step.member or _is_chosen(item, step)):
         found.append(item)
     if contained and step.name not in _OF_A_REFERENCE:
         inner = contained.get(str(value.get("reference")))
@@ -98,9 +116,7 @@ def _take(found: list[Any], value: Json, step: _Step, contained: Mapping[str, Js
             _take(found, inner, step, {})
 
 
-def _is_wanted(one: object, step: _Step) -> bool:
-    if not step.member:
-        return one is not None
+def _is_chosen(one: object, step: _Step) -> bool:
     return isinstance(one, dict) and one.get(step.member) == step.value
 
 
