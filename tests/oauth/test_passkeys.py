@@ -227,6 +227,14 @@ def test_an_answer_is_good_once_and_for_its_own_challenge(app, half, key):
     assert prove(other, answer).status_code == 422
 
 
+def test_a_copy_that_lags_behind_the_key_is_refused(app, half, key):
+    """The counter that is kept is that of the last use, not that of the making."""
+    assert prove(half, replace(key, count=20).use).status_code == 303
+    other = Person(app)
+    sign_in(other)
+    assert prove(other, replace(key, count=10).use).status_code == 422
+
+
 def test_an_answer_of_a_key_that_does_not_count_is_good_once_too(app):
     """Keys that are kept in step among devices always say zero."""
     synced, owner = Authenticator(count=0), Person(app)
