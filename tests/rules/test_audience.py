@@ -19,6 +19,7 @@ from tests.rules.builders import (
     PARENT,
     PAUL,
     SOFTWARE,
+    TEEN,
     agreement,
     ask,
     block,
@@ -300,3 +301,13 @@ def test_the_traces_of_a_closed_space_show_no_document_even_to_its_depositor():
     for status, seen in ((SpaceStatus.ACTIVE, True), (SpaceStatus.CLOSED, False), (SpaceStatus.ANNOUNCED, False)):
         answer = ask(SOFTWARE, space(status=status), Action.READ_TRACES)
         assert sees(answer, own) is seen
+
+
+def test_a_choice_about_a_secret_is_not_shown_to_a_representative():
+    """B10: the authorisation of a minor's secret would tell of it."""
+    record = space(directive(K.REPRESENTATIVE, PARENT.person), born=TEEN)
+    secret = document(kind="withheld", marks=Mark.INVISIBLE_REPRESENTANTS_LEGAUX)
+    for requester, seen in ((PARENT, False), (HOLDER, True)):
+        answer = ask(requester, record, Action.DIRECT)
+        assert sees(answer, secret, View.DIRECTIVES) is seen
+        assert sees(answer, document(kind="withheld"), View.DIRECTIVES)
