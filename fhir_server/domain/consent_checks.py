@@ -47,6 +47,8 @@ _SETTINGS = frozenset(
 _BY_TYPE = frozenset({DirectiveKind.AGREEMENT, DirectiveKind.WITHHELD, DirectiveKind.CARER})
 _BY_DOCUMENT = frozenset({DirectiveKind.AGREEMENT, DirectiveKind.WITHHELD})
 _DENIALS = frozenset({DirectiveKind.BLOCK, DirectiveKind.WITHHELD})
+MOST_DOCUMENTS = 200
+"""Named by one provision; each is looked up, with all that it replaces."""
 _ACTORS = frozenset({"type", "actor"})
 _UNSAID = frozenset({"class", "action"})
 _REFERENCE = re.compile(r"(Practitioner|PractitionerRole|Organization|CareTeam|RelatedPerson)/[A-Za-z0-9\-.]{1,64}")
@@ -183,6 +185,8 @@ def _unhonoured_actors(provision: Json, path: str, kind: DirectiveKind) -> Itera
 
 
 def _unhonoured_data(provision: Json, path: str) -> Iterator[Issue]:
+    if len(provision.get("data", [])) > MOST_DOCUMENTS:
+        yield _cannot(f"one consent names at most {MOST_DOCUMENTS} documents", f"{path}.data")
     for index, item in enumerate(provision.get("data", [])):
         where = f"{path}.data[{index}]"
         if item.get("meaning") != INSTANCE:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from consent_rules.vocabulary import DirectiveKind, Label, Proof, Purpose
+from fhir_server.domain.consent_checks import MOST_DOCUMENTS
 from fhir_server.domain.consent_elements import ACT_CODE
 from fhir_server.domain.consents import access_of, consent_of, directive_of, directives_of, is_active
 from fhir_server.domain.labels import CONFIDENTIALITY
@@ -347,6 +348,10 @@ class TestRefused:
         assert refused(consent("Organization/chu", provision=[nested]))[1] == [
             "Consent.provision.provision[0].securityLabel[0]"
         ]
+
+    def test_more_documents_than_one_consent_names(self):
+        assert directive_of(consent(type_="deny", data=[DATUM] * MOST_DOCUMENTS), "c1").documents == {"d1"}
+        assert refused(consent(type_="deny", data=[DATUM] * (MOST_DOCUMENTS + 1)))[1] == ["Consent.provision.data"]
 
     def test_withholding_nothing_in_particular(self):
         assert refused(consent(type_="deny", rule="withheld"))[1] == ["Consent.provision.data"]
