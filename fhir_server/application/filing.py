@@ -13,7 +13,7 @@ import orjson
 from consent_rules.labels import marks_at_filing, sealed_until
 from consent_rules.visibility import AccessFacts, Visibility
 from consent_rules.vocabulary import Mark
-from fhir_server.application import choosing_documents, families, revising
+from fhir_server.application import choosing_documents, families, revising, telling
 from fhir_server.application.enforcement import Opened
 from fhir_server.application.indexing import facts_of
 from fhir_server.application.writing import Work
@@ -96,6 +96,10 @@ def file_documents(filing: Filing, drafts: tuple[Draft, ...]) -> None:
     """Plan the documents, and store their contents: what can be refused has been refused before."""
     for draft in drafts:
         _file_document(filing, draft)
+    waiting = [draft.access.marks for draft in drafts if Mark.INVISIBLE_PATIENT in draft.access.marks]
+    if waiting:
+        secret = all(Mark.INVISIBLE_REPRESENTANTS_LEGAUX in marks for marks in waiting)
+        telling.of_waiting(filing.work, filing.work.record(filing.opened), secret=secret)
 
 
 def file_lists(filing: Filing) -> None:

@@ -99,16 +99,18 @@ def holders(record: RecordState, *, secret: bool) -> tuple[str, ...]:
 
 
 def stored(runtime: Runtime, notice: Notice, *, physician: str = "", secret: bool = False) -> Stored:
-    """Return a notice as it is stored. physician: reference of the declared physician whom it is addressed to."""
-    id_ = runtime.ports.ids.new()
+    """Return a notice as it is stored; one of a later instant is sealed until then.
+
+    physician: reference of the declared physician whom it is addressed to.
+    """
+    id_, now = runtime.ports.ids.new(), runtime.ports.clock.now()
     access = AccessFacts(
         compartment=notice.patient,
         kind=notice.kind.value,
         marks=_SECRET if secret else Mark.NONE,
+        sealed_until=notice.at if notice.at > now else None,
         owner_person=physician,
     )
-    body = bodies.stamped(communication_of(notice), id_, 1, notice.at)
+    body = bodies.stamped(communication_of(notice), id_, 1, now)
     facts = facts_of(orjson.loads(body), access, REGISTRY["Communication"])
-    return Stored(
-        "Communication", id_, 1, 0, deleted=False, last_updated=notice.at, marked_at=None, body=body, facts=facts
-    )
+    return Stored("Communication", id_, 1, 0, deleted=False, last_updated=now, marked_at=None, body=body, facts=facts)

@@ -1,11 +1,11 @@
-"""Notices that belong to a planned write: of the life of a space, and of its opening in an emergency.
+"""Notices that belong to a planned write: life of a space, its opening in an emergency, a result that waits.
 
-Source: rules G3 and G6; A2, A6, A9 and A11 for the life of a space.
+Source: rules E10, G3 and G6; A2, A6, A9 and A11 for the life of a space.
 """
 
 from dataclasses import replace
 
-from consent_rules import emergency
+from consent_rules import emergency, labels
 from consent_rules.model import Directive, RecordState
 from consent_rules.vocabulary import Basis, DirectiveKind, Obligation, Purpose
 from fhir_server.application.enforcement import Opened
@@ -17,6 +17,16 @@ from fhir_server.domain.notices import Kind, Notice
 def of_space(work: Work, record: RecordState, kind: Kind) -> str:
     """Plan the notice of a change in the life of a space; return the id of the Communication."""
     return _put(work, Notice(kind, record.patient, work.at, holders(record, secret=False)))
+
+
+def of_waiting(work: Work, record: RecordState, *, secret: bool) -> None:
+    """Plan the notice that something was filed which waits for its announcement: it is shown two weeks later (E10).
+
+    It names no document, and holds as well when the announcement has taken place meanwhile. secret: of a minor.
+    """
+    due = labels.information_due(work.at, work.runtime.profile)
+    notice = Notice(Kind.WAITING, record.patient, due, holders(record, secret=secret))
+    work.put(stored(work.runtime, notice, secret=secret))
 
 
 def of_opening(work: Work, opened: Opened, directive: Directive) -> None:

@@ -1,7 +1,7 @@
 """Notices as FHIR Communications: what the holder, who represents the holder, or the declared physician is told.
 
-Sources: https://hl7.org/fhir/R4/communication.html; L.1111-17, R.1111-28, R.1111-36 and R.1111-48 of the French public
-health code (rules A2, A6, A9, A11, G3, G6 and H1).
+Sources: https://hl7.org/fhir/R4/communication.html; L.1111-17, R.1111-28, R.1111-36, R.1111-48 and R.1111-53 of the
+French public health code (rules A2, A6, A9, A11, E10, G3, G6 and H1).
 """
 
 from collections.abc import Mapping
@@ -31,6 +31,7 @@ class Kind(StrEnum):
     SUSPENDED = "space-suspended"
     CLOSED = "space-closed"
     ERASURE_ASKED = "space-erasure-asked"
+    WAITING = "result-waits"
     FIRST_ACCESS = "first-access"
     ACCESS = "access"
     BREAK_GLASS = "break-glass"
@@ -45,6 +46,8 @@ _TEXTS: Mapping[Kind, str] = {
     Kind.SUSPENDED: "L’accès à l’espace est suspendu. Sans opposition, l’espace sera clos après six semaines.",
     Kind.CLOSED: "L’espace est clos. Ses données sont archivées ; il peut être ouvert de nouveau.",
     Kind.ERASURE_ASKED: "L’effacement de l’espace clos est demandé ; il a lieu au plus tard dans les trois mois.",
+    Kind.WAITING: "L’espace a été mis à jour ; il est conseillé d’en parler avec un professionnel de santé, "
+    "en particulier avec le médecin traitant.",
     Kind.FIRST_ACCESS: "{who} a consulté l’espace pour la première fois.",
     Kind.ACCESS: "{who} a consulté l’espace.",
     Kind.BREAK_GLASS: "{who} a ouvert l’espace en urgence (bris de glace).",
@@ -68,8 +71,9 @@ class Named:
 class Notice:
     """One notice to be written.
 
-    recipients: relative references. who, where: the person that acted and the establishment, None when nobody did.
-    about: references of documents or Consents. reason: why, as the person stated it, "" when not told.
+    at: the instant that it is of; it is shown from then on. recipients: relative references.
+    who, where: the person that acted and the establishment, None when nobody did. about: references of documents or
+    Consents. reason: why, as the person stated it, "" when not told.
     """
 
     kind: Kind

@@ -21,6 +21,9 @@ _TEXTS: Mapping[str, Any] = {
     Kind.SUSPENDED: lazy_gettext("Access to this space is suspended; it closes after six weeks unless you oppose it."),
     Kind.CLOSED: lazy_gettext("This space is closed; its documents are archived, and you may open it again."),
     Kind.ERASURE_ASKED: lazy_gettext("The erasure of this space was asked for; it happens within three months."),
+    Kind.WAITING: lazy_gettext(
+        "This space was updated; you are advised to see a health professional, your declared physician above all."
+    ),
     Kind.FIRST_ACCESS: lazy_gettext("%(who)s looked at this space for the first time."),
     Kind.ACCESS: lazy_gettext("%(who)s looked at this space."),
     Kind.BREAK_GLASS: lazy_gettext("%(who)s opened this space in an emergency (break-glass)."),

@@ -10,9 +10,11 @@ import pytest
 
 from consent_rules.model import Requester
 from consent_rules.scopes import Scopes
+from consent_rules.visibility import Clause, Visibility
 from consent_rules.vocabulary import Purpose, RequesterKind
 from fhir_server.application import emergencies, notices
 from fhir_server.domain.caller import Caller
+from fhir_server.domain.search import Search
 from fhir_server.ports import StoreUnavailable
 from tests.world import RECIPIENT, World
 
@@ -185,6 +187,49 @@ class TestEmergency:
     def test_a_declared_physician_who_breaks_the_glass_needs_no_notice(self, team):
         open_emergency(team, who="martin")
         assert [n["recipient"][0]["reference"] for n in told(team)] == [f"Patient/{team.ids['camille']}"]
+
+
+class TestResultsThatWait:
+    """E10: two weeks after something was filed that waits for its announcement, the patient is told so."""
+
+    def hold(self, world):
+        marks = ("INVISIBLE_PATIENT",)
+        return world.publish(marks=marks)
+
+    def test_it_is_told_after_two_weeks_and_names_nothing(self, team, clock):
+        document = self.hold(team)
+        clock.advance(days=13, hours=23)
+        assert told(team) == []
+        assert team.get("camille", f"/Communication?patient={team.ids['camille']}").get_json()["total"] == 0
+        clock.advance(hours=1)
+        (notice,) = told(team)
+        assert kinds([notice]) == ["result-waits"]
+        assert notice["sent"] == "2026-03-16T09:00:00.000Z"
+        assert document not in str(notice)
+        assert "about" not in notice
+        assert "médecin traitant" in notice["payload"][0]["contentString"]
+
+    def test_its_id_answers_like_an_unknown_one_before(self, team):
+        self.hold(team)
+        with team.runtime.ports.store.snapshot() as snapshot:
+            everything = Visibility(team.ids["camille"], (Clause(),))
+            (kept,) = snapshot.find(Search("Communication"), everything).rows
+        before = team.get("camille", f"/Communication/{kept.id}")
+        unknown = team.get("camille", "/Communication/00000000-0000-4000-8000-000000000009")
+        assert (before.status_code, before.data) == (404, unknown.data)
+
+    def test_a_lot_owes_one_notice_and_an_open_document_none(self, team, clock):
+        marks = ("INVISIBLE_PATIENT",)
+        team.publish_all("chu-ehr", team.filing(marks=marks), team.filing(marks=marks), team.filing())
+        team.publish()
+        clock.advance(days=14)
+        assert kinds(told(team)) == ["result-waits"]
+
+    def test_the_declared_physician_and_the_depositor_find_none(self, team, clock):
+        self.hold(team)
+        clock.advance(days=14)
+        assert told(team, "martin") == []
+        assert team.get("chu-ehr", f"/Communication?patient={team.ids['camille']}").status_code == 403
 
 
 class TestDoors:

@@ -57,9 +57,9 @@ class RulesWorld:
         self.matrix = published()
         self.at = START
         self.demo = book_of_keys()
+        self.notices: list[AccessFacts] = []
         self.facts = {part.key: self._facts(part) for part in documents()}
         self.superseded = {part.replaces for part in documents() if part.replaces}
-        self.notices: list[AccessFacts] = []
         self.spaces = {
             part.key: RecordState(part.key, SpaceStatus.ACTIVE, birth_date=datetime.fromisoformat(part.birth).date())
             for part in cast.PATIENTS
@@ -131,6 +131,8 @@ class RulesWorld:
         if isinstance(allowed, Refuse) or isinstance(entered, Refuse):
             return False
         marks = labels.marks_at_filing(record, wanted, self.at, replaced)
+        if marks & Mark.INVISIBLE_PATIENT:
+            self._tell_waiting(paper.of)
         self.facts[paper.key] = self._owned(
             AccessFacts(paper.of, paper.type, TYPES[paper.type][2], marks, self._seal(marks)), request.requester
         )
@@ -248,8 +250,14 @@ class RulesWorld:
         marks = Mark.MASQUE_PS if part.hidden else Mark.NONE
         for name in part.marks:
             marks |= Mark[name]
+        if marks & Mark.INVISIBLE_PATIENT:
+            self._tell_waiting(part.patient)
         facts = AccessFacts(part.patient, part.type, TYPES[part.type][2], marks, self._seal(marks))
         return self._owned(facts, requester_of(part.via or (part.patient if own else part.author)))
+
+    def _tell_waiting(self, of: str) -> None:
+        due = labels.information_due(self.at, self.profile)
+        self.notices.append(AccessFacts(of, "result-waits", sealed_until=due))
 
     def _seal(self, marks: Mark) -> datetime | None:
         return labels.sealed_until(self.at, self.profile) if marks & Mark.INVISIBLE_PATIENT else None
