@@ -290,13 +290,23 @@ def test_the_person_s_look_at_the_list_is_in_the_journal(space):
     assert any(space.documents["knee"] in str(event) and "habilis" in str(event["agent"]) for event in seen)
 
 
-def test_the_management_page_says_what_was_left_out_and_cuts(space):
+def test_the_management_page_says_app_grant_last_use_and_what_was_left_out_and_cuts(space):
     person = Person(space.app)
     person.base, person.unticked = BASE, {space.documents["knee"], space.kinds["laboratory"]}
-    person.authorize(aud=FHIR, scope=SCOPE)
+    code = query_of(person.authorize(aud=FHIR, scope=SCOPE))["code"]
+    assert "Last used" not in person.get("/account/apps", lang="en").text
+    space.clock.advance(seconds=30)
+    token = redeem(space.app.test_client(), code).get_json()["access_token"]
     page = person.get("/account/apps", lang="en").text
-    assert "documents: 1, kinds of documents: 1" in page
+    used = space.clock.now().strftime("%Y-%m-%dT%H:%M:%S")
+    for text in ("MaTension", "Camille Laurent", "Last used", used, "documents: 1, kinds of documents: 1"):
+        assert text in page, text
     assert space.documents["knee"] not in page
+    space.world.tokens["app"] = token
+    assert space.world.get("app", "/DocumentReference").status_code == 200
+    path = re.search(r'action="(/account/apps/[^"]+)"', page)[1]
+    assert person.post(path, {"csrf": csrf_of(page)}).status_code == 303
+    assert space.world.get("app", "/DocumentReference").status_code == 401
 
 
 def test_what_documents_are_called_is_escaped(space):
