@@ -16,7 +16,7 @@ from flask_babel import gettext, lazy_gettext, ngettext
 
 from consent_rules.vocabulary import Basis, Reason
 from fhir_server.domain.audit import OPERATION
-from fhir_server.http.journal_operations import OPERATIONS
+from fhir_server.http.journal_operations import OPERATIONS, REFUSALS
 
 Json = dict[str, Any]
 
@@ -119,6 +119,7 @@ _REASONS: Mapping[str, Any] = {
     Reason.EMERGENCY_NOT_OPEN: lazy_gettext("no emergency was declared"),
     Reason.NO_AUTHORITY: lazy_gettext("no authority over this space"),
     Reason.CLOSED: lazy_gettext("the space is closed"),
+    **REFUSALS,
     "not-visible": lazy_gettext("the document is unknown or not open to this person"),
 }
 

@@ -1,9 +1,12 @@
-"""Operations in the words of the journal: what was done, and the same as a wish."""
+"""Operations in the words of the journal: what was done, and the same as a wish; and why some are refused."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from flask_babel import lazy_gettext
+
+from consent_rules.vocabulary import Reason
+from fhir_server.domain.problem import Category
 
 OPERATIONS: Mapping[str, tuple[Any, Any]] = {
     "announce-space": (lazy_gettext("announced the space"), lazy_gettext("announce the space")),
@@ -35,3 +38,16 @@ OPERATIONS: Mapping[str, tuple[Any, Any]] = {
         lazy_gettext("ask why access is given or refused"),
     ),
 }
+
+REFUSALS: Mapping[str, Any] = {
+    Reason.ANNOUNCED: lazy_gettext("the space is not open yet"),
+    Reason.OPPOSED: lazy_gettext("the opening of the space was opposed"),
+    Reason.SUSPENDED: lazy_gettext("access to the space is suspended"),
+    Reason.ERASED: lazy_gettext("the space was erased"),
+    Reason.TOO_YOUNG: lazy_gettext("too young for an account of one’s own"),
+    Category.FORBIDDEN: lazy_gettext("this was not theirs to do"),
+    Category.BUSINESS_RULE: lazy_gettext("a rule does not allow this now"),
+    Category.INSUFFICIENT_SCOPE: lazy_gettext("the app was not given the right to do this"),
+    Category.CONSENT_REQUIRED: lazy_gettext("you have not agreed to this access"),
+}
+"""Beside the reasons for which nobody enters; a category stands for a use case that refused what the rules let in."""

@@ -39,6 +39,8 @@ _STEPS = {
     "open-space": SpaceStatus.ACTIVE,
     "close-space": SpaceStatus.CLOSED,
     "suspend-space": SpaceStatus.SUSPENDED,
+    "request-erasure": SpaceStatus.CLOSED,
+    "erase-space": SpaceStatus.ERASED,
 }
 _NOTICES = {
     SpaceStatus.OPPOSED: "space-opposed",
@@ -176,10 +178,22 @@ class RulesWorld:
             request = replace(request, action=Action.KEEP)
         if isinstance(enter(request, record, self.matrix, self.profile), Refuse):
             return False
+        if operation == "request-erasure":
+            return self._ask_for_erasure(of)
         if isinstance(lifecycle.may_move(record, wanted, self.at, self.profile), Refuse):
             return False
-        self.spaces[of] = replace(record, status=wanted, since=self.at)
-        self.notices.append(AccessFacts(of, _NOTICES[wanted]))
+        self.spaces[of] = replace(record, status=wanted, since=self.at, erasure_asked_at=None)
+        if wanted is SpaceStatus.ERASED:
+            self.facts = {key: facts for key, facts in self.facts.items() if facts.compartment != of}
+        else:
+            self.notices.append(AccessFacts(of, _NOTICES[wanted]))
+        return True
+
+    def _ask_for_erasure(self, of: str) -> bool:
+        if lifecycle.status_at(self.spaces[of], self.at, self.profile) is not SpaceStatus.CLOSED:
+            return False
+        self.spaces[of] = replace(self.spaces[of], erasure_asked_at=self.at)
+        self.notices.append(AccessFacts(of, "space-erasure-asked"))
         return True
 
     def status(self, who: str, of: str) -> str | None:

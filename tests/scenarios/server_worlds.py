@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -46,10 +47,12 @@ from seed.people import LOCAL, author_resource
 from tests.scenarios.worlds import Json, Newcomer, Paper, base_of, purpose_of
 
 STEPS = {
-    "oppose-space": spaces.OPPOSE,
-    "open-space": spaces.OPEN,
-    "close-space": spaces.CLOSE,
-    "suspend-space": spaces.SUSPEND,
+    "oppose-space": partial(spaces.change, step=spaces.OPPOSE),
+    "open-space": partial(spaces.change, step=spaces.OPEN),
+    "close-space": partial(spaces.change, step=spaces.CLOSE),
+    "suspend-space": partial(spaces.change, step=spaces.SUSPEND),
+    "request-erasure": spaces.request_erasure,
+    "erase-space": spaces.erase,
 }
 REFUSALS = frozenset(
     {Category.FORBIDDEN, Category.CONSENT_REQUIRED, Category.INSUFFICIENT_SCOPE, Category.NOT_FOUND}
@@ -256,7 +259,7 @@ class UseCaseWorld(ServerWorld):
 
     def move(self, who: str, of: str, operation: str) -> bool:
         caller, patient = self._caller(who), self.demo.patients[of]
-        return self._try(lambda: spaces.change(self.runtime, caller, patient, STEPS[operation])) is not None
+        return self._try(lambda: STEPS[operation](self.runtime, caller, patient)) is not None
 
     def status(self, who: str, of: str) -> str | None:
         standing = self._try(lambda: spaces.look(self.runtime, self._caller(who), self.demo.patients[of]))
