@@ -16,6 +16,7 @@ from fhir_server.application import accounts, app_authorization, clients, linkin
 from fhir_server.application.accounts import Account, Charge, Practice
 from fhir_server.application.clients import AuthMethod, Client, ClientKind
 from fhir_server.application.runtime import Runtime
+from fhir_server.oauth import passkeys
 from fhir_server.settings import Settings, SettingsError
 
 Command = Callable[[Runtime, argparse.Namespace], None]
@@ -83,6 +84,9 @@ def _add_users(parser: argparse.ArgumentParser) -> None:
     invite = deeds.add_parser("invite", help="make the one-time code by which a patient links FranceConnect")
     invite.add_argument("login")
     _set(invite, _invite_user)
+    reset = deeds.add_parser("reset-factors", help="forget the second factors of somebody who has lost them")
+    reset.add_argument("login")
+    _set(reset, _reset_factors)
     disable = deeds.add_parser("disable", help="stop an account and end all its grants")
     disable.add_argument("login")
     _set(disable, _disable_user)
@@ -223,6 +227,16 @@ def _invite_user(runtime: Runtime, options: argparse.Namespace) -> None:
     if account is None or account.disabled:
         raise ValueError(f"there is no user {options.login}")
     print(f"code for {account.login}, shown once, good for two weeks: {linking.invite(runtime, account)}")
+
+
+def _reset_factors(runtime: Runtime, options: argparse.Namespace) -> None:
+    account = accounts.find_account(runtime, options.login)
+    if account is None:
+        raise ValueError(f"there is no user {options.login}")
+    accounts.change_account(runtime, replace(account, totp=""))
+    ended = sum(passkeys.remove(runtime, account, passkey.id) for passkey in passkeys.of(runtime, account))
+    app_authorization.revoke_person(runtime, account.subject)
+    print(f"second factors of {account.login} forgotten; passkeys among them: {ended}; all its grants ended")
 
 
 def _disable_user(runtime: Runtime, options: argparse.Namespace) -> None:

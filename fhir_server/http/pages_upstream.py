@@ -185,7 +185,9 @@ def _errand(provider: Provider, held: Interaction | None) -> Errand:
     asked = held.asked
     wanted = issuer.LEVELS[1] if asked.is_emergency else interactions.wanted_level(held)
     level = wanted if issuer.is_strong_enough(wanted, provider.level) else provider.level
-    return Errand(held.id, level, asked.max_age, fresh=asked.is_emergency or "login" in asked.prompt.split())
+    limits = [asked.max_age, interactions.EMERGENCY_LOGIN_SECONDS if asked.is_emergency else None]
+    oldest = min((limit for limit in limits if limit is not None), default=None)
+    return Errand(held.id, level, oldest, fresh="login" in asked.prompt.split())
 
 
 def _provider(id_: str) -> Provider | None:

@@ -2,12 +2,17 @@
 
 import io
 import json
+import os
 import re
 import socket
+from dataclasses import replace
 
 import pytest
 
+from fhir_server.app import build_runtime
+from fhir_server.application.accounts import change_account, find_account
 from fhir_server.cli import main
+from fhir_server.settings import Settings
 
 
 @pytest.fixture(autouse=True)
@@ -106,6 +111,22 @@ def test_a_patient_is_invited_to_link_another_sign_in(monkeypatch, capsys):
     assert re.search(r": ([A-Z2-9]{4}-){4}[A-Z2-9]{4}$", said(capsys).strip())
     assert main(["users", "invite", "d"]) == 2
     assert main(["users", "invite", "nobody"]) == 2
+
+
+def test_second_factors_that_were_lost_are_forgotten(monkeypatch, capsys):
+    main(["keys", "create"])
+    monkeypatch.setattr("sys.stdin", io.StringIO("correct horse battery\n"))
+    assert main(["users", "add", "c", "--display", "C", "--patient", "11111111-2222-4333-8444-555555555555"]) == 0
+    served = build_runtime(Settings.from_environment(os.environ))
+    account = find_account(served, "c")
+    change_account(served, replace(account, totp="JBSWY3DPEHPK3PXP"))
+    served.ports.store.close()
+    capsys.readouterr()
+    assert main(["users", "reset-factors", "c"]) == 0
+    assert main(["users", "reset-factors", "nobody"]) == 2
+    served = build_runtime(Settings.from_environment(os.environ))
+    assert find_account(served, "c").totp == ""
+    served.ports.store.close()
 
 
 def test_the_rules_answer_without_a_server(capsys):

@@ -195,17 +195,17 @@ def test_a_number_that_is_not_of_the_rpps_names_no_professional(app, fake, runti
     assert not visitor.is_in()
 
 
-def test_an_emergency_needs_a_card_that_is_shown_now(app, fake, runtime):
+def test_an_emergency_needs_a_card_that_was_shown_within_five_minutes(app, fake, runtime):
     visitor = Visitor(app, fake, reason="unconscious", explanation="on the road", confirmed="yes",
                       capacity="role:PractitionerRole/martin-1", identifier="284039999900148")  # fmt: skip
     World(runtime, None).open()
-    fake.claims = {"auth_time": fake.now() - 100}
+    fake.claims = {"auth_time": fake.now() - 400}
     scope = "openid __break-glass launch/patient patient/DocumentReference.rs"
     where = visitor.begin(scope=scope)
     asked = visitor.leave(where)
-    assert (asked["prompt"], asked["acr_values"]) == ("login", "eidas2")
+    assert (asked["max_age"], asked["acr_values"]) == ("300", "eidas2")
     assert visitor.come_back(asked).status_code == 400
-    fake.claims = {}
+    fake.claims = {"auth_time": fake.now() - 100}
     answer = visitor.walk(visitor.come_back(visitor.leave(where)))
     body = redeem(app.test_client(), query_of(answer)["code"], client_id="desk").get_json()
     assert find_access(runtime, body["access_token"]).grant.purpose == "BTG"
