@@ -119,8 +119,9 @@ def _may_widen(case: Case) -> bool:
 def _is_too_long(case: Case, directive: Directive) -> bool:
     if directive.kind is not DirectiveKind.AGREEMENT or directive.end is None or is_for_team(directive):
         return False
-    begun = max(directive.start or case.at, case.at)
-    return directive.end > case.profile.longest_named_consent.after(begun)
+    by_professional = case.requester.kind is RequesterKind.PROFESSIONAL
+    longest = case.profile.named_consent if by_professional else case.profile.longest_named_consent
+    return directive.end > longest.after(max(directive.start or case.at, case.at))
 
 
 def _refused(reason: Reason, statement: str) -> Refuse:

@@ -12,8 +12,8 @@ from consent_rules.labels import marks_at_filing, may_file, may_relabel
 from consent_rules.matrix import published
 from consent_rules.model import AccessRequest, Directive, Entry, RecordState, Refuse, RuleApplied
 from consent_rules.visibility import AccessFacts, Clause, Visibility
-from consent_rules.vocabulary import Action, DirectiveKind, Mark, Purpose, SpaceStatus, View
-from tests.laws.abstract_states import BORN, HOUSE, ME, NOW, OTHER, RELATED, SECOND, SPACE, WHO, profiles
+from consent_rules.vocabulary import Action, DirectiveKind, Mark, Proof, Purpose, SpaceStatus, View
+from tests.laws.abstract_states import BORN, DAY, HOUSE, ME, NOW, OTHER, RELATED, SECOND, SPACE, WHO, profiles
 from tests.world import LABORATORY, World
 
 PROFILES = profiles()
@@ -143,6 +143,15 @@ class TestAgreementsAreSaid:
         case = case_of(_request("physician", Action.DIRECT), _record(), MATRIX, PROFILES["fr"])
         kept = recording.record(case, said)
         assert (kept.by_patient, kept.recorder, kept.recorded_at) == (False, ME, NOW)
+
+    @pytest.mark.parametrize(
+        ("who", "days", "kept"), [("physician", 1, True), ("physician", 2, False), ("holder", 2, True)]
+    )
+    def test_a_professional_writes_down_no_longer_period_than_holds(self, who, days, kept):
+        """C4: one consultation; only the patient's own act says longer, and what is stored is what holds."""
+        said = Directive("a", DirectiveKind.AGREEMENT, frozenset({ME}), proof=Proof.WRITTEN, end=NOW + days * DAY)
+        case = case_of(_request(who, Action.DIRECT), _record(), MATRIX, PROFILES["fr"])
+        assert isinstance(recording.record(case, said), Directive) is kept
 
     @pytest.mark.parametrize("kind", set(DirectiveKind) - {"agreement", "declared-physician", "administrator"})
     def test_nothing_else_that_is_said_is_one(self, kind):
