@@ -148,6 +148,8 @@ def _link(provider: Provider, pending: Json) -> Account | None:
     if account is None:
         throttle.failed(known, "link-code", subject)
         events.login_failed(known, events.SELF, "bad-link-code")
+    else:
+        events.identity_linked(known, account, provider.id)
     return account
 
 

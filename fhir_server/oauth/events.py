@@ -27,6 +27,11 @@ def login_failed(context: Context, client_id: str, reason: str) -> None:
     _refused(context, "login", client_id, reason)
 
 
+def identity_linked(context: Context, account: Account, provider: str) -> None:
+    """Trace that an identity given elsewhere may log in as this account now; the identity itself is not kept."""
+    trail.record(context.runtime, _person(context, account, f"link:{provider}"), Deed("login", ""), Verdict(), "")
+
+
 def logged_out(context: Context, account: Account) -> None:
     """Trace the end of a session."""
     trail.record(context.runtime, _person(context, account, SELF), Deed("logout", ""), Verdict(), "")

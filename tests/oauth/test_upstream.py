@@ -369,6 +369,18 @@ def test_a_patient_is_linked_once_and_then_known(app, patient, ines, runtime):
     assert again.come_back(again.leave()).headers["Location"].endswith("/account/apps")
 
 
+def test_a_link_and_a_failed_one_are_traced_without_the_identity(patient, ines, runtime):
+    patient.come_back(patient.leave())
+    type_code(patient, "CCCC-CCCC-CCCC-CCCC-CCCC")
+    code = invite(runtime, ines)
+    type_code(patient, code)
+    told = "\n".join(orjson.dumps(event).decode() for event in events_of(runtime))
+    assert "bad-link-code" in told
+    assert "link:franceconnect" in told
+    for secret in ("fc-1", code, code.replace("-", ""), "LEFÈVRE", "1990-07-14"):
+        assert secret not in told
+
+
 def test_a_code_is_good_once(app, patient, ines, runtime):
     code = invite(runtime, ines)
     patient.come_back(patient.leave())
