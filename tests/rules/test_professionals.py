@@ -357,6 +357,7 @@ class TestSight:
         hidden = directive(DirectiveKind.CARE_HISTORY_HIDDEN)
         assert sees(ask(MARTIN, space(agreement("Practitioner/martin"))), document(REIMBURSEMENT))
         assert not sees(ask(MARTIN, space(agreement("Practitioner/martin"), hidden)), document(REIMBURSEMENT))
+        assert not sees(ask(PAUL, space(TEAM, hidden)), document(LABORATORY)), "and opens nothing outside the row"
         assert sees(ask(MARTIN, space(agreement("Practitioner/martin"), hidden)), document())
 
     def test_of_a_social_role_ends_where_the_patient_says(self):
