@@ -311,6 +311,31 @@ def test_a_level_that_was_asked_for_is_reached(app, fake):
     assert not visitor.is_in()
 
 
+_TEXTS = ("", "\x00", "é", "\ud800", "%", "'\"<>", "a" * 9000, "../..", "{}", "\r\nSet-Cookie: a=b")
+
+
+@pytest.mark.parametrize("text", _TEXTS, ids=lambda text: ascii(text[:9]))
+def test_44_hostile_input_to_the_pages_of_signing_in_gives_no_server_error(app, fake, text):
+    visitor = Visitor(app, fake, "franceconnect")
+    visitor.get("/login")
+    sent = text.encode("utf-8", "surrogatepass")
+    names = ("state", "code", "iss", "error", "interaction", "lang")
+    for path in ("/login/with/psc", "/login/with/psc/callback", "/login/link", "/login", "/login/second-factor"):
+        for name in names:
+            assert visitor.get(f"{path}", **{name: sent}).status_code < 500
+    for path in ("/login/link", "/login", "/login/second-factor", "/account/passkeys", "/account/passkeys/x/remove",
+                 "/account/second-factor", "/logout"):  # fmt: skip
+        form = dict.fromkeys(("csrf", "code", "credential", "login", "password", "name"), sent)
+        assert visitor.post(path, form).status_code < 500
+    assert visitor.web.get("/login/with/psc/callback?state=%ff&state=%00", base_url=visitor.base).status_code == 400
+    for cookie in (text[:2000], "x"):
+        visitor.web.set_cookie(
+            "__Host-browser", cookie.encode("ascii", "ignore").decode(), domain="habilis.example", secure=True
+        )
+        assert visitor.get("/login/with/psc").status_code < 500
+    assert not visitor.is_in()
+
+
 def _nobody(visitor: Visitor) -> None:
     """Go there and back; nobody is signed in, the page says so, and the provider is at fault, not we."""
     answer = visitor.come_back(visitor.leave())
