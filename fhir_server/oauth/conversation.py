@@ -73,7 +73,8 @@ def _demand_level(interaction: Interaction) -> None:
 
 def _settle_capacity(interaction: Interaction, account: Account, choices: Mapping[str, str]) -> Interaction:
     asked = interaction.asked
-    if not choices or (asked.launch_login and asked.launch_login != account.login):
+    named = asked.launch_login
+    if not choices or (named and named not in {account.login, account.national_id}):
         raise Refusal(asked, "access_denied", "this app is not for this person")
     if asked.is_emergency and SELF in choices:
         raise Refusal(asked, "access_denied", "this app is not for this person")

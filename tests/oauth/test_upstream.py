@@ -13,6 +13,7 @@ from fhir_server.application.accounts import Account, Practice, change_account, 
 from fhir_server.application.accounts import add_account as add
 from fhir_server.application.app_authorization import find_access, grants_of
 from fhir_server.application.linking import Traits, invite, is_same
+from fhir_server.oauth.launches import Launch, create_launch
 from fhir_server.settings import Settings, SettingsError
 from tests.oauth.conftest import BASE, GENERAL, assertion, backend, challenge, csrf_of, query_of, redeem, serve
 from tests.oauth.test_secrecy import events_of
@@ -265,6 +266,19 @@ def test_the_client_authenticates_as_the_provider_likes(app, fake, methods, basi
     assert len(form["code_verifier"]) == 43
     assert (asked["code_challenge"], asked["code_challenge_method"]) == (challenge(form["code_verifier"]), "S256")
     assert form["redirect_uri"] == f"{BASE}/login/with/psc/callback"
+
+
+@pytest.mark.parametrize(
+    ("named", "is_let_in"), [(RPPS, True), ("helene", True), ("899700000222", False), ("paul", False)]
+)
+def test_an_ehr_launches_for_whoever_signs_in_upstream_with_the_number_that_it_names(
+    app, fake, runtime, named, is_let_in
+):
+    handle = create_launch(runtime, Launch("desk", named, "camille"))
+    visitor = Visitor(app, fake, capacity="role:PractitionerRole/martin-1")
+    _, back = through(visitor, scope="openid launch patient/DocumentReference.rs", launch=handle)
+    answer = query_of(visitor.walk(back))
+    assert ("code" in answer, answer.get("error", "")) == (is_let_in, "" if is_let_in else "access_denied")
 
 
 # --- pages ------------------------------------------------------------------------------------------------------------
