@@ -1,6 +1,7 @@
 """Fear: that whoever once knew the id of a document searches others by it, and so learns that it is there still.
 
-DESIGN, leak rules: criteria are judged in the caller's view; a hidden id finds what an unknown one finds.
+AC01, AC05, AC07. DESIGN, leak rules: criteria are judged in the caller's view; a hidden id finds what an unknown one
+finds.
 """
 
 import orjson

@@ -1,4 +1,4 @@
-"""Hostile requests: none gives a token, a code or a server error (requirement 44)."""
+"""Hostile requests: none gives a token, a code or a server error (requirement 44; AC38, AC40)."""
 
 from base64 import b64encode
 from collections.abc import Iterator

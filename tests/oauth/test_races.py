@@ -1,6 +1,6 @@
 """One winner on both stores: codes, refresh tokens, assertions, pushed requests, proofs under 64 concurrent attempts.
 
-tests/oauth/test_two_processes.py does the same through two processes.
+Replays (AC36) and revocations (AC22) included; tests/oauth/test_two_processes.py does the same through two processes.
 """
 
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""SAMU regulation: by the registration of the software and by who the person is, never by what an app asks (G2)."""
+"""SAMU regulation: by registration of the software and by who the person is, never by what an app asks (G2, AC32)."""
 
 import re
 from dataclasses import replace

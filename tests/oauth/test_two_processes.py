@@ -1,4 +1,7 @@
-"""Two server processes on one store: exactly one winner of 64, and what one has ended is over in the other at once."""
+"""Two server processes on one store: exactly one winner of 64, and what one has ended is over in the other at once.
+
+Abuse cases AC21 (going on with a live token), AC22 (racing a revocation) and AC36 (replays).
+"""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
