@@ -66,7 +66,9 @@ def audience_of(runtime: Runtime, caller: Caller, id_: str, proposed: str = "") 
         raise Problem.of(Category.MALFORMED, f"`proposed` takes one of: {', '.join(PROPOSALS)}", code="proposed")
     deed = Deed("operation", "DocumentReference", target=f"DocumentReference/{id_}", choice=True, operation="audience")
     if caller.requester.kind not in _HOLDERS:
-        trail.record(runtime, caller, deed, Verdict("4", "not-entitled"), "")
+        with runtime.ports.store.snapshot() as snapshot:
+            location = snapshot.locate("DocumentReference", id_)
+        trail.record(runtime, caller, deed, Verdict("4", "not-entitled"), location.compartment if location else "")
         raise Problem.of(Category.FORBIDDEN, "this operation is not the caller's to ask for", code="not-entitled")
     with runtime.ports.store.snapshot() as snapshot:
         opened, facts = _find(runtime, snapshot, caller, id_, deed)

@@ -1,19 +1,20 @@
-"""Why the caller may enter a space or may not, in words: to the holder's side in full, to anybody else what is public.
+"""Why the caller may enter a space or sees a document, in words: in full to the holder's side, else what is public.
 
 Source: docs/rules.md; the leak rules: a refusal that depends on the patient reads like that of an unknown patient.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from consent_rules.explanation import Explainer
-from consent_rules.model import Entry, Refuse, RuleApplied
-from consent_rules.vocabulary import Action, Basis, RequesterKind
-from fhir_server.application import scoping, trail
+from consent_rules.model import AccessRequest, Entry, Refuse, RuleApplied
+from consent_rules.vocabulary import Action, Basis, Purpose, RequesterKind
+from fhir_server.application import consultation, scoping, trail
 from fhir_server.application.enforcement import Opened, judge, problem_of
 from fhir_server.application.runtime import Runtime
 from fhir_server.domain.audit import Deed, Verdict
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.problem import Category
+from fhir_server.registry import REGISTRY
 
 _SIDE = frozenset({Basis.PATIENT, Basis.REPRESENTATIVE})
 
@@ -42,9 +43,28 @@ def explain(runtime: Runtime, caller: Caller, patient: str, kind: str, language:
         known = snapshot.load_space(patient) is not None
     told = _told(runtime, caller, answer, kind, language)
     deed = Deed("operation", "Patient", target=f"Patient/{patient}", operation="explain")
-    verdict = Verdict(basis=told.basis, matrix_version=told.matrix_version)
-    trail.record(runtime, caller, deed, verdict, patient if known else "")
+    # A refused entry is traced as a refusal, or the own trace would tell that the patient is known here.
+    verdict = Verdict("4", answer.reason) if isinstance(answer, Refuse) else Verdict(basis=told.basis)
+    trail.record(runtime, caller, deed, replace(verdict, matrix_version=told.matrix_version), patient if known else "")
     return told
+
+
+def explain_document(runtime: Runtime, caller: Caller, id_: str, language: str) -> Explanation:
+    """Explain why the caller sees a document; this is a reading like any other.
+
+    Raises: Problem(NOT_FOUND) for a document that is unknown and for one that the caller does not see, whatever hides
+    it, a cell of the matrix or the patient.
+    """
+    shown = consultation.read(runtime, caller, REGISTRY["DocumentReference"], id_)
+    facts = shown.stored.facts.access
+    with runtime.ports.store.snapshot() as snapshot:
+        answer = judge(runtime, snapshot, caller, facts.compartment, Action.CONSULT)
+    if isinstance(answer, Refuse):
+        raise consultation.not_found()
+    told = _told(runtime, caller, answer, "", language)
+    request = AccessRequest(caller.requester, Action.CONSULT, Purpose(caller.purpose), runtime.ports.clock.now())
+    explainer = Explainer(runtime.matrix, language, safe=not shown.knows_marks)
+    return replace(told, texts=(*told.texts, *explainer.document(request, answer.entry, facts)))
 
 
 def _told(runtime: Runtime, caller: Caller, answer: Opened | Refuse, kind: str, language: str) -> Explanation:

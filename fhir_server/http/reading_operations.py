@@ -9,6 +9,7 @@ from consent_rules.explanation import LANGUAGES, text_of
 from consent_rules.model import RuleApplied
 from fhir_server.application import audiences, explaining
 from fhir_server.application.audiences import Seer
+from fhir_server.application.explaining import Explanation
 from fhir_server.application.runtime import Runtime
 from fhir_server.domain.caller import Caller
 from fhir_server.http import negotiation
@@ -37,8 +38,20 @@ def _seer(seer: Seer) -> Json:
 
 
 def _explain(runtime: Runtime, caller: Caller, id_: str, given: Arguments) -> Response:
-    language = request.accept_languages.best_match(LANGUAGES) or LANGUAGES[0]
-    told = explaining.explain(runtime, caller, id_, str(given.get("type", "")), language)
+    told = explaining.explain(runtime, caller, id_, str(given.get("type", "")), _language())
+    return _explanation(told)
+
+
+def _explain_document(runtime: Runtime, caller: Caller, id_: str, _given: Arguments) -> Response:
+    return _explanation(explaining.explain_document(runtime, caller, id_, _language()))
+
+
+def _language() -> str:
+    return request.accept_languages.best_match(LANGUAGES) or LANGUAGES[0]
+
+
+def _explanation(told: Explanation) -> Response:
+    language = _language()
     return negotiation.fhir_response(
         parameters(
             permitted=told.permitted,
@@ -65,6 +78,11 @@ _SEER = outputs(
     ("would", "boolean"),
     ("members", "integer"),
 )
+_EXPLANATION = (
+    *outputs(("permitted", "boolean"), ("basis", "code"), ("code", "code")),
+    Output("rule", parts=outputs(("statement", "code"), ("text", "string"))),
+    *outputs(("matrix", "code"), ("text", "string")),
+)
 OPERATIONS = (
     Operation(
         "audience",
@@ -90,11 +108,17 @@ OPERATIONS = (
                 "type", "code", "a document type: what the published matrix says of it for the caller's profession"
             ),
         ),
-        (
-            *outputs(("permitted", "boolean"), ("basis", "code"), ("code", "code")),
-            Output("rule", parts=outputs(("statement", "code"), ("text", "string"))),
-            *outputs(("matrix", "code"), ("text", "string")),
-        ),
+        _EXPLANATION,
+        affects_state=False,
+    ),
+    Operation(
+        "explain",
+        "DocumentReference",
+        "Why the caller sees a document",
+        "The ground, the rules and the cell of the matrix. A document that the caller does not see is not found, "
+        "whatever hides it. Asking is a reading like any other.",
+        _explain_document,
+        output=_EXPLANATION,
         affects_state=False,
     ),
 )

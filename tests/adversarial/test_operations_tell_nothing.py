@@ -79,6 +79,21 @@ class TestIsThereASpace:
             assert snapshot.load_space(UNKNOWN) is None
         assert ward.runtime.ports.store._keyring.shelf.newest(UNKNOWN) is None
 
+    @pytest.mark.parametrize(("who", "operation"), [*MODES, ("zoe", "explain"), ("zoe", "close-space")])
+    def test_the_own_trace_of_a_refusal_tells_nothing_either(self, ward, who, operation):
+        """A trace that can be found under the patient would say that the patient is known here."""
+        ward.agree("camille", who.partition("-")[0], "deny")
+        body = reason() if who in dict(MODES) else None
+        call(ward, who, operation, body=body)
+        call(ward, who, operation, UNKNOWN, body)
+        own = f"/AuditEvent?patient={ward.ids['camille']}&_count=50"
+        found = ward.get(who, own)
+        assert found.status_code == 200
+        traces = [entry["resource"] for entry in found.get_json().get("entry", ())]
+        assert not [event for event in traces if operation in str(event["subtype"])]
+        told = ward.get("camille", own).get_json()["entry"]
+        assert [e for e in told if operation in str(e["resource"]["subtype"])]
+
 
 class TestIsSomethingHidden:
     """AC02, AC18: what is hidden changes no answer to a professional, whatever door is tried."""
@@ -118,6 +133,8 @@ class TestIsSomethingHidden:
             for id_ in (hidden, plain, UNKNOWN)
         }
         assert [status for status, _ in answers] == [403]
+        journal = ward.get("camille", f"/AuditEvent?patient={ward.ids['camille']}&outcome=4").get_json()
+        assert journal["total"] == 2
 
     def test_the_question_of_an_audience_is_in_nobodys_trail_but_the_patients(self, ward):
         """P1.1: no professional can detect that she asked, not even who reads all traces."""

@@ -7,7 +7,7 @@ import pytest
 
 from tests.http.test_space_operations import UNKNOWN, call, refusal
 from tests.seed.conftest import Stage, copied, loaded, stage
-from tests.world import World
+from tests.world import LABORATORY, World
 
 __all__ = ["copied", "loaded", "stage"]  # fixtures of the seed's tests
 
@@ -142,6 +142,31 @@ class TestExplain:
         self.ask(world, "zoe")
         found = world.get("camille", f"/AuditEvent?patient={world.ids['camille']}").get_json()["entry"]
         assert any("l’explication d’une décision d’accès" in e["resource"]["text"]["div"] for e in found)
+
+    def test_who_sees_a_document_reads_why(self, world: World):
+        world.agree("camille", "chu")
+        document = world.publish("other-ehr", place="other")
+        answer = world.get("nour", f"/DocumentReference/{document}/$explain", Accept_Language="en")
+        said = " ".join(texts(answer))
+        assert value(answer, "basis") == "care-team"
+        assert "This document is visible." in said
+        assert f"The matrix of {world.runtime.matrix.version} opens type 34112-3 to profession 10" in said
+
+    def test_a_document_that_is_not_seen_is_not_found_whatever_hides_it(self, world: World):
+        world.agree("camille", "zoe")
+        by_matrix, by_patient = world.publish(type_=LABORATORY), world.publish()
+        world.hide(by_patient)
+        unknown = world.get("zoe", f"/DocumentReference/{UNKNOWN}/$explain")
+        assert unknown.status_code == 404
+        for id_ in (by_matrix, by_patient):
+            answer = world.get("zoe", f"/DocumentReference/{id_}/$explain")
+            assert (answer.status_code, answer.data) == (404, unknown.data)
+
+    def test_explaining_a_document_is_a_first_access_like_any_other(self, world: World):
+        world.agree("camille", "chu")
+        world.get("nour", f"/DocumentReference/{world.publish()}/$explain")
+        found = world.get("camille", f"/Communication?patient={world.ids['camille']}").get_json()
+        assert found["total"] == 1
 
     def test_without_a_scope_nothing_is_explained(self, world: World):
         world.software("poor", "system/DocumentReference.c")
