@@ -136,7 +136,8 @@ class RulesWorld:
         if marks & Mark.INVISIBLE_PATIENT:
             self._tell_waiting(paper.of)
         self.facts[paper.key] = self._owned(
-            AccessFacts(paper.of, paper.type, TYPES[paper.type][2], marks, self._seal(marks)), request.requester
+            AccessFacts(paper.of, paper.type, TYPES[paper.type][2], marks, self._seal(marks), id=paper.key),
+            request.requester,
         )
         self.superseded |= {paper.replaces} - {""}
         return True
@@ -266,7 +267,7 @@ class RulesWorld:
             marks |= Mark[name]
         if marks & Mark.INVISIBLE_PATIENT:
             self._tell_waiting(part.patient)
-        facts = AccessFacts(part.patient, part.type, TYPES[part.type][2], marks, self._seal(marks))
+        facts = AccessFacts(part.patient, part.type, TYPES[part.type][2], marks, self._seal(marks), id=part.key)
         return self._owned(facts, requester_of(part.via or (part.patient if own else part.author)))
 
     def _tell_waiting(self, of: str) -> None:
@@ -315,6 +316,7 @@ def book_of_keys() -> Demonstration:
     demo = Demonstration("", "")
     demo.patients = {part.key: part.key for part in cast.PATIENTS}
     demo.professionals = {part.key: part.key for part in cast.PROFESSIONALS}
+    demo.documents = {part.key: part.key for part in documents()}
     demo.organizations = {part.key: part.key for part in cast.ESTABLISHMENTS}
     demo.guardians = {
         f"{key}/{part.key}": key_of(f"{key}/{part.key}") for part in cast.PATIENTS for key in part.guardians
