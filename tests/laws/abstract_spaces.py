@@ -5,7 +5,7 @@ Source: the groups of statements of docs/rules.md that name the axes together.
 
 from math import prod
 
-from tests.laws.abstract_states import ACTION, BLOCK, BORN, CONSENT, MODE, OPENING, OPPOSED, SPACE_STATE, WHO
+from tests.laws.abstract_states import ACTION, BLOCK, BORN, CONSENT, MODE, OPENING, OPPOSED, SPACE_STATE, WHO, WITHHELD
 
 DEFAULTS = {
     "action": "consult",
@@ -28,6 +28,7 @@ DEFAULTS = {
     "authority": "none",
     "dates": "current",
     "scope": "all",
+    "withheld": "none",
 }
 """Values that neither grant nor forbid."""
 
@@ -53,6 +54,7 @@ EVERYTHING = {
     "authority": ("none", "representative", "guardian", "carer"),
     "dates": ("current", "bounded", "ended", "future"),
     "scope": ("all", "narrow"),
+    "withheld": tuple(WITHHELD),
 }
 """Every value of every axis."""
 
@@ -69,7 +71,6 @@ SPACES = {
         "profile",
         "ask",
         "given-by",
-        "history",
         who=("physician", "occupational", "physiotherapist", "social-worker"),
         named=("none", "fresh", "narrow", "stale"),
         group=("none", "establishment", "establishment-but-me", "team"),
@@ -89,6 +90,21 @@ SPACES = {
     ),
     "every appointment": _all(
         "declared", "administrator", "block", "profile", "history", who=LET_IN, named=("none", "fresh", "narrow")
+    ),
+    "what is withheld": _all(
+        "withheld",
+        "history",
+        "third",
+        who=("related", "software", "physician", "physiotherapist"),
+        profile=("fr", "ehds"),
+        mode=("care", "break-glass"),
+        named=("none", "fresh", "narrow"),
+        declared=("no", "current"),
+        administrator=("no", "current"),
+        opening=("none", "right"),
+        authority=("none", "carer"),
+        dates=("bounded",),
+        scope=("all", "narrow"),
     ),
     "emergencies": _all(
         "opening",
@@ -130,9 +146,10 @@ SPACES = {
 WHOLE = {
     name: axes
     | {
-        "grounds of care": _all("who"),
+        "grounds of care": _all("who", "history"),
         "every consent": _all("profile", "given-by", who=LET_IN),
         "every appointment": _all("named", "ask"),
+        "what is withheld": _all("profile", who=("holder", "related", "software", *LET_IN)),
         "emergencies": _all("profile", "block", "ask", who=(*LET_IN, "unnamed-physician", "forbidden", "software")),
         "every life of a space": _all("profile", "block", declared=("no", "current")),
         "families": _all("mode", "space", "profile", "ask"),

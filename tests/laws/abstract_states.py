@@ -197,8 +197,18 @@ def _authority(value, dates, scope):
 
 
 _IDLE = ("none", "no", "off", "open")
+_SOME = {"kinds": frozenset({"34112-3"}), "by_patient": True}
+WITHHELD = {
+    "none": (),
+    "everyone": (_directive(DirectiveKind.WITHHELD, **_SOME),),
+    "me": (_directive(DirectiveKind.WITHHELD, ME, **_SOME),),
+    "everyone-but-me": (_directive(DirectiveKind.WITHHELD, excluded=frozenset({ME}), **_SOME),),
+    "somebody-else": (_directive(DirectiveKind.WITHHELD, OTHER, **_SOME),),
+    "ended": (_directive(DirectiveKind.WITHHELD, end=NOW, **_SOME),),
+}
 _TABLES = {
     "block": BLOCK,
+    "withheld": WITHHELD,
     "opposed": OPPOSED,
     **{axis: {on: (_directive(kind, by_patient=True),)} for axis, (on, kind) in SETTINGS.items()},
 }

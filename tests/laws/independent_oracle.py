@@ -38,17 +38,18 @@ E4   entered      named-admin=yes
 G1   entered      emergency=yes
 E13  hidden       mask=yes
 E13  hidden       history=hidden kind=REMB
+E1   kept-back    withheld=everyone kind=34112-3
+E1   kept-back    withheld=everyone-but-me kind=34112-3 who=related
+E1   hidden       kept-back=yes
+F7   barred       withheld=me kind=34112-3
 E6   unsocial     social-mask=yes who=social-worker
 """
 
 BANS = """
-I1   any              who=forbidden
-I8   any              who=unnamed-physician|no-profession|unknown-profession|function-claimed
-A13  consult          open=no
-A13  deposit          open=no
-A13  open-emergency   open=no
-F3   consult          blocked=yes
-F3   open-emergency   blocked=yes
+I1   any                             who=forbidden
+I8   any                             who=unnamed-physician|no-profession|unknown-profession|function-claimed
+A13  consult|deposit|open-emergency  open=no
+F3   consult|open-emergency          blocked=yes
 """
 
 GRANTS = """
@@ -89,14 +90,14 @@ H8   traces   no-trace        who=support
 SIGHTS = """
 E9   unsealed         sealed=no
 B6   unsecret         sealed=no secret=no
-B13  unshut           sealed=no secret=no third-mask=no
-B13  unshut-narrow    sealed=no secret=no third-mask=no kind=34112-3
-C12  row              cell=yes hidden=no unsocial=no
-C12  row-narrow       cell=yes hidden=no unsocial=no kind=34112-3
-G5   row-hidden       cell=yes
-E4   row-any-mark     cell=yes
-D4   whole-unhidden   hidden=no
-E3   whole
+B13  unshut           sealed=no secret=no third-mask=no kept-back=no
+B13  unshut-narrow    sealed=no secret=no third-mask=no kept-back=no kind=34112-3
+C12  row              cell=yes hidden=no unsocial=no barred=no
+C12  row-narrow       cell=yes hidden=no unsocial=no barred=no kind=34112-3
+G5   row-hidden       cell=yes barred=no
+E4   row-any-mark     cell=yes barred=no
+D4   whole-unhidden   hidden=no barred=no
+E3   whole            barred=no
 E2   own              owner=person
 E2   own-house        owner=establishment cell=yes
 E2   own-software     owner=software|establishment
@@ -137,7 +138,7 @@ def _known(facts):
 def ways(facts):
     """Return the names of the ways in which somebody sees; none means refused."""
     known, action = _known(facts), facts["action"]
-    if any(about in ("any", action) and _holds(when, known) for about, when in REFUSED):
+    if any((about == "any" or action in about.split("|")) and _holds(when, known) for about, when in REFUSED):
         return frozenset()
     return frozenset(way for about, way, when in GRANTED if about == action and _holds(when, known))
 

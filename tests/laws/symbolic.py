@@ -47,7 +47,9 @@ class World:
 
     def sees(self):
         """Return that the document is shown."""
-        banned = [self._all(when) for action, when in self.tables.refused if action in ("any", "consult")]
+        banned = [
+            self._all(when) for action, when in self.tables.refused if {"any", "consult"} & set(action.split("|"))
+        ]
         ways = (
             z3.And(self._all(when), self._all(conditions))
             for action, way, when in self.tables.granted
@@ -83,9 +85,9 @@ def never(tables, *, unless=None, **facts):
 
 
 def always(tables, **facts):
-    """Tell whether everybody of these facts sees."""
+    """Tell whether everybody of these facts sees, as long as nothing is withheld from them."""
     w = World("w", tables)
-    return impossible(w.has(**facts), z3.Not(w.sees()), worlds=[w])
+    return impossible(w.has(**({"withheld": "none"} | facts)), z3.Not(w.sees()), worlds=[w])
 
 
 def shows_no_more(tables, axis, before, after, **facts):

@@ -30,9 +30,9 @@ def _items(action):
 
 
 @cache
-def _seen(way, who, history, action):
+def _seen(way, who, history, withheld, action):
     """Return what the oracle shows by one way, as the numbers of the documents."""
-    about = {"who": who, "history": history}
+    about = {"who": who, "history": history, "withheld": withheld}
     return frozenset(
         number
         for number, (facts, _) in enumerate(_items(action))
@@ -41,8 +41,8 @@ def _seen(way, who, history, action):
 
 
 @cache
-def _foreseen(found, who, history, action):
-    return frozenset().union(*(_seen(way, who, history, action) for way in found))
+def _foreseen(found, *about):
+    return frozenset().union(*(_seen(way, *about) for way in found))
 
 
 @cache
@@ -70,7 +70,7 @@ def foretold(facts):
         return None
     if facts["action"] in ("deposit", "open-emergency"):
         return frozenset()
-    return _foreseen(found, facts["who"], facts["history"], facts["action"])
+    return _foreseen(found, facts["who"], facts["history"], facts["withheld"], facts["action"])
 
 
 class TestTheOracleWrittenByOtherHands:

@@ -112,7 +112,8 @@ class TestHidden(Law):
         )
         history = {"history": "hidden", "kind": "REMB"}
         stranger = {"who": PROFESSIONALS, "owner": STRANGERS}
-        return never(t, **stranger, mask="yes", unless=ways) and never(t, **stranger, **history, unless=ways)
+        kept_back = never(t, **stranger, withheld="everyone", kind="34112-3", unless=ways)
+        return kept_back and all(never(t, **stranger, **some, unless=ways) for some in ({"mask": "yes"}, history))
 
 
 class TestHiddenInTheStrictProfile(Law):
@@ -137,6 +138,19 @@ class TestBlocked(Law):
     def law(self, t):
         persons = never(t, who=PROFESSIONALS, block="person|role|establishment|everyone")
         return persons and never(t, who="software", block="establishment|everyone|everyone-but-me")
+
+
+class TestWithheld(Law):
+    """What is withheld from somebody by name only its depositor reads; from everybody, no carer (E1, F7)."""
+
+    def law(self, t):
+        some = {"kind": "34112-3", "owner": STRANGERS}
+        named = never(t, who=PROFESSIONALS, withheld="me", **some)
+        carers = never(t, who="related", authority="carer", withheld="everyone|everyone-but-me", **some)
+        rest = {"who": "related", "authority": "carer", "dates": "bounded", "sealed": "no", "secret": "no"}
+        other = always(t, **rest, space=OPEN, scope="all", third_mask="no", withheld="everyone|me", kind="REMB")
+        others = ENTERED | {"named": "fresh", "ask": "off", "withheld": "me|everyone", "kind": "11502-2"}
+        return named and carers and other and always(t, who=HEALTH, **others, **SHOWN)
 
 
 class TestUnblocked(Law):
@@ -215,6 +229,7 @@ RESTRICTIONS = {
     "history": ("open", "hidden"),
     "third": ("on", "off"),
     "profile": ("fr", "ehds"),
+    "withheld": ("none", "|".join(EVERYTHING["withheld"][1:])),
     "sealed": ("no", "yes"),
     "mask": ("no", "yes"),
     "secret": ("no", "yes"),
@@ -270,7 +285,7 @@ class TestNobodyElseChangesWhatTheFamilySees(Law):
     """What representatives and carers see depends on their own authority and on the labels aimed at them (I23)."""
 
     def law(self, t):
-        own = ("age", "space", "authority", "dates", "scope", "sealed", "secret", "third-mask", "kind")
+        own = ("withheld", "age", "space", "authority", "dates", "scope", "sealed", "secret", "third-mask", "kind")
         return depends_on(t, *own, who="related")
 
 
@@ -399,7 +414,7 @@ def _lines(table):
     lines = getattr(TABLES, table)
     ways = {way for action, way, _ in TABLES.granted if action == "consult"}
     spoken = ways | {"any", "consult"} | {name for name, _ in TABLES.facts}
-    return [number for number, (name, *_) in enumerate(lines) if name in spoken]
+    return [number for number, (name, *_) in enumerate(lines) if spoken & set(name.split("|"))]
 
 
 def _with(table, number, *instead):
