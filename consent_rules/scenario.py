@@ -1,6 +1,6 @@
 """Scenarios: a space, documents and a request in a TOML or JSON file, for people who have no server.
 
-docs/rules.md shows one; tests/rules/scenarios holds the acceptance scenarios that concern decisions.
+docs/rules.md shows one; tests/rules/scenarios holds single decisions, each named after an acceptance scenario.
 """
 
 import json

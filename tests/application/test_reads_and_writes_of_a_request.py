@@ -79,3 +79,15 @@ def test_a_content_costs_one_call_more_than_a_read(counted):
     path = document["content"][0]["attachment"]["url"].split("/fhir/")[1]
     assert server.get(path, Accept="*/*").status_code == 200
     assert without_references(calls) == ["get", "locate", "load_space", "read", "read", "commit"]
+
+
+def test_the_first_access_of_a_professional_costs_no_call_more_than_the_next(counted):
+    """Who was told is in the state that is read anyway, and the notice goes with the trace (H1)."""
+    server, calls, _ = counted
+    path = f"DocumentReference?patient={server.people.patients['camille']}&_count=200"
+    for notices in (1, 1):
+        calls.clear()
+        assert server.get(path, "paul").status_code == 200
+        assert without_references(calls) == ["get", "load_space", "find", "commit"]
+        found = server.get(f"Communication?patient={server.people.patients['camille']}").json
+        assert found["total"] == notices

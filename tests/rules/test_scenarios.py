@@ -1,4 +1,4 @@
-"""The acceptance scenarios that concern decisions, each a file that says what should come out."""
+"""Single decisions of the acceptance scenarios, each a file that says what should come out; see tests/scenarios."""
 
 from pathlib import Path
 
