@@ -39,6 +39,17 @@ def are_secret(work: Work, patient: str, said: tuple[Directive, ...]) -> bool:
     return any(stored is not None and SECRET in stored.facts.access.marks for stored in found)
 
 
+def keep_secret(work: Work, opened: Opened, document: str) -> None:
+    """Make every choice that names a document a secret, now that the document is one; its version stays."""
+    patient = opened.space.patient
+    for id_ in {d.id for d in work.record(opened).directives if d.documents is not None and document in d.documents}:
+        stored = work.read("Consent", id_, whole(patient))
+        if stored is not None and SECRET not in stored.facts.access.marks:
+            access = replace(stored.facts.access, marks=stored.facts.access.marks | SECRET)
+            facts = replace(stored.facts, access=access)
+            work.change(stored, replace(stored, facts=facts, mark=stored.mark + 1, marked_at=work.at))
+
+
 def _resolved(work: Work, opened: Opened, directive: Directive, root: str) -> Directive:
     if directive.documents is None:
         return directive

@@ -10,10 +10,10 @@ from typing import Any
 
 import orjson
 
-from consent_rules.labels import sealed_until
+from consent_rules.labels import SECRET, sealed_until
 from consent_rules.visibility import Visibility
 from consent_rules.vocabulary import Action, Mark, RequesterKind, View
-from fhir_server.application import families, revising, scoping, writing
+from fhir_server.application import choosing_documents, families, revising, scoping, writing
 from fhir_server.application.consultation import not_found
 from fhir_server.application.enforcement import Opened
 from fhir_server.application.patches import Patch
@@ -231,6 +231,8 @@ def _relabel(work: Work, found: _Found, marks: Mark) -> None:
         sealed = access.sealed_until or sealed_until(_filed_at(work, found.stored), work.runtime.profile)
     like = replace(access, marks=marks, sealed_until=sealed)
     families.align(work, families.members(work, found.stored), like)
+    if marks & SECRET & ~access.marks:
+        choosing_documents.keep_secret(work, found.opened, found.stored.id)
 
 
 def _filed_at(work: Work, stored: Stored) -> datetime:

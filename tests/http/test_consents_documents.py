@@ -370,6 +370,21 @@ class TestSecretsOfAMinor:
         assert (id_ in world.found("marc", f"/Consent?patient={world.ids['lea']}")) is (status == 200)
         assert world.get("marc", f"/Consent/{id_}").status_code == status
 
+    def test_a_choice_becomes_a_secret_with_its_document(self, family: World):
+        world = family
+        document = world.publish(patient="lea")
+        patient = {"patient": {"reference": f"Patient/{world.ids['lea']}"}}
+        id_ = choose(world, only_for(world, document) | patient, "lea")
+        assert world.get("marc", f"/Consent/{id_}").status_code == 200
+
+        assert world.hide(document, "lea", "INVISIBLE_REPRESENTANTS_LEGAUX").status_code == 200
+
+        assert world.get("marc", f"/Consent/{id_}").status_code == 404
+        read = world.get("lea", f"/Consent/{id_}")
+        assert (read.status_code, read.headers["ETag"]) == (200, 'W/"1"')
+        change = world.send("lea", "PATCH", f"/Consent/{id_}", INACTIVE, JSON_PATCH, If_Match='W/"1"')
+        assert change.status_code == 200, change.get_data(as_text=True)
+
     def test_a_choice_that_was_a_secret_stays_one(self, family: World):
         world = family
         secret = world.publish(patient="lea", marks=("INVISIBLE_REPRESENTANTS_LEGAUX",))
