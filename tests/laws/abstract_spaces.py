@@ -115,7 +115,6 @@ SPACES = {
         profile=("fr", "wide"),
         mode=("break-glass", "regulation"),
         named=("none", "fresh", "for-emergencies"),
-        declared=("no", "current"),
         block=(*LIVE_BLOCKS, "establishment"),
     ),
     "every life of a space": _all(
@@ -126,7 +125,6 @@ SPACES = {
         profile=("fr", "wide"),
         named=("none", "fresh"),
         opening=("none", "right"),
-        block=("none", "everyone"),
     ),
     "families": _all(
         "born",
@@ -150,7 +148,13 @@ WHOLE = {
         "every consent": _all("profile", "given-by", who=LET_IN),
         "every appointment": _all("named", "ask"),
         "what is withheld": _all("profile", who=("holder", "related", "software", *LET_IN)),
-        "emergencies": _all("profile", "block", "ask", who=(*LET_IN, "unnamed-physician", "forbidden", "software")),
+        "emergencies": _all(
+            "profile",
+            "block",
+            "ask",
+            declared=("no", "current"),
+            who=(*LET_IN, "unnamed-physician", "forbidden", "software"),
+        ),
         "every life of a space": _all("profile", "block", declared=("no", "current")),
         "families": _all("mode", "space", "profile", "ask"),
     }[name]
