@@ -170,11 +170,15 @@ def _by_consent(case: Case) -> Clauses:
 
 
 def _reached(case: Case, row: Clause, agreement: Directive) -> Clause:
-    """Return the part of the row that one agreement reaches; the more precise choice wins, a deny among equals."""
+    """Return the part of the row that one agreement reaches; the more precise choice wins, a deny among equals.
+
+    What a professional wrote down wins over nothing that the patient withholds (C7).
+    """
     if not agreement.precision:
         return row
-    barred = _barred(case, agreement.precision) if row.barred else ()
-    return replace(row, within=agreement.extent, barred=barred)
+    if not row.barred or not agreement.by_patient:
+        return replace(row, within=agreement.extent)
+    return replace(row, within=agreement.extent, barred=_barred(case, agreement.precision))
 
 
 def _emergency(case: Case) -> Clauses:

@@ -5,7 +5,7 @@ import pytest
 from consent_rules.vocabulary import RequesterKind
 from fhir_server.application.accounts import Account, Charge
 from fhir_server.application.clients import Client, ClientKind
-from tests.world import JSON_PATCH, TERMINOLOGY, World
+from tests.world import JSON_PATCH, REPORT, TERMINOLOGY, World
 
 G15 = "https://mos.esante.gouv.fr/NOS/TRE_G15-ProfessionSante/FHIR/TRE-G15-ProfessionSante"
 IRCP = {"coding": [{"system": f"{TERMINOLOGY}/v3-ParticipationType", "code": "IRCP"}]}
@@ -187,6 +187,22 @@ def test_a_permit_of_one_document_shows_that_one(world: World):
 
     assert world.found("martin", f"/DocumentReference?patient={world.ids['camille']}") == [one]
     assert world.get("martin", f"/Consent/{id_}").status_code == 200
+
+
+def test_the_closer_of_two_choices_wins_and_a_deny_among_equals(two):
+    """F3, E1: a type is withheld from all, one document of it permitted to one, then withheld again by name."""
+    world, one, _ = two
+    consent = world.consent("martin")
+    of_type = {"type": "deny", "code": [{"coding": [{"system": REPORT[0], "code": REPORT[1]}]}]}
+    patient = f"/DocumentReference?patient={world.ids['camille']}"
+    choose(world, consent | {"provision": of_type})
+    assert (world.found("martin", patient), world.found("iris", patient)) == ([], [])
+
+    choose(world, consent | {"provision": consent["provision"] | {"data": data(one)}})
+    assert (world.found("martin", patient), world.found("iris", patient)) == ([one], [])
+
+    choose(world, only_for(world, one))
+    assert (world.found("martin", patient), world.found("iris", patient)) == ([], [])
 
 
 def test_a_permit_of_a_time_shows_what_was_written_then(world: World):

@@ -171,19 +171,24 @@ class TestCombining:
 
     def test_a_permit_of_one_document_opens_it_in_a_class_that_is_withheld(self):
         of_class = withheld(documents=None, kinds=frozenset({NAMED.kind}))
-        one = agreement("Practitioner/paul", id_="one", documents=frozenset({"d1"}))
+        one = agreement("Practitioner/paul", id_="one", documents=frozenset({"d1"}), by_patient=True)
         record = space(TEAM, of_class, one)
         assert sees(ask(PAUL, record), NAMED)
         assert not sees(ask(PAUL, record), OTHER)
         assert not sees(ask(ZOE, record), NAMED)
 
+    def test_but_not_by_what_a_professional_wrote_down(self):
+        of_class = withheld(documents=None, kinds=frozenset({NAMED.kind}))
+        written_down = agreement("Practitioner/paul", id_="one", documents=frozenset({"d1"}))
+        assert not sees(ask(PAUL, space(TEAM, of_class, written_down)), NAMED)
+
     def test_a_deny_of_the_same_document_wins_over_its_permit(self):
-        one = agreement("Practitioner/paul", id_="one", documents=frozenset({"d1"}))
+        one = agreement("Practitioner/paul", id_="one", documents=frozenset({"d1"}), by_patient=True)
         assert not sees(ask(PAUL, space(TEAM, one, withheld())), NAMED)
 
     def test_a_deny_of_a_class_wins_over_a_permit_of_a_class_and_of_everything(self):
         of_class = withheld(documents=None, kinds=frozenset({NAMED.kind}))
-        for permit in (TEAM, replace(TEAM, kinds=frozenset({NAMED.kind, READABLE}))):
+        for permit in (TEAM, replace(TEAM, kinds=frozenset({NAMED.kind, READABLE}), by_patient=True)):
             assert not sees(ask(PAUL, space(permit, of_class)), NAMED)
             assert sees(ask(PAUL, space(permit, of_class)), document(READABLE))
 
