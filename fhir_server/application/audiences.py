@@ -5,7 +5,7 @@ establishments by all who practise there today; every health profession is judge
 Source: rule E1 and the information that the holder is owed on who reads (F1); docs/operations.md.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -72,7 +72,8 @@ def audience_of(runtime: Runtime, caller: Caller, id_: str, proposed: str = "") 
         raise Problem.of(Category.FORBIDDEN, "this operation is not the caller's to ask for", code="not-entitled")
     with runtime.ports.store.snapshot() as snapshot:
         opened, facts = _find(runtime, snapshot, caller, id_, deed)
-        seers = tuple(_seers(_Question(runtime, snapshot, opened.record, facts), proposed)) if facts and opened else ()
+        asked = _Question(runtime, snapshot, _known(snapshot, opened), facts) if facts and opened else None
+        seers = tuple(_seers(asked, proposed)) if asked else ()
     if opened:
         entry, found = opened.entry, facts is not None
         verdict = Verdict("0" if found else "4", "" if found else "not-visible", entry.basis, entry.rules)
@@ -105,6 +106,13 @@ def _find(
     return opened, found.facts.access if found and not found.deleted else None
 
 
+def _known(snapshot: Snapshot, opened: Opened) -> RecordState:
+    """Return the state without the choices that the caller may not read: those about a minor's secret (B10)."""
+    named = {directive.id for directive in opened.record.directives}
+    shown = snapshot.visible_ids("Consent", named, opened.sees(View.DIRECTIVES))
+    return replace(opened.record, directives=tuple(d for d in opened.record.directives if d.id in shown))
+
+
 @dataclass(frozen=True, slots=True)
 class _Question:
     runtime: Runtime
@@ -123,7 +131,7 @@ def _seers(asked: _Question, proposed: str) -> Iterator[Seer]:
     named = {actor for directive in asked.record.directives for actor in directive.actors}
     named |= asked.facts.owners
     roles = {actor: _roles(asked.snapshot, "practitioner", actor) for actor in named if _is(actor, "Practitioner")}
-    people = {actor: _profession(found[0]) for actor, found in roles.items() if found}
+    people = {actor: code for actor, found in roles.items() if (code := _practised(asked.snapshot, actor, found))}
     after = asked.marked(PROPOSALS[proposed](asked.facts.marks)) if proposed else None
     would = audience(after.stage(people), after.facts) if after else {}
     names = _Names(asked.snapshot)
@@ -174,8 +182,21 @@ def _roles(snapshot: Snapshot, name: str, reference: str) -> list[Json]:
     return [role for role in found if role.get("active") is not False]
 
 
+def _practised(snapshot: Snapshot, person: str, roles: list[Json]) -> str:
+    """Return the profession of a person: of a practice situation, else of a qualification; "" when unknown."""
+    if roles:
+        return _profession(roles[0])
+    found = snapshot.read("Practitioner", person.partition("/")[2], DIRECTORY)
+    body: Json = {} if found is None or found.deleted else orjson.loads(found.body)
+    return _coded([item.get("code", {}) for item in body.get("qualification", ())])
+
+
 def _profession(role: Json) -> str:
-    codings = (coding for concept in role.get("code", ()) for coding in concept.get("coding", ()))
+    return _coded(role.get("code", ()))
+
+
+def _coded(concepts: Iterable[Json]) -> str:
+    codings = (coding for concept in concepts for coding in concept.get("coding", ()))
     return next((str(c.get("code", "")) for c in codings if c.get("system") == tokens.PROFESSION_SYSTEM), "")
 
 

@@ -11,7 +11,7 @@ import orjson
 
 from consent_rules.model import RecordState
 from consent_rules.visibility import AccessFacts
-from consent_rules.vocabulary import Basis, DirectiveKind, Mark, Obligation
+from consent_rules.vocabulary import Basis, DirectiveKind, Mark, Obligation, SpaceStatus
 from fhir_server.application import trail
 from fhir_server.application.enforcement import Opened, record_of
 from fhir_server.application.indexing import facts_of
@@ -45,7 +45,8 @@ def record_access(
     trace = trail.trace(runtime, caller, deed, verdict, patient)
     record, revision = opened.record, opened.space.revision
     for _ in range(_ATTEMPTS):
-        if kind is Kind.FIRST_ACCESS and _key(caller) in record.told:
+        is_told = kind is Kind.FIRST_ACCESS and _key(caller) in record.told
+        if is_told or record.status is SpaceStatus.ERASED:  # erased since it was read: there is nobody to tell
             runtime.ports.store.commit(Change((trace,)))
             return
         notice = stored(runtime, _of_access(runtime, caller, verdict, record, kind), secret=verdict.secret)

@@ -8,14 +8,15 @@ from datetime import timedelta
 
 import pytest
 
-from consent_rules.model import Requester
+from consent_rules.model import RecordState, Requester
 from consent_rules.scopes import Scopes
 from consent_rules.visibility import Clause, Visibility
-from consent_rules.vocabulary import Purpose, RequesterKind
+from consent_rules.vocabulary import Purpose, RequesterKind, SpaceStatus
 from fhir_server.application import emergencies, notices
+from fhir_server.domain import record_codec
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.search import Search
-from fhir_server.ports import StoreUnavailable
+from fhir_server.ports import Change, SpaceWrite, StoreUnavailable
 from tests.world import RECIPIENT, World
 
 PCP = {
@@ -140,6 +141,26 @@ class TestFirstAccess:
         assert search(team, "nour").status_code == 200
         assert raced
         assert kinds(told(team)) == ["first-access"]
+
+    def test_a_space_that_is_erased_meanwhile_gets_no_notice(self, team, monkeypatch):
+        store = team.runtime.ports.store
+        commit, raced = store.commit, []
+
+        def racing(change):
+            if change.spaces and change.writes and not raced:
+                raced.append(change)
+                gone = RecordState(team.ids["camille"], SpaceStatus.ERASED)
+                spaces = (SpaceWrite(team.ids["camille"], 0, record_codec.dump(gone)),)
+                store.erase(team.ids["camille"], Change((), spaces=spaces))
+            commit(change)
+
+        monkeypatch.setattr(store, "commit", racing)
+        assert search(team, "nour").status_code == 200
+        assert raced
+        with store.snapshot() as snapshot:
+            everything = Visibility(team.ids["camille"], (Clause(),))
+            assert snapshot.find(Search("Communication"), everything).rows == ()
+            assert len(snapshot.find(Search("AuditEvent"), everything).rows) == 1
 
     def test_a_space_that_never_stands_still_gives_no_answer(self, team, monkeypatch):
         monkeypatch.setattr(notices, "_ATTEMPTS", 0)

@@ -5,6 +5,9 @@ Source: docs/operations.md; rules E1 and F1; the explanations of docs/rules.md.
 
 import pytest
 
+from consent_rules.model import Directive
+from consent_rules.vocabulary import DirectiveKind
+from fhir_server.domain.consent_writing import consent_of
 from tests.http.test_space_operations import UNKNOWN, call, refusal
 from tests.seed.conftest import Stage, copied, loaded, stage
 from tests.world import LABORATORY, World
@@ -86,6 +89,21 @@ class TestAudience:
         unknown = stage.ask("camille/ines", "GET", f"DocumentReference/{UNKNOWN}/$audience")
         assert (answer.status_code, answer.data) == (404, unknown.data)
         assert stage.ask("ines", "GET", f"DocumentReference/{secret}/$audience").status_code == 200
+
+    def test_whom_a_teenager_let_in_to_a_secret_is_not_told_to_a_representative(self, stage):
+        """B10: the agreement is a secret as the document is, and an audience names whom agreements name."""
+        secret, open_ = (stage.demo.documents[key] for key in ("ines-midwife-visit", "ines-dental"))
+        directive = Directive(
+            "",
+            DirectiveKind.AGREEMENT,
+            actors=frozenset({f"Practitioner/{stage.demo.professionals['stern']}"}),
+            documents=frozenset({secret}),
+        )
+        place = f"Organization/{stage.demo.organizations['chu-a']}"
+        stage.choose("ines", consent_of(directive, stage.demo.patients["ines"], place))
+        path = f"DocumentReference/{open_}/$audience"
+        assert any("Stern" in str(who) for _, who in seers(stage.ask("ines", "GET", path)))
+        assert not any("Stern" in str(who) for _, who in seers(stage.ask("camille/ines", "GET", path)))
 
     def test_it_asks_for_the_scope_of_documents_and_of_consents(self, stage, psychiatry):
         app = stage.demo.tokens["camille"]
