@@ -1,0 +1,56 @@
+"""A notice names only what its reader sees: no result that waits, no secret of a minor (B10, E9, H1)."""
+
+from tests.seed.conftest import Stage, copied, loaded, stage
+
+__all__ = ["copied", "loaded", "stage"]  # fixtures of the seed's tests
+
+
+def notices(stage: Stage, who: str, of: str) -> str:
+    answer = stage.ask(who, "GET", f"Communication?patient={stage.demo.patients[of]}&_count=50")
+    assert answer.status_code == 200, answer.get_data(as_text=True)
+    return answer.get_data(as_text=True)
+
+
+def test_a_result_that_waits_is_in_no_notice_of_who_read_it(stage):
+    waiting, seen = (stage.demo.documents[key] for key in ("camille-pathology", "camille-hospital-report"))
+    assert "camille-pathology" in stage.keys("nour")
+    told = notices(stage, "camille", "camille")
+    assert seen in told
+    assert waiting not in told
+    assert waiting not in stage.ask("camille", "GET", "Communication?_count=50").get_data(as_text=True)
+
+
+def test_a_minors_secret_is_in_no_notice_of_the_representative(stage):
+    keys = stage.keys("anna", "ines")
+    assert "ines-midwife-visit" in keys
+    open_ = min(keys - {"ines-midwife-visit", "ines-midwife-order"})
+    secret, seen = (stage.demo.documents[key] for key in ("ines-midwife-visit", open_))
+    own = notices(stage, "ines", "ines")
+    assert secret in own
+    assert seen in own
+    told = notices(stage, "camille/ines", "ines")
+    assert seen in told
+    assert secret not in told
+
+
+def test_whoever_read_nothing_but_a_secret_is_not_told_of_to_the_representative(stage):
+    assert stage.read("anna", "ines-midwife-visit").status_code == 200
+    assert "Lopez" in notices(stage, "ines", "ines")
+    assert "Lopez" not in notices(stage, "camille/ines", "ines")
+
+
+def test_each_notice_read_by_its_id_names_no_more_than_in_a_search(stage):
+    stage.keys("nour")
+    found = stage.ask("camille", "GET", f"Communication?patient={stage.demo.patients['camille']}").json["entry"]
+    for entry in found:
+        alone = stage.ask("camille", "GET", f"Communication/{entry['resource']['id']}").json
+        assert alone == entry["resource"]
+        assert stage.demo.documents["camille-pathology"] not in str(alone)
+
+
+def test_what_is_hidden_later_is_named_to_the_patient_only(stage):
+    stage.keys("paul")
+    stage.hide("camille-hospital-report")
+    assert stage.demo.documents["camille-hospital-report"] in notices(stage, "camille", "camille")
+    patient = stage.demo.patients["camille"]
+    assert stage.ask("paul", "GET", f"Communication?patient={patient}").status_code == 403
