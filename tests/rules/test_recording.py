@@ -183,6 +183,10 @@ class TestPeriod:
         assert say(HOLDER, agreement("Practitioner/paul", end=NOW + 91 * DAY)).reason == "period-too-long"
         assert say(HOLDER, agreement("Practitioner/paul", end=NOW + 90 * DAY)).end == NOW + 90 * DAY
 
+    def test_written_down_by_a_professional_it_is_for_one_consultation(self):
+        assert say(PAUL, agreement("Practitioner/paul", end=NOW + DAY)).end == NOW + DAY
+        assert say(PAUL, agreement("Practitioner/paul", end=NOW + DAY + HOUR)).reason == "period-too-long"
+
     def test_counts_from_a_later_start(self):
         later = {"start": NOW + 30 * DAY, "end": NOW + 120 * DAY}
         assert say(HOLDER, agreement("Practitioner/paul", **later)).end == NOW + 120 * DAY

@@ -170,6 +170,7 @@ def test_what_is_not_said_has_its_default():
             "documents.D1.marks: `SECRET` is no mark; there are NONE, MASQUE_PS",
         ),
         (written(documents={"D1": {"authored": "2026"}}), "documents.D1.authored: "),
+        (written(documents={"D1": {"labels": "R"}}), "documents.D1.labels: a list is needed"),
         (written(documents={"D1": {"labels": ["X"]}}), "documents.D1.labels: `X` is no label; there are NONE, N, R, V"),
         (written(request={"kind": "king"}), "request.kind: 'king' is not a valid RequesterKind"),
         (written(request={"kind": "patient", "action": "steal"}), "request.action: 'steal' is not a valid Action"),
