@@ -148,9 +148,12 @@ class TestWithheld(Law):
         named = never(t, who=PROFESSIONALS, withheld="me", **some)
         carers = never(t, who="related", authority="carer", withheld="everyone|everyone-but-me", **some)
         rest = {"who": "related", "authority": "carer", "dates": "bounded", "sealed": "no", "secret": "no"}
-        other = always(t, **rest, space=OPEN, scope="all", third_mask="no", withheld="everyone|me", kind="REMB")
-        others = ENTERED | {"named": "fresh", "ask": "off", "withheld": "me|everyone", "kind": "11502-2"}
-        return named and carers and other and always(t, who=HEALTH, **others, **SHOWN)
+        other = always(
+            t, **rest, space=OPEN, scope="all", third_mask="no", withheld="everyone|everyone-but-me", kind="REMB"
+        )
+        agreed = ENTERED | {"named": "fresh", "ask": "off", "who": HEALTH} | SHOWN
+        spared = always(t, **agreed, withheld="everyone-but-me|somebody-else|ended")
+        return named and carers and other and spared and always(t, **agreed, withheld="me|everyone", kind="11502-2")
 
 
 class TestUnblocked(Law):
