@@ -148,6 +148,7 @@ class _Pinned(HTTPConnection):
 
     def __init__(self, host: str, port: int, pinned: str, *, secure: bool) -> None:
         super().__init__(host, port, timeout=TIMEOUT_SECONDS)
+        self.default_port = _PORTS["https" if secure else "http"]  # it is left out of the Host header
         self._pinned = pinned
         self._tls = ssl.create_default_context() if secure else None
 

@@ -1,10 +1,17 @@
 """Requests that the server makes itself: where they may go, and what they make of an answer that is no good."""
 
 import socket
-from contextlib import contextmanager
+import ssl
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from threading import Thread
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from fhir_server.oauth import outbound
 from fhir_server.oauth.outbound import Reach, UnreachableError
@@ -68,6 +75,69 @@ def test_a_redirect_is_not_followed():
 def test_the_public_reach_goes_nowhere_inside(url):
     with pytest.raises(UnreachableError):
         outbound.get(url)
+
+
+@pytest.fixture(scope="module")
+def certified(tmp_path_factory):
+    """Make an authority of our own and a certificate for `localhost`; return the files of both."""
+    folder, key = tmp_path_factory.mktemp("tls"), generate_private_key(SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, SHA256())
+    )
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (folder / "cert.pem").write_bytes(made.public_bytes(Encoding.PEM))
+    (folder / "both.pem").write_bytes(private + made.public_bytes(Encoding.PEM))
+    return folder
+
+
+@contextmanager
+def behind_tls(folder, port: int = 0):
+    """Answer one request over TLS with its own Host header."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "both.pem")
+    with socket.create_server(("127.0.0.1", port)) as server:
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with suppress(OSError), context.wrap_socket(connection, server_side=True) as secured:
+                said = secured.recv(65536).decode()
+                host = next(line for line in said.splitlines() if line.lower().startswith("host:"))
+                secured.sendall(f"HTTP/1.1 200 OK\r\nContent-Length: {len(host)}\r\n\r\n{host}".encode())
+            connection.close()
+
+        thread = Thread(target=serve, daemon=True)
+        thread.start()
+        yield server.getsockname()[1]
+        thread.join(5)
+
+
+def test_tls_is_spoken_with_whom_the_authorities_of_the_system_vouch_for(certified, monkeypatch):
+    monkeypatch.setenv("SSL_CERT_FILE", str(certified / "cert.pem"))
+    with behind_tls(certified) as port:
+        assert outbound.get(f"https://localhost:{port}/", Reach.LOOPBACK).body == f"Host: localhost:{port}".encode()
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
+def test_a_certificate_of_nobody_known_or_of_another_name_is_none(certified, monkeypatch, host):
+    if host != "localhost":
+        monkeypatch.setenv("SSL_CERT_FILE", str(certified / "cert.pem"))
+    with behind_tls(certified) as port, pytest.raises(UnreachableError):
+        outbound.get(f"https://{host}:{port}/", Reach.LOOPBACK)
+
+
+@pytest.mark.parametrize(("scheme", "port"), [("https", 443), ("http", 80)])
+def test_the_usual_port_is_left_out_of_the_host_header(scheme, port):
+    """Some gateways know themselves by their bare name only."""
+    connection = outbound._Pinned("idp.example", port, "127.0.0.1", secure=scheme == "https")
+    connection.putrequest("GET", "/")
+    assert b"Host: idp.example" in connection._buffer
 
 
 def test_nothing_of_the_request_is_in_the_error():
