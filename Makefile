@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := consent_rules fhir_server seed tests
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check lint types imports rules-coverage fmt bench faults fuzz mutation coverage-docs browser clean
+.PHONY: help run demo test check lint types imports rules-coverage fmt bench faults fuzz mutation whole-space coverage-docs browser clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ types: $(VENV)/.installed-test ## types, strictly
 
 imports: $(VENV)/.installed-test ## who may import whom
 	@$(BIN)/lint-imports
+
+whole-space: $(VENV)/.installed-test ## the rules against their second statement in five million states, and every fault of its tables
+	@HABILIS_TEST_WHOLE_SPACE=1 $(BIN)/pytest -q tests/laws/test_independent_oracle.py tests/laws/test_invariants.py
 
 mutation: $(VENV)/.installed-test ## plant small faults in the rules; at least 95 % of them must break a test
 	@rm -rf mutants
