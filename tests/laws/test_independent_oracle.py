@@ -14,7 +14,8 @@ import pytest
 from consent_rules.enter import enter
 from consent_rules.matrix import published
 from consent_rules.model import Entry
-from consent_rules.vocabulary import View
+from consent_rules.visibility import AccessFacts, Visibility
+from consent_rules.vocabulary import DirectiveKind, Mark, View
 from tests.laws import abstract_states as abstract
 from tests.laws.abstract_spaces import DEFAULTS, EVERYTHING, SPACES, WHOLE
 from tests.laws.independent_oracle import sees, ways
@@ -95,3 +96,58 @@ class TestTheOracleWrittenByOtherHands:
         answers = {foretold(abstract.state(DEFAULTS | facts)) for facts in some}
         assert None in answers
         assert len(answers) > 2
+
+
+CHOICES = tuple(
+    AccessFacts(abstract.SPACE, kind.value, "", Mark.NONE, None, *owner)
+    for kind in DirectiveKind
+    for owner in abstract.OWNERS.values()
+)
+TOLD = {"agreement", "declared-physician", "administrator", "emergency-opening"}
+
+
+def _sampled(action):
+    chance = random.Random(2027)
+    for _ in range(SAMPLED):
+        facts = {axis: chance.choice(values) for axis, values in EVERYTHING.items()}
+        state = abstract.state(facts | {"action": action})
+        answer = enter(*abstract.question(state), MATRIX, PROFILES[state["profile"]])
+        if isinstance(answer, Entry):
+            yield state, answer
+
+
+@cache
+def _marks_known(clauses):
+    seen = Visibility(abstract.SPACE, clauses)
+    return frozenset(n for n, (_, item) in enumerate(abstract.DOCUMENTS) if seen.knows_marks(item))
+
+
+def _deposited(*owners):
+    return frozenset(n for n, (facts, _) in enumerate(abstract.DOCUMENTS) if facts["owner"] in owners)
+
+
+class TestFewKnowTheMarks:
+    """The marks are known to the holder's side, the depositor, and whoever reads hidden documents by right (E5)."""
+
+    def test_in_every_view(self):
+        own, by_right = _deposited("person", "establishment"), ("declared", "administrator")
+        for state, answer in _sampled("consult"):
+            known = _marks_known(answer.views[View.DOCUMENTS])
+            if state["who"] == "software":
+                assert known <= _deposited("software", "establishment"), state
+            elif state["who"] not in ("holder", "related"):
+                appointed = state["profile"] != "ehds" and any(state[axis] == "current" for axis in by_right)
+                assert appointed or known <= own, state
+
+
+class TestNobodyElseReadsTheHoldersChoices:
+    """Which blocks, hidings and settings the holder chose is shown to the holder and representatives only (H4, F1)."""
+
+    @pytest.mark.parametrize("action", ["consult", "traces", "deposit", "open-emergency"])
+    def test_of_every_kind_of_choice(self, action):
+        for state, answer in _sampled(action):
+            if state["who"] == "holder" or (state["who"] == "related" and state["authority"] != "carer"):
+                continue
+            seen = answer.sees(View.DIRECTIVES)
+            assert not [item for item in CHOICES if item.kind not in TOLD and seen.admits(item)], state
+            assert not [item for item in CHOICES if not item.owners and seen.admits(item)], state
