@@ -24,6 +24,10 @@ _RPPS, _NATIONAL = "https://rpps.esante.gouv.fr", "urn:oid:1.2.250.1.71.4.2.1"
 _PROFESSIONS = frozenset({tokens.PROFESSION_SYSTEM, "urn:oid:1.2.250.1.213.1.1.5.5"})
 CAPACITY = "urn:habilis:capacity"
 """Code system of PractitionerRole.code for a post that changes the rules (C14, I4)."""
+_KNOW_HOW = frozenset({
+    "https://mos.esante.gouv.fr/NOS/TRE_R38-SpecialiteOrdinale/FHIR/TRE-R38-SpecialiteOrdinale",
+    "urn:oid:1.2.250.1.213.2.28",
+})  # fmt: skip
 _LIMIT = 100
 
 
@@ -62,11 +66,16 @@ def _practice(snapshot: Snapshot, role: Json) -> Practice | None:
     organization = str(role.get("organization", {}).get("reference", ""))
     if not profession:
         return None
-    specialty = next((c.get("code", "") for s in role.get("specialty", ()) for c in s.get("coding", ())), "")
     place = str(_organization(snapshot, organization).get("name", ""))
     label = ", ".join(filter(None, (profession.get("display", profession["code"]), place)))
     name, post = f"PractitionerRole/{role['id']}", _capacity(role)
-    return Practice(name, organization, place, profession["code"], specialty, label, post)
+    return Practice(name, organization, place, profession["code"], _specialty(role), label, post)
+
+
+def _specialty(role: Json) -> str:
+    """Return the know-how (*savoir-faire*) of a role; codes of other terminologies cannot be compared with one."""
+    codings = (coding for concept in role.get("specialty", ()) for coding in concept.get("coding", ()))
+    return next((str(item.get("code", "")) for item in codings if item.get("system") in _KNOW_HOW), "")
 
 
 def _capacity(role: Json) -> Capacity:

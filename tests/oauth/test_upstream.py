@@ -133,15 +133,19 @@ def test_profession_specialty_and_place_must_agree(app, fake, runtime, world, sp
     assert visitor.is_in() is confirmed
 
 
-def in_directory(world: World, number: str = "99700000222") -> None:
-    """Record a physiotherapist of the hospital in the FHIR directory."""
+R38 = "https://mos.esante.gouv.fr/NOS/TRE_R38-SpecialiteOrdinale/FHIR/TRE-R38-SpecialiteOrdinale"
+
+
+def in_directory(world: World, number: str = "99700000222", specialty: tuple[str, str] = ("", "")) -> None:
+    """Record a physiotherapist of the hospital in the FHIR directory. specialty: system and code."""
     system = "https://rpps.esante.gouv.fr"
     world.record("noe", {
         "resourceType": "Practitioner", "identifier": [{"system": system, "value": number}],
         "name": [{"family": "Masson", "given": ["Noé"]}],
     })  # fmt: skip
     g15 = "https://mos.esante.gouv.fr/NOS/TRE_G15-ProfessionSante/FHIR/TRE-G15-ProfessionSante"
-    world.record("noe-role", {
+    told = {"specialty": [{"coding": [{"system": specialty[0], "code": specialty[1]}]}]} if specialty[0] else {}
+    world.record("noe-role", told | {
         "resourceType": "PractitionerRole", "practitioner": {"reference": f"Practitioner/{world.ids['noe']}"},
         "organization": {"reference": f"Organization/{world.ids['chu']}"},
         "code": [{"coding": [{"system": g15, "code": "70", "display": "Masseur-kinésithérapeute"}]}],
@@ -157,6 +161,17 @@ def test_a_professional_of_the_directory_needs_no_account_beforehand(app, fake, 
     assert (grant.requester.profession, grant.organization_display) == ("70", "chu")
     assert "DocumentReference.rs?type=" in body["scope"]
     assert tokens_of(app, Visitor(app, fake))["id_token"]
+
+
+@pytest.mark.parametrize(
+    ("specialty", "confirmed"),
+    [((R38, "SM26"), True), ((R38, "SM01"), False), (("http://snomed.info/sct", "394579002"), True)],
+)
+def test_a_specialty_of_the_directory_is_compared_when_it_can_be(app, fake, world, specialty, confirmed):
+    in_directory(world, specialty=specialty)
+    fake.person = professional("899700000222", exercise("70", "SM26"))
+    visitor = Visitor(app, fake)
+    assert (visitor.come_back(visitor.leave()).status_code == 303) is confirmed
 
 
 def test_a_situation_that_left_the_directory_is_gone_and_ends_its_grants(app, fake, runtime, world):
