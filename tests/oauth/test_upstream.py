@@ -9,6 +9,7 @@ import pytest
 from joserfc.jwk import RSAKey
 
 from consent_rules.vocabulary import RequesterKind
+from fhir_server.app import create_app
 from fhir_server.application.accounts import Account, Practice, change_account, find_account, find_by_national_id
 from fhir_server.application.accounts import add_account as add
 from fhir_server.application.app_authorization import find_access, grants_of
@@ -86,6 +87,26 @@ def test_what_the_provider_says_of_the_login_is_recorded(app, fake, runtime, clo
         base_url=BASE,
     ).get_json()  # fmt: skip
     assert (told["acr"], told["auth_time"]) == ("eidas3", fake.now() - 30)
+
+
+def test_an_api_that_wants_a_stronger_login_gets_it_from_the_provider(runtime, fake, tmp_path):
+    """RFC 9470, with the card instead of the password."""
+    helene(runtime)
+    settings = Settings(
+        base_url=BASE, data_dir=tmp_path / "data", key_file=tmp_path / "keys.json", accept_inferred_matrix=True,
+        log_level="ERROR", professional_level="eidas2", providers=(provider_of(fake.issuer),),
+    )  # fmt: skip
+    app = create_app(settings, replace(runtime, professional_level=settings.professional_level))
+    visitor = Visitor(app, fake, capacity="role:PractitionerRole/martin-1")
+    fake.claims = {"acr": "eidas1"}
+    weak = tokens_of(app, visitor)["access_token"]
+    search = {"path": "/fhir/DocumentReference?patient=camille", "base_url": BASE}
+    refused = app.test_client().get(headers={"Authorization": f"Bearer {weak}"}, **search)
+    assert refused.status_code == 401
+    assert 'error="insufficient_user_authentication", acr_values="eidas2"' in refused.headers["WWW-Authenticate"]
+    fake.claims = {"acr": "eidas3"}
+    strong = tokens_of(app, visitor, acr_values="eidas2")["access_token"]
+    assert app.test_client().get(headers={"Authorization": f"Bearer {strong}"}, **search).status_code != 401
 
 
 def test_a_session_of_one_situation_keeps_to_it_at_the_next_app(app, fake):
