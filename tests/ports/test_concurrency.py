@@ -1,5 +1,6 @@
 """Many writers: nothing lost, nothing torn, the trail whole; threads of one process, and several processes."""
 
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -7,7 +8,7 @@ import textwrap
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
-from threading import Barrier, Event
+from threading import Barrier, Event, Thread
 from time import sleep
 
 import pytest
@@ -252,3 +253,49 @@ def test_closing_finishes_what_was_accepted_and_takes_nothing_more(tmp_path):
     assert all(isinstance(outcome.exception(), StoreUnavailable | None) for outcome in outcomes)
     with closing(sqlite3.connect(tmp_path / "some.db")) as connection:
         assert connection.execute("SELECT count(*) FROM numbers").fetchone() == (100 - refused,)
+
+
+class Interrupted(BaseException):
+    """What Ctrl-C raises in the main thread."""
+
+
+@pytest.fixture
+def interrupting():
+    """Return what lets the main thread be interrupted a moment later, after some deed."""
+
+    def after(deed):
+        def handle(_number, _frame):
+            deed()
+            raise Interrupted
+
+        signal.signal(signal.SIGALRM, handle)
+        signal.setitimer(signal.ITIMER_REAL, 0.2)
+
+    before = signal.getsignal(signal.SIGALRM)
+    yield after
+    signal.signal(signal.SIGALRM, before)
+
+
+def test_an_interrupt_of_who_would_lead_next_keeps_nobody_waiting(tmp_path, interrupting):
+    writer = Writer(tmp_path / "some.db")
+    writer.run(lambda connection: connection.execute("CREATE TABLE numbers (number)") and None)
+    entered, leave = Event(), Event()
+    leader = Thread(target=lambda: writer.run(lambda _: entered.set() or (leave.wait(10) and None)), daemon=True)
+    leader.start()
+    entered.wait(10)
+    behind = Thread(target=lambda: writer.run(insertion(4)), daemon=True)
+
+    def queue_behind_and_let_go():
+        behind.start()
+        while len(writer._queue) < 2:
+            sleep(0.001)
+        leave.set()
+
+    interrupting(queue_behind_and_let_go)
+    with pytest.raises(Interrupted):
+        writer.run(insertion(2))
+    behind.join(10)
+    assert not behind.is_alive()
+    rows = writer.run(lambda connection: connection.execute("SELECT number FROM numbers ORDER BY 1").fetchall())
+    assert rows == [(2,), (4,)]
+    writer.close()
