@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from consent_rules.model import RecordState
-from consent_rules.visibility import micros
+from consent_rules.visibility import Extent, micros
 from consent_rules.vocabulary import Action, DirectiveKind, Label, Mark, Purpose, SpaceStatus, View
 from tests.rules.builders import (
     DAY,
@@ -316,3 +316,13 @@ def test_a_choice_about_a_secret_is_not_shown_to_a_representative():
         answer = ask(requester, record, Action.DIRECT)
         assert sees(answer, secret, View.DIRECTIVES) is seen
         assert sees(answer, document(kind="withheld"), View.DIRECTIVES)
+
+
+def test_every_document_that_is_named_stays_withheld_and_the_query_does_not_grow():
+    """E1: many choices about single documents are one condition of the query."""
+    record = space(TEAM, withheld(documents=("d1",), id_="w1"), withheld(documents=("d2",), id_="w2"))
+    answer = ask(PAUL, record)
+    assert [sees(answer, facts) for facts in (NAMED, OTHER, document(id="d3"))] == [False, False, True]
+    assert answer.views[View.DOCUMENTS][0].barred == (Extent(frozenset({"d1", "d2"})),)
+    by_type = space(TEAM, withheld(documents=(), kinds=frozenset({READABLE})))
+    assert ask(PAUL, by_type).views[View.DOCUMENTS][0].barred == (Extent(kinds=frozenset({READABLE})),)
