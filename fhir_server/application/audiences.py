@@ -18,7 +18,8 @@ from consent_rules.visibility import DIRECTORY, AccessFacts
 from consent_rules.vocabulary import Action, Basis, DirectiveKind, Mark, Purpose, RequesterKind, View
 from fhir_server.application import scoping, trail
 from fhir_server.application.consultation import not_found
-from fhir_server.application.enforcement import Opened, open_unnamed
+from fhir_server.application.enforcement import Opened, judge, open_unnamed
+from fhir_server.application.readers import Reader, readers_of
 from fhir_server.application.runtime import Runtime
 from fhir_server.domain import tokens
 from fhir_server.domain.audit import Deed, Verdict
@@ -55,8 +56,16 @@ class Seer:
     members: int | None = None
 
 
-def audience_of(runtime: Runtime, caller: Caller, id_: str, proposed: str = "") -> tuple[Seer, ...]:
-    """Tell who sees a document, and who would see it if it were hidden or shown; nothing is changed.
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """Who sees a document, and who has seen it, latest first."""
+
+    seers: tuple[Seer, ...] = ()
+    readers: tuple[Reader, ...] = ()
+
+
+def audience_of(runtime: Runtime, caller: Caller, id_: str, proposed: str = "") -> Audience:
+    """Tell who sees a document, who would if it were hidden or shown, and who has seen it; nothing is changed.
 
     proposed: "hidden", "visible" or "".
     Raises: Problem(FORBIDDEN) for anybody but the holder's side, whatever id is named; NOT_FOUND for unknown and
@@ -73,7 +82,7 @@ def audience_of(runtime: Runtime, caller: Caller, id_: str, proposed: str = "") 
     with runtime.ports.store.snapshot() as snapshot:
         opened, facts = _find(runtime, snapshot, caller, id_, deed)
         asked = _Question(runtime, snapshot, _known(snapshot, opened), facts) if facts and opened else None
-        seers = tuple(_seers(asked, proposed)) if asked else ()
+        told = Audience(tuple(_seers(asked, proposed)), _readers(asked, caller, id_)) if asked else Audience()
     if opened:
         entry, found = opened.entry, facts is not None
         verdict = Verdict("0" if found else "4", "" if found else "not-visible", entry.basis, entry.rules)
@@ -81,7 +90,18 @@ def audience_of(runtime: Runtime, caller: Caller, id_: str, proposed: str = "") 
         trail.record(runtime, caller, deed, verdict, opened.space.patient)
     if facts is None:
         raise not_found()
-    return seers
+    return told
+
+
+def _readers(asked: "_Question", caller: Caller, id_: str) -> tuple[Reader, ...]:
+    """Return who has seen the document; nobody for an app that may not read the journal."""
+    patient = asked.record.patient
+    try:
+        scoping.demand(caller, ("AuditEvent",), "s", patient)
+    except Problem:
+        return ()
+    entered = judge(asked.runtime, asked.snapshot, caller, patient, Action.READ_TRACES)
+    return readers_of(asked.snapshot, entered.sees(View.TRACES), id_) if isinstance(entered, Opened) else ()
 
 
 def _find(
@@ -91,14 +111,16 @@ def _find(
     types = ("DocumentReference",)
     scoping.demand(caller, types, "r")
     location = snapshot.locate("DocumentReference", id_)
-    if location is None:
-        return None, None
+    patient, limits = location.compartment if location else "", scoping.UNLIMITED
     try:
-        limits = scoping.demand(caller, types, "r", location.compartment)
-        scoping.demand(caller, ("Consent",), "r", location.compartment)
+        limits = scoping.demand(caller, types, "r", patient)
+        scoping.demand(caller, ("Consent",), "r", patient)
     except Problem:
+        patient = ""
+    if not patient:
+        trail.record(runtime, caller, deed, Verdict("4", "not-visible"), "")
         return None, None
-    opened = open_unnamed(runtime, snapshot, caller, location.compartment, Action.DIRECT, deed)
+    opened = open_unnamed(runtime, snapshot, caller, patient, Action.DIRECT, deed)
     if opened is None or opened.entry.basis not in _SIDE:
         return None, None
     seen = scoping.narrow(opened.sees(View.DOCUMENTS), limits)

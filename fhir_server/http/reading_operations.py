@@ -10,6 +10,7 @@ from consent_rules.model import RuleApplied
 from fhir_server.application import audiences, explaining
 from fhir_server.application.audiences import Seer
 from fhir_server.application.explaining import Explanation
+from fhir_server.application.readers import Reader
 from fhir_server.application.runtime import Runtime
 from fhir_server.domain.caller import Caller
 from fhir_server.http import negotiation
@@ -17,8 +18,14 @@ from fhir_server.http.operation_model import Arguments, Json, Operation, Output,
 
 
 def _audience(runtime: Runtime, caller: Caller, id_: str, given: Arguments) -> Response:
-    seers = audiences.audience_of(runtime, caller, id_, str(given.get("proposed", "")))
-    return negotiation.fhir_response(parameters(seers=[_seer(seer) for seer in seers]))
+    told = audiences.audience_of(runtime, caller, id_, str(given.get("proposed", "")))
+    readers = [_reader(reader) for reader in told.readers]
+    return negotiation.fhir_response(parameters(seers=[_seer(seer) for seer in told.seers], readers=readers))
+
+
+def _reader(reader: Reader) -> Json:
+    who = {"reference": reader.person} | ({"display": reader.display} if reader.display else {})
+    return part("reader", who=who, at=reader.at)
 
 
 def _seer(seer: Seer) -> Json:
@@ -89,11 +96,12 @@ OPERATIONS = (
         "DocumentReference",
         "Who could see this document",
         "Everybody whom the space names, the establishments that were let in with how many see it today, and every "
-        "health profession in a care team and in an emergency; before and after a proposed hiding. For the holder and "
+        "health profession in a care team and in an emergency; before and after a proposed hiding; and which "
+        "professionals have seen it, since copies elsewhere remain. For the holder and "
         "the legal representatives; nothing is changed, and no professional learns of the question.",
         _audience,
         (Parameter("proposed", "code", "`hidden` or `visible`: what is to be compared with today"),),
-        (Output("seer", parts=_SEER),),
+        (Output("seer", parts=_SEER), Output("reader", parts=outputs(("who", "Reference"), ("at", "dateTime")))),
         affects_state=False,
     ),
     Operation(

@@ -6,7 +6,9 @@ Source: docs/operations.md; rules E1 and F1; the explanations of docs/rules.md.
 import pytest
 
 from consent_rules.model import Directive
-from consent_rules.vocabulary import DirectiveKind
+from consent_rules.vocabulary import DirectiveKind, RequesterKind
+from fhir_server.application.accounts import Account, Charge
+from fhir_server.application.clients import Client, ClientKind
 from fhir_server.domain.consent_writing import consent_of
 from tests.http.test_space_operations import UNKNOWN, call, refusal
 from tests.seed.conftest import Stage, copied, loaded, stage
@@ -19,7 +21,7 @@ def seers(answer):
     """Return what an audience says, by (role, who or profession)."""
     assert answer.status_code == 200, answer.get_data(as_text=True)
     found = {}
-    for one in answer.get_json()["parameter"]:
+    for one in (part for part in answer.get_json()["parameter"] if part["name"] == "seer"):
         told = {p["name"]: next(v for n, v in p.items() if n.startswith("value")) for p in one["part"]}
         who = told.get("who", {}).get("display") or told.get("who", {}).get("reference") or told.get("profession")
         found[told["role"], who] = told
@@ -110,6 +112,62 @@ class TestAudience:
         assert app
         answer = stage.ask("camille", "POST", f"DocumentReference/{psychiatry}/$audience")
         assert answer.status_code == 200
+
+
+class TestReaders:
+    """P1.3: who has opened a document is said with its audience, before it is hidden; copies elsewhere remain."""
+
+    def readers(self, world, document, who="camille"):
+        answer = world.get(who, f"/DocumentReference/{document}/$audience?proposed=hidden")
+        assert answer.status_code == 200, answer.get_data(as_text=True)
+        found = [one["part"] for one in answer.get_json()["parameter"] if one["name"] == "reader"]
+        return [(parts[0]["valueReference"]["display"], parts[1]["valueDateTime"]) for parts in found]
+
+    def test_the_last_time_of_each_professional_latest_first(self, world: World, clock):
+        for who in ("chu", "martin"):
+            world.agree("camille", who)
+        document, other = world.publish(), world.publish()
+        assert self.readers(world, document) == []
+        world.get("martin", f"/DocumentReference/{document}")
+        clock.advance(hours=1)
+        world.get("nour", f"/DocumentReference?patient={world.ids['camille']}")
+        clock.advance(hours=1)
+        world.get("nour", f"/DocumentReference/{other}")
+        world.get("camille", f"/DocumentReference/{document}")
+        assert self.readers(world, document) == [
+            ("nour", "2026-03-02T10:00:00.000Z"),
+            ("martin", "2026-03-02T09:00:00.000Z"),
+        ]
+        assert [who for who, _ in self.readers(world, other)] == ["nour"]
+
+    def test_who_asked_in_vain_is_no_reader(self, world: World):
+        document = world.publish()
+        world.get("zoe", f"/DocumentReference/{document}")
+        assert self.readers(world, document) == []
+
+    def test_an_app_that_may_not_read_the_journal_is_told_none(self, world: World):
+        world.agree("camille", "chu")
+        document = world.publish()
+        world.get("nour", f"/DocumentReference/{document}")
+        scopes = "patient/DocumentReference.rs patient/Consent.rs"
+        charge = Charge(world.ids["camille"], f"Patient/{world.ids['camille']}", "camille")
+        account = Account("app", RequesterKind.PATIENT, charge.person, "app", patients=(charge,), subject="app")
+        app = Client(id="app", name="app", kind=ClientKind.PATIENT_APP)
+        world.tokens["narrow"] = world.mint(
+            client=app, account=account, scopes=scopes, launch_patient=world.ids["camille"]
+        )
+        assert self.readers(world, document, "narrow") == []
+        assert self.readers(world, document) != []
+
+    def test_an_unknown_document_leaves_a_trace_too(self, world: World):
+        before = trail_length(world)
+        assert world.get("camille", f"/DocumentReference/{UNKNOWN}/$audience").status_code == 404
+        assert trail_length(world) == before + 1
+
+
+def trail_length(world):
+    with world.runtime.ports.store.snapshot() as snapshot:
+        return snapshot._connection.execute("SELECT count(*) FROM trail").fetchone()[0]
 
 
 class TestExplain:

@@ -272,10 +272,10 @@ class UseCaseWorld(ServerWorld):
 
     def audience(self, who: str, document: str, proposed: str) -> dict[tuple[str, str], tuple[bool, bool]] | None:
         caller, id_ = self._caller(who), self.demo.documents[document]
-        seers = self._try(lambda: audiences.audience_of(self.runtime, caller, id_, proposed))
-        if seers is None:
+        told = self._try(lambda: audiences.audience_of(self.runtime, caller, id_, proposed))
+        if told is None:
             return None
-        return {(seer.role, self.name_of(seer.name)): (seer.sees, bool(seer.would)) for seer in seers}
+        return {(seer.role, self.name_of(seer.name)): (seer.sees, bool(seer.would)) for seer in told.seers}
 
     def explain(self, who: str, of: str, type_: str) -> tuple[bool, str] | None:
         caller, patient = self._caller(who), self.demo.patients[of]
@@ -411,7 +411,7 @@ class HttpWorld(ServerWorld):
         if answer is None:
             return None
         found = {}
-        for seer in answer["parameter"]:
+        for seer in (one for one in answer["parameter"] if one["name"] == "seer"):
             told = {part["name"]: next(v for n, v in part.items() if n.startswith("value")) for part in seer["part"]}
             name = told["who"]["reference"] if "who" in told else told["profession"]
             found[told["role"], self.name_of(name)] = (told["sees"], told["would"])
