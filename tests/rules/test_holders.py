@@ -235,6 +235,15 @@ class TestSoftware:
         assert sees(answer, document("access", owner_client="Device/chu"), View.TRACES)
         assert not sees(answer, document("access"), View.TRACES)
 
+    def test_of_a_blocked_establishment_reads_its_traces_without_the_documents(self):
+        """F3; the block of everybody hinders the holder in nothing."""
+        own = document(owner_client="Device/chu")
+        assert sees(ask(SOFTWARE, space(), Action.READ_TRACES), own)
+        answer = ask(SOFTWARE, space(block("Organization/chu")), Action.READ_TRACES)
+        assert sees(answer, document("access", owner_client="Device/chu"), View.TRACES)
+        assert not sees(answer, own)
+        assert sees(ask(HOLDER, space(block()), Action.READ_TRACES), own)
+
     def test_sees_identity_and_no_choices(self):
         answer = ask(SOFTWARE, space(), Action.IDENTIFY)
         assert sees(answer, document(""), View.IDENTITY)
