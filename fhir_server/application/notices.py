@@ -9,8 +9,9 @@ from dataclasses import replace
 
 import orjson
 
+from consent_rules.lifecycle import is_minor
 from consent_rules.model import RecordState
-from consent_rules.visibility import AccessFacts
+from consent_rules.visibility import AccessFacts, Clause, Visibility
 from consent_rules.vocabulary import Basis, DirectiveKind, Mark, Obligation, SpaceStatus
 from fhir_server.application import trail
 from fhir_server.application.enforcement import Opened, record_of
@@ -28,6 +29,7 @@ from fhir_server.registry import REGISTRY
 _REPRESENTING = frozenset({DirectiveKind.REPRESENTATIVE, DirectiveKind.GUARDIAN})
 EMERGENCIES = {Basis.BREAK_GLASS: Kind.BREAK_GLASS, Basis.REGULATION: Kind.REGULATION}
 _ATTEMPTS = 5
+_OPEN = (Clause(closed_by=Mark.INVISIBLE_REPRESENTANTS_LEGAUX),)
 _SECRET = Mark.INVISIBLE_REPRESENTANTS_LEGAUX
 
 
@@ -38,6 +40,7 @@ def record_access(
 
     Raises: Problem(UNAVAILABLE) when the notice cannot be kept; nothing may be answered then.
     """
+    verdict = _as_secret(runtime, verdict, opened)
     kind = _owed(caller, verdict, opened)
     if opened is None or kind is None:
         trail.record(runtime, caller, deed, verdict, patient)
@@ -61,6 +64,18 @@ def record_access(
         else:
             return
     raise Problem(Category.UNAVAILABLE)
+
+
+def _as_secret(runtime: Runtime, verdict: Verdict, opened: Opened | None) -> Verdict:
+    """Keep a reading secret when only a minor's secret choice let the reader in, whatever was read (B10)."""
+    if opened is None or verdict.secret:
+        return verdict
+    record, used = opened.record, {id_ for rule in opened.entry.rules for id_ in rule.consents}
+    if not used or not is_minor(record, runtime.ports.clock.now(), runtime.profile):
+        return verdict
+    with runtime.ports.store.snapshot() as snapshot:
+        told = snapshot.visible_ids("Consent", used, Visibility(record.patient, _OPEN))
+    return verdict if told else replace(verdict, secret=True)
 
 
 def _owed(caller: Caller, verdict: Verdict, opened: Opened | None) -> Kind | None:

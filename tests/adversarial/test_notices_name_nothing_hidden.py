@@ -1,5 +1,8 @@
 """A notice names only what its reader sees: no result that waits, no secret of a minor (B10, E9, H1)."""
 
+from consent_rules.model import Directive
+from consent_rules.vocabulary import DirectiveKind
+from fhir_server.domain.consent_writing import consent_of
 from tests.seed.conftest import Stage, copied, loaded, stage
 
 __all__ = ["copied", "loaded", "stage"]  # fixtures of the seed's tests
@@ -54,3 +57,25 @@ def test_what_is_hidden_later_is_named_to_the_patient_only(stage):
     assert stage.demo.documents["camille-hospital-report"] in notices(stage, "camille", "camille")
     patient = stage.demo.patients["camille"]
     assert stage.ask("paul", "GET", f"Communication?patient={patient}").status_code == 403
+
+
+def test_whom_only_a_minors_secret_lets_in_is_in_no_notice_and_no_trace_of_the_representative(stage):
+    """Also when that one looks at the list or the identity, in which nothing is secret."""
+    secret, patient = stage.demo.documents["ines-midwife-visit"], stage.demo.patients["ines"]
+    doctor = f"Practitioner/{stage.demo.professionals['elsa']}"
+    directive = Directive(
+        "",
+        DirectiveKind.AGREEMENT,
+        actors=frozenset({doctor}),
+        documents=frozenset({secret}),
+        recorded_at=stage.runtime.ports.clock.now(),
+    )
+    stage.choose("ines", consent_of(directive, patient, f"Organization/{stage.demo.organizations['chu-a']}"))
+    assert stage.search("elsa", "ines", "&type=http://loinc.org|34112-3").status_code == 200
+    assert stage.ask("elsa", "GET", f"Patient?_id={patient}").status_code == 200
+    assert stage.keys("elsa", "ines") == {"ines-midwife-visit"}
+    assert "Vidal" in notices(stage, "ines", "ines")
+    assert "Vidal" not in notices(stage, "camille/ines", "ines")
+    journal = f"AuditEvent?patient={patient}&_count=100"
+    assert "Vidal" in stage.ask("ines", "GET", journal).get_data(as_text=True)
+    assert "Vidal" not in stage.ask("camille/ines", "GET", journal).get_data(as_text=True)
