@@ -120,7 +120,10 @@ _KIND_RULES: tuple[tuple[Callable[[Json, Json, DirectiveKind], bool], str, str],
 
 def missing(consent: Json, provision: Json) -> Iterator[Issue]:
     """Name every element without which a Consent says nothing."""
-    for name, value in (("dateTime", consent.get("dateTime")), ("provision.type", provision.get("type"))):
+    exceptions = enumerate(provision.get("provision", []))
+    typed = {"provision": provision} | {f"provision.provision[{index}]": nested for index, nested in exceptions}
+    stated = {"dateTime": consent.get("dateTime")} | {f"{path}.type": item.get("type") for path, item in typed.items()}
+    for name, value in stated.items():
         if not value:
             yield Issue("this element is required", f"Consent.{name}", "required")
 

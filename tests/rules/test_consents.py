@@ -265,6 +265,12 @@ class TestRefused:
         del made["dateTime"], made["provision"]
         assert refused(made) == (Category.INVALID, ["Consent.dateTime", "Consent.provision.type"])
 
+    def test_an_exception_that_does_not_say_whether_it_permits(self):
+        """R4: `provision.type` is required in all nested rules."""
+        nested = {"data": [{"meaning": "instance", "reference": {"reference": "DocumentReference/d1"}}]}
+        made = consent("Practitioner/paul", provision=[{"type": "deny"} | nested, nested])
+        assert refused(made) == (Category.INVALID, ["Consent.provision.provision[1].type"])
+
     def test_another_scope(self):
         assert refused(consent() | {"scope": {"coding": [{"code": "research"}]}})[1] == ["Consent.scope"]
 
