@@ -274,8 +274,16 @@ class TestRefusals:
 
     def test_missing_asks_for_presence_of_any_type(self):
         for kind in ("token", "reference", "string", "date", "uri"):
-            assert criterion(param(kind), "missing", "true", BASE) == NoneOf(frozenset({"p|?"}))
-            assert criterion(param(kind), "missing", "false", BASE) == AnyOf(frozenset({"p|?"}))
+            asked = param(kind, ("Patient",))
+            assert criterion(asked, "missing", "true", BASE) == NoneOf(frozenset({"p|?"}))
+            assert criterion(asked, "missing", "false", BASE) == AnyOf(frozenset({"p|?"}))
+
+    @pytest.mark.parametrize("targets", [(), ("DocumentReference",), ("Patient", "DocumentReference")])
+    def test_presence_is_not_asked_of_what_may_name_a_document(self, targets):
+        with pytest.raises(Problem) as refused:
+            criterion(param("reference", targets), "missing", "true", BASE)
+
+        assert refused.value.category is Category.UNSUPPORTED
 
     def test_several_dates_are_alternatives(self):
         asked = criterion(param("date"), "", "2025,ge2027", BASE)
