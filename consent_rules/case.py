@@ -56,8 +56,12 @@ def case_of(request: AccessRequest, record: RecordState, matrix: Matrix, profile
         kind = directive.kind
         if kind is DirectiveKind.BLOCK_LIFTED:
             lifted.append(directive)
-        elif directive.holds_at(at):
-            held.setdefault(kind, []).append(directive)
+        elif (directive.start is None and directive.end is None) or directive.holds_at(at):
+            listed = held.get(kind)
+            if listed is None:
+                held[kind] = [directive]
+            else:
+                listed.append(directive)
         elif kind is DirectiveKind.BLOCK and directive.end is not None and directive.end <= at:
             lifted.append(directive)
     return Case(request, record, matrix, profile, own.union(teams), held, lifted, {})

@@ -146,7 +146,7 @@ class Directive:
 
     def names(self, identities: frozenset[str]) -> bool:
         """Tell whether one of the identities is named, and none of them is excluded."""
-        return bool(self.actors & identities) and not self.excluded & identities
+        return not self.actors.isdisjoint(identities) and self.excluded.isdisjoint(identities)
 
 
 @dataclass(frozen=True, slots=True)

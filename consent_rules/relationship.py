@@ -173,7 +173,9 @@ def _speaks_for(directive: Directive, purpose: Purpose) -> bool:
 
 
 def _reaches(directive: Directive, identities: frozenset[str]) -> bool:
-    return (not directive.actors or bool(directive.actors & identities)) and not directive.excluded & identities
+    return (not directive.actors or not directive.actors.isdisjoint(identities)) and directive.excluded.isdisjoint(
+        identities
+    )
 
 
 def _is_before(agreement: Directive, block: Directive) -> bool:
