@@ -10,10 +10,9 @@ from consent_rules import emergency, relationship
 from consent_rules.case import Case
 from consent_rules.model import Directive
 from consent_rules.visibility import Clause, Extent
-from consent_rules.vocabulary import Basis, DirectiveKind, Mark, View
+from consent_rules.vocabulary import Basis, DirectiveKind, Mark
 
 Clauses = tuple[Clause, ...]
-Views = Mapping[View, Clauses]
 
 ALL: Clauses = (Clause(),)
 NOTHING: Clauses = ()

@@ -12,7 +12,7 @@ from consent_rules.model import RecordState
 from consent_rules.visibility import DIRECTORY, Clause, Visibility
 from consent_rules.vocabulary import Action, Mark
 from fhir_server.application import scoping, trail
-from fhir_server.application.consultation import NOTHING, VIEWS, Shown, documents_of
+from fhir_server.application.consultation import NOTHING, VIEWS, Shown
 from fhir_server.application.enforcement import Opened, open_record, open_unnamed
 from fhir_server.application.finding import identify
 from fhir_server.application.runtime import Runtime
@@ -257,11 +257,6 @@ def _view(work: Work, row: ResourceType, compartment: str, action: Action, lette
         return NOTHING
     opened = work.enter_unnamed(compartment, action)
     return scoping.narrow(opened.sees(VIEWS[row.access]), limits) if opened else NOTHING
-
-
-def documents_seen(opened: Opened | None) -> Visibility:
-    """Return what the caller sees of the documents of an entered space."""
-    return documents_of(opened)
 
 
 def identified(work: Work, type_: str, identifier: tuple[str, str], compartment: str) -> tuple[Stored, ...]:

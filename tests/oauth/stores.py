@@ -43,3 +43,17 @@ def furnish(ports: Ports, fhir_base: str = FHIR) -> None:
     ports.store.commit(Change(traces=(), spaces=(SpaceWrite("camille", 0, space),)))
     kept = orjson.dumps([{"jwk": SIGNING.as_dict(private=True), "until": ""}])
     ports.vault.add(Secret(signing.KIND, "id-token", kept))
+
+
+@pytest.fixture(scope="module", params=ENGINES)
+def furnished_engine(request, tmp_path_factory) -> Iterator[Ports]:
+    engine = make_engine(request.param, request, tmp_path_factory.mktemp(request.param))
+    furnish(engine.ports)
+    yield engine.ports
+    engine.close()
+
+
+@pytest.fixture
+def ports(furnished_engine, clock) -> Ports:
+    opened = furnished_engine
+    return Ports(opened.store, opened.vault, opened.blobs, clock, opened.ids)

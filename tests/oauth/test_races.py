@@ -3,7 +3,7 @@
 Replays (AC36) and revocations (AC22) included; tests/oauth/test_two_processes.py does the same through two processes.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
@@ -15,28 +15,14 @@ from fhir_server.oauth import interactions, throttle
 from fhir_server.oauth.dpop import hash_of
 from fhir_server.oauth.options import Options, Throttle
 from fhir_server.oauth.wire import Context, Received
-from fhir_server.ports import Ports
 from tests.oauth.conftest import BASE, Person, assertion, backend, csrf_of, query_of, redeem, request_for, tokens_for
-from tests.oauth.stores import ENGINES, furnish, make_engine
-from tests.oauth.stores import mongo_server as mongo_server  # noqa: PLC0414 - pytest finds fixtures by name
+from tests.oauth.stores import furnished_engine as furnished_engine  # noqa: PLC0414 - pytest finds fixtures by name
+from tests.oauth.stores import mongo_server as mongo_server  # noqa: PLC0414
+from tests.oauth.stores import ports as ports  # noqa: PLC0414
 from tests.oauth.test_redirect_flow import consent_page
 from tests.oauth.test_token_requirements import OFFLINE, proof, refresh
 
 ATTEMPTS = 64
-
-
-@pytest.fixture(scope="module", params=ENGINES)
-def furnished_engine(request, tmp_path_factory) -> Iterator[Ports]:
-    engine = make_engine(request.param, request, tmp_path_factory.mktemp(request.param))
-    furnish(engine.ports)
-    yield engine.ports
-    engine.close()
-
-
-@pytest.fixture
-def ports(furnished_engine, clock) -> Ports:
-    opened = furnished_engine
-    return Ports(opened.store, opened.vault, opened.blobs, clock, opened.ids)
 
 
 @pytest.fixture

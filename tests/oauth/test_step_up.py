@@ -93,6 +93,9 @@ def test_an_emergency_takes_two_factors_of_the_last_five_minutes(app, runtime, c
     caller = professional(app, runtime, level)
     clock.advance(seconds=age)
     step_up.demand(caller, step_up.EMERGENCY, clock.now())
+    clock.advance(seconds=301 - age)
+    with pytest.raises(Problem):
+        step_up.demand(caller, step_up.EMERGENCY, clock.now())
 
 
 def test_nobody_s_login_is_never_recent(app, runtime, clock):

@@ -1,11 +1,9 @@
 """One winner on both stores under 64 concurrent attempts: states, codes that link, subjects, passkey answers."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
-
-import pytest
 
 from consent_rules.vocabulary import RequesterKind
 from fhir_server.application import linking
@@ -15,29 +13,15 @@ from fhir_server.oauth import passkeys
 from fhir_server.oauth.upstream import relying
 from fhir_server.oauth.upstream.metadata import ProviderError
 from fhir_server.oauth.upstream.relying import Errand
-from fhir_server.ports import Ports
 from tests.oauth.conftest import query_of
-from tests.oauth.stores import ENGINES, furnish, make_engine
-from tests.oauth.stores import mongo_server as mongo_server  # noqa: PLC0414 - pytest finds fixtures by name
+from tests.oauth.stores import furnished_engine as furnished_engine  # noqa: PLC0414 - pytest finds fixtures by name
+from tests.oauth.stores import mongo_server as mongo_server  # noqa: PLC0414
+from tests.oauth.stores import ports as ports  # noqa: PLC0414
 from tests.oauth.test_passkeys import Authenticator
 from tests.oauth.upstream import provider_of
 from tests.world import INS, World
 
 ATTEMPTS = 64
-
-
-@pytest.fixture(scope="module", params=ENGINES)
-def furnished_engine(request, tmp_path_factory) -> Iterator[Ports]:
-    engine = make_engine(request.param, request, tmp_path_factory.mktemp(request.param))
-    furnish(engine.ports)
-    yield engine.ports
-    engine.close()
-
-
-@pytest.fixture
-def ports(furnished_engine, clock) -> Ports:
-    opened = furnished_engine
-    return Ports(opened.store, opened.vault, opened.blobs, clock, opened.ids)
 
 
 def winners(attempt: Callable[[int], object]) -> list[object]:

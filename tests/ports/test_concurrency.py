@@ -166,7 +166,10 @@ def test_every_acknowledged_trace_is_there(store, patient, threads):
 
 
 def test_the_first_keys_of_many_spaces_may_be_made_at_once(store):
-    race(lambda _: [store.commit(Change((a_trace(an_id()),))) for _ in range(20)])
+    patients = [an_id() for _ in range(THREADS * 20)]
+    race(lambda n: [store.commit(Change((a_trace(patient),))) for patient in patients[n::THREADS]])
+    with store.snapshot() as snapshot:
+        assert {snapshot.count(Search("AuditEvent"), all_of(patient), 99) for patient in patients} == {1}
 
 
 def test_no_cursor_leaves_the_thread_of_the_writer(tmp_path):
