@@ -12,6 +12,7 @@ from consent_rules.model import Directive, RuleApplied
 from consent_rules.vocabulary import Capacity, DirectiveKind, Purpose
 
 _TEAMS = ("Organization/", "CareTeam/")
+_CONSENT = {Capacity.OCCUPATIONAL_PHYSICIAN: "I4", Capacity.COORDINATING_PHYSICIAN: "C14", Capacity.NONE: "C4"}
 
 
 def patient(case: Case) -> RuleApplied | None:
@@ -56,11 +57,7 @@ def care_team(case: Case) -> RuleApplied | None:
 
 def consent(case: Case) -> RuleApplied | None:
     """A professional outside the team, by a consent for this consultation (C4, L4)."""
-    statement = {
-        Capacity.OCCUPATIONAL_PHYSICIAN: "I4",
-        Capacity.COORDINATING_PHYSICIAN: "C14",
-        Capacity.NONE: "C4",
-    }[case.requester.capacity]
+    statement = _CONSENT[case.requester.capacity]
     return _permit(statement, [directive for directive in agreements(case) if not is_for_team(directive)])
 
 
@@ -116,8 +113,9 @@ def is_for_team(directive: Directive) -> bool:
 
 def blocks(case: Case, purpose: Purpose) -> list[Directive]:
     """Return the blocks of persons and establishments that reach the requester for a purpose (F2, F3, F6, G4)."""
-    held = case.in_force(DirectiveKind.BLOCK)
-    return [d for d in held if _reaches(d, case.identities) and _speaks_for(d, purpose)]
+    identities, held = case.identities, case.in_force(DirectiveKind.BLOCK)
+    named = [d for d in held if not d.actors or not d.actors.isdisjoint(identities)]  # most are about others
+    return [d for d in named if _reaches(d, identities) and _speaks_for(d, purpose)]
 
 
 def withheld(case: Case) -> list[Directive]:
@@ -157,9 +155,10 @@ def _naming(case: Case, kind: DirectiveKind) -> list[Directive]:
 
 def _appointments(case: Case, kind: DirectiveKind) -> list[Directive]:
     """Return what gives this person special rights; none while acting for an employer (I4)."""
-    if case.requester.capacity is Capacity.OCCUPATIONAL_PHYSICIAN:
+    named = _naming(case, kind)
+    if not named or case.requester.capacity is Capacity.OCCUPATIONAL_PHYSICIAN:
         return []
-    return _given_since(case, _naming(case, kind))
+    return _given_since(case, named)
 
 
 def _given_since(case: Case, named: list[Directive]) -> list[Directive]:

@@ -4,7 +4,6 @@ Source: rules D3 to D12 (matrix), E1 to E11 (labels), B6 (secrets of minors), H4
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 
 from consent_rules import emergency, relationship
 from consent_rules.case import Case
@@ -176,8 +175,8 @@ def _reached(case: Case, row: Clause, agreement: Directive) -> Clause:
     if not agreement.precision:
         return row
     if not row.barred or not agreement.by_patient:
-        return replace(row, within=agreement.extent)
-    return replace(row, within=agreement.extent, barred=_barred(case, agreement.precision))
+        return row._replace(within=agreement.extent)
+    return row._replace(within=agreement.extent, barred=_barred(case, agreement.precision))
 
 
 def _emergency(case: Case) -> Clauses:

@@ -7,6 +7,7 @@ and tests/ports holds the three equal on generated documents.
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 from consent_rules.vocabulary import Label, Mark
 
@@ -106,9 +107,8 @@ class Extent:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Clause:
-    """One way of seeing: all its conditions must hold.
+class Clause(NamedTuple):
+    """One way of seeing: all its conditions must hold. A tuple, as each decision builds some of them.
 
     kinds, categories: allowed values; None allows all.
     closed_by: marks that close this way (INVISIBLE_PATIENT belongs to `unsealed_at`, never here).
@@ -143,7 +143,7 @@ class Clause:
         """Return this clause restricted further; None restricts nothing."""
         if kinds is None and categories is None:
             return self
-        return replace(self, kinds=_meet(self.kinds, kinds), categories=_meet(self.categories, categories))
+        return self._replace(kinds=_meet(self.kinds, kinds), categories=_meet(self.categories, categories))
 
 
 @dataclass(frozen=True, slots=True)

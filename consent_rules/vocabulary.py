@@ -37,7 +37,13 @@ class Label(IntFlag):
     HIV = 256
 
 
-class View(StrEnum):
+class Code(StrEnum):
+    """A closed list of codes. A code is the string that it stands for, in equality and in its hash too."""
+
+    __hash__ = str.__hash__  # that of Enum is a call in Python, and every table of the rules is keyed by codes
+
+
+class View(Code):
     """What part of a space a visibility is about."""
 
     DOCUMENTS = "documents"
@@ -47,7 +53,7 @@ class View(StrEnum):
     NOTICES = "notices"
 
 
-class RequesterKind(StrEnum):
+class RequesterKind(Code):
     """Who asks: the capacity in which one identified party acts for the length of a token."""
 
     PATIENT = "patient"
@@ -59,7 +65,7 @@ class RequesterKind(StrEnum):
     FORBIDDEN = "forbidden"
 
 
-class Capacity(StrEnum):
+class Capacity(Code):
     """A post that changes the rules for a professional, from the practice situation; most have none."""
 
     NONE = ""
@@ -67,7 +73,7 @@ class Capacity(StrEnum):
     OCCUPATIONAL_PHYSICIAN = "occupational-physician"
 
 
-class Action(StrEnum):
+class Action(Code):
     """What is asked of a space."""
 
     CONSULT = "consult"
@@ -81,7 +87,7 @@ class Action(StrEnum):
     KEEP = "keep"
 
 
-class Purpose(StrEnum):
+class Purpose(Code):
     """Why: codes of http://terminology.hl7.org/CodeSystem/v3-ActReason."""
 
     TREATMENT = "TREAT"
@@ -92,7 +98,7 @@ class Purpose(StrEnum):
     AUDIT = "HCOMPL"
 
 
-class SpaceStatus(StrEnum):
+class SpaceStatus(Code):
     """Life of a space (rules A1 to A14)."""
 
     ANNOUNCED = "announced"
@@ -103,7 +109,7 @@ class SpaceStatus(StrEnum):
     ERASED = "erased"
 
 
-class DirectiveKind(StrEnum):
+class DirectiveKind(Code):
     """What a choice of the patient, or a fact about who may act, says; each comes from one Consent."""
 
     AGREEMENT = "agreement"
@@ -123,7 +129,7 @@ class DirectiveKind(StrEnum):
     AT_ONCE = "at-once"
 
 
-class Proof(StrEnum):
+class Proof(Code):
     """What shows that care is effective and that the patient agrees (C1 to C6)."""
 
     ORAL = "oral"
@@ -137,7 +143,7 @@ class Proof(StrEnum):
     PRESCRIPTION = "prescription"
 
 
-class Basis(StrEnum):
+class Basis(Code):
     """Ground of an access, as the trail names it."""
 
     PATIENT = "patient"
@@ -158,7 +164,7 @@ class Basis(StrEnum):
     OWN_TRACES = "own-traces"
 
 
-class Reason(StrEnum):
+class Reason(Code):
     """Why a requester may not enter.
 
     The first three say what the caller is and never depend on the patient; callers are told all others alike.
@@ -194,7 +200,7 @@ class Reason(StrEnum):
     NOTICE_MISSING = "notice-missing"
 
 
-class Obligation(StrEnum):
+class Obligation(Code):
     """What whoever lets a requester in must do (E10, G3, G6, G7, H1)."""
 
     NOTIFY_PATIENT = "notify-patient"

@@ -110,7 +110,7 @@ def naming(clause, population):
         return replace(extent, documents=ids)
 
     within = clause.within and named(clause.within)
-    return replace(clause, within=within, barred=tuple(map(named, clause.barred)))
+    return clause._replace(within=within, barred=tuple(map(named, clause.barred)))
 
 
 def seen_update(document, visibility):
