@@ -10,7 +10,7 @@ from joserfc.jwk import ECKey
 from consent_rules.model import Requester
 from consent_rules.scopes import Scopes
 from consent_rules.vocabulary import Purpose, RequesterKind
-from fhir_server.application import accounts, app_authorization, clients, directory
+from fhir_server.application import access_tokens, accounts, clients, directory
 from fhir_server.application.accounts import Account, Charge, Practice
 from fhir_server.application.clients import AuthMethod, Client, ClientKind
 from fhir_server.application.runtime import Runtime
@@ -60,7 +60,7 @@ def register_software(
 def software_token(runtime: Runtime, key: str) -> str:
     """Mint the token of software that acts alone."""
     client = _client(runtime, key)
-    return app_authorization.mint_token(runtime, client=client, scopes=client.scopes, lifetime=TOKEN_LIFETIME)
+    return access_tokens.mint_token(runtime, client=client, scopes=client.scopes, lifetime=TOKEN_LIFETIME)
 
 
 def caller(runtime: Runtime, token: str) -> Caller:
@@ -197,7 +197,7 @@ def _patient_account(demo: Demonstration, part: PatientPart) -> Account:
 def _patient_token(runtime: Runtime, client: str, login: str, patient: str) -> str:
     software = _client(runtime, client)
     scopes = _PATIENT_SCOPES if client == "espace" else software.scopes
-    return app_authorization.mint_token(
+    return access_tokens.mint_token(
         runtime,
         client=software,
         account=_account(runtime, login),
@@ -210,7 +210,7 @@ def _patient_token(runtime: Runtime, client: str, login: str, patient: str) -> s
 def professional_token(runtime: Runtime, login: str) -> str:
     """Mint the token of a professional in the first practice situation."""
     account = _account(runtime, login)
-    return app_authorization.mint_token(
+    return access_tokens.mint_token(
         runtime,
         client=_client(runtime, "poste"),
         account=account,
@@ -223,6 +223,6 @@ def professional_token(runtime: Runtime, login: str) -> str:
 def _staff_token(runtime: Runtime, login: str) -> str:
     account = _account(runtime, login)
     client = _client(runtime, "poste")
-    return app_authorization.mint_token(
+    return access_tokens.mint_token(
         runtime, client=client, account=account, scopes=_AUDIT_SCOPES, lifetime=TOKEN_LIFETIME
     )

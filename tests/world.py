@@ -15,7 +15,7 @@ from werkzeug.test import TestResponse
 
 from consent_rules.vocabulary import Capacity, RequesterKind
 from fhir_server.app import create_app
-from fhir_server.application import app_authorization, directory
+from fhir_server.application import access_tokens, directory
 from fhir_server.application.accounts import Account, Charge, Practice
 from fhir_server.application.clients import Client, ClientKind
 from fhir_server.application.runtime import Runtime
@@ -129,7 +129,7 @@ class World:
 
     def mint(self, **what: Any) -> str:
         """Mint an access token that outlives every test."""
-        return app_authorization.mint_token(self.runtime, lifetime=timedelta(days=3650), **what)
+        return access_tokens.mint_token(self.runtime, lifetime=timedelta(days=3650), **what)
 
     # --- requests --------------------------------------------------------------------------------------------------
 

@@ -1,90 +1,27 @@
-"""Grants and tokens: what an app may do for whom, looked up live and ended at once.
+"""Grants: what an app may do for whom, looked up live and ended at once.
 
 A grant says everything; an access token carries a copy of it, so that one read answers a request, and shares its
-group, so that ending the grant ends the tokens. Stores keep keyed hashes of tokens, never the tokens.
+group, so that ending the grant ends the tokens.
 Sources: RFC 6749, RFC 9700 (rotation, 4.14.2), SMART App Launch 2.2.
 """
 
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import orjson
 
 from consent_rules.model import Requester
-from consent_rules.scopes import Scopes
 from consent_rules.vocabulary import Capacity, Purpose, RequesterKind
-from fhir_server.application.accounts import Account, Practice
-from fhir_server.application.clients import Client
+from fhir_server.application.parties import Login, Party, load_login
 from fhir_server.application.runtime import Runtime
-from fhir_server.domain.caller import Caller, Withheld
+from fhir_server.domain.caller import Withheld
 from fhir_server.ports import Secret
 
 Json = dict[str, Any]
 
-GRANT, ACCESS, REFRESH = "grant", "access-token", "refresh-token"
-TOKEN_LIMIT = 512
+GRANT = "grant"
 _PURPOSES = {RequesterKind.PATIENT: Purpose.PATIENT_REQUEST, RequesterKind.RELATED: Purpose.FAMILY_REQUEST}
-BACKEND_LIFETIME = timedelta(seconds=300)
-_LIFETIMES = {RequesterKind.SYSTEM: BACKEND_LIFETIME, RequesterKind.PROFESSIONAL: timedelta(seconds=900)}
-_LIFETIME = timedelta(seconds=3600)
-EMERGENCY_LIFETIME = timedelta(seconds=900)
-REFRESH_IDLE = timedelta(days=30)
-
-
-@dataclass(frozen=True, slots=True)
-class Party:
-    """Who is granted: a client and, when a person stands behind it, the account and the capacity chosen."""
-
-    client: Client
-    account: Account | None = None
-    practice: Practice | None = None
-    launch_patient: str = ""
-
-    @property
-    def requester(self) -> Requester:
-        """The facts that the rules will judge."""
-        device = self.client.device
-        if self.account is None:
-            return Requester(RequesterKind.SYSTEM, organization=self.client.organization, client=device)
-        if self.practice is not None:
-            practice = self.practice
-            return Requester(
-                RequesterKind.PROFESSIONAL,
-                self.account.person,
-                practice.role,
-                practice.organization,
-                device,
-                practice.profession,
-                practice.specialty,
-                practice.capacity,
-            )
-        charge = self.account.charge_of(self.launch_patient)
-        if charge is not None:
-            return Requester(charge.kind, charge.person, client=device)
-        return Requester(self.account.kind, self.account.person, client=device)
-
-
-@dataclass(frozen=True, slots=True)
-class Login:
-    """How a person proved who they are: at which time, how strongly, in which session.
-
-    provider: id of the upstream provider that vouches, "" for a local login. roles: the practice situations that it
-    confirms; they cut those of the account.
-    """
-
-    at: datetime | None = None
-    acr: str = ""
-    amr: tuple[str, ...] = ()
-    session: str = ""
-    provider: str = ""
-    roles: tuple[str, ...] = ()
-
-    def cut(self, account: Account) -> Account:
-        """Return the account with the practice situations in which this login lets the person act."""
-        if not self.provider:
-            return account
-        return replace(account, practices=tuple(item for item in account.practices if item.role in self.roles))
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,30 +70,6 @@ class Grant:
 
 
 @dataclass(frozen=True, slots=True)
-class Holder:
-    """What the holder of a token must show: a key by its thumbprint jkt, a certificate by x5t; "" for nothing."""
-
-    jkt: str = ""
-    x5t: str = ""
-
-
-_ANYBODY = Holder()
-
-
-@dataclass(frozen=True, slots=True)
-class Access:
-    """What stands behind one access token. jkt, x5t: as Holder has them."""
-
-    token_id: str
-    grant: Grant
-    scopes: str
-    issued: datetime
-    expires: datetime
-    jkt: str = ""
-    x5t: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Terms:
     """What is to be granted to a party; empty values follow from the party."""
 
@@ -169,19 +82,6 @@ class Terms:
     jkt: str = ""
     proof: Login = field(default_factory=Login)
     withheld: Withheld = field(default_factory=Withheld)
-
-
-def mint_token(  # noqa: PLR0913 - each argument is named where it is used
-    runtime: Runtime, *, client: Client, account: Account | None = None, practice: Practice | None = None, scopes: str,
-    launch_patient: str = "", purpose: str = "", lifetime: timedelta | None = None,
-) -> str:  # fmt: skip
-    """Grant and issue an access token without a conversation: for demonstrations, tests and administrators.
-
-    purpose: an ActReason code; "" follows from who is granted. The scopes are given as they are, not narrowed.
-    """
-    party = Party(client, account, practice, launch_patient)
-    terms = Terms(str(Scopes.parse(scopes)), purpose)
-    return issue_access(runtime, open_grant(runtime, party, terms), lifetime=lifetime)[0]
 
 
 def open_grant(runtime: Runtime, party: Party, terms: Terms) -> Grant:
@@ -215,28 +115,6 @@ def open_grant(runtime: Runtime, party: Party, terms: Terms) -> Grant:
     return grant
 
 
-def issue_access(
-    runtime: Runtime, grant: Grant, scopes: str = "", lifetime: timedelta | None = None, holder: Holder = _ANYBODY
-) -> tuple[str, Access]:
-    """Make an access token of a grant; scopes narrow it, "" keeps what was granted.
-
-    The token of a grant that was revoked meanwhile is dead from the start.
-    """
-    now = runtime.ports.clock.now()
-    expires = now + (lifetime or lifetime_of(grant))
-    if grant.expires is not None:
-        expires = min(expires, grant.expires)
-    access = Access(runtime.ports.ids.new(), grant, scopes or grant.scopes, now, expires, holder.jkt, holder.x5t)
-    token = runtime.ports.ids.secret()
-    add_to_grant(runtime, grant, Secret(ACCESS, token, orjson.dumps(access), grant.group, expires))
-    return token, access
-
-
-def lifetime_of(grant: Grant) -> timedelta:
-    """Return how long an access token of this grant lives."""
-    return EMERGENCY_LIFETIME if grant.is_emergency else _LIFETIMES.get(grant.requester.kind, _LIFETIME)
-
-
 def add_to_grant(runtime: Runtime, grant: Grant, secret: Secret) -> None:
     """Store a token, then look whether its grant is still there; without it the token goes at once.
 
@@ -257,40 +135,10 @@ def confirm_grant(runtime: Runtime, grant: Grant) -> bool:
     return runtime.ports.vault.replace(replace(entry, key=grant.id, value=orjson.dumps(grant), expires=grant.expires))
 
 
-def find_access(runtime: Runtime, token: str) -> Access | None:
-    """Return what stands behind a live access token of this server. One read."""
-    if not 0 < len(token) <= TOKEN_LIMIT:
-        return None
-    entry = runtime.ports.vault.get(ACCESS, token, runtime.ports.clock.now())
-    return load_access(entry.value) if entry else None
-
-
-def caller_for(access: Access, address: str = "", request_id: str = "") -> Caller:
-    """Return the party of a request made with this token."""
-    grant = access.grant
-    return Caller(
-        requester=grant.requester,
-        scopes=Scopes.parse(access.scopes),
-        token_id=access.token_id,
-        grant_id=grant.id,
-        client_id=grant.client_id,
-        client_name=grant.client_name,
-        display=grant.display,
-        organization_display=grant.organization_display,
-        launch_patient=grant.launch_patient,
-        purpose=grant.purpose,
-        address=address,
-        request_id=request_id,
-        level=grant.proof.acr,
-        logged_in_at=grant.proof.at,
-        withheld=grant.withheld,
-    )
-
-
 def find_grant(runtime: Runtime, grant_id: str) -> Grant | None:
     """Return a grant that has not ended."""
     entry = runtime.ports.vault.get(GRANT, grant_id, runtime.ports.clock.now()) if grant_id else None
-    return load_grant(entry.value) if entry else None
+    return load_grant(orjson.loads(entry.value)) if entry else None
 
 
 def touch_grant(runtime: Runtime, grant: Grant) -> None:
@@ -298,14 +146,15 @@ def touch_grant(runtime: Runtime, grant: Grant) -> None:
     now = runtime.ports.clock.now()
     entry = runtime.ports.vault.get(GRANT, grant.id, now)
     if entry:
-        value = orjson.dumps(replace(load_grant(entry.value), used_at=now))
+        value = orjson.dumps(replace(load_grant(orjson.loads(entry.value)), used_at=now))
         runtime.ports.vault.replace(replace(entry, key=grant.id, value=value))
 
 
 def grants_of(runtime: Runtime, subject: str) -> tuple[Grant, ...]:
     """Return the live grants of a person, newest first."""
     entries = runtime.ports.vault.entries(GRANT, runtime.ports.clock.now(), f"holder:{subject}")
-    return tuple(sorted((load_grant(e.value) for e in entries), key=lambda grant: grant.granted_at, reverse=True))
+    grants = (load_grant(orjson.loads(entry.value)) for entry in entries)
+    return tuple(sorted(grants, key=lambda grant: grant.granted_at, reverse=True))
 
 
 def revoke_grant(runtime: Runtime, grant_id: str) -> bool:
@@ -323,7 +172,7 @@ def revoke_person(runtime: Runtime, subject: str) -> int:
 def revoke_client(runtime: Runtime, client_id: str) -> int:
     """End all grants given to a client; return how many."""
     entries = runtime.ports.vault.entries(GRANT, runtime.ports.clock.now())
-    grants = (load_grant(entry.value) for entry in entries)
+    grants = (load_grant(orjson.loads(entry.value)) for entry in entries)
     return sum(revoke_grant(runtime, grant.id) for grant in grants if grant.client_id == client_id)
 
 
@@ -331,19 +180,8 @@ def _holder(grant: Grant) -> str:
     return f"holder:{grant.subject}"
 
 
-def load_access(value: bytes) -> Access:
-    """Read an access token's record."""
-    raw: Json = orjson.loads(value)
-    grant, issued, expires = _grant_of(raw.pop("grant")), _at(raw.pop("issued")), _at(raw.pop("expires"))
-    return Access(grant=grant, issued=issued, expires=expires, **raw)
-
-
-def load_grant(value: bytes) -> Grant:
-    """Read a grant's record."""
-    return _grant_of(orjson.loads(value))
-
-
-def _grant_of(raw: Json) -> Grant:
+def load_grant(raw: Json) -> Grant:
+    """Read the record of a grant; raw is used up."""
     requester = raw.pop("requester")
     proof = raw.pop("proof")
     kind, capacity = RequesterKind(requester.pop("kind")), Capacity(requester.pop("capacity", ""))
@@ -357,12 +195,6 @@ def _grant_of(raw: Json) -> Grant:
         withheld=Withheld(**{name: tuple(values) for name, values in raw.pop("withheld", {}).items()}),
         **raw,
     )
-
-
-def load_login(raw: Json) -> Login:
-    """Read the record of a login."""
-    lists = {"amr": tuple(raw["amr"]), "roles": tuple(raw.get("roles", ()))}
-    return Login(**raw | {"at": _maybe(raw["at"])} | lists)
 
 
 def _at(text: str) -> datetime:

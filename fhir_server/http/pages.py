@@ -30,8 +30,8 @@ from consent_rules.scopes import Scopes
 from consent_rules.vocabulary import Purpose, RequesterKind
 from fhir_server.application import finding
 from fhir_server.application.accounts import Charge
-from fhir_server.application.app_authorization import Party
 from fhir_server.application.clients import Client, ClientKind
+from fhir_server.application.parties import Party
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.problem import Problem
 from fhir_server.domain.search import AnyOf, Search

@@ -12,9 +12,9 @@ from authlib.oauth2 import OAuth2Error
 from flask import Response, request
 
 from fhir_server.application.accounts import Account
-from fhir_server.application.app_authorization import Login, load_login
 from fhir_server.application.clients import Client, ClientKind
 from fhir_server.application.linking import Traits
+from fhir_server.application.parties import Login, load_login
 from fhir_server.http.oauth_endpoints import context, options
 from fhir_server.http.oauth_frame import (
     CSP,

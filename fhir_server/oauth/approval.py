@@ -9,9 +9,10 @@ from datetime import datetime, timedelta
 
 from consent_rules.scopes import Scopes
 from consent_rules.vocabulary import Purpose
+from fhir_server.application import access_tokens, emergencies
 from fhir_server.application import app_authorization as grants
-from fhir_server.application import emergencies
-from fhir_server.application.app_authorization import Grant, Party, Terms
+from fhir_server.application.app_authorization import Grant, Terms
+from fhir_server.application.parties import Party
 from fhir_server.application.runtime import Runtime
 from fhir_server.domain.caller import Withheld
 from fhir_server.domain.problem import Problem
@@ -97,8 +98,8 @@ def _open_space(context: Context, interaction: Interaction, grant: Grant) -> Non
     Raises: Refusal, the same whatever the reason is; the grant has ended then.
     """
     now = context.runtime.ports.clock.now()
-    access = grants.Access("", grant, grant.scopes, now, now)
-    caller = grants.caller_for(access, context.received.address, context.received.request_id)
+    access = access_tokens.Access("", grant, grant.scopes, now, now)
+    caller = access_tokens.caller_for(access, context.received.address, context.received.request_id)
     try:
         emergencies.open_space(context.runtime, caller, interaction.patient, grant.reason)
     except Problem as problem:
@@ -122,7 +123,7 @@ def _until(context: Context, grant: Grant, scopes: str, wanted: datetime | None)
         return min(wanted or limit, limit).isoformat()
     if "online_access" in words:
         return (now + context.options.session_absolute).isoformat()
-    return (now + grants.lifetime_of(grant)).isoformat()
+    return (now + access_tokens.lifetime_of(grant)).isoformat()
 
 
 def _send_code(context: Context, asked: Asked, grant: Grant, until: str) -> Answer:

@@ -18,9 +18,11 @@ from authlib.oauth2.rfc6749 import (
 from authlib.oauth2.rfc6749 import grants as authlib_grants
 
 from consent_rules.vocabulary import Purpose
+from fhir_server.application import access_tokens
 from fhir_server.application import app_authorization as grants
 from fhir_server.application.accounts import Account, Practice, find_by_national_id
-from fhir_server.application.app_authorization import Party, Terms
+from fhir_server.application.app_authorization import Terms
+from fhir_server.application.parties import Party
 from fhir_server.oauth import narrowing, tokens
 from fhir_server.oauth.client_authentication import METHODS
 from fhir_server.oauth.issuer import TOKEN_EXCHANGE
@@ -68,7 +70,7 @@ class BackendGrant(authlib_grants.ClientCredentialsGrant):  # type: ignore[misc]
 def _issue(request: Request, party: Party, terms: Terms) -> Json:
     runtime = request.context.runtime
     holder = holder_of(request)
-    until = runtime.ports.clock.now() + grants.BACKEND_LIFETIME
+    until = runtime.ports.clock.now() + access_tokens.BACKEND_LIFETIME
     grant = grants.open_grant(runtime, party, replace(terms, expires=until))
     return tokens.respond(request.context, grant, "", holder, renewable=False)
 
@@ -121,7 +123,7 @@ class ExchangeGrant(BaseGrant, TokenEndpointMixin):  # type: ignore[misc]  # Aut
         form = self.request.form
         if form.get("subject_token_type") != _ACCESS_TOKEN or not form.get("subject_token"):
             raise InvalidRequestError("subject_token of type access_token is needed")
-        access = grants.find_access(self.request.context.runtime, form["subject_token"])
+        access = access_tokens.find_access(self.request.context.runtime, form["subject_token"])
         organization = client.client.organization
         if access is None or access.jkt or access.x5t:
             raise InvalidGrantError("the subject token cannot be exchanged")

@@ -3,7 +3,7 @@
 Sources: RFC 6750 (bearer tokens), RFC 9449 (DPoP), RFC 8705 (certificate-bound tokens), RFC 9470 (step-up).
 """
 
-from fhir_server.application.app_authorization import Access, caller_for, find_access
+from fhir_server.application.access_tokens import Access, caller_for, find_access
 from fhir_server.application.runtime import Runtime
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.problem import Category, Problem

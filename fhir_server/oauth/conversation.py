@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from fhir_server.application import finding
 from fhir_server.application.accounts import Account, authenticate, find_account
-from fhir_server.application.app_authorization import Login
+from fhir_server.application.parties import Login
 from fhir_server.application.runtime import Runtime
 from fhir_server.oauth import events, interactions, passkeys, sessions, throttle, totp
 from fhir_server.oauth.authorization import Refusal

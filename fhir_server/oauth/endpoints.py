@@ -8,8 +8,10 @@ from typing import Any
 from authlib.oauth2.rfc6749 import InvalidClientError, InvalidRequestError, OAuth2Error
 
 from consent_rules.scopes import Scopes
+from fhir_server.application import access_tokens
 from fhir_server.application import app_authorization as grants
-from fhir_server.application.app_authorization import Access, Grant
+from fhir_server.application.access_tokens import Access
+from fhir_server.application.app_authorization import Grant
 from fhir_server.application.clients import Client, find
 from fhir_server.domain.tokens import PROFESSION_SYSTEM
 from fhir_server.oauth import authorization, dpop, events, throttle
@@ -37,7 +39,7 @@ def introspect(context: Context) -> Answer:
             raise InvalidRequestError("token is missing")
     except OAuth2Error as error:
         return error_answer(error, context)
-    access = grants.find_access(context.runtime, params["token"]) if params["token"].isascii() else None
+    access = access_tokens.find_access(context.runtime, params["token"]) if params["token"].isascii() else None
     if access is None or not _may_see(asker, access):
         throttle.failed(context, throttle.INTROSPECTION, asker.id)
         return Answer(200, {"active": False}, dict(NO_STORE))
@@ -48,7 +50,7 @@ def _introspector(context: Context, params: dict[str, str]) -> Client:
     """Authenticate who asks: by the bearer token of a client that may introspect, or as at the token endpoint."""
     header = context.received.headers.get("Authorization", "")
     if header.lower().startswith("bearer "):
-        access = grants.find_access(context.runtime, header[7:].strip()) if header.isascii() else None
+        access = access_tokens.find_access(context.runtime, header[7:].strip()) if header.isascii() else None
         is_bearer = access is not None and not access.jkt and shows_certificate(access, context.received.certificate)
         asker = find(context.runtime, access.grant.client_id) if access and is_bearer else None
     else:
@@ -129,9 +131,9 @@ def revoke(context: Context) -> Answer:
 
 def _revoke(context: Context, client: Client, token: str) -> None:
     runtime = context.runtime
-    access = grants.find_access(runtime, token)
+    access = access_tokens.find_access(runtime, token)
     if access is not None and access.grant.client_id == client.id:
-        runtime.ports.vault.drop(grants.ACCESS, token)
+        runtime.ports.vault.drop(access_tokens.ACCESS, token)
         events.grant_ended(context, access.grant, "access-token-revoked")
         return
     refresh = find_refresh(runtime, token, runtime.ports.clock.now())
@@ -158,7 +160,7 @@ def userinfo(context: Context) -> Answer:
     """Tell the holder of a token with `openid` who logged in."""
     header = context.received.headers.get("Authorization", "")
     token = header.partition(" ")[2].strip()
-    access = grants.find_access(context.runtime, token) if header.isascii() and token else None
+    access = access_tokens.find_access(context.runtime, token) if header.isascii() and token else None
     if access is None or not _is_held(context, access, header):
         return Answer(401, {"error": "invalid_token"}, dict(_UNAUTHORIZED) | NO_STORE)
     if not Scopes.parse(access.scopes).has("openid"):

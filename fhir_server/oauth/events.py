@@ -7,8 +7,9 @@ from consent_rules.model import Requester
 from consent_rules.scopes import Scopes
 from consent_rules.vocabulary import Purpose, RequesterKind
 from fhir_server.application import trail
+from fhir_server.application.access_tokens import Access, caller_for
 from fhir_server.application.accounts import Account
-from fhir_server.application.app_authorization import Access, Grant, caller_for
+from fhir_server.application.app_authorization import Grant
 from fhir_server.domain.audit import Deed, Verdict
 from fhir_server.domain.caller import Caller
 from fhir_server.oauth.wire import Context

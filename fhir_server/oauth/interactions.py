@@ -13,8 +13,8 @@ from typing import Any
 import orjson
 
 from fhir_server.application.accounts import Account, Practice, find_account
-from fhir_server.application.app_authorization import Login, Party, load_login
 from fhir_server.application.clients import Client, ClientKind, find
+from fhir_server.application.parties import Login, Party, load_login
 from fhir_server.application.runtime import Runtime
 from fhir_server.oauth.authorization import Asked
 from fhir_server.oauth.issuer import is_strong_enough

@@ -11,8 +11,8 @@ from dataclasses import replace
 from consent_rules.model import Requester
 from consent_rules.scopes import Scope, Scopes
 from consent_rules.vocabulary import RequesterKind
-from fhir_server.application.app_authorization import Party
 from fhir_server.application.clients import ClientKind
+from fhir_server.application.parties import Party
 from fhir_server.application.runtime import Runtime
 
 BREAK_GLASS = "__break-glass"

@@ -7,7 +7,7 @@ from hmac import compare_digest
 
 from authlib.oauth2.rfc6749 import InvalidGrantError, InvalidRequestError
 
-from fhir_server.application.app_authorization import Access, Holder
+from fhir_server.application.access_tokens import Access, Holder
 from fhir_server.application.runtime import Runtime
 from fhir_server.oauth.dpop import InvalidDpopProofError, Proof, verify
 from fhir_server.oauth.wire import Request

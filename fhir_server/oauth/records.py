@@ -8,7 +8,8 @@ import orjson
 from authlib.oauth2.rfc6749 import ClientMixin
 from authlib.oidc.core import AuthorizationCodeMixin
 
-from fhir_server.application.app_authorization import REFRESH, Grant
+from fhir_server.application.access_tokens import TOKEN_LIMIT
+from fhir_server.application.app_authorization import Grant
 from fhir_server.application.clients import AuthMethod, Client, ClientKind, find
 from fhir_server.application.runtime import Runtime
 from fhir_server.oauth.issuer import TOKEN_EXCHANGE
@@ -17,7 +18,7 @@ from fhir_server.ports import Secret
 
 Json = dict[str, Any]
 
-CODE = "code"
+CODE, REFRESH = "code", "refresh-token"
 
 
 class RegisteredClient(ClientMixin):  # type: ignore[misc]  # Authlib ships no types
@@ -136,7 +137,8 @@ class Refresh:
 
 def find_refresh(runtime: Runtime, token: str, now: datetime) -> Refresh | None:
     """Return a refresh token, spent ones too."""
-    entry = runtime.ports.vault.get(REFRESH, token, now) if 0 < len(token) <= 512 and token.isascii() else None  # noqa: PLR2004
+    is_possible = 0 < len(token) <= TOKEN_LIMIT and token.isascii()
+    entry = runtime.ports.vault.get(REFRESH, token, now) if is_possible else None
     if entry is None:
         return None
     raw: Json = orjson.loads(entry.value)

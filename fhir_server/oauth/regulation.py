@@ -6,8 +6,9 @@ Source: R.1111-48 of the French public health code.
 
 from consent_rules.vocabulary import Purpose
 from fhir_server.application.accounts import find_account
-from fhir_server.application.app_authorization import Grant, Party
+from fhir_server.application.app_authorization import Grant
 from fhir_server.application.clients import Client, ClientKind
+from fhir_server.application.parties import Party
 from fhir_server.application.runtime import Runtime
 from fhir_server.oauth.issuer import LEVELS
 

@@ -13,9 +13,9 @@ from consent_rules.scopes import Scopes
 from consent_rules.vocabulary import Purpose, RequesterKind
 from fhir_server.application import app_authorization as grants
 from fhir_server.application import offering
-from fhir_server.application.app_authorization import Party
 from fhir_server.application.clients import Client, ClientKind
 from fhir_server.application.offering import Offered
+from fhir_server.application.parties import Party
 from fhir_server.domain.caller import Caller, Withheld
 from fhir_server.domain.problem import Problem
 from fhir_server.oauth import events

@@ -25,7 +25,8 @@ from authlib.oidc.core import OpenIDCode
 from joserfc.jwk import RSAKey
 
 from consent_rules.scopes import Scopes
-from fhir_server.application.app_authorization import Grant, Holder, find_grant, touch_grant
+from fhir_server.application.access_tokens import Holder
+from fhir_server.application.app_authorization import Grant, find_grant, touch_grant
 from fhir_server.application.clients import AuthMethod, find
 from fhir_server.oauth import dpop, events, keys, regulation, sessions, throttle, tokens
 from fhir_server.oauth.backend import BackendGrant, ExchangeGrant

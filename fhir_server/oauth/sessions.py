@@ -10,8 +10,9 @@ from typing import Any
 import orjson
 
 from fhir_server.application.accounts import Account, find_account
-from fhir_server.application.app_authorization import Grant, Login, load_login
+from fhir_server.application.app_authorization import Grant
 from fhir_server.application.clients import find
+from fhir_server.application.parties import Login, load_login
 from fhir_server.application.runtime import Runtime
 from fhir_server.oauth.options import Options
 from fhir_server.ports import Secret

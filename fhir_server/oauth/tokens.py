@@ -4,24 +4,27 @@ Sources: RFC 6749 4.1 and 6, RFC 9700 4.14.2, SMART App Launch 2.2 (token respon
 """
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
 from authlib.oauth2.rfc6749 import InvalidGrantError
 
 from consent_rules.vocabulary import RequesterKind
+from fhir_server.application import access_tokens
 from fhir_server.application import app_authorization as grants
-from fhir_server.application.app_authorization import Grant, Holder
+from fhir_server.application.access_tokens import Holder
+from fhir_server.application.app_authorization import Grant
 from fhir_server.application.runtime import Runtime
 from fhir_server.oauth import events
-from fhir_server.oauth.records import CODE, Code, Refresh
+from fhir_server.oauth.records import CODE, REFRESH, Code, Refresh
 from fhir_server.oauth.wire import Context
 from fhir_server.ports import Secret
 
 Json = dict[str, Any]
 
 CODE_LIMIT = 512
+REFRESH_IDLE = timedelta(days=30)
 
 
 def save_code(context: Context, code: Code) -> None:
@@ -42,7 +45,7 @@ def find_code(runtime: Runtime, code: str) -> Code | None:
     if entry is None:
         return None
     raw: Json = orjson.loads(entry.value)
-    grant = grants.load_grant(orjson.dumps(raw.pop("grant")))
+    grant = grants.load_grant(raw.pop("grant"))
     return Code(code=code, grant=grant, entry=entry, **raw)
 
 
@@ -92,7 +95,7 @@ def _end_replayed(context: Context, grant_id: str, reason: str) -> None:
 
 def respond(context: Context, grant: Grant, scopes: str, holder: Holder, *, renewable: bool) -> Json:
     """Issue tokens of a grant and return the token response, launch context included."""
-    token, access = grants.issue_access(context.runtime, grant, scopes, holder=holder)
+    token, access = access_tokens.issue_access(context.runtime, grant, scopes, holder=holder)
     events.token_issued(context, access)
     body: Json = {
         "access_token": token,
@@ -126,8 +129,8 @@ def context_of(grant: Grant) -> Json:
 
 def _new_refresh(runtime: Runtime, grant: Grant) -> str:
     token = runtime.ports.ids.secret()
-    until = runtime.ports.clock.now() + grants.REFRESH_IDLE
+    until = runtime.ports.clock.now() + REFRESH_IDLE
     expires = min(until, grant.expires) if grant.expires else until
     value = orjson.dumps({"grant_id": grant.id, "client_id": grant.client_id, "spent": False})
-    grants.add_to_grant(runtime, grant, Secret(grants.REFRESH, token, value, grant.group, expires))
+    grants.add_to_grant(runtime, grant, Secret(REFRESH, token, value, grant.group, expires))
     return token

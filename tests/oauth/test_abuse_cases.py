@@ -12,8 +12,9 @@ from joserfc.jwk import ECKey
 from consent_rules.matrix import published
 from consent_rules.profiles import profile
 from fhir_server.app import create_app
+from fhir_server.application.access_tokens import find_access, issue_access
 from fhir_server.application.accounts import change_account, find_account
-from fhir_server.application.app_authorization import find_access, find_grant, issue_access
+from fhir_server.application.app_authorization import find_grant
 from fhir_server.application.clients import Client, ClientKind, change, find, register
 from fhir_server.application.runtime import Runtime
 from fhir_server.oauth.dpop import hash_of

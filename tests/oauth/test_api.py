@@ -3,7 +3,7 @@
 import pytest
 
 from fhir_server.app import create_app
-from fhir_server.application.app_authorization import mint_token
+from fhir_server.application.access_tokens import mint_token
 from fhir_server.application.clients import find
 from fhir_server.settings import Settings
 from tests.oauth.conftest import BASE, Person, query_of, redeem, tokens_for

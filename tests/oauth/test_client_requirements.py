@@ -5,7 +5,7 @@ from base64 import b64encode
 import pytest
 from joserfc.jwk import ECKey, OctKey, RSAKey
 
-from fhir_server.application.app_authorization import find_access
+from fhir_server.application.access_tokens import find_access
 from fhir_server.oauth import outbound, remote_keys
 from tests.oauth.conftest import BASE, EC, RSA, SECRET, Person, assertion, backend, query_of, redeem
 

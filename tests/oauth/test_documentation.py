@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from fhir_server.application.app_authorization import BACKEND_LIFETIME, EMERGENCY_LIFETIME, REFRESH_IDLE
+from fhir_server.application.access_tokens import BACKEND_LIFETIME, EMERGENCY_LIFETIME
 from fhir_server.application.clients import ClientKind
 from fhir_server.cli import main
+from fhir_server.oauth.tokens import REFRESH_IDLE
 from tests.oauth.conftest import BASE
 
 PAGE = (Path(__file__).parents[2] / "docs" / "smart.md").read_text()

@@ -11,9 +11,11 @@ import pytest
 from consent_rules.matrix import published
 from consent_rules.profiles import profile
 from fhir_server.app import create_app
+from fhir_server.application.access_tokens import find_access, issue_access
 from fhir_server.application.accounts import change_account, find_account
-from fhir_server.application.app_authorization import Login, find_access, issue_access, revoke_grant
+from fhir_server.application.app_authorization import revoke_grant
 from fhir_server.application.clients import find
+from fhir_server.application.parties import Login
 from fhir_server.application.runtime import Runtime
 from fhir_server.oauth.options import Options
 from fhir_server.ports import StoreUnavailable

@@ -5,9 +5,10 @@ from datetime import UTC, datetime
 
 import pytest
 
+from fhir_server.application.access_tokens import find_access
 from fhir_server.application.accounts import find_account
-from fhir_server.application.app_authorization import Party, find_access
 from fhir_server.application.clients import find
+from fhir_server.application.parties import Party
 from fhir_server.oauth import selection
 from tests.oauth.conftest import PHYSIO, Person, csrf_of, query_of, redeem
 from tests.oauth.test_redirect_flow import consent_page

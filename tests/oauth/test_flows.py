@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from consent_rules.matrix import of_cells
-from fhir_server.application.app_authorization import find_access, find_grant
+from fhir_server.application.access_tokens import find_access
+from fhir_server.application.app_authorization import find_grant
 from fhir_server.application.clients import hash_secret
 from fhir_server.oauth import totp
 from fhir_server.oauth.options import Options, Throttle

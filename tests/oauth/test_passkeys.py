@@ -20,8 +20,8 @@ from consent_rules.matrix import published
 from consent_rules.profiles import profile
 from fhir_server.adapters.system import SystemClock
 from fhir_server.app import create_app
+from fhir_server.application.access_tokens import find_access
 from fhir_server.application.accounts import find_account
-from fhir_server.application.app_authorization import find_access
 from fhir_server.application.runtime import Runtime
 from fhir_server.oauth import passkeys
 from fhir_server.settings import Settings

@@ -7,8 +7,9 @@ import pytest
 
 from consent_rules.vocabulary import DirectiveKind, RequesterKind
 from fhir_server.app import create_app
+from fhir_server.application.access_tokens import find_access
 from fhir_server.application.accounts import Account, Charge, Practice, add_account, change_account, find_account
-from fhir_server.application.app_authorization import find_access, revoke_grant
+from fhir_server.application.app_authorization import revoke_grant
 from fhir_server.application.clients import Client, ClientKind
 from fhir_server.domain.consent_elements import DIRECTIVE
 from fhir_server.settings import Settings

@@ -10,6 +10,7 @@ from threading import Barrier
 import pytest
 from joserfc.jwk import ECKey
 
+from fhir_server.application import access_tokens
 from fhir_server.application import app_authorization as grants
 from fhir_server.oauth import interactions, throttle
 from fhir_server.oauth.dpop import hash_of
@@ -54,7 +55,7 @@ def test_a_code_has_one_winner_and_its_replay_ends_the_grant(app, runtime):
         return answer.status_code
 
     assert sorted(at_once(attempt)) == [200] + [400] * (ATTEMPTS - 1)
-    assert grants.find_access(runtime, tokens[0]) is None
+    assert access_tokens.find_access(runtime, tokens[0]) is None
 
 
 def test_a_refresh_token_has_one_winner_and_its_reuse_ends_the_grant(app, runtime):
@@ -68,7 +69,7 @@ def test_a_refresh_token_has_one_winner_and_its_reuse_ends_the_grant(app, runtim
         return answer.status_code
 
     assert sorted(at_once(attempt)) == [200] + [400] * (ATTEMPTS - 1)
-    assert grants.find_access(runtime, alive[0]) is None
+    assert access_tokens.find_access(runtime, alive[0]) is None
 
 
 def test_an_assertion_has_one_winner(app, clock):
@@ -128,7 +129,7 @@ def test_a_pushed_request_has_one_winner(app):
 
 def test_a_revocation_beats_every_token_that_is_being_made(app, runtime):
     first = tokens_for(app, scope=OFFLINE)
-    grant = grants.find_access(runtime, first["access_token"]).grant
+    grant = access_tokens.find_access(runtime, first["access_token"]).grant
     made: list[str] = []
     turn = iter(range(ATTEMPTS))
 
@@ -136,8 +137,8 @@ def test_a_revocation_beats_every_token_that_is_being_made(app, runtime):
         if next(turn) % 8 == 7:
             grants.revoke_grant(runtime, grant.id)
             return 0
-        made.append(grants.issue_access(runtime, grant)[0])
+        made.append(access_tokens.issue_access(runtime, grant)[0])
         return 1
 
     at_once(attempt)
-    assert [token for token in made if grants.find_access(runtime, token)] == []
+    assert [token for token in made if access_tokens.find_access(runtime, token)] == []

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from fhir_server.application.app_authorization import find_access
+from fhir_server.application.access_tokens import find_access
 from fhir_server.oauth.redirects import is_registrable
 from tests.oauth.conftest import BASE, PASSWORD, Person, csrf_of, query_of, redeem, request_for, tokens_for
 

@@ -6,8 +6,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from fhir_server.application.access_tokens import find_access
 from fhir_server.application.accounts import Account, Practice, add_account, change_account, find_account
-from fhir_server.application.app_authorization import find_access
 from fhir_server.application.clients import Client, ClientKind, register
 from tests.oauth.conftest import BASE, PASSWORD, USER_SCOPES, Person, assertion, backend, query_of, redeem
 from tests.oauth.test_flows import TOTP, code_now

@@ -6,7 +6,7 @@ import orjson
 import pytest
 
 from consent_rules.visibility import Clause, Visibility
-from fhir_server.application.app_authorization import mint_token
+from fhir_server.application.access_tokens import mint_token
 from fhir_server.application.clients import find
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.search import Search

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from fhir_server.app import create_app
-from fhir_server.application.app_authorization import caller_for, find_access
+from fhir_server.application.access_tokens import caller_for, find_access
 from fhir_server.domain.problem import Category, Login, Problem
 from fhir_server.oauth import step_up
 from fhir_server.settings import Settings

@@ -6,6 +6,7 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet
 
+from fhir_server.application import access_tokens
 from fhir_server.application import app_authorization as grants
 from fhir_server.application.accounts import change_account, find_account
 from fhir_server.oauth import keys
@@ -27,7 +28,7 @@ def test_25_access_tokens_have_256_bits_and_live_an_hour_at_most(app, web, clock
     assert body["expires_in"] <= 3600
     assert backend(web, assertion(clock)).get_json()["expires_in"] == 300
     clock.advance(seconds=body["expires_in"])
-    assert grants.find_access(runtime, body["access_token"]) is None
+    assert access_tokens.find_access(runtime, body["access_token"]) is None
 
 
 def test_25_tokens_are_not_kept_in_clear(app, tmp_path):
@@ -57,7 +58,7 @@ def test_26_reuse_of_a_spent_refresh_token_ends_the_grant(app, web, runtime):
     second = refresh(web, first["refresh_token"]).get_json()
     assert refresh(web, first["refresh_token"]).get_json()["error"] == "invalid_grant"
     assert refresh(web, second["refresh_token"]).get_json()["error"] == "invalid_grant"
-    assert grants.find_access(runtime, second["access_token"]) is None
+    assert access_tokens.find_access(runtime, second["access_token"]) is None
 
 
 def test_26_an_idle_refresh_token_expires(app, web, clock):
@@ -107,7 +108,7 @@ def test_29_a_proof_binds_the_token_and_its_renewal(app, web, clock, runtime):
     code = query_of(Person(app).authorize(scope=OFFLINE))["code"]
     body = redeem(web, code, headers={"DPoP": proof(clock, key)}).get_json()
     assert body["token_type"] == "DPoP"
-    assert grants.find_access(runtime, body["access_token"]).jkt == key.thumbprint()
+    assert access_tokens.find_access(runtime, body["access_token"]).jkt == key.thumbprint()
     assert refresh(web, body["refresh_token"]).get_json()["error"] == "invalid_grant"
 
 
@@ -178,9 +179,9 @@ def test_31_published_keys_hold_nothing_private_and_rotation_overlaps(runtime, w
 
 def test_32_revocation_acts_at_the_next_request(app, web, runtime):
     body = tokens_for(app, scope=OFFLINE)
-    grant = grants.find_access(runtime, body["access_token"]).grant
+    grant = access_tokens.find_access(runtime, body["access_token"]).grant
     assert grants.revoke_grant(runtime, grant.id)
-    assert grants.find_access(runtime, body["access_token"]) is None
+    assert access_tokens.find_access(runtime, body["access_token"]) is None
     assert refresh(web, body["refresh_token"]).get_json()["error"] == "invalid_grant"
 
 
@@ -192,13 +193,13 @@ def test_32_a_disabled_person_is_not_renewed_and_a_changed_one_loses_all_grants(
     change_account(runtime, replace(account, disabled=True))
     assert refresh(web, body["refresh_token"]).get_json()["error"] == "invalid_grant"
     assert grants.revoke_person(runtime, account.subject) == 1
-    assert grants.find_access(runtime, body["access_token"]) is None
+    assert access_tokens.find_access(runtime, body["access_token"]) is None
 
 
 def test_32_a_client_that_is_ended_loses_all_grants(app, runtime):
     body = tokens_for(app)
     assert grants.revoke_client(runtime, "app") == 1
-    assert grants.find_access(runtime, body["access_token"]) is None
+    assert access_tokens.find_access(runtime, body["access_token"]) is None
 
 
 def test_32_a_person_ends_an_app_on_the_page(app, runtime):
@@ -209,7 +210,7 @@ def test_32_a_person_ends_an_app_on_the_page(app, runtime):
     assert "MaTension" in page
     path = page.split('action="')[1].split('"')[0]
     person.post(path, {"csrf": page.split('name="csrf" value="')[1].split('"')[0]})
-    assert grants.find_access(runtime, body["access_token"]) is None
+    assert access_tokens.find_access(runtime, body["access_token"]) is None
 
 
 def bearer_of(web, clock) -> dict[str, str]:
@@ -244,7 +245,7 @@ def test_33_a_token_is_revoked_by_its_client_and_by_no_other(app, web, runtime):
     body = tokens_for(app, scope=OFFLINE)
     other = web.post("/oauth/revoke", data={"token": body["access_token"], "client_id": "other"}, base_url=BASE)
     assert other.status_code == 200
-    assert grants.find_access(runtime, body["access_token"])
+    assert access_tokens.find_access(runtime, body["access_token"])
     data = {"token": body["refresh_token"], "client_id": "app", "token_type_hint": "nonsense"}
     assert web.post("/oauth/revoke", data=data, base_url=BASE).status_code == 200
-    assert grants.find_access(runtime, body["access_token"]) is None
+    assert access_tokens.find_access(runtime, body["access_token"]) is None

@@ -10,9 +10,10 @@ from joserfc.jwk import RSAKey
 
 from consent_rules.vocabulary import RequesterKind
 from fhir_server.app import create_app
+from fhir_server.application.access_tokens import find_access
 from fhir_server.application.accounts import Account, Practice, change_account, find_account, find_by_national_id
 from fhir_server.application.accounts import add_account as add
-from fhir_server.application.app_authorization import find_access, grants_of
+from fhir_server.application.app_authorization import grants_of
 from fhir_server.application.linking import Traits, invite, is_same
 from fhir_server.oauth.launches import Launch, create_launch
 from fhir_server.settings import Settings, SettingsError

@@ -25,8 +25,8 @@ from consent_rules.profiles import profile
 from consent_rules.vocabulary import RequesterKind
 from fhir_server.adapters.system import SystemClock
 from fhir_server.app import create_app
+from fhir_server.application.access_tokens import find_access
 from fhir_server.application.accounts import Account, add_account
-from fhir_server.application.app_authorization import find_access
 from fhir_server.application.clients import Client, ClientKind, register
 from fhir_server.application.linking import invite
 from fhir_server.application.runtime import Runtime

@@ -14,8 +14,8 @@ from werkzeug.test import TestResponse
 from consent_rules.scopes import Scopes
 from consent_rules.vocabulary import Mark, Purpose, RequesterKind
 from fhir_server.application import (
+    access_tokens,
     accounts,
-    app_authorization,
     audiences,
     clients,
     consultation,
@@ -85,10 +85,10 @@ class ServerWorld:
             self._mint(who, (lambda: self._in_mode(who)) if purpose_of(who) else (lambda: self._holder(who)))
         if not scope:
             return self.demo.tokens[who]
-        access = app_authorization.find_access(self.runtime, self.demo.tokens[who])
+        access = access_tokens.find_access(self.runtime, self.demo.tokens[who])
         assert access is not None
         grant = replace(access.grant, scopes=scope, launch_patient=self.demo.patients[of])
-        return app_authorization.issue_access(self.runtime, grant, scope)[0]
+        return access_tokens.issue_access(self.runtime, grant, scope)[0]
 
     def keys(self, ids: set[str]) -> set[str]:
         names = {id_: key for key, id_ in self.demo.documents.items()}
@@ -158,7 +158,7 @@ class ServerWorld:
         assert account is not None
         assert client is not None
         practice, purpose = account.practices[0], str(purpose_of(who))
-        return app_authorization.mint_token(
+        return access_tokens.mint_token(
             self.runtime, client=client, account=account, practice=practice, scopes="user/*.cruds", purpose=purpose
         )
 
@@ -174,7 +174,7 @@ class ServerWorld:
         account = Account(charge.label, kind, charge.person, charge.label, patients=(charge,), subject=charge.label)
         client = clients.find(self.runtime, "espace")
         assert client is not None
-        return app_authorization.mint_token(
+        return access_tokens.mint_token(
             self.runtime, client=client, account=account, scopes="patient/*.cruds", launch_patient=charge.patient
         )
 

@@ -19,8 +19,8 @@ from fhir_server.application.accounts import (
     find_by_upstream,
     link,
 )
-from fhir_server.application.app_authorization import Login
 from fhir_server.application.linking import Traits
+from fhir_server.application.parties import Login
 from fhir_server.application.professionals import Entry, find_professional, numbers_of
 from fhir_server.application.runtime import Runtime
 from fhir_server.oauth.upstream import pro_sante
