@@ -72,6 +72,8 @@ def entry_of(case: Case, basis: Basis, rule: RuleApplied) -> Entry:
         views[View.TRACES] = sight.traces(case, basis)
     if case.request.action is Action.READ_NOTICES:
         views[View.NOTICES] = sight.notices(case, basis)
+    if case.request.action is Action.REVIEW:
+        views[View.REVIEWS] = sight.ALL
     rules = (rule, *_NARROWED) if basis in _CARE_BASES else (rule,)
     return Entry(case.record.patient, basis, rules, views, obligations_of(case, basis), case.matrix.version)
 
@@ -232,6 +234,9 @@ TABLE: Mapping[tuple[RequesterKind, Action], Row] = {
     (RequesterKind.SYSTEM, Action.IDENTIFY): _SYSTEM_ROW,
     (RequesterKind.SYSTEM, Action.KEEP): Row(_SYSTEM, _only(Basis.SYSTEM, _always("I8"))),
     (RequesterKind.AUDITOR, Action.READ_TRACES): Row((gates.identified_person,), _only(Basis.AUDIT, _always("H8"))),
+    (RequesterKind.AUDITOR, Action.REVIEW): Row(
+        (gates.identified_person, gates.not_erased), _only(Basis.AUDIT, _always("G8"))
+    ),
     (RequesterKind.SUPPORT, Action.READ_TRACES): Row((gates.identified_person,), _only(Basis.SUPPORT, _always("H8"))),
 }
 """Who is judged how. A pair that is not here is refused: the table grants, nothing else does."""

@@ -51,6 +51,7 @@ class View(Code):
     TRACES = "traces"
     IDENTITY = "identity"
     NOTICES = "notices"
+    REVIEWS = "reviews"
 
 
 class RequesterKind(Code):
@@ -85,6 +86,7 @@ class Action(Code):
     OPEN_EMERGENCY = "open-emergency"
     READ_NOTICES = "read-notices"
     KEEP = "keep"
+    REVIEW = "review"
 
 
 class Purpose(Code):
@@ -198,6 +200,8 @@ class Reason(Code):
     PERIOD_TOO_LONG = "period-too-long"
     SECOND_APPROVER_MISSING = "second-approver-missing"
     NOTICE_MISSING = "notice-missing"
+    OWN_OPENING = "own-opening"
+    ALREADY_REVIEWED = "already-reviewed"
 
 
 class Obligation(Code):
@@ -209,3 +213,21 @@ class Obligation(Code):
     STATE_REASON = "state-reason"
     SHOW_EMERGENCY_MODE = "show-emergency-mode"
     REVIEW = "review"
+
+
+class Outcome(Code):
+    """What the review of a break-glass came to."""
+
+    JUSTIFIED = "justified"
+    NOT_JUSTIFIED = "not-justified"
+    DISCIPLINARY = "disciplinary"
+
+
+class ReviewState(Code):
+    """How the review of a break-glass stands: it waits, its term has passed, or what it came to."""
+
+    PENDING = "pending"
+    OVERDUE = "overdue"
+    JUSTIFIED = "justified"
+    NOT_JUSTIFIED = "not-justified"
+    DISCIPLINARY = "disciplinary"

@@ -62,6 +62,7 @@ ACTION = {
     "deposit": Action.DEPOSIT,
     "open-emergency": Action.OPEN_EMERGENCY,
     "traces": Action.READ_TRACES,
+    "review": Action.REVIEW,
 }
 SPACE_STATE = {
     "announced": (SpaceStatus.ANNOUNCED, NOW - 42 * DAY + SECOND),

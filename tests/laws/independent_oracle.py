@@ -50,6 +50,7 @@ I1   any                             who=forbidden
 I8   any                             who=unnamed-physician|no-profession|unknown-profession|function-claimed
 A13  consult|deposit|open-emergency  open=no
 F3   consult|open-emergency          blocked=yes
+A8   review                          space=closed-over|erased
 """
 
 GRANTS = """
@@ -67,7 +68,6 @@ E4   consult  row             named-admin=yes
 G1   consult  row             emergency=yes
 G5   consult  row-hidden      emergency=yes third=on
 E2   consult  own             entered=yes
-E2   consult  own-house       entered=yes
 E2   consult  own-software    who=software
 J6   deposit  -               who=holder of-age=yes
 B1   deposit  -               guardian=yes
@@ -85,6 +85,7 @@ H4   traces   own-accesses    in-role=yes
 H8   traces   audited         who=auditor
 H8   traces   by-software     who=software
 H8   traces   no-trace        who=support
+G8   review   no-document     who=auditor
 """
 
 SIGHTS = """
@@ -99,7 +100,7 @@ E4   row-any-mark     cell=yes barred=no
 D4   whole-unhidden   hidden=no barred=no
 E3   whole            barred=no
 E2   own              owner=person
-E2   own-house        owner=establishment cell=yes
+E2   own              owner=establishment cell=yes
 E2   own-software     owner=software|establishment
 H5   all-traces       trace=access|refusal|choice
 B10  unsecret-traces  trace=access|refusal|choice secret=no
@@ -145,5 +146,4 @@ def ways(facts):
 
 def sees(way, facts):
     """Tell whether one way shows a document, from the facts of the document and of whom it is about."""
-    known = _known(facts)
-    return any(name == way and _holds(when, known) for name, when in SHOWN)
+    return any(name == way and _holds(when, _known(facts)) for name, when in SHOWN)

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from consent_rules.vocabulary import Action, DirectiveKind, Mark, Purpose, SpaceStatus, View
+from consent_rules.visibility import micros
+from consent_rules.vocabulary import Action, DirectiveKind, Label, Mark, Purpose, SpaceStatus, View
 from tests.rules.builders import (
     ADULT,
     AUDITOR,
@@ -185,6 +186,43 @@ class TestCarer:
         assert sees(answer, document(category="42"))
         assert not sees(answer, document(category="10"))
 
+    @pytest.mark.parametrize(
+        ("limit", "inside", "outside"),
+        [
+            ({"documents": frozenset({"d1"})}, {"id": "d1"}, {"id": "d2"}),
+            ({"labels": Label.N}, {"labels": Label.N}, {"labels": Label.PSY}),
+            ({"labels": Label.N}, {"labels": Label.N | Label.PSY}, {"labels": None}),
+            ({"data_start": NOW - DAY}, {"authored": (micros(NOW), micros(NOW))}, {"authored": None}),
+            (
+                {"data_end": NOW},
+                {"authored": (micros(NOW - DAY), micros(NOW))},
+                {"authored": (micros(NOW), micros(NOW) + 1)},
+            ),
+        ],
+        ids=str,
+    )
+    def test_sees_by_name_time_and_label_what_was_chosen(self, limit, inside, outside):
+        """As of a professional's agreement: what is unknown of a document is not permitted."""
+        answer = ask(PARENT, space(replace(CARES, **limit)))
+        assert sees(answer, document(**inside))
+        assert not sees(answer, document(**outside))
+        assert not sees(answer, replace(SECRET, **inside))
+
+    @pytest.mark.parametrize("withheld", [{"kinds": frozenset({LABORATORY})}, {"documents": frozenset({"d1"})}])
+    def test_what_is_withheld_from_everybody_is_withheld_from_one_who_is_named_for_it(self, withheld):
+        """ADR 0022: a carer's choice wins over no refusal, however closely it says which documents it means."""
+        kept = directive(DirectiveKind.WITHHELD, by_patient=True, **withheld)
+        answer = ask(PARENT, space(replace(CARES, documents=frozenset({"d1", "d2"})), kept))
+        assert not sees(answer, document(LABORATORY, id="d1"))
+        assert sees(answer, document(id="d2"))
+
+    def test_two_choices_add_up(self):
+        other = replace(CARES, id="carer-2", documents=frozenset({"d1"}))
+        answer = ask(PARENT, space(replace(CARES, categories=frozenset({"42"})), other))
+        assert sees(answer, document(id="d1"))
+        assert sees(answer, document(category="42"))
+        assert not sees(answer, document(id="d2"))
+
     def test_sees_neither_secrets_nor_sealed_nor_what_is_closed_to_third_parties(self):
         answer = ask(PARENT, space(CARES))
         assert not sees(answer, SECRET)
@@ -311,7 +349,7 @@ class TestNotices:
 
 
 class TestAuditAndSupport:
-    """Auditors and support staff read traces only (H4, H8)."""
+    """Auditors and support staff read traces only, but that auditors review emergencies (G8, H4, H8)."""
 
     def test_auditor_reads_accesses_and_nothing_else(self):
         answer = ask(AUDITOR, space(status=SpaceStatus.CLOSED), Action.READ_TRACES)
@@ -325,8 +363,15 @@ class TestAuditAndSupport:
         assert sees(answer, document("access", owner_person=SUPPORT.person), View.TRACES)
         assert not sees(answer, document("access"), View.TRACES)
 
-    @pytest.mark.parametrize("requester", [AUDITOR, SUPPORT], ids=["auditor", "support"])
-    @pytest.mark.parametrize("action", [action for action in Action if action is not Action.READ_TRACES])
+    @pytest.mark.parametrize(
+        ("requester", "action"),
+        [
+            (requester, action)
+            for requester, own in ((AUDITOR, {Action.READ_TRACES, Action.REVIEW}), (SUPPORT, {Action.READ_TRACES}))
+            for action in Action
+            if action not in own
+        ],
+    )
     def test_neither_does_anything_else(self, requester, action):
         assert reason(ask(requester, space(agreement(requester.person)), action)) == "not-entitled"
 

@@ -150,6 +150,7 @@ PERMITS = {
     "software traces": (lambda: ask(SOFTWARE, space(), Action.READ_TRACES), "H4", ()),
     "auditor": (lambda: ask(AUDITOR, space(), Action.READ_TRACES), "H8", ()),
     "support": (lambda: ask(SUPPORT, space(), Action.READ_TRACES), "H8", ()),
+    "auditor reviewing": (lambda: ask(AUDITOR, space(), Action.REVIEW), "G8", ()),
 }
 NARROWED = {"declared", "administrator", "team", "consent", "break-glass", "regulation"}
 
@@ -259,7 +260,7 @@ def test_a_refusal_of_a_matrix_says_what_is_missing():
 
     past = of_cells(MATRIX.cells.values(), "2026-03-01")
     assert [activate([], None, past), activate(["a"], None), activate(["a", "b"], None)] == [
-        Refuse("too-early", (RuleApplied("D3", "a version comes into force on a day to come"),)),
+        Refuse("too-early", (RuleApplied("D3", "a version is approved before it comes into force"),)),
         Refuse("second-approver-missing", (RuleApplied("D3", "a widening needs a second approver"),)),
         Refuse("notice-missing", (RuleApplied("D3", "a widening is announced before it comes into force"),)),
     ]
@@ -268,7 +269,8 @@ def test_a_refusal_of_a_matrix_says_what_is_missing():
 def test_no_version_replaces_one_of_the_same_day():
     same = of_cells(MATRIX.cells.values(), "2026-06-01")
     asked = comparison.Activation(frozenset(), None, date(2026, 3, 2))
-    assert comparison.may_activate(same, same, asked).reason == "too-early"
+    refused = Refuse("too-early", (RuleApplied("D3", "version 2026-06-01 is not older"),))
+    assert comparison.may_activate(same, same, asked) == refused
 
 
 def test_nothing_that_the_holder_says_hinders_filing():
