@@ -31,10 +31,10 @@ def enter(request: AccessRequest, record: RecordState, matrix: Matrix, profile: 
 
 
 def decide(case: Case) -> Entry | Refuse:
-    """Apply the row of the table that the requester and the action name (K1)."""
-    forbidden = gates.no_forbidden_party(case)
-    if forbidden:
-        return forbidden
+    """Apply the row of the table that the requester and the action name (K1), after what bars everybody (K2)."""
+    barred = gates.barred(case.request)
+    if barred:
+        return barred
     row = TABLE.get((case.requester.kind, case.request.action))
     if row is None:
         return gates.refusal(Reason.NOT_ENTITLED, "D3")

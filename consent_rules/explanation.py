@@ -20,7 +20,7 @@ from consent_rules.vocabulary import Basis, Mark, Reason, View
 
 LANGUAGES = ("fr", "en")
 _DATA = Path(__file__).parent / "data"
-_TOLD = frozenset({Reason.FORBIDDEN_PARTY, Reason.UNIDENTIFIED, Reason.NOT_ENTITLED})
+_TOLD = frozenset({Reason.FORBIDDEN_PARTY, Reason.UNIDENTIFIED, Reason.NOT_ENTITLED, Reason.EMERGENCIES_ONLY})
 _WORDS = {
     "fr": {
         "entered": "Accès accordé : {basis}.",

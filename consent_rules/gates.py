@@ -1,13 +1,13 @@
 """What must hold before any ground is looked at: each gate is silent, or refuses.
 
 Gates that judge what the caller is come first, so that their answer never depends on the patient.
-Source: rules A13 (open space), C16, I2, I4, I8 (who may ask at all), F3 (blocks).
+Source: rules A13 (open space), C16, I2, I4, I8 (who may ask at all), F3 (blocks), K2 (nothing but emergencies).
 """
 
 from consent_rules import emergency, relationship
 from consent_rules.case import Case
 from consent_rules.lifecycle import age_at, status_at
-from consent_rules.model import Refuse, RuleApplied
+from consent_rules.model import AccessRequest, Refuse, RuleApplied
 from consent_rules.vocabulary import Capacity, Purpose, Reason, RequesterKind, SpaceStatus
 
 _CARE = frozenset({Purpose.TREATMENT, Purpose.EMERGENCY, Purpose.BREAK_GLASS})
@@ -32,9 +32,25 @@ def refusal(reason: Reason, statement: str, *consents: str) -> Refuse:
     return Refuse(reason, (RuleApplied(statement, "refuse", consents),))
 
 
-def no_forbidden_party(case: Case) -> Refuse | None:
+def barred(request: AccessRequest) -> Refuse | None:
+    """Refuse what no space could let in: it is given no space to look at."""
+    return no_forbidden_party(request) or nothing_but_emergencies(request)
+
+
+def no_forbidden_party(request: AccessRequest) -> Refuse | None:
     """Insurers, employers, banks and the like never enter, whatever anybody consents to (I1, I2)."""
-    return refusal(Reason.FORBIDDEN_PARTY, "I2") if case.requester.kind is RequesterKind.FORBIDDEN else None
+    return refusal(Reason.FORBIDDEN_PARTY, "I2") if request.requester.kind is RequesterKind.FORBIDDEN else None
+
+
+def nothing_but_emergencies(request: AccessRequest) -> Refuse | None:
+    """While only emergencies are let through, a professional in one of their modes is, and nobody else (K2).
+
+    Software may state a purpose of its own accord, so that the purpose alone would let it through.
+    """
+    if not request.emergencies_only:
+        return None
+    is_emergency = request.requester.kind is RequesterKind.PROFESSIONAL and request.purpose in emergency.MODES
+    return None if is_emergency else refusal(Reason.EMERGENCIES_ONLY, "K2")
 
 
 def identified_professional(case: Case) -> Refuse | None:

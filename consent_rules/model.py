@@ -45,12 +45,16 @@ class Requester:
 
 @dataclass(frozen=True, slots=True)
 class AccessRequest:
-    """One question to the rules; `at` is UTC-aware."""
+    """One question to the rules; `at` is UTC-aware.
+
+    emergencies_only: whether whoever runs the server lets nothing through now but emergencies (K2).
+    """
 
     requester: Requester
     action: Action
     purpose: Purpose
     at: datetime
+    emergencies_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,7 +101,10 @@ def _request(table: Table, at: datetime) -> AccessRequest | None:
     asked = dict(table["request"])
     action = _convert("request.action", Action, asked.pop("action", "consult"))
     purpose = _convert("request.purpose", Purpose, asked.pop("purpose", "TREAT"))
-    return AccessRequest(_build("request", Requester, asked), action, purpose, at)
+    only = asked.pop("emergencies_only", False)
+    if not isinstance(only, bool):
+        raise ScenarioError("request.emergencies_only: true or false is needed")
+    return AccessRequest(_build("request", Requester, asked), action, purpose, at, only)
 
 
 def _build(where: str, cls: type[T], table: Table) -> T:

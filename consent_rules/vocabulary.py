@@ -169,12 +169,14 @@ class Basis(Code):
 class Reason(Code):
     """Why a requester may not enter.
 
-    The first three say what the caller is and never depend on the patient; callers are told all others alike.
+    The first three say what the caller is, the fourth how the server stands: they never depend on the patient.
+    Callers are told all others alike.
     """
 
     FORBIDDEN_PARTY = "forbidden-party"
     UNIDENTIFIED = "unidentified"
     NOT_ENTITLED = "not-entitled"
+    EMERGENCIES_ONLY = "emergencies-only"
     ANNOUNCED = "announced"
     OPPOSED = "opposed"
     SUSPENDED = "suspended"

@@ -210,6 +210,9 @@ class Vault(Protocol):
     def get(self, kind: str, key: str, now: datetime) -> Secret | None:
         """Return an entry that has not expired. One read."""
 
+    def get_all(self, names: Sequence[tuple[str, str]], now: datetime) -> tuple[Secret | None, ...]:
+        """Return entries by (kind, key), each as `get` would, in the order asked. One read, whatever their number."""
+
     def take(self, kind: str, key: str, now: datetime) -> Secret | None:
         """Remove and return an entry: of concurrent callers exactly one gets it."""
 

@@ -29,6 +29,7 @@ DEFAULTS = {
     "dates": "current",
     "scope": "all",
     "withheld": "none",
+    "served": "all",
 }
 """Values that neither grant nor forbid."""
 
@@ -55,6 +56,7 @@ EVERYTHING = {
     "dates": ("current", "bounded", "ended", "future"),
     "scope": ("all", "narrow"),
     "withheld": tuple(WITHHELD),
+    "served": ("all", "emergencies"),
 }
 """Every value of every axis."""
 
@@ -126,6 +128,18 @@ SPACES = {
         named=("none", "fresh"),
         opening=("none", "right"),
     ),
+    "nothing but emergencies": _all(
+        "who",
+        "action",
+        "mode",
+        "served",
+        profile=("fr", "wide"),
+        space=("active", "closed"),
+        named=("none", "fresh"),
+        opening=("none", "right"),
+        authority=("none", "guardian"),
+        block=("none", "person"),
+    ),
     "families": _all(
         "born",
         "authority",
@@ -156,6 +170,7 @@ WHOLE = {
             who=(*LET_IN, "unnamed-physician", "forbidden", "software"),
         ),
         "every life of a space": _all("profile", "block", declared=("no", "current")),
+        "nothing but emergencies": _all("space", "opposed", "opening"),
         "families": _all("mode", "space", "profile", "ask"),
     }[name]
     for name, axes in SPACES.items()

@@ -248,7 +248,8 @@ def _teams(member):
 
 def question(facts):
     """Return the request and the record for which a state stands."""
-    request = AccessRequest(WHO[facts["who"]], ACTION[facts["action"]], MODE[facts["mode"]], NOW)
+    served = facts["served"] == "emergencies"
+    request = AccessRequest(WHO[facts["who"]], ACTION[facts["action"]], MODE[facts["mode"]], NOW, served)
     status, since, *asked = SPACE_STATE[facts["space"]]
     chosen = directives_of(facts)
     teams = _teams(facts["member"])

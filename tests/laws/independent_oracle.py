@@ -51,6 +51,8 @@ I8   any                             who=unnamed-physician|no-profession|unknown
 A13  consult|deposit|open-emergency  open=no
 F3   consult|open-emergency          blocked=yes
 A8   review                          space=closed-over|erased
+K2   any                             served=emergencies mode!=break-glass|regulation
+K2   any                             served=emergencies who=holder|other-patient|related|software|auditor|support
 """
 
 GRANTS = """
@@ -119,9 +121,7 @@ def _rows(text, names):
         yield (*words[:names], conditions)
 
 
-FACTS, REFUSED, GRANTED, SHOWN = (
-    tuple(_rows(text, names)) for text, names in ((DERIVED, 1), (BANS, 1), (GRANTS, 2), (SIGHTS, 1))
-)
+FACTS, REFUSED, GRANTED, SHOWN = map(tuple, map(_rows, (DERIVED, BANS, GRANTS, SIGHTS), (1, 1, 2, 1)))
 
 
 def _holds(conditions, facts):

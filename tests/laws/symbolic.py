@@ -85,9 +85,9 @@ def never(tables, *, unless=None, **facts):
 
 
 def always(tables, **facts):
-    """Tell whether everybody of these facts sees, as long as nothing is withheld from them."""
+    """Tell whether everybody of these facts sees, as long as nothing is withheld from them and all are served."""
     w = World("w", tables)
-    return impossible(w.has(**({"withheld": "none"} | facts)), z3.Not(w.sees()), worlds=[w])
+    return impossible(w.has(**({"withheld": "none", "served": "all"} | facts)), z3.Not(w.sees()), worlds=[w])
 
 
 def shows_no_more(tables, axis, before, after, **facts):
@@ -99,7 +99,7 @@ def shows_no_more(tables, axis, before, after, **facts):
 
 
 def depends_on(tables, *axes, **facts):
-    """Tell whether what is seen depends on these axes only."""
+    """Tell whether what is seen depends on these axes only, and on whether all are served."""
     a, b = World("a", tables), World("b", tables)
-    same = [a.axes[axis] == b.axes[axis] for axis in (*axes, *facts)]
+    same = [a.axes[axis] == b.axes[axis] for axis in ("served", *axes, *facts)]
     return impossible(*same, a.has(**facts), a.sees(), z3.Not(b.sees()), worlds=[a, b])

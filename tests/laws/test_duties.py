@@ -40,6 +40,7 @@ from tests.laws.worlds import (
 from tests.rules.builders import CAMILLE, HOLDER, INSURER, MATRIX, NOW, PARENT, SOFTWARE
 
 K = DirectiveKind
+EMERGENCIES = (Purpose.BREAK_GLASS, Purpose.EMERGENCY)
 
 
 def next_directive(kind, actors):
@@ -419,10 +420,33 @@ class TestNoOtherCompartment:
 
 
 class TestWhatTheCallerIsNeverDependsOnThePatient:
-    """`forbidden-party`, `unidentified` and `not-entitled` are the same answer for every patient (leak rules)."""
+    """`forbidden-party`, `unidentified`, `not-entitled` and `emergencies-only` are the same for every patient."""
 
     @given(requests, records, records, profiles)
     def test_in_every_space(self, request, record, other, rules):
-        told = {Reason.FORBIDDEN_PARTY, Reason.UNIDENTIFIED, Reason.NOT_ENTITLED}
+        told = {Reason.FORBIDDEN_PARTY, Reason.UNIDENTIFIED, Reason.NOT_ENTITLED, Reason.EMERGENCIES_ONLY}
         reasons = {getattr(decide(request, each, rules), "reason", None) for each in (record, other)}
         assert len(reasons) == 1 or not reasons & told
+
+
+class TestNothingButEmergencies:
+    """While only emergencies are let through, nothing else is, whoever asks and of whom (K2)."""
+
+    @given(requests, records, profiles)
+    def test_who_is_no_professional_in_an_emergency_is_refused_alike_in_every_space(self, request, record, rules):
+        emergency = request.requester.kind is RequesterKind.PROFESSIONAL and request.purpose in EMERGENCIES
+        assume(not emergency and request.requester is not INSURER)
+        answer = decide(replace(request, emergencies_only=True), record, rules)
+        assert (answer.reason, [rule.statement for rule in answer.rules]) == (Reason.EMERGENCIES_ONLY, ["K2"])
+        assert answer == decide(replace(request, emergencies_only=True), replace(record, directives=()), rules)
+
+    @given(professional_requests, records, profiles, st.sampled_from(EMERGENCIES))
+    def test_a_professional_in_an_emergency_is_judged_as_ever(self, request, record, rules, mode):
+        assume(request.requester.kind is RequesterKind.PROFESSIONAL)
+        ever = replace(request, purpose=mode)
+        assert decide(replace(ever, emergencies_only=True), record, rules) == decide(ever, record, rules)
+
+    @given(requests, records, profiles)
+    def test_it_never_widens(self, request, record, rules):
+        ever = replace(request, emergencies_only=False)
+        assert within(decide(replace(ever, emergencies_only=True), record, rules), decide(ever, record, rules))

@@ -396,6 +396,17 @@ class TestAnAdministratorSees(Law):
         return roles and strict and always(t, who=HEALTH, **named, profile="fr|wide", cell="yes")
 
 
+class TestNothingButEmergencies(Law):
+    """While only emergencies are served nobody but a professional in one of their modes reads, and none more (K2)."""
+
+    def law(self, t):
+        modes = never(t, served="emergencies", mode="care|patient-request|family-request|audit")
+        others = never(t, served="emergencies", who="holder|other-patient|related|software|auditor|support")
+        opened = {"mode": "break-glass", "opening": "right", "space": OPEN, "block": UNBLOCKED, "opposed": "none"}
+        emergency = always(t, **opened, served="emergencies", who=HEALTH, **SHOWN)
+        return modes and others and emergency and shows_no_more(t, "served", "all", "emergencies")
+
+
 LAWS = [law() for law in Law.__subclasses__()]
 
 

@@ -1,8 +1,8 @@
 """How often the database is asked: one statement more than here makes a test fail."""
 
 from fhir_server.domain.search import AnyOf, Search
-from fhir_server.ports import Change, SpaceWrite, Write
-from tests.factories import a_document, a_trace, all_of, creating
+from fhir_server.ports import Change, Secret, SpaceWrite, Write
+from tests.factories import AT, a_document, a_trace, all_of, an_id, creating
 
 FIND = Search("DocumentReference", (AnyOf(frozenset({"type|s|a"})),), limit=20)
 
@@ -36,6 +36,16 @@ def test_a_page_and_its_count(engine, patient):
             assert snapshot.count(FIND, all_of(patient), 100) == 30
 
     assert counted(engine, find) == engine.framing + 2
+
+
+def test_two_entries_of_the_vault_cost_what_one_costs(engine):
+    vault, names = engine.ports.vault, [("code", an_id()), ("code", an_id())]
+    vault.add(*(Secret(kind, key, b"value") for kind, key in names))
+
+    def get(wanted):
+        assert all(vault.get_all(wanted, AT))
+
+    assert counted(engine, lambda: get(names)) == counted(engine, lambda: get(names[:1])) == 1
 
 
 def test_a_trace(engine, patient):

@@ -31,6 +31,15 @@ def test_what_is_added_is_given_back(vault):
     assert vault.get(secret.kind, an_id(), AT) is None
 
 
+def test_several_are_given_back_in_the_order_asked(vault):
+    one, other = a_secret(), a_secret(kind="other", expires=SOON)
+    vault.add(one, other)
+    names = [(other.kind, other.key), ("code", an_id()), (one.kind, one.key), (one.kind, other.key)]
+    assert vault.get_all(names, AT) == (other, None, one, None)
+    assert vault.get_all(names, SOON) == (None, None, one, None)
+    assert vault.get_all([(one.kind, one.key)] * 2, AT) == (one, one)
+
+
 def test_a_secret_may_live_on_and_be_empty(vault):
     secret = a_secret(value=b"")
     vault.add(secret)

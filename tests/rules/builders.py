@@ -69,8 +69,8 @@ def opening(requester, mode=Purpose.BREAK_GLASS, **more):
     return directive(DirectiveKind.EMERGENCY_OPENING, requester.person, **given)
 
 
-def ask(requester, record, action=Action.CONSULT, purpose=Purpose.TREATMENT, at=NOW, rules=FR):
-    return enter(AccessRequest(requester, action, purpose, at), record, MATRIX, rules)
+def ask(requester, record, action=Action.CONSULT, purpose=Purpose.TREATMENT, at=NOW, rules=FR, **more):
+    return enter(AccessRequest(requester, action, purpose, at, **more), record, MATRIX, rules)
 
 
 def entered(answer):

@@ -97,6 +97,14 @@ def test_what_the_caller_is_may_be_told():
     )
 
 
+def test_how_the_server_stands_may_be_told():
+    """K2."""
+    assert SAFE.answer(ask(PAUL, space(TEAM), emergencies_only=True)) == (
+        "Access refused: emergencies-only.",
+        "Only emergencies are served: the operator has stopped everything else. (rule K2)",
+    )
+
+
 class TestDocuments:
     @property
     def answer(self):

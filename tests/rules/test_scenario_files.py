@@ -133,7 +133,14 @@ def test_what_is_not_said_has_its_default():
     assert (told.stage.record.status, told.stage.record.directives) == (SpaceStatus.ACTIVE, ())
     assert (told.documents, told.request, told.expect) == ({}, None, {})
     asked = parse(TOML + '[request]\nkind = "patient"').request
-    assert (asked.action, asked.purpose) == (Action.CONSULT, Purpose.TREATMENT)
+    assert (asked.action, asked.purpose, asked.emergencies_only) == (Action.CONSULT, Purpose.TREATMENT, False)
+
+
+def test_how_the_server_stands_is_said_with_the_request():
+    """K2."""
+    assert parse(written(request={"kind": "patient", "emergencies_only": True})).request.emergencies_only
+    with pytest.raises(ScenarioError, match="emergencies_only: true or false is needed"):
+        parse(written(request={"kind": "patient", "emergencies_only": "yes"}))
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,13 @@ S = SpaceStatus
 
 REFUSALS = {
     "forbidden party": (lambda: ask(INSURER, space()), "forbidden-party", "I2", ()),
+    "no emergency": (lambda: ask(PAUL, space(TEAM), emergencies_only=True), "emergencies-only", "K2", ()),
+    "purpose stated by software": (
+        lambda: ask(SOFTWARE, space(), purpose=ETREAT, emergencies_only=True),
+        "emergencies-only",
+        "K2",
+        (),
+    ),
     "no row": (lambda: ask(HOLDER, space(), Action.OPEN_EMERGENCY), "not-entitled", "D3", ()),
     "unnamed professional": (lambda: ask(replace(PAUL, person=""), space()), "unidentified", "I8", ()),
     "unregistered software": (lambda: ask(replace(SOFTWARE, client=""), space()), "unidentified", "I8", ()),
@@ -295,5 +302,24 @@ def test_the_order_in_which_a_read_is_judged():
     ]
     for requester, said, status, reason in cases:
         assert ask(requester, space(*said, status=status)).reason == reason
+    assert ask(INSURER, space(), emergencies_only=True).reason == "forbidden-party"
+    assert ask(replace(PAUL, **unnamed), space(), emergencies_only=True).reason == "emergencies-only", "K2"
     answer = ask(PAUL, space(TEAM))
     assert [rule.statement for rule in answer.rules] == ["C2", "D3", "E1"], "the ground, the matrix, the labels"
+
+
+class TestNothingButEmergencies:
+    """K2: what the operator lets through is read as ever, and is opened as ever."""
+
+    OPENED = (block("Practitioner/zoe"), opening(MARTIN), opening(MARTIN, ETREAT, id_="regulation"))
+
+    @pytest.mark.parametrize("mode", [BTG, ETREAT])
+    @pytest.mark.parametrize("action", [Action.CONSULT, Action.OPEN_EMERGENCY, Action.IDENTIFY])
+    def test_in_both_modes(self, mode, action):
+        answer = ask(MARTIN, space(*self.OPENED), action, mode, emergencies_only=True)
+        assert answer == ask(MARTIN, space(*self.OPENED), action, mode)
+        assert not isinstance(answer, Refuse)
+
+    @pytest.mark.parametrize("mode", [BTG, ETREAT])
+    def test_what_is_not_opened_stays_closed(self, mode):
+        assert ask(MARTIN, space(TEAM), purpose=mode, emergencies_only=True).reason == "emergency-not-open"

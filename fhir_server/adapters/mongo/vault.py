@@ -1,6 +1,6 @@
 """The vault in MongoDB: secrets under keyed hashes of their names, their values sealed."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from pymongo import MongoClient
@@ -48,6 +48,15 @@ class MongoVault:
         with failures_named():
             row = self._entries.find_one({"_id": self._hashes.secret(kind, key)} | _alive(now))
         return self._secret(kind, key, row) if row else None
+
+    def get_all(self, names: Sequence[tuple[str, str]], now: datetime) -> tuple[Secret | None, ...]:
+        """Return entries that have not expired, in the order asked."""
+        hashes = [self._hashes.secret(kind, key) for kind, key in names]
+        with failures_named():
+            rows = list(self._entries.find({"_id": {"$in": hashes}} | _alive(now)))
+        found = {bytes(row["_id"]): row for row in rows}
+        named = zip(names, hashes, strict=True)
+        return tuple(self._secret(*name, found[hashed]) if hashed in found else None for name, hashed in named)
 
     def take(self, kind: str, key: str, now: datetime) -> Secret | None:
         """Remove and return an entry: of concurrent callers exactly one gets it."""

@@ -1,6 +1,6 @@
 """The vault in the SQLite file: secrets under keyed hashes of their names, their values sealed."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from sqlite3 import Connection
 from typing import Any
@@ -14,6 +14,7 @@ from fhir_server.ports import Secret
 
 _ALIVE = "(expires IS NULL OR expires > ?)"
 _COLUMNS = "key, value, expires, revision"
+_ONE = f"SELECT {_COLUMNS} FROM vault WHERE kind = ? AND key = ? AND {_ALIVE}"
 _INSERT = (
     "INSERT INTO vault (kind, key, grouped, expires, revision, value) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
 )
@@ -49,12 +50,18 @@ class SqliteVault:
 
     def get(self, kind: str, key: str, now: datetime) -> Secret | None:
         """Return an entry that has not expired."""
-        hashed = self._hashes.secret(kind, key)
+        return self.get_all(((kind, key),), now)[0]
+
+    def get_all(self, names: Sequence[tuple[str, str]], now: datetime) -> tuple[Secret | None, ...]:
+        """Return entries that have not expired, in the order asked."""
+        at = micros(now)
+        hashes = [self._hashes.secret(kind, key) for kind, key in names]
+        values = [value for (kind, _), hashed in zip(names, hashes, strict=True) for value in (kind, hashed, at)]
         with self._database.readers.lend() as connection:
-            row = connection.execute(
-                f"SELECT {_COLUMNS} FROM vault WHERE kind = ? AND key = ? AND {_ALIVE}", (kind, hashed, micros(now))
-            ).fetchone()
-        return self._secret(kind, key, row) if row else None
+            rows = connection.execute(" UNION ALL ".join([_ONE] * len(names)), values).fetchall()
+        found = {row[0]: row for row in rows}
+        named = zip(names, hashes, strict=True)
+        return tuple(self._secret(*name, found[hashed]) if hashed in found else None for name, hashed in named)
 
     def take(self, kind: str, key: str, now: datetime) -> Secret | None:
         """Remove and return an entry: of concurrent callers exactly one gets it."""
