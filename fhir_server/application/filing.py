@@ -1,12 +1,12 @@
-"""From a read submission to the resources that are stored: documents, contents, the set and its folders.
+"""From a read submission to the documents and contents that are stored.
 
 Source: IHE MHD 4.2, ITI-65 and ITI-105; docs/labels.md for what a document inherits.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 import orjson
 
@@ -15,22 +15,17 @@ from consent_rules.visibility import AccessFacts, Visibility
 from consent_rules.vocabulary import Mark
 from fhir_server.application import choosing_documents, families, revising, telling
 from fhir_server.application.enforcement import Opened
-from fhir_server.application.indexing import facts_of
-from fhir_server.application.writing import Work
+from fhir_server.application.writing import Work, Written
 from fhir_server.domain import bodies, pointers
 from fhir_server.domain.labels import split_marks
 from fhir_server.domain.problem import Category, Issue, Problem
 from fhir_server.domain.stored import Facts, Stored
 from fhir_server.domain.submission import (
-    IDENTIFIER_TYPES,
-    LIST_TYPES,
-    SOURCE_ID,
     Document,
     Item,
     Submission,
     attachment_of,
     hash_of,
-    unique_id,
 )
 from fhir_server.registry import REGISTRY
 
@@ -63,10 +58,30 @@ class Filing:
         requester = self.work.caller.requester
         return requester.organization or requester.person or requester.client
 
+    @property
+    def own(self) -> AccessFacts:
+        """The access facts of what the caller files: in this space, deposited by the caller."""
+        requester = self.work.caller.requester
+        return AccessFacts(
+            compartment=self.patient,
+            owner_person=requester.person,
+            owner_organization=requester.organization,
+            owner_client="" if requester.person else requester.client,
+        )
+
+    def claim_of(self, kind: str, identifier: str) -> str:
+        """Return what must be unique: the identifier of one "document" or "submission" of this depositor."""
+        return f"{kind}|{self.patient}|{self.depositor}|{identifier}"
+
     def located(self, resource: Json) -> Json:
         """Return a resource with its references resolved, and its patient as a literal reference."""
         found: Json = pointers.rewritten(resource, self.names)
         return found | {"subject": found.get("subject", {}) | {"reference": f"Patient/{self.patient}"}}
+
+    def written(self, type_: str, id_: str, notes: tuple[Issue, ...] = (), *, created: bool = True) -> Written:
+        """Return one planned resource as its depositor sees it, who may know its marks."""
+        planned = self.work.writes[type_, id_].after
+        return Written(self.work.shown(planned, self.seen, self.seen), created, notes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +99,12 @@ def draft_documents(filing: Filing) -> tuple[Draft, ...]:
 
     Raises: Problem(BUSINESS_RULE) with every reference that names nothing; FORBIDDEN for a mark.
     """
-    faults = [fault for document in filing.submission.documents for fault in _dangling(filing, document.item)]
-    if faults:
-        raise Problem(Category.BUSINESS_RULE, *faults)
-    for document in filing.submission.documents:
-        _claim(filing, document)
-    return tuple(_draft(filing, document) for document in filing.submission.documents)
+    documents = filing.submission.documents
+    refuse_dangling(filing, [document.item for document in documents])
+    for document in documents:
+        identifier = str(document.item.resource["masterIdentifier"]["value"])
+        claim(filing, "document", identifier, f"{document.item.root}.masterIdentifier")
+    return tuple(_draft(filing, document) for document in documents)
 
 
 def file_documents(filing: Filing, drafts: tuple[Draft, ...]) -> None:
@@ -102,51 +117,26 @@ def file_documents(filing: Filing, drafts: tuple[Draft, ...]) -> None:
         telling.of_waiting(filing.work, filing.work.record(filing.opened), secret=secret)
 
 
-def file_lists(filing: Filing) -> None:
-    """Plan the submission set and the new folders."""
-    submission = filing.submission
-    for item in (*submission.folders, *((submission.set,) if submission.set.resource else ())):
-        faults = tuple(_dangling(filing, item))
-        if faults:
-            raise Problem(Category.BUSINESS_RULE, *faults)
-        resource = filing.located(item.resource)
-        if item is submission.set:
-            resource = _with_unique_id(filing, resource)
-            _claim_set(filing, item, resource)
-        filing.work.put(stored_list(filing, resource, filing.ids[item.index], 1, _own(filing)))
+def refuse_dangling(filing: Filing, items: Iterable[Item]) -> None:
+    """Refuse entries with references that name nothing the caller sees.
+
+    Raises: Problem(BUSINESS_RULE) with all of them.
+    """
+    faults = [fault for item in items for fault in _dangling(filing, item)]
+    if faults:
+        raise Problem(Category.BUSINESS_RULE, *faults)
 
 
-def derived_set(filing: Filing, document_id: str, document: Json) -> None:
-    """Plan the submission set that a simplified publication stands for."""
-    client = filing.work.caller.requester.client
-    resource: Json = {
-        "resourceType": "List",
-        "extension": [{"url": SOURCE_ID, "valueIdentifier": {"value": client or filing.depositor}}],
-        "status": "current",
-        "mode": "working",
-        "code": {"coding": [{"system": LIST_TYPES, "code": "submissionset"}]},
-        "subject": {"reference": f"Patient/{filing.patient}"},
-        "date": bodies.instant(filing.work.at),
-        "entry": [{"item": {"reference": f"DocumentReference/{document_id}"}}],
-    }
-    authors = [author for author in document.get("author", []) if not str(author.get("reference", "#")).startswith("#")]
-    if authors:
-        resource["source"] = authors[0]
-    resource = _with_unique_id(filing, resource)
-    filing.work.put(stored_list(filing, resource, filing.ids[-1], 1, _own(filing)))
+def claim(filing: Filing, kind: str, identifier: str, where: str) -> None:
+    """Demand that this depositor has not filed a "document" or "submission" of this identifier before (rule J8)."""
+    text = f"a {kind} with this identifier has been filed already"
+    taken = Problem.of(Category.DUPLICATE, text, where, "XDSDuplicateUniqueIdInRegistry")
+    filing.work.claim(filing.claim_of(kind, identifier), taken)
 
 
-def stored_list(filing: Filing, resource: Json, id_: str, version: int, access: AccessFacts) -> Stored:
-    """Return a List as it is stored."""
-    return _stored(filing.work, resource, id_, version, access)
-
-
-def coded(work: Work, resource: Json, access: AccessFacts) -> AccessFacts:
-    """Return access facts with the kind and class that a document states."""
-    codings = resource.get("type", {}).get("coding", [])
-    kind = work.runtime.matrix.kind_of((str(c.get("system", "")), str(c.get("code", ""))) for c in codings)
-    classes = [c for concept in resource.get("category", []) for c in concept.get("coding", [])]
-    return replace(access, kind=kind, category=str(classes[0].get("code", "")) if classes else "")
+def stored(type_: str, id_: str, at: datetime, body: bytes, facts: Facts, version: int = 1) -> Stored:
+    """Return a version of a resource without visibility marks of its own, as it is stored."""
+    return Stored(type_, id_, version, 0, deleted=False, last_updated=at, marked_at=None, body=body, facts=facts)
 
 
 def _draft(filing: Filing, document: Document) -> Draft:
@@ -167,14 +157,14 @@ def _file_document(filing: Filing, draft: Draft) -> None:
     if older:
         families.align(work, families.members(work, older), draft.access)
         choosing_documents.inherited(work, filing.opened, older.id, id_)
-    work.put(_plain("DocumentReference", id_, 1, work, body, facts))
+    work.put(stored("DocumentReference", id_, work.at, body, facts))
 
 
 def _access(filing: Filing, resource: Json, asked: Mark, older: Stored | None, root: str) -> AccessFacts:
     """Return who sees a new document: the marks asked for, those inherited, and the holder's default (E12)."""
     replaced = older.facts.access if older else None
     where = f"{root}.securityLabel"
-    base = coded(filing.work, resource, _own(filing))
+    base = _coded(filing.work, resource, filing.own)
     if replaced:
         base = replace(base, sealed_until=replaced.sealed_until)
     revising.demand_filing_marks(filing.work, filing.opened, asked, replaced, where)
@@ -185,14 +175,12 @@ def _access(filing: Filing, resource: Json, asked: Mark, older: Stored | None, r
     return replace(base, marks=marks, sealed_until=sealed)
 
 
-def _own(filing: Filing) -> AccessFacts:
-    requester = filing.work.caller.requester
-    return AccessFacts(
-        compartment=filing.patient,
-        owner_person=requester.person,
-        owner_organization=requester.organization,
-        owner_client="" if requester.person else requester.client,
-    )
+def _coded(work: Work, resource: Json, access: AccessFacts) -> AccessFacts:
+    """Return access facts with the kind and class that a document states."""
+    codings = resource.get("type", {}).get("coding", [])
+    kind = work.runtime.matrix.kind_of((str(c.get("system", "")), str(c.get("code", ""))) for c in codings)
+    classes = [c for concept in resource.get("category", []) for c in concept.get("coding", [])]
+    return replace(access, kind=kind, category=str(classes[0].get("code", "")) if classes else "")
 
 
 def _with_content(filing: Filing, document: Document, resource: Json, document_id: str) -> Json:
@@ -211,7 +199,8 @@ def _with_content(filing: Filing, document: Document, resource: Json, document_i
         "_hash": hash_of(content),
     }
     body = bodies.stamped(binary, binary_id, 1, work.at)
-    work.put(_plain("Binary", binary_id, 1, work, body, Facts(_own(filing), documents=(document_id,))))
+    facts = Facts(filing.own, documents=(document_id,))
+    work.put(stored("Binary", binary_id, work.at, body, facts))
     if attachment.pop("data", None) is not None:
         attachment.setdefault("size", len(content))
         attachment.setdefault("hash", hash_of(content))
@@ -247,41 +236,3 @@ def _is_seen(filing: Filing, type_: str, id_: str, *, is_copy: bool) -> bool:
     if type_ == "Patient":
         return is_copy or id_ == filing.patient
     return is_copy or type_ not in REGISTRY or (type_ not in _FILED and work.is_known(type_, id_))
-
-
-def _claim(filing: Filing, document: Document) -> None:
-    value = str(document.item.resource["masterIdentifier"]["value"])
-    where = f"{document.item.root}.masterIdentifier"
-    code = "XDSDuplicateUniqueIdInRegistry"
-    taken = Problem.of(Category.DUPLICATE, "a document with this identifier has been filed already", where, code)
-    filing.work.claim(f"document|{filing.patient}|{filing.depositor}|{value}", taken)
-
-
-def _claim_set(filing: Filing, item: Item, resource: Json) -> None:
-    where = f"{item.root}.identifier"
-    code = "XDSDuplicateUniqueIdInRegistry"
-    taken = Problem.of(Category.DUPLICATE, "a submission with this identifier has been filed already", where, code)
-    filing.work.claim(f"submission|{filing.patient}|{filing.depositor}|{unique_id(resource)}", taken)
-
-
-def _with_unique_id(filing: Filing, resource: Json) -> Json:
-    """Return a submission set with a unique id: the server assigns one when the source sent none."""
-    if unique_id(resource):
-        return resource
-    number = UUID(filing.work.runtime.ports.ids.new()).int
-    assigned = {
-        "type": {"coding": [{"system": IDENTIFIER_TYPES, "code": "uniqueId"}]},
-        "system": "urn:ietf:rfc:3986",
-        "value": f"urn:oid:2.25.{number}",
-    }
-    return resource | {"identifier": [*resource.get("identifier", []), assigned]}
-
-
-def _stored(work: Work, resource: Json, id_: str, version: int, access: AccessFacts) -> Stored:
-    body = bodies.stamped(resource, id_, version, work.at)
-    row = REGISTRY[resource["resourceType"]]
-    return _plain(row.name, id_, version, work, body, facts_of(orjson.loads(body), access, row))
-
-
-def _plain(type_: str, id_: str, version: int, work: Work, body: bytes, facts: Facts) -> Stored:
-    return Stored(type_, id_, version, 0, deleted=False, last_updated=work.at, marked_at=None, body=body, facts=facts)

@@ -1,4 +1,4 @@
-"""Changing a document that is stored: a new version, a withdrawal, and who may ask for it.
+"""Changing a document that is stored: a new version, a deletion, and who may ask for it.
 
 Source: ANS PDSM4DMP, TD2.1 and TD3.3c (rules J2 and J3); docs/labels.md for the marks.
 """
@@ -11,12 +11,14 @@ import orjson
 from consent_rules.labels import may_file, may_relabel
 from consent_rules.model import AccessRequest, Refuse, RuleApplied
 from consent_rules.visibility import AccessFacts
-from consent_rules.vocabulary import Action, Mark, Purpose, Reason
-from fhir_server.application import families, writing
+from consent_rules.vocabulary import Action, Mark, Purpose, Reason, View
+from fhir_server.application import families, scoping, writing
 from fhir_server.application.enforcement import Opened
 from fhir_server.application.indexing import facts_of
-from fhir_server.application.writing import Work
+from fhir_server.application.runtime import Runtime
+from fhir_server.application.writing import Work, carry_out
 from fhir_server.domain import bodies, pointers
+from fhir_server.domain.audit import Deed
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.labels import labels_of, split_marks
 from fhir_server.domain.problem import Category, Problem
@@ -24,6 +26,8 @@ from fhir_server.domain.stored import Facts, Stored, authored_of
 from fhir_server.registry import REGISTRY
 
 Json = dict[str, Any]
+
+_DOCUMENT = ("DocumentReference",)
 
 _TOLD = {
     Reason.ALREADY_SEEN: "what the patient already sees is not withdrawn; file a new document",
@@ -82,6 +86,38 @@ def rewrite(work: Work, before: Stored, resource: Json) -> Stored:
     facts = document_facts(orjson.loads(body), before.facts.access, root)
     after = replace(before, version=version, last_updated=work.at, body=body, facts=facts)
     work.change(before, after)
+    return after
+
+
+def delete(runtime: Runtime, caller: Caller, id_: str, if_match: str = "") -> Stored | None:
+    """Delete a document, as its author; None when there is none that the caller sees.
+
+    Raises: Problem(FORBIDDEN) for anybody who sees the document but did not deposit it; VERSION_CONFLICT.
+    """
+    deed = Deed("delete", "DocumentReference", target=f"DocumentReference/{id_}")
+    return carry_out(runtime, caller, deed, lambda work: plan_delete(work, id_, if_match))
+
+
+def plan_delete(work: Work, id_: str, if_match: str) -> Stored | None:
+    """Plan the deletion of a document; None when there is none that the caller sees."""
+    scoping.demand(work.caller, _DOCUMENT, "d")
+    location = work.snapshot.locate("DocumentReference", id_)
+    if location is None:
+        return None
+    try:
+        limits = scoping.demand(work.caller, _DOCUMENT, "d", location.compartment)
+    except Problem:
+        return None
+    opened = work.enter_unnamed(location.compartment, Action.RELABEL)
+    if opened is None:
+        return None
+    view = scoping.narrow(opened.sees(View.DOCUMENTS), limits)
+    before = work.read("DocumentReference", id_, view)
+    if before is None:
+        return None
+    writing.demand_match(if_match, before, knows_marks=view.knows_marks(before.facts.access))
+    after = withdraw(work, before)
+    work.trace(Deed("delete", "DocumentReference"), opened, location.compartment, (f"DocumentReference/{id_}",))
     return after
 
 

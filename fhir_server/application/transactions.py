@@ -18,6 +18,7 @@ from fhir_server.application import (
     patches,
     publication,
     resolving,
+    revising,
     writing,
 )
 from fhir_server.application.directives import Choosing
@@ -250,7 +251,7 @@ def _row(entry: Entry) -> ResourceType:
 def _plan_one(work: Work, entry: Entry, id_: str) -> Written | None:
     row = _row(entry)
     if entry.method == "DELETE":
-        publication.plan_delete(work, entry.id, entry.if_match)
+        revising.plan_delete(work, entry.id, entry.if_match)
         return None
     if entry.method == "PATCH":
         return _plan_patch(work, row, entry)

@@ -9,7 +9,7 @@ from typing import Any
 from flask import Flask, Response, request
 from flask_smorest import Api
 
-from fhir_server.application import directives, directory, labelling, patches, publication
+from fhir_server.application import directives, directory, labelling, patches, publication, revising
 from fhir_server.application.patches import JSON_PATCH, Patch
 from fhir_server.application.writing import Written
 from fhir_server.domain.problem import Category, Problem
@@ -96,7 +96,7 @@ def patch_matching() -> Response:
 
 def delete(row: ResourceType, id_: str) -> Response:  # noqa: ARG001 - one type offers it so far
     """Delete a document as its depositor; what is not there, or not seen, needs no deleting."""
-    publication.delete(runtime(), current_caller(), id_, _if_match())
+    revising.delete(runtime(), current_caller(), id_, _if_match())
     return Response(status=204)
 
 
