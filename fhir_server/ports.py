@@ -59,6 +59,15 @@ class Page:
     next: Place | None
 
 
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """One resource in a queue over all spaces. value: the date by which it stands there, in microseconds."""
+
+    compartment: str
+    id: str
+    value: int
+
+
 class Snapshot(Protocol):
     """Reads from one moment, that of the first read: what one snapshot gives is consistent, later commits are not seen.
 
@@ -75,6 +84,13 @@ class Snapshot(Protocol):
         """Return (compartment, id) of the current resources that have all these lookup tokens. System-level.
 
         Ordered by id; at most `limit`. Tokens outside `Facts.lookup` find nothing.
+        """
+
+    def queue(self, type_: str, token: str, date: str, limit: int, after: Place | None) -> tuple[Queued, ...]:
+        """Return the current resources of all spaces that have a lookup token, the earliest first. System-level.
+
+        date: the date parameter by whose beginning they are ordered, 0 when it is missing; ties go by id.
+        At most `limit`, from after a place on.
         """
 
     def read(self, type_: str, id_: str, visibility: Visibility) -> Stored | None:
@@ -286,6 +302,7 @@ __all__ = [
     "Location",
     "Page",
     "Ports",
+    "Queued",
     "Secret",
     "Snapshot",
     "Space",

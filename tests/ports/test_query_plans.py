@@ -43,6 +43,7 @@ STATEMENTS = {
     "total of traces": total("AuditEvent"),
     "which of these": queries.seen_among("DocumentReference", frozenset({"i", "j"}), SEEN),
     "who has this identifier": queries.having("Patient", [b"12345678"], 2),
+    "queue over all spaces": queries.queue("Task", b"12345678", "due", 20, LATER),
     "directory": page("Practitioner", seen=DIRECTORY),
     "directory by name": page("Practitioner", TYPE, seen=DIRECTORY),
     "total of the directory": total("Practitioner", seen=DIRECTORY),

@@ -17,7 +17,7 @@ from fhir_server.adapters.mongo.filters import Asked, all_of, clauses, visible, 
 from fhir_server.adapters.sealing import SPACE, Sealed, unseal
 from fhir_server.domain.search import Place, Search
 from fhir_server.domain.stored import Stored
-from fhir_server.ports import Location, Page, Space
+from fhir_server.ports import Location, Page, Queued, Space
 
 TRACE = "AuditEvent"
 DOCUMENT = "DocumentReference"
@@ -68,6 +68,21 @@ class MongoSnapshot:
             {"$project": {"compartment": 1, "id": 1}},
         ]
         return tuple((row["compartment"], row["id"]) for row in self._run(type_, stages))
+
+    def queue(self, type_: str, token: str, date: str, limit: int, after: Place | None) -> tuple[Queued, ...]:
+        """Return the current resources of all spaces that have a lookup token, the earliest first."""
+        (hashed,) = numbers(self._hashes.lookup((token,)))
+        stages: list[Document] = [
+            {"$match": {"type": type_, "lookup": hashed}},
+            {"$match": {"deleted": False}},
+            {"$addFields": {"value": {"$ifNull": [f"$dates.{date}.from", 0]}}},
+        ]
+        if after:
+            tie = {"value": after.value, "id": {"$gt": after.id}}
+            stages.append({"$match": {"$or": [{"value": {"$gt": after.value}}, tie]}})
+        stages += [{"$sort": {"value": 1, "id": 1}}, {"$limit": limit}]
+        stages.append({"$project": {"compartment": 1, "id": 1, "value": 1}})
+        return tuple(Queued(row["compartment"], row["id"], row["value"]) for row in self._run(type_, stages))
 
     def read(self, type_: str, id_: str, visibility: Visibility) -> Stored | None:
         """Return the current version when it is visible."""

@@ -9,7 +9,7 @@ from fhir_server.adapters.keyring import ERASED
 from fhir_server.adapters.sqlite.filters import Asked, Params, any_of, visible
 from fhir_server.adapters.sqlite.rows import FACTS, Head, facts_of
 from fhir_server.adapters.sqlite.schema import row_range
-from fhir_server.domain.search import AnyOf, Search
+from fhir_server.domain.search import AnyOf, Place, Search
 from fhir_server.domain.stored import Facts
 from fhir_server.ports import Location
 
@@ -59,6 +59,17 @@ def having(type_: str, hashes: list[bytes], limit: int) -> Statement:
         f" WHERE l.hash = ?3 AND l.listed AND h.type = ?1 AND h.deleted = 0 {others} ORDER BY h.id LIMIT ?2"
     )
     return Statement(sql, (type_, limit, *hashes))
+
+
+def queue(type_: str, hashed: bytes, date: str, limit: int, after: Place) -> Statement:
+    """Select (compartment, id, value) of the resources of all spaces that have a lookup token, by a date."""
+    value = "coalesce(json_extract(h.dates, ?3), 0)"
+    sql = (
+        f"SELECT h.compartment, h.id, {value} FROM lookup AS l CROSS JOIN heads AS h USING (row)"
+        " WHERE l.hash = ?1 AND l.listed AND h.type = ?2 AND h.deleted = 0"
+        f" AND ({value}, h.id) > (?5, ?6) ORDER BY {value}, h.id LIMIT ?4"
+    )
+    return Statement(sql, (hashed, type_, f'$."{date}"[0]', limit, after.value, after.id))
 
 
 def page(search: Search, visibility: Visibility, hashes: Hashes) -> Statement:

@@ -17,7 +17,10 @@ from fhir_server.adapters.sqlite.queries import Statement
 from fhir_server.adapters.sqlite.rows import Head, stored_of
 from fhir_server.domain.search import Place, Search
 from fhir_server.domain.stored import Facts, Stored
-from fhir_server.ports import Location, Page, Space
+from fhir_server.ports import Location, Page, Queued, Space
+
+_START = Place(-(1 << 63), "")
+"""Before every place of a queue."""
 
 
 class SqliteSnapshot:
@@ -53,6 +56,11 @@ class SqliteSnapshot:
         if not tokens:
             return ()
         return tuple(self._all(queries.having(type_, self._hashes.lookup(sorted(tokens)), limit)))
+
+    def queue(self, type_: str, token: str, date: str, limit: int, after: Place | None) -> tuple[Queued, ...]:
+        """Return the current resources of all spaces that have a lookup token, the earliest first."""
+        (hashed,) = self._hashes.lookup((token,))
+        return tuple(Queued(*row) for row in self._all(queries.queue(type_, hashed, date, limit, after or _START)))
 
     def read(self, type_: str, id_: str, visibility: Visibility) -> Stored | None:
         """Return the current version when it is visible."""
