@@ -106,12 +106,10 @@ def _representative(case: Case) -> Clauses:
 
 
 def _carer(case: Case) -> Clauses:
-    """Return one clause for each choice that names the carer: its own kinds and categories."""
-    barred = _hidden(case)
-    return tuple(
-        Clause(d.kinds, d.categories, closed_by=_CLOSED_TO_CARERS, unsealed_at=case.at, barred=barred)
-        for d in relationship.carer_directives(case)
-    )
+    """Return one clause for each choice that names the carer: the documents that it is limited to (B13)."""
+    whole = Clause(closed_by=_CLOSED_TO_CARERS, unsealed_at=case.at, barred=_hidden(case))
+    named = relationship.carer_directives(case)
+    return tuple(whole._replace(within=d.extent) if d.precision else whole for d in named)
 
 
 def _professional(case: Case) -> Clauses:

@@ -14,7 +14,9 @@ from fhir_server.domain.consent_elements import (
     INSTANCE,
     LIMITS,
     RECIPIENT,
+    RELATIVE,
     SCOPE,
+    class_of,
     custodians,
     document_of,
     has_coding,
@@ -23,6 +25,7 @@ from fhir_server.domain.consent_elements import (
     kind_of,
     known_purposes,
     label_of,
+    names_relative,
     nested_of,
     profession_of,
     references,
@@ -44,13 +47,15 @@ _SETTINGS = frozenset(
         DirectiveKind.AT_ONCE,
     }
 )
-_BY_TYPE = frozenset({DirectiveKind.AGREEMENT, DirectiveKind.WITHHELD, DirectiveKind.CARER})
-_BY_DOCUMENT = frozenset({DirectiveKind.AGREEMENT, DirectiveKind.WITHHELD})
+_LIMITED = frozenset({DirectiveKind.AGREEMENT, DirectiveKind.WITHHELD, DirectiveKind.CARER})
+"""Directives that may be about some documents only; whom the law gives the whole record cannot be limited (D4, E4)."""
+_BY_MINOR = frozenset({DirectiveKind.AGREEMENT, DirectiveKind.WITHHELD})
+"""Directives by which a minor may limit what a legal representative sees (B2)."""
 _DENIALS = frozenset({DirectiveKind.BLOCK, DirectiveKind.WITHHELD})
 MOST_DOCUMENTS = 200
 """Named by one provision; each is looked up, with all that it replaces."""
 _ACTORS = frozenset({"type", "actor"})
-_UNSAID = frozenset({"class", "action"})
+_UNSAID = frozenset({"action"})
 _REFERENCE = re.compile(r"(Practitioner|PractitionerRole|Organization|CareTeam|RelatedPerson)/[A-Za-z0-9\-.]{1,64}")
 _KIND_RULES: tuple[tuple[Callable[[Json, Json, DirectiveKind], bool], str, str], ...] = (
     (lambda c, _, k: k is DirectiveKind.BLOCK_LIFTED or is_unknown_kind(c), "no such directive", "policyRule"),
@@ -60,29 +65,24 @@ _KIND_RULES: tuple[tuple[Callable[[Json, Json, DirectiveKind], bool], str, str],
         "provision.type",
     ),
     (
-        lambda _, p, k: "code" in p and k not in _BY_TYPE,
-        "only an agreement, a refusal or a carer can be limited to document types",
-        "provision.code",
-    ),
-    (
-        lambda _, p, k: "data" in p and k not in _BY_DOCUMENT,
-        "only an agreement or a refusal can be limited to documents",
-        "provision.data",
-    ),
-    (
-        lambda _, p, k: "dataPeriod" in p and k not in _BY_DOCUMENT,
-        "only an agreement or a refusal can be limited to when documents were written",
-        "provision.dataPeriod",
-    ),
-    (
-        lambda _, p, k: "securityLabel" in p and k not in _BY_DOCUMENT,
-        "only an agreement or a refusal can be limited to labels",
-        "provision.securityLabel",
-    ),
-    (
-        lambda _, p, k: k is DirectiveKind.WITHHELD and not is_limited(p),
+        lambda _, p, k: k is DirectiveKind.WITHHELD and not (is_limited(p) or names_relative(p)),
         "say which documents are withheld",
         "provision.data",
+    ),
+    (
+        lambda _, p, k: k is DirectiveKind.AGREEMENT and names_relative(p) and not is_limited(p),
+        "say which documents are shared with the legal representative",
+        "provision.data",
+    ),
+    (
+        lambda _, p, k: k in _BY_MINOR and names_relative(p) and not _names_only(RELATIVE, p),
+        "a choice about a legal representative names nobody else",
+        "provision.actor",
+    ),
+    (
+        lambda _, p, k: k in _BY_MINOR and names_relative(p) and "purpose" in p,
+        "a choice about a legal representative holds for every purpose",
+        "provision.purpose",
     ),
     (
         lambda _, p, k: k in _SETTINGS and bool(references(p)),
@@ -134,21 +134,18 @@ def unhonoured(consent: Json, provision: Json) -> Iterator[Issue]:
         yield _cannot("only consents of scope `patient-privacy` decide about access", "Consent.scope")
     for element in sorted(_UNSAID & provision.keys()):
         yield _cannot("access cannot be limited by this element here", f"Consent.provision.{element}")
-    for name in ("modifierExtension",):
-        if name in consent or name in provision:
-            yield _cannot("an unknown modifier may change the meaning", f"Consent.{name}")
+    if "modifierExtension" in consent or "modifierExtension" in provision:
+        yield _cannot("an unknown modifier may change the meaning", "Consent.modifierExtension")
     kind = kind_of(consent, provision)
     yield from _unhonoured_actors(provision, "Consent.provision", kind)
     yield from _unhonoured_kind(consent, provision, kind)
-    yield from _unhonoured_data(provision, "Consent.provision")
-    yield from _unhonoured_labels(provision, "Consent.provision")
+    yield from _unhonoured_limits(provision, "Consent.provision")
     for index, nested in enumerate(provision.get("provision", [])):
         path = f"Consent.provision.provision[{index}]"
-        if not any(holds(provision, nested, kind) for holds in _EXCEPTIONS):
+        if not _is_exception(provision, nested, kind):
             yield _cannot("this exception cannot be honoured exactly", path)
         yield from _unhonoured_actors(nested, path, kind)
-        yield from _unhonoured_data(nested, path)
-        yield from _unhonoured_labels(nested, path)
+        yield from _unhonoured_limits(nested, path)
 
 
 def excepted_of(provision: Json) -> list[Json]:
@@ -158,7 +155,12 @@ def excepted_of(provision: Json) -> list[Json]:
 
 
 def speaks_for_itself(provision: Json, nested: Json) -> bool:
-    """Tell whether an exception to a permit is a choice about documents of its own: some withheld, or some more."""
+    """Tell whether an exception is a choice about documents of its own: some withheld, or some more.
+
+    Of a deny, only what a minor leaves to a legal representative is one.
+    """
+    if names_relative(provision):
+        return nested.keys() <= {"type"} | LIMITS and is_limited(nested) and nested.get("type") != provision.get("type")
     widens = nested.get("type") == "permit" and "actor" in nested
     return (
         provision.get("type") == "permit"
@@ -171,6 +173,9 @@ def _unhonoured_kind(consent: Json, provision: Json, kind: DirectiveKind) -> Ite
     for broken, text, element in _KIND_RULES:
         if broken(consent, provision, kind):
             yield _cannot(text, f"Consent.{element}")
+    for element in sorted(LIMITS & provision.keys()) if kind not in _LIMITED else ():
+        text = "only an agreement, a refusal or a carer can be limited to some documents"
+        yield _cannot(text, f"Consent.provision.{element}")
 
 
 def _unhonoured_actors(provision: Json, path: str, kind: DirectiveKind) -> Iterator[Issue]:
@@ -181,10 +186,29 @@ def _unhonoured_actors(provision: Json, path: str, kind: DirectiveKind) -> Itera
             continue
         if not _REFERENCE.fullmatch(reference):
             yield _cannot("no person, establishment or care team whose identity can be verified", f"{where}.reference")
-        elif reference.startswith("RelatedPerson/") is not (kind in RELATED):
+        elif not _may_be(reference, kind, is_root=path == "Consent.provision"):
             yield _cannot("this party cannot have this role", f"{where}.reference")
         if not (has_coding(actor.get("role"), *RECIPIENT) or has_coding(actor.get("role"), *DECLARED)):
             yield _cannot("only recipients and the declared physician are known roles", f"{where}.role")
+
+
+def _names_only(type_: str, provision: Json) -> bool:
+    return all(reference.startswith(type_) for reference in references(provision))
+
+
+def _may_be(reference: str, kind: DirectiveKind, *, is_root: bool) -> bool:
+    """Tell whether a party may have the role that a directive gives it; exceptions name professionals alone."""
+    if reference.startswith(RELATIVE):
+        return kind in RELATED or (kind in _BY_MINOR and is_root)
+    return kind not in RELATED
+
+
+def _unhonoured_limits(provision: Json, path: str) -> Iterator[Issue]:
+    yield from _unhonoured_data(provision, path)
+    for element, read in (("class", class_of), ("securityLabel", label_of)):
+        for index, coding in enumerate(provision.get(element, [])):
+            if not read(coding):
+                yield _cannot("documents are not told apart by this code here", f"{path}.{element}[{index}]")
 
 
 def _unhonoured_data(provision: Json, path: str) -> Iterator[Issue]:
@@ -196,12 +220,6 @@ def _unhonoured_data(provision: Json, path: str) -> Iterator[Issue]:
             yield _cannot("only documents that are named one by one can be told apart here", f"{where}.meaning")
         elif not document_of(item):
             yield _cannot("only documents (DocumentReference) of this space are shared here", f"{where}.reference")
-
-
-def _unhonoured_labels(provision: Json, path: str) -> Iterator[Issue]:
-    for index, coding in enumerate(provision.get("securityLabel", [])):
-        if not label_of(coding):
-            yield _cannot("documents are not told apart by this label here", f"{path}.securityLabel[{index}]")
 
 
 def _is_emergency_exception(provision: Json, nested: Json, kind: DirectiveKind) -> bool:
@@ -221,6 +239,13 @@ def _is_actor_exception(provision: Json, nested: Json, kind: DirectiveKind) -> b
 def _is_document_exception(provision: Json, nested: Json, kind: DirectiveKind) -> bool:
     """An agreement that leaves documents out, or reaches more of them for some."""
     return kind is DirectiveKind.AGREEMENT and speaks_for_itself(provision, nested)
+
+
+def _is_exception(provision: Json, nested: Json, kind: DirectiveKind) -> bool:
+    """Tell whether an exception is one that can be honoured."""
+    if names_relative(provision):
+        return kind in _BY_MINOR and speaks_for_itself(provision, nested)
+    return any(holds(provision, nested, kind) for holds in _EXCEPTIONS)
 
 
 _EXCEPTIONS = (_is_emergency_exception, _is_actor_exception, _is_document_exception)

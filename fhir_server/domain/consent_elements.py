@@ -2,9 +2,10 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
-from consent_rules.matrix import professions
+from consent_rules.matrix import kinds, professions
 from consent_rules.vocabulary import DirectiveKind, Label, Proof, Purpose
 from fhir_server.domain import dates
 from fhir_server.domain.labels import CONFIDENTIALITY
@@ -23,10 +24,13 @@ DECLARED = (
     "PCP",
 )
 SCOPE = ("http://terminology.hl7.org/CodeSystem/consentscope", "patient-privacy")
+CLASSES = "https://mos.esante.gouv.fr/NOS/TRE_A03-ClasseDocument/FHIR/TRE-A03-ClasseDocument"
+"""Code system of `provision.class` and of `DocumentReference.category`."""
 INSTANCE = "instance"
 """Meaning of `provision.data` (http://terminology.hl7.org/CodeSystem/consent-data-meaning): this very document."""
-LIMITS = frozenset({"code", "data", "dataPeriod", "securityLabel"})
+LIMITS = frozenset({"class", "code", "data", "dataPeriod", "securityLabel"})
 """Elements that say which documents a provision is about."""
+RELATIVE = "RelatedPerson/"
 EMERGENCIES = frozenset({Purpose.EMERGENCY, Purpose.BREAK_GLASS})
 _KINDS = frozenset(kind.value for kind in DirectiveKind)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -39,7 +43,8 @@ def kind_of(consent: Json, provision: Json) -> DirectiveKind:
         if code in _KINDS:
             return DirectiveKind(code)
     if provision.get("type") == "deny":
-        return DirectiveKind.WITHHELD if is_limited(provision) else DirectiveKind.BLOCK
+        some = is_limited(provision) or names_relative(provision)
+        return DirectiveKind.WITHHELD if some else DirectiveKind.BLOCK
     declared = any(has_coding(actor.get("role"), *DECLARED) for actor in provision.get("actor", []))
     return DirectiveKind.DECLARED_PHYSICIAN if declared else DirectiveKind.AGREEMENT
 
@@ -73,6 +78,11 @@ def known_purposes(provision: Json) -> frozenset[Purpose]:
 def is_limited(provision: Json) -> bool:
     """Tell whether a provision is about some documents and not about the whole space."""
     return any(provision.get(element) for element in LIMITS)
+
+
+def names_relative(provision: Json) -> bool:
+    """Tell whether a provision names a related person, who is kept from documents but never shut out as such."""
+    return any(reference.startswith(RELATIVE) for reference in references(provision))
 
 
 def document_of(item: Json) -> str:
@@ -124,6 +134,22 @@ def kinds_of(provision: Json) -> frozenset[str] | None:
     """Return the document types that a provision is limited to, None when it is not."""
     codes = {c.get("code", "") for concept in provision.get("code", []) for c in concept.get("coding", [])}
     return frozenset(codes) if "code" in provision else None
+
+
+def class_of(coding: Json) -> str:
+    """Return the code of a class of documents, "" when it is unknown under its system."""
+    code = str(coding.get("code", ""))
+    return code if coding.get("system") == CLASSES and code in _known_classes() else ""
+
+
+def classes_of(provision: Json) -> frozenset[str] | None:
+    """Return the classes of documents that a provision is limited to, None when it is not."""
+    return frozenset(map(class_of, provision["class"])) if "class" in provision else None
+
+
+@cache
+def _known_classes() -> frozenset[str]:
+    return frozenset(kind.category for kind in kinds().values())
 
 
 def proof_of(consent: Json) -> Proof:

@@ -9,6 +9,7 @@ from consent_rules.model import Directive
 from consent_rules.vocabulary import DirectiveKind, Purpose
 from fhir_server.domain.consent_elements import (
     ACT_REASON,
+    CLASSES,
     DECLARED,
     DIRECTIVE,
     EMERGENCIES,
@@ -58,6 +59,7 @@ def _provision(directive: Directive) -> Json:
         "period": _period(directive.start, directive.end),
         "actor": _actors(directive, directive.actors),
         "purpose": [_coding(ACT_REASON, purpose) for purpose in sorted(_purposes(directive))],
+        "class": [_coding(CLASSES, code) for code in sorted(directive.categories or ())],
         "code": [_concept("", code) for code in sorted(directive.kinds or ())],
         "dataPeriod": _period(directive.data_start, directive.data_end),
         "securityLabel": [_coding(system_of(label), str(label.name)) for label in directive.labels],

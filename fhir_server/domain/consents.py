@@ -17,6 +17,7 @@ from consent_rules.vocabulary import DirectiveKind
 from fhir_server.domain import dates
 from fhir_server.domain.consent_checks import PERSONS, excepted_of, missing, speaks_for_itself, unhonoured
 from fhir_server.domain.consent_elements import (
+    classes_of,
     custodians,
     documents_of,
     instant_of,
@@ -84,12 +85,14 @@ def access_of(patient: str, *said: Directive) -> AccessFacts:
     """Return who may see a Consent: the patient, and whoever it lets in or recorded it.
 
     One that keeps anything from anybody is the patient's own: it would tell whom it lets in what others may not see.
+    One that names several tells each of the others, and is the patient's own too.
     """
     if not said:
         return AccessFacts(compartment=patient)
     directive = said[0]
     keeps = any(d.kind in _DENIALS or d.excluded for d in said)
-    named = [] if keeps else sorted(actor for d in said for actor in d.actors)
+    actors = {actor for d in said for actor in d.actors}
+    named = sorted(actors) if len(actors) == 1 and not keeps else []
     person = next((actor for actor in named if actor.startswith("Practitioner")), directive.recorder)
     return AccessFacts(
         compartment=patient,
@@ -126,6 +129,7 @@ def _root(consent: Json, provision: Json, id_: str) -> Directive:
         recorded_at=instant_of(dates.interval_of(consent["dateTime"])[0]),
         proof=proof_of(consent),
         kinds=kinds_of(provision),
+        categories=classes_of(provision),
         reason=str((consent.get("sourceAttachment") or {}).get("title", "")) if kind in PERSONS else "",
         documents=documents_of(provision),
         data_start=data_start,
@@ -156,6 +160,7 @@ def _exception(root: Directive, provision: Json, item: Json) -> Directive:
         actors=frozenset(references(item)) or root.actors,
         purposes=purposes_of({"purpose": provision.get("purpose", [])}, kind),
         kinds=kinds_of(item),
+        categories=classes_of(item),
         documents=documents_of(item),
         data_start=data_start,
         data_end=data_end,

@@ -9,7 +9,7 @@ import pytest
 
 from consent_rules.vocabulary import DirectiveKind, Label, Proof, Purpose
 from fhir_server.domain.consent_checks import MOST_DOCUMENTS
-from fhir_server.domain.consent_elements import ACT_CODE
+from fhir_server.domain.consent_elements import ACT_CODE, CLASSES
 from fhir_server.domain.consents import access_of, consent_of, directive_of, directives_of, is_active
 from fhir_server.domain.labels import CONFIDENTIALITY
 from fhir_server.domain.problem import Category, Problem
@@ -61,6 +61,15 @@ def label(code):
 
 
 LABEL = label("R")
+
+
+def class_(code):
+    return {"system": CLASSES, "code": code}
+
+
+CODE = {"coding": [{"system": "http://loinc.org", "code": "11369-6"}]}
+LIMITS = [("code", [CODE]), ("class", [class_("10")]), ("data", [DATUM]), ("dataPeriod", {"start": "2020"})]
+LIMITS.append(("securityLabel", [LABEL]))
 
 
 def profession(code, system=G15):
@@ -160,6 +169,24 @@ class TestHonoured:
         assert made.kinds == {"11369-6"}
         assert (made.start, made.end) == (datetime(2026, 3, 2, tzinfo=UTC), datetime(2026, 3, 17, tzinfo=UTC))
 
+    @pytest.mark.parametrize(("element", "value"), LIMITS)
+    def test_a_carer_is_named_for_some_documents(self, element, value):
+        """B13: whatever limits an agreement limits what a carer reads."""
+        end = {"end": "2026-03-16"}
+        made = directive_of(consent("RelatedPerson/marc", rule="carer", period=end, **{element: value}), "c1")
+        alike = directive_of(consent("Practitioner/paul", **{element: value}), "c1")
+        assert (made.kind, made.extent) == (K.CARER, alike.extent)
+        assert made.precision == alike.precision > 0
+
+    def test_a_permit_and_a_deny_by_classes(self):
+        made = directive_of(consent("Practitioner/paul", **{"class": [class_("10"), class_("42")]}), "c1")
+        assert (made.kind, made.categories, made.precision) == (K.AGREEMENT, {"10", "42"}, 1)
+        made = directive_of(consent(type_="deny", **{"class": [class_("42")]}), "c1")
+        assert (made.kind, made.categories, made.kinds) == (K.WITHHELD, {"42"}, None)
+        nested = {"type": "deny", "class": [class_("42")]}
+        said = directives_of(consent("Practitioner/paul", provision=[nested]), "c1")
+        assert [(d.kind, d.categories) for d in said] == [(K.AGREEMENT, None), (K.WITHHELD, {"42"})]
+
     def test_an_administrator_has_the_reason_that_was_written(self):
         made = directive_of(consent("Practitioner/paul", rule="administrator"), "c1")
         assert made.reason == "told to the nurse"
@@ -253,12 +280,25 @@ class TestHonoured:
 
 
 class TestRefused:
-    @pytest.mark.parametrize("element", ["class", "action"])
-    def test_an_element_that_cannot_limit_access_here(self, element):
-        assert refused(consent("Organization/chu", **{element: [{}]})) == (
-            Category.BUSINESS_RULE,
-            [f"Consent.provision.{element}"],
-        )
+    def test_an_element_that_cannot_limit_access_here(self):
+        made = consent("Organization/chu", action=[{}])
+        assert refused(made) == (Category.BUSINESS_RULE, ["Consent.provision.action"])
+
+    @pytest.mark.parametrize(
+        "coding",
+        [{"code": "10"}, {"system": "http://hl7.org/fhir/resource-types", "code": "10"}, class_("xx"), class_("")],
+        ids=str,
+    )
+    def test_a_class_that_no_document_has(self, coding):
+        for made in (
+            consent("Organization/chu", **{"class": [class_("10"), coding]}),
+            consent(type_="deny", **{"class": [class_("10"), coding]}),
+        ):
+            assert refused(made)[1] == ["Consent.provision.class[1]"]
+        nested = {"type": "deny", "class": [coding]}
+        assert refused(consent("Organization/chu", provision=[nested]))[1] == [
+            "Consent.provision.provision[0].class[0]"
+        ]
 
     def test_what_is_missing(self):
         made = consent()
@@ -295,7 +335,11 @@ class TestRefused:
         ]
 
     def test_a_related_person_as_a_professional_and_the_other_way(self):
-        assert refused(consent("RelatedPerson/marc"))[1] == ["Consent.provision.actor[0].reference"]
+        made = consent("RelatedPerson/marc", "Practitioner/zoe", rule="carer", period={"end": "2027"})
+        assert refused(made)[1] == ["Consent.provision.actor[1].reference", "Consent.provision.actor"]
+        assert refused(consent("RelatedPerson/marc", rule="administrator"))[1] == [
+            "Consent.provision.actor[0].reference"
+        ]
         assert refused(consent("Practitioner/paul", rule="representative"))[1] == [
             "Consent.provision.actor[0].reference"
         ]
@@ -334,13 +378,14 @@ class TestRefused:
             f"Consent.provision.provision[0].data[0].{element}"
         ]
 
-    @pytest.mark.parametrize(
-        ("element", "value"), [("data", [DATUM]), ("dataPeriod", {"start": "2020"}), ("securityLabel", [LABEL])]
-    )
+    @pytest.mark.parametrize(("element", "value"), LIMITS)
     def test_a_choice_about_the_whole_space_that_is_limited_to_documents(self, element, value):
+        """D4, E4: the declared physician and an administrator have the whole record; a settings is of all of it too."""
         for made in (
+            consent(actor=[actor("Practitioner/martin", DECLARED)], **{element: value}),
+            consent("Practitioner/martin", rule="declared-physician", **{element: value}),
             consent("Practitioner/martin", rule="administrator", **{element: value}),
-            consent("RelatedPerson/marc", rule="carer", period={"end": "2027"}, **{element: value}),
+            consent("RelatedPerson/marc", rule="representative", **{element: value}),
             consent(rule="ask-first", **{element: value}),
         ):
             assert refused(made)[1] == [f"Consent.provision.{element}"]

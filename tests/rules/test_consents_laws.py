@@ -12,7 +12,7 @@ from fhir_server.domain.consent_elements import ACT_CODE, ACT_REASON, DIRECTIVE
 from fhir_server.domain.consents import access_of, consent_of, directives_of
 from fhir_server.domain.labels import CONFIDENTIALITY
 from fhir_server.domain.problem import Problem
-from tests.rules.test_consents import G15, actor, consent, label, profession, purposes
+from tests.rules.test_consents import G15, actor, class_, consent, label, profession, purposes
 
 K = DirectiveKind
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -33,6 +33,7 @@ periods = st.tuples(maybe(instants), maybe(instants)).filter(lambda p: p[0] is N
 limits = st.fixed_dictionaries(
     {
         "documents": maybe(some(("d1", "d2", "3f2a-9.x"), min_size=1)),
+        "categories": maybe(some(("10", "42", "90"), min_size=1)),
         "kinds": maybe(some(("34112-3", "11502-2", "REMB"), min_size=1)),
         "written": periods,
         "labels": st.integers(0, 511).map(Label),
@@ -113,6 +114,7 @@ def provisions(nested, *, wild):
         ),
         "data": st.lists(anything if wild else named, min_size=1, max_size=2),
         "code": st.just([{"coding": [{"code": "34112-3"}]}]),
+        "class": st.lists(WILD if wild else st.sampled_from([class_("10"), class_("42")]), min_size=1, max_size=2),
     }
     if nested is not None:
         stated["provision"] = st.lists(nested, min_size=1, max_size=2)
@@ -140,6 +142,7 @@ def test_no_consent_is_met_by_anything_but_directives_or_a_problem(provision, ru
         ("dataPeriod", [d.data_start or d.data_end for d in said]),
         ("securityLabel", [d.labels for d in said]),
         ("code", [d.kinds for d in said]),
+        ("class", [d.categories for d in said]),
         ("actor", [d.actors for d in said]),
     ):
         stated = element in provision or any(element in nested for nested in provision.get("provision", []))

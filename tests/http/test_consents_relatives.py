@@ -1,0 +1,88 @@
+"""Choices about people who are no professionals, over HTTP: what a carer is named for (B13)."""
+
+import pytest
+
+from consent_rules.vocabulary import RequesterKind
+from fhir_server.domain.consent_elements import CLASSES, DIRECTIVE
+from tests.http.test_consents_documents import choose, data, everything, named
+from tests.http.test_space_operations import sign_in
+from tests.world import LABORATORY, World
+
+
+def relative(world: World, name, of="camille"):
+    """Record a related person of a patient, with an own token and no right yet."""
+    patient = {"reference": f"Patient/{world.ids[of]}"}
+    world.record(name, {"resourceType": "RelatedPerson", "patient": patient, "name": [{"family": name.title()}]})
+    sign_in(world, name, of, RequesterKind.RELATED)
+    return f"RelatedPerson/{world.ids[name]}"
+
+
+def said(world: World, type_, *relatives, of="camille", rule="", **provision):
+    """Build a Consent about related persons."""
+    patient = {"reference": f"Patient/{world.ids[of]}"}
+    actors = {"actor": [named(reference) for reference in relatives]} if relatives else {}
+    stated = {"policyRule": {"coding": [{"system": DIRECTIVE, "code": rule}]}} if rule else {}
+    return world.consent("nour") | {"patient": patient, "provision": {"type": type_, **actors, **provision}} | stated
+
+
+UNTIL = {"end": "2026-03-30"}
+
+
+def listed(world: World, who, of="camille"):
+    return set(world.found(who, f"/DocumentReference?patient={world.ids[of]}"))
+
+
+class TestCarer:
+    """A carer is named for a time, and for some documents if the holder says so (B13)."""
+
+    @pytest.fixture
+    def carer(self, world: World):
+        return relative(world, "rose")
+
+    def named_for(self, world, carer, **limits):
+        consent = said(world, "permit", carer, rule="carer", period=UNTIL, **limits)
+        return choose(world, consent)
+
+    def test_by_name_with_all_that_replaces_it(self, world: World, carer):
+        one, other = world.publish(), world.publish()
+        self.named_for(world, carer, data=data(one))
+
+        assert listed(world, "rose") == {one}
+        unseen = everything(world, "rose", other)
+        assert (unseen["read"], unseen["history"], unseen["totals"]) == (404, 404, (1, 1, 1))
+
+        newer = world.publish(replaces=one)
+        assert listed(world, "rose") == {one, newer}
+
+    def test_by_type_class_and_time(self, world: World, carer):
+        report, laboratory = world.publish(), world.publish(type_=LABORATORY)
+        letter = world.publish(category=("42", "Prescription"), date="2020-02-01T10:00:00+01:00")
+        for limit, seen in (
+            ({"code": [{"coding": [{"code": LABORATORY[1]}]}]}, {laboratory}),
+            ({"class": [{"system": CLASSES, "code": "42"}]}, {letter}),
+            ({"dataPeriod": {"start": "2026"}}, {report, laboratory}),
+        ):
+            id_ = self.named_for(world, carer, **limit)
+            assert listed(world, "rose") == seen, limit
+            kept = world.get("camille", f"/Consent/{id_}").get_json()
+            assert kept["provision"].items() >= limit.items()
+            assert world.send("camille", "PUT", f"/Consent/{id_}", kept | {"status": "inactive"}).status_code == 200
+        assert world.get("rose", f"/DocumentReference/{report}").status_code == 404
+
+    def test_a_document_that_the_holder_does_not_have_is_refused(self, world: World, carer):
+        consent = said(world, "permit", carer, rule="carer", period=UNTIL, data=data("nothing"))
+        answer = world.send("camille", "POST", "/Consent", consent)
+        assert answer.status_code == 422
+        assert answer.get_json()["issue"][0]["expression"] == ["Consent.provision"]
+
+
+@pytest.mark.parametrize("rule", ["declared-physician", "administrator"])
+def test_whom_the_law_gives_the_whole_record_cannot_be_limited(world: World, rule):
+    """D4, E4: such a choice is refused with its element, and nobody is let in."""
+    document = world.publish()
+    said_of = world.consent("martin") | {"policyRule": {"coding": [{"system": DIRECTIVE, "code": rule}]}}
+    said_of["provision"]["data"] = data(document)
+    answer = world.send("camille", "POST", "/Consent", said_of)
+    assert answer.status_code == 422
+    assert answer.get_json()["issue"][0]["expression"] == ["Consent.provision.data"]
+    assert world.get("martin", f"/DocumentReference/{document}").status_code == 404
