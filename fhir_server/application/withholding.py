@@ -35,5 +35,5 @@ def without(visibility: Visibility, extents: tuple[Extent, ...]) -> Visibility:
     """Take documents out of a visibility."""
     if not extents:
         return visibility
-    clauses = tuple(replace(clause, barred=(*clause.barred, *extents)) for clause in visibility.clauses)
+    clauses = tuple(clause._replace(barred=(*clause.barred, *extents)) for clause in visibility.clauses)
     return replace(visibility, clauses=clauses)
