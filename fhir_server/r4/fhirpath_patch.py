@@ -9,7 +9,7 @@ from typing import Any
 
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.r4 import paths
-from fhir_server.r4.paths import Place
+from fhir_server.r4.places import Place, children, elements_named
 from fhir_server.r4.structure import Element, shape_of
 from fhir_server.r4.trees import copied, demand_same_identity, pruned
 
@@ -84,7 +84,7 @@ def _add(resource: Json, operation: _Operation) -> None:
         owner.setdefault(element.name, []).append(value.json)
         _align(owner, element, len(owner[element.name]) - 1)
         return
-    if list(paths.children(parent, name)):
+    if list(children(parent, name)):
         raise _refused(f"`{name[:64]}` is there already", operation)
     owner[_typed(element, value)] = value.json
 
@@ -167,7 +167,7 @@ def _list(resource: Json, operation: _Operation) -> tuple[Json, Element]:
 def _element_below(parent: Place, name: str, operation: _Operation) -> tuple[Json, Element]:
     value = parent.value
     shape = shape_of(str(value.get("resourceType", parent.type)) if isinstance(value, dict) else parent.type)
-    elements = paths.elements_named(shape, name) if shape else []
+    elements = elements_named(shape, name) if shape else []
     if not elements or not isinstance(value, dict):
         raise _refused(f"R4 has no element `{name[:64]}` there", operation)
     return value, elements[0]
@@ -197,7 +197,7 @@ def _assembled(parts: list[Json], type_: str, operation: _Operation) -> Json:
     built: Json = {}
     for part in parts:
         name = str(part.get("name"))
-        elements = paths.elements_named(shape, name) if shape else []
+        elements = elements_named(shape, name) if shape else []
         if not elements:
             raise _refused(f"R4 has no element `{name[:64]}` there", operation)
         inner = _value(_Operation(operation.type, operation.path, {"value": part}), elements[0])

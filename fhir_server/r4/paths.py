@@ -1,4 +1,4 @@
-"""The part of FHIRPath that patches select elements with: a strict reader, and selection by place rather than by value.
+"""The part of FHIRPath that patches select elements with: a strict reader; it selects places (places.py), not values.
 
 Steps: element names (a choice by its name without type), `[n]`, `.first()`, `.last()`, `.extension('url')`,
 `.ofType(T)` and `.where(condition)`. Conditions: comparisons of a path with a literal by `=` and `!=`, `.exists()`,
@@ -9,11 +9,11 @@ Source: https://hl7.org/fhir/R4/fhirpatch.html and http://hl7.org/fhirpath/N1/.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from fhir_server.r4.structure import Element, Shape, shape_of
+from fhir_server.r4.places import Extension, Index, Name, OfType, Place, Step, Where, follow, root_of
 
 Json = dict[str, Any]
 MAX_LENGTH = 1000
@@ -31,56 +31,6 @@ class BadPath(ValueError):
     """An expression that is not of the supported part of FHIRPath."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a value is: a member of an object, and the index when the member is a list.
-
-    element, type: what the definition says of it.
-    """
-
-    owner: Json
-    member: str
-    index: int | None
-    element: Element
-    type: str
-
-    @property
-    def value(self) -> Any:  # noqa: ANN401 - any JSON value
-        """The value at this place; None for a primitive that has only extensions."""
-        item = self.owner.get(self.member)
-        return item[self.index] if self.index is not None and item is not None else item
-
-
-@dataclass(frozen=True, slots=True)
-class _Name:
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Index:
-    """An index; -1 for the last."""
-
-    index: int
-
-
-@dataclass(frozen=True, slots=True)
-class _OfType:
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Where:
-    test: Callable[[Place], bool]
-
-
-@dataclass(frozen=True, slots=True)
-class _Extension:
-    url: object
-
-
-Step = _Name | _Index | _OfType | _Where | _Extension
-
-
 def select(resource: Json, expression: str) -> list[Place]:
     """Return the places that an expression selects in a resource, in order; the first step may be its type's name.
 
@@ -88,7 +38,7 @@ def select(resource: Json, expression: str) -> list[Place]:
     """
     steps = _Reader(expression).whole_path()
     root = root_of(resource)
-    if steps and steps[0] == _Name(root.type):
+    if steps and steps[0] == Name(root.type):
         steps = steps[1:]
     return follow([root], steps)
 
@@ -102,58 +52,6 @@ def parent_of(expression: str) -> tuple[str, str]:
     if not dot or not re.fullmatch(r"[A-Za-z]\w*", name, re.ASCII):
         raise BadPath("the path must end in the name of a list")
     return parent, name
-
-
-def root_of(resource: Json) -> Place:
-    """Return the place of a whole resource."""
-    type_ = str(resource.get("resourceType"))
-    return Place({"": resource}, "", None, Element("", type_), type_)
-
-
-def children(place: Place, name: str) -> Iterator[Place]:
-    """Yield the places of an element below a place: each item of a list, the one value of a choice."""
-    value = place.value
-    shape = shape_of(_type_of(place))
-    if not isinstance(value, dict) or shape is None:
-        return
-    for element in elements_named(shape, name):
-        item = value.get(element.name)
-        if isinstance(item, list):
-            yield from (Place(value, element.name, index, element, element.type) for index in range(len(item)))
-        elif item is not None or f"_{element.name}" in value:
-            yield Place(value, element.name, None, element, element.type)
-
-
-def elements_named(shape: Shape, name: str) -> list[Element]:
-    """Return the element of that name, or the types of a choice."""
-    if name in shape.choices:
-        return [shape.elements[typed] for typed in shape.choices[name][0]]
-    element = shape.elements.get(name)
-    return [element] if element else []
-
-
-def follow(places: list[Place], steps: list[Step]) -> list[Place]:
-    """Return the places that steps lead to."""
-    for step in steps:
-        if isinstance(step, _Name):
-            places = [child for place in places for child in children(place, step.name)]
-        elif isinstance(step, _Index):
-            places = places[step.index :][:1] if step.index >= 0 else places[-1:]
-        elif isinstance(step, _Extension):
-            found = (child for place in places for child in children(place, "extension"))
-            places = [child for child in found if child.value.get("url") == step.url]
-        elif isinstance(step, _OfType):
-            places = [place for place in places if place.type == step.name]
-        else:
-            places = [place for place in places if step.test(place)]
-    return places
-
-
-def _type_of(place: Place) -> str:
-    """Return the type of what is at a place; a nested resource says its own."""
-    value = place.value
-    is_resource = place.type == "Resource" and isinstance(value, dict)
-    return str(value.get("resourceType")) if is_resource else place.type
 
 
 @dataclass(slots=True)
@@ -202,13 +100,13 @@ class _Reader:
         while True:
             name = self._name()
             if not self._take("("):
-                steps.append(_Name(name))
+                steps.append(Name(name))
             elif name == "exists":
                 return steps, self._exists()
             else:
                 steps.append(self._function(name))
             while self._take("["):
-                steps.append(_Index(self._index()))
+                steps.append(Index(self._index()))
             if not self._take("."):
                 return steps, None
 
@@ -230,13 +128,13 @@ class _Reader:
     def _function(self, name: str) -> Step:
         step: Step
         if name in ("first", "last"):
-            step = _Index(0 if name == "first" else -1)
+            step = Index(0 if name == "first" else -1)
         elif name == "ofType":
-            step = _OfType(self._name())
+            step = OfType(self._name())
         elif name == "extension":
-            step = _Extension(self._literal())
+            step = Extension(self._literal())
         elif name == "where":
-            step = _Where(self._condition())
+            step = Where(self._condition())
         else:
             raise BadPath(f"the function `{name[:32]}` is not supported")
         self._demand(")")
