@@ -7,7 +7,7 @@ Source: https://hl7.org/fhir/R4/http.html#transaction and #trules.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from consent_rules.vocabulary import Action
@@ -23,6 +23,7 @@ from fhir_server.application import (
 )
 from fhir_server.application.directives import Choosing
 from fhir_server.application.directory import Placing
+from fhir_server.application.entries import METHODS, Entry, entries_of, entry_faults, refuse_twice
 from fhir_server.application.runtime import Runtime
 from fhir_server.application.writing import Work, Written, carry_out
 from fhir_server.domain import conditions, pointers
@@ -30,65 +31,13 @@ from fhir_server.domain.audit import Deed
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.problem import Category, Issue, Problem
 from fhir_server.domain.submission_reading import is_submission
-from fhir_server.r4 import profiles
-from fhir_server.r4.checking import check
 from fhir_server.registry import REGISTRY, Interaction, ResourceType
 
 Json = dict[str, Any]
 
-MAX_ENTRIES = 1000
-_ORDER = ("DELETE", "POST", "PUT", "PATCH", "GET")
+_INTERACTIONS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 _TYPES = ("Organization", "Practitioner", "PractitionerRole", "Patient", "RelatedPerson", "Consent")
 """Types that a transaction creates, each after those that it may refer to."""
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One entry of a batch or transaction, as sent."""
-
-    index: int
-    method: str
-    url: str
-    resource: Json
-    full_url: str = ""
-    if_match: str = ""
-    if_none_exist: str = ""
-
-    @property
-    def root(self) -> str:
-        """The expression of the entry's resource."""
-        return f"Bundle.entry[{self.index}].resource"
-
-    @property
-    def at_url(self) -> str:
-        """The expression of the entry's URL."""
-        return f"Bundle.entry[{self.index}].request.url"
-
-    @property
-    def type(self) -> str:
-        """The resource type that the URL names."""
-        return self.url.partition("?")[0].partition("/")[0]
-
-    @property
-    def id(self) -> str:
-        """The id that the URL names, "" when none."""
-        return self.url.partition("?")[0].partition("/")[2]
-
-    @property
-    def query(self) -> str:
-        """The criteria of a conditional URL, "" when none."""
-        return self.url.partition("?")[2]
-
-
-def entries_of(bundle: Json) -> tuple[Entry, ...]:
-    """Return the entries of a batch or transaction that has been parsed.
-
-    Raises: Problem(TOO_LARGE).
-    """
-    found = bundle.get("entry", [])
-    if len(found) > MAX_ENTRIES:
-        raise Problem.of(Category.TOO_LARGE, f"a Bundle holds at most {MAX_ENTRIES} entries", "Bundle.entry")
-    return tuple(_entry(index, entry) for index, entry in enumerate(found))
 
 
 def transact(runtime: Runtime, caller: Caller, bundle: Json) -> tuple[Written | None, ...]:
@@ -106,7 +55,7 @@ def transact(runtime: Runtime, caller: Caller, bundle: Json) -> tuple[Written | 
             raise Problem(Category.INVALID, *faults)
         if files:
             return publication.plan_publication(work, bundle).entries
-        _refuse_twice(entries)
+        refuse_twice(entries)
         return _plan(work, entries)
 
     return carry_out(runtime, caller, deed, plan)
@@ -127,45 +76,6 @@ def perform(runtime: Runtime, caller: Caller, entry: Entry) -> Written | None:
     return carry_out(runtime, caller, deed, lambda work: _plan_one(work, entry, ""))
 
 
-_INTERACTIONS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
-
-
-def entry_faults(entry: Entry) -> list[Issue]:
-    """Return what is wrong with one entry by itself: its shape, its resource, the profiles it claims."""
-    if entry.method not in _ORDER:
-        return [Issue("this method is not offered", f"Bundle.entry[{entry.index}].request.method", "not-supported")]
-    if not entry.resource:
-        needs = entry.method in ("POST", "PUT", "PATCH")
-        return [Issue("this entry needs a resource", entry.root, "required")] if needs else []
-    kind = entry.resource.get("resourceType")
-    if entry.method in ("POST", "PUT") and kind != entry.type:
-        return [Issue("`request.url` names another type than the resource", entry.at_url, "value")]
-    faults = check(entry.resource, entry.root)
-    return faults or profiles.check(entry.resource, entry.root)
-
-
-def _entry(index: int, entry: Json) -> Entry:
-    request = entry.get("request", {})
-    return Entry(
-        index,
-        str(request.get("method", "")),
-        str(request.get("url", "")),
-        entry.get("resource", {}),
-        str(entry.get("fullUrl", "")),
-        str(request.get("ifMatch", "")),
-        str(request.get("ifNoneExist", "")),
-    )
-
-
-def _refuse_twice(entries: tuple[Entry, ...]) -> None:
-    seen: set[str] = set()
-    for entry in entries:
-        if entry.method in ("PUT", "PATCH", "DELETE"):
-            if entry.url in seen:
-                raise Problem.of(Category.INVALID, "this resource is written twice", entry.at_url, "duplicate")
-            seen.add(entry.url)
-
-
 def _plan(work: Work, entries: tuple[Entry, ...]) -> tuple[Written | None, ...]:
     writes = sorted((e for e in entries if e.method != "GET"), key=_rank)
     ids = {e.index: work.runtime.ports.ids.new() for e in writes if e.method == "POST"}
@@ -180,7 +90,7 @@ def _plan(work: Work, entries: tuple[Entry, ...]) -> tuple[Written | None, ...]:
 
 def _rank(entry: Entry) -> tuple[int, int, int]:
     place = _TYPES.index(entry.type) if entry.type in _TYPES else len(_TYPES)
-    return _ORDER.index(entry.method), place, entry.index
+    return METHODS.index(entry.method), place, entry.index
 
 
 def _names(work: Work, writes: list[Entry], ids: Mapping[int, str]) -> dict[str, str]:

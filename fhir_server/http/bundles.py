@@ -12,7 +12,7 @@ from flask import Flask, Response, request
 from flask_smorest import Api
 
 from fhir_server.application import consultation, finding, transactions
-from fhir_server.application.transactions import Entry
+from fhir_server.application.entries import Entry, entries_of
 from fhir_server.application.writing import Written
 from fhir_server.domain import bodies
 from fhir_server.domain.problem import Category, Issue, Problem
@@ -49,7 +49,7 @@ def submit() -> Response:
     if kind == "transaction":
         entries = _transaction(bundle)
     elif kind == "batch":
-        entries = [_alone(entry) for entry in transactions.entries_of(bundle)]
+        entries = [_alone(entry) for entry in entries_of(bundle)]
     else:
         raise Problem.of(Category.INVALID, "the Bundle must be a batch or a transaction", "Bundle.type", "value")
     answer = {"resourceType": "Bundle", "type": f"{kind}-response", "entry": entries}
@@ -57,7 +57,7 @@ def submit() -> Response:
 
 
 def _transaction(bundle: Json) -> list[Json]:
-    entries = transactions.entries_of(bundle)
+    entries = entries_of(bundle)
     written = transactions.transact(runtime(), current_caller(), bundle)
     return [_answered(entry, result) for entry, result in zip(entries, written, strict=True)]
 
