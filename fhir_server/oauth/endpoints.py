@@ -15,11 +15,12 @@ from fhir_server.application.app_authorization import Grant
 from fhir_server.application.clients import Client, find
 from fhir_server.domain.tokens import PROFESSION_SYSTEM
 from fhir_server.oauth import authorization, dpop, events, throttle
+from fhir_server.oauth.id_token import user_claims
 from fhir_server.oauth.issuer import issuer_of
 from fhir_server.oauth.launches import Launch, create_launch
 from fhir_server.oauth.possession import is_held, shows_certificate
 from fhir_server.oauth.records import find_refresh
-from fhir_server.oauth.server import authenticate, error_answer, user_claims
+from fhir_server.oauth.server import authenticate, error_answer
 from fhir_server.oauth.tokens import context_of
 from fhir_server.oauth.wire import NO_STORE, Answer, Context, parameters_of
 
