@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import orjson
 
 from consent_rules.visibility import DIRECTORY, Clause, Visibility
-from consent_rules.vocabulary import Action, Mark, View
+from consent_rules.vocabulary import Action, Basis, Mark, View
 from fhir_server.application import notices, scoping
 from fhir_server.application.enforcement import Opened, open_unnamed
 from fhir_server.application.runtime import Runtime
@@ -33,6 +33,7 @@ VIEWS = {
 Fetch = Callable[[Snapshot, Visibility], Stored | None]
 NOTHING = Visibility("")
 _SECRET = Mark.INVISIBLE_REPRESENTANTS_LEGAUX
+_SIDE = frozenset({Basis.PATIENT, Basis.REPRESENTATIVE})
 ACTIONS = {AccessRule.TRACE: Action.READ_TRACES, AccessRule.NOTICE: Action.READ_NOTICES}
 
 
@@ -109,11 +110,31 @@ def history(runtime: Runtime, caller: Caller, row: ResourceType, id_: str) -> tu
     with runtime.ports.store.snapshot() as snapshot:
         limits, opened, visibility, patient = _enter_by_id(runtime, snapshot, caller, row, deed)
         seen = scoping.narrow(visibility, limits)
-        shown = present(snapshot, snapshot.history(row.name, id_, seen), seen, documents_of(opened))
+        versions = snapshot.history(row.name, id_, seen)
+        shown = present(snapshot, versions[: _told_of(row, opened)], seen, documents_of(opened))
     _trace(runtime, caller, deed, opened, patient, shown)
     if not shown:
         raise not_found()
     return shown
+
+
+def _told_of(row: ResourceType, opened: Opened | None) -> int | None:
+    """Return how many versions the caller is told of, newest first; None for all.
+
+    Of a choice only the holder's side is told what it was before: whom it lets in now, it may have kept out.
+    """
+    of_side = opened is not None and opened.entry.basis in _SIDE
+    return 1 if row.access is AccessRule.DIRECTIVE and not of_side else None
+
+
+def _of_today(
+    snapshot: Snapshot, row: ResourceType, opened: Opened | None, found: Stored | None, seen: Visibility
+) -> Stored | None:
+    """Return a version, None when it is one of a choice's past that the caller is not told of."""
+    if found is None or _told_of(row, opened) is None:
+        return found
+    current = snapshot.read(found.type, found.id, seen)
+    return found if current and current.version == found.version else None
 
 
 def present(
@@ -148,7 +169,7 @@ def _show_one(runtime: Runtime, caller: Caller, row: ResourceType, deed: Deed, f
     with runtime.ports.store.snapshot() as snapshot:
         limits, opened, visibility, patient = _enter_by_id(runtime, snapshot, caller, row, deed)
         seen = scoping.narrow(visibility, limits)
-        found = fetch(snapshot, seen)
+        found = _of_today(snapshot, row, opened, fetch(snapshot, seen), seen)
         shown = present(snapshot, (found,), seen, documents_of(opened)) if found else ()
         if row.access is AccessRule.CONTENT:
             shown = tuple(_content(snapshot, item, documents_of(opened)) for item in shown)

@@ -22,6 +22,7 @@ from fhir_server.application.consultation import not_found
 from fhir_server.application.enforcement import Opened
 from fhir_server.application.finding import identify
 from fhir_server.application.indexing import facts_of
+from fhir_server.application.keeping import keeps
 from fhir_server.application.patches import Patch
 from fhir_server.application.runtime import Runtime
 from fhir_server.application.writing import Work, Written, carry_out
@@ -30,6 +31,7 @@ from fhir_server.domain.audit import Deed
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.consents import access_of, directives_of, speaks
 from fhir_server.domain.problem import Category, Problem
+from fhir_server.domain.references import documents_named
 from fhir_server.domain.stored import Stored
 from fhir_server.r4.checking import check
 from fhir_server.r4.parsing import load_json
@@ -146,6 +148,7 @@ def _plan_change(
     held = next((one for one in work.record(opened).directives if one.id == before.id), None)
     _demand_recorder(work, held, before)
     located = _located(choice.resource, patient)
+    _demand_seen_whole(work, opened, before, located, choice)
     said = _said(work, opened, choice, located | {"id": before.id})
     after = _stored(work, located, Version(before.id, before.version + 1, before), said)
     work.change(before, after)
@@ -166,7 +169,8 @@ def _find(work: Work, id_: str) -> tuple[Opened, Stored]:
     """
     scoping.demand(work.caller, _CONSENT, "u")
     location = work.snapshot.locate("Consent", id_)
-    if location is None:
+    is_software = work.caller.requester.kind is RequesterKind.SYSTEM
+    if location is None or (is_software and not keeps(work, location.compartment)):
         raise not_found()
     try:
         scoping.demand(work.caller, _CONSENT, "u", location.compartment)
@@ -226,7 +230,7 @@ def _said(work: Work, opened: Opened, choice: Choosing, located: Json) -> Said:
 def _recorded(work: Work, opened: Opened, choice: Choosing, compiled: Directive) -> Directive:
     requester = work.caller.requester
     if requester.kind is RequesterKind.SYSTEM:
-        if compiled.kind in _OF_THE_INSURER:
+        if compiled.kind in _OF_THE_INSURER and keeps(work, opened.space.patient):
             return replace(compiled, recorded_at=work.at)
         raise _not_yours(choice)
     request = AccessRequest(requester, Action.DIRECT, Purpose(work.caller.purpose), work.at)
@@ -243,6 +247,20 @@ def _recorded(work: Work, opened: Opened, choice: Choosing, compiled: Directive)
 def _not_yours(choice: Choosing) -> Problem:
     text = "this choice is not the caller's to record"
     return Problem.of(Category.FORBIDDEN, text, f"{choice.root}.provision", "not-own-choice")
+
+
+def _demand_seen_whole(work: Work, opened: Opened, before: Stored, located: Json, choice: Choosing) -> None:
+    """Let a choice about documents that the caller does not see be withdrawn only.
+
+    They are left out of what the caller was shown: written back without them, the choice would reach the whole space.
+    Raises: Problem(BUSINESS_RULE).
+    """
+    named = documents_named(orjson.dumps(load_json(before.body).get("provision")))
+    if not named or not speaks(located):
+        return
+    if named - work.snapshot.visible_ids("DocumentReference", named, opened.sees(View.DOCUMENTS)):
+        text = "this choice names documents that are not shown here; withdraw it and record another"
+        raise Problem.of(Category.BUSINESS_RULE, text, f"{choice.root}.provision", "unknown-document")
 
 
 def _demand_recorder(work: Work, held: Directive | None, before: Stored) -> None:

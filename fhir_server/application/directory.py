@@ -17,6 +17,7 @@ from fhir_server.application import scoping, spaces, writing
 from fhir_server.application.consultation import NOTHING, VIEWS, not_found
 from fhir_server.application.enforcement import Opened
 from fhir_server.application.indexing import facts_of
+from fhir_server.application.keeping import keeps
 from fhir_server.application.patches import Patch
 from fhir_server.application.runtime import Runtime
 from fhir_server.application.writing import Work, Written, carry_out
@@ -213,10 +214,15 @@ def _patient_of(work: Work, place: Placing, id_: str) -> str:
         return ""
     named = place.resource.get(place.row.patient_path, {}).get("reference", "")
     target = pointers.split(named, work.runtime.fhir_base)
-    if target is None or target[0] != "Patient" or not work.is_known(*target):
+    if target is None or target[0] != "Patient" or not (work.is_known(*target) and _is_kept(work, target[1])):
         text = "the patient is not known here"
         raise Problem.of(Category.BUSINESS_RULE, text, place.at(place.row.patient_path), "unknown-patient")
     return target[1]
+
+
+def _is_kept(work: Work, patient: str) -> bool:
+    """Tell whether the caller keeps a patient whom a resource is about, or is recording that patient now."""
+    return ("Patient", patient) in work.writes or keeps(work, patient)
 
 
 def _pin(work: Work, patient: str) -> SpaceWrite:

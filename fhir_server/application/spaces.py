@@ -13,11 +13,11 @@ import orjson
 from consent_rules.lifecycle import after_death, erased_at, may_move, status_at
 from consent_rules.model import RecordState, Refuse
 from consent_rules.profiles import RuleProfile
-from consent_rules.visibility import Clause, Visibility
 from consent_rules.vocabulary import Action, Reason, RequesterKind, SpaceStatus
 from fhir_server.application import scoping, telling, trail, writing
 from fhir_server.application.consultation import not_found
 from fhir_server.application.enforcement import Opened
+from fhir_server.application.keeping import keeps
 from fhir_server.application.runtime import Runtime
 from fhir_server.application.writing import Work, carry_out
 from fhir_server.domain import record_codec
@@ -200,17 +200,9 @@ def _enter(work: Work, patient: str, kinds: frozenset[RequesterKind], letter: st
         work.patient = patient if work.snapshot.load_space(patient) else ""
         raise _refused()
     scoping.demand(work.caller, ("Patient",), letter, patient)
-    if kind in KEEPER and not _keeps(work, patient):
+    if kind in KEEPER and not keeps(work, patient):
         raise not_found()
     return work.enter(patient, Action.KEEP if kind in KEEPER else Action.DIRECT)
-
-
-def _keeps(work: Work, patient: str) -> bool:
-    """Tell whether this software has recorded the identity; by the facts alone, which outlive the keys."""
-    requester = work.caller.requester
-    own = frozenset({requester.client, requester.organization} - {""})
-    recorded = Visibility(patient, (Clause(owned_by=own),))
-    return bool(work.snapshot.visible_ids("Patient", (patient,), recorded))
 
 
 def _refused() -> Problem:

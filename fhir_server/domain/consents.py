@@ -85,15 +85,15 @@ def access_of(patient: str, *said: Directive) -> AccessFacts:
     """Return who may see a Consent: the patient, and whoever it lets in or recorded it.
 
     One that keeps anything from anybody is the patient's own: it would tell whom it lets in what others may not see.
-    One that names several tells each of the others, and is the patient's own too.
+    One that names several persons tells each of the others, and is the patient's own too.
     """
     if not said:
         return AccessFacts(compartment=patient)
     directive = said[0]
     keeps = any(d.kind in _DENIALS or d.excluded for d in said)
-    actors = {actor for d in said for actor in d.actors}
-    named = sorted(actors) if len(actors) == 1 and not keeps else []
-    person = next((actor for actor in named if actor.startswith("Practitioner")), directive.recorder)
+    named = [] if keeps else sorted({actor for d in said for actor in d.actors})
+    persons = [actor for actor in named if actor.startswith("Practitioner")]
+    person = persons[0] if len(persons) == 1 else directive.recorder
     return AccessFacts(
         compartment=patient,
         kind=directive.kind.value,

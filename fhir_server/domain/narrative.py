@@ -94,7 +94,10 @@ _DONE = {
 
 
 def sentence_of(deed: "Deed", verdict: "Verdict", caller: "Caller", at: datetime) -> str:
-    """Return the sentence as plain text; times are UTC and say so."""
+    """Return the sentence as plain text; times are UTC and say so.
+
+    It counts nothing: whoever reads it may not see all that was touched.
+    """
     who = caller.display or caller.client_name or caller.client_id
     where = f" ({caller.organization_display})" if caller.organization_display else ""
     verb, what = _act(deed)
@@ -102,11 +105,9 @@ def sentence_of(deed: "Deed", verdict: "Verdict", caller: "Caller", at: datetime
     text = f"Le {day} à {time} UTC, {who}{where} "
     if verdict.outcome != "0":
         return f"{text}a demandé à {verb} {what}".rstrip() + " : refusé."
-    count = len(verdict.touched)
-    shown = f" : {count} élément{'s' if count > 1 else ''} montré{'s' if count > 1 else ''}"
     ground = f" Fondement : {verdict.basis}." if verdict.basis else ""
     act = f"{_DONE[verb]} {what}".rstrip()
-    return f"{text}{act}{shown if deed.interaction == 'search-type' else ''}.{ground}"
+    return f"{text}{act}.{ground}"
 
 
 def _act(deed: "Deed") -> tuple[str, str]:

@@ -24,10 +24,10 @@ PAUL = Caller(
 START = "Le 02/03/2026 à 09:05:07 UTC, Paul Morel (Cabinet des Lilas) "
 
 
-def test_a_search_says_how_much_was_shown_and_on_which_ground():
+def test_a_search_says_on_which_ground_and_counts_nothing_that_its_reader_may_not_see():
     verdict = Verdict(basis="care-team", touched=("DocumentReference/a", "DocumentReference/b"))
     told = sentence_of(Deed("search-type", "DocumentReference"), verdict, PAUL, AT)
-    assert told == START + "a consulté la liste des documents : 2 éléments montrés. Fondement : care-team."
+    assert told == START + "a consulté la liste des documents. Fondement : care-team."
 
 
 def test_a_refusal_says_what_was_asked():
