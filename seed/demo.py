@@ -114,8 +114,8 @@ def prepare(story: Story) -> None:
     """Bring back how the story begins, in case an earlier telling was cut short."""
     camille, fhir = story.demo.tokens["camille"], story.demo.fhir
     for consent in send(fhir, camille, Ask("GET", f"Consent?patient={story.camille}&status=active")).resources:
-        named = {actor["reference"]["reference"] for actor in consent["provision"].get("actor", ())}
-        if consent["provision"]["type"] == "deny" or f"Practitioner/{story.demo.professionals['zoe']}" in named:
+        named = {actor["reference"].get("reference") for actor in consent["provision"].get("actor", ())}
+        if consent["provision"].get("type") == "deny" or f"Practitioner/{story.demo.professionals['zoe']}" in named:
             send(fhir, camille, Ask("PUT", f"Consent/{consent['id']}", consent | {"status": "inactive"}))
     if send(fhir, story.demo.tokens["paul"], Ask("GET", f"DocumentReference?patient={story.camille}")).status != OK:
         send(fhir, camille, Ask("POST", "Consent", choices.team(story.demo, "camille", "cabinet-paul")))

@@ -15,9 +15,9 @@ from consent_rules import recording
 from consent_rules.case import case_of
 from consent_rules.labels import SECRET, hides_by_default
 from consent_rules.model import AccessRequest, Directive
-from consent_rules.visibility import Visibility
+from consent_rules.visibility import Clause, Visibility
 from consent_rules.vocabulary import Action, DirectiveKind, Purpose, Reason, RequesterKind, View
-from fhir_server.application import choosing_documents, hiding, resolving, scoping, writing
+from fhir_server.application import choosing_documents, defaults, hiding, resolving, scoping, writing
 from fhir_server.application.consultation import not_found
 from fhir_server.application.enforcement import Opened
 from fhir_server.application.finding import identify
@@ -44,6 +44,7 @@ Said = tuple[Directive, ...]
 _CONSENT = ("Consent",)
 _HOLDERS = frozenset({RequesterKind.PATIENT, RequesterKind.RELATED})
 _OF_THE_INSURER = frozenset({DirectiveKind.REPRESENTATIVE, DirectiveKind.GUARDIAN, DirectiveKind.DECLARED_PHYSICIAN})
+_KINDS_OF_THE_INSURER = frozenset(kind.value for kind in _OF_THE_INSURER)
 _TOO_FAR = {
     Reason.TOO_MANY_CARERS: "there are as many carers as may be",
     Reason.EMERGENCY_OFF: "hidden documents are opened in emergencies only while one of the modes is on",
@@ -150,7 +151,7 @@ def _plan_change(
     located = _located(choice.resource, patient)
     _demand_seen_whole(work, opened, before, located, choice)
     said = _said(work, opened, choice, located | {"id": before.id})
-    after = _stored(work, located, Version(before.id, before.version + 1, before), said)
+    after = _stored(work, located, Version(before.id, defaults.next_version(work, before), before), said)
     work.change(before, after)
     _decide(work, opened, located | {"id": before.id}, said)
     work.trace(Deed(interaction, "Consent"), opened, patient, (f"Consent/{before.id}",))
@@ -184,8 +185,9 @@ def _find(work: Work, id_: str) -> tuple[Opened, Stored]:
 
 
 def _view(work: Work, opened: Opened) -> Visibility:
+    """Return which choices the caller may come back to: the insurer's software to those that it records alone."""
     if work.caller.requester.kind is RequesterKind.SYSTEM:
-        return writing.whole(opened.space.patient)
+        return Visibility(opened.space.patient, (Clause(kinds=_KINDS_OF_THE_INSURER, knows_marks=True),))
     return opened.sees(View.DIRECTIVES)
 
 
@@ -224,6 +226,7 @@ def _said(work: Work, opened: Opened, choice: Choosing, located: Json) -> Said:
     if not speaks(located):
         return compiled
     recorded = tuple(_recorded(work, opened, choice, directive) for directive in compiled)
+    defaults.demand_room(work, opened, located, choice.root)
     return choosing_documents.resolved(work, opened, recorded, choice.root)
 
 
@@ -234,7 +237,7 @@ def _recorded(work: Work, opened: Opened, choice: Choosing, compiled: Directive)
             return replace(compiled, recorded_at=work.at)
         raise _not_yours(choice)
     request = AccessRequest(requester, Action.DIRECT, Purpose(work.caller.purpose), work.at)
-    case = case_of(request, work.record(opened), work.runtime.matrix, work.runtime.profile)
+    case = case_of(request, work.record(opened).without(compiled.id), work.runtime.matrix, work.runtime.profile)
     recorded = recording.record(case, compiled)
     if isinstance(recorded, Directive):
         return recorded
@@ -278,7 +281,9 @@ def _demand_recorder(work: Work, held: Directive | None, before: Stored) -> None
 def _decide(work: Work, opened: Opened, located: Json, said: Said) -> None:
     """Rebuild the decision state: a Consent in force says something, any other is silent."""
     before = recording.tidied(work.record(opened), work.at, work.runtime.profile)
-    after = before.with_directive(*said) if said and speaks(located) else before.without(str(located["id"]))
+    own = str(located["id"])
+    after = before.with_directive(*said) if said and speaks(located) else before.without(own)
+    after = defaults.settle(work, opened, after, own)
     if hides_by_default(after, work.at) and not hides_by_default(before, work.at):
         hiding.hide_present(work, after.patient)
     work.decide(opened, after)

@@ -105,14 +105,15 @@ def plan_create(work: Work, place: Placing, condition: str = "") -> Written:
     scoping.demand(work.caller, (row.name,), "c", patient)
     _demand_targets(work, place)
     after = _stored(work, place, id_, 1, _access(work, patient))
+    touched: tuple[str, ...] = (f"{row.name}/{id_}",)
     if row.access is AccessRule.IDENTITY:
-        opening = spaces.first_state(work, id_, str(place.resource.get("birthDate", "")), announced=place.announced)
-        work.spaces[id_] = opening
+        born = str(place.resource.get("birthDate", ""))
+        touched += spaces.begin(work, id_, born, announced=place.announced)
     elif patient:
         work.spaces.setdefault(patient, _pin(work, patient))
     _claim_identifiers(work, place, frozenset())
     work.put(after)
-    work.trace(Deed("create", row.name), None, patient, (f"{row.name}/{id_}",))
+    work.trace(Deed("create", row.name), None, patient, touched)
     return Written(work.shown(after, NOTHING, NOTHING), created=True)
 
 

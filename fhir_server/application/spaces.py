@@ -14,7 +14,7 @@ from consent_rules.lifecycle import after_death, erased_at, may_move, status_at
 from consent_rules.model import RecordState, Refuse
 from consent_rules.profiles import RuleProfile
 from consent_rules.vocabulary import Action, Reason, RequesterKind, SpaceStatus
-from fhir_server.application import scoping, telling, trail, writing
+from fhir_server.application import defaults, scoping, telling, trail, writing
 from fhir_server.application.consultation import not_found
 from fhir_server.application.enforcement import Opened
 from fhir_server.application.keeping import keeps
@@ -68,8 +68,8 @@ class Standing:
     notice: str = ""
 
 
-def first_state(work: Work, patient: str, birth_date: str = "", *, announced: bool = False) -> SpaceWrite:
-    """Return the opening of a new space.
+def begin(work: Work, patient: str, birth_date: str = "", *, announced: bool = False) -> tuple[str, ...]:
+    """Plan a new space with its defaults; return the references of the Consents that state them.
 
     birth_date: FHIR date; one that is not whole counts as unknown. announced: the notice is sent now and the six weeks
     of R.1111-28 begin; otherwise the space is active at once.
@@ -78,7 +78,8 @@ def first_state(work: Work, patient: str, birth_date: str = "", *, announced: bo
     record = RecordState(patient=patient, status=status, since=work.at, birth_date=born(birth_date))
     if announced:
         telling.of_space(work, record, Kind.ANNOUNCED)
-    return SpaceWrite(patient, 0, record_codec.dump(record))
+    work.spaces[patient] = SpaceWrite(patient, 0, record_codec.dump(record))
+    return defaults.file_first(work, patient)
 
 
 def born(birth_date: str) -> date | None:

@@ -269,7 +269,7 @@ def _entities(deed: Deed, verdict: Verdict, caller: Caller, patient: str) -> lis
     if deed.query:
         entities.append({"type": _object("2"), "role": _as("24"), "query": b64encode(deed.query.encode()).decode()})
     named = verdict.touched or ((deed.target,) if deed.target else ())
-    entities.extend({"what": {"reference": ref}, "type": _object("2"), "role": _role_of(deed, ref)} for ref in named)
+    entities.extend(_named(deed, ref) for ref in named)
     entities.extend(_consent(consent) for rule in verdict.rules for consent in rule.consents)
     if caller.request_id:
         entities.append(
@@ -279,6 +279,13 @@ def _entities(deed: Deed, verdict: Verdict, caller: Caller, patient: str) -> lis
             }
         )
     return entities
+
+
+def _named(deed: Deed, reference: str) -> Json:
+    """Return a resource that a deed was about; Consents that came with another are no `data`, of which BALP has one."""
+    if reference.startswith("Consent/") and deed.resource_type == "Patient" and deed.interaction == "create":
+        return _consent(reference.removeprefix("Consent/"))
+    return {"what": {"reference": reference}, "type": _object("2"), "role": _role_of(deed, reference)}
 
 
 def _role_of(deed: Deed, reference: str) -> Json:

@@ -43,6 +43,9 @@ _LEVELS: dict[str, dict[str, DirectiveKind | None]] = {
 """What each level of a template says; None says what holds anyway."""
 _PURPOSES = {"202": {"EMER"}, "203": {"NORM", "AUTO", "DICOM_AUTO"}, "301": {"NORM"}, "302": {"NORM"}}
 _NAMED = {"301": ("Practitioner/", "PractitionerRole/"), "302": ("Organization/", "CareTeam/")}
+DEFAULTS = {"202": _NORMAL, "203": "provide-level:normal"}
+"""The templates that are defaults of a space, each with the level that says what holds anyway."""
+_STATED = ("active", "inactive")
 _UNSAID = frozenset({"type", "action", "class", "code", "data", "dataPeriod", "securityLabel", "provision"})
 _REFUSED = {
     "201": "the holder's own access is no choice",
@@ -97,22 +100,47 @@ def consent_of(directive: Directive, patient: Json, policy_set: str) -> Json:
     """
     template, level, status = _template_for(directive)
     actor = {"reference": min(directive.actors)} if template in _NAMED else {"display": "all"}
-    provision: Json = {
-        "actor": [{"role": _concept(ROLES, "HCP"), "reference": actor}],
-        "purpose": [{"system": PURPOSES, "code": code} for code in sorted(_PURPOSES[template])],
-    }
     last = directive.end and directive.end - _DAY
     period = {name: at.date().isoformat() for name, at in (("start", directive.start), ("end", last)) if at}
+    written = _from_template(template, actor, patient, policy_set)
+    written["provision"] |= {"period": period} if period else {}
+    return written | {"status": status, "policyRule": _rule(level)}
+
+
+def default_of(template: str, patient: Json, policy_set: str) -> Json:
+    """Write the default that holds anyway. template: a key of `DEFAULTS`; the others as in `consent_of`."""
+    written = _from_template(template, {"display": "all"}, patient, policy_set)
+    return written | {"status": "active", "policyRule": plain_rule(template)}
+
+
+def plain_rule(template: str) -> Json:
+    """Return the `policyRule` of a default that says what holds anyway."""
+    return _rule(DEFAULTS[template])
+
+
+def is_at_default(consent: Json) -> bool:
+    """Tell whether a default is at the level that says what holds anyway."""
+    kinds = _LEVELS.get(template_of(consent), {})
+    return kinds.get(_level(consent), DirectiveKind.BLOCK) is None
+
+
+def _from_template(template: str, actor: Json, patient: Json, policy_set: str) -> Json:
     return {
         "resourceType": "Consent",
         "identifier": [_identifier("policySetId", policy_set), _identifier("templateId", template)],
-        "status": status,
+        "status": "active",
         "scope": _concept(*SCOPE),
         "category": [_concept(*_CATEGORY)],
         "patient": patient,
-        "policyRule": _concept(URI, f"{POLICIES}{level}"),
-        "provision": provision | ({"period": period} if period else {}),
+        "provision": {
+            "actor": [{"role": _concept(ROLES, "HCP"), "reference": actor}],
+            "purpose": [{"system": PURPOSES, "code": code} for code in sorted(_PURPOSES[template])],
+        },
     }
+
+
+def _rule(level: str) -> Json:
+    return _concept(URI, f"{POLICIES}{level}")
 
 
 def _template_for(directive: Directive) -> tuple[str, str, str]:
@@ -163,9 +191,16 @@ def _unhonoured(consent: Json, template: str, provision: Json) -> Iterator[Issue
         yield _cannot("the template is for other purposes", "Consent.provision.purpose")
     for element in sorted(_UNSAID & provision.keys()):
         yield _cannot("the template does not say this", f"Consent.provision.{element}")
-    if "period" in provision and template not in _NAMED:
-        yield _cannot("a default holds until it is changed", "Consent.provision.period")
+    if template in DEFAULTS:
+        yield from _unhonoured_default(consent, provision)
     yield from _unhonoured_actor(template, provision)
+
+
+def _unhonoured_default(consent: Json, provision: Json) -> Iterator[Issue]:
+    if consent.get("status") not in _STATED:
+        yield _cannot("a default is `active`, or `inactive` when it is withdrawn", "Consent.status")
+    if "period" in provision:
+        yield _cannot("a default holds until it is changed", "Consent.provision.period")
 
 
 def _unhonoured_actor(template: str, provision: Json) -> Iterator[Issue]:

@@ -2,8 +2,7 @@
 
 import pytest
 
-from fhir_server.domain import record_codec
-from tests.world import INS, JSON_PATCH, World
+from tests.world import JSON_PATCH, World
 
 INACTIVE = [{"op": "replace", "path": "/status", "value": "inactive"}]
 SHOW = [{"op": "remove", "path": "/securityLabel/1"}]
@@ -191,68 +190,3 @@ def test_care_history_hidden_is_a_block_of_it(world: World):
 
     assert seen(world, "martin") == {report}
     assert seen(world, "camille") == {history, report}
-
-
-class TestDefaultsAsConsents:
-    """A default stated in the Swiss form (PPQ-3) is a Consent like any other, and is withdrawn as one (G4, E12)."""
-
-    def template(self, world: World, number, level, purposes):
-        ids = "http://fhir.ch/ig/ch-epr-fhir/CodeSystem/PpqmConsentIdentifierType"
-        uuid = "urn:uuid:710e4211-d431-430b-a849-1d689e74e4c2"
-        role = {"system": "urn:oid:2.16.756.5.30.1.127.3.10.6", "code": "HCP"}
-        rule = {"system": "urn:ietf:rfc:3986", "code": f"urn:e-health-suisse:2015:policies:{level}"}
-        return {
-            "resourceType": "Consent",
-            "identifier": [
-                {"type": {"coding": [{"system": ids, "code": code}]}, "value": value}
-                for code, value in (("policySetId", uuid), ("templateId", number))
-            ],
-            "status": "active",
-            "scope": world.consent("martin")["scope"],
-            "category": [{"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "INFA"}]}],
-            "patient": {"identifier": {"system": INS, "value": "284039999900148"}},
-            "policyRule": {"coding": [rule]},
-            "provision": {
-                "actor": [{"role": {"coding": [role]}, "reference": {"display": "all"}}],
-                "purpose": [{"system": "urn:oid:2.16.756.5.30.1.127.3.10.5", "code": code} for code in purposes],
-            },
-        }
-
-    def state(self, world: World):
-        with world.runtime.ports.store.snapshot() as snapshot:
-            return record_codec.load(snapshot.load_space(world.ids["camille"]).state)
-
-    def test_that_emergencies_are_open(self, world: World):
-        id_ = choose(world, self.template(world, "202", "access-level:normal", ["EMER"]))
-        assert self.state(world).directives == ()
-
-        withdrawn = world.send("camille", "PATCH", f"/Consent/{id_}", INACTIVE, JSON_PATCH)
-
-        assert withdrawn.status_code == 200, withdrawn.get_data(as_text=True)
-        (off,) = self.state(world).directives
-        assert (off.kind, off.purposes) == ("block", {"BTG", "ETREAT"})
-        assert off.by_patient
-        active = [{"op": "replace", "path": "/status", "value": "active"}]
-        assert world.send("camille", "PATCH", f"/Consent/{id_}", active, JSON_PATCH).status_code == 200
-        assert not any(d.kind == "block" for d in self.state(world).directives)
-
-    def test_how_documents_are_born(self, world: World):
-        world.agree("camille", "martin")
-        world.publish()
-
-        choose(world, self.template(world, "203", "provide-level:restricted", ["NORM", "AUTO", "DICOM_AUTO"]))
-
-        assert seen(world, "martin") == set()
-
-    def test_a_level_that_cannot_be_kept(self, world: World):
-        made = self.template(world, "203", "provide-level:secret", ["NORM", "AUTO", "DICOM_AUTO"])
-        answer = world.send("camille", "POST", "/Consent", made)
-        assert answer.status_code == 422
-        assert answer.get_json()["issue"][0]["expression"] == ["Consent.policyRule"]
-
-    def test_no_professional_withdraws_a_default(self, world: World):
-        made = self.template(world, "202", "access-level:normal", ["EMER"])
-        id_ = choose(world, made)
-        assert world.send("martin", "PATCH", f"/Consent/{id_}", INACTIVE, JSON_PATCH).status_code == 404
-        for status in ("inactive", "active"):
-            assert world.send("martin", "POST", "/Consent", made | {"status": status}).status_code == 403
