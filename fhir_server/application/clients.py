@@ -63,7 +63,6 @@ class Client:
     organization: str = ""
     organization_display: str = ""
     purpose: str = ""
-    launch_uris: tuple[str, ...] = ()
     origins: tuple[str, ...] = ()
     dpop_required: bool = False
     certificate_bound: bool = False
@@ -156,6 +155,6 @@ def _read(runtime: Runtime, client_id: str) -> Secret | None:
 def _load(value: bytes) -> Client:
     raw: Json = orjson.loads(value)
     kind, method = ClientKind(raw.pop("kind")), AuthMethod(raw.pop("auth_method"))
-    for name in ("redirect_uris", "launch_uris", "origins"):
+    for name in ("redirect_uris", "origins"):
         raw[name] = tuple(raw[name])
     return Client(kind=kind, auth_method=method, **raw)

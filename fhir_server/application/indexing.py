@@ -74,14 +74,6 @@ def facts_of(resource: Json, access: AccessFacts, row: ResourceType) -> Facts:
     return Facts(access, frozenset(found), frozenset(lookup), intervals, _documents(plain, row.name))
 
 
-def values_at(resource: Json, path: str, contained: Mapping[str, Json]) -> list[Any]:
-    """Return the values at a path, in document order.
-
-    contained: the contained resources by `#id`.
-    """
-    return _walked(resource, _steps(path), contained)
-
-
 def _ways(row: ResourceType) -> _Ways:
     """Return the search parameters of a type with their paths parsed, once for each row."""
     known = _PARSED.get(row.name)
@@ -91,6 +83,7 @@ def _ways(row: ResourceType) -> _Ways:
 
 
 def _walked(resource: Json, steps: tuple[_Step, ...], contained: Mapping[str, Json]) -> list[Any]:
+    """Return the values at a path, in document order; contained: the contained resources by `#id`."""
     values: list[Any] = [resource]
     for step in steps:
         found: list[Any] = []
