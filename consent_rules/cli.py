@@ -1,15 +1,15 @@
 """`python -m consent_rules`: explain, simulate, audience, diff, import and check, without a server.
 
-What is read is a scenario (see consent_rules.scenario) or a version of the matrix: its date, or a file.
+What is read is a scenario, such as docs/examples/scenario.toml, or a version of the matrix: its date, or a file.
 """
 
 import argparse
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
-from consent_rules import comparison, importing, matrix, simulation
+from consent_rules import comparison, importing, matrix, schedule, simulation
 from consent_rules.enter import enter
 from consent_rules.explanation import LANGUAGES, Explainer
 from consent_rules.matrix import Matrix, MatrixError
@@ -18,6 +18,9 @@ from consent_rules.profiles import ProfileError
 from consent_rules.scenario import Scenario, ScenarioError, marks_of, parse
 from consent_rules.visibility import AccessFacts
 from consent_rules.vocabulary import View
+
+if TYPE_CHECKING:
+    _Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - argparse has no public name for it
 
 DONE, REFUSED, WRONG = 0, 1, 2
 
@@ -80,8 +83,11 @@ def simulate(asked: argparse.Namespace, printer: Printer) -> int:
         return DONE
     printer.line(f"enters: {answer.basis}, matrix {answer.matrix_version}")
     visibility = answer.sees(View.DOCUMENTS)
-    rows = ((name, facts.kind, _yes(visibility.admits(facts))) for name, facts in sorted(told.documents.items()))
-    printer.table(("document", "kind", "seen"), rows)
+    label = _labels(told.stage.matrix, asked.language)
+    printer.table(
+        ("document", "kind", "seen", ""),
+        ((name, d.kind, _yes(visibility.admits(d)), label(d.kind)) for name, d in sorted(told.documents.items())),
+    )
     return DONE
 
 
@@ -89,25 +95,35 @@ def audience(asked: argparse.Namespace, printer: Printer) -> int:
     """Show who would see a document, or who would see it before and after its marks change or it is for some only."""
     told = _scenario(asked.scenario)
     facts = _document(told, asked.document)
+    label = _labels(told.stage.matrix, asked.language)
     if asked.marks is None and asked.only is None:
         seen = simulation.audience(told.stage, facts)
-        printer.table(("who", "name", "sees"), ((p.role, p.name, _yes(value)) for p, value in seen.items()))
+        printer.table(
+            ("who", "name", "sees", ""), ((p.role, p.name, _yes(value), label(p.name)) for p, value in seen.items())
+        )
         return DONE
     marks = None if asked.marks is None else marks_of(asked.marks)
     only = None if asked.only is None else [name for name in asked.only.split(",") if name]
     changed = simulation.audience_change(told.stage, facts, marks, only)
-    rows = ((p.role, p.name, _yes(before), _yes(after)) for p, (before, after) in changed.items())
-    printer.table(("who", "name", "before", "after"), rows)
+    rows = ((p.role, p.name, _yes(before), _yes(after), label(p.name)) for p, (before, after) in changed.items())
+    printer.table(("who", "name", "before", "after", ""), rows)
     return DONE
 
 
 def diff(asked: argparse.Namespace, printer: Printer) -> int:
-    """Show which cells decide otherwise in a newer version of the matrix."""
-    changes = comparison.differences(_matrix(asked.older), _matrix(asked.newer))
-    rows = ((c.profession, c.kind, _yes(c.before), _yes(c.after)) for c in changes)
-    printer.table(("profession", "kind", "before", "after"), rows)
+    """Show which cells decide otherwise in a newer version of the matrix, and for whom."""
+    newer = _matrix(asked.newer)
+    changes = comparison.differences(_matrix(asked.older), newer)
+    label = _labels(newer, asked.language)
+    rows = ((c.profession, c.kind, _yes(c.before), _yes(c.after), label(c.kind)) for c in changes)
+    printer.table(("profession", "kind", "before", "after", ""), rows)
+    for profession, (opened, closed) in comparison.by_profession(changes).items():
+        printer.line(f"{profession} {label(profession)}: {opened} opened, {closed} closed")
     widened = sum(change.widens for change in changes)
     printer.line(f"{len(changes)} cells change, {widened} of them open more")
+    if asked.documents:
+        documents = importing.documents(Path(asked.documents).read_text("utf-8"))
+        printer.line(f"{comparison.touched(changes, documents)} patients have documents of these kinds")
     return DONE
 
 
@@ -121,8 +137,8 @@ def import_(asked: argparse.Namespace, printer: Printer) -> int:
 
 
 def check(asked: argparse.Namespace, printer: Printer) -> int:
-    """Tell whether a version of the matrix may be used in production."""
-    read = _matrix(asked.matrix)
+    """Tell whether a version of the matrix may be used in production, and come into force after an older one."""
+    read = schedule.activated(_matrix(asked.after), Path(asked.matrix)) if asked.after else _matrix(asked.matrix)
     sourced = sum(cell.confidence == "sourced" for cell in read.cells.values())
     printer.line(
         f"matrix {read.version}: {len(read.cells)} cells, {sourced} sourced, {len(read.cells) - sourced} inferred"
@@ -136,15 +152,22 @@ def check(asked: argparse.Namespace, printer: Printer) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("consent_rules", description=__doc__)
     commands = parser.add_subparsers(required=True)
+    _add_scenario_commands(commands)
+    _add_matrix_commands(commands)
+    return parser
+
+
+def _add_scenario_commands(commands: "_Commands") -> None:
     one = _command(commands, "explain", explain)
     one.add_argument("scenario")
     one.add_argument("--document", default="", help="explain this document only")
-    one.add_argument("--language", choices=LANGUAGES, default="fr")
     one.add_argument("--full", action="store_true", help="as the patient or an auditor may read it")
+    _add_language(one)
     one = _command(commands, "simulate", simulate)
     one.add_argument("scenario")
     one.add_argument("--profession", required=True, help="code of a row of the matrix, such as 70")
     one.add_argument("--mode", choices=sorted(simulation.MODES), default="care-team")
+    _add_language(one)
     one = _command(commands, "audience", audience)
     one.add_argument("scenario")
     one.add_argument("--document", required=True)
@@ -152,22 +175,34 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument(
         "--only", default=None, help="whom alone the document would be for, such as Practitioner/paul,10; '' for nobody"
     )
+    _add_language(one)
+
+
+def _add_matrix_commands(commands: "_Commands") -> None:
     one = _command(commands, "diff", diff)
-    one.add_argument("older")
-    one.add_argument("newer")
+    one.add_argument("older", help="its date, or a file")
+    one.add_argument("newer", help="its date, or a file")
+    one.add_argument("--documents", default="", help="a table with columns patient and kind: how many are touched")
+    _add_language(one)
     one = _command(commands, "import", import_)
-    one.add_argument("source")
-    one.add_argument("target")
+    one.add_argument("source", help="our table, the working file, or the official service's JSON")
+    one.add_argument("target", help="where to write habilitation_matrix_<version>.csv")
     one.add_argument("--version", required=True, help="the day from which it is in force, such as 2023-10-26")
     one = _command(commands, "check", check)
-    one.add_argument("matrix", nargs="?", default="")
-    one.add_argument("--accept-inferred", action="store_true")
-    return parser
+    one.add_argument(
+        "matrix", nargs="?", default="", help="its date, or a file; without it the newest that is packaged"
+    )
+    one.add_argument("--accept-inferred", action="store_true", help="grants without a source are no fault")
+    one.add_argument(
+        "--after", default="", metavar="OLDER", help="the version in force before: is the file approved and announced?"
+    )
 
 
-def _command(
-    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, run: object
-) -> argparse.ArgumentParser:
+def _add_language(one: argparse.ArgumentParser) -> None:
+    one.add_argument("--language", choices=LANGUAGES, default="fr", help="of explanations and names; fr unless said")
+
+
+def _command(commands: "_Commands", name: str, run: object) -> argparse.ArgumentParser:
     text = str(getattr(run, "__doc__", ""))
     one = commands.add_parser(name, help=text, description=text)
     one.set_defaults(command=run)
@@ -189,7 +224,17 @@ def _matrix(name: str) -> Matrix:
     path = Path(name)
     if not name or name in matrix.versions():
         return matrix.published(name)
-    return importing.read(path.read_text("utf-8"), path.stem[-len("YYYY-MM-DD") :])
+    return importing.read(path.read_text("utf-8"), schedule.version_of(path))
+
+
+def _labels(read: Matrix, language: str) -> Callable[[str], str]:
+    """Return what names the codes of professions and document types in words; others have no name."""
+
+    def label(code: str) -> str:
+        known = read.professions.get(code) or read.kinds.get(code)
+        return "" if known is None else (known.label_fr if language == "fr" else known.label_en)
+
+    return label
 
 
 def _yes(value: bool) -> str:  # noqa: FBT001 - what it is all about

@@ -31,11 +31,14 @@ class CellChange:
 
 @dataclass(frozen=True, slots=True)
 class Activation:
-    """What is asked of a new version. approvers: who approved it. noticed_on: when it was announced, None if not."""
+    """What is asked of a new version.
+
+    approvers: who approved it. noticed_on: when it was announced, None if not. approved_on: the day of the approval.
+    """
 
     approvers: frozenset[str]
     noticed_on: date | None
-    today: date
+    approved_on: date
 
 
 def differences(older: Matrix, newer: Matrix) -> tuple[CellChange, ...]:
@@ -47,14 +50,24 @@ def differences(older: Matrix, newer: Matrix) -> tuple[CellChange, ...]:
 
 def may_activate(older: Matrix, newer: Matrix, asked: Activation) -> RuleApplied | Refuse:
     """Tell whether a newer version may come into force: a widening needs a second approver and an earlier notice."""
-    if newer.effective < asked.today or newer.effective <= older.effective:
-        return Refuse(Reason.TOO_EARLY, (RuleApplied("D3", "a version comes into force on a day to come"),))
-    if not any(change.widens for change in differences(older, newer)):
-        return RuleApplied("D3", "permit")
-    if len(asked.approvers) < APPROVERS:
-        return Refuse(Reason.SECOND_APPROVER_MISSING, (RuleApplied("D3", "a widening needs a second approver"),))
-    if asked.noticed_on is None or asked.noticed_on >= newer.effective:
-        return Refuse(Reason.NOTICE_MISSING, (RuleApplied("D3", "a widening is announced before it comes into force"),))
+    widens = any(change.widens for change in differences(older, newer))
+    unmet = (
+        (newer.effective <= older.effective, Reason.TOO_EARLY, f"version {older.version} is not older"),
+        (newer.effective < asked.approved_on, Reason.TOO_EARLY, "a version is approved before it comes into force"),
+        (
+            widens and len(asked.approvers) < APPROVERS,
+            Reason.SECOND_APPROVER_MISSING,
+            "a widening needs a second approver",
+        ),
+        (
+            widens and (asked.noticed_on is None or asked.noticed_on >= newer.effective),
+            Reason.NOTICE_MISSING,
+            "a widening is announced before it comes into force",
+        ),
+    )
+    for is_unmet, reason, text in unmet:
+        if is_unmet:
+            return Refuse(reason, (RuleApplied("D3", text),))
     return RuleApplied("D3", "permit")
 
 
@@ -68,6 +81,15 @@ def faults(matrix: Matrix, *, accept_inferred: bool) -> tuple[str, ...]:
 def _inferred(matrix: Matrix) -> list[str]:
     count = sum(cell.access and cell.confidence == "inferred" for cell in matrix.cells.values())
     return [f"{count} cells grant access without a source"] if count else []
+
+
+def by_profession(changes: Iterable[CellChange]) -> dict[str, tuple[int, int]]:
+    """Count for each profession the kinds that it gains and those that it loses."""
+    found: dict[str, tuple[int, int]] = {}
+    for change in changes:
+        opened, closed = found.get(change.profession, (0, 0))
+        found[change.profession] = (opened + change.widens, closed + (not change.widens))
+    return found
 
 
 def touched(changes: Iterable[CellChange], documents: Iterable[tuple[str, str]]) -> int:

@@ -1,4 +1,4 @@
-"""Reading a matrix from elsewhere: a table of our columns, the working file, or the official service's JSON:API.
+"""A matrix from elsewhere and back: a table of our columns, the working file, the official service's JSON:API.
 
 Source: the content service of the national patient portal gives resources `node--matrice_professionnel_document` with
 `field_code_profession`, `field_code_loinc` and `field_consultation_document`.
@@ -45,6 +45,29 @@ def normalised(text: str) -> str:
         raise MatrixError(f"column {missing[0]} is missing")
     rows = ({column: row[name] or "" for column, name in source.items()} for row in reader)
     return _written(rows)
+
+
+def table(version: Matrix) -> str:
+    """Return a version as a table of our columns, which `read` reads."""
+    return _written(
+        {
+            column: ("yes" if value else "no") if isinstance(value, bool) else str(value)
+            for column, value in cell._asdict().items()
+        }
+        for _, cell in sorted(version.cells.items())
+    )
+
+
+def documents(text: str) -> tuple[tuple[str, str], ...]:
+    """Read a table with the columns `patient` and `kind`: one row for each document, others are ignored.
+
+    Raises: MatrixError naming the column that is missing.
+    """
+    reader = csv.DictReader(text.splitlines())
+    for column in ("patient", "kind"):
+        if column not in (reader.fieldnames or ()):
+            raise MatrixError(f"column {column} is missing")
+    return tuple((row["patient"], row["kind"]) for row in reader)
 
 
 def _from_json(text: str) -> Iterable[dict[str, str]]:

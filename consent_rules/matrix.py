@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 _DATA = Path(__file__).parent / "data"
-_PREFIX = "habilitation_matrix_"
+PREFIX = "habilitation_matrix_"
 COLUMNS = ("profession", "kind", "access", "confidence", "basis", "rule", "source", "reasoning", "deposit")
 _YES_NO = ("no", "yes")
 _CONFIDENCE = ("inferred", "sourced")
@@ -139,23 +139,12 @@ def published(version: str = "") -> Matrix:
     wanted = version or versions()[-1]
     if wanted not in versions():
         raise MatrixError(f"there is no matrix `{wanted}`; there are {', '.join(versions())}")
-    return parse((_DATA / f"{_PREFIX}{wanted}.csv").read_text("utf-8"), wanted)
+    return parse((_DATA / f"{PREFIX}{wanted}.csv").read_text("utf-8"), wanted)
 
 
 def versions() -> tuple[str, ...]:
     """Return the effective dates of the packaged versions, oldest first."""
-    return tuple(sorted(path.stem.removeprefix(_PREFIX) for path in _DATA.glob(f"{_PREFIX}*.csv")))
-
-
-def in_force(day: date) -> Matrix:
-    """Return the packaged version that is in force on a day.
-
-    Raises: MatrixError when the oldest version begins later.
-    """
-    begun = [version for version in versions() if date.fromisoformat(version) <= day]
-    if not begun:
-        raise MatrixError(f"no matrix is in force on {day}")
-    return published(begun[-1])
+    return tuple(sorted(path.stem.removeprefix(PREFIX) for path in _DATA.glob(f"{PREFIX}*.csv")))
 
 
 def parse(text: str, version: str) -> Matrix:

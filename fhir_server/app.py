@@ -6,14 +6,17 @@ from typing import Any
 from flask import Flask, Response, g, request
 from flask_smorest import Api
 
-from consent_rules.matrix import Matrix, published
+from consent_rules import schedule
+from consent_rules.matrix import MatrixError
 from consent_rules.profiles import profile
 from fhir_server import telemetry
 from fhir_server.adapters import opening
+from fhir_server.adapters.system import SystemClock
 from fhir_server.application.runtime import Runtime
 from fhir_server.http import (
     bundles,
     conformance,
+    matrices,
     oauth_endpoints,
     operations,
     outcomes,
@@ -31,7 +34,19 @@ from fhir_server.ports import Ports
 from fhir_server.settings import Settings, SettingsError
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
-_PARTS = (conformance, read, search, write, operations, bundles, smart_discovery, oauth_endpoints, pages_oauth, pages)
+_PARTS = (
+    conformance,
+    matrices,
+    read,
+    search,
+    write,
+    operations,
+    bundles,
+    smart_discovery,
+    oauth_endpoints,
+    pages_oauth,
+    pages,
+)
 _ORIGIN = "Access-Control-Allow-Origin"
 _CORS = (
     (_ORIGIN, "*"),
@@ -69,11 +84,10 @@ def open_ports(settings: Settings) -> Ports:
 
 def build_runtime(settings: Settings, ports: Ports | None = None) -> Runtime:
     """Put a running server together; `ports` replaces the stores that the settings name."""
-    matrix = published()
-    _refuse_inferred(settings, matrix)
+    versions = _matrices(settings)  # refuses before any store is opened
     return Runtime(
         ports=ports or open_ports(settings),
-        matrix=matrix,
+        matrices=versions,
         profile=profile(settings.rule_profile),
         fhir_base=settings.fhir_base,
         cursor_key=opening.cursor_key(settings.key_file),
@@ -102,13 +116,23 @@ def create_app(settings: Settings, served: Runtime | None = None) -> Flask:
     return app
 
 
-def _refuse_inferred(settings: Settings, matrix: Matrix) -> None:
-    if matrix.has_inferred_grants and not (settings.demo or settings.accept_inferred_matrix):
+def _matrices(settings: Settings) -> schedule.Schedule:
+    """Return the versions of the matrix, those of the operator's folder included."""
+    found = schedule.packaged()
+    try:
+        if settings.matrix_dir:
+            found = schedule.extended(found, settings.matrix_dir)
+        current = found.since(SystemClock().now().date())
+    except MatrixError as problem:
+        raise SettingsError(f"HABILIS_MATRIX_DIR: {problem}") from problem
+    inferred = [version.version for version in current if version.has_inferred_grants]
+    if inferred and not (settings.demo or settings.accept_inferred_matrix):
         message = (
-            "the published matrix holds grants that no official source states; "
-            "set HABILIS_ACCEPT_INFERRED_MATRIX=yes to serve it, or import the official one"
+            f"the matrix of {inferred[0]} holds grants that no official source states; "
+            "set HABILIS_ACCEPT_INFERRED_MATRIX=yes to serve it, or put the official one into HABILIS_MATRIX_DIR"
         )
         raise SettingsError(message)
+    return found
 
 
 class _FhirApi(Api):

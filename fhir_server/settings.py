@@ -66,6 +66,7 @@ class Settings:
     port: int = 8080
     rule_profile: str = "fr"
     accept_inferred_matrix: bool = False
+    matrix_dir: Path | None = None
     wrong_size: SizeRule = "refuse"
     workers: int = 1
     threads: int = 8
@@ -109,6 +110,7 @@ class Settings:
             port=port,
             rule_profile=read.choice("RULE_PROFILE", ("fr", "ehds")),
             accept_inferred_matrix=read.flag("ACCEPT_INFERRED_MATRIX"),
+            matrix_dir=read.path("MATRIX_DIR"),
             wrong_size=read.choice("WRONG_SIZE", _SIZE_RULES),
             workers=read.number("WORKERS", 1),
             threads=read.number("THREADS", 8),
@@ -170,6 +172,10 @@ class _Reader:
 
     def text(self, name: str, default: str) -> str:
         return self.environment.get(f"HABILIS_{name}", "").strip() or default
+
+    def path(self, name: str) -> Path | None:
+        given = self.text(name, "")
+        return Path(given) if given else None
 
     def texts(self, name: str) -> tuple[str, ...]:
         return tuple(item.strip() for item in self.text(name, "").split(",") if item.strip())

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from consent_rules.matrix import Matrix
 from consent_rules.profiles import RuleProfile
+from consent_rules.schedule import Schedule
 from fhir_server.ports import Ports
 
 
@@ -17,9 +18,14 @@ class Runtime:
     """
 
     ports: Ports
-    matrix: Matrix
+    matrices: Schedule
     profile: RuleProfile
     fhir_base: str
     cursor_key: bytes
     refuse_wrong_size: bool = True
     professional_level: str = ""
+
+    @property
+    def matrix(self) -> Matrix:
+        """The version of the habilitation matrix that is in force today; a day begins at midnight UTC."""
+        return self.matrices.on(self.ports.clock.now().date())

@@ -19,9 +19,9 @@ from flask_smorest import Api
 from joserfc import jwt
 from joserfc.jwk import ECKey, RSAKey
 
-from consent_rules.matrix import published
 from consent_rules.model import RecordState
 from consent_rules.profiles import profile
+from consent_rules.schedule import packaged
 from consent_rules.vocabulary import RequesterKind, SpaceStatus
 from fhir_server.adapters import opening
 from fhir_server.application.accounts import Account, Charge, Practice, add_account
@@ -74,7 +74,7 @@ def furnished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("furnished")
     opening.create_keys(home / "keys.json")
     opened = opening.open_sqlite(home / "data", home / "keys.json")
-    served = Runtime(opened, published(), profile("fr"), FHIR, b"k" * 32)
+    served = Runtime(opened, packaged(), profile("fr"), FHIR, b"k" * 32)
     people(served)
     apps(served)
     space = record_codec.dump(RecordState("camille", SpaceStatus.ACTIVE))
@@ -95,7 +95,7 @@ def ports(tmp_path: Path, furnished: Path, clock: FixedClock) -> Iterator[Ports]
 
 @pytest.fixture
 def runtime(ports: Ports) -> Runtime:
-    return Runtime(ports, published(), profile("fr"), FHIR, b"k" * 32)
+    return Runtime(ports, packaged(), profile("fr"), FHIR, b"k" * 32)
 
 
 GENERAL = Practice("PractitionerRole/martin-1", "Organization/practice", "Cabinet Martin", "10", label="Cabinet")

@@ -16,8 +16,8 @@ from urllib.parse import urlencode
 import requests
 from playwright.sync_api import Browser, FloatRect, Page, ViewportSize, sync_playwright
 
-from consent_rules.matrix import published
 from consent_rules.profiles import profile
+from consent_rules.schedule import packaged
 from fhir_server.adapters import opening
 from fhir_server.application.accounts import change_account, find_account
 from fhir_server.application.clients import Client, ClientKind, register
@@ -88,7 +88,7 @@ def studio(folder: Path) -> Iterator[Studio]:
 
 def furnish(data: Path, demo: book.Demonstration) -> None:
     ports = opening.open_sqlite(data, data / "keys.json")
-    runtime = Runtime(ports, published(), profile("fr"), demo.fhir, b"k" * 32)
+    runtime = Runtime(ports, packaged(), profile("fr"), demo.fhir, b"k" * 32)
     register(runtime, Client("tension", "MaTension", ClientKind.PATIENT_APP, (CALLBACK,), PATIENT_SCOPES))
     register(runtime, Client("consult", "Consult", ClientKind.PROFESSIONAL_APP, (CALLBACK,), USER_SCOPES))
     martin = find_account(runtime, "martin")

@@ -6,9 +6,9 @@ from pathlib import Path
 import orjson
 import pytest
 
-from consent_rules.matrix import published
 from consent_rules.model import RecordState
 from consent_rules.profiles import profile
+from consent_rules.schedule import packaged
 from consent_rules.vocabulary import SpaceStatus
 from fhir_server.application.runtime import Runtime
 from fhir_server.domain import record_codec
@@ -36,7 +36,7 @@ def make_engine(name: str, request: pytest.FixtureRequest, folder: Path) -> Engi
 
 def furnish(ports: Ports, fhir_base: str = FHIR) -> None:
     """Give a store people, apps, Camille's space and a key that signs."""
-    runtime = Runtime(ports, published(), profile("fr"), fhir_base, b"k" * 32)
+    runtime = Runtime(ports, packaged(), profile("fr"), fhir_base, b"k" * 32)
     people(runtime)
     apps(runtime)
     space = record_codec.dump(RecordState("camille", SpaceStatus.ACTIVE))

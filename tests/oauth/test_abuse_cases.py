@@ -9,8 +9,8 @@ import orjson
 import pytest
 from joserfc.jwk import ECKey
 
-from consent_rules.matrix import published
 from consent_rules.profiles import profile
+from consent_rules.schedule import packaged
 from fhir_server.app import create_app
 from fhir_server.application.access_tokens import find_access, issue_access
 from fhir_server.application.accounts import change_account, find_account
@@ -31,7 +31,7 @@ UNKNOWN = "5b7f9c1e-0000-4000-8000-000000000000"
 @pytest.fixture
 def world(ports, tmp_path) -> World:
     """Camille, who is also an account here, with a report and a laboratory result."""
-    runtime = Runtime(ports, published(), profile("fr"), FHIR, b"k" * 32)
+    runtime = Runtime(ports, packaged(), profile("fr"), FHIR, b"k" * 32)
     settings = Settings(BASE, tmp_path, tmp_path / "k.json", accept_inferred_matrix=True, log_level="ERROR")
     world = World(runtime, create_app(settings, runtime).test_client()).open()
     camille = find_account(runtime, "camille")

@@ -7,8 +7,8 @@ from uuid import uuid4
 import pytest
 import requests
 
-from consent_rules.matrix import published
 from consent_rules.profiles import profile
+from consent_rules.schedule import packaged
 from fhir_server.adapters.system import SystemClock
 from fhir_server.application.clients import change, find
 from fhir_server.application.runtime import Runtime
@@ -27,7 +27,7 @@ def serve(folder, **settings: str) -> Iterator[Live]:
     port = free_port()
     base = f"http://127.0.0.1:{port}"
     furnish(engine.ports, f"{base}/fhir")
-    runtime = Runtime(engine.ports, published(), profile("fr"), f"{base}/fhir", b"k" * 32)
+    runtime = Runtime(engine.ports, packaged(), profile("fr"), f"{base}/fhir", b"k" * 32)
     change(runtime, replace(find(runtime, "ehr"), certificate_bound=True))
     live = Live(folder / "data", port, settings | {"HABILIS_KEY_FILE": str(engine.key_file)})
     with running(live):

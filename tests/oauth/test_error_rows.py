@@ -8,8 +8,8 @@ from hashlib import sha256
 
 import pytest
 
-from consent_rules.matrix import published
 from consent_rules.profiles import profile
+from consent_rules.schedule import packaged
 from fhir_server.app import create_app
 from fhir_server.application.access_tokens import find_access, issue_access
 from fhir_server.application.accounts import change_account, find_account
@@ -33,7 +33,7 @@ WORLD_BASE = WORLD_FHIR.removesuffix("/fhir")
 
 @pytest.fixture
 def world(ports, tmp_path) -> World:
-    runtime = Runtime(ports, published(), profile("fr"), WORLD_FHIR, b"k" * 32)
+    runtime = Runtime(ports, packaged(), profile("fr"), WORLD_FHIR, b"k" * 32)
     settings = Settings(WORLD_BASE, tmp_path, tmp_path / "k.json", accept_inferred_matrix=True, log_level="ERROR")
     return World(runtime, create_app(settings, runtime).test_client()).open()
 

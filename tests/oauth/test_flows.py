@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from consent_rules.matrix import of_cells
+from consent_rules.schedule import Schedule
 from fhir_server.application.access_tokens import find_access
 from fhir_server.application.app_authorization import find_grant
 from fhir_server.application.clients import hash_secret
@@ -343,7 +344,7 @@ def test_userinfo_tells_who_and_no_more(app, web):
 
 def test_a_tighter_matrix_does_not_change_a_scope_that_was_granted(app, runtime):
     token = tokens_for(app, "paul", client_id="pro", scope="openid user/DocumentReference.rs")["access_token"]
-    tightened = replace(runtime, matrix=of_cells((), "2030-01-01"))
+    tightened = replace(runtime, matrices=Schedule((of_cells((), "2026-01-01"),)))
     access = find_access(tightened, token)
     assert access.scopes == access.grant.scopes
     assert access.grant.matrix_version == runtime.matrix.version

@@ -6,6 +6,7 @@ import pytest
 
 from consent_rules.matrix import Matrix, of_cells, published
 from consent_rules.profiles import profile
+from consent_rules.schedule import Schedule, packaged
 from fhir_server.app import create_app
 from fhir_server.application.accounts import Practice, change_account, find_account
 from fhir_server.application.runtime import Runtime
@@ -22,7 +23,7 @@ SCOPE = "openid online_access user/DocumentReference.rs"
 def matrix_with(kind: str, *, access: bool) -> Matrix:
     """Return the published matrix with one cell of the physiotherapist turned."""
     cells = (replace_cell(cell, kind, access=access) for cell in published().cells.values())
-    return of_cells(cells, "2030-01-01")
+    return of_cells(cells, "2026-01-01")
 
 
 def replace_cell(cell, kind: str, *, access: bool):
@@ -46,7 +47,7 @@ class Practised:
 
     def decree(self, matrix: Matrix) -> None:
         """Put another matrix in force."""
-        self.app.extensions["habilis.runtime"] = replace(self.runtime, matrix=matrix)
+        self.app.extensions["habilis.runtime"] = replace(self.runtime, matrices=Schedule((matrix,)))
 
     def authorize(self) -> dict[str, str]:
         person = Person(self.app, "paul")
@@ -67,7 +68,7 @@ class Practised:
 
 @pytest.fixture
 def practised(ports, tmp_path) -> Practised:
-    runtime = Runtime(ports, published(), profile("fr"), FHIR, b"k" * 32)
+    runtime = Runtime(ports, packaged(), profile("fr"), FHIR, b"k" * 32)
     settings = Settings(BASE, tmp_path, tmp_path / "keys.json", accept_inferred_matrix=True, log_level="ERROR")
     return Practised(create_app(settings, runtime), runtime)
 
@@ -100,7 +101,7 @@ def test_the_next_authorization_gets_the_wider_row(practised):
     assert practised.sees(after["access_token"]) == {"report", "blood"}
     assert (before["__habilitation"]["matrix"], after["__habilitation"]["matrix"]) == (
         published().version,
-        "2030-01-01",
+        "2026-01-01",
     )
 
 

@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1, Ellip
 from cryptography.hazmat.primitives.hashes import SHA256
 from werkzeug.serving import make_server
 
-from consent_rules.matrix import published
 from consent_rules.profiles import profile
+from consent_rules.schedule import packaged
 from fhir_server.adapters.system import SystemClock
 from fhir_server.app import create_app
 from fhir_server.application.access_tokens import find_access
@@ -385,7 +385,7 @@ def site(ports, tmp_path: Path) -> Iterator[str]:
     """Serve the whole application on a port, by its name: passkeys are bound to names, not to addresses."""
     ports = replace(ports, clock=SystemClock())
     base = f"http://localhost:{free_port()}"
-    runtime = Runtime(ports, published(), profile("fr"), f"{base}/fhir", b"k" * 32)
+    runtime = Runtime(ports, packaged(), profile("fr"), f"{base}/fhir", b"k" * 32)
     settings = Settings(
         base_url=base, data_dir=tmp_path / "data", key_file=tmp_path / "keys.json", accept_inferred_matrix=True,
         log_level="ERROR",

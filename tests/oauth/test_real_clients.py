@@ -22,8 +22,8 @@ from authlib.oauth2.rfc7523 import PrivateKeyJWT
 from flask import Flask
 from werkzeug.serving import make_server
 
-from consent_rules.matrix import published
 from consent_rules.profiles import profile
+from consent_rules.schedule import packaged
 from fhir_server.adapters.system import SystemClock
 from fhir_server.app import create_app
 from fhir_server.application.accounts import change_account, find_account
@@ -71,7 +71,7 @@ def base(port: int) -> str:
 
 @pytest.fixture
 def runtime(ports, base: str) -> Runtime:
-    return Runtime(ports, published(), profile("fr"), f"{base}/fhir", b"k" * 32)
+    return Runtime(ports, packaged(), profile("fr"), f"{base}/fhir", b"k" * 32)
 
 
 @pytest.fixture

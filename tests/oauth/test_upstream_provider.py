@@ -20,8 +20,8 @@ from joserfc import jwt
 from joserfc.jwk import KeySet
 from werkzeug.serving import make_server
 
-from consent_rules.matrix import published
 from consent_rules.profiles import profile
+from consent_rules.schedule import packaged
 from consent_rules.vocabulary import RequesterKind
 from fhir_server.adapters.system import SystemClock
 from fhir_server.app import create_app
@@ -86,7 +86,7 @@ def base() -> str:
 
 @pytest.fixture
 def runtime(ports, base: str) -> Runtime:
-    return Runtime(ports, published(), profile("fr"), f"{base}/fhir", b"k" * 32)
+    return Runtime(ports, packaged(), profile("fr"), f"{base}/fhir", b"k" * 32)
 
 
 @contextmanager

@@ -11,8 +11,8 @@ from itertools import count
 import pytest
 from flask import Flask
 
-from consent_rules.matrix import published
 from consent_rules.profiles import profile
+from consent_rules.schedule import packaged
 from fhir_server.app import create_app
 from fhir_server.application.accounts import change_account, find_account
 from fhir_server.application.app_authorization import revoke_person
@@ -79,13 +79,13 @@ def engine_ports(request, tmp_path_factory) -> Iterator[Ports]:
 def app(engine_ports, tmp_path_factory) -> Flask:
     folder = tmp_path_factory.mktemp("unused")
     settings = Settings(BASE, folder, folder / "k.json", accept_inferred_matrix=True, log_level="ERROR")
-    return create_app(settings, Runtime(engine_ports, published(), profile("fr"), FHIR, b"k" * 32))
+    return create_app(settings, Runtime(engine_ports, packaged(), profile("fr"), FHIR, b"k" * 32))
 
 
 @pytest.fixture(scope="module")
 def furnished(app, engine_ports) -> World:
     """Record the directory once; Camille is the account's patient."""
-    runtime = Runtime(engine_ports, published(), profile("fr"), FHIR, b"k" * 32)
+    runtime = Runtime(engine_ports, packaged(), profile("fr"), FHIR, b"k" * 32)
     world = World(runtime, app.test_client()).open()
     account = find_account(runtime, "camille")
     change_account(runtime, replace(account, person=f"Patient/{world.ids['camille']}"))

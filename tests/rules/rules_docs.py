@@ -155,9 +155,9 @@ A block that is lifted leaves a mark: agreements given before it do not revive.
 
 ## Try it without a server
 
-    python -m consent_rules explain   tests/rules/scenarios/p4_2_oral_consent.toml --language en
-    python -m consent_rules simulate  tests/rules/scenarios/p4_1_no_consent.toml --profession 70 --mode break-glass
-    python -m consent_rules audience  tests/rules/scenarios/p5_1_declared_physician.toml --document D1 --marks MASQUE_PS
+    python -m consent_rules explain   docs/examples/scenario.toml --language en
+    python -m consent_rules simulate  docs/examples/scenario.toml --profession 50 --mode break-glass
+    python -m consent_rules audience  docs/examples/scenario.toml --document report --marks MASQUE_PS
     python -m consent_rules audience  tests/rules/scenarios/p1_2_one_document_for_one.toml --document D2 --only 70
     python -m consent_rules diff      older.csv newer.csv
     python -m consent_rules import    official.json habilitation_matrix_2026-06-01.csv --version 2026-06-01

@@ -59,8 +59,9 @@ def test_simulates_a_profession_in_a_mode():
     code, lines = run("simulate", NOBODY, "--profession", "70")
     assert (code, lines[0]) == (0, "enters: care-team, matrix 2023-10-26")
     assert lines[1].split() == ["document", "kind", "seen"]
-    assert lines[2] == "D1        34112-3   yes"
-    assert lines[3] == "D2        11502-2   no"
+    assert lines[2] == "D1        34112-3   yes   CR hospitalier (séjour)"
+    assert lines[3].startswith("D2        11502-2   no    ")
+    assert "Hospital" in run("simulate", NOBODY, "--profession", "70", "--language", "en")[1][2]
     assert run("simulate", NOBODY, "--profession", "41", "--mode", "break-glass") == (0, ["refused: not-entitled"])
 
 
@@ -69,25 +70,25 @@ def test_tells_the_audience_of_a_document():
     assert code == 0
     assert lines[0].split() == ["who", "name", "sees"]
     assert "declared-physician  Practitioner/martin  yes" in lines
-    assert "care-team           70                   no" in lines
+    assert "care-team           70                   no    Masseur-kinésithérapeute" in lines
 
 
 def test_tells_the_audience_before_and_after():
     _, lines = run("audience", DECLARED, "--document", "D1", "--marks", "MASQUE_PS")
     assert lines[0].split() == ["who", "name", "before", "after"]
-    assert "care-team    70    yes     no" in lines
+    assert "care-team    70    yes     no     Masseur-kinésithérapeute" in lines
     assert not any("martin" in line for line in lines)
-    _, shown = run("audience", DECLARED, "--document", "D3", "--marks", "")
-    assert "care-team    10    no      yes" in shown
+    _, shown = run("audience", DECLARED, "--document", "D3", "--marks", "", "--language", "en")
+    assert "care-team    10    no      yes    Physician" in shown
 
 
 def test_tells_the_audience_before_and_after_a_document_is_for_some_only():
     """E1: whom alone a document would be for, by reference or by the code of a profession."""
     _, lines = run("audience", DECLARED, "--document", "D1", "--only", "70")
-    assert "care-team    10    yes     no" in lines
+    assert "care-team    10    yes     no     Médecin" in lines
     assert not any("70" in line or "martin" in line for line in lines)
     _, nobody = run("audience", DECLARED, "--document", "D1", "--only", "", "--marks", "")
-    assert "care-team    70    yes     no" in nobody
+    assert "care-team    70    yes     no     Masseur-kinésithérapeute" in nobody
 
 
 def test_tells_whom_a_document_is_for_and_whom_not():
@@ -113,8 +114,28 @@ def test_compares_two_versions(tmp_path):
     assert (code, lines) == (0, ["profession  kind  before  after", "0 cells change, 0 of them open more"])
     _, lines = run("diff", str(newer), "2023-10-26")
     assert lines[-1] == "1342 cells change, 1342 of them open more"
-    _, lines = run("diff", "2023-10-26", str(newer))
+    _, lines = run("diff", "2023-10-26", str(newer), "--language", "en")
     assert lines[-1] == "1342 cells change, 0 of them open more"
+    assert "10 Physician: 0 opened, 111 closed" in lines
+
+
+def test_counts_the_patients_whom_a_newer_version_touches(tmp_path):
+    newer, documents = tmp_path / "matrix_2030-01-01.csv", tmp_path / "documents.csv"
+    newer.write_text(OURS, "utf-8")
+    documents.write_text("kind,patient\n11502-2,camille\n11506-3,camille\n11502-2,leo\n,ines\n", "utf-8")
+    _, lines = run("diff", "2023-10-26", str(newer), "--documents", str(documents))
+    assert lines[-1] == "2 patients have documents of these kinds"
+    documents.write_text("kind\n11502-2\n", "utf-8")
+    assert run("diff", "2023-10-26", "2023-10-26", "--documents", str(documents))[0] == 2
+
+
+def test_checks_whether_a_version_may_come_into_force(tmp_path):
+    newer = tmp_path / "habilitation_matrix_2030-01-01.csv"
+    newer.write_text(OURS, "utf-8")
+    assert run("check", str(newer), "--after", "2023-10-26")[1][0].startswith("matrix 2030-01-01: 1 cells")
+    older = tmp_path / "habilitation_matrix_2030-01-01.csv"
+    code, lines = run("check", str(newer), "--after", str(older))
+    assert (code, lines) == (2, [f"error: {newer.name}: version 2030-01-01 is not older"])
 
 
 def test_imports_the_official_form(tmp_path):

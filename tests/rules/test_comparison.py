@@ -4,7 +4,15 @@ from datetime import date
 
 import pytest
 
-from consent_rules.comparison import Activation, CellChange, differences, faults, may_activate, touched
+from consent_rules.comparison import (
+    Activation,
+    CellChange,
+    by_profession,
+    differences,
+    faults,
+    may_activate,
+    touched,
+)
 from consent_rules.matrix import of_cells
 from consent_rules.model import RuleApplied
 from tests.rules.builders import MATRIX
@@ -68,6 +76,12 @@ def test_no_version_comes_into_force_in_the_past(effective):
 
 def test_a_version_may_come_into_force_today():
     assert activate(version(OTHER, effective="2026-03-02")) == RuleApplied("D3", "permit")
+
+
+def test_changes_are_counted_for_each_profession():
+    others = version(KEY, OTHER, ("50", "11502-2"))
+    assert by_profession(differences(MATRIX, others)) == {"50": (0, 1), "70": (1, 1)}
+    assert by_profession(()) == {}
 
 
 def test_patients_touched_are_counted_once():

@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from consent_rules.importing import normalised, read
+from consent_rules.importing import normalised, read, table
 from consent_rules.matrix import MatrixError
+from tests.rules.builders import MATRIX
 
 WORKING = (
     "profession_code,specialty,document_type_code,access,basis,rule,reasoning,source,confidence,write\n"
@@ -32,6 +33,11 @@ def test_our_own_columns_are_read_as_they_are():
     cell = read(OURS, "2030-01-01").cell("70", "34112-3")
     assert (cell.access, cell.deposit, cell.confidence) == (False, False, "inferred")
     assert normalised(OURS) == OURS
+
+
+def test_a_version_is_written_as_it_is_read():
+    assert read(table(MATRIX), MATRIX.version) == MATRIX
+    assert table(read(OURS, "2030-01-01")) == OURS
 
 
 def test_a_missing_column_is_named():

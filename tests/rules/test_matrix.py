@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from consent_rules import matrix
+from consent_rules import matrix, schedule
 from consent_rules.matrix import COLUMNS, Kind, MatrixError, Profession, of_cells, parse, published
 from tests.rules.builders import MATRIX, PAUL, agreement, ask, document, sees, space
 
@@ -162,25 +162,21 @@ def test_inferred_grants_are_known():
     assert not denied.has_inferred_grants
 
 
-def test_versions_are_found_by_name_and_by_day():
+def test_versions_are_found_by_name():
     assert published("2023-10-26") is not None
     assert published().version == matrix.versions()[-1]
-    assert matrix.in_force(date(2026, 3, 2)).version == "2023-10-26"
-    assert matrix.in_force(date(2023, 10, 26)).effective == date(2023, 10, 26)
-    with pytest.raises(MatrixError, match="no matrix is in force on 2023-10-25"):
-        matrix.in_force(date(2023, 10, 25))
     with pytest.raises(MatrixError, match="there is no matrix `2019-01-01`; there are 2023-10-26"):
         published("2019-01-01")
 
 
-def test_the_version_in_force_is_the_last_that_has_begun(tmp_path, monkeypatch):
+def test_packaged_versions_come_oldest_first(tmp_path, monkeypatch):
     for table_file in ("professions.csv", "document_types.csv"):
         (tmp_path / table_file).write_text((DATA.parent / table_file).read_text("utf-8"), "utf-8")
     for version in ("2025-01-01", "2024-01-01", "2026-01-01"):
         (tmp_path / f"habilitation_matrix_{version}.csv").write_text(table(row()), "utf-8")
     monkeypatch.setattr(matrix, "_DATA", tmp_path)
     assert matrix.versions() == ("2024-01-01", "2025-01-01", "2026-01-01")
-    assert matrix.in_force(date(2025, 6, 1)).version == "2025-01-01"
+    assert [version.version for version in schedule.packaged().versions] == list(matrix.versions())
     assert published("2024-01-01").effective == date(2024, 1, 1)
     published.cache_clear()
 
