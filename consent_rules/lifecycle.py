@@ -86,6 +86,12 @@ def age_at(birth_date: date | None, day: date) -> int | None:
     return day.year - birth_date.year - ((day.month, day.day) < (birth_date.month, birth_date.day))
 
 
+def is_minor_with_account(record: RecordState, at: datetime, profile: RuleProfile) -> bool:
+    """Tell whether the patient is known to be under age, and old enough for an account of the own (B11)."""
+    age = age_at(record.birth_date, at.date())
+    return age is not None and profile.own_account_age <= age < profile.majority_age
+
+
 def is_minor(record: RecordState, at: datetime, profile: RuleProfile) -> bool:
     """Tell whether the patient is known to be under age."""
     age = age_at(record.birth_date, at.date())

@@ -64,6 +64,7 @@ class RuleProfile:
     sealed: Span
     majority_age: int
     own_account_age: int
+    minor_limits_representatives: bool
     carers_per_patient: int
     patients_per_carer: int
     named_consent: Span

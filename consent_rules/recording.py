@@ -1,15 +1,17 @@
 """Who may record which choice: a directive is stamped with who gave it, or refused.
 
-Source: rules B13 (carers), C5 and C6 (consent written down by a professional), E4, F2, G5, C7.
+Source: rules B2 and B11 (what a minor keeps from representatives), B13 (carers), C5 and C6 (consent written down by a
+professional), E4, F2, G5, C7.
 """
 
 from dataclasses import replace
 from datetime import datetime
 
 from consent_rules.case import Case
+from consent_rules.lifecycle import is_minor_with_account
 from consent_rules.model import Directive, RecordState, Refuse, RuleApplied
 from consent_rules.profiles import RuleProfile
-from consent_rules.relationship import is_for_team, is_switch
+from consent_rules.relationship import is_about_relative, is_for_team, is_switch, limits
 from consent_rules.vocabulary import DirectiveKind, Proof, Purpose, Reason, RequesterKind
 
 _BY_HOLDER = frozenset(
@@ -28,6 +30,9 @@ _BY_HOLDER = frozenset(
     }
 )
 _BY_REPRESENTATIVE = _BY_HOLDER | {DirectiveKind.REPRESENTATIVE}
+_NOT_WHILE_LIMITED = frozenset({DirectiveKind.REPRESENTATIVE, DirectiveKind.CARER, DirectiveKind.HIDDEN_BY_DEFAULT})
+"""Nobody gives others more than one sees, or marks what one does not see."""
+_REPRESENTING = frozenset({DirectiveKind.REPRESENTATIVE, DirectiveKind.GUARDIAN})
 
 
 def record(case: Case, directive: Directive) -> Directive | Refuse:
@@ -65,7 +70,7 @@ def tidied(record: RecordState, at: datetime, profile: RuleProfile) -> RecordSta
 def _is_over(directive: Directive, at: datetime, profile: RuleProfile) -> bool:
     if directive.kind is DirectiveKind.EMERGENCY_OPENING:
         return directive.end is not None and directive.end <= at
-    if directive.kind is not DirectiveKind.AGREEMENT or is_for_team(directive):
+    if directive.kind is not DirectiveKind.AGREEMENT or is_for_team(directive) or is_about_relative(directive):
         return False
     given_at = max(filter(None, (directive.recorded_at, directive.start)), default=None)
     return given_at is not None and profile.longest_named_consent.after(given_at) <= at
@@ -76,18 +81,39 @@ def _refusal(case: Case, directive: Directive) -> Refuse | None:
         case RequesterKind.PATIENT:
             allowed = directive.kind in _BY_HOLDER
         case RequesterKind.RELATED:
-            allowed = directive.kind in _BY_REPRESENTATIVE
+            allowed = _may_represent(case, directive)
         case RequesterKind.PROFESSIONAL:
             allowed = _may_write_down(case, directive)
         case _:
             allowed = False
     if not allowed:
         return _refused(Reason.NOT_YOURS_TO_SAY, "C7")
+    if is_about_relative(directive) and not _may_limit(case, directive):
+        return _refused(Reason.REPRESENTATIVE_NOT_LIMITED, "B2")
     if directive.kind is DirectiveKind.CARER and _carers(case, directive) >= case.profile.carers_per_patient:
         return _refused(Reason.TOO_MANY_CARERS, "B13")
     if directive.kind is DirectiveKind.HIDDEN_IN_EMERGENCY and not _may_widen(case):
         return _refused(Reason.EMERGENCY_OFF, "G5")
     return _refused(Reason.PERIOD_TOO_LONG, "C4") if _is_too_long(case, directive) else None
+
+
+def _may_represent(case: Case, directive: Directive) -> bool:
+    """A representative says what the holder may, but nothing about what the minor keeps from representatives (B2)."""
+    limited = directive.kind in _NOT_WHILE_LIMITED and limits(case)
+    return directive.kind in _BY_REPRESENTATIVE and not (is_about_relative(directive) or limited)
+
+
+def _may_limit(case: Case, directive: Directive) -> bool:
+    """A minor with an account limits what those see who represent the minor, where the profile lets it (B2, B11)."""
+    named = (d for d in case.record.directives if d.kind in _REPRESENTING and (d.end is None or case.at < d.end))
+    representing = frozenset[str]().union(*(d.actors for d in named))
+    return (
+        case.profile.minor_limits_representatives
+        and is_minor_with_account(case.record, case.at, case.profile)
+        and directive.kind is not DirectiveKind.BLOCK
+        and directive.actors <= representing
+        and not directive.excluded
+    )
 
 
 def _may_write_down(case: Case, directive: Directive) -> bool:
@@ -117,7 +143,8 @@ def _may_widen(case: Case) -> bool:
 
 
 def _is_too_long(case: Case, directive: Directive) -> bool:
-    if directive.kind is not DirectiveKind.AGREEMENT or directive.end is None or is_for_team(directive):
+    is_named = directive.kind is DirectiveKind.AGREEMENT and not is_for_team(directive)
+    if not is_named or directive.end is None or is_about_relative(directive):
         return False
     by_professional = case.requester.kind is RequesterKind.PROFESSIONAL
     longest = case.profile.named_consent if by_professional else case.profile.longest_named_consent

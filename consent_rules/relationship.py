@@ -7,11 +7,13 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from consent_rules.case import Case
-from consent_rules.lifecycle import is_minor
+from consent_rules.lifecycle import is_minor, is_minor_with_account
 from consent_rules.model import Directive, RuleApplied
 from consent_rules.vocabulary import Capacity, DirectiveKind, Purpose
 
 _TEAMS = ("Organization/", "CareTeam/")
+RELATIVE = "RelatedPerson/"
+_LIMITING = frozenset({DirectiveKind.AGREEMENT, DirectiveKind.BLOCK, DirectiveKind.WITHHELD})
 _CONSENT = {Capacity.OCCUPATIONAL_PHYSICIAN: "I4", Capacity.COORDINATING_PHYSICIAN: "C14", Capacity.NONE: "C4"}
 
 
@@ -26,6 +28,28 @@ def representative(case: Case) -> RuleApplied | None:
     if is_minor(case.record, case.at, case.profile):
         found += _naming(case, DirectiveKind.REPRESENTATIVE)
     return _permit("B2", found)
+
+
+def limits(case: Case) -> list[Directive]:
+    """Return what a minor with an account keeps from this legal representative, where the profile lets it (B2, B11).
+
+    Only what names the representative counts; nobody over age is represented by whom the patient may limit.
+    """
+    may = case.profile.minor_limits_representatives and is_minor_with_account(case.record, case.at, case.profile)
+    return [directive for directive in withheld(case) if case.requester.person in directive.actors] if may else []
+
+
+def shares(case: Case) -> list[Directive]:
+    """Return the documents that the minor leaves to this legal representative; such a choice lets nobody in (B2)."""
+    person, given_by_minor = frozenset({case.requester.person}), case.in_force(DirectiveKind.AGREEMENT)
+    closer = [d for d in given_by_minor if d.by_patient and d.precision and d.names(person)]
+    return [d for d in closer if _speaks_for(d, case.request.purpose)]
+
+
+def is_about_relative(directive: Directive) -> bool:
+    """Tell whether an agreement or a refusal is about a related person: what a minor leaves to a representative."""
+    named = directive.actors | directive.excluded
+    return directive.kind in _LIMITING and any(actor.startswith(RELATIVE) for actor in named)
 
 
 def carer(case: Case) -> RuleApplied | None:

@@ -15,6 +15,7 @@ Clauses = tuple[Clause, ...]
 
 ALL: Clauses = (Clause(),)
 NOTHING: Clauses = ()
+_EVERYTHING = Extent()
 _ACCESS = frozenset({"access"})
 _REFUSALS = frozenset({"refusal"})
 """Why somebody was refused follows from the holder's choices: for the holder's side and for auditors."""
@@ -38,11 +39,15 @@ def documents(case: Case, basis: Basis) -> Clauses:
 
 
 def traces(case: Case, basis: Basis) -> Clauses:
-    """Return which entries of the trail a ground shows; what the patient chose is the patient's alone (H4, H5, B10)."""
+    """Return which entries of the trail a ground shows; what the patient chose is the patient's alone (H4, H5, B10).
+
+    From whom a minor keeps documents sees the own accesses only: every other entry might tell of one.
+    """
     if basis is Basis.PATIENT:
         return ALL
     if basis is Basis.REPRESENTATIVE:
-        return (Clause(closed_by=_SECRET),)
+        own = Clause(_ACCESS, closed_by=_SECRET, owned_by=frozenset({case.requester.person}))
+        return (own,) if relationship.limits(case) else (Clause(closed_by=_SECRET),)
     if basis is Basis.AUDIT:
         return (Clause(kinds=_ACCESS | _REFUSALS),)
     if basis in _READ_ALL_TRACES:
@@ -56,7 +61,7 @@ def notices(case: Case, basis: Basis) -> Clauses:
     if basis is Basis.PATIENT:
         return (Clause(unsealed_at=case.at),)
     if basis is Basis.REPRESENTATIVE:
-        return (Clause(closed_by=_SECRET, unsealed_at=case.at),)
+        return NOTHING if relationship.limits(case) else (Clause(closed_by=_SECRET, unsealed_at=case.at),)
     return (Clause(owned_by=frozenset({case.requester.person})),)
 
 
@@ -68,7 +73,7 @@ def directives(case: Case, basis: Basis) -> Clauses:
     if basis is Basis.PATIENT:
         return ALL
     if basis is Basis.REPRESENTATIVE:
-        return (Clause(closed_by=_SECRET),)
+        return NOTHING if relationship.limits(case) else (Clause(closed_by=_SECRET),)
     if basis is Basis.CARER or not case.requester.person:
         return NOTHING
     return (Clause(kinds=_PERSONAL, owned_by=case.requester.identities),)
@@ -102,7 +107,21 @@ def _holder(case: Case) -> Clauses:
 
 
 def _representative(case: Case) -> Clauses:
-    return (Clause(closed_by=_SECRET, unsealed_at=case.at, knows_marks=True),)
+    """Return all but secrets, without what the minor keeps from this representative, and the own in any case (B2)."""
+    whole = Clause(closed_by=_SECRET, unsealed_at=case.at, knows_marks=True)
+    limits = relationship.limits(case)
+    if not limits:
+        return (whole,)
+    own = whole._replace(owned_by=frozenset({case.requester.person}))
+    shares = relationship.shares(case)
+    shared = [_left(whole._replace(within=share.extent), limits, share.precision) for share in shares]
+    return (*dict.fromkeys(filter(None, (_left(whole, limits), *shared))), own)
+
+
+def _left(way: Clause, limits: list[Directive], precision: int = 0) -> Clause | None:
+    """Return what choices at least so precise leave of a way of seeing, None when that is nothing."""
+    barred = _merged(d.extent for d in limits if d.precision >= precision)
+    return None if _EVERYTHING in barred else way._replace(barred=barred)
 
 
 def _carer(case: Case) -> Clauses:
@@ -124,8 +143,9 @@ def _barred(case: Case, precision: int = 0) -> tuple[Extent, ...]:
 
 
 def _hidden(case: Case) -> tuple[Extent, ...]:
-    """Return the documents withheld from everybody who is not named: from carers too."""
-    return _merged(d.extent for d in relationship.withheld(case) if not d.actors)
+    """Return the documents kept from a carer: from everybody, or from one who was limited as a representative (B2)."""
+    person = case.requester.person if case.profile.minor_limits_representatives else ""
+    return _merged(d.extent for d in relationship.withheld(case) if not d.actors or person in d.actors)
 
 
 def _blocked(case: Case) -> tuple[Extent, ...]:

@@ -201,6 +201,7 @@ class Reason(Code):
     NOT_YOURS_TO_SAY = "not-yours-to-say"
     PERIOD_TOO_LONG = "period-too-long"
     SECOND_APPROVER_MISSING = "second-approver-missing"
+    REPRESENTATIVE_NOT_LIMITED = "representative-not-limited"
     NOTICE_MISSING = "notice-missing"
     OWN_OPENING = "own-opening"
     ALREADY_REVIEWED = "already-reviewed"

@@ -48,6 +48,8 @@ _KINDS_OF_THE_INSURER = frozenset(kind.value for kind in _OF_THE_INSURER)
 _TOO_FAR = {
     Reason.TOO_MANY_CARERS: "there are as many carers as may be",
     Reason.EMERGENCY_OFF: "hidden documents are opened in emergencies only while one of the modes is on",
+    Reason.REPRESENTATIVE_NOT_LIMITED: "nothing is kept from this person: only a minor with an account does that, of a "
+    "legal representative, where the rule profile lets it",
     Reason.PERIOD_TOO_LONG: "a consent to one professional does not hold so long",
 }
 """Refusals that depend on what the Consent says and on what its author may know."""

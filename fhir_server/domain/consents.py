@@ -12,8 +12,9 @@ from dataclasses import replace
 from typing import Any
 
 from consent_rules.model import Directive
+from consent_rules.relationship import is_about_relative
 from consent_rules.visibility import AccessFacts
-from consent_rules.vocabulary import DirectiveKind
+from consent_rules.vocabulary import DirectiveKind, Mark
 from fhir_server.domain import dates
 from fhir_server.domain.consent_checks import PERSONS, excepted_of, missing, speaks_for_itself, unhonoured
 from fhir_server.domain.consent_elements import (
@@ -85,11 +86,13 @@ def access_of(patient: str, *said: Directive) -> AccessFacts:
     """Return who may see a Consent: the patient, and whoever it lets in or recorded it.
 
     One that keeps anything from anybody is the patient's own: it would tell whom it lets in what others may not see.
+    One by which a minor limits a representative is a secret from every representative.
     One that names several persons tells each of the others, and is the patient's own too.
     """
     if not said:
         return AccessFacts(compartment=patient)
     directive = said[0]
+    marks = Mark.INVISIBLE_REPRESENTANTS_LEGAUX if any(map(is_about_relative, said)) else Mark.NONE
     keeps = any(d.kind in _DENIALS or d.excluded for d in said)
     named = [] if keeps else sorted({actor for d in said for actor in d.actors})
     persons = [actor for actor in named if actor.startswith("Practitioner")]
@@ -97,6 +100,7 @@ def access_of(patient: str, *said: Directive) -> AccessFacts:
     return AccessFacts(
         compartment=patient,
         kind=directive.kind.value,
+        marks=marks,
         owner_person=person,
         owner_organization=next((actor for actor in named if actor.startswith("Organization/")), ""),
         owner_client=directive.recorder if directive.recorder != person else "",

@@ -51,10 +51,12 @@ def test_french_terms_are_those_of_the_law():
     assert not fr.occupational_physicians
 
 
-def test_the_european_one_differs_in_who_reads_what_is_hidden():
+def test_the_european_one_differs_in_who_reads_what_is_hidden_and_in_the_will_of_minors():
     fr, ehds = profile("fr"), profile("ehds")
     different = {item.name for item in fields(RuleProfile) if getattr(fr, item.name) != getattr(ehds, item.name)}
-    assert different == {"name", "declared_physician_sees_hidden", "administrator_sees_hidden"}
+    hidden = {"declared_physician_sees_hidden", "administrator_sees_hidden"}
+    assert different == {"name", "minor_limits_representatives", *hidden}
+    assert (fr.minor_limits_representatives, ehds.minor_limits_representatives) == (False, True)
 
 
 def test_an_unknown_name_is_refused():
