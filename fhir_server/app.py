@@ -22,6 +22,7 @@ from fhir_server.http import (
     outcomes,
     pages,
     pages_oauth,
+    pages_status,
     read,
     request_context,
     search,
@@ -46,6 +47,7 @@ _PARTS = (
     oauth_endpoints,
     pages_oauth,
     pages,
+    pages_status,
 )
 _ORIGIN = "Access-Control-Allow-Origin"
 _CORS = (

@@ -15,6 +15,7 @@ from consent_rules.vocabulary import RequesterKind
 from fhir_server.application.accounts import Account, Practice
 from fhir_server.application.app_authorization import Grant, Terms, add_to_grant, load_grant, open_grant
 from fhir_server.application.clients import Client
+from fhir_server.application.emergencies_only import NAME as STOP
 from fhir_server.application.parties import Party
 from fhir_server.application.runtime import Runtime
 from fhir_server.domain.caller import Caller
@@ -79,13 +80,18 @@ def lifetime_of(grant: Grant) -> timedelta:
 
 def find_access(runtime: Runtime, token: str) -> Access | None:
     """Return what stands behind a live access token of this server. One read."""
+    return find_used(runtime, token)[0]
+
+
+def find_used(runtime: Runtime, token: str) -> tuple[Access | None, bool]:
+    """Return what stands behind the token of a request, and whether only emergencies are let through. One read."""
     if not 0 < len(token) <= TOKEN_LIMIT:
-        return None
-    entry = runtime.ports.vault.get(ACCESS, token, runtime.ports.clock.now())
-    return _load(entry.value) if entry else None
+        return None, False
+    entry, stop = runtime.ports.vault.get_all(((ACCESS, token), STOP), runtime.ports.clock.now())
+    return (_load(entry.value) if entry else None), stop is not None
 
 
-def caller_for(access: Access, address: str = "", request_id: str = "") -> Caller:
+def caller_for(access: Access, address: str = "", request_id: str = "", *, emergencies_only: bool = False) -> Caller:
     """Return the party of a request made with this token."""
     grant = access.grant
     return Caller(
@@ -104,6 +110,7 @@ def caller_for(access: Access, address: str = "", request_id: str = "") -> Calle
         level=grant.proof.acr,
         logged_in_at=grant.proof.at,
         withheld=grant.withheld,
+        emergencies_only=emergencies_only,
     )
 
 

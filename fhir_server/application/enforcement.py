@@ -6,9 +6,10 @@ Source: IHE PCF 1.1 (https://profiles.ihe.net/ITI/PCF/volume-1.html), actor Cons
 from dataclasses import dataclass
 
 from consent_rules.enter import enter
+from consent_rules.gates import barred
 from consent_rules.model import AccessRequest, Entry, RecordState, Refuse
 from consent_rules.visibility import Extent, Visibility
-from consent_rules.vocabulary import Action, Purpose, RequesterKind, SpaceStatus, View
+from consent_rules.vocabulary import Action, Purpose, Reason, RequesterKind, SpaceStatus, View
 from fhir_server.application import trail
 from fhir_server.application.runtime import Runtime
 from fhir_server.application.withholding import extents_of, without
@@ -51,12 +52,31 @@ def judge(runtime: Runtime, snapshot: Snapshot, caller: Caller, patient: str, ac
     """
     space = snapshot.load_space(patient)
     record = record_of(patient, space)
-    request = AccessRequest(caller.requester, action, Purpose(caller.purpose), runtime.ports.clock.now())
-    answer = enter(request, record, runtime.matrix, runtime.profile)
+    answer = enter(_asked(runtime, caller, action), record, runtime.matrix, runtime.profile)
     if isinstance(answer, Refuse):
         return answer
     withheld = extents_of(snapshot, caller.withheld, patient)
     return Opened(answer, record, space or Space(patient, 0, b""), withheld)
+
+
+def demand_served(runtime: Runtime, caller: Caller, patient: str, deed: Deed) -> None:
+    """Stop what no space could let in while only emergencies are let through, before anything of it is read (K2).
+
+    patient: whom the request names itself, "" when nobody; a refusal is traced there when the space is known.
+    Raises: Problem(UNAVAILABLE), the same whatever is asked about whom.
+    """
+    refusal = barred(_asked(runtime, caller, Action.CONSULT)) if caller.emergencies_only else None
+    if refusal is None:
+        return
+    with runtime.ports.store.snapshot() as snapshot:
+        space = snapshot.load_space(patient) if patient else None
+    refuse(runtime, caller, refusal, patient if space and space.state else "", deed)
+    raise problem_of(refusal, caller)
+
+
+def _asked(runtime: Runtime, caller: Caller, action: Action) -> AccessRequest:
+    now = runtime.ports.clock.now()
+    return AccessRequest(caller.requester, action, Purpose(caller.purpose), now, caller.emergencies_only)
 
 
 def record_of(patient: str, space: Space | None) -> RecordState:
@@ -106,6 +126,9 @@ _CALLER_REASONS = frozenset({"forbidden-party", "unidentified", "not-entitled"})
 
 def problem_of(refusal: Refuse, caller: Caller) -> Problem:
     """Say a refusal to the caller without betraying the patient's choices."""
+    if refusal.reason == Reason.EMERGENCIES_ONLY:
+        text = "only emergencies are served now; whoever runs this server has stopped everything else"
+        return Problem.of(Category.UNAVAILABLE, text, code=refusal.reason)
     if caller.requester.kind is RequesterKind.PATIENT:
         return Problem(Category.FORBIDDEN, Issue("this space is not open", code=refusal.reason))
     if refusal.reason in _CALLER_REASONS:

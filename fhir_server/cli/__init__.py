@@ -1,4 +1,4 @@
-"""The command line: serve, seed, keys, schema, clients and users.
+"""The command line: serve, seed, keys, schema, clients, users and the stop of all but emergencies.
 
 Every command reads the HABILIS_* settings; errors are one line that says what to do.
 """
@@ -14,7 +14,7 @@ from pathlib import Path
 from consent_rules import cli as rules_cli
 from fhir_server.adapters import opening
 from fhir_server.app import build_runtime
-from fhir_server.cli import registration
+from fhir_server.cli import emergencies, registration
 from fhir_server.ports import StoreUnavailable
 from fhir_server.settings import Settings, SettingsError
 
@@ -61,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     schema = commands.add_parser("schema", help="create or bring up to date the store's tables and indexes")
     schema.set_defaults(run=_schema)
     registration.add_parsers(commands)
+    emergencies.add_parser(commands)
     commands.add_parser("rules", help="explain, simulate, compare and check the rules without a server")
     return parser
 

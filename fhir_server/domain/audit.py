@@ -178,7 +178,7 @@ def _event(deed: Deed, verdict: Verdict, caller: Caller, patient: str, stamp: St
         "source": {"observer": {"display": stamp.observer}},
         "entity": _entities(deed, verdict, caller, patient),
     }
-    if refused:
+    if refused or verdict.reason:
         event["outcomeDesc"] = verdict.reason
     return event
 

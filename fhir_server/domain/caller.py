@@ -36,6 +36,7 @@ class Caller:
     address: network address of the client. request_id: of this HTTP request.
     withheld: documents that the person keeps from this app.
     level, logged_in_at: how strongly and when the person proved who they are; "" and None when nobody logged in.
+    emergencies_only: whether nothing but emergencies was let through when the request began.
     """
 
     requester: Requester
@@ -53,3 +54,4 @@ class Caller:
     level: str = ""
     logged_in_at: datetime | None = None
     withheld: Withheld = _NOTHING
+    emergencies_only: bool = False

@@ -12,6 +12,8 @@ from flask import Blueprint, Response, render_template, request
 from flask_babel import Domain
 
 from fhir_server.application.accounts import Account
+from fhir_server.domain.problem import Problem
+from fhir_server.http import outcomes
 from fhir_server.http.oauth_endpoints import options, respond
 from fhir_server.http.request_context import runtime
 from fhir_server.oauth import issuer, passkeys, sessions
@@ -44,6 +46,17 @@ def too_many(_error: TooManyFailuresError) -> Response:
     """Say that it is too much for now."""
     response = page("message", 429, title="Too many attempts", text="Wait a quarter of an hour, then try again.")
     response.headers["Retry-After"] = "900"
+    return response
+
+
+@oauth_pages.errorhandler(Problem)
+def stopped(problem: Problem) -> Response:
+    """Say in words that only emergencies are served; every other problem is answered as everywhere."""
+    if not outcomes.is_stopped(problem):
+        return outcomes.answer(problem)
+    text = "You can authorize an app again when everybody is served. What you decided before is kept."
+    response = page("message", 503, title="Only emergencies are served now", text=text)
+    response.headers["Retry-After"] = outcomes.STOPPED_SECONDS
     return response
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
+from consent_rules.vocabulary import Reason
 from fhir_server import telemetry
 from fhir_server.domain.problem import Category, Issue, Problem
 from fhir_server.http import negotiation
@@ -52,6 +53,15 @@ _DETAILS = "urn:habilis:problem"
 FHIR_PATH = "/fhir"
 
 
+STOPPED_SECONDS = "300"
+"""When to ask again while only emergencies are let through: somebody has to take that back."""
+
+
+def is_stopped(problem: Problem) -> bool:
+    """Tell whether a problem says that only emergencies are let through."""
+    return any(issue.code == Reason.EMERGENCIES_ONLY for issue in problem.issues)
+
+
 def install(app: Flask) -> None:
     """Answer every failure of the FHIR endpoint as an OperationOutcome, whatever raised it."""
     app.register_error_handler(Problem, answer)
@@ -80,7 +90,7 @@ def answer(problem: Problem) -> Response:
     elif problem.category is Category.INSUFFICIENT_SCOPE:
         response.headers["WWW-Authenticate"] = 'Bearer realm="habilis", error="insufficient_scope"'
     elif problem.category in {Category.UNAVAILABLE, Category.TOO_MANY}:
-        response.headers["Retry-After"] = "1"
+        response.headers["Retry-After"] = STOPPED_SECONDS if is_stopped(problem) else "1"
     telemetry.note(category=problem.category.value)
     return response
 

@@ -28,16 +28,19 @@ from flask_smorest import Api
 
 from consent_rules.scopes import Scopes
 from consent_rules.vocabulary import Purpose, RequesterKind
-from fhir_server.application import finding
+from fhir_server.application import emergencies_only, finding
 from fhir_server.application.accounts import Charge
 from fhir_server.application.clients import Client, ClientKind
+from fhir_server.application.enforcement import demand_served
 from fhir_server.application.parties import Party
+from fhir_server.domain.audit import Deed
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.problem import Problem
 from fhir_server.domain.search import AnyOf, Search
 from fhir_server.http import journal as told
 from fhir_server.http import language, paging
 from fhir_server.http.oauth_frame import current_session
+from fhir_server.http.outcomes import STOPPED_SECONDS
 from fhir_server.http.request_context import request_id, runtime
 from fhir_server.http.told_notices import Told, told_of
 from fhir_server.oauth.bearer import caller_of
@@ -52,6 +55,7 @@ CSP = (
 LINES = 50
 NOTICES = 10
 _JOURNAL = "pages/journal.html"
+_LOOK = Deed("search-type", "AuditEvent", query="GET /journal/AuditEvent")
 _REFUSED = frozenset({"outcome|http://hl7.org/fhir/audit-event-outcome|4"})
 _API = "habilis.api"
 _PAGE = Client("journal", "Habilis", ClientKind.PATIENT_APP)
@@ -83,7 +87,8 @@ def register(app: Flask, api: Api) -> None:
 
 
 @_pages.after_request
-def _lock_down(response: Response) -> Response:
+def lock_down(response: Response) -> Response:
+    """Forbid what no page uses, and that one is kept."""
     response.headers["Content-Security-Policy"] = CSP
     if response.mimetype == "text/html":
         response.headers["Cache-Control"] = "no-store"
@@ -104,6 +109,10 @@ def journal() -> Response:
     reader = _reader(demo, choices)
     if reader is None:
         return make_response(render_template(_JOURNAL, choices=choices, reader=None))
+    try:
+        demand_served(runtime(), reader.caller, reader.patient, _LOOK)
+    except Problem:
+        return stopped()
     notices = _notices(reader)
     try:
         found = finding.find(runtime(), reader.caller, REGISTRY["AuditEvent"], _wanted(reader))
@@ -117,6 +126,13 @@ def journal() -> Response:
     return make_response(
         render_template(_JOURNAL, choices=choices, reader=reader, notices=notices, days=shown, more=more)
     )
+
+
+def stopped() -> Response:
+    """Say that only emergencies are served."""
+    response = make_response(render_template("pages/stopped.html"), 503)
+    response.headers["Retry-After"] = STOPPED_SECONDS
+    return response
 
 
 @_pages.get("/api")
@@ -177,6 +193,7 @@ def _signed_in(session: Session, charge: Charge) -> Caller:
         purpose=Purpose.PATIENT_REQUEST if own else Purpose.FAMILY_REQUEST,
         address=request.remote_addr or "",
         request_id=request_id(),
+        emergencies_only=emergencies_only.find(runtime()) is not None,
     )
 
 

@@ -5,9 +5,11 @@ from uuid import uuid4
 
 from flask import Flask, Response, current_app, g, request
 
+from fhir_server.application.enforcement import demand_served
 from fhir_server.application.runtime import Runtime
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.problem import Category, Problem
+from fhir_server.http import asked
 from fhir_server.http.proxies import client_certificate
 from fhir_server.oauth.bearer import caller_of
 from fhir_server.oauth.dpop import Proof
@@ -38,7 +40,8 @@ def request_id() -> str:
 def current_caller() -> Caller:
     """Return the authenticated party of this request, looked up live.
 
-    Raises: Problem(UNAUTHENTICATED) without a valid access token; MALFORMED for one that is sent in two ways.
+    Raises: Problem(UNAUTHENTICATED) without a valid access token; MALFORMED for one that is sent in two ways;
+    UNAVAILABLE while only emergencies are let through and this is none, whatever the request asks.
     """
     if "caller" not in g:
         sent = request.headers
@@ -46,9 +49,11 @@ def current_caller() -> Caller:
             text = "send the access token in the Authorization header only"
             raise Problem.of(Category.MALFORMED, text, code="invalid_request")
         proof = Proof(sent["DPoP"], request.method, _public_url()) if "DPoP" in sent else None
-        g.caller = caller_of(
+        found = caller_of(
             runtime(), sent.get("Authorization"), request.remote_addr or "", request_id(), proof, client_certificate()
         )
+        demand_served(runtime(), found, asked.patient(found), asked.deed())
+        g.caller = found
     caller: Caller = g.caller
     return caller
 

@@ -3,7 +3,7 @@
 Sources: RFC 6750 (bearer tokens), RFC 9449 (DPoP), RFC 8705 (certificate-bound tokens), RFC 9470 (step-up).
 """
 
-from fhir_server.application.access_tokens import Access, caller_for, find_access
+from fhir_server.application.access_tokens import Access, caller_for, find_used
 from fhir_server.application.runtime import Runtime
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.problem import Category, Problem
@@ -26,25 +26,25 @@ def caller_of(
     certificate: thumbprint of the client certificate of the connection, "" when there is none.
     Raises: Problem(UNAUTHENTICATED); the code of its issue is the error code of RFC 6750, none without any token.
     """
-    access = _access(runtime, authorization, proof)
+    access, emergencies_only = _access(runtime, authorization, proof)
     if not shows_certificate(access, certificate):
         raise _refused("invalid_token")
-    caller = caller_for(access, address, request_id)
+    caller = caller_for(access, address, request_id, emergencies_only=emergencies_only)
     step_up.demand_of_professional(caller, runtime.professional_level, runtime.ports.clock.now())
     return caller
 
 
-def _access(runtime: Runtime, authorization: str | None, proof: Proof | None) -> Access:
+def _access(runtime: Runtime, authorization: str | None, proof: Proof | None) -> tuple[Access, bool]:
     if not authorization:
         raise Problem.of(Category.UNAUTHENTICATED, "send an access token in the Authorization header")
     scheme, _, token = authorization.partition(" ")
     token = token.strip()
-    access = find_access(runtime, token) if token.isascii() else None
+    access, emergencies_only = find_used(runtime, token) if token.isascii() else (None, False)
     if access is None or access.grant.audience != runtime.fhir_base:
         raise _refused("invalid_token")
     if not is_held(runtime, access, (scheme, token), proof):
         raise _refused("invalid_dpop_proof" if access.jkt else "invalid_token")
-    return access
+    return access, emergencies_only
 
 
 def _refused(code: str) -> Problem:

@@ -12,12 +12,12 @@ import orjson
 from consent_rules.scopes import Scopes
 from consent_rules.vocabulary import Purpose, RequesterKind
 from fhir_server.application import app_authorization as grants
-from fhir_server.application import offering
+from fhir_server.application import emergencies_only, offering
 from fhir_server.application.clients import Client, ClientKind
 from fhir_server.application.offering import Offered
 from fhir_server.application.parties import Party
 from fhir_server.domain.caller import Caller, Withheld
-from fhir_server.domain.problem import Problem
+from fhir_server.domain.problem import Category, Problem
 from fhir_server.oauth import events
 from fhir_server.oauth.interactions import Interaction
 from fhir_server.oauth.wire import Context
@@ -54,11 +54,16 @@ def is_open(party: Party | None, offer: str) -> bool:
 
 
 def listing(context: Context, interaction: Interaction, party: Party) -> Listing | None:
-    """Return the documents to choose from, and remember them; None when the person may not see any."""
+    """Return the documents to choose from, and remember them; None when the person may not see any.
+
+    Raises: Problem(UNAVAILABLE) while only emergencies are let through.
+    """
     runtime = context.runtime
     try:
         found, is_cut = offering.documents_of(runtime, reader(context, interaction, party))
-    except Problem:
+    except Problem as problem:
+        if problem.category is Category.UNAVAILABLE:
+            raise  # without the list a person could withhold nothing, and what they withheld before would be lost
         return None
     shown = {"documents": [item.id for item in found], "kinds": sorted({item.kind for item in found})}
     vault = runtime.ports.vault
@@ -98,6 +103,7 @@ def reader(context: Context, interaction: Interaction, party: Party) -> Caller:
         purpose=Purpose.PATIENT_REQUEST if is_own else Purpose.FAMILY_REQUEST,
         address=context.received.address,
         request_id=context.received.request_id,
+        emergencies_only=emergencies_only.find(context.runtime) is not None,
     )
 
 

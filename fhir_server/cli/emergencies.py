@@ -1,0 +1,60 @@
+"""`habilis emergencies-only on|off|status`: stop everything but emergencies; docs/operations.md says when."""
+
+import argparse
+import getpass
+import os
+import socket
+
+from fhir_server.app import build_runtime
+from fhir_server.application import emergencies_only
+from fhir_server.application.emergencies_only import Stop
+from fhir_server.application.runtime import Runtime
+from fhir_server.settings import Settings, SettingsError
+
+COMMAND = "emergencies-only"
+
+
+def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command to the command line."""
+    parser = commands.add_parser(COMMAND, help="serve nothing but emergencies, at once and until taken back")
+    parser.add_argument("deed", choices=("on", "off", "status"))
+    parser.add_argument("--reason", default="", metavar="TEXT", help="why; required by `on`, kept in the trail")
+    parser.add_argument("--by", default="", metavar="NAME", help="who; the account of the machine when left out")
+    parser.add_argument("--demo", action="store_true", help="of the demonstration")
+    parser.set_defaults(run=_run)
+
+
+def _run(settings: Settings, options: argparse.Namespace) -> int:
+    if options.deed == "on" and not options.reason.strip():
+        raise SettingsError("say why: habilis emergencies-only on --reason TEXT")
+    served = build_runtime(settings)
+    try:
+        print(_done(served, options))
+    finally:
+        served.ports.store.close()
+    return 0
+
+
+def _done(runtime: Runtime, options: argparse.Namespace) -> str:
+    by = options.by.strip() or _account()
+    if options.deed == "on":
+        return _told(emergencies_only.switch_on(runtime, by, options.reason))
+    if options.deed == "off":
+        held = emergencies_only.switch_off(runtime, by)
+        return f"everybody is served again; stopped since {held.since:%Y-%m-%d %H:%M} UTC" if held else _told(None)
+    return _told(emergencies_only.find(runtime))
+
+
+def _told(stop: Stop | None) -> str:
+    if stop is None:
+        return "everybody is served"
+    return f"only emergencies are served, since {stop.since:%Y-%m-%d %H:%M} UTC, by {stop.by}: {stop.reason}"
+
+
+def _account() -> str:
+    """Return the account that runs the command and its machine; some containers know no name for it."""
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):
+        name = str(os.getuid())
+    return f"{name}@{socket.gethostname()}"
