@@ -28,6 +28,7 @@ def some(values, **more):
 
 
 ACTORS = ("Practitioner/paul", "PractitionerRole/zoe-1", "Organization/chu", "CareTeam/t")
+RELATIVE = "RelatedPerson/marc"
 instants = st.integers(0, 10**8).map(lambda seconds: START + timedelta(seconds=seconds))
 periods = st.tuples(maybe(instants), maybe(instants)).filter(lambda p: p[0] is None or p[1] is None or p[0] < p[1])
 limits = st.fixed_dictionaries(
@@ -70,7 +71,16 @@ withholdings = st.builds(
 ).filter(lambda said: said.precision)
 
 
-@given(agreements | withholdings)
+relatives = st.builds(
+    limited,
+    st.sampled_from((K.AGREEMENT, K.WITHHELD)),
+    actors=some(("RelatedPerson/camille", "RelatedPerson/marc"), min_size=1),
+    limit=limits,
+    period=periods,
+).filter(lambda said: said.precision or said.kind is K.WITHHELD)
+
+
+@given(agreements | withholdings | relatives)
 def test_what_is_written_compiles_to_itself(said):
     assert directives_of(consent_of(said, "camille", "Organization/chu"), "c1") == (said,)
 
@@ -85,7 +95,7 @@ WILD = st.fixed_dictionaries(
 wild_references = st.fixed_dictionaries(
     {},
     optional={
-        "reference": st.sampled_from((*ACTORS, "DocumentReference/d1", "Group/g", "RelatedPerson/m", "#x")),
+        "reference": st.sampled_from((*ACTORS, "DocumentReference/d1", "Group/g", RELATIVE, "#x")),
         "identifier": st.fixed_dictionaries(
             {}, optional={"system": st.just(G15), "value": st.sampled_from(("10", "x"))}
         ),
@@ -97,7 +107,7 @@ spans = st.fixed_dictionaries({}, optional={"start": st.sampled_from(("2020", "2
 
 def provisions(nested, *, wild):
     """Draw a provision of R4's shape: of words that are known here, or of any."""
-    known = st.sampled_from([actor(reference) for reference in ACTORS] + [profession("10")])
+    known = st.sampled_from([actor(reference) for reference in (*ACTORS, RELATIVE)] + [profession("10")])
     anybody = st.builds(lambda reference: actor("x") | {"reference": reference}, wild_references)
     named = st.just({"meaning": "instance", "reference": {"reference": "DocumentReference/d1"}})
     anything = st.fixed_dictionaries(
