@@ -17,7 +17,7 @@ from consent_rules.labels import SECRET, hides_by_default
 from consent_rules.model import AccessRequest, Directive
 from consent_rules.visibility import Clause, Visibility
 from consent_rules.vocabulary import Action, DirectiveKind, Purpose, Reason, RequesterKind, View
-from fhir_server.application import choosing_documents, defaults, hiding, resolving, scoping, writing
+from fhir_server.application import choosing_documents, defaults, hiding, matching, resolving, scoping, writing
 from fhir_server.application.consultation import not_found
 from fhir_server.application.enforcement import Opened
 from fhir_server.application.finding import identify
@@ -111,7 +111,7 @@ def plan_create(work: Work, choice: Choosing, condition: str = "") -> Written:
     opened = work.enter(patient, _action(work.caller))
     if condition:
         wanted = replace(conditions.parse(condition), patient=patient, patient_identifier=None)
-        found = writing.only(writing.matching(work, REGISTRY["Consent"], wanted, _action(work.caller), "c"))
+        found = matching.only(matching.ids(work, REGISTRY["Consent"], wanted, _action(work.caller), "c"))
         if found:
             return _existing(work, opened, found)
     id_ = choice.id or work.runtime.ports.ids.new()

@@ -13,7 +13,7 @@ import orjson
 
 from consent_rules.visibility import DIRECTORY, AccessFacts, Visibility
 from consent_rules.vocabulary import Action, RequesterKind
-from fhir_server.application import scoping, spaces, writing
+from fhir_server.application import matching, scoping, spaces, writing
 from fhir_server.application.consultation import NOTHING, VIEWS, not_found
 from fhir_server.application.enforcement import Opened
 from fhir_server.application.indexing import facts_of
@@ -97,7 +97,7 @@ def plan_create(work: Work, place: Placing, condition: str = "") -> Written:
     _demand_keeper(work.caller)
     scoping.demand(work.caller, (row.name,), "c")
     if condition:
-        found = writing.only(writing.matching(work, row, conditions.parse(condition), Action.IDENTIFY, "c"))
+        found = matching.only(matching.ids(work, row, conditions.parse(condition), Action.IDENTIFY, "c"))
         if found:
             return _existing(work, row, found)
     id_ = place.id or work.runtime.ports.ids.new()

@@ -13,7 +13,7 @@ import orjson
 from consent_rules.labels import SECRET, sealed_until
 from consent_rules.visibility import Visibility
 from consent_rules.vocabulary import Action, Mark, RequesterKind, View
-from fhir_server.application import choosing_documents, families, revising, scoping, writing
+from fhir_server.application import choosing_documents, families, matching, revising, scoping, writing
 from fhir_server.application.consultation import not_found
 from fhir_server.application.enforcement import Opened
 from fhir_server.application.patches import Patch
@@ -82,8 +82,7 @@ def matched(work: Work, query: str) -> str:
     """
     scoping.demand(work.caller, ("DocumentReference",), "u")
     condition = conditions.parse(query)
-    found = writing.matching(work, REGISTRY["DocumentReference"], condition, Action.RELABEL, "u")
-    id_ = writing.only(found)
+    id_ = matching.only(matching.ids(work, REGISTRY["DocumentReference"], condition, Action.RELABEL, "u"))
     if not id_:
         raise not_found()
     return id_

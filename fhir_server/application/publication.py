@@ -11,12 +11,12 @@ from consent_rules.vocabulary import Action, View
 from fhir_server.application import (
     directory,
     filing,
+    matching,
     resolving,
     revising,
     scoping,
     submission_lists,
     superseding,
-    writing,
 )
 from fhir_server.application.directory import Placing
 from fhir_server.application.filing import Filing
@@ -160,7 +160,7 @@ def _refuse_known(prepared: Filing) -> None:
 
 def _is_filed(prepared: Filing, type_: str, identifier: tuple[str, str]) -> bool:
     work = prepared.work
-    found = writing.identified(work, type_, identifier, prepared.patient)
+    found = matching.identified(work, type_, identifier, prepared.patient)
     return any(revising.is_depositor(work.caller, stored) for stored in found)
 
 

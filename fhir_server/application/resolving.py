@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from consent_rules.vocabulary import Action
-from fhir_server.application import writing
+from fhir_server.application import matching
 from fhir_server.application.finding import identify
 from fhir_server.application.writing import Work
 from fhir_server.domain import conditions, pointers
@@ -49,9 +49,9 @@ def resolve(work: Work, conditional: str, expression: str, patient: str = "") ->
         return f"Patient/{_known(found, expression)}"
     if patient:
         condition = replace(condition, patient=patient, patient_identifier=None)
-        ids = writing.matching(work, row, condition, Action.DEPOSIT, "c")
+        ids = matching.ids(work, row, condition, Action.DEPOSIT, "c")
     else:
-        ids = writing.matching(work, row, condition, Action.CONSULT, "r")
+        ids = matching.ids(work, row, condition, Action.CONSULT, "r")
     if len(ids) > 1:
         text = "the conditional reference matches more than one resource"
         raise Problem.of(Category.MULTIPLE_MATCHES, text, expression)

@@ -15,11 +15,11 @@ from fhir_server.application import (
     directives,
     directory,
     labelling,
+    matching,
     patches,
     publication,
     resolving,
     revising,
-    writing,
 )
 from fhir_server.application.directives import Choosing
 from fhir_server.application.directory import Placing
@@ -116,7 +116,7 @@ def _matched(work: Work, entry: Entry) -> str:
     row = _row(entry)
     where = f"Bundle.entry[{entry.index}].request.ifNoneExist"
     condition = conditions.parse(entry.if_none_exist, where)
-    return writing.only(writing.matching(work, row, condition, Action.IDENTIFY, "c"))
+    return matching.only(matching.ids(work, row, condition, Action.IDENTIFY, "c"))
 
 
 def _among(writes: list[Entry], ids: Mapping[int, str], conditional: str, where: str) -> str:

@@ -3,32 +3,27 @@
 A use case plans on a `Work`; nothing is stored before `carry_out` commits what was planned, whole or not at all.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TypeVar
 
 from consent_rules.model import RecordState
-from consent_rules.visibility import DIRECTORY, Clause, Visibility
+from consent_rules.visibility import Clause, Visibility
 from consent_rules.vocabulary import Action, Mark
-from fhir_server.application import scoping, trail
-from fhir_server.application.consultation import NOTHING, VIEWS, Shown
+from fhir_server.application import trail
+from fhir_server.application.consultation import Shown
 from fhir_server.application.enforcement import Opened, open_record, open_unnamed
-from fhir_server.application.finding import identify
 from fhir_server.application.runtime import Runtime
-from fhir_server.domain import bodies, record_codec, tokens
+from fhir_server.domain import bodies, record_codec
 from fhir_server.domain.audit import Deed, Verdict
 from fhir_server.domain.caller import Caller
-from fhir_server.domain.conditions import Condition
 from fhir_server.domain.problem import Category, Issue, Problem
 from fhir_server.domain.references import documents_named, without_documents
-from fhir_server.domain.search import AnyOf, Search
 from fhir_server.domain.stored import Stored
 from fhir_server.ports import AlreadyClaimed, Change, Snapshot, SpaceWrite, StoreConflict, Trace, Write
-from fhir_server.registry import AccessRule, ResourceType
 
 ATTEMPTS = 5
-_MATCHES_JUDGED = 50
 _SECRET = Mark.INVISIBLE_REPRESENTANTS_LEGAUX
 _MAY_BE_SECRET = frozenset({"DocumentReference", "Consent"})
 T = TypeVar("T")
@@ -227,56 +222,3 @@ def whole(compartment: str) -> Visibility:
     System-level (docs/threat-model.md): only for keeping together what a caller was allowed to change one of.
     """
     return Visibility(compartment, (Clause(knows_marks=True),))
-
-
-def matching(work: Work, row: ResourceType, condition: Condition, action: Action, letter: str) -> tuple[str, ...]:
-    """Return the ids of the resources that meet a condition, as far as the caller sees them."""
-    wanted = tokens.identifier_key("identifier", condition.system, condition.value)
-    patient = condition.patient or work.caller.launch_patient
-    if condition.patient_identifier:
-        patient = identify(work.snapshot, *condition.patient_identifier)
-    if row.access is not AccessRule.DIRECTORY and (patient or condition.patient_identifier):
-        view = _view(work, row, patient, action, letter) if patient else NOTHING
-        page = work.snapshot.find(Search(row.name, (AnyOf(wanted),), limit=_MATCHES_JUDGED), view)
-        return tuple(sorted(stored.id for stored in page.rows))
-    found = work.snapshot.compartments_with(row.name, wanted, _MATCHES_JUDGED)
-    seen: list[str] = []
-    for compartment in sorted({place for place, _ in found}):
-        ids = {id_ for place, id_ in found if place == compartment}
-        seen.extend(work.snapshot.visible_ids(row.name, ids, _view(work, row, compartment, action, letter)))
-    return tuple(sorted(seen))
-
-
-def _view(work: Work, row: ResourceType, compartment: str, action: Action, letter: str) -> Visibility:
-    """Return what the caller sees of a type in one space, nothing when it may not be entered."""
-    if row.access is AccessRule.DIRECTORY:
-        return DIRECTORY
-    try:
-        limits = scoping.demand(work.caller, (row.name,), letter, compartment)
-    except Problem:
-        return NOTHING
-    opened = work.enter_unnamed(compartment, action)
-    return scoping.narrow(opened.sees(VIEWS[row.access]), limits) if opened else NOTHING
-
-
-def identified(work: Work, type_: str, identifier: tuple[str, str], compartment: str) -> tuple[Stored, ...]:
-    """Return the resources of one space that have an identifier, whoever may see them.
-
-    System-level (docs/threat-model.md): tells only whether this very caller has filed the same before.
-    """
-    wanted = tokens.identifier_key("identifier", *identifier)
-    everywhere = work.snapshot.compartments_with(type_, wanted, _MATCHES_JUDGED)  # far quicker than a look at the space
-    if len(everywhere) < _MATCHES_JUDGED and compartment not in {place for place, _ in everywhere}:
-        return ()
-    return work.snapshot.find(Search(type_, (AnyOf(wanted),), limit=_MATCHES_JUDGED), whole(compartment)).rows
-
-
-def only(found: Iterable[str]) -> str:
-    """Return the one match of a condition, "" when there is none.
-
-    Raises: Problem(MULTIPLE_MATCHES).
-    """
-    ids = tuple(found)
-    if len(ids) > 1:
-        raise Problem(Category.MULTIPLE_MATCHES)
-    return ids[0] if ids else ""
