@@ -89,9 +89,12 @@ class RuleProfile:
 def parse(text: str) -> RuleProfile:
     """Read a profile from TOML.
 
-    Raises: ProfileError naming a key that is missing, unknown or of the wrong kind.
+    Raises: ProfileError when it is no TOML, or naming a key that is missing, unknown or of the wrong kind.
     """
-    values: dict[str, Any] = tomllib.loads(text)
+    try:
+        values: dict[str, Any] = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as problem:
+        raise ProfileError(f"this is no TOML: {problem}") from problem
     wanted = {item.name: _READERS[str(item.type)] for item in fields(RuleProfile)}
     for key in sorted(set(wanted) ^ set(values)):
         raise ProfileError(f"profile key `{key}` is {'missing' if key in wanted else 'unknown'}")
@@ -108,6 +111,18 @@ def profile(name: str) -> RuleProfile:
     if name not in names():
         raise ProfileError(f"there is no rule profile `{name}`; there are {', '.join(names())}")
     return parse(path.read_text("utf-8"))
+
+
+def from_file(path: Path) -> RuleProfile:
+    """Return the profile that a file holds: another country's, or that of one deployment.
+
+    Raises: ProfileError when it cannot be read, else as `parse`.
+    """
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as problem:
+        raise ProfileError(f"{path} cannot be read: {problem}") from problem
+    return parse(text)
 
 
 def names() -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """The composition root: the only place, with the command line, that knows every part."""
 
+from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -8,7 +9,7 @@ from flask_smorest import Api
 
 from consent_rules import schedule
 from consent_rules.matrix import MatrixError
-from consent_rules.profiles import profile
+from consent_rules.profiles import ProfileError, RuleProfile, from_file, names, profile
 from fhir_server import telemetry
 from fhir_server.adapters import opening
 from fhir_server.adapters.system import SystemClock
@@ -86,11 +87,11 @@ def open_ports(settings: Settings) -> Ports:
 
 def build_runtime(settings: Settings, ports: Ports | None = None) -> Runtime:
     """Put a running server together; `ports` replaces the stores that the settings name."""
-    versions = _matrices(settings)  # refuses before any store is opened
+    versions, rules = _matrices(settings), _profile(settings)  # refuse before any store is opened
     return Runtime(
         ports=ports or open_ports(settings),
         matrices=versions,
-        profile=profile(settings.rule_profile),
+        profile=rules,
         fhir_base=settings.fhir_base,
         cursor_key=opening.cursor_key(settings.key_file),
         refuse_wrong_size=settings.wrong_size == "refuse",
@@ -116,6 +117,15 @@ def create_app(settings: Settings, served: Runtime | None = None) -> Flask:
         part.register(app, api)
     outcomes.install(app)
     return app
+
+
+def _profile(settings: Settings) -> RuleProfile:
+    """Return the rule profile: a packaged one, or the operator's file."""
+    chosen = settings.rule_profile
+    try:
+        return profile(chosen) if chosen in names() else from_file(Path(chosen))
+    except ProfileError as problem:
+        raise SettingsError(f"HABILIS_RULE_PROFILE: {problem}") from problem
 
 
 def _matrices(settings: Settings) -> schedule.Schedule:

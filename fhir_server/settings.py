@@ -108,7 +108,7 @@ class Settings:
             demo=read.flag("DEMO"),
             host=host,
             port=port,
-            rule_profile=read.choice("RULE_PROFILE", ("fr", "ehds")),
+            rule_profile=read.name_or_file("RULE_PROFILE", ("fr", "ehds"), ".toml"),
             accept_inferred_matrix=read.flag("ACCEPT_INFERRED_MATRIX"),
             matrix_dir=read.path("MATRIX_DIR"),
             wrong_size=read.choice("WRONG_SIZE", _SIZE_RULES),
@@ -203,6 +203,14 @@ class _Reader:
             return read_providers(self)
         except ValueError as error:
             raise SettingsError(str(error)) from None
+
+    def name_or_file(self, name: str, allowed: tuple[str, ...], ending: str) -> str:
+        value = self.text(name, allowed[0])
+        if value.lower() in allowed:
+            return value.lower()
+        if not value.endswith(ending):
+            raise SettingsError(f"HABILIS_{name} must be one of: {', '.join(allowed)}, or the path of a {ending} file")
+        return value
 
     def choice(self, name: str, allowed: tuple[_Choice, ...]) -> _Choice:
         value = self.text(name, allowed[0])

@@ -1,7 +1,13 @@
 """Settings: unsafe combinations refuse to start and name the variable."""
 
+from dataclasses import replace
+from importlib.resources import files
+
 import pytest
 
+from consent_rules.profiles import profile
+from fhir_server.adapters import opening
+from fhir_server.app import build_runtime
 from fhir_server.settings import Secret, Settings, SettingsError
 
 REFUSED = [
@@ -23,6 +29,32 @@ REFUSED = [
 def test_an_unsafe_setting_refuses_to_start_and_names_the_variable(environment, named):
     with pytest.raises(SettingsError, match=named):
         Settings.from_environment(environment)
+
+
+def test_a_rule_profile_is_named_or_a_file():
+    for said, kept in (("EHDS", "ehds"), ("/etc/habilis/own.toml", "/etc/habilis/own.toml")):
+        assert Settings.from_environment({"HABILIS_RULE_PROFILE": said}).rule_profile == kept
+
+
+def test_a_rule_profile_of_ones_own_is_served(settings, tmp_path):
+    path = tmp_path / "own.toml"
+    text = (files("consent_rules") / "data" / "profiles" / "fr.toml").read_text("utf-8")
+    key = "minor_limits_representatives"
+    path.write_text(text.replace(f"{key} = false", f"{key} = true").replace('name = "fr"', 'name = "own"'), "utf-8")
+    opening.create_keys(settings.key_file)
+    served = build_runtime(replace(settings, rule_profile=str(path)))
+    served.ports.store.close()
+    assert served.profile == replace(profile("fr"), name="own", minor_limits_representatives=True)
+
+
+@pytest.mark.parametrize("text", [None, "name = 1", "name"])
+def test_a_rule_profile_that_cannot_be_used_stops_the_start_before_a_store_is_opened(settings, tmp_path, text):
+    path = tmp_path / "own.toml"
+    if text is not None:
+        path.write_text(text, "utf-8")
+    with pytest.raises(SettingsError, match="HABILIS_RULE_PROFILE: "):
+        build_runtime(replace(settings, rule_profile=str(path)))
+    assert not settings.data_dir.exists()
 
 
 def test_the_defaults_serve_this_machine_only():

@@ -69,6 +69,24 @@ def test_a_name_is_no_path():
         profile("../profiles/fr")
 
 
+def test_a_file_gives_a_profile_of_ones_own(tmp_path):
+    path = tmp_path / "own.toml"
+    path.write_text(changed(('name = "fr"', 'name = "own"'), ("majority_age = 18", "majority_age = 19")), "utf-8")
+    assert profiles.from_file(path) == replace(profile("fr"), name="own", majority_age=19)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(None, "cannot be read"), (b"\xff", "cannot be read"), (b"name", "this is no TOML"), (b"name = 1", "is missing")],
+)
+def test_a_file_that_is_none_says_why(tmp_path, content, message):
+    path = tmp_path / "own.toml"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ProfileError, match=message):
+        profiles.from_file(path)
+
+
 def test_every_key_is_explained_where_it_stands():
     for item in fields(RuleProfile):
         assert f"\n{item.name} = " in FR_TEXT or f"\n[{item.name}]" in FR_TEXT
