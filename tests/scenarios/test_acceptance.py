@@ -59,4 +59,4 @@ def test_what_is_shown_elsewhere_has_a_test_that_exists(row):
 def test_nothing_that_concerns_a_decision_is_left_out_in_silence():
     """Whatever is missing says that it is no decision, or which decision it would be."""
     silent = [row["number"] for row in rows("missing") if "decision" not in row["reason"]]
-    assert silent == ["P3.2"]
+    assert not silent

@@ -115,6 +115,7 @@ def chosen(world: World, step: Step, of: str) -> Json:
         end=start + timedelta(days=step["days"]) if start else None,
         recorded_at=world.now(),
         kinds=frozenset(step["types"]) if "types" in step else None,
+        categories=frozenset(step["classes"]) if "classes" in step else None,
         documents=frozenset(world.demo.documents[key] for key in step["documents"]) if "documents" in step else None,
         excluded=frozenset(reference_of(world.demo, name, of) for name in step.get("except", ())),
     )
