@@ -13,12 +13,13 @@ from flask_smorest import Api, Blueprint
 
 from consent_rules import comparison, importing
 from consent_rules.matrix import Kind, Matrix, Profession
+from fhir_server.http import pages_matrix
 from fhir_server.http.request_context import runtime
 
 Json = dict[str, Any]
 
 TABLE_TYPE = "text/csv"
-_JSON_TYPE = "application/json"
+_JSON_TYPE, _PAGE_TYPE = "application/json", "text/html"
 _SINCE: Json = {
     "in": "query",
     "name": "since",
@@ -43,7 +44,9 @@ def register(_app: Flask, api: Api) -> None:
 
 
 def versions() -> Response:
-    """Answer the versions, oldest first, each with the days on which it is in force and how well it is sourced."""
+    """Answer the versions, oldest first, each with its days and how well it is sourced; a page for a browser."""
+    if request.accept_mimetypes.best_match((_JSON_TYPE, _PAGE_TYPE)) == _PAGE_TYPE:
+        return pages_matrix.page()
     known = runtime().matrices.versions
     ends = [later.effective - timedelta(days=1) for later in known[1:]]
     listed = [_summary(version) for version in known]

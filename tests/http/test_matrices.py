@@ -107,6 +107,23 @@ class TestStart:
         assert Settings.from_environment(known | {"HABILIS_MATRIX_DIR": "m"}).matrix_dir.name == "m"
 
 
+class TestPage:
+    """DESIGN 12: the same for people; a row says which cells a version turned."""
+
+    def test_a_browser_gets_the_page_and_a_program_the_list(self, dated):
+        answer = dated.web.get("/matrix", headers={"Accept": "text/html,*/*;q=0.8"})
+        assert answer.content_type == "text/html; charset=utf-8"
+        assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+        assert dated.web.get("/matrix", headers={"Accept": "*/*"}).content_type == "application/json"
+
+    @pytest.mark.parametrize(("version", "marked"), [("2023-10-26", 0), (DAY, 1)])
+    def test_marks_what_a_version_turned(self, dated, version, marked):
+        address = f"/matrix?profession=70&version={version}&lang=en"
+        text = dated.web.get(address, headers={"Accept": "text/html"}).get_data(as_text=True)
+        assert text.count('<span class="tag">new</span>') == marked
+        assert '<span class="tag">new</span></td><td>Laboratory report' in text or not marked
+
+
 class TestPublicApi:
     """DESIGN 5: the matrix is served to everybody, each cell with its version and source."""
 

@@ -9,7 +9,15 @@ from tests.pages.conftest import DESK, PHONE
 
 pytestmark = pytest.mark.browser
 
-PATHS = ("/", "/journal", "/journal?person=camille", "/journal?person=camille&own=1", "/api")
+PATHS = (
+    "/",
+    "/journal",
+    "/journal?person=camille",
+    "/journal?person=camille&own=1",
+    "/api",
+    "/matrix",
+    "/matrix?profession=70",
+)
 CONTRAST = """() => {
   const luminance = (c) => {
     const [r, g, b] = c.map((v) => v / 255).map((v) => (v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4));
@@ -188,3 +196,30 @@ def test_the_interface_page_lists_what_the_openapi_document_says(page, site):
     spec = page.request.get(f"{site.base}/api/openapi.json").json()
     operations = [m for item in spec["paths"].values() for m in item if m != "parameters"]
     assert page.locator("tbody tr").count() == len(operations) > 20
+
+
+class TestMatrix:
+    """The published matrix, for people (D1, D2)."""
+
+    def test_lists_the_professions_and_leads_to_the_row_of_one(self, page):
+        page.goto("/matrix")
+        page.get_by_role("link", name="Masseur-kinésithérapeute").click()
+        assert page.get_by_role("heading", level=2).inner_text() == "Masseur-kinésithérapeute"
+        assert page.get_by_text("54 types de documents sur 114.").is_visible()
+        row = page.get_by_role("row").filter(has_text="34112-3")
+        assert row.inner_text().split("\t")[0].strip() == "oui"
+        assert "d’après SEED" in row.inner_text()
+        blood = page.get_by_role("row").filter(has_text="11502-2")
+        assert blood.inner_text().split("\t")[0].strip() == "non"
+
+    def test_a_profession_is_chosen_in_a_form(self, page):
+        page.goto("/matrix?lang=en")
+        page.get_by_label("Profession", exact=True).select_option("28")
+        page.get_by_role("button", name="Show").click()
+        assert page.get_by_role("heading", level=2).inner_text() == "Optician"
+        assert page.get_by_label("Profession", exact=True).input_value() == "28"
+
+    def test_what_is_unknown_in_its_address_is_left_aside(self, page):
+        page.goto("/matrix?profession=%3Cscript%3E&version=2019-01-01")
+        assert page.get_by_role("heading", level=2).count() == 0
+        assert page.get_by_label("Version").input_value() == "2023-10-26"
