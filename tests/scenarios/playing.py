@@ -92,6 +92,7 @@ _DEEDS: dict[str, Callable[[World, Step], Any]] = {
     "mark": lambda world, step: world.mark(step["who"], step["document"], step["mark"], on=True),
     "file": _file,
     "wait": lambda world, step: world.wait(step["hours"]),
+    "only-emergencies": lambda world, step: world.only_emergencies(on=step["on"]),
     "emergency": lambda world, step: world.open_emergency(step["who"], _of(step), step["reason"]),
     "announce": _announce,
     "introduce": _introduce,

@@ -67,6 +67,7 @@ class RulesWorld:
             for part in cast.PATIENTS
         }
         self.last: Entry | Refuse | None = None
+        self.is_stopped = False
         for name, who, consent in choices.of_the_cast(self.demo):
             assert self.choose(who, consent["patient"]["reference"].partition("/")[2], consent, name)
 
@@ -95,7 +96,7 @@ class RulesWorld:
         return self.last.basis if isinstance(self.last, Entry) else self.last.reason
 
     def choose(self, who: str, of: str, consent: Json, name: str) -> bool:
-        directive = consents.directive_of(consent, name)
+        directive, *_ = consents.directives_of(consent, name)
         request = self._request(who, Action.DIRECT)
         if request.requester.kind is RequesterKind.SYSTEM:
             assert directive.kind is DirectiveKind.REPRESENTATIVE
@@ -144,6 +145,10 @@ class RulesWorld:
 
     def wait(self, hours: float) -> None:
         self.at += timedelta(hours=hours)
+
+    def only_emergencies(self, *, on: bool) -> bool:
+        self.is_stopped = on
+        return True
 
     def open_emergency(self, who: str, of: str, reason: str) -> bool:
         request = self._request(who, Action.OPEN_EMERGENCY)
@@ -258,7 +263,7 @@ class RulesWorld:
         if requester.kind in _HOLDERS:
             purpose = Purpose.PATIENT_REQUEST
         self.at += timedelta(milliseconds=1)
-        return AccessRequest(requester, action, purpose, self.at)
+        return AccessRequest(requester, action, purpose, self.at, self.is_stopped)
 
     def _facts(self, part: DocumentPart) -> AccessFacts:
         own = part.author == "patient"

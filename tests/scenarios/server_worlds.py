@@ -1,7 +1,7 @@
 """The server in process on a real store: asked by its use cases, or over HTTP."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from consent_rules.scopes import Scopes
-from consent_rules.vocabulary import Mark, Purpose, RequesterKind
+from consent_rules.vocabulary import Mark, Purpose, Reason, RequesterKind
 from fhir_server.application import (
     access_tokens,
     accounts,
@@ -22,6 +22,7 @@ from fhir_server.application import (
     directives,
     directory,
     emergencies,
+    emergencies_only,
     explaining,
     finding,
     labelling,
@@ -59,6 +60,7 @@ REFUSALS = frozenset(
     | {Category.BUSINESS_RULE, Category.INVALID, Category.DELETED}
 )
 REFUSED = (400, 403, 404, 410, 422)
+STOPPED = Reason.EMERGENCIES_ONLY.value
 
 
 class ServerWorld:
@@ -78,6 +80,24 @@ class ServerWorld:
         self.runtime.ports.clock.advance(hours=hours)
         enrolment.mint_tokens(self.runtime, self.demo)
         self.demo.tokens |= {name: mint() for name, mint in self.minted.items()}
+
+    def only_emergencies(self, *, on: bool) -> bool:
+        if on:
+            return bool(emergencies_only.switch_on(self.runtime, "eve", "a bad release"))
+        return bool(emergencies_only.switch_off(self.runtime, "eve"))
+
+    def why(self) -> str:
+        """Look at the trail; while only emergencies are let through the auditor would be stopped as well."""
+        is_stopped = emergencies_only.switch_off(self.runtime, "dana") is not None
+        of, request_id = self.asked
+        found = ground_of(self.events(of), request_id)
+        if is_stopped:
+            emergencies_only.switch_on(self.runtime, "dana", "as before")
+        return found
+
+    def events(self, of: str) -> Sequence[Json]:
+        """Return the latest events of a space, as the auditor reads them."""
+        raise NotImplementedError
 
     def token(self, who: str, scope: str = "", of: str = "") -> str:
         """Return a token of somebody; with a scope, one that holds this scope alone."""
@@ -199,11 +219,9 @@ class UseCaseWorld(ServerWorld):
         row = REGISTRY["DocumentReference"]
         return self._try(lambda: consultation.read(self.runtime, self._caller(who), row, id_)) is not None
 
-    def why(self) -> str:
-        of, request_id = self.asked
-        search = Search("AuditEvent", sort="date", limit=20)
-        events = [json.loads(item.stored.body) for item in self._find(self._caller("dana"), search, of)]
-        return ground_of(events, request_id)
+    def events(self, of: str) -> Sequence[Json]:
+        search = Search("AuditEvent", sort="date", limit=100)
+        return [json.loads(item.stored.body) for item in self._find(self._caller("dana"), search, of)]
 
     def choose(self, who: str, of: str, consent: Json, name: str) -> bool:  # noqa: ARG002 - the Consent names it
         self.runtime.ports.clock.advance(milliseconds=1)
@@ -302,7 +320,7 @@ class UseCaseWorld(ServerWorld):
         try:
             return ask()
         except Problem as problem:
-            if problem.category not in REFUSALS:
+            if problem.category not in REFUSALS and not any(issue.code == STOPPED for issue in problem.issues):
                 raise
             return None
 
@@ -318,7 +336,7 @@ class HttpWorld(ServerWorld):
         path = f"DocumentReference?patient={self.demo.patients[of]}&status=current&_count=100"
         answer = self._send(self.token(who, scope, of), "GET", path)
         self.asked = (of, answer.headers["X-Request-Id"])
-        if answer.status_code == 403:
+        if answer.status_code == 403 or is_stopped(answer):
             return None
         assert answer.status_code == 200, answer.get_data(as_text=True)
         found = {entry["resource"]["id"] for entry in answer.get_json().get("entry", ())}
@@ -328,12 +346,11 @@ class HttpWorld(ServerWorld):
     def read(self, who: str, document: str) -> bool:
         return self._ask(who, "GET", f"DocumentReference/{self.demo.documents[document]}") is not None
 
-    def why(self) -> str:
-        of, request_id = self.asked
-        path = f"AuditEvent?patient={self.demo.patients[of]}&date=ge2020-01-01&_sort=-date&_count=20"
+    def events(self, of: str) -> Sequence[Json]:
+        path = f"AuditEvent?patient={self.demo.patients[of]}&date=ge2020-01-01&_sort=-date&_count=100"
         answer = self._ask("dana", "GET", path)
         assert answer is not None
-        return ground_of([entry["resource"] for entry in answer["entry"]], request_id)
+        return [entry["resource"] for entry in answer["entry"]]
 
     def choose(self, who: str, of: str, consent: Json, name: str) -> bool:  # noqa: ARG002 - the Consent names it
         self.runtime.ports.clock.advance(milliseconds=1)
@@ -359,7 +376,7 @@ class HttpWorld(ServerWorld):
             place = next((n for n, one in enumerate(labels) if one["coding"][0]["code"] == mark), 0)
             operations = [{"op": "remove", "path": f"/securityLabel/{place}"}]
         answer = self._send(self.token(who), "PATCH", path, operations, "application/json-patch+json")
-        assert answer.status_code in (200, *REFUSED), answer.get_data(as_text=True)
+        assert answer.status_code in (200, *REFUSED) or is_stopped(answer), answer.get_data(as_text=True)
         return answer.status_code == 200
 
     def file(self, who: str, paper: Paper) -> bool:
@@ -432,7 +449,7 @@ class HttpWorld(ServerWorld):
     def _ask(self, who: str, method: str, path: str, body: object = None, language: str = "fr") -> Json | None:
         """Return the body of an answer, None for a refusal; anything else is a failure of the test."""
         answer = self._send(self.token(who), method, path, body, language=language)
-        assert answer.status_code in (200, 201, *REFUSED), answer.get_data(as_text=True)
+        assert answer.status_code in (200, 201, *REFUSED) or is_stopped(answer), answer.get_data(as_text=True)
         return answer.get_json() if answer.status_code in (200, 201) else None
 
     def _send(
@@ -449,7 +466,12 @@ class HttpWorld(ServerWorld):
         return self.web.open(f"/fhir/{path}", method=method, data=data, content_type=media, headers=headers)
 
 
-def ground_of(events: list[Json], request_id: str) -> str:
+def is_stopped(answer: TestResponse) -> bool:
+    """Tell whether an answer says that only emergencies are let through."""
+    return answer.status_code == 503 and STOPPED in answer.get_data(as_text=True)
+
+
+def ground_of(events: Sequence[Json], request_id: str) -> str:
     """Return the ground or the reason that the trail names for one request."""
     event = next(event for event in events if request_id in json.dumps(event["entity"]))
     if event["outcome"] != "0":

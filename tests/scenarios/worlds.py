@@ -66,6 +66,9 @@ class World(Protocol):
 
     def wait(self, hours: float) -> None: ...
 
+    def only_emergencies(self, *, on: bool) -> bool:
+        """Let whoever runs the server stop everything but emergencies, or take that back."""
+
     def open_emergency(self, who: str, of: str, reason: str) -> bool: ...
 
     def announce(self, newcomer: Newcomer) -> None: ...
