@@ -37,7 +37,7 @@ from fhir_server.domain.problem import Category, Problem
 
 Json = dict[str, Any]
 
-__all__ = ["access_of", "consent_of", "directive_of", "directives_of", "is_active", "speaks"]
+__all__ = ["access_of", "consent_of", "directives_of", "is_active", "speaks"]
 
 _DENIALS = frozenset({DirectiveKind.BLOCK, DirectiveKind.WITHHELD})
 
@@ -67,14 +67,6 @@ def directives_of(consent: Json, id_: str) -> tuple[Directive, ...]:
         return (root, *_reached_too(root, provision, exceptions), *(_exception(root, provision, i) for i in exceptions))
     except ValueError as problem:
         raise Problem.of(Category.INVALID, str(problem), "Consent.provision") from problem
-
-
-def directive_of(consent: Json, id_: str) -> Directive:
-    """Compile the root of a Consent.
-
-    Raises: as `directives_of`.
-    """
-    return directives_of(consent, id_)[0]
 
 
 def speaks(consent: Json) -> bool:

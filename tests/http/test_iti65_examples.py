@@ -11,7 +11,7 @@ import pytest
 
 from fhir_server.domain.labels import split_marks
 from fhir_server.domain.submission import hash_of
-from tests.r4.examples import example
+from tests.examples import example
 from tests.world import BASE, World
 
 CONTENT = b"Hello World"

@@ -7,7 +7,7 @@ import pytest
 from fhir_server.r4 import profiles
 from fhir_server.r4.parsing import check, parse
 from fhir_server.r4.xml import from_xml, to_xml
-from tests.r4.examples import NAMES, example
+from tests.examples import NAMES, example
 
 EACH = pytest.mark.parametrize("name", NAMES or ("none",))
 

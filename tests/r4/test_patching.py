@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.r4.parsing import check, load_json
 from fhir_server.r4.patching import apply_fhirpath_patch, apply_json_patch
+from tests.examples import example
 from tests.r4.bodies import BODIES
-from tests.r4.examples import example
 
 LABELS = [
     {"coding": [{"system": "http://example.org/c", "code": "N"}]},

@@ -6,8 +6,8 @@ import pytest
 
 from fhir_server.r4.profiles import MHD, PDSM, check, check_against, is_known
 from fhir_server.registry import REGISTRY
+from tests.examples import example
 from tests.r4.bodies import GONE
-from tests.r4.examples import example
 
 KINDS = "https://profiles.ihe.net/ITI/MHD/CodeSystem/IHE.MHD.MHDIdentifierType"
 LISTS = "https://profiles.ihe.net/ITI/MHD/CodeSystem/MHDlistTypes"

@@ -1,109 +1,32 @@
-"""Consents as directives: honoured exactly, or refused with the element; written so that they compile to the same."""
+"""Consents as directives: honoured exactly, or refused with the element."""
 
-import json
-from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
-from consent_rules.vocabulary import DirectiveKind, Label, Proof, Purpose
+from consent_rules.vocabulary import Label, Proof
 from fhir_server.domain.consent_checks import MOST_DOCUMENTS
-from fhir_server.domain.consent_elements import ACT_CODE, CLASSES
-from fhir_server.domain.consents import access_of, consent_of, directive_of, directives_of, is_active
+from fhir_server.domain.consents import directives_of
 from fhir_server.domain.labels import CONFIDENTIALITY
-from fhir_server.domain.problem import Category, Problem
-from tests.rules.builders import (
-    DAY,
-    HOLDER,
-    MARTIN,
-    NOW,
-    PAUL,
-    agreement,
-    ask,
-    block,
-    directive,
-    document,
-    entered,
-    reason,
-    sees,
-    space,
+from fhir_server.domain.problem import Category
+from tests.rules.consents import (
+    BTG,
+    DATUM,
+    DECLARED,
+    ETREAT,
+    LIMITS,
+    RECIPIENT,
+    TREAT,
+    K,
+    actor,
+    class_,
+    consent,
+    directive_of,
+    label,
+    profession,
+    purposes,
+    refused,
 )
-
-K = DirectiveKind
-EXAMPLES = Path(__file__).parents[3] / "shared" / "reference" / "fhir" / "examples"
-TREAT, BTG, ETREAT = Purpose.TREATMENT, Purpose.BREAK_GLASS, Purpose.EMERGENCY
-REASON = "http://terminology.hl7.org/CodeSystem/v3-ActReason"
-RECIPIENT = {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-ParticipationType", "code": "IRCP"}]}
-G15 = "https://mos.esante.gouv.fr/NOS/TRE_G15-ProfessionSante/FHIR/TRE-G15-ProfessionSante"
-DATUM = {"meaning": "instance", "reference": {"reference": "DocumentReference/d1"}}
-DECLARED = {
-    "coding": [
-        {
-            "system": "https://mos.esante.gouv.fr/NOS/TRE_R259-HL7ParticipationFunction/FHIR/"
-            "TRE-R259-HL7ParticipationFunction",
-            "code": "PCP",
-        }
-    ]
-}
-
-
-def actor(reference, role=RECIPIENT):
-    return {"role": role, "reference": {"reference": reference}}
-
-
-def purposes(*codes):
-    return [{"system": REASON, "code": code} for code in codes]
-
-
-def label(code):
-    return {"system": CONFIDENTIALITY if code in "NRV" else ACT_CODE, "code": code}
-
-
-LABEL = label("R")
-
-
-def class_(code):
-    return {"system": CLASSES, "code": code}
-
-
-CODE = {"coding": [{"system": "http://loinc.org", "code": "11369-6"}]}
-LIMITS = [("code", [CODE]), ("class", [class_("10")]), ("data", [DATUM]), ("dataPeriod", {"start": "2020"})]
-LIMITS.append(("securityLabel", [LABEL]))
-
-
-def profession(code, system=G15):
-    reference = {"type": "PractitionerRole", "identifier": {"system": system, "value": code}}
-    return {"role": RECIPIENT, "reference": reference}
-
-
-def consent(*actors, type_="permit", rule=None, proof=None, **provision):
-    made = {
-        "resourceType": "Consent",
-        "status": "active",
-        "scope": {
-            "coding": [{"system": "http://terminology.hl7.org/CodeSystem/consentscope", "code": "patient-privacy"}]
-        },
-        "category": [{"coding": [{"system": "http://loinc.org", "code": "59284-0"}]}],
-        "patient": {"reference": "Patient/camille"},
-        "dateTime": "2026-03-02",
-        "performer": [{"reference": "Patient/camille"}],
-        "organization": [{"reference": "Organization/chu"}],
-        "sourceAttachment": {"title": "told to the nurse"},
-        "policy": [{"uri": "https://profiles.ihe.net/ITI/PCF/Policy-basic-normal"}],
-        "provision": {"type": type_, **({"actor": [actor(a) for a in actors]} if actors else {}), **provision},
-    }
-    if rule:
-        made["policyRule"] = {"coding": [{"system": "urn:habilis:directive", "code": rule}]}
-    if proof:
-        made["category"].append({"coding": [{"system": "urn:habilis:proof", "code": proof}]})
-    return made
-
-
-def refused(made):
-    with pytest.raises(Problem) as caught:
-        directive_of(made, "c1")
-    return caught.value.category, [issue.expression for issue in caught.value.issues]
 
 
 class TestHonoured:
@@ -484,145 +407,3 @@ class TestRefused:
     )
     def test_a_value_that_says_nothing(self, more):
         assert refused(consent("Organization/chu", **more)) == (Category.INVALID, ["Consent.provision"])
-
-
-ROUND_TRIPS = [
-    agreement("Practitioner/paul", purposes=frozenset({TREAT}), proof=Proof.CARD),
-    agreement("Organization/chu", excluded=frozenset({"Practitioner/zoe"}), start=NOW, end=NOW + DAY),
-    agreement("CareTeam/t", kinds=frozenset({"11369-6", "11502-2"})),
-    block("Practitioner/paul", purposes=frozenset({TREAT, BTG, ETREAT})),
-    block(purposes=frozenset({TREAT, ETREAT})),
-    block(purposes=frozenset({TREAT})),
-    block(purposes=frozenset({BTG})),
-    block(purposes=frozenset({BTG, ETREAT})),
-    block("Organization/chu"),
-    agreement("Practitioner/paul", documents=frozenset({"d1", "d2"})),
-    agreement("Practitioner/paul", data_start=NOW, data_end=NOW + DAY),
-    directive(K.WITHHELD, documents=frozenset({"d1"}), excluded=frozenset({"Practitioner/paul", "Organization/chu"})),
-    directive(K.WITHHELD, documents=frozenset({"d1"}), professions=frozenset({"10", "21"})),
-    directive(K.WITHHELD, "Practitioner/paul", documents=frozenset({"d1"}), purposes=frozenset({TREAT, BTG})),
-    directive(K.WITHHELD, labels=Label.R | Label.PSY | Label.HIV),
-    agreement("Practitioner/paul", labels=Label.N),
-    directive(K.WITHHELD, kinds=frozenset({"11369-6"}), data_start=NOW, purposes=frozenset({TREAT, BTG, ETREAT})),
-    directive(K.DECLARED_PHYSICIAN, "Practitioner/martin", reason="chosen"),
-    directive(K.ADMINISTRATOR, "PractitionerRole/martin", reason="chosen"),
-    directive(K.REPRESENTATIVE, "RelatedPerson/marc"),
-    directive(K.GUARDIAN, "RelatedPerson/marc"),
-    directive(K.CARER, "RelatedPerson/marc", end=NOW + DAY),
-    directive(
-        K.EMERGENCY_OPENING,
-        "Practitioner/paul",
-        purposes=frozenset({BTG}),
-        reason="unconscious",
-        start=NOW,
-        end=NOW + DAY,
-    ),
-    *(
-        directive(kind)
-        for kind in (K.HIDDEN_IN_EMERGENCY, K.HIDDEN_BY_DEFAULT, K.CARE_HISTORY_HIDDEN, K.ASK_FIRST, K.AT_ONCE)
-    ),
-]
-
-
-@pytest.mark.parametrize("said", ROUND_TRIPS, ids=lambda said: said.kind.value)
-def test_a_written_directive_compiles_to_itself(said):
-    written = consent_of(said, "camille", "Organization/chu")
-    assert directive_of(written, said.id) == said
-    assert is_active(written)
-    assert written["patient"] == {"reference": "Patient/camille"}
-
-
-def test_an_undated_directive_is_written_with_the_oldest_date():
-    assert consent_of(replace(ROUND_TRIPS[0], recorded_at=None), "p", "Organization/o")["dateTime"] == (
-        "1970-01-01T00:00:00Z"
-    )
-
-
-def test_only_active_consents_are_compiled():
-    assert not any(is_active({"status": status}) for status in ("draft", "proposed", "rejected", "inactive"))
-
-
-def withheld(*actors):
-    return directive(K.WITHHELD, *actors, documents=frozenset({"d1"}))
-
-
-class TestWhoSeesAConsent:
-    def test_whoever_it_lets_in(self):
-        facts = access_of("camille", agreement("Practitioner/paul", recorder="Practitioner/martin"))
-        assert (facts.compartment, facts.kind, facts.owner_person) == ("camille", "agreement", "Practitioner/paul")
-        assert facts.owner_client == "Practitioner/martin"
-
-    def test_the_establishment_that_it_lets_in(self):
-        facts = access_of("camille", agreement("Organization/chu", recorder="Practitioner/martin"))
-        assert (facts.owner_person, facts.owner_organization) == ("Practitioner/martin", "Organization/chu")
-        assert facts.owner_client == ""
-
-    def test_never_whom_it_blocks(self):
-        for said in (block, withheld):
-            facts = access_of("camille", said("Practitioner/paul", "Organization/chu"))
-            assert facts.owners == frozenset()
-
-    def test_never_whom_it_lets_in_when_it_keeps_something_from_anybody(self):
-        """It would tell what others may not see: the patient's other choices."""
-        let_in = agreement("Organization/chu")
-        assert access_of("camille", let_in, withheld("Organization/chu")).owners == frozenset()
-        assert access_of("camille", replace(let_in, excluded=frozenset({"Practitioner/zoe"}))).owners == frozenset()
-
-    def test_everybody_whom_its_exceptions_let_in_too(self):
-        facts = access_of("camille", agreement("Organization/chu"), agreement("Practitioner/zoe"))
-        assert facts.owners == {"Organization/chu", "Practitioner/zoe"}
-
-
-HONOURED = {
-    "pcf--Consent-ex-consent-basic-treat.json": (K.AGREEMENT, {"Organization/ex-organization"}, {TREAT}),
-    "pcf--Consent-ex-consent-basic-reject.json": (K.BLOCK, frozenset(), {TREAT, BTG, ETREAT}),
-    "pcf--Consent-ex-consent-advanced-normal-focused-psy.json": (
-        K.AGREEMENT,
-        {"Organization/ex-organization"},
-        {TREAT},
-    ),
-    "pcf--Consent-ex-consent-intermediate-timeframe.json": (K.AGREEMENT, {"Organization/ex-organization"}, {TREAT}),
-}
-UNHONOURED = {
-    "pcf--Consent-ex-consent-intermediate-not-data.json": "Consent.provision.provision[0].data[0].reference",
-    "pcf--Consent-ex-dissent-intermediate-break-glass.json": "Consent.provision.provision[0].actor[0].reference",
-}
-
-
-def published_examples():
-    """The examples of IHE PCF where they lie beside the project; elsewhere the shapes above stand for them."""
-    return sorted(EXAMPLES.glob("pcf--Consent-*.json"))
-
-
-def test_each_published_example_is_honoured_or_refused_with_the_reason():
-    for path in published_examples():
-        made = json.loads(path.read_text("utf-8"))
-        if path.name in HONOURED:
-            said = directive_of(made, "c1")
-            assert (said.kind, said.actors, said.purposes) == HONOURED[path.name]
-        else:
-            assert UNHONOURED[path.name] in refused(made)[1]
-
-
-def test_the_published_focus_on_psychiatry_is_honoured_as_its_text_says():
-    """N to everybody whom the permit reaches, PSY to the one practitioner besides (PCF advanced)."""
-    focused = {"type": "permit", "securityLabel": [label("PSY")], "actor": [actor("Practitioner/paul")]}
-    made = consent(purpose=purposes("TREAT", "HPAYMT"), securityLabel=[label("N")], provision=[focused])
-    made["organization"] = [{"reference": "Organization/practice"}]
-    record = space(*directives_of(made, "c1"))
-    kept = {name: document(labels=labels) for name, labels in (("N", Label.N), ("PSY", Label.R | Label.PSY))}
-    seen = {
-        who.person: {name for name, facts in kept.items() if sees(ask(who, record), facts)} for who in (PAUL, MARTIN)
-    }
-    assert seen == {"Practitioner/paul": {"N", "PSY"}, "Practitioner/martin": {"N"}}
-    assert not sees(ask(PAUL, record), document(labels=Label.NONE))
-    assert not sees(ask(PAUL, record), document())
-
-
-def test_rejecting_everything_closes_the_space_to_professionals_and_not_to_the_patient():
-    record = space(
-        agreement("Organization/cabinet"), directive_of(consent(type_="deny", purpose=purposes("TREAT")), "c2")
-    )
-    assert reason(ask(PAUL, record)) == "blocked"
-    assert reason(ask(PAUL, record, purpose=BTG)) == "blocked"
-    assert entered(ask(HOLDER, record)).basis == "patient"

@@ -12,7 +12,7 @@ from fhir_server.domain.consent_elements import ACT_CODE, ACT_REASON, DIRECTIVE
 from fhir_server.domain.consents import access_of, consent_of, directives_of
 from fhir_server.domain.labels import CONFIDENTIALITY
 from fhir_server.domain.problem import Problem
-from tests.rules.test_consents import G15, actor, class_, consent, label, profession, purposes
+from tests.rules.consents import G15, actor, class_, consent, label, profession, purposes
 
 K = DirectiveKind
 START = datetime(2026, 3, 2, 9, tzinfo=UTC)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-FOLDER = Path(__file__).resolve().parents[3] / "shared" / "reference" / "fhir" / "examples"
+FOLDER = Path(__file__).resolve().parents[2] / "shared" / "reference" / "fhir" / "examples"
 NAMES = tuple(sorted(path.name for path in FOLDER.glob("*.json")))
 
 
