@@ -29,7 +29,7 @@ REDIRECT = "http://127.0.0.1:8765/callback"
 _PATIENT_SCOPES = "patient/*.cruds openid fhirUser"
 _USER_SCOPES = "user/*.cruds openid fhirUser"
 _HOLDERS = tuple(part for part in cast.PATIENTS if part.own_account)
-_AUDIT_SCOPES = "user/AuditEvent.rs"
+_AUDIT_SCOPES = "user/AuditEvent.rs user/Consent.rus"
 
 
 def register_software(

@@ -12,7 +12,7 @@ import orjson
 from consent_rules import emergency, recording
 from consent_rules.model import AccessRequest, Directive, Refuse
 from consent_rules.vocabulary import Action, Obligation, Purpose, Reason
-from fhir_server.application import scoping, telling
+from fhir_server.application import reviews, scoping, telling
 from fhir_server.application.enforcement import problem_of
 from fhir_server.application.indexing import facts_of
 from fhir_server.application.runtime import Runtime
@@ -72,8 +72,10 @@ def _plan(work: Work, patient: str, mode: Purpose | None, reason: str) -> Openin
     record = recording.tidied(work.record(opened), work.at, work.runtime.profile)
     work.decide(opened, record.with_directive(directive))
     telling.of_opening(work, opened, directive)
-    work.trace(work.deed, opened, patient, (f"Consent/{id_}",))
     due = emergency.review_due(work.at, work.runtime.profile) if Obligation.REVIEW in opened.entry.obligations else None
+    if due:
+        reviews.begin(work, patient, directive, due)
+    work.trace(work.deed, opened, patient, (f"Consent/{id_}",))
     return Opening(id_, emergency.until(request.purpose, work.at, work.runtime.profile), due)
 
 

@@ -1,6 +1,6 @@
 """Notices that belong to a planned write: life of a space, its opening in an emergency, a result that waits.
 
-Source: rules E10, G3 and G6; A2, A6, A9 and A11 for the life of a space.
+Source: rules E10, G3, G6 and G8; A2, A6, A9 and A11 for the life of a space.
 """
 
 from dataclasses import replace
@@ -12,6 +12,7 @@ from fhir_server.application.enforcement import Opened
 from fhir_server.application.notices import EMERGENCIES, holders, parties, stored
 from fhir_server.application.writing import Work
 from fhir_server.domain.notices import Kind, Notice
+from fhir_server.domain.reviews import ReviewFile
 
 
 def of_space(work: Work, record: RecordState, kind: Kind) -> str:
@@ -46,6 +47,17 @@ def of_opening(work: Work, opened: Opened, directive: Directive) -> None:
     if Obligation.NOTIFY_DECLARED_PHYSICIAN in owed:
         for physician in _declared(record, work, mode):
             _put(work, replace(told, recipients=(physician,)), physician)
+
+
+def of_review(work: Work, opened: Opened, file: ReviewFile) -> str:
+    """Plan the notice of what the review of an opening came to; return the id of the Communication.
+
+    It is told to whom the opening was told with its reason; what the reviewer remarked stays in the file.
+    """
+    record = work.record(opened)
+    told = Notice(Kind.REVIEWED, record.patient, work.at, holders(record, secret=False), file.who, file.where)
+    about = (file.consent,)
+    return _put(work, replace(told, about=about, opened_at=file.opened_at, outcome=file.outcome))
 
 
 def _declared(record: RecordState, work: Work, mode: Purpose) -> list[str]:

@@ -1,7 +1,7 @@
 """Notices as FHIR Communications: what the holder, who represents the holder, or the declared physician is told.
 
 Sources: https://hl7.org/fhir/R4/communication.html; L.1111-17, R.1111-28, R.1111-36, R.1111-48 and R.1111-53 of the
-French public health code (rules A2, A6, A9, A11, E10, G3, G6 and H1).
+French public health code (rules A2, A6, A9, A11, E10, G3, G6, G8 and H1).
 """
 
 from collections.abc import Mapping
@@ -11,6 +11,7 @@ from enum import StrEnum
 from html import escape
 from typing import Any
 
+from consent_rules.vocabulary import Outcome
 from fhir_server.domain import bodies
 
 Json = dict[str, Any]
@@ -19,6 +20,8 @@ KINDS = "urn:habilis:notice"
 """Code system of `Communication.category`: the kinds below."""
 REVIEW_DUE = "urn:habilis:review-due"
 """Extension: the instant by which an emergency access must have been reviewed."""
+REVIEW_OUTCOME = "urn:habilis:review-outcome"
+"""Extension: what the review of an emergency access came to, a code of consent_rules.vocabulary.Outcome."""
 _NAMED_DOCUMENTS = 20
 
 
@@ -36,6 +39,7 @@ class Kind(StrEnum):
     ACCESS = "access"
     BREAK_GLASS = "break-glass"
     REGULATION = "emergency-regulation"
+    REVIEWED = "emergency-reviewed"
 
 
 URGENT = frozenset({Kind.BREAK_GLASS, Kind.REGULATION, Kind.SUSPENDED})
@@ -52,6 +56,13 @@ _TEXTS: Mapping[Kind, str] = {
     Kind.ACCESS: "{who} a consulté l’espace.",
     Kind.BREAK_GLASS: "{who} a ouvert l’espace en urgence (bris de glace).",
     Kind.REGULATION: "{who} a ouvert l’espace en régulation d’un appel d’urgence.",
+    Kind.REVIEWED: "L’ouverture de l’espace en urgence par {who}, du {opened:%d/%m/%Y à %H:%M} UTC, a été contrôlée : "
+    "{outcome}.",
+}
+_OUTCOMES: Mapping[Outcome, str] = {
+    Outcome.JUSTIFIED: "justifiée",
+    Outcome.NOT_JUSTIFIED: "non justifiée",
+    Outcome.DISCIPLINARY: "non justifiée, des suites disciplinaires sont engagées",
 }
 
 
@@ -74,6 +85,7 @@ class Notice:
     at: the instant that it is of; it is shown from then on. recipients: relative references.
     who, where: the person that acted and the establishment, None when nobody did. about: references of documents or
     Consents. reason: why, as the person stated it, "" when not told.
+    review_due: by when an emergency access is reviewed. opened_at, outcome: of the access that was reviewed.
     """
 
     kind: Kind
@@ -85,6 +97,8 @@ class Notice:
     about: tuple[str, ...] = ()
     reason: str = ""
     review_due: datetime | None = None
+    opened_at: datetime | None = None
+    outcome: Outcome | None = None
 
 
 def communication_of(notice: Notice) -> Json:
@@ -106,6 +120,8 @@ def communication_of(notice: Notice) -> Json:
     }
     if notice.review_due:
         built["extension"] = [{"url": REVIEW_DUE, "valueDateTime": bodies.instant(notice.review_due)}]
+    if notice.outcome:
+        built["extension"] = [{"url": REVIEW_OUTCOME, "valueCode": notice.outcome.value}]
     if notice.reason:
         built["reasonCode"] = [{"text": notice.reason}]
     return built | ({"about": about} if about else {})
@@ -115,6 +131,7 @@ def text_of(notice: Notice) -> str:
     """Return the notice as one or two plain French sentences; times are UTC and say so."""
     who = (notice.who.display or notice.who.reference) if notice.who else ""
     where = f" ({notice.where.display})" if notice.where and notice.where.display else ""
-    told = _TEXTS[notice.kind].format(who=f"{who}{where}")
+    outcome = _OUTCOMES[notice.outcome] if notice.outcome else ""
+    told = _TEXTS[notice.kind].format(who=f"{who}{where}", opened=notice.opened_at or notice.at, outcome=outcome)
     due = f" À vérifier avant le {notice.review_due:%d/%m/%Y %H:%M} UTC." if notice.review_due else ""
     return f"Le {notice.at:%d/%m/%Y à %H:%M} UTC : {told}{due}"

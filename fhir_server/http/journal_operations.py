@@ -32,6 +32,16 @@ OPERATIONS: Mapping[str, tuple[Any, Any]] = {
         lazy_gettext("opened the space for an emergency call"),
         lazy_gettext("open the space for an emergency call"),
     ),
+    "review-queue": (
+        lazy_gettext("looked at the emergency accesses that wait for review"),
+        lazy_gettext("look at the emergency accesses that wait for review"),
+    ),
+    "review-status": (
+        lazy_gettext("looked at the review of an emergency access"),
+        lazy_gettext("look at the review of an emergency access"),
+    ),
+    "review-emergency": (lazy_gettext("reviewed an emergency access"), lazy_gettext("review an emergency access")),
+    "contest-emergency": (lazy_gettext("contested an emergency access"), lazy_gettext("contest an emergency access")),
     "audience": (lazy_gettext("looked at who may read a document"), lazy_gettext("look at who may read a document")),
     "explain": (
         lazy_gettext("asked why access is given or refused"),

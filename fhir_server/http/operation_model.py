@@ -19,11 +19,11 @@ from fhir_server.r4.parsing import parse
 
 Json = dict[str, Any]
 Arguments = Mapping[str, Any]
-ParameterType = Literal["string", "boolean", "code", "Patient"]
+ParameterType = Literal["string", "boolean", "code", "integer", "Patient"]
 Answer = Callable[[Runtime, Caller, str, Arguments], Response]
 """Answers one call: the runtime, the caller, the id of the instance ("" at type level), the arguments."""
 
-_VALUES = {"string": "valueString", "boolean": "valueBoolean", "code": "valueCode"}
+_VALUES = {"string": "valueString", "boolean": "valueBoolean", "code": "valueCode", "integer": "valueInteger"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,16 @@ from flask import Flask, Response
 from flask_smorest import Api
 
 from fhir_server.domain.problem import Category, Problem
-from fhir_server.http import negotiation, reading_operations, space_operations
+from fhir_server.http import negotiation, reading_operations, review_operations, space_operations
 from fhir_server.http.operation_model import Json, Operation, arguments, definition_of
 from fhir_server.http.request_context import current_caller, runtime
 from fhir_server.http.routing import Route, View, attach
 
-OPERATIONS: tuple[Operation, ...] = (*space_operations.OPERATIONS, *reading_operations.OPERATIONS)
+OPERATIONS: tuple[Operation, ...] = (
+    *space_operations.OPERATIONS,
+    *review_operations.OPERATIONS,
+    *reading_operations.OPERATIONS,
+)
 RELEASED = "2026-11-25"
 
 

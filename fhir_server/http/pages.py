@@ -33,6 +33,7 @@ from fhir_server.application.accounts import Charge
 from fhir_server.application.clients import Client, ClientKind
 from fhir_server.application.enforcement import demand_served
 from fhir_server.application.parties import Party
+from fhir_server.domain import tokens
 from fhir_server.domain.audit import Deed
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.problem import Problem
@@ -42,7 +43,7 @@ from fhir_server.http import language, paging
 from fhir_server.http.oauth_frame import current_session
 from fhir_server.http.outcomes import STOPPED_SECONDS
 from fhir_server.http.request_context import request_id, runtime
-from fhir_server.http.told_notices import Told, told_of
+from fhir_server.http.told_notices import Told, tell
 from fhir_server.oauth.bearer import caller_of
 from fhir_server.oauth.sessions import Session
 from fhir_server.registry import REGISTRY
@@ -225,16 +226,20 @@ def _lines(reader: Reader, found: finding.Found) -> list[told.Line]:
 
 
 def _notices(reader: Reader) -> list[Told]:
-    """Return the latest notices, on the first page of the whole journal; they outlive a closing of the space."""
+    """Return the latest notices to the holder, on the first page of the whole journal; they outlive a closing.
+
+    What the declared physician was told of the same emergency would be said twice.
+    """
     if {"page", "refused"} & set(request.args):
         return []
-    search = Search("Communication", sort="sent", limit=NOTICES)
+    to_holder = AnyOf(tokens.reference("recipient", f"Patient/{reader.patient}"))
+    search = Search("Communication", (to_holder,), sort="sent", limit=NOTICES)
     wanted = finding.Wanted(search, reader.patient, total=False, query="GET /journal/Communication")
     try:
         found = finding.find(runtime(), reader.caller, REGISTRY["Communication"], wanted)
     except Problem:
         return []
-    return [told_of(orjson.loads(item.stored.body)) for item in found.shown]
+    return tell([orjson.loads(item.stored.body) for item in found.shown], runtime().ports.clock.now())
 
 
 def _titles(reader: Reader, ids: frozenset[str]) -> Mapping[str, str]:

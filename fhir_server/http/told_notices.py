@@ -1,16 +1,17 @@
 """Notices in plain French or English, for the page of the journal.
 
-Source: R.1111-48 of the French public health code (rules G3, G6 and H1 of docs/rules.md).
+Source: R.1111-48 of the French public health code (rules G3, G6, G8 and H1 of docs/rules.md).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from flask_babel import gettext, lazy_gettext
 
-from fhir_server.domain.notices import REVIEW_DUE, Kind
+from consent_rules.vocabulary import Outcome
+from fhir_server.domain.notices import REVIEW_DUE, REVIEW_OUTCOME, Kind
 
 Json = dict[str, Any]
 
@@ -28,33 +29,76 @@ _TEXTS: Mapping[str, Any] = {
     Kind.ACCESS: lazy_gettext("%(who)s looked at this space."),
     Kind.BREAK_GLASS: lazy_gettext("%(who)s opened this space in an emergency (break-glass)."),
     Kind.REGULATION: lazy_gettext("%(who)s opened this space for an emergency call."),
+    Kind.REVIEWED: lazy_gettext("An emergency access to this space by %(who)s was reviewed."),
+}
+_OUTCOMES: Mapping[str, Any] = {
+    Outcome.JUSTIFIED: lazy_gettext("Result of the review: the access was justified."),
+    Outcome.NOT_JUSTIFIED: lazy_gettext("Result of the review: the access was not justified."),
+    Outcome.DISCIPLINARY: lazy_gettext(
+        "Result of the review: the access was not justified, and disciplinary steps follow."
+    ),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """One notice in words of the page's language. reason: as the person stated it, "" when none was told."""
+    """One notice in words of the page's language.
+
+    reason: as the person stated it, "" when none was told. review: how the review of an access stands, "" when none is
+    owed. overdue: whether that review is late.
+    """
 
     id: str
     at: datetime
     text: str
     reason: str
-    review_due: datetime | None
+    review: str
+    overdue: bool
     urgent: bool
 
 
-def told_of(notice: Json) -> Told:
-    """Tell one Communication."""
+def tell(notices: Sequence[Json], at: datetime) -> list[Told]:
+    """Tell Communications, in the order given. at: the present, by which a review is late or not."""
+    outcomes = {_opening(notice): outcome for notice in notices if (outcome := _extension(notice, REVIEW_OUTCOME))}
+    return [_told(notice, outcomes.get(_opening(notice), ""), at) for notice in notices]
+
+
+def _told(notice: Json, outcome: str, at: datetime) -> Told:
     kind = str(notice["category"][0]["coding"][0]["code"])
-    due = next((e["valueDateTime"] for e in notice.get("extension", ()) if e.get("url") == REVIEW_DUE), "")
+    due = _extension(notice, REVIEW_DUE)
+    overdue = bool(due) and not outcome and at >= datetime.fromisoformat(due)
     return Told(
         id=str(notice["id"]),
         at=datetime.fromisoformat(notice["sent"]),
         text=str(_TEXTS[kind]).replace("%(who)s", _who(notice)),
         reason=next((str(code.get("text", "")) for code in notice.get("reasonCode", ())), ""),
-        review_due=datetime.fromisoformat(due) if due else None,
+        review=_review(due, outcome, overdue=overdue),
+        overdue=overdue,
         urgent=notice.get("priority") == "urgent",
     )
+
+
+def _review(due: str, outcome: str, *, overdue: bool) -> str:
+    """Return how the review of an access stands: what it came to, else by when it is or was due."""
+    if outcome:
+        return str(_OUTCOMES[outcome])
+    if not due:
+        return ""
+    when = f"{datetime.fromisoformat(due):%d/%m/%Y %H:%M}"
+    if overdue:
+        return str(gettext("Not reviewed yet: it was due by %(when)s UTC.", when=when))
+    return str(gettext("To be reviewed by %(when)s UTC.", when=when))
+
+
+def _opening(notice: Json) -> str:
+    """Return the Consent that a notice of an emergency is about, its own reference when there is none."""
+    references = (str(item.get("reference", "")) for item in notice.get("about", ()))
+    return next((ref for ref in references if ref.startswith("Consent/")), f"Communication/{notice['id']}")
+
+
+def _extension(notice: Json, url: str) -> str:
+    found = (one for one in notice.get("extension", ()) if one.get("url") == url)
+    return next((str(one.get("valueDateTime") or one.get("valueCode")) for one in found), "")
 
 
 def _who(notice: Json) -> str:

@@ -8,7 +8,7 @@ from consent_rules.model import Requester
 from consent_rules.scopes import Scopes
 from consent_rules.vocabulary import Purpose, RequesterKind
 from fhir_server.app import create_app
-from fhir_server.application import emergencies, spaces
+from fhir_server.application import emergencies, reviews, spaces
 from fhir_server.domain.caller import Caller
 from seed import enrolment
 from seed.loading import load_demonstration
@@ -37,7 +37,8 @@ def test_a_first_access_is_told(server):
     assert "Notifications</h2>" in french
 
 
-def test_an_emergency_is_told_with_its_reason_and_its_review(server):
+def open_in_an_emergency(server):
+    """Let Dr Awa break the glass of Camille's space; return the id of the Consent."""
     requester = Requester(
         RequesterKind.PROFESSIONAL,
         "Practitioner/awa",
@@ -48,12 +49,66 @@ def test_an_emergency_is_told_with_its_reason_and_its_review(server):
     caller = Caller(
         requester, Scopes.parse("user/*.rs"), "t", "g", "desk", display="<Dr Awa>", purpose=Purpose.BREAK_GLASS
     )
-    emergencies.open_space(server.runtime, caller, server.people.patients["camille"], "found <unconscious>")
+    return emergencies.open_space(server.runtime, caller, server.people.patients["camille"], "found <unconscious>")
+
+
+def test_an_emergency_is_told_with_its_reason_and_its_review(server):
+    open_in_an_emergency(server)
     _, english = page(server)
-    assert "&lt;Dr Awa&gt; opened this space in an emergency (break-glass)." in english
+    opened = "&lt;Dr Awa&gt; opened this space in an emergency (break-glass)."
+    assert english.count(opened) == 1  # the declared physician was told too, in a notice of its own
     assert "Reason: found &lt;unconscious&gt;." in english
     assert "To be reviewed by 05/03/2026 09:00 UTC." in english
+    assert "Overdue" not in english
     assert "opened the space in an emergency (break-glass)" in english  # the line of the journal itself
+
+
+def test_a_review_that_is_late_is_said_to_be(server, clock):
+    """P6.5: the journal shows the state of the review, in both languages, and time alone changes it."""
+    open_in_an_emergency(server)
+    clock.advance(hours=72)
+    _, english = page(server)
+    assert "Not reviewed yet: it was due by 05/03/2026 09:00 UTC." in english
+    assert 'class="tag">Overdue</span>' in english
+    _, french = page(server, language="fr")
+    assert "Pas encore contrôlée : elle devait l’être avant le 05/03/2026 09:00 UTC." in french
+    assert 'class="tag">En retard</span>' in french
+
+
+@pytest.mark.parametrize(
+    ("outcome", "english", "french"),
+    [
+        ("justified", "the access was justified.", "l’accès était justifié."),
+        ("not-justified", "the access was not justified.", "l’accès n’était pas justifié."),
+        ("disciplinary", "and disciplinary steps follow.", "et des suites disciplinaires sont engagées."),
+    ],
+)
+def test_what_a_review_came_to_stands_with_the_access_and_as_its_own_notice(server, clock, outcome, english, french):
+    """P6.5, G3: whenever it comes, late or not, the access is not called overdue any more."""
+    id_ = open_in_an_emergency(server)
+    clock.advance(hours=80)
+    dana = enrolment.caller(server.runtime, server.people.tokens["dana"])
+    reviews.review(server.runtime, dana, id_, outcome, "seen with the head of the ward")
+    _, told = page(server)
+    assert told.count(english) == 2
+    assert "An emergency access to this space by &lt;Dr Awa&gt; was reviewed." in told
+    assert "Dana Weiss</strong> reviewed an emergency access" in told
+    assert "head of the ward" not in told
+    assert "Overdue" not in told
+    _, told = page(server, language="fr")
+    assert told.count(french) == 2
+    assert "Dana Weiss</strong> a contrôlé une ouverture en urgence" in told
+
+
+def test_the_review_of_one_access_says_nothing_of_another(server, clock):
+    first = open_in_an_emergency(server)
+    clock.advance(hours=80)
+    open_in_an_emergency(server)
+    dana = enrolment.caller(server.runtime, server.people.tokens["dana"])
+    reviews.review(server.runtime, dana, first, "justified")
+    _, told = page(server)
+    assert told.count("Result of the review: the access was justified.") == 2
+    assert told.count("To be reviewed by 08/03/2026 17:00 UTC.") == 1
 
 
 def test_nobody_elses_are_shown(server):

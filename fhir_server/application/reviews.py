@@ -1,0 +1,218 @@
+"""The review of break-glass accesses: the queue of those that wait, one file, the act, and the holder's contest.
+
+A file is begun in the commit of the opening. Its state comes from the instant at which somebody looks; no job runs.
+Source: rules G3 and G8, scenario P6.5; ADR 0027.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import orjson
+
+from consent_rules import reviewing
+from consent_rules.model import Directive, Refuse
+from consent_rules.vocabulary import Action, Basis, Outcome, Reason, RequesterKind, ReviewState, View
+from fhir_server.application import enforcement, scoping, telling, trail, writing
+from fhir_server.application.consultation import not_found
+from fhir_server.application.enforcement import Opened
+from fhir_server.application.notices import parties
+from fhir_server.application.runtime import Runtime
+from fhir_server.application.writing import Work, carry_out
+from fhir_server.domain.audit import Deed, Verdict
+from fhir_server.domain.caller import Caller
+from fhir_server.domain.problem import Category, Problem
+from fhir_server.domain.reviews import DUE, TYPE, WAITING, ReviewFile, file_of, stored_of
+from fhir_server.domain.search import Place
+from fhir_server.domain.stored import Stored
+from fhir_server.ports import Change, Queued, Snapshot
+
+_CONSENT = ("Consent",)
+_SIDE = frozenset({RequesterKind.PATIENT, RequesterKind.RELATED})
+_OF_THE_SIDE = frozenset({Basis.PATIENT, Basis.REPRESENTATIVE})
+_TEXTS = {
+    Reason.OWN_OPENING: (Category.FORBIDDEN, "nobody reviews the own access"),
+    Reason.ALREADY_REVIEWED: (Category.BUSINESS_RULE, "this access has been reviewed already"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A file, how it stands now, and whether it is shown to an auditor, who alone sees the comment."""
+
+    file: ReviewFile
+    state: ReviewState
+    to_auditor: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """One page of what waits: contested first, then the one due first. next: where to go on, None at the end."""
+
+    waiting: tuple[Standing, ...]
+    next: Place | None
+
+
+def begin(work: Work, patient: str, opening: Directive, due: datetime) -> None:
+    """Plan the file of the review that an opening owes, in the same commit."""
+    who, where = parties(work.caller)
+    work.put(stored_of(ReviewFile(opening.id, patient, who, where, work.at, due, opening.reason), 1, work.at))
+
+
+def queue(runtime: Runtime, caller: Caller, limit: int, after: Place | None = None) -> Queue:
+    """Return a page of the accesses of all spaces that wait for their review; every space shown is traced.
+
+    Raises: Problem(INSUFFICIENT_SCOPE); FORBIDDEN to whoever is no auditor.
+    """
+    scoping.demand(caller, _CONSENT, "s")
+    deed = Deed("operation", TYPE, operation="review-queue")
+    with runtime.ports.store.snapshot() as snapshot:
+        answer = enforcement.judge(runtime, snapshot, caller, "", Action.REVIEW)
+        if isinstance(answer, Refuse):
+            enforcement.refuse(runtime, caller, answer, "", deed)
+            raise enforcement.problem_of(answer, caller)
+        rows = snapshot.queue(TYPE, WAITING, DUE, limit + 1, after)
+        found = [_listed(runtime, snapshot, caller, row) for row in rows[:limit]]
+    waiting = tuple(one for one in found if one)
+    _trace_queue(runtime, caller, deed, answer, waiting)
+    following = Place(rows[limit - 1].value, rows[limit - 1].id) if len(rows) > limit else None
+    return Queue(waiting, following)
+
+
+def _listed(runtime: Runtime, snapshot: Snapshot, caller: Caller, row: Queued) -> Standing | None:
+    """Return one file as its own space lets the caller see it; None of an erased space, and of the own access."""
+    opened = enforcement.judge(runtime, snapshot, caller, row.compartment, Action.REVIEW)
+    if isinstance(opened, Refuse):
+        return None
+    stored = snapshot.read(TYPE, row.id, opened.sees(View.REVIEWS))
+    file = file_of(orjson.loads(stored.body)) if stored else None
+    if file is None or isinstance(reviewing.may_look(caller.requester, file.review), Refuse):
+        return None
+    return _standing(file, runtime.ports.clock.now())
+
+
+def _trace_queue(runtime: Runtime, caller: Caller, deed: Deed, answer: Opened, waiting: tuple[Standing, ...]) -> None:
+    """Trace a look at the queue in each space that it showed, or in none."""
+    shown: dict[str, list[str]] = {}
+    for one in waiting:
+        shown.setdefault(one.file.patient, []).append(one.file.consent)
+    entry = answer.entry
+    verdict = Verdict(basis=entry.basis, rules=entry.rules, matrix_version=entry.matrix_version)
+    traces = [
+        trail.trace(runtime, caller, deed, replace(verdict, touched=tuple(touched)), patient)
+        for patient, touched in (shown or {"": []}).items()
+    ]
+    runtime.ports.store.commit(Change(tuple(traces)))
+
+
+def look(runtime: Runtime, caller: Caller, id_: str) -> Standing:
+    """Return one file, to an auditor with its reason and comment, to the holder's side how it stands.
+
+    id_: of the Consent that opened the space.
+    Raises: Problem(INSUFFICIENT_SCOPE); NOT_FOUND to everybody else, and for an id that is no break-glass; FORBIDDEN
+    to who opened the space.
+    """
+    of_side = caller.requester.kind in _SIDE
+    deed = Deed("operation", TYPE, target=f"Consent/{id_}", choice=of_side, operation="review-status")
+
+    def plan(work: Work) -> Standing:
+        opened, before = _of_side(work, id_, "r") if of_side else _of_auditor(work, id_, "r")
+        file = file_of(orjson.loads(before.body))
+        if not of_side:
+            _demand(reviewing.may_look(caller.requester, file.review))
+        work.trace(work.deed, opened, file.patient, (file.consent,))
+        return replace(_standing(file, work.at), to_auditor=not of_side)
+
+    return carry_out(runtime, caller, deed, plan)
+
+
+def review(runtime: Runtime, caller: Caller, id_: str, outcome: str, comment: str = "") -> Standing:
+    """Say what the review of an access came to; the holder's side is told in the same commit.
+
+    Raises: as `look`; Problem(INVALID) for an unknown outcome; BUSINESS_RULE when it was reviewed already.
+    """
+    if outcome not in set(Outcome):
+        text = f"`outcome` is one of {', '.join(Outcome)}"
+        raise Problem.of(Category.INVALID, text, "Parameters.parameter", "value")
+    deed = Deed("operation", TYPE, target=f"Consent/{id_}", operation="review-emergency")
+
+    def plan(work: Work) -> Standing:
+        opened, before = _of_auditor(work, id_, "u")
+        file = file_of(orjson.loads(before.body))
+        _demand(reviewing.may_review(caller.requester, file.review))
+        reviewer, _ = parties(caller)
+        done = replace(file, outcome=Outcome(outcome), reviewed_at=work.at, reviewer=reviewer, comment=comment.strip())
+        _keep(work, opened, before, done)
+        telling.of_review(work, opened, done)
+        return _standing(done, work.at)
+
+    return carry_out(runtime, caller, deed, plan)
+
+
+def contest(runtime: Runtime, caller: Caller, id_: str) -> Standing:
+    """Dispute an access, for the holder's side: it comes first in the queue. A second time changes nothing.
+
+    Raises: Problem(NOT_FOUND) to everybody else, INSUFFICIENT_SCOPE; BUSINESS_RULE when it was reviewed already.
+    """
+    deed = Deed("operation", TYPE, target=f"Consent/{id_}", choice=True, operation="contest-emergency")
+
+    def plan(work: Work) -> Standing:
+        opened, before = _of_side(work, id_, "u")
+        file = file_of(orjson.loads(before.body))
+        _demand(reviewing.may_contest(file.review))
+        disputed = replace(file, contested_at=file.contested_at or work.at)
+        _keep(work, opened, before, disputed)
+        return replace(_standing(disputed, work.at), to_auditor=False)
+
+    return carry_out(runtime, caller, deed, plan)
+
+
+def _of_auditor(work: Work, id_: str, letter: str) -> tuple[Opened, Stored]:
+    """Enter the space of a file as an auditor; everybody else gets what an unknown id gets."""
+    scoping.demand(work.caller, _CONSENT, letter)
+    location = work.snapshot.locate(TYPE, id_)
+    opened = work.enter_unnamed(location.compartment, Action.REVIEW) if location else None
+    stored = work.read(TYPE, id_, opened.sees(View.REVIEWS)) if opened else None
+    if opened is None or stored is None:
+        raise not_found()
+    return opened, stored
+
+
+def _of_side(work: Work, id_: str, letter: str) -> tuple[Opened, Stored]:
+    """Enter the space of a file for its holder's side; everybody else gets what an unknown id gets.
+
+    The file itself is read by the server (docs/threat-model.md): the side is told no more than how it stands.
+    """
+    scoping.demand(work.caller, _CONSENT, letter)
+    location = work.snapshot.locate(TYPE, id_)
+    if location is None or not _reaches(work.caller, letter, location.compartment):
+        raise not_found()
+    opened = work.enter_unnamed(location.compartment, Action.DIRECT)
+    if opened is None or opened.entry.basis not in _OF_THE_SIDE:
+        raise not_found()
+    stored = work.read(TYPE, id_, writing.whole(location.compartment))
+    if stored is None:
+        raise not_found()
+    return opened, stored
+
+
+def _reaches(caller: Caller, letter: str, patient: str) -> bool:
+    try:
+        scoping.demand(caller, _CONSENT, letter, patient)
+    except Problem:
+        return False
+    return True
+
+
+def _demand(answer: object) -> None:
+    if isinstance(answer, Refuse):
+        category, text = _TEXTS[Reason(answer.reason)]
+        raise Problem.of(category, text, code=answer.reason)
+
+
+def _keep(work: Work, opened: Opened, before: Stored, file: ReviewFile) -> None:
+    work.change(before, stored_of(file, before.version + 1, work.at))
+    work.trace(work.deed, opened, file.patient, (file.consent,))
+
+
+def _standing(file: ReviewFile, at: datetime) -> Standing:
+    return Standing(file, reviewing.state_at(file.review, at))
