@@ -83,6 +83,9 @@ class RuleProfile:
     hidden_and_sealed_together: bool
     notify_every_access: bool
     care_history_kinds: frozenset[str]
+    advance_directive_kinds: frozenset[str]
+    patient_formats: frozenset[str]
+    patient_file_size: int
     proofs: Mapping[Proof, Span]
 
 

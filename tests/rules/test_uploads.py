@@ -1,0 +1,84 @@
+"""What nobody files, and in which form a patient does."""
+
+from dataclasses import replace
+
+import pytest
+
+from consent_rules.matrix import kinds
+from consent_rules.model import AccessRequest
+from consent_rules.uploads import Unfit, Upload, unfit
+from consent_rules.vocabulary import Action, Purpose
+from tests.rules.builders import (
+    ADULT,
+    CHILD,
+    EHDS,
+    FR,
+    HOLDER,
+    HOSPITAL_REPORT,
+    MARTIN,
+    MATRIX,
+    NOW,
+    PARENT,
+    SOFTWARE,
+    TEEN,
+    space,
+)
+
+OWN, WILL, PDF = "DOCPAT03", "EXPPAT_3", "application/pdf"
+LIMIT = 5 * 1024 * 1024
+
+
+def faults(who, kind=OWN, media_type=PDF, size=1000, born=ADULT, rules=FR):
+    request = AccessRequest(who, Action.DEPOSIT, Purpose.TREATMENT, NOW)
+    return unfit(request, space(born=born), Upload(kind, media_type, size), MATRIX, rules)
+
+
+@pytest.mark.parametrize("who", [HOLDER, PARENT])
+class TestThePatientsSide:
+    def test_files_every_type_of_patients_and_no_other(self, who):
+        """Rule J6."""
+        allowed = {code for code in kinds() if faults(who, code) == ()}
+        assert allowed == {code for code in kinds() if code.startswith(("DOCPAT", "EXPPAT_"))}
+        assert faults(who, "") == (Unfit.TYPE,)
+
+    @pytest.mark.parametrize(
+        "media_type", [PDF, "text/plain", "text/plain; charset=utf-8", "Application/RTF", "image/jpeg", "image/tiff"]
+    )
+    def test_files_the_listed_formats(self, who, media_type):
+        """Rule J7."""
+        assert faults(who, media_type=media_type) == ()
+
+    @pytest.mark.parametrize("media_type", ["text/html", "application/zip", "image/svg+xml", "application/dicom", ""])
+    def test_files_no_other_format(self, who, media_type):
+        """Rule J7."""
+        assert faults(who, media_type=media_type) == (Unfit.FORMAT,)
+
+    def test_files_five_megabytes_at_most(self, who):
+        """Rule J7."""
+        assert faults(who, size=LIMIT) == ()
+        assert faults(who, size=LIMIT + 1) == (Unfit.SIZE,)
+        assert faults(who, size=11, rules=replace(FR, patient_file_size=10)) == (Unfit.SIZE,)
+
+    def test_files_no_link(self, who):
+        """J7: what the server does not hold it cannot measure."""
+        assert faults(who, size=None) == (Unfit.ELSEWHERE,)
+
+    def test_is_told_all_faults_at_once(self, who):
+        assert faults(who, HOSPITAL_REPORT, "text/html", LIMIT + 1) == (Unfit.TYPE, Unfit.FORMAT, Unfit.SIZE)
+
+
+@pytest.mark.parametrize("who", [MARTIN, SOFTWARE])
+def test_professionals_are_held_to_none_of_it(who):
+    """J6, J7: a hospital files images of any size, in any format, and types that are not known here."""
+    for kind in (HOSPITAL_REPORT, OWN, ""):
+        assert faults(who, kind, "application/dicom", 100 * LIMIT) == ()
+        assert faults(who, kind, "text/html", None) == ()
+
+
+@pytest.mark.parametrize("rules", [FR, EHDS])
+@pytest.mark.parametrize("who", [HOLDER, PARENT, MARTIN, SOFTWARE])
+def test_a_minor_has_no_advance_directives_whoever_files_them(who, rules):
+    """Rule B12."""
+    for born, expected in ((CHILD, (Unfit.MINOR,)), (TEEN, (Unfit.MINOR,)), (ADULT, ()), (None, ())):
+        assert faults(who, WILL, born=born, rules=rules) == expected
+    assert faults(who, OWN, born=CHILD, rules=rules) == ()
