@@ -109,7 +109,7 @@ def _find(
 ) -> tuple[Opened | None, AccessFacts | None]:
     """Return the entered space and the facts of the document, as far as the caller sees it."""
     types = ("DocumentReference",)
-    scoping.demand(caller, types, "r")
+    trail.demand_scope(runtime, caller, deed, types, "r")
     location = snapshot.locate("DocumentReference", id_)
     patient, limits = location.compartment if location else "", scoping.UNLIMITED
     try:

@@ -10,7 +10,7 @@ import orjson
 
 from consent_rules.visibility import DIRECTORY, Clause, Visibility
 from consent_rules.vocabulary import Action, Basis, Mark, View
-from fhir_server.application import notices, scoping
+from fhir_server.application import notices, scoping, trail
 from fhir_server.application.enforcement import Opened, open_unnamed
 from fhir_server.application.runtime import Runtime
 from fhir_server.domain.audit import Deed, Verdict
@@ -193,7 +193,8 @@ def _enter_by_id(
 ) -> tuple[scoping.Limits, Opened | None, Visibility, str]:
     """Find whose resource it is and enter that space; the visibility shows nothing when the caller may not."""
     types = (row.name,) if row.access is not AccessRule.CONTENT else ("Binary", "DocumentReference")
-    _demand(caller, types, deed)
+    if not _is_of_oneself(caller, deed):
+        trail.demand_scope(runtime, caller, deed, types, "r")
     location = snapshot.locate(row.name, deed.target.split("/")[1])
     if row.access is AccessRule.DIRECTORY:
         limits = _demand(caller, types, deed, "")

@@ -146,7 +146,7 @@ def _plan_change(
 ) -> Written:
     writing.demand_match(if_match, before, knows_marks=False)
     patient = before.facts.access.compartment
-    if _patient_of(work, choice) != patient:
+    if _named_patient(work, choice) != patient:
         raise Problem.of(Category.BUSINESS_RULE, "the patient cannot be changed", f"{choice.root}.patient")
     held = next((one for one in work.record(opened).directives if one.id == before.id), None)
     _demand_recorder(work, held, before)
@@ -196,21 +196,28 @@ def _view(work: Work, opened: Opened) -> Visibility:
 def _patient_of(work: Work, choice: Choosing) -> str:
     """Return the id of the patient whom a Consent names.
 
-    Raises: Problem(BUSINESS_RULE) when nobody known is named.
+    Raises: Problem(BUSINESS_RULE) when nobody known is named, to whoever may record choices of strangers at all.
     """
+    found = _named_patient(work, choice)
+    if not found:
+        resolving.refuse_as_unknown(work, "Consent", _action(work.caller))
+        text = "the patient is not known here"
+        raise Problem.of(Category.BUSINESS_RULE, text, f"{choice.root}.patient", "unknown-patient")
+    return found
+
+
+def _named_patient(work: Work, choice: Choosing) -> str:
+    """Return the id of the patient whom a Consent names, "" when nobody known is named."""
     named = choice.resource.get("patient", {})
     literal = str(named.get("reference", ""))
-    where = f"{choice.root}.patient"
-    if resolving.is_conditional(literal):
-        literal = resolving.resolve(work, literal, f"{where}.reference")
+    if literal.startswith("Patient?"):
+        condition = conditions.parse(literal.partition("?")[2], f"{choice.root}.patient.reference")
+        return identify(work.snapshot, condition.system, condition.value)
     identifier = named.get("identifier", {})
     if not literal and identifier.get("system") and identifier.get("value"):
-        found = identify(work.snapshot, str(identifier["system"]), str(identifier["value"]))
-        literal = f"Patient/{found}" if found else ""
+        return identify(work.snapshot, str(identifier["system"]), str(identifier["value"]))
     target = pointers.split(literal, work.runtime.fhir_base)
-    if target is None or target[0] != "Patient" or not work.is_known(*target):
-        raise Problem.of(Category.BUSINESS_RULE, "the patient is not known here", where, "unknown-patient")
-    return target[1]
+    return target[1] if target and target[0] == "Patient" and work.is_known(*target) else ""
 
 
 def _located(resource: Json, patient: str) -> Json:

@@ -71,6 +71,8 @@ def entry_faults(entry: Entry) -> list[Issue]:
     """Return what is wrong with one entry by itself: its shape, its resource, the profiles it claims."""
     if entry.method not in METHODS:
         return [Issue("this method is not offered", f"Bundle.entry[{entry.index}].request.method", "not-supported")]
+    if entry.method == "DELETE" and (entry.query or not entry.id or "/" in entry.id):
+        return [Issue("a deletion names one resource by its id", entry.at_url, "not-supported")]
     if not entry.resource:
         needed = entry.method in _WITH_BODY
         return [Issue("this entry needs a resource", entry.root, "required")] if needed else []

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from consent_rules.explanation import Explainer
 from consent_rules.model import AccessRequest, Entry, Refuse, RuleApplied
 from consent_rules.vocabulary import Action, Basis, Purpose, RequesterKind
-from fhir_server.application import consultation, scoping, trail
+from fhir_server.application import consultation, trail
 from fhir_server.application.enforcement import Opened, judge, problem_of
 from fhir_server.application.runtime import Runtime
 from fhir_server.domain.audit import Deed, Verdict
@@ -37,12 +37,12 @@ def explain(runtime: Runtime, caller: Caller, patient: str, kind: str, language:
     kind: a document type whose cell of the published matrix is told too, "" for none. language: "fr" or "en".
     Raises: Problem(INSUFFICIENT_SCOPE).
     """
-    scoping.demand(caller, ("Patient",), "r", patient)
+    deed = Deed("operation", "Patient", target=f"Patient/{patient}", operation="explain")
+    trail.demand_scope(runtime, caller, deed, ("Patient",), "r", patient)
     with runtime.ports.store.snapshot() as snapshot:
         answer = judge(runtime, snapshot, caller, patient, Action.CONSULT)
         known = snapshot.load_space(patient) is not None
     told = _told(runtime, caller, answer, kind, language)
-    deed = Deed("operation", "Patient", target=f"Patient/{patient}", operation="explain")
     # A refused entry is traced as a refusal, or the own trace would tell that the patient is known here.
     verdict = Verdict("4", answer.reason) if isinstance(answer, Refuse) else Verdict(basis=told.basis)
     trail.record(runtime, caller, deed, replace(verdict, matrix_version=told.matrix_version), patient if known else "")

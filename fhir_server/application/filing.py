@@ -13,7 +13,8 @@ import orjson
 from consent_rules.labels import marks_at_filing, sealed_until
 from consent_rules.visibility import AccessFacts, Visibility
 from consent_rules.vocabulary import Mark
-from fhir_server.application import choosing_documents, families, revising, telling
+from fhir_server.application import choosing_documents, families, revising, scoping, telling, writing
+from fhir_server.application.consultation import VIEWS
 from fhir_server.application.enforcement import Opened
 from fhir_server.application.writing import Work, Written
 from fhir_server.domain import bodies, pointers
@@ -27,7 +28,7 @@ from fhir_server.domain.submission import (
     attachment_of,
     hash_of,
 )
-from fhir_server.registry import REGISTRY
+from fhir_server.registry import REGISTRY, AccessRule
 
 Json = dict[str, Any]
 
@@ -40,7 +41,7 @@ class Filing:
 
     ids: id given to each entry, by its index. names: what replaces each fullUrl and conditional reference.
     seen: the documents of the space that the caller may refer to.
-    replaced: the document that each new one replaces, by index of its entry.
+    limits: what the scopes leave of filing. replaced: the document that each new one replaces, by index of its entry.
     """
 
     work: Work
@@ -50,6 +51,7 @@ class Filing:
     seen: Visibility
     ids: Mapping[int, str]
     names: Mapping[str, str]
+    limits: scoping.Limits
     replaced: dict[int, Stored] = field(default_factory=dict)
 
     @property
@@ -97,7 +99,7 @@ class Draft:
 def draft_documents(filing: Filing) -> tuple[Draft, ...]:
     """Return the documents as they shall be stored.
 
-    Raises: Problem(BUSINESS_RULE) with every reference that names nothing; FORBIDDEN for a mark.
+    Raises: Problem(BUSINESS_RULE) with every reference that names nothing; FORBIDDEN for a mark; INSUFFICIENT_SCOPE.
     """
     documents = filing.submission.documents
     refuse_dangling(filing, [document.item for document in documents])
@@ -142,7 +144,11 @@ def stored(type_: str, id_: str, at: datetime, body: bytes, facts: Facts, versio
 def _draft(filing: Filing, document: Document) -> Draft:
     resource, asked = split_marks(filing.located(document.item.resource))
     older = filing.replaced.get(document.item.index)
-    return Draft(document, resource, _access(filing, resource, asked, older, document.item.root), older)
+    access = _access(filing, resource, asked, older, document.item.root)
+    if not scoping.narrow(writing.whole(filing.patient), filing.limits).admits(access):
+        text = "the token holds no scope to file a document of this type and category"
+        raise Problem.of(Category.INSUFFICIENT_SCOPE, text, document.item.root)
+    return Draft(document, resource, access, older)
 
 
 def _file_document(filing: Filing, draft: Draft) -> None:
@@ -233,6 +239,15 @@ def _is_seen(filing: Filing, type_: str, id_: str, *, is_copy: bool) -> bool:
         return work.read(type_, id_, filing.seen) is not None
     if type_ == "List":
         return bool(work.snapshot.visible_ids(type_, {id_}, filing.seen))
-    if type_ == "Patient":
-        return is_copy or id_ == filing.patient
-    return is_copy or type_ not in REGISTRY or (type_ not in _FILED and work.is_known(type_, id_))
+    if is_copy or type_ not in REGISTRY:
+        return True
+    return id_ == filing.patient if type_ == "Patient" else _is_known(filing, type_, id_)
+
+
+def _is_known(filing: Filing, type_: str, id_: str) -> bool:
+    """Tell whether a resource of the directory exists, or one of the space is seen; contents have their own element."""
+    access = REGISTRY[type_].access
+    if access is AccessRule.DIRECTORY:
+        return filing.work.is_known(type_, id_)
+    seen = filing.opened.sees(VIEWS[access])
+    return type_ not in _FILED and bool(filing.work.snapshot.visible_ids(type_, {id_}, seen))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from consent_rules.visibility import DIRECTORY, Visibility
 from consent_rules.vocabulary import Action, RequesterKind, View
-from fhir_server.application import notices, scoping
+from fhir_server.application import notices, scoping, trail
 from fhir_server.application.consultation import (
     NOTHING,
     VIEWS,
@@ -30,7 +30,7 @@ from fhir_server.registry import AccessRule, ResourceType
 
 COUNT_CAP = 10_000
 _TRANSACTIONS = {"DocumentReference": "ITI-67", "List": "ITI-66"}
-_UNKNOWN = "00000000-0000-4000-8000-000000000000"
+NOBODY = "00000000-0000-4000-8000-000000000000"
 """A patient id that is never issued: an identifier that names nobody is judged as this one."""
 
 
@@ -65,14 +65,15 @@ def find(runtime: Runtime, caller: Caller, row: ResourceType, wanted: Wanted) ->
     Raises: Problem(INSUFFICIENT_SCOPE) before any data is looked at; CONSENT_REQUIRED or FORBIDDEN from the decision;
     MALFORMED when no patient is named and none follows from the token.
     """
-    scoping.demand(caller, (row.name,), "s")
     deed = Deed("search-type", row.name, _TRANSACTIONS.get(row.name, ""), query=wanted.query)
+    trail.demand_scope(runtime, caller, deed, (row.name,), "s")
     with runtime.ports.store.snapshot() as snapshot:
         patient, opened, visibility = _enter(runtime, snapshot, caller, row, wanted, deed)
         if opened:
             wanted = replace(wanted, search=judged(snapshot, wanted.search, documents_of(opened)))
         found = _page(snapshot, wanted, visibility, opened)
-    notices.record_access(runtime, caller, deed, verdict_of(opened, found.shown), opened, patient)
+    met = opened is None or visibility != NOTHING  # an own trace of a search must not tell whose space an id is in
+    notices.record_access(runtime, caller, deed, verdict_of(opened, found.shown, found=met), opened, patient)
     return replace(found, patient=patient)
 
 
@@ -87,7 +88,7 @@ def _enter(
     patient = _named_patient(snapshot, caller, wanted)
     if not patient:
         return _enter_by_ids(runtime, snapshot, caller, row, wanted, deed)
-    limits = scoping.demand(caller, (row.name,), "s", patient)
+    limits = trail.demand_scope(runtime, caller, deed, (row.name,), "s", patient)
     opened = open_record(runtime, snapshot, caller, patient, action_of(row), deed)
     return patient, opened, scoping.narrow(opened.sees(VIEWS[row.access]), limits)
 
@@ -97,7 +98,7 @@ def _named_patient(snapshot: Snapshot, caller: Caller, wanted: Wanted) -> str:
     if wanted.patient:
         return wanted.patient
     if wanted.identifier:
-        return identify(snapshot, *wanted.identifier) or _UNKNOWN
+        return identify(snapshot, *wanted.identifier) or NOBODY
     if wanted.search.ids is not None:
         return ""
     if caller.launch_patient:
@@ -116,15 +117,29 @@ def identify(snapshot: Snapshot, system: str, value: str) -> str:
 def _enter_by_ids(
     runtime: Runtime, snapshot: Snapshot, caller: Caller, row: ResourceType, wanted: Wanted, deed: Deed
 ) -> tuple[str, Opened | None, Visibility]:
-    """Search by `_id` alone: the space of the first id that exists; whoever may not enter finds nothing."""
-    located = (snapshot.locate(row.name, id_) for id_ in sorted(wanted.search.ids or ()))
-    patient = next((place.compartment for place in located if place), "")
+    """Search by `_id` alone: the first space that shows one of them; what others hold changes nothing."""
+    ids = sorted(wanted.search.ids or ())
+    located = (snapshot.locate(row.name, id_) for id_ in ids)
+    looked_at: tuple[str, Opened | None, Visibility] = ("", None, NOTHING)
+    for patient in dict.fromkeys(place.compartment for place in located if place):
+        opened, view = _enter_unnamed(runtime, snapshot, caller, row, patient, deed)
+        if opened and snapshot.visible_ids(row.name, ids, view):
+            return patient, opened, view
+        if opened:
+            looked_at = (patient, opened, NOTHING)
+    return looked_at
+
+
+def _enter_unnamed(
+    runtime: Runtime, snapshot: Snapshot, caller: Caller, row: ResourceType, patient: str, deed: Deed
+) -> tuple[Opened | None, Visibility]:
+    """Enter the space of an id; None where the scopes or the rules do not let the caller in."""
     try:
         limits = scoping.demand(caller, (row.name,), "s", patient)
     except Problem:
-        return "", None, NOTHING
+        return None, NOTHING
     opened = open_unnamed(runtime, snapshot, caller, patient, action_of(row), deed) if patient else None
-    return (patient, opened, scoping.narrow(opened.sees(VIEWS[row.access]), limits)) if opened else ("", None, NOTHING)
+    return opened, scoping.narrow(opened.sees(VIEWS[row.access]), limits) if opened else NOTHING
 
 
 def _enter_identity(

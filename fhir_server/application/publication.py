@@ -137,12 +137,12 @@ def _enter(work: Work, submission: Submission, ids: dict[int, str]) -> Filing:
     named = (item for item in _created(submission) if item.full_url)
     names = {item.full_url: f"{item.resource['resourceType']}/{ids[item.index]}" for item in named}
     patient = one_patient(work, items, names)
-    scoping.demand(work.caller, _DOCUMENT, "c", patient)
+    limits = scoping.demand(work.caller, _DOCUMENT, "c", patient)
     opened = work.enter(patient, Action.DEPOSIT)
     seen = opened.sees(View.DOCUMENTS)
     for item in items:
         names |= resolving.conditional_names(work, item.resource, item.root, patient)
-    return Filing(work, submission, patient, opened, seen, ids, names)
+    return Filing(work, submission, patient, opened, seen, ids, names, limits)
 
 
 def _refuse_known(prepared: Filing) -> None:

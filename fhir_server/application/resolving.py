@@ -6,9 +6,9 @@ Source: https://hl7.org/fhir/R4/http.html#trules (conditional references).
 from dataclasses import replace
 from typing import Any
 
-from consent_rules.vocabulary import Action
-from fhir_server.application import matching
-from fhir_server.application.finding import identify
+from consent_rules.vocabulary import Action, RequesterKind
+from fhir_server.application import matching, scoping
+from fhir_server.application.finding import NOBODY, identify
 from fhir_server.application.writing import Work
 from fhir_server.domain import conditions, pointers
 from fhir_server.domain.problem import Category, Issue, Problem
@@ -46,7 +46,7 @@ def resolve(work: Work, conditional: str, expression: str, patient: str = "") ->
         raise Problem.of(Category.BUSINESS_RULE, f"`{type_}` is not offered here", expression, "unknown-reference")
     if type_ == "Patient":
         found = identify(work.snapshot, condition.system, condition.value)
-        return f"Patient/{_known(found, expression)}"
+        return f"Patient/{_known(found if _may_identify(work, found) else '', expression)}"
     if patient:
         condition = replace(condition, patient=patient, patient_identifier=None)
         ids = matching.ids(work, row, condition, Action.DEPOSIT, "c")
@@ -56,6 +56,24 @@ def resolve(work: Work, conditional: str, expression: str, patient: str = "") ->
         text = "the conditional reference matches more than one resource"
         raise Problem.of(Category.MULTIPLE_MATCHES, text, expression)
     return f"{type_}/{_known(ids[0] if ids else '', expression)}"
+
+
+def refuse_as_unknown(work: Work, type_: str, action: Action) -> None:
+    """Refuse whoever may write about no stranger as if a patient whom nobody knows were one (AC20).
+
+    Raises: Problem(INSUFFICIENT_SCOPE), FORBIDDEN or CONSENT_REQUIRED, as for a patient who is known.
+    """
+    scoping.demand(work.caller, (type_,), "c", NOBODY)
+    work.enter(NOBODY, action)
+    work.patient = ""
+    work.spaces.pop(NOBODY, None)
+
+
+def _may_identify(work: Work, patient: str) -> bool:
+    """Tell whether the caller may learn that an identifier names a patient: holders and relatives of their own only."""
+    if not patient or work.caller.requester.kind not in (RequesterKind.PATIENT, RequesterKind.RELATED):
+        return bool(patient)
+    return work.enter_unnamed(patient, Action.IDENTIFY) is not None
 
 
 def unknown(expression: str) -> Issue:

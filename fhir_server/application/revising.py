@@ -10,15 +10,16 @@ import orjson
 
 from consent_rules.labels import may_file, may_relabel
 from consent_rules.model import AccessRequest, Refuse, RuleApplied
-from consent_rules.visibility import AccessFacts
+from consent_rules.visibility import AccessFacts, Visibility
 from consent_rules.vocabulary import Action, Mark, Purpose, Reason, View
-from fhir_server.application import families, scoping, writing
+from fhir_server.application import families, scoping, trail, writing
+from fhir_server.application.consultation import NOTHING
 from fhir_server.application.enforcement import Opened
 from fhir_server.application.indexing import facts_of
 from fhir_server.application.runtime import Runtime
 from fhir_server.application.writing import Work, carry_out
 from fhir_server.domain import bodies, pointers
-from fhir_server.domain.audit import Deed
+from fhir_server.domain.audit import Deed, Verdict
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.labels import labels_of, split_marks
 from fhir_server.domain.problem import Category, Problem
@@ -99,26 +100,33 @@ def delete(runtime: Runtime, caller: Caller, id_: str, if_match: str = "") -> St
 
 
 def plan_delete(work: Work, id_: str, if_match: str) -> Stored | None:
-    """Plan the deletion of a document; None when there is none that the caller sees."""
+    """Plan the deletion of a document; None when there is none that the caller sees, which is traced all the same."""
     scoping.demand(work.caller, _DOCUMENT, "d")
-    location = work.snapshot.locate("DocumentReference", id_)
-    if location is None:
-        return None
-    try:
-        limits = scoping.demand(work.caller, _DOCUMENT, "d", location.compartment)
-    except Problem:
-        return None
-    opened = work.enter_unnamed(location.compartment, Action.RELABEL)
-    if opened is None:
-        return None
-    view = scoping.narrow(opened.sees(View.DOCUMENTS), limits)
+    opened, view = _enter_to_delete(work, id_)
     before = work.read("DocumentReference", id_, view)
-    if before is None:
+    if opened is None or before is None:
+        if not work.refused:
+            work.traces.append(
+                trail.trace(work.runtime, work.caller, work.deed, Verdict("4", "not-visible"), work.patient)
+            )
         return None
     writing.demand_match(if_match, before, knows_marks=view.knows_marks(before.facts.access))
     after = withdraw(work, before)
-    work.trace(Deed("delete", "DocumentReference"), opened, location.compartment, (f"DocumentReference/{id_}",))
+    work.trace(Deed("delete", "DocumentReference"), opened, opened.space.patient, (f"DocumentReference/{id_}",))
     return after
+
+
+def _enter_to_delete(work: Work, id_: str) -> tuple[Opened | None, Visibility]:
+    """Return the space of a document and what may be deleted there; nothing where the caller may not."""
+    location = work.snapshot.locate("DocumentReference", id_)
+    if location is None:
+        return None, NOTHING
+    try:
+        limits = scoping.demand(work.caller, _DOCUMENT, "d", location.compartment)
+    except Problem:
+        return None, NOTHING
+    opened = work.enter_unnamed(location.compartment, Action.RELABEL)
+    return opened, scoping.narrow(opened.sees(View.DOCUMENTS), limits) if opened else NOTHING
 
 
 def withdraw(work: Work, before: Stored) -> Stored:

@@ -69,6 +69,7 @@ def update_folder(filing: Filing, item: Item) -> Written:
     if item.resource.get("id") != before.id:
         raise Problem.of(Category.INVALID, "`id` is not the one of the URL", f"{item.root}.id", "value")
     revising.demand_depositor(work, before, where)
+    refuse_dangling(filing, (item,))
     resource = filing.located(item.resource)
     old: list[Json] = load_json(before.body).get("entry", [])
     kept = {entry["item"].get("reference") for entry in old}

@@ -5,7 +5,8 @@ Source: IHE MHD 4.2, ITI-65 (https://profiles.ihe.net/ITI/MHD/ITI-65.html) and I
 
 from typing import Any
 
-from fhir_server.application import resolving
+from consent_rules.vocabulary import Action
+from fhir_server.application import resolving, scoping
 from fhir_server.application.finding import identify
 from fhir_server.application.writing import Work
 from fhir_server.domain import pointers
@@ -29,8 +30,21 @@ def one_patient(work: Work, items: list[Item], names: dict[str, str]) -> str:
         if patient and first and patient != first
     ]
     if faults:
+        _demand_entry(work, {patient for patient, _ in found})
         raise Problem(Category.BUSINESS_RULE, *faults)
     return first
+
+
+def _demand_entry(work: Work, named: set[str]) -> None:
+    """Refuse whoever may not file for one of these patients before telling which of them are known (AC20).
+
+    Raises: Problem(INSUFFICIENT_SCOPE), FORBIDDEN or CONSENT_REQUIRED.
+    """
+    for patient in sorted(named - {""}):
+        scoping.demand(work.caller, ("DocumentReference",), "c", patient)
+        work.enter(patient, Action.DEPOSIT)
+    if "" in named:
+        resolving.refuse_as_unknown(work, "DocumentReference", Action.DEPOSIT)
 
 
 def _patient_of(work: Work, item: Item, names: dict[str, str]) -> str:

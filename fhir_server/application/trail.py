@@ -1,8 +1,12 @@
 """Writing the trail: no answer leaves before its AuditEvent is durable (rule H3, DESIGN decision 9)."""
 
+from collections.abc import Iterable
+
+from fhir_server.application import scoping
 from fhir_server.application.runtime import Runtime
 from fhir_server.domain.audit import Deed, Stamp, Verdict, trace_of
 from fhir_server.domain.caller import Caller
+from fhir_server.domain.problem import Problem
 from fhir_server.ports import Change, Trace
 
 
@@ -18,3 +22,18 @@ def record(runtime: Runtime, caller: Caller, deed: Deed, verdict: Verdict, patie
     Raises: StoreUnavailable, in which case nothing may be answered.
     """
     runtime.ports.store.commit(Change(traces=(trace(runtime, caller, deed, verdict, patient),)))
+
+
+def demand_scope(
+    runtime: Runtime, caller: Caller, deed: Deed, types: Iterable[str], letter: str, patient: str | None = None
+) -> scoping.Limits:
+    """Return what the scopes leave of a deed, or leave the trace that they leave nothing (S-060).
+
+    It is told in the journal of the patient in context, never of one that was merely named.
+    Raises: Problem(INSUFFICIENT_SCOPE).
+    """
+    try:
+        return scoping.demand(caller, types, letter, patient)
+    except Problem as problem:
+        record(runtime, caller, deed, Verdict("4", problem.category.value), caller.launch_patient)
+        raise

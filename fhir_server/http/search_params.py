@@ -15,6 +15,8 @@ from fhir_server.registry import AccessRule, ResourceType, SearchParam
 
 DEFAULT_COUNT = 20
 MAX_COUNT = 200
+MAX_IDS = 200
+_DIGITS = 9
 _FORMAT_PARAMS = frozenset({"_format", "_pretty"})
 _RESULT_PARAMS = frozenset({"_count", "_sort", "_total", "_summary", "_page"})
 _ELEMENTS = "_elements"
@@ -122,6 +124,8 @@ class _Reader:
 
     def _id(self, value: str) -> None:
         ids = frozenset(value.split(","))
+        if len(ids) > MAX_IDS:
+            raise Problem.of(Category.MALFORMED, f"`_id` takes at most {MAX_IDS} ids", code="_id")
         self.parsed.ids = ids if self.parsed.ids is None else self.parsed.ids & ids
 
     def _patient(self, name: str, value: str) -> bool:
@@ -176,7 +180,7 @@ def _find(row: ResourceType, name: str) -> SearchParam | None:
 
 
 def _whole(value: str) -> int:
-    if not value.isdecimal():
+    if not (value.isascii() and value.isdecimal() and len(value) <= _DIGITS):
         raise Problem.of(Category.MALFORMED, "`_count` takes a whole number", code="_count")
     return int(value)
 

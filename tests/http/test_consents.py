@@ -197,7 +197,6 @@ def _nobody_named(consent):
         (lambda c: c.pop("dateTime"), "Consent.dateTime"),
         (lambda c: c["provision"].pop("type"), "Consent.provision.type"),
         (_nobody_named, "Consent.provision.actor[0].reference"),
-        (lambda c: c.update(patient={"reference": "Patient/nobody"}), "Consent.patient"),
         (lambda c: c.pop("status"), "Consent.status"),
         (lambda c: c.pop("policy"), "Consent"),
     ],
@@ -213,6 +212,13 @@ def test_a_consent_that_cannot_be_honoured_exactly_is_refused_by_element(shared_
     named = [place for issue in answer.get_json()["issue"] for place in issue.get("expression", [])]
     assert any(place.startswith(expression) for place in named), named
     assert shared_world.dump(folder) == before
+
+
+def test_an_unknown_patient_is_named_to_a_professional(world: World):
+    unknown = {"patient": {"reference": "Patient/no"}}
+    answer = world.send("martin", "POST", "/Consent", world.consent("martin") | unknown)
+    assert answer.status_code == 422
+    assert answer.get_json()["issue"][0]["expression"] == ["Consent.patient"]
 
 
 def test_the_identifier_of_a_consent_may_be_created_once(world: World):
