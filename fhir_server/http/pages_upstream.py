@@ -11,6 +11,7 @@ import orjson
 from authlib.oauth2 import OAuth2Error
 from flask import Response, request
 
+from fhir_server import telemetry
 from fhir_server.application.accounts import Account
 from fhir_server.application.clients import Client, ClientKind
 from fhir_server.application.linking import Traits
@@ -197,7 +198,9 @@ def _provider(id_: str) -> Provider | None:
 
 
 def _refused(error: ProviderError, waiting: str) -> Response:
-    """Say that nobody was signed in; the trail keeps the reason."""
+    """Say that nobody was signed in; the trail keeps the reason, the log a provider that does not answer."""
+    if error.reason == "unreachable":
+        telemetry.alarm("provider_unreachable")
     events.login_failed(context(), events.SELF, f"upstream-{error.reason}")
     title, text = _TEXTS.get(error.reason, _UNTRUSTED)
     again = f"/oauth/interaction/{waiting}" if waiting else "/login"

@@ -28,7 +28,7 @@ from fhir_server.application.accounts import Account, Charge, Practice, add_acco
 from fhir_server.application.clients import AuthMethod, Client, ClientKind, hash_secret, register
 from fhir_server.application.runtime import Runtime
 from fhir_server.domain import record_codec
-from fhir_server.http import oauth_endpoints, pages, pages_oauth, request_context, smart_discovery
+from fhir_server.http import oauth_endpoints, pages, pages_oauth, pages_status, request_context, smart_discovery
 from fhir_server.oauth import keys as signing
 from fhir_server.oauth.options import Options
 from fhir_server.ports import Change, Ports, Secret, SpaceWrite
@@ -172,7 +172,7 @@ def serve(runtime: Runtime, options: Options) -> Flask:
     served.extensions[oauth_endpoints.OPTIONS_EXTENSION] = options
     request_context.install(served, runtime)
     api = Api(served)
-    for part in (smart_discovery, oauth_endpoints, pages_oauth, pages):
+    for part in (smart_discovery, oauth_endpoints, pages_oauth, pages, pages_status):
         part.register(served, api)
     return served
 

@@ -152,7 +152,9 @@ def _redeem(runtime: Runtime, provider: Provider, metadata: Metadata, code: str,
             metadata.token_endpoint, grant_type="authorization_code", code=code, code_verifier=verifier,
             redirect_uri=callback(runtime, provider),
         )  # fmt: skip
-    except (OAuth2Error, UnreachableError, ValueError, TypeError):
+    except UnreachableError:
+        raise ProviderError("unreachable") from None
+    except (OAuth2Error, ValueError, TypeError):
         raise ProviderError("no-token") from None
     access_token, kind = found.get("access_token"), found.get("token_type")
     if not isinstance(access_token, str) or not access_token.isascii() or not access_token.isprintable():
