@@ -58,6 +58,10 @@ def _of(step: Step) -> str:
     return step.get("of", "camille")
 
 
+def _opening(step: Step, key: str = "opening") -> str:
+    return str(step.get(key, "opening"))
+
+
 def _choose(world: World, step: Step) -> bool:
     who, whom = step["who"], step.get("to", step.get("whom", step.get("kind")))
     name = step.get("as", f"{step['does']}-{who}-{whom}")
@@ -93,7 +97,11 @@ _DEEDS: dict[str, Callable[[World, Step], Any]] = {
     "file": _file,
     "wait": lambda world, step: world.wait(step["hours"]),
     "only-emergencies": lambda world, step: world.only_emergencies(on=step["on"]),
-    "emergency": lambda world, step: world.open_emergency(step["who"], _of(step), step["reason"]),
+    "emergency": lambda world, step: world.open_emergency(step["who"], _of(step), step["reason"], _opening(step, "as")),
+    "queue": lambda world, step: world.queue(step["who"]),
+    "review": lambda world, step: world.review(step["who"], _opening(step), step["outcome"]),
+    "contest": lambda world, step: world.contest(step["who"], _opening(step)),
+    "review-state": lambda world, step: world.review_state(step["who"], _opening(step)),
     "announce": _announce,
     "introduce": _introduce,
     "move": lambda world, step: world.move(step["who"], _of(step), step["operation"]),
@@ -128,6 +136,13 @@ def _stands(step: Step, came: str | None, where: str) -> None:
     assert came == step.get("is"), f"{where}: {came}"
 
 
+def _lined_up(step: Step, came: list[tuple[str, str]] | None, where: str) -> None:
+    if step.get("refused"):
+        assert came is None, where
+        return
+    assert came == [tuple(one) for one in step["exactly"]], f"{where}: {came}"
+
+
 def _named(step: Step, came: dict[tuple[str, str], tuple[bool, bool]] | None, where: str) -> None:
     if step.get("refused"):
         assert came is None, where
@@ -154,6 +169,8 @@ _CHECKS: dict[str, Callable[[Step, Any, str], None]] = {
     "read": _found,
     "wait": _nothing,
     "status": _stands,
+    "review-state": _stands,
+    "queue": _lined_up,
     "audience": _named,
     "explain": _explained,
 }

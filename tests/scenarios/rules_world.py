@@ -3,12 +3,12 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from consent_rules import emergency, labels, lifecycle, recording, simulation
+from consent_rules import emergency, labels, lifecycle, recording, reviewing, simulation
 from consent_rules.case import case_of
 from consent_rules.enter import enter
 from consent_rules.explanation import Explainer
 from consent_rules.matrix import published
-from consent_rules.model import AccessRequest, Entry, RecordState, Refuse, Requester
+from consent_rules.model import AccessRequest, Entry, RecordState, Refuse, Requester, RuleApplied
 from consent_rules.profiles import profile
 from consent_rules.scopes import Scopes
 from consent_rules.simulation import Stage
@@ -19,6 +19,7 @@ from consent_rules.vocabulary import (
     DirectiveKind,
     Mark,
     Obligation,
+    Outcome,
     Purpose,
     RequesterKind,
     SpaceStatus,
@@ -32,7 +33,7 @@ from seed import cast, choices
 from seed.book import Demonstration
 from seed.documents import TYPES, DocumentPart, documents
 from tests.conftest import START
-from tests.scenarios.worlds import Json, Newcomer, Paper, base_of, purpose_of
+from tests.scenarios.worlds import Json, Newcomer, Paper, Waiting, base_of, purpose_of
 
 _STEPS = {
     "oppose-space": SpaceStatus.OPPOSED,
@@ -60,6 +61,7 @@ class RulesWorld:
         self.at = START
         self.demo = book_of_keys()
         self.notices: list[AccessFacts] = []
+        self.reviews: dict[str, tuple[str, reviewing.Review]] = {}
         self.facts = {part.key: self._facts(part) for part in documents()}
         self.superseded = {part.replaces for part in documents() if part.replaces}
         self.spaces = {
@@ -150,7 +152,7 @@ class RulesWorld:
         self.is_stopped = on
         return True
 
-    def open_emergency(self, who: str, of: str, reason: str) -> bool:
+    def open_emergency(self, who: str, of: str, reason: str, name: str) -> bool:
         request = self._request(who, Action.OPEN_EMERGENCY)
         answer = enter(request, self.spaces[of], self.matrix, self.profile)
         if isinstance(answer, Refuse) or not reason.strip():
@@ -162,7 +164,49 @@ class RulesWorld:
         if Obligation.NOTIFY_DECLARED_PHYSICIAN in answer.obligations:
             declared = (d for d in self.spaces[of].directives if d.kind is DirectiveKind.DECLARED_PHYSICIAN)
             self.notices.extend(AccessFacts(of, answer.basis, owner_person=p) for d in declared for p in d.actors)
+        if Obligation.REVIEW in answer.obligations:
+            due = emergency.review_due(self.at, self.profile)
+            self.reviews[name] = of, reviewing.Review(request.requester.person, due)
         return True
+
+    def queue(self, who: str) -> Waiting | None:
+        if isinstance(self._enter(who, "camille", Action.REVIEW), Refuse):
+            return None
+        waiting = [(name, found) for name in self.reviews if (found := self._review(who, name)) and not found.outcome]
+        waiting.sort(key=lambda one: (not one[1].contested, one[1].due))
+        return [(name, reviewing.state_at(review, self.at).value) for name, review in waiting]
+
+    def review(self, who: str, opening: str, outcome: str) -> bool:
+        found = self._review(who, opening)
+        if found is None or isinstance(reviewing.may_review(requester_of(who), found), Refuse):
+            return False
+        of = self.reviews[opening][0]
+        self.reviews[opening] = of, replace(found, outcome=Outcome(outcome))
+        self.notices.append(AccessFacts(of, "emergency-reviewed"))
+        return True
+
+    def contest(self, who: str, opening: str) -> bool:
+        of, review = self.reviews[opening]
+        answer = self._enter(who, of, Action.DIRECT)
+        of_side = isinstance(answer, Entry) and answer.basis in (Basis.PATIENT, Basis.REPRESENTATIVE)
+        if not of_side or isinstance(reviewing.may_contest(review), Refuse):
+            return False
+        self.reviews[opening] = of, replace(review, contested=True)
+        return True
+
+    def review_state(self, who: str, opening: str) -> str | None:
+        of, review = self.reviews[opening]
+        answer = self._enter(who, of, Action.DIRECT)
+        of_side = isinstance(answer, Entry) and answer.basis in (Basis.PATIENT, Basis.REPRESENTATIVE)
+        if not of_side and self._review(who, opening) is None:
+            return None
+        return reviewing.state_at(review, self.at).value
+
+    def _review(self, who: str, opening: str) -> reviewing.Review | None:
+        """Return a review as an auditor may look at it."""
+        of, review = self.reviews[opening]
+        entered = isinstance(self._enter(who, of, Action.REVIEW), Entry)
+        return review if entered and isinstance(reviewing.may_look(requester_of(who), review), RuleApplied) else None
 
     def announce(self, newcomer: Newcomer) -> None:
         born = datetime.fromisoformat(newcomer.birth).date()

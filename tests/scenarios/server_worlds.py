@@ -27,6 +27,7 @@ from fhir_server.application import (
     finding,
     labelling,
     publication,
+    reviews,
     spaces,
 )
 from fhir_server.application.accounts import Account, Charge
@@ -45,7 +46,7 @@ from seed.cast import INS_TEST
 from seed.documents import CLASSES, OID_ROOT, TYPES
 from seed.filing import Filing, Place, simplified
 from seed.people import LOCAL, author_resource
-from tests.scenarios.worlds import Json, Newcomer, Paper, base_of, purpose_of
+from tests.scenarios.worlds import Json, Newcomer, Paper, Waiting, base_of, purpose_of
 
 STEPS = {
     "oppose-space": partial(spaces.change, step=spaces.OPPOSE),
@@ -168,6 +169,10 @@ class ServerWorld:
         found = {id_: key for key, id_ in ids.items()} | {id_: name for name, id_ in self.demo.guardians.items()}
         return found.get(reference.rpartition("/")[2], reference.rpartition("/")[2])
 
+    def opening_of(self, id_: str) -> str:
+        """Return the name of an emergency opening."""
+        return next(name for name, consent in self.demo.consents.items() if consent == id_)
+
     def _mint(self, who: str, mint: Callable[[], str]) -> None:
         self.minted[who] = mint
         self.demo.tokens[who] = mint()
@@ -254,10 +259,30 @@ class UseCaseWorld(ServerWorld):
         self.demo.documents[paper.key] = written.shown.stored.id
         return True
 
-    def open_emergency(self, who: str, of: str, reason: str) -> bool:
+    def open_emergency(self, who: str, of: str, reason: str, name: str) -> bool:
         caller, patient = self._caller(who), self.demo.patients[of]
         mode = purpose_of(who) or Purpose.BREAK_GLASS
-        return self._try(lambda: emergencies.declare(self.runtime, caller, patient, mode, reason)) is not None
+        opened = self._try(lambda: emergencies.declare(self.runtime, caller, patient, mode, reason))
+        if opened is not None:
+            self.demo.consents[name] = opened.consent
+        return opened is not None
+
+    def queue(self, who: str) -> Waiting | None:
+        found = self._try(lambda: reviews.queue(self.runtime, self._caller(who), 50))
+        return None if found is None else [(self.opening_of(o.file.opening), o.state.value) for o in found.waiting]
+
+    def review(self, who: str, opening: str, outcome: str) -> bool:
+        id_ = self.demo.consents[opening]
+        return self._try(lambda: reviews.review(self.runtime, self._caller(who), id_, outcome)) is not None
+
+    def contest(self, who: str, opening: str) -> bool:
+        id_ = self.demo.consents[opening]
+        return self._try(lambda: reviews.contest(self.runtime, self._caller(who), id_)) is not None
+
+    def review_state(self, who: str, opening: str) -> str | None:
+        id_ = self.demo.consents[opening]
+        found = self._try(lambda: reviews.look(self.runtime, self._caller(who), id_))
+        return None if found is None else found.state.value
 
     def announce(self, newcomer: Newcomer) -> None:
         keeper, row = self._caller("annuaire"), REGISTRY["Patient"]
@@ -386,12 +411,40 @@ class HttpWorld(ServerWorld):
         self.demo.documents[paper.key] = answer["id"]
         return True
 
-    def open_emergency(self, who: str, of: str, reason: str) -> bool:
-        name = "regulation-access" if purpose_of(who) is Purpose.EMERGENCY else "break-glass"
+    def open_emergency(self, who: str, of: str, reason: str, name: str) -> bool:
+        operation = "regulation-access" if purpose_of(who) is Purpose.EMERGENCY else "break-glass"
         body = {"resourceType": "Parameters"}
         if reason:
             body |= {"parameter": [{"name": "reason", "valueString": reason}]}
-        return self._ask(who, "POST", f"Patient/{self.demo.patients[of]}/${name}", body) is not None
+        answer = self._ask(who, "POST", f"Patient/{self.demo.patients[of]}/${operation}", body)
+        if answer is not None:
+            self.demo.consents[name] = answer["parameter"][0]["valueReference"]["reference"].partition("/")[2]
+        return answer is not None
+
+    def queue(self, who: str) -> Waiting | None:
+        answer = self._ask(who, "GET", "Consent/$review-queue?count=50")
+        if answer is None:
+            return None
+        found = []
+        for opening in answer.get("parameter", ()):
+            told = {part["name"]: next(v for n, v in part.items() if n.startswith("value")) for part in opening["part"]}
+            id_ = told["consent"]["reference"].partition("/")[2]
+            found.append((self.opening_of(id_), told["state"]))
+        return found
+
+    def review(self, who: str, opening: str, outcome: str) -> bool:
+        body = {"resourceType": "Parameters", "parameter": [{"name": "outcome", "valueCode": outcome}]}
+        path = f"Consent/{self.demo.consents[opening]}/$review-emergency"
+        return self._ask(who, "POST", path, body) is not None
+
+    def contest(self, who: str, opening: str) -> bool:
+        return self._ask(who, "POST", f"Consent/{self.demo.consents[opening]}/$contest-emergency") is not None
+
+    def review_state(self, who: str, opening: str) -> str | None:
+        answer = self._ask(who, "GET", f"Consent/{self.demo.consents[opening]}/$review-status")
+        if answer is None:
+            return None
+        return next(str(part["valueCode"]) for part in answer["parameter"] if part["name"] == "state")
 
     def announce(self, newcomer: Newcomer) -> None:
         answer = self._ask("annuaire", "POST", "Patient/$announce-space", self.patient_resource(newcomer))

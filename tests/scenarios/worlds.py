@@ -1,6 +1,6 @@
 """What a story asks of a world, and what all worlds share: names, choices as Consents, requests in words."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -13,6 +13,8 @@ from seed.book import Demonstration
 
 Json = dict[str, Any]
 Step = Mapping[str, Any]
+Waiting = Sequence[tuple[str, str]]
+"""Openings in a queue: the name and the state of each."""
 MODES = {"break-glass": Purpose.BREAK_GLASS, "regulation": Purpose.EMERGENCY}
 _ACTORS = ("professionals", "organizations", "guardians")
 
@@ -69,7 +71,17 @@ class World(Protocol):
     def only_emergencies(self, *, on: bool) -> bool:
         """Let whoever runs the server stop everything but emergencies, or take that back."""
 
-    def open_emergency(self, who: str, of: str, reason: str) -> bool: ...
+    def open_emergency(self, who: str, of: str, reason: str, name: str) -> bool:
+        """Open a space in an emergency; the opening is called by a name afterwards."""
+
+    def queue(self, who: str) -> Waiting | None:
+        """The openings of all spaces that wait for their review, in order: name and state of each."""
+
+    def review(self, who: str, opening: str, outcome: str) -> bool: ...
+
+    def contest(self, who: str, opening: str) -> bool: ...
+
+    def review_state(self, who: str, opening: str) -> str | None: ...
 
     def announce(self, newcomer: Newcomer) -> None: ...
 
