@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from fhir_server.app import create_app
+from seed import choices
 from seed.loading import load_demonstration
 from tests.conftest import Loaded
 
@@ -94,3 +95,30 @@ def test_the_first_access_of_a_professional_costs_no_call_more_than_the_next(cou
         assert without_references(calls) == ["get_all", "load_space", "find", "commit"]
         found = server.get(f"Communication?patient={server.people.patients['camille']}").json
         assert found["total"] == notices
+
+
+def calls_of(server, calls, who, path, resource):
+    """Create something; return the calls behind that for the token."""
+    calls.clear()
+    headers = {"Authorization": f"Bearer {server.people.tokens[who]}"}
+    answer = server.web.post(f"/fhir/{path}", json=resource, headers=headers, content_type="application/fhir+json")
+    assert answer.status_code == 201, answer.text
+    return without_references(calls)[1:]
+
+
+def test_a_space_opens_with_its_defaults_in_one_call(counted):
+    """The Consents that state them go with the space; nothing is looked up for them."""
+    server, calls, _ = counted
+    identifier = {"system": "urn:oid:1.2.250.1.213.1.4.10", "value": "184039999900321"}
+    patient = {"resourceType": "Patient", "identifier": [identifier]}
+    assert calls_of(server, calls, "annuaire", "Patient", patient) == ["commit"]
+
+
+@pytest.mark.parametrize(("type_", "more"), [("permit", []), ("deny", ["find"])])
+def test_only_a_choice_about_a_default_looks_for_the_defaults(counted, type_, more):
+    server, calls, _ = counted
+    chosen = choices.team(server.people, "camille", "chu-a")
+    if type_ == "deny":
+        mode = {"system": "http://terminology.hl7.org/CodeSystem/v3-ActReason", "code": "BTG"}
+        chosen["provision"] = {"type": "deny", "purpose": [mode]}
+    assert calls_of(server, calls, "camille", "Consent", chosen) == ["locate", "load_space", *more, "commit"]
