@@ -22,6 +22,7 @@ from fhir_server.application.runtime import Runtime
 from fhir_server.oauth.bearer import caller_of
 from fhir_server.registry import REGISTRY
 from fhir_server.settings import Settings
+from seed.documents import TRE_A05
 from seed.filing import Filing, Place, simplified, submission
 
 Json = dict[str, Any]
@@ -29,6 +30,8 @@ Json = dict[str, Any]
 INS = "urn:oid:1.2.250.1.213.1.4.10"
 OID = "1.2.250.1.213.1.4.99999.9"
 REPORT = ("http://loinc.org", "34112-3", "CR hospitalier (séjour)")
+OF_PATIENT = (TRE_A05, "DOCPAT03", "CR déposé par le patient")
+"""A type that the patient's side may file under; the others are of professionals (rule J6)."""
 LABORATORY = ("http://loinc.org", "11502-2", "CR d'examens biologiques")
 FHIR_JSON = "application/fhir+json"
 JSON_PATCH = "application/json-patch+json"

@@ -13,7 +13,7 @@ import orjson
 from consent_rules.labels import marks_at_filing, sealed_until
 from consent_rules.visibility import AccessFacts, Visibility
 from consent_rules.vocabulary import Mark
-from fhir_server.application import choosing_documents, families, revising, scoping, telling, writing
+from fhir_server.application import choosing_documents, families, revising, scoping, telling, uploads, writing
 from fhir_server.application.consultation import VIEWS
 from fhir_server.application.enforcement import Opened
 from fhir_server.application.writing import Work, Written
@@ -106,7 +106,9 @@ def draft_documents(filing: Filing) -> tuple[Draft, ...]:
     for document in documents:
         identifier = str(document.item.resource["masterIdentifier"]["value"])
         claim(filing, "document", identifier, f"{document.item.root}.masterIdentifier")
-    return tuple(_draft(filing, document) for document in documents)
+    drafts = tuple(_draft(filing, document) for document in documents)
+    uploads.demand_fit(filing.work, filing.opened, ((draft.document, draft.access.kind) for draft in drafts))
+    return drafts
 
 
 def file_documents(filing: Filing, drafts: tuple[Draft, ...]) -> None:

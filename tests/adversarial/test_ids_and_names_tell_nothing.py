@@ -12,7 +12,7 @@ from werkzeug.test import TestResponse
 from consent_rules.vocabulary import RequesterKind
 from fhir_server.application.accounts import Account, Charge
 from fhir_server.application.clients import Client, ClientKind
-from tests.world import BASE, INS, LABORATORY, REPORT, World
+from tests.world import BASE, INS, LABORATORY, OF_PATIENT, REPORT, World
 
 UNKNOWN = "3f2a9a0e-54a5-4d8e-9b59-0f7a1d5c6b7e"
 FIRST = "00000000-54a5-4d8e-9b59-0f7a1d5c6b7e"
@@ -124,7 +124,7 @@ class TestAnotherPatient:
         """A conditional reference is resolved for whoever could look the patient up, and for nobody else."""
 
         def file(ins: str) -> TestResponse:
-            body = two.simplified()
+            body = two.simplified(type_=OF_PATIENT)
             kin = {"resourceType": "RelatedPerson", "id": "kin"}
             body["contained"].append(kin | {"patient": {"reference": f"Patient?identifier={INS}|{ins}"}})
             body["context"]["related"] = [{"reference": "#kin"}]

@@ -5,7 +5,7 @@
 import pytest
 
 from fhir_server.domain.submission import hash_of
-from tests.world import BASE, TRE_A07, World
+from tests.world import BASE, OF_PATIENT, REPORT, TRE_A07, World
 
 NOBODY = "00000000-0000-4000-8000-000000000000"
 ATTACHMENT = "DocumentReference.content[0].attachment"
@@ -38,13 +38,13 @@ def test_hash_and_size_are_computed_when_the_source_sends_none(world: World):
     assert (attachment["hash"], attachment["size"]) == (hash_of(b"Hello World"), 11)
 
 
-@pytest.mark.parametrize("who", ["camille", "martin", "chu-ehr"])
-def test_patient_professional_and_software_publish(world: World, who):
-    assert world.send(who, "POST", "/DocumentReference", world.simplified()).status_code == 201
+@pytest.mark.parametrize(("who", "type_"), [("camille", OF_PATIENT), ("martin", REPORT), ("chu-ehr", REPORT)])
+def test_patient_professional_and_software_publish(world: World, who, type_):
+    assert world.send(who, "POST", "/DocumentReference", world.simplified(type_=type_)).status_code == 201
 
 
 def test_a_document_of_the_patient_is_the_patients(world: World):
-    document = world.simplified(place="chu")
+    document = world.simplified(place="chu", type_=OF_PATIENT)
     del document["custodian"]
     created = world.send("camille", "POST", "/DocumentReference", document).get_json()["id"]
 
