@@ -200,3 +200,37 @@ def test_afterwards_every_answer_is_the_one_of_before(ward, settings):
 def _traces(settings):
     with closing(sqlite3.connect(settings.data_dir / "habilis.sqlite3")) as connection:
         return connection.execute("SELECT count(*) FROM trail").fetchone()[0]
+
+
+class TestTheStatusPage:
+    """`/status`: for anybody, without a token; it names nobody and gives no reason."""
+
+    def status(self, world, accept="*/*"):
+        return world.web.get("/status", headers={"Accept": accept})
+
+    def test_for_programs(self, world):
+        assert self.status(world).get_json() == {"status": "serving"}
+        stop(world)
+        answer = self.status(world)
+        assert answer.get_json() == {"status": "emergencies-only", "since": "2026-03-02T09:00:00+00:00"}
+        assert (answer.status_code, answer.headers["Cache-Control"]) == (200, "no-store")
+        go_on(world)
+        assert self.status(world).get_json() == {"status": "serving"}
+
+    @pytest.mark.parametrize(
+        ("language", "words"), [("fr", "Seules les urgences sont servies"), ("en", "Only emergencies")]
+    )
+    def test_for_people(self, world, language, words):
+        stop(world)
+        answer = world.web.get("/status", headers={"Accept": "text/html", "Accept-Language": language})
+        page = answer.get_data(as_text=True)
+        assert words in page
+        assert "02/03/2026 09:00 UTC" in page
+        assert not [secret for secret in ("release", "42", "eve@") if secret in page]
+
+    def test_a_store_that_cannot_be_read_is_said(self, world):
+        world.runtime.ports.store.close()
+        for accept in ("application/json", "text/html"):
+            answer = self.status(world, accept)
+            assert answer.status_code == 503
+        assert self.status(world, "application/json").get_json() == {"status": "unavailable"}

@@ -10,6 +10,7 @@ from werkzeug.serving import make_server
 
 from fhir_server.adapters import opening
 from fhir_server.app import build_runtime, create_app
+from fhir_server.application.runtime import Runtime
 from fhir_server.settings import Settings
 from seed.book import Demonstration
 from seed.loading import load_demonstration
@@ -21,9 +22,10 @@ DESK = {"width": 1200, "height": 850}
 class Site:
     """A running server with its demonstration."""
 
-    def __init__(self, base: str, demo: Demonstration) -> None:
+    def __init__(self, base: str, demo: Demonstration, runtime: Runtime) -> None:
         self.base = base
         self.demo = demo
+        self.runtime = runtime
 
 
 @pytest.fixture(scope="session")
@@ -38,7 +40,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     server.app = create_app(settings, served)
     thread = Thread(target=server.serve_forever, daemon=True)
     thread.start()
-    yield Site(settings.base_url, demo)
+    yield Site(settings.base_url, demo, served)
     server.shutdown()
     thread.join()
     server.server_close()

@@ -1,0 +1,79 @@
+"""How the service stands, in a real Chromium, and what the journal says while only emergencies are let through (K2)."""
+
+import pytest
+
+from fhir_server.application import emergencies_only
+from tests.pages.conftest import DESK, PHONE
+from tests.pages.test_pages import CONTRAST
+from tests.pages.test_signed_in import sign_in
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def stopped(site):
+    emergencies_only.switch_on(site.runtime, "eve@desk", "release 42 shows too much")
+    yield site
+    emergencies_only.switch_off(site.runtime, "eve@desk")
+
+
+def test_everybody_finds_how_the_service_stands(page):
+    page.goto("/")
+    page.get_by_role("link", name="État du service").click()
+    assert page.locator("h1").inner_text() == "État du service"
+    assert page.get_by_role("status").inner_text() == "Tout le monde est servi."
+
+
+@pytest.mark.usefixtures("stopped")
+@pytest.mark.parametrize(
+    ("language", "words", "kept"),
+    [
+        ("fr", "Seules les urgences sont servies en ce moment", "Les consentements, les masquages"),
+        ("en", "Only emergencies are served now", "Consents, hidings"),
+    ],
+)
+def test_a_stop_is_said_in_words_and_names_nobody(page, language, words, kept):
+    page.goto(f"/status?lang={language}")
+    assert page.get_by_role("status").inner_text() == words
+    said = page.locator("main").inner_text()
+    assert kept in said
+    assert "UTC" in said
+    assert not [secret for secret in ("release", "eve@") if secret in said]
+
+
+@pytest.mark.usefixtures("stopped")
+@pytest.mark.parametrize(
+    ("language", "words"), [("fr", "Seules les urgences"), ("en", "Only emergencies are served now")]
+)
+def test_the_journal_says_in_words_that_it_is_stopped(page, language, words):
+    answer = page.goto(f"/journal?person=camille&lang={language}")
+    assert (answer.status, answer.headers["retry-after"]) == (503, "300")
+    assert words in page.locator("h1").inner_text()
+    assert page.locator(".lines").count() == 0
+    page.locator("main a").click()
+    assert page.url.endswith("/status")
+
+
+def test_whoever_is_signed_in_is_stopped_as_well(page, site):
+    sign_in(page, site, "camille")
+    assert page.goto("/journal?own=1").status == 200
+    emergencies_only.switch_on(site.runtime, "eve@desk", "release 42 shows too much")
+    try:
+        assert page.goto("/journal?own=1").status == 503
+    finally:
+        emergencies_only.switch_off(site.runtime, "eve@desk")
+    assert page.goto("/journal?own=1").status == 200
+
+
+@pytest.mark.usefixtures("stopped")
+@pytest.mark.parametrize("path", ["/status", "/journal?person=camille"])
+def test_the_pages_of_a_stop_are_as_readable_as_all_others(page, path):
+    page.goto(path)
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        assert page.evaluate(CONTRAST) == [], scheme
+    for size in (PHONE, DESK):
+        page.set_viewport_size(size)
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), size
+    assert page.locator("h1").count() == 1
+    assert page.locator("html").get_attribute("lang") == "fr"
