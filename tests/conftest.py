@@ -16,6 +16,8 @@ from fhir_server.application.runtime import Runtime
 from fhir_server.settings import Settings
 from seed.book import Demonstration
 from seed.loading import load_demonstration
+from tests.engines import MongoServer
+from tests.world import World, client_of
 
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 
@@ -84,6 +86,20 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loaded]:
     people = load_demonstration(served, folder)
     yield Loaded(create_app(settings, served).test_client(), served, people)
     served.ports.store.close()
+
+
+@pytest.fixture(scope="session")
+def mongo_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MongoServer]:
+    """The one server of MongoDB's protocol of a run; its process starts when a test asks for its address."""
+    server = MongoServer(tmp_path_factory.mktemp("server"))
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def world(settings: Settings, runtime: Runtime) -> World:
+    """The world in which documents are published, hidden and read."""
+    return World(runtime, client_of(settings, runtime)).open()
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""The world in which documents are published, hidden and read."""
+"""A world that the tests of a module share."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -8,15 +8,9 @@ import pytest
 
 from fhir_server.adapters import opening
 from fhir_server.app import build_runtime, create_app
-from fhir_server.application.runtime import Runtime
 from fhir_server.settings import Settings
 from tests.conftest import FixedClock
-from tests.world import World, client_of
-
-
-@pytest.fixture
-def world(settings: Settings, runtime: Runtime) -> World:
-    return World(runtime, client_of(settings, runtime)).open()
+from tests.world import World
 
 
 @pytest.fixture(scope="module")

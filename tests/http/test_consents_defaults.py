@@ -14,23 +14,15 @@ from fhir_server.application import defaults, spaces, writing
 from fhir_server.application.runtime import Runtime
 from fhir_server.domain import record_codec
 from fhir_server.domain.search import Search
+from tests.engines import ENGINES, MongoEngine
 from tests.http.test_emergency_operations import reason
 from tests.http.test_space_operations import UNKNOWN, announce, call, parent, sign_in
-from tests.ports.engines import MongoEngine, MongoServer
 from tests.world import INS, JSON_PATCH, World
 
 BTG, ETREAT = Purpose.BREAK_GLASS, Purpose.EMERGENCY
 IDS = "http://fhir.ch/ig/ch-epr-fhir/CodeSystem/PpqmConsentIdentifierType"
 LEVELS = {"202": "access-level", "203": "provide-level"}
 PURPOSES = {"202": ["EMER"], "203": ["NORM", "AUTO", "DICOM_AUTO"]}
-ENGINES = ["sqlite", pytest.param("mongo", marks=pytest.mark.mongo)]
-
-
-@pytest.fixture(scope="module")
-def mongo_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MongoServer]:
-    server = MongoServer(tmp_path_factory.mktemp("server"))
-    yield server
-    server.close()
 
 
 @pytest.fixture(params=ENGINES)

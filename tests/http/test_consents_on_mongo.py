@@ -7,23 +7,16 @@ import pytest
 
 from fhir_server.app import build_runtime
 from fhir_server.application.runtime import Runtime
+from tests.engines import MongoEngine
 from tests.http.test_consents_documents import choose, content_of, data, everything, only_for, practitioner
-from tests.ports.engines import MongoEngine, MongoServer
 from tests.world import World
 
 pytestmark = pytest.mark.mongo
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MongoServer]:
-    server = MongoServer(tmp_path_factory.mktemp("server"))
-    yield server
-    server.close()
-
-
 @pytest.fixture
-def runtime(settings, clock, server, tmp_path) -> Iterator[Runtime]:
-    engine = MongoEngine(tmp_path, server)
+def runtime(settings, clock, mongo_server, tmp_path) -> Iterator[Runtime]:
+    engine = MongoEngine(tmp_path, mongo_server)
     served = build_runtime(settings)
     yield replace(served, ports=replace(engine.ports, clock=clock))
     served.ports.store.close()

@@ -1,7 +1,6 @@
 """The people and apps of these tests on either engine."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import orjson
 import pytest
@@ -14,24 +13,8 @@ from fhir_server.application.runtime import Runtime
 from fhir_server.domain import record_codec
 from fhir_server.oauth import keys as signing
 from fhir_server.ports import Change, Ports, Secret, SpaceWrite
+from tests.engines import ENGINES, make_engine
 from tests.oauth.conftest import FHIR, SIGNING, apps, people
-from tests.ports.engines import Engine, MongoEngine, MongoServer, SqliteEngine
-
-ENGINES = ["sqlite", pytest.param("mongo", marks=pytest.mark.mongo)]
-
-
-@pytest.fixture(scope="module")
-def mongo_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MongoServer]:
-    server = MongoServer(tmp_path_factory.mktemp("server"))
-    yield server
-    server.close()
-
-
-def make_engine(name: str, request: pytest.FixtureRequest, folder: Path) -> Engine:
-    """Make an engine in a folder; MongoDB's server is started when it is needed first."""
-    if name == "sqlite":
-        return SqliteEngine(folder)
-    return MongoEngine(folder, request.getfixturevalue("mongo_server"))
 
 
 def furnish(ports: Ports, fhir_base: str = FHIR) -> None:

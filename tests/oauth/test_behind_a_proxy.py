@@ -12,11 +12,11 @@ from consent_rules.schedule import packaged
 from fhir_server.adapters.system import SystemClock
 from fhir_server.application.clients import change, find
 from fhir_server.application.runtime import Runtime
+from tests.engines import SqliteEngine
 from tests.live import Live, free_port, running
 from tests.oauth.conftest import ASSERTION, assertion
 from tests.oauth.stores import furnish
 from tests.oauth.test_proxies import HEADER, OTHER, OURS, sent
-from tests.ports.engines import SqliteEngine
 
 pytestmark = pytest.mark.live
 CLOCK = SystemClock()

@@ -16,10 +16,10 @@ from joserfc.jwk import ECKey
 
 from fhir_server.adapters.system import SystemClock
 from fhir_server.oauth.dpop import hash_of
+from tests.engines import ENGINES, make_engine
 from tests.live import Live, free_port, running
 from tests.oauth.conftest import ASSERTION, VERIFIER, Person, assertion, csrf_of, query_of, request_for
-from tests.oauth.stores import ENGINES, furnish, make_engine
-from tests.oauth.stores import mongo_server as mongo_server  # noqa: PLC0414 - pytest finds fixtures by name
+from tests.oauth.stores import furnish
 from tests.oauth.test_token_requirements import OFFLINE, proof
 
 pytestmark = pytest.mark.live

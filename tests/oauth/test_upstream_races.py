@@ -15,7 +15,6 @@ from fhir_server.oauth.upstream.metadata import ProviderError
 from fhir_server.oauth.upstream.relying import Errand
 from tests.oauth.conftest import query_of
 from tests.oauth.stores import furnished_engine as furnished_engine  # noqa: PLC0414 - pytest finds fixtures by name
-from tests.oauth.stores import mongo_server as mongo_server  # noqa: PLC0414
 from tests.oauth.stores import ports as ports  # noqa: PLC0414
 from tests.oauth.test_passkeys import Authenticator
 from tests.oauth.upstream import provider_of

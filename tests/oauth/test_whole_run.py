@@ -19,6 +19,7 @@ from consent_rules.visibility import Clause, Visibility
 from fhir_server.adapters.system import SystemClock
 from fhir_server.domain.search import Search
 from fhir_server.oauth.dpop import hash_of
+from tests.engines import SqliteEngine
 from tests.live import Live, free_port, running
 from tests.oauth.conftest import (
     ASSERTION,
@@ -35,7 +36,6 @@ from tests.oauth.stores import furnish
 from tests.oauth.test_flows import BREAK_GLASS, TOTP
 from tests.oauth.test_flows import code_now as totp_now
 from tests.oauth.test_token_requirements import OFFLINE, proof
-from tests.ports.engines import SqliteEngine
 
 pytestmark = pytest.mark.live
 CLOCK = SystemClock()

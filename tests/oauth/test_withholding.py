@@ -19,9 +19,9 @@ from fhir_server.application.app_authorization import revoke_person
 from fhir_server.application.runtime import Runtime
 from fhir_server.ports import Ports
 from fhir_server.settings import Settings
+from tests.engines import ENGINES, make_engine
 from tests.oauth.conftest import FixedClock, Person, csrf_of, query_of, redeem, ticked
-from tests.oauth.stores import ENGINES, furnish, make_engine
-from tests.oauth.stores import mongo_server as mongo_server  # noqa: PLC0414 - pytest finds fixtures by name
+from tests.oauth.stores import furnish
 from tests.oauth.test_token_requirements import refresh
 from tests.world import LABORATORY, World
 

@@ -6,23 +6,8 @@ from pathlib import Path
 import pytest
 
 from fhir_server.ports import Ports, Store
+from tests.engines import ENGINES, Engine, MongoServer, SqliteEngine, make_engine
 from tests.factories import an_id
-from tests.ports.engines import Engine, MongoEngine, MongoServer, SqliteEngine
-
-ENGINES = ["sqlite", pytest.param("mongo", marks=pytest.mark.mongo)]
-
-
-@pytest.fixture(scope="session")
-def mongo_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MongoServer]:
-    server = MongoServer(tmp_path_factory.mktemp("server"))
-    yield server
-    server.close()
-
-
-def make(name: str, request: pytest.FixtureRequest, folder: Path) -> Engine:
-    if name == "sqlite":
-        return SqliteEngine(folder)
-    return MongoEngine(folder, request.getfixturevalue("mongo_server"))
 
 
 @pytest.fixture(scope="session")
@@ -40,7 +25,7 @@ def engine(
     request: pytest.FixtureRequest, shared_engines: dict[str, Engine], tmp_path_factory: pytest.TempPathFactory
 ) -> Engine:
     if request.param not in shared_engines:
-        shared_engines[request.param] = make(request.param, request, tmp_path_factory.mktemp(request.param))
+        shared_engines[request.param] = make_engine(request.param, request, tmp_path_factory.mktemp(request.param))
     return shared_engines[request.param]
 
 
@@ -57,7 +42,7 @@ def store(ports: Ports) -> Store:
 @pytest.fixture(params=ENGINES)
 def fresh(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
     """A store of one's own, to be broken or opened again."""
-    made = make(request.param, request, tmp_path)
+    made = make_engine(request.param, request, tmp_path)
     yield made
     made.close()
 
@@ -65,3 +50,10 @@ def fresh(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
 @pytest.fixture
 def patient() -> str:
     return an_id()
+
+
+@pytest.fixture
+def sqlite_engine(tmp_path: Path) -> Iterator[SqliteEngine]:
+    engine = SqliteEngine(tmp_path)
+    yield engine
+    engine.close()

@@ -16,8 +16,8 @@ from pathlib import Path
 from consent_rules.visibility import Clause, Visibility
 from fhir_server.domain.search import AnyOf, Search
 from fhir_server.ports import Change, Ports, Store
+from tests.engines import SqliteEngine
 from tests.factories import a_document, a_trace, creating
-from tests.ports.engines import SqliteEngine
 
 DOCUMENTS = 50
 KINDS = [f"kind-{number}" for number in range(12)]

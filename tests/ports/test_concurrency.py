@@ -16,8 +16,8 @@ import pytest
 from fhir_server.adapters.sqlite.writer import Writer
 from fhir_server.domain.search import Search
 from fhir_server.ports import AlreadyClaimed, Change, SpaceWrite, StoreConflict, StoreUnavailable
+from tests.engines import SqliteEngine
 from tests.factories import a_document, a_trace, all_of, an_id, creating, following, next_version
-from tests.ports.engines import SqliteEngine
 
 THREADS = 16
 

@@ -13,15 +13,8 @@ from fhir_server.adapters.keys import KeyFile, KeyProblem
 from fhir_server.adapters.sealing import Sealed, seal, unseal
 from fhir_server.adapters.sqlite.connections import BUSY_SECONDS
 from fhir_server.ports import Change, StoreConflict, StoreUnavailable
+from tests.engines import SqliteEngine
 from tests.factories import a_document, a_trace, all_of, creating
-from tests.ports.engines import SqliteEngine
-
-
-@pytest.fixture
-def sqlite_engine(tmp_path):
-    engine = SqliteEngine(tmp_path)
-    yield engine
-    engine.close()
 
 
 def change_file(engine, name, *statements):

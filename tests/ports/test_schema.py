@@ -15,18 +15,11 @@ from fhir_server.adapters.mongo.snapshot import MongoSnapshot
 from fhir_server.adapters.sqlite.schema import APPLICATION_ID
 from fhir_server.domain.search import Search
 from fhir_server.ports import Change, StoreUnavailable
+from tests.engines import MongoEngine, MongoServer
 from tests.factories import a_trace, all_of, creating
-from tests.ports.engines import MongoEngine, MongoServer, SqliteEngine
 
 FIELDS_WITH_MANY_VALUES = {"tokens", "lookup", "words", "owners", "marks", "documents"}
 FIELDS_OF_RANGES = {"order", "number", "version", "expires"}
-
-
-@pytest.fixture
-def sqlite_engine(tmp_path):
-    engine = SqliteEngine(tmp_path)
-    yield engine
-    engine.close()
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from seed import book
 from seed.book import Demonstration
 from seed.loading import load_demonstration
 from tests.conftest import FixedClock
-from tests.ports.engines import MongoServer
+from tests.engines import MongoServer
 from tests.seed.conftest import copied, loaded, settings_in
 
 __all__ = ["copied", "loaded"]  # fixtures of the seed's tests
@@ -63,25 +63,23 @@ class Arena:
 
 
 @pytest.fixture(scope="session")
-def arena(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arena]:
+def arena(tmp_path_factory: pytest.TempPathFactory, mongo_server: MongoServer) -> Iterator[Arena]:
     folder, name = tmp_path_factory.mktemp("scenarios"), f"habilis-story-{uuid4().hex}"
-    server = MongoServer(tmp_path_factory.mktemp("scenarios-server"))
     opening.create_keys(folder / "keys.json")
-    ports = opening.open_mongo(server.uri, name, folder, folder / "keys.json")
+    ports = opening.open_mongo(mongo_server.uri, name, folder, folder / "keys.json")
     load_demonstration(build_runtime(settings_in(folder), ports), folder)
-    with MongoClient(server.uri) as client:
+    with MongoClient(mongo_server.uri) as client:
         kept = {
             (database, collection): list(client[database][collection].find())
             for database in _databases(name)
             for collection in client[database].list_collection_names()
         }
-    yield Arena(server.uri, name, folder, ports, kept)
+    yield Arena(mongo_server.uri, name, folder, ports, kept)
     ports.store.close()
-    if server.outlives_the_tests:
-        with MongoClient(server.uri) as client:
+    if mongo_server.outlives_the_tests:
+        with MongoClient(mongo_server.uri) as client:
             for database in _databases(name):
                 client.drop_database(database)
-    server.close()
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What the contract suite needs of an engine beside its ports: opening again, and looking behind the ports."""
+"""The stores on their real engines, and what a test may ask beside the ports: to open again, to look behind them."""
 
 import os
 import re
@@ -14,10 +14,13 @@ from typing import Any, Protocol
 from uuid import uuid4
 
 import bson
+import pytest
 from pymongo import MongoClient, monitoring
 
 from fhir_server.adapters import opening
 from fhir_server.ports import Ports
+
+ENGINES = ["sqlite", pytest.param("mongo", marks=pytest.mark.mongo)]
 
 
 class Engine(Protocol):
@@ -239,3 +242,10 @@ class SqliteEngine:
     def close(self) -> None:
         for ports in self._opened:
             ports.store.close()
+
+
+def make_engine(name: str, request: pytest.FixtureRequest, folder: Path) -> Engine:
+    """Make an engine in a folder; MongoDB's server is started when it is needed first."""
+    if name == "sqlite":
+        return SqliteEngine(folder)
+    return MongoEngine(folder, request.getfixturevalue("mongo_server"))
