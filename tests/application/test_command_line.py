@@ -134,3 +134,37 @@ def test_the_rules_answer_without_a_server(capsys):
         main(["rules", "-h"])
     assert ended.value.code == 0
     assert "simulate" in said(capsys)
+
+
+def test_all_but_emergencies_is_stopped_and_served_again_by_one_command(capsys):
+    """P10.5, K2."""
+    main(["keys", "create"])
+    capsys.readouterr()
+    assert main(["emergencies-only", "status"]) == 0
+    assert said(capsys) == "everybody is served\n"
+    assert main(["emergencies-only", "on"]) == 2
+    assert main(["emergencies-only", "on", "--reason", " "]) == 2
+    assert "--reason" in said(capsys)
+    assert main(["emergencies-only", "on", "--reason", "release 42", "--by", "eve"]) == 0
+    assert re.fullmatch(r"only emergencies are served, since \S+ \S+ UTC, by eve: release 42\n", said(capsys))
+    assert main(["emergencies-only", "on", "--reason", "another", "--by", "bob"]) == 0
+    assert "by eve: release 42" in said(capsys), "the first reason stays"
+    assert main(["emergencies-only", "status"]) == 0
+    assert "by eve: release 42" in said(capsys)
+    assert main(["emergencies-only", "off"]) == 0
+    assert said(capsys).startswith("everybody is served again; stopped since ")
+    assert main(["emergencies-only", "off"]) == 0
+    assert said(capsys) == "everybody is served\n"
+
+
+def test_who_stops_the_service_is_the_account_of_the_machine_when_nobody_is_named(monkeypatch, capsys):
+    main(["keys", "create"])
+    capsys.readouterr()
+    monkeypatch.setenv("LOGNAME", "oncall")
+    assert main(["emergencies-only", "on", "--reason", "release 42"]) == 0
+    assert f"by oncall@{socket.gethostname()}: release 42" in said(capsys)
+
+
+def test_without_a_store_the_stop_says_that_it_did_not_happen(capsys):
+    assert main(["emergencies-only", "on", "--reason", "release 42"]) == 2
+    assert "habilis:" in said(capsys)
