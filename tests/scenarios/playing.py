@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.scenarios.worlds import Newcomer, Paper, Step, World, chosen
+from tests.scenarios.worlds import Newcomer, Paper, Step, Wanted, World, chosen
 
 FOLDER = Path(__file__).parent / "stories"
 
@@ -68,6 +68,11 @@ def _choose(world: World, step: Step) -> bool:
     return world.choose(who, _of(step), chosen(world, step, _of(step)), name)
 
 
+def _change_default(world: World, step: Step) -> bool:
+    wanted = Wanted(step["template"], step.get("level", "normal"), step.get("status", "active"))
+    return world.change_default(step["who"], _of(step), wanted)
+
+
 def _file(world: World, step: Step) -> bool:
     marks, replaces = tuple(step.get("marks", ())), step.get("replaces", "")
     return world.file(step["who"], Paper(step["document"], _of(step), step["type"], marks, replaces))
@@ -91,6 +96,8 @@ _DEEDS: dict[str, Callable[[World, Step], Any]] = {
     "declare": _choose,
     "choose": _choose,
     "undo": lambda world, step: world.undo(step["who"], _of(step), step["choice"]),
+    "default": _change_default,
+    "defaults": lambda world, step: world.defaults(step["who"], _of(step)),
     "hide": lambda world, step: world.mark(step["who"], step["document"], "MASQUE_PS", on=True),
     "show": lambda world, step: world.mark(step["who"], step["document"], "MASQUE_PS", on=False),
     "mark": lambda world, step: world.mark(step["who"], step["document"], step["mark"], on=True),
@@ -166,6 +173,7 @@ def _nothing(_step: Step, _came: object, _where: str) -> None:
 _CHECKS: dict[str, Callable[[Step, Any, str], None]] = {
     "list": _shown,
     "told": _shown,
+    "defaults": _shown,
     "read": _found,
     "wait": _nothing,
     "status": _stands,

@@ -26,14 +26,15 @@ from consent_rules.vocabulary import (
     View,
 )
 from fhir_server.application import scoping
-from fhir_server.domain import consents
+from fhir_server.domain import consent_defaults, consents
 from fhir_server.domain.caller import Caller
+from fhir_server.domain.consent_ppqm import DEFAULTS
 from fhir_server.domain.problem import Problem
 from seed import cast, choices
 from seed.book import Demonstration
 from seed.documents import TYPES, DocumentPart, documents
 from tests.conftest import START
-from tests.scenarios.worlds import Json, Newcomer, Paper, Waiting, base_of, purpose_of
+from tests.scenarios.worlds import Json, Newcomer, Paper, Waiting, Wanted, base_of, purpose_of, words_of
 
 _STEPS = {
     "oppose-space": SpaceStatus.OPPOSED,
@@ -61,6 +62,7 @@ class RulesWorld:
         self.at = START
         self.demo = book_of_keys()
         self.notices: list[AccessFacts] = []
+        self.stated: dict[str, dict[str, Json]] = {}
         self.reviews: dict[str, tuple[str, reviewing.Review]] = {}
         self.facts = {part.key: self._facts(part) for part in documents()}
         self.superseded = {part.replaces for part in documents() if part.replaces}
@@ -114,6 +116,35 @@ class RulesWorld:
     def undo(self, who: str, of: str, name: str) -> bool:  # noqa: ARG002 - the rules leave that to the use case
         self.spaces[of] = self.spaces[of].without(name)
         return True
+
+    def change_default(self, who: str, of: str, wanted: Wanted) -> bool:
+        known = self._stated(of)
+        consent = wanted.of(known[wanted.template])
+        others = [one for one in self.spaces[of].directives if one.id != wanted.template]
+        if consent["status"] == "active" and consent_defaults.contradicting(consent, others, self.at):
+            return False
+        if not isinstance(self._enter(who, of, Action.DIRECT), Entry):
+            return False
+        known[wanted.template], self.spaces[of] = consent, self.spaces[of].without(wanted.template)
+        said = consents.directives_of(consent, wanted.template)
+        return not said or self.choose(who, of, consent, wanted.template)
+
+    def defaults(self, who: str, of: str) -> set[str] | None:
+        answer = self._enter(who, of, Action.CONSULT)
+        if isinstance(answer, Refuse):
+            return None
+        if not answer.sees(View.DIRECTIVES).admits(AccessFacts(of)):
+            return set()
+        return set(map(words_of, self._stated(of).values()))
+
+    def _stated(self, of: str) -> dict[str, Json]:
+        """Return the defaults of a space as they stand beside what was chosen meanwhile."""
+        if of not in self.stated:
+            self.stated[of] = dict(consent_defaults.born(of, DEFAULTS, self.at))
+        for template, consent in self.stated[of].items():
+            others = [one for one in self.spaces[of].directives if one.id != template]
+            self.stated[of][template] = consent_defaults.settled(consent, others, self.at)
+        return self.stated[of]
 
     def mark(self, who: str, document: str, mark: str, *, on: bool) -> bool:
         facts = self.facts[document]

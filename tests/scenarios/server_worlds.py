@@ -46,7 +46,7 @@ from seed.cast import INS_TEST
 from seed.documents import CLASSES, OID_ROOT, TYPES
 from seed.filing import Filing, Place, simplified
 from seed.people import LOCAL, author_resource
-from tests.scenarios.worlds import Json, Newcomer, Paper, Waiting, base_of, purpose_of
+from tests.scenarios.worlds import Json, Newcomer, Paper, Waiting, Wanted, base_of, defaults_among, purpose_of, words_of
 
 STEPS = {
     "oppose-space": partial(spaces.change, step=spaces.OPPOSE),
@@ -243,6 +243,19 @@ class UseCaseWorld(ServerWorld):
         ended = resource | {"status": "inactive"}
         return self._try(lambda: directives.update(self.runtime, self._caller(who), id_, ended)) is not None
 
+    def change_default(self, who: str, of: str, wanted: Wanted) -> bool:
+        consent = self._defaults(self.reader_of(of), of)[wanted.template]
+        id_, changed = consent["id"], wanted.of(consent)
+        return self._try(lambda: directives.update(self.runtime, self._caller(who), id_, changed)) is not None
+
+    def defaults(self, who: str, of: str) -> set[str] | None:
+        found = self._try(lambda: self._defaults(who, of))
+        return None if found is None else set(map(words_of, found.values()))
+
+    def _defaults(self, who: str, of: str) -> dict[str, Json]:
+        found = self._find(self._caller(who), Search("Consent", limit=100), of)
+        return defaults_among(json.loads(item.stored.body) for item in found)
+
     def mark(self, who: str, document: str, mark: str, *, on: bool) -> bool:
         def changed(seen: Json) -> Json:
             bare, marks = split_marks(seen)
@@ -391,6 +404,20 @@ class HttpWorld(ServerWorld):
         resource = self._ask(self.reader_of(of), "GET", path)
         assert resource is not None
         return self._ask(who, "PUT", path, resource | {"status": "inactive"}) is not None
+
+    def change_default(self, who: str, of: str, wanted: Wanted) -> bool:
+        found = self._defaults(self.reader_of(of), of)
+        assert found is not None
+        consent = found[wanted.template]
+        return self._ask(who, "PUT", f"Consent/{consent['id']}", wanted.of(consent)) is not None
+
+    def defaults(self, who: str, of: str) -> set[str] | None:
+        found = self._defaults(who, of)
+        return None if found is None else set(map(words_of, found.values()))
+
+    def _defaults(self, who: str, of: str) -> dict[str, Json] | None:
+        page = self._ask(who, "GET", f"Consent?patient={self.demo.patients[of]}&_count=100")
+        return None if page is None else defaults_among(entry["resource"] for entry in page.get("entry", []))
 
     def mark(self, who: str, document: str, mark: str, *, on: bool) -> bool:
         path = f"DocumentReference/{self.demo.documents[document]}"

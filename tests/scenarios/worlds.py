@@ -1,12 +1,13 @@
 """What a story asks of a world, and what all worlds share: names, choices as Consents, requests in words."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from consent_rules.model import Directive
 from consent_rules.vocabulary import DirectiveKind, Purpose
+from fhir_server.domain.consent_defaults import default_in
 from fhir_server.domain.consent_writing import consent_of
 from seed import cast, choices
 from seed.book import Demonstration
@@ -39,6 +40,34 @@ class Paper:
     replaces: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A default of a space as it shall be."""
+
+    template: str
+    level: str
+    status: str
+
+    def of(self, consent: Json) -> Json:
+        """Return the Consent of the default, changed."""
+        stem, _, _ = str(consent["policyRule"]["coding"][0]["code"]).rpartition(":")
+        rule = {"coding": [consent["policyRule"]["coding"][0] | {"code": f"{stem}:{self.level}"}]}
+        return consent | {"status": self.status, "policyRule": rule}
+
+
+def defaults_among(consents: Iterable[Json]) -> dict[str, Json]:
+    """Return the defaults among the Consents of a space, by template; two of one would be a fault."""
+    found = [(default_in(consent), consent) for consent in consents if default_in(consent)]
+    assert len(dict(found)) == len(found)
+    return dict(found)
+
+
+def words_of(consent: Json) -> str:
+    """Return template, status and level of a default."""
+    level = str(consent["policyRule"]["coding"][0]["code"]).rpartition(":")[2]
+    return f"{default_in(consent)} {consent['status']} {level}"
+
+
 class World(Protocol):
     """The rules alone, the use cases on a store, or the server over HTTP.
 
@@ -61,6 +90,12 @@ class World(Protocol):
     def choose(self, who: str, of: str, consent: Json, name: str) -> bool: ...
 
     def undo(self, who: str, of: str, name: str) -> bool: ...
+
+    def change_default(self, who: str, of: str, wanted: Wanted) -> bool:
+        """Change a default of a space in its own Consent."""
+
+    def defaults(self, who: str, of: str) -> set[str] | None:
+        """What somebody finds of the defaults of a space: template, status and level of each."""
 
     def mark(self, who: str, document: str, mark: str, *, on: bool) -> bool: ...
 
