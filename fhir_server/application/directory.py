@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from consent_rules.visibility import DIRECTORY, AccessFacts, Visibility
+from consent_rules.visibility import DIRECTORY, AccessFacts, Clause, Visibility
 from consent_rules.vocabulary import Action, RequesterKind
 from fhir_server.application import matching, scoping, spaces, writing
 from fhir_server.application.consultation import NOTHING, VIEWS, not_found
@@ -167,9 +167,7 @@ def find(work: Work, row: ResourceType, id_: str, letter: str) -> tuple[Stored, 
     found = work.read(row.name, id_, visibility)
     if found is None:
         raise not_found()
-    requester = work.caller.requester
-    own = {requester.client, requester.organization} - {""}
-    if found.facts.access.compartment and not own & found.facts.access.owners:
+    if found.facts.access.compartment and not _own(work.caller) & found.facts.access.owners:
         raise Problem.of(Category.FORBIDDEN, "an identity is changed by the software that recorded it")
     return found, opened
 
@@ -186,8 +184,13 @@ def _view_of(work: Work, row: ResourceType, compartment: str, letter: str) -> tu
     if opened is None:
         return None, NOTHING
     view = opened.sees(VIEWS[row.access])
-    own = writing.whole(compartment) if row.name == "RelatedPerson" else view
-    return opened, scoping.narrow(own, limits)
+    recorded = Visibility(compartment, (Clause(owned_by=_own(work.caller)),))  # whom it did not record is unknown to it
+    return opened, scoping.narrow(recorded if row.name == "RelatedPerson" else view, limits)
+
+
+def _own(caller: Caller) -> frozenset[str]:
+    """Return the names under which software has recorded an identity."""
+    return frozenset({caller.requester.client, caller.requester.organization} - {""})
 
 
 def _demand_keeper(caller: Caller) -> None:
