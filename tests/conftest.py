@@ -17,6 +17,7 @@ from fhir_server.settings import Settings
 from seed.book import Demonstration
 from seed.loading import load_demonstration
 from tests.engines import MongoServer
+from tests.factories import settings_in
 from tests.world import World, client_of
 
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -42,13 +43,7 @@ def clock() -> FixedClock:
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings(
-        base_url="http://localhost:8080",
-        data_dir=tmp_path / "data",
-        key_file=tmp_path / "keys.json",
-        accept_inferred_matrix=True,
-        log_level="ERROR",
-    )
+    return settings_in(tmp_path, "http://localhost:8080")
 
 
 @pytest.fixture

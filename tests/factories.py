@@ -1,19 +1,38 @@
-"""Builders of stored values: say what matters in a test, leave out the rest. Every person and number is invented."""
+"""Builders of stored values and of servers: say what matters in a test, leave out the rest.
+
+Every person and number is invented.
+"""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from uuid import uuid4
 
 import orjson
 
+from consent_rules.profiles import profile
+from consent_rules.schedule import packaged
 from consent_rules.visibility import AccessFacts, Clause, Visibility
 from consent_rules.vocabulary import Mark
+from fhir_server.application.runtime import Runtime
 from fhir_server.domain.stored import Facts, Interval, Stored, authored_of
-from fhir_server.ports import Change, Trace, Write
+from fhir_server.ports import Change, Ports, Trace, Write
+from fhir_server.settings import Settings
 
 AT = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 EVERYTHING = (Clause(),)
+
+
+def settings_in(folder: Path, base_url: str = "http://localhost:8080", **more: object) -> Settings:
+    """Build the settings of a server that keeps everything in one folder; `more` are fields of Settings."""
+    given = {"accept_inferred_matrix": True, "log_level": "ERROR"} | more
+    return Settings(base_url=base_url, data_dir=folder / "data", key_file=folder / "keys.json", **given)
+
+
+def runtime_on(ports: Ports, base_url: str) -> Runtime:
+    """Build what the use cases work on, for a server of this address."""
+    return Runtime(ports, packaged(), profile("fr"), f"{base_url}/fhir", b"k" * 32)
 
 
 def an_id() -> str:

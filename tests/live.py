@@ -1,4 +1,4 @@
-"""The server as a process of its own, for the tests that measure it, kill it, or talk to it as a stranger would."""
+"""The server on a port, mostly as a process of its own: for tests that measure it, kill it, or come as strangers."""
 
 import os
 import signal
@@ -11,6 +11,11 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
+from threading import Thread
+from urllib.parse import urlsplit
+
+from flask import Flask
+from werkzeug.serving import make_server
 
 HOST = "127.0.0.1"
 _COMMAND = "import sys; from fhir_server.cli import main; sys.exit(main())"
@@ -23,6 +28,19 @@ def free_port() -> int:
         probe.bind((HOST, 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+@contextmanager
+def serving(app: Flask, base_url: str) -> Iterator[None]:
+    """Serve an application from a thread of this process, at an address whose port is free."""
+    where = urlsplit(base_url)
+    server = make_server(where.hostname, where.port, app, threaded=True)
+    Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
 
 
 @dataclass

@@ -8,8 +8,8 @@ import pytest
 
 from fhir_server.adapters import opening
 from fhir_server.app import build_runtime, create_app
-from fhir_server.settings import Settings
 from tests.conftest import FixedClock
+from tests.factories import settings_in
 from tests.world import World
 
 
@@ -21,9 +21,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def shared_world(folder: Path) -> Iterator[World]:
     """Return a world that all tests of a module share: for requests that change nothing."""
-    settings = Settings(
-        "http://localhost:8080", folder / "data", folder / "keys.json", accept_inferred_matrix=True, log_level="ERROR"
-    )
+    settings = settings_in(folder)
     opening.create_keys(settings.key_file)
     served = build_runtime(settings)
     served = replace(served, ports=replace(served.ports, clock=FixedClock()))

@@ -20,8 +20,6 @@ from joserfc import jwt
 from joserfc.jwk import ECKey, RSAKey
 
 from consent_rules.model import RecordState
-from consent_rules.profiles import profile
-from consent_rules.schedule import packaged
 from consent_rules.vocabulary import RequesterKind, SpaceStatus
 from fhir_server.adapters import opening
 from fhir_server.application.accounts import Account, Charge, Practice, add_account
@@ -32,6 +30,7 @@ from fhir_server.http import oauth_endpoints, pages, pages_oauth, pages_status, 
 from fhir_server.oauth import keys as signing
 from fhir_server.oauth.options import Options
 from fhir_server.ports import Change, Ports, Secret, SpaceWrite
+from tests.factories import runtime_on
 
 BASE = "https://habilis.example"
 FHIR = f"{BASE}/fhir"
@@ -63,26 +62,26 @@ def challenge(verifier: str = VERIFIER) -> str:
     return urlsafe_b64encode(sha256(verifier.encode()).digest()).decode().rstrip("=")
 
 
-@pytest.fixture
-def clock() -> FixedClock:
-    return FixedClock()
-
-
 @pytest.fixture(scope="session")
 def furnished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Furnish a store once with people, apps and a signing key; each test gets a copy."""
     home = tmp_path_factory.mktemp("furnished")
     opening.create_keys(home / "keys.json")
     opened = opening.open_sqlite(home / "data", home / "keys.json")
-    served = Runtime(opened, packaged(), profile("fr"), FHIR, b"k" * 32)
-    people(served)
-    apps(served)
-    space = record_codec.dump(RecordState("camille", SpaceStatus.ACTIVE))
-    opened.store.commit(Change(traces=(), spaces=(SpaceWrite("camille", 0, space),)))
-    kept = orjson.dumps([{"jwk": SIGNING.as_dict(private=True), "until": ""}])
-    opened.vault.add(Secret(signing.KIND, "id-token", kept))
+    furnish(opened)
     opened.store.close()
     return home
+
+
+def furnish(ports: Ports, base: str = BASE) -> None:
+    """Give a store people, apps, Camille's space and a key that signs."""
+    runtime = runtime_on(ports, base)
+    people(runtime)
+    apps(runtime)
+    space = record_codec.dump(RecordState("camille", SpaceStatus.ACTIVE))
+    ports.store.commit(Change(traces=(), spaces=(SpaceWrite("camille", 0, space),)))
+    kept = orjson.dumps([{"jwk": SIGNING.as_dict(private=True), "until": ""}])
+    ports.vault.add(Secret(signing.KIND, "id-token", kept))
 
 
 @pytest.fixture
@@ -95,7 +94,7 @@ def ports(tmp_path: Path, furnished: Path, clock: FixedClock) -> Iterator[Ports]
 
 @pytest.fixture
 def runtime(ports: Ports) -> Runtime:
-    return Runtime(ports, packaged(), profile("fr"), FHIR, b"k" * 32)
+    return runtime_on(ports, BASE)
 
 
 GENERAL = Practice("PractitionerRole/martin-1", "Organization/practice", "Cabinet Martin", "10", label="Cabinet")

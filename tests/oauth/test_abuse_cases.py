@@ -9,16 +9,13 @@ import orjson
 import pytest
 from joserfc.jwk import ECKey
 
-from consent_rules.profiles import profile
-from consent_rules.schedule import packaged
 from fhir_server.app import create_app
 from fhir_server.application.access_tokens import find_access, issue_access
 from fhir_server.application.accounts import change_account, find_account
 from fhir_server.application.app_authorization import find_grant
 from fhir_server.application.clients import Client, ClientKind, change, find, register
-from fhir_server.application.runtime import Runtime
 from fhir_server.oauth.dpop import hash_of
-from fhir_server.settings import Settings
+from tests.factories import runtime_on, settings_in
 from tests.oauth.conftest import EC, RSA, Person, assertion, csrf_of, query_of
 from tests.oauth.test_token_requirements import proof
 from tests.world import BASE as FHIR
@@ -31,8 +28,8 @@ UNKNOWN = "5b7f9c1e-0000-4000-8000-000000000000"
 @pytest.fixture
 def world(ports, tmp_path) -> World:
     """Camille, who is also an account here, with a report and a laboratory result."""
-    runtime = Runtime(ports, packaged(), profile("fr"), FHIR, b"k" * 32)
-    settings = Settings(BASE, tmp_path, tmp_path / "k.json", accept_inferred_matrix=True, log_level="ERROR")
+    runtime = runtime_on(ports, BASE)
+    settings = settings_in(tmp_path, BASE)
     world = World(runtime, create_app(settings, runtime).test_client()).open()
     camille = find_account(runtime, "camille")
     change_account(runtime, replace(camille, person=f"Patient/{world.ids['camille']}"))

@@ -5,7 +5,7 @@ import pytest
 from fhir_server.app import create_app
 from fhir_server.application.access_tokens import mint_token
 from fhir_server.application.clients import find
-from fhir_server.settings import Settings
+from tests.factories import settings_in
 from tests.oauth.conftest import BASE, Person, query_of, redeem, tokens_for
 
 UNKNOWN = "5b7f9c1e-0000-4000-8000-000000000000"
@@ -13,10 +13,7 @@ UNKNOWN = "5b7f9c1e-0000-4000-8000-000000000000"
 
 @pytest.fixture
 def app(runtime, tmp_path):
-    settings = Settings(
-        base_url=BASE, data_dir=tmp_path / "data", key_file=tmp_path / "keys.json", accept_inferred_matrix=True,
-        log_level="ERROR",
-    )  # fmt: skip
+    settings = settings_in(tmp_path, BASE)
     return create_app(settings, runtime)
 
 

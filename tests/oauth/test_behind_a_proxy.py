@@ -7,15 +7,12 @@ from uuid import uuid4
 import pytest
 import requests
 
-from consent_rules.profiles import profile
-from consent_rules.schedule import packaged
 from fhir_server.adapters.system import SystemClock
 from fhir_server.application.clients import change, find
-from fhir_server.application.runtime import Runtime
 from tests.engines import SqliteEngine
+from tests.factories import runtime_on
 from tests.live import Live, free_port, running
-from tests.oauth.conftest import ASSERTION, assertion
-from tests.oauth.stores import furnish
+from tests.oauth.conftest import ASSERTION, assertion, furnish
 from tests.oauth.test_proxies import HEADER, OTHER, OURS, sent
 
 pytestmark = pytest.mark.live
@@ -26,8 +23,8 @@ def serve(folder, **settings: str) -> Iterator[Live]:
     engine = SqliteEngine(folder)
     port = free_port()
     base = f"http://127.0.0.1:{port}"
-    furnish(engine.ports, f"{base}/fhir")
-    runtime = Runtime(engine.ports, packaged(), profile("fr"), f"{base}/fhir", b"k" * 32)
+    furnish(engine.ports, base)
+    runtime = runtime_on(engine.ports, base)
     change(runtime, replace(find(runtime, "ehr"), certificate_bound=True))
     live = Live(folder / "data", port, settings | {"HABILIS_KEY_FILE": str(engine.key_file)})
     with running(live):

@@ -10,6 +10,7 @@ from fhir_server.app import build_runtime, create_app
 from fhir_server.application.clients import change, find
 from fhir_server.cli import main
 from fhir_server.settings import Settings
+from tests.factories import settings_in
 from tests.oauth.conftest import BASE, SECRET, Person, query_of, redeem
 from tests.oauth.test_proxies import HEADER, OTHER, OURS, through
 from tests.oauth.test_token_requirements import OFFLINE, refresh
@@ -22,10 +23,7 @@ BASIC = {"Authorization": f"Basic {b64encode(f'web:{SECRET}'.encode()).decode()}
 @pytest.fixture
 def app(runtime, tmp_path):
     change(runtime, replace(find(runtime, "web"), certificate_bound=True))
-    settings = Settings(
-        base_url=BASE, data_dir=tmp_path / "data", key_file=tmp_path / "keys.json", accept_inferred_matrix=True,
-        log_level="ERROR", trusted_proxies=(PEER,), mtls_header=HEADER,
-    )  # fmt: skip
+    settings = settings_in(tmp_path, BASE, trusted_proxies=(PEER,), mtls_header=HEADER)
     return create_app(settings, runtime)
 
 

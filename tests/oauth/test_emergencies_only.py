@@ -9,17 +9,13 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from consent_rules.profiles import profile
-from consent_rules.schedule import packaged
 from fhir_server.app import create_app
 from fhir_server.application import access_tokens, emergencies_only
 from fhir_server.application.clients import find
-from fhir_server.application.runtime import Runtime
-from fhir_server.settings import Settings
 from tests.engines import ENGINES, make_engine
+from tests.factories import runtime_on, settings_in
 from tests.live import Live, free_port, running
-from tests.oauth.conftest import BASE, Person, query_of, redeem, tokens_for
-from tests.oauth.stores import furnish
+from tests.oauth.conftest import BASE, Person, furnish, query_of, redeem, tokens_for
 from tests.oauth.test_flows import emergency
 from tests.oauth.test_secrecy import events_of
 from tests.oauth.test_token_requirements import OFFLINE, refresh
@@ -29,8 +25,7 @@ SEARCH = "/fhir/DocumentReference?patient=camille"
 
 @pytest.fixture
 def app(runtime, tmp_path):
-    settings = Settings(BASE, tmp_path / "data", tmp_path / "keys.json", accept_inferred_matrix=True, log_level="ERROR")
-    return create_app(settings, runtime)
+    return create_app(settings_in(tmp_path, BASE), runtime)
 
 
 def stop(runtime):
@@ -96,9 +91,8 @@ def live(request, tmp_path) -> Iterator[tuple[Live, str]]:
     if request.param == "mongo":
         uri, name = engine.place.uri, engine.place.database
         server.settings |= {"HABILIS_STORE": "mongodb", "HABILIS_MONGODB_URI": uri, "HABILIS_MONGODB_DATABASE": name}
-    fhir = f"{server.base_url}/fhir"
-    furnish(engine.ports, fhir)
-    runtime = Runtime(engine.ports, packaged(), profile("fr"), fhir, b"k" * 32)
+    furnish(engine.ports, server.base_url)
+    runtime = runtime_on(engine.ports, server.base_url)
     token = access_tokens.mint_token(runtime, client=find(runtime, "ehr"), scopes="system/Organization.rs")
     with running(server):
         yield server, token

@@ -8,18 +8,15 @@ from hashlib import sha256
 
 import pytest
 
-from consent_rules.profiles import profile
-from consent_rules.schedule import packaged
 from fhir_server.app import create_app
 from fhir_server.application.access_tokens import find_access, issue_access
 from fhir_server.application.accounts import change_account, find_account
 from fhir_server.application.app_authorization import revoke_grant
 from fhir_server.application.clients import find
 from fhir_server.application.parties import Login
-from fhir_server.application.runtime import Runtime
 from fhir_server.oauth.options import Options
 from fhir_server.ports import StoreUnavailable
-from fhir_server.settings import Settings
+from tests.factories import runtime_on, settings_in
 from tests.oauth.conftest import BASE, Person, assertion, backend, csrf_of, query_of, request_for, serve, tokens_for
 from tests.oauth.test_flows import BREAK_GLASS
 from tests.oauth.test_redirect_flow import consent_page
@@ -33,8 +30,8 @@ WORLD_BASE = WORLD_FHIR.removesuffix("/fhir")
 
 @pytest.fixture
 def world(ports, tmp_path) -> World:
-    runtime = Runtime(ports, packaged(), profile("fr"), WORLD_FHIR, b"k" * 32)
-    settings = Settings(WORLD_BASE, tmp_path, tmp_path / "k.json", accept_inferred_matrix=True, log_level="ERROR")
+    runtime = runtime_on(ports, WORLD_BASE)
+    settings = settings_in(tmp_path, WORLD_BASE)
     return World(runtime, create_app(settings, runtime).test_client()).open()
 
 

@@ -10,12 +10,10 @@ from urllib.parse import urlsplit
 import pytest
 from flask import Flask
 
-from consent_rules.profiles import profile
-from consent_rules.schedule import packaged
 from fhir_server.adapters import opening
-from fhir_server.application.runtime import Runtime
 from fhir_server.oauth.options import Options, Throttle
-from tests.oauth.conftest import ASSERTION, BASE, FHIR, FixedClock, Person, assertion, redeem, request_for, serve
+from tests.factories import runtime_on
+from tests.oauth.conftest import ASSERTION, BASE, FixedClock, Person, assertion, redeem, request_for, serve
 
 NEVER = 10**9
 
@@ -31,7 +29,7 @@ def app(furnished: Path, clock: FixedClock, tmp_path_factory: pytest.TempPathFac
     home = tmp_path_factory.mktemp("hostile")
     copytree(furnished, home, dirs_exist_ok=True)
     opened = opening.open_sqlite(home / "data", home / "keys.json")
-    runtime = Runtime(replace(opened, clock=clock), packaged(), profile("fr"), FHIR, b"k" * 32)
+    runtime = runtime_on(replace(opened, clock=clock), BASE)
     options = Options(throttle=Throttle(failures=NEVER, per_address=NEVER))
     yield serve(runtime, options)
     opened.store.close()

@@ -5,12 +5,11 @@ from dataclasses import replace
 import pytest
 
 from consent_rules.matrix import Matrix, of_cells, published
-from consent_rules.profiles import profile
-from consent_rules.schedule import Schedule, packaged
+from consent_rules.schedule import Schedule
 from fhir_server.app import create_app
 from fhir_server.application.accounts import Practice, change_account, find_account
 from fhir_server.application.runtime import Runtime
-from fhir_server.settings import Settings
+from tests.factories import runtime_on, settings_in
 from tests.oauth.conftest import Person, query_of, redeem
 from tests.oauth.test_token_requirements import refresh
 from tests.world import LABORATORY, REPORT, World
@@ -68,8 +67,8 @@ class Practised:
 
 @pytest.fixture
 def practised(ports, tmp_path) -> Practised:
-    runtime = Runtime(ports, packaged(), profile("fr"), FHIR, b"k" * 32)
-    settings = Settings(BASE, tmp_path, tmp_path / "keys.json", accept_inferred_matrix=True, log_level="ERROR")
+    runtime = runtime_on(ports, BASE)
+    settings = settings_in(tmp_path, BASE)
     return Practised(create_app(settings, runtime), runtime)
 
 

@@ -8,24 +8,19 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from html import unescape
 from pathlib import Path
-from threading import Thread
 
 import cbor2
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1, EllipticCurvePrivateKey, generate_private_key
 from cryptography.hazmat.primitives.hashes import SHA256
-from werkzeug.serving import make_server
 
-from consent_rules.profiles import profile
-from consent_rules.schedule import packaged
 from fhir_server.adapters.system import SystemClock
 from fhir_server.app import create_app
 from fhir_server.application.access_tokens import find_access
 from fhir_server.application.accounts import find_account
-from fhir_server.application.runtime import Runtime
 from fhir_server.oauth import passkeys
-from fhir_server.settings import Settings
-from tests.live import free_port
+from tests.factories import runtime_on, settings_in
+from tests.live import free_port, serving
 from tests.oauth.conftest import BASE, PASSWORD, Person, csrf_of, query_of, redeem, serve
 from tests.oauth.upstream import Visitor, helene, provider_of
 
@@ -385,19 +380,11 @@ def site(ports, tmp_path: Path) -> Iterator[str]:
     """Serve the whole application on a port, by its name: passkeys are bound to names, not to addresses."""
     ports = replace(ports, clock=SystemClock())
     base = f"http://localhost:{free_port()}"
-    runtime = Runtime(ports, packaged(), profile("fr"), f"{base}/fhir", b"k" * 32)
-    settings = Settings(
-        base_url=base, data_dir=tmp_path / "data", key_file=tmp_path / "keys.json", accept_inferred_matrix=True,
-        log_level="ERROR",
-    )  # fmt: skip
+    runtime = runtime_on(ports, base)
+    settings = settings_in(tmp_path, base)
     app = create_app(settings, runtime)
-    server = make_server("localhost", int(base.rpartition(":")[2]), app, threaded=True)
-    Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    try:
+    with serving(app, base):
         yield base
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 @pytest.mark.browser

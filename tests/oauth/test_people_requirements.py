@@ -12,7 +12,7 @@ from fhir_server.application.accounts import Account, Charge, Practice, add_acco
 from fhir_server.application.app_authorization import revoke_grant
 from fhir_server.application.clients import Client, ClientKind
 from fhir_server.domain.consent_elements import DIRECTIVE
-from fhir_server.settings import Settings
+from tests.factories import settings_in
 from tests.oauth.conftest import BASE, PASSWORD, Person, csrf_of, query_of, redeem
 from tests.world import LABORATORY, REPORT, World
 
@@ -21,10 +21,7 @@ UNKNOWN = "5b7f9c1e-0000-4000-8000-000000000000"
 
 @pytest.fixture
 def app(runtime, tmp_path):
-    settings = Settings(
-        base_url=BASE, data_dir=tmp_path / "data", key_file=tmp_path / "keys.json", accept_inferred_matrix=True,
-        log_level="ERROR",
-    )  # fmt: skip
+    settings = settings_in(tmp_path, BASE)
     return create_app(settings, runtime)
 
 

@@ -20,17 +20,14 @@ import pytest
 from authlib.integrations.requests_client import OAuth2Session
 from authlib.oauth2.rfc7523 import PrivateKeyJWT
 from flask import Flask
-from werkzeug.serving import make_server
 
-from consent_rules.profiles import profile
-from consent_rules.schedule import packaged
 from fhir_server.adapters.system import SystemClock
 from fhir_server.app import create_app
 from fhir_server.application.accounts import change_account, find_account
 from fhir_server.application.clients import Client, ClientKind, register
 from fhir_server.application.runtime import Runtime
-from fhir_server.settings import Settings
-from tests.live import free_port
+from tests.factories import runtime_on, settings_in
+from tests.live import free_port, serving
 from tests.oauth.conftest import EC, PASSWORD, PATIENT_SCOPES, Person, query_of
 from tests.world import World
 
@@ -60,33 +57,22 @@ def clock() -> SystemClock:
 
 
 @pytest.fixture
-def port() -> int:
-    return free_port()
-
-
-@pytest.fixture
-def base(port: int) -> str:
-    return f"http://localhost:{port}"
+def base() -> str:
+    return f"http://localhost:{free_port()}"
 
 
 @pytest.fixture
 def runtime(ports, base: str) -> Runtime:
-    return Runtime(ports, packaged(), profile("fr"), f"{base}/fhir", b"k" * 32)
+    return runtime_on(ports, base)
 
 
 @pytest.fixture
-def app(runtime: Runtime, base: str, port: int, tmp_path: Path) -> Iterator[Flask]:
-    settings = Settings(
-        base_url=base, data_dir=tmp_path / "data", key_file=tmp_path / "keys.json", accept_inferred_matrix=True,
-        log_level="ERROR",
-    )  # fmt: skip
+def app(runtime: Runtime, base: str, tmp_path: Path) -> Iterator[Flask]:
+    settings = settings_in(tmp_path, base)
     served = create_app(settings, runtime)
-    server = make_server("localhost", port, served, threaded=True)
-    Thread(target=server.serve_forever, daemon=True).start()
     furnish(runtime, served)
-    yield served
-    server.shutdown()
-    server.server_close()
+    with serving(served, base):
+        yield served
 
 
 def furnish(runtime: Runtime, served: Flask) -> None:

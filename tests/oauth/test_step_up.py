@@ -9,7 +9,7 @@ from fhir_server.app import create_app
 from fhir_server.application.access_tokens import caller_for, find_access
 from fhir_server.domain.problem import Category, Login, Problem
 from fhir_server.oauth import step_up
-from fhir_server.settings import Settings
+from tests.factories import settings_in
 from tests.oauth.conftest import BASE, Person, assertion, backend, query_of, redeem
 from tests.oauth.test_flows import code_now, emergency
 
@@ -20,10 +20,7 @@ UNKNOWN = "5b7f9c1e-0000-4000-8000-000000000000"
 @pytest.fixture
 def app(runtime, tmp_path):
     """A server that wants two factors of professionals."""
-    settings = Settings(
-        base_url=BASE, data_dir=tmp_path / "data", key_file=tmp_path / "keys.json", accept_inferred_matrix=True,
-        log_level="ERROR", professional_level="eidas2",
-    )  # fmt: skip
+    settings = settings_in(tmp_path, BASE, professional_level="eidas2")
     return create_app(settings, replace(runtime, professional_level=settings.professional_level))
 
 

@@ -18,8 +18,7 @@ from fhir_server.adapters.system import SystemClock
 from fhir_server.oauth.dpop import hash_of
 from tests.engines import ENGINES, make_engine
 from tests.live import Live, free_port, running
-from tests.oauth.conftest import ASSERTION, VERIFIER, Person, assertion, csrf_of, query_of, request_for
-from tests.oauth.stores import furnish
+from tests.oauth.conftest import ASSERTION, VERIFIER, Person, assertion, csrf_of, furnish, query_of, request_for
 from tests.oauth.test_token_requirements import OFFLINE, proof
 
 pytestmark = pytest.mark.live
@@ -93,7 +92,7 @@ def pair(request, tmp_path_factory) -> Iterator[Pair]:
     folder = tmp_path_factory.mktemp("pair")
     engine = make_engine(request.param, request, folder)
     base = f"http://127.0.0.1:{(port := free_port())}"
-    furnish(engine.ports, f"{base}/fhir")
+    furnish(engine.ports, base)
     settings = {
         "HABILIS_BASE_URL": base, "HABILIS_KEY_FILE": str(engine.key_file), "HABILIS_THROTTLE_FAILURES": "5",
         "HABILIS_THROTTLE_ADDRESS_FAILURES": "60000",

@@ -17,6 +17,7 @@ from fhir_server.application.app_authorization import grants_of
 from fhir_server.application.linking import Traits, invite, is_same
 from fhir_server.oauth.launches import Launch, create_launch
 from fhir_server.settings import Settings, SettingsError
+from tests.factories import settings_in
 from tests.oauth.conftest import BASE, GENERAL, assertion, backend, challenge, csrf_of, query_of, redeem, serve
 from tests.oauth.test_secrecy import events_of
 from tests.oauth.upstream import (
@@ -93,10 +94,7 @@ def test_what_the_provider_says_of_the_login_is_recorded(app, fake, runtime, clo
 def test_an_api_that_wants_a_stronger_login_gets_it_from_the_provider(runtime, fake, tmp_path):
     """RFC 9470, with the card instead of the password."""
     helene(runtime)
-    settings = Settings(
-        base_url=BASE, data_dir=tmp_path / "data", key_file=tmp_path / "keys.json", accept_inferred_matrix=True,
-        log_level="ERROR", professional_level="eidas2", providers=(provider_of(fake.issuer),),
-    )  # fmt: skip
+    settings = settings_in(tmp_path, BASE, professional_level="eidas2", providers=(provider_of(fake.issuer),))
     app = create_app(settings, replace(runtime, professional_level=settings.professional_level))
     visitor = Visitor(app, fake, capacity="role:PractitionerRole/martin-1")
     fake.claims = {"acr": "eidas1"}

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 from fhir_server import telemetry
 from fhir_server.app import create_app
 from fhir_server.application.access_tokens import ACCESS
-from fhir_server.settings import Settings
+from tests.factories import settings_in
 from tests.oauth.conftest import BASE, query_of, redeem
 from tests.oauth.test_secrecy import events_of
 from tests.oauth.upstream import Fake, Visitor, helene, provider_of, start
@@ -51,14 +51,7 @@ def upstream(clock):
 @pytest.fixture
 def app(runtime, upstream, tmp_path):
     helene(runtime)
-    settings = Settings(
-        base_url=BASE,
-        data_dir=tmp_path / "data",
-        key_file=tmp_path / "keys.json",
-        accept_inferred_matrix=True,
-        log_level="ERROR",
-        providers=(provider_of(upstream.fake.issuer),),
-    )
+    settings = settings_in(tmp_path, BASE, providers=(provider_of(upstream.fake.issuer),))
     return create_app(settings, runtime)
 
 

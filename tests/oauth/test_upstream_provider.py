@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Thread
 from urllib.parse import urlsplit
 
 import pytest
@@ -18,10 +17,7 @@ import requests
 from flask import Flask
 from joserfc import jwt
 from joserfc.jwk import KeySet
-from werkzeug.serving import make_server
 
-from consent_rules.profiles import profile
-from consent_rules.schedule import packaged
 from consent_rules.vocabulary import RequesterKind
 from fhir_server.adapters.system import SystemClock
 from fhir_server.app import create_app
@@ -30,9 +26,9 @@ from fhir_server.application.accounts import Account, add_account
 from fhir_server.application.clients import Client, ClientKind, register
 from fhir_server.application.linking import invite
 from fhir_server.application.runtime import Runtime
-from fhir_server.settings import Settings
 from fhir_server.upstream_settings import Provider
-from tests.live import free_port
+from tests.factories import runtime_on, settings_in
+from tests.live import free_port, serving
 from tests.oauth.conftest import USER_SCOPES, Person, csrf_of, query_of, redeem, request_for
 from tests.oauth.test_real_clients import BUILD, packages  # noqa: F401 - a fixture
 from tests.oauth.upstream import RPPS, SECRET, citizen, exercise, helene, professional
@@ -86,24 +82,16 @@ def base() -> str:
 
 @pytest.fixture
 def runtime(ports, base: str) -> Runtime:
-    return Runtime(ports, packaged(), profile("fr"), f"{base}/fhir", b"k" * 32)
+    return runtime_on(ports, base)
 
 
 @contextmanager
 def served(runtime: Runtime, base: str, folder: Path, *providers: Provider) -> Iterator[Flask]:
     """Serve the whole application on its port, with these providers."""
-    settings = Settings(
-        base_url=base, data_dir=folder / "data", key_file=folder / "keys.json", accept_inferred_matrix=True,
-        log_level="ERROR", providers=providers,
-    )  # fmt: skip
+    settings = settings_in(folder, base, providers=providers)
     app = create_app(settings, runtime)
-    server = make_server("localhost", int(base.rpartition(":")[2]), app, threaded=True)
-    Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    try:
+    with serving(app, base):
         yield app
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 @pytest.fixture

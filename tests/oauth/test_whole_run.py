@@ -29,10 +29,10 @@ from tests.oauth.conftest import (
     Person,
     assertion,
     csrf_of,
+    furnish,
     query_of,
     request_for,
 )
-from tests.oauth.stores import furnish
 from tests.oauth.test_flows import BREAK_GLASS, TOTP
 from tests.oauth.test_flows import code_now as totp_now
 from tests.oauth.test_token_requirements import OFFLINE, proof
@@ -107,7 +107,7 @@ def run(tmp_path_factory) -> Iterator[Run]:
     folder = tmp_path_factory.mktemp("run")
     engine = SqliteEngine(folder)
     base = f"http://127.0.0.1:{(port := free_port())}"
-    furnish(engine.ports, f"{base}/fhir")
+    furnish(engine.ports, base)
     settings = {"HABILIS_KEY_FILE": str(engine.key_file), "HABILIS_LOG_LEVEL": "DEBUG"}
     server = Live(folder / "data", port, settings)
     with running(server):

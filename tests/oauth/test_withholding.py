@@ -11,17 +11,13 @@ from itertools import count
 import pytest
 from flask import Flask
 
-from consent_rules.profiles import profile
-from consent_rules.schedule import packaged
 from fhir_server.app import create_app
 from fhir_server.application.accounts import change_account, find_account
 from fhir_server.application.app_authorization import revoke_person
-from fhir_server.application.runtime import Runtime
 from fhir_server.ports import Ports
-from fhir_server.settings import Settings
 from tests.engines import ENGINES, make_engine
-from tests.oauth.conftest import FixedClock, Person, csrf_of, query_of, redeem, ticked
-from tests.oauth.stores import furnish
+from tests.factories import runtime_on, settings_in
+from tests.oauth.conftest import FixedClock, Person, csrf_of, furnish, query_of, redeem, ticked
 from tests.oauth.test_token_requirements import refresh
 from tests.world import LABORATORY, World
 
@@ -70,7 +66,7 @@ class Space:
 @pytest.fixture(scope="module", params=ENGINES)
 def engine_ports(request, tmp_path_factory) -> Iterator[Ports]:
     engine = make_engine(request.param, request, tmp_path_factory.mktemp(request.param))
-    furnish(engine.ports, FHIR)
+    furnish(engine.ports)
     yield engine.ports
     engine.close()
 
@@ -78,14 +74,14 @@ def engine_ports(request, tmp_path_factory) -> Iterator[Ports]:
 @pytest.fixture(scope="module")
 def app(engine_ports, tmp_path_factory) -> Flask:
     folder = tmp_path_factory.mktemp("unused")
-    settings = Settings(BASE, folder, folder / "k.json", accept_inferred_matrix=True, log_level="ERROR")
-    return create_app(settings, Runtime(engine_ports, packaged(), profile("fr"), FHIR, b"k" * 32))
+    settings = settings_in(folder, BASE)
+    return create_app(settings, runtime_on(engine_ports, BASE))
 
 
 @pytest.fixture(scope="module")
 def furnished(app, engine_ports) -> World:
     """Record the directory once; Camille is the account's patient."""
-    runtime = Runtime(engine_ports, packaged(), profile("fr"), FHIR, b"k" * 32)
+    runtime = runtime_on(engine_ports, BASE)
     world = World(runtime, app.test_client()).open()
     account = find_account(runtime, "camille")
     change_account(runtime, replace(account, person=f"Patient/{world.ids['camille']}"))
