@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from fhir_server.adapters import opening
 from fhir_server.app import build_runtime, create_app
-from fhir_server.settings import Settings
 from seed import book
 from seed.loading import load_demonstration
+from tests.factories import settings_in
 from tests.fuzz.strategies import Call, Known, calls
 
 CASES = int(os.environ.get("HABILIS_TEST_FUZZ_CASES", "500"))
@@ -27,9 +27,7 @@ TOLD = ("Traceback", "site-packages", "sqlite3", "KeyError", "NoneType", "fhir_s
 @pytest.fixture(scope="module")
 def served(tmp_path_factory):
     folder = tmp_path_factory.mktemp("fuzz")
-    chosen = Settings(
-        "http://localhost:8080", folder / "data", folder / "keys.json", accept_inferred_matrix=True, log_level="ERROR"
-    )
+    chosen = settings_in(folder)
     opening.create_keys(chosen.key_file)
     runtime = build_runtime(chosen)
     load_demonstration(runtime, chosen.data_dir)
@@ -69,30 +67,30 @@ def test_no_request_breaks_the_server_or_makes_it_tell_of_its_inside(chunk, serv
     @settings(max_examples=CHUNK, deadline=None, database=None, suppress_health_check=list(HealthCheck))
     @given(calls(known))
     def ask(call):
-        _answer_is_fit(served, demo, call)
+        answer = answer_to(call, served, demo)
+        text = text_of(answer)
+        assert answer.status_code < 500, answer.get_data(as_text=True)[:2000]
+        if answer.status_code >= 400:
+            assert not [word for word in TOLD if word in text], text[:2000]
+        if answer.status_code >= 400 and text and answer.mimetype.endswith("json"):
+            assert json.loads(text)["resourceType"] == "OperationOutcome"
 
     ask()
 
 
-def _answer_is_fit(app, demo, call: Call):
+def answer_to(call: Call, app, demo):
     headers = dict(call.headers)
     if call.who != "nobody":
         headers["Authorization"] = f"Bearer {demo.tokens.get(call.who, 'garbage')}"
-    answer = app.test_client().open(
-        call.path, method=call.method, query_string=call.query, data=call.body, headers=_sendable(headers)
+    carried = {name: value.encode().decode("latin-1") for name, value in headers.items()}  # as WSGI carries bytes
+    return app.test_client().open(
+        call.path, method=call.method, query_string=call.query, data=call.body, headers=carried
     )
-    assert answer.status_code < 500, answer.get_data(as_text=True)[:2000]
-    media = answer.mimetype or ""
-    text = answer.get_data(as_text=True) if media.endswith(("json", "xml")) else ""
-    if answer.status_code >= 400:
-        assert not [word for word in TOLD if word in text], text[:2000]
-        if text and media.endswith("json"):
-            assert json.loads(text)["resourceType"] == "OperationOutcome"
 
 
-def _sendable(headers):
-    """Return headers as WSGI carries them: bytes as Latin-1."""
-    return {name: value.encode().decode("latin-1") for name, value in headers.items()}
+def text_of(answer):
+    """Return a body of JSON or XML as text; contents of other types are the depositors' own."""
+    return answer.get_data(as_text=True) if (answer.mimetype or "").endswith(("json", "xml")) else ""
 
 
 def test_no_operation_of_the_description_breaks_the_server(served, demo):
@@ -100,15 +98,14 @@ def test_no_operation_of_the_description_breaks_the_server(served, demo):
     operations = [found.ok() for found in description.get_all_operations()]
     assert operations
     for operation in operations:
-        _ask_operation(operation.as_strategy(), demo)
 
+        @seed(1)
+        @settings(
+            max_examples=max(1, CASES // 500), deadline=None, database=None, suppress_health_check=list(HealthCheck)
+        )
+        @given(operation.as_strategy(), st.sampled_from(["camille", "paul", "chu-a-ehr", ""]))
+        def ask(case, who):
+            answer = case.call(headers={"Authorization": f"Bearer {demo.tokens[who]}"} if who else {})
+            assert answer.status_code < 500, answer.content[:2000]
 
-def _ask_operation(cases, demo):
-    @seed(1)
-    @settings(max_examples=max(1, CASES // 500), deadline=None, database=None, suppress_health_check=list(HealthCheck))
-    @given(cases, st.sampled_from(["camille", "paul", "chu-a-ehr", ""]))
-    def ask(case, who):
-        answer = case.call(headers={"Authorization": f"Bearer {demo.tokens[who]}"} if who else {})
-        assert answer.status_code < 500, answer.content[:2000]
-
-    ask()
+        ask()
