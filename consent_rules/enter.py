@@ -89,7 +89,7 @@ def _shows_documents(case: Case) -> bool:
 
 
 def obligations_of(case: Case, basis: Basis) -> frozenset[str]:
-    """Return what must be done when somebody enters on a ground (H1, G3, G6, G7)."""
+    """Return what must be done when somebody enters on a ground (H1, L3, G3, G6, G7)."""
     if case.request.action not in (Action.CONSULT, Action.OPEN_EMERGENCY):
         return frozenset()
     if basis is Basis.BREAK_GLASS:

@@ -89,7 +89,7 @@ def hides_by_default(record: RecordState, at: datetime) -> bool:
 
 
 def _rights(request: AccessRequest, record: RecordState, facts: AccessFacts, profile: RuleProfile) -> tuple[Mark, Mark]:
-    """Return which marks the requester may add and which lift."""
+    """Return which marks the requester may add and which lift, whatever the document: no text spares a type (E16)."""
     lapsed = Mark.NONE if is_sealed(facts, request.at) else SEALED
     match request.requester.kind:
         case RequesterKind.PATIENT:

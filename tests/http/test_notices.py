@@ -105,6 +105,7 @@ class TestFirstAccess:
         assert told(team) == []
 
     def test_under_a_profile_that_says_so_every_access_is_told(self, team):
+        """L3."""
         team.web.application.extensions["habilis.runtime"] = replace(
             team.runtime, profile=replace(team.runtime.profile, notify_every_access=True)
         )

@@ -47,6 +47,7 @@ def test_hiding_by_fhirpath_patch_and_showing_by_value(world: World):
 @pytest.mark.parametrize("system", [TRE_A07, MISSPELT, "", "urn:oid:1.2.250.1.213.1.1.4.13"])
 @pytest.mark.parametrize("code", ["MASQUE_PS", "masque_ps"])
 def test_a_mark_hides_under_every_spelling(world: World, system, code):
+    """L5: the guides spell the code system in two ways."""
     document = world.publish()
     world.agree("camille", "martin")
 

@@ -17,6 +17,7 @@ from tests.rules.builders import (
     FR,
     HOLDER,
     MARTIN,
+    MATRIX,
     NOW,
     PARENT,
     PAUL,
@@ -88,6 +89,14 @@ def test_a_secret_once_kept_from_parents_stays_one():
     for who in ACTORS:
         answer = relabel(who, SECRET, Mark.NONE, born=CHILD)
         assert (answer.reason, answer.rules[0].statement) == ("mark-not-allowed", "B6")
+
+
+@pytest.mark.parametrize("who", ["patient", "parent"])
+def test_the_holder_hides_documents_of_every_type(who):
+    """E16: no text names a type that cannot be hidden, so there is none; the history of reimbursements included."""
+    for kind in [*MATRIX.kinds, ""]:
+        assert relabel(who, Mark.NONE, PS, kind=kind).outcome == "permit", kind
+        assert relabel(who, PS, Mark.NONE, kind=kind).outcome == "permit", kind
 
 
 @pytest.mark.parametrize("who", ["patient", "parent"])

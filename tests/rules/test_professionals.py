@@ -198,9 +198,11 @@ class TestConsent:
         assert not sees(answer, document(HOSPITAL_REPORT, category="11"))
 
     def test_first_access_is_told_to_the_patient(self):
+        """H1, L3: by default the first one."""
         assert entered(ask(PAUL, space(TEAM))).obligations == {Obligation.NOTIFY_FIRST_ACCESS}
 
     def test_every_access_is_told_where_the_profile_says_so(self):
+        """L3: the application's wording is one key of the profile."""
         rules = replace(FR, notify_every_access=True)
         assert entered(ask(PAUL, space(TEAM), rules=rules)).obligations == {Obligation.NOTIFY_PATIENT}
 
