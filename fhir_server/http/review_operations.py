@@ -53,7 +53,8 @@ def _contest(runtime: Runtime, caller: Caller, id_: str, _given: Arguments) -> R
 
 def _answer(standing: Standing) -> Response:
     file = standing.file
-    told = _about(standing) | {"reviewedAt": file.reviewed_at, "reasons": _text("reason", file.reason)}
+    times = {"contestedAt": file.contested_at, "reviewedAt": file.reviewed_at}
+    told = _about(standing) | times | {"reasons": _text("reason", file.reason)}
     if standing.to_auditor:
         told |= {"comments": _text("comment", file.comment)}
     return negotiation.fhir_response(parameters(**told))
@@ -88,7 +89,10 @@ _ABOUT = outputs(
     ("state", "code"),
     ("contested", "boolean"),
 )
-_FILE = (*_ABOUT, *outputs(("reviewedAt", "dateTime"), ("reason", "string"), ("comment", "string")))
+_FILE = (
+    *_ABOUT,
+    *outputs(("contestedAt", "dateTime"), ("reviewedAt", "dateTime"), ("reason", "string"), ("comment", "string")),
+)
 OPERATIONS = (
     Operation(
         "review-queue",

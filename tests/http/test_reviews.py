@@ -4,13 +4,17 @@ Source: docs/operations.md; https://hl7.org/fhir/R4/task.html for the file that 
 """
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from consent_rules.visibility import Clause, Visibility
 from consent_rules.vocabulary import Capacity, Purpose, RequesterKind
+from fhir_server.application import reviews
 from fhir_server.application.accounts import Account
 from fhir_server.application.clients import Client, ClientKind
+from fhir_server.domain.problem import Category, Problem
+from fhir_server.oauth.bearer import caller_of
 from fhir_server.ports import StoreUnavailable
 from fhir_server.r4.checking import check
 from tests.http.test_emergency_operations import reason
@@ -339,6 +343,21 @@ class TestReview:
             assert review(ward, id_).status_code == 503
         assert waiting(ward) == [id_]
 
+    def test_of_two_at_the_same_moment_one_wins(self, ward, monkeypatch):
+        staff(ward, "dora")
+        id_ = break_glass(ward)
+        commit, rivals = ward.runtime.ports.store.commit, ["not-justified"]
+
+        def beaten(change):
+            if rivals and any(write.after.type == "Task" for write in change.writes):
+                assert review(ward, id_, rivals.pop(), who="dora").status_code == 200
+            commit(change)
+
+        monkeypatch.setattr(ward.runtime.ports.store, "commit", beaten)
+        assert refusal(review(ward, id_))[:2] == (422, "already-reviewed")
+        assert status(ward, id_)["state"] == "not-justified"
+        assert sorted(kinds(notices_of(ward))) == ["break-glass", "emergency-reviewed"]
+
     def test_it_is_traced_with_the_space(self, ward):
         id_ = break_glass(ward)
         review(ward, id_)
@@ -407,10 +426,9 @@ class TestContest:
     def test_twice_is_once(self, ward, clock):
         id_ = break_glass(ward)
         contest(ward, id_)
-        with_time = status(ward, id_)
+        assert status(ward, id_)["contestedAt"] == "2026-03-02T09:00:00.000Z"
         clock.advance(hours=1)
-        assert told(contest(ward, id_))["contested"] is True
-        assert status(ward, id_) == with_time
+        assert told(contest(ward, id_))["contestedAt"] == "2026-03-02T09:00:00.000Z"
 
     def test_after_the_review_it_is_too_late(self, ward):
         id_ = break_glass(ward)
@@ -437,6 +455,15 @@ class TestContest:
             assert "contest" not in seen(who)
             assert "review-status" not in seen(who)
         assert len(events(ward, "camille", "contest-emergency")) == 1
+
+    def test_a_token_for_another_patient_may_not(self, ward):
+        """AC20: whatever the person may do, a scope of one patient reaches no other."""
+        id_ = break_glass(ward)
+        own = caller_of(ward.runtime, f"Bearer {ward.tokens['camille']}", "127.0.0.1", "")
+        for use in (reviews.contest, reviews.look):
+            with pytest.raises(Problem) as refused:
+                use(ward.runtime, replace(own, launch_patient=UNKNOWN), id_)
+            assert refused.value.category is Category.NOT_FOUND
 
     def test_a_reading_app_may_not(self, ward):
         id_ = break_glass(ward)
