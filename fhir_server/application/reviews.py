@@ -63,8 +63,8 @@ def queue(runtime: Runtime, caller: Caller, limit: int, after: Place | None = No
 
     Raises: Problem(INSUFFICIENT_SCOPE); FORBIDDEN to whoever is no auditor.
     """
-    scoping.demand(caller, _CONSENT, "s")
     deed = Deed("operation", TYPE, operation="review-queue")
+    trail.demand_scope(runtime, caller, deed, _CONSENT, "s")
     with runtime.ports.store.snapshot() as snapshot:
         answer = enforcement.judge(runtime, snapshot, caller, "", Action.REVIEW)
         if isinstance(answer, Refuse):

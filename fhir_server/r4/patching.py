@@ -9,16 +9,20 @@ from typing import Any
 
 import jsonpatch
 import jsonpointer
+import orjson
 
 from fhir_server.domain.problem import Category, Problem
+from fhir_server.r4.checking import MAX_DEPTH
 from fhir_server.r4.fhirpath_patch import apply_fhirpath_patch
-from fhir_server.r4.trees import copied, demand_same_identity, pruned
+from fhir_server.r4.trees import copied, demand_same_identity, is_within, pruned
 
 __all__ = ["apply_fhirpath_patch", "apply_json_patch"]
 
 Json = dict[str, Any]
 MAX_OPERATIONS = 200
 """Operations of one patch."""
+MAX_BYTES = 1024 * 1024
+"""Size to which a patch may let a resource grow: a `copy` doubles it, and two hundred of them would never end."""
 
 _MEMBERS = {
     "add": ("path", "value"),
@@ -44,6 +48,7 @@ def apply_json_patch(resource: Json, ops: object) -> Json:
     for index, op in enumerate(ops):
         _demand_operation(op, index)
         patched = _applied(patched, op)
+        _demand_measure(patched, index)
     return demand_same_identity(resource, pruned(patched))
 
 
@@ -61,6 +66,18 @@ def _demand_operation(op: object, index: int) -> None:
         if name not in op or (is_pointer and not (isinstance(value, str) and (not value or value.startswith("/")))):
             what = "a JSON Pointer" if is_pointer else "a value"
             raise Problem.of(Category.MALFORMED, f"operation {index} needs {what} in `{name}`", code="structure")
+    if not is_within(op, MAX_DEPTH):
+        raise Problem.of(Category.MALFORMED, f"operation {index} is nested too deeply", code="too-deep")
+
+
+def _demand_measure(patched: Json, index: int) -> None:
+    """Hold a resource to its measure after each operation.
+
+    Raises: Problem(MALFORMED).
+    """
+    if not is_within(patched, MAX_DEPTH) or len(orjson.dumps(patched)) > MAX_BYTES:
+        text = f"operation {index} makes the resource larger, or nested deeper, than one may be"
+        raise Problem.of(Category.MALFORMED, text, code="too-deep")
 
 
 def _applied(resource: Json, op: Json) -> Json:

@@ -14,6 +14,12 @@ def copied(value: Any) -> Any:  # noqa: ANN401 - any JSON value
     return [copied(item) for item in value] if isinstance(value, list) else value
 
 
+def is_within(value: object, depth: int) -> bool:
+    """Tell whether a JSON value is nested no deeper than this; looks no deeper than this."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return not inner or (depth > 0 and all(is_within(item, depth - 1) for item in inner))
+
+
 def pruned(value: Any) -> Any:  # noqa: ANN401 - any JSON value
     """Return a JSON value without empty arrays and objects at any depth."""
     if isinstance(value, dict):
