@@ -1,6 +1,6 @@
 """Holding what is filed against the rules about types, formats and size, before anything of it is stored.
 
-Source: consent_rules.uploads (rules B12, J6 and J7 of docs/rules.md); docs/operations.md says it in words.
+Source: consent_rules.uploads (rules B12, J6 and J7 of docs/rules.md); docs/labels.md says it in words.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
