@@ -5,7 +5,20 @@ Source: the groups of statements of docs/rules.md that name the axes together.
 
 from math import prod
 
-from tests.laws.abstract_states import ACTION, BLOCK, BORN, CONSENT, MODE, OPENING, OPPOSED, SPACE_STATE, WHO, WITHHELD
+from tests.laws.abstract_states import (
+    ACTION,
+    BLOCK,
+    BORN,
+    CONSENT,
+    KEPT,
+    MODE,
+    OPENING,
+    OPPOSED,
+    SHARED,
+    SPACE_STATE,
+    WHO,
+    WITHHELD,
+)
 
 DEFAULTS = {
     "action": "consult",
@@ -29,6 +42,8 @@ DEFAULTS = {
     "dates": "current",
     "scope": "all",
     "withheld": "none",
+    "kept": "none",
+    "shared": "none",
     "served": "all",
 }
 """Values that neither grant nor forbid."""
@@ -56,6 +71,8 @@ EVERYTHING = {
     "dates": ("current", "bounded", "ended", "future"),
     "scope": ("all", "narrow"),
     "withheld": tuple(WITHHELD),
+    "kept": tuple(KEPT),
+    "shared": tuple(SHARED),
     "served": ("all", "emergencies"),
 }
 """Every value of every axis."""
@@ -140,6 +157,18 @@ SPACES = {
         authority=("none", "guardian"),
         block=("none", "person"),
     ),
+    "what a minor keeps": _all(
+        "born",
+        "authority",
+        "profile",
+        "kept",
+        shared=("none", "some", "by-name", "written-down"),
+        who=("holder", "related"),
+        action=("consult", "traces"),
+        mode=("family-request",),
+        dates=("bounded", "ended"),
+        withheld=("none", "everyone"),
+    ),
     "families": _all(
         "born",
         "authority",
@@ -171,6 +200,9 @@ WHOLE = {
         ),
         "every life of a space": _all("profile", "block", declared=("no", "current")),
         "nothing but emergencies": _all("space", "opposed", "opening"),
+        "what a minor keeps": _all(
+            "action", "dates", "scope", "shared", who=("holder", "related", "software", "physician")
+        ),
         "families": _all("mode", "space", "profile", "ask"),
     }[name]
     for name, axes in SPACES.items()

@@ -207,9 +207,31 @@ WITHHELD = {
     "somebody-else": (_directive(DirectiveKind.WITHHELD, OTHER, **_SOME),),
     "ended": (_directive(DirectiveKind.WITHHELD, end=NOW, **_SOME),),
 }
+_KINDS = {"kinds": frozenset({"34112-3"}), "by_patient": True}
+_BY_NAME = _KINDS | {"documents": frozenset({""})}
+"""By name: every document of the sample has the same id."""
+KEPT = {
+    "none": (),
+    "all": (_directive(DirectiveKind.WITHHELD, RELATED, by_patient=True),),
+    "some": (_directive(DirectiveKind.WITHHELD, RELATED, **_KINDS),),
+    "by-name": (_directive(DirectiveKind.WITHHELD, RELATED, **_BY_NAME),),
+    "of-another": (_directive(DirectiveKind.WITHHELD, "RelatedPerson/other", by_patient=True),),
+    "ended": (_directive(DirectiveKind.WITHHELD, RELATED, end=NOW, by_patient=True),),
+}
+SHARED = {
+    "none": (),
+    "all": (_directive(DirectiveKind.AGREEMENT, RELATED, by_patient=True),),
+    "some": (_directive(DirectiveKind.AGREEMENT, RELATED, **_KINDS),),
+    "by-name": (_directive(DirectiveKind.AGREEMENT, RELATED, **_BY_NAME),),
+    "with-another": (_directive(DirectiveKind.AGREEMENT, "RelatedPerson/other", **_KINDS),),
+    "written-down": (_directive(DirectiveKind.AGREEMENT, RELATED, recorder=ME, **(_KINDS | {"by_patient": False})),),
+    "ended": (_directive(DirectiveKind.AGREEMENT, RELATED, end=NOW, **_KINDS),),
+}
 _TABLES = {
     "block": BLOCK,
     "withheld": WITHHELD,
+    "kept": KEPT,
+    "shared": SHARED,
     "opposed": OPPOSED,
     **{axis: {on: (_directive(kind, by_patient=True),)} for axis, (on, kind) in SETTINGS.items()},
 }
@@ -276,6 +298,7 @@ OWNERS = {
     "person": (ME, "", ""),
     "establishment": (OTHER, HOUSE, ""),
     "software": ("", "", SOFTWARE),
+    "relative": (RELATED, "", ""),
     "another": (OTHER, "Organization/chu", "Device/chu"),
 }
 SEALS = {"no": None, "over": NOW, "yes": NOW + SECOND}

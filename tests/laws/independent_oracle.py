@@ -1,7 +1,6 @@
 """A second statement of who may see what, as data: written from the numbered statements, without having read the rules.
 
-Source: the statements of docs/rules.md that the first word of each line names.
-A fact is an axis and its value. A line holds when all its conditions hold. Derived facts are "yes" when a line holds.
+A line names a statement of docs/rules.md and holds when all its conditions do; a derived fact is "yes" when one holds.
 """
 
 DERIVED = """
@@ -38,13 +37,14 @@ E4   entered      named-admin=yes
 G1   entered      emergency=yes
 E13  hidden       mask=yes
 E13  hidden       history=hidden kind=REMB
-E1   kept-back    withheld=everyone kind=34112-3
-E1   kept-back    withheld=everyone-but-me kind=34112-3 who=related
-E1   hidden       kept-back=yes
+E1   hidden       withheld=everyone kind=34112-3
+E1   kept-back    withheld=everyone|everyone-but-me kind=34112-3
+B2   kept-back    kept=all profile=ehds
+B2   kept-back    kept=some|by-name kind=34112-3 profile=ehds
+B2   limited      kept=all|some|by-name age=teenager profile=ehds
 F7   barred       withheld=me kind=34112-3
 E6   unsocial     social-mask=yes who=social-worker
 """
-
 BANS = """
 I1   any                             who=forbidden
 I8   any                             who=unnamed-physician|no-profession|unknown-profession|function-claimed
@@ -54,7 +54,6 @@ A8   review                          space=closed-over|erased
 K2   any                             served=emergencies mode!=break-glass|regulation
 K2   any                             served=emergencies who=holder|other-patient|related|software|auditor|support
 """
-
 GRANTS = """
 B1   consult  unsealed        who=holder of-age=yes
 B2   consult  unsecret        guardian=yes
@@ -89,10 +88,13 @@ H8   traces   by-software     who=software
 H8   traces   no-trace        who=support
 G8   review   no-document     who=auditor
 """
-
 SIGHTS = """
 E9   unsealed         sealed=no
-B6   unsecret         sealed=no secret=no
+B6   unsecret         sealed=no secret=no limited=no
+B2   unsecret         sealed=no secret=no kept=some|by-name kind!=34112-3
+B2   unsecret         sealed=no secret=no kept=all shared=some|by-name kind=34112-3
+B2   unsecret         sealed=no secret=no kept=some shared=by-name
+E2   unsecret         sealed=no secret=no owner=relative
 B13  unshut           sealed=no secret=no third-mask=no kept-back=no
 B13  unshut-narrow    sealed=no secret=no third-mask=no kept-back=no kind=34112-3
 C12  row              cell=yes hidden=no unsocial=no barred=no
@@ -105,7 +107,8 @@ E2   own              owner=person
 E2   own              owner=establishment cell=yes
 E2   own-software     owner=software|establishment
 H5   all-traces       trace=access|refusal|choice
-B10  unsecret-traces  trace=access|refusal|choice secret=no
+B10  unsecret-traces  trace=access|refusal|choice secret=no limited=no
+B10  unsecret-traces  trace=access secret=no owner=relative
 H4   accesses         trace=access
 H4   own-accesses     trace=access owner=person
 H8   by-software      trace=access owner=software
@@ -116,9 +119,8 @@ H8   audited          trace=access|refusal
 def _rows(text, names):
     """Read a table: the statement, then `names` words, then conditions as (axis, wanted, values)."""
     for _, *words in map(str.split, text.strip().splitlines()):
-        parts = [word.partition("=") for word in words[names:]]
-        conditions = tuple((axis.rstrip("!"), axis[-1] != "!", frozenset(some.split("|"))) for axis, _, some in parts)
-        yield (*words[:names], conditions)
+        parts = (word.split("=") for word in words[names:])
+        yield (*words[:names], tuple((a.rstrip("!"), a[-1] != "!", frozenset(v.split("|"))) for a, v in parts))
 
 
 FACTS, REFUSED, GRANTED, SHOWN = map(tuple, map(_rows, (DERIVED, BANS, GRANTS, SIGHTS), (1, 1, 2, 1)))
@@ -131,19 +133,17 @@ def _holds(conditions, facts):
 def _known(facts):
     known = dict(facts)
     for name, conditions in FACTS:
-        if name not in known and _holds(conditions, known):
-            known[name] = "yes"
+        known |= {name: "yes"} if _holds(conditions, known) else {}
     return known
 
 
 def ways(facts):
     """Return the names of the ways in which somebody sees; none means refused."""
     known, action = _known(facts), facts["action"]
-    if any((about == "any" or action in about.split("|")) and _holds(when, known) for about, when in REFUSED):
-        return frozenset()
-    return frozenset(way for about, way, when in GRANTED if about == action and _holds(when, known))
+    banned = any(({"any", action} & set(about.split("|"))) and _holds(when, known) for about, when in REFUSED)
+    return frozenset(way for about, way, when in GRANTED if about == action and not banned and _holds(when, known))
 
 
 def sees(way, facts):
     """Tell whether one way shows a document, from the facts of the document and of whom it is about."""
-    return any(name == way and _holds(when, _known(facts)) for name, when in SHOWN)
+    return any(name == way and _holds(when, known) for known in [_known(facts)] for name, when in SHOWN)

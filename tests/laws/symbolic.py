@@ -87,7 +87,9 @@ def never(tables, *, unless=None, **facts):
 def always(tables, **facts):
     """Tell whether everybody of these facts sees, as long as nothing is withheld from them and all are served."""
     w = World("w", tables)
-    return impossible(w.has(**({"withheld": "none", "served": "all"} | facts)), z3.Not(w.sees()), worlds=[w])
+    return impossible(
+        w.has(**({"withheld": "none", "served": "all", "kept": "none"} | facts)), z3.Not(w.sees()), worlds=[w]
+    )
 
 
 def shows_no_more(tables, axis, before, after, **facts):

@@ -285,11 +285,12 @@ class TestNobodyElseChangesWhatThePatientSees(Law):
 
 
 class TestNobodyElseChangesWhatTheFamilySees(Law):
-    """What representatives and carers see depends on their own authority and on the labels aimed at them (I23)."""
+    """What representatives and carers see depends on their own authority and on what is aimed at them (I23)."""
 
     def law(self, t):
         own = ("withheld", "age", "space", "authority", "dates", "scope", "sealed", "secret", "third-mask", "kind")
-        return depends_on(t, *own, who="related")
+        minor = ("profile", "kept", "shared", "owner")
+        return depends_on(t, *own, *minor, who="related") and depends_on(t, *own, who="related", profile="fr|wide")
 
 
 class TestLabelsForPatientsBlindNoProfessional(Law):
@@ -384,6 +385,39 @@ class TestTheFamilySees(Law):
         guardian = always(t, **plain, dates="current|bounded", authority="guardian")
         carer = plain | {"dates": "bounded", "authority": "carer", "third_mask": "no"}
         return minor and guardian and always(t, **carer, scope="all") and always(t, **carer, kind="34112-3")
+
+
+class TestWhatAMinorKeeps(Law):
+    """What a minor with an account keeps no representative and no carer sees, but what was filed or left (B2, B11)."""
+
+    def law(self, t):
+        lets = {"who": "related", "profile": "ehds"}
+        minor = lets | {"authority": "representative|guardian", "age": "teenager", "owner": f"{STRANGERS}|person"}
+        left = {"shared": "some|by-name", "kind": "34112-3"}
+        everything = never(t, **minor, kept="all", unless=(left,))
+        some = never(t, **minor, kept="some", kind="34112-3", unless=({"shared": "by-name"},))
+        carers = never(t, **lets, authority="carer", kept="all")
+        carers = carers and never(t, **lets, authority="carer", kept="some|by-name", kind="34112-3")
+        return everything and some and carers and never(t, **minor, kept="by-name", kind="34112-3")
+
+
+class TestWhatAMinorLeaves(Law):
+    """Nothing else is kept: what is left, the rest, what was filed, and all where nobody may keep it (B2, B11)."""
+
+    def law(self, t):
+        plain = {"who": "related", "space": OPEN, "sealed": "no", "secret": "no", "dates": "bounded"}
+        minor, anything = plain | {"authority": "representative", "age": "teenager"}, "|".join(EVERYTHING["kept"])
+        left = always(t, **minor, kept="all", shared="some|by-name", kind="34112-3")
+        named = always(t, **minor, kept="some", shared="by-name", kind="34112-3")
+        rest = always(t, **minor, kept="some|by-name", kind="11502-2") and always(t, **minor, kept="of-another|ended")
+        filed = always(t, **minor, kept=anything, owner="relative") and always(
+            t, **minor, kept=anything, profile="fr|wide"
+        )
+        carer = plain | {"authority": "carer", "scope": "all", "third_mask": "no"}
+        cared = always(t, **carer, kept=anything, profile="fr|wide") and always(t, **carer, kept="some", kind="REMB")
+        child = always(t, **plain | {"authority": "representative", "age": "child"}, kept=anything)
+        adult = always(t, **plain | {"authority": "guardian", "age": "child|adult|unknown"}, kept=anything)
+        return left and named and rest and filed and cared and child and adult
 
 
 class TestAnAdministratorSees(Law):
