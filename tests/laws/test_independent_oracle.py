@@ -1,6 +1,6 @@
 """The decision compared with a second statement of it, in every abstract state.
 
-The product of all axes has 6 * 10^15 states. Axes that no statement joins are not multiplied with each other: a space
+The product of all axes has 5 * 10^16 states. Axes that no statement joins are not multiplied with each other: a space
 of states multiplies those that a group of statements joins; the others keep a value that neither grants nor forbids.
 That nothing else joins them is sampled across all axes at once. HABILIS_TEST_WHOLE_SPACE=1 multiplies more of them.
 """
