@@ -21,7 +21,11 @@ from fhir_server.ports import Secret
 Json = dict[str, Any]
 
 GRANT = "grant"
-_PURPOSES = {RequesterKind.PATIENT: Purpose.PATIENT_REQUEST, RequesterKind.RELATED: Purpose.FAMILY_REQUEST}
+_PURPOSES = {
+    RequesterKind.PATIENT: Purpose.PATIENT_REQUEST,
+    RequesterKind.RELATED: Purpose.FAMILY_REQUEST,
+    RequesterKind.AUDITOR: Purpose.AUDIT,
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,6 +76,7 @@ def _add_users(parser: argparse.ArgumentParser) -> None:
     posts = [capacity.value for capacity in Capacity if capacity]
     add.add_argument("--capacity", default="", choices=posts, help="the post held there, when it changes the rules")
     add.add_argument("--regulator", action="store_true", help="a regulating physician of an emergency call centre")
+    add.add_argument("--auditor", action="store_true", help="reads traces and reviews emergencies, and no document")
     add.add_argument(
         "--national-id", default="", metavar="NUMBER", help='"8" and the RPPS number, for sign-in upstream'
     )
@@ -188,10 +189,15 @@ def _add_user(runtime: Runtime, options: argparse.Namespace) -> None:
 def _account(options: argparse.Namespace) -> Account:
     if bool(options.patient) == bool(options.practitioner):
         raise ValueError("say either --patient or --practitioner")
+    if options.patient and options.auditor:
+        raise ValueError("an auditor is named by --practitioner")
     if options.patient:
         person = f"Patient/{options.patient}"
         charge = Charge(options.patient, person, options.display)
         return Account(options.login, RequesterKind.PATIENT, person, options.display, patients=(charge,))
+    if options.auditor:
+        person = f"Practitioner/{options.practitioner}"
+        return Account(options.login, RequesterKind.AUDITOR, person, options.display, national_id=options.national_id)
     practice = Practice(
         role=f"PractitionerRole/{options.role}" if options.role else "",
         organization=f"Organization/{options.organization}" if options.organization else "",

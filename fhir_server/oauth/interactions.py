@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 
+from consent_rules.vocabulary import RequesterKind
 from fhir_server.application.accounts import Account, Practice, find_account
 from fhir_server.application.clients import Client, ClientKind, find
 from fhir_server.application.parties import Login, Party, load_login
@@ -128,6 +129,8 @@ def capacities(account: Account, client: Client) -> dict[str, str]:
     if client.kind is not ClientKind.PATIENT_APP:
         found |= {f"role:{p.role}": p.label or p.organization_display for p in account.practices}
     if client.kind is ClientKind.PATIENT_APP and (account.patients or account.person.startswith("Patient/")):
+        found[SELF] = account.display
+    if client.kind is ClientKind.PROFESSIONAL_APP and account.kind is RequesterKind.AUDITOR:
         found[SELF] = account.display
     return found
 

@@ -16,6 +16,9 @@ _OF_MODE = {Purpose.BREAK_GLASS: EMERGENCY, Purpose.EMERGENCY: Login(LEVELS[1])}
 """A regulating physician logs in once for a shift and opens one space after the other."""
 
 
+_LEVELLED = frozenset({RequesterKind.PROFESSIONAL, RequesterKind.AUDITOR})
+
+
 def demand(caller: Caller, wanted: Login, now: datetime) -> None:
     """Refuse a caller whose person did not log in as strongly or as recently as wanted.
 
@@ -38,10 +41,10 @@ def demand_in_emergency(caller: Caller, mode: Purpose, now: datetime) -> None:
 
 
 def demand_of_professional(caller: Caller, level: str, now: datetime) -> None:
-    """Hold a professional who logged in to the level that the operator asks.
+    """Hold a professional or an auditor who logged in to the level that the operator asks.
 
     A professional for whom an establishment's software acts did not log in here: the establishment answers for that.
     Raises: Problem(UNAUTHENTICATED).
     """
-    if caller.requester.kind is RequesterKind.PROFESSIONAL and caller.logged_in_at is not None:
+    if caller.requester.kind in _LEVELLED and caller.logged_in_at is not None:
         demand(caller, Login(level), now)

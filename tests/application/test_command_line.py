@@ -90,14 +90,20 @@ def test_a_private_key_is_not_taken_for_a_public_one(tmp_path, capsys):
 
 def test_a_user_is_added_listed_and_disabled(monkeypatch, capsys):
     main(["keys", "create"])
-    monkeypatch.setattr("sys.stdin", io.StringIO("correct horse battery\n" * 2))
+    monkeypatch.setattr("sys.stdin", io.StringIO("correct horse battery\n" * 3))
     assert main(["users", "add", "c", "--display", "C", "--patient", "11111111-2222-4333-8444-555555555555"]) == 0
     assert main(["users", "add", "d", "--display", "D"]) == 2
+    assert main(["users", "add", "a", "--display", "A", "--practitioner", "1", "--auditor"]) == 0
+    assert main(["users", "add", "p", "--display", "P", "--patient", "1", "--auditor"]) == 2
     assert main(["users", "disable", "c"]) == 0
     assert main(["users", "disable", "nobody"]) == 2
     capsys.readouterr()
     assert main(["users", "list"]) == 0
-    assert said(capsys).endswith("\tdisabled\n")
+    listed = said(capsys).splitlines()
+    assert "a\tauditor\tPractitioner/1\tin use" in listed
+    assert [line for line in listed if line.endswith("\tdisabled")] == [
+        "c\tpatient\tPatient/11111111-2222-4333-8444-555555555555\tdisabled"
+    ]
 
 
 def test_a_patient_is_invited_to_link_another_sign_in(monkeypatch, capsys):
