@@ -101,7 +101,7 @@ def vouched(request: Request, b2b: Json) -> tuple[Account, Practice]:
     """
     client = request.client.client
     account = find_by_national_id(request.context.runtime, str(b2b.get("subject_id", "")))
-    practices = account.practices if account else ()
+    practices = account.practices if account and client.organization else ()
     practice = next((item for item in practices if item.organization == client.organization), None)
     if b2b.get("version") != "1" or account is None or practice is None:
         raise InvalidGrantError("the establishment cannot vouch for this person")

@@ -108,6 +108,17 @@ def test_software_cannot_forge_a_person_of_another_establishment(world, subject)
     assert answer.get_json()["error"] == "invalid_grant"
 
 
+def test_software_of_no_establishment_vouches_for_nobody(world):
+    """AC25: a professional who practises in no establishment is not employed by software that has none."""
+    change(world.runtime, replace(find(world.runtime, "ehr"), organization=""))
+    luc = find_account(world.runtime, "luc")
+    alone = replace(luc.practices[0], organization="", organization_display="")
+    change_account(world.runtime, replace(luc, practices=(alone,)))
+    b2b = {"version": "1", "subject_id": "899700000099", "purpose_of_use": ["TREAT"]}
+    answer = software(world, signed_for(world, extensions={"hl7-b2b": b2b}), "user/DocumentReference.rs")
+    assert answer.get_json().get("error") == "invalid_grant"
+
+
 def test_an_app_s_token_for_another_patient(world):
     """AC26: one compartment, whatever the request names."""
     world.patient("marc", "284039999900249")
