@@ -5,19 +5,17 @@ Only what differs from the default is written. Instants are microseconds since t
 
 from collections.abc import Callable, Iterable
 from dataclasses import fields
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 from typing import Any
 
 import orjson
 
 from consent_rules.model import Directive, Membership, RecordState, Team
 from consent_rules.vocabulary import DirectiveKind, Label, Proof, Purpose, SpaceStatus
+from fhir_server.domain.instants import instant, micros
 
 Json = dict[str, Any]
 Held = RecordState | Directive | Membership | Team
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 
 
 def dump(record: RecordState) -> bytes:
@@ -45,14 +43,6 @@ def _read(values: Json, codecs: "Codecs") -> Json:
     return {name: codecs[name][1](value) for name, value in values.items()}
 
 
-def _micros(at: datetime) -> int:
-    return (at - _EPOCH) // _MICROSECOND
-
-
-def _instant(micros: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=micros)
-
-
 def _as_is(value: Any) -> Any:  # noqa: ANN401 - a JSON value that needs no change
     return value
 
@@ -72,7 +62,7 @@ def _many(codecs: "Codecs") -> Callable[[Iterable[Held]], list[Json]]:
 Codecs = dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]]
 
 _TEXT = (_as_is, _as_is)
-_TIME = (_micros, _instant)
+_TIME = (micros, instant)
 _SET = (_texts, frozenset)
 _DIRECTIVE: Codecs = {
     "id": _TEXT,

@@ -4,9 +4,9 @@ from typing import Any
 
 from consent_rules.visibility import AccessFacts
 from fhir_server.adapters.hashing import Hashes
-from fhir_server.adapters.instants import instant, instant_or_none, micros, micros_or_none
 from fhir_server.adapters.mongo.client import Document
 from fhir_server.adapters.packing import each_bit, packed, unpacked
+from fhir_server.domain.instants import instant, instant_or_none, micros, micros_or_none
 from fhir_server.domain.stored import Facts, Stored, authored_of
 
 _OFFSET = 1 << 62

@@ -8,10 +8,10 @@ from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
 from fhir_server.adapters.hashing import Hashes
-from fhir_server.adapters.instants import instant_or_none, micros, micros_or_none
 from fhir_server.adapters.keyring import VAULT, Keyring
 from fhir_server.adapters.mongo.client import Document, Session, failures_named, in_transaction
 from fhir_server.adapters.sealing import Sealed, seal, unseal
+from fhir_server.domain.instants import instant_or_none, micros, micros_or_none
 from fhir_server.ports import Secret
 
 

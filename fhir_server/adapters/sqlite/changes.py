@@ -7,7 +7,6 @@ from sqlite3 import Connection
 from typing import Any
 
 from fhir_server.adapters.hashing import TOKEN_BYTES
-from fhir_server.adapters.instants import micros, micros_or_none
 from fhir_server.adapters.preparing import (
     HashedClaims,
     SealedSpaces,
@@ -18,6 +17,7 @@ from fhir_server.adapters.preparing import (
 )
 from fhir_server.adapters.sqlite.rows import FactColumns, columns_of, packed_tokens
 from fhir_server.adapters.sqlite.schema import row_range
+from fhir_server.domain.instants import micros, micros_or_none
 from fhir_server.domain.stored import Stored
 from fhir_server.ports import AlreadyClaimed, Change, SpaceWrite, StoreConflict
 

@@ -11,9 +11,9 @@ import orjson
 
 from consent_rules.visibility import Clause, Extent, Visibility
 from fhir_server.adapters.hashing import Hashes
-from fhir_server.adapters.instants import micros
 from fhir_server.adapters.judging import UNGATHERING
 from fhir_server.adapters.packing import LABELLED, bits_of
+from fhir_server.domain.instants import micros
 from fhir_server.domain.search import AnyOf, Criterion, DateIs, DateOp, NoneOf, Search
 from fhir_server.domain.stored import AUTHORED, Interval
 

@@ -6,8 +6,8 @@ import orjson
 
 from consent_rules.visibility import AccessFacts
 from fhir_server.adapters.hashing import Hashes
-from fhir_server.adapters.instants import instant, instant_or_none, micros_or_none
 from fhir_server.adapters.packing import packed, unpacked
+from fhir_server.domain.instants import instant, instant_or_none, micros_or_none
 from fhir_server.domain.stored import Facts, Interval, Stored, authored_of
 
 FACTS = (

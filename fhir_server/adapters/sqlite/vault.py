@@ -6,10 +6,10 @@ from sqlite3 import Connection
 from typing import Any
 
 from fhir_server.adapters.hashing import Hashes
-from fhir_server.adapters.instants import instant_or_none, micros, micros_or_none
 from fhir_server.adapters.keyring import VAULT, Keyring
 from fhir_server.adapters.sealing import Sealed, seal, unseal
 from fhir_server.adapters.sqlite.store import Database
+from fhir_server.domain.instants import instant_or_none, micros, micros_or_none
 from fhir_server.ports import Secret
 
 _ALIVE = "(expires IS NULL OR expires > ?)"

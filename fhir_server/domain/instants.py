@@ -1,14 +1,12 @@
-"""Instants as the stores keep them: microseconds since 1970-01-01T00:00:00Z."""
+"""Instants as they are stored: microseconds since 1970-01-01T00:00:00Z."""
 
 from datetime import UTC, datetime, timedelta
 
+from consent_rules.visibility import micros
+
+__all__ = ["instant", "instant_or_none", "micros", "micros_or_none"]
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
-
-
-def micros(at: datetime) -> int:
-    """Return an instant as microseconds."""
-    return (at - _EPOCH) // _MICROSECOND
 
 
 def micros_or_none(at: datetime | None) -> int | None:
