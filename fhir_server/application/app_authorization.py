@@ -120,11 +120,9 @@ def open_grant(runtime: Runtime, party: Party, terms: Terms) -> Grant:
 
 
 def add_to_grant(runtime: Runtime, grant: Grant, secret: Secret) -> None:
-    """Store a token, then look whether its grant is still there; without it the token goes at once.
-
+    """Store a token, then look whether its grant is still there; without it the token goes at once."""
     # INVARIANT: a revocation removes the grant first and its group second, so that whichever comes later, the token
     # of a revoked grant is removed (tests/oauth/test_races.py).
-    """
     vault = runtime.ports.vault
     vault.add(secret)
     if vault.get(GRANT, grant.id, runtime.ports.clock.now()) is None:

@@ -59,6 +59,7 @@ def update_folder(filing: Filing, item: Item) -> Written:
     """Plan a new version of a folder: entries are added, none is taken out.
 
     A folder is updated by whoever made it; entries that the caller does not see stay where they are.
+    Raises: Problem(BUSINESS_RULE) for a folder that is not seen; INVALID for another `id`; FORBIDDEN.
     """
     work = filing.work
     where = f"Bundle.entry[{item.index}].request.url"

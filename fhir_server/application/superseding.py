@@ -14,7 +14,10 @@ from fhir_server.r4.parsing import load_json
 
 
 def relate(filing: Filing) -> dict[int, str]:
-    """Supersede what is replaced, by relatesTo or by PATCH; return the document of each PATCH entry."""
+    """Supersede what is replaced, by relatesTo or by PATCH; return the id of the document of each PATCH entry.
+
+    Raises: Problem(BUSINESS_RULE) for a document that is not seen, replaced twice or superseded already; FORBIDDEN.
+    """
     work, submission = filing.work, filing.submission
     patched: dict[int, str] = {}
     for item in submission.supersedes:

@@ -117,20 +117,25 @@ def _parts(bundle: Json) -> tuple[dict[str, list[Item]], list[Issue]]:
         if request.get("method") == "GET" and not resource:
             continue
         part = _PARTS.get((kind, str(request.get("method", ""))))
-        item = Item(
-            index,
-            f"Bundle.entry[{index}].resource",
-            resource,
-            str(entry.get("fullUrl", "")),
-            str(request.get("url", "")),
-            str(request.get("ifNoneExist", "")),
-        )
+        item = _item(index, entry)
         fault = _entry_fault(item, kind, part)
         if fault:
             faults.append(fault)
         elif part:
             parts[part].append(item)
     return parts, faults
+
+
+def _item(index: int, entry: Json) -> Item:
+    request = entry.get("request", {})
+    return Item(
+        index,
+        f"Bundle.entry[{index}].resource",
+        entry.get("resource", {}),
+        str(entry.get("fullUrl", "")),
+        str(request.get("url", "")),
+        str(request.get("ifNoneExist", "")),
+    )
 
 
 def _entry_fault(item: Item, kind: str, part: str | None) -> Issue | None:
