@@ -24,6 +24,8 @@ _PARTICIPATION = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType"
 _ROLE_CLASS = "http://terminology.hl7.org/CodeSystem/v3-RoleClass"
 _REST = "http://hl7.org/fhir/restful-interaction"
 
+_SYSTEM_OBJECT = "2"
+"""Type of the entities that an event is about (http://terminology.hl7.org/CodeSystem/audit-entity-type)."""
 _DOCUMENTS = frozenset({"DocumentReference", "Binary", "List"})
 _Act = tuple[Any, Any]
 """What was done, and the same as a wish: “looked at …”, “look at …”."""
@@ -82,6 +84,7 @@ _ACTS: dict[tuple[str, str], _Act] = {
         lazy_gettext("change a choice about access"),
     ),
 }
+_ACTS["patch", "Consent"] = _ACTS["update", "Consent"]
 _ANY_ACT: dict[str, _Act] = {
     "R": (lazy_gettext("consulted a part of the space"), lazy_gettext("consult a part of the space")),
     "E": (lazy_gettext("searched a part of the space"), lazy_gettext("search a part of the space")),
@@ -217,7 +220,10 @@ def _operation(event: Json) -> str:
 
 
 def _type(event: Json) -> str:
-    """Return the resource type that an event is about: a content (ITI-68), the type searched, else what is named."""
+    """Return the resource type that an event is about: a content (ITI-68), the type searched, else what is named.
+
+    The holder, and the Consents that a decision used or that came with a new space, are named beside it.
+    """
     if any(subtype.get("code") == "ITI-68" for subtype in event.get("subtype", ())):
         return "Binary"
     entities = event.get("entity", ())
@@ -225,7 +231,8 @@ def _type(event: Json) -> str:
         path = _query_path(entity.get("query", ""))
         if path:
             return path
-    references = [str(entity.get("what", {}).get("reference", "")) for entity in entities]
+    named = (entity for entity in entities if entity.get("type", {}).get("code") == _SYSTEM_OBJECT)
+    references = [str(entity.get("what", {}).get("reference", "")) for entity in named]
     types = [ref.split("/")[0] for ref in references if ref]
     return next((type_ for type_ in types if type_ != "Patient"), "Patient" if types else "")
 

@@ -14,6 +14,7 @@ from fhir_server.application import defaults, spaces, writing
 from fhir_server.application.runtime import Runtime
 from fhir_server.domain import record_codec
 from fhir_server.domain.search import Search
+from fhir_server.http import journal
 from tests.engines import ENGINES, MongoEngine
 from tests.http.test_emergency_operations import reason
 from tests.http.test_space_operations import UNKNOWN, announce, call, parent, sign_in
@@ -131,6 +132,14 @@ def emergency(world: World, who="nour-btg", patient="camille"):
     return call(world, who, operation, patient, reason()).status_code
 
 
+def told(world: World, subtype, outcome):
+    """Return what the journal page tells of some events, in English and in no order: the clock stands still."""
+    path = f"/AuditEvent?patient={world.ids['camille']}&subtype={subtype}&outcome={outcome}"
+    events = [entry["resource"] for entry in world.get("camille", path).get_json().get("entry", [])]
+    with world.web.application.test_request_context(headers={"Accept-Language": "en"}):
+        return sorted(journal.line_of(event, {}, "").act for event in events)
+
+
 def said(answer):
     issue = answer.get_json()["issue"][0]
     return answer.status_code, issue["details"]["text"], issue["expression"]
@@ -203,6 +212,16 @@ class TestBirth:
         assert named >= {f"Consent/{made[0]}" for made in stands(world).values()}
         data = [e for e in event["entity"] if e["type"]["code"] == "2"]
         assert [e["what"]["reference"] for e in data] == [f"Patient/{world.ids['camille']}"], "BALP allows one"
+
+    def test_the_journal_says_that_the_space_was_opened(self, world: World):
+        assert told(world, "create", "0") == ["opened the space"]
+        choose(world, off(world, BTG))
+        assert told(world, "create", "0") == ["opened the space", "recorded a choice about access"]
+        assert told(world, "update", "0") == ["changed a choice about access"]
+        bring(world, "203", "restricted")
+        assert told(world, "patch", "0") == ["changed a choice about access"]
+        assert world.send("camille", "POST", "/Consent", a_default(world, "202")).status_code == 409
+        assert told(world, "create", "4") == ["wanted to add something to the space"]
 
     def test_erased_with_the_space(self, world: World):
         ids = {made[0] for made in stands(world).values()}
