@@ -156,7 +156,8 @@ def plan_patch(work: Work, row: ResourceType, id_: str, change: Patch, if_match:
 def find(work: Work, row: ResourceType, id_: str, letter: str) -> tuple[Stored, Opened | None]:
     """Return a directory resource that the caller may change, and the space it lies in.
 
-    A person's identity is changed by the software that recorded it.
+    Who or what it is, is changed by the software that recorded it, or by other software of the same establishment:
+    from a practice situation follows what somebody may read.
     Raises: Problem(NOT_FOUND) for unknown and invisible ids alike.
     """
     scoping.demand(work.caller, (row.name,), letter)
@@ -167,7 +168,7 @@ def find(work: Work, row: ResourceType, id_: str, letter: str) -> tuple[Stored, 
     found = work.read(row.name, id_, visibility)
     if found is None:
         raise not_found()
-    if found.facts.access.compartment and not _own(work.caller) & found.facts.access.owners:
+    if not _own(work.caller) & found.facts.access.owners:
         raise Problem.of(Category.FORBIDDEN, "an identity is changed by the software that recorded it")
     return found, opened
 

@@ -123,3 +123,19 @@ class TestSoftwareThatDoesNotKeepTheIdentity:
         assert [answer.status_code for answer in answers] == [422, 422]
         assert answers[0].get_data() == answers[1].get_data()
         assert world.found("camille", "/RelatedPerson") == []
+
+    @pytest.mark.parametrize("method", ["PUT", "PATCH"])
+    def test_changes_no_practice_situation_and_no_establishment(self, world, method):
+        """AC25: from the directory follows in which capacity somebody signs in, and so what is read."""
+        situation = {"resourceType": "PractitionerRole", "active": True}
+        situation["practitioner"] = {"reference": f"Practitioner/{world.ids['martin']}"}
+        world.record("situation", situation)
+        for type_, name in (("PractitionerRole", "situation"), ("Organization", "chu"), ("Practitioner", "martin")):
+            path = f"/{type_}/{world.ids[name]}"
+            before = world.get("keeper", path).get_json()
+            body, mime = before | {"active": False}, "application/fhir+json"
+            if method == "PATCH":
+                body, mime = [{"op": "add", "path": "/active", "value": False}], JSON_PATCH
+            assert world.send("other-ehr", method, path, body, mime).status_code == 403
+            assert world.get("keeper", path).get_json() == before
+            assert world.send("keeper", method, path, body, mime).status_code == 200
