@@ -161,6 +161,11 @@ class TestBirth:
             assert "performer" not in consent
             assert consent["meta"]["versionId"] == "1"
 
+    @pytest.mark.parametrize("template", LEVELS)
+    def test_each_is_found_by_its_template(self, world: World, template):
+        path = f"/Consent?patient={world.ids['camille']}&identifier={template}"
+        assert world.found("camille", path) == [stands(world)[template][0]]
+
     def test_what_is_filed_is_what_the_template_says(self, world: World):
         for template, (id_, *_) in stands(world).items():
             consent = world.get("camille", f"/Consent/{id_}").get_json()
@@ -458,14 +463,25 @@ class TestChoicesInAnotherForm:
         clock.advance(days=7)
         assert bring(world, "202").status_code == 200
 
-    def test_both_in_one_transaction(self, ward: World):
-        id_ = stands(ward)["202"][0]
-        status = a_default(ward, "202", status="inactive") | {"id": id_}
+    def one_transaction(self, ward, id_, status):
+        wanted = a_default(ward, "202", status=status) | {"id": id_}
         entry = [
             {"resource": off(ward, BTG), "request": {"method": "POST", "url": "Consent"}},
             {"resource": status, "request": {"method": "PUT", "url": f"Consent/{id_}"}},
         ]
-        answer = ward.send("camille", "POST", "", {"resourceType": "Bundle", "type": "transaction", "entry": entry})
+        return ward.send("camille", "POST", "", {"resourceType": "Bundle", "type": "transaction", "entry": entry})
+
+    def test_against_each_other_in_one_transaction_neither_is_kept(self, ward: World):
+        before = ward.get("camille", f"/Consent?patient={ward.ids['camille']}").get_json()["total"]
+        status, text, where = said(self.one_transaction(ward, stands(ward)["202"][0], "active"))
+        assert (status, where) == (422, ["Bundle.entry[1].resource.policyRule"])
+        assert text == "another choice says otherwise: withdraw it, and the default holds again"
+        assert ward.get("camille", f"/Consent?patient={ward.ids['camille']}").get_json()["total"] == before
+        assert standing(ward, "202") == ("active", "normal")
+
+    def test_both_in_one_transaction(self, ward: World):
+        id_ = stands(ward)["202"][0]
+        answer = self.one_transaction(ward, id_, "inactive")
         assert answer.status_code == 200, answer.get_data(as_text=True)
         assert standing(ward, "202") == ("inactive", "normal")
         versions = ward.get("camille", f"/Consent/{id_}/_history").get_json()["entry"]
