@@ -27,6 +27,7 @@ _BY_HOLDER = frozenset(
         DirectiveKind.CARE_HISTORY_HIDDEN,
         DirectiveKind.ASK_FIRST,
         DirectiveKind.AT_ONCE,
+        DirectiveKind.TOLD_OF_FILING,
     }
 )
 _BY_REPRESENTATIVE = _BY_HOLDER | {DirectiveKind.REPRESENTATIVE}

@@ -1,4 +1,4 @@
-"""What no one may file, and in which form a patient files: types, formats, size.
+"""What no one may file, in which form a patient files, and whether the holder is told of what others file.
 
 Patients' documents have types of their own, so that whoever reads one sees from whom it comes (J6). Professionals and
 their software are not held to the formats: they file as the guides of interoperability say.
@@ -14,7 +14,7 @@ from consent_rules.lifecycle import is_minor
 from consent_rules.matrix import Matrix
 from consent_rules.model import AccessRequest, RecordState
 from consent_rules.profiles import RuleProfile
-from consent_rules.vocabulary import RequesterKind
+from consent_rules.vocabulary import DirectiveKind, RequesterKind
 
 _SIDE = frozenset({RequesterKind.PATIENT, RequesterKind.RELATED})
 
@@ -48,6 +48,12 @@ def unfit(
     if request.requester.kind in _SIDE:
         found.extend(_unfit_of_patient(upload, matrix, profile))
     return tuple(found)
+
+
+def is_told(request: AccessRequest, record: RecordState) -> bool:
+    """Tell whether the holder is told of what is filed or changed: of others' acts, if the holder wishes it (H2)."""
+    wished = any(d.kind is DirectiveKind.TOLD_OF_FILING and d.holds_at(request.at) for d in record.directives)
+    return wished and request.requester.kind not in _SIDE
 
 
 def _unfit_of_patient(upload: Upload, matrix: Matrix, profile: RuleProfile) -> list[Unfit]:

@@ -129,6 +129,7 @@ class DirectiveKind(Code):
     CARE_HISTORY_HIDDEN = "care-history-hidden"
     ASK_FIRST = "ask-first"
     AT_ONCE = "at-once"
+    TOLD_OF_FILING = "told-of-filing"
 
 
 class Proof(Code):

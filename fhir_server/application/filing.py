@@ -19,6 +19,7 @@ from fhir_server.application.enforcement import Opened
 from fhir_server.application.writing import Work, Written
 from fhir_server.domain import bodies, pointers
 from fhir_server.domain.labels import split_marks
+from fhir_server.domain.notices import Kind
 from fhir_server.domain.problem import Category, Issue, Problem
 from fhir_server.domain.stored import Facts, Stored
 from fhir_server.domain.submission import (
@@ -119,6 +120,8 @@ def file_documents(filing: Filing, drafts: tuple[Draft, ...]) -> None:
     if waiting:
         secret = all(Mark.INVISIBLE_REPRESENTANTS_LEGAUX in marks for marks in waiting)
         telling.of_waiting(filing.work, filing.work.record(filing.opened), secret=secret)
+    filed = {filing.ids[draft.document.item.index]: draft.access for draft in drafts}
+    telling.of_documents(filing.work, filing.opened, Kind.FILED, filed)
 
 
 def refuse_dangling(filing: Filing, items: Iterable[Item]) -> None:

@@ -13,7 +13,7 @@ import orjson
 from consent_rules.labels import SECRET, sealed_until
 from consent_rules.visibility import Visibility
 from consent_rules.vocabulary import Action, Mark, RequesterKind, View
-from fhir_server.application import choosing_documents, families, matching, revising, scoping, writing
+from fhir_server.application import choosing_documents, families, matching, revising, scoping, telling, writing
 from fhir_server.application.consultation import not_found
 from fhir_server.application.enforcement import Opened
 from fhir_server.application.patches import Patch
@@ -22,6 +22,7 @@ from fhir_server.application.writing import Work, Written, carry_out
 from fhir_server.domain import bodies, conditions, labels
 from fhir_server.domain.audit import Deed
 from fhir_server.domain.caller import Caller
+from fhir_server.domain.notices import Kind
 from fhir_server.domain.problem import Category, Issue, Problem
 from fhir_server.domain.stored import Stored
 from fhir_server.r4.parsing import check, load_json
@@ -104,7 +105,10 @@ def plan_patch(work: Work, id_: str, change: Patch, if_match: str) -> Written:
         _relabel(work, found, marks)
     deed = Deed("patch", "DocumentReference", choice=marks != found.stored.facts.access.marks)
     work.trace(deed, found.opened, found.view.compartment, (f"DocumentReference/{id_}",))
-    return Written(work.shown(work.latest(found.stored), found.view, found.view))
+    latest = work.latest(found.stored)
+    if latest is not found.stored:
+        telling.of_documents(work, found.opened, Kind.CHANGED, {id_: latest.facts.access})
+    return Written(work.shown(latest, found.view, found.view))
 
 
 def _patched(found: _Found, change: Patch) -> Json:
@@ -246,4 +250,5 @@ def _withdraw(work: Work, found: _Found) -> Written:
     body = bodies.stamped(resource, after.id, after.version, work.at)
     deed = Deed("delete", "DocumentReference")
     work.trace(deed, found.opened, found.view.compartment, (f"DocumentReference/{after.id}",))
+    telling.of_documents(work, found.opened, Kind.CHANGED, {after.id: after.facts.access})
     return Written(work.shown(replace(after, deleted=False, body=body), found.view, found.view))

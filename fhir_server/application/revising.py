@@ -12,7 +12,7 @@ from consent_rules.labels import may_file, may_relabel
 from consent_rules.model import AccessRequest, Refuse, RuleApplied
 from consent_rules.visibility import AccessFacts, Visibility
 from consent_rules.vocabulary import Action, Mark, Purpose, Reason, View
-from fhir_server.application import families, scoping, trail, writing
+from fhir_server.application import families, scoping, telling, trail, writing
 from fhir_server.application.consultation import NOTHING
 from fhir_server.application.enforcement import Opened
 from fhir_server.application.indexing import facts_of
@@ -22,6 +22,7 @@ from fhir_server.domain import bodies, pointers
 from fhir_server.domain.audit import Deed, Verdict
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.labels import labels_of, split_marks
+from fhir_server.domain.notices import Kind
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.stored import Facts, Stored, authored_of
 from fhir_server.registry import REGISTRY
@@ -113,6 +114,7 @@ def plan_delete(work: Work, id_: str, if_match: str) -> Stored | None:
     writing.demand_match(if_match, before, knows_marks=view.knows_marks(before.facts.access))
     after = withdraw(work, before)
     work.trace(Deed("delete", "DocumentReference"), opened, opened.space.patient, (f"DocumentReference/{id_}",))
+    telling.of_documents(work, opened, Kind.CHANGED, {id_: after.facts.access})
     return after
 
 

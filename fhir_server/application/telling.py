@@ -1,13 +1,15 @@
-"""Notices that belong to a planned write: life of a space, its opening in an emergency, a result that waits.
+"""Notices that belong to a planned write: life of a space, opening in an emergency, documents and results that wait.
 
-Source: rules E10, G3, G6 and G8; A2, A6, A9 and A11 for the life of a space.
+Source: rules E10, G3, G6, G8 and H2; A2, A6, A9 and A11 for the life of a space.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 
-from consent_rules import emergency, labels
-from consent_rules.model import Directive, RecordState
-from consent_rules.vocabulary import Basis, DirectiveKind, Obligation, Purpose
+from consent_rules import emergency, labels, uploads
+from consent_rules.model import AccessRequest, Directive, RecordState
+from consent_rules.visibility import AccessFacts
+from consent_rules.vocabulary import Action, Basis, DirectiveKind, Obligation, Purpose
 from fhir_server.application.enforcement import Opened
 from fhir_server.application.notices import EMERGENCIES, holders, parties, stored
 from fhir_server.application.writing import Work
@@ -28,6 +30,27 @@ def of_waiting(work: Work, record: RecordState, *, secret: bool) -> None:
     due = labels.information_due(work.at, work.runtime.profile)
     notice = Notice(Kind.WAITING, record.patient, due, holders(record, secret=secret))
     work.put(stored(work.runtime, notice, secret=secret))
+
+
+def of_documents(work: Work, opened: Opened, kind: Kind, documents: Mapping[str, AccessFacts]) -> None:
+    """Plan the notices that somebody else filed or changed documents, where the holder wishes to be told (H2).
+
+    documents: access facts by id, as they shall be. What waits for its announcement is not told of, and a minor's
+    secret is told to the minor alone.
+    """
+    record = work.record(opened)
+    request = AccessRequest(work.caller.requester, Action.DEPOSIT, Purpose(work.caller.purpose), work.at)
+    if not uploads.is_told(request, record):
+        return
+    shown = {id_: facts.marks for id_, facts in documents.items() if not labels.is_sealed(facts, work.at)}
+    who, where = parties(work.caller)
+    secrets = {id_ for id_, marks in shown.items() if marks & labels.SECRET}
+    for secret in (False, True):
+        about = tuple(f"DocumentReference/{id_}" for id_ in shown if (id_ in secrets) is secret)
+        if about:
+            recipients, person = holders(record, secret=secret), who if who.reference else None
+            notice = Notice(kind, record.patient, work.at, recipients, person, where, about)
+            work.put(stored(work.runtime, notice, secret=secret))
 
 
 def of_opening(work: Work, opened: Opened, directive: Directive) -> None:

@@ -45,6 +45,7 @@ _SETTINGS = frozenset(
         DirectiveKind.CARE_HISTORY_HIDDEN,
         DirectiveKind.ASK_FIRST,
         DirectiveKind.AT_ONCE,
+        DirectiveKind.TOLD_OF_FILING,
     }
 )
 _LIMITED = frozenset({DirectiveKind.AGREEMENT, DirectiveKind.WITHHELD, DirectiveKind.CARER})

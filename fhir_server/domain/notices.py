@@ -1,7 +1,7 @@
 """Notices as FHIR Communications: what the holder, who represents the holder, or the declared physician is told.
 
 Sources: https://hl7.org/fhir/R4/communication.html; L.1111-17, R.1111-28, R.1111-36, R.1111-48 and R.1111-53 of the
-French public health code (rules A2, A6, A9, A11, E10, G3, G6, G8 and H1).
+French public health code (rules A2, A6, A9, A11, E10, G3, G6, G8, H1 and H2).
 """
 
 from collections.abc import Mapping
@@ -40,6 +40,8 @@ class Kind(StrEnum):
     BREAK_GLASS = "break-glass"
     REGULATION = "emergency-regulation"
     REVIEWED = "emergency-reviewed"
+    FILED = "document-filed"
+    CHANGED = "document-changed"
 
 
 URGENT = frozenset({Kind.BREAK_GLASS, Kind.REGULATION, Kind.SUSPENDED})
@@ -58,6 +60,8 @@ _TEXTS: Mapping[Kind, str] = {
     Kind.REGULATION: "{who} a ouvert l’espace en régulation d’un appel d’urgence.",
     Kind.REVIEWED: "L’ouverture de l’espace en urgence par {who}, du {opened:%d/%m/%Y à %H:%M} UTC, a été contrôlée : "
     "{outcome}.",
+    Kind.FILED: "{who} a déposé des documents dans l’espace.",
+    Kind.CHANGED: "{who} a modifié un document de l’espace.",
 }
 _OUTCOMES: Mapping[Outcome, str] = {
     Outcome.JUSTIFIED: "justifiée",
@@ -129,7 +133,7 @@ def communication_of(notice: Notice) -> Json:
 
 def text_of(notice: Notice) -> str:
     """Return the notice as one or two plain French sentences; times are UTC and say so."""
-    who = (notice.who.display or notice.who.reference) if notice.who else ""
+    who = (notice.who.display or notice.who.reference) if notice.who else "Un logiciel"
     where = f" ({notice.where.display})" if notice.where and notice.where.display else ""
     outcome = _OUTCOMES[notice.outcome] if notice.outcome else ""
     told = _TEXTS[notice.kind].format(who=f"{who}{where}", opened=notice.opened_at or notice.at, outcome=outcome)

@@ -30,6 +30,8 @@ _TEXTS: Mapping[str, Any] = {
     Kind.BREAK_GLASS: lazy_gettext("%(who)s opened this space in an emergency (break-glass)."),
     Kind.REGULATION: lazy_gettext("%(who)s opened this space for an emergency call."),
     Kind.REVIEWED: lazy_gettext("An emergency access to this space by %(who)s was reviewed."),
+    Kind.FILED: lazy_gettext("%(who)s filed documents in this space."),
+    Kind.CHANGED: lazy_gettext("%(who)s changed a document of this space."),
 }
 _OUTCOMES: Mapping[str, Any] = {
     Outcome.JUSTIFIED: lazy_gettext("Result of the review: the access was justified."),

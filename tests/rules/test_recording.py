@@ -37,6 +37,7 @@ BY_HOLDER = {
     K.CARE_HISTORY_HIDDEN,
     K.ASK_FIRST,
     K.AT_ONCE,
+    K.TOLD_OF_FILING,
 }
 ALLOWED = {
     "patient": BY_HOLDER,

@@ -1,4 +1,4 @@
-"""What nobody files, and in which form a patient does."""
+"""What nobody files, in which form a patient does, and whether the holder is told of what others file."""
 
 from dataclasses import replace
 
@@ -6,8 +6,8 @@ import pytest
 
 from consent_rules.matrix import kinds
 from consent_rules.model import AccessRequest
-from consent_rules.uploads import Unfit, Upload, unfit
-from consent_rules.vocabulary import Action, Purpose
+from consent_rules.uploads import Unfit, Upload, is_told, unfit
+from consent_rules.vocabulary import Action, DirectiveKind, Purpose
 from tests.rules.builders import (
     ADULT,
     CHILD,
@@ -21,6 +21,7 @@ from tests.rules.builders import (
     PARENT,
     SOFTWARE,
     TEEN,
+    directive,
     space,
 )
 
@@ -82,3 +83,22 @@ def test_a_minor_has_no_advance_directives_whoever_files_them(who, rules):
     for born, expected in ((CHILD, (Unfit.MINOR,)), (TEEN, (Unfit.MINOR,)), (ADULT, ()), (None, ())):
         assert faults(who, WILL, born=born, rules=rules) == expected
     assert faults(who, OWN, born=CHILD, rules=rules) == ()
+
+
+WISH = directive(DirectiveKind.TOLD_OF_FILING)
+
+
+class TestBeingToldOfFiling:
+    """H2: a preference of the holder, about what others do."""
+
+    def told(self, who, *said):
+        return is_told(AccessRequest(who, Action.DEPOSIT, Purpose.TREATMENT, NOW), space(*said))
+
+    @pytest.mark.parametrize(("who", "told"), [(MARTIN, True), (SOFTWARE, True), (HOLDER, False), (PARENT, False)])
+    def test_of_what_professionals_and_software_do(self, who, told):
+        assert self.told(who, WISH) is told
+
+    def test_not_unless_the_holder_wishes_it_now(self):
+        assert not self.told(MARTIN)
+        assert not self.told(MARTIN, replace(WISH, end=NOW))
+        assert not self.told(MARTIN, replace(WISH, kind=DirectiveKind.AT_ONCE))
