@@ -467,7 +467,7 @@ class TestChoicesInAnotherForm:
         wanted = a_default(ward, "202", status=status) | {"id": id_}
         entry = [
             {"resource": off(ward, BTG), "request": {"method": "POST", "url": "Consent"}},
-            {"resource": status, "request": {"method": "PUT", "url": f"Consent/{id_}"}},
+            {"resource": wanted, "request": {"method": "PUT", "url": f"Consent/{id_}"}},
         ]
         return ward.send("camille", "POST", "", {"resourceType": "Bundle", "type": "transaction", "entry": entry})
 
