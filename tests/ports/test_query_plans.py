@@ -1,4 +1,4 @@
-"""How SQLite finds what is asked: by a key, not by a look at all rows; a page costs the same in a large store."""
+"""How a store finds what is asked: by a key, not by a look at all rows; a page costs the same in a large store."""
 
 import sqlite3
 from contextlib import closing
@@ -8,8 +8,10 @@ import pytest
 from consent_rules.visibility import DIRECTORY, Clause, Visibility
 from consent_rules.vocabulary import Mark
 from fhir_server.adapters.hashing import Hashes
+from fhir_server.adapters.mongo.schema import INDEXES
 from fhir_server.adapters.sqlite import queries, schema
 from fhir_server.domain.search import AnyOf, DateIs, Place, Search
+from tests.engines import MongoEngine
 
 HASHES = Hashes(b"k" * 32)
 SEEN = Visibility("p", (Clause(frozenset({"a", "b"}), closed_by=Mark.MASQUE_PS), Clause(owned_by=frozenset({"x"}))))
@@ -65,3 +67,13 @@ def test_no_table_is_gone_through(connection, name):
     plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement.sql}", statement.values)]
     assert any(step.startswith("SEARCH ") for step in plan)
     assert [step for step in plan if step.startswith("SCAN ") and not step[5:].startswith(DERIVED)] == []
+
+
+@pytest.mark.mongo
+def test_the_queue_of_mongodb_begins_with_what_an_index_serves(mongo_server, tmp_path):
+    engine = MongoEngine(tmp_path, mongo_server)
+    with mongo_server.recording() as commands, engine.ports.store.snapshot() as snapshot:
+        snapshot.queue("Task", "review|s|waiting", "due", 20, LATER)
+    engine.close()
+    (stages,) = (command["pipeline"] for name, command in commands if name == "aggregate")
+    assert tuple(stages[0]["$match"]) in {index.fields for index in INDEXES["heads"]}
