@@ -7,9 +7,8 @@ import pytest
 
 from consent_rules.vocabulary import Capacity, Purpose
 from fhir_server.http.operations import OPERATIONS
-from tests.http.test_emergency_operations import reason
+from tests.http.spaces import UNKNOWN, call, reason
 from tests.http.test_notices import told
-from tests.http.test_space_operations import UNKNOWN, call
 from tests.world import LABORATORY, World
 
 PCP = {

@@ -16,8 +16,7 @@ from fhir_server.domain import record_codec
 from fhir_server.domain.search import Search
 from fhir_server.http import journal
 from tests.engines import ENGINES, MongoEngine
-from tests.http.test_emergency_operations import reason
-from tests.http.test_space_operations import UNKNOWN, announce, call, parent, sign_in
+from tests.http.spaces import UNKNOWN, announce, call, parent, reason, sign_in
 from tests.world import INS, JSON_PATCH, World
 
 BTG, ETREAT = Purpose.BREAK_GLASS, Purpose.EMERGENCY

@@ -6,9 +6,9 @@ import pytest
 
 from consent_rules.profiles import profile
 from fhir_server.domain.consent_elements import CLASSES
-from tests.http.test_consents_documents import INACTIVE, choose, content_of, data, everything, only_for, practitioner
+from tests.http.choices import INACTIVE, choose, content_of, data, everything, only_for, practitioner
+from tests.http.spaces import parent
 from tests.http.test_consents_relatives import listed, relative, said
-from tests.http.test_space_operations import parent
 from tests.world import JSON_PATCH, LABORATORY, World
 
 PRESCRIPTIONS = {"class": [{"system": CLASSES, "code": "42"}]}

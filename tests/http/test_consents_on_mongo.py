@@ -8,7 +8,7 @@ import pytest
 from fhir_server.app import build_runtime
 from fhir_server.application.runtime import Runtime
 from tests.engines import MongoEngine
-from tests.http.test_consents_documents import choose, content_of, data, everything, only_for, practitioner
+from tests.http.choices import choose, content_of, data, everything, only_for, practitioner
 from tests.world import World
 
 pytestmark = pytest.mark.mongo

@@ -4,8 +4,8 @@ import pytest
 
 from consent_rules.vocabulary import RequesterKind
 from fhir_server.domain.consent_elements import CLASSES, DIRECTIVE
-from tests.http.test_consents_documents import choose, data, everything, named
-from tests.http.test_space_operations import sign_in
+from tests.http.choices import choose, data, everything, named
+from tests.http.spaces import sign_in
 from tests.world import LABORATORY, World
 
 

@@ -12,8 +12,8 @@ import pytest
 from consent_rules.vocabulary import Capacity, Purpose
 from fhir_server.application import emergencies_only
 from fhir_server.application.clients import Client, ClientKind
-from tests.http.test_emergency_operations import reason, search
-from tests.http.test_space_operations import UNKNOWN, call, told
+from tests.http.spaces import UNKNOWN, call, reason, told
+from tests.http.test_emergency_operations import search
 from tests.world import JSON_PATCH, World
 
 BTG, ETREAT = Purpose.BREAK_GLASS, Purpose.EMERGENCY

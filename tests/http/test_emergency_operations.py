@@ -8,14 +8,10 @@ from dataclasses import replace
 import pytest
 
 from consent_rules.vocabulary import Capacity, Purpose
-from tests.http.test_space_operations import UNKNOWN, call, refusal, told
+from tests.http.spaces import UNKNOWN, call, reason, refusal, told
 from tests.world import LABORATORY, World
 
 BTG, ETREAT = Purpose.BREAK_GLASS, Purpose.EMERGENCY
-
-
-def reason(text="unconscious, found at home"):
-    return {"resourceType": "Parameters", "parameter": [{"name": "reason", "valueString": text}]}
 
 
 @pytest.fixture

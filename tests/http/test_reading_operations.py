@@ -10,7 +10,7 @@ from consent_rules.vocabulary import DirectiveKind, RequesterKind
 from fhir_server.application.accounts import Account, Charge
 from fhir_server.application.clients import Client, ClientKind
 from fhir_server.domain.consent_writing import consent_of
-from tests.http.test_space_operations import UNKNOWN, call, refusal
+from tests.http.spaces import UNKNOWN, call, refusal
 from tests.seed.conftest import Stage, copied, loaded, stage
 from tests.world import LABORATORY, World
 

@@ -9,8 +9,8 @@ from consent_rules.visibility import Clause, Visibility
 from consent_rules.vocabulary import SpaceStatus
 from fhir_server.ports import StoreUnavailable
 from tests.conftest import START
+from tests.http.spaces import announce, call, parent, status
 from tests.http.test_patch_documents import ARCHIVED
-from tests.http.test_space_operations import announce, call, parent, status
 from tests.world import INS, JSON_PATCH, LABORATORY, World
 
 

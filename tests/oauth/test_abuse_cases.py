@@ -17,7 +17,7 @@ from fhir_server.application.clients import Client, ClientKind, change, find, re
 from fhir_server.oauth.dpop import hash_of
 from tests.factories import runtime_on, settings_in
 from tests.oauth.conftest import EC, RSA, Person, assertion, csrf_of, query_of
-from tests.oauth.test_token_requirements import proof
+from tests.oauth.steps import proof
 from tests.world import BASE as FHIR
 from tests.world import LABORATORY, REPORT, World
 

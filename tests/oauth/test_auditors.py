@@ -15,7 +15,7 @@ from fhir_server.domain.search import Search
 from fhir_server.oauth.bearer import caller_of
 from fhir_server.registry import REGISTRY
 from tests.oauth.conftest import PASSWORD, USER_SCOPES, Person, query_of, tokens_for
-from tests.oauth.test_flows import TOTP, code_now
+from tests.oauth.steps import TOTP, code_now
 
 CALLBACK = ("https://app.example/cb",)
 SCOPE = "openid user/AuditEvent.rs user/Consent.rus"

@@ -12,8 +12,8 @@ from fhir_server.cli import main
 from fhir_server.settings import Settings
 from tests.factories import settings_in
 from tests.oauth.conftest import BASE, SECRET, Person, query_of, redeem
+from tests.oauth.steps import OFFLINE, refresh
 from tests.oauth.test_proxies import HEADER, OTHER, OURS, through
-from tests.oauth.test_token_requirements import OFFLINE, refresh
 
 UNKNOWN = "5b7f9c1e-0000-4000-8000-000000000000"
 PEER = "127.0.0.1"

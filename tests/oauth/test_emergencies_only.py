@@ -16,9 +16,7 @@ from tests.engines import ENGINES, make_engine
 from tests.factories import runtime_on, settings_in
 from tests.live import Live, free_port, running
 from tests.oauth.conftest import BASE, Person, furnish, query_of, redeem, tokens_for
-from tests.oauth.test_flows import emergency
-from tests.oauth.test_secrecy import events_of
-from tests.oauth.test_token_requirements import OFFLINE, refresh
+from tests.oauth.steps import OFFLINE, emergency, events_of, refresh
 
 SEARCH = "/fhir/DocumentReference?patient=camille"
 

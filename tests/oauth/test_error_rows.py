@@ -18,9 +18,7 @@ from fhir_server.oauth.options import Options
 from fhir_server.ports import StoreUnavailable
 from tests.factories import runtime_on, settings_in
 from tests.oauth.conftest import BASE, Person, assertion, backend, csrf_of, query_of, request_for, serve, tokens_for
-from tests.oauth.test_flows import BREAK_GLASS
-from tests.oauth.test_redirect_flow import consent_page
-from tests.oauth.test_token_requirements import OFFLINE, refresh
+from tests.oauth.steps import BREAK_GLASS, OFFLINE, consent_page, refresh
 from tests.world import BASE as WORLD_FHIR
 from tests.world import World
 

@@ -15,8 +15,7 @@ from tests.oauth.conftest import (
     request_for,
     tokens_for,
 )
-from tests.oauth.test_redirect_flow import consent_page
-from tests.oauth.test_token_requirements import OFFLINE, refresh
+from tests.oauth.steps import OFFLINE, consent_page, refresh
 
 
 def error_of(answer) -> str:

@@ -11,8 +11,7 @@ from fhir_server.application.clients import find
 from fhir_server.application.parties import Party
 from fhir_server.oauth import selection
 from tests.oauth.conftest import PHYSIO, Person, csrf_of, query_of, redeem
-from tests.oauth.test_redirect_flow import consent_page
-from tests.oauth.test_token_requirements import OFFLINE, refresh
+from tests.oauth.steps import OFFLINE, consent_page, refresh
 
 
 def decide(app, **chosen: str):

@@ -24,15 +24,11 @@ from tests.oauth.conftest import (
     request_for,
     tokens_for,
 )
+from tests.oauth.steps import code_now, emergency
 
-TOTP = "JBSWY3DPEHPK3PXP"
 INITIAL = "i" * 43
 EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
-
-
-def code_now(clock) -> str:
-    return totp.code_at(TOTP, int(clock.now().timestamp()))
 
 
 @pytest.fixture
@@ -111,18 +107,6 @@ def test_only_a_trusted_client_makes_launches(web, clock):
     data = {"app": "pro", "patient": "camille", "login": "paul"}
     data |= {"client_assertion_type": ASSERTION, "client_assertion": signed}
     assert web.post("/oauth/launch", data=data, base_url=BASE).status_code == 400
-
-
-BREAK_GLASS = "openid offline_access launch/patient __break-glass patient/DocumentReference.cruds user/*.rs"
-
-
-def emergency(app, clock, runtime, **choices: str) -> str:
-    from fhir_server.oauth.launches import Launch, create_launch  # noqa: PLC0415
-
-    handle = create_launch(runtime, Launch("pro", "luc", "camille"))
-    answers = {"code": code_now(clock), "reason": "unconscious", "explanation": "found at home", "confirmed": "yes"}
-    person = Person(app, "luc", **answers | choices)
-    return person.authorize(client_id="pro", scope=f"launch {BREAK_GLASS}", launch=handle)
 
 
 def test_an_emergency_is_declared_on_its_own_page_and_is_short_and_final(app, web, clock, runtime):

@@ -11,7 +11,7 @@ from fhir_server.application.accounts import Practice, change_account, find_acco
 from fhir_server.application.runtime import Runtime
 from tests.factories import runtime_on, settings_in
 from tests.oauth.conftest import Person, query_of, redeem
-from tests.oauth.test_token_requirements import refresh
+from tests.oauth.steps import refresh
 from tests.world import LABORATORY, REPORT, World
 
 BASE = "http://localhost:8080"

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from babel.messages.mofile import write_mo
 
 from tests.oauth.conftest import Person
-from tests.oauth.test_redirect_flow import consent_page
+from tests.oauth.steps import consent_page
 from tests.oauth.translations import COMPILED, catalogue, used
 
 

@@ -17,10 +17,9 @@ from fhir_server.oauth.dpop import hash_of
 from fhir_server.oauth.options import Options, Throttle
 from fhir_server.oauth.wire import Context, Received
 from tests.oauth.conftest import BASE, Person, assertion, backend, csrf_of, query_of, redeem, request_for, tokens_for
+from tests.oauth.steps import OFFLINE, consent_page, proof, refresh
 from tests.oauth.stores import furnished_engine as furnished_engine  # noqa: PLC0414 - pytest finds fixtures by name
 from tests.oauth.stores import ports as ports  # noqa: PLC0414
-from tests.oauth.test_redirect_flow import consent_page
-from tests.oauth.test_token_requirements import OFFLINE, proof, refresh
 
 ATTEMPTS = 64
 

@@ -8,6 +8,7 @@ import pytest
 from fhir_server.application.access_tokens import find_access
 from fhir_server.oauth.redirects import is_registrable
 from tests.oauth.conftest import BASE, PASSWORD, Person, csrf_of, query_of, redeem, request_for, tokens_for
+from tests.oauth.steps import consent_page
 
 
 @pytest.mark.parametrize(
@@ -167,14 +168,6 @@ def test_15_the_authorization_endpoint_never_speaks_cors(person):
         "/oauth/authorize", query_string=request_for(), headers={"Origin": "https://app.example"}, base_url=BASE
     )
     assert "Access-Control-Allow-Origin" not in answer.headers
-
-
-def consent_page(app, **changes):
-    """Walk to the consent page; return the person, the path and the page."""
-    person = Person(app)
-    where = urlsplit(person.ask(**changes).headers["Location"]).path
-    person.answer(where, person.get(where).text)
-    return person, where, person.get(where).text
 
 
 def test_16_consent_is_bound_to_the_browser(app):

@@ -5,21 +5,13 @@ import logging
 import orjson
 import pytest
 
-from consent_rules.visibility import Clause, Visibility
 from fhir_server.application.access_tokens import mint_token
 from fhir_server.application.clients import find
 from fhir_server.domain.problem import Category, Problem
-from fhir_server.domain.search import Search
 from fhir_server.oauth import bearer
 from fhir_server.oauth.dpop import Proof, hash_of
 from tests.oauth.conftest import BASE, PASSWORD, SECRET, Person, assertion, backend, query_of, redeem, tokens_for
-from tests.oauth.test_token_requirements import OFFLINE, proof, refresh
-
-
-def events_of(runtime, compartment: str = "") -> list[dict]:
-    with runtime.ports.store.snapshot() as snapshot:
-        page = snapshot.find(Search("AuditEvent", limit=200), Visibility(compartment, (Clause(),)))
-    return [orjson.loads(row.body) for row in page.rows]
+from tests.oauth.steps import OFFLINE, events_of, proof, refresh
 
 
 def test_34_a_token_is_taken_from_the_authorization_header_only(runtime, app):

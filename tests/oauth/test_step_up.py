@@ -11,7 +11,7 @@ from fhir_server.domain.problem import Category, Login, Problem
 from fhir_server.oauth import step_up
 from tests.factories import settings_in
 from tests.oauth.conftest import BASE, Person, assertion, backend, query_of, redeem
-from tests.oauth.test_flows import code_now, emergency
+from tests.oauth.steps import code_now, emergency
 
 SCOPE = "openid user/DocumentReference.rs"
 UNKNOWN = "5b7f9c1e-0000-4000-8000-000000000000"

@@ -11,15 +11,7 @@ from fhir_server.application import app_authorization as grants
 from fhir_server.application.accounts import change_account, find_account
 from fhir_server.oauth import keys
 from tests.oauth.conftest import BASE, Person, assertion, backend, query_of, redeem, tokens_for
-
-OFFLINE = "openid offline_access launch/patient patient/DocumentReference.rs"
-
-
-def refresh(web, token: str, client: str | None = "app", **more: str):
-    data = {"grant_type": "refresh_token", "refresh_token": token} | more
-    if client:
-        data["client_id"] = client
-    return web.post("/oauth/token", data=data, base_url=BASE)
+from tests.oauth.steps import OFFLINE, proof, refresh
 
 
 def test_25_access_tokens_have_256_bits_and_live_an_hour_at_most(app, web, clock, runtime):
@@ -94,13 +86,6 @@ def test_28_online_access_ends_with_the_session(app, web):
     page = person.get("/account/apps").text
     person.post("/logout", {"csrf": page.split('name="csrf" value="')[1].split('"')[0]})
     assert refresh(web, token).get_json()["error"] == "invalid_grant"
-
-
-def proof(clock, key, method: str = "POST", url: str = f"{BASE}/oauth/token", **claims: object) -> str:
-    now = int(clock.now().timestamp())
-    head = {"typ": "dpop+jwt", "alg": "ES256", "jwk": key.as_dict(private=False)}
-    body = {"jti": f"p{len(claims)}-{method}-{id(claims)}", "htm": method, "htu": url, "iat": now} | claims
-    return jwt.encode(head, body, key, algorithms=["ES256"])
 
 
 def test_29_a_proof_binds_the_token_and_its_renewal(app, web, clock, runtime):

@@ -19,7 +19,7 @@ from fhir_server.oauth.dpop import hash_of
 from tests.engines import ENGINES, make_engine
 from tests.live import Live, free_port, running
 from tests.oauth.conftest import ASSERTION, VERIFIER, Person, assertion, csrf_of, furnish, query_of, request_for
-from tests.oauth.test_token_requirements import OFFLINE, proof
+from tests.oauth.steps import OFFLINE, proof
 
 pytestmark = pytest.mark.live
 ATTEMPTS = 64

@@ -19,7 +19,7 @@ from fhir_server.oauth.launches import Launch, create_launch
 from fhir_server.settings import Settings, SettingsError
 from tests.factories import settings_in
 from tests.oauth.conftest import BASE, GENERAL, assertion, backend, challenge, csrf_of, query_of, redeem, serve
-from tests.oauth.test_secrecy import events_of
+from tests.oauth.steps import events_of
 from tests.oauth.upstream import (
     RPPS,
     SECRET,

@@ -12,7 +12,7 @@ from fhir_server.app import create_app
 from fhir_server.application.access_tokens import ACCESS
 from tests.factories import settings_in
 from tests.oauth.conftest import BASE, query_of, redeem
-from tests.oauth.test_secrecy import events_of
+from tests.oauth.steps import events_of
 from tests.oauth.upstream import Fake, Visitor, helene, provider_of, start
 from tests.world import World
 

@@ -33,9 +33,8 @@ from tests.oauth.conftest import (
     query_of,
     request_for,
 )
-from tests.oauth.test_flows import BREAK_GLASS, TOTP
-from tests.oauth.test_flows import code_now as totp_now
-from tests.oauth.test_token_requirements import OFFLINE, proof
+from tests.oauth.steps import BREAK_GLASS, OFFLINE, TOTP, proof
+from tests.oauth.steps import code_now as totp_now
 
 pytestmark = pytest.mark.live
 CLOCK = SystemClock()

@@ -18,7 +18,7 @@ from fhir_server.ports import Ports
 from tests.engines import ENGINES, make_engine
 from tests.factories import runtime_on, settings_in
 from tests.oauth.conftest import FixedClock, Person, csrf_of, furnish, query_of, redeem, ticked
-from tests.oauth.test_token_requirements import refresh
+from tests.oauth.steps import refresh
 from tests.world import LABORATORY, World
 
 BASE = "http://localhost:8080"

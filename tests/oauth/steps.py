@@ -1,0 +1,59 @@
+"""Steps that tests of several flows take: consent page, second factor, proof of a key, renewal, emergency, trail."""
+
+from urllib.parse import urlsplit
+
+import orjson
+from joserfc import jwt
+
+from consent_rules.visibility import Clause, Visibility
+from fhir_server.domain.search import Search
+from fhir_server.oauth import totp
+from tests.oauth.conftest import (
+    BASE,
+    Person,
+)
+
+OFFLINE = "openid offline_access launch/patient patient/DocumentReference.rs"
+TOTP = "JBSWY3DPEHPK3PXP"
+BREAK_GLASS = "openid offline_access launch/patient __break-glass patient/DocumentReference.cruds user/*.rs"
+
+
+def refresh(web, token: str, client: str | None = "app", **more: str):
+    data = {"grant_type": "refresh_token", "refresh_token": token} | more
+    if client:
+        data["client_id"] = client
+    return web.post("/oauth/token", data=data, base_url=BASE)
+
+
+def proof(clock, key, method: str = "POST", url: str = f"{BASE}/oauth/token", **claims: object) -> str:
+    now = int(clock.now().timestamp())
+    head = {"typ": "dpop+jwt", "alg": "ES256", "jwk": key.as_dict(private=False)}
+    body = {"jti": f"p{len(claims)}-{method}-{id(claims)}", "htm": method, "htu": url, "iat": now} | claims
+    return jwt.encode(head, body, key, algorithms=["ES256"])
+
+
+def consent_page(app, **changes):
+    """Walk to the consent page; return the person, the path and the page."""
+    person = Person(app)
+    where = urlsplit(person.ask(**changes).headers["Location"]).path
+    person.answer(where, person.get(where).text)
+    return person, where, person.get(where).text
+
+
+def code_now(clock) -> str:
+    return totp.code_at(TOTP, int(clock.now().timestamp()))
+
+
+def emergency(app, clock, runtime, **choices: str) -> str:
+    from fhir_server.oauth.launches import Launch, create_launch  # noqa: PLC0415
+
+    handle = create_launch(runtime, Launch("pro", "luc", "camille"))
+    answers = {"code": code_now(clock), "reason": "unconscious", "explanation": "found at home", "confirmed": "yes"}
+    person = Person(app, "luc", **answers | choices)
+    return person.authorize(client_id="pro", scope=f"launch {BREAK_GLASS}", launch=handle)
+
+
+def events_of(runtime, compartment: str = "") -> list[dict]:
+    with runtime.ports.store.snapshot() as snapshot:
+        page = snapshot.find(Search("AuditEvent", limit=200), Visibility(compartment, (Clause(),)))
+    return [orjson.loads(row.body) for row in page.rows]
