@@ -18,7 +18,6 @@ from fhir_server.cli import emergencies, registration
 from fhir_server.ports import StoreUnavailable
 from fhir_server.settings import Settings, SettingsError
 
-_DEMO_PORT = "8080"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
