@@ -19,7 +19,6 @@ from fhir_server.ports import StoreUnavailable
 from fhir_server.settings import Settings, SettingsError
 
 
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return the exit status."""
     given = list(sys.argv[1:] if arguments is None else arguments)
