@@ -23,6 +23,10 @@ from tests.world import INS, JSON_PATCH, TRE_A07, World
 _CURSOR = re.compile(rb"_page=[A-Za-z0-9_\-]+")
 _ID = re.compile(rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _PLACE = "urn:oid:"
+PCP = {
+    "system": "https://mos.esante.gouv.fr/NOS/TRE_R259-HL7ParticipationFunction/FHIR/TRE-R259-HL7ParticipationFunction",
+    "code": "PCP",
+}
 
 
 def told(answer: TestResponse) -> tuple[int, bytes, list[tuple[str, str]]]:
@@ -41,7 +45,8 @@ def stage(world: World) -> World:
     related = world.send("keeper", "POST", "/RelatedPerson", {"resourceType": "RelatedPerson", "patient": holder})
     world.ids["relative"] = related.get_json()["id"]
     world.in_mode("martin-btg", "martin", ("10", "other", Capacity.NONE), Purpose.BREAK_GLASS)
-    world.ids["plain"] = world.publish()
+    world.ids["plain"], world.ids["withheld"] = world.publish(), world.publish()
+    _declare(world)
     world.ids["lea-plain"] = world.publish(patient="lea")
     for who in ("martin", "zoe"):
         assert world.agree("camille", who).status_code == 201
@@ -49,6 +54,17 @@ def stage(world: World) -> World:
     opened = world.send("martin-btg", "POST", f"/Patient/{world.ids['camille']}/$break-glass", reason)
     assert opened.status_code == 200, opened.get_data(as_text=True)
     return world
+
+
+def _declare(world: World) -> None:
+    """Declare a physician, and keep one document from that physician by name."""
+    world.professional("dora", "10", "other")
+    declared = world.send("camille", "POST", "/Consent", world.consent("dora", role=PCP))
+    assert declared.status_code == 201, declared.get_data(as_text=True)
+    kept = world.consent("dora", "deny")
+    named = {"reference": f"DocumentReference/{world.ids['withheld']}"}
+    kept["provision"]["data"] = [{"meaning": "instance", "reference": named}]
+    assert world.send("camille", "POST", "/Consent", kept).status_code == 201
 
 
 def _represent(world: World, child: str, name: str) -> None:
@@ -117,15 +133,29 @@ def keep_from_parents(world: World) -> None:
     assert world.get("chu-ehr", f"/DocumentReference/{id_}").status_code in (200, 404)
 
 
+def seal(world: World) -> None:
+    """File a result that waits for its announcement, and look at it (E9)."""
+    id_ = _marked(world, "INVISIBLE_PATIENT")
+    assert world.get("chu-ehr", f"/DocumentReference/{id_}").status_code == 200
+
+
+def go_on_with_what_is_withheld(world: World) -> None:
+    """Replace and read a document that is withheld by name from the declared physician."""
+    world.publish_all("chu-ehr", world.filing(replaces=world.ids["withheld"]))
+    assert world.get("martin", f"/DocumentReference/{world.ids['withheld']}").status_code == 200
+
+
 Step = Callable[[World], None]
 SECRETS: list[tuple[Step, str, tuple[str, ...], str, tuple[str, ...]]] = [
     (
         hide,
         "camille",
-        ("martin", "zoe", "martin-btg", "other-ehr"),
+        ("martin", "martin-btg", "other-ehr"),
         "camille",
         ("DocumentReference", "List", "AuditEvent"),
     ),
+    (seal, "camille", ("camille",), "chu-ehr", ("DocumentReference", "List")),
+    (go_on_with_what_is_withheld, "camille", ("dora",), "camille", ("DocumentReference", "List", "AuditEvent")),
     (choose, "camille", ("martin", "other-ehr"), "camille", ("Consent", "AuditEvent")),
     (live_elsewhere, "camille", ("camille", "zoe"), "", ()),
     (keep_from_parents, "lea", ("parent",), "chu-ehr", ("DocumentReference", "List")),
@@ -160,7 +190,8 @@ def test_a_secret_step_changes_no_answer(stage, clock, step, patient, who):
     step(stage)
     clock.advance(hours=1)
     after = asked(stage, who, patient)
-    assert [question for question, answer in before.items() if after[question] != answer] == []
+    changed = [question for question, answer in before.items() if after[question] != answer]
+    assert [door for door, _ in changed if (step.__name__, door[1].split("/")[2]) not in doors.TOLD] == []
     assert sum(answer[0] == 200 for answer in before.values()) > 0.3 * len(before)
 
 
@@ -215,6 +246,28 @@ def test_a_secret_id_is_an_unknown_id_at_every_door(secrets, who):
         if knock(door, type_, secrets.ids[f"secret-{type_}"]) != knock(door, type_, UNKNOWN)
         and (who, door[1]) not in doors.KNOWN
     ]
+    assert different == []
+
+
+@pytest.mark.parametrize(("who", "mark"), [("camille", "INVISIBLE_PATIENT"), ("dora", "")])
+def test_what_is_kept_from_the_one_who_sees_the_most_is_unknown(stage, who, mark):
+    """AC29, E9, F7: a result that waits, to the holder; a document withheld by name, to the declared physician."""
+    kept = _marked(stage, mark) if mark else stage.ids["withheld"]
+    shown = stage.get("chu-ehr", f"/DocumentReference/{kept}").get_json()
+    lot = stage.found("chu-ehr", f"/List?patient={stage.ids['camille']}&item=DocumentReference/{kept}")[0]
+    ids = {
+        "DocumentReference": kept,
+        "List": lot,
+        "Binary": shown["content"][0]["attachment"]["url"].rpartition("/")[2],
+    }
+    different = []
+    for door, type_ in doors.by_id():
+        pair = []
+        for id_ in (ids.get(type_, UNKNOWN), UNKNOWN):
+            path = door[1].removeprefix("/fhir").replace("<id_>", id_).replace("<version>", "1")
+            body, mime = doors.body_for(door, type_, id_)
+            pair.append(told(stage.send(who, door[0], path, body, mime) if mime else stage.send(who, door[0], path)))
+        different += [door] if pair[0] != pair[1] else []
     assert different == []
 
 
