@@ -7,7 +7,7 @@ import pytest
 from fhir_server.application import publication, spaces
 from fhir_server.oauth.bearer import caller_of
 from fhir_server.r4.xml import to_xml
-from tests.world import BASE, LABORATORY, World
+from tests.world import BASE, LABORATORY, OF_PATIENT, World
 
 FOLDER = "https://profiles.ihe.net/ITI/MHD/CodeSystem/MHDlistTypes"
 GLASSES = ("http://loinc.org", "57833-6", "Ordonnance : verres correcteurs")
@@ -184,7 +184,7 @@ def test_a_folder_only_grows(world: World):
 @pytest.mark.parametrize(("who", "status_code"), [("camille", 403), ("other-ehr", 422)])
 def test_a_folder_is_changed_by_whoever_made_it(world: World, who, status_code):
     place = new_folder(world)
-    bundle = world.bundle()
+    bundle = world.bundle(world.filing(type_=OF_PATIENT, mime="application/pdf"))
     grown = folder(bundle, bundle["entry"][1]["fullUrl"])
     grown["resource"]["id"] = place
     grown["request"] = {"method": "PUT", "url": f"List/{place}"}
