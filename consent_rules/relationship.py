@@ -42,7 +42,7 @@ def limits(case: Case) -> list[Directive]:
 def shares(case: Case) -> list[Directive]:
     """Return the documents that the minor leaves to this legal representative; such a choice lets nobody in (B2)."""
     person, given_by_minor = frozenset({case.requester.person}), case.in_force(DirectiveKind.AGREEMENT)
-    closer = [d for d in given_by_minor if d.by_patient and d.precision and d.names(person)]
+    closer = [d for d in given_by_minor if d.by_patient and d.names(person)]
     return [d for d in closer if _speaks_for(d, case.request.purpose)]
 
 

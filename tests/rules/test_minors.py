@@ -86,6 +86,11 @@ class TestWhatARepresentativeSees:
         assert shown(*chosen) == seen
         assert shown(*reversed(chosen)) == seen
 
+    def test_what_shows_nothing_is_not_asked_of_a_store(self):
+        for chosen, ways in (([ALL], 1), ([ALL, SHARE], 2), ([SOME, SHARE], 3)):
+            answer = entered(ask(PARENT, space(REPRESENTS, *chosen, born=TEEN), rules=MINORS))
+            assert len(answer.views[View.DOCUMENTS]) == ways
+
     @pytest.mark.parametrize("chosen", [[ALL], [ALL, SHARE], KEPT])
     def test_only_where_the_profile_lets_it(self, chosen):
         """What is there already has no effect either."""
