@@ -25,6 +25,8 @@ from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.stored import Stored
 from fhir_server.registry import REGISTRY
 
+REASON_LIMIT = 1000
+"""Characters of a reason: it lies in the state that each decision loads, in the notice and in the review."""
 OPERATIONS = {Purpose.BREAK_GLASS: "break-glass", Purpose.EMERGENCY: "regulation-access"}
 
 
@@ -51,8 +53,11 @@ def declare(runtime: Runtime, caller: Caller, patient: str, mode: Purpose | None
 
     Raises: as `open_space`; FORBIDDEN when the grant was not given for this mode, INSUFFICIENT_SCOPE.
     """
-    if not reason.strip():
+    if not any(symbol.isalnum() for symbol in reason):
         raise Problem.of(Category.BUSINESS_RULE, "an emergency access needs a reason", code="reason-required")
+    if len(reason) > REASON_LIMIT:
+        text = f"the reason has at most {REASON_LIMIT} characters"
+        raise Problem.of(Category.BUSINESS_RULE, text, code="reason-too-long")
     operation = OPERATIONS[mode or (Purpose.EMERGENCY if caller.purpose == Purpose.EMERGENCY else Purpose.BREAK_GLASS)]
     deed = Deed("operation", "Patient", target=f"Patient/{patient}", operation=operation)
     return carry_out(runtime, caller, deed, lambda work: _plan(work, patient, mode, reason))

@@ -55,6 +55,8 @@ _BY_MINOR = frozenset({DirectiveKind.AGREEMENT, DirectiveKind.WITHHELD})
 _DENIALS = frozenset({DirectiveKind.BLOCK, DirectiveKind.WITHHELD})
 MOST_DOCUMENTS = 200
 """Named by one provision; each is looked up, with all that it replaces."""
+MOST_PARTS = 200
+"""Actors, or exceptions, of one provision: what they say is loaded with each decision about the space."""
 _ACTORS = frozenset({"type", "actor"})
 _UNSAID = frozenset({"action"})
 _REFERENCE = re.compile(r"(Practitioner|PractitionerRole|Organization|CareTeam|RelatedPerson)/[A-Za-z0-9\-.]{1,64}")
@@ -205,6 +207,9 @@ def _may_be(reference: str, kind: DirectiveKind, *, is_root: bool) -> bool:
 
 
 def _unhonoured_limits(provision: Json, path: str) -> Iterator[Issue]:
+    for element in ("actor", "provision"):
+        if len(provision.get(element, [])) > MOST_PARTS:
+            yield _cannot(f"one consent has at most {MOST_PARTS} of these", f"{path}.{element}")
     yield from _unhonoured_data(provision, path)
     for element, read in (("class", class_of), ("securityLabel", label_of)):
         for index, coding in enumerate(provision.get(element, [])):
