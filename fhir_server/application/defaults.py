@@ -19,10 +19,10 @@ from fhir_server.application.writing import Work, whole
 from fhir_server.domain import bodies, tokens
 from fhir_server.domain.audit import Deed
 from fhir_server.domain.consent_defaults import SET_ASIDE, born, choices_in, contradicting, default_in, settled
-from fhir_server.domain.consent_ppqm import DEFAULTS
+from fhir_server.domain.consent_ppqm import DEFAULTS, template_of
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.search import AnyOf, Search
-from fhir_server.domain.stored import Stored
+from fhir_server.domain.stored import Facts, Stored
 from fhir_server.registry import REGISTRY
 
 Json = dict[str, Any]
@@ -79,6 +79,18 @@ def settle(work: Work, opened: Opened, after: RecordState, own: str) -> RecordSt
     return after
 
 
+def facts_of_choice(consent: Json, access: AccessFacts) -> Facts:
+    """Return the facts of a Consent; the number of its template finds it in its own space alone.
+
+    As a lookup it would be the same in every space, and show in the database which Consents are alike.
+    """
+    facts, template = facts_of(consent, access, REGISTRY["Consent"]), template_of(consent)
+    if not template:
+        return facts
+    shared = {token for token in facts.lookup if token.endswith(f"|{template}")}
+    return replace(facts, lookup=facts.lookup - shared)
+
+
 def next_version(work: Work, stored: Stored) -> int:
     """Return the number of a new version; what this work has planned already is no version of its own."""
     planned = work.writes.get((stored.type, stored.id))
@@ -108,8 +120,7 @@ def _of_space(work: Work, patient: str) -> Iterator[tuple[Stored, Json]]:
 
 
 def _stored(work: Work, consent: Json, id_: str, version: int, access: AccessFacts) -> Stored:
-    body = bodies.stamped(consent, id_, version, work.at)
-    facts = facts_of(consent, access, REGISTRY["Consent"])
+    body, facts = bodies.stamped(consent, id_, version, work.at), facts_of_choice(consent, access)
     return Stored(
         "Consent", id_, version, 0, deleted=False, last_updated=work.at, marked_at=None, body=body, facts=facts
     )

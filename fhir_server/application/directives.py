@@ -21,7 +21,6 @@ from fhir_server.application import choosing_documents, defaults, hiding, matchi
 from fhir_server.application.consultation import not_found
 from fhir_server.application.enforcement import Opened
 from fhir_server.application.finding import identify
-from fhir_server.application.indexing import facts_of
 from fhir_server.application.keeping import keeps
 from fhir_server.application.patches import Patch
 from fhir_server.application.runtime import Runtime
@@ -307,7 +306,7 @@ def _stored(work: Work, located: Json, version: Version, said: Said) -> Stored:
         access = replace(access, marks=SECRET)
     id_, number = version.id, version.number
     body = bodies.stamped(located, id_, number, work.at)
-    facts = facts_of(orjson.loads(body), access, REGISTRY["Consent"])
+    facts = defaults.facts_of_choice(located, access)
     return Stored(
         "Consent", id_, number, 0, deleted=False, last_updated=work.at, marked_at=None, body=body, facts=facts
     )

@@ -12,7 +12,7 @@ import pytest
 from consent_rules.vocabulary import Capacity, Purpose
 from fhir_server.application import defaults, spaces, writing
 from fhir_server.application.runtime import Runtime
-from fhir_server.domain import record_codec
+from fhir_server.domain import record_codec, tokens
 from fhir_server.domain.search import Search
 from fhir_server.http import journal
 from tests.engines import ENGINES, MongoEngine
@@ -164,6 +164,14 @@ class TestBirth:
     def test_each_is_found_by_its_template(self, world: World, template):
         path = f"/Consent?patient={world.ids['camille']}&identifier={template}"
         assert world.found("camille", path) == [stands(world)[template][0]]
+
+    def test_the_database_does_not_show_which_consents_of_two_spaces_are_alike(self, world: World):
+        bring(world, "202", status="inactive")
+        key = tokens.identifier_key("identifier", "", "202")
+        own = tokens.identifier_key("identifier", "", f"urn:uuid:{stands(world)['202'][0]}")
+        with world.runtime.ports.store.snapshot() as snapshot:
+            assert snapshot.compartments_with("Consent", key, 5) == ()
+            assert len(snapshot.compartments_with("Consent", own, 5)) == 1
 
     def test_what_is_filed_is_what_the_template_says(self, world: World):
         for template, (id_, *_) in stands(world).items():
