@@ -51,8 +51,8 @@ def switch_on(runtime: Runtime, by: str, reason: str) -> Stop:
         return held
     stop = Stop(runtime.ports.clock.now(), by, reason.strip())
     _trace(runtime, "emergencies-only-on", by, stop.reason)
-    runtime.ports.vault.add(Secret(*NAME, orjson.dumps(stop)))
-    return stop
+    runtime.ports.vault.add(Secret(*NAME, orjson.dumps(stop)))  # unless somebody else was quicker
+    return find(runtime) or stop
 
 
 def switch_off(runtime: Runtime, by: str) -> Stop | None:

@@ -120,6 +120,7 @@ _REASONS: Mapping[str, Any] = {
     Reason.UNIDENTIFIED: lazy_gettext("the person was not identified by name"),
     Reason.EMERGENCY_OFF: lazy_gettext("you have switched this emergency access off"),
     Reason.EMERGENCY_NOT_OPEN: lazy_gettext("no emergency was declared"),
+    Reason.EMERGENCIES_ONLY: lazy_gettext("only emergencies were served"),
     Reason.NO_AUTHORITY: lazy_gettext("no authority over this space"),
     Reason.CLOSED: lazy_gettext("the space is closed"),
     **REFUSALS,

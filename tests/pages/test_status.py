@@ -77,3 +77,14 @@ def test_the_pages_of_a_stop_are_as_readable_as_all_others(page, path):
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), size
     assert page.locator("h1").count() == 1
     assert page.locator("html").get_attribute("lang") == "fr"
+
+
+def test_the_journal_tells_afterwards_who_was_stopped_and_why(page, site):
+    emergencies_only.switch_on(site.runtime, "eve@desk", "release 42 shows too much")
+    headers = {"Authorization": f"Bearer {site.demo.tokens['paul']}"}
+    path = f"{site.base}/fhir/DocumentReference?patient={site.demo.patients['camille']}"
+    refused = page.request.get(path, headers=headers).status
+    emergencies_only.switch_off(site.runtime, "eve@desk")
+    assert refused == 503
+    page.goto("/journal?person=camille&refused=1&own=1")
+    assert page.get_by_text("Motif : seules les urgences étaient servies.").count() >= 1
