@@ -187,8 +187,8 @@ def _of_side(work: Work, id_: str, letter: str) -> tuple[Opened, Stored]:
     if location is None or not _reaches(work.caller, letter, location.compartment):
         raise not_found()
     opened = work.enter_unnamed(location.compartment, Action.DIRECT)
-    if opened is None or opened.entry.basis not in _OF_THE_SIDE:
-        raise not_found()
+    if opened is None or opened.entry.basis not in _OF_THE_SIDE or not opened.sees(View.DIRECTIVES).clauses:
+        raise not_found()  # a representative who sees no choice sees no opening either (B2)
     stored = work.read(TYPE, id_, writing.whole(location.compartment))
     if stored is None:
         raise not_found()

@@ -9,6 +9,7 @@ from fhir_server.domain.consent_elements import CLASSES
 from tests.http.choices import INACTIVE, choose, content_of, data, everything, only_for, practitioner
 from tests.http.spaces import parent
 from tests.http.test_consents_relatives import listed, relative, said
+from tests.http.test_reviews import break_glass, contest, of_people
 from tests.world import JSON_PATCH, LABORATORY, World
 
 PRESCRIPTIONS = {"class": [{"system": CLASSES, "code": "42"}]}
@@ -142,6 +143,18 @@ class TestTheShadow:
                 assert world.send(who, "PATCH", f"/Consent/{id_}", INACTIVE, JSON_PATCH).status_code == 404
         assert {kept, shared} <= set(of(world, "lea", "Consent"))
         assert listed(world, "camille-of-lea", "lea") != set(listed(world, "lea", "lea"))
+
+    def test_no_emergency_and_no_review_of_one(self, family):
+        world, *_ = family
+        of_people(world)
+        opening = break_glass(world, of="lea")
+        path = f"/Consent/{opening}/$review-status"
+        assert {world.get(who, path).status_code for who in ("lea", "marc", "camille-of-lea")} == {200}
+        choose(world, about(world, "deny", **PRESCRIPTIONS), "lea")
+        hidden, unknown = (world.get("camille-of-lea", f"/Consent/{id_}/$review-status") for id_ in (opening, UNKNOWN))
+        assert (hidden.status_code, hidden.get_data()) == (404, unknown.get_data())
+        assert contest(world, opening, "camille-of-lea").status_code == 404
+        assert contest(world, opening, "marc").status_code == 200
 
     @pytest.mark.parametrize("operation", ["$audience", "$explain"])
     def test_the_operations_tell_the_same_whatever_else_is_chosen(self, family, operation):
