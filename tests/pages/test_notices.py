@@ -10,9 +10,11 @@ from consent_rules.vocabulary import Purpose, RequesterKind
 from fhir_server.app import create_app
 from fhir_server.application import emergencies, reviews, spaces
 from fhir_server.domain.caller import Caller
+from fhir_server.domain.notices import Kind, Named, Notice, communication_of
+from fhir_server.http.told_notices import tell
 from seed import enrolment
 from seed.loading import load_demonstration
-from tests.conftest import Loaded
+from tests.conftest import START, Loaded
 
 
 @pytest.fixture
@@ -126,3 +128,18 @@ def test_they_can_be_read_when_the_space_is_closed(server):
 
 def test_a_space_without_any_shows_no_heading(server):
     assert "Notices</h2>" not in page(server)[1]
+
+
+@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize("who", [Named("Practitioner/nour", "Dr Nour"), None])
+def test_every_kind_of_notice_has_words_on_the_page(web, kind, who):
+    """H2 among them: what software files has nobody's name."""
+    notice = communication_of(Notice(kind, "1", START, ("Patient/1",), who, Named("Organization/chu", "CHU")))
+    with web.application.test_request_context("/journal?lang=en"):
+        (told,) = tell([notice | {"id": "1"}], START)
+    assert told.text.endswith(".")
+    assert "%(" not in told.text
+    assert "{" not in notice["payload"][0]["contentString"]
+    if kind in (Kind.FILED, Kind.CHANGED):
+        assert ("Dr Nour (CHU)" if who else "(CHU)") in told.text
+        assert ("Dr Nour (CHU)" if who else "Un logiciel (CHU)") in notice["payload"][0]["contentString"]
