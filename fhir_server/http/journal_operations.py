@@ -57,6 +57,7 @@ REFUSALS: Mapping[str, Any] = {
     Reason.TOO_YOUNG: lazy_gettext("too young for an account of one’s own"),
     Category.FORBIDDEN: lazy_gettext("this was not theirs to do"),
     Category.DUPLICATE: lazy_gettext("this is there already"),
+    Category.NOT_FOUND: lazy_gettext("it is unknown or not open to this person"),
     Category.BUSINESS_RULE: lazy_gettext("a rule does not allow this now"),
     Category.INSUFFICIENT_SCOPE: lazy_gettext("the app was not given the right to do this"),
     Category.CONSENT_REQUIRED: lazy_gettext("you have not agreed to this access"),

@@ -1,5 +1,6 @@
 """The notices on the page of the journal: told in words, reviews with their day, and to the reader alone (G3, H1)."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -100,6 +101,24 @@ def test_what_a_review_came_to_stands_with_the_access_and_as_its_own_notice(serv
     _, told = page(server, language="fr")
     assert told.count(french) == 2
     assert "Dana Weiss</strong> a contrôlé une ouverture en urgence" in told
+
+
+def test_whoever_tries_to_review_is_told_of_in_words(server):
+    id_ = open_in_an_emergency(server)
+    outcome = {"parameter": [{"name": "outcome", "valueCode": "justified"}]}
+    for operation, given in (("contest-emergency", {}), ("review-emergency", outcome)):
+        answer = server.web.post(
+            f"/fhir/Consent/{id_}/${operation}",
+            data=json.dumps({"resourceType": "Parameters"} | given),
+            headers={"Authorization": f"Bearer {server.people.tokens['paul']}"},
+            content_type="application/fhir+json",
+        )
+        assert answer.status_code == 404
+    _, told = page(server)
+    assert "wanted to contest an emergency access." in told
+    assert "Reason: it is unknown or not open to this person." in told
+    assert "wanted to review an emergency access." in told
+    assert "Reason: this profession has no access." in told
 
 
 def test_the_review_of_one_access_says_nothing_of_another(server, clock):
