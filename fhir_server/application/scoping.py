@@ -7,7 +7,7 @@ Source: SMART App Launch 2.2, scopes for requesting FHIR resources
 from collections.abc import Iterable
 
 from consent_rules.scopes import Grant
-from consent_rules.visibility import Visibility
+from consent_rules.visibility import AccessFacts, Clause, Visibility
 from consent_rules.vocabulary import RequesterKind
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.problem import Category, Problem
@@ -41,6 +41,15 @@ def names_oneself(caller: Caller, reference: str) -> bool:
 def narrow(visibility: Visibility, limits: Limits) -> Visibility:
     """Restrict a visibility to what the scopes allow."""
     return visibility if (None, None) in limits else visibility.narrowed_to_any(limits)
+
+
+def lets_read(caller: Caller, type_: str, facts: AccessFacts) -> bool:
+    """Tell whether the scopes let a caller read a resource that the rules have shown; changing it is not reading it."""
+    try:
+        limits = demand(caller, (type_,), "r", facts.compartment)
+    except Problem:
+        return False
+    return narrow(Visibility(facts.compartment, (Clause(),)), limits).admits(facts)
 
 
 def _applies(caller: Caller, grant: Grant, patient: str | None) -> bool:

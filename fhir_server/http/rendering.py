@@ -12,8 +12,11 @@ from typing import Any
 import orjson
 from flask import Response, request
 
+from fhir_server.application import scoping
 from fhir_server.application.consultation import Shown
+from fhir_server.application.writing import Written
 from fhir_server.domain import bodies
+from fhir_server.domain.caller import Caller
 from fhir_server.http import negotiation, subsetting
 
 Json = dict[str, Any]
@@ -45,14 +48,23 @@ def asked_body_of(shown: Shown, elements: frozenset[str]) -> bytes:
     return subsetting.reduced(body, shown.stored.type, elements) if elements else body
 
 
-def resource(shown: Shown, status: int = 200, location: str = "") -> Response:
-    """Render one resource; 304 when a GET's validators say that the client has it."""
+def may_be_told(caller: Caller, written: Written) -> bool:
+    """Tell whether the answer to a write may hold the resource: what was sent as new, or may be read by the scopes."""
+    stored = written.shown.stored
+    return written.created or scoping.lets_read(caller, stored.type, stored.facts.access)
+
+
+def resource(shown: Shown, status: int = 200, location: str = "", *, is_told: bool = True) -> Response:
+    """Render one resource; 304 when a GET's validators say that the client has it.
+
+    is_told: whether the answer to a write may hold it.
+    """
     updated = bodies.last_updated(shown.stored, knows_marks=shown.knows_marks)
     tag = etag_of(shown)
     is_reading = request.method in {"GET", "HEAD"}
     if is_reading and status == HTTPStatus.OK and _is_unchanged(tag, updated):
         response = Response(status=304)
-    elif not is_reading and preferred_return() != "representation":
+    elif not is_reading and (not is_told or preferred_return() != "representation"):
         response = _without_body(status)
     else:
         response = negotiation.fhir_response(asked_body_of(shown, subsetting.wanted()), status)

@@ -102,7 +102,8 @@ def delete(row: ResourceType, id_: str) -> Response:  # noqa: ARG001 - one type 
 
 def _answer(written: Written) -> Response:
     location = rendering.location_of(runtime().fhir_base, written.shown) if written.created else ""
-    return rendering.resource(written.shown, 201 if written.created else 200, location)
+    is_told = rendering.may_be_told(current_caller(), written)
+    return rendering.resource(written.shown, 201 if written.created else 200, location, is_told=is_told)
 
 
 def _body(row: ResourceType) -> Json:

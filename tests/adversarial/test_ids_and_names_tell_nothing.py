@@ -12,7 +12,7 @@ from werkzeug.test import TestResponse
 from consent_rules.vocabulary import RequesterKind
 from fhir_server.application.accounts import Account, Charge
 from fhir_server.application.clients import Client, ClientKind
-from tests.world import BASE, INS, LABORATORY, OF_PATIENT, REPORT, World
+from tests.world import BASE, INS, JSON_PATCH, LABORATORY, OF_PATIENT, REPORT, World
 
 UNKNOWN = "3f2a9a0e-54a5-4d8e-9b59-0f7a1d5c6b7e"
 FIRST = "00000000-54a5-4d8e-9b59-0f7a1d5c6b7e"
@@ -160,6 +160,29 @@ class TestAnAppBeyondItsGrant:
             assert 'error="insufficient_scope"' in answer.headers["WWW-Authenticate"]
         assert len(world.found("camille", "/DocumentReference")) == 1
 
+    @pytest.mark.parametrize("scopes", ["patient/*.cu", "patient/*.cu patient/Patient.r"])
+    def test_reads_nothing_by_writing(self, world, scopes):
+        """AC27: a change that changes nothing, and a creation that finds what is there, are answered without it."""
+        document = world.publish()
+        first = world.consent("martin") | {"identifier": [{"system": "urn:x", "value": "1"}]}
+        choice = world.send("camille", "POST", "/Consent", first).get_json()["id"]
+        world.tokens["few"] = _few(world, scopes)
+        entry = {"request": {"method": "PATCH", "url": f"Consent/{choice}"}}
+        entry["resource"] = {"resourceType": "Binary", "contentType": JSON_PATCH, "data": "W10="}
+        bundle = {"resourceType": "Bundle", "type": "batch", "entry": [entry]}
+        answers = [
+            world.send("few", "PATCH", f"/DocumentReference/{document}", [], JSON_PATCH),
+            world.send("few", "PATCH", f"/Consent/{choice}", [], JSON_PATCH, Prefer="return=representation"),
+            world.send("few", "POST", "/Consent", first, If_None_Exist="identifier=urn:x|1"),
+            world.send("few", "POST", "", bundle, Prefer="return=representation"),
+        ]
+        assert [answer.status_code for answer in answers] == [200] * 4
+        for answer in answers:
+            assert b"securityLabel" not in answer.get_data()
+            assert b"provision" not in answer.get_data()
+        whole = world.send("camille", "PATCH", f"/DocumentReference/{document}", [], JSON_PATCH)
+        assert whole.get_json()["id"] == document
+
     @pytest.mark.parametrize(
         "path",
         [
@@ -180,13 +203,13 @@ class TestAnAppBeyondItsGrant:
         assert [entry["resource"]["outcomeDesc"] for entry in refused] == ["insufficient-scope"]
 
 
-def _few(world: World) -> str:
-    """Give an app of Camille's a token that opens her choices only."""
+def _few(world: World, scopes: str = "patient/Consent.rs") -> str:
+    """Give an app of Camille's a token that opens her choices only, or what the scopes say."""
     id_ = world.ids["camille"]
     charge = Charge(id_, f"Patient/{id_}", "camille")
     account = Account("camille", RequesterKind.PATIENT, charge.person, "camille", patients=(charge,), subject="few")
     app = Client(id="few", name="few", kind=ClientKind.PATIENT_APP)
-    return world.mint(client=app, account=account, scopes="patient/Consent.rs", launch_patient=id_)
+    return world.mint(client=app, account=account, scopes=scopes, launch_patient=id_)
 
 
 class TestADeletion:
