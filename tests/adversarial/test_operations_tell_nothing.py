@@ -7,8 +7,8 @@ import pytest
 
 from consent_rules.vocabulary import Capacity, Purpose
 from fhir_server.http.operations import OPERATIONS
+from tests.http.notices import told
 from tests.http.spaces import UNKNOWN, call, reason
-from tests.http.test_notices import told
 from tests.world import LABORATORY, World
 
 PCP = {

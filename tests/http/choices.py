@@ -1,5 +1,8 @@
 """Choices about documents, and what each interaction then shows of one."""
 
+from consent_rules.vocabulary import RequesterKind
+from fhir_server.domain.consent_elements import DIRECTIVE
+from tests.http.spaces import sign_in
 from tests.world import TERMINOLOGY, World
 
 G15 = "https://mos.esante.gouv.fr/NOS/TRE_G15-ProfessionSante/FHIR/TRE-G15-ProfessionSante"
@@ -58,3 +61,28 @@ def everything(world: World, who, document):
 def content_of(world: World, document):
     url = world.get("camille", f"/DocumentReference/{document}").get_json()["content"][0]["attachment"]["url"]
     return url.rpartition("/fhir")[2]
+
+
+def relative(world: World, name, of="camille"):
+    """Record a related person of a patient, with an own token and no right yet."""
+    patient = {"reference": f"Patient/{world.ids[of]}"}
+    world.record(name, {"resourceType": "RelatedPerson", "patient": patient, "name": [{"family": name.title()}]})
+    sign_in(world, name, of, RequesterKind.RELATED)
+    return f"RelatedPerson/{world.ids[name]}"
+
+
+def said(world: World, type_, *relatives, of="camille", rule="", **provision):
+    """Build a Consent about related persons."""
+    patient = {"reference": f"Patient/{world.ids[of]}"}
+    actors = {"actor": [named(reference) for reference in relatives]} if relatives else {}
+    stated = {"policyRule": {"coding": [{"system": DIRECTIVE, "code": rule}]}} if rule else {}
+    return world.consent("nour") | {"patient": patient, "provision": {"type": type_, **actors, **provision}} | stated
+
+
+def listed(world: World, who, of="camille"):
+    return set(world.found(who, f"/DocumentReference?patient={world.ids[of]}"))
+
+
+def setting(world: World, kind):
+    rule = {"coding": [{"system": "urn:habilis:directive", "code": kind}]}
+    return world.consent("martin") | {"policyRule": rule, "provision": {"type": "permit"}}

@@ -74,3 +74,7 @@ def parent(world, name, child):
 
 def reason(text="unconscious, found at home"):
     return {"resourceType": "Parameters", "parameter": [{"name": "reason", "valueString": text}]}
+
+
+def search(world, who):
+    return world.get(who, f"/DocumentReference?patient={world.ids['camille']}")

@@ -16,6 +16,7 @@ from fhir_server.domain import record_codec, tokens
 from fhir_server.domain.search import Search
 from fhir_server.http import journal
 from tests.engines import ENGINES, MongoEngine
+from tests.http.choices import setting
 from tests.http.spaces import UNKNOWN, announce, call, parent, reason, sign_in
 from tests.world import INS, JSON_PATCH, World
 
@@ -113,11 +114,6 @@ def withdraw(world: World, id_):
     status = [{"op": "replace", "path": "/status", "value": "inactive"}]
     answer = world.send("camille", "PATCH", f"/Consent/{id_}", status, JSON_PATCH)
     assert answer.status_code == 200, answer.get_data(as_text=True)
-
-
-def setting(world: World, kind):
-    rule = {"coding": [{"system": "urn:habilis:directive", "code": kind}]}
-    return world.consent("martin") | {"policyRule": rule, "provision": {"type": "permit"}}
 
 
 def off(world: World, *modes, **more):

@@ -6,9 +6,19 @@ import pytest
 
 from consent_rules.profiles import profile
 from fhir_server.domain.consent_elements import CLASSES
-from tests.http.choices import INACTIVE, choose, content_of, data, everything, only_for, practitioner
+from tests.http.choices import (
+    INACTIVE,
+    choose,
+    content_of,
+    data,
+    everything,
+    listed,
+    only_for,
+    practitioner,
+    relative,
+    said,
+)
 from tests.http.spaces import parent
-from tests.http.test_consents_relatives import listed, relative, said
 from tests.http.test_reviews import break_glass, contest, of_people
 from tests.world import JSON_PATCH, LABORATORY, World
 

@@ -2,34 +2,11 @@
 
 import pytest
 
-from consent_rules.vocabulary import RequesterKind
 from fhir_server.domain.consent_elements import CLASSES, DIRECTIVE
-from tests.http.choices import choose, data, everything, named
-from tests.http.spaces import sign_in
+from tests.http.choices import choose, data, everything, listed, relative, said
 from tests.world import LABORATORY, World
 
-
-def relative(world: World, name, of="camille"):
-    """Record a related person of a patient, with an own token and no right yet."""
-    patient = {"reference": f"Patient/{world.ids[of]}"}
-    world.record(name, {"resourceType": "RelatedPerson", "patient": patient, "name": [{"family": name.title()}]})
-    sign_in(world, name, of, RequesterKind.RELATED)
-    return f"RelatedPerson/{world.ids[name]}"
-
-
-def said(world: World, type_, *relatives, of="camille", rule="", **provision):
-    """Build a Consent about related persons."""
-    patient = {"reference": f"Patient/{world.ids[of]}"}
-    actors = {"actor": [named(reference) for reference in relatives]} if relatives else {}
-    stated = {"policyRule": {"coding": [{"system": DIRECTIVE, "code": rule}]}} if rule else {}
-    return world.consent("nour") | {"patient": patient, "provision": {"type": type_, **actors, **provision}} | stated
-
-
 UNTIL = {"end": "2026-03-30"}
-
-
-def listed(world: World, who, of="camille"):
-    return set(world.found(who, f"/DocumentReference?patient={world.ids[of]}"))
 
 
 class TestCarer:

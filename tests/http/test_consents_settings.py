@@ -2,25 +2,10 @@
 
 import pytest
 
+from tests.http.choices import INACTIVE, choose, listed, setting
 from tests.world import JSON_PATCH, World
 
-INACTIVE = [{"op": "replace", "path": "/status", "value": "inactive"}]
 SHOW = [{"op": "remove", "path": "/securityLabel/1"}]
-
-
-def setting(world: World, kind):
-    rule = {"coding": [{"system": "urn:habilis:directive", "code": kind}]}
-    return world.consent("martin") | {"policyRule": rule, "provision": {"type": "permit"}}
-
-
-def choose(world: World, consent, who="camille"):
-    answer = world.send(who, "POST", "/Consent", consent)
-    assert answer.status_code == 201, answer.get_data(as_text=True)
-    return answer.get_json()["id"]
-
-
-def seen(world: World, who):
-    return set(world.found(who, f"/DocumentReference?patient={world.ids['camille']}"))
 
 
 class TestAllHidden:
@@ -29,13 +14,13 @@ class TestAllHidden:
     def test_documents_that_are_there_are_hidden_and_those_to_come_are_born_so(self, world: World):
         world.agree("camille", "martin")
         before = {world.publish(), world.publish()}
-        assert seen(world, "martin") == before
+        assert listed(world, "martin") == before
 
         choose(world, setting(world, "hidden-by-default"))
 
         after = world.publish()
-        assert seen(world, "martin") == set()
-        assert seen(world, "camille") == before | {after}
+        assert listed(world, "martin") == set()
+        assert listed(world, "camille") == before | {after}
         assert all(world.get("martin", f"/DocumentReference/{id_}").status_code == 404 for id_ in before | {after})
 
     def test_the_holder_shows_one_again(self, world: World):
@@ -46,11 +31,11 @@ class TestAllHidden:
         answer = world.send("camille", "PATCH", f"/DocumentReference/{shown}", SHOW, JSON_PATCH)
 
         assert answer.status_code == 200, answer.get_data(as_text=True)
-        assert seen(world, "martin") == {shown}
+        assert listed(world, "martin") == {shown}
         again = setting(world, "hidden-by-default") | {"id": id_, "dateTime": "2026-03-02T08:00:00Z"}
         assert world.send("camille", "PUT", f"/Consent/{id_}", again).status_code == 200
-        assert seen(world, "martin") == {shown}, "to say the same again hides nothing anew"
-        assert other not in seen(world, "martin")
+        assert listed(world, "martin") == {shown}, "to say the same again hides nothing anew"
+        assert other not in listed(world, "martin")
 
     def test_changing_the_default_back_shows_no_document_by_itself(self, world: World):
         world.agree("camille", "martin")
@@ -59,9 +44,9 @@ class TestAllHidden:
 
         world.send("camille", "PATCH", f"/Consent/{id_}", INACTIVE, JSON_PATCH)
 
-        assert seen(world, "martin") == set()
+        assert listed(world, "martin") == set()
         later = world.publish()
-        assert seen(world, "martin") == {later}
+        assert listed(world, "martin") == {later}
 
     def test_chosen_again_it_hides_again(self, world: World):
         world.agree("camille", "martin")
@@ -72,7 +57,7 @@ class TestAllHidden:
         again = setting(world, "hidden-by-default") | {"id": id_}
         assert world.send("camille", "PUT", f"/Consent/{id_}", again).status_code == 200
 
-        assert seen(world, "martin") == set()
+        assert listed(world, "martin") == set()
 
     def test_nobody_but_the_holder_sees_that_something_changed(self, world: World):
         document = world.publish()
@@ -85,7 +70,7 @@ class TestAllHidden:
         after = world.get("camille", f"/DocumentReference/{document}").get_json()
         assert (before, after["meta"]["versionId"]) == ("1-0", "1-1")
         assert "MASQUE_PS" in str(after["securityLabel"])
-        assert seen(world, "martin") == {document}
+        assert listed(world, "martin") == {document}
         assert world.send("martin", "POST", "/Consent", setting(world, "hidden-by-default")).status_code == 403
 
     def test_more_documents_than_one_page_holds(self, world: World, monkeypatch):
@@ -96,7 +81,7 @@ class TestAllHidden:
 
         choose(world, setting(world, "hidden-by-default"))
 
-        assert seen(world, "martin") == set()
+        assert listed(world, "martin") == set()
 
     def test_documents_of_others_stay_as_they_are(self, world: World):
         world.patient("marc", "184039999900123")
@@ -122,12 +107,12 @@ class TestAskMeFirst:
         )
 
         assert answer.status_code == 200, answer.get_data(as_text=True)
-        assert seen(world, "martin") == set()
+        assert listed(world, "martin") == set()
 
     def test_it_does_not_ask_about_what_the_patient_said(self, world: World):
         choose(world, setting(world, "ask-first"))
         world.agree("camille", "martin")
-        assert seen(world, "martin") == set()
+        assert listed(world, "martin") == set()
 
     def test_silence_opens_nothing_however_long(self, world: World, clock):
         choose(world, setting(world, "ask-first"))
@@ -156,7 +141,7 @@ class TestStagedRelease:
         sealed = world.publish(marks=("INVISIBLE_PATIENT",))
         clock.advance(days=days)
         assert world.get("camille", f"/DocumentReference/{sealed}").status_code == status
-        assert len(seen(world, "camille")) == (1 if status == 200 else 0)
+        assert len(listed(world, "camille")) == (1 if status == 200 else 0)
 
     def test_the_depositor_opens_it_after_the_announcement(self, world: World):
         sealed = world.publish(marks=("INVISIBLE_PATIENT",))
@@ -184,9 +169,9 @@ def test_care_history_hidden_is_a_block_of_it(world: World):
     )
     world.agree("camille", "martin")
     history, report = world.publish(type_=remb, category=("60", "x")), world.publish()
-    assert seen(world, "martin") == {history, report}
+    assert listed(world, "martin") == {history, report}
 
     choose(world, setting(world, "care-history-hidden"))
 
-    assert seen(world, "martin") == {report}
-    assert seen(world, "camille") == {history, report}
+    assert listed(world, "martin") == {report}
+    assert listed(world, "camille") == {history, report}

@@ -12,8 +12,7 @@ import pytest
 from consent_rules.vocabulary import Capacity, Purpose
 from fhir_server.application import emergencies_only
 from fhir_server.application.clients import Client, ClientKind
-from tests.http.spaces import UNKNOWN, call, reason, told
-from tests.http.test_emergency_operations import search
+from tests.http.spaces import UNKNOWN, call, reason, search, told
 from tests.world import JSON_PATCH, World
 
 BTG, ETREAT = Purpose.BREAK_GLASS, Purpose.EMERGENCY

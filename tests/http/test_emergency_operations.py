@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from consent_rules.vocabulary import Capacity, Purpose
-from tests.http.spaces import UNKNOWN, call, reason, refusal, told
+from tests.http.spaces import UNKNOWN, call, reason, refusal, search, told
 from tests.world import LABORATORY, World
 
 BTG, ETREAT = Purpose.BREAK_GLASS, Purpose.EMERGENCY
@@ -24,10 +24,6 @@ def ward(world: World) -> World:
     world.in_mode("zoe-btg", "zoe", ("28", "other", Capacity.NONE), BTG)
     world.in_mode("zoe-samu", "zoe", ("28", "other", Capacity.NONE), ETREAT)
     return world
-
-
-def search(world, who):
-    return world.get(who, f"/DocumentReference?patient={world.ids['camille']}")
 
 
 def test_break_glass_opens_for_a_day_and_says_what_follows(ward, clock):

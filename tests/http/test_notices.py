@@ -17,27 +17,9 @@ from fhir_server.domain import record_codec
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.search import Search
 from fhir_server.ports import Change, SpaceWrite, StoreUnavailable
+from tests.http.notices import PCP, kinds, told
+from tests.http.spaces import search
 from tests.world import RECIPIENT, World
-
-PCP = {
-    "system": "https://mos.esante.gouv.fr/NOS/TRE_R259-HL7ParticipationFunction/FHIR/TRE-R259-HL7ParticipationFunction",
-    "code": "PCP",
-}
-
-
-def told(world, who="camille", more=""):
-    """Return the notices of Camille's space that somebody finds, oldest first."""
-    answer = world.get(who, f"/Communication?patient={world.ids['camille']}&_sort=sent&_count=50{more}")
-    assert answer.status_code == 200, answer.get_data(as_text=True)
-    return [entry["resource"] for entry in answer.get_json().get("entry", [])]
-
-
-def kinds(found):
-    return [notice["category"][0]["coding"][0]["code"] for notice in found]
-
-
-def search(world, who):
-    return world.get(who, f"/DocumentReference?patient={world.ids['camille']}")
 
 
 def open_emergency(world, who="zoe", reason="unconscious, found at home", purpose=Purpose.BREAK_GLASS, profession="10"):

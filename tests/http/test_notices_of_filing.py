@@ -5,11 +5,10 @@ from dataclasses import replace
 import pytest
 
 from fhir_server.ports import StoreUnavailable
-from tests.http.test_consents_documents import INACTIVE, choose
-from tests.http.test_consents_settings import setting
-from tests.http.test_notices import PCP, kinds, told
+from tests.http.choices import INACTIVE, choose, setting
+from tests.http.notices import PCP, kinds, told
+from tests.http.spaces import parent
 from tests.http.test_patch_documents import ARCHIVED, CONFIDENTIALITY, label
-from tests.http.test_space_operations import parent
 from tests.world import JSON_PATCH, OF_PATIENT, World
 
 SEALED, SECRET = ("INVISIBLE_PATIENT",), ("INVISIBLE_REPRESENTANTS_LEGAUX",)

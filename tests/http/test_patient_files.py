@@ -3,9 +3,8 @@
 import pytest
 
 from seed.documents import TRE_A05
-from tests.http.choices import choose
+from tests.http.choices import choose, relative, said
 from tests.http.spaces import parent
-from tests.http.test_consents_relatives import relative, said
 from tests.world import JSON_PATCH, OF_PATIENT, REPORT, World
 
 WILL = (TRE_A05, "EXPPAT_3", "Directives anticipées")

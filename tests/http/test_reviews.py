@@ -17,9 +17,9 @@ from fhir_server.domain.problem import Category, Problem
 from fhir_server.oauth.bearer import caller_of
 from fhir_server.ports import StoreUnavailable
 from fhir_server.r4.checking import check
+from tests.http.notices import PCP, kinds
+from tests.http.notices import told as notices_of
 from tests.http.spaces import UNKNOWN, call, reason, refusal, told
-from tests.http.test_notices import PCP, kinds
-from tests.http.test_notices import told as notices_of
 from tests.world import World
 
 BTG, ETREAT = Purpose.BREAK_GLASS, Purpose.EMERGENCY
