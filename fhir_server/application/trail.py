@@ -35,5 +35,11 @@ def demand_scope(
     try:
         return scoping.demand(caller, types, letter, patient)
     except Problem as problem:
-        record(runtime, caller, deed, Verdict("4", problem.category.value), caller.launch_patient)
+        record(runtime, caller, deed, Verdict("4", problem.category.value), _in_context(runtime, caller))
         raise
+
+
+def _in_context(runtime: Runtime, caller: Caller) -> str:
+    """Return the patient in context who has a space, "" when there is none."""
+    with runtime.ports.store.snapshot() as snapshot:
+        return caller.launch_patient if caller.launch_patient and snapshot.load_space(caller.launch_patient) else ""

@@ -202,6 +202,15 @@ class TestAnAppBeyondItsGrant:
         refused = world.get("camille", "/AuditEvent?outcome=4").get_json()["entry"]
         assert [entry["resource"]["outcomeDesc"] for entry in refused] == ["insufficient-scope"]
 
+    def test_leaves_no_key_for_whom_nobody_knows(self, world):
+        """AC20: a trace in the name of a patient without a space would make one of them."""
+        app = Client(id="few", name="few", kind=ClientKind.PATIENT_APP)
+        account = Account("none", RequesterKind.PATIENT, f"Patient/{UNKNOWN}", "none", subject="none")
+        what = {"client": app, "account": account, "scopes": "patient/Consent.rs", "launch_patient": UNKNOWN}
+        world.tokens["few"] = world.mint(**what)
+        assert world.get("few", f"/DocumentReference?patient={UNKNOWN}").status_code == 403
+        assert world.runtime.ports.store._keyring.shelf.newest(UNKNOWN) is None
+
 
 def _few(world: World, scopes: str = "patient/Consent.rs") -> str:
     """Give an app of Camille's a token that opens her choices only, or what the scopes say."""
