@@ -11,7 +11,7 @@ import orjson
 from consent_rules.labels import may_file, may_relabel
 from consent_rules.model import AccessRequest, Refuse, RuleApplied
 from consent_rules.visibility import AccessFacts, Visibility
-from consent_rules.vocabulary import Action, Mark, Purpose, Reason, View
+from consent_rules.vocabulary import Action, Mark, Purpose, Reason, RequesterKind, View
 from fhir_server.application import families, scoping, telling, trail, writing
 from fhir_server.application.consultation import NOTHING
 from fhir_server.application.enforcement import Opened
@@ -127,7 +127,9 @@ def _enter_to_delete(work: Work, id_: str) -> tuple[Opened | None, Visibility]:
         limits = scoping.demand(work.caller, _DOCUMENT, "d", location.compartment)
     except Problem:
         return None, NOTHING
-    opened = work.enter_unnamed(location.compartment, Action.RELABEL)
+    # a carer may touch no mark of anybody's document, and deletes what that carer filed (B13)
+    of_the_side = work.caller.requester.kind is RequesterKind.RELATED
+    opened = work.enter_unnamed(location.compartment, Action.DEPOSIT if of_the_side else Action.RELABEL)
     return opened, scoping.narrow(opened.sees(View.DOCUMENTS), limits) if opened else NOTHING
 
 
