@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 import orjson
 
 from consent_rules.visibility import DIRECTORY, Clause, Visibility
-from consent_rules.vocabulary import Action, Basis, Mark, View
+from consent_rules.vocabulary import Action, Basis, Mark, RequesterKind, View
 from fhir_server.application import notices, scoping, trail
 from fhir_server.application.enforcement import Opened, open_unnamed
 from fhir_server.application.runtime import Runtime
-from fhir_server.domain.audit import Deed, Verdict
+from fhir_server.domain.audit import Deed, Verdict, without_ground
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.references import documents_named, without_documents
@@ -111,7 +111,7 @@ def history(runtime: Runtime, caller: Caller, row: ResourceType, id_: str) -> tu
         limits, opened, visibility, patient = _enter_by_id(runtime, snapshot, caller, row, deed)
         seen = scoping.narrow(visibility, limits)
         versions = snapshot.history(row.name, id_, seen)
-        shown = present(snapshot, versions[: _told_of(row, opened)], seen, documents_of(opened))
+        shown = present(snapshot, versions[: _told_of(row, opened)], seen, documents_of(opened), reader_of(caller))
     _trace(runtime, caller, deed, opened, patient, shown)
     if not shown:
         raise not_found()
@@ -137,21 +137,29 @@ def _of_today(
     return found if current and current.version == found.version else None
 
 
+def reader_of(caller: Caller) -> str:
+    """Return the professional who reads, "" for anybody who may know on which ground others came in."""
+    return caller.requester.person if caller.requester.kind is RequesterKind.PROFESSIONAL else ""
+
+
 def present(
-    snapshot: Snapshot, rows: Sequence[Stored], visibility: Visibility, documents: Visibility
+    snapshot: Snapshot, rows: Sequence[Stored], visibility: Visibility, documents: Visibility, reader: str = ""
 ) -> tuple[Shown, ...]:
     """Check every row again, leave out references to unseen documents, and say who may know the marks.
 
-    documents: what the caller sees of the documents of the same space.
+    documents: what the caller sees of the documents of the same space. reader: as `reader_of` names one; of another's
+    access such a reader is told without the choice of the holder that let the other in (H4).
     """
     named = frozenset().union(*(documents_named(row.body) for row in rows)) if rows else frozenset()
     hidden = named - snapshot.visible_ids("DocumentReference", named, documents) if named else frozenset()
-    return tuple(_present_one(row, hidden, visibility) for row in rows)
+    return tuple(_present_one(row, hidden, visibility, reader) for row in rows)
 
 
-def _present_one(row: Stored, hidden: frozenset[str], visibility: Visibility) -> Shown:
+def _present_one(row: Stored, hidden: frozenset[str], visibility: Visibility, reader: str) -> Shown:
     recheck(row, visibility)
     body = without_documents(row.body, hidden) if hidden else row.body
+    if reader and row.type == "AuditEvent" and row.facts.access.owner_person != reader:
+        body = without_ground(body)
     return Shown(row if body is row.body else replace(row, body=body), visibility.knows_marks(row.facts.access))
 
 
@@ -170,7 +178,7 @@ def _show_one(runtime: Runtime, caller: Caller, row: ResourceType, deed: Deed, f
         limits, opened, visibility, patient = _enter_by_id(runtime, snapshot, caller, row, deed)
         seen = scoping.narrow(visibility, limits)
         found = _of_today(snapshot, row, opened, fetch(snapshot, seen), seen)
-        shown = present(snapshot, (found,), seen, documents_of(opened)) if found else ()
+        shown = present(snapshot, (found,), seen, documents_of(opened), reader_of(caller)) if found else ()
         if row.access is AccessRule.CONTENT:
             shown = tuple(_content(snapshot, item, documents_of(opened)) for item in shown)
     _trace(runtime, caller, deed, opened, patient, shown)

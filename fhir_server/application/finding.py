@@ -15,6 +15,7 @@ from fhir_server.application.consultation import (
     action_of,
     documents_of,
     present,
+    reader_of,
     verdict_of,
 )
 from fhir_server.application.criteria import judged
@@ -71,7 +72,7 @@ def find(runtime: Runtime, caller: Caller, row: ResourceType, wanted: Wanted) ->
         patient, opened, visibility = _enter(runtime, snapshot, caller, row, wanted, deed)
         if opened:
             wanted = replace(wanted, search=judged(snapshot, wanted.search, documents_of(opened)))
-        found = _page(snapshot, wanted, visibility, opened)
+        found = _page(snapshot, wanted, visibility, opened, reader_of(caller))
     met = opened is None or visibility != NOTHING  # an own trace of a search must not tell whose space an id is in
     notices.record_access(runtime, caller, deed, verdict_of(opened, found.shown, found=met), opened, patient)
     return replace(found, patient=patient)
@@ -174,10 +175,10 @@ def _is_exact_identifier(wanted: frozenset[str]) -> bool:
     return len(wanted) == 1 and all(token.startswith("identifier|") and "|*" not in token for token in wanted)
 
 
-def _page(snapshot: Snapshot, wanted: Wanted, visibility: Visibility, opened: Opened | None) -> Found:
+def _page(snapshot: Snapshot, wanted: Wanted, visibility: Visibility, opened: Opened | None, reader: str) -> Found:
     search = wanted.search
     page = snapshot.find(search, visibility) if search.limit else None
-    shown = present(snapshot, page.rows, visibility, documents_of(opened)) if page else ()
+    shown = present(snapshot, page.rows, visibility, documents_of(opened), reader) if page else ()
     following = page.next if page else None
     if not wanted.total:
         total = None

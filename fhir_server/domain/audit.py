@@ -138,6 +138,20 @@ def trace_of(deed: Deed, verdict: Verdict, caller: Caller, patient: str, stamp: 
     )
 
 
+def without_ground(body: bytes) -> bytes:
+    """Return an event without the ground of the access, the rules that spoke and the Consents that they name."""
+    event: Json = orjson.loads(body)
+    named = [e for e in event["entity"] if not str(e.get("what", {}).get("reference", "")).startswith("Consent/")]
+    event["entity"] = [_without_detail(entity) for entity in named]
+    event["text"]["div"] = narrative.without_ground(event["text"]["div"])
+    return orjson.dumps(event)
+
+
+def _without_detail(entity: Json) -> Json:
+    kept = [detail for detail in entity.get("detail", ()) if detail["type"] not in ("ground", "rules")]
+    return {name: item for name, item in entity.items() if name != "detail"} | ({"detail": kept} if kept else {})
+
+
 def kind_of(deed: Deed, verdict: Verdict) -> str:
     """Return which part of the trail an event belongs to, for whoever may read some of it (H4).
 

@@ -3,6 +3,7 @@
 Source: R.1111-43 of the French public health code (rule H3): date, time and identity of whoever acted.
 """
 
+import re
 from datetime import datetime
 from html import escape
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from fhir_server.domain.audit import Deed, Verdict
     from fhir_server.domain.caller import Caller
 
+_GROUND = re.compile(r" Fondement : [a-z\-]+\.(?=</div>$)")
 _THINGS = {
     "AuditEvent": "une trace d’accès",
     "Binary": "un document",
@@ -115,9 +117,14 @@ def sentence_of(deed: "Deed", verdict: "Verdict", caller: "Caller", at: datetime
     text = f"Le {day} à {time} UTC, {who}{where} "
     if verdict.outcome != "0":
         return f"{text}a demandé à {verb} {what}".rstrip() + " : refusé."
-    ground = f" Fondement : {verdict.basis}." if verdict.basis else ""
+    ground = f" Fondement : {verdict.basis}." if verdict.basis else ""  # as _GROUND finds it
     act = f"{_DONE[verb]} {what}".rstrip()
     return f"{text}{act}.{ground}"
+
+
+def without_ground(div: str) -> str:
+    """Return a narrative without the ground of the access."""
+    return _GROUND.sub("", div)
 
 
 def _act(deed: "Deed") -> tuple[str, str]:
