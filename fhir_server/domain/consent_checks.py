@@ -4,7 +4,7 @@ Source: IHE PCF 1.1 (https://profiles.ihe.net/ITI/PCF/), elements of the three C
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from consent_rules.vocabulary import DirectiveKind
@@ -17,42 +17,21 @@ from fhir_server.domain.consent_elements import (
     RELATIVE,
     SCOPE,
     class_of,
-    custodians,
     document_of,
     has_coding,
     is_limited,
-    is_unknown_kind,
     kind_of,
     known_purposes,
     label_of,
     names_relative,
     nested_of,
     profession_of,
-    references,
 )
+from fhir_server.domain.consent_kinds import BY_MINOR, DENIALS, RELATED, unhonoured_kind
 from fhir_server.domain.problem import Issue
 
 Json = dict[str, Any]
 
-PERSONS = frozenset({DirectiveKind.DECLARED_PHYSICIAN, DirectiveKind.ADMINISTRATOR, DirectiveKind.EMERGENCY_OPENING})
-"""Directives that name exactly one professional."""
-RELATED = frozenset({DirectiveKind.REPRESENTATIVE, DirectiveKind.GUARDIAN, DirectiveKind.CARER})
-"""Directives that name exactly one related person."""
-_SETTINGS = frozenset(
-    {
-        DirectiveKind.HIDDEN_IN_EMERGENCY,
-        DirectiveKind.HIDDEN_BY_DEFAULT,
-        DirectiveKind.CARE_HISTORY_HIDDEN,
-        DirectiveKind.ASK_FIRST,
-        DirectiveKind.AT_ONCE,
-        DirectiveKind.TOLD_OF_FILING,
-    }
-)
-_LIMITED = frozenset({DirectiveKind.AGREEMENT, DirectiveKind.WITHHELD, DirectiveKind.CARER})
-"""Directives that may be about some documents only; whom the law gives the whole record cannot be limited (D4, E4)."""
-_BY_MINOR = frozenset({DirectiveKind.AGREEMENT, DirectiveKind.WITHHELD})
-"""Directives by which a minor may limit what a legal representative sees (B2)."""
-_DENIALS = frozenset({DirectiveKind.BLOCK, DirectiveKind.WITHHELD})
 MOST_DOCUMENTS = 200
 """Named by one provision; each is looked up, with all that it replaces."""
 MOST_PARTS = 200
@@ -60,65 +39,6 @@ MOST_PARTS = 200
 _ACTORS = frozenset({"type", "actor"})
 _UNSAID = frozenset({"action"})
 _REFERENCE = re.compile(r"(Practitioner|PractitionerRole|Organization|CareTeam|RelatedPerson)/[A-Za-z0-9\-.]{1,64}")
-_KIND_RULES: tuple[tuple[Callable[[Json, Json, DirectiveKind], bool], str, str], ...] = (
-    (lambda c, _, k: k is DirectiveKind.BLOCK_LIFTED or is_unknown_kind(c), "no such directive", "policyRule"),
-    (
-        lambda _, p, k: (k in _DENIALS) is not (p.get("type") == "deny"),
-        "this directive is stated the other way round",
-        "provision.type",
-    ),
-    (
-        lambda _, p, k: k is DirectiveKind.WITHHELD and not (is_limited(p) or names_relative(p)),
-        "say which documents are withheld",
-        "provision.data",
-    ),
-    (
-        lambda _, p, k: k is DirectiveKind.AGREEMENT and names_relative(p) and not is_limited(p),
-        "say which documents are shared with the legal representative",
-        "provision.data",
-    ),
-    (
-        lambda _, p, k: k in _BY_MINOR and names_relative(p) and not _names_only(RELATIVE, p),
-        "a choice about a legal representative names nobody else",
-        "provision.actor",
-    ),
-    (
-        lambda _, p, k: k in _BY_MINOR and names_relative(p) and "purpose" in p,
-        "a choice about a legal representative holds for every purpose",
-        "provision.purpose",
-    ),
-    (
-        lambda _, p, k: k in _SETTINGS and bool(references(p)),
-        "a setting of the whole space names nobody",
-        "provision.actor",
-    ),
-    (
-        lambda _, p, k: k is DirectiveKind.HIDDEN_BY_DEFAULT and "period" in p,
-        "this choice holds from now until it is changed",
-        "provision.period",
-    ),
-    (
-        lambda _, p, k: k in RELATED | PERSONS and len(references(p)) != 1,
-        "exactly one person is named here",
-        "provision.actor",
-    ),
-    (
-        lambda c, p, k: k is DirectiveKind.AGREEMENT and not references(p) and not custodians(c),
-        "name the professional, establishment or care team",
-        "provision.actor",
-    ),
-    (
-        lambda _, p, k: k is DirectiveKind.CARER and "end" not in (p.get("period") or {}),
-        "a carer is named until a date",
-        "provision.period.end",
-    ),
-    (
-        lambda _, p, _k: bool(p.get("purpose")) and not known_purposes(p),
-        "none of these purposes is served here",
-        "provision.purpose",
-    ),
-)
-"""(what is broken, why, which element): what each kind of directive must and must not say."""
 
 
 def missing(consent: Json, provision: Json) -> Iterator[Issue]:
@@ -141,7 +61,7 @@ def unhonoured(consent: Json, provision: Json) -> Iterator[Issue]:
         yield _cannot("an unknown modifier may change the meaning", "Consent.modifierExtension")
     kind = kind_of(consent, provision)
     yield from _unhonoured_actors(provision, "Consent.provision", kind)
-    yield from _unhonoured_kind(consent, provision, kind)
+    yield from unhonoured_kind(consent, provision, kind)
     yield from _unhonoured_limits(provision, "Consent.provision")
     for index, nested in enumerate(provision.get("provision", [])):
         path = f"Consent.provision.provision[{index}]"
@@ -172,15 +92,6 @@ def speaks_for_itself(provision: Json, nested: Json) -> bool:
     )
 
 
-def _unhonoured_kind(consent: Json, provision: Json, kind: DirectiveKind) -> Iterator[Issue]:
-    for broken, text, element in _KIND_RULES:
-        if broken(consent, provision, kind):
-            yield _cannot(text, f"Consent.{element}")
-    for element in sorted(LIMITS & provision.keys()) if kind not in _LIMITED else ():
-        text = "only an agreement, a refusal or a carer can be limited to some documents"
-        yield _cannot(text, f"Consent.provision.{element}")
-
-
 def _unhonoured_actors(provision: Json, path: str, kind: DirectiveKind) -> Iterator[Issue]:
     for index, actor in enumerate(provision.get("actor", [])):
         reference = str((actor.get("reference") or {}).get("reference", ""))
@@ -195,14 +106,10 @@ def _unhonoured_actors(provision: Json, path: str, kind: DirectiveKind) -> Itera
             yield _cannot("only recipients and the declared physician are known roles", f"{where}.role")
 
 
-def _names_only(type_: str, provision: Json) -> bool:
-    return all(reference.startswith(type_) for reference in references(provision))
-
-
 def _may_be(reference: str, kind: DirectiveKind, *, is_root: bool) -> bool:
     """Tell whether a party may have the role that a directive gives it; exceptions name professionals alone."""
     if reference.startswith(RELATIVE):
-        return kind in RELATED or (kind in _BY_MINOR and is_root)
+        return kind in RELATED or (kind in BY_MINOR and is_root)
     return kind not in RELATED
 
 
@@ -232,7 +139,7 @@ def _is_emergency_exception(provision: Json, nested: Json, kind: DirectiveKind) 
     """A root deny that leaves an emergency mode open."""
     purposes = known_purposes(nested)
     only = nested.keys() <= {"type", "purpose"}
-    permitted = kind in _DENIALS and provision.get("type") == "deny" and nested.get("type") == "permit"
+    permitted = kind in DENIALS and provision.get("type") == "deny" and nested.get("type") == "permit"
     return permitted and only and bool(purposes) and purposes <= EMERGENCIES
 
 
@@ -250,7 +157,7 @@ def _is_document_exception(provision: Json, nested: Json, kind: DirectiveKind) -
 def _is_exception(provision: Json, nested: Json, kind: DirectiveKind) -> bool:
     """Tell whether an exception is one that can be honoured."""
     if names_relative(provision):
-        return kind in _BY_MINOR and speaks_for_itself(provision, nested)
+        return kind in BY_MINOR and speaks_for_itself(provision, nested)
     return any(holds(provision, nested, kind) for holds in _EXCEPTIONS)
 
 

@@ -16,7 +16,7 @@ from consent_rules.relationship import is_about_relative
 from consent_rules.visibility import AccessFacts
 from consent_rules.vocabulary import DirectiveKind, Mark
 from fhir_server.domain import dates
-from fhir_server.domain.consent_checks import PERSONS, excepted_of, missing, speaks_for_itself, unhonoured
+from fhir_server.domain.consent_checks import excepted_of, missing, speaks_for_itself, unhonoured
 from fhir_server.domain.consent_elements import (
     classes_of,
     custodians,
@@ -31,6 +31,7 @@ from fhir_server.domain.consent_elements import (
     purposes_of,
     references,
 )
+from fhir_server.domain.consent_kinds import PERSONS
 from fhir_server.domain.consent_ppqm import said_by, template_of
 from fhir_server.domain.consent_writing import consent_of
 from fhir_server.domain.problem import Category, Problem
