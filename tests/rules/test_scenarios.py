@@ -33,4 +33,4 @@ def test_comes_out_as_the_file_says(path):
 
 
 def test_every_persona_with_decisions_has_one():
-    assert {path.stem.split("_")[0] for path in FILES if path != SAMPLE} == {"p1", "p2", "p4", "p5", "p6", "p10"}
+    assert {path.stem.split("_")[0] for path in FILES if path != SAMPLE} == {"p1", "p2", "p3", "p4", "p5", "p6", "p10"}
