@@ -14,7 +14,7 @@ from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.search import Search
 from fhir_server.oauth.bearer import caller_of
 from fhir_server.registry import REGISTRY
-from tests.oauth.conftest import PASSWORD, USER_SCOPES, Person, query_of, tokens_for
+from tests.oauth.conftest import PASSWORD, USER_SCOPES, Person, query_of, redeem, tokens_for
 from tests.oauth.steps import TOTP, code_now
 
 CALLBACK = ("https://app.example/cb",)
@@ -67,3 +67,16 @@ def test_an_emergency_is_not_an_auditors(office):
     scope = "openid __break-glass launch/patient patient/DocumentReference.rs"
     answer = query_of(Person(office, "dana").authorize(client_id="desk", scope=scope))
     assert "code" not in answer
+
+
+def test_the_level_that_professionals_must_reach_holds_for_auditors(office, runtime, clock):
+    """RFC 9470: whoever sees the accesses of every space logs in no more weakly than whoever sees one."""
+    strict = replace(runtime, professional_level="eidas2")
+    weak = tokens_for(office, "dana", client_id="desk", scope=SCOPE)["access_token"]
+    with pytest.raises(Problem) as refused:
+        caller_of(strict, f"Bearer {weak}", "127.0.0.1", "")
+    assert refused.value.category is Category.UNAUTHENTICATED
+    change_account(runtime, replace(find_account(runtime, "dana"), totp=TOTP))
+    code = query_of(Person(office, "dana", code=code_now(clock)).authorize(client_id="desk", scope=SCOPE))["code"]
+    strong = redeem(office.test_client(), code, client_id="desk").get_json()["access_token"]
+    assert caller_of(strict, f"Bearer {strong}", "127.0.0.1", "").requester.kind is RequesterKind.AUDITOR
