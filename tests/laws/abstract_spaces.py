@@ -199,7 +199,7 @@ WHOLE = {
             who=(*LET_IN, "unnamed-physician", "forbidden", "software"),
         ),
         "every life of a space": _all("profile", "block", declared=("no", "current")),
-        "nothing but emergencies": _all("space", "opposed", "opening"),
+        "nothing but emergencies": _all("opposed"),
         "what a minor keeps": _all(
             "action", "dates", "scope", "shared", who=("holder", "related", "software", "physician")
         ),
