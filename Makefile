@@ -58,7 +58,7 @@ types: $(VENV)/.installed-test ## types, strictly
 imports: $(VENV)/.installed-test ## who may import whom
 	@$(BIN)/lint-imports
 
-whole-space: $(VENV)/.installed-test ## the rules against their second statement in ten million states, and every fault of its tables
+whole-space: $(VENV)/.installed-test ## the rules against their second statement in six million states, and every fault of its tables
 	@HABILIS_TEST_WHOLE_SPACE=1 $(BIN)/pytest -q tests/laws/test_independent_oracle.py tests/laws/test_invariants.py
 
 mutation: $(VENV)/.installed-test ## plant small faults in the rules; at least 95 % of them must break a test
