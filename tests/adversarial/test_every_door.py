@@ -156,7 +156,7 @@ SECRETS: list[tuple[Step, str, tuple[str, ...], str, tuple[str, ...]]] = [
     ),
     (seal, "camille", ("camille",), "chu-ehr", ("DocumentReference", "List")),
     (go_on_with_what_is_withheld, "camille", ("dora",), "camille", ("DocumentReference", "List", "AuditEvent")),
-    (choose, "camille", ("martin", "other-ehr"), "camille", ("Consent", "AuditEvent")),
+    (choose, "camille", ("martin", "dora", "other-ehr"), "camille", ("Consent", "AuditEvent")),
     (live_elsewhere, "camille", ("camille", "zoe"), "", ()),
     (keep_from_parents, "lea", ("parent",), "chu-ehr", ("DocumentReference", "List")),
 ]
