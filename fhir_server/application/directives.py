@@ -17,7 +17,7 @@ from consent_rules.labels import SECRET, hides_by_default
 from consent_rules.model import AccessRequest, Directive
 from consent_rules.visibility import Clause, Visibility
 from consent_rules.vocabulary import Action, DirectiveKind, Purpose, Reason, RequesterKind, View
-from fhir_server.application import choosing_documents, defaults, hiding, matching, resolving, scoping, writing
+from fhir_server.application import caring, choosing_documents, defaults, hiding, matching, resolving, scoping, writing
 from fhir_server.application.consultation import not_found
 from fhir_server.application.enforcement import Opened
 from fhir_server.application.finding import identify
@@ -234,6 +234,8 @@ def _said(work: Work, opened: Opened, choice: Choosing, located: Json) -> Said:
     if not speaks(located):
         return compiled
     recorded = tuple(_recorded(work, opened, choice, directive) for directive in compiled)
+    for directive in recorded:
+        caring.demand_few_followed(work, directive, opened.space.patient, choice.root)
     defaults.demand_room(work, opened, located, choice.root)
     return choosing_documents.resolved(work, opened, recorded, choice.root)
 

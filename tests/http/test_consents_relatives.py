@@ -63,3 +63,68 @@ def test_whom_the_law_gives_the_whole_record_cannot_be_limited(world: World, rul
     assert answer.status_code == 422
     assert answer.get_json()["issue"][0]["expression"] == ["Consent.provision.data"]
     assert world.get("martin", f"/DocumentReference/{document}").status_code == 404
+
+
+class TestHowManyACarerFollows:
+    """B13: five people at most, over all spaces; the same person is known by an identifier."""
+
+    SAME = ({"system": "urn:example:carers", "value": "rose-1"},)
+
+    def lead(self, world: World, number, identifier):
+        """Record one more person, and the same carer for that person; return the Consent that names the carer."""
+        name = f"person{number}"
+        world.patient(name, f"18403999990{number:04}", "1950-01-01")
+        reference = {"reference": f"Patient/{world.ids[name]}"}
+        body = {"resourceType": "RelatedPerson", "patient": reference, "name": [{"family": "Rose"}]}
+        world.record(f"rose{number}", body | ({"identifier": list(identifier)} if identifier else {}))
+        return name, said(
+            world, "permit", f"RelatedPerson/{world.ids[f'rose{number}']}", of=name, rule="carer", period=UNTIL
+        )
+
+    def name_all(self, world: World, identifier=SAME, many=5):
+        return [
+            (name, choose(world, consent, name))
+            for name, consent in (self.lead(world, n, identifier) for n in range(many))
+        ]
+
+    def test_a_sixth_is_refused_and_nobody_is_let_in(self, world: World):
+        self.name_all(world)
+        name, consent = self.lead(world, 6, self.SAME)
+        answer = world.send(name, "POST", "/Consent", consent)
+        assert answer.status_code == 422
+        issue = answer.get_json()["issue"][0]
+        assert issue["expression"] == ["Consent.provision.actor"]
+        assert issue["details"]["coding"][0]["code"] == "too-many-carers"
+        assert "person" not in issue["details"]["text"].replace("people", "")
+        assert (
+            world.found(
+                name, f"/Consent?patient={world.ids[name]}&status=active&actor=RelatedPerson/{world.ids['rose6']}"
+            )
+            == []
+        )
+
+    def test_one_who_is_given_up_makes_room(self, world: World):
+        first, id_ = self.name_all(world)[0]
+        kept = world.get(first, f"/Consent/{id_}").get_json()
+        assert world.send(first, "PUT", f"/Consent/{id_}", kept | {"status": "inactive"}).status_code == 200
+        name, consent = self.lead(world, 6, self.SAME)
+        choose(world, consent, name)
+
+    def test_a_time_that_is_over_makes_room(self, world: World, clock):
+        self.name_all(world)
+        clock.advance(days=40)
+        name, consent = self.lead(world, 6, self.SAME)
+        consent["provision"]["period"] = {"end": "2026-05-30"}
+        choose(world, consent, name)
+
+    def test_the_present_choice_is_not_counted_twice(self, world: World):
+        name, id_ = self.name_all(world)[-1]
+        kept = world.get(name, f"/Consent/{id_}").get_json()
+        kept["provision"]["period"] = {"end": "2026-03-31"}
+        assert world.send(name, "PUT", f"/Consent/{id_}", kept).status_code == 200
+
+    @pytest.mark.parametrize("identifier", [None, [{"system": "urn:example:carers", "value": "other"}]])
+    def test_nobody_else_is_counted(self, world: World, identifier):
+        self.name_all(world)
+        name, consent = self.lead(world, 6, identifier)
+        choose(world, consent, name)
