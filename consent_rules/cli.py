@@ -113,6 +113,7 @@ def audience(asked: argparse.Namespace, printer: Printer) -> int:
 def diff(asked: argparse.Namespace, printer: Printer) -> int:
     """Show which cells decide otherwise in a newer version of the matrix, and for whom."""
     newer = _matrix(asked.newer)
+    documents = importing.documents(Path(asked.documents).read_text("utf-8")) if asked.documents else None
     changes = comparison.differences(_matrix(asked.older), newer)
     label = _labels(newer, asked.language)
     rows = ((c.profession, c.kind, _yes(c.before), _yes(c.after), label(c.kind)) for c in changes)
@@ -121,8 +122,7 @@ def diff(asked: argparse.Namespace, printer: Printer) -> int:
         printer.line(f"{profession} {label(profession)}: {opened} opened, {closed} closed")
     widened = sum(change.widens for change in changes)
     printer.line(f"{len(changes)} cells change, {widened} of them open more")
-    if asked.documents:
-        documents = importing.documents(Path(asked.documents).read_text("utf-8"))
+    if documents is not None:
         printer.line(f"{comparison.touched(changes, documents)} patients have documents of these kinds")
     return DONE
 

@@ -126,7 +126,10 @@ def test_counts_the_patients_whom_a_newer_version_touches(tmp_path):
     _, lines = run("diff", "2023-10-26", str(newer), "--documents", str(documents))
     assert lines[-1] == "2 patients have documents of these kinds"
     documents.write_text("kind\n11502-2\n", "utf-8")
-    assert run("diff", "2023-10-26", "2023-10-26", "--documents", str(documents))[0] == 2
+    assert run("diff", "2023-10-26", "2023-10-26", "--documents", str(documents)) == (
+        2,
+        ["error: column patient is missing"],
+    )
 
 
 def test_checks_whether_a_version_may_come_into_force(tmp_path):

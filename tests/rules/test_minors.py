@@ -76,6 +76,7 @@ class TestWhatARepresentativeSees:
             ([ALL, replace(SHARE, end=NOW)], []),
             ([ALL, replace(SHARE, end=NOW + 400 * DAY, recorded_at=NOW - 400 * DAY)], ["d3"]),
             ([ALL, replace(SHARE, purposes=frozenset({Purpose.TREATMENT}))], []),
+            ([ALL, replace(SHARE, purposes=frozenset({Purpose.FAMILY_REQUEST}))], ["d3"]),
             ([replace(ALL, end=NOW)], ["d1", "d2", "d3"]),
             ([replace(ALL, actors=frozenset({"RelatedPerson/other"}))], ["d1", "d2", "d3"]),
             ([ALL, replace(SHARE, actors=frozenset({"RelatedPerson/other"}))], []),
@@ -211,6 +212,12 @@ class TestWhoChooses:
     @pytest.mark.parametrize("born", [CHILD, ADULT, None])
     def test_nobody_who_is_too_young_or_over_age(self, born):
         assert why(say(HOLDER, ALL, GUARDS, born=born)) == NOT_LIMITED
+
+    def test_until_the_day_of_full_age(self):
+        day = NOW.date()
+        of_age = day.replace(year=day.year - FR.majority_age)
+        assert why(say(HOLDER, ALL, GUARDS, born=of_age)) == NOT_LIMITED
+        assert not isinstance(say(HOLDER, ALL, GUARDS, born=of_age + DAY), Refuse)
 
     def test_only_about_those_who_represent_the_minor(self):
         stranger = replace(ALL, actors=frozenset({MARC, "RelatedPerson/grandmother"}))

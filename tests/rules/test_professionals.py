@@ -88,6 +88,12 @@ class TestOccupationalPhysician:
         answer = entered(ask(self.doctor, space(agreement("Practitioner/martin")), rules=self.allowed))
         assert (answer.basis, answer.rules[0].statement) == ("consent", "I4")
 
+    @pytest.mark.parametrize("kind", [DirectiveKind.DECLARED_PHYSICIAN, DirectiveKind.ADMINISTRATOR])
+    def test_has_no_special_right_while_acting_for_an_employer(self, kind):
+        named = directive(kind, "Practitioner/martin")
+        assert entered(ask(MARTIN, space(named))).basis == kind.value
+        assert reason(ask(self.doctor, space(named), rules=self.allowed)) == "no-consent"
+
     def test_is_in_no_care_team(self):
         assert reason(ask(self.doctor, space(agreement("Organization/practice")), rules=self.allowed)) == "no-consent"
 

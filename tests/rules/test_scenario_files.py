@@ -139,7 +139,7 @@ def test_what_is_not_said_has_its_default():
 def test_how_the_server_stands_is_said_with_the_request():
     """K2."""
     assert parse(written(request={"kind": "patient", "emergencies_only": True})).request.emergencies_only
-    with pytest.raises(ScenarioError, match="emergencies_only: true or false is needed"):
+    with pytest.raises(ScenarioError, match=r"^request\.emergencies_only: true or false is needed$"):
         parse(written(request={"kind": "patient", "emergencies_only": "yes"}))
 
 
