@@ -15,12 +15,12 @@ from time import monotonic
 from typing import Any, TextIO, TypeVar
 
 from fhir_server.application import directives, directory, publication
-from fhir_server.application.directives import Choosing
+from fhir_server.application.choosing import Choosing
 from fhir_server.application.directory import Placing
 from fhir_server.application.runtime import Runtime
 from fhir_server.application.writing import Work
-from fhir_server.domain.audit import Deed
 from fhir_server.domain.caller import Caller
+from fhir_server.domain.deeds import Deed
 from fhir_server.ports import Blobs, Change, Snapshot
 from fhir_server.registry import REGISTRY
 from seed import cast, choices, enrolment, people

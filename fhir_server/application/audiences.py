@@ -22,8 +22,8 @@ from fhir_server.application.enforcement import Opened, judge, open_unnamed
 from fhir_server.application.readers import Reader, readers_of
 from fhir_server.application.runtime import Runtime
 from fhir_server.domain import tokens
-from fhir_server.domain.audit import Deed, Verdict
 from fhir_server.domain.caller import Caller
+from fhir_server.domain.deeds import Deed, Verdict
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.search import AnyOf, Search
 from fhir_server.ports import Snapshot

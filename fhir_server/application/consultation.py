@@ -13,8 +13,9 @@ from consent_rules.vocabulary import Action, Basis, Mark, RequesterKind, View
 from fhir_server.application import notices, scoping, trail
 from fhir_server.application.enforcement import Opened, open_unnamed
 from fhir_server.application.runtime import Runtime
-from fhir_server.domain.audit import Deed, Verdict, without_ground
+from fhir_server.domain.audit import without_ground
 from fhir_server.domain.caller import Caller
+from fhir_server.domain.deeds import Deed, Verdict
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.references import documents_named, without_documents
 from fhir_server.domain.stored import Stored

@@ -17,9 +17,9 @@ from fhir_server.application.enforcement import Opened
 from fhir_server.application.indexing import facts_of
 from fhir_server.application.writing import Work, whole
 from fhir_server.domain import bodies, tokens
-from fhir_server.domain.audit import Deed
 from fhir_server.domain.consent_defaults import SET_ASIDE, born, choices_in, contradicting, default_in, settled
 from fhir_server.domain.consent_ppqm import DEFAULTS, template_of
+from fhir_server.domain.deeds import Deed
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.search import AnyOf, Search
 from fhir_server.domain.stored import Facts, Stored

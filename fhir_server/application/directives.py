@@ -9,15 +9,12 @@ Source: IHE PCF 1.1, ITI-108 (https://profiles.ihe.net/ITI/PCF/ITI-108.html); ru
 from dataclasses import dataclass, replace
 from typing import Any
 
-import orjson
-
 from consent_rules import recording
-from consent_rules.case import case_of
 from consent_rules.labels import SECRET, hides_by_default
-from consent_rules.model import AccessRequest, Directive
 from consent_rules.visibility import Clause, Visibility
-from consent_rules.vocabulary import Action, DirectiveKind, Purpose, Reason, RequesterKind, View
-from fhir_server.application import caring, choosing_documents, defaults, hiding, matching, resolving, scoping, writing
+from consent_rules.vocabulary import Action, RequesterKind, View
+from fhir_server.application import choosing_documents, defaults, hiding, matching, resolving, scoping, writing
+from fhir_server.application.choosing import OF_THE_INSURER, Choosing, Said, demand_recorder, demand_seen_whole, said_by
 from fhir_server.application.consultation import not_found
 from fhir_server.application.enforcement import Opened
 from fhir_server.application.finding import identify
@@ -26,41 +23,19 @@ from fhir_server.application.patches import Patch
 from fhir_server.application.runtime import Runtime
 from fhir_server.application.writing import Work, Written, carry_out
 from fhir_server.domain import bodies, conditions, pointers
-from fhir_server.domain.audit import Deed
 from fhir_server.domain.caller import Caller
-from fhir_server.domain.consents import access_of, directives_of, speaks
+from fhir_server.domain.consents import access_of, speaks
+from fhir_server.domain.deeds import Deed
 from fhir_server.domain.problem import Category, Problem
-from fhir_server.domain.references import documents_named
 from fhir_server.domain.stored import Stored
 from fhir_server.r4.checking import check
 from fhir_server.r4.parsing import load_json
 from fhir_server.registry import REGISTRY
 
 Json = dict[str, Any]
-Said = tuple[Directive, ...]
-"""What one Consent says: its root first, then its exceptions."""
 
 _CONSENT = ("Consent",)
-_HOLDERS = frozenset({RequesterKind.PATIENT, RequesterKind.RELATED})
-_OF_THE_INSURER = frozenset({DirectiveKind.REPRESENTATIVE, DirectiveKind.GUARDIAN, DirectiveKind.DECLARED_PHYSICIAN})
-_KINDS_OF_THE_INSURER = frozenset(kind.value for kind in _OF_THE_INSURER)
-_TOO_FAR = {
-    Reason.TOO_MANY_CARERS: "there are as many carers as may be",
-    Reason.EMERGENCY_OFF: "hidden documents are opened in emergencies only while one of the modes is on",
-    Reason.REPRESENTATIVE_NOT_LIMITED: "nothing is kept from this person: only a minor with an account does that, of a "
-    "legal representative, where the rule profile lets it",
-    Reason.PERIOD_TOO_LONG: "a consent to one professional does not hold so long",
-}
-"""Refusals that depend on what the Consent says and on what its author may know."""
-
-
-@dataclass(frozen=True, slots=True)
-class Choosing:
-    """A Consent on its way in. id: chosen beforehand by a transaction, "" to choose one now. root: of expressions."""
-
-    resource: Json
-    id: str = ""
-    root: str = "Consent"
+_KINDS_OF_THE_INSURER = frozenset(kind.value for kind in OF_THE_INSURER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +90,7 @@ def plan_create(work: Work, choice: Choosing, condition: str = "") -> Written:
             return _existing(work, opened, found)
     id_ = choice.id or work.runtime.ports.ids.new()
     located = _located(choice.resource, patient)
-    said = _said(work, opened, choice, located | {"id": id_})
+    said = said_by(work, opened, choice, located | {"id": id_})
     after = _stored(work, located, Version(id_, 1), said)
     work.put(after)
     _decide(work, opened, located | {"id": id_}, said)
@@ -148,10 +123,10 @@ def _plan_change(
     if _named_patient(work, choice) != patient:
         raise Problem.of(Category.BUSINESS_RULE, "the patient cannot be changed", f"{choice.root}.patient")
     held = next((one for one in work.record(opened).directives if one.id == before.id), None)
-    _demand_recorder(work, held, before)
+    demand_recorder(work, held, before)
     located = _located(choice.resource, patient)
-    _demand_seen_whole(work, opened, before, located, choice)
-    said = _said(work, opened, choice, located | {"id": before.id})
+    demand_seen_whole(work, opened, before, located, choice)
+    said = said_by(work, opened, choice, located | {"id": before.id})
     after = _stored(work, located, Version(before.id, defaults.next_version(work, before), before), said)
     work.change(before, after)
     _decide(work, opened, located | {"id": before.id}, said)
@@ -221,71 +196,6 @@ def _named_patient(work: Work, choice: Choosing) -> str:
 
 def _located(resource: Json, patient: str) -> Json:
     return resource | {"patient": resource["patient"] | {"reference": f"Patient/{patient}"}}
-
-
-def _said(work: Work, opened: Opened, choice: Choosing, located: Json) -> Said:
-    """Return what a Consent says; who gave it comes from the token and not from the body.
-
-    Raises: Problem(FORBIDDEN) when it is not the caller's to record, BUSINESS_RULE when it goes too far.
-    """
-    compiled = directives_of(located, str(located["id"]))
-    if not compiled and work.caller.requester.kind not in _HOLDERS:  # what holds anyway is still the holder's to say
-        raise _not_yours(choice)
-    if not speaks(located):
-        return compiled
-    recorded = tuple(_recorded(work, opened, choice, directive) for directive in compiled)
-    for directive in recorded:
-        caring.demand_few_followed(work, directive, opened.space.patient, choice.root)
-    defaults.demand_room(work, opened, located, choice.root)
-    return choosing_documents.resolved(work, opened, recorded, choice.root)
-
-
-def _recorded(work: Work, opened: Opened, choice: Choosing, compiled: Directive) -> Directive:
-    requester = work.caller.requester
-    if requester.kind is RequesterKind.SYSTEM:
-        if compiled.kind in _OF_THE_INSURER and keeps(work, opened.space.patient):
-            return replace(compiled, recorded_at=work.at)
-        raise _not_yours(choice)
-    request = AccessRequest(requester, Action.DIRECT, Purpose(work.caller.purpose), work.at)
-    case = case_of(request, work.record(opened).without(compiled.id), work.runtime.matrix, work.runtime.profile)
-    recorded = recording.record(case, compiled)
-    if isinstance(recorded, Directive):
-        return recorded
-    text = _TOO_FAR.get(Reason(recorded.reason))
-    if text:
-        raise Problem.of(Category.BUSINESS_RULE, text, f"{choice.root}.provision", str(recorded.reason))
-    raise _not_yours(choice)
-
-
-def _not_yours(choice: Choosing) -> Problem:
-    text = "this choice is not the caller's to record"
-    return Problem.of(Category.FORBIDDEN, text, f"{choice.root}.provision", "not-own-choice")
-
-
-def _demand_seen_whole(work: Work, opened: Opened, before: Stored, located: Json, choice: Choosing) -> None:
-    """Let a choice about documents that the caller does not see be withdrawn only.
-
-    They are left out of what the caller was shown: written back without them, the choice would reach the whole space.
-    Raises: Problem(BUSINESS_RULE).
-    """
-    named = documents_named(orjson.dumps(load_json(before.body).get("provision")))
-    if not named or not speaks(located):
-        return
-    if named - work.snapshot.visible_ids("DocumentReference", named, opened.sees(View.DOCUMENTS)):
-        text = "this choice names documents that are not shown here; withdraw it and record another"
-        raise Problem.of(Category.BUSINESS_RULE, text, f"{choice.root}.provision", "unknown-document")
-
-
-def _demand_recorder(work: Work, held: Directive | None, before: Stored) -> None:
-    """Let the holder change every choice, anybody else only what that one wrote down."""
-    requester = work.caller.requester
-    if requester.kind in _HOLDERS:
-        return
-    own = requester.client if requester.kind is RequesterKind.SYSTEM else requester.person
-    recorder = held.recorder if held else ""
-    is_insurers = requester.kind is RequesterKind.SYSTEM and before.facts.access.kind in _OF_THE_INSURER
-    if not (is_insurers or (own and own == recorder)):
-        raise Problem.of(Category.FORBIDDEN, "this choice is not the caller's to change", "Consent", "not-own-choice")
 
 
 def _decide(work: Work, opened: Opened, located: Json, said: Said) -> None:

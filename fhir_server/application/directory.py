@@ -22,8 +22,8 @@ from fhir_server.application.patches import Patch
 from fhir_server.application.runtime import Runtime
 from fhir_server.application.writing import Work, Written, carry_out
 from fhir_server.domain import bodies, conditions, pointers
-from fhir_server.domain.audit import Deed
 from fhir_server.domain.caller import Caller
+from fhir_server.domain.deeds import Deed
 from fhir_server.domain.problem import Category, Issue, Problem
 from fhir_server.domain.stored import Stored
 from fhir_server.ports import SpaceWrite

@@ -18,9 +18,9 @@ from fhir_server.application.indexing import facts_of
 from fhir_server.application.runtime import Runtime
 from fhir_server.application.writing import Work, carry_out
 from fhir_server.domain import bodies
-from fhir_server.domain.audit import Deed
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.consents import access_of, consent_of
+from fhir_server.domain.deeds import Deed
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.stored import Stored
 from fhir_server.registry import REGISTRY

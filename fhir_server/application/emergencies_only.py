@@ -14,8 +14,8 @@ from consent_rules.scopes import Scopes
 from consent_rules.vocabulary import RequesterKind
 from fhir_server.application import trail
 from fhir_server.application.runtime import Runtime
-from fhir_server.domain.audit import Deed, Verdict
 from fhir_server.domain.caller import Caller
+from fhir_server.domain.deeds import Deed, Verdict
 from fhir_server.ports import Secret
 
 NAME = ("switch", "emergencies-only")

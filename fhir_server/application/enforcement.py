@@ -14,8 +14,8 @@ from fhir_server.application import trail
 from fhir_server.application.runtime import Runtime
 from fhir_server.application.withholding import extents_of, without
 from fhir_server.domain import record_codec
-from fhir_server.domain.audit import Deed, Verdict
 from fhir_server.domain.caller import Caller
+from fhir_server.domain.deeds import Deed, Verdict
 from fhir_server.domain.problem import Category, Issue, Problem
 from fhir_server.ports import Snapshot, Space, SpaceWrite
 

@@ -11,8 +11,8 @@ from consent_rules.vocabulary import Action, Basis, Purpose, RequesterKind
 from fhir_server.application import consultation, trail
 from fhir_server.application.enforcement import Opened, judge, problem_of
 from fhir_server.application.runtime import Runtime
-from fhir_server.domain.audit import Deed, Verdict
 from fhir_server.domain.caller import Caller
+from fhir_server.domain.deeds import Deed, Verdict
 from fhir_server.domain.problem import Category
 from fhir_server.registry import REGISTRY
 

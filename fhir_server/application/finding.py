@@ -22,8 +22,8 @@ from fhir_server.application.criteria import judged
 from fhir_server.application.enforcement import Opened, open_record, open_unnamed
 from fhir_server.application.runtime import Runtime
 from fhir_server.domain import tokens
-from fhir_server.domain.audit import Deed
 from fhir_server.domain.caller import Caller
+from fhir_server.domain.deeds import Deed
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.search import AnyOf, Place, Search
 from fhir_server.ports import Snapshot

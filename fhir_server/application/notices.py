@@ -18,8 +18,8 @@ from fhir_server.application.enforcement import Opened, record_of
 from fhir_server.application.indexing import facts_of
 from fhir_server.application.runtime import Runtime
 from fhir_server.domain import bodies, record_codec
-from fhir_server.domain.audit import Deed, Verdict
 from fhir_server.domain.caller import Caller
+from fhir_server.domain.deeds import Deed, Verdict
 from fhir_server.domain.notices import Kind, Named, Notice, communication_of
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.stored import Stored

@@ -11,8 +11,8 @@ from fhir_server.application.consultation import Shown
 from fhir_server.application.finding import Wanted
 from fhir_server.application.runtime import Runtime
 from fhir_server.application.writing import Work, whole
-from fhir_server.domain.audit import Deed
 from fhir_server.domain.caller import Caller, Withheld
+from fhir_server.domain.deeds import Deed
 from fhir_server.domain.search import Search
 from fhir_server.registry import REGISTRY
 

@@ -23,8 +23,8 @@ from fhir_server.application.filing import Filing
 from fhir_server.application.runtime import Runtime
 from fhir_server.application.submission_subject import one_patient
 from fhir_server.application.writing import Work, Written, carry_out
-from fhir_server.domain.audit import Deed
 from fhir_server.domain.caller import Caller
+from fhir_server.domain.deeds import Deed
 from fhir_server.domain.submission import Item, Submission, unique_id
 from fhir_server.domain.submission_reading import read, read_simplified
 from fhir_server.registry import REGISTRY

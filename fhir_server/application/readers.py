@@ -11,7 +11,7 @@ import orjson
 
 from consent_rules.visibility import Visibility
 from fhir_server.domain import tokens
-from fhir_server.domain.audit import PARTICIPATION
+from fhir_server.domain.audit_parts import PARTICIPATION
 from fhir_server.domain.search import AnyOf, Search
 from fhir_server.ports import Snapshot
 

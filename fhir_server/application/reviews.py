@@ -18,8 +18,8 @@ from fhir_server.application.enforcement import Opened
 from fhir_server.application.notices import parties
 from fhir_server.application.runtime import Runtime
 from fhir_server.application.writing import Work, carry_out
-from fhir_server.domain.audit import Deed, Verdict
 from fhir_server.domain.caller import Caller
+from fhir_server.domain.deeds import Deed, Verdict
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.reviews import DUE, TYPE, WAITING, ReviewFile, file_of, stored_of
 from fhir_server.domain.search import Place

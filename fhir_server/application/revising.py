@@ -19,8 +19,8 @@ from fhir_server.application.indexing import facts_of
 from fhir_server.application.runtime import Runtime
 from fhir_server.application.writing import Work, carry_out
 from fhir_server.domain import bodies, pointers
-from fhir_server.domain.audit import Deed, Verdict
 from fhir_server.domain.caller import Caller
+from fhir_server.domain.deeds import Deed, Verdict
 from fhir_server.domain.labels import labels_of, split_marks
 from fhir_server.domain.notices import Kind
 from fhir_server.domain.problem import Category, Problem

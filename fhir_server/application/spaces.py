@@ -21,8 +21,8 @@ from fhir_server.application.keeping import keeps
 from fhir_server.application.runtime import Runtime
 from fhir_server.application.writing import Work, carry_out
 from fhir_server.domain import record_codec
-from fhir_server.domain.audit import Deed, Verdict
 from fhir_server.domain.caller import Caller
+from fhir_server.domain.deeds import Deed, Verdict
 from fhir_server.domain.notices import Kind
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.ports import Change, SpaceWrite

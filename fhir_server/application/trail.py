@@ -4,8 +4,9 @@ from collections.abc import Iterable
 
 from fhir_server.application import scoping
 from fhir_server.application.runtime import Runtime
-from fhir_server.domain.audit import Deed, Stamp, Verdict, trace_of
+from fhir_server.domain.audit import Stamp, trace_of
 from fhir_server.domain.caller import Caller
+from fhir_server.domain.deeds import Deed, Verdict
 from fhir_server.domain.problem import Problem
 from fhir_server.ports import Change, Trace
 

@@ -21,14 +21,14 @@ from fhir_server.application import (
     resolving,
     revising,
 )
-from fhir_server.application.directives import Choosing
+from fhir_server.application.choosing import Choosing
 from fhir_server.application.directory import Placing
 from fhir_server.application.entries import METHODS, Entry, entries_of, entry_faults, refuse_twice
 from fhir_server.application.runtime import Runtime
 from fhir_server.application.writing import Work, Written, carry_out
 from fhir_server.domain import conditions, pointers
-from fhir_server.domain.audit import Deed
 from fhir_server.domain.caller import Caller
+from fhir_server.domain.deeds import Deed
 from fhir_server.domain.problem import Category, Issue, Problem
 from fhir_server.domain.submission_reading import is_submission
 from fhir_server.registry import REGISTRY, Interaction, ResourceType

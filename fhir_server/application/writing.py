@@ -16,8 +16,8 @@ from fhir_server.application.consultation import Shown
 from fhir_server.application.enforcement import Opened, open_record, open_unnamed
 from fhir_server.application.runtime import Runtime
 from fhir_server.domain import bodies, record_codec
-from fhir_server.domain.audit import Deed, Verdict
 from fhir_server.domain.caller import Caller
+from fhir_server.domain.deeds import Deed, Verdict
 from fhir_server.domain.problem import Category, Issue, Problem
 from fhir_server.domain.references import documents_named, without_documents
 from fhir_server.domain.stored import Stored

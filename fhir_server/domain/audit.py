@@ -4,34 +4,29 @@ Sources: IHE BALP 1.1 REST patterns (https://profiles.ihe.net/ITI/BALP/), the au
 (https://profiles.ihe.net/ITI/MHD/), and BALP "AuthZconsent" for refused decisions.
 """
 
-from base64 import b64encode
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
 import orjson
 
-from consent_rules.model import RuleApplied
 from consent_rules.visibility import AccessFacts
 from consent_rules.vocabulary import Mark
 from fhir_server.domain import narrative, tokens
+from fhir_server.domain.audit_parts import ACT_REASON, BALP, DCM, agents, entities
 from fhir_server.domain.caller import Caller
+from fhir_server.domain.deeds import Deed, Verdict, kind_of
+from fhir_server.domain.instants import micros
 from fhir_server.domain.stored import Facts, Stored
 
 Json = dict[str, Any]
 
-DCM = "http://dicom.nema.org/resources/ontology/DCM"
 REST = "http://hl7.org/fhir/restful-interaction"
 EVENT_TYPE = "http://terminology.hl7.org/CodeSystem/audit-event-type"
-ENTITY_TYPE = "http://terminology.hl7.org/CodeSystem/audit-entity-type"
-OBJECT_ROLE = "http://terminology.hl7.org/CodeSystem/object-role"
-PARTICIPATION = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType"
-ACT_REASON = "http://terminology.hl7.org/CodeSystem/v3-ActReason"
 IHE_EVENT = "urn:ihe:event-type-code"
 OPERATION = "urn:habilis:operation"
 """System of the subtype that names an operation."""
-BALP = "https://profiles.ihe.net/ITI/BALP"
 MHD = "https://profiles.ihe.net/ITI/MHD/StructureDefinition"
 
 _ITI = {
@@ -68,45 +63,7 @@ _SECURITY = {
     "token": (IHE_EVENT, "ITI-71", "Get Access Token"),
     "revoke": (DCM, "110137", "User Security Attributes Changed"),
 }
-_DCM_NAMES = {"110150": "Application", "110152": "Destination Role ID", "110153": "Source Role ID"}
-_CUSTODIAN = "http://terminology.hl7.org/CodeSystem/provenance-participant-type"
 _OVERRIDES = frozenset({"break-glass", "regulation-access"})
-_CHOICE_TYPES = frozenset({"Consent", "RelatedPerson"})
-
-
-@dataclass(frozen=True, slots=True)
-class Deed:
-    """One interaction, as the trail will tell it.
-
-    interaction: code of restful-interaction. transaction: "ITI-67" and the like, "" when none.
-    target: reference that was asked for, "" for a search. query: method, URL and headers of a search, as sent.
-    choice: the deed is a choice of the patient (a hiding, a consent), which professionals never see in a trail.
-    operation: name of the operation without its dollar sign, "" for any other interaction.
-    """
-
-    interaction: str
-    resource_type: str
-    transaction: str = ""
-    target: str = ""
-    query: str = ""
-    choice: bool = False
-    operation: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """How the deed ended: outcome "0" done, "4" refused, "8" failed; why; what was touched.
-
-    secret: all that was touched is a minor's secret, so that the event itself is one too (B10).
-    """
-
-    outcome: str = "0"
-    reason: str = ""
-    basis: str = ""
-    rules: tuple[RuleApplied, ...] = ()
-    matrix_version: str = ""
-    touched: tuple[str, ...] = field(default=())
-    secret: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,22 +109,6 @@ def _without_detail(entity: Json) -> Json:
     return {name: item for name, item in entity.items() if name != "detail"} | ({"detail": kept} if kept else {})
 
 
-def kind_of(deed: Deed, verdict: Verdict) -> str:
-    """Return which part of the trail an event belongs to, for whoever may read some of it (H4).
-
-    "choice" and "refusal" are for the patient's side and for auditors: an event of one's own that says why one was
-    refused, or that a hidden document was asked for, would tell what the answer itself must not tell.
-    """
-    if deed.choice or deed.resource_type in _CHOICE_TYPES:
-        return "choice"
-    return "access" if verdict.outcome == "0" else "refusal"
-
-
-def micros(at: datetime) -> int:
-    """Return an instant as microseconds since the epoch."""
-    return int(at.timestamp()) * 1_000_000 + at.microsecond
-
-
 def _event(deed: Deed, verdict: Verdict, caller: Caller, patient: str, stamp: Stamp) -> Json:
     action, client_role, server_role, pattern = _SHAPES[deed.interaction]
     refused = verdict.outcome != "0"
@@ -188,9 +129,9 @@ def _event(deed: Deed, verdict: Verdict, caller: Caller, patient: str, stamp: St
         "recorded": recorded,
         "outcome": verdict.outcome,
         "purposeOfEvent": [{"coding": [{"system": ACT_REASON, "code": caller.purpose}]}],
-        "agent": _agents(caller, client_role, server_role, stamp.observer),
+        "agent": agents(caller, client_role, server_role, stamp.observer),
         "source": {"observer": {"display": stamp.observer}},
-        "entity": _entities(deed, verdict, caller, patient),
+        "entity": entities(deed, verdict, caller, patient),
     }
     if refused or verdict.reason:
         event["outcomeDesc"] = verdict.reason
@@ -224,124 +165,6 @@ def _subtypes(deed: Deed) -> list[Json]:
     if deed.transaction:
         subtypes.append({"system": IHE_EVENT, "code": deed.transaction, "display": _ITI[deed.transaction][0]})
     return subtypes
-
-
-def _agents(caller: Caller, client_role: str, server_role: str, observer: str) -> list[Json]:
-    requester = caller.requester
-    client: Json = {
-        "type": {"coding": [_role(client_role)]},
-        "who": {"identifier": {"value": caller.client_id}, "display": caller.client_name or caller.client_id},
-        "requestor": not requester.person,
-        "network": {"address": caller.address or "unknown", "type": "2"},
-    }
-    server: Json = {
-        "type": {"coding": [_role(server_role)]},
-        "who": {"display": observer},
-        "requestor": False,
-        "network": {"address": observer, "type": "5"},
-    }
-    agents = [client, server]
-    if requester.person:
-        agents.append(_user(caller))
-    if requester.organization:
-        agents.append(_organization(caller))
-    return agents
-
-
-def _role(code: str) -> Json:
-    if code == "custodian":
-        return {"system": _CUSTODIAN, "code": "custodian", "display": "Custodian"}
-    return {"system": DCM, "code": code, "display": _DCM_NAMES[code]}
-
-
-def _user(caller: Caller) -> Json:
-    requester = caller.requester
-    user: Json = {
-        "type": {"coding": [{"system": PARTICIPATION, "code": "IRCP", "display": "information recipient"}]},
-        "who": {"reference": requester.person, "display": caller.display},
-        "requestor": True,
-        "policy": [f"urn:ietf:params:oauth:jti:{caller.token_id}"],
-        "purposeOfUse": [{"coding": [{"system": ACT_REASON, "code": caller.purpose}]}],
-    }
-    if requester.profession:
-        user["role"] = [{"coding": [{"system": tokens.PROFESSION_SYSTEM, "code": requester.profession}]}]
-    return user
-
-
-def _organization(caller: Caller) -> Json:
-    return {
-        "type": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-RoleClass", "code": "PROV"}]},
-        "who": {"reference": caller.requester.organization, "display": caller.organization_display},
-        "requestor": False,
-    }
-
-
-def _entities(deed: Deed, verdict: Verdict, caller: Caller, patient: str) -> list[Json]:
-    entities: list[Json] = []
-    if patient:
-        entities.append(_patient(verdict, patient))
-    if deed.query:
-        entities.append({"type": _object("2"), "role": _as("24"), "query": b64encode(deed.query.encode()).decode()})
-    named = verdict.touched or ((deed.target,) if deed.target else ())
-    entities.extend(_named(deed, ref) for ref in named)
-    entities.extend(_consent(consent) for rule in verdict.rules for consent in rule.consents)
-    if caller.request_id:
-        entities.append(
-            {
-                "what": {"identifier": {"value": caller.request_id}},
-                "type": {"system": f"{BALP}/CodeSystem/BasicAuditEntityType", "code": "XrequestId"},
-            }
-        )
-    return entities
-
-
-def _named(deed: Deed, reference: str) -> Json:
-    """Return a resource that a deed was about; Consents that came with another are no `data`, of which BALP has one."""
-    if reference.startswith("Consent/") and deed.resource_type == "Patient" and deed.interaction == "create":
-        return _consent(reference.removeprefix("Consent/"))
-    return {"what": {"reference": reference}, "type": _object("2"), "role": _role_of(deed, reference)}
-
-
-def _role_of(deed: Deed, reference: str) -> Json:
-    """Return what a resource was in a deed: a content that was opened, a submission set, or a resource."""
-    if deed.transaction == "ITI-68":
-        return _as("3")
-    return _as("20" if reference.startswith("List/") else "4")
-
-
-def _patient(verdict: Verdict, patient: str) -> Json:
-    entity: Json = {"what": {"reference": f"Patient/{patient}"}, "type": _object("1"), "role": _as("1")}
-    detail = [
-        {"type": name, "valueString": value}
-        for name, value in (
-            ("ground", verdict.basis),
-            ("rules", " ".join(rule.statement for rule in verdict.rules)),
-            ("matrix", verdict.matrix_version),
-        )
-        if value
-    ]
-    if detail:
-        entity["detail"] = detail
-    return entity
-
-
-def _consent(reference: str) -> Json:
-    return {
-        "what": {"reference": f"Consent/{reference}"},
-        "type": {"system": "http://hl7.org/fhir/resource-types", "code": "Consent"},
-        "role": _as("4"),
-    }
-
-
-def _object(code: str) -> Json:
-    return {"system": ENTITY_TYPE, "code": code, "display": "Person" if code == "1" else "System Object"}
-
-
-_ROLE_NAMES = {"1": "Patient", "3": "Report", "4": "Domain Resource", "20": "Job", "24": "Query"}
-
-
-def _as(code: str) -> Json:
-    return {"system": OBJECT_ROLE, "code": code, "display": _ROLE_NAMES[code]}
 
 
 def _tokens_of(deed: Deed, verdict: Verdict, caller: Caller, patient: str) -> frozenset[str]:

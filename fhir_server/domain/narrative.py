@@ -6,11 +6,9 @@ Source: R.1111-43 of the French public health code (rule H3): date, time and ide
 import re
 from datetime import datetime
 from html import escape
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from fhir_server.domain.audit import Deed, Verdict
-    from fhir_server.domain.caller import Caller
+from fhir_server.domain.caller import Caller
+from fhir_server.domain.deeds import Deed, Verdict
 
 _GROUND = re.compile(r" Fondement : [a-z\-]+\.(?=</div>$)")
 _THINGS = {
@@ -105,7 +103,7 @@ _DONE = {
 }
 
 
-def sentence_of(deed: "Deed", verdict: "Verdict", caller: "Caller", at: datetime) -> str:
+def sentence_of(deed: Deed, verdict: Verdict, caller: Caller, at: datetime) -> str:
     """Return the sentence as plain text; times are UTC and say so.
 
     It counts nothing: whoever reads it may not see all that was touched.
@@ -127,7 +125,7 @@ def without_ground(div: str) -> str:
     return _GROUND.sub("", div)
 
 
-def _act(deed: "Deed") -> tuple[str, str]:
+def _act(deed: Deed) -> tuple[str, str]:
     """Return the verb in the infinitive, and what it was done to."""
     known = _OPERATIONS.get(deed.operation) or _ACTS.get((deed.interaction, deed.resource_type))
     if known:
@@ -139,6 +137,6 @@ def _act(deed: "Deed") -> tuple[str, str]:
     return verb, f"{what} {thing}".strip()
 
 
-def div_of(deed: "Deed", verdict: "Verdict", caller: "Caller", at: datetime) -> str:
+def div_of(deed: Deed, verdict: Verdict, caller: Caller, at: datetime) -> str:
     """Return the sentence as XHTML narrative."""
     return f'<div xmlns="http://www.w3.org/1999/xhtml">{escape(sentence_of(deed, verdict, caller, at))}</div>'

@@ -2,8 +2,8 @@
 
 from flask import request
 
-from fhir_server.domain.audit import Deed
 from fhir_server.domain.caller import Caller
+from fhir_server.domain.deeds import Deed
 from fhir_server.http.routing import FHIR_PATH
 
 _WRITES = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}

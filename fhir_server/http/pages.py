@@ -34,8 +34,8 @@ from fhir_server.application.clients import Client, ClientKind
 from fhir_server.application.enforcement import demand_served
 from fhir_server.application.parties import Party
 from fhir_server.domain import tokens
-from fhir_server.domain.audit import Deed
 from fhir_server.domain.caller import Caller
+from fhir_server.domain.deeds import Deed
 from fhir_server.domain.problem import Problem
 from fhir_server.domain.search import AnyOf, Search
 from fhir_server.http import journal as told

@@ -10,8 +10,8 @@ from fhir_server.application import trail
 from fhir_server.application.access_tokens import Access, caller_for
 from fhir_server.application.accounts import Account
 from fhir_server.application.app_authorization import Grant
-from fhir_server.domain.audit import Deed, Verdict
 from fhir_server.domain.caller import Caller
+from fhir_server.domain.deeds import Deed, Verdict
 from fhir_server.oauth.wire import Context
 
 SELF = "habilis"

@@ -7,8 +7,8 @@ import pytest
 from consent_rules.model import Requester
 from consent_rules.scopes import Scopes
 from consent_rules.vocabulary import RequesterKind
-from fhir_server.domain.audit import Deed, Verdict
 from fhir_server.domain.caller import Caller
+from fhir_server.domain.deeds import Deed, Verdict
 from fhir_server.domain.narrative import _GENERIC, div_of, sentence_of
 
 AT = datetime(2026, 3, 2, 9, 5, 7, tzinfo=UTC)

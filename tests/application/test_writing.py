@@ -7,7 +7,7 @@ import pytest
 
 from fhir_server.application import directives, directory, publication, spaces, writing
 from fhir_server.application.writing import carry_out
-from fhir_server.domain.audit import Deed
+from fhir_server.domain.deeds import Deed
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.oauth.bearer import caller_of
 from fhir_server.ports import StoreConflict, StoreUnavailable

@@ -1,0 +1,143 @@
+"""The parties and the things that an AuditEvent names: agents and entities.
+
+Sources: IHE BALP 1.1 (https://profiles.ihe.net/ITI/BALP/) and IHE MHD 4.2 (https://profiles.ihe.net/ITI/MHD/).
+"""
+
+from base64 import b64encode
+from typing import Any
+
+from fhir_server.domain import tokens
+from fhir_server.domain.caller import Caller
+from fhir_server.domain.deeds import Deed, Verdict
+
+Json = dict[str, Any]
+
+DCM = "http://dicom.nema.org/resources/ontology/DCM"
+ENTITY_TYPE = "http://terminology.hl7.org/CodeSystem/audit-entity-type"
+OBJECT_ROLE = "http://terminology.hl7.org/CodeSystem/object-role"
+PARTICIPATION = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType"
+ACT_REASON = "http://terminology.hl7.org/CodeSystem/v3-ActReason"
+BALP = "https://profiles.ihe.net/ITI/BALP"
+_DCM_NAMES = {"110150": "Application", "110152": "Destination Role ID", "110153": "Source Role ID"}
+_CUSTODIAN = "http://terminology.hl7.org/CodeSystem/provenance-participant-type"
+_ROLE_NAMES = {"1": "Patient", "3": "Report", "4": "Domain Resource", "20": "Job", "24": "Query"}
+
+
+def agents(caller: Caller, client_role: str, server_role: str, observer: str) -> list[Json]:
+    """Return who took part: the client, the server, the person and the establishment.
+
+    client_role, server_role: codes of DCM, or "custodian". observer: what the server is called.
+    """
+    requester = caller.requester
+    client: Json = {
+        "type": {"coding": [_role(client_role)]},
+        "who": {"identifier": {"value": caller.client_id}, "display": caller.client_name or caller.client_id},
+        "requestor": not requester.person,
+        "network": {"address": caller.address or "unknown", "type": "2"},
+    }
+    server: Json = {
+        "type": {"coding": [_role(server_role)]},
+        "who": {"display": observer},
+        "requestor": False,
+        "network": {"address": observer, "type": "5"},
+    }
+    found = [client, server]
+    if requester.person:
+        found.append(_user(caller))
+    if requester.organization:
+        found.append(_organization(caller))
+    return found
+
+
+def _role(code: str) -> Json:
+    if code == "custodian":
+        return {"system": _CUSTODIAN, "code": "custodian", "display": "Custodian"}
+    return {"system": DCM, "code": code, "display": _DCM_NAMES[code]}
+
+
+def _user(caller: Caller) -> Json:
+    requester = caller.requester
+    user: Json = {
+        "type": {"coding": [{"system": PARTICIPATION, "code": "IRCP", "display": "information recipient"}]},
+        "who": {"reference": requester.person, "display": caller.display},
+        "requestor": True,
+        "policy": [f"urn:ietf:params:oauth:jti:{caller.token_id}"],
+        "purposeOfUse": [{"coding": [{"system": ACT_REASON, "code": caller.purpose}]}],
+    }
+    if requester.profession:
+        user["role"] = [{"coding": [{"system": tokens.PROFESSION_SYSTEM, "code": requester.profession}]}]
+    return user
+
+
+def _organization(caller: Caller) -> Json:
+    return {
+        "type": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-RoleClass", "code": "PROV"}]},
+        "who": {"reference": caller.requester.organization, "display": caller.organization_display},
+        "requestor": False,
+    }
+
+
+def entities(deed: Deed, verdict: Verdict, caller: Caller, patient: str) -> list[Json]:
+    """Return what a deed was about: the patient, the query, the resources, the Consents that were used, the request."""
+    found: list[Json] = []
+    if patient:
+        found.append(_patient(verdict, patient))
+    if deed.query:
+        found.append({"type": _object("2"), "role": _as("24"), "query": b64encode(deed.query.encode()).decode()})
+    named = verdict.touched or ((deed.target,) if deed.target else ())
+    found.extend(_named(deed, ref) for ref in named)
+    found.extend(_consent(consent) for rule in verdict.rules for consent in rule.consents)
+    if caller.request_id:
+        found.append(
+            {
+                "what": {"identifier": {"value": caller.request_id}},
+                "type": {"system": f"{BALP}/CodeSystem/BasicAuditEntityType", "code": "XrequestId"},
+            }
+        )
+    return found
+
+
+def _named(deed: Deed, reference: str) -> Json:
+    """Return a resource that a deed was about; Consents that came with another are no `data`, of which BALP has one."""
+    if reference.startswith("Consent/") and deed.resource_type == "Patient" and deed.interaction == "create":
+        return _consent(reference.removeprefix("Consent/"))
+    return {"what": {"reference": reference}, "type": _object("2"), "role": _role_of(deed, reference)}
+
+
+def _role_of(deed: Deed, reference: str) -> Json:
+    """Return what a resource was in a deed: a content that was opened, a submission set, or a resource."""
+    if deed.transaction == "ITI-68":
+        return _as("3")
+    return _as("20" if reference.startswith("List/") else "4")
+
+
+def _patient(verdict: Verdict, patient: str) -> Json:
+    entity: Json = {"what": {"reference": f"Patient/{patient}"}, "type": _object("1"), "role": _as("1")}
+    detail = [
+        {"type": name, "valueString": value}
+        for name, value in (
+            ("ground", verdict.basis),
+            ("rules", " ".join(rule.statement for rule in verdict.rules)),
+            ("matrix", verdict.matrix_version),
+        )
+        if value
+    ]
+    if detail:
+        entity["detail"] = detail
+    return entity
+
+
+def _consent(reference: str) -> Json:
+    return {
+        "what": {"reference": f"Consent/{reference}"},
+        "type": {"system": "http://hl7.org/fhir/resource-types", "code": "Consent"},
+        "role": _as("4"),
+    }
+
+
+def _object(code: str) -> Json:
+    return {"system": ENTITY_TYPE, "code": code, "display": "Person" if code == "1" else "System Object"}
+
+
+def _as(code: str) -> Json:
+    return {"system": OBJECT_ROLE, "code": code, "display": _ROLE_NAMES[code]}
