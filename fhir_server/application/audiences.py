@@ -21,6 +21,7 @@ from fhir_server.application.consultation import not_found
 from fhir_server.application.enforcement import Opened, judge, open_unnamed
 from fhir_server.application.readers import Reader, readers_of
 from fhir_server.application.runtime import Runtime
+from fhir_server.application.secrecy import is_secret, is_secret_failure
 from fhir_server.domain import tokens
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.deeds import Deed, Verdict
@@ -77,17 +78,22 @@ def audience_of(runtime: Runtime, caller: Caller, id_: str, proposed: str = "") 
     if caller.requester.kind not in _HOLDERS:
         with runtime.ports.store.snapshot() as snapshot:
             location = snapshot.locate("DocumentReference", id_)
-        trail.record(runtime, caller, deed, Verdict("4", "not-entitled"), location.compartment if location else "")
+            patient = location.compartment if location else ""
+            verdict = Verdict("4", "not-entitled", secret=is_secret(snapshot, patient, deed.target))
+        trail.record(runtime, caller, deed, verdict, patient)
         raise Problem.of(Category.FORBIDDEN, "this operation is not the caller's to ask for", code="not-entitled")
     with runtime.ports.store.snapshot() as snapshot:
         opened, facts = _find(runtime, snapshot, caller, id_, deed)
         asked = _Question(runtime, snapshot, _known(snapshot, opened), facts) if facts and opened else None
         told = Audience(tuple(_seers(asked, proposed)), _readers(asked, caller, id_)) if asked else Audience()
+        patient = opened.space.patient if opened else ""
+        secret = facts is None and is_secret_failure(snapshot, caller, patient, deed.target)
     if opened:
         entry, found = opened.entry, facts is not None
         verdict = Verdict("0" if found else "4", "" if found else "not-visible", entry.basis, entry.rules)
-        verdict = replace(verdict, matrix_version=entry.matrix_version, touched=(deed.target,) if found else ())
-        trail.record(runtime, caller, deed, verdict, opened.space.patient)
+        touched = (deed.target,) if found else ()
+        verdict = replace(verdict, matrix_version=entry.matrix_version, touched=touched, secret=secret)
+        trail.record(runtime, caller, deed, verdict, patient)
     if facts is None:
         raise not_found()
     return told

@@ -13,6 +13,7 @@ from consent_rules.vocabulary import Action, Basis, Mark, RequesterKind, View
 from fhir_server.application import notices, scoping, trail
 from fhir_server.application.enforcement import Opened, open_unnamed
 from fhir_server.application.runtime import Runtime
+from fhir_server.application.secrecy import is_secret_failure
 from fhir_server.domain.audit import without_ground
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.deeds import Deed, Verdict
@@ -113,7 +114,8 @@ def history(runtime: Runtime, caller: Caller, row: ResourceType, id_: str) -> tu
         seen = scoping.narrow(visibility, limits)
         versions = snapshot.history(row.name, id_, seen)
         shown = present(snapshot, versions[: _told_of(row, opened)], seen, documents_of(opened), reader_of(caller))
-    _trace(runtime, caller, deed, opened, patient, shown)
+        secret = not shown and is_secret_failure(snapshot, caller, patient, deed.target)
+    _trace(runtime, caller, deed, opened, patient, verdict_of(opened, shown, found=bool(shown), secret=secret))
     if not shown:
         raise not_found()
     return shown
@@ -182,7 +184,8 @@ def _show_one(runtime: Runtime, caller: Caller, row: ResourceType, deed: Deed, f
         shown = present(snapshot, (found,), seen, documents_of(opened), reader_of(caller)) if found else ()
         if row.access is AccessRule.CONTENT:
             shown = tuple(_content(snapshot, item, documents_of(opened)) for item in shown)
-    _trace(runtime, caller, deed, opened, patient, shown)
+        secret = not shown and is_secret_failure(snapshot, caller, patient, deed.target)
+    _trace(runtime, caller, deed, opened, patient, verdict_of(opened, shown, found=bool(shown), secret=secret))
     if not shown:
         raise not_found()
     if shown[0].stored.deleted:
@@ -239,12 +242,10 @@ def _demand(caller: Caller, types: tuple[str, ...], deed: Deed, patient: str | N
     return scoping.demand(caller, types, "r", patient)
 
 
-def _trace(
-    runtime: Runtime, caller: Caller, deed: Deed, opened: Opened | None, patient: str, shown: Sequence[Shown]
-) -> None:
+def _trace(runtime: Runtime, caller: Caller, deed: Deed, opened: Opened | None, patient: str, verdict: Verdict) -> None:
     if opened is None and patient:
         return  # the refusal has left its own trace
-    notices.record_access(runtime, caller, deed, verdict_of(opened, shown, found=bool(shown)), opened, patient)
+    notices.record_access(runtime, caller, deed, verdict, opened, patient)
 
 
 def documents_of(opened: Opened | None) -> Visibility:
@@ -252,12 +253,12 @@ def documents_of(opened: Opened | None) -> Visibility:
     return opened.sees(View.DOCUMENTS) if opened else NOTHING
 
 
-def verdict_of(opened: Opened | None, shown: Sequence[Shown], *, found: bool = True) -> Verdict:
-    """Say how a deed ended: what was touched, and on which ground."""
+def verdict_of(opened: Opened | None, shown: Sequence[Shown], *, found: bool = True, secret: bool = False) -> Verdict:
+    """Say how a deed ended: what was touched, and on which ground. secret: that it failed is one (B10)."""
     outcome, reason = ("0", "") if found else ("4", "not-visible")
     touched = tuple(reference for item in shown for reference in item.touched)
     if opened is None:
         return Verdict(outcome, reason, touched=touched)
     entry = opened.entry
-    secret = bool(shown) and all(item.is_secret for item in shown)
-    return Verdict(outcome, reason, entry.basis, entry.rules, entry.matrix_version, touched, secret)
+    is_secret = secret or (bool(shown) and all(item.is_secret for item in shown))
+    return Verdict(outcome, reason, entry.basis, entry.rules, entry.matrix_version, touched, is_secret)

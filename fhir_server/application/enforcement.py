@@ -12,6 +12,7 @@ from consent_rules.visibility import Extent, Visibility
 from consent_rules.vocabulary import Action, Purpose, Reason, RequesterKind, SpaceStatus, View
 from fhir_server.application import trail
 from fhir_server.application.runtime import Runtime
+from fhir_server.application.secrecy import is_secret
 from fhir_server.application.withholding import extents_of, without
 from fhir_server.domain import record_codec
 from fhir_server.domain.caller import Caller
@@ -110,13 +111,16 @@ def open_unnamed(
     answer = judge(runtime, snapshot, caller, patient, action)
     if isinstance(answer, Opened):
         return answer
-    refuse(runtime, caller, answer, patient, deed)
+    refuse(runtime, caller, answer, patient, deed, secret=is_secret(snapshot, patient, deed.target))
     return None
 
 
-def refuse(runtime: Runtime, caller: Caller, refusal: Refuse, patient: str, deed: Deed) -> None:
-    """Trace a refusal; durable when it returns."""
-    verdict = Verdict("4", refusal.reason, rules=refusal.rules, matrix_version=refusal.matrix_version)
+def refuse(
+    runtime: Runtime, caller: Caller, refusal: Refuse, patient: str, deed: Deed, *, secret: bool = False
+) -> None:
+    """Trace a refusal; durable when it returns. secret: what was asked for is a minor's secret (B10)."""
+    matrix_version = refusal.matrix_version
+    verdict = Verdict("4", refusal.reason, rules=refusal.rules, matrix_version=matrix_version, secret=secret)
     trail.record(runtime, caller, deed, verdict, patient)
 
 

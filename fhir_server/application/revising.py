@@ -17,6 +17,7 @@ from fhir_server.application.consultation import NOTHING
 from fhir_server.application.enforcement import Opened
 from fhir_server.application.indexing import facts_of
 from fhir_server.application.runtime import Runtime
+from fhir_server.application.secrecy import is_secret_failure
 from fhir_server.application.writing import Work, carry_out
 from fhir_server.domain import bodies, pointers
 from fhir_server.domain.caller import Caller
@@ -107,9 +108,9 @@ def plan_delete(work: Work, id_: str, if_match: str) -> Stored | None:
     before = work.read("DocumentReference", id_, view)
     if opened is None or before is None:
         if not work.refused:
-            work.traces.append(
-                trail.trace(work.runtime, work.caller, work.deed, Verdict("4", "not-visible"), work.patient)
-            )
+            secret = is_secret_failure(work.snapshot, work.caller, work.patient, work.deed.target)
+            verdict = Verdict("4", "not-visible", secret=secret)
+            work.traces.append(trail.trace(work.runtime, work.caller, work.deed, verdict, work.patient))
         return None
     writing.demand_match(if_match, before, knows_marks=view.knows_marks(before.facts.access))
     after = withdraw(work, before)

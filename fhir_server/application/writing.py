@@ -10,11 +10,12 @@ from typing import TypeVar
 
 from consent_rules.model import RecordState
 from consent_rules.visibility import Clause, Visibility
-from consent_rules.vocabulary import Action, Mark
+from consent_rules.vocabulary import Action, Mark, RequesterKind
 from fhir_server.application import trail
 from fhir_server.application.consultation import Shown
 from fhir_server.application.enforcement import Opened, open_record, open_unnamed
 from fhir_server.application.runtime import Runtime
+from fhir_server.application.secrecy import is_secret_failure
 from fhir_server.domain import bodies, record_codec
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.deeds import Deed, Verdict
@@ -175,7 +176,8 @@ def carry_out(runtime: Runtime, caller: Caller, deed: Deed, plan: Callable[[Work
             try:
                 result = plan(work)
             except Problem as problem:
-                _trace_failure(work, problem)
+                secret = is_secret_failure(snapshot, caller, work.patient, deed.target)
+                _trace_failure(work, problem, secret=secret)
                 raise
         try:
             runtime.ports.store.commit(work.planned())
@@ -183,16 +185,16 @@ def carry_out(runtime: Runtime, caller: Caller, deed: Deed, plan: Callable[[Work
             continue
         except AlreadyClaimed as taken:
             refused = work.claims[taken.claim]
-            _trace_failure(work, refused)
+            _trace_failure(work, refused, secret=caller.requester.kind is RequesterKind.RELATED)
             raise refused from taken
         return result
     raise Problem(Category.VERSION_CONFLICT)
 
 
-def _trace_failure(work: Work, problem: Problem) -> None:
+def _trace_failure(work: Work, problem: Problem, *, secret: bool) -> None:
     """Trace a write that failed; a refusal of the rules has left its own trace."""
     if not work.refused:
-        verdict = Verdict("4", problem.category.value)
+        verdict = Verdict("4", problem.category.value, secret=secret)
         trail.record(work.runtime, work.caller, work.deed, verdict, work.patient)
 
 
