@@ -171,6 +171,17 @@ def test_who_stops_the_service_is_the_account_of_the_machine_when_nobody_is_name
     assert f"by oncall@{socket.gethostname()}: release 42" in said(capsys)
 
 
+def test_neither_matrix_nor_profile_stand_in_the_way_of_a_stop(monkeypatch, capsys):
+    """P10.5: whatever a bad release brought with it, one command stops it."""
+    main(["keys", "create"])
+    monkeypatch.setenv("HABILIS_ACCEPT_INFERRED_MATRIX", "no")
+    monkeypatch.setenv("HABILIS_MATRIX_DIR", "nowhere")
+    monkeypatch.setenv("HABILIS_RULE_PROFILE", "nowhere.toml")
+    assert main(["emergencies-only", "on", "--reason", "release 42", "--by", "eve"]) == 0
+    assert "only emergencies are served" in said(capsys)
+    assert main(["emergencies-only", "off"]) == 0
+
+
 def test_without_a_store_the_stop_says_that_it_did_not_happen(capsys):
     assert main(["emergencies-only", "on", "--reason", "release 42"]) == 2
     assert "habilis:" in said(capsys)
