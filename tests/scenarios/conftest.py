@@ -53,6 +53,7 @@ class Arena:
     kept: dict[tuple[str, str], list[dict[str, Any]]]
 
     def reset(self) -> None:
+        self.ports.store._keyring._remembered.clear()  # keys that were made in a story are not kept either
         with MongoClient(self.uri) as client:
             for database in _databases(self.name):
                 for collection in client[database].list_collection_names():
