@@ -301,6 +301,14 @@ class TestLabelsForPatientsBlindNoProfessional(Law):
         return all(shows_no_more(t, mark, "yes", "no", who=PROFESSIONALS) for mark in marks)
 
 
+class TestLabelsForSocialRolesBlindNobodyElse(Law):
+    """What is hidden from social roles everybody else sees as before (E6)."""
+
+    def law(self, t):
+        others = f"{HEALTH}|occupational|psychologist|holder|related|software"
+        return shows_no_more(t, "social-mask", "yes", "no", who=others)
+
+
 class TestTheDeclaredPhysician(Law):
     """The declared physician sees everything, under `ehds` all that is not hidden (I25)."""
 
