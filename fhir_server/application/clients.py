@@ -157,4 +157,5 @@ def _load(value: bytes) -> Client:
     kind, method = ClientKind(raw.pop("kind")), AuthMethod(raw.pop("auth_method"))
     for name in ("redirect_uris", "origins"):
         raw[name] = tuple(raw[name])
+    raw.pop("launch_uris", None)  # kept by earlier versions, read by none
     return Client(kind=kind, auth_method=method, **raw)

@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 
 from fhir_server.app import build_runtime
+from fhir_server.application import clients
 from fhir_server.application.accounts import change_account, find_account
 from fhir_server.cli import main
 from fhir_server.settings import Settings
@@ -77,6 +78,14 @@ def test_a_client_is_added_listed_rekeyed_and_disabled(capsys):
     capsys.readouterr()
     assert main(["clients", "list"]) == 0
     assert said(capsys).split("\t") == ["app", "patient-app", "client_secret_basic", "disabled", add[-1] + "\n"]
+
+
+def test_a_client_that_an_earlier_version_stored_is_still_known(runtime):
+    clients.register(runtime, clients.Client("app", "App", clients.ClientKind.PATIENT_APP, ("https://app.example/cb",)))
+    entry = runtime.ports.vault.get(clients.KIND, "app", runtime.ports.clock.now())
+    older = json.loads(entry.value) | {"launch_uris": []}
+    assert runtime.ports.vault.replace(replace(entry, key="app", value=json.dumps(older).encode()))
+    assert clients.find(runtime, "app").name == "App"
 
 
 def test_a_private_key_is_not_taken_for_a_public_one(tmp_path, capsys):
