@@ -79,7 +79,7 @@ def audience_of(runtime: Runtime, caller: Caller, id_: str, proposed: str = "") 
         with runtime.ports.store.snapshot() as snapshot:
             location = snapshot.locate("DocumentReference", id_)
             patient = location.compartment if location else ""
-            verdict = Verdict("4", "not-entitled", secret=is_secret(snapshot, patient, deed.target))
+            verdict = Verdict("4", "not-entitled", secret=is_secret(snapshot, patient, deed))
         trail.record(runtime, caller, deed, verdict, patient)
         raise Problem.of(Category.FORBIDDEN, "this operation is not the caller's to ask for", code="not-entitled")
     with runtime.ports.store.snapshot() as snapshot:
@@ -87,7 +87,7 @@ def audience_of(runtime: Runtime, caller: Caller, id_: str, proposed: str = "") 
         asked = _Question(runtime, snapshot, _known(snapshot, opened), facts) if facts and opened else None
         told = Audience(tuple(_seers(asked, proposed)), _readers(asked, caller, id_)) if asked else Audience()
         patient = opened.space.patient if opened else ""
-        secret = facts is None and is_secret_failure(snapshot, caller, patient, deed.target)
+        secret = facts is None and is_secret_failure(snapshot, caller, patient, deed)
     if opened:
         entry, found = opened.entry, facts is not None
         verdict = Verdict("0" if found else "4", "" if found else "not-visible", entry.basis, entry.rules)

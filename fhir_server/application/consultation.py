@@ -114,7 +114,7 @@ def history(runtime: Runtime, caller: Caller, row: ResourceType, id_: str) -> tu
         seen = scoping.narrow(visibility, limits)
         versions = snapshot.history(row.name, id_, seen)
         shown = present(snapshot, versions[: _told_of(row, opened)], seen, documents_of(opened), reader_of(caller))
-        secret = not shown and is_secret_failure(snapshot, caller, patient, deed.target)
+        secret = not shown and is_secret_failure(snapshot, caller, patient, deed)
     _trace(runtime, caller, deed, opened, patient, verdict_of(opened, shown, found=bool(shown), secret=secret))
     if not shown:
         raise not_found()
@@ -184,7 +184,7 @@ def _show_one(runtime: Runtime, caller: Caller, row: ResourceType, deed: Deed, f
         shown = present(snapshot, (found,), seen, documents_of(opened), reader_of(caller)) if found else ()
         if row.access is AccessRule.CONTENT:
             shown = tuple(_content(snapshot, item, documents_of(opened)) for item in shown)
-        secret = not shown and is_secret_failure(snapshot, caller, patient, deed.target)
+        secret = not shown and is_secret_failure(snapshot, caller, patient, deed)
     _trace(runtime, caller, deed, opened, patient, verdict_of(opened, shown, found=bool(shown), secret=secret))
     if not shown:
         raise not_found()

@@ -111,7 +111,7 @@ def open_unnamed(
     answer = judge(runtime, snapshot, caller, patient, action)
     if isinstance(answer, Opened):
         return answer
-    refuse(runtime, caller, answer, patient, deed, secret=is_secret(snapshot, patient, deed.target))
+    refuse(runtime, caller, answer, patient, deed, secret=is_secret(snapshot, patient, deed))
     return None
 
 

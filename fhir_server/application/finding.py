@@ -21,6 +21,7 @@ from fhir_server.application.consultation import (
 from fhir_server.application.criteria import judged
 from fhir_server.application.enforcement import Opened, open_record, open_unnamed
 from fhir_server.application.runtime import Runtime
+from fhir_server.application.secrecy import is_secret_failure
 from fhir_server.domain import tokens
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.deeds import Deed
@@ -66,15 +67,18 @@ def find(runtime: Runtime, caller: Caller, row: ResourceType, wanted: Wanted) ->
     Raises: Problem(INSUFFICIENT_SCOPE) before any data is looked at; CONSENT_REQUIRED or FORBIDDEN from the decision;
     MALFORMED when no patient is named and none follows from the token.
     """
-    deed = Deed("search-type", row.name, _TRANSACTIONS.get(row.name, ""), query=wanted.query)
+    sought = tuple(f"{row.name}/{id_}" for id_ in sorted(wanted.search.ids or ()))
+    deed = Deed("search-type", row.name, _TRANSACTIONS.get(row.name, ""), query=wanted.query, sought=sought)
     trail.demand_scope(runtime, caller, deed, (row.name,), "s")
     with runtime.ports.store.snapshot() as snapshot:
         patient, opened, visibility = _enter(runtime, snapshot, caller, row, wanted, deed)
         if opened:
             wanted = replace(wanted, search=judged(snapshot, wanted.search, documents_of(opened)))
         found = _page(snapshot, wanted, visibility, opened, reader_of(caller))
-    met = opened is None or visibility != NOTHING  # an own trace of a search must not tell whose space an id is in
-    notices.record_access(runtime, caller, deed, verdict_of(opened, found.shown, found=met), opened, patient)
+        met = opened is None or visibility != NOTHING  # an own trace of a search must not tell whose space an id is in
+        secret = not met and is_secret_failure(snapshot, caller, patient, deed)
+    verdict = verdict_of(opened, found.shown, found=met, secret=secret)
+    notices.record_access(runtime, caller, deed, verdict, opened, patient)
     return replace(found, patient=patient)
 
 

@@ -108,7 +108,7 @@ def plan_delete(work: Work, id_: str, if_match: str) -> Stored | None:
     before = work.read("DocumentReference", id_, view)
     if opened is None or before is None:
         if not work.refused:
-            secret = is_secret_failure(work.snapshot, work.caller, work.patient, work.deed.target)
+            secret = is_secret_failure(work.snapshot, work.caller, work.patient, work.deed)
             verdict = Verdict("4", "not-visible", secret=secret)
             work.traces.append(trail.trace(work.runtime, work.caller, work.deed, verdict, work.patient))
         return None

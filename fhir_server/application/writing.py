@@ -176,7 +176,7 @@ def carry_out(runtime: Runtime, caller: Caller, deed: Deed, plan: Callable[[Work
             try:
                 result = plan(work)
             except Problem as problem:
-                secret = is_secret_failure(snapshot, caller, work.patient, deed.target)
+                secret = is_secret_failure(snapshot, caller, work.patient, deed)
                 _trace_failure(work, problem, secret=secret)
                 raise
         try:

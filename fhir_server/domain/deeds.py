@@ -15,6 +15,7 @@ class Deed:
     target: reference that was asked for, "" for a search. query: method, URL and headers of a search, as sent.
     choice: the deed is a choice of the patient (a hiding, a consent), which professionals never see in a trail.
     operation: name of the operation without its dollar sign, "" for any other interaction.
+    sought: references that a search names by id; the trail has them in the query alone.
     """
 
     interaction: str
@@ -24,6 +25,7 @@ class Deed:
     query: str = ""
     choice: bool = False
     operation: str = ""
+    sought: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

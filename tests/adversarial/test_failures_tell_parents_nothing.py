@@ -1,5 +1,7 @@
 """B10: that somebody failed to reach a minor's secret is told to the minor, and to no parent, who failed or not."""
 
+from base64 import b64decode
+
 import pytest
 
 from consent_rules.vocabulary import RequesterKind
@@ -30,14 +32,15 @@ def content(world: World, document):
 
 def entries(world: World, who):
     """Return the ids of the journal of the space that somebody reads, the looks at the journal itself left out."""
+
+    def is_a_look(event):
+        queries = (b64decode(entity.get("query", "")).decode() for entity in event["entity"])
+        return any("/fhir/AuditEvent?" in query for query in queries)
+
     answer = world.get(who, f"/AuditEvent?patient={world.ids['ines']}&_count=200")
     assert answer.status_code == 200
-    return {
-        entry["resource"]["id"]
-        for entry in answer.get_json().get("entry", [])
-        if "AuditEvent?patient" not in str(entry["resource"]["text"])
-        and not any("query" in entity for entity in entry["resource"]["entity"])
-    }
+    events = [entry["resource"] for entry in answer.get_json().get("entry", [])]
+    return {event["id"] for event in events if not is_a_look(event)}
 
 
 DOORS = {
@@ -49,6 +52,7 @@ DOORS = {
     "delete": lambda world, who, id_: world.send(who, "DELETE", f"/DocumentReference/{id_}"),
     "audience": lambda world, who, id_: world.get(who, f"/DocumentReference/{id_}/$audience"),
     "explain": lambda world, who, id_: world.get(who, f"/DocumentReference/{id_}/$explain"),
+    "search by id": lambda world, who, id_: world.get(who, f"/DocumentReference?_id={id_}"),
 }
 
 
@@ -67,7 +71,7 @@ def test_a_parent_who_fails_to_retrieve_finds_none_either(family: World):
     assert entries(family, "marc") == before
 
 
-@pytest.mark.parametrize("door", ["read", "history", "patch", "audience", "explain"])
+@pytest.mark.parametrize("door", ["read", "history", "patch", "audience", "explain", "search by id"])
 def test_a_professional_who_is_refused_it_is_told_to_the_minor_alone(family: World, door):
     before = {who: entries(family, who) for who in ("ines", "marc")}
     DOORS[door](family, "blocked", family.ids["secret"])
