@@ -113,4 +113,6 @@ def test_other_spaces_stay(ports, patient, filled):
 
 
 def test_erasing_what_is_not_there_is_no_fault(ports):
-    erase(ports, an_id())
+    nobody = an_id()
+    erase(ports, nobody)
+    assert found(ports, "DocumentReference", nobody) == []

@@ -44,14 +44,17 @@ def plays() -> Iterator[Play]:
             )
 
 
-def play(story: Play, world: World) -> None:
-    """Play a story; the first step that does not come out as it says fails."""
+def play(story: Play, world: World) -> int:
+    """Play a story; the first step that does not come out as it says fails. Return how many steps held."""
+    held = 0
     for number, step in enumerate(story.steps, 1):
         where = f"{story.name}, step {number}: {step}"
         came = _DEEDS[step["does"]](world, step)
         _CHECKS.get(step["does"], _done)(step, came, where)
         if "why" in step:
             assert world.why() == step["why"], f"{where}: {world.why()}"
+        held = number
+    return held
 
 
 def _of(step: Step) -> str:

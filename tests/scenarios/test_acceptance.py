@@ -52,7 +52,8 @@ def test_what_is_shown_elsewhere_has_a_test_that_exists(row):
     path, *names = row["test"].split("::")
     nodes = ast.parse((ROOT / path).read_text(encoding="utf-8")).body
     for name in names:
-        found = next(node for node in nodes if getattr(node, "name", "") == name)
+        found = next((node for node in nodes if getattr(node, "name", "") == name), None)
+        assert found is not None, f"{path} has no {name}"
         nodes = getattr(found, "body", [])
 
 

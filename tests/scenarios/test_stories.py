@@ -14,24 +14,25 @@ EACH = pytest.mark.parametrize("story", STORIES, ids=[story.name for story in ST
 
 @EACH
 def test_by_the_rules_alone(story: Play):
-    play(story, RulesWorld(story.profile))
+    assert play(story, RulesWorld(story.profile)) == len(story.steps) > 0
 
 
 @EACH
 def test_by_the_use_cases_on_sqlite(story: Play, on_sqlite):
-    play(story, UseCaseWorld(*on_sqlite(story.profile)))
+    assert play(story, UseCaseWorld(*on_sqlite(story.profile))) == len(story.steps)
 
 
 @EACH
 @pytest.mark.mongo
 def test_by_the_use_cases_on_mongodb(story: Play, on_mongo):
-    play(story, UseCaseWorld(*on_mongo(story.profile)))
+    assert play(story, UseCaseWorld(*on_mongo(story.profile))) == len(story.steps)
 
 
 @EACH
 def test_over_http(story: Play, on_sqlite, copied):
     demo, served = on_sqlite(story.profile)
-    play(story, HttpWorld(demo, served, create_app(settings_in(copied), served).test_client()))
+    world = HttpWorld(demo, served, create_app(settings_in(copied), served).test_client())
+    assert play(story, world) == len(story.steps)
 
 
 def test_no_play_has_the_name_of_another():
