@@ -8,6 +8,8 @@ from urllib.parse import urlencode
 from flask import Flask, Response, request
 from flask_babel import Babel, get_locale
 
+from fhir_server.http.catalogues import Catalogue
+
 LANGUAGES = ("fr", "en")
 COOKIE = "lang"
 _YEAR = 365 * 24 * 3600
@@ -17,7 +19,8 @@ def install(app: Flask) -> None:
     """Make pages bilingual; doing it twice changes nothing."""
     if "babel" in app.extensions:
         return
-    Babel(app, default_locale=LANGUAGES[0], locale_selector=_chosen)
+    babel = Babel(app, default_locale=LANGUAGES[0], locale_selector=_chosen)
+    babel.domain_instance = Catalogue()
     app.jinja_env.globals.update(page_language=current_language, in_language=_address_in)
     app.after_request(_remember)
 

@@ -6,14 +6,13 @@ Sources: RFC 9700 4.7, 4.12 and 4.16; OWASP ASVS 5.0, chapter 7.
 
 from hashlib import sha256
 from hmac import compare_digest
-from pathlib import Path
 
 from flask import Blueprint, Response, render_template, request
-from flask_babel import Domain
 
 from fhir_server.application.accounts import Account
 from fhir_server.domain.problem import Problem
 from fhir_server.http import outcomes
+from fhir_server.http.catalogues import Catalogue
 from fhir_server.http.oauth_endpoints import options, respond
 from fhir_server.http.request_context import runtime
 from fhir_server.oauth import issuer, passkeys, sessions
@@ -27,7 +26,7 @@ CSP = (
 SCRIPTED = f"{CSP}; script-src 'self'"
 """For the pages on which a passkey is made or used, and no other."""
 oauth_pages = Blueprint("oauth_pages", __name__, template_folder="templates")
-_words = Domain([str(Path(__file__).parents[1] / "translations")], domain="oauth")
+_words = Catalogue(domain="oauth")
 
 
 @oauth_pages.after_request

@@ -105,7 +105,6 @@ _THROUGH = {
     "werkzeug",
     "bson",
     "lxml",
-    "babel",
     "jsonpointer",
 }
 

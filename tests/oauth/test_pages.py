@@ -1,24 +1,15 @@
 """The pages: both languages complete, each step in words."""
 
-import io
 from urllib.parse import urlsplit
-
-from babel.messages.mofile import write_mo
 
 from tests.oauth.conftest import Person
 from tests.oauth.steps import consent_page
-from tests.oauth.translations import COMPILED, catalogue, used
+from tests.oauth.translations import catalogue, used
 
 
 def test_every_text_of_the_pages_has_a_french_one():
     known = catalogue()
     assert {text for text in used() if not known.get(text) or not known.get(text).string} == set()
-
-
-def test_the_compiled_catalogue_is_the_one_of_its_source():
-    fresh = io.BytesIO()
-    write_mo(fresh, catalogue())
-    assert fresh.getvalue() == COMPILED.read_bytes()
 
 
 def test_pages_speak_the_language_of_the_browser(app):

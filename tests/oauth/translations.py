@@ -1,15 +1,13 @@
-"""Compile the French catalogue of the authorization pages: `python -m tests.oauth.translations`."""
+"""The French catalogue of the authorization pages, and the texts that its pages show."""
 
 import re
 from pathlib import Path
 
 from babel.messages.catalog import Catalog
-from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
 HOME = Path(__file__).parents[2] / "fhir_server"
 SOURCE = HOME / "translations/fr/LC_MESSAGES/oauth.po"
-COMPILED = SOURCE.with_suffix(".mo")
 _CALL = re.compile(r'_\(\s*"([^"]+)"')
 
 
@@ -23,8 +21,3 @@ def used() -> set[str]:
     """Return every text that the templates translate."""
     pages = sorted((HOME / "http/templates/oauth").glob("*.html"))
     return {text for page in pages for text in _CALL.findall(page.read_text())}
-
-
-if __name__ == "__main__":
-    with COMPILED.open("wb") as file:
-        write_mo(file, catalogue())

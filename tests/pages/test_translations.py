@@ -15,8 +15,8 @@ def test_the_catalogue_holds_no_text_that_no_page_uses():
     assert kept - used == set()
 
 
-def test_the_compiled_catalogue_is_the_one_that_is_written():
-    assert translations.MO.read_bytes() == translations.compiled()
+def test_nothing_compiled_is_kept_beside_the_catalogues():
+    assert list((translations.SOURCE / "translations").rglob("*.mo")) == []
 
 
 def test_a_translation_keeps_the_placeholders_of_its_text():

@@ -4,18 +4,15 @@ New texts are added empty (and printed); texts that no page uses any more are dr
 """
 
 from datetime import UTC, datetime
-from io import BytesIO
 from pathlib import Path
 
 from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir
-from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "fhir_server"
 PO = SOURCE / "translations" / "fr" / "LC_MESSAGES" / "messages.po"
-MO = PO.with_suffix(".mo")
 _METHODS = [
     ("http/journal.py", "python"),
     ("http/journal_operations.py", "python"),
@@ -45,13 +42,6 @@ def catalogue() -> Catalog:
         return read_po(file, locale="fr")
 
 
-def compiled() -> bytes:
-    """Return what the compiled catalogue must be."""
-    out = BytesIO()
-    write_mo(out, catalogue())
-    return out.getvalue()
-
-
 def bring_up_to_date() -> list[str]:
     """Rewrite the catalogue; return the texts that wait for their French."""
     old, new = catalogue(), Catalog("fr", header_comment="# French texts of the pages.", msgid_bugs_address="none")
@@ -65,7 +55,6 @@ def bring_up_to_date() -> list[str]:
             waiting.append(str(text))
     with PO.open("wb") as file:
         write_po(file, new, width=110, sort_output=True)
-    MO.write_bytes(compiled())
     return waiting
 
 
