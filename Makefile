@@ -1,28 +1,41 @@
 # Everything that a contributor runs. `make help` lists it.
+SHELL := bash
+.SHELLFLAGS := -o pipefail -c
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := consent_rules fhir_server seed tests
 .DEFAULT_GOAL := help
-.PHONY: help run demo test check lint types imports rules-coverage fmt bench faults fuzz mutation whole-space coverage-docs browser clean
+.PHONY: help run demo test newest lock check lint types imports rules-coverage fmt bench faults fuzz mutation whole-space coverage-docs browser clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-# A stamp for each kind of installation: the second run installs nothing unless pyproject.toml has changed.
+# A stamp for each kind of installation: the second run installs nothing unless the pinned versions have changed.
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "Habilis needs Python 3.11 or newer; say which: make PYTHON=/path/to/python3.12 …"; exit 1; }
+	@echo "Making the environment $(VENV) …"
 	@$(PYTHON) -m venv $(VENV) || { echo "no venv module: on Debian, apt-get install python3-venv"; rm -rf $(VENV); exit 1; }
 
-$(VENV)/.installed: pyproject.toml | $(BIN)/python
-	@echo "Installing Habilis into $(VENV) …"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+# Pinned versions come with the hash of every file; the project itself is installed from this folder and asks for nothing.
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --progress-bar off
+NAMES := sed -un 's/^Collecting \([^ ;]*\).*/  \1/p'
+pinned = echo "Installing the $$(grep -c '^[a-z].*==' $(1)) packages of $(1) into $(VENV) …" \
+	&& $(PIP) --require-hashes --no-deps -r $(1) | $(NAMES) \
+	&& $(PIP) --quiet --no-deps --no-build-isolation --editable .
+
+$(VENV)/.installed: constraints.txt pyproject.toml | $(BIN)/python
+	@$(call pinned,constraints.txt)
 	@touch $@
 
-$(VENV)/.installed-test: pyproject.toml | $(BIN)/python
-	@echo "Installing Habilis and its test tools into $(VENV) …"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+$(VENV)/.installed-test: constraints-test.txt pyproject.toml | $(BIN)/python
+ifdef NEWEST
+	@echo "Installing the newest versions that pyproject.toml allows into $(VENV) …"
+	@$(PIP) --upgrade --upgrade-strategy eager --editable '.[test]' | $(NAMES)
+else
+	@$(call pinned,constraints-test.txt)
+endif
 	@touch $@ $(VENV)/.installed
 
 run: $(VENV)/.installed ## start the seeded demonstration on http://127.0.0.1:8080
@@ -45,6 +58,17 @@ browser:
 test: $(VENV)/.installed-test browser ## run all tests
 	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || left="not browser"; \
 	command -v npm >/dev/null || left="$${left:+$$left and }not npm"; $(BIN)/pytest -m "$$left"
+
+newest: ## run all tests with the newest versions that pyproject.toml allows, in an environment of its own
+	@rm -f .venv-newest/.installed-test
+	@$(MAKE) --no-print-directory VENV=.venv-newest NEWEST=yes test
+
+lock: $(VENV)/.installed-test ## pin the newest versions that pyproject.toml allows, with the hash of every file
+	@$(PIP) --quiet uv
+	@$(BIN)/uv pip compile --quiet --universal --upgrade --python-version 3.11 --generate-hashes --no-annotate --no-header \
+		--output-file constraints.txt pyproject.toml --group build
+	@$(BIN)/uv pip compile --quiet --universal --upgrade --python-version 3.11 --generate-hashes --no-annotate --no-header \
+		--constraint constraints.txt --output-file constraints-test.txt --extra test pyproject.toml --group build
 
 check: lint types imports rules-coverage test ## everything that must hold before a change is taken: style, types, imports, tests
 
@@ -91,4 +115,4 @@ coverage-docs: $(VENV)/.installed-test ## rewrite docs/coverage.md from what the
 	@$(BIN)/python -m tests.conformance.coverage_docs
 
 clean: ## remove the environment, the caches and the demonstration's data
-	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist *.egg-info var
+	@rm -rf $(VENV) .venv-newest .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist *.egg-info var
