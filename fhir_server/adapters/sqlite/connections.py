@@ -32,6 +32,7 @@ def connect(path: Path, *, durable: bool) -> Connection:
         path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=_STATEMENTS
     )
     connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA mmap_size = 0")  # a page that is mapped may be read from a log that was just reset
     connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
     connection.execute("PRAGMA secure_delete = ON" if durable else "PRAGMA query_only = ON")
     connection.execute(f"PRAGMA cache_size = -{_WRITER_CACHE_KIB if durable else _CACHE_KIB}")

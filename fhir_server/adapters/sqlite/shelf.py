@@ -57,7 +57,7 @@ class SqliteShelf:
             return connection.execute("DELETE FROM keys WHERE name = ?", (name,)).rowcount
 
         gone = self._writer.run(remove)
-        self._writer.truncate_log()
+        self._writer.empty_log()
         return gone
 
     def close(self) -> None:

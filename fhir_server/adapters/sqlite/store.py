@@ -85,6 +85,7 @@ class SqliteStore:
             apply(connection, ready)
 
         self._database.writer.run(work)
+        self._database.writer.empty_log()
 
     def check(self) -> None:
         """Raise StoreUnavailable when reads and durable writes cannot be promised."""
@@ -92,6 +93,7 @@ class SqliteStore:
             if not is_current(connection):
                 raise StoreUnavailable("the schema of the SQLite file is not the one of this program")
         self._database.writer.run(_probe)
+        self._database.writer.pay_debts()
 
     def close(self) -> None:
         """Release files and threads after finishing accepted commits."""

@@ -3,6 +3,8 @@
 There is no thread for it. The first caller leads: it does its own work and that of whoever queued up behind it, while
 those wait; then it appoints the next leader. A caller that is alone writes at once, without waking anybody.
 Several processes take turns by a lock on a file beside the database, which hands over quicker than SQLite's waiting.
+Checkpoints and changes of the schema take the same turn: before 3.51.3 SQLite can corrupt a write-ahead log that a
+commit resets while another process checkpoints (https://www.sqlite.org/wal.html#walresetbug).
 """
 
 import fcntl
@@ -21,6 +23,8 @@ from fhir_server.ports import StoreUnavailable
 
 T = TypeVar("T")
 _BATCH = 256
+_EMPTYING_MILLISECONDS = 500
+"""How long the emptying of the log waits for readers: all writers wait with it."""
 
 
 class _Job(Generic[T]):
@@ -68,6 +72,8 @@ class Writer:
         with failures_named():
             self._connection = connect(path, durable=True)
         self._turn = path.with_name(f"{path.name}-writer").open("ab")
+        self._turn_here = Lock()  # the lock on the file parts processes, not the threads of one
+        self._owes_emptying = False
         self._queue: deque[_Job[object]] = deque()
         self._gate = Lock()
         self._is_led = False
@@ -90,19 +96,34 @@ class Writer:
         return self._carried_out(job)
 
     def outside(self, work: Callable[[Connection], object]) -> None:
-        """Do work that brings its own transaction, on a connection of its own.
+        """Do work that brings its own transaction, on a connection of its own, while nobody else writes.
 
         Raises: StoreUnavailable.
         """
-        with failures_named(), closing(connect(self._path, durable=True)) as connection:
+        with failures_named(), self._my_turn(), closing(connect(self._path, durable=True)) as connection:
             work(connection)
 
-    def truncate_log(self) -> None:
+    def empty_log(self) -> None:
         """Move the write-ahead log into the file and empty it, so that deleted bytes do not linger there.
+
+        A read that has been going on since before hinders it; then `pay_debts` tries again.
+        Raises: StoreUnavailable.
+        """
+        self._owes_emptying = True
+        self.pay_debts()
+
+    def pay_debts(self) -> None:
+        """Empty the log if a read hindered it before.
 
         Raises: StoreUnavailable.
         """
-        self.outside(lambda connection: connection.execute("PRAGMA wal_checkpoint(TRUNCATE)"))
+        if self._owes_emptying:
+            self.outside(self._empty)
+
+    def _empty(self, connection: Connection) -> None:
+        connection.execute(f"PRAGMA busy_timeout = {_EMPTYING_MILLISECONDS}")
+        hindered, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        self._owes_emptying = bool(hindered)
 
     def close(self) -> None:
         """Finish accepted work, then release the files."""
@@ -200,11 +221,12 @@ class Writer:
 
     @contextmanager
     def _my_turn(self) -> Iterator[None]:
-        fcntl.flock(self._turn, fcntl.LOCK_EX)
-        try:
-            yield
-        finally:
-            fcntl.flock(self._turn, fcntl.LOCK_UN)
+        with self._turn_here:
+            fcntl.flock(self._turn, fcntl.LOCK_EX)
+            try:
+                yield
+            finally:
+                fcntl.flock(self._turn, fcntl.LOCK_UN)
 
 
 def _without_cursor(result: object) -> object:
