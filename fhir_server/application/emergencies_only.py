@@ -9,19 +9,12 @@ from datetime import datetime
 
 import orjson
 
-from consent_rules.model import Requester
-from consent_rules.scopes import Scopes
-from consent_rules.vocabulary import RequesterKind
-from fhir_server.application import trail
+from fhir_server.application import administration
 from fhir_server.application.runtime import Runtime
-from fhir_server.domain.caller import Caller
-from fhir_server.domain.deeds import Deed, Verdict
 from fhir_server.ports import Secret
 
 NAME = ("switch", "emergencies-only")
 """Kind and key of the entry of the vault: it is there while the switch is on."""
-ADMINISTRATION = "HSYSADMIN"
-"""Code of http://terminology.hl7.org/CodeSystem/v3-ActReason: administration of the system."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +43,7 @@ def switch_on(runtime: Runtime, by: str, reason: str) -> Stop:
     if held:
         return held
     stop = Stop(runtime.ports.clock.now(), by, reason.strip())
-    _trace(runtime, "emergencies-only-on", by, stop.reason)
+    administration.record(runtime, by, "emergencies-only-on", reason=stop.reason)  # what cannot be traced is not done
     runtime.ports.vault.add(Secret(*NAME, orjson.dumps(stop)))  # unless somebody else was quicker
     return find(runtime) or stop
 
@@ -62,24 +55,9 @@ def switch_off(runtime: Runtime, by: str) -> Stop | None:
     """
     held = find(runtime)
     if held:
-        _trace(runtime, "emergencies-only-off", by, "")
+        administration.record(runtime, by, "emergencies-only-off")
         runtime.ports.vault.drop(*NAME)
     return held
-
-
-def _trace(runtime: Runtime, operation: str, by: str, reason: str) -> None:
-    """Tell the trail first: what cannot be traced is not done."""
-    caller = Caller(
-        Requester(RequesterKind.SYSTEM, client="Device/habilis"),
-        Scopes(),
-        token_id="",
-        grant_id="",
-        client_id="habilis",
-        client_name=by,
-        display=by,
-        purpose=ADMINISTRATION,
-    )
-    trail.record(runtime, caller, Deed("operation", "", operation=operation), Verdict(reason=reason), "")
 
 
 def _load(entry: Secret) -> Stop:

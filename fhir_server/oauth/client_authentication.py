@@ -16,7 +16,7 @@ from joserfc import jws, jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import Key, KeySet
 
-from fhir_server.oauth import remote_keys
+from fhir_server.oauth import public_keys, remote_keys
 from fhir_server.oauth.issuer import ASSERTION_ALGORITHMS, address, issuer_of
 from fhir_server.oauth.records import RegisteredClient
 from fhir_server.oauth.wire import Context, Request
@@ -114,7 +114,7 @@ class Assertions(JWTBearerClientAssertion):  # type: ignore[misc]  # Authlib shi
             raw = remote_keys.fetch(self.context.runtime, registered.jwks_uri)
         self._registered = registered
         try:
-            return KeySet.import_key_set({"keys": list(raw.get("keys", ()))})
+            return KeySet.import_key_set({"keys": public_keys.usable(raw.get("keys"))})
         except (JoseError, ValueError, TypeError, KeyError, AttributeError):
             raise InvalidClientError(description="the client has no usable keys", status_code=401) from None
 

@@ -12,9 +12,10 @@ from authlib.common.encoding import urlsafe_b64encode
 from authlib.oauth2.rfc6749 import OAuth2Error
 from joserfc import jws, jwt
 from joserfc.errors import JoseError
-from joserfc.jwk import ECKey, RSAKey
+from joserfc.jws import JWSRegistry
 
 from fhir_server.application.runtime import Runtime
+from fhir_server.oauth import public_keys
 from fhir_server.oauth.issuer import PROOF_ALGORITHMS
 from fhir_server.oauth.wire import Context
 from fhir_server.ports import Secret
@@ -23,7 +24,8 @@ Json = dict[str, Any]
 
 WINDOW = timedelta(seconds=60)
 _JTI, _LIMIT = "dpop-jti", 4096
-_PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "k"})
+_REGISTRY = JWSRegistry(algorithms=PROOF_ALGORITHMS)
+_REGISTRY.max_header_length = _LIMIT  # the header holds a whole key; of RSA it is longer than 512 bytes
 
 
 class InvalidDpopProofError(OAuth2Error):  # type: ignore[misc]  # Authlib ships no types
@@ -64,12 +66,11 @@ def verify(runtime: Runtime, proof: Proof, access_token: str = "") -> str:
 def _verify(runtime: Runtime, proof: Proof, access_token: str) -> str:
     if len(proof.value) > _LIMIT:
         raise ValueError
-    header = jws.extract_compact(proof.value.encode()).headers()
-    raw = header["jwk"]
-    if header.get("typ") != "dpop+jwt" or header["alg"] not in PROOF_ALGORITHMS or _PRIVATE & raw.keys():
+    header = jws.extract_compact(proof.value.encode(), registry=_REGISTRY).headers()
+    if header.get("typ") != "dpop+jwt" or header["alg"] not in PROOF_ALGORITHMS:
         raise ValueError
-    key = (RSAKey if raw["kty"] == "RSA" else ECKey).import_key(raw)
-    claims: Json = dict(jwt.decode(proof.value, key, algorithms=[header["alg"]]).claims)
+    key = public_keys.public_key(header["jwk"])
+    claims: Json = dict(jwt.decode(proof.value, key, algorithms=[header["alg"]], registry=_REGISTRY).claims)
     _check(runtime, proof, claims, access_token)
     thumbprint: str = key.thumbprint()
     spent = Secret(_JTI, f"{thumbprint}|{claims['jti']}", b"", expires=runtime.ports.clock.now() + 3 * WINDOW)

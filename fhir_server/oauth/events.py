@@ -10,6 +10,7 @@ from fhir_server.application import trail
 from fhir_server.application.access_tokens import Access, caller_for
 from fhir_server.application.accounts import Account
 from fhir_server.application.app_authorization import Grant
+from fhir_server.application.clients import Client
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.deeds import Deed, Verdict
 from fhir_server.oauth.wire import Context
@@ -64,6 +65,13 @@ def token_issued(context: Context, access: Access) -> None:
 def grant_ended(context: Context, grant: Grant, reason: str) -> None:
     """Trace that a grant ended before its time."""
     _on_grant(context, grant, "revoke", reason)
+
+
+def client_changed(context: Context, client: Client, operation: str, reason: str) -> None:
+    """Trace that an app registered itself, or changed or removed its registration."""
+    caller = _caller(context, Requester(RequesterKind.SYSTEM, client=client.device), client.id, client.name)
+    deed = Deed("operation", "", target=client.device, operation=operation)
+    trail.record(context.runtime, caller, deed, Verdict(reason=reason), "")
 
 
 def _on_grant(context: Context, grant: Grant, interaction: str, reason: str = "") -> None:

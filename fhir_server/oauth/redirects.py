@@ -3,10 +3,13 @@
 Sources: RFC 9700 2.1 and 4.1.3 (exact match), RFC 8252 7.1 and 7.3 (native apps).
 """
 
+import re
 from urllib.parse import SplitResult, urlencode, urlsplit, urlunsplit
 
 from fhir_server.application.clients import Client
 
+_HOST = re.compile(r"([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
+"""A host and port: nothing in it can end the source of a Content-Security-Policy."""
 _LOOPBACK = frozenset({"127.0.0.1", "[::1]", "localhost"})
 URI_LIMIT = 2000
 
@@ -17,7 +20,7 @@ def is_registrable(uri: str) -> bool:
     if parts is None or "@" in parts.netloc:
         return False
     if parts.scheme == "https":
-        return bool(parts.hostname)
+        return bool(_HOST.fullmatch(parts.netloc))
     if parts.scheme == "http":
         return _host(parts.netloc) in _LOOPBACK
     return "." in parts.scheme and bool(parts.path)

@@ -10,12 +10,14 @@ from typing import Any
 
 import orjson
 
+from consent_rules.scopes import Scopes
 from fhir_server.application import clients
 from fhir_server.application.app_authorization import revoke_client
 from fhir_server.application.clients import AuthMethod, Client, ClientKind, hash_secret
+from fhir_server.oauth import events, narrowing
+from fhir_server.oauth.client_metadata import SECRET_METHODS, MetadataError, checked, origins_of
 from fhir_server.oauth.issuer import address
 from fhir_server.oauth.records import grant_types_of
-from fhir_server.oauth.redirects import is_registrable
 from fhir_server.oauth.wire import NO_STORE, Answer, Context
 
 Json = dict[str, Any]
@@ -59,11 +61,12 @@ def manage(context: Context, client_id: str, body: bytes) -> Answer:
     if client is None or not client.registration_hash or not compare_digest(offered, client.registration_hash):
         return _unauthorized()
     if context.received.method == "DELETE":
+        events.client_changed(context, client, "remove-client", "by the app")
         clients.remove(context.runtime, client.id)
         revoke_client(context.runtime, client.id)
         return Answer(204, "", dict(NO_STORE))
     if context.received.method == "GET":
-        return Answer(200, _described(client), dict(NO_STORE))
+        return Answer(200, _described(client) | _management(context, client, _bearer(context)), dict(NO_STORE))
     return _guarded(lambda: _replace(context, client, _metadata(body)))
 
 
@@ -78,19 +81,15 @@ def _create(context: Context, metadata: Json) -> Answer:
     ids = context.runtime.ports.ids
     secret = ids.secret()
     method = _method(metadata)
-    is_symmetric = method in {AuthMethod.BASIC, AuthMethod.POST}
+    is_symmetric = method in SECRET_METHODS
     token = ids.secret()
-    client = replace(
-        _client(ids.new(), method, metadata),
-        secret_hash=hash_secret(secret) if is_symmetric else "",
-        registration_hash=hash_secret(token),
-    )
+    kept = hash_secret(secret) if is_symmetric else ""
+    fresh = _client(ids.new(), method, metadata)
+    client = _checked(replace(fresh, secret_hash=kept, registration_hash=hash_secret(token)))
+    events.client_changed(context, client, "register-client", "by the app")
     _store(lambda: clients.register(context.runtime, client))
-    body = _described(client) | {
-        "client_id_issued_at": int(context.runtime.ports.clock.now().timestamp()),
-        "registration_access_token": token,
-        "registration_client_uri": address(context.runtime, f"/oauth/register/{client.id}"),
-    }
+    issued = int(context.runtime.ports.clock.now().timestamp())
+    body = _described(client) | _management(context, client, token) | {"client_id_issued_at": issued}
     if is_symmetric:
         body |= {"client_secret": secret, "client_secret_expires_at": 0}
     return Answer(201, body, dict(NO_STORE))
@@ -100,9 +99,24 @@ def _replace(context: Context, client: Client, metadata: Json) -> Answer:
     if metadata.get("client_id", client.id) != client.id or _method(metadata) is not client.auth_method:
         raise _RefusedError("invalid_client_metadata", "client_id and authentication method stay as they are")
     fresh = _client(client.id, client.auth_method, metadata)
-    kept = replace(fresh, secret_hash=client.secret_hash, registration_hash=client.registration_hash)
+    kept = _checked(replace(fresh, secret_hash=client.secret_hash, registration_hash=client.registration_hash))
+    events.client_changed(context, kept, "register-client", "replaced by the app")
     _store(lambda: clients.change(context.runtime, kept))
-    return Answer(200, _described(kept), dict(NO_STORE))
+    return Answer(200, _described(kept) | _management(context, kept, _bearer(context)), dict(NO_STORE))
+
+
+def _checked(client: Client) -> Client:
+    try:
+        return checked(client)
+    except MetadataError as error:
+        code = "invalid_redirect_uri" if error.element == "redirect_uris" else "invalid_client_metadata"
+        raise _RefusedError(code, f"{error.element}: {error.text}") from None
+
+
+def _management(context: Context, client: Client, token: str) -> Json:
+    """Return where and by which token a registration is managed; every answer about it says so (RFC 7592 3)."""
+    where = address(context.runtime, f"/oauth/register/{client.id}")
+    return {"registration_access_token": token, "registration_client_uri": where}
 
 
 def _store(act: Callable[[], None]) -> None:
@@ -153,24 +167,32 @@ def _method(metadata: Json) -> AuthMethod:
 
 def _client(id_: str, method: AuthMethod, metadata: Json) -> Client:
     uris = tuple(metadata.get("redirect_uris", ()))
-    if not uris or not all(is_registrable(uri) for uri in uris):
-        raise _RefusedError("invalid_redirect_uri")
     if set(metadata.get("grant_types", ())) - {"authorization_code", "refresh_token"}:
         raise _RefusedError("invalid_client_metadata", "only authorization_code and refresh_token")
     if set(metadata.get("response_types", ("code",))) != {"code"}:
         raise _RefusedError("invalid_client_metadata", "only response_type code")
-    jwks = metadata.get("jwks", {})
-    if not isinstance(jwks, dict) or not isinstance(jwks.get("keys", []), list):
-        raise _RefusedError("invalid_client_metadata", "jwks is a JWK Set")
-    address_of_keys = metadata.get("jwks_uri", "")
-    if address_of_keys and not address_of_keys.startswith("https://"):
-        raise _RefusedError("invalid_client_metadata", "jwks_uri is an https address")
-    name = metadata.get("client_name") or id_
-    origins = tuple(dict.fromkeys("/".join(uri.split("/", 3)[:3]) for uri in uris if uri.startswith("http")))
+    keys = metadata.get("jwks", {})
+    if not isinstance(keys, dict) or keys == {"keys": []}:
+        raise _RefusedError("invalid_client_metadata", "jwks: must be a JWK Set with keys")
     return Client(
-        id_, name, ClientKind.PATIENT_APP, uris, CEILING, method, jwks, address_of_keys,
-        origins=origins, **{kept: metadata.get(name, False) for name, kept in _FLAGS.items()},
+        id_, metadata.get("client_name") or id_, ClientKind.PATIENT_APP, uris, _scopes(metadata), method,
+        keys, metadata.get("jwks_uri", ""), origins=origins_of(uris),
+        **{kept: metadata.get(name, False) for name, kept in _FLAGS.items()},
     )  # fmt: skip
+
+
+def _scopes(metadata: Json) -> str:
+    """Return what of the requested scope such an app may ever ask; without a request, all of that."""
+    asked = metadata.get("scope", "")
+    if not asked.strip():
+        return CEILING
+    unknown = [word for word in asked.split() if not Scopes.parse(word)]
+    if unknown:
+        raise _RefusedError("invalid_client_metadata", f"scope: {unknown[0]} is no SMART scope")
+    kept = str(narrowing.meet(asked, CEILING))
+    if not kept:
+        raise _RefusedError("invalid_client_metadata", f"scope: an app that registers itself may ask {CEILING}")
+    return kept
 
 
 def _described(client: Client) -> Json:

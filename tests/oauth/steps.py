@@ -4,6 +4,7 @@ from urllib.parse import urlsplit
 
 import orjson
 from joserfc import jwt
+from joserfc.jws import JWSRegistry
 
 from consent_rules.visibility import Clause, Visibility
 from fhir_server.domain.search import Search
@@ -25,11 +26,15 @@ def refresh(web, token: str, client: str | None = "app", **more: str):
     return web.post("/oauth/token", data=data, base_url=BASE)
 
 
-def proof(clock, key, method: str = "POST", url: str = f"{BASE}/oauth/token", **claims: object) -> str:
+def proof(
+    clock, key, method: str = "POST", url: str = f"{BASE}/oauth/token", algorithm: str = "ES256", **claims: object
+) -> str:
     now = int(clock.now().timestamp())
-    head = {"typ": "dpop+jwt", "alg": "ES256", "jwk": key.as_dict(private=False)}
+    head = {"typ": "dpop+jwt", "alg": algorithm, "jwk": key.as_dict(private=False)}
     body = {"jti": f"p{len(claims)}-{method}-{id(claims)}", "htm": method, "htu": url, "iat": now} | claims
-    return jwt.encode(head, body, key, algorithms=["ES256"])
+    registry = JWSRegistry(algorithms=[algorithm])
+    registry.max_header_length = 4096  # a whole RSA key stands in the header
+    return jwt.encode(head, body, key, registry=registry)
 
 
 def consent_page(app, **changes):
