@@ -10,7 +10,7 @@ from flask_smorest import Api
 from consent_rules import schedule
 from consent_rules.matrix import MatrixError
 from consent_rules.profiles import ProfileError, RuleProfile, from_file, names, profile
-from fhir_server import telemetry
+from fhir_server import limits, telemetry
 from fhir_server.adapters import opening
 from fhir_server.adapters.system import SystemClock
 from fhir_server.application.runtime import Runtime
@@ -35,7 +35,6 @@ from fhir_server.oauth.options import of_settings
 from fhir_server.ports import Ports
 from fhir_server.settings import Settings, SettingsError
 
-MAX_BODY_BYTES = 64 * 1024 * 1024
 _PARTS = (
     conformance,
     matrices,
@@ -102,8 +101,11 @@ def build_runtime(settings: Settings, ports: Ports | None = None) -> Runtime:
 def create_app(settings: Settings, served: Runtime | None = None) -> Flask:
     """Build the web application."""
     telemetry.configure(settings.log_level)
+    limits.put_in_force(settings.limits)
     app = Flask(__name__)
-    app.config.update(_OPENAPI, MAX_CONTENT_LENGTH=MAX_BODY_BYTES, MAX_FORM_MEMORY_SIZE=1024 * 1024, DEMO=settings.demo)
+    app.config.update(
+        _OPENAPI, MAX_CONTENT_LENGTH=settings.limits.body_bytes, MAX_FORM_MEMORY_SIZE=1024 * 1024, DEMO=settings.demo
+    )
     app.config["DATA_DIR"] = str(settings.data_dir)
     app.extensions[oauth_endpoints.OPTIONS_EXTENSION] = of_settings(settings)
     request_context.install(app, served or build_runtime(settings))

@@ -12,6 +12,7 @@ from typing import Literal, TypeVar
 from urllib.parse import urlsplit
 
 from fhir_server.brand_settings import Brand, read_brand
+from fhir_server.limits import Limits, read_limits
 from fhir_server.upstream_settings import Provider, read_providers
 
 StoreKind = Literal["sqlite", "mongodb"]
@@ -24,6 +25,7 @@ _LEVELS: tuple[LoginLevel, ...] = ("eidas1", "eidas2", "eidas3")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _HEADER = re.compile(r"[A-Za-z][A-Za-z0-9\-]*")
 _GREATEST = 65_535
+_DIGITS = 12
 _LOCAL_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -53,6 +55,7 @@ class Settings:
     trusted_proxies: networks whose forwarded headers are believed. mtls_header: where they put a client's certificate.
     professional_level: the weakest login with which a professional may use the FHIR endpoint.
     providers: where people may sign in instead of here. brand: how apps show the service.
+    limits: what one request may cost.
     """
 
     base_url: str
@@ -82,6 +85,7 @@ class Settings:
     professional_level: LoginLevel = "eidas1"
     providers: tuple[Provider, ...] = ()
     brand: Brand | None = None
+    limits: Limits = field(default_factory=Limits)
 
     @property
     def fhir_base(self) -> str:
@@ -126,6 +130,7 @@ class Settings:
             professional_level=read.choice("PROFESSIONAL_LEVEL", _LEVELS),
             providers=read.providers(),
             brand=read.brand(),
+            limits=read_limits(read),
         )
         settings.refuse_unsafe()
         return settings
@@ -186,10 +191,10 @@ class _Reader:
             raise SettingsError(f"HABILIS_{name} must be yes or no")
         return value in {"yes", "true", "1"}
 
-    def number(self, name: str, default: int) -> int:
+    def number(self, name: str, default: int, greatest: int = _GREATEST) -> int:
         value = self.text(name, str(default))
-        if not value.isdecimal() or not 0 < int(value) <= _GREATEST:
-            raise SettingsError(f"HABILIS_{name} must be a whole number from 1 to 65535")
+        if not (value.isascii() and value.isdecimal() and len(value) <= _DIGITS and 0 < int(value) <= greatest):
+            raise SettingsError(f"HABILIS_{name} must be a whole number from 1 to {greatest}")
         return int(value)
 
     def brand(self) -> Brand | None:

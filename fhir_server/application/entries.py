@@ -6,13 +6,13 @@ Source: https://hl7.org/fhir/R4/http.html#transaction and #trules.
 from dataclasses import dataclass
 from typing import Any
 
+from fhir_server import limits
 from fhir_server.domain.problem import Category, Issue, Problem
 from fhir_server.r4 import profiles
 from fhir_server.r4.checking import check
 
 Json = dict[str, Any]
 
-MAX_ENTRIES = 1000
 METHODS = ("DELETE", "POST", "PUT", "PATCH", "GET")
 """In the order in which a transaction does them."""
 _WITH_BODY = ("POST", "PUT", "PATCH")
@@ -62,8 +62,9 @@ def entries_of(bundle: Json) -> tuple[Entry, ...]:
     Raises: Problem(TOO_LARGE).
     """
     found = bundle.get("entry", [])
-    if len(found) > MAX_ENTRIES:
-        raise Problem.of(Category.TOO_LARGE, f"a Bundle holds at most {MAX_ENTRIES} entries", "Bundle.entry")
+    most = limits.in_force().entries
+    if len(found) > most:
+        raise Problem.of(Category.TOO_LARGE, f"a Bundle holds at most {most} entries", "Bundle.entry")
     return tuple(_entry(index, entry) for index, entry in enumerate(found))
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 
 from fhir_server.domain.problem import Category, Problem
+from fhir_server.r4.parsing import demand_few_values
 from fhir_server.r4.patching import apply_fhirpath_patch, apply_json_patch
 
 Json = dict[str, Any]
@@ -35,8 +36,9 @@ class Patch:
 def of_json(body: bytes) -> Patch:
     """Read a JSON Patch.
 
-    Raises: Problem(MALFORMED).
+    Raises: Problem(MALFORMED), and TOO_LARGE for more values than the limits allow.
     """
+    demand_few_values(body)
     try:
         operations = orjson.loads(body)
     except orjson.JSONDecodeError as error:

@@ -6,6 +6,7 @@ rather than ignored: an ignored filter would widen the answer.
 
 import re
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Protocol
 
 from fhir_server.domain import dates, tokens
@@ -15,6 +16,8 @@ from fhir_server.domain.search import AnyOf, Criterion, DateIs, NoneOf
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 _TYPED = re.compile(r"([A-Z][A-Za-z]{1,63})/([A-Za-z0-9\-.]{1,64})")
 _TYPE = re.compile(r"[A-Z][A-Za-z]{1,63}")
+_ESCAPED = re.compile(r"\\[,$|\\]")
+_ESCAPED_OR = {separator: re.compile(rf"\\[,$|\\]|{re.escape(separator)}") for separator in (",", "|")}
 
 
 class Param(Protocol):
@@ -152,24 +155,18 @@ def _split(value: str, separator: str, name: str) -> list[str]:
 
     Raises: Problem(MALFORMED) when a backslash escapes anything but `,`, `$`, `|` and itself.
     """
-    parts = [""]
-    escaped = False
-    for char in value:
-        if escaped and char not in ",$|\\":
-            break
-        if char == separator and not escaped:
-            parts.append("")
-        else:
-            parts[-1] += char
-        escaped = char == "\\" and not escaped
-    if escaped:
+    rest = _ESCAPED.sub("", value)
+    if "\\" in rest:
         raise _malformed(name, "holds a backslash that escapes nothing")
-    return parts
+    if separator not in rest:
+        return [value]
+    bounds = [match.start() for match in _ESCAPED_OR[separator].finditer(value) if match[0] == separator]
+    return [value[start + 1 : end] for start, end in pairwise([-1, *bounds, len(value)])]
 
 
 def _plain(value: str, name: str) -> str:
     """Take the escapes out of a part."""
-    _split(value, "\x00", name)
+    _split(value, ",", name)
     return re.sub(r"\\(.)", r"\1", value)
 
 

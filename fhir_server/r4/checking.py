@@ -10,16 +10,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from fhir_server import limits
 from fhir_server.domain.problem import Issue
 from fhir_server.r4.invariants import INVARIANTS
 from fhir_server.r4.primitives import CHECKS, TYPE_FAULTS
 from fhir_server.r4.structure import Element, Shape, is_resource_type, shape_of
 
 Json = dict[str, Any]
-MAX_DEPTH = 48
-"""Deepest nesting of elements; deeper bodies are refused before they can exhaust anything."""
 MAX_ISSUES = 100
-"""Faults that one answer lists."""
+"""Faults that one answer lists; further ones are not kept, for a body may hold as many as values."""
 
 _TARGET = re.compile(r"(?:^|/)([A-Z][A-Za-z]{1,63})(?:/[A-Za-z0-9\-.]{1,64}(?:/_history/[A-Za-z0-9\-.]{1,64})?$|\?)")
 _MIME = re.compile(r"[\w!#$&^.+-]+/[\w!#$&^.+-]+( *; *[\w-]+=(\"[^\"]*\"|[^\s;\"]+))*")
@@ -40,6 +39,7 @@ class _Walk:
 
     fragments: references of the form `#id`. contained: types of the contained resources by id.
     inside: the walk is in a contained resource. shell: entries' resources are left to their own check.
+    depth: the deepest nesting of elements that is allowed.
     """
 
     faults: list[_Fault] = field(default_factory=list)
@@ -47,9 +47,11 @@ class _Walk:
     contained: dict[str, str] = field(default_factory=dict)
     inside: bool = False
     shell: bool = False
+    depth: int = field(default_factory=lambda: limits.in_force().depth)
 
     def add(self, path: str, text: str, code: str) -> None:
-        self.faults.append(_Fault(path, text, code))
+        if len(self.faults) < MAX_ISSUES:
+            self.faults.append(_Fault(path, text, code))
 
     def under(self, mark: int, prefix: str) -> None:
         """Put a prefix before the paths of all faults found since a mark."""
@@ -67,7 +69,7 @@ def check(resource: Json, root: str = "") -> list[Issue]:
     type_ = resource.get("resourceType")
     _resource(walk, resource, 0)
     walk.under(0, root or (type_ if isinstance(type_, str) and is_resource_type(type_) else "Resource"))
-    return [Issue(fault.text, fault.path, fault.code) for fault in walk.faults[:MAX_ISSUES]]
+    return [Issue(fault.text, fault.path, fault.code) for fault in walk.faults]
 
 
 def _resource(walk: _Walk, resource: Json, depth: int) -> None:
@@ -106,8 +108,8 @@ def _refers_to_container(value: object) -> bool:
 
 
 def _object(walk: _Walk, shape: Shape, value: Json, depth: int) -> None:
-    if depth > MAX_DEPTH:
-        walk.add("", f"is nested more than {MAX_DEPTH} levels deep", "too-deep")
+    if depth > walk.depth:
+        walk.add("", f"is nested more than {walk.depth} levels deep", "too-deep")
         return
     if not value:
         walk.add("", "must not be empty (ele-1)", "structure")
@@ -197,7 +199,7 @@ def _nested_resource(walk: _Walk, element: Element, item: Json, depth: int) -> N
     elif not walk.shell:
         own = _Walk()
         _resource(own, item, depth + 1)
-        walk.faults.extend(own.faults)
+        walk.faults.extend(own.faults[: MAX_ISSUES - len(walk.faults)])
 
 
 def _reference(walk: _Walk, element: Element, item: Json) -> None:

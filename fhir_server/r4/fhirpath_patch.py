@@ -7,24 +7,30 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
+
+from fhir_server import limits
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.r4 import paths
-from fhir_server.r4.places import Place, children, elements_named
+from fhir_server.r4.places import Place, Work, children, elements_named
 from fhir_server.r4.structure import Element, shape_of
 from fhir_server.r4.trees import copied, demand_same_identity, pruned
 
 Json = dict[str, Any]
-MAX_OPERATIONS = 200
-"""Operations of one patch."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Operation:
-    """One operation as sent. part: its parts by name."""
+    """One operation as sent. part: its parts by name. work: what all operations of the patch may still cost."""
 
     type: str
     path: str
     part: dict[str, Json]
+    work: Work
+
+    def select(self, resource: Json, path: str) -> list[Place]:
+        """Return the places that a path selects."""
+        return paths.select(resource, path, self.work)
 
     def number(self, name: str) -> int:
         """Return an index that the operation demands."""
@@ -47,23 +53,28 @@ def apply_fhirpath_patch(resource: Json, parameters: Json) -> Json:
 
     parameters: a Parameters resource, already checked as R4.
 
-    Raises: Problem(MALFORMED) for what is no such patch, an unreadable path, or one that touches id or type;
-    BUSINESS_RULE when a path does not select what the operation needs. Each names the path.
+    Raises: Problem(MALFORMED) for what is no such patch, an unreadable path, one that touches id or type, or what
+    costs more than the limits allow; BUSINESS_RULE when a path does not select what the operation needs. Each names
+    the path.
     """
+    allowed = limits.in_force()
     sent = parameters.get("parameter", [])
-    if not sent or len(sent) > MAX_OPERATIONS:
-        raise _malformed(f"a FHIRPath Patch has 1 to {MAX_OPERATIONS} operations", "Parameters.parameter")
-    patched = copied(resource)
+    if not sent or len(sent) > allowed.patch_operations:
+        raise _malformed(f"a FHIRPath Patch has 1 to {allowed.patch_operations} operations", "Parameters.parameter")
+    patched, work = copied(resource), Work(allowed.patch_work)
     for index, one in enumerate(sent):
-        operation = _operation(one, f"Parameters.parameter[{index}]")
+        operation = _operation(one, f"Parameters.parameter[{index}]", work)
         try:
             _OPERATIONS[operation.type](patched, operation)
         except paths.BadPath as error:
             raise _malformed(str(error), operation.path) from error
-    return demand_same_identity(resource, pruned(patched))
+    found = pruned(patched)
+    if len(orjson.dumps(found)) > allowed.patched_bytes:
+        raise _malformed("the operations make the resource larger than one may be", "Parameters.parameter")
+    return demand_same_identity(resource, found)
 
 
-def _operation(sent: Json, expression: str) -> _Operation:
+def _operation(sent: Json, expression: str, work: Work) -> _Operation:
     parts = {str(part.get("name")): part for part in sent.get("part", [])}
     if sent.get("name") != "operation" or len(parts) < len(sent.get("part", [])):
         raise _malformed("every parameter must be named `operation`, each of its parts once", expression)
@@ -71,11 +82,11 @@ def _operation(sent: Json, expression: str) -> _Operation:
     path = next((str(value) for name, value in parts.get("path", {}).items() if name.startswith("value")), "")
     if type_ not in _OPERATIONS or not path:
         raise _malformed(f"an operation needs a path and one of the types {', '.join(_OPERATIONS)}", expression)
-    return _Operation(type_, path, parts)
+    return _Operation(type_, path, parts, work)
 
 
 def _add(resource: Json, operation: _Operation) -> None:
-    parent = _one(paths.select(resource, operation.path), operation)
+    parent = _one(operation.select(resource, operation.path), operation)
     named = operation.part.get("name", {})
     name = next((str(value) for key, value in named.items() if key.startswith("value")), "")
     owner, element = _element_below(parent, name, operation)
@@ -100,7 +111,7 @@ def _insert(resource: Json, operation: _Operation) -> None:
 
 
 def _delete(resource: Json, operation: _Operation) -> None:
-    places = paths.select(resource, operation.path)
+    places = operation.select(resource, operation.path)
     if not places:
         return  # R4: nothing to delete is no fault
     place = _one(places, operation)
@@ -114,7 +125,7 @@ def _delete(resource: Json, operation: _Operation) -> None:
 
 
 def _replace(resource: Json, operation: _Operation) -> None:
-    place = _one(paths.select(resource, operation.path), operation)
+    place = _one(operation.select(resource, operation.path), operation)
     if not place.member:
         raise _refused("a patch cannot replace the resource itself", operation)
     value = _value(operation, place.element)
@@ -158,7 +169,7 @@ def _one(places: list[Place], operation: _Operation) -> Place:
 def _list(resource: Json, operation: _Operation) -> tuple[Json, Element]:
     """Return the object that holds the list which the path names, and the list's element."""
     parent, name = paths.parent_of(operation.path)
-    owner, element = _element_below(_one(paths.select(resource, parent), operation), name, operation)
+    owner, element = _element_below(_one(operation.select(resource, parent), operation), name, operation)
     if not element.many:
         raise _refused(f"`{name[:64]}` is no list", operation)
     return owner, element
@@ -200,7 +211,7 @@ def _assembled(parts: list[Json], type_: str, operation: _Operation) -> Json:
         elements = elements_named(shape, name) if shape else []
         if not elements:
             raise _refused(f"R4 has no element `{name[:64]}` there", operation)
-        inner = _value(_Operation(operation.type, operation.path, {"value": part}), elements[0])
+        inner = _value(_Operation(operation.type, operation.path, {"value": part}, operation.work), elements[0])
         if elements[0].many:
             built.setdefault(name, []).append(inner.json)
         else:

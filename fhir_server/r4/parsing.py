@@ -6,21 +6,26 @@ Source: https://hl7.org/fhir/R4/json.html, https://hl7.org/fhir/R4/http.html#mim
 """
 
 import json
+import re
+from collections import Counter
 from typing import Any
 
 import orjson
 
+from fhir_server import limits
 from fhir_server.domain.problem import Category, Issue, Problem
 from fhir_server.r4 import xml
 from fhir_server.r4.checking import check
 
-__all__ = ["check", "load_json", "parse"]
+__all__ = ["check", "demand_few_values", "load_json", "parse"]
 
 Json = dict[str, Any]
 _JSON = frozenset({"application/fhir+json", "application/json", "text/json"})
 _XML = frozenset({"application/fhir+xml", "application/xml", "text/xml"})
 _CHARSETS = frozenset({"utf-8", "utf8", "us-ascii"})
 _BOM = b"\xef\xbb\xbf"
+_STRING = re.compile(rb'"[^"\\]*(?:\\.?[^"\\]*)*"?', re.DOTALL)
+"""A JSON string, closed or not: it matches from every quotation mark, so that the search never goes back."""
 
 
 def parse(body: bytes, media_type: str, expected_type: str) -> Json:
@@ -49,9 +54,11 @@ def parse(body: bytes, media_type: str, expected_type: str) -> Json:
 def load_json(body: bytes) -> Json:
     """Return the object that a JSON text holds; decimals that a float would alter stay as they were written.
 
-    Raises: Problem(MALFORMED): no UTF-8, no JSON, no object, not-a-number, a member twice, nesting without end.
+    Raises: Problem(MALFORMED): no UTF-8, no JSON, no object, not-a-number, a member twice, nesting without end;
+    TOO_LARGE: more values than the limits allow.
     """
     bare = body.removeprefix(_BOM)
+    demand_few_values(bare)
     try:
         orjson.loads(bare)  # strict about encoding, surrogates and numbers, which the slower pass is not
         value = json.loads(bare, object_pairs_hook=_members, parse_float=_decimal, parse_int=_integer)
@@ -72,11 +79,28 @@ class _DuplicateMember(ValueError):
         self.name = name
 
 
+def demand_few_values(text: bytes) -> None:
+    """Count the values of a JSON text before any of them is built.
+
+    Raises: Problem(TOO_LARGE).
+    """
+    most = limits.in_force().members
+    if _separators(text) > most and _separators(_STRING.sub(b"", text)) > most:
+        raise Problem.of(Category.TOO_LARGE, f"a body holds at most {most} values", code="too-many-values")
+
+
+def _separators(text: bytes) -> int:
+    """Return how many values a JSON text holds at most; separators inside strings count too."""
+    return text.count(b",") + text.count(b"{") + text.count(b"[")
+
+
 def _members(pairs: list[tuple[str, Any]]) -> Json:
+    most = limits.in_force().object_members
+    if len(pairs) > most:
+        raise Problem.of(Category.TOO_LARGE, f"an object holds at most {most} members", code="too-many-members")
     found = dict(pairs)
     if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise _DuplicateMember(next(name for name in names if names.count(name) > 1))
+        raise _DuplicateMember(Counter(name for name, _ in pairs).most_common(1)[0][0])
     return found
 
 

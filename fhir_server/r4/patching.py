@@ -5,25 +5,21 @@ What a patch leaves is checked like any body by the caller; only what cannot be 
 Source: https://www.rfc-editor.org/rfc/rfc6902 and https://hl7.org/fhir/R4/fhirpatch.html.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import jsonpatch
 import jsonpointer
 import orjson
 
+from fhir_server import limits
 from fhir_server.domain.problem import Category, Problem
-from fhir_server.r4.checking import MAX_DEPTH
 from fhir_server.r4.fhirpath_patch import apply_fhirpath_patch
-from fhir_server.r4.trees import copied, demand_same_identity, is_within, pruned
+from fhir_server.r4.trees import copied, demand_same_identity, measure, pruned
 
 __all__ = ["apply_fhirpath_patch", "apply_json_patch"]
 
 Json = dict[str, Any]
-MAX_OPERATIONS = 200
-"""Operations of one patch."""
-MAX_BYTES = 1024 * 1024
-"""Size to which a patch may let a resource grow: a `copy` doubles it, and two hundred of them would never end."""
-
 _MEMBERS = {
     "add": ("path", "value"),
     "remove": ("path",),
@@ -39,17 +35,60 @@ def apply_json_patch(resource: Json, ops: object) -> Json:
 
     An array that ends up empty goes away, as FHIR knows no empty arrays.
 
-    Raises: Problem(MALFORMED) for what is no JSON Patch, or touches id or type; BUSINESS_RULE when an operation cannot
-    be carried out on this resource or a `test` fails. Each names the element.
+    Raises: Problem(MALFORMED) for what is no JSON Patch, touches id or type, or costs more than the limits allow;
+    BUSINESS_RULE when an operation cannot be carried out on this resource or a `test` fails. Each names the element.
     """
-    if not isinstance(ops, list) or len(ops) > MAX_OPERATIONS:
-        raise Problem.of(Category.MALFORMED, f"a JSON Patch is an array of at most {MAX_OPERATIONS} operations")
+    most = limits.in_force().patch_operations
+    if not isinstance(ops, list) or len(ops) > most:
+        raise Problem.of(Category.MALFORMED, f"a JSON Patch is an array of at most {most} operations")
     patched = copied(resource)
+    cost = _Cost(len(orjson.dumps(resource)))
     for index, op in enumerate(ops):
         _demand_operation(op, index)
+        cost.charge(patched, op, index)
         patched = _applied(patched, op)
-        _demand_measure(patched, index)
     return demand_same_identity(resource, pruned(patched))
+
+
+@dataclass(slots=True)
+class _Cost:
+    """What the operations so far cost at most; each is charged before it is carried out.
+
+    size: bytes that the resource has at most, as if no operation took anything away. work: values visited.
+    """
+
+    size: int
+    work: int = 0
+
+    def charge(self, resource: Json, op: Json, index: int) -> None:
+        """Add one operation.
+
+        Raises: Problem(MALFORMED).
+        """
+        allowed = limits.in_force()
+        moved = _moved(resource, op)
+        count, depth = measure(moved)
+        self.work += count
+        if self.work > allowed.patch_work:
+            text = f"the operations up to {index} visit more than {allowed.patch_work} values"
+            raise Problem.of(Category.MALFORMED, text, code="too-much-work")
+        too_deep = depth + op["path"].count("/") > allowed.depth
+        if op["op"] in ("add", "replace", "copy") and not too_deep:
+            self.size += len(orjson.dumps(moved))
+        if too_deep or self.size > allowed.patched_bytes:
+            text = f"operation {index} makes the resource larger, or nested deeper, than one may be"
+            raise Problem.of(Category.MALFORMED, text, code="too-deep")
+
+
+def _moved(resource: Json, op: Json) -> object:
+    """Return the value that an operation adds, compares or copies; None when there is none yet."""
+    if op["op"] in ("move", "copy"):
+        try:
+            found = jsonpointer.resolve_pointer(resource, op["from"], None)
+        except jsonpointer.JsonPointerException:
+            return None  # the operation itself says so
+        return None if isinstance(found, jsonpointer.EndOfList) else found
+    return op.get("value")
 
 
 def _demand_operation(op: object, index: int) -> None:
@@ -66,18 +105,6 @@ def _demand_operation(op: object, index: int) -> None:
         if name not in op or (is_pointer and not (isinstance(value, str) and (not value or value.startswith("/")))):
             what = "a JSON Pointer" if is_pointer else "a value"
             raise Problem.of(Category.MALFORMED, f"operation {index} needs {what} in `{name}`", code="structure")
-    if not is_within(op, MAX_DEPTH):
-        raise Problem.of(Category.MALFORMED, f"operation {index} is nested too deeply", code="too-deep")
-
-
-def _demand_measure(patched: Json, index: int) -> None:
-    """Hold a resource to its measure after each operation.
-
-    Raises: Problem(MALFORMED).
-    """
-    if not is_within(patched, MAX_DEPTH) or len(orjson.dumps(patched)) > MAX_BYTES:
-        text = f"operation {index} makes the resource larger, or nested deeper, than one may be"
-        raise Problem.of(Category.MALFORMED, text, code="too-deep")
 
 
 def _applied(resource: Json, op: Json) -> Json:

@@ -13,7 +13,21 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from fhir_server.r4.places import Extension, Index, Name, OfType, Place, Step, Where, follow, root_of
+from fhir_server.r4.places import (
+    BadPath,
+    Extension,
+    Index,
+    Name,
+    OfType,
+    Place,
+    Step,
+    Where,
+    Work,
+    follow,
+    root_of,
+)
+
+__all__ = ["BadPath", "parent_of", "select"]
 
 Json = dict[str, Any]
 MAX_LENGTH = 1000
@@ -27,20 +41,16 @@ _LEXEME = re.compile(
 _ESCAPE = re.compile(r"\\(.)")
 
 
-class BadPath(ValueError):
-    """An expression that is not of the supported part of FHIRPath."""
-
-
-def select(resource: Json, expression: str) -> list[Place]:
+def select(resource: Json, expression: str, work: Work) -> list[Place]:
     """Return the places that an expression selects in a resource, in order; the first step may be its type's name.
 
     Raises: BadPath.
     """
-    steps = _Reader(expression).whole_path()
+    steps = _Reader(expression, work).whole_path()
     root = root_of(resource)
     if steps and steps[0] == Name(root.type):
         steps = steps[1:]
-    return follow([root], steps)
+    return follow([root], steps, work)
 
 
 def parent_of(expression: str) -> tuple[str, str]:
@@ -59,6 +69,7 @@ class _Reader:
     """Reads one expression from left to right."""
 
     text: str
+    work: Work
     at: int = 0
     kind: str = ""
     lexeme: str = ""
@@ -169,14 +180,14 @@ class _Reader:
     def _comparison(self) -> Callable[[Place], bool]:
         steps, exists = self._path()
         if exists is not None:
-            return lambda place: any(exists(found) for found in follow([place], steps))
+            return lambda place: any(exists(found) for found in follow([place], steps, self.work))
         equal = self._take("=")
         if not equal:
             self._demand("!=")
         literal = self._literal()
 
         def test(place: Place) -> bool:
-            values = [found.value for found in follow([place], steps)]
+            values = [found.value for found in follow([place], steps, self.work)]
             same = len(values) == 1 and type(values[0]) is type(literal) and values[0] == literal
             return same if equal else bool(values) and not same
 

@@ -12,6 +12,26 @@ from fhir_server.r4.structure import Element, Shape, shape_of
 Json = dict[str, Any]
 
 
+class BadPath(ValueError):
+    """An expression that is not of the supported part of FHIRPath, or that selects too much."""
+
+
+@dataclass(slots=True)
+class Work:
+    """How many places the paths of one patch may still visit."""
+
+    left: int
+
+    def visit(self, places: int) -> None:
+        """Count places.
+
+        Raises: BadPath when there have been too many.
+        """
+        self.left -= places
+        if self.left < 0:
+            raise BadPath("the paths of this patch visit too many elements")
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where a value is: a member of an object, and the index when the member is a list.
@@ -98,9 +118,13 @@ def elements_named(shape: Shape, name: str) -> list[Element]:
     return [element] if element else []
 
 
-def follow(places: list[Place], steps: list[Step]) -> list[Place]:
-    """Return the places that steps lead to."""
+def follow(places: list[Place], steps: list[Step], work: Work) -> list[Place]:
+    """Return the places that steps lead to.
+
+    Raises: BadPath when they visit too many.
+    """
     for step in steps:
+        work.visit(len(places))
         if isinstance(step, Name):
             places = [child for place in places for child in children(place, step.name)]
         elif isinstance(step, Index):
@@ -112,6 +136,7 @@ def follow(places: list[Place], steps: list[Step]) -> list[Place]:
             places = [place for place in places if place.type == step.name]
         else:
             places = [place for place in places if step.test(place)]
+    work.visit(len(places))
     return places
 
 

@@ -20,6 +20,19 @@ def is_within(value: object, depth: int) -> bool:
     return not inner or (depth > 0 and all(is_within(item, depth - 1) for item in inner))
 
 
+def measure(value: object) -> tuple[int, int]:
+    """Return how many values a JSON value holds, itself included, and how deep they are nested; 0 for a scalar."""
+    count, deepest, left = 0, 0, [(value, 0)]
+    while left:
+        item, depth = left.pop()
+        count += 1
+        inner = item.values() if isinstance(item, dict) else item if isinstance(item, list) else ()
+        if inner:
+            deepest = max(deepest, depth + 1)
+            left.extend((one, depth + 1) for one in inner)
+    return count, deepest
+
+
 def pruned(value: Any) -> Any:  # noqa: ANN401 - any JSON value
     """Return a JSON value without empty arrays and objects at any depth."""
     if isinstance(value, dict):

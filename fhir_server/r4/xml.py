@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 from lxml import etree
 
+from fhir_server import limits
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.r4.structure import Element, Shape, shape_of
 
@@ -21,7 +22,6 @@ _FHIR = "http://hl7.org/fhir"
 _NS = f"{{{_FHIR}}}"
 _XHTML_DIV = "{http://www.w3.org/1999/xhtml}div"
 _NUMBERS = frozenset({"integer", "positiveInt", "unsignedInt", "decimal"})
-_MAX_DEPTH = 64
 _UNWRITABLE = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What XML 1.0 cannot carry at all; a caller's own input, told back in an outcome, may hold it."""
 
@@ -36,8 +36,10 @@ def to_xml(resource: Json) -> bytes:
 def from_xml(body: bytes) -> Json:
     """Return the resource that an XML text holds; elements that R4 does not know stay, for the check to name them.
 
-    Raises: Problem(MALFORMED): not well-formed, a document type declaration, another namespace, no resource.
+    Raises: Problem(MALFORMED): not well-formed, a document type declaration, another namespace, no resource;
+    TOO_LARGE: more elements and attributes than the limits allow.
     """
+    _demand_few_values(body)
     parser = etree.XMLParser(resolve_entities=False, no_network=True, remove_comments=True, remove_pis=True)
     try:
         root = etree.fromstring(body, parser)
@@ -46,6 +48,16 @@ def from_xml(body: bytes) -> Json:
     if root.getroottree().docinfo.internalDTD is not None:
         raise _malformed("the body must not declare a document type")
     return _resource_of(root, 0)
+
+
+def _demand_few_values(body: bytes) -> None:
+    """Count the elements and attributes of an XML text, at most, before any of them is built.
+
+    Raises: Problem(TOO_LARGE).
+    """
+    most = limits.in_force().members
+    if max(body.count(b"<"), body.count(b"=")) > 2 * most:
+        raise Problem.of(Category.TOO_LARGE, f"a body holds at most {most} values", code="too-many-values")
 
 
 def _resource_element(resource: Json) -> etree._Element:
@@ -117,8 +129,12 @@ def _resource_of(node: etree._Element, depth: int) -> Json:
 
 def _object_of(node: etree._Element, shape: Shape, depth: int) -> Json:
     """Read an element's attributes and children into an object."""
-    if depth > _MAX_DEPTH:
+    allowed = limits.in_force()
+    if depth > allowed.depth:
         raise _malformed("the body is nested too deeply")
+    if len(node.attrib) > allowed.object_members:
+        text = f"an element holds at most {allowed.object_members} attributes"
+        raise Problem.of(Category.TOO_LARGE, text, code="too-many-members")
     found: Json = {str(name): str(value) for name, value in node.attrib.items()}
     if (node.text or "").strip() or any((child.tail or "").strip() for child in node):
         raise _malformed("text may stand only in attributes and in narrative")
@@ -153,11 +169,10 @@ def _read_primitive(found: Json, element: Element, child: etree._Element, depth:
         return
     values = found.setdefault(element.name, [])
     values.append(value)
-    siblings = found.get(f"_{element.name}")
-    if beside or siblings is not None:
-        padded = siblings or []
-        padded.extend([None] * (len(values) - 1 - len(padded)))
-        found[f"_{element.name}"] = [*padded, beside or None]
+    if beside or f"_{element.name}" in found:
+        siblings = found.setdefault(f"_{element.name}", [])
+        siblings.extend([None] * (len(values) - 1 - len(siblings)))
+        siblings.append(beside or None)
 
 
 def _put(found: Json, element: Element, value: Any) -> None:  # noqa: ANN401 - a JSON value
