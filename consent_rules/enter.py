@@ -1,16 +1,17 @@
 """The one decision: may this requester enter this space, on which ground, and what is seen there.
 
 For each kind of requester and action a table names the gates that must be silent and the grounds that may carry, in
-the order of docs/rules.md section K. What is not in the table is refused. An error in a rule is a refusal.
+the order of docs/rules.md section K. What is not in the table is refused. A choice that makes a rule fail is left out
+of the decision, which names it; a rule that fails without any choice refuses.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from consent_rules import emergency, gates, relationship, sight
 from consent_rules.case import Case, case_of
 from consent_rules.matrix import Matrix
-from consent_rules.model import AccessRequest, Entry, RecordState, Refuse, RuleApplied
+from consent_rules.model import AccessRequest, Entry, RecordState, Refuse, RuleApplied, closed
 from consent_rules.profiles import RuleProfile
 from consent_rules.vocabulary import Action, Basis, Obligation, Purpose, Reason, RequesterKind, View
 
@@ -23,11 +24,44 @@ def enter(request: AccessRequest, record: RecordState, matrix: Matrix, profile: 
     """Decide one request on one space."""
     try:
         answer = decide(case_of(request, record, matrix, profile))
-    except Exception as error:  # noqa: BLE001 - whatever goes wrong in a rule, nobody enters
-        answer = Refuse(Reason.RULE_ERROR, (RuleApplied("D3", f"error {type(error).__name__}"),))
+    except Exception as error:  # noqa: BLE001 - whatever goes wrong in a rule, the choice that caused it is closed
+        answer = _without_faulty(Given(request, matrix, profile), record, f"error {type(error).__name__}")
     if isinstance(answer, Entry):
         return answer
     return Refuse(answer.reason, answer.rules, matrix.version)
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A question and the rules in force, without the state of the space."""
+
+    request: AccessRequest
+    matrix: Matrix
+    profile: RuleProfile
+
+    def decide(self, record: RecordState) -> Entry | Refuse:
+        """Answer the question for one state."""
+        return decide(case_of(self.request, record, self.matrix, self.profile))
+
+    def fails_on(self, record: RecordState) -> bool:
+        """Tell whether a rule fails on a state."""
+        try:
+            self.decide(record)
+        except Exception:  # noqa: BLE001 - any failure counts
+            return True
+        return False
+
+
+def _without_faulty(given: Given, record: RecordState, error: str) -> Entry | Refuse:
+    """Decide again with each choice that makes a rule fail closed; the answer names those choices."""
+    alone = [(d, given.fails_on(replace(record, directives=(d,)))) for d in record.directives]
+    kept = (closed(d) if fails else d for d, fails in alone)
+    state = replace(record, directives=tuple(filter(None, kept)))
+    rule = RuleApplied("D3", error, tuple(d.id for d, fails in alone if fails))
+    if given.request.at.tzinfo is None or given.fails_on(state):
+        return Refuse(Reason.RULE_ERROR, (rule,))
+    answer = given.decide(state)
+    return replace(answer, rules=(*answer.rules, rule))
 
 
 def decide(case: Case) -> Entry | Refuse:

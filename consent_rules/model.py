@@ -213,6 +213,28 @@ class RecordState:
         return replace(self, directives=tuple(_after_withdrawal(self.directives, consent_id)))
 
 
+_RESTRICTING = frozenset(
+    {
+        DirectiveKind.BLOCK,
+        DirectiveKind.BLOCK_LIFTED,
+        DirectiveKind.WITHHELD,
+        DirectiveKind.HIDDEN_BY_DEFAULT,
+        DirectiveKind.CARE_HISTORY_HIDDEN,
+        DirectiveKind.ASK_FIRST,
+    }
+)
+
+
+def closed(directive: Directive) -> Directive | None:
+    """Return what is left of a choice that cannot be read whole: what it opens is shut, what it shuts stays shut.
+
+    A restricting choice then holds without any instant: always, and for documents of any time.
+    """
+    if directive.kind not in _RESTRICTING:
+        return None
+    return replace(directive, start=None, end=None, recorded_at=None, data_start=None, data_end=None)
+
+
 def _after_withdrawal(directives: tuple[Directive, ...], consent_id: str) -> list[Directive]:
     kept = []
     for directive in directives:

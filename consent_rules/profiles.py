@@ -8,7 +8,7 @@ import tomllib
 from calendar import monthrange
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from datetime import datetime, timedelta
+from datetime import MAXYEAR, UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
@@ -20,6 +20,8 @@ _SPAN = re.compile(r"(\d+)(h|min|d|w|mo|y)")
 _UNITS = {"h": timedelta(hours=1), "min": timedelta(minutes=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 _MONTHS = {"mo": 1, "y": 12}
 _DATA = Path(__file__).parent / "data"
+LAST = datetime.max.replace(tzinfo=UTC)
+"""The last instant that can be written; what would end later ends then."""
 
 
 class ProfileError(ValueError):
@@ -43,11 +45,13 @@ class Span:
         return cls(months=count * _MONTHS[unit]) if unit in _MONTHS else cls(exact=count * _UNITS[unit])
 
     def after(self, start: datetime) -> datetime:
-        """Return the instant at which the length has passed; in a shorter month, its last day."""
+        """Return the instant at which the length has passed; in a shorter month, its last day; at most `LAST`."""
         if not self.months:
-            return start + self.exact
+            return LAST if start > LAST - self.exact else start + self.exact
         years, month = divmod(start.month - 1 + self.months, 12)
         year, month = start.year + years, month + 1
+        if year > MAXYEAR:
+            return LAST
         return start.replace(year=year, month=month, day=min(start.day, monthrange(year, month)[1]))
 
 

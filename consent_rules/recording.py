@@ -4,8 +4,9 @@ Source: rules B2 and B11 (what a minor keeps from representatives), B13 (carers)
 professional), E4, F2, G5, C7.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from consent_rules.case import Case
 from consent_rules.lifecycle import is_minor_with_account
@@ -34,6 +35,8 @@ _BY_REPRESENTATIVE = _BY_HOLDER | {DirectiveKind.REPRESENTATIVE}
 _NOT_WHILE_LIMITED = frozenset({DirectiveKind.REPRESENTATIVE, DirectiveKind.CARER, DirectiveKind.HIDDEN_BY_DEFAULT})
 """Nobody gives others more than one sees, or marks what one does not see."""
 _REPRESENTING = frozenset({DirectiveKind.REPRESENTATIVE, DirectiveKind.GUARDIAN})
+_SKEW = timedelta(minutes=5)
+"""How far the clock of a professional's software may be ahead; the agreement begins at the server's time then."""
 
 
 def record(case: Case, directive: Directive) -> Directive | Refuse:
@@ -45,8 +48,10 @@ def record(case: Case, directive: Directive) -> Directive | Refuse:
     if refused:
         return refused
     by_patient = case.requester.kind in (RequesterKind.PATIENT, RequesterKind.RELATED)
+    start = directive.start if by_patient or directive.start is None else min(directive.start, case.at)
     return replace(
         directive,
+        start=start,
         by_patient=by_patient,
         recorder="" if by_patient else case.requester.person,
         proof=Proof.PATIENT if by_patient else directive.proof,
@@ -89,13 +94,10 @@ def _refusal(case: Case, directive: Directive) -> Refuse | None:
             allowed = False
     if not allowed:
         return _refused(Reason.NOT_YOURS_TO_SAY, "C7")
-    if is_about_relative(directive) and not _may_limit(case, directive):
-        return _refused(Reason.REPRESENTATIVE_NOT_LIMITED, "B2")
-    if directive.kind is DirectiveKind.CARER and _carers(case, directive) >= case.profile.carers_per_patient:
-        return _refused(Reason.TOO_MANY_CARERS, "B13")
-    if directive.kind is DirectiveKind.HIDDEN_IN_EMERGENCY and not _may_widen(case):
-        return _refused(Reason.EMERGENCY_OFF, "G5")
-    return _refused(Reason.PERIOD_TOO_LONG, "C4") if _is_too_long(case, directive) else None
+    for goes_too_far, reason, statement in _TOO_FAR:
+        if goes_too_far(case, directive):
+            return _refused(reason, statement)
+    return None
 
 
 def _may_represent(case: Case, directive: Directive) -> bool:
@@ -143,6 +145,12 @@ def _may_widen(case: Case) -> bool:
     return case.profile.hidden_in_emergency_offered and not {Purpose.EMERGENCY, Purpose.BREAK_GLASS} <= switched_off
 
 
+def _is_post_dated(case: Case, directive: Directive) -> bool:
+    """Tell whether a professional writes down an agreement of later: what was said is said already (C6)."""
+    by_professional = case.requester.kind is RequesterKind.PROFESSIONAL
+    return by_professional and directive.start is not None and directive.start > case.at + _SKEW
+
+
 def _is_too_long(case: Case, directive: Directive) -> bool:
     is_named = directive.kind is DirectiveKind.AGREEMENT and not is_for_team(directive)
     if not is_named or directive.end is None or is_about_relative(directive):
@@ -150,6 +158,20 @@ def _is_too_long(case: Case, directive: Directive) -> bool:
     by_professional = case.requester.kind is RequesterKind.PROFESSIONAL
     longest = case.profile.named_consent if by_professional else case.profile.longest_named_consent
     return directive.end > longest.after(max(directive.start or case.at, case.at))
+
+
+_TOO_FAR: tuple[tuple[Callable[[Case, Directive], bool], Reason, str], ...] = (
+    (lambda c, d: is_about_relative(d) and not _may_limit(c, d), Reason.REPRESENTATIVE_NOT_LIMITED, "B2"),
+    (
+        lambda c, d: d.kind is DirectiveKind.CARER and _carers(c, d) >= c.profile.carers_per_patient,
+        Reason.TOO_MANY_CARERS,
+        "B13",
+    ),
+    (lambda c, d: d.kind is DirectiveKind.HIDDEN_IN_EMERGENCY and not _may_widen(c), Reason.EMERGENCY_OFF, "G5"),
+    (_is_post_dated, Reason.POST_DATED, "C6"),
+    (_is_too_long, Reason.PERIOD_TOO_LONG, "C4"),
+)
+"""(whether a choice that may be recorded goes too far, why it is refused, which statement says so)."""
 
 
 def _refused(reason: Reason, statement: str) -> Refuse:

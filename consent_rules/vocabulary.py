@@ -201,6 +201,8 @@ class Reason(Code):
     TOO_MANY_CARERS = "too-many-carers"
     NOT_YOURS_TO_SAY = "not-yours-to-say"
     PERIOD_TOO_LONG = "period-too-long"
+    POST_DATED = "post-dated"
+    TOO_MANY_CHOICES = "too-many-choices"
     SECOND_APPROVER_MISSING = "second-approver-missing"
     REPRESENTATIVE_NOT_LIMITED = "representative-not-limited"
     NOTICE_MISSING = "notice-missing"

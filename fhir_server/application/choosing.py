@@ -34,6 +34,7 @@ _TOO_FAR = {
     Reason.REPRESENTATIVE_NOT_LIMITED: "nothing is kept from this person: only a minor with an account does that, of a "
     "legal representative, where the rule profile lets it",
     Reason.PERIOD_TOO_LONG: "a consent to one professional does not hold so long",
+    Reason.POST_DATED: "an agreement that a professional writes down begins now or has begun",
 }
 """Refusals that depend on what the Consent says and on what its author may know."""
 
@@ -77,7 +78,8 @@ def _recorded(work: Work, opened: Opened, choice: Choosing, compiled: Directive)
         return recorded
     text = _TOO_FAR.get(Reason(recorded.reason))
     if text:
-        raise Problem.of(Category.BUSINESS_RULE, text, f"{choice.root}.provision", str(recorded.reason))
+        element = ".period.start" if recorded.reason == Reason.POST_DATED else ""
+        raise Problem.of(Category.BUSINESS_RULE, text, f"{choice.root}.provision{element}", str(recorded.reason))
     raise _not_yours(choice)
 
 

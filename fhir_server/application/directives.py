@@ -19,7 +19,7 @@ from fhir_server.application.consultation import not_found
 from fhir_server.application.enforcement import Opened
 from fhir_server.application.finding import identify
 from fhir_server.application.keeping import keeps
-from fhir_server.application.patches import Patch
+from fhir_server.application.patches import Patch, demand_valid
 from fhir_server.application.runtime import Runtime
 from fhir_server.application.writing import Work, Written, carry_out
 from fhir_server.domain import bodies, conditions, pointers
@@ -28,7 +28,6 @@ from fhir_server.domain.consents import access_of, speaks
 from fhir_server.domain.deeds import Deed
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.stored import Stored
-from fhir_server.r4.checking import check
 from fhir_server.r4.parsing import load_json
 from fhir_server.registry import REGISTRY
 
@@ -109,9 +108,7 @@ def plan_patch(work: Work, id_: str, change: Patch, if_match: str = "") -> Writt
     opened, before = _find(work, id_)
     shown = work.shown(before, opened.sees(View.DIRECTIVES), opened.sees(View.DOCUMENTS))
     wanted = change.apply(load_json(shown.stored.body))
-    faults = check(wanted)
-    if faults:
-        raise Problem(Category.BUSINESS_RULE, *faults)
+    demand_valid(wanted, shown.stored.body)
     return _plan_change(work, opened, before, Choosing(wanted, id_), if_match, "patch")
 
 

@@ -18,7 +18,7 @@ from fhir_server.application.consultation import NOTHING, VIEWS, not_found
 from fhir_server.application.enforcement import Opened
 from fhir_server.application.indexing import facts_of
 from fhir_server.application.keeping import keeps
-from fhir_server.application.patches import Patch
+from fhir_server.application.patches import Patch, demand_valid
 from fhir_server.application.runtime import Runtime
 from fhir_server.application.writing import Work, Written, carry_out
 from fhir_server.domain import bodies, conditions, pointers
@@ -27,7 +27,6 @@ from fhir_server.domain.deeds import Deed
 from fhir_server.domain.problem import Category, Issue, Problem
 from fhir_server.domain.stored import Stored
 from fhir_server.ports import SpaceWrite
-from fhir_server.r4.checking import check
 from fhir_server.r4.parsing import load_json
 from fhir_server.registry import REGISTRY, AccessRule, ResourceType
 
@@ -147,9 +146,7 @@ def plan_patch(work: Work, row: ResourceType, id_: str, change: Patch, if_match:
     _demand_keeper(work.caller)
     before, _ = find(work, row, id_, "u")
     wanted = change.apply(load_json(before.body))
-    faults = check(wanted)
-    if faults:
-        raise Problem(Category.BUSINESS_RULE, *faults)
+    demand_valid(wanted, before.body)
     return plan_update(work, Placing(row, wanted, id_), if_match)
 
 

@@ -16,7 +16,7 @@ from consent_rules.vocabulary import Action, Mark, RequesterKind, View
 from fhir_server.application import choosing_documents, families, matching, revising, scoping, telling, writing
 from fhir_server.application.consultation import not_found
 from fhir_server.application.enforcement import Opened
-from fhir_server.application.patches import Patch
+from fhir_server.application.patches import Patch, demand_valid
 from fhir_server.application.runtime import Runtime
 from fhir_server.application.writing import Work, Written, carry_out
 from fhir_server.domain import bodies, conditions, labels
@@ -25,7 +25,7 @@ from fhir_server.domain.deeds import Deed
 from fhir_server.domain.notices import Kind
 from fhir_server.domain.problem import Category, Issue, Problem
 from fhir_server.domain.stored import Stored
-from fhir_server.r4.parsing import check, load_json
+from fhir_server.r4.parsing import load_json
 from fhir_server.registry import REGISTRY
 
 __all__ = ["Patch", "matched", "patch", "patch_matching", "plan_patch"]
@@ -113,10 +113,9 @@ def plan_patch(work: Work, id_: str, change: Patch, if_match: str) -> Written:
 
 def _patched(found: _Found, change: Patch) -> Json:
     """Return what the caller sees, patched; the result must still be a resource of R4."""
-    wanted = change.apply(orjson.loads(orjson.dumps(found.seen)))
-    faults = check(wanted)
-    if faults:
-        raise Problem(Category.BUSINESS_RULE, *faults)
+    seen = orjson.dumps(found.seen)
+    wanted = change.apply(orjson.loads(seen))
+    demand_valid(wanted, seen)
     return wanted
 
 

@@ -13,7 +13,8 @@ from typing import Any
 import orjson
 
 from fhir_server.domain.problem import Category, Problem
-from fhir_server.r4.parsing import demand_few_values
+from fhir_server.r4.checking import check
+from fhir_server.r4.parsing import demand_few_values, load_json
 from fhir_server.r4.patching import apply_fhirpath_patch, apply_json_patch
 
 Json = dict[str, Any]
@@ -65,6 +66,20 @@ def of_entry(resource: Json, root: str) -> Patch:
             raise Problem.of(Category.INVALID, "the patch is no base64", f"{root}.data", "value") from error
     text = f"a patch is Parameters, or a Binary of type {JSON_PATCH}"
     raise Problem.of(Category.INVALID, text, root, "not-supported")
+
+
+def demand_valid(wanted: Json, before: bytes) -> None:
+    """Hold the result of a patch to R4; a fault that the resource had before the patch does not count against it.
+
+    before: the body as it was stored, perhaps by an earlier version that demanded less.
+    Raises: Problem(BUSINESS_RULE) naming every fault of the patch.
+    """
+    faults = check(wanted)
+    if faults:
+        known = check(load_json(before))
+        faults = [fault for fault in faults if fault not in known]
+    if faults:
+        raise Problem(Category.BUSINESS_RULE, *faults)
 
 
 def _replaces_by_index(operations: object) -> bool:

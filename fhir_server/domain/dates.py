@@ -9,6 +9,7 @@ Source: https://hl7.org/fhir/R4/datatypes.html#dateTime and https://hl7.org/fhir
 import re
 from collections.abc import Mapping
 from datetime import date
+from functools import cache
 from typing import Any, get_args
 
 from fhir_server.domain.search import DateOp
@@ -42,6 +43,12 @@ def interval_of(value: str) -> Interval:
         message = "a time needs seconds and a zone"
         raise ValueError(message)
     return _interval(match)
+
+
+@cache
+def start_of_year(year: int) -> int:
+    """Return the first instant of a year, 1 to 10000, in microseconds."""
+    return _month(year * 12)
 
 
 def period_of(period: Mapping[str, Any]) -> Interval:

@@ -20,6 +20,7 @@ from fhir_server.http import negotiation, outcomes, rendering
 from fhir_server.http.request_context import current_caller, runtime
 from fhir_server.http.routing import Route, attach
 from fhir_server.http.search_params import parse as parse_search
+from fhir_server.ports import StoreUnavailable
 from fhir_server.r4.parsing import parse
 from fhir_server.registry import REGISTRY, AccessRule, Interaction, ResourceType
 
@@ -79,13 +80,24 @@ def _alone(entry: Entry) -> Json:
 
 
 def _failing_alone(run: Callable[[], Json]) -> Json:
+    """Answer one entry; whatever goes wrong in it, what was done for the others is still told.
+
+    Raises: Problem(UNAVAILABLE) and StoreUnavailable: then no entry can be served.
+    """
     try:
         return run()
     except Problem as problem:
         if problem.category is Category.UNAVAILABLE:
             raise
-        status = outcomes.status_of(problem)
-        return {"response": {"status": str(status), "outcome": outcomes.outcome_of(problem)}}
+        return _failed(outcomes.status_of(problem), outcomes.outcome_of(problem))
+    except StoreUnavailable:
+        raise
+    except Exception as error:  # noqa: BLE001 - a defect in one entry takes nothing from the others
+        return _failed(500, outcomes.defect(error))
+
+
+def _failed(status: int, outcome: Json) -> Json:
+    return {"response": {"status": str(status), "outcome": outcome}}
 
 
 def _written(result: Written) -> Json:

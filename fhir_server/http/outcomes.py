@@ -139,11 +139,12 @@ def _framework(error: HTTPException) -> Response | HTTPException:
     return response
 
 
-def _unexpected(error: Exception) -> Response:
-    """Say nothing of a defect but that it is one; the alarm carries the class of the error and the request id."""
+def defect(error: Exception) -> Json:
+    """Report a defect: the alarm has the class of the error, the OperationOutcome says only that the server failed."""
     telemetry.alarm("defect", error)
-    body = {
-        "resourceType": "OperationOutcome",
-        "issue": [{"severity": "fatal", "code": "exception", "details": {"text": "the server failed"}}],
-    }
-    return negotiation.fhir_response(body, 500, lenient=True)
+    issue = {"severity": "fatal", "code": "exception", "details": {"text": "the server failed"}}
+    return {"resourceType": "OperationOutcome", "issue": [issue]}
+
+
+def _unexpected(error: Exception) -> Response:
+    return negotiation.fhir_response(defect(error), 500, lenient=True)

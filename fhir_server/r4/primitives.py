@@ -10,10 +10,13 @@ from collections.abc import Callable
 import orjson
 from lxml import etree
 
-from fhir_server.domain.dates import interval_of
+from fhir_server.domain.dates import interval_of, start_of_year
 
 MAX_TEXT = 1_048_576
 """Longest string, in characters (R4: 1 MB)."""
+
+EARLIEST_YEAR, LATEST_YEAR = 1900, 2200
+"""The years that a stored date may name. Arithmetic of the rules on any of them is exact."""
 
 Check = Callable[[object], str]
 """Says what is wrong with a value, "" when nothing is."""
@@ -85,12 +88,17 @@ def _dated(wanted: Callable[[str], bool], text: str) -> Check:
         if not wanted(value):
             return text
         try:
-            interval_of(value)
+            low, high = interval_of(value)
         except ValueError as error:
             return f"is {error}" if str(error).startswith("not") else str(error)
-        return ""
+        is_served = start_of_year(EARLIEST_YEAR) <= low and high <= start_of_year(LATEST_YEAR + 1)
+        return "" if is_served else _beyond()
 
     return check
+
+
+def _beyond() -> str:
+    return f"must lie in the years {EARLIEST_YEAR} to {LATEST_YEAR}; leave the end of a period out when there is none"
 
 
 def _base64(value: object) -> str:

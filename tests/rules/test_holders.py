@@ -389,7 +389,7 @@ def test_a_forbidden_party_is_refused_whatever_anybody_consents_to(action):
 
 def test_an_error_in_a_rule_is_a_refusal():
     naive = NOW.replace(tzinfo=None)
-    answer = ask(PAUL, space(agreement("Practitioner/paul")), at=naive)
+    answer = ask(PAUL, space(agreement("Practitioner/paul", start=NOW)), at=naive)
     assert reason(answer) == "rule-error"
     assert answer.rules[0].statement == "D3"
     assert answer.rules[0].outcome == "error TypeError"
