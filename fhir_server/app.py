@@ -77,7 +77,10 @@ def open_ports(settings: Settings) -> Ports:
 
     Raises: adapters' errors with a plain text when a key or a store is missing, wrong or unsafe.
     """
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    try:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(f"HABILIS_DATA_DIR: {settings.data_dir} cannot be made: {error.strerror}") from error
     if settings.store == "mongodb":
         uri = str(settings.mongodb_uri)
         return opening.open_mongo(uri, settings.mongodb_database, settings.data_dir, settings.key_file)

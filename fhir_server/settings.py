@@ -6,6 +6,8 @@ docs/configuration.md has a heading for each variable; a test compares the two.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
+from functools import cache
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -26,6 +28,8 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 _HEADER = re.compile(r"[A-Za-z][A-Za-z0-9\-]*")
 _GREATEST = 65_535
 _DIGITS = 12
+_PREFIX = "HABILIS_"
+_OF_TESTS = f"{_PREFIX}TEST_"
 _LOCAL_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -98,6 +102,7 @@ class Settings:
 
         Raises: SettingsError naming the first variable that is wrong.
         """
+        _refuse_unknown(environment)
         read = _Reader(environment)
         port = read.number("PORT", 8080)
         host = read.text("HOST", "127.0.0.1")
@@ -169,6 +174,34 @@ class Settings:
             raise SettingsError("HABILIS_MTLS_HEADER must be the name of a header")
         if self.mtls_header and not networks:
             raise SettingsError("HABILIS_TRUSTED_PROXIES is required with HABILIS_MTLS_HEADER: anybody could send it")
+
+
+class _Asked(dict[str, str]):
+    """An empty environment that remembers what it was asked for."""
+
+    def get(self, key: str, default: str | None = None) -> str | None:  # type: ignore[override] # one value for all
+        """Remember the name."""
+        self[key] = ""
+        return default
+
+
+@cache
+def _known() -> frozenset[str]:
+    asked = _Asked()
+    Settings.from_environment(asked)
+    return frozenset(asked)
+
+
+def _refuse_unknown(environment: Mapping[str, str]) -> None:
+    """Refuse a variable that no setting has: a misspelt one would be ignored, whatever it was to protect.
+
+    Raises: SettingsError naming it, and the setting that is nearest.
+    """
+    given = [name for name in sorted(environment) if name.startswith(_PREFIX) and not name.startswith(_OF_TESTS)]
+    for name in (name for name in given if name not in _known()):
+        near = get_close_matches(name, sorted(_known()), 1)
+        hint = f"did you mean {near[0]}?" if near else "docs/configuration.md has them all"
+        raise SettingsError(f"{name} is no setting of Habilis; {hint}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,8 @@ _KEYS = frozenset(
         "count",
         "error",
         "where",
+        "found",
+        "needed",
         "event",
         "level",
         "timestamp",
@@ -61,6 +63,11 @@ def note(**facts: str) -> None:
 def request_line(**facts: str | float) -> None:
     """Write the one line of a request."""
     _log.info("request", **{**(_noted.get() or {}), **facts})
+
+
+def warning(event: str, **facts: str) -> None:
+    """Write a line that somebody should look at some day."""
+    _log.warning(event, **facts)
 
 
 def alarm(event: str, error: Exception | None = None) -> None:

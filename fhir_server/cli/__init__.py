@@ -9,12 +9,13 @@ import socket
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 
 from consent_rules import cli as rules_cli
 from fhir_server.adapters import opening
 from fhir_server.app import build_runtime
-from fhir_server.cli import emergencies, registration
+from fhir_server.cli import emergencies, registration, starting
 from fhir_server.ports import StoreUnavailable
 from fhir_server.settings import Settings, SettingsError
 
@@ -29,8 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings = _settings(options)
         run: Callable[[Settings, argparse.Namespace], int] = options.run
         return run(settings, options)
-    except (SettingsError, opening.KeyProblem, StoreUnavailable) as error:
-        print(f"habilis: {error}", file=sys.stderr)
+    except (SettingsError, opening.KeyProblem, StoreUnavailable, OSError) as error:
+        print(f"habilis: {starting.line_of(error)}", file=sys.stderr)
         return 2
 
 
@@ -44,6 +45,7 @@ def _settings(options: argparse.Namespace) -> Settings:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="habilis", description="FHIR R4 server that shares documents by consent.")
+    parser.add_argument("--version", action="version", version=f"habilis {version('habilis')}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     serve = commands.add_parser("serve", help="serve the FHIR endpoint, the authorization server and the pages")
     serve.add_argument("--demo", action="store_true", help="seed the invented people first and hand out their tokens")
@@ -69,10 +71,12 @@ def _serve(settings: Settings, _options: argparse.Namespace) -> int:
     from granian.constants import Interfaces  # noqa: PLC0415
 
     _demand_free_port(settings)
+    starting.stop_quietly()
     if settings.demo:
         _prepare_demo(settings)
     _create_missing_keys(settings)
     os.environ.update(_as_environment(settings))
+    starting.check_start(settings)
     print(f"habilis: serving {settings.base_url}  (FHIR at {settings.fhir_base}; stop with Ctrl-C)", file=sys.stderr)
     server = Granian(
         target="fhir_server.serving:app",
@@ -83,9 +87,9 @@ def _serve(settings: Settings, _options: argparse.Namespace) -> int:
         blocking_threads=settings.threads,
         log_access=False,
         log_level="warning",  # type: ignore[arg-type]
+        workers_kill_timeout=starting.PATIENCE_SECONDS,
     )
-    server.serve()
-    return 0
+    return starting.serve_until_stopped(server)
 
 
 def _demand_free_port(settings: Settings) -> None:

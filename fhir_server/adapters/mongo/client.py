@@ -31,10 +31,16 @@ _TRANSACTION_SECONDS = 20.0
 
 
 def connect(uri: str) -> MongoClient[Document]:
-    """Open a client; nothing is sent yet."""
+    """Open a client; nothing is sent yet.
+
+    Raises: StoreUnavailable when the address cannot be one of MongoDB.
+    """
     said = uri.lower()
     patience: Document = {name: value for name, value in _PATIENCE.items() if name.lower() not in said}
-    return MongoClient(uri, None, appname="habilis", **patience)
+    try:
+        return MongoClient(uri, None, appname="habilis", **patience)
+    except (PyMongoError, ValueError, TypeError) as error:
+        raise StoreUnavailable(f"HABILIS_MONGODB_URI is no address of MongoDB: {error}") from error
 
 
 def database_of(client: MongoClient[Document], name: str) -> Database[Document]:

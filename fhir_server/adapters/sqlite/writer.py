@@ -69,9 +69,15 @@ class Writer:
         Raises: StoreUnavailable.
         """
         self._path = path
-        with failures_named():
+        try:
+            self._turn = path.with_name(f"{path.name}-writer").open("ab")
+        except OSError as error:
+            raise StoreUnavailable(f"{path.parent} cannot be written: {error.strerror}") from error
+        try:
             self._connection = connect(path, durable=True)
-        self._turn = path.with_name(f"{path.name}-writer").open("ab")
+        except sqlite3.Error as error:
+            self._turn.close()
+            raise StoreUnavailable(f"{path}: SQLite: {error}") from error
         self._turn_here = Lock()  # the lock on the file parts processes, not the threads of one
         self._owes_emptying = False
         self._queue: deque[_Job[object]] = deque()
