@@ -82,7 +82,6 @@ class Settings:
     registration_tokens: tuple[str, ...] = ()
     throttle_failures: int = 10
     throttle_address_failures: int = 60
-    throttle_introspections: int = 1000
     throttle_minutes: int = 15
     trusted_proxies: tuple[str, ...] = ()
     mtls_header: str = ""
@@ -128,7 +127,6 @@ class Settings:
             registration_tokens=read.texts("REGISTRATION_TOKENS"),
             throttle_failures=read.number("THROTTLE_FAILURES", 10),
             throttle_address_failures=read.number("THROTTLE_ADDRESS_FAILURES", 60),
-            throttle_introspections=read.number("THROTTLE_INTROSPECTIONS", 1000),
             throttle_minutes=read.number("THROTTLE_MINUTES", 15),
             trusted_proxies=read.texts("TRUSTED_PROXIES"),
             mtls_header=read.text("MTLS_HEADER", ""),

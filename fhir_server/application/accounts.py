@@ -14,6 +14,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
 
 from consent_rules.vocabulary import Capacity, RequesterKind
+from fhir_server.application.names import account_name
 from fhir_server.application.runtime import Runtime
 from fhir_server.ports import Secret
 
@@ -97,7 +98,7 @@ def add_account(runtime: Runtime, account: Account, password: str) -> Account:
     stored = replace(account, subject=account.subject or runtime.ports.ids.new())
     value = _dump(stored, _HASHER.hash(password) if password else "")
     group = f"account:{stored.subject}"
-    entries = [Secret(KIND, _key(account.login), value, group=group)]
+    entries = [Secret(KIND, account_name(account.login), value, group=group)]
     if stored.national_id:
         entries.append(Secret(NATIONAL_ID, stored.national_id, stored.login.encode(), group=group))
     if not runtime.ports.vault.add(*entries):
@@ -171,19 +172,15 @@ def change_account(runtime: Runtime, account: Account, password: str = "") -> No
     if entry is None:
         raise KeyError(account.login)
     hashed = _HASHER.hash(password) if password else str(orjson.loads(entry.value)["password"])
-    if not runtime.ports.vault.replace(replace(entry, key=_key(account.login), value=_dump(account, hashed))):
+    if not runtime.ports.vault.replace(replace(entry, key=account_name(account.login), value=_dump(account, hashed))):
         message = "the account changed meanwhile"
         raise ValueError(message)
-
-
-def _key(login: str) -> str:
-    return login.strip().casefold()
 
 
 def _read(runtime: Runtime, login: str) -> Secret | None:
     if not login or len(login) > LOGIN_LIMIT:
         return None
-    return runtime.ports.vault.get(KIND, _key(login), runtime.ports.clock.now())
+    return runtime.ports.vault.get(KIND, account_name(login), runtime.ports.clock.now())
 
 
 def _verify(hashed: str, password: str) -> bool:

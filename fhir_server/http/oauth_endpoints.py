@@ -10,6 +10,7 @@ from werkzeug.exceptions import HTTPException
 
 from fhir_server import telemetry
 from fhir_server.application.clients import list_clients
+from fhir_server.http.cookies import cookie
 from fhir_server.http.proxies import client_certificate
 from fhir_server.http.request_context import request_id, runtime
 from fhir_server.oauth import endpoints, issuer, keys, registration, server
@@ -53,6 +54,7 @@ def context() -> Context:
         address=request.remote_addr or "",
         request_id=request_id(),
         certificate=client_certificate(),
+        browser=cookie("browser"),
     )
     return Context(runtime(), options(), received)
 

@@ -13,6 +13,7 @@ from fhir_server.application.accounts import Account
 from fhir_server.domain.problem import Problem
 from fhir_server.http import outcomes
 from fhir_server.http.catalogues import Catalogue
+from fhir_server.http.cookies import cookie, set_cookie
 from fhir_server.http.oauth_endpoints import options, respond
 from fhir_server.http.request_context import runtime
 from fhir_server.oauth import issuer, passkeys, sessions
@@ -129,24 +130,3 @@ def is_own_form(browser: str) -> bool:
 def is_same(csrf: str) -> bool:
     """Tell whether the form carries this token; as bytes, for a hostile one may be no ASCII."""
     return compare_digest(request.form.get("csrf", "").encode("utf-8", "surrogatepass"), csrf.encode())
-
-
-def is_secure() -> bool:
-    """Tell whether the server is reached by https."""
-    return issuer.issuer_of(runtime()).startswith("https://")
-
-
-def cookie_name(what: str) -> str:
-    """Return a cookie's name: `__Host-` binds it to this host, which needs https."""
-    return f"__Host-{what}" if is_secure() else f"habilis-{what}"
-
-
-def cookie(what: str) -> str:
-    """Return what a cookie of ours holds, "" when it cannot be one."""
-    value = request.cookies.get(cookie_name(what), "")
-    return value if value.isascii() and len(value) <= 128 else ""  # noqa: PLR2004
-
-
-def set_cookie(response: Response, what: str, value: str) -> None:
-    """Set a cookie that scripts and other sites never get."""
-    response.set_cookie(cookie_name(what), value, secure=is_secure(), httponly=True, samesite="Lax", path="/")

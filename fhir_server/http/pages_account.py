@@ -10,28 +10,26 @@ from flask import Response, request
 from fhir_server.application.accounts import change_account, find_account
 from fhir_server.application.app_authorization import find_grant, grants_of, revoke_grant
 from fhir_server.http import pages_upstream, scope_words
+from fhir_server.http.cookies import cookie, cookie_name, is_secure, set_cookie
 from fhir_server.http.oauth_endpoints import context
 from fhir_server.http.oauth_frame import (
-    cookie,
-    cookie_name,
     csrf_of,
     current_session,
     gone,
     is_own_form,
     is_same,
-    is_secure,
     may_change_factors,
     oauth_pages,
     page,
     remember,
     second_factor_page,
     see_other,
-    set_cookie,
     signed_in,
     too_weak,
 )
 from fhir_server.http.request_context import runtime
 from fhir_server.oauth import conversation, events, passkeys, sessions, totp
+from fhir_server.oauth.throttle import SECOND_FACTOR, Attempt
 
 _HALF_LOGIN, _NEW_TOTP = "half-login", "new-totp"
 
@@ -69,7 +67,8 @@ def second_factor() -> Response:
         return second_factor_page(200, account, browser, csrf=csrf, complaint="")
     if not is_own_form(browser):
         return gone()
-    proven = conversation.prove_second(context(), half.value.decode(), request.form, browser, events.SELF)
+    attempt = Attempt(SECOND_FACTOR, half.value.decode())
+    proven = conversation.prove_second(context(), attempt, request.form, browser, events.SELF)
     if proven is None:
         return second_factor_page(422, account, browser, csrf=csrf, complaint="wrong")
     runtime().ports.vault.drop(_HALF_LOGIN, browser)

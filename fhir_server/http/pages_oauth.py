@@ -11,16 +11,15 @@ from flask_smorest import Api
 from fhir_server import telemetry
 from fhir_server.application.accounts import find_account
 from fhir_server.http import language, pages_account, pages_consent, pages_passkeys, pages_upstream
+from fhir_server.http.cookies import cookie, set_cookie
 from fhir_server.http.oauth_endpoints import context, respond
 from fhir_server.http.oauth_frame import (
-    cookie,
     gone,
     is_same,
     oauth_pages,
     page,
     second_factor_page,
     see_other,
-    set_cookie,
 )
 from fhir_server.http.request_context import runtime
 from fhir_server.oauth import approval, authorization, conversation, interactions

@@ -16,10 +16,10 @@ from fhir_server.application.accounts import Account
 from fhir_server.application.clients import Client, ClientKind
 from fhir_server.application.linking import Traits
 from fhir_server.application.parties import Login, load_login
+from fhir_server.http.cookies import cookie, set_cookie
 from fhir_server.http.oauth_endpoints import context, options
 from fhir_server.http.oauth_frame import (
     CSP,
-    cookie,
     csrf_of,
     gone,
     is_own_form,
@@ -27,7 +27,6 @@ from fhir_server.http.oauth_frame import (
     page,
     remember,
     see_other,
-    set_cookie,
     signed_in,
 )
 from fhir_server.http.request_context import runtime
@@ -143,11 +142,12 @@ def link() -> Response:
 
 def _link(provider: Provider, pending: Json) -> Account | None:
     known, subject = context(), pending["subject"]
-    throttle.check(known, "link-code", subject)
+    attempt = throttle.Attempt(throttle.LINK_CODE, subject)
+    throttle.check(known, attempt)
     traits = Traits(**pending["traits"])
     account = admission.link_patient(runtime(), provider, subject, request.form.get("code", ""), traits)
     if account is None:
-        throttle.failed(known, "link-code", subject)
+        throttle.failed(known, attempt)
         events.login_failed(known, events.SELF, "bad-link-code")
     else:
         events.identity_linked(known, account, provider.id)

@@ -16,6 +16,7 @@ from joserfc import jws, jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import Key, KeySet
 
+from fhir_server.application.names import decoded
 from fhir_server.oauth import public_keys, remote_keys
 from fhir_server.oauth.issuer import ASSERTION_ALGORITHMS, address, issuer_of
 from fhir_server.oauth.records import RegisteredClient
@@ -29,6 +30,7 @@ ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 LONGEST = timedelta(minutes=5)
 LEEWAY = timedelta(seconds=30)
 _JTI, _JTI_LIMIT = "jti", 256
+_BASIC_LIMIT = 4096
 _SCHEME_AND_VALUE = 2
 _KEY_TYPES = {"RS384": "RSA", "PS384": "RSA", "ES384": "EC", "ES256": "EC"}
 
@@ -52,17 +54,24 @@ def guard(params: Mapping[str, str], authorization: str) -> None:
 
 def claimed(params: Mapping[str, str], authorization: str) -> str:
     """Return the client id that a request claims, "" when it claims none; it proves nothing."""
-    named = params.get("client_id") or _named_by_basic(authorization) or _named_by(params.get("client_assertion", ""))
+    basic = _basic(authorization)
+    named = params.get("client_id") or (basic[0] if basic else _named_by(params.get("client_assertion", "")))
     return named if named.isascii() and named.isprintable() else ""
 
 
-def _named_by_basic(authorization: str) -> str:
-    if not authorization.lower().startswith("basic "):
-        return ""
+def _basic(authorization: str) -> tuple[str, str] | None:
+    """Return id and secret of Basic credentials, both percent-decoded; None when the header holds none.
+
+    Source: RFC 6749 2.3.1 (both halves are encoded before they are joined).
+    """
+    scheme, _, value = authorization.partition(" ")
+    if scheme.lower() != "basic" or len(value) > _BASIC_LIMIT:
+        return None
     try:
-        return b64decode(authorization[6:].strip(), validate=True).decode().partition(":")[0]
+        named, colon, secret = b64decode(value.strip(), validate=True).decode().partition(":")
     except ValueError:
-        return ""
+        return None
+    return (decoded(named), decoded(secret)) if colon else None
 
 
 def _named_by(assertion: str) -> str:
@@ -76,12 +85,18 @@ def _named_by(assertion: str) -> str:
 
 
 def _check_basic(authorization: str, client_id: str | None) -> None:
-    try:
-        named, colon, _ = b64decode(authorization.split(None, 1)[1], validate=True).decode().partition(":")
-    except (ValueError, IndexError):
-        raise InvalidClientError(description="malformed Basic credentials", status_code=401) from None
-    if not colon or (client_id is not None and client_id != named):
+    basic = _basic(authorization)
+    if basic is None:
+        raise InvalidClientError(description="malformed Basic credentials", status_code=401)
+    if client_id is not None and client_id != basic[0]:
         raise InvalidClientError(description="contradictory client credentials", status_code=401)
+
+
+def by_basic(find: Callable[[object], RegisteredClient | None], request: Request) -> RegisteredClient | None:
+    """Authenticate by Basic credentials, read in the same way as everywhere here; None when they do not prove."""
+    basic = _basic(request.headers.get("Authorization", ""))
+    client = find(basic[0]) if basic else None
+    return client if client and basic and client.check_client_secret(basic[1]) else None
 
 
 class Assertions(JWTBearerClientAssertion):  # type: ignore[misc]  # Authlib ships no types

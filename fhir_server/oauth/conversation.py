@@ -15,6 +15,7 @@ from fhir_server.oauth import events, interactions, passkeys, sessions, throttle
 from fhir_server.oauth.authorization import Refusal
 from fhir_server.oauth.interactions import SELF, Interaction
 from fhir_server.oauth.issuer import LEVELS, is_strong_enough
+from fhir_server.oauth.throttle import Attempt
 from fhir_server.oauth.wire import Context
 
 INS_SYSTEMS = (
@@ -108,46 +109,58 @@ def answer(context: Context, interaction: Interaction, step: str, form: Mapping[
     return act(context, interaction, form) if act else Turn(interaction)
 
 
-def log_in(context: Context, login: str, password: str, client_id: str) -> Account | None:
+def log_in(context: Context, login: str, password: str, client_id: str, *, emergency: bool = False) -> Account | None:
     """Check a password, count failures and leave a trace.
 
+    emergency: the login is on the way to an emergency access, which has a budget of failures of its own.
     Raises: TooManyFailuresError.
     """
-    throttle.check(context, "account", login)
+    attempt = Attempt(throttle.ACCOUNT, login, emergency)
+    throttle.check(context, attempt)
     account = authenticate(context.runtime, login, password)
     if account is None:
-        throttle.failed(context, "account", login)
+        throttle.failed(context, attempt)
         events.login_failed(context, client_id, "bad-credentials")
     return account
 
 
-def prove_second(context: Context, login: str, form: Mapping[str, str], place: str, client_id: str) -> Proven | None:
+def prove_second(
+    context: Context, attempt: Attempt, form: Mapping[str, str], place: str, client_id: str
+) -> Proven | None:
     """Check a second factor, count failures and leave a trace.
 
-    place: for which a passkey was challenged.
-    Raises: TooManyFailuresError.
+    attempt: whose factor it is. place: for which a passkey was challenged.
+    Raises: TooManyFailuresError; never to somebody whose passkey proves them.
     """
-    throttle.check(context, "second-factor", login)
-    account = find_account(context.runtime, login)
-    means = "" if account is None or account.disabled else _second_means(context.runtime, account, form, place)
-    if account is None or not means:
-        throttle.failed(context, "second-factor", login)
+    account = find_account(context.runtime, attempt.name)
+    owner = None if account is None or account.disabled else account
+    means = _second_means(context, owner, attempt, form, place)
+    if owner is None or not means:
+        throttle.failed(context, attempt)
         events.login_failed(context, client_id, "bad-second-factor")
         return None
-    throttle.succeeded(context, "second-factor", login)
-    return account, ("pwd", means)
+    throttle.succeeded(context, attempt)
+    return owner, ("pwd", means)
 
 
-def _second_means(runtime: Runtime, account: Account, form: Mapping[str, str], place: str) -> str:
-    """Return by what a form proves the second factor, in the words of RFC 8176; "" when it does not."""
-    if form.get("credential"):
-        return "pop" if passkeys.is_proven(runtime, account, place, form["credential"]) else ""
-    return "otp" if totp.is_right(runtime, account, form.get("code", "")) else ""
+def _second_means(
+    context: Context, owner: Account | None, attempt: Attempt, form: Mapping[str, str], place: str
+) -> str:
+    """Return by what a form proves the second factor, in the words of RFC 8176; "" when it does not.
+
+    A passkey cannot be guessed, so that it is tried before failures are counted; a code can.
+    """
+    runtime, credential = context.runtime, form.get("credential", "")
+    if owner and credential and passkeys.is_proven(runtime, owner, place, credential):
+        return "pop"
+    throttle.check(context, attempt)
+    return "otp" if owner and not credential and totp.is_right(runtime, owner, form.get("code", "")) else ""
 
 
 def begin_session(context: Context, account: Account, amr: tuple[str, ...], client_id: str) -> tuple[str, Login]:
     """Start a session after all factors and return its cookie and proof."""
-    throttle.succeeded(context, "account", account.login)
+    throttle.succeeded(context, Attempt(throttle.ACCOUNT, account.login))
+    throttle.remember_place(context, account.login)
     return begin_proven(context, account, Login(acr=LEVELS[1] if len(amr) > 1 else LEVELS[0], amr=amr), client_id)
 
 
@@ -160,7 +173,10 @@ def begin_proven(context: Context, account: Account, proof: Login, client_id: st
 
 
 def _login(context: Context, interaction: Interaction, form: Mapping[str, str]) -> Turn:
-    account = log_in(context, form.get("login", ""), form.get("password", ""), interaction.asked.client_id)
+    asked = interaction.asked
+    account = log_in(
+        context, form.get("login", ""), form.get("password", ""), asked.client_id, emergency=asked.is_emergency
+    )
     if account is None:
         return Turn(interaction, complaint="wrong")
     if passkeys.has_second_factor(context.runtime, account):
@@ -169,7 +185,9 @@ def _login(context: Context, interaction: Interaction, form: Mapping[str, str]) 
 
 
 def _second_factor(context: Context, interaction: Interaction, form: Mapping[str, str]) -> Turn:
-    proven = prove_second(context, interaction.pending, form, interaction.id, interaction.asked.client_id)
+    asked = interaction.asked
+    attempt = Attempt(throttle.SECOND_FACTOR, interaction.pending, asked.is_emergency)
+    proven = prove_second(context, attempt, form, interaction.id, asked.client_id)
     return _logged_in(context, interaction, *proven) if proven else Turn(interaction, complaint="wrong")
 
 
@@ -212,11 +230,12 @@ def _patient(context: Context, interaction: Interaction, form: Mapping[str, str]
 
 def _sought(context: Context, interaction: Interaction, typed: str) -> Turn:
     """Find a patient by the exact identity number; nothing of the identity is shown in return."""
-    throttle.check(context, "patient-search", interaction.login)
+    attempt = Attempt(throttle.PATIENT_SEARCH, interaction.login, interaction.asked.is_emergency)
+    throttle.check(context, attempt)
     with context.runtime.ports.store.snapshot() as snapshot:
         found = next(filter(None, (finding.identify(snapshot, system, typed) for system in INS_SYSTEMS)), "")
     if not found:
-        throttle.failed(context, "patient-search", interaction.login)
+        throttle.failed(context, attempt)
         return Turn(interaction, complaint="wrong")
     return Turn(replace(interaction, patient=found, patient_label=f"… {typed[-4:]}"))
 

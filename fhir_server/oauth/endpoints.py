@@ -14,7 +14,7 @@ from fhir_server.application.access_tokens import Access
 from fhir_server.application.app_authorization import Grant
 from fhir_server.application.clients import Client, find
 from fhir_server.domain.tokens import PROFESSION_SYSTEM
-from fhir_server.oauth import authorization, dpop, events, throttle
+from fhir_server.oauth import authorization, dpop, events
 from fhir_server.oauth.id_token import user_claims
 from fhir_server.oauth.issuer import issuer_of
 from fhir_server.oauth.launches import Launch, create_launch
@@ -42,7 +42,6 @@ def introspect(context: Context) -> Answer:
         return error_answer(error, context)
     access = access_tokens.find_access(context.runtime, params["token"]) if params["token"].isascii() else None
     if access is None or not _may_see(asker, access):
-        throttle.failed(context, throttle.INTROSPECTION, asker.id)
         return Answer(200, {"active": False}, dict(NO_STORE))
     return Answer(200, describe(context, access), dict(NO_STORE))
 
@@ -59,7 +58,6 @@ def _introspector(context: Context, params: dict[str, str]) -> Client:
         asker = context.client
     if asker is None or not asker.introspects:
         raise InvalidClientError(description="this client may not introspect", status_code=401)
-    throttle.check(context, throttle.INTROSPECTION, asker.id)
     return asker
 
 

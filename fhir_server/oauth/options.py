@@ -12,17 +12,14 @@ from fhir_server.upstream_settings import Provider
 class Throttle:
     """How many failures are borne within a window.
 
-    failures: of one account or client from one address. everywhere: of it from all addresses together, so that
-        nobody can close it to its owner by failing for it. per_address: of one address, whatever the names.
-    introspections: inactive tokens that one client may ask about from one address; it has proven who it is, and
-        tokens that have expired are its everyday business.
+    failures: of one name at one browser or address. everywhere: of one account at browsers and addresses that it
+        never signed in from, all of them together. per_address: of one address, whatever the names.
     """
 
     failures: int = 10
     window: timedelta = timedelta(minutes=15)
     per_address: int = 60
     everywhere: int = 100
-    introspections: int = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +57,6 @@ def of_settings(settings: Settings) -> Options:
             window,
             settings.throttle_address_failures,
             everywhere=10 * failures,
-            introspections=settings.throttle_introspections,
         ),
         certificates=bool(settings.mtls_header),
         providers=settings.providers,

@@ -18,7 +18,7 @@ from authlib.oauth2.rfc6749 import (
 from fhir_server.application.clients import AuthMethod, find
 from fhir_server.oauth import dpop, events, throttle
 from fhir_server.oauth.backend import BackendGrant, ExchangeGrant
-from fhir_server.oauth.client_authentication import METHODS, Assertions, claimed, guard
+from fhir_server.oauth.client_authentication import METHODS, Assertions, by_basic, claimed, guard
 from fhir_server.oauth.code_grant import CodeGrant, Pkce
 from fhir_server.oauth.id_token import IdToken
 from fhir_server.oauth.records import RegisteredClient, find_refresh, query_client
@@ -40,6 +40,7 @@ class Server(AuthorizationServer):  # type: ignore[misc]  # Authlib ships no typ
         self.context = context
         self.assertions = Assertions(context)
         self.register_client_auth_method("private_key_jwt", self.assertions)
+        self.register_client_auth_method("client_secret_basic", by_basic)
         self.register_grant(CodeGrant, [Pkce(), IdToken(context)])
         self.register_grant(RefreshGrant)
         self.register_grant(BackendGrant)
@@ -66,20 +67,20 @@ class Server(AuthorizationServer):  # type: ignore[misc]  # Authlib ships no typ
 
 
 def error_answer(error: OAuth2Error, context: Context) -> Answer:
-    """Return the JSON answer of an error; a failed client authentication is traced and counted."""
-    body = dict(error.get_body())
+    """Return the JSON answer of an error; a failed client authentication is counted, and traced unless too many are."""
     headers = dict(NO_STORE)
-    status = int(error.status_code or 400)
-    if isinstance(error, throttle.TooManyFailuresError):
+    if error.error != InvalidClientError.error:
+        return Answer(int(error.status_code or 400), dict(error.get_body()), headers)
+    name = claimed_client(context)
+    try:
+        throttle.client_failed(context, name)
+    except throttle.TooManyFailuresError as many:
         headers["Retry-After"] = str(round(context.options.throttle.window.total_seconds()))
-    if error.error == InvalidClientError.error:
-        status = 401
-        if context.received.headers.get("Authorization", "").lower().startswith("basic"):
-            headers["WWW-Authenticate"] = 'Basic realm="habilis"'
-        name = claimed_client(context)
-        throttle.failed(context, "client", name)
-        events.client_refused(context, name or "unknown", "invalid_client")
-    return Answer(status, body, headers)
+        return Answer(many.status_code, dict(many.get_body()), headers)
+    events.client_refused(context, name or "unknown", "invalid_client")
+    if context.received.headers.get("Authorization", "").lower().startswith("basic"):
+        headers["WWW-Authenticate"] = 'Basic realm="habilis"'
+    return Answer(401, dict(error.get_body()), headers)
 
 
 def claimed_client(context: Context) -> str:
@@ -92,7 +93,6 @@ def authenticate(context: Context, params: Mapping[str, str], endpoint: str) -> 
 
     Raises: OAuth2Error.
     """
-    throttle.check(context, "client", claimed_client(context))
     guard(params, context.received.headers.get("Authorization", ""))
     server, request = Server(context), Request(context, params)
     request.client = server.authenticate_client(request, METHODS, endpoint)
@@ -103,7 +103,6 @@ def authenticate(context: Context, params: Mapping[str, str], endpoint: str) -> 
 def token(context: Context) -> Answer:
     """Answer a request to the token endpoint."""
     try:
-        throttle.check(context, "client", claimed_client(context))
         params = _with_client(context, parameters_of(context.received))
         guard(params, context.received.headers.get("Authorization", ""))
         if "grant_type" not in params:

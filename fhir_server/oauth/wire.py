@@ -36,6 +36,7 @@ class Received:
 
     query, form: every pair as sent, in order. url: the public address that was called, without its query.
     certificate: thumbprint of the client certificate that a trusted proxy handed on, "" for none.
+    browser: what the cookie holds by which a browser is known again, "" for none.
     """
 
     method: str
@@ -47,6 +48,7 @@ class Received:
     address: str = ""
     request_id: str = ""
     certificate: str = ""
+    browser: str = ""
 
 
 @dataclass(slots=True)

@@ -266,11 +266,10 @@ def test_a_passkey_of_somebody_else_is_none(app, runtime, half, key):
 
 
 def test_passkeys_are_not_guessed(half, key):
-    for _ in range(10):
-        prove(half, {})
+    assert [prove(half, {}).status_code for _ in range(11)] == [422] * 10 + [429]
     page = half.get("/login/second-factor").text
     sent = {"csrf": csrf_of(page), "credential": json.dumps(key.use(options_of(page)))}
-    assert half.post("/login/second-factor", sent).status_code == 429
+    assert half.post("/login/second-factor", sent).status_code == 303  # a key proves itself, whatever was guessed
 
 
 def test_a_code_is_no_way_round_for_who_has_a_passkey_only(half):

@@ -110,9 +110,10 @@ def test_a_conversation_takes_one_answer_of_two(app, runtime):
 
 def test_every_failure_is_counted_or_the_door_is_closed(runtime):
     context = Context(runtime, Options(throttle=Throttle(failures=10)), Received("POST", BASE, address="192.0.2.77"))
-    at_once(lambda: int(throttle.failed(context, "client", "raced") is None))
+    raced = throttle.Attempt(throttle.ACCOUNT, "raced")
+    at_once(lambda: int(throttle.failed(context, raced) is None))
     with pytest.raises(throttle.TooManyFailuresError):
-        throttle.check(context, "client", "raced")
+        throttle.check(context, raced)
 
 
 def test_a_pushed_request_has_one_winner(app):
