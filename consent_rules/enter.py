@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from consent_rules import emergency, gates, relationship, sight
 from consent_rules.case import Case, case_of
 from consent_rules.matrix import Matrix
-from consent_rules.model import AccessRequest, Entry, RecordState, Refuse, RuleApplied, closed
+from consent_rules.model import AccessRequest, Directive, Entry, RecordState, Refuse, RuleApplied, closed
 from consent_rules.profiles import RuleProfile
 from consent_rules.vocabulary import Action, Basis, Obligation, Purpose, Reason, RequesterKind, View
 
@@ -43,10 +43,10 @@ class Given:
         """Answer the question for one state."""
         return decide(case_of(self.request, record, self.matrix, self.profile))
 
-    def fails_on(self, record: RecordState) -> bool:
-        """Tell whether a rule fails on a state."""
+    def fails_on(self, record: RecordState, directives: tuple[Directive, ...]) -> bool:
+        """Tell whether a rule fails on a state that holds these choices and no others."""
         try:
-            self.decide(record)
+            self.decide(replace(record, directives=directives))
         except Exception:  # noqa: BLE001 - any failure counts
             return True
         return False
@@ -54,13 +54,14 @@ class Given:
 
 def _without_faulty(given: Given, record: RecordState, error: str) -> Entry | Refuse:
     """Decide again with each choice that makes a rule fail closed; the answer names those choices."""
-    alone = [(d, given.fails_on(replace(record, directives=(d,)))) for d in record.directives]
-    kept = (closed(d) if fails else d for d, fails in alone)
-    state = replace(record, directives=tuple(filter(None, kept)))
+    if given.request.at.tzinfo is None or given.fails_on(record, ()):
+        return Refuse(Reason.RULE_ERROR, (RuleApplied("D3", error),))
+    alone = [(d, given.fails_on(record, (d,))) for d in record.directives]
     rule = RuleApplied("D3", error, tuple(d.id for d, fails in alone if fails))
-    if given.request.at.tzinfo is None or given.fails_on(state):
+    kept = tuple(filter(None, (closed(d) if fails else d for d, fails in alone)))
+    if given.fails_on(record, kept):
         return Refuse(Reason.RULE_ERROR, (rule,))
-    answer = given.decide(state)
+    answer = given.decide(replace(record, directives=kept))
     return replace(answer, rules=(*answer.rules, rule))
 
 

@@ -183,6 +183,7 @@ class RecordState:
     birth_date: None when unknown, which counts as adult. directives: in the order in which they were given.
     deceased: whether the holder's death is recorded. told: accesses of which the holder has been told already,
         each "person establishment" (H1).
+    unread: ids of Consents of which a stored directive could not be read; what is left of it stands in `directives`.
     """
 
     patient: str
@@ -194,6 +195,7 @@ class RecordState:
     teams: tuple[Team, ...] = ()
     deceased: bool = False
     told: frozenset[str] = frozenset()
+    unread: frozenset[str] = frozenset()
 
     def with_directive(self, *said: Directive) -> "RecordState":
         """Return the state with what a Consent says, in place of what the same Consent said before."""
@@ -213,7 +215,7 @@ class RecordState:
         return replace(self, directives=tuple(_after_withdrawal(self.directives, consent_id)))
 
 
-_RESTRICTING = frozenset(
+RESTRICTING = frozenset(
     {
         DirectiveKind.BLOCK,
         DirectiveKind.BLOCK_LIFTED,
@@ -230,7 +232,7 @@ def closed(directive: Directive) -> Directive | None:
 
     A restricting choice then holds without any instant: always, and for documents of any time.
     """
-    if directive.kind not in _RESTRICTING:
+    if directive.kind not in RESTRICTING:
         return None
     return replace(directive, start=None, end=None, recorded_at=None, data_start=None, data_end=None)
 

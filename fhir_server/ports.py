@@ -77,6 +77,12 @@ class Snapshot(Protocol):
     def load_space(self, patient: str) -> Space | None:
         """Return the decision state of a patient's space, None when there is no space. One read."""
 
+    def patients(self, after: str, limit: int) -> tuple[str, ...]:
+        """Return the ids of the patients who have a space, in their order, at most `limit`. System-level.
+
+        after: the last id of the page before, "" to begin. Erased spaces are among them.
+        """
+
     def locate(self, type_: str, id_: str) -> Location | None:
         """Return the compartment of a resource whoever asks, None when the id was never used. System-level."""
 

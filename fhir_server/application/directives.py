@@ -13,7 +13,7 @@ from consent_rules import recording
 from consent_rules.labels import SECRET, hides_by_default
 from consent_rules.visibility import Clause, Visibility
 from consent_rules.vocabulary import Action, RequesterKind, View
-from fhir_server.application import choosing_documents, defaults, hiding, matching, resolving, scoping, writing
+from fhir_server.application import choosing_documents, defaults, hiding, matching, repairs, resolving, scoping, writing
 from fhir_server.application.choosing import OF_THE_INSURER, Choosing, Said, demand_recorder, demand_seen_whole, said_by
 from fhir_server.application.consultation import not_found
 from fhir_server.application.enforcement import Opened
@@ -204,6 +204,7 @@ def _decide(work: Work, opened: Opened, located: Json, said: Said) -> None:
     if hides_by_default(after, work.at) and not hides_by_default(before, work.at):
         hiding.hide_present(work, after.patient)
     work.decide(opened, after)
+    repairs.close_unread(work, opened)
 
 
 def _stored(work: Work, located: Json, version: Version, said: Said) -> Stored:

@@ -12,7 +12,7 @@ import orjson
 from consent_rules import emergency, recording
 from consent_rules.model import AccessRequest, Directive, Refuse
 from consent_rules.vocabulary import Action, Obligation, Purpose, Reason
-from fhir_server.application import reviews, scoping, telling
+from fhir_server.application import repairs, reviews, scoping, telling
 from fhir_server.application.enforcement import problem_of
 from fhir_server.application.indexing import facts_of
 from fhir_server.application.runtime import Runtime
@@ -76,6 +76,7 @@ def _plan(work: Work, patient: str, mode: Purpose | None, reason: str) -> Openin
     work.put(_stored(work, directive, patient))
     record = recording.tidied(work.record(opened), work.at, work.runtime.profile)
     work.decide(opened, record.with_directive(directive))
+    repairs.close_unread(work, opened)
     telling.of_opening(work, opened, directive)
     due = emergency.review_due(work.at, work.runtime.profile) if Obligation.REVIEW in opened.entry.obligations else None
     if due:

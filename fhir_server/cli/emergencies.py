@@ -38,7 +38,7 @@ def _run(settings: Settings, options: argparse.Namespace) -> int:
 
 
 def _done(runtime: Runtime, options: argparse.Namespace) -> str:
-    by = options.by.strip() or _account()
+    by = options.by.strip() or account()
     if options.deed == "on":
         return _told(emergencies_only.switch_on(runtime, by, options.reason))
     if options.deed == "off":
@@ -53,7 +53,7 @@ def _told(stop: Stop | None) -> str:
     return f"only emergencies are served, since {stop.since:%Y-%m-%d %H:%M} UTC, by {stop.by}: {stop.reason}"
 
 
-def _account() -> str:
+def account() -> str:
     """Return the account that runs the command and its machine; some containers know no name for it."""
     try:
         name = getpass.getuser()

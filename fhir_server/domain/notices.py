@@ -42,6 +42,7 @@ class Kind(StrEnum):
     REVIEWED = "emergency-reviewed"
     FILED = "document-filed"
     CHANGED = "document-changed"
+    CHOICE_CLOSED = "choice-closed"
 
 
 URGENT = frozenset({Kind.BREAK_GLASS, Kind.REGULATION, Kind.SUSPENDED})
@@ -62,6 +63,8 @@ _TEXTS: Mapping[Kind, str] = {
     "{outcome}.",
     Kind.FILED: "{who} a déposé des documents dans l’espace.",
     Kind.CHANGED: "{who} a modifié un document de l’espace.",
+    Kind.CHOICE_CLOSED: "Un choix enregistré dans l’espace ne peut pas être appliqué tel qu’il est écrit. Il n’ouvre "
+    "aucun accès ; enregistrez-le de nouveau s’il est encore voulu.",
 }
 _OUTCOMES: Mapping[Outcome, str] = {
     Outcome.JUSTIFIED: "justifiée",

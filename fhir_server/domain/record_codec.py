@@ -4,13 +4,13 @@ Only what differs from the default is written. Instants are microseconds since t
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import date
 from typing import Any
 
 import orjson
 
-from consent_rules.model import Directive, Membership, RecordState, Team
+from consent_rules.model import Directive, Membership, RecordState, Team, closed
 from consent_rules.vocabulary import DirectiveKind, Label, Proof, Purpose, SpaceStatus
 from fhir_server.domain.instants import instant, micros
 
@@ -24,11 +24,38 @@ def dump(record: RecordState) -> bytes:
 
 
 def load(state: bytes) -> RecordState:
-    """Read what `dump` wrote.
+    """Read what `dump` wrote. A directive that cannot be read is closed by itself and named in `unread`.
 
     Raises: ValueError or KeyError for anything else, so that a damaged state lets nobody in.
     """
-    return RecordState(**_read(orjson.loads(state), _RECORD))
+    values = orjson.loads(state)
+    try:
+        return RecordState(**_read(values, _RECORD))
+    except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError):
+        return _salvaged(values)
+
+
+def _salvaged(values: Json) -> RecordState:
+    """Read a state of which one directive or more cannot be read."""
+    read = [(value, _directive_or_none(value)) for value in values.get("directives", ())]
+    unread = {str(value["id"]) for value, directive in read if directive is None}
+    kept = (directive or _left_of(value) for value, directive in read)
+    record = RecordState(**_read({name: value for name, value in values.items() if name != "directives"}, _RECORD))
+    return replace(record, directives=tuple(filter(None, kept)), unread=record.unread | unread)
+
+
+def _directive_or_none(value: Json) -> Directive | None:
+    try:
+        return Directive(**_read(value, _DIRECTIVE))
+    except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError):
+        return None
+
+
+def _left_of(value: Json) -> Directive | None:
+    """Return what a directive that cannot be read still shuts: its kind and whom it names are enough for that."""
+    named = {name: value[name] for name in _WHOM & value.keys()}
+    directive = _directive_or_none(named)
+    return closed(directive) if directive else None
 
 
 def _written(value: Held, codecs: "Codecs") -> Json:
@@ -85,6 +112,7 @@ _DIRECTIVE: Codecs = {
     "professions": _SET,
     "labels": (int, Label),
 }
+_WHOM = frozenset({"id", "kind", "actors", "by_patient"})
 _MEMBER: Codecs = {"member": _TEXT, "start": _TIME, "end": _TIME}
 _TEAM: Codecs = {
     "reference": _TEXT,
@@ -100,4 +128,5 @@ _RECORD: Codecs = {
     "teams": (_many(_TEAM), lambda values: tuple(Team(**_read(value, _TEAM)) for value in values)),
     "deceased": _TEXT,
     "told": _SET,
+    "unread": _SET,
 }

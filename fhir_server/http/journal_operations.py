@@ -43,6 +43,10 @@ OPERATIONS: Mapping[str, tuple[Any, Any]] = {
     "review-emergency": (lazy_gettext("reviewed an emergency access"), lazy_gettext("review an emergency access")),
     "contest-emergency": (lazy_gettext("contested an emergency access"), lazy_gettext("contest an emergency access")),
     "audience": (lazy_gettext("looked at who may read a document"), lazy_gettext("look at who may read a document")),
+    "repair-choices": (
+        lazy_gettext("withdrew a choice that cannot be applied"),
+        lazy_gettext("withdraw a choice that cannot be applied"),
+    ),
     "explain": (
         lazy_gettext("asked why access is given or refused"),
         lazy_gettext("ask why access is given or refused"),

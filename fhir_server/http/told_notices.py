@@ -32,6 +32,10 @@ _TEXTS: Mapping[str, Any] = {
     Kind.REVIEWED: lazy_gettext("An emergency access to this space by %(who)s was reviewed."),
     Kind.FILED: lazy_gettext("%(who)s filed documents in this space."),
     Kind.CHANGED: lazy_gettext("%(who)s changed a document of this space."),
+    Kind.CHOICE_CLOSED: lazy_gettext(
+        "A choice recorded in this space cannot be applied as it is written. It gives nobody access; record it again "
+        "if it is still wanted."
+    ),
 }
 _OUTCOMES: Mapping[str, Any] = {
     Outcome.JUSTIFIED: lazy_gettext("Result of the review: the access was justified."),

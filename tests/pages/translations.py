@@ -46,6 +46,7 @@ def bring_up_to_date() -> list[str]:
     """Rewrite the catalogue; return the texts that wait for their French."""
     old, new = catalogue(), Catalog("fr", header_comment="# French texts of the pages.", msgid_bugs_address="none")
     new.project, new.version, new.last_translator, new.language_team = "habilis", "1", "habilis", "fr"
+    new.mime_headers = [("Plural-Forms", "nplurals=2; plural=(n > 1);")]  # what Babel says of French depends on it
     new.creation_date = new.revision_date = _WHEN
     waiting = []
     for text in texts():

@@ -148,6 +148,18 @@ def test_a_deleted_resource_reads_as_deleted_and_is_not_found(store, patient):
         assert snapshot.visible_ids("DocumentReference", [document.id], all_of(patient)) == frozenset()
 
 
+def test_patients_who_have_a_space_are_listed_in_pages(store):
+    mine = sorted(an_id() for _ in range(3))
+    for patient in mine:
+        store.commit(Change((a_trace(),), spaces=(SpaceWrite(patient, 0, b"state"),)))
+    with store.snapshot() as snapshot:
+        everybody = snapshot.patients("", 10_000)
+        assert sorted(set(everybody) & set(mine)) == mine
+        assert list(everybody) == sorted(everybody)
+        assert snapshot.patients(mine[0], 1) == everybody[everybody.index(mine[0]) + 1 :][:1]
+        assert snapshot.patients(everybody[-1], 9) == ()
+
+
 def test_lookup_tokens_are_found_without_naming_a_patient(store):
     value, people = an_id(), sorted(an_id() for _ in range(3))
     shared, own = f"identifier|s|{value}", [f"identifier|own|{an_id()}" for _ in people]

@@ -47,6 +47,13 @@ class MongoSnapshot:
             state = b""
         return Space(patient, revision, state)
 
+    def patients(self, after: str, limit: int) -> tuple[str, ...]:
+        """Return the ids of the patients who have a space, in their order."""
+        where = {"_id": {"$gt": after}, "revision": {"$gt": 0}}
+        with failures_named():
+            rows = self._database["spaces"].find(where, {"_id": 1}, session=self._session).sort("_id", 1).limit(limit)
+            return tuple(row["_id"] for row in rows)
+
     def locate(self, type_: str, id_: str) -> Location | None:
         """Return the compartment of a resource whoever asks."""
         found = self._by_key(self._heads(type_), name_of(type_, id_))

@@ -46,6 +46,11 @@ class SqliteSnapshot:
             state = b""
         return Space(patient, revision, state)
 
+    def patients(self, after: str, limit: int) -> tuple[str, ...]:
+        """Return the ids of the patients who have a space, in their order."""
+        statement = Statement("SELECT patient FROM spaces WHERE patient > ? ORDER BY patient LIMIT ?", (after, limit))
+        return tuple(row[0] for row in self._all(statement))
+
     def locate(self, type_: str, id_: str) -> Location | None:
         """Return the compartment of a resource whoever asks."""
         row = self._row(type_, id_)

@@ -1,0 +1,54 @@
+"""`habilis repair`: find stored choices that cannot be honoured, and withdraw them with --apply; docs/operations.md."""
+
+import argparse
+from dataclasses import replace
+
+from fhir_server.app import build_runtime
+from fhir_server.application import repairs
+from fhir_server.application.runtime import Runtime
+from fhir_server.cli.emergencies import account
+from fhir_server.settings import Settings
+
+
+def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command to the command line."""
+    parser = commands.add_parser("repair", help="find stored choices that cannot be honoured; change nothing by itself")
+    parser.add_argument("--apply", action="store_true", help="withdraw them, with a trace and a notice to the holder")
+    parser.add_argument("--by", default="", metavar="NAME", help="who; the account of the machine when left out")
+    parser.add_argument("--demo", action="store_true", help="of the demonstration")
+    parser.set_defaults(run=_run)
+
+
+def _run(settings: Settings, options: argparse.Namespace) -> int:
+    served = build_runtime(replace(settings, accept_inferred_matrix=True))  # it gives nobody access
+    try:
+        found = _applied(served, options.by.strip() or account()) if options.apply else _looked(served)
+    finally:
+        served.ports.store.close()
+    print(_summary(found, applied=options.apply))
+    return 0
+
+
+def _looked(runtime: Runtime) -> int:
+    found = 0
+    for fault in repairs.faults(runtime):
+        print(f"Consent/{fault.consent} of Patient/{fault.patient}: {fault.why}")
+        found += 1
+    return found
+
+
+def _applied(runtime: Runtime, by: str) -> int:
+    found = 0
+    for patient in dict.fromkeys(fault.patient for fault in repairs.faults(runtime)):
+        for fault in repairs.repair(runtime, patient, by):
+            print(f"Consent/{fault.consent} of Patient/{patient}: {fault.why}; withdrawn")
+            found += 1
+    return found
+
+
+def _summary(found: int, *, applied: bool) -> str:
+    if not found:
+        return "every stored choice can be honoured"
+    if applied:
+        return f"{found} choices were withdrawn; each holder has a notice, and the trail tells of it"
+    return f"{found} choices cannot be honoured; `habilis repair --apply` withdraws them"
