@@ -63,6 +63,9 @@ class KeyShelf(Protocol):
     def destroy(self, name: str) -> int:
         """Remove all keys of a name beyond recovery; return how many."""
 
+    def keep_mark(self, mark: str) -> str:
+        """Keep the mark of the installation unless there is one; return the one that is there."""
+
     def close(self) -> None:
         """Release files and connections."""
 

@@ -3,12 +3,15 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+from fhir_server.adapters import installation
 from fhir_server.adapters.blobs import FileBlobs
 from fhir_server.adapters.keyring import Keyring, KeyShelf
 from fhir_server.adapters.keys import KeyFile, KeyProblem, add_key, create_keys, cursor_key
+from fhir_server.adapters.sqlite import parts as sqlite_parts
 from fhir_server.adapters.sqlite.shelf import SqliteShelf
 from fhir_server.adapters.sqlite.store import Database, SqliteStore
 from fhir_server.adapters.sqlite.vault import SqliteVault
@@ -50,19 +53,25 @@ class SqlitePlace:
     data_dir: Path
     key_file: Path
 
-    def open_database(self) -> Database:
-        """Open the file, and lay it out when it is new."""
+    @property
+    def contents(self) -> Path:
+        """Folder of the contents."""
+        return self.data_dir / sqlite_parts.CONTENTS
+
+    def open_database(self, *, mends: bool = False) -> Database:
+        """Open the file, and lay it out when it is new. mends: as sqlite.schema.apply_schema has it."""
         self.data_dir.mkdir(parents=True, exist_ok=True)
-        return Database.open(self.data_dir / "habilis.sqlite3")
+        return Database.open(self.data_dir / sqlite_parts.DATA, mends=mends)
 
     def apply_schema(self) -> None:
         """Create the tables and indexes that are missing."""
-        self.open_database().close()
+        installation.mark_of(sqlite_parts.look(self.data_dir))
+        self.open_database(mends=True).close()
 
-    def open_shelf(self) -> KeyShelf:
+    def open_shelf(self) -> SqliteShelf:
         """Open the wrapped keys."""
         self.data_dir.mkdir(parents=True, exist_ok=True)
-        return SqliteShelf(self.data_dir / "keys.sqlite3")
+        return SqliteShelf(self.data_dir / sqlite_parts.KEYS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,13 +115,17 @@ def open_sqlite(data_dir: Path, key_file: Path) -> Ports:
     Raises: KeyProblem when the key file is missing or not the one of these data; StoreUnavailable.
     """
     place = SqlitePlace(data_dir, key_file)
+    parts = sqlite_parts.look(data_dir)
+    _demand_key_file(place, parts)
+    mark = installation.mark_of(parts)
     keyring = _open_keyring(place)
     with _closing_unless_opened(keyring):
         database = place.open_database()
+        installation.carry(mark, keyring.shelf.keep_mark, place.contents, database.keep_mark)
     return Ports(
         store=SqliteStore(database, keyring),
         vault=SqliteVault(database, keyring),
-        blobs=FileBlobs(data_dir / "contents", keyring),
+        blobs=FileBlobs(place.contents, keyring),
         clock=SystemClock(),
         ids=SystemIds(),
     )
@@ -126,11 +139,14 @@ def open_mongo(uri: str, database: str, data_dir: Path, key_file: Path) -> Ports
     """
     # pymongo is a tenth of a start that does not need it
     from fhir_server.adapters.mongo import client as mongo  # noqa: PLC0415
+    from fhir_server.adapters.mongo import parts as mongo_parts  # noqa: PLC0415
     from fhir_server.adapters.mongo import schema as mongo_schema  # noqa: PLC0415
     from fhir_server.adapters.mongo.store import MongoStore  # noqa: PLC0415
     from fhir_server.adapters.mongo.vault import MongoVault  # noqa: PLC0415
 
     place = MongoPlace(uri, database, key_file)
+    contents = data_dir / "contents"
+    mark = _mark_on_mongo(place, contents)
     KeyFile(key_file)  # a missing key file is told before anything is laid out
     place.apply_schema()
     keyring = _open_keyring(place)
@@ -139,13 +155,14 @@ def open_mongo(uri: str, database: str, data_dir: Path, key_file: Path) -> Ports
     store = MongoStore(client, kept, keyring)
     try:
         mongo_schema.prove(client, kept)
+        installation.carry(mark, keyring.shelf.keep_mark, contents, partial(mongo_parts.keep_mark, kept))
     except StoreUnavailable:
         store.close()
         raise
     return Ports(
         store=store,
         vault=MongoVault(client, kept, keyring),
-        blobs=FileBlobs(data_dir / "contents", keyring),
+        blobs=FileBlobs(contents, keyring),
         clock=SystemClock(),
         ids=SystemIds(),
     )
@@ -170,6 +187,32 @@ def rotate_keys(place: Place) -> int:
         add_key(place.key_file)
         keyring.reload()
         return keyring.rewrap()
+
+
+def _mark_on_mongo(place: MongoPlace, contents: Path) -> str:
+    """Return the mark that all parts are to carry. Raises: KeyProblem, StoreUnavailable when something is lost."""
+    from fhir_server.adapters.mongo import client as mongo  # noqa: PLC0415 - as in open_mongo
+    from fhir_server.adapters.mongo import parts as mongo_parts  # noqa: PLC0415
+    from fhir_server.adapters.mongo import schema as mongo_schema  # noqa: PLC0415
+
+    client = mongo.connect(place.uri)
+    try:
+        mongo_schema.check_server(client)
+        keys = mongo.database_of(client, place.keys_database)
+        parts = mongo_parts.look(mongo.database_of(client, place.database), keys, contents)
+    finally:
+        client.close()
+    _demand_key_file(place, parts)
+    return installation.mark_of(parts)
+
+
+def _demand_key_file(place: Place, parts: installation.Parts) -> None:
+    """Refuse a missing key file with what is to be done: data that are there can be opened by no new one."""
+    if (parts.data.used or parts.keys.used) and not place.key_file.exists():
+        raise KeyProblem(
+            f"the key file {place.key_file} is missing, although {parts.data.name} is sealed with it:"
+            " put it back from where it is kept apart, or name it by HABILIS_KEY_FILE; a new one cannot open the data"
+        )
 
 
 def _open_keyring(place: Place) -> Keyring:

@@ -8,6 +8,7 @@ from pymongo.errors import BulkWriteError
 
 from fhir_server.adapters.keyring import WrappedKey
 from fhir_server.adapters.mongo.client import Document, failures_named, in_transaction
+from fhir_server.adapters.mongo.parts import keep_mark
 
 _DUPLICATE = 11000
 
@@ -61,6 +62,10 @@ class MongoShelf:
             return in_transaction(
                 self._client, lambda session: self._keys.delete_many({"name": name}, session=session).deleted_count
             )
+
+    def keep_mark(self, mark: str) -> str:
+        """Keep the mark of the installation unless there is one; return the one that is there."""
+        return keep_mark(self._keys.database, mark)
 
     def close(self) -> None:
         """Close the client."""

@@ -6,13 +6,17 @@ many patients there are. `bodies` has the same row numbers. `trail` holds the Au
 """
 
 import sqlite3
+from contextlib import closing
 from hashlib import blake2b
 from sqlite3 import Connection
 
 from fhir_server.adapters.keyring import ERASED
+from fhir_server.adapters.sqlite.parts import META
 from fhir_server.ports import StoreUnavailable
 
-VERSION = 1
+VERSION = 2
+_EARLIER = (1,)
+"""Versions that this one brings up to date: 1 had no table `meta`."""
 APPLICATION_ID = 0x48414249
 _ROOM_BITS = 27
 """Resources of one type in one compartment: 134 million."""
@@ -77,19 +81,24 @@ CREATE INDEX IF NOT EXISTS vault_by_group ON vault (grouped) WHERE grouped IS NO
 CREATE INDEX IF NOT EXISTS vault_by_expiry ON vault (expires) WHERE expires IS NOT NULL;
 
 CREATE TABLE IF NOT EXISTS probes (name TEXT PRIMARY KEY, count INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+{META};
 """
 
 
-def apply_schema(connection: Connection) -> None:
-    """Create what is missing; a second time it does nothing.
+def apply_schema(connection: Connection, *, mends: bool = False) -> None:
+    """Lay out a new file, or bring one of an earlier version up to date; a second time it does nothing.
 
-    Raises: StoreUnavailable when the file belongs to another program or to a newer version of this one.
+    mends: whether indexes and triggers that are missing are laid out again; a table never is.
+    Raises: StoreUnavailable when the file belongs to another program or to a newer version of this one, or when
+    something is missing that it must have.
     """
     found = _stamp(connection)
-    if found not in ((0, 0), (APPLICATION_ID, VERSION)):
+    if found not in ((0, 0), *((APPLICATION_ID, version) for version in (*_EARLIER, VERSION))):
         raise StoreUnavailable(f"the SQLite file has schema {found[1]} of another program or version")
+    if found == (APPLICATION_ID, VERSION):
+        _demand_whole(connection, mends=mends)
     connection.executescript(f"BEGIN IMMEDIATE; {_TABLES}; COMMIT")
-    if found == (0, 0):
+    if found != (APPLICATION_ID, VERSION):
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {VERSION}")
 
@@ -104,6 +113,23 @@ def row_range(compartment: str, type_: str) -> tuple[int, int]:
     digest = blake2b(f"{compartment}\0{type_}".encode(), digest_size=8).digest()
     first = (int.from_bytes(digest, "big") >> (64 - _RANGE_BITS)) << _ROOM_BITS
     return first, first + (1 << _ROOM_BITS) - 1
+
+
+def _demand_whole(connection: Connection, *, mends: bool) -> None:
+    with closing(sqlite3.connect(":memory:")) as model:
+        model.executescript(_TABLES)
+        missing = _objects(model) - _objects(connection)
+    for kind, name in sorted(missing, key=lambda one: (one[0] != "table", one)):
+        if kind == "table":
+            raise StoreUnavailable(f"table {name} is missing from the SQLite file: put back a backup")
+        if not mends:
+            raise StoreUnavailable(
+                f"{kind} {name} is missing from the SQLite file: find out why, then `habilis schema`"
+            )
+
+
+def _objects(connection: Connection) -> frozenset[tuple[str, str]]:
+    return frozenset(connection.execute("SELECT type, name FROM sqlite_master WHERE name NOT LIKE 'sqlite%'"))
 
 
 def _stamp(connection: Connection) -> tuple[int, int]:

@@ -6,6 +6,7 @@ from sqlite3 import Connection
 
 from fhir_server.adapters.keyring import WrappedKey
 from fhir_server.adapters.sqlite.connections import Readers
+from fhir_server.adapters.sqlite.parts import keep_mark
 from fhir_server.adapters.sqlite.writer import Writer
 
 _COLUMNS = "id, name, number, wrapped_by, wrapped"
@@ -59,6 +60,10 @@ class SqliteShelf:
         gone = self._writer.run(remove)
         self._writer.empty_log()
         return gone
+
+    def keep_mark(self, mark: str) -> str:
+        """Keep the mark of the installation unless there is one; return the one that is there."""
+        return self._writer.run(lambda connection: keep_mark(connection, mark))
 
     def close(self) -> None:
         """Release files and threads."""

@@ -11,6 +11,7 @@ from fhir_server.adapters.keyring import Keyring
 from fhir_server.adapters.sqlite.changes import Preparer, apply, apply_all
 from fhir_server.adapters.sqlite.connections import Readers, failures_named
 from fhir_server.adapters.sqlite.erasure import erase
+from fhir_server.adapters.sqlite.parts import keep_mark
 from fhir_server.adapters.sqlite.schema import apply_schema, is_current
 from fhir_server.adapters.sqlite.snapshot import SqliteSnapshot
 from fhir_server.adapters.sqlite.writer import Writer
@@ -29,18 +30,22 @@ class Database:
     readers: Readers
 
     @classmethod
-    def open(cls, path: Path) -> "Database":
-        """Open a file, and lay out its tables when it is new.
+    def open(cls, path: Path, *, mends: bool = False) -> "Database":
+        """Open a file, and lay out its tables when it is new. mends: as apply_schema has it.
 
         Raises: StoreUnavailable.
         """
         writer = Writer(path)
         try:
-            writer.outside(apply_schema)
+            writer.outside(lambda connection: apply_schema(connection, mends=mends))
         except StoreUnavailable:
             writer.close()
             raise
         return cls(writer, Readers(path))
+
+    def keep_mark(self, mark: str) -> str:
+        """Keep the mark of the installation unless there is one; return the one that is there."""
+        return self.writer.run(lambda connection: keep_mark(connection, mark))
 
     def close(self) -> None:
         """Finish accepted work and release files and threads."""
