@@ -114,8 +114,8 @@ def create_app(settings: Settings, served: Runtime | None = None) -> Flask:
     request_context.install(app, served or build_runtime(settings))
     app.before_request(_begin)
     app.after_request(_finish)
-    if settings.trusted_proxies:
-        behind = TrustedProxies(app.wsgi_app, settings.trusted_proxies, settings.mtls_header)
+    if settings.proxies.networks:
+        behind = TrustedProxies(app.wsgi_app, settings.proxies)
         app.wsgi_app = behind  # type: ignore[method-assign]  # how Flask wants middleware to be installed
     api = _api(app)
     for part in _PARTS:

@@ -6,5 +6,7 @@ import os
 from fhir_server.app import create_app
 from fhir_server.settings import Settings
 
-app = create_app(Settings.from_environment(os.environ))
+_settings = Settings.from_environment(os.environ)
+_settings.refuse_unsafe_serving()
+app = create_app(_settings)
 gc.freeze()  # what the start has made stays: no collection goes through it again

@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cache
-from ipaddress import ip_network
 from pathlib import Path
 from typing import Literal, TypeVar
 from urllib.parse import urlsplit
 
 from fhir_server.brand_settings import Brand, read_brand
 from fhir_server.limits import Limits, read_limits
+from fhir_server.proxy_settings import Proxies, read_proxies
 from fhir_server.upstream_settings import Provider, read_providers
 
 StoreKind = Literal["sqlite", "mongodb"]
@@ -25,7 +25,6 @@ _STORES: tuple[StoreKind, ...] = ("sqlite", "mongodb")
 _SIZE_RULES: tuple[SizeRule, ...] = ("refuse", "warn")
 _LEVELS: tuple[LoginLevel, ...] = ("eidas1", "eidas2", "eidas3")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_HEADER = re.compile(r"[A-Za-z][A-Za-z0-9\-]*")
 _GREATEST = 65_535
 _DIGITS = 12
 _PREFIX = "HABILIS_"
@@ -56,7 +55,7 @@ class Settings:
     workers: processes; threads: of each. wrong_size: refuse or warn when an attachment's size is wrong.
     registration: whether clients may register themselves; registration_tokens: SHA-256 (hex) of the initial tokens.
     throttle_*: failures that are borne of one name, and of one address, within so many minutes.
-    trusted_proxies: networks whose forwarded headers are believed. mtls_header: where they put a client's certificate.
+    proxies: whose forwarded headers are believed, and which.
     professional_level: the weakest login with which a professional may use the FHIR endpoint.
     providers: where people may sign in instead of here. brand: how apps show the service.
     limits: what one request may cost.
@@ -83,8 +82,7 @@ class Settings:
     throttle_failures: int = 10
     throttle_address_failures: int = 60
     throttle_minutes: int = 15
-    trusted_proxies: tuple[str, ...] = ()
-    mtls_header: str = ""
+    proxies: Proxies = field(default_factory=Proxies)
     professional_level: LoginLevel = "eidas1"
     providers: tuple[Provider, ...] = ()
     brand: Brand | None = None
@@ -128,8 +126,7 @@ class Settings:
             throttle_failures=read.number("THROTTLE_FAILURES", 10),
             throttle_address_failures=read.number("THROTTLE_ADDRESS_FAILURES", 60),
             throttle_minutes=read.number("THROTTLE_MINUTES", 15),
-            trusted_proxies=read.texts("TRUSTED_PROXIES"),
-            mtls_header=read.text("MTLS_HEADER", ""),
+            proxies=read.proxies(),
             professional_level=read.choice("PROFESSIONAL_LEVEL", _LEVELS),
             providers=read.providers(),
             brand=read.brand(),
@@ -151,7 +148,6 @@ class Settings:
         if self.store == "mongodb" and not self.mongodb_uri:
             raise SettingsError("HABILIS_MONGODB_URI is required when HABILIS_STORE is mongodb")
         self._refuse_unsafe_registration()
-        self._refuse_unsafe_proxies()
         if not is_local and any(provider.is_local for provider in self.providers):
             raise SettingsError("HABILIS_PSC_ISSUER and HABILIS_FRANCECONNECT_ISSUER cannot be this machine for others")
 
@@ -161,17 +157,11 @@ class Settings:
         if self.registration and not self.registration_tokens:
             raise SettingsError("HABILIS_REGISTRATION_TOKENS is required when HABILIS_REGISTRATION is yes")
 
-    def _refuse_unsafe_proxies(self) -> None:
-        try:
-            networks = [ip_network(text) for text in self.trusted_proxies]
-        except ValueError:
-            raise SettingsError("HABILIS_TRUSTED_PROXIES holds IP addresses or networks") from None
-        if any(network.prefixlen == 0 for network in networks):
-            raise SettingsError("HABILIS_TRUSTED_PROXIES cannot be the whole internet")
-        if self.mtls_header and not _HEADER.fullmatch(self.mtls_header):
-            raise SettingsError("HABILIS_MTLS_HEADER must be the name of a header")
-        if self.mtls_header and not networks:
-            raise SettingsError("HABILIS_TRUSTED_PROXIES is required with HABILIS_MTLS_HEADER: anybody could send it")
+    def refuse_unsafe_serving(self) -> None:
+        """Raise SettingsError for what matters to a server alone, not to commands beside it."""
+        if self.base_url.startswith("https:") and not self.proxies.stated:
+            text = "HABILIS_TRUSTED_PROXIES must name the proxies that end TLS in front of this server, or be none"
+            raise SettingsError(f"{text}: without it all clients could count as one address")
 
 
 class _Asked(dict[str, str]):
@@ -231,6 +221,12 @@ class _Reader:
     def brand(self) -> Brand | None:
         try:
             return read_brand(self)
+        except ValueError as error:
+            raise SettingsError(str(error)) from None
+
+    def proxies(self) -> Proxies:
+        try:
+            return read_proxies(self)
         except ValueError as error:
             raise SettingsError(str(error)) from None
 

@@ -71,6 +71,7 @@ def _serve(settings: Settings, _options: argparse.Namespace) -> int:
     from granian import Granian  # noqa: PLC0415 - other commands start without a web server
     from granian.constants import Interfaces  # noqa: PLC0415
 
+    settings.refuse_unsafe_serving()
     _demand_free_port(settings)
     starting.stop_quietly()
     if settings.demo:

@@ -1,12 +1,11 @@
 """What a reverse proxy says of a client: its address and its TLS certificate; believed from configured proxies alone.
 
-Sources: RFC 9440 (Client-Cert header), RFC 8705 3.1 (thumbprint), RFC 9700 4.13 (reverse proxies).
+Sources: RFC 7239 (Forwarded), RFC 9440 (Client-Cert), RFC 8705 3.1 (thumbprint), RFC 9700 4.13 (reverse proxies).
 """
 
 from base64 import b64decode, urlsafe_b64encode
 from collections.abc import Callable, Iterable
 from ipaddress import ip_address, ip_network
-from typing import Any
 from urllib.parse import unquote
 from wsgiref.types import StartResponse, WSGIEnvironment
 
@@ -14,8 +13,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
 from flask import request
 
+from fhir_server.proxy_settings import FORWARDED, Proxies
+
 CERTIFICATE = "habilis.client_certificate"
-_FORWARDED = "HTTP_X_FORWARDED_FOR"
 _LIMIT = 16 * 1024
 _PEM = "-----BEGIN CERTIFICATE-----"
 
@@ -23,23 +23,25 @@ _PEM = "-----BEGIN CERTIFICATE-----"
 class TrustedProxies:
     """Web application behind proxies: REMOTE_ADDR becomes the client's address, CERTIFICATE its thumbprint."""
 
-    def __init__(self, inner: Callable[..., Iterable[bytes]], networks: Iterable[str], header: str = "") -> None:
-        """Wrap an application. header: where the proxies put the client's certificate, "" when they do not."""
+    def __init__(self, inner: Callable[..., Iterable[bytes]], proxies: Proxies) -> None:
+        """Wrap an application."""
         self._inner = inner
-        self._networks = tuple(ip_network(text) for text in networks)
-        self._header = f"HTTP_{header.upper().replace('-', '_')}" if header else ""
+        self._networks = tuple(ip_network(text) for text in proxies.networks)
+        self._certificate = _key(proxies.certificate_header)
+        self._address = _key(proxies.address_header)
+        self._hop = _forwarded_hop if proxies.address_header == FORWARDED else str.strip
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Pass a request on, as it was before the proxies."""
-        certificate = environ.pop(self._header, "") if self._header else ""
+        certificate = environ.pop(self._certificate, "") if self._certificate else ""
         if self._is_trusted(str(environ.get("REMOTE_ADDR", ""))):
             environ[CERTIFICATE] = thumbprint(str(certificate))
             environ["REMOTE_ADDR"] = self._client(environ)
         return self._inner(environ, start_response)
 
-    def _client(self, environ: dict[str, Any]) -> str:
+    def _client(self, environ: WSGIEnvironment) -> str:
         """Return the last address of the chain that is not one of the proxies'; what stands before it is hearsay."""
-        chain = [part.strip() for part in str(environ.get(_FORWARDED, "")).split(",") if part.strip()]
+        chain = [self._hop(part) for part in str(environ.get(self._address, "")).split(",") if part.strip()]
         strangers = (address for address in reversed(chain) if not self._is_trusted(address))
         found = next(strangers, "")
         return found if _is_address(found) else str(environ["REMOTE_ADDR"])
@@ -67,6 +69,23 @@ def _certificate(value: str) -> x509.Certificate:
     if plain.startswith(_PEM):
         return x509.load_pem_x509_certificate(plain.encode())
     return x509.load_der_x509_certificate(b64decode(value.strip(":"), validate=True))
+
+
+def _key(header: str) -> str:
+    """Return the key under which a WSGI server gives a header, "" for none."""
+    return f"HTTP_{header.upper().replace('-', '_')}" if header else ""
+
+
+def _forwarded_hop(element: str) -> str:
+    """Return the address in one element of a Forwarded header, "" when it names none.
+
+    Source: RFC 7239 4 and 6 (IPv6 in brackets and quotes, with or without a port).
+    """
+    pairs = (pair.strip().partition("=") for pair in element.split(";"))
+    node = next((value.strip().strip('"') for name, _, value in pairs if name.strip().lower() == "for"), "")
+    if node.startswith("["):
+        return node[1:].partition("]")[0]
+    return node.partition(":")[0]
 
 
 def _is_address(text: str) -> bool:

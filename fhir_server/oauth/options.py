@@ -58,7 +58,7 @@ def of_settings(settings: Settings) -> Options:
             settings.throttle_address_failures,
             everywhere=10 * failures,
         ),
-        certificates=bool(settings.mtls_header),
+        certificates=bool(settings.proxies.certificate_header),
         providers=settings.providers,
         brand=settings.brand,
     )

@@ -13,9 +13,10 @@ from tests.engines import SqliteEngine
 from tests.factories import runtime_on
 from tests.live import Live, free_port, running
 from tests.oauth.conftest import ASSERTION, assertion, furnish
-from tests.oauth.test_proxies import HEADER, OTHER, OURS, sent
+from tests.oauth.test_proxies import OTHER, OURS, sent
 
 pytestmark = pytest.mark.live
+HEADER = "ClientCert"
 CLOCK = SystemClock()
 
 
@@ -36,7 +37,8 @@ def serve(folder, **settings: str) -> Iterator[Live]:
 def behind(tmp_path_factory) -> Iterator[Live]:
     """The proxy is whoever calls from this machine."""
     folder = tmp_path_factory.mktemp("behind")
-    named = {"HABILIS_TRUSTED_PROXIES": "127.0.0.1", "HABILIS_MTLS_HEADER": HEADER, "HABILIS_THROTTLE_FAILURES": "3"}
+    named = {"HABILIS_TRUSTED_PROXIES": "127.0.0.1", "HABILIS_FORWARDED_HEADER": "Forwarded"}
+    named |= {"HABILIS_MTLS_HEADER": HEADER, "HABILIS_THROTTLE_FAILURES": "3"}
     yield from serve(folder, **named)
 
 
@@ -69,16 +71,44 @@ def test_without_the_setting_the_header_is_nothing(bare):
     assert (refused.status_code, refused.json()["error"]) == (400, "invalid_request")
 
 
-def failures(server: Live, address: str) -> list[int]:
+@pytest.mark.parametrize(
+    "twin", ["Client_Cert", "Client-Cert", "CLIENT_CERT", "Client_cert", "ClientCert_", "_ClientCert"]
+)
+def test_no_other_spelling_of_the_header_hands_on_a_certificate(behind, twin):
+    """The certificate of a bound client is public: with a stolen token it must not do."""
+    token = ask(behind, headers={HEADER: sent(OURS)}).json()["access_token"]
+    headers = {"Authorization": f"Bearer {token}", twin: sent(OURS)}
+    assert (
+        requests.get(f"{behind.base_url}/fhir/DocumentReference/none", headers=headers, timeout=60).status_code == 401
+    )
+
+
+def failures(server: Live, address: str, **headers: str) -> list[int]:
     """Fail as one client, each time as if from an address."""
-    return [ask(server, "rs", {"X-Forwarded-For": address}, exp=0).status_code for _ in range(4)]
+    named = {"Forwarded": f"for={address}"} | headers
+    return [ask(server, "rs", named, exp=0).status_code for _ in range(4)]
 
 
 def test_the_address_that_the_proxy_names_is_throttled_and_no_other(behind):
     assert failures(behind, "198.51.100.1") == [401, 401, 401, 429]
-    assert ask(behind, "rs", {"X-Forwarded-For": "198.51.100.2"}).status_code == 200
+    assert failures(behind, "198.51.100.2")[0] == 401
+    assert ask(behind, "rs", {"Forwarded": "for=198.51.100.1"}).status_code == 200  # a proven key
+
+
+TWINS = ["X_Forwarded_For", "X-Forwarded-For", "Forwarded_", "_Forwarded"]
+
+
+@pytest.mark.parametrize("twin", TWINS)
+def test_no_other_spelling_of_the_header_changes_the_address(behind, twin):
+    """A client that could choose its address would have a budget without end, and the trail would believe it."""
+    address = f"198.51.100.{100 + TWINS.index(twin)}"
+    answers = [
+        ask(behind, "rs", {"Forwarded": f"for={address}", twin: f"for=203.0.113.{n}, 203.0.113.{n}"}, exp=0).status_code
+        for n in range(4)
+    ]
+    assert answers == [401, 401, 401, 429]
 
 
 def test_a_forwarded_address_does_not_help_who_comes_without_a_proxy(bare):
     assert failures(bare, "198.51.100.1") == [401, 401, 401, 429]
-    assert ask(bare, "rs", {"X-Forwarded-For": "198.51.100.2"}).status_code == 429
+    assert ask(bare, "rs", {"Forwarded": "for=198.51.100.2"}, exp=0).status_code == 429

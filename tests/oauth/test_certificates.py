@@ -9,6 +9,7 @@ import pytest
 from fhir_server.app import build_runtime, create_app
 from fhir_server.application.clients import change, find
 from fhir_server.cli import main
+from fhir_server.proxy_settings import FORWARDED, Proxies
 from fhir_server.settings import Settings
 from tests.factories import settings_in
 from tests.oauth.conftest import BASE, SECRET, Person, query_of, redeem
@@ -23,7 +24,11 @@ BASIC = {"Authorization": f"Basic {b64encode(f'web:{SECRET}'.encode()).decode()}
 @pytest.fixture
 def app(runtime, tmp_path):
     change(runtime, replace(find(runtime, "web"), certificate_bound=True))
-    settings = settings_in(tmp_path, BASE, trusted_proxies=(PEER,), mtls_header=HEADER)
+    settings = settings_in(
+        tmp_path,
+        BASE,
+        proxies=Proxies(stated=True, networks=(PEER,), address_header=FORWARDED, certificate_header=HEADER),
+    )
     return create_app(settings, runtime)
 
 

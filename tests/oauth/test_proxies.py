@@ -16,10 +16,12 @@ from cryptography.x509.oid import NameOID
 from fhir_server.application.clients import change, find
 from fhir_server.http.proxies import TrustedProxies, thumbprint
 from fhir_server.oauth.options import Options
+from fhir_server.proxy_settings import FORWARDED, X_FORWARDED_FOR, Proxies
 from tests.oauth.conftest import BASE, SECRET, Person, assertion, backend, query_of, redeem, serve
 
 PROXY, STRANGER = "10.0.0.7", "203.0.113.9"
 HEADER = "Client-Cert"
+OUR_PROXY = Proxies(stated=True, networks=(PROXY,), address_header=X_FORWARDED_FOR, certificate_header=HEADER)
 
 
 def certificate_of(name: str) -> x509.Certificate:
@@ -52,10 +54,11 @@ def test_what_is_no_certificate_has_no_thumbprint(value):
     assert thumbprint(value) == ""
 
 
-def seen_by(peer: str, header: str = HEADER, **environ: str) -> dict[str, str]:
+def seen_by(peer: str, header: str = HEADER, by: str = X_FORWARDED_FOR, **environ: str) -> dict[str, str]:
     """Return what the application sees of a request of a peer."""
     found: dict[str, str] = {}
-    app = TrustedProxies(lambda inner, _start: found.update(inner) or [], ["10.0.0.0/24"], header)
+    proxies = Proxies(stated=True, networks=("10.0.0.0/24",), address_header=by, certificate_header=header)
+    app = TrustedProxies(lambda inner, _start: found.update(inner) or [], proxies)
     app({"REMOTE_ADDR": peer} | environ, lambda *_: None)
     return found
 
@@ -72,6 +75,32 @@ def seen_by(peer: str, header: str = HEADER, **environ: str) -> dict[str, str]:
 )
 def test_45_the_address_of_a_client_is_believed_from_a_trusted_proxy_only(peer, forwarded, address):
     assert seen_by(peer, HTTP_X_FORWARDED_FOR=forwarded)["REMOTE_ADDR"] == address
+
+
+@pytest.mark.parametrize(
+    ("forwarded", "address"),
+    [
+        ("for=198.51.100.4", "198.51.100.4"),
+        ('For="198.51.100.4:4711";proto=https;by=10.0.0.7', "198.51.100.4"),
+        ('for="[2001:db8::17]:4711"', "2001:db8::17"),
+        ("for=192.0.2.1, for=198.51.100.4;host=x, for=10.0.0.8", "198.51.100.4"),
+        ('for="192.0.2.1, proto=https;for=198.51.100.4', "198.51.100.4"),
+        ("for=_hidden", PROXY),
+        ("for=unknown", PROXY),
+        ("198.51.100.4", PROXY),
+        ('for="[', PROXY),
+        ("", PROXY),
+    ],
+)
+def test_45_the_address_in_a_forwarded_header_is_that_of_the_last_hop(forwarded, address):
+    """RFC 7239 4."""
+    assert seen_by(PROXY, by=FORWARDED, HTTP_FORWARDED=forwarded)["REMOTE_ADDR"] == address
+    assert seen_by(STRANGER, by=FORWARDED, HTTP_FORWARDED=forwarded)["REMOTE_ADDR"] == STRANGER
+
+
+def test_45_only_the_header_that_the_operator_named_is_read():
+    assert seen_by(PROXY, by=FORWARDED, HTTP_X_FORWARDED_FOR="192.0.2.1")["REMOTE_ADDR"] == PROXY
+    assert seen_by(PROXY, by=X_FORWARDED_FOR, HTTP_FORWARDED="for=192.0.2.1")["REMOTE_ADDR"] == PROXY
 
 
 def test_45_a_certificate_header_of_a_stranger_means_nothing():
@@ -91,7 +120,7 @@ def behind(runtime, options):
     for name in ("ehr", "web", "rs"):
         change(runtime, replace(find(runtime, name), certificate_bound=name != "rs"))
     app = serve(runtime, options)
-    app.wsgi_app = TrustedProxies(app.wsgi_app, [PROXY], HEADER)
+    app.wsgi_app = TrustedProxies(app.wsgi_app, OUR_PROXY)
     return app
 
 
@@ -124,7 +153,7 @@ def test_without_a_certificate_there_is_no_token(behind, clock):
 def test_a_server_that_is_not_configured_for_certificates_refuses_clients_that_need_them(runtime, clock):
     change(runtime, replace(find(runtime, "ehr"), certificate_bound=True))
     app = serve(runtime, Options())
-    app.wsgi_app = TrustedProxies(app.wsgi_app, [PROXY], HEADER)
+    app.wsgi_app = TrustedProxies(app.wsgi_app, OUR_PROXY)
     assert backend(through(app), assertion(clock)).get_json()["error"] == "invalid_request"
     known = through(app).get("/fhir/.well-known/smart-configuration", base_url=BASE).get_json()
     assert "tls_client_certificate_bound_access_tokens" not in known

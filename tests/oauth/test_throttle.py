@@ -26,6 +26,7 @@ from tests.oauth.conftest import (
 from tests.oauth.steps import BREAK_GLASS, code_now, events_of
 
 HERE, THERE = "198.51.100.1", "203.0.113.2"
+FORWARDED = {"HABILIS_FORWARDED_HEADER": "Forwarded"}
 
 
 @pytest.fixture
@@ -264,7 +265,7 @@ def test_the_settings_of_the_environment_are_the_options():
             "HABILIS_THROTTLE_FAILURES": "4", "HABILIS_THROTTLE_ADDRESS_FAILURES": "9",
             "HABILIS_THROTTLE_MINUTES": "2",
             "HABILIS_TRUSTED_PROXIES": "10.0.0.0/24, ::1",
-            "HABILIS_MTLS_HEADER": "Client-Cert",
+            "HABILIS_FORWARDED_HEADER": "Forwarded", "HABILIS_MTLS_HEADER": "ClientCert",
         }
     )  # fmt: skip
     options = of_settings(settings)
@@ -285,10 +286,39 @@ def test_the_settings_of_the_environment_are_the_options():
         ({"HABILIS_TRUSTED_PROXIES": "proxy.example"}, "HABILIS_TRUSTED_PROXIES"),
         ({"HABILIS_TRUSTED_PROXIES": "0.0.0.0/0"}, "HABILIS_TRUSTED_PROXIES"),
         ({"HABILIS_MTLS_HEADER": "Client-Cert"}, "HABILIS_TRUSTED_PROXIES"),
+        ({"HABILIS_TRUSTED_PROXIES": "none, ::1"}, "HABILIS_TRUSTED_PROXIES"),
+        ({"HABILIS_MTLS_HEADER": "ClientCert", "HABILIS_TRUSTED_PROXIES": "none"}, "HABILIS_TRUSTED_PROXIES"),
         ({"HABILIS_MTLS_HEADER": "a b", "HABILIS_TRUSTED_PROXIES": "::1"}, "HABILIS_MTLS_HEADER"),
+        ({"HABILIS_TRUSTED_PROXIES": "::1"}, "HABILIS_FORWARDED_HEADER"),
+        ({"HABILIS_TRUSTED_PROXIES": "::1", "HABILIS_FORWARDED_HEADER": "X-Real-IP"}, "HABILIS_FORWARDED_HEADER"),
+        ({"HABILIS_TRUSTED_PROXIES": "::1", "HABILIS_FORWARDED_HEADER": "X-Forwarded-For"}, "DROP_UNDERSCORES"),
+        (
+            {
+                "HABILIS_TRUSTED_PROXIES": "::1",
+                "HABILIS_FORWARDED_HEADER": "Forwarded",
+                "HABILIS_MTLS_HEADER": "Client-Cert",
+            },
+            "DROP_UNDERSCORES",
+        ),
         ({"HABILIS_PROFESSIONAL_LEVEL": "strong"}, "HABILIS_PROFESSIONAL_LEVEL"),
     ],
 )
 def test_an_unsafe_setting_of_the_authorization_server_refuses_to_start(environment, named):
     with pytest.raises(SettingsError, match=named):
         Settings.from_environment(environment)
+
+
+def test_a_server_on_an_https_address_must_know_which_proxies_it_has():
+    served = {"HABILIS_BASE_URL": "https://sante.example"}
+    with pytest.raises(SettingsError, match="HABILIS_TRUSTED_PROXIES must name the proxies"):
+        Settings.from_environment(served).refuse_unsafe_serving()
+    for said in ({"HABILIS_TRUSTED_PROXIES": "none"}, {"HABILIS_TRUSTED_PROXIES": "::1", **FORWARDED}):
+        Settings.from_environment(served | said).refuse_unsafe_serving()
+    Settings.from_environment({}).refuse_unsafe_serving()  # this machine, by http
+
+
+def test_dashed_names_are_taken_when_the_proxies_drop_their_twins():
+    named = {"HABILIS_TRUSTED_PROXIES": "::1", "HABILIS_PROXIES_DROP_UNDERSCORES": "yes"}
+    named |= {"HABILIS_FORWARDED_HEADER": "X-Forwarded-For", "HABILIS_MTLS_HEADER": "Client-Cert"}
+    found = Settings.from_environment(named).proxies
+    assert (found.address_header, found.certificate_header) == ("X-Forwarded-For", "Client-Cert")
