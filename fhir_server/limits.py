@@ -26,7 +26,7 @@ class Limits:
     patch_operations: of one patch. patch_work: elements that its operations visit in total. patched_bytes: size of
     what a patch makes. trace_bytes: of a query in the trail. request_seconds: of the work on one request.
     body_seconds: for a body to arrive. body_places: bodies that arrive at once. waiting: requests that wait for a
-    thread, of each kind.
+    thread, of each kind. form_bytes: of a form or an address of the authorization server and its pages.
     """
 
     body_bytes: int = 32 * MIB
@@ -47,6 +47,7 @@ class Limits:
     body_seconds: int = 20
     body_places: int = 32
     waiting: int = 64
+    form_bytes: int = 64 * KIB
 
 
 _MAX_DEPTH = 100
@@ -70,6 +71,7 @@ _READ = {
     "body_seconds": ("BODY_SECONDS", 3600),
     "body_places": ("BODY_PLACES", 512),
     "waiting": ("WAITING", 1024),
+    "form_bytes": ("MAX_FORM_BYTES", 4 * MIB),
 }
 """The variable of each limit, and the greatest value that it takes."""
 

@@ -147,7 +147,7 @@ _SECRET_METHODS = (AuthMethod.BASIC, AuthMethod.POST)
 
 
 def _read(runtime: Runtime, client_id: str) -> Secret | None:
-    if not 0 < len(client_id) <= ID_LIMIT:
+    if not 0 < len(client_id) <= ID_LIMIT or not client_id.isprintable():  # a lone surrogate is no text to store
         return None
     return runtime.ports.vault.get(KIND, client_id, runtime.ports.clock.now())
 

@@ -8,8 +8,10 @@ from flask import Blueprint, Flask, Response, current_app, request
 from flask_smorest import Api
 from werkzeug.exceptions import HTTPException
 
-from fhir_server import telemetry
+from fhir_server import limits, telemetry
 from fhir_server.application.clients import list_clients
+from fhir_server.domain.problem import Problem
+from fhir_server.http import forms, outcomes
 from fhir_server.http.cookies import cookie
 from fhir_server.http.proxies import client_certificate
 from fhir_server.http.request_context import request_id, runtime
@@ -20,8 +22,13 @@ from fhir_server.oauth.wire import Answer, Context, Received
 from fhir_server.ports import StoreUnavailable
 
 OPTIONS_EXTENSION = "habilis.oauth.options"
-_FORM = "application/x-www-form-urlencoded"
 _oauth = Blueprint("oauth", __name__, url_prefix="/oauth")
+_oauth.before_request(forms.bound_machine_request)
+_TOO_MUCH = {
+    400: "a request has 64 parameters at most",
+    413: "the body is longer than {} bytes",
+    414: "the query is longer than {} bytes",
+}
 _PREFLIGHT = {
     "Access-Control-Allow-Methods": "GET, POST",
     "Access-Control-Allow-Headers": "Authorization, Content-Type, DPoP, If-Match, If-None-Match, If-None-Exist, Prefer",
@@ -50,7 +57,7 @@ def context() -> Context:
         query=tuple(request.args.items(multi=True)),
         form=tuple(request.form.items(multi=True)),
         headers=request.headers,
-        is_form=request.mimetype == _FORM,
+        is_form=request.mimetype == forms.FORM,
         address=request.remote_addr or "",
         request_id=request_id(),
         certificate=client_certificate(),
@@ -156,8 +163,20 @@ def unavailable(_error: StoreUnavailable) -> Response:
 @_oauth.errorhandler(HTTPException)
 def framework(error: HTTPException) -> Response:
     """Answer the framework's own refusals in JSON."""
-    response = respond(Answer(error.code or 400, {"error": "invalid_request"}, {"Cache-Control": "no-store"}))
+    body = {"error": "invalid_request"}
+    if error.code in _TOO_MUCH:
+        body["error_description"] = _TOO_MUCH[error.code].format(limits.in_force().form_bytes)
+    response = respond(Answer(error.code or 400, body, {"Cache-Control": "no-store"}))
     for name, value in error.get_headers():
         if name == "Allow":
             response.headers[name] = value
     return response
+
+
+@_oauth.errorhandler(Exception)
+def defect(error: Exception) -> Response:
+    """Answer a defect of ours in OAuth's dialect; the alarm carries the class of the error and the request id."""
+    if isinstance(error, Problem):
+        return outcomes.answer(error)
+    telemetry.alarm("defect", error)
+    return respond(Answer(500, {"error": "server_error"}, {"Cache-Control": "no-store"}))

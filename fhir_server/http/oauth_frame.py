@@ -8,10 +8,11 @@ from hashlib import sha256
 from hmac import compare_digest
 
 from flask import Blueprint, Response, render_template, request
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, RequestURITooLarge
 
 from fhir_server.application.accounts import Account
 from fhir_server.domain.problem import Problem
-from fhir_server.http import outcomes
+from fhir_server.http import forms, outcomes
 from fhir_server.http.catalogues import Catalogue
 from fhir_server.http.cookies import cookie, set_cookie
 from fhir_server.http.oauth_endpoints import options, respond
@@ -28,6 +29,8 @@ SCRIPTED = f"{CSP}; script-src 'self'"
 """For the pages on which a passkey is made or used, and no other."""
 oauth_pages = Blueprint("oauth_pages", __name__, template_folder="templates")
 _words = Catalogue(domain="oauth")
+
+oauth_pages.before_request(forms.bound_page_request)
 
 
 @oauth_pages.after_request
@@ -47,6 +50,13 @@ def too_many(_error: TooManyFailuresError) -> Response:
     response = page("message", 429, title="Too many attempts", text="Wait a quarter of an hour, then try again.")
     response.headers["Retry-After"] = "900"
     return response
+
+
+@oauth_pages.errorhandler(RequestEntityTooLarge)
+@oauth_pages.errorhandler(RequestURITooLarge)
+def too_long(error: HTTPException) -> Response:
+    """Say that a form or an address is longer than is read."""
+    return page("message", error.code or 413, title="This is too long", text="Go back to the app and begin again.")
 
 
 @oauth_pages.errorhandler(Problem)

@@ -6,7 +6,7 @@ Sources: RFC 6749 2.3; RFC 7523; SMART App Launch 2.2, asymmetric client authent
 
 from base64 import b64decode, urlsafe_b64decode
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import orjson
@@ -17,7 +17,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import Key, KeySet
 
 from fhir_server.application.names import decoded
-from fhir_server.oauth import public_keys, remote_keys
+from fhir_server.oauth import compact, public_keys, remote_keys
 from fhir_server.oauth.issuer import ASSERTION_ALGORITHMS, address, issuer_of
 from fhir_server.oauth.records import RegisteredClient
 from fhir_server.oauth.wire import Context, Request
@@ -77,8 +77,9 @@ def _basic(authorization: str) -> tuple[str, str] | None:
 def _named_by(assertion: str) -> str:
     """Return the issuer that an assertion states, before anything of it is verified."""
     try:
+        compact.demand_small(assertion)
         claims = orjson.loads(urlsafe_b64decode(assertion.split(".")[1].encode() + b"=="))
-    except (ValueError, IndexError):
+    except ValueError:
         return ""
     issuer = claims.get("iss") if isinstance(claims, dict) else None
     return issuer if isinstance(issuer, str) else ""
@@ -99,6 +100,20 @@ def by_basic(find: Callable[[object], RegisteredClient | None], request: Request
     return client if client and basic and client.check_client_secret(basic[1]) else None
 
 
+def _demand_bounded(form: Mapping[str, str]) -> None:
+    """Refuse an assertion that is too long or too deep to be parsed, and one beside somebody else's client id.
+
+    Source: RFC 7521 4.2 (client_id must identify the same client).
+    """
+    try:
+        compact.demand_small(form["client_assertion"])
+    except ValueError:
+        raise InvalidClientError(description="the client assertion is not valid", status_code=401) from None
+    named = form.get("client_id")
+    if named is not None and named != _named_by(form["client_assertion"]):
+        raise InvalidClientError(description="contradictory client credentials", status_code=401)
+
+
 class Assertions(JWTBearerClientAssertion):  # type: ignore[misc]  # Authlib ships no types
     """`private_key_jwt` as SMART demands it: RS384 and ES384, a known key, five minutes at most, once."""
 
@@ -111,7 +126,12 @@ class Assertions(JWTBearerClientAssertion):  # type: ignore[misc]  # Authlib shi
         self.claims: Json = {}
 
     def __call__(self, query_client: Callable[[object], RegisteredClient | None], request: Request) -> object:
-        """Authenticate, and leave the claims on the request for whoever needs what they vouch for."""
+        """Authenticate, and leave the claims on the request for whoever needs what they vouch for.
+
+        Raises: InvalidClientError.
+        """
+        if request.form.get("client_assertion"):
+            _demand_bounded(request.form)
         client = super().__call__(query_client, request)
         request.assertion_claims = self.claims
         return client
@@ -162,11 +182,11 @@ class Assertions(JWTBearerClientAssertion):  # type: ignore[misc]  # Authlib shi
 
     def _check(self, claims: Json) -> None:
         now = self.context.runtime.ports.clock.now()
-        expires = _instant(claims["exp"])
+        expires = compact.instant(claims["exp"])
         audiences = claims["aud"] if isinstance(claims["aud"], list) else [claims["aud"]]
         client_id = self._registered.id
         is_timely = now - LEEWAY < expires <= now + LONGEST + LEEWAY
-        is_started = all(_instant(claims[name]) <= now + LEEWAY for name in ("nbf", "iat") if name in claims)
+        is_started = all(compact.instant(claims[name]) <= now + LEEWAY for name in ("nbf", "iat") if name in claims)
         is_ours = claims["iss"] == claims["sub"] == client_id and bool(set(audiences) & set(self.get_audiences()))
         if not (is_timely and is_started and is_ours):
             raise ValueError
@@ -176,9 +196,3 @@ class Assertions(JWTBearerClientAssertion):  # type: ignore[misc]  # Authlib shi
         spent = Secret(_JTI, f"{client_id}|{jti}", b"", expires=expires + LEEWAY)
         if not self.context.runtime.ports.vault.add(spent):
             raise ValueError
-
-
-def _instant(value: object) -> datetime:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError
-    return datetime.fromtimestamp(value, UTC)

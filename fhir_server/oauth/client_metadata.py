@@ -47,7 +47,9 @@ def checked(client: Client) -> Client:
 
 def origins_of(redirect_uris: tuple[str, ...]) -> tuple[str, ...]:
     """Return the web origins of redirect URIs: where a browser app that is sent back there runs."""
-    return tuple(dict.fromkeys(_origin_of(uri) for uri in redirect_uris if uri.startswith("http")))
+    return tuple(
+        dict.fromkeys(_origin_of(uri) for uri in redirect_uris if uri.startswith("http") and is_registrable(uri))
+    )
 
 
 def _demand(is_right: object, element: str, text: str) -> None:

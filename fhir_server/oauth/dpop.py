@@ -4,7 +4,7 @@ Source: RFC 9449.
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from hashlib import sha256
 from typing import Any
 
@@ -15,7 +15,7 @@ from joserfc.errors import JoseError
 from joserfc.jws import JWSRegistry
 
 from fhir_server.application.runtime import Runtime
-from fhir_server.oauth import public_keys
+from fhir_server.oauth import compact, public_keys
 from fhir_server.oauth.issuer import PROOF_ALGORITHMS
 from fhir_server.oauth.wire import Context
 from fhir_server.ports import Secret
@@ -64,8 +64,7 @@ def verify(runtime: Runtime, proof: Proof, access_token: str = "") -> str:
 
 
 def _verify(runtime: Runtime, proof: Proof, access_token: str) -> str:
-    if len(proof.value) > _LIMIT:
-        raise ValueError
+    compact.demand_small(proof.value, _LIMIT)
     header = jws.extract_compact(proof.value.encode(), registry=_REGISTRY).headers()
     if header.get("typ") != "dpop+jwt" or header["alg"] not in PROOF_ALGORITHMS:
         raise ValueError
@@ -80,10 +79,7 @@ def _verify(runtime: Runtime, proof: Proof, access_token: str) -> str:
 
 
 def _check(runtime: Runtime, proof: Proof, claims: Json, access_token: str) -> None:
-    issued = claims["iat"]
-    if isinstance(issued, bool) or not isinstance(issued, int | float):
-        raise TypeError
-    is_timely = abs(runtime.ports.clock.now() - datetime.fromtimestamp(issued, UTC)) <= WINDOW
+    is_timely = abs(runtime.ports.clock.now() - compact.instant(claims["iat"])) <= WINDOW
     is_about_this = claims["htm"] == proof.method and str(claims["htu"]).partition("?")[0] == proof.url
     is_named = isinstance(claims["jti"], str) and 0 < len(claims["jti"]) <= 256  # noqa: PLR2004
     if not (is_timely and is_about_this and is_named):

@@ -14,7 +14,7 @@ from consent_rules.scopes import Scopes
 from fhir_server.application import clients
 from fhir_server.application.app_authorization import revoke_client
 from fhir_server.application.clients import AuthMethod, Client, ClientKind, hash_secret
-from fhir_server.oauth import events, narrowing
+from fhir_server.oauth import compact, events, narrowing
 from fhir_server.oauth.client_metadata import SECRET_METHODS, MetadataError, checked, origins_of
 from fhir_server.oauth.issuer import address
 from fhir_server.oauth.records import grant_types_of
@@ -129,11 +129,13 @@ def _store(act: Callable[[], None]) -> None:
 def _metadata(body: bytes) -> Json:
     """Return the metadata after checking the type of everything that is read from it."""
     try:
-        found = orjson.loads(body) if len(body) <= _SIZE else None
+        found = orjson.loads(body) if len(body) <= _SIZE and compact.is_shallow(body) else None
     except orjson.JSONDecodeError:
         found = None
     if not isinstance(found, dict):
-        raise _RefusedError("invalid_client_metadata", "a JSON object is needed")
+        raise _RefusedError(
+            "invalid_client_metadata", f"a JSON object is needed, of {_SIZE} bytes and {compact.DEPTH} levels at most"
+        )
     if "software_statement" in found:
         raise _RefusedError("unapproved_software_statement")
     _check_types(found)
