@@ -4,6 +4,7 @@ Sources: RFC 7591 client metadata; SMART App Launch 2.2, client authentication
 (https://hl7.org/fhir/smart-app-launch/client-confidential-asymmetric.html).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from hashlib import sha256
@@ -18,7 +19,8 @@ from fhir_server.ports import Secret
 Json = dict[str, Any]
 
 KIND = "client"
-ID_LIMIT = 200
+ID_LIMIT, ORIGIN_LIMIT = 200, 300
+_ORIGIN, _ORIGINS_KEPT = "client-origin", "client-origins-kept"
 
 
 class ClientKind(StrEnum):
@@ -93,6 +95,7 @@ def register(runtime: Runtime, client: Client) -> None:
     Raises: ValueError when the id is taken, or when what it says of its keys contradicts itself.
     """
     _check(client)
+    _note_origins(runtime, client)
     if not runtime.ports.vault.add(Secret(KIND, client.id, orjson.dumps(client))):
         message = "the client id is taken"
         raise ValueError(message)
@@ -120,6 +123,7 @@ def change(runtime: Runtime, client: Client) -> None:
     entry = _read(runtime, client.id)
     if entry is None:
         raise KeyError(client.id)
+    _note_origins(runtime, client)
     if not runtime.ports.vault.replace(replace(entry, key=client.id, value=orjson.dumps(client))):
         message = "the client changed meanwhile"
         raise ValueError(message)
@@ -127,7 +131,55 @@ def change(runtime: Runtime, client: Client) -> None:
 
 def remove(runtime: Runtime, client_id: str) -> bool:
     """Forget a client; tell whether it was there."""
-    return runtime.ports.vault.drop(KIND, client_id)
+    entry = _read(runtime, client_id)
+    was_there = runtime.ports.vault.drop(KIND, client_id)
+    for origin in _load(entry.value).origins if entry else ():
+        _change_origin(runtime, origin, lambda ids: [known for known in ids if known != client_id])
+    return was_there
+
+
+def works_from(runtime: Runtime, origin: str) -> bool:
+    """Tell whether a client in use works from a web origin. The reads do not grow with the number of clients.
+
+    The store keeps the ids of the clients of each origin. What is found is judged by the client itself, so that a
+    client that was disabled or changed, by whatever process, is never taken for one that works there.
+    """
+    if not 0 < len(origin) <= ORIGIN_LIMIT or not origin.isprintable():
+        return False
+    names, now = [(_ORIGIN, origin), (_ORIGINS_KEPT, "")], runtime.ports.clock.now()
+    entry, kept = runtime.ports.vault.get_all(names, now)
+    if kept is None:
+        _keep_origins(runtime)
+        entry = runtime.ports.vault.get(_ORIGIN, origin, now)
+    ids: list[str] = orjson.loads(entry.value) if entry else []
+    candidates = (find(runtime, client_id) for client_id in reversed(ids))
+    return any(client is not None and origin in client.origins for client in candidates)
+
+
+def _keep_origins(runtime: Runtime) -> None:
+    """Note the origins of clients that an earlier version stored; once for a store."""
+    for client in list_clients(runtime):
+        _note_origins(runtime, client)
+    runtime.ports.vault.add(Secret(_ORIGINS_KEPT, "", b""))
+
+
+def _note_origins(runtime: Runtime, client: Client) -> None:
+    """Note from where a client works, before it is stored: a crash in between leaves an id without a client."""
+    for origin in client.origins:
+        _change_origin(runtime, origin, lambda ids: ids if client.id in ids else [*ids, client.id])
+
+
+def _change_origin(runtime: Runtime, origin: str, changed: Callable[[list[str]], list[str]]) -> None:
+    """Change the ids that are kept for an origin, again when somebody else was quicker."""
+    vault, is_kept = runtime.ports.vault, False
+    while not is_kept:
+        entry = vault.get(_ORIGIN, origin, runtime.ports.clock.now())
+        before: list[str] = orjson.loads(entry.value) if entry else []
+        value = orjson.dumps(changed(before))
+        if entry is None:
+            is_kept = vault.add(Secret(_ORIGIN, origin, value))
+        else:
+            is_kept = value == entry.value or vault.replace(replace(entry, key=origin, value=value))
 
 
 def _check(client: Client) -> None:

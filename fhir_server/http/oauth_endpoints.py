@@ -9,7 +9,7 @@ from flask_smorest import Api
 from werkzeug.exceptions import HTTPException
 
 from fhir_server import limits, telemetry
-from fhir_server.application.clients import list_clients
+from fhir_server.application.clients import works_from
 from fhir_server.domain.problem import Problem
 from fhir_server.http import forms, outcomes
 from fhir_server.http.cookies import cookie
@@ -140,17 +140,12 @@ def allow_origin(response: Response) -> Response:
     origin = request.headers.get("Origin", "")
     if origin and "Access-Control-Allow-Origin" not in response.headers:
         response.headers.add("Vary", "Origin")
-        if is_registered(origin):
+        if works_from(runtime(), origin):
             response.headers["Access-Control-Allow-Origin"] = origin
             response.headers["Access-Control-Expose-Headers"] = _EXPOSED
             if request.method == "OPTIONS":
                 response.headers.update(_PREFLIGHT)
     return response
-
-
-def is_registered(origin: str) -> bool:
-    """Tell whether an active client works from this origin."""
-    return any(origin in client.origins for client in list_clients(runtime()) if not client.disabled)
 
 
 @_oauth.errorhandler(StoreUnavailable)

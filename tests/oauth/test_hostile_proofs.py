@@ -13,15 +13,11 @@ from shutil import copytree
 import orjson
 import pytest
 from flask import Flask
-from hypothesis import given
-from hypothesis import strategies as st
 from joserfc import jws
 from joserfc.jwk import ECKey
 
-from fhir_server import limits
 from fhir_server.adapters import opening
 from fhir_server.application.clients import hash_secret
-from fhir_server.oauth import compact
 from fhir_server.oauth.options import Options, Throttle
 from tests.factories import runtime_on
 from tests.oauth.conftest import ASSERTION, BASE, EC, FixedClock, Person, serve
@@ -236,15 +232,6 @@ def test_a_form_of_too_many_parameters_is_refused_before_it_is_parsed(app, endpo
     assert "64 parameters" in answer.get_json()["error_description"]
 
 
-def test_the_limit_of_forms_is_a_setting(app):
-    before = limits.put_in_force(limits.Limits(form_bytes=100))
-    try:
-        answer = app.test_client().post("/oauth/token", data=b"x" * 101, content_type=FORM, base_url=BASE)
-    finally:
-        limits.put_in_force(before)
-    assert "100 bytes" in answer.get_json()["error_description"]
-
-
 def test_pages_refuse_what_is_too_long_as_pages(app):
     person = Person(app)
     for answer in (
@@ -265,23 +252,3 @@ def test_an_assertion_beside_somebody_else_s_client_id_is_none(app, clock):
     web = app.test_client()
     assert is_oauth_error(web.post("/oauth/token", data=data, base_url=BASE), 401)
     assert web.post("/oauth/token", data=data | {"client_id": "ehr"}, base_url=BASE).status_code == 200
-
-
-@given(st.binary(max_size=400) | st.text('[]{}",\\a1:', max_size=400).map(str.encode))
-def test_depth_is_told_without_parsing(text):
-    """What is found shallow is parsed, so that this side must be safe: no valid text is deeper than it is told."""
-    try:
-        found = orjson.loads(text)
-    except ValueError:
-        return
-    assert compact.is_shallow(text) or depth_of(found) > compact.DEPTH
-
-
-@pytest.mark.parametrize("deep", [compact.DEPTH, compact.DEPTH + 1])
-def test_the_limit_of_depth_is_exact(deep):
-    assert compact.is_shallow(b"[" * deep + b'"[[[\\"{{{"' + b"]" * deep) is (deep == compact.DEPTH)
-
-
-def depth_of(value: object) -> int:
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
-    return 0 if inner is None else 1 + max((depth_of(item) for item in inner), default=0)
