@@ -81,7 +81,7 @@ def test_41_an_origin_of_two_clients_stays_while_one_of_them_does(runtime, web):
         assert may_read(web, "https://shared.example") is remains
 
 
-def test_41_a_registration_in_another_process_holds_at_once(runtime, web, tmp_path, clock):
+def test_41_a_registration_in_another_process_holds_at_once(web, tmp_path, clock):
     assert may_read(web)
     opened = opening.open_sqlite(tmp_path / "data", tmp_path / "keys.json")
     other = runtime_on(Ports(opened.store, opened.vault, opened.blobs, clock, opened.ids), BASE)
