@@ -15,6 +15,7 @@ from argon2.exceptions import Argon2Error, InvalidHashError
 
 from consent_rules.vocabulary import Capacity, RequesterKind
 from fhir_server.application.names import account_name
+from fhir_server.application.passwords import normalized
 from fhir_server.application.runtime import Runtime
 from fhir_server.ports import Secret
 
@@ -68,6 +69,8 @@ class Account:
     regulator: works in an emergency call centre. national_id: RPPS or the like, by which a provider or an employer
     names a professional.
     subject: stable pseudonym for apps (`sub`), never the login. totp: base32 secret of the second factor, "" when none.
+    generation: grows when password or factors change or the account is stopped; sessions and conversations of an
+    earlier one are over.
     """
 
     login: str
@@ -81,6 +84,7 @@ class Account:
     disabled: bool = False
     regulator: bool = False
     national_id: str = ""
+    generation: int = 0
 
     def charge_of(self, patient: str) -> Charge | None:
         """Return how this person may act for a patient, None when not."""
@@ -96,7 +100,7 @@ def add_account(runtime: Runtime, account: Account, password: str) -> Account:
         message = f"a login has 1 to {LOGIN_LIMIT} characters"
         raise ValueError(message)
     stored = replace(account, subject=account.subject or runtime.ports.ids.new())
-    value = _dump(stored, _HASHER.hash(password) if password else "")
+    value = _dump(stored, _hashed(password) if password else "")
     group = f"account:{stored.subject}"
     entries = [Secret(KIND, account_name(account.login), value, group=group)]
     if stored.national_id:
@@ -171,7 +175,7 @@ def change_account(runtime: Runtime, account: Account, password: str = "") -> No
     entry = _read(runtime, account.login)
     if entry is None:
         raise KeyError(account.login)
-    hashed = _HASHER.hash(password) if password else str(orjson.loads(entry.value)["password"])
+    hashed = _hashed(password) if password else str(orjson.loads(entry.value)["password"])
     if not runtime.ports.vault.replace(replace(entry, key=account_name(account.login), value=_dump(account, hashed))):
         message = "the account changed meanwhile"
         raise ValueError(message)
@@ -183,7 +187,22 @@ def _read(runtime: Runtime, login: str) -> Secret | None:
     return runtime.ports.vault.get(KIND, account_name(login), runtime.ports.clock.now())
 
 
+def has_password(runtime: Runtime, account: Account) -> bool:
+    """Tell whether an account can be opened by a password at all."""
+    entry = _read(runtime, account.login)
+    return entry is not None and bool(orjson.loads(entry.value)["password"])
+
+
+def _hashed(password: str) -> str:
+    return _HASHER.hash(normalized(password))
+
+
 def _verify(hashed: str, password: str) -> bool:
+    """Tell whether a password fits; one that an earlier version kept as it was typed fits too."""
+    return any(_fits(hashed, spelling) for spelling in dict.fromkeys((normalized(password), password)))
+
+
+def _fits(hashed: str, password: str) -> bool:
     try:
         return _HASHER.verify(hashed, password)
     except (Argon2Error, InvalidHashError):

@@ -9,11 +9,11 @@ Source: rules on the link between FranceConnect and the national health identity
 import unicodedata
 from dataclasses import dataclass
 from datetime import timedelta
-from secrets import choice
 from typing import Any
 
 import orjson
 
+from fhir_server.application import one_time_codes
 from fhir_server.application.accounts import Account, find_account
 from fhir_server.application.runtime import Runtime
 from fhir_server.application.writing import whole
@@ -23,9 +23,6 @@ Json = dict[str, Any]
 
 _KIND = "link-code"
 _LIFETIME = timedelta(days=14)
-_ALPHABET = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
-_LENGTH = 20
-"""Symbols of a code: 100 bits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +45,10 @@ def invite(runtime: Runtime, account: Account) -> str:
         raise ValueError(message)
     group = f"link:{account.subject}"
     runtime.ports.vault.drop_group(group, (_KIND,))
-    code = "".join(choice(_ALPHABET) for _ in range(_LENGTH))
+    code = one_time_codes.new()
     expires = runtime.ports.clock.now() + _LIFETIME
     runtime.ports.vault.add(Secret(_KIND, code, account.login.encode(), group, expires))
-    return "-".join(code[at : at + 4] for at in range(0, _LENGTH, 4))
+    return one_time_codes.shown(code)
 
 
 def redeem(runtime: Runtime, typed: str, traits: Traits) -> Account | None:
@@ -59,8 +56,8 @@ def redeem(runtime: Runtime, typed: str, traits: Traits) -> Account | None:
 
     A code that somebody else tried is good no more: it is not where it should be.
     """
-    code = "".join(symbol for symbol in typed.upper() if symbol.isalnum())
-    entry = runtime.ports.vault.take(_KIND, code, runtime.ports.clock.now()) if len(code) == _LENGTH else None
+    code = one_time_codes.typed(typed)
+    entry = runtime.ports.vault.take(_KIND, code, runtime.ports.clock.now()) if code else None
     account = find_account(runtime, entry.value.decode()) if entry else None
     if account is None or account.disabled:
         return None

@@ -50,7 +50,7 @@ class Login:
     """How a person proved who they are: at which time, how strongly, in which session.
 
     provider: id of the upstream provider that vouches, "" for a local login. roles: the practice situations that it
-    confirms; they cut those of the account.
+    confirms; they cut those of the account. generation: of the account when its owner proved who they are.
     """
 
     at: datetime | None = None
@@ -59,6 +59,11 @@ class Login:
     session: str = ""
     provider: str = ""
     roles: tuple[str, ...] = ()
+    generation: int = 0
+
+    def is_of(self, account: Account) -> bool:
+        """Tell whether neither password nor factors of the account changed since this login."""
+        return self.generation == account.generation
 
     def cut(self, account: Account) -> Account:
         """Return the account with the practice situations in which this login lets the person act."""

@@ -43,9 +43,11 @@ class Kind(StrEnum):
     FILED = "document-filed"
     CHANGED = "document-changed"
     CHOICE_CLOSED = "choice-closed"
+    PASSWORD = "password-changed"  # noqa: S105 - a name
+    FACTORS = "second-factor-changed"
 
 
-URGENT = frozenset({Kind.BREAK_GLASS, Kind.REGULATION, Kind.SUSPENDED})
+URGENT = frozenset({Kind.BREAK_GLASS, Kind.REGULATION, Kind.SUSPENDED, Kind.PASSWORD, Kind.FACTORS})
 _TEXTS: Mapping[Kind, str] = {
     Kind.ANNOUNCED: "Un espace de santé sera ouvert six semaines après cet envoi, sauf opposition.",
     Kind.OPPOSED: "L’opposition à l’ouverture de l’espace est enregistrée. Ce message en est la preuve.",
@@ -65,6 +67,8 @@ _TEXTS: Mapping[Kind, str] = {
     Kind.CHANGED: "{who} a modifié un document de l’espace.",
     Kind.CHOICE_CLOSED: "Un choix enregistré dans l’espace ne peut pas être appliqué tel qu’il est écrit. Il n’ouvre "
     "aucun accès ; enregistrez-le de nouveau s’il est encore voulu.",
+    Kind.PASSWORD: "{who} a changé le mot de passe du compte.",
+    Kind.FACTORS: "{who} a changé le second facteur de connexion du compte.",
 }
 _OUTCOMES: Mapping[Outcome, str] = {
     Outcome.JUSTIFIED: "justifiée",

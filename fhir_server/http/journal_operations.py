@@ -32,6 +32,37 @@ OPERATIONS: Mapping[str, tuple[Any, Any]] = {
         lazy_gettext("opened the space for an emergency call"),
         lazy_gettext("open the space for an emergency call"),
     ),
+    "set-password": (
+        lazy_gettext("changed the password of the account"),
+        lazy_gettext("change the password of the account"),
+    ),
+    "set-code-generator": (
+        lazy_gettext("set up an authenticator app for the account"),
+        lazy_gettext("set up an authenticator app for the account"),
+    ),
+    "add-passkey": (
+        lazy_gettext("added a passkey to the account"),
+        lazy_gettext("add a passkey to the account"),
+    ),
+    "remove-passkey": (
+        lazy_gettext("removed a passkey from the account"),
+        lazy_gettext("remove a passkey from the account"),
+    ),
+    "reset-factors": (
+        lazy_gettext("made the second factors of the account worthless"),
+        lazy_gettext("make the second factors of the account worthless"),
+    ),
+    "issue-enrolment-code": (
+        lazy_gettext("made a code for a first second factor of the account"),
+        lazy_gettext("make a code for a first second factor of the account"),
+    ),
+    "invite-user": (
+        lazy_gettext("made a code that links another sign-in to the account"),
+        lazy_gettext("make a code that links another sign-in to the account"),
+    ),
+    "add-user": (lazy_gettext("opened the account"), lazy_gettext("open the account")),
+    "disable-user": (lazy_gettext("stopped the account"), lazy_gettext("stop the account")),
+    "enable-user": (lazy_gettext("opened the account again"), lazy_gettext("open the account again")),
     "review-queue": (
         lazy_gettext("looked at the emergency accesses that wait for review"),
         lazy_gettext("look at the emergency accesses that wait for review"),

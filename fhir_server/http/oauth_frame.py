@@ -10,6 +10,7 @@ from hmac import compare_digest
 from flask import Blueprint, Response, render_template, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, RequestURITooLarge
 
+from fhir_server.application import credentials
 from fhir_server.application.accounts import Account
 from fhir_server.domain.problem import Problem
 from fhir_server.http import forms, outcomes
@@ -28,6 +29,8 @@ CSP = (
 SCRIPTED = f"{CSP}; script-src 'self'"
 """For the pages on which a passkey is made or used, and no other."""
 oauth_pages = Blueprint("oauth_pages", __name__, template_folder="templates")
+_WITH_NEWS = frozenset({"apps", "consent", "passkeys", "sign_in"})
+"""Pages that somebody who is signed in comes by."""
 _words = Catalogue(domain="oauth")
 
 oauth_pages.before_request(forms.bound_page_request)
@@ -71,9 +74,17 @@ def stopped(problem: Problem) -> Response:
 
 
 def page(name: str, status: int, **shown: object) -> Response:
-    """Render a page in the language of the browser."""
+    """Render a page in the language of the browser, with what changed of the account until its owner has seen it."""
+    if name in _WITH_NEWS:
+        shown |= _news()
     text = render_template(f"oauth/{name}.html", _=_words.gettext, **shown)
     return Response(text, status, mimetype="text/html")
+
+
+def _news() -> dict[str, object]:
+    session = current_session()
+    found = credentials.news_of(runtime(), session.account) if session else ()
+    return {"news": [item for item in found if not item.seen], "news_csrf": session.csrf if session else ""}
 
 
 def second_factor_page(status: int, owner: Account | None, place: str, **shown: object) -> Response:
@@ -86,16 +97,10 @@ def second_factor_page(status: int, owner: Account | None, place: str, **shown: 
     return response
 
 
-def may_change_factors(session: sessions.Session) -> bool:
-    """Tell whether this session may change factors: whoever has a second one must have shown one."""
-    has_second = passkeys.has_second_factor(runtime(), session.account)
-    return not has_second or issuer.is_strong_enough(session.proof.acr, issuer.LEVELS[1])
-
-
 def too_weak() -> Response:
-    """Refuse to change factors in a session that a password alone has opened."""
-    text = "This can be changed only by whoever has both."
-    return page("message", 403, title="Sign in again with your second factor", text=text)
+    """Refuse to change a factor when none was shown within the last minutes."""
+    text = "This can be changed only by whoever has just shown it. A first one needs the code that you were handed."
+    return page("message", 403, title="Show your second factor again", text=text)
 
 
 def gone() -> Response:

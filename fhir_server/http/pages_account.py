@@ -1,13 +1,11 @@
-"""A person's own pages: sign in and out, see every app that may act, set up a second factor.
+"""A person's own pages: sign in and out, see and end every app that may act.
 
 Source: OWASP ASVS 5.0, chapter 7.
 """
 
-from dataclasses import replace
-
 from flask import Response, request
 
-from fhir_server.application.accounts import change_account, find_account
+from fhir_server.application.accounts import Account, find_account
 from fhir_server.application.app_authorization import find_grant, grants_of, revoke_grant
 from fhir_server.http import pages_upstream, scope_words
 from fhir_server.http.cookies import cookie, cookie_name, is_secure, set_cookie
@@ -18,20 +16,18 @@ from fhir_server.http.oauth_frame import (
     gone,
     is_own_form,
     is_same,
-    may_change_factors,
     oauth_pages,
     page,
     remember,
     second_factor_page,
     see_other,
     signed_in,
-    too_weak,
 )
 from fhir_server.http.request_context import runtime
-from fhir_server.oauth import conversation, events, passkeys, sessions, totp
+from fhir_server.oauth import conversation, events, passkeys, sessions
 from fhir_server.oauth.throttle import SECOND_FACTOR, Attempt
 
-_HALF_LOGIN, _NEW_TOTP = "half-login", "new-totp"
+_HALF_LOGIN = "half-login"
 
 
 @oauth_pages.route("/login", methods=["GET", "POST"])
@@ -50,7 +46,7 @@ def login() -> Response:
     if account is None:
         return page("login", 422, csrf=csrf_of(browser), complaint="wrong", providers=pages_upstream.offered())
     if passkeys.has_second_factor(runtime(), account):
-        remember(_HALF_LOGIN, browser, account.login)
+        remember(_HALF_LOGIN, browser, f"{account.generation} {account.login}")
         return see_other("/login/second-factor")
     return signed_in(conversation.begin_session(context(), account, ("pwd",), events.SELF)[0])
 
@@ -59,20 +55,27 @@ def login() -> Response:
 def second_factor() -> Response:
     """Give the second factor of a sign-in that has begun."""
     browser = cookie("browser")
-    half = runtime().ports.vault.get(_HALF_LOGIN, browser, runtime().ports.clock.now()) if browser else None
-    if half is None:
+    account, csrf = _waiting(browser), csrf_of(browser)
+    if account is None:
         return see_other("/login")
-    account, csrf = find_account(runtime(), half.value.decode()), csrf_of(browser)
     if request.method == "GET":
         return second_factor_page(200, account, browser, csrf=csrf, complaint="")
     if not is_own_form(browser):
         return gone()
-    attempt = Attempt(SECOND_FACTOR, half.value.decode())
+    attempt = Attempt(SECOND_FACTOR, account.login)
     proven = conversation.prove_second(context(), attempt, request.form, browser, events.SELF)
     if proven is None:
         return second_factor_page(422, account, browser, csrf=csrf, complaint="wrong")
     runtime().ports.vault.drop(_HALF_LOGIN, browser)
     return signed_in(conversation.begin_session(context(), *proven, events.SELF)[0])
+
+
+def _waiting(browser: str) -> Account | None:
+    """Return who has given the password here; a change of password or factors since then makes it worth nothing."""
+    half = runtime().ports.vault.get(_HALF_LOGIN, browser, runtime().ports.clock.now()) if browser else None
+    generation, _, login_name = half.value.decode().partition(" ") if half else ("", "", "")
+    account = find_account(runtime(), login_name)
+    return account if account and str(account.generation) == generation else None
 
 
 @oauth_pages.post("/logout")
@@ -108,35 +111,4 @@ def end_app(grant_id: str) -> Response:
     if grant is not None and grant.subject == session.account.subject:
         revoke_grant(runtime(), grant.id)
         events.grant_ended(context(), grant, "ended-by-person")
-    return see_other("/account/apps")
-
-
-@oauth_pages.get("/account/second-factor")
-def enrol() -> Response:
-    """Show the secret of a new second factor, once."""
-    session = current_session()
-    if session is None:
-        return see_other("/login")
-    if not may_change_factors(session):
-        return too_weak()
-    secret = totp.new_secret()
-    remember(_NEW_TOTP, session.id, secret)
-    where = totp.address_of(session.account, secret)
-    return page("enrol", 200, session=session, secret=secret, address=where, complaint="")
-
-
-@oauth_pages.post("/account/second-factor")
-def confirm_factor() -> Response:
-    """Put a second factor in force when a code of it was typed back."""
-    session = current_session()
-    if session is None or not is_same(session.csrf):
-        return gone()
-    if not may_change_factors(session):
-        return too_weak()
-    kept = runtime().ports.vault.take(_NEW_TOTP, session.id, runtime().ports.clock.now())
-    whole = find_account(runtime(), session.account.login)  # a session may show less than the account has
-    account = replace(whole or session.account, totp=kept.value.decode() if kept else "")
-    if whole is None or kept is None or not totp.is_right(runtime(), account, request.form.get("code", "")):
-        return page("message", 422, title="This code is not right", text="Begin again to get a new key.")
-    change_account(runtime(), account)
     return see_other("/account/apps")

@@ -10,7 +10,7 @@ from flask_smorest import Api
 
 from fhir_server import telemetry
 from fhir_server.application.accounts import find_account
-from fhir_server.http import language, pages_account, pages_consent, pages_passkeys, pages_upstream
+from fhir_server.http import language, pages_account, pages_consent, pages_factors, pages_passkeys, pages_upstream
 from fhir_server.http.cookies import cookie, set_cookie
 from fhir_server.http.oauth_endpoints import context, respond
 from fhir_server.http.oauth_frame import (
@@ -30,7 +30,7 @@ from fhir_server.ports import StoreUnavailable
 
 Json = dict[str, Any]
 
-ROOMS = (pages_account, pages_passkeys, pages_upstream)
+ROOMS = (pages_account, pages_factors, pages_passkeys, pages_upstream)
 """Further modules of pages; importing them puts their routes onto the blueprint."""
 
 

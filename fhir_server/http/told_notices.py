@@ -36,6 +36,8 @@ _TEXTS: Mapping[str, Any] = {
         "A choice recorded in this space cannot be applied as it is written. It gives nobody access; record it again "
         "if it is still wanted."
     ),
+    Kind.PASSWORD: lazy_gettext("%(who)s changed the password of your account."),
+    Kind.FACTORS: lazy_gettext("%(who)s changed the second factor of your account."),
 }
 _OUTCOMES: Mapping[str, Any] = {
     Outcome.JUSTIFIED: lazy_gettext("Result of the review: the access was justified."),

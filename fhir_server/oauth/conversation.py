@@ -46,7 +46,10 @@ def next_step(runtime: Runtime, interaction: Interaction) -> tuple[str, Interact
     Raises: Refusal when the conversation cannot end in a grant.
     """
     if interaction.pending:
-        return "second-factor", interaction
+        waiting = find_account(runtime, interaction.pending)
+        if waiting and not waiting.disabled and interaction.proof.is_of(waiting):
+            return "second-factor", interaction
+        interaction = replace(interaction, pending="", proof=Login())  # changed since: they begin again
     if interactions.needs_login(runtime, interaction):
         return "login", interaction
     account, client = interactions.account_of(runtime, interaction), interactions.client_of(runtime, interaction)
@@ -180,7 +183,8 @@ def _login(context: Context, interaction: Interaction, form: Mapping[str, str]) 
     if account is None:
         return Turn(interaction, complaint="wrong")
     if passkeys.has_second_factor(context.runtime, account):
-        return Turn(replace(interaction, login="", pending=account.login))
+        begun = Login(generation=account.generation)  # a change meanwhile makes this password worth nothing
+        return Turn(replace(interaction, login="", pending=account.login, proof=begun))
     return _logged_in(context, interaction, account, ("pwd",))
 
 
@@ -188,7 +192,9 @@ def _second_factor(context: Context, interaction: Interaction, form: Mapping[str
     asked = interaction.asked
     attempt = Attempt(throttle.SECOND_FACTOR, interaction.pending, asked.is_emergency)
     proven = prove_second(context, attempt, form, interaction.id, asked.client_id)
-    return _logged_in(context, interaction, *proven) if proven else Turn(interaction, complaint="wrong")
+    if proven is None or not interaction.proof.is_of(proven[0]):
+        return Turn(interaction, complaint="wrong")
+    return _logged_in(context, interaction, *proven)
 
 
 def _logged_in(context: Context, interaction: Interaction, account: Account, amr: tuple[str, ...]) -> Turn:

@@ -20,7 +20,7 @@ SELF = "habilis"
 
 def login_happened(context: Context, account: Account, client_id: str = SELF) -> None:
     """Trace that a person proved who they are."""
-    caller = _person(context, account, client_id)
+    caller = person(context, account, client_id)
     trail.record(context.runtime, caller, Deed("login", ""), Verdict(), "")
 
 
@@ -31,12 +31,12 @@ def login_failed(context: Context, client_id: str, reason: str) -> None:
 
 def identity_linked(context: Context, account: Account, provider: str) -> None:
     """Trace that an identity given elsewhere may log in as this account now; the identity itself is not kept."""
-    trail.record(context.runtime, _person(context, account, f"link:{provider}"), Deed("login", ""), Verdict(), "")
+    trail.record(context.runtime, person(context, account, f"link:{provider}"), Deed("login", ""), Verdict(), "")
 
 
 def logged_out(context: Context, account: Account) -> None:
     """Trace the end of a session."""
-    trail.record(context.runtime, _person(context, account, SELF), Deed("logout", ""), Verdict(), "")
+    trail.record(context.runtime, person(context, account, SELF), Deed("logout", ""), Verdict(), "")
 
 
 def client_refused(context: Context, client_id: str, reason: str) -> None:
@@ -52,7 +52,7 @@ def consent_given(context: Context, grant: Grant) -> None:
 def consent_refused(context: Context, account: Account, client_id: str) -> None:
     """Trace that a person did not let an app act."""
     verdict = Verdict("4", "access_denied")
-    trail.record(context.runtime, _person(context, account, client_id), Deed("authorize", "", choice=True), verdict, "")
+    trail.record(context.runtime, person(context, account, client_id), Deed("authorize", "", choice=True), verdict, "")
 
 
 def token_issued(context: Context, access: Access) -> None:
@@ -89,7 +89,8 @@ def _refused(context: Context, interaction: str, client_id: str, reason: str) ->
     trail.record(context.runtime, caller, Deed(interaction, ""), Verdict("4", reason), "")
 
 
-def _person(context: Context, account: Account, client_id: str) -> Caller:
+def person(context: Context, account: Account, client_id: str = SELF) -> Caller:
+    """Return a person as the party of what they do here."""
     return _caller(context, Requester(account.kind, account.person), client_id, account.display)
 
 

@@ -96,7 +96,9 @@ def client_of(runtime: Runtime, interaction: Interaction) -> Client | None:
 def account_of(runtime: Runtime, interaction: Interaction) -> Account | None:
     """Return who logged in, with the practice situations that the login confirms."""
     account = find_account(runtime, interaction.login) if interaction.login else None
-    return None if account is None or account.disabled else interaction.proof.cut(account)
+    if account is None or account.disabled or not interaction.proof.is_of(account):
+        return None
+    return interaction.proof.cut(account)
 
 
 def needs_login(runtime: Runtime, interaction: Interaction) -> bool:

@@ -93,22 +93,26 @@ def request_options(runtime: Runtime, account: Account, place: str) -> str:
     return str(options_to_json(options))
 
 
-def register(runtime: Runtime, account: Account, place: str, credential: str, name: str) -> bool:
-    """Add a passkey to an account; False when the answer does not hold, comes twice, or there are too many."""
+def made(runtime: Runtime, account: Account, place: str, credential: str, name: str) -> Passkey | None:
+    """Return the passkey that a browser has made; None when the answer does not hold, or there are too many."""
     challenge = _take_challenge(runtime, place)
     if challenge is None or len(credential) > _SIZE or len(of(runtime, account)) >= LIMIT:
-        return False
+        return None
     try:
         found = verify_registration_response(
             credential=credential, expected_challenge=challenge, expected_rp_id=_host(runtime),
             expected_origin=_origin(runtime),
         )  # fmt: skip
     except _BROKEN:
-        return False
+        return None
     id_, public = bytes_to_base64url(found.credential_id), bytes_to_base64url(found.credential_public_key)
     label = " ".join(name.split())[:NAME_LIMIT] or "Passkey"
-    made = Passkey(id_, label, public, found.sign_count, runtime.ports.clock.now())
-    return runtime.ports.vault.add(Secret(_KIND, id_, orjson.dumps(made), _group(account)))
+    return Passkey(id_, label, public, found.sign_count, runtime.ports.clock.now())
+
+
+def keep(runtime: Runtime, account: Account, passkey: Passkey) -> bool:
+    """Add a passkey to an account; False when it is known already."""
+    return runtime.ports.vault.add(Secret(_KIND, passkey.id, orjson.dumps(passkey), _group(account)))
 
 
 def is_proven(runtime: Runtime, account: Account, place: str, credential: str) -> bool:

@@ -38,7 +38,8 @@ def start(runtime: Runtime, options: Options, account: Account, proof: Login) ->
     cookie, id_ = runtime.ports.ids.secret(), runtime.ports.ids.new()
     until = now + options.session_absolute
     value = {
-        "id": id_, "login": account.login, "proof": replace(proof, at=proof.at or now, session=id_),
+        "id": id_, "login": account.login,
+        "proof": replace(proof, at=proof.at or now, session=id_, generation=account.generation),
         "csrf": runtime.ports.ids.secret(), "until": until, "seen": now,
     }  # fmt: skip
     group = f"session:{id_}"
@@ -56,11 +57,10 @@ def find_session(runtime: Runtime, options: Options, cookie: str) -> Session | N
     if entry is None:
         return None
     raw: Json = orjson.loads(entry.value)
-    account = find_account(runtime, raw["login"])
-    if account is None or account.disabled:
+    account, proof = find_account(runtime, raw["login"]), load_login(raw["proof"])
+    if account is None or account.disabled or not proof.is_of(account):
         return None
     _push_back(runtime, options, replace(entry, key=cookie), raw)
-    proof = load_login(raw["proof"])
     return Session(raw["id"], proof.cut(account), proof, raw["csrf"])
 
 
@@ -71,6 +71,15 @@ def _push_back(runtime: Runtime, options: Options, entry: Secret, raw: Json) -> 
         return
     idle = min(now + options.session_idle, datetime.fromisoformat(raw["until"]))
     runtime.ports.vault.replace(replace(entry, value=orjson.dumps(raw | {"seen": now}), expires=idle))
+
+
+def keep(runtime: Runtime, cookie: str, account: Account) -> None:
+    """Let one session go on when a change of password or factors ends all others of the account."""
+    entry = runtime.ports.vault.get(KIND, cookie, runtime.ports.clock.now())
+    if entry is not None:
+        raw: Json = orjson.loads(entry.value)
+        raw["proof"] |= {"generation": account.generation}
+        runtime.ports.vault.replace(replace(entry, key=cookie, value=orjson.dumps(raw)))
 
 
 def end(runtime: Runtime, session: Session) -> None:
@@ -89,4 +98,5 @@ def may_continue(runtime: Runtime, grant: Grant) -> bool:
         return False
     if "offline_access" in grant.scopes.split():
         return True
-    return runtime.ports.vault.get(_BY_ID, grant.proof.session, runtime.ports.clock.now()) is not None
+    is_alive = runtime.ports.vault.get(_BY_ID, grant.proof.session, runtime.ports.clock.now()) is not None
+    return is_alive and grant.proof.is_of(account)

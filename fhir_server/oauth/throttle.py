@@ -27,6 +27,7 @@ from fhir_server.oauth.wire import Context
 from fhir_server.ports import Secret
 
 ACCOUNT, SECOND_FACTOR, PATIENT_SEARCH, LINK_CODE = "account", "second-factor", "patient-search", "link-code"
+ENROLMENT_CODE = "enrolment-code"
 PLACES_KEPT = timedelta(days=90)
 """For how long a browser or an address counts as one from which a person signs in."""
 _KIND, _PLACE, _CLIENT = "failure", "known-place", "client"

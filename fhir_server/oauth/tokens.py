@@ -14,6 +14,7 @@ from consent_rules.vocabulary import RequesterKind
 from fhir_server.application import access_tokens
 from fhir_server.application import app_authorization as grants
 from fhir_server.application.access_tokens import Holder
+from fhir_server.application.accounts import find_account
 from fhir_server.application.app_authorization import Grant
 from fhir_server.application.runtime import Runtime
 from fhir_server.oauth import events
@@ -60,10 +61,19 @@ def redeem(context: Context, code: Code, holder: Holder) -> Grant:
     if code.entry is None or code.used or not _mark(runtime, code.entry, code.code, "used"):
         _end_replayed(context, code.grant.id, "code-replayed")
         raise InvalidGrantError("the code was used before")
+    if not _is_still_theirs(runtime, code.grant):
+        grants.revoke_grant(runtime, code.grant.id)
+        raise InvalidGrantError("the person must log in again")
     expires = datetime.fromisoformat(code.until) if code.until else None
     grant = replace(code.grant, expires=expires, jkt=holder.jkt, x5t=holder.x5t, used_at=runtime.ports.clock.now())
     grants.confirm_grant(runtime, grant)
     return grant
+
+
+def _is_still_theirs(runtime: Runtime, grant: Grant) -> bool:
+    """Tell whether the account of a code is in use, and its password and factors are those of the login."""
+    account = find_account(runtime, grant.login) if grant.login else None
+    return not grant.login or (account is not None and not account.disabled and grant.proof.is_of(account))
 
 
 def spend(context: Context, refresh: Refresh) -> Grant:

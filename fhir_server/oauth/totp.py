@@ -6,6 +6,7 @@ Sources: RFC 6238, RFC 4226.
 import binascii
 import hmac
 from base64 import b32decode, b32encode
+from dataclasses import replace
 from datetime import timedelta
 from hashlib import sha1
 from secrets import token_bytes
@@ -36,6 +37,11 @@ def code_at(secret: str, seconds: int) -> str:
     offset = digest[-1] & 15
     number = int.from_bytes(digest[offset : offset + 4]) & 0x7FFFFFFF
     return str(number % 10**DIGITS).zfill(DIGITS)
+
+
+def proves(runtime: Runtime, account: Account, secret: str, code: str) -> bool:
+    """Tell whether a code is of a secret that is about to become the account's; it is used up."""
+    return is_right(runtime, replace(account, totp=secret), code)
 
 
 def is_right(runtime: Runtime, account: Account, code: str) -> bool:

@@ -1,5 +1,6 @@
 """Steps that tests of several flows take: consent page, second factor, proof of a key, renewal, emergency, trail."""
 
+import re
 from urllib.parse import urlsplit
 
 import orjson
@@ -7,12 +8,10 @@ from joserfc import jwt
 from joserfc.jws import JWSRegistry
 
 from consent_rules.visibility import Clause, Visibility
+from fhir_server.application.accounts import find_account
 from fhir_server.domain.search import Search
 from fhir_server.oauth import totp
-from tests.oauth.conftest import (
-    BASE,
-    Person,
-)
+from tests.oauth.conftest import BASE, PASSWORD, Person, csrf_of
 
 OFFLINE = "openid offline_access launch/patient patient/DocumentReference.rs"
 TOTP = "JBSWY3DPEHPK3PXP"
@@ -62,3 +61,26 @@ def events_of(runtime, compartment: str = "") -> list[dict]:
     with runtime.ports.store.snapshot() as snapshot:
         page = snapshot.find(Search("AuditEvent", limit=200), Visibility(compartment, (Clause(),)))
     return [orjson.loads(row.body) for row in page.rows]
+
+
+def sign_in(person: Person):
+    page = person.get("/login").text
+    return person.post("/login", {"csrf": csrf_of(page), "login": person.login, "password": PASSWORD})
+
+
+def may_enrol(person: Person, runtime) -> None:
+    """Type the code that the operator hands over, so that this session may set up a first second factor."""
+    from fhir_server.application import credentials  # noqa: PLC0415 - as in emergency
+
+    code = credentials.issue_code(runtime, find_account(runtime, person.login))
+    page = person.get("/account/enrolment").text
+    assert person.post("/account/enrolment", {"csrf": csrf_of(page), "code": code}).status_code == 303
+
+
+def enrol(person: Person, clock) -> str:
+    """Set up a generator of codes in a session that may; return its secret."""
+    page = person.get("/account/second-factor").text
+    secret = re.search(r"<code>([A-Z2-7]+)</code>", page)[1]
+    code = totp.code_at(secret, int(clock.now().timestamp()))
+    assert person.post("/account/second-factor", {"csrf": csrf_of(page), "code": code}).status_code == 303
+    return secret

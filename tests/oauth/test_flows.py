@@ -24,7 +24,7 @@ from tests.oauth.conftest import (
     request_for,
     tokens_for,
 )
-from tests.oauth.steps import code_now, emergency
+from tests.oauth.steps import code_now, emergency, enrol, may_enrol, sign_in
 
 INITIAL = "i" * 43
 EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
@@ -218,15 +218,11 @@ def test_a_second_factor_is_needed_and_good_once(app, clock):
     assert again.post("/login/second-factor", {"csrf": csrf, "code": code}).status_code == 422
 
 
-def test_a_person_sets_up_a_second_factor(app, clock):
+def test_a_person_sets_up_a_second_factor(app, clock, runtime):
     person = Person(app)
-    csrf = csrf_of(person.get("/login").text)
-    person.post("/login", {"csrf": csrf, "login": "camille", "password": PASSWORD})
-    page = person.get("/account/second-factor").text
-    secret = page.split("<code>")[1].split("</code>")[0]
-    code = totp.code_at(secret, int(clock.now().timestamp()))
-    done = person.post("/account/second-factor", {"csrf": csrf_of(page), "code": code})
-    assert done.status_code == 303
+    sign_in(person)
+    may_enrol(person, runtime)
+    enrol(person, clock)
     fresh = Person(app)
     csrf = csrf_of(fresh.get("/login").text)
     half = fresh.post("/login", {"csrf": csrf, "login": "camille", "password": PASSWORD})

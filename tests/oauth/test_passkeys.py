@@ -16,12 +16,14 @@ from cryptography.hazmat.primitives.hashes import SHA256
 
 from fhir_server.adapters.system import SystemClock
 from fhir_server.app import create_app
+from fhir_server.application import credentials
 from fhir_server.application.access_tokens import find_access
 from fhir_server.application.accounts import find_account
 from fhir_server.oauth import passkeys
 from tests.factories import runtime_on, settings_in
 from tests.live import free_port, serving
 from tests.oauth.conftest import BASE, PASSWORD, Person, csrf_of, query_of, redeem, serve
+from tests.oauth.steps import may_enrol, sign_in
 from tests.oauth.upstream import Visitor, helene, provider_of
 
 HOST = "habilis.example"
@@ -81,11 +83,6 @@ def options_of(page: str) -> dict:
     return json.loads(unescape(re.search(r'data-options="([^"]+)"', page)[1]))
 
 
-def sign_in(person: Person):
-    page = person.get("/login").text
-    return person.post("/login", {"csrf": csrf_of(page), "login": person.login, "password": PASSWORD})
-
-
 def is_in(person: Person) -> bool:
     return person.get("/account/apps").status_code == 200
 
@@ -99,10 +96,11 @@ def add(person: Person, key: Authenticator, **changes: object):
 
 
 @pytest.fixture
-def key(app) -> Authenticator:
+def key(app, runtime) -> Authenticator:
     """Give Camille a passkey."""
     owner, made = Person(app), Authenticator()
     sign_in(owner)
+    may_enrol(owner, runtime)
     assert add(owner, made).status_code == 303
     return made
 
@@ -230,10 +228,11 @@ def test_a_copy_that_lags_behind_the_key_is_refused(app, half, key):
     assert prove(other, replace(key, count=10).use).status_code == 422
 
 
-def test_an_answer_of_a_key_that_does_not_count_is_good_once_too(app):
+def test_an_answer_of_a_key_that_does_not_count_is_good_once_too(app, runtime):
     """Keys that are kept in step among devices always say zero."""
     synced, owner = Authenticator(count=0), Person(app)
     sign_in(owner)
+    may_enrol(owner, runtime)
     assert add(owner, synced).status_code == 303
     person = Person(app)
     sign_in(person)
@@ -255,6 +254,7 @@ def test_a_challenge_expires(half, key, clock):
 def test_a_passkey_of_somebody_else_is_none(app, runtime, half, key):
     marc, his = Person(app, "marc"), Authenticator(id=b"credential-of-marc")
     sign_in(marc)
+    may_enrol(marc, runtime)
     assert add(marc, his).status_code == 303
     assert prove(half, his.use).status_code == 422
     again = Person(app, "marc")
@@ -296,54 +296,56 @@ def test_the_code_of_the_empty_secret_is_none(runtime, clock):
 def test_a_passkey_that_lies_is_not_added(app, runtime, changes):
     owner = Person(app)
     sign_in(owner)
+    may_enrol(owner, runtime)
     assert add(owner, Authenticator(**changes)).status_code == 422
     assert passkeys.of(runtime, find_account(runtime, "camille")) == ()
 
 
 @pytest.mark.parametrize("sent", ["", "{}", "[]", "5", "{", '{"a":' * 3000, "x" * 20_000, '{"id":5,"response":{}}'])
-def test_what_is_no_passkey_is_not_added(app, sent):
+def test_what_is_no_passkey_is_not_added(app, runtime, sent):
     owner = Person(app)
     sign_in(owner)
+    may_enrol(owner, runtime)
     page = owner.get("/account/passkeys").text
     assert owner.post("/account/passkeys", {"csrf": csrf_of(page), "credential": sent}).status_code == 422
 
 
-def test_a_passkey_of_somebody_is_not_added_to_somebody_else(app, key):
+def test_a_passkey_of_somebody_is_not_added_to_somebody_else(app, runtime, key):
     marc = Person(app, "marc")
     sign_in(marc)
+    may_enrol(marc, runtime)
     assert add(marc, key).status_code == 422
 
 
 def test_an_account_has_ten_passkeys_at_most(app, runtime):
     owner = Person(app, "marc")
     sign_in(owner)
+    may_enrol(owner, runtime)
     assert add(owner, Authenticator(id=b"number 0")).status_code == 303
-    again = Person(app, "marc")
-    sign_in(again)
     first = find_account(runtime, "marc")
     for number in range(1, passkeys.LIMIT + 1):
         place = f"place {number}"
         options = json.loads(passkeys.creation_options(runtime, first, place))
         made = json.dumps(Authenticator(id=f"number {number}".encode()).make(options))
-        assert passkeys.register(runtime, first, place, made, "x") is (number < passkeys.LIMIT)
+        found = passkeys.made(runtime, first, place, made, "x")
+        assert (found is not None) is (number < passkeys.LIMIT)
+        assert found is None or passkeys.keep(runtime, first, found)
 
 
-def test_whoever_has_a_second_factor_must_show_it_to_change_factors(app, half, key):
-    """A session from before the passkey, opened by the password alone, changes nothing any more."""
-    early = Person(app, "marc")
-    sign_in(early)
-    page = early.get("/account/passkeys").text
-    late = Person(app, "marc")
-    sign_in(late)
-    add(late, Authenticator(id=b"of marc"))
-    assert early.get("/account/second-factor").status_code == 403
-    assert "<form" not in early.get("/account/passkeys").text
-    sent = {"csrf": csrf_of(page), "credential": json.dumps(Authenticator(id=b"more").make(options_of(page)))}
-    assert early.post("/account/passkeys", sent).status_code == 403
-    assert early.post(f"/account/passkeys/{b64(b'of marc')}/remove", {"csrf": csrf_of(page)}).status_code == 403
-    assert early.post("/account/second-factor", {"csrf": csrf_of(page), "code": "1"}).status_code == 403
+def test_whoever_has_a_second_factor_must_show_it_to_change_factors(half, key, clock):
+    """A session in which it was shown six minutes ago changes nothing any more, until it is shown again."""
     assert prove(half, key.use).status_code == 303
-    assert half.get("/account/passkeys").status_code == 200
+    page = half.get("/account/passkeys").text
+    clock.advance(minutes=6)
+    more = json.dumps(Authenticator(id=b"more").make(options_of(page)))
+    assert half.get("/account/second-factor").headers["Location"].endswith("/account/confirm?then=second-factor")
+    assert half.post("/account/passkeys", {"csrf": csrf_of(page), "credential": more}).status_code == 403
+    assert half.post(f"/account/passkeys/{b64(key.id)}/remove", {"csrf": csrf_of(page)}).status_code == 403
+    assert half.post("/account/second-factor", {"csrf": csrf_of(page), "code": "1"}).status_code == 403
+    page = half.get("/account/confirm").text
+    shown = {"csrf": csrf_of(page), "credential": json.dumps(key.use(options_of(page)))}
+    assert half.post("/account/confirm?then=passkeys", shown).headers["Location"].endswith("/account/passkeys")
+    assert add(half, Authenticator(id=b"more")).status_code == 303
 
 
 def test_strangers_see_and_change_nothing(app):
@@ -363,6 +365,8 @@ def test_a_factor_set_up_after_a_sign_in_upstream_leaves_the_account_whole(runti
     change_account(runtime, replace(account, practices=(*account.practices, other)))
     visitor = Visitor(serve(runtime, replace(options, providers=(provider_of(fake.issuer),))), fake)
     visitor.come_back(visitor.leave())
+    visitor.login = "helene"
+    may_enrol(visitor, runtime)
     page = visitor.get("/account/second-factor").text
     secret = re.search(r"<code>([A-Z2-7]+)</code>", page)[1]
     code = totp.code_at(secret, int(clock.now().timestamp()))
@@ -375,20 +379,33 @@ def test_a_factor_set_up_after_a_sign_in_upstream_leaves_the_account_whole(runti
 
 
 @pytest.fixture
-def site(ports, tmp_path: Path) -> Iterator[str]:
+def site(ports, tmp_path: Path) -> Iterator[tuple[str, str]]:
     """Serve the whole application on a port, by its name: passkeys are bound to names, not to addresses."""
     ports = replace(ports, clock=SystemClock())
     base = f"http://localhost:{free_port()}"
     runtime = runtime_on(ports, base)
     settings = settings_in(tmp_path, base)
     app = create_app(settings, runtime)
+    code = credentials.issue_code(runtime, find_account(runtime, "camille"))
     with serving(app, base):
-        yield base
+        yield base, code
+
+
+def add_there(page, passkeys_page: str, code: str) -> None:
+    """Type the code that was handed over, and make a passkey."""
+    page.goto(passkeys_page)
+    page.click("text=Change them")
+    page.fill("#code", code)
+    page.click("text=Continue")
+    page.fill("#name", "This laptop")
+    page.click("text=Add a passkey")
+    page.wait_for_selector("h2:has-text('This laptop')")
 
 
 @pytest.mark.browser
 @pytest.mark.live
 def test_in_a_browser_a_passkey_is_made_and_used(site, chromium):
+    site, code = site
     page = chromium.new_context(locale="en-GB").new_page()
     refused = []
     page.on("console", lambda message: refused.append(message.text) if message.type == "error" else None)
@@ -406,10 +423,7 @@ def test_in_a_browser_a_passkey_is_made_and_used(site, chromium):
         page.click("button:has-text('Sign in')")
 
     sign_in_there()
-    page.goto(f"{site}/account/passkeys")
-    page.fill("#name", "This laptop")
-    page.click("text=Add a passkey")
-    page.wait_for_selector("h2:has-text('This laptop')")
+    add_there(page, f"{site}/account/passkeys", code)
     made = devtools.send("WebAuthn.getCredentials", {"authenticatorId": authenticator})["credentials"]
     assert [item["rpId"] for item in made] == ["localhost"]
     page.goto(f"{site}/account/apps")

@@ -68,6 +68,6 @@ def test_a_subject_is_linked_to_one_account(runtime):
 def test_an_answer_of_a_passkey_wins_once(runtime):
     camille, key = find_account(runtime, "camille"), Authenticator()
     made = key.make(json.loads(passkeys.creation_options(runtime, camille, "make")))
-    assert passkeys.register(runtime, camille, "make", json.dumps(made), "key")
+    assert passkeys.keep(runtime, camille, passkeys.made(runtime, camille, "make", json.dumps(made), "key"))
     answer = json.dumps(key.use(json.loads(passkeys.request_options(runtime, camille, "use"))))
     assert len(winners(lambda _: passkeys.is_proven(runtime, camille, "use", answer))) == 1

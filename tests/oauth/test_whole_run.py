@@ -20,6 +20,7 @@ from fhir_server.adapters.system import SystemClock
 from fhir_server.domain.search import Search
 from fhir_server.oauth.dpop import hash_of
 from tests.engines import SqliteEngine
+from tests.factories import runtime_on
 from tests.live import Live, free_port, running
 from tests.oauth.conftest import (
     ASSERTION,
@@ -33,7 +34,7 @@ from tests.oauth.conftest import (
     query_of,
     request_for,
 )
-from tests.oauth.steps import BREAK_GLASS, OFFLINE, TOTP, proof
+from tests.oauth.steps import BREAK_GLASS, OFFLINE, TOTP, may_enrol, proof
 from tests.oauth.steps import code_now as totp_now
 
 pytestmark = pytest.mark.live
@@ -156,6 +157,7 @@ def person_and_app(run: Run) -> None:
     )
     run.failing(run.post("/oauth/token", code=code, code_verifier=VERIFIER, **form))
     run.post("/oauth/revoke", token=renewed["access_token"], client_id="app")
+    may_enrol(person, runtime_on(run.engine.ports, run.base))
     for path in ("/account/apps", "/account/second-factor"):
         page = person.get(path)
         if path.endswith("factor"):  # shown once, to the person who sets it up
