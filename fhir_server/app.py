@@ -14,6 +14,7 @@ from fhir_server import limits, telemetry
 from fhir_server.adapters import opening
 from fhir_server.adapters.system import SystemClock
 from fhir_server.application.runtime import Runtime
+from fhir_server.application.stamping import Stamps
 from fhir_server.http import (
     bundles,
     conformance,
@@ -90,14 +91,16 @@ def open_ports(settings: Settings) -> Ports:
 def build_runtime(settings: Settings, ports: Ports | None = None) -> Runtime:
     """Put a running server together; `ports` replaces the stores that the settings name."""
     versions, rules = _matrices(settings), _profile(settings)  # refuse before any store is opened
+    opened = ports or open_ports(settings)
     return Runtime(
-        ports=ports or open_ports(settings),
+        ports=opened,
         matrices=versions,
         profile=rules,
         fhir_base=settings.fhir_base,
         cursor_key=opening.cursor_key(settings.key_file),
         refuse_wrong_size=settings.wrong_size == "refuse",
         professional_level=settings.professional_level,
+        stamps=Stamps(opened.store.newest() or Stamps().newest),
     )
 
 
@@ -139,9 +142,13 @@ def _matrices(settings: Settings) -> schedule.Schedule:
     try:
         if settings.matrix_dir:
             found = schedule.extended(found, settings.matrix_dir)
-        current = found.since(SystemClock().now().date())
     except MatrixError as problem:
         raise SettingsError(f"HABILIS_MATRIX_DIR: {problem}") from problem
+    today = SystemClock().now().date()
+    try:
+        current = found.since(today)
+    except MatrixError as problem:
+        raise SettingsError(f"{problem}: set the clock of this machine, which says that today is {today}") from problem
     inferred = [version.version for version in current if version.has_inferred_grants]
     if inferred and not (settings.demo or settings.accept_inferred_matrix):
         message = (

@@ -198,6 +198,9 @@ class Store(Protocol):
     def check(self) -> None:
         """Raise StoreUnavailable, naming what is wrong, when reads and durable writes cannot be promised."""
 
+    def newest(self) -> datetime | None:
+        """Return the instant of a late trace, None where none is known: a start stamps nothing earlier."""
+
     def close(self) -> None:
         """Release files, threads and connections after finishing accepted commits."""
 
@@ -265,6 +268,9 @@ class Blobs(Protocol):
 
     def get(self, compartment: str, reference: str) -> bytes:
         """Return a content. Raises StoreUnavailable when it is missing or damaged."""
+
+    def check(self) -> None:
+        """Raise StoreUnavailable when a content could not be kept now."""
 
     def erase(self, compartment: str) -> None:
         """Remove all contents of a compartment; those who still read one of them fail."""

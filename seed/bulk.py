@@ -90,6 +90,10 @@ class KnownContents:
         """Return a content."""
         return self._inner.get(compartment, reference)
 
+    def check(self) -> None:
+        """Raise StoreUnavailable when a content could not be kept now."""
+        self._inner.check()
+
     def erase(self, compartment: str) -> None:
         """Remove all contents of a compartment."""
         self._inner.erase(compartment)

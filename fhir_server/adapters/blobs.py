@@ -26,6 +26,7 @@ _PREFIX_BYTES = 7
 _HEAD = len(_FORMAT) + KEY_ID_BYTES + _PREFIX_BYTES
 _PIECE = 1024 * 1024
 _TAG = 16
+_PROBE = ".probe"
 _REFERENCE = re.compile(r"[0-9a-f]{64}")
 
 
@@ -64,6 +65,13 @@ class FileBlobs:
         except OSError as error:
             raise StoreUnavailable(f"a content cannot be read: {error.strerror}") from error
         return self._opened(reference, sealed)
+
+    def check(self) -> None:
+        """Raise StoreUnavailable when a content could not be kept now: one byte is written, and synced."""
+        try:
+            write_durably(self._folder / _PROBE, b".")
+        except OSError as error:
+            raise StoreUnavailable(f"a content cannot be kept: {error.strerror}") from error
 
     def erase(self, compartment: str) -> None:
         """Remove all contents of a compartment."""

@@ -78,7 +78,7 @@ def carry(mark: str, keep_keys: Callable[[str], str], contents: Path, keep_data:
 def contents_part(contents: Path) -> Part:
     """Look at the folder of the contents."""
     try:
-        used = contents.is_dir() and any(entry.name != MARKER for entry in contents.iterdir())
+        used = contents.is_dir() and any(not entry.name.startswith(".") for entry in contents.iterdir())
     except OSError as error:
         raise StoreUnavailable(f"{contents} cannot be read: {error.strerror}") from error
     return Part(f"{contents}/", read_marker(contents), used)

@@ -47,7 +47,7 @@ def keep_secret(work: Work, opened: Opened, document: str) -> None:
         if stored is not None and SECRET not in stored.facts.access.marks:
             access = replace(stored.facts.access, marks=stored.facts.access.marks | SECRET)
             facts = replace(stored.facts, access=access)
-            work.change(stored, replace(stored, facts=facts, mark=stored.mark + 1, marked_at=work.at))
+            work.change(stored, replace(stored, facts=facts, mark=stored.mark + 1, marked_at=work.stamp))
 
 
 def _resolved(work: Work, opened: Opened, directive: Directive, root: str) -> Directive:

@@ -120,7 +120,7 @@ def _of_space(work: Work, patient: str) -> Iterator[tuple[Stored, Json]]:
 
 
 def _stored(work: Work, consent: Json, id_: str, version: int, access: AccessFacts) -> Stored:
-    body, facts = bodies.stamped(consent, id_, version, work.at), facts_of_choice(consent, access)
+    body, facts = bodies.stamped(consent, id_, version, work.stamp), facts_of_choice(consent, access)
     return Stored(
-        "Consent", id_, version, 0, deleted=False, last_updated=work.at, marked_at=None, body=body, facts=facts
+        "Consent", id_, version, 0, deleted=False, last_updated=work.stamp, marked_at=None, body=body, facts=facts
     )

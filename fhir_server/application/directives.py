@@ -215,10 +215,10 @@ def _stored(work: Work, located: Json, version: Version, said: Said) -> Stored:
     if was_secret or choosing_documents.are_secret(work, patient, said):
         access = replace(access, marks=SECRET)
     id_, number = version.id, version.number
-    body = bodies.stamped(located, id_, number, work.at)
+    body = bodies.stamped(located, id_, number, work.stamp)
     facts = defaults.facts_of_choice(located, access)
     return Stored(
-        "Consent", id_, number, 0, deleted=False, last_updated=work.at, marked_at=None, body=body, facts=facts
+        "Consent", id_, number, 0, deleted=False, last_updated=work.stamp, marked_at=None, body=body, facts=facts
     )
 
 

@@ -253,10 +253,10 @@ def _access(work: Work, patient: str) -> AccessFacts:
 
 
 def _stored(work: Work, place: Placing, id_: str, version: int, access: AccessFacts) -> Stored:
-    body = bodies.stamped(place.resource, id_, version, work.at)
+    body = bodies.stamped(place.resource, id_, version, work.stamp)
     facts = facts_of(orjson.loads(body), access, place.row)
     return Stored(
-        place.row.name, id_, version, 0, deleted=False, last_updated=work.at, marked_at=None, body=body, facts=facts
+        place.row.name, id_, version, 0, deleted=False, last_updated=work.stamp, marked_at=None, body=body, facts=facts
     )
 
 

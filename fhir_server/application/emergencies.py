@@ -96,8 +96,8 @@ def _demand_grant(work: Work, patient: str, mode: Purpose) -> None:
 
 def _stored(work: Work, directive: Directive, patient: str) -> Stored:
     consent = consent_of(directive, patient, work.caller.requester.organization)
-    body = bodies.stamped(consent, directive.id, 1, work.at)
+    body = bodies.stamped(consent, directive.id, 1, work.stamp)
     facts = facts_of(orjson.loads(body), access_of(patient, directive), REGISTRY["Consent"])
     return Stored(
-        "Consent", directive.id, 1, 0, deleted=False, last_updated=work.at, marked_at=None, body=body, facts=facts
+        "Consent", directive.id, 1, 0, deleted=False, last_updated=work.stamp, marked_at=None, body=body, facts=facts
     )

@@ -63,7 +63,7 @@ def _marked(work: Work, stored: Stored, access: AccessFacts) -> Stored:
     facts = replace(stored.facts, access=access)
     if access.marks == stored.facts.access.marks:
         return replace(stored, facts=facts)
-    return replace(stored, facts=facts, mark=stored.mark + 1, marked_at=work.at)
+    return replace(stored, facts=facts, mark=stored.mark + 1, marked_at=work.stamp)
 
 
 def is_sealed(access: AccessFacts) -> bool:

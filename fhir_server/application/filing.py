@@ -163,12 +163,12 @@ def _file_document(filing: Filing, draft: Draft) -> None:
     if draft.document.content is not None:
         resource = _with_content(filing, draft.document, resource, id_)
     root = families.root_of(work, older) if older else id_
-    body = bodies.stamped(resource, id_, 1, work.at)
+    body = bodies.stamped(resource, id_, 1, work.stamp)
     facts = revising.document_facts(orjson.loads(body), draft.access, root)
     if older:
         families.align(work, families.members(work, older), draft.access)
         choosing_documents.inherited(work, filing.opened, older.id, id_)
-    work.put(stored("DocumentReference", id_, work.at, body, facts))
+    work.put(stored("DocumentReference", id_, work.stamp, body, facts))
 
 
 def _access(filing: Filing, resource: Json, asked: Mark, older: Stored | None, root: str) -> AccessFacts:
@@ -209,9 +209,9 @@ def _with_content(filing: Filing, document: Document, resource: Json, document_i
         "_size": len(content),
         "_hash": hash_of(content),
     }
-    body = bodies.stamped(binary, binary_id, 1, work.at)
+    body = bodies.stamped(binary, binary_id, 1, work.stamp)
     facts = Facts(filing.own, documents=(document_id,))
-    work.put(stored("Binary", binary_id, work.at, body, facts))
+    work.put(stored("Binary", binary_id, work.stamp, body, facts))
     if attachment.pop("data", None) is not None:
         attachment.setdefault("size", len(content))
         attachment.setdefault("hash", hash_of(content))

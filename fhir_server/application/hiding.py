@@ -20,7 +20,7 @@ def hide_present(work: Work, patient: str) -> None:
         access = stored.facts.access
         if Mark.MASQUE_PS not in access.marks:
             facts = replace(stored.facts, access=replace(access, marks=access.marks | Mark.MASQUE_PS))
-            work.change(stored, replace(stored, facts=facts, mark=stored.mark + 1, marked_at=work.at))
+            work.change(stored, replace(stored, facts=facts, mark=stored.mark + 1, marked_at=work.stamp))
 
 
 def _documents(work: Work, patient: str) -> Iterator[Stored]:

@@ -246,7 +246,7 @@ def _withdraw(work: Work, found: _Found) -> Written:
     """Plan the logical deletion that PDSM4DMP writes as a status; the answer shows it, the store forgets it."""
     after = revising.withdraw(work, found.stored)
     resource = load_json(found.stored.body) | {"status": _WITHDRAWN}
-    body = bodies.stamped(resource, after.id, after.version, work.at)
+    body = bodies.stamped(resource, after.id, after.version, work.stamp)
     deed = Deed("delete", "DocumentReference")
     work.trace(deed, found.opened, found.view.compartment, (f"DocumentReference/{after.id}",))
     telling.of_documents(work, found.opened, Kind.CHANGED, {after.id: after.facts.access})

@@ -127,6 +127,7 @@ def stored(runtime: Runtime, notice: Notice, *, physician: str = "", secret: boo
         sealed_until=notice.at if notice.at > now else None,
         owner_person=physician,
     )
-    body = bodies.stamped(communication_of(notice), id_, 1, now)
+    stamp = runtime.stamps.next(now)
+    body = bodies.stamped(communication_of(notice), id_, 1, stamp)
     facts = facts_of(orjson.loads(body), access, REGISTRY["Communication"])
-    return Stored("Communication", id_, 1, 0, deleted=False, last_updated=now, marked_at=None, body=body, facts=facts)
+    return Stored("Communication", id_, 1, 0, deleted=False, last_updated=stamp, marked_at=None, body=body, facts=facts)

@@ -102,8 +102,8 @@ def _withdraw(work: Work, patient: str, consent: str) -> None:
     body = orjson.loads(before.body) | {"status": "inactive"}
     number = defaults.next_version(work, before)
     facts = defaults.facts_of_choice(body, before.facts.access)
-    stamped = bodies.stamped(body, consent, number, work.at)
-    work.change(before, replace(before, version=number, last_updated=work.at, body=stamped, facts=facts))
+    stamped = bodies.stamped(body, consent, number, work.stamp)
+    work.change(before, replace(before, version=number, last_updated=work.stamp, body=stamped, facts=facts))
 
 
 def _tell(work: Work, record: RecordState, touched: tuple[str, ...]) -> None:

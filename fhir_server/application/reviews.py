@@ -55,7 +55,7 @@ class Queue:
 def begin(work: Work, patient: str, opening: Directive, due: datetime) -> None:
     """Plan the file of the review that an opening owes, in the same commit."""
     who, where = parties(work.caller)
-    work.put(stored_of(ReviewFile(opening.id, patient, who, where, work.at, due, opening.reason), 1, work.at))
+    work.put(stored_of(ReviewFile(opening.id, patient, who, where, work.at, due, opening.reason), 1, work.stamp))
 
 
 def queue(runtime: Runtime, caller: Caller, limit: int, after: Place | None = None) -> Queue:
@@ -210,7 +210,7 @@ def _demand(answer: object) -> None:
 
 
 def _keep(work: Work, opened: Opened, before: Stored, file: ReviewFile) -> None:
-    work.change(before, stored_of(file, before.version + 1, work.at))
+    work.change(before, stored_of(file, before.version + 1, work.stamp))
     work.trace(work.deed, opened, file.patient, (file.consent,))
 
 

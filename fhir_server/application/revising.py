@@ -84,10 +84,10 @@ def document_facts(resource: Json, access: AccessFacts, root: str) -> Facts:
 def rewrite(work: Work, before: Stored, resource: Json) -> Stored:
     """Plan a new version of a document; its marks stay as they are."""
     version = before.version + 1
-    body = bodies.stamped(split_marks(resource)[0], before.id, version, work.at)
+    body = bodies.stamped(split_marks(resource)[0], before.id, version, work.stamp)
     root = families.root_of(work, before)
     facts = document_facts(orjson.loads(body), before.facts.access, root)
-    after = replace(before, version=version, last_updated=work.at, body=body, facts=facts)
+    after = replace(before, version=version, last_updated=work.stamp, body=body, facts=facts)
     work.change(before, after)
     return after
 
@@ -140,13 +140,13 @@ def withdraw(work: Work, before: Stored) -> Stored:
     Raises: Problem(FORBIDDEN) when the caller did not deposit it (rule J2).
     """
     demand_depositor(work, before, "DocumentReference.status")
-    after = replace(before, version=before.version + 1, deleted=True, body=b"", last_updated=work.at)
+    after = replace(before, version=before.version + 1, deleted=True, body=b"", last_updated=work.stamp)
     work.change(before, after)
     url = orjson.loads(before.body)["content"][0]["attachment"].get("url", "")
     target = pointers.split(url, work.runtime.fhir_base)
     content = work.read(*target, writing.whole(before.facts.access.compartment)) if target else None
     if content and content.facts.documents == (before.id,):
-        gone = replace(content, version=content.version + 1, deleted=True, body=b"", last_updated=work.at)
+        gone = replace(content, version=content.version + 1, deleted=True, body=b"", last_updated=work.stamp)
         work.change(content, gone)
     return after
 

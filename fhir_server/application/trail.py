@@ -13,7 +13,8 @@ from fhir_server.ports import Change, Trace
 
 def trace(runtime: Runtime, caller: Caller, deed: Deed, verdict: Verdict, patient: str) -> Trace:
     """Build the trace of a deed, to be committed with the change that it tells of."""
-    stamp = Stamp(runtime.ports.ids.new(), runtime.ports.clock.now(), runtime.fhir_base)
+    now = runtime.ports.clock.now()
+    stamp = Stamp(runtime.ports.ids.new(), now, runtime.fhir_base, runtime.stamps.next(now))
     return Trace(trace_of(deed, verdict, caller, patient, stamp))
 
 

@@ -46,7 +46,8 @@ class Written:
 class Work:
     """One attempt at a write: what was read, what was decided, and what shall be stored.
 
-    patient: whose space was entered last; a failure is traced there.
+    patient: whose space was entered last; a failure is traced there. at: when this is done, by the clock.
+    stamp: `lastUpdated` of what is written, never before that of what was read.
     """
 
     runtime: Runtime
@@ -56,11 +57,16 @@ class Work:
     at: datetime
     patient: str = ""
     refused: bool = False
+    stamp: datetime = field(init=False)
     writes: dict[tuple[str, str], Write] = field(default_factory=dict)
     spaces: dict[str, SpaceWrite] = field(default_factory=dict)
     claims: dict[str, Problem] = field(default_factory=dict)
     traces: list[Trace] = field(default_factory=list)
     records: dict[str, RecordState] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Take a stamp for what is written."""
+        self.stamp = self.runtime.stamps.next(self.at)
 
     def enter(self, patient: str, action: Action) -> Opened:
         """Enter a space that the caller names, and hold the commit to the decision."""
@@ -118,7 +124,10 @@ class Work:
         if planned and planned.expected == (0, 0):
             return planned.after
         found = self.snapshot.read(type_, id_, visibility)
-        return self.latest(found) if found else None
+        if found is None:
+            return None
+        self.stamp = self.runtime.stamps.after(found.last_updated, self.stamp)
+        return self.latest(found)
 
     def is_known(self, type_: str, id_: str) -> bool:
         """Tell whether a resource of the directory, or a person, exists or is being created."""

@@ -68,11 +68,12 @@ _OVERRIDES = frozenset({"break-glass", "regulation-access"})
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """Name and time of one event: both come from ports."""
+    """Name and times of one event: they come from ports. at: when it was; updated: its `lastUpdated`."""
 
     id: str
     at: datetime
     observer: str
+    updated: datetime
 
 
 def trace_of(deed: Deed, verdict: Verdict, caller: Caller, patient: str, stamp: Stamp) -> Stored:
@@ -91,7 +92,7 @@ def trace_of(deed: Deed, verdict: Verdict, caller: Caller, patient: str, stamp: 
     )
     body = orjson.dumps(_event(deed, verdict, caller, patient, stamp))
     return Stored(
-        "AuditEvent", stamp.id, 1, 0, deleted=False, last_updated=stamp.at, marked_at=None, body=body, facts=facts
+        "AuditEvent", stamp.id, 1, 0, deleted=False, last_updated=stamp.updated, marked_at=None, body=body, facts=facts
     )
 
 
@@ -112,8 +113,7 @@ def _without_detail(entity: Json) -> Json:
 def _event(deed: Deed, verdict: Verdict, caller: Caller, patient: str, stamp: Stamp) -> Json:
     action, client_role, server_role, pattern = _SHAPES[deed.interaction]
     refused = verdict.outcome != "0"
-    recorded = stamp.at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    meta: Json = {"versionId": "1", "lastUpdated": recorded}
+    meta: Json = {"versionId": "1", "lastUpdated": _told(stamp.updated)}
     profile = "" if refused or not patient else _profile(deed, pattern)
     if profile:
         meta["profile"] = [profile]
@@ -126,7 +126,7 @@ def _event(deed: Deed, verdict: Verdict, caller: Caller, patient: str, stamp: St
         "type": _type(deed),
         "subtype": _subtypes(deed),
         "action": action,
-        "recorded": recorded,
+        "recorded": _told(stamp.at),
         "outcome": verdict.outcome,
         "purposeOfEvent": [{"coding": [{"system": ACT_REASON, "code": caller.purpose}]}],
         "agent": agents(caller, client_role, server_role, stamp.observer),
@@ -136,6 +136,10 @@ def _event(deed: Deed, verdict: Verdict, caller: Caller, patient: str, stamp: St
     if refused or verdict.reason:
         event["outcomeDesc"] = verdict.reason
     return event
+
+
+def _told(at: datetime) -> str:
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _profile(deed: Deed, pattern: str) -> str:

@@ -12,6 +12,7 @@ import orjson
 from flask import Flask, Response, request
 from flask_smorest import Api
 
+from fhir_server.application.readiness import demand_ready
 from fhir_server.http import negotiation
 from fhir_server.http.operations import OPERATIONS, capability_of
 from fhir_server.http.request_context import runtime
@@ -63,8 +64,8 @@ def live() -> Response:
 
 
 def ready() -> Response:
-    """Answer whether reads and durable writes can be promised now."""
-    runtime().ports.store.check()
+    """Answer whether reads, durable writes and decisions can be promised now."""
+    demand_ready(runtime())
     return Response("ready\n", content_type="text/plain")
 
 

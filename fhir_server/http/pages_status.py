@@ -5,16 +5,18 @@ It tells neither who stopped the service nor why, and nothing of anybody.
 
 from datetime import datetime
 
-from flask import Blueprint, Flask, Response, jsonify, make_response, render_template, request
+from flask import Blueprint, Flask, Response, current_app, jsonify, make_response, render_template, request
 from flask_smorest import Api
 
 from fhir_server import telemetry
 from fhir_server.application import emergencies_only
+from fhir_server.application.readiness import Look
 from fhir_server.http.pages import lock_down
 from fhir_server.http.request_context import runtime
 from fhir_server.ports import StoreUnavailable
 
 SERVING, EMERGENCIES_ONLY, UNAVAILABLE = "serving", "emergencies-only", "unavailable"
+_LOOK = "habilis.look"
 _KINDS = ("application/json", "text/html")
 _status = Blueprint("status", __name__, template_folder="templates")
 _status.after_request(lock_down)
@@ -22,6 +24,7 @@ _status.after_request(lock_down)
 
 def register(app: Flask, _api: Api) -> None:
     """Register the page."""
+    app.extensions[_LOOK] = Look()
     app.register_blueprint(_status)
 
 
@@ -41,6 +44,9 @@ def show() -> Response:
 
 
 def _standing() -> tuple[str, datetime | None]:
+    look: Look = current_app.extensions[_LOOK]
+    if not look.is_able(runtime()):
+        return UNAVAILABLE, None
     try:
         stop = emergencies_only.find(runtime())
     except StoreUnavailable:

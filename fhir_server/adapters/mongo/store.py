@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 
 from pymongo import MongoClient
 from pymongo.database import Database
@@ -14,6 +15,7 @@ from fhir_server.adapters.mongo.client import DURABLE, SNAPSHOT, Document, Sessi
 from fhir_server.adapters.mongo.erasure import erase
 from fhir_server.adapters.mongo.schema import VERSION, check_server, version_of
 from fhir_server.adapters.mongo.snapshot import MongoSnapshot
+from fhir_server.domain.instants import instant_or_none, micros
 from fhir_server.ports import AlreadyClaimed, Change, StoreConflict, StoreUnavailable
 
 _BULK = 50
@@ -82,7 +84,14 @@ class MongoStore:
         if version_of(self._database) != VERSION:
             raise StoreUnavailable(f"the schema of database {self._database.name} is not the one of this program")
         with failures_named():
-            self._database["meta"].update_one({"_id": "probe"}, {"$inc": {"count": 1}}, upsert=True)
+            at = micros(datetime.now(UTC))
+            self._database["meta"].update_one({"_id": "probe"}, {"$max": {"at": at}}, upsert=True)
+
+    def newest(self) -> datetime | None:
+        """Return when the store was last proven to write: the trail has no order over all spaces."""
+        with failures_named():
+            found = self._database["meta"].find_one({"_id": "probe"})
+        return instant_or_none(found.get("at")) if found else None
 
     def close(self) -> None:
         """Close the connections."""

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from sqlite3 import Connection
 
@@ -15,9 +16,11 @@ from fhir_server.adapters.sqlite.parts import keep_mark
 from fhir_server.adapters.sqlite.schema import apply_schema, is_current
 from fhir_server.adapters.sqlite.snapshot import SqliteSnapshot
 from fhir_server.adapters.sqlite.writer import Writer
+from fhir_server.domain.instants import instant_or_none
 from fhir_server.ports import Change, StoreUnavailable
 from fhir_server.registry import REGISTRY
 
+_NEWEST = "SELECT max(updated) FROM (SELECT updated FROM trail ORDER BY position DESC LIMIT 256)"
 _BULK = 200
 """Changes of a bulk load that share a sync."""
 
@@ -99,6 +102,11 @@ class SqliteStore:
                 raise StoreUnavailable("the schema of the SQLite file is not the one of this program")
         self._database.writer.run(_probe)
         self._database.writer.pay_debts()
+
+    def newest(self) -> datetime | None:
+        """Return the latest instant among the last traces, which were appended about in its order."""
+        with self._database.readers.lend() as connection, failures_named():
+            return instant_or_none(connection.execute(_NEWEST).fetchone()[0])
 
     def close(self) -> None:
         """Release files and threads after finishing accepted commits."""
