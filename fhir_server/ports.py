@@ -28,7 +28,11 @@ class AlreadyClaimed(Exception):
 
 
 class StoreUnavailable(Exception):
-    """The store cannot answer or cannot promise durability now; nothing of the change can be relied on."""
+    """The store cannot answer or cannot promise durability now; nothing of a change was written."""
+
+
+class OutcomeUnknown(StoreUnavailable):
+    """The store was lost while it made a change durable: the change is there whole, or not at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +184,8 @@ class Store(Protocol):
         """Apply a change atomically and return when it is durable (a crash right after loses nothing).
 
         Concurrent commits may share one sync. Resources, traces and spaces become visible together.
-        Raises: StoreConflict, AlreadyClaimed, StoreUnavailable. After any of them nothing was written.
+        Raises: StoreConflict, AlreadyClaimed, StoreUnavailable: nothing was written. OutcomeUnknown: whole or not at
+        all; whoever repeats the change then meets a conflict when it is there.
         """
 
     def commit_many(self, changes: Sequence[Change]) -> None:
@@ -312,6 +317,7 @@ __all__ = [
     "Facts",
     "Ids",
     "Location",
+    "OutcomeUnknown",
     "Page",
     "Ports",
     "Queued",
