@@ -1,12 +1,14 @@
 """The stores on their real engines, and what a test may ask beside the ports: to open again, to look behind them."""
 
+import json
 import os
 import re
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +23,17 @@ from fhir_server.adapters import opening
 from fhir_server.ports import Ports
 
 ENGINES = ["sqlite", pytest.param("mongo", marks=pytest.mark.mongo)]
+
+
+SHARD_KEYS: Mapping[str, tuple[str, ...]] = {
+    "heads": ("compartment", "_id"),
+    "versions": ("compartment", "_id"),
+    "trail": ("compartment", "_id"),
+    "spaces": ("compartment", "_id"),
+    "lookups": ("token", "_id"),
+    "claims": ("_id",),
+}
+"""What docs/storage.md advises: a test compares the two."""
 
 
 class Engine(Protocol):
@@ -65,8 +78,9 @@ class MongoServer:
         self._process: subprocess.Popen[str] | None = None
         self._options = options
         self._folder = folder
-        self.commands = Commands()
+        self.commands, self.strays = Commands(), Strays()
         monitoring.register(self.commands)
+        monitoring.register(self.strays)
 
     @cached_property
     def uri(self) -> str:
@@ -116,13 +130,108 @@ class Commands(monitoring.CommandListener):
         self.sent: list[tuple[str, dict[str, Any]]] = []
 
     def started(self, event: monitoring.CommandStartedEvent) -> None:
-        self.sent.append((event.command_name, dict(event.command)))
+        if event.command.get(event.command_name) != "processes":  # the heartbeat of another thread
+            self.sent.append((event.command_name, dict(event.command)))
 
     def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:
         pass
 
     def failed(self, event: monitoring.CommandFailedEvent) -> None:
         pass
+
+
+def advised_role() -> Mapping[str, Sequence[str]]:
+    """Return what docs/storage.md has the account of a server do, by collection."""
+    page = (Path(__file__).parents[1] / "docs" / "storage.md").read_text()
+    block = re.search(r"```json role\n(.*?)```", page, re.DOTALL)
+    return json.loads(block[1]) if block else {"trail": ["find", "insert"]}
+
+
+class Strays(monitoring.CommandListener):
+    """Keeps what a cluster or the advised role would not bear.
+
+    A filter that does not name the shard key asks all shards, or is refused. judged: how many filters were seen.
+    """
+
+    def __init__(self) -> None:
+        self.judged = 0
+        self._role = advised_role()
+        self.found: list[str] = []
+        self._silent = threading.local()
+
+    @contextmanager
+    def not_judging(self) -> Iterator[None]:
+        """Leave out what a test itself asks, or what goes through everything on purpose."""
+        self._silent.on = True
+        yield
+        self._silent.on = False
+
+    def started(self, event: monitoring.CommandStartedEvent) -> None:
+        name = str(event.command.get(event.command_name))
+        key = SHARD_KEYS.get(name, ())
+        if getattr(self._silent, "on", False) or not event.database_name.startswith("habilis"):
+            return
+        for action in actions_of(event.command_name, event.command):
+            if action not in self._role.get(name, (action,)):
+                self.found.append(f"{event.command_name} on {name}: the role of docs/storage.md has no {action}")
+        for where, needed in filters_of(event.command_name, event.command, key):
+            self.judged += 1
+            if not all(_is_named(where, field) for field in needed):
+                self.found.append(f"{event.command_name} on {name}: {sorted(where)}")
+
+    def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:
+        pass
+
+    def failed(self, event: monitoring.CommandFailedEvent) -> None:
+        pass
+
+
+def actions_of(name: str, command: Mapping[str, Any]) -> Iterator[str]:
+    """Give the privileges that a command needs."""
+    match name:
+        case "find" | "aggregate" | "count":
+            yield "find"
+        case "insert":
+            yield "insert"
+        case "delete":
+            yield "remove"
+        case "update":
+            yield "update"
+            if any(one.get("upsert") for one in command["updates"]):
+                yield "insert"
+        case "findAndModify":
+            yield from ("find", "remove" if command.get("remove") else "update")
+
+
+def filters_of(
+    name: str, command: Mapping[str, Any], key: tuple[str, ...]
+) -> Iterator[tuple[Mapping[str, Any], tuple[str, ...]]]:
+    """Give each filter of a command with the fields of the shard key that it must name.
+
+    Reads and removals of many need the first field, to be sent to few shards; MongoDB 6.0 refuses a change of one
+    document without the whole key.
+    """
+    if not key:
+        return
+    match name:
+        case "find":
+            yield command["filter"], key[:1]
+        case "aggregate":
+            yield command["pipeline"][0].get("$match", {}), key[:1]
+        case "findAndModify":
+            yield command["query"], key
+        case "update":
+            yield from ((one["q"], key[:1] if one.get("multi") else key) for one in command["updates"])
+        case "delete":
+            yield from ((one["q"], key if one["limit"] else key[:1]) for one in command["deletes"])
+
+
+def _is_named(where: Mapping[str, Any], field: str) -> bool:
+    """Tell whether a filter names one value of a field, or a list of values."""
+    if field not in where:
+        return False
+    value = where[field]
+    return not isinstance(value, Mapping) or list(value) == ["$in"]
 
 
 class MongoEngine:
@@ -162,7 +271,7 @@ class MongoEngine:
         )
 
     def at_rest(self) -> bytes:
-        with MongoClient(self._server.uri) as client:
+        with MongoClient(self._server.uri) as client, self._server.strays.not_judging():
             kept = [
                 bson.encode(row)
                 for name in (self.database, self.place.keys_database)

@@ -87,13 +87,23 @@ class MongoPlace:
         from fhir_server.adapters.mongo import client as mongo  # noqa: PLC0415 - as in open_mongo
         from fhir_server.adapters.mongo import schema as mongo_schema  # noqa: PLC0415
 
-        client = mongo.connect(self.uri)
+        client = mongo.connect(self.uri, building=True)
         try:
             mongo_schema.check_server(client)
             names = (self.database, self.keys_database)
             mongo_schema.apply_schema(*(mongo.database_of(client, name) for name in names))
         finally:
             client.close()
+
+    def lay_out(self) -> None:
+        """Lay the database out when it is new. Raises: StoreUnavailable, for data of another version too."""
+        from fhir_server.adapters.mongo import client as mongo  # noqa: PLC0415 - as in open_mongo
+        from fhir_server.adapters.mongo import schema as mongo_schema  # noqa: PLC0415
+
+        with mongo.connect(self.uri) as client:
+            ready = mongo_schema.is_laid_out(mongo.database_of(client, self.database))
+        if not ready:
+            self.apply_schema()
 
     def open_shelf(self) -> KeyShelf:
         """Open the wrapped keys."""
@@ -140,7 +150,7 @@ def open_mongo(uri: str, database: str, data_dir: Path, key_file: Path) -> Ports
     # pymongo is a tenth of a start that does not need it
     from fhir_server.adapters.mongo import client as mongo  # noqa: PLC0415
     from fhir_server.adapters.mongo import parts as mongo_parts  # noqa: PLC0415
-    from fhir_server.adapters.mongo import schema as mongo_schema  # noqa: PLC0415
+    from fhir_server.adapters.mongo import proofs  # noqa: PLC0415
     from fhir_server.adapters.mongo.store import MongoStore  # noqa: PLC0415
     from fhir_server.adapters.mongo.vault import MongoVault  # noqa: PLC0415
 
@@ -148,20 +158,20 @@ def open_mongo(uri: str, database: str, data_dir: Path, key_file: Path) -> Ports
     contents = data_dir / "contents"
     mark = _mark_on_mongo(place, contents)
     KeyFile(key_file)  # a missing key file is told before anything is laid out
-    place.apply_schema()
+    place.lay_out()
     keyring = _open_keyring(place)
     client = mongo.connect(uri)
     kept = mongo.database_of(client, database)
     store = MongoStore(client, kept, keyring)
     try:
-        mongo_schema.prove(client, kept)
+        proofs.prove(client, kept)
         installation.carry(mark, keyring.shelf.keep_mark, contents, partial(mongo_parts.keep_mark, kept))
     except StoreUnavailable:
         store.close()
         raise
     return Ports(
         store=store,
-        vault=MongoVault(client, kept, keyring),
+        vault=MongoVault(store.transactions, kept, keyring),
         blobs=FileBlobs(contents, keyring),
         clock=SystemClock(),
         ids=SystemIds(),

@@ -20,6 +20,14 @@ def shared_engines(mongo_server: MongoServer) -> Iterator[dict[str, Engine]]:
         engine.close()
 
 
+@pytest.fixture(autouse=True)
+def shard_keys(mongo_server: MongoServer) -> Iterator[None]:
+    """Fail the test that sends MongoDB a filter without its shard key, or what the advised role does not allow."""
+    mongo_server.strays.found.clear()
+    yield
+    assert mongo_server.strays.found == []
+
+
 @pytest.fixture(params=ENGINES)
 def engine(
     request: pytest.FixtureRequest, shared_engines: dict[str, Engine], tmp_path_factory: pytest.TempPathFactory

@@ -70,10 +70,24 @@ def test_no_table_is_gone_through(connection, name):
 
 
 @pytest.mark.mongo
-def test_the_queue_of_mongodb_begins_with_what_an_index_serves(mongo_server, tmp_path):
+def test_a_page_of_the_queue_of_mongodb_is_read_in_the_order_of_an_index(mongo_server, tmp_path):
     engine = MongoEngine(tmp_path, mongo_server)
     with mongo_server.recording() as commands, engine.ports.store.snapshot() as snapshot:
         snapshot.queue("Task", "review|s|waiting", "due", 20, LATER)
     engine.close()
-    (stages,) = (command["pipeline"] for name, command in commands if name == "aggregate")
-    assert tuple(stages[0]["$match"]) in {index.fields for index in INDEXES["heads"]}
+    (sent,) = (command for name, command in commands if name == "aggregate")
+    first, second, *_ = sent["pipeline"]
+    order = (*first["$match"], *second["$sort"])
+    assert tuple(dict.fromkeys(order)) in {index.fields for index in INDEXES[sent["aggregate"]]}
+
+
+@pytest.mark.mongo
+def test_a_filter_without_its_shard_key_is_noticed(mongo_server, tmp_path):
+    engine = MongoEngine(tmp_path, mongo_server)
+    heads = engine.ports.store._database["heads"]
+    heads.find_one({"_id": "List/1"})
+    heads.find_one_and_update({"_id": "List/1", "compartment": {"$gt": ""}}, {"$set": {"mark": 1}})
+    heads.delete_one({"compartment": "p"})
+    engine.close()
+    noticed, mongo_server.strays.found[:] = [*mongo_server.strays.found], []
+    assert [one.split(":")[0] for one in noticed] == ["find on heads", "findAndModify on heads", "delete on heads"]

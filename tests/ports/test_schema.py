@@ -10,7 +10,7 @@ from pymongo.write_concern import WriteConcern
 
 from fhir_server.adapters import opening
 from fhir_server.adapters.mongo import client as mongo
-from fhir_server.adapters.mongo import schema
+from fhir_server.adapters.mongo import proofs, schema
 from fhir_server.adapters.mongo.snapshot import MongoSnapshot
 from fhir_server.adapters.sqlite.schema import APPLICATION_ID
 from fhir_server.domain.search import Search
@@ -200,8 +200,8 @@ def test_a_server_that_goes_away_makes_the_store_unavailable(tmp_path):
 def test_each_proof_holds_on_the_server_and_its_failure_is_named(mongo_engine, mongo_server):
     with mongo.connect(mongo_server.uri) as client:
         database = mongo.database_of(client, mongo_engine.database)
-        schema.prove(client, database)
+        proofs.prove(client, database)
         assert database["probes"].count_documents({}) == 0
         database["probes"].drop_indexes()
         with pytest.raises(StoreUnavailable, match="unique index"):
-            schema.prove(client, database)
+            proofs.prove(client, database)

@@ -1,13 +1,9 @@
-"""A Change made ready for writing, and written inside a transaction."""
+"""A Change made ready for writing: sealed, hashed, in the shapes of this store."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
-from pymongo.database import Database
-from pymongo.errors import DuplicateKeyError
-
-from fhir_server.adapters.mongo.client import Document, Session
-from fhir_server.adapters.mongo.documents import head_of, marks_of, superseded, tokens_of
+from fhir_server.adapters.mongo.client import Document
+from fhir_server.adapters.mongo.documents import head_of, marks_of, tokens_of
 from fhir_server.adapters.preparing import (
     HashedClaims,
     SealedSpaces,
@@ -17,7 +13,7 @@ from fhir_server.adapters.preparing import (
     resource_of,
 )
 from fhir_server.domain.stored import Stored
-from fhir_server.ports import AlreadyClaimed, Change, SpaceWrite, StoreConflict
+from fhir_server.ports import Change
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +21,15 @@ class ReadyWrite:
     """One resource: which head it replaces, and by what. `head` is None for a change of marks, told by `fields`."""
 
     name: str
+    compartment: str
     expected: tuple[int, int]
     head: Document | None
     fields: Document
+
+    @property
+    def is_new(self) -> bool:
+        """Whether the resource must not exist yet."""
+        return self.head is not None and self.expected == (0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,13 @@ class ReadyChange:
         if len(self.traces) == 1 and not (self.writes or self.spaces or self.claims):
             return self.traces[0]
         return None
+
+    @property
+    def contended(self) -> frozenset[str]:
+        """What other writers may write at the same time: spaces, and single resources of the directory."""
+        spaces = {space.patient for space, _ in self.spaces}
+        spaces |= {write.compartment for write in self.writes if write.compartment}
+        return frozenset(spaces | {w.name for w in self.writes if not (w.compartment or w.is_new)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,79 +73,10 @@ class Preparer(Sealer):
         return head_of(event, self.hashes, self.body(event)) | {"leaf": leaf_of(event)}
 
     def _write(self, after: Stored, expected: tuple[int, int]) -> ReadyWrite:
-        name = f"{after.type}/{after.id}"
+        name, compartment = f"{after.type}/{after.id}", after.facts.access.compartment
         if after.body or after.deleted:
-            return ReadyWrite(name, expected, head_of(after, self.hashes, self.body(after)), {})
+            return ReadyWrite(name, compartment, expected, head_of(after, self.hashes, self.body(after)), {})
         fields = marks_of(after)
         if after.facts.tokens or after.facts.lookup:
             fields |= tokens_of(after.facts, self.hashes)
-        return ReadyWrite(name, expected, None, fields)
-
-
-@dataclass(frozen=True, slots=True)
-class Writing:
-    """One transaction being written."""
-
-    database: Database[Document]
-    session: Session
-
-    def apply(self, changes: Iterable[ReadyChange]) -> None:
-        """Write changes.
-
-        Raises: StoreConflict, AlreadyClaimed; then the transaction must be aborted.
-        """
-        for change in changes:
-            for space, state in change.spaces:
-                self._apply_space(space, state)
-            for claim, hashed in change.claims:
-                self._claim(claim, hashed)
-            for write in change.writes:
-                self._apply_write(write)
-            if change.traces:
-                self._append(change.traces)
-
-    def _append(self, traces: tuple[Document, ...]) -> None:
-        try:
-            self.database["trail"].insert_many(traces, session=self.session)
-        except DuplicateKeyError:
-            raise StoreConflict("the trace is there already") from None
-
-    def _claim(self, claim: str, hashed: bytes) -> None:
-        try:
-            self.database["claims"].insert_one({"_id": hashed}, session=self.session)
-        except DuplicateKeyError:
-            raise AlreadyClaimed(claim) from None
-
-    def _apply_space(self, space: SpaceWrite, state: bytes | None) -> None:
-        """Write or pin a space. A pin writes too, so that a change of the space meanwhile is noticed."""
-        fields: Document = {"$inc": {"pins": 1}}
-        if state is not None:
-            fields = {"$inc": {"revision": 1}, "$set": {"state": state}}
-        where = {"_id": space.patient, "revision": space.expected}
-        try:
-            done = self.database["spaces"].update_one(where, fields, session=self.session, upsert=space.expected == 0)
-        except DuplicateKeyError:
-            raise StoreConflict("the space has changed") from None
-        if not done.matched_count and done.upserted_id is None:
-            raise StoreConflict("the space has changed")
-
-    def _apply_write(self, write: ReadyWrite) -> None:
-        heads = self.database["heads"]
-        version, mark = write.expected
-        where = {"_id": write.name, "version": version, "mark": mark}
-        if write.head is None:
-            if not heads.update_one(where, {"$set": write.fields}, session=self.session).matched_count:
-                raise StoreConflict("the resource has changed")
-        elif write.expected == (0, 0):
-            self._create(write.head)
-        else:
-            before = heads.find_one_and_replace(where, write.head, session=self.session)
-            if before is None:
-                raise StoreConflict("the resource has changed")
-            self.database["versions"].insert_one(superseded(before), session=self.session)
-
-    def _create(self, head: Document) -> None:
-        try:
-            self.database["heads"].insert_one(head, session=self.session)
-        except DuplicateKeyError:
-            raise StoreConflict("the resource exists already") from None
+        return ReadyWrite(name, compartment, expected, None, fields)

@@ -3,9 +3,9 @@
 Source: https://www.mongodb.com/docs/manual/core/transactions/ and /reference/write-concern/.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any
 
 import pymongo
 from pymongo import MongoClient
@@ -20,23 +20,27 @@ from fhir_server.ports import StoreUnavailable
 
 Document = dict[str, Any]
 Session = ClientSession
-T = TypeVar("T")
 
 MAJORITY = ReadConcern("majority")
 SNAPSHOT = ReadConcern("snapshot")
 DURABLE = WriteConcern("majority", j=True, wtimeout=10_000)
 _PATIENCE = {"serverSelectionTimeoutMS": 2_000, "connectTimeoutMS": 2_000, "socketTimeoutMS": 20_000}
 """How long a request waits for a server that is away, unless the URI says otherwise."""
-_TRANSACTION_SECONDS = 20.0
+BRIEF_SECONDS = 2.0
+"""How long a command outside a transaction may take: it may have to wait for one that is open."""
+READ_MS = 5_000
+"""How long the server may work on one read."""
 
 
-def connect(uri: str) -> MongoClient[Document]:
-    """Open a client; nothing is sent yet.
+def connect(uri: str, *, building: bool = False) -> MongoClient[Document]:
+    """Open a client; nothing is sent yet. building: wait as long as the building of an index takes.
 
     Raises: StoreUnavailable when the address cannot be one of MongoDB.
     """
     said = uri.lower()
     patience: Document = {name: value for name, value in _PATIENCE.items() if name.lower() not in said}
+    if building:
+        patience["socketTimeoutMS"] = 0
     try:
         return MongoClient(uri, None, appname="habilis", **patience)
     except (PyMongoError, ValueError, TypeError) as error:
@@ -51,23 +55,13 @@ def database_of(client: MongoClient[Document], name: str) -> Database[Document]:
 
 
 @contextmanager
-def failures_named() -> Iterator[None]:
-    """Turn errors of the driver into StoreUnavailable."""
+def failures_named(seconds: float | None = None) -> Iterator[None]:
+    """Turn errors of the driver into StoreUnavailable. seconds: how long all commands of the block may take."""
     try:
-        yield
+        if seconds is None:
+            yield
+        else:
+            with pymongo.timeout(seconds):
+                yield
     except PyMongoError as error:
         raise StoreUnavailable(f"MongoDB: {error}") from error
-
-
-def in_transaction(client: MongoClient[Document], work: Callable[[Session], T]) -> T:
-    """Do work in one transaction, again when MongoDB asks for it; return when it is durable.
-
-    Whatever the work raises undoes it.
-    """
-    with pymongo.timeout(_TRANSACTION_SECONDS), client.start_session() as session:
-        return session.with_transaction(
-            work,
-            read_concern=SNAPSHOT,
-            write_concern=WriteConcern("majority", j=True),
-            read_preference=ReadPreference.PRIMARY,
-        )

@@ -9,6 +9,8 @@ from fhir_server.adapters.packing import each_bit, packed, unpacked
 from fhir_server.domain.instants import instant, instant_or_none, micros, micros_or_none
 from fhir_server.domain.stored import Facts, Stored, authored_of
 
+LOCATORS = "#at"
+"""The compartment under which locators lie, beside the resources that they lead to."""
 _OFFSET = 1 << 62
 """Makes every instant positive, so that the texts of `order` sort as the instants do."""
 
@@ -16,6 +18,16 @@ _OFFSET = 1 << 62
 def name_of(type_: str, id_: str) -> str:
     """Return the key of a resource."""
     return f"{type_}/{id_}"
+
+
+def locator_name(type_: str, id_: str) -> str:
+    """Return the key of the locator of a resource."""
+    return f"at/{type_}/{id_}"
+
+
+def locator_of(head: Document) -> Document:
+    """Return the locator of a head or trace: it is found by the id alone, and leads to the compartment."""
+    return {"_id": locator_name(head["type"], head["id"]), "compartment": LOCATORS, "at": head["compartment"]}
 
 
 def order_of(value: int, id_: str) -> str:

@@ -1,16 +1,26 @@
-"""Taking a whole space out of MongoDB, inside one transaction.
+"""Taking a whole space out of MongoDB, in batches that any later call goes on with.
 
+The keys are gone before the first batch, so that what is still there opens no more. A mark on the decision state then
+fences off whoever decided before: each change names the revision that it decided on.
 Entries of the trail keep id, leaf and sealed body, so that the ledger can still be proven; they belong to no space any
-more, and say nothing else. They are written anew: the compartment is the shard key, which many at once cannot change.
+more, and say nothing else. They are removed and written anew in one transaction: the compartment is the shard key.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from pymongo.database import Database
 
 from fhir_server.adapters.keyring import ERASED
+from fhir_server.adapters.mongo.changes import ReadyChange
 from fhir_server.adapters.mongo.client import Document, Session
+from fhir_server.adapters.mongo.documents import LOCATORS, locator_name
+from fhir_server.adapters.mongo.lookups import rows_filter
+from fhir_server.adapters.mongo.transactions import Transactions
+from fhir_server.adapters.mongo.writing import Writing
 
+BATCH = 500
+"""Entries of the trail in one transaction: MongoDB advises a thousand changed documents at most."""
+_HEAD_FIELDS = ("type", "id", "lookup")
 _FORGOTTEN: Document = {
     "compartment": ERASED,
     "kind": "",
@@ -27,16 +37,76 @@ _FORGOTTEN: Document = {
 }
 
 
-def erase(database: Database[Document], session: Session, compartment: str, claims: Iterable[bytes]) -> None:
-    """Remove all resources with all their versions, the decision state, and some unique values."""
-    of_space = {"compartment": compartment}
-    for name in ("heads", "versions"):
-        database[name].delete_many(of_space, session=session)
-    database["spaces"].delete_one({"_id": compartment}, session=session)
-    for claim in claims:
-        database["claims"].delete_one({"_id": claim}, session=session)
-    trail = database["trail"]
-    kept = [entry | _FORGOTTEN for entry in trail.find(of_space, session=session)]
-    if kept:
-        trail.delete_many(of_space, session=session)
-        trail.insert_many(kept, session=session)
+class Erasure:
+    """The erasure of one space."""
+
+    def __init__(self, database: Database[Document], transactions: Transactions, compartment: str) -> None:
+        """Keep the parts."""
+        self._database = database
+        self._transactions = transactions
+        self._compartment = compartment
+        self._of_space: Document = {"compartment": compartment}
+
+    def demand_rights(self) -> None:
+        """Ask for the right that an erasure needs before anything is destroyed: to remove entries from the trail.
+
+        Raises: PyMongoError when the account of this server lacks it.
+        """
+        self._database["trail"].delete_one({"compartment": LOCATORS, "_id": ""})
+
+    def empty(self) -> None:
+        """Remove all resources with all their versions; let the trail forget whom it was about."""
+        space = {"_id": self._compartment, "compartment": self._compartment}
+        fence = {"$set": {"erasing": True}, "$inc": {"revision": 1}}
+        self._transactions.run(lambda session: self._database["spaces"].update_one(space, fence, session=session))
+        while self._remove_heads() or self._remove_versions():
+            pass
+        newest = self._database["trail"].find_one(self._of_trail(), {"order": 1}, sort=[("order", -1)])
+        if newest:
+            until = self._of_trail() | {"order": {"$lte": newest["order"]}}
+            while self._transactions.run(lambda session: self._forget(until, session)):
+                pass
+
+    def finish(self, claims: Iterable[bytes], change: ReadyChange) -> None:
+        """Remove the decision state and some unique values, and apply a change, in one transaction."""
+        freed = list(claims)
+
+        def work(session: Session) -> None:
+            if freed:
+                self._database["claims"].delete_many({"_id": {"$in": freed}}, session=session)
+            space = {"_id": self._compartment, "compartment": self._compartment}
+            self._database["spaces"].delete_one(space, session=session)
+            Writing(self._database, session).apply((change,))
+
+        self._transactions.run(work)
+
+    def _remove_heads(self) -> int:
+        """Remove some resources: first what leads to them, so that a crash leaves nothing that leads nowhere."""
+        heads = self._database["heads"]
+        found = list(heads.find(self._of_space, dict.fromkeys(_HEAD_FIELDS, 1)).limit(BATCH))
+        for head in found:
+            if head["lookup"]:
+                self._database["lookups"].delete_many(rows_filter(head))
+        self._remove("heads", LOCATORS, [locator_name(head["type"], head["id"]) for head in found])
+        return self._remove("heads", self._compartment, [head["_id"] for head in found])
+
+    def _remove_versions(self) -> int:
+        found = self._database["versions"].find(self._of_space, {"_id": 1}).limit(BATCH)
+        return self._remove("versions", self._compartment, [version["_id"] for version in found])
+
+    def _forget(self, where: Document, session: Session) -> int:
+        found = list(self._database["trail"].find(where, session=session).sort("order", 1).limit(BATCH))
+        self._remove("trail", LOCATORS, [locator_name(entry["type"], entry["id"]) for entry in found], session)
+        gone = self._remove("trail", self._compartment, [entry["_id"] for entry in found], session)
+        if found:
+            self._database["trail"].insert_many([entry | _FORGOTTEN for entry in found], session=session)
+        return gone
+
+    def _remove(self, name: str, compartment: str, ids: Sequence[str], session: Session | None = None) -> int:
+        if not ids:
+            return 0
+        where = {"compartment": compartment, "_id": {"$in": ids}}
+        return self._database[name].delete_many(where, session=session).deleted_count
+
+    def _of_trail(self) -> Document:
+        return self._of_space | {"type": "AuditEvent", "deleted": False}

@@ -25,7 +25,7 @@ def look(data: Database[Document], keys: Database[Document], contents: Path) -> 
             if name not in names:
                 raise StoreUnavailable(f"collection {name} of database {data.name} is missing: put back a backup")
         held = [name for name in _HOLDS if not mark and data[name].estimated_document_count()]
-        filed = not mark and data["heads"].find_one({"type": "Binary"}, ["_id"]) is not None
+        filed = "heads" in held and data["heads"].find_one({"type": "Binary"}, ["_id"]) is not None
         used = keys["keys"].find_one({"name": {"$ne": INDEX}}, ["_id"]) is not None
         return Parts(
             Part(f"database {data.name}", mark, bool(held)),

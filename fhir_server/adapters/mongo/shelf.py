@@ -7,8 +7,9 @@ from pymongo.database import Database
 from pymongo.errors import BulkWriteError
 
 from fhir_server.adapters.keyring import WrappedKey
-from fhir_server.adapters.mongo.client import Document, failures_named, in_transaction
+from fhir_server.adapters.mongo.client import Document, failures_named
 from fhir_server.adapters.mongo.parts import keep_mark
+from fhir_server.adapters.mongo.transactions import Transactions
 
 _DUPLICATE = 11000
 
@@ -19,6 +20,7 @@ class MongoShelf:
     def __init__(self, client: MongoClient[Document], database: Database[Document]) -> None:
         """Keep the parts; the shelf closes the client."""
         self._client = client
+        self._transactions = Transactions(client, database)
         self._keys = database["keys"]
 
     def newest(self, name: str) -> WrappedKey | None:
@@ -59,8 +61,8 @@ class MongoShelf:
     def destroy(self, name: str) -> int:
         """Remove all keys of a name; the server's own log forgets them when it turns over."""
         with failures_named():
-            return in_transaction(
-                self._client, lambda session: self._keys.delete_many({"name": name}, session=session).deleted_count
+            return self._transactions.run(
+                lambda session: self._keys.delete_many({"name": name}, session=session).deleted_count
             )
 
     def keep_mark(self, mark: str) -> str:
@@ -69,6 +71,7 @@ class MongoShelf:
 
     def close(self) -> None:
         """Close the client."""
+        self._transactions.close()
         self._client.close()
 
 

@@ -11,9 +11,19 @@ from consent_rules.visibility import Visibility
 from fhir_server.adapters.hashing import Hashes
 from fhir_server.adapters.judging import UNGATHERING, is_visible
 from fhir_server.adapters.keyring import ERASED, KeyGone, Keyring
-from fhir_server.adapters.mongo.client import Document, Session, failures_named
-from fhir_server.adapters.mongo.documents import facts_of, name_of, numbers, order_of, stored_of
+from fhir_server.adapters.mongo.client import READ_MS, Document, failures_named
+from fhir_server.adapters.mongo.documents import (
+    LOCATORS,
+    facts_of,
+    locator_name,
+    name_of,
+    numbers,
+    order_of,
+    stored_of,
+)
 from fhir_server.adapters.mongo.filters import Asked, all_of, clauses, visible, without
+from fhir_server.adapters.mongo.lookups import QUEUES
+from fhir_server.adapters.mongo.moment import Moment
 from fhir_server.adapters.sealing import SPACE, Sealed, unseal
 from fhir_server.domain.search import Place, Search
 from fhir_server.domain.stored import Stored
@@ -25,22 +35,28 @@ _WITHOUT_TOKENS: Document = {"$project": {"tokens": 0, "lookup": 0, "words": 0}}
 
 
 class MongoSnapshot:
-    """A transaction that only reads. Its promises are those of `ports.Snapshot`."""
+    """Reads from one moment. Its promises are those of `ports.Snapshot`.
 
-    def __init__(self, database: Database[Document], session: Session, hashes: Hashes, keyring: Keyring) -> None:
-        """Keep the parts; the transaction has begun."""
+    Every filter names the shard key. What was located is kept, so that reading it costs no second look.
+    """
+
+    def __init__(self, database: Database[Document], moment: Moment, hashes: Hashes, keyring: Keyring) -> None:
+        """Keep the parts; the moment has begun."""
         self._database = database
-        self._session = session
+        self._moment = moment
         self._hashes = hashes
         self._keyring = keyring
+        self._located: dict[str, Document] = {}
         self._documents: dict[Visibility, frozenset[str]] = {}
 
     def load_space(self, patient: str) -> Space | None:
         """Return the decision state of a patient's space."""
-        found = self._by_key(self._database["spaces"], patient)
+        found = self._one(self._database["spaces"], {"_id": patient, "compartment": patient})
         if found is None or found["revision"] == 0:
             return None
         revision = found["revision"]
+        if found.get("erasing"):
+            return Space(patient, revision, b"")
         try:
             state = unseal(self._keyring.by_id, Sealed(SPACE, patient, revision), found["state"])
         except KeyGone:
@@ -49,47 +65,42 @@ class MongoSnapshot:
 
     def patients(self, after: str, limit: int) -> tuple[str, ...]:
         """Return the ids of the patients who have a space, in their order."""
-        where = {"_id": {"$gt": after}, "revision": {"$gt": 0}}
-        with failures_named():
-            rows = self._database["spaces"].find(where, {"_id": 1}, session=self._session).sort("_id", 1).limit(limit)
-            return tuple(row["_id"] for row in rows)
+        where = {"_id": {"$gt": after}, "compartment": {"$gt": after}, "revision": {"$gt": 0}}
+        stages: list[Document] = [{"$match": where}, {"$sort": {"_id": 1}}, {"$limit": limit}, {"$project": {"_id": 1}}]
+        return tuple(row["_id"] for row in self._run(self._database["spaces"], stages))
 
     def locate(self, type_: str, id_: str) -> Location | None:
         """Return the compartment of a resource whoever asks."""
-        found = self._by_key(self._heads(type_), name_of(type_, id_))
-        if not found or found["compartment"] == ERASED:
-            return None
-        return Location(found["compartment"], found["deleted"])
+        at = {"_id": locator_name(type_, id_), "compartment": LOCATORS}
+        locator = self._one(self._heads(type_), at)
+        found = self._located_in(type_, id_, locator["at"]) if locator else None
+        return Location(found["compartment"], found["deleted"]) if found else None
 
     def compartments_with(self, type_: str, tokens: frozenset[str], limit: int) -> tuple[tuple[str, str], ...]:
         """Return (compartment, id) of the current resources that have all these lookup tokens."""
         if not tokens:
             return ()
         hashed = numbers(self._hashes.lookup(tokens))
-        where = {"type": type_, "lookup": hashed[0]}
         stages: list[Document] = [
-            {"$match": where},
-            {"$match": {"deleted": False, "lookup": {"$all": hashed}}},
+            {"$match": {"token": hashed[0], "type": type_}},
+            {"$match": {"lookup": {"$all": hashed}}},
             {"$sort": {"id": 1}},
             {"$limit": limit},
             {"$project": {"compartment": 1, "id": 1}},
         ]
-        return tuple((row["compartment"], row["id"]) for row in self._run(type_, stages))
+        return tuple((row["compartment"], row["id"]) for row in self._run(self._database["lookups"], stages))
 
     def queue(self, type_: str, token: str, date: str, limit: int, after: Place | None) -> tuple[Queued, ...]:
-        """Return the current resources of all spaces that have a lookup token, the earliest first."""
+        """Return the current resources of all spaces that have a lookup token, in the order of the index."""
+        if QUEUES.get(type_) != date:
+            raise ValueError(f"{type_} stands in no queue by {date}")
         (hashed,) = numbers(self._hashes.lookup((token,)))
-        stages: list[Document] = [
-            {"$match": {"type": type_, "lookup": hashed}},
-            {"$match": {"deleted": False}},
-            {"$addFields": {"value": {"$ifNull": [f"$dates.{date}.from", 0]}}},
-        ]
+        where: Document = {"token": hashed, "type": type_}
         if after:
-            tie = {"value": after.value, "id": {"$gt": after.id}}
-            stages.append({"$match": {"$or": [{"value": {"$gt": after.value}}, tie]}})
-        stages += [{"$sort": {"value": 1, "id": 1}}, {"$limit": limit}]
-        stages.append({"$project": {"compartment": 1, "id": 1, "value": 1}})
-        return tuple(Queued(row["compartment"], row["id"], row["value"]) for row in self._run(type_, stages))
+            where["place"] = {"$gt": order_of(after.value, after.id)}
+        stages: list[Document] = [{"$match": where}, {"$sort": {"place": 1}}, {"$limit": limit}]
+        rows = self._run(self._database["lookups"], stages)
+        return tuple(Queued(row["compartment"], row["id"], row["value"]) for row in rows)
 
     def read(self, type_: str, id_: str, visibility: Visibility) -> Stored | None:
         """Return the current version when it is visible."""
@@ -124,7 +135,7 @@ class MongoSnapshot:
             return 0
         asked = Asked(search, visibility, self._hashes)
         stages = [*self._matching(asked), {"$limit": cap + 1}, {"$count": "found"}]
-        found: int = next((row["found"] for row in self._run(search.type, stages)), 0)
+        found: int = next((row["found"] for row in self._run(self._heads(search.type), stages)), 0)
         return found if found <= cap else None
 
     def visible_ids(self, type_: str, ids: Iterable[str], visibility: Visibility) -> frozenset[str]:
@@ -134,7 +145,7 @@ class MongoSnapshot:
             return frozenset()
         search = Asked(Search(type_, ids=asked), visibility, self._hashes)
         stages = [*self._matching(search), {"$project": {"id": 1}}]
-        return frozenset(row["id"] for row in self._run(type_, stages))
+        return frozenset(row["id"] for row in self._run(self._heads(type_), stages))
 
     def _ordered(self, asked: Asked) -> Iterator[Document]:
         """Give the first rows of a page, each with its sort value: in two runs when some callers see other instants."""
@@ -156,7 +167,7 @@ class MongoSnapshot:
             place = order_of(search.after.value, search.after.id)
             stages[0]["$match"]["order"] = {"$lt" if search.descending else "$gt": place}
         stages += [{"$sort": {"order": sign}}, {"$limit": search.limit + 1}, _WITHOUT_TOKENS]
-        for row in self._run(search.type, stages):
+        for row in self._run(self._heads(search.type), stages):
             yield row | {"value": row["updated"]}
 
     def _sorted(self, asked: Asked, value: Any, also: Document | None = None) -> Iterator[Document]:  # noqa: ANN401 - an expression
@@ -167,7 +178,7 @@ class MongoSnapshot:
             tie = {"value": search.after.value, "id": {beyond: search.after.id}}
             stages.append({"$match": {"$or": [{"value": {beyond: search.after.value}}, tie]}})
         stages += [{"$sort": {"value": sign, "id": sign}}, {"$limit": search.limit + 1}, _WITHOUT_TOKENS]
-        yield from self._run(search.type, stages)
+        yield from self._run(self._heads(search.type), stages)
 
     def _matching(self, asked: Asked, also: Document | None = None) -> list[Document]:
         """Return the stages that keep the rows that match: what an index serves, then the rest."""
@@ -187,17 +198,26 @@ class MongoSnapshot:
         if visibility not in self._documents:
             asked = Asked(Search(DOCUMENT), visibility, self._hashes)
             stages = [*self._matching(asked), {"$project": {"id": 1}}]
-            self._documents[visibility] = frozenset(row["id"] for row in self._run(DOCUMENT, stages))
+            self._documents[visibility] = frozenset(row["id"] for row in self._run(self._heads(DOCUMENT), stages))
         return self._documents[visibility]
 
     def _head(self, type_: str, id_: str, visibility: Visibility) -> Document | None:
-        head = self._by_key(self._heads(type_), name_of(type_, id_))
+        head = self._located_in(type_, id_, visibility.compartment)
         return head if head and is_visible(facts_of(head), visibility, self.visible_ids) else None
+
+    def _located_in(self, type_: str, id_: str, compartment: str) -> Document | None:
+        """Return the head of a resource in its compartment; None when it is not there, or erased."""
+        name = name_of(type_, id_)
+        known = self._located.get(name)
+        if known is None and compartment != ERASED:
+            known = self._one(self._heads(type_), {"_id": name, "compartment": compartment})
+            if known:
+                self._located[name] = known
+        return known if known and known["compartment"] == compartment else None
 
     def _older(self, head: Document) -> list[Document]:
         where = {"compartment": head["compartment"], "head": head["_id"]}
-        with failures_named():
-            return list(self._database["versions"].find(where, session=self._session).sort("version", -1))
+        return self._find(self._database["versions"], where, [("version", -1)])
 
     def _readable(self, rows: Iterable[Document]) -> Iterator[Stored]:
         """Open rows; one that another process sealed with a key that was being destroyed is erased too."""
@@ -213,10 +233,17 @@ class MongoSnapshot:
     def _heads(self, type_: str) -> Collection[Document]:
         return self._database["trail" if type_ == TRACE else "heads"]
 
-    def _by_key(self, collection: Collection[Document], key: str) -> Document | None:
-        with failures_named():
-            return collection.find_one({"_id": key}, session=self._session)
+    def _one(self, collection: Collection[Document], where: Document) -> Document | None:
+        return next(iter(self._find(collection, where, [])), None)
 
-    def _run(self, type_: str, stages: list[Document]) -> list[Document]:
+    def _find(self, collection: Collection[Document], where: Document, sort: list[tuple[str, int]]) -> list[Document]:
         with failures_named():
-            return list(self._heads(type_).aggregate(stages, session=self._session))
+            return self._moment.ask(
+                lambda session: list(collection.find(where, sort=sort or None, session=session, max_time_ms=READ_MS))
+            )
+
+    def _run(self, collection: Collection[Document], stages: list[Document]) -> list[Document]:
+        with failures_named():
+            return self._moment.ask(
+                lambda session: list(collection.aggregate(stages, session=session, maxTimeMS=READ_MS))
+            )

@@ -3,20 +3,26 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 
+import pymongo
 from pymongo import MongoClient
 from pymongo.database import Database
-from pymongo.errors import DuplicateKeyError
+from pymongo.errors import PyMongoError, ServerSelectionTimeoutError
 
 from fhir_server.adapters.hashing import Hashes
 from fhir_server.adapters.keyring import Keyring
-from fhir_server.adapters.mongo.changes import Preparer, ReadyChange, Writing
-from fhir_server.adapters.mongo.client import DURABLE, SNAPSHOT, Document, Session, failures_named, in_transaction
-from fhir_server.adapters.mongo.erasure import erase
+from fhir_server.adapters.mongo.bulkhead import Bulkhead
+from fhir_server.adapters.mongo.changes import Preparer, ReadyChange
+from fhir_server.adapters.mongo.client import BRIEF_SECONDS, Document, failures_named
+from fhir_server.adapters.mongo.erasure import Erasure
+from fhir_server.adapters.mongo.moment import Moment
 from fhir_server.adapters.mongo.schema import VERSION, check_server, version_of
 from fhir_server.adapters.mongo.snapshot import MongoSnapshot
+from fhir_server.adapters.mongo.transactions import Transactions
+from fhir_server.adapters.mongo.writing import Writing, append_traces
 from fhir_server.domain.instants import instant_or_none, micros
-from fhir_server.ports import AlreadyClaimed, Change, StoreConflict, StoreUnavailable
+from fhir_server.ports import AlreadyClaimed, Change, OutcomeUnknown, StoreConflict, StoreUnavailable
 
 _BULK = 50
 """Changes of a bulk load that share a transaction."""
@@ -32,71 +38,95 @@ class MongoStore:
         self._keyring = keyring
         self._hashes = Hashes(keyring.index_key)
         self._preparer = Preparer(self._hashes, keyring)
+        self._bulkhead = Bulkhead()
+        self.transactions = Transactions(client, database)
 
     @contextmanager
     def snapshot(self) -> Iterator[MongoSnapshot]:
-        """Open a consistent view."""
+        """Open a consistent view; at its end the majority confirms what was read."""
         with failures_named(), self._client.start_session() as session:
-            session.start_transaction(read_concern=SNAPSHOT, write_concern=DURABLE)
-            yield MongoSnapshot(self._database, session, self._hashes, self._keyring)
-            session.abort_transaction()
+            moment = Moment(session)
+            try:
+                yield MongoSnapshot(self._database, moment, self._hashes, self._keyring)
+            except BaseException:
+                moment.give_up()
+                raise
+            moment.settle()
 
     def commit(self, change: Change) -> None:
         """Apply a change atomically and return when it is durable."""
         ready = self._preparer.change(change)
-        lone = ready.lone_trace
-        with failures_named():
-            if lone is None:
+        if ready.lone_trace is None:
+            with self._bulkhead.inside(ready.contended):
                 self._write((ready,))
-                return
-            try:
-                self._database["trail"].insert_one(lone)
-            except DuplicateKeyError:
-                raise StoreConflict("the trace is there already") from None
+        else:
+            self._append(ready.lone_trace)
 
     def commit_many(self, changes: Sequence[Change]) -> None:
         """Apply independent changes, each atomically, several of them in one transaction while none fails."""
         for start in range(0, len(changes), _BULK):
             some = changes[start : start + _BULK]
             try:
-                with failures_named():
-                    self._write([self._preparer.change(change) for change in some])
+                self._write([self._preparer.change(change) for change in some])
             except (StoreConflict, AlreadyClaimed):
                 for change in some:
                     self.commit(change)
 
     def erase(self, compartment: str, change: Change, released: Sequence[str] = ()) -> None:
         """Destroy everything of one space, then apply a change."""
+        erasure = Erasure(self._database, self.transactions, compartment)
+        with failures_named():
+            erasure.demand_rights()
         self._keyring.destroy(compartment)
         ready = self._preparer.change(change)
         claims = [self._hashes.claim(claim) for claim in released]
-
-        def work(session: Session) -> None:
-            erase(self._database, session, compartment, claims)
-            Writing(self._database, session).apply((ready,))
-
         with failures_named():
-            in_transaction(self._client, work)
+            erasure.empty()
+            erasure.finish(claims, ready)
 
     def check(self) -> None:
         """Raise StoreUnavailable when reads and durable writes cannot be promised."""
         check_server(self._client)
         if version_of(self._database) != VERSION:
             raise StoreUnavailable(f"the schema of database {self._database.name} is not the one of this program")
-        with failures_named():
+        with failures_named(BRIEF_SECONDS):
             at = micros(datetime.now(UTC))
             self._database["meta"].update_one({"_id": "probe"}, {"$max": {"at": at}}, upsert=True)
 
     def newest(self) -> datetime | None:
         """Return when the store was last proven to write: the trail has no order over all spaces."""
-        with failures_named():
+        with failures_named(BRIEF_SECONDS):
             found = self._database["meta"].find_one({"_id": "probe"})
         return instant_or_none(found.get("at")) if found else None
 
     def close(self) -> None:
         """Close the connections."""
         self._keyring.shelf.close()
+        self.transactions.close()
         self._client.close()
 
     def _write(self, changes: Sequence[ReadyChange]) -> None:
-        in_transaction(self._client, lambda session: Writing(self._database, session).apply(changes))
+        own = next((trace for change in changes for trace in change.traces), None)
+        landed = partial(self._is_kept, own) if own else None
+        with failures_named():
+            self.transactions.run(lambda session: Writing(self._database, session).apply(changes), landed)
+
+    def _append(self, trace: Document) -> None:
+        """Write a trace that stands alone: one command, no transaction."""
+        try:
+            with pymongo.timeout(BRIEF_SECONDS):
+                append_traces(self._database["trail"], [trace])
+        except ServerSelectionTimeoutError as error:
+            raise StoreUnavailable(f"MongoDB: {error}") from error
+        except PyMongoError as error:
+            if not self._is_kept(trace):
+                raise OutcomeUnknown(f"MongoDB: {error}") from error
+
+    def _is_kept(self, trace: Document) -> bool:
+        """Tell whether a trace is in the trail, as far as can be seen now."""
+        where = {"_id": trace["_id"], "compartment": trace["compartment"]}
+        try:
+            with pymongo.timeout(BRIEF_SECONDS):
+                return self._database["trail"].find_one(where, {"_id": 1}) is not None
+        except PyMongoError:
+            return False

@@ -1,26 +1,32 @@
 """The vault in MongoDB: secrets under keyed hashes of their names, their values sealed."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 
-from pymongo import MongoClient
+import pymongo
 from pymongo.database import Database
-from pymongo.errors import DuplicateKeyError
+from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
 
 from fhir_server.adapters.hashing import Hashes
 from fhir_server.adapters.keyring import VAULT, Keyring
-from fhir_server.adapters.mongo.client import Document, Session, failures_named, in_transaction
+from fhir_server.adapters.mongo.client import BRIEF_SECONDS, Document, Session, failures_named
+from fhir_server.adapters.mongo.transactions import Transactions, bounded_wait
+from fhir_server.adapters.mongo.writing import demand_duplicate
 from fhir_server.adapters.sealing import Sealed, seal, unseal
 from fhir_server.domain.instants import instant_or_none, micros, micros_or_none
 from fhir_server.ports import Secret
 
 
 class MongoVault:
-    """Secrets of the authorization server. Its promises are those of `ports.Vault`."""
+    """Secrets of the authorization server. Its promises are those of `ports.Vault`.
 
-    def __init__(self, client: MongoClient[Document], database: Database[Document], keyring: Keyring) -> None:
+    No command waits for more than BRIEF_SECONDS; a write outside a transaction would wait for every open one.
+    """
+
+    def __init__(self, transactions: Transactions, database: Database[Document], keyring: Keyring) -> None:
         """Keep the parts; the store closes them."""
-        self._client = client
+        self._transactions = transactions
         self._entries = database["vault"]
         self._keyring = keyring
         self._hashes = Hashes(keyring.index_key)
@@ -29,30 +35,30 @@ class MongoVault:
         """Store all entries if none is present."""
         rows = [self._row(entry) for entry in entries]
 
-        def insert(session: Session | None = None) -> None:
-            for row in rows:
-                self._entries.insert_one(row, session=session)
-
         with failures_named():
             try:
                 if len(rows) == 1:
-                    insert()
-                else:
-                    in_transaction(self._client, insert)
+                    with self._brief():
+                        self._entries.insert_one(rows[0])
+                elif rows:
+                    self._transactions.run(lambda session: self._insert(rows, session))
             except DuplicateKeyError:
+                return False
+            except BulkWriteError as error:
+                demand_duplicate(error)
                 return False
         return True
 
     def get(self, kind: str, key: str, now: datetime) -> Secret | None:
         """Return an entry that has not expired."""
-        with failures_named():
+        with self._brief():
             row = self._entries.find_one({"_id": self._hashes.secret(kind, key)} | _alive(now))
         return self._secret(kind, key, row) if row else None
 
     def get_all(self, names: Sequence[tuple[str, str]], now: datetime) -> tuple[Secret | None, ...]:
         """Return entries that have not expired, in the order asked."""
         hashes = [self._hashes.secret(kind, key) for kind, key in names]
-        with failures_named():
+        with self._brief():
             rows = list(self._entries.find({"_id": {"$in": hashes}} | _alive(now)))
         found = {bytes(row["_id"]): row for row in rows}
         named = zip(names, hashes, strict=True)
@@ -60,7 +66,7 @@ class MongoVault:
 
     def take(self, kind: str, key: str, now: datetime) -> Secret | None:
         """Remove and return an entry: of concurrent callers exactly one gets it."""
-        with failures_named():
+        with self._brief():
             row = self._entries.find_one_and_delete({"_id": self._hashes.secret(kind, key)} | _alive(now))
         return self._secret(kind, key, row) if row else None
 
@@ -69,13 +75,13 @@ class MongoVault:
         row = self._row(entry)
         fields = {name: row[name] for name in ("grouped", "expires", "value")}
         where = {"_id": row["_id"], "revision": entry.revision}
-        with failures_named():
+        with self._brief():
             done = self._entries.update_one(where, {"$set": fields, "$inc": {"revision": 1}})
         return done.matched_count == 1
 
     def drop(self, kind: str, key: str) -> bool:
         """Remove an entry; tell whether it was there."""
-        with failures_named():
+        with self._brief():
             return self._entries.delete_one({"_id": self._hashes.secret(kind, key)}).deleted_count == 1
 
     def drop_group(self, group: str, kinds: Iterable[str] = ()) -> int:
@@ -83,23 +89,41 @@ class MongoVault:
         named = list(kinds)
         where: Document = {"grouped": self._hashes.group(group)} | ({"kind": {"$in": named}} if named else {})
         with failures_named():
-            return in_transaction(
-                self._client, lambda session: self._entries.delete_many(where, session=session).deleted_count
-            )
+            return self._transactions.run(lambda session: self._delete(where, session))
 
     def entries(self, kind: str, now: datetime, group: str | None = None) -> tuple[Secret, ...]:
         """Return all entries of a kind (and of a group) that have not expired; their keys are empty."""
         where: Document = {"kind": kind} | _alive(now)
         if group is not None:
             where["grouped"] = self._hashes.group(group) if group else None
-        with failures_named():
+        with self._brief():
             rows = list(self._entries.find(where))
         return tuple(self._secret(kind, "", row) for row in rows)
 
     def purge(self, now: datetime) -> int:
         """Remove expired entries; return how many."""
-        with failures_named():
+        with self._brief():
             return self._entries.delete_many({"expires": {"$lte": micros(now)}}).deleted_count
+
+    def _insert(self, rows: Sequence[Document], session: Session) -> None:
+        with bounded_wait():
+            self._entries.insert_many(rows, session=session)
+
+    def _delete(self, where: Document, session: Session) -> int:
+        with bounded_wait():
+            return self._entries.delete_many(where, session=session).deleted_count
+
+    @contextmanager
+    def _brief(self) -> Iterator[None]:
+        """Bound commands; who waits in vain has the orphans of dead processes looked for."""
+        with failures_named():
+            try:
+                with pymongo.timeout(BRIEF_SECONDS):
+                    yield
+            except PyMongoError as error:
+                if error.timeout:
+                    self._transactions.processes.suspect()
+                raise
 
     def _row(self, entry: Secret) -> Document:
         hashed = self._hashes.secret(entry.kind, entry.key)

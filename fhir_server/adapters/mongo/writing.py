@@ -1,0 +1,140 @@
+"""Changes written inside one transaction: what nobody else touches first, what others wait for last.
+
+The traces, claims and new resources of all changes go in one command for each collection. Resources that are replaced
+follow, and the decision states come last: a process that dies in between leaves them locked for the shortest time.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from pymongo import UpdateOne
+from pymongo.collection import Collection
+from pymongo.database import Database
+from pymongo.errors import BulkWriteError
+
+from fhir_server.adapters.mongo.changes import ReadyChange, ReadyWrite
+from fhir_server.adapters.mongo.client import Document, Session
+from fhir_server.adapters.mongo.documents import locator_of, superseded
+from fhir_server.adapters.mongo.lookups import rows_filter, rows_of
+from fhir_server.adapters.mongo.transactions import bounded_wait
+from fhir_server.ports import AlreadyClaimed, SpaceWrite, StoreConflict
+
+_DUPLICATE = 11000
+
+
+def demand_duplicate(error: BulkWriteError) -> int:
+    """Return the number of the row whose key was taken.
+
+    Raises: the error itself when it tells of something else.
+    """
+    faults = error.details["writeErrors"]
+    if not faults or any(fault["code"] != _DUPLICATE for fault in faults):
+        raise error
+    number: int = faults[0]["index"]
+    return number
+
+
+def append_traces(trail: Collection[Document], traces: Sequence[Document], session: Session | None = None) -> None:
+    """Add traces, each behind its locator, in one command.
+
+    Raises: StoreConflict when one is there already.
+    """
+    try:
+        trail.insert_many([row for trace in traces for row in (locator_of(trace), trace)], session=session)
+    except BulkWriteError as error:
+        demand_duplicate(error)
+        raise StoreConflict("the trace is there already") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """One transaction being written."""
+
+    database: Database[Document]
+    session: Session
+
+    def apply(self, changes: Sequence[ReadyChange]) -> None:
+        """Write changes.
+
+        Raises: StoreConflict, AlreadyClaimed; then the transaction must be aborted.
+        """
+        traces = [trace for change in changes for trace in change.traces]
+        if traces:
+            append_traces(self.database["trail"], traces, self.session)
+        self._claim([claim for change in changes for claim in change.claims])
+        writes = [write for change in changes for write in change.writes]
+        self._create([write.head for write in writes if write.is_new and write.head])
+        self._replace(sorted((write for write in writes if not write.is_new), key=lambda write: write.name))
+        self._apply_spaces([space for change in changes for space in change.spaces])
+
+    def _claim(self, claims: Sequence[tuple[str, bytes]]) -> None:
+        if not claims:
+            return
+        try:
+            with bounded_wait():
+                self._insert("claims", [{"_id": hashed} for _, hashed in claims])
+        except BulkWriteError as error:
+            raise AlreadyClaimed(claims[demand_duplicate(error)][0]) from None
+
+    def _create(self, heads: Sequence[Document]) -> None:
+        if not heads:
+            return
+        try:
+            self._insert("heads", [row for head in heads for row in (locator_of(head), head)])
+        except BulkWriteError as error:
+            demand_duplicate(error)
+            raise StoreConflict("the resource exists already") from None
+        self._insert("lookups", [row for head in heads for row in rows_of(head)])
+
+    def _replace(self, writes: Iterable[ReadyWrite]) -> None:
+        before = [(write, self._replaced(write)) for write in writes]
+        self._insert("versions", [superseded(head) for write, head in before if write.head])
+        for write, head in before:
+            self._look_up_anew(head, write.head or head | write.fields)
+
+    def _replaced(self, write: ReadyWrite) -> Document:
+        """Put the new head or its new marks in place; return the head as it was."""
+        version, mark = write.expected
+        where = {"_id": write.name, "compartment": write.compartment, "version": version, "mark": mark}
+        heads = self.database["heads"]
+        with bounded_wait():
+            if write.head is None:
+                before = heads.find_one_and_update(where, {"$set": write.fields}, session=self.session)
+            else:
+                before = heads.find_one_and_replace(where, write.head, session=self.session)
+        if before is None:
+            raise StoreConflict("the resource has changed")
+        return before
+
+    def _look_up_anew(self, before: Document, after: Document) -> None:
+        old, new = rows_of(before), rows_of(after)
+        if old != new:
+            if old:
+                self.database["lookups"].delete_many(rows_filter(before), session=self.session)
+            self._insert("lookups", new)
+
+    def _apply_spaces(self, spaces: Sequence[tuple[SpaceWrite, bytes | None]]) -> None:
+        if not spaces:
+            return
+        writes = [_space_write(*one) for one in sorted(spaces, key=lambda one: one[0].patient)]
+        try:
+            with bounded_wait():
+                done = self.database["spaces"].bulk_write(writes, session=self.session)
+        except BulkWriteError as error:
+            demand_duplicate(error)
+            raise StoreConflict("the space has changed") from None
+        if done.matched_count + done.upserted_count != len(writes):
+            raise StoreConflict("the space has changed")
+
+    def _insert(self, name: str, rows: Sequence[Mapping[str, object]]) -> None:
+        if rows:
+            self.database[name].insert_many([dict(row) for row in rows], session=self.session)
+
+
+def _space_write(space: SpaceWrite, state: bytes | None) -> UpdateOne:
+    """Return the write or pin of a space. A pin writes too, so that a change of the space meanwhile is noticed."""
+    fields: Document = {"$inc": {"pins": 1}}
+    if state is not None:
+        fields = {"$inc": {"revision": 1}, "$set": {"state": state}}
+    where = {"_id": space.patient, "compartment": space.patient, "revision": space.expected}
+    return UpdateOne(where, fields, upsert=space.expected == 0)
