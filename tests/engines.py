@@ -143,7 +143,7 @@ class Commands(monitoring.CommandListener):
 def advised_role() -> Mapping[str, Sequence[str]]:
     """Return what docs/storage.md has the account of a server do, by collection."""
     page = (Path(__file__).parents[1] / "docs" / "storage.md").read_text()
-    block = re.search(r"```json role\n(.*?)```", page, re.DOTALL)
+    block = re.search(r"```json\n(.*?)```", page.partition("### The account of the server")[2], re.DOTALL)
     return json.loads(block[1]) if block else {"trail": ["find", "insert"]}
 
 
