@@ -176,7 +176,7 @@ class Strays(monitoring.CommandListener):
                 self.found.append(f"{event.command_name} on {name}: the role of docs/storage.md has no {action}")
         for where, needed in filters_of(event.command_name, event.command, key):
             self.judged += 1
-            if not all(_is_named(where, field) for field in needed):
+            if not all(_is_named(where, field, event.command_name) for field in needed):
                 self.found.append(f"{event.command_name} on {name}: {sorted(where)}")
 
     def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:
@@ -226,12 +226,12 @@ def filters_of(
             yield from ((one["q"], key if one["limit"] else key[:1]) for one in command["deletes"])
 
 
-def _is_named(where: Mapping[str, Any], field: str) -> bool:
-    """Tell whether a filter names one value of a field, or a list of values."""
+def _is_named(where: Mapping[str, Any], field: str, command: str) -> bool:
+    """Tell whether a filter names one value of a field, or a list of them; a read may also name a range."""
     if field not in where:
         return False
-    value = where[field]
-    return not isinstance(value, Mapping) or list(value) == ["$in"]
+    ways = {"$in", "$gt", "$gte", "$lt", "$lte"} if command in {"find", "aggregate"} else {"$in"}
+    return not isinstance(where[field], Mapping) or set(where[field]) <= ways
 
 
 class MongoEngine:

@@ -40,6 +40,13 @@ def test_several_are_given_back_in_the_order_asked(vault):
     assert vault.get_all([(one.kind, one.key)] * 2, AT) == (one, one)
 
 
+def test_an_entry_that_is_there_is_not_added_again(vault):
+    secret = a_secret()
+    assert [vault.add(secret), vault.add(replace(secret, value=b"other"))] == [True, False]
+    assert vault.get(secret.kind, secret.key, AT) == secret
+    assert vault.add()
+
+
 def test_a_secret_may_live_on_and_be_empty(vault):
     secret = a_secret(value=b"")
     vault.add(secret)

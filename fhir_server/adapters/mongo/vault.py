@@ -33,17 +33,16 @@ class MongoVault:
 
     def add(self, *entries: Secret) -> bool:
         """Store all entries if none is present."""
+        if not entries:
+            return True
         rows = [self._row(entry) for entry in entries]
 
+        if len(rows) == 1:
+            with self._brief():
+                return self._insert_one(rows[0])
         with failures_named():
             try:
-                if len(rows) == 1:
-                    with self._brief():
-                        self._entries.insert_one(rows[0])
-                elif rows:
-                    self._transactions.run(lambda session: self._insert(rows, session))
-            except DuplicateKeyError:
-                return False
+                self._transactions.run(lambda session: self._insert(rows, session))
             except BulkWriteError as error:
                 demand_duplicate(error)
                 return False
@@ -104,6 +103,13 @@ class MongoVault:
         """Remove expired entries; return how many."""
         with self._brief():
             return self._entries.delete_many({"expires": {"$lte": micros(now)}}).deleted_count
+
+    def _insert_one(self, row: Document) -> bool:
+        try:
+            self._entries.insert_one(row)
+        except DuplicateKeyError:
+            return False
+        return True
 
     def _insert(self, rows: Sequence[Document], session: Session) -> None:
         with bounded_wait():
