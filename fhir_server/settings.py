@@ -57,7 +57,8 @@ class Settings:
     throttle_*: failures that are borne of one name, and of one address, within so many minutes.
     proxies: whose forwarded headers are believed, and which.
     professional_level: the weakest login with which a professional may use the FHIR endpoint.
-    providers: where people may sign in instead of here. brand: how apps show the service.
+    providers: where people may sign in instead of here; upstream_places: requests to each of them at once.
+    brand: how apps show the service.
     limits: what one request may cost.
     """
 
@@ -85,6 +86,7 @@ class Settings:
     proxies: Proxies = field(default_factory=Proxies)
     professional_level: LoginLevel = "eidas1"
     providers: tuple[Provider, ...] = ()
+    upstream_places: int = 3
     brand: Brand | None = None
     limits: Limits = field(default_factory=Limits)
 
@@ -129,6 +131,7 @@ class Settings:
             proxies=read.proxies(),
             professional_level=read.choice("PROFESSIONAL_LEVEL", _LEVELS),
             providers=read.providers(),
+            upstream_places=read.number("UPSTREAM_PLACES", 3),
             brand=read.brand(),
             limits=read_limits(read),
         )

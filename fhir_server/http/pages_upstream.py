@@ -31,6 +31,7 @@ from fhir_server.http.oauth_frame import (
 )
 from fhir_server.http.request_context import runtime
 from fhir_server.oauth import conversation, events, interactions, issuer, throttle
+from fhir_server.oauth.bulkhead import RETRY_SECONDS, BusyError
 from fhir_server.oauth.interactions import Interaction
 from fhir_server.oauth.sessions import Session
 from fhir_server.oauth.upstream import admission, relying
@@ -90,7 +91,10 @@ def leave_for(provider_id: str) -> Response:
     if provider is None or not browser or (waiting and held is None):
         return gone()
     try:
-        where = relying.depart(runtime(), provider, browser, _errand(provider, held))
+        with options().bulkhead.enter(provider.id):
+            where = relying.depart(runtime(), provider, browser, _errand(provider, held))
+    except BusyError:
+        return _busy(f"?interaction={waiting}" if waiting else "", provider)
     except ProviderError as error:
         return _refused(error, waiting)
     response = see_other("/")
@@ -101,9 +105,18 @@ def leave_for(provider_id: str) -> Response:
 @oauth_pages.get("/login/with/<provider_id>/callback")
 def come_back(provider_id: str) -> Response:
     """Take what a provider answers by way of the browser."""
-    provider, waiting = _provider(provider_id), ""
+    provider = _provider(provider_id)
     if provider is None:
         return gone()
+    try:
+        with options().bulkhead.enter(provider.id):  # before the state is spent: the browser may come again
+            return _arrived(provider)
+    except BusyError:
+        return _busy(f"/callback?{request.query_string.decode('ascii', 'replace')}", provider)
+
+
+def _arrived(provider: Provider) -> Response:
+    waiting = ""
     try:
         params = once(tuple(request.args.items(multi=True)))
         ticket = relying.claim(runtime(), provider, cookie("browser"), params.get("state", ""))
@@ -208,6 +221,14 @@ def _refused(error: ProviderError, waiting: str) -> Response:
                 title=title, text=text, again=again)  # fmt: skip
 
 
+def _busy(rest: str, provider: Provider) -> Response:
+    """Say at once that the provider is slow. rest: what follows in the address that is worth another try."""
+    title, text = "Please try again in a few seconds", "The service that should confirm who you are is slow now."
+    response = page("message", 503, title=title, text=text, again=f"/login/with/{provider.id}{rest}")
+    response.headers["Retry-After"] = str(RETRY_SECONDS)
+    return response
+
+
 def farewell(session: Session) -> Response | None:
     """Return the page that offers to end the session upstream too, None when there is none.
 
@@ -218,8 +239,9 @@ def farewell(session: Session) -> Response | None:
     if provider is None or kept is None:
         return None
     try:
-        where = metadata_of(runtime(), provider).end_session_endpoint
-    except ProviderError:
+        with options().bulkhead.enter(provider.id):
+            where = metadata_of(runtime(), provider).end_session_endpoint
+    except (BusyError, ProviderError):
         return None
     if not where:
         return None

@@ -146,7 +146,7 @@ class Assertions(JWTBearerClientAssertion):  # type: ignore[misc]  # Authlib shi
         registered = client.client
         raw = registered.jwks
         if registered.jwks_uri:
-            raw = remote_keys.fetch(self.context.runtime, registered.jwks_uri)
+            raw = remote_keys.fetch(self.context.runtime, registered.jwks_uri, self.context.options.bulkhead)
         self._registered = registered
         try:
             return KeySet.import_key_set({"keys": public_keys.usable(raw.get("keys"))})

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from fhir_server.brand_settings import Brand
+from fhir_server.oauth.bulkhead import Bulkhead
 from fhir_server.settings import Settings
 from fhir_server.upstream_settings import Provider
 
@@ -30,6 +31,7 @@ class Options:
     initial_tokens: SHA-256 (hex) of those tokens.
     certificates: whether a trusted proxy hands on the certificates of clients (RFC 8705).
     providers: where people may sign in instead of here. brand: how apps show the service.
+    bulkhead: how many requests to those, and to addresses of clients' keys, are under way at once.
     """
 
     registration: bool = False
@@ -43,6 +45,7 @@ class Options:
     certificates: bool = False
     providers: tuple[Provider, ...] = ()
     brand: Brand | None = None
+    bulkhead: Bulkhead = field(default_factory=Bulkhead)
 
 
 def of_settings(settings: Settings) -> Options:
@@ -61,4 +64,5 @@ def of_settings(settings: Settings) -> Options:
         certificates=bool(settings.proxies.certificate_header),
         providers=settings.providers,
         brand=settings.brand,
+        bulkhead=Bulkhead(settings.upstream_places, max(1, settings.threads // 2)),
     )

@@ -13,12 +13,14 @@ from authlib.oauth2.rfc6749 import InvalidClientError
 
 from fhir_server.application.runtime import Runtime
 from fhir_server.oauth import outbound
+from fhir_server.oauth.bulkhead import CLIENT_KEYS, Bulkhead
 from fhir_server.oauth.outbound import UnreachableError
 from fhir_server.ports import Secret
 
 Json = dict[str, Any]
 
-_KIND = "jwks-cache"
+_KIND, _FAILED = "jwks-cache", "jwks-failed"
+_PAUSE = timedelta(seconds=10)
 _DEFAULT_AGE, _LONGEST_AGE = 300, 3600
 _MAX_AGE = re.compile(r"max-age=(\d{1,9})")
 
@@ -31,25 +33,35 @@ class Fetched:
     age: int
 
 
-def fetch(runtime: Runtime, url: str) -> Json:
+def fetch(runtime: Runtime, url: str, bulkhead: Bulkhead) -> Json:
     """Return the JWK Set at an address, from the cache while its Cache-Control allows.
 
-    Raises: InvalidClientError when it cannot be had.
+    An address that just failed is not asked again for some seconds: anybody can send an assertion that asks for it.
+    Raises: InvalidClientError when it cannot be had; BusyError.
     """
     now = runtime.ports.clock.now()
-    cached = runtime.ports.vault.get(_KIND, url, now)
+    cached, failed = runtime.ports.vault.get_all([(_KIND, url), (_FAILED, url)], now)
     if cached:
         kept: Json = orjson.loads(cached.value)
         return kept
+    if failed:
+        raise _unreachable()
     try:
-        fetched = _get(url)
+        with bulkhead.enter(CLIENT_KEYS):
+            fetched = _get(url)
     except (UnreachableError, ValueError, TypeError):
-        raise InvalidClientError(description="the keys of the client cannot be fetched", status_code=401) from None
+        runtime.ports.vault.drop(_FAILED, url)
+        runtime.ports.vault.add(Secret(_FAILED, url, b"", expires=now + _PAUSE))
+        raise _unreachable() from None
     if fetched.age > 0:
         runtime.ports.vault.drop(_KIND, url)
         until = now + timedelta(seconds=min(fetched.age, _LONGEST_AGE))
         runtime.ports.vault.add(Secret(_KIND, url, orjson.dumps(fetched.keys), expires=until))
     return fetched.keys
+
+
+def _unreachable() -> InvalidClientError:
+    return InvalidClientError(description="the keys of the client cannot be fetched", status_code=401)
 
 
 def _get(url: str) -> Fetched:

@@ -18,6 +18,7 @@ from authlib.oauth2.rfc6749 import (
 from fhir_server.application.clients import AuthMethod, find
 from fhir_server.oauth import dpop, events, throttle
 from fhir_server.oauth.backend import BackendGrant, ExchangeGrant
+from fhir_server.oauth.bulkhead import RETRY_SECONDS, BusyError
 from fhir_server.oauth.client_authentication import METHODS, Assertions, by_basic, claimed, guard
 from fhir_server.oauth.code_grant import CodeGrant, Pkce
 from fhir_server.oauth.id_token import IdToken
@@ -69,6 +70,8 @@ class Server(AuthorizationServer):  # type: ignore[misc]  # Authlib ships no typ
 def error_answer(error: OAuth2Error, context: Context) -> Answer:
     """Return the JSON answer of an error; a failed client authentication is counted, and traced unless too many are."""
     headers = dict(NO_STORE)
+    if isinstance(error, BusyError):
+        headers["Retry-After"] = str(RETRY_SECONDS)
     if error.error != InvalidClientError.error:
         return Answer(int(error.status_code or 400), dict(error.get_body()), headers)
     name = claimed_client(context)
