@@ -16,6 +16,7 @@ from fhir_server.adapters.system import SystemClock
 from fhir_server.application.runtime import Runtime
 from fhir_server.application.stamping import Stamps
 from fhir_server.http import (
+    admission,
     bundles,
     conformance,
     matrices,
@@ -109,9 +110,7 @@ def create_app(settings: Settings, served: Runtime | None = None) -> Flask:
     telemetry.configure(settings.log_level)
     limits.put_in_force(settings.limits)
     app = Flask(__name__)
-    app.config.update(
-        _OPENAPI, MAX_CONTENT_LENGTH=settings.limits.body_bytes, MAX_FORM_MEMORY_SIZE=1024 * 1024, DEMO=settings.demo
-    )
+    app.config.update(_OPENAPI, MAX_FORM_MEMORY_SIZE=1024 * 1024, DEMO=settings.demo)
     app.config["DATA_DIR"] = str(settings.data_dir)
     app.extensions[oauth_endpoints.OPTIONS_EXTENSION] = of_settings(settings)
     request_context.install(app, served or build_runtime(settings))
@@ -120,6 +119,7 @@ def create_app(settings: Settings, served: Runtime | None = None) -> Flask:
     if settings.proxies.networks:
         behind = TrustedProxies(app.wsgi_app, settings.proxies)
         app.wsgi_app = behind  # type: ignore[method-assign]  # how Flask wants middleware to be installed
+    admission.install(app, settings.limits, settings.threads)
     api = _api(app)
     for part in _PARTS:
         part.register(app, api)

@@ -25,11 +25,11 @@ class Limits:
     parameters together; value_bytes: of one name and value. url_bytes, header_bytes: of the request's head.
     patch_operations: of one patch. patch_work: elements that its operations visit in total. patched_bytes: size of
     what a patch makes. trace_bytes: of a query in the trail. request_seconds: of the work on one request.
-    body_seconds: for a body to arrive. body_places: bodies that arrive at once. waiting: requests that wait for a
-    thread, of each kind. form_bytes: of a form or an address of the authorization server and its pages.
+    body_seconds: for a body to arrive. connections: of each process, each with a thread that works or waits.
+    form_bytes: of a form or an address of the authorization server and its pages.
     """
 
-    body_bytes: int = 32 * MIB
+    body_bytes: int = 24 * MIB
     depth: int = 48
     members: int = 200_000
     object_members: int = 1000
@@ -45,8 +45,7 @@ class Limits:
     trace_bytes: int = 2 * KIB
     request_seconds: int = 30
     body_seconds: int = 20
-    body_places: int = 32
-    waiting: int = 64
+    connections: int = 512
     form_bytes: int = 64 * KIB
 
 
@@ -69,8 +68,7 @@ _READ = {
     "trace_bytes": ("MAX_TRACE_BYTES", 256 * KIB),
     "request_seconds": ("REQUEST_SECONDS", 3600),
     "body_seconds": ("BODY_SECONDS", 3600),
-    "body_places": ("BODY_PLACES", 512),
-    "waiting": ("WAITING", 1024),
+    "connections": ("CONNECTIONS", 16_384),
     "form_bytes": ("MAX_FORM_BYTES", 4 * MIB),
 }
 """The variable of each limit, and the greatest value that it takes."""

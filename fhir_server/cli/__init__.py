@@ -68,8 +68,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _serve(settings: Settings, _options: argparse.Namespace) -> int:
-    from granian import Granian  # noqa: PLC0415 - other commands start without a web server
-    from granian.constants import Interfaces  # noqa: PLC0415
+    from fhir_server.cli.web_server import web_server  # noqa: PLC0415 - other commands start without a web server
 
     settings.refuse_unsafe_serving()
     _demand_free_port(settings)
@@ -80,18 +79,7 @@ def _serve(settings: Settings, _options: argparse.Namespace) -> int:
     os.environ.update(_as_environment(settings))
     starting.check_start(settings)
     print(f"habilis: serving {settings.base_url}  (FHIR at {settings.fhir_base}; stop with Ctrl-C)", file=sys.stderr)
-    server = Granian(
-        target="fhir_server.serving:app",
-        address=settings.host,
-        port=settings.port,
-        interface=Interfaces.WSGI,
-        workers=settings.workers,
-        blocking_threads=settings.threads,
-        log_access=False,
-        log_level="warning",  # type: ignore[arg-type]
-        workers_kill_timeout=starting.PATIENCE_SECONDS,
-    )
-    return starting.serve_until_stopped(server)
+    return starting.serve_until_stopped(web_server(settings))
 
 
 def _demand_free_port(settings: Settings) -> None:

@@ -29,6 +29,10 @@ class Category(StrEnum):
     BUSINESS_RULE = "business-rule"
     TOO_LARGE = "too-large"
     TOO_MANY = "too-many"
+    TOO_SLOW = "too-slow"
+    URL_TOO_LONG = "url-too-long"
+    HEADERS_TOO_LARGE = "headers-too-large"
+    OUT_OF_TIME = "out-of-time"
     UNAVAILABLE = "unavailable"
 
 

@@ -45,7 +45,7 @@ def submit() -> Response:
     """Run a batch or a transaction; the answer has one entry for each entry sent, in the same order."""
     negotiation.wanted_format()
     current_caller()
-    bundle = parse(request.get_data(), request.content_type or "", "Bundle")
+    bundle = parse(request.get_data(cache=False), request.content_type or "", "Bundle")
     kind = bundle.get("type")
     if kind == "transaction":
         entries = _transaction(bundle)

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import orjson
 from flask import Response, request
 from werkzeug.datastructures import MIMEAccept
+from werkzeug.exceptions import HTTPException
 from werkzeug.http import parse_accept_header
 
 from fhir_server.domain.problem import Category, Problem
@@ -39,11 +40,19 @@ def wanted_format() -> Format:
 
     Raises: Problem(NOT_ACCEPTABLE) when it accepts none that the server has, or another FHIR version.
     """
-    named = request.args.get("_format") or (request.form.get("_format", "") if request.method == "POST" else "")
+    named = request.args.get("_format") or _posted_format()
     found = _named(named) if named else _accepted(request.environ.get("HTTP_ACCEPT", ""))
     if found is None:
         raise Problem(Category.NOT_ACCEPTABLE)
     return found
+
+
+def _posted_format() -> str:
+    """Return `_format` of a form; a form that cannot be read says nothing, for this is asked while refusing it too."""
+    try:
+        return request.form.get("_format", "") if request.method == "POST" else ""
+    except HTTPException:
+        return ""
 
 
 def _named(text: str) -> Format | None:

@@ -98,7 +98,7 @@ def _of_query(operation: Operation) -> dict[str, Any]:
 
 
 def _of_body(operation: Operation) -> dict[str, Any]:
-    body = request.get_data()
+    body = request.get_data(cache=False)
     if not body:
         return {}
     resource = parse(body, request.content_type or "", "")

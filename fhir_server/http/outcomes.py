@@ -10,6 +10,7 @@ from werkzeug.exceptions import HTTPException
 
 from consent_rules.vocabulary import Reason
 from fhir_server import telemetry
+from fhir_server.deadline import OutOfTime
 from fhir_server.domain.problem import Category, Issue, Problem
 from fhir_server.http import negotiation
 from fhir_server.oauth.issuer import PROOF_ALGORITHMS
@@ -38,16 +39,24 @@ _ANSWERS: dict[Category, tuple[int, str, str]] = {
     Category.BUSINESS_RULE: (422, "business-rule", "a business rule forbids this"),
     Category.TOO_LARGE: (413, "too-long", "the request is too large"),
     Category.TOO_MANY: (429, "throttled", "too many requests"),
+    Category.TOO_SLOW: (408, "timeout", "the body did not arrive in time"),
+    Category.URL_TOO_LONG: (414, "too-long", "the URL is too long; a search can be sent by POST to _search"),
+    Category.HEADERS_TOO_LARGE: (431, "too-long", "the header fields are too large"),
     Category.UNAVAILABLE: (503, "transient", "the server cannot answer now"),
+    Category.OUT_OF_TIME: (503, "timeout", "the request takes longer than the server works on one"),
 }
 _OF_STATUS = {
     400: Category.MALFORMED,
     404: Category.NOT_FOUND,
     405: Category.METHOD_NOT_ALLOWED,
     406: Category.NOT_ACCEPTABLE,
+    408: Category.TOO_SLOW,
     413: Category.TOO_LARGE,
+    414: Category.URL_TOO_LONG,
     415: Category.UNSUPPORTED_MEDIA,
     429: Category.TOO_MANY,
+    431: Category.HEADERS_TOO_LARGE,
+    503: Category.UNAVAILABLE,
 }
 _DETAILS = "urn:habilis:problem"
 FHIR_PATH = "/fhir"
@@ -66,6 +75,7 @@ def install(app: Flask) -> None:
     """Answer every failure of the FHIR endpoint as an OperationOutcome, whatever raised it."""
     app.register_error_handler(Problem, answer)
     app.register_error_handler(StoreUnavailable, _unavailable)
+    app.register_error_handler(OutOfTime, _out_of_time)
     app.register_error_handler(HTTPException, _framework)
     app.register_error_handler(Exception, _unexpected)
 
@@ -89,7 +99,7 @@ def answer(problem: Problem) -> Response:
         response.headers["WWW-Authenticate"] = _challenge(problem)
     elif problem.category is Category.INSUFFICIENT_SCOPE:
         response.headers["WWW-Authenticate"] = 'Bearer realm="habilis", error="insufficient_scope"'
-    elif problem.category in {Category.UNAVAILABLE, Category.TOO_MANY}:
+    elif problem.category in {Category.UNAVAILABLE, Category.OUT_OF_TIME, Category.TOO_MANY}:
         response.headers["Retry-After"] = STOPPED_SECONDS if is_stopped(problem) else "1"
     telemetry.note(category=problem.category.value)
     return response
@@ -123,6 +133,11 @@ def _unavailable(_error: StoreUnavailable) -> Response:
     return answer(Problem(Category.UNAVAILABLE))
 
 
+def _out_of_time(_error: OutOfTime) -> Response:
+    telemetry.alarm("out_of_time")
+    return answer(Problem(Category.OUT_OF_TIME))
+
+
 def _framework(error: HTTPException) -> Response | HTTPException:
     if not request.path.startswith(FHIR_PATH) or error.code is None:
         return error
@@ -131,7 +146,7 @@ def _framework(error: HTTPException) -> Response | HTTPException:
         return error
     response = answer(Problem(category))
     for name, value in error.get_headers():
-        if name == "Allow":
+        if name in ("Allow", "Accept-Encoding"):
             response.headers[name] = value
     allowed = getattr(error, "valid_methods", None)
     if allowed:

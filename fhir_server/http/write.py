@@ -107,7 +107,7 @@ def _answer(written: Written) -> Response:
 
 
 def _body(row: ResourceType) -> Json:
-    resource = parse(request.get_data(), request.content_type or "", row.name)
+    resource = parse(request.get_data(cache=False), request.content_type or "", row.name)
     faults = profiles.check(resource)
     if faults:
         raise Problem(Category.BUSINESS_RULE, *faults)
@@ -116,8 +116,8 @@ def _body(row: ResourceType) -> Json:
 
 def _patch() -> Patch:
     if request.mimetype == JSON_PATCH:
-        return patches.of_json(request.get_data())
-    return patches.of_parameters(parse(request.get_data(), request.content_type or "", "Parameters"))
+        return patches.of_json(request.get_data(cache=False))
+    return patches.of_parameters(parse(request.get_data(cache=False), request.content_type or "", "Parameters"))
 
 
 def _if_match() -> str:

@@ -1,0 +1,267 @@
+"""The front of the application: takes a request in whole, lets it wait for its turn, or refuses it at once.
+
+Requests of three kinds wait for threads of their own: FHIR, sign-in with all pages, and health. So none of them stands
+behind another kind, whoever sends what. A refusal is answered by the application, in the dialect of the address.
+Source: docs/adr/0039-admission.md; RFC 9110 15.5 (408, 413, 414, 415), RFC 6585 5 (431).
+"""
+
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from queue import Empty, SimpleQueue
+from threading import Lock
+from typing import Any
+from wsgiref.types import StartResponse, WSGIEnvironment
+
+from flask import Flask, request
+from werkzeug.exceptions import (
+    BadRequest,
+    HTTPException,
+    RequestEntityTooLarge,
+    RequestHeaderFieldsTooLarge,
+    RequestTimeout,
+    RequestURITooLarge,
+    ServiceUnavailable,
+    UnsupportedMediaType,
+)
+
+from fhir_server import deadline
+from fhir_server.http.arrivals import Arrival, Arrivals
+from fhir_server.limits import MIB, Limits
+
+REFUSED = "habilis.refused"
+LARGE_BYTES = MIB
+"""Bodies above this size are worked on one after the other, so that their memory is taken once."""
+_HEALTH = "/status"
+_HEALTH_PLACES = 2
+_DIGITS = 20
+_FHIR = "/fhir"
+_GZIP = frozenset({"gzip", "x-gzip"})
+
+
+class Admission:
+    """The application behind its front."""
+
+    def __init__(self, inner: Callable[..., Iterable[bytes]], limits: Limits, threads: int) -> None:
+        """Wrap an application. threads: FHIR requests that are worked on at once."""
+        self._inner = inner
+        self._limits = limits
+        self._fhir = Lane(threads)
+        self._pages = Lane(max(2, threads // 2))
+        self._health = Lane(_HEALTH_PLACES)
+        self._large = Lane(1)
+        self._arrivals = Arrivals(limits.body_seconds, 2 * limits.body_bytes)
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Take a request in, wait for its turn, and pass it on."""
+        if environ.get("CONTENT_LENGTH", "0") == "0" and "HTTP_TRANSFER_ENCODING" not in environ:
+            return self._in_turn(environ, start_response)
+        arrival = self._arrival(environ)
+        if arrival.abandoned:
+            return _Late(self._refuse(environ, start_response, _refusal_of(arrival)), arrival)
+        try:
+            return self._with_body(environ, start_response, arrival.body())
+        finally:
+            self._arrivals.release(arrival)
+
+    def _arrival(self, environ: WSGIEnvironment) -> Arrival:
+        length, most = environ.get("CONTENT_LENGTH", ""), self._limits.body_bytes
+        is_too_large = length.isdecimal() and int(length[:_DIGITS]) > most
+        take = self._arrivals.discard if is_too_large else self._arrivals.receive
+        return take(environ["wsgi.input"], most)
+
+    def _in_turn(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        fault = _head_fault(environ, self._limits)
+        if fault is not None:
+            return self._refuse(environ, start_response, fault)
+        lane = self._lane(environ["PATH_INFO"])
+        seconds = self._limits.request_seconds
+        deadline.start(seconds)
+        if not lane.enter(seconds):
+            return self._refuse(environ, start_response, ServiceUnavailable(retry_after=1))
+        try:
+            return self._inner(environ, start_response)
+        finally:
+            lane.leave()
+            deadline.end()
+
+    def _lane(self, path: str) -> "Lane":
+        if path.startswith(_FHIR):
+            return self._fhir
+        return self._health if path == _HEALTH else self._pages
+
+    def _with_body(self, environ: WSGIEnvironment, start_response: StartResponse, body: bytes) -> Iterable[bytes]:
+        """Pass a request with its body on; a large one waits until no other large one is worked on."""
+        coding = environ.pop("HTTP_CONTENT_ENCODING", "identity").strip().lower()
+        is_coded = coding in _GZIP and environ["PATH_INFO"].startswith(_FHIR)
+        if not is_coded and coding != "identity":
+            return self._refuse(environ, start_response, _UnknownCoding())
+        is_large = len(body) > LARGE_BYTES or (is_coded and not _is_small(body))
+        if is_large and not self._large.enter(self._limits.request_seconds):
+            return self._refuse(environ, start_response, ServiceUnavailable(retry_after=1))
+        try:
+            _carry(environ, _decoded(body, self._limits.body_bytes) if is_coded else body)
+            del body  # the request holds it alone
+            return self._in_turn(environ, start_response)
+        except HTTPException as refusal:
+            return self._refuse(environ, start_response, refusal)
+        finally:
+            if is_large:
+                self._large.leave()
+
+    def _refuse(
+        self, environ: WSGIEnvironment, start_response: StartResponse, refusal: HTTPException
+    ) -> Iterable[bytes]:
+        """Let the application answer in the dialect of the address, without a body and without a turn."""
+        _carry(environ, b"")
+        environ[REFUSED] = refusal
+        return self._inner(environ, start_response)
+
+
+class _Late:
+    """An answer to a sender who is not done: it leaves at once, and ends when nobody reads the body any longer."""
+
+    def __init__(self, answer: Iterable[bytes], arrival: Arrival) -> None:
+        self._answer = answer
+        self._arrival = arrival
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield from self._answer
+        self.close()
+        self._arrival.wait_until_left()
+
+    def close(self) -> None:
+        """Close the answer."""
+        close = getattr(self._answer, "close", None)
+        if close is not None:
+            close()
+
+
+class Lane:
+    """So many requests at once; who waits goes before who comes."""
+
+    def __init__(self, places: int) -> None:
+        """Set the limit."""
+        self._tokens: SimpleQueue[None] = SimpleQueue()
+        for _ in range(places):
+            self._tokens.put(None)
+        self._waiting = 0
+        self._lock = Lock()
+
+    def enter(self, seconds: float) -> bool:
+        """Take a place, after so many seconds at most; tell whether there was one."""
+        if not self._waiting:
+            try:
+                self._tokens.get_nowait()
+            except Empty:
+                pass
+            else:
+                return True
+        return self._wait(seconds)
+
+    def leave(self) -> None:
+        """Give the place to the next."""
+        self._tokens.put(None)
+
+    def _wait(self, seconds: float) -> bool:
+        with self._lock:
+            self._waiting += 1
+        try:
+            self._tokens.get(timeout=seconds)
+        except Empty:
+            return False
+        else:
+            return True
+        finally:
+            with self._lock:
+                self._waiting -= 1
+
+
+class _Once:
+    """A body that is there; whoever reads the whole of it holds it alone, so that it is freed once it is parsed."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+        self._at = 0
+
+    def read(self, size: int | None = -1) -> bytes:
+        """Return so many bytes, all by default."""
+        start, whole = self._at, self._body
+        self._at = len(whole) if size is None or size < 0 else min(start + size, len(whole))
+        if self._at == len(whole):
+            self._at, self._body = 0, b""
+        return whole if not start and not self._body else whole[start : self._at or None]
+
+    def readline(self, size: int | None = -1) -> bytes:
+        """Return the rest of a line."""
+        end = self._body.find(b"\n", self._at) + 1 or len(self._body)
+        rest = end - self._at
+        return self.read(rest if size is None or size < 0 else min(rest, size))
+
+
+class _UnknownCoding(UnsupportedMediaType):
+    """415 that says which codings a request may have (RFC 7694 3)."""
+
+    def get_headers(self, *parts: Any, **named: Any) -> list[tuple[str, str]]:  # noqa: ANN401 - as the framework has it
+        return [*super().get_headers(*parts, **named), ("Accept-Encoding", "gzip")]
+
+
+def install(app: Flask, limits: Limits, threads: int) -> None:
+    """Put the front before an application. Whoever names a request comes before: a refusal has an id too."""
+    app.before_request(_answer_refused)
+    app.wsgi_app = Admission(app.wsgi_app, limits, threads)  # type: ignore[method-assign]
+
+
+def _refusal_of(arrival: Arrival) -> HTTPException:
+    """Return why a body was given up."""
+    if arrival.too_large:
+        return RequestEntityTooLarge()
+    return ServiceUnavailable(retry_after=1) if arrival.crowded_out else RequestTimeout()
+
+
+def _answer_refused() -> None:
+    refusal = request.environ.get(REFUSED)
+    if refusal is not None:
+        raise refusal
+
+
+def _head_fault(environ: WSGIEnvironment, limits: Limits) -> HTTPException | None:
+    if len(environ["PATH_INFO"]) + len(environ.get("QUERY_STRING", "")) > limits.url_bytes:
+        return RequestURITooLarge()
+    size = 0
+    for name, value in environ.items():
+        if name.startswith("HTTP_"):
+            size += len(name) + len(value)
+    return RequestHeaderFieldsTooLarge() if size > limits.header_bytes else None
+
+
+def _carry(environ: WSGIEnvironment, body: bytes) -> None:
+    """Put a body that has arrived into the place of the one on its way."""
+    environ.pop("HTTP_TRANSFER_ENCODING", None)
+    environ["wsgi.input"] = _Once(body)
+    environ["wsgi.input_terminated"] = True
+    environ["CONTENT_LENGTH"] = str(len(body))
+
+
+def _is_small(coded: bytes) -> bool:
+    """Tell whether a compressed body stays below LARGE_BYTES; looks no further."""
+    try:
+        return len(zlib.decompressobj(16 + zlib.MAX_WBITS).decompress(coded, LARGE_BYTES + 1)) <= LARGE_BYTES
+    except zlib.error:
+        return True  # what is no gzip at all is refused in a moment
+
+
+def _decoded(coded: bytes, most: int) -> bytes:
+    """Return what a gzip body holds.
+
+    Raises: RequestEntityTooLarge, without having built more than the limit; BadRequest when it is no gzip.
+    """
+    reader = zlib.decompressobj(16 + zlib.MAX_WBITS)
+    try:
+        body = reader.decompress(coded, most + 1)
+    except zlib.error:
+        raise BadRequest from None
+    if len(body) > most:
+        raise RequestEntityTooLarge
+    if not reader.eof or reader.unused_data:
+        raise BadRequest
+    return body

@@ -1,0 +1,160 @@
+"""Bodies on their way in: read by threads of their own, so that whoever waits for a slow sender can stop waiting.
+
+A read of the web server cannot be interrupted, and a request that ends while its body is being read would stop the
+whole process. So a sender who is too slow is answered at once, and `Arrival.wait_until_left` keeps that request's
+thread until the sender closes the connection (docs/adr/0039-admission.md).
+"""
+
+from collections.abc import Callable
+from queue import Empty, SimpleQueue
+from threading import Lock, Thread
+from typing import Protocol
+
+CHUNK = 64 * 1024
+_DRAINED = 4
+"""A body that is too large is read on and thrown away, up to so many times its limit: a busy sender hears no answer."""
+
+
+class Stream(Protocol):
+    """A body as the web server hands it on."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return so many bytes, fewer at the end."""
+
+
+class Arrival:
+    """One body on its way.
+
+    limit: bytes that it may have. held: bytes that have arrived and are kept; drained: those that are thrown away.
+    abandoned: nobody waits for it any longer.
+    too_large, crowded_out: why it was given up. done, left: get an item when it has arrived or was given up, and when
+    nobody reads it any longer.
+    """
+
+    __slots__ = ("abandoned", "crowded_out", "done", "drained", "held", "left", "limit", "parts", "stream", "too_large")
+
+    def __init__(self, stream: Stream, limit: int) -> None:
+        """Begin."""
+        self.drained = 0
+        self.stream = stream
+        self.limit = limit
+        self.parts: list[bytes] = []
+        self.held = 0
+        self.abandoned = self.too_large = self.crowded_out = False
+        self.done: SimpleQueue[None] = SimpleQueue()
+        self.left: SimpleQueue[None] = SimpleQueue()
+
+    def body(self) -> bytes:
+        """Return what has arrived; it is held here no longer."""
+        parts, self.parts = self.parts, []
+        return b"".join(parts)
+
+    def wait_until_left(self) -> None:
+        """Return when nobody reads the body: the sender has sent the rest, or closed the connection."""
+        self.left.get()
+
+
+class Arrivals:
+    """All bodies of a process: how long one may take, and how much memory they may take together."""
+
+    def __init__(self, seconds: float, held_bytes: int) -> None:
+        """Set the limits. seconds: for one body to arrive. held_bytes: of bodies that arrive or are worked on."""
+        self._seconds = seconds
+        self._most = held_bytes
+        self._held = 0
+        self._lock = Lock()
+        self._arriving: set[Arrival] = set()
+        self._readers = _Readers(self._read)
+
+    def receive(self, stream: Stream, limit: int) -> Arrival:
+        """Return a body that has arrived whole, or that was given up.
+
+        What it holds counts until `release` is called for it.
+        """
+        arrival = Arrival(stream, limit)
+        with self._lock:
+            self._arriving.add(arrival)
+        self._readers.hand_over(arrival)
+        try:
+            arrival.done.get(timeout=self._seconds)
+        except Empty:
+            with self._lock:
+                self._give_up(arrival)
+        return arrival
+
+    def discard(self, stream: Stream, limit: int) -> Arrival:
+        """Return a body that is known to be too large, and is thrown away while it arrives."""
+        arrival = Arrival(stream, limit)
+        arrival.too_large = arrival.abandoned = True
+        self._readers.hand_over(arrival)
+        return arrival
+
+    def release(self, arrival: Arrival) -> None:
+        """Forget a body that has been worked on."""
+        with self._lock:
+            self._held -= arrival.held
+            arrival.held = 0
+
+    def _read(self, arrival: Arrival) -> None:
+        try:
+            while self._took(arrival, arrival.stream.read(CHUNK)):
+                pass
+        finally:
+            with self._lock:
+                self._arriving.discard(arrival)
+            arrival.done.put(None)
+            arrival.left.put(None)
+
+    def _took(self, arrival: Arrival, part: bytes) -> bool:
+        """Keep a part of a body; tell whether more is wanted."""
+        with self._lock:
+            if arrival.abandoned:
+                arrival.drained += len(part)
+                return bool(part) and arrival.drained < _DRAINED * arrival.limit
+            if not part:
+                return False
+            arrival.parts.append(part)
+            arrival.held += len(part)
+            self._held += len(part)
+            if arrival.held > arrival.limit:
+                arrival.too_large = True
+                self._give_up(arrival)
+            elif self._held > self._most:
+                largest = max(self._arriving, key=lambda one: one.held)
+                largest.crowded_out = True
+                self._give_up(largest)
+            return True
+
+    def _give_up(self, arrival: Arrival) -> None:
+        """Keep nothing of a body, and wake whoever waits for it."""
+        arrival.abandoned = True
+        arrival.parts = []
+        self._held -= arrival.held
+        arrival.held = 0
+        self._arriving.discard(arrival)
+        arrival.done.put(None)
+
+
+class _Readers:
+    """Threads that read, made when none is idle. There are never more of them than connections."""
+
+    def __init__(self, read: Callable[[Arrival], None]) -> None:
+        self._read = read
+        self._idle = 0
+        self._lock = Lock()
+        self._queue: SimpleQueue[Arrival] = SimpleQueue()
+
+    def hand_over(self, arrival: Arrival) -> None:
+        """Let a thread read a body."""
+        with self._lock:
+            is_idle = self._idle > 0
+            self._idle -= is_idle
+        if not is_idle:
+            Thread(target=self._work, name="body-reader", daemon=True).start()
+        self._queue.put(arrival)
+
+    def _work(self) -> None:
+        while True:
+            self._read(self._queue.get())
+            with self._lock:
+                self._idle += 1

@@ -1,0 +1,135 @@
+"""Bodies that arrive slowly, and requests that wait for their turn: none of them stops the others."""
+
+from queue import SimpleQueue
+from threading import Event, Thread
+
+import pytest
+from werkzeug.test import Client
+
+from fhir_server.http.admission import Admission, Lane
+from fhir_server.http.arrivals import CHUNK, Arrivals
+from fhir_server.limits import Limits
+
+FORM = "application/x-www-form-urlencoded"
+ADDRESSES = ["/fhir/DocumentReference/_search", "/oauth/token"]
+
+
+class Stalled:
+    """A body whose sender stops after the first bytes."""
+
+    def __init__(self) -> None:
+        self.closed = Event()
+
+    def read(self, _size: int) -> bytes:
+        self.closed.wait(30)
+        return b""
+
+
+def test_a_body_without_a_stated_length_is_read_up_to_the_limit():
+    taken = Arrivals(5, 100 * CHUNK).receive(_Endless(), 4 * CHUNK)
+    assert (taken.too_large, taken.abandoned, taken.held) == (True, True, 0)
+
+
+class _Endless:
+    def read(self, size: int) -> bytes:
+        return b"a" * size
+
+
+def test_bodies_together_take_no_more_memory_than_allowed_and_the_largest_gives_way():
+    arrivals = Arrivals(5, 4 * CHUNK)
+    stalled = [_After(3 * CHUNK), _After(CHUNK)]
+    taken: SimpleQueue[tuple[int, bool]] = SimpleQueue()
+
+    def receive(number: int) -> None:
+        arrival = arrivals.receive(stalled[number], 100 * CHUNK)
+        taken.put((number, arrival.crowded_out))
+
+    threads = [Thread(target=receive, args=(number,)) for number in (0, 1)]
+    threads[0].start()
+    stalled[0].sent.wait(5)
+    threads[1].start()
+    stalled[1].sent.wait(5)
+    small = arrivals.receive(_After(CHUNK, closed=True), 100 * CHUNK)
+    assert small.body() == b"a" * CHUNK
+    assert taken.get(timeout=5) == (0, True)
+    for stream in stalled:
+        stream.closed.set()
+    assert taken.get(timeout=5) == (1, False)
+
+
+class _After:
+    """A body of so many bytes whose end comes when it is told to."""
+
+    def __init__(self, size: int, *, closed: bool = False) -> None:
+        self._left = size
+        self.sent, self.closed = Event(), Event()
+        if closed:
+            self.closed.set()
+
+    def read(self, size: int) -> bytes:
+        part = min(size, self._left)
+        self._left -= part
+        if not part:
+            self.sent.set()
+            self.closed.wait(5)
+        return b"a" * part
+
+
+# --- time ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", ADDRESSES)
+def test_a_body_that_does_not_arrive_in_time_is_answered_with_408(shared_world, path):
+    stream = Stalled()
+    front = Admission(shared_world.web.application.wsgi_app, Limits(body_seconds=1), 2)
+    sent = {"wsgi.input": stream, "CONTENT_LENGTH": "1000"}
+    answer = Client(front).post(path, environ_overrides=sent, content_type=FORM, buffered=False)
+    assert answer.status_code == 408
+    stream.closed.set()
+    assert answer.is_json
+
+
+def test_the_answer_to_a_slow_sender_ends_only_when_nobody_reads_the_body():
+    stream = Stalled()
+    arrival = Arrivals(0.01, CHUNK).receive(stream, CHUNK)
+    assert arrival.abandoned
+    ended: SimpleQueue[str] = SimpleQueue()
+    waiting = Thread(target=lambda: (arrival.wait_until_left(), ended.put("ended")))
+    waiting.start()
+    assert ended.empty()
+    stream.closed.set()
+    assert ended.get(timeout=5) == "ended"
+
+
+# --- turns ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_lane_lets_so_many_in_and_no_more():
+    lane = Lane(2)
+    assert [lane.enter(0.01) for _ in range(3)] == [True, True, False]
+    lane.leave()
+    assert lane.enter(0.01)
+
+
+def test_requests_of_one_kind_that_never_end_keep_no_other_kind_waiting():
+    inside, let_go = SimpleQueue(), Event()
+
+    def application(environ, start_response):
+        if environ["PATH_INFO"].startswith(environ["habilis.slow"]):
+            inside.put(None)
+            let_go.wait(30)
+        start_response("200 OK", [])
+        return [b""]
+
+    front = Admission(application, Limits(request_seconds=1), 2)
+    for slow, others in (("/fhir", ["/status", "/oauth/token"]), ("/oauth", ["/status", "/fhir/metadata"])):
+        let_go.clear()
+        told = {"habilis.slow": slow}
+        threads = [Thread(target=Client(front).get, args=(slow,), kwargs={"environ_base": told}) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+            inside.get(timeout=5)
+        assert [Client(front).get(path, environ_base=told).status_code for path in others] == [200, 200]
+        let_go.set()
+        for thread in threads:
+            thread.join()
