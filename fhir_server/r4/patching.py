@@ -105,6 +105,8 @@ def _demand_operation(op: object, index: int) -> None:
         if name not in op or (is_pointer and not (isinstance(value, str) and (not value or value.startswith("/")))):
             what = "a JSON Pointer" if is_pointer else "a value"
             raise Problem.of(Category.MALFORMED, f"operation {index} needs {what} in `{name}`", code="structure")
+    if measure(op)[1] > limits.in_force().depth:
+        raise Problem.of(Category.MALFORMED, f"operation {index} is nested too deeply", code="too-deep")
 
 
 def _applied(resource: Json, op: Json) -> Json:
