@@ -1,13 +1,16 @@
 """The stores under contract, each on its real engine. Most tests share one open store and use fresh patients."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from fhir_server.adapters import opening
 from fhir_server.ports import Ports, Store
-from tests.engines import ENGINES, Engine, MongoServer, SqliteEngine, make_engine
+from tests.engines import ENGINES, Engine, MongoEngine, MongoServer, SqliteEngine, make_engine
 from tests.factories import an_id
+from tests.ports.relay import Relay
 
 
 @pytest.fixture(scope="session")
@@ -65,3 +68,27 @@ def sqlite_engine(tmp_path: Path) -> Iterator[SqliteEngine]:
     engine = SqliteEngine(tmp_path)
     yield engine
     engine.close()
+
+
+@pytest.fixture
+def mongo(tmp_path: Path, mongo_server: MongoServer) -> Iterator[MongoEngine]:
+    engine = MongoEngine(tmp_path, mongo_server)
+    yield engine
+    engine.close()
+
+
+@dataclass
+class Relayed:
+    """The data of an engine, opened through a relay that can lose or delay answers."""
+
+    store: Store
+    relay: Relay
+
+
+@pytest.fixture
+def relayed(mongo: MongoEngine, mongo_server: MongoServer) -> Iterator[Relayed]:
+    relay = Relay(mongo_server.impatient_uri)
+    store = opening.open_mongo(relay.uri, mongo.database, mongo.folder / "data", mongo.key_file).store
+    yield Relayed(store, relay)
+    store.close()
+    relay.close()

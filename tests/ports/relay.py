@@ -5,6 +5,7 @@ import socket
 import struct
 from contextlib import suppress
 from threading import Lock, Thread
+from time import sleep
 
 
 class Relay:
@@ -13,19 +14,24 @@ class Relay:
     outlives_the_tests = True
 
     def __init__(self, uri: str, **renamed: str) -> None:
-        """Begin. renamed: words of answers that become others of the same length."""
+        """Begin. renamed: words of questions and answers that become others of the same length."""
         self._target = re.search(r"//([^/:]+):(\d+)", uri)
-        self._renamed = [(old.encode(), new.encode()) for old, new in renamed.items()]
+        self._renamed = [(old.encode() + b"\0", new.encode() + b"\0") for old, new in renamed.items()]
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.uri = uri.replace(self._target[0], f"//127.0.0.1:{self._listener.getsockname()[1]}")
         self.lost = 0
         self._losing, self._left, self._closing, self._lock = b"", 0, False, Lock()
+        self._slow = (b"", 0.0)
         self._sockets: list[socket.socket] = []
         Thread(target=self._accept, daemon=True).start()
 
     def lose_answers_to(self, command: bytes, times: int, *, then_close: bool = False) -> None:
         """Pass a command on, and cut the connection instead of passing its answer back."""
         self._losing, self._left, self._closing = command, times, then_close
+
+    def delay_answer_to(self, command: bytes, seconds: float) -> None:
+        """Pass the next answer to a command back late."""
+        self._slow = (command + b"\0", seconds)
 
     def close(self) -> None:
         """Stop listening and cut all connections."""
@@ -49,8 +55,11 @@ class Relay:
                 client.sendall(answer)
 
     def _passed(self, question: bytes, server: socket.socket) -> bytes:
-        server.sendall(question)
-        answer = _message(server)
+        server.sendall(self._as_others(question))
+        answer = self._as_others(_message(server))
+        if self._slow[0] and self._slow[0] in question:
+            seconds, self._slow = self._slow[1], (b"", 0.0)
+            sleep(seconds)
         with self._lock:
             if self._left and self._losing + b"\0" in question:
                 self._left -= 1
@@ -58,9 +67,12 @@ class Relay:
                 if self._closing:
                     self.close()
                 return b""
-        for old, new in self._renamed:
-            answer = answer.replace(old, new)
         return answer
+
+    def _as_others(self, message: bytes) -> bytes:
+        for old, new in self._renamed:
+            message = message.replace(old, new)
+        return message
 
 
 def _message(source: socket.socket) -> bytes:

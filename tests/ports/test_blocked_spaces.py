@@ -11,18 +11,9 @@ from pymongo import MongoClient
 
 from fhir_server import ports
 from fhir_server.ports import Change, Secret, SpaceWrite, StoreUnavailable, Write
-from tests.engines import MongoEngine
 from tests.factories import a_document, a_trace, all_of, an_id, creating, following, next_version
-from tests.ports.relay import Relay
 
 pytestmark = pytest.mark.mongo
-
-
-@pytest.fixture
-def mongo(tmp_path, mongo_server):
-    engine = MongoEngine(tmp_path, mongo_server)
-    yield engine
-    engine.close()
 
 
 @pytest.fixture
@@ -154,20 +145,8 @@ def test_what_others_wait_for_is_written_last_and_what_is_new_in_one_command(sto
     ]
 
 
-@pytest.fixture
-def relayed(mongo, mongo_server, monkeypatch):
-    """The same data, opened through a relay that can lose answers."""
-    relay = Relay(mongo_server.impatient_uri)
-    with monkeypatch.context() as patch:
-        patch.setattr(mongo, "_server", relay)
-        store = mongo.open().store
-    yield store, relay
-    store.close()
-    relay.close()
-
-
 def test_a_commit_whose_answer_is_lost_is_written_once(relayed, patient):
-    store, relay = relayed
+    store, relay = relayed.store, relayed.relay
     store.commit(Change((a_trace(patient),), spaces=(SpaceWrite(patient, 0, b"state"),)))
     relay.lose_answers_to(b"commitTransaction", times=1)
     change = pin(patient)
@@ -178,7 +157,7 @@ def test_a_commit_whose_answer_is_lost_is_written_once(relayed, patient):
 
 
 def test_a_trace_whose_answer_is_lost_counts_when_it_is_found_in_the_trail(relayed, patient):
-    store, relay = relayed
+    store, relay = relayed.store, relayed.relay
     store.commit(Change((a_trace(patient),)))
     relay.lose_answers_to(b"insert", times=1)
     store.commit(Change((a_trace(patient),)))
@@ -186,7 +165,7 @@ def test_a_trace_whose_answer_is_lost_counts_when_it_is_found_in_the_trail(relay
 
 
 def test_a_store_that_is_gone_after_the_commit_says_that_the_outcome_is_unknown(relayed, patient):
-    store, relay = relayed
+    store, relay = relayed.store, relayed.relay
     store.transactions.commit_seconds = 0.3
     store.commit(Change((a_trace(patient),), spaces=(SpaceWrite(patient, 0, b"state"),)))
     relay.lose_answers_to(b"commitTransaction", times=1, then_close=True)

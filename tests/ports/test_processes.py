@@ -5,17 +5,9 @@ import pytest
 from fhir_server.adapters.mongo import bulkhead
 from fhir_server.adapters.mongo.bulkhead import Bulkhead
 from fhir_server.ports import StoreUnavailable
-from tests.engines import MongoEngine
 from tests.factories import a_document, all_of, creating
 
 pytestmark = pytest.mark.mongo
-
-
-@pytest.fixture
-def mongo(tmp_path, mongo_server):
-    engine = MongoEngine(tmp_path, mongo_server)
-    yield engine
-    engine.close()
 
 
 def test_no_command_ever_ends_all_sessions(mongo, mongo_server):

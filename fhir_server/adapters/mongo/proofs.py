@@ -21,7 +21,7 @@ def prove(client: MongoClient[Document], database: Database[Document]) -> None:
 
     Raises: StoreUnavailable, naming what is wrong.
     """
-    run = _Run(client, database["probes"], str(uuid4()))
+    run = Proofs(client, database["probes"], str(uuid4()))
     with failures_named():
         try:
             for wrong, holds in (
@@ -39,7 +39,7 @@ def prove(client: MongoClient[Document], database: Database[Document]) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Run:
+class Proofs:
     """One run of the proofs; all its rows carry its name as their compartment."""
 
     client: MongoClient[Document]
@@ -47,6 +47,7 @@ class _Run:
     name: str
 
     def aborts(self) -> bool:
+        """Tell whether an aborted transaction leaves nothing."""
         key = str(uuid4())
         with self._transaction() as session:
             self.probes.insert_one(self._row(key), session=session)
@@ -54,6 +55,7 @@ class _Run:
         return self.probes.find_one({"_id": key}) is None
 
     def commits(self) -> bool:
+        """Tell whether a committed transaction is there whole."""
         keys = [str(uuid4()) for _ in range(2)]
         with self._transaction() as session:
             for key in keys:
@@ -62,13 +64,14 @@ class _Run:
         return self.probes.count_documents({"_id": {"$in": keys}}) == len(keys)
 
     def conflicts(self) -> bool:
-        """Write one document in two transactions: the second is told, or waits for the first."""
+        """Write one document in two transactions: tell whether the second is refused, or waits for the first."""
         key = self._kept()
         with self._transaction() as one, self._transaction() as two:
             self._touch(key, one)
             return self._is_refused(key, two, waiting=True)
 
     def notices_later_commits(self) -> bool:
+        """Tell whether a transaction may not write over what was committed after its snapshot."""
         key = self._kept()
         with self._transaction() as session:
             self.probes.find_one({"_id": key}, session=session)
@@ -76,6 +79,7 @@ class _Run:
             return self._is_refused(key, session, waiting=False)
 
     def is_unique(self) -> bool:
+        """Tell whether a unique index keeps a second value out."""
         word = self._kept()
         try:
             self.probes.insert_one(self._row(str(uuid4())) | {"word": word})
@@ -84,12 +88,14 @@ class _Run:
         return False
 
     def bounds(self) -> bool:
+        """Tell whether a range on an index is exact."""
         orders = ("1", "11", "2", "21")
         of_range = {"compartment": self.name, "type": "t", "deleted": False}
         self.probes.insert_many(self._row(str(uuid4())) | of_range | {"order": order} for order in orders)
         return all(self._between(of_range, orders, number) for number in range(len(orders)))
 
     def tidy(self) -> None:
+        """Remove the rows of this run."""
         self.probes.delete_many({"compartment": self.name})
 
     def _between(self, of_range: Document, orders: Sequence[str], number: int) -> bool:
