@@ -1,10 +1,13 @@
 """Erasing a space on both stores: keys first, then everything of it; the ledger keeps its leaves (A8, A9, H6)."""
 
+import subprocess
+import sys
+
 import pytest
 
 from consent_rules.visibility import Clause, Visibility
 from fhir_server.domain.search import Search
-from fhir_server.ports import Change, SpaceWrite, StoreUnavailable, Write
+from fhir_server.ports import Change, SpaceWrite, StoreConflict, StoreUnavailable, Write
 from tests.factories import (
     a_document,
     a_trace,
@@ -116,3 +119,68 @@ def test_erasing_what_is_not_there_is_no_fault(ports):
     nobody = an_id()
     erase(ports, nobody)
     assert found(ports, "DocumentReference", nobody) == []
+
+
+@pytest.fixture
+def long_trail(mongo, patient):
+    """A space with more entries in its trail than one transaction may change on MongoDB."""
+    store = mongo.ports.store
+    document = a_document(patient, lookup=frozenset({"identifier|s|1"}))
+    state = (SpaceWrite(patient, 0, b"state"),)
+    store.commit(Change((a_trace(patient),), (Write(document, (0, 0)),), state))
+    store.commit_many([Change(tuple(a_trace(patient) for _ in range(300))) for _ in range(4)])
+    return document
+
+
+DEATH = """
+import os, sys
+from pymongo.client_session import ClientSession
+from fhir_server.ports import Change
+from tests.factories import a_trace
+commit, left = ClientSession.commit_transaction, [int(sys.argv[2])]
+
+def die_at_last(session):
+    left[0] -= 1
+    if left[0] < 0:
+        os._exit(9)
+    commit(session)
+
+ClientSession.commit_transaction = die_at_last
+ports.store.erase(sys.argv[1], Change((a_trace(sys.argv[1]),)))
+"""
+
+
+@pytest.mark.mongo
+def test_a_long_trail_is_erased_in_batches_and_its_right_is_asked_for_before_the_keys_go(
+    mongo, patient, long_trail, mongo_server
+):
+    assert long_trail
+    with mongo_server.recording() as commands:
+        last = erase(mongo.ports, patient)
+    assert found(mongo.ports, "AuditEvent", patient) == [last]
+    entries = [len(command["documents"]) for name, command in commands if (name, command[name]) == ("insert", "trail")]
+    assert max(entries) <= 500
+    assert sum(entries) == 1201 + 2, "all that were there, and the last one with its locator"
+    removals = [command["delete"] for name, command in commands if name == "delete"]
+    assert removals[:2] == ["trail", "keys"]
+
+
+@pytest.mark.mongo
+@pytest.mark.parametrize("commits", [2, 4])
+def test_an_erasure_that_a_crash_ended_shows_nothing_and_is_gone_on_with(mongo, patient, long_trail, commits):
+    code = mongo.opening_code() + DEATH
+    assert subprocess.run([sys.executable, "-c", code, patient, str(commits)], check=False).returncode == 9
+    store = mongo.ports.store
+    store._keyring._remembered.clear()
+    with pytest.raises(StoreConflict):  # whoever decided before the erasure decides again
+        store.commit(Change((a_trace(patient),), spaces=(SpaceWrite(patient, 1),)))
+    with store.snapshot() as snapshot:
+        assert snapshot.load_space(patient).state == b""
+        assert snapshot.find(Search("DocumentReference"), all_of(patient)).rows == ()
+        assert snapshot.find(Search("AuditEvent"), all_of(patient)).rows == ()
+    last = erase(mongo.ports, patient)
+    assert found(mongo.ports, "AuditEvent", patient) == [last]
+    with store.snapshot() as snapshot:
+        assert snapshot.locate("DocumentReference", long_trail.id) is None
+        assert snapshot.compartments_with("DocumentReference", frozenset({"identifier|s|1"}), 9) == ()
+    assert store._database["trail"].count_documents({"compartment": "#erased"}) == 1201
