@@ -98,8 +98,16 @@ class KeyFile:
 
     def derive(self, purpose: str) -> bytes:
         """Return 32 bytes for one purpose, derived from the active key; they change with a rotation."""
-        hkdf = HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=f"habilis {purpose}".encode())
-        return hkdf.derive(self.active.key)
+        return _derived(self.active.key, purpose)
+
+    def derive_all(self, purpose: str) -> tuple[bytes, ...]:
+        """Return what each key of the file gives for one purpose: what an older one has made is known again."""
+        return tuple(_derived(key.key, purpose) for key in self._keys.values())
+
+
+def _derived(key: bytes, purpose: str) -> bytes:
+    hkdf = HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=f"habilis {purpose}".encode())
+    return hkdf.derive(key)
 
 
 def create_keys(key_file: Path) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from consent_rules import cli as rules_cli
 from fhir_server.adapters import opening
 from fhir_server.app import build_runtime
-from fhir_server.cli import emergencies, registration, repair, starting
+from fhir_server.cli import backups, emergencies, registration, repair, starting
 from fhir_server.ports import StoreUnavailable
 from fhir_server.settings import Settings, SettingsError
 
@@ -62,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     schema.set_defaults(run=_schema)
     registration.add_parsers(commands)
     emergencies.add_parser(commands)
+    backups.add_parsers(commands)
     repair.add_parser(commands)
     commands.add_parser("rules", help="explain, simulate, compare and check the rules without a server")
     return parser

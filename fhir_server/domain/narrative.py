@@ -70,6 +70,8 @@ _OPERATIONS = {
     "review-emergency": ("contrôler", "une ouverture en urgence"),
     "contest-emergency": ("contester", "une ouverture en urgence"),
     "audience": ("consulter", "la liste de ceux qui peuvent lire un document"),
+    "backup": ("enregistrer", "une sauvegarde du service"),
+    "restore": ("rétablir", "le service dans un état antérieur"),
     "emergencies-only-on": ("arrêter", "tout sauf les urgences"),
     "emergencies-only-off": ("rétablir", "le service pour tous"),
     "register-client": ("enregistrer", "une application"),

@@ -12,9 +12,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import orjson
-from flask_babel import gettext, lazy_gettext, ngettext
+from flask_babel import format_datetime, gettext, lazy_gettext, ngettext
 
 from consent_rules.vocabulary import Basis, Reason
+from fhir_server.application.restoring import RESTORE
 from fhir_server.domain.audit import OPERATION
 from fhir_server.http.journal_operations import OPERATIONS, REFUSALS
 
@@ -200,6 +201,8 @@ def _agent(event: Json, system: str) -> Json:
 
 
 def _act(event: Json, *, refused: bool) -> str:
+    if _operation(event) == RESTORE and not refused:
+        return _restored(event)
     interaction = _interaction(event)
     found = (
         OPERATIONS.get(_operation(event))
@@ -209,6 +212,17 @@ def _act(event: Json, *, refused: bool) -> str:
     )
     done, wish = found
     return gettext("wanted to %(act)s", act=wish) if refused else str(done)
+
+
+def _restored(event: Json) -> str:
+    """Say to which state the service went back, and what that means to the holder."""
+    at = format_datetime(datetime.fromisoformat(str(event["outcomeDesc"])), "d MMMM y, HH:mm:ss", rebase=False)
+    told: str = gettext(
+        "restored the service to its state of %(at)s UTC: what was recorded after that instant,"
+        " your choices included, is gone and has to be made again",
+        at=at,
+    )
+    return told
 
 
 def _interaction(event: Json) -> str:
