@@ -6,6 +6,7 @@ The log serves operators. It is not the trail.
 import logging
 import sys
 from contextvars import ContextVar
+from io import StringIO
 
 import structlog
 
@@ -33,6 +34,18 @@ _noted: ContextVar[dict[str, str] | None] = ContextVar("noted", default=None)
 _log = structlog.get_logger("habilis")
 
 
+class _StandardError(StringIO):
+    """Standard error as it is at each line: whoever runs the program may replace it."""
+
+    def write(self, text: str) -> int:
+        """Write to what is standard error now."""
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        """Let the line out."""
+        sys.stderr.flush()
+
+
 def configure(level: str = "INFO") -> None:
     """Write JSON lines to standard error from `level` on."""
     structlog.configure(
@@ -43,7 +56,7 @@ def configure(level: str = "INFO") -> None:
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(_StandardError()),
         cache_logger_on_first_use=True,
     )
 
