@@ -204,7 +204,7 @@ def _enter_by_id(
     runtime: Runtime, snapshot: Snapshot, caller: Caller, row: ResourceType, deed: Deed
 ) -> tuple[scoping.Limits, Opened | None, Visibility, str]:
     """Find whose resource it is and enter that space; the visibility shows nothing when the caller may not."""
-    types = (row.name,) if row.access is not AccessRule.CONTENT else ("Binary", "DocumentReference")
+    types = (row.name,)
     if not _is_of_oneself(caller, deed):
         trail.demand_scope(runtime, caller, deed, types, "r")
     location = snapshot.locate(row.name, deed.target.split("/")[1])
@@ -239,7 +239,16 @@ def _demand(caller: Caller, types: tuple[str, ...], deed: Deed, patient: str | N
     """Return the limits that the scopes set on reading; who the caller is may be read by `fhirUser` alone."""
     if _is_of_oneself(caller, deed):
         return scoping.UNLIMITED
-    return scoping.demand(caller, types, "r", patient)
+    limits = scoping.demand(caller, types, "r", patient)
+    return _as_its_document(caller, patient) if types == ("Binary",) else limits
+
+
+def _as_its_document(caller: Caller, patient: str | None) -> scoping.Limits:
+    """Return the limits on a content whose own scope is there: those that the token sets on reading documents."""
+    try:
+        return scoping.demand(caller, ("DocumentReference",), "r", patient)
+    except Problem:
+        return scoping.UNLIMITED
 
 
 def _trace(runtime: Runtime, caller: Caller, deed: Deed, opened: Opened | None, patient: str, verdict: Verdict) -> None:

@@ -79,11 +79,21 @@ def test_36_every_resource_in_an_answer_is_judged(world):
 
 
 def test_36_contents_are_judged_as_their_documents(world):
-    who = token(world, "reports", "patient/DocumentReference.rs?type=34112-3")
+    who = token(world, "reports", "patient/DocumentReference.rs?type=34112-3 patient/Binary.r")
     assert world.get(who, binary_of(world, world.ids["first"])).status_code == 200
     hidden = world.get(who, binary_of(world, world.ids["labs"]))
     unknown = world.get(who, f"/Binary/{UNKNOWN}")
     assert (hidden.status_code, unknown.status_code) == (404, 404)
+
+
+@pytest.mark.parametrize("scopes", ["patient/DocumentReference.cruds", "patient/DocumentReference.rs patient/List.rs"])
+def test_36_no_content_is_read_without_its_own_scope(world, scopes):
+    """Whoever leaves "the content of documents" out on the consent page keeps it from the app."""
+    who = token(world, "titles", scopes)
+    assert world.get(who, f"/DocumentReference/{world.ids['first']}").status_code == 200
+    for path in (binary_of(world, world.ids["first"]), f"/Binary/{UNKNOWN}"):
+        answer = world.get(who, path)
+        assert (answer.status_code, "insufficient_scope" in answer.headers["WWW-Authenticate"]) == (403, True), path
 
 
 def test_36_entries_of_a_batch_are_judged_one_by_one(world):
