@@ -20,6 +20,7 @@ from fhir_server.http import (
     bundles,
     conformance,
     matrices,
+    negotiation,
     oauth_endpoints,
     operations,
     outcomes,
@@ -52,6 +53,7 @@ _PARTS = (
     pages_status,
 )
 _ORIGIN = "Access-Control-Allow-Origin"
+_EXPOSED = "ETag, Location, Content-Location, Last-Modified, X-Request-Id, WWW-Authenticate, DPoP-Nonce"
 _CORS = (
     (_ORIGIN, "*"),
     ("Access-Control-Allow-Methods", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),
@@ -62,7 +64,7 @@ _CORS = (
             "If-None-Exist, If-Modified-Since, Prefer, X-Request-Id"
         ),
     ),
-    ("Access-Control-Expose-Headers", "ETag, Location, Last-Modified, X-Request-Id, WWW-Authenticate, DPoP-Nonce"),
+    ("Access-Control-Expose-Headers", _EXPOSED),
     ("Access-Control-Max-Age", "600"),
 )
 _OPENAPI = {
@@ -185,7 +187,7 @@ def _begin() -> Response | None:
     telemetry.begin()
     g.began = perf_counter()
     if request.method == "OPTIONS" and request.path.startswith(outcomes.FHIR_PATH):
-        return Response(status=204)
+        return negotiation.empty_response(204)
     return None
 
 

@@ -13,6 +13,7 @@ from fhir_server.r4.checking import check
 
 Json = dict[str, Any]
 
+ELSEWHERE = "`request.url` names another server; write it relative to the base of this one"
 METHODS = ("DELETE", "POST", "PUT", "PATCH", "GET")
 """In the order in which a transaction does them."""
 _WITH_BODY = ("POST", "PUT", "PATCH")
@@ -29,6 +30,8 @@ class Entry:
     full_url: str = ""
     if_match: str = ""
     if_none_exist: str = ""
+    if_none_match: str = ""
+    if_modified_since: str = ""
 
     @property
     def root(self) -> str:
@@ -39,6 +42,11 @@ class Entry:
     def at_url(self) -> str:
         """The expression of the entry's URL."""
         return f"Bundle.entry[{self.index}].request.url"
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Tell whether the URL names another server; own URLs have been made relative."""
+        return "://" in self.url.partition("?")[0]
 
     @property
     def type(self) -> str:
@@ -54,6 +62,18 @@ class Entry:
     def query(self) -> str:
         """The criteria of a conditional URL, "" when none."""
         return self.url.partition("?")[2]
+
+
+def with_own_urls(bundle: Json, fhir_base: str) -> Json:
+    """Return a batch or transaction in which the absolute `request.url`s of this server are relative."""
+    entries = [_relative(entry, f"{fhir_base}/") for entry in bundle.get("entry", [])]
+    return bundle | {"entry": entries} if entries else bundle
+
+
+def _relative(entry: Json, start: str) -> Json:
+    request = entry.get("request", {})
+    url = str(request.get("url", ""))
+    return entry | {"request": request | {"url": url.removeprefix(start)}} if url.startswith(start) else entry
 
 
 def entries_of(bundle: Json) -> tuple[Entry, ...]:
@@ -72,16 +92,25 @@ def entry_faults(entry: Entry) -> list[Issue]:
     """Return what is wrong with one entry by itself: its shape, its resource, the profiles it claims."""
     if entry.method not in METHODS:
         return [Issue("this method is not offered", f"Bundle.entry[{entry.index}].request.method", "not-supported")]
-    if entry.method == "DELETE" and (entry.query or not entry.id or "/" in entry.id):
-        return [Issue("a deletion names one resource by its id", entry.at_url, "not-supported")]
+    fault = _url_fault(entry)
+    if fault:
+        return [fault]
     if not entry.resource:
         needed = entry.method in _WITH_BODY
         return [Issue("this entry needs a resource", entry.root, "required")] if needed else []
-    kind = entry.resource.get("resourceType")
-    if entry.method in ("POST", "PUT") and kind != entry.type:
-        return [Issue("`request.url` names another type than the resource", entry.at_url, "value")]
     faults = check(entry.resource, entry.root)
     return faults or profiles.check(entry.resource, entry.root)
+
+
+def _url_fault(entry: Entry) -> Issue | None:
+    if entry.is_elsewhere:
+        return Issue(ELSEWHERE, entry.at_url, "value")
+    if entry.method == "DELETE" and (entry.query or not entry.id or "/" in entry.id):
+        return Issue("a deletion names one resource by its id", entry.at_url, "not-supported")
+    kind = entry.resource.get("resourceType", entry.type)
+    if entry.method in ("POST", "PUT") and kind != entry.type:
+        return Issue("`request.url` names another type than the resource", entry.at_url, "value")
+    return None
 
 
 def refuse_twice(entries: tuple[Entry, ...]) -> None:
@@ -107,4 +136,6 @@ def _entry(index: int, entry: Json) -> Entry:
         str(entry.get("fullUrl", "")),
         str(request.get("ifMatch", "")),
         str(request.get("ifNoneExist", "")),
+        str(request.get("ifNoneMatch", "")),
+        str(request.get("ifModifiedSince", "")),
     )

@@ -23,6 +23,7 @@ from fhir_server.application.filing import Filing
 from fhir_server.application.runtime import Runtime
 from fhir_server.application.submission_subject import one_patient
 from fhir_server.application.writing import Work, Written, carry_out
+from fhir_server.domain import conditions
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.deeds import Deed
 from fhir_server.domain.submission import Item, Submission, unique_id
@@ -124,7 +125,9 @@ def _new_id(work: Work) -> str:
 def _place_patient(work: Work, item: Item, ids: dict[int, str]) -> Written:
     """Create the Patient that travels with the submission, or find it by the entry's own condition."""
     place = Placing(REGISTRY["Patient"], item.resource, ids[item.index], item.root)
-    written = directory.plan_create(work, place, item.condition)
+    where = f"Bundle.entry[{item.index}].request.ifNoneExist"
+    condition = conditions.query_of(item.condition, "Patient", work.runtime.fhir_base, where)
+    written = directory.plan_create(work, place, condition)
     ids[item.index] = written.shown.stored.id
     return written
 

@@ -115,7 +115,7 @@ def _names(work: Work, writes: list[Entry], ids: Mapping[int, str]) -> dict[str,
 def _matched(work: Work, entry: Entry) -> str:
     row = _row(entry)
     where = f"Bundle.entry[{entry.index}].request.ifNoneExist"
-    condition = conditions.parse(entry.if_none_exist, where)
+    condition = conditions.parse(_condition(work, entry), where)
     return matching.only(matching.ids(work, row, condition, Action.IDENTIFY, "c"))
 
 
@@ -173,9 +173,15 @@ def _plan_one(work: Work, entry: Entry, id_: str) -> Written | None:
 
 
 def _plan_create(work: Work, row: ResourceType, entry: Entry, id_: str) -> Written:
+    condition = _condition(work, entry)
     if row.name == "Consent":
-        return directives.plan_create(work, Choosing(entry.resource, id_, entry.root), entry.if_none_exist)
-    return directory.plan_create(work, Placing(row, entry.resource, id_, entry.root), entry.if_none_exist)
+        return directives.plan_create(work, Choosing(entry.resource, id_, entry.root), condition)
+    return directory.plan_create(work, Placing(row, entry.resource, id_, entry.root), condition)
+
+
+def _condition(work: Work, entry: Entry) -> str:
+    where = f"Bundle.entry[{entry.index}].request.ifNoneExist"
+    return conditions.query_of(entry.if_none_exist, entry.type, work.runtime.fhir_base, where)
 
 
 def _plan_update(work: Work, row: ResourceType, entry: Entry) -> Written:

@@ -27,6 +27,21 @@ class Condition:
     patient_identifier: tuple[str, str] | None = None
 
 
+def query_of(sent: str, type_: str, fhir_base: str, expression: str = "") -> str:
+    """Return the query of a condition as clients spell it: alone, after `?`, after `Type?`, or as an own full URL.
+
+    type_: the type that is created. expression: where a fault is reported.
+    Raises: Problem(MALFORMED) when what stands before `?` is another type or another server.
+    """
+    place, found, query = sent.strip().partition("?")
+    if not found or "=" in place:  # a `?` inside a value belongs to the value
+        return sent.strip()
+    if place not in ("", type_, f"{fhir_base}/{type_}"):
+        text = f"the condition must ask for `{type_}` of this server; write `{type_}?identifier=system|value`"
+        raise Problem.of(Category.MALFORMED, text, expression, "value")
+    return query
+
+
 def parse(query: str, expression: str = "") -> Condition:
     """Read `identifier=system|value`, with `patient` or `patient.identifier` when wanted.
 

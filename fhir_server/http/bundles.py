@@ -12,11 +12,11 @@ from flask import Flask, Response, request
 from flask_smorest import Api
 
 from fhir_server.application import consultation, finding, transactions
-from fhir_server.application.entries import Entry, entries_of
+from fhir_server.application.entries import ELSEWHERE, Entry, entries_of, with_own_urls
 from fhir_server.application.writing import Written
 from fhir_server.domain import bodies
 from fhir_server.domain.problem import Category, Issue, Problem
-from fhir_server.http import negotiation, outcomes, rendering
+from fhir_server.http import negotiation, outcomes, rendering, search
 from fhir_server.http.request_context import current_caller, runtime
 from fhir_server.http.routing import Route, attach
 from fhir_server.http.search_params import parse as parse_search
@@ -26,7 +26,7 @@ from fhir_server.registry import REGISTRY, AccessRule, Interaction, ResourceType
 
 Json = dict[str, Any]
 
-_REASONS = {200: "200 OK", 201: "201 Created", 204: "204 No Content"}
+_REASONS = {200: "200 OK", 201: "201 Created", 204: "204 No Content", 304: "304 Not Modified"}
 
 
 def register(_app: Flask, api: Api) -> None:
@@ -46,6 +46,7 @@ def submit() -> Response:
     negotiation.wanted_format()
     current_caller()
     bundle = parse(request.get_data(cache=False), request.content_type or "", "Bundle")
+    bundle = with_own_urls(bundle, runtime().fhir_base)
     kind = bundle.get("type")
     if kind == "transaction":
         entries = _transaction(bundle)
@@ -131,6 +132,8 @@ def _warnings(notes: tuple[Issue, ...]) -> Json:
 
 def _read(entry: Entry) -> Json:
     """Answer an entry that reads: a resource, a version, a history, or a search."""
+    if entry.is_elsewhere:
+        raise Problem.of(Category.INVALID, ELSEWHERE, entry.at_url, "value")
     row = REGISTRY.get(entry.type)
     if row is None:
         raise Problem(Category.NOT_FOUND)
@@ -140,6 +143,8 @@ def _read(entry: Entry) -> Json:
     if len(parts) == 1 and Interaction.READ in row.interactions and row.access is not AccessRule.CONTENT:
         shown = consultation.read(runtime(), current_caller(), row, entry.id)
         response: Json = {"status": _REASONS[200], "etag": rendering.etag_of(shown)}
+        if rendering.is_unchanged(shown, entry.if_none_match, entry.if_modified_since):
+            return {"response": response | {"status": _REASONS[304]}}
         return {"resource": orjson.Fragment(rendering.body_of(shown)), "response": response}
     raise Problem.of(Category.UNSUPPORTED, "a Bundle reads current resources and searches", entry.at_url)
 
@@ -150,6 +155,6 @@ def _found(row: ResourceType, entry: Entry) -> Json:
     served = runtime()
     parsed = parse_search(row, parse_qsl(entry.query, keep_blank_values=True), served.fhir_base, strict=True)
     found = finding.find(served, current_caller(), row, parsed.wanted(f"GET {entry.url}"))
-    links = [("self", f"{served.fhir_base}/{parsed.canonical}")]
+    links = [("self", search.self_url(served, parsed, found))]
     body = rendering.searchset(served.fhir_base, found.shown, found.total, links)
     return {"resource": orjson.Fragment(body), "response": {"status": _REASONS[200]}}

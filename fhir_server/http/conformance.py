@@ -52,8 +52,8 @@ def metadata() -> Response:
     """Answer the CapabilityStatement; no token is needed."""
     statement = statement_of(runtime().fhir_base)
     tag = f'W/"{sha256(orjson.dumps(statement)).hexdigest()[:16]}"'
-    is_known = request.headers.get("If-None-Match") == tag
-    response = Response(status=304) if is_known else negotiation.fhir_response(statement)
+    is_known = negotiation.names_tag(request.headers.get("If-None-Match", ""), tag)
+    response = negotiation.empty_response(304) if is_known else negotiation.fhir_response(statement)
     response.headers["ETag"] = tag
     return response
 

@@ -1,4 +1,4 @@
-"""Format of answers: `_format` before Accept, JSON by default, XML on request.
+"""Format of answers: `_format` before Accept, JSON by default and where both are as welcome, XML on request.
 
 Source: https://hl7.org/fhir/R4/http.html#mime-type and #general.
 """
@@ -31,7 +31,9 @@ _FORMATS: dict[str, Format] = {
     "text/xml": "xml",
     XML_TYPE: "xml",
 }
-_ANY = ("*/*", "application/*")
+_RANGES = ("*/*", "application/*")
+_OFFERED: tuple[Format, ...] = ("json", "xml")
+"""The formats of answers, the quicker one first."""
 _HEADERS = [("Cache-Control", "no-store"), ("Vary", "Accept, Authorization")]
 
 
@@ -61,25 +63,40 @@ def _named(text: str) -> Format | None:
 
 @lru_cache(maxsize=64)
 def _accepted(header: str) -> Format | None:
-    """Return the first format of an Accept header that the server has."""
-    accepts = [(kind.partition(";")[0].strip().lower(), kind) for kind, _ in parse_accept_header(header, MIMEAccept)]
-    if not accepts:
+    """Return the format that an Accept header welcomes most; None when it takes neither.
+
+    A format that is named goes before one that a range covers, and JSON before XML where both are as welcome.
+    Source: RFC 9110, 12.5.1 (a quality of 0 refuses; the most specific range counts).
+    """
+    ranges = [_read_range(kind, quality) for kind, quality in parse_accept_header(header, MIMEAccept)]
+    if not ranges:
         return "json"
-    for kind, whole in accepts:
-        if "fhirversion=" in whole.lower() and "fhirversion=4.0" not in whole.lower().replace(" ", ""):
-            continue
-        if kind in _ANY:
-            return "json"
-        if kind in _FORMATS:
-            return _FORMATS[kind]
-    return None
+    welcome = {form: _welcome(form, ranges) for form in _OFFERED}
+    best = max(_OFFERED, key=welcome.__getitem__)  # the first of equals
+    return best if welcome[best][0] > 0 else None
+
+
+def _read_range(kind: str, quality: float) -> tuple[str, float]:
+    """Return the media type of one range without its parameters; one of another FHIR version is none of ours."""
+    whole = kind.lower().replace(" ", "")
+    is_other = "fhirversion=" in whole and "fhirversion=4.0" not in whole
+    return ("" if is_other else whole.partition(";")[0]), quality
+
+
+def _welcome(form: Format, ranges: list[tuple[str, float]]) -> tuple[float, bool]:
+    """Return the quality that a header gives to a format, and whether it names the format itself."""
+    named = [quality for kind, quality in ranges if _FORMATS.get(kind) == form]
+    if named:
+        return max(named), True
+    covered = next((quality for kind in reversed(_RANGES) for seen, quality in ranges if seen == kind), 0.0)
+    return covered, False
 
 
 def accepts_only_other() -> bool:
     """Tell whether the client asks for neither FHIR format: how raw contents of a Binary are asked for."""
     if request.args.get("_format"):
         return False
-    kinds = [kind.partition(";")[0].strip().lower() for kind, _ in request.accept_mimetypes]
+    kinds = [kind.partition(";")[0].strip().lower() for kind, quality in request.accept_mimetypes if quality > 0]
     return not any(kind in (JSON_TYPE, XML_TYPE) for kind in kinds)
 
 
@@ -101,6 +118,19 @@ def fhir_response(resource: Json | bytes, status: int = 200, *, lenient: bool = 
         loaded = load_json(resource) if isinstance(resource, bytes) else resource
         return _response(orjson.dumps(loaded, option=orjson.OPT_INDENT_2), status, JSON_TYPE)
     return _response(resource if isinstance(resource, bytes) else orjson.dumps(resource), status, JSON_TYPE)
+
+
+def empty_response(status: int) -> Response:
+    """Render an answer without a body, and so without a media type."""
+    response = Response(status=status)
+    del response.headers["Content-Type"]
+    return response
+
+
+def names_tag(if_none_match: str, tag: str) -> bool:
+    """Tell whether If-None-Match names this entity tag, or whatever there is; tags are compared weakly."""
+    sent = {item.strip().removeprefix("W/") for item in if_none_match.split(",")}
+    return bool(sent & {"*", tag.removeprefix("W/")})
 
 
 def _is_pretty() -> bool:

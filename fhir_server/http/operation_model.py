@@ -134,7 +134,8 @@ def _read(operation: Operation, parts: Iterable[Json], given: dict[str, Any]) ->
 
 def parameters(**values: object) -> Json:
     """Write the output: text as code, instants, booleans, references, lists of parts; None is left out."""
-    return {"resourceType": "Parameters", "parameter": [*_parts(values.items())]}
+    found = [*_parts(values.items())]
+    return {"resourceType": "Parameters"} | ({"parameter": found} if found else {})
 
 
 def part(name: str, **values: object) -> Json:

@@ -97,7 +97,7 @@ def read_content(row: ResourceType, id_: str) -> Response:
 def _wants_raw(kind: str) -> bool:
     if not negotiation.accepts_only_other():
         return False
-    asked = [accepted for accepted, _ in request.accept_mimetypes]
+    asked = [accepted for accepted, quality in request.accept_mimetypes if quality > 0]
     base = kind.partition(";")[0].strip().lower()
     if asked and not any(_covers(accepted, base) for accepted in asked):
         raise Problem(Category.NOT_ACCEPTABLE)

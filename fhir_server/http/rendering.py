@@ -8,6 +8,7 @@ from datetime import datetime
 from email.utils import format_datetime, parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any
+from uuid import uuid4
 
 import orjson
 from flask import Response, request
@@ -18,6 +19,7 @@ from fhir_server.application.writing import Written
 from fhir_server.domain import bodies
 from fhir_server.domain.caller import Caller
 from fhir_server.http import negotiation, subsetting
+from fhir_server.http.request_context import runtime
 
 Json = dict[str, Any]
 
@@ -54,24 +56,25 @@ def may_be_told(caller: Caller, written: Written) -> bool:
     return written.created or scoping.lets_read(caller, stored.type, stored.facts.access)
 
 
-def resource(shown: Shown, status: int = 200, location: str = "", *, is_told: bool = True) -> Response:
+def resource(shown: Shown, status: int = 200, place: str = "", *, is_told: bool = True) -> Response:
     """Render one resource; 304 when a GET's validators say that the client has it.
 
+    place: the header that a write names the version in, "Location" or "Content-Location".
     is_told: whether the answer to a write may hold it.
     """
     updated = bodies.last_updated(shown.stored, knows_marks=shown.knows_marks)
     tag = etag_of(shown)
     is_reading = request.method in {"GET", "HEAD"}
-    if is_reading and status == HTTPStatus.OK and _is_unchanged(tag, updated):
-        response = Response(status=304)
+    if is_reading and status == HTTPStatus.OK and has_it(shown):
+        response = negotiation.empty_response(304)
     elif not is_reading and (not is_told or preferred_return() != "representation"):
         response = _without_body(status)
     else:
         response = negotiation.fhir_response(asked_body_of(shown, subsetting.wanted()), status)
     response.headers["ETag"] = tag
     response.headers["Last-Modified"] = format_datetime(updated.replace(microsecond=0), usegmt=True)
-    if location:
-        response.headers["Location"] = location
+    if place:
+        response.headers[place] = location_of(runtime().fhir_base, shown)
     return response
 
 
@@ -102,7 +105,8 @@ def searchset(
     elements = subsetting.wanted()
     entries = [_match(fhir_base, item, elements) for item in shown]
     if notes:
-        entries.append(orjson.dumps({"resource": _notes(notes), "search": {"mode": "outcome"}}))
+        outcome = {"fullUrl": uuid4().urn, "resource": _notes(notes), "search": {"mode": "outcome"}}
+        entries.append(orjson.dumps(outcome))
     return _with_entries(head, entries)
 
 
@@ -152,21 +156,35 @@ def _notes(notes: Sequence[str]) -> Json:
 
 def _without_body(status: int) -> Response:
     if preferred_return() == "minimal":
-        response = Response(status=status)
+        response = negotiation.empty_response(status)
         response.headers["Cache-Control"] = "no-store"
         return response
     issue = {"severity": "information", "code": "informational", "details": {"text": "done"}}
     return negotiation.fhir_response({"resourceType": "OperationOutcome", "issue": [issue]}, status)
 
 
-def _is_unchanged(tag: str, updated: datetime) -> bool:
-    sent = request.headers.get("If-None-Match")
-    if sent is not None:
-        return tag.removeprefix("W/") in {item.strip().removeprefix("W/") for item in sent.split(",")}
-    since = request.headers.get("If-Modified-Since")
-    if since is None:
-        return False
+def has_it(shown: Shown) -> bool:
+    """Tell whether the validators of this request say that the client has this version."""
+    return is_unchanged(shown, request.headers.get("If-None-Match", ""), request.headers.get("If-Modified-Since", ""))
+
+
+def is_unchanged(shown: Shown, if_none_match: str, if_modified_since: str) -> bool:
+    """Tell whether one of two validators says that the client has this version; "" says nothing.
+
+    if_modified_since: a date of HTTP, or an instant, as entries of a Bundle state it. The tag goes before it.
+    Source: RFC 9110, 13.2.2.
+    """
+    if if_none_match:
+        return negotiation.names_tag(if_none_match, etag_of(shown))
+    updated = bodies.last_updated(shown.stored, knows_marks=shown.knows_marks)
     try:
-        return bool(updated.replace(microsecond=0) <= parsedate_to_datetime(since))
-    except (ValueError, TypeError):
+        return bool(if_modified_since) and updated.replace(microsecond=0) <= _moment(if_modified_since)
+    except (ValueError, TypeError):  # cannot be read, or has no time zone
         return False
+
+
+def _moment(written: str) -> datetime:
+    try:
+        return datetime.fromisoformat(written)
+    except ValueError:
+        return parsedate_to_datetime(written)

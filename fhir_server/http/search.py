@@ -20,6 +20,7 @@ from fhir_server.http.routing import Route, attach, bound
 from fhir_server.http.search_params import Parsed, parse
 from fhir_server.registry import REGISTRY, Interaction, ResourceType
 
+_NAMING_A_PERSON = {"patient.identifier", "subject.identifier", "patient:identifier", "subject:identifier"}
 _FORM = "application/x-www-form-urlencoded"
 
 
@@ -46,7 +47,7 @@ def search(row: ResourceType) -> Response:
     wanted = _wanted(served, caller, parsed)
     found = finding.find(served, caller, row, wanted)
     links = _links(served, caller, parsed, found)
-    notes = [f"`{name}` is not a search parameter of {row.name} and was ignored" for name in parsed.ignored]
+    notes = [f"`{said}` is not a search parameter of {row.name} and was ignored" for said in parsed.ignored]
     return negotiation.fhir_response(rendering.searchset(served.fhir_base, found.shown, found.total, links, notes))
 
 
@@ -84,11 +85,8 @@ def _binding(caller: Caller, parsed: Parsed) -> str:
 
 def _links(served: Runtime, caller: Caller, parsed: Parsed, found: Found) -> list[tuple[str, str]]:
     """Return the links of a page; the patient goes by id, never by an identifier of the person."""
-    base = f"{served.fhir_base}/{parsed.type}"
-    used = [pair for pair in parsed.used if not _names_person(pair[0])]
-    if len(used) != len(parsed.used) and found.patient and parsed.type != "Patient":
-        used.insert(0, ("patient", found.patient))
-    links = [("self", f"{base}?{urlencode(used)}")]
+    base, used = f"{served.fhir_base}/{parsed.type}", _told(parsed, found)
+    links = [("self", self_url(served, parsed, found))]
     if found.next is not None and not parsed.only_count:
         as_page = replace(parsed, used=used)
         cursor = paging.seal(served.cursor_key, found.next, _binding(caller, as_page))
@@ -96,5 +94,17 @@ def _links(served: Runtime, caller: Caller, parsed: Parsed, found: Found) -> lis
     return links
 
 
-def _names_person(name: str) -> bool:
-    return name in {"patient.identifier", "subject.identifier", "patient:identifier", "subject:identifier"}
+def self_url(served: Runtime, parsed: Parsed, found: Found) -> str:
+    """Return the URL of what was searched, in which no person stands by an identifier: it lands in logs."""
+    return f"{served.fhir_base}/{parsed.type}?{urlencode(_told(parsed, found))}"
+
+
+def _told(parsed: Parsed, found: Found) -> list[tuple[str, str]]:
+    """Return the parameters of a search with the patient by id."""
+    names = _NAMING_A_PERSON if parsed.type != "Patient" else {"identifier"}
+    told = [pair for pair in parsed.used if pair[0] not in names]
+    if len(told) == len(parsed.used) or not found.patient:
+        return told
+    if parsed.type != "Patient":
+        return [("patient", found.patient), *told]
+    return [("_id", found.patient), *told] if found.shown else told

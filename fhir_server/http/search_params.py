@@ -19,6 +19,10 @@ MAX_IDS = 200
 _DIGITS = 9
 _FORMAT_PARAMS = frozenset({"_format", "_pretty"})
 _RESULT_PARAMS = frozenset({"_count", "_sort", "_total", "_summary", "_page"})
+_SUMMARIES = ("true", "text", "data")
+"""Values of `_summary` that trim the answer, which the server does not do."""
+_TOTALS = ("none", "estimate", "estimated", "accurate")
+"""Values of `_total`; "estimated" is HAPI's spelling."""
 _ELEMENTS = "_elements"
 _LAST_UPDATED = SearchParam("_lastUpdated", "date", (), "http://hl7.org/fhir/SearchParameter/Resource-lastUpdated")
 _PATIENT_PARAMS = frozenset({"patient", "subject"})
@@ -30,8 +34,8 @@ _NEVER_IGNORED = frozenset({"_has", "_filter", "_query", "_list", "_security"})
 class Parsed:
     """A search as asked.
 
-    used: the (name, value) pairs that were understood, for the self link and for binding cursors, without the page.
-    ignored: names that the server does not know. cursor: the value of `_page`.
+    used: the (name, value) pairs that are served, for the self link and for binding cursors, without the page.
+    ignored: names, or `name=value`, that the server does not know. cursor: the value of `_page`.
     """
 
     type: str
@@ -90,7 +94,7 @@ class _Reader:
         """Read one parameter."""
         if name == "_page":
             self.parsed.cursor = value
-        elif name in _RESULT_PARAMS:
+        elif name in _RESULT_PARAMS and not _trims(name, value):
             self._result(name, value)
         elif name == _ELEMENTS:
             pass  # chooses what is rendered, not what is found
@@ -99,20 +103,20 @@ class _Reader:
         elif name == _LAST_UPDATED.name:
             self.parsed.criteria.append(criterion(_LAST_UPDATED, "", value, self.fhir_base))
         elif not (self._patient(name, value) or self._of_type(name, value)):
-            self._unknown(name)
+            self._unknown(name, f"{name}={value}" if _trims(name, value) else name)
             return
         if name != "_page":
-            self.parsed.used.append((name, value))
+            self.parsed.used.append((name, str(self.parsed.count) if name == "_count" else value))
 
     def _result(self, name: str, value: str) -> None:
         if name == "_count":
-            self.parsed.count = min(_whole(value), MAX_COUNT)
-            self.parsed.only_count |= _whole(value) == 0
+            self.parsed.count = min(_whole("_count", value), MAX_COUNT)
+            self.parsed.only_count |= self.parsed.count == 0
         elif name == "_sort":
             self._sort(value)
         elif name == "_total":
-            self.parsed.total = _one_of("_total", value, ("none", "estimate", "accurate")) != "none"
-        elif _one_of("_summary", value, ("count", "false", "true", "text", "data")) == "count":
+            self.parsed.total = _one_of("_total", value, _TOTALS) != "none"
+        elif _one_of("_summary", value, ("count", "false", *_SUMMARIES)) == "count":
             self.parsed.only_count = True
 
     def _sort(self, value: str) -> None:
@@ -168,20 +172,28 @@ class _Reader:
         self.parsed.criteria.append(criterion(param, modifier, value, self.fhir_base))
         return True
 
-    def _unknown(self, name: str) -> None:
+    def _unknown(self, name: str, said: str) -> None:
+        """Leave out what only adds to the question or trims the answer.
+
+        Raises: Problem(UNSUPPORTED) when leaving it out would widen the answer, or the client wants nothing left out.
+        """
         base = name.partition(":")[0].partition(".")[0]
         if self.strict or base in _NEVER_IGNORED | _PATIENT_PARAMS or _find(self.row, base) is not None:
-            raise Problem.of(Category.UNSUPPORTED, f"`{name}` is not a search parameter of {self.row.name}", code=name)
-        self.parsed.ignored.append(name)
+            raise Problem.of(Category.UNSUPPORTED, f"`{said}` is not a search parameter of {self.row.name}", code=name)
+        self.parsed.ignored.append(said)
+
+
+def _trims(name: str, value: str) -> bool:
+    return name == "_summary" and value in _SUMMARIES
 
 
 def _find(row: ResourceType, name: str) -> SearchParam | None:
     return next((param for param in row.search if param.name == name), None)
 
 
-def _whole(value: str) -> int:
+def _whole(name: str, value: str) -> int:
     if not (value.isascii() and value.isdecimal() and len(value) <= _DIGITS):
-        raise Problem.of(Category.MALFORMED, "`_count` takes a whole number", code="_count")
+        raise Problem.of(Category.MALFORMED, f"`{name}` takes a whole number", code=name)
     return int(value)
 
 

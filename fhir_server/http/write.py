@@ -12,6 +12,7 @@ from flask_smorest import Api
 from fhir_server.application import directives, directory, labelling, patches, publication, revising
 from fhir_server.application.patches import JSON_PATCH, Patch
 from fhir_server.application.writing import Written
+from fhir_server.domain import conditions
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.http import negotiation, rendering
 from fhir_server.http.request_context import current_caller, runtime
@@ -52,7 +53,7 @@ def create(row: ResourceType) -> Response:
     """Create a resource, or answer the one that meets If-None-Exist."""
     negotiation.wanted_format()
     served, caller, resource = runtime(), current_caller(), _body(row)
-    condition = request.headers.get("If-None-Exist", "")
+    condition = conditions.query_of(request.headers.get("If-None-Exist", ""), row.name, served.fhir_base)
     if row.name == "DocumentReference":
         if condition:
             raise Problem.of(Category.UNSUPPORTED, "a document is never published conditionally")
@@ -97,13 +98,14 @@ def patch_matching() -> Response:
 def delete(row: ResourceType, id_: str) -> Response:  # noqa: ARG001 - one type offers it so far
     """Delete a document as its depositor; what is not there, or not seen, needs no deleting."""
     revising.delete(runtime(), current_caller(), id_, _if_match())
-    return Response(status=204)
+    return negotiation.empty_response(204)
 
 
 def _answer(written: Written) -> Response:
-    location = rendering.location_of(runtime().fhir_base, written.shown) if written.created else ""
+    """Answer a write; a creation says where the resource is, also when it was there already (If-None-Exist)."""
+    place = "Location" if request.method == "POST" else "Content-Location"
     is_told = rendering.may_be_told(current_caller(), written)
-    return rendering.resource(written.shown, 201 if written.created else 200, location, is_told=is_told)
+    return rendering.resource(written.shown, 201 if written.created else 200, place, is_told=is_told)
 
 
 def _body(row: ResourceType) -> Json:

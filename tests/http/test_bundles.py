@@ -262,3 +262,43 @@ def test_a_warning_travels_with_its_entry(world: World):
 
     outcome = answer.get_json()["entry"][1]["response"]["outcome"]
     assert [issue["severity"] for issue in outcome["issue"]] == ["warning"]
+
+
+def test_own_absolute_urls_are_understood_and_others_refused_by_name(world: World):
+    nour = f"Practitioner/{world.ids['nour']}"
+    resource = {"resourceType": "Practitioner", "id": world.ids["nour"], "active": True}
+    entries = [
+        {"request": {"method": "GET", "url": f"{BASE}/{nour}"}},
+        {"resource": resource, "request": {"method": "PUT", "url": f"{BASE}/{nour}"}},
+        {"request": {"method": "GET", "url": f"https://elsewhere.example/fhir/{nour}"}},
+        {"resource": resource, "request": {"method": "PUT", "url": f"https://elsewhere.example/fhir/{nour}"}},
+    ]
+    answer = world.send("keeper", "POST", "", {"resourceType": "Bundle", "type": "batch", "entry": entries})
+    responses = [entry["response"] for entry in answer.get_json()["entry"]]
+    assert [response["status"][:3] for response in responses] == ["200", "200", "400", "400"]
+    for response in responses[2:]:
+        assert "another server" in response["outcome"]["issue"][0]["details"]["text"]
+
+
+def test_a_submission_with_own_absolute_urls_is_filed(world: World):
+    bundle = world.bundle()
+    for entry in bundle["entry"]:
+        entry["request"]["url"] = f"{BASE}/{entry['request']['url']}"
+    answer = world.send("chu-ehr", "POST", "", bundle)
+    assert answer.status_code == 200, answer.get_data(as_text=True)
+
+
+def test_a_batch_does_not_send_again_what_the_client_has(shared_world: World):
+    nour = f"Practitioner/{shared_world.ids['nour']}"
+    known = shared_world.get("nour", f"/{nour}")
+    asked = [
+        {"ifNoneMatch": known.headers["ETag"]},
+        {"ifModifiedSince": known.get_json()["meta"]["lastUpdated"]},
+        {"ifNoneMatch": 'W/"99"'},
+        {"ifModifiedSince": "2001-01-01T00:00:00Z"},
+    ]
+    entries = [{"request": {"method": "GET", "url": nour} | more} for more in asked]
+    answer = shared_world.send("nour", "POST", "", {"resourceType": "Bundle", "type": "batch", "entry": entries})
+    told = answer.get_json()["entry"]
+    assert [entry["response"]["status"][:3] for entry in told] == ["304", "304", "200", "200"]
+    assert ["resource" in entry for entry in told] == [False, False, True, True]
