@@ -27,6 +27,7 @@ class Limits:
     what a patch makes. trace_bytes: of a query in the trail. request_seconds: of the work on one request.
     body_seconds: for a body to arrive. connections: of each process, each with a thread that works or waits.
     form_bytes: of a form or an address of the authorization server and its pages.
+    sign_in_bytes: of an authorization request, which is kept while a person signs in.
     """
 
     body_bytes: int = 24 * MIB
@@ -47,6 +48,7 @@ class Limits:
     body_seconds: int = 20
     connections: int = 512
     form_bytes: int = 64 * KIB
+    sign_in_bytes: int = 8 * KIB
 
 
 _MAX_DEPTH = 100
@@ -70,6 +72,7 @@ _READ = {
     "body_seconds": ("BODY_SECONDS", 3600),
     "connections": ("CONNECTIONS", 16_384),
     "form_bytes": ("MAX_FORM_BYTES", 4 * MIB),
+    "sign_in_bytes": ("MAX_SIGN_IN_BYTES", 64 * KIB),
 }
 """The variable of each limit, and the greatest value that it takes."""
 

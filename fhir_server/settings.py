@@ -54,7 +54,8 @@ class Settings:
     demo: serve the invented people with ready-made tokens; refused on an address that others can reach.
     workers: processes; threads: of each. wrong_size: refuse or warn when an attachment's size is wrong.
     registration: whether clients may register themselves; registration_tokens: SHA-256 (hex) of the initial tokens.
-    throttle_*: failures that are borne of one name, and of one address, within so many minutes.
+    throttle_*: failures that are borne of one name, and of one address, within so many minutes, and sign-ins that new
+        browsers may begin.
     proxies: whose forwarded headers are believed, and which.
     professional_level: the weakest login with which a professional may use the FHIR endpoint.
     providers: where people may sign in instead of here; upstream_places: requests to each of them at once.
@@ -83,6 +84,7 @@ class Settings:
     throttle_failures: int = 10
     throttle_address_failures: int = 60
     throttle_minutes: int = 15
+    throttle_sign_ins: int = 1000
     proxies: Proxies = field(default_factory=Proxies)
     professional_level: LoginLevel = "eidas1"
     providers: tuple[Provider, ...] = ()
@@ -128,6 +130,7 @@ class Settings:
             throttle_failures=read.number("THROTTLE_FAILURES", 10),
             throttle_address_failures=read.number("THROTTLE_ADDRESS_FAILURES", 60),
             throttle_minutes=read.number("THROTTLE_MINUTES", 15),
+            throttle_sign_ins=read.number("THROTTLE_SIGN_INS", 1000),
             proxies=read.proxies(),
             professional_level=read.choice("PROFESSIONAL_LEVEL", _LEVELS),
             providers=read.providers(),

@@ -25,6 +25,7 @@ from fhir_server.http.request_context import runtime
 from fhir_server.oauth import approval, authorization, conversation, interactions
 from fhir_server.oauth.authorization import Asked, BadRequestError, Refusal
 from fhir_server.oauth.interactions import Interaction
+from fhir_server.oauth.tidying import tidy
 from fhir_server.oauth.wire import Context
 from fhir_server.ports import StoreUnavailable
 
@@ -60,11 +61,13 @@ def _begin(known: Context, asked: Asked, browser: str) -> Response:
     Raises: Refusal, also when the store cannot answer: the client is known by now, and is told.
     """
     try:
-        begun = interactions.start(known, asked, browser)
-        begun = conversation.with_session(known, begun, cookie("session"))
+        begun = conversation.with_session(known, interactions.begin(known, asked, browser), cookie("session"))
+        if asked.prompt == "none" and not begun.login:
+            raise Refusal(asked, "login_required")
+        interactions.keep(known, begun)
+        tidy(runtime())
         if asked.prompt == "none":
             return respond(approval.silent(known, begun))
-        interactions.save(runtime(), begun)
     except StoreUnavailable:
         raise _unavailable(asked) from None
     response = see_other(f"/oauth/interaction/{begun.id}")

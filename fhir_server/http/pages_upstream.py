@@ -90,6 +90,9 @@ def leave_for(provider_id: str) -> Response:
     held = interactions.load(runtime(), waiting, browser) if waiting else None
     if provider is None or not browser or (waiting and held is None):
         return gone()
+    emergency = held is not None and held.asked.is_emergency
+    if not throttle.begin(context(), emergency=emergency) and not emergency:
+        raise throttle.TooManyFailuresError
     try:
         with options().bulkhead.enter(provider.id):
             where = relying.depart(runtime(), provider, browser, _errand(provider, held))
@@ -187,7 +190,7 @@ def _complete(account: Account, proof: Login, waiting: str, id_token: str) -> Re
     runtime().ports.vault.add(Secret(_EXIT, session, id_token.encode(), f"session:{session}", until))
     if held is None:
         return signed_in(begun[0])
-    turn = conversation.go_on(held, account, begun)
+    turn = conversation.go_on(interactions.lasting(known, held), account, begun)
     if not interactions.save(runtime(), turn.interaction):
         return gone()
     response = see_other(f"/oauth/interaction/{held.id}")
@@ -211,10 +214,19 @@ def _provider(id_: str) -> Provider | None:
 
 
 def _refused(error: ProviderError, waiting: str) -> Response:
-    """Say that nobody was signed in; the trail keeps the reason, the log a provider that does not answer."""
+    """Say that nobody was signed in; the trail keeps the reason, the log a provider that does not answer.
+
+    Raises: TooManyFailuresError instead when too many failed at this address; the trail keeps no more of them.
+    """
     if error.reason == "unreachable":
         telemetry.alarm("provider_unreachable")
-    events.login_failed(context(), events.SELF, f"upstream-{error.reason}")
+    try:
+        throttle.upstream_failed(context())
+    except throttle.TooManyFailuresError:
+        if error.reason != "unreachable":
+            raise
+    else:
+        events.login_failed(context(), events.SELF, f"upstream-{error.reason}")
     title, text = _TEXTS.get(error.reason, _UNTRUSTED)
     again = f"/oauth/interaction/{waiting}" if waiting else "/login"
     return page("message", 403 if "situation" in error.reason or "professional" in error.reason else 400,

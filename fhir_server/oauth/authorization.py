@@ -12,8 +12,9 @@ from typing import Any
 import orjson
 from authlib.oauth2.rfc6749 import OAuth2Error
 
-from fhir_server.application.clients import Client, find
-from fhir_server.oauth import details, narrowing, regulation
+from fhir_server import limits
+from fhir_server.application.clients import AuthMethod, Client, find
+from fhir_server.oauth import details, narrowing, regulation, throttle
 from fhir_server.oauth.issuer import is_strong_enough, issuer_of
 from fhir_server.oauth.launches import find_launch
 from fhir_server.oauth.redirects import matches, with_parameters
@@ -140,6 +141,9 @@ def _check_shape(bare: Asked, client: Client, params: Mapping[str, str], *, push
         raise Refusal(bare, "request_not_supported")
     if client.par_required and not pushed:
         raise Refusal(bare, "invalid_request", "this client must push its requests")
+    most = limits.in_force().sign_in_bytes
+    if sum(len(name.encode()) + len(value.encode()) for name, value in params.items()) > most:
+        raise Refusal(replace(bare, state=bare.state[:_TEXT_LIMIT]), "invalid_request", f"longer than {most} bytes")
     texts = (value for name, value in params.items() if name not in {"scope", "authorization_details"})
     if not params.get("state") or any(len(text) > _TEXT_LIMIT for text in texts):
         raise Refusal(bare, "invalid_request", "state is missing or a parameter is too long")
@@ -227,11 +231,14 @@ def push(context: Context, client: Client, params: Mapping[str, str], jkt: str) 
     if jkt:
         kept["dpop_jkt"] = jkt
     try:
-        check(context, client, kept, pushed=True)
+        asked = check(context, client, kept, pushed=True)
     except BadRequestError as bad:
         raise OAuth2Error(bad.text, error="invalid_request") from None
     except Refusal as refusal:
         raise OAuth2Error(refusal.description or None, error=refusal.error) from None
+    is_public = client.auth_method is AuthMethod.NONE
+    if is_public and not throttle.begin(context, emergency=asked.is_emergency) and not asked.is_emergency:
+        raise throttle.TooManyFailuresError
     return _keep(context, client, kept)
 
 

@@ -163,12 +163,12 @@ def _second_means(
 def begin_session(context: Context, account: Account, amr: tuple[str, ...], client_id: str) -> tuple[str, Login]:
     """Start a session after all factors and return its cookie and proof."""
     throttle.succeeded(context, Attempt(throttle.ACCOUNT, account.login))
-    throttle.remember_place(context, account.login)
     return begin_proven(context, account, Login(acr=LEVELS[1] if len(amr) > 1 else LEVELS[0], amr=amr), client_id)
 
 
 def begin_proven(context: Context, account: Account, proof: Login, client_id: str) -> tuple[str, Login]:
     """Start a session of somebody who has proven who they are, here or to a provider upstream."""
+    throttle.remember_place(context, account.login)
     cookie = sessions.start(context.runtime, context.options, account, proof)
     events.login_happened(context, account, client_id)
     session = sessions.find_session(context.runtime, context.options, cookie)
@@ -184,7 +184,7 @@ def _login(context: Context, interaction: Interaction, form: Mapping[str, str]) 
         return Turn(interaction, complaint="wrong")
     if passkeys.has_second_factor(context.runtime, account):
         begun = Login(generation=account.generation)  # a change meanwhile makes this password worth nothing
-        return Turn(replace(interaction, login="", pending=account.login, proof=begun))
+        return Turn(replace(interactions.lasting(context, interaction), login="", pending=account.login, proof=begun))
     return _logged_in(context, interaction, account, ("pwd",))
 
 
@@ -198,7 +198,8 @@ def _second_factor(context: Context, interaction: Interaction, form: Mapping[str
 
 
 def _logged_in(context: Context, interaction: Interaction, account: Account, amr: tuple[str, ...]) -> Turn:
-    return go_on(interaction, account, begin_session(context, account, amr, interaction.asked.client_id))
+    lasting = interactions.lasting(context, interaction)
+    return go_on(lasting, account, begin_session(context, account, amr, interaction.asked.client_id))
 
 
 def go_on(interaction: Interaction, account: Account, begun: tuple[str, Login]) -> Turn:

@@ -5,7 +5,7 @@ Sources: RFC 9700 4.7 and 4.16; SMART App Launch 2.2.
 """
 
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
 from hmac import compare_digest
 from typing import Any
@@ -17,7 +17,8 @@ from fhir_server.application.accounts import Account, Practice, find_account
 from fhir_server.application.clients import Client, ClientKind, find
 from fhir_server.application.parties import Login, Party, load_login
 from fhir_server.application.runtime import Runtime
-from fhir_server.oauth.authorization import Asked
+from fhir_server.oauth import throttle
+from fhir_server.oauth.authorization import Asked, Refusal
 from fhir_server.oauth.issuer import is_strong_enough
 from fhir_server.oauth.wire import Context
 from fhir_server.ports import Secret
@@ -26,6 +27,8 @@ Json = dict[str, Any]
 
 KIND = "interaction"
 EMERGENCY_LOGIN_SECONDS = 300
+CROWDED = timedelta(minutes=3)
+"""How long an emergency is kept until the person has signed in, when too many have begun at one address."""
 SELF = "self"
 
 
@@ -54,13 +57,30 @@ class Interaction:
     expires: datetime | None = None
 
 
-def start(context: Context, asked: Asked, browser: str) -> Interaction:
-    """Begin a conversation with the browser that holds a cookie."""
+def begin(context: Context, asked: Asked, browser: str) -> Interaction:
+    """Return a conversation with the browser that holds a cookie; it is not kept yet."""
     ids, now = context.runtime.ports.ids, context.runtime.ports.clock.now()
     expires = now + context.options.interaction_lifetime
-    begun = Interaction(ids.new(), hash_of(browser), ids.secret(), asked, patient=asked.patient, expires=expires)
-    context.runtime.ports.vault.add(Secret(KIND, begun.id, _dump(begun), expires=expires))
-    return begun
+    return Interaction(ids.new(), hash_of(browser), ids.secret(), asked, patient=asked.patient, expires=expires)
+
+
+def keep(context: Context, begun: Interaction) -> None:
+    """Keep a conversation that has begun: a short while only, when it is one emergency of too many at this address.
+
+    Raises: Refusal when too many others have begun there. Whoever is signed in is not counted.
+    """
+    emergency = begun.asked.is_emergency
+    if not begun.login and not throttle.begin(context, emergency=emergency):
+        if not emergency:
+            text = "too many sign-ins have begun from this address; try again in a few minutes"
+            raise Refusal(begun.asked, "temporarily_unavailable", text)
+        begun = replace(begun, expires=context.runtime.ports.clock.now() + CROWDED)
+    context.runtime.ports.vault.add(Secret(KIND, begun.id, _dump(begun), expires=begun.expires))
+
+
+def lasting(context: Context, interaction: Interaction) -> Interaction:
+    """Return a conversation that is kept for a whole while from now on, for the person has signed in."""
+    return replace(interaction, expires=context.runtime.ports.clock.now() + context.options.interaction_lifetime)
 
 
 def load(runtime: Runtime, id_: str, browser: str) -> Interaction | None:

@@ -15,12 +15,14 @@ class Throttle:
 
     failures: of one name at one browser or address. everywhere: of one account at browsers and addresses that it
         never signed in from, all of them together. per_address: of one address, whatever the names.
+    begun: sign-ins that new browsers may begin at one address.
     """
 
     failures: int = 10
     window: timedelta = timedelta(minutes=15)
     per_address: int = 60
     everywhere: int = 100
+    begun: int = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,7 @@ def of_settings(settings: Settings) -> Options:
             window,
             settings.throttle_address_failures,
             everywhere=10 * failures,
+            begun=settings.throttle_sign_ins,
         ),
         certificates=bool(settings.proxies.certificate_header),
         providers=settings.providers,

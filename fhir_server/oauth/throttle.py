@@ -8,8 +8,6 @@ as this person before has a budget of their own; so has the person at an address
 Only a browser and an address that are both new share budgets with strangers: that of the name at all addresses
 together, and that of the address. Emergencies have budgets of their own, and none by address alone.
 
-Every failure fills one slot of the vault, of which there are as many as failures are borne: so the counts are exact
-under concurrency, every process sees them, and one read tells whether the last slot is full.
 Sources: OWASP ASVS 5.0, 6.3.1 (controls against guessing); OWASP, Slow Down Online Guessing Attacks with Device
 Cookies.
 """
@@ -17,12 +15,12 @@ Cookies.
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from hashlib import sha256
 from ipaddress import IPv6Address, ip_address, ip_network
 
 from authlib.oauth2.rfc6749 import OAuth2Error
 
 from fhir_server.application.names import account_name, client_name
+from fhir_server.oauth import slots
 from fhir_server.oauth.wire import Context
 from fhir_server.ports import Secret
 
@@ -30,7 +28,8 @@ ACCOUNT, SECOND_FACTOR, PATIENT_SEARCH, LINK_CODE = "account", "second-factor", 
 ENROLMENT_CODE = "enrolment-code"
 PLACES_KEPT = timedelta(days=90)
 """For how long a browser or an address counts as one from which a person signs in."""
-_KIND, _PLACE, _CLIENT = "failure", "known-place", "client"
+UPSTREAM = "upstream"
+_PLACE, _CLIENT = "known-place", "client"
 _OF_STRANGERS = frozenset({ACCOUNT, SECOND_FACTOR})
 """What somebody may try who has not signed in; the rest is tried by people who have, and is theirs alone."""
 _IPV6_PREFIX = 64
@@ -60,28 +59,28 @@ def check(context: Context, attempt: Attempt) -> None:
 
     Raises: TooManyFailuresError.
     """
-    if any(_is_full(context, key, limit - 1) for key, limit in _counted(context, attempt)):
+    if any(slots.is_full(context, key, limit) for key, limit in _counted(context, attempt)):
         raise TooManyFailuresError
 
 
 def failed(context: Context, attempt: Attempt) -> None:
     """Count a failure in each budget that it belongs to."""
     for key, limit in _counted(context, attempt):
-        _count(context, key, limit)
+        slots.count(context, key, limit)
 
 
 def succeeded(context: Context, attempt: Attempt) -> None:
     """Forget the failures that a person had from here; those from elsewhere were not their own."""
     for emergency in (False, True):
         key, limit = next(_counted(context, replace(attempt, emergency=emergency)))
-        for slot in range(_first_free(context, key, limit)):
-            context.runtime.ports.vault.drop(_KIND, _slot(key, slot))
+        slots.clear(context, key, limit)
 
 
 def remember_place(context: Context, login: str) -> None:
     """Keep that a person has signed in with this browser and from this address, so that both have their own budget."""
     vault, now = context.runtime.ports.vault, context.runtime.ports.clock.now()
     keys = _places(context, account_name(login))
+    keys += (_of_browser(context),) if context.received.browser else ()
     kept = vault.get_all([(_PLACE, key) for key in keys], now)
     for key, entry in zip(keys, kept, strict=True):
         if entry is None or entry.expires is None or entry.expires - now < PLACES_KEPT / 2:
@@ -95,14 +94,42 @@ def client_failed(context: Context, claimed: str) -> None:
     Raises: TooManyFailuresError when this name, or this address, failed too often; nothing is counted then.
     """
     limits, network = context.options.throttle, network_of(context.received.address)
-    counted = (
-        (_key(_CLIENT, f"{client_name(claimed)}\n{network}"), limits.failures),
-        (_key(f"{_CLIENT}-address", network), limits.per_address),
-    )
-    if any(_is_full(context, key, limit - 1) for key, limit in counted):
+    at_address = slots.key_of(_CLIENT, f"{client_name(claimed)}\n{network}")
+    _count_stranger(context, (at_address, limits.failures), (_of_address(context, _CLIENT), limits.per_address))
+
+
+def upstream_failed(context: Context) -> None:
+    """Count a sign-in with a provider that failed; one that succeeds is never asked for these counts.
+
+    Raises: TooManyFailuresError when too many failed at this address; nothing is counted then.
+    """
+    _count_stranger(context, (_of_address(context, UPSTREAM), context.options.throttle.per_address))
+
+
+def begin(context: Context, *, emergency: bool = False) -> bool:
+    """Count a sign-in that somebody begins, for it is kept until it ends; False when too many began here.
+
+    Here is a browser in which somebody has signed in before, or else an address. Emergencies have counts of their own.
+    """
+    what = "emergency-begun" if emergency else "begun"
+    place, limit = _of_browser(context), context.options.throttle.begun
+    is_known = bool(context.received.browser) and _is_known(context, place)
+    return slots.count(context, f"{what}|{place}" if is_known else _of_address(context, what), limit)
+
+
+def _count_stranger(context: Context, *counted: tuple[str, int]) -> None:
+    if any(slots.is_full(context, key, limit) for key, limit in counted):
         raise TooManyFailuresError
     for key, limit in counted:
-        _count(context, key, limit)
+        slots.count(context, key, limit)
+
+
+def _of_address(context: Context, what: str) -> str:
+    return slots.key_of(f"{what}-address", network_of(context.received.address))
+
+
+def _of_browser(context: Context) -> str:
+    return slots.key_of(_PLACE, f"browser {context.received.browser}")
 
 
 def network_of(address: str) -> str:
@@ -122,63 +149,21 @@ def _counted(context: Context, attempt: Attempt) -> Iterator[tuple[str, int]]:
     what = f"emergency-{attempt.what}" if attempt.emergency else attempt.what
     places = _places(context, name)
     known = [key for key in places if _is_known(context, key)]
-    yield _key(what, known[0] if known else places[-1]), limits.failures
+    yield slots.key_of(what, known[0] if known else places[-1]), limits.failures
     if known:
         return
     if name:
-        yield _key(what, name), limits.everywhere
+        yield slots.key_of(what, name), limits.everywhere
     if attempt.what in _OF_STRANGERS and not attempt.emergency:
-        yield _key("address", network_of(context.received.address)), limits.per_address
+        yield _of_address(context, "person"), limits.per_address
 
 
 def _places(context: Context, name: str) -> tuple[str, ...]:
     """Return a name at this browser, when it has a cookie, and at this address, which comes last."""
     browser, network = context.received.browser, network_of(context.received.address)
-    at_address = _key(_PLACE, f"{name}\naddress {network}")
-    return (_key(_PLACE, f"{name}\nbrowser {browser}"), at_address) if browser else (at_address,)
+    at_address = slots.key_of(_PLACE, f"{name}\naddress {network}")
+    return (slots.key_of(_PLACE, f"{name}\nbrowser {browser}"), at_address) if browser else (at_address,)
 
 
 def _is_known(context: Context, place: str) -> bool:
     return context.runtime.ports.vault.get(_PLACE, place, context.runtime.ports.clock.now()) is not None
-
-
-def _count(context: Context, key: str, limit: int) -> None:
-    first = _first_free(context, key, limit)
-    next((slot for slot in range(first, limit) if _fill(context, key, slot)), None)
-
-
-def _key(what: str, name: str) -> str:
-    return f"{what}|{sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()}"
-
-
-def _slot(key: str, number: int) -> str:
-    return f"{key}|{number}"
-
-
-def _is_full(context: Context, key: str, slot: int) -> bool:
-    return context.runtime.ports.vault.get(_KIND, _slot(key, slot), context.runtime.ports.clock.now()) is not None
-
-
-def _first_free(context: Context, key: str, limit: int) -> int:
-    """Return a slot after which to look for a free one: slots fill in order, so that few reads find it."""
-    low, high = 0, 1
-    while high <= limit and _is_full(context, key, high - 1):
-        low, high = high, 2 * high
-    high = min(high - 1, limit)
-    while low < high:
-        middle = (low + high) // 2
-        low, high = (middle + 1, high) if _is_full(context, key, middle) else (low, middle)
-    return low
-
-
-def _fill(context: Context, key: str, slot: int) -> bool:
-    """Take a slot; False when somebody else has it. An expired one is absent to readers but must be removed first."""
-    vault = context.runtime.ports.vault
-    expires = context.runtime.ports.clock.now() + context.options.throttle.window
-    taken = Secret(_KIND, _slot(key, slot), b"", expires=expires)
-    if vault.add(taken):
-        return True
-    if _is_full(context, key, slot):
-        return False
-    vault.drop(_KIND, taken.key)
-    return vault.add(taken)
