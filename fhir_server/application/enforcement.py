@@ -14,6 +14,7 @@ from fhir_server.application import trail
 from fhir_server.application.runtime import Runtime
 from fhir_server.application.secrecy import is_secret
 from fhir_server.application.withholding import extents_of, without
+from fhir_server.deadline import demand_time
 from fhir_server.domain import record_codec
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.deeds import Deed, Verdict
@@ -50,7 +51,9 @@ def judge(runtime: Runtime, snapshot: Snapshot, caller: Caller, patient: str, ac
     """Ask the rules about one space, from one read of its state.
 
     A patient who has no space is judged as one who said nothing, so that the answer does not tell.
+    Raises: OutOfTime.
     """
+    demand_time()
     space = snapshot.load_space(patient)
     record = record_of(patient, space)
     answer = enter(_asked(runtime, caller, action), record, runtime.matrix, runtime.profile)

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable
 
+from fhir_server import deadline
 from fhir_server.application import scoping
 from fhir_server.application.runtime import Runtime
+from fhir_server.deadline import demand_time
 from fhir_server.domain.audit import Stamp, trace_of
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.deeds import Deed, Verdict
@@ -21,8 +23,9 @@ def trace(runtime: Runtime, caller: Caller, deed: Deed, verdict: Verdict, patien
 def record(runtime: Runtime, caller: Caller, deed: Deed, verdict: Verdict, patient: str) -> None:
     """Append the trace of a deed that changes nothing; returns when it is durable.
 
-    Raises: StoreUnavailable, in which case nothing may be answered.
+    Raises: StoreUnavailable or OutOfTime, in which case nothing may be answered.
     """
+    demand_time()
     runtime.ports.store.commit(Change(traces=(trace(runtime, caller, deed, verdict, patient),)))
 
 
@@ -37,8 +40,19 @@ def demand_scope(
     try:
         return scoping.demand(caller, types, letter, patient)
     except Problem as problem:
-        record(runtime, caller, deed, Verdict("4", problem.category.value), _in_context(runtime, caller))
+        record_refusal(runtime, caller, deed, problem)
         raise
+
+
+def record_refusal(runtime: Runtime, caller: Caller, deed: Deed, problem: Problem) -> None:
+    """Append the trace of a deed that was refused before anything was read, for the patient in context."""
+    record(runtime, caller, deed, Verdict("4", problem.category.value), _in_context(runtime, caller))
+
+
+def record_out_of_time(runtime: Runtime, caller: Caller, deed: Deed) -> None:
+    """Append the trace of a deed that was stopped because it took too long: nothing came of it."""
+    deadline.end()
+    record(runtime, caller, deed, Verdict("8", "out-of-time"), _in_context(runtime, caller))
 
 
 def _in_context(runtime: Runtime, caller: Caller) -> str:

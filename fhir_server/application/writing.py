@@ -16,6 +16,7 @@ from fhir_server.application.consultation import Shown
 from fhir_server.application.enforcement import Opened, open_record, open_unnamed
 from fhir_server.application.runtime import Runtime
 from fhir_server.application.secrecy import is_secret_failure
+from fhir_server.deadline import demand_time
 from fhir_server.domain import bodies, record_codec
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.deeds import Deed, Verdict
@@ -178,8 +179,10 @@ def carry_out(runtime: Runtime, caller: Caller, deed: Deed, plan: Callable[[Work
 
     Raises: whatever the plan raises, after tracing it; the problem of a claim that is taken;
     Problem(VERSION_CONFLICT) when the race is lost too often. Nothing was written then but the trace.
+    OutOfTime before the commit: then nothing is written at all.
     """
     for _ in range(ATTEMPTS):
+        demand_time()
         with runtime.ports.store.snapshot() as snapshot:
             work = Work(runtime, caller, snapshot, deed, runtime.ports.clock.now())
             try:
@@ -188,6 +191,7 @@ def carry_out(runtime: Runtime, caller: Caller, deed: Deed, plan: Callable[[Work
                 secret = is_secret_failure(snapshot, caller, work.patient, deed)
                 _trace_failure(work, problem, secret=secret)
                 raise
+        demand_time()
         try:
             runtime.ports.store.commit(work.planned())
         except StoreConflict:

@@ -16,7 +16,7 @@ from consent_rules.vocabulary import Mark
 from fhir_server.domain import narrative, tokens
 from fhir_server.domain.audit_parts import ACT_REASON, BALP, DCM, agents, entities
 from fhir_server.domain.caller import Caller
-from fhir_server.domain.deeds import Deed, Verdict, kind_of
+from fhir_server.domain.deeds import Deed, Verdict, bounded, kind_of
 from fhir_server.domain.instants import micros
 from fhir_server.domain.stored import Facts, Stored
 
@@ -78,7 +78,7 @@ class Stamp:
 
 def trace_of(deed: Deed, verdict: Verdict, caller: Caller, patient: str, stamp: Stamp) -> Stored:
     """Build the AuditEvent of one deed on one patient's space ("" when it concerns no patient)."""
-    requester = caller.requester
+    requester, deed = caller.requester, bounded(deed)
     facts = Facts(
         access=AccessFacts(
             compartment=patient,

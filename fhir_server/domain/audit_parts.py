@@ -4,8 +4,10 @@ Sources: IHE BALP 1.1 (https://profiles.ihe.net/ITI/BALP/) and IHE MHD 4.2 (http
 """
 
 from base64 import b64encode
+from hashlib import sha256
 from typing import Any
 
+from fhir_server import limits
 from fhir_server.domain import tokens
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.deeds import Deed, Verdict
@@ -83,7 +85,7 @@ def entities(deed: Deed, verdict: Verdict, caller: Caller, patient: str) -> list
     if patient:
         found.append(_patient(verdict, patient))
     if deed.query:
-        found.append({"type": _object("2"), "role": _as("24"), "query": b64encode(deed.query.encode()).decode()})
+        found.append(_query(deed.query))
     named = verdict.touched or ((deed.target,) if deed.target else ())
     found.extend(_named(deed, ref) for ref in named)
     found.extend(_consent(consent) for rule in verdict.rules for consent in rule.consents)
@@ -95,6 +97,19 @@ def entities(deed: Deed, verdict: Verdict, caller: Caller, patient: str) -> list
             }
         )
     return found
+
+
+def _query(sent: str) -> Json:
+    """Return a query as it was sent; of a long one the beginning, with the length and the hash of the whole."""
+    whole = sent.encode()
+    kept = whole[: limits.in_force().trace_bytes]
+    entity: Json = {"type": _object("2"), "role": _as("24"), "query": b64encode(kept).decode()}
+    if len(kept) < len(whole):
+        entity["detail"] = [
+            {"type": "query-bytes", "valueString": str(len(whole))},
+            {"type": "query-sha256", "valueString": sha256(whole).hexdigest()},
+        ]
+    return entity
 
 
 def _named(deed: Deed, reference: str) -> Json:

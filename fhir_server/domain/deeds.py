@@ -1,9 +1,11 @@
 """What happened, as the trail will tell it: a deed, and how it ended."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from consent_rules.model import RuleApplied
 
+_LONGEST_NAME = 200
+"""In characters: a type, an id and a version of 64 each."""
 _CHOICE_TYPES = frozenset({"Consent", "RelatedPerson"})
 
 
@@ -42,6 +44,14 @@ class Verdict:
     matrix_version: str = ""
     touched: tuple[str, ...] = field(default=())
     secret: bool = False
+
+
+def bounded(deed: Deed) -> Deed:
+    """Return a deed whose names are no longer than a name can be; those of a request may be anything."""
+    if max(len(deed.target), len(deed.resource_type), len(deed.operation)) <= _LONGEST_NAME:
+        return deed
+    names = {name: getattr(deed, name)[:_LONGEST_NAME] for name in ("target", "resource_type", "operation")}
+    return replace(deed, **names)
 
 
 def kind_of(deed: Deed, verdict: Verdict) -> str:

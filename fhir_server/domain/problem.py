@@ -29,6 +29,7 @@ class Category(StrEnum):
     BUSINESS_RULE = "business-rule"
     TOO_LARGE = "too-large"
     TOO_MANY = "too-many"
+    TOO_COSTLY = "too-costly"
     TOO_SLOW = "too-slow"
     URL_TOO_LONG = "url-too-long"
     HEADERS_TOO_LARGE = "headers-too-large"

@@ -14,11 +14,14 @@ from flask_smorest import Api
 from fhir_server.application import consultation, finding, transactions
 from fhir_server.application.entries import ELSEWHERE, Entry, entries_of, with_own_urls
 from fhir_server.application.writing import Written
+from fhir_server.deadline import OutOfTime, demand_time
 from fhir_server.domain import bodies
+from fhir_server.domain.deeds import Deed
 from fhir_server.domain.problem import Category, Issue, Problem
 from fhir_server.http import negotiation, outcomes, rendering, search
 from fhir_server.http.request_context import current_caller, runtime
 from fhir_server.http.routing import Route, attach
+from fhir_server.http.search import demand_traced_measure
 from fhir_server.http.search_params import parse as parse_search
 from fhir_server.ports import StoreUnavailable
 from fhir_server.r4.parsing import parse
@@ -86,7 +89,11 @@ def _failing_alone(run: Callable[[], Json]) -> Json:
     Raises: Problem(UNAVAILABLE) and StoreUnavailable: then no entry can be served.
     """
     try:
+        demand_time()
         return run()
+    except OutOfTime:
+        stopped = Problem(Category.OUT_OF_TIME)
+        return _failed(outcomes.status_of(stopped), outcomes.outcome_of(stopped))
     except Problem as problem:
         if problem.category is Category.UNAVAILABLE:
             raise
@@ -153,7 +160,9 @@ def _found(row: ResourceType, entry: Entry) -> Json:
     if Interaction.SEARCH not in row.interactions:
         raise Problem(Category.METHOD_NOT_ALLOWED)
     served = runtime()
-    parsed = parse_search(row, parse_qsl(entry.query, keep_blank_values=True), served.fhir_base, strict=True)
+    pairs = parse_qsl(entry.query, keep_blank_values=True)
+    demand_traced_measure(served, current_caller(), Deed("search-type", row.name, query=f"GET {entry.url}"), pairs)
+    parsed = parse_search(row, pairs, served.fhir_base, strict=True)
     found = finding.find(served, current_caller(), row, parsed.wanted(f"GET {entry.url}"))
     links = [("self", search.self_url(served, parsed, found))]
     body = rendering.searchset(served.fhir_base, found.shown, found.total, links)

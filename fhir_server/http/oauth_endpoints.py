@@ -10,6 +10,7 @@ from werkzeug.exceptions import HTTPException
 
 from fhir_server import limits, telemetry
 from fhir_server.application.clients import works_from
+from fhir_server.deadline import OutOfTime
 from fhir_server.domain.problem import Problem
 from fhir_server.http import forms, outcomes
 from fhir_server.http.cookies import cookie
@@ -149,7 +150,8 @@ def allow_origin(response: Response) -> Response:
 
 
 @_oauth.errorhandler(StoreUnavailable)
-def unavailable(_error: StoreUnavailable) -> Response:
+@_oauth.errorhandler(OutOfTime)
+def unavailable(_error: Exception) -> Response:
     """Give nothing when it could not be stored or traced."""
     telemetry.alarm("store_unavailable")
     return respond(Answer(503, {"error": "temporarily_unavailable"}, {"Cache-Control": "no-store", "Retry-After": "1"}))

@@ -5,14 +5,16 @@ Source: https://hl7.org/fhir/R4/http.html#Status-Codes and https://hl7.org/fhir/
 
 from typing import Any
 
-from flask import Flask, Response, request
-from werkzeug.exceptions import HTTPException
+from flask import Flask, Response, g, request
+from werkzeug.exceptions import HTTPException, ServiceUnavailable
 
 from consent_rules.vocabulary import Reason
 from fhir_server import telemetry
+from fhir_server.application import trail
 from fhir_server.deadline import OutOfTime
 from fhir_server.domain.problem import Category, Issue, Problem
-from fhir_server.http import negotiation
+from fhir_server.http import asked, negotiation
+from fhir_server.http.request_context import runtime
 from fhir_server.oauth.issuer import PROOF_ALGORITHMS
 from fhir_server.ports import StoreUnavailable
 
@@ -39,6 +41,7 @@ _ANSWERS: dict[Category, tuple[int, str, str]] = {
     Category.BUSINESS_RULE: (422, "business-rule", "a business rule forbids this"),
     Category.TOO_LARGE: (413, "too-long", "the request is too large"),
     Category.TOO_MANY: (429, "throttled", "too many requests"),
+    Category.TOO_COSTLY: (400, "too-costly", "the request asks for more than the server does at once"),
     Category.TOO_SLOW: (408, "timeout", "the body did not arrive in time"),
     Category.URL_TOO_LONG: (414, "too-long", "the URL is too long; a search can be sent by POST to _search"),
     Category.HEADERS_TOO_LARGE: (431, "too-long", "the header fields are too large"),
@@ -133,8 +136,17 @@ def _unavailable(_error: StoreUnavailable) -> Response:
     return answer(Problem(Category.UNAVAILABLE))
 
 
-def _out_of_time(_error: OutOfTime) -> Response:
+def _out_of_time(_error: OutOfTime) -> Response | HTTPException:
+    """Say that the work was stopped; the trail says it too of a caller who is known."""
     telemetry.alarm("out_of_time")
+    if not request.path.startswith(FHIR_PATH):
+        return ServiceUnavailable(retry_after=1)
+    caller = g.get("caller")
+    if caller is not None:
+        try:
+            trail.record_out_of_time(runtime(), caller, asked.deed())
+        except StoreUnavailable as error:
+            return _unavailable(error)
     return answer(Problem(Category.OUT_OF_TIME))
 
 

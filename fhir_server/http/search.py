@@ -9,15 +9,16 @@ from urllib.parse import urlencode
 from flask import Flask, Response, request
 from flask_smorest import Api
 
-from fhir_server.application import finding
+from fhir_server.application import finding, trail
 from fhir_server.application.finding import Found, Wanted
 from fhir_server.application.runtime import Runtime
 from fhir_server.domain.caller import Caller
+from fhir_server.domain.deeds import Deed
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.http import negotiation, paging, rendering
 from fhir_server.http.request_context import current_caller, runtime
 from fhir_server.http.routing import Route, attach, bound
-from fhir_server.http.search_params import Parsed, parse
+from fhir_server.http.search_params import Parsed, demand_measure, parse
 from fhir_server.registry import REGISTRY, Interaction, ResourceType
 
 _NAMING_A_PERSON = {"patient.identifier", "subject.identifier", "patient:identifier", "subject:identifier"}
@@ -43,12 +44,27 @@ def search(row: ResourceType) -> Response:
     """Answer one page of the visible resources that match, as a searchset Bundle."""
     negotiation.wanted_format()
     served, caller = runtime(), current_caller()
-    parsed = parse(row, _pairs(), served.fhir_base, strict=_is_strict())
-    wanted = _wanted(served, caller, parsed)
+    pairs = _pairs()
+    sent = _as_sent(pairs)
+    demand_traced_measure(served, caller, Deed("search-type", row.name, query=sent), pairs)
+    parsed = parse(row, pairs, served.fhir_base, strict=_is_strict())
+    wanted = _wanted(served, caller, parsed, sent)
     found = finding.find(served, caller, row, wanted)
     links = _links(served, caller, parsed, found)
     notes = [f"`{said}` is not a search parameter of {row.name} and was ignored" for said in parsed.ignored]
     return negotiation.fhir_response(rendering.searchset(served.fhir_base, found.shown, found.total, links, notes))
+
+
+def demand_traced_measure(served: Runtime, caller: Caller, deed: Deed, pairs: list[tuple[str, str]]) -> None:
+    """Hold a search to its measure, and leave a trace of one that asks too much.
+
+    Raises: Problem(TOO_COSTLY).
+    """
+    try:
+        demand_measure(pairs)
+    except Problem as problem:
+        trail.record_refusal(served, caller, deed, problem)
+        raise
 
 
 def _pairs() -> list[tuple[str, str]]:
@@ -64,17 +80,17 @@ def _is_strict() -> bool:
     return "handling=strict" in request.headers.get("Prefer", "").replace(" ", "")
 
 
-def _wanted(served: Runtime, caller: Caller, parsed: Parsed) -> Wanted:
-    wanted = parsed.wanted(_as_sent())
+def _wanted(served: Runtime, caller: Caller, parsed: Parsed, sent: str) -> Wanted:
+    wanted = parsed.wanted(sent)
     if not parsed.cursor:
         return wanted
     place = paging.unseal(served.cursor_key, parsed.cursor, _binding(caller, parsed))
     return replace(wanted, search=replace(wanted.search, after=place))
 
 
-def _as_sent() -> str:
+def _as_sent(pairs: list[tuple[str, str]]) -> str:
     """Return the request as the trail keeps it: method, URL with the parameters of a form added, headers of format."""
-    query = urlencode(_pairs())
+    query = urlencode(pairs)
     accept = request.headers.get("Accept", "")
     return f"{request.method} {request.path}?{query}\nAccept: {accept}"
 

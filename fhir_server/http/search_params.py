@@ -3,10 +3,11 @@
 Source: https://hl7.org/fhir/R4/search.html; IHE MHD ITI-66 and ITI-67 for `patient.identifier` and the author names.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
+from fhir_server import limits
 from fhir_server.application.finding import Wanted
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.search import Criterion, Search
@@ -81,6 +82,22 @@ def parse(row: ResourceType, pairs: Iterable[tuple[str, str]], fhir_base: str, *
         if name not in _FORMAT_PARAMS and value != "":
             reader.take(name, value)
     return reader.parsed
+
+
+def demand_measure(pairs: Sequence[tuple[str, str]]) -> None:
+    """Hold a search to its measure, before anything of it is read: each criterion is work for the store.
+
+    Raises: Problem(TOO_COSTLY).
+    """
+    allowed = limits.in_force()
+    if len(pairs) > allowed.parameters:
+        raise Problem.of(Category.TOO_COSTLY, f"a search has at most {allowed.parameters} parameters")
+    if sum(value.count(",") + 1 for _, value in pairs) > allowed.values:
+        raise Problem.of(Category.TOO_COSTLY, f"the parameters of a search have at most {allowed.values} values")
+    for name, value in pairs:
+        if len(name) + len(value) > allowed.value_bytes:
+            text = f"the parameter `{name[:64]}` is longer than {allowed.value_bytes} bytes"
+            raise Problem.of(Category.TOO_COSTLY, text)
 
 
 @dataclass(frozen=True, slots=True)
