@@ -35,6 +35,7 @@ _BY_REPRESENTATIVE = _BY_HOLDER | {DirectiveKind.REPRESENTATIVE}
 _NOT_WHILE_LIMITED = frozenset({DirectiveKind.REPRESENTATIVE, DirectiveKind.CARER, DirectiveKind.HIDDEN_BY_DEFAULT})
 """Nobody gives others more than one sees, or marks what one does not see."""
 _REPRESENTING = frozenset({DirectiveKind.REPRESENTATIVE, DirectiveKind.GUARDIAN})
+_REPEATED = frozenset({DirectiveKind.EMERGENCY_OPENING, DirectiveKind.BLOCK_LIFTED})
 _SKEW = timedelta(minutes=5)
 """How far the clock of a professional's software may be ahead; the agreement begins at the server's time then."""
 
@@ -67,10 +68,27 @@ def may_follow(followed: int, profile: RuleProfile) -> bool:
 def tidied(record: RecordState, at: datetime, profile: RuleProfile) -> RecordState:
     """Return the state without agreements and openings that have ended for good, so that it does not grow for ever.
 
-    Agreements with a team, and everything else that the patient said, stay.
+    Of openings by one person in one mode, and of lifted blocks of the same parties, the latest says all that the
+    earlier say. Agreements with a team, and everything else that the patient said, stay.
     """
-    kept = tuple(d for d in record.directives if not _is_over(d, at, profile))
+    latest: dict[object, Directive] = {_repeated(d) or d.id: d for d in record.directives}
+    kept = tuple(d for d in record.directives if not (_is_over(d, at, profile) or _is_repeated(d, latest)))
     return record if len(kept) == len(record.directives) else replace(record, directives=kept)
+
+
+def _is_repeated(directive: Directive, latest: dict[object, Directive]) -> bool:
+    common = _repeated(directive)
+    return common is not None and latest[common] is not directive
+
+
+def _repeated(directive: Directive) -> tuple[object, ...] | None:
+    """Return what two directives have in common of which the later one makes the earlier needless, None for others.
+
+    Directives stand in the order in which they were given; one whose instant is unknown is never needless.
+    """
+    if directive.kind not in _REPEATED or directive.recorded_at is None:
+        return None
+    return (directive.kind, directive.actors, directive.excluded, directive.purposes)
 
 
 def _is_over(directive: Directive, at: datetime, profile: RuleProfile) -> bool:

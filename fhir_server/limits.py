@@ -28,6 +28,8 @@ class Limits:
     body_seconds: for a body to arrive. connections: of each process, each with a thread that works or waits.
     form_bytes: of a form or an address of the authorization server and its pages.
     sign_in_bytes: of an authorization request, which is kept while a person signs in.
+    choices: that the holder's side keeps in one space, and professionals together as many again; agreements: of one
+    professional in one space. Both count parts: a Consent has one, and one for each of its exceptions about documents.
     """
 
     body_bytes: int = 24 * MIB
@@ -49,6 +51,8 @@ class Limits:
     connections: int = 512
     form_bytes: int = 64 * KIB
     sign_in_bytes: int = 8 * KIB
+    choices: int = 400
+    agreements: int = 20
 
 
 _MAX_DEPTH = 100
@@ -73,6 +77,8 @@ _READ = {
     "connections": ("CONNECTIONS", 16_384),
     "form_bytes": ("MAX_FORM_BYTES", 4 * MIB),
     "sign_in_bytes": ("MAX_SIGN_IN_BYTES", 64 * KIB),
+    "choices": ("MAX_CHOICES", 10_000),
+    "agreements": ("MAX_AGREEMENTS", 10_000),
 }
 """The variable of each limit, and the greatest value that it takes."""
 

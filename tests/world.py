@@ -224,7 +224,6 @@ class World:
             "category": [{"coding": [{"system": "http://loinc.org", "code": "59284-0"}]}],
             "patient": patient,
             "dateTime": "2026-03-02T09:00:00Z",
-            "performer": [patient],
             "organization": [{"reference": f"Organization/{self.ids['chu']}"}],
             "policy": [{"uri": "https://profiles.ihe.net/ITI/PCF/Policy-basic-normal"}],
             "provision": {

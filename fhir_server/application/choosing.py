@@ -12,7 +12,7 @@ from consent_rules import recording
 from consent_rules.case import case_of
 from consent_rules.model import AccessRequest, Directive
 from consent_rules.vocabulary import Action, DirectiveKind, Purpose, Reason, RequesterKind, View
-from fhir_server.application import caring, choosing_documents, defaults
+from fhir_server.application import caring, choice_limits, choosing_documents, consent_references, defaults
 from fhir_server.application.enforcement import Opened
 from fhir_server.application.keeping import keeps
 from fhir_server.application.writing import Work
@@ -58,7 +58,9 @@ def said_by(work: Work, opened: Opened, choice: Choosing, located: Json) -> Said
         raise _not_yours(choice)
     if not speaks(located):
         return compiled
+    consent_references.demand_known(work, opened, located, choice.root)
     recorded = tuple(_recorded(work, opened, choice, directive) for directive in compiled)
+    choice_limits.demand_few(work, opened, recorded, choice.root)
     for directive in recorded:
         caring.demand_few_followed(work, directive, opened.space.patient, choice.root)
     defaults.demand_room(work, opened, located, choice.root)
