@@ -18,7 +18,8 @@ from tests.world import JSON_PATCH
 
 
 @pytest.fixture(autouse=True)
-def few(world):  # the application puts its own limits in force when it is built
+def few(world):
+    assert world.web.application  # it puts its own limits in force when it is built
     before = limits.put_in_force(replace(limits.in_force(), choices=6, agreements=3))
     yield
     limits.put_in_force(before)
