@@ -92,6 +92,11 @@ def read_limits(read: Reader) -> Limits:
     return Limits(**found)
 
 
+def page_threads(threads: int) -> int:
+    """Return how many requests for sign-in and pages are worked on at once, beside `threads` of FHIR."""
+    return max(2, threads // 2)
+
+
 def in_force() -> Limits:
     """Return the limits of this process."""
     return _in_force[0]

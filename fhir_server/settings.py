@@ -88,7 +88,7 @@ class Settings:
     proxies: Proxies = field(default_factory=Proxies)
     professional_level: LoginLevel = "eidas1"
     providers: tuple[Provider, ...] = ()
-    upstream_places: int = 3
+    upstream_places: int = 2
     brand: Brand | None = None
     limits: Limits = field(default_factory=Limits)
 
@@ -134,7 +134,7 @@ class Settings:
             proxies=read.proxies(),
             professional_level=read.choice("PROFESSIONAL_LEVEL", _LEVELS),
             providers=read.providers(),
-            upstream_places=read.number("UPSTREAM_PLACES", 3),
+            upstream_places=read.number("UPSTREAM_PLACES", 2),
             brand=read.brand(),
             limits=read_limits(read),
         )

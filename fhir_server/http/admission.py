@@ -26,7 +26,7 @@ from werkzeug.exceptions import (
 
 from fhir_server import deadline
 from fhir_server.http.arrivals import Arrival, Arrivals
-from fhir_server.limits import MIB, Limits
+from fhir_server.limits import MIB, Limits, page_threads
 
 REFUSED = "habilis.refused"
 LARGE_BYTES = MIB
@@ -46,7 +46,7 @@ class Admission:
         self._inner = inner
         self._limits = limits
         self._fhir = Lane(threads)
-        self._pages = Lane(max(2, threads // 2))
+        self._pages = Lane(page_threads(threads))
         self._health = Lane(_HEALTH_PLACES)
         self._large = Lane(1)
         self._arrivals = Arrivals(limits.body_seconds, 2 * limits.body_bytes)

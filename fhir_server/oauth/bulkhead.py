@@ -31,8 +31,8 @@ class Bulkhead:
     places: for each destination. total: for all of them together, so that threads are left for everything else.
     """
 
-    places: int = 3
-    total: int = 4
+    places: int = 2
+    total: int = 3
     _taken: dict[str, int] = field(default_factory=dict, compare=False)
     _lock: Lock = field(default_factory=Lock, compare=False, repr=False)
 

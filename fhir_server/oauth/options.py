@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from fhir_server.brand_settings import Brand
+from fhir_server.limits import page_threads
 from fhir_server.oauth.bulkhead import Bulkhead
 from fhir_server.settings import Settings
 from fhir_server.upstream_settings import Provider
@@ -67,5 +68,5 @@ def of_settings(settings: Settings) -> Options:
         certificates=bool(settings.proxies.certificate_header),
         providers=settings.providers,
         brand=settings.brand,
-        bulkhead=Bulkhead(settings.upstream_places, max(1, settings.threads // 2)),
+        bulkhead=Bulkhead(settings.upstream_places, page_threads(settings.threads) - 1),
     )
