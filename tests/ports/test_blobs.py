@@ -1,5 +1,6 @@
 """Promises of Blobs: durable, sealed, and never half."""
 
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -92,7 +93,7 @@ def test_many_may_put_the_same_content_at_once(engine, blobs, patient):
 
 def test_a_content_that_cannot_be_written_is_unavailable(fresh, patient):
     contents = fresh.folder / "data" / "contents"
-    contents.parent.mkdir(exist_ok=True)
+    shutil.rmtree(contents)
     contents.write_bytes(b"a file where a folder should be")
     with pytest.raises(StoreUnavailable):
         fresh.ports.blobs.put(patient, b"content")
