@@ -82,7 +82,7 @@ def open_ports(settings: Settings) -> Ports:
     Raises: adapters' errors with a plain text when a key or a store is missing, wrong or unsafe.
     """
     try:
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise SettingsError(f"HABILIS_DATA_DIR: {settings.data_dir} cannot be made: {error.strerror}") from error
     if settings.store == "mongodb":

@@ -93,6 +93,11 @@ class Settings:
     limits: Limits = field(default_factory=Limits)
 
     @property
+    def is_production(self) -> bool:
+        """Return whether this server is for others than the people at this machine."""
+        return self.base_url.startswith("https:") and not self.demo
+
+    @property
     def fhir_base(self) -> str:
         """Return the absolute URL of the FHIR endpoint."""
         return f"{self.base_url}/fhir"
@@ -132,7 +137,7 @@ class Settings:
             throttle_minutes=read.number("THROTTLE_MINUTES", 15),
             throttle_sign_ins=read.number("THROTTLE_SIGN_INS", 1000),
             proxies=read.proxies(),
-            professional_level=read.choice("PROFESSIONAL_LEVEL", _LEVELS),
+            professional_level=read.choice("PROFESSIONAL_LEVEL", _LEVELS, read.least_level()),
             providers=read.providers(),
             upstream_places=read.number("UPSTREAM_PLACES", 2),
             brand=read.brand(),
@@ -250,8 +255,12 @@ class _Reader:
             raise SettingsError(f"HABILIS_{name} must be one of: {', '.join(allowed)}, or the path of a {ending} file")
         return value
 
-    def choice(self, name: str, allowed: tuple[_Choice, ...]) -> _Choice:
-        value = self.text(name, allowed[0])
+    def least_level(self) -> LoginLevel:
+        """Return two factors for a server that others reach, any login for one of this machine or a demonstration."""
+        return "eidas2" if self.text("BASE_URL", "").startswith("https:") and not self.flag("DEMO") else "eidas1"
+
+    def choice(self, name: str, allowed: tuple[_Choice, ...], default: str = "") -> _Choice:
+        value = self.text(name, default or allowed[0])
         found = next((item for item in allowed if item.lower() == value.lower()), None)
         if found is None:
             raise SettingsError(f"HABILIS_{name} must be one of: {', '.join(allowed)}")

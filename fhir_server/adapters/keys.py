@@ -117,7 +117,7 @@ def create_keys(key_file: Path) -> None:
     """
     if key_file.exists():
         raise KeyProblem(f"the key file {key_file} exists already; it is left as it is")
-    key_file.parent.mkdir(parents=True, exist_ok=True)
+    key_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     _write(key_file, (WrappingKey.fresh(),))
 
 

@@ -60,7 +60,7 @@ class SqlitePlace:
 
     def open_database(self, *, mends: bool = False) -> Database:
         """Open the file, and lay it out when it is new. mends: as sqlite.schema.apply_schema has it."""
-        self.data_dir.mkdir(parents=True, exist_ok=True)
+        self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         return Database.open(self.data_dir / sqlite_parts.DATA, mends=mends)
 
     def apply_schema(self) -> None:
@@ -70,7 +70,7 @@ class SqlitePlace:
 
     def open_shelf(self) -> SqliteShelf:
         """Open the wrapped keys."""
-        self.data_dir.mkdir(parents=True, exist_ok=True)
+        self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         return SqliteShelf(self.data_dir / sqlite_parts.KEYS)
 
 

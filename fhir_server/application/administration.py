@@ -1,12 +1,19 @@
 """What whoever runs the server does to apps, people and keys: each act is told to the trail before it happens."""
 
+from typing import Any
+
+import orjson
+
 from consent_rules.model import Requester
 from consent_rules.scopes import Scopes
 from consent_rules.vocabulary import RequesterKind
 from fhir_server.application import trail
 from fhir_server.application.runtime import Runtime
+from fhir_server.application.writing import whole
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.deeds import Deed, Verdict
+
+Json = dict[str, Any]
 
 PURPOSE = "HSYSADMIN"
 """Code of http://terminology.hl7.org/CodeSystem/v3-ActReason: administration of the system."""
@@ -33,3 +40,11 @@ def record(runtime: Runtime, by: str, operation: str, what: str = "", reason: st
     """
     deed = Deed("operation", "", target=what, operation=operation)
     trail.record(runtime, operator(by), deed, Verdict(reason=reason), "")
+
+
+def find_resource(runtime: Runtime, type_: str, id_: str) -> Json | None:
+    """Return a resource that a command names, None when there is none: for the operator, who may know of all."""
+    with runtime.ports.store.snapshot() as snapshot:
+        place = snapshot.locate(type_, id_) if id_ else None
+        stored = snapshot.read(type_, id_, whole(place.compartment)) if place else None
+    return orjson.loads(stored.body) if stored and stored.body and not stored.deleted else None

@@ -108,6 +108,11 @@ def find(runtime: Runtime, client_id: str) -> Client | None:
     return None if client is None or client.disabled else client
 
 
+def is_known(runtime: Runtime, client_id: str) -> bool:
+    """Tell whether an id is taken, by a disabled client too."""
+    return _read(runtime, client_id) is not None
+
+
 def list_clients(runtime: Runtime) -> tuple[Client, ...]:
     """Return all clients, disabled ones too, in the order of their ids."""
     entries = runtime.ports.vault.entries(KIND, runtime.ports.clock.now())

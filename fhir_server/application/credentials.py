@@ -40,6 +40,9 @@ class Act(StrEnum):
     ISSUE_CODE = "issue-enrolment-code"
     DISABLE = "disable-user"
     ENABLE = "enable-user"
+    ADD = "add-user"
+    EDIT = "edit-user"
+    INVITE = "invite-user"
 
 
 _NOTICES = {
@@ -73,7 +76,8 @@ def record(runtime: Runtime, caller: Caller, account: Account, act: Act) -> None
             runtime.ports.store.commit(_change(runtime, caller, account, act, own))
         except StoreConflict:
             continue
-        _tell(runtime, account, act, by_owner=caller.requester.person == account.person)
+        if act is not Act.ADD:
+            _tell(runtime, account, act, by_owner=caller.requester.person == account.person)
         return
     raise Problem(Category.UNAVAILABLE)
 

@@ -54,8 +54,15 @@ def normalized(password: str) -> str:
 
 def _is_common(text: str) -> bool:
     core = re.sub(r"^[^a-z]+|[^a-z]+$", "", text)
-    is_repeated = text in (text + text)[1:-1]
-    return is_repeated or bool({text, core} & _listed()) or _left(_without_runs(text), _own_list()) < _LEFT_AT_LEAST
+    return (
+        _is_repeated(text) or bool({text, core} & _listed()) or _left(_without_runs(text), _own_list()) < _LEFT_AT_LEAST
+    )
+
+
+def _is_repeated(text: str) -> bool:
+    """Tell whether a text is one part of it over and over, the last time perhaps cut."""
+    lengths = range(1, len(text) // 2 + 1)
+    return any((text[:length] * (len(text) // length + 1)).startswith(text) for length in lengths)
 
 
 def _left(text: str, words: Iterable[str]) -> int:

@@ -54,6 +54,14 @@ def find_professional(runtime: Runtime, national_id: str) -> Entry | None:
         return Entry(person, _name(found[0]), tuple(sorted(filter(None, practices), key=lambda item: item.role)))
 
 
+def practice_of(runtime: Runtime, role: Json) -> Practice | None:
+    """Return the practice situation that a PractitionerRole states; None when it is over or names no profession."""
+    if not _is_in_force(role, runtime.ports.clock.now()):
+        return None
+    with runtime.ports.store.snapshot() as snapshot:
+        return _practice(snapshot, role)
+
+
 def numbers_of(runtime: Runtime, organization: str) -> frozenset[str]:
     """Return the identifiers of an establishment ("Organization/…"), whatever their system."""
     with runtime.ports.store.snapshot() as snapshot:

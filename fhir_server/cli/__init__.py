@@ -10,14 +10,19 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from importlib.metadata import version
-from pathlib import Path
 
 from consent_rules import cli as rules_cli
 from fhir_server.adapters import opening
 from fhir_server.app import build_runtime
-from fhir_server.cli import backups, emergencies, registration, repair, starting
+from fhir_server.cli import backups, clients, emergencies, key_files, repair, starting, users
 from fhir_server.ports import StoreUnavailable
 from fhir_server.settings import Settings, SettingsError
+
+_RELAXED = (
+    "demonstration: inferred rows of the matrix are accepted, professionals may sign in with a password alone "
+    "(HABILIS_PROFESSIONAL_LEVEL=eidas1), and the key file lies beside the data"
+)
+"""What the demonstration does that no production server does."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -55,12 +60,11 @@ def _parser() -> argparse.ArgumentParser:
     seed.add_argument("--patients", type=int, default=0, metavar="N", help="bulk: how many patients")
     seed.add_argument("--documents", type=int, default=50, metavar="M", help="bulk: documents of each (default 50)")
     seed.set_defaults(run=_seed)
-    keys = commands.add_parser("keys", help="create or rotate the key-encryption key")
-    keys.add_argument("deed", choices=("create", "rotate"))
-    keys.set_defaults(run=_keys)
+    key_files.add_parser(commands)
     schema = commands.add_parser("schema", help="create or bring up to date the store's tables and indexes")
     schema.set_defaults(run=_schema)
-    registration.add_parsers(commands)
+    clients.add_parser(commands)
+    users.add_parser(commands)
     emergencies.add_parser(commands)
     backups.add_parsers(commands)
     repair.add_parser(commands)
@@ -74,11 +78,13 @@ def _serve(settings: Settings, _options: argparse.Namespace) -> int:
     settings.refuse_unsafe_serving()
     _demand_free_port(settings)
     starting.stop_quietly()
+    told = key_files.prepare(settings)
     if settings.demo:
         _prepare_demo(settings)
-    _create_missing_keys(settings)
+        told += f"habilis: {_RELAXED}\n"
     os.environ.update(_as_environment(settings))
     starting.check_start(settings)
+    print(told, end="", file=sys.stderr)
     print(f"habilis: serving {settings.base_url}  (FHIR at {settings.fhir_base}; stop with Ctrl-C)", file=sys.stderr)
     return starting.serve_until_stopped(web_server(settings))
 
@@ -98,16 +104,9 @@ def _demand_free_port(settings: Settings) -> None:
 def _prepare_demo(settings: Settings) -> None:
     from seed.loading import load_demonstration  # noqa: PLC0415 - only the demonstration needs the cast
 
-    _create_missing_keys(settings)
     served = build_runtime(settings)
     load_demonstration(served, settings.data_dir)
     served.ports.store.close()
-
-
-def _create_missing_keys(settings: Settings) -> None:
-    if not settings.key_file.exists() and not any(settings.data_dir.glob("*.sqlite3")):
-        settings.key_file.parent.mkdir(parents=True, exist_ok=True)
-        opening.create_keys(settings.key_file)
 
 
 def _as_environment(settings: Settings) -> dict[str, str]:
@@ -123,7 +122,10 @@ def _seed(settings: Settings, options: argparse.Namespace) -> int:
     from seed.bulk import load_bulk  # noqa: PLC0415
     from seed.loading import load_demonstration  # noqa: PLC0415
 
-    _create_missing_keys(settings)
+    if settings.is_production:
+        text = "loads invented people and software with wide rights: never on an https HABILIS_BASE_URL"
+        raise SettingsError(f"habilis seed {text}; use habilis seed --demo on this machine")
+    print(key_files.prepare(settings), end="", file=sys.stderr)
     served = build_runtime(replace(settings, accept_inferred_matrix=settings.accept_inferred_matrix or settings.demo))
     try:
         if options.patients:
@@ -135,24 +137,7 @@ def _seed(settings: Settings, options: argparse.Namespace) -> int:
     return 0
 
 
-def _keys(settings: Settings, options: argparse.Namespace) -> int:
-    if options.deed == "create":
-        Path(settings.key_file).parent.mkdir(parents=True, exist_ok=True)
-        opening.create_keys(settings.key_file)
-        print(f"habilis: a key-encryption key was created in {settings.key_file}", file=sys.stderr)
-    else:
-        wrapped = opening.rotate_keys(_place(settings))
-        print(f"habilis: a fresh key in {settings.key_file} wraps {wrapped} data keys now", file=sys.stderr)
-    return 0
-
-
 def _schema(settings: Settings, _options: argparse.Namespace) -> int:
-    opening.apply_schema(_place(settings))
+    opening.apply_schema(key_files.place_of(settings))
     print("habilis: the store is up to date", file=sys.stderr)
     return 0
-
-
-def _place(settings: Settings) -> opening.SqlitePlace | opening.MongoPlace:
-    if settings.store == "mongodb":
-        return opening.MongoPlace(str(settings.mongodb_uri), settings.mongodb_database, settings.key_file)
-    return opening.SqlitePlace(settings.data_dir, settings.key_file)

@@ -91,6 +91,7 @@ _OPERATIONS = {
     "remove-passkey": ("retirer", "une clé d’accès"),
     "reset-factors": ("effacer", "les seconds facteurs d’un compte"),
     "issue-enrolment-code": ("créer", "un code d’enrôlement d’un second facteur"),
+    "rotate-keys": ("remplacer", "la clé des données"),
     "rotate-signing": ("remplacer", "la clé de signature"),
     "explain": ("consulter", "l’explication d’une décision d’accès"),
 }

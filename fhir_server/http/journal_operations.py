@@ -61,6 +61,7 @@ OPERATIONS: Mapping[str, tuple[Any, Any]] = {
         lazy_gettext("make a code that links another sign-in to the account"),
     ),
     "add-user": (lazy_gettext("opened the account"), lazy_gettext("open the account")),
+    "edit-user": (lazy_gettext("changed what the account may do"), lazy_gettext("change what the account may do")),
     "disable-user": (lazy_gettext("stopped the account"), lazy_gettext("stop the account")),
     "enable-user": (lazy_gettext("opened the account again"), lazy_gettext("open the account again")),
     "review-queue": (

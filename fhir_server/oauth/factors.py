@@ -165,6 +165,11 @@ def enable(runtime: Runtime, operator: Caller, account: Account) -> None:
     _override(runtime, operator, Act.ENABLE, replace(account, disabled=False))
 
 
+def edit(runtime: Runtime, operator: Caller, account: Account) -> int:
+    """Change what an account may do, and end all that was given before; return how many grants ended."""
+    return _override(runtime, operator, Act.EDIT, account)
+
+
 def give_code(runtime: Runtime, operator: Caller, account: Account) -> str:
     """Make the code of a first second factor.
 

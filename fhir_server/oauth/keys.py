@@ -18,8 +18,8 @@ Json = dict[str, Any]
 KIND = "signing-key"
 _NAME = "id-token"
 _BITS = 2048
-OVERLAP = timedelta(hours=2)
-"""How long the public half of a replaced key is still published: longer than any id_token lives."""
+OVERLAP = timedelta(days=7)
+"""How long the public half of a replaced key is still published: apps that keep id_tokens verify those of last week."""
 
 
 def signing_key(runtime: Runtime) -> RSAKey:

@@ -1,95 +1,151 @@
-"""docs/smart.md from beginning to end on a server of its own: register by its commands, run its examples."""
+"""docs/smart.md, every command of it, run by a shell beside what `make run` starts."""
 
-import json
+import os
 import re
-import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from functools import partial
-from http.server import ThreadingHTTPServer
+from dataclasses import dataclass, field
 from pathlib import Path
-from shutil import copyfile
-from threading import Thread
+from shutil import copytree
+from time import sleep
+from urllib.error import URLError
+from urllib.request import urlopen
 
 import pytest
-from joserfc.jwk import ECKey
 
 from seed import book
-from tests.live import Live, running
-from tests.oauth.test_documentation import PAGE, commands
-from tests.oauth.test_real_clients import Quiet
+from tests.live import free_port
+from tests.oauth.test_documentation import PAGE
 from tests.oauth.test_real_clients import packages as packages  # noqa: PLC0414 - pytest finds fixtures by name
 
 pytestmark = pytest.mark.live
 ROOT = Path(__file__).parents[2]
-FHIR_CLIENT = "fhirclient/build/fhir-client.js"
+BLOCKS = re.findall(r"```sh\n(.+?)```", PAGE, re.DOTALL)
+SERVING = "http.server"
+"""In a block whose command runs until it is stopped."""
+
+
+@dataclass
+class Project:
+    """A folder that looks like a fresh clone after `make run`, on ports of its own."""
+
+    home: Path
+    printed: list[str] = field(default_factory=list)
+    ports: dict[str, str] = field(default_factory=lambda: {"8080": str(free_port()), "9000": str(free_port())})
+
+    @property
+    def environment(self) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("HABILIS_")}
+        return kept | {"HABILIS_PORT": self.ports["8080"], "HABILIS_LOG_LEVEL": "error"}
+
+    def start(self, script: str) -> subprocess.Popen[str]:
+        """Start a shell with commands; the documented ports become those of this test."""
+        here = re.sub(r"\b(8080|9000)\b", lambda found: self.ports[found[0]], script)
+        return subprocess.Popen(
+            ["bash", "-euc", here], cwd=self.home, env=self.environment, text=True, start_new_session=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+
+    def run(self, script: str) -> str:
+        """Run commands to their end and return what they print."""
+        process = self.start(script)
+        printed, _ = process.communicate(timeout=120)
+        assert process.returncode == 0, printed
+        return printed
+
+    def url(self, documented: str) -> str:
+        return re.sub(r"\b(8080|9000)\b", lambda found: self.ports[found[0]], documented)
+
+
+def wait_for(url: str, process: subprocess.Popen[str]) -> None:
+    for _ in range(600):
+        assert process.poll() is None, process.stdout.read()
+        try:
+            urlopen(url, timeout=5).close()  # noqa: S310 - an address of this test
+        except (URLError, OSError):
+            sleep(0.2)
+        else:
+            return
+    raise TimeoutError(url)
+
+
+def stop(process: subprocess.Popen[str]) -> None:
+    os.killpg(process.pid, signal.SIGTERM)
+    process.communicate(timeout=60)
+
+
+def recipe(target: str) -> str:
+    """Return the last command of a target of the Makefile, as a shell runs it."""
+    lines = re.search(rf"^{target}:.*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(), re.MULTILINE)[1]
+    return lines.strip().splitlines()[-1].strip().removeprefix("@").replace("$(BIN)", ".venv/bin")
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory) -> Iterator[Live]:
-    """The demonstration, whose hospital has published documents."""
-    folder = tmp_path_factory.mktemp("examples") / "data"
-    folder.mkdir()
-    live = Live(folder, settings={"HABILIS_DEMO": "yes"})
-    with running(live):
-        yield live
+def project(tmp_path_factory) -> Iterator[Project]:
+    """The demonstration, started as `make run` starts it, in a folder of its own."""
+    home = tmp_path_factory.mktemp("project")
+    (home / ".venv").symlink_to(sys.prefix)
+    copytree(ROOT / "docs" / "examples", home / "docs" / "examples")
+    made = Project(home)
+    server = made.start(f"exec {recipe('run')}")
+    wait_for(made.url("http://127.0.0.1:8080/fhir/metadata"), server)
+    yield made
+    stop(server)
 
 
 @pytest.fixture(scope="module")
-def demo(server) -> book.Demonstration:
-    found = book.read(server.data_dir)
+def followed(project) -> Project:
+    """Follow the commands of the page that need nothing but the server, in their order."""
+    project.printed = [project.run(block) for block in BLOCKS if "npm" not in block and SERVING not in block]
+    return project
+
+
+@pytest.fixture(scope="module")
+def demo(project) -> book.Demonstration:
+    found = book.read(project.home / "var" / "demo")
     assert found is not None
     return found
 
 
-def run_page_command(server: Live, name: str, place: Path, **known: str) -> None:
-    """Run the command of the page that registers a client, with what the page leaves open filled in."""
-    command = next(found for found in commands() if name in found)
-    filled = [known.get(word, word) for word in command]
-    program = "import sys; from fhir_server.cli import main; sys.exit(main())"
-    subprocess.run([sys.executable, "-c", program, *filled], env=server.environment, check=True, cwd=place)
+def test_the_page_has_commands_for_apps_software_and_people():
+    assert len(BLOCKS) >= 5
+    commands = re.findall(r"^\.venv/bin/habilis (\w+ [\w-]+)", "\n".join(BLOCKS), re.MULTILINE)
+    assert {"clients add", "clients make-keys", "users enrol"} <= set(commands)
 
 
-def test_the_backend_of_the_page_finds_what_its_hospital_has_published(server, demo, tmp_path):
-    key = ECKey.generate_key("P-384", {"kid": "my-key"})
-    public = {"keys": [key.as_dict(private=False)]}
-    (tmp_path / "public-keys.json").write_text(json.dumps(public))
-    (tmp_path / "private-key.json").write_text(json.dumps(key.as_dict(private=True)))
-    hospital = demo.organizations["chu-a"]
-    run_page_command(server, "my-ehr", tmp_path, **{"ORGANIZATION-ID": hospital})
-    line = next(line for line in PAGE.splitlines() if line.startswith("python docs/examples/backend.py"))
-    words = shlex.split(line)[1:]
-    known = {"http://127.0.0.1:8080/fhir": demo.fhir, "PATIENT-ID": demo.patients["camille"]}
-    arguments = [known.get(word, word) for word in words[1:]]
-    done = subprocess.run(
-        [sys.executable, str(ROOT / words[0]), *arguments], check=True, capture_output=True, text=True, timeout=60,
-        cwd=tmp_path,
-    )  # fmt: skip
-    assert re.fullmatch(r"200 Bundle [1-9]\d* documents", done.stdout.strip())
+def test_the_software_of_the_page_finds_what_its_hospital_has_published(followed):
+    assert re.search(r"Bundle [1-9]\d* documents", "".join(followed.printed))
+
+
+def test_each_command_of_the_page_says_what_it_did(followed):
+    printed = "".join(followed.printed)
+    assert "client my-app registered (none)" in printed
+    assert "client my-ehr registered (private_key_jwt)" in printed
+    assert re.search(r"code for a first second factor of martin, .*: ([A-Z2-9]{4}-){4}", printed)
+    assert "Traceback" not in printed
 
 
 @pytest.fixture
-def site(server, packages, tmp_path) -> Iterator[str]:
-    """Serve the sample app from an origin of its own, registered by the command of the page."""
-    for source, name in ((ROOT / "docs/examples/app.html", "app.html"), (packages / FHIR_CLIENT, "fhir-client.js")):
-        copyfile(source, tmp_path / name)
-    files = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(tmp_path)))
-    origin = f"http://127.0.0.1:{files.server_port}"
-    documented = "http://127.0.0.1:9000"
-    run_page_command(server, "my-app", tmp_path, **{documented: origin, f"{documented}/app.html": f"{origin}/app.html"})
-    Thread(target=files.serve_forever, daemon=True).start()
+def site(followed, packages) -> Iterator[str]:
+    """Serve the sample app as the page says; the packages come from where the tests have installed them."""
+    installing = next(block for block in BLOCKS if "npm" in block)
+    here = f"npm() {{ mkdir -p my-app/node_modules; cp -r {packages}/fhirclient my-app/node_modules/; }}\n{installing}"
+    followed.run(here)
+    server = followed.start(f"exec {next(block for block in BLOCKS if SERVING in block)}")
+    origin = followed.url("http://127.0.0.1:9000")
+    wait_for(origin, server)
     yield origin
-    files.shutdown()
-    files.server_close()
+    stop(server)
 
 
 @pytest.mark.browser
 @pytest.mark.npm
-def test_the_app_of_the_page_shows_what_its_patient_left_ticked(server, demo, site, chromium):
+def test_the_app_of_the_page_shows_what_its_patient_left_ticked(followed, demo, site, chromium):
     page = chromium.new_context(locale="en-GB").new_page()
     page.goto(f"{site}/app.html")
-    page.fill("[name=iss]", f"{server.base_url}/fhir")
+    page.fill("[name=iss]", followed.url("http://127.0.0.1:8080/fhir"))
     page.fill("[name=client]", "my-app")
     page.click("text=Connect")
     page.fill("#login", "camille")

@@ -3,6 +3,7 @@
 Source: https://www.sqlite.org/wal.html and https://www.sqlite.org/pragma.html#pragma_synchronous.
 """
 
+import os
 import sqlite3
 from collections import deque
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from sqlite3 import Connection
 from fhir_server.ports import StoreUnavailable
 
 BUSY_SECONDS = 30.0
+_OWNER_ONLY, _OTHERS = 0o600, 0o077
 _STATEMENTS = 512
 _CACHE_KIB = 512
 """A reader forgets its pages at the next commit of anybody, so that much more than one request needs is of no use."""
@@ -28,6 +30,8 @@ def connect(path: Path, *, durable: bool) -> Connection:
 
     Raises: sqlite3.Error.
     """
+    if durable:
+        _keep_private(path)
     connection = sqlite3.connect(
         path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=_STATEMENTS
     )
@@ -38,6 +42,19 @@ def connect(path: Path, *, durable: bool) -> Connection:
     connection.execute(f"PRAGMA cache_size = -{_WRITER_CACHE_KIB if durable else _CACHE_KIB}")
     connection.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
     return connection
+
+
+def _keep_private(path: Path) -> None:
+    """Make the file, or what an earlier version made, readable by its owner only; SQLite's log takes the mode over.
+
+    A file that is there is never opened here: closing it would drop the locks that this process holds on it
+    (https://www.sqlite.org/howtocorrupt.html, 2.2).
+    """
+    with suppress(OSError):  # a file of another owner: SQLite says what it may not do
+        if not path.exists():
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, _OWNER_ONLY))
+        elif path.stat().st_mode & _OTHERS:
+            path.chmod(_OWNER_ONLY)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ commit resets while another process checkpoints (https://www.sqlite.org/wal.html
 """
 
 import fcntl
+import os
 import sqlite3
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -25,6 +26,11 @@ T = TypeVar("T")
 _BATCH = 256
 _EMPTYING_MILLISECONDS = 500
 """How long the emptying of the log waits for readers: all writers wait with it."""
+
+
+def _private(path: str, flags: int) -> int:
+    """Open a file that only its owner may use."""
+    return os.open(path, flags, 0o600)
 
 
 class _Job(Generic[T]):
@@ -70,7 +76,8 @@ class Writer:
         """
         self._path = path
         try:
-            self._turn = path.with_name(f"{path.name}-writer").open("ab")
+            turn = path.with_name(f"{path.name}-writer")
+            self._turn = open(turn, "ab", opener=_private)  # noqa: SIM115 - the opener sets the mode
         except OSError as error:
             raise StoreUnavailable(f"{path.parent} cannot be written: {error.strerror}") from error
         try:
