@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from consent_rules.visibility import DIRECTORY, Visibility
 from consent_rules.vocabulary import Action, RequesterKind, View
 from fhir_server.application import notices, scoping, trail
+from fhir_server.application.chains import Chains
 from fhir_server.application.consultation import (
     NOTHING,
     VIEWS,
@@ -73,7 +74,8 @@ def find(runtime: Runtime, caller: Caller, row: ResourceType, wanted: Wanted) ->
     with runtime.ports.store.snapshot() as snapshot:
         patient, opened, visibility = _enter(runtime, snapshot, caller, row, wanted, deed)
         if opened:
-            wanted = replace(wanted, search=judged(snapshot, wanted.search, documents_of(opened)))
+            search = Chains(snapshot, caller, opened, runtime.fhir_base).resolved(wanted.search)
+            wanted = replace(wanted, search=judged(snapshot, search, documents_of(opened)))
         found = _page(snapshot, wanted, visibility, opened, reader_of(caller))
         met = opened is None or visibility != NOTHING  # an own trace of a search must not tell whose space an id is in
         secret = not met and is_secret_failure(snapshot, caller, patient, deed)
@@ -176,7 +178,8 @@ def _sought_patient(snapshot: Snapshot, caller: Caller, search: Search) -> tuple
 
 
 def _is_exact_identifier(wanted: frozenset[str]) -> bool:
-    return len(wanted) == 1 and all(token.startswith("identifier|") and "|*" not in token for token in wanted)
+    exact = (token.startswith("identifier|") and "|*" not in token for token in wanted)
+    return len(wanted) == 1 and all(exact) and wanted != {tokens.present("identifier")}
 
 
 def _page(snapshot: Snapshot, wanted: Wanted, visibility: Visibility, opened: Opened | None, reader: str) -> Found:

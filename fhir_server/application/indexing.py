@@ -66,9 +66,9 @@ def facts_of(resource: Json, access: AccessFacts, row: ResourceType) -> Facts:
         if param.type == "date":
             _index_dates(param, values, intervals, found)
             continue
-        of_param = frozenset().union(*(_INDEXERS[param.type](param, value) for value in values))
-        if of_param:
-            found.update(of_param, (tokens.present(param.name),))
+        found.update(*(_INDEXERS[param.type](param, value) for value in values))
+        if any(_is_value(param, value, contained) for value in values):
+            found.add(tokens.present(param.name))
         if param.lookup:
             lookup.update(token for value in values for token in _keys(param.name, value))
     return Facts(access, frozenset(found), frozenset(lookup), intervals, _documents(plain, row.name))
@@ -107,6 +107,16 @@ def _take(found: list[Any], value: Json, step: _Step, contained: Mapping[str, Js
         inner = contained.get(str(value.get("reference")))
         if inner is not None:
             _take(found, inner, step, {})
+
+
+def _is_value(param: SearchParam, value: object, contained: Mapping[str, Json]) -> bool:
+    """Tell whether a value counts for `:missing`: any but a reference to a type that the parameter does not mean."""
+    if param.type != "reference" or not param.targets or not isinstance(value, dict):
+        return True
+    literal = str(value.get("reference", ""))
+    match = _LITERAL.fullmatch(literal)
+    named = match[1] if match else contained.get(literal, value).get("resourceType") or value.get("type")
+    return not named or named in param.targets
 
 
 def _is_chosen(one: object, step: _Step) -> bool:

@@ -114,7 +114,7 @@ def _event(deed: Deed, verdict: Verdict, caller: Caller, patient: str, stamp: St
     action, client_role, server_role, pattern = _SHAPES[deed.interaction]
     refused = verdict.outcome != "0"
     meta: Json = {"versionId": "1", "lastUpdated": _told(stamp.updated)}
-    profile = "" if refused or not patient else _profile(deed, pattern)
+    profile = _claimed(deed, verdict, patient, pattern)
     if profile:
         meta["profile"] = [profile]
     event: Json = {
@@ -140,6 +140,11 @@ def _event(deed: Deed, verdict: Verdict, caller: Caller, patient: str, stamp: St
 
 def _told(at: datetime) -> str:
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _claimed(deed: Deed, verdict: Verdict, patient: str, pattern: str) -> str:
+    """Return the profile that an event claims, "" for none: a refusal, or what concerns no patient, claims none."""
+    return "" if verdict.outcome != "0" or not patient else _profile(deed, pattern)
 
 
 def _profile(deed: Deed, pattern: str) -> str:
@@ -173,7 +178,11 @@ def _subtypes(deed: Deed) -> list[Json]:
 
 def _tokens_of(deed: Deed, verdict: Verdict, caller: Caller, patient: str) -> frozenset[str]:
     found = set(_coded_tokens(Deed(deed.interaction, "", deed.transaction, operation=deed.operation), verdict.outcome))
+    found |= {tokens.present("date"), tokens.present("agent")}
+    profile = _claimed(deed, verdict, patient, _SHAPES[deed.interaction][3])
+    found |= tokens.uri("_profile", profile) | {tokens.present("_profile")} if profile else set()
     if patient:
+        found.add(tokens.present("patient"))
         found |= tokens.reference("patient", f"Patient/{patient}") | tokens.reference("entity", f"Patient/{patient}")
     if caller.requester.person:
         found |= tokens.reference("agent", caller.requester.person)

@@ -19,6 +19,7 @@ TRE_A07_MISSPELT = TRE_A07.replace("Statut", "Status")
 TRE_A07_OID = "urn:oid:1.2.250.1.213.1.1.4.13"
 CONFIDENTIALITY = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
 
+EVERY_MARK = ~Mark.NONE
 _DEGREES = (Label.V, Label.R, Label.N)
 _ALL_DEGREES = Label.V | Label.R | Label.N
 _SYSTEMS = frozenset(s.casefold() for s in (TRE_A07, TRE_A07_MISSPELT, TRE_A07_OID)) | frozenset(
@@ -43,6 +44,16 @@ def mark_of(coding: Json) -> Mark:
     """
     code = str(coding.get("code", "")).strip().upper()
     return Mark[code] if code in Mark.__members__ else Mark.NONE
+
+
+def marks_named(code: str, system: str | None = None) -> Mark:
+    """Return the marks that a search names: by code, by system and code, or every one by the system alone.
+
+    system: None for whatever system; each spelling of the marks' system will do, as it does in a document.
+    """
+    if system is not None and system.casefold() not in _SYSTEMS:
+        return Mark.NONE
+    return mark_of({"code": code}) if code else EVERY_MARK
 
 
 def is_unknown_mark(coding: Json) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from consent_rules.vocabulary import Mark
 from fhir_server.domain.stored import Facts, Interval
 
 DateOp = Literal["eq", "ne", "gt", "lt", "ge", "le", "sa", "eb", "ap"]
@@ -27,24 +28,26 @@ DATE_OPS: Mapping[str, Callable[[Interval, Interval], bool]] = {
 
 @dataclass(frozen=True, slots=True)
 class AnyOf:
-    """The resource has one of these tokens."""
+    """The resource has one of these tokens, or one of these marks that the caller may know of it."""
 
     tokens: frozenset[str]
+    marks: Mark = Mark.NONE
 
-    def matches(self, facts: Facts) -> bool:
+    def matches(self, facts: Facts, *, knows_marks: bool = False) -> bool:
         """Tell whether the facts satisfy the criterion."""
-        return bool(self.tokens & facts.tokens)
+        return bool(self.tokens & facts.tokens) or (knows_marks and bool(self.marks & facts.access.marks))
 
 
 @dataclass(frozen=True, slots=True)
 class NoneOf:
-    """The resource has none of these tokens."""
+    """The resource has none of these tokens, and none of these marks that the caller may know of it."""
 
     tokens: frozenset[str]
+    marks: Mark = Mark.NONE
 
-    def matches(self, facts: Facts) -> bool:
+    def matches(self, facts: Facts, *, knows_marks: bool = False) -> bool:
         """Tell whether the facts satisfy the criterion."""
-        return not self.tokens & facts.tokens
+        return not AnyOf(self.tokens, self.marks).matches(facts, knows_marks=knows_marks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +60,26 @@ class DateIs:
     param: str
     any_of: tuple[tuple[DateOp, Interval], ...]
 
-    def matches(self, facts: Facts) -> bool:
+    def matches(self, facts: Facts, *, knows_marks: bool = False) -> bool:  # noqa: ARG002 - the others ask for it
         """Tell whether the facts satisfy the criterion ("_lastUpdated" is judged by the stores, not here)."""
         interval = facts.dates.get(self.param)
         return interval is not None and any(DATE_OPS[op](interval, value) for op, value in self.any_of)
 
 
 Criterion = AnyOf | NoneOf | DateIs
+
+
+@dataclass(frozen=True, slots=True)
+class Chained:
+    """A resource that refers to somebody who is described so, as in `author.family`.
+
+    base: the parameter of the reference, "author". own: how the resource itself says it: of contained ones and of
+    logical references. sought: by resource type, how somebody of that type meets the description.
+    """
+
+    base: str
+    own: AnyOf
+    sought: tuple[tuple[str, AnyOf], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +97,12 @@ class Search:
     sort: "_lastUpdated" or a date parameter of the type. Ties go by id, in the same direction; a missing value
         counts as 0. limit: rows of a page, 0 when only the count is wanted. after: where to go on.
     ids: restrict to these ids, None restricts nothing.
+    chained: descriptions of others, which the use case turns into criteria; a store never meets one.
     """
 
     type: str
     criteria: tuple[Criterion, ...] = ()
+    chained: tuple[Chained, ...] = ()
     ids: frozenset[str] | None = None
     sort: str = "_lastUpdated"
     descending: bool = True

@@ -9,7 +9,9 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import Protocol
 
+from consent_rules.vocabulary import Mark
 from fhir_server.domain import dates, tokens
+from fhir_server.domain.labels import EVERY_MARK, marks_named
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.search import AnyOf, Criterion, DateIs, NoneOf
 
@@ -35,6 +37,14 @@ class Param(Protocol):
     def targets(self) -> tuple[str, ...]:
         """The types that a reference may point to; empty when any."""
 
+    @property
+    def absent(self) -> str:
+        """The code that a resource without the element counts as; empty when none."""
+
+    @property
+    def marks(self) -> bool:
+        """Whether the visibility marks are values too, for whoever may know them."""
+
 
 def criterion(param: Param, modifier: str, raw: str, fhir_base: str) -> Criterion:
     """Return the criterion of one parameter value; commas in it mean OR.
@@ -57,8 +67,8 @@ def _missing(param: Param, raw: str) -> Criterion:
         raise _unsupported(param.name, "missing")
     if raw not in ("true", "false"):
         raise _malformed(param.name, "takes `true` or `false` with `:missing`")
-    has = frozenset({tokens.present(param.name)})
-    return NoneOf(has) if raw == "true" else AnyOf(has)
+    has, marks = frozenset({tokens.present(param.name)}), EVERY_MARK if param.marks else Mark.NONE
+    return NoneOf(has, marks) if raw == "true" else AnyOf(has, marks)
 
 
 def _may_name_documents(param: Param) -> bool:
@@ -68,8 +78,27 @@ def _may_name_documents(param: Param) -> bool:
 def _token(param: Param, modifier: str, alternatives: list[str], _base: str) -> Criterion:
     if modifier not in ("", "not"):
         raise _unsupported(param.name, modifier)
+    if param.absent and param.absent in alternatives:
+        return _as_absent(param, alternatives, is_not=bool(modifier))
     wanted = frozenset(_coded(param.name, param.name, value) for value in alternatives)
-    return NoneOf(wanted) if modifier else AnyOf(wanted)
+    marks = _marks(param, alternatives)
+    return NoneOf(wanted, marks) if modifier else AnyOf(wanted, marks)
+
+
+def _as_absent(param: Param, alternatives: list[str], *, is_not: bool) -> Criterion:
+    """Ask for a boolean of which one value is also said by leaving it out: what does not have the other one has it."""
+    both = frozenset(tokens.any_system(param.name, code) for code in ("true", "false"))
+    others = both - {tokens.any_system(param.name, code) for code in alternatives}
+    return AnyOf(others) if is_not else NoneOf(others)
+
+
+def _marks(param: Param, alternatives: list[str]) -> Mark:
+    """Return the visibility marks that one of `code`, `system|code` and `system|` names."""
+    found = Mark.NONE
+    for value in alternatives if param.marks else ():
+        *system, code = [_plain(part, param.name) for part in _split(value, "|", param.name)]
+        found |= marks_named(code, *system)
+    return found
 
 
 def _coded(prefix: str, name: str, value: str) -> str:

@@ -10,9 +10,9 @@ from urllib.parse import urlencode
 from fhir_server import limits
 from fhir_server.application.finding import Wanted
 from fhir_server.domain.problem import Category, Problem
-from fhir_server.domain.search import Criterion, Search
+from fhir_server.domain.search import AnyOf, Chained, Criterion, Search
 from fhir_server.domain.search_values import criterion
-from fhir_server.registry import AccessRule, ResourceType, SearchParam
+from fhir_server.registry import REGISTRY, AccessRule, ResourceType, SearchParam
 
 DEFAULT_COUNT = 20
 MAX_COUNT = 200
@@ -43,6 +43,7 @@ class Parsed:
     patient: str = ""
     identifier: tuple[str, str] | None = None
     criteria: list[Criterion] = field(default_factory=list)
+    chained: list[Chained] = field(default_factory=list)
     ids: frozenset[str] | None = None
     sort: str = "_lastUpdated"
     descending: bool = True
@@ -63,6 +64,7 @@ class Parsed:
         search = Search(
             type=self.type,
             criteria=tuple(self.criteria),
+            chained=tuple(self.chained),
             ids=self.ids,
             sort=self.sort,
             descending=self.descending,
@@ -186,8 +188,29 @@ class _Reader:
         param = _find(self.row, base)
         if param is None:
             return False
-        self.parsed.criteria.append(criterion(param, modifier, value, self.fhir_base))
+        if param.chain[0]:
+            self.parsed.chained.append(self._chained(param, modifier, value))
+        else:
+            self.parsed.criteria.append(criterion(param, modifier, value, self.fhir_base))
         return True
+
+    def _chained(self, param: SearchParam, modifier: str, value: str) -> Chained:
+        """Read a description of somebody whom the resource refers to."""
+        base, target = param.chain
+        found = [(type_, _find(row, target)) for type_, row in REGISTRY.items() if type_ in self._types(base)]
+        asked = [(type_, self._described(one, modifier, value)) for type_, one in found if one is not None]
+        return Chained(base, self._described(param, modifier, value), tuple(asked))
+
+    def _types(self, base: str) -> tuple[str, ...]:
+        param = _find(self.row, base)
+        return param.targets if param else ()
+
+    def _described(self, param: SearchParam, modifier: str, value: str) -> AnyOf:
+        asked = criterion(param, modifier, value, self.fhir_base)
+        if modifier == "missing" or not isinstance(asked, AnyOf):
+            text = f"`{param.name}` does not support the modifier `:{modifier}` here"
+            raise Problem.of(Category.UNSUPPORTED, text, code=param.name)
+        return asked
 
     def _unknown(self, name: str, said: str) -> None:
         """Leave out what only adds to the question or trims the answer.

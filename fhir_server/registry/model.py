@@ -49,11 +49,14 @@ class SearchParam:
     """One search parameter.
 
     paths: element paths from the resource root; a step into a reference that is contained is followed
-        ("author.family" of MHD is ("author.name.family",)); `telecom[system=phone]` keeps the elements whose member
-        has that value. definition: canonical URL for the CapabilityStatement.
+        ("author.family" of MHD is ("author.name.family",)), one into the directory is followed by the search;
+        `telecom[system=phone]` keeps the elements whose member has that value. definition: canonical URL for the
+        CapabilityStatement.
     targets: types that a reference may point to, empty when any; other references are not indexed.
     lookup: also found without naming a patient, by exact `system|value`.
     system: code system of an element that holds a bare code.
+    absent: the code that a resource without the element counts as, "" when none. marks: whether the visibility marks,
+        which are kept beside a resource, are values too, for whoever may know them.
     """
 
     name: str
@@ -64,6 +67,14 @@ class SearchParam:
     lookup: bool = False
     documentation: str = ""
     system: str = ""
+    absent: str = ""
+    marks: bool = False
+
+    @property
+    def chain(self) -> tuple[str, str]:
+        """The reference and the parameter of its target, as in `author.family`; empty for a parameter of the type."""
+        base, _, target = self.name.partition(".")
+        return (base, target) if target else ("", "")
 
 
 @dataclass(frozen=True, slots=True)

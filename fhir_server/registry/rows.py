@@ -41,6 +41,8 @@ def _search_parameter(line: Mapping[str, str]) -> SearchParam:
         lookup=line["lookup"] == "yes",
         documentation=line["documentation"],
         system=line["system"],
+        absent=line["absent"] or "",
+        marks=line["marks"] == "yes",
     )
 
 

@@ -105,6 +105,30 @@ def test_last_updated_is_compared_as_the_caller_sees_it(store, patient):
     assert found(store, later, knowing) == [document.id]
 
 
+@pytest.mark.parametrize(
+    ("criterion", "knowing", "not_knowing"),
+    [
+        (AnyOf(frozenset({"label|s|R"}), Mark.MASQUE_PS), {"hidden", "labelled"}, {"labelled"}),
+        (AnyOf(frozenset(), Mark.MASQUE_PS | Mark.MASQUE_PT), {"hidden"}, set()),
+        (NoneOf(frozenset(), Mark.MASQUE_PS), {"labelled"}, {"hidden", "labelled"}),
+        (NoneOf(frozenset({"label|s|R"}), Mark.MASQUE_PS), set(), {"hidden"}),
+        (NoneOf(frozenset(), Mark.MASQUE_PT), {"hidden", "labelled"}, {"hidden", "labelled"}),
+    ],
+)
+def test_marks_are_searched_by_whoever_may_know_them_and_by_nobody_else(
+    store, patient, criterion, knowing, not_knowing
+):
+    labelled = a_document(patient, tokens=frozenset({"label|s|R"}))
+    hidden = a_document(patient, marks=Mark.MASQUE_PS)
+    store.commit(creating(labelled, hidden))
+    names = {labelled.id: "labelled", hidden.id: "hidden"}
+    for clause, wanted in ((Clause(knows_marks=True), knowing), (Clause(), not_knowing)):
+        seen = Visibility(patient, (clause,))
+        assert {names[id_] for id_ in found(store, documents(criteria=(criterion,)), seen)} == wanted
+        with store.snapshot() as snapshot:
+            assert snapshot.count(documents(criteria=(criterion,)), seen, 10) == len(wanted)
+
+
 def test_traces_are_found_by_token_and_date_newest_first(store, patient):
     old, new = (a_trace(patient, at=AT + timedelta(days=day), tokens={"action|s|R"}) for day in (0, 1))
     other = a_trace(patient, at=AT + timedelta(days=2), tokens={"action|s|C"}, dates={"date": (1, 2)})

@@ -153,13 +153,22 @@ class Asked:
     def _criterion(self, criterion: Criterion) -> Document:
         match criterion:
             case AnyOf():
-                return {"tokens": {"$in": self._hashed(criterion.tokens)}}
+                return self._has(criterion)
             case NoneOf():
-                return {"tokens": {"$nin": self._hashed(criterion.tokens)}}
+                return without(self._has(AnyOf(criterion.tokens, criterion.marks)))
             case DateIs(param="_lastUpdated"):
                 return self._last_updated(criterion)
             case DateIs():
                 return any_of(_compared(op, _dated(criterion.param), value) for op, value in criterion.any_of)
+
+    def _has(self, criterion: AnyOf) -> Document:
+        """Return the condition of one of the tokens, or of one of the marks that the caller may know."""
+        named: Document = {"tokens": {"$in": self._hashed(criterion.tokens)}}
+        knowing = self.knowing() if criterion.marks else None
+        if knowing is None:
+            return named
+        marked = {"marks": {"$in": list(each_bit(int(criterion.marks)))}}
+        return any_of((named, all_of((marked, knowing))))
 
     def _last_updated(self, criterion: DateIs) -> Document:
         updated = any_of(_compared(op, _instant("updated"), value) for op, value in criterion.any_of)

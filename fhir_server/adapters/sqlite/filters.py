@@ -10,6 +10,7 @@ from functools import lru_cache
 import orjson
 
 from consent_rules.visibility import Clause, Extent, Visibility
+from consent_rules.vocabulary import Mark
 from fhir_server.adapters.hashing import Hashes
 from fhir_server.adapters.judging import UNGATHERING
 from fhir_server.adapters.packing import LABELLED, bits_of
@@ -203,15 +204,22 @@ class Asked:
     def _criterion(self, criterion: Criterion) -> str:
         match criterion:
             case AnyOf():
-                return any_of(self._has(criterion.tokens))
+                return any_of([*self._has(criterion.tokens), *self._marked(criterion.marks)])
             case NoneOf():
-                return f"NOT {any_of(self._has(criterion.tokens))}"
+                return f"NOT {any_of([*self._has(criterion.tokens), *self._marked(criterion.marks)])}"
             case DateIs():
                 return self._date_is(criterion)
 
     def _has(self, tokens: frozenset[str]) -> list[str]:
         hashed = self.hashes.tokens(self.visibility.compartment, sorted(tokens))
         return [f"instr(h.tokens, {self.params.add(token)})" for token in hashed]
+
+    def _marked(self, marks: Mark) -> list[str]:
+        """Return the condition that the row has one of these marks and the caller may know it; none when never."""
+        knowing = [way for way in self.visibility.clauses if way.knows_marks]
+        if not (marks and knowing):
+            return []
+        return [f"(h.marks & {self.params.add(int(marks))} <> 0 AND {clauses(knowing, 'h', self.params)})"]
 
     def _date_is(self, criterion: DateIs) -> str:
         if criterion.param == "_lastUpdated":
