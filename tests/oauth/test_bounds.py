@@ -1,4 +1,4 @@
-"""The bounds of forms and tokens, themselves."""
+"""The bounds of forms, tokens and requests to other servers, themselves."""
 
 import orjson
 import pytest
@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from fhir_server import limits
 from fhir_server.oauth import compact
+from fhir_server.oauth.bulkhead import Bulkhead, BusyError
 from tests.oauth.conftest import BASE
 from tests.oauth.test_hostile_proofs import FORM
 
@@ -38,3 +39,14 @@ def test_the_limit_of_depth_is_exact(deep):
 def depth_of(value: object) -> int:
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
     return 0 if inner is None else 1 + max((depth_of(item) for item in inner), default=0)
+
+
+def test_places_are_few_for_each_and_for_all_together():
+    bulkhead = Bulkhead(2, 3)
+    with bulkhead.enter("a"), bulkhead.enter("a"):
+        with pytest.raises(BusyError), bulkhead.enter("a"):
+            pass
+        with bulkhead.enter("b"), pytest.raises(BusyError), bulkhead.enter("c"):
+            pass
+    with bulkhead.enter("c"), bulkhead.enter("c"):
+        pass

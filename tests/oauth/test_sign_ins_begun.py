@@ -3,12 +3,14 @@
 Nobody is kept from an emergency by what others begin.
 """
 
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 import pytest
 
-from fhir_server.oauth.options import Options, Throttle
+from fhir_server.oauth.options import Options, of_settings
 from fhir_server.oauth.tidying import tidy
+from fhir_server.settings import Settings
 from tests.oauth.conftest import BASE, PASSWORD, Person, csrf_of, request_for
 from tests.oauth.steps import BREAK_GLASS, code_now, events_of
 from tests.oauth.upstream import provider_of
@@ -19,7 +21,8 @@ BEGUN = 4
 
 @pytest.fixture
 def options() -> Options:
-    return Options(throttle=Throttle(begun=BEGUN, per_address=6), providers=(provider_of("http://127.0.0.1:9"),))
+    said = {"HABILIS_THROTTLE_SIGN_INS": str(BEGUN), "HABILIS_THROTTLE_ADDRESS_FAILURES": "6"}
+    return replace(of_settings(Settings.from_environment(said)), providers=(provider_of("http://127.0.0.1:9"),))
 
 
 def at(app, address: str, login: str = "camille", **choices: str) -> Person:

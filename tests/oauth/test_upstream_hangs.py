@@ -13,9 +13,9 @@ import pytest
 
 from fhir_server.application.clients import change, find
 from fhir_server.oauth import outbound, remote_keys
-from fhir_server.oauth.bulkhead import Bulkhead, BusyError
-from fhir_server.oauth.options import Options
+from fhir_server.oauth.options import Options, of_settings
 from fhir_server.oauth.outbound import Reach, UnreachableError
+from fhir_server.settings import Settings
 from tests.oauth.conftest import PASSWORD, assertion, backend, csrf_of, serve
 from tests.oauth.upstream import Fake, Visitor, helene, provider_of, start
 
@@ -31,7 +31,7 @@ class Hanging(Fake):
 
     def answer(self, path: str):
         self.asked.set()
-        self.may_answer.wait(60)
+        self.may_answer.wait(20)
         return super().answer(path)
 
 
@@ -47,7 +47,8 @@ def hanging():
 
 @pytest.fixture
 def options(hanging) -> Options:
-    return Options(providers=(provider_of(hanging.issuer),), bulkhead=Bulkhead(PLACES, 4))
+    said = Settings.from_environment({"HABILIS_UPSTREAM_PLACES": str(PLACES)})
+    return replace(of_settings(said), providers=(provider_of(hanging.issuer),))
 
 
 def test_a_provider_that_hangs_holds_a_few_threads_and_others_are_told_at_once(app, hanging, runtime, monkeypatch):
@@ -105,23 +106,13 @@ def test_a_return_that_finds_no_place_may_come_again(app, hanging, runtime, opti
     assert visitor.is_in()
 
 
-def test_places_are_few_for_each_and_for_all_together():
-    bulkhead = Bulkhead(2, 3)
-    with bulkhead.enter("a"), bulkhead.enter("a"):
-        with pytest.raises(BusyError), bulkhead.enter("a"):
-            pass
-        with bulkhead.enter("b"), pytest.raises(BusyError), bulkhead.enter("c"):
-            pass
-    with bulkhead.enter("c"), bulkhead.enter("c"):
-        pass
-
-
 def test_addresses_of_keys_have_places_too_and_an_assertion_that_finds_none_may_come_again(runtime, clock):
     client = find(runtime, "ehr")
     change(runtime, replace(client, jwks={}, jwks_uri="https://keys.invalid/jwks"))
-    options = Options(bulkhead=Bulkhead(1, 1))
+    options = Options()
     web = serve(runtime, options).test_client()
-    with options.bulkhead.enter("psc"):
+    keys = options.bulkhead.enter("client-keys")
+    with keys, options.bulkhead.enter("client-keys"):
         answer = backend(web, assertion(clock, jti="one"))
     assert (answer.status_code, answer.get_json()["error"]) == (503, "temporarily_unavailable")
     assert answer.headers["Retry-After"] == "5"
