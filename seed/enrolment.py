@@ -181,7 +181,8 @@ def _open(runtime: Runtime, demo: Demonstration, account: Account) -> None:
         accounts.add_account(runtime, account, password)
     except ValueError:  # an earlier, unfinished loading
         found = _account(runtime, account.login)
-        accounts.change_account(runtime, replace(account, subject=found.subject), password)
+        again = replace(account, subject=found.subject, generation=found.generation, totp=found.totp)
+        accounts.change_account(runtime, again, password)
 
 
 def _patient_account(demo: Demonstration, part: PatientPart) -> Account:

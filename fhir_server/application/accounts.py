@@ -166,19 +166,43 @@ def list_accounts(runtime: Runtime) -> tuple[Account, ...]:
     return tuple(sorted((_load(entry.value) for entry in entries), key=lambda account: account.login))
 
 
+class StaleAccountError(ValueError):
+    """An account changed since it was read; what was to be written of it is not written."""
+
+    def __init__(self) -> None:
+        """Say so."""
+        super().__init__("the account changed meanwhile; try again")
+
+
 def change_account(runtime: Runtime, account: Account, password: str = "") -> None:
     """Replace an account; an empty password keeps the one it has.
 
     Whoever changes what a person may do must also end the grants (app_authorization.revoke_person).
-    Raises: KeyError when there is none; ValueError when it changed meanwhile.
+    Raises: KeyError when there is none; StaleAccountError when it changed meanwhile, so that no older copy brings
+    back a password or a factor that was taken away.
     """
-    entry = _read(runtime, account.login)
+    _replace(runtime, account, account, password)
+
+
+def renew_account(runtime: Runtime, account: Account, password: str = "") -> Account:
+    """Replace an account and begin its next generation, which ends sessions and conversations; return it.
+
+    Raises: as change_account.
+    """
+    grown = replace(account, generation=account.generation + 1)
+    _replace(runtime, account, grown, password)
+    return grown
+
+
+def _replace(runtime: Runtime, before: Account, after: Account, password: str) -> None:
+    entry = _read(runtime, before.login)
     if entry is None:
-        raise KeyError(account.login)
+        raise KeyError(before.login)
+    if _load(entry.value).generation != before.generation:
+        raise StaleAccountError
     hashed = _hashed(password) if password else str(orjson.loads(entry.value)["password"])
-    if not runtime.ports.vault.replace(replace(entry, key=account_name(account.login), value=_dump(account, hashed))):
-        message = "the account changed meanwhile"
-        raise ValueError(message)
+    if not runtime.ports.vault.replace(replace(entry, key=account_name(before.login), value=_dump(after, hashed))):
+        raise StaleAccountError
 
 
 def _read(runtime: Runtime, login: str) -> Secret | None:

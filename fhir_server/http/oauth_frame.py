@@ -11,7 +11,7 @@ from flask import Blueprint, Response, render_template, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, RequestURITooLarge
 
 from fhir_server.application import credentials
-from fhir_server.application.accounts import Account
+from fhir_server.application.accounts import Account, StaleAccountError
 from fhir_server.domain.problem import Problem
 from fhir_server.http import forms, outcomes
 from fhir_server.http.catalogues import Catalogue
@@ -60,6 +60,12 @@ def too_many(_error: TooManyFailuresError) -> Response:
 def too_long(error: HTTPException) -> Response:
     """Say that a form or an address is longer than is read."""
     return page("message", error.code or 413, title="This is too long", text="Go back to the app and begin again.")
+
+
+@oauth_pages.errorhandler(StaleAccountError)
+def changed_meanwhile(_error: StaleAccountError) -> Response:
+    """Say that somebody else changed the account at the same time; nothing was changed here."""
+    return gone()
 
 
 @oauth_pages.errorhandler(Problem)

@@ -122,10 +122,9 @@ def set_password(owner: Owner, password: str, *, ends_apps: bool) -> None:
 
 def _change(owner: Owner, act: Act, changed: Account, password: str = "") -> None:
     """Trace, tell, change, and end what other sessions hold; this session goes on."""
-    runtime, grown = owner.runtime, replace(changed, generation=changed.generation + 1)
+    runtime = owner.runtime
     credentials.record(runtime, events.person(owner.context, changed), changed, act)
-    accounts.change_account(runtime, grown, password)
-    sessions.keep(runtime, owner.cookie, grown)
+    sessions.keep(runtime, owner.cookie, accounts.renew_account(runtime, changed, password))
     runtime.ports.vault.drop(_ENROLLING, owner.session.id)
     credentials.forget_codes(runtime, changed)
     for grant in grants_of(runtime, changed.subject):
@@ -183,5 +182,5 @@ def give_code(runtime: Runtime, operator: Caller, account: Account) -> str:
 
 def _override(runtime: Runtime, operator: Caller, act: Act, changed: Account, password: str = "") -> int:
     credentials.record(runtime, operator, changed, act)
-    accounts.change_account(runtime, replace(changed, generation=changed.generation + 1), password)
+    accounts.renew_account(runtime, changed, password)
     return revoke_person(runtime, changed.subject)

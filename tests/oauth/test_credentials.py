@@ -7,7 +7,7 @@ import pytest
 
 from consent_rules.visibility import Clause, Visibility
 from consent_rules.vocabulary import Mark
-from fhir_server.application import credentials
+from fhir_server.application import accounts, credentials
 from fhir_server.application.access_tokens import find_access
 from fhir_server.application.accounts import authenticate, find_account
 from fhir_server.application.administration import operator
@@ -219,6 +219,16 @@ def test_a_conversation_of_somebody_signed_in_ends_with_a_reset(app, runtime):
     page = person.get(where).text
     factors.give_password(runtime, operator("eve"), find_account(runtime, "camille"), NEW)
     assert "code" not in query_of(person.answer(where, page).headers.get("Location", ""))
+
+
+def test_an_older_copy_of_an_account_brings_no_factor_back(runtime):
+    """The owner's change and the operator's reset at the same time: what was read before the reset is not written."""
+    stale = find_account(runtime, "luc")
+    factors.reset(runtime, operator("eve"), stale)
+    for write in (accounts.change_account, accounts.renew_account):
+        with pytest.raises(accounts.StaleAccountError):
+            write(runtime, stale)
+    assert find_account(runtime, "luc").totp == ""
 
 
 # --- who is told ------------------------------------------------------------------------------------------------------
