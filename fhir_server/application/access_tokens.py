@@ -13,7 +13,7 @@ import orjson
 from consent_rules.scopes import Scopes
 from consent_rules.vocabulary import RequesterKind
 from fhir_server.application.accounts import Account, Practice
-from fhir_server.application.app_authorization import Grant, Terms, add_to_grant, load_grant, open_grant
+from fhir_server.application.app_authorization import Grant, Terms, add_to_grant, has_ended, load_grant, open_grant
 from fhir_server.application.clients import Client
 from fhir_server.application.emergencies_only import NAME as STOP
 from fhir_server.application.parties import Party
@@ -69,7 +69,7 @@ def issue_access(
         expires = min(expires, grant.expires)
     access = Access(runtime.ports.ids.new(), grant, scopes or grant.scopes, now, expires, holder.jkt, holder.x5t)
     token = runtime.ports.ids.secret()
-    add_to_grant(runtime, grant, Secret(ACCESS, token, orjson.dumps(access), grant.group, expires))
+    add_to_grant(runtime, grant, Secret(ACCESS, token, orjson.dumps(access), grant.group, expires), of_choice=True)
     return token, access
 
 
@@ -79,16 +79,27 @@ def lifetime_of(grant: Grant) -> timedelta:
 
 
 def find_access(runtime: Runtime, token: str) -> Access | None:
-    """Return what stands behind a live access token of this server. One read."""
+    """Return what stands behind a live access token of this server."""
     return find_used(runtime, token)[0]
 
 
 def find_used(runtime: Runtime, token: str) -> tuple[Access | None, bool]:
-    """Return what stands behind the token of a request, and whether only emergencies are let through. One read."""
+    """Return what stands behind the token of a request, and whether only emergencies are let through.
+
+    One read; a second one for a token that was exchanged.
+    """
     if not 0 < len(token) <= TOKEN_LIMIT:
         return None, False
     entry, stop = runtime.ports.vault.get_all(((ACCESS, token), STOP), runtime.ports.clock.now())
-    return (_load(entry.value) if entry else None), stop is not None
+    access = _load(entry.value) if entry else None
+    is_dead = access is not None and has_ended(runtime, access.grant)
+    return (None if is_dead else access), stop is not None
+
+
+def tokens_of(runtime: Runtime, grant: Grant) -> tuple[Access, ...]:
+    """Return what stands behind the live access tokens of a grant."""
+    entries = runtime.ports.vault.entries(ACCESS, runtime.ports.clock.now(), grant.group)
+    return tuple(_load(entry.value) for entry in entries)
 
 
 def caller_for(access: Access, address: str = "", request_id: str = "", *, emergencies_only: bool = False) -> Caller:

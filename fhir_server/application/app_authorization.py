@@ -35,6 +35,9 @@ class Grant:
     scopes: what was granted. expires: the last instant of any token, None for no end. context: further members of the
     token response. details: granted `authorization_details`. reason: why an emergency was declared.
     jkt, x5t: thumbprints of the key and the certificate to which a public client's refresh tokens are bound.
+    choice: changes with each consent, so that what was issued under an earlier one is known.
+    ancestors: ids of the grants whose token was exchanged for this one, the first one first; it ends with any of them.
+    actors: clients that exchanged before this one.
     withheld: documents that the person keeps from the app; never told to anybody else, nor to the app.
     """
 
@@ -61,6 +64,9 @@ class Grant:
     used_at: datetime | None = None
     proof: Login = field(default_factory=Login)
     withheld: Withheld = field(default_factory=Withheld)
+    choice: str = ""
+    ancestors: tuple[str, ...] = ()
+    actors: tuple[str, ...] = ()
 
     @property
     def group(self) -> str:
@@ -90,9 +96,21 @@ class Terms:
 
 def open_grant(runtime: Runtime, party: Party, terms: Terms) -> Grant:
     """Store a new grant and return it."""
+    grant = draft_grant(runtime, party, terms)
+    store_grant(runtime, grant)
+    return grant
+
+
+def store_grant(runtime: Runtime, grant: Grant) -> None:
+    """Store a grant that was drafted."""
+    runtime.ports.vault.add(Secret(GRANT, grant.id, orjson.dumps(grant), _holder(grant), grant.expires))
+
+
+def draft_grant(runtime: Runtime, party: Party, terms: Terms) -> Grant:
+    """Write down what is granted to a party, without storing it."""
     account, client, requester = party.account, party.client, party.requester
     practice = party.practice
-    grant = Grant(
+    return Grant(
         id=runtime.ports.ids.new(),
         client_id=client.id,
         client_name=client.name,
@@ -115,26 +133,22 @@ def open_grant(runtime: Runtime, party: Party, terms: Terms) -> Grant:
         proof=terms.proof,
         withheld=terms.withheld,
     )
-    runtime.ports.vault.add(Secret(GRANT, grant.id, orjson.dumps(grant), _holder(grant), grant.expires))
-    return grant
 
 
-def add_to_grant(runtime: Runtime, grant: Grant, secret: Secret) -> None:
-    """Store a token, then look whether its grant is still there; without it the token goes at once."""
-    # INVARIANT: a revocation removes the grant first and its group second, so that whichever comes later, the token
-    # of a revoked grant is removed (tests/oauth/test_races.py).
+def add_to_grant(runtime: Runtime, grant: Grant, secret: Secret, *, of_choice: bool = False) -> None:
+    """Store a token, then look whether its grant is still there; without it the token goes at once.
+
+    of_choice: it also goes when the person has chosen anew since it was begun.
+    """
+    # INVARIANT: a revocation removes the grant first and its group second, and a choice changes the grant first and
+    # removes its access tokens second, so that whichever comes later, the token is removed (tests/oauth/test_races.py).
     vault = runtime.ports.vault
     vault.add(secret)
-    if vault.get(GRANT, grant.id, runtime.ports.clock.now()) is None:
+    live = find_grant(runtime, grant.id)
+    if live is None:
         vault.drop_group(grant.group)
-
-
-def confirm_grant(runtime: Runtime, grant: Grant) -> bool:
-    """Replace a provisional grant by its lasting form; False when it was revoked meanwhile."""
-    entry = runtime.ports.vault.get(GRANT, grant.id, runtime.ports.clock.now())
-    if entry is None:
-        return False
-    return runtime.ports.vault.replace(replace(entry, key=grant.id, value=orjson.dumps(grant), expires=grant.expires))
+    elif of_choice and live.choice != grant.choice:
+        vault.drop(secret.kind, secret.key)
 
 
 def find_grant(runtime: Runtime, grant_id: str) -> Grant | None:
@@ -173,9 +187,25 @@ def revoke_person(runtime: Runtime, subject: str) -> int:
 
 def revoke_client(runtime: Runtime, client_id: str) -> int:
     """End all grants given to a client; return how many."""
+    return sum(revoke_grant(runtime, grant.id) for grant in all_grants(runtime) if grant.client_id == client_id)
+
+
+def all_grants(runtime: Runtime) -> tuple[Grant, ...]:
+    """Return every live grant, in no particular order."""
     entries = runtime.ports.vault.entries(GRANT, runtime.ports.clock.now())
-    grants = (load_grant(orjson.loads(entry.value)) for entry in entries)
-    return sum(revoke_grant(runtime, grant.id) for grant in grants if grant.client_id == client_id)
+    return tuple(load_grant(orjson.loads(entry.value)) for entry in entries)
+
+
+def has_ended(runtime: Runtime, grant: Grant) -> bool:
+    """Tell whether an exchanged grant has lost one of those that it came from, or the choice that they were given by.
+
+    Any other ends with its own tokens, and is not looked up.
+    """
+    if not grant.ancestors:
+        return False
+    names = [(GRANT, id_) for id_ in grant.ancestors]
+    found = runtime.ports.vault.get_all(names, runtime.ports.clock.now())
+    return any(entry is None or load_grant(orjson.loads(entry.value)).choice != grant.choice for entry in found)
 
 
 def _holder(grant: Grant) -> str:
@@ -194,6 +224,8 @@ def load_grant(raw: Json) -> Grant:
         used_at=_maybe(raw.pop("used_at")),
         details=tuple(raw.pop("details")),
         proof=load_login(proof),
+        ancestors=tuple(raw.pop("ancestors", ())),
+        actors=tuple(raw.pop("actors", ())),
         withheld=Withheld(**{name: tuple(values) for name, values in raw.pop("withheld", {}).items()}),
         **raw,
     )

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from fhir_server import telemetry
 from fhir_server.app import build_runtime, create_app
+from fhir_server.application import agreements
 from fhir_server.ports import StoreUnavailable
 from fhir_server.settings import Settings
 
@@ -34,12 +35,15 @@ class Server(Protocol):
 def check_start(settings: Settings) -> None:
     """Open what each worker will open, prove that reads and durable writes work, and close it again.
 
+    What an earlier version left beside the newest grant of an app and a person ends here, once.
+
     Raises: what main() turns into one line: SettingsError, KeyProblem, StoreUnavailable, OSError.
     """
     served = build_runtime(settings)
     try:
         create_app(settings, served)
         served.ports.store.check()
+        agreements.settle_all(served)
     finally:
         served.ports.store.close()
     if settings.store == "sqlite" and not settings.demo:

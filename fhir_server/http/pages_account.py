@@ -6,7 +6,8 @@ Source: OWASP ASVS 5.0, chapter 7.
 from flask import Response, request
 
 from fhir_server.application.accounts import Account, find_account
-from fhir_server.application.app_authorization import find_grant, grants_of, revoke_grant
+from fhir_server.application.agreements import in_force, is_settled
+from fhir_server.application.app_authorization import Grant, find_grant, grants_of, has_ended, revoke_grant
 from fhir_server.http import pages_upstream, scope_words
 from fhir_server.http.cookies import cookie, cookie_name, is_secure, set_cookie
 from fhir_server.http.oauth_endpoints import context
@@ -24,6 +25,7 @@ from fhir_server.http.oauth_frame import (
     signed_in,
 )
 from fhir_server.http.request_context import runtime
+from fhir_server.http.scope_words import Told
 from fhir_server.oauth import conversation, events, passkeys, sessions
 from fhir_server.oauth.throttle import SECOND_FACTOR, Attempt
 
@@ -97,8 +99,18 @@ def apps() -> Response:
     session = current_session()
     if session is None:
         return see_other("/login")
-    granted = [(grant, scope_words.tell(grant.scopes)) for grant in grants_of(runtime(), session.account.subject)]
-    return page("apps", 200, session=session, granted=granted)
+    return page("apps", 200, session=session, cards=_cards(session.account.subject))
+
+
+def _cards(subject: str) -> dict[str, list[tuple[Grant, tuple[Told, ...]]]]:
+    """Return what each app may do, one card for each app: what is in force, emergencies and exchanges."""
+    found = grants_of(runtime(), subject)
+    standing = {grant.id for grant in in_force(found)}
+    cards: dict[str, list[tuple[Grant, tuple[Told, ...]]]] = {}
+    for grant in found:
+        if grant.id in standing or (not is_settled(grant) and not has_ended(runtime(), grant)):
+            cards.setdefault(grant.client_id, []).append((grant, scope_words.tell(grant.scopes)))
+    return cards
 
 
 @oauth_pages.post("/account/apps/<grant_id>")

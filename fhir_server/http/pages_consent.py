@@ -85,8 +85,10 @@ def _offer(held: Interaction) -> Json:
 
 def _withheld(held: Interaction) -> Withheld:
     party = interactions.party_of(runtime(), held)
-    if party is None or not selection.is_open(party, approval.offered(runtime(), held)):
+    if party is None:
         return Withheld()
+    if not selection.is_open(party, approval.offered(runtime(), held)):
+        return selection.before(context(), held, party)
     documents, kinds = request.form.getlist("document"), request.form.getlist("kind")
     return selection.withheld(context(), held, party, documents, kinds)
 

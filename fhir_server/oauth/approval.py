@@ -6,22 +6,27 @@ Sources: RFC 6749 4.1.2, OpenID Connect Core 3.1.2.6, SMART App Launch 2.2; IHE 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from consent_rules.scopes import Scopes
 from consent_rules.vocabulary import Purpose
-from fhir_server.application import access_tokens, emergencies
+from fhir_server.application import access_tokens, agreements, emergencies
 from fhir_server.application import app_authorization as grants
+from fhir_server.application.accounts import Account
 from fhir_server.application.app_authorization import Grant, Terms
+from fhir_server.application.clients import Client
 from fhir_server.application.parties import Party
 from fhir_server.application.runtime import Runtime
 from fhir_server.domain.caller import Withheld
 from fhir_server.domain.problem import Problem
-from fhir_server.oauth import details, events, interactions, narrowing, regulation, tokens
+from fhir_server.oauth import details, events, interactions, narrowing, redirects, regulation, tokens
 from fhir_server.oauth.authorization import Asked, Refusal, send_back
 from fhir_server.oauth.interactions import Interaction
 from fhir_server.oauth.launches import end_launch
 from fhir_server.oauth.records import Code
 from fhir_server.oauth.wire import Answer, Context
+
+Json = dict[str, Any]
 
 EMERGENCY = timedelta(minutes=15)
 
@@ -59,13 +64,22 @@ def approve(context: Context, interaction: Interaction, choice: Choice) -> Answe
         raise Refusal(asked, "invalid_scope" if not offer else "access_denied")
     if not interactions.finish(runtime, interaction):
         raise Refusal(asked, "invalid_request", "this conversation has ended")
-    grant = _open(context, interaction, party, Terms(scopes, withheld=choice.withheld))
+    _use_launch(runtime, asked)
+    drafted = _draft(runtime, interaction, party, Terms(scopes, withheld=choice.withheld))
+    grant = agreements.agree(runtime, replace(drafted, expires=_until(context, drafted, choice.until)))
     if asked.is_emergency:
         _open_space(context, interaction, grant)
     events.consent_given(context, grant)
-    if asked.launch:
-        end_launch(runtime, asked.launch)
-    return _send_code(context, asked, grant, _until(context, grant, scopes, choice.until))
+    return _send_code(context, asked, grant)
+
+
+def _use_launch(runtime: Runtime, asked: Asked) -> None:
+    """Spend the launch that a conversation came from: it gives one code.
+
+    Raises: Refusal when another conversation was quicker.
+    """
+    if asked.launch and not end_launch(runtime, asked.launch):
+        raise Refusal(asked, "invalid_request", "the launch has been used")
 
 
 def keep(offer: str, chosen: Iterable[str]) -> str:
@@ -76,20 +90,25 @@ def keep(offer: str, chosen: Iterable[str]) -> str:
     return str(Scopes(resources, offered_scopes.other))
 
 
-def _open(context: Context, interaction: Interaction, party: Party, wanted: Terms) -> Grant:
-    """Store a grant that lasts only until its code is redeemed."""
+def _draft(runtime: Runtime, interaction: Interaction, party: Party, wanted: Terms) -> Grant:
+    """Write down what the person decided."""
     asked = interaction.asked
     emergency = asked.is_emergency
     terms = replace(
         wanted,
         purpose=_purpose(party, emergency=emergency),
-        expires=context.runtime.ports.clock.now() + context.options.code_lifetime,
-        context=asked.context,
+        context=context_of(asked),
         details=tuple(item | {"patient": interaction.patient} for item in asked.details) if emergency else (),
         reason=interaction.reason,
         proof=interaction.proof,
     )
-    return grants.open_grant(context.runtime, party, terms)
+    return grants.draft_grant(runtime, party, terms)
+
+
+def context_of(asked: Asked) -> Json:
+    """Return the further members of the token response: the launch, and the scopes that nobody could read."""
+    unread = narrowing.unreadable(asked.scope)
+    return asked.context | ({"__scopes_not_understood": list(unread)} if unread else {})
 
 
 def _open_space(context: Context, interaction: Interaction, grant: Grant) -> None:
@@ -113,52 +132,65 @@ def _purpose(party: Party, *, emergency: bool) -> str:
     return Purpose.EMERGENCY if regulation.is_regulating(party) else ""
 
 
-def _until(context: Context, grant: Grant, scopes: str, wanted: datetime | None) -> str:
+def _until(context: Context, grant: Grant, wanted: datetime | None) -> datetime:
     now = context.runtime.ports.clock.now()
     if grant.is_emergency:
-        return (now + EMERGENCY).isoformat()
-    words = scopes.split()
+        return now + EMERGENCY
+    words = grant.scopes.split()
     if "offline_access" in words:
         limit = now + context.options.offline_limit
-        return min(wanted or limit, limit).isoformat()
+        return min(wanted or limit, limit)
     if "online_access" in words:
-        return (now + context.options.session_absolute).isoformat()
-    return (now + access_tokens.lifetime_of(grant)).isoformat()
+        return now + context.options.session_absolute
+    return now + access_tokens.lifetime_of(grant)
 
 
-def _send_code(context: Context, asked: Asked, grant: Grant, until: str) -> Answer:
+def _send_code(context: Context, asked: Asked, grant: Grant) -> Answer:
     secret = context.runtime.ports.ids.secret()
-    code = Code(secret, asked.client_id, asked.redirect_uri, asked.challenge, grant, until, asked.nonce, asked.jkt)
+    code = Code(secret, asked.client_id, asked.redirect_uri, asked.challenge, grant, asked.nonce, asked.jkt)
     tokens.save_code(context, code)
     return send_back(context, asked, {"code": secret})
 
 
 def silent(context: Context, interaction: Interaction) -> Answer:
-    """Answer `prompt=none`: only from a live grant that covers the same, never by asking.
+    """Answer `prompt=none`: only from the grant in force, when it covers the same; never by asking.
 
+    The code is of that grant, which stays as the person chose it: nothing is widened or prolonged.
     Raises: Refusal with the reason of OpenID Connect Core 3.1.2.6.
     """
     runtime, asked = context.runtime, interaction.asked
-    account = interactions.account_of(runtime, interaction)
-    if account is None or interactions.needs_login(runtime, interaction):
+    account, client = interactions.account_of(runtime, interaction), interactions.client_of(runtime, interaction)
+    if account is None or client is None or interactions.needs_login(runtime, interaction):
         raise Refusal(asked, "login_required")
-    earlier = next((g for g in grants.grants_of(runtime, account.subject) if _covers(runtime, interaction, g)), None)
-    if earlier is None or asked.is_emergency:
+    if not interactions.is_for(asked, account):
+        raise Refusal(asked, "access_denied", "this app is not for this person")
+    if not redirects.is_assured(client, asked.redirect_uri):
+        raise Refusal(asked, "interaction_required", "an app at this address is not known without asking the person")
+    view = None if asked.is_emergency else _earlier(runtime, interaction, account, client)
+    if view is None:
         raise Refusal(asked, "consent_required")
-    capacity = f"role:{earlier.requester.role}" if earlier.requester.role else interactions.SELF
-    same = replace(interaction, capacity=capacity, patient=earlier.launch_patient)
-    kept = narrowing.clinical(offered(runtime, same))
-    return approve(context, same, Choice(kept, withheld=earlier.withheld))
+    if not interactions.finish(runtime, interaction):
+        raise Refusal(asked, "invalid_request", "this conversation has ended")
+    _use_launch(runtime, asked)
+    return _send_code(context, asked, view)
 
 
-def _covers(runtime: Runtime, interaction: Interaction, grant: Grant) -> bool:
-    asked = interaction.asked
-    if grant.client_id != asked.client_id or grant.is_emergency:
+def _earlier(runtime: Runtime, interaction: Interaction, account: Account, client: Client) -> Grant | None:
+    """Return the grant in force that covers what is asked, as this authorization sees it."""
+    choices = interactions.capacities(account, client)
+    for grant in agreements.in_force(grants.grants_of(runtime, account.subject)):
+        capacity = f"role:{grant.requester.role}" if grant.requester.role else interactions.SELF
+        same = replace(interaction, capacity=capacity, patient=grant.launch_patient)
+        if capacity in choices and _covers(runtime, same, grant) and regulation.still_holds(runtime, grant):
+            own = {"proof": interaction.proof, "context": context_of(interaction.asked), "jkt": "", "x5t": ""}
+            return replace(grant, scopes=offered(runtime, same), **own)  # type: ignore[arg-type]
+    return None
+
+
+def _covers(runtime: Runtime, same: Interaction, grant: Grant) -> bool:
+    asked = same.asked
+    if grant.client_id != asked.client_id or (asked.patient and asked.patient != grant.launch_patient):
         return False
-    if asked.patient and asked.patient != grant.launch_patient:
-        return False
-    capacity = f"role:{grant.requester.role}" if grant.requester.role else interactions.SELF
-    same = replace(interaction, capacity=capacity, patient=grant.launch_patient)
     offer = offered(runtime, same)
     return bool(offer) and Scopes.parse(grant.scopes).contains(Scopes.parse(offer))
 

@@ -4,6 +4,7 @@ Sources: SMART Backend Services (https://hl7.org/fhir/smart-app-launch/backend-s
 `hl7-b2b` extension object; RFC 8693 token exchange; the ANS rule on indirect authentication.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +13,7 @@ from authlib.oauth2.rfc6749 import (
     InvalidGrantError,
     InvalidRequestError,
     InvalidScopeError,
+    OAuth2Error,
     TokenEndpointMixin,
     UnauthorizedClientError,
 )
@@ -20,12 +22,15 @@ from authlib.oauth2.rfc6749 import grants as authlib_grants
 from consent_rules.vocabulary import Purpose
 from fhir_server.application import access_tokens
 from fhir_server.application import app_authorization as grants
+from fhir_server.application.access_tokens import Access
 from fhir_server.application.accounts import Account, Practice, find_by_national_id
-from fhir_server.application.app_authorization import Terms
+from fhir_server.application.app_authorization import Grant, Terms
+from fhir_server.application.clients import Client
 from fhir_server.application.parties import Party
+from fhir_server.application.runtime import Runtime
 from fhir_server.oauth import narrowing, tokens
 from fhir_server.oauth.client_authentication import METHODS
-from fhir_server.oauth.issuer import TOKEN_EXCHANGE
+from fhir_server.oauth.issuer import TOKEN_EXCHANGE, issuer_of
 from fhir_server.oauth.possession import holder_of
 from fhir_server.oauth.wire import Request
 
@@ -53,11 +58,13 @@ class BackendGrant(authlib_grants.ClientCredentialsGrant):  # type: ignore[misc]
             purpose=purpose_of(b2b) if b2b else "",
         )
         if not self.terms.scopes:
-            raise InvalidScopeError("nothing of this scope may be granted to this client")
+            raise InvalidScopeError(f"nothing of this scope may be granted; this client may ask for: {client.scopes}")
 
     def generate_token(self, **_: object) -> Json:
         """Issue one short access token and nothing to renew it with."""
-        return _issue(self.request, self.party, self.terms)
+        unread = narrowing.unreadable(self.request.payload.scope)
+        told = {"__scopes_not_understood": list(unread)} if unread else {}
+        return _issue(self.request, self.party, self.terms) | told
 
     def save_token(self, token: Json) -> None:
         """It is stored where it is made."""
@@ -121,6 +128,7 @@ class ExchangeGrant(BaseGrant, TokenEndpointMixin):  # type: ignore[misc]  # Aut
             raise UnauthorizedClientError("this client may not exchange tokens")
         self.request.client = client
         form = self.request.form
+        _check_target(self.request.context.runtime, form)
         if form.get("subject_token_type") != _ACCESS_TOKEN or not form.get("subject_token"):
             raise InvalidRequestError("subject_token of type access_token is needed")
         access = access_tokens.find_access(self.request.context.runtime, form["subject_token"])
@@ -132,13 +140,47 @@ class ExchangeGrant(BaseGrant, TokenEndpointMixin):  # type: ignore[misc]  # Aut
         self.access = access
 
     def create_token_response(self) -> tuple[int, Json, list[tuple[str, str]]]:
-        """Issue a token of the same grant: it can do no more, and dies with it."""
+        """Issue a token of a grant that comes from the subject's: it can do no more, and ends with it."""
         subject, client = self.access, self.request.client.client
         asked = self.request.payload.scope or subject.scopes
         scopes = str(narrowing.meet(str(narrowing.meet(asked, subject.scopes)), client.scopes))
         if not scopes:
             raise InvalidScopeError("nothing of this scope may be exchanged")
-        grant = replace(subject.grant, client_id=client.id, client_name=client.name)
-        grant = replace(grant, requester=replace(grant.requester, client=client.device), expires=subject.expires)
+        grant = _exchanged(self.request.context.runtime, subject, client, scopes)
+        grants.store_grant(self.request.context.runtime, grant)
         body = tokens.respond(self.request.context, grant, scopes, holder_of(self.request), renewable=False)
         return 200, body | {"issued_token_type": _ACCESS_TOKEN}, self.TOKEN_RESPONSE_HEADER
+
+
+def _exchanged(runtime: Runtime, subject: Access, client: Client, scopes: str) -> Grant:
+    """Return the grant of whoever goes on with a token: the person stays, the client is named as the one who acts."""
+    known = subject.grant
+    return replace(
+        known,
+        id=runtime.ports.ids.new(),
+        client_id=client.id,
+        client_name=client.name,
+        requester=replace(known.requester, client=client.device),
+        scopes=scopes,
+        granted_at=runtime.ports.clock.now(),
+        expires=subject.expires,
+        used_at=None,
+        ancestors=(*known.ancestors, known.id),
+        actors=(*known.actors, known.client_id) if known.ancestors else (),
+    )
+
+
+def _check_target(runtime: Runtime, form: Mapping[str, str]) -> None:
+    """Refuse a token for another place or of another kind than ours.
+
+    Source: RFC 8693 2.1.
+    Raises: OAuth2Error.
+    """
+    ours = {runtime.fhir_base, issuer_of(runtime)}
+    for name in ("audience", "resource"):
+        if form.get(name, runtime.fhir_base).rstrip("/") not in ours:
+            raise OAuth2Error(f"{name} must be {runtime.fhir_base}", error="invalid_target")
+    if form.get("requested_token_type", _ACCESS_TOKEN) != _ACCESS_TOKEN:
+        raise InvalidRequestError(f"requested_token_type must be {_ACCESS_TOKEN}")
+    if "actor_token" in form or "actor_token_type" in form:
+        raise InvalidRequestError("no actor_token is taken: the client that authenticates is the actor")

@@ -77,8 +77,7 @@ def _demand_level(interaction: Interaction) -> None:
 
 def _settle_capacity(interaction: Interaction, account: Account, choices: Mapping[str, str]) -> Interaction:
     asked = interaction.asked
-    named = asked.launch_login
-    if not choices or (named and named not in {account.login, account.national_id}):
+    if not choices or not interactions.is_for(asked, account):
         raise Refusal(asked, "access_denied", "this app is not for this person")
     if asked.is_emergency and SELF in choices:
         raise Refusal(asked, "access_denied", "this app is not for this person")

@@ -17,7 +17,7 @@ from fhir_server.domain.tokens import PROFESSION_SYSTEM
 from fhir_server.oauth import authorization, dpop, events
 from fhir_server.oauth.id_token import user_claims
 from fhir_server.oauth.issuer import issuer_of
-from fhir_server.oauth.launches import Launch, create_launch
+from fhir_server.oauth.launches import Launch, create_launch, has_space
 from fhir_server.oauth.possession import is_held, shows_certificate
 from fhir_server.oauth.records import find_refresh
 from fhir_server.oauth.server import authenticate, error_answer
@@ -27,7 +27,6 @@ from fhir_server.oauth.wire import NO_STORE, Answer, Context, parameters_of
 Json = dict[str, Any]
 
 ACT_REASON = "http://terminology.hl7.org/CodeSystem/v3-ActReason"
-CACHE_SECONDS = 60
 _UNAUTHORIZED = {"WWW-Authenticate": 'Bearer realm="habilis", error="invalid_token"'}
 
 
@@ -68,13 +67,12 @@ def _may_see(asker: Client, access: Access) -> bool:
 def describe(context: Context, access: Access) -> Json:
     """Return the introspection answer of a live token, SMART and IUA members included."""
     grant = access.grant
-    now = int(context.runtime.ports.clock.now().timestamp())
     body: Json = {
         "active": True,
         "scope": access.scopes,
         "client_id": grant.client_id,
         "token_type": "DPoP" if access.jkt else "Bearer",
-        "exp": min(int(access.expires.timestamp()), now + CACHE_SECONDS),
+        "exp": int(access.expires.timestamp()),
         "iat": int(access.issued.timestamp()),
         "iss": issuer_of(context.runtime),
         "aud": grant.audience,
@@ -83,10 +81,20 @@ def describe(context: Context, access: Access) -> Json:
     confirmed = {"jkt": access.jkt, "x5t#S256": access.x5t}
     if any(confirmed.values()):
         body["cnf"] = {name: value for name, value in confirmed.items() if value}
+    if grant.ancestors:
+        body["act"] = _actors(grant)
     if grant.login:
         body |= user_claims(context, grant, access.scopes) | _login(grant)
     body["extensions"] = {"ihe_iua": _iua(grant)}
     return body | context_of(grant)
+
+
+def _actors(grant: Grant) -> Json:
+    """Return who acts with an exchanged token, and inside it who did before (RFC 8693 4.1)."""
+    act: Json = {}
+    for client_id in (*grant.actors, grant.client_id):
+        act = {"sub": client_id} | ({"act": act} if act else {})
+    return act
 
 
 def _login(grant: Grant) -> Json:
@@ -185,6 +193,8 @@ def launch(context: Context) -> Answer:
         is_trusted = context.client is not None and context.client.trusted_launcher
         if not is_trusted or target is None or not {"patient", "login"} <= params.keys():
             raise InvalidRequestError("not allowed, or app, patient or login is missing")
+        if not has_space(context.runtime, params["patient"]):
+            raise InvalidRequestError("patient is not the id of a Patient here")
     except OAuth2Error as error:
         return error_answer(error, context)
     further = {"intent": params["intent"]} if "intent" in params else {}

@@ -17,7 +17,7 @@ from fhir_server.application.accounts import Account, Practice, find_account
 from fhir_server.application.clients import Client, ClientKind, find
 from fhir_server.application.parties import Login, Party, load_login
 from fhir_server.application.runtime import Runtime
-from fhir_server.oauth import throttle
+from fhir_server.oauth import sessions, throttle
 from fhir_server.oauth.authorization import Asked, Refusal
 from fhir_server.oauth.issuer import is_strong_enough
 from fhir_server.oauth.wire import Context
@@ -122,15 +122,20 @@ def account_of(runtime: Runtime, interaction: Interaction) -> Account | None:
 
 
 def needs_login(runtime: Runtime, interaction: Interaction) -> bool:
-    """Tell whether the person must log in (again): nobody did, or not strongly or recently enough."""
+    """Tell whether the person must log in (again): nobody did, they left, or not strongly or recently enough."""
     asked, at = interaction.asked, interaction.proof.at
-    if not interaction.login or at is None:
+    if not interaction.login or at is None or not sessions.is_alive(runtime, interaction.proof):
         return True
     if interaction.fresh:
         return False
     limit = EMERGENCY_LOGIN_SECONDS if asked.is_emergency else asked.max_age
     too_old = limit is not None and (runtime.ports.clock.now() - at).total_seconds() > limit
     return too_old or "login" in asked.prompt.split() or not reaches(interaction)
+
+
+def is_for(asked: Asked, account: Account) -> bool:
+    """Tell whether a request is for this person: a launch names the one for whom it was made."""
+    return not asked.launch_login or asked.launch_login in {account.login, account.national_id}
 
 
 def wanted_level(interaction: Interaction) -> str:

@@ -3,6 +3,7 @@
 Source: SMART App Launch 2.2, launch from an EHR.
 """
 
+import re
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -16,6 +17,7 @@ from fhir_server.ports import Secret
 Json = dict[str, Any]
 
 KIND = "launch"
+_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 LIFETIME = timedelta(minutes=5)
 
 
@@ -37,6 +39,14 @@ def create_launch(runtime: Runtime, launch: Launch) -> str:
     return handle
 
 
+def has_space(runtime: Runtime, patient: str) -> bool:
+    """Tell whether a patient has a space here, whatever its state."""
+    if not _ID.fullmatch(patient):
+        return False
+    with runtime.ports.store.snapshot() as snapshot:
+        return snapshot.load_space(patient) is not None
+
+
 def find_launch(runtime: Runtime, handle: str, client: Client) -> Launch | None:
     """Return the launch of a handle that was made for this app."""
     if not 0 < len(handle) <= 128 or not handle.isascii():  # noqa: PLR2004
@@ -46,6 +56,6 @@ def find_launch(runtime: Runtime, handle: str, client: Client) -> Launch | None:
     return launch if launch and launch.client_id == client.id else None
 
 
-def end_launch(runtime: Runtime, handle: str) -> None:
-    """Forget a handle once its code has been given."""
-    runtime.ports.vault.drop(KIND, handle)
+def end_launch(runtime: Runtime, handle: str) -> bool:
+    """Spend a handle; of concurrent callers exactly one gets True."""
+    return runtime.ports.vault.take(KIND, handle, runtime.ports.clock.now()) is not None

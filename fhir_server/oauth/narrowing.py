@@ -88,6 +88,11 @@ def _lettered(scope: Scope, allowed: str) -> tuple[Scope, ...]:
     return (scope,) if letters == scope.letters else (replace(scope, letters=letters, v1=False),)
 
 
+def unreadable(scopes: str) -> tuple[str, ...]:
+    """Return the words of a scope string that are no scope, or none that can be honoured exactly; ten at most."""
+    return tuple(word for word in dict.fromkeys(scopes.split()) if not Scopes.parse(word))[:10]
+
+
 def clinical(scopes: str) -> tuple[str, ...]:
     """Return the scopes that give access to resources, each as it is written."""
     return tuple(str(scope) for scope in Scopes.parse(scopes).resources)

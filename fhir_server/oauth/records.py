@@ -9,7 +9,7 @@ from authlib.oauth2.rfc6749 import ClientMixin
 from authlib.oidc.core import AuthorizationCodeMixin
 
 from fhir_server.application.access_tokens import TOKEN_LIMIT
-from fhir_server.application.app_authorization import Grant
+from fhir_server.application.app_authorization import Grant, load_grant
 from fhir_server.application.clients import AuthMethod, Client, ClientKind, find
 from fhir_server.application.runtime import Runtime
 from fhir_server.oauth.issuer import TOKEN_EXCHANGE
@@ -77,17 +77,13 @@ def query_client(runtime: Runtime, client_id: object) -> RegisteredClient | None
 
 @dataclass(frozen=True, slots=True)
 class Code(AuthorizationCodeMixin):  # type: ignore[misc]  # Authlib ships no types
-    """One authorization code.
-
-    until: when the grant will end, in ISO form, "" for never. entry: as the vault holds it.
-    """
+    """One authorization code. grant: as this authorization sees it. entry: as the vault holds it."""
 
     code: str
     client_id: str
     redirect_uri: str
     code_challenge: str
     grant: Grant
-    until: str
     nonce: str = ""
     jkt: str = ""
     used: bool = False
@@ -122,13 +118,17 @@ class Code(AuthorizationCodeMixin):  # type: ignore[misc]  # Authlib ships no ty
 
 @dataclass(frozen=True, slots=True)
 class Refresh:
-    """One refresh token of a rotating family."""
+    """One refresh token of a rotating family.
+
+    view: the grant as this authorization sees it, None in what an earlier version stored.
+    """
 
     token: str
     grant_id: str
     client_id: str
     spent: bool
     entry: Secret
+    view: Grant | None = None
 
     def check_client(self, client: RegisteredClient) -> bool:
         """Tell whether the token was given to this client."""
@@ -142,4 +142,5 @@ def find_refresh(runtime: Runtime, token: str, now: datetime) -> Refresh | None:
     if entry is None:
         return None
     raw: Json = orjson.loads(entry.value)
-    return Refresh(token, raw["grant_id"], raw["client_id"], raw["spent"], entry)
+    view = load_grant(raw["grant"]) if "grant" in raw else None
+    return Refresh(token, raw["grant_id"], raw["client_id"], raw["spent"], entry, view)

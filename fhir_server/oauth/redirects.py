@@ -6,7 +6,7 @@ Sources: RFC 9700 2.1 and 4.1.3 (exact match), RFC 8252 7.1 and 7.3 (native apps
 import re
 from urllib.parse import SplitResult, urlencode, urlsplit, urlunsplit
 
-from fhir_server.application.clients import Client
+from fhir_server.application.clients import AuthMethod, Client
 
 _HOST = re.compile(r"([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
 """A host and port: nothing in it can end the source of a Content-Security-Policy."""
@@ -46,6 +46,15 @@ def matches(client: Client, uri: str) -> bool:
         return False
     bare = _without_loopback_port(uri)
     return bare is not None and bare in {_without_loopback_port(known) for known in client.redirect_uris}
+
+
+def is_assured(client: Client, uri: str) -> bool:
+    """Tell whether nobody but the app can be at an address; others on the device may listen where it is not https.
+
+    A client that proves who it is at the token endpoint is known whatever the address.
+    Source: RFC 8252 8.6.
+    """
+    return client.auth_method is not AuthMethod.NONE or urlsplit(uri).scheme == "https"
 
 
 def with_parameters(uri: str, parameters: dict[str, str]) -> str:

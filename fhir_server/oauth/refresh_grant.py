@@ -10,13 +10,15 @@ from authlib.oauth2.rfc6749.grants import RefreshTokenGrant
 
 from consent_rules.scopes import Scopes
 from fhir_server.application.access_tokens import Holder
-from fhir_server.application.app_authorization import Grant, find_grant, touch_grant
+from fhir_server.application.app_authorization import Grant, touch_grant
 from fhir_server.oauth import regulation, sessions, tokens
 from fhir_server.oauth.client_authentication import METHODS
 from fhir_server.oauth.possession import holder_of
 from fhir_server.oauth.records import Refresh, find_refresh
 
 Json = dict[str, Any]
+
+_TEXT_LIMIT = 500
 
 
 class RefreshGrant(RefreshTokenGrant):  # type: ignore[misc]  # Authlib ships no types
@@ -32,18 +34,16 @@ class RefreshGrant(RefreshTokenGrant):  # type: ignore[misc]  # Authlib ships no
 
     def _validate_token_scope(self, token: Refresh) -> None:
         """Let the meaning of scopes decide, not their spelling."""
-        grant = find_grant(self.request.context.runtime, token.grant_id)
-        if grant is None:
-            raise InvalidGrantError("the grant has ended")
+        grant = tokens.standing(self.request.context.runtime, token)
         asked = self.request.payload.scope
         if asked and not is_within(asked, grant.scopes):
-            raise InvalidScopeError("beyond what was granted")
+            raise InvalidScopeError(f"beyond what was granted: {grant.scopes}"[:_TEXT_LIMIT])
 
     def authenticate_user(self, refresh_token: Refresh) -> Grant:
         """Spend the token and judge the grant again."""
         context = self.request.context
-        known = find_grant(context.runtime, refresh_token.grant_id)
-        self.holder = holder_of(self.request, Holder(known.jkt, known.x5t) if known else Holder())
+        known = tokens.standing(context.runtime, refresh_token)
+        self.holder = holder_of(self.request, Holder(known.jkt, known.x5t))
         grant = tokens.spend(context, refresh_token)
         if not sessions.may_continue(context.runtime, grant) or not regulation.still_holds(context.runtime, grant):
             raise InvalidGrantError("the person must log in again")

@@ -11,8 +11,8 @@ import orjson
 
 from consent_rules.scopes import Scopes
 from consent_rules.vocabulary import Purpose, RequesterKind
+from fhir_server.application import agreements, emergencies_only, offering
 from fhir_server.application import app_authorization as grants
-from fhir_server.application import emergencies_only, offering
 from fhir_server.application.clients import Client, ClientKind
 from fhir_server.application.offering import Offered
 from fhir_server.application.parties import Party
@@ -69,20 +69,25 @@ def listing(context: Context, interaction: Interaction, party: Party) -> Listing
     vault = runtime.ports.vault
     vault.drop(KIND, interaction.id)
     vault.add(Secret(KIND, interaction.id, orjson.dumps(shown), expires=interaction.expires))
-    return Listing(found, is_cut, _before(context, interaction, party)) if found else None
+    return Listing(found, is_cut, before(context, interaction, party)) if found else None
 
 
 def withheld(
     context: Context, interaction: Interaction, party: Party, documents: Iterable[str], kinds: Iterable[str]
 ) -> Withheld:
-    """Return what a person left out of the list that they were shown. documents, kinds: what is ticked."""
+    """Return what a person left out of the list that they were shown; what was not shown stays as they chose before.
+
+    documents, kinds: what is ticked.
+    """
     runtime = context.runtime
     entry = runtime.ports.vault.get(KIND, interaction.id, runtime.ports.clock.now())
+    earlier = before(context, interaction, party)
     if entry is None:
-        return Withheld()
+        return earlier
     shown = orjson.loads(entry.value)
-    left_out = set(shown["documents"]) - set(documents)
-    return offering.withhold(runtime, reader(context, interaction, party), left_out, set(shown["kinds"]) - set(kinds))
+    left_out = (set(shown["documents"]) - set(documents)) | (set(earlier.documents) - set(shown["documents"]))
+    closed = (set(shown["kinds"]) - set(kinds)) | (set(earlier.kinds) - set(shown["kinds"]))
+    return offering.withhold(runtime, reader(context, interaction, party), left_out, closed)
 
 
 def reader(context: Context, interaction: Interaction, party: Party) -> Caller:
@@ -107,11 +112,12 @@ def reader(context: Context, interaction: Interaction, party: Party) -> Caller:
     )
 
 
-def _before(context: Context, interaction: Interaction, party: Party) -> Withheld:
+def before(context: Context, interaction: Interaction, party: Party) -> Withheld:
+    """Return what the person keeps from this app now."""
     subject = party.account.subject if party.account else ""
     earlier = (
         grant.withheld
-        for grant in grants.grants_of(context.runtime, subject)
+        for grant in agreements.in_force(grants.grants_of(context.runtime, subject))
         if grant.client_id == party.client.id and grant.launch_patient == interaction.patient
     )
     return next(earlier, Withheld())

@@ -9,8 +9,9 @@ from typing import Any
 
 import orjson
 
+from fhir_server.application import access_tokens
 from fhir_server.application.accounts import Account, find_account
-from fhir_server.application.app_authorization import Grant
+from fhir_server.application.app_authorization import Grant, grants_of, revoke_grant
 from fhir_server.application.clients import find
 from fhir_server.application.parties import Login, load_login
 from fhir_server.application.runtime import Runtime
@@ -83,8 +84,23 @@ def keep(runtime: Runtime, cookie: str, account: Account) -> None:
 
 
 def end(runtime: Runtime, session: Session) -> None:
-    """End a session; grants for its length (`online_access`) are not renewed any more."""
+    """End a session, the conversations that were begun in it, and what was granted for its length (`online_access`)."""
     runtime.ports.vault.drop_group(f"session:{session.id}")
+    for grant in grants_of(runtime, session.account.subject):
+        if _is_online(grant, session):
+            revoke_grant(runtime, grant.id)
+        elif any(_is_online(access.grant, session) for access in access_tokens.tokens_of(runtime, grant)):
+            runtime.ports.vault.drop_group(grant.group, (access_tokens.ACCESS,))  # others of this grant are renewed
+
+
+def _is_online(grant: Grant, session: Session) -> bool:
+    words = grant.scopes.split()
+    return "online_access" in words and "offline_access" not in words and grant.proof.session == session.id
+
+
+def is_alive(runtime: Runtime, proof: Login) -> bool:
+    """Tell whether the session of a login goes on."""
+    return runtime.ports.vault.get(_BY_ID, proof.session, runtime.ports.clock.now()) is not None
 
 
 def may_continue(runtime: Runtime, grant: Grant) -> bool:
@@ -98,5 +114,4 @@ def may_continue(runtime: Runtime, grant: Grant) -> bool:
         return False
     if "offline_access" in grant.scopes.split():
         return True
-    is_alive = runtime.ports.vault.get(_BY_ID, grant.proof.session, runtime.ports.clock.now()) is not None
-    return is_alive and grant.proof.is_of(account)
+    return is_alive(runtime, grant.proof) and grant.proof.is_of(account)

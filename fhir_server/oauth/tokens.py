@@ -4,14 +4,14 @@ Sources: RFC 6749 4.1 and 6, RFC 9700 4.14.2, SMART App Launch 2.2 (token respon
 """
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import orjson
 from authlib.oauth2.rfc6749 import InvalidGrantError
 
 from consent_rules.vocabulary import RequesterKind
-from fhir_server.application import access_tokens
+from fhir_server.application import access_tokens, agreements
 from fhir_server.application import app_authorization as grants
 from fhir_server.application.access_tokens import Holder
 from fhir_server.application.accounts import find_account
@@ -33,7 +33,7 @@ def save_code(context: Context, code: Code) -> None:
     expires = context.runtime.ports.clock.now() + context.options.code_lifetime
     value = {
         "client_id": code.client_id, "redirect_uri": code.redirect_uri, "code_challenge": code.code_challenge,
-        "grant": code.grant, "until": code.until, "nonce": code.nonce, "jkt": code.jkt, "used": False,
+        "grant": code.grant, "nonce": code.nonce, "jkt": code.jkt, "used": False,
     }  # fmt: skip
     context.runtime.ports.vault.add(Secret(CODE, code.code, orjson.dumps(value), expires=expires))
 
@@ -47,6 +47,7 @@ def find_code(runtime: Runtime, code: str) -> Code | None:
         return None
     raw: Json = orjson.loads(entry.value)
     grant = grants.load_grant(raw.pop("grant"))
+    raw.pop("until", None)  # of an earlier version
     return Code(code=code, grant=grant, entry=entry, **raw)
 
 
@@ -58,22 +59,35 @@ def redeem(context: Context, code: Code, holder: Holder) -> Grant:
     Raises: InvalidGrantError.
     """
     runtime = context.runtime
+    grant = agreements.renewed(runtime, replace(code.grant, jkt=holder.jkt, x5t=holder.x5t))
     if code.entry is None or code.used or not _mark(runtime, code.entry, code.code, "used"):
         _end_replayed(context, code.grant.id, "code-replayed")
         raise InvalidGrantError("the code was used before")
     if not _is_still_theirs(runtime, code.grant):
         grants.revoke_grant(runtime, code.grant.id)
         raise InvalidGrantError("the person must log in again")
-    expires = datetime.fromisoformat(code.until) if code.until else None
-    grant = replace(code.grant, expires=expires, jkt=holder.jkt, x5t=holder.x5t, used_at=runtime.ports.clock.now())
-    grants.confirm_grant(runtime, grant)
+    if grant is None:
+        raise InvalidGrantError("the grant has ended")
+    grants.touch_grant(runtime, grant)
     return grant
 
 
 def _is_still_theirs(runtime: Runtime, grant: Grant) -> bool:
-    """Tell whether the account of a code is in use, and its password and factors are those of the login."""
+    """Tell whether whoever consented is still the owner of the account: no password or factor was changed since."""
     account = find_account(runtime, grant.login) if grant.login else None
     return not grant.login or (account is not None and not account.disabled and grant.proof.is_of(account))
+
+
+def standing(runtime: Runtime, refresh: Refresh) -> Grant:
+    """Return what a refresh token still allows under the last choice of the person.
+
+    Raises: InvalidGrantError.
+    """
+    view = refresh.view or grants.find_grant(runtime, refresh.grant_id)
+    grant = agreements.renewed(runtime, view) if view else None
+    if grant is None or not may_renew(grant):
+        raise InvalidGrantError("the grant has ended")
+    return grant
 
 
 def spend(context: Context, refresh: Refresh) -> Grant:
@@ -82,13 +96,10 @@ def spend(context: Context, refresh: Refresh) -> Grant:
     Raises: InvalidGrantError.
     """
     runtime = context.runtime
-    grant = grants.find_grant(runtime, refresh.grant_id)
-    if grant is None:
-        raise InvalidGrantError("the grant has ended")
     if refresh.spent or not _mark(runtime, refresh.entry, refresh.token, "spent"):
-        _end_replayed(context, grant.id, "refresh-token-replayed")
+        _end_replayed(context, refresh.grant_id, "refresh-token-replayed")
         raise InvalidGrantError("the refresh token was used before")
-    return grant
+    return standing(runtime, refresh)
 
 
 def _mark(runtime: Runtime, entry: Secret, key: str, member: str) -> bool:
@@ -141,6 +152,6 @@ def _new_refresh(runtime: Runtime, grant: Grant) -> str:
     token = runtime.ports.ids.secret()
     until = runtime.ports.clock.now() + REFRESH_IDLE
     expires = min(until, grant.expires) if grant.expires else until
-    value = orjson.dumps({"grant_id": grant.id, "client_id": grant.client_id, "spent": False})
+    value = orjson.dumps({"grant_id": grant.id, "client_id": grant.client_id, "spent": False, "grant": grant})
     grants.add_to_grant(runtime, grant, Secret(REFRESH, token, value, grant.group, expires))
     return token

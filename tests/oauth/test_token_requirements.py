@@ -221,7 +221,7 @@ def test_33_an_active_answer_carries_context_and_an_inactive_one_nothing(app, we
     assert found["patient"] == "camille"
     assert found["fhirUser"].endswith("Patient/camille")
     assert found["extensions"]["ihe_iua"]["purpose_of_use"][0]["code"] == "PATRQT"
-    assert found["exp"] <= int((clock.now() + timedelta(seconds=60)).timestamp())
+    assert found["exp"] == int((clock.now() + timedelta(seconds=3600)).timestamp())  # as `expires_in` said
     none = web.post("/oauth/introspect", data={"token": "nothing"}, headers=asker, base_url=BASE)
     assert none.get_json() == {"active": False}
 
