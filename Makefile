@@ -105,8 +105,8 @@ rules-coverage: $(VENV)/.installed-test ## the rules alone: every line and branc
 bench: $(VENV)/.installed-test ## measure the server and rewrite the table of docs/performance.md
 	@$(BIN)/python -m tests.bench
 
-faults: $(VENV)/.installed-test ## kill the server at 200 random moments under load
-	@HABILIS_TEST_KILLS=200 $(BIN)/pytest tests/faults
+faults: $(VENV)/.installed-test ## kill the server at 200 random moments under load, and a writer of MongoDB at 40
+	@HABILIS_TEST_KILLS=200 HABILIS_TEST_MONGO_KILLS=40 $(BIN)/pytest -rP tests/faults
 
 fuzz: $(VENV)/.installed-test ## 20,000 generated requests, none of which may break the server
 	@HABILIS_TEST_FUZZ_CASES=20000 $(BIN)/pytest tests/fuzz

@@ -166,7 +166,7 @@ def test_a_long_trail_is_erased_in_batches_and_its_right_is_asked_for_before_the
 
 
 @pytest.mark.mongo
-@pytest.mark.parametrize("commits", [2, 4])
+@pytest.mark.parametrize("commits", [3])
 def test_an_erasure_that_a_crash_ended_shows_nothing_and_is_gone_on_with(mongo, patient, long_trail, commits):
     code = mongo.opening_code() + DEATH
     assert subprocess.run([sys.executable, "-c", code, patient, str(commits)], check=False).returncode == 9
