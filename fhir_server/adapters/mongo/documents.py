@@ -26,8 +26,16 @@ def locator_name(type_: str, id_: str) -> str:
 
 
 def locator_of(head: Document) -> Document:
-    """Return the locator of a head or trace: it is found by the id alone, and leads to the compartment."""
-    return {"_id": locator_name(head["type"], head["id"]), "compartment": LOCATORS, "at": head["compartment"]}
+    """Return the locator of a head or trace: it is found by the id alone, and leads to the compartment.
+
+    The compartment stands in the field `type`, and the order beside it: so one index finds the locators of a space too.
+    """
+    shared = {"deleted": False, "order": head["order"]}
+    return {
+        "_id": locator_name(head["type"], head["id"]),
+        "compartment": LOCATORS,
+        "type": head["compartment"],
+    } | shared
 
 
 def order_of(value: int, id_: str) -> str:

@@ -6,8 +6,11 @@ Entries of the trail keep id, leaf and sealed body, so that the ledger can still
 more, and say nothing else. They are removed and written anew in one transaction: the compartment is the shard key.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+from itertools import islice
 
+from pymongo import DeleteOne
 from pymongo.database import Database
 
 from fhir_server.adapters.keyring import ERASED
@@ -17,9 +20,10 @@ from fhir_server.adapters.mongo.documents import LOCATORS, locator_name
 from fhir_server.adapters.mongo.lookups import rows_filter
 from fhir_server.adapters.mongo.transactions import Transactions
 from fhir_server.adapters.mongo.writing import Writing
+from fhir_server.ports import StoreUnavailable
 
-BATCH = 500
-"""Entries of the trail in one transaction: MongoDB advises a thousand changed documents at most."""
+BATCH = 300
+"""Entries of the trail in one transaction, each three changes: MongoDB advises a thousand changes at most."""
 _HEAD_FIELDS = ("type", "id", "lookup")
 _FORGOTTEN: Document = {
     "compartment": ERASED,
@@ -61,11 +65,8 @@ class Erasure:
         self._transactions.run(lambda session: self._database["spaces"].update_one(space, fence, session=session))
         while self._remove_heads() or self._remove_versions():
             pass
-        newest = self._database["trail"].find_one(self._of_trail(), {"order": 1}, sort=[("order", -1)])
-        if newest:
-            until = self._of_trail() | {"order": {"$lte": newest["order"]}}
-            while self._transactions.run(lambda session: self._forget(until, session)):
-                pass
+        for batch in self._trail_in_batches():
+            self._transactions.run(partial(self._forget, batch))
 
     def finish(self, claims: Iterable[bytes], change: ReadyChange) -> None:
         """Remove the decision state and some unique values, and apply a change, in one transaction."""
@@ -94,19 +95,31 @@ class Erasure:
         found = self._database["versions"].find(self._of_space, {"_id": 1}).limit(BATCH)
         return self._remove("versions", self._compartment, [version["_id"] for version in found])
 
-    def _forget(self, where: Document, session: Session) -> int:
-        found = list(self._database["trail"].find(where, session=session).sort("order", 1).limit(BATCH))
-        self._remove("trail", LOCATORS, [locator_name(entry["type"], entry["id"]) for entry in found], session)
-        gone = self._remove("trail", self._compartment, [entry["_id"] for entry in found], session)
-        if found:
-            self._database["trail"].insert_many([entry | _FORGOTTEN for entry in found], session=session)
-        return gone
+    def _trail_in_batches(self) -> Iterator[list[Document]]:
+        """Give the entries that are there now. They never change, so that they are read outside the transactions."""
+        trail = self._database["trail"]
+        newest = trail.find_one(self._of_trail(), {"order": 1}, sort=[("order", -1)])
+        if newest:
+            until = self._of_trail() | {"order": {"$lte": newest["order"]}}
+            entries = trail.find(until, batch_size=BATCH).sort("order", 1)
+            while batch := list(islice(entries, BATCH)):
+                yield batch
 
-    def _remove(self, name: str, compartment: str, ids: Sequence[str], session: Session | None = None) -> int:
+    def _forget(self, entries: Sequence[Document], session: Session) -> None:
+        """Remove neighbours in the index with their locators; add them again under no space."""
+        trail = self._database["trail"]
+        between = {"deleted": False, "order": {"$gte": entries[0]["order"], "$lte": entries[-1]["order"]}}
+        trail.delete_many({"compartment": LOCATORS, "type": self._compartment} | between, session=session)
+        if trail.delete_many(self._of_trail() | between, session=session).deleted_count != len(entries):
+            raise StoreUnavailable("the trail of this space has changed while it was erased: erase it again")
+        trail.insert_many([entry | _FORGOTTEN for entry in entries], session=session)
+
+    def _remove(self, name: str, compartment: str, ids: Sequence[str]) -> int:
+        """Remove documents in one command, each by its whole key: no planner can choose a worse index."""
         if not ids:
             return 0
-        where = {"compartment": compartment, "_id": {"$in": ids}}
-        return self._database[name].delete_many(where, session=session).deleted_count
+        removals = [DeleteOne({"_id": id_, "compartment": compartment}) for id_ in ids]
+        return self._database[name].bulk_write(removals).deleted_count
 
     def _of_trail(self) -> Document:
         return self._of_space | {"type": "AuditEvent", "deleted": False}

@@ -73,7 +73,7 @@ class MongoSnapshot:
         """Return the compartment of a resource whoever asks."""
         at = {"_id": locator_name(type_, id_), "compartment": LOCATORS}
         locator = self._one(self._heads(type_), at)
-        found = self._located_in(type_, id_, locator["at"]) if locator else None
+        found = self._located_in(type_, id_, locator["type"]) if locator else None
         return Location(found["compartment"], found["deleted"]) if found else None
 
     def compartments_with(self, type_: str, tokens: frozenset[str], limit: int) -> tuple[tuple[str, str], ...]:
