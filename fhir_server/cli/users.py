@@ -17,6 +17,8 @@ from fhir_server.oauth import factors, passkeys
 
 Json = dict[str, Any]
 
+_NAME_LIMIT = 200
+
 
 def add_parser(commands: "Commands[argparse.ArgumentParser]") -> None:
     """Add the command to the command line."""
@@ -65,6 +67,24 @@ def _add_charges(parser: argparse.ArgumentParser, words: str) -> None:
 
 
 # --- who the person is ------------------------------------------------------------------------------------------------
+
+
+def _check_names(runtime: Runtime, options: argparse.Namespace) -> None:
+    """Hold what people read and type to visible characters, and a national number to one account."""
+    login = options.login
+    if not login.isprintable() or login != "".join(login.split()) or not 0 < len(login) <= accounts.LOGIN_LIMIT:
+        raise ArgumentProblem("LOGIN", f"must have 1 to {accounts.LOGIN_LIMIT} visible characters without blanks")
+    _check_display(options.display)
+    number = options.national_id
+    if number and not (number.isascii() and number.isalnum()):
+        raise ArgumentProblem("--national-id", "must be letters and digits")
+    if number and accounts.find_by_national_id(runtime, number):
+        raise ArgumentProblem("--national-id", "another account has this number")
+
+
+def _check_display(name: str) -> None:
+    if not name.strip() or not name.isprintable() or len(name) > _NAME_LIMIT:
+        raise ArgumentProblem("--display", f"must have 1 to {_NAME_LIMIT} visible characters")
 
 
 def _account(runtime: Runtime, options: argparse.Namespace) -> Account:
@@ -145,6 +165,7 @@ def _of_directory(runtime: Runtime, options: argparse.Namespace, person: str) ->
 
 
 def _add(runtime: Runtime, options: argparse.Namespace) -> None:
+    _check_names(runtime, options)
     account = _account(runtime, options)
     if accounts.find_account(runtime, account.login):
         raise ArgumentProblem("LOGIN", f"there is a user {account.login} already")
@@ -205,6 +226,8 @@ def _show(runtime: Runtime, options: argparse.Namespace) -> None:
 
 def _edit(runtime: Runtime, options: argparse.Namespace) -> None:
     account = _known(runtime, options)
+    if options.display is not None:
+        _check_display(options.display)
     own = tuple(charge for charge in account.patients if charge.person == account.person)
     patients = (*own, *_charges(runtime, options.acts_for)) if options.acts_for else account.patients
     if options.acts_for and account.kind not in {RequesterKind.PATIENT, RequesterKind.RELATED}:

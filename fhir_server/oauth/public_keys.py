@@ -20,6 +20,8 @@ _CURVES = ("P-256", "P-384")
 _MEMBERS = {"RSA": ("n", "e"), "EC": ("crv", "x", "y")}
 _PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 _NAMES = ("kid", "alg", "use")
+_EXPONENT_LIMIT = 8
+"""Characters of an RSA exponent (in base64): 65537 has four, and a long one only costs time to verify with."""
 _TEXT_LIMIT, _COUNT_LIMIT = 2000, 10
 _BROKEN = (JoseError, ValueError, TypeError, KeyError, OverflowError)
 
@@ -55,6 +57,8 @@ def _rsa(values: Json) -> RSAKey:
     try:
         modulus = urlsafe_b64decode(f"{values['n']}==")
         bits = int.from_bytes(modulus).bit_length()
+        if len(values["e"]) > _EXPONENT_LIMIT:
+            raise ValueError
         key = RSAKey.import_key({**values, "kty": "RSA"}) if SMALLEST_RSA <= bits <= LARGEST_RSA else None
     except _BROKEN:
         raise ValueError("an RSA key cannot be read") from None

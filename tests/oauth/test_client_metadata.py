@@ -19,7 +19,7 @@ with catch_warnings():
     simplefilter("ignore")  # the library warns of what is tested here
     WEAK = RSAKey.generate_key(1024, {"kid": "weak"})
 PUBLIC = EC.as_dict(private=False)
-DEEP = json.loads("[" * 400 + "]" * 400)
+DEEP = json.loads("[" * 8 + "]" * 8)
 
 
 @pytest.fixture
@@ -40,6 +40,7 @@ BAD_KEYS = {
     "nested": {"keys": [PUBLIC | {"more": DEEP, "x": DEEP}]},
     "no point of the curve": {"keys": [{"kty": "EC", "crv": "P-384", "x": "eA", "y": "eQ", "kid": "k"}]},
     "1024 bits": {"keys": [WEAK.as_dict(private=False)]},
+    "an exponent of a thousand digits": {"keys": [RSA.as_dict(private=False) | {"e": "_" * 340}]},
     "without kid": {"keys": [{name: value for name, value in PUBLIC.items() if name != "kid"}]},
     "the same kid twice": {"keys": [PUBLIC, PUBLIC]},
     "an unknown algorithm": {"keys": [PUBLIC | {"alg": "HS256"}]},

@@ -220,6 +220,31 @@ def users_cases(demo: book.Demonstration) -> dict[str, tuple[list[str], str]]:
     }  # fmt: skip
 
 
+NAMES = {
+    "an empty login": (["", "--display", "X"], "LOGIN"),
+    "a login with a blank": (["dr x", "--display", "X"], "LOGIN"),
+    "a login that nobody sees": (["x\u200b", "--display", "X"], "LOGIN"),
+    "a long login": (["x" * 129, "--display", "X"], "LOGIN"),
+    "a name of blanks": (["x", "--display", " "], "--display"),
+    "a name that turns the page": (["x", "--display", "X\u202ey"], "--display"),
+    "a number that is none": (["x", "--display", "X", "--national-id", "8 99"], "--national-id"),
+}
+
+
+@pytest.mark.parametrize("case", NAMES)
+def test_a_name_that_nobody_could_read_is_refused(run, demo, case):
+    arguments, named = NAMES[case]
+    status, printed = run("users", "add", *arguments, "--patient", demo.patients["camille"])
+    assert status == 2
+    assert re.fullmatch(rf"habilis: {named}: [^\n]+\n", printed)
+
+
+def test_a_national_number_is_of_one_account(run, demo):
+    assert run(*person(demo), "--national-id", "899700009999")[0] == 0
+    other = [word.replace("dr-b", "dr-c") for word in person(demo)]
+    assert "--national-id: another account" in run(*other, "--national-id", "899700009999")[1]
+
+
 def test_what_is_wrong_about_a_person_is_told_in_one_line_that_names_the_argument(run, demo):
     for case, (arguments, named) in users_cases(demo).items():
         status, printed = run("users", "add", "x", "--display", "X", *arguments)
