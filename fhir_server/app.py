@@ -3,6 +3,7 @@
 from pathlib import Path
 from time import perf_counter
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from flask import Flask, Response, g, request
 from flask_smorest import Api
@@ -19,6 +20,7 @@ from fhir_server.http import (
     admission,
     bundles,
     conformance,
+    language,
     matrices,
     negotiation,
     oauth_endpoints,
@@ -114,6 +116,7 @@ def create_app(settings: Settings, served: Runtime | None = None) -> Flask:
     app = Flask(__name__)
     app.config.update(_OPENAPI, MAX_FORM_MEMORY_SIZE=1024 * 1024, DEMO=settings.demo)
     app.config["DATA_DIR"] = str(settings.data_dir)
+    app.config[language.TIME_ZONE] = _time_zone(settings)
     app.extensions[oauth_endpoints.OPTIONS_EXTENSION] = of_settings(settings)
     request_context.install(app, served or build_runtime(settings))
     app.before_request(_begin)
@@ -127,6 +130,13 @@ def create_app(settings: Settings, served: Runtime | None = None) -> Flask:
         part.register(app, api)
     outcomes.install(app)
     return app
+
+
+def _time_zone(settings: Settings) -> ZoneInfo:
+    try:
+        return ZoneInfo(settings.time_zone)
+    except (ValueError, OSError, ZoneInfoNotFoundError) as problem:
+        raise SettingsError("HABILIS_TIME_ZONE must be the name of a time zone, such as Europe/Paris") from problem
 
 
 def _profile(settings: Settings) -> RuleProfile:

@@ -60,6 +60,7 @@ class Settings:
     professional_level: the weakest login with which a professional may use the FHIR endpoint.
     providers: where people may sign in instead of here; upstream_places: requests to each of them at once.
     brand: how apps show the service.
+    time_zone: in which pages tell times.
     limits: what one request may cost.
     """
 
@@ -90,6 +91,7 @@ class Settings:
     providers: tuple[Provider, ...] = ()
     upstream_places: int = 2
     brand: Brand | None = None
+    time_zone: str = "Europe/Paris"
     limits: Limits = field(default_factory=Limits)
 
     @property
@@ -141,6 +143,7 @@ class Settings:
             providers=read.providers(),
             upstream_places=read.number("UPSTREAM_PLACES", 2),
             brand=read.brand(),
+            time_zone=read.text("TIME_ZONE", "Europe/Paris"),
             limits=read_limits(read),
         )
         settings.refuse_unsafe()

@@ -27,6 +27,12 @@ EVENT_TYPE = "http://terminology.hl7.org/CodeSystem/audit-event-type"
 IHE_EVENT = "urn:ihe:event-type-code"
 OPERATION = "urn:habilis:operation"
 """System of the subtype that names an operation."""
+ISSUANCE = "issue-token"
+"""Operation of the event that a token was issued: its other codes are those of a consent (IUA ITI-71)."""
+PAGES = "urn:habilis:pages"
+"""Client id of the pages of this service, which no app can have; what a person did there bears `ON_PAGES`."""
+ON_PAGES = "by|pages"
+"""Token of the events of a person at these pages: the journal leaves them out unless asked, before it makes pages."""
 MHD = "https://profiles.ihe.net/ITI/MHD/StructureDefinition"
 
 _ITI = {
@@ -164,7 +170,8 @@ def _type(deed: Deed) -> Json:
 def _subtypes(deed: Deed) -> list[Json]:
     subtypes: list[Json] = []
     if deed.interaction in _SECURITY:
-        return [dict(zip(("system", "code", "display"), _SECURITY[deed.interaction], strict=True))]
+        subtypes.append(dict(zip(("system", "code", "display"), _SECURITY[deed.interaction], strict=True)))
+        return subtypes + ([{"system": OPERATION, "code": deed.operation}] if deed.operation else [])
     if deed.transaction != "ITI-65":
         subtypes.append({"system": REST, "code": "search" if deed.interaction == "search-type" else deed.interaction})
     if deed.operation:
@@ -188,6 +195,8 @@ def _tokens_of(deed: Deed, verdict: Verdict, caller: Caller, patient: str) -> fr
         found |= tokens.reference("agent", caller.requester.person)
     if caller.requester.organization:
         found |= tokens.reference("agent", caller.requester.organization)
+    if caller.client_id == PAGES:
+        found.add(ON_PAGES)
     for reference in verdict.touched or ((deed.target,) if deed.target else ()):
         found |= tokens.reference("entity", reference)
     return frozenset(found)

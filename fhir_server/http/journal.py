@@ -16,8 +16,10 @@ from flask_babel import format_datetime, gettext, lazy_gettext, ngettext
 
 from consent_rules.vocabulary import Basis, Reason
 from fhir_server.application.restoring import RESTORE
-from fhir_server.domain.audit import OPERATION
+from fhir_server.domain.audit import ISSUANCE, OPERATION, PAGES
+from fhir_server.http.journal_acts import ACTS, ANY_ACT
 from fhir_server.http.journal_operations import OPERATIONS, REFUSALS
+from fhir_server.http.language import local
 
 Json = dict[str, Any]
 
@@ -25,74 +27,17 @@ _PARTICIPATION = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType"
 _ROLE_CLASS = "http://terminology.hl7.org/CodeSystem/v3-RoleClass"
 _REST = "http://hl7.org/fhir/restful-interaction"
 
+_USER_AUTHENTICATION = "110114"
+"""Type of the events of the sign-in service (DICOM PS3.15 A.5.3.13)."""
 _SYSTEM_OBJECT = "2"
 """Type of the entities that an event is about (http://terminology.hl7.org/CodeSystem/audit-entity-type)."""
 _DOCUMENTS = frozenset({"DocumentReference", "Binary", "List"})
-_Act = tuple[Any, Any]
-"""What was done, and the same as a wish: “looked at …”, “look at …”."""
+_SIGNING_IN = {"110122": "login", "110123": "logout", "110137": "revoke", "ITI-71": "authorize"}
+"""Interaction by the subtype of an event of the sign-in service; a token names itself by its operation."""
+_APP_USERS = ("Patient/", "RelatedPerson/")
+_OWN_CLIENTS = frozenset({PAGES, "habilis"})
+"""Clients that stand for these pages themselves."""
 
-_ACTS: dict[tuple[str, str], _Act] = {
-    ("read", "DocumentReference"): (
-        lazy_gettext("looked at the description of a document"),
-        lazy_gettext("look at the description of a document"),
-    ),
-    ("vread", "DocumentReference"): (
-        lazy_gettext("looked at an earlier description of a document"),
-        lazy_gettext("look at an earlier description of a document"),
-    ),
-    ("history-instance", "DocumentReference"): (
-        lazy_gettext("looked at how a document changed"),
-        lazy_gettext("look at how a document changed"),
-    ),
-    ("read", "Binary"): (lazy_gettext("opened a document"), lazy_gettext("open a document")),
-    ("search", "DocumentReference"): (
-        lazy_gettext("looked at the list of documents"),
-        lazy_gettext("look at the list of documents"),
-    ),
-    ("search", "List"): (
-        lazy_gettext("looked at the list of deliveries"),
-        lazy_gettext("look at the list of deliveries"),
-    ),
-    ("search", "AuditEvent"): (
-        lazy_gettext("looked at the journal of accesses"),
-        lazy_gettext("look at the journal of accesses"),
-    ),
-    ("search", "Consent"): (
-        lazy_gettext("looked at the choices about access"),
-        lazy_gettext("look at the choices about access"),
-    ),
-    ("search", "Communication"): (lazy_gettext("looked at the notices"), lazy_gettext("look at the notices")),
-    ("search", "Patient"): (lazy_gettext("looked up the identity"), lazy_gettext("look up the identity")),
-    ("read", "Patient"): (lazy_gettext("looked at the identity"), lazy_gettext("look at the identity")),
-    ("create", "Patient"): (lazy_gettext("opened the space"), lazy_gettext("open the space")),
-    ("create", "DocumentReference"): (lazy_gettext("filed a document"), lazy_gettext("file a document")),
-    ("transaction", ""): (lazy_gettext("filed documents"), lazy_gettext("file documents")),
-    ("patch", "DocumentReference"): (
-        lazy_gettext("changed the visibility or the state of a document"),
-        lazy_gettext("change the visibility or the state of a document"),
-    ),
-    ("delete", "DocumentReference"): (lazy_gettext("withdrew a document"), lazy_gettext("withdraw a document")),
-    ("read", "Consent"): (
-        lazy_gettext("looked at a choice about access"),
-        lazy_gettext("look at a choice about access"),
-    ),
-    ("create", "Consent"): (
-        lazy_gettext("recorded a choice about access"),
-        lazy_gettext("record a choice about access"),
-    ),
-    ("update", "Consent"): (
-        lazy_gettext("changed a choice about access"),
-        lazy_gettext("change a choice about access"),
-    ),
-}
-_ACTS["patch", "Consent"] = _ACTS["update", "Consent"]
-_ANY_ACT: dict[str, _Act] = {
-    "R": (lazy_gettext("consulted a part of the space"), lazy_gettext("consult a part of the space")),
-    "E": (lazy_gettext("searched a part of the space"), lazy_gettext("search a part of the space")),
-    "C": (lazy_gettext("added something to the space"), lazy_gettext("add something to the space")),
-    "U": (lazy_gettext("changed something in the space"), lazy_gettext("change something in the space")),
-    "D": (lazy_gettext("deleted something from the space"), lazy_gettext("delete something from the space")),
-}
 _GROUNDS: Mapping[str, Any] = {
     Basis.PATIENT: lazy_gettext("it is your own space"),
     Basis.REPRESENTATIVE: lazy_gettext("legal representative"),
@@ -133,7 +78,8 @@ _REASONS: Mapping[str, Any] = {
 class Line:
     """One entry of the journal, in words of the page's language.
 
-    documents: titles, or a plain word where the title is not known. own: done by the reader.
+    where: the establishment of who acted, or whose app it was. documents: titles, or a plain word where the title is
+    not known.
     """
 
     id: str
@@ -144,7 +90,6 @@ class Line:
     documents: tuple[str, ...]
     why: str
     refused: bool
-    own: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,22 +111,38 @@ def documents_of(event: Json) -> tuple[str, ...]:
     return tuple(dict.fromkeys(ref.split("/")[1] for ref in references if ref.startswith("DocumentReference/")))
 
 
-def line_of(event: Json, titles: Mapping[str, str], reader: str) -> Line:
-    """Tell one event. titles: of the documents that the reader sees, by id. reader: reference of who reads."""
-    user = _agent(event, _PARTICIPATION)
+def line_of(event: Json, titles: Mapping[str, str]) -> Line:
+    """Tell one event. titles: of the documents that the reader sees, by id."""
     refused = event.get("outcome", "0") != "0"
-    who = user or event["agent"][0]
+    who, where = _party(event)
     return Line(
         id=str(event["id"]),
-        at=datetime.fromisoformat(event["recorded"]),
-        who=str(who["who"].get("display", "")),
-        where=str(_agent(event, _ROLE_CLASS).get("who", {}).get("display", "")),
+        at=local(datetime.fromisoformat(event["recorded"])),
+        who=who,
+        where=where,
         act=_act(event, refused=refused),
         documents=_told(event, titles),
         why=_why(event, refused=refused),
         refused=refused,
-        own=who["who"].get("reference") == reader,
     )
+
+
+def _party(event: Json) -> tuple[str, str]:
+    """Return who acted, and for whom: an app that acts for a patient or a relative is named before the person."""
+    user, client = _agent(event, _PARTICIPATION), event["agent"][0]["who"]
+    if not user:
+        return str(client.get("display", "")), str(_agent(event, _ROLE_CLASS).get("who", {}).get("display", ""))
+    name = str(user["who"].get("display", ""))
+    if _is_by_app(event):
+        return str(client.get("display", "")), gettext("app of %(person)s", person=name)
+    return name, str(_agent(event, _ROLE_CLASS).get("who", {}).get("display", ""))
+
+
+def _is_by_app(event: Json) -> bool:
+    """Tell whether an app did it for a patient or a relative, not the person by these pages."""
+    person = str(_agent(event, _PARTICIPATION).get("who", {}).get("reference", ""))
+    client = str(event["agent"][0]["who"].get("identifier", {}).get("value", ""))
+    return person.startswith(_APP_USERS) and client not in _OWN_CLIENTS and not _signing_in(event)
 
 
 def by_day(lines: Sequence[Line]) -> tuple[Day, ...]:
@@ -206,12 +167,13 @@ def _act(event: Json, *, refused: bool) -> str:
     interaction = _interaction(event)
     found = (
         OPERATIONS.get(_operation(event))
-        or _ACTS.get((interaction, _type(event)))
-        or _ACTS.get((interaction, ""))
-        or _ANY_ACT[event["action"]]
+        or ACTS.get((interaction, _type(event)))
+        or ACTS.get((interaction, ""))
+        or ANY_ACT[event["action"]]
     )
     done, wish = found
-    return gettext("wanted to %(act)s", act=wish) if refused else str(done)
+    told = gettext("wanted to %(act)s", act=wish) if refused else str(done)
+    return str(told).replace("%(app)s", str(event["agent"][0]["who"].get("display", "")))
 
 
 def _restored(event: Json) -> str:
@@ -227,7 +189,16 @@ def _restored(event: Json) -> str:
 
 def _interaction(event: Json) -> str:
     codes = [str(subtype["code"]) for subtype in event.get("subtype", ()) if subtype.get("system") == _REST]
-    return codes[0] if codes else "transaction"
+    return codes[0] if codes else _signing_in(event) or "transaction"
+
+
+def _signing_in(event: Json) -> str:
+    """Return the step of signing in that an event tells of, "" for any other event."""
+    if event.get("type", {}).get("code") != _USER_AUTHENTICATION:
+        return ""
+    if _operation(event) == ISSUANCE:
+        return "token"
+    return next((_SIGNING_IN[code] for s in event.get("subtype", ()) if (code := s["code"]) in _SIGNING_IN), "login")
 
 
 def _operation(event: Json) -> str:
@@ -277,4 +248,7 @@ def _why(event: Json, *, refused: bool) -> str:
         return gettext("Reason: %(reason)s.", reason=_REASONS.get(reason, reason)) if reason else ""
     details = {d["type"]: d.get("valueString", "") for e in event.get("entity", ()) for d in e.get("detail", ())}
     ground = str(details.get("ground", ""))
-    return gettext("Ground: %(ground)s.", ground=_GROUNDS.get(ground, ground)) if ground else ""
+    told = _GROUNDS.get(ground, ground)
+    if ground == Basis.PATIENT and _is_by_app(event):
+        told = gettext("you let this app act for you")
+    return gettext("Ground: %(ground)s.", ground=told) if ground else ""

@@ -3,9 +3,10 @@
 `?lang=` wins and is remembered in a cookie that holds nothing else; then the browser's preference; then French.
 """
 
+from datetime import datetime
 from urllib.parse import urlencode
 
-from flask import Flask, Response, request
+from flask import Flask, Response, current_app, request
 from flask_babel import Babel, get_locale
 
 from fhir_server.http.catalogues import Catalogue
@@ -13,6 +14,8 @@ from fhir_server.http.catalogues import Catalogue
 LANGUAGES = ("fr", "en")
 COOKIE = "lang"
 _YEAR = 365 * 24 * 3600
+TIME_ZONE = "TIME_ZONE"
+"""Key of the application's configuration: the zoneinfo.ZoneInfo in which pages tell times."""
 
 
 def install(app: Flask) -> None:
@@ -29,6 +32,12 @@ def current_language() -> str:
     """Return the language of this page: "fr" or "en"."""
     locale = get_locale()
     return locale.language if locale and locale.language in LANGUAGES else LANGUAGES[0]
+
+
+def local(at: datetime) -> datetime:
+    """Return an instant in the time zone in which pages tell times."""
+    told: datetime = at.astimezone(current_app.config[TIME_ZONE])
+    return told
 
 
 def _address_in(language: str) -> str:

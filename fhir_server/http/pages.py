@@ -4,7 +4,7 @@ Server-rendered, readable without scripts, nothing from elsewhere; each answer f
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -34,10 +34,11 @@ from fhir_server.application.clients import Client, ClientKind
 from fhir_server.application.enforcement import demand_served
 from fhir_server.application.parties import Party
 from fhir_server.domain import tokens
+from fhir_server.domain.audit import ON_PAGES, PAGES
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.deeds import Deed
 from fhir_server.domain.problem import Problem
-from fhir_server.domain.search import AnyOf, Search
+from fhir_server.domain.search import AnyOf, Criterion, NoneOf, Search
 from fhir_server.http import journal as told
 from fhir_server.http import language, paging
 from fhir_server.http.oauth_frame import current_session
@@ -59,7 +60,7 @@ _JOURNAL = "pages/journal.html"
 _LOOK = Deed("search-type", "AuditEvent", query="GET /journal/AuditEvent")
 _REFUSED = frozenset({"outcome|http://hl7.org/fhir/audit-event-outcome|4"})
 _API = "habilis.api"
-_PAGE = Client("journal", "Habilis", ClientKind.PATIENT_APP)
+_PAGE = Client(PAGES, "Habilis", ClientKind.PATIENT_APP)
 _READING = Scopes.parse("patient/AuditEvent.rs patient/Communication.rs patient/DocumentReference.rs")
 _pages = Blueprint("pages", __name__, template_folder="templates", static_folder="static", static_url_path="/assets")
 
@@ -122,7 +123,7 @@ def journal() -> Response:
         return make_response(
             render_template(_JOURNAL, choices=choices, reader=reader, notices=notices, days=(), more=""), 403
         )
-    shown = told.by_day([line for line in lines if not line.own or "own" in request.args])
+    shown = told.by_day(lines)
     more = _more(reader, found)
     return make_response(
         render_template(_JOURNAL, choices=choices, reader=reader, notices=notices, days=shown, more=more)
@@ -175,7 +176,8 @@ def _reader(demo: Json | None, choices: tuple[tuple[str, str], ...]) -> Reader |
         abort(404)
     person = next(person for person in demo["people"] if person["key"] == key)
     bearer = f"Bearer {demo['tokens'][person['reader']]}"
-    return Reader(caller_of(runtime(), bearer, request.remote_addr or "", request_id()), key)
+    caller = caller_of(runtime(), bearer, request.remote_addr or "", request_id())
+    return Reader(replace(caller, client_id=_PAGE.id, client_name=_PAGE.name), key)
 
 
 def _signed_in(session: Session, charge: Charge) -> Caller:
@@ -199,15 +201,18 @@ def _signed_in(session: Session, charge: Charge) -> Caller:
 
 
 def _wanted(reader: Reader) -> finding.Wanted:
-    criteria = (AnyOf(_REFUSED),) if "refused" in request.args else ()
+    criteria: list[Criterion] = [AnyOf(_REFUSED)] if "refused" in request.args else []
+    if "own" not in request.args:
+        criteria.append(NoneOf(frozenset({ON_PAGES})))
     cursor = request.args.get("page", "")
     after = paging.unseal(runtime().cursor_key, cursor, _binding(reader)) if cursor else None
-    search = Search("AuditEvent", criteria, sort="date", limit=LINES, after=after)
+    search = Search("AuditEvent", tuple(criteria), sort="date", limit=LINES, after=after)
     return finding.Wanted(search, reader.patient, total=False, query="GET /journal/AuditEvent")
 
 
 def _binding(reader: Reader) -> str:
-    return f"journal {reader.caller.grant_id} {'refused' in request.args}"
+    shown = [name for name in ("own", "refused") if name in request.args]
+    return f"journal {reader.caller.grant_id} {' '.join(shown)}"
 
 
 def _more(reader: Reader, found: finding.Found) -> str:
@@ -222,7 +227,7 @@ def _lines(reader: Reader, found: finding.Found) -> list[told.Line]:
     events = told.events_of(item.stored.body for item in found.shown)
     named = frozenset(id_ for event in events for id_ in told.documents_of(event))
     titles = _titles(reader, named) if named else {}
-    return [told.line_of(event, titles, reader.caller.requester.person) for event in events]
+    return [told.line_of(event, titles) for event in events]
 
 
 def _notices(reader: Reader) -> list[Told]:

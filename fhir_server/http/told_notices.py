@@ -12,6 +12,7 @@ from flask_babel import gettext, lazy_gettext
 
 from consent_rules.vocabulary import Outcome
 from fhir_server.domain.notices import REVIEW_DUE, REVIEW_OUTCOME, Kind
+from fhir_server.http.language import local
 
 Json = dict[str, Any]
 
@@ -48,6 +49,14 @@ _OUTCOMES: Mapping[str, Any] = {
 }
 
 
+_REASONS: Mapping[str, Any] = {
+    "unconscious": lazy_gettext("the patient was unconscious"),
+    "life-threatening": lazy_gettext("immediate danger to health"),
+    "no-consent-possible": lazy_gettext("the patient could not express their will"),
+}
+"""The reasons that the declaration page offers (oauth.conversation.REASONS)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Told:
     """One notice in words of the page's language.
@@ -77,13 +86,21 @@ def _told(notice: Json, outcome: str, at: datetime) -> Told:
     overdue = bool(due) and not outcome and at >= datetime.fromisoformat(due)
     return Told(
         id=str(notice["id"]),
-        at=datetime.fromisoformat(notice["sent"]),
+        at=local(datetime.fromisoformat(notice["sent"])),
         text=str(_TEXTS[kind]).replace("%(who)s", _who(notice)),
-        reason=next((str(code.get("text", "")) for code in notice.get("reasonCode", ())), ""),
+        reason=_reason(next((str(code.get("text", "")) for code in notice.get("reasonCode", ())), "")),
         review=_review(due, outcome, overdue=overdue),
         overdue=overdue,
         urgent=notice.get("priority") == "urgent",
     )
+
+
+def _reason(stated: str) -> str:
+    """Return a reason in words: the declaration page puts one of its codes before what the professional wrote."""
+    code, _, written = stated.partition(": ")
+    if code not in _REASONS or not written:
+        return stated
+    return str(gettext("%(reason)s: %(written)s", reason=_REASONS[code], written=written))
 
 
 def _review(due: str, outcome: str, *, overdue: bool) -> str:
@@ -92,10 +109,10 @@ def _review(due: str, outcome: str, *, overdue: bool) -> str:
         return str(_OUTCOMES[outcome])
     if not due:
         return ""
-    when = f"{datetime.fromisoformat(due):%d/%m/%Y %H:%M}"
+    when = f"{local(datetime.fromisoformat(due)):%d/%m/%Y %H:%M}"
     if overdue:
-        return str(gettext("Not reviewed yet: it was due by %(when)s UTC.", when=when))
-    return str(gettext("To be reviewed by %(when)s UTC.", when=when))
+        return str(gettext("Not reviewed yet: it was due by %(when)s.", when=when))
+    return str(gettext("To be reviewed by %(when)s.", when=when))
 
 
 def _opening(notice: Json) -> str:

@@ -11,6 +11,7 @@ from fhir_server.application.access_tokens import Access, caller_for
 from fhir_server.application.accounts import Account
 from fhir_server.application.app_authorization import Grant
 from fhir_server.application.clients import Client
+from fhir_server.domain.audit import ISSUANCE
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.deeds import Deed, Verdict
 from fhir_server.oauth.wire import Context
@@ -59,7 +60,7 @@ def token_issued(context: Context, access: Access) -> None:
     """Trace one access token by its random name (never the token itself)."""
     caller = caller_for(access, context.received.address, context.received.request_id)
     patient = access.grant.launch_patient if access.grant.is_emergency else ""
-    trail.record(context.runtime, caller, Deed("token", ""), Verdict(), patient)
+    trail.record(context.runtime, caller, Deed("token", "", operation=ISSUANCE), Verdict(), patient)
 
 
 def grant_ended(context: Context, grant: Grant, reason: str) -> None:

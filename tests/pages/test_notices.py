@@ -61,7 +61,7 @@ def test_an_emergency_is_told_with_its_reason_and_its_review(server):
     opened = "&lt;Dr Awa&gt; opened this space in an emergency (break-glass)."
     assert english.count(opened) == 1  # the declared physician was told too, in a notice of its own
     assert "Reason: found &lt;unconscious&gt;." in english
-    assert "To be reviewed by 05/03/2026 09:00 UTC." in english
+    assert "To be reviewed by 05/03/2026 10:00." in english
     assert "Overdue" not in english
     assert "opened the space in an emergency (break-glass)" in english  # the line of the journal itself
 
@@ -71,10 +71,10 @@ def test_a_review_that_is_late_is_said_to_be(server, clock):
     open_in_an_emergency(server)
     clock.advance(hours=72)
     _, english = page(server)
-    assert "Not reviewed yet: it was due by 05/03/2026 09:00 UTC." in english
+    assert "Not reviewed yet: it was due by 05/03/2026 10:00." in english
     assert 'class="tag">Overdue</span>' in english
     _, french = page(server, language="fr")
-    assert "Pas encore contrôlée : elle devait l’être avant le 05/03/2026 09:00 UTC." in french
+    assert "Pas encore contrôlée : elle devait l’être avant le 05/03/2026 10:00." in french
     assert 'class="tag">En retard</span>' in french
 
 
@@ -129,7 +129,7 @@ def test_the_review_of_one_access_says_nothing_of_another(server, clock):
     reviews.review(server.runtime, dana, first, "justified")
     _, told = page(server)
     assert told.count("Result of the review: the access was justified.") == 2
-    assert told.count("To be reviewed by 08/03/2026 17:00 UTC.") == 1
+    assert told.count("To be reviewed by 08/03/2026 18:00.") == 1
 
 
 def test_nobody_elses_are_shown(server):

@@ -15,6 +15,7 @@ SOURCE = ROOT / "fhir_server"
 PO = SOURCE / "translations" / "fr" / "LC_MESSAGES" / "messages.po"
 _METHODS = [
     ("http/journal.py", "python"),
+    ("http/journal_acts.py", "python"),
     ("http/journal_operations.py", "python"),
     ("http/told_notices.py", "python"),
     ("http/pages.py", "python"),

@@ -1,0 +1,130 @@
+"""What the journal tells a patient is so: apps are named, nobody hides others' accesses, each event has its sentence.
+
+Found by use: an app read fifteen documents and the journal said that the patient did, by default nothing at all; a
+break-glass read "filed documents", and an app's many reads pushed the accesses of others out of sight.
+"""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import orjson
+import pytest
+
+from consent_rules.model import Requester
+from consent_rules.scopes import Scopes
+from consent_rules.vocabulary import RequesterKind
+from fhir_server.application import access_tokens
+from fhir_server.application.accounts import Account, Charge
+from fhir_server.application.clients import Client, ClientKind
+from fhir_server.domain.audit import ISSUANCE, Stamp, trace_of
+from fhir_server.domain.caller import Caller
+from fhir_server.domain.deeds import Deed, Verdict
+from fhir_server.http import journal
+from fhir_server.http.journal_acts import ANY_ACT
+from fhir_server.registry import REGISTRY, AccessRule
+
+AT = datetime(2026, 7, 2, 9, 0, tzinfo=UTC)
+CAMILLE = Requester(RequesterKind.PATIENT, person="Patient/camille", client="Device/notebook")
+
+
+def _event(deed, client="notebook", requester=CAMILLE, **verdict):
+    caller = Caller(requester, Scopes(), "t", "g", client, client_name="Mon Carnet", display="Camille Laurent")
+    stamp = Stamp("id", AT, "https://habilis.example/fhir", AT)
+    return orjson.loads(trace_of(deed, Verdict(**verdict), caller, "camille", stamp).body)
+
+
+@pytest.fixture
+def line(demo):
+    def told(*given, language="en", **more):
+        with demo.web.application.test_request_context(f"/journal?lang={language}"):
+            return journal.line_of(_event(*given, **more), {})
+
+    return told
+
+
+@pytest.fixture
+def app_of_camille(demo):
+    """A token of an app that Camille has let in."""
+    id_ = demo.people.patients["camille"]
+    charge = Charge(id_, f"Patient/{id_}", "Camille Laurent")
+    account = Account("c", RequesterKind.PATIENT, charge.person, "Camille Laurent", patients=(charge,), subject="c")
+    client = Client(id="notebook", name="Mon Carnet", kind=ClientKind.PATIENT_APP)
+    return access_tokens.mint_token(
+        demo.runtime,
+        lifetime=timedelta(hours=1),
+        client=client,
+        account=account,
+        scopes="patient/*.rs",
+        launch_patient=id_,
+    )
+
+
+def _journal(demo, query="person=camille&lang=fr"):
+    return demo.web.get(f"/journal?{query}").get_data(as_text=True)
+
+
+def test_what_an_app_did_for_the_patient_bears_the_name_of_the_app_and_is_shown(demo, app_of_camille):
+    document = demo.people.documents["camille-hospital-report"]
+    answer = demo.web.get(f"/fhir/DocumentReference/{document}", headers={"Authorization": f"Bearer {app_of_camille}"})
+    assert answer.status_code == 200
+    page = _journal(demo)
+    assert "<strong>Mon Carnet</strong> (application utilisée par Camille Laurent)" in page
+    assert "vous avez autorisé cette application à agir en votre nom" in page
+
+
+def test_what_the_reader_does_on_these_pages_pushes_nothing_out_of_sight(demo):
+    search = f"DocumentReference?patient={demo.people.patients['camille']}"
+    assert demo.get(search, "paul").status_code == 200
+    for _ in range(20):  # each look leaves three lines, and a page has fifty
+        _journal(demo)
+    assert "<strong>Paul Morel</strong>" in _journal(demo)
+    assert "n’est pas montré" in _journal(demo)
+    assert "<strong>Paul Morel</strong>" not in _journal(demo, "person=camille&own=1&lang=fr")
+
+
+def test_an_app_cannot_take_the_place_of_the_pages(line):
+    assert line(Deed("read", "DocumentReference"), client="journal").who == "Mon Carnet"
+    assert line(Deed("read", "DocumentReference"), client="urn:habilis:pages").who == "Camille Laurent"
+
+
+@pytest.mark.parametrize("language", ["en", "fr"])
+def test_every_kind_of_event_has_its_own_sentence(line, language):
+    rows = [row for row in REGISTRY.values() if row.access is not AccessRule.DIRECTORY]
+    deeds = [Deed(interaction.value, row.name) for row in rows for interaction in row.interactions]
+    deeds += [Deed(step, "") for step in ("login", "logout", "authorize", "revoke")]
+    deeds.append(Deed("token", "", operation=ISSUANCE))
+    spoken = {}
+    for deed in deeds:
+        touched = (f"{deed.resource_type}/x",) if deed.resource_type else ()
+        if deed.interaction == "search-type":
+            deed = replace(deed, query=f"GET https://habilis.example/fhir/{deed.resource_type}?x=y")  # noqa: PLW2901
+            touched = ()
+        spoken[deed.interaction, deed.resource_type] = line(deed, language=language, touched=touched).act
+    with_generic = {str(text) for act in ANY_ACT.values() for text in act}
+    assert {kind: text for kind, text in spoken.items() if text in with_generic or not text} == {}
+    assert "filed documents" not in spoken.values()
+    assert "a déposé des documents" not in spoken.values()
+
+
+@pytest.mark.parametrize(
+    ("deed", "told"),
+    [
+        (Deed("authorize", ""), "let the app Mon Carnet act for them"),
+        (Deed("revoke", ""), "ended the right of the app Mon Carnet to act"),
+        (Deed("token", "", operation=ISSUANCE), "received access for a declared emergency"),
+        (Deed("transaction", "DocumentReference", "ITI-65"), "filed documents"),
+    ],
+)
+def test_the_steps_of_signing_in_are_no_filing(line, deed, told):
+    assert line(deed, requester=replace(CAMILLE, person="Practitioner/diallo")).act == told
+
+
+def test_times_are_those_of_paris_in_summer_and_in_winter(line):
+    assert line(Deed("read", "Patient")).at.strftime("%H:%M") == "11:00"
+
+
+def test_the_page_promises_no_more_than_holds(demo):
+    english = _journal(demo, "person=camille&lang=en")
+    assert "nobody can change or delete a line" not in english
+    assert "No page and no app can change or delete a line." in english
+    assert "Europe/Paris" in english
