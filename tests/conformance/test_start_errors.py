@@ -1,6 +1,7 @@
 """A start that cannot serve says so in one line, before it says that it serves; a stop that was asked for succeeds."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -9,6 +10,7 @@ import sys
 import pytest
 
 from fhir_server.settings import Settings, SettingsError
+from tests.conformance.project import text_of
 from tests.live import Live, running
 
 pytestmark = pytest.mark.live
@@ -84,6 +86,17 @@ def test_an_address_that_is_taken_is_named(server):
         held.bind(("127.0.0.1", server.port))
         held.listen()
         assert "HABILIS_PORT" in refused(server)
+
+
+def test_the_recipe_of_the_readme_starts_a_server(tmp_path):
+    recipe = text_of("README.md").partition("## Running it in earnest")[2].partition("```sh\n")[2].partition("```")[0]
+    recipe = recipe.replace("/srv/habilis", str(tmp_path / "data")).replace("/etc/habilis", str(tmp_path / "keys"))
+    said = dict(re.findall(r"(HABILIS_\w+)=(\S+)", recipe))
+    server = Live(tmp_path / "data", settings=said)
+    status, told = run(server, "keys", "create")
+    assert status == 0, told
+    with running(server):
+        assert server.process.poll() is None
 
 
 def test_the_version_is_told(server):
