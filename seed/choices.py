@@ -9,6 +9,7 @@ from typing import Any
 
 from consent_rules.vocabulary import DirectiveKind
 from fhir_server.domain.consent_elements import DIRECTIVE
+from fhir_server.domain.consent_writing import said
 from seed.book import Demonstration
 
 Json = dict[str, Any]
@@ -69,7 +70,7 @@ def _consent(demo: Demonstration, holder: str, type_: str, actor: str, role: Jso
     patient = {"reference": f"Patient/{demo.patients[holder]}"}
     return {
         "resourceType": "Consent",
-        "meta": {"profile": [_BASIC]},
+        **({"meta": {"profile": [_BASIC]}} if role is _RECIPIENT else {}),  # the profile knows recipients alone
         "status": "active",
         "scope": {"coding": [_SCOPE]},
         "category": [{"coding": [_CATEGORY]}],
@@ -77,7 +78,7 @@ def _consent(demo: Demonstration, holder: str, type_: str, actor: str, role: Jso
         "dateTime": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "performer": [patient],
         "organization": [{"reference": f"Organization/{next(iter(demo.organizations.values()))}"}],
-        "sourceAttachment": {"title": "Choix exprimé par la personne"},
+        "sourceAttachment": said("Choix exprimé par la personne"),
         "policy": [{"uri": _POLICY}],
         "provision": {
             "type": type_,

@@ -100,6 +100,7 @@ def plan_create(work: Work, place: Placing, condition: str = "") -> Written:
         if found:
             return _existing(work, row, found)
     id_ = place.id or work.runtime.ports.ids.new()
+    _demand_somebody(place)
     patient = _patient_of(work, place, id_)
     scoping.demand(work.caller, (row.name,), "c", patient)
     _demand_targets(work, place)
@@ -121,6 +122,7 @@ def plan_update(work: Work, place: Placing, if_match: str) -> Written:
     row = place.row
     _demand_keeper(work.caller)
     before, opened = find(work, row, place.id, "u")
+    _demand_somebody(place)
     writing.demand_match(if_match, before, knows_marks=False)
     patient = before.facts.access.compartment
     if row.patient_path == "patient" and _patient_of(work, place, place.id) != patient:
@@ -245,6 +247,20 @@ def _demand_targets(work: Work, place: Placing) -> None:
     faults = tuple(unknown_targets(work, place.resource, place.root or place.row.name))
     if faults:
         raise Problem(Category.BUSINESS_RULE, *faults)
+
+
+def _demand_somebody(place: Placing) -> None:
+    """Hold a Patient to being somebody: a space for nobody could be given to anybody.
+
+    Raises: Problem(BUSINESS_RULE).
+    """
+    if place.row.access is not AccessRule.IDENTITY:
+        return
+    numbered = any(one.get("system") and one.get("value") for one in place.resource.get("identifier", []))
+    named = any(one.get("family") or one.get("text") for one in place.resource.get("name", []))
+    if not (numbered or (named and place.resource.get("birthDate"))):
+        text = "a patient needs an `identifier` with system and value, or a `name` and a `birthDate`"
+        raise Problem.of(Category.BUSINESS_RULE, text, place.at("identifier"), "required")
 
 
 def _access(work: Work, patient: str) -> AccessFacts:

@@ -6,6 +6,7 @@ Source: IHE MHD 4.2, ITI-65 and ITI-105; docs/labels.md for what a document inhe
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 import orjson
@@ -29,10 +30,21 @@ from fhir_server.domain.submission import (
     attachment_of,
     hash_of,
 )
+from fhir_server.r4 import profiles
 from fhir_server.registry import REGISTRY, AccessRule
 
 Json = dict[str, Any]
 
+_MHD, _PDSM = f"{profiles.MHD}IHE.MHD.", profiles.PDSM
+_ON_THE_WAY = frozenset({f"{_PDSM}pdsm-simplified-publish", f"{_MHD}SimplifiedPublish.DocumentReference"})
+"""Profiles of a document whose content travels inside: it has no URL, which every filed document has."""
+_FILED_AS = (
+    f"{_PDSM}pdsm-comprehensive-document-reference",
+    f"{_MHD}Comprehensive.DocumentReference",
+    f"{_MHD}UnContained.Comprehensive.DocumentReference",
+    f"{_MHD}Minimal.DocumentReference",
+)
+"""Profiles of filed documents, the one that promises most first."""
 _FILED = frozenset({"DocumentReference", "List", "Binary"})
 
 
@@ -216,7 +228,22 @@ def _with_content(filing: Filing, document: Document, resource: Json, document_i
         attachment.setdefault("size", len(content))
         attachment.setdefault("hash", hash_of(content))
     attachment["url"] = f"{work.runtime.fhir_base}/Binary/{binary_id}"
-    return resource | {"content": [resource["content"][0] | {"attachment": attachment}]}
+    return _claiming_what_it_is(resource | {"content": [resource["content"][0] | {"attachment": attachment}]})
+
+
+def _claiming_what_it_is(resource: Json) -> Json:
+    """Return a document without the claims that held only while its content travelled inside.
+
+    In their place stands the first profile of a filed document that it keeps to, if any.
+    """
+    claims = resource.get("meta", {}).get("profile", [])
+    kept = [claim for claim in claims if str(claim).partition("|")[0] not in _ON_THE_WAY]
+    if len(kept) == len(claims):
+        return resource
+    filed = (one for one in _FILED_AS if not profiles.check(resource | {"meta": {"profile": [one]}}))
+    found = kept or [*islice(filed, 1)]
+    meta = {name: value for name, value in resource["meta"].items() if name != "profile"}
+    return resource | {"meta": meta | ({"profile": found} if found else {})}
 
 
 def _dangling(filing: Filing, item: Item) -> Iterator[Issue]:

@@ -216,9 +216,16 @@ def _take_archived(work: Work, found: _Found, wanted: Json, changed: Json) -> No
 
 
 def _take_confidentiality(work: Work, found: _Found, wanted: Json, changed: Json) -> None:
-    """Take labels that are no marks; a label that merely fell out of the list stays (E6: N is always there)."""
+    """Take labels that are no marks; one that fell out beside a change of marks stays (E6: N is always there).
+
+    Raises: Problem(BUSINESS_RULE) when labels are only taken away, which would leave the document without a degree.
+    """
     before, after = labels.confidentiality(found.seen), labels.confidentiality(wanted)
     if all(label in before for label in after):
+        known = found.stored.facts.access.marks if found.knows else Mark.NONE
+        if len(after) < len(before) and labels.split_marks(wanted)[1] == known:
+            text = "a document keeps its confidentiality; put another label in the place of this one"
+            raise Problem.of(Category.BUSINESS_RULE, text, _LABELS, "required")
         return
     revising.demand_depositor(work, found.stored, _LABELS)
     changed["securityLabel"] = after

@@ -1,5 +1,6 @@
 """A directive written as an IHE PCF Consent, such that it compiles to the same directive again."""
 
+from base64 import b64encode
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -42,7 +43,7 @@ def consent_of(directive: Directive, patient: str, custodian: str) -> Json:
         "patient": holder,
         "dateTime": _text(directive.recorded_at or _EPOCH),
         "performer": [holder],
-        "sourceAttachment": {"title": directive.reason or "choice of the patient"},
+        "sourceAttachment": said(directive.reason or "choice of the patient"),
         "policy": [{"uri": _POLICY}],
         "provision": _provision(directive),
     }
@@ -51,6 +52,11 @@ def consent_of(directive: Directive, patient: str, custodian: str) -> Json:
     if directive.kind not in _DENIALS | {DirectiveKind.AGREEMENT}:
         consent["policyRule"] = _concept(DIRECTIVE, directive.kind)
     return consent
+
+
+def said(text: str) -> Json:
+    """Write what was said as an Attachment that holds it: one with a title alone points to nothing."""
+    return {"contentType": "text/plain;charset=utf-8", "data": b64encode(text.encode()).decode(), "title": text}
 
 
 def _provision(directive: Directive) -> Json:

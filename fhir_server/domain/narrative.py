@@ -162,4 +162,9 @@ def _act(deed: Deed) -> tuple[str, str]:
 
 def div_of(deed: Deed, verdict: Verdict, caller: Caller, at: datetime) -> str:
     """Return the sentence as XHTML narrative."""
-    return f'<div xmlns="http://www.w3.org/1999/xhtml">{escape(sentence_of(deed, verdict, caller, at))}</div>'
+    return in_french(sentence_of(deed, verdict, caller, at))
+
+
+def in_french(text: str) -> str:
+    """Return a French text as XHTML narrative, which says its language for readers and for XML alike."""
+    return f'<div xmlns="http://www.w3.org/1999/xhtml" lang="fr" xml:lang="fr">{escape(text)}</div>'

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from html import escape
 from typing import Any
 
 from consent_rules.vocabulary import Outcome
 from fhir_server.domain import bodies
+from fhir_server.domain.narrative import in_french
 
 Json = dict[str, Any]
 
@@ -120,7 +120,10 @@ def communication_of(notice: Notice) -> Json:
     built: Json = {
         "resourceType": "Communication",
         "language": "fr",
-        "text": {"status": "generated", "div": f'<div xmlns="http://www.w3.org/1999/xhtml">{escape(text)}</div>'},
+        "text": {
+            "status": "generated",
+            "div": in_french(text),
+        },
         "status": "completed",
         "category": [{"coding": [{"system": KINDS, "code": notice.kind.value}]}],
         "priority": "urgent" if notice.kind in URGENT else "routine",

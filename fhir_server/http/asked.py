@@ -17,7 +17,7 @@ def deed() -> Deed:
     if last.startswith("$"):
         target = f"{type_}/{id_}" if id_ != last else ""
         return Deed("operation", type_, target=target, operation=last.removeprefix("$"))
-    if not type_:
+    if not type_ and request.method not in ("GET", "HEAD"):
         return Deed("transaction", "Bundle")
     if id_ == "_search" or (not id_ and request.method in ("GET", "HEAD")):
         return Deed("search-type", type_, query=f"{request.method} {request.path}")

@@ -17,7 +17,7 @@ from fhir_server.http import negotiation
 from fhir_server.http.operations import OPERATIONS, capability_of
 from fhir_server.http.request_context import runtime
 from fhir_server.http.routing import FHIR_PATH, Route, attach
-from fhir_server.registry import REGISTRY, AccessRule, Interaction, ResourceType
+from fhir_server.registry import REGISTRY, AccessRule, Interaction, ResourceType, SearchParam
 
 Json = dict[str, Any]
 
@@ -27,6 +27,7 @@ _GUIDES = (
     "https://profiles.ihe.net/ITI/MHD/ImplementationGuide/ihe.iti.mhd",
     "https://profiles.ihe.net/ITI/BALP/ImplementationGuide/ihe.iti.balp",
     "https://profiles.ihe.net/ITI/PCF/ImplementationGuide/ihe.iti.pcf",
+    "https://interop.esante.gouv.fr/ig/fhir/pdsm/ImplementationGuide/ans.fhir.fr.pdsm",
     "http://hl7.org/fhir/smart-app-launch/ImplementationGuide/hl7.fhir.uv.smart-app-launch",
 )
 _INSTANTIATES = (
@@ -37,6 +38,12 @@ _COMMON_PARAMS = (
     ("_id", "token", "http://hl7.org/fhir/SearchParameter/Resource-id"),
     ("_lastUpdated", "date", "http://hl7.org/fhir/SearchParameter/Resource-lastUpdated"),
 )
+_SAID_OF_TYPES = {
+    "Patient": "Professionals and software name the patient by `identifier=system|value` or by one `_id`, and the "
+    "other parameters narrow that; patients search their own record.",
+    "DocumentReference": "`conditionalUpdate` is a conditional PATCH by `identifier=system|value`; there is no PUT.",
+}
+_OF_PATIENTS = "for patients, of their own record; for others together with `identifier` or `_id`"
 _PATCH_FORMATS = ("application/json-patch+json", "application/fhir+json")
 
 
@@ -91,15 +98,19 @@ def statement_of(fhir_base: str) -> Json:
             {
                 "mode": "server",
                 "security": _security(fhir_base.removesuffix(FHIR_PATH)),
-                "resource": [_resource(row, fhir_base) for row in REGISTRY.values()],
-                "interaction": [{"code": "transaction"}, {"code": "batch"}],
+                "resource": [*(_resource(row, fhir_base) for row in REGISTRY.values()), _definitions()],
+                "interaction": [
+                    {"code": "transaction"},
+                    {"code": "batch"},
+                    {"code": "search-system", "documentation": "of the one type that `_type` names"},
+                ],
             }
         ],
     }
 
 
 def _security(origin: str) -> Json:
-    uris = {"authorize": "authorize", "token": "token", "introspect": "introspect", "revoke": "revoke"}
+    uris = {"authorize": "authorize", "token": "token"}
     return {
         "cors": True,
         "service": [
@@ -127,15 +138,17 @@ def _resource(row: ResourceType, fhir_base: str) -> Json:
     built: Json = {
         "type": row.name,
         "interaction": [{"code": interaction.value} for interaction in Interaction if interaction in offered],
-        "versioning": "no-version" if row.access is AccessRule.TRACE else "versioned",
-        "readHistory": Interaction.VREAD in offered,
+        "versioning": "versioned",
+        "readHistory": Interaction.HISTORY in offered,
         "updateCreate": False,
-        "conditionalCreate": Interaction.CREATE in offered,
+        "conditionalCreate": row.creates_conditionally,
         "conditionalRead": "full-support",
-        "conditionalUpdate": False,
+        "conditionalUpdate": row.patches_conditionally,
         "conditionalDelete": "not-supported",
         "referencePolicy": ["literal", "logical"],
     }
+    if row.name in _SAID_OF_TYPES:
+        built["documentation"] = _SAID_OF_TYPES[row.name]
     if row.profiles:
         built["supportedProfile"] = list(row.profiles)
     if Interaction.SEARCH in offered:
@@ -146,14 +159,34 @@ def _resource(row: ResourceType, fhir_base: str) -> Json:
     return built
 
 
+def _definitions() -> Json:
+    """Describe the definitions of operations, which are served beside the types of the registry."""
+    return {"type": "OperationDefinition", "interaction": [{"code": "read"}], "conditionalRead": "not-supported"}
+
+
 def _params(row: ResourceType) -> list[Json]:
     common: list[Json] = [{"name": name, "definition": url, "type": kind} for name, kind, url in _COMMON_PARAMS]
-    own: list[Json] = []
-    for param in row.search:
-        described: Json = {"name": param.name, "type": param.type}
-        if param.definition:
-            described["definition"] = param.definition
-        if param.documentation:
-            described["documentation"] = param.documentation
-        own.append(described)
+    own = [_param(param) for param in row.search]
+    if row.names_patient:
+        own += [_by_identifier(param) for param in row.search if param.name in ("patient", "subject")]
+    if row.access is AccessRule.IDENTITY:
+        for param in own:
+            if param["name"] != "identifier":
+                param["documentation"] = _OF_PATIENTS
     return common + own
+
+
+def _param(param: SearchParam) -> Json:
+    described: Json = {"name": param.name, "type": param.type}
+    if param.definition:
+        described["definition"] = param.definition
+    if param.documentation:
+        described["documentation"] = param.documentation
+    return described
+
+
+def _by_identifier(param: SearchParam) -> Json:
+    """Describe how a search names the patient by an identifier, as MHD and PDSm do."""
+    documentation = "one patient, as `system|value`"
+    name = f"{param.name}.identifier"
+    return {"name": name, "type": "token", "definition": param.definition, "documentation": documentation}

@@ -127,6 +127,11 @@ def empty_response(status: int) -> Response:
     return response
 
 
+def is_strict() -> bool:
+    """Tell whether the client wants nothing of its request left out (`Prefer: handling=strict`)."""
+    return "handling=strict" in request.headers.get("Prefer", "").replace(" ", "")
+
+
 def names_tag(if_none_match: str, tag: str) -> bool:
     """Tell whether If-None-Match names this entity tag, or whatever there is; tags are compared weakly."""
     sent = {item.strip().removeprefix("W/") for item in if_none_match.split(",")}

@@ -13,7 +13,7 @@ from fhir_server import telemetry
 from fhir_server.application import trail
 from fhir_server.deadline import OutOfTime
 from fhir_server.domain.problem import Category, Issue, Problem
-from fhir_server.http import asked, negotiation
+from fhir_server.http import asked, negotiation, unoffered
 from fhir_server.http.request_context import runtime
 from fhir_server.oauth.issuer import PROOF_ALGORITHMS
 from fhir_server.ports import StoreUnavailable
@@ -153,15 +153,17 @@ def _out_of_time(_error: OutOfTime) -> Response | HTTPException:
 def _framework(error: HTTPException) -> Response | HTTPException:
     if not request.path.startswith(FHIR_PATH) or error.code is None:
         return error
-    category = _OF_STATUS.get(error.code)
+    category = unoffered.category_of(error) or _OF_STATUS.get(error.code)
     if category is None:
         return error
     response = answer(Problem(category))
+    if category is Category.METHOD_NOT_ALLOWED:
+        response.headers["Allow"] = ""  # nothing, unless the path has a route for other methods
     for name, value in error.get_headers():
-        if name in ("Allow", "Accept-Encoding"):
+        if name == "Accept-Encoding":
             response.headers[name] = value
     allowed = getattr(error, "valid_methods", None)
-    if allowed:
+    if allowed and category is Category.METHOD_NOT_ALLOWED:
         response.headers["Allow"] = ", ".join(sorted(allowed))
     return response
 

@@ -6,19 +6,24 @@ IHE MHD 4.2, ITI-68 Retrieve Document.
 
 import re
 from base64 import b64encode
+from datetime import datetime
+from urllib.parse import urlencode
 
 import orjson
-from flask import Flask, Response, request
+from flask import Flask, Response, abort, request
 from flask_smorest import Api
 
 from fhir_server.application import consultation
 from fhir_server.application.consultation import Shown
+from fhir_server.domain import bodies
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.http import negotiation, rendering
 from fhir_server.http.request_context import current_caller, runtime
 from fhir_server.http.routing import Route, View, attach, bound
 from fhir_server.registry import REGISTRY, AccessRule, Interaction, ResourceType
 
+_SINCE = "_since"
+_OF_FORMAT = ("_format", "_pretty")
 _VERSION = re.compile(r"([1-9][0-9]{0,8})(?:-([0-9]{1,9}))?")
 
 
@@ -45,6 +50,8 @@ def _routes(row: ResourceType) -> list[Route]:
 
 def read_one(row: ResourceType, id_: str) -> Response:
     """Answer the current version of a resource."""
+    if id_ == "_history":  # of a whole type: no id begins so
+        abort(405)
     negotiation.wanted_format()
     return rendering.resource(consultation.read(runtime(), current_caller(), row, id_))
 
@@ -68,18 +75,45 @@ def _is_this_version(shown: Shown, mark: str | None) -> bool:
 
 
 def read_history(row: ResourceType, id_: str) -> Response:
-    """Answer all versions of a resource as a history Bundle."""
+    """Answer the versions of a resource as a history Bundle: all, or those since an instant."""
     negotiation.wanted_format()
-    served = runtime()
-    shown = consultation.history(served, current_caller(), row, id_)
-    url = f"{served.fhir_base}/{row.name}/{id_}/_history"
+    served, caller, since = runtime(), current_caller(), _since()
+    shown = [
+        version
+        for version in consultation.history(served, caller, row, id_)
+        if since is None or bodies.last_updated(version.stored, knows_marks=version.knows_marks) >= since
+    ]
+    asked = f"?{urlencode({_SINCE: request.args[_SINCE]})}" if since else ""
+    url = f"{served.fhir_base}/{row.name}/{id_}/_history{asked}"
     return negotiation.fhir_response(rendering.history(served.fhir_base, shown, url))
+
+
+def _since() -> datetime | None:
+    """Return the instant from which on a history is wanted, None for the whole.
+
+    Raises: Problem(MALFORMED) when it is none; UNSUPPORTED for another parameter when nothing may be left out.
+    """
+    others = sorted(set(request.args) - {_SINCE, *_OF_FORMAT})
+    if others and negotiation.is_strict():
+        text = f"`{others[0][:64]}` is not a parameter of a history here; `{_SINCE}` is"
+        raise Problem.of(Category.UNSUPPORTED, text, code=others[0][:64])
+    if _SINCE not in request.args:
+        return None
+    try:
+        found = datetime.fromisoformat(request.args[_SINCE])
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo is None:
+        raise Problem.of(Category.MALFORMED, f"`{_SINCE}` takes an instant with its time zone", code=_SINCE)
+    return found
 
 
 def read_content(row: ResourceType, id_: str) -> Response:
     """Answer a content: raw bytes in its own type, or a Binary resource when a FHIR format is asked for."""
     served = runtime()
     shown, content = consultation.retrieve(served, current_caller(), row, id_)
+    if rendering.has_it(shown):
+        return _with_tag(negotiation.empty_response(304), shown)
     described = orjson.loads(rendering.body_of(shown))
     kind = described["contentType"]
     if not _wants_raw(kind):
@@ -90,6 +124,10 @@ def read_content(row: ResourceType, id_: str) -> Response:
         response.headers["Cache-Control"] = "no-store"
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Content-Security-Policy"] = "sandbox; default-src 'none'"
+    return _with_tag(response, shown)
+
+
+def _with_tag(response: Response, shown: Shown) -> Response:
     response.headers["ETag"] = rendering.etag_of(shown)
     return response
 

@@ -22,14 +22,21 @@ from fhir_server.http.search_params import Parsed, demand_measure, parse
 from fhir_server.registry import REGISTRY, Interaction, ResourceType
 
 _NAMING_A_PERSON = {"patient.identifier", "subject.identifier", "patient:identifier", "subject:identifier"}
+_SEARCHED = {name: row for name, row in REGISTRY.items() if Interaction.SEARCH in row.interactions}
+_TYPE = "_type"
 _FORM = "application/x-www-form-urlencoded"
 
 
 def register(_app: Flask, api: Api) -> None:
     """Register the search routes of every type that offers them."""
-    for row in REGISTRY.values():
-        if Interaction.SEARCH in row.interactions:
-            attach(api, _routes(row))
+    for row in _SEARCHED.values():
+        attach(api, _routes(row))
+    summary = "Search the type that `_type` names"
+    routes = [
+        Route("GET", "", search_system, "Bundle", "search-system", summary),
+        Route("POST", "/_search", search_system, "Bundle", "search-form-system", f"{summary}, by form"),
+    ]
+    attach(api, routes)
 
 
 def _routes(row: ResourceType) -> list[Route]:
@@ -47,12 +54,27 @@ def search(row: ResourceType) -> Response:
     pairs = _pairs()
     sent = _as_sent(pairs)
     demand_traced_measure(served, caller, Deed("search-type", row.name, query=sent), pairs)
-    parsed = parse(row, pairs, served.fhir_base, strict=_is_strict())
+    asked = [pair for pair in pairs if pair != (_TYPE, row.name)]
+    parsed = parse(row, asked, served.fhir_base, strict=negotiation.is_strict())
     wanted = _wanted(served, caller, parsed, sent)
     found = finding.find(served, caller, row, wanted)
     links = _links(served, caller, parsed, found)
     notes = [f"`{said}` is not a search parameter of {row.name} and was ignored" for said in parsed.ignored]
     return negotiation.fhir_response(rendering.searchset(served.fhir_base, found.shown, found.total, links, notes))
+
+
+def search_system() -> Response:
+    """Answer a search at the root of the endpoint as one of the type that `_type` names.
+
+    Raises: Problem(UNSUPPORTED) unless it names exactly one type that can be searched.
+    """
+    current_caller()
+    named = [value for name, value in _pairs() if name == _TYPE]
+    row = _SEARCHED.get(named[0]) if len(named) == 1 else None
+    if row is None:
+        text = f"a search of the whole server names one type: `_type` takes one of {', '.join(sorted(_SEARCHED))}"
+        raise Problem.of(Category.UNSUPPORTED, text, code=_TYPE)
+    return search(row)
 
 
 def demand_traced_measure(served: Runtime, caller: Caller, deed: Deed, pairs: list[tuple[str, str]]) -> None:
@@ -74,10 +96,6 @@ def _pairs() -> list[tuple[str, str]]:
             raise Problem.of(Category.UNSUPPORTED_MEDIA, f"`_search` takes {_FORM}")
         pairs.extend(request.form.items(multi=True))
     return pairs
-
-
-def _is_strict() -> bool:
-    return "handling=strict" in request.headers.get("Prefer", "").replace(" ", "")
 
 
 def _wanted(served: Runtime, caller: Caller, parsed: Parsed, sent: str) -> Wanted:

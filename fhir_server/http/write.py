@@ -43,7 +43,7 @@ def _routes(row: ResourceType) -> list[Route]:
         for interaction, method, path, view, summary in offered
         if interaction in row.interactions
     ]
-    if name == "DocumentReference":
+    if row.patches_conditionally:
         summary = "Change parts of the document that has a business identifier"
         routes.append(Route("PATCH", f"/{name}", patch_matching, name, f"conditional-patch-{name}", summary))
     return routes
@@ -55,7 +55,7 @@ def create(row: ResourceType) -> Response:
     served, caller, resource = runtime(), current_caller(), _body(row)
     condition = conditions.query_of(request.headers.get("If-None-Exist", ""), row.name, served.fhir_base)
     if row.name == "DocumentReference":
-        if condition:
+        if not row.creates_conditionally and condition:
             raise Problem.of(Category.UNSUPPORTED, "a document is never published conditionally")
         return _answer(publication.publish_document(served, caller, resource))
     if row.name == "Consent":

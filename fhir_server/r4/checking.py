@@ -78,6 +78,8 @@ def _resource(walk: _Walk, resource: Json, depth: int) -> None:
     if shape is None or not is_resource_type(shape.name):
         walk.add("", "`resourceType` must name a resource type of R4", "structure")
         return
+    if "implicitRules" in resource:
+        walk.add("implicitRules", "the server knows none of these rules; write the resource without them", "value")
     if not walk.inside:
         contained = resource.get("contained")
         walk.contained = _ids_of(contained) if isinstance(contained, list) else {}

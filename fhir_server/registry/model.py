@@ -92,3 +92,18 @@ class ResourceType:
     search: tuple[SearchParam, ...] = ()
     patient_path: str = ""
     profiles: tuple[str, ...] = ()
+
+    @property
+    def creates_conditionally(self) -> bool:
+        """Whether If-None-Exist is honoured: a document is never published on a condition."""
+        return Interaction.CREATE in self.interactions and self.access is not AccessRule.DOCUMENT
+
+    @property
+    def patches_conditionally(self) -> bool:
+        """Whether a PATCH may name the resource by its business identifier (PDSm, flux 03)."""
+        return Interaction.PATCH in self.interactions and self.access is AccessRule.DOCUMENT
+
+    @property
+    def names_patient(self) -> bool:
+        """Whether a search names the patient whose resources are meant."""
+        return Interaction.SEARCH in self.interactions and self.patient_path not in ("", "id")

@@ -3,6 +3,7 @@
 Source: L.1111-17 I and R.1111-48 of the French public health code (rules G1 to G8), docs/operations.md.
 """
 
+import base64
 from dataclasses import replace
 
 import pytest
@@ -36,6 +37,7 @@ def test_break_glass_opens_for_a_day_and_says_what_follows(ward, clock):
     assert ward.found("awa-btg", f"/DocumentReference?patient={ward.ids['camille']}") == [document]
     consent = ward.get("camille", f"/{opened['consent']['reference']}").get_json()
     assert consent["sourceAttachment"]["title"] == "unconscious, found at home"
+    assert base64.b64decode(consent["sourceAttachment"]["data"]) == b"unconscious, found at home"
     clock.advance(hours=24)
     assert search(ward, "awa-btg").status_code == 403
 
