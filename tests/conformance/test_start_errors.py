@@ -59,6 +59,14 @@ WRONG = {
         "MongoDB",
     ),
     "a setting is wrong": ({"HABILIS_THREADS": "many"}, "HABILIS_THREADS"),
+    "an https address without a word about proxies": (
+        {"HABILIS_BASE_URL": "https://sante.example"},
+        "HABILIS_TRUSTED_PROXIES must name the proxies that end TLS in front of this server, or be none",
+    ),
+    "a proxy's header could be spelt in two ways": (
+        {"HABILIS_TRUSTED_PROXIES": "10.0.0.7", "HABILIS_FORWARDED_HEADER": "X-Forwarded-For"},
+        "HABILIS_PROXIES_DROP_UNDERSCORES",
+    ),
     "a setting is misspelt": ({"HABILIS_TRUSTED_PROXY": "10.0.0.1"}, "did you mean HABILIS_TRUSTED_PROXIES?"),
 }
 
