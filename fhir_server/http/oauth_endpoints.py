@@ -3,6 +3,8 @@
 Sources: RFC 6749, RFC 7009, RFC 7662, RFC 9126; SMART App Launch 2.2 (CORS).
 """
 
+from http import HTTPStatus
+
 import orjson
 from flask import Blueprint, Flask, Response, current_app, request
 from flask_smorest import Api
@@ -160,12 +162,12 @@ def unavailable(_error: Exception) -> Response:
 @_oauth.errorhandler(HTTPException)
 def framework(error: HTTPException) -> Response:
     """Answer the framework's own refusals in JSON."""
-    body = {"error": "invalid_request"}
+    body = {"error": "temporarily_unavailable" if error.code == HTTPStatus.SERVICE_UNAVAILABLE else "invalid_request"}
     if error.code in _TOO_MUCH:
         body["error_description"] = _TOO_MUCH[error.code].format(limits.in_force().form_bytes)
     response = respond(Answer(error.code or 400, body, {"Cache-Control": "no-store"}))
     for name, value in error.get_headers():
-        if name == "Allow":
+        if name in ("Allow", "Accept-Encoding", "Retry-After"):
             response.headers[name] = value
     return response
 

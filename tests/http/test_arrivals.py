@@ -4,9 +4,10 @@ from queue import SimpleQueue
 from threading import Event, Thread
 
 import pytest
+from werkzeug.exceptions import ServiceUnavailable
 from werkzeug.test import Client
 
-from fhir_server.http.admission import Admission, Lane
+from fhir_server.http.admission import REFUSED, Admission, Lane
 from fhir_server.http.arrivals import CHUNK, Arrivals
 from fhir_server.limits import Limits
 
@@ -133,3 +134,10 @@ def test_requests_of_one_kind_that_never_end_keep_no_other_kind_waiting():
         let_go.set()
         for thread in threads:
             thread.join()
+
+
+def test_a_refusal_for_want_of_room_is_told_to_oauth_clients_in_their_words(shared_world):
+    sent = {REFUSED: ServiceUnavailable(retry_after=1)}
+    answer = shared_world.web.post("/oauth/token", environ_overrides=sent, content_type=FORM)
+    assert (answer.status_code, answer.get_json()["error"]) == (503, "temporarily_unavailable")
+    assert answer.headers["Retry-After"] == "1"
