@@ -8,7 +8,7 @@ import pytest
 from fhir_server.cli import main
 from fhir_server.settings import Settings
 
-HTTPS = {"HABILIS_BASE_URL": "https://sante.example", "HABILIS_TRUSTED_PROXIES": "none"}
+HTTPS = {"HABILIS_BASE_URL": "https://sante.example"}
 
 
 @pytest.fixture(autouse=True)
@@ -35,6 +35,8 @@ def refused(capsys, *command: str) -> str:
 @pytest.fixture
 def no_server(monkeypatch):
     """Let a start get as far as the web server, and no further."""
+    monkeypatch.setenv("HABILIS_TRUSTED_PROXIES", "127.0.0.1")
+    monkeypatch.setenv("HABILIS_FORWARDED_HEADER", "Forwarded")
     monkeypatch.setattr("granian.Granian.serve", lambda _self: None)
     monkeypatch.setattr("signal.signal", lambda *_: None)
     monkeypatch.setattr("os.register_at_fork", lambda **_: None)

@@ -28,6 +28,7 @@ def _settings(monkeypatch, copied):
     for name in [name for name in os.environ if name.startswith("HABILIS_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("HABILIS_DATA_DIR", str(copied))
+    monkeypatch.setenv("HABILIS_DEMO", "yes")
     monkeypatch.setattr("sys.stdin", io.StringIO(f"{PASSWORD}\n" * 20))
 
 
@@ -43,7 +44,7 @@ def run(capsys):
     def ran(*words: str) -> tuple[int, str]:
         capsys.readouterr()
         try:
-            status = main([*words, "--demo"])
+            status = main([*words])
         except SystemExit as ended:  # argparse ends so
             status = int(ended.code)
         printed = capsys.readouterr()
@@ -54,9 +55,8 @@ def run(capsys):
 
 
 @pytest.fixture
-def opened(monkeypatch):
+def opened():
     """Open the data that the commands have changed."""
-    monkeypatch.setenv("HABILIS_DEMO", "yes")
     served = build_runtime(Settings.from_environment(os.environ))
     yield served
     served.ports.store.close()
@@ -71,6 +71,12 @@ def traced(runtime, compartment: str = "") -> list[tuple[str, str, str]]:
         (event["subtype"][-1]["code"], event["agent"][0]["who"]["display"], event.get("outcomeDesc", ""))
         for event in events
     ]
+
+
+@pytest.mark.parametrize("command", ["clients", "users"])
+def test_both_commands_take_the_data_of_the_demonstration(run, monkeypatch, command):
+    monkeypatch.delenv("HABILIS_DEMO")
+    assert run(command, "list", "--demo")[0] == 0
 
 
 # --- clients ----------------------------------------------------------------------------------------------------------
