@@ -5,11 +5,12 @@ import sys
 from pathlib import Path
 from time import perf_counter
 
+from fhir_server.adapters.mongo.writing import append_traces
 from fhir_server.ports import Change, SpaceWrite
 from tests.engines import MongoEngine, MongoServer
 from tests.factories import a_trace, an_id
 
-_AT_ONCE = 200
+_AT_ONCE = 2000
 
 
 def main(folder: Path, entries: int) -> None:
@@ -22,7 +23,8 @@ def main(folder: Path, entries: int) -> None:
         store.commit(Change((a_trace(patient),), spaces=(SpaceWrite(patient, 0, b"state"),)))
         filled = perf_counter()
         for _ in range(entries // _AT_ONCE):
-            store.commit(Change(tuple(a_trace(patient) for _ in range(_AT_ONCE))))
+            ready = store._preparer.change(Change(tuple(a_trace(patient) for _ in range(_AT_ONCE))))
+            append_traces(store._database["trail"], ready.traces)
         erased = perf_counter()
         store.erase(patient, Change((a_trace(patient),)))
         done = perf_counter()

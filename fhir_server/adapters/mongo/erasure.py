@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from itertools import islice
 
+import pymongo
 from pymongo import DeleteOne
 from pymongo.database import Database
 
@@ -24,6 +25,10 @@ from fhir_server.ports import StoreUnavailable
 
 BATCH = 300
 """Entries of the trail in one transaction, each three changes: MongoDB advises a thousand changes at most."""
+_READING_SECONDS = 600.0
+"""How long one batch may be looked for: nobody waits for an erasure as for a page."""
+_NOBODY = "#nobody"
+"""A compartment in which nothing ever is."""
 _HEAD_FIELDS = ("type", "id", "lookup")
 _FORGOTTEN: Document = {
     "compartment": ERASED,
@@ -56,7 +61,7 @@ class Erasure:
 
         Raises: PyMongoError when the account of this server lacks it.
         """
-        self._database["trail"].delete_one({"compartment": LOCATORS, "_id": ""})
+        self._database["trail"].delete_one({"_id": "", "compartment": _NOBODY})
 
     def empty(self) -> None:
         """Remove all resources with all their versions; let the trail forget whom it was about."""
@@ -98,12 +103,16 @@ class Erasure:
     def _trail_in_batches(self) -> Iterator[list[Document]]:
         """Give the entries that are there now. They never change, so that they are read outside the transactions."""
         trail = self._database["trail"]
-        newest = trail.find_one(self._of_trail(), {"order": 1}, sort=[("order", -1)])
-        if newest:
-            until = self._of_trail() | {"order": {"$lte": newest["order"]}}
-            entries = trail.find(until, batch_size=BATCH).sort("order", 1)
-            while batch := list(islice(entries, BATCH)):
-                yield batch
+        with pymongo.timeout(_READING_SECONDS):
+            newest = trail.find_one(self._of_trail(), {"order": 1}, sort=[("order", -1)])
+        until = self._of_trail() | {"order": {"$lte": newest["order"] if newest else ""}}
+        entries = trail.find(until, batch_size=BATCH).sort("order", 1)
+        while True:
+            with pymongo.timeout(_READING_SECONDS):
+                batch = list(islice(entries, BATCH))
+            if not batch:
+                return
+            yield batch
 
     def _forget(self, entries: Sequence[Document], session: Session) -> None:
         """Remove neighbours in the index with their locators; add them again under no space."""

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from time import monotonic, sleep
 
 import pymongo
-from pymongo.errors import ConnectionFailure, PyMongoError
+from pymongo.errors import ConnectionFailure, PyMongoError, ServerSelectionTimeoutError
 
 from fhir_server.adapters.mongo.client import DURABLE, READ_MS, SNAPSHOT, Document, Session
 from fhir_server.adapters.mongo.transactions import TRANSIENT
@@ -92,4 +92,7 @@ class Moment:
 
 
 def _may_repeat(error: PyMongoError) -> bool:
+    """Tell whether to ask again; where no primary was found in time, another look would only hold the thread."""
+    if isinstance(error, ServerSelectionTimeoutError):
+        return False
     return error.has_error_label(TRANSIENT) or isinstance(error, ConnectionFailure)

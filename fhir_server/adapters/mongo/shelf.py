@@ -7,7 +7,7 @@ from pymongo.database import Database
 from pymongo.errors import BulkWriteError
 
 from fhir_server.adapters.keyring import WrappedKey
-from fhir_server.adapters.mongo.client import Document, failures_named
+from fhir_server.adapters.mongo.client import BRIEF_SECONDS, Document, failures_named
 from fhir_server.adapters.mongo.parts import keep_mark
 from fhir_server.adapters.mongo.transactions import Transactions
 
@@ -25,12 +25,12 @@ class MongoShelf:
 
     def newest(self, name: str) -> WrappedKey | None:
         """Return the key that seals for a name."""
-        with failures_named():
+        with failures_named(BRIEF_SECONDS):
             return _key(self._keys.find_one({"name": name}, sort=[("number", -1)]))
 
     def by_id(self, id_: bytes) -> WrappedKey | None:
         """Return one key."""
-        with failures_named():
+        with failures_named(BRIEF_SECONDS):
             return _key(self._keys.find_one({"_id": id_}))
 
     def everything(self) -> tuple[WrappedKey, ...]:
@@ -44,7 +44,7 @@ class MongoShelf:
             {"_id": k.id, "name": k.name, "number": k.number, "wrapped_by": k.wrapped_by, "wrapped": k.wrapped}
             for k in keys
         ]
-        with failures_named():
+        with failures_named(BRIEF_SECONDS):
             try:
                 self._keys.insert_many(rows, ordered=False)
             except BulkWriteError as error:

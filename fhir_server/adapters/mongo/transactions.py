@@ -36,6 +36,7 @@ WAIT_SECONDS = 0.8
 COMMIT_SECONDS = 10.0
 STATEMENTS_SECONDS = 10.0
 """How long all statements of one attempt may take."""
+_INTERRUPTED = 11601
 _LOOK_SECONDS = 0.1
 _BLOCKED_SECONDS = 1.0
 
@@ -151,9 +152,14 @@ class _Attempts(Generic[T]):
                 if error.has_error_label(TRANSIENT):
                     raise
                 self.doubtful.append(result)
-                if not error.has_error_label(UNKNOWN_COMMIT) or monotonic() > ends:
+                if not _may_send_again(error) or monotonic() > ends:
                     self._processes.discard(session)
                     raise OutcomeUnknown(f"MongoDB: {error}") from error
                 sleep(_LOOK_SECONDS)
             else:
                 return
+
+
+def _may_send_again(error: PyMongoError) -> bool:
+    """Tell whether a commit is sent again: its outcome is unknown, or its session was ended meanwhile."""
+    return error.has_error_label(UNKNOWN_COMMIT) or getattr(error, "code", None) == _INTERRUPTED
