@@ -5,6 +5,7 @@ The log serves operators. It is not the trail.
 
 import logging
 import sys
+from contextlib import suppress
 from contextvars import ContextVar
 from io import StringIO
 
@@ -35,15 +36,21 @@ _log = structlog.get_logger("habilis")
 
 
 class _StandardError(StringIO):
-    """Standard error as it is at each line: whoever runs the program may replace it."""
+    """Standard error as it is at each line: whoever runs the program may replace it.
+
+    A line that cannot be written, because the log's disk is full, stops no request: the log is not the trail.
+    """
 
     def write(self, text: str) -> int:
         """Write to what is standard error now."""
-        return sys.stderr.write(text)
+        with suppress(OSError):
+            sys.stderr.write(text)
+        return len(text)
 
     def flush(self) -> None:
         """Let the line out."""
-        sys.stderr.flush()
+        with suppress(OSError):
+            sys.stderr.flush()
 
 
 def configure(level: str = "INFO") -> None:

@@ -8,11 +8,13 @@ from fhir_server import telemetry
 from fhir_server.application.runtime import Runtime
 from fhir_server.ports import StoreUnavailable
 
+EXTENSION = "habilis.look"
+"""Where the web application keeps its look."""
 _FRESH_SECONDS = 2.0
-"""How long one look answers for all who ask: looking writes."""
+"""How long one look answers for all who ask: looking writes, and anybody may ask."""
 
 
-def demand_ready(runtime: Runtime) -> None:
+def _prove(runtime: Runtime) -> None:
     """Prove that reads and durable writes work.
 
     Raises: StoreUnavailable, naming what does not.
@@ -45,7 +47,7 @@ class Look:
 
 def _is_able(runtime: Runtime) -> bool:
     try:
-        demand_ready(runtime)
+        _prove(runtime)
     except StoreUnavailable:
         telemetry.alarm("store_unavailable")
         return False

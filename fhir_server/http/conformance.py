@@ -9,14 +9,15 @@ from importlib.metadata import version
 from typing import Any
 
 import orjson
-from flask import Flask, Response, request
+from flask import Flask, Response, current_app, request
 from flask_smorest import Api
 
-from fhir_server.application.readiness import demand_ready
+from fhir_server.application.readiness import EXTENSION, Look
 from fhir_server.http import negotiation
 from fhir_server.http.operations import OPERATIONS, capability_of
 from fhir_server.http.request_context import runtime
 from fhir_server.http.routing import FHIR_PATH, Route, attach
+from fhir_server.ports import StoreUnavailable
 from fhir_server.registry import REGISTRY, AccessRule, Interaction, ResourceType, SearchParam
 
 Json = dict[str, Any]
@@ -72,7 +73,9 @@ def live() -> Response:
 
 def ready() -> Response:
     """Answer whether reads, durable writes and decisions can be promised now."""
-    demand_ready(runtime())
+    look: Look = current_app.extensions[EXTENSION]
+    if not look.is_able(runtime()):
+        raise StoreUnavailable("reads or durable writes fail")
     return Response("ready\n", content_type="text/plain")
 
 

@@ -10,13 +10,12 @@ from flask_smorest import Api
 
 from fhir_server import telemetry
 from fhir_server.application import emergencies_only
-from fhir_server.application.readiness import Look
+from fhir_server.application.readiness import EXTENSION, Look
 from fhir_server.http.pages import lock_down
 from fhir_server.http.request_context import runtime
 from fhir_server.ports import StoreUnavailable
 
 SERVING, EMERGENCIES_ONLY, UNAVAILABLE = "serving", "emergencies-only", "unavailable"
-_LOOK = "habilis.look"
 _KINDS = ("application/json", "text/html")
 _status = Blueprint("status", __name__, template_folder="templates")
 _status.after_request(lock_down)
@@ -24,7 +23,7 @@ _status.after_request(lock_down)
 
 def register(app: Flask, _api: Api) -> None:
     """Register the page."""
-    app.extensions[_LOOK] = Look()
+    app.extensions[EXTENSION] = Look()
     app.register_blueprint(_status)
 
 
@@ -44,7 +43,7 @@ def show() -> Response:
 
 
 def _standing() -> tuple[str, datetime | None]:
-    look: Look = current_app.extensions[_LOOK]
+    look: Look = current_app.extensions[EXTENSION]
     if not look.is_able(runtime()):
         return UNAVAILABLE, None
     try:

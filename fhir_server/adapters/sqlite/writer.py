@@ -24,7 +24,7 @@ from fhir_server.ports import StoreUnavailable
 
 T = TypeVar("T")
 _BATCH = 256
-_EMPTYING_MILLISECONDS = 500
+_EMPTYING_MILLISECONDS = 100
 """How long the emptying of the log waits for readers: all writers wait with it."""
 
 
