@@ -20,6 +20,7 @@ from fhir_server.http import (
     admission,
     bundles,
     conformance,
+    describing,
     language,
     matrices,
     negotiation,
@@ -114,6 +115,10 @@ def create_app(settings: Settings, served: Runtime | None = None) -> Flask:
     telemetry.configure(settings.log_level)
     limits.put_in_force(settings.limits)
     app = Flask(__name__)
+    app.config["API_SPEC_OPTIONS"] = {
+        "servers": [{"url": settings.fhir_base.removesuffix(outcomes.FHIR_PATH)}],
+        "tags": describing.tags(),
+    }
     app.config.update(_OPENAPI, MAX_FORM_MEMORY_SIZE=1024 * 1024, DEMO=settings.demo)
     app.config["DATA_DIR"] = str(settings.data_dir)
     app.config[language.TIME_ZONE] = _time_zone(settings)
@@ -174,6 +179,8 @@ def _matrices(settings: Settings) -> schedule.Schedule:
 class _FhirApi(Api):
     """flask-smorest without its own error bodies: http/outcomes.py answers for the FHIR endpoint."""
 
+    DEFAULT_ERROR_RESPONSE_NAME = "Problem"
+
     def _register_error_handlers(self) -> None:
         """Leave errors to the outcomes table."""
 
@@ -181,6 +188,13 @@ class _FhirApi(Api):
 def _api(app: Flask) -> Api:
     api = _FhirApi(app)
     api.spec.components.security_scheme("smart", {"type": "oauth2", "flows": _flows()})
+    for name, schema in describing.schemas().items():
+        api.spec.components.schema(name, schema)
+    problem = {"$ref": "#/components/schemas/OperationOutcome"}
+    content = {media: {"schema": problem} for media in describing.FHIR_TYPES}
+    api.spec.components.response("Problem", {"description": "what is wrong, by element", "content": content})
+    shape = {"in": "query", "name": "_format", "description": "`json` or `xml`", "schema": {"type": "string"}}
+    api.spec.components.parameter("_format", "query", shape)
     return api
 
 

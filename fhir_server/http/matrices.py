@@ -29,6 +29,11 @@ _SINCE: Json = {
 }
 
 
+_ANSWERED: dict[str, Any] = {
+    "responses": {"200": {"description": "done", "content": {"application/json": {"schema": {"type": "object"}}}}}
+}
+
+
 def register(_app: Flask, api: Api) -> None:
     """Register the API and its documentation."""
     blueprint = Blueprint("matrix", "matrix", url_prefix="/matrix")
@@ -38,7 +43,9 @@ def register(_app: Flask, api: Api) -> None:
         ("/<version>/changes", changes, "What a version changes against an older one", [_SINCE]),
     ):
         name = f"matrix-{view.__name__}"
-        documented = blueprint.doc(summary=summary, tags=["Matrix"], operationId=name, parameters=parameters)(view)
+        documented = blueprint.doc(
+            summary=summary, tags=["Matrix"], operationId=name, parameters=parameters, **_ANSWERED
+        )(view)
         blueprint.add_url_rule(path, endpoint=name, view_func=documented, methods=["GET"])
     api.register_blueprint(blueprint)
 

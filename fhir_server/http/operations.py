@@ -46,8 +46,10 @@ def _routes(operation: Operation) -> list[Route]:
     place = "/<id_>" if operation.instance else ""
     path = f"/{operation.type}{place}/${operation.name}"
     names = {"GET": f"{operation.id}-by-get", "POST": operation.id}
+    asked = {wanted.name: wanted.documentation for wanted in operation.parameters}
+    by_query: dict[str, dict[str, str]] = {"GET": asked, "POST": {}}
     return [
-        Route(method, path, _view(operation), operation.type, names[method], operation.title)
+        Route(method, path, _view(operation), operation.type, names[method], operation.title, by_query[method])
         for method in operation.methods
     ]
 

@@ -3,13 +3,14 @@
 Flask-smorest documents every route from the view's docstring; a resource type is one tag.
 """
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import wraps
 
 from flask import Response
 from flask_smorest import Api, Blueprint
 
+from fhir_server.http.describing import described
 from fhir_server.registry import ResourceType
 
 FHIR_PATH = "/fhir"
@@ -21,7 +22,7 @@ class Route:
     """One route below the FHIR endpoint.
 
     path: below /fhir, such as "/Patient/<id_>". tag: the resource type it is documented under.
-    name: unique over all routes. summary: one line for the documentation.
+    name: unique over all routes. summary: one line for the documentation. asked: what an operation takes in a query.
     """
 
     method: str
@@ -30,6 +31,7 @@ class Route:
     tag: str
     name: str
     summary: str
+    asked: Mapping[str, str] = field(default_factory=dict)
 
 
 def bound(view: View, row: ResourceType) -> View:
@@ -46,8 +48,10 @@ def attach(api: Api, routes: Iterable[Route]) -> None:
     """Register routes, each documented under its tag."""
     for route in routes:
         blueprint = Blueprint(route.name, route.name, url_prefix=FHIR_PATH)
+        told = described(route.method, route.path, route.tag, route.asked)
+        guarded: list[dict[str, list[str]]] = [] if route.tag == "Conformance" else [{"smart": []}]
         documented = blueprint.doc(
-            summary=route.summary, tags=[route.tag], operationId=route.name, security=[{"smart": []}]
+            summary=route.summary, tags=[route.tag], operationId=route.name, security=guarded, **told
         )(route.view)
         blueprint.add_url_rule(route.path, endpoint=route.name, view_func=documented, methods=[route.method])
         api.register_blueprint(blueprint)

@@ -5,7 +5,7 @@ import pytest
 from seed.documents import TRE_A05
 from tests.http.choices import choose, relative, said
 from tests.http.spaces import parent
-from tests.world import JSON_PATCH, OF_PATIENT, REPORT, World
+from tests.world import INS, JSON_PATCH, OF_PATIENT, REPORT, World
 
 WILL = (TRE_A05, "EXPPAT_3", "Directives anticipées")
 LIMIT = 5 * 1024 * 1024
@@ -128,7 +128,7 @@ def test_nobody_files_advance_directives_of_a_minor(side, who, way):
 def test_advance_directives_of_an_adult_are_filed(world: World, who):
     """B12 refuses nobody of full age, and nobody whose birth date is not known."""
     assert file(world, who, "ITI-65", type_=WILL) == (200, [])
-    world.record("unknown", {"resourceType": "Patient", "name": [{"family": "Unknown"}]})
+    world.record("unknown", {"resourceType": "Patient", "identifier": [{"system": INS, "value": "284039999900999"}]})
     assert file(world, "chu-ehr", "ITI-65", patient="unknown", type_=WILL) == (200, [])
 
 
