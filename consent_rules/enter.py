@@ -107,6 +107,8 @@ def entry_of(case: Case, basis: Basis, rule: RuleApplied) -> Entry:
         views[View.TRACES] = sight.traces(case, basis)
     if case.request.action is Action.READ_NOTICES:
         views[View.NOTICES] = sight.notices(case, basis)
+    if case.request.action in (Action.READ_TRACES, Action.READ_NOTICES):
+        views[View.ABOUT] = sight.documents(case, basis)
     if case.request.action is Action.REVIEW:
         views[View.REVIEWS] = sight.ALL
     rules = (rule, *_NARROWED) if basis in _CARE_BASES else (rule,)

@@ -102,6 +102,8 @@ def _rights(request: AccessRequest, record: RecordState, facts: AccessFacts, pro
 
 
 def _may_file_with(request: AccessRequest, record: RecordState, profile: RuleProfile) -> Mark:
+    if request.requester.kind is RequesterKind.PATIENT:
+        return HIDING | (SECRET if is_minor(record, request.at, profile) else Mark.NONE)
     if request.requester.kind not in (RequesterKind.PROFESSIONAL, RequesterKind.SYSTEM):
         return HIDING
     return ALL if is_minor(record, request.at, profile) else HIDING | SEALED

@@ -41,27 +41,31 @@ def documents(case: Case, basis: Basis) -> Clauses:
 def traces(case: Case, basis: Basis) -> Clauses:
     """Return which entries of the trail a ground shows; what the patient chose is the patient's alone (H4, H5, B10).
 
-    From whom a minor keeps documents sees the own accesses only: every other entry might tell of one.
+    What an entry is about is seen, or the entry is not (B10, E9); auditors control all of them (H8). From whom a
+    minor keeps documents sees the own accesses only.
     """
     if basis is Basis.PATIENT:
-        return ALL
+        return (Clause(of_seen=True),)
     if basis is Basis.REPRESENTATIVE:
         own = Clause(_ACCESS, closed_by=_SECRET, owned_by=frozenset({case.requester.person}))
-        return (own,) if relationship.limits(case) else (Clause(closed_by=_SECRET),)
+        return (own,) if relationship.limits(case) else (Clause(closed_by=_SECRET, of_seen=True),)
     if basis is Basis.AUDIT:
         return (Clause(kinds=_ACCESS | _REFUSALS),)
-    if basis in _READ_ALL_TRACES:
-        return (Clause(kinds=_ACCESS),)
     self = case.requester.client if basis is Basis.SYSTEM else case.requester.person
-    return (Clause(kinds=_ACCESS, owned_by=frozenset({self})),)
+    own = Clause(kinds=_ACCESS, owned_by=frozenset({self}))
+    return (Clause(kinds=_ACCESS, of_seen=True), own) if basis in _READ_ALL_TRACES else (own,)
 
 
 def notices(case: Case, basis: Basis) -> Clauses:
-    """Return which notices a ground shows: the holder's side all, the declared physician the own ones (G3, B10)."""
+    """Return which notices a ground shows: the declared physician the own ones, the holder's side all (G3, B10).
+
+    Of those about documents the holder's side is shown the ones about a document that it sees (E9).
+    """
     if basis is Basis.PATIENT:
-        return (Clause(unsealed_at=case.at),)
+        return (Clause(unsealed_at=case.at, of_seen=True),)
     if basis is Basis.REPRESENTATIVE:
-        return NOTHING if relationship.limits(case) else (Clause(closed_by=_SECRET, unsealed_at=case.at),)
+        told = Clause(closed_by=_SECRET, unsealed_at=case.at, of_seen=True)
+        return NOTHING if relationship.limits(case) else (told,)
     return (Clause(owned_by=frozenset({case.requester.person})),)
 
 

@@ -116,6 +116,8 @@ class Clause(NamedTuple):
     owned_by: the document must have one of these owners; None does not look.
     knows_marks: who sees by this clause may also know the visibility marks.
     within: the documents to which the patient limited this way; None does not look. barred: documents withheld.
+    of_seen: a trace or notice about documents must be about one that the reader sees (`Visibility.documents`); the
+        stores look at that, `admits` does not.
     """
 
     kinds: frozenset[str] | None = None
@@ -126,6 +128,7 @@ class Clause(NamedTuple):
     knows_marks: bool = False
     within: Extent | None = None
     barred: tuple[Extent, ...] = ()
+    of_seen: bool = False
 
     def admits(self, facts: AccessFacts) -> bool:
         """Tell whether this way of seeing opens a resource of the right compartment."""
@@ -148,10 +151,14 @@ class Clause(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Visibility:
-    """The documents of one compartment that a requester sees."""
+    """The documents of one compartment that a requester sees, or its traces, notices and choices.
+
+    documents: for clauses with `of_seen`, the ways in which the same reader sees documents.
+    """
 
     compartment: str
     clauses: tuple[Clause, ...] = ()
+    documents: tuple[Clause, ...] = ()
 
     def admits(self, facts: AccessFacts) -> bool:
         """Tell whether a resource is visible."""

@@ -52,6 +52,8 @@ class View(Code):
     IDENTITY = "identity"
     NOTICES = "notices"
     REVIEWS = "reviews"
+    ABOUT = "about"
+    """The documents by which traces and notices are judged that are about them, also in a space that is closed."""
 
 
 class RequesterKind(Code):

@@ -124,8 +124,14 @@ class Snapshot(Protocol):
     def count(self, search: Search, visibility: Visibility, cap: int) -> int | None:
         """Return how many visible resources match, None above `cap`. `limit` and `after` do not matter."""
 
-    def visible_ids(self, type_: str, ids: Iterable[str], visibility: Visibility) -> frozenset[str]:
-        """Return which of the ids are visible current resources."""
+    def visible_ids(
+        self,
+        type_: str,
+        ids: Iterable[str],
+        visibility: Visibility,
+        gone: bool = False,  # noqa: FBT001, FBT002
+    ) -> frozenset[str]:
+        """Return which of the ids are visible current resources; gone: deleted ones too."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,16 +10,16 @@ import orjson
 
 from consent_rules.visibility import DIRECTORY, Clause, Visibility
 from consent_rules.vocabulary import Action, Basis, Mark, RequesterKind, View
-from fhir_server.application import notices, scoping, trail
+from fhir_server.application import notices, scoping, told_events, trail
 from fhir_server.application.enforcement import Opened, open_unnamed
 from fhir_server.application.runtime import Runtime
-from fhir_server.application.secrecy import is_secret_failure
+from fhir_server.application.secrecy import documents_behind, is_secret_failure
 from fhir_server.domain.audit import without_ground
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.deeds import Deed, Verdict
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.references import documents_named, without_documents
-from fhir_server.domain.stored import Stored
+from fhir_server.domain.stored import UNGATHERING, Stored
 from fhir_server.ports import Snapshot
 from fhir_server.registry import AccessRule, ResourceType
 
@@ -54,6 +54,12 @@ class Shown:
     def is_secret(self) -> bool:
         """Tell whether it is a minor's secret, whose every trace is one too (B10)."""
         return self.of_secret or _SECRET in self.stored.facts.access.marks
+
+    @property
+    def about(self) -> tuple[str, ...]:
+        """The ids of the documents that it is about without being one: a list, a trace, a notice, a choice."""
+        named = documents_named(self.stored.body) if self.stored.type == "Consent" else ()
+        return self.stored.facts.documents or tuple(sorted(named))
 
     @property
     def reference(self) -> str:
@@ -113,9 +119,10 @@ def history(runtime: Runtime, caller: Caller, row: ResourceType, id_: str) -> tu
         limits, opened, visibility, patient = _enter_by_id(runtime, snapshot, caller, row, deed)
         seen = scoping.narrow(visibility, limits)
         versions = snapshot.history(row.name, id_, seen)
-        shown = present(snapshot, versions[: _told_of(row, opened)], seen, documents_of(opened), reader_of(caller))
-        secret = not shown and is_secret_failure(snapshot, caller, patient, deed)
-    _trace(runtime, caller, deed, opened, patient, verdict_of(opened, shown, found=bool(shown), secret=secret))
+        reading = Reading(runtime, caller, opened)
+        shown = present(snapshot, versions[: _told_of(row, opened)], seen, reading)
+        verdict = _verdict_by_id(snapshot, reading, deed, patient, shown)
+    _trace(runtime, caller, deed, opened, patient, verdict)
     if not shown:
         raise not_found()
     return shown
@@ -145,22 +152,39 @@ def reader_of(caller: Caller) -> str:
     return caller.requester.person if caller.requester.kind is RequesterKind.PROFESSIONAL else ""
 
 
-def present(
-    snapshot: Snapshot, rows: Sequence[Stored], visibility: Visibility, documents: Visibility, reader: str = ""
-) -> tuple[Shown, ...]:
-    """Check every row again, leave out references to unseen documents, and say who may know the marks.
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Who is reading, in the space that was entered; opened: None in the directory, or where nobody entered."""
 
-    documents: what the caller sees of the documents of the same space. reader: as `reader_of` names one; of another's
-    access such a reader is told without the choice of the holder that let the other in (H4).
+    runtime: Runtime
+    caller: Caller
+    opened: Opened | None
+
+
+def present(snapshot: Snapshot, rows: Sequence[Stored], visibility: Visibility, reading: Reading) -> tuple[Shown, ...]:
+    """Check every row again, leave out references to what the caller does not see, and say who may know the marks.
+
+    A professional is told of another's access without the choice of the holder that let the other in (H4).
     """
+    for row in rows:
+        recheck(row, visibility)
+    bodies = _bodies(snapshot, rows, reading)
+    reader = reader_of(reading.caller)
+    return tuple(_present_one(row, body, visibility, reader) for row, body in zip(rows, bodies, strict=True))
+
+
+def _bodies(snapshot: Snapshot, rows: Sequence[Stored], reading: Reading) -> Sequence[bytes]:
+    """Return the bodies of rows of one type without references to what the caller does not see."""
+    if rows and rows[0].type in told_events.TOLD:
+        sights = told_events.sights_of(reading.runtime, reading.caller, reading.opened)
+        return told_events.without_unseen(snapshot, rows, sights)
     named = frozenset().union(*(documents_named(row.body) for row in rows)) if rows else frozenset()
+    documents = documents_of(reading.opened)
     hidden = named - snapshot.visible_ids("DocumentReference", named, documents) if named else frozenset()
-    return tuple(_present_one(row, hidden, visibility, reader) for row in rows)
+    return [without_documents(row.body, hidden) if hidden else row.body for row in rows]
 
 
-def _present_one(row: Stored, hidden: frozenset[str], visibility: Visibility, reader: str) -> Shown:
-    recheck(row, visibility)
-    body = without_documents(row.body, hidden) if hidden else row.body
+def _present_one(row: Stored, body: bytes, visibility: Visibility, reader: str) -> Shown:
     if reader and row.type == "AuditEvent" and row.facts.access.owner_person != reader:
         body = without_ground(body)
     return Shown(row if body is row.body else replace(row, body=body), visibility.knows_marks(row.facts.access))
@@ -171,7 +195,7 @@ def recheck(row: Stored, visibility: Visibility) -> None:
 
     # INVARIANT: tests/ports holds the two equal on generated documents.
     """
-    if not row.facts.documents and not visibility.admits(row.facts.access):
+    if (not row.facts.documents or row.type in UNGATHERING) and not visibility.admits(row.facts.access):
         message = "the store's filter and the visibility rule disagree"
         raise AssertionError(message)
 
@@ -181,11 +205,12 @@ def _show_one(runtime: Runtime, caller: Caller, row: ResourceType, deed: Deed, f
         limits, opened, visibility, patient = _enter_by_id(runtime, snapshot, caller, row, deed)
         seen = scoping.narrow(visibility, limits)
         found = _of_today(snapshot, row, opened, fetch(snapshot, seen), seen)
-        shown = present(snapshot, (found,), seen, documents_of(opened), reader_of(caller)) if found else ()
+        reading = Reading(runtime, caller, opened)
+        shown = present(snapshot, (found,), seen, reading) if found else ()
         if row.access is AccessRule.CONTENT:
             shown = tuple(_content(snapshot, item, documents_of(opened)) for item in shown)
-        secret = not shown and is_secret_failure(snapshot, caller, patient, deed)
-    _trace(runtime, caller, deed, opened, patient, verdict_of(opened, shown, found=bool(shown), secret=secret))
+        verdict = _verdict_by_id(snapshot, reading, deed, patient, shown)
+    _trace(runtime, caller, deed, opened, patient, verdict)
     if not shown:
         raise not_found()
     if shown[0].stored.deleted:
@@ -262,12 +287,22 @@ def documents_of(opened: Opened | None) -> Visibility:
     return opened.sees(View.DOCUMENTS) if opened else NOTHING
 
 
-def verdict_of(opened: Opened | None, shown: Sequence[Shown], *, found: bool = True, secret: bool = False) -> Verdict:
-    """Say how a deed ended: what was touched, and on which ground. secret: that it failed is one (B10)."""
+def _verdict_by_id(snapshot: Snapshot, reading: Reading, deed: Deed, patient: str, shown: Sequence[Shown]) -> Verdict:
+    """Say how the reading of one thing ended, and about which documents it was."""
+    if shown:
+        verdict = verdict_of(reading.opened, shown)
+        secret = reading.opened is not None and all(item.is_secret for item in shown)
+        return replace(verdict, secret=secret, about=shown[0].about)
+    verdict = verdict_of(reading.opened, shown, found=False)
+    secret = reading.opened is not None and is_secret_failure(snapshot, reading.caller, patient, deed)
+    return replace(verdict, secret=secret, about=documents_behind(snapshot, patient, (deed.target,)))
+
+
+def verdict_of(opened: Opened | None, shown: Sequence[Shown], *, found: bool = True) -> Verdict:
+    """Say how a deed ended: what was touched, and on which ground."""
     outcome, reason = ("0", "") if found else ("4", "not-visible")
     touched = tuple(reference for item in shown for reference in item.touched)
     if opened is None:
         return Verdict(outcome, reason, touched=touched)
     entry = opened.entry
-    is_secret = secret or (bool(shown) and all(item.is_secret for item in shown))
-    return Verdict(outcome, reason, entry.basis, entry.rules, entry.matrix_version, touched, is_secret)
+    return Verdict(outcome, reason, entry.basis, entry.rules, entry.matrix_version, touched)

@@ -4,36 +4,41 @@
 Source: digest of SMART requirements, 37; DESIGN, leak rules.
 """
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from consent_rules.visibility import Visibility
 from fhir_server.domain.search import AnyOf, Criterion, Search
 from fhir_server.ports import Snapshot
 
+_PEOPLE = frozenset({"RelatedPerson"})
+"""People are no secret of documents: whoever knows one may search by that one."""
 _REFERENCE = "|ref|"
-_OF_DOCUMENTS = ("DocumentReference", "Binary", "List")
-"""Types that are seen as the documents of a space are, or through them."""
 
 
-def judged(snapshot: Snapshot, search: Search, documents: Visibility) -> Search:
-    """Return a search without references to documents, contents and lists that the caller does not see.
+def judged(snapshot: Snapshot, search: Search, sights: Callable[[], Mapping[str, Visibility]]) -> Search:
+    """Return a search without references to what the caller does not see.
 
-    A criterion of which nothing is left matches nothing. documents: what the caller sees of the space.
+    A criterion of which nothing is left matches nothing. sights: gives what the caller sees of each type of the space;
+    it is asked only when the search refers to something.
     """
-    criteria = tuple(_judged(snapshot, criterion, documents) for criterion in search.criteria)
+    if not any(isinstance(one, AnyOf) and any(_REFERENCE in token for token in one.tokens) for one in search.criteria):
+        return search
+    seen = sights()
+    criteria = tuple(_judged(snapshot, criterion, seen) for criterion in search.criteria)
     return search if criteria == search.criteria else replace(search, criteria=criteria)
 
 
-def _judged(snapshot: Snapshot, criterion: Criterion, documents: Visibility) -> Criterion:
+def _judged(snapshot: Snapshot, criterion: Criterion, sights: Mapping[str, Visibility]) -> Criterion:
     if not isinstance(criterion, AnyOf) or not any(_REFERENCE in token for token in criterion.tokens):
         return criterion
-    return AnyOf(frozenset(token for token in criterion.tokens if not _is_unseen(snapshot, token, documents)))
+    return AnyOf(frozenset(token for token in criterion.tokens if not _is_unseen(snapshot, token, sights)))
 
 
-def _is_unseen(snapshot: Snapshot, token: str, documents: Visibility) -> bool:
-    """Tell whether a token names something of the documents that exists and that the caller does not see."""
+def _is_unseen(snapshot: Snapshot, token: str, sights: Mapping[str, Visibility]) -> bool:
+    """Tell whether a token names something of the space that exists and that the caller does not see."""
     named, _, id_ = token.partition(_REFERENCE)[2].rpartition("/")
     type_ = named.rpartition("/")[2]
-    types = _OF_DOCUMENTS if type_ == "*" else tuple(known for known in _OF_DOCUMENTS if known == type_)
+    types = tuple(known for known in sights if type_ in ("*", known) and known not in _PEOPLE)
     existing = [known for known in types if snapshot.locate(known, id_)]
-    return bool(existing) and all(snapshot.read(known, id_, documents) is None for known in existing)
+    return bool(existing) and all(snapshot.read(known, id_, sights[known]) is None for known in existing)

@@ -3,7 +3,7 @@
 Source: IHE PCF 1.1 (https://profiles.ihe.net/ITI/PCF/volume-1.html), actor Consent Enforcement Point.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from consent_rules.enter import enter
 from consent_rules.gates import barred
@@ -12,7 +12,7 @@ from consent_rules.visibility import Extent, Visibility
 from consent_rules.vocabulary import Action, Purpose, Reason, RequesterKind, SpaceStatus, View
 from fhir_server.application import trail
 from fhir_server.application.runtime import Runtime
-from fhir_server.application.secrecy import is_secret
+from fhir_server.application.secrecy import documents_behind, is_secret
 from fhir_server.application.withholding import extents_of, without
 from fhir_server.deadline import demand_time
 from fhir_server.domain import record_codec
@@ -22,6 +22,9 @@ from fhir_server.domain.problem import Category, Issue, Problem
 from fhir_server.ports import Snapshot, Space, SpaceWrite
 
 ACCEPTED_PROOFS = "accepted proofs: consent of the patient for this consultation, consent for the care team"
+
+
+_ABOUT_DOCUMENTS = frozenset({View.TRACES, View.NOTICES})
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,10 @@ class Opened:
     def sees(self, view: View) -> Visibility:
         """Return what is visible of one part of the space."""
         seen = self.entry.sees(view)
-        return without(seen, self.withheld) if view is View.DOCUMENTS else seen
+        if view is View.DOCUMENTS:
+            return without(seen, self.withheld)
+        about = without(self.entry.sees(View.ABOUT), self.withheld).clauses
+        return replace(seen, documents=about) if view in _ABOUT_DOCUMENTS else seen
 
 
 def judge(runtime: Runtime, snapshot: Snapshot, caller: Caller, patient: str, action: Action) -> Opened | Refuse:
@@ -114,16 +120,31 @@ def open_unnamed(
     answer = judge(runtime, snapshot, caller, patient, action)
     if isinstance(answer, Opened):
         return answer
-    refuse(runtime, caller, answer, patient, deed, secret=is_secret(snapshot, patient, deed))
+    fate = Fate(is_secret(snapshot, patient, deed), documents_behind(snapshot, patient, (deed.target, *deed.sought)))
+    refuse(runtime, caller, answer, patient, deed, fate)
     return None
 
 
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """To whom a refusal is told. secret: what was asked for is a minor's secret (B10). about: documents behind it."""
+
+    secret: bool = False
+    about: tuple[str, ...] = ()
+
+
 def refuse(
-    runtime: Runtime, caller: Caller, refusal: Refuse, patient: str, deed: Deed, *, secret: bool = False
+    runtime: Runtime,
+    caller: Caller,
+    refusal: Refuse,
+    patient: str,
+    deed: Deed,
+    fate: Fate = Fate(),
 ) -> None:
-    """Trace a refusal; durable when it returns. secret: what was asked for is a minor's secret (B10)."""
+    """Trace a refusal; durable when it returns."""
     matrix_version = refusal.matrix_version
-    verdict = Verdict("4", refusal.reason, rules=refusal.rules, matrix_version=matrix_version, secret=secret)
+    verdict = Verdict("4", refusal.reason, rules=refusal.rules, matrix_version=matrix_version, secret=fate.secret)
+    verdict = replace(verdict, about=fate.about)
     trail.record(runtime, caller, deed, verdict, patient)
 
 

@@ -4,25 +4,25 @@ Source: https://hl7.org/fhir/R4/http.html#search; IHE MHD ITI-66 and ITI-67, IHE
 """
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 from consent_rules.visibility import DIRECTORY, Visibility
 from consent_rules.vocabulary import Action, RequesterKind, View
-from fhir_server.application import notices, scoping, trail
+from fhir_server.application import notices, recorded_queries, scoping, told_events, trail
 from fhir_server.application.chains import Chains
 from fhir_server.application.consultation import (
     NOTHING,
     VIEWS,
+    Reading,
     Shown,
     action_of,
-    documents_of,
     present,
-    reader_of,
     verdict_of,
 )
 from fhir_server.application.criteria import judged
 from fhir_server.application.enforcement import Opened, open_record, open_unnamed
 from fhir_server.application.runtime import Runtime
-from fhir_server.application.secrecy import is_secret_failure
+from fhir_server.application.secrecy import documents_behind, is_secret_failure
 from fhir_server.domain import tokens
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.deeds import Deed
@@ -31,6 +31,7 @@ from fhir_server.domain.search import AnyOf, Place, Search
 from fhir_server.ports import Snapshot
 from fhir_server.registry import AccessRule, ResourceType
 
+_OPEN = frozenset({AccessRule.DIRECTORY, AccessRule.IDENTITY})
 COUNT_CAP = 10_000
 _TRANSACTIONS = {"DocumentReference": "ITI-67", "List": "ITI-66"}
 NOBODY = "00000000-0000-4000-8000-000000000000"
@@ -68,20 +69,37 @@ def find(runtime: Runtime, caller: Caller, row: ResourceType, wanted: Wanted) ->
     Raises: Problem(INSUFFICIENT_SCOPE) before any data is looked at; CONSENT_REQUIRED or FORBIDDEN from the decision;
     MALFORMED when no patient is named and none follows from the token.
     """
-    sought = tuple(f"{row.name}/{id_}" for id_ in sorted(wanted.search.ids or ()))
+    sought = tuple(f"{row.name}/{id_}" for id_ in sorted(wanted.search.ids or ()) if row.access not in _OPEN)
+    sought = tuple(dict.fromkeys((*sought, *recorded_queries.named(wanted.query))))
     deed = Deed("search-type", row.name, _TRANSACTIONS.get(row.name, ""), query=wanted.query, sought=sought)
     trail.demand_scope(runtime, caller, deed, (row.name,), "s")
     with runtime.ports.store.snapshot() as snapshot:
         patient, opened, visibility = _enter(runtime, snapshot, caller, row, wanted, deed)
         if opened:
             search = Chains(snapshot, caller, opened, runtime.fhir_base).resolved(wanted.search)
-            wanted = replace(wanted, search=judged(snapshot, search, documents_of(opened)))
-        found = _page(snapshot, wanted, visibility, opened, reader_of(caller))
+            sights = partial(told_events.sights_of, runtime, caller, opened)
+            wanted = replace(wanted, search=judged(snapshot, search, sights))
+        found = _page(snapshot, wanted, visibility, Reading(runtime, caller, opened))
         met = opened is None or visibility != NOTHING  # an own trace of a search must not tell whose space an id is in
-        secret = not met and is_secret_failure(snapshot, caller, patient, deed)
-    verdict = verdict_of(opened, found.shown, found=met, secret=secret)
+        verdict = verdict_of(opened, found.shown, found=met)
+        secret = opened is not None and not met and is_secret_failure(snapshot, caller, patient, deed)
+        verdict = replace(verdict, secret=secret, about=_about(snapshot, deed, found.shown, patient))
     notices.record_access(runtime, caller, deed, verdict, opened, patient)
     return replace(found, patient=patient)
+
+
+def _about(snapshot: Snapshot, deed: Deed, shown: tuple[Shown, ...], patient: str) -> tuple[str, ...]:
+    """Return the ids of the documents that a search named: by themselves, through something else, by identifiers."""
+    found = {item.reference: (*item.about, *_itself(item)) for item in shown} if deed.sought else {}
+    behind = [id_ for name in deed.sought for id_ in found.get(name, ())]
+    others = documents_behind(snapshot, patient, (name for name in deed.sought if name not in found))
+    if recorded_queries.BY_IDENTIFIER in deed.sought:
+        behind += [id_ for ids in found.values() for id_ in ids]
+    return tuple(dict.fromkeys((*behind, *others)))
+
+
+def _itself(item: Shown) -> tuple[str, ...]:
+    return (item.stored.id,) if item.stored.type == "DocumentReference" else ()
 
 
 def _enter(
@@ -182,10 +200,10 @@ def _is_exact_identifier(wanted: frozenset[str]) -> bool:
     return len(wanted) == 1 and all(exact) and wanted != {tokens.present("identifier")}
 
 
-def _page(snapshot: Snapshot, wanted: Wanted, visibility: Visibility, opened: Opened | None, reader: str) -> Found:
+def _page(snapshot: Snapshot, wanted: Wanted, visibility: Visibility, reading: Reading) -> Found:
     search = wanted.search
     page = snapshot.find(search, visibility) if search.limit else None
-    shown = present(snapshot, page.rows, visibility, documents_of(opened), reader) if page else ()
+    shown = present(snapshot, page.rows, visibility, reading) if page else ()
     following = page.next if page else None
     if not wanted.total:
         total = None

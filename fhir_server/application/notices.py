@@ -20,6 +20,7 @@ from fhir_server.application.runtime import Runtime
 from fhir_server.domain import bodies, record_codec
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.deeds import Deed, Verdict
+from fhir_server.domain.deeds import about as judged_by
 from fhir_server.domain.notices import Kind, Named, Notice, communication_of
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.stored import Stored
@@ -31,6 +32,12 @@ EMERGENCIES = {Basis.BREAK_GLASS: Kind.BREAK_GLASS, Basis.REGULATION: Kind.REGUL
 _ATTEMPTS = 5
 _OPEN = (Clause(closed_by=Mark.INVISIBLE_REPRESENTANTS_LEGAUX),)
 _SECRET = Mark.INVISIBLE_REPRESENTANTS_LEGAUX
+_KEPT = {
+    "sealed": Clause(closed_by=_SECRET),
+    "secret": Clause(closed_by=Mark.INVISIBLE_PATIENT),
+    "sealed-secret": Clause(),
+}
+"""From whom documents are kept that are not open to both sides of the holder, and how they are seen then."""
 
 
 def record_access(
@@ -45,16 +52,20 @@ def record_access(
     if opened is None or kind is None:
         trail.record(runtime, caller, deed, verdict, patient)
         return
+    about = judged_by(deed, verdict)
+    kept = _kept_from(runtime, patient, about)
+    key = _key(caller, kept)
     trace = trail.trace(runtime, caller, deed, verdict, patient)
     record, revision = opened.record, opened.space.revision
     for _ in range(_ATTEMPTS):
-        is_told = kind is Kind.FIRST_ACCESS and _key(caller) in record.told
+        is_told = kind is Kind.FIRST_ACCESS and key in record.told
         if is_told or record.status is SpaceStatus.ERASED:  # erased since it was read: there is nobody to tell
             runtime.ports.store.commit(Change((trace,)))
             return
-        notice = stored(runtime, _of_access(runtime, caller, verdict, record, kind), secret=verdict.secret)
-        state = record_codec.dump(replace(record, told=record.told | {_key(caller)}))
-        change = Change((trace,), (Write(notice, (0, 0)),), (SpaceWrite(patient, revision, state),))
+        notice = _of_access(runtime, caller, verdict, record, kind)
+        kept_notice = stored(runtime, notice, secret=verdict.secret, documents=about)
+        state = record_codec.dump(replace(record, told=record.told | {key}))
+        change = Change((trace,), (Write(kept_notice, (0, 0)),), (SpaceWrite(patient, revision, state),))
         try:
             runtime.ports.store.commit(change)
         except StoreConflict:
@@ -83,14 +94,30 @@ def _owed(caller: Caller, verdict: Verdict, opened: Opened | None) -> Kind | Non
     if opened is None or verdict.outcome != "0" or opened.entry.basis in EMERGENCIES:
         return None
     owed = opened.entry.obligations
-    if Obligation.NOTIFY_FIRST_ACCESS in owed and _key(caller) not in opened.record.told:
+    if Obligation.NOTIFY_FIRST_ACCESS in owed and _key(caller, "") not in opened.record.told:
         return Kind.FIRST_ACCESS
     return Kind.ACCESS if Obligation.NOTIFY_PATIENT in owed else None
 
 
-def _key(caller: Caller) -> str:
-    """Return the name under which an access counts as the same as one before."""
-    return f"{caller.requester.person} {caller.requester.organization}"
+def _kept_from(runtime: Runtime, patient: str, about: tuple[str, ...]) -> str:
+    """Return from whom all documents are kept that an access is about, "" when one of them is open to both sides.
+
+    Such an access is told by itself: whom it is kept from is still told of the first one that is not.
+    """
+    if not about:
+        return ""
+    at = runtime.ports.clock.now()
+    with runtime.ports.store.snapshot() as snapshot:
+        for kept, way in (("", Clause(closed_by=_SECRET, unsealed_at=at)), *_KEPT.items()):
+            if snapshot.visible_ids("DocumentReference", about, Visibility(patient, (way,))):
+                return kept
+    return ""
+
+
+def _key(caller: Caller, kept: str) -> str:
+    """Return the name under which an access counts as the same as one before. kept: as `_kept_from` says."""
+    name = f"{caller.requester.person} {caller.requester.organization}"
+    return f"{name} {kept}" if kept else name
 
 
 def _of_access(runtime: Runtime, caller: Caller, verdict: Verdict, record: RecordState, kind: Kind) -> Notice:
@@ -114,10 +141,13 @@ def holders(record: RecordState, *, secret: bool) -> tuple[str, ...]:
     return (f"Patient/{record.patient}", *sorted(related))
 
 
-def stored(runtime: Runtime, notice: Notice, *, physician: str = "", secret: bool = False) -> Stored:
+def stored(
+    runtime: Runtime, notice: Notice, *, physician: str = "", secret: bool = False, documents: tuple[str, ...] = ()
+) -> Stored:
     """Return a notice as it is stored; one of a later instant is sealed until then.
 
-    physician: reference of the declared physician whom it is addressed to.
+    physician: reference of the declared physician whom it is addressed to. documents: ids of those that it is about,
+    one of which its reader must see.
     """
     id_, now = runtime.ports.ids.new(), runtime.ports.clock.now()
     access = AccessFacts(
@@ -129,5 +159,5 @@ def stored(runtime: Runtime, notice: Notice, *, physician: str = "", secret: boo
     )
     stamp = runtime.stamps.next(now)
     body = bodies.stamped(communication_of(notice), id_, 1, stamp)
-    facts = facts_of(orjson.loads(body), access, REGISTRY["Communication"])
+    facts = replace(facts_of(orjson.loads(body), access, REGISTRY["Communication"]), documents=documents)
     return Stored("Communication", id_, 1, 0, deleted=False, last_updated=stamp, marked_at=None, body=body, facts=facts)

@@ -4,22 +4,29 @@ A failure is told in the space where the thing lies that was asked for, and of a
 is kept from would learn from it that it is there.
 """
 
+from collections.abc import Iterable
+
 from consent_rules.visibility import Clause, Visibility
 from consent_rules.vocabulary import Mark, RequesterKind
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.deeds import Deed
+from fhir_server.domain.references import documents_named
+from fhir_server.domain.stored import Stored
 from fhir_server.ports import Snapshot
 
+SIDE = frozenset({RequesterKind.PATIENT, RequesterKind.RELATED})
 _SECRET = Mark.INVISIBLE_REPRESENTANTS_LEGAUX
+
+_BEHIND = frozenset({"List", "Binary", "Consent", "AuditEvent", "Communication"})
 
 
 def is_secret_failure(snapshot: Snapshot, caller: Caller, patient: str, deed: Deed) -> bool:
     """Tell whether only the holder may learn that somebody who had entered did not reach a thing.
 
-    Of relatives no failure is told to relatives: a minor may keep a thing from one of them.
+    Of relatives and of the holder no failure is told to relatives: a minor may keep a thing from one of them.
     Arguments as `is_secret`.
     """
-    return caller.requester.kind is RequesterKind.RELATED or is_secret(snapshot, patient, deed)
+    return caller.requester.kind in SIDE or is_secret(snapshot, patient, deed)
 
 
 def is_secret(snapshot: Snapshot, patient: str, deed: Deed) -> bool:
@@ -28,6 +35,27 @@ def is_secret(snapshot: Snapshot, patient: str, deed: Deed) -> bool:
     System-level: it reads the thing whoever asks, and gives away nothing but this.
     """
     return any(_is_secret(snapshot, patient, named) for named in (deed.target, *deed.sought))
+
+
+def documents_behind(snapshot: Snapshot, patient: str, references: Iterable[str]) -> tuple[str, ...]:
+    """Return the ids of the documents that lists, contents, choices, traces and notices of a space are about.
+
+    System-level, as `is_secret`. A reference to a document stands for itself and costs no read.
+    """
+    found: dict[str, None] = {}
+    for reference in references:
+        type_, _, rest = reference.partition("/")
+        id_ = rest.partition("/")[0]
+        if type_ in ("DocumentReference", "*"):
+            found[id_] = None
+        elif type_ in _BEHIND and patient:
+            stored = snapshot.read(type_, id_, Visibility(patient, (Clause(),)))
+            found |= dict.fromkeys(_behind(stored) if stored else ())
+    return tuple(found)
+
+
+def _behind(stored: Stored) -> tuple[str, ...]:
+    return stored.facts.documents or tuple(sorted(documents_named(stored.body) if stored.type == "Consent" else ()))
 
 
 def _is_secret(snapshot: Snapshot, patient: str, reference: str) -> bool:

@@ -50,7 +50,8 @@ def of_documents(work: Work, opened: Opened, kind: Kind, documents: Mapping[str,
         if about:
             recipients, person = holders(record, secret=secret), who if who.reference else None
             notice = Notice(kind, record.patient, work.at, recipients, person, where, about)
-            work.put(stored(work.runtime, notice, secret=secret))
+            ids = tuple(reference.partition("/")[2] for reference in about)
+            work.put(stored(work.runtime, notice, secret=secret, documents=ids))
 
 
 def of_opening(work: Work, opened: Opened, directive: Directive) -> None:

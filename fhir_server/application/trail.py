@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from fhir_server import deadline
 from fhir_server.application import scoping
 from fhir_server.application.runtime import Runtime
+from fhir_server.application.secrecy import SIDE
 from fhir_server.deadline import demand_time
 from fhir_server.domain.audit import Stamp, trace_of
 from fhir_server.domain.caller import Caller
@@ -46,13 +47,15 @@ def demand_scope(
 
 def record_refusal(runtime: Runtime, caller: Caller, deed: Deed, problem: Problem) -> None:
     """Append the trace of a deed that was refused before anything was read, for the patient in context."""
-    record(runtime, caller, deed, Verdict("4", problem.category.value), _in_context(runtime, caller))
+    verdict = Verdict("4", problem.category.value, secret=caller.requester.kind in SIDE)
+    record(runtime, caller, deed, verdict, _in_context(runtime, caller))
 
 
 def record_out_of_time(runtime: Runtime, caller: Caller, deed: Deed) -> None:
     """Append the trace of a deed that was stopped because it took too long: nothing came of it."""
     deadline.end()
-    record(runtime, caller, deed, Verdict("8", "out-of-time"), _in_context(runtime, caller))
+    verdict = Verdict("8", "out-of-time", secret=caller.requester.kind in SIDE)
+    record(runtime, caller, deed, verdict, _in_context(runtime, caller))
 
 
 def _in_context(runtime: Runtime, caller: Caller) -> str:

@@ -16,7 +16,7 @@ from consent_rules.vocabulary import Mark
 from fhir_server.domain import narrative, tokens
 from fhir_server.domain.audit_parts import ACT_REASON, BALP, DCM, agents, entities
 from fhir_server.domain.caller import Caller
-from fhir_server.domain.deeds import Deed, Verdict, bounded, kind_of
+from fhir_server.domain.deeds import Deed, Verdict, about, bounded, kind_of
 from fhir_server.domain.instants import micros
 from fhir_server.domain.stored import Facts, Stored
 
@@ -95,6 +95,7 @@ def trace_of(deed: Deed, verdict: Verdict, caller: Caller, patient: str, stamp: 
         ),
         tokens=_tokens_of(deed, verdict, caller, patient),
         dates={"date": (micros(stamp.at), micros(stamp.at) + 1)},
+        documents=about(deed, verdict) if patient else (),
     )
     body = orjson.dumps(_event(deed, verdict, caller, patient, stamp))
     return Stored(

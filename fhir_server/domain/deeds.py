@@ -34,7 +34,8 @@ class Deed:
 class Verdict:
     """How the deed ended: outcome "0" done, "4" refused, "8" failed; why; what was touched.
 
-    secret: all that was touched is a minor's secret, so that the event itself is one too (B10).
+    secret: the event itself is kept from representatives, whatever it is about (B10).
+    about: ids of documents that the deed named through something else: through a List, a content, a choice or a trace.
     """
 
     outcome: str = "0"
@@ -44,6 +45,25 @@ class Verdict:
     matrix_version: str = ""
     touched: tuple[str, ...] = field(default=())
     secret: bool = False
+    about: tuple[str, ...] = ()
+
+
+NO_DOCUMENT = "00000000-0000-4000-8000-000000000000"
+"""Stands for what a request named and no reader sees: an id that is never issued."""
+
+
+def about(deed: Deed, verdict: Verdict) -> tuple[str, ...]:
+    """Return the ids of the documents that an event is about: those that the request named, or that it wrote.
+
+    A search that names nothing is about no document, whatever it found: it would have been the same without. One that
+    names only what is no document, and led to none, is about `NO_DOCUMENT`.
+    """
+    is_search = deed.interaction == "search-type"
+    named = deed.sought if is_search else (*verdict.touched, deed.target)
+    parts = [reference.split("/") for reference in named if reference]
+    documents = tuple(part[1] for part in parts if part[0] == "DocumentReference" and len(part) > 1)
+    found = tuple(dict.fromkeys((*documents, *verdict.about)))
+    return found or ((NO_DOCUMENT,) if is_search and named else ())
 
 
 def bounded(deed: Deed) -> Deed:

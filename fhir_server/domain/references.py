@@ -5,6 +5,7 @@ Consent.provision.data.
 """
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import orjson
@@ -23,7 +24,13 @@ def without_documents(body: bytes, hidden: frozenset[str]) -> bytes:
     """Return the body without any element that refers to one of the hidden documents."""
     if not hidden & documents_named(body):
         return body
-    return orjson.dumps(_pruned(orjson.loads(body), hidden))
+    return orjson.dumps(_pruned(orjson.loads(body), frozenset(f"DocumentReference/{id_}" for id_ in hidden)))
+
+
+def without_references(resource: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """Return a resource without any element that refers to one of these ("Type/id")."""
+    pruned: dict[str, Any] = _pruned(resource, frozenset(names))
+    return pruned
 
 
 def _pruned(value: Any, hidden: frozenset[str]) -> Any:  # noqa: ANN401 - any JSON value
@@ -36,7 +43,7 @@ def _pruned(value: Any, hidden: frozenset[str]) -> Any:  # noqa: ANN401 - any JS
 
 
 def _refers(value: Any, hidden: frozenset[str]) -> bool:  # noqa: ANN401 - any JSON value
-    """Tell whether a value is a reference to a hidden document, or an element whose `item`, `target` or such is one."""
+    """Tell whether a value is a reference to something hidden, or an element whose `item`, `target` or such is one."""
     if not isinstance(value, dict):
         return False
     for candidate in (value, value.get("item"), value.get("target"), value.get("what"), value.get("reference")):
@@ -49,4 +56,4 @@ def _names(reference: Any, hidden: frozenset[str]) -> bool:  # noqa: ANN401 - an
     if not isinstance(reference, str):
         return False
     parts = reference.split("/_history/")[0].rsplit("/", 2)
-    return len(parts) > 1 and parts[-2] == "DocumentReference" and parts[-1] in hidden
+    return len(parts) > 1 and "/".join(parts[-2:]) in hidden

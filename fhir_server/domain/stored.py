@@ -6,7 +6,10 @@ from datetime import datetime
 
 from consent_rules.visibility import AccessFacts, Interval
 
-__all__ = ["AUTHORED", "Facts", "Interval", "Stored", "authored_of"]
+__all__ = ["AUTHORED", "UNGATHERING", "Facts", "Interval", "Stored", "authored_of"]
+
+UNGATHERING = ("DocumentReference", "AuditEvent", "Communication")
+"""Types that gather no documents: their own facts decide, together with what they are about (see `Facts.documents`)."""
 
 AUTHORED = ("creation", "date")
 """Date search parameters that tell when a document was written, the better one first."""
@@ -28,7 +31,9 @@ class Facts:
     dates: interval of each date search parameter that has a value.
     documents: ids of the DocumentReferences that a List gathers, in order. Such a resource is visible when one of
         those documents is, or when a clause with `owned_by` admits its own access facts; an empty List is judged by
-        its own access facts alone.
+        its own access facts alone. Of an AuditEvent or a Communication: the documents that it is about. It is visible
+        when a clause admits its own access facts and, where the clause says `of_seen`, one of those documents is
+        visible or was until it was deleted (`Visibility.documents`); about no document, its own access facts decide.
     """
 
     access: AccessFacts

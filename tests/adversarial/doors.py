@@ -53,14 +53,6 @@ KNOWN = {
     ("other-ehr", "/fhir/Patient/<id_>/$explain"): "software needs no consent, so a refusal says closed or blocked",
 }
 """What is told all the same, and why it cannot be kept: who is told, and the rule of the door."""
-TOLD = {
-    ("seal", "AuditEvent"): "the holder reads every trace at any time (H5), though not of which document (E9)",
-    (
-        "go_on_with_what_is_withheld",
-        "AuditEvent",
-    ): "the declared physician reads every access (H4), without the document",
-}
-"""Secret steps that leave a trace without a name, by step and type: docs/threat-model.md."""
 
 
 def is_elsewhere(door: Door) -> bool:

@@ -59,6 +59,12 @@ def visible(visibility: Visibility, documents: Iterable[str]) -> Document:
     )
 
 
+def of_seen(ways: Iterable[Clause], documents: Iterable[str]) -> Document:
+    """Return the condition that a way opens a trace or notice: about none of the documents, or one of these."""
+    about = any_of(({"gathers": False}, {"documents": {"$in": sorted(documents)}}))
+    return any_of(all_of((_clause(way), about)) if way.of_seen else _clause(way) for way in ways)
+
+
 def _clause(way: Clause) -> Document:
     terms: list[Document] = []
     if way.kinds is not None:
@@ -123,16 +129,19 @@ def _authored(end: str, operator: str, value: int) -> Document:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One search for one visibility, being made into conditions."""
+    """One search for one visibility, being made into conditions. gone: of deleted resources too."""
 
     search: Search
     visibility: Visibility
     hashes: Hashes
+    gone: bool = False
 
     def indexed(self) -> Document:
         """Return the part of the condition that an index serves."""
         search = self.search
         where: Document = {"compartment": self.visibility.compartment, "type": search.type, "deleted": False}
+        if self.gone:
+            where["deleted"] = {"$in": [False, True]}
         if search.ids is not None:
             where["_id"] = {"$in": [f"{search.type}/{id_}" for id_ in sorted(search.ids)]}
         elif self.visibility.compartment == "":

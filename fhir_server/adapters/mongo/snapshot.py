@@ -9,7 +9,7 @@ from pymongo.database import Database
 
 from consent_rules.visibility import Visibility
 from fhir_server.adapters.hashing import Hashes
-from fhir_server.adapters.judging import UNGATHERING, is_visible
+from fhir_server.adapters.judging import UNGATHERING, about, is_visible
 from fhir_server.adapters.keyring import ERASED, KeyGone, Keyring
 from fhir_server.adapters.mongo.client import READ_MS, Document, failures_named
 from fhir_server.adapters.mongo.documents import (
@@ -21,7 +21,7 @@ from fhir_server.adapters.mongo.documents import (
     order_of,
     stored_of,
 )
-from fhir_server.adapters.mongo.filters import Asked, all_of, clauses, visible, without
+from fhir_server.adapters.mongo.filters import Asked, all_of, clauses, of_seen, visible, without
 from fhir_server.adapters.mongo.lookups import QUEUES
 from fhir_server.adapters.mongo.moment import Moment
 from fhir_server.adapters.sealing import SPACE, Sealed, unseal
@@ -47,7 +47,7 @@ class MongoSnapshot:
         self._hashes = hashes
         self._keyring = keyring
         self._located: dict[str, Document] = {}
-        self._documents: dict[Visibility, frozenset[str]] = {}
+        self._documents: dict[tuple[Visibility, bool], frozenset[str]] = {}
 
     def load_space(self, patient: str) -> Space | None:
         """Return the decision state of a patient's space."""
@@ -138,12 +138,18 @@ class MongoSnapshot:
         found: int = next((row["found"] for row in self._run(self._heads(search.type), stages)), 0)
         return found if found <= cap else None
 
-    def visible_ids(self, type_: str, ids: Iterable[str], visibility: Visibility) -> frozenset[str]:
-        """Return which of the ids are visible current resources."""
+    def visible_ids(
+        self,
+        type_: str,
+        ids: Iterable[str],
+        visibility: Visibility,
+        gone: bool = False,  # noqa: FBT001, FBT002
+    ) -> frozenset[str]:
+        """Return which of the ids are visible current resources; gone: deleted ones too."""
         asked = frozenset(ids)
         if not asked or not visibility.clauses:
             return frozenset()
-        search = Asked(Search(type_, ids=asked), visibility, self._hashes)
+        search = Asked(Search(type_, ids=asked), visibility, self._hashes, gone)
         stages = [*self._matching(search), {"$project": {"id": 1}}]
         return frozenset(row["id"] for row in self._run(self._heads(type_), stages))
 
@@ -183,27 +189,29 @@ class MongoSnapshot:
     def _matching(self, asked: Asked, also: Document | None = None) -> list[Document]:
         """Return the stages that keep the rows that match: what an index serves, then the rest."""
         visibility = asked.visibility
-        seen = (
-            clauses(visibility.clauses)
-            if asked.search.type in UNGATHERING
-            else visible(visibility, self._visible_documents(visibility))
-        )
+        if asked.search.type not in UNGATHERING:
+            seen = visible(visibility, self._visible_documents(visibility))
+        elif any(way.of_seen for way in visibility.clauses):
+            seen = of_seen(visibility.clauses, self._visible_documents(about(visibility), gone=True))
+        else:
+            seen = clauses(visibility.clauses)
         rest = all_of((seen, *asked.criteria(), also or {}))
         return [{"$match": asked.indexed()}, *([{"$match": rest}] if rest else [])]
 
-    def _visible_documents(self, visibility: Visibility) -> frozenset[str]:
-        """Return the ids of all visible documents of a space; the directory has none."""
+    def _visible_documents(self, visibility: Visibility, *, gone: bool = False) -> frozenset[str]:
+        """Return the ids of all visible documents of a space, deleted ones too when `gone`; the directory has none."""
         if not visibility.compartment:
             return frozenset()
-        if visibility not in self._documents:
-            asked = Asked(Search(DOCUMENT), visibility, self._hashes)
+        if (visibility, gone) not in self._documents:
+            asked = Asked(Search(DOCUMENT), visibility, self._hashes, gone)
             stages = [*self._matching(asked), {"$project": {"id": 1}}]
-            self._documents[visibility] = frozenset(row["id"] for row in self._run(self._heads(DOCUMENT), stages))
-        return self._documents[visibility]
+            found = frozenset(row["id"] for row in self._run(self._heads(DOCUMENT), stages))
+            self._documents[visibility, gone] = found
+        return self._documents[visibility, gone]
 
     def _head(self, type_: str, id_: str, visibility: Visibility) -> Document | None:
         head = self._located_in(type_, id_, visibility.compartment)
-        return head if head and is_visible(facts_of(head), visibility, self.visible_ids) else None
+        return head if head and is_visible(type_, facts_of(head), visibility, self.visible_ids) else None
 
     def _located_in(self, type_: str, id_: str, compartment: str) -> Document | None:
         """Return the head of a resource in its compartment; None when it is not there, or erased."""

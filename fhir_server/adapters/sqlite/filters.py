@@ -73,9 +73,9 @@ def visible(type_: str, visibility: Visibility, params: Params) -> str:
     """Return the condition that a resource of a type is visible: itself, or through the documents it gathers."""
     # the literal lets SQLite use the partial index of the directory
     compartment = params.add(visibility.compartment) if visibility.compartment else "''"
-    own = clauses(visibility.clauses, "h", params)
     if type_ in UNGATHERING:
-        return f"h.compartment = {compartment} AND {own}"
+        return f"h.compartment = {compartment} AND {_by_what_it_is_about(visibility, params)}"
+    own = clauses(visibility.clauses, "h", params)
     gathered = any_of((owned_only(visibility.clauses, params), _one_document(visibility, params)))
     return f"h.compartment = {compartment} AND (CASE WHEN h.documents IS NULL THEN {own} ELSE {gathered} END)"
 
@@ -90,11 +90,27 @@ def owned_only(ways: Iterable[Clause], params: Params) -> str:
     return clauses((way for way in ways if way.owned_by is not None), "h", params)
 
 
+def _by_what_it_is_about(visibility: Visibility, params: Params) -> str:
+    """Return the condition that a way of seeing opens the row, which is about no document or about one that is seen."""
+    freely = tuple(way for way in visibility.clauses if not way.of_seen)
+    judged = tuple(way for way in visibility.clauses if way.of_seen)
+    if not judged:
+        return clauses(freely, "h", params)
+    one = _a_document(visibility.documents, params, "1")
+    of_seen = f"({clauses(judged, 'h', params)} AND (h.documents IS NULL OR {one}))"
+    return any_of((clauses(freely, "h", params), of_seen)) if freely else of_seen
+
+
 def _one_document(visibility: Visibility, params: Params) -> str:
+    return _a_document(visibility.clauses, params, "d.deleted = 0")
+
+
+def _a_document(ways: Iterable[Clause], params: Params, condition: str) -> str:
+    """Return the condition that one of the documents of the row meets a condition and is seen in one of these ways."""
     return (
         "EXISTS (SELECT 1 FROM json_each(h.documents) AS named CROSS JOIN heads AS d"
-        " WHERE d.type = 'DocumentReference' AND d.id = named.value AND d.deleted = 0"
-        f" AND d.compartment = h.compartment AND {clauses(visibility.clauses, 'd', params)})"
+        f" WHERE d.type = 'DocumentReference' AND d.id = named.value AND {condition}"
+        f" AND d.compartment = h.compartment AND {clauses(ways, 'd', params)})"
     )
 
 

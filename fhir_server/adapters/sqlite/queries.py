@@ -98,11 +98,12 @@ def total(search: Search, visibility: Visibility, hashes: Hashes, cap: int) -> S
     return Statement(sql, asked.params.values)
 
 
-def seen_among(type_: str, ids: frozenset[str], visibility: Visibility) -> Statement:
-    """Select the ids among these that are visible."""
+def seen_among(type_: str, ids: frozenset[str], visibility: Visibility, *, gone: bool = False) -> Statement:
+    """Select the ids among these that are visible. gone: deleted ones too."""
     params = Params()
     table = "trail AS h" if type_ == TRACE else "heads AS h"
-    of_type = "1" if type_ == TRACE else f"h.type = {params.add(type_)} AND h.deleted = 0"
+    of_type = "1" if type_ == TRACE else f"h.type = {params.add(type_)}"
+    of_type += "" if gone or type_ == TRACE else " AND h.deleted = 0"
     among = f"h.id IN ({params.list(ids)})"
     sql = f"SELECT h.id FROM {table} WHERE {of_type} AND {among} AND {visible(type_, visibility, params)}"
     return Statement(sql, params.values)

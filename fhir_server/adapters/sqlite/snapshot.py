@@ -107,19 +107,25 @@ class SqliteSnapshot:
         found: int = self._all(queries.total(search, visibility, self._hashes, cap))[0][0]
         return found if found <= cap else None
 
-    def visible_ids(self, type_: str, ids: Iterable[str], visibility: Visibility) -> frozenset[str]:
-        """Return which of the ids are visible current resources."""
+    def visible_ids(
+        self,
+        type_: str,
+        ids: Iterable[str],
+        visibility: Visibility,
+        gone: bool = False,  # noqa: FBT001, FBT002
+    ) -> frozenset[str]:
+        """Return which of the ids are visible current resources; gone: deleted ones too."""
         asked = frozenset(ids)
         if not asked or not visibility.clauses:
             return frozenset()
-        return frozenset(row[0] for row in self._all(queries.seen_among(type_, asked, visibility)))
+        return frozenset(row[0] for row in self._all(queries.seen_among(type_, asked, visibility, gone=gone)))
 
     def _head(self, type_: str, id_: str, visibility: Visibility) -> tuple[Head, Facts, bytes] | None:
         row = self._row(type_, id_)
         if not row:
             return None
         head, facts, sealed = queries.split(row)
-        return (head, facts, sealed) if is_visible(facts, visibility, self.visible_ids) else None
+        return (head, facts, sealed) if is_visible(head.type, facts, visibility, self.visible_ids) else None
 
     def _row(self, type_: str, id_: str) -> tuple[Any, ...] | None:
         """Return the row of a resource, sealed; what is located first and read then is asked for once."""
