@@ -25,7 +25,7 @@ from werkzeug.exceptions import (
 )
 
 from fhir_server import deadline
-from fhir_server.http.arrivals import Arrival, Arrivals
+from fhir_server.http.arrivals import CHUNK, Arrival, Arrivals
 from fhir_server.limits import MIB, Limits, page_threads
 
 REFUSED = "habilis.refused"
@@ -69,7 +69,13 @@ class Admission:
         take = self._arrivals.discard if is_too_large else self._arrivals.receive
         return take(environ["wsgi.input"], most)
 
-    def _in_turn(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    def _in_turn(
+        self, environ: WSGIEnvironment, start_response: StartResponse, coded: bytes | None = None
+    ) -> Iterable[bytes]:
+        """Pass a request on when its turn has come; only then a compressed body is unpacked.
+
+        Raises: HTTPException for a compressed body that cannot be unpacked.
+        """
         fault = _head_fault(environ, self._limits)
         if fault is not None:
             return self._refuse(environ, start_response, fault)
@@ -77,8 +83,11 @@ class Admission:
         seconds = self._limits.request_seconds
         deadline.start(seconds)
         if not lane.enter(seconds):
+            deadline.end()
             return self._refuse(environ, start_response, ServiceUnavailable(retry_after=1))
         try:
+            if coded is not None:
+                _carry(environ, _decoded(coded, self._limits.body_bytes))
             return self._inner(environ, start_response)
         finally:
             lane.leave()
@@ -99,7 +108,9 @@ class Admission:
         if is_large and not self._large.enter(self._limits.request_seconds):
             return self._refuse(environ, start_response, ServiceUnavailable(retry_after=1))
         try:
-            _carry(environ, _decoded(body, self._limits.body_bytes) if is_coded else body)
+            if is_coded:
+                return self._in_turn(environ, start_response, body)
+            _carry(environ, body)
             del body  # the request holds it alone
             return self._in_turn(environ, start_response)
         except HTTPException as refusal:
@@ -243,11 +254,16 @@ def _carry(environ: WSGIEnvironment, body: bytes) -> None:
 
 
 def _is_small(coded: bytes) -> bool:
-    """Tell whether a compressed body stays below LARGE_BYTES; looks no further."""
+    """Tell whether a compressed body stays below LARGE_BYTES; looks no further, and keeps nothing."""
+    reader = zlib.decompressobj(16 + zlib.MAX_WBITS)
+    size = 0
     try:
-        return len(zlib.decompressobj(16 + zlib.MAX_WBITS).decompress(coded, LARGE_BYTES + 1)) <= LARGE_BYTES
+        while coded and size <= LARGE_BYTES:
+            size += len(reader.decompress(coded, CHUNK))
+            coded = reader.unconsumed_tail
     except zlib.error:
         return True  # what is no gzip at all is refused in a moment
+    return size <= LARGE_BYTES
 
 
 def _decoded(coded: bytes, most: int) -> bytes:

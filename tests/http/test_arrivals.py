@@ -141,3 +141,27 @@ def test_a_refusal_for_want_of_room_is_told_to_oauth_clients_in_their_words(shar
     answer = shared_world.web.post("/oauth/token", environ_overrides=sent, content_type=FORM)
     assert (answer.status_code, answer.get_json()["error"]) == (503, "temporarily_unavailable")
     assert answer.headers["Retry-After"] == "1"
+
+
+def test_a_compressed_body_is_unpacked_only_when_its_turn_has_come():
+    inside, let_go = SimpleQueue(), Event()
+
+    def application(environ, start_response):
+        if environ["PATH_INFO"] == "/fhir/slow":
+            inside.put(None)
+            let_go.wait(30)
+        refusal = environ.get(REFUSED)
+        start_response(f"{refusal.code if refusal else 200} .", [])
+        return [b""]
+
+    front = Admission(application, Limits(request_seconds=1), 1)
+    busy = Thread(target=Client(front).get, args=("/fhir/slow",))
+    busy.start()
+    inside.get(timeout=5)
+    statuses = []
+    for _ in range(2):
+        answer = Client(front).post("/fhir/a", data=b"no gzip", headers={"Content-Encoding": "gzip"})
+        statuses.append(answer.status_code)
+        let_go.set()
+        busy.join()
+    assert statuses == [503, 400]
