@@ -56,7 +56,7 @@ class Scope:
         )
 
     def meet(self, other: "Scope") -> "Scope | None":
-        """Return what both allow, None when that is nothing."""
+        """Return what both allow, None when that is nothing; in version 1 when this one is, and loses no letter."""
         if self.level != other.level or (self.type != other.type and "*" not in (self.type, other.type)):
             return None
         type_ = other.type if self.type == "*" else self.type
@@ -64,7 +64,9 @@ class Scope:
         query = _meet_queries(self.query, other.query)
         if not letters or query is None:
             return None
-        return Scope(self.level, type_, letters, query, self.v1 and other.v1 and self.letters == other.letters)
+        is_whole = (type_, letters, query) == (self.type, self.letters, self.query)
+        is_same = other.v1 and letters == self.letters == other.letters
+        return Scope(self.level, type_, letters, query, self.v1 and (is_whole or is_same))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,7 @@ class Scopes:
         return other.other <= self.other and all(self._covers(scope) for scope in other.resources)
 
     def meet(self, other: "Scopes") -> "Scopes":
-        """Return what both allow."""
+        """Return what both allow, in the spelling of these scopes where they lose nothing."""
         met = (mine.meet(theirs) for mine in self.resources for theirs in other.resources)
         return Scopes(_shortest(scope for scope in met if scope), self.other & other.other)
 

@@ -5,6 +5,7 @@ Source: https://hl7.org/fhir/R4/http.html#Status-Codes and https://hl7.org/fhir/
 
 from typing import Any
 
+import orjson
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException, ServiceUnavailable
 
@@ -62,7 +63,7 @@ _OF_STATUS = {
     503: Category.UNAVAILABLE,
 }
 _DETAILS = "urn:habilis:problem"
-FHIR_PATH = "/fhir"
+FHIR_PATH, OAUTH_PATH = "/fhir", "/oauth/"
 
 
 STOPPED_SECONDS = "300"
@@ -151,6 +152,8 @@ def _out_of_time(_error: OutOfTime) -> Response | HTTPException:
 
 
 def _framework(error: HTTPException) -> Response | HTTPException:
+    if request.path.startswith(OAUTH_PATH) and error.code is not None:
+        return _in_oauth(error)
     if not request.path.startswith(FHIR_PATH) or error.code is None:
         return error
     category = unoffered.category_of(error) or _OF_STATUS.get(error.code)
@@ -165,6 +168,17 @@ def _framework(error: HTTPException) -> Response | HTTPException:
     allowed = getattr(error, "valid_methods", None)
     if allowed and category is Category.METHOD_NOT_ALLOWED:
         response.headers["Allow"] = ", ".join(sorted(allowed))
+    return response
+
+
+def _in_oauth(error: HTTPException) -> Response:
+    """Answer an address or a method that is not offered as RFC 6749 5.2 shapes an error."""
+    allowed = ", ".join(sorted(getattr(error, "valid_methods", None) or ()))
+    text = f"allowed here: {allowed}" if allowed else (error.name or "refused").lower()
+    body = orjson.dumps({"error": "invalid_request", "error_description": text})
+    response = Response(body, error.code, {"Cache-Control": "no-store"}, mimetype="application/json")
+    if allowed:
+        response.headers["Allow"] = allowed
     return response
 
 

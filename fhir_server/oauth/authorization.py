@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 from authlib.oauth2.rfc6749 import OAuth2Error
 
+from consent_rules.scopes import Scopes
 from fhir_server import limits
 from fhir_server.application.clients import AuthMethod, Client, find
 from fhir_server.oauth import details, narrowing, regulation, throttle
@@ -27,6 +28,7 @@ PAR, PAR_PREFIX = "par", "urn:ietf:params:oauth:request_uri:"
 _CHALLENGE = re.compile(r"[A-Za-z0-9\-_]{43}")
 _TEXT_LIMIT = 2048
 _SCOPE_LIMIT = 16_384
+_DESCRIPTION = 500
 
 
 class BadRequestError(Exception):
@@ -164,6 +166,9 @@ def _scope(params: Mapping[str, str], bare: Asked) -> str:
     scope = params.get("scope", "")
     if not scope or len(scope) > _SCOPE_LIMIT or not scope.isascii() or not scope.isprintable():
         raise Refusal(bare, "invalid_scope")
+    unread = narrowing.unreadable(scope)
+    if unread and not Scopes.parse(scope):
+        raise Refusal(bare, "invalid_scope", f"not understood: {' '.join(unread)}"[:_DESCRIPTION])
     return scope
 
 
@@ -192,7 +197,8 @@ def _launched(context: Context, client: Client, asked: Asked, params: Mapping[st
     """Check the audience and the launch, which fixes patient and person of an EHR launch."""
     audience = params.get("aud") or params.get("resource", "")
     if audience.rstrip("/") != context.runtime.fhir_base:
-        raise Refusal(asked, "invalid_target" if audience and "aud" not in params else "invalid_request", "wrong aud")
+        error = "invalid_target" if audience and "aud" not in params else "invalid_request"
+        raise Refusal(asked, error, f"wrong aud: it must be {context.runtime.fhir_base}")
     wanted = asked.scope.split()
     if "launch" not in wanted and "launch" not in params:
         return asked

@@ -16,6 +16,7 @@ from joserfc import jws, jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import Key, KeySet
 
+from fhir_server.application.clients import AuthMethod
 from fhir_server.application.names import decoded
 from fhir_server.oauth import compact, public_keys, remote_keys
 from fhir_server.oauth.issuer import ASSERTION_ALGORITHMS, address, issuer_of
@@ -32,6 +33,7 @@ LEEWAY = timedelta(seconds=30)
 _JTI, _JTI_LIMIT = "jti", 256
 _BASIC_LIMIT = 4096
 _SCHEME_AND_VALUE = 2
+_TYPES = frozenset({"JWT", "client-authentication+jwt"})
 _KEY_TYPES = {"RS384": "RSA", "PS384": "RSA", "ES384": "EC", "ES256": "EC"}
 
 
@@ -108,7 +110,7 @@ def _demand_bounded(form: Mapping[str, str]) -> None:
     try:
         compact.demand_small(form["client_assertion"])
     except ValueError:
-        raise InvalidClientError(description="the client assertion is not valid", status_code=401) from None
+        raise _refused("malformed, too long or nested too deeply") from None
     named = form.get("client_id")
     if named is not None and named != _named_by(form["client_assertion"]):
         raise InvalidClientError(description="contradictory client credentials", status_code=401)
@@ -156,7 +158,7 @@ class Assertions(JWTBearerClientAssertion):  # type: ignore[misc]  # Authlib shi
     def process_assertion_claims(self, assertion: str, resolve_key: KeySet) -> Json:
         """Verify header, signature and claims, and spend the assertion.
 
-        Raises: InvalidClientError, always the same way.
+        Raises: InvalidClientError that says what was expected, and nothing of what the keys or the sender are.
         """
         try:
             header = jws.extract_compact(assertion.encode()).headers()
@@ -164,7 +166,7 @@ class Assertions(JWTBearerClientAssertion):  # type: ignore[misc]  # Authlib shi
             claims: Json = dict(jwt.decode(assertion, key, algorithms=[str(header["alg"])]).claims)
             self._check(claims)
         except (JoseError, ValueError, TypeError, KeyError, OverflowError):
-            raise InvalidClientError(description="the client assertion is not valid", status_code=401) from None
+            raise _refused("malformed, not signed by the key that it names, or without a claim") from None
         self.claims = claims
         return claims
 
@@ -172,27 +174,54 @@ class Assertions(JWTBearerClientAssertion):  # type: ignore[misc]  # Authlib shi
         """Return the one registered key that the header names; keys inside the assertion are not looked at."""
         alg, kid = header.get("alg"), header.get("kid")
         fitting = [k for k in keys.keys if k.kid == kid and k.key_type == _KEY_TYPES.get(str(alg))]
-        is_typed = header.get("typ", "JWT") in {"JWT", "client-authentication+jwt"}
-        is_from_home = header.get("jku", self._registered.jwks_uri) == self._registered.jwks_uri
-        if alg not in ASSERTION_ALGORITHMS or not isinstance(kid, str) or not kid or len(fitting) != 1:
-            raise ValueError
-        if not is_typed or not is_from_home or "crit" in header:
-            raise ValueError
+        expected = {
+            f"alg must be one of {', '.join(ASSERTION_ALGORITHMS)}": alg in ASSERTION_ALGORITHMS,
+            "kid must name one registered key that fits alg": isinstance(kid, str) and kid and len(fitting) == 1,
+            f"typ must be one of {', '.join(sorted(_TYPES))}": header.get("typ", "JWT") in _TYPES,
+            "jku must be the registered address": header.get("jku", self._registered.jwks_uri)
+            == self._registered.jwks_uri,
+            "crit is not understood": "crit" not in header,
+        }
+        _demand(expected)
         return fitting[0]
 
     def _check(self, claims: Json) -> None:
         now = self.context.runtime.ports.clock.now()
         expires = compact.instant(claims["exp"])
         audiences = claims["aud"] if isinstance(claims["aud"], list) else [claims["aud"]]
-        client_id = self._registered.id
-        is_timely = now - LEEWAY < expires <= now + LONGEST + LEEWAY
-        is_started = all(compact.instant(claims[name]) <= now + LEEWAY for name in ("nbf", "iat") if name in claims)
-        is_ours = claims["iss"] == claims["sub"] == client_id and bool(set(audiences) & set(self.get_audiences()))
-        if not (is_timely and is_started and is_ours):
-            raise ValueError
+        client_id, ours = self._registered.id, self.get_audiences()
+        started = [compact.instant(claims[name]) for name in ("nbf", "iat") if name in claims]
         jti = claims["jti"]
-        if not isinstance(jti, str) or not 0 < len(jti) <= _JTI_LIMIT:
-            raise ValueError
+        expected = {
+            f"aud must be {ours[0]}": bool(set(audiences) & set(ours)),
+            "iss and sub must both be the client id": claims["iss"] == claims["sub"] == client_id,
+            f"it has expired; the clock here says {now:%Y-%m-%dT%H:%M:%SZ}": now - LEEWAY < expires,
+            f"exp must be {LONGEST.seconds} seconds ahead at most": expires <= now + LONGEST + LEEWAY,
+            f"nbf or iat lies ahead; the clock here says {now:%Y-%m-%dT%H:%M:%SZ}": all(
+                at <= now + LEEWAY for at in started
+            ),
+            f"jti must have 1 to {_JTI_LIMIT} characters": isinstance(jti, str) and 0 < len(jti) <= _JTI_LIMIT,
+        }
+        _demand(expected)
         spent = Secret(_JTI, f"{client_id}|{jti}", b"", expires=expires + LEEWAY)
         if not self.context.runtime.ports.vault.add(spent):
-            raise ValueError
+            raise _refused("it was used before; each needs a jti of its own")
+
+
+def _demand(expected: Mapping[str, object]) -> None:
+    for text, is_met in expected.items():
+        if not is_met:
+            raise _refused(text)
+
+
+def _refused(text: str) -> InvalidClientError:
+    return InvalidClientError(description=f"the client assertion is not valid: {text}", status_code=401)
+
+
+def way_of(params: Mapping[str, str], authorization: str) -> AuthMethod:
+    """Return in which way a request tries to authenticate its client."""
+    if authorization.lower().startswith("basic "):
+        return AuthMethod.BASIC
+    if "client_assertion" in params:
+        return AuthMethod.PRIVATE_KEY_JWT
+    return AuthMethod.POST if "client_secret" in params else AuthMethod.NONE

@@ -80,12 +80,17 @@ def _verify(runtime: Runtime, proof: Proof, access_token: str) -> str:
 
 def _check(runtime: Runtime, proof: Proof, claims: Json, access_token: str) -> None:
     is_timely = abs(runtime.ports.clock.now() - compact.instant(claims["iat"])) <= WINDOW
-    is_about_this = claims["htm"] == proof.method and str(claims["htu"]).partition("?")[0] == proof.url
+    is_about_this = claims["htm"] == proof.method and _address(claims["htu"]) == proof.url
     is_named = isinstance(claims["jti"], str) and 0 < len(claims["jti"]) <= 256  # noqa: PLR2004
     if not (is_timely and is_about_this and is_named):
         raise ValueError
     if access_token and claims["ath"] != hash_of(access_token):
         raise ValueError
+
+
+def _address(htu: object) -> str:
+    """Return the address that a proof speaks of, without query and fragment (RFC 9449 4.3)."""
+    return str(htu).partition("#")[0].partition("?")[0]
 
 
 def hash_of(access_token: str) -> str:
