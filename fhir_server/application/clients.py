@@ -75,6 +75,11 @@ class Client:
     registration_hash: str = ""
 
     @property
+    def is_self_registered(self) -> bool:
+        """Whether the app registered itself, so that nobody has checked its name."""
+        return bool(self.registration_hash)
+
+    @property
     def device(self) -> str:
         """The reference under which traces and directives name this software."""
         return f"Device/{self.id}"

@@ -6,7 +6,7 @@
 from datetime import datetime
 from urllib.parse import urlencode
 
-from flask import Flask, Response, current_app, request
+from flask import Flask, Response, current_app, g, request
 from flask_babel import Babel, get_locale
 
 from fhir_server.http.catalogues import Catalogue
@@ -40,13 +40,19 @@ def local(at: datetime) -> datetime:
     return told
 
 
+def ask(locales: str) -> None:
+    """Speak the first of some languages that we have, unless the person has chosen one. locales: BCP 47, by blanks."""
+    spoken = (tag.partition("-")[0].lower() for tag in locales.split())
+    g.asked_language = next((language for language in spoken if language in LANGUAGES), None)
+
+
 def _address_in(language: str) -> str:
     """Return the address of this page in another language, its other parameters kept."""
     return "?" + urlencode([*((n, v) for n, v in request.args.items(multi=True) if n != "lang"), ("lang", language)])
 
 
 def _chosen() -> str:
-    for wanted in (request.args.get("lang"), request.cookies.get(COOKIE)):
+    for wanted in (request.args.get("lang"), request.cookies.get(COOKIE), g.get("asked_language")):
         if wanted in LANGUAGES:
             return str(wanted)
     return request.accept_languages.best_match(LANGUAGES) or LANGUAGES[0]

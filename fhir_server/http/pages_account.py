@@ -8,6 +8,7 @@ from flask import Response, request
 from fhir_server.application.accounts import Account, find_account
 from fhir_server.application.agreements import in_force, is_settled
 from fhir_server.application.app_authorization import Grant, find_grant, grants_of, has_ended, revoke_grant
+from fhir_server.application.clients import find as find_client
 from fhir_server.http import pages_upstream, scope_words
 from fhir_server.http.cookies import cookie, cookie_name, is_secure, set_cookie
 from fhir_server.http.oauth_endpoints import context
@@ -99,7 +100,10 @@ def apps() -> Response:
     session = current_session()
     if session is None:
         return see_other("/login")
-    return page("apps", 200, session=session, cards=_cards(session.account.subject))
+    cards = _cards(session.account.subject)
+    clients = (find_client(runtime(), client_id) for client_id in cards)
+    unverified = {client.id for client in clients if client and client.is_self_registered}
+    return page("apps", 200, session=session, cards=cards, unverified=unverified)
 
 
 def _cards(subject: str) -> dict[str, list[tuple[Grant, tuple[Told, ...]]]]:

@@ -4,7 +4,7 @@ Sources: SMART App Launch 2.2 (the person may grant less); RFC 9700 4.16.
 """
 
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 from babel.dates import format_datetime
@@ -15,7 +15,7 @@ from fhir_server.http import language, scope_words
 from fhir_server.http.oauth_endpoints import context, options, respond
 from fhir_server.http.oauth_frame import CSP, oauth_pages, page
 from fhir_server.http.request_context import runtime
-from fhir_server.oauth import approval, events, interactions, narrowing, regulation, selection
+from fhir_server.oauth import approval, events, interactions, narrowing, redirects, regulation, selection
 from fhir_server.oauth.approval import Choice
 from fhir_server.oauth.authorization import Refusal
 from fhir_server.oauth.interactions import Interaction
@@ -38,8 +38,16 @@ def show(held: Interaction, complaint: str = "") -> Response:
     """
     client, account = interactions.client_of(runtime(), held), interactions.account_of(runtime(), held)
     shown: Json = {"held": held, "step": "consent", "client": client, "account": account, "complaint": complaint}
+    shown["goes_to"] = redirects.shown(held.asked.redirect_uri)
     response = page("consent", 422 if complaint else 200, **shown, **_offer(held))
-    response.headers["Content-Security-Policy"] = f"{CSP} {_origin(held.asked.redirect_uri)}"
+    return may_return(response, held)
+
+
+def may_return(response: Response, held: Interaction) -> Response:
+    """Let a form of this page end in a redirect to the app."""
+    policy = response.headers.get("Content-Security-Policy", CSP)
+    to_app = f"form-action 'self' {_origin(held.asked.redirect_uri)}"
+    response.headers["Content-Security-Policy"] = policy.replace("form-action 'self'", to_app)
     return response
 
 
@@ -50,16 +58,24 @@ def decide(held: Interaction) -> Response:
     """
     known = context()
     if request.form.get("decision") != "allow":
-        account = interactions.account_of(runtime(), held)
-        if account:
-            events.consent_refused(known, account, held.asked.client_id)
-        raise Refusal(held.asked, "access_denied")
+        refuse(held)
     try:
         until = _until()
     except ValueError:
         return show(held, complaint="wrong")
     choice = Choice(request.form.getlist("scope"), until, _withheld(held))
     return respond(approval.approve(known, held, choice))
+
+
+def refuse(held: Interaction) -> NoReturn:
+    """Go back to the app without a grant.
+
+    Raises: Refusal.
+    """
+    account = interactions.account_of(runtime(), held)
+    if account:
+        events.consent_refused(context(), account, held.asked.client_id)
+    raise Refusal(held.asked, "access_denied")
 
 
 def _offer(held: Interaction) -> Json:

@@ -22,7 +22,7 @@ from fhir_server.http.oauth_frame import (
     see_other,
 )
 from fhir_server.http.request_context import runtime
-from fhir_server.oauth import approval, authorization, conversation, interactions
+from fhir_server.oauth import approval, authorization, conversation, interactions, redirects
 from fhir_server.oauth.authorization import Asked, BadRequestError, Refusal
 from fhir_server.oauth.interactions import Interaction
 from fhir_server.oauth.tidying import tidy
@@ -45,7 +45,7 @@ def register(app: Flask, _api: Api) -> None:
 def authorize() -> Response:
     """Take an app's request, check it whole, and begin a conversation."""
     known = context()
-    browser = cookie("browser") or runtime().ports.ids.secret()
+    browser = cookie("browser") or ("" if request.method == "POST" else runtime().ports.ids.secret())
     try:
         asked = authorization.read(known)
         return _begin(known, asked, browser)
@@ -62,16 +62,17 @@ def _begin(known: Context, asked: Asked, browser: str) -> Response:
     """
     try:
         begun = conversation.with_session(known, interactions.begin(known, asked, browser), cookie("session"))
-        if asked.prompt == "none" and not begun.login:
+        if asked.prompt == "none" and browser and not begun.login:
             raise Refusal(asked, "login_required")
         interactions.keep(known, begun)
         tidy(runtime())
-        if asked.prompt == "none":
+        if asked.prompt == "none" and browser:
             return respond(approval.silent(known, begun))
     except StoreUnavailable:
         raise _unavailable(asked) from None
     response = see_other(f"/oauth/interaction/{begun.id}")
-    set_cookie(response, "browser", browser)
+    if browser:
+        set_cookie(response, "browser", browser)
     return response
 
 
@@ -85,7 +86,8 @@ def interaction(id_: str) -> Response:
     """Show the next step of a conversation, or take the answer to it."""
     held = interactions.load(runtime(), id_, cookie("browser"))
     if held is None:
-        return gone()
+        return _bind(id_)
+    language.ask(held.asked.ui_locales)
     try:
         return _answer(held)
     except Refusal as refusal:
@@ -95,10 +97,33 @@ def interaction(id_: str) -> Response:
         return respond(authorization.refused(context(), _unavailable(held.asked)))
 
 
+def _bind(id_: str) -> Response:
+    """Bind a conversation that another site's form began to the browser that follows it.
+
+    Such a form brings no cookie of ours, and a fresh one would end what the browser is doing in another tab.
+    """
+    browser = cookie("browser") or runtime().ports.ids.secret()
+    free = interactions.load_unbound(runtime(), id_) if request.method == "GET" else None
+    if free is None:
+        return gone()
+    bound = conversation.with_session(context(), interactions.bind(free, browser), cookie("session"))
+    if not interactions.save(runtime(), bound):
+        return gone()
+    try:
+        answer = respond(approval.silent(context(), bound)) if bound.asked.prompt == "none" else see_other(request.path)
+    except Refusal as refusal:
+        interactions.finish(runtime(), bound)
+        answer = respond(authorization.refused(context(), refusal))
+    set_cookie(answer, "browser", browser)
+    return answer
+
+
 def _answer(held: Interaction) -> Response:
     step, settled = conversation.next_step(runtime(), held)
     if request.method == "GET":
         return _show(settled, step)
+    if is_same(held.csrf) and request.form.get("decision") == "cancel":
+        pages_consent.refuse(settled)
     if not is_same(held.csrf) or request.form.get("step") != step:
         return gone()
     return pages_consent.decide(settled) if step == "consent" else _take(settled, step)
@@ -123,13 +148,15 @@ def _show(held: Interaction, step: str, complaint: str = "") -> Response:
     shown: Json = {"held": held, "step": step, "client": client, "account": account, "complaint": complaint}
     if step == "second-factor":
         waiting = find_account(runtime(), held.pending)
-        return second_factor_page(200 if not complaint else 422, waiting, held.id, **shown)
+        response = second_factor_page(200 if not complaint else 422, waiting, held.id, **shown)
+        return pages_consent.may_return(response, held)
     if step == "login":
-        shown["providers"] = pages_upstream.offered(client)
+        shown |= {"providers": pages_upstream.offered(client), "goes_to": redirects.shown(held.asked.redirect_uri)}
     if step == "capacity" and account and client:
         shown["choices"] = interactions.capacities(account, client)
     if step == "patient" and account:
         shown["choices"] = interactions.patients_of(account) if held.capacity == interactions.SELF else {}
     if step == "emergency":
         shown |= {"reasons": conversation.REASONS, "proposed": approval.emergency_reason(held)}
-    return page(step.replace("-", "_"), 200 if not complaint else 422, **shown)
+    response = page(step.replace("-", "_"), 200 if not complaint else 422, **shown)
+    return pages_consent.may_return(response, held)

@@ -69,6 +69,7 @@ class Asked:
     launch_login: str = ""
     context: Json = field(default_factory=dict)
     details: tuple[Json, ...] = ()
+    ui_locales: str = ""
 
     @property
     def is_emergency(self) -> bool:
@@ -106,8 +107,20 @@ def check(context: Context, client: Client, params: Mapping[str, str], *, pushed
         client.id, redirect_uri, params["state"], _scope(params, bare), params["code_challenge"],
         params.get("nonce", ""), params.get("prompt", ""), _max_age(bare, params), _levels(client, params),
         params.get("login_hint", ""), params.get("dpop_jkt", ""), details=_details(bare, params),
+        ui_locales=params.get("ui_locales", ""),
     )  # fmt: skip
+    _check_emergency(client, asked)
     return _launched(context, client, asked, params)
+
+
+def _check_emergency(client: Client, asked: Asked) -> None:
+    """Refuse an emergency that the app may not ask for before a person signs in and writes a reason for nothing."""
+    if not asked.is_emergency:
+        return
+    levels = {scope.level for scope in narrowing.meet(asked.scope, client.scopes).resources}
+    if not Scopes.parse(client.scopes).has(narrowing.BREAK_GLASS) or "patient" not in levels:
+        text = f"an emergency needs {narrowing.BREAK_GLASS} in the registration of the app, and patient/ scopes"
+        raise Refusal(asked, "invalid_scope", text)
 
 
 def _once(pairs: tuple[tuple[str, str], ...]) -> dict[str, str]:

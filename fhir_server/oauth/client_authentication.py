@@ -33,6 +33,7 @@ LEEWAY = timedelta(seconds=30)
 _JTI, _JTI_LIMIT = "jti", 256
 _BASIC_LIMIT = 4096
 _SCHEME_AND_VALUE = 2
+BAD_ASSERTION = "the client assertion is not valid"
 _TYPES = frozenset({"JWT", "client-authentication+jwt"})
 _KEY_TYPES = {"RS384": "RSA", "PS384": "RSA", "ES384": "EC", "ES256": "EC"}
 
@@ -215,7 +216,7 @@ def _demand(expected: Mapping[str, object]) -> None:
 
 
 def _refused(text: str) -> InvalidClientError:
-    return InvalidClientError(description=f"the client assertion is not valid: {text}", status_code=401)
+    return InvalidClientError(description=f"{BAD_ASSERTION}: {text}", status_code=401)
 
 
 def way_of(params: Mapping[str, str], authorization: str) -> AuthMethod:

@@ -6,6 +6,7 @@ Sources: SMART App Launch 2.2 (patient selection); RFC 9470 (levels); rules G1 t
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from itertools import accumulate
 
 from fhir_server.application import finding
 from fhir_server.application.accounts import Account, authenticate, find_account
@@ -25,6 +26,8 @@ INS_SYSTEMS = (
     "urn:oid:1.2.250.1.213.1.4.11",
 )
 """Identity number systems of the national health identity (INS-NIR, INS-NIA, and their test ranges)."""
+_GROUPS = (1, 2, 2, 2, 3, 3, 2)
+"""Digits in the groups of a national health identity number: sex, year, month, department, commune, order, key."""
 REASON_LIMIT = 500
 Proven = tuple[Account, tuple[str, ...]]
 """An account, and by which means the person has proven to be its owner."""
@@ -243,7 +246,15 @@ def _sought(context: Context, interaction: Interaction, typed: str) -> Turn:
     if not found:
         throttle.failed(context, attempt)
         return Turn(interaction, complaint="wrong")
-    return Turn(replace(interaction, patient=found, patient_label=f"… {typed[-4:]}"))
+    return Turn(replace(interaction, patient=found, patient_label=_grouped(typed)))
+
+
+def _grouped(typed: str) -> str:
+    """Write the number that a person typed as it is written on a card, so that they see whom they named."""
+    if len(typed) != sum(_GROUPS):
+        return typed
+    ends = tuple(accumulate(_GROUPS))
+    return " ".join(typed[end - size : end] for size, end in zip(_GROUPS, ends, strict=True))
 
 
 def _emergency(_context: Context, interaction: Interaction, form: Mapping[str, str]) -> Turn:

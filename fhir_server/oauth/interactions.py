@@ -58,10 +58,12 @@ class Interaction:
 
 
 def begin(context: Context, asked: Asked, browser: str) -> Interaction:
-    """Return a conversation with the browser that holds a cookie; it is not kept yet."""
+    """Return a conversation with the browser that holds a cookie, "" for none yet; it is not kept yet."""
     ids, now = context.runtime.ports.ids, context.runtime.ports.clock.now()
     expires = now + context.options.interaction_lifetime
-    return Interaction(ids.new(), hash_of(browser), ids.secret(), asked, patient=asked.patient, expires=expires)
+    return Interaction(
+        ids.new(), hash_of(browser) if browser else "", ids.secret(), asked, patient=asked.patient, expires=expires
+    )
 
 
 def keep(context: Context, begun: Interaction) -> None:
@@ -90,6 +92,18 @@ def load(runtime: Runtime, id_: str, browser: str) -> Interaction | None:
         return None
     found = replace(_load(entry.value), revision=entry.revision)
     return found if compare_digest(found.browser, hash_of(browser)) else None
+
+
+def load_unbound(runtime: Runtime, id_: str) -> Interaction | None:
+    """Return a conversation that no browser has taken up yet."""
+    entry = runtime.ports.vault.get(KIND, id_, runtime.ports.clock.now())
+    found = replace(_load(entry.value), revision=entry.revision) if entry else None
+    return found if found and not found.browser else None
+
+
+def bind(free: Interaction, browser: str) -> Interaction:
+    """Return a conversation as that of one browser."""
+    return replace(free, browser=hash_of(browser))
 
 
 def save(runtime: Runtime, changed: Interaction) -> bool:

@@ -57,6 +57,12 @@ def is_assured(client: Client, uri: str) -> bool:
     return client.auth_method is not AuthMethod.NONE or urlsplit(uri).scheme == "https"
 
 
+def shown(uri: str) -> str:
+    """Return what a person reads of a redirect URI: its host, or the scheme of an app on the device."""
+    parts = urlsplit(uri)
+    return parts.netloc or f"{parts.scheme}:"
+
+
 def with_parameters(uri: str, parameters: dict[str, str]) -> str:
     """Return a redirect URI with parameters added to its query."""
     parts = urlsplit(uri)

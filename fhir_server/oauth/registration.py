@@ -14,7 +14,7 @@ from consent_rules.scopes import Scopes
 from fhir_server.application import clients
 from fhir_server.application.app_authorization import revoke_client
 from fhir_server.application.clients import AuthMethod, Client, ClientKind, hash_secret
-from fhir_server.oauth import compact, events, narrowing
+from fhir_server.oauth import app_names, compact, events, narrowing
 from fhir_server.oauth.client_metadata import SECRET_METHODS, MetadataError, checked, origins_of
 from fhir_server.oauth.issuer import address
 from fhir_server.oauth.records import grant_types_of
@@ -86,6 +86,7 @@ def _create(context: Context, metadata: Json) -> Answer:
     kept = hash_secret(secret) if is_symmetric else ""
     fresh = _client(ids.new(), method, metadata)
     client = _checked(replace(fresh, secret_hash=kept, registration_hash=hash_secret(token)))
+    _demand_own_name(context, client)
     events.client_changed(context, client, "register-client", "by the app")
     _store(lambda: clients.register(context.runtime, client))
     issued = int(context.runtime.ports.clock.now().timestamp())
@@ -100,9 +101,17 @@ def _replace(context: Context, client: Client, metadata: Json) -> Answer:
         raise _RefusedError("invalid_client_metadata", "client_id and authentication method stay as they are")
     fresh = _client(client.id, client.auth_method, metadata)
     kept = _checked(replace(fresh, secret_hash=client.secret_hash, registration_hash=client.registration_hash))
+    _demand_own_name(context, kept)
     events.client_changed(context, kept, "register-client", "replaced by the app")
     _store(lambda: clients.change(context.runtime, kept))
     return Answer(200, _described(kept) | _management(context, kept, _bearer(context)), dict(NO_STORE))
+
+
+def _demand_own_name(context: Context, client: Client) -> None:
+    """Refuse the name of the service to an app that nobody has verified."""
+    brand = context.options.brand
+    if app_names.is_taken(client.name, (brand.name,) if brand else ()):
+        raise _RefusedError("invalid_client_metadata", "client_name: this is the name of the service")
 
 
 def _checked(client: Client) -> Client:

@@ -19,7 +19,7 @@ from fhir_server.application.clients import AuthMethod, find
 from fhir_server.oauth import dpop, events, throttle
 from fhir_server.oauth.backend import BackendGrant, ExchangeGrant
 from fhir_server.oauth.bulkhead import RETRY_SECONDS, BusyError
-from fhir_server.oauth.client_authentication import METHODS, Assertions, by_basic, claimed, guard, way_of
+from fhir_server.oauth.client_authentication import BAD_ASSERTION, METHODS, Assertions, by_basic, claimed, guard, way_of
 from fhir_server.oauth.code_grant import CodeGrant, Pkce
 from fhir_server.oauth.id_token import IdToken
 from fhir_server.oauth.records import RegisteredClient, find_refresh, query_client
@@ -83,14 +83,15 @@ def error_answer(error: OAuth2Error, context: Context) -> Answer:
     events.client_refused(context, name or "unknown", "invalid_client")
     if context.received.headers.get("Authorization", "").lower().startswith("basic"):
         headers["WWW-Authenticate"] = 'Basic realm="habilis"'
-    return Answer(401, dict(error.get_body()) | _registered_way(context, name), headers)
+    return Answer(401, dict(error.get_body()) | _registered_way(context, name, error), headers)
 
 
-def _registered_way(context: Context, name: str) -> Json:
+def _registered_way(context: Context, name: str, error: OAuth2Error) -> Json:
     """Tell a client that authenticates in another way than it is registered for which one that is."""
     client = find(context.runtime, name)
     form, authorization = dict(context.received.form), context.received.headers.get("Authorization", "")
-    if client is None or way_of(form, authorization) is client.auth_method:
+    is_told = str(error.description).startswith(BAD_ASSERTION)
+    if client is None or is_told or way_of(form, authorization) is client.auth_method:
         return {}
     return {"error_description": f"this client is registered with the authentication method {client.auth_method}"}
 

@@ -150,8 +150,9 @@ def test_authorize_our_failure_at_the_consent_goes_to_the_client_without_a_code(
 def test_authorize_prompt_none_never_declares_an_emergency(app):
     person = Person(app)
     person.authorize()
-    asked = person.ask(prompt="none", scope=f"{BREAK_GLASS}")
+    asked = person.ask(prompt="none", scope=f"{BREAK_GLASS}", client_id="pro")
     assert query_of(asked.headers["Location"])["error"] in {"consent_required", "login_required"}
+    assert query_of(person.ask(prompt="none", scope=BREAK_GLASS).headers["Location"])["error"] == "invalid_scope"
 
 
 @pytest.mark.parametrize("scope", ["", "system/", "system/*.rsx", "patient/*.rs", "system/Consent.rs", "openid"])

@@ -127,7 +127,9 @@ def test_an_emergency_needs_two_factors(app):
 
 
 def test_an_emergency_is_not_for_patients(app):
-    where = Person(app).authorize(client_id="app", scope="__break-glass patient/*.rs")
+    asked = {"scope": "__break-glass patient/*.rs"}
+    assert query_of(Person(app).authorize(client_id="app", **asked))["error"] == "invalid_scope"
+    where = Person(app).authorize(client_id="pro", **asked)
     assert query_of(where)["error"] in {"access_denied", "unmet_authentication_requirements"}
 
 
