@@ -93,7 +93,7 @@ class Placing:
 def plan_create(work: Work, place: Placing, condition: str = "") -> Written:
     """Plan the creation of a directory resource."""
     row = place.row
-    _demand_keeper(work.caller)
+    _demand_keeper(work.caller, row)
     scoping.demand(work.caller, (row.name,), "c")
     if condition:
         found = matching.only(matching.ids(work, row, conditions.parse(condition), Action.IDENTIFY, "c"))
@@ -120,7 +120,7 @@ def plan_create(work: Work, place: Placing, condition: str = "") -> Written:
 def plan_update(work: Work, place: Placing, if_match: str) -> Written:
     """Plan the replacement of a directory resource."""
     row = place.row
-    _demand_keeper(work.caller)
+    _demand_keeper(work.caller, row)
     before, opened = find(work, row, place.id, "u")
     _demand_somebody(place)
     writing.demand_match(if_match, before, knows_marks=False)
@@ -145,7 +145,7 @@ def plan_patch(work: Work, row: ResourceType, id_: str, change: Patch, if_match:
 
     Raises: Problem(BUSINESS_RULE) when the result is not valid.
     """
-    _demand_keeper(work.caller)
+    _demand_keeper(work.caller, row)
     before, _ = find(work, row, id_, "u")
     wanted = change.apply(load_json(before.body))
     demand_valid(wanted, before.body)
@@ -193,7 +193,15 @@ def _own(caller: Caller) -> frozenset[str]:
     return frozenset({caller.requester.client, caller.requester.organization} - {""})
 
 
-def _demand_keeper(caller: Caller) -> None:
+def _demand_keeper(caller: Caller, row: ResourceType) -> None:
+    """Refuse whoever may not write this type: a practice situation decides what a person may read.
+
+    Software of an establishment records people and places, but nobody's profession: the operator's software, which is
+    of no establishment, does.
+    """
+    if row.name == "PractitionerRole" and caller.requester.organization:
+        text = "practice situations are recorded by the operator of the directory alone, not by an establishment"
+        raise Problem.of(Category.FORBIDDEN, text)
     if caller.requester.kind is not RequesterKind.SYSTEM:
         text = "people and establishments are recorded by the software that keeps the directory"
         raise Problem.of(Category.FORBIDDEN, text)

@@ -4,7 +4,7 @@ Source: the FHIR directory resources Practitioner, PractitionerRole and Organiza
 profiles write them (https://hl7.fr/ig/fhir/core).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,7 +12,7 @@ import orjson
 
 from consent_rules.visibility import DIRECTORY
 from consent_rules.vocabulary import Capacity
-from fhir_server.application.accounts import Practice
+from fhir_server.application.accounts import Account, Practice
 from fhir_server.application.runtime import Runtime
 from fhir_server.domain import tokens
 from fhir_server.domain.search import AnyOf, Search
@@ -60,6 +60,33 @@ def practice_of(runtime: Runtime, role: Json) -> Practice | None:
         return None
     with runtime.ports.store.snapshot() as snapshot:
         return _practice(snapshot, role)
+
+
+def situations_of(runtime: Runtime, account: Account) -> tuple[Practice, ...]:
+    """Return the practice situations of an account that hold now, as the directory states them now.
+
+    One that the directory knows counts while it is in force and names this person, and when the operator recorded it,
+    not an establishment. One that only the account knows was written by the operator's command line.
+    """
+    with runtime.ports.store.snapshot() as snapshot:
+        now = runtime.ports.clock.now()
+        return tuple(filter(None, (_situation(snapshot, account, practice, now) for practice in account.practices)))
+
+
+def _situation(snapshot: Snapshot, account: Account, practice: Practice, now: datetime) -> Practice | None:
+    stored = snapshot.read("PractitionerRole", practice.role.partition("/")[2], DIRECTORY) if practice.role else None
+    if stored is None:
+        return practice
+    if stored.deleted or stored.facts.access.owner_organization:
+        return None
+    role: Json = orjson.loads(stored.body)
+    if role.get("practitioner", {}).get("reference") != account.person or not _is_in_force(role, now):
+        return None
+    current = _practice(snapshot, role)
+    if current is None:
+        return None
+    place = current.organization_display or practice.organization_display
+    return replace(current, label=practice.label or current.label, organization_display=place)
 
 
 def numbers_of(runtime: Runtime, organization: str) -> frozenset[str]:

@@ -27,6 +27,7 @@ from fhir_server.application.accounts import Account, Practice, find_by_national
 from fhir_server.application.app_authorization import Grant, Terms
 from fhir_server.application.clients import Client
 from fhir_server.application.parties import Party
+from fhir_server.application.professionals import situations_of
 from fhir_server.application.runtime import Runtime
 from fhir_server.oauth import narrowing, tokens
 from fhir_server.oauth.client_authentication import METHODS
@@ -102,13 +103,14 @@ def purpose_of(b2b: Json) -> str:
 
 
 def vouched(request: Request, b2b: Json) -> tuple[Account, Practice]:
-    """Return the professional whom an establishment names: one of its own, with the profession the directory knows.
+    """Return the professional whom an establishment names: one of its own, with the profession the directory knows now.
 
     Raises: InvalidGrantError, the same for an unknown person and for one who practises elsewhere.
     """
     client = request.client.client
-    account = find_by_national_id(request.context.runtime, str(b2b.get("subject_id", "")))
-    practices = account.practices if account and client.organization else ()
+    runtime = request.context.runtime
+    account = find_by_national_id(runtime, str(b2b.get("subject_id", "")))
+    practices = situations_of(runtime, account) if account and client.organization else ()
     practice = next((item for item in practices if item.organization == client.organization), None)
     if b2b.get("version") != "1" or account is None or practice is None:
         raise InvalidGrantError("the establishment cannot vouch for this person")

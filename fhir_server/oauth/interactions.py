@@ -16,6 +16,7 @@ from consent_rules.vocabulary import RequesterKind
 from fhir_server.application.accounts import Account, Practice, find_account
 from fhir_server.application.clients import Client, ClientKind, find
 from fhir_server.application.parties import Login, Party, load_login
+from fhir_server.application.professionals import situations_of
 from fhir_server.application.runtime import Runtime
 from fhir_server.oauth import sessions, throttle
 from fhir_server.oauth.authorization import Asked, Refusal
@@ -128,11 +129,11 @@ def client_of(runtime: Runtime, interaction: Interaction) -> Client | None:
 
 
 def account_of(runtime: Runtime, interaction: Interaction) -> Account | None:
-    """Return who logged in, with the practice situations that the login confirms."""
+    """Return who logged in, with the practice situations that hold now and that the login confirms."""
     account = find_account(runtime, interaction.login) if interaction.login else None
     if account is None or account.disabled or not interaction.proof.is_of(account):
         return None
-    return interaction.proof.cut(account)
+    return interaction.proof.cut(replace(account, practices=situations_of(runtime, account)))
 
 
 def needs_login(runtime: Runtime, interaction: Interaction) -> bool:

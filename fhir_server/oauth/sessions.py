@@ -14,6 +14,7 @@ from fhir_server.application.accounts import Account, find_account
 from fhir_server.application.app_authorization import Grant, grants_of, revoke_grant
 from fhir_server.application.clients import find
 from fhir_server.application.parties import Login, load_login
+from fhir_server.application.professionals import situations_of
 from fhir_server.application.runtime import Runtime
 from fhir_server.oauth.options import Options
 from fhir_server.ports import Secret
@@ -103,6 +104,11 @@ def is_alive(runtime: Runtime, proof: Login) -> bool:
     return runtime.ports.vault.get(_BY_ID, proof.session, runtime.ports.clock.now()) is not None
 
 
+def practises(runtime: Runtime, account: Account, role: str) -> bool:
+    """Tell whether a practice situation still holds for a person; "" is none and always does."""
+    return not role or any(situation.role == role for situation in situations_of(runtime, account))
+
+
 def may_continue(runtime: Runtime, grant: Grant) -> bool:
     """Judge a grant again at its renewal: client and person still there, session alive when it must be."""
     if find(runtime, grant.client_id) is None:
@@ -110,7 +116,7 @@ def may_continue(runtime: Runtime, grant: Grant) -> bool:
     if not grant.login:
         return True
     account = find_account(runtime, grant.login)
-    if account is None or account.disabled:
+    if account is None or account.disabled or not practises(runtime, account, grant.requester.role):
         return False
     if "offline_access" in grant.scopes.split():
         return True

@@ -3,7 +3,7 @@
 import re
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from html import unescape
@@ -20,17 +20,19 @@ from joserfc import jwt
 from joserfc.jwk import ECKey, RSAKey
 
 from consent_rules.model import RecordState
+from consent_rules.visibility import AccessFacts
 from consent_rules.vocabulary import RequesterKind, SpaceStatus
 from fhir_server.adapters import opening
 from fhir_server.application.accounts import Account, Charge, Practice, add_account
 from fhir_server.application.clients import AuthMethod, Client, ClientKind, hash_secret, register
 from fhir_server.application.runtime import Runtime
 from fhir_server.domain import record_codec
+from fhir_server.domain.tokens import PROFESSION_SYSTEM
 from fhir_server.http import oauth_endpoints, pages, pages_oauth, pages_status, request_context, smart_discovery
 from fhir_server.oauth import keys as signing
 from fhir_server.oauth.options import Options
 from fhir_server.ports import Change, Ports, Secret, SpaceWrite
-from tests.factories import runtime_on
+from tests.factories import a_resource, creating, runtime_on
 
 BASE = "https://habilis.example"
 FHIR = f"{BASE}/fhir"
@@ -95,6 +97,21 @@ def ports(tmp_path: Path, furnished: Path, clock: FixedClock) -> Iterator[Ports]
 @pytest.fixture
 def runtime(ports: Ports) -> Runtime:
     return runtime_on(ports, BASE)
+
+
+def enter_situations(ports: Ports, person: str, practices: tuple[Practice, ...], **more: object) -> None:
+    """Enter practice situations of a person into the directory, as its operator does; `more` are their elements."""
+    for practice in practices:
+        profession = {"coding": [{"system": PROFESSION_SYSTEM, "code": practice.profession}]}
+        role = {
+            "resourceType": "PractitionerRole",
+            "id": practice.role.partition("/")[2],
+            "practitioner": {"reference": person},
+            "organization": {"reference": practice.organization},
+            "code": [profession],
+        }
+        stored = a_resource("PractitionerRole", AccessFacts(""), id_=role["id"])
+        ports.store.commit(creating(replace(stored, body=orjson.dumps(role | more))))
 
 
 GENERAL = Practice("PractitionerRole/martin-1", "Organization/practice", "Cabinet Martin", "10", label="Cabinet")

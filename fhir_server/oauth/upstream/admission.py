@@ -21,7 +21,7 @@ from fhir_server.application.accounts import (
 )
 from fhir_server.application.linking import Traits
 from fhir_server.application.parties import Login
-from fhir_server.application.professionals import Entry, find_professional, numbers_of
+from fhir_server.application.professionals import Entry, find_professional, numbers_of, situations_of
 from fhir_server.application.runtime import Runtime
 from fhir_server.oauth.upstream import pro_sante
 from fhir_server.oauth.upstream.metadata import ProviderError
@@ -53,6 +53,7 @@ def admit(runtime: Runtime, provider: Provider, arrival: Arrival) -> Admitted:
         return Admitted(find_by_upstream(runtime, provider.id, proof.subject), login)
     professional = pro_sante.read(arrival.person)
     account = _professional(runtime, professional)
+    account = replace(account, practices=situations_of(runtime, account))
     roles = tuple(item.role for item in account.practices if _is_confirmed(runtime, professional, account, item.role))
     if not roles:
         raise ProviderError("no-situation")

@@ -1,0 +1,86 @@
+"""What the directory says now decides in which capacity a person may act, not what it said when the account was made.
+
+Found by attack: a hospital's software made a physiotherapist a physician by a PractitionerRole of its own, and a role
+that was set inactive went on opening doors.
+"""
+
+import pytest
+
+from consent_rules.vocabulary import RequesterKind
+from fhir_server.application.accounts import Account, Practice, find_account
+from fhir_server.application.professionals import situations_of
+from fhir_server.oauth import sessions
+from tests.oauth.conftest import NURSE, assertion, backend, enter_situations
+from tests.world import World
+
+B2B = {"version": "1", "subject_id": "899700000099", "purpose_of_use": ["TREAT"]}
+
+
+def _vouch(app, clock):
+    claims = assertion(clock, extensions={"hl7-b2b": B2B})
+    return backend(app.test_client(), claims, scope="user/DocumentReference.rs").status_code
+
+
+def test_software_vouches_for_a_situation_that_holds(app, clock, ports):
+    enter_situations(ports, "Practitioner/luc", (NURSE,))
+    assert _vouch(app, clock) == 200
+
+
+@pytest.mark.parametrize(
+    "ended",
+    [
+        {"active": False},
+        {"period": {"end": "2026-01-31"}},
+        {"practitioner": {"reference": "Practitioner/paul"}},
+        {"organization": {"reference": "Organization/other"}},
+        {"code": []},
+    ],
+)
+def test_a_situation_that_ended_or_changed_vouches_for_nothing(app, clock, ports, ended):
+    enter_situations(ports, "Practitioner/luc", (NURSE,), **ended)
+    assert _vouch(app, clock) == 400
+
+
+def test_a_situation_that_an_establishment_recorded_for_itself_counts_for_nothing(world: World):
+    role = _recorded_by(world, "chu-ehr", expected=403)
+    assert role is None
+
+
+def test_an_establishment_changes_no_situation(world: World):
+    role = _recorded_by(world, "keeper", expected=201)
+    for method, body in (
+        ("PUT", role | {"active": False}),
+        ("PATCH", [{"op": "add", "path": "/active", "value": False}]),
+    ):
+        mime = "application/json-patch+json" if method == "PATCH" else "application/fhir+json"
+        answer = world.send("chu-ehr", method, f"/PractitionerRole/{role['id']}", body, mime)
+        assert answer.status_code in (403, 404)
+
+
+def test_the_profession_is_the_one_that_the_directory_states_now(world: World):
+    role = _recorded_by(world, "keeper", expected=201, profession="70")
+    stale = Practice(f"PractitionerRole/{role['id']}", f"Organization/{world.ids['chu']}", "chu", "10", label="chu")
+    account = Account("z", RequesterKind.PROFESSIONAL, f"Practitioner/{world.ids['zoe']}", "Zoé", (stale,))
+    assert [one.profession for one in situations_of(world.runtime, account)] == ["70"]
+
+
+def _recorded_by(world, who, expected, profession="10"):
+    system = "https://mos.esante.gouv.fr/NOS/TRE_G15-ProfessionSante/FHIR/TRE-G15-ProfessionSante"
+    role = {
+        "resourceType": "PractitionerRole",
+        "practitioner": {"reference": f"Practitioner/{world.ids['zoe']}"},
+        "organization": {"reference": f"Organization/{world.ids['chu']}"},
+        "code": [{"coding": [{"system": system, "code": profession}]}],
+    }
+    answer = world.send(who, "POST", "/PractitionerRole", role)
+    assert answer.status_code == expected, answer.get_data(as_text=True)
+    return answer.get_json() if expected == 201 else None
+
+
+def test_a_grant_is_not_renewed_when_its_situation_has_ended(runtime, ports):
+    account = find_account(runtime, "luc")
+    assert account is not None
+    enter_situations(ports, "Practitioner/luc", (NURSE,), active=False)
+    assert situations_of(runtime, account) == ()
+    assert not sessions.practises(runtime, account, NURSE.role)
+    assert sessions.practises(runtime, account, "")
