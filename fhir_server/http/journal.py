@@ -178,9 +178,9 @@ def _act(event: Json, *, refused: bool) -> str:
 
 def _restored(event: Json) -> str:
     """Say to which state the service went back, and what that means to the holder."""
-    at = format_datetime(datetime.fromisoformat(str(event["outcomeDesc"])), "d MMMM y, HH:mm:ss", rebase=False)
+    at = format_datetime(local(datetime.fromisoformat(str(event["outcomeDesc"]))), "d MMMM y, HH:mm:ss", rebase=False)
     told: str = gettext(
-        "restored the service to its state of %(at)s UTC: what was recorded after that instant,"
+        "restored the service to its state of %(at)s: what was recorded after that instant,"
         " your choices included, is gone and has to be made again",
         at=at,
     )

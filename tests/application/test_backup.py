@@ -200,7 +200,7 @@ def test_every_journal_says_to_which_state_the_service_went_back(service, langua
     assert event["agent"][0]["who"]["display"] == "Habilis"
     assert "état antérieur" in event["text"]["div"]
     with service.world.web.application.test_request_context(headers={"Accept-Language": language}):
-        assert words in line_of(event, {}, "").act
+        assert words in line_of(event, {}).act
 
 
 def test_the_trail_of_the_operator_says_who_saved_and_who_restored(service):
