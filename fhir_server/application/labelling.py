@@ -103,12 +103,23 @@ def plan_patch(work: Work, id_: str, change: Patch, if_match: str) -> Written:
         revising.rewrite(work, found.stored, resource)
     if marks != found.stored.facts.access.marks:
         _relabel(work, found, marks)
-    deed = Deed("patch", "DocumentReference", choice=marks != found.stored.facts.access.marks)
-    work.trace(deed, found.opened, found.view.compartment, (f"DocumentReference/{id_}",))
     latest = work.latest(found.stored)
+    _trace_patch(work, found, latest)
     if latest is not found.stored:
         telling.of_documents(work, found.opened, Kind.CHANGED, {id_: latest.facts.access})
+    is_own = revising.is_depositor(work.caller, latest)  # what one filed oneself is no access to the record of another
+    if not is_own and scoping.lets_read(work.caller, "DocumentReference", latest.facts.access):
+        telling.of_reading(work, found.opened, id_)
     return Written(work.shown(latest, found.view, found.view))
+
+
+def _trace_patch(work: Work, found: _Found, latest: Stored) -> None:
+    """Leave the trace of a change; of one that changed nothing, that of the reading which it was."""
+    hides = latest.facts.access.marks != found.stored.facts.access.marks
+    changed = latest is not found.stored
+    deed = Deed("patch" if changed else "read", "DocumentReference", choice=hides)
+    touched = (f"DocumentReference/{latest.id}",)
+    work.trace(deed, found.opened, found.view.compartment, touched, "" if changed else "nothing-changed")
 
 
 def _patched(found: _Found, change: Patch) -> Json:

@@ -5,7 +5,7 @@ profile says so; of an emergency its opening, since nobody reads in that mode wi
 Source: rules G3, G6, H1 and, for the life of a space, A2, A6, A9 and A11.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import orjson
 
@@ -75,6 +75,30 @@ def record_access(
         else:
             return
     raise Problem(Category.UNAVAILABLE)
+
+
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """A notice that is owed, as it is stored. key: under which it is remembered as told."""
+
+    stored: Stored
+    key: str
+
+
+def of_change(
+    runtime: Runtime, caller: Caller, verdict: Verdict, opened: Opened, about: tuple[str, ...]
+) -> Owed | None:
+    """Return the notice that is owed for a reading which the answer to a change gave, None when none is.
+
+    opened: as entered to consult. about: ids of the documents that were read.
+    """
+    verdict = _as_secret(runtime, verdict, opened)
+    kind = _owed(caller, verdict, opened)
+    key = _key(caller, _kept_from(runtime, opened.space.patient, about)) if kind else ""
+    if kind is None or (kind is Kind.FIRST_ACCESS and key in opened.record.told):
+        return None
+    notice = _of_access(runtime, caller, verdict, opened.record, kind)
+    return Owed(stored(runtime, notice, secret=verdict.secret, documents=about), key)
 
 
 def _as_secret(runtime: Runtime, verdict: Verdict, opened: Opened | None) -> Verdict:

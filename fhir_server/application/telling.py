@@ -7,12 +7,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from consent_rules import emergency, labels, uploads
-from consent_rules.model import AccessRequest, Directive, RecordState
+from consent_rules.enter import enter
+from consent_rules.model import AccessRequest, Directive, RecordState, Refuse
 from consent_rules.visibility import AccessFacts
 from consent_rules.vocabulary import Action, Basis, DirectiveKind, Obligation, Purpose
+from fhir_server.application import notices
 from fhir_server.application.enforcement import Opened
 from fhir_server.application.notices import EMERGENCIES, holders, parties, stored
 from fhir_server.application.writing import Work
+from fhir_server.domain.deeds import Verdict
 from fhir_server.domain.notices import Kind, Notice
 from fhir_server.domain.reviews import ReviewFile
 
@@ -52,6 +55,25 @@ def of_documents(work: Work, opened: Opened, kind: Kind, documents: Mapping[str,
             notice = Notice(kind, record.patient, work.at, recipients, person, where, about)
             ids = tuple(reference.partition("/")[2] for reference in about)
             work.put(stored(work.runtime, notice, secret=secret, documents=ids))
+
+
+def of_reading(work: Work, opened: Opened, document: str) -> None:
+    """Plan the notice that is owed when the answer to a change shows a professional the document (H1).
+
+    Whoever could not consult the space, a mere depositor, owes none. document: id.
+    """
+    record = work.record(opened)
+    request = AccessRequest(work.caller.requester, Action.CONSULT, Purpose(work.caller.purpose), work.at)
+    entry = enter(request, record, work.runtime.matrix, work.runtime.profile)
+    if isinstance(entry, Refuse):
+        return
+    reading = Opened(entry, record, opened.space)
+    verdict = Verdict(basis=entry.basis, touched=(f"DocumentReference/{document}",))
+    notice = notices.of_change(work.runtime, work.caller, verdict, reading, (document,))
+    if notice is not None:
+        work.put(notice.stored)
+        if notice.key not in record.told:
+            work.decide(opened, replace(record, told=record.told | {notice.key}))
 
 
 def of_opening(work: Work, opened: Opened, directive: Directive) -> None:

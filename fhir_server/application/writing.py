@@ -143,11 +143,13 @@ class Work:
             raise when_taken
         self.claims[value] = when_taken
 
-    def trace(self, deed: Deed, opened: Opened | None, patient: str, touched: tuple[str, ...]) -> None:
-        """Leave the trace of what is planned, in the same commit."""
+    def trace(
+        self, deed: Deed, opened: Opened | None, patient: str, touched: tuple[str, ...], reason: str = ""
+    ) -> None:
+        """Leave the trace of what is planned, in the same commit. reason: what is to be said of its outcome."""
         entry = opened.entry if opened else None
         verdict = (
-            Verdict("0", "", entry.basis, entry.rules, entry.matrix_version, touched, self._is_secret(touched))
+            Verdict("0", reason, entry.basis, entry.rules, entry.matrix_version, touched, self._is_secret(touched))
             if entry
             else Verdict(touched=touched)
         )

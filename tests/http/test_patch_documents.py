@@ -309,3 +309,19 @@ def test_the_patient_hides_a_document_under_a_patient_token_for_this_space_only(
 
     assert answer.status_code == 404
     assert answer.get_data() == world.hide("3f2a9a0e-54a5-4d8e-9b59-0f7a1d5c6b7e", "marc").get_data()
+
+
+def test_a_patch_that_changes_nothing_is_a_reading_and_says_so(world):
+    """A11: a `test` alone answers the document, so it is told as a first access, and as no change."""
+    assert world.agree("camille", "martin").status_code == 201
+    document = world.publish()
+    asked = [{"op": "test", "path": "/status", "value": "current"}]
+    for notices in (1, 1):
+        assert world.send("martin", "PATCH", f"/DocumentReference/{document}", asked, JSON_PATCH).status_code == 200
+        told = world.get("camille", f"/Communication?patient={world.ids['camille']}").get_json()
+        assert told["total"] == notices
+    of_martin = f"/AuditEvent?patient={world.ids['camille']}&agent=Practitioner/{world.ids['martin']}&_count=1"
+    (event,) = [entry["resource"] for entry in world.get("camille", of_martin).get_json()["entry"]]
+    assert event["action"] == "R"
+    assert event["outcomeDesc"] == "nothing-changed"
+    assert "visibilité" not in event["text"]["div"]

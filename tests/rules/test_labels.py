@@ -146,7 +146,9 @@ def file(who, wanted, *directives, born=ADULT, rules=FR, replaced=None):
 
 @pytest.mark.parametrize(("who", "mark", "minor"), list(product(ACTORS, MARKS, [False, True])), ids=str)
 def test_each_label_is_given_at_filing_only_by_whom_the_law_lets(who, mark, minor):
-    allowed = HIDING | ({SEALED} | ({SECRET} if minor else set()) if who in {"author", "other", "software"} else set())
+    files = {SEALED} if who in {"author", "other", "software"} else set()
+    keeps = {SECRET} if minor and who in {"author", "other", "software", "patient"} else set()
+    allowed = HIDING | files | keeps
     answer = file(who, mark, born=CHILD if minor else ADULT)
     if mark in allowed:
         assert answer == RuleApplied("E7", "permit")
