@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from consent_rules.visibility import Clause, Extent, Visibility
 from fhir_server.domain.search import Search
-from fhir_server.ports import Change, Write
+from fhir_server.ports import Change, Trace, Write
 from tests.factories import a_document, a_list, a_trace, an_id, creating
 from tests.ports import generated
 
@@ -100,3 +100,31 @@ def test_many_extents_are_one_query(store, patient):
     with store.snapshot() as snapshot:
         assert [row.id for row in snapshot.find(Search("DocumentReference"), visibility).rows] == [shown.id]
         assert snapshot.count(Search("DocumentReference"), visibility, ALL) == 1
+
+
+@ON_REAL_STORES
+@given(
+    st.lists(generated.documents(), min_size=1, max_size=6),
+    st.lists(st.sets(st.integers(0, 6)), min_size=1, max_size=5),
+    st.lists(generated.clauses, max_size=2),
+)
+def test_a_trace_shows_when_the_reader_sees_a_document_that_it_is_about(store, drawn, subjects, clauses):
+    """6 stands for a document that nobody has; a deleted one counts as long as its last version was seen."""
+    patient = an_id()
+    population = kept(store, patient, drawn)
+    gone = replace(population[0], version=population[0].version + 1, deleted=True, body=b"")
+    store.commit(Change((a_trace(),), (Write(gone, (population[0].version, population[0].mark)),)))
+    ids = [*(one.id for one in population), *([an_id()] * 6)]
+    about = [tuple(ids[number] for number in sorted(subject)) for subject in subjects]
+    plain = [a_trace(patient).event for _ in about]
+    events = [replace(one, facts=replace(one.facts, documents=names)) for one, names in zip(plain, about, strict=True)]
+    store.commit(Change(tuple(Trace(event) for event in events)))
+    seeing = tuple(generated.naming(clause, population) for clause in clauses)
+    seen = {one.id for one in population if Visibility(patient, seeing).admits(one.facts.access)}
+    visibility = Visibility(patient, (Clause(of_seen=True),), seeing)
+    wanted = {one.id for one in events if not one.facts.documents or seen & set(one.facts.documents)}
+    with store.snapshot() as snapshot:
+        assert {row.id for row in snapshot.find(Search("AuditEvent", limit=ALL), visibility).rows} == wanted
+        assert snapshot.count(Search("AuditEvent"), visibility, ALL) == len(wanted)
+        assert {one.id for one in events if snapshot.read("AuditEvent", one.id, visibility)} == wanted
+        assert snapshot.visible_ids("AuditEvent", [one.id for one in events], visibility) == wanted
