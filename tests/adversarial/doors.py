@@ -29,6 +29,9 @@ NOTHING_OF_PATIENTS = frozenset({
 })  # fmt: skip
 """What is the same for everybody, whatever the patients' spaces hold."""
 
+OF_THE_SERVER = frozenset({("GET", "/fhir"), ("POST", "/fhir/_search")})
+"""A search of the whole server is one of the type that it names, and is asked beside the doors of `searched`."""
+
 ELSEWHERE = {
     "/oauth/": "tests/oauth/test_secrecy.py",
     "/.well-known/": "tests/oauth/test_documentation.py",

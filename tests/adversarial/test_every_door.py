@@ -87,7 +87,7 @@ def _represent(world: World, child: str, name: str) -> None:
 
 def test_every_door_is_asked_or_said_where_it_is_held(stage):
     found = doors.doors_of(stage.web.application)
-    asked = {door for door, _ in (*doors.by_id(), *doors.searched())} | doors.of_no_id()
+    asked = {door for door, _ in (*doors.by_id(), *doors.searched())} | doors.of_no_id() | doors.OF_THE_SERVER
     left_out = {door for door in found - asked if not doors.is_elsewhere(door)}
     assert not left_out
     assert not asked - found
@@ -288,7 +288,7 @@ def test_a_secret_name_in_a_query_is_an_unknown_name(secrets, who):
             pair = []
             for id_ in (secrets.ids[f"secret-{type_}"], UNKNOWN):
                 asked_of = [f"{path}?{base}&{name}={type_}/{id_}" for name in params]
-                asked_of += [f"{path}?_id={id_}", f"{path}?{base}&_id={id_}"]
+                asked_of += [f"{path}?_id={id_}", f"{path}?{base}&_id={id_}", f"?_type={row.name}&{base}&_id={id_}"]
                 answers = [told(secrets.get(who, query)) for query in asked_of]
                 pair.append(
                     [
