@@ -19,6 +19,7 @@ from consent_rules.vocabulary import Action, Basis, Purpose, View
 from fhir_server.application import recorded_queries, scoping
 from fhir_server.application.enforcement import Opened
 from fhir_server.application.runtime import Runtime
+from fhir_server.domain.audit_parts import ENTITY_TYPE
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.problem import Problem
 from fhir_server.domain.references import without_references
@@ -109,6 +110,8 @@ class _Told:
         for entity in body.get("entity", ()):
             if "query" in entity:
                 _shorten(entity, seen)
+        if _objects(body) < _objects(self.resource):
+            body["meta"].pop("profile", None)
         return orjson.dumps(body)
 
 
@@ -123,6 +126,11 @@ def _shorten(entity: Json, seen: frozenset[str]) -> None:
         entity["detail"] = kept
     else:
         entity.pop("detail", None)
+
+
+def _objects(event: Json) -> int:
+    """Count what an event is about; without it, it does not keep the profile of BALP or MHD that it claims."""
+    return sum(entity.get("type", {}).get("system") == ENTITY_TYPE for entity in event.get("entity", ()))
 
 
 def _naming(resource: Json) -> Iterator[Json]:

@@ -14,7 +14,7 @@ import orjson
 from consent_rules.visibility import AccessFacts
 from consent_rules.vocabulary import Mark
 from fhir_server.domain import narrative, tokens
-from fhir_server.domain.audit_parts import ACT_REASON, BALP, DCM, agents, entities
+from fhir_server.domain.audit_parts import ACT_REASON, BALP, DCM, agents, entities, is_whole, named_of, subject_of
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.deeds import Deed, Verdict, about, bounded, kind_of
 from fhir_server.domain.instants import micros
@@ -46,7 +46,7 @@ _SHAPES = {
     # interaction: (action, client is, server is, BALP pattern)
     "read": ("R", "110152", "110153", "PatientRead"),
     "vread": ("R", "110152", "110153", "PatientRead"),
-    "history-instance": ("R", "110152", "110153", "PatientRead"),
+    "history-instance": ("R", "110152", "110153", ""),  # PatientRead knows read and vread alone
     "search-type": ("E", "110153", "110152", "PatientQuery"),
     "create": ("C", "110153", "110152", "PatientCreate"),
     "update": ("U", "110153", "110152", "PatientUpdate"),
@@ -150,11 +150,19 @@ def _told(at: datetime) -> str:
 
 
 def _claimed(deed: Deed, verdict: Verdict, patient: str, pattern: str) -> str:
-    """Return the profile that an event claims, "" for none: a refusal, or what concerns no patient, claims none."""
-    return "" if verdict.outcome != "0" or not patient else _profile(deed, pattern)
+    """Return the profile that an event claims, "" when it meets none.
+
+    Those of BALP and MHD want a deed that was done, of one patient, and either a query as it was sent or one resource
+    that it was about.
+    """
+    done = verdict.outcome == "0" and bool(patient)
+    meets = is_whole(deed.query) if deed.query else bool(subject_of(deed, verdict))
+    return _profile(deed, pattern) if done and meets else ""
 
 
 def _profile(deed: Deed, pattern: str) -> str:
+    if (deed.interaction == "search-type") is not bool(deed.query):
+        return ""
     if deed.transaction:
         return _ITI[deed.transaction][1]
     return f"{BALP}/StructureDefinition/IHE.BasicAudit.{pattern}" if pattern else ""
@@ -198,7 +206,7 @@ def _tokens_of(deed: Deed, verdict: Verdict, caller: Caller, patient: str) -> fr
         found |= tokens.reference("agent", caller.requester.organization)
     if caller.client_id == PAGES:
         found.add(ON_PAGES)
-    for reference in verdict.touched or ((deed.target,) if deed.target else ()):
+    for reference in named_of(deed, verdict):
         found |= tokens.reference("entity", reference)
     return frozenset(found)
 

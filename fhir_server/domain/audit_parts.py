@@ -16,10 +16,13 @@ Json = dict[str, Any]
 
 DCM = "http://dicom.nema.org/resources/ontology/DCM"
 ENTITY_TYPE = "http://terminology.hl7.org/CodeSystem/audit-entity-type"
+RESOURCE_TYPE = "http://hl7.org/fhir/resource-types"
 OBJECT_ROLE = "http://terminology.hl7.org/CodeSystem/object-role"
 PARTICIPATION = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType"
 ACT_REASON = "http://terminology.hl7.org/CodeSystem/v3-ActReason"
 BALP = "https://profiles.ihe.net/ITI/BALP"
+SUBJECTS = {"ITI-65": "List/", "ITI-68": "Binary/", "ITI-105": "DocumentReference/"}
+"""Type of the resource that the audit profile of a transaction wants to be named as what the event was about."""
 _DCM_NAMES = {"110150": "Application", "110152": "Destination Role ID", "110153": "Source Role ID"}
 _CUSTODIAN = "http://terminology.hl7.org/CodeSystem/provenance-participant-type"
 _ROLE_NAMES = {"1": "Patient", "3": "Report", "4": "Domain Resource", "20": "Job", "24": "Query"}
@@ -80,15 +83,19 @@ def _organization(caller: Caller) -> Json:
 
 
 def entities(deed: Deed, verdict: Verdict, caller: Caller, patient: str) -> list[Json]:
-    """Return what a deed was about: the patient, the query, the resources, the Consents that were used, the request."""
+    """Return what a deed was about: the patient, the query, the resources, the Consents that were used, the request.
+
+    One entity at most has the type "System Object", for the profiles of BALP and MHD know one: the query of a search,
+    else the resource of `subject_of`. What else a deed named has its resource type for a type.
+    """
     found: list[Json] = []
     if patient:
         found.append(_patient(verdict, patient))
     if deed.query:
         found.append(_query(deed.query))
-    named = verdict.touched or ((deed.target,) if deed.target else ())
-    found.extend(_named(deed, ref) for ref in named)
-    found.extend(_consent(consent) for rule in verdict.rules for consent in rule.consents)
+    subject = subject_of(deed, verdict)
+    found.extend(_subject(deed, ref) if ref == subject else _other(ref) for ref in named_of(deed, verdict))
+    found.extend(_other(f"Consent/{consent}") for rule in verdict.rules for consent in rule.consents)
     if caller.request_id:
         found.append(
             {
@@ -97,6 +104,27 @@ def entities(deed: Deed, verdict: Verdict, caller: Caller, patient: str) -> list
             }
         )
     return found
+
+
+def named_of(deed: Deed, verdict: Verdict) -> tuple[str, ...]:
+    """Return the references that a deed named or led to, each once."""
+    return tuple(dict.fromkeys(verdict.touched)) or ((deed.target,) if deed.target else ())
+
+
+def subject_of(deed: Deed, verdict: Verdict) -> str:
+    """Return the reference of the one resource that a deed was about, "" when a query or nothing stands for it.
+
+    It is the content in ITI-68, the submission set in ITI-65, the document in ITI-105, else the first that is named.
+    """
+    if deed.query:
+        return ""
+    named, type_ = named_of(deed, verdict), SUBJECTS.get(deed.transaction, "")
+    return next((reference for reference in named if reference.startswith(type_)), "")
+
+
+def is_whole(query: str) -> bool:
+    """Tell whether the trace keeps a query as a whole, not by its beginning and hash."""
+    return len(query.encode()) <= limits.in_force().trace_bytes
 
 
 def _query(sent: str) -> Json:
@@ -112,18 +140,17 @@ def _query(sent: str) -> Json:
     return entity
 
 
-def _named(deed: Deed, reference: str) -> Json:
-    """Return a resource that a deed was about; Consents that came with another are no `data`, of which BALP has one."""
-    if reference.startswith("Consent/") and deed.resource_type == "Patient" and deed.interaction == "create":
-        return _consent(reference.removeprefix("Consent/"))
-    return {"what": {"reference": reference}, "type": _object("2"), "role": _role_of(deed, reference)}
+def _subject(deed: Deed, reference: str) -> Json:
+    """Return the one resource that a deed was about: a content that was opened, a submission set, or a resource."""
+    role = "20" if reference.startswith("List/") else "4"
+    role = "3" if deed.transaction == "ITI-68" else role
+    return {"what": {"reference": reference}, "type": _object("2"), "role": _as(role)}
 
 
-def _role_of(deed: Deed, reference: str) -> Json:
-    """Return what a resource was in a deed: a content that was opened, a submission set, or a resource."""
-    if deed.transaction == "ITI-68":
-        return _as("3")
-    return _as("20" if reference.startswith("List/") else "4")
+def _other(reference: str) -> Json:
+    """Return a resource that came with a deed, or that a decision used."""
+    type_ = {"system": RESOURCE_TYPE, "code": reference.partition("/")[0]}
+    return {"what": {"reference": reference}, "type": type_, "role": _as("4")}
 
 
 def _patient(verdict: Verdict, patient: str) -> Json:
@@ -140,14 +167,6 @@ def _patient(verdict: Verdict, patient: str) -> Json:
     if detail:
         entity["detail"] = detail
     return entity
-
-
-def _consent(reference: str) -> Json:
-    return {
-        "what": {"reference": f"Consent/{reference}"},
-        "type": {"system": "http://hl7.org/fhir/resource-types", "code": "Consent"},
-        "role": _as("4"),
-    }
 
 
 def _object(code: str) -> Json:

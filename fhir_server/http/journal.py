@@ -17,6 +17,7 @@ from flask_babel import format_datetime, gettext, lazy_gettext, ngettext
 from consent_rules.vocabulary import Basis, Reason
 from fhir_server.application.restoring import RESTORE
 from fhir_server.domain.audit import ISSUANCE, OPERATION, PAGES
+from fhir_server.domain.audit_parts import RESOURCE_TYPE
 from fhir_server.http.journal_acts import ACTS, ANY_ACT
 from fhir_server.http.journal_operations import OPERATIONS, REFUSALS
 from fhir_server.http.language import local
@@ -30,7 +31,10 @@ _REST = "http://hl7.org/fhir/restful-interaction"
 _USER_AUTHENTICATION = "110114"
 """Type of the events of the sign-in service (DICOM PS3.15 A.5.3.13)."""
 _SYSTEM_OBJECT = "2"
-"""Type of the entities that an event is about (http://terminology.hl7.org/CodeSystem/audit-entity-type)."""
+"""Type of the one thing that an event is about (http://terminology.hl7.org/CodeSystem/audit-entity-type).
+
+Events of earlier versions give it to everything that they name.
+"""
 _DOCUMENTS = frozenset({"DocumentReference", "Binary", "List"})
 _SIGNING_IN = {"110122": "login", "110123": "logout", "110137": "revoke", "ITI-71": "authorize"}
 """Interaction by the subtype of an event of the sign-in service; a token names itself by its operation."""
@@ -217,10 +221,16 @@ def _type(event: Json) -> str:
         path = _query_path(entity.get("query", ""))
         if path:
             return path
-    named = (entity for entity in entities if entity.get("type", {}).get("code") == _SYSTEM_OBJECT)
+    named = (entity for entity in entities if _is_subject(entity))
     references = [str(entity.get("what", {}).get("reference", "")) for entity in named]
     types = [ref.split("/")[0] for ref in references if ref]
     return next((type_ for type_ in types if type_ != "Patient"), "Patient" if types else "")
+
+
+def _is_subject(entity: Json) -> bool:
+    """Tell whether an event is about an entity; a Consent that has its own type for a type only came with it."""
+    system, code = (str(entity.get("type", {}).get(name, "")) for name in ("system", "code"))
+    return code == _SYSTEM_OBJECT or (system == RESOURCE_TYPE and code != "Consent")
 
 
 def _query_path(query: str) -> str:

@@ -17,6 +17,7 @@ from fhir_server.application import access_tokens
 from fhir_server.application.accounts import Account, Charge
 from fhir_server.application.clients import Client, ClientKind
 from fhir_server.domain.audit import ISSUANCE, Stamp, trace_of
+from fhir_server.domain.audit_parts import ENTITY_TYPE, RESOURCE_TYPE
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.deeds import Deed, Verdict
 from fhir_server.http import journal
@@ -117,6 +118,41 @@ def test_every_kind_of_event_has_its_own_sentence(line, language):
 )
 def test_the_steps_of_signing_in_are_no_filing(line, deed, told):
     assert line(deed, requester=replace(CAMILLE, person="Practitioner/diallo")).act == told
+
+
+FILED = Deed("transaction", "DocumentReference", "ITI-65")
+OPENED = Deed("read", "Binary", "ITI-68")
+FOUND = Deed("search-type", "List", "ITI-66", query="GET https://habilis.example/fhir/List?patient=camille")
+
+
+@pytest.mark.parametrize(
+    ("deed", "touched", "titles"),
+    [
+        (FILED, ("List/l", "DocumentReference/a", "DocumentReference/b"), ("Report", "1 other document")),
+        (OPENED, ("Binary/x", "DocumentReference/a"), ("Report",)),
+        (OPENED, ("Binary/x", "DocumentReference/b"), ("1 other document",)),
+        (FOUND, ("List/l", "List/m"), ()),
+        (
+            Deed("operation", "Patient", operation="x"),
+            ("Patient/camille", "DocumentReference/b"),
+            ("1 other document",),
+        ),
+        (Deed("create", "Patient"), ("Patient/camille", "Consent/a", "Consent/b"), ()),
+        (Deed("update", "Consent"), ("Consent/a",), ()),
+    ],
+)
+def test_events_of_earlier_versions_are_told_in_the_same_words(demo, deed, touched, titles):
+    event = _event(deed, touched=touched)
+    before = orjson.loads(orjson.dumps(event))
+    for entity in before["entity"]:
+        if entity["type"]["system"] == RESOURCE_TYPE and entity["type"]["code"] != "Consent":
+            entity["type"] = {"system": ENTITY_TYPE, "code": "2"}
+    with demo.web.application.test_request_context("/journal?lang=en"):
+        lines = [journal.line_of(one, {"a": "Report"}) for one in (event, before)]
+        documents = [journal.documents_of(one) for one in (event, before)]
+    assert lines[0] == lines[1]
+    assert documents[0] == documents[1]
+    assert lines[0].documents == titles
 
 
 def test_times_are_those_of_paris_in_summer_and_in_winter(line):
