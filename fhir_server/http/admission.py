@@ -25,7 +25,7 @@ from werkzeug.exceptions import (
 )
 
 from fhir_server import deadline
-from fhir_server.http.arrivals import CHUNK, Arrival, Arrivals
+from fhir_server.http.arrivals import CHUNK, Arrival, Arrivals, Declared
 from fhir_server.limits import MIB, Limits, page_threads
 
 REFUSED = "habilis.refused"
@@ -67,7 +67,8 @@ class Admission:
         length, most = environ.get("CONTENT_LENGTH", ""), self._limits.body_bytes
         is_too_large = length.isdecimal() and int(length[:_DIGITS]) > most
         take = self._arrivals.discard if is_too_large else self._arrivals.receive
-        return take(environ["wsgi.input"], most)
+        stream = environ["wsgi.input"]
+        return take(Declared(stream, int(length[:_DIGITS])) if length.isdecimal() else stream, most)
 
     def _in_turn(
         self, environ: WSGIEnvironment, start_response: StartResponse, coded: bytes | None = None

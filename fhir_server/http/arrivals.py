@@ -22,6 +22,23 @@ class Stream(Protocol):
         """Return so many bytes, fewer at the end."""
 
 
+class Declared:
+    """A body of a declared length: nothing beyond it is read, for the next request may follow (PEP 3333)."""
+
+    __slots__ = ("_left", "_stream")
+
+    def __init__(self, stream: Stream, length: int) -> None:
+        """Keep the stream and how many bytes it holds."""
+        self._stream = stream
+        self._left = length
+
+    def read(self, size: int, /) -> bytes:
+        """Return so many bytes, fewer at the end."""
+        part = self._stream.read(min(size, self._left)) if self._left else b""
+        self._left -= len(part)
+        return part
+
+
 class Arrival:
     """One body on its way.
 

@@ -165,3 +165,28 @@ def test_a_compressed_body_is_unpacked_only_when_its_turn_has_come():
         let_go.set()
         busy.join()
     assert statuses == [503, 400]
+
+
+def test_nothing_beyond_the_declared_length_is_read():
+    """PEP 3333: a client that keeps its connection sends the next request, or nothing, after the body."""
+
+    class Connection:
+        def __init__(self):
+            self.sent = b"bodynext request"
+
+        def read(self, size):
+            assert self.sent != b"next request", "a real connection would wait here for the next request"
+            part, self.sent = self.sent[:size], self.sent[size:]
+            return part
+
+    seen = []
+
+    def application(environ, start_response):
+        seen.append(environ["wsgi.input"].read())
+        start_response("200 OK", [])
+        return [b""]
+
+    sent = {"wsgi.input": Connection(), "CONTENT_LENGTH": "4"}
+    front = Admission(application, Limits(body_seconds=1), 1)
+    assert Client(front).post("/fhir/a", environ_overrides=sent).status_code == 200
+    assert seen == [b"body"]
