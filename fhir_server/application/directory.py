@@ -293,7 +293,8 @@ def _claim_identifiers(work: Work, place: Placing, own: frozenset[tuple[str, str
         if pair[1] and pair not in own:
             expression = place.at(f"identifier[{index}]")
             taken = Problem.of(Category.DUPLICATE, "this identifier names another resource", expression, "duplicate")
-            work.claim(f"{place.row.name.lower()}|{pair[0]}|{pair[1]}", taken)
+            named = pair if place.row.access is AccessRule.IDENTITY else None
+            work.claim(f"{place.row.name.lower()}|{pair[0]}|{pair[1]}", taken, named)
 
 
 def _identifiers_ever(work: Work, stored: Stored) -> frozenset[tuple[str, str]]:

@@ -67,7 +67,7 @@ def _names(row: ResourceType | None, parameter: str, value: str) -> Iterator[str
     if param is None or modifier == "missing":
         return
     if param.name == "identifier" or modifier == "identifier":
-        yield BY_IDENTIFIER
+        yield from (BY_IDENTIFIER,) if row.name in _OF_THE_SPACE else ()  # who somebody is, is nothing that is hidden
     elif param.type == "reference":
         yield from (name for part in value.split(",") if (name := _reference(param, modifier, part)))
 

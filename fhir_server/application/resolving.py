@@ -6,7 +6,7 @@ Source: https://hl7.org/fhir/R4/http.html#trules (conditional references).
 from dataclasses import replace
 from typing import Any
 
-from consent_rules.vocabulary import Action, RequesterKind
+from consent_rules.vocabulary import Action
 from fhir_server.application import matching, scoping
 from fhir_server.application.finding import NOBODY, identify
 from fhir_server.application.writing import Work
@@ -45,8 +45,7 @@ def resolve(work: Work, conditional: str, expression: str, patient: str = "") ->
     if row is None:
         raise Problem.of(Category.BUSINESS_RULE, f"`{type_}` is not offered here", expression, "unknown-reference")
     if type_ == "Patient":
-        found = identify(work.snapshot, condition.system, condition.value)
-        return f"Patient/{_known(found if _may_identify(work, found) else '', expression)}"
+        return f"Patient/{_known(identified(work, condition.system, condition.value), expression)}"
     if patient:
         condition = replace(condition, patient=patient, patient_identifier=None)
         ids = matching.ids(work, row, condition, Action.DEPOSIT, "c")
@@ -67,13 +66,16 @@ def refuse_as_unknown(work: Work, type_: str, action: Action) -> None:
     work.enter(NOBODY, action)
     work.patient = ""
     work.spaces.pop(NOBODY, None)
+    work.met.pop(NOBODY, None)
 
 
-def _may_identify(work: Work, patient: str) -> bool:
-    """Tell whether the caller may learn that an identifier names a patient: holders and relatives of their own only."""
-    if not patient or work.caller.requester.kind not in (RequesterKind.PATIENT, RequesterKind.RELATED):
-        return bool(patient)
-    return work.enter_unnamed(patient, Action.IDENTIFY) is not None
+def identified(work: Work, system: str, value: str) -> str:
+    """Return the id of the patient whom an identifier names, "" when it is nobody whom the caller may look up.
+
+    The patient is told of the look-up, whatever becomes of the write.
+    """
+    found = identify(work.snapshot, system, value)
+    return found if found and work.may_identify(found) else ""
 
 
 def unknown(expression: str) -> Issue:

@@ -65,4 +65,6 @@ def _identified(work: Work, identifiers: list[Json]) -> str:
     """Return the id of the one patient whom these identifiers name, "" when it is none or more."""
     pairs = [(str(item.get("system", "")), str(item.get("value", ""))) for item in identifiers]
     found = {identify(work.snapshot, *pair) for pair in pairs if all(pair)} - {""}
+    if len(found) > 1:  # that several are known is told, so all of them are told of it
+        found = {patient for patient in sorted(found) if work.may_identify(patient)}
     return found.pop() if len(found) == 1 else ""

@@ -6,7 +6,7 @@ choices and documents' labels. Entries that only read are answered by the caller
 Source: https://hl7.org/fhir/R4/http.html#transaction and #trules.
 """
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -20,6 +20,7 @@ from fhir_server.application import (
     publication,
     resolving,
     revising,
+    scoping,
 )
 from fhir_server.application.choosing import Choosing
 from fhir_server.application.directory import Placing
@@ -36,6 +37,7 @@ from fhir_server.registry import REGISTRY, Interaction, ResourceType
 Json = dict[str, Any]
 
 _INTERACTIONS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
+_LETTERS = {"POST": "c", "PUT": "u", "PATCH": "u", "DELETE": "d"}
 _TYPES = ("Organization", "Practitioner", "PractitionerRole", "Patient", "RelatedPerson", "Consent")
 """Types that a transaction creates, each after those that it may refer to."""
 
@@ -69,7 +71,7 @@ def perform(runtime: Runtime, caller: Caller, entry: Entry) -> Written | None:
     faults = entry_faults(entry)
     if faults:
         raise Problem(Category.INVALID, *faults)
-    _refuse_urns([entry], {})
+    _refuse_urns([entry], frozenset())
     if entry.method == "POST" and entry.type == "DocumentReference":
         return publication.publish_document(runtime, caller, entry.resource)
     deed = Deed(_INTERACTIONS[entry.method], entry.type)
@@ -79,13 +81,40 @@ def perform(runtime: Runtime, caller: Caller, entry: Entry) -> Written | None:
 def _plan(work: Work, entries: tuple[Entry, ...]) -> tuple[Written | None, ...]:
     writes = sorted((e for e in entries if e.method != "GET"), key=_rank)
     ids = {e.index: work.runtime.ports.ids.new() for e in writes if e.method == "POST"}
+    _refuse_by_itself(work, writes)
     names = _names(work, writes, ids)
-    _refuse_urns(writes, names)
     answers: dict[int, Written | None] = {}
     for entry in writes:
         resolved = replace(entry, resource=pointers.rewritten(entry.resource, names))
         answers[entry.index] = _plan_one(work, resolved, ids.get(entry.index, ""))
     return tuple(answers.get(entry.index) for entry in entries)
+
+
+def _refuse_by_itself(work: Work, writes: list[Entry]) -> None:
+    """Refuse what is wrong whatever is stored, before anybody is looked up: such an answer tells nobody who is known.
+
+    Raises: as `transact`.
+    """
+    created = {entry.full_url for entry in writes if entry.method == "POST"}
+    _refuse_urns(writes, created | {entry.full_url for entry in writes if entry.id})
+    for entry in writes:
+        _demand_form(_row(entry), entry)
+        scoping.demand(work.caller, (entry.type,), _LETTERS[entry.method])
+        if entry.method == "POST" and entry.if_none_exist:
+            conditions.parse(_condition(work, entry), f"Bundle.entry[{entry.index}].request.ifNoneExist")
+        for expression, reference in pointers.references_in(entry.resource, entry.root):
+            if resolving.is_conditional(reference["reference"]):
+                conditions.parse(reference["reference"].partition("?")[2], f"{expression}.reference")
+
+
+def _demand_form(row: ResourceType, entry: Entry) -> None:
+    """Hold one entry to what a transaction writes at all."""
+    if entry.method in ("POST", "PUT") and row.name not in _TYPES:
+        raise Problem.of(Category.METHOD_NOT_ALLOWED, "documents are written by a submission", entry.at_url)
+    if entry.method == "PUT" and (not entry.id or entry.resource.get("id") != entry.id):
+        raise Problem.of(Category.INVALID, "`id` is not the one of the URL", f"{entry.root}.id", "value")
+    if entry.method == "PATCH":
+        patches.of_entry(entry.resource, entry.root)
 
 
 def _rank(entry: Entry) -> tuple[int, int, int]:
@@ -136,7 +165,7 @@ def _among(writes: list[Entry], ids: Mapping[int, str], conditional: str, where:
     return found[0] if len(found) == 1 else ""
 
 
-def _refuse_urns(entries: list[Entry], names: Mapping[str, str]) -> None:
+def _refuse_urns(entries: list[Entry], names: Container[str]) -> None:
     """Refuse references to entries that are not there."""
     faults = [
         Issue("no entry has this `fullUrl`", f"{expression}.reference", "dangling")
@@ -165,8 +194,7 @@ def _plan_one(work: Work, entry: Entry, id_: str) -> Written | None:
         return None
     if entry.method == "PATCH":
         return _plan_patch(work, row, entry)
-    if row.name not in _TYPES:
-        raise Problem.of(Category.METHOD_NOT_ALLOWED, "documents are written by a submission", entry.at_url)
+    _demand_form(row, entry)
     if entry.method == "POST":
         return _plan_create(work, row, entry, id_)
     return _plan_update(work, row, entry)
@@ -185,8 +213,6 @@ def _condition(work: Work, entry: Entry) -> str:
 
 
 def _plan_update(work: Work, row: ResourceType, entry: Entry) -> Written:
-    if not entry.id or entry.resource.get("id") != entry.id:
-        raise Problem.of(Category.INVALID, "`id` is not the one of the URL", f"{entry.root}.id", "value")
     if row.name == "Consent":
         return directives.plan_update(work, Choosing(entry.resource, entry.id, entry.root), entry.if_match)
     return directory.plan_update(work, Placing(row, entry.resource, entry.id, entry.root), entry.if_match)

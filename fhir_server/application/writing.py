@@ -14,6 +14,7 @@ from consent_rules.vocabulary import Action, Mark, RequesterKind
 from fhir_server.application import trail
 from fhir_server.application.consultation import Shown
 from fhir_server.application.enforcement import Opened, open_record, open_unnamed
+from fhir_server.application.finding import identify
 from fhir_server.application.runtime import Runtime
 from fhir_server.application.secrecy import is_secret_failure
 from fhir_server.deadline import demand_time
@@ -48,6 +49,8 @@ class Work:
     """One attempt at a write: what was read, what was decided, and what shall be stored.
 
     patient: whose space was entered last; a failure is traced there. at: when this is done, by the clock.
+    refusals: patients whose trail holds a refusal of this work already.
+    met: every patient whom the work has found to exist, with the answer of the rules; each gets a trace of it.
     stamp: `lastUpdated` of what is written, never before that of what was read.
     """
 
@@ -64,6 +67,9 @@ class Work:
     claims: dict[str, Problem] = field(default_factory=dict)
     traces: list[Trace] = field(default_factory=list)
     records: dict[str, RecordState] = field(default_factory=dict)
+    refusals: set[str] = field(default_factory=set)
+    met: dict[str, Opened] = field(default_factory=dict)
+    identifying: dict[str, tuple[str, str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Take a stamp for what is written."""
@@ -72,20 +78,40 @@ class Work:
     def enter(self, patient: str, action: Action) -> Opened:
         """Enter a space that the caller names, and hold the commit to the decision."""
         self.refused = True  # open_record traces its own refusal
+        self.refusals.add(patient)
         opened = open_record(self.runtime, self.snapshot, self.caller, patient, action, self.deed)
         return self._entered(opened)
 
     def enter_unnamed(self, patient: str, action: Action) -> Opened | None:
         """Enter the space of a resource named by its id alone; None after a traced refusal."""
         opened = open_unnamed(self.runtime, self.snapshot, self.caller, patient, action, self.deed)
-        self.refused = opened is None
+        self._note_refusal(patient, opened)
         return self._entered(opened) if opened else None
 
     def _entered(self, opened: Opened) -> Opened:
         self.refused = False
+        self.refusals.discard(opened.space.patient)
         self.patient = opened.space.patient
         self.spaces.setdefault(opened.space.patient, opened.pin)
+        self.met.setdefault(opened.space.patient, opened)
         return opened
+
+    def may_identify(self, patient: str) -> bool:
+        """Tell whether the caller may learn that an identifier names this patient, who is told of it either way.
+
+        What this work does and where its failure is traced stay as they are.
+        """
+        opened = look_up(self.runtime, self.snapshot, self.caller, patient)
+        self._note_refusal(patient, opened)
+        if opened:
+            self.spaces.setdefault(patient, opened.pin)
+            self.met.setdefault(patient, opened)
+        return opened is not None
+
+    def _note_refusal(self, patient: str, opened: Opened | None) -> None:
+        self.refused = opened is None
+        if opened is None:
+            self.refusals.add(patient)
 
     def record(self, opened: Opened) -> RecordState:
         """Return the decision state of an entered space, as this work has changed it."""
@@ -137,11 +163,16 @@ class Work:
         location = self.snapshot.locate(type_, id_)
         return location is not None and not location.deleted
 
-    def claim(self, value: str, when_taken: Problem) -> None:
-        """Demand that a value is unique over the whole store, for ever."""
+    def claim(self, value: str, when_taken: Problem, identifier: tuple[str, str] | None = None) -> None:
+        """Demand that a value is unique over the whole store, for ever.
+
+        identifier: of a patient that the value stands for; whoever has it already is told.
+        """
         if value in self.claims:
             raise when_taken
         self.claims[value] = when_taken
+        if identifier:
+            self.identifying[value] = identifier
 
     def trace(
         self, deed: Deed, opened: Opened | None, patient: str, touched: tuple[str, ...], reason: str = ""
@@ -154,6 +185,12 @@ class Work:
             else Verdict(touched=touched)
         )
         self.traces.append(trail.trace(self.runtime, self.caller, deed, verdict, patient))
+
+    def trace_meetings(self, told: frozenset[str]) -> None:
+        """Plan a trace in the space of each patient whom this work has met, save where the deed itself is told."""
+        for patient, opened in self.met.items():
+            if patient not in told and opened.space.revision:
+                self.trace(_looked_up(patient), opened, patient, (f"Patient/{patient}",))
 
     def _is_secret(self, touched: tuple[str, ...]) -> bool:
         """Tell whether all documents and choices that are touched are secrets of a minor (B10)."""
@@ -195,11 +232,13 @@ def carry_out(runtime: Runtime, caller: Caller, deed: Deed, plan: Callable[[Work
                 raise
         demand_time()
         try:
+            work.trace_meetings(frozenset(trace.event.facts.access.compartment for trace in work.traces))
             runtime.ports.store.commit(work.planned())
         except StoreConflict:
             continue
         except AlreadyClaimed as taken:
             refused = work.claims[taken.claim]
+            _meet_holder(work, taken.claim)
             _trace_failure(work, refused, secret=caller.requester.kind is RequesterKind.RELATED)
             raise refused from taken
         return result
@@ -207,10 +246,34 @@ def carry_out(runtime: Runtime, caller: Caller, deed: Deed, plan: Callable[[Work
 
 
 def _trace_failure(work: Work, problem: Problem, *, secret: bool) -> None:
-    """Trace a write that failed; a refusal of the rules has left its own trace."""
+    """Trace a write that failed, and whom it has met; a refusal of the rules has left its own trace."""
+    work.traces.clear()
     if not work.refused:
         verdict = Verdict("4", problem.category.value, secret=secret)
-        trail.record(work.runtime, work.caller, work.deed, verdict, work.patient)
+        work.traces.append(trail.trace(work.runtime, work.caller, work.deed, verdict, work.patient))
+    work.trace_meetings(frozenset(work.refusals) | (frozenset() if work.refused else {work.patient}))
+    if work.traces:
+        demand_time()
+        work.runtime.ports.store.commit(Change(tuple(work.traces)))
+
+
+def _meet_holder(work: Work, claim: str) -> None:
+    """Tell the patient whose identifier the caller wanted to give to somebody else."""
+    identifier = work.identifying.get(claim)
+    with work.runtime.ports.store.snapshot() as snapshot:
+        patient = identify(snapshot, *identifier) if identifier else ""
+        opened = look_up(work.runtime, snapshot, work.caller, patient) if patient else None
+    if opened:
+        work.met.setdefault(patient, opened)
+
+
+def look_up(runtime: Runtime, snapshot: Snapshot, caller: Caller, patient: str) -> Opened | None:
+    """Enter a space to learn only that an identifier names its holder; None after a traced refusal."""
+    return open_unnamed(runtime, snapshot, caller, patient, Action.IDENTIFY, _looked_up(patient))
+
+
+def _looked_up(patient: str) -> Deed:
+    return Deed("read", "Patient", target=f"Patient/{patient}")
 
 
 def _as_written(write: Write) -> Write:
