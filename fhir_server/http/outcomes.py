@@ -14,7 +14,7 @@ from fhir_server import telemetry
 from fhir_server.application import trail
 from fhir_server.deadline import OutOfTime
 from fhir_server.domain.problem import Category, Issue, Problem
-from fhir_server.http import asked, negotiation, unoffered
+from fhir_server.http import asked, locked_pages, negotiation, unoffered
 from fhir_server.http.request_context import runtime
 from fhir_server.oauth.issuer import PROOF_ALGORITHMS
 from fhir_server.ports import StoreUnavailable
@@ -63,7 +63,7 @@ _OF_STATUS = {
     503: Category.UNAVAILABLE,
 }
 _DETAILS = "urn:habilis:problem"
-FHIR_PATH, OAUTH_PATH = "/fhir", "/oauth/"
+FHIR_PATH, OAUTH_PATH, API_PATH = "/fhir", "/oauth/", "/api/"
 
 
 STOPPED_SECONDS = "300"
@@ -155,7 +155,8 @@ def _framework(error: HTTPException) -> Response | HTTPException:
     if request.path.startswith(OAUTH_PATH) and error.code is not None:
         return _in_oauth(error)
     if not request.path.startswith(FHIR_PATH) or error.code is None:
-        return error
+        is_page = error.code in locked_pages.MISSING and not request.path.startswith(API_PATH)
+        return locked_pages.missing(error) if is_page else error
     category = unoffered.category_of(error) or _OF_STATUS.get(error.code)
     if category is None:
         return error

@@ -41,6 +41,7 @@ from fhir_server.domain.problem import Problem
 from fhir_server.domain.search import AnyOf, Criterion, NoneOf, Search
 from fhir_server.http import journal as told
 from fhir_server.http import language, paging
+from fhir_server.http.locked_pages import lock_down
 from fhir_server.http.oauth_frame import current_session
 from fhir_server.http.outcomes import STOPPED_SECONDS
 from fhir_server.http.request_context import request_id, runtime
@@ -51,9 +52,6 @@ from fhir_server.registry import REGISTRY
 
 Json = dict[str, Any]
 
-CSP = (
-    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-)
 LINES = 50
 NOTICES = 10
 _JOURNAL = "pages/journal.html"
@@ -63,6 +61,7 @@ _API = "habilis.api"
 _PAGE = Client(PAGES, "Habilis", ClientKind.PATIENT_APP)
 _READING = Scopes.parse("patient/AuditEvent.rs patient/Communication.rs patient/DocumentReference.rs")
 _pages = Blueprint("pages", __name__, template_folder="templates", static_folder="static", static_url_path="/assets")
+_pages.after_request(lock_down)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,15 +85,6 @@ def register(app: Flask, api: Api) -> None:
     language.install(app)
     app.extensions[_API] = api
     app.register_blueprint(_pages)
-
-
-@_pages.after_request
-def lock_down(response: Response) -> Response:
-    """Forbid what no page uses, and that one is kept."""
-    response.headers["Content-Security-Policy"] = CSP
-    if response.mimetype == "text/html":
-        response.headers["Cache-Control"] = "no-store"
-    return response
 
 
 @_pages.get("/")

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from babel.dates import format_datetime
 from flask import Response, request
 
+from consent_rules.vocabulary import RequesterKind
 from fhir_server.domain.caller import Withheld
 from fhir_server.http import language, scope_words
 from fhir_server.http.oauth_endpoints import context, options, respond
@@ -90,6 +91,7 @@ def _offer(held: Interaction) -> Json:
         "scopes": scope_words.tell(offer),
         "others": scope_words.others(offer),
         "is_cut": bool(asked - set(narrowing.clinical(offer))),
+        "is_professional": party is not None and party.requester.kind is RequesterKind.PROFESSIONAL,
         "is_regulating": regulation.is_regulating(party),
         "is_lasting": "offline_access" in offer.split(),
         "days": DAYS,

@@ -7,7 +7,7 @@ from flask import Response, make_response, render_template, request
 from consent_rules.comparison import differences
 from consent_rules.matrix import Cell, Kind, Matrix, Profession
 from fhir_server.http.language import current_language
-from fhir_server.http.pages import lock_down
+from fhir_server.http.locked_pages import lock_down
 from fhir_server.http.request_context import runtime
 
 

@@ -11,7 +11,7 @@ from flask_smorest import Api
 from fhir_server import telemetry
 from fhir_server.application import emergencies_only
 from fhir_server.application.readiness import EXTENSION, Look
-from fhir_server.http.pages import lock_down
+from fhir_server.http.locked_pages import lock_down
 from fhir_server.http.request_context import runtime
 from fhir_server.ports import StoreUnavailable
 

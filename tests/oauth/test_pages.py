@@ -30,6 +30,24 @@ def test_the_consent_page_says_each_scope_in_words_and_what_is_left_out(app):
     assert "Thirty days" in page
 
 
+def test_a_patient_is_told_of_no_profession(app):
+    kinds = "patient/DocumentReference.rs?type=http://loinc.org|34112-3"
+    person, where, _ = consent_page(app, scope=f"openid {kinds} system/Binary.c")
+    english, french = person.get(where, lang="en").text, person.get(where, lang="fr").text
+    assert "left out: it is not open to you, to this app" in english
+    assert "limited to some kinds of documents (1)" in english
+    assert "profession" not in english
+    assert "votre profession" not in french
+
+
+def test_a_professional_is_told_what_the_matrix_opens(app):
+    person = Person(app, "paul")
+    person.authorize(client_id="pro", scope="openid user/DocumentReference.rs system/Binary.c")
+    (page,) = (page for page in person.pages if 'name="scope"' in page)
+    assert "publiée ouvre à votre profession" in page
+    assert "laissée de côté : ce n’est pas ouvert à votre profession" in page
+
+
 def test_the_consent_form_may_end_at_the_app_and_nowhere_else(app):
     person, where, _ = consent_page(app)
     policy = person.get(where).headers["Content-Security-Policy"]
