@@ -4,16 +4,9 @@ Sources: IHE BALP 1.1 (https://profiles.ihe.net/ITI/BALP/), IHE MHD 4.2 (https:/
 """
 
 from collections import defaultdict
-from datetime import UTC, datetime
 
-import orjson
 import pytest
 
-from consent_rules.visibility import Visibility
-from fhir_server.application import told_events
-from fhir_server.domain.audit import Stamp, trace_of
-from fhir_server.domain.deeds import Deed, Verdict
-from fhir_server.oauth.bearer import caller_of
 from tests.audit_profiles import demand_profiles, faults
 from tests.world import JSON_PATCH, World
 
@@ -182,21 +175,3 @@ def test_what_was_refused_claims_no_profile(day):
 def test_a_query_that_is_not_kept_as_a_whole_claims_no_profile(day):
     cut = [event for event in day["ITI-67"] if is_cut(event)]
     assert [claim(event) for event in cut] == [""]
-
-
-@pytest.mark.parametrize(
-    ("touched", "claimed"),
-    [
-        (("Binary/x", "DocumentReference/x"), []),
-        (("Practitioner/x", "DocumentReference/x"), [f"{BALP}PatientRead"]),
-    ],
-)
-def test_an_event_that_is_told_without_what_it_was_about_claims_no_profile(shared_world, touched, claimed):
-    at, patient = datetime(2026, 7, 2, tzinfo=UTC), shared_world.ids["camille"]
-    caller = caller_of(shared_world.runtime, f"Bearer {shared_world.tokens['camille']}", "127.0.0.1", "")
-    event = trace_of(Deed("read", "X"), Verdict(touched=touched), caller, patient, Stamp("id", at, "here", at))
-    with shared_world.runtime.ports.store.snapshot() as snapshot:
-        nothing = dict.fromkeys(("Binary", "DocumentReference"), Visibility(""))
-        (body,) = told_events.without_unseen(snapshot, [event], nothing)
-    assert b"DocumentReference/x" not in body
-    assert orjson.loads(body)["meta"].get("profile", []) == claimed
