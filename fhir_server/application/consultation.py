@@ -10,7 +10,7 @@ import orjson
 
 from consent_rules.visibility import DIRECTORY, Clause, Visibility
 from consent_rules.vocabulary import Action, Basis, Mark, RequesterKind, View
-from fhir_server.application import notices, scoping, told_events, trail
+from fhir_server.application import decoys, notices, scoping, told_events, trail
 from fhir_server.application.enforcement import Opened, open_unnamed
 from fhir_server.application.runtime import Runtime
 from fhir_server.application.secrecy import documents_behind, is_secret_failure
@@ -234,17 +234,24 @@ def _enter_by_id(
         trail.demand_scope(runtime, caller, deed, types, "r")
     location = snapshot.locate(row.name, deed.target.split("/")[1])
     if row.access is AccessRule.DIRECTORY:
-        limits = _demand(caller, types, deed, "")
-        return limits, None, DIRECTORY if location and not location.compartment else NOTHING, ""
+        everywhere = _demand(caller, types, deed, "")
+        return everywhere, None, DIRECTORY if location and not location.compartment else NOTHING, ""
     patient = location.compartment if location else ""
-    try:
-        limits = _demand(caller, types, deed, patient)
-    except Problem:
-        return scoping.UNLIMITED, None, NOTHING, ""
-    if not patient:
-        return limits, None, NOTHING, ""
+    limits = _limits_there(caller, types, deed, patient)
+    if limits is None or not patient:
+        decoys.look_elsewhere(runtime, snapshot, decoys.Question(caller, action_of(row), deed))
+        return limits or scoping.UNLIMITED, None, NOTHING, ""
+    decoys.remember(runtime, patient, deed)
     opened = open_unnamed(runtime, snapshot, caller, patient, action_of(row), deed)
     return limits, opened, _view(opened, caller, row, deed), patient
+
+
+def _limits_there(caller: Caller, types: tuple[str, ...], deed: Deed, patient: str) -> scoping.Limits | None:
+    """Return the limits that the scopes set in one space, None when they do not reach there."""
+    try:
+        return _demand(caller, types, deed, patient)
+    except Problem:
+        return None
 
 
 def _view(opened: Opened | None, caller: Caller, row: ResourceType, deed: Deed) -> Visibility:

@@ -7,6 +7,7 @@ from consent_rules.profiles import RuleProfile
 from consent_rules.schedule import Schedule
 from fhir_server import telemetry
 from fhir_server.application.stamping import Stamps
+from fhir_server.domain.deeds import Deed
 from fhir_server.ports import Ports, StoreUnavailable
 
 
@@ -16,7 +17,7 @@ class Runtime:
 
     fhir_base: absolute URL of the FHIR endpoint without a final slash. cursor_key: 32 bytes that seal paging cursors.
     refuse_wrong_size: whether a wrong attachment size refuses a submission or only warns.
-    stamps: gives `lastUpdated`.
+    stamps: gives `lastUpdated`. decoys: the space and the deed that were looked at last (`decoys`), or nothing.
     professional_level: the weakest login (`acr`) with which a professional may use the FHIR endpoint, "" for any.
     """
 
@@ -28,6 +29,7 @@ class Runtime:
     refuse_wrong_size: bool = True
     professional_level: str = ""
     stamps: Stamps = field(default_factory=Stamps)
+    decoys: list[tuple[str, Deed]] = field(default_factory=list)
 
     @property
     def matrix(self) -> Matrix:

@@ -14,6 +14,7 @@ from fhir_server.app import create_app
 from seed import choices
 from seed.loading import load_demonstration
 from tests.conftest import Loaded
+from tests.world import client_of
 
 IGNORED = {"close", "check"}
 
@@ -122,3 +123,22 @@ def test_only_a_choice_about_a_default_looks_for_the_defaults(counted, type_, mo
         mode = {"system": "http://terminology.hl7.org/CodeSystem/v3-ActReason", "code": "BTG"}
         chosen["provision"] = {"type": "deny", "purpose": [mode]}
     assert calls_of(server, calls, "camille", "Consent", chosen) == ["locate", "load_space", *more, "commit"]
+
+
+@pytest.mark.parametrize("who", ["martin", "zoe", "zora"])
+@pytest.mark.parametrize("path", ["{}", "{}/_history", "{}/_history/1"])
+def test_an_id_that_is_hidden_costs_the_same_calls_as_one_that_is_unknown(world, settings, who, path):
+    """A clock that told them apart would say that there is something to hide."""
+    world.patient("zora", "284039999900999")
+    world.agree("camille", "martin")
+    hidden = world.publish()
+    world.hide(hidden)
+    store = Counted(world.runtime.ports.store)
+    world.web = client_of(settings, replace(world.runtime, ports=replace(world.runtime.ports, store=store)))
+    asked = []
+    for id_ in (hidden, "3f2a9a0e-54a5-4d8e-9b59-0f7a1d5c6b7e"):
+        store.calls.clear()
+        assert world.get(who, f"/DocumentReference/{path.format(id_)}").status_code == 404
+        asked.append(sorted(store.calls))
+    assert asked[0] == asked[1]
+    assert "load_space" in asked[1]
