@@ -78,7 +78,10 @@ def tidied(record: RecordState, at: datetime, profile: RuleProfile) -> RecordSta
 
 def _is_repeated(directive: Directive, latest: dict[object, Directive]) -> bool:
     common = _repeated(directive)
-    return common is not None and latest[common] is not directive
+    if common is None or latest[common] is directive:
+        return False
+    end = latest[common].end
+    return end is None or (directive.end is not None and directive.end <= end)
 
 
 def _repeated(directive: Directive) -> tuple[object, ...] | None:

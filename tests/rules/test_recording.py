@@ -141,7 +141,7 @@ class TestTidying:
     def test_what_may_still_speak_stays(self):
         kept = (
             directive(K.EMERGENCY_OPENING, "Practitioner/paul", id_="a", end=NOW + HOUR),
-            directive(K.EMERGENCY_OPENING, "Practitioner/paul", id_="b"),
+            directive(K.EMERGENCY_OPENING, "Practitioner/martin", id_="b"),
             agreement("Practitioner/paul", id_="c", recorded_at=self.old + HOUR),
             agreement("Practitioner/paul", id_="d", recorded_at=self.old, start=NOW),
             agreement("Practitioner/paul", id_="e", recorded_at=None),
@@ -149,6 +149,12 @@ class TestTidying:
             block("Practitioner/paul", id_="g", recorded_at=self.old, end=self.old),
         )
         assert self.tidy(*kept) == kept
+
+    def test_of_openings_by_one_person_in_one_mode_the_one_that_lasts_stays(self):
+        short = directive(K.EMERGENCY_OPENING, "Practitioner/paul", id_="a", end=NOW + HOUR)
+        long = directive(K.EMERGENCY_OPENING, "Practitioner/paul", id_="b", end=NOW + 2 * HOUR)
+        assert self.tidy(short, long) == (long,)
+        assert self.tidy(long, short) == (long, short)
 
     def test_a_tidy_state_is_itself(self):
         record = space(block("Practitioner/paul"))
