@@ -28,7 +28,7 @@ from flask_smorest import Api
 
 from consent_rules.scopes import Scopes
 from consent_rules.vocabulary import Purpose, RequesterKind
-from fhir_server.application import emergencies_only, finding
+from fhir_server.application import consultation, emergencies_only, finding
 from fhir_server.application.accounts import Charge
 from fhir_server.application.clients import Client, ClientKind
 from fhir_server.application.enforcement import demand_served
@@ -54,6 +54,8 @@ Json = dict[str, Any]
 
 LINES = 50
 NOTICES = 10
+WITHDRAWN = 5
+"""Withdrawn documents that one page of the journal names."""
 _JOURNAL = "pages/journal.html"
 _LOOK = Deed("search-type", "AuditEvent", query="GET /journal/AuditEvent")
 _REFUSED = frozenset({"outcome|http://hl7.org/fhir/audit-event-outcome|4"})
@@ -245,8 +247,25 @@ def _titles(reader: Reader, ids: frozenset[str]) -> Mapping[str, str]:
         runtime(), reader.caller, REGISTRY["DocumentReference"],
         finding.Wanted(search, reader.patient, total=False, query=query),
     )  # fmt: skip
-    documents = (orjson.loads(item.stored.body) for item in found.shown)
-    return {doc["id"]: doc["content"][0]["attachment"].get("title", "") for doc in documents}
+    titles = {item.stored.id: _title_of(item.stored.body) for item in found.shown}
+    return titles | _withdrawn_titles(reader, ids - titles.keys())
+
+
+def _withdrawn_titles(reader: Reader, ids: frozenset[str]) -> dict[str, str]:
+    """Look up the last titles of documents that were withdrawn, a few for each page; each look is traced."""
+    titles: dict[str, str] = {}
+    for id_ in sorted(ids)[:WITHDRAWN]:
+        try:
+            versions = consultation.history(runtime(), reader.caller, REGISTRY["DocumentReference"], id_)
+        except Problem:
+            continue
+        last = next((item.stored.body for item in versions if item.stored.body), b"")
+        titles |= {id_: _title_of(last)} if last else {}
+    return titles
+
+
+def _title_of(body: bytes) -> str:
+    return str(orjson.loads(body)["content"][0]["attachment"].get("title", ""))
 
 
 def _groups(spec: Json) -> list[tuple[str, list[Json]]]:

@@ -164,3 +164,13 @@ def test_the_page_promises_no_more_than_holds(demo):
     assert "nobody can change or delete a line" not in english
     assert "No page and no app can change or delete a line." in english
     assert "Europe/Paris" in english
+
+
+def test_a_withdrawal_names_its_document(demo):
+    letter = demo.people.documents["camille-discharge-letter"]
+    title = demo.get(f"DocumentReference/{letter}").get_json()["content"][0]["attachment"]["title"]
+    token = {"Authorization": f"Bearer {demo.people.tokens['chu-a-ehr']}"}
+    assert demo.web.delete(f"/fhir/DocumentReference/{letter}", headers=token).status_code == 204
+    page = _journal(demo)
+    told = page[page.index("a retiré un document") :]
+    assert title in told[: told.index("</li>\n<li") if "</li>\n<li" in told else None]
