@@ -32,6 +32,16 @@ _XHTML_ATTRIBUTES = re.compile(
     r"|rules|scope|shape|span|src|start|style|summary|tabindex|title|type|valign|value|vspace|width"
 )
 _SAFE_LINK = re.compile(r"(https?://|mailto:|tel:|urn:|#|data:image/(png|jpeg|gif);|[A-Za-z0-9_./-]+$)")
+_SAFE_IMAGE = re.compile(r"data:image/(png|jpeg|gif);|#")
+_STYLES = re.compile(
+    r"background(-color)?|border(-[a-z-]+)?|caption-side|clear|color|direction|display|empty-cells|float|font(-[a-z-]+)?"
+    r"|height|hyphens|line-height|list-style-type|margin(-[a-z]+)?|max-(height|width)|min-(height|width)|orphans"
+    r"|overflow-wrap|padding(-[a-z]+)?|page-break-[a-z]+|quotes|tab-size|table-layout|text-(align|decoration|indent)"
+    r"|text-transform|unicode-bidi|vertical-align|visibility|white-space|widows|width|word-(break|spacing|wrap)"
+)
+"""Properties that neither fetch something nor draw over what stands beside the narrative."""
+_STYLE_VALUE = re.compile(r"""(?:[a-z0-9#%.,'" !/]|(?<=[a-z])-(?=[a-z])|\b(?:rgb|hsl)a?\([0-9.,%\s/]*\))*""")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _BAD_CHARACTER = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
 
@@ -58,6 +68,8 @@ def _pattern(expression: str, text: str) -> Check:
             return "must be a string"
         if not value:
             return "must not be empty"
+        if _CONTROL.search(value):
+            return "must not hold control characters"
         return "" if compiled.fullmatch(value) else text
 
     return check
@@ -161,7 +173,17 @@ def _is_safe_attribute(name: str, value: str) -> bool:
         return name == "{http://www.w3.org/XML/1998/namespace}lang"
     if not _XHTML_ATTRIBUTES.fullmatch(name):
         return False
-    return name not in ("href", "src", "cite", "longdesc") or bool(_SAFE_LINK.match(value.strip()))
+    if name == "src":
+        return bool(_SAFE_IMAGE.match(value.strip()))
+    if name == "style":
+        return all(_is_safe_style(part) for part in value.lower().split(";") if part.strip())
+    return name not in ("href", "cite", "longdesc") or bool(_SAFE_LINK.match(value.strip()))
+
+
+def _is_safe_style(declaration: str) -> bool:
+    """Tell whether one declaration stays in its place and fetches nothing: no `url(`, position, shadow or escape."""
+    name, _, value = declaration.partition(":")
+    return bool(_STYLES.fullmatch(name.strip()) and _STYLE_VALUE.fullmatch(value.strip()))
 
 
 _URI = _pattern(r"[^\s]+", "must not hold blanks")
