@@ -12,7 +12,7 @@ from consent_rules.labels import may_file, may_relabel
 from consent_rules.model import AccessRequest, Refuse, RuleApplied
 from consent_rules.visibility import AccessFacts, Visibility
 from consent_rules.vocabulary import Action, Mark, Purpose, Reason, RequesterKind, View
-from fhir_server.application import families, scoping, telling, trail, writing
+from fhir_server.application import authorship, families, scoping, telling, trail, writing
 from fhir_server.application.consultation import NOTHING
 from fhir_server.application.enforcement import Opened
 from fhir_server.application.indexing import facts_of
@@ -137,9 +137,13 @@ def _enter_to_delete(work: Work, id_: str) -> tuple[Opened | None, Visibility]:
 def withdraw(work: Work, before: Stored) -> Stored:
     """Plan the deletion of a document and of its content; the versions stay in the store.
 
-    Raises: Problem(FORBIDDEN) when the caller did not deposit it (rule J2).
+    Raises: Problem(FORBIDDEN) when the caller did not deposit it, or is a professional whom it names neither as the
+    depositor nor as an author: colleagues of the same establishment replace a document, and do not withdraw it (J2).
     """
     demand_depositor(work, before, "DocumentReference.status")
+    if work.caller.requester.kind is RequesterKind.PROFESSIONAL and not authorship.is_of(work, before):
+        text = "only the person who filed or wrote a document withdraws it, or the software that filed it"
+        raise Problem.of(Category.FORBIDDEN, text, "DocumentReference.status", "not-author")
     after = replace(before, version=before.version + 1, deleted=True, body=b"", last_updated=work.stamp)
     work.change(before, after)
     url = orjson.loads(before.body)["content"][0]["attachment"].get("url", "")

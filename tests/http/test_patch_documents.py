@@ -2,6 +2,7 @@
 
 import pytest
 
+from consent_rules.vocabulary import Capacity
 from tests.world import FHIR_JSON, JSON_PATCH, TRE_A07, World
 
 ARCHIVED = "https://interop.esante.gouv.fr/ig/fhir/pdsm/StructureDefinition/pdsm-ext-is-archived"
@@ -252,6 +253,38 @@ def test_sharing_an_app_makes_no_depositor(world: World):
 
     assert world.send("martin", "DELETE", f"/DocumentReference/{document}").status_code == 403
     assert world.send("nour", "DELETE", f"/DocumentReference/{document}").status_code == 204
+
+
+@pytest.mark.parametrize("way", ["PATCH", "DELETE"])
+def test_a_colleague_who_wrote_nothing_of_it_withdraws_no_document_of_the_establishment(world: World, way):
+    """J2: the author alone; what the software of an establishment filed is not every colleague's to withdraw."""
+    document = world.publish()
+    if way == "PATCH":
+        withdrawn = [{"op": "replace", "path": "/status", "value": "entered-in-error"}]
+        answer = patch(world, "nour", document, withdrawn)
+    else:
+        answer = world.send("nour", "DELETE", f"/DocumentReference/{document}")
+
+    assert answer.status_code == 403
+    assert answer.get_json()["issue"][0]["details"]["coding"][0]["code"] == "not-author"
+    assert world.get("camille", f"/DocumentReference/{document}").status_code == 200
+
+
+@pytest.mark.parametrize("by", ["number", "role", "role by id"])
+def test_whoever_wrote_a_document_of_the_establishment_withdraws_it(world: World, by):
+    number = [{"system": "https://rpps.esante.gouv.fr", "value": "10009999999"}]
+    world.record("vera", {"resourceType": "Practitioner", "identifier": number, "name": [{"family": "Vera"}]})
+    world.in_mode("vera", "vera", ("10", "chu", Capacity.NONE))
+    role = {"resourceType": "PractitionerRole", "practitioner": {"reference": f"Practitioner/{world.ids['vera']}"}}
+    author = {
+        "number": {"resourceType": "Practitioner", "identifier": number, "name": [{"family": "Vera"}]},
+        "role": role | {"practitioner": {"identifier": number[0]}},
+        "role by id": role,
+    }[by]
+    document = world.publish(author=author | {"id": "author"})
+
+    assert world.send("nour", "DELETE", f"/DocumentReference/{document}").status_code == 403
+    assert world.send("vera", "DELETE", f"/DocumentReference/{document}").status_code == 204
 
 
 def test_deleting_twice_is_no_fault(world: World):
