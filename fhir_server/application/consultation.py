@@ -241,8 +241,8 @@ def _enter_by_id(
     if limits is None or not patient:
         decoys.look_elsewhere(runtime, snapshot, decoys.Question(caller, action_of(row), deed))
         return limits or scoping.UNLIMITED, None, NOTHING, ""
-    decoys.remember(runtime, patient, deed)
     opened = open_unnamed(runtime, snapshot, caller, patient, action_of(row), deed)
+    decoys.remember(runtime, patient, deed)
     return limits, opened, _view(opened, caller, row, deed), patient
 
 

@@ -4,6 +4,7 @@ What was looked at last is judged once more and the answer thrown away. Somebody
 makes this server look at that space, and so compares like with like.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 from consent_rules.vocabulary import Action
@@ -12,7 +13,10 @@ from fhir_server.application.runtime import Runtime
 from fhir_server.application.secrecy import is_secret
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.deeds import Deed
-from fhir_server.ports import Snapshot
+from fhir_server.ports import Snapshot, StoreUnavailable
+
+_DAMAGED = (ArithmeticError, AttributeError, KeyError, StoreUnavailable, TypeError, ValueError)
+"""What reading a damaged state or body raises."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +34,11 @@ def remember(runtime: Runtime, patient: str, deed: Deed) -> None:
 
 
 def look_elsewhere(runtime: Runtime, snapshot: Snapshot, question: Question) -> None:
-    """Judge what was looked at last, and read it as a refusal does; nothing of it is told or traced."""
+    """Judge what was looked at last, and read it as a refusal does; nothing of it is told or traced.
+
+    A space that is damaged since fails nobody who asks for something else.
+    """
     patient, deed = runtime.decoys[0] if runtime.decoys else ("", question.deed)
-    judge(runtime, snapshot, question.caller, patient, question.action)
-    is_secret(snapshot, patient, deed)
+    with suppress(*_DAMAGED):
+        judge(runtime, snapshot, question.caller, patient, question.action)
+        is_secret(snapshot, patient, deed)

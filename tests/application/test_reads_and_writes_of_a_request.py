@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from fhir_server.app import create_app
+from fhir_server.ports import Change, SpaceWrite
 from seed import choices
 from seed.loading import load_demonstration
 from tests.conftest import Loaded
@@ -142,3 +143,19 @@ def test_an_id_that_is_hidden_costs_the_same_calls_as_one_that_is_unknown(world,
         asked.append(sorted(store.calls))
     assert asked[0] == asked[1]
     assert "load_space" in asked[1]
+
+
+def test_a_space_that_is_damaged_since_fails_nobody_who_asks_for_an_unknown_id(world):
+    """What was looked at last is looked at again for an unknown id, and its damage stays its own."""
+    assert world.get("camille", f"/DocumentReference/{world.publish()}").status_code == 200
+    (patient, deed), unknown = world.runtime.decoys[0], "/DocumentReference/3f2a9a0e-54a5-4d8e-9b59-0f7a1d5c6b7e"
+    for state in (b"no state", b"{}"):
+        revision = _revision(world, patient)
+        world.runtime.ports.store.commit(Change((), (), (SpaceWrite(patient, revision, state),)))
+        assert world.runtime.decoys == [(patient, deed)]
+        assert world.get("martin", unknown).status_code == 404
+
+
+def _revision(world, patient):
+    with world.runtime.ports.store.snapshot() as snapshot:
+        return snapshot.load_space(patient).revision
