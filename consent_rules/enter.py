@@ -56,9 +56,14 @@ def _without_faulty(given: Given, record: RecordState, error: str) -> Entry | Re
     """Decide again with each choice that makes a rule fail closed; the answer names those choices."""
     if given.request.at.tzinfo is None or given.fails_on(record, ()):
         return Refuse(Reason.RULE_ERROR, (RuleApplied("D3", error),))
-    alone = [(d, given.fails_on(record, (d,))) for d in record.directives]
-    rule = RuleApplied("D3", error, tuple(d.id for d, fails in alone if fails))
-    kept = tuple(filter(None, (closed(d) if fails else d for d, fails in alone)))
+    kept: tuple[Directive, ...] = ()
+    faulty = []
+    for directive in record.directives:
+        fails = given.fails_on(record, (*kept, directive))
+        left = closed(directive) if fails else directive
+        kept = (*kept, left) if left else kept
+        faulty += [directive.id] if fails else []
+    rule = RuleApplied("D3", error, tuple(faulty))
     if given.fails_on(record, kept):
         return Refuse(Reason.RULE_ERROR, (rule,))
     answer = given.decide(replace(record, directives=kept))

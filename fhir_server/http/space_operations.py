@@ -36,7 +36,7 @@ def _announce(runtime: Runtime, caller: Caller, _id: str, given: Arguments) -> R
     if faults:
         raise Problem(Category.BUSINESS_RULE, *faults)
     written = directory.create(runtime, caller, REGISTRY["Patient"], resource, announced=True)
-    return rendering.resource(written.shown, 201, rendering.location_of(runtime.fhir_base, written.shown))
+    return rendering.resource(written.shown, 201, "Location")
 
 
 def _step(step: Step) -> Answer:

@@ -132,7 +132,7 @@ def told(world: World, subtype, outcome):
     path = f"/AuditEvent?patient={world.ids['camille']}&subtype={subtype}&outcome={outcome}"
     events = [entry["resource"] for entry in world.get("camille", path).get_json().get("entry", [])]
     with world.web.application.test_request_context(headers={"Accept-Language": "en"}):
-        return sorted(journal.line_of(event, {}, "").act for event in events)
+        return sorted(journal.line_of(event, {}).act for event in events)
 
 
 def said(answer):

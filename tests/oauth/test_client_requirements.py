@@ -7,6 +7,7 @@ from joserfc.jwk import ECKey, OctKey, RSAKey
 
 from fhir_server.application.access_tokens import find_access
 from fhir_server.oauth import outbound, remote_keys
+from fhir_server.oauth.bulkhead import Bulkhead
 from tests.oauth.conftest import BASE, EC, RSA, SECRET, Person, assertion, backend, query_of, redeem
 
 
@@ -147,7 +148,7 @@ def test_22_keys_are_fetched_by_https_from_public_addresses_only(runtime, url):
     from authlib.oauth2.rfc6749 import InvalidClientError  # noqa: PLC0415
 
     with pytest.raises(InvalidClientError):
-        remote_keys.fetch(runtime, url)
+        remote_keys.fetch(runtime, url, Bulkhead())
 
 
 def test_23_the_subject_of_software_is_its_client_id_and_of_people_a_pseudonym(app, web, clock, runtime):

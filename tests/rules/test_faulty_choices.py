@@ -3,6 +3,7 @@
 Instants without a time zone stand for whatever may be wrong with a stored value: comparing them fails.
 """
 
+from dataclasses import replace
 from datetime import datetime
 
 import pytest
@@ -36,6 +37,20 @@ def test_a_faulty_switch_stays_a_switch_of_its_mode():
     record = space(block(id_="faulty", end=NAIVE, purposes=frozenset({Purpose.BREAK_GLASS})))
     assert reason(ask(PAUL, record, purpose=Purpose.BREAK_GLASS)) == "emergency-off"
     assert reason(ask(PAUL, record)) == "no-consent"
+
+
+def test_two_choices_that_fail_only_together_close_the_later_one():
+    good = agreement("Practitioner/paul", id_="good")
+    lifted = directive(DirectiveKind.BLOCK_LIFTED, "Practitioner/paul", id_="faulty", recorded_at=NAIVE)
+    record = space(good, agreement("Practitioner/martin", id_="other"), lifted)
+    assert reason(ask(PAUL, record)) == "no-consent", "a block of unknown time comes after every agreement"
+    assert ask(MARTIN, record).basis == "consent"
+
+
+def test_a_restricting_choice_of_which_nothing_can_be_read_refuses():
+    record = space(replace(block("Practitioner/paul"), excluded=None), agreement("Practitioner/paul", id_="good"))
+    assert reason(ask(PAUL, record)) == "rule-error"
+    assert ask(HOLDER, record).basis == "patient"
 
 
 def test_the_answer_names_the_choice_that_failed():
