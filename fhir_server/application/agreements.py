@@ -2,7 +2,7 @@
 
 A later consent changes the grant of the earlier one in place. Access tokens end at once; refresh tokens of before go
 on within what both consents allow, for as long as the later one says.
-Sources: RFC 6749 6 (a refresh never widens); RFC 9700 4.14; docs/adr/0042.
+Sources: RFC 6749 6 (a refresh never widens); RFC 9700 4.14; docs/adr/0040.
 """
 
 from collections.abc import Iterable

@@ -3,7 +3,7 @@
 The directory says who is named so today, so that a person who changes names is found by the new one in old documents
 too, and no index of a space holds names of the directory.
 
-Source: https://hl7.org/fhir/R4/search.html#chaining; IHE MHD 4.2, ITI-66 and ITI-67; docs/adr/0051.
+Source: https://hl7.org/fhir/R4/search.html#chaining; IHE MHD 4.2, ITI-66 and ITI-67; docs/adr/0047.
 """
 
 from collections.abc import Iterator

@@ -2,7 +2,7 @@
 
 Requests of three kinds wait for threads of their own: FHIR, sign-in with all pages, and health. So none of them stands
 behind another kind, whoever sends what. A refusal is answered by the application, in the dialect of the address.
-Source: docs/adr/0039-admission.md; RFC 9110 15.5 (408, 413, 414, 415), RFC 6585 5 (431).
+Source: docs/adr/0038-admission.md; RFC 9110 15.5 (408, 413, 414, 415), RFC 6585 5 (431).
 """
 
 import zlib

@@ -2,7 +2,7 @@
 
 A read of the web server cannot be interrupted, and a request that ends while its body is being read would stop the
 whole process. So a sender who is too slow is answered at once, and `Arrival.wait_until_left` keeps that request's
-thread until the sender closes the connection (docs/adr/0039-admission.md).
+thread until the sender closes the connection (docs/adr/0038-admission.md).
 """
 
 from collections.abc import Callable
