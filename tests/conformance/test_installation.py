@@ -59,7 +59,7 @@ def test_every_pin_carries_the_hashes_of_its_files(file):
 @pytest.mark.parametrize("file", FILES)
 def test_no_pin_names_an_address(file):
     assert "://" not in text_of(file)
-    assert "--index-url" not in text_of(file)
+    assert "index-url" not in text_of(file)
     assert "--find-links" not in text_of(file)
 
 
