@@ -266,8 +266,8 @@ def _demand_somebody(place: Placing) -> None:
         return
     numbered = any(one.get("system") and one.get("value") for one in place.resource.get("identifier", []))
     named = any(one.get("family") or one.get("text") for one in place.resource.get("name", []))
-    if not (numbered or (named and place.resource.get("birthDate"))):
-        text = "a patient needs an `identifier` with system and value, or a `name` and a `birthDate`"
+    if not (numbered or named):
+        text = "a patient needs an `identifier` with system and value, or a `name`"
         raise Problem.of(Category.BUSINESS_RULE, text, place.at("identifier"), "required")
 
 

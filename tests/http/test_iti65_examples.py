@@ -146,7 +146,13 @@ def test_an_example_of_simplified_publication_comes_back(world: World, name):
         without_assigned(read)["content"][0]["attachment"]
         == without_assigned(with_content(document))["content"][0]["attachment"]
     )
-    assert without_assigned(read) == without_assigned(with_content(document))
+    assert without_assigned(read) == without_assigned(_without_claim(with_content(document)))
+
+
+def _without_claim(document):
+    """Leave out the claim of a simplified profile, which forbids the address that a stored content has."""
+    kept = {name: value for name, value in document.get("meta", {}).items() if name != "profile"}
+    return {name: value for name, value in document.items() if name != "meta"} | ({"meta": kept} if kept else {})
 
 
 def test_the_documents_of_the_dmp_example_are_found_under_the_patient_that_its_identifier_names(world: World):

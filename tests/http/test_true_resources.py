@@ -47,7 +47,7 @@ def test_the_last_label_is_not_taken_away_in_silence(world: World):
 
 
 @pytest.mark.parametrize(
-    "more", [{}, {"gender": "female"}, {"name": [{"family": "X"}]}, {"identifier": [{"value": "1"}]}]
+    "more", [{}, {"gender": "female"}, {"name": [{"use": "official"}]}, {"identifier": [{"value": "1"}]}]
 )
 @pytest.mark.parametrize("who", ["keeper", "chu-ehr"])
 def test_a_patient_who_is_nobody_is_refused_and_what_is_wanted_is_named(shared_world: World, who, more):
