@@ -9,6 +9,8 @@ Source: IHE PCF 1.1, ITI-108 (https://profiles.ihe.net/ITI/PCF/ITI-108.html); ru
 from dataclasses import dataclass, replace
 from typing import Any
 
+import orjson
+
 from consent_rules import recording
 from consent_rules.labels import SECRET, hides_by_default
 from consent_rules.visibility import Clause, Visibility
@@ -27,6 +29,7 @@ from fhir_server.domain.caller import Caller
 from fhir_server.domain.consents import access_of, speaks
 from fhir_server.domain.deeds import Deed
 from fhir_server.domain.problem import Category, Problem
+from fhir_server.domain.references import documents_named
 from fhir_server.domain.stored import Stored
 from fhir_server.r4.parsing import load_json
 from fhir_server.registry import REGISTRY
@@ -81,6 +84,7 @@ def plan_create(work: Work, choice: Choosing, condition: str = "") -> Written:
     scoping.demand(work.caller, _CONSENT, "c")
     patient = _patient_of(work, choice)
     scoping.demand(work.caller, _CONSENT, "c", patient)
+    _note_documents(work, choice)
     opened = work.enter(patient, _action(work.caller))
     if condition:
         wanted = replace(conditions.parse(condition), patient=patient, patient_identifier=None)
@@ -115,6 +119,7 @@ def plan_patch(work: Work, id_: str, change: Patch, if_match: str = "") -> Writt
 def _plan_change(
     work: Work, opened: Opened, before: Stored, choice: Choosing, if_match: str, interaction: str
 ) -> Written:
+    _note_documents(work, choice)
     writing.demand_match(if_match, before, knows_marks=False)
     patient = before.facts.access.compartment
     if _named_patient(work, choice) != patient:
@@ -142,6 +147,7 @@ def _find(work: Work, id_: str) -> tuple[Opened, Stored]:
     Raises: Problem(NOT_FOUND) for unknown and invisible ids alike.
     """
     scoping.demand(work.caller, _CONSENT, "u")
+    work.names(f"Consent/{id_}")
     location = work.snapshot.locate("Consent", id_)
     is_software = work.caller.requester.kind is RequesterKind.SYSTEM
     if location is None or (is_software and not keeps(work, location.compartment)):
@@ -155,6 +161,12 @@ def _find(work: Work, id_: str) -> tuple[Opened, Stored]:
     if opened is None or found is None:
         raise not_found()
     return opened, found
+
+
+def _note_documents(work: Work, choice: Choosing) -> None:
+    """Note the documents that a choice is about: a failure to record it is as secret as they are (B10)."""
+    named = documents_named(orjson.dumps(choice.resource.get("provision", {})))
+    work.names(*(f"DocumentReference/{id_}" for id_ in sorted(named)))
 
 
 def _view(work: Work, opened: Opened) -> Visibility:

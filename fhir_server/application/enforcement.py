@@ -12,7 +12,7 @@ from consent_rules.visibility import Extent, Visibility
 from consent_rules.vocabulary import Action, Purpose, Reason, RequesterKind, SpaceStatus, View
 from fhir_server.application import trail
 from fhir_server.application.runtime import Runtime
-from fhir_server.application.secrecy import documents_behind, is_secret
+from fhir_server.application.secrecy import documents_behind, documents_there, is_secret
 from fhir_server.application.withholding import extents_of, without
 from fhir_server.deadline import demand_time
 from fhir_server.domain import record_codec
@@ -106,7 +106,9 @@ def open_record(
     answer = judge(runtime, snapshot, caller, patient, action)
     if isinstance(answer, Opened):
         return answer
-    refuse(runtime, caller, answer, patient if snapshot.load_space(patient) else "", deed)
+    refuse(
+        runtime, caller, answer, patient if snapshot.load_space(patient) else "", deed, _fate(snapshot, patient, deed)
+    )
     raise problem_of(answer, caller)
 
 
@@ -131,6 +133,13 @@ class Fate:
 
     secret: bool = False
     about: tuple[str, ...] = ()
+
+
+def _fate(snapshot: Snapshot, patient: str, deed: Deed) -> Fate:
+    """Return to whom it is told that a deed was refused in the space that it names: a search is judged by its query."""
+    if deed.interaction == "search-type" or not (deed.secret or deed.sought):
+        return Fate()
+    return Fate(is_secret(snapshot, patient, deed), documents_there(snapshot, patient, deed.sought))
 
 
 def refuse(

@@ -91,6 +91,8 @@ def matched(work: Work, query: str) -> str:
 
 def plan_patch(work: Work, id_: str, change: Patch, if_match: str) -> Written:
     """Plan a change of one document."""
+    if change.of_secret:
+        work.carries_secret()
     found = _find(work, id_)
     writing.demand_match(if_match, found.stored, knows_marks=found.knows)
     wanted = _patched(found, change)
@@ -132,6 +134,7 @@ def _patched(found: _Found, change: Patch) -> Json:
 
 def _find(work: Work, id_: str) -> _Found:
     scoping.demand(work.caller, ("DocumentReference",), "u")
+    work.names(f"DocumentReference/{id_}")
     location = work.snapshot.locate("DocumentReference", id_)
     if location is None:
         raise not_found()

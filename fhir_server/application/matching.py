@@ -30,11 +30,13 @@ def ids(work: Work, row: ResourceType, condition: Condition, action: Action, let
     patient = condition.patient or work.caller.launch_patient
     if condition.patient_identifier:
         patient = identify(work.snapshot, *condition.patient_identifier)
+    found = work.snapshot.compartments_with(row.name, wanted, _MATCHES_JUDGED)
+    if row.access in VIEWS and row.access is not AccessRule.IDENTITY:
+        work.names(*(f"{row.name}/{id_}" for _, id_ in found))  # a failure is as secret as what it would have matched
     if row.access is not AccessRule.DIRECTORY and (patient or condition.patient_identifier):
         view = _view(work, row, patient, action, letter) if patient else NOTHING
         page = work.snapshot.find(Search(row.name, (AnyOf(wanted),), limit=_MATCHES_JUDGED), view)
         return tuple(sorted(stored.id for stored in page.rows))
-    found = work.snapshot.compartments_with(row.name, wanted, _MATCHES_JUDGED)
     seen: list[str] = []
     for compartment in sorted({place for place, _ in found}):
         there = {id_ for place, id_ in found if place == compartment}

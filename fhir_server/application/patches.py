@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 
+from fhir_server.domain.labels import CODE_OF_SECRET
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.r4.checking import check
 from fhir_server.r4.parsing import demand_few_values, load_json
@@ -28,10 +29,12 @@ class Patch:
     """A change to a resource as its caller sees it.
 
     apply: returns the changed resource, or raises Problem. by_index: whether it replaces a label by its index.
+    of_secret: whether it speaks of the mark of a minor's secret.
     """
 
     apply: Callable[[Json], Json]
     by_index: bool = False
+    of_secret: bool = False
 
 
 def of_json(body: bytes) -> Patch:
@@ -44,12 +47,14 @@ def of_json(body: bytes) -> Patch:
         operations = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise Problem.of(Category.MALFORMED, "the body is not JSON in UTF-8", code="structure") from error
-    return Patch(lambda resource: apply_json_patch(resource, operations), _replaces_by_index(operations))
+    by_index, of_secret = _replaces_by_index(operations), _speaks_of_secret(operations)
+    return Patch(lambda resource: apply_json_patch(resource, operations), by_index, of_secret)
 
 
 def of_parameters(parameters: Json) -> Patch:
     """Read a FHIRPath Patch."""
-    return Patch(lambda resource: apply_fhirpath_patch(resource, parameters))
+    of_secret = _speaks_of_secret(parameters)
+    return Patch(lambda resource: apply_fhirpath_patch(resource, parameters), of_secret=of_secret)
 
 
 def of_entry(resource: Json, root: str) -> Patch:
@@ -80,6 +85,17 @@ def demand_valid(wanted: Json, before: bytes) -> None:
         faults = [fault for fault in faults if fault not in known]
     if faults:
         raise Problem(Category.BUSINESS_RULE, *faults)
+
+
+def _speaks_of_secret(value: object) -> bool:
+    """Tell whether a text anywhere in a patch holds the mark of a minor's secret (B6)."""
+    waiting = [value]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, str) and CODE_OF_SECRET in one.upper():
+            return True
+        waiting.extend(one.values() if isinstance(one, dict) else one if isinstance(one, list) else ())
+    return False
 
 
 def _replaces_by_index(operations: object) -> bool:

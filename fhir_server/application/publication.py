@@ -4,9 +4,11 @@ Source: IHE MHD 4.2, ITI-65 (https://profiles.ihe.net/ITI/MHD/ITI-65.html) and I
 (https://profiles.ihe.net/ITI/MHD/ITI-105.html); PDSm 3.1.1, flux 01, 02 and 09; ANS PDSM4DMP, TD2, TD2.1 and TD3.3c.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from consent_rules.labels import SECRET
 from consent_rules.vocabulary import Action, View
 from fhir_server.application import (
     directory,
@@ -23,9 +25,10 @@ from fhir_server.application.filing import Filing
 from fhir_server.application.runtime import Runtime
 from fhir_server.application.submission_subject import one_patient
 from fhir_server.application.writing import Work, Written, carry_out
-from fhir_server.domain import conditions
+from fhir_server.domain import conditions, pointers
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.deeds import Deed
+from fhir_server.domain.labels import split_marks
 from fhir_server.domain.submission import Item, Submission, unique_id
 from fhir_server.domain.submission_reading import read, read_simplified
 from fhir_server.registry import REGISTRY
@@ -34,6 +37,7 @@ Json = dict[str, Any]
 
 SUBMISSION = Deed("transaction", "DocumentReference", "ITI-65")
 _DOCUMENT = ("DocumentReference",)
+_NAMED = frozenset({"DocumentReference", "List"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,11 +145,23 @@ def _enter(work: Work, submission: Submission, ids: dict[int, str]) -> Filing:
     names = {item.full_url: f"{item.resource['resourceType']}/{ids[item.index]}" for item in named}
     patient = one_patient(work, items, names)
     limits = scoping.demand(work.caller, _DOCUMENT, "c", patient)
+    _note_secrets(work, submission, items)
     opened = work.enter(patient, Action.DEPOSIT)
     seen = opened.sees(View.DOCUMENTS)
     for item in items:
         names |= resolving.conditional_names(work, item.resource, item.root, patient)
     return Filing(work, submission, patient, opened, seen, ids, names, limits)
+
+
+def _note_secrets(work: Work, submission: Submission, items: Sequence[Item]) -> None:
+    """Note what a submission carries in secret and names of the space: a failure is as secret as that (B10)."""
+    if any(SECRET in split_marks(document.item.resource)[1] for document in submission.documents):
+        work.carries_secret()
+    base = work.runtime.fhir_base
+    literals = [ref["reference"] for item in items for _, ref in pointers.references_in(item.resource, item.root)]
+    literals += [item.url for item in (*submission.supersedes, *submission.folder_updates)]
+    targets = (pointers.split(literal, base) for literal in literals)
+    work.names(*("/".join(target) for target in targets if target and target[0] in _NAMED))
 
 
 def _refuse_known(prepared: Filing) -> None:

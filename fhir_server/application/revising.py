@@ -104,6 +104,7 @@ def delete(runtime: Runtime, caller: Caller, id_: str, if_match: str = "") -> St
 def plan_delete(work: Work, id_: str, if_match: str) -> Stored | None:
     """Plan the deletion of a document; None when there is none that the caller sees, which is traced all the same."""
     scoping.demand(work.caller, _DOCUMENT, "d")
+    work.names(f"DocumentReference/{id_}")
     opened, view = _enter_to_delete(work, id_)
     before = work.read("DocumentReference", id_, view)
     if opened is None or before is None:

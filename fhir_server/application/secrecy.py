@@ -1,7 +1,7 @@
 """Whether a deed that failed is itself a minor's secret (B10).
 
 A failure is told in the space where the thing lies that was asked for, and of an unknown thing nowhere: whom something
-is kept from would learn from it that it is there.
+is kept from would learn from it that it is there. A write that fails is as secret as what it carries or names.
 """
 
 from collections.abc import Iterable
@@ -30,11 +30,11 @@ def is_secret_failure(snapshot: Snapshot, caller: Caller, patient: str, deed: De
 
 
 def is_secret(snapshot: Snapshot, patient: str, deed: Deed) -> bool:
-    """Tell whether a deed names a minor's secret of a space, or what gathers one.
+    """Tell whether a deed carries or names a minor's secret of a space, or names what gathers one.
 
     System-level: it reads the thing whoever asks, and gives away nothing but this.
     """
-    return any(_is_secret(snapshot, patient, named) for named in (deed.target, *deed.sought))
+    return deed.secret or any(_is_secret(snapshot, patient, named) for named in (deed.target, *deed.sought))
 
 
 def documents_behind(snapshot: Snapshot, patient: str, references: Iterable[str]) -> tuple[str, ...]:
@@ -52,6 +52,15 @@ def documents_behind(snapshot: Snapshot, patient: str, references: Iterable[str]
             stored = snapshot.read(type_, id_, Visibility(patient, (Clause(),)))
             found |= dict.fromkeys(_behind(stored) if stored else ())
     return tuple(found)
+
+
+def documents_there(snapshot: Snapshot, patient: str, references: Iterable[str]) -> tuple[str, ...]:
+    """Return those `documents_behind` references that are in the space: what is unknown there is about nothing."""
+    found = documents_behind(snapshot, patient, references)
+    if not found:
+        return ()
+    there = snapshot.visible_ids("DocumentReference", found, Visibility(patient, (Clause(),)), gone=True)
+    return tuple(id_ for id_ in found if id_ in there)
 
 
 def _behind(stored: Stored) -> tuple[str, ...]:

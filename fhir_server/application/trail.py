@@ -47,14 +47,14 @@ def demand_scope(
 
 def record_refusal(runtime: Runtime, caller: Caller, deed: Deed, problem: Problem) -> None:
     """Append the trace of a deed that was refused before anything was read, for the patient in context."""
-    verdict = Verdict("4", problem.category.value, secret=caller.requester.kind in SIDE)
+    verdict = Verdict("4", problem.category.value, secret=deed.secret or caller.requester.kind in SIDE)
     record(runtime, caller, deed, verdict, _in_context(runtime, caller))
 
 
 def record_out_of_time(runtime: Runtime, caller: Caller, deed: Deed) -> None:
     """Append the trace of a deed that was stopped because it took too long: nothing came of it."""
     deadline.end()
-    verdict = Verdict("8", "out-of-time", secret=caller.requester.kind in SIDE)
+    verdict = Verdict("8", "out-of-time", secret=deed.secret or caller.requester.kind in SIDE)
     record(runtime, caller, deed, verdict, _in_context(runtime, caller))
 
 

@@ -16,7 +16,7 @@ from fhir_server.application.consultation import Shown
 from fhir_server.application.enforcement import Opened, open_record, open_unnamed
 from fhir_server.application.finding import identify
 from fhir_server.application.runtime import Runtime
-from fhir_server.application.secrecy import is_secret_failure
+from fhir_server.application.secrecy import documents_there, is_secret_failure
 from fhir_server.deadline import demand_time
 from fhir_server.domain import bodies, record_codec
 from fhir_server.domain.caller import Caller
@@ -112,6 +112,14 @@ class Work:
         self.refused = opened is None
         if opened is None:
             self.refusals.add(patient)
+
+    def names(self, *references: str) -> None:
+        """Note what the deed names besides its target: its failure is told to whoever may know of that."""
+        self.deed = replace(self.deed, sought=tuple(dict.fromkeys((*self.deed.sought, *references))))
+
+    def carries_secret(self) -> None:
+        """Note that what is written shall be a minor's secret: its failure is told to no representative (B10)."""
+        self.deed = replace(self.deed, secret=True)
 
     def record(self, opened: Opened) -> RecordState:
         """Return the decision state of an entered space, as this work has changed it."""
@@ -227,7 +235,7 @@ def carry_out(runtime: Runtime, caller: Caller, deed: Deed, plan: Callable[[Work
             try:
                 result = plan(work)
             except Problem as problem:
-                secret = is_secret_failure(snapshot, caller, work.patient, deed)
+                secret = is_secret_failure(snapshot, caller, work.patient, work.deed)
                 _trace_failure(work, problem, secret=secret)
                 raise
         demand_time()
@@ -239,7 +247,8 @@ def carry_out(runtime: Runtime, caller: Caller, deed: Deed, plan: Callable[[Work
         except AlreadyClaimed as taken:
             refused = work.claims[taken.claim]
             _meet_holder(work, taken.claim)
-            _trace_failure(work, refused, secret=caller.requester.kind is RequesterKind.RELATED)
+            secret = work.deed.secret or caller.requester.kind is RequesterKind.RELATED
+            _trace_failure(work, refused, secret=secret)
             raise refused from taken
         return result
     raise Problem(Category.VERSION_CONFLICT)
@@ -249,7 +258,8 @@ def _trace_failure(work: Work, problem: Problem, *, secret: bool) -> None:
     """Trace a write that failed, and whom it has met; a refusal of the rules has left its own trace."""
     work.traces.clear()
     if not work.refused:
-        verdict = Verdict("4", problem.category.value, secret=secret)
+        about = documents_there(work.snapshot, work.patient, work.deed.sought)
+        verdict = Verdict("4", problem.category.value, secret=secret, about=about)
         work.traces.append(trail.trace(work.runtime, work.caller, work.deed, verdict, work.patient))
     work.trace_meetings(frozenset(work.refusals) | (frozenset() if work.refused else {work.patient}))
     if work.traces:

@@ -17,7 +17,9 @@ class Deed:
     target: reference that was asked for, "" for a search. query: method, URL and headers of a search, as sent.
     choice: the deed is a choice of the patient (a hiding, a consent), which professionals never see in a trail.
     operation: name of the operation without its dollar sign, "" for any other interaction.
-    sought: references that a search names by id; the trail has them in the query alone.
+    sought: references that the deed names besides its target: by id in a search, by what a write carries or matches;
+        the trail does not name them, or in the query of the search alone.
+    secret: what it carries shall be a minor's secret (B10).
     """
 
     interaction: str
@@ -28,6 +30,7 @@ class Deed:
     choice: bool = False
     operation: str = ""
     sought: tuple[str, ...] = ()
+    secret: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,8 @@ TRE_A07_MISSPELT = TRE_A07.replace("Statut", "Status")
 TRE_A07_OID = "urn:oid:1.2.250.1.213.1.1.4.13"
 CONFIDENTIALITY = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
 
+CODE_OF_SECRET = str(Mark.INVISIBLE_REPRESENTANTS_LEGAUX.name)
+"""Code of the mark of a minor's secret."""
 EVERY_MARK = ~Mark.NONE
 _DEGREES = (Label.V, Label.R, Label.N)
 _ALL_DEGREES = Label.V | Label.R | Label.N

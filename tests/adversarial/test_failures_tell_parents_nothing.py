@@ -1,12 +1,13 @@
 """B10: that somebody failed to reach a minor's secret is told to the minor, and to no parent, who failed or not."""
 
-from base64 import b64decode
+import json
+from base64 import b64decode, b64encode
 
 import pytest
 
 from consent_rules.vocabulary import RequesterKind
 from tests.http.spaces import UNKNOWN, parent, sign_in
-from tests.world import JSON_PATCH, World
+from tests.world import JSON_PATCH, TRE_A07, World
 
 SECRET = "INVISIBLE_REPRESENTANTS_LEGAUX"
 PATCH = [{"op": "replace", "path": "/status", "value": "superseded"}]
@@ -20,6 +21,7 @@ def family(world: World):
         parent(world, name, "ines")
     sign_in(world, "ines", "ines", RequesterKind.PATIENT)
     world.professional("blocked", "70", "other")
+    world.professional("social", "41", "other")
     world.ids["secret"] = world.publish(patient="ines", marks=(SECRET,))
     world.ids["plain"] = world.publish(patient="ines")
     return world
@@ -93,3 +95,127 @@ def test_the_minor_learns_who_tried(family: World):
     assert event["outcome"] == "4"
     assert f"RelatedPerson/{family.ids['marc']}" in str(event["agent"])
     assert family.get("marc", f"/AuditEvent/{new}").status_code == 404
+
+
+# --- filing and changing: what a request carries is a secret before it is stored ------------------------------------
+
+
+def batch(world: World, who, method, url, resource=None):
+    entry = {"request": {"method": method, "url": url}} | ({"resource": resource} if resource else {})
+    return world.send(who, "POST", "", {"resourceType": "Bundle", "type": "batch", "entry": [entry]})
+
+
+def in_bundle(operations):
+    data = b64encode(json.dumps(operations).encode()).decode()
+    return {"resourceType": "Binary", "contentType": JSON_PATCH, "data": data}
+
+
+def filed_for(world: World, who, marks, **more):
+    return world.send(who, "POST", "", world.bundle(world.filing(patient="ines", marks=marks, **more)))
+
+
+def filed_twice(world: World, marks):
+    bundle = world.bundle(world.filing(patient="ines"))
+    assert world.send("chu-ehr", "POST", "", bundle).status_code == 200
+    for entry in bundle["entry"]:
+        if entry["resource"]["resourceType"] == "DocumentReference" and marks:
+            labels = entry["resource"].setdefault("securityLabel", [])
+            labels.append({"coding": [{"system": TRE_A07, "code": mark} for mark in marks]})
+    return lambda: world.send("chu-ehr", "POST", "", bundle)
+
+
+def with_dangling(world: World, marks, beside=()):
+    lot = [world.filing(patient="ines", marks=marks), *(world.filing(patient="ines", marks=mark) for mark in beside)]
+    bundle = world.bundle(*lot)
+    for entry in bundle["entry"]:
+        if entry["resource"]["resourceType"] == "DocumentReference":
+            related = [{"reference": f"DocumentReference/{UNKNOWN}"}]
+            entry["resource"].setdefault("context", {})["related"] = related
+    return lambda: world.send("chu-ehr", "POST", "", bundle)
+
+
+def alone(world: World, marks, *, by_batch=False):
+    document = world.simplified(patient="ines", marks=marks)
+    document["context"] = document.get("context", {}) | {"related": [{"reference": f"DocumentReference/{UNKNOWN}"}]}
+    if by_batch:
+        return lambda: batch(world, "chu-ehr", "POST", "DocumentReference", document)
+    return lambda: world.send("chu-ehr", "POST", "/DocumentReference", document)
+
+
+FILINGS = {
+    "by whom the rules refuse": lambda world, marks: lambda: filed_for(world, "social", marks),
+    "of a number that was filed": filed_twice,
+    "with a reference to nothing": with_dangling,
+    "beside one that is no secret": lambda world, marks: with_dangling(world, (), beside=(marks,)),
+    "alone": alone,
+    "alone in a batch": lambda world, marks: alone(world, marks, by_batch=True),
+}
+
+
+@pytest.mark.parametrize("marks", [(SECRET,), ()], ids=["secret", "open"])
+@pytest.mark.parametrize("way", FILINGS)
+def test_a_filing_in_secret_that_fails_is_told_to_the_minor_alone(family: World, way, marks):
+    fails = FILINGS[way](family, marks)
+    before = {who: entries(family, who) for who in ("ines", "marc")}
+    answer = fails()
+    if answer.get_json()["resourceType"] == "Bundle":
+        assert answer.get_json()["entry"][0]["response"]["status"].startswith("4")
+    else:
+        assert answer.status_code >= 400
+    assert len(entries(family, "ines") - before["ines"]) == 1
+    assert len(entries(family, "marc") - before["marc"]) == (0 if marks else 1)
+
+
+def replacing(world: World, name):
+    return lambda: filed_for(world, "other-ehr", (), replaces=world.ids[name])
+
+
+def by_its_number(world: World, name):
+    body = world.get("ines", f"/DocumentReference/{world.ids[name]}").get_json()["masterIdentifier"]
+    path = f"/DocumentReference?identifier={body['system']}|{body['value']}"
+    return lambda: world.send("blocked", "PATCH", path, PATCH, JSON_PATCH)
+
+
+def agreement(world: World, name):
+    said = world.consent("zoe") | {"patient": {"reference": f"Patient/{world.ids['ines']}"}}
+    reference = {"reference": f"DocumentReference/{world.ids[name]}"}
+    said["provision"]["data"] = [{"meaning": "instance", "reference": reference}]
+    return lambda: world.send("nour", "POST", "/Consent", said)
+
+
+CHANGES = {
+    "replaces it": replacing,
+    "patches it in a batch": lambda world, name: (
+        lambda: batch(world, "blocked", "PATCH", f"DocumentReference/{world.ids[name]}", in_bundle(PATCH))
+    ),
+    "deletes it in a batch": lambda world, name: (
+        lambda: batch(world, "blocked", "DELETE", f"DocumentReference/{world.ids[name]}")
+    ),
+    "patches it by its number": by_its_number,
+    "writes down an agreement about it": agreement,
+}
+
+
+@pytest.mark.parametrize("name", ["secret", "plain"])
+@pytest.mark.parametrize("way", CHANGES)
+def test_a_change_of_a_secret_that_fails_is_told_to_the_minor_alone(family: World, way, name):
+    change = CHANGES[way](family, name)
+    before = {who: entries(family, who) for who in ("ines", "marc")}
+    change()
+    assert len(entries(family, "ines") - before["ines"]) == 1
+    assert len(entries(family, "marc") - before["marc"]) == (0 if name == "secret" else 1)
+
+
+@pytest.mark.parametrize(("mark", "told"), [(SECRET, 0), ("MASQUE_PS", 1)])
+@pytest.mark.parametrize("by_batch", [False, True])
+def test_whoever_fails_to_make_a_document_a_secret_is_told_to_the_minor_alone(family: World, mark, told, by_batch):
+    value = {"coding": [{"system": TRE_A07, "code": mark}]}
+    operations = [{"op": "add", "path": "/securityLabel/-", "value": value}]
+    path = f"/DocumentReference/{family.ids['plain']}"
+    before = {who: entries(family, who) for who in ("ines", "marc")}
+    if by_batch:
+        batch(family, "blocked", "PATCH", path.removeprefix("/"), in_bundle(operations))
+    else:
+        family.send("blocked", "PATCH", path, operations, JSON_PATCH)
+    assert len(entries(family, "ines") - before["ines"]) == 1
+    assert len(entries(family, "marc") - before["marc"]) == told

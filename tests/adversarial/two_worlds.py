@@ -23,7 +23,7 @@ from fhir_server.application.runtime import Runtime
 from fhir_server.ports import Ports
 from tests.conftest import START, FixedClock
 from tests.factories import settings_in
-from tests.http.spaces import parent, sign_in
+from tests.http.spaces import UNKNOWN, parent, sign_in
 from tests.world import JSON_PATCH, OF_PATIENT, TRE_A07, World
 
 PCP = {
@@ -34,6 +34,7 @@ _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT[0-9:.]+(?:Z|[+-]\d\d:\d\d)|\d\d:\d\d:\d\d|\d\d:\d\d")
 _OPAQUE = re.compile(r"(_page=|page=|jti:)[A-Za-z0-9_\-%]+")
 _QUERY = re.compile(r'"query":"([A-Za-z0-9+/=]+)"')
+SECRET = "INVISIBLE_REPRESENTANTS_LEGAUX"
 BATCH = 20
 """Deeds between two comparisons."""
 
@@ -211,6 +212,16 @@ def _marks(who: str, name: str) -> Deed:
     return lambda side: _ignore(side.send(who, "PATCH", f"/DocumentReference/{side.ids[name]}", operations, JSON_PATCH))
 
 
+def _fails_to_file(who: str, kind: Kind) -> Deed:
+    """File with the mark of the secret what cannot be filed: it refers to a document that nobody has."""
+
+    def deed(side: Side) -> None:
+        filing = side.filing(patient=kind.space, marks=(kind.mark,), replaces=UNKNOWN)
+        _ignore(side.send(who, "POST", "", side.bundle(filing)))
+
+    return deed
+
+
 def _batch(who: str, *names: str) -> Deed:
     def deed(side: Side) -> None:
         gets = [{"request": {"method": "GET", "url": f"DocumentReference/{side.ids[name]}"}} for name in names]
@@ -271,9 +282,15 @@ def deeds_of(kind: Kind, rng: random.Random) -> Iterator[tuple[str, Deed]]:
             number = "/DocumentReference?patient={space}&identifier=urn:ietf:rfc:3986|urn:oid:{secret-number}"
             yield f"{who} by number", _of_secret(_asks(who, number))
         else:
-            deed = rng.choice((_tests, _marks))
-            yield f"{who} patches the secret", _of_secret(deed(who, "secret"))
-            yield f"{who} tests the plain one", _tests(who, "other")
+            yield from _writes_of(who, kind, rng)
+
+
+def _writes_of(who: str, kind: Kind, rng: random.Random) -> Iterator[tuple[str, Deed]]:
+    deed = rng.choice((_tests, _marks))
+    yield f"{who} patches the secret", _of_secret(deed(who, "secret"))
+    yield f"{who} tests the plain one", _tests(who, "other")
+    if kind.mark == SECRET:
+        yield f"{who} fails to file in secret", _of_secret(_fails_to_file(who, kind))
 
 
 # --- what is compared ----------------------------------------------------------------------------------------------

@@ -5,9 +5,13 @@ from dataclasses import replace
 
 import pytest
 
+from consent_rules.vocabulary import RequesterKind
 from fhir_server import limits
 from fhir_server.app import create_app
+from fhir_server.application.accounts import Account, Practice
+from fhir_server.application.clients import Client, ClientKind
 from fhir_server.limits import Limits
+from tests.http.spaces import parent
 from tests.world import World
 
 
@@ -47,6 +51,24 @@ def test_a_read_that_takes_too_long_gives_nothing_and_leaves_a_trace(world, hurr
     trail = world.get("camille", f"/AuditEvent?patient={world.ids['camille']}&_count=200").get_json()
     stopped = [one["resource"] for one in trail["entry"] if one["resource"].get("outcomeDesc") == "out-of-time"]
     assert [event["outcome"] for event in stopped] == ["8", "8"]
+
+
+@pytest.mark.parametrize(("marks", "told"), [(("INVISIBLE_REPRESENTANTS_LEGAUX",), 0), ((), 1)])
+def test_a_filing_in_secret_that_takes_too_long_is_told_to_the_minor_alone(world, hurried, marks, told):
+    world.patient("ines", "210039999900255", "2010-06-01")
+    parent(world, "marc", "ines")
+    person = f"Practitioner/{world.ids['nour']}"
+    post = Practice("", f"Organization/{world.ids['chu']}", "chu", profession="10", label="nour")
+    account = Account("nour", RequesterKind.PROFESSIONAL, person, "nour", practices=(post,), subject="nour")
+    desk = Client(id="desk", name="desk", kind=ClientKind.PROFESSIONAL_APP)
+    what = {"client": desk, "account": account, "practice": post, "scopes": "user/*.cruds"}
+    world.tokens["nour"] = world.mint(**what, launch_patient=world.ids["ines"])
+    sent = world.bundle(world.filing(patient="ines", marks=marks))
+    assert code(hurried.send("nour", "POST", "", sent)) == (503, "timeout")
+    for reader, expected in (("ines", 1), ("marc", told)):
+        trail = world.get(reader, f"/AuditEvent?patient={world.ids['ines']}&_count=200").get_json()
+        found = [one for one in trail.get("entry", []) if one["resource"].get("outcomeDesc") == "out-of-time"]
+        assert len(found) == expected
 
 
 def test_entries_of_a_batch_for_which_no_time_is_left_are_each_told_so(world, hurried):
