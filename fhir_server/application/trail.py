@@ -13,6 +13,8 @@ from fhir_server.domain.deeds import Deed, Verdict
 from fhir_server.domain.problem import Problem
 from fhir_server.ports import Change, Trace
 
+_WRITES = frozenset({"create", "update", "patch", "delete", "transaction"})
+
 
 def trace(runtime: Runtime, caller: Caller, deed: Deed, verdict: Verdict, patient: str) -> Trace:
     """Build the trace of a deed, to be committed with the change that it tells of."""
@@ -47,14 +49,17 @@ def demand_scope(
 
 def record_refusal(runtime: Runtime, caller: Caller, deed: Deed, problem: Problem) -> None:
     """Append the trace of a deed that was refused before anything was read, for the patient in context."""
-    verdict = Verdict("4", problem.category.value, secret=deed.secret or caller.requester.kind in SIDE)
+    verdict = Verdict("4", problem.category.value, secret=caller.requester.kind in SIDE)
     record(runtime, caller, deed, verdict, _in_context(runtime, caller))
 
 
 def record_out_of_time(runtime: Runtime, caller: Caller, deed: Deed) -> None:
-    """Append the trace of a deed that was stopped because it took too long: nothing came of it."""
+    """Append the trace of a deed that was stopped because it took too long: nothing came of it.
+
+    A write is told to no representative: nobody has looked whether it carried a minor's secret (B10).
+    """
     deadline.end()
-    verdict = Verdict("8", "out-of-time", secret=deed.secret or caller.requester.kind in SIDE)
+    verdict = Verdict("8", "out-of-time", secret=deed.interaction in _WRITES or caller.requester.kind in SIDE)
     record(runtime, caller, deed, verdict, _in_context(runtime, caller))
 
 

@@ -4,7 +4,6 @@ from flask import request
 
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.deeds import Deed
-from fhir_server.domain.labels import CODE_OF_SECRET
 from fhir_server.http.routing import FHIR_PATH
 
 _WRITES = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
@@ -24,11 +23,6 @@ def deed() -> Deed:
         return Deed("search-type", type_, query=f"{request.method} {request.path}")
     target = "/".join(part for part in (type_, id_, *rest) if part)
     return Deed(_interaction(rest), type_, target=target if id_ else "")
-
-
-def carries_secret() -> bool:
-    """Tell whether the body of a write speaks of the mark of a minor's secret: its failure is one too (B10)."""
-    return request.method in _WRITES and CODE_OF_SECRET.encode() in request.get_data().upper()
 
 
 def patient(caller: Caller) -> str:

@@ -3,7 +3,6 @@
 Source: https://hl7.org/fhir/R4/http.html#Status-Codes and https://hl7.org/fhir/R4/operationoutcome.html.
 """
 
-from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -146,8 +145,7 @@ def _out_of_time(_error: OutOfTime) -> Response | HTTPException:
     caller = g.get("caller")
     if caller is not None:
         try:
-            deed = replace(asked.deed(), secret=asked.carries_secret())
-            trail.record_out_of_time(runtime(), caller, deed)
+            trail.record_out_of_time(runtime(), caller, asked.deed())
         except StoreUnavailable as error:
             return _unavailable(error)
     return answer(Problem(Category.OUT_OF_TIME))
