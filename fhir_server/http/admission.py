@@ -1,7 +1,8 @@
 """The front of the application: takes a request in whole, lets it wait for its turn, or refuses it at once.
 
-Requests of three kinds wait for threads of their own: FHIR, sign-in with all pages, and health. So none of them stands
-behind another kind, whoever sends what. A refusal is answered by the application, in the dialect of the address.
+Requests of four kinds wait for threads of their own: FHIR, sign-in with all pages, the files that pages are dressed
+with, and health. So none of them stands behind another kind, whoever sends what. A refusal is answered by the
+application, in the dialect of the address.
 Source: docs/adr/0038-admission.md; RFC 9110 15.5 (408, 413, 414, 415), RFC 6585 5 (431).
 """
 
@@ -31,8 +32,8 @@ from fhir_server.limits import MIB, Limits, page_threads
 REFUSED = "habilis.refused"
 LARGE_BYTES = MIB
 """Bodies above this size are worked on one after the other, so that their memory is taken once."""
-_HEALTH = "/status"
-_HEALTH_PLACES = 2
+_HEALTH, _ASSETS = "/status", "/assets/"
+_HEALTH_PLACES = _ASSETS_PLACES = 2
 _DIGITS = 20
 _FHIR = "/fhir"
 _GZIP = frozenset({"gzip", "x-gzip"})
@@ -47,6 +48,7 @@ class Admission:
         self._limits = limits
         self._fhir = Lane(threads)
         self._pages = Lane(page_threads(threads))
+        self._assets = Lane(_ASSETS_PLACES)
         self._health = Lane(_HEALTH_PLACES)
         self._large = Lane(1)
         self._arrivals = Arrivals(limits.body_seconds, 2 * limits.body_bytes)
@@ -97,6 +99,8 @@ class Admission:
     def _lane(self, path: str) -> "Lane":
         if path.startswith(_FHIR):
             return self._fhir
+        if path.startswith(_ASSETS):
+            return self._assets
         return self._health if path == _HEALTH else self._pages
 
     def _with_body(self, environ: WSGIEnvironment, start_response: StartResponse, body: bytes) -> Iterable[bytes]:
@@ -237,8 +241,11 @@ def _answer_refused() -> None:
 
 
 def _head_fault(environ: WSGIEnvironment, limits: Limits) -> HTTPException | None:
+    """Return what is wrong with the head. The files of the page that tells of it come with the same header fields."""
     if len(environ["PATH_INFO"]) + len(environ.get("QUERY_STRING", "")) > limits.url_bytes:
         return RequestURITooLarge()
+    if environ["PATH_INFO"].startswith(_ASSETS):
+        return None
     size = 0
     for name, value in environ.items():
         if name.startswith("HTTP_"):

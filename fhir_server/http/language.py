@@ -14,6 +14,7 @@ from fhir_server.http.catalogues import Catalogue
 LANGUAGES = ("fr", "en")
 COOKIE = "lang"
 _YEAR = 365 * 24 * 3600
+_KEPT_BYTES = 2000
 TIME_ZONE = "TIME_ZONE"
 """Key of the application's configuration: the zoneinfo.ZoneInfo in which pages tell times."""
 
@@ -47,8 +48,10 @@ def ask(locales: str) -> None:
 
 
 def _address_in(language: str) -> str:
-    """Return the address of this page in another language, its other parameters kept."""
-    return "?" + urlencode([*((n, v) for n, v in request.args.items(multi=True) if n != "lang"), ("lang", language)])
+    """Return the address of this page in another language, its other parameters kept unless they are too long."""
+    is_long = len(request.query_string) > _KEPT_BYTES
+    kept = [] if is_long else [(n, v) for n, v in request.args.items(multi=True) if n != "lang"]
+    return "?" + urlencode([*kept, ("lang", language)])
 
 
 def _chosen() -> str:

@@ -8,27 +8,24 @@ from hashlib import sha256
 from hmac import compare_digest
 
 from flask import Blueprint, Response, render_template, request
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge, RequestURITooLarge
 
 from fhir_server.application import credentials
 from fhir_server.application.accounts import Account, StaleAccountError
-from fhir_server.domain.problem import Problem
-from fhir_server.http import forms, outcomes
+from fhir_server.http import error_pages, forms
 from fhir_server.http.catalogues import Catalogue
 from fhir_server.http.cookies import cookie, set_cookie
+from fhir_server.http.locked_pages import CSP
 from fhir_server.http.oauth_endpoints import options, respond
+from fhir_server.http.outcomes import OAUTH_PAGES
 from fhir_server.http.request_context import runtime
 from fhir_server.oauth import issuer, passkeys, sessions
 from fhir_server.oauth.throttle import TooManyFailuresError
 from fhir_server.oauth.wire import Answer
 from fhir_server.ports import Secret
 
-CSP = (
-    "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
-)
 SCRIPTED = f"{CSP}; script-src 'self'"
 """For the pages on which a passkey is made or used, and no other."""
-oauth_pages = Blueprint("oauth_pages", __name__, template_folder="templates")
+oauth_pages = Blueprint(OAUTH_PAGES, __name__, template_folder="templates")
 _WITH_NEWS = frozenset({"apps", "consent", "passkeys", "sign_in"})
 """Pages that somebody who is signed in comes by."""
 _words = Catalogue(domain="oauth")
@@ -50,33 +47,13 @@ def protect(response: Response) -> Response:
 @oauth_pages.errorhandler(TooManyFailuresError)
 def too_many(_error: TooManyFailuresError) -> Response:
     """Say that it is too much for now."""
-    response = page("message", 429, title="Too many attempts", text="Wait a quarter of an hour, then try again.")
-    response.headers["Retry-After"] = "900"
-    return response
-
-
-@oauth_pages.errorhandler(RequestEntityTooLarge)
-@oauth_pages.errorhandler(RequestURITooLarge)
-def too_long(error: HTTPException) -> Response:
-    """Say that a form or an address is longer than is read."""
-    return page("message", error.code or 413, title="This is too long", text="Go back to the app and begin again.")
+    return error_pages.page(429, [("Retry-After", "900")])
 
 
 @oauth_pages.errorhandler(StaleAccountError)
 def changed_meanwhile(_error: StaleAccountError) -> Response:
     """Say that somebody else changed the account at the same time; nothing was changed here."""
     return gone()
-
-
-@oauth_pages.errorhandler(Problem)
-def stopped(problem: Problem) -> Response:
-    """Say in words that only emergencies are served; every other problem is answered as everywhere."""
-    if not outcomes.is_stopped(problem):
-        return outcomes.answer(problem)
-    text = "You can authorize an app again when everybody is served. What you decided before is kept."
-    response = page("message", 503, title="Only emergencies are served now", text=text)
-    response.headers["Retry-After"] = outcomes.STOPPED_SECONDS
-    return response
 
 
 def page(name: str, status: int, **shown: object) -> Response:

@@ -1,5 +1,7 @@
 """The only table from a category of problem to an HTTP status and an OperationOutcome; framework errors too.
 
+A failure is told in the dialect of its address: an OperationOutcome below /fhir, an error of OAuth at its endpoints
+below /oauth, and a page everywhere else.
 Source: https://hl7.org/fhir/R4/http.html#Status-Codes and https://hl7.org/fhir/R4/operationoutcome.html.
 """
 
@@ -7,14 +9,14 @@ from typing import Any
 
 import orjson
 from flask import Flask, Response, g, request
-from werkzeug.exceptions import HTTPException, ServiceUnavailable
+from werkzeug.exceptions import HTTPException
 
 from consent_rules.vocabulary import Reason
 from fhir_server import telemetry
 from fhir_server.application import trail
 from fhir_server.deadline import OutOfTime
 from fhir_server.domain.problem import Category, Issue, Problem
-from fhir_server.http import asked, locked_pages, negotiation, unoffered
+from fhir_server.http import asked, error_pages, negotiation, unoffered
 from fhir_server.http.request_context import runtime
 from fhir_server.oauth.issuer import PROOF_ALGORITHMS
 from fhir_server.ports import StoreUnavailable
@@ -63,8 +65,11 @@ _OF_STATUS = {
     503: Category.UNAVAILABLE,
 }
 _DETAILS = "urn:habilis:problem"
-FHIR_PATH, OAUTH_PATH, API_PATH = "/fhir", "/oauth/", "/api/"
-
+_LEAST = 400
+"""Lowest status of a failure."""
+FHIR_PATH, OAUTH_PATH = "/fhir", "/oauth/"
+OAUTH_PAGES = "oauth_pages"
+"""Name of the blueprint of pages, some of which lie below /oauth."""
 
 STOPPED_SECONDS = "300"
 """When to ask again while only emergencies are let through: somebody has to take that back."""
@@ -76,8 +81,8 @@ def is_stopped(problem: Problem) -> bool:
 
 
 def install(app: Flask) -> None:
-    """Answer every failure of the FHIR endpoint as an OperationOutcome, whatever raised it."""
-    app.register_error_handler(Problem, answer)
+    """Answer every failure in the dialect of its address, whatever raised it."""
+    app.register_error_handler(Problem, _problem)
     app.register_error_handler(StoreUnavailable, _unavailable)
     app.register_error_handler(OutOfTime, _out_of_time)
     app.register_error_handler(HTTPException, _framework)
@@ -99,14 +104,37 @@ def outcome_of(problem: Problem) -> Json:
 def answer(problem: Problem) -> Response:
     """Build the HTTP answer of a problem."""
     response = negotiation.fhir_response(outcome_of(problem), status_of(problem), lenient=True)
-    if problem.category is Category.UNAUTHENTICATED:
-        response.headers["WWW-Authenticate"] = _challenge(problem)
-    elif problem.category is Category.INSUFFICIENT_SCOPE:
-        response.headers["WWW-Authenticate"] = 'Bearer realm="habilis", error="insufficient_scope"'
-    elif problem.category in {Category.UNAVAILABLE, Category.OUT_OF_TIME, Category.TOO_MANY}:
-        response.headers["Retry-After"] = STOPPED_SECONDS if is_stopped(problem) else "1"
+    response.headers.update(_headers(problem))
     telemetry.note(category=problem.category.value)
     return response
+
+
+def page(problem: Problem) -> Response:
+    """Build the page of a problem; what the problem states is for programs, and not shown."""
+    text = error_pages.EMERGENCIES_ONLY if is_stopped(problem) else None
+    telemetry.note(category=problem.category.value)
+    return error_pages.page(status_of(problem), _headers(problem).items(), text)
+
+
+def _problem(problem: Problem) -> Response:
+    return page(problem) if _is_for_people() else answer(problem)
+
+
+def _is_for_people() -> bool:
+    """Tell whether whoever sends this request reads pages."""
+    if request.path.startswith(FHIR_PATH):
+        return False
+    return request.blueprint == OAUTH_PAGES or not request.path.startswith(OAUTH_PATH)
+
+
+def _headers(problem: Problem) -> dict[str, str]:
+    if problem.category is Category.UNAUTHENTICATED:
+        return {"WWW-Authenticate": _challenge(problem)}
+    if problem.category is Category.INSUFFICIENT_SCOPE:
+        return {"WWW-Authenticate": 'Bearer realm="habilis", error="insufficient_scope"'}
+    if problem.category in {Category.UNAVAILABLE, Category.OUT_OF_TIME, Category.TOO_MANY}:
+        return {"Retry-After": STOPPED_SECONDS if is_stopped(problem) else "1"}
+    return {}
 
 
 def _challenge(problem: Problem) -> str:
@@ -134,30 +162,31 @@ def _issue(issue: Issue, code: str, default: str) -> Json:
 
 def _unavailable(_error: StoreUnavailable) -> Response:
     telemetry.alarm("store_unavailable")
-    return answer(Problem(Category.UNAVAILABLE))
+    return _problem(Problem(Category.UNAVAILABLE))
 
 
-def _out_of_time(_error: OutOfTime) -> Response | HTTPException:
+def _out_of_time(_error: OutOfTime) -> Response:
     """Say that the work was stopped; the trail says it too of a caller who is known."""
     telemetry.alarm("out_of_time")
-    if not request.path.startswith(FHIR_PATH):
-        return ServiceUnavailable(retry_after=1)
     caller = g.get("caller")
     if caller is not None:
         try:
             trail.record_out_of_time(runtime(), caller, asked.deed())
         except StoreUnavailable as error:
             return _unavailable(error)
-    return answer(Problem(Category.OUT_OF_TIME))
+    return _problem(Problem(Category.OUT_OF_TIME))
 
 
 def _framework(error: HTTPException) -> Response | HTTPException:
-    if request.path.startswith(OAUTH_PATH) and error.code is not None:
-        return _in_oauth(error)
-    if not request.path.startswith(FHIR_PATH) or error.code is None:
-        is_page = error.code in locked_pages.MISSING and not request.path.startswith(API_PATH)
-        return locked_pages.missing(error) if is_page else error
-    category = unoffered.category_of(error) or _OF_STATUS.get(error.code)
+    if error.code is None or error.code < _LEAST:  # a redirect
+        return error
+    if _is_for_people():
+        return error_pages.page(error.code, error.get_headers())
+    return _in_oauth(error) if request.path.startswith(OAUTH_PATH) else _in_fhir(error)
+
+
+def _in_fhir(error: HTTPException) -> Response | HTTPException:
+    category = unoffered.category_of(error) or _OF_STATUS.get(error.code or 0)
     if category is None:
         return error
     response = answer(Problem(category))
@@ -191,4 +220,5 @@ def defect(error: Exception) -> Json:
 
 
 def _unexpected(error: Exception) -> Response:
-    return negotiation.fhir_response(defect(error), 500, lenient=True)
+    outcome = defect(error)
+    return error_pages.page(500) if _is_for_people() else negotiation.fhir_response(outcome, 500, lenient=True)

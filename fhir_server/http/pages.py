@@ -43,7 +43,6 @@ from fhir_server.http import journal as told
 from fhir_server.http import language, paging
 from fhir_server.http.locked_pages import lock_down
 from fhir_server.http.oauth_frame import current_session
-from fhir_server.http.outcomes import STOPPED_SECONDS
 from fhir_server.http.request_context import request_id, runtime
 from fhir_server.http.told_notices import Told, tell
 from fhir_server.oauth.bearer import caller_of
@@ -103,30 +102,19 @@ def journal() -> Response:
     reader = _reader(demo, choices)
     if reader is None:
         return make_response(render_template(_JOURNAL, choices=choices, reader=None))
+    demand_served(runtime(), reader.caller, reader.patient, _LOOK)
+    wanted, notices = _wanted(reader), _notices(reader)
     try:
-        demand_served(runtime(), reader.caller, reader.patient, _LOOK)
-    except Problem:
-        return stopped()
-    notices = _notices(reader)
-    try:
-        found = finding.find(runtime(), reader.caller, REGISTRY["AuditEvent"], _wanted(reader))
+        found = finding.find(runtime(), reader.caller, REGISTRY["AuditEvent"], wanted)
         lines = _lines(reader, found)
     except Problem:
-        return make_response(
-            render_template(_JOURNAL, choices=choices, reader=reader, notices=notices, days=(), more=""), 403
-        )
+        text = render_template(_JOURNAL, choices=choices, reader=reader, notices=notices, closed=True)
+        return make_response(text, 403)
     shown = told.by_day(lines)
     more = _more(reader, found)
     return make_response(
         render_template(_JOURNAL, choices=choices, reader=reader, notices=notices, days=shown, more=more)
     )
-
-
-def stopped() -> Response:
-    """Say that only emergencies are served."""
-    response = make_response(render_template("pages/stopped.html"), 503)
-    response.headers["Retry-After"] = STOPPED_SECONDS
-    return response
 
 
 @_pages.get("/api")

@@ -13,8 +13,9 @@ from flask import Response, request
 from consent_rules.vocabulary import RequesterKind
 from fhir_server.domain.caller import Withheld
 from fhir_server.http import language, scope_words
+from fhir_server.http.locked_pages import CSP
 from fhir_server.http.oauth_endpoints import context, options, respond
-from fhir_server.http.oauth_frame import CSP, oauth_pages, page
+from fhir_server.http.oauth_frame import oauth_pages, page
 from fhir_server.http.request_context import runtime
 from fhir_server.oauth import approval, events, interactions, narrowing, redirects, regulation, selection
 from fhir_server.oauth.approval import Choice

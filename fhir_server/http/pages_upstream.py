@@ -17,9 +17,9 @@ from fhir_server.application.clients import Client, ClientKind
 from fhir_server.application.linking import Traits
 from fhir_server.application.parties import Login, load_login
 from fhir_server.http.cookies import cookie, set_cookie
+from fhir_server.http.locked_pages import CSP
 from fhir_server.http.oauth_endpoints import context, options
 from fhir_server.http.oauth_frame import (
-    CSP,
     csrf_of,
     gone,
     is_own_form,

@@ -28,7 +28,16 @@ from fhir_server.application.clients import AuthMethod, Client, ClientKind, hash
 from fhir_server.application.runtime import Runtime
 from fhir_server.domain import record_codec
 from fhir_server.domain.tokens import PROFESSION_SYSTEM
-from fhir_server.http import oauth_endpoints, pages, pages_oauth, pages_status, request_context, smart_discovery
+from fhir_server.http import (
+    matrices,
+    oauth_endpoints,
+    outcomes,
+    pages,
+    pages_oauth,
+    pages_status,
+    request_context,
+    smart_discovery,
+)
 from fhir_server.oauth import keys as signing
 from fhir_server.oauth.options import Options
 from fhir_server.ports import Change, Ports, Secret, SpaceWrite
@@ -188,8 +197,9 @@ def serve(runtime: Runtime, options: Options) -> Flask:
     served.extensions[oauth_endpoints.OPTIONS_EXTENSION] = options
     request_context.install(served, runtime)
     api = Api(served)
-    for part in (smart_discovery, oauth_endpoints, pages_oauth, pages, pages_status):
+    for part in (smart_discovery, oauth_endpoints, pages_oauth, pages, pages_status, matrices):
         part.register(served, api)
+    outcomes.install(served)
     return served
 
 

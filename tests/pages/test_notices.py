@@ -143,6 +143,7 @@ def test_they_can_be_read_when_the_space_is_closed(server):
     status, text = page(server)
     assert status == 403
     assert "This space is closed; its documents are archived, and you may open it again." in text
+    assert "This journal is not open to you now." in text
 
 
 def test_a_space_without_any_shows_no_heading(server):

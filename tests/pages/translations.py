@@ -18,6 +18,7 @@ _METHODS = [
     ("http/journal_acts.py", "python"),
     ("http/journal_operations.py", "python"),
     ("http/told_notices.py", "python"),
+    ("http/error_pages.py", "python"),
     ("http/pages.py", "python"),
     ("http/templates/layout.html", "jinja2"),
     ("http/templates/pages/**.html", "jinja2"),
