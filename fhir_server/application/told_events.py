@@ -19,6 +19,7 @@ from consent_rules.vocabulary import Action, Basis, Purpose, View
 from fhir_server.application import recorded_queries, scoping
 from fhir_server.application.enforcement import Opened
 from fhir_server.application.runtime import Runtime
+from fhir_server.domain import notices
 from fhir_server.domain.audit_parts import ENTITY_TYPE
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.problem import Problem
@@ -104,9 +105,13 @@ class _Told:
     def shown(self, seen: frozenset[str]) -> bytes:
         """Return the body without what is not among the seen; the very bytes when nothing has to go."""
         unseen = {name for name in self.names() if name not in seen}
-        if not unseen:
+        body = without_references(self.resource, unseen) if unseen else self.resource
+        if self.resource["resourceType"] == "Communication":
+            body = notices.cut(
+                body
+            )  # what is not seen has gone before: whoever sees less is not told that there is more
+        if body is self.resource:
             return self.body
-        body = without_references(self.resource, unseen)
         for entity in body.get("entity", ()):
             if "query" in entity:
                 _shorten(entity, seen)

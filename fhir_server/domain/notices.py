@@ -23,6 +23,7 @@ REVIEW_DUE = "urn:habilis:review-due"
 REVIEW_OUTCOME = "urn:habilis:review-outcome"
 """Extension: what the review of an emergency access came to, a code of consent_rules.vocabulary.Outcome."""
 _NAMED_DOCUMENTS = 20
+"""How many documents a notice names to its reader; all of them are stored, since each reader sees others."""
 
 
 class Kind(StrEnum):
@@ -116,7 +117,7 @@ def communication_of(notice: Notice) -> Json:
     """Write a notice as a Communication without id and version."""
     text = text_of(notice)
     named = [item.as_reference() for item in (notice.who, notice.where) if item]
-    about = [*named, *({"reference": ref} for ref in notice.about[:_NAMED_DOCUMENTS])]
+    about = [*named, *({"reference": ref} for ref in notice.about)]
     built: Json = {
         "resourceType": "Communication",
         "language": "fr",
@@ -139,6 +140,14 @@ def communication_of(notice: Notice) -> Json:
     if notice.reason:
         built["reasonCode"] = [{"text": notice.reason}]
     return built | ({"about": about} if about else {})
+
+
+def cut(communication: Json) -> Json:
+    """Return a notice that names no more documents than a reader is told; the same one when it does not."""
+    about = communication.get("about", [])
+    documents = [item for item in about if str(item.get("reference", "")).startswith("DocumentReference/")]
+    left_out = documents[_NAMED_DOCUMENTS:]
+    return communication | {"about": [item for item in about if item not in left_out]} if left_out else communication
 
 
 def text_of(notice: Notice) -> str:

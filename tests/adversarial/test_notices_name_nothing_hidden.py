@@ -1,9 +1,11 @@
 """A notice names only what its reader sees: no result that waits, no secret of a minor (B10, E9, H1)."""
 
 from consent_rules.model import Directive
-from consent_rules.vocabulary import DirectiveKind
+from consent_rules.vocabulary import DirectiveKind, RequesterKind
 from fhir_server.domain.consent_writing import consent_of
+from tests.http.spaces import parent, sign_in
 from tests.seed.conftest import Stage, copied, loaded, stage
+from tests.world import World
 
 __all__ = ["copied", "loaded", "stage"]  # fixtures of the seed's tests
 
@@ -79,3 +81,25 @@ def test_whom_only_a_minors_secret_lets_in_is_in_no_notice_and_no_trace_of_the_r
     journal = f"AuditEvent?patient={patient}&_count=100"
     assert "Vidal" in stage.ask("ines", "GET", journal).get_data(as_text=True)
     assert "Vidal" not in stage.ask("camille/ines", "GET", journal).get_data(as_text=True)
+
+
+def named(world: World, who: str) -> set[str]:
+    """Return the documents that the notices of a space name to somebody."""
+    found = world.get(who, f"/Communication?patient={world.ids['ines']}&_count=50").get_json().get("entry", [])
+    about = [item["reference"] for entry in found for item in entry["resource"].get("about", [])]
+    return {reference.partition("/")[2] for reference in about if reference.startswith("DocumentReference/")}
+
+
+def test_what_a_notice_names_is_cut_after_what_its_reader_does_not_see_is_left_out(world: World):
+    world.patient("ines", "210039999900255", "2010-06-01")
+    parent(world, "marc", "ines")
+    sign_in(world, "ines", "ines", RequesterKind.PATIENT)
+    open_ = {world.publish(patient="ines") for _ in range(3)}
+    filings = [world.filing(patient="ines", marks=("INVISIBLE_REPRESENTANTS_LEGAUX",)) for _ in range(25)]
+    secrets = set(world.publish_all("chu-ehr", *filings))
+    own = {"reference": f"Patient/{world.ids['ines']}"}
+    agreed = world.send("ines", "POST", "/Consent", world.consent("nour") | {"patient": own, "performer": [own]})
+    assert agreed.status_code == 201
+    assert set(world.found("nour", f"/DocumentReference?patient={world.ids['ines']}&_count=50")) == open_ | secrets
+    assert named(world, "marc") == open_
+    assert len(named(world, "ines")) == 20
