@@ -111,8 +111,9 @@ faults: $(VENV)/.installed-test ## kill the server at 200 random moments under l
 fuzz: $(VENV)/.installed-test ## 20,000 generated requests, none of which may break the server
 	@HABILIS_TEST_FUZZ_CASES=20000 $(BIN)/pytest tests/fuzz
 
-coverage-docs: $(VENV)/.installed-test ## rewrite docs/coverage.md from what the tests say that they hold
+coverage-docs: $(VENV)/.installed-test ## rewrite docs/coverage.md and docs/rules.md from the marks of the tests
 	@$(BIN)/python -m tests.conformance.coverage_docs
+	@$(BIN)/python -m tests.rules.rules_docs
 
 clean: ## remove the environment, the caches and the demonstration's data
 	@rm -rf $(VENV) .venv-newest .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist *.egg-info var

@@ -6,6 +6,7 @@ DESIGN, leak rules: Consent never shows a professional the patient's other choic
 
 import pytest
 
+from tests.holds import holds
 from tests.world import JSON_PATCH, World
 
 PCP = {
@@ -114,6 +115,7 @@ class TestSoftwareThatDoesNotKeepTheIdentity:
         assert patched.status_code == 404
         assert world.get("martin", f"/DocumentReference?patient={world.ids['camille']}").status_code == 200
 
+    @holds("AC31")
     def test_records_nobody_as_related(self, world):
         def related(patient: str):
             body = {"resourceType": "RelatedPerson", "patient": {"reference": f"Patient/{patient}"}}

@@ -18,6 +18,7 @@ from fhir_server.domain.consent_elements import DIRECTIVE
 from tests.adversarial import doors
 from tests.adversarial.doors import SECRET_NAME, UNKNOWN, Door
 from tests.conformance.project import ROOT
+from tests.holds import holds
 from tests.world import INS, JSON_PATCH, TRE_A07, World
 
 _CURSOR = re.compile(rb"_page=[A-Za-z0-9_\-]+")
@@ -180,6 +181,7 @@ def asked(world: World, who: str, patient: str) -> dict[tuple[Door, str], object
     return answers
 
 
+@holds("E5", "AC10")
 @pytest.mark.parametrize(("step", "patient", "who"), [(s, p, who) for s, p, blind, *_ in SECRETS for who in blind])
 def test_a_secret_step_changes_no_answer(stage, clock, step, patient, who):
     """U3 of the property: the step happened an hour ago and is noticed by nobody whom it does not concern."""
@@ -229,6 +231,7 @@ def secrets(stage: World) -> World:
     return stage
 
 
+@holds("E5", "AC02")
 @pytest.mark.parametrize("who", ["martin", "zoe", "martin-btg", "other-ehr", "parent"])
 def test_a_secret_id_is_an_unknown_id_at_every_door(secrets, who):
     """Ghosts: byte for byte the same, status and headers too."""
@@ -249,6 +252,7 @@ def test_a_secret_id_is_an_unknown_id_at_every_door(secrets, who):
     assert different == []
 
 
+@holds("AC29")
 @pytest.mark.parametrize(("who", "mark"), [("camille", "INVISIBLE_PATIENT"), ("dora", "")])
 def test_what_is_kept_from_the_one_who_sees_the_most_is_unknown(stage, who, mark):
     """AC29, E9, F7: a result that waits, to the holder; a document withheld by name, to the declared physician."""
@@ -271,6 +275,7 @@ def test_what_is_kept_from_the_one_who_sees_the_most_is_unknown(stage, who, mark
     assert different == []
 
 
+@holds("AC01")
 @pytest.mark.parametrize("who", ["martin", "zoe", "martin-btg", "other-ehr", "parent"])
 def test_a_secret_name_in_a_query_is_an_unknown_name(secrets, who):
     """Each reference of each search, and `_id`, names a secret and nothing."""
@@ -336,6 +341,7 @@ def named(world: World, door: Door, target: str, name: str) -> tuple[object, str
     return {"resourceType": "Bundle", "type": "batch", "entry": gets}, fhir
 
 
+@holds("AC11")
 @pytest.mark.parametrize("who", ["martin", "zoe", "martin-btg", "other-ehr"])
 def test_a_secret_name_in_a_body_is_an_unknown_name(secrets, who):
     """AC11, AC16: what is written or sent in a batch is no oracle either."""

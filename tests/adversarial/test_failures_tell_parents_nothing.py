@@ -6,6 +6,7 @@ from base64 import b64decode, b64encode
 import pytest
 
 from consent_rules.vocabulary import RequesterKind
+from tests.holds import holds
 from tests.http.spaces import UNKNOWN, parent, sign_in
 from tests.world import JSON_PATCH, TRE_A07, World
 
@@ -73,6 +74,7 @@ def test_a_parent_who_fails_to_retrieve_finds_none_either(family: World):
     assert entries(family, "marc") == before
 
 
+@holds("B10")
 @pytest.mark.parametrize("door", ["read", "history", "patch", "audience", "explain", "search by id"])
 def test_a_professional_who_is_refused_it_is_told_to_the_minor_alone(family: World, door):
     before = {who: entries(family, who) for who in ("ines", "marc")}

@@ -5,6 +5,7 @@ DESIGN, leak rules: absent everywhere, and the 404 of a hidden id is that of an 
 
 import pytest
 
+from tests.holds import holds
 from tests.world import FHIR_JSON, JSON_PATCH, World
 
 UNKNOWN = "3f2a9a0e-54a5-4d8e-9b59-0f7a1d5c6b7e"
@@ -49,6 +50,7 @@ def same(answer, other):
     return (answer.status_code, answer.get_data(), spoken[0]) == (other.status_code, other.get_data(), spoken[1])
 
 
+@holds("E5", "AC01", "AC04")
 @pytest.mark.parametrize(
     "query",
     [
@@ -78,6 +80,7 @@ def test_a_search_by_its_identifier_finds_nothing(hiding):
     assert hiding.found("camille", query) == [hiding.ids["hidden"]]
 
 
+@holds("AC02", "AC03")
 @pytest.mark.parametrize(
     "path",
     [
@@ -93,6 +96,7 @@ def test_reading_it_is_reading_an_unknown_id(hiding, path):
     assert same(hidden, hiding.get("martin", path.format(UNKNOWN)))
 
 
+@holds("AC07", "AC17")
 @pytest.mark.parametrize("accept", ["*/*", "text/plain", FHIR_JSON])
 def test_its_content_is_that_of_an_unknown_id(hiding, accept):
     hidden = hiding.get("martin", f"/Binary/{hiding.ids['hidden-binary']}", Accept=accept)
@@ -100,6 +104,7 @@ def test_its_content_is_that_of_an_unknown_id(hiding, accept):
     assert same(hidden, hiding.get("martin", f"/Binary/{UNKNOWN}", Accept=accept))
 
 
+@holds("AC07")
 def test_a_list_that_gathers_only_hidden_documents_is_hidden_and_one_entry_is_left_out(world):
     both = world.publish_all("chu-ehr", world.filing(), world.filing())
     alone = world.publish()
@@ -114,6 +119,7 @@ def test_a_list_that_gathers_only_hidden_documents_is_hidden_and_one_entry_is_le
     assert [entry["item"]["reference"] for entry in entries] == [f"DocumentReference/{both[0]}"]
 
 
+@holds("AC08")
 def test_what_relates_to_it_does_not_name_it(world):
     hidden = world.publish()
     relation = {"code": "appends", "target": {"reference": f"DocumentReference/{hidden}"}}
@@ -139,6 +145,7 @@ def test_a_patch_of_it_is_a_patch_of_an_unknown_id(hiding, operations):
     assert same(hidden, hiding.send("martin", "PATCH", f"/DocumentReference/{UNKNOWN}", operations, JSON_PATCH))
 
 
+@holds("AC11")
 def test_a_conditional_patch_finds_neither_it_nor_more_than_one(hiding):
     path = "/DocumentReference?identifier=urn:ietf:rfc:3986|"
     hidden = hiding.send("martin", "PATCH", f"{path}{hiding.ids['hidden-name']}", ARCHIVE, JSON_PATCH)
@@ -162,6 +169,7 @@ def test_replacing_it_is_replacing_an_unknown_id(hiding):
     assert answers[0].get_data() == answers[1].get_data()
 
 
+@holds("AC12")
 @pytest.mark.parametrize("element", ["relatesTo", "entry", "conditional"])
 def test_a_submission_that_refers_to_it_refers_to_the_unknown(hiding, element):
     answers = []
@@ -181,6 +189,7 @@ def test_a_submission_that_refers_to_it_refers_to_the_unknown(hiding, element):
     assert answers[0].get_data() == answers[1].get_data()
 
 
+@holds("AC16")
 def test_a_batch_reads_it_as_an_unknown_id(hiding):
     def read(id_):
         entry = {"request": {"method": "GET", "url": f"DocumentReference/{id_}"}}
@@ -191,6 +200,7 @@ def test_a_batch_reads_it_as_an_unknown_id(hiding):
     assert hidden.get_data() == read(UNKNOWN).get_data()
 
 
+@holds("E1", "AC10")
 def test_the_version_of_others_stays_the_same_before_during_and_after(world):
     document = world.publish()
     world.agree("camille", "martin")

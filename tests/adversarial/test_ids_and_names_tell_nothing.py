@@ -12,6 +12,7 @@ from werkzeug.test import TestResponse
 from consent_rules.vocabulary import RequesterKind
 from fhir_server.application.accounts import Account, Charge
 from fhir_server.application.clients import Client, ClientKind
+from tests.holds import holds
 from tests.world import BASE, INS, JSON_PATCH, LABORATORY, OF_PATIENT, REPORT, World
 
 UNKNOWN = "3f2a9a0e-54a5-4d8e-9b59-0f7a1d5c6b7e"
@@ -75,6 +76,7 @@ class TestAnIdAmongOthers:
 class TestAnotherPatient:
     """An app of Camille's asks about Zora as about nobody, whichever way it writes (AC20, AC26)."""
 
+    @holds("AC26")
     @pytest.mark.parametrize("named", ["reference", "identifier", "conditional"])
     def test_a_choice_in_a_known_and_in_an_unknown_name(self, two, named):
         def choose(patient: str, ins: str) -> TestResponse:
@@ -160,6 +162,7 @@ class TestAnAppBeyondItsGrant:
             assert 'error="insufficient_scope"' in answer.headers["WWW-Authenticate"]
         assert len(world.found("camille", "/DocumentReference")) == 1
 
+    @holds("AC27")
     @pytest.mark.parametrize("scopes", ["patient/*.cu", "patient/*.cu patient/Patient.r"])
     def test_reads_nothing_by_writing(self, world, scopes):
         """AC27: a change that changes nothing, and a creation that finds what is there, are answered without it."""

@@ -6,6 +6,7 @@ from werkzeug.test import TestResponse
 from consent_rules.vocabulary import RequesterKind
 from fhir_server.application.accounts import Account
 from fhir_server.application.clients import Client, ClientKind
+from tests.holds import holds
 from tests.http.test_bundles import bundle, entry
 from tests.world import INS, World
 
@@ -46,6 +47,7 @@ def choice(two: World, reference: str) -> dict:
 class TestWhatIsWrongByItself:
     """It is told before anybody is looked up, so that the answer tells nobody who is known."""
 
+    @holds("AC20")
     @pytest.mark.parametrize("who", ["martin", "keeper", "camille", "dana"])
     @pytest.mark.parametrize("wrong", ["dangling", "id", "document", "condition"])
     def test_the_answer_is_one_whether_the_identifier_names_somebody_or_not(self, two, who, wrong):

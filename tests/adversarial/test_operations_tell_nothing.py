@@ -7,6 +7,7 @@ import pytest
 
 from consent_rules.vocabulary import Capacity, Purpose
 from fhir_server.http.operations import OPERATIONS
+from tests.holds import holds
 from tests.http.notices import told
 from tests.http.spaces import UNKNOWN, call, reason
 from tests.world import LABORATORY, World
@@ -47,6 +48,7 @@ def switch_off(world, code):
 class TestIsThereASpace:
     """AC20: whoever may not ask gets one answer for a patient who is there, is not, closed, opposed or blocked."""
 
+    @holds("AC20")
     @pytest.mark.parametrize("operation", NOT_FOR_PROFESSIONALS)
     @pytest.mark.parametrize("who", ["nour", "zoe", "chu-ehr", "other-ehr"])
     def test_one_answer_for_every_patient(self, ward, who, operation):
@@ -110,6 +112,7 @@ class TestIsSomethingHidden:
         )
         return [answered(world.get(who, path)) for path in paths]
 
+    @holds("AC18")
     @pytest.mark.parametrize("who", ["nour", "martin", "zoe"])
     def test_a_hiding_changes_none_of_them(self, ward, who):
         ward.agree("camille", "chu")
@@ -148,6 +151,7 @@ class TestIsSomethingHidden:
         own = ward.get("camille", f"{path}&subtype=urn:habilis:operation|audience").get_json()
         assert own["total"] == 1
 
+    @holds("AC18")
     @pytest.mark.parametrize(("who", "operation"), MODES)
     def test_an_emergency_reads_the_same_whether_something_is_hidden_or_not(self, ward, who, operation):
         place = "other" if who == "awa-btg" else "chu"  # whoever deposits reads the own document

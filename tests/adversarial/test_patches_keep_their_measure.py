@@ -5,6 +5,7 @@ from base64 import b64encode
 
 import pytest
 
+from tests.holds import holds
 from tests.world import JSON_PATCH, World
 
 LONG = {"url": "urn:x", "valueString": "x" * 1000}
@@ -44,6 +45,7 @@ def held(world: World) -> World:
     return world
 
 
+@holds("AC40")
 @pytest.mark.parametrize("patch", PATCHES)
 @pytest.mark.parametrize("path", ["/DocumentReference/{document}", "/Consent/{choice}", "/Patient/{camille}"])
 def test_it_is_a_bad_request(held, path, patch):

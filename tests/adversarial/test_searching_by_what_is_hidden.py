@@ -7,6 +7,7 @@ finds.
 import orjson
 import pytest
 
+from tests.holds import holds
 from tests.world import World
 
 UNKNOWN = "3f2a9a0e-54a5-4d8e-9b59-0f7a1d5c6b7e"
@@ -25,6 +26,7 @@ def searched(world: World) -> World:
     return world
 
 
+@holds("AC07")
 @pytest.mark.parametrize(
     "path",
     [
@@ -60,6 +62,7 @@ def test_the_patient_still_searches_by_it(searched):
     assert searched.found("camille", f"/AuditEvent?entity=DocumentReference/{searched.ids['hidden']}")
 
 
+@holds("AC05")
 @pytest.mark.parametrize(
     ("asked", "other"),
     [
@@ -87,3 +90,22 @@ def test_a_relation_to_a_hidden_document_is_not_searched_by(world: World, asked,
     first, second = (world.get("martin", f"/DocumentReference?patient={camille}&{query}") for query in (asked, other))
     assert first.status_code == second.status_code
     assert first.get_json().get("total") == second.get_json().get("total")
+
+
+@holds("AC06")
+@pytest.mark.parametrize(
+    "asked",
+    ["_include=DocumentReference:relatesto", "_include:iterate=*", "_revinclude=DocumentReference:relatesto"],
+)
+@pytest.mark.parametrize("type_", ["DocumentReference", "List"])
+def test_a_hidden_document_is_not_pulled_in_beside_what_is_found(world: World, type_, asked):
+    hidden = world.publish("chu-ehr")
+    bundle = world.bundle(world.filing())
+    relation = {"code": "appends", "target": {"reference": f"DocumentReference/{hidden}"}}
+    bundle["entry"][1]["resource"]["relatesTo"] = [relation]
+    assert world.send("chu-ehr", "POST", "", bundle).status_code == 200
+    assert world.agree("camille", "martin").status_code == 201
+    assert world.hide(hidden).status_code == 200
+    answer = world.get("martin", f"/{type_}?patient={world.ids['camille']}&{asked}")
+    assert answer.status_code in (200, 400)
+    assert hidden not in answer.get_data(as_text=True)

@@ -1,5 +1,6 @@
 """Fear: that a trace says how much was shown, to somebody who may not see all of it (AC07, AC29, B10)."""
 
+from tests.holds import holds
 from tests.seed.conftest import Stage, copied, loaded, stage
 
 __all__ = ["copied", "loaded", "stage"]  # fixtures of the seed's tests
@@ -21,6 +22,7 @@ def test_the_representative_reads_no_number_that_counts_a_minors_secret(stage):
     assert not {text for text in told if any(symbol.isdigit() for symbol in text)}
 
 
+@holds("AC29")
 def test_the_holder_reads_no_number_that_counts_a_result_that_waits(stage):
     assert "camille-pathology" in stage.keys("nour")
     told = sentences(stage, "camille", "camille")

@@ -24,6 +24,7 @@ from fhir_server.domain.search import Search
 from fhir_server.http.journal import line_of
 from fhir_server.ports import Change, SpaceWrite, Write
 from tests.factories import a_document, a_trace, all_of, an_id, settings_in
+from tests.holds import holds
 from tests.world import World, client_of
 
 
@@ -114,6 +115,7 @@ def again(world, name):
     return world.mint(client=app, account=account, scopes="patient/*.cruds", launch_patient=charge.patient)
 
 
+@holds("AC47")
 def test_the_key_file_is_never_saved(tmp_path, service, monkeypatch):
     inside = service.data / "keys.json"
     inside.write_bytes((tmp_path / "keys.json").read_bytes())
@@ -203,6 +205,7 @@ def test_every_journal_says_to_which_state_the_service_went_back(service, langua
         assert words in line_of(event, {}).act
 
 
+@holds("H8")
 def test_the_trail_of_the_operator_says_who_saved_and_who_restored(service):
     service.run("backup", str(service.saved), "--by", "eve")
     service.lose()

@@ -8,6 +8,7 @@ from fhir_server.domain import conditions, labels, pointers
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.submission import hash_of
 from fhir_server.domain.submission_reading import read, read_simplified
+from tests.holds import holds
 from tests.world import TRE_A07
 
 UNIQUE = {
@@ -141,6 +142,7 @@ def test_the_hash_is_the_one_that_mhd_publishes():
 
 
 class TestLabels:
+    @holds("L6")
     def test_marks_are_taken_out_of_the_document_and_of_its_meta(self):
         resource = {
             "securityLabel": [{"coding": [{"system": TRE_A07, "code": "MASQUE_PS"}, {"system": "x", "code": "R"}]}],
@@ -151,6 +153,7 @@ class TestLabels:
         assert bare == {"securityLabel": [{"coding": [{"system": "x", "code": "R"}]}]}
         assert marks == labels.Mark.MASQUE_PS | labels.Mark.INVISIBLE_PATIENT
 
+    @holds("J9")
     def test_confidentiality_under_the_visibility_system_restricts_nothing(self):
         assert not labels.is_unknown_mark({"system": TRE_A07, "code": "N"})
         assert labels.is_unknown_mark({"system": TRE_A07, "code": "MASQUE"})

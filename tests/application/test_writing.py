@@ -12,6 +12,7 @@ from fhir_server.domain.problem import Category, Problem
 from fhir_server.oauth.bearer import caller_of
 from fhir_server.ports import StoreConflict, StoreUnavailable
 from fhir_server.registry import REGISTRY
+from tests.holds import holds
 from tests.world import INS, World
 
 
@@ -62,6 +63,7 @@ def test_a_write_that_loses_every_race_is_a_conflict(world: World):
     assert world.found("camille", f"/DocumentReference?patient={world.ids['camille']}") == []
 
 
+@holds("H3")
 def test_every_write_leaves_one_trace_in_its_commit(world: World):
     document = world.publish()
     world.hide(document)
@@ -71,6 +73,7 @@ def test_every_write_leaves_one_trace_in_its_commit(world: World):
     assert sorted(told) == [("C", "0", "ITI-65"), ("C", "0", "create"), ("U", "0", "patch")]
 
 
+@holds("H8")
 def test_the_trace_of_a_submission_names_set_documents_and_depositor(world: World):
     document = world.publish()
 
@@ -93,6 +96,7 @@ def test_a_write_that_fails_leaves_a_trace_of_its_failure(world: World):
     assert (event["outcome"], event["outcomeDesc"]) == ("4", "forbidden")
 
 
+@holds("AC49")
 def test_a_write_whose_trace_cannot_be_kept_does_not_happen(world: World, monkeypatch):
     def unavailable(_change):
         raise StoreUnavailable

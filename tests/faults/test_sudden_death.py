@@ -14,6 +14,7 @@ import pytest
 
 from seed import book
 from tests.faults.crash import Client, Load, World, check, check_whole
+from tests.holds import holds
 from tests.live import Live
 
 KILLS = int(os.environ.get("HABILIS_TEST_KILLS", "6"))
@@ -42,6 +43,7 @@ def _world(server):
     )
 
 
+@holds("H3", "AC50")
 def test_nothing_acknowledged_is_lost_torn_or_untraced_when_the_server_is_killed(server):
     world = _world(server)
     numbers = count(10_000)

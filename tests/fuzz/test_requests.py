@@ -18,6 +18,7 @@ from seed import book
 from seed.loading import load_demonstration
 from tests.factories import settings_in
 from tests.fuzz.strategies import Call, Known, calls
+from tests.holds import holds
 
 CASES = int(os.environ.get("HABILIS_TEST_FUZZ_CASES", "500"))
 CHUNK = 100
@@ -61,6 +62,7 @@ def known(served, demo):
     return Known(ids, sorted(demo.tokens), resources, demo.patients["camille"], demo.organizations["chu-a"])
 
 
+@holds("AC40")
 @pytest.mark.parametrize("chunk", range(max(1, CASES // CHUNK)))
 def test_no_request_breaks_the_server_or_makes_it_tell_of_its_inside(chunk, served, demo, known):
     @seed(chunk)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.holds import holds
 from tests.world import FHIR_JSON, JSON_PATCH, TERMINOLOGY, World
 
 PCP = {
@@ -16,6 +17,7 @@ def reads(world: World, who):
     return world.get(who, f"/DocumentReference?patient={world.ids['camille']}").status_code
 
 
+@holds("C1", "ITI-108")
 def test_without_a_consent_nobody_enters_and_with_one_the_professional_does(world: World):
     assert reads(world, "martin") == 403
 
@@ -26,6 +28,7 @@ def test_without_a_consent_nobody_enters_and_with_one_the_professional_does(worl
     assert reads(world, "martin") == 200
 
 
+@holds("C2")
 def test_a_consent_of_the_team_reaches_every_member(world: World):
     world.agree("camille", "chu")
 
@@ -33,6 +36,7 @@ def test_a_consent_of_the_team_reaches_every_member(world: World):
     assert reads(world, "martin") == 403
 
 
+@holds("C6")
 def test_a_professional_writes_down_what_the_patient_agreed_to(world: World):
     answer = world.agree("martin", "martin")
 
@@ -42,6 +46,7 @@ def test_a_professional_writes_down_what_the_patient_agreed_to(world: World):
     assert world.get("nour", f"/Consent/{answer.get_json()['id']}").status_code == 404
 
 
+@holds("C4")
 def test_a_consent_to_one_professional_does_not_hold_for_ever(world: World, clock):
     world.agree("martin", "martin")
     clock.advance(days=400)
@@ -49,6 +54,7 @@ def test_a_consent_to_one_professional_does_not_hold_for_ever(world: World, cloc
     assert reads(world, "martin") == 403
 
 
+@holds("F1")
 @pytest.mark.parametrize("how", ["patch", "update", "fhirpath"])
 def test_a_withdrawal_holds_at_the_next_request(world: World, how):
     consent = world.agree("camille", "martin").get_json()
@@ -71,6 +77,24 @@ def test_a_withdrawal_holds_at_the_next_request(world: World, how):
     assert reads(world, "martin") == 403
 
 
+@holds("F1", "F6")
+def test_the_holder_reads_to_whom_the_space_is_open_and_since_when(world: World):
+    for actor, day in (("martin", "2026-03-01"), ("chu", "2026-02-01")):
+        assert world.agree("camille", actor, dateTime=f"{day}T09:00:00Z").status_code == 201
+    found = world.get("camille", f"/Consent?patient={world.ids['camille']}&_count=50").get_json()["entry"]
+    listed = {
+        actor["reference"]["reference"]: entry["resource"]["dateTime"][:10]
+        for entry in found
+        for actor in entry["resource"]["provision"].get("actor", ())
+        if "reference" in actor["reference"]
+    }
+    assert listed == {
+        f"Practitioner/{world.ids['martin']}": "2026-03-01",
+        f"Organization/{world.ids['chu']}": "2026-02-01",
+    }
+
+
+@holds("F3")
 def test_a_block_beats_every_agreement_and_is_not_told(world: World):
     world.agree("camille", "martin")
     stranger = world.get("zoe", f"/DocumentReference?patient={world.ids['camille']}")
@@ -81,6 +105,7 @@ def test_a_block_beats_every_agreement_and_is_not_told(world: World):
     assert (blocked.status_code, blocked.get_data()) == (stranger.status_code, stranger.get_data())
 
 
+@holds("F5")
 def test_lifting_a_block_does_not_revive_the_agreement(world: World, clock):
     world.agree("camille", "martin")
     block = world.agree("camille", "martin", "deny").get_json()
@@ -93,6 +118,7 @@ def test_lifting_a_block_does_not_revive_the_agreement(world: World, clock):
     assert reads(world, "martin") == 200
 
 
+@holds("E3")
 def test_the_declared_physician_reads_what_is_hidden(world: World):
     document = world.publish()
     world.hide(document)
@@ -115,6 +141,7 @@ def test_a_professional_records_no_choice_but_an_agreement_for_one_who_treats(wo
     assert answer.status_code == (201 if (type_, actor) == ("permit", "other") else 403)
 
 
+@holds("C7")
 def test_software_without_a_person_records_no_agreement(world: World):
     assert world.agree("chu-ehr", "nour").status_code == 403
 
@@ -186,6 +213,7 @@ def _nobody_named(consent):
     consent["provision"]["actor"][0]["reference"] = {"display": "Dr X"}
 
 
+@holds("ITI-108")
 @pytest.mark.parametrize(
     ("broken", "expression"),
     [

@@ -9,6 +9,7 @@ from consent_rules.vocabulary import Capacity, RequesterKind
 from fhir_server.application import accounts
 from fhir_server.application.accounts import Account, Practice
 from fhir_server.application.professionals import find_professional
+from tests.holds import holds
 from tests.world import World, client_of
 
 OCCUPATIONAL, COORDINATING = Capacity.OCCUPATIONAL_PHYSICIAN, Capacity.COORDINATING_PHYSICIAN
@@ -25,6 +26,7 @@ def letting(settings, runtime):
     return World(served, client_of(settings, served)).open()
 
 
+@holds("I4")
 def test_an_occupational_physician_is_off_by_default_whatever_the_patient_says(world: World):
     """Off unless the profile lets them in (I4); the refusal says what the caller is and nothing of the patient."""
     world.professional("otto", "10", "other", OCCUPATIONAL)
@@ -37,6 +39,7 @@ def test_an_occupational_physician_is_off_by_default_whatever_the_patient_says(w
     assert world.agree("otto", "otto").status_code == 403
 
 
+@holds("I4")
 def test_where_it_is_on_the_consent_names_the_physician(letting: World):
     """An express consent, never that of an establishment (I4)."""
     letting.professional("otto", "10", "other", OCCUPATIONAL)
@@ -48,6 +51,7 @@ def test_where_it_is_on_the_consent_names_the_physician(letting: World):
     assert reads(letting, "otto") == 200
 
 
+@holds("C14")
 def test_a_coordinating_physician_reads_with_the_residents_agreement(world: World):
     """C14."""
     world.professional("cleo", "10", "other", COORDINATING)

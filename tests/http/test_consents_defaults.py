@@ -16,6 +16,7 @@ from fhir_server.domain import record_codec, tokens
 from fhir_server.domain.search import Search
 from fhir_server.http import journal
 from tests.engines import ENGINES, MongoEngine
+from tests.holds import holds
 from tests.http.choices import setting
 from tests.http.spaces import UNKNOWN, announce, call, parent, reason, sign_in
 from tests.world import INS, JSON_PATCH, World
@@ -298,6 +299,7 @@ class TestWhoSeesThem:
 class TestChangingThem:
     """The holder changes the very default; it holds from the next request on."""
 
+    @holds("PPQ-3")
     def test_emergencies_off_and_on_again(self, ward: World):
         assert (emergency(ward), emergency(ward, "martin-samu")) == (200, 200)
         assert bring(ward, "202", status="inactive").status_code == 200
@@ -312,6 +314,7 @@ class TestChangingThem:
         assert emergency(ward, "martin-samu") == 200
         assert ward.get("martin-samu", f"/DocumentReference/{hidden}").status_code == 200
 
+    @holds("E12")
     def test_new_documents_hidden(self, world: World):
         world.agree("camille", "martin")
         first = world.publish()

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from urllib.parse import quote, urlencode
 
 import pytest
 
 from fhir_server.app import build_runtime
 from fhir_server.application.runtime import Runtime
 from tests.engines import MongoEngine
+from tests.holds import holds
 from tests.http.choices import choose, content_of, data, everything, listed, only_for, practitioner
 from tests.world import World
 
@@ -79,3 +81,26 @@ def test_all_hidden_reaches_what_is_there(two):
 
     assert listed(world, "martin") == set()
     assert len(listed(world, "camille")) == 3
+
+
+OPERATORS = ('{"$ne": null}', '{"$gt": ""}', "$where", '{"$regex": ".*"}', "[$ne]")
+
+
+@holds("AC39")
+@pytest.mark.parametrize("value", OPERATORS)
+def test_an_operator_of_the_store_is_a_value_that_nothing_has(world: World, value):
+    document = world.publish()
+    for query in ({"type": value}, {"identifier": f"urn:ietf:rfc:3986|{value}"}, {"_id": value}, {"status": value}):
+        answer = world.get("camille", f"/DocumentReference?patient={world.ids['camille']}&{urlencode(query)}")
+        assert answer.status_code in (200, 400), query
+        assert document not in answer.get_data(as_text=True), query
+    for path in (f"/DocumentReference/{quote(value, safe='')}", f"/Binary/{quote(value, safe='')}"):
+        assert world.get("camille", path).status_code == 404
+    said = {"resourceType": "DocumentReference", "id": {"$ne": ""}, "status": {"$ne": ""}}
+    assert world.send("chu-ehr", "PUT", f"/DocumentReference/{document}", said).status_code in (400, 405)
+    assert (
+        world.send(
+            "camille", "POST", "/Consent", world.consent("martin") | {"patient": {"reference": {"$ne": ""}}}
+        ).status_code
+        == 400
+    )

@@ -3,6 +3,7 @@
 import pytest
 
 from fhir_server.domain.consent_elements import CLASSES, DIRECTIVE
+from tests.holds import holds
 from tests.http.choices import choose, data, everything, listed, relative, said
 from tests.world import LABORATORY, World
 
@@ -87,6 +88,7 @@ class TestHowManyACarerFollows:
             for name, consent in (self.lead(world, n, identifier) for n in range(many))
         ]
 
+    @holds("B13")
     def test_a_sixth_is_refused_and_nobody_is_let_in(self, world: World):
         self.name_all(world)
         name, consent = self.lead(world, 6, self.SAME)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.holds import holds
 from tests.http.choices import INACTIVE, choose, listed, setting
 from tests.world import JSON_PATCH, World
 
@@ -11,6 +12,7 @@ SHOW = [{"op": "remove", "path": "/securityLabel/1"}]
 class TestAllHidden:
     """The holder's default reaches documents present and future; single ones can then be changed (E12)."""
 
+    @holds("E12", "E17")
     def test_documents_that_are_there_are_hidden_and_those_to_come_are_born_so(self, world: World):
         world.agree("camille", "martin")
         before = {world.publish(), world.publish()}
@@ -37,6 +39,7 @@ class TestAllHidden:
         assert listed(world, "martin") == {shown}, "to say the same again hides nothing anew"
         assert other not in listed(world, "martin")
 
+    @holds("AC53")
     def test_changing_the_default_back_shows_no_document_by_itself(self, world: World):
         world.agree("camille", "martin")
         world.publish()
@@ -48,6 +51,7 @@ class TestAllHidden:
         later = world.publish()
         assert listed(world, "martin") == {later}
 
+    @holds("AC53")
     def test_chosen_again_it_hides_again(self, world: World):
         world.agree("camille", "martin")
         id_ = choose(world, setting(world, "hidden-by-default"))
@@ -160,6 +164,7 @@ class TestStagedRelease:
         assert world.get("camille", f"/DocumentReference/{sealed}").status_code == 200
 
 
+@holds("E13")
 def test_care_history_hidden_is_a_block_of_it(world: World):
     """The reimbursement history is hidden as a block (E13)."""
     remb = (

@@ -12,6 +12,7 @@ import pytest
 from consent_rules.vocabulary import Capacity, Purpose
 from fhir_server.application import emergencies_only
 from fhir_server.application.clients import Client, ClientKind
+from tests.holds import holds
 from tests.http.spaces import UNKNOWN, call, reason, search, told
 from tests.world import JSON_PATCH, World
 
@@ -49,6 +50,7 @@ def spoken(answer):
     )
 
 
+@holds("RFC 9110")
 def test_it_is_said_plainly_and_when_to_come_back(ward):
     stop(ward)
     answer = search(ward, "nour")
@@ -60,6 +62,7 @@ def test_it_is_said_plainly_and_when_to_come_back(ward):
     assert "eve@" not in answer.get_data(as_text=True)
 
 
+@holds("K2")
 def test_every_route_of_the_endpoint_is_stopped(ward):
     """One that forgot to ask who calls would answer something else."""
     stop(ward)
@@ -98,6 +101,7 @@ def test_a_batch_is_refused_whole(ward):
     assert answer.status_code == 503
 
 
+@holds("K2")
 @pytest.mark.parametrize(
     ("who", "operation", "why"), [("awa-btg", "break-glass", "P6.3"), ("roux-samu", "regulation-access", "P6.1")]
 )

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from consent_rules.vocabulary import Capacity, Purpose
+from tests.holds import holds
 from tests.http.spaces import UNKNOWN, call, reason, refusal, search, told
 from tests.world import LABORATORY, World
 
@@ -27,6 +28,7 @@ def ward(world: World) -> World:
     return world
 
 
+@holds("G1", "L.1111-17")
 def test_break_glass_opens_for_a_day_and_says_what_follows(ward, clock):
     """P6.3, G1."""
     document = ward.publish()
@@ -42,6 +44,7 @@ def test_break_glass_opens_for_a_day_and_says_what_follows(ward, clock):
     assert search(ward, "awa-btg").status_code == 403
 
 
+@holds("G2", "L.1111-17")
 def test_regulation_opens_for_an_hour(ward, clock):
     """P6.1, G2."""
     document = ward.publish()
@@ -53,6 +56,7 @@ def test_regulation_opens_for_an_hour(ward, clock):
     assert search(ward, "roux-samu").status_code == 403
 
 
+@holds("G7")
 def test_the_trail_says_that_an_emergency_began(ward):
     """G7, H3: with the code of an override, and who reads it next knows the ground."""
     call(ward, "awa-btg", "break-glass", body=reason())
@@ -83,12 +87,14 @@ def test_without_a_grant_for_the_mode_nothing_opens(ward, who, operation):
     assert call(ward, who, operation, UNKNOWN, reason()).data == answer.data
 
 
+@holds("L.1111-17")
 def test_a_profession_that_may_not_is_refused(ward):
     """P6.3, G2: regulation is the regulating physician's; break-glass is for health professions."""
     assert refusal(call(ward, "zoe-samu", "regulation-access", body=reason()))[:2] == (403, "forbidden")
     assert told(call(ward, "zoe-btg", "break-glass", body=reason()))["mode"] == "BTG"
 
 
+@holds("G8")
 @pytest.mark.parametrize("body", [None, {"resourceType": "Parameters"}, reason(" "), reason("")])
 def test_without_a_reason_nothing_opens(ward, body):
     """P6.3, G8."""
@@ -107,6 +113,7 @@ def test_a_token_that_may_not_read_opens_nothing(ward):
     assert call(ward, "awa-poor", "break-glass", body=reason()).status_code == 403
 
 
+@holds("G3", "R.1111-48")
 def test_both_parties_are_told_at_once(ward):
     """G3: in the same commit as the opening."""
     role = {
@@ -121,6 +128,7 @@ def test_both_parties_are_told_at_once(ward):
         assert "emergency-regulation" in kinds, who
 
 
+@holds("AC34")
 def test_hidden_documents_stay_closed(ward):
     plain, hidden = ward.publish(), ward.publish(type_=LABORATORY)
     ward.hide(hidden)
@@ -128,6 +136,7 @@ def test_hidden_documents_stay_closed(ward):
     assert ward.found("roux-samu", f"/DocumentReference?patient={ward.ids['camille']}") == [plain]
 
 
+@holds("G4", "AC34")
 def test_one_mode_off_leaves_the_other(ward):
     """P6.2, G4: two switches."""
     off = ward.consent("nour", "deny")

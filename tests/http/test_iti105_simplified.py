@@ -5,12 +5,14 @@
 import pytest
 
 from fhir_server.domain.submission import hash_of
+from tests.holds import holds
 from tests.world import BASE, OF_PATIENT, REPORT, TRE_A07, World
 
 NOBODY = "00000000-0000-4000-8000-000000000000"
 ATTACHMENT = "DocumentReference.content[0].attachment"
 
 
+@holds("ITI-105")
 def test_one_document_is_published_with_its_content_and_a_derived_set(world: World):
     document = world.simplified(content=b"Hello World")
 
@@ -131,6 +133,7 @@ TABLE = [
 ]  # fmt: skip
 
 
+@holds("ITI-105")
 @pytest.mark.parametrize(("broken", "status", "expression"), [row[1:] for row in TABLE], ids=[row[0] for row in TABLE])
 def test_broken_document_is_refused_by_element_and_nothing_is_stored(
     shared_world: World, folder, broken, status, expression

@@ -8,6 +8,7 @@ from copy import deepcopy
 
 import pytest
 
+from tests.holds import holds
 from tests.world import World
 
 SET, DOCUMENT, BINARY = (f"Bundle.entry[{index}]" for index in range(3))
@@ -305,6 +306,7 @@ def test_the_table_is_long_enough():
     assert len(TABLE) >= 60
 
 
+@holds("ITI-65")
 @pytest.mark.parametrize(("broken", "status", "expression"), [row[1:] for row in TABLE], ids=[row[0] for row in TABLE])
 def test_broken_submission_is_refused_by_element_and_nothing_is_stored(settled, folder, broken, status, expression):
     bundle = settled.bundle()

@@ -1,9 +1,11 @@
 """ITI-65 Provide Document Bundle: https://profiles.ihe.net/ITI/MHD/ITI-65.html."""
 
 from fhir_server.domain.submission import hash_of
+from tests.holds import holds
 from tests.world import BASE, World
 
 
+@holds("ITI-65")
 def test_a_submission_is_answered_entry_by_entry_in_order(world: World):
     answer = world.send("chu-ehr", "POST", "", world.bundle())
 
@@ -15,6 +17,7 @@ def test_a_submission_is_answered_entry_by_entry_in_order(world: World):
     assert {entry["response"]["status"] for entry in body["entry"]} == {"201 Created"}
 
 
+@holds("ITI-68")
 def test_a_published_document_is_read_with_its_content(world: World):
     document = world.publish(content=b"the knee is healing")
 

@@ -7,6 +7,7 @@ import pytest
 from fhir_server.application import publication, spaces
 from fhir_server.oauth.bearer import caller_of
 from fhir_server.r4.xml import to_xml
+from tests.holds import holds
 from tests.world import BASE, LABORATORY, OF_PATIENT, World
 
 FOLDER = "https://profiles.ihe.net/ITI/MHD/CodeSystem/MHDlistTypes"
@@ -26,6 +27,7 @@ def without(bundle, *, patch=False, relation=False):
     return bundle
 
 
+@holds("J3")
 @pytest.mark.parametrize("way", ["both", "relation alone", "patch alone"])
 def test_a_replacement_supersedes_the_older_document(world: World, way):
     older = world.publish()
@@ -53,6 +55,7 @@ def test_the_older_document_keeps_its_content(world: World):
     assert world.get("camille", url.removeprefix(BASE), Accept="text/plain").get_data() == b"first"
 
 
+@holds("AC09")
 def test_a_replacement_of_another_type_changes_who_sees_the_whole_family(world: World):
     older = world.publish(type_=GLASSES)
     world.agree("camille", "zoe")

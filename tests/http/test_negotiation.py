@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.holds import holds
 from tests.world import BASE, JSON_PATCH, World
 
 JSON, XML = "application/fhir+json", "application/fhir+xml"
@@ -9,6 +10,7 @@ HAPI = f"{XML};q=1.0, {JSON};q=1.0, application/xml+fhir;q=0.9, application/json
 PRACTITIONER = {"resourceType": "Practitioner", "name": [{"family": "Léger"}]}
 
 
+@holds("RFC 9110")
 @pytest.mark.parametrize(
     ("accept", "kind"),
     [
@@ -40,6 +42,7 @@ def test_a_resource_is_not_sent_to_who_wants_it_only_when_there_is_none(shared_w
     assert shared_world.get("nour", path, If_None_Match="*").status_code == 304
 
 
+@holds("RFC 9110")
 def test_an_answer_without_a_body_names_no_media_type(world: World):
     created = world.send("keeper", "POST", "/Practitioner", PRACTITIONER, Prefer="return=minimal")
     deleted = world.send("chu-ehr", "DELETE", f"/DocumentReference/{world.publish()}")

@@ -17,6 +17,7 @@ from fhir_server.domain import record_codec
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.search import Search
 from fhir_server.ports import Change, SpaceWrite, StoreUnavailable
+from tests.holds import holds
 from tests.http.notices import PCP, kinds, told
 from tests.http.spaces import search
 from tests.world import RECIPIENT, World
@@ -46,6 +47,7 @@ def team(world: World) -> World:
 class TestFirstAccess:
     """H1: the holder is told of the first access of each professional in each establishment."""
 
+    @holds("H1")
     def test_one_notice_names_who_where_and_what(self, team):
         document = team.publish()
         assert search(team, "nour").status_code == 200
@@ -86,6 +88,7 @@ class TestFirstAccess:
         search(team, "chu-ehr")
         assert told(team) == []
 
+    @holds("L3")
     def test_under_a_profile_that_says_so_every_access_is_told(self, team):
         """L3."""
         team.web.application.extensions["habilis.runtime"] = replace(
@@ -95,6 +98,7 @@ class TestFirstAccess:
         search(team, "nour")
         assert kinds(told(team)) == ["access", "access"]
 
+    @holds("H1")
     def test_without_the_notice_nothing_is_answered(self, team, monkeypatch):
         document = team.publish()
         commit = team.runtime.ports.store.commit
@@ -153,6 +157,7 @@ class TestFirstAccess:
 class TestEmergency:
     """G3, G6: after an emergency access the holder and the declared physician are informed."""
 
+    @holds("G3", "G6", "R.1111-48")
     def test_the_opening_tells_both(self, team):
         consent = open_emergency(team)
         mine, martins = sorted(told(team), key=lambda n: n["recipient"][0]["reference"])
@@ -173,6 +178,7 @@ class TestEmergency:
             assert extension["valueDateTime"] == due.isoformat(timespec="milliseconds").replace("+00:00", "Z")
             assert f"À vérifier avant le {due:%d/%m/%Y %H:%M} UTC" in notice["payload"][0]["contentString"]
 
+    @holds("G6")
     def test_a_regulation_is_told_and_needs_no_review(self, team):
         open_emergency(team, purpose=Purpose.EMERGENCY)
         found = told(team)
@@ -200,6 +206,7 @@ class TestResultsThatWait:
         marks = ("INVISIBLE_PATIENT",)
         return world.publish(marks=marks)
 
+    @holds("E10")
     def test_it_is_told_after_two_weeks_and_names_nothing(self, team, clock):
         document = self.hold(team)
         clock.advance(days=13, hours=23)

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from fhir_server.ports import StoreUnavailable
+from tests.holds import holds
 from tests.http.choices import INACTIVE, choose, setting
 from tests.http.notices import PCP, kinds, told
 from tests.http.spaces import parent
@@ -34,6 +35,7 @@ class TestFiling:
         world.publish("nour")
         assert told(world) == []
 
+    @holds("H2")
     def test_one_notice_for_a_lot_names_who_where_and_which_documents(self, wished: World):
         lot = wished.publish_all("nour", wished.filing(), wished.filing())
         (notice,) = told(wished)
@@ -133,6 +135,7 @@ class TestWhatIsKept:
 class TestChanging:
     """H2: what is changed by others."""
 
+    @holds("H2")
     @pytest.mark.parametrize("change", ["archive", "confidentiality", "supersede", "withdraw", "delete"])
     def test_a_change_by_the_depositor(self, wished: World, change):
         document = wished.publish("chu-ehr")

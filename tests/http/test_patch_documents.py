@@ -3,6 +3,7 @@
 import pytest
 
 from consent_rules.vocabulary import Capacity
+from tests.holds import holds
 from tests.world import FHIR_JSON, JSON_PATCH, TRE_A07, World
 
 ARCHIVED = "https://interop.esante.gouv.fr/ig/fhir/pdsm/StructureDefinition/pdsm-ext-is-archived"
@@ -45,6 +46,7 @@ def test_hiding_by_fhirpath_patch_and_showing_by_value(world: World):
     assert patch(world, "camille", document, SHOW, FHIR_JSON).status_code == 200
 
 
+@holds("L5")
 @pytest.mark.parametrize("system", [TRE_A07, MISSPELT, "", "urn:oid:1.2.250.1.213.1.1.4.13"])
 @pytest.mark.parametrize("code", ["MASQUE_PS", "masque_ps"])
 def test_a_mark_hides_under_every_spelling(world: World, system, code):
@@ -106,6 +108,7 @@ def test_replacing_the_first_label_by_a_mark_keeps_the_confidentiality(world: Wo
     assert codes(answer) == ["N", "MASQUE_PS"]
 
 
+@holds("E6", "L6")
 def test_a_label_replaced_by_its_index_never_drops_a_mark_of_another_axis(world: World):
     document = world.publish()
     world.hide(document)
@@ -305,6 +308,7 @@ def test_a_status_goes_one_way(world: World, first, second):
     assert answer.get_json()["issue"][0]["expression"] == ["DocumentReference.status"]
 
 
+@holds("E9")
 def test_a_result_to_announce_is_closed_to_the_patient_until_it_is_lifted(world: World):
     world.agree("camille", "nour")
     document = world.publish("nour", marks=("INVISIBLE_PATIENT",))
@@ -317,6 +321,7 @@ def test_a_result_to_announce_is_closed_to_the_patient_until_it_is_lifted(world:
     assert world.get("camille", f"/DocumentReference/{document}").status_code == 200
 
 
+@holds("E11")
 def test_a_result_to_announce_opens_by_itself_after_a_month(world: World, clock):
     document = world.publish("nour", marks=("INVISIBLE_PATIENT",))
     clock.advance(days=30)

@@ -3,6 +3,7 @@
 import pytest
 
 from seed.documents import TRE_A05
+from tests.holds import holds
 from tests.http.choices import choose, relative, said
 from tests.http.spaces import parent
 from tests.world import INS, JSON_PATCH, OF_PATIENT, REPORT, World
@@ -57,6 +58,7 @@ WAYS = ["ITI-65", "ITI-105"]
 class TestThePatientsSide:
     """Holder, carer and legal representative alike."""
 
+    @holds("J6")
     def test_files_under_a_type_of_patients_only(self, side, who, patient, way):
         """J6: whoever reads a document sees from its type that the patient's side filed it."""
         for type_ in (OF_PATIENT, (TRE_A05, "EXPPAT_2", "Autre document du patient")):
@@ -66,6 +68,7 @@ class TestThePatientsSide:
             assert file(side, who, way, patient=patient, type_=type_) == refused
         assert len(side.found(who, f"/DocumentReference?patient={side.ids[patient]}")) == 2
 
+    @holds("J7")
     def test_files_listed_formats_only(self, side, who, patient, way):
         """J7: PDF, text, RTF, JPEG and TIFF."""
         for mime in ("text/plain; charset=utf-8", "application/rtf", "image/jpeg", "image/tiff"):
@@ -74,6 +77,7 @@ class TestThePatientsSide:
             refused = (422, [("format-not-taken", f"{root(way)}.{ATTACHMENT}.contentType")])
             assert file(side, who, way, patient=patient, mime=mime) == refused
 
+    @holds("J7")
     def test_files_five_megabytes_at_most(self, side, who, patient, way):
         """J7: and what is refused leaves nothing behind."""
         assert file(side, who, way, patient=patient, content=b"x" * LIMIT)[1] == []
@@ -115,6 +119,7 @@ def test_professionals_are_held_to_no_format_and_size(world: World, who):
     assert file(world, who, "ITI-65", **image) == (200, [])
 
 
+@holds("B12", "L.1111-11")
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("who", ["marc", "chu-ehr", "martin"])
 def test_nobody_files_advance_directives_of_a_minor(side, who, way):
@@ -142,6 +147,7 @@ def test_full_age_is_reached_on_the_birthday(world: World, born):
 class TestRectifying:
     """J5: the holder replaces and deletes what the holder entered, and nothing that a professional recorded."""
 
+    @holds("J5")
     def test_ones_own(self, world: World):
         older = world.publish_all("camille", own(world))[0]
         newer = world.publish_all("camille", own(world, replaces=older))[0]
@@ -161,6 +167,7 @@ class TestRectifying:
         assert side.send("rose", "DELETE", f"/DocumentReference/{later}").status_code == 204
         assert side.get("camille", f"/DocumentReference/{later}").status_code == 200, "the time of the carer is over"
 
+    @holds("J5")
     @pytest.mark.parametrize("by", ["chu-ehr", "nour"])
     @pytest.mark.parametrize("who", ["camille", "rose"])
     def test_not_what_a_professional_recorded(self, side, who, by):

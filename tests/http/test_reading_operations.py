@@ -10,6 +10,7 @@ from consent_rules.vocabulary import DirectiveKind, RequesterKind
 from fhir_server.application.accounts import Account, Charge
 from fhir_server.application.clients import Client, ClientKind
 from fhir_server.domain.consent_writing import consent_of
+from tests.holds import holds
 from tests.http.spaces import UNKNOWN, call, refusal
 from tests.seed.conftest import Stage, copied, loaded, stage
 from tests.world import LABORATORY, World
@@ -228,6 +229,7 @@ class TestExplain:
         assert "This document is visible." in said
         assert f"The matrix of {world.runtime.matrix.version} opens type 34112-3 to profession 10" in said
 
+    @holds("AC12")
     def test_a_document_that_is_not_seen_is_not_found_whatever_hides_it(self, world: World):
         world.agree("camille", "zoe")
         by_matrix, by_patient = world.publish(type_=LABORATORY), world.publish()

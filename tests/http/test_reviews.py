@@ -17,6 +17,7 @@ from fhir_server.domain.problem import Category, Problem
 from fhir_server.oauth.bearer import caller_of
 from fhir_server.ports import StoreUnavailable
 from fhir_server.r4.checking import check
+from tests.holds import holds
 from tests.http.notices import PCP, kinds
 from tests.http.notices import told as notices_of
 from tests.http.spaces import UNKNOWN, call, reason, refusal, told
@@ -169,11 +170,13 @@ class TestQueue:
         call(ward, "roux-samu", "regulation-access", body=reason("call 42"))
         assert queue(ward) == ([], "")
 
+    @holds("F2", "F8")
     def test_one_that_was_not_opened_is_not_in_it(self, ward):
         ward.agree("camille", "awa", "deny")
         assert call(ward, "awa-btg", "break-glass", body=reason()).status_code == 403
         assert queue(ward) == ([], "")
 
+    @holds("H8")
     def test_looking_is_traced_in_every_space_that_it_shows(self, ward):
         """P9.1: the auditor's own search is in the patient's journal."""
         ward.patient("zora", "284039999900999")
@@ -188,6 +191,7 @@ class TestQueue:
         assert f"Consent/{id_}" not in str(events(ward, "zora", "review-queue", "zora"))
         assert events(ward, "lena", "review-queue", "lena") == []
 
+    @holds("AC49")
     def test_without_its_trace_it_is_not_answered(self, ward, monkeypatch):
         break_glass(ward)
 
@@ -412,6 +416,7 @@ class TestReview:
 class TestContest:
     """F9 of the needs: the patient contests, and the access comes first in the queue."""
 
+    @holds("F9")
     def test_comes_first(self, ward, clock):
         first = break_glass(ward)
         clock.advance(hours=80)

@@ -5,6 +5,7 @@ Source: https://hl7.org/fhir/R4/search.html; IHE MHD 4.2, ITI-66 and ITI-67; PDS
 
 import pytest
 
+from tests.holds import holds
 from tests.world import JSON_PATCH, TRE_A07, World
 
 MHD = "https://profiles.ihe.net/ITI/MHD/StructureDefinition"
@@ -52,6 +53,7 @@ def both(world: World, query: str):
     return found(world, "DocumentReference", f"author.{query}"), found(world, "List", f"source.{query}")
 
 
+@holds("ITI-66", "ITI-67")
 def test_an_author_is_found_by_name_and_number_whether_contained_or_of_the_directory(world: World):
     identifier = [{"system": RPPS, "value": "99700000032"}]
     change = [{"op": "add", "path": "/identifier", "value": identifier}]
@@ -111,6 +113,7 @@ def test_what_cannot_be_told_of_others_is_refused(shared_world: World, query):
     assert shared_world.get("camille", f"/DocumentReference?{query}").status_code == 400
 
 
+@holds("AC05")
 @pytest.mark.parametrize("label", ["MASQUE_PS", f"{TRE_A07}|MASQUE_PS", f"{TRE_A07}|"])
 def test_whoever_is_shown_a_mark_finds_by_it_and_nobody_else_does(world: World, label):
     world.agree("camille", "martin")

@@ -9,6 +9,7 @@ from consent_rules.profiles import profile
 from fhir_server.adapters import opening
 from fhir_server.app import build_runtime
 from fhir_server.settings import Secret, Settings, SettingsError
+from tests.holds import holds
 
 REFUSED = [
     ({"HABILIS_BASE_URL": "dossiers.example"}, "HABILIS_BASE_URL"),
@@ -25,6 +26,7 @@ REFUSED = [
 ]
 
 
+@holds("AC54")
 @pytest.mark.parametrize(("environment", "named"), REFUSED)
 def test_an_unsafe_setting_refuses_to_start_and_names_the_variable(environment, named):
     with pytest.raises(SettingsError, match=named):

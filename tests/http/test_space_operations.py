@@ -10,6 +10,7 @@ import pytest
 from consent_rules.vocabulary import RequesterKind
 from fhir_server.application.accounts import Account, Charge
 from fhir_server.application.clients import Client, ClientKind
+from tests.holds import holds
 from tests.http.spaces import UNKNOWN, announce, call, parent, refusal, sign_in, status, told
 from tests.world import World
 
@@ -20,6 +21,7 @@ KEEPER_STEPS = ("suspend-space", "erase-space", "record-death")
 class TestOpening:
     """A1 to A3: a space opens six weeks after the notice, unless somebody who may opposes."""
 
+    @holds("A1")
     def test_an_announced_space_opens_at_its_term_by_itself(self, world, clock):
         answer = announce(world)
         assert answer.status_code == 201
@@ -39,6 +41,7 @@ class TestOpening:
         found = world.get("new", f"/Communication?patient={world.ids['new']}").get_json()["entry"]
         assert [e["resource"]["category"][0]["coding"][0]["code"] for e in found] == ["space-announced"]
 
+    @holds("A6")
     def test_an_opposition_yields_its_proof(self, world):
         """A6."""
         announce(world)
@@ -47,6 +50,7 @@ class TestOpening:
         notice = world.get("new", f"/{proof['notice']['reference']}").get_json()
         assert "la preuve" in notice["payload"][0]["contentString"]
 
+    @holds("A1")
     def test_an_opposed_space_never_opens_by_itself_and_may_be_asked_for_later(self, world, clock):
         announce(world)
         call(world, "new", "oppose-space", "new")
@@ -62,6 +66,7 @@ class TestOpening:
             "the present state of the space does not allow this: active to opposed is no legal change (rule A)",
         )
 
+    @holds("A3")
     def test_nobody_opens_before_the_term(self, world):
         announce(world)
         assert refusal(call(world, "new", "open-space", "new"))[:2] == (422, "too-early")
@@ -90,6 +95,7 @@ class TestOpening:
 class TestClosing:
     """A7, A10, A13: the holder closes at any time, nobody reads from then on, and may open again."""
 
+    @holds("A7", "A10", "A13", "R.1111-36")
     def test_closing_and_opening_again(self, world):
         document = world.publish()
         assert told(call(world, "camille", "close-space"))["status"] == "closed"
@@ -112,6 +118,7 @@ class TestClosing:
         assert any("a clos l’espace" in text for text in told_of)
         assert any("a ouvert l’espace" in text for text in told_of)
 
+    @holds("A13")
     def test_professionals_are_told_nothing_of_it(self, world):
         world.agree("camille", "chu")
         unknown = world.get("nour", f"/DocumentReference?patient={UNKNOWN}").data
@@ -122,6 +129,7 @@ class TestClosing:
 class TestSuspension:
     """A11: suspended by the keeper, closed after six weeks unless somebody opens it."""
 
+    @holds("A11", "R.1111-36")
     def test_nobody_reads_while_it_is_suspended(self, world, clock):
         stands = told(call(world, "keeper", "suspend-space"))
         assert (stands["status"], stands["until"]) == ("suspended", "2026-04-13T09:00:00.000Z")
@@ -133,6 +141,7 @@ class TestSuspension:
         notice = told(call(world, "keeper", "suspend-space"))["notice"]["reference"]
         assert world.get("camille", f"/{notice}").status_code == 200
 
+    @holds("A11")
     @pytest.mark.parametrize("who", ["camille", "keeper"])
     def test_holder_and_keeper_lift_it(self, world, who):
         call(world, "keeper", "suspend-space")
@@ -146,6 +155,7 @@ class TestSuspension:
 class TestErasure:
     """A8, A9, A12: asked for by the holder, done by the keeper, beyond recovery."""
 
+    @holds("A9", "R.1111-36")
     def test_it_is_asked_for_with_the_closing_or_later(self, world):
         closing = {"resourceType": "Parameters", "parameter": [{"name": "erase", "valueBoolean": True}]}
         first = told(call(world, "camille", "close-space", body=closing))
@@ -185,12 +195,14 @@ class TestErasure:
         assert refusal(call(world, "camille", "open-space"))[:2] == (403, "erased")
         assert call(world, "keeper", "erase-space").status_code == 404
 
+    @holds("A8")
     def test_the_archive_ends_by_itself_and_the_keeper_cleans_up(self, world, clock):
         call(world, "camille", "close-space")
         clock.advance(days=3653)
         world.software("keeper", "system/*.cruds")  # the tokens of the others have ended by then
         assert told(call(world, "keeper", "erase-space"))["status"] == "erased"
 
+    @holds("A10")
     def test_the_person_may_have_a_new_space_afterwards(self, world):
         """A10: the national identifier names nobody any more."""
         call(world, "camille", "close-space")
@@ -210,6 +222,7 @@ class TestErasure:
 class TestDeath:
     """A14: a death closes the space for good."""
 
+    @holds("A14")
     def test_the_space_closes_and_nobody_opens_it(self, world):
         stands = told(call(world, "keeper", "record-death"))
         assert (stands["status"], stands["deceased"]) == ("closed", True)
@@ -238,6 +251,7 @@ class TestChildren:
         parent(world, "claire", "leo")
         return world
 
+    @holds("B3")
     def test_either_parent_opposes_and_the_other_sees_it(self, family):
         assert told(call(family, "marc", "oppose-space", "leo"))["status"] == "opposed"
         assert status(family, "claire", "leo") == "opposed"
@@ -252,6 +266,7 @@ class TestChildren:
             f"RelatedPerson/{family.ids[name]}" for name in ("marc", "claire")
         }
 
+    @holds("B3")
     def test_the_child_is_too_young_to_decide(self, family):
         assert refusal(call(family, "leo", "oppose-space", "leo"))[:2] == (403, "too-young")
 
@@ -262,6 +277,7 @@ class TestChildren:
         assert call(family, "marc", "close-space", "leo").status_code == 403
         assert told(call(family, "leo", "close-space", "leo"))["status"] == "closed"
 
+    @holds("B3", "AC31")
     def test_a_stranger_decides_nothing(self, family):
         for step in HOLDER_STEPS:
             assert call(family, "camille", step, "leo").status_code == 403

@@ -9,6 +9,7 @@ from consent_rules.visibility import Clause, Visibility
 from consent_rules.vocabulary import SpaceStatus
 from fhir_server.ports import StoreUnavailable
 from tests.conftest import START
+from tests.holds import holds
 from tests.http.spaces import announce, call, parent, status
 from tests.http.test_patch_documents import ARCHIVED
 from tests.world import INS, JSON_PATCH, LABORATORY, World
@@ -31,6 +32,7 @@ def traces(world: World, who="camille", more="", of="camille"):
 class TestAnnouncing:
     """A2: the person is told before; the notice names the term and the right to object, and the term counts from it."""
 
+    @holds("A2")
     def test_the_notice_is_stored_with_the_announcement_and_says_what_follows(self, world: World):
         announce(world)
         (entry,) = world.get("new", f"/Communication?patient={world.ids['new']}").get_json()["entry"]
@@ -40,6 +42,7 @@ class TestAnnouncing:
         assert notice["sent"] == "2026-03-02T09:00:00.000Z"
         assert {"six semaines", "opposition"} <= set(re.findall("six semaines|opposition", notice["text"]["div"]))
 
+    @holds("A3", "R.1111-28")
     def test_six_weeks_count_from_it_and_not_a_second_less(self, world: World, clock):
         clock.advance(days=3)
         announce(world)
@@ -48,6 +51,7 @@ class TestAnnouncing:
         clock.advance(seconds=1)
         assert status(world, "new", "new") == SpaceStatus.ACTIVE
 
+    @holds("A2", "R.1111-28")
     def test_without_the_notice_nothing_is_announced(self, world: World, monkeypatch):
         store, ins = world.runtime.ports.store, "184039999900321"
         commit = store.commit
@@ -72,6 +76,7 @@ class TestIdentifiers:
         found = read(world, who, document)
         return {name: found.get(name) for name in self.NAMES}
 
+    @holds("E15")
     def test_through_hiding_and_showing(self, world: World):
         document = world.publish()
         world.agree("camille", "martin")
@@ -93,6 +98,7 @@ class TestIdentifiers:
         query = f"/DocumentReference?patient={world.ids['camille']}&identifier=urn:ietf:rfc:3986|{value}"
         assert [world.found(who, query) for who in before] == [[document]] * 3
 
+    @holds("E15")
     def test_through_an_announcement(self, world: World):
         world.agree("camille", "nour")
         document = world.publish("nour", marks=("INVISIBLE_PATIENT",))
@@ -115,6 +121,7 @@ class TestJournal:
         world.get("zoe", f"/DocumentReference?patient={world.ids['camille']}")
         return world
 
+    @holds("H7")
     def test_each_trace_says_who_when_and_what_in_a_sentence(self, lived: World):
         sentences = {re.sub("<[^>]+>", "", event["text"]["div"]) for event in traces(lived)}
         told = next(sentence for sentence in sentences if "nour" in sentence)
@@ -122,6 +129,7 @@ class TestJournal:
         assert "document" in told, told
         assert all(len(sentence) > 20 for sentence in sentences)
 
+    @holds("H7")
     def test_sorted_both_ways(self, lived: World):
         newest = [event["recorded"] for event in traces(lived, more="&_sort=-date")]
         oldest = [event["recorded"] for event in traces(lived, more="&_sort=date")]
@@ -130,6 +138,7 @@ class TestJournal:
         assert oldest == sorted(oldest)
         assert len({day[:10] for day in oldest}) == 3
 
+    @holds("H7")
     def test_filtered_by_day_actor_and_outcome(self, lived: World):
         second = traces(lived, more="&date=2026-03-03")
         assert {event["recorded"][:10] for event in second} == {"2026-03-03"}
@@ -148,6 +157,7 @@ class TestTheHoldersOwnActs:
         found = traces(world, more=f"&agent=Patient/{world.ids['camille']}{more}")
         return {(event["action"], ref.split("/")[0]) for event in found for ref in references(event)}
 
+    @holds("H9")
     def test_reading_hiding_choosing_and_closing(self, world: World):
         document = world.publish()
         read(world, "camille", document)
@@ -169,6 +179,7 @@ class TestTheHoldersOwnActs:
         assert len(after) > before
         assert "close-space" in {code["code"] for event in after for code in event["subtype"]}
 
+    @holds("H9")
     def test_a_setting_is_traced_with_its_choice(self, world: World):
         rule = {"coding": [{"system": "urn:habilis:directive", "code": "hidden-by-default"}]}
         chosen = world.consent("chu") | {"policyRule": rule, "provision": {"type": "permit"}}
@@ -184,6 +195,7 @@ def references(event):
 class TestDeletion:
     """J2: by the author alone, and only logically: what was stored stays in the store."""
 
+    @holds("J2")
     def test_leaves_what_was_stored_in_the_store(self, world: World):
         document = world.publish(content=b"the report")
         url = read(world, "chu-ehr", document)["content"][0]["attachment"]["url"]
@@ -200,6 +212,7 @@ class TestDeletion:
         assert orjson.loads(oldest.body)["id"] == document
         assert world.runtime.ports.blobs.get(world.ids["camille"], blob) == b"the report"
 
+    @holds("J2")
     @pytest.mark.parametrize("who", ["camille", "nour", "martin", "other-ehr"])
     def test_is_refused_to_whoever_is_not_the_author(self, world: World, who):
         """Who sees the document is refused; to who does not see it, it is unknown."""
@@ -214,6 +227,7 @@ class TestDeletion:
 class TestArchiving:
     """J4: archiving and taking it back change the description alone."""
 
+    @holds("J4")
     def test_content_identifiers_and_marks_stay(self, world: World):
         document = world.publish()
         world.hide(document)
@@ -233,6 +247,7 @@ class TestArchiving:
 class TestDuplicates:
     """J8: the same document of the same depositor is one; what others filed, hidden or not, says nothing."""
 
+    @holds("J8")
     @pytest.mark.parametrize("hidden", [False, True])
     def test_is_refused_to_its_depositor_even_while_hidden(self, world: World, hidden):
         filing = world.filing()
@@ -246,6 +261,7 @@ class TestDuplicates:
         assert issue["expression"] == ["Bundle.entry[1].resource.masterIdentifier"]
         assert world.found("chu-ehr", f"/DocumentReference?patient={world.ids['camille']}") == [document]
 
+    @holds("J8", "AC11")
     @pytest.mark.parametrize("hidden", [False, True])
     def test_tells_another_depositor_nothing(self, world: World, hidden):
         filing = world.filing()
@@ -260,6 +276,7 @@ class TestDuplicates:
 class TestContacts:
     """C17: who is written down as somebody's contact or usual physician may do nothing by that."""
 
+    @holds("C17")
     def test_a_name_in_the_identity_opens_nothing(self, world: World):
         document = world.publish()
         patient = world.get("keeper", f"/Patient/{world.ids['camille']}").get_json()
@@ -278,6 +295,7 @@ class TestContacts:
 class TestAMinorsRefusal:
     """B7: the professional writes the minor's refusal down with the document; nothing is disclosed while it stands."""
 
+    @holds("B7", "AC30")
     def test_nothing_of_it_reaches_a_representative_and_none_lifts_it(self, world: World, clock):
         world.patient("lea", "284039999900255", "2010-06-01")
         parent(world, "marc", "lea")

@@ -11,6 +11,7 @@ from consent_rules.vocabulary import Action, DirectiveKind, Mark, Purpose
 from fhir_server.domain import record_codec
 from fhir_server.domain.consent_defaults import SET_ASIDE, born, contradicting, default_in, settled
 from fhir_server.domain.consents import directives_of, speaks
+from tests.holds import holds
 from tests.laws.worlds import decide, everything, profiles, records, requests, times
 from tests.rules.builders import CAMILLE, MARTIN, NOW, ask, directive, document, opening, sees, space
 from tests.world import JSON_PATCH, World
@@ -56,6 +57,7 @@ class TestADefaultInForceIsTrue:
         assert self._open_and_narrow(said) == (not contradicting(EMERGENCIES, in_force, NOW))
         assert contradicting(EMERGENCIES, in_force, NOW) <= contradicting(EMERGENCIES, said, NOW)
 
+    @holds("E17")
     @given(st.lists(choices, max_size=4, unique_by=lambda one: one.id))
     def test_of_new_documents(self, said):
         in_force = [one for one in said if one.holds_at(NOW)]

@@ -21,6 +21,7 @@ from consent_rules.vocabulary import (
     SpaceStatus,
     View,
 )
+from tests.holds import holds
 from tests.laws.worlds import (
     ACTORS,
     OPEN_MINDED,
@@ -64,6 +65,7 @@ CONSULT = st.builds(lambda r: replace(r, action=Action.CONSULT), requests)
 class TestRefusesUnlessSomethingPermits:
     """Without any directive no professional, relative or stranger reads a document (I15)."""
 
+    @holds("I15", "C13")
     @given(CONSULT, records, profiles)
     def test_an_empty_space_is_entered_by_the_patient_and_software_only(self, request, record, rules):
         answer = decide(request, replace(record, directives=()), rules)
@@ -74,6 +76,7 @@ class TestRefusesUnlessSomethingPermits:
 class TestForbiddenPartiesNeverEnter:
     """Insurers, employers and the like are refused whatever anybody consents to (I01)."""
 
+    @holds("I01")
     @given(requests, records, profiles)
     def test_whatever_is_asked(self, request, record, rules):
         answer = decide(replace(request, requester=INSURER), record, rules)
@@ -84,6 +87,7 @@ class TestForbiddenPartiesNeverEnter:
 class TestBlockBeatsAll:
     """A block of somebody, or of everybody, beats every ground and every emergency (I14)."""
 
+    @holds("I14")
     @given(professional_requests, records, profiles, st.sampled_from([*ACTORS[:2], "Organization/cabinet", ""]))
     def test_no_professional_whom_it_reaches_reads(self, request, record, rules, actor):
         actors = frozenset({actor} - {""})
@@ -92,6 +96,7 @@ class TestBlockBeatsAll:
         answer = decide(replace(request, action=Action.CONSULT), record.with_directive(block), rules)
         assert isinstance(answer, Refuse)
 
+    @holds("I14")
     @given(requests, records)
     def test_software_of_a_blocked_establishment_reads_nothing(self, request, record):
         block = next_directive(K.BLOCK, frozenset({"Organization/chu"}))
@@ -102,12 +107,14 @@ class TestBlockBeatsAll:
 class TestRestrictionsNeverWiden:
     """Adding a restriction never makes anything visible to anyone (I19)."""
 
+    @holds("I19")
     @given(requests, records, profiles, directives, st.sampled_from(RESTRICTIONS))
     def test_a_directive_that_restricts(self, request, record, rules, directive, kind):
         restricted = record.with_directive(replace(directive, kind=kind))
         assume(directive.id not in {d.id for d in record.directives})
         assert within(decide(request, restricted, rules), decide(request, record, rules))
 
+    @holds("I19")
     @given(requests, records, profiles, facts, marks)
     def test_a_mark_on_a_document(self, request, record, rules, document, more):
         assume(not more & Mark.INVISIBLE_PATIENT or document.sealed_until)
@@ -116,6 +123,7 @@ class TestRestrictionsNeverWiden:
             seen = answer.sees(View.DOCUMENTS)
             assert seen.admits(document) or not seen.admits(replace(document, marks=document.marks | more))
 
+    @holds("I19")
     @given(requests, records, profiles, st.sampled_from([s for s in SpaceStatus if s is not SpaceStatus.ACTIVE]))
     def test_a_state_other_than_open(self, request, record, rules, status):
         assume(request.requester.kind is not RequesterKind.AUDITOR)
@@ -132,6 +140,7 @@ class TestRestrictionsNeverWiden:
 class TestLosingATitleNeverGrants:
     """Taking away an agreement, a declaration, an authority or an opening never shows more (I20)."""
 
+    @holds("I20")
     @given(requests, records, profiles)
     def test_each_of_them(self, request, record, rules):
         before = decide(request, record, rules)
@@ -144,6 +153,7 @@ class TestLosingATitleNeverGrants:
 class TestOrderAndDuplicates:
     """The order of directives changes nothing, nor does saying one twice (I37)."""
 
+    @holds("I37")
     @given(requests, records, profiles, st.randoms(use_true_random=False))
     def test_views_and_outcome_stay(self, request, record, rules, chance):
         shuffled = list(record.directives) * 2
@@ -163,6 +173,7 @@ class TestOrderAndDuplicates:
 class TestExpiryNeedsNoJob:
     """What has ended is as if it had never been, at the very instant (I36)."""
 
+    @holds("I36")
     @given(requests, records, profiles, directives)
     def test_an_ended_directive_other_than_a_block_says_nothing(self, request, record, rules, directive):
         assume(directive.kind not in (K.BLOCK, K.BLOCK_LIFTED))
@@ -170,6 +181,7 @@ class TestExpiryNeedsNoJob:
         with_it, without_it = decide(request, record.with_directive(ended), rules), decide(request, record, rules)
         assert everything(with_it) == everything(without_it)
 
+    @holds("I36")
     @given(professional_requests, records, profiles, directives)
     def test_an_outsiders_agreement_ends_by_itself(self, request, record, rules, directive):
         old = NOW - timedelta(days=400)
@@ -183,6 +195,7 @@ class TestExpiryNeedsNoJob:
 class TestEmergencyOffMeansOff:
     """A mode that is switched off is worthless, whoever opened it and when (I17, I18)."""
 
+    @holds("I17", "I18")
     @given(professional_requests, records, profiles, st.sampled_from([Purpose.BREAK_GLASS, Purpose.EMERGENCY]))
     def test_no_entry_has_its_basis(self, request, record, rules, mode):
         switch = replace(next_directive(K.BLOCK, frozenset()), purposes=frozenset({mode}))
@@ -194,6 +207,7 @@ class TestEmergencyOffMeansOff:
 class TestClosedSpaces:
     """A space that is not open shows nobody a document (I06)."""
 
+    @holds("I06", "A13")
     @given(requests, records, profiles)
     def test_nothing_of_it_is_seen(self, request, record, rules):
         assume(status_at(record, request.at, rules) is not SpaceStatus.ACTIVE)
@@ -203,6 +217,7 @@ class TestClosedSpaces:
 class TestProfessionalsOnlyForCare:
     """A professional who states another purpose than care gets nothing (I08)."""
 
+    @holds("I08", "I6", "C13")
     @given(professional_requests, records, profiles)
     def test_other_purposes_are_refused(self, request, record, rules):
         for purpose in (Purpose.AUDIT, Purpose.PATIENT_REQUEST, Purpose.FAMILY_REQUEST):
@@ -212,6 +227,7 @@ class TestProfessionalsOnlyForCare:
 class TestSoftwareAlone:
     """Software without a named person reads only what it or its establishment deposited (I02)."""
 
+    @holds("I02")
     @given(requests, records, profiles)
     def test_reads_its_own(self, request, record, rules):
         answer = decide(replace(request, requester=SOFTWARE), record, rules)
@@ -221,6 +237,7 @@ class TestSoftwareAlone:
 class TestThePatient:
     """The patient sees the own record but what is sealed, whatever is said about others (I09, I21, I22)."""
 
+    @holds("I09", "I21")
     @given(requests, records, profiles)
     def test_sees_all_but_sealed_documents(self, request, record, rules):
         adult = replace(record, birth_date=None, status=SpaceStatus.ACTIVE)
@@ -234,6 +251,7 @@ class TestThePatient:
         assert {n for n in unsealed if SAMPLE[n].sealed_until or not SAMPLE[n].marks & 2} <= view(answer)
         assert not sealed & view(answer)
 
+    @holds("I22")
     @given(requests, records, profiles)
     def test_sees_the_same_whatever_is_said_about_others(self, request, record, rules):
         asked = replace(request, requester=HOLDER)
@@ -245,6 +263,7 @@ class TestThePatient:
 class TestRepresentatives:
     """Representatives see no secret and nothing sealed; of adults they are guardians or carers (I10 to I12, I23)."""
 
+    @holds("I10", "I11")
     @given(requests, records, profiles)
     def test_never_see_a_secret(self, request, record, rules):
         answer = decide(replace(request, requester=PARENT), record, rules)
@@ -253,12 +272,14 @@ class TestRepresentatives:
             assert not item.marks & Mark.INVISIBLE_REPRESENTANTS_LEGAUX
             assert not item.sealed_until or item.sealed_until <= request.at
 
+    @holds("I12")
     @given(requests, records, profiles)
     def test_of_adults_are_guardians_or_carers(self, request, record, rules):
         held = tuple(d for d in record.directives if d.kind not in {K.GUARDIAN, K.CARER})
         adult = replace(record, birth_date=None, directives=held)
         assert isinstance(decide(replace(request, requester=PARENT), adult, rules), Refuse)
 
+    @holds("I23")
     @given(requests, records, profiles, directives)
     def test_see_the_same_whatever_is_said_about_professionals(self, request, record, rules, directive):
         said = replace(directive, id="said", actors=frozenset({"Practitioner/zoe"}))
@@ -269,6 +290,7 @@ class TestRepresentatives:
 class TestLabelsForPatientsBlindNoProfessional:
     """Labels aimed at patients and parents never change what a professional sees (I24)."""
 
+    @holds("I24")
     @given(professional_requests, records, profiles, facts)
     def test_sees_it_with_or_without(self, request, record, rules, document):
         answer = decide(request, record, rules)
@@ -281,6 +303,7 @@ class TestLabelsForPatientsBlindNoProfessional:
 class TestHiddenMeansHidden:
     """Among professionals a hidden document is read by its depositor, and by whom the profile names (I13)."""
 
+    @holds("I13", "AC28")
     @given(professional_requests, records, profiles)
     def test_only_by_these(self, request, record, rules):
         answer = decide(request, record, rules)
@@ -297,6 +320,7 @@ class TestHiddenMeansHidden:
 class TestTheMatrixHolds:
     """No ground opens a kind outside the row, but the declaration and one's own deposits (I16)."""
 
+    @holds("I16", "D3")
     @given(professional_requests, records, profiles)
     def test_against_every_ground(self, request, record, rules):
         answer = decide(request, record, rules)
@@ -311,6 +335,7 @@ class TestTheMatrixHolds:
 class TestEveryEntryExplainsItself:
     """An entry names its ground, its rule, the consents used and the matrix; a refusal its reason (I38, I39)."""
 
+    @holds("I39")
     @given(requests, records, profiles)
     def test_names_them(self, request, record, rules):
         answer = decide(request, record, rules)
@@ -330,11 +355,13 @@ class TestEveryEntryExplainsItself:
 class TestAnErrorIsARefusal:
     """Whatever goes wrong in a rule, nobody enters and nothing is raised (I38)."""
 
+    @holds("I38")
     @given(requests, records)
     def test_with_a_clock_without_zone(self, request, record):
         answer = decide(replace(request, at=request.at.replace(tzinfo=None)), record)
         assert isinstance(answer, Entry | Refuse)
 
+    @holds("I38")
     @given(requests)
     def test_with_a_state_that_is_none(self, request):
         answer = decide(request, None)
@@ -373,6 +400,7 @@ class TestScopesOnlyNarrow:
         max_size=4,
     ).map(" ".join)
 
+    @holds("I41")
     @given(clauses, limits, facts)
     def test_a_limit_leaves_part_of_what_was_visible(self, clauses, limits, document):
         whole = Visibility(CAMILLE, clauses)
@@ -384,6 +412,7 @@ class TestScopesOnlyNarrow:
         assert narrowed.admits(document) is (whole.admits(document) and allowed)
         assert whole.knows_marks(document) or not narrowed.knows_marks(document)
 
+    @holds("I41")
     @given(words, words)
     def test_a_meeting_is_contained_in_both(self, a, b):
         one, two = Scopes.parse(a), Scopes.parse(b)
@@ -399,6 +428,7 @@ class TestScopesOnlyNarrow:
         assert Scopes.parse(str(scopes)) == scopes
         assert scopes.contains(scopes)
 
+    @holds("I42")
     @given(words)
     def test_both_spellings_grant_alike(self, text):
         modern = text.replace(".read", ".rs").replace(".write", ".cud").replace(".*", ".cruds")
@@ -411,6 +441,7 @@ class TestScopesOnlyNarrow:
 class TestNoOtherCompartment:
     """An entry into one space shows nothing of another (I05)."""
 
+    @holds("I05")
     @given(requests, records, profiles)
     def test_of_another_patient(self, request, record, rules):
         answer = decide(request, record, rules)
@@ -432,6 +463,7 @@ class TestWhatTheCallerIsNeverDependsOnThePatient:
 class TestNothingButEmergencies:
     """While only emergencies are let through, nothing else is, whoever asks and of whom (K2)."""
 
+    @holds("K2")
     @given(requests, records, profiles)
     def test_who_is_no_professional_in_an_emergency_is_refused_alike_in_every_space(self, request, record, rules):
         emergency = request.requester.kind is RequesterKind.PROFESSIONAL and request.purpose in EMERGENCIES

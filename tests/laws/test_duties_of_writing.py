@@ -13,6 +13,7 @@ from consent_rules.matrix import published
 from consent_rules.model import AccessRequest, Directive, Entry, RecordState, Refuse, RuleApplied
 from consent_rules.visibility import AccessFacts, Clause, Visibility
 from consent_rules.vocabulary import Action, DirectiveKind, Mark, Proof, Purpose, SpaceStatus, View
+from tests.holds import holds
 from tests.laws.abstract_states import BORN, DAY, HOUSE, ME, NOW, OTHER, RELATED, SECOND, SPACE, WHO, profiles
 from tests.world import LABORATORY, World
 
@@ -56,6 +57,7 @@ def changes():
 class TestOnlyTheHoldersSideHides:
     """The holder hides and shows, a representative for a minor, the author at filing; nobody else (I31)."""
 
+    @holds("I31")
     def test_no_professional_or_software_changes_what_is_hidden(self, changes):
         hiding = [c for c in changes if (c[4] ^ c[5]) & HIDING]
         assert {who for _, who, *_ in hiding} == {"holder", "related"}
@@ -72,6 +74,7 @@ class TestOnlyTheHoldersSideHides:
         }
         assert all(HOUSE in owner for _, who, _, owner, *_ in lifting if who == "software")
 
+    @holds("I31")
     def test_the_author_hides_at_filing(self):
         assert isinstance(may_file(_request("physician"), _record(), Mark.MASQUE_PS, PROFILES["fr"]), RuleApplied)
 
@@ -79,9 +82,11 @@ class TestOnlyTheHoldersSideHides:
 class TestNoSecretIsLifted:
     """What is closed to legal representatives stays so, whoever asks and in every later version (I32)."""
 
+    @holds("I32")
     def test_by_nobody(self, changes):
         assert not [c for c in changes if c[4] & SECRET and not c[5] & SECRET]
 
+    @holds("I32")
     @pytest.mark.parametrize("wanted", EVERY_MARK)
     def test_nor_by_a_replacement(self, wanted):
         replaced = _document(SECRET, (ME, "", ""))
@@ -97,11 +102,13 @@ class TestHiddenAndSealedExclude:
     What the holder's default hides at birth is no exception that anybody makes: refusing it would tell the default.
     """
 
+    @holds("I33")
     def test_no_change_makes_both(self, changes):
         both = Mark.MASQUE_PS | SEALED
         made = [name for name, *_, before, after in changes if after & both == both and before & both != both]
         assert not made
 
+    @holds("I33")
     @pytest.mark.parametrize("name", PROFILES)
     @pytest.mark.parametrize("allowed", [False, True])
     def test_filing_makes_both_where_allowed_only(self, name, allowed):
@@ -116,11 +123,13 @@ class TestSecretConnection:
     The connection is a mode of the filing software, which sets the mark on each document.
     """
 
+    @holds("I34")
     def test_the_author_may_set_the_mark_at_filing(self):
         for born, age in BORN.items():
             answer = may_file(_request("physician"), _record(born), SECRET, PROFILES["fr"])
             assert isinstance(answer, RuleApplied) is (age in ("child", "teenager"))
 
+    @holds("I34")
     def test_no_representative_sees_it(self):
         for born in BORN:
             request = _request("related", Action.CONSULT, Purpose.FAMILY_REQUEST)
@@ -132,12 +141,14 @@ class TestSecretConnection:
 class TestAgreementsAreSaid:
     """An agreement is recorded by an explicit act of somebody who may say so, never by default (I35)."""
 
+    @holds("I35")
     @pytest.mark.parametrize("who", ["software", "auditor", "support", "forbidden"])
     def test_not_by_these(self, who):
         said = Directive("a", DirectiveKind.AGREEMENT, frozenset({ME}))
         case = case_of(_request(who, Action.DIRECT), _record(), MATRIX, PROFILES["fr"])
         assert isinstance(recording.record(case, said), Refuse)
 
+    @holds("I35")
     def test_it_names_whoever_wrote_it_down(self):
         said = Directive("a", DirectiveKind.AGREEMENT, frozenset({ME}), by_patient=True, recorder="nobody")
         case = case_of(_request("physician", Action.DIRECT), _record(), MATRIX, PROFILES["fr"])
@@ -153,6 +164,7 @@ class TestAgreementsAreSaid:
         case = case_of(_request(who, Action.DIRECT), _record(), MATRIX, PROFILES["fr"])
         assert isinstance(recording.record(case, said), Directive) is kept
 
+    @holds("I35")
     @pytest.mark.parametrize("kind", set(DirectiveKind) - {"agreement", "declared-physician", "administrator"})
     def test_nothing_else_that_is_said_is_one(self, kind):
         said = Directive("a", kind, frozenset({ME}), recorded_at=NOW, reason="r", by_patient=True)
@@ -163,6 +175,7 @@ class TestAgreementsAreSaid:
 class TestOutsideTheScopesNothing:
     """Outside the scopes that were granted nothing is shown (I04)."""
 
+    @holds("I04")
     def test_no_scope_shows_nothing(self):
         whole = Visibility(SPACE, (Clause(),))
         assert whole.admits(_document(Mark.NONE, ("", "", "")))
@@ -172,6 +185,7 @@ class TestOutsideTheScopesNothing:
 class TestWithoutAToken:
     """No valid token, nothing (I03)."""
 
+    @holds("I03")
     @pytest.mark.parametrize("token", ["", "unknown", "Bearer"])
     def test_is_asked_to_log_in(self, world: World, token):
         world.tokens["nobody"] = token
@@ -196,6 +210,7 @@ def _shown(world, who):
 class TestDeletedAnswersNobody:
     """What was deleted answers nobody (I07)."""
 
+    @holds("I07")
     def test_neither_by_its_id_nor_in_a_search(self, world: World):
         assert world.agree("camille", "chu").status_code == 201
         document, kept = world.publish(), world.publish()
@@ -210,6 +225,7 @@ class TestDeletedAnswersNobody:
 class TestSearchIsTheUnionOfReads:
     """A search shows exactly what reading one by one shows, to everybody (I40)."""
 
+    @holds("I40")
     def test_for_every_observer(self, world: World):
         assert {world.agree("camille", actor).status_code for actor in ("chu", "martin")} == {201}
         documents = [world.publish(), world.publish(type_=LABORATORY), world.publish("other-ehr", place="other")]

@@ -16,6 +16,7 @@ from fhir_server.application.app_authorization import find_grant
 from fhir_server.application.clients import Client, ClientKind, change, find, register
 from fhir_server.oauth.dpop import hash_of
 from tests.factories import runtime_on, settings_in
+from tests.holds import holds
 from tests.oauth.conftest import EC, RSA, Person, assertion, csrf_of, query_of
 from tests.oauth.steps import proof
 from tests.world import BASE as FHIR
@@ -65,6 +66,7 @@ def signed_for(world: World, key=EC, alg: str = "ES384", header: dict | None = N
     return assertion(clock, key, alg, header, **{"aud": f"{BASE}/oauth/token"} | claims)
 
 
+@holds("AC20")
 def test_whether_a_patient_or_a_space_exists(world):
     """AC20: before any agreement, a professional gets one answer for a patient and for nobody."""
     for path in ("/DocumentReference?patient={id}", "/Consent?patient={id}", "/AuditEvent?patient={id}"):
@@ -73,6 +75,7 @@ def test_whether_a_patient_or_a_space_exists(world):
         assert known.text.replace(world.ids["camille"], UNKNOWN) == unknown.text, path
 
 
+@holds("AC24")
 def test_hospital_software_without_a_person(world):
     """AC24: with any scope it reads what its own establishment filed, and nothing else."""
     patient = world.ids["camille"]
@@ -82,6 +85,7 @@ def test_hospital_software_without_a_person(world):
     assert answer.status_code == 403 or answer.get_json().get("total") == 0
 
 
+@holds("AC25")
 def test_a_colleague_s_session(world):
     """AC25: a session ends its own person's apps only, and a page opened in one browser is no page in another."""
     body = authorize(world, "openid patient/DocumentReference.rs")
@@ -99,6 +103,7 @@ def test_a_colleague_s_session(world):
     assert colleague.get(where).status_code == 400
 
 
+@holds("AC25")
 @pytest.mark.parametrize("subject", ["899700000099", "", "899700000099 ", "*"])
 def test_software_cannot_forge_a_person_of_another_establishment(world, subject):
     """AC25: who vouches for a professional must employ them; an unknown person and a stranger get one answer."""
@@ -119,6 +124,7 @@ def test_software_of_no_establishment_vouches_for_nobody(world):
     assert answer.get_json().get("error") == "invalid_grant"
 
 
+@holds("AC26")
 def test_an_app_s_token_for_another_patient(world):
     """AC26: one compartment, whatever the request names."""
     world.patient("marc", "284039999900249")
@@ -148,6 +154,7 @@ TRICKS = [
 ]  # fmt: skip
 
 
+@holds("AC27")
 @pytest.mark.parametrize("trick", TRICKS)
 def test_wider_scopes_by_tricks_of_the_grammar(world, trick):
     """AC27: what cannot be honoured exactly opens nothing that its honest form does not open."""
@@ -164,6 +171,7 @@ def test_wider_scopes_by_tricks_of_the_grammar(world, trick):
         assert "system/" not in granted["scope"]
 
 
+@holds("AC36")
 def test_a_stolen_token_is_replayed(world):
     """AC36: bound to a key, it is worth nothing as a bearer, with another key, or with a proof that was seen."""
     clock, key = world.runtime.ports.clock, ECKey.generate_key("P-256")
@@ -195,6 +203,7 @@ def with_secret(header: dict[str, str], claims: dict[str, object], secret: bytes
     return b".".join([*parts, urlsafe_b64encode(signature).rstrip(b"=")]).decode()
 
 
+@holds("AC37")
 def test_signed_tokens_are_forged(world):
     """AC37: no algorithm, a public key as secret, an own key, somebody else's key id, an id_token as access token."""
     stranger = ECKey.generate_key("P-384", {"kid": "ec-1"})
@@ -214,6 +223,7 @@ def test_signed_tokens_are_forged(world):
     assert world.get("app", f"/DocumentReference/{world.ids['report']}").status_code == 401
 
 
+@holds("AC52")
 @pytest.mark.parametrize(
     "claims", [{"nbf": 120}, {"iat": 120}, {"exp": 3600}, {"exp": -60}, {"exp": 10**12}, {"exp": 86400 * 365}]
 )
@@ -225,6 +235,7 @@ def test_a_skewed_clock(world, claims):
     )
 
 
+@holds("AC52")
 def test_a_token_does_not_outlive_the_grant_whatever_is_asked(world, clock):
     """AC52: the earlier of both ends counts."""
     grant = find_access(world.runtime, world.tokens["camille"]).grant

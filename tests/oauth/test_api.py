@@ -6,6 +6,7 @@ from fhir_server.app import create_app
 from fhir_server.application.access_tokens import mint_token
 from fhir_server.application.clients import find
 from tests.factories import settings_in
+from tests.holds import holds
 from tests.oauth.conftest import BASE, Person, query_of, redeem, tokens_for
 
 UNKNOWN = "5b7f9c1e-0000-4000-8000-000000000000"
@@ -35,6 +36,7 @@ def test_34_a_token_in_the_address_is_not_taken(app):
     assert get(app, "DocumentReference", access_token=token).status_code == 401
 
 
+@holds("I04")
 def test_35_scope_is_judged_before_data(app):
     token = tokens_for(app, scope="openid patient/Patient.r")["access_token"]
     known, unknown = (
@@ -46,6 +48,7 @@ def test_35_scope_is_judged_before_data(app):
         assert 'error="insufficient_scope"' in answer.headers["WWW-Authenticate"]
 
 
+@holds("I05")
 def test_39_a_patient_scope_stays_with_its_patient(app):
     token = tokens_for(app)["access_token"]
     other = get(app, "DocumentReference", token, patient="marc")
@@ -54,6 +57,7 @@ def test_39_a_patient_scope_stays_with_its_patient(app):
     assert other.get_json()["issue"] == nobody.get_json()["issue"]
 
 
+@holds("I7")
 def test_32_a_withdrawn_app_is_refused_at_the_next_request(app):
     person = Person(app)
     token = redeem(app.test_client(), query_of(person.authorize())["code"]).get_json()["access_token"]

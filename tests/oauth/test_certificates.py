@@ -12,6 +12,7 @@ from fhir_server.cli import main
 from fhir_server.proxy_settings import FORWARDED, Proxies
 from fhir_server.settings import Settings
 from tests.factories import settings_in
+from tests.holds import holds
 from tests.oauth.conftest import BASE, SECRET, Person, query_of, redeem
 from tests.oauth.steps import OFFLINE, refresh
 from tests.oauth.test_proxies import HEADER, OTHER, OURS, through
@@ -46,6 +47,7 @@ def read(web, token: str):
     return web.get(f"/fhir/DocumentReference/{UNKNOWN}", headers=header, base_url=BASE)
 
 
+@holds("RFC 8705")
 def test_a_bound_token_opens_the_endpoint_with_its_certificate_only(app, granted):
     token = granted["access_token"]
     assert read(through(app, PEER), token).status_code == 404
@@ -66,6 +68,7 @@ def test_a_renewed_token_is_bound_to_the_certificate_of_the_renewal(app, granted
     assert read(through(app, PEER, OURS), token).status_code == 401
 
 
+@holds("RFC 8705")
 def test_a_public_client_s_refresh_token_is_bound_too(app, runtime):
     change(runtime, replace(find(runtime, "app"), certificate_bound=True))
     code = query_of(Person(app).authorize(scope=OFFLINE))["code"]

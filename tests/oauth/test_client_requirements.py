@@ -8,6 +8,7 @@ from joserfc.jwk import ECKey, OctKey, RSAKey
 from fhir_server.application.access_tokens import find_access
 from fhir_server.oauth import outbound, remote_keys
 from fhir_server.oauth.bulkhead import Bulkhead
+from tests.holds import holds
 from tests.oauth.conftest import BASE, EC, RSA, SECRET, Person, assertion, backend, query_of, redeem
 
 
@@ -91,6 +92,7 @@ def broken(clock) -> dict[str, str]:
     }
 
 
+@holds("RFC 7523")
 @pytest.mark.parametrize("case", list(broken.__annotations__) and [
     "signed with a foreign key", "alg none", "alg HS256 with the public key", "alg RS256", "unknown kid",
     "kid of another type", "foreign jku", "wrong typ", "exp in an hour", "exp in the past", "exp missing", "exp a text",
@@ -108,6 +110,7 @@ def test_21_an_embedded_key_is_not_looked_at(web, clock):
     assert backend(web, signed).status_code == 401
 
 
+@holds("RFC 7523")
 def test_21_a_jti_is_good_once(web, clock):
     signed = assertion(clock, jti="once")
     assert backend(web, signed).status_code == 200
@@ -134,6 +137,7 @@ def test_22_keys_are_never_fetched_from_inside(address):
     assert not outbound.is_public(address)
 
 
+@holds("AC45")
 @pytest.mark.parametrize(
     "url",
     [

@@ -20,6 +20,7 @@ from fhir_server.adapters import opening
 from fhir_server.application.clients import hash_secret
 from fhir_server.oauth.options import Options, Throttle
 from tests.factories import runtime_on
+from tests.holds import holds
 from tests.oauth.conftest import ASSERTION, BASE, EC, FixedClock, Person, serve
 
 NEVER = 10**9
@@ -96,6 +97,7 @@ def is_oauth_error(answer, *expected: int) -> bool:
     )
 
 
+@holds("AC40")
 @pytest.mark.parametrize("endpoint", ENDPOINTS)
 @pytest.mark.parametrize("kind", UNSIGNED)
 def test_an_assertion_that_no_parser_should_see(app, endpoint, kind):
@@ -243,6 +245,7 @@ def test_pages_refuse_what_is_too_long_as_pages(app):
     assert person.web.get("/oauth/authorize?" + "a&" * 2000, base_url=BASE).status_code == 400
 
 
+@holds("RFC 7521")
 def test_an_assertion_beside_somebody_else_s_client_id_is_none(app, clock):
     """RFC 7521 4.2."""
     data = {

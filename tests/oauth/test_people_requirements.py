@@ -13,6 +13,7 @@ from fhir_server.application.app_authorization import revoke_grant
 from fhir_server.application.clients import Client, ClientKind
 from fhir_server.domain.consent_elements import DIRECTIVE
 from tests.factories import settings_in
+from tests.holds import holds
 from tests.oauth.conftest import BASE, PASSWORD, Person, csrf_of, query_of, redeem
 from tests.world import LABORATORY, REPORT, World
 
@@ -96,6 +97,7 @@ def test_36_no_content_is_read_without_its_own_scope(world, scopes):
         assert (answer.status_code, "insufficient_scope" in answer.headers["WWW-Authenticate"]) == (403, True), path
 
 
+@holds("AC16")
 def test_36_entries_of_a_batch_are_judged_one_by_one(world):
     who = token(world, "reports", "patient/DocumentReference.rs?type=34112-3")
     wanted = [f"DocumentReference/{world.ids[name]}" for name in ("first", "labs")]
@@ -134,6 +136,7 @@ CRITERIA = (
 )  # fmt: skip
 
 
+@holds("AC05")
 @pytest.mark.parametrize("handling", ["strict", "lenient"])
 def test_37_no_criterion_tests_what_cannot_be_read(world, handling):
     """Martin gets for a hidden document what he gets for one that does not exist, whatever he asks."""
@@ -201,6 +204,7 @@ def test_38_a_page_is_of_the_grant_that_asked(world):
     assert world.get("martin", f"/List?patient={world.ids['camille']}&_count=1&_page={cursor}").status_code == 400
 
 
+@holds("AC21")
 def test_38_a_page_is_judged_when_it_is_asked_for(world, runtime):
     query = f"/DocumentReference?patient={world.ids['camille']}&_count=1&_sort=_lastUpdated"
     page = world.get("martin", query).get_json()

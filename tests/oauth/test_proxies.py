@@ -17,6 +17,7 @@ from fhir_server.application.clients import change, find
 from fhir_server.http.proxies import TrustedProxies, thumbprint
 from fhir_server.oauth.options import Options
 from fhir_server.proxy_settings import FORWARDED, X_FORWARDED_FOR, Proxies
+from tests.holds import holds
 from tests.oauth.conftest import BASE, SECRET, Person, assertion, backend, query_of, redeem, serve
 
 PROXY, STRANGER = "10.0.0.7", "203.0.113.9"
@@ -41,6 +42,7 @@ def sent(certificate: x509.Certificate) -> str:
     return f":{b64encode(certificate.public_bytes(Encoding.DER)).decode()}:"
 
 
+@holds("RFC 9440")
 def test_the_three_notations_of_proxies_give_one_thumbprint():
     der = OURS.public_bytes(Encoding.DER)
     wanted = urlsafe_b64encode(sha256(der).digest()).decode().rstrip("=")
@@ -77,6 +79,7 @@ def test_45_the_address_of_a_client_is_believed_from_a_trusted_proxy_only(peer, 
     assert seen_by(peer, HTTP_X_FORWARDED_FOR=forwarded)["REMOTE_ADDR"] == address
 
 
+@holds("RFC 7239")
 @pytest.mark.parametrize(
     ("forwarded", "address"),
     [
@@ -103,6 +106,7 @@ def test_45_only_the_header_that_the_operator_named_is_read():
     assert seen_by(PROXY, by=X_FORWARDED_FOR, HTTP_FORWARDED="for=192.0.2.1")["REMOTE_ADDR"] == PROXY
 
 
+@holds("RFC 9440")
 def test_45_a_certificate_header_of_a_stranger_means_nothing():
     assert "habilis.client_certificate" not in seen_by(STRANGER, HTTP_CLIENT_CERT=sent(OURS))
     assert seen_by(PROXY, HTTP_CLIENT_CERT=sent(OURS))["habilis.client_certificate"] == thumbprint(sent(OURS))
@@ -144,6 +148,7 @@ def test_a_token_is_bound_to_the_certificate_of_its_connection(behind, clock):
     assert body["token_type"] == "Bearer"
 
 
+@holds("RFC 8705")
 def test_without_a_certificate_there_is_no_token(behind, clock):
     for web in (through(behind, certificate=None), through(behind, peer=STRANGER)):
         refused = backend(web, assertion(clock, jti=str(id(web))))

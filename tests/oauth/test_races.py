@@ -16,6 +16,7 @@ from fhir_server.oauth import interactions, throttle
 from fhir_server.oauth.dpop import hash_of
 from fhir_server.oauth.options import Options, Throttle
 from fhir_server.oauth.wire import Context, Received
+from tests.holds import holds
 from tests.oauth.conftest import BASE, Person, assertion, backend, csrf_of, query_of, redeem, request_for, tokens_for
 from tests.oauth.steps import OFFLINE, consent_page, proof, refresh
 from tests.oauth.stores import furnished_engine as furnished_engine  # noqa: PLC0414 - pytest finds fixtures by name
@@ -56,6 +57,7 @@ def test_a_code_has_one_winner_and_its_replay_ends_the_grant(app, runtime):
     assert access_tokens.find_access(runtime, tokens[0]) is None
 
 
+@holds("AC36")
 def test_a_refresh_token_has_one_winner_and_its_reuse_ends_the_grant(app, runtime):
     token = tokens_for(app, scope=OFFLINE)["refresh_token"]
     alive: list[str] = []
@@ -126,6 +128,7 @@ def test_a_pushed_request_has_one_winner(app):
     assert sorted(at_once(attempt)) == [303] + [400] * (ATTEMPTS - 1)
 
 
+@holds("AC22")
 def test_a_revocation_beats_every_token_that_is_being_made(app, runtime):
     first = tokens_for(app, scope=OFFLINE)
     grant = access_tokens.find_access(runtime, first["access_token"]).grant

@@ -7,10 +7,12 @@ import pytest
 
 from fhir_server.application.access_tokens import find_access
 from fhir_server.oauth.redirects import is_registrable
+from tests.holds import holds
 from tests.oauth.conftest import BASE, PASSWORD, Person, csrf_of, query_of, redeem, request_for, tokens_for
 from tests.oauth.steps import consent_page
 
 
+@holds("AC38")
 @pytest.mark.parametrize(
     "uri",
     [
@@ -55,6 +57,7 @@ def test_04_there_is_no_password_grant(web):
     assert answer.get_json()["error"] == "unsupported_grant_type"
 
 
+@holds("AC38")
 @pytest.mark.parametrize(
     "changes",
     [
@@ -115,6 +118,7 @@ def test_10_the_authorization_endpoint_takes_get_and_posted_forms(person):
     assert posted.status_code == 400
 
 
+@holds("RFC 6749")
 def test_11_a_code_lives_a_minute_and_is_bound_to_client_and_address(app, web, clock):
     code = query_of(Person(app).authorize())["code"]
     assert redeem(web, code, client_id="other").get_json()["error"] == "invalid_grant"
@@ -123,6 +127,7 @@ def test_11_a_code_lives_a_minute_and_is_bound_to_client_and_address(app, web, c
     assert redeem(web, code).get_json()["error"] == "invalid_grant"
 
 
+@holds("AC38", "RFC 6749")
 def test_12_a_valid_replay_ends_what_the_code_gave(app, web, runtime):
     code = query_of(Person(app).authorize())["code"]
     token = redeem(web, code).get_json()["access_token"]

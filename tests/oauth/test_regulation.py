@@ -9,6 +9,7 @@ import pytest
 from fhir_server.application.access_tokens import find_access
 from fhir_server.application.accounts import Account, Practice, add_account, change_account, find_account
 from fhir_server.application.clients import Client, ClientKind, register
+from tests.holds import holds
 from tests.oauth.conftest import BASE, PASSWORD, USER_SCOPES, Person, assertion, backend, query_of, redeem
 from tests.oauth.steps import TOTP, code_now, refresh
 
@@ -52,6 +53,7 @@ def test_a_regulator_at_regulation_software_acts_for_the_emergency(centre, clock
     assert "régulateur" in body["pages"][-1]
 
 
+@holds("G2", "AC32")
 def test_neither_the_person_nor_the_software_alone_is_enough(centre, clock):
     other_app = authorize(centre, clock, client="pro")
     clock.advance(seconds=60)
@@ -61,12 +63,14 @@ def test_neither_the_person_nor_the_software_alone_is_enough(centre, clock):
     assert "régulateur" not in other_person["pages"][-1]
 
 
+@holds("AC32")
 def test_an_app_cannot_ask_for_it(centre):
     details = '[{"type":"emergency-access","purpose":"ETREAT","reason":"x"}]'
     where = Person(centre, "sam").ask(client_id="pro", scope=SCOPE, authorization_details=details).headers["Location"]
     assert query_of(where)["error"] == "invalid_authorization_details"
 
 
+@holds("AC32")
 def test_software_cannot_state_it_for_a_person(centre, clock):
     b2b = {"version": "1", "subject_id": "899700000099", "purpose_of_use": ["ETREAT"]}
     answer = backend(centre.test_client(), assertion(clock, extensions={"hl7-b2b": b2b}), "user/DocumentReference.rs")

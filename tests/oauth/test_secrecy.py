@@ -10,6 +10,7 @@ from fhir_server.application.clients import find
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.oauth import bearer
 from fhir_server.oauth.dpop import Proof, hash_of
+from tests.holds import holds
 from tests.oauth.conftest import BASE, PASSWORD, SECRET, Person, assertion, backend, query_of, redeem, tokens_for
 from tests.oauth.steps import OFFLINE, events_of, proof, refresh
 
@@ -108,6 +109,7 @@ def test_42_every_step_is_in_the_trail(app, web, runtime):
     assert "a autorisé une application" in orjson.dumps(events_of(runtime, "camille")).decode()
 
 
+@holds("AC46")
 def test_45_addresses_come_from_configuration_and_not_from_headers(web):
     headers = {"Host": "evil.example", "X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": "http"}
     for path in ("/fhir/.well-known/smart-configuration", "/.well-known/oauth-authorization-server"):

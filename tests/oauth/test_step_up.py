@@ -10,6 +10,7 @@ from fhir_server.application.access_tokens import caller_for, find_access
 from fhir_server.domain.problem import Category, Login, Problem
 from fhir_server.oauth import step_up
 from tests.factories import settings_in
+from tests.holds import holds
 from tests.oauth.conftest import BASE, Person, assertion, backend, query_of, redeem
 from tests.oauth.steps import code_now, emergency
 
@@ -35,6 +36,7 @@ def read(app, token: str):
     return app.test_client().get(f"/fhir/DocumentReference/{UNKNOWN}", headers=header, base_url=BASE)
 
 
+@holds("RFC 9470")
 def test_a_weak_login_is_told_the_level_that_would_do_and_the_app_gets_it_by_asking(app, clock):
     refused = read(app, token_of(app, "paul"))
     assert refused.status_code == 401
@@ -109,6 +111,7 @@ def declare(app, token: str, operation: str = "break-glass"):
     return app.test_client().post(f"/fhir/Patient/camille/${operation}", json=body, headers=header, base_url=BASE)
 
 
+@holds("RFC 9470")
 def test_an_emergency_at_the_endpoint_wants_a_login_of_the_last_five_minutes(app, clock, runtime):
     code = query_of(emergency(app, clock, runtime))["code"]
     token = redeem(app.test_client(), code, client_id="pro").get_json()["access_token"]

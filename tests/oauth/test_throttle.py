@@ -11,6 +11,7 @@ from fhir_server.application.clients import AuthMethod, Client, ClientKind, hash
 from fhir_server.oauth.options import Options, Throttle, of_settings
 from fhir_server.oauth.tidying import tidy
 from fhir_server.settings import Settings, SettingsError
+from tests.holds import holds
 from tests.oauth.conftest import (
     BASE,
     PASSWORD,
@@ -213,6 +214,7 @@ def test_introspection_answers_a_resource_server_whatever_tokens_strangers_send_
 ODD_IDS = ["app-one.two_three", "urn:app:1", "a b", "app%2Done", "a+b", "über"]
 
 
+@holds("RFC 6749")
 @pytest.mark.parametrize("name", ODD_IDS)
 def test_basic_credentials_are_percent_decoded(app, runtime, name):
     """RFC 6749 2.3.1: openid-client and others encode what RFC 3986 does not reserve, too."""

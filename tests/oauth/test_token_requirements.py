@@ -10,6 +10,7 @@ from fhir_server.application import access_tokens
 from fhir_server.application import app_authorization as grants
 from fhir_server.application.accounts import change_account, find_account
 from fhir_server.oauth import keys
+from tests.holds import holds
 from tests.oauth.conftest import BASE, Person, assertion, backend, query_of, redeem, tokens_for
 from tests.oauth.steps import OFFLINE, proof, refresh
 
@@ -88,6 +89,7 @@ def test_28_online_access_ends_with_the_session(app, web):
     assert refresh(web, token).get_json()["error"] == "invalid_grant"
 
 
+@holds("RFC 9449")
 def test_29_a_proof_binds_the_token_and_its_renewal(app, web, clock, runtime):
     key = ECKey.generate_key("P-256")
     code = query_of(Person(app).authorize(scope=OFFLINE))["code"]
@@ -104,6 +106,7 @@ def test_29_a_client_registered_so_must_prove_its_key(app, web, clock):
     assert proven.get_json()["token_type"] == "DPoP"
 
 
+@holds("RFC 9449")
 @pytest.mark.parametrize(
     "claims",
     [
@@ -122,6 +125,7 @@ def test_29_a_proof_must_speak_of_this_request(app, web, clock, claims):
     assert (answer.status_code, answer.get_json()["error"]) == (400, "invalid_dpop_proof")
 
 
+@holds("RFC 9449")
 def test_29_a_proof_is_good_once(app, web, clock):
     key = ECKey.generate_key("P-256")
     once = proof(clock, key, jti="once")
@@ -189,6 +193,7 @@ def test_32_a_client_that_is_ended_loses_all_grants(app, runtime):
     assert access_tokens.find_access(runtime, body["access_token"]) is None
 
 
+@holds("I7")
 def test_32_a_person_ends_an_app_on_the_page(app, runtime):
     person = Person(app)
     code = query_of(person.authorize())["code"]

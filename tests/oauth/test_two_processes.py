@@ -17,6 +17,7 @@ from joserfc.jwk import ECKey
 from fhir_server.adapters.system import SystemClock
 from fhir_server.oauth.dpop import hash_of
 from tests.engines import ENGINES, make_engine
+from tests.holds import holds
 from tests.live import Live, free_port, running
 from tests.oauth.conftest import ASSERTION, VERIFIER, Person, assertion, csrf_of, furnish, query_of, request_for
 from tests.oauth.steps import OFFLINE, proof
@@ -165,6 +166,7 @@ def test_an_assertion_has_one_winner_in_both_and_the_failures_close_the_client_i
     assert [backend(pair, server, signed_by("ehr", pair)) for server in (0, 1)] == [200, 200]
 
 
+@holds("AC21")
 def test_a_revocation_in_one_holds_in_the_other_at_the_next_request(pair):
     body = pair.tokens(scope=OFFLINE)
     assert [pair.knows(server, body["access_token"]) for server in (0, 1)] == [True, True]

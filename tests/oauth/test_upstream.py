@@ -18,6 +18,7 @@ from fhir_server.application.linking import Traits, invite, is_same
 from fhir_server.oauth.launches import Launch, create_launch
 from fhir_server.settings import Settings, SettingsError
 from tests.factories import settings_in
+from tests.holds import holds
 from tests.oauth.conftest import BASE, GENERAL, assertion, backend, challenge, csrf_of, query_of, redeem, serve
 from tests.oauth.steps import events_of
 from tests.oauth.upstream import (
@@ -91,6 +92,7 @@ def test_what_the_provider_says_of_the_login_is_recorded(app, fake, runtime, clo
     assert (told["acr"], told["auth_time"]) == ("eidas3", fake.now() - 30)
 
 
+@holds("RFC 9470")
 def test_an_api_that_wants_a_stronger_login_gets_it_from_the_provider(runtime, fake, tmp_path):
     """RFC 9470, with the card instead of the password."""
     helene(runtime)

@@ -15,6 +15,7 @@ from cryptography.x509.oid import NameOID
 
 from fhir_server.oauth import outbound
 from fhir_server.oauth.outbound import Reach, UnreachableError
+from tests.holds import holds
 
 _PUBLIC = ("193.51.208.13", "2001:660:3003::1")
 _OWN = ("10.0.0.1", "192.168.1.1", "fd00::1")
@@ -22,6 +23,7 @@ _NEVER = ("169.254.169.254", "fe80::1", "224.0.0.1", "0.0.0.0", "::ffff:169.254.
 _HERE = ("127.0.0.1", "::1", "::ffff:127.0.0.1")
 
 
+@holds("AC45")
 @pytest.mark.parametrize(
     ("reach", "allowed"),
     [(Reach.PUBLIC, _PUBLIC), (Reach.PRIVATE, _PUBLIC + _OWN), (Reach.LOOPBACK, _HERE)],
@@ -69,6 +71,7 @@ def test_a_redirect_is_not_followed():
         assert outbound.get(url, Reach.LOOPBACK).status_code == 302
 
 
+@holds("AC45")
 @pytest.mark.parametrize(
     "url", ["http://127.0.0.1:1/", "https://127.0.0.1:1/", "https://u@example.org/", "https://[::1", "ftp://x/", ""]
 )

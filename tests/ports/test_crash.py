@@ -8,6 +8,7 @@ import time
 
 from fhir_server.domain.search import Search
 from tests.factories import all_of, an_id
+from tests.holds import holds
 
 ROUNDS = 6
 THREADS = 4
@@ -48,6 +49,7 @@ def killed_writer(engine, patient, seconds):
     return [line.split() for line in lines if line.endswith("\n")]
 
 
+@holds("AC50")
 def test_acknowledged_writes_survive_kill_9_and_none_is_torn(fresh):
     chance = random.Random(7)
     for _ in range(ROUNDS):

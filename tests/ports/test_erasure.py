@@ -17,6 +17,7 @@ from tests.factories import (
     following,
     next_version,
 )
+from tests.holds import holds
 
 
 @pytest.fixture
@@ -63,6 +64,7 @@ def test_nothing_of_the_space_is_found_any_more(ports, patient, filled):
         ports.blobs.get(patient, content)
 
 
+@holds("H6")
 def test_only_the_trace_of_the_erasure_is_left_to_read(ports, patient, filled):
     assert filled
     earlier = found(ports, "AuditEvent", patient)

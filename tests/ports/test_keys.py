@@ -12,6 +12,7 @@ from fhir_server.adapters.keys import KeyFile, KeyProblem
 from fhir_server.adapters.sealing import Sealed, seal
 from fhir_server.ports import Change, Secret, SpaceWrite, StoreUnavailable, Write
 from tests.factories import AT, a_document, a_trace, all_of, an_id, creating, following, next_version
+from tests.holds import holds
 
 
 def read(ports, document):
@@ -140,6 +141,7 @@ def test_an_erased_space_may_be_opened_anew(fresh, patient):
     assert fresh.ports.blobs.get(patient, fresh.ports.blobs.put(patient, b"content")) == b"content"
 
 
+@holds("AC47")
 def test_bodies_contents_tokens_states_and_secrets_are_sealed_at_rest(fresh, patient):
     secret = "Camille-" + an_id()
     document = a_document(patient, tokens=frozenset({secret}), lookup=frozenset({secret}))

@@ -22,6 +22,7 @@ from tests.factories import (
     marked,
     next_version,
 )
+from tests.holds import holds
 
 LATER = AT + timedelta(days=1)
 
@@ -53,6 +54,7 @@ def test_later_commits_are_not_seen(store, patient):
         assert snapshot.count(Search("DocumentReference"), all_of(patient), 9) == 2
 
 
+@holds("AC22")
 def test_an_acknowledged_commit_is_seen_by_the_next_snapshot(store, patient):
     for expected in range(5):
         store.commit(Change((a_trace(),), spaces=(SpaceWrite(patient, expected, str(expected).encode()),)))
@@ -122,6 +124,7 @@ def test_history_is_newest_first_with_the_bytes_of_each_version(store, patient):
         assert snapshot.read_version("DocumentReference", an_id(), 1, all_of(patient)) is None
 
 
+@holds("AC03")
 def test_hiding_closes_every_version(store, patient):
     first = a_document(patient)
     store.commit(creating(first))

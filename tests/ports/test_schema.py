@@ -17,6 +17,7 @@ from fhir_server.domain.search import Search
 from fhir_server.ports import Change, StoreUnavailable
 from tests.engines import MongoEngine, MongoServer
 from tests.factories import a_trace, all_of, creating
+from tests.holds import holds
 
 FIELDS_WITH_MANY_VALUES = {"tokens", "lookup", "words", "owners", "marks", "documents"}
 FIELDS_OF_RANGES = {"order", "number", "version", "expires"}
@@ -79,6 +80,7 @@ REST = (
 )
 
 
+@holds("H6")
 @pytest.mark.parametrize(
     "tampering",
     [

@@ -3,6 +3,7 @@
 import pytest
 
 from fhir_server.r4.primitives import CHECKS
+from tests.holds import holds
 from tests.world import World
 
 PIXEL = "data:image/png;base64,iVBORw0KGgo="
@@ -20,6 +21,7 @@ def test_an_image_is_held_in_the_narrative_itself(source):
     assert narrative(f'<img src="{PIXEL}"/>') == ""
 
 
+@holds("AC43")
 @pytest.mark.parametrize(
     "style",
     [

@@ -1,11 +1,10 @@
-"""Writes docs/rules.md: each numbered statement, the rule functions that name it, the tests that name it.
+"""Writes docs/rules.md: each numbered statement, the rule functions that name it, the tests that hold it.
 
-Run by `python -m tests.rules.rules_docs`. Statements come from docs/rules-index.csv; a statement that no rule or no
-test names has its reason in tests/rules/uncovered.csv.
+Run by `python -m tests.rules.rules_docs`. Statements come from docs/rules-index.csv; a statement that no rule names or
+no test holds has its reason in tests/rules/uncovered.csv.
 """
 
 import ast
-import csv
 import re
 import tomllib
 from collections import defaultdict
@@ -14,7 +13,9 @@ from dataclasses import fields
 from pathlib import Path
 
 from consent_rules.profiles import RuleProfile
-from tests.conformance.coverage_docs import described_tests, rules_in
+from tests.conformance import coverage_docs
+from tests.conformance.coverage_docs import by_number
+from tests.holds import RULES
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs/rules.md"
@@ -32,19 +33,28 @@ SECTIONS = {
     "K": "Order of evaluation",
     "L": "Conflicts between sources",
 }
-_SHOWN = 2
+_RULE = re.compile(r"\b(?:[A-L][1-9]\d?|I0\d|AC\d\d)\b")
+_RANGE = re.compile(r"\b(AC|[A-L])(\d{1,2})(?:–|-|…|\.\.)(?:AC|[A-L])?(\d{1,2})\b")
 
 
 def statements():
     """Return the numbered statements of the law, in order."""
-    rows = csv.DictReader((ROOT / "docs/rules-index.csv").read_text("utf-8").splitlines())
-    return {row["number"]: row["statement"] for row in rows if re.fullmatch(r"[A-HJ-L][1-9]\d?|I[1-9]", row["number"])}
+    return {number: text for number, text in RULES.items() if re.fullmatch(r"[A-HJ-L][1-9]\d?|I[1-9]", number)}
 
 
-def reasons():
-    """Return why a statement is named by no rule or no test."""
-    rows = csv.DictReader((ROOT / "tests/rules/uncovered.csv").read_text("utf-8").splitlines())
-    return {row["number"]: row["reason"] for row in rows}
+def reasons() -> dict[str, str]:
+    """Return why a statement of the law is named by no rule or held by no test."""
+    known = statements()
+    return {number: why for number, why in coverage_docs.reasons().items() if number in known}
+
+
+def rules_in(text: str) -> set[str]:
+    """Return the rule and abuse-case numbers that a text names; a range names all that it spans."""
+    found = set(_RULE.findall(text))
+    for prefix, first, last in _RANGE.findall(text):
+        width = 2 if prefix == "AC" or first.startswith("0") else 0
+        found |= {f"{prefix}{number:0{width}}" for number in range(int(first), int(last) + 1)}
+    return found
 
 
 def rules() -> dict[str, list[str]]:
@@ -68,19 +78,9 @@ def _named(tree: ast.Module) -> Iterator[tuple[str, ast.stmt]]:
             yield node.target.id, node
 
 
-def tests() -> dict[str, list[str]]:
-    """Return the tests of the rules that name each statement."""
-    found: dict[str, list[str]] = defaultdict(list)
-    for name, text in described_tests():
-        if name.startswith(("tests/rules/", "tests/laws/")):
-            for number in rules_in(text):
-                found[number].append(name)
-    return found
-
-
 def page() -> str:
     """Return docs/rules.md."""
-    where, proved, why = rules(), tests(), reasons()
+    where, proved, why = rules(), by_number(), reasons()
     lines = [_HEAD, *_profile_table(), "", "## The statements", "", _READING]
     for letter, title in SECTIONS.items():
         lines += ["", f"### {letter}. {title}", "", "| | statement | rule | tests |", "| --- | --- | --- | --- |"]
@@ -91,8 +91,8 @@ def page() -> str:
 
 
 def uncovered():
-    """Return the statements that no rule or no test names."""
-    where, proved = rules(), tests()
+    """Return the statements that no rule names or no test holds."""
+    where, proved = rules(), by_number()
     return [number for number in statements() if not (where[number] and proved[number])]
 
 
@@ -101,11 +101,8 @@ def _code(names: list[str]) -> str:
 
 
 def _tests(number: str, proved: dict[str, list[str]], why: dict[str, str]) -> str:
-    names = sorted(proved[number])
-    shown = "<br>".join(f"`{name.rpartition('::')[2]}`" for name in names[:_SHOWN])
-    more = "<br>and others" if len(names) > _SHOWN else ""
-    reason = f"*{why[number]}*" if number in why else ""
-    return "<br>".join(part for part in (shown + more, reason) if part)
+    names = [f"`{name.rpartition('::')[2]}`" for name in sorted(proved[number])]
+    return "<br>".join([*names, *([f"*{why[number]}*"] if number in why else [])])
 
 
 def _profile_table() -> list[str]:
@@ -167,7 +164,7 @@ A block that is lifted leaves a mark: agreements given before it do not revive.
 
 Open questions of the law are keys of a profile, one TOML file each; a country is added without code.
 """
-_READING = "Tests are named by their function; where a statement is no decision of the rules, the reason is in italics."
+_READING = "Tests are those that hold the statement; where it is no decision of the rules, the reason is in italics."
 
 
 if __name__ == "__main__":

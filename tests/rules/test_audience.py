@@ -7,6 +7,7 @@ import pytest
 from consent_rules.model import RecordState
 from consent_rules.visibility import Extent, micros
 from consent_rules.vocabulary import Action, DirectiveKind, Label, Mark, Purpose, SpaceStatus, View
+from tests.holds import holds
 from tests.rules.builders import (
     DAY,
     EHDS,
@@ -186,6 +187,7 @@ class TestCombining:
         one = agreement("Practitioner/paul", id_="one", documents=frozenset({"d1"}), by_patient=True)
         assert not sees(ask(PAUL, space(TEAM, one, withheld())), NAMED)
 
+    @holds("D2")
     def test_a_deny_of_a_class_wins_over_a_permit_of_a_class_and_of_everything(self):
         of_class = withheld(documents=None, kinds=frozenset({NAMED.kind}))
         for permit in (TEAM, replace(TEAM, kinds=frozenset({NAMED.kind, READABLE}), by_patient=True)):
@@ -308,6 +310,7 @@ def test_the_traces_of_a_closed_space_show_no_document_even_to_its_depositor():
         assert sees(answer, own) is seen
 
 
+@holds("B10")
 def test_a_choice_about_a_secret_is_not_shown_to_a_representative():
     """B10: the authorisation of a minor's secret would tell of it."""
     record = space(directive(K.REPRESENTATIVE, PARENT.person), born=TEEN)

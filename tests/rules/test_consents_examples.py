@@ -5,6 +5,7 @@ import pytest
 from consent_rules.vocabulary import Label
 from fhir_server.domain.consents import directives_of
 from tests.examples import NAMES, example
+from tests.holds import holds
 from tests.rules.builders import (
     HOLDER,
     MARTIN,
@@ -35,6 +36,7 @@ UNHONOURED = {
 }
 
 
+@holds("ITI-108")
 @pytest.mark.parametrize("name", HONOURED)
 def test_a_published_example_is_honoured(name):
     said = directive_of(example(name), "c1")

@@ -8,6 +8,7 @@ from consent_rules.vocabulary import DirectiveKind, Purpose
 from fhir_server.domain.consent_ppqm import IDENTIFIERS, POLICIES, PURPOSES, ROLES, URI, consent_of, template_of
 from fhir_server.domain.consents import access_of, directives_of, speaks
 from fhir_server.domain.problem import Category, Problem
+from tests.holds import holds
 from tests.rules.builders import (
     DAY,
     NOW,
@@ -74,6 +75,7 @@ SAID = {
 }
 
 
+@holds("PPQ-3")
 @pytest.mark.parametrize("made", SAID)
 def test_each_template_says_exactly_its_own(made):
     template, level, actor, status = made
@@ -120,6 +122,7 @@ REFUSED = {
 }
 
 
+@holds("PPQ-3")
 @pytest.mark.parametrize(("made", "element"), REFUSED.values(), ids=REFUSED.keys())
 def test_what_no_rule_can_keep_is_refused_with_the_element(made, element):
     with pytest.raises(Problem) as caught:

@@ -7,6 +7,7 @@ import pytest
 from consent_rules import emergency
 from consent_rules.model import AccessRequest
 from consent_rules.vocabulary import Action, DirectiveKind, Mark, Obligation, Purpose, View
+from tests.holds import holds
 from tests.rules.builders import (
     DAY,
     FR,
@@ -66,6 +67,7 @@ class TestOpening:
         assert entered(ask(MARTIN, space(made), purpose=ETREAT, at=NOW + HOUR / 2)).basis == "emergency-regulation"
         assert reason(ask(MARTIN, space(made), purpose=ETREAT, at=NOW + HOUR)) == "emergency-not-open"
 
+    @holds("G8")
     @pytest.mark.parametrize(("purpose", "why"), [(BTG, "  "), (Purpose.TREATMENT, "unconscious")])
     def test_needs_a_reason_and_a_mode(self, purpose, why):
         with pytest.raises(ValueError, match=r"^an emergency is opened in one of its modes and with a reason$"):
@@ -74,9 +76,11 @@ class TestOpening:
     def test_is_refused_to_who_asks_for_no_mode(self):
         assert reason(ask(MARTIN, space(), Action.OPEN_EMERGENCY)) == "not-entitled"
 
+    @holds("G2")
     def test_of_regulation_is_for_physicians(self):
         assert reason(ask(PAUL, space(), Action.OPEN_EMERGENCY, ETREAT)) == "not-entitled"
 
+    @holds("G1", "G9")
     @pytest.mark.parametrize("profession", [PSYCHOLOGIST, SOCIAL_WORKER])
     def test_of_break_glass_is_for_health_professionals(self, profession):
         rules = replace(FR, non_health_roles=True)
@@ -89,6 +93,7 @@ class TestOpening:
         record = space(block("Practitioner/paul"))
         assert reason(ask(PAUL, record, Action.OPEN_EMERGENCY, BTG)) == "blocked"
 
+    @holds("G1", "G4")
     @pytest.mark.parametrize("mode", [BTG, ETREAT])
     def test_is_refused_when_its_switch_is_off(self, mode):
         assert reason(ask(MARTIN, space(switch(mode)), Action.OPEN_EMERGENCY, mode)) == "emergency-off"
@@ -178,11 +183,13 @@ class TestSight:
         assert not sees(answer, document(LABORATORY))
         assert sees(answer, document("DOCPAT02"))
 
+    @holds("G5", "AC28")
     def test_leaves_hidden_documents_closed_but_ones_own(self):
         answer = ask(PAUL, space(opening(PAUL)), purpose=BTG)
         assert not sees(answer, HIDDEN)
         assert sees(answer, replace(HIDDEN, owner_person="Practitioner/paul"))
 
+    @holds("G5")
     def test_is_widened_by_the_third_switch_without_telling_marks(self):
         answer = ask(PAUL, space(opening(PAUL), WIDENED), purpose=BTG)
         assert sees(answer, HIDDEN)

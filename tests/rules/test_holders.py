@@ -6,6 +6,7 @@ import pytest
 
 from consent_rules.visibility import micros
 from consent_rules.vocabulary import Action, DirectiveKind, Label, Mark, Purpose, SpaceStatus, View
+from tests.holds import holds
 from tests.rules.builders import (
     ADULT,
     AUDITOR,
@@ -45,6 +46,7 @@ READABLE = (Action.CONSULT, Action.DEPOSIT, Action.RELABEL, Action.READ_TRACES)
 class TestPatient:
     """The holder in the own space (B1, B11, A13, E9, E11, H5)."""
 
+    @holds("B1")
     def test_sees_everything_but_what_is_sealed(self):
         answer = ask(HOLDER, space())
         assert entered(answer).basis == "patient"
@@ -55,15 +57,18 @@ class TestPatient:
         assert answer.sees(View.DOCUMENTS).knows_marks(hidden)
         assert not sees(answer, SEALED)
 
+    @holds("E11")
     def test_sees_a_sealed_document_from_its_instant_without_anybodys_act(self):
         assert sees(ask(HOLDER, space()), UNSEALED)
         assert sees(ask(HOLDER, space(), at=NOW + DAY), SEALED)
 
+    @holds("H4", "H5")
     def test_sees_every_choice_trace_and_identity(self):
         answer = ask(HOLDER, space(), Action.READ_TRACES)
         for view in (View.TRACES, View.DIRECTIVES, View.IDENTITY):
             assert sees(answer, document("choice"), view)
 
+    @holds("B1")
     def test_never_enters_another_space_whatever_its_state(self):
         for status in SpaceStatus:
             for action in Action:
@@ -77,9 +82,11 @@ class TestPatient:
     def test_old_enough_or_of_unknown_age_has_an_own_account(self, born):
         assert entered(ask(HOLDER, space(born=born))).basis == "patient"
 
+    @holds("B11")
     def test_too_young_has_none(self):
         assert reason(ask(HOLDER, space(born=CHILD))) == "too-young"
 
+    @holds("B11")
     def test_has_one_from_the_birthday_on(self):
         born = NOW.date().replace(year=2011)
         assert entered(ask(HOLDER, space(born=born))).basis == "patient"
@@ -114,6 +121,7 @@ class TestRepresentative:
     def test_of_a_minor_may_be_a_guardian_too(self, directives, used):
         assert entered(ask(PARENT, space(*directives, born=CHILD))).rules[0].consents == used
 
+    @holds("B1")
     def test_of_a_minor_sees_all_but_secrets_and_sealed_results(self):
         answer = ask(PARENT, space(REPRESENTS, born=CHILD))
         assert entered(answer).basis == "legal-representative"
@@ -123,16 +131,19 @@ class TestRepresentative:
         assert not sees(answer, SEALED)
         assert sees(answer, UNSEALED)
 
+    @holds("B10")
     def test_reads_traces_but_those_of_secret_care(self):
         answer = ask(PARENT, space(REPRESENTS, born=CHILD), Action.READ_TRACES)
         assert sees(answer, document("access"), View.TRACES)
         assert sees(answer, document("choice"), View.TRACES)
         assert not sees(answer, replace(SECRET, kind="access"), View.TRACES)
 
+    @holds("B2")
     @pytest.mark.parametrize("born", [ADULT, None])
     def test_of_an_adult_has_no_authority(self, born):
         assert reason(ask(PARENT, space(REPRESENTS, born=born))) == "no-authority"
 
+    @holds("B2", "AC30")
     def test_loses_it_at_majority_without_anybodys_act(self):
         born = NOW.date().replace(year=2008)
         assert reason(ask(PARENT, space(REPRESENTS, born=born))) == "no-authority"
@@ -145,6 +156,7 @@ class TestRepresentative:
     def test_withdrawn_loses_it_at_once(self):
         assert reason(ask(PARENT, space(REPRESENTS, born=CHILD).without(REPRESENTS.id))) == "no-authority"
 
+    @holds("B2")
     def test_guardian_of_a_protected_adult_has_it(self):
         assert entered(ask(PARENT, space(GUARDS))).basis == "legal-representative"
 
@@ -167,6 +179,7 @@ class TestRepresentative:
 class TestCarer:
     """Carers, dated and limited (B13)."""
 
+    @holds("B13")
     def test_sees_for_the_time_that_was_said(self):
         assert entered(ask(PARENT, space(CARES))).basis == "carer"
         assert reason(ask(PARENT, space(CARES), at=NOW + DAY)) == "no-authority"
@@ -363,6 +376,7 @@ class TestAuditAndSupport:
         assert sees(answer, document("access", owner_person=SUPPORT.person), View.TRACES)
         assert not sees(answer, document("access"), View.TRACES)
 
+    @holds("AC23")
     @pytest.mark.parametrize(
         ("requester", "action"),
         [
@@ -380,6 +394,7 @@ class TestAuditAndSupport:
         assert reason(ask(replace(requester, person=""), space(), Action.READ_TRACES)) == "unidentified"
 
 
+@holds("I1", "I2", "AC23")
 @pytest.mark.parametrize("action", Action)
 def test_a_forbidden_party_is_refused_whatever_anybody_consents_to(action):
     """I1, I2, I3."""

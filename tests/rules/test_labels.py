@@ -9,6 +9,7 @@ import pytest
 from consent_rules import labels
 from consent_rules.model import AccessRequest, RuleApplied
 from consent_rules.vocabulary import Action, DirectiveKind, Mark, Purpose
+from tests.holds import holds
 from tests.rules.builders import (
     ADULT,
     AUDITOR,
@@ -62,6 +63,7 @@ def relabel(who, before, after, born=ADULT, rules=TOGETHER, **more):
     return labels.may_relabel(request, space(born=born), facts, after, rules)
 
 
+@holds("B6")
 @pytest.mark.parametrize(("who", "mark", "minor"), list(product(ACTORS, MARKS, [False, True])), ids=str)
 def test_each_label_is_put_only_by_whom_the_table_names(who, mark, minor):
     before = SEALED if mark is SEALED else Mark.NONE
@@ -85,12 +87,14 @@ def test_each_label_is_lifted_only_by_whom_the_table_names(who, mark):
         assert answer.reason == "mark-not-allowed"
 
 
+@holds("B6")
 def test_a_secret_once_kept_from_parents_stays_one():
     for who in ACTORS:
         answer = relabel(who, SECRET, Mark.NONE, born=CHILD)
         assert (answer.reason, answer.rules[0].statement) == ("mark-not-allowed", "B6")
 
 
+@holds("E1", "E16")
 @pytest.mark.parametrize("who", ["patient", "parent"])
 def test_the_holder_hides_documents_of_every_type(who):
     """E16: no text names a type that cannot be hidden, so there is none; the history of reimbursements included."""
@@ -115,6 +119,7 @@ def test_the_statement_is_that_of_the_mark():
     assert relabel("patient", Mark.NONE, PS).statement == "E1"
 
 
+@holds("E8")
 def test_hidden_and_sealed_exclude_each_other_while_the_profile_says_so():
     assert relabel("patient", SEALED, SEALED | PS, rules=FR, sealed_until=NOW + DAY).reason == (
         "marks-exclude-each-other"
@@ -144,6 +149,7 @@ def file(who, wanted, *directives, born=ADULT, rules=FR, replaced=None):
     return labels.may_file(request, space(*directives, born=born), wanted, rules, replaced)
 
 
+@holds("E7")
 @pytest.mark.parametrize(("who", "mark", "minor"), list(product(ACTORS, MARKS, [False, True])), ids=str)
 def test_each_label_is_given_at_filing_only_by_whom_the_law_lets(who, mark, minor):
     files = {SEALED} if who in {"author", "other", "software"} else set()
@@ -170,22 +176,26 @@ def test_a_seal_is_refused_on_the_replacement_of_what_the_patient_sees():
     assert file("author", PS, replaced=document()).outcome == "permit"
 
 
+@holds("E8")
 def test_hidden_and_sealed_are_not_filed_together_while_the_profile_says_so():
     assert file("author", SEALED | PS).reason == "marks-exclude-each-other"
     assert file("author", SEALED | PS, rules=TOGETHER).outcome == "permit"
     assert file("author", SEALED | Mark.MASQUE_PT).outcome == "permit"
 
 
+@holds("E7")
 def test_a_new_document_has_the_marks_that_it_is_filed_with():
     assert labels.marks_at_filing(space(), SEALED, NOW) == SEALED
 
 
+@holds("E12")
 def test_a_new_document_is_hidden_when_the_patient_hides_by_default():
     record = space(directive(DirectiveKind.HIDDEN_BY_DEFAULT, end=NOW))
     assert labels.marks_at_filing(record, Mark.NONE, NOW - DAY) == PS
     assert labels.marks_at_filing(record, Mark.NONE, NOW) is Mark.NONE
 
 
+@holds("E6")
 def test_the_default_adds_to_what_is_filed():
     record = space(directive(DirectiveKind.HIDDEN_BY_DEFAULT))
     assert labels.marks_at_filing(record, Mark.MASQUE_PT, NOW) == PS | Mark.MASQUE_PT
@@ -196,15 +206,18 @@ def test_a_change_of_another_mark_is_not_hindered_by_what_was_filed_before():
     assert relabel("author", before, before | SECRET, born=TEEN, rules=FR, sealed_until=NOW + DAY).outcome == "permit"
 
 
+@holds("E6")
 def test_a_replacement_inherits_every_mark():
     replaced = document(marks=PS | SECRET)
     assert labels.marks_at_filing(space(), Mark.MASQUE_PT, NOW, replaced) == PS | SECRET | Mark.MASQUE_PT
 
 
+@holds("E11")
 def test_a_seal_opens_one_calendar_month_after_filing():
     assert labels.sealed_until(datetime(2026, 1, 31, 8, tzinfo=UTC), FR) == datetime(2026, 2, 28, 8, tzinfo=UTC)
 
 
+@holds("E10")
 def test_the_patient_is_told_after_two_weeks():
     assert labels.information_due(NOW, FR) == NOW + 14 * DAY
 

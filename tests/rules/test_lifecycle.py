@@ -9,6 +9,7 @@ import pytest
 from consent_rules.lifecycle import TRANSITIONS, after_death, age_at, erased_at, is_minor, may_move, status_at
 from consent_rules.model import Refuse, RuleApplied
 from consent_rules.vocabulary import Action, SpaceStatus
+from tests.holds import holds
 from tests.rules.builders import ADULT, CHILD, DAY, FR, HOLDER, NOW, PAUL, agreement, ask, reason, space
 
 S = SpaceStatus
@@ -44,6 +45,7 @@ def test_the_legal_changes_are_these():
     }
 
 
+@holds("A3")
 def test_a_space_opens_six_weeks_after_the_notice_and_not_before():
     record = space(status=S.ANNOUNCED, since=NOW)
     term = NOW + timedelta(weeks=6)
@@ -57,11 +59,13 @@ def test_an_open_space_needs_no_job_to_be_entered():
     assert reason(ask(PAUL, record, at=NOW - DAY)) == "announced"
 
 
+@holds("A1")
 def test_an_opposition_stands_for_good():
     record = space(status=S.OPPOSED, since=NOW)
     assert status_at(record, NOW + 9000 * DAY, FR) is S.OPPOSED
 
 
+@holds("A11")
 def test_a_suspended_space_closes_after_six_weeks_and_is_erased_after_the_archive():
     record = space(status=S.SUSPENDED, since=NOW)
     closing = NOW + timedelta(weeks=6)
@@ -71,12 +75,14 @@ def test_a_suspended_space_closes_after_six_weeks_and_is_erased_after_the_archiv
     assert status_at(record, closing.replace(year=2036), FR) is S.ERASED
 
 
+@holds("A8")
 def test_a_closed_space_is_erased_after_ten_years():
     record = space(status=S.CLOSED, since=NOW)
     assert status_at(record, NOW.replace(year=2036) - SECOND, FR) is S.CLOSED
     assert status_at(record, NOW.replace(year=2036), FR) is S.ERASED
 
 
+@holds("A9")
 def test_an_express_request_erases_within_three_months():
     record = space(status=S.CLOSED, since=NOW, erasure_asked_at=NOW + DAY)
     assert erased_at(record, NOW, FR) == datetime(2026, 6, 3, 9, tzinfo=UTC)
@@ -111,6 +117,7 @@ def test_a_space_whose_archive_has_ended_is_directed_by_nobody():
     assert ask(HOLDER, record, Action.DIRECT, at=NOW - DAY).basis == "patient"
 
 
+@holds("A14")
 @pytest.mark.parametrize(
     ("before", "after"),
     [

@@ -9,6 +9,7 @@ import pytest
 
 from consent_rules import matrix, schedule
 from consent_rules.matrix import COLUMNS, Kind, MatrixError, Profession, of_cells, parse, published
+from tests.holds import holds
 from tests.rules.builders import MATRIX, PAUL, agreement, ask, document, sees, space
 
 DATA = Path(matrix.__file__).parent / "data" / "habilitation_matrix_2023-10-26.csv"
@@ -38,10 +39,12 @@ def table(*rows):
     return "\n".join([HEADER, *rows])
 
 
+@holds("D1")
 def test_the_file_has_every_profession_by_every_kind():
     assert len(CELLS) == 4104 == len(MATRIX.professions) * len(MATRIX.kinds)
 
 
+@holds("D1")
 @pytest.mark.parametrize("profession", sorted(MATRIX.professions))
 def test_every_cell_decides_as_the_file_says(profession):
     cells = [cell for cell in CELLS if cell["profession"] == profession]
@@ -53,6 +56,7 @@ def test_every_cell_decides_as_the_file_says(profession):
         assert (read.access, read.source, read.confidence) == (granted, cell["source"], cell["confidence"])
 
 
+@holds("C12", "D2")
 @pytest.mark.parametrize("profession", sorted(code for code in MATRIX.professions if MATRIX.is_health_profession(code)))
 def test_a_member_of_the_team_sees_exactly_the_row(profession):
     answer = ask(replace(PAUL, profession=profession), space(agreement("Organization/cabinet")))
@@ -90,6 +94,7 @@ def test_podiatrists_read_no_delivery_report():
     assert "15508-5" not in MATRIX.kinds_for("80")
 
 
+@holds("D3")
 def test_what_has_no_cell_is_denied():
     assert MATRIX.kinds_for("99") == frozenset()
     assert MATRIX.cell("99", "34112-3") is None
@@ -124,6 +129,7 @@ def test_professions_and_kinds_have_their_system_and_their_names():
     )
 
 
+@holds("J9")
 @pytest.mark.parametrize(
     ("codings", "kind"),
     [

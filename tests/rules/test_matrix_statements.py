@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.holds import holds
 from tests.rules.builders import MATRIX
 
 PHYSICIAN, DENTIST, PHARMACIST, TECHNICIAN, NURSE = "10", "40", "21", "39", "60"
@@ -21,11 +22,13 @@ def sourced(profession, *, access):
     return {cell.kind for cell in cells if cell.access is access}
 
 
+@holds("D5")
 def test_physicians_read_every_type_but_the_certificate_of_residence():
     """D5."""
     assert denied(PHYSICIAN) - TECHNICAL == {"ATTEST-RESID"}
 
 
+@holds("D6")
 def test_opticians_read_the_types_that_the_order_lists_and_no_laboratory_result():
     """D6: prescriptions in general are one of the twelve, and two columns here."""
     named = {"EXPPAT_1", "EXPPAT_2", "DOCPAT02", "DOCPAT09", "PRESC-ORTHOPTIE", "47420-5", "57832-8", "61357-0"}
@@ -34,6 +37,7 @@ def test_opticians_read_the_types_that_the_order_lists_and_no_laboratory_result(
     assert LABORATORY not in MATRIX.kinds_for(OPTICIAN)
 
 
+@holds("D7")
 @pytest.mark.parametrize("profession", [PHARMACIST, TECHNICIAN])
 def test_pharmacists_and_their_technicians_are_denied_ten_named_types(profession):
     """D7."""
@@ -43,6 +47,7 @@ def test_pharmacists_and_their_technicians_are_denied_ten_named_types(profession
     }  # fmt: skip
 
 
+@holds("D8")
 def test_nurses_read_widely_and_are_denied_five_named_types():
     """D8."""
     named = {TELEMEDICINE, PSYCHIATRIC, PSYCHOLOGICAL, "68817-6", "89601-9"}
@@ -50,23 +55,27 @@ def test_nurses_read_widely_and_are_denied_five_named_types():
     assert len(MATRIX.kinds_for(NURSE)) > len(MATRIX.kinds) * 3 // 4
 
 
+@holds("D9")
 def test_dentists_are_denied_six_named_types():
     """D9."""
     named = {"80788-3", TELEMEDICINE, "83981-1", PSYCHOLOGICAL, PSYCHIATRIC, WISHES}
     assert sourced(DENTIST, access=False) == named
 
 
+@holds("D10")
 def test_podiatrists_are_denied_delivery_reports():
     """D10."""
     assert sourced(PODIATRIST, access=False) == {DELIVERY}
     assert DELIVERY not in MATRIX.kinds_for(PODIATRIST)
 
 
+@holds("D11")
 def test_physiotherapists_read_hospital_reports():
     """D11."""
     assert HOSPITAL_REPORT in sourced(PHYSIOTHERAPIST, access=True)
 
 
+@holds("D12")
 def test_social_professions_read_far_fewer_types_but_for_those_who_contribute_to_care():
     """D12."""
     assert len(MATRIX.kinds_for("353")) > len(MATRIX.kinds_for("41")) == len(MATRIX.kinds_for("SOC-ENC"))

@@ -9,6 +9,7 @@ from consent_rules.case import case_of
 from consent_rules.model import AccessRequest, Membership, Team
 from consent_rules.profiles import Span
 from consent_rules.vocabulary import Action, Capacity, DirectiveKind, Mark, Obligation, Proof, Purpose, View
+from tests.holds import holds
 from tests.rules.builders import (
     DAY,
     DECLARED,
@@ -47,19 +48,24 @@ HIDDEN = document(marks=Mark.MASQUE_PS)
 class TestWhoMayAskAtAll:
     """Named professionals of the matrix, for care, and no others (C13, C15, C16, I6, I8)."""
 
+    @holds("I8")
     def test_an_unnamed_professional_is_unidentified(self):
         assert reason(ask(replace(PAUL, person=""), space(TEAM))) == "unidentified"
 
+    @holds("I8")
     def test_a_group_identity_is_unidentified(self):
         assert reason(ask(replace(PAUL, person="Organization/cabinet"), space(TEAM))) == "unidentified"
 
+    @holds("C16")
     @pytest.mark.parametrize("profession", ["", "99", DECLARED, PSYCHOLOGIST, SOCIAL_WORKER])
     def test_a_profession_outside_the_health_rows_is_not_entitled(self, profession):
         assert reason(ask(replace(PAUL, profession=profession), space(TEAM))) == "not-entitled"
 
+    @holds("I6")
     def test_a_purpose_other_than_care_is_not_entitled(self):
         assert reason(ask(PAUL, space(TEAM), purpose=Purpose.AUDIT)) == "not-entitled"
 
+    @holds("C15")
     def test_a_social_role_enters_where_the_profile_says_so(self):
         rules = replace(FR, non_health_roles=True)
         worker = replace(PAUL, profession=SOCIAL_WORKER)
@@ -81,6 +87,7 @@ class TestOccupationalPhysician:
     doctor = replace(MARTIN, capacity=Capacity.OCCUPATIONAL_PHYSICIAN)
     allowed = replace(FR, occupational_physicians=True)
 
+    @holds("I4", "L4")
     def test_is_not_entitled_by_default(self):
         assert reason(ask(self.doctor, space(agreement("Practitioner/martin")))) == "not-entitled"
 
@@ -108,9 +115,11 @@ def test_coordinating_physician_enters_by_the_residents_agreement():
 class TestConsent:
     """Prior agreement: once for the team, for each consultation of an outsider (C1, C2, C3, C4, C8, C12, D2, L2)."""
 
+    @holds("C1", "C3", "L2")
     def test_without_one_nobody_enters(self):
         assert reason(ask(PAUL, space())) == "no-consent"
 
+    @holds("C2")
     def test_of_the_team_lets_every_member_in_for_good(self):
         answer = entered(ask(PAUL, space(TEAM), at=NOW + 900 * DAY))
         assert (answer.basis, answer.rules[0].consents) == ("care-team", ("agreement-1",))
@@ -124,6 +133,7 @@ class TestConsent:
         assert reason(ask(PAUL, record, at=NOW - 2 * DAY)) == "no-consent"
         assert reason(ask(MARTIN, record)) == "no-consent"
 
+    @holds("C4", "C8")
     def test_of_an_outsider_holds_for_one_consultation(self):
         record = space(NAMED)
         last = NOW - HOUR + DAY
@@ -203,6 +213,7 @@ class TestConsent:
         assert sees(answer, document(HOSPITAL_REPORT, category="10"))
         assert not sees(answer, document(HOSPITAL_REPORT, category="11"))
 
+    @holds("H1", "L3")
     def test_first_access_is_told_to_the_patient(self):
         """H1, L3: by default the first one."""
         assert entered(ask(PAUL, space(TEAM))).obligations == {Obligation.NOTIFY_FIRST_ACCESS}
@@ -254,6 +265,7 @@ class TestAskMeFirst:
 class TestBlock:
     """A block beats every agreement and emergency, and lifting it restores nothing (C18, F2, F3, F5, F6, F7, F8)."""
 
+    @holds("C18", "F3", "F8")
     @pytest.mark.parametrize(
         "actor", ["Practitioner/paul", "PractitionerRole/paul-1", "Organization/cabinet", ""], ids=str
     )
@@ -285,6 +297,7 @@ class TestBlock:
     def test_names_its_consents_in_the_refusal(self):
         assert ask(PAUL, space(TEAM, block("Practitioner/paul"))).rules[0].consents == ("block-1",)
 
+    @holds("F5")
     def test_lifted_does_not_revive_what_was_agreed_before(self):
         record = space(TEAM, block("Practitioner/paul", recorded_at=NOW)).without("block-1")
         assert reason(ask(PAUL, record)) == "no-consent"
@@ -309,6 +322,7 @@ class TestBlock:
         record = space(TEAM, block("Practitioner/paul", recorded_at=None)).without("block-1")
         assert reason(ask(PAUL, record)) == "no-consent"
 
+    @holds("F4")
     def test_does_not_hinder_filing(self):
         record = space(TEAM, block("Practitioner/paul"))
         answer = ask(PAUL, record, Action.DEPOSIT)
@@ -322,11 +336,13 @@ class TestBlock:
 class TestSight:
     """The matrix row without what is hidden, and one's own deposits (C12, D3, E1, E2, E5, E13, E14, E17)."""
 
+    @holds("C12")
     def test_is_the_matrix_row(self):
         answer = ask(replace(PAUL, profession=OPTICIAN), space(TEAM))
         assert not sees(answer, document(LABORATORY))
         assert sees(answer, document("DOCPAT02"))
 
+    @holds("D3")
     def test_shows_no_unknown_type(self):
         assert not sees(ask(PAUL, space(TEAM)), document(""))
 
@@ -337,6 +353,7 @@ class TestSight:
         marks = Mark.INVISIBLE_PATIENT | Mark.INVISIBLE_REPRESENTANTS_LEGAUX | Mark.MASQUE_PT | Mark.MASQUE_PSOCIAL
         assert sees(ask(PAUL, space(TEAM)), document(marks=marks))
 
+    @holds("E2", "L1")
     def test_shows_ones_own_even_hidden_or_outside_the_row(self):
         answer = ask(PAUL, space(TEAM))
         for own in (
@@ -361,6 +378,7 @@ class TestSight:
         visible = document(marks=Mark.INVISIBLE_PATIENT)
         assert not ask(PAUL, space(TEAM)).sees(View.DOCUMENTS).knows_marks(visible)
 
+    @holds("E13")
     def test_hides_the_care_history_as_a_block(self):
         hidden = directive(DirectiveKind.CARE_HISTORY_HIDDEN)
         assert sees(ask(MARTIN, space(agreement("Practitioner/martin"))), document(REIMBURSEMENT))
@@ -398,6 +416,7 @@ class TestDeclaredPhysician:
 
     record = space(directive(DirectiveKind.DECLARED_PHYSICIAN, "Practitioner/martin"))
 
+    @holds("D4")
     def test_sees_the_whole_record(self):
         answer = ask(MARTIN, self.record)
         for facts in (document(), HIDDEN, document(RESIDENCE), document("")):
@@ -439,6 +458,7 @@ class TestAdministrator:
 
     record = space(directive(DirectiveKind.ADMINISTRATOR, "Practitioner/paul"))
 
+    @holds("E4")
     def test_sees_hidden_documents_within_the_row(self):
         answer = ask(PAUL, self.record)
         assert entered(answer).basis == "administrator"
@@ -454,6 +474,7 @@ class TestAdministrator:
 class TestFiling:
     """Filing needs no agreement, not even of who is blocked (C9, F4, I5)."""
 
+    @holds("C9")
     def test_needs_no_consent_and_shows_ones_own(self):
         answer = ask(PAUL, space(), Action.DEPOSIT)
         assert entered(answer).basis == "depositor"
@@ -480,10 +501,12 @@ class TestFilingWithConsent:
         ids=["occupational physician", "psychologist"],
     )
 
+    @holds("C15")
     @who
     def test_without_consent_nothing_is_filed(self, requester):
         assert reason(ask(requester, space(), Action.DEPOSIT, rules=self.rules)) == "no-consent"
 
+    @holds("C15")
     @who
     def test_with_consent_it_is(self, requester):
         answer = ask(requester, space(NAMED), Action.DEPOSIT, rules=self.rules)
@@ -510,9 +533,11 @@ class TestOtherActions:
         assert sees(answer, document(""), View.IDENTITY)
         assert not sees(answer, document(owner_person="Practitioner/paul"))
 
+    @holds("C6")
     def test_a_consent_may_be_recorded_without_one(self):
         assert entered(ask(PAUL, space(), Action.DIRECT)).basis == "consent-collection"
 
+    @holds("H4")
     def test_ones_own_traces_are_never_refused(self):
         for record in (space(), space(block("Practitioner/paul"))):
             answer = ask(PAUL, record, Action.READ_TRACES)
@@ -527,6 +552,7 @@ class TestOtherActions:
         assert not sees(answer, document("access", owner_person="Practitioner/zoe"), View.TRACES)
         assert sees(answer, document())
 
+    @holds("H4")
     @pytest.mark.parametrize("kind", [DirectiveKind.DECLARED_PHYSICIAN, DirectiveKind.ADMINISTRATOR])
     def test_declared_physician_and_administrator_read_all_accesses(self, kind):
         answer = ask(MARTIN, space(directive(kind, "Practitioner/martin")), Action.READ_TRACES)

@@ -8,6 +8,7 @@ from consent_rules.case import case_of
 from consent_rules.model import AccessRequest, Membership, Refuse, Team
 from consent_rules.recording import may_follow, record, tidied
 from consent_rules.vocabulary import Action, DirectiveKind, Proof, Purpose
+from tests.holds import holds
 from tests.rules.builders import (
     DAY,
     FR,
@@ -54,6 +55,7 @@ def say(requester, said, *given, rules=FR, **more):
     return record(case, said)
 
 
+@holds("C7")
 @pytest.mark.parametrize("who", WHO)
 @pytest.mark.parametrize("kind", K)
 def test_each_kind_is_recorded_only_by_whom_the_table_names(who, kind):
@@ -68,22 +70,26 @@ def test_the_patients_own_word_is_stamped_so():
     assert (said.by_patient, said.recorder, said.proof) == (True, "", Proof.PATIENT)
 
 
+@holds("C6")
 def test_a_professional_is_stamped_as_the_one_who_wrote_it_down():
     said = say(PAUL, agreement("Practitioner/paul", by_patient=True, proof=Proof.CARD))
     assert (said.by_patient, said.recorder, said.proof) == (False, "Practitioner/paul", Proof.CARD)
 
 
+@holds("AC52")
 def test_the_time_is_the_servers_or_an_earlier_one():
     assert say(PAUL, agreement("Practitioner/paul", recorded_at=NOW + DAY)).recorded_at == NOW
     assert say(PAUL, agreement("Practitioner/paul", recorded_at=NOW - DAY)).recorded_at == NOW - DAY
     assert say(PAUL, agreement("Practitioner/paul", recorded_at=None)).recorded_at == NOW
 
 
+@holds("C5")
 @pytest.mark.parametrize("actor", ["Practitioner/zoe", "PractitionerRole/zoe", "Organization/cabinet"])
 def test_a_professional_records_for_colleagues_and_the_own_establishment(actor):
     assert say(PAUL, agreement(actor)).actors == {actor}
 
 
+@holds("C5")
 def test_a_professional_does_not_record_for_another_establishment():
     assert say(PAUL, agreement("Organization/chu")).reason == "not-yours-to-say"
 
@@ -106,6 +112,7 @@ class TestCarers:
     def carer(self, number, **more):
         return directive(K.CARER, f"RelatedPerson/{number}", id_=str(number), **({"end": NOW + DAY} | more))
 
+    @holds("B13")
     def test_are_three_at_most(self):
         others = [self.carer(number) for number in range(3)]
         assert say(HOLDER, self.carer(9), *others).reason == "too-many-carers"
@@ -169,6 +176,7 @@ class TestThirdSwitch:
     def switch(self, *purposes):
         return block(id_="-".join(purposes), purposes=frozenset(purposes))
 
+    @holds("G5")
     def test_needs_one_mode_to_be_on(self):
         btg, etreat = Purpose.BREAK_GLASS, Purpose.EMERGENCY
         assert say(HOLDER, self.wider, self.switch(btg)).kind is K.HIDDEN_IN_EMERGENCY
@@ -190,6 +198,7 @@ class TestPeriod:
         assert say(HOLDER, agreement("Practitioner/paul", end=NOW + 91 * DAY)).reason == "period-too-long"
         assert say(HOLDER, agreement("Practitioner/paul", end=NOW + 90 * DAY)).end == NOW + 90 * DAY
 
+    @holds("C4")
     def test_written_down_by_a_professional_it_is_for_one_consultation(self):
         assert say(PAUL, agreement("Practitioner/paul", end=NOW + DAY)).end == NOW + DAY
         assert say(PAUL, agreement("Practitioner/paul", end=NOW + DAY + HOUR)).reason == "period-too-long"

@@ -15,6 +15,7 @@ from consent_rules.model import AccessRequest, Refuse, RuleApplied
 from consent_rules.profiles import Span
 from consent_rules.recording import record as say
 from consent_rules.vocabulary import Action, Capacity, DirectiveKind, Mark, Proof, Purpose, SpaceStatus
+from tests.holds import holds
 from tests.rules.builders import (
     AUDITOR,
     CHILD,
@@ -112,6 +113,7 @@ REFUSALS = {
 }
 
 
+@holds("C8", "I39")
 @pytest.mark.parametrize(("answer", "reason", "statement", "consents"), REFUSALS.values(), ids=REFUSALS.keys())
 def test_a_refusal_of_entry_names_its_rule(answer, reason, statement, consents):
     assert answer() == Refuse(reason, (RuleApplied(statement, "refuse", consents),), "2023-10-26")
@@ -280,6 +282,7 @@ def test_no_version_replaces_one_of_the_same_day():
     assert comparison.may_activate(same, same, asked) == refused
 
 
+@holds("C11", "F4")
 def test_nothing_that_the_holder_says_hinders_filing():
     """C11, F4: whoever may file does, whatever was chosen; what is then seen is another matter."""
     everything = [directive(kind, id_=kind.value) for kind in DirectiveKind if kind is not DirectiveKind.BLOCK]
@@ -288,6 +291,7 @@ def test_nothing_that_the_holder_says_hinders_filing():
         assert not isinstance(ask(PAUL, space(*said), Action.DEPOSIT), Refuse)
 
 
+@holds("K1")
 def test_the_order_in_which_a_read_is_judged():
     """K1: who asks before what the patient decided; the space, then blocks, then the ground; each alone when alone."""
     unnamed, outside = {"person": ""}, {"profession": PSYCHOLOGIST}

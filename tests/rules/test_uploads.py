@@ -8,6 +8,7 @@ from consent_rules.matrix import kinds
 from consent_rules.model import AccessRequest
 from consent_rules.uploads import Unfit, Upload, is_told, unfit
 from consent_rules.vocabulary import Action, DirectiveKind, Purpose
+from tests.holds import holds
 from tests.rules.builders import (
     ADULT,
     CHILD,
@@ -36,6 +37,7 @@ def faults(who, kind=OWN, media_type=PDF, size=1000, born=ADULT, rules=FR):
 
 @pytest.mark.parametrize("who", [HOLDER, PARENT])
 class TestThePatientsSide:
+    @holds("J6")
     def test_files_every_type_of_patients_and_no_other(self, who):
         """Rule J6."""
         allowed = {code for code in kinds() if faults(who, code) == ()}
@@ -76,6 +78,7 @@ def test_professionals_are_held_to_none_of_it(who):
         assert faults(who, kind, "text/html", None) == ()
 
 
+@holds("B12")
 @pytest.mark.parametrize("rules", [FR, EHDS])
 @pytest.mark.parametrize("who", [HOLDER, PARENT, MARTIN, SOFTWARE])
 def test_a_minor_has_no_advance_directives_whoever_files_them(who, rules):
