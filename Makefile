@@ -38,6 +38,10 @@ else
 endif
 	@touch $@ $(VENV)/.installed
 
+# Tests sync what they write: where memory has room for it, their data stay there. A file of tests is run by one process.
+MEMORY := $(shell [ "$$(df --output=avail /dev/shm 2>/dev/null | tail -n 1)" -gt 4000000 ] 2>/dev/null && echo /dev/shm)
+PYTEST := TMPDIR=$${TMPDIR:-$(MEMORY)} $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+
 run: $(VENV)/.installed ## start the seeded demonstration on http://127.0.0.1:8080
 	@echo "Open http://127.0.0.1:$${HABILIS_PORT:-8080} for the invented people, their tokens, the API and the journal of accesses."
 	@echo "In another terminal, \`make demo\` plays the story; README.md has a tour by curl."
@@ -57,7 +61,7 @@ browser:
 
 test: $(VENV)/.installed-test browser ## run all tests
 	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || left="not browser"; \
-	command -v npm >/dev/null || left="$${left:+$$left and }not npm"; $(BIN)/pytest -m "$$left"
+	command -v npm >/dev/null || left="$${left:+$$left and }not npm"; $(PYTEST) -m "$$left"
 
 newest: ## run all tests with the newest versions that pyproject.toml allows, in an environment of its own
 	@rm -f .venv-newest/.installed-test
@@ -100,7 +104,7 @@ fmt: $(VENV)/.installed-test ## format, and repair what can be repaired
 	@$(BIN)/ruff format $(SOURCES)
 
 rules-coverage: $(VENV)/.installed-test ## the rules alone: every line and branch must be reached
-	@$(BIN)/pytest -q tests/rules tests/laws --cov=consent_rules --cov-branch --cov-fail-under=100
+	@$(PYTEST) -q tests/rules tests/laws --cov=consent_rules --cov-branch --cov-fail-under=100
 
 bench: $(VENV)/.installed-test ## measure the server and rewrite the table of docs/performance.md
 	@$(BIN)/python -m tests.bench

@@ -94,15 +94,20 @@ class Load:
         self.notes = Notes()
         self._lock = threading.Lock()
         self._ending = threading.Event()
+        self._acknowledged = threading.Event()
         self._threads = [
             threading.Thread(target=self._until_dead, args=(self._publish, world.publisher)) for _ in "123"
         ]
         self._threads += [threading.Thread(target=self._until_dead, args=(self._read, world.reader)) for _ in "123"]
 
     def start(self) -> None:
-        """Begin to ask."""
+        """Begin to ask; return when the first submission has been acknowledged, however slow the machine is.
+
+        Raises: AssertionError when none was within a minute.
+        """
         for thread in self._threads:
             thread.start()
+        assert self._acknowledged.wait(60), self.notes
 
     def join(self) -> Notes:
         """Return what was noted, once every client has noticed that the server is gone."""
@@ -131,6 +136,7 @@ class Load:
         places = [entry["response"]["location"] for entry in json.loads(answer)["entry"]]
         document = next(place for place in places if "DocumentReference/" in place)
         self.notes.acknowledged[number] = document.partition("DocumentReference/")[2].partition("/")[0]
+        self._acknowledged.set()
 
     def _read(self, client: Client, number: int) -> None:
         document = self._world.documents[number % len(self._world.documents)]
