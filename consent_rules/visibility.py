@@ -168,6 +168,13 @@ class Visibility:
         """Tell whether the visibility marks of a visible resource may be shown."""
         return any(clause.knows_marks and clause.admits(facts) for clause in self.clauses)
 
+    def without(self, extents: tuple[Extent, ...]) -> "Visibility":
+        """Take documents out."""
+        if not extents:
+            return self
+        clauses = tuple(clause._replace(barred=(*clause.barred, *extents)) for clause in self.clauses)
+        return replace(self, clauses=clauses)
+
     def narrowed_to_any(self, limits: tuple[tuple[frozenset[str] | None, frozenset[str] | None], ...]) -> "Visibility":
         """Restrict to the union of the given (kinds, categories) pairs: how a granular scope narrows."""
         clauses = tuple(c.narrowed(kinds, categories) for c in self.clauses for kinds, categories in limits)
@@ -176,6 +183,8 @@ class Visibility:
 
 DIRECTORY = Visibility(compartment="", clauses=(Clause(),))
 """What every authenticated caller sees of the directory resources."""
+NOTHING = Visibility("")
+"""What is seen by whoever may not enter."""
 
 
 def _meet(a: frozenset[str] | None, b: frozenset[str] | None) -> frozenset[str] | None:

@@ -9,7 +9,7 @@ from consent_rules.scopes import Scopes
 from consent_rules.vocabulary import RequesterKind
 from fhir_server.application import trail
 from fhir_server.application.runtime import Runtime
-from fhir_server.application.writing import whole
+from fhir_server.application.system_views import ReadingReason, whole_space
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.deeds import Deed, Verdict
 
@@ -46,5 +46,5 @@ def find_resource(runtime: Runtime, type_: str, id_: str) -> Json | None:
     """Return a resource that a command names, None when there is none: for the operator, who may know of all."""
     with runtime.ports.store.snapshot() as snapshot:
         place = snapshot.locate(type_, id_) if id_ else None
-        stored = snapshot.read(type_, id_, whole(place.compartment)) if place else None
+        stored = snapshot.read(type_, id_, whole_space(ReadingReason.OPERATOR, place.compartment)) if place else None
     return orjson.loads(stored.body) if stored and stored.body and not stored.deleted else None

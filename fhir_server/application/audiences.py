@@ -11,14 +11,13 @@ from typing import Any
 
 import orjson
 
-from consent_rules.enter import enter
 from consent_rules.model import AccessRequest, Entry, RecordState, Requester
 from consent_rules.simulation import Party, Stage, audience
 from consent_rules.visibility import DIRECTORY, AccessFacts
 from consent_rules.vocabulary import Action, Basis, DirectiveKind, Mark, Purpose, RequesterKind, View
 from fhir_server.application import scoping, trail
 from fhir_server.application.consultation import not_found
-from fhir_server.application.enforcement import Opened, judge, open_unnamed
+from fhir_server.application.enforcement import Opened, answer_of, judge, open_unnamed
 from fhir_server.application.readers import Reader, readers_of
 from fhir_server.application.runtime import Runtime
 from fhir_server.application.secrecy import is_secret, is_secret_failure
@@ -195,7 +194,7 @@ def _member(role: Json, place: str) -> Requester:
 def _sees(asked: _Question, requester: Requester) -> bool:
     at = asked.runtime.ports.clock.now()
     request = AccessRequest(requester, Action.CONSULT, Purpose.TREATMENT, at)
-    answer = enter(request, asked.record, asked.runtime.matrix, asked.runtime.profile)
+    answer = answer_of(asked.runtime, request, asked.record)
     return isinstance(answer, Entry) and answer.sees(View.DOCUMENTS).admits(asked.facts)
 
 

@@ -11,7 +11,8 @@ from consent_rules.model import Directive
 from consent_rules.recording import may_follow
 from consent_rules.vocabulary import DirectiveKind, Reason
 from fhir_server.application.enforcement import record_of
-from fhir_server.application.writing import Work, whole
+from fhir_server.application.system_views import ReadingReason, whole_space
+from fhir_server.application.writing import Work
 from fhir_server.domain import tokens
 from fhir_server.domain.problem import Category, Problem
 
@@ -49,7 +50,7 @@ def _followed(work: Work, carer: str, patient: str) -> set[str]:
 
 def _entries(work: Work, carer: str, patient: str) -> Iterator[tuple[str, str]]:
     """Yield (patient, reference) of the entries of the same person in other spaces."""
-    stored = work.read("RelatedPerson", carer.partition("/")[2], whole(patient))
+    stored = work.read("RelatedPerson", carer.partition("/")[2], whole_space(ReadingReason.PERSONS_NAMED, patient))
     for identifier in orjson.loads(stored.body).get("identifier", []) if stored else []:
         key = tokens.identifier_key("identifier", identifier.get("system", ""), identifier.get("value", ""))
         for other, id_ in work.snapshot.compartments_with("RelatedPerson", key, _SAME_PERSON):

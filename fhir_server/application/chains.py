@@ -9,9 +9,9 @@ Source: https://hl7.org/fhir/R4/search.html#chaining; IHE MHD 4.2, ITI-66 and IT
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from consent_rules.visibility import DIRECTORY, Visibility
+from consent_rules.visibility import DIRECTORY, NOTHING, Visibility
 from fhir_server.application import scoping
-from fhir_server.application.consultation import NOTHING, VIEWS
+from fhir_server.application.consultation import VIEWS
 from fhir_server.application.enforcement import Opened
 from fhir_server.domain import tokens
 from fhir_server.domain.caller import Caller

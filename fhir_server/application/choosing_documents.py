@@ -10,7 +10,8 @@ from consent_rules.model import Directive
 from consent_rules.vocabulary import DirectiveKind, View
 from fhir_server.application import families
 from fhir_server.application.enforcement import Opened
-from fhir_server.application.writing import Work, whole
+from fhir_server.application.system_views import ReadingReason, whole_space
+from fhir_server.application.writing import Work
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.stored import Stored
 
@@ -35,7 +36,10 @@ def inherited(work: Work, opened: Opened, older: str, newer: str) -> None:
 def are_secret(work: Work, patient: str, said: tuple[Directive, ...]) -> bool:
     """Tell whether a choice names a minor's secret, and so is one: representatives see neither (B10)."""
     named = {id_ for directive in said for id_ in directive.documents or ()}
-    found = (work.read("DocumentReference", id_, whole(patient)) for id_ in sorted(named))
+    found = (
+        work.read("DocumentReference", id_, whole_space(ReadingReason.CONFIDENTIALITY, patient))
+        for id_ in sorted(named)
+    )
     return any(stored is not None and SECRET in stored.facts.access.marks for stored in found)
 
 
@@ -43,7 +47,7 @@ def keep_secret(work: Work, opened: Opened, document: str) -> None:
     """Make every choice that names a document a secret, now that the document is one; its version stays."""
     patient = opened.space.patient
     for id_ in {d.id for d in work.record(opened).directives if d.documents is not None and document in d.documents}:
-        stored = work.read("Consent", id_, whole(patient))
+        stored = work.read("Consent", id_, whole_space(ReadingReason.CONFIDENTIALITY, patient))
         if stored is not None and SECRET not in stored.facts.access.marks:
             access = replace(stored.facts.access, marks=stored.facts.access.marks | SECRET)
             facts = replace(stored.facts, access=access)

@@ -11,7 +11,8 @@ from consent_rules.visibility import DIRECTORY, Visibility
 from consent_rules.vocabulary import View
 from fhir_server.application import resolving
 from fhir_server.application.enforcement import Opened
-from fhir_server.application.writing import Work, whole
+from fhir_server.application.system_views import ReadingReason, whole_space
+from fhir_server.application.writing import Work
 from fhir_server.domain import pointers
 from fhir_server.domain.problem import Category, Problem
 
@@ -58,7 +59,7 @@ def _known(work: Work, opened: Opened, type_: str, ids: frozenset[str]) -> froze
     if type_ == "CareTeam":
         return ids & {team.reference.partition("/")[2] for team in opened.record.teams}
     views: Mapping[str, Visibility] = {
-        "RelatedPerson": whole(opened.space.patient),
+        "RelatedPerson": whole_space(ReadingReason.PERSONS_NAMED, opened.space.patient),
         "DocumentReference": opened.sees(View.DOCUMENTS),
         "Consent": opened.sees(View.DIRECTIVES),
     }

@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 
 import orjson
 
-from consent_rules.visibility import DIRECTORY, Clause, Visibility
+from consent_rules.visibility import DIRECTORY, NOTHING, Visibility
 from consent_rules.vocabulary import Action, Basis, Mark, RequesterKind, View
 from fhir_server.application import decoys, notices, scoping, told_events, trail
 from fhir_server.application.enforcement import Opened, open_unnamed
 from fhir_server.application.runtime import Runtime
 from fhir_server.application.secrecy import documents_behind, is_secret_failure
+from fhir_server.application.system_views import ReadingReason, left_open
 from fhir_server.domain.audit import without_ground
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.deeds import Deed, Verdict
@@ -33,7 +34,6 @@ VIEWS = {
     AccessRule.NOTICE: View.NOTICES,
 }
 Fetch = Callable[[Snapshot, Visibility], Stored | None]
-NOTHING = Visibility("")
 _SECRET = Mark.INVISIBLE_REPRESENTANTS_LEGAUX
 _SIDE = frozenset({Basis.PATIENT, Basis.REPRESENTATIVE})
 ACTIONS = {AccessRule.TRACE: Action.READ_TRACES, AccessRule.NOTICE: Action.READ_NOTICES}
@@ -259,7 +259,7 @@ def _view(opened: Opened | None, caller: Caller, row: ResourceType, deed: Deed) 
     if opened is None:
         return NOTHING
     if _is_of_oneself(caller, deed):
-        return Visibility(opened.space.patient, (Clause(),))
+        return left_open(ReadingReason.ONESELF, opened.space.patient)
     return opened.sees(VIEWS[row.access])
 
 

@@ -15,7 +15,8 @@ from consent_rules.visibility import AccessFacts
 from consent_rules.vocabulary import View
 from fhir_server.application.enforcement import Opened
 from fhir_server.application.indexing import facts_of
-from fhir_server.application.writing import Work, whole
+from fhir_server.application.system_views import ReadingReason, whole_space
+from fhir_server.application.writing import Work
 from fhir_server.domain import bodies, tokens
 from fhir_server.domain.consent_defaults import SET_ASIDE, born, choices_in, contradicting, default_in, settled
 from fhir_server.domain.consent_ppqm import DEFAULTS, template_of
@@ -110,7 +111,7 @@ def _of_space(work: Work, patient: str) -> Iterator[tuple[Stored, Json]]:
     ids = {stored.id for stored in found}
     search: Search | None = Search("Consent", (_NAMED,), limit=_AT_ONCE)
     while search:
-        page = work.snapshot.find(search, whole(patient))
+        page = work.snapshot.find(search, whole_space(ReadingReason.DEFAULT_CHOICES, patient))
         found += (row for row in page.rows if row.id not in ids)
         search = replace(search, after=page.next) if page.next else None
     for stored in found:

@@ -13,7 +13,7 @@ import orjson
 
 from consent_rules import recording
 from consent_rules.labels import SECRET, hides_by_default
-from consent_rules.visibility import Clause, Visibility
+from consent_rules.visibility import Visibility
 from consent_rules.vocabulary import Action, RequesterKind, View
 from fhir_server.application import choosing_documents, defaults, hiding, matching, repairs, resolving, scoping, writing
 from fhir_server.application.choosing import OF_THE_INSURER, Choosing, Said, demand_recorder, demand_seen_whole, said_by
@@ -23,6 +23,7 @@ from fhir_server.application.finding import identify
 from fhir_server.application.keeping import keeps
 from fhir_server.application.patches import Patch, demand_valid
 from fhir_server.application.runtime import Runtime
+from fhir_server.application.system_views import ReadingReason, of_kinds
 from fhir_server.application.writing import Work, Written, carry_out
 from fhir_server.domain import bodies, conditions, pointers
 from fhir_server.domain.caller import Caller
@@ -172,7 +173,7 @@ def _note_documents(work: Work, choice: Choosing) -> None:
 def _view(work: Work, opened: Opened) -> Visibility:
     """Return which choices the caller may come back to: the insurer's software to those that it records alone."""
     if work.caller.requester.kind is RequesterKind.SYSTEM:
-        return Visibility(opened.space.patient, (Clause(kinds=_KINDS_OF_THE_INSURER, knows_marks=True),))
+        return of_kinds(ReadingReason.OWN_RECORDS, opened.space.patient, _KINDS_OF_THE_INSURER)
     return opened.sees(View.DIRECTIVES)
 
 

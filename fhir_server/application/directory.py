@@ -11,15 +11,16 @@ from typing import Any
 
 import orjson
 
-from consent_rules.visibility import DIRECTORY, AccessFacts, Clause, Visibility
+from consent_rules.visibility import DIRECTORY, NOTHING, AccessFacts, Visibility
 from consent_rules.vocabulary import Action, RequesterKind
 from fhir_server.application import matching, scoping, spaces, writing
-from fhir_server.application.consultation import NOTHING, VIEWS, not_found
+from fhir_server.application.consultation import VIEWS, not_found
 from fhir_server.application.enforcement import Opened
 from fhir_server.application.indexing import facts_of
 from fhir_server.application.keeping import keeps
 from fhir_server.application.patches import Patch, demand_valid
 from fhir_server.application.runtime import Runtime
+from fhir_server.application.system_views import ReadingReason, recorded_by, whole_space
 from fhir_server.application.writing import Work, Written, carry_out
 from fhir_server.domain import bodies, conditions, pointers
 from fhir_server.domain.caller import Caller
@@ -184,7 +185,8 @@ def _view_of(work: Work, row: ResourceType, compartment: str, letter: str) -> tu
     if opened is None:
         return None, NOTHING
     view = opened.sees(VIEWS[row.access])
-    recorded = Visibility(compartment, (Clause(owned_by=_own(work.caller)),))  # whom it did not record is unknown to it
+    own = _own(work.caller)  # whom it did not record is unknown to it
+    recorded = recorded_by(ReadingReason.OWN_RECORDS, compartment, own)
     return opened, scoping.narrow(recorded if row.name == "RelatedPerson" else view, limits)
 
 
@@ -211,7 +213,7 @@ def _existing(work: Work, row: ResourceType, id_: str) -> Written:
     location = work.snapshot.locate(row.name, id_)
     compartment = location.compartment if location else ""
     scoping.demand(work.caller, (row.name,), "r", compartment)
-    found = work.read(row.name, id_, writing.whole(compartment) if compartment else DIRECTORY)
+    found = work.read(row.name, id_, whole_space(ReadingReason.REGISTERED, compartment) if compartment else DIRECTORY)
     if found is None:
         raise not_found()
     work.trace(Deed("read", row.name), None, compartment, (f"{row.name}/{id_}",))
@@ -300,7 +302,7 @@ def _claim_identifiers(work: Work, place: Placing, own: frozenset[tuple[str, str
 def _identifiers_ever(work: Work, stored: Stored) -> frozenset[tuple[str, str]]:
     """Return the identifiers that any version of a resource has had: they stay its own."""
     compartment = stored.facts.access.compartment
-    visibility = writing.whole(compartment) if compartment else DIRECTORY
+    visibility = whole_space(ReadingReason.REGISTERED, compartment) if compartment else DIRECTORY
     versions = work.snapshot.history(stored.type, stored.id, visibility)
     found = (item for version in versions if version.body for item in orjson.loads(version.body).get("identifier", []))
     return frozenset((str(item.get("system", "")), str(item.get("value", ""))) for item in found)

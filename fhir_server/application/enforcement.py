@@ -13,7 +13,7 @@ from consent_rules.vocabulary import Action, Purpose, Reason, RequesterKind, Spa
 from fhir_server.application import trail
 from fhir_server.application.runtime import Runtime
 from fhir_server.application.secrecy import documents_behind, documents_there, is_secret
-from fhir_server.application.withholding import extents_of, without
+from fhir_server.application.withholding import extents_of
 from fhir_server.deadline import demand_time
 from fhir_server.domain import record_codec
 from fhir_server.domain.caller import Caller
@@ -48,8 +48,8 @@ class Opened:
         """Return what is visible of one part of the space."""
         seen = self.entry.sees(view)
         if view is View.DOCUMENTS:
-            return without(seen, self.withheld)
-        about = without(self.entry.sees(View.ABOUT), self.withheld).clauses
+            return seen.without(self.withheld)
+        about = self.entry.sees(View.ABOUT).without(self.withheld).clauses
         return replace(seen, documents=about) if view in _ABOUT_DOCUMENTS else seen
 
 
@@ -62,11 +62,16 @@ def judge(runtime: Runtime, snapshot: Snapshot, caller: Caller, patient: str, ac
     demand_time()
     space = snapshot.load_space(patient)
     record = record_of(patient, space)
-    answer = enter(_asked(runtime, caller, action), record, runtime.matrix, runtime.profile)
+    answer = answer_of(runtime, _asked(runtime, caller, action), record)
     if isinstance(answer, Refuse):
         return answer
     withheld = extents_of(snapshot, caller.withheld, patient)
     return Opened(answer, record, space or Space(patient, 0, b""), withheld)
+
+
+def answer_of(runtime: Runtime, request: AccessRequest, record: RecordState) -> Entry | Refuse:
+    """Ask the rules in force today about a state that has been read; nothing is read or traced."""
+    return enter(request, record, runtime.matrix, runtime.profile)
 
 
 def demand_served(runtime: Runtime, caller: Caller, patient: str, deed: Deed) -> None:

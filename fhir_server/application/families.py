@@ -9,7 +9,8 @@ import orjson
 
 from consent_rules.visibility import AccessFacts
 from consent_rules.vocabulary import Mark
-from fhir_server.application.writing import Work, whole
+from fhir_server.application.system_views import ReadingReason, whole_space
+from fhir_server.application.writing import Work
 from fhir_server.domain import pointers
 from fhir_server.domain.search import AnyOf, Search
 from fhir_server.domain.stored import Stored
@@ -38,7 +39,7 @@ def members(work: Work, stored: Stored) -> tuple[Stored, ...]:
     """Return all documents of the family of a document, as this work has planned them; deleted ones left out."""
     wanted = AnyOf(frozenset({token_of(root_of(work, stored))}))
     search = Search("DocumentReference", (wanted,), limit=_LONGEST)
-    page = work.snapshot.find(search, whole(stored.facts.access.compartment))
+    page = work.snapshot.find(search, whole_space(ReadingReason.REPLACEMENTS, stored.facts.access.compartment))
     return tuple(work.latest(row) for row in page.rows)
 
 
@@ -78,9 +79,11 @@ def _replaced(work: Work, stored: Stored) -> Stored | None:
     target = pointers.split(targets[0][1], work.runtime.fhir_base) if targets else None
     if target is None:
         return None
-    return work.read_any(target[0], target[1], whole(stored.facts.access.compartment))
+    return work.read_any(target[0], target[1], whole_space(ReadingReason.REPLACEMENTS, stored.facts.access.compartment))
 
 
 def _last_body(work: Work, stored: Stored) -> bytes:
-    versions = work.snapshot.history(stored.type, stored.id, whole(stored.facts.access.compartment))
+    versions = work.snapshot.history(
+        stored.type, stored.id, whole_space(ReadingReason.REPLACEMENTS, stored.facts.access.compartment)
+    )
     return next((version.body for version in versions if version.body), b"")

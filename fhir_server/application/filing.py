@@ -14,7 +14,7 @@ import orjson
 from consent_rules.labels import marks_at_filing, sealed_until
 from consent_rules.visibility import AccessFacts, Visibility
 from consent_rules.vocabulary import Mark
-from fhir_server.application import choosing_documents, families, revising, scoping, telling, uploads, writing
+from fhir_server.application import choosing_documents, families, revising, scoping, telling, uploads
 from fhir_server.application.consultation import VIEWS
 from fhir_server.application.enforcement import Opened
 from fhir_server.application.writing import Work, Written
@@ -162,7 +162,7 @@ def _draft(filing: Filing, document: Document) -> Draft:
     resource, asked = split_marks(filing.located(document.item.resource))
     older = filing.replaced.get(document.item.index)
     access = _access(filing, resource, asked, older, document.item.root)
-    if not scoping.narrow(writing.whole(filing.patient), filing.limits).admits(access):
+    if not scoping.covers(filing.limits, access):
         text = "the token holds no scope to file a document of this type and category"
         raise Problem.of(Category.INSUFFICIENT_SCOPE, text, document.item.root)
     return Draft(document, resource, access, older)

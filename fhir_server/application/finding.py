@@ -6,12 +6,11 @@ Source: https://hl7.org/fhir/R4/http.html#search; IHE MHD ITI-66 and ITI-67, IHE
 from dataclasses import dataclass, replace
 from functools import partial
 
-from consent_rules.visibility import DIRECTORY, Visibility
+from consent_rules.visibility import DIRECTORY, NOTHING, Visibility
 from consent_rules.vocabulary import Action, RequesterKind, View
 from fhir_server.application import notices, recorded_queries, scoping, told_events, trail
 from fhir_server.application.chains import Chains
 from fhir_server.application.consultation import (
-    NOTHING,
     VIEWS,
     Reading,
     Shown,

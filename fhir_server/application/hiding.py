@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from consent_rules.vocabulary import Mark
-from fhir_server.application.writing import Work, whole
+from fhir_server.application.system_views import ReadingReason, whole_space
+from fhir_server.application.writing import Work
 from fhir_server.domain.search import Search
 from fhir_server.domain.stored import Stored
 
@@ -30,7 +31,7 @@ def _documents(work: Work, patient: str) -> Iterator[Stored]:
     seen = {stored.id for stored in planned}
     search = Search("DocumentReference", limit=_AT_ONCE)
     while True:
-        page = work.snapshot.find(search, whole(patient))
+        page = work.snapshot.find(search, whole_space(ReadingReason.HIDING_ALL, patient))
         yield from (row for row in page.rows if row.id not in seen)
         if page.next is None:
             return

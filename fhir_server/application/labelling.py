@@ -18,6 +18,7 @@ from fhir_server.application.consultation import not_found
 from fhir_server.application.enforcement import Opened
 from fhir_server.application.patches import Patch, demand_valid
 from fhir_server.application.runtime import Runtime
+from fhir_server.application.system_views import ReadingReason, whole_space
 from fhir_server.application.writing import Work, Written, carry_out
 from fhir_server.domain import bodies, conditions, labels
 from fhir_server.domain.caller import Caller
@@ -259,7 +260,9 @@ def _relabel(work: Work, found: _Found, marks: Mark) -> None:
 
 
 def _filed_at(work: Work, stored: Stored) -> datetime:
-    versions = work.snapshot.history(stored.type, stored.id, writing.whole(stored.facts.access.compartment))
+    versions = work.snapshot.history(
+        stored.type, stored.id, whole_space(ReadingReason.REPLACEMENTS, stored.facts.access.compartment)
+    )
     return versions[-1].last_updated
 
 

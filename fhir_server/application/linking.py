@@ -16,7 +16,7 @@ import orjson
 from fhir_server.application import one_time_codes
 from fhir_server.application.accounts import Account, find_account
 from fhir_server.application.runtime import Runtime
-from fhir_server.application.writing import whole
+from fhir_server.application.system_views import ReadingReason, whole_space
 from fhir_server.ports import Secret
 
 Json = dict[str, Any]
@@ -78,7 +78,7 @@ def is_same(said: Traits, recorded: Traits) -> bool:
 def _recorded(runtime: Runtime, patient: str) -> Traits:
     """Read the identity of a record: the server for itself, told to nobody (docs/threat-model.md)."""
     with runtime.ports.store.snapshot() as snapshot:
-        stored = snapshot.read("Patient", patient, whole(patient))
+        stored = snapshot.read("Patient", patient, whole_space(ReadingReason.IDENTITY_PROOF, patient))
     body: Json = orjson.loads(stored.body) if stored and stored.body and not stored.deleted else {}
     names = body.get("name", [])
     birth: Json = next((name for name in names if name.get("use") == "official"), next(iter(names), {}))

@@ -5,12 +5,13 @@ Source: https://hl7.org/fhir/R4/http.html#ccreate, #cupdate and #trules (conditi
 
 from collections.abc import Iterable
 
-from consent_rules.visibility import DIRECTORY, Visibility
+from consent_rules.visibility import DIRECTORY, NOTHING, Visibility
 from consent_rules.vocabulary import Action
 from fhir_server.application import scoping
-from fhir_server.application.consultation import NOTHING, VIEWS
+from fhir_server.application.consultation import VIEWS
 from fhir_server.application.finding import identify
-from fhir_server.application.writing import Work, whole
+from fhir_server.application.system_views import ReadingReason, whole_space
+from fhir_server.application.writing import Work
 from fhir_server.domain import tokens
 from fhir_server.domain.conditions import Condition
 from fhir_server.domain.problem import Category, Problem
@@ -64,7 +65,9 @@ def identified(work: Work, type_: str, identifier: tuple[str, str], compartment:
     everywhere = work.snapshot.compartments_with(type_, wanted, _MATCHES_JUDGED)  # far quicker than a look at the space
     if len(everywhere) < _MATCHES_JUDGED and compartment not in {place for place, _ in everywhere}:
         return ()
-    return work.snapshot.find(Search(type_, (AnyOf(wanted),), limit=_MATCHES_JUDGED), whole(compartment)).rows
+    return work.snapshot.find(
+        Search(type_, (AnyOf(wanted),), limit=_MATCHES_JUDGED), whole_space(ReadingReason.OWN_FILINGS, compartment)
+    ).rows
 
 
 def _view(work: Work, row: ResourceType, compartment: str, action: Action, letter: str) -> Visibility:

@@ -5,18 +5,21 @@ profile says so; of an emergency its opening, since nobody reads in that mode wi
 Source: rules G3, G6, H1 and, for the life of a space, A2, A6, A9 and A11.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 import orjson
 
 from consent_rules.lifecycle import is_minor
 from consent_rules.model import RecordState
-from consent_rules.visibility import AccessFacts, Clause, Visibility
+from consent_rules.visibility import AccessFacts
 from consent_rules.vocabulary import Basis, DirectiveKind, Mark, Obligation, SpaceStatus
 from fhir_server.application import trail
 from fhir_server.application.enforcement import Opened, record_of
 from fhir_server.application.indexing import facts_of
 from fhir_server.application.runtime import Runtime
+from fhir_server.application.system_views import ReadingReason, SystemView, left_open
 from fhir_server.domain import bodies, record_codec
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.deeds import Deed, Verdict
@@ -30,14 +33,13 @@ from fhir_server.registry import REGISTRY
 _REPRESENTING = frozenset({DirectiveKind.REPRESENTATIVE, DirectiveKind.GUARDIAN})
 EMERGENCIES = {Basis.BREAK_GLASS: Kind.BREAK_GLASS, Basis.REGULATION: Kind.REGULATION}
 _ATTEMPTS = 5
-_OPEN = (Clause(closed_by=Mark.INVISIBLE_REPRESENTANTS_LEGAUX),)
 _SECRET = Mark.INVISIBLE_REPRESENTANTS_LEGAUX
 _KEPT = {
-    "sealed": Clause(closed_by=_SECRET),
-    "secret": Clause(closed_by=Mark.INVISIBLE_PATIENT),
-    "sealed-secret": Clause(),
+    "sealed": _SECRET,
+    "secret": Mark.INVISIBLE_PATIENT,
+    "sealed-secret": Mark.NONE,
 }
-"""From whom documents are kept that are not open to both sides of the holder, and how they are seen then."""
+"""From whom documents are kept that are not open to both sides of the holder, and the mark that none then has."""
 
 
 def record_access(
@@ -109,7 +111,7 @@ def _as_secret(runtime: Runtime, verdict: Verdict, opened: Opened | None) -> Ver
     if not used or not is_minor(record, runtime.ports.clock.now(), runtime.profile):
         return verdict
     with runtime.ports.store.snapshot() as snapshot:
-        told = snapshot.visible_ids("Consent", used, Visibility(record.patient, _OPEN))
+        told = snapshot.visible_ids("Consent", used, left_open(ReadingReason.CONFIDENTIALITY, record.patient, _SECRET))
     return verdict if told else replace(verdict, secret=True)
 
 
@@ -132,10 +134,17 @@ def _kept_from(runtime: Runtime, patient: str, about: tuple[str, ...]) -> str:
         return ""
     at = runtime.ports.clock.now()
     with runtime.ports.store.snapshot() as snapshot:
-        for kept, way in (("", Clause(closed_by=_SECRET, unsealed_at=at)), *_KEPT.items()):
-            if snapshot.visible_ids("DocumentReference", about, Visibility(patient, (way,))):
+        for kept, view in _ways(patient, at):
+            if snapshot.visible_ids("DocumentReference", about, view):
                 return kept
     return ""
+
+
+def _ways(patient: str, at: datetime) -> Iterator[tuple[str, SystemView]]:
+    """Yield how documents are seen by those from whom they are not kept, the most open way first."""
+    yield "", left_open(ReadingReason.CONFIDENTIALITY, patient, _SECRET, unsealed_at=at)
+    for kept, mark in _KEPT.items():
+        yield kept, left_open(ReadingReason.CONFIDENTIALITY, patient, mark)
 
 
 def _key(caller: Caller, kept: str) -> str:

@@ -10,7 +10,8 @@ from fhir_server.application import families, finding
 from fhir_server.application.consultation import Shown
 from fhir_server.application.finding import Wanted
 from fhir_server.application.runtime import Runtime
-from fhir_server.application.writing import Work, whole
+from fhir_server.application.system_views import ReadingReason, whole_space
+from fhir_server.application.writing import Work
 from fhir_server.domain.caller import Caller, Withheld
 from fhir_server.domain.deeds import Deed
 from fhir_server.domain.search import Search
@@ -60,7 +61,7 @@ def withhold(runtime: Runtime, caller: Caller, documents: Iterable[str], kinds: 
     """Return what to keep of a choice: with each document the family of those that replace each other."""
     with runtime.ports.store.snapshot() as snapshot:
         work = Work(runtime, caller, snapshot, Deed("read", _DOCUMENT), runtime.ports.clock.now())
-        space = whole(caller.launch_patient)
+        space = whole_space(ReadingReason.APP_RESTRICTIONS, caller.launch_patient)
         read = (work.read_any(_DOCUMENT, id_, space) for id_ in sorted(set(documents)))
         found = [stored for stored in read if stored]
         roots = {families.root_of(work, stored) for stored in found}

@@ -17,7 +17,8 @@ from fhir_server.application.administration import operator
 from fhir_server.application.enforcement import Opened, record_of
 from fhir_server.application.notices import holders, stored
 from fhir_server.application.runtime import Runtime
-from fhir_server.application.writing import Work, carry_out, whole
+from fhir_server.application.system_views import ReadingReason, whole_space
+from fhir_server.application.writing import Work, carry_out
 from fhir_server.domain import bodies
 from fhir_server.domain.deeds import Deed
 from fhir_server.domain.notices import Kind, Notice
@@ -96,7 +97,7 @@ def _close(work: Work, opened: Opened, found: tuple[Fault, ...]) -> None:
 
 
 def _withdraw(work: Work, patient: str, consent: str) -> None:
-    before = work.read("Consent", consent, whole(patient))
+    before = work.read("Consent", consent, whole_space(ReadingReason.REPAIR, patient))
     if before is None:
         return
     body = orjson.loads(before.body) | {"status": "inactive"}
@@ -107,7 +108,10 @@ def _withdraw(work: Work, patient: str, consent: str) -> None:
 
 
 def _tell(work: Work, record: RecordState, touched: tuple[str, ...]) -> None:
-    found = [work.read("Consent", ref.partition("/")[2], whole(record.patient)) for ref in touched]
+    found = [
+        work.read("Consent", ref.partition("/")[2], whole_space(ReadingReason.REPAIR, record.patient))
+        for ref in touched
+    ]
     secret = any(one is not None and one.facts.access.marks for one in found)
     notice = Notice(Kind.CHOICE_CLOSED, record.patient, work.at, holders(record, secret=secret), about=touched)
     work.put(stored(work.runtime, notice, secret=secret))

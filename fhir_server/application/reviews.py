@@ -12,11 +12,12 @@ import orjson
 from consent_rules import reviewing
 from consent_rules.model import Directive, Refuse
 from consent_rules.vocabulary import Action, Basis, Outcome, Reason, RequesterKind, ReviewState, View
-from fhir_server.application import enforcement, scoping, telling, trail, writing
+from fhir_server.application import enforcement, scoping, telling, trail
 from fhir_server.application.consultation import not_found
 from fhir_server.application.enforcement import Opened
 from fhir_server.application.notices import parties
 from fhir_server.application.runtime import Runtime
+from fhir_server.application.system_views import ReadingReason, whole_space
 from fhir_server.application.writing import Work, carry_out
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.deeds import Deed, Verdict
@@ -189,7 +190,7 @@ def _of_side(work: Work, id_: str, letter: str) -> tuple[Opened, Stored]:
     opened = work.enter_unnamed(location.compartment, Action.DIRECT)
     if opened is None or opened.entry.basis not in _OF_THE_SIDE or not opened.sees(View.DIRECTIVES).clauses:
         raise not_found()  # a representative who sees no choice sees no opening either (B2)
-    stored = work.read(TYPE, id_, writing.whole(location.compartment))
+    stored = work.read(TYPE, id_, whole_space(ReadingReason.REVIEW, location.compartment))
     if stored is None:
         raise not_found()
     return opened, stored

@@ -10,14 +10,14 @@ import orjson
 
 from consent_rules.labels import may_file, may_relabel
 from consent_rules.model import AccessRequest, Refuse, RuleApplied
-from consent_rules.visibility import AccessFacts, Visibility
+from consent_rules.visibility import NOTHING, AccessFacts, Visibility
 from consent_rules.vocabulary import Action, Mark, Purpose, Reason, RequesterKind, View
 from fhir_server.application import authorship, families, scoping, telling, trail, writing
-from fhir_server.application.consultation import NOTHING
 from fhir_server.application.enforcement import Opened
 from fhir_server.application.indexing import facts_of
 from fhir_server.application.runtime import Runtime
 from fhir_server.application.secrecy import is_secret_failure
+from fhir_server.application.system_views import ReadingReason, whole_space
 from fhir_server.application.writing import Work, carry_out
 from fhir_server.domain import bodies, pointers
 from fhir_server.domain.caller import Caller
@@ -149,7 +149,9 @@ def withdraw(work: Work, before: Stored) -> Stored:
     work.change(before, after)
     url = orjson.loads(before.body)["content"][0]["attachment"].get("url", "")
     target = pointers.split(url, work.runtime.fhir_base)
-    content = work.read(*target, writing.whole(before.facts.access.compartment)) if target else None
+    content = (
+        work.read(*target, whole_space(ReadingReason.REPLACEMENTS, before.facts.access.compartment)) if target else None
+    )
     if content and content.facts.documents == (before.id,):
         gone = replace(content, version=content.version + 1, deleted=True, body=b"", last_updated=work.stamp)
         work.change(content, gone)

@@ -7,7 +7,7 @@ Source: SMART App Launch 2.2, scopes for requesting FHIR resources
 from collections.abc import Iterable
 
 from consent_rules.scopes import Grant
-from consent_rules.visibility import AccessFacts, Clause, Visibility
+from consent_rules.visibility import AccessFacts, Visibility
 from consent_rules.vocabulary import RequesterKind
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.problem import Category, Problem
@@ -49,7 +49,15 @@ def lets_read(caller: Caller, type_: str, facts: AccessFacts) -> bool:
         limits = demand(caller, (type_,), "r", facts.compartment)
     except Problem:
         return False
-    return narrow(Visibility(facts.compartment, (Clause(),)), limits).admits(facts)
+    return covers(limits, facts)
+
+
+def covers(limits: Limits, facts: AccessFacts) -> bool:
+    """Tell whether what the scopes allow takes in a resource, whoever may see it."""
+    return any(
+        (kinds is None or facts.kind in kinds) and (categories is None or facts.category in categories)
+        for kinds, categories in limits
+    )
 
 
 def _applies(caller: Caller, grant: Grant, patient: str | None) -> bool:

@@ -6,8 +6,8 @@ is kept from would learn from it that it is there. A write that fails is as secr
 
 from collections.abc import Iterable
 
-from consent_rules.visibility import Clause, Visibility
 from consent_rules.vocabulary import Mark, RequesterKind
+from fhir_server.application.system_views import ReadingReason, whole_space
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.deeds import Deed
 from fhir_server.domain.references import documents_named
@@ -49,7 +49,7 @@ def documents_behind(snapshot: Snapshot, patient: str, references: Iterable[str]
         if type_ in ("DocumentReference", "*"):
             found[id_] = None
         elif type_ in _BEHIND and patient:
-            stored = snapshot.read(type_, id_, Visibility(patient, (Clause(),)))
+            stored = snapshot.read(type_, id_, whole_space(ReadingReason.CONFIDENTIALITY, patient))
             found |= dict.fromkeys(_behind(stored) if stored else ())
     return tuple(found)
 
@@ -59,7 +59,9 @@ def documents_there(snapshot: Snapshot, patient: str, references: Iterable[str])
     found = documents_behind(snapshot, patient, references)
     if not found:
         return ()
-    there = snapshot.visible_ids("DocumentReference", found, Visibility(patient, (Clause(),)), gone=True)
+    there = snapshot.visible_ids(
+        "DocumentReference", found, whole_space(ReadingReason.CONFIDENTIALITY, patient), gone=True
+    )
     return tuple(id_ for id_ in found if id_ in there)
 
 
@@ -69,7 +71,7 @@ def _behind(stored: Stored) -> tuple[str, ...]:
 
 def _is_secret(snapshot: Snapshot, patient: str, reference: str) -> bool:
     type_, _, rest = reference.partition("/")
-    everything = Visibility(patient, (Clause(),))
+    everything = whole_space(ReadingReason.CONFIDENTIALITY, patient)
     asked = snapshot.read(type_, rest.partition("/")[0], everything) if patient and rest else None
     if asked is None:
         return False

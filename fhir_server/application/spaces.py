@@ -14,11 +14,12 @@ from consent_rules.lifecycle import after_death, erased_at, may_move, status_at
 from consent_rules.model import RecordState, Refuse
 from consent_rules.profiles import RuleProfile
 from consent_rules.vocabulary import Action, Reason, RequesterKind, SpaceStatus
-from fhir_server.application import defaults, scoping, telling, trail, writing
+from fhir_server.application import defaults, scoping, telling, trail
 from fhir_server.application.consultation import not_found
 from fhir_server.application.enforcement import Opened
 from fhir_server.application.keeping import keeps
 from fhir_server.application.runtime import Runtime
+from fhir_server.application.system_views import ReadingReason, whole_space
 from fhir_server.application.writing import Work, carry_out
 from fhir_server.domain import record_codec
 from fhir_server.domain.caller import Caller
@@ -266,6 +267,6 @@ def _identifiers(runtime: Runtime, patient: str) -> tuple[str, ...]:
         space = snapshot.load_space(patient)
         if space is None or not space.state:
             return ()
-        versions = snapshot.history("Patient", patient, writing.whole(patient))
+        versions = snapshot.history("Patient", patient, whole_space(ReadingReason.ERASURE, patient))
     found = (item for version in versions if version.body for item in orjson.loads(version.body).get("identifier", ()))
     return tuple(dict.fromkeys(f"patient|{item.get('system', '')}|{item.get('value', '')}" for item in found))

@@ -7,12 +7,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from consent_rules import emergency, labels, uploads
-from consent_rules.enter import enter
 from consent_rules.model import AccessRequest, Directive, RecordState, Refuse
 from consent_rules.visibility import AccessFacts
 from consent_rules.vocabulary import Action, Basis, DirectiveKind, Obligation, Purpose
 from fhir_server.application import notices
-from fhir_server.application.enforcement import Opened
+from fhir_server.application.enforcement import Opened, answer_of
 from fhir_server.application.notices import EMERGENCIES, holders, parties, stored
 from fhir_server.application.writing import Work
 from fhir_server.domain.deeds import Verdict
@@ -64,7 +63,7 @@ def of_reading(work: Work, opened: Opened, document: str) -> None:
     """
     record = work.record(opened)
     request = AccessRequest(work.caller.requester, Action.CONSULT, Purpose(work.caller.purpose), work.at)
-    entry = enter(request, record, work.runtime.matrix, work.runtime.profile)
+    entry = answer_of(work.runtime, request, record)
     if isinstance(entry, Refuse):
         return
     reading = Opened(entry, record, opened.space)

@@ -12,13 +12,13 @@ from typing import Any
 
 import orjson
 
-from consent_rules.enter import enter
 from consent_rules.model import AccessRequest, Refuse
-from consent_rules.visibility import Clause, Visibility
+from consent_rules.visibility import NOTHING, Visibility
 from consent_rules.vocabulary import Action, Basis, Purpose, View
 from fhir_server.application import recorded_queries, scoping
-from fhir_server.application.enforcement import Opened
+from fhir_server.application.enforcement import Opened, answer_of
 from fhir_server.application.runtime import Runtime
+from fhir_server.application.system_views import ReadingReason, whole_space
 from fhir_server.domain import notices
 from fhir_server.domain.audit_parts import ENTITY_TYPE
 from fhir_server.domain.caller import Caller
@@ -51,12 +51,12 @@ def sights_of(runtime: Runtime, caller: Caller, opened: Opened | None) -> Sights
     if opened is None:
         return {}
     if opened.entry.basis is Basis.AUDIT:
-        return dict.fromkeys(_VIEWS, Visibility(opened.space.patient, (Clause(),)))
+        return dict.fromkeys(_VIEWS, whole_space(ReadingReason.AUDITED_NAMES, opened.space.patient))
     now = runtime.ports.clock.now()
     asked: dict[Action, Opened | None] = {}
     for action in (Action.CONSULT, Action.READ_NOTICES, Action.READ_TRACES):
         request = AccessRequest(caller.requester, action, Purpose(caller.purpose), now, caller.emergencies_only)
-        answer = enter(request, opened.record, runtime.matrix, runtime.profile)
+        answer = answer_of(runtime, request, opened.record)
         asked[action] = None if isinstance(answer, Refuse) else _of(opened, answer)
     return {type_: _narrowed(caller, type_, asked[action], view) for type_, (action, view) in _VIEWS.items()}
 
@@ -68,7 +68,7 @@ def _of(opened: Opened, answer: Any) -> Opened:  # noqa: ANN401 - an Entry, whic
 def _narrowed(caller: Caller, type_: str, opened: Opened | None, view: View) -> Visibility:
     """Return a sight within the limits that a scope sets on the type; a token without any scope for it keeps names."""
     if opened is None:
-        return Visibility("")
+        return NOTHING
     seen = opened.sees(view)
     try:
         return scoping.narrow(seen, scoping.demand(caller, (type_,), "r", opened.space.patient))

@@ -4,15 +4,13 @@ The rules decide first, for the person; then this cuts reads, versions, contents
 references alike. The grant holds what is withheld, and nobody else is told.
 """
 
-from dataclasses import replace
-
-from consent_rules.visibility import Clause, Extent, Visibility
+from consent_rules.visibility import Extent
+from fhir_server.application.system_views import ReadingReason, whole_space
 from fhir_server.domain.caller import Withheld
 from fhir_server.domain.search import AnyOf, Search
 from fhir_server.ports import Snapshot
 
 _MOST = 1000
-_EVERYTHING = (Clause(),)
 
 
 def extents_of(snapshot: Snapshot, withheld: Withheld, patient: str) -> tuple[Extent, ...]:
@@ -26,14 +24,6 @@ def extents_of(snapshot: Snapshot, withheld: Withheld, patient: str) -> tuple[Ex
         extents = (Extent(kinds=frozenset(withheld.kinds)),)
     if withheld.documents:
         family = Search("DocumentReference", (AnyOf(frozenset(withheld.families)),), limit=_MOST)
-        members = snapshot.find(family, Visibility(patient, _EVERYTHING)).rows
+        members = snapshot.find(family, whole_space(ReadingReason.APP_RESTRICTIONS, patient)).rows
         extents = (*extents, Extent(documents=frozenset({*withheld.documents, *(row.id for row in members)})))
     return extents
-
-
-def without(visibility: Visibility, extents: tuple[Extent, ...]) -> Visibility:
-    """Take documents out of a visibility."""
-    if not extents:
-        return visibility
-    clauses = tuple(clause._replace(barred=(*clause.barred, *extents)) for clause in visibility.clauses)
-    return replace(visibility, clauses=clauses)

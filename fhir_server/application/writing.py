@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from consent_rules.model import RecordState
-from consent_rules.visibility import Clause, Visibility
+from consent_rules.visibility import Visibility
 from consent_rules.vocabulary import Action, Mark, RequesterKind
 from fhir_server.application import trail
 from fhir_server.application.consultation import Shown
@@ -304,11 +304,3 @@ def demand_match(if_match: str, stored: Stored, *, knows_marks: bool) -> None:
     wanted = {item.strip().removeprefix("W/").strip('"') for item in if_match.split(",")}
     if current not in wanted:
         raise Problem(Category.VERSION_CONFLICT)
-
-
-def whole(compartment: str) -> Visibility:
-    """Return the view of the server itself on one space.
-
-    System-level (docs/threat-model.md): only for keeping together what a caller was allowed to change one of.
-    """
-    return Visibility(compartment, (Clause(knows_marks=True),))

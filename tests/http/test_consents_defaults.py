@@ -10,8 +10,9 @@ from dataclasses import replace
 import pytest
 
 from consent_rules.vocabulary import Capacity, Purpose
-from fhir_server.application import defaults, spaces, writing
+from fhir_server.application import defaults, spaces
 from fhir_server.application.runtime import Runtime
+from fhir_server.application.system_views import ReadingReason, whole_space
 from fhir_server.domain import record_codec, tokens
 from fhir_server.domain.search import Search
 from fhir_server.http import journal
@@ -238,7 +239,7 @@ class TestBirth:
         assert call(world, "camille", "close-space", body=body).status_code == 200
         assert call(world, "keeper", "erase-space").status_code == 200
         with world.runtime.ports.store.snapshot() as snapshot:
-            left = snapshot.find(Search("Consent"), writing.whole(world.ids["camille"]))
+            left = snapshot.find(Search("Consent"), whole_space(ReadingReason.OPERATOR, world.ids["camille"]))
             assert (left.rows, [snapshot.locate("Consent", id_) for id_ in ids]) == ((), [None, None])
 
 

@@ -1,0 +1,83 @@
+"""The walls of the house hold, and each of them is shown to find the fault that it is there for."""
+
+import re
+import shutil
+
+import pytest
+
+from fhir_server.application.system_views import ReadingReason
+from tests.conformance.project import ROOT, text_of
+from tests.conformance.walls import ASK_THE_RULES, MAKE_FILTERS, PACKAGES, asked_rules, made_filters
+
+LEAK = """
+from consent_rules.visibility import Clause, Visibility
+from fhir_server.domain.search import Search
+from fhir_server.http.request_context import runtime
+
+def everybody(patient):
+    with runtime().ports.store.snapshot() as snapshot:
+        return snapshot.find(Search("DocumentReference"), Visibility(patient, (Clause(),))).rows
+"""
+
+
+@pytest.fixture
+def copied(tmp_path):
+    """A copy of the sources, into which a fault may be planted."""
+    for package in PACKAGES:
+        shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__", "static"))
+    return tmp_path
+
+
+def test_only_the_decision_and_the_named_places_make_a_filter():
+    assert made_filters(ROOT) == []
+
+
+def test_only_the_enforcement_point_and_the_tools_ask_the_rules():
+    assert asked_rules(ROOT) == []
+
+
+def test_every_place_that_may_is_there_and_needs_to():
+    assert [place for place in sorted(MAKE_FILTERS | ASK_THE_RULES) if not (ROOT / place).exists()] == []
+
+
+HAND_MADE = (
+    LEAK,
+    "import consent_rules.visibility as v\nview = v.Visibility('p', (v.Clause(),))\n",
+    "from consent_rules.visibility import Visibility as Sight\nview = Sight('p')\n",
+    "def wider(view):\n    return replace(view, clauses=())\n",
+    "def wider(clause):\n    return clause._replace(closed_by=0)\n",
+    "from fhir_server.application.system_views import SystemView\nclass Mine(SystemView):\n    pass\n",
+)
+ASKING = (
+    "from consent_rules.enter import enter\n",
+    "import consent_rules.enter\n",
+    "from consent_rules import enter\n",
+)
+
+
+def test_every_filter_made_by_hand_is_found(copied):
+    planted = plant(copied, "fhir_server/http", HAND_MADE)
+    assert {place.partition(":")[0] for place in made_filters(copied)} == planted
+
+
+def test_every_further_place_that_asks_the_rules_is_found(copied):
+    planted = plant(copied, "fhir_server/oauth", ASKING)
+    assert set(asked_rules(copied)) == planted
+
+
+def plant(root, folder, faults):
+    """Write each fault as a module; return their names."""
+    names = {f"{folder}/stray_{number}.py": fault for number, fault in enumerate(faults)}
+    for name, fault in names.items():
+        (root / name).write_text(fault)
+    return set(names)
+
+
+def test_the_threat_model_has_a_row_for_each_reason_of_an_own_read():
+    table = text_of("docs/threat-model.md").partition("## What the server reads for itself")[2].partition("\n## ")[0]
+    assert sorted(re.findall(r"^\| `([a-z-]+)` \|", table, flags=re.MULTILINE)) == sorted(ReadingReason)
+
+
+def test_every_reason_of_an_own_read_is_used():
+    used = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "fhir_server").rglob("*.py"))
+    assert [reason for reason in ReadingReason if f"ReadingReason.{reason.name}" not in used] == []

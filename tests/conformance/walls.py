@@ -1,0 +1,86 @@
+"""Walls that the import contracts cannot say, checked on the source: who makes a filter, and who asks the rules.
+
+Each check takes the root of a tree, so that a test can show on a copy that a planted fault is found.
+"""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+PACKAGES = ("consent_rules", "fhir_server", "seed")
+MAKE_FILTERS = frozenset(
+    {
+        "consent_rules/visibility.py",  # the values themselves, and how they are narrowed
+        "consent_rules/sight.py",  # the decision: what each ground shows
+        "consent_rules/model.py",  # the answer of the decision, part by part
+        "fhir_server/application/system_views.py",  # the server's own reads, each with its reason
+        "fhir_server/application/enforcement.py",  # joins what is seen of documents to what is seen of traces
+        "fhir_server/adapters/judging.py",  # takes a given filter apart to apply it
+    }
+)
+ASK_THE_RULES = frozenset(
+    {
+        "fhir_server/application/enforcement.py",
+        "consent_rules/cli.py",
+        "consent_rules/simulation.py",
+    }
+)
+_FILTERS = frozenset({"Visibility", "Clause", "SystemView"})
+_PARTS = frozenset({"clauses", "closed_by", "owned_by", "unsealed_at", "of_seen", "within", "barred", "compartment"})
+
+
+def made_filters(root: Path) -> list[str]:
+    """Return where a filter is made or changed outside the places that may: `file:line`."""
+    return [place for file, tree in _modules(root) if file not in MAKE_FILTERS for place in _makes(file, tree)]
+
+
+def asked_rules(root: Path) -> list[str]:
+    """Return the modules outside the enforcement point and the tools that import the decision."""
+    return sorted(
+        {
+            file
+            for file, tree in _modules(root)
+            if file not in ASK_THE_RULES
+            for node in ast.walk(tree)
+            if _imports_the_decision(node)
+        }
+    )
+
+
+def _imports_the_decision(node: ast.AST) -> bool:
+    if isinstance(node, ast.ImportFrom):
+        whole = node.module == "consent_rules" and any(name.name == "enter" for name in node.names)
+        return whole or node.module == "consent_rules.enter"
+    return isinstance(node, ast.Import) and any(name.name == "consent_rules.enter" for name in node.names)
+
+
+def _makes(file: str, tree: ast.Module) -> Iterator[str]:
+    names = _FILTERS | {
+        alias.asname
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+        if alias.name in _FILTERS and alias.asname
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef) and any(_name(base) in names for base in node.bases):
+            yield f"{file}:{node.lineno}"
+        if isinstance(node, ast.Call) and (_name(node.func) in names or _changes(node)):
+            yield f"{file}:{node.lineno}"
+
+
+def _changes(call: ast.Call) -> bool:
+    """Tell whether a call makes a filter from another one: `replace(view, clauses=…)`, `clause._replace(…)`."""
+    return _name(call.func) in {"replace", "_replace"} and any(word.arg in _PARTS for word in call.keywords)
+
+
+def _name(node: ast.expr) -> str:
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def _modules(root: Path) -> Iterator[tuple[str, ast.Module]]:
+    for package in PACKAGES:
+        for path in sorted((root / package).rglob("*.py")):
+            yield path.relative_to(root).as_posix(), ast.parse(path.read_text(encoding="utf-8"))
