@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from fcntl import LOCK_EX, flock
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -39,16 +40,28 @@ pytestmark = pytest.mark.live
 
 @pytest.fixture(scope="session")
 def packages() -> Path:
-    """Lay the scripts out beside the npm packages, which are installed once."""
+    """Lay the scripts out beside the npm packages, which are installed once; processes of one run take turns."""
     BUILD.mkdir(parents=True, exist_ok=True)
-    known = BUILD / "node_modules" / "package-lock.json"
-    lock = HERE / "package-lock.json"
-    for path in filter(Path.is_file, HERE.iterdir()):
-        copyfile(path, BUILD / path.name)
-    if not known.exists() or known.read_bytes() != lock.read_bytes():
-        subprocess.run(["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--silent"], cwd=BUILD, check=True)
-        copyfile(lock, known)
+    with (BUILD / "turn").open("w") as turn:
+        flock(turn, LOCK_EX)
+        for path in filter(Path.is_file, HERE.iterdir()):
+            copy_changed(path, BUILD / path.name)
+        installed = BUILD / "node_modules" / "package-lock.json"
+        if is_other(HERE / "package-lock.json", installed):
+            command = ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--silent"]
+            subprocess.run(command, cwd=BUILD, check=True)
+            copy_changed(HERE / "package-lock.json", installed)
     return BUILD / "node_modules"
+
+
+def copy_changed(source: Path, target: Path) -> None:
+    """Copy a file unless the same is there: another process may be reading it."""
+    if is_other(source, target):
+        copyfile(source, target)
+
+
+def is_other(source: Path, target: Path) -> bool:
+    return not target.exists() or target.read_bytes() != source.read_bytes()
 
 
 @pytest.fixture
