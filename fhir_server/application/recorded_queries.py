@@ -1,13 +1,15 @@
 """What a recorded search names: resources by their id or reference, and identifiers.
 
 The trail keeps a search as it was sent. Whoever reads the trail is given it without the names of what that reader does
-not see; identifiers, which nobody can judge without looking them up, are left out for every reader.
+not see; identifiers, which nobody can judge without looking them up, and patients' numbers, by which a search found its
+patient or anybody else, are left out for every reader.
 """
 
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator
 from urllib.parse import parse_qsl, urlencode
 
+from fhir_server.domain.patient_numbers import names_patient
 from fhir_server.registry import REGISTRY, AccessRule, ResourceType, SearchParam
 
 BY_IDENTIFIER = "?/identifier"
@@ -24,8 +26,13 @@ def named(query: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
+def holds_number(query: str) -> bool:
+    """Tell whether a search names somebody by a patient's number."""
+    return any(names_patient(value) for _, value in _pairs(query))
+
+
 def without_unseen(encoded: str, is_seen: Callable[[str], bool]) -> str:
-    """Return a recorded search without the names that `is_seen` does not know, and without identifiers.
+    """Return a recorded search without the names that `is_seen` does not know, and without identifiers and numbers.
 
     encoded: base64, as an AuditEvent holds it. A search that names nothing unseen comes back as it is.
     """
@@ -34,7 +41,8 @@ def without_unseen(encoded: str, is_seen: Callable[[str], bool]) -> str:
     kept: Pairs = []
     for parameter, value in pairs:
         parts = value.split(",")
-        left = [part for part in parts if all(is_seen(name) for name in _names(row, parameter, part))]
+        open_ = (part for part in parts if not names_patient(part))
+        left = [part for part in open_ if all(is_seen(name) for name in _names(row, parameter, part))]
         if left:
             kept.append((parameter, ",".join(left)))
     if kept == pairs:

@@ -105,11 +105,9 @@ class _Told:
     def shown(self, seen: frozenset[str]) -> bytes:
         """Return the body without what is not among the seen; the very bytes when nothing has to go."""
         unseen = {name for name in self.names() if name not in seen}
-        body = without_references(self.resource, unseen) if unseen else self.resource
+        body = without_references(self.resource, unseen) if unseen or self._holds_number() else self.resource
         if self.resource["resourceType"] == "Communication":
-            body = notices.cut(
-                body
-            )  # what is not seen has gone before: whoever sees less is not told that there is more
+            body = notices.cut(body)  # last, so that what is not seen takes no place
         if body is self.resource:
             return self.body
         for entity in body.get("entity", ()):
@@ -118,6 +116,10 @@ class _Told:
         if _objects(body) < _objects(self.resource):
             body["meta"].pop("profile", None)
         return orjson.dumps(body)
+
+    def _holds_number(self) -> bool:
+        queries = (entity["query"] for entity in self.resource.get("entity", ()) if "query" in entity)
+        return any(recorded_queries.holds_number(_decoded(query)) for query in queries)
 
 
 def _shorten(entity: Json, seen: frozenset[str]) -> None:

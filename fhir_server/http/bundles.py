@@ -18,7 +18,7 @@ from fhir_server.deadline import OutOfTime, demand_time
 from fhir_server.domain import bodies
 from fhir_server.domain.deeds import Deed
 from fhir_server.domain.problem import Category, Issue, Problem
-from fhir_server.http import negotiation, outcomes, rendering, search
+from fhir_server.http import negotiation, outcomes, rendering, sealed_numbers, search
 from fhir_server.http.request_context import current_caller, runtime
 from fhir_server.http.routing import Route, attach
 from fhir_server.http.search import demand_traced_measure
@@ -160,10 +160,12 @@ def _found(row: ResourceType, entry: Entry) -> Json:
     if Interaction.SEARCH not in row.interactions:
         raise Problem(Category.METHOD_NOT_ALLOWED)
     served = runtime()
-    pairs = parse_qsl(entry.query, keep_blank_values=True)
-    demand_traced_measure(served, current_caller(), Deed("search-type", row.name, query=f"GET {entry.url}"), pairs)
+    caller = current_caller()
+    sent = parse_qsl(entry.query, keep_blank_values=True)
+    pairs = sealed_numbers.opened(served.cursor_key, caller.grant_id, sent)
+    demand_traced_measure(served, caller, Deed("search-type", row.name, query=f"GET {entry.url}"), pairs)
     parsed = parse_search(row, pairs, served.fhir_base, strict=True)
-    found = finding.find(served, current_caller(), row, parsed.wanted(f"GET {entry.url}"))
-    links = [("self", search.self_url(served, parsed, found))]
+    found = finding.find(served, caller, row, parsed.wanted(f"GET {entry.url}"))
+    links = [("self", search.self_url(served, caller, parsed, found))]
     body = rendering.searchset(served.fhir_base, found.shown, found.total, links)
     return {"resource": orjson.Fragment(body), "response": {"status": _REASONS[200]}}

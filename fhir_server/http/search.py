@@ -15,7 +15,7 @@ from fhir_server.application.runtime import Runtime
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.deeds import Deed
 from fhir_server.domain.problem import Category, Problem
-from fhir_server.http import negotiation, paging, rendering
+from fhir_server.http import negotiation, paging, rendering, sealed_numbers
 from fhir_server.http.request_context import current_caller, runtime
 from fhir_server.http.routing import Route, attach, bound
 from fhir_server.http.search_params import Parsed, demand_measure, parse
@@ -51,7 +51,7 @@ def search(row: ResourceType) -> Response:
     """Answer one page of the visible resources that match, as a searchset Bundle."""
     negotiation.wanted_format()
     served, caller = runtime(), current_caller()
-    pairs = _pairs()
+    pairs = sealed_numbers.opened(served.cursor_key, caller.grant_id, _pairs())
     sent = _as_sent(pairs)
     demand_traced_measure(served, caller, Deed("search-type", row.name, query=sent), pairs)
     asked = [pair for pair in pairs if pair != (_TYPE, row.name)]
@@ -119,18 +119,23 @@ def _binding(caller: Caller, parsed: Parsed) -> str:
 
 def _links(served: Runtime, caller: Caller, parsed: Parsed, found: Found) -> list[tuple[str, str]]:
     """Return the links of a page; the patient goes by id, never by an identifier of the person."""
-    base, used = f"{served.fhir_base}/{parsed.type}", _told(parsed, found)
-    links = [("self", self_url(served, parsed, found))]
+    used = _told(parsed, found)
+    links = [("self", self_url(served, caller, parsed, found))]
     if found.next is not None and not parsed.only_count:
         as_page = replace(parsed, used=used)
         cursor = paging.seal(served.cursor_key, found.next, _binding(caller, as_page))
-        links.append(("next", f"{base}?{urlencode([*used, ('_page', cursor)])}"))
+        links.append(("next", _url(served, caller, as_page, ("_page", cursor))))
     return links
 
 
-def self_url(served: Runtime, parsed: Parsed, found: Found) -> str:
+def self_url(served: Runtime, caller: Caller, parsed: Parsed, found: Found) -> str:
     """Return the URL of what was searched, in which no person stands by an identifier: it lands in logs."""
-    return f"{served.fhir_base}/{parsed.type}?{urlencode(_told(parsed, found))}"
+    return _url(served, caller, replace(parsed, used=_told(parsed, found)))
+
+
+def _url(served: Runtime, caller: Caller, parsed: Parsed, *more: tuple[str, str]) -> str:
+    told = sealed_numbers.sealed(served.cursor_key, caller.grant_id, parsed.type, parsed.used)
+    return f"{served.fhir_base}/{parsed.type}?{urlencode([*told, *more])}"
 
 
 def _told(parsed: Parsed, found: Found) -> list[tuple[str, str]]:

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 from fhir_server import limits
 from fhir_server.application.finding import Wanted
+from fhir_server.domain.patient_numbers import names_patient
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.search import AnyOf, Chained, Criterion, Search
 from fhir_server.domain.search_values import criterion
@@ -218,6 +219,8 @@ class _Reader:
         Raises: Problem(UNSUPPORTED) when leaving it out would widen the answer, or the client wants nothing left out.
         """
         base = name.partition(":")[0].partition(".")[0]
+        if names_patient(name):
+            raise Problem.of(Category.UNSUPPORTED, "a number is no search parameter", code="not-supported")
         if self.strict or base in _NEVER_IGNORED | _PATIENT_PARAMS or _find(self.row, base) is not None:
             raise Problem.of(Category.UNSUPPORTED, f"`{said}` is not a search parameter of {self.row.name}", code=name)
         self.parsed.ignored.append(said)

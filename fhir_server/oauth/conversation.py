@@ -12,6 +12,7 @@ from fhir_server.application import finding
 from fhir_server.application.accounts import Account, authenticate, find_account
 from fhir_server.application.parties import Login
 from fhir_server.application.runtime import Runtime
+from fhir_server.domain.patient_numbers import INS_SYSTEMS
 from fhir_server.oauth import events, interactions, passkeys, sessions, throttle, totp
 from fhir_server.oauth.authorization import Refusal
 from fhir_server.oauth.interactions import SELF, Interaction
@@ -19,13 +20,6 @@ from fhir_server.oauth.issuer import LEVELS, is_strong_enough
 from fhir_server.oauth.throttle import Attempt
 from fhir_server.oauth.wire import Context
 
-INS_SYSTEMS = (
-    "urn:oid:1.2.250.1.213.1.4.8",
-    "urn:oid:1.2.250.1.213.1.4.9",
-    "urn:oid:1.2.250.1.213.1.4.10",
-    "urn:oid:1.2.250.1.213.1.4.11",
-)
-"""Identity number systems of the national health identity (INS-NIR, INS-NIA, and their test ranges)."""
 _GROUPS = (1, 2, 2, 2, 3, 3, 2)
 """Digits in the groups of a national health identity number: sex, year, month, department, commune, order, key."""
 REASON_LIMIT = 500

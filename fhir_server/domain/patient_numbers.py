@@ -1,0 +1,26 @@
+"""Numbers by which a patient is known to everybody: they open every register, so that they stand in no address or text.
+
+Source: ANS, identité nationale de santé: the four code systems of INS-NIR and INS-NIA, test ranges included;
+R.115-1 of the French social security code for the form of the number.
+"""
+
+import re
+
+INS_SYSTEMS = (
+    "urn:oid:1.2.250.1.213.1.4.8",
+    "urn:oid:1.2.250.1.213.1.4.9",
+    "urn:oid:1.2.250.1.213.1.4.10",
+    "urn:oid:1.2.250.1.213.1.4.11",
+)
+"""Code systems of the national health identity (INS-NIR, INS-NIA, and their test ranges)."""
+_NUMBER = re.compile(r"[1-8]\d{4}(?:\d\d|2[AB])\d{6}(?:\d\d)?", re.IGNORECASE)
+_BETWEEN = re.compile(r"[\s.\-]")
+
+
+def names_patient(value: str) -> bool:
+    """Tell whether a search value, or one of its alternatives, is a patient's number, with its system or without."""
+    return any(_is_number(*part.rpartition("|")[::2]) for part in value.split(","))
+
+
+def _is_number(system: str, code: str) -> bool:
+    return bool(code) and (system.casefold() in INS_SYSTEMS or bool(_NUMBER.fullmatch(_BETWEEN.sub("", code))))
