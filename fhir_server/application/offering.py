@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -12,6 +13,7 @@ from fhir_server.application.finding import Wanted
 from fhir_server.application.runtime import Runtime
 from fhir_server.application.system_views import ReadingReason, whole_space
 from fhir_server.application.writing import Work
+from fhir_server.domain import dates
 from fhir_server.domain.caller import Caller, Withheld
 from fhir_server.domain.deeds import Deed
 from fhir_server.domain.search import Search
@@ -25,13 +27,13 @@ _DOCUMENT = "DocumentReference"
 
 @dataclass(frozen=True, slots=True)
 class Offered:
-    """One document that a person may withhold. kind: as the rules know it; label: of its type; date: ISO or ""."""
+    """One document that a person may withhold. kind: as the rules know it; label: of its type; date: as it states."""
 
     id: str
     kind: str
     title: str
     label: str
-    date: str
+    date: datetime | None
 
 
 def documents_of(runtime: Runtime, caller: Caller) -> tuple[tuple[Offered, ...], bool]:
@@ -54,7 +56,9 @@ def _offered(shown: Shown, body: Json) -> Offered:
     label = str(type_.get("text") or coding.get("display") or coding.get("code") or "")
     content: Json = next(iter(body.get("content", [])), {})
     title = str(content.get("attachment", {}).get("title") or body.get("description") or label)
-    return Offered(shown.stored.id, shown.stored.facts.access.kind, title, label, str(body.get("date", ""))[:10])
+    facts = shown.stored.facts
+    date = dates.instant_of(facts.dates["date"][0]) if "date" in facts.dates else None
+    return Offered(shown.stored.id, facts.access.kind, title, label, date)
 
 
 def withhold(runtime: Runtime, caller: Caller, documents: Iterable[str], kinds: Iterable[str]) -> Withheld:

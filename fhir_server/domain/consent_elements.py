@@ -1,7 +1,7 @@
 """What the elements of a Consent say, one by one, and the codes that they are written with."""
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -33,7 +33,6 @@ LIMITS = frozenset({"class", "code", "data", "dataPeriod", "securityLabel"})
 RELATIVE = "RelatedPerson/"
 EMERGENCIES = frozenset({Purpose.EMERGENCY, Purpose.BREAK_GLASS})
 _KINDS = frozenset(kind.value for kind in DirectiveKind)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DOCUMENT = re.compile(r"DocumentReference/([A-Za-z0-9\-.]{1,64})")
 
 
@@ -198,9 +197,4 @@ def period_in(provision: Json, element: str) -> tuple[datetime | None, datetime 
     """
     period = provision.get(element) or {}
     low, high = dates.period_of(period)
-    return (instant_of(low) if "start" in period else None, instant_of(high) if "end" in period else None)
-
-
-def instant_of(micros: int) -> datetime:
-    """Return an instant of a FHIR date; one beyond all calendars is the last."""
-    return _EPOCH + timedelta(microseconds=min(micros, dates.LATEST - 1))
+    return (dates.instant_of(low) if "start" in period else None, dates.instant_of(high) if "end" in period else None)

@@ -8,7 +8,7 @@ Source: https://hl7.org/fhir/R4/datatypes.html#dateTime and https://hl7.org/fhir
 
 import re
 from collections.abc import Mapping
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from typing import Any, get_args
 
@@ -24,6 +24,7 @@ _SECOND = 1_000_000
 _MINUTE = 60 * _SECOND
 _DAY = 86_400 * _SECOND
 _EPOCH = date(1970, 1, 1).toordinal()
+_START = datetime(1970, 1, 1, tzinfo=UTC)
 _DATE_TIME = re.compile(
     r"(?P<year>\d{4})(-(?P<month>0[1-9]|1[0-2])(-(?P<day>0[1-9]|[12]\d|3[01])"
     r"(T(?P<hour>[01]\d|2[0-3]):(?P<minute>[0-5]\d)(:(?P<second>[0-5]\d|60)(\.(?P<fraction>\d{1,30}))?)?"
@@ -31,6 +32,11 @@ _DATE_TIME = re.compile(
     re.ASCII,
 )
 _PREFIXES: tuple[DateOp, ...] = get_args(DateOp)
+
+
+def instant_of(micros: int) -> datetime:
+    """Return the instant of a bound of an interval; one beyond all calendars is the last."""
+    return _START + timedelta(microseconds=min(micros, LATEST - 1))
 
 
 def interval_of(value: str) -> Interval:

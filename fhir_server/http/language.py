@@ -5,7 +5,9 @@
 
 from datetime import datetime
 from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
 
+from babel.dates import format_date, format_datetime
 from flask import Flask, Response, current_app, g, request
 from flask_babel import Babel, get_locale
 
@@ -26,6 +28,7 @@ def install(app: Flask) -> None:
     babel = Babel(app, default_locale=LANGUAGES[0], locale_selector=_chosen)
     babel.domain_instance = Catalogue()
     app.jinja_env.globals.update(page_language=current_language, in_language=_address_in)
+    app.jinja_env.filters.update(instant=told_instant, day=told_day)
     app.after_request(_remember)
 
 
@@ -35,10 +38,28 @@ def current_language() -> str:
     return locale.language if locale and locale.language in LANGUAGES else LANGUAGES[0]
 
 
+def zone() -> ZoneInfo:
+    """Return the time zone in which pages tell times."""
+    found: ZoneInfo = current_app.config[TIME_ZONE]
+    return found
+
+
 def local(at: datetime) -> datetime:
-    """Return an instant in the time zone in which pages tell times."""
-    told: datetime = at.astimezone(current_app.config[TIME_ZONE])
-    return told
+    """Return an instant in the time zone in which pages tell times; at the ends of the calendar it stays as it is."""
+    try:
+        return at.astimezone(zone())
+    except OverflowError:
+        return at
+
+
+def told_instant(at: datetime) -> str:
+    """Write an instant in the language and the time zone of the page, to the minute."""
+    return str(format_datetime(local(at), "d MMMM y, HH:mm", locale=current_language()))
+
+
+def told_day(at: datetime) -> str:
+    """Write the day of an instant in the language and the time zone of the page."""
+    return str(format_date(local(at), "d MMMM y", locale=current_language()))
 
 
 def ask(locales: str) -> None:

@@ -3,11 +3,10 @@
 Sources: SMART App Launch 2.2 (the person may grant less); RFC 9700 4.16.
 """
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
-from babel.dates import format_datetime
 from flask import Response, request
 
 from consent_rules.vocabulary import RequesterKind
@@ -15,7 +14,7 @@ from fhir_server.domain.caller import Withheld
 from fhir_server.http import language, scope_words
 from fhir_server.http.locked_pages import CSP
 from fhir_server.http.oauth_endpoints import context, options, respond
-from fhir_server.http.oauth_frame import oauth_pages, page
+from fhir_server.http.oauth_frame import page
 from fhir_server.http.request_context import runtime
 from fhir_server.oauth import approval, events, interactions, narrowing, redirects, regulation, selection
 from fhir_server.oauth.approval import Choice
@@ -25,12 +24,6 @@ from fhir_server.oauth.interactions import Interaction
 Json = dict[str, Any]
 
 DAYS = (1, 30, 365)
-
-
-@oauth_pages.app_template_filter("instant")
-def instant(at: datetime) -> str:
-    """Write an instant in the language of the page."""
-    return f"{format_datetime(at, 'd MMMM y, HH:mm', locale=language.current_language())} UTC"
 
 
 def show(held: Interaction, complaint: str = "") -> Response:
@@ -87,7 +80,7 @@ def _offer(held: Interaction) -> Json:
         raise Refusal(held.asked, "invalid_scope")
     party = interactions.party_of(runtime(), held)
     is_open = party is not None and selection.is_open(party, offer)
-    now = runtime().ports.clock.now()
+    earliest, latest = _days()
     return {
         "scopes": scope_words.tell(offer),
         "others": scope_words.others(offer),
@@ -96,8 +89,8 @@ def _offer(held: Interaction) -> Json:
         "is_regulating": regulation.is_regulating(party),
         "is_lasting": "offline_access" in offer.split(),
         "days": DAYS,
-        "earliest": now.date().isoformat(),
-        "latest": (now + options().offline_limit).date().isoformat(),
+        "earliest": earliest.isoformat(),
+        "latest": latest.isoformat(),
         "listing": selection.listing(context(), held, party) if is_open and party else None,
     }
 
@@ -112,6 +105,12 @@ def _withheld(held: Interaction) -> Withheld:
     return selection.withheld(context(), held, party, documents, kinds)
 
 
+def _days() -> tuple[date, date]:
+    """Return today and the last day that may be chosen, as the calendar on the wall of the page's readers has them."""
+    now = runtime().ports.clock.now()
+    return language.local(now).date(), language.local(now + options().offline_limit).date()
+
+
 def _until() -> datetime | None:
     """Return when the person wants the app to stop, None when they did not say.
 
@@ -120,9 +119,11 @@ def _until() -> datetime | None:
     text, now = request.form.get("days", ""), runtime().ports.clock.now()
     if text == "date":
         day = date.fromisoformat(request.form.get("until", ""))
-        if not now.date() <= day <= (now + options().offline_limit).date():
+        earliest, latest = _days()
+        if not earliest <= day <= latest:
             raise ValueError(text)
-        return datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1)
+        next_day = datetime.combine(day + timedelta(days=1), time(), language.zone())
+        return next_day.astimezone(UTC)
     return now + timedelta(days=int(text)) if text in {str(days) for days in DAYS} else None
 
 

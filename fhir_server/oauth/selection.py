@@ -31,7 +31,7 @@ _PAGE = Client(events.SELF, "Habilis", ClientKind.PATIENT_APP)
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What a person may leave out. before: what they withheld when they authorized this app last."""
+    """What a person may leave out, newest first. before: what they withheld when they authorized this app last."""
 
     documents: tuple[Offered, ...]
     is_cut: bool
@@ -41,9 +41,10 @@ class Listing:
     def kinds(self) -> dict[str, tuple[Offered, ...]]:
         """The documents by kind, in the order of their kinds' labels."""
         found: dict[str, list[Offered]] = {}
-        for document in sorted(self.documents, key=lambda item: item.label.casefold()):
+        for document in self.documents:
             found.setdefault(document.kind, []).append(document)
-        return {kind: tuple(sorted(items, key=lambda item: item.date, reverse=True)) for kind, items in found.items()}
+        by_label = sorted(found.items(), key=lambda group: min(item.label.casefold() for item in group[1]))
+        return {kind: tuple(items) for kind, items in by_label}
 
 
 def is_open(party: Party | None, offer: str) -> bool:

@@ -10,6 +10,7 @@ from html import unescape
 from pathlib import Path
 from shutil import copytree
 from urllib.parse import parse_qs, urlsplit
+from zoneinfo import ZoneInfo
 
 import orjson
 import pytest
@@ -29,6 +30,7 @@ from fhir_server.application.runtime import Runtime
 from fhir_server.domain import record_codec
 from fhir_server.domain.tokens import PROFESSION_SYSTEM
 from fhir_server.http import (
+    language,
     matrices,
     oauth_endpoints,
     outcomes,
@@ -194,6 +196,7 @@ def serve(runtime: Runtime, options: Options) -> Flask:
     """Serve the authorization server alone."""
     served = Flask(__name__)
     served.config.update(API_TITLE="t", API_VERSION="1", OPENAPI_VERSION="3.0.3", DEMO=False)
+    served.config[language.TIME_ZONE] = ZoneInfo("Europe/Paris")
     served.extensions[oauth_endpoints.OPTIONS_EXTENSION] = options
     request_context.install(served, runtime)
     api = Api(served)

@@ -32,7 +32,7 @@ def grant_of(app, runtime, **chosen: str):
     [
         ({"days": "1"}, datetime(2026, 3, 3, 9, tzinfo=UTC)),
         ({"days": "30"}, datetime(2026, 4, 1, 9, tzinfo=UTC)),
-        ({"days": "date", "until": "2026-03-10"}, datetime(2026, 3, 11, tzinfo=UTC)),
+        ({"days": "date", "until": "2026-03-10"}, datetime(2026, 3, 10, 23, tzinfo=UTC)),
         ({"days": "date", "until": "2027-03-02"}, datetime(2027, 3, 2, 9, tzinfo=UTC)),
         ({}, datetime(2027, 3, 2, 9, tzinfo=UTC)),
         ({"days": "9000"}, datetime(2027, 3, 2, 9, tzinfo=UTC)),
@@ -55,7 +55,7 @@ def test_after_that_day_nothing_is_renewed(app, web, runtime, clock):
     clock.advance(days=2)
     renewed = refresh(web, body["refresh_token"])
     assert renewed.status_code == 200
-    clock.advance(hours=15, minutes=1)
+    clock.advance(hours=14, minutes=1)
     assert refresh(web, renewed.get_json()["refresh_token"]).get_json()["error"] == "invalid_grant"
     assert find_access(runtime, renewed.get_json()["access_token"]) is None
 

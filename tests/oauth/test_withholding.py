@@ -121,6 +121,12 @@ def test_an_unticked_document_is_on_no_path_of_the_app(space):
     assert content not in world.get("app", "/DocumentReference?_count=50").text
 
 
+def test_the_page_tells_the_day_of_a_document_in_the_time_zone_of_the_readers(space):
+    space.world.publish(date="2026-02-28T23:30:00Z")
+    space.authorize()
+    assert '<time datetime="2026-02-28T23:30:00+00:00">1 mars 2026</time>' in space.pages[-1]
+
+
 def test_totals_and_pages_count_what_the_app_sees(space):
     space.enter("whole")
     space.enter("app", "knee", "left")
