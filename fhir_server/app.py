@@ -14,6 +14,7 @@ from consent_rules.profiles import ProfileError, RuleProfile, from_file, names, 
 from fhir_server import limits, telemetry
 from fhir_server.adapters import opening
 from fhir_server.adapters.system import SystemClock
+from fhir_server.application.handlers import demand_handlers
 from fhir_server.application.runtime import Runtime
 from fhir_server.application.stamping import Stamps
 from fhir_server.http import (
@@ -113,6 +114,7 @@ def build_runtime(settings: Settings, ports: Ports | None = None) -> Runtime:
 def create_app(settings: Settings, served: Runtime | None = None) -> Flask:
     """Build the web application."""
     telemetry.configure(settings.log_level)
+    demand_handlers()
     limits.put_in_force(settings.limits)
     app = Flask(__name__)
     app.config["API_SPEC_OPTIONS"] = {

@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from consent_rules.vocabulary import Mark
-from fhir_server.application import directives, labelling, publication
+from fhir_server.application import handlers, publication
+from fhir_server.application.handlers import Named
 from fhir_server.application.patches import Patch
 from fhir_server.application.runtime import Runtime
 from fhir_server.domain import tokens
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.labels import with_marks
 from fhir_server.domain.problem import Problem
+from fhir_server.registry import REGISTRY
 from seed import book, cards, cast, choices, enrolment
 from seed.book import Demonstration
 from seed.documents import CLASSES, TYPES, DocumentPart, documents, lots
@@ -81,7 +83,7 @@ class _Loading:
         """Record who agreed to what, each by whoever may say so."""
         for name, token, resource in choices.of_the_cast(self.demo):
             if name not in self.demo.consents:
-                written = directives.create(self.runtime, self._caller(token), resource)
+                written = handlers.create(self.runtime, self._caller(token), REGISTRY["Consent"], resource)
                 self.demo.consents[name] = written.shown.stored.id
 
     def documents(self) -> None:
@@ -98,7 +100,10 @@ class _Loading:
         change = Patch(lambda seen: with_marks(seen, Mark.MASQUE_PS))
         for part in documents():
             if part.hidden:
-                labelling.patch(self.runtime, self._caller(part.patient), self.demo.documents[part.key], change)
+                id_ = self.demo.documents[part.key]
+                handlers.patch(
+                    self.runtime, self._caller(part.patient), Named(REGISTRY["DocumentReference"], id_), change
+                )
 
     def pages(self) -> None:
         """Write down what the landing page shows."""
@@ -124,7 +129,9 @@ class _Loading:
             ids = [item.id for item in stored if item.type == "DocumentReference"]
         else:
             who = first.patient if first.author == "patient" else first.author
-            written = publication.publish_document(self.runtime, self._caller(who), simplified(filings[0]))
+            written = handlers.create(
+                self.runtime, self._caller(who), REGISTRY["DocumentReference"], simplified(filings[0])
+            )
             ids = [written.shown.stored.id]
         self.demo.documents |= {part.key: id_ for part, id_ in zip(lot, ids, strict=True)}
 

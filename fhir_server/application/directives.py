@@ -22,9 +22,8 @@ from fhir_server.application.enforcement import Opened
 from fhir_server.application.finding import identify
 from fhir_server.application.keeping import keeps
 from fhir_server.application.patches import Patch, demand_valid
-from fhir_server.application.runtime import Runtime
 from fhir_server.application.system_views import ReadingReason, of_kinds
-from fhir_server.application.writing import Work, Written, carry_out
+from fhir_server.application.writing import Work, Written
 from fhir_server.domain import bodies, conditions, pointers
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.consents import access_of, speaks
@@ -48,36 +47,6 @@ class Version:
     id: str
     number: int
     before: Stored | None = None
-
-
-def create(runtime: Runtime, caller: Caller, resource: Json, condition: str = "") -> Written:
-    """Record a choice.
-
-    condition: If-None-Exist, as a query.
-    Raises: Problem(INVALID) or BUSINESS_RULE naming the element that cannot be honoured exactly, CONSENT_REQUIRED or
-    FORBIDDEN from the decision and when the choice is not the caller's to make.
-    """
-    choice = Choosing(resource)
-    return carry_out(runtime, caller, Deed("create", "Consent"), lambda work: plan_create(work, choice, condition))
-
-
-def update(runtime: Runtime, caller: Caller, id_: str, resource: Json, if_match: str = "") -> Written:
-    """Replace the current version of a choice; status `inactive` withdraws it.
-
-    Raises: as `create`; Problem(NOT_FOUND), VERSION_CONFLICT.
-    """
-    deed = Deed("update", "Consent", target=f"Consent/{id_}")
-    choice = Choosing(resource, id_)
-    return carry_out(runtime, caller, deed, lambda work: plan_update(work, choice, if_match))
-
-
-def patch(runtime: Runtime, caller: Caller, id_: str, change: Patch, if_match: str = "") -> Written:
-    """Change a choice by a patch.
-
-    Raises: as `update`; Problem(BUSINESS_RULE) when the result is not valid.
-    """
-    deed = Deed("patch", "Consent", target=f"Consent/{id_}")
-    return carry_out(runtime, caller, deed, lambda work: plan_patch(work, id_, change, if_match))
 
 
 def plan_create(work: Work, choice: Choosing, condition: str = "") -> Written:

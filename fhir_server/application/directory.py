@@ -51,27 +51,6 @@ def create(
     return carry_out(runtime, caller, deed, lambda work: plan_create(work, place, condition))
 
 
-def update(
-    runtime: Runtime, caller: Caller, row: ResourceType, id_: str, resource: Json, if_match: str = ""
-) -> Written:
-    """Replace the current version of a directory resource.
-
-    Raises: Problem(NOT_FOUND), VERSION_CONFLICT, FORBIDDEN, DUPLICATE, BUSINESS_RULE.
-    """
-    deed = Deed("update", row.name, target=f"{row.name}/{id_}")
-    place = Placing(row, resource, id_)
-    return carry_out(runtime, caller, deed, lambda work: plan_update(work, place, if_match))
-
-
-def patch(runtime: Runtime, caller: Caller, row: ResourceType, id_: str, change: Patch, if_match: str = "") -> Written:
-    """Change a directory resource by a patch.
-
-    Raises: as `update`.
-    """
-    deed = Deed("patch", row.name, target=f"{row.name}/{id_}")
-    return carry_out(runtime, caller, deed, lambda work: plan_patch(work, row, id_, change, if_match))
-
-
 @dataclass(frozen=True, slots=True)
 class Placing:
     """A resource on its way in.

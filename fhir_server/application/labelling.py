@@ -17,19 +17,15 @@ from fhir_server.application import choosing_documents, families, matching, revi
 from fhir_server.application.consultation import not_found
 from fhir_server.application.enforcement import Opened
 from fhir_server.application.patches import Patch, demand_valid
-from fhir_server.application.runtime import Runtime
 from fhir_server.application.system_views import ReadingReason, whole_space
-from fhir_server.application.writing import Work, Written, carry_out
+from fhir_server.application.writing import Work, Written
 from fhir_server.domain import bodies, conditions, labels
-from fhir_server.domain.caller import Caller
 from fhir_server.domain.deeds import Deed
 from fhir_server.domain.notices import Kind
 from fhir_server.domain.problem import Category, Issue, Problem
 from fhir_server.domain.stored import Stored
 from fhir_server.r4.parsing import load_json
 from fhir_server.registry import REGISTRY
-
-__all__ = ["Patch", "matched", "patch", "patch_matching", "plan_patch"]
 
 Json = dict[str, Any]
 
@@ -52,29 +48,6 @@ class _Found:
     @property
     def knows(self) -> bool:
         return self.view.knows_marks(self.stored.facts.access)
-
-
-def patch(runtime: Runtime, caller: Caller, id_: str, change: Patch, if_match: str = "") -> Written:
-    """Change status, security labels or the archive flag of a document.
-
-    Raises: Problem(NOT_FOUND) for hidden and unknown alike, VERSION_CONFLICT, IMMUTABLE_ELEMENT for any other element,
-    FORBIDDEN when the change is not the caller's to make, BUSINESS_RULE.
-    """
-    deed = Deed("patch", "DocumentReference", target=f"DocumentReference/{id_}")
-    return carry_out(runtime, caller, deed, lambda work: plan_patch(work, id_, change, if_match))
-
-
-def patch_matching(runtime: Runtime, caller: Caller, query: str, change: Patch, if_match: str = "") -> Written:
-    """Change the one document that has a business identifier, in the caller's view.
-
-    Raises: as `patch`; MULTIPLE_MATCHES when the caller sees more than one.
-    """
-    deed = Deed("patch", "DocumentReference")
-
-    def plan(work: Work) -> Written:
-        return plan_patch(work, matched(work, query), change, if_match)
-
-    return carry_out(runtime, caller, deed, plan)
 
 
 def matched(work: Work, query: str) -> str:

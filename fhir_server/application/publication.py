@@ -63,19 +63,14 @@ def plan_publication(work: Work, bundle: Json) -> Published:
     return Published(_plan_submission(work, submission, len(bundle.get("entry", []))))
 
 
-def publish_document(runtime: Runtime, caller: Caller, resource: Json) -> Written:
-    """File one document whose content travels inside (ITI-105); its submission set is derived.
+def plan_document(work: Work, resource: Json) -> Written:
+    """Plan the filing of one document whose content travels inside (ITI-105); its submission set is derived.
 
     Raises: as `publish`.
     """
-    deed = Deed("create", "DocumentReference", "ITI-105")
-
-    def plan(work: Work) -> Written:
-        scoping.demand(caller, _DOCUMENT, "c")
-        submission = read_simplified(resource, refuse_wrong_size=runtime.refuse_wrong_size)
-        return _plan_simplified(work, submission)
-
-    return carry_out(runtime, caller, deed, plan)
+    scoping.demand(work.caller, _DOCUMENT, "c")
+    submission = read_simplified(resource, refuse_wrong_size=work.runtime.refuse_wrong_size)
+    return _plan_simplified(work, submission)
 
 
 def _plan_simplified(work: Work, submission: Submission) -> Written:

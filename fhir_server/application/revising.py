@@ -15,10 +15,9 @@ from consent_rules.vocabulary import Action, Mark, Purpose, Reason, RequesterKin
 from fhir_server.application import authorship, families, scoping, telling, trail, writing
 from fhir_server.application.enforcement import Opened
 from fhir_server.application.indexing import facts_of
-from fhir_server.application.runtime import Runtime
 from fhir_server.application.secrecy import is_secret_failure
 from fhir_server.application.system_views import ReadingReason, whole_space
-from fhir_server.application.writing import Work, carry_out
+from fhir_server.application.writing import Work
 from fhir_server.domain import bodies, pointers
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.deeds import Deed, Verdict
@@ -90,15 +89,6 @@ def rewrite(work: Work, before: Stored, resource: Json) -> Stored:
     after = replace(before, version=version, last_updated=work.stamp, body=body, facts=facts)
     work.change(before, after)
     return after
-
-
-def delete(runtime: Runtime, caller: Caller, id_: str, if_match: str = "") -> Stored | None:
-    """Delete a document, as its author; None when there is none that the caller sees.
-
-    Raises: Problem(FORBIDDEN) for anybody who sees the document but did not deposit it; VERSION_CONFLICT.
-    """
-    deed = Deed("delete", "DocumentReference", target=f"DocumentReference/{id_}")
-    return carry_out(runtime, caller, deed, lambda work: plan_delete(work, id_, if_match))
 
 
 def plan_delete(work: Work, id_: str, if_match: str) -> Stored | None:

@@ -11,20 +11,9 @@ from dataclasses import replace
 from typing import Any
 
 from consent_rules.vocabulary import Action
-from fhir_server.application import (
-    directives,
-    directory,
-    labelling,
-    matching,
-    patches,
-    publication,
-    resolving,
-    revising,
-    scoping,
-)
-from fhir_server.application.choosing import Choosing
-from fhir_server.application.directory import Placing
+from fhir_server.application import handlers, matching, patches, publication, resolving, scoping
 from fhir_server.application.entries import METHODS, Entry, entries_of, entry_faults, refuse_twice
+from fhir_server.application.handlers import HANDLERS, Handler, Named, Sent
 from fhir_server.application.runtime import Runtime
 from fhir_server.application.writing import Work, Written, carry_out
 from fhir_server.domain import conditions, pointers
@@ -38,8 +27,6 @@ Json = dict[str, Any]
 
 _INTERACTIONS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 _LETTERS = {"POST": "c", "PUT": "u", "PATCH": "u", "DELETE": "d"}
-_TYPES = ("Organization", "Practitioner", "PractitionerRole", "Patient", "RelatedPerson", "Consent")
-"""Types that a transaction creates, each after those that it may refer to."""
 
 
 def transact(runtime: Runtime, caller: Caller, bundle: Json) -> tuple[Written | None, ...]:
@@ -72,10 +59,14 @@ def perform(runtime: Runtime, caller: Caller, entry: Entry) -> Written | None:
     if faults:
         raise Problem(Category.INVALID, *faults)
     _refuse_urns([entry], frozenset())
-    if entry.method == "POST" and entry.type == "DocumentReference":
-        return publication.publish_document(runtime, caller, entry.resource)
-    deed = Deed(_INTERACTIONS[entry.method], entry.type)
+    deed = _deed_alone(entry)
     return carry_out(runtime, caller, deed, lambda work: _plan_one(work, entry, ""))
+
+
+def _deed_alone(entry: Entry) -> Deed:
+    interaction = _INTERACTIONS[entry.method]
+    handler = HANDLERS.get(entry.type, Handler())
+    return Deed(interaction, entry.type, handler.transaction if entry.method == "POST" else "")
 
 
 def _plan(work: Work, entries: tuple[Entry, ...]) -> tuple[Written | None, ...]:
@@ -98,7 +89,9 @@ def _refuse_by_itself(work: Work, writes: list[Entry]) -> None:
     created = {entry.full_url for entry in writes if entry.method == "POST"}
     _refuse_urns(writes, created | {entry.full_url for entry in writes if entry.id})
     for entry in writes:
-        _demand_form(_row(entry), entry)
+        if entry.method in ("POST", "PUT") and HANDLERS[_row(entry).name].rank is None:
+            raise Problem.of(Category.METHOD_NOT_ALLOWED, "documents are written by a submission", entry.at_url)
+        _demand_form(entry)
         scoping.demand(work.caller, (entry.type,), _LETTERS[entry.method])
         if entry.method == "POST" and entry.if_none_exist:
             conditions.parse(_condition(work, entry), f"Bundle.entry[{entry.index}].request.ifNoneExist")
@@ -107,10 +100,8 @@ def _refuse_by_itself(work: Work, writes: list[Entry]) -> None:
                 conditions.parse(reference["reference"].partition("?")[2], f"{expression}.reference")
 
 
-def _demand_form(row: ResourceType, entry: Entry) -> None:
-    """Hold one entry to what a transaction writes at all."""
-    if entry.method in ("POST", "PUT") and row.name not in _TYPES:
-        raise Problem.of(Category.METHOD_NOT_ALLOWED, "documents are written by a submission", entry.at_url)
+def _demand_form(entry: Entry) -> None:
+    """Hold one entry to what its method needs."""
     if entry.method == "PUT" and (not entry.id or entry.resource.get("id") != entry.id):
         raise Problem.of(Category.INVALID, "`id` is not the one of the URL", f"{entry.root}.id", "value")
     if entry.method == "PATCH":
@@ -118,8 +109,8 @@ def _demand_form(row: ResourceType, entry: Entry) -> None:
 
 
 def _rank(entry: Entry) -> tuple[int, int, int]:
-    place = _TYPES.index(entry.type) if entry.type in _TYPES else len(_TYPES)
-    return METHODS.index(entry.method), place, entry.index
+    rank = HANDLERS.get(entry.type, Handler()).rank
+    return METHODS.index(entry.method), len(HANDLERS) if rank is None else rank, entry.index
 
 
 def _names(work: Work, writes: list[Entry], ids: Mapping[int, str]) -> dict[str, str]:
@@ -189,40 +180,17 @@ def _row(entry: Entry) -> ResourceType:
 
 def _plan_one(work: Work, entry: Entry, id_: str) -> Written | None:
     row = _row(entry)
+    named = Named(row, entry.id, entry.if_match, entry.query)
     if entry.method == "DELETE":
-        revising.plan_delete(work, entry.id, entry.if_match)
+        handlers.plan_delete(work, named)
         return None
     if entry.method == "PATCH":
-        return _plan_patch(work, row, entry)
-    _demand_form(row, entry)
-    if entry.method == "POST":
-        return _plan_create(work, row, entry, id_)
-    return _plan_update(work, row, entry)
-
-
-def _plan_create(work: Work, row: ResourceType, entry: Entry, id_: str) -> Written:
-    condition = _condition(work, entry)
-    if row.name == "Consent":
-        return directives.plan_create(work, Choosing(entry.resource, id_, entry.root), condition)
-    return directory.plan_create(work, Placing(row, entry.resource, id_, entry.root), condition)
+        return handlers.plan_patch(work, named, patches.of_entry(entry.resource, entry.root))
+    _demand_form(entry)
+    sent = Sent(row, entry.resource, id_ or entry.id, entry.root, _condition(work, entry), entry.if_match)
+    return handlers.plan_create(work, sent) if entry.method == "POST" else handlers.plan_update(work, sent)
 
 
 def _condition(work: Work, entry: Entry) -> str:
     where = f"Bundle.entry[{entry.index}].request.ifNoneExist"
     return conditions.query_of(entry.if_none_exist, entry.type, work.runtime.fhir_base, where)
-
-
-def _plan_update(work: Work, row: ResourceType, entry: Entry) -> Written:
-    if row.name == "Consent":
-        return directives.plan_update(work, Choosing(entry.resource, entry.id, entry.root), entry.if_match)
-    return directory.plan_update(work, Placing(row, entry.resource, entry.id, entry.root), entry.if_match)
-
-
-def _plan_patch(work: Work, row: ResourceType, entry: Entry) -> Written:
-    change = patches.of_entry(entry.resource, entry.root)
-    if row.name == "DocumentReference":
-        id_ = entry.id or labelling.matched(work, entry.query)
-        return labelling.plan_patch(work, id_, change, entry.if_match)
-    if row.name == "Consent":
-        return directives.plan_patch(work, entry.id, change, entry.if_match)
-    return directory.plan_patch(work, row, entry.id, change, entry.if_match)

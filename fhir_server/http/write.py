@@ -9,7 +9,8 @@ from typing import Any
 from flask import Flask, Response, request
 from flask_smorest import Api
 
-from fhir_server.application import directives, directory, labelling, patches, publication, revising
+from fhir_server.application import handlers, patches
+from fhir_server.application.handlers import Named
 from fhir_server.application.patches import JSON_PATCH, Patch
 from fhir_server.application.writing import Written
 from fhir_server.domain import conditions
@@ -45,7 +46,9 @@ def _routes(row: ResourceType) -> list[Route]:
     ]
     if row.patches_conditionally:
         summary = "Change parts of the document that has a business identifier"
-        routes.append(Route("PATCH", f"/{name}", patch_matching, name, f"conditional-patch-{name}", summary))
+        routes.append(
+            Route("PATCH", f"/{name}", bound(patch_matching, row), name, f"conditional-patch-{name}", summary)
+        )
     return routes
 
 
@@ -54,13 +57,7 @@ def create(row: ResourceType) -> Response:
     negotiation.wanted_format()
     served, caller, resource = runtime(), current_caller(), _body(row)
     condition = conditions.query_of(request.headers.get("If-None-Exist", ""), row.name, served.fhir_base)
-    if row.name == "DocumentReference":
-        if not row.creates_conditionally and condition:
-            raise Problem.of(Category.UNSUPPORTED, "a document is never published conditionally")
-        return _answer(publication.publish_document(served, caller, resource))
-    if row.name == "Consent":
-        return _answer(directives.create(served, caller, resource, condition))
-    return _answer(directory.create(served, caller, row, resource, condition))
+    return _answer(handlers.create(served, caller, row, resource, condition))
 
 
 def update(row: ResourceType, id_: str) -> Response:
@@ -69,35 +66,29 @@ def update(row: ResourceType, id_: str) -> Response:
     served, caller, resource = runtime(), current_caller(), _body(row)
     if resource.get("id") != id_:
         raise Problem.of(Category.INVALID, "`id` is not the one of the URL", f"{row.name}.id", "value")
-    if row.name == "Consent":
-        return _answer(directives.update(served, caller, id_, resource, _if_match()))
-    return _answer(directory.update(served, caller, row, id_, resource, _if_match()))
+    return _answer(handlers.update(served, caller, row, id_, resource, _if_match()))
 
 
 def patch(row: ResourceType, id_: str) -> Response:
     """Change parts of a resource by JSON Patch or FHIRPath Patch."""
     negotiation.wanted_format()
     served, caller, change = runtime(), current_caller(), _patch()
-    if row.name == "DocumentReference":
-        return _answer(labelling.patch(served, caller, id_, change, _if_match()))
-    if row.name == "Consent":
-        return _answer(directives.patch(served, caller, id_, change, _if_match()))
-    return _answer(directory.patch(served, caller, row, id_, change, _if_match()))
+    return _answer(handlers.patch(served, caller, Named(row, id_, _if_match()), change))
 
 
-def patch_matching() -> Response:
-    """Change parts of the one document that has a business identifier, in the caller's view."""
+def patch_matching(row: ResourceType) -> Response:
+    """Change parts of the one resource that has a business identifier, in the caller's view."""
     negotiation.wanted_format()
     served, caller, change = runtime(), current_caller(), _patch()
     query = "&".join(
         part for part in request.query_string.decode("utf-8", "replace").split("&") if not part.startswith("_")
     )
-    return _answer(labelling.patch_matching(served, caller, query, change, _if_match()))
+    return _answer(handlers.patch(served, caller, Named(row, "", _if_match(), query), change))
 
 
-def delete(row: ResourceType, id_: str) -> Response:  # noqa: ARG001 - one type offers it so far
-    """Delete a document as its depositor; what is not there, or not seen, needs no deleting."""
-    revising.delete(runtime(), current_caller(), id_, _if_match())
+def delete(row: ResourceType, id_: str) -> Response:
+    """Delete a resource as its depositor; what is not there, or not seen, needs no deleting."""
+    handlers.delete(runtime(), current_caller(), Named(row, id_, _if_match()))
     return negotiation.empty_response(204)
 
 

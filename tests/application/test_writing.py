@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from fhir_server.application import directives, directory, publication, spaces, writing
+from fhir_server.application import directory, handlers, publication, spaces, writing
 from fhir_server.application.writing import carry_out
 from fhir_server.domain.deeds import Deed
 from fhir_server.domain.problem import Category, Problem
@@ -146,7 +146,7 @@ def test_choices_made_at_once_all_hold(world: World):
     names = ["nour", "martin", "zoe"]
 
     def agree(name):
-        return directives.create(world.runtime, caller(world, "camille"), world.consent(name))
+        return handlers.create(world.runtime, caller(world, "camille"), REGISTRY["Consent"], world.consent(name))
 
     with ThreadPoolExecutor(3) as pool:
         list(pool.map(agree, names))

@@ -191,6 +191,18 @@ def test_a_batch_publishes_and_deletes_documents(world: World):
     assert len(world.found("camille", f"/DocumentReference?patient={world.ids['camille']}")) == 1
 
 
+def test_a_document_is_never_published_on_a_condition_in_a_batch_either(world: World):
+    posted = entry("POST", "DocumentReference", world.simplified())
+    posted["request"]["ifNoneExist"] = "identifier=urn:ietf:rfc:3986|urn:oid:1.2.3"
+
+    answer = world.send("chu-ehr", "POST", "", bundle("batch", posted))
+
+    outcome = answer.get_json()["entry"][0]["response"]
+    assert outcome["status"][:3] == "400"
+    assert outcome["outcome"]["issue"][0]["code"] == "not-supported"
+    assert world.found("camille", f"/DocumentReference?patient={world.ids['camille']}") == []
+
+
 @pytest.mark.parametrize("type_", ["batch", "transaction"])
 def test_an_empty_bundle_has_an_empty_answer(world: World, type_):
     answer = world.send("keeper", "POST", "", {"resourceType": "Bundle", "type": type_})

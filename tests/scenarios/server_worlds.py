@@ -20,19 +20,18 @@ from fhir_server.application import (
     audiences,
     clients,
     consultation,
-    directives,
     directory,
     emergencies,
     emergencies_only,
     explaining,
     finding,
-    labelling,
-    publication,
+    handlers,
     reviews,
     spaces,
 )
 from fhir_server.application.accounts import Account, Charge
 from fhir_server.application.consultation import Shown
+from fhir_server.application.handlers import Named
 from fhir_server.application.patches import Patch
 from fhir_server.application.runtime import Runtime
 from fhir_server.domain import tokens
@@ -232,7 +231,7 @@ class UseCaseWorld(ServerWorld):
     def choose(self, who: str, of: str, consent: Json, name: str) -> bool:  # noqa: ARG002 - the Consent names it
         self.runtime.ports.clock.advance(milliseconds=1)
         consent = consent | {"dateTime": self.now().isoformat(timespec="milliseconds")}
-        written = self._try(lambda: directives.create(self.runtime, self._caller(who), consent))
+        written = self._try(lambda: handlers.create(self.runtime, self._caller(who), REGISTRY["Consent"], consent))
         if written is None:
             return False
         self.demo.consents[name] = written.shown.stored.id
@@ -242,12 +241,18 @@ class UseCaseWorld(ServerWorld):
         id_, reader = self.demo.consents[name], self._caller(self.reader_of(of))
         resource = json.loads(consultation.read(self.runtime, reader, REGISTRY["Consent"], id_).stored.body)
         ended = resource | {"status": "inactive"}
-        return self._try(lambda: directives.update(self.runtime, self._caller(who), id_, ended)) is not None
+        return (
+            self._try(lambda: handlers.update(self.runtime, self._caller(who), REGISTRY["Consent"], id_, ended))
+            is not None
+        )
 
     def change_default(self, who: str, of: str, wanted: Wanted) -> bool:
         consent = self._defaults(self.reader_of(of), of)[wanted.template]
         id_, changed = consent["id"], wanted.of(consent)
-        return self._try(lambda: directives.update(self.runtime, self._caller(who), id_, changed)) is not None
+        return (
+            self._try(lambda: handlers.update(self.runtime, self._caller(who), REGISTRY["Consent"], id_, changed))
+            is not None
+        )
 
     def defaults(self, who: str, of: str) -> set[str] | None:
         found = self._try(lambda: self._defaults(who, of))
@@ -263,11 +268,20 @@ class UseCaseWorld(ServerWorld):
             return with_marks(bare, marks | Mark[mark] if on else marks & ~Mark[mark])
 
         id_ = self.demo.documents[document]
-        return self._try(lambda: labelling.patch(self.runtime, self._caller(who), id_, Patch(changed))) is not None
+        return (
+            self._try(
+                lambda: handlers.patch(
+                    self.runtime, self._caller(who), Named(REGISTRY["DocumentReference"], id_), Patch(changed)
+                )
+            )
+            is not None
+        )
 
     def file(self, who: str, paper: Paper) -> bool:
         resource = self.resource_of(who, paper)
-        written = self._try(lambda: publication.publish_document(self.runtime, self._caller(who), resource))
+        written = self._try(
+            lambda: handlers.create(self.runtime, self._caller(who), REGISTRY["DocumentReference"], resource)
+        )
         if written is None:
             return False
         self.demo.documents[paper.key] = written.shown.stored.id
