@@ -4,9 +4,10 @@ SHELL := bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+GOLDEN ?= var/golden.json
 SOURCES := consent_rules fhir_server seed tests
 .DEFAULT_GOAL := help
-.PHONY: help run demo test newest lock check lint types imports rules-coverage fmt bench faults fuzz mutation whole-space coverage-docs browser clean
+.PHONY: help run demo test newest lock check lint types imports rules-coverage fmt bench golden faults fuzz mutation whole-space coverage-docs browser clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -108,6 +109,9 @@ rules-coverage: $(VENV)/.installed-test ## the rules alone: every line and branc
 
 bench: $(VENV)/.installed-test ## measure the server and rewrite the table of docs/performance.md
 	@$(BIN)/python -m tests.bench
+
+golden: $(VENV)/.installed-test ## what the server answers otherwise than the record of GOLDEN=FILE, which is made when there is none
+	@$(BIN)/python -m tests.golden $(if $(wildcard $(GOLDEN)),compare,record) $(GOLDEN)
 
 faults: $(VENV)/.installed-test ## kill the server at 200 random moments under load, and a writer of MongoDB at 40
 	@HABILIS_TEST_KILLS=200 HABILIS_TEST_MONGO_KILLS=40 $(BIN)/pytest -rP tests/faults
