@@ -250,6 +250,24 @@ def test_renewal_keeps_what_is_withheld(space):
     assert "knee" not in space.found("app")
 
 
+def test_what_was_left_out_last_is_closed_to_whatever_is_renewed_from_before(space):
+    content, web = content_of(space, "knee"), space.app.test_client()
+    before = space.authorize()
+    early = refresh(web, before["refresh_token"]).get_json()
+    space.world.tokens["early"] = early["access_token"]
+    assert {"knee", "blood", "left"} <= space.found("early")
+    space.authorize("knee", "laboratory")
+    late = refresh(web, early["refresh_token"]).get_json()
+    space.world.tokens["late"] = late["access_token"]
+    space.world.tokens["later"] = refresh(web, late["refresh_token"]).get_json()["access_token"]
+    paths = [f"/DocumentReference/{space.documents[name]}" for name in ("knee", "blood")] + [f"/Binary/{content}"]
+    for path in paths:
+        assert [space.world.get(who, path).status_code for who in ("early", "late", "later")] == [401, 404, 404], path
+    for who in ("late", "later"):
+        assert not {"knee", "blood"} & space.found(who)
+        assert {"left", "right", "lonely"} <= space.found(who)
+
+
 def test_a_silent_repetition_keeps_what_is_withheld(space):
     person = Person(space.app)
     person.base, person.unticked = BASE, {space.documents["knee"]}
