@@ -1,11 +1,13 @@
 """The walls of the house hold, and each of them is shown to find the fault that it is there for."""
 
+import inspect
 import re
 import shutil
 
 import pytest
 
 from fhir_server.application.system_views import ReadingReason
+from fhir_server.ports import Snapshot
 from tests.conformance.project import ROOT, text_of
 from tests.conformance.walls import ASK_THE_RULES, MAKE_FILTERS, PACKAGES, asked_rules, made_filters
 
@@ -76,6 +78,14 @@ def plant(root, folder, faults):
 def test_the_threat_model_has_a_row_for_each_reason_of_an_own_read():
     table = text_of("docs/threat-model.md").partition("## What the server reads for itself")[2].partition("\n## ")[0]
     assert sorted(re.findall(r"^\| `([a-z-]+)` \|", table, flags=re.MULTILINE)) == sorted(ReadingReason)
+
+
+def test_the_threat_model_has_a_row_for_each_read_of_the_store_without_a_filter():
+    table = text_of("docs/threat-model.md").partition("## Reads without a Visibility")[2].partition("\n## ")[0]
+    named = re.findall(r"^\| `Snapshot\.(\w+)` \|", table, flags=re.MULTILINE)
+    reads = inspect.getmembers(Snapshot, lambda member: inspect.isfunction(member) and member.__name__[0] != "_")
+    unfiltered = [name for name, read in reads if "visibility" not in inspect.signature(read).parameters]
+    assert sorted(named) == sorted(unfiltered)
 
 
 def test_every_reason_of_an_own_read_is_used():
