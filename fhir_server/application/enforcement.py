@@ -9,7 +9,7 @@ from consent_rules.enter import enter
 from consent_rules.gates import barred
 from consent_rules.model import AccessRequest, Entry, RecordState, Refuse
 from consent_rules.visibility import Extent, Visibility
-from consent_rules.vocabulary import Action, Purpose, Reason, RequesterKind, SpaceStatus, View
+from consent_rules.vocabulary import Action, Basis, Purpose, Reason, RequesterKind, SpaceStatus, View
 from fhir_server.application import trail
 from fhir_server.application.runtime import Runtime
 from fhir_server.application.secrecy import documents_behind, documents_there, is_secret
@@ -72,6 +72,16 @@ def judge(runtime: Runtime, snapshot: Snapshot, caller: Caller, patient: str, ac
 def answer_of(runtime: Runtime, request: AccessRequest, record: RecordState) -> Entry | Refuse:
     """Ask the rules in force today about a state that has been read; nothing is read or traced."""
     return enter(request, record, runtime.matrix, runtime.profile)
+
+
+def has_no_other_ground(runtime: Runtime, caller: Caller, opened: Opened) -> bool:
+    """Tell whether somebody who looks a patient up may do nothing else there: the identity traits are shown alone.
+
+    Blocked, not agreed to and asked about are one and the same here; the rules answer from the state that was loaded.
+    """
+    if opened.entry.basis is not Basis.IDENTIFICATION:
+        return False
+    return isinstance(answer_of(runtime, _asked(runtime, caller, Action.CONSULT), opened.record), Refuse)
 
 
 def demand_served(runtime: Runtime, caller: Caller, patient: str, deed: Deed) -> None:

@@ -19,10 +19,10 @@ from fhir_server.application.consultation import (
     verdict_of,
 )
 from fhir_server.application.criteria import judged
-from fhir_server.application.enforcement import Opened, open_record, open_unnamed
+from fhir_server.application.enforcement import Opened, has_no_other_ground, open_record, open_unnamed
 from fhir_server.application.runtime import Runtime
 from fhir_server.application.secrecy import documents_behind, is_secret_failure
-from fhir_server.domain import tokens
+from fhir_server.domain import identity_traits, tokens
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.deeds import Deed
 from fhir_server.domain.problem import Category, Problem
@@ -79,6 +79,8 @@ def find(runtime: Runtime, caller: Caller, row: ResourceType, wanted: Wanted) ->
             sights = partial(told_events.sights_of, runtime, caller, opened)
             wanted = replace(wanted, search=judged(snapshot, search, sights))
         found = _page(snapshot, wanted, visibility, Reading(runtime, caller, opened))
+        if opened and row.access is AccessRule.IDENTITY and has_no_other_ground(runtime, caller, opened):
+            found = replace(found, shown=_as_traits(found.shown, wanted.search))
         met = opened is None or visibility != NOTHING  # an own trace of a search must not tell whose space an id is in
         verdict = verdict_of(opened, found.shown, found=met)
         secret = opened is not None and not met and is_secret_failure(snapshot, caller, patient, deed)
@@ -182,16 +184,33 @@ def _enter_identity(
 
 
 def _sought_patient(snapshot: Snapshot, caller: Caller, search: Search) -> tuple[str, Action]:
-    exact = next((c.tokens for c in search.criteria if isinstance(c, AnyOf) and _is_exact_identifier(c.tokens)), None)
+    exact = _exact_identifier(search)
     if exact is not None:
-        found = snapshot.compartments_with("Patient", exact, 2)
-        return (found[0][1] if len(found) == 1 else ""), Action.IDENTIFY
+        found = snapshot.compartments_with("Patient", exact.tokens, 2)
+        is_professional = caller.requester.kind is RequesterKind.PROFESSIONAL
+        asks_more = is_professional and not identity_traits.are_asked_alone(search.criteria, exact)
+        return (found[0][1] if len(found) == 1 else ""), Action.CONSULT if asks_more else Action.IDENTIFY
     if search.ids is not None and len(search.ids) == 1:
         return next(iter(search.ids)), Action.CONSULT
     own = caller.launch_patient or caller.requester.person.partition("/")[2]
     if caller.launch_patient or caller.requester.kind is RequesterKind.PATIENT:
         return own, Action.CONSULT
     raise Problem.of(Category.MALFORMED, "name the patient with `identifier=system|value` or `_id`", code="required")
+
+
+def _as_traits(shown: tuple[Shown, ...], search: Search) -> tuple[Shown, ...]:
+    """Return patients with their identity traits alone, for whoever may only look them up (I8)."""
+    exact = _exact_identifier(search)
+    sought = exact.tokens if exact else frozenset[str]()
+    bodies = (identity_traits.traits_of(item.stored.body, sought) for item in shown)
+    return tuple(
+        replace(item, stored=replace(item.stored, body=body)) for item, body in zip(shown, bodies, strict=True)
+    )
+
+
+def _exact_identifier(search: Search) -> AnyOf | None:
+    """Return the criterion that names somebody by one identifier with its system, None when there is none."""
+    return next((c for c in search.criteria if isinstance(c, AnyOf) and _is_exact_identifier(c.tokens)), None)
 
 
 def _is_exact_identifier(wanted: frozenset[str]) -> bool:

@@ -41,7 +41,8 @@ _COMMON_PARAMS = (
 )
 _SAID_OF_TYPES = {
     "Patient": "Professionals and software name the patient by `identifier=system|value` or by one `_id`, and the "
-    "other parameters narrow that; patients search their own record.",
+    "other parameters narrow that; patients search their own record. A professional who has no ground to consult the "
+    "record is shown the identity traits alone, tagged SUBSETTED, and narrows by those alone.",
     "DocumentReference": "`conditionalUpdate` is a conditional PATCH by `identifier=system|value`; there is no PUT.",
 }
 _OF_PATIENTS = "for patients, of their own record; for others together with `identifier` or `_id`"

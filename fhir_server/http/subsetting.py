@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 from flask import request
 
+from fhir_server.domain.identity_traits import SUBSETTED
 from fhir_server.r4.parsing import load_json
 from fhir_server.r4.structure import shape_of
 
@@ -15,7 +16,6 @@ Json = dict[str, Any]
 
 NAME = "_elements"
 _ALWAYS = frozenset({"resourceType", "id", "meta", "implicitRules", "modifierExtension", "status"})
-_TAG = {"system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue", "code": "SUBSETTED"}
 
 
 def wanted() -> frozenset[str]:
@@ -32,5 +32,5 @@ def reduced(body: bytes, type_: str, elements: frozenset[str]) -> bytes:
     kept = elements | _ALWAYS | {element.name for element in (shape.required if shape else ())}
     resource: Json = {name: value for name, value in load_json(body).items() if name.removeprefix("_") in kept}
     meta = resource.setdefault("meta", {})
-    meta["tag"] = [*meta.get("tag", ()), _TAG]
+    meta["tag"] = [*(tag for tag in meta.get("tag", ()) if tag != SUBSETTED), SUBSETTED]
     return orjson.dumps(resource)
