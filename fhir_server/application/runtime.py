@@ -1,6 +1,7 @@
 """What every use case is given: the ports, the rules in force, and the server's own address."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from consent_rules.matrix import Matrix, MatrixError
 from consent_rules.profiles import RuleProfile
@@ -30,6 +31,10 @@ class Runtime:
     professional_level: str = ""
     stamps: Stamps = field(default_factory=Stamps)
     decoys: list[tuple[str, Deed]] = field(default_factory=list)
+
+    def now(self) -> datetime:
+        """Return the instant, by the server's clock."""
+        return self.ports.clock.now()
 
     @property
     def matrix(self) -> Matrix:

@@ -18,10 +18,10 @@ from fhir_server.http.locked_pages import CSP
 from fhir_server.http.oauth_endpoints import options, respond
 from fhir_server.http.outcomes import OAUTH_PAGES
 from fhir_server.http.request_context import runtime
-from fhir_server.oauth import issuer, passkeys, sessions
+from fhir_server.oauth import issuer, page_state, passkeys, sessions
+from fhir_server.oauth.page_state import Kept
 from fhir_server.oauth.throttle import TooManyFailuresError
 from fhir_server.oauth.wire import Answer
-from fhir_server.ports import Secret
 
 SCRIPTED = f"{CSP}; script-src 'self'"
 """For the pages on which a passkey is made or used, and no other."""
@@ -108,11 +108,9 @@ def current_session() -> sessions.Session | None:
     return sessions.find_session(runtime(), options(), cookie("session"))
 
 
-def remember(kind: str, key: str, value: str) -> None:
+def remember(kind: Kept, key: str, value: str) -> None:
     """Keep a value for as long as a conversation lasts, instead of an earlier one."""
-    runtime().ports.vault.drop(kind, key)
-    expires = runtime().ports.clock.now() + options().interaction_lifetime
-    runtime().ports.vault.add(Secret(kind, key, value.encode(), expires=expires))
+    page_state.keep(runtime(), kind, key, value, runtime().now() + options().interaction_lifetime)
 
 
 def csrf_of(browser: str) -> str:

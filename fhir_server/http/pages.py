@@ -224,7 +224,7 @@ def _notices(reader: Reader) -> list[Told]:
         found = finding.find(runtime(), reader.caller, REGISTRY["Communication"], wanted)
     except Problem:
         return []
-    return tell([orjson.loads(item.stored.body) for item in found.shown], runtime().ports.clock.now())
+    return tell([orjson.loads(item.stored.body) for item in found.shown], runtime().now())
 
 
 def _titles(reader: Reader, ids: frozenset[str]) -> Mapping[str, str]:

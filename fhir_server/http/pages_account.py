@@ -27,16 +27,15 @@ from fhir_server.http.oauth_frame import (
 )
 from fhir_server.http.request_context import runtime
 from fhir_server.http.scope_words import Told
-from fhir_server.oauth import conversation, events, passkeys, sessions
+from fhir_server.oauth import conversation, events, page_state, passkeys, sessions
+from fhir_server.oauth.page_state import Kept
 from fhir_server.oauth.throttle import SECOND_FACTOR, Attempt
-
-_HALF_LOGIN = "half-login"
 
 
 @oauth_pages.route("/login", methods=["GET", "POST"])
 def login() -> Response:
     """Sign in to one's own pages."""
-    browser = cookie("browser") or runtime().ports.ids.secret()
+    browser = cookie("browser") or page_state.new_browser(runtime())
     if request.method == "GET":
         response = page("login", 200, csrf=csrf_of(browser), complaint="", providers=pages_upstream.offered())
         set_cookie(response, "browser", browser)
@@ -49,7 +48,7 @@ def login() -> Response:
     if account is None:
         return page("login", 422, csrf=csrf_of(browser), complaint="wrong", providers=pages_upstream.offered())
     if passkeys.has_second_factor(runtime(), account):
-        remember(_HALF_LOGIN, browser, f"{account.generation} {account.login}")
+        remember(Kept.HALF_LOGIN, browser, f"{account.generation} {account.login}")
         return see_other("/login/second-factor")
     return signed_in(conversation.begin_session(context(), account, ("pwd",), events.SELF)[0])
 
@@ -69,14 +68,14 @@ def second_factor() -> Response:
     proven = conversation.prove_second(context(), attempt, request.form, browser, events.SELF)
     if proven is None:
         return second_factor_page(422, account, browser, csrf=csrf, complaint="wrong")
-    runtime().ports.vault.drop(_HALF_LOGIN, browser)
+    page_state.drop(runtime(), Kept.HALF_LOGIN, browser)
     return signed_in(conversation.begin_session(context(), *proven, events.SELF)[0])
 
 
 def _waiting(browser: str) -> Account | None:
     """Return who has given the password here; a change of password or factors since then makes it worth nothing."""
-    half = runtime().ports.vault.get(_HALF_LOGIN, browser, runtime().ports.clock.now()) if browser else None
-    generation, _, login_name = half.value.decode().partition(" ") if half else ("", "", "")
+    half = page_state.kept(runtime(), Kept.HALF_LOGIN, browser) or ""
+    generation, _, login_name = half.partition(" ")
     account = find_account(runtime(), login_name)
     return account if account and str(account.generation) == generation else None
 

@@ -107,7 +107,7 @@ def _withheld(held: Interaction) -> Withheld:
 
 def _days() -> tuple[date, date]:
     """Return today and the last day that may be chosen, as the calendar on the wall of the page's readers has them."""
-    now = runtime().ports.clock.now()
+    now = runtime().now()
     return language.local(now).date(), language.local(now + options().offline_limit).date()
 
 
@@ -116,7 +116,7 @@ def _until() -> datetime | None:
 
     Raises: ValueError for a date that is none or that lies outside what the page offers.
     """
-    text, now = request.form.get("days", ""), runtime().ports.clock.now()
+    text, now = request.form.get("days", ""), runtime().now()
     if text == "date":
         day = date.fromisoformat(request.form.get("until", ""))
         earliest, latest = _days()

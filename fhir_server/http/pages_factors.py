@@ -22,10 +22,10 @@ from fhir_server.http.oauth_frame import (
     too_weak,
 )
 from fhir_server.http.request_context import runtime
-from fhir_server.oauth import conversation, events, factors, issuer, passkeys, totp
+from fhir_server.oauth import conversation, events, factors, issuer, page_state, passkeys, totp
 from fhir_server.oauth.factors import Owner
+from fhir_server.oauth.page_state import Kept
 
-_NEW_TOTP = "new-totp"
 _PLACES = ("password", "second-factor", "passkeys")
 """Pages that ask for a factor first, by the last part of their address."""
 
@@ -131,7 +131,7 @@ def enrol() -> Response:
     if not factors.may_change(found):
         return see_other(way_to(found, "second-factor"))
     secret = totp.new_secret()
-    remember(_NEW_TOTP, found.session.id, secret)
+    remember(Kept.NEW_CODES, found.session.id, secret)
     where = totp.address_of(found.account, secret)
     return page("enrol", 200, session=found.session, secret=secret, address=where, picture=_picture(where))
 
@@ -150,8 +150,7 @@ def confirm_factor() -> Response:
         return gone()
     if not factors.may_change(found):
         return too_weak()
-    kept = runtime().ports.vault.take(_NEW_TOTP, found.session.id, runtime().ports.clock.now())
-    secret = kept.value.decode() if kept else ""
+    secret = page_state.take(runtime(), Kept.NEW_CODES, found.session.id) or ""
     if not secret or not totp.proves(runtime(), found.account, secret, request.form.get("code", "")):
         return page("message", 422, title="This code is not right", text="Begin again to get a new key.")
     factors.set_codes(found, secret)

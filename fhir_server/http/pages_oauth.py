@@ -22,7 +22,7 @@ from fhir_server.http.oauth_frame import (
     see_other,
 )
 from fhir_server.http.request_context import runtime
-from fhir_server.oauth import approval, authorization, conversation, interactions, redirects
+from fhir_server.oauth import approval, authorization, conversation, interactions, page_state, redirects
 from fhir_server.oauth.authorization import Asked, BadRequestError, Refusal
 from fhir_server.oauth.interactions import Interaction
 from fhir_server.oauth.tidying import tidy
@@ -45,7 +45,7 @@ def register(app: Flask, _api: Api) -> None:
 def authorize() -> Response:
     """Take an app's request, check it whole, and begin a conversation."""
     known = context()
-    browser = cookie("browser") or ("" if request.method == "POST" else runtime().ports.ids.secret())
+    browser = cookie("browser") or ("" if request.method == "POST" else page_state.new_browser(runtime()))
     try:
         asked = authorization.read(known)
         return _begin(known, asked, browser)
@@ -102,7 +102,7 @@ def _bind(id_: str) -> Response:
 
     Such a form brings no cookie of ours, and a fresh one would end what the browser is doing in another tab.
     """
-    browser = cookie("browser") or runtime().ports.ids.secret()
+    browser = cookie("browser") or page_state.new_browser(runtime())
     free = interactions.load_unbound(runtime(), id_) if request.method == "GET" else None
     if free is None:
         return gone()

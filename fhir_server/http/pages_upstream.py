@@ -30,20 +30,19 @@ from fhir_server.http.oauth_frame import (
     signed_in,
 )
 from fhir_server.http.request_context import runtime
-from fhir_server.oauth import conversation, events, interactions, issuer, throttle
+from fhir_server.oauth import conversation, events, interactions, issuer, page_state, throttle
 from fhir_server.oauth.bulkhead import RETRY_SECONDS, BusyError
 from fhir_server.oauth.interactions import Interaction
+from fhir_server.oauth.page_state import Kept
 from fhir_server.oauth.sessions import Session
 from fhir_server.oauth.upstream import admission, relying
 from fhir_server.oauth.upstream.metadata import ProviderError, metadata_of
 from fhir_server.oauth.upstream.relying import Arrival, Errand
 from fhir_server.oauth.wire import once
-from fhir_server.ports import Secret
 from fhir_server.upstream_settings import Provider
 
 Json = dict[str, Any]
 
-_PENDING, _EXIT = "link-pending", "upstream-exit"
 _LABELS = {"psc": "Pro Santé Connect", "franceconnect": "FranceConnect"}
 _FOR_APPS = {ClientKind.PATIENT_APP: "franceconnect"}
 _UNTRUSTED = ("You were not signed in", "What came back does not prove who you are.")
@@ -140,8 +139,7 @@ def _arrived(provider: Provider) -> Response:
 def link() -> Response:
     """Let a patient who comes for the first time give the one-time code."""
     browser = cookie("browser")
-    entry = runtime().ports.vault.get(_PENDING, browser, runtime().ports.clock.now()) if browser else None
-    pending: Json = orjson.loads(entry.value) if entry else {}
+    pending: Json = orjson.loads(page_state.kept(runtime(), Kept.LINKING, browser) or b"{}")
     provider = _provider(pending.get("provider", ""))
     if provider is None:
         return gone()
@@ -152,7 +150,7 @@ def link() -> Response:
     account = _link(provider, pending)
     if account is None:
         return page("link", 422, csrf=csrf_of(browser), provider=_LABELS[provider.id], complaint="wrong")
-    runtime().ports.vault.drop(_PENDING, browser)
+    page_state.drop(runtime(), Kept.LINKING, browser)
     return _complete(account, load_login(pending["proof"]), pending["interaction"], pending["id_token"])
 
 
@@ -175,7 +173,7 @@ def _await_code(provider: Provider, arrival: Arrival, proof: Login, waiting: str
         "provider": provider.id, "subject": arrival.proof.subject, "proof": proof, "interaction": waiting,
         "traits": asdict(admission.traits_of(arrival.person)), "id_token": arrival.id_token,
     }  # fmt: skip
-    remember(_PENDING, cookie("browser"), orjson.dumps(kept).decode())
+    remember(Kept.LINKING, cookie("browser"), orjson.dumps(kept).decode())
 
 
 def _complete(account: Account, proof: Login, waiting: str, id_token: str) -> Response:
@@ -186,8 +184,8 @@ def _complete(account: Account, proof: Login, waiting: str, id_token: str) -> Re
     known = context()
     begun = conversation.begin_proven(known, account, proof, held.asked.client_id if held else events.SELF)
     session = begun[1].session
-    until = runtime().ports.clock.now() + options().session_absolute
-    runtime().ports.vault.add(Secret(_EXIT, session, id_token.encode(), f"session:{session}", until))
+    until = runtime().now() + options().session_absolute
+    page_state.keep_with_session(runtime(), Kept.UPSTREAM_EXIT, session, id_token, until)
     if held is None:
         return signed_in(begun[0])
     turn = conversation.go_on(interactions.lasting(known, held), account, begun)
@@ -247,7 +245,7 @@ def farewell(session: Session) -> Response | None:
     The id_token goes by a form, so that it is in no address. Call it before the session ends.
     """
     provider = _provider(session.proof.provider)
-    kept = runtime().ports.vault.get(_EXIT, session.id, runtime().ports.clock.now())
+    kept = page_state.kept(runtime(), Kept.UPSTREAM_EXIT, session.id)
     if provider is None or kept is None:
         return None
     try:
@@ -258,7 +256,7 @@ def farewell(session: Session) -> Response | None:
     if not where:
         return None
     fields = {
-        "id_token_hint": kept.value.decode(), "client_id": provider.client_id,
+        "id_token_hint": kept, "client_id": provider.client_id,
         "post_logout_redirect_uri": issuer.address(runtime(), "/login"),
     }  # fmt: skip
     response = page("signed_out", 200, provider=_LABELS[provider.id], where=where, fields=fields)

@@ -65,7 +65,7 @@ def _status(runtime: Runtime, caller: Caller, id_: str, _given: Arguments) -> Re
 
 def _emergency(mode: Purpose) -> Answer:
     def answer(runtime: Runtime, caller: Caller, id_: str, given: Arguments) -> Response:
-        step_up.demand_in_emergency(caller, mode, runtime.ports.clock.now())
+        step_up.demand_in_emergency(caller, mode, runtime.now())
         opening = emergencies.declare(runtime, caller, id_, mode, str(given["reason"]))
         consent = {"reference": f"Consent/{opening.consent}"}
         told = parameters(consent=consent, mode=mode.value, until=opening.until, reviewDue=opening.review_due)

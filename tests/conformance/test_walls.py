@@ -9,7 +9,7 @@ import pytest
 from fhir_server.application.system_views import ReadingReason
 from fhir_server.ports import Snapshot
 from tests.conformance.project import ROOT, text_of
-from tests.conformance.walls import ASK_THE_RULES, MAKE_FILTERS, PACKAGES, asked_rules, made_filters
+from tests.conformance.walls import ASK_THE_RULES, MAKE_FILTERS, PACKAGES, asked_rules, made_filters, ports_at_the_edge
 
 LEAK = """
 from consent_rules.visibility import Clause, Visibility
@@ -38,6 +38,10 @@ def test_only_the_enforcement_point_and_the_tools_ask_the_rules():
     assert asked_rules(ROOT) == []
 
 
+def test_the_edge_holds_no_port():
+    assert ports_at_the_edge(ROOT) == []
+
+
 def test_every_place_that_may_is_there_and_needs_to():
     assert [place for place in sorted(MAKE_FILTERS | ASK_THE_RULES) if not (ROOT / place).exists()] == []
 
@@ -55,6 +59,13 @@ ASKING = (
     "import consent_rules.enter\n",
     "from consent_rules import enter\n",
 )
+REACHING = (
+    LEAK,
+    "from fhir_server.ports import Search\n",
+    "import fhir_server.ports\n",
+    "from fhir_server import ports\n",
+    "store = getattr(runtime(), 'ports').store\n",
+)
 
 
 def test_every_filter_made_by_hand_is_found(copied):
@@ -65,6 +76,11 @@ def test_every_filter_made_by_hand_is_found(copied):
 def test_every_further_place_that_asks_the_rules_is_found(copied):
     planted = plant(copied, "fhir_server/oauth", ASKING)
     assert set(asked_rules(copied)) == planted
+
+
+def test_every_port_that_the_edge_reaches_for_is_found(copied):
+    planted = plant(copied, "fhir_server/http", REACHING)
+    assert {place.partition(":")[0] for place in ports_at_the_edge(copied)} == planted
 
 
 def plant(root, folder, faults):

@@ -1,4 +1,4 @@
-"""Walls that the import contracts cannot say, checked on the source: who makes a filter, and who asks the rules.
+"""Walls that the import contracts cannot say, checked on the source: who makes filters, asks the rules, holds ports.
 
 Each check takes the root of a tree, so that a test can show on a copy that a planted fault is found.
 """
@@ -25,6 +25,9 @@ ASK_THE_RULES = frozenset(
         "consent_rules/simulation.py",
     }
 )
+EDGE = "fhir_server/http/"
+EDGE_CATCHES = frozenset({"StoreUnavailable"})
+"""What the edge may name of the ports: the failure that it tells."""
 _FILTERS = frozenset({"Visibility", "Clause", "SystemView"})
 _PARTS = frozenset({"clauses", "closed_by", "owned_by", "unsealed_at", "of_seen", "within", "barred", "compartment"})
 
@@ -45,6 +48,29 @@ def asked_rules(root: Path) -> list[str]:
             if _imports_the_decision(node)
         }
     )
+
+
+def ports_at_the_edge(root: Path) -> list[str]:
+    """Return where the edge reaches for a port instead of naming what it wants: `file:line`."""
+    return [
+        f"{file}:{node.lineno}"
+        for file, tree in _modules(root)
+        if file.startswith(EDGE)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.expr | ast.stmt) and _reaches_a_port(node)
+    ]
+
+
+def _reaches_a_port(node: ast.AST) -> bool:
+    if isinstance(node, ast.Attribute):
+        return node.attr == "ports"
+    if isinstance(node, ast.Constant):
+        return node.value == "ports"
+    if isinstance(node, ast.ImportFrom):
+        whole = node.module == "fhir_server" and any(name.name == "ports" for name in node.names)
+        part = (node.module or "").startswith("fhir_server.ports")
+        return whole or (part and any(name.name not in EDGE_CATCHES for name in node.names))
+    return isinstance(node, ast.Import) and any(name.name.startswith("fhir_server.ports") for name in node.names)
 
 
 def _imports_the_decision(node: ast.AST) -> bool:
