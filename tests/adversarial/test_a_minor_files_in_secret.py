@@ -7,7 +7,6 @@ totals is compared.
 import pytest
 
 from tests.adversarial.two_worlds import KINDS, SECRET, Side, sides, told
-from tests.holds import holds
 from tests.world import OF_PATIENT
 
 KIND = next(kind for kind in KINDS if kind.by == "ines")
@@ -64,7 +63,6 @@ def seen(side: Side, who: str) -> dict[str, str]:
     return told(side, who, "2026-01-01T00:00:00Z") | {path: str(total) for path, total in totals.items()}
 
 
-@holds("B10")
 @pytest.mark.parametrize("way", WAYS)
 def test_a_parent_is_told_nothing_of_it(tmp_path, way):
     with sides(tmp_path, KIND) as (without, with_it):
