@@ -2,7 +2,6 @@
 
 import gc
 import os
-import sys
 
 from fhir_server.app import create_app
 from fhir_server.settings import Settings
@@ -11,4 +10,3 @@ _settings = Settings.from_environment(os.environ)
 _settings.refuse_unsafe_serving()
 app = create_app(_settings)
 gc.freeze()  # what the start has made stays: no collection goes through it again
-sys.setswitchinterval(0.001)  # seconds: a health check must not wait long for threads that only compute

@@ -1,5 +1,6 @@
 """Bodies that arrive slowly, and requests that wait for their turn: none of them stops the others."""
 
+import sys
 from queue import SimpleQueue
 from threading import Event, Thread
 
@@ -7,7 +8,7 @@ import pytest
 from werkzeug.exceptions import ServiceUnavailable
 from werkzeug.test import Client
 
-from fhir_server.http.admission import REFUSED, Admission, Lane
+from fhir_server.http.admission import REFUSED, Admission, HastyLane, Lane
 from fhir_server.http.arrivals import CHUNK, Arrivals
 from fhir_server.limits import Limits
 
@@ -135,6 +136,32 @@ def test_requests_of_one_kind_that_never_end_keep_no_other_kind_waiting():
         let_go.set()
         for thread in threads:
             thread.join()
+
+
+def test_threads_take_short_turns_while_a_health_check_is_on_its_way_and_at_no_other_time():
+    turns: dict[str, float] = {}
+
+    def application(environ, start_response):
+        turns[environ["PATH_INFO"]] = sys.getswitchinterval()
+        start_response("200 OK", [])
+        return [b""]
+
+    usual = sys.getswitchinterval()
+    front = Client(Admission(application, Limits(), 2))
+    for path in ("/status", "/fhir/metadata", "/oauth/token"):
+        front.get(path)
+    assert turns["/status"] < usual / 2
+    assert turns == {"/status": turns["/status"], "/fhir/metadata": usual, "/oauth/token": usual}
+
+
+def test_turns_stay_short_until_the_last_health_check_has_gone():
+    usual, lane = sys.getswitchinterval(), HastyLane(2)
+    lane.enter(1)
+    lane.enter(1)
+    lane.leave()
+    assert sys.getswitchinterval() < usual
+    lane.leave()
+    assert sys.getswitchinterval() == usual
 
 
 def test_a_refusal_for_want_of_room_is_told_to_oauth_clients_in_their_words(shared_world):
