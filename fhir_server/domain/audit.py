@@ -4,6 +4,7 @@ Sources: IHE BALP 1.1 REST patterns (https://profiles.ihe.net/ITI/BALP/), the au
 (https://profiles.ihe.net/ITI/MHD/), and BALP "AuthZconsent" for refused decisions.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -85,6 +86,7 @@ class Stamp:
 def trace_of(deed: Deed, verdict: Verdict, caller: Caller, patient: str, stamp: Stamp) -> Stored:
     """Build the AuditEvent of one deed on one patient's space ("" when it concerns no patient)."""
     requester, deed = caller.requester, bounded(deed)
+    event = _event(deed, verdict, caller, patient, stamp)
     facts = Facts(
         access=AccessFacts(
             compartment=patient,
@@ -93,13 +95,20 @@ def trace_of(deed: Deed, verdict: Verdict, caller: Caller, patient: str, stamp: 
             owner_person=requester.person,
             owner_client="" if requester.person else requester.client,
         ),
-        tokens=_tokens_of(deed, verdict, caller, patient),
+        tokens=_tokens_of(deed, verdict, caller, patient, event["meta"].get("profile", ())),
         dates={"date": (micros(stamp.at), micros(stamp.at) + 1)},
         documents=about(deed, verdict) if patient else (),
     )
-    body = orjson.dumps(_event(deed, verdict, caller, patient, stamp))
     return Stored(
-        "AuditEvent", stamp.id, 1, 0, deleted=False, last_updated=stamp.updated, marked_at=None, body=body, facts=facts
+        "AuditEvent",
+        stamp.id,
+        1,
+        0,
+        deleted=False,
+        last_updated=stamp.updated,
+        marked_at=None,
+        body=orjson.dumps(event),
+        facts=facts,
     )
 
 
@@ -118,10 +127,14 @@ def _without_detail(entity: Json) -> Json:
 
 
 def _event(deed: Deed, verdict: Verdict, caller: Caller, patient: str, stamp: Stamp) -> Json:
-    action, client_role, server_role, pattern = _SHAPES[deed.interaction]
+    action, client_role, server_role, _ = _SHAPES[deed.interaction]
     refused = verdict.outcome != "0"
-    meta: Json = {"versionId": "1", "lastUpdated": _told(stamp.updated)}
-    profile = _claimed(deed, verdict, patient, pattern)
+    named = named_of(deed, verdict)
+    subject = subject_of(deed, named)
+    recorded = _told(stamp.at)
+    updated = recorded if stamp.updated == stamp.at else _told(stamp.updated)
+    meta: Json = {"versionId": "1", "lastUpdated": updated}
+    profile = _claimed(deed, verdict, patient, subject)
     if profile:
         meta["profile"] = [profile]
     event: Json = {
@@ -133,12 +146,12 @@ def _event(deed: Deed, verdict: Verdict, caller: Caller, patient: str, stamp: St
         "type": _type(deed),
         "subtype": _subtypes(deed),
         "action": action,
-        "recorded": _told(stamp.at),
+        "recorded": recorded,
         "outcome": verdict.outcome,
         "purposeOfEvent": [{"coding": [{"system": ACT_REASON, "code": caller.purpose}]}],
         "agent": agents(caller, client_role, server_role, stamp.observer),
         "source": {"observer": {"display": stamp.observer}},
-        "entity": entities(deed, verdict, caller, patient),
+        "entity": entities(deed, verdict, caller, patient, (named, subject)),
     }
     if refused or verdict.reason:
         event["outcomeDesc"] = verdict.reason
@@ -149,15 +162,15 @@ def _told(at: datetime) -> str:
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _claimed(deed: Deed, verdict: Verdict, patient: str, pattern: str) -> str:
+def _claimed(deed: Deed, verdict: Verdict, patient: str, subject: str) -> str:
     """Return the profile that an event claims, "" when it meets none.
 
     Those of BALP and MHD want a deed that was done, of one patient, and either a query as it was sent or one resource
     that it was about.
     """
     done = verdict.outcome == "0" and bool(patient)
-    meets = is_whole(deed.query) if deed.query else bool(subject_of(deed, verdict))
-    return _profile(deed, pattern) if done and meets else ""
+    meets = is_whole(deed.query) if deed.query else bool(subject)
+    return _profile(deed, _SHAPES[deed.interaction][3]) if done and meets else ""
 
 
 def _profile(deed: Deed, pattern: str) -> str:
@@ -192,11 +205,10 @@ def _subtypes(deed: Deed) -> list[Json]:
     return subtypes
 
 
-def _tokens_of(deed: Deed, verdict: Verdict, caller: Caller, patient: str) -> frozenset[str]:
-    found = set(_coded_tokens(Deed(deed.interaction, "", deed.transaction, operation=deed.operation), verdict.outcome))
-    found |= {tokens.present("date"), tokens.present("agent")}
-    profile = _claimed(deed, verdict, patient, _SHAPES[deed.interaction][3])
-    found |= tokens.uri("_profile", profile) | {tokens.present("_profile")} if profile else set()
+def _tokens_of(deed: Deed, verdict: Verdict, caller: Caller, patient: str, profiles: Iterable[str]) -> frozenset[str]:
+    found = set(_coded_tokens(deed.interaction, deed.transaction, deed.operation, verdict.outcome))
+    for profile in profiles:
+        found |= _profile_tokens(profile)
     if patient:
         found.add(tokens.present("patient"))
         found |= tokens.reference("patient", f"Patient/{patient}") | tokens.reference("entity", f"Patient/{patient}")
@@ -212,9 +224,10 @@ def _tokens_of(deed: Deed, verdict: Verdict, caller: Caller, patient: str) -> fr
 
 
 @lru_cache(maxsize=256)
-def _coded_tokens(deed: Deed, outcome: str) -> frozenset[str]:
+def _coded_tokens(interaction: str, transaction: str, operation: str, outcome: str) -> frozenset[str]:
     """Return the tokens that say what kind of deed it was: the same for most events."""
-    found: set[str] = set()
+    deed = Deed(interaction, "", transaction, operation=operation)
+    found = {tokens.present("date"), tokens.present("agent")}
     for name, system, code in (
         ("action", "http://hl7.org/fhir/audit-event-action", _SHAPES[deed.interaction][0]),
         ("outcome", "http://hl7.org/fhir/audit-event-outcome", outcome),
@@ -223,6 +236,11 @@ def _coded_tokens(deed: Deed, outcome: str) -> frozenset[str]:
     ):
         found |= tokens.token(name, system, code) | {tokens.present(name)}
     return frozenset(found)
+
+
+@lru_cache(maxsize=64)
+def _profile_tokens(profile: str) -> frozenset[str]:
+    return tokens.uri("_profile", profile) | {tokens.present("_profile")}
 
 
 def _coding(coding: Json) -> tuple[str, str]:

@@ -82,9 +82,12 @@ def _organization(caller: Caller) -> Json:
     }
 
 
-def entities(deed: Deed, verdict: Verdict, caller: Caller, patient: str) -> list[Json]:
+def entities(
+    deed: Deed, verdict: Verdict, caller: Caller, patient: str, references: tuple[tuple[str, ...], str]
+) -> list[Json]:
     """Return what a deed was about: the patient, the query, the resources, the Consents that were used, the request.
 
+    references: what `named_of` and `subject_of` say.
     One entity at most has the type "System Object", for the profiles of BALP and MHD know one: the query of a search,
     else the resource of `subject_of`. What else a deed named has its resource type for a type.
     """
@@ -93,8 +96,8 @@ def entities(deed: Deed, verdict: Verdict, caller: Caller, patient: str) -> list
         found.append(_patient(verdict, patient))
     if deed.query:
         found.append(_query(deed.query))
-    subject = subject_of(deed, verdict)
-    found.extend(_subject(deed, ref) if ref == subject else _other(ref) for ref in named_of(deed, verdict))
+    named, subject = references
+    found.extend([_subject(deed, ref) if ref == subject else _other(ref) for ref in named])
     found.extend(_other(f"Consent/{consent}") for rule in verdict.rules for consent in rule.consents)
     if caller.request_id:
         found.append(
@@ -111,14 +114,15 @@ def named_of(deed: Deed, verdict: Verdict) -> tuple[str, ...]:
     return tuple(dict.fromkeys(verdict.touched)) or ((deed.target,) if deed.target else ())
 
 
-def subject_of(deed: Deed, verdict: Verdict) -> str:
+def subject_of(deed: Deed, named: tuple[str, ...]) -> str:
     """Return the reference of the one resource that a deed was about, "" when a query or nothing stands for it.
 
+    named: the references that it named, as `named_of` has them.
     It is the content in ITI-68, the submission set in ITI-65, the document in ITI-105, else the first that is named.
     """
     if deed.query:
         return ""
-    named, type_ = named_of(deed, verdict), SUBJECTS.get(deed.transaction, "")
+    type_ = SUBJECTS.get(deed.transaction, "")
     return next((reference for reference in named if reference.startswith(type_)), "")
 
 
