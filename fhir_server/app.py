@@ -1,5 +1,6 @@
 """The composition root: the only place, with the command line, that knows every part."""
 
+from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -58,6 +59,7 @@ _PARTS = (
 )
 _ORIGIN = "Access-Control-Allow-Origin"
 _EXPOSED = "ETag, Location, Content-Location, Last-Modified, X-Request-Id, WWW-Authenticate, DPoP-Nonce"
+_SAFE = (("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "no-referrer"))
 _CORS = (
     (_ORIGIN, "*"),
     ("Access-Control-Allow-Methods", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),
@@ -116,7 +118,7 @@ def create_app(settings: Settings, served: Runtime | None = None) -> Flask:
     telemetry.configure(settings.log_level)
     demand_handlers()
     limits.put_in_force(settings.limits)
-    app = Flask(__name__)
+    app = _Server(__name__)
     app.config["API_SPEC_OPTIONS"] = {
         "servers": [{"url": settings.fhir_base.removesuffix(outcomes.FHIR_PATH)}],
         "tags": describing.tags(),
@@ -178,6 +180,14 @@ def _matrices(settings: Settings) -> schedule.Schedule:
     return found
 
 
+class _Server(Flask):
+    """Flask whose views are all plain functions: it need not look at each of them at each request."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """Return what was registered, which is never a coroutine function."""
+        return func
+
+
 class _FhirApi(Api):
     """flask-smorest without its own error bodies: http/outcomes.py answers for the FHIR endpoint."""
 
@@ -218,17 +228,17 @@ def _begin() -> Response | None:
 
 
 def _finish(response: Response) -> Response:
-    if not request.path.startswith("/static/"):
+    path, rule, headers = request.path, request.url_rule, response.headers
+    if not path.startswith("/static/"):
         telemetry.request_line(
             request_id=request_context.request_id(),
             method=request.method,
-            route=request.url_rule.rule if request.url_rule else "",
+            route=rule.rule if rule else "",
             status=response.status_code,
             duration_ms=round((perf_counter() - g.began) * 1000, 1),
         )
-    if request.path.startswith(outcomes.FHIR_PATH):
-        add = response.headers.update if _ORIGIN in response.headers else response.headers.extend  # the second is quick
+    if path.startswith(outcomes.FHIR_PATH):
+        add = headers.update if _ORIGIN in headers else headers.extend  # the second is quick
         add(_CORS)
-    response.headers.setdefault("X-Content-Type-Options", "nosniff")
-    response.headers.setdefault("Referrer-Policy", "no-referrer")
+    headers.extend([(name, value) for name, value in _SAFE if name not in headers])
     return response

@@ -4,10 +4,10 @@ from flask import request
 
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.deeds import Deed
+from fhir_server.http.arguments import argument
 from fhir_server.http.routing import FHIR_PATH
 
 _WRITES = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
-_NAMING = ("patient", "subject")
 
 
 def deed() -> Deed:
@@ -30,7 +30,7 @@ def patient(caller: Caller) -> str:
     type_, id_ = [*request.path.removeprefix(FHIR_PATH).strip("/").split("/"), ""][:2]
     if type_ == "Patient" and id_:
         return id_
-    named = next((request.args[name] for name in _NAMING if request.args.get(name)), "")
+    named = argument("patient") or argument("subject")
     return named.removeprefix("Patient/") or caller.launch_patient
 
 

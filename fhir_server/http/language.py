@@ -11,6 +11,7 @@ from babel.dates import format_date, format_datetime
 from flask import Flask, Response, current_app, g, request
 from flask_babel import Babel, get_locale
 
+from fhir_server.http.arguments import argument
 from fhir_server.http.catalogues import Catalogue
 
 LANGUAGES = ("fr", "en")
@@ -83,7 +84,7 @@ def _chosen() -> str:
 
 
 def _remember(response: Response) -> Response:
-    wanted = request.args.get("lang")
+    wanted = argument("lang")
     if wanted in LANGUAGES and response.mimetype == "text/html":
         response.set_cookie(COOKIE, wanted, max_age=_YEAR, httponly=True, samesite="Lax", secure=request.is_secure)
     return response

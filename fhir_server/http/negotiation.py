@@ -13,6 +13,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.http import parse_accept_header
 
 from fhir_server.domain.problem import Category, Problem
+from fhir_server.http.arguments import argument, header
 from fhir_server.r4.parsing import load_json
 from fhir_server.r4.xml import to_xml
 
@@ -42,7 +43,7 @@ def wanted_format() -> Format:
 
     Raises: Problem(NOT_ACCEPTABLE) when it accepts none that the server has, or another FHIR version.
     """
-    named = request.args.get("_format") or _posted_format()
+    named = argument("_format") or _posted_format()
     found = _named(named) if named else _accepted(request.environ.get("HTTP_ACCEPT", ""))
     if found is None:
         raise Problem(Category.NOT_ACCEPTABLE)
@@ -94,7 +95,7 @@ def _welcome(form: Format, ranges: list[tuple[str, float]]) -> tuple[float, bool
 
 def accepts_only_other() -> bool:
     """Tell whether the client asks for neither FHIR format: how raw contents of a Binary are asked for."""
-    if request.args.get("_format"):
+    if argument("_format"):
         return False
     kinds = [kind.partition(";")[0].strip().lower() for kind, quality in request.accept_mimetypes if quality > 0]
     return not any(kind in (JSON_TYPE, XML_TYPE) for kind in kinds)
@@ -129,7 +130,7 @@ def empty_response(status: int) -> Response:
 
 def is_strict() -> bool:
     """Tell whether the client wants nothing of its request left out (`Prefer: handling=strict`)."""
-    return "handling=strict" in request.headers.get("Prefer", "").replace(" ", "")
+    return "handling=strict" in header("Prefer").replace(" ", "")
 
 
 def names_tag(if_none_match: str, tag: str) -> bool:
@@ -139,7 +140,7 @@ def names_tag(if_none_match: str, tag: str) -> bool:
 
 
 def _is_pretty() -> bool:
-    return request.args.get("_pretty", "") == "true"
+    return argument("_pretty") == "true"
 
 
 def _response(content: bytes, status: int, kind: str) -> Response:

@@ -19,6 +19,7 @@ from fhir_server.application.writing import Written
 from fhir_server.domain import bodies
 from fhir_server.domain.caller import Caller
 from fhir_server.http import negotiation, subsetting
+from fhir_server.http.arguments import header
 from fhir_server.http.request_context import runtime
 
 Json = dict[str, Any]
@@ -80,7 +81,7 @@ def resource(shown: Shown, status: int = 200, place: str = "", *, is_told: bool 
 
 def preferred_return() -> str:
     """Return what the client prefers after a write: "representation", "minimal" or "OperationOutcome"."""
-    for item in request.headers.get("Prefer", "").replace(";", ",").split(","):
+    for item in header("Prefer").replace(";", ",").split(","):
         name, _, value = item.strip().partition("=")
         if name == "return" and value in {"minimal", "OperationOutcome"}:
             return value
@@ -165,7 +166,7 @@ def _without_body(status: int) -> Response:
 
 def has_it(shown: Shown) -> bool:
     """Tell whether the validators of this request say that the client has this version."""
-    return is_unchanged(shown, request.headers.get("If-None-Match", ""), request.headers.get("If-Modified-Since", ""))
+    return is_unchanged(shown, header("If-None-Match"), header("If-Modified-Since"))
 
 
 def is_unchanged(shown: Shown, if_none_match: str, if_modified_since: str) -> bool:

@@ -10,6 +10,7 @@ from fhir_server.application.runtime import Runtime
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.http import asked
+from fhir_server.http.arguments import header
 from fhir_server.http.proxies import client_certificate
 from fhir_server.oauth.bearer import caller_of
 from fhir_server.oauth.dpop import Proof
@@ -44,18 +45,26 @@ def current_caller() -> Caller:
     UNAVAILABLE while only emergencies are let through and this is none, whatever the request asks.
     """
     if "caller" not in g:
-        sent = request.headers
-        if "Authorization" in sent and ("access_token" in request.args or "access_token" in request.form):
+        authorization, proof = header("Authorization"), _proof()
+        if authorization and ("access_token" in request.args or _posts_token()):
             text = "send the access token in the Authorization header only"
             raise Problem.of(Category.MALFORMED, text, code="invalid_request")
-        proof = Proof(sent["DPoP"], request.method, _public_url()) if "DPoP" in sent else None
-        found = caller_of(
-            runtime(), sent.get("Authorization"), request.remote_addr or "", request_id(), proof, client_certificate()
-        )
+        address = request.remote_addr or ""
+        found = caller_of(runtime(), authorization, address, request_id(), proof, client_certificate())
         demand_served(runtime(), found, asked.patient(found), asked.deed())
         g.caller = found
     caller: Caller = g.caller
     return caller
+
+
+def _posts_token() -> bool:
+    """Tell whether a token is sent in a form; without a media type a body is none."""
+    return bool(request.environ.get("CONTENT_TYPE")) and "access_token" in request.form
+
+
+def _proof() -> Proof | None:
+    sent = header("DPoP")
+    return Proof(sent, request.method, _public_url()) if sent else None
 
 
 def _public_url() -> str:
@@ -64,7 +73,7 @@ def _public_url() -> str:
 
 
 def _name_request() -> None:
-    sent = request.headers.get("X-Request-Id", "")
+    sent = header("X-Request-Id")
     g.request_id = sent if _REQUEST_ID.fullmatch(sent) else str(uuid4())
 
 

@@ -9,6 +9,7 @@ import orjson
 from flask import request
 
 from fhir_server.domain.identity_traits import SUBSETTED
+from fhir_server.http.arguments import argument
 from fhir_server.r4.parsing import load_json
 from fhir_server.r4.structure import shape_of
 
@@ -22,7 +23,7 @@ def wanted() -> frozenset[str]:
     """Return the elements that this reading request names, none when it wants the whole."""
     if request.method not in {"GET", "HEAD"} and not request.path.endswith("/_search"):
         return frozenset()
-    named = request.args.get(NAME) or (request.form.get(NAME, "") if request.method == "POST" else "")
+    named = argument(NAME) or (request.form.get(NAME, "") if request.method == "POST" else "")
     return frozenset(name.strip().partition(".")[2] or name.strip() for name in named.split(",") if name.strip())
 
 
