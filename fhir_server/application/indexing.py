@@ -66,8 +66,9 @@ def facts_of(resource: Json, access: AccessFacts, row: ResourceType) -> Facts:
         if param.type == "date":
             _index_dates(param, values, intervals, found)
             continue
-        found.update(*(_INDEXERS[param.type](param, value) for value in values))
-        if any(_is_value(param, value, contained) for value in values):
+        indexed = _INDEXERS[param.type]
+        found.update(*[indexed(param, value) for value in values])
+        if param.type != "reference" or any(_is_value(param, value, contained) for value in values):
             found.add(tokens.present(param.name))
         if param.lookup:
             lookup.update(token for value in values for token in _keys(param.name, value))
@@ -110,8 +111,8 @@ def _take(found: list[Any], value: Json, step: _Step, contained: Mapping[str, Js
 
 
 def _is_value(param: SearchParam, value: object, contained: Mapping[str, Json]) -> bool:
-    """Tell whether a value counts for `:missing`: any but a reference to a type that the parameter does not mean."""
-    if param.type != "reference" or not param.targets or not isinstance(value, dict):
+    """Tell whether a reference counts for `:missing`: any but one to a type that the parameter does not mean."""
+    if not param.targets or not isinstance(value, dict):
         return True
     literal = str(value.get("reference", ""))
     match = _LITERAL.fullmatch(literal)

@@ -22,7 +22,8 @@ Pairs = list[tuple[str, str]]
 
 def named(query: str) -> tuple[str, ...]:
     """Return what a search names of a space: references, "*/id" where the type is open, and `BY_IDENTIFIER`."""
-    found = (name for parameter, value in _pairs(query) for name in _names(_row(query), parameter, value))
+    row = _row(query)
+    found = (name for parameter, value in _pairs(query) for name in _names(row, parameter, value))
     return tuple(dict.fromkeys(found))
 
 

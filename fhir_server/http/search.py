@@ -119,10 +119,9 @@ def _binding(caller: Caller, parsed: Parsed) -> str:
 
 def _links(served: Runtime, caller: Caller, parsed: Parsed, found: Found) -> list[tuple[str, str]]:
     """Return the links of a page; the patient goes by id, never by an identifier of the person."""
-    used = _told(parsed, found)
-    links = [("self", self_url(served, caller, parsed, found))]
+    as_page = replace(parsed, used=_told(parsed, found))
+    links = [("self", _url(served, caller, as_page))]
     if found.next is not None and not parsed.only_count:
-        as_page = replace(parsed, used=used)
         cursor = paging.seal(served.cursor_key, found.next, _binding(caller, as_page))
         links.append(("next", _url(served, caller, as_page, ("_page", cursor))))
     return links

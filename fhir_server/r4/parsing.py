@@ -8,6 +8,7 @@ Source: https://hl7.org/fhir/R4/json.html, https://hl7.org/fhir/R4/http.html#mim
 import json
 import re
 from collections import Counter
+from functools import partial
 from typing import Any
 
 import orjson
@@ -61,7 +62,8 @@ def load_json(body: bytes) -> Json:
     demand_few_values(bare)
     try:
         orjson.loads(bare)  # strict about encoding, surrogates and numbers, which the slower pass is not
-        value = json.loads(bare, object_pairs_hook=_members, parse_float=_decimal, parse_int=_integer)
+        members = partial(_members, limits.in_force().object_members)
+        value = json.loads(bare, object_pairs_hook=members, parse_float=_decimal, parse_int=_integer)
     except _DuplicateMember as error:
         raise _malformed(f"the member `{error.name[:64]}` stands twice in one object") from error
     except RecursionError as error:
@@ -94,8 +96,7 @@ def _separators(text: bytes) -> int:
     return text.count(b",") + text.count(b"{") + text.count(b"[")
 
 
-def _members(pairs: list[tuple[str, Any]]) -> Json:
-    most = limits.in_force().object_members
+def _members(most: int, pairs: list[tuple[str, Any]]) -> Json:
     if len(pairs) > most:
         raise Problem.of(Category.TOO_LARGE, f"an object holds at most {most} members", code="too-many-members")
     found = dict(pairs)

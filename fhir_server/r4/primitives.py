@@ -42,6 +42,7 @@ _STYLES = re.compile(
 """Properties that neither fetch something nor draw over what stands beside the narrative."""
 _STYLE_VALUE = re.compile(r"""(?:[a-z0-9#%.,'" !/]|(?<=[a-z])-(?=[a-z])|\b(?:rgb|hsl)a?\([0-9.,%\s/]*\))*""")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_WORD = r"[^\s\x00-\x1f\x7f-\x9f]+"
 _BAD_CHARACTER = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
 
@@ -61,6 +62,7 @@ def _string(value: object) -> str:
 
 
 def _pattern(expression: str, text: str) -> Check:
+    """Build the check of a primitive that is written in one way; the expression matches no control character."""
     compiled = re.compile(expression, re.ASCII)
 
     def check(value: object) -> str:
@@ -68,9 +70,9 @@ def _pattern(expression: str, text: str) -> Check:
             return "must be a string"
         if not value:
             return "must not be empty"
-        if _CONTROL.search(value):
-            return "must not hold control characters"
-        return "" if compiled.fullmatch(value) else text
+        if compiled.fullmatch(value):
+            return ""
+        return "must not hold control characters" if _CONTROL.search(value) else text
 
     return check
 
@@ -186,7 +188,7 @@ def _is_safe_style(declaration: str) -> bool:
     return bool(_STYLES.fullmatch(name.strip()) and _STYLE_VALUE.fullmatch(value.strip()))
 
 
-_URI = _pattern(r"[^\s]+", "must not hold blanks")
+_URI = _pattern(_WORD, "must not hold blanks")
 
 TYPE_FAULTS = frozenset(
     {
@@ -202,7 +204,7 @@ CHECKS: dict[str, Check] = {
     "base64Binary": _base64,
     "boolean": _boolean,
     "canonical": _URI,
-    "code": _pattern(r"[^\s]+( [^\s]+)*", "must be a code: no leading, trailing or doubled blanks"),
+    "code": _pattern(f"{_WORD}( {_WORD})*", "must be a code: no leading, trailing or doubled blanks"),
     "date": _dated(lambda value: "T" not in value, "must be a date without a time"),
     "dateTime": _dated(lambda _value: True, ""),
     "decimal": _decimal,

@@ -116,22 +116,23 @@ def _unknown(resource: Json, claims: list[str], where: str) -> Iterator[Issue]:
 
 
 def _breaches(resource: Json, condition: _Condition, where: str) -> Iterator[Issue]:
-    for parent, expression in _parents(resource, condition.parents, where):
-        item = parent.get(condition.step.name)
+    step, parents = condition.step, condition.parents
+    for parent, expression in _parents(resource, parents, where) if parents else ((resource, where),):
+        item = parent.get(step.name)
         items = [one for one in (item if isinstance(item, list) else [item]) if one is not None]
-        places = [index for index, one in enumerate(items) if condition.step.selects(one)]
+        places = [index for index, one in enumerate(items) if not step.member or step.selects(one)]
         if len(places) < condition.low:
-            yield Issue("is required by the profile", f"{expression}.{condition.step}", "profile-required")
+            yield Issue("is required by the profile", f"{expression}.{step}", "profile-required")
         elif condition.high == 0 and places:
-            yield Issue("is not allowed by the profile", f"{expression}.{condition.step}", "profile-forbidden")
+            yield Issue("is not allowed by the profile", f"{expression}.{step}", "profile-forbidden")
         elif condition.high is not None and len(places) > condition.high:
             text = f"is allowed {condition.high} times by the profile"
-            yield Issue(text, f"{expression}.{condition.step}", "profile-max")
+            yield Issue(text, f"{expression}.{step}", "profile-max")
         for index in places if condition.high != 0 else ():
             fault = _fault(items[index], condition)
             if fault:
                 suffix = f"[{index}]" if isinstance(item, list) else ""
-                yield Issue(fault, f"{expression}.{condition.step.name}{suffix}", "profile-value")
+                yield Issue(fault, f"{expression}.{step.name}{suffix}", "profile-value")
 
 
 def _parents(resource: Json, steps: tuple[_Step, ...], where: str) -> Iterator[tuple[Json, str]]:
