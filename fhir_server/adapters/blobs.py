@@ -114,7 +114,7 @@ class FileBlobs:
         if sealed[:1] != _FORMAT or len(sealed) < _HEAD + _TAG:
             raise StoreUnavailable("a content is damaged")
         key = self._keyring.by_id(sealed[1 : 1 + KEY_ID_BYTES])
-        prefix, closed = sealed[1 + KEY_ID_BYTES : _HEAD], sealed[_HEAD:]
+        prefix, closed = sealed[1 + KEY_ID_BYTES : _HEAD], memoryview(sealed)[_HEAD:]  # a view, for it may be large
         name = bound(Sealed("content", reference), key.id)
         step = _PIECE + _TAG
         pieces = [closed[start : start + step] for start in range(0, len(closed), step)]

@@ -9,7 +9,6 @@ from base64 import b64encode
 from datetime import datetime
 from urllib.parse import urlencode
 
-import orjson
 from flask import Flask, Response, abort, request
 from flask_smorest import Api
 
@@ -23,6 +22,9 @@ from fhir_server.http.routing import Route, View, attach, bound
 from fhir_server.registry import REGISTRY, AccessRule, Interaction, ResourceType
 
 _SINCE = "_since"
+_AS_FILE = [("Content-Disposition", "attachment"), ("Cache-Control", "no-store")]
+_INERT = [("X-Content-Type-Options", "nosniff"), ("Content-Security-Policy", "sandbox; default-src 'none'")]
+"""A content is shown as what it says that it is, and runs nothing."""
 _OF_FORMAT = ("_format", "_pretty")
 _VERSION = re.compile(r"([1-9][0-9]{0,8})(?:-([0-9]{1,9}))?")
 
@@ -114,16 +116,13 @@ def read_content(row: ResourceType, id_: str) -> Response:
     shown, content = consultation.retrieve(served, current_caller(), row, id_)
     if rendering.has_it(shown):
         return _with_tag(negotiation.empty_response(304), shown)
-    described = orjson.loads(rendering.body_of(shown))
+    described = rendering.description_of(shown)
     kind = described["contentType"]
     if not _wants_raw(kind):
         response = negotiation.fhir_response(described | {"data": b64encode(content).decode()})
     else:
-        response = Response(content, content_type=kind)
-        response.headers["Content-Disposition"] = "attachment"
-        response.headers["Cache-Control"] = "no-store"
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    response.headers["Content-Security-Policy"] = "sandbox; default-src 'none'"
+        response = Response(content, headers=_AS_FILE, content_type=kind)
+    response.headers.extend(_INERT)
     return _with_tag(response, shown)
 
 

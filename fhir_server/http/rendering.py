@@ -38,11 +38,15 @@ def location_of(fhir_base: str, shown: Shown) -> str:
 
 def body_of(shown: Shown) -> bytes:
     """Return the JSON of a resource as this caller sees it; the server's own keys of a Binary left out."""
+    if shown.stored.type == "Binary":
+        return orjson.dumps(description_of(shown))
+    return bodies.body_for(shown.stored, knows_marks=shown.knows_marks)
+
+
+def description_of(shown: Shown) -> Json:
+    """Return a Binary without its data and without the server's own keys."""
     body = bodies.body_for(shown.stored, knows_marks=shown.knows_marks)
-    if shown.stored.type != "Binary":
-        return body
-    kept = {name: value for name, value in orjson.loads(body).items() if not name.startswith("_")}
-    return orjson.dumps(kept)
+    return {name: value for name, value in orjson.loads(body).items() if not name.startswith("_")}
 
 
 def asked_body_of(shown: Shown, elements: frozenset[str]) -> bytes:

@@ -82,7 +82,7 @@ def visible(type_: str, visibility: Visibility, params: Params) -> str:
 
 def clauses(ways: Iterable[Clause], alias: str, params: Params) -> str:
     """Return the condition that one of the ways of seeing opens a row by its own facts."""
-    return any_of(_clause(way, alias, params) for way in ways)
+    return any_of([_clause(way, alias, params) for way in ways])
 
 
 def owned_only(ways: Iterable[Clause], params: Params) -> str:
