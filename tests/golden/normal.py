@@ -9,16 +9,17 @@ from hashlib import sha256
 from typing import Any
 
 _FORMS = re.compile(
-    r"(?P<jwt>eyJ[\w-]{10,}\.[\w-]+\.[\w-]*)"
+    r"(?P<sealed>(?<=sealed\|)[\w-]+|(?<=sealed%7C)[\w-]+)"
+    r"|(?P<jwt>eyJ[\w-]{10,}\.[\w-]+\.[\w-]*)"
     r"|(?P<id>[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})"
     r"|(?P<hex>(?<![\w-])[0-9a-f]{32,}(?![\w-]))"
-    r"|(?P<secret>(?<![\w-])(?:[\w-]{43}|[\w-]{60,})(?![\w-]))"
+    r"|(?P<secret>(?:(?<![\w-])|(?<=%3A)|(?<=%20))(?:[\w-]{43}|[\w-]{60,})(?![\w-]))"
     r"|(?P<seed>(?<![\w-])[A-Z2-7]{32}(?![\w-]))"
     r"|(?P<drawing>\bd=\"[Mm][^\"]{200,}\")"
     r"|(?P<expiry>(?<=Expires=)[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} [\d:]{8} GMT)"
     r"|(?P<fraction>(?<=\d\d:\d\d)\.\d+)"
 )
-_WITHOUT_NUMBER = {"fraction": "", "drawing": 'd="drawing"', "expiry": "<expiry>"}
+_WITHOUT_NUMBER = {"fraction": "", "drawing": 'd="drawing"', "expiry": "<expiry>", "sealed": "<sealed>"}
 _BASE64 = re.compile(r"[A-Za-z0-9+/]{16,}={0,2}")
 _IN_XML = re.compile(r"(?<=value=\")[A-Za-z0-9+/]{16,}={0,2}(?=\")")
 

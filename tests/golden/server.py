@@ -34,6 +34,7 @@ class Server:
     """The demonstration. book: what demo.json holds: ids, tokens, logins and keys, each by a name."""
 
     app: Flask
+    folder: Path
     book: Json
     demo: Demonstration
     runtime: Any
@@ -51,8 +52,9 @@ class Server:
                     return
 
     def fresh_tokens(self) -> dict[str, str]:
-        """Return new tokens by name, whatever ended those before."""
+        """Return new tokens by name, whatever ended those before, and let the pages of the demonstration use them."""
         enrolment.mint_tokens(self.runtime, self.demo)
+        self.demo.save(self.folder)
         return dict(self.demo.tokens)
 
     def token_in_mode(self, who: str) -> str:
@@ -84,6 +86,6 @@ def demonstration(folder: Path) -> Iterator[Server]:
     app = create_app(settings, runtime)
     freeze()
     try:
-        yield Server(app, book, demo, runtime)
+        yield Server(app, folder, book, demo, runtime)
     finally:
         runtime.ports.store.close()

@@ -107,6 +107,8 @@ def test_what_chance_gives_is_named_by_its_first_appearance():
     normal = Normal({"correct-horse": "<password camille>"})
     one, two = "0f8fad5b-d9cb-469f-a165-70867728950e", "7c9e6679-7425-40de-944b-e07fc1f90ae7"
     assert normal.text(f"{two} {one} {two} correct-horse") == "<id 1> <id 2> <id 1> <password camille>"
+    assert normal.text("id=urn%3Ahabilis%3Asealed%7Cw_ryWpa1-x&a=1") == "id=urn%3Ahabilis%3Asealed%7C<sealed>&a=1"
+    assert normal.text(f"request_uri%3A{'aB3-' * 10}xyz") == "request_uri%3A<secret 1>"
     assert normal.text("2026-03-02T09:00:00.123Z") == "2026-03-02T09:00:00Z"
     assert normal.value({"query": "R0VUIC9QYXRpZW50P19pZD0x"}) == {"query": "base64: GET /Patient?_id=1"}
 

@@ -10,6 +10,7 @@ PARTS: dict[str, Callable[[Asking], None]] = {
     "searching": searching.run,
     "writing": writing.run,
     "living": living.run,
+    "ending": living.end,
     "meeting": meeting.run,
     "browsing": browsing.run,
     "commanding": commanding.run,

@@ -44,7 +44,6 @@ def run(asking: Asking) -> None:
     _defaults(asking)
     _minors(asking)
     _emergencies(asking)
-    _spaces(asking)
 
 
 def look(asking: Asking, of: str = "camille", whos: tuple[str, ...] = TEAM) -> None:
@@ -273,7 +272,8 @@ def _look_at_reviews(asking: Asking, opened: list[str]) -> None:
             asking.get(who, f"/Consent/{opening}")
 
 
-def _spaces(asking: Asking) -> None:
+def end(asking: Asking) -> None:
+    """Open, suspend, close and erase spaces: afterwards their holders read nothing, so this is a part of its own."""
     book = asking.book
     new = {
         "resourceType": "Patient",
