@@ -10,7 +10,7 @@ import orjson
 from flask import Response, request
 from werkzeug.datastructures import MIMEAccept
 from werkzeug.exceptions import HTTPException
-from werkzeug.http import parse_accept_header
+from werkzeug.http import parse_accept_header, parse_etags, unquote_etag
 
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.http.arguments import argument, header
@@ -135,8 +135,7 @@ def is_strict() -> bool:
 
 def names_tag(if_none_match: str, tag: str) -> bool:
     """Tell whether If-None-Match names this entity tag, or whatever there is; tags are compared weakly."""
-    sent = {item.strip().removeprefix("W/") for item in if_none_match.split(",")}
-    return bool(sent & {"*", tag.removeprefix("W/")})
+    return parse_etags(if_none_match).contains_weak(unquote_etag(tag)[0] or "")
 
 
 def _is_pretty() -> bool:

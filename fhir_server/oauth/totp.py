@@ -8,9 +8,11 @@ import hmac
 from base64 import b32decode, b32encode
 from dataclasses import replace
 from datetime import timedelta
-from hashlib import sha1
 from secrets import token_bytes
 from urllib.parse import quote
+
+from cryptography.hazmat.primitives.hashes import SHA1
+from cryptography.hazmat.primitives.twofactor.totp import TOTP
 
 from fhir_server.application.accounts import Account
 from fhir_server.application.runtime import Runtime
@@ -32,11 +34,8 @@ def address_of(account: Account, secret: str) -> str:
 
 def code_at(secret: str, seconds: int) -> str:
     """Return the code of an instant, given in seconds since the epoch."""
-    counter = (seconds // STEP_SECONDS).to_bytes(8)
-    digest = hmac.new(b32decode(secret), counter, sha1).digest()
-    offset = digest[-1] & 15
-    number = int.from_bytes(digest[offset : offset + 4]) & 0x7FFFFFFF
-    return str(number % 10**DIGITS).zfill(DIGITS)
+    made = TOTP(b32decode(secret), DIGITS, SHA1(), STEP_SECONDS, enforce_key_length=False)  # noqa: S303 - as RFC 6238 has it
+    return made.generate(seconds).decode()
 
 
 def proves(runtime: Runtime, account: Account, secret: str, code: str) -> bool:
