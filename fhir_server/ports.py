@@ -200,9 +200,9 @@ class Store(Protocol):
     def erase(self, compartment: str, change: Change, released: Sequence[str] = ()) -> None:
         """Destroy everything of one space beyond recovery, then apply a change; return when that is durable.
 
-        The keys go first, so that a crash leaves nothing that can be read, and erasing again finishes. Then, in one
-        transaction: resources, versions and the decision state go, the claims `released` are free again, traces keep
-        their place in the ledger but belong to no space, and the change is applied to what is left.
+        The keys go first, so that a crash leaves nothing that can be read, and erasing again finishes. Then resources
+        and versions go, and traces keep their place in the ledger but belong to no space. At last, in one transaction,
+        the decision state goes, the claims `released` are free again, and the change is applied to what is left.
         Raises: StoreConflict, AlreadyClaimed, StoreUnavailable; the keys may be gone by then.
         """
 

@@ -5,7 +5,7 @@ import socket
 import struct
 from contextlib import suppress
 from threading import Lock, Thread
-from time import sleep
+from time import monotonic, sleep
 
 
 class Relay:
@@ -22,16 +22,28 @@ class Relay:
         self.lost = 0
         self._losing, self._left, self._closing, self._lock = b"", 0, False, Lock()
         self._slow = (b"", 0.0)
+        self._hangs, self._hung_until = (b"", 0.0), 0.0
+        self._begins = b""
         self._sockets: list[socket.socket] = []
         Thread(target=self._accept, daemon=True).start()
 
-    def lose_answers_to(self, command: bytes, times: int, *, then_close: bool = False) -> None:
-        """Pass a command on, and cut the connection instead of passing its answer back."""
-        self._losing, self._left, self._closing = command, times, then_close
+    def lose_answers_to(self, command: bytes, times: int, *, then_close: bool = False, after: bytes = b"") -> None:
+        """Pass a command on, and cut the connection instead of passing its answer back.
+
+        after: begin when a question that holds this word has come.
+        """
+        self._losing, self._left, self._closing, self._begins = command, times, then_close, after
 
     def delay_answer_to(self, command: bytes, seconds: float) -> None:
         """Pass the next answer to a command back late."""
         self._slow = (command + b"\0", seconds)
+
+    def hang_at(self, command: bytes, seconds: float, *, after: bytes = b"") -> None:
+        """Pass no answer back for some time, to any question, from the next command of a kind on.
+
+        after: begin when a question that holds this word has come.
+        """
+        self._hangs, self._begins = (command + b"\0", seconds), after
 
     def close(self) -> None:
         """Stop listening and cut all connections."""
@@ -55,13 +67,19 @@ class Relay:
                 client.sendall(answer)
 
     def _passed(self, question: bytes, server: socket.socket) -> bytes:
+        with self._lock:
+            if self._begins and self._begins + b"\0" in question:
+                self._begins = b""
+            if self._hangs[0] and not self._begins and self._hangs[0] in question:
+                self._hung_until, self._hangs = monotonic() + self._hangs[1], (b"", 0.0)
         server.sendall(self._as_others(question))
         answer = self._as_others(_message(server))
         if self._slow[0] and self._slow[0] in question:
             seconds, self._slow = self._slow[1], (b"", 0.0)
             sleep(seconds)
+        sleep(max(0.0, self._hung_until - monotonic()))
         with self._lock:
-            if self._left and self._losing + b"\0" in question:
+            if self._left and not self._begins and self._losing + b"\0" in question:
                 self._left -= 1
                 self.lost += 1
                 if self._closing:

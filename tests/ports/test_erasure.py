@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from consent_rules.visibility import Clause, Visibility
+from fhir_server.adapters.mongo import erasure
 from fhir_server.domain.search import Search
 from fhir_server.ports import Change, SpaceWrite, StoreConflict, StoreUnavailable, Write
 from tests.factories import (
@@ -163,6 +164,8 @@ def test_a_long_trail_is_erased_in_batches_and_its_right_is_asked_for_before_the
     entries = [len(command["documents"]) for name, command in commands if (name, command[name]) == ("insert", "trail")]
     assert max(entries) <= 300
     assert sum(entries) == 701 + 2, "all that were there, and the last one with its locator"
+    asked = [command["filter"] for name, command in commands if (name, command[name]) == ("find", "trail")]
+    assert all("order" in where for where in asked if where["compartment"] == patient), "never all entries at once"
     removals = [command["delete"] for name, command in commands if name == "delete"]
     assert removals[:2] == ["trail", "keys"]
 
@@ -186,3 +189,47 @@ def test_an_erasure_that_a_crash_ended_shows_nothing_and_is_gone_on_with(mongo, 
         assert snapshot.locate("DocumentReference", long_trail.id) is None
         assert snapshot.compartments_with("DocumentReference", frozenset({"identifier|s|1"}), 9) == ()
     assert store._database["trail"].count_documents({"compartment": "#erased"}) == 701
+
+
+@pytest.fixture
+def erasing(relayed, patient, long_trail):
+    """A store behind a relay that gives up soon, and the relay, to erase the space of the long trail."""
+    assert long_trail
+    relayed.store.transactions.commit_seconds = 1.0
+    return lambda: relayed.store.erase(patient, Change((a_trace(patient),))), relayed.relay
+
+
+def erased_entries(mongo, patient):
+    """Return how many entries belong to no space any more, once one trace alone is left to the space."""
+    assert len(found(mongo.ports, "AuditEvent", patient)) == 1
+    return mongo.ports.store._database["trail"].count_documents({"compartment": "#erased"})
+
+
+@pytest.mark.mongo
+def test_a_batch_in_which_the_server_hangs_is_gone_on_with(mongo, patient, erasing):
+    erase_it, relay = erasing
+    relay.hang_at(b"commitTransaction", 4.0, after=b"#erased")
+    erase_it()
+    assert erased_entries(mongo, patient) == 701
+
+
+@pytest.mark.mongo
+def test_a_batch_whose_outcome_is_unknown_is_gone_on_with(mongo, patient, erasing):
+    erase_it, relay = erasing
+    relay.lose_answers_to(b"commitTransaction", times=4, after=b"#erased")
+    erase_it()
+    assert relay.lost == 4
+    assert erased_entries(mongo, patient) == 701
+
+
+@pytest.mark.mongo
+def test_an_erasure_is_given_up_when_the_server_stays_away_and_another_one_ends_it(
+    mongo, patient, erasing, monkeypatch
+):
+    erase_it, relay = erasing
+    monkeypatch.setattr(erasure, "PAUSES", (0.1,))
+    relay.lose_answers_to(b"commitTransaction", times=1, then_close=True, after=b"#erased")
+    with pytest.raises(StoreUnavailable):
+        erase_it()
+    erase(mongo.ports, patient)
+    assert erased_entries(mongo, patient) == 701

@@ -4,29 +4,36 @@ The keys are gone before the first batch, so that what is still there opens no m
 fences off whoever decided before: each change names the revision that it decided on.
 Entries of the trail keep id, leaf and sealed body, so that the ledger can still be proven; they belong to no space any
 more, and say nothing else. They are removed and written anew in one transaction: the compartment is the shard key.
+Each step may be done twice. One that the server did not answer is done again some times before the erasure gives up.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from itertools import islice
+from time import sleep
+from typing import TypeVar
 
 import pymongo
 from pymongo import DeleteOne
 from pymongo.database import Database
+from pymongo.errors import ConnectionFailure, PyMongoError
 
 from fhir_server.adapters.keyring import ERASED
 from fhir_server.adapters.mongo.changes import ReadyChange
 from fhir_server.adapters.mongo.client import Document, Session
 from fhir_server.adapters.mongo.documents import LOCATORS, locator_name
 from fhir_server.adapters.mongo.lookups import rows_filter
-from fhir_server.adapters.mongo.transactions import Transactions
+from fhir_server.adapters.mongo.transactions import TRANSIENT, Landed, Transactions
 from fhir_server.adapters.mongo.writing import Writing
-from fhir_server.ports import StoreUnavailable
+from fhir_server.ports import OutcomeUnknown, StoreUnavailable
+
+T = TypeVar("T")
 
 BATCH = 300
 """Entries of the trail in one transaction, each three changes: MongoDB advises a thousand changes at most."""
+PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0)
+"""Seconds before a step is done again that the server did not answer: an election takes about ten."""
 _READING_SECONDS = 600.0
-"""How long one batch may be looked for: nobody waits for an erasure as for a page."""
+"""How long the trail may be looked through: nobody waits for an erasure as for a page."""
 _NOBODY = "#nobody"
 """A compartment in which nothing ever is."""
 _HEAD_FIELDS = ("type", "id", "lookup")
@@ -67,14 +74,17 @@ class Erasure:
         """Remove all resources with all their versions; let the trail forget whom it was about."""
         space = {"_id": self._compartment, "compartment": self._compartment}
         fence = {"$set": {"erasing": True}, "$inc": {"revision": 1}}
-        self._transactions.run(lambda session: self._database["spaces"].update_one(space, fence, session=session))
-        while self._remove_heads() or self._remove_versions():
+        self._in_transaction(lambda session: self._database["spaces"].update_one(space, fence, session=session))
+        while _resumed(self._remove_heads) or _resumed(self._remove_versions):
             pass
-        for batch in self._trail_in_batches():
-            self._transactions.run(partial(self._forget, batch))
+        for first, last in _resumed(self._batches_of_trail):
+            self._in_transaction(partial(self._forget, first, last))
 
-    def finish(self, claims: Iterable[bytes], change: ReadyChange) -> None:
-        """Remove the decision state and some unique values, and apply a change, in one transaction."""
+    def finish(self, claims: Iterable[bytes], change: ReadyChange, landed: Landed) -> None:
+        """Remove the decision state and some unique values, and apply a change, in one transaction.
+
+        landed: tells whether that is done. What it frees may belong to others soon after: it is never freed twice.
+        """
         freed = list(claims)
 
         def work(session: Session) -> None:
@@ -84,7 +94,7 @@ class Erasure:
             self._database["spaces"].delete_one(space, session=session)
             Writing(self._database, session).apply((change,))
 
-        self._transactions.run(work)
+        self._transactions.run(work, landed)
 
     def _remove_heads(self) -> int:
         """Remove some resources: first what leads to them, so that a crash leaves nothing that leads nowhere."""
@@ -100,35 +110,55 @@ class Erasure:
         found = self._database["versions"].find(self._of_space, {"_id": 1}).limit(BATCH)
         return self._remove("versions", self._compartment, [version["_id"] for version in found])
 
-    def _trail_in_batches(self) -> Iterator[list[Document]]:
-        """Give the entries that are there now. They never change, so that they are read outside the transactions."""
-        trail = self._database["trail"]
-        with pymongo.timeout(_READING_SECONDS):
-            newest = trail.find_one(self._of_trail(), {"order": 1}, sort=[("order", -1)])
-        until = self._of_trail() | {"order": {"$lte": newest["order"] if newest else ""}}
-        entries = trail.find(until, batch_size=BATCH).sort("order", 1)
-        while True:
-            with pymongo.timeout(_READING_SECONDS):
-                batch = list(islice(entries, BATCH))
-            if not batch:
-                return
-            yield batch
+    def _batches_of_trail(self) -> Sequence[tuple[str, str]]:
+        """Return the first and last place of each batch of the entries that are there now.
 
-    def _forget(self, entries: Sequence[Document], session: Session) -> None:
+        The locators tell them: they are small, and one index holds all that is asked.
+        """
+        locators = self._database["trail"].find(self._locators(), {"_id": 0, "order": 1})
+        with pymongo.timeout(_READING_SECONDS):
+            places = sorted(locator["order"] for locator in locators)
+        return [(places[n], places[min(n + BATCH, len(places)) - 1]) for n in range(0, len(places), BATCH)]
+
+    def _forget(self, first: str, last: str, session: Session) -> None:
         """Remove neighbours in the index with their locators; add them again under no space."""
         trail = self._database["trail"]
-        between = {"deleted": False, "order": {"$gte": entries[0]["order"], "$lte": entries[-1]["order"]}}
-        trail.delete_many({"compartment": LOCATORS, "type": self._compartment} | between, session=session)
-        if trail.delete_many(self._of_trail() | between, session=session).deleted_count != len(entries):
+        between = {"order": {"$gte": first, "$lte": last}}
+        where = self._of_space | {"type": "AuditEvent", "deleted": False} | between
+        entries = list(trail.find(where, session=session))
+        trail.delete_many(self._locators() | between, session=session)
+        if not entries:
+            return
+        if trail.delete_many(where, session=session).deleted_count != len(entries):
             raise StoreUnavailable("the trail of this space has changed while it was erased: erase it again")
         trail.insert_many([entry | _FORGOTTEN for entry in entries], session=session)
 
+    def _in_transaction(self, work: Callable[[Session], object]) -> None:
+        _resumed(lambda: self._transactions.run(work))
+
     def _remove(self, name: str, compartment: str, ids: Sequence[str]) -> int:
         """Remove documents in one command, each by its whole key: no planner can choose a worse index."""
-        if not ids:
-            return 0
-        removals = [DeleteOne({"_id": id_, "compartment": compartment}) for id_ in ids]
-        return self._database[name].bulk_write(removals).deleted_count
+        if ids:
+            self._database[name].bulk_write([DeleteOne({"_id": id_, "compartment": compartment}) for id_ in ids])
+        return len(ids)
 
-    def _of_trail(self) -> Document:
-        return self._of_space | {"type": "AuditEvent", "deleted": False}
+    def _locators(self) -> Document:
+        return {"compartment": LOCATORS, "type": self._compartment, "deleted": False}
+
+
+def _resumed(step: Callable[[], T]) -> T:
+    """Do a step, again after a pause while no answer tells how it ended."""
+    for pause in PAUSES:
+        try:
+            return step()
+        except (OutcomeUnknown, PyMongoError) as error:
+            if not _is_unanswered(error):
+                raise
+        sleep(pause)
+    return step()
+
+
+def _is_unanswered(error: OutcomeUnknown | PyMongoError) -> bool:
+    if isinstance(error, OutcomeUnknown | ConnectionFailure):
+        return True
+    return error.timeout or error.has_error_label(TRANSIENT)

@@ -19,7 +19,7 @@ from fhir_server.adapters.mongo.erasure import Erasure
 from fhir_server.adapters.mongo.moment import Moment
 from fhir_server.adapters.mongo.schema import VERSION, check_server, version_of
 from fhir_server.adapters.mongo.snapshot import MongoSnapshot
-from fhir_server.adapters.mongo.transactions import Transactions
+from fhir_server.adapters.mongo.transactions import Landed, Transactions
 from fhir_server.adapters.mongo.writing import Writing, append_traces
 from fhir_server.domain.instants import instant_or_none, micros
 from fhir_server.ports import AlreadyClaimed, Change, OutcomeUnknown, StoreConflict, StoreUnavailable
@@ -82,7 +82,7 @@ class MongoStore:
         claims = [self._hashes.claim(claim) for claim in released]
         with failures_named():
             erasure.empty()
-            erasure.finish(claims, ready)
+            erasure.finish(claims, ready, self._landing(ready))
 
     def check(self) -> None:
         """Raise StoreUnavailable when reads and durable writes cannot be promised."""
@@ -106,10 +106,15 @@ class MongoStore:
         self._client.close()
 
     def _write(self, changes: Sequence[ReadyChange]) -> None:
-        own = next((trace for change in changes for trace in change.traces), None)
-        landed = partial(self._is_kept, own) if own else None
         with failures_named():
-            self.transactions.run(lambda session: Writing(self._database, session).apply(changes), landed)
+            self.transactions.run(
+                lambda session: Writing(self._database, session).apply(changes), self._landing(*changes)
+            )
+
+    def _landing(self, *changes: ReadyChange) -> Landed:
+        """Return what tells whether changes are in the store: the first trace of theirs is looked for."""
+        own = next((trace for change in changes for trace in change.traces), None)
+        return partial(self._is_kept, own) if own else lambda: False
 
     def _append(self, trace: Document) -> None:
         """Write a trace that stands alone: one command, no transaction."""
