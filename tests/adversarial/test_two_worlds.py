@@ -1,15 +1,35 @@
 """Non-interference of trail, journal, notices and totals: what a secret leaves for whom it is kept from is nothing."""
 
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from fhir_server.adapters.mongo import filters, snapshot
 from fhir_server.domain import audit
+from fhir_server.ports import Ports
 from tests.adversarial.two_worlds import KINDS, differences, sides, unknown_names
+from tests.engines import MongoEngine, MongoServer
 from tests.holds import holds
 
 TRIALS = 400
 """Deeds for each of the five kinds of secrets: 2,000 together."""
+TRIALS_ON_MONGODB = 20
+
+
+@pytest.fixture
+def on_mongodb(mongo_server: MongoServer) -> Iterator[Callable[[Path], Ports]]:
+    """Return what opens a store on MongoDB in a folder."""
+    engines: list[MongoEngine] = []
+
+    def opened(folder: Path) -> Ports:
+        engines.append(MongoEngine(folder, mongo_server))
+        return engines[-1].ports
+
+    yield opened
+    for engine in engines:
+        engine.close()
 
 
 @holds("AC29", "AC30")
@@ -34,3 +54,19 @@ def test_the_secret_is_noticed_by_whoever_may_know_it(tmp_path):
     kind = replace(KINDS[0], blind=("ines",))
     with sides(tmp_path, kind) as pair:
         assert next(differences(pair, kind, 40, seed=8), None) is not None
+
+
+@pytest.mark.mongo
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_on_mongodb_too_both_worlds_tell_the_same(tmp_path, kind, on_mongodb):
+    with sides(tmp_path, kind, on_mongodb) as pair:
+        found = next(differences(pair, kind, TRIALS_ON_MONGODB, seed=8), None)
+    assert found is None, f"{found.who}: {found.what}\n{found.without}\n---\n{found.with_it}\n{found.deeds}"
+
+
+@pytest.mark.mongo
+def test_the_leak_of_a_filter_on_mongodb_is_found(tmp_path, monkeypatch, on_mongodb):
+    """The fault is planted: the filter of traces and notices does not ask what they are about."""
+    monkeypatch.setattr(snapshot, "of_seen", lambda ways, _documents: filters.clauses(ways))
+    with sides(tmp_path, KINDS[0], on_mongodb) as pair:
+        assert next(differences(pair, KINDS[0], TRIALS_ON_MONGODB, seed=8), None) is not None

@@ -111,10 +111,10 @@ def sides(tmp_path: Path, kind: Kind, ports: Callable[[Path], Ports] | None = No
         folder = tmp_path / f"side{number}"
         folder.mkdir()
         settings = replace(settings_in(folder, "http://localhost:8080"), demo=True)
-        opening.create_keys(settings.key_file)
-        served = build_runtime(settings)
-        kept = ports(folder) if ports else served.ports
-        served = replace(served, ports=replace(kept, clock=Ticking()))
+        if not ports:
+            opening.create_keys(settings.key_file)
+        served = build_runtime(settings, ports(folder) if ports else None)
+        served = replace(served, ports=replace(served.ports, clock=Ticking()))
         app = app or create_app(settings, served)
         side = Side(served, app.test_client(), app=app, folder=settings.data_dir, has_secret=has_secret)
         side.space = kind.space
