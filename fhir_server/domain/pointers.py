@@ -8,30 +8,40 @@ from collections.abc import Mapping
 from typing import Any
 
 Json = dict[str, Any]
+_Place = tuple[str | int, "_Place | None"]
+"""A member's name or an item's number, and the place around it: few places are ever written as an expression."""
 
 _RELATIVE = re.compile(r"([A-Z][A-Za-z]{1,63})/([A-Za-z0-9\-.]{1,64})(?:/_history/[A-Za-z0-9\-.]{1,64})?")
+_NESTED = frozenset({dict, list})
 _REWRITTEN = frozenset({"reference", "url", "valueUri", "valueUrl"})
 """Elements of type Reference.reference, url and uri that may name an entry; identifiers are never rewritten."""
 
 
 def references_in(value: Any, root: str) -> list[tuple[str, Json]]:  # noqa: ANN401 - any JSON value
     """Return every Reference that holds a literal, with its FHIRPath expression, in document order."""
-    found: list[tuple[str, Json]] = []
-    _collect(found, value, root)
-    return found
+    found: list[tuple[_Place, Json]] = []
+    _collect(found, value, (root, None))
+    return [(_expression(place), reference) for place, reference in found]
 
 
-def _collect(found: list[tuple[str, Json]], value: Any, root: str) -> None:  # noqa: ANN401 - any JSON value
-    if isinstance(value, dict):
-        if isinstance(value.get("reference"), str):
-            found.append((root, value))
+def _collect(found: list[tuple[_Place, Json]], value: Any, place: _Place) -> None:  # noqa: ANN401 - any JSON value
+    if type(value) is dict:
+        if type(value.get("reference")) is str:
+            found.append((place, value))
         for name, item in value.items():
-            if isinstance(item, (dict, list)):
-                _collect(found, item, f"{root}.{name}")
-    elif isinstance(value, list):
+            if type(item) in _NESTED:
+                _collect(found, item, (name, place))
+    elif type(value) is list:
         for index, item in enumerate(value):
-            if isinstance(item, (dict, list)):
-                _collect(found, item, f"{root}[{index}]")
+            if type(item) in _NESTED:
+                _collect(found, item, (index, place))
+
+
+def _expression(place: _Place) -> str:
+    step, outer = place
+    if outer is None:
+        return str(step)
+    return f"{_expression(outer)}.{step}" if isinstance(step, str) else f"{_expression(outer)}[{step}]"
 
 
 def split(reference: str, fhir_base: str) -> tuple[str, str] | None:
@@ -45,10 +55,10 @@ def rewritten(value: Any, names: Mapping[str, str]) -> Any:  # noqa: ANN401 - an
     if isinstance(value, dict):
         return {
             name: rewritten(item, names)
-            if isinstance(item, (dict, list))
+            if type(item) in _NESTED
             else (names.get(item, item) if name in _REWRITTEN and isinstance(item, str) else item)
             for name, item in value.items()
         }
     if isinstance(value, list):
-        return [rewritten(item, names) if isinstance(item, (dict, list)) else item for item in value]
+        return [rewritten(item, names) if type(item) in _NESTED else item for item in value]
     return value
