@@ -154,7 +154,7 @@ def _subject(deed: Deed, reference: str) -> Json:
 def _other(reference: str) -> Json:
     """Return a resource that came with a deed, or that a decision used."""
     type_ = {"system": RESOURCE_TYPE, "code": reference.partition("/")[0]}
-    return {"what": {"reference": reference}, "type": type_, "role": _as("4")}
+    return {"what": {"reference": reference}, "type": type_, "role": _AS_RESOURCE}
 
 
 def _patient(verdict: Verdict, patient: str) -> Json:
@@ -179,3 +179,7 @@ def _object(code: str) -> Json:
 
 def _as(code: str) -> Json:
     return {"system": OBJECT_ROLE, "code": code, "display": _ROLE_NAMES[code]}
+
+
+_AS_RESOURCE = _as("4")
+"""Stands in as many entities as a search found resources, so that it is made once."""

@@ -14,6 +14,8 @@ INS_SYSTEMS = (
 )
 """Code systems of the national health identity (INS-NIR, INS-NIA, and their test ranges)."""
 _NUMBER = re.compile(r"[1-8]\d{4}(?:\d\d|2[AB])\d{6}(?:\d\d)?", re.IGNORECASE)
+_SHORTEST = 13
+"""Characters that a number has at least."""
 _BETWEEN = re.compile(r"[\s.\-]")
 
 
@@ -23,4 +25,6 @@ def names_patient(value: str) -> bool:
 
 
 def _is_number(system: str, code: str) -> bool:
-    return bool(code) and (system.casefold() in INS_SYSTEMS or bool(_NUMBER.fullmatch(_BETWEEN.sub("", code))))
+    if len(code) < _SHORTEST:
+        return bool(code) and system.casefold() in INS_SYSTEMS
+    return system.casefold() in INS_SYSTEMS or bool(_NUMBER.fullmatch(_BETWEEN.sub("", code)))
