@@ -1,6 +1,7 @@
 """What is measured: who asks for what, as whole HTTP requests for the load generator."""
 
 import json
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -74,11 +75,15 @@ def _publish(server: Live, book: Book, number: int) -> str:
 
 
 def _large_contents(server: Live, book: Book, patients: list[str]) -> Iterator[str]:
-    """Publish one large document for each of these patients; yield the ids of their contents."""
+    """Publish one large document for each of these patients; yield the ids of their contents.
+
+    They have other identifiers in each run, for the data of an earlier one may be there (`--keep`).
+    """
+    first = int(time.time()) * 100
     with closing(Client(server, book.publisher)) as publisher:
         for place, patient in enumerate(patients):
             content = random_text(RETRIEVED_BYTES, FIRST_NUMBER + place)
-            body = publication(str(FIRST_NUMBER - 1 - place), content, patient, book.organization)
+            body = publication(str(first + place), content, patient, book.organization)
             status, answer = publisher.ask("POST", "/fhir", body, Content_Type="application/fhir+json")
             assert status == 200, answer[:1000]
             places = [entry["response"]["location"] for entry in json.loads(answer)["entry"]]
