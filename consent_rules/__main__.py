@@ -2,7 +2,7 @@
 
 import sys
 
-from consent_rules.cli import main
+from consent_rules.tools.cli import main
 
 if __name__ == "__main__":
     sys.exit(main())

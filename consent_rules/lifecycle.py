@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import date, datetime
 from types import MappingProxyType
 
-from consent_rules.model import RecordState, Refuse, RuleApplied
+from consent_rules.model import Deny, RecordState, RuleApplied
 from consent_rules.profiles import RuleProfile
 from consent_rules.vocabulary import Reason, SpaceStatus
 
@@ -50,19 +50,19 @@ def erased_at(record: RecordState, closed_at: datetime, profile: RuleProfile) ->
     return min(archived, profile.erasure.after(record.erasure_asked_at))
 
 
-def may_move(record: RecordState, wanted: SpaceStatus, at: datetime, profile: RuleProfile) -> RuleApplied | Refuse:
+def may_move(record: RecordState, wanted: SpaceStatus, at: datetime, profile: RuleProfile) -> RuleApplied | Deny:
     """Tell whether a space may be brought into a state now; refuses an illegal change and one before its term."""
     present = status_at(record, at, profile)
     statement = TRANSITIONS.get((present, wanted))
     if statement is None:
-        return Refuse(Reason.ILLEGAL_TRANSITION, (RuleApplied("A", f"{present} to {wanted} is no legal change"),))
+        return Deny(Reason.ILLEGAL_TRANSITION, (RuleApplied("A", f"{present} to {wanted} is no legal change"),))
     if record.deceased and wanted is SpaceStatus.ACTIVE:
-        return Refuse(Reason.ILLEGAL_TRANSITION, (RuleApplied("A14", "the holder has died"),))
+        return Deny(Reason.ILLEGAL_TRANSITION, (RuleApplied("A14", "the holder has died"),))
     if present is SpaceStatus.ANNOUNCED and wanted is SpaceStatus.ACTIVE:
-        return Refuse(Reason.TOO_EARLY, (RuleApplied("A3", "the term of the notice has not passed"),))
+        return Deny(Reason.TOO_EARLY, (RuleApplied("A3", "the term of the notice has not passed"),))
     asked = record.erasure_asked_at is not None
     if wanted is SpaceStatus.ERASED and not asked:
-        return Refuse(Reason.TOO_EARLY, (RuleApplied("A8", "the archive is still due and nobody asked for erasure"),))
+        return Deny(Reason.TOO_EARLY, (RuleApplied("A8", "the archive is still due and nobody asked for erasure"),))
     return RuleApplied("A9" if wanted is SpaceStatus.ERASED else statement, "permit")
 
 

@@ -47,14 +47,14 @@ class Requester:
 class AccessRequest:
     """One question to the rules; `at` is UTC-aware.
 
-    emergencies_only: whether whoever runs the server lets nothing through now but emergencies (K2).
+    in_lockdown: whether whoever runs the server lets nothing through now but emergencies (K2).
     """
 
     requester: Requester
     action: Action
     purpose: Purpose
     at: datetime
-    emergencies_only: bool = False
+    in_lockdown: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class RuleApplied:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class Permit:
     """The requester may enter, and sees this.
 
     basis: ground of the access, a code of vocabulary.Basis. obligations: codes of vocabulary.Obligation.
@@ -87,7 +87,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Refuse:
+class Deny:
     """The requester may not enter. reason: a code of vocabulary.Reason, for the trace; callers get less."""
 
     reason: str

@@ -23,7 +23,7 @@ Query = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Grant:
+class ScopeGrant:
     """What one scope leaves of one letter of one type. query: pairs (parameter, comma-separated values)."""
 
     level: str
@@ -97,10 +97,10 @@ class Scopes:
         """Tell whether a scope that names no resource is present, such as "offline_access"."""
         return token in self.other
 
-    def grants(self, type_: str, letter: str) -> tuple[Grant, ...]:
+    def grants(self, type_: str, letter: str) -> tuple[ScopeGrant, ...]:
         """Return what the scopes leave of one letter ("r") of one resource type; empty when nothing."""
         return tuple(
-            Grant(scope.level, scope.query)
+            ScopeGrant(scope.level, scope.query)
             for scope in self.resources
             if letter in scope.letters and scope.type in ("*", type_)
         )

@@ -81,13 +81,13 @@ class Action(Code):
 
     CONSULT = "consult"
     DEPOSIT = "deposit"
-    RELABEL = "relabel"
+    CHANGE_MARKS = "relabel"
     DIRECT = "direct"
     READ_TRACES = "read-traces"
     IDENTIFY = "identify"
     OPEN_EMERGENCY = "open-emergency"
     READ_NOTICES = "read-notices"
-    KEEP = "keep"
+    OPERATE_REGISTRY = "keep"
     REVIEW = "review"
 
 
@@ -223,7 +223,7 @@ class Obligation(Code):
     REVIEW = "review"
 
 
-class Outcome(Code):
+class ReviewOutcome(Code):
     """What the review of a break-glass came to."""
 
     JUSTIFIED = "justified"

@@ -9,53 +9,39 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from flask import Flask, Response, g, request
 from flask_smorest import Api
 
-from consent_rules import schedule
-from consent_rules.matrix import MatrixError
+from consent_rules.matrix import schedule
+from consent_rules.matrix.table import MatrixError
 from consent_rules.profiles import ProfileError, RuleProfile, from_file, names, profile
-from fhir_server import limits, telemetry
+from fhir_server import telemetry
 from fhir_server.adapters import opening
 from fhir_server.adapters.system import SystemClock
-from fhir_server.application.handlers import demand_handlers
-from fhir_server.application.runtime import Runtime
-from fhir_server.application.stamping import Stamps
-from fhir_server.http import (
-    admission,
-    bundles,
-    conformance,
-    describing,
-    language,
-    matrices,
-    negotiation,
-    oauth_endpoints,
-    operations,
-    outcomes,
-    pages,
-    pages_oauth,
-    pages_status,
-    read,
-    request_context,
-    search,
-    smart_discovery,
-    write,
-)
+from fhir_server.application.bundles.writes import demand_handlers
+from fhir_server.application.core.runtime import Runtime, Stamps
+from fhir_server.http import admission, errors, request_context
+from fhir_server.http.fhir import capabilities, negotiation, openapi, read, search, transactions, write
+from fhir_server.http.fhir.operations import catalogue
+from fhir_server.http.fhir.routing import FHIR_PATH
+from fhir_server.http.oauth import discovery, endpoints
+from fhir_server.http.pages import language, registration
+from fhir_server.http.pages.public import matrix_api, status
 from fhir_server.http.proxies import TrustedProxies
-from fhir_server.oauth.options import of_settings
-from fhir_server.ports import Ports
-from fhir_server.settings import Settings, SettingsError
+from fhir_server.oauth.base.options import of_settings
+from fhir_server.ports.surroundings import Ports
+from fhir_server.settings import limits
+from fhir_server.settings.server import Settings, SettingsError
 
 _PARTS = (
-    conformance,
-    matrices,
+    capabilities,
+    matrix_api,
     read,
     search,
     write,
-    operations,
-    bundles,
-    smart_discovery,
-    oauth_endpoints,
-    pages_oauth,
-    pages,
-    pages_status,
+    catalogue,
+    transactions,
+    discovery,
+    endpoints,
+    registration,
+    status,
 )
 _ORIGIN = "Access-Control-Allow-Origin"
 _EXPOSED = "ETag, Location, Content-Location, Last-Modified, X-Request-Id, WWW-Authenticate, DPoP-Nonce"
@@ -120,13 +106,13 @@ def create_app(settings: Settings, served: Runtime | None = None) -> Flask:
     limits.put_in_force(settings.limits)
     app = _Server(__name__)
     app.config["API_SPEC_OPTIONS"] = {
-        "servers": [{"url": settings.fhir_base.removesuffix(outcomes.FHIR_PATH)}],
-        "tags": describing.tags(),
+        "servers": [{"url": settings.fhir_base.removesuffix(FHIR_PATH)}],
+        "tags": openapi.tags(),
     }
     app.config.update(_OPENAPI, MAX_FORM_MEMORY_SIZE=1024 * 1024, DEMO=settings.demo)
     app.config["DATA_DIR"] = str(settings.data_dir)
     app.config[language.TIME_ZONE] = _time_zone(settings)
-    app.extensions[oauth_endpoints.OPTIONS_EXTENSION] = of_settings(settings)
+    app.extensions[endpoints.OPTIONS_EXTENSION] = of_settings(settings)
     request_context.install(app, served or build_runtime(settings))
     app.before_request(_begin)
     app.after_request(_finish)
@@ -137,7 +123,7 @@ def create_app(settings: Settings, served: Runtime | None = None) -> Flask:
     api = _api(app)
     for part in _PARTS:
         part.register(app, api)
-    outcomes.install(app)
+    errors.install(app)
     return app
 
 
@@ -189,7 +175,7 @@ class _Server(Flask):
 
 
 class _FhirApi(Api):
-    """flask-smorest without its own error bodies: http/outcomes.py answers for the FHIR endpoint."""
+    """flask-smorest without its own error bodies: http/fhir/outcomes.py answers for the FHIR endpoint."""
 
     DEFAULT_ERROR_RESPONSE_NAME = "Problem"
 
@@ -200,10 +186,10 @@ class _FhirApi(Api):
 def _api(app: Flask) -> Api:
     api = _FhirApi(app)
     api.spec.components.security_scheme("smart", {"type": "oauth2", "flows": _flows()})
-    for name, schema in describing.schemas().items():
+    for name, schema in openapi.schemas().items():
         api.spec.components.schema(name, schema)
     problem = {"$ref": "#/components/schemas/OperationOutcome"}
-    content = {media: {"schema": problem} for media in describing.FHIR_TYPES}
+    content = {media: {"schema": problem} for media in openapi.FHIR_TYPES}
     api.spec.components.response("Problem", {"description": "what is wrong, by element", "content": content})
     shape = {"in": "query", "name": "_format", "description": "`json` or `xml`", "schema": {"type": "string"}}
     api.spec.components.parameter("_format", "query", shape)
@@ -222,7 +208,7 @@ def _flows() -> dict[str, Any]:
 def _begin() -> Response | None:
     telemetry.begin()
     g.began = perf_counter()
-    if request.method == "OPTIONS" and request.path.startswith(outcomes.FHIR_PATH):
+    if request.method == "OPTIONS" and request.path.startswith(FHIR_PATH):
         return negotiation.empty_response(204)
     return None
 
@@ -237,7 +223,7 @@ def _finish(response: Response) -> Response:
             status=response.status_code,
             duration_ms=round((perf_counter() - g.began) * 1000, 1),
         )
-    if path.startswith(outcomes.FHIR_PATH):
+    if path.startswith(FHIR_PATH):
         add = headers.update if _ORIGIN in headers else headers.extend  # the second is quick
         add(_CORS)
     headers.extend([(name, value) for name, value in _SAFE if name not in headers])

@@ -4,7 +4,7 @@ import gc
 import os
 
 from fhir_server.app import create_app
-from fhir_server.settings import Settings
+from fhir_server.settings.server import Settings
 
 _settings = Settings.from_environment(os.environ)
 _settings.refuse_unsafe_serving()

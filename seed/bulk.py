@@ -14,14 +14,17 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, TextIO, TypeVar
 
-from fhir_server.application import directives, directory, publication
-from fhir_server.application.choosing import Choosing
-from fhir_server.application.directory import Placing
-from fhir_server.application.runtime import Runtime
-from fhir_server.application.writing import Work
+from fhir_server.application.consents import recording
+from fhir_server.application.consents.authority import Choosing
+from fhir_server.application.core.runtime import Runtime
+from fhir_server.application.core.unit_of_work import UnitOfWork
+from fhir_server.application.directory import resources
+from fhir_server.application.directory.resources import Placing
+from fhir_server.application.documents import publication
+from fhir_server.domain.audit.interactions import AuditedInteraction
 from fhir_server.domain.caller import Caller
-from fhir_server.domain.deeds import Deed
-from fhir_server.ports import Blobs, Change, Snapshot
+from fhir_server.ports.store import Change, Snapshot
+from fhir_server.ports.surroundings import Blobs
 from fhir_server.registry import REGISTRY
 from seed import cast, choices, enrolment, people
 from seed.book import Demonstration
@@ -174,9 +177,9 @@ class _Bulk:
         row = REGISTRY["Patient"]
         with self.runtime.ports.store.snapshot() as snapshot:
             for part in parts:
-                work = self._work(snapshot, self.keeper, Deed("create", "Patient"))
+                work = self._work(snapshot, self.keeper, AuditedInteraction("create", "Patient"))
                 placing = Placing(row, people.patient_resource(part))
-                self.demo.patients[part.key] = directory.plan_create(work, placing).shown.stored.id
+                self.demo.patients[part.key] = resources.plan_create(work, placing).shown.stored.id
                 yield work.planned()
 
     def _filled(self, parts: Sequence[PatientPart], documents: int) -> Iterator[Change]:
@@ -186,7 +189,9 @@ class _Bulk:
         with self.runtime.ports.store.snapshot() as snapshot:
             for part in parts:
                 for lot in _in_lots(filings[part.key], _LOT):
-                    work = self._work(snapshot, self.publisher, Deed("transaction", "DocumentReference", "ITI-65"))
+                    work = self._work(
+                        snapshot, self.publisher, AuditedInteraction("transaction", "DocumentReference", "ITI-65")
+                    )
                     publication.plan_publication(work, submission(lot, f"{lot[0].unique_id}.1"))
                     yield work.planned()
 
@@ -201,12 +206,12 @@ class _Bulk:
         with self.runtime.ports.store.snapshot() as snapshot:
             for part in parts:
                 holder = enrolment.holder(self.demo.patients[part.key], part.name)
-                work = self._work(snapshot, holder, Deed("create", "Consent"))
-                directives.plan_create(work, Choosing(choices.team(self.demo, part.key, _PRACTICE.key)))
+                work = self._work(snapshot, holder, AuditedInteraction("create", "Consent"))
+                recording.plan_create(work, Choosing(choices.team(self.demo, part.key, _PRACTICE.key)))
                 yield work.planned()
 
-    def _work(self, snapshot: Snapshot, caller: Caller, deed: Deed) -> Work:
-        return Work(self.runtime, caller, snapshot, deed, self.runtime.ports.clock.now())
+    def _work(self, snapshot: Snapshot, caller: Caller, audited: AuditedInteraction) -> UnitOfWork:
+        return UnitOfWork(self.runtime, caller, snapshot, audited, self.runtime.ports.clock.now())
 
     def _filing(self, part: PatientPart, place: int, types: Sequence[str]) -> Filing:
         code = types[place % len(types)]

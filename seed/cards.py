@@ -3,7 +3,7 @@
 from shlex import quote
 from typing import Any
 
-from fhir_server.domain.labels import TRE_A07
+from fhir_server.domain.documents.security_labels import TRE_A07
 from seed import cast
 from seed.book import Demonstration, Said
 

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from consent_rules.vocabulary import DirectiveKind
-from fhir_server.domain.consent_elements import DIRECTIVE
-from fhir_server.domain.consent_writing import said
+from fhir_server.domain.consents.elements import DIRECTIVE
+from fhir_server.domain.consents.writing import said
 from seed.book import Demonstration
 
 Json = dict[str, Any]

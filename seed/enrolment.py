@@ -10,12 +10,13 @@ from joserfc.jwk import ECKey
 from consent_rules.model import Requester
 from consent_rules.scopes import Scopes
 from consent_rules.vocabulary import Purpose, RequesterKind
-from fhir_server.application import access_tokens, accounts, clients, directory
-from fhir_server.application.accounts import Account, Charge, Practice
-from fhir_server.application.clients import AuthMethod, Client, ClientKind
-from fhir_server.application.runtime import Runtime
+from fhir_server.application.core.runtime import Runtime
+from fhir_server.application.directory import resources
+from fhir_server.application.identity import access_tokens, accounts, clients
+from fhir_server.application.identity.accounts import Account, PractitionerRoleRef, RepresentedPatient
+from fhir_server.application.identity.clients import AuthMethod, Client, ClientKind
 from fhir_server.domain.caller import Caller
-from fhir_server.oauth.bearer import caller_of
+from fhir_server.oauth.resource.bearer import caller_of
 from fhir_server.registry import REGISTRY, AccessRule
 from seed import cast, people
 from seed.book import Demonstration
@@ -124,7 +125,7 @@ def open_accounts(runtime: Runtime, demo: Demonstration) -> None:
 
 def open_professional(runtime: Runtime, demo: Demonstration, part: ProfessionalPart, place: EstablishmentPart) -> None:
     """Give a professional a login, in one practice situation."""
-    practice = Practice(
+    practice = PractitionerRoleRef(
         role=f"PractitionerRole/{demo.roles[part.key]}",
         organization=f"Organization/{demo.organizations[place.key]}",
         organization_display=place.name,
@@ -141,9 +142,9 @@ def mint_tokens(runtime: Runtime, demo: Demonstration) -> None:
         if part.kind == ClientKind.BACKEND:
             demo.tokens[part.key] = software_token(runtime, part.key)
     for patient in _HOLDERS:
-        for charge in (patient, *(child for child in cast.PATIENTS if patient.key in child.guardians)):
-            name = patient.key if charge is patient else f"{patient.key}/{charge.key}"
-            demo.tokens[name] = _patient_token(runtime, "espace", patient.key, demo.patients[charge.key])
+        for represented in (patient, *(child for child in cast.PATIENTS if patient.key in child.guardians)):
+            name = patient.key if represented is patient else f"{patient.key}/{represented.key}"
+            demo.tokens[name] = _patient_token(runtime, "espace", patient.key, demo.patients[represented.key])
     demo.tokens["matension"] = _patient_token(runtime, "matension", "camille", demo.patients["camille"])
     for professional in cast.PROFESSIONALS:
         demo.tokens[professional.key] = professional_token(runtime, professional.key)
@@ -158,7 +159,7 @@ def _record(runtime: Runtime, keeper: Caller, resource: Json) -> str:
     condition = f"identifier={identifier['system']}|{identifier['value']}"
     if row.access is AccessRule.DIRECTIVE:  # which representatives there are is not the keeper's to look up
         condition = ""
-    return directory.create(runtime, keeper, row, resource, condition).shown.stored.id
+    return resources.create(runtime, keeper, row, resource, condition).shown.stored.id
 
 
 def _client(runtime: Runtime, key: str) -> Client:
@@ -186,9 +187,11 @@ def _open(runtime: Runtime, demo: Demonstration, account: Account) -> None:
 
 
 def _patient_account(demo: Demonstration, part: PatientPart) -> Account:
-    own = Charge(demo.patients[part.key], f"Patient/{demo.patients[part.key]}", part.name)
+    own = RepresentedPatient(demo.patients[part.key], f"Patient/{demo.patients[part.key]}", part.name)
     children = tuple(
-        Charge(demo.patients[child.key], f"RelatedPerson/{demo.guardians[f'{part.key}/{child.key}']}", child.name)
+        RepresentedPatient(
+            demo.patients[child.key], f"RelatedPerson/{demo.guardians[f'{part.key}/{child.key}']}", child.name
+        )
         for child in cast.PATIENTS
         if part.key in child.guardians
     )

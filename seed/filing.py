@@ -11,7 +11,7 @@ from hashlib import sha1
 from typing import Any
 from uuid import NAMESPACE_OID, uuid5
 
-from fhir_server.domain.labels import CONFIDENTIALITY, TRE_A07
+from fhir_server.domain.documents.security_labels import CONFIDENTIALITY, TRE_A07
 
 Json = dict[str, Any]
 

@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from consent_rules.vocabulary import Mark
-from fhir_server.application import handlers, publication
-from fhir_server.application.handlers import Named
-from fhir_server.application.patches import Patch
-from fhir_server.application.runtime import Runtime
-from fhir_server.domain import tokens
+from fhir_server.application.bundles import writes
+from fhir_server.application.bundles.writes import Named
+from fhir_server.application.core.runtime import Runtime
+from fhir_server.application.documents import publication
 from fhir_server.domain.caller import Caller
-from fhir_server.domain.labels import with_marks
+from fhir_server.domain.documents.security_labels import with_marks
 from fhir_server.domain.problem import Problem
+from fhir_server.domain.search import tokens
+from fhir_server.r4.patch import Patch
 from fhir_server.registry import REGISTRY
 from seed import book, cards, cast, choices, enrolment
 from seed.book import Demonstration
@@ -83,7 +84,7 @@ class _Loading:
         """Record who agreed to what, each by whoever may say so."""
         for name, token, resource in choices.of_the_cast(self.demo):
             if name not in self.demo.consents:
-                written = handlers.create(self.runtime, self._caller(token), REGISTRY["Consent"], resource)
+                written = writes.create(self.runtime, self._caller(token), REGISTRY["Consent"], resource)
                 self.demo.consents[name] = written.shown.stored.id
 
     def documents(self) -> None:
@@ -101,7 +102,7 @@ class _Loading:
         for part in documents():
             if part.hidden:
                 id_ = self.demo.documents[part.key]
-                handlers.patch(
+                writes.patch(
                     self.runtime, self._caller(part.patient), Named(REGISTRY["DocumentReference"], id_), change
                 )
 
@@ -129,7 +130,7 @@ class _Loading:
             ids = [item.id for item in stored if item.type == "DocumentReference"]
         else:
             who = first.patient if first.author == "patient" else first.author
-            written = handlers.create(
+            written = writes.create(
                 self.runtime, self._caller(who), REGISTRY["DocumentReference"], simplified(filings[0])
             )
             ids = [written.shown.stored.id]

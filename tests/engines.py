@@ -20,7 +20,7 @@ import pytest
 from pymongo import MongoClient, monitoring
 
 from fhir_server.adapters import opening
-from fhir_server.ports import Ports
+from fhir_server.ports.surroundings import Ports
 
 ENGINES = ["sqlite", pytest.param("mongo", marks=pytest.mark.mongo)]
 

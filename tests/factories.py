@@ -11,14 +11,15 @@ from uuid import uuid4
 
 import orjson
 
+from consent_rules.matrix.schedule import packaged
 from consent_rules.profiles import profile
-from consent_rules.schedule import packaged
-from consent_rules.visibility import AccessFacts, Clause, Visibility
+from consent_rules.visibility import AccessFacts, Clause, Interval, Visibility
 from consent_rules.vocabulary import Mark
-from fhir_server.application.runtime import Runtime
-from fhir_server.domain.stored import Facts, Interval, Stored, authored_of
-from fhir_server.ports import Change, Ports, Trace, Write
-from fhir_server.settings import Settings
+from fhir_server.application.core.runtime import Runtime
+from fhir_server.domain.stored import Facts, Stored, authored_of
+from fhir_server.ports.store import Change, Trace, Write
+from fhir_server.ports.surroundings import Ports
+from fhir_server.settings.server import Settings
 
 AT = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 EVERYTHING = (Clause(),)

@@ -15,13 +15,14 @@ from werkzeug.test import TestResponse
 
 from consent_rules.vocabulary import Capacity, RequesterKind
 from fhir_server.app import create_app
-from fhir_server.application import access_tokens, directory
-from fhir_server.application.accounts import Account, Charge, Practice
-from fhir_server.application.clients import Client, ClientKind
-from fhir_server.application.runtime import Runtime
-from fhir_server.oauth.bearer import caller_of
+from fhir_server.application.core.runtime import Runtime
+from fhir_server.application.directory import resources
+from fhir_server.application.identity import access_tokens
+from fhir_server.application.identity.accounts import Account, PractitionerRoleRef, RepresentedPatient
+from fhir_server.application.identity.clients import Client, ClientKind
+from fhir_server.oauth.resource.bearer import caller_of
 from fhir_server.registry import REGISTRY
-from fhir_server.settings import Settings
+from fhir_server.settings.server import Settings
 from seed.documents import TRE_A05
 from seed.filing import Filing, Place, simplified, submission
 
@@ -80,7 +81,7 @@ class World:
         """Create a directory resource as the keeper; remember its id."""
         keeper = caller_of(self.runtime, f"Bearer {self.tokens['keeper']}", "127.0.0.1", "")
         row = REGISTRY[resource["resourceType"]]
-        self.ids[name] = directory.create(self.runtime, keeper, row, resource).shown.stored.id
+        self.ids[name] = resources.create(self.runtime, keeper, row, resource).shown.stored.id
         return self.ids[name]
 
     def software(self, name: str, scopes: str, place: str = "") -> None:
@@ -94,8 +95,8 @@ class World:
         identifier = {"system": INS, "value": ins}
         resource = {"resourceType": "Patient", "identifier": [identifier], "birthDate": birth_date}
         id_ = self.record(name, resource | {"name": [{"family": name.title()}]})
-        charge = Charge(id_, f"Patient/{id_}", name)
-        account = Account(name, RequesterKind.PATIENT, charge.person, name, patients=(charge,), subject=name)
+        represented = RepresentedPatient(id_, f"Patient/{id_}", name)
+        account = Account(name, RequesterKind.PATIENT, represented.person, name, patients=(represented,), subject=name)
         app = Client(id="app", name="app", kind=ClientKind.PATIENT_APP)
         self.tokens[name] = self.mint(client=app, account=account, scopes="patient/*.cruds", launch_patient=id_)
         return id_
@@ -115,7 +116,7 @@ class World:
     ) -> str:
         """Give a recorded professional a token for a post (profession, place, capacity) and a purpose."""
         profession, place, capacity = post
-        practice = Practice(
+        practice = PractitionerRoleRef(
             role="",
             organization=f"Organization/{self.ids[place]}",
             organization_display=place,

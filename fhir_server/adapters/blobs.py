@@ -19,7 +19,7 @@ from fhir_server.adapters.files import sync_folder, write_durably
 from fhir_server.adapters.hashing import Hashes
 from fhir_server.adapters.keyring import Keyring
 from fhir_server.adapters.sealing import KEY_ID_BYTES, DataKey, Sealed, bound
-from fhir_server.ports import StoreUnavailable
+from fhir_server.ports.store import StoreUnavailable
 
 _FORMAT = b"\x02"
 _PREFIX_BYTES = 7
@@ -31,7 +31,7 @@ _REFERENCE = re.compile(r"[0-9a-f]{64}")
 
 
 class FileBlobs:
-    """Contents under one folder. Its promises are those of `ports.Blobs`."""
+    """Contents under one folder. Its promises are those of `ports.surroundings.Blobs`."""
 
     def __init__(self, folder: Path, keyring: Keyring) -> None:
         """Keep the folder; it is made when there is something to keep."""

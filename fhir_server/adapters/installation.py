@@ -10,7 +10,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from fhir_server.adapters.files import write_durably
-from fhir_server.ports import StoreUnavailable
+from fhir_server.ports.store import StoreUnavailable
 
 MARKER = ".installation"
 """File in the folder of the contents that holds the mark."""

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from fhir_server.adapters.keys import KEY_BYTES, KeyFile, KeyProblem
 from fhir_server.adapters.sealing import KEY_ID_BYTES, DataKey
-from fhir_server.ports import StoreUnavailable
+from fhir_server.ports.store import StoreUnavailable
 
 INDEX = "#index"
 VAULT = "#vault"

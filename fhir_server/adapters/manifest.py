@@ -12,7 +12,7 @@ import orjson
 
 from fhir_server.adapters.files import write_durably
 from fhir_server.adapters.keys import KeyFile, KeyProblem
-from fhir_server.ports import StoreUnavailable
+from fhir_server.ports.store import StoreUnavailable
 
 NAME = "manifest.json"
 FORMAT = 1

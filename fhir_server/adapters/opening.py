@@ -16,7 +16,8 @@ from fhir_server.adapters.sqlite.shelf import SqliteShelf
 from fhir_server.adapters.sqlite.store import Database, SqliteStore
 from fhir_server.adapters.sqlite.vault import SqliteVault
 from fhir_server.adapters.system import SystemClock, SystemIds
-from fhir_server.ports import Ports, StoreUnavailable
+from fhir_server.ports.store import StoreUnavailable
+from fhir_server.ports.surroundings import Ports
 
 __all__ = [
     "KeyProblem",

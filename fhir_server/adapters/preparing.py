@@ -7,7 +7,7 @@ from fhir_server.adapters.hashing import Hashes
 from fhir_server.adapters.keyring import Keyring
 from fhir_server.adapters.sealing import SPACE, Sealed, seal
 from fhir_server.domain.stored import Stored
-from fhir_server.ports import Change, SpaceWrite, Trace, Write
+from fhir_server.ports.store import Change, SpaceWrite, Trace, Write
 
 TRACE = "AuditEvent"
 

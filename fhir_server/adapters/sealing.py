@@ -15,7 +15,7 @@ from typing import NamedTuple
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from fhir_server.ports import StoreUnavailable
+from fhir_server.ports.store import StoreUnavailable
 
 SPACE = "Space"
 """The kind of thing that the decision state of a patient's space is."""

@@ -1,1 +1,1 @@
-"""Use cases: one module each, plain functions over the ports."""
+"""Commands and queries, by what they are about; the only code that holds ports. No HTTP, no OAuth, no rule."""

@@ -11,12 +11,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from importlib.metadata import version
 
-from consent_rules import cli as rules_cli
+from consent_rules.tools import cli as rules_cli
 from fhir_server.adapters import opening
 from fhir_server.app import build_runtime
 from fhir_server.cli import backups, clients, emergencies, key_files, repair, starting, users
-from fhir_server.ports import StoreUnavailable
-from fhir_server.settings import Settings, SettingsError
+from fhir_server.ports.store import StoreUnavailable
+from fhir_server.settings.server import Settings, SettingsError
 
 _RELAXED = (
     "demonstration: inferred rows of the matrix are accepted, professionals may sign in with a password alone "

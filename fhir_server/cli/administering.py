@@ -7,12 +7,12 @@ from dataclasses import replace
 from typing import Any
 
 from fhir_server.app import build_runtime
-from fhir_server.application import administration
-from fhir_server.application.runtime import Runtime
+from fhir_server.application.core import operator_acts
+from fhir_server.application.core.runtime import Runtime
 from fhir_server.cli.emergencies import account
 from fhir_server.domain.problem import Problem
-from fhir_server.oauth.client_metadata import MetadataError
-from fhir_server.settings import Settings, SettingsError
+from fhir_server.oauth.token.client_metadata import MetadataError
+from fhir_server.settings.server import Settings, SettingsError
 
 Json = dict[str, Any]
 Command = Callable[[Runtime, argparse.Namespace], None]
@@ -75,7 +75,7 @@ def demand(runtime: Runtime, argument: str, type_: str, id_: str) -> Json:
 
     Raises: ArgumentProblem when there is none.
     """
-    found = administration.find_resource(runtime, type_, id_)
+    found = operator_acts.find_resource(runtime, type_, id_)
     if found is None:
         raise ArgumentProblem(argument, f"there is no {type_} {ascii(id_)[1:-1]} on this server")
     return found

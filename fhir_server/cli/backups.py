@@ -12,9 +12,10 @@ from fhir_server.adapters import manifest as manifests
 from fhir_server.adapters.keys import KeyFile
 from fhir_server.adapters.sqlite import backup
 from fhir_server.app import build_runtime
-from fhir_server.application import administration, restoring
+from fhir_server.application.core import operator_acts
+from fhir_server.application.spaces import restore_events
 from fhir_server.cli.emergencies import account
-from fhir_server.settings import Settings, SettingsError
+from fhir_server.settings.server import Settings, SettingsError
 
 KEPT = frozenset(
     {
@@ -54,7 +55,7 @@ def _back_up(settings: Settings, options: argparse.Namespace) -> int:
     _demand_embedded(settings)
     served = build_runtime(_deciding_nothing(settings))
     try:
-        administration.record(served, options.by.strip() or account(), restoring.BACKUP)
+        operator_acts.record(served, options.by.strip() or account(), restore_events.BACKUP)
         made = backup.back_up(settings.data_dir, options.folder, version("habilis"))
     finally:
         served.ports.store.close()
@@ -92,7 +93,7 @@ docs/operations.md, "Restore", has the steps.""".strip()
 def _tell(settings: Settings, options: argparse.Namespace, instant: datetime) -> int:
     served = build_runtime(settings)
     try:
-        return restoring.tell(served, options.by.strip() or account(), instant)
+        return restore_events.tell(served, options.by.strip() or account(), instant)
     finally:
         served.ports.store.close()
 

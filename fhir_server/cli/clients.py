@@ -10,12 +10,13 @@ from typing import Any
 import orjson
 from joserfc.jwk import ECKey, RSAKey
 
-from fhir_server.application import administration, app_authorization, clients
-from fhir_server.application.clients import AuthMethod, Client, ClientKind
-from fhir_server.application.runtime import Runtime
+from fhir_server.application.core import operator_acts
+from fhir_server.application.core.runtime import Runtime
+from fhir_server.application.identity import clients, grants
+from fhir_server.application.identity.clients import AuthMethod, Client, ClientKind
 from fhir_server.cli.administering import ArgumentProblem, Commands, add_deed, demand, naming
-from fhir_server.oauth.client_metadata import SECRET_METHODS, checked
-from fhir_server.settings import Settings
+from fhir_server.oauth.token.client_metadata import SECRET_METHODS, checked
+from fhir_server.settings.server import Settings
 
 Json = dict[str, Any]
 
@@ -174,7 +175,7 @@ def _edit(runtime: Runtime, options: argparse.Namespace) -> None:
         edited = checked(replace(client, **given))
     _trace(runtime, options, "edit-client", f"changed: {', '.join(changed)}")
     clients.change(runtime, edited)
-    ended = app_authorization.revoke_client(runtime, client.id) if _ENDS_GRANTS & set(changed) else 0
+    ended = grants.revoke_client(runtime, client.id) if _ENDS_GRANTS & set(changed) else 0
     print(f"client {client.id} changed ({', '.join(changed)}); grants ended: {ended}")
 
 
@@ -189,7 +190,7 @@ def _disable(runtime: Runtime, options: argparse.Namespace) -> None:
     client = _client(runtime, options.id)
     _trace(runtime, options, "disable-client")
     clients.change(runtime, replace(client, disabled=True))
-    ended = app_authorization.revoke_client(runtime, client.id)
+    ended = grants.revoke_client(runtime, client.id)
     print(f"client {client.id} disabled; grants ended: {ended}")
 
 
@@ -249,4 +250,4 @@ def _client(runtime: Runtime, id_: str) -> Client:
 
 
 def _trace(runtime: Runtime, options: argparse.Namespace, operation: str, reason: str = "") -> None:
-    administration.record(runtime, options.by, operation, f"Device/{options.id}", reason)
+    operator_acts.record(runtime, options.by, operation, f"Device/{options.id}", reason)

@@ -7,10 +7,10 @@ import socket
 from dataclasses import replace
 
 from fhir_server.app import build_runtime
-from fhir_server.application import emergencies_only
-from fhir_server.application.emergencies_only import Stop
-from fhir_server.application.runtime import Runtime
-from fhir_server.settings import Settings, SettingsError
+from fhir_server.application.core import lockdown
+from fhir_server.application.core.lockdown import Lockdown
+from fhir_server.application.core.runtime import Runtime
+from fhir_server.settings.server import Settings, SettingsError
 
 COMMAND = "emergencies-only"
 
@@ -40,14 +40,14 @@ def _run(settings: Settings, options: argparse.Namespace) -> int:
 def _done(runtime: Runtime, options: argparse.Namespace) -> str:
     by = options.by.strip() or account()
     if options.deed == "on":
-        return _told(emergencies_only.switch_on(runtime, by, options.reason))
+        return _told(lockdown.switch_on(runtime, by, options.reason))
     if options.deed == "off":
-        held = emergencies_only.switch_off(runtime, by)
+        held = lockdown.switch_off(runtime, by)
         return f"everybody is served again; stopped since {held.since:%Y-%m-%d %H:%M} UTC" if held else _told(None)
-    return _told(emergencies_only.find(runtime))
+    return _told(lockdown.find(runtime))
 
 
-def _told(stop: Stop | None) -> str:
+def _told(stop: Lockdown | None) -> str:
     if stop is None:
         return "everybody is served"
     return f"only emergencies are served, since {stop.since:%Y-%m-%d %H:%M} UTC, by {stop.by}: {stop.reason}"

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from fhir_server.adapters import opening
 from fhir_server.app import build_runtime
-from fhir_server.application import administration
+from fhir_server.application.core import operator_acts
 from fhir_server.cli.emergencies import account
-from fhir_server.oauth import keys as signing
-from fhir_server.settings import Settings, SettingsError
+from fhir_server.oauth.base import keys as signing
+from fhir_server.settings.server import Settings, SettingsError
 
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _DEEDS = {
@@ -51,7 +51,7 @@ def _traced(settings: Settings, by: str, operation: str) -> str:
     """Tell the trail, and make a fresh key that signs when that is asked; return its id."""
     runtime = build_runtime(replace(settings, accept_inferred_matrix=True))
     try:
-        administration.record(runtime, by, operation)
+        operator_acts.record(runtime, by, operation)
         return signing.rotate(runtime) if operation == "rotate-signing" else ""
     finally:
         runtime.ports.store.close()

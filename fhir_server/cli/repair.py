@@ -4,10 +4,10 @@ import argparse
 from dataclasses import replace
 
 from fhir_server.app import build_runtime
-from fhir_server.application import repairs
-from fhir_server.application.runtime import Runtime
+from fhir_server.application.core.runtime import Runtime
+from fhir_server.application.spaces import consent_repairs
 from fhir_server.cli.emergencies import account
-from fhir_server.settings import Settings
+from fhir_server.settings.server import Settings
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -31,7 +31,7 @@ def _run(settings: Settings, options: argparse.Namespace) -> int:
 
 def _looked(runtime: Runtime) -> int:
     found = 0
-    for fault in repairs.faults(runtime):
+    for fault in consent_repairs.faults(runtime):
         print(f"Consent/{fault.consent} of Patient/{fault.patient}: {fault.why}")
         found += 1
     return found
@@ -39,8 +39,8 @@ def _looked(runtime: Runtime) -> int:
 
 def _applied(runtime: Runtime, by: str) -> int:
     found = 0
-    for patient in dict.fromkeys(fault.patient for fault in repairs.faults(runtime)):
-        for fault in repairs.repair(runtime, patient, by):
+    for patient in dict.fromkeys(fault.patient for fault in consent_repairs.faults(runtime)):
+        for fault in consent_repairs.repair(runtime, patient, by):
             print(f"Consent/{fault.consent} of Patient/{patient}: {fault.why}; withdrawn")
             found += 1
     return found

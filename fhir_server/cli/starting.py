@@ -10,9 +10,9 @@ from typing import Protocol
 
 from fhir_server import telemetry
 from fhir_server.app import build_runtime, create_app
-from fhir_server.application import agreements
-from fhir_server.ports import StoreUnavailable
-from fhir_server.settings import Settings
+from fhir_server.application.identity import grant_replacement
+from fhir_server.ports.store import StoreUnavailable
+from fhir_server.settings.server import Settings
 
 SOUND_SQLITE = (3, 51, 3)
 """The first version whose write-ahead log survives a checkpoint beside a commit (sqlite.org/wal.html#walresetbug)."""
@@ -43,7 +43,7 @@ def check_start(settings: Settings) -> None:
     try:
         create_app(settings, served)
         served.ports.store.check()
-        agreements.settle_all(served)
+        grant_replacement.settle_all(served)
     finally:
         served.ports.store.close()
     if settings.store == "sqlite" and not settings.demo:

@@ -7,13 +7,15 @@ from dataclasses import replace
 from typing import Any
 
 from consent_rules.vocabulary import Capacity, RequesterKind
-from fhir_server.application import accounts, administration, credentials, linking, professionals
-from fhir_server.application.accounts import Account, Charge, Practice
-from fhir_server.application.credentials import Act
-from fhir_server.application.passwords import weakness
-from fhir_server.application.runtime import Runtime
+from fhir_server.application.core import operator_acts
+from fhir_server.application.core.runtime import Runtime
+from fhir_server.application.directory import professionals
+from fhir_server.application.identity import accounts, credentials, franceconnect_link
+from fhir_server.application.identity.accounts import Account, PractitionerRoleRef, RepresentedPatient
+from fhir_server.application.identity.credentials import Act
+from fhir_server.application.identity.passwords import weakness
 from fhir_server.cli.administering import ArgumentProblem, Commands, add_deed, demand
-from fhir_server.oauth import factors, passkeys
+from fhir_server.oauth.login import factors, passkeys
 
 Json = dict[str, Any]
 
@@ -98,22 +100,24 @@ def _account(runtime: Runtime, options: argparse.Namespace) -> Account:
 
 def _holder(runtime: Runtime, options: argparse.Namespace) -> Account:
     """Return the account of a patient, of a guardian or carer, or of somebody who is both."""
-    charges = _charges(runtime, options.acts_for or ())
+    represented_patients = _charges(runtime, options.acts_for or ())
     if not options.patient:
-        first = charges[0]
-        return Account(options.login, first.kind, first.person, options.display, patients=charges)
+        first = represented_patients[0]
+        return Account(options.login, first.kind, first.person, options.display, patients=represented_patients)
     demand(runtime, "--patient", "Patient", options.patient)
-    own = Charge(options.patient, f"Patient/{options.patient}", options.display)
-    return Account(options.login, RequesterKind.PATIENT, own.person, options.display, patients=(own, *charges))
+    own = RepresentedPatient(options.patient, f"Patient/{options.patient}", options.display)
+    return Account(
+        options.login, RequesterKind.PATIENT, own.person, options.display, patients=(own, *represented_patients)
+    )
 
 
-def _charges(runtime: Runtime, related: Any) -> tuple[Charge, ...]:  # noqa: ANN401 - a list of ids
+def _charges(runtime: Runtime, related: Any) -> tuple[RepresentedPatient, ...]:  # noqa: ANN401 - a list of ids
     found = []
     for id_ in related:
         person = demand(runtime, "--acts-for", "RelatedPerson", id_)
         patient = str(person.get("patient", {}).get("reference", "")).removeprefix("Patient/")
         label = _name(demand(runtime, "--acts-for", "Patient", patient)) or patient
-        found.append(Charge(patient, f"RelatedPerson/{id_}", label))
+        found.append(RepresentedPatient(patient, f"RelatedPerson/{id_}", label))
     return tuple(found)
 
 
@@ -133,7 +137,7 @@ def _professional(runtime: Runtime, options: argparse.Namespace) -> Account:
     )  # fmt: skip
 
 
-def _practice(runtime: Runtime, options: argparse.Namespace, person: str) -> Practice:
+def _practice(runtime: Runtime, options: argparse.Namespace, person: str) -> PractitionerRoleRef:
     """Return the practice situation: as the directory says it, or as far as the operator says it."""
     if options.role:
         return _of_directory(runtime, options, person)
@@ -144,10 +148,12 @@ def _practice(runtime: Runtime, options: argparse.Namespace, person: str) -> Pra
     place = demand(runtime, "--organization", "Organization", options.organization) if options.organization else {}
     name = str(place.get("name", ""))
     reference = f"Organization/{options.organization}" if options.organization else ""
-    return Practice("", reference, name, options.profession, label=name, capacity=Capacity(options.capacity or ""))
+    return PractitionerRoleRef(
+        "", reference, name, options.profession, label=name, capacity=Capacity(options.capacity or "")
+    )
 
 
-def _of_directory(runtime: Runtime, options: argparse.Namespace, person: str) -> Practice:
+def _of_directory(runtime: Runtime, options: argparse.Namespace, person: str) -> PractitionerRoleRef:
     role = demand(runtime, "--role", "PractitionerRole", options.role)
     if role.get("practitioner", {}).get("reference") != person:
         raise ArgumentProblem("--role", f"PractitionerRole {options.role} is of somebody else")
@@ -170,7 +176,7 @@ def _add(runtime: Runtime, options: argparse.Namespace) -> None:
     if accounts.find_account(runtime, account.login):
         raise ArgumentProblem("LOGIN", f"there is a user {account.login} already")
     password = _new_password(account)
-    operator = administration.operator(options.by)
+    operator = operator_acts.operator(options.by)
     credentials.record(runtime, operator, account, Act.ADD)
     stored = accounts.add_account(runtime, account, password)
     print(f"user {stored.login} added")
@@ -235,7 +241,7 @@ def _edit(runtime: Runtime, options: argparse.Namespace) -> None:
     edited = replace(account, display=options.display or account.display, patients=patients)
     if edited == account:
         raise ArgumentProblem(account.login, "nothing would change; say what to change, such as --display")
-    ended = factors.edit(runtime, administration.operator(options.by), edited)
+    ended = factors.edit(runtime, operator_acts.operator(options.by), edited)
     print(f"user {account.login} changed; grants ended: {ended}")
 
 
@@ -244,17 +250,17 @@ def _password(runtime: Runtime, options: argparse.Namespace) -> None:
     password = _new_password(account)
     if not password:
         raise ArgumentProblem("password", "must not be empty")
-    factors.give_password(runtime, administration.operator(options.by), account, password)
+    factors.give_password(runtime, operator_acts.operator(options.by), account, password)
     print(f"password of {account.login} changed; all sessions and grants ended")
 
 
 def _enrol(runtime: Runtime, options: argparse.Namespace) -> None:
     account = _known(runtime, options)
-    _print_code(account, factors.give_code(runtime, administration.operator(options.by), account))
+    _print_code(account, factors.give_code(runtime, operator_acts.operator(options.by), account))
 
 
 def _reset(runtime: Runtime, options: argparse.Namespace) -> None:
-    account, operator = _known(runtime, options), administration.operator(options.by)
+    account, operator = _known(runtime, options), operator_acts.operator(options.by)
     ended = factors.reset(runtime, operator, account)
     print(f"second factors of {account.login} forgotten; passkeys among them: {ended}; all sessions and grants ended")
     _print_code(account, credentials.issue_code(runtime, account))
@@ -264,20 +270,20 @@ def _invite(runtime: Runtime, options: argparse.Namespace) -> None:
     account = _known(runtime, options)
     if account.disabled:
         raise ArgumentProblem("LOGIN", f"{account.login} is disabled")
-    code = linking.invite(runtime, account)
-    credentials.record(runtime, administration.operator(options.by), account, Act.INVITE)
+    code = franceconnect_link.invite(runtime, account)
+    credentials.record(runtime, operator_acts.operator(options.by), account, Act.INVITE)
     print(f"code for {account.login}, shown once, good for two weeks: {code}")
 
 
 def _disable(runtime: Runtime, options: argparse.Namespace) -> None:
     account = _known(runtime, options)
-    ended = factors.disable(runtime, administration.operator(options.by), account)
+    ended = factors.disable(runtime, operator_acts.operator(options.by), account)
     print(f"user {account.login} disabled; grants ended: {ended}")
 
 
 def _enable(runtime: Runtime, options: argparse.Namespace) -> None:
     account = _known(runtime, options)
-    factors.enable(runtime, administration.operator(options.by), account)
+    factors.enable(runtime, operator_acts.operator(options.by), account)
     print(f"user {account.login} in use again")
 
 

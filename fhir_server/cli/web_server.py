@@ -8,7 +8,7 @@ from granian.constants import HTTPModes, Interfaces
 from granian.server.common import AbstractServer
 
 from fhir_server.cli.starting import PATIENCE_SECONDS
-from fhir_server.settings import Settings
+from fhir_server.settings.server import Settings
 
 _ABOUT_THREADS = "Configuration allows spawning up to"
 

@@ -1,1 +1,1 @@
-"""Pure, FHIR-aware values and functions: no input or output, no web framework, no store."""
+"""FHIR-aware values and pure functions, by what they are about. No store, no clock, no registry."""

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from consent_rules.vocabulary import Mark
-from fhir_server.domain.labels import with_marks
+from fhir_server.domain.documents.security_labels import with_marks
 from fhir_server.domain.stored import Stored
 
 Json = dict[str, Any]

@@ -8,7 +8,7 @@ from consent_rules.scopes import Scopes
 
 
 @dataclass(frozen=True, slots=True)
-class Withheld:
+class AppExclusions:
     """What a person withheld from an app of their own.
 
     documents: ids of DocumentReferences; families: the search tokens that those share which replace each other;
@@ -24,7 +24,7 @@ class Withheld:
         return bool(self.documents or self.kinds)
 
 
-_NOTHING = Withheld()
+_NOTHING = AppExclusions()
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +34,9 @@ class Caller:
     token_id: random name of the token, fit for logs and traces (never the token itself). grant_id: its grant.
     client_name, display: names for traces and pages. launch_patient: id of the one patient of `patient/` scopes.
     address: network address of the client. request_id: of this HTTP request.
-    withheld: documents that the person keeps from this app.
+    app_exclusions: documents that the person keeps from this app.
     level, logged_in_at: how strongly and when the person proved who they are; "" and None when nobody logged in.
-    emergencies_only: whether nothing but emergencies was let through when the request began.
+    in_lockdown: whether nothing but emergencies was let through when the request began.
     """
 
     requester: Requester
@@ -53,5 +53,5 @@ class Caller:
     request_id: str = ""
     level: str = ""
     logged_in_at: datetime | None = None
-    withheld: Withheld = _NOTHING
-    emergencies_only: bool = False
+    app_exclusions: AppExclusions = _NOTHING
+    in_lockdown: bool = False

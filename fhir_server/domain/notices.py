@@ -10,9 +10,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from consent_rules.vocabulary import Outcome
+from consent_rules.vocabulary import ReviewOutcome
 from fhir_server.domain import bodies
-from fhir_server.domain.narrative import in_french
+from fhir_server.domain.audit.narrative import in_french
 
 Json = dict[str, Any]
 
@@ -21,7 +21,7 @@ KINDS = "urn:habilis:notice"
 REVIEW_DUE = "urn:habilis:review-due"
 """Extension: the instant by which an emergency access must have been reviewed."""
 REVIEW_OUTCOME = "urn:habilis:review-outcome"
-"""Extension: what the review of an emergency access came to, a code of consent_rules.vocabulary.Outcome."""
+"""Extension: what the review of an emergency access came to, a code of consent_rules.vocabulary.ReviewOutcome."""
 _NAMED_DOCUMENTS = 20
 """How many documents a notice names to its reader; all of them are stored, since each reader sees others."""
 
@@ -71,10 +71,10 @@ _TEXTS: Mapping[Kind, str] = {
     Kind.PASSWORD: "{who} a changé le mot de passe du compte.",
     Kind.FACTORS: "{who} a changé le second facteur de connexion du compte.",
 }
-_OUTCOMES: Mapping[Outcome, str] = {
-    Outcome.JUSTIFIED: "justifiée",
-    Outcome.NOT_JUSTIFIED: "non justifiée",
-    Outcome.DISCIPLINARY: "non justifiée, des suites disciplinaires sont engagées",
+_OUTCOMES: Mapping[ReviewOutcome, str] = {
+    ReviewOutcome.JUSTIFIED: "justifiée",
+    ReviewOutcome.NOT_JUSTIFIED: "non justifiée",
+    ReviewOutcome.DISCIPLINARY: "non justifiée, des suites disciplinaires sont engagées",
 }
 
 
@@ -110,7 +110,7 @@ class Notice:
     reason: str = ""
     review_due: datetime | None = None
     opened_at: datetime | None = None
-    outcome: Outcome | None = None
+    outcome: ReviewOutcome | None = None
 
 
 def communication_of(notice: Notice) -> Json:

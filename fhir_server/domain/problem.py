@@ -1,6 +1,6 @@
 """The one exception of the server: a category, a text, and where in the body the fault is.
 
-`http/outcomes.py` holds the only table from category to HTTP status and OperationOutcome.
+`http/fhir/outcomes.py` holds the only table from category to HTTP status and OperationOutcome.
 """
 
 from dataclasses import dataclass

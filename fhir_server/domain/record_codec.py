@@ -11,8 +11,9 @@ from typing import Any
 import orjson
 
 from consent_rules.model import Directive, Membership, RecordState, Team, closed
+from consent_rules.visibility import micros
 from consent_rules.vocabulary import DirectiveKind, Label, Proof, Purpose, SpaceStatus
-from fhir_server.domain.instants import instant, micros
+from fhir_server.domain.stored import instant
 
 Json = dict[str, Any]
 Held = RecordState | Directive | Membership | Team

@@ -1,16 +1,73 @@
-"""References from one resource to documents, and leaving out those that a caller must not see.
+"""References inside a resource: where they stand, rewriting them, and leaving out those to hidden documents.
 
 A document is named by DocumentReference.relatesTo, DocumentReference.context.related, List.entry and
 Consent.provision.data.
+Source: https://hl7.org/fhir/R4/http.html#trules and https://hl7.org/fhir/R4/references.html.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import orjson
 
+Json = dict[str, Any]
+_Place = tuple[str | int, "_Place | None"]
+"""A member's name or an item's number, and the place around it: few places are ever written as an expression."""
+
+_RELATIVE = re.compile(r"([A-Z][A-Za-z]{1,63})/([A-Za-z0-9\-.]{1,64})(?:/_history/[A-Za-z0-9\-.]{1,64})?")
+_NESTED = frozenset({dict, list})
+_REWRITTEN = frozenset({"reference", "url", "valueUri", "valueUrl"})
+"""Elements of type Reference.reference, url and uri that may name an entry; identifiers are never rewritten."""
+
 _NAMED = re.compile(rb'"(?:[^"\\]*/)?DocumentReference/([A-Za-z0-9\-.]{1,64})(?:/_history/[^"]*)?"')
+
+
+def references_in(value: Any, root: str) -> list[tuple[str, Json]]:  # noqa: ANN401 - any JSON value
+    """Return every Reference that holds a literal, with its FHIRPath expression, in document order."""
+    found: list[tuple[_Place, Json]] = []
+    _collect(found, value, (root, None))
+    return [(_expression(place), reference) for place, reference in found]
+
+
+def _collect(found: list[tuple[_Place, Json]], value: Any, place: _Place) -> None:  # noqa: ANN401 - any JSON value
+    if type(value) is dict:
+        if type(value.get("reference")) is str:
+            found.append((place, value))
+        for name, item in value.items():
+            if type(item) in _NESTED:
+                _collect(found, item, (name, place))
+    elif type(value) is list:
+        for index, item in enumerate(value):
+            if type(item) in _NESTED:
+                _collect(found, item, (index, place))
+
+
+def _expression(place: _Place) -> str:
+    step, outer = place
+    if outer is None:
+        return str(step)
+    return f"{_expression(outer)}.{step}" if isinstance(step, str) else f"{_expression(outer)}[{step}]"
+
+
+def split(reference: str, fhir_base: str) -> tuple[str, str] | None:
+    """Return (type, id) of a literal reference to a resource of this server, relative or absolute; None for others."""
+    found = _RELATIVE.fullmatch(reference.removeprefix(f"{fhir_base}/"))
+    return (found[1], found[2]) if found else None
+
+
+def rewritten(value: Any, names: Mapping[str, str]) -> Any:  # noqa: ANN401 - any JSON value
+    """Return a copy in which each reference or URL that is a key of `names` is replaced by its value."""
+    if isinstance(value, dict):
+        return {
+            name: rewritten(item, names)
+            if type(item) in _NESTED
+            else (names.get(item, item) if name in _REWRITTEN and isinstance(item, str) else item)
+            for name, item in value.items()
+        }
+    if isinstance(value, list):
+        return [rewritten(item, names) if type(item) in _NESTED else item for item in value]
+    return value
 
 
 def documents_named(body: bytes) -> frozenset[str]:

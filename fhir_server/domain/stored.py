@@ -2,17 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
-from consent_rules.visibility import AccessFacts, Interval
-
-__all__ = ["AUTHORED", "UNGATHERING", "Facts", "Interval", "Stored", "authored_of"]
+from consent_rules.visibility import AccessFacts, Interval, micros
 
 UNGATHERING = ("DocumentReference", "AuditEvent", "Communication")
 """Types that gather no documents: their own facts decide, together with what they are about (see `Facts.documents`)."""
 
 AUTHORED = ("creation", "date")
 """Date search parameters that tell when a document was written, the better one first."""
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def authored_of(dates: Mapping[str, Interval]) -> Interval | None:
@@ -25,8 +26,8 @@ class Facts:
     """The only facts of a resource that are ever queried.
 
     access: who may see it.
-    tokens: canonical search tokens (see domain/tokens.py); the stores keep keyed hashes of them, so that tokens and
-        lookup of what a store gives back are empty.
+    tokens: canonical search tokens (domain/search/tokens.py); the stores keep keyed hashes of them, so that tokens
+        and lookup of what a store gives back are empty.
     lookup: the tokens among them that are also found without naming a patient (identifiers, names of the directory).
     dates: interval of each date search parameter that has a value.
     documents: ids of the DocumentReferences that a List gathers, in order. Such a resource is visible when one of
@@ -62,3 +63,18 @@ class Stored:
     marked_at: datetime | None
     body: bytes
     facts: Facts
+
+
+def micros_or_none(at: datetime | None) -> int | None:
+    """Return an instant as microseconds, None for None."""
+    return None if at is None else micros(at)
+
+
+def instant(value: int) -> datetime:
+    """Return the UTC-aware instant of microseconds."""
+    return _EPOCH + timedelta(microseconds=value)
+
+
+def instant_or_none(value: int | None) -> datetime | None:
+    """Return the instant, None for None."""
+    return None if value is None else instant(value)

@@ -1,1 +1,1 @@
-"""Flask lives here: one module per FHIR interaction; views only parse, call and render."""
+"""Flask lives here: views parse, call and render. No rule, no store."""

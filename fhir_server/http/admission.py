@@ -28,7 +28,7 @@ from werkzeug.exceptions import (
 
 from fhir_server import deadline
 from fhir_server.http.arrivals import CHUNK, Arrival, Arrivals, Declared
-from fhir_server.limits import MIB, Limits, page_threads
+from fhir_server.settings.limits import MIB, Limits, page_threads
 
 REFUSED = "habilis.refused"
 LARGE_BYTES = MIB

@@ -5,7 +5,7 @@ from datetime import timedelta
 from flask import Response, request
 
 from fhir_server.http.request_context import runtime
-from fhir_server.oauth.issuer import issuer_of
+from fhir_server.oauth.base.issuer import issuer_of
 
 BROWSER_KEPT = timedelta(days=90)
 """How long a browser keeps the cookie by which it is known again; nobody is signed in by it."""

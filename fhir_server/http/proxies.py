@@ -13,7 +13,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
 from flask import request
 
-from fhir_server.proxy_settings import FORWARDED, Proxies
+from fhir_server.settings.proxies import FORWARDED, Proxies
 
 CERTIFICATE = "habilis.client_certificate"
 _LIMIT = 16 * 1024

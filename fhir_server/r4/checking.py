@@ -10,11 +10,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from fhir_server import limits
 from fhir_server.domain.problem import Issue
 from fhir_server.r4.invariants import INVARIANTS
 from fhir_server.r4.primitives import CHECKS, TYPE_FAULTS
 from fhir_server.r4.structure import Element, Shape, is_resource_type, shape_of
+from fhir_server.settings import limits
 
 Json = dict[str, Any]
 MAX_ISSUES = 100

@@ -10,7 +10,7 @@ scope with a placeholder, so its own expression never fires.
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from fhir_server.domain.dates import interval_of
+from fhir_server.domain.search.dates import interval_of
 
 Json = dict[str, Any]
 Breach = tuple[str, str]

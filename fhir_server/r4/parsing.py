@@ -13,10 +13,10 @@ from typing import Any
 
 import orjson
 
-from fhir_server import limits
 from fhir_server.domain.problem import Category, Issue, Problem
 from fhir_server.r4 import xml
 from fhir_server.r4.checking import check
+from fhir_server.settings import limits
 
 __all__ = ["check", "demand_few_values", "load_json", "parse"]
 

@@ -1,6 +1,7 @@
 """Lexical rules of the primitive types, on values as JSON holds them.
 
-Source: https://hl7.org/fhir/R4/datatypes.html#primitive and, for narrative, https://hl7.org/fhir/R4/narrative.html#xhtml.
+Source: https://hl7.org/fhir/R4/datatypes.html#primitive and, for narrative,
+https://hl7.org/fhir/R4/narrative.html#xhtml.
 """
 
 import binascii
@@ -10,7 +11,7 @@ from collections.abc import Callable
 import orjson
 from lxml import etree
 
-from fhir_server.domain.dates import interval_of, start_of_year
+from fhir_server.domain.search.dates import interval_of, start_of_year
 
 MAX_TEXT = 1_048_576
 """Longest string, in characters (R4: 1 MB)."""

@@ -13,9 +13,9 @@ from typing import Any
 import orjson
 from lxml import etree
 
-from fhir_server import limits
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.r4.structure import Element, Shape, shape_of
+from fhir_server.settings import limits
 
 Json = dict[str, Any]
 _FHIR = "http://hl7.org/fhir"

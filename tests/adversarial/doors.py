@@ -8,7 +8,7 @@ from typing import Any
 
 from flask import Flask
 
-from fhir_server.http.operations import OPERATIONS
+from fhir_server.http.fhir.operations.catalogue import OPERATIONS
 from fhir_server.registry import REGISTRY, AccessRule, Interaction, ResourceType, SearchParam
 
 Json = dict[str, Any]

@@ -6,8 +6,8 @@ A space must stay quick to open in an emergency. AC33 (a habit of breaking the g
 import pytest
 
 from consent_rules.vocabulary import Capacity, Purpose
-from fhir_server.application.emergencies import REASON_LIMIT
-from fhir_server.domain.consent_checks import MOST_PARTS
+from fhir_server.application.spaces.break_glass import REASON_LIMIT
+from fhir_server.domain.consents.checks import MOST_PARTS
 from tests.world import World
 
 

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from consent_rules.recording import tidied
+from consent_rules.consents.recording import tidied
 from consent_rules.vocabulary import Capacity, DirectiveKind
-from fhir_server import limits
-from fhir_server.application.enforcement import record_of
+from fhir_server.application.core.enforcement_point import record_of
+from fhir_server.settings import limits
 from tests.http.choices import INACTIVE, choose
 from tests.http.spaces import call, reason
 from tests.rules.builders import FR, NOW, block, space

@@ -12,9 +12,9 @@ import pytest
 from werkzeug.test import TestResponse
 
 from consent_rules.vocabulary import Capacity, DirectiveKind, Purpose, RequesterKind
-from fhir_server.application.accounts import Account, Charge
-from fhir_server.application.clients import Client, ClientKind
-from fhir_server.domain.consent_elements import DIRECTIVE
+from fhir_server.application.identity.accounts import Account, RepresentedPatient
+from fhir_server.application.identity.clients import Client, ClientKind
+from fhir_server.domain.consents.elements import DIRECTIVE
 from tests.adversarial import doors
 from tests.adversarial.doors import SECRET_NAME, UNKNOWN, Door
 from tests.conformance.project import ROOT
@@ -79,8 +79,8 @@ def _represent(world: World, child: str, name: str) -> None:
     consent["policyRule"] = {"coding": [{"system": DIRECTIVE, "code": DirectiveKind.REPRESENTATIVE.value}]}
     made = world.send("keeper", "POST", "/Consent", consent)
     assert made.status_code == 201, made.get_data(as_text=True)
-    charge = Charge(world.ids[child], f"RelatedPerson/{world.ids[name]}", child)
-    account = Account(name, RequesterKind.RELATED, charge.person, name, patients=(charge,), subject=name)
+    represented = RepresentedPatient(world.ids[child], f"RelatedPerson/{world.ids[name]}", child)
+    account = Account(name, RequesterKind.RELATED, represented.person, name, patients=(represented,), subject=name)
     app = Client(id="app", name="app", kind=ClientKind.PATIENT_APP)
     what = {"client": app, "account": account, "scopes": "patient/*.cruds", "launch_patient": world.ids[child]}
     world.tokens[name] = world.mint(**what)

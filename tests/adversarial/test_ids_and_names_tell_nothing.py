@@ -10,8 +10,8 @@ import pytest
 from werkzeug.test import TestResponse
 
 from consent_rules.vocabulary import RequesterKind
-from fhir_server.application.accounts import Account, Charge
-from fhir_server.application.clients import Client, ClientKind
+from fhir_server.application.identity.accounts import Account, RepresentedPatient
+from fhir_server.application.identity.clients import Client, ClientKind
 from tests.holds import holds
 from tests.world import BASE, INS, JSON_PATCH, LABORATORY, OF_PATIENT, REPORT, World
 
@@ -218,8 +218,10 @@ class TestAnAppBeyondItsGrant:
 def _few(world: World, scopes: str = "patient/Consent.rs") -> str:
     """Give an app of Camille's a token that opens her choices only, or what the scopes say."""
     id_ = world.ids["camille"]
-    charge = Charge(id_, f"Patient/{id_}", "camille")
-    account = Account("camille", RequesterKind.PATIENT, charge.person, "camille", patients=(charge,), subject="few")
+    represented = RepresentedPatient(id_, f"Patient/{id_}", "camille")
+    account = Account(
+        "camille", RequesterKind.PATIENT, represented.person, "camille", patients=(represented,), subject="few"
+    )
     app = Client(id="few", name="few", kind=ClientKind.PATIENT_APP)
     return world.mint(client=app, account=account, scopes=scopes, launch_patient=id_)
 

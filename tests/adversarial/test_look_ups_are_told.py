@@ -4,8 +4,8 @@ import pytest
 from werkzeug.test import TestResponse
 
 from consent_rules.vocabulary import RequesterKind
-from fhir_server.application.accounts import Account
-from fhir_server.application.clients import Client, ClientKind
+from fhir_server.application.identity.accounts import Account
+from fhir_server.application.identity.clients import Client, ClientKind
 from tests.holds import holds
 from tests.http.test_bundles import bundle, entry
 from tests.world import INS, World

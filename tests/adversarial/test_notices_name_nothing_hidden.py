@@ -2,7 +2,7 @@
 
 from consent_rules.model import Directive
 from consent_rules.vocabulary import DirectiveKind, RequesterKind
-from fhir_server.domain.consent_writing import consent_of
+from fhir_server.domain.consents.writing import consent_of
 from tests.http.spaces import parent, sign_in
 from tests.seed.conftest import Stage, copied, loaded, stage
 from tests.world import World

@@ -11,9 +11,9 @@ import pytest
 
 from consent_rules.model import Directive
 from consent_rules.vocabulary import Capacity, DirectiveKind, Proof
-from fhir_server.application.enforcement import record_of
+from fhir_server.application.core.enforcement_point import record_of
 from fhir_server.domain import record_codec
-from fhir_server.ports import Change, SpaceWrite
+from fhir_server.ports.store import Change, SpaceWrite
 from tests.http.choices import INACTIVE, choose
 from tests.http.spaces import call, reason
 from tests.world import JSON_PATCH
@@ -100,7 +100,7 @@ def test_an_entry_of_a_batch_that_breaks_the_server_fails_alone(world, monkeypat
         {"request": {"method": "POST", "url": "Consent"}, "resource": world.consent("nour")},
         {"request": {"method": "GET", "url": f"Patient/{world.ids['camille']}"}},
     ]
-    monkeypatch.setattr("fhir_server.application.consultation.read", broken)
+    monkeypatch.setattr("fhir_server.application.reading.read.read", broken)
     batch = {"resourceType": "Bundle", "type": "batch", "entry": entries}
     answer = world.send("camille", "POST", "", batch)
     told = [entry["response"] for entry in answer.get_json()["entry"]]

@@ -8,10 +8,10 @@ import pytest
 
 from consent_rules.model import Directive
 from consent_rules.vocabulary import DirectiveKind, Proof
-from fhir_server.application import repairs
-from fhir_server.application.enforcement import record_of
+from fhir_server.application.core.enforcement_point import record_of
+from fhir_server.application.spaces import consent_repairs
 from fhir_server.domain import record_codec
-from fhir_server.ports import Change, SpaceWrite
+from fhir_server.ports.store import Change, SpaceWrite
 from tests.http.choices import choose
 from tests.http.notices import kinds, told
 from tests.world import JSON_PATCH
@@ -56,14 +56,14 @@ def post_dated(world):
 
 def test_a_dry_run_names_the_choice_and_changes_nothing(world, post_dated):
     before = _state(world)
-    found = list(repairs.faults(world.runtime))
-    assert [(one.consent, one.why) for one in found] == [(post_dated, repairs.POST_DATED)]
+    found = list(consent_repairs.faults(world.runtime))
+    assert [(one.consent, one.why) for one in found] == [(post_dated, consent_repairs.POST_DATED)]
     assert _state(world) == before
 
 
 def test_a_repair_withdraws_the_choice_tells_the_holder_and_leaves_a_trace(world, post_dated):
-    repairs.repair(world.runtime, world.ids["camille"], "ops@host")
-    assert list(repairs.faults(world.runtime)) == []
+    consent_repairs.repair(world.runtime, world.ids["camille"], "ops@host")
+    assert list(consent_repairs.faults(world.runtime)) == []
     assert world.get("camille", f"/Consent/{post_dated}").get_json()["status"] == "inactive"
     assert "choice-closed" in kinds(told(world))
     events = world.get("camille", f"/AuditEvent?patient={world.ids['camille']}").get_json()["entry"]

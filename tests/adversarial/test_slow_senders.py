@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from fhir_server.limits import MIB, Limits
+from fhir_server.settings.limits import MIB, Limits
 from seed import book
 from tests.live import HOST, Live, running
 

@@ -3,7 +3,7 @@
 import pytest
 
 from fhir_server.app import create_app
-from fhir_server.settings import Settings
+from fhir_server.settings.server import Settings
 from seed.loading import load_demonstration
 from tests.conftest import Loaded
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from fhir_server.adapters.mongo import filters, snapshot
-from fhir_server.domain import audit
-from fhir_server.ports import Ports
+from fhir_server.domain.audit import audit_event
+from fhir_server.ports.surroundings import Ports
 from tests.adversarial.two_worlds import KINDS, differences, sides, unknown_names
 from tests.engines import MongoEngine, MongoServer
 from tests.holds import holds
@@ -44,7 +44,7 @@ def test_whom_a_secret_is_kept_from_is_told_the_same_in_both_worlds(tmp_path, ki
 
 def test_the_leak_of_a_trace_that_is_not_judged_by_what_it_is_about_is_found(tmp_path, monkeypatch):
     """The fault is planted: traces are about no document, as it was before."""
-    monkeypatch.setattr(audit, "about", lambda _deed, _verdict: ())
+    monkeypatch.setattr(audit_event, "about", lambda _deed, _verdict: ())
     with sides(tmp_path, KINDS[0]) as pair:
         assert next(differences(pair, KINDS[0], TRIALS, seed=8), None) is not None
 

@@ -19,8 +19,8 @@ from flask import Flask
 from consent_rules.vocabulary import RequesterKind
 from fhir_server.adapters import opening
 from fhir_server.app import build_runtime, create_app
-from fhir_server.application.runtime import Runtime
-from fhir_server.ports import Ports
+from fhir_server.application.core.runtime import Runtime
+from fhir_server.ports.surroundings import Ports
 from tests.conftest import START, FixedClock
 from tests.factories import settings_in
 from tests.http.spaces import UNKNOWN, parent, sign_in
@@ -185,15 +185,15 @@ def _keep_secret(side: Side, kind: Kind) -> None:
 
 
 def _asks(who: str, path: str) -> Deed:
-    def deed(side: Side) -> None:
+    def audited(side: Side) -> None:
         assert side.get(who, path.format(space=_in(side), **side.ids)).status_code < 500
 
-    return deed
+    return audited
 
 
-def _of_secret(deed: Deed) -> Deed:
+def _of_secret(audited: Deed) -> Deed:
     """Make a deed happen only where the secret is."""
-    return lambda side: deed(side) if side.has_secret else None
+    return lambda side: audited(side) if side.has_secret else None
 
 
 def _either(without: Deed, with_it: Deed) -> Deed:
@@ -215,19 +215,19 @@ def _marks(who: str, name: str) -> Deed:
 def _fails_to_file(who: str, kind: Kind) -> Deed:
     """File with the mark of the secret what cannot be filed: it refers to a document that nobody has."""
 
-    def deed(side: Side) -> None:
+    def audited(side: Side) -> None:
         filing = side.filing(patient=kind.space, marks=(kind.mark,), replaces=UNKNOWN)
         _ignore(side.send(who, "POST", "", side.bundle(filing)))
 
-    return deed
+    return audited
 
 
 def _batch(who: str, *names: str) -> Deed:
-    def deed(side: Side) -> None:
+    def audited(side: Side) -> None:
         gets = [{"request": {"method": "GET", "url": f"DocumentReference/{side.ids[name]}"}} for name in names]
         _ignore(side.send(who, "POST", "", {"resourceType": "Bundle", "type": "batch", "entry": gets}))
 
-    return deed
+    return audited
 
 
 def _ignore(answer: object) -> None:
@@ -286,8 +286,8 @@ def deeds_of(kind: Kind, rng: random.Random) -> Iterator[tuple[str, Deed]]:
 
 
 def _writes_of(who: str, kind: Kind, rng: random.Random) -> Iterator[tuple[str, Deed]]:
-    deed = rng.choice((_tests, _marks))
-    yield f"{who} patches the secret", _of_secret(deed(who, "secret"))
+    audited = rng.choice((_tests, _marks))
+    yield f"{who} patches the secret", _of_secret(audited(who, "secret"))
     yield f"{who} tests the plain one", _tests(who, "other")
     if kind.mark == SECRET:
         yield f"{who} fails to file in secret", _of_secret(_fails_to_file(who, kind))
@@ -346,10 +346,10 @@ def differences(pair: tuple[Side, Side], kind: Kind, trials: int, seed: int) -> 
         began = max(side.runtime.ports.clock.at for side in pair).replace(microsecond=0) + timedelta(seconds=1)
         since = began.strftime("%Y-%m-%dT%H:%M:%SZ")
         batch = [next(endless) for _ in range(BATCH)]
-        for number, (_, deed) in enumerate(batch):
+        for number, (_, audited) in enumerate(batch):
             for side in pair:
                 side.runtime.ports.clock.at = began + timedelta(seconds=1 + number)
-                deed(side)
+                audited(side)
         for number, who in enumerate(kind.blind):
             for side in pair:
                 side.runtime.ports.clock.at = began + timedelta(minutes=1 + number)

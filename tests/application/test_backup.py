@@ -15,14 +15,14 @@ from consent_rules.visibility import Clause, Visibility
 from consent_rules.vocabulary import RequesterKind
 from fhir_server.adapters import opening
 from fhir_server.app import build_runtime
-from fhir_server.application import clients
-from fhir_server.application.accounts import Account, Charge, find_account
-from fhir_server.application.clients import Client, ClientKind
+from fhir_server.application.identity import clients
+from fhir_server.application.identity.accounts import Account, RepresentedPatient, find_account
+from fhir_server.application.identity.clients import Client, ClientKind
 from fhir_server.cli import main
 from fhir_server.cli.backups import KEPT
-from fhir_server.domain.search import Search
-from fhir_server.http.journal import line_of
-from fhir_server.ports import Change, SpaceWrite, Write
+from fhir_server.domain.search.criteria import Search
+from fhir_server.http.pages.patient.journal_lines import line_of
+from fhir_server.ports.store import Change, SpaceWrite, Write
 from tests.factories import a_document, a_trace, all_of, an_id, settings_in
 from tests.holds import holds
 from tests.world import World, client_of
@@ -109,10 +109,10 @@ def test_what_was_saved_is_there_again_and_what_came_after_it_is_not(service):
 def again(world, name):
     """Let a patient in again, as a sign-in would."""
     person = f"Patient/{world.ids[name]}"
-    charge = Charge(world.ids[name], person, name)
-    account = Account(name, RequesterKind.PATIENT, person, name, patients=(charge,), subject=name)
+    represented = RepresentedPatient(world.ids[name], person, name)
+    account = Account(name, RequesterKind.PATIENT, person, name, patients=(represented,), subject=name)
     app = Client(id="app", name="app", kind=ClientKind.PATIENT_APP)
-    return world.mint(client=app, account=account, scopes="patient/*.cruds", launch_patient=charge.patient)
+    return world.mint(client=app, account=account, scopes="patient/*.cruds", launch_patient=represented.patient)
 
 
 @holds("AC47")

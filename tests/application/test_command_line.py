@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from fhir_server.application import clients
+from fhir_server.application.identity import clients
 from fhir_server.cli import main
 
 

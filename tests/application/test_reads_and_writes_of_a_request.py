@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from fhir_server.app import create_app
-from fhir_server.ports import Change, SpaceWrite
+from fhir_server.ports.store import Change, SpaceWrite
 from seed import choices
 from seed.loading import load_demonstration
 from tests.conftest import Loaded
@@ -150,11 +150,11 @@ def test_an_id_that_is_hidden_costs_the_same_calls_as_one_that_is_unknown(world,
 def test_a_space_that_is_damaged_since_fails_nobody_who_asks_for_an_unknown_id(world):
     """What was looked at last is looked at again for an unknown id, and its damage stays its own."""
     assert world.get("camille", f"/DocumentReference/{world.publish()}").status_code == 200
-    (patient, deed), unknown = world.runtime.decoys[0], "/DocumentReference/3f2a9a0e-54a5-4d8e-9b59-0f7a1d5c6b7e"
+    (patient, audited), unknown = world.runtime.decoys[0], "/DocumentReference/3f2a9a0e-54a5-4d8e-9b59-0f7a1d5c6b7e"
     for state in (b"no state", b"{}"):
         revision = _revision(world, patient)
         world.runtime.ports.store.commit(Change((), (), (SpaceWrite(patient, revision, state),)))
-        assert world.runtime.decoys == [(patient, deed)]
+        assert world.runtime.decoys == [(patient, audited)]
         assert world.get("martin", unknown).status_code == 404
 
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from timeit import repeat
 
-from consent_rules.enter import enter
-from consent_rules.matrix import published
-from consent_rules.model import AccessRequest, Directive, Entry, RecordState, Requester
+from consent_rules.decision.decide import decide
+from consent_rules.matrix.table import published
+from consent_rules.model import AccessRequest, Directive, Permit, RecordState, Requester
 from consent_rules.profiles import profile
 from consent_rules.visibility import AccessFacts, Visibility
 from consent_rules.vocabulary import Action, DirectiveKind, Purpose, RequesterKind, SpaceStatus, View
@@ -24,28 +24,29 @@ _OTHERS = tuple(
     Directive(f"b{n}", DirectiveKind.BLOCK, actors=frozenset({f"Practitioner/{n}"}), recorded_at=NOW) for n in range(20)
 )
 RECORD = RecordState("patient", SpaceStatus.ACTIVE, since=NOW, directives=(*_OTHERS, _AGREEMENT))
-_AND_MATRIX = "from consent_rules.matrix import published; published(); "
+_AND_MATRIX = "from consent_rules.matrix.table import published; published(); "
 
 
 def lines() -> Iterator[str]:
     """Yield rows of a Markdown table."""
-    yield f"| import of `consent_rules.enter` in a fresh process | {_import_ms():.0f} ms |"
+    yield f"| import of `consent_rules.decision.decide` in a fresh process | {_import_ms():.0f} ms |"
     yield f"| the same, and reading the matrix | {_import_ms(_AND_MATRIX):.0f} ms |"
     matrix, rules = published(), profile("fr")
-    entry = enter(REQUEST, RECORD, matrix, rules)
-    assert isinstance(entry, Entry), entry
+    entry = decide(REQUEST, RECORD, matrix, rules)
+    assert isinstance(entry, Permit), entry
     seen: Visibility = entry.sees(View.DOCUMENTS)
     facts = AccessFacts("patient", kind="34112-3")
-    decision = _micros(lambda: enter(REQUEST, RECORD, matrix, rules))
+    decision = _micros(lambda: decide(REQUEST, RECORD, matrix, rules))
     yield f"| one decision, 21 directives in the record | {decision:.1f} µs |"
     yield f"| one document looked at | {_micros(lambda: seen.admits(facts)):.2f} µs |"
 
 
-def _micros(deed: Callable[[], object], times: int = 5000) -> float:
-    return min(repeat(deed, number=times, repeat=5)) / times * 1e6
+def _micros(audited: Callable[[], object], times: int = 5000) -> float:
+    return min(repeat(audited, number=times, repeat=5)) / times * 1e6
 
 
 def _import_ms(more: str = "") -> float:
-    code = f"from time import perf_counter as t; a = t(); import consent_rules.enter; {more}print((t() - a) * 1000)"
+    timed = f"import consent_rules.decision.decide; {more}print((t() - a) * 1000)"
+    code = f"from time import perf_counter as t; a = t(); {timed}"
     found = [float(subprocess.check_output([sys.executable, "-c", code])) for _ in range(3)]
     return min(found)

@@ -6,7 +6,7 @@ import stat
 import pytest
 
 from fhir_server.cli import main
-from fhir_server.settings import Settings
+from fhir_server.settings.server import Settings
 from tests.holds import holds
 
 HTTPS = {"HABILIS_BASE_URL": "https://sante.example"}

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from fhir_server.settings import Settings, SettingsError
+from fhir_server.settings.server import Settings, SettingsError
 from tests.conformance.project import modules, text_of
 
 _LOCAL = {"HABILIS_BASE_URL": "http://127.0.0.1:8080"}

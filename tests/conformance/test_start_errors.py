@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from fhir_server.settings import Settings, SettingsError
+from fhir_server.settings.server import Settings, SettingsError
 from tests.conformance.project import text_of
 from tests.live import Live, running
 

@@ -6,14 +6,14 @@ import shutil
 
 import pytest
 
-from fhir_server.application.system_views import ReadingReason
-from fhir_server.ports import Snapshot
+from fhir_server.application.core.system_views import ReadingReason
+from fhir_server.ports.store import Snapshot
 from tests.conformance.project import ROOT, text_of
 from tests.conformance.walls import ASK_THE_RULES, MAKE_FILTERS, PACKAGES, asked_rules, made_filters, ports_at_the_edge
 
 LEAK = """
 from consent_rules.visibility import Clause, Visibility
-from fhir_server.domain.search import Search
+from fhir_server.domain.search.criteria import Search
 from fhir_server.http.request_context import runtime
 
 def everybody(patient):
@@ -52,17 +52,17 @@ HAND_MADE = (
     "from consent_rules.visibility import Visibility as Sight\nview = Sight('p')\n",
     "def wider(view):\n    return replace(view, clauses=())\n",
     "def wider(clause):\n    return clause._replace(closed_by=0)\n",
-    "from fhir_server.application.system_views import SystemView\nclass Mine(SystemView):\n    pass\n",
+    "from fhir_server.application.core.system_views import SystemView\nclass Mine(SystemView):\n    pass\n",
 )
 ASKING = (
-    "from consent_rules.enter import enter\n",
-    "import consent_rules.enter\n",
-    "from consent_rules import enter\n",
+    "from consent_rules.decision.decide import decide\n",
+    "import consent_rules.decision.decide\n",
+    "from consent_rules.decision import decide\n",
 )
 REACHING = (
     LEAK,
-    "from fhir_server.ports import Search\n",
-    "import fhir_server.ports\n",
+    "from fhir_server.ports.store import Search\n",
+    "import fhir_server.ports.vault\n",
     "from fhir_server import ports\n",
     "store = getattr(runtime(), 'ports').store\n",
 )

@@ -11,18 +11,18 @@ PACKAGES = ("consent_rules", "fhir_server", "seed")
 MAKE_FILTERS = frozenset(
     {
         "consent_rules/visibility.py",  # the values themselves, and how they are narrowed
-        "consent_rules/sight.py",  # the decision: what each ground shows
+        "consent_rules/decision/document_filters.py",  # the decision: what each ground shows
         "consent_rules/model.py",  # the answer of the decision, part by part
-        "fhir_server/application/system_views.py",  # the server's own reads, each with its reason
-        "fhir_server/application/enforcement.py",  # joins what is seen of documents to what is seen of traces
+        "fhir_server/application/core/system_views.py",  # the server's own reads, each with its reason
+        "fhir_server/application/core/enforcement_point.py",  # joins what is seen of documents and of traces
         "fhir_server/adapters/judging.py",  # takes a given filter apart to apply it
     }
 )
 ASK_THE_RULES = frozenset(
     {
-        "fhir_server/application/enforcement.py",
-        "consent_rules/cli.py",
-        "consent_rules/simulation.py",
+        "fhir_server/application/core/enforcement_point.py",
+        "consent_rules/tools/cli.py",
+        "consent_rules/tools/simulation.py",
     }
 )
 EDGE = "fhir_server/http/"
@@ -75,9 +75,9 @@ def _reaches_a_port(node: ast.AST) -> bool:
 
 def _imports_the_decision(node: ast.AST) -> bool:
     if isinstance(node, ast.ImportFrom):
-        whole = node.module == "consent_rules" and any(name.name == "enter" for name in node.names)
-        return whole or node.module == "consent_rules.enter"
-    return isinstance(node, ast.Import) and any(name.name == "consent_rules.enter" for name in node.names)
+        whole = node.module == "consent_rules.decision" and any(name.name == "decide" for name in node.names)
+        return whole or node.module == "consent_rules.decision.decide"
+    return isinstance(node, ast.Import) and any(name.name == "consent_rules.decision.decide" for name in node.names)
 
 
 def _makes(file: str, tree: ast.Module) -> Iterator[str]:

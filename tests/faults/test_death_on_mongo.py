@@ -15,7 +15,7 @@ from time import monotonic, sleep
 
 import pytest
 
-from fhir_server.ports import Change, SpaceWrite, StoreConflict, StoreUnavailable, Write
+from fhir_server.ports.store import Change, SpaceWrite, StoreConflict, StoreUnavailable, Write
 from tests.engines import MongoEngine
 from tests.factories import a_document, a_trace, an_id
 
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.mongo
 WORK = """
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from fhir_server.ports import Change, SpaceWrite, StoreConflict, Write
+from fhir_server.ports.store import Change, SpaceWrite, StoreConflict, Write
 from tests.factories import a_document, a_trace
 patient = sys.argv[1]
 

@@ -242,12 +242,12 @@ def _bend(draw: st.DrawFn, node: dict | list) -> None:
         if isinstance(node[place], dict | list) and draw(st.booleans()):
             node = node[place]
             continue
-        deed = draw(st.sampled_from(["drop", "replace", "wrap", "add"]))
-        if deed == "drop":
+        audited = draw(st.sampled_from(["drop", "replace", "wrap", "add"]))
+        if audited == "drop":
             del node[place]
-        elif deed == "wrap":
+        elif audited == "wrap":
             node[place] = [node[place]]
-        elif deed == "add" and isinstance(node, dict):
+        elif audited == "add" and isinstance(node, dict):
             node[draw(st.text(max_size=6))] = draw(_json)
         else:
             node[place] = draw(_json)

@@ -15,7 +15,7 @@ from flask import Flask
 
 from fhir_server.adapters import opening
 from fhir_server.app import build_runtime, create_app
-from fhir_server.settings import Settings
+from fhir_server.settings.server import Settings
 from seed import enrolment
 from seed.book import Demonstration
 from seed.loading import load_demonstration

@@ -1,7 +1,7 @@
 """Choices about documents, and what each interaction then shows of one."""
 
 from consent_rules.vocabulary import RequesterKind
-from fhir_server.domain.consent_elements import DIRECTIVE
+from fhir_server.domain.consents.elements import DIRECTIVE
 from tests.http.spaces import sign_in
 from tests.world import TERMINOLOGY, World
 

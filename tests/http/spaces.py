@@ -1,9 +1,9 @@
 """The operations of a space, asked and read in a word or two, and the people who ask them."""
 
 from consent_rules.vocabulary import DirectiveKind, RequesterKind
-from fhir_server.application.accounts import Account, Charge
-from fhir_server.application.clients import Client, ClientKind
-from fhir_server.domain.consent_elements import DIRECTIVE
+from fhir_server.application.identity.accounts import Account, RepresentedPatient
+from fhir_server.application.identity.clients import Client, ClientKind
+from fhir_server.domain.consents.elements import DIRECTIVE
 from tests.world import INS
 
 UNKNOWN = "00000000-0000-4000-8000-000000000009"
@@ -49,8 +49,8 @@ def announce(world, name="new", ins="184039999900321", birth="1990-05-05", who="
 def sign_in(world, name, patient, kind=RequesterKind.PATIENT):
     """Give a holder or a representative a token."""
     type_ = "Patient" if kind is RequesterKind.PATIENT else "RelatedPerson"
-    charge = Charge(world.ids[patient], f"{type_}/{world.ids[name]}", name)
-    account = Account(name, kind, charge.person, name, patients=(charge,), subject=name)
+    represented = RepresentedPatient(world.ids[patient], f"{type_}/{world.ids[name]}", name)
+    account = Account(name, kind, represented.person, name, patients=(represented,), subject=name)
     app = Client(id="app", name="app", kind=ClientKind.PATIENT_APP)
     launch = world.ids[patient]
     world.tokens[name] = world.mint(client=app, account=account, scopes="patient/*.cruds", launch_patient=launch)

@@ -10,7 +10,7 @@ from werkzeug.test import Client
 
 from fhir_server.http.admission import REFUSED, Admission, HastyLane, Lane
 from fhir_server.http.arrivals import CHUNK, Arrivals
-from fhir_server.limits import Limits
+from fhir_server.settings.limits import Limits
 
 FORM = "application/x-www-form-urlencoded"
 ADDRESSES = ["/fhir/DocumentReference/_search", "/oauth/token"]

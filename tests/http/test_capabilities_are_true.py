@@ -5,7 +5,7 @@ Source: https://hl7.org/fhir/R4/capabilitystatement.html; SMART App Launch (oaut
 
 import pytest
 
-from fhir_server.http.conformance import statement_of
+from fhir_server.http.fhir.capabilities import statement_of
 from fhir_server.registry import REGISTRY, Interaction
 from tests.world import BASE, INS, JSON_PATCH, World
 

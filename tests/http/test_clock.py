@@ -7,7 +7,7 @@ import pytest
 
 from fhir_server.adapters.system import SystemClock
 from fhir_server.app import build_runtime
-from fhir_server.settings import SettingsError
+from fhir_server.settings.server import SettingsError
 from tests.conftest import FixedClock
 from tests.world import BASE, World, client_of
 

@@ -6,9 +6,9 @@ import orjson
 import pytest
 
 from consent_rules.vocabulary import Capacity, RequesterKind
-from fhir_server.application import accounts
-from fhir_server.application.accounts import Account, Practice
-from fhir_server.application.professionals import find_professional
+from fhir_server.application.directory.professionals import find_professional
+from fhir_server.application.identity import accounts
+from fhir_server.application.identity.accounts import Account, PractitionerRoleRef
 from tests.holds import holds
 from tests.world import World, client_of
 
@@ -80,7 +80,7 @@ def test_the_directory_says_the_post(world: World):
 
 
 def test_an_account_keeps_the_post_and_an_older_one_has_none(world: World):
-    practice = Practice("", "Organization/x", "x", "10", capacity=COORDINATING)
+    practice = PractitionerRoleRef("", "Organization/x", "x", "10", capacity=COORDINATING)
     account = Account("cleo", RequesterKind.PROFESSIONAL, "Practitioner/c", "Cleo", practices=(practice,))
     accounts.add_account(world.runtime, account, "correct horse battery staple")
     kept = accounts.find_account(world.runtime, "cleo")

@@ -10,12 +10,13 @@ from dataclasses import replace
 import pytest
 
 from consent_rules.vocabulary import Capacity, Purpose
-from fhir_server.application import defaults, spaces
-from fhir_server.application.runtime import Runtime
-from fhir_server.application.system_views import ReadingReason, whole_space
-from fhir_server.domain import record_codec, tokens
-from fhir_server.domain.search import Search
-from fhir_server.http import journal
+from fhir_server.application.core.runtime import Runtime
+from fhir_server.application.core.system_views import ReadingReason, whole_space
+from fhir_server.application.spaces import default_consents, lifecycle
+from fhir_server.domain import record_codec
+from fhir_server.domain.search import tokens
+from fhir_server.domain.search.criteria import Search
+from fhir_server.http.pages.patient import journal_lines
 from tests.engines import ENGINES, MongoEngine
 from tests.holds import holds
 from tests.http.choices import setting
@@ -134,7 +135,7 @@ def told(world: World, subtype, outcome):
     path = f"/AuditEvent?patient={world.ids['camille']}&subtype={subtype}&outcome={outcome}"
     events = [entry["resource"] for entry in world.get("camille", path).get_json().get("entry", [])]
     with world.web.application.test_request_context(headers={"Accept-Language": "en"}):
-        return sorted(journal.line_of(event, {}).act for event in events)
+        return sorted(journal_lines.line_of(event, {}).act for event in events)
 
 
 def said(answer):
@@ -499,9 +500,9 @@ class TestChoicesInAnotherForm:
 def bare(ward: World, monkeypatch) -> World:
     """A space that was opened before there were defaults."""
     with monkeypatch.context() as patched:
-        patched.setattr(defaults, "file_first", lambda *_: ())
+        patched.setattr(default_consents, "file_first", lambda *_: ())
         ward.patient("bare", "184039999900321")
-    assert spaces.defaults.file_first
+    assert lifecycle.default_consents.file_first
     return ward
 
 

@@ -3,8 +3,8 @@
 import pytest
 
 from consent_rules.vocabulary import RequesterKind
-from fhir_server.application.accounts import Account, Charge
-from fhir_server.application.clients import Client, ClientKind
+from fhir_server.application.identity.accounts import Account, RepresentedPatient
+from fhir_server.application.identity.clients import Client, ClientKind
 from tests.http.choices import INACTIVE, choose, content_of, data, everything, named, only_for, practitioner, profession
 from tests.world import JSON_PATCH, REPORT, TERMINOLOGY, World
 
@@ -304,8 +304,8 @@ class TestSecretsOfAMinor:
         said = world.consent("nour") | {"patient": patient, "policyRule": rule}
         said["provision"] = {"type": "permit", "actor": [named(person)]}
         assert world.send("keeper", "POST", "/Consent", said).status_code == 201
-        charge = Charge(world.ids["lea"], person, "lea")
-        account = Account("marc", RequesterKind.RELATED, person, "marc", patients=(charge,), subject="marc")
+        represented = RepresentedPatient(world.ids["lea"], person, "lea")
+        account = Account("marc", RequesterKind.RELATED, person, "marc", patients=(represented,), subject="marc")
         app = Client(id="app", name="app", kind=ClientKind.PATIENT_APP)
         world.tokens["marc"] = world.mint(
             client=app, account=account, scopes="patient/*.cruds", launch_patient=world.ids["lea"]

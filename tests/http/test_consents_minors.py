@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from consent_rules.profiles import profile
-from fhir_server.domain.consent_elements import CLASSES
+from fhir_server.domain.consents.elements import CLASSES
 from tests.http.choices import (
     INACTIVE,
     choose,

@@ -7,7 +7,7 @@ from urllib.parse import quote, urlencode
 import pytest
 
 from fhir_server.app import build_runtime
-from fhir_server.application.runtime import Runtime
+from fhir_server.application.core.runtime import Runtime
 from tests.engines import MongoEngine
 from tests.holds import holds
 from tests.http.choices import choose, content_of, data, everything, listed, only_for, practitioner

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fhir_server.domain.consent_elements import CLASSES, DIRECTIVE
+from fhir_server.domain.consents.elements import CLASSES, DIRECTIVE
 from tests.holds import holds
 from tests.http.choices import choose, data, everything, listed, relative, said
 from tests.world import LABORATORY, World

@@ -78,7 +78,7 @@ class TestAllHidden:
         assert world.send("martin", "POST", "/Consent", setting(world, "hidden-by-default")).status_code == 403
 
     def test_more_documents_than_one_page_holds(self, world: World, monkeypatch):
-        monkeypatch.setattr("fhir_server.application.hiding._AT_ONCE", 2)
+        monkeypatch.setattr("fhir_server.application.documents.replacement_chain._AT_ONCE", 2)
         world.agree("camille", "martin")
         for _ in range(5):
             world.publish()

@@ -4,7 +4,7 @@
 
 import pytest
 
-from fhir_server.domain.submission import hash_of
+from fhir_server.domain.documents.submission import hash_of
 from tests.holds import holds
 from tests.world import BASE, OF_PATIENT, REPORT, TRE_A07, World
 

@@ -9,8 +9,8 @@ from copy import deepcopy
 
 import pytest
 
-from fhir_server.domain.labels import split_marks
-from fhir_server.domain.submission import hash_of
+from fhir_server.domain.documents.security_labels import split_marks
+from fhir_server.domain.documents.submission import hash_of
 from tests.examples import example
 from tests.holds import holds
 from tests.world import BASE, World

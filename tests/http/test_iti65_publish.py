@@ -1,6 +1,6 @@
 """ITI-65 Provide Document Bundle: https://profiles.ihe.net/ITI/MHD/ITI-65.html."""
 
-from fhir_server.domain.submission import hash_of
+from fhir_server.domain.documents.submission import hash_of
 from tests.holds import holds
 from tests.world import BASE, World
 

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from fhir_server.application import publication, spaces
-from fhir_server.oauth.bearer import caller_of
+from fhir_server.application.documents import publication
+from fhir_server.application.spaces import lifecycle
+from fhir_server.oauth.resource.bearer import caller_of
 from fhir_server.r4.xml import to_xml
 from tests.holds import holds
 from tests.world import BASE, LABORATORY, OF_PATIENT, World
@@ -244,7 +245,7 @@ def test_a_closed_space_takes_no_document_and_an_unread_right_is_no_obstacle(wor
 
     world.publish("martin", place="other")
     camille = caller_of(world.runtime, f"Bearer {world.tokens['camille']}", "", "")
-    spaces.change(world.runtime, camille, world.ids["camille"], spaces.CLOSE)
+    lifecycle.change(world.runtime, camille, world.ids["camille"], lifecycle.CLOSE)
 
     answer = world.send("chu-ehr", "POST", "", world.bundle())
 

@@ -6,9 +6,9 @@ from dataclasses import fields, replace
 
 import pytest
 
-from fhir_server import limits
-from fhir_server.limits import Limits
-from fhir_server.settings import Settings, SettingsError
+from fhir_server.settings import limits
+from fhir_server.settings.limits import Limits
+from fhir_server.settings.server import Settings, SettingsError
 from tests.world import FHIR_JSON, JSON_PATCH, World
 
 FORM = "application/x-www-form-urlencoded"

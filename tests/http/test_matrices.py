@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 import orjson
 import pytest
 
-from consent_rules import importing, schedule
-from consent_rules.matrix import of_cells, published
+from consent_rules.matrix import importing, schedule
+from consent_rules.matrix.table import of_cells, published
 from fhir_server.app import build_runtime, create_app
-from fhir_server.settings import Settings, SettingsError
+from fhir_server.settings.server import Settings, SettingsError
 from tests.world import LABORATORY, World
 
 DAY = "2026-06-01"

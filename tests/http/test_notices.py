@@ -12,11 +12,12 @@ from consent_rules.model import RecordState, Requester
 from consent_rules.scopes import Scopes
 from consent_rules.visibility import Clause, Visibility
 from consent_rules.vocabulary import Purpose, RequesterKind, SpaceStatus
-from fhir_server.application import emergencies, notices
+from fhir_server.application.core import access_notices
+from fhir_server.application.spaces import break_glass
 from fhir_server.domain import record_codec
 from fhir_server.domain.caller import Caller
-from fhir_server.domain.search import Search
-from fhir_server.ports import Change, SpaceWrite, StoreUnavailable
+from fhir_server.domain.search.criteria import Search
+from fhir_server.ports.store import Change, SpaceWrite, StoreUnavailable
 from tests.holds import holds
 from tests.http.notices import PCP, kinds, told
 from tests.http.spaces import search
@@ -32,7 +33,7 @@ def open_emergency(world, who="zoe", reason="unconscious, found at home", purpos
         profession=profession,
     )
     caller = Caller(requester, Scopes.parse("user/*.rs"), "t", "g", "desk", display=who, purpose=purpose)
-    return emergencies.open_space(world.runtime, caller, world.ids["camille"], reason)
+    return break_glass.open_space(world.runtime, caller, world.ids["camille"], reason)
 
 
 @pytest.fixture
@@ -150,7 +151,7 @@ class TestFirstAccess:
             assert len(snapshot.find(Search("AuditEvent"), everything).rows) == 1
 
     def test_a_space_that_never_stands_still_gives_no_answer(self, team, monkeypatch):
-        monkeypatch.setattr(notices, "_ATTEMPTS", 0)
+        monkeypatch.setattr(access_notices, "_ATTEMPTS", 0)
         assert search(team, "nour").status_code == 503
 
 

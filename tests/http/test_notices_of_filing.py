@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from fhir_server.ports import StoreUnavailable
+from fhir_server.ports.store import StoreUnavailable
 from tests.holds import holds
 from tests.http.choices import INACTIVE, choose, setting
 from tests.http.notices import PCP, kinds, told

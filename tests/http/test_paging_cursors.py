@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fhir_server.domain.problem import Problem
-from fhir_server.domain.search import Place
-from fhir_server.http import paging
+from fhir_server.domain.search.criteria import Place
+from fhir_server.http.fhir import paging
 from tests.holds import holds
 
 KEY = bytes(range(32))

@@ -7,9 +7,9 @@ import pytest
 
 from consent_rules.model import Directive
 from consent_rules.vocabulary import DirectiveKind, RequesterKind
-from fhir_server.application.accounts import Account, Charge
-from fhir_server.application.clients import Client, ClientKind
-from fhir_server.domain.consent_writing import consent_of
+from fhir_server.application.identity.accounts import Account, RepresentedPatient
+from fhir_server.application.identity.clients import Client, ClientKind
+from fhir_server.domain.consents.writing import consent_of
 from tests.holds import holds
 from tests.http.spaces import UNKNOWN, call, refusal
 from tests.seed.conftest import Stage, copied, loaded, stage
@@ -151,8 +151,10 @@ class TestReaders:
         document = world.publish()
         world.get("nour", f"/DocumentReference/{document}")
         scopes = "patient/DocumentReference.rs patient/Consent.rs"
-        charge = Charge(world.ids["camille"], f"Patient/{world.ids['camille']}", "camille")
-        account = Account("app", RequesterKind.PATIENT, charge.person, "app", patients=(charge,), subject="app")
+        represented = RepresentedPatient(world.ids["camille"], f"Patient/{world.ids['camille']}", "camille")
+        account = Account(
+            "app", RequesterKind.PATIENT, represented.person, "app", patients=(represented,), subject="app"
+        )
         app = Client(id="app", name="app", kind=ClientKind.PATIENT_APP)
         world.tokens["narrow"] = world.mint(
             client=app, account=account, scopes=scopes, launch_patient=world.ids["camille"]

@@ -10,12 +10,12 @@ import pytest
 
 from consent_rules.visibility import Clause, Visibility
 from consent_rules.vocabulary import Capacity, Purpose, RequesterKind
-from fhir_server.application import reviews
-from fhir_server.application.accounts import Account
-from fhir_server.application.clients import Client, ClientKind
+from fhir_server.application.identity.accounts import Account
+from fhir_server.application.identity.clients import Client, ClientKind
+from fhir_server.application.spaces import break_glass_reviews
 from fhir_server.domain.problem import Category, Problem
-from fhir_server.oauth.bearer import caller_of
-from fhir_server.ports import StoreUnavailable
+from fhir_server.oauth.resource.bearer import caller_of
+from fhir_server.ports.store import StoreUnavailable
 from fhir_server.r4.checking import check
 from tests.holds import holds
 from tests.http.notices import PCP, kinds
@@ -464,7 +464,7 @@ class TestContest:
         """AC20: whatever the person may do, a scope of one patient reaches no other."""
         id_ = break_glass(ward)
         own = caller_of(ward.runtime, f"Bearer {ward.tokens['camille']}", "127.0.0.1", "")
-        for use in (reviews.contest, reviews.look):
+        for use in (break_glass_reviews.contest, break_glass_reviews.look):
             with pytest.raises(Problem) as refused:
                 use(ward.runtime, replace(own, launch_patient=UNKNOWN), id_)
             assert refused.value.category is Category.NOT_FOUND

@@ -8,7 +8,7 @@ import pytest
 from consent_rules.profiles import profile
 from fhir_server.adapters import opening
 from fhir_server.app import build_runtime
-from fhir_server.settings import Secret, Settings, SettingsError
+from fhir_server.settings.server import Secret, Settings, SettingsError
 from tests.holds import holds
 
 REFUSED = [

@@ -8,8 +8,8 @@ from itertools import product
 import pytest
 
 from consent_rules.vocabulary import RequesterKind
-from fhir_server.application.accounts import Account, Charge
-from fhir_server.application.clients import Client, ClientKind
+from fhir_server.application.identity.accounts import Account, RepresentedPatient
+from fhir_server.application.identity.clients import Client, ClientKind
 from tests.holds import holds
 from tests.http.spaces import UNKNOWN, announce, call, parent, refusal, sign_in, status, told
 from tests.world import World
@@ -301,8 +301,8 @@ class TestWhoMayCall:
 
     def test_a_token_without_the_scope_changes_nothing(self, world):
         app = Client(id="app", name="app", kind=ClientKind.PATIENT_APP)
-        charge = Charge(world.ids["camille"], f"Patient/{world.ids['camille']}", "camille")
-        account = Account("c", RequesterKind.PATIENT, charge.person, "c", patients=(charge,), subject="c")
+        represented = RepresentedPatient(world.ids["camille"], f"Patient/{world.ids['camille']}", "camille")
+        account = Account("c", RequesterKind.PATIENT, represented.person, "c", patients=(represented,), subject="c")
         world.tokens["reader"] = world.mint(
             client=app, account=account, scopes="patient/*.rs", launch_patient=world.ids["camille"]
         )

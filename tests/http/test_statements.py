@@ -7,7 +7,7 @@ import pytest
 
 from consent_rules.visibility import Clause, Visibility
 from consent_rules.vocabulary import SpaceStatus
-from fhir_server.ports import StoreUnavailable
+from fhir_server.ports.store import StoreUnavailable
 from tests.conftest import START
 from tests.holds import holds
 from tests.http.spaces import announce, call, parent, status

@@ -6,11 +6,11 @@ from dataclasses import replace
 import pytest
 
 from consent_rules.vocabulary import RequesterKind
-from fhir_server import limits
 from fhir_server.app import create_app
-from fhir_server.application.accounts import Account, Practice
-from fhir_server.application.clients import Client, ClientKind
-from fhir_server.limits import Limits
+from fhir_server.application.identity.accounts import Account, PractitionerRoleRef
+from fhir_server.application.identity.clients import Client, ClientKind
+from fhir_server.settings import limits
+from fhir_server.settings.limits import Limits
 from tests.http.spaces import parent
 from tests.world import World
 
@@ -57,7 +57,7 @@ def test_a_filing_that_takes_too_long_is_told_to_the_minor_alone_for_it_may_be_a
     world.patient("ines", "210039999900255", "2010-06-01")
     parent(world, "marc", "ines")
     person = f"Practitioner/{world.ids['nour']}"
-    post = Practice("", f"Organization/{world.ids['chu']}", "chu", profession="10", label="nour")
+    post = PractitionerRoleRef("", f"Organization/{world.ids['chu']}", "chu", profession="10", label="nour")
     account = Account("nour", RequesterKind.PROFESSIONAL, person, "nour", practices=(post,), subject="nour")
     desk = Client(id="desk", name="desk", kind=ClientKind.PROFESSIONAL_APP)
     what = {"client": desk, "account": account, "practice": post, "scopes": "user/*.cruds"}

@@ -5,14 +5,14 @@ from itertools import count
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from consent_rules.labels import hides_by_default
-from consent_rules.model import Directive, Entry
+from consent_rules.consents.visibility_marks import hides_by_default
+from consent_rules.model import Directive, Permit
 from consent_rules.vocabulary import Action, DirectiveKind, Mark, Purpose
 from fhir_server.domain import record_codec
-from fhir_server.domain.consent_defaults import SET_ASIDE, born, contradicting, default_in, settled
-from fhir_server.domain.consents import directives_of, speaks
+from fhir_server.domain.consents.defaults import SET_ASIDE, born, contradicting, default_in, settled
+from fhir_server.domain.consents.directives import directives_of, speaks
 from tests.holds import holds
-from tests.laws.worlds import decide, everything, profiles, records, requests, times
+from tests.laws.worlds import everything, judge, profiles, records, requests, times
 from tests.rules.builders import CAMILLE, MARTIN, NOW, ask, directive, document, opening, sees, space
 from tests.world import JSON_PATCH, World
 
@@ -42,7 +42,7 @@ class TestADefaultDecidesNothing:
         with_defaults = record
         for id_, consent in born(record.patient, ("e", "d"), NOW):
             with_defaults = with_defaults.with_directive(*directives_of(consent, id_))
-        without, with_them = decide(request, record, rules), decide(request, with_defaults, rules)
+        without, with_them = judge(request, record, rules), judge(request, with_defaults, rules)
         assert with_them == without
         assert everything(with_them) == everything(without)
         assert record_codec.dump(with_defaults) == record_codec.dump(record)
@@ -69,8 +69,8 @@ class TestADefaultInForceIsTrue:
         for mode in MODES:
             record = space(*said, opening(MARTIN, mode, id_="o"))
             answer = ask(MARTIN, record, purpose=mode)
-            may_open = isinstance(ask(MARTIN, space(*said), Action.OPEN_EMERGENCY, mode), Entry)
-            if not (may_open and isinstance(answer, Entry)) or sees(answer, document(marks=Mark.MASQUE_PS)):
+            may_open = isinstance(ask(MARTIN, space(*said), Action.OPEN_EMERGENCY, mode), Permit)
+            if not (may_open and isinstance(answer, Permit)) or sees(answer, document(marks=Mark.MASQUE_PS)):
                 return False
         return True
 

@@ -7,7 +7,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from consent_rules.lifecycle import status_at
-from consent_rules.model import Directive, Entry, Refuse
+from consent_rules.model import Deny, Directive, Permit
 from consent_rules.scopes import Scopes
 from consent_rules.visibility import Clause, Visibility
 from consent_rules.vocabulary import (
@@ -26,10 +26,10 @@ from tests.laws.worlds import (
     ACTORS,
     OPEN_MINDED,
     SAMPLE,
-    decide,
     directives,
     everything,
     facts,
+    judge,
     marks,
     professional_requests,
     profiles,
@@ -68,8 +68,8 @@ class TestRefusesUnlessSomethingPermits:
     @holds("I15", "C13")
     @given(CONSULT, records, profiles)
     def test_an_empty_space_is_entered_by_the_patient_and_software_only(self, request, record, rules):
-        answer = decide(request, replace(record, directives=()), rules)
-        if isinstance(answer, Entry):
+        answer = judge(request, replace(record, directives=()), rules)
+        if isinstance(answer, Permit):
             assert answer.basis in {Basis.PATIENT, Basis.SYSTEM}
 
 
@@ -79,8 +79,8 @@ class TestForbiddenPartiesNeverEnter:
     @holds("I01")
     @given(requests, records, profiles)
     def test_whatever_is_asked(self, request, record, rules):
-        answer = decide(replace(request, requester=INSURER), record, rules)
-        assert isinstance(answer, Refuse)
+        answer = judge(replace(request, requester=INSURER), record, rules)
+        assert isinstance(answer, Deny)
         assert answer.reason is Reason.FORBIDDEN_PARTY
 
 
@@ -93,15 +93,15 @@ class TestBlockBeatsAll:
         actors = frozenset({actor} - {""})
         assume(not actors or actors & request.requester.identities)
         block = next_directive(K.BLOCK, actors)
-        answer = decide(replace(request, action=Action.CONSULT), record.with_directive(block), rules)
-        assert isinstance(answer, Refuse)
+        answer = judge(replace(request, action=Action.CONSULT), record.with_directive(block), rules)
+        assert isinstance(answer, Deny)
 
     @holds("I14")
     @given(requests, records)
     def test_software_of_a_blocked_establishment_reads_nothing(self, request, record):
         block = next_directive(K.BLOCK, frozenset({"Organization/chu"}))
         asked = replace(request, requester=SOFTWARE, action=Action.CONSULT)
-        assert isinstance(decide(asked, record.with_directive(block)), Refuse)
+        assert isinstance(judge(asked, record.with_directive(block)), Deny)
 
 
 class TestRestrictionsNeverWiden:
@@ -112,14 +112,14 @@ class TestRestrictionsNeverWiden:
     def test_a_directive_that_restricts(self, request, record, rules, directive, kind):
         restricted = record.with_directive(replace(directive, kind=kind))
         assume(directive.id not in {d.id for d in record.directives})
-        assert within(decide(request, restricted, rules), decide(request, record, rules))
+        assert within(judge(request, restricted, rules), judge(request, record, rules))
 
     @holds("I19")
     @given(requests, records, profiles, facts, marks)
     def test_a_mark_on_a_document(self, request, record, rules, document, more):
         assume(not more & Mark.INVISIBLE_PATIENT or document.sealed_until)
-        answer = decide(request, record, rules)
-        if isinstance(answer, Entry):
+        answer = judge(request, record, rules)
+        if isinstance(answer, Permit):
             seen = answer.sees(View.DOCUMENTS)
             assert seen.admits(document) or not seen.admits(replace(document, marks=document.marks | more))
 
@@ -128,13 +128,13 @@ class TestRestrictionsNeverWiden:
     def test_a_state_other_than_open(self, request, record, rules, status):
         assume(request.requester.kind is not RequesterKind.AUDITOR)
         shut = replace(record, status=status, since=None)
-        before = decide(request, replace(record, status=SpaceStatus.ACTIVE, since=None), rules)
-        assert view(decide(request, shut, rules)) <= view(before)
+        before = judge(request, replace(record, status=SpaceStatus.ACTIVE, since=None), rules)
+        assert view(judge(request, shut, rules)) <= view(before)
 
     @given(requests, records, st.sampled_from(["non_health_roles", "occupational_physicians"]))
     def test_a_profile_that_lets_fewer_in(self, request, record, key):
         narrow = replace(OPEN_MINDED, **{key: False})
-        assert within(decide(request, record, narrow), decide(request, record, OPEN_MINDED))
+        assert within(judge(request, record, narrow), judge(request, record, OPEN_MINDED))
 
 
 class TestLosingATitleNeverGrants:
@@ -143,11 +143,11 @@ class TestLosingATitleNeverGrants:
     @holds("I20")
     @given(requests, records, profiles)
     def test_each_of_them(self, request, record, rules):
-        before = decide(request, record, rules)
+        before = judge(request, record, rules)
         for held in record.directives:
             kept = tuple(d for d in record.directives if d is not held)
             if held.kind in TITLES:
-                assert within(decide(request, replace(record, directives=kept), rules), before)
+                assert within(judge(request, replace(record, directives=kept), rules), before)
 
 
 class TestOrderAndDuplicates:
@@ -158,7 +158,7 @@ class TestOrderAndDuplicates:
     def test_views_and_outcome_stay(self, request, record, rules, chance):
         shuffled = list(record.directives) * 2
         chance.shuffle(shuffled)
-        a, b = decide(request, record, rules), decide(request, replace(record, directives=tuple(shuffled)), rules)
+        a, b = judge(request, record, rules), judge(request, replace(record, directives=tuple(shuffled)), rules)
         assert type(a) is type(b)
         assert everything(a) == everything(b)
         assert getattr(a, "basis", None) == getattr(b, "basis", None)
@@ -167,7 +167,7 @@ class TestOrderAndDuplicates:
 
     @given(requests, records, profiles)
     def test_the_same_question_has_the_same_answer(self, request, record, rules):
-        assert decide(request, record, rules) == decide(request, record, rules)
+        assert judge(request, record, rules) == judge(request, record, rules)
 
 
 class TestExpiryNeedsNoJob:
@@ -178,7 +178,7 @@ class TestExpiryNeedsNoJob:
     def test_an_ended_directive_other_than_a_block_says_nothing(self, request, record, rules, directive):
         assume(directive.kind not in (K.BLOCK, K.BLOCK_LIFTED))
         ended = replace(directive, id="ended", end=request.at)
-        with_it, without_it = decide(request, record.with_directive(ended), rules), decide(request, record, rules)
+        with_it, without_it = judge(request, record.with_directive(ended), rules), judge(request, record, rules)
         assert everything(with_it) == everything(without_it)
 
     @holds("I36")
@@ -189,7 +189,7 @@ class TestExpiryNeedsNoJob:
             directive, kind=K.AGREEMENT, actors=frozenset({request.requester.person}), recorded_at=old, start=None
         )
         alone = replace(record, directives=(named,), teams=())
-        assert isinstance(decide(replace(request, action=Action.CONSULT), alone, rules), Refuse)
+        assert isinstance(judge(replace(request, action=Action.CONSULT), alone, rules), Deny)
 
 
 class TestEmergencyOffMeansOff:
@@ -199,9 +199,9 @@ class TestEmergencyOffMeansOff:
     @given(professional_requests, records, profiles, st.sampled_from([Purpose.BREAK_GLASS, Purpose.EMERGENCY]))
     def test_no_entry_has_its_basis(self, request, record, rules, mode):
         switch = replace(next_directive(K.BLOCK, frozenset()), purposes=frozenset({mode}))
-        answer = decide(request, record.with_directive(switch), rules)
+        answer = judge(request, record.with_directive(switch), rules)
         basis = Basis.REGULATION if mode is Purpose.EMERGENCY else Basis.BREAK_GLASS
-        assert not isinstance(answer, Entry) or answer.basis is not basis
+        assert not isinstance(answer, Permit) or answer.basis is not basis
 
 
 class TestClosedSpaces:
@@ -211,7 +211,7 @@ class TestClosedSpaces:
     @given(requests, records, profiles)
     def test_nothing_of_it_is_seen(self, request, record, rules):
         assume(status_at(record, request.at, rules) is not SpaceStatus.ACTIVE)
-        assert not view(decide(request, record, rules))
+        assert not view(judge(request, record, rules))
 
 
 class TestProfessionalsOnlyForCare:
@@ -221,7 +221,7 @@ class TestProfessionalsOnlyForCare:
     @given(professional_requests, records, profiles)
     def test_other_purposes_are_refused(self, request, record, rules):
         for purpose in (Purpose.AUDIT, Purpose.PATIENT_REQUEST, Purpose.FAMILY_REQUEST):
-            assert isinstance(decide(replace(request, purpose=purpose), record, rules), Refuse)
+            assert isinstance(judge(replace(request, purpose=purpose), record, rules), Deny)
 
 
 class TestSoftwareAlone:
@@ -230,7 +230,7 @@ class TestSoftwareAlone:
     @holds("I02")
     @given(requests, records, profiles)
     def test_reads_its_own(self, request, record, rules):
-        answer = decide(replace(request, requester=SOFTWARE), record, rules)
+        answer = judge(replace(request, requester=SOFTWARE), record, rules)
         assert all("Organization/chu" in SAMPLE[number].owners for number in view(answer))
 
 
@@ -241,7 +241,7 @@ class TestThePatient:
     @given(requests, records, profiles)
     def test_sees_all_but_sealed_documents(self, request, record, rules):
         adult = replace(record, birth_date=None, status=SpaceStatus.ACTIVE)
-        answer = decide(replace(request, requester=HOLDER, action=Action.CONSULT), adult, rules)
+        answer = judge(replace(request, requester=HOLDER, action=Action.CONSULT), adult, rules)
         sealed = {
             number
             for number, item in enumerate(SAMPLE)
@@ -255,8 +255,8 @@ class TestThePatient:
     @given(requests, records, profiles)
     def test_sees_the_same_whatever_is_said_about_others(self, request, record, rules):
         asked = replace(request, requester=HOLDER)
-        assert everything(decide(asked, record, rules)) == everything(
-            decide(asked, replace(record, directives=(), teams=()), rules)
+        assert everything(judge(asked, record, rules)) == everything(
+            judge(asked, replace(record, directives=(), teams=()), rules)
         )
 
 
@@ -266,7 +266,7 @@ class TestRepresentatives:
     @holds("I10", "I11")
     @given(requests, records, profiles)
     def test_never_see_a_secret(self, request, record, rules):
-        answer = decide(replace(request, requester=PARENT), record, rules)
+        answer = judge(replace(request, requester=PARENT), record, rules)
         for number in view(answer):
             item = SAMPLE[number]
             assert not item.marks & Mark.INVISIBLE_REPRESENTANTS_LEGAUX
@@ -277,14 +277,14 @@ class TestRepresentatives:
     def test_of_adults_are_guardians_or_carers(self, request, record, rules):
         held = tuple(d for d in record.directives if d.kind not in {K.GUARDIAN, K.CARER})
         adult = replace(record, birth_date=None, directives=held)
-        assert isinstance(decide(replace(request, requester=PARENT), adult, rules), Refuse)
+        assert isinstance(judge(replace(request, requester=PARENT), adult, rules), Deny)
 
     @holds("I23")
     @given(requests, records, profiles, directives)
     def test_see_the_same_whatever_is_said_about_professionals(self, request, record, rules, directive):
         said = replace(directive, id="said", actors=frozenset({"Practitioner/zoe"}))
         asked = replace(request, requester=PARENT)
-        assert everything(decide(asked, record.with_directive(said), rules)) == everything(decide(asked, record, rules))
+        assert everything(judge(asked, record.with_directive(said), rules)) == everything(judge(asked, record, rules))
 
 
 class TestLabelsForPatientsBlindNoProfessional:
@@ -293,8 +293,8 @@ class TestLabelsForPatientsBlindNoProfessional:
     @holds("I24")
     @given(professional_requests, records, profiles, facts)
     def test_sees_it_with_or_without(self, request, record, rules, document):
-        answer = decide(request, record, rules)
-        if isinstance(answer, Entry):
+        answer = judge(request, record, rules)
+        if isinstance(answer, Permit):
             seen = answer.sees(View.DOCUMENTS)
             other = document.marks ^ (Mark.INVISIBLE_PATIENT | Mark.INVISIBLE_REPRESENTANTS_LEGAUX)
             assert seen.admits(document) is seen.admits(replace(document, marks=other))
@@ -306,7 +306,7 @@ class TestHiddenMeansHidden:
     @holds("I13", "AC28")
     @given(professional_requests, records, profiles)
     def test_only_by_these(self, request, record, rules):
-        answer = decide(request, record, rules)
+        answer = judge(request, record, rules)
         widened = any(d.kind is K.HIDDEN_IN_EMERGENCY for d in record.directives)
         for number in view(answer):
             item = SAMPLE[number]
@@ -323,7 +323,7 @@ class TestTheMatrixHolds:
     @holds("I16", "D3")
     @given(professional_requests, records, profiles)
     def test_against_every_ground(self, request, record, rules):
-        answer = decide(request, record, rules)
+        answer = judge(request, record, rules)
         requester = request.requester
         row = MATRIX.kinds_for(requester.profession, requester.specialty)
         for number in view(answer):
@@ -338,13 +338,13 @@ class TestEveryEntryExplainsItself:
     @holds("I39")
     @given(requests, records, profiles)
     def test_names_them(self, request, record, rules):
-        answer = decide(request, record, rules)
+        answer = judge(request, record, rules)
         assert answer.matrix_version == MATRIX.version
         assert answer.rules
-        assert answer.rules[0].outcome == ("permit" if isinstance(answer, Entry) else "refuse")
+        assert answer.rules[0].outcome == ("permit" if isinstance(answer, Permit) else "refuse")
         known = {d.id for d in record.directives}
         assert all(set(rule.consents) <= known for rule in answer.rules)
-        if isinstance(answer, Entry):
+        if isinstance(answer, Permit):
             assert answer.basis in set(Basis)
             assert answer.compartment == CAMILLE
         else:
@@ -358,14 +358,14 @@ class TestAnErrorIsARefusal:
     @holds("I38")
     @given(requests, records)
     def test_with_a_clock_without_zone(self, request, record):
-        answer = decide(replace(request, at=request.at.replace(tzinfo=None)), record)
-        assert isinstance(answer, Entry | Refuse)
+        answer = judge(replace(request, at=request.at.replace(tzinfo=None)), record)
+        assert isinstance(answer, Permit | Deny)
 
     @holds("I38")
     @given(requests)
     def test_with_a_state_that_is_none(self, request):
-        answer = decide(request, None)
-        assert isinstance(answer, Refuse)
+        answer = judge(request, None)
+        assert isinstance(answer, Deny)
 
 
 class TestScopesOnlyNarrow:
@@ -444,8 +444,8 @@ class TestNoOtherCompartment:
     @holds("I05")
     @given(requests, records, profiles)
     def test_of_another_patient(self, request, record, rules):
-        answer = decide(request, record, rules)
-        if isinstance(answer, Entry):
+        answer = judge(request, record, rules)
+        if isinstance(answer, Permit):
             for part in View:
                 assert not any(answer.sees(part).admits(replace(item, compartment="leo")) for item in SAMPLE)
 
@@ -456,7 +456,7 @@ class TestWhatTheCallerIsNeverDependsOnThePatient:
     @given(requests, records, records, profiles)
     def test_in_every_space(self, request, record, other, rules):
         told = {Reason.FORBIDDEN_PARTY, Reason.UNIDENTIFIED, Reason.NOT_ENTITLED, Reason.EMERGENCIES_ONLY}
-        reasons = {getattr(decide(request, each, rules), "reason", None) for each in (record, other)}
+        reasons = {getattr(judge(request, each, rules), "reason", None) for each in (record, other)}
         assert len(reasons) == 1 or not reasons & told
 
 
@@ -468,17 +468,17 @@ class TestNothingButEmergencies:
     def test_who_is_no_professional_in_an_emergency_is_refused_alike_in_every_space(self, request, record, rules):
         emergency = request.requester.kind is RequesterKind.PROFESSIONAL and request.purpose in EMERGENCIES
         assume(not emergency and request.requester is not INSURER)
-        answer = decide(replace(request, emergencies_only=True), record, rules)
+        answer = judge(replace(request, in_lockdown=True), record, rules)
         assert (answer.reason, [rule.statement for rule in answer.rules]) == (Reason.EMERGENCIES_ONLY, ["K2"])
-        assert answer == decide(replace(request, emergencies_only=True), replace(record, directives=()), rules)
+        assert answer == judge(replace(request, in_lockdown=True), replace(record, directives=()), rules)
 
     @given(professional_requests, records, profiles, st.sampled_from(EMERGENCIES))
     def test_a_professional_in_an_emergency_is_judged_as_ever(self, request, record, rules, mode):
         assume(request.requester.kind is RequesterKind.PROFESSIONAL)
         ever = replace(request, purpose=mode)
-        assert decide(replace(ever, emergencies_only=True), record, rules) == decide(ever, record, rules)
+        assert judge(replace(ever, in_lockdown=True), record, rules) == judge(ever, record, rules)
 
     @given(requests, records, profiles)
     def test_it_never_widens(self, request, record, rules):
-        ever = replace(request, emergencies_only=False)
-        assert within(decide(replace(ever, emergencies_only=True), record, rules), decide(ever, record, rules))
+        ever = replace(request, in_lockdown=False)
+        assert within(judge(replace(ever, in_lockdown=True), record, rules), judge(ever, record, rules))

@@ -5,12 +5,12 @@ from itertools import product
 
 import pytest
 
-from consent_rules import recording
-from consent_rules.case import case_of
-from consent_rules.enter import enter
-from consent_rules.labels import marks_at_filing, may_file, may_relabel
-from consent_rules.matrix import published
-from consent_rules.model import AccessRequest, Directive, Entry, RecordState, Refuse, RuleApplied
+from consent_rules.consents import recording
+from consent_rules.consents.visibility_marks import marks_at_filing, may_change_marks, may_file
+from consent_rules.decision.decide import decide
+from consent_rules.decision.decision_context import context_of
+from consent_rules.matrix.table import published
+from consent_rules.model import AccessRequest, Deny, Directive, Permit, RecordState, RuleApplied
 from consent_rules.visibility import AccessFacts, Clause, Visibility
 from consent_rules.vocabulary import Action, DirectiveKind, Mark, Proof, Purpose, SpaceStatus, View
 from tests.holds import holds
@@ -26,7 +26,7 @@ REPRESENTATIVE = Directive("r", DirectiveKind.REPRESENTATIVE, frozenset({RELATED
 ASKING = ("holder", "related", "physician", "occupational", "social-worker", "software")
 
 
-def _request(who, action=Action.RELABEL, purpose=Purpose.TREATMENT):
+def _request(who, action=Action.CHANGE_MARKS, purpose=Purpose.TREATMENT):
     return AccessRequest(WHO[who], action, purpose, NOW)
 
 
@@ -44,7 +44,9 @@ def _changes():
     owners = ((ME, "", ""), (OTHER, HOUSE, ""), (OTHER, "Organization/chu", ""))
     for (name, rules), who, born, owner in product(PROFILES.items(), ASKING, BORN, owners):
         for before, after in product(EVERY_MARK, EVERY_MARK):
-            answer = may_relabel(_request(who), _record(born, REPRESENTATIVE), _document(before, owner), after, rules)
+            answer = may_change_marks(
+                _request(who), _record(born, REPRESENTATIVE), _document(before, owner), after, rules
+            )
             if isinstance(answer, RuleApplied):
                 yield name, who, BORN[born], owner, before, after
 
@@ -133,8 +135,8 @@ class TestSecretConnection:
     def test_no_representative_sees_it(self):
         for born in BORN:
             request = _request("related", Action.CONSULT, Purpose.FAMILY_REQUEST)
-            answer = enter(request, _record(born, REPRESENTATIVE), MATRIX, PROFILES["fr"])
-            seen = isinstance(answer, Entry) and answer.sees(View.DOCUMENTS).admits(_document(SECRET, (ME, "", "")))
+            answer = decide(request, _record(born, REPRESENTATIVE), MATRIX, PROFILES["fr"])
+            seen = isinstance(answer, Permit) and answer.sees(View.DOCUMENTS).admits(_document(SECRET, (ME, "", "")))
             assert not seen
 
 
@@ -145,13 +147,13 @@ class TestAgreementsAreSaid:
     @pytest.mark.parametrize("who", ["software", "auditor", "support", "forbidden"])
     def test_not_by_these(self, who):
         said = Directive("a", DirectiveKind.AGREEMENT, frozenset({ME}))
-        case = case_of(_request(who, Action.DIRECT), _record(), MATRIX, PROFILES["fr"])
-        assert isinstance(recording.record(case, said), Refuse)
+        case = context_of(_request(who, Action.DIRECT), _record(), MATRIX, PROFILES["fr"])
+        assert isinstance(recording.record(case, said), Deny)
 
     @holds("I35")
     def test_it_names_whoever_wrote_it_down(self):
         said = Directive("a", DirectiveKind.AGREEMENT, frozenset({ME}), by_patient=True, recorder="nobody")
-        case = case_of(_request("physician", Action.DIRECT), _record(), MATRIX, PROFILES["fr"])
+        case = context_of(_request("physician", Action.DIRECT), _record(), MATRIX, PROFILES["fr"])
         kept = recording.record(case, said)
         assert (kept.by_patient, kept.recorder, kept.recorded_at) == (False, ME, NOW)
 
@@ -161,15 +163,15 @@ class TestAgreementsAreSaid:
     def test_a_professional_writes_down_no_longer_period_than_holds(self, who, days, kept):
         """C4: one consultation; only the patient's own act says longer, and what is stored is what holds."""
         said = Directive("a", DirectiveKind.AGREEMENT, frozenset({ME}), proof=Proof.WRITTEN, end=NOW + days * DAY)
-        case = case_of(_request(who, Action.DIRECT), _record(), MATRIX, PROFILES["fr"])
+        case = context_of(_request(who, Action.DIRECT), _record(), MATRIX, PROFILES["fr"])
         assert isinstance(recording.record(case, said), Directive) is kept
 
     @holds("I35")
     @pytest.mark.parametrize("kind", set(DirectiveKind) - {"agreement", "declared-physician", "administrator"})
     def test_nothing_else_that_is_said_is_one(self, kind):
         said = Directive("a", kind, frozenset({ME}), recorded_at=NOW, reason="r", by_patient=True)
-        answer = enter(_request("physician", Action.CONSULT), _record(None, said), MATRIX, PROFILES["fr"])
-        assert isinstance(answer, Refuse)
+        answer = decide(_request("physician", Action.CONSULT), _record(None, said), MATRIX, PROFILES["fr"])
+        assert isinstance(answer, Deny)
 
 
 class TestOutsideTheScopesNothing:

@@ -11,9 +11,9 @@ from functools import cache
 
 import pytest
 
-from consent_rules.enter import enter
-from consent_rules.matrix import published
-from consent_rules.model import Entry
+from consent_rules.decision.decide import decide
+from consent_rules.matrix.table import published
+from consent_rules.model import Permit
 from consent_rules.visibility import AccessFacts, Visibility
 from consent_rules.vocabulary import DirectiveKind, Mark, View
 from tests.laws import abstract_states as abstract
@@ -73,8 +73,8 @@ def _shown(clauses, action):
 def decided(facts):
     """Return what the rules show in a state: None for a refusal, else the numbers of the documents."""
     request, record = abstract.question(facts)
-    answer = enter(request, record, MATRIX, PROFILES[facts["profile"]])
-    if not isinstance(answer, Entry):
+    answer = decide(request, record, MATRIX, PROFILES[facts["profile"]])
+    if not isinstance(answer, Permit):
         return None
     if facts["action"] in ("deposit", "open-emergency"):
         return frozenset()
@@ -131,8 +131,8 @@ def _sampled(action):
     for _ in range(SAMPLED):
         facts = {axis: chance.choice(values) for axis, values in EVERYTHING.items()}
         state = abstract.state(facts | {"action": action})
-        answer = enter(*abstract.question(state), MATRIX, PROFILES[state["profile"]])
-        if isinstance(answer, Entry):
+        answer = decide(*abstract.question(state), MATRIX, PROFILES[state["profile"]])
+        if isinstance(answer, Permit):
             yield state, answer
 
 

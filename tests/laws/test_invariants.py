@@ -1,6 +1,6 @@
 """The invariants of reading, proved by Z3 over the tables of the oracle for every state at once (I01 to I30).
 
-The tables say what `enter` does: `test_independent_oracle.py` compares the two. A law is one class, its docstring is
+The tables say what `decide` does: `test_independent_oracle.py` compares the two. A law is one class, its docstring is
 the duty. The last class plants faults in the tables and asks whether a law breaks: in every line and condition when
 HABILIS_TEST_WHOLE_SPACE=1 is set, which takes minutes.
 """

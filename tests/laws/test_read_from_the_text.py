@@ -2,8 +2,8 @@
 
 import pytest
 
-from consent_rules.enter import enter
-from consent_rules.model import Entry
+from consent_rules.decision.decide import decide
+from consent_rules.model import Permit
 from consent_rules.vocabulary import View
 from tests.laws import abstract_states as abstract
 from tests.laws.abstract_spaces import DEFAULTS
@@ -19,8 +19,8 @@ def _case(**facts):
 def _documents(**facts):
     """Return the documents that an entry shows, whatever was asked."""
     state = abstract.state(DEFAULTS | facts)
-    answer = enter(*abstract.question(state), MATRIX, PROFILES[state["profile"]])
-    if not isinstance(answer, Entry):
+    answer = decide(*abstract.question(state), MATRIX, PROFILES[state["profile"]])
+    if not isinstance(answer, Permit):
         return set()
     seen = answer.sees(View.DOCUMENTS)
     return {number for number, (_, item) in enumerate(abstract.DOCUMENTS) if seen.admits(item)}

@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consent_rules.visibility import AccessFacts
-from fhir_server.application.indexing import facts_of
-from fhir_server.domain.search_values import criterion
+from fhir_server.application.core.search_index import facts_of
+from fhir_server.domain.search.values import criterion
 from fhir_server.registry import REGISTRY
 from tests.r4.bodies import BODIES
 

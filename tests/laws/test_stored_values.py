@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 from consent_rules.model import Directive
 from consent_rules.vocabulary import Capacity, DirectiveKind, Label, Proof, Purpose
 from fhir_server.app import build_runtime
-from fhir_server.application import repairs
-from fhir_server.application.enforcement import record_of
-from fhir_server.application.runtime import Runtime
+from fhir_server.application.core.enforcement_point import record_of
+from fhir_server.application.core.runtime import Runtime
+from fhir_server.application.spaces import consent_repairs
 from fhir_server.domain import record_codec
-from fhir_server.ports import Change, SpaceWrite
+from fhir_server.ports.store import Change, SpaceWrite
 from tests.engines import ENGINES, make_engine
 from tests.http.choices import INACTIVE
 from tests.http.spaces import call, reason
@@ -132,8 +132,8 @@ def _hold(world, damaged):
     _store(world, name, damaged)
     failed = {what: (answer.status_code, answer.get_data(as_text=True)[:300]) for what, answer in _acts(world, name)}
     assert {what: told for what, told in failed.items() if told[0] not in (200, 201)} == {}
-    repairs.repair(world.runtime, world.ids[name], "ops@host")
-    assert [one for one in repairs.faults(world.runtime) if one.patient == world.ids[name]] == []
+    consent_repairs.repair(world.runtime, world.ids[name], "ops@host")
+    assert [one for one in consent_repairs.faults(world.runtime) if one.patient == world.ids[name]] == []
 
 
 def test_every_act_works_beside_any_stored_choice(world: World, request):

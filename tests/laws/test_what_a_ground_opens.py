@@ -7,7 +7,7 @@ from hypothesis import given
 from consent_rules.model import Directive
 from consent_rules.vocabulary import Action, Basis, DirectiveKind, Mark, Purpose, SpaceStatus
 from tests.holds import holds
-from tests.laws.worlds import SAMPLE, decide, profiles, records, requests, view
+from tests.laws.worlds import SAMPLE, judge, profiles, records, requests, view
 from tests.rules.builders import CHILD, DAY, EHDS, FR, HOUR, MARTIN, MATRIX, NOW, PARENT, PAUL, opening
 
 K = DirectiveKind
@@ -43,10 +43,10 @@ def team_of(requester):
 @given(requests, records)
 def test_the_declared_physician_sees_everything(request, record):
     declared = Directive("declared", K.DECLARED_PHYSICIAN, frozenset({MARTIN.person}))
-    answer = decide(asking(request, MARTIN), beside(record, declared), FR)
+    answer = judge(asking(request, MARTIN), beside(record, declared), FR)
     assert answer.basis is Basis.DECLARED_PHYSICIAN
     assert view(answer) == set(range(len(SAMPLE)))
-    strict = decide(asking(request, MARTIN), beside(record, declared), EHDS)
+    strict = judge(asking(request, MARTIN), beside(record, declared), EHDS)
     assert numbers_of(lambda item: not item.marks & Mark.MASQUE_PS) <= view(strict)
 
 
@@ -54,7 +54,7 @@ def test_the_declared_physician_sees_everything(request, record):
 @given(requests, records, profiles)
 def test_the_author_sees_the_own_documents_hidden_or_withheld(request, record, rules):
     withheld = (Directive("all", K.WITHHELD, by_patient=True), Directive("care", K.CARE_HISTORY_HIDDEN))
-    answer = decide(asking(request, PAUL), beside(record, team_of(PAUL), *withheld), rules)
+    answer = judge(asking(request, PAUL), beside(record, team_of(PAUL), *withheld), rules)
     assert numbers_of(lambda item: item.owner_person == PAUL.person) <= view(answer)
 
 
@@ -62,7 +62,7 @@ def test_the_author_sees_the_own_documents_hidden_or_withheld(request, record, r
 @given(requests, records, profiles)
 def test_an_agreement_opens_the_row_of_the_matrix(request, record, rules):
     for requester in (PAUL, MARTIN):
-        answer = decide(asking(request, requester), beside(record, team_of(requester)), rules)
+        answer = judge(asking(request, requester), beside(record, team_of(requester)), rules)
         assert unhidden_in_row(requester) <= view(answer)
 
 
@@ -70,7 +70,7 @@ def test_an_agreement_opens_the_row_of_the_matrix(request, record, rules):
 @given(requests, records, profiles)
 def test_break_glass_opens_the_row_of_the_matrix(request, record, rules):
     opened = opening(PAUL, id_="opened", recorded_at=request.at - HOUR / 2)
-    answer = decide(asking(request, PAUL, Purpose.BREAK_GLASS), beside(record, opened), rules)
+    answer = judge(asking(request, PAUL, Purpose.BREAK_GLASS), beside(record, opened), rules)
     assert answer.basis is Basis.BREAK_GLASS
     assert unhidden_in_row(PAUL) <= view(answer)
 
@@ -79,7 +79,7 @@ def test_break_glass_opens_the_row_of_the_matrix(request, record, rules):
 @given(requests, records, profiles)
 def test_the_regulating_physician_is_served(request, record, rules):
     opened = opening(MARTIN, Purpose.EMERGENCY, id_="opened", recorded_at=request.at - HOUR / 2)
-    answer = decide(asking(request, MARTIN, Purpose.EMERGENCY), beside(record, opened), rules)
+    answer = judge(asking(request, MARTIN, Purpose.EMERGENCY), beside(record, opened), rules)
     assert answer.basis is Basis.REGULATION
     assert unhidden_in_row(MARTIN) <= view(answer)
 
@@ -89,6 +89,6 @@ def test_the_regulating_physician_is_served(request, record, rules):
 def test_a_representative_sees_the_open_record_of_a_young_minor(request, record, rules):
     represents = Directive("represents", K.REPRESENTATIVE, frozenset({PARENT.person}))
     minor = replace(beside(record, represents), birth_date=CHILD)
-    answer = decide(asking(request, PARENT, Purpose.FAMILY_REQUEST), minor, rules)
+    answer = judge(asking(request, PARENT, Purpose.FAMILY_REQUEST), minor, rules)
     kept = Mark.INVISIBLE_REPRESENTANTS_LEGAUX | Mark.INVISIBLE_PATIENT
     assert numbers_of(lambda item: not item.marks & kept) <= view(answer)

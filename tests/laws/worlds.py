@@ -4,8 +4,8 @@ from dataclasses import replace
 
 from hypothesis import strategies as st
 
-from consent_rules.enter import enter
-from consent_rules.model import AccessRequest, Directive, Entry, Membership, RecordState, Team
+from consent_rules.decision.decide import decide
+from consent_rules.model import AccessRequest, Directive, Membership, Permit, RecordState, Team
 from consent_rules.visibility import AccessFacts, micros
 from consent_rules.vocabulary import (
     Action,
@@ -156,13 +156,13 @@ marks = st.integers(0, 31).map(Mark)
 facts = st.sampled_from(SAMPLE)
 
 
-def decide(request, record, rules=FR):
-    return enter(request, record, MATRIX, rules)
+def judge(request, record, rules=FR):
+    return decide(request, record, MATRIX, rules)
 
 
 def view(answer, part=View.DOCUMENTS):
     """Return which documents of the sample an answer shows."""
-    if not isinstance(answer, Entry):
+    if not isinstance(answer, Permit):
         return frozenset()
     seen = answer.sees(part)
     return frozenset(number for number, item in enumerate(SAMPLE) if seen.admits(item))

@@ -24,25 +24,20 @@ from consent_rules.model import RecordState
 from consent_rules.visibility import AccessFacts
 from consent_rules.vocabulary import RequesterKind, SpaceStatus
 from fhir_server.adapters import opening
-from fhir_server.application.accounts import Account, Charge, Practice, add_account
-from fhir_server.application.clients import AuthMethod, Client, ClientKind, hash_secret, register
-from fhir_server.application.runtime import Runtime
+from fhir_server.application.core.runtime import Runtime
+from fhir_server.application.identity.accounts import Account, PractitionerRoleRef, RepresentedPatient, add_account
+from fhir_server.application.identity.clients import AuthMethod, Client, ClientKind, hash_secret, register
 from fhir_server.domain import record_codec
-from fhir_server.domain.tokens import PROFESSION_SYSTEM
-from fhir_server.http import (
-    language,
-    matrices,
-    oauth_endpoints,
-    outcomes,
-    pages,
-    pages_oauth,
-    pages_status,
-    request_context,
-    smart_discovery,
-)
-from fhir_server.oauth import keys as signing
-from fhir_server.oauth.options import Options
-from fhir_server.ports import Change, Ports, Secret, SpaceWrite
+from fhir_server.domain.search.tokens import PROFESSION_SYSTEM
+from fhir_server.http import errors, request_context
+from fhir_server.http.oauth import discovery, endpoints
+from fhir_server.http.pages import language, registration
+from fhir_server.http.pages.public import matrix_api, status
+from fhir_server.oauth.base import keys as signing
+from fhir_server.oauth.base.options import Options
+from fhir_server.ports.store import Change, SpaceWrite
+from fhir_server.ports.surroundings import Ports
+from fhir_server.ports.vault import Secret
 from tests.factories import a_resource, creating, runtime_on
 
 BASE = "https://habilis.example"
@@ -110,7 +105,7 @@ def runtime(ports: Ports) -> Runtime:
     return runtime_on(ports, BASE)
 
 
-def enter_situations(ports: Ports, person: str, practices: tuple[Practice, ...], **more: object) -> None:
+def enter_situations(ports: Ports, person: str, practices: tuple[PractitionerRoleRef, ...], **more: object) -> None:
     """Enter practice situations of a person into the directory, as its operator does; `more` are their elements."""
     for practice in practices:
         profession = {"coding": [{"system": PROFESSION_SYSTEM, "code": practice.profession}]}
@@ -125,10 +120,12 @@ def enter_situations(ports: Ports, person: str, practices: tuple[Practice, ...],
         ports.store.commit(creating(replace(stored, body=orjson.dumps(role | more))))
 
 
-GENERAL = Practice("PractitionerRole/martin-1", "Organization/practice", "Cabinet Martin", "10", label="Cabinet")
-HOSPITAL = Practice("PractitionerRole/martin-2", "Organization/chu", "CHU", "10", label="CHU")
-PHYSIO = Practice("PractitionerRole/paul-1", "Organization/paul", "Cabinet Paul", "70", label="Cabinet Paul")
-NURSE = Practice("PractitionerRole/luc-1", "Organization/chu", "CHU", "60", label="CHU, cardiologie")
+GENERAL = PractitionerRoleRef(
+    "PractitionerRole/martin-1", "Organization/practice", "Cabinet Martin", "10", label="Cabinet"
+)
+HOSPITAL = PractitionerRoleRef("PractitionerRole/martin-2", "Organization/chu", "CHU", "10", label="CHU")
+PHYSIO = PractitionerRoleRef("PractitionerRole/paul-1", "Organization/paul", "Cabinet Paul", "70", label="Cabinet Paul")
+NURSE = PractitionerRoleRef("PractitionerRole/luc-1", "Organization/chu", "CHU", "60", label="CHU, cardiologie")
 
 
 def people(runtime: Runtime) -> None:
@@ -136,7 +133,7 @@ def people(runtime: Runtime) -> None:
         Account("camille", RequesterKind.PATIENT, "Patient/camille", "Camille Laurent"),
         Account(
             "marc", RequesterKind.PATIENT, "Patient/marc", "Marc Dubois",
-            patients=(Charge("leo", "RelatedPerson/marc-leo", "Léo"),),
+            patients=(RepresentedPatient("leo", "RelatedPerson/marc-leo", "Léo"),),
         ),
         Account("martin", RequesterKind.PROFESSIONAL, "Practitioner/martin", "Dr Martin", (GENERAL, HOSPITAL)),
         Account("paul", RequesterKind.PROFESSIONAL, "Practitioner/paul", "Paul", (PHYSIO,)),
@@ -197,12 +194,12 @@ def serve(runtime: Runtime, options: Options) -> Flask:
     served = Flask(__name__)
     served.config.update(API_TITLE="t", API_VERSION="1", OPENAPI_VERSION="3.0.3", DEMO=False)
     served.config[language.TIME_ZONE] = ZoneInfo("Europe/Paris")
-    served.extensions[oauth_endpoints.OPTIONS_EXTENSION] = options
+    served.extensions[endpoints.OPTIONS_EXTENSION] = options
     request_context.install(served, runtime)
     api = Api(served)
-    for part in (smart_discovery, oauth_endpoints, pages_oauth, pages, pages_status, matrices):
+    for part in (discovery, endpoints, registration, status, matrix_api):
         part.register(served, api)
-    outcomes.install(served)
+    errors.install(served)
     return served
 
 

@@ -16,13 +16,13 @@ from urllib.parse import urlencode
 import requests
 from playwright.sync_api import Browser, FloatRect, Page, ViewportSize, sync_playwright
 
+from consent_rules.matrix.schedule import packaged
 from consent_rules.profiles import profile
-from consent_rules.schedule import packaged
 from fhir_server.adapters import opening
-from fhir_server.application.accounts import change_account, find_account
-from fhir_server.application.clients import Client, ClientKind, register
-from fhir_server.application.runtime import Runtime
-from fhir_server.oauth import totp
+from fhir_server.application.core.runtime import Runtime
+from fhir_server.application.identity.accounts import change_account, find_account
+from fhir_server.application.identity.clients import Client, ClientKind, register
+from fhir_server.oauth.login import totp
 from seed import book, cast
 from tests.live import Live, running
 from tests.oauth.conftest import PATIENT_SCOPES, USER_SCOPES, VERIFIER, challenge, query_of

@@ -8,9 +8,9 @@ from joserfc import jwt
 from joserfc.jws import JWSRegistry
 
 from consent_rules.visibility import Clause, Visibility
-from fhir_server.application.accounts import find_account
-from fhir_server.domain.search import Search
-from fhir_server.oauth import totp
+from fhir_server.application.identity.accounts import find_account
+from fhir_server.domain.search.criteria import Search
+from fhir_server.oauth.login import totp
 from tests.oauth.conftest import BASE, PASSWORD, Person, csrf_of
 
 OFFLINE = "openid offline_access launch/patient patient/DocumentReference.rs"
@@ -49,7 +49,7 @@ def code_now(clock) -> str:
 
 
 def emergency(app, clock, runtime, **choices: str) -> str:
-    from fhir_server.oauth.launches import Launch, create_launch  # noqa: PLC0415
+    from fhir_server.oauth.grants.launches import Launch, create_launch  # noqa: PLC0415
 
     handle = create_launch(runtime, Launch("pro", "luc", "camille"))
     answers = {"code": code_now(clock), "reason": "unconscious", "explanation": "found at home", "confirmed": "yes"}
@@ -70,7 +70,7 @@ def sign_in(person: Person):
 
 def may_enrol(person: Person, runtime) -> None:
     """Type the code that the operator hands over, so that this session may set up a first second factor."""
-    from fhir_server.application import credentials  # noqa: PLC0415 - as in emergency
+    from fhir_server.application.identity import credentials  # noqa: PLC0415 - as in emergency
 
     code = credentials.issue_code(runtime, find_account(runtime, person.login))
     page = person.get("/account/enrolment").text

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from fhir_server.ports import Ports
+from fhir_server.ports.surroundings import Ports
 from tests.engines import ENGINES, make_engine
 from tests.oauth.conftest import furnish
 

@@ -10,11 +10,11 @@ import pytest
 from joserfc.jwk import ECKey
 
 from fhir_server.app import create_app
-from fhir_server.application.access_tokens import find_access, issue_access
-from fhir_server.application.accounts import change_account, find_account
-from fhir_server.application.app_authorization import find_grant
-from fhir_server.application.clients import Client, ClientKind, change, find, register
-from fhir_server.oauth.dpop import hash_of
+from fhir_server.application.identity.access_tokens import find_access, issue_access
+from fhir_server.application.identity.accounts import change_account, find_account
+from fhir_server.application.identity.clients import Client, ClientKind, change, find, register
+from fhir_server.application.identity.grants import find_grant
+from fhir_server.oauth.resource.dpop import hash_of
 from tests.factories import runtime_on, settings_in
 from tests.holds import holds
 from tests.oauth.conftest import EC, RSA, Person, assertion, csrf_of, query_of

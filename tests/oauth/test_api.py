@@ -3,8 +3,8 @@
 import pytest
 
 from fhir_server.app import create_app
-from fhir_server.application.access_tokens import mint_token
-from fhir_server.application.clients import find
+from fhir_server.application.identity.access_tokens import mint_token
+from fhir_server.application.identity.clients import find
 from tests.factories import settings_in
 from tests.holds import holds
 from tests.oauth.conftest import BASE, Person, query_of, redeem, tokens_for

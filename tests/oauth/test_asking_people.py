@@ -5,10 +5,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from fhir_server.application.clients import hash_secret
-from fhir_server.oauth.app_names import is_taken
-from fhir_server.oauth.launches import Launch, create_launch
-from fhir_server.oauth.options import Options
+from fhir_server.application.identity.clients import hash_secret
+from fhir_server.oauth.base.options import Options
+from fhir_server.oauth.grants.launches import Launch, create_launch
+from fhir_server.oauth.token.client_metadata import is_taken_name
 from tests.oauth.conftest import BASE, Person, csrf_of, query_of, redeem, request_for
 from tests.oauth.steps import BREAK_GLASS, code_now, consent_page
 
@@ -51,9 +51,9 @@ def test_no_app_registers_itself_under_the_name_of_the_service(web, name):
 
 
 def test_names_of_others_are_free_and_the_brand_is_not():
-    assert not is_taken("Carnet de santé")
-    assert not is_taken("Mon espace")
-    assert is_taken("La Clinique d'Été (app)", ("La Clinique d’Ete",))
+    assert not is_taken_name("Carnet de santé")
+    assert not is_taken_name("Mon espace")
+    assert is_taken_name("La Clinique d'Été (app)", ("La Clinique d’Ete",))
 
 
 def test_an_app_that_may_not_ask_for_an_emergency_is_refused_before_anybody_signs_in(app):

@@ -5,14 +5,15 @@ from dataclasses import replace
 import pytest
 
 from consent_rules.vocabulary import RequesterKind
-from fhir_server.application import finding, reviews
-from fhir_server.application.access_tokens import find_access
-from fhir_server.application.accounts import Account, add_account, change_account, find_account
-from fhir_server.application.clients import Client, ClientKind, register
-from fhir_server.application.finding import Wanted
+from fhir_server.application.identity.access_tokens import find_access
+from fhir_server.application.identity.accounts import Account, add_account, change_account, find_account
+from fhir_server.application.identity.clients import Client, ClientKind, register
+from fhir_server.application.reading import search
+from fhir_server.application.reading.search import Wanted
+from fhir_server.application.spaces import break_glass_reviews
 from fhir_server.domain.problem import Category, Problem
-from fhir_server.domain.search import Search
-from fhir_server.oauth.bearer import caller_of
+from fhir_server.domain.search.criteria import Search
+from fhir_server.oauth.resource.bearer import caller_of
 from fhir_server.registry import REGISTRY
 from tests.oauth.conftest import PASSWORD, USER_SCOPES, Person, query_of, redeem, tokens_for
 from tests.oauth.steps import TOTP, code_now
@@ -43,10 +44,10 @@ def test_the_token_names_the_auditor_and_the_purpose_of_the_control(office, runt
 def test_with_that_token_the_queue_is_read_and_no_space(office, runtime):
     token = tokens_for(office, "dana", client_id="desk", scope="openid user/*.cruds")["access_token"]
     caller = caller_of(runtime, f"Bearer {token}", "127.0.0.1", "")
-    assert reviews.queue(runtime, caller, 20).waiting == ()
+    assert break_glass_reviews.queue(runtime, caller, 20).waiting == ()
     for type_ in ("DocumentReference", "Consent", "Communication"):
         with pytest.raises(Problem) as refused:
-            finding.find(runtime, caller, REGISTRY[type_], Wanted(Search(type_), "camille"))
+            search.find(runtime, caller, REGISTRY[type_], Wanted(Search(type_), "camille"))
         assert refused.value.category is Category.FORBIDDEN
 
 

@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from fhir_server.adapters.system import SystemClock
-from fhir_server.application.clients import change, find
+from fhir_server.application.identity.clients import change, find
 from tests.engines import SqliteEngine
 from tests.factories import runtime_on
 from tests.holds import holds

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fhir_server import limits
-from fhir_server.oauth import compact
-from fhir_server.oauth.bulkhead import Bulkhead, BusyError
+from fhir_server.oauth.base import compact
+from fhir_server.oauth.base.bulkhead import Bulkhead, BusyError
+from fhir_server.settings import limits
 from tests.oauth.conftest import BASE
 from tests.oauth.test_hostile_proofs import FORM
 

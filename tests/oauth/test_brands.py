@@ -5,9 +5,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from fhir_server.brand_settings import Brand
 from fhir_server.r4.checking import check
-from fhir_server.settings import Settings, SettingsError
+from fhir_server.settings.brands import Brand
+from fhir_server.settings.server import Settings, SettingsError
 from tests.oauth.conftest import BASE, FHIR, serve
 
 BRAND = Brand("Espace de démonstration", "https://www.sante.example/accueil", "https://www.sante.example/logo.svg")

@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 
 from fhir_server.app import build_runtime, create_app
-from fhir_server.application.clients import change, find
+from fhir_server.application.identity.clients import change, find
 from fhir_server.cli import main
-from fhir_server.proxy_settings import FORWARDED, Proxies
-from fhir_server.settings import Settings
+from fhir_server.settings.proxies import FORWARDED, Proxies
+from fhir_server.settings.server import Settings
 from tests.factories import settings_in
 from tests.holds import holds
 from tests.oauth.conftest import BASE, SECRET, Person, query_of, redeem

@@ -7,9 +7,9 @@ from warnings import catch_warnings, simplefilter
 import pytest
 from joserfc.jwk import ECKey, OctKey, RSAKey
 
-from fhir_server.application import clients
-from fhir_server.application.clients import AuthMethod, Client, ClientKind
-from fhir_server.oauth.options import Options
+from fhir_server.application.identity import clients
+from fhir_server.application.identity.clients import AuthMethod, Client, ClientKind
+from fhir_server.oauth.base.options import Options
 from tests.oauth.conftest import BASE, EC, RSA, Person, assertion, backend, query_of, redeem
 from tests.oauth.steps import events_of, proof
 

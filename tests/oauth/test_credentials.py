@@ -7,13 +7,13 @@ import pytest
 
 from consent_rules.visibility import Clause, Visibility
 from consent_rules.vocabulary import Mark
-from fhir_server.application import accounts, credentials
-from fhir_server.application.access_tokens import find_access
-from fhir_server.application.accounts import authenticate, find_account
-from fhir_server.application.administration import operator
-from fhir_server.application.passwords import Weakness, weakness
-from fhir_server.domain.search import Search
-from fhir_server.oauth import factors
+from fhir_server.application.core.operator_acts import operator
+from fhir_server.application.identity import accounts, credentials
+from fhir_server.application.identity.access_tokens import find_access
+from fhir_server.application.identity.accounts import authenticate, find_account
+from fhir_server.application.identity.passwords import Weakness, weakness
+from fhir_server.domain.search.criteria import Search
+from fhir_server.oauth.login import factors
 from tests.oauth.conftest import PASSWORD, Person, csrf_of, query_of, redeem
 from tests.oauth.steps import code_now, enrol, events_of, may_enrol, sign_in
 

@@ -1,9 +1,9 @@
 """A change of how somebody signs in is traced, told and in force on either store."""
 
-from fhir_server.application import credentials
-from fhir_server.application.accounts import find_account
-from fhir_server.application.administration import operator
-from fhir_server.oauth import factors
+from fhir_server.application.core.operator_acts import operator
+from fhir_server.application.identity import credentials
+from fhir_server.application.identity.accounts import find_account
+from fhir_server.oauth.login import factors
 from tests.oauth.stores import furnished_engine as furnished_engine  # noqa: PLC0414 - pytest finds fixtures by name
 from tests.oauth.stores import ports as ports  # noqa: PLC0414 - as above
 from tests.oauth.test_credentials import codes_of, is_in, notices_of, signed_in

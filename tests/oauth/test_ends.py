@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from fhir_server.application.access_tokens import find_access
-from fhir_server.application.accounts import find_account
-from fhir_server.application.app_authorization import grants_of, revoke_client, revoke_grant
-from fhir_server.application.clients import find, register
-from fhir_server.oauth.launches import Launch, create_launch
+from fhir_server.application.identity.access_tokens import find_access
+from fhir_server.application.identity.accounts import find_account
+from fhir_server.application.identity.clients import find, register
+from fhir_server.application.identity.grants import grants_of, revoke_client, revoke_grant
+from fhir_server.oauth.grants.launches import Launch, create_launch
 from tests.oauth.conftest import (
     ASSERTION,
     BASE,

@@ -9,13 +9,12 @@ from hashlib import sha256
 import pytest
 
 from fhir_server.app import create_app
-from fhir_server.application.access_tokens import find_access, issue_access
-from fhir_server.application.accounts import change_account, find_account
-from fhir_server.application.app_authorization import revoke_grant
-from fhir_server.application.clients import find
-from fhir_server.application.parties import Login
-from fhir_server.oauth.options import Options
-from fhir_server.ports import StoreUnavailable
+from fhir_server.application.identity.access_tokens import find_access, issue_access
+from fhir_server.application.identity.accounts import Login, change_account, find_account
+from fhir_server.application.identity.clients import find
+from fhir_server.application.identity.grants import revoke_grant
+from fhir_server.oauth.base.options import Options
+from fhir_server.ports.store import StoreUnavailable
 from tests.factories import runtime_on, settings_in
 from tests.oauth.conftest import BASE, Person, assertion, backend, csrf_of, query_of, request_for, serve, tokens_for
 from tests.oauth.steps import BREAK_GLASS, OFFLINE, consent_page, refresh

@@ -158,7 +158,7 @@ def test_register_is_off_unless_configured(web):
 
 
 def test_store_failure_is_temporarily_unavailable(app, web, ports, monkeypatch):
-    from fhir_server.ports import StoreUnavailable  # noqa: PLC0415
+    from fhir_server.ports.store import StoreUnavailable  # noqa: PLC0415
 
     def broken(*_: object) -> None:
         raise StoreUnavailable("no disk")

@@ -5,11 +5,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from fhir_server.application.access_tokens import find_access
-from fhir_server.application.accounts import find_account
-from fhir_server.application.clients import find
-from fhir_server.application.parties import Party
-from fhir_server.oauth import selection
+from fhir_server.application.identity.access_tokens import find_access
+from fhir_server.application.identity.accounts import Grantee, find_account
+from fhir_server.application.identity.clients import find
+from fhir_server.oauth.authorize import selection
 from tests.oauth.conftest import PHYSIO, Person, csrf_of, query_of, redeem
 from tests.oauth.steps import OFFLINE, consent_page, refresh
 
@@ -74,7 +73,7 @@ def test_a_person_whose_space_is_not_open_gets_the_page_without_a_list(app):
     ],
 )  # fmt: skip
 def test_documents_are_listed_for_apps_that_read_them(runtime, offer, is_open):
-    party = Party(find(runtime, "app"), find_account(runtime, "camille"))
+    party = Grantee(find(runtime, "app"), find_account(runtime, "camille"))
     assert selection.is_open(party, offer) is is_open
     assert not selection.is_open(None, offer)
-    assert not selection.is_open(Party(find(runtime, "pro"), find_account(runtime, "paul"), PHYSIO), offer)
+    assert not selection.is_open(Grantee(find(runtime, "pro"), find_account(runtime, "paul"), PHYSIO), offer)

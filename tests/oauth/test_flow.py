@@ -16,7 +16,7 @@ def test_a_patient_lets_an_app_read_and_the_app_gets_a_token_with_its_context(ap
 
 
 def test_a_guardian_chooses_the_child_and_acts_as_related_person(app, runtime):
-    from fhir_server.application.access_tokens import find_access  # noqa: PLC0415
+    from fhir_server.application.identity.access_tokens import find_access  # noqa: PLC0415
 
     person = Person(app, "marc", patient="leo")
     code = query_of(person.authorize())["code"]

@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from consent_rules.matrix import of_cells
-from consent_rules.schedule import Schedule
-from fhir_server.application.access_tokens import find_access
-from fhir_server.application.app_authorization import find_grant
-from fhir_server.application.clients import hash_secret
-from fhir_server.oauth import totp
-from fhir_server.oauth.options import Options, Throttle
+from consent_rules.matrix.schedule import Schedule
+from consent_rules.matrix.table import of_cells
+from fhir_server.application.identity.access_tokens import find_access
+from fhir_server.application.identity.clients import hash_secret
+from fhir_server.application.identity.grants import find_grant
+from fhir_server.oauth.base.options import Options, Throttle
+from fhir_server.oauth.login import totp
 from tests.oauth.conftest import (
     ASSERTION,
     BASE,

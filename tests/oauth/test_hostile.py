@@ -11,7 +11,7 @@ import pytest
 from flask import Flask
 
 from fhir_server.adapters import opening
-from fhir_server.oauth.options import Options, Throttle
+from fhir_server.oauth.base.options import Options, Throttle
 from tests.factories import runtime_on
 from tests.oauth.conftest import ASSERTION, BASE, FixedClock, Person, assertion, redeem, request_for, serve
 

@@ -17,8 +17,8 @@ from joserfc import jws
 from joserfc.jwk import ECKey
 
 from fhir_server.adapters import opening
-from fhir_server.application.clients import hash_secret
-from fhir_server.oauth.options import Options, Throttle
+from fhir_server.application.identity.clients import hash_secret
+from fhir_server.oauth.base.options import Options, Throttle
 from tests.factories import runtime_on
 from tests.holds import holds
 from tests.oauth.conftest import ASSERTION, BASE, EC, FixedClock, Person, serve

@@ -10,10 +10,11 @@ from threading import Barrier
 import orjson
 import pytest
 
-from fhir_server.application import agreements
-from fhir_server.application.access_tokens import find_access, issue_access
-from fhir_server.application.accounts import find_account
-from fhir_server.application.app_authorization import (
+from fhir_server.application.identity import grant_replacement
+from fhir_server.application.identity.access_tokens import find_access, issue_access
+from fhir_server.application.identity.accounts import Grantee, find_account
+from fhir_server.application.identity.clients import find
+from fhir_server.application.identity.grants import (
     GRANT,
     Grant,
     find_grant,
@@ -22,11 +23,9 @@ from fhir_server.application.app_authorization import (
     revoke_person,
     store_grant,
 )
-from fhir_server.application.clients import find
-from fhir_server.application.parties import Party
-from fhir_server.oauth import approval
-from fhir_server.oauth.records import REFRESH
-from fhir_server.ports import Secret
+from fhir_server.oauth.authorize import approval
+from fhir_server.oauth.grants.records import REFRESH
+from fhir_server.ports.vault import Secret
 from tests.oauth.conftest import BASE, Person, csrf_of, query_of, redeem
 from tests.oauth.steps import refresh
 from tests.oauth.stores import furnished_engine, ports  # noqa: F401 - fixtures
@@ -169,7 +168,7 @@ def legacy(runtime, clock, scopes: str, count: int) -> list[str]:
     ids = []
     for _ in range(count):
         clock.advance(minutes=1)
-        grant = open_grant(runtime, Party(client, account, launch_patient="camille"), approval.Terms(scopes))
+        grant = open_grant(runtime, Grantee(client, account, launch_patient="camille"), approval.Terms(scopes))
         ids.append(grant.id)
     return ids
 
@@ -179,9 +178,9 @@ def test_of_grants_that_an_earlier_version_left_the_newest_holds(runtime, clock)
     ids = legacy(runtime, clock, WIDE, 3)
     emergency = replace(find_grant(runtime, ids[0]), id="emergency", purpose="BTG")
     store_grant(runtime, emergency)
-    assert agreements.settle_all(runtime) == 2
+    assert grant_replacement.settle_all(runtime) == 2
     assert {grant.id for grant in in_force(runtime)} == {ids[-1], "emergency"}
-    assert agreements.settle_all(runtime) == 0
+    assert grant_replacement.settle_all(runtime) == 0
 
 
 def test_the_tokens_of_an_earlier_version_end_with_the_next_choice(app, runtime, clock):

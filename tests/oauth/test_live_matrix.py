@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from consent_rules.matrix import Matrix, of_cells, published
-from consent_rules.schedule import Schedule
+from consent_rules.matrix.schedule import Schedule
+from consent_rules.matrix.table import Matrix, of_cells, published
 from fhir_server.app import create_app
-from fhir_server.application.accounts import Practice, change_account, find_account
-from fhir_server.application.runtime import Runtime
+from fhir_server.application.core.runtime import Runtime
+from fhir_server.application.identity.accounts import PractitionerRoleRef, change_account, find_account
 from tests.factories import runtime_on, settings_in
 from tests.oauth.conftest import Person, query_of, redeem
 from tests.oauth.steps import refresh
@@ -39,7 +39,7 @@ class Practised:
         assert self.world.agree("camille", "paul").status_code == 201
         place = f"Organization/{self.world.ids['other']}"
         account = find_account(runtime, "paul")
-        practice = Practice("", place, "Cabinet", "70", label="Cabinet")
+        practice = PractitionerRoleRef("", place, "Cabinet", "70", label="Cabinet")
         change_account(runtime, replace(account, person=f"Practitioner/{person}", practices=(practice,)))
         self.names = {self.world.publish(): "report"}
         self.names[self.world.publish(type_=LABORATORY, category=("11", "Résultats"))] = "blood"

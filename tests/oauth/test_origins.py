@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 
 from fhir_server.adapters import opening
-from fhir_server.application import clients
-from fhir_server.application.clients import Client, ClientKind
-from fhir_server.oauth.options import Options
-from fhir_server.ports import Ports
+from fhir_server.application.identity import clients
+from fhir_server.application.identity.clients import Client, ClientKind
+from fhir_server.oauth.base.options import Options
+from fhir_server.ports.surroundings import Ports
 from tests.factories import runtime_on
 from tests.oauth.conftest import BASE, serve
 

@@ -16,10 +16,10 @@ from cryptography.hazmat.primitives.hashes import SHA256
 
 from fhir_server.adapters.system import SystemClock
 from fhir_server.app import create_app
-from fhir_server.application import credentials
-from fhir_server.application.access_tokens import find_access
-from fhir_server.application.accounts import find_account
-from fhir_server.oauth import passkeys
+from fhir_server.application.identity import credentials
+from fhir_server.application.identity.access_tokens import find_access
+from fhir_server.application.identity.accounts import find_account
+from fhir_server.oauth.login import passkeys
 from tests.factories import runtime_on, settings_in
 from tests.live import free_port, serving
 from tests.oauth.conftest import BASE, PASSWORD, Person, csrf_of, query_of, redeem, serve
@@ -282,7 +282,7 @@ def test_a_code_is_no_way_round_for_who_has_a_passkey_only(half):
 
 
 def test_the_code_of_the_empty_secret_is_none(runtime, clock):
-    from fhir_server.oauth import totp  # noqa: PLC0415
+    from fhir_server.oauth.login import totp  # noqa: PLC0415
 
     account = find_account(runtime, "camille")
     assert not totp.is_right(runtime, account, totp.code_at("", int(clock.now().timestamp())))
@@ -357,11 +357,11 @@ def test_strangers_see_and_change_nothing(app):
 
 def test_a_factor_set_up_after_a_sign_in_upstream_leaves_the_account_whole(runtime, options, fake, clock):
     """The session shows the confirmed situations only; the account keeps them all."""
-    from fhir_server.application.accounts import Practice, change_account  # noqa: PLC0415
-    from fhir_server.oauth import totp  # noqa: PLC0415
+    from fhir_server.application.identity.accounts import PractitionerRoleRef, change_account  # noqa: PLC0415
+    from fhir_server.oauth.login import totp  # noqa: PLC0415
 
     account = helene(runtime)
-    other = Practice("PractitionerRole/other", "Organization/x", "X", "70")
+    other = PractitionerRoleRef("PractitionerRole/other", "Organization/x", "X", "70")
     change_account(runtime, replace(account, practices=(*account.practices, other)))
     visitor = Visitor(serve(runtime, replace(options, providers=(provider_of(fake.issuer),))), fake)
     visitor.come_back(visitor.leave())

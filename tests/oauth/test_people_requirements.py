@@ -7,11 +7,18 @@ import pytest
 
 from consent_rules.vocabulary import DirectiveKind, RequesterKind
 from fhir_server.app import create_app
-from fhir_server.application.access_tokens import find_access
-from fhir_server.application.accounts import Account, Charge, Practice, add_account, change_account, find_account
-from fhir_server.application.app_authorization import revoke_grant
-from fhir_server.application.clients import Client, ClientKind
-from fhir_server.domain.consent_elements import DIRECTIVE
+from fhir_server.application.identity.access_tokens import find_access
+from fhir_server.application.identity.accounts import (
+    Account,
+    PractitionerRoleRef,
+    RepresentedPatient,
+    add_account,
+    change_account,
+    find_account,
+)
+from fhir_server.application.identity.clients import Client, ClientKind
+from fhir_server.application.identity.grants import revoke_grant
+from fhir_server.domain.consents.elements import DIRECTIVE
 from tests.factories import settings_in
 from tests.holds import holds
 from tests.oauth.conftest import BASE, PASSWORD, Person, csrf_of, query_of, redeem
@@ -235,7 +242,7 @@ def test_40_a_patient_s_token_reads_whom_fhir_user_names_and_nobody_else(world):
 
 def test_40_a_professional_s_token_reads_whom_fhir_user_names_and_nobody_else(world):
     person = f"Practitioner/{world.ids['martin']}"
-    practice = Practice("", f"Organization/{world.ids['chu']}", "chu", "10")
+    practice = PractitionerRoleRef("", f"Organization/{world.ids['chu']}", "chu", "10")
     account = Account("n", RequesterKind.PROFESSIONAL, person, "n", practices=(practice,), subject="n")
     desk = Client(id="desk", name="desk", kind=ClientKind.PROFESSIONAL_APP)
     for name, scopes in (("named", "openid fhirUser"), ("bare", "openid user/DocumentReference.r")):
@@ -267,8 +274,14 @@ def test_40_a_carer_s_token_reads_itself_and_no_choice_of_the_patient(world):
     ]
     for carer in carers:
         directive(world, world.ids["camille"], carer, DirectiveKind.CARER, "camille")
-    account = Account("eli", RequesterKind.RELATED, f"RelatedPerson/{carers[0]}", "Eli", subject="eli",
-                      patients=(Charge(world.ids["camille"], f"RelatedPerson/{carers[0]}", "Camille"),))  # fmt: skip
+    account = Account(
+        "eli",
+        RequesterKind.RELATED,
+        f"RelatedPerson/{carers[0]}",
+        "Eli",
+        subject="eli",
+        patients=(RepresentedPatient(world.ids["camille"], f"RelatedPerson/{carers[0]}", "Camille"),),
+    )
     client = Client(id="app", name="app", kind=ClientKind.PATIENT_APP)
     for name, scopes in (("eli", "openid fhirUser patient/*.rs"), ("eli bare", "openid patient/*.rs")):
         world.tokens[name] = world.mint(
@@ -309,8 +322,8 @@ def directive(world: World, child: str, related: str, kind: DirectiveKind, who: 
 def signed_in(world: World, runtime, family: dict[str, str], scope: str, **choices: str) -> dict:
     """Walk through the pages as Camille and return the token response."""
     account = find_account(runtime, "camille")
-    charges = (Charge(family["child"], f"RelatedPerson/{family['related']}", "Sol"),)
-    change_account(runtime, replace(account, person=f"Patient/{family['own']}", patients=charges))
+    represented_patients = (RepresentedPatient(family["child"], f"RelatedPerson/{family['related']}", "Sol"),)
+    change_account(runtime, replace(account, person=f"Patient/{family['own']}", patients=represented_patients))
     person = Person(world.web.application, "camille", **choices)
     code = query_of(person.authorize(scope=scope))["code"]
     return redeem(world.web.application.test_client(), code).get_json()
@@ -343,8 +356,8 @@ def test_a_guardian_cannot_choose_a_child_of_others(world, runtime):
     family = guarded(world)
     world.patient("other child", "318029999900273", "2018-02-03")
     account = find_account(runtime, "camille")
-    charges = (Charge(family["child"], f"RelatedPerson/{family['related']}", "Sol"),)
-    change_account(runtime, replace(account, person=f"Patient/{family['own']}", patients=charges))
+    represented_patients = (RepresentedPatient(family["child"], f"RelatedPerson/{family['related']}", "Sol"),)
+    change_account(runtime, replace(account, person=f"Patient/{family['own']}", patients=represented_patients))
     person = Person(world.web.application, "camille", patient=world.ids["other child"])
     assert person.authorize(scope="openid patient/DocumentReference.rs") == ""
     assert world.ids["other child"] not in person.pages[-1]
@@ -354,11 +367,11 @@ def test_a_guardian_cannot_choose_a_child_of_others(world, runtime):
 def both(world, runtime) -> Account:
     """Add a physician who is a patient too, under one login."""
     world.patient("nadia", "290079999900153")
-    practice = Practice("PractitionerRole/n", f"Organization/{world.ids['chu']}", "chu", "10", label="CHU")
+    practice = PractitionerRoleRef("PractitionerRole/n", f"Organization/{world.ids['chu']}", "chu", "10", label="CHU")
     own = world.ids["nadia"]
     account = Account(
         "nadia", RequesterKind.PROFESSIONAL, f"Practitioner/{world.ids['martin']}", "Nadia", (practice,),
-        (Charge(own, f"Patient/{own}", "Nadia"),),
+        (RepresentedPatient(own, f"Patient/{own}", "Nadia"),),
     )  # fmt: skip
     return add_account(runtime, account, PASSWORD)
 

@@ -13,10 +13,10 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from fhir_server.application.clients import change, find
+from fhir_server.application.identity.clients import change, find
 from fhir_server.http.proxies import TrustedProxies, thumbprint
-from fhir_server.oauth.options import Options
-from fhir_server.proxy_settings import FORWARDED, X_FORWARDED_FOR, Proxies
+from fhir_server.oauth.base.options import Options
+from fhir_server.settings.proxies import FORWARDED, X_FORWARDED_FOR, Proxies
 from tests.holds import holds
 from tests.oauth.conftest import BASE, SECRET, Person, assertion, backend, query_of, redeem, serve
 

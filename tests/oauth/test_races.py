@@ -10,12 +10,12 @@ from threading import Barrier
 import pytest
 from joserfc.jwk import ECKey
 
-from fhir_server.application import access_tokens
-from fhir_server.application import app_authorization as grants
-from fhir_server.oauth import interactions, throttle
-from fhir_server.oauth.dpop import hash_of
-from fhir_server.oauth.options import Options, Throttle
-from fhir_server.oauth.wire import Context, Received
+from fhir_server.application.identity import access_tokens, grants
+from fhir_server.oauth.authorize import interactions
+from fhir_server.oauth.base.options import Options, Throttle
+from fhir_server.oauth.base.wire import Context, Received
+from fhir_server.oauth.login import throttle
+from fhir_server.oauth.resource.dpop import hash_of
 from tests.holds import holds
 from tests.oauth.conftest import BASE, Person, assertion, backend, csrf_of, query_of, redeem, request_for, tokens_for
 from tests.oauth.steps import OFFLINE, consent_page, proof, refresh

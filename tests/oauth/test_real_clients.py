@@ -24,9 +24,9 @@ from flask import Flask
 
 from fhir_server.adapters.system import SystemClock
 from fhir_server.app import create_app
-from fhir_server.application.accounts import change_account, find_account
-from fhir_server.application.clients import Client, ClientKind, register
-from fhir_server.application.runtime import Runtime
+from fhir_server.application.core.runtime import Runtime
+from fhir_server.application.identity.accounts import change_account, find_account
+from fhir_server.application.identity.clients import Client, ClientKind, register
 from tests.factories import runtime_on, settings_in
 from tests.live import free_port, serving
 from tests.oauth.conftest import EC, PASSWORD, PATIENT_SCOPES, Person, query_of

@@ -6,15 +6,21 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from fhir_server.application.access_tokens import find_access
-from fhir_server.application.accounts import Account, Practice, add_account, change_account, find_account
-from fhir_server.application.clients import Client, ClientKind, register
+from fhir_server.application.identity.access_tokens import find_access
+from fhir_server.application.identity.accounts import (
+    Account,
+    PractitionerRoleRef,
+    add_account,
+    change_account,
+    find_account,
+)
+from fhir_server.application.identity.clients import Client, ClientKind, register
 from tests.holds import holds
 from tests.oauth.conftest import BASE, PASSWORD, USER_SCOPES, Person, assertion, backend, query_of, redeem
 from tests.oauth.steps import TOTP, code_now, refresh
 
 SCOPE = "openid offline_access online_access user/DocumentReference.rs"
-CENTRE = Practice("PractitionerRole/sam-1", "Organization/samu", "SAMU 15", "10", label="SAMU, régulation")
+CENTRE = PractitionerRoleRef("PractitionerRole/sam-1", "Organization/samu", "SAMU 15", "10", label="SAMU, régulation")
 CALLBACK = ("https://app.example/cb",)
 
 

@@ -5,11 +5,11 @@ import logging
 import orjson
 import pytest
 
-from fhir_server.application.access_tokens import mint_token
-from fhir_server.application.clients import find
+from fhir_server.application.identity.access_tokens import mint_token
+from fhir_server.application.identity.clients import find
 from fhir_server.domain.problem import Category, Problem
-from fhir_server.oauth import bearer
-from fhir_server.oauth.dpop import Proof, hash_of
+from fhir_server.oauth.resource import bearer
+from fhir_server.oauth.resource.dpop import DpopProof, hash_of
 from tests.holds import holds
 from tests.oauth.conftest import BASE, PASSWORD, SECRET, Person, assertion, backend, query_of, redeem, tokens_for
 from tests.oauth.steps import OFFLINE, events_of, proof, refresh
@@ -48,14 +48,17 @@ def test_29_a_bound_token_needs_its_proof_at_the_api(runtime, app, web, clock):
     code = query_of(Person(app).authorize())["code"]
     token = redeem(web, code, headers={"DPoP": proof(clock, key)}).get_json()["access_token"]
     url = f"{BASE}/fhir/DocumentReference"
-    signed = Proof(proof(clock, key, "GET", url, ath=hash_of(token)), "GET", url)
+    signed = DpopProof(proof(clock, key, "GET", url, ath=hash_of(token)), "GET", url)
     assert bearer.caller_of(runtime, f"DPoP {token}", "", "", signed).client_id == "app"
     for header, sent in (
         (f"Bearer {token}", signed),
         (f"DPoP {token}", None),
         (f"DPoP {token}", signed),
-        (f"DPoP {token}", Proof(proof(clock, key, "GET", url), "GET", url)),
-        (f"DPoP {token}", Proof(proof(clock, ECKey.generate_key("P-256"), "GET", url, ath=hash_of(token)), "GET", url)),
+        (f"DPoP {token}", DpopProof(proof(clock, key, "GET", url), "GET", url)),
+        (
+            f"DPoP {token}",
+            DpopProof(proof(clock, ECKey.generate_key("P-256"), "GET", url, ath=hash_of(token)), "GET", url),
+        ),
     ):
         with pytest.raises(Problem):
             bearer.caller_of(runtime, header, "", "", sent)

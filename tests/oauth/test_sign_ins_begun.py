@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from fhir_server.oauth.options import Options, of_settings
-from fhir_server.oauth.tidying import tidy
-from fhir_server.settings import Settings
+from fhir_server.oauth.base.expiring import tidy
+from fhir_server.oauth.base.options import Options, of_settings
+from fhir_server.settings.server import Settings
 from tests.oauth.conftest import BASE, PASSWORD, Person, csrf_of, request_for
 from tests.oauth.steps import BREAK_GLASS, code_now, events_of
 from tests.oauth.upstream import provider_of

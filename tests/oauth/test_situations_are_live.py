@@ -7,9 +7,9 @@ that was set inactive went on opening doors.
 import pytest
 
 from consent_rules.vocabulary import RequesterKind
-from fhir_server.application.accounts import Account, Practice, find_account
-from fhir_server.application.professionals import situations_of
-from fhir_server.oauth import sessions
+from fhir_server.application.directory.professionals import situations_of
+from fhir_server.application.identity.accounts import Account, PractitionerRoleRef, find_account
+from fhir_server.oauth.login import sessions
 from tests.oauth.conftest import NURSE, assertion, backend, enter_situations
 from tests.world import World
 
@@ -59,7 +59,9 @@ def test_an_establishment_changes_no_situation(world: World):
 
 def test_the_profession_is_the_one_that_the_directory_states_now(world: World):
     role = _recorded_by(world, "keeper", expected=201, profession="70")
-    stale = Practice(f"PractitionerRole/{role['id']}", f"Organization/{world.ids['chu']}", "chu", "10", label="chu")
+    stale = PractitionerRoleRef(
+        f"PractitionerRole/{role['id']}", f"Organization/{world.ids['chu']}", "chu", "10", label="chu"
+    )
     account = Account("z", RequesterKind.PROFESSIONAL, f"Practitioner/{world.ids['zoe']}", "Zoé", (stale,))
     assert [one.profession for one in situations_of(world.runtime, account)] == ["70"]
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 
 from fhir_server.app import create_app
-from fhir_server.application.access_tokens import caller_for, find_access
+from fhir_server.application.identity.access_tokens import caller_for, find_access
 from fhir_server.domain.problem import Category, Login, Problem
-from fhir_server.oauth import step_up
+from fhir_server.oauth.resource import step_up
 from tests.factories import settings_in
 from tests.holds import holds
 from tests.oauth.conftest import BASE, Person, assertion, backend, query_of, redeem

@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from fhir_server.application import accounts
-from fhir_server.application.accounts import find_account
-from fhir_server.oauth import totp
+from fhir_server.application.identity import accounts
+from fhir_server.application.identity.accounts import find_account
+from fhir_server.oauth.login import totp
 from tests.oauth.conftest import PASSWORD, Person, csrf_of
 from tests.oauth.steps import BREAK_GLASS
 

@@ -7,10 +7,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from fhir_server.application.clients import AuthMethod, Client, ClientKind, hash_secret, register
-from fhir_server.oauth.options import Options, Throttle, of_settings
-from fhir_server.oauth.tidying import tidy
-from fhir_server.settings import Settings, SettingsError
+from fhir_server.application.identity.clients import AuthMethod, Client, ClientKind, hash_secret, register
+from fhir_server.oauth.base.expiring import tidy
+from fhir_server.oauth.base.options import Options, Throttle, of_settings
+from fhir_server.settings.server import Settings, SettingsError
 from tests.holds import holds
 from tests.oauth.conftest import (
     BASE,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fhir_server.http import language
+from fhir_server.http.pages import language
 from tests.oauth.conftest import Person, csrf_of, query_of, redeem
 from tests.oauth.steps import OFFLINE, consent_page, enrol, may_enrol, sign_in
 from tests.oauth.test_passkeys import Authenticator, add

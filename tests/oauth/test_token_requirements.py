@@ -6,10 +6,9 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet
 
-from fhir_server.application import access_tokens
-from fhir_server.application import app_authorization as grants
-from fhir_server.application.accounts import change_account, find_account
-from fhir_server.oauth import keys
+from fhir_server.application.identity import access_tokens, grants
+from fhir_server.application.identity.accounts import change_account, find_account
+from fhir_server.oauth.base import keys
 from tests.holds import holds
 from tests.oauth.conftest import BASE, Person, assertion, backend, query_of, redeem, tokens_for
 from tests.oauth.steps import OFFLINE, proof, refresh

@@ -15,7 +15,7 @@ import requests
 from joserfc.jwk import ECKey
 
 from fhir_server.adapters.system import SystemClock
-from fhir_server.oauth.dpop import hash_of
+from fhir_server.oauth.resource.dpop import hash_of
 from tests.engines import ENGINES, make_engine
 from tests.holds import holds
 from tests.live import Live, free_port, running

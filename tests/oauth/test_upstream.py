@@ -10,13 +10,19 @@ from joserfc.jwk import RSAKey
 
 from consent_rules.vocabulary import RequesterKind
 from fhir_server.app import create_app
-from fhir_server.application.access_tokens import find_access
-from fhir_server.application.accounts import Account, Practice, change_account, find_account, find_by_national_id
-from fhir_server.application.accounts import add_account as add
-from fhir_server.application.app_authorization import grants_of
-from fhir_server.application.linking import Traits, invite, is_same
-from fhir_server.oauth.launches import Launch, create_launch
-from fhir_server.settings import Settings, SettingsError
+from fhir_server.application.identity.access_tokens import find_access
+from fhir_server.application.identity.accounts import (
+    Account,
+    PractitionerRoleRef,
+    change_account,
+    find_account,
+    find_by_national_id,
+)
+from fhir_server.application.identity.accounts import add_account as add
+from fhir_server.application.identity.franceconnect_link import Traits, invite, is_same
+from fhir_server.application.identity.grants import grants_of
+from fhir_server.oauth.grants.launches import Launch, create_launch
+from fhir_server.settings.server import Settings, SettingsError
 from tests.factories import settings_in
 from tests.holds import holds
 from tests.oauth.conftest import BASE, GENERAL, assertion, backend, challenge, csrf_of, query_of, redeem, serve
@@ -130,7 +136,8 @@ def find_account_of(app):
 def test_only_the_situations_that_the_provider_confirms_are_offered(app, fake, runtime, world):
     account = find_account(runtime, "helene")
     places = [
-        Practice(f"PractitionerRole/{name}", f"Organization/{world.ids[name]}", name, "10") for name in ("chu", "other")
+        PractitionerRoleRef(f"PractitionerRole/{name}", f"Organization/{world.ids[name]}", name, "10")
+        for name in ("chu", "other")
     ]
     change_account(runtime, replace(account, practices=tuple(places)))
     fake.person = professional(RPPS, exercise("10", "SM26", activity(numeroFinessSite="990000018")))
@@ -147,7 +154,7 @@ def test_only_the_situations_that_the_provider_confirms_are_offered(app, fake, r
 )  # fmt: skip
 def test_profession_specialty_and_place_must_agree(app, fake, runtime, world, specialty, numbers, confirmed):
     account = find_account(runtime, "helene")
-    place = Practice("PractitionerRole/x", f"Organization/{world.ids['chu']}", "chu", "10", specialty)
+    place = PractitionerRoleRef("PractitionerRole/x", f"Organization/{world.ids['chu']}", "chu", "10", specialty)
     change_account(runtime, replace(account, practices=(place,)))
     fake.person = professional(RPPS, exercise("10", "SM26", activity(**numbers)))
     visitor = Visitor(app, fake)
@@ -352,10 +359,10 @@ def test_who_is_not_in_the_directory_is_told_so_in_their_language(app, fake, lan
 
 
 def test_every_text_of_these_pages_has_a_french_one():
-    from fhir_server.http import pages_upstream  # noqa: PLC0415
+    from fhir_server.http.pages.sign_in import upstream  # noqa: PLC0415
     from tests.oauth.translations import catalogue  # noqa: PLC0415
 
-    texts = {text for pair in (*pages_upstream._TEXTS.values(), pages_upstream._UNTRUSTED) for text in pair}
+    texts = {text for pair in (*upstream._TEXTS.values(), upstream._UNTRUSTED) for text in pair}
     assert {text for text in texts if not catalogue().get(text) or not catalogue().get(text).string} == set()
 
 

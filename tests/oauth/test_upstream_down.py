@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 
 from fhir_server import telemetry
 from fhir_server.app import create_app
-from fhir_server.application.access_tokens import ACCESS
+from fhir_server.application.identity.access_tokens import ACCESS
 from tests.factories import settings_in
 from tests.oauth.conftest import BASE, query_of, redeem
 from tests.oauth.steps import events_of

@@ -21,12 +21,12 @@ from joserfc.jwk import KeySet
 from consent_rules.vocabulary import RequesterKind
 from fhir_server.adapters.system import SystemClock
 from fhir_server.app import create_app
-from fhir_server.application.access_tokens import find_access
-from fhir_server.application.accounts import Account, add_account
-from fhir_server.application.clients import Client, ClientKind, register
-from fhir_server.application.linking import invite
-from fhir_server.application.runtime import Runtime
-from fhir_server.upstream_settings import Provider
+from fhir_server.application.core.runtime import Runtime
+from fhir_server.application.identity.access_tokens import find_access
+from fhir_server.application.identity.accounts import Account, add_account
+from fhir_server.application.identity.clients import Client, ClientKind, register
+from fhir_server.application.identity.franceconnect_link import invite
+from fhir_server.settings.upstream import Provider
 from tests.factories import runtime_on, settings_in
 from tests.live import free_port, serving
 from tests.oauth.conftest import USER_SCOPES, Person, csrf_of, query_of, redeem, request_for

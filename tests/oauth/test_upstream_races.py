@@ -6,10 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
 from consent_rules.vocabulary import RequesterKind
-from fhir_server.application import linking
-from fhir_server.application.accounts import Account, add_account, find_account, find_by_upstream, link
-from fhir_server.application.linking import Traits
-from fhir_server.oauth import passkeys
+from fhir_server.application.identity import franceconnect_link
+from fhir_server.application.identity.accounts import Account, add_account, find_account, find_by_upstream, link
+from fhir_server.application.identity.franceconnect_link import Traits
+from fhir_server.oauth.login import passkeys
 from fhir_server.oauth.upstream import relying
 from fhir_server.oauth.upstream.metadata import ProviderError
 from fhir_server.oauth.upstream.relying import Errand
@@ -54,8 +54,8 @@ def test_a_code_links_once(runtime):
         "birthDate": "1990-07-14", "name": [{"family": "Lefèvre", "given": ["Inès"]}],
     })  # fmt: skip
     account = add_account(runtime, Account("ines", RequesterKind.PATIENT, f"Patient/{id_}", "Inès"), "")
-    code, traits = linking.invite(runtime, account), Traits("LEFEVRE", "INES", "1990-07-14", "")
-    assert len(winners(lambda _: linking.redeem(runtime, code, traits))) == 1
+    code, traits = franceconnect_link.invite(runtime, account), Traits("LEFEVRE", "INES", "1990-07-14", "")
+    assert len(winners(lambda _: franceconnect_link.redeem(runtime, code, traits))) == 1
 
 
 def test_a_subject_is_linked_to_one_account(runtime):

@@ -17,8 +17,8 @@ from joserfc.jwk import ECKey
 
 from consent_rules.visibility import Clause, Visibility
 from fhir_server.adapters.system import SystemClock
-from fhir_server.domain.search import Search
-from fhir_server.oauth.dpop import hash_of
+from fhir_server.domain.search.criteria import Search
+from fhir_server.oauth.resource.dpop import hash_of
 from tests.engines import SqliteEngine
 from tests.factories import runtime_on
 from tests.live import Live, free_port, running

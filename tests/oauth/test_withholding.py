@@ -12,9 +12,9 @@ import pytest
 from flask import Flask
 
 from fhir_server.app import create_app
-from fhir_server.application.accounts import change_account, find_account
-from fhir_server.application.app_authorization import revoke_person
-from fhir_server.ports import Ports
+from fhir_server.application.identity.accounts import change_account, find_account
+from fhir_server.application.identity.grants import revoke_person
+from fhir_server.ports.surroundings import Ports
 from tests.engines import ENGINES, make_engine
 from tests.factories import runtime_on, settings_in
 from tests.oauth.conftest import FixedClock, Person, csrf_of, furnish, query_of, redeem, ticked

@@ -13,10 +13,10 @@ from joserfc import jwt
 from joserfc.jwk import ECKey, RSAKey
 
 from consent_rules.vocabulary import RequesterKind
-from fhir_server.application.accounts import Account, add_account
-from fhir_server.application.clients import Client, ClientKind, register
-from fhir_server.application.runtime import Runtime
-from fhir_server.upstream_settings import Provider
+from fhir_server.application.core.runtime import Runtime
+from fhir_server.application.identity.accounts import Account, add_account
+from fhir_server.application.identity.clients import Client, ClientKind, register
+from fhir_server.settings.upstream import Provider
 from tests.oauth.conftest import GENERAL, HOSPITAL, USER_SCOPES, Person, query_of
 
 Json = dict[str, Any]

@@ -10,8 +10,8 @@ from werkzeug.serving import make_server
 
 from fhir_server.adapters import opening
 from fhir_server.app import build_runtime, create_app
-from fhir_server.application.runtime import Runtime
-from fhir_server.settings import Settings
+from fhir_server.application.core.runtime import Runtime
+from fhir_server.settings.server import Settings
 from seed.book import Demonstration
 from seed.loading import load_demonstration
 

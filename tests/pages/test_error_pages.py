@@ -15,13 +15,13 @@ from playwright.sync_api import Browser, Page
 from werkzeug.exceptions import ServiceUnavailable
 from werkzeug.test import Client, TestResponse
 
-from fhir_server import limits
 from fhir_server.app import create_app
-from fhir_server.application.runtime import Runtime
+from fhir_server.application.core.runtime import Runtime
 from fhir_server.http.admission import REFUSED, Admission
-from fhir_server.http.error_pages import TEXTS
-from fhir_server.limits import Limits
-from fhir_server.settings import Settings
+from fhir_server.http.pages.error_pages import TEXTS
+from fhir_server.settings import limits
+from fhir_server.settings.limits import Limits
+from fhir_server.settings.server import Settings
 from tests.pages.conftest import DESK, PHONE, Site
 from tests.pages.test_pages import CONTRAST
 

@@ -13,32 +13,32 @@ import pytest
 from consent_rules.model import Requester
 from consent_rules.scopes import Scopes
 from consent_rules.vocabulary import RequesterKind
-from fhir_server.application import access_tokens
-from fhir_server.application.accounts import Account, Charge
-from fhir_server.application.clients import Client, ClientKind
-from fhir_server.domain.audit import ISSUANCE, Stamp, trace_of
-from fhir_server.domain.audit_parts import ENTITY_TYPE, RESOURCE_TYPE
+from fhir_server.application.identity import access_tokens
+from fhir_server.application.identity.accounts import Account, RepresentedPatient
+from fhir_server.application.identity.clients import Client, ClientKind
+from fhir_server.domain.audit.audit_event import ISSUANCE, Stamp, trace_of
+from fhir_server.domain.audit.audit_event_parts import ENTITY_TYPE, RESOURCE_TYPE
+from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome
 from fhir_server.domain.caller import Caller
-from fhir_server.domain.deeds import Deed, Verdict
-from fhir_server.http import journal
-from fhir_server.http.journal_acts import ANY_ACT
+from fhir_server.http.pages.patient import journal_lines
+from fhir_server.http.pages.patient.journal_interactions import ANY_ACT
 from fhir_server.registry import REGISTRY, AccessRule
 
 AT = datetime(2026, 7, 2, 9, 0, tzinfo=UTC)
 CAMILLE = Requester(RequesterKind.PATIENT, person="Patient/camille", client="Device/notebook")
 
 
-def _event(deed, client="notebook", requester=CAMILLE, **verdict):
+def _event(audited, client="notebook", requester=CAMILLE, **outcome):
     caller = Caller(requester, Scopes(), "t", "g", client, client_name="Mon Carnet", display="Camille Laurent")
     stamp = Stamp("id", AT, "https://habilis.example/fhir", AT)
-    return orjson.loads(trace_of(deed, Verdict(**verdict), caller, "camille", stamp).body)
+    return orjson.loads(trace_of(audited, Outcome(**outcome), caller, "camille", stamp).body)
 
 
 @pytest.fixture
 def line(demo):
     def told(*given, language="en", **more):
         with demo.web.application.test_request_context(f"/journal?lang={language}"):
-            return journal.line_of(_event(*given, **more), {})
+            return journal_lines.line_of(_event(*given, **more), {})
 
     return told
 
@@ -47,8 +47,10 @@ def line(demo):
 def app_of_camille(demo):
     """A token of an app that Camille has let in."""
     id_ = demo.people.patients["camille"]
-    charge = Charge(id_, f"Patient/{id_}", "Camille Laurent")
-    account = Account("c", RequesterKind.PATIENT, charge.person, "Camille Laurent", patients=(charge,), subject="c")
+    represented = RepresentedPatient(id_, f"Patient/{id_}", "Camille Laurent")
+    account = Account(
+        "c", RequesterKind.PATIENT, represented.person, "Camille Laurent", patients=(represented,), subject="c"
+    )
     client = Client(id="notebook", name="Mon Carnet", kind=ClientKind.PATIENT_APP)
     return access_tokens.mint_token(
         demo.runtime,
@@ -84,23 +86,23 @@ def test_what_the_reader_does_on_these_pages_pushes_nothing_out_of_sight(demo):
 
 
 def test_an_app_cannot_take_the_place_of_the_pages(line):
-    assert line(Deed("read", "DocumentReference"), client="journal").who == "Mon Carnet"
-    assert line(Deed("read", "DocumentReference"), client="urn:habilis:pages").who == "Camille Laurent"
+    assert line(AuditedInteraction("read", "DocumentReference"), client="journal").who == "Mon Carnet"
+    assert line(AuditedInteraction("read", "DocumentReference"), client="urn:habilis:pages").who == "Camille Laurent"
 
 
 @pytest.mark.parametrize("language", ["en", "fr"])
 def test_every_kind_of_event_has_its_own_sentence(line, language):
     rows = [row for row in REGISTRY.values() if row.access is not AccessRule.DIRECTORY]
-    deeds = [Deed(interaction.value, row.name) for row in rows for interaction in row.interactions]
-    deeds += [Deed(step, "") for step in ("login", "logout", "authorize", "revoke")]
-    deeds.append(Deed("token", "", operation=ISSUANCE))
+    deeds = [AuditedInteraction(interaction.value, row.name) for row in rows for interaction in row.interactions]
+    deeds += [AuditedInteraction(step, "") for step in ("login", "logout", "authorize", "revoke")]
+    deeds.append(AuditedInteraction("token", "", operation=ISSUANCE))
     spoken = {}
-    for deed in deeds:
-        touched = (f"{deed.resource_type}/x",) if deed.resource_type else ()
-        if deed.interaction == "search-type":
-            deed = replace(deed, query=f"GET https://habilis.example/fhir/{deed.resource_type}?x=y")  # noqa: PLW2901
+    for audited in deeds:
+        touched = (f"{audited.resource_type}/x",) if audited.resource_type else ()
+        if audited.interaction == "search-type":
+            audited = replace(audited, query=f"GET https://habilis.example/fhir/{audited.resource_type}?x=y")  # noqa: PLW2901
             touched = ()
-        spoken[deed.interaction, deed.resource_type] = line(deed, language=language, touched=touched).act
+        spoken[audited.interaction, audited.resource_type] = line(audited, language=language, touched=touched).act
     with_generic = {str(text) for act in ANY_ACT.values() for text in act}
     assert {kind: text for kind, text in spoken.items() if text in with_generic or not text} == {}
     assert "filed documents" not in spoken.values()
@@ -108,55 +110,57 @@ def test_every_kind_of_event_has_its_own_sentence(line, language):
 
 
 @pytest.mark.parametrize(
-    ("deed", "told"),
+    ("audited", "told"),
     [
-        (Deed("authorize", ""), "let the app Mon Carnet act for them"),
-        (Deed("revoke", ""), "ended the right of the app Mon Carnet to act"),
-        (Deed("token", "", operation=ISSUANCE), "received access for a declared emergency"),
-        (Deed("transaction", "DocumentReference", "ITI-65"), "filed documents"),
+        (AuditedInteraction("authorize", ""), "let the app Mon Carnet act for them"),
+        (AuditedInteraction("revoke", ""), "ended the right of the app Mon Carnet to act"),
+        (AuditedInteraction("token", "", operation=ISSUANCE), "received access for a declared emergency"),
+        (AuditedInteraction("transaction", "DocumentReference", "ITI-65"), "filed documents"),
     ],
 )
-def test_the_steps_of_signing_in_are_no_filing(line, deed, told):
-    assert line(deed, requester=replace(CAMILLE, person="Practitioner/diallo")).act == told
+def test_the_steps_of_signing_in_are_no_filing(line, audited, told):
+    assert line(audited, requester=replace(CAMILLE, person="Practitioner/diallo")).act == told
 
 
-FILED = Deed("transaction", "DocumentReference", "ITI-65")
-OPENED = Deed("read", "Binary", "ITI-68")
-FOUND = Deed("search-type", "List", "ITI-66", query="GET https://habilis.example/fhir/List?patient=camille")
+FILED = AuditedInteraction("transaction", "DocumentReference", "ITI-65")
+OPENED = AuditedInteraction("read", "Binary", "ITI-68")
+FOUND = AuditedInteraction(
+    "search-type", "List", "ITI-66", query="GET https://habilis.example/fhir/List?patient=camille"
+)
 
 
 @pytest.mark.parametrize(
-    ("deed", "touched", "titles"),
+    ("audited", "touched", "titles"),
     [
         (FILED, ("List/l", "DocumentReference/a", "DocumentReference/b"), ("Report", "1 other document")),
         (OPENED, ("Binary/x", "DocumentReference/a"), ("Report",)),
         (OPENED, ("Binary/x", "DocumentReference/b"), ("1 other document",)),
         (FOUND, ("List/l", "List/m"), ()),
         (
-            Deed("operation", "Patient", operation="x"),
+            AuditedInteraction("operation", "Patient", operation="x"),
             ("Patient/camille", "DocumentReference/b"),
             ("1 other document",),
         ),
-        (Deed("create", "Patient"), ("Patient/camille", "Consent/a", "Consent/b"), ()),
-        (Deed("update", "Consent"), ("Consent/a",), ()),
+        (AuditedInteraction("create", "Patient"), ("Patient/camille", "Consent/a", "Consent/b"), ()),
+        (AuditedInteraction("update", "Consent"), ("Consent/a",), ()),
     ],
 )
-def test_events_of_earlier_versions_are_told_in_the_same_words(demo, deed, touched, titles):
-    event = _event(deed, touched=touched)
+def test_events_of_earlier_versions_are_told_in_the_same_words(demo, audited, touched, titles):
+    event = _event(audited, touched=touched)
     before = orjson.loads(orjson.dumps(event))
     for entity in before["entity"]:
         if entity["type"]["system"] == RESOURCE_TYPE and entity["type"]["code"] != "Consent":
             entity["type"] = {"system": ENTITY_TYPE, "code": "2"}
     with demo.web.application.test_request_context("/journal?lang=en"):
-        lines = [journal.line_of(one, {"a": "Report"}) for one in (event, before)]
-        documents = [journal.documents_of(one) for one in (event, before)]
+        lines = [journal_lines.line_of(one, {"a": "Report"}) for one in (event, before)]
+        documents = [journal_lines.documents_of(one) for one in (event, before)]
     assert lines[0] == lines[1]
     assert documents[0] == documents[1]
     assert lines[0].documents == titles
 
 
 def test_times_are_those_of_paris_in_summer_and_in_winter(line):
-    assert line(Deed("read", "Patient")).at.strftime("%H:%M") == "11:00"
+    assert line(AuditedInteraction("read", "Patient")).at.strftime("%H:%M") == "11:00"
 
 
 def test_the_page_promises_no_more_than_holds(demo):

@@ -9,10 +9,10 @@ from consent_rules.model import Requester
 from consent_rules.scopes import Scopes
 from consent_rules.vocabulary import Purpose, RequesterKind
 from fhir_server.app import create_app
-from fhir_server.application import emergencies, reviews, spaces
+from fhir_server.application.spaces import break_glass, break_glass_reviews, lifecycle
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.notices import Kind, Named, Notice, communication_of
-from fhir_server.http.told_notices import tell
+from fhir_server.http.pages.patient.notice_texts import tell
 from seed import enrolment
 from seed.loading import load_demonstration
 from tests.conftest import START, Loaded
@@ -52,7 +52,7 @@ def open_in_an_emergency(server):
     caller = Caller(
         requester, Scopes.parse("user/*.rs"), "t", "g", "desk", display="<Dr Awa>", purpose=Purpose.BREAK_GLASS
     )
-    return emergencies.open_space(server.runtime, caller, server.people.patients["camille"], "found <unconscious>")
+    return break_glass.open_space(server.runtime, caller, server.people.patients["camille"], "found <unconscious>")
 
 
 def test_an_emergency_is_told_with_its_reason_and_its_review(server):
@@ -91,7 +91,7 @@ def test_what_a_review_came_to_stands_with_the_access_and_as_its_own_notice(serv
     id_ = open_in_an_emergency(server)
     clock.advance(hours=80)
     dana = enrolment.caller(server.runtime, server.people.tokens["dana"])
-    reviews.review(server.runtime, dana, id_, outcome, "seen with the head of the ward")
+    break_glass_reviews.review(server.runtime, dana, id_, outcome, "seen with the head of the ward")
     _, told = page(server)
     assert told.count(english) == 2
     assert "An emergency access to this space by &lt;Dr Awa&gt; was reviewed." in told
@@ -126,7 +126,7 @@ def test_the_review_of_one_access_says_nothing_of_another(server, clock):
     clock.advance(hours=80)
     open_in_an_emergency(server)
     dana = enrolment.caller(server.runtime, server.people.tokens["dana"])
-    reviews.review(server.runtime, dana, first, "justified")
+    break_glass_reviews.review(server.runtime, dana, first, "justified")
     _, told = page(server)
     assert told.count("Result of the review: the access was justified.") == 2
     assert told.count("To be reviewed by 08/03/2026 18:00.") == 1
@@ -139,7 +139,7 @@ def test_nobody_elses_are_shown(server):
 
 def test_they_can_be_read_when_the_space_is_closed(server):
     holder = enrolment.caller(server.runtime, server.people.tokens["camille"])
-    spaces.change(server.runtime, holder, server.people.patients["camille"], spaces.CLOSE)
+    lifecycle.change(server.runtime, holder, server.people.patients["camille"], lifecycle.CLOSE)
     status, text = page(server)
     assert status == 403
     assert "This space is closed; its documents are archived, and you may open it again." in text

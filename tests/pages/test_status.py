@@ -2,7 +2,7 @@
 
 import pytest
 
-from fhir_server.application import emergencies_only
+from fhir_server.application.core import lockdown
 from tests.pages.conftest import DESK, PHONE
 from tests.pages.test_pages import CONTRAST
 from tests.pages.test_signed_in import sign_in
@@ -12,9 +12,9 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture
 def stopped(site):
-    emergencies_only.switch_on(site.runtime, "eve@desk", "release 42 shows too much")
+    lockdown.switch_on(site.runtime, "eve@desk", "release 42 shows too much")
     yield site
-    emergencies_only.switch_off(site.runtime, "eve@desk")
+    lockdown.switch_off(site.runtime, "eve@desk")
 
 
 def test_everybody_finds_how_the_service_stands(page):
@@ -58,11 +58,11 @@ def test_the_journal_says_in_words_that_it_is_stopped(page, language, words):
 def test_whoever_is_signed_in_is_stopped_as_well(page, site):
     sign_in(page, site, "camille")
     assert page.goto("/journal?own=1").status == 200
-    emergencies_only.switch_on(site.runtime, "eve@desk", "release 42 shows too much")
+    lockdown.switch_on(site.runtime, "eve@desk", "release 42 shows too much")
     try:
         assert page.goto("/journal?own=1").status == 503
     finally:
-        emergencies_only.switch_off(site.runtime, "eve@desk")
+        lockdown.switch_off(site.runtime, "eve@desk")
     assert page.goto("/journal?own=1").status == 200
 
 
@@ -81,11 +81,11 @@ def test_the_pages_of_a_stop_are_as_readable_as_all_others(page, path):
 
 
 def test_the_journal_tells_afterwards_who_was_stopped_and_why(page, site):
-    emergencies_only.switch_on(site.runtime, "eve@desk", "release 42 shows too much")
+    lockdown.switch_on(site.runtime, "eve@desk", "release 42 shows too much")
     headers = {"Authorization": f"Bearer {site.demo.tokens['paul']}"}
     path = f"{site.base}/fhir/DocumentReference?patient={site.demo.patients['camille']}"
     refused = page.request.get(path, headers=headers).status
-    emergencies_only.switch_off(site.runtime, "eve@desk")
+    lockdown.switch_off(site.runtime, "eve@desk")
     assert refused == 503
     page.goto("/journal?person=camille&refused=1&own=1")
     assert page.get_by_text("Motif : seules les urgences étaient servies.").count() >= 1

@@ -14,12 +14,12 @@ ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "fhir_server"
 PO = SOURCE / "translations" / "fr" / "LC_MESSAGES" / "messages.po"
 _METHODS = [
-    ("http/journal.py", "python"),
-    ("http/journal_acts.py", "python"),
-    ("http/journal_operations.py", "python"),
-    ("http/told_notices.py", "python"),
-    ("http/error_pages.py", "python"),
-    ("http/pages.py", "python"),
+    ("http/pages/patient/journal_lines.py", "python"),
+    ("http/pages/patient/journal_interactions.py", "python"),
+    ("http/pages/patient/journal_operations.py", "python"),
+    ("http/pages/patient/notice_texts.py", "python"),
+    ("http/pages/error_pages.py", "python"),
+    ("http/pages/patient/journal.py", "python"),
     ("http/templates/layout.html", "jinja2"),
     ("http/templates/pages/**.html", "jinja2"),
 ]

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from fhir_server.adapters import opening
-from fhir_server.ports import Ports, Store
+from fhir_server.ports.store import Store
+from fhir_server.ports.surroundings import Ports
 from tests.engines import ENGINES, Engine, MongoEngine, MongoServer, SqliteEngine, make_engine
 from tests.factories import an_id
 from tests.ports.relay import Relay

@@ -14,8 +14,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from consent_rules.visibility import Clause, Visibility
-from fhir_server.domain.search import AnyOf, Search
-from fhir_server.ports import Change, Ports, Store
+from fhir_server.domain.search.criteria import AnyOf, Search
+from fhir_server.ports.store import Change, Store
+from fhir_server.ports.surroundings import Ports
 from tests.engines import SqliteEngine
 from tests.factories import a_document, a_trace, creating
 

@@ -11,7 +11,7 @@ from pymongo import MongoClient, monitoring
 from fhir_server.adapters.mongo.client import Document, database_of
 from fhir_server.adapters.mongo.erasure import BATCH
 from fhir_server.adapters.mongo.writing import append_traces
-from fhir_server.ports import Change, SpaceWrite
+from fhir_server.ports.store import Change, SpaceWrite
 from tests.engines import MongoEngine, MongoServer
 from tests.factories import a_trace, an_id
 

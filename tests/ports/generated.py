@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from consent_rules.visibility import AccessFacts, Clause, Extent
 from consent_rules.vocabulary import Label, Mark
-from fhir_server.domain.search import DATE_OPS, AnyOf, DateIs, NoneOf, Search
+from fhir_server.domain.search.criteria import DATE_OPS, AnyOf, DateIs, NoneOf, Search
 from fhir_server.domain.stored import Facts, Stored, authored_of
 from tests.factories import AT, an_id
 

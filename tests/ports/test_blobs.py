@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from fhir_server.ports import StoreUnavailable
+from fhir_server.ports.store import StoreUnavailable
 from tests.factories import an_id
 
 MEBIBYTE = 1024 * 1024

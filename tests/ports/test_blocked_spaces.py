@@ -9,8 +9,9 @@ from threading import Barrier
 import pytest
 from pymongo import MongoClient
 
-from fhir_server import ports
-from fhir_server.ports import Change, Secret, SpaceWrite, StoreUnavailable, Write
+from fhir_server.ports import store as ports_store
+from fhir_server.ports.store import Change, SpaceWrite, StoreUnavailable, Write
+from fhir_server.ports.vault import Secret
 from tests.factories import a_document, a_trace, all_of, an_id, creating, following, next_version
 
 pytestmark = pytest.mark.mongo
@@ -34,7 +35,7 @@ def opened(store):
 DEATH = """
 import os, sys
 from pymongo.client_session import ClientSession
-from fhir_server.ports import Change, SpaceWrite
+from fhir_server.ports.store import Change, SpaceWrite
 from tests.factories import a_trace
 ClientSession.commit_transaction = lambda self: os._exit(9)
 """
@@ -170,5 +171,5 @@ def test_a_store_that_is_gone_after_the_commit_says_that_the_outcome_is_unknown(
     store.transactions.commit_seconds = 0.3
     store.commit(Change((a_trace(patient),), spaces=(SpaceWrite(patient, 0, b"state"),)))
     relay.lose_answers_to(b"commitTransaction", times=1, then_close=True)
-    with pytest.raises(ports.OutcomeUnknown):
+    with pytest.raises(ports_store.OutcomeUnknown):
         store.commit(pin(patient))

@@ -7,8 +7,8 @@ import pytest
 
 from consent_rules.visibility import DIRECTORY, AccessFacts
 from consent_rules.vocabulary import Mark
-from fhir_server.domain.search import AnyOf, Search
-from fhir_server.ports import AlreadyClaimed, Change, SpaceWrite, StoreConflict, StoreUnavailable, Write
+from fhir_server.domain.search.criteria import AnyOf, Search
+from fhir_server.ports.store import AlreadyClaimed, Change, SpaceWrite, StoreConflict, StoreUnavailable, Write
 from tests.factories import (
     AT,
     a_document,

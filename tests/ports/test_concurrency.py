@@ -14,8 +14,8 @@ from time import sleep
 import pytest
 
 from fhir_server.adapters.sqlite.writer import Writer
-from fhir_server.domain.search import Search
-from fhir_server.ports import AlreadyClaimed, Change, SpaceWrite, StoreConflict, StoreUnavailable
+from fhir_server.domain.search.criteria import Search
+from fhir_server.ports.store import AlreadyClaimed, Change, SpaceWrite, StoreConflict, StoreUnavailable
 from tests.engines import SqliteEngine
 from tests.factories import a_document, a_trace, all_of, an_id, creating, following, next_version
 
@@ -116,7 +116,7 @@ def test_one_failing_change_does_not_harm_those_that_share_its_sync(store, patie
 WORK = """
 import sys
 from dataclasses import replace
-from fhir_server.ports import Change, SpaceWrite, StoreConflict
+from fhir_server.ports.store import Change, SpaceWrite, StoreConflict
 from tests.factories import a_trace
 patient, times = sys.argv[1], int(sys.argv[2])
 for _ in range(times):
@@ -266,9 +266,9 @@ class Interrupted(BaseException):
 def interrupting():
     """Return what lets the main thread be interrupted a moment later, after some deed."""
 
-    def after(deed):
+    def after(audited):
         def handle(_number, _frame):
-            deed()
+            audited()
             raise Interrupted
 
         signal.signal(signal.SIGALRM, handle)

@@ -6,7 +6,7 @@ import sys
 import textwrap
 import time
 
-from fhir_server.domain.search import Search
+from fhir_server.domain.search.criteria import Search
 from tests.factories import all_of, an_id
 from tests.holds import holds
 
@@ -16,7 +16,7 @@ WORK = """
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from fhir_server.adapters.system import SystemIds
-from fhir_server.ports import Change, Secret, SpaceWrite, Write
+from fhir_server.ports.store import Change, Secret, SpaceWrite, Write
 from tests.factories import a_document, a_trace
 patient = sys.argv[1]
 

@@ -7,8 +7,8 @@ import pytest
 
 from consent_rules.visibility import Clause, Visibility
 from fhir_server.adapters.mongo import erasure
-from fhir_server.domain.search import Search
-from fhir_server.ports import Change, SpaceWrite, StoreConflict, StoreUnavailable, Write
+from fhir_server.domain.search.criteria import Search
+from fhir_server.ports.store import Change, SpaceWrite, StoreConflict, StoreUnavailable, Write
 from tests.factories import (
     a_document,
     a_trace,
@@ -138,7 +138,7 @@ def long_trail(mongo, patient):
 DEATH = """
 import os, sys
 from pymongo.client_session import ClientSession
-from fhir_server.ports import Change
+from fhir_server.ports.store import Change
 from tests.factories import a_trace
 commit, left = ClientSession.commit_transaction, [int(sys.argv[2])]
 

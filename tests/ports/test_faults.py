@@ -12,7 +12,7 @@ from fhir_server.adapters.keyring import Keyring
 from fhir_server.adapters.keys import KeyFile, KeyProblem
 from fhir_server.adapters.sealing import Sealed, seal, unseal
 from fhir_server.adapters.sqlite.connections import BUSY_SECONDS
-from fhir_server.ports import Change, StoreConflict, StoreUnavailable
+from fhir_server.ports.store import Change, StoreConflict, StoreUnavailable
 from tests.engines import SqliteEngine
 from tests.factories import a_document, a_trace, all_of, creating
 from tests.holds import holds

@@ -7,8 +7,8 @@ import pytest
 
 from consent_rules.visibility import DIRECTORY, AccessFacts, Clause, Visibility
 from consent_rules.vocabulary import Mark
-from fhir_server.domain.search import DATE_OPS, AnyOf, DateIs, NoneOf, Place, Search
-from fhir_server.ports import Change
+from fhir_server.domain.search.criteria import DATE_OPS, AnyOf, DateIs, NoneOf, Place, Search
+from fhir_server.ports.store import Change
 from tests.factories import (
     AT,
     a_document,

@@ -10,7 +10,7 @@ from pymongo import MongoClient
 from consent_rules.visibility import AccessFacts
 from fhir_server.adapters import opening
 from fhir_server.adapters.keys import KeyProblem
-from fhir_server.ports import StoreUnavailable
+from fhir_server.ports.store import StoreUnavailable
 from tests.engines import MongoEngine, SqliteEngine
 from tests.factories import a_resource, an_id, creating
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fhir_server.ports import Change, StoreUnavailable
+from fhir_server.ports.store import Change, StoreUnavailable
 from tests.factories import a_document, a_trace, all_of, creating, following, next_version
 
 pytestmark = pytest.mark.mongo

@@ -2,9 +2,9 @@
 
 import pytest
 
-from fhir_server.adapters.mongo import bulkhead
-from fhir_server.adapters.mongo.bulkhead import Bulkhead
-from fhir_server.ports import StoreUnavailable
+from fhir_server.adapters.mongo import client
+from fhir_server.adapters.mongo.client import Bulkhead
+from fhir_server.ports.store import StoreUnavailable
 from tests.factories import a_document, all_of, creating
 
 pytestmark = pytest.mark.mongo
@@ -40,7 +40,7 @@ def test_who_comes_while_those_inside_are_slow_is_refused_at_once():
     now = [0.0]
     space = Bulkhead(lambda: now[0])
     with space.inside(frozenset({"p"})), space.inside(frozenset({"p", "q"})):
-        now[0] = bulkhead.SLOW_SECONDS
+        now[0] = client.SLOW_SECONDS
         with pytest.raises(StoreUnavailable, match="other writers"), space.inside(frozenset({"p"})):
             pass
         with space.inside(frozenset({"q"})), space.inside(frozenset({"r"})):

@@ -1,7 +1,8 @@
 """How often the database is asked: one statement more than here makes a test fail."""
 
-from fhir_server.domain.search import AnyOf, Search
-from fhir_server.ports import Change, Secret, SpaceWrite, Write
+from fhir_server.domain.search.criteria import AnyOf, Search
+from fhir_server.ports.store import Change, SpaceWrite, Write
+from fhir_server.ports.vault import Secret
 from tests.factories import AT, a_document, a_trace, all_of, an_id, creating
 
 FIND = Search("DocumentReference", (AnyOf(frozenset({"type|s|a"})),), limit=20)

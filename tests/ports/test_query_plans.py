@@ -10,7 +10,7 @@ from consent_rules.vocabulary import Mark
 from fhir_server.adapters.hashing import Hashes
 from fhir_server.adapters.mongo.schema import INDEXES
 from fhir_server.adapters.sqlite import queries, schema
-from fhir_server.domain.search import AnyOf, DateIs, Place, Search
+from fhir_server.domain.search.criteria import AnyOf, DateIs, Place, Search
 from tests.engines import MongoEngine
 
 HASHES = Hashes(b"k" * 32)

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from consent_rules.visibility import AccessFacts
-from fhir_server.domain.search import Place
-from fhir_server.ports import Change, Queued
+from fhir_server.domain.search.criteria import Place
+from fhir_server.ports.store import Change, Queued
 from tests.factories import a_resource, a_trace, an_id, creating, deleted, following, next_version
 
 DATE = "due"

@@ -6,8 +6,8 @@ import pytest
 
 from consent_rules.visibility import DIRECTORY, AccessFacts, Clause, Visibility
 from consent_rules.vocabulary import Mark
-from fhir_server.domain.search import Search
-from fhir_server.ports import Change, Location, SpaceWrite
+from fhir_server.domain.search.criteria import Search
+from fhir_server.ports.store import Change, Location, SpaceWrite
 from tests.factories import (
     AT,
     a_document,

@@ -13,8 +13,8 @@ from fhir_server.adapters.mongo import client as mongo
 from fhir_server.adapters.mongo import proofs, schema
 from fhir_server.adapters.mongo.snapshot import MongoSnapshot
 from fhir_server.adapters.sqlite.schema import APPLICATION_ID
-from fhir_server.domain.search import Search
-from fhir_server.ports import Change, StoreUnavailable
+from fhir_server.domain.search.criteria import Search
+from fhir_server.ports.store import Change, StoreUnavailable
 from tests.engines import MongoEngine, MongoServer
 from tests.factories import a_trace, all_of, creating
 from tests.holds import holds

@@ -8,8 +8,8 @@ import pytest
 from pymongo import MongoClient
 
 from fhir_server.adapters import opening
-from fhir_server.domain.search import Place, Search
-from fhir_server.ports import Change, SpaceWrite, StoreUnavailable, Write
+from fhir_server.domain.search.criteria import Place, Search
+from fhir_server.ports.store import Change, SpaceWrite, StoreUnavailable, Write
 from tests.factories import a_document, a_resource, a_trace, all_of, an_id, creating, deleted, following
 from tests.ports.relay import Relay
 

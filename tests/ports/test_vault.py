@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from fhir_server.ports import Secret
+from fhir_server.ports.vault import Secret
 from tests.factories import AT, an_id
 
 THREADS = 64

@@ -6,8 +6,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from consent_rules.visibility import Clause, Extent, Visibility
-from fhir_server.domain.search import Search
-from fhir_server.ports import Change, Trace, Write
+from fhir_server.domain.search.criteria import Search
+from fhir_server.ports.store import Change, Trace, Write
 from tests.factories import a_document, a_list, a_trace, an_id, creating
 from tests.ports import generated
 

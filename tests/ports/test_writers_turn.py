@@ -9,7 +9,7 @@ import pytest
 
 from fhir_server.adapters.sqlite.connections import connect
 from fhir_server.adapters.sqlite.writer import Writer
-from fhir_server.ports import Change, SpaceWrite, Write
+from fhir_server.ports.store import Change, SpaceWrite, Write
 from tests.engines import SqliteEngine
 from tests.factories import a_document, a_trace, an_id, following, next_version
 

@@ -7,12 +7,12 @@ from types import FrameType
 
 import pytest
 
-from fhir_server.application import patches
 from fhir_server.domain.problem import Category, Problem
-from fhir_server.domain.search_values import criterion
+from fhir_server.domain.search.values import criterion
+from fhir_server.r4 import patch as r4_patch
 from fhir_server.r4.checking import check
 from fhir_server.r4.parsing import load_json, parse
-from fhir_server.r4.patching import apply_fhirpath_patch, apply_json_patch
+from fhir_server.r4.patch import apply_fhirpath_patch, apply_json_patch
 from fhir_server.registry.model import SearchParam
 from tests.holds import holds
 
@@ -146,12 +146,12 @@ def test_a_copy_from_nowhere_is_refused_by_what_it_names(source):
 
 def test_a_value_that_no_text_can_be_made_of_is_refused():
     deep = b'{"a":' * 300 + b"1" + b"}" * 300
-    patch = patches.of_json(b'[{"op":"add","path":"/context","value":' + deep + b"}]")
+    patch = r4_patch.of_json(b'[{"op":"add","path":"/context","value":' + deep + b"}]")
     assert refused(lambda: patch.apply(DOCUMENT)).issues[0].code == "too-deep"
 
 
 def test_a_json_patch_of_more_values_than_allowed_is_refused_before_it_is_built():
-    problem = refused(lambda: patches.of_json(b"[" + b"[]," * 200_001 + b"[]]"))
+    problem = refused(lambda: r4_patch.of_json(b"[" + b"[]," * 200_001 + b"[]]"))
     assert problem.category is Category.TOO_LARGE
 
 

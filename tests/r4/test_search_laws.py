@@ -8,10 +8,10 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from consent_rules.visibility import AccessFacts
-from fhir_server.domain import dates, tokens
 from fhir_server.domain.problem import Category, Problem
-from fhir_server.domain.search import AnyOf, DateIs, NoneOf
-from fhir_server.domain.search_values import criterion
+from fhir_server.domain.search import dates, tokens
+from fhir_server.domain.search.criteria import AnyOf, DateIs, NoneOf
+from fhir_server.domain.search.values import criterion
 from fhir_server.domain.stored import Facts
 from fhir_server.registry import SearchParam
 

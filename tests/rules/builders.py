@@ -3,9 +3,9 @@
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
-from consent_rules.enter import enter
-from consent_rules.matrix import published
-from consent_rules.model import AccessRequest, Directive, Entry, RecordState, Refuse, Requester
+from consent_rules.decision.decide import decide
+from consent_rules.matrix.table import published
+from consent_rules.model import AccessRequest, Deny, Directive, Permit, RecordState, Requester
 from consent_rules.profiles import profile
 from consent_rules.visibility import AccessFacts
 from consent_rules.vocabulary import Action, DirectiveKind, Mark, Purpose, RequesterKind, SpaceStatus, View
@@ -70,16 +70,16 @@ def opening(requester, mode=Purpose.BREAK_GLASS, **more):
 
 
 def ask(requester, record, action=Action.CONSULT, purpose=Purpose.TREATMENT, at=NOW, rules=FR, **more):
-    return enter(AccessRequest(requester, action, purpose, at, **more), record, MATRIX, rules)
+    return decide(AccessRequest(requester, action, purpose, at, **more), record, MATRIX, rules)
 
 
 def entered(answer):
-    assert isinstance(answer, Entry), answer
+    assert isinstance(answer, Permit), answer
     return answer
 
 
 def reason(answer):
-    assert isinstance(answer, Refuse), answer
+    assert isinstance(answer, Deny), answer
     return answer.reason
 
 

@@ -2,13 +2,15 @@
 
 import pytest
 
-from consent_rules import explanation, matrix, profiles
+from consent_rules import profiles
+from consent_rules.matrix import table
+from consent_rules.tools import explanation
 
-_TABLES = (explanation.statements, matrix.professions, matrix.kinds, matrix.published, profiles.profile)
+_TABLES = (explanation.statements, table.professions, table.kinds, table.published, profiles.profile)
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _tables_read_anew():
     """Forget what was read: `make mutation` copies one process many times, and a kept table would hide a fault."""
-    for table in _TABLES:
-        table.cache_clear()
+    for read in _TABLES:
+        read.cache_clear()

@@ -3,9 +3,9 @@
 import pytest
 
 from consent_rules.vocabulary import DirectiveKind, Purpose
-from fhir_server.domain.consent_elements import ACT_CODE, CLASSES
-from fhir_server.domain.consents import directives_of
-from fhir_server.domain.labels import CONFIDENTIALITY
+from fhir_server.domain.consents.directives import directives_of
+from fhir_server.domain.consents.elements import ACT_CODE, CLASSES
+from fhir_server.domain.documents.security_labels import CONFIDENTIALITY
 from fhir_server.domain.problem import Problem
 
 K = DirectiveKind

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from consent_rules.cli import main
+from consent_rules.tools.cli import main
 from tests.rules.test_importing import OURS, document, official
 
 SCENARIOS = Path(__file__).parent / "scenarios"

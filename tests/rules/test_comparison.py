@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from consent_rules.comparison import (
+from consent_rules.matrix.comparison import (
     Activation,
     CellChange,
     by_profession,
@@ -13,7 +13,7 @@ from consent_rules.comparison import (
     may_activate,
     touched,
 )
-from consent_rules.matrix import of_cells
+from consent_rules.matrix.table import of_cells
 from consent_rules.model import RuleApplied
 from tests.rules.builders import MATRIX
 

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 import pytest
 
 from consent_rules.vocabulary import Label, Proof
-from fhir_server.domain.consent_checks import MOST_DOCUMENTS
-from fhir_server.domain.consents import directives_of
-from fhir_server.domain.labels import CONFIDENTIALITY
+from fhir_server.domain.consents.checks import MOST_DOCUMENTS
+from fhir_server.domain.consents.directives import directives_of
+from fhir_server.domain.documents.security_labels import CONFIDENTIALITY
 from fhir_server.domain.problem import Category
 from tests.rules.consents import (
     BTG,

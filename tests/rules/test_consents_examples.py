@@ -3,7 +3,7 @@
 import pytest
 
 from consent_rules.vocabulary import Label
-from fhir_server.domain.consents import directives_of
+from fhir_server.domain.consents.directives import directives_of
 from tests.examples import NAMES, example
 from tests.holds import holds
 from tests.rules.builders import (

@@ -3,7 +3,7 @@
 import pytest
 
 from consent_rules.vocabulary import DirectiveKind, Mark
-from fhir_server.domain.consents import access_of, consent_of, directives_of
+from fhir_server.domain.consents.directives import access_of, consent_of, directives_of
 from tests.rules.builders import PAUL, agreement, block, directive
 from tests.rules.consents import CODE, DATUM, LIMITS, actor, class_, consent, directive_of, purposes, refused
 

@@ -5,8 +5,8 @@ from copy import deepcopy
 import pytest
 
 from consent_rules.vocabulary import DirectiveKind, Purpose
-from fhir_server.domain.consent_ppqm import IDENTIFIERS, POLICIES, PURPOSES, ROLES, URI, consent_of, template_of
-from fhir_server.domain.consents import access_of, directives_of, speaks
+from fhir_server.domain.consents.directives import access_of, directives_of, speaks
+from fhir_server.domain.consents.ppqm import IDENTIFIERS, POLICIES, PURPOSES, ROLES, URI, consent_of, template_of
 from fhir_server.domain.problem import Category, Problem
 from tests.holds import holds
 from tests.rules.builders import (

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from consent_rules.vocabulary import Label, Proof
-from fhir_server.domain.consents import access_of, consent_of, is_active
+from fhir_server.domain.consents.directives import access_of, consent_of, is_active
 from tests.rules.builders import (
     DAY,
     NOW,

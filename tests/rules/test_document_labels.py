@@ -4,7 +4,7 @@ import pytest
 
 from consent_rules.vocabulary import Label
 from fhir_server.adapters.packing import LABELLED, each_bit, packed, unpacked
-from fhir_server.domain.labels import CONFIDENTIALITY, labels_of
+from fhir_server.domain.documents.security_labels import CONFIDENTIALITY, labels_of
 from tests.rules.builders import document
 
 ACT_CODE = "http://terminology.hl7.org/CodeSystem/v3-ActCode"

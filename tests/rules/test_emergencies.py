@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from consent_rules import emergency
+from consent_rules.decision import emergency
 from consent_rules.model import AccessRequest
 from consent_rules.vocabulary import Action, DirectiveKind, Mark, Obligation, Purpose, View
 from tests.holds import holds

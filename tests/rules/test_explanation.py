@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 import consent_rules
-from consent_rules.explanation import LANGUAGES, Explainer, statements, text_of
-from consent_rules.matrix import parse
+from consent_rules.matrix.table import parse
 from consent_rules.model import AccessRequest, RuleApplied
+from consent_rules.tools.explanation import LANGUAGES, Explainer, statements, text_of
 from consent_rules.vocabulary import Action, DirectiveKind, Mark, Purpose
 from tests.rules.builders import (
     DAY,
@@ -35,7 +35,7 @@ HIDDEN = document(marks=Mark.MASQUE_PS)
 
 
 def test_every_statement_that_the_rules_name_has_a_text_in_both_languages():
-    source = "".join(path.read_text("utf-8") for path in Path(consent_rules.__file__).parent.glob("*.py"))
+    source = "".join(path.read_text("utf-8") for path in Path(consent_rules.__file__).parent.rglob("*.py"))
     named = set(re.findall(r'"([A-L]\d{0,2})"', source)) - {"D1"}
     assert named <= statements().keys()
     for texts in statements().values():
@@ -99,7 +99,7 @@ def test_what_the_caller_is_may_be_told():
 
 def test_how_the_server_stands_may_be_told():
     """K2."""
-    assert SAFE.answer(ask(PAUL, space(TEAM), emergencies_only=True)) == (
+    assert SAFE.answer(ask(PAUL, space(TEAM), in_lockdown=True)) == (
         "Access refused: emergencies-only.",
         "Only emergencies are served: the operator has stopped everything else. (rule K2)",
     )

@@ -40,7 +40,7 @@ UNSEALED = document(marks=Mark.INVISIBLE_PATIENT, sealed_until=NOW)
 REPRESENTS = directive(DirectiveKind.REPRESENTATIVE, "RelatedPerson/marc")
 GUARDS = directive(DirectiveKind.GUARDIAN, "RelatedPerson/marc")
 CARES = directive(DirectiveKind.CARER, "RelatedPerson/marc", start=NOW - DAY, end=NOW + DAY)
-READABLE = (Action.CONSULT, Action.DEPOSIT, Action.RELABEL, Action.READ_TRACES)
+READABLE = (Action.CONSULT, Action.DEPOSIT, Action.CHANGE_MARKS, Action.READ_TRACES)
 
 
 class TestPatient:
@@ -162,7 +162,7 @@ class TestRepresentative:
 
     def test_directs_and_labels(self):
         record = space(REPRESENTS, born=CHILD)
-        for action in (Action.DIRECT, Action.RELABEL, Action.DEPOSIT, Action.IDENTIFY):
+        for action in (Action.DIRECT, Action.CHANGE_MARKS, Action.DEPOSIT, Action.IDENTIFY):
             assert entered(ask(PARENT, record, action)).basis == "legal-representative"
         assert sees(ask(PARENT, record, Action.DIRECT), document("block"), View.DIRECTIVES)
 
@@ -243,7 +243,7 @@ class TestCarer:
         assert not sees(answer, document(marks=Mark.MASQUE_PT))
         assert sees(answer, document(marks=Mark.MASQUE_PS))
 
-    @pytest.mark.parametrize("action", [Action.DIRECT, Action.RELABEL, Action.READ_TRACES, Action.OPEN_EMERGENCY])
+    @pytest.mark.parametrize("action", [Action.DIRECT, Action.CHANGE_MARKS, Action.READ_TRACES, Action.OPEN_EMERGENCY])
     def test_manages_nothing(self, action):
         assert reason(ask(PARENT, space(CARES), action)) in {"no-authority", "not-entitled"}
 
@@ -301,7 +301,7 @@ class TestSoftware:
         for owner in ({"owner_client": "Device/chu"}, {"owner_organization": "Organization/chu"}):
             assert not sees(answer, document("agreement", **owner), View.DIRECTIVES)
 
-    @pytest.mark.parametrize("action", [Action.CONSULT, Action.DEPOSIT, Action.RELABEL, Action.IDENTIFY])
+    @pytest.mark.parametrize("action", [Action.CONSULT, Action.DEPOSIT, Action.CHANGE_MARKS, Action.IDENTIFY])
     def test_needs_an_open_space(self, action):
         assert reason(ask(SOFTWARE, space(status=SpaceStatus.OPPOSED), action)) == "opposed"
 
@@ -310,7 +310,7 @@ class TestSoftware:
 
     @pytest.mark.parametrize("status", SpaceStatus)
     def test_keeps_the_life_of_a_space_in_every_state_and_sees_no_document(self, status):
-        answer = ask(SOFTWARE, space(status=status), Action.KEEP)
+        answer = ask(SOFTWARE, space(status=status), Action.OPERATE_REGISTRY)
         assert (entered(answer).basis, answer.rules[0].statement) == ("system", "I8")
         assert not sees(answer, document(owner_client="Device/chu"))
 

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from consent_rules.importing import normalised, read, table
-from consent_rules.matrix import MatrixError
+from consent_rules.matrix.importing import normalised, read, table
+from consent_rules.matrix.table import MatrixError
 from tests.rules.builders import MATRIX
 
 WORKING = (

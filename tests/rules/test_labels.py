@@ -6,7 +6,7 @@ from itertools import product
 
 import pytest
 
-from consent_rules import labels
+from consent_rules.consents import visibility_marks
 from consent_rules.model import AccessRequest, RuleApplied
 from consent_rules.vocabulary import Action, DirectiveKind, Mark, Purpose
 from tests.holds import holds
@@ -59,8 +59,8 @@ MAY_LIFT = {"patient": HIDING, "parent": HIDING, "author": {SEALED}, "software":
 
 def relabel(who, before, after, born=ADULT, rules=TOGETHER, **more):
     facts = document(marks=before, **(OWN | more))
-    request = AccessRequest(ACTORS[who], Action.RELABEL, Purpose.TREATMENT, NOW)
-    return labels.may_relabel(request, space(born=born), facts, after, rules)
+    request = AccessRequest(ACTORS[who], Action.CHANGE_MARKS, Purpose.TREATMENT, NOW)
+    return visibility_marks.may_change_marks(request, space(born=born), facts, after, rules)
 
 
 @holds("B6")
@@ -137,16 +137,16 @@ def test_software_acts_for_its_own_establishment_or_itself():
 
 def test_nobody_is_the_author_of_a_document_without_owner():
     nameless = replace(PAUL, person="")
-    request = AccessRequest(nameless, Action.RELABEL, Purpose.TREATMENT, NOW)
+    request = AccessRequest(nameless, Action.CHANGE_MARKS, Purpose.TREATMENT, NOW)
     facts = document(marks=SEALED, sealed_until=NOW + DAY)
-    assert labels.may_relabel(request, space(), facts, Mark.NONE, FR).reason == "mark-not-allowed"
-    bare = AccessRequest(replace(SOFTWARE, client="", organization=""), Action.RELABEL, Purpose.TREATMENT, NOW)
-    assert labels.may_relabel(bare, space(), facts, Mark.NONE, FR).reason == "mark-not-allowed"
+    assert visibility_marks.may_change_marks(request, space(), facts, Mark.NONE, FR).reason == "mark-not-allowed"
+    bare = AccessRequest(replace(SOFTWARE, client="", organization=""), Action.CHANGE_MARKS, Purpose.TREATMENT, NOW)
+    assert visibility_marks.may_change_marks(bare, space(), facts, Mark.NONE, FR).reason == "mark-not-allowed"
 
 
 def file(who, wanted, *directives, born=ADULT, rules=FR, replaced=None):
     request = AccessRequest(ACTORS[who], Action.DEPOSIT, Purpose.TREATMENT, NOW)
-    return labels.may_file(request, space(*directives, born=born), wanted, rules, replaced)
+    return visibility_marks.may_file(request, space(*directives, born=born), wanted, rules, replaced)
 
 
 @holds("E7")
@@ -185,20 +185,20 @@ def test_hidden_and_sealed_are_not_filed_together_while_the_profile_says_so():
 
 @holds("E7")
 def test_a_new_document_has_the_marks_that_it_is_filed_with():
-    assert labels.marks_at_filing(space(), SEALED, NOW) == SEALED
+    assert visibility_marks.marks_at_filing(space(), SEALED, NOW) == SEALED
 
 
 @holds("E12")
 def test_a_new_document_is_hidden_when_the_patient_hides_by_default():
     record = space(directive(DirectiveKind.HIDDEN_BY_DEFAULT, end=NOW))
-    assert labels.marks_at_filing(record, Mark.NONE, NOW - DAY) == PS
-    assert labels.marks_at_filing(record, Mark.NONE, NOW) is Mark.NONE
+    assert visibility_marks.marks_at_filing(record, Mark.NONE, NOW - DAY) == PS
+    assert visibility_marks.marks_at_filing(record, Mark.NONE, NOW) is Mark.NONE
 
 
 @holds("E6")
 def test_the_default_adds_to_what_is_filed():
     record = space(directive(DirectiveKind.HIDDEN_BY_DEFAULT))
-    assert labels.marks_at_filing(record, Mark.MASQUE_PT, NOW) == PS | Mark.MASQUE_PT
+    assert visibility_marks.marks_at_filing(record, Mark.MASQUE_PT, NOW) == PS | Mark.MASQUE_PT
 
 
 def test_a_change_of_another_mark_is_not_hindered_by_what_was_filed_before():
@@ -209,21 +209,23 @@ def test_a_change_of_another_mark_is_not_hindered_by_what_was_filed_before():
 @holds("E6")
 def test_a_replacement_inherits_every_mark():
     replaced = document(marks=PS | SECRET)
-    assert labels.marks_at_filing(space(), Mark.MASQUE_PT, NOW, replaced) == PS | SECRET | Mark.MASQUE_PT
+    assert visibility_marks.marks_at_filing(space(), Mark.MASQUE_PT, NOW, replaced) == PS | SECRET | Mark.MASQUE_PT
 
 
 @holds("E11")
 def test_a_seal_opens_one_calendar_month_after_filing():
-    assert labels.sealed_until(datetime(2026, 1, 31, 8, tzinfo=UTC), FR) == datetime(2026, 2, 28, 8, tzinfo=UTC)
+    assert visibility_marks.sealed_until(datetime(2026, 1, 31, 8, tzinfo=UTC), FR) == datetime(
+        2026, 2, 28, 8, tzinfo=UTC
+    )
 
 
 @holds("E10")
 def test_the_patient_is_told_after_two_weeks():
-    assert labels.information_due(NOW, FR) == NOW + 14 * DAY
+    assert visibility_marks.information_due(NOW, FR) == NOW + 14 * DAY
 
 
 def test_a_document_is_sealed_until_its_instant():
-    assert labels.is_sealed(document(marks=SEALED), NOW)
-    assert labels.is_sealed(document(marks=SEALED, sealed_until=NOW + DAY), NOW)
-    assert not labels.is_sealed(document(marks=SEALED, sealed_until=NOW), NOW)
-    assert not labels.is_sealed(document(sealed_until=NOW + DAY), NOW)
+    assert visibility_marks.is_sealed(document(marks=SEALED), NOW)
+    assert visibility_marks.is_sealed(document(marks=SEALED, sealed_until=NOW + DAY), NOW)
+    assert not visibility_marks.is_sealed(document(marks=SEALED, sealed_until=NOW), NOW)
+    assert not visibility_marks.is_sealed(document(sealed_until=NOW + DAY), NOW)

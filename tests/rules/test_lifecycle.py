@@ -7,7 +7,7 @@ from itertools import product
 import pytest
 
 from consent_rules.lifecycle import TRANSITIONS, after_death, age_at, erased_at, is_minor, may_move, status_at
-from consent_rules.model import Refuse, RuleApplied
+from consent_rules.model import Deny, RuleApplied
 from consent_rules.vocabulary import Action, SpaceStatus
 from tests.holds import holds
 from tests.rules.builders import ADULT, CHILD, DAY, FR, HOLDER, NOW, PAUL, agreement, ask, reason, space
@@ -97,7 +97,7 @@ def test_a_late_request_does_not_prolong_the_archive():
 
 def test_erasure_before_the_archive_ends_needs_a_request():
     answer = may_move(space(status=S.CLOSED, since=NOW), S.ERASED, NOW, FR)
-    assert isinstance(answer, Refuse)
+    assert isinstance(answer, Deny)
     assert (answer.reason, answer.rules[0].statement) == ("too-early", "A8")
 
 

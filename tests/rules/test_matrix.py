@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from consent_rules import matrix, schedule
-from consent_rules.matrix import COLUMNS, Kind, MatrixError, Profession, of_cells, parse, published
+from consent_rules.matrix import schedule
+from consent_rules.matrix import table as matrix_table
+from consent_rules.matrix.table import COLUMNS, DocumentKind, MatrixError, Profession, of_cells, parse, published
 from tests.holds import holds
 from tests.rules.builders import MATRIX, PAUL, agreement, ask, document, sees, space
 
-DATA = Path(matrix.__file__).parent / "data" / "habilitation_matrix_2023-10-26.csv"
+DATA = Path(matrix_table.__file__).parents[1] / "data" / "habilitation_matrix_2023-10-26.csv"
 CELLS = list(csv.DictReader(DATA.read_text("utf-8").splitlines()))
 EVIDENCE = list(csv.DictReader((Path(__file__).parent / "evidence.csv").read_text("utf-8").splitlines()))
 HEADER = ",".join(COLUMNS)
@@ -117,14 +118,14 @@ def test_a_row_that_grants_nothing_is_an_empty_row():
 
 
 def test_professions_and_kinds_have_their_system_and_their_names():
-    assert matrix.professions()["70"] == Profession(
+    assert matrix_table.professions()["70"] == Profession(
         "70",
         "https://mos.esante.gouv.fr/NOS/TRE_G15-ProfessionSante/FHIR/TRE-G15-ProfessionSante",
         "Masseur-kinésithérapeute",
         "Physiotherapist",
-        matrix.HEALTH,
+        matrix_table.HEALTH,
     )
-    assert matrix.kinds()["34112-3"] == Kind(
+    assert matrix_table.kinds()["34112-3"] == DocumentKind(
         "34112-3", LOINC, "CR hospitalier (séjour)", "Hospital stay report", "10", "professional"
     )
 
@@ -170,7 +171,7 @@ def test_inferred_grants_are_known():
 
 def test_versions_are_found_by_name():
     assert published("2023-10-26") is not None
-    assert published().version == matrix.versions()[-1]
+    assert published().version == matrix_table.versions()[-1]
     with pytest.raises(MatrixError, match="there is no matrix `2019-01-01`; there are 2023-10-26"):
         published("2019-01-01")
 
@@ -180,9 +181,9 @@ def test_packaged_versions_come_oldest_first(tmp_path, monkeypatch):
         (tmp_path / table_file).write_text((DATA.parent / table_file).read_text("utf-8"), "utf-8")
     for version in ("2025-01-01", "2024-01-01", "2026-01-01"):
         (tmp_path / f"habilitation_matrix_{version}.csv").write_text(table(row()), "utf-8")
-    monkeypatch.setattr(matrix, "_DATA", tmp_path)
-    assert matrix.versions() == ("2024-01-01", "2025-01-01", "2026-01-01")
-    assert [version.version for version in schedule.packaged().versions] == list(matrix.versions())
+    monkeypatch.setattr(matrix_table, "_DATA", tmp_path)
+    assert matrix_table.versions() == ("2024-01-01", "2025-01-01", "2026-01-01")
+    assert [version.version for version in schedule.packaged().versions] == list(matrix_table.versions())
     assert published("2024-01-01").effective == date(2024, 1, 1)
     published.cache_clear()
 

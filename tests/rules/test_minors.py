@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from consent_rules.case import case_of
-from consent_rules.model import AccessRequest, Membership, Refuse, Team
-from consent_rules.recording import record, tidied
+from consent_rules.consents.recording import record, tidied
+from consent_rules.decision.decision_context import context_of
+from consent_rules.model import AccessRequest, Deny, Membership, Team
 from consent_rules.vocabulary import Action, DirectiveKind, Mark, Proof, Purpose, View
 from tests.rules.builders import (
     ADULT,
@@ -173,18 +173,18 @@ class TestTheShadow:
             assert sees(answer, item, view) is seen
             assert not answer.sees(View.DOCUMENTS).admits(replace(RESULT, id="d1")) or rules is FR
 
-    @pytest.mark.parametrize("action", [Action.RELABEL, Action.DEPOSIT, Action.DIRECT, Action.READ_TRACES])
+    @pytest.mark.parametrize("action", [Action.CHANGE_MARKS, Action.DEPOSIT, Action.DIRECT, Action.READ_TRACES])
     def test_whatever_is_asked_the_same_documents_are_shown(self, action):
         assert shown(ALL, SHARE, action=action) == ["d3"]
 
 
 def say(requester, said, *given, rules=MINORS, born=TEEN):
     request = AccessRequest(requester, Action.DIRECT, Purpose.PATIENT_REQUEST, NOW)
-    return record(case_of(request, space(REPRESENTS, *given, born=born), MATRIX, rules), said)
+    return record(context_of(request, space(REPRESENTS, *given, born=born), MATRIX, rules), said)
 
 
 def why(answer):
-    assert isinstance(answer, Refuse), answer
+    assert isinstance(answer, Deny), answer
     return answer.reason, answer.rules[0].statement
 
 
@@ -217,7 +217,7 @@ class TestWhoChooses:
         day = NOW.date()
         of_age = day.replace(year=day.year - FR.majority_age)
         assert why(say(HOLDER, ALL, GUARDS, born=of_age)) == NOT_LIMITED
-        assert not isinstance(say(HOLDER, ALL, GUARDS, born=of_age + DAY), Refuse)
+        assert not isinstance(say(HOLDER, ALL, GUARDS, born=of_age + DAY), Deny)
 
     def test_only_about_those_who_represent_the_minor(self):
         stranger = replace(ALL, actors=frozenset({MARC, "RelatedPerson/grandmother"}))
@@ -225,8 +225,8 @@ class TestWhoChooses:
         assert why(say(HOLDER, stranger, cares)) == NOT_LIMITED
         second = directive(K.REPRESENTATIVE, "RelatedPerson/grandmother", id_="second")
         for dates, known in (({}, True), ({"end": NOW}, False), ({"start": NOW + DAY, "end": NOW + 2 * DAY}, True)):
-            assert isinstance(say(HOLDER, stranger, replace(second, **dates)), Refuse) is not known
-        assert not isinstance(say(HOLDER, stranger, replace(second, kind=K.GUARDIAN)), Refuse)
+            assert isinstance(say(HOLDER, stranger, replace(second, **dates)), Deny) is not known
+        assert not isinstance(say(HOLDER, stranger, replace(second, kind=K.GUARDIAN)), Deny)
 
     def test_neither_a_block_nor_an_exception_of_one(self):
         assert why(say(HOLDER, replace(ALL, kind=K.BLOCK))) == NOT_LIMITED
@@ -236,14 +236,14 @@ class TestWhoChooses:
     @pytest.mark.parametrize("kind", [K.CARER, K.REPRESENTATIVE, K.HIDDEN_BY_DEFAULT])
     def test_who_is_limited_gives_nobody_more_and_marks_nothing_unseen(self, kind):
         said = directive(kind, "RelatedPerson/grandmother", end=NOW + DAY)
-        assert not isinstance(say(PARENT, said), Refuse)
-        assert not isinstance(say(PARENT, said, ALL, rules=FR), Refuse)
+        assert not isinstance(say(PARENT, said), Deny)
+        assert not isinstance(say(PARENT, said, ALL, rules=FR), Deny)
         assert why(say(PARENT, said, ALL)) == NOT_YOURS
-        assert not isinstance(say(PARENT, agreement(PAUL.person), ALL), Refuse)
+        assert not isinstance(say(PARENT, agreement(PAUL.person), ALL), Deny)
 
     def test_a_share_holds_as_long_as_it_says(self):
         """C4 is about professionals: neither one consultation nor the longest period counts here."""
         long = replace(SHARE, end=NOW + 1000 * DAY)
-        assert not isinstance(say(HOLDER, long), Refuse)
+        assert not isinstance(say(HOLDER, long), Deny)
         state = space(replace(SHARE, recorded_at=NOW - 1000 * DAY), born=TEEN)
         assert tidied(state, NOW, MINORS) is state

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from consent_rules import relationship
-from consent_rules.case import case_of
+from consent_rules.decision import relationship
+from consent_rules.decision.decision_context import context_of
 from consent_rules.model import AccessRequest, Membership, Team
 from consent_rules.profiles import Span
 from consent_rules.vocabulary import Action, Capacity, DirectiveKind, Mark, Obligation, Proof, Purpose, View
@@ -225,7 +225,7 @@ class TestConsent:
 
 
 def test_agreements_are_worked_out_once_for_one_question():
-    case = case_of(AccessRequest(PAUL, Action.CONSULT, Purpose.TREATMENT, NOW), space(TEAM), MATRIX, FR)
+    case = context_of(AccessRequest(PAUL, Action.CONSULT, Purpose.TREATMENT, NOW), space(TEAM), MATRIX, FR)
     assert relationship.agreements(case) == [TEAM]
     assert relationship.agreements(case) is relationship.agreements(case)
 
@@ -488,7 +488,7 @@ class TestFiling:
         assert answer.obligations == frozenset()
 
     def test_relabelling_is_judged_alike(self):
-        assert ask(PAUL, space(), Action.RELABEL) == ask(PAUL, space(), Action.DEPOSIT)
+        assert ask(PAUL, space(), Action.CHANGE_MARKS) == ask(PAUL, space(), Action.DEPOSIT)
 
 
 class TestFilingWithConsent:
@@ -519,7 +519,7 @@ class TestFilingWithConsent:
 
     @who
     def test_ones_own_may_be_labelled_after_the_consent_has_ended(self, requester):
-        answer = ask(requester, space(), Action.RELABEL, rules=self.rules)
+        answer = ask(requester, space(), Action.CHANGE_MARKS, rules=self.rules)
         assert entered(answer).basis == "depositor"
         assert sees(answer, document(owner_person="Practitioner/paul"))
 

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from consent_rules.case import case_of
-from consent_rules.model import AccessRequest, Membership, Refuse, Team
-from consent_rules.recording import may_follow, record, tidied
+from consent_rules.consents.recording import may_follow, record, tidied
+from consent_rules.decision.decision_context import context_of
+from consent_rules.model import AccessRequest, Deny, Membership, Team
 from consent_rules.vocabulary import Action, DirectiveKind, Proof, Purpose
 from tests.holds import holds
 from tests.rules.builders import (
@@ -51,7 +51,7 @@ WHO = {"patient": HOLDER, "parent": PARENT, "professional": PAUL, "software": SO
 
 def say(requester, said, *given, rules=FR, **more):
     request = AccessRequest(requester, Action.DIRECT, Purpose.TREATMENT, NOW)
-    case = case_of(request, space(*given, **more), MATRIX, rules)
+    case = context_of(request, space(*given, **more), MATRIX, rules)
     return record(case, said)
 
 
@@ -60,8 +60,8 @@ def say(requester, said, *given, rules=FR, **more):
 @pytest.mark.parametrize("kind", K)
 def test_each_kind_is_recorded_only_by_whom_the_table_names(who, kind):
     answer = say(WHO[who], directive(kind, "Practitioner/paul"))
-    assert isinstance(answer, Refuse) is (kind not in ALLOWED[who])
-    if isinstance(answer, Refuse):
+    assert isinstance(answer, Deny) is (kind not in ALLOWED[who])
+    if isinstance(answer, Deny):
         assert answer.reason == "not-yours-to-say"
 
 

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from consent_rules import reviewing
-from consent_rules.model import Refuse, RuleApplied
-from consent_rules.reviewing import Review
-from consent_rules.vocabulary import Action, Outcome, SpaceStatus, View
+from consent_rules.consents import reviewing
+from consent_rules.consents.reviewing import Review
+from consent_rules.model import Deny, RuleApplied
+from consent_rules.vocabulary import Action, ReviewOutcome, SpaceStatus, View
 from tests.rules.builders import (
     AUDITOR,
     HOLDER,
@@ -32,7 +32,7 @@ PERMIT = RuleApplied("G8", "permit")
 
 
 def refused(why):
-    return Refuse(why, (RuleApplied("G8", "refuse"),))
+    return Deny(why, (RuleApplied("G8", "refuse"),))
 
 
 class TestEntering:
@@ -78,9 +78,9 @@ class TestActing:
         own = replace(WAITING, person=AUDITOR.person)
         assert reviewing.may_look(AUDITOR, own) == refused("own-opening")
         assert reviewing.may_review(AUDITOR, own) == refused("own-opening")
-        assert reviewing.may_review(AUDITOR, replace(own, outcome=Outcome.JUSTIFIED)) == refused("own-opening")
+        assert reviewing.may_review(AUDITOR, replace(own, outcome=ReviewOutcome.JUSTIFIED)) == refused("own-opening")
 
-    @pytest.mark.parametrize("outcome", Outcome)
+    @pytest.mark.parametrize("outcome", ReviewOutcome)
     def test_what_is_reviewed_is_looked_at_and_not_reviewed_again(self, outcome):
         done = replace(WAITING, outcome=outcome)
         assert reviewing.may_look(AUDITOR, done) == PERMIT
@@ -100,6 +100,6 @@ class TestState:
         assert reviewing.state_at(WAITING, at) == state
 
     @pytest.mark.parametrize("at", [NOW - HOUR, NOW + HOUR])
-    @pytest.mark.parametrize("outcome", Outcome)
+    @pytest.mark.parametrize("outcome", ReviewOutcome)
     def test_afterwards(self, outcome, at):
         assert reviewing.state_at(replace(WAITING, outcome=outcome), at) == outcome.value

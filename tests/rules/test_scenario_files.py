@@ -5,9 +5,9 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from consent_rules.matrix import MatrixError
+from consent_rules.matrix.table import MatrixError
 from consent_rules.model import Team
-from consent_rules.scenario import ScenarioError, marks_of, parse
+from consent_rules.tools.scenario import ScenarioError, marks_of, parse
 from consent_rules.visibility import micros
 from consent_rules.vocabulary import (
     Action,
@@ -133,12 +133,12 @@ def test_what_is_not_said_has_its_default():
     assert (told.stage.record.status, told.stage.record.directives) == (SpaceStatus.ACTIVE, ())
     assert (told.documents, told.request, told.expect) == ({}, None, {})
     asked = parse(TOML + '[request]\nkind = "patient"').request
-    assert (asked.action, asked.purpose, asked.emergencies_only) == (Action.CONSULT, Purpose.TREATMENT, False)
+    assert (asked.action, asked.purpose, asked.in_lockdown) == (Action.CONSULT, Purpose.TREATMENT, False)
 
 
 def test_how_the_server_stands_is_said_with_the_request():
     """K2."""
-    assert parse(written(request={"kind": "patient", "emergencies_only": True})).request.emergencies_only
+    assert parse(written(request={"kind": "patient", "emergencies_only": True})).request.in_lockdown
     with pytest.raises(ScenarioError, match=r"^request\.emergencies_only: true or false is needed$"):
         parse(written(request={"kind": "patient", "emergencies_only": "yes"}))
 

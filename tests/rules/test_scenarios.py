@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from consent_rules.enter import enter
-from consent_rules.model import Entry
-from consent_rules.scenario import parse
+from consent_rules.decision.decide import decide
+from consent_rules.model import Permit
+from consent_rules.tools.scenario import parse
 from consent_rules.vocabulary import View
 
 SAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "scenario.toml"
@@ -16,11 +16,11 @@ FILES = [*sorted((Path(__file__).parent / "scenarios").glob("*.toml")), SAMPLE]
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_comes_out_as_the_file_says(path):
     told = parse(path.read_text("utf-8"))
-    answer = enter(told.request, told.stage.record, told.stage.matrix, told.stage.profile)
+    answer = decide(told.request, told.stage.record, told.stage.matrix, told.stage.profile)
     if "reason" in told.expect:
         assert getattr(answer, "reason", answer) == told.expect["reason"]
         return
-    assert isinstance(answer, Entry), answer
+    assert isinstance(answer, Permit), answer
     assert answer.basis == told.expect["basis"]
     visibility = answer.sees(View.DOCUMENTS)
     shown = {name for name, facts in told.documents.items() if visibility.admits(facts)}

@@ -4,9 +4,9 @@ from datetime import date
 
 import pytest
 
-from consent_rules.importing import table
-from consent_rules.matrix import MatrixError
-from consent_rules.schedule import Schedule, extended, packaged
+from consent_rules.matrix.importing import table
+from consent_rules.matrix.schedule import Schedule, extended, packaged
+from consent_rules.matrix.table import MatrixError
 from tests.rules.builders import MATRIX
 from tests.rules.test_comparison import NARROWER, WIDER
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from consent_rules.scopes import Grant, Scope, Scopes
+from consent_rules.scopes import Scope, ScopeGrant, Scopes
 
 parse = Scopes.parse
 
@@ -88,9 +88,9 @@ def test_what_is_not_understood_is_dropped_and_never_guessed(word):
 
 def test_grants_of_a_letter():
     scopes = parse("user/DocumentReference.rs?type=a patient/*.r system/Consent.s")
-    assert scopes.grants("DocumentReference", "r") == (Grant("patient"), Grant("user", (("type", "a"),)))
-    assert scopes.grants("DocumentReference", "s") == (Grant("user", (("type", "a"),)),)
-    assert scopes.grants("Consent", "r") == (Grant("patient"),)
+    assert scopes.grants("DocumentReference", "r") == (ScopeGrant("patient"), ScopeGrant("user", (("type", "a"),)))
+    assert scopes.grants("DocumentReference", "s") == (ScopeGrant("user", (("type", "a"),)),)
+    assert scopes.grants("Consent", "r") == (ScopeGrant("patient"),)
     assert scopes.grants("Consent", "d") == ()
 
 

@@ -2,12 +2,12 @@
 
 import pytest
 
-from consent_rules.matrix import of_cells
-from consent_rules.model import Directive, Entry
-from consent_rules.simulation import (
+from consent_rules.matrix.table import of_cells
+from consent_rules.model import Directive, Permit
+from consent_rules.tools.simulation import (
     MODES,
-    Party,
     Stage,
+    Viewer,
     as_profession,
     audience,
     audience_change,
@@ -60,7 +60,7 @@ HIDDEN = document(marks=Mark.MASQUE_PS)
 )
 def test_a_mode_is_entered_on_its_ground(mode, basis):
     answer = as_profession(stage(), "10", mode)
-    assert isinstance(answer, Entry)
+    assert isinstance(answer, Permit)
     assert answer.basis == basis
 
 
@@ -112,20 +112,20 @@ class TestAudience:
     def test_asks_for_depositors_as_what_they_are(self):
         both = document("x", owner_person="Practitioner/paul", owner_organization="Organization/chu")
         seen = audience(SPACE, both)
-        assert seen[Party("depositor", "Practitioner/paul")]
-        assert seen[Party("depositor", "Organization/chu")]
+        assert seen[Viewer("depositor", "Practitioner/paul")]
+        assert seen[Viewer("depositor", "Organization/chu")]
         shut = stage(block("Organization/chu"))
-        assert not audience(shut, both)[Party("depositor", "Organization/chu")]
+        assert not audience(shut, both)[Viewer("depositor", "Organization/chu")]
 
     def test_names_everybody_whom_the_space_names(self):
         seen = audience(SPACE, document(owner_person="Practitioner/nour", owner_organization="Organization/chu"))
-        assert seen[Party("patient", "Patient/camille")]
-        assert seen[Party("declared-physician", "Practitioner/martin")]
-        assert seen[Party("carer", "RelatedPerson/nora")]
-        assert seen[Party("agreement", "Practitioner/paul")]
-        assert seen[Party("depositor", "Organization/chu")]
-        assert not seen[Party("depositor", "Practitioner/nour")]
-        assert Party("block", "Practitioner/zoe") not in seen
+        assert seen[Viewer("patient", "Patient/camille")]
+        assert seen[Viewer("declared-physician", "Practitioner/martin")]
+        assert seen[Viewer("carer", "RelatedPerson/nora")]
+        assert seen[Viewer("agreement", "Practitioner/paul")]
+        assert seen[Viewer("depositor", "Organization/chu")]
+        assert not seen[Viewer("depositor", "Practitioner/nour")]
+        assert Viewer("block", "Practitioner/zoe") not in seen
 
     def test_names_every_health_profession_in_both_modes(self):
         seen = audience(SPACE, document())
@@ -133,8 +133,8 @@ class TestAudience:
         assert {(p.role, p.name) for p in seen if p.role in {"care-team", "break-glass"}} == {
             (mode, code) for mode in ("care-team", "break-glass") for code in professions
         }
-        assert seen[Party("care-team", "70")]
-        assert not audience(SPACE, document(RESIDENCE))[Party("care-team", "10")]
+        assert seen[Viewer("care-team", "70")]
+        assert not audience(SPACE, document(RESIDENCE))[Viewer("care-team", "10")]
 
     def test_leaves_out_persons_of_unknown_profession(self):
         seen = audience(stage(agreement("Practitioner/luc")), document(owner_person="Practitioner/nour"))
@@ -142,37 +142,37 @@ class TestAudience:
 
     def test_names_software_that_deposited(self):
         seen = audience(stage(), document(owner_client="Device/chu"))
-        assert seen[Party("depositor", "Device/chu")]
+        assert seen[Viewer("depositor", "Device/chu")]
 
     def test_tells_what_hiding_changes(self):
         changed = audience_change(SPACE, document(owner_organization="Organization/chu"), Mark.MASQUE_PS)
-        assert changed[Party("agreement", "Practitioner/paul")] == (True, False)
-        assert changed[Party("break-glass", "10")] == (True, False)
-        assert Party("declared-physician", "Practitioner/martin") not in changed
-        assert Party("patient", "Patient/camille") not in changed
-        assert Party("depositor", "Organization/chu") not in changed
+        assert changed[Viewer("agreement", "Practitioner/paul")] == (True, False)
+        assert changed[Viewer("break-glass", "10")] == (True, False)
+        assert Viewer("declared-physician", "Practitioner/martin") not in changed
+        assert Viewer("patient", "Patient/camille") not in changed
+        assert Viewer("depositor", "Organization/chu") not in changed
 
     def test_tells_that_the_declared_physician_loses_it_in_europe(self):
         europe = Stage(SPACE.record, MATRIX, EHDS, NOW)
         assert audience_change(europe, document(), Mark.MASQUE_PS)[
-            Party("declared-physician", "Practitioner/martin")
+            Viewer("declared-physician", "Practitioner/martin")
         ] == (
             True,
             False,
         )
 
     def test_tells_what_showing_again_changes(self):
-        assert audience_change(SPACE, HIDDEN, Mark.NONE)[Party("care-team", "10")] == (False, True)
+        assert audience_change(SPACE, HIDDEN, Mark.NONE)[Viewer("care-team", "10")] == (False, True)
 
     def test_tells_who_loses_a_document_that_is_for_some_only_and_not_who_keeps_it(self):
         changed = audience_change(SPACE, document(id="d1"), only=["Practitioner/paul"])
-        assert changed[Party("care-team", "10")] == (True, False)
+        assert changed[Viewer("care-team", "10")] == (True, False)
         assert "Practitioner/paul" not in {party.name for party in changed}
 
     def test_tells_that_a_document_for_somebody_else_is_lost(self):
         changed = audience_change(SPACE, document(id="d1"), only=["Practitioner/zoe"])
-        assert changed[Party("agreement", "Practitioner/paul")] == (True, False)
-        assert Party("document-for", "Practitioner/zoe") not in changed
+        assert changed[Viewer("agreement", "Practitioner/paul")] == (True, False)
+        assert Viewer("document-for", "Practitioner/zoe") not in changed
 
     def test_nothing_changes_when_the_marks_stay(self):
         assert audience_change(SPACE, HIDDEN, Mark.MASQUE_PS) == {}

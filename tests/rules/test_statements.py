@@ -8,12 +8,14 @@ from datetime import date
 
 import pytest
 
-from consent_rules import comparison, labels, lifecycle
-from consent_rules.case import case_of
-from consent_rules.matrix import of_cells
-from consent_rules.model import AccessRequest, Refuse, RuleApplied
+from consent_rules import lifecycle
+from consent_rules.consents import visibility_marks
+from consent_rules.consents.recording import record as say
+from consent_rules.decision.decision_context import context_of
+from consent_rules.matrix import comparison
+from consent_rules.matrix.table import of_cells
+from consent_rules.model import AccessRequest, Deny, RuleApplied
 from consent_rules.profiles import Span
-from consent_rules.recording import record as say
 from consent_rules.vocabulary import Action, Capacity, DirectiveKind, Mark, Proof, Purpose, SpaceStatus
 from tests.holds import holds
 from tests.rules.builders import (
@@ -50,9 +52,9 @@ S = SpaceStatus
 
 REFUSALS = {
     "forbidden party": (lambda: ask(INSURER, space()), "forbidden-party", "I2", ()),
-    "no emergency": (lambda: ask(PAUL, space(TEAM), emergencies_only=True), "emergencies-only", "K2", ()),
+    "no emergency": (lambda: ask(PAUL, space(TEAM), in_lockdown=True), "emergencies-only", "K2", ()),
     "purpose stated by software": (
-        lambda: ask(SOFTWARE, space(), purpose=ETREAT, emergencies_only=True),
+        lambda: ask(SOFTWARE, space(), purpose=ETREAT, in_lockdown=True),
         "emergencies-only",
         "K2",
         (),
@@ -116,7 +118,7 @@ REFUSALS = {
 @holds("C8", "I39")
 @pytest.mark.parametrize(("answer", "reason", "statement", "consents"), REFUSALS.values(), ids=REFUSALS.keys())
 def test_a_refusal_of_entry_names_its_rule(answer, reason, statement, consents):
-    assert answer() == Refuse(reason, (RuleApplied(statement, "refuse", consents),), "2023-10-26")
+    assert answer() == Deny(reason, (RuleApplied(statement, "refuse", consents),), "2023-10-26")
 
 
 PERMITS = {
@@ -154,7 +156,7 @@ PERMITS = {
     "own traces": (lambda: ask(PAUL, space(), Action.READ_TRACES), "H4", ()),
     "software": (lambda: ask(SOFTWARE, space()), "I8", ()),
     "software filing": (lambda: ask(SOFTWARE, space(), Action.DEPOSIT), "I8", ()),
-    "software labelling": (lambda: ask(SOFTWARE, space(), Action.RELABEL), "I8", ()),
+    "software labelling": (lambda: ask(SOFTWARE, space(), Action.CHANGE_MARKS), "I8", ()),
     "software identifying": (lambda: ask(SOFTWARE, space(), Action.IDENTIFY), "I8", ()),
     "software traces": (lambda: ask(SOFTWARE, space(), Action.READ_TRACES), "H4", ()),
     "auditor": (lambda: ask(AUDITOR, space(), Action.READ_TRACES), "H8", ()),
@@ -175,34 +177,42 @@ def test_an_entry_names_its_rule(name):
 
 
 SEALED = document(marks=Mark.INVISIBLE_PATIENT, sealed_until=NOW + DAY)
-RELABEL = AccessRequest(HOLDER, Action.RELABEL, Purpose.PATIENT_REQUEST, NOW)
+RELABEL = AccessRequest(HOLDER, Action.CHANGE_MARKS, Purpose.PATIENT_REQUEST, NOW)
 FILE = AccessRequest(PAUL, Action.DEPOSIT, Purpose.TREATMENT, NOW)
 BOTH = Mark.INVISIBLE_PATIENT | Mark.MASQUE_PS
 
 
 def filed(wanted, *directives, replaced=None):
-    return labels.may_file(FILE, space(*directives), wanted, FR, replaced)
+    return visibility_marks.may_file(FILE, space(*directives), wanted, FR, replaced)
 
 
 LABELS = {
     "sealing what is seen": (
-        lambda: labels.may_relabel(RELABEL, space(), document(), Mark.INVISIBLE_PATIENT, FR),
+        lambda: visibility_marks.may_change_marks(RELABEL, space(), document(), Mark.INVISIBLE_PATIENT, FR),
         "already-seen",
         "E9",
     ),
-    "lifting a seal": (lambda: labels.may_relabel(RELABEL, space(), SEALED, Mark.NONE, FR), "mark-not-allowed", "E9"),
+    "lifting a seal": (
+        lambda: visibility_marks.may_change_marks(RELABEL, space(), SEALED, Mark.NONE, FR),
+        "mark-not-allowed",
+        "E9",
+    ),
     "a secret of an adult": (
-        lambda: labels.may_relabel(RELABEL, space(), document(), Mark.INVISIBLE_REPRESENTANTS_LEGAUX, FR),
+        lambda: visibility_marks.may_change_marks(
+            RELABEL, space(), document(), Mark.INVISIBLE_REPRESENTANTS_LEGAUX, FR
+        ),
         "mark-not-allowed",
         "B6",
     ),
     "hiding by somebody": (
-        lambda: labels.may_relabel(replace(RELABEL, requester=PAUL), space(), document(), Mark.MASQUE_PS, FR),
+        lambda: visibility_marks.may_change_marks(
+            replace(RELABEL, requester=PAUL), space(), document(), Mark.MASQUE_PS, FR
+        ),
         "mark-not-allowed",
         "E1",
     ),
     "hidden and sealed": (
-        lambda: labels.may_relabel(RELABEL, space(), SEALED, BOTH, FR),
+        lambda: visibility_marks.may_change_marks(RELABEL, space(), SEALED, BOTH, FR),
         "marks-exclude-each-other",
         "E8",
     ),
@@ -219,12 +229,12 @@ LABELS = {
 
 @pytest.mark.parametrize(("answer", "reason", "statement"), LABELS.values(), ids=LABELS.keys())
 def test_a_refusal_of_marks_names_its_rule(answer, reason, statement):
-    assert answer() == Refuse(reason, (RuleApplied(statement, "refuse"),))
+    assert answer() == Deny(reason, (RuleApplied(statement, "refuse"),))
 
 
 def recorded(requester, said, *given, rules=FR):
     request = AccessRequest(requester, Action.DIRECT, Purpose.TREATMENT, NOW)
-    return say(case_of(request, space(*given), MATRIX, rules), said)
+    return say(context_of(request, space(*given), MATRIX, rules), said)
 
 
 CARERS = [directive(DirectiveKind.CARER, f"RelatedPerson/{n}", id_=str(n), end=NOW + DAY) for n in range(4)]
@@ -245,7 +255,7 @@ CHOICES = {
 
 @pytest.mark.parametrize(("answer", "reason", "statement"), CHOICES.values(), ids=CHOICES.keys())
 def test_a_refusal_of_a_choice_names_its_rule(answer, reason, statement):
-    assert answer() == Refuse(reason, (RuleApplied(statement, "refuse"),))
+    assert answer() == Deny(reason, (RuleApplied(statement, "refuse"),))
 
 
 def test_a_refusal_of_a_change_of_state_says_what_was_tried():
@@ -254,9 +264,9 @@ def test_a_refusal_of_a_change_of_state_says_what_was_tried():
         for before, after in ((S.ACTIVE, S.OPPOSED), (S.ANNOUNCED, S.ACTIVE), (S.CLOSED, S.ERASED))
     ]
     assert moves == [
-        Refuse("illegal-transition", (RuleApplied("A", "active to opposed is no legal change"),)),
-        Refuse("too-early", (RuleApplied("A3", "the term of the notice has not passed"),)),
-        Refuse("too-early", (RuleApplied("A8", "the archive is still due and nobody asked for erasure"),)),
+        Deny("illegal-transition", (RuleApplied("A", "active to opposed is no legal change"),)),
+        Deny("too-early", (RuleApplied("A3", "the term of the notice has not passed"),)),
+        Deny("too-early", (RuleApplied("A8", "the archive is still due and nobody asked for erasure"),)),
     ]
 
 
@@ -269,16 +279,16 @@ def test_a_refusal_of_a_matrix_says_what_is_missing():
 
     past = of_cells(MATRIX.cells.values(), "2026-03-01")
     assert [activate([], None, past), activate(["a"], None), activate(["a", "b"], None)] == [
-        Refuse("too-early", (RuleApplied("D3", "a version is approved before it comes into force"),)),
-        Refuse("second-approver-missing", (RuleApplied("D3", "a widening needs a second approver"),)),
-        Refuse("notice-missing", (RuleApplied("D3", "a widening is announced before it comes into force"),)),
+        Deny("too-early", (RuleApplied("D3", "a version is approved before it comes into force"),)),
+        Deny("second-approver-missing", (RuleApplied("D3", "a widening needs a second approver"),)),
+        Deny("notice-missing", (RuleApplied("D3", "a widening is announced before it comes into force"),)),
     ]
 
 
 def test_no_version_replaces_one_of_the_same_day():
     same = of_cells(MATRIX.cells.values(), "2026-06-01")
     asked = comparison.Activation(frozenset(), None, date(2026, 3, 2))
-    refused = Refuse("too-early", (RuleApplied("D3", "version 2026-06-01 is not older"),))
+    refused = Deny("too-early", (RuleApplied("D3", "version 2026-06-01 is not older"),))
     assert comparison.may_activate(same, same, asked) == refused
 
 
@@ -288,7 +298,7 @@ def test_nothing_that_the_holder_says_hinders_filing():
     everything = [directive(kind, id_=kind.value) for kind in DirectiveKind if kind is not DirectiveKind.BLOCK]
     blocks = [block(id_="all"), block(PAUL.person, PAUL.organization, id_="paul")]
     for said in ([], everything, blocks, [*everything, *blocks]):
-        assert not isinstance(ask(PAUL, space(*said), Action.DEPOSIT), Refuse)
+        assert not isinstance(ask(PAUL, space(*said), Action.DEPOSIT), Deny)
 
 
 @holds("K1")
@@ -306,8 +316,8 @@ def test_the_order_in_which_a_read_is_judged():
     ]
     for requester, said, status, reason in cases:
         assert ask(requester, space(*said, status=status)).reason == reason
-    assert ask(INSURER, space(), emergencies_only=True).reason == "forbidden-party"
-    assert ask(replace(PAUL, **unnamed), space(), emergencies_only=True).reason == "emergencies-only", "K2"
+    assert ask(INSURER, space(), in_lockdown=True).reason == "forbidden-party"
+    assert ask(replace(PAUL, **unnamed), space(), in_lockdown=True).reason == "emergencies-only", "K2"
     answer = ask(PAUL, space(TEAM))
     assert [rule.statement for rule in answer.rules] == ["C2", "D3", "E1"], "the ground, the matrix, the labels"
 
@@ -320,10 +330,10 @@ class TestNothingButEmergencies:
     @pytest.mark.parametrize("mode", [BTG, ETREAT])
     @pytest.mark.parametrize("action", [Action.CONSULT, Action.OPEN_EMERGENCY, Action.IDENTIFY])
     def test_in_both_modes(self, mode, action):
-        answer = ask(MARTIN, space(*self.OPENED), action, mode, emergencies_only=True)
+        answer = ask(MARTIN, space(*self.OPENED), action, mode, in_lockdown=True)
         assert answer == ask(MARTIN, space(*self.OPENED), action, mode)
-        assert not isinstance(answer, Refuse)
+        assert not isinstance(answer, Deny)
 
     @pytest.mark.parametrize("mode", [BTG, ETREAT])
     def test_what_is_not_opened_stays_closed(self, mode):
-        assert ask(MARTIN, space(TEAM), purpose=mode, emergencies_only=True).reason == "emergency-not-open"
+        assert ask(MARTIN, space(TEAM), purpose=mode, in_lockdown=True).reason == "emergency-not-open"

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from consent_rules.matrix import kinds
+from consent_rules.consents.uploads import Unfit, Upload, is_told, unfit
+from consent_rules.matrix.table import kinds
 from consent_rules.model import AccessRequest
-from consent_rules.uploads import Unfit, Upload, is_told, unfit
 from consent_rules.vocabulary import Action, DirectiveKind, Purpose
 from tests.holds import holds
 from tests.rules.builders import (

@@ -13,8 +13,8 @@ from pymongo import MongoClient
 from consent_rules.profiles import profile
 from fhir_server.adapters import opening
 from fhir_server.app import build_runtime
-from fhir_server.application.runtime import Runtime
-from fhir_server.ports import Ports
+from fhir_server.application.core.runtime import Runtime
+from fhir_server.ports.surroundings import Ports
 from seed import book
 from seed.book import Demonstration
 from seed.loading import load_demonstration

@@ -3,15 +3,18 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from consent_rules import emergency, labels, lifecycle, recording, reviewing, simulation
-from consent_rules.case import case_of
-from consent_rules.enter import enter
-from consent_rules.explanation import Explainer
-from consent_rules.matrix import published
-from consent_rules.model import AccessRequest, Entry, RecordState, Refuse, Requester, RuleApplied
+from consent_rules import lifecycle
+from consent_rules.consents import recording, reviewing, visibility_marks
+from consent_rules.decision import emergency
+from consent_rules.decision.decide import decide
+from consent_rules.decision.decision_context import context_of
+from consent_rules.matrix.table import published
+from consent_rules.model import AccessRequest, Deny, Permit, RecordState, Requester, RuleApplied
 from consent_rules.profiles import profile
 from consent_rules.scopes import Scopes
-from consent_rules.simulation import Stage
+from consent_rules.tools import simulation
+from consent_rules.tools.explanation import Explainer
+from consent_rules.tools.simulation import Stage
 from consent_rules.visibility import AccessFacts, Visibility
 from consent_rules.vocabulary import (
     Action,
@@ -19,16 +22,16 @@ from consent_rules.vocabulary import (
     DirectiveKind,
     Mark,
     Obligation,
-    Outcome,
     Purpose,
     RequesterKind,
+    ReviewOutcome,
     SpaceStatus,
     View,
 )
-from fhir_server.application import scoping
-from fhir_server.domain import consent_defaults, consents
+from fhir_server.application.core import smart_scopes
 from fhir_server.domain.caller import Caller
-from fhir_server.domain.consent_ppqm import DEFAULTS
+from fhir_server.domain.consents import defaults, directives
+from fhir_server.domain.consents.ppqm import DEFAULTS
 from fhir_server.domain.problem import Problem
 from seed import cast, choices
 from seed.book import Demonstration
@@ -70,7 +73,7 @@ class RulesWorld:
             part.key: RecordState(part.key, SpaceStatus.ACTIVE, birth_date=datetime.fromisoformat(part.birth).date())
             for part in cast.PATIENTS
         }
-        self.last: Entry | Refuse | None = None
+        self.last: Permit | Deny | None = None
         self.is_stopped = False
         for name, who, consent in choices.of_the_cast(self.demo):
             assert self.choose(who, consent["patient"]["reference"].partition("/")[2], consent, name)
@@ -80,7 +83,7 @@ class RulesWorld:
 
     def list(self, who: str, of: str, scope: str = "") -> set[str] | None:
         self.last = self._enter(who, of, Action.CONSULT)
-        if isinstance(self.last, Refuse):
+        if isinstance(self.last, Deny):
             return None
         seen = self.last.sees(View.DOCUMENTS)
         if scope:
@@ -94,21 +97,21 @@ class RulesWorld:
     def read(self, who: str, document: str) -> bool:
         facts = self.facts[document]
         answer = self._enter(who, facts.compartment, Action.CONSULT)
-        return isinstance(answer, Entry) and answer.sees(View.DOCUMENTS).admits(facts)
+        return isinstance(answer, Permit) and answer.sees(View.DOCUMENTS).admits(facts)
 
     def why(self) -> str:
-        return self.last.basis if isinstance(self.last, Entry) else self.last.reason
+        return self.last.basis if isinstance(self.last, Permit) else self.last.reason
 
     def choose(self, who: str, of: str, consent: Json, name: str) -> bool:
-        directive, *_ = consents.directives_of(consent, name)
+        directive, *_ = directives.directives_of(consent, name)
         request = self._request(who, Action.DIRECT)
         if request.requester.kind is RequesterKind.SYSTEM:
             assert directive.kind is DirectiveKind.REPRESENTATIVE
-        elif isinstance(enter(request, self.spaces[of], self.matrix, self.profile), Refuse):
+        elif isinstance(decide(request, self.spaces[of], self.matrix, self.profile), Deny):
             return False
         else:
-            directive = recording.record(case_of(request, self.spaces[of], self.matrix, self.profile), directive)
-        if isinstance(directive, Refuse):
+            directive = recording.record(context_of(request, self.spaces[of], self.matrix, self.profile), directive)
+        if isinstance(directive, Deny):
             return False
         self.spaces[of] = self.spaces[of].with_directive(replace(directive, recorded_at=self.at))
         return True
@@ -121,17 +124,17 @@ class RulesWorld:
         known = self._stated(of)
         consent = wanted.of(known[wanted.template])
         others = [one for one in self.spaces[of].directives if one.id != wanted.template]
-        if consent["status"] == "active" and consent_defaults.contradicting(consent, others, self.at):
+        if consent["status"] == "active" and defaults.contradicting(consent, others, self.at):
             return False
-        if not isinstance(self._enter(who, of, Action.DIRECT), Entry):
+        if not isinstance(self._enter(who, of, Action.DIRECT), Permit):
             return False
         known[wanted.template], self.spaces[of] = consent, self.spaces[of].without(wanted.template)
-        said = consents.directives_of(consent, wanted.template)
+        said = directives.directives_of(consent, wanted.template)
         return not said or self.choose(who, of, consent, wanted.template)
 
     def defaults(self, who: str, of: str) -> set[str] | None:
         answer = self._enter(who, of, Action.CONSULT)
-        if isinstance(answer, Refuse):
+        if isinstance(answer, Deny):
             return None
         if not answer.sees(View.DIRECTIVES).admits(AccessFacts(of)):
             return set()
@@ -140,10 +143,10 @@ class RulesWorld:
     def _stated(self, of: str) -> dict[str, Json]:
         """Return the defaults of a space as they stand beside what was chosen meanwhile."""
         if of not in self.stated:
-            self.stated[of] = dict(consent_defaults.born(of, DEFAULTS, self.at))
+            self.stated[of] = dict(defaults.born(of, DEFAULTS, self.at))
         for template, consent in self.stated[of].items():
             others = [one for one in self.spaces[of].directives if one.id != template]
-            self.stated[of][template] = consent_defaults.settled(consent, others, self.at)
+            self.stated[of][template] = defaults.settled(consent, others, self.at)
         return self.stated[of]
 
     def mark(self, who: str, document: str, mark: str, *, on: bool) -> bool:
@@ -151,9 +154,9 @@ class RulesWorld:
         if not self.read(who, document):
             return False
         wanted = facts.marks | Mark[mark] if on else facts.marks & ~Mark[mark]
-        request = self._request(who, Action.RELABEL)
-        answer = labels.may_relabel(request, self.spaces[facts.compartment], facts, wanted, self.profile)
-        if isinstance(answer, Refuse):
+        request = self._request(who, Action.CHANGE_MARKS)
+        answer = visibility_marks.may_change_marks(request, self.spaces[facts.compartment], facts, wanted, self.profile)
+        if isinstance(answer, Deny):
             return False
         self.facts[document] = replace(facts, marks=wanted)
         return True
@@ -162,11 +165,11 @@ class RulesWorld:
         request = self._request(who, Action.DEPOSIT)
         record, replaced = self.spaces[paper.of], self.facts.get(paper.replaces)
         wanted = sum((Mark[name] for name in paper.marks), start=Mark.NONE)
-        allowed = labels.may_file(request, record, wanted, self.profile, replaced)
-        entered = enter(request, record, self.matrix, self.profile)
-        if isinstance(allowed, Refuse) or isinstance(entered, Refuse):
+        allowed = visibility_marks.may_file(request, record, wanted, self.profile, replaced)
+        entered = decide(request, record, self.matrix, self.profile)
+        if isinstance(allowed, Deny) or isinstance(entered, Deny):
             return False
-        marks = labels.marks_at_filing(record, wanted, self.at, replaced)
+        marks = visibility_marks.marks_at_filing(record, wanted, self.at, replaced)
         if marks & Mark.INVISIBLE_PATIENT:
             self._tell_waiting(paper.of)
         self.facts[paper.key] = self._owned(
@@ -185,8 +188,8 @@ class RulesWorld:
 
     def open_emergency(self, who: str, of: str, reason: str, name: str) -> bool:
         request = self._request(who, Action.OPEN_EMERGENCY)
-        answer = enter(request, self.spaces[of], self.matrix, self.profile)
-        if isinstance(answer, Refuse) or not reason.strip():
+        answer = decide(request, self.spaces[of], self.matrix, self.profile)
+        if isinstance(answer, Deny) or not reason.strip():
             return False
         opening = emergency.opening(request, f"opening-{self.at}", reason, self.profile)
         self.spaces[of] = self.spaces[of].with_directive(opening)
@@ -201,7 +204,7 @@ class RulesWorld:
         return True
 
     def queue(self, who: str) -> Waiting | None:
-        if isinstance(self._enter(who, "camille", Action.REVIEW), Refuse):
+        if isinstance(self._enter(who, "camille", Action.REVIEW), Deny):
             return None
         waiting = [(name, found) for name in self.reviews if (found := self._review(who, name)) and not found.outcome]
         waiting.sort(key=lambda one: (not one[1].contested, one[1].due))
@@ -209,18 +212,18 @@ class RulesWorld:
 
     def review(self, who: str, opening: str, outcome: str) -> bool:
         found = self._review(who, opening)
-        if found is None or isinstance(reviewing.may_review(requester_of(who), found), Refuse):
+        if found is None or isinstance(reviewing.may_review(requester_of(who), found), Deny):
             return False
         of = self.reviews[opening][0]
-        self.reviews[opening] = of, replace(found, outcome=Outcome(outcome))
+        self.reviews[opening] = of, replace(found, outcome=ReviewOutcome(outcome))
         self.notices.append(AccessFacts(of, "emergency-reviewed"))
         return True
 
     def contest(self, who: str, opening: str) -> bool:
         of, review = self.reviews[opening]
         answer = self._enter(who, of, Action.DIRECT)
-        of_side = isinstance(answer, Entry) and answer.basis in (Basis.PATIENT, Basis.REPRESENTATIVE)
-        if not of_side or isinstance(reviewing.may_contest(review), Refuse):
+        of_side = isinstance(answer, Permit) and answer.basis in (Basis.PATIENT, Basis.REPRESENTATIVE)
+        if not of_side or isinstance(reviewing.may_contest(review), Deny):
             return False
         self.reviews[opening] = of, replace(review, contested=True)
         return True
@@ -228,7 +231,7 @@ class RulesWorld:
     def review_state(self, who: str, opening: str) -> str | None:
         of, review = self.reviews[opening]
         answer = self._enter(who, of, Action.DIRECT)
-        of_side = isinstance(answer, Entry) and answer.basis in (Basis.PATIENT, Basis.REPRESENTATIVE)
+        of_side = isinstance(answer, Permit) and answer.basis in (Basis.PATIENT, Basis.REPRESENTATIVE)
         if not of_side and self._review(who, opening) is None:
             return None
         return reviewing.state_at(review, self.at).value
@@ -236,7 +239,7 @@ class RulesWorld:
     def _review(self, who: str, opening: str) -> reviewing.Review | None:
         """Return a review as an auditor may look at it."""
         of, review = self.reviews[opening]
-        entered = isinstance(self._enter(who, of, Action.REVIEW), Entry)
+        entered = isinstance(self._enter(who, of, Action.REVIEW), Permit)
         return review if entered and isinstance(reviewing.may_look(requester_of(who), review), RuleApplied) else None
 
     def announce(self, newcomer: Newcomer) -> None:
@@ -256,12 +259,12 @@ class RulesWorld:
         request = self._request(who, Action.DIRECT)
         record, wanted = self.spaces[of], _STEPS[operation]
         if request.requester.kind not in _HOLDERS:
-            request = replace(request, action=Action.KEEP)
-        if isinstance(enter(request, record, self.matrix, self.profile), Refuse):
+            request = replace(request, action=Action.OPERATE_REGISTRY)
+        if isinstance(decide(request, record, self.matrix, self.profile), Deny):
             return False
         if operation == "request-erasure":
             return self._ask_for_erasure(of)
-        if isinstance(lifecycle.may_move(record, wanted, self.at, self.profile), Refuse):
+        if isinstance(lifecycle.may_move(record, wanted, self.at, self.profile), Deny):
             return False
         self.spaces[of] = replace(record, status=wanted, since=self.at, erasure_asked_at=None)
         if wanted is SpaceStatus.ERASED:
@@ -278,13 +281,13 @@ class RulesWorld:
         return True
 
     def status(self, who: str, of: str) -> str | None:
-        if isinstance(self._enter(who, of, Action.DIRECT), Refuse):
+        if isinstance(self._enter(who, of, Action.DIRECT), Deny):
             return None
         return lifecycle.status_at(self.spaces[of], self.at, self.profile).value
 
     def told(self, who: str, of: str) -> set[str] | None:
         answer = self._enter(who, of, Action.READ_NOTICES)
-        if isinstance(answer, Refuse):
+        if isinstance(answer, Deny):
             return None
         seen = answer.sees(View.NOTICES)
         return {facts.kind for facts in self.notices if seen.admits(facts)}
@@ -292,7 +295,7 @@ class RulesWorld:
     def audience(self, who: str, document: str, proposed: str) -> dict[tuple[str, str], tuple[bool, bool]] | None:
         facts = self.facts[document]
         answer = self._enter(who, facts.compartment, Action.DIRECT)
-        if isinstance(answer, Refuse) or answer.basis not in (Basis.PATIENT, Basis.REPRESENTATIVE):
+        if isinstance(answer, Deny) or answer.basis not in (Basis.PATIENT, Basis.REPRESENTATIVE):
             return None
         if not answer.sees(View.DOCUMENTS).admits(facts):
             return None
@@ -304,24 +307,24 @@ class RulesWorld:
 
     def explain(self, who: str, of: str, type_: str) -> tuple[bool, str] | None:
         request = self._request(who, Action.CONSULT)
-        answer = enter(request, self.spaces[of], self.matrix, self.profile)
-        safe = not (isinstance(answer, Entry) and answer.basis in (Basis.PATIENT, Basis.REPRESENTATIVE))
+        answer = decide(request, self.spaces[of], self.matrix, self.profile)
+        safe = not (isinstance(answer, Permit) and answer.basis in (Basis.PATIENT, Basis.REPRESENTATIVE))
         explainer = Explainer(self.matrix, "en", safe)
         texts = (*explainer.answer(answer), explainer.kind(request.requester.profession, type_))
-        return isinstance(answer, Entry), " ".join(texts)
+        return isinstance(answer, Permit), " ".join(texts)
 
     def traces(self, who: str, of: str) -> bool:
-        return isinstance(self._enter(who, of, Action.READ_TRACES), Entry)
+        return isinstance(self._enter(who, of, Action.READ_TRACES), Permit)
 
     def _narrowed(self, who: str, of: str, scope: str, seen: Visibility) -> Visibility | None:
         """Cut by the scopes of a token, as the server does before it looks at anything."""
         caller = Caller(requester_of(who), Scopes.parse(scope), "t", "g", "c", launch_patient=of)
         try:
-            return scoping.narrow(seen, scoping.demand(caller, ("DocumentReference",), "s", of))
+            return smart_scopes.narrow(seen, smart_scopes.demand(caller, ("DocumentReference",), "s", of))
         except Problem:
             return None
 
-    def _tell(self, entry: Entry, who: str, of: str) -> None:
+    def _tell(self, entry: Permit, who: str, of: str) -> None:
         requester = requester_of(who)
         key = f"{requester.person} {requester.organization}"
         record = self.spaces[of]
@@ -329,8 +332,8 @@ class RulesWorld:
             self.notices.append(AccessFacts(of, "first-access"))
             self.spaces[of] = replace(record, told=record.told | {key})
 
-    def _enter(self, who: str, of: str, action: Action) -> Entry | Refuse:
-        return enter(self._request(who, action), self.spaces[of], self.matrix, self.profile)
+    def _enter(self, who: str, of: str, action: Action) -> Permit | Deny:
+        return decide(self._request(who, action), self.spaces[of], self.matrix, self.profile)
 
     def _request(self, who: str, action: Action) -> AccessRequest:
         requester = requester_of(who)
@@ -351,11 +354,11 @@ class RulesWorld:
         return self._owned(facts, requester_of(part.via or (part.patient if own else part.author)))
 
     def _tell_waiting(self, of: str) -> None:
-        due = labels.information_due(self.at, self.profile)
+        due = visibility_marks.information_due(self.at, self.profile)
         self.notices.append(AccessFacts(of, "result-waits", sealed_until=due))
 
     def _seal(self, marks: Mark) -> datetime | None:
-        return labels.sealed_until(self.at, self.profile) if marks & Mark.INVISIBLE_PATIENT else None
+        return visibility_marks.sealed_until(self.at, self.profile) if marks & Mark.INVISIBLE_PATIENT else None
 
     @staticmethod
     def _owned(facts: AccessFacts, depositor: Requester) -> AccessFacts:

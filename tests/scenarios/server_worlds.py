@@ -14,31 +14,23 @@ from werkzeug.test import TestResponse
 
 from consent_rules.scopes import Scopes
 from consent_rules.vocabulary import Mark, Purpose, Reason, RequesterKind
-from fhir_server.application import (
-    access_tokens,
-    accounts,
-    audiences,
-    clients,
-    consultation,
-    directory,
-    emergencies,
-    emergencies_only,
-    explaining,
-    finding,
-    handlers,
-    reviews,
-    spaces,
-)
-from fhir_server.application.accounts import Account, Charge
-from fhir_server.application.consultation import Shown
-from fhir_server.application.handlers import Named
-from fhir_server.application.patches import Patch
-from fhir_server.application.runtime import Runtime
-from fhir_server.domain import tokens
+from fhir_server.application.bundles import writes
+from fhir_server.application.bundles.writes import Named
+from fhir_server.application.core import lockdown
+from fhir_server.application.core.runtime import Runtime
+from fhir_server.application.core.shown import Shown
+from fhir_server.application.directory import resources
+from fhir_server.application.identity import access_tokens, accounts, clients
+from fhir_server.application.identity.accounts import Account, RepresentedPatient
+from fhir_server.application.reading import audience, explain, read
+from fhir_server.application.reading import search as reading_search
+from fhir_server.application.spaces import break_glass, break_glass_reviews, lifecycle
 from fhir_server.domain.caller import Caller
-from fhir_server.domain.labels import coding_of, split_marks, with_marks
+from fhir_server.domain.documents.security_labels import coding_of, split_marks, with_marks
 from fhir_server.domain.problem import Category, Problem
-from fhir_server.domain.search import AnyOf, Search
+from fhir_server.domain.search import tokens
+from fhir_server.domain.search.criteria import AnyOf, Search
+from fhir_server.r4.patch import Patch
 from fhir_server.registry import REGISTRY
 from seed import cast, choices, enrolment
 from seed.book import Demonstration
@@ -49,12 +41,12 @@ from seed.people import LOCAL, author_resource
 from tests.scenarios.worlds import Json, Newcomer, Paper, Waiting, Wanted, base_of, defaults_among, purpose_of, words_of
 
 STEPS = {
-    "oppose-space": partial(spaces.change, step=spaces.OPPOSE),
-    "open-space": partial(spaces.change, step=spaces.OPEN),
-    "close-space": partial(spaces.change, step=spaces.CLOSE),
-    "suspend-space": partial(spaces.change, step=spaces.SUSPEND),
-    "request-erasure": spaces.request_erasure,
-    "erase-space": spaces.erase,
+    "oppose-space": partial(lifecycle.change, step=lifecycle.OPPOSE),
+    "open-space": partial(lifecycle.change, step=lifecycle.OPEN),
+    "close-space": partial(lifecycle.change, step=lifecycle.CLOSE),
+    "suspend-space": partial(lifecycle.change, step=lifecycle.SUSPEND),
+    "request-erasure": lifecycle.request_erasure,
+    "erase-space": lifecycle.erase,
 }
 REFUSALS = frozenset(
     {Category.FORBIDDEN, Category.CONSENT_REQUIRED, Category.INSUFFICIENT_SCOPE, Category.NOT_FOUND}
@@ -84,16 +76,16 @@ class ServerWorld(ABC):
 
     def only_emergencies(self, *, on: bool) -> bool:
         if on:
-            return bool(emergencies_only.switch_on(self.runtime, "eve", "a bad release"))
-        return bool(emergencies_only.switch_off(self.runtime, "eve"))
+            return bool(lockdown.switch_on(self.runtime, "eve", "a bad release"))
+        return bool(lockdown.switch_off(self.runtime, "eve"))
 
     def why(self) -> str:
         """Look at the trail; while only emergencies are let through the auditor would be stopped as well."""
-        is_stopped = emergencies_only.switch_off(self.runtime, "dana") is not None
+        is_stopped = lockdown.switch_off(self.runtime, "dana") is not None
         of, request_id = self.asked
         found = ground_of(self.events(of), request_id)
         if is_stopped:
-            emergencies_only.switch_on(self.runtime, "dana", "as before")
+            lockdown.switch_on(self.runtime, "dana", "as before")
         return found
 
     @abstractmethod
@@ -189,18 +181,25 @@ class ServerWorld(ABC):
 
     def _holder(self, who: str) -> str:
         patient = self.demo.patients[who]
-        return self._person(RequesterKind.PATIENT, Charge(patient, f"Patient/{patient}", who))
+        return self._person(RequesterKind.PATIENT, RepresentedPatient(patient, f"Patient/{patient}", who))
 
     def _related(self, name: str, of: str) -> str:
         related = f"RelatedPerson/{self.demo.guardians[f'{name}/{of}']}"
-        return self._person(RequesterKind.RELATED, Charge(self.demo.patients[of], related, name))
+        return self._person(RequesterKind.RELATED, RepresentedPatient(self.demo.patients[of], related, name))
 
-    def _person(self, kind: RequesterKind, charge: Charge) -> str:
-        account = Account(charge.label, kind, charge.person, charge.label, patients=(charge,), subject=charge.label)
+    def _person(self, kind: RequesterKind, represented: RepresentedPatient) -> str:
+        account = Account(
+            represented.label,
+            kind,
+            represented.person,
+            represented.label,
+            patients=(represented,),
+            subject=represented.label,
+        )
         client = clients.find(self.runtime, "espace")
         assert client is not None
         return access_tokens.mint_token(
-            self.runtime, client=client, account=account, scopes="patient/*.cruds", launch_patient=charge.patient
+            self.runtime, client=client, account=account, scopes="patient/*.cruds", launch_patient=represented.patient
         )
 
     @staticmethod
@@ -222,7 +221,7 @@ class UseCaseWorld(ServerWorld):
     def read(self, who: str, document: str) -> bool:
         id_ = self.demo.documents[document]
         row = REGISTRY["DocumentReference"]
-        return self._try(lambda: consultation.read(self.runtime, self._caller(who), row, id_)) is not None
+        return self._try(lambda: read.read(self.runtime, self._caller(who), row, id_)) is not None
 
     def events(self, of: str) -> Sequence[Json]:
         search = Search("AuditEvent", sort="date", limit=100)
@@ -231,7 +230,7 @@ class UseCaseWorld(ServerWorld):
     def choose(self, who: str, of: str, consent: Json, name: str) -> bool:  # noqa: ARG002 - the Consent names it
         self.runtime.ports.clock.advance(milliseconds=1)
         consent = consent | {"dateTime": self.now().isoformat(timespec="milliseconds")}
-        written = self._try(lambda: handlers.create(self.runtime, self._caller(who), REGISTRY["Consent"], consent))
+        written = self._try(lambda: writes.create(self.runtime, self._caller(who), REGISTRY["Consent"], consent))
         if written is None:
             return False
         self.demo.consents[name] = written.shown.stored.id
@@ -239,10 +238,10 @@ class UseCaseWorld(ServerWorld):
 
     def undo(self, who: str, of: str, name: str) -> bool:
         id_, reader = self.demo.consents[name], self._caller(self.reader_of(of))
-        resource = json.loads(consultation.read(self.runtime, reader, REGISTRY["Consent"], id_).stored.body)
+        resource = json.loads(read.read(self.runtime, reader, REGISTRY["Consent"], id_).stored.body)
         ended = resource | {"status": "inactive"}
         return (
-            self._try(lambda: handlers.update(self.runtime, self._caller(who), REGISTRY["Consent"], id_, ended))
+            self._try(lambda: writes.update(self.runtime, self._caller(who), REGISTRY["Consent"], id_, ended))
             is not None
         )
 
@@ -250,7 +249,7 @@ class UseCaseWorld(ServerWorld):
         consent = self._defaults(self.reader_of(of), of)[wanted.template]
         id_, changed = consent["id"], wanted.of(consent)
         return (
-            self._try(lambda: handlers.update(self.runtime, self._caller(who), REGISTRY["Consent"], id_, changed))
+            self._try(lambda: writes.update(self.runtime, self._caller(who), REGISTRY["Consent"], id_, changed))
             is not None
         )
 
@@ -270,7 +269,7 @@ class UseCaseWorld(ServerWorld):
         id_ = self.demo.documents[document]
         return (
             self._try(
-                lambda: handlers.patch(
+                lambda: writes.patch(
                     self.runtime, self._caller(who), Named(REGISTRY["DocumentReference"], id_), Patch(changed)
                 )
             )
@@ -280,7 +279,7 @@ class UseCaseWorld(ServerWorld):
     def file(self, who: str, paper: Paper) -> bool:
         resource = self.resource_of(who, paper)
         written = self._try(
-            lambda: handlers.create(self.runtime, self._caller(who), REGISTRY["DocumentReference"], resource)
+            lambda: writes.create(self.runtime, self._caller(who), REGISTRY["DocumentReference"], resource)
         )
         if written is None:
             return False
@@ -290,31 +289,31 @@ class UseCaseWorld(ServerWorld):
     def open_emergency(self, who: str, of: str, reason: str, name: str) -> bool:
         caller, patient = self._caller(who), self.demo.patients[of]
         mode = purpose_of(who) or Purpose.BREAK_GLASS
-        opened = self._try(lambda: emergencies.declare(self.runtime, caller, patient, mode, reason))
+        opened = self._try(lambda: break_glass.declare(self.runtime, caller, patient, mode, reason))
         if opened is not None:
             self.demo.consents[name] = opened.consent
         return opened is not None
 
     def queue(self, who: str) -> Waiting | None:
-        found = self._try(lambda: reviews.queue(self.runtime, self._caller(who), 50))
+        found = self._try(lambda: break_glass_reviews.queue(self.runtime, self._caller(who), 50))
         return None if found is None else [(self.opening_of(o.file.opening), o.state.value) for o in found.waiting]
 
     def review(self, who: str, opening: str, outcome: str) -> bool:
         id_ = self.demo.consents[opening]
-        return self._try(lambda: reviews.review(self.runtime, self._caller(who), id_, outcome)) is not None
+        return self._try(lambda: break_glass_reviews.review(self.runtime, self._caller(who), id_, outcome)) is not None
 
     def contest(self, who: str, opening: str) -> bool:
         id_ = self.demo.consents[opening]
-        return self._try(lambda: reviews.contest(self.runtime, self._caller(who), id_)) is not None
+        return self._try(lambda: break_glass_reviews.contest(self.runtime, self._caller(who), id_)) is not None
 
     def review_state(self, who: str, opening: str) -> str | None:
         id_ = self.demo.consents[opening]
-        found = self._try(lambda: reviews.look(self.runtime, self._caller(who), id_))
+        found = self._try(lambda: break_glass_reviews.look(self.runtime, self._caller(who), id_))
         return None if found is None else found.state.value
 
     def announce(self, newcomer: Newcomer) -> None:
         keeper, row = self._caller("annuaire"), REGISTRY["Patient"]
-        written = directory.create(self.runtime, keeper, row, self.patient_resource(newcomer), announced=True)
+        written = resources.create(self.runtime, keeper, row, self.patient_resource(newcomer), announced=True)
         self.demo.patients[newcomer.key] = written.shown.stored.id
         for name in newcomer.guardians:
             self.introduce(name, newcomer.key)
@@ -324,7 +323,7 @@ class UseCaseWorld(ServerWorld):
 
     def introduce(self, name: str, of: str) -> None:
         keeper, row = self._caller("annuaire"), REGISTRY["RelatedPerson"]
-        written = directory.create(self.runtime, keeper, row, self.related_resource(name, of))
+        written = resources.create(self.runtime, keeper, row, self.related_resource(name, of))
         self.demo.guardians[f"{name}/{of}"] = written.shown.stored.id
         self.sign_up(name, of)
 
@@ -333,7 +332,7 @@ class UseCaseWorld(ServerWorld):
         return self._try(lambda: STEPS[operation](self.runtime, caller, patient)) is not None
 
     def status(self, who: str, of: str) -> str | None:
-        standing = self._try(lambda: spaces.look(self.runtime, self._caller(who), self.demo.patients[of]))
+        standing = self._try(lambda: lifecycle.look(self.runtime, self._caller(who), self.demo.patients[of]))
         return None if standing is None else standing.status.value
 
     def told(self, who: str, of: str) -> set[str] | None:
@@ -343,14 +342,14 @@ class UseCaseWorld(ServerWorld):
 
     def audience(self, who: str, document: str, proposed: str) -> dict[tuple[str, str], tuple[bool, bool]] | None:
         caller, id_ = self._caller(who), self.demo.documents[document]
-        told = self._try(lambda: audiences.audience_of(self.runtime, caller, id_, proposed))
+        told = self._try(lambda: audience.audience_of(self.runtime, caller, id_, proposed))
         if told is None:
             return None
         return {(seer.role, self.name_of(seer.name)): (seer.sees, bool(seer.would)) for seer in told.seers}
 
     def explain(self, who: str, of: str, type_: str) -> tuple[bool, str] | None:
         caller, patient = self._caller(who), self.demo.patients[of]
-        told = self._try(lambda: explaining.explain(self.runtime, caller, patient, type_, "en"))
+        told = self._try(lambda: explain.explain(self.runtime, caller, patient, type_, "en"))
         return None if told is None else (told.permitted, " ".join(told.texts))
 
     def traces(self, who: str, of: str) -> bool:
@@ -364,8 +363,8 @@ class UseCaseWorld(ServerWorld):
         return replace(caller, scopes=Scopes.parse(scope), launch_patient=self.demo.patients[of])
 
     def _find(self, caller: Caller, search: Search, of: str) -> tuple[Shown, ...]:
-        wanted = finding.Wanted(search, self.demo.patients[of], query=f"GET /{search.type}")
-        return finding.find(self.runtime, caller, REGISTRY[search.type], wanted).shown
+        wanted = reading_search.Wanted(search, self.demo.patients[of], query=f"GET /{search.type}")
+        return reading_search.find(self.runtime, caller, REGISTRY[search.type], wanted).shown
 
     @staticmethod
     def _try(ask: Callable[[], Any]) -> Any:

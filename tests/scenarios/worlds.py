@@ -7,8 +7,8 @@ from typing import Any, Protocol
 
 from consent_rules.model import Directive
 from consent_rules.vocabulary import DirectiveKind, Purpose
-from fhir_server.domain.consent_defaults import default_in
-from fhir_server.domain.consent_writing import consent_of
+from fhir_server.domain.consents.defaults import default_in
+from fhir_server.domain.consents.writing import consent_of
 from seed import cast, choices
 from seed.book import Demonstration
 

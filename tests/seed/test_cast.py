@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 import orjson
 import pytest
 
-from consent_rules.matrix import published
+from consent_rules.matrix.table import published
 from seed import cast
 from seed.documents import CLASSES, TYPES, documents, lots
 from seed.filing import Filing, Place, submission

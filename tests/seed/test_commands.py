@@ -11,10 +11,10 @@ from joserfc.jwk import ECKey
 
 from consent_rules.visibility import Clause, Visibility
 from fhir_server.app import build_runtime
-from fhir_server.application.accounts import authenticate, find_account
+from fhir_server.application.identity.accounts import authenticate, find_account
 from fhir_server.cli import main
-from fhir_server.domain.search import Search
-from fhir_server.settings import Settings
+from fhir_server.domain.search.criteria import Search
+from fhir_server.settings.server import Settings
 from seed import book
 
 PASSWORD = "sept chats dorment sur le toit"
@@ -92,8 +92,8 @@ def test_a_client_is_added_shown_edited_stopped_opened_again_and_rekeyed(run, op
     assert run("clients", "edit", "my-app", "--name", "Mine", "--require-par", "--by", "eve")[0] == 0
     assert json.loads(run("clients", "show", "my-app")[1])["par_required"] is True
     assert run("clients", "edit", "my-app", "--no-require-par")[0] == 0
-    for deed in ("disable", "enable", "rotate"):
-        assert run("clients", deed, "my-app", "--by", "eve")[0] == 0
+    for audited in ("disable", "enable", "rotate"):
+        assert run("clients", audited, "my-app", "--by", "eve")[0] == 0
     assert '"disabled": false' in run("clients", "show", "my-app")[1]
     told = [item for item in traced(opened) if item[1] == "eve"]
     assert {name for name, _, _ in told} == {
@@ -201,7 +201,7 @@ def test_a_guardian_gets_an_account_that_acts_for_the_child(run, demo, opened):
     assert run("users", "add", "tutrice", "--display", "Tutrice", "--acts-for", related)[0] == 0
     account = find_account(opened, "tutrice")
     assert (account.person, account.kind.value) == (f"RelatedPerson/{related}", "related")
-    assert account.charge_of(demo.patients[child]).person == f"RelatedPerson/{related}"
+    assert account.represented_patient(demo.patients[child]).person == f"RelatedPerson/{related}"
     own = ["users", "add", "parent", "--display", "Parent", "--patient", demo.patients["camille"]]
     assert run(*own, "--acts-for", related)[0] == 0
     assert len(find_account(opened, "parent").patients) == 2
@@ -274,8 +274,8 @@ def test_passwords_are_set_accounts_stopped_and_opened_again_and_each_act_is_tra
     assert authenticate(opened, "martin", PASSWORD) is None
     assert run("users", "enable", "martin", "--by", "eve")[0] == 0
     assert authenticate(opened, "martin", PASSWORD)
-    for deed in ("enrol", "reset-factors"):
-        status, printed = run("users", deed, "martin", "--by", "eve")
+    for audited in ("enrol", "reset-factors"):
+        status, printed = run("users", audited, "martin", "--by", "eve")
         assert status == 0
         assert re.search(r": ([A-Z2-9]{4}-){4}[A-Z2-9]{4}$", printed.strip())
     assert run("users", "edit", "martin", "--display", "Dr Martin Senior", "--by", "eve")[0] == 0
@@ -288,23 +288,23 @@ def test_passwords_are_set_accounts_stopped_and_opened_again_and_each_act_is_tra
 
 
 @pytest.mark.parametrize(
-    "deed", ["show", "edit", "set-password", "enrol", "reset-factors", "invite", "disable", "enable"]
+    "audited", ["show", "edit", "set-password", "enrol", "reset-factors", "invite", "disable", "enable"]
 )
-def test_an_unknown_user_is_named(run, deed):
-    status, printed = run("users", deed, "nobody")
+def test_an_unknown_user_is_named(run, audited):
+    status, printed = run("users", audited, "nobody")
     assert status == 2
     assert "there is no user nobody" in printed
 
 
-@pytest.mark.parametrize("deed", ["show", "edit", "disable", "enable", "rotate"])
-def test_an_unknown_client_is_named(run, deed):
-    status, printed = run("clients", deed, "nobody")
+@pytest.mark.parametrize("audited", ["show", "edit", "disable", "enable", "rotate"])
+def test_an_unknown_client_is_named(run, audited):
+    status, printed = run("clients", audited, "nobody")
     assert status == 2
     assert "there is no client nobody" in printed
 
 
 def test_signing_keys_are_rotated_and_those_of_yesterday_still_verify(run, opened):
-    from fhir_server.oauth import keys  # noqa: PLC0415
+    from fhir_server.oauth.base import keys  # noqa: PLC0415
 
     before = keys.signing_key(opened).kid
     assert run("keys", "rotate-signing", "--by", "eve")[0] == 0

@@ -13,7 +13,7 @@ from fhir_server.adapters.preparing import (
     resource_of,
 )
 from fhir_server.domain.stored import Stored
-from fhir_server.ports import Change
+from fhir_server.ports.store import Change
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,18 +1,25 @@
-"""Stored values as documents, and back. Tokens go in as hashes and do not come back."""
+"""Stored values as documents, and back; tokens go in as hashes and do not come back.
 
+Rows lead from a lookup token to the resources of all spaces that have it, in the order of their queue.
+"""
+
+from collections.abc import Mapping
 from typing import Any
 
-from consent_rules.visibility import AccessFacts
+from consent_rules.visibility import AccessFacts, micros
 from fhir_server.adapters.hashing import Hashes
 from fhir_server.adapters.mongo.client import Document
 from fhir_server.adapters.packing import each_bit, packed, unpacked
-from fhir_server.domain.instants import instant, instant_or_none, micros, micros_or_none
-from fhir_server.domain.stored import Facts, Stored, authored_of
+from fhir_server.domain import review_files
+from fhir_server.domain.stored import Facts, Stored, authored_of, instant, instant_or_none, micros_or_none
 
 LOCATORS = "#at"
 """The compartment under which locators lie, beside the resources that they lead to."""
 _OFFSET = 1 << 62
 """Makes every instant positive, so that the texts of `order` sort as the instants do."""
+
+QUEUES: Mapping[str, str] = {review_files.TYPE: review_files.DUE}
+"""Types that stand in a queue, and the date parameter by which they stand there."""
 
 
 def name_of(type_: str, id_: str) -> str:
@@ -133,3 +140,27 @@ def superseded(head: Document) -> Document:
     """Return the document of a version that was replaced."""
     kept: dict[str, Any] = {field: head[field] for field in ("compartment", "version", "deleted", "updated", "body")}
     return {"_id": f"{head['_id']}/{head['version']}", "head": head["_id"]} | kept
+
+
+def rows_of(head: Document) -> list[Document]:
+    """Return the rows of a head, one for each lookup token; none when it is deleted.
+
+    token: shard key. lookup: all tokens of the resource. place: by the date of its queue, then by id.
+    """
+    if head["deleted"]:
+        return []
+    first = head["dates"].get(QUEUES.get(head["type"], ""), {"from": 0})["from"]
+    shared = {name: head[name] for name in ("type", "id", "compartment", "lookup")}
+    shared |= {"value": first, "place": order_of(first, head["id"])}
+    return [{"_id": row_name(head, token), "token": token, **shared} for token in head["lookup"]]
+
+
+def row_name(head: Document, token: int) -> str:
+    """Return the key of the row of one token."""
+    return f"{token}/{head['type']}/{head['id']}"
+
+
+def rows_filter(head: Document) -> Document:
+    """Return the filter that finds all rows of a head."""
+    tokens = head["lookup"]
+    return {"token": {"$in": tokens}, "_id": {"$in": [row_name(head, token) for token in tokens]}}

@@ -6,14 +6,13 @@ Only operators that every compatible service has; a condition that an index serv
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from consent_rules.visibility import Clause, Extent, Visibility
+from consent_rules.visibility import Clause, Extent, Interval, Visibility, micros
 from fhir_server.adapters.hashing import Hashes
 from fhir_server.adapters.mongo.client import Document
 from fhir_server.adapters.mongo.documents import numbers
 from fhir_server.adapters.packing import LABELLED, bits_of, each_bit
-from fhir_server.domain.instants import micros
-from fhir_server.domain.search import AnyOf, Criterion, DateIs, DateOp, NoneOf, Search
-from fhir_server.domain.stored import AUTHORED, Interval
+from fhir_server.domain.search.criteria import AnyOf, Criterion, DateIs, DateOp, NoneOf, Search
+from fhir_server.domain.stored import AUTHORED
 
 NOTHING: Document = {"_id": {"$in": []}}
 

@@ -15,7 +15,7 @@ from pymongo.errors import ConnectionFailure, PyMongoError, ServerSelectionTimeo
 
 from fhir_server.adapters.mongo.client import DURABLE, READ_MS, SNAPSHOT, Document, Session
 from fhir_server.adapters.mongo.transactions import TRANSIENT
-from fhir_server.ports import StoreUnavailable
+from fhir_server.ports.store import StoreUnavailable
 
 Question = Callable[[Session], list[Document]]
 

@@ -13,7 +13,7 @@ from pymongo.errors import DuplicateKeyError, PyMongoError
 
 from fhir_server.adapters.mongo.client import DURABLE, SNAPSHOT, Document, Session, failures_named
 from fhir_server.adapters.mongo.transactions import TRANSIENT, WAIT_SECONDS
-from fhir_server.ports import StoreUnavailable
+from fhir_server.ports.store import StoreUnavailable
 
 
 def prove(client: MongoClient[Document], database: Database[Document]) -> None:

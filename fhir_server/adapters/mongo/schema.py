@@ -1,23 +1,66 @@
-"""Collections and indexes of the MongoDB store.
+"""Collections and indexes of the MongoDB store, and bringing data of an earlier version up to date.
 
-Every index is ascending, its range or sort field last, with at most one array.
+Every index is ascending, its range or sort field last, with at most one array. `habilis schema` brings data up to date
+while no server runs; every step may be repeated, so an interrupted run begins again and adds what is missing.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from pymongo import ASCENDING, IndexModel, MongoClient
+from pymongo import ASCENDING, IndexModel, InsertOne, MongoClient, UpdateOne
+from pymongo.collection import Collection
 from pymongo.database import Database
-from pymongo.errors import CollectionInvalid, DuplicateKeyError, OperationFailure
+from pymongo.errors import BulkWriteError, CollectionInvalid, DuplicateKeyError, OperationFailure
 
-from fhir_server.adapters.mongo import upgrading
+from fhir_server.adapters.keyring import ERASED
 from fhir_server.adapters.mongo.client import Document, failures_named
-from fhir_server.ports import StoreUnavailable
+from fhir_server.adapters.mongo.documents import locator_of, rows_of
+from fhir_server.ports.store import StoreUnavailable
+
+_BATCH = 1000
+_DUPLICATE = 11000
+_BEFORE_LOCATORS = "a"
+"""Types begin with a capital letter, the keys of locators with a small one."""
 
 VERSION = 2
 _NAMESPACE_EXISTS = 48
 _OLDEST_WIRE = 17
 """MongoDB 6.0."""
+
+
+def from_first(database: Database[Document]) -> None:
+    """Add what version 2 has: locators, rows of lookup tokens, and the shard key of the decision states."""
+    for name in ("heads", "trail"):
+        for rows in _batches(database[name], _BEFORE_LOCATORS):
+            kept = [row for row in rows if row["compartment"] != ERASED]
+            _add(database[name], map(locator_of, kept))
+            if name == "heads":
+                _add(database["lookups"], (found for row in kept for found in rows_of(row)))
+    for rows in _batches(database["spaces"], None):
+        database["spaces"].bulk_write(
+            [UpdateOne({"_id": row["_id"]}, {"$set": {"compartment": row["_id"]}}) for row in rows]
+        )
+
+
+def _batches(collection: Collection[Document], below: str | None) -> Iterator[list[Document]]:
+    """Give all documents in the order of their keys."""
+    where: Document = {"_id": {"$gte": ""} | ({"$lt": below} if below else {})}
+    while rows := list(collection.find(where, {"body": 0, "tokens": 0}).sort("_id", 1).limit(_BATCH)):
+        yield rows
+        where = {"_id": where["_id"] | {"$gt": rows[-1]["_id"]}}
+        where["_id"].pop("$gte", None)
+
+
+def _add(collection: Collection[Document], rows: Iterable[Document]) -> None:
+    """Insert what is missing."""
+    writes = [InsertOne(row) for row in rows]
+    if not writes:
+        return
+    try:
+        collection.bulk_write(writes, ordered=False)
+    except BulkWriteError as error:
+        if any(fault["code"] != _DUPLICATE for fault in error.details["writeErrors"]):
+            raise
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +102,7 @@ def apply_schema(database: Database[Document], keys: Database[Document]) -> None
         _create(keys, "keys", KEY_INDEXES)
         _create(keys, "processes", ())
         if found == 1:
-            upgrading.from_first(database)
+            from_first(database)
         try:
             database["meta"].update_one({"_id": "schema"}, {"$set": {"version": VERSION}}, upsert=True)
         except DuplicateKeyError:  # another process lays out the same database

@@ -14,6 +14,7 @@ from fhir_server.adapters.keyring import ERASED, KeyGone, Keyring
 from fhir_server.adapters.mongo.client import READ_MS, Document, failures_named
 from fhir_server.adapters.mongo.documents import (
     LOCATORS,
+    QUEUES,
     facts_of,
     locator_name,
     name_of,
@@ -22,12 +23,11 @@ from fhir_server.adapters.mongo.documents import (
     stored_of,
 )
 from fhir_server.adapters.mongo.filters import Asked, all_of, clauses, of_seen, visible, without
-from fhir_server.adapters.mongo.lookups import QUEUES
 from fhir_server.adapters.mongo.moment import Moment
 from fhir_server.adapters.sealing import SPACE, Sealed, unseal
-from fhir_server.domain.search import Place, Search
+from fhir_server.domain.search.criteria import Place, Search
 from fhir_server.domain.stored import Stored
-from fhir_server.ports import Location, Page, Queued, Space
+from fhir_server.ports.store import Location, Page, Queued, Space
 
 TRACE = "AuditEvent"
 DOCUMENT = "DocumentReference"
@@ -35,7 +35,7 @@ _WITHOUT_TOKENS: Document = {"$project": {"tokens": 0, "lookup": 0, "words": 0}}
 
 
 class MongoSnapshot:
-    """Reads from one moment. Its promises are those of `ports.Snapshot`.
+    """Reads from one moment. Its promises are those of `ports.store.Snapshot`.
 
     Every filter names the shard key. What was located is kept, so that reading it costs no second look.
     """

@@ -10,26 +10,26 @@ from pymongo import MongoClient
 from pymongo.database import Database
 from pymongo.errors import PyMongoError, ServerSelectionTimeoutError
 
+from consent_rules.visibility import micros
 from fhir_server.adapters.hashing import Hashes
 from fhir_server.adapters.keyring import Keyring
-from fhir_server.adapters.mongo.bulkhead import Bulkhead
 from fhir_server.adapters.mongo.changes import Preparer, ReadyChange
-from fhir_server.adapters.mongo.client import BRIEF_SECONDS, Document, failures_named
+from fhir_server.adapters.mongo.client import BRIEF_SECONDS, Bulkhead, Document, failures_named
 from fhir_server.adapters.mongo.erasure import Erasure
 from fhir_server.adapters.mongo.moment import Moment
 from fhir_server.adapters.mongo.schema import VERSION, check_server, version_of
 from fhir_server.adapters.mongo.snapshot import MongoSnapshot
 from fhir_server.adapters.mongo.transactions import Landed, Transactions
 from fhir_server.adapters.mongo.writing import Writing, append_traces
-from fhir_server.domain.instants import instant_or_none, micros
-from fhir_server.ports import AlreadyClaimed, Change, OutcomeUnknown, StoreConflict, StoreUnavailable
+from fhir_server.domain.stored import instant_or_none
+from fhir_server.ports.store import AlreadyClaimed, Change, OutcomeUnknown, StoreConflict, StoreUnavailable
 
 _BULK = 50
 """Changes of a bulk load that share a transaction."""
 
 
 class MongoStore:
-    """Resources, decision states and the trail. Its promises are those of `ports.Store`."""
+    """Resources, decision states and the trail. Its promises are those of `ports.store.Store`."""
 
     def __init__(self, client: MongoClient[Document], database: Database[Document], keyring: Keyring) -> None:
         """Keep the parts; the store closes them."""

@@ -22,7 +22,7 @@ from pymongo.write_concern import WriteConcern
 
 from fhir_server.adapters.mongo.client import SNAPSHOT, Document, Session
 from fhir_server.adapters.mongo.processes import DEAD_SECONDS, Processes
-from fhir_server.ports import AlreadyClaimed, OutcomeUnknown, StoreConflict
+from fhir_server.ports.store import AlreadyClaimed, OutcomeUnknown, StoreConflict
 
 T = TypeVar("T")
 Landed = Callable[[], bool]

@@ -8,18 +8,19 @@ import pymongo
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
 
+from consent_rules.visibility import micros
 from fhir_server.adapters.hashing import Hashes
 from fhir_server.adapters.keyring import VAULT, Keyring
 from fhir_server.adapters.mongo.client import BRIEF_SECONDS, Document, Session, failures_named
 from fhir_server.adapters.mongo.transactions import Transactions, bounded_wait
 from fhir_server.adapters.mongo.writing import demand_duplicate
 from fhir_server.adapters.sealing import Sealed, seal, unseal
-from fhir_server.domain.instants import instant_or_none, micros, micros_or_none
-from fhir_server.ports import Secret
+from fhir_server.domain.stored import instant_or_none, micros_or_none
+from fhir_server.ports.vault import Secret
 
 
 class MongoVault:
-    """Secrets of the authorization server. Its promises are those of `ports.Vault`.
+    """Secrets of the authorization server. Its promises are those of `ports.vault.Vault`.
 
     No command waits for more than BRIEF_SECONDS; a write outside a transaction would wait for every open one.
     """

@@ -14,10 +14,9 @@ from pymongo.errors import BulkWriteError
 
 from fhir_server.adapters.mongo.changes import ReadyChange, ReadyWrite
 from fhir_server.adapters.mongo.client import Document, Session
-from fhir_server.adapters.mongo.documents import locator_of, superseded
-from fhir_server.adapters.mongo.lookups import rows_filter, rows_of
+from fhir_server.adapters.mongo.documents import locator_of, rows_filter, rows_of, superseded
 from fhir_server.adapters.mongo.transactions import bounded_wait
-from fhir_server.ports import AlreadyClaimed, SpaceWrite, StoreConflict
+from fhir_server.ports.store import AlreadyClaimed, SpaceWrite, StoreConflict
 
 _DUPLICATE = 11000
 

@@ -20,7 +20,7 @@ from fhir_server.adapters.manifest import Entry, Manifest, digest
 from fhir_server.adapters.sqlite.connections import connect, failures_named
 from fhir_server.adapters.sqlite.parts import CONTENTS, DATA, KEYS, look
 from fhir_server.adapters.sqlite.schema import VERSION
-from fhir_server.ports import StoreUnavailable
+from fhir_server.ports.store import StoreUnavailable
 
 STAGE = ".restoring"
 """Folder inside the data directory in which a restore prepares what it puts in place at the end."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from sqlite3 import Connection
 from typing import Any
 
+from consent_rules.visibility import micros
 from fhir_server.adapters.hashing import TOKEN_BYTES
 from fhir_server.adapters.preparing import (
     HashedClaims,
@@ -17,9 +18,8 @@ from fhir_server.adapters.preparing import (
 )
 from fhir_server.adapters.sqlite.rows import FactColumns, columns_of, packed_tokens
 from fhir_server.adapters.sqlite.schema import row_range
-from fhir_server.domain.instants import micros, micros_or_none
-from fhir_server.domain.stored import Stored
-from fhir_server.ports import AlreadyClaimed, Change, SpaceWrite, StoreConflict
+from fhir_server.domain.stored import Stored, micros_or_none
+from fhir_server.ports.store import AlreadyClaimed, Change, SpaceWrite, StoreConflict
 
 _ACCESS = ", ".join(FactColumns._fields)
 _TRACE_COLUMNS = f"leaf, compartment, id, updated, {_ACCESS}, tokens, body"

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from sqlite3 import Connection
 
-from fhir_server.ports import StoreUnavailable
+from fhir_server.ports.store import StoreUnavailable
 
 BUSY_SECONDS = 30.0
 _OWNER_ONLY, _OTHERS = 0o600, 0o077

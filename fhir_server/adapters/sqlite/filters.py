@@ -9,14 +9,13 @@ from functools import lru_cache
 
 import orjson
 
-from consent_rules.visibility import Clause, Extent, Visibility
+from consent_rules.visibility import Clause, Extent, Interval, Visibility, micros
 from consent_rules.vocabulary import Mark
 from fhir_server.adapters.hashing import Hashes
 from fhir_server.adapters.judging import UNGATHERING
 from fhir_server.adapters.packing import LABELLED, bits_of
-from fhir_server.domain.instants import micros
-from fhir_server.domain.search import AnyOf, Criterion, DateIs, DateOp, NoneOf, Search
-from fhir_server.domain.stored import AUTHORED, Interval
+from fhir_server.domain.search.criteria import AnyOf, Criterion, DateIs, DateOp, NoneOf, Search
+from fhir_server.domain.stored import AUTHORED
 
 Value = str | int | bytes
 _OWNERS = ("owner_person", "owner_organization", "owner_client")

@@ -9,7 +9,7 @@ from sqlite3 import Connection
 from fhir_server.adapters.installation import Part, Parts, contents_part
 from fhir_server.adapters.keyring import INDEX
 from fhir_server.adapters.sqlite.connections import connect
-from fhir_server.ports import StoreUnavailable
+from fhir_server.ports.store import StoreUnavailable
 
 DATA, KEYS, CONTENTS = "habilis.sqlite3", "keys.sqlite3", "contents"
 META = "CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID"

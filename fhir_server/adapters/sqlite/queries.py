@@ -9,9 +9,9 @@ from fhir_server.adapters.keyring import ERASED
 from fhir_server.adapters.sqlite.filters import Asked, Params, any_of, visible
 from fhir_server.adapters.sqlite.rows import FACTS, Head, facts_of
 from fhir_server.adapters.sqlite.schema import row_range
-from fhir_server.domain.search import AnyOf, Place, Search
+from fhir_server.domain.search.criteria import AnyOf, Place, Search
 from fhir_server.domain.stored import Facts
-from fhir_server.ports import Location
+from fhir_server.ports.store import Location
 
 TRACE = "AuditEvent"
 _TRACE_HEAD = f"'{TRACE}', h.id, 1, 0, 0, h.updated, NULL"

@@ -4,11 +4,10 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from consent_rules.visibility import AccessFacts
+from consent_rules.visibility import AccessFacts, Interval
 from fhir_server.adapters.hashing import Hashes
 from fhir_server.adapters.packing import packed, unpacked
-from fhir_server.domain.instants import instant, instant_or_none, micros_or_none
-from fhir_server.domain.stored import Facts, Interval, Stored, authored_of
+from fhir_server.domain.stored import Facts, Stored, authored_of, instant, instant_or_none, micros_or_none
 
 FACTS = (
     "kind, category, marks, sealed_until, owner_person, owner_organization, owner_client, documents, dates,"

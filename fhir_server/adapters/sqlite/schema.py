@@ -12,7 +12,7 @@ from sqlite3 import Connection
 
 from fhir_server.adapters.keyring import ERASED
 from fhir_server.adapters.sqlite.parts import META
-from fhir_server.ports import StoreUnavailable
+from fhir_server.ports.store import StoreUnavailable
 
 VERSION = 2
 _EARLIER = (1,)

@@ -15,16 +15,16 @@ from fhir_server.adapters.sqlite import queries
 from fhir_server.adapters.sqlite.connections import failure
 from fhir_server.adapters.sqlite.queries import Statement
 from fhir_server.adapters.sqlite.rows import Head, stored_of
-from fhir_server.domain.search import Place, Search
+from fhir_server.domain.search.criteria import Place, Search
 from fhir_server.domain.stored import Facts, Stored
-from fhir_server.ports import Location, Page, Queued, Space
+from fhir_server.ports.store import Location, Page, Queued, Space
 
 _START = Place(-(1 << 63), "")
 """Before every place of a queue."""
 
 
 class SqliteSnapshot:
-    """A read transaction. Its promises are those of `ports.Snapshot`."""
+    """A read transaction. Its promises are those of `ports.store.Snapshot`."""
 
     def __init__(self, connection: Connection, hashes: Hashes, keyring: Keyring) -> None:
         """Begin; the first read fixes the moment."""

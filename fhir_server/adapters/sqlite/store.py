@@ -16,8 +16,8 @@ from fhir_server.adapters.sqlite.parts import keep_mark
 from fhir_server.adapters.sqlite.schema import apply_schema, is_current
 from fhir_server.adapters.sqlite.snapshot import SqliteSnapshot
 from fhir_server.adapters.sqlite.writer import Writer
-from fhir_server.domain.instants import instant_or_none
-from fhir_server.ports import Change, StoreUnavailable
+from fhir_server.domain.stored import instant_or_none
+from fhir_server.ports.store import Change, StoreUnavailable
 from fhir_server.registry import REGISTRY
 
 _NEWEST = "SELECT max(updated) FROM (SELECT updated FROM trail ORDER BY position DESC LIMIT 256)"
@@ -57,7 +57,7 @@ class Database:
 
 
 class SqliteStore:
-    """Resources, decision states and the trail. Its promises are those of `ports.Store`."""
+    """Resources, decision states and the trail. Its promises are those of `ports.store.Store`."""
 
     def __init__(self, database: Database, keyring: Keyring) -> None:
         """Keep the parts; the store closes them."""

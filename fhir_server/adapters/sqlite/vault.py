@@ -5,12 +5,13 @@ from datetime import datetime
 from sqlite3 import Connection
 from typing import Any
 
+from consent_rules.visibility import micros
 from fhir_server.adapters.hashing import Hashes
 from fhir_server.adapters.keyring import VAULT, Keyring
 from fhir_server.adapters.sealing import Sealed, seal, unseal
 from fhir_server.adapters.sqlite.store import Database
-from fhir_server.domain.instants import instant_or_none, micros, micros_or_none
-from fhir_server.ports import Secret
+from fhir_server.domain.stored import instant_or_none, micros_or_none
+from fhir_server.ports.vault import Secret
 
 _ALIVE = "(expires IS NULL OR expires > ?)"
 _COLUMNS = "key, value, expires, revision"
@@ -25,7 +26,7 @@ class _Taken(Exception):
 
 
 class SqliteVault:
-    """Secrets of the authorization server. Its promises are those of `ports.Vault`."""
+    """Secrets of the authorization server. Its promises are those of `ports.vault.Vault`."""
 
     def __init__(self, database: Database, keyring: Keyring) -> None:
         """Keep the parts; the store closes them."""

@@ -20,7 +20,7 @@ from traceback import clear_frames
 from typing import Generic, TypeVar
 
 from fhir_server.adapters.sqlite.connections import connect, failures_named
-from fhir_server.ports import StoreUnavailable
+from fhir_server.ports.store import StoreUnavailable
 
 T = TypeVar("T")
 _BATCH = 256

@@ -9,9 +9,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from consent_rules.vocabulary import RequesterKind
-from fhir_server.application import app_authorization, linking
-from fhir_server.application.accounts import (
+from fhir_server.application.core.runtime import Runtime
+from fhir_server.application.directory.professionals import Entry, find_professional, numbers_of, situations_of
+from fhir_server.application.identity import franceconnect_link, grants
+from fhir_server.application.identity.accounts import (
     Account,
+    Login,
     add_account,
     change_account,
     find_account,
@@ -19,15 +22,12 @@ from fhir_server.application.accounts import (
     find_by_upstream,
     link,
 )
-from fhir_server.application.linking import Traits
-from fhir_server.application.parties import Login
-from fhir_server.application.professionals import Entry, find_professional, numbers_of, situations_of
-from fhir_server.application.runtime import Runtime
+from fhir_server.application.identity.franceconnect_link import Traits
 from fhir_server.oauth.upstream import pro_sante
 from fhir_server.oauth.upstream.metadata import ProviderError
 from fhir_server.oauth.upstream.pro_sante import Professional
-from fhir_server.oauth.upstream.relying import Arrival
-from fhir_server.upstream_settings import Provider
+from fhir_server.oauth.upstream.relying import VouchedPerson
+from fhir_server.settings.upstream import Provider
 
 Json = dict[str, Any]
 
@@ -42,7 +42,7 @@ class Admitted:
     proof: Login
 
 
-def admit(runtime: Runtime, provider: Provider, arrival: Arrival) -> Admitted:
+def admit(runtime: Runtime, provider: Provider, arrival: VouchedPerson) -> Admitted:
     """Return whose account it is.
 
     Raises: ProviderError("no-professional", "unknown-professional" or "no-situation").
@@ -69,7 +69,7 @@ def traits_of(person: Json) -> Traits:
 
 def link_patient(runtime: Runtime, provider: Provider, subject: str, code: str, traits: Traits) -> Account | None:
     """Tie a citizen to the patient's account that a code names; None when code, identity or subject do not fit."""
-    account = linking.redeem(runtime, code, traits)
+    account = franceconnect_link.redeem(runtime, code, traits)
     return account if account and link(runtime, account, provider.id, subject) else None
 
 
@@ -116,5 +116,5 @@ def _renewed(runtime: Runtime, account: Account, entry: Entry) -> Account:
     fresh = replace(account, person=entry.person, practices=entry.practices)
     if fresh != account:
         change_account(runtime, fresh)
-        app_authorization.revoke_person(runtime, account.subject)
+        grants.revoke_person(runtime, account.subject)
     return fresh

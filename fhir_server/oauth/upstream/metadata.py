@@ -9,12 +9,12 @@ from typing import Any
 
 import orjson
 
-from fhir_server.application.runtime import Runtime
-from fhir_server.oauth import outbound
-from fhir_server.oauth.outbound import Reach, UnreachableError
-from fhir_server.oauth.remote_keys import age_of
-from fhir_server.ports import Secret
-from fhir_server.upstream_settings import Provider
+from fhir_server.application.core.runtime import Runtime
+from fhir_server.oauth.base import outbound
+from fhir_server.oauth.base.outbound import Reach, UnreachableError
+from fhir_server.oauth.base.remote_keys import age_of
+from fhir_server.ports.vault import Secret
+from fhir_server.settings.upstream import Provider
 
 Json = dict[str, Any]
 

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from fhir_server.application.accounts import Practice
+from fhir_server.application.identity.accounts import PractitionerRoleRef
 from fhir_server.oauth.upstream.metadata import ProviderError
 
 Json = dict[str, Any]
@@ -28,7 +28,7 @@ class Exercise:
     specialty: str
     structures: frozenset[str]
 
-    def confirms(self, practice: Practice, numbers: frozenset[str]) -> bool:
+    def confirms(self, practice: PractitionerRoleRef, numbers: frozenset[str]) -> bool:
         """Tell whether a practice situation of the directory is one of these. numbers: those of its establishment.
 
         Where one of the two sides names no place that the other could know, the profession decides.

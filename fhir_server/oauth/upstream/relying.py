@@ -1,7 +1,7 @@
 """The two legs of a sign-in upstream: away with the browser, and back with a code.
 
 What was asked is kept in the vault under the state, bound to the browser and good once. Authlib's client makes the
-requests; it sends them through oauth/outbound.py.
+requests; it sends them through oauth/base/outbound.py.
 Sources: OpenID Connect Core 1.0, 3.1; RFC 7636; RFC 9207; RFC 9700 2.1.1, 4.4 (mix-up) and 4.7 (state).
 """
 
@@ -18,14 +18,14 @@ import orjson
 from authlib.oauth2 import ClientAuth, OAuth2Client
 from authlib.oauth2.base import OAuth2Error
 
-from fhir_server.application.runtime import Runtime
-from fhir_server.oauth import outbound
-from fhir_server.oauth.issuer import address
-from fhir_server.oauth.outbound import Reply, UnreachableError
+from fhir_server.application.core.runtime import Runtime
+from fhir_server.oauth.base import outbound
+from fhir_server.oauth.base.issuer import address
+from fhir_server.oauth.base.outbound import Reply, UnreachableError
 from fhir_server.oauth.upstream.metadata import Metadata, ProviderError, keys_of, metadata_of, reach_of
-from fhir_server.oauth.upstream.verification import Expected, Keys, Proof, prove, read_userinfo
-from fhir_server.ports import Secret
-from fhir_server.upstream_settings import Provider
+from fhir_server.oauth.upstream.verification import Expected, Keys, ProvenIdentity, prove, read_userinfo
+from fhir_server.ports.vault import Secret
+from fhir_server.settings.upstream import Provider
 
 Json = dict[str, Any]
 
@@ -69,10 +69,10 @@ class Ticket:
 
 
 @dataclass(frozen=True, slots=True)
-class Arrival:
+class VouchedPerson:
     """Somebody whom a provider vouches for."""
 
-    proof: Proof
+    proof: ProvenIdentity
     person: Json
     id_token: str
 
@@ -119,7 +119,7 @@ def claim(runtime: Runtime, provider: Provider, browser: str, state: str) -> Tic
     return Ticket(Errand(**kept["errand"]), kept["verifier"], kept["nonce"], datetime.fromisoformat(kept["departed"]))
 
 
-def arrive(runtime: Runtime, provider: Provider, ticket: Ticket, params: Mapping[str, str]) -> Arrival:
+def arrive(runtime: Runtime, provider: Provider, ticket: Ticket, params: Mapping[str, str]) -> VouchedPerson:
     """Take the answer that a browser brings back, and ask the provider who it is.
 
     Raises: ProviderError; nobody is signed in then.
@@ -136,7 +136,7 @@ def arrive(runtime: Runtime, provider: Provider, ticket: Ticket, params: Mapping
     person = _userinfo(provider, metadata, tokens["access_token"], keys)
     if person.get("sub") != proof.subject:
         raise ProviderError("bad-userinfo")
-    return Arrival(proof, person, str(tokens["id_token"]))
+    return VouchedPerson(proof, person, str(tokens["id_token"]))
 
 
 def _demand_issuer(metadata: Metadata, params: Mapping[str, str]) -> None:

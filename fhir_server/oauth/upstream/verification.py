@@ -14,9 +14,9 @@ from joserfc import jws, jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
-from fhir_server.oauth.issuer import is_strong_enough
+from fhir_server.oauth.base.issuer import is_strong_enough
 from fhir_server.oauth.upstream.metadata import Metadata, ProviderError
-from fhir_server.upstream_settings import Provider
+from fhir_server.settings.upstream import Provider
 
 Json = dict[str, Any]
 Keys = Callable[[str], Json]
@@ -40,7 +40,7 @@ class Expected:
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
+class ProvenIdentity:
     """Who the provider says logged in. at: when, None when it does not say."""
 
     subject: str
@@ -74,7 +74,9 @@ def _usable(keys: Json) -> KeySet:
     return KeySet.import_key_set({"keys": fitting})
 
 
-def prove(provider: Provider, metadata: Metadata, tokens: Json, keys: Keys, expected: Expected, now: datetime) -> Proof:
+def prove(
+    provider: Provider, metadata: Metadata, tokens: Json, keys: Keys, expected: Expected, now: datetime
+) -> ProvenIdentity:
     """Check an id_token whole and return what it proves.
 
     Raises: ProviderError naming the first thing that does not hold.
@@ -97,16 +99,16 @@ def prove(provider: Provider, metadata: Metadata, tokens: Json, keys: Keys, expe
     return proof
 
 
-def _proof(claims: Json) -> Proof:
+def _proof(claims: Json) -> ProvenIdentity:
     subject, amr = claims["sub"], claims.get("amr") or []
     if not isinstance(subject, str) or not 0 < len(subject) <= 255:  # noqa: PLR2004 - OpenID Connect Core, 2
         raise ValueError
     at = datetime.fromtimestamp(claims["auth_time"], UTC) if claims.get("auth_time") else None
     means = tuple(item for item in amr if isinstance(item, str) and len(item) <= 64)  # noqa: PLR2004
-    return Proof(subject, str(claims.get("acr", "")), means, at, claims)
+    return ProvenIdentity(subject, str(claims.get("acr", "")), means, at, claims)
 
 
-def _demand(proof: Proof, expected: Expected, now: datetime) -> None:
+def _demand(proof: ProvenIdentity, expected: Expected, now: datetime) -> None:
     if not is_strong_enough(proof.acr, expected.level):
         raise ProviderError("too-weak")
     leeway = timedelta(seconds=LEEWAY)

@@ -1,0 +1,203 @@
+"""Who may record which choice: a directive is stamped with who gave it, or refused.
+
+Source: rules B2 and B11 (what a minor keeps from representatives), B13 (carers), C5 and C6 (consent written down by a
+professional), E4, F2, G5, C7.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from consent_rules.decision.decision_context import DecisionContext
+from consent_rules.decision.relationship import is_about_relative, is_for_team, is_switch, limits
+from consent_rules.lifecycle import is_minor_with_account
+from consent_rules.model import Deny, Directive, RecordState, RuleApplied
+from consent_rules.profiles import RuleProfile
+from consent_rules.vocabulary import DirectiveKind, Proof, Purpose, Reason, RequesterKind
+
+_BY_HOLDER = frozenset(
+    {
+        DirectiveKind.AGREEMENT,
+        DirectiveKind.BLOCK,
+        DirectiveKind.WITHHELD,
+        DirectiveKind.DECLARED_PHYSICIAN,
+        DirectiveKind.ADMINISTRATOR,
+        DirectiveKind.CARER,
+        DirectiveKind.HIDDEN_IN_EMERGENCY,
+        DirectiveKind.HIDDEN_BY_DEFAULT,
+        DirectiveKind.CARE_HISTORY_HIDDEN,
+        DirectiveKind.ASK_FIRST,
+        DirectiveKind.AT_ONCE,
+        DirectiveKind.TOLD_OF_FILING,
+    }
+)
+_BY_REPRESENTATIVE = _BY_HOLDER | {DirectiveKind.REPRESENTATIVE}
+_NOT_WHILE_LIMITED = frozenset({DirectiveKind.REPRESENTATIVE, DirectiveKind.CARER, DirectiveKind.HIDDEN_BY_DEFAULT})
+"""Nobody gives others more than one sees, or marks what one does not see."""
+_REPRESENTING = frozenset({DirectiveKind.REPRESENTATIVE, DirectiveKind.GUARDIAN})
+_REPEATED = frozenset({DirectiveKind.EMERGENCY_OPENING, DirectiveKind.BLOCK_LIFTED})
+_SKEW = timedelta(minutes=5)
+"""How far the clock of a professional's software may be ahead; the agreement begins at the server's time then."""
+
+
+def record(context: DecisionContext, directive: Directive) -> Directive | Deny:
+    """Return the directive as this requester may record it now, with who gave it and when.
+
+    The requester is known to have entered for Action.DIRECT (F1). The time is the server's, or an earlier one if said.
+    """
+    denied = _why_not(context, directive)
+    if denied:
+        return denied
+    by_patient = context.requester.kind in (RequesterKind.PATIENT, RequesterKind.RELATED)
+    start = directive.start if by_patient or directive.start is None else min(directive.start, context.at)
+    return replace(
+        directive,
+        start=start,
+        by_patient=by_patient,
+        recorder="" if by_patient else context.requester.person,
+        proof=Proof.PATIENT if by_patient else directive.proof,
+        recorded_at=min(directive.recorded_at or context.at, context.at),
+    )
+
+
+def may_follow(followed: int, profile: RuleProfile) -> bool:
+    """Tell whether a carer who follows so many persons already may follow one more (B13)."""
+    return followed < profile.patients_per_carer
+
+
+def tidied(record: RecordState, at: datetime, profile: RuleProfile) -> RecordState:
+    """Return the state without agreements and openings that have ended for good, so that it does not grow for ever.
+
+    Of openings by one person in one mode, and of lifted blocks of the same parties, the latest says all that the
+    earlier say. Agreements with a team, and everything else that the patient said, stay.
+    """
+    latest: dict[object, Directive] = {_repeated(d) or d.id: d for d in record.directives}
+    kept = tuple(d for d in record.directives if not (_is_over(d, at, profile) or _is_repeated(d, latest)))
+    return record if len(kept) == len(record.directives) else replace(record, directives=kept)
+
+
+def _is_repeated(directive: Directive, latest: dict[object, Directive]) -> bool:
+    common = _repeated(directive)
+    if common is None or latest[common] is directive:
+        return False
+    end = latest[common].end
+    return end is None or (directive.end is not None and directive.end <= end)
+
+
+def _repeated(directive: Directive) -> tuple[object, ...] | None:
+    """Return what two directives have in common of which the later one makes the earlier needless, None for others.
+
+    Directives stand in the order in which they were given; one whose instant is unknown is never needless.
+    """
+    if directive.kind not in _REPEATED or directive.recorded_at is None:
+        return None
+    return (directive.kind, directive.actors, directive.excluded, directive.purposes)
+
+
+def _is_over(directive: Directive, at: datetime, profile: RuleProfile) -> bool:
+    if directive.kind is DirectiveKind.EMERGENCY_OPENING:
+        return directive.end is not None and directive.end <= at
+    if directive.kind is not DirectiveKind.AGREEMENT or is_for_team(directive) or is_about_relative(directive):
+        return False
+    given_at = max(filter(None, (directive.recorded_at, directive.start)), default=None)
+    return given_at is not None and profile.longest_named_consent.after(given_at) <= at
+
+
+def _why_not(context: DecisionContext, directive: Directive) -> Deny | None:
+    match context.requester.kind:
+        case RequesterKind.PATIENT:
+            allowed = directive.kind in _BY_HOLDER
+        case RequesterKind.RELATED:
+            allowed = _may_represent(context, directive)
+        case RequesterKind.PROFESSIONAL:
+            allowed = _may_write_down(context, directive)
+        case _:
+            allowed = False
+    if not allowed:
+        return _denial(Reason.NOT_YOURS_TO_SAY, "C7")
+    for goes_too_far, reason, statement in _TOO_FAR:
+        if goes_too_far(context, directive):
+            return _denial(reason, statement)
+    return None
+
+
+def _may_represent(context: DecisionContext, directive: Directive) -> bool:
+    """A representative says what the holder may, but nothing about what the minor keeps from representatives (B2)."""
+    limited = directive.kind in _NOT_WHILE_LIMITED and limits(context)
+    return directive.kind in _BY_REPRESENTATIVE and not (is_about_relative(directive) or limited)
+
+
+def _may_limit(context: DecisionContext, directive: Directive) -> bool:
+    """A minor with an account limits what those see who represent the minor, where the profile lets it (B2, B11)."""
+    named = (d for d in context.record.directives if d.kind in _REPRESENTING and (d.end is None or context.at < d.end))
+    representing = frozenset[str]().union(*(d.actors for d in named))
+    return (
+        context.profile.minor_limits_representatives
+        and is_minor_with_account(context.record, context.at, context.profile)
+        and directive.kind is not DirectiveKind.BLOCK
+        and directive.actors <= representing
+        and not directive.excluded
+    )
+
+
+def _may_write_down(context: DecisionContext, directive: Directive) -> bool:
+    """A professional writes down an oral agreement: for oneself, a colleague, the own establishment or team (C5)."""
+    own = context.identities
+    return (
+        directive.kind is DirectiveKind.AGREEMENT
+        and directive.proof is not Proof.PATIENT
+        and directive.proof in context.profile.proofs
+        and all(actor in own or actor.startswith("Practitioner") for actor in directive.actors)
+    )
+
+
+def _carers(context: DecisionContext, directive: Directive) -> int:
+    """Count the other carers of the patient, present or named for later."""
+    return sum(
+        1
+        for d in context.record.directives
+        if d.kind is DirectiveKind.CARER and d.id != directive.id and (d.end is None or context.at < d.end)
+    )
+
+
+def _may_widen(context: DecisionContext) -> bool:
+    """Hidden documents may be opened in emergencies only while one of the two modes is on (G5)."""
+    switched_off = {purpose for d in context.in_force(DirectiveKind.BLOCK) if is_switch(d) for purpose in d.purposes}
+    return context.profile.hidden_in_emergency_offered and not {Purpose.EMERGENCY, Purpose.BREAK_GLASS} <= switched_off
+
+
+def _is_post_dated(context: DecisionContext, directive: Directive) -> bool:
+    """Tell whether a professional writes down an agreement of later: what was said is said already (C6)."""
+    by_professional = context.requester.kind is RequesterKind.PROFESSIONAL
+    return by_professional and directive.start is not None and directive.start > context.at + _SKEW
+
+
+def _is_too_long(context: DecisionContext, directive: Directive) -> bool:
+    is_named = directive.kind is DirectiveKind.AGREEMENT and not is_for_team(directive)
+    if not is_named or directive.end is None or is_about_relative(directive):
+        return False
+    by_professional = context.requester.kind is RequesterKind.PROFESSIONAL
+    longest = context.profile.named_consent if by_professional else context.profile.longest_named_consent
+    return directive.end > longest.after(max(directive.start or context.at, context.at))
+
+
+_TOO_FAR: tuple[tuple[Callable[[DecisionContext, Directive], bool], Reason, str], ...] = (
+    (lambda context, d: is_about_relative(d) and not _may_limit(context, d), Reason.REPRESENTATIVE_NOT_LIMITED, "B2"),
+    (
+        lambda context, d: d.kind is DirectiveKind.CARER and _carers(context, d) >= context.profile.carers_per_patient,
+        Reason.TOO_MANY_CARERS,
+        "B13",
+    ),
+    (
+        lambda context, d: d.kind is DirectiveKind.HIDDEN_IN_EMERGENCY and not _may_widen(context),
+        Reason.EMERGENCY_OFF,
+        "G5",
+    ),
+    (_is_post_dated, Reason.POST_DATED, "C6"),
+    (_is_too_long, Reason.PERIOD_TOO_LONG, "C4"),
+)
+"""(whether a choice that may be recorded goes too far, why it is refused, which statement says so)."""
+
+
+def _denial(reason: Reason, statement: str) -> Deny:
+    return Deny(reason, (RuleApplied(statement, "refuse"),))

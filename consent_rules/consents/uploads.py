@@ -1,0 +1,68 @@
+"""What no one may file, in which form a patient files, and whether the holder is told of what others file.
+
+Patients' documents have types of their own, so that whoever reads one sees from whom it comes (J6). Professionals and
+their software are not held to the formats: they file as the guides of interoperability say.
+
+Source: ANS, DMP integration, EX_3.1-1040 (types); Mon espace santé application, published source of 27 August 2025
+(formats, size, no advance directives of minors); L.1111-11 of the French public health code (persons of full age).
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from consent_rules.lifecycle import is_minor
+from consent_rules.matrix.table import Matrix
+from consent_rules.model import AccessRequest, RecordState
+from consent_rules.profiles import RuleProfile
+from consent_rules.vocabulary import DirectiveKind, RequesterKind
+
+_SIDE = frozenset({RequesterKind.PATIENT, RequesterKind.RELATED})
+
+
+class Unfit(StrEnum):
+    """Why a document is not filed; each depends on the request and the patient's age, never on a choice."""
+
+    TYPE = "type-of-professionals"
+    MINOR = "advance-directives-of-a-minor"
+    FORMAT = "format-not-taken"
+    SIZE = "too-large"
+    ELSEWHERE = "content-elsewhere"
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """One document as it is sent. kind: "" when its type is not known. size: in bytes, None when hosted elsewhere."""
+
+    kind: str
+    media_type: str
+    size: int | None
+
+
+def unfit(
+    request: AccessRequest, record: RecordState, upload: Upload, matrix: Matrix, profile: RuleProfile
+) -> tuple[Unfit, ...]:
+    """Return all that bars a document from being filed, nothing for one that fits (B12, J6, J7)."""
+    found = []
+    if upload.kind in profile.advance_directive_kinds and is_minor(record, request.at, profile):
+        found.append(Unfit.MINOR)
+    if request.requester.kind in _SIDE:
+        found.extend(_unfit_of_patient(upload, matrix, profile))
+    return tuple(found)
+
+
+def is_told(request: AccessRequest, record: RecordState) -> bool:
+    """Tell whether the holder is told of what is filed or changed: of others' acts, if the holder wishes it (H2)."""
+    wished = any(d.kind is DirectiveKind.TOLD_OF_FILING and d.holds_at(request.at) for d in record.directives)
+    return wished and request.requester.kind not in _SIDE
+
+
+def _unfit_of_patient(upload: Upload, matrix: Matrix, profile: RuleProfile) -> list[Unfit]:
+    kind = matrix.kinds.get(upload.kind)
+    bare = upload.media_type.partition(";")[0].strip().lower()
+    faults = {
+        Unfit.TYPE: kind is None or kind.author != "patient",
+        Unfit.FORMAT: bare not in profile.patient_formats,
+        Unfit.ELSEWHERE: upload.size is None,
+        Unfit.SIZE: (upload.size or 0) > profile.patient_file_size,
+    }
+    return [fault for fault, holds in faults.items() if holds]

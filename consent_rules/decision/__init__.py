@@ -1,0 +1,1 @@
+"""The decision: who gets a permit for a space and what the permit shows; nothing here records or files."""

@@ -1,0 +1,71 @@
+"""One question with all that it is judged by, sorted once so that every rule finds its facts at hand."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from consent_rules.matrix.table import Matrix
+from consent_rules.model import AccessRequest, Directive, Membership, RecordState, Requester
+from consent_rules.profiles import RuleProfile
+from consent_rules.vocabulary import DirectiveKind
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionContext:
+    """The request, the state of the space, the matrix and the profile in force.
+
+    identities: every reference under which a directive may reach the requester, the care teams of today included.
+    held: the directives whose stated period holds now, by kind. lifted: blocks that were withdrawn or are over.
+    memo: what was worked out for this very question already.
+    """
+
+    request: AccessRequest
+    record: RecordState
+    matrix: Matrix
+    profile: RuleProfile
+    identities: frozenset[str]
+    held: dict[DirectiveKind, list[Directive]]
+    lifted: list[Directive]
+    memo: dict[str, list[Directive]]
+
+    @property
+    def requester(self) -> Requester:
+        """Who asks."""
+        return self.request.requester
+
+    @property
+    def at(self) -> datetime:
+        """When it is asked."""
+        return self.request.at
+
+    def in_force(self, kind: DirectiveKind) -> list[Directive]:
+        """Return the directives of one kind whose stated period holds now."""
+        return self.held.get(kind, [])
+
+    def has(self, kind: DirectiveKind) -> bool:
+        """Tell whether a directive of one kind is in force."""
+        return kind in self.held
+
+
+def context_of(request: AccessRequest, record: RecordState, matrix: Matrix, profile: RuleProfile) -> DecisionContext:
+    """Sort the facts of one question."""
+    at, own = request.at, request.requester.identities
+    teams = [team.reference for team in record.teams if _has_member(team.members, own, at)]
+    held: dict[DirectiveKind, list[Directive]] = {}
+    lifted = []
+    for directive in record.directives:
+        kind = directive.kind
+        if kind is DirectiveKind.BLOCK_LIFTED:
+            lifted.append(directive)
+        elif (directive.start is None and directive.end is None) or directive.holds_at(at):
+            listed = held.get(kind)
+            if listed is None:
+                held[kind] = [directive]
+            else:
+                listed.append(directive)
+        elif kind is DirectiveKind.BLOCK and directive.end is not None and directive.end <= at:
+            lifted.append(directive)
+    return DecisionContext(request, record, matrix, profile, own.union(teams), held, lifted, {})
+
+
+def _has_member(members: tuple[Membership, ...], identities: frozenset[str], at: datetime) -> bool:
+    return any(m.member in identities and m.holds_at(at) for m in members)

@@ -1,0 +1,244 @@
+"""What each ground shows: the clauses of every part of the space.
+
+Source: rules D3 to D12 (matrix), E1 to E11 (labels), B6 (secrets of minors), H4 (who reads traces).
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+
+from consent_rules.decision import emergency, relationship
+from consent_rules.decision.decision_context import DecisionContext
+from consent_rules.model import Directive
+from consent_rules.visibility import Clause, Extent
+from consent_rules.vocabulary import Basis, DirectiveKind, Mark
+
+Clauses = tuple[Clause, ...]
+
+ALL: Clauses = (Clause(),)
+NOTHING: Clauses = ()
+_EVERYTHING = Extent()
+_ACCESS = frozenset({"access"})
+_REFUSALS = frozenset({"refusal"})
+"""Why somebody was refused follows from the holder's choices: for the holder's side and for auditors."""
+_PERSONAL = frozenset(
+    {
+        DirectiveKind.AGREEMENT.value,
+        DirectiveKind.DECLARED_PHYSICIAN.value,
+        DirectiveKind.ADMINISTRATOR.value,
+        DirectiveKind.EMERGENCY_OPENING.value,
+    }
+)
+_READ_ALL_TRACES = frozenset({Basis.DECLARED_PHYSICIAN, Basis.ADMINISTRATOR})
+_CLOSED_TO_SOCIAL = Mark.MASQUE_PS | Mark.MASQUE_PSOCIAL
+_CLOSED_TO_CARERS = Mark.INVISIBLE_REPRESENTANTS_LEGAUX | Mark.MASQUE_PT
+_HIDDEN_FROM_GUARDIANS = Mark.INVISIBLE_REPRESENTANTS_LEGAUX
+
+
+def documents(context: DecisionContext, basis: Basis) -> Clauses:
+    """Return which documents a ground shows."""
+    return _DOCUMENTS.get(basis, _nothing)(context)
+
+
+def traces(context: DecisionContext, basis: Basis) -> Clauses:
+    """Return which entries of the trail a ground shows; what the patient chose is the patient's alone (H4, H5, B10).
+
+    What an entry is about is seen, or the entry is not (B10, E9); auditors control all of them (H8). From whom a
+    minor keeps documents sees the own accesses only.
+    """
+    if basis is Basis.PATIENT:
+        return (Clause(of_seen=True),)
+    if basis is Basis.REPRESENTATIVE:
+        own = Clause(_ACCESS, closed_by=_HIDDEN_FROM_GUARDIANS, owned_by=frozenset({context.requester.person}))
+        return (own,) if relationship.limits(context) else (Clause(closed_by=_HIDDEN_FROM_GUARDIANS, of_seen=True),)
+    if basis is Basis.AUDIT:
+        return (Clause(kinds=_ACCESS | _REFUSALS),)
+    self = context.requester.client if basis is Basis.SYSTEM else context.requester.person
+    own = Clause(kinds=_ACCESS, owned_by=frozenset({self}))
+    return (Clause(kinds=_ACCESS, of_seen=True), own) if basis in _READ_ALL_TRACES else (own,)
+
+
+def notices(context: DecisionContext, basis: Basis) -> Clauses:
+    """Return which notices a ground shows: the declared physician the own ones, the holder's side all (G3, B10).
+
+    Of those about documents the holder's side is shown the ones about a document that it sees (E9).
+    """
+    if basis is Basis.PATIENT:
+        return (Clause(unsealed_at=context.at, of_seen=True),)
+    if basis is Basis.REPRESENTATIVE:
+        told = Clause(closed_by=_HIDDEN_FROM_GUARDIANS, unsealed_at=context.at, of_seen=True)
+        return NOTHING if relationship.limits(context) else (told,)
+    return (Clause(owned_by=frozenset({context.requester.person})),)
+
+
+def directives(context: DecisionContext, basis: Basis) -> Clauses:
+    """Return which Consents a ground shows: to a professional only what lets that professional in.
+
+    A Consent about a minor's secret is one too, and is not shown to representatives (B10).
+    """
+    if basis is Basis.PATIENT:
+        return ALL
+    if basis is Basis.REPRESENTATIVE:
+        return NOTHING if relationship.limits(context) else (Clause(closed_by=_HIDDEN_FROM_GUARDIANS),)
+    if basis is Basis.CARER or not context.requester.person:
+        return NOTHING
+    return (Clause(kinds=_PERSONAL, owned_by=context.requester.identities),)
+
+
+def own_documents(context: DecisionContext) -> Clauses:
+    """Return what a professional deposited: all of the person's, the establishment's within the matrix (E2)."""
+    requester = context.requester
+    own = Clause(owned_by=frozenset({requester.person}), knows_marks=True)
+    if not requester.organization:
+        return (own,)
+    return (own, Clause(kinds=_row(context), owned_by=frozenset({requester.organization}), knows_marks=True))
+
+
+def software_documents(context: DecisionContext) -> Clauses:
+    """Return the documents that a client or its establishment deposited."""
+    owners = frozenset({context.requester.client, context.requester.organization} - {""})
+    return (Clause(owned_by=owners, knows_marks=True),)
+
+
+def _row(context: DecisionContext) -> frozenset[str]:
+    return context.matrix.kinds_for(context.requester.profession, context.requester.specialty)
+
+
+def _closed(context: DecisionContext) -> Mark:
+    return _CLOSED_TO_SOCIAL if context.matrix.is_social_profession(context.requester.profession) else Mark.MASQUE_PS
+
+
+def _holder(context: DecisionContext) -> Clauses:
+    return (Clause(unsealed_at=context.at, knows_marks=True),)
+
+
+def _representative(context: DecisionContext) -> Clauses:
+    """Return all but secrets, without what the minor keeps from this representative, and the own in any case (B2)."""
+    whole = Clause(closed_by=_HIDDEN_FROM_GUARDIANS, unsealed_at=context.at, knows_marks=True)
+    limits = relationship.limits(context)
+    if not limits:
+        return (whole,)
+    own = whole._replace(owned_by=frozenset({context.requester.person}))
+    shares = relationship.shares(context)
+    shared = [_left(whole._replace(within=share.extent), limits, share.precision) for share in shares]
+    return (*dict.fromkeys(filter(None, (_left(whole, limits), *shared))), own)
+
+
+def _left(way: Clause, limits: list[Directive], precision: int = 0) -> Clause | None:
+    """Return what choices at least so precise leave of a way of seeing, None when that is nothing."""
+    barred = _merged(d.extent for d in limits if d.precision >= precision)
+    return None if _EVERYTHING in barred else way._replace(barred=barred)
+
+
+def _carer(context: DecisionContext) -> Clauses:
+    """Return one clause for each choice that names the carer: the documents that it is limited to (B13)."""
+    whole = Clause(closed_by=_CLOSED_TO_CARERS, unsealed_at=context.at, barred=_hidden(context))
+    named = relationship.carer_directives(context)
+    return tuple(whole._replace(within=d.extent) if d.precision else whole for d in named)
+
+
+def _professional(context: DecisionContext) -> Clauses:
+    """Return the matrix row without what is hidden, and one's own (E5)."""
+    return (_within_row(context, _closed(context)), *own_documents(context))
+
+
+def _barred(context: DecisionContext, precision: int = 0) -> tuple[Extent, ...]:
+    """Return the documents withheld from the requester, but by choices less precise than a permit (E1)."""
+    found = relationship.withheld(context)
+    return _merged(d.extent for d in found if d.precision >= precision) if found else ()
+
+
+def _hidden(context: DecisionContext) -> tuple[Extent, ...]:
+    """Return the documents kept from a carer: from everybody, or from one who was limited as a representative (B2)."""
+    person = context.requester.person if context.profile.minor_limits_representatives else ""
+    return _merged(d.extent for d in relationship.withheld(context) if not d.actors or person in d.actors)
+
+
+def _blocked(context: DecisionContext) -> tuple[Extent, ...]:
+    """Return the documents withheld from the requester by name, which binds those who read hidden ones too (F7)."""
+    return _merged(d.extent for d in relationship.withheld(context) if d.actors)
+
+
+def _merged(extents: Iterable[Extent]) -> tuple[Extent, ...]:
+    """Return the same documents in few extents: all that are only named are one, so that a query does not grow."""
+    named: set[str] = set()
+    others: dict[Extent, None] = {}
+    for extent in extents:
+        if extent.documents is not None and extent == Extent(extent.documents):
+            named |= extent.documents
+        else:
+            others[extent] = None
+    return (Extent(frozenset(named)), *others) if named else tuple(others)
+
+
+def _within_row(context: DecisionContext, closed: Mark) -> Clause:
+    """Return what the profession may read of what the patient left open (C12, D2, E13)."""
+    return Clause(_unhidden(context, _row(context)), closed_by=closed, barred=_barred(context))
+
+
+def _unhidden(context: DecisionContext, kinds: frozenset[str] | None) -> frozenset[str] | None:
+    """Return kinds, None for all, without those of a care history that the patient hides as a block (E13)."""
+    if not context.has(DirectiveKind.CARE_HISTORY_HIDDEN):
+        return kinds
+    every = frozenset({*context.matrix.kinds, ""}) if kinds is None else kinds
+    return every - context.profile.care_history_kinds
+
+
+def _by_consent(context: DecisionContext) -> Clauses:
+    """Return the matrix row within what each agreement reaches, and one's own."""
+    row = _within_row(context, _closed(context))
+    reached = tuple(_reached(context, row, d) for d in relationship.agreements(context))
+    return (*dict.fromkeys(reached), *own_documents(context))
+
+
+def _reached(context: DecisionContext, row: Clause, agreement: Directive) -> Clause:
+    """Return the part of the row that one agreement reaches; the more precise choice wins, a deny among equals.
+
+    What a professional wrote down wins over nothing that the patient withholds (C7).
+    """
+    if not agreement.precision:
+        return row
+    if not row.barred or not agreement.by_patient:
+        return row._replace(within=agreement.extent)
+    return row._replace(within=agreement.extent, barred=_barred(context, agreement.precision))
+
+
+def _emergency(context: DecisionContext) -> Clauses:
+    if emergency.shows_hidden(context):
+        return (Clause(_row(context), barred=_blocked(context)), *own_documents(context))
+    return _professional(context)
+
+
+def _declared_physician(context: DecisionContext) -> Clauses:
+    """Return the whole record, hidden documents too where the profile says so (E3, L1)."""
+    if context.profile.declared_physician_sees_hidden:
+        blocked = _blocked(context)
+        whole = Clause(knows_marks=True, barred=blocked)
+        return (whole, *own_documents(context)) if blocked else (whole,)
+    return (
+        Clause(_unhidden(context, None), closed_by=Mark.MASQUE_PS, barred=_barred(context)),
+        *own_documents(context),
+    )
+
+
+def _administrator(context: DecisionContext) -> Clauses:
+    if context.profile.administrator_sees_hidden:
+        return (Clause(_row(context), knows_marks=True, barred=_blocked(context)), *own_documents(context))
+    return _professional(context)
+
+
+def _nothing(_context: DecisionContext) -> Clauses:
+    return NOTHING
+
+
+_DOCUMENTS: Mapping[Basis, Callable[[DecisionContext], Clauses]] = {
+    Basis.PATIENT: _holder,
+    Basis.REPRESENTATIVE: _representative,
+    Basis.CARER: _carer,
+    Basis.DECLARED_PHYSICIAN: _declared_physician,
+    Basis.ADMINISTRATOR: _administrator,
+    Basis.CARE_TEAM: _by_consent,
+    Basis.CONSENT: _by_consent,
+    Basis.BREAK_GLASS: _emergency,
+    Basis.REGULATION: _emergency,
+    Basis.DEPOSITOR: own_documents,
+    Basis.SYSTEM: software_documents,
+}

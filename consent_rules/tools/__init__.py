@@ -1,0 +1,1 @@
+"""Simulation, explanation, scenarios and the command line: they ask the decision and decide nothing."""

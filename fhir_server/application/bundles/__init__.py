@@ -1,0 +1,1 @@
+"""Batch and transaction: the entries of a Bundle, each led to its command."""

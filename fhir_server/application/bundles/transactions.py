@@ -1,0 +1,200 @@
+"""Batch and transaction: each entry alone, or all in one commit.
+
+A transaction that files documents is a submission and goes to `publication`; any other may write the directory,
+choices and documents' labels. Entries that only read are answered by the caller, after the writes.
+
+Source: https://hl7.org/fhir/R4/http.html#transaction and #trules.
+"""
+
+from collections.abc import Container, Mapping
+from dataclasses import replace
+from typing import Any
+
+from consent_rules.vocabulary import Action
+from fhir_server.application.bundles import writes
+from fhir_server.application.bundles.entries import METHODS, Entry, entries_of, entry_faults, refuse_twice
+from fhir_server.application.bundles.writes import HANDLERS, Handler, Named, Sent
+from fhir_server.application.core import smart_scopes
+from fhir_server.application.core.runtime import Runtime
+from fhir_server.application.core.unit_of_work import UnitOfWork, Written, carry_out
+from fhir_server.application.documents import publication
+from fhir_server.application.reading import conditional
+from fhir_server.domain import conditions, references
+from fhir_server.domain.audit.interactions import AuditedInteraction
+from fhir_server.domain.caller import Caller
+from fhir_server.domain.documents.submission_reading import is_submission
+from fhir_server.domain.problem import Category, Issue, Problem
+from fhir_server.r4 import patch
+from fhir_server.registry import REGISTRY, Interaction, ResourceType
+
+Json = dict[str, Any]
+
+_INTERACTIONS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
+_LETTERS = {"POST": "c", "PUT": "u", "PATCH": "u", "DELETE": "d"}
+
+
+def transact(runtime: Runtime, caller: Caller, bundle: Json) -> tuple[Written | None, ...]:
+    """Do all writes of a transaction in one commit, or none; None stands for an entry that reads or deletes.
+
+    Raises: whatever one entry raises; Problem(INVALID) with all faults of all entries before anything is decided.
+    """
+    files = is_submission(bundle)
+    audited = publication.SUBMISSION if files else AuditedInteraction("transaction", "Bundle")
+
+    def plan(work: UnitOfWork) -> tuple[Written | None, ...]:
+        entries = entries_of(bundle)
+        faults = [fault for entry in entries for fault in entry_faults(entry)]
+        if faults:
+            raise Problem(Category.INVALID, *faults)
+        if files:
+            return publication.plan_publication(work, bundle).entries
+        refuse_twice(entries)
+        return _plan(work, entries)
+
+    return carry_out(runtime, caller, audited, plan)
+
+
+def perform(runtime: Runtime, caller: Caller, entry: Entry) -> Written | None:
+    """Do one writing entry of a batch; None when it deletes.
+
+    Raises: whatever the write raises; Problem(INVALID) for a reference to another entry of the batch.
+    """
+    faults = entry_faults(entry)
+    if faults:
+        raise Problem(Category.INVALID, *faults)
+    _refuse_urns([entry], frozenset())
+    audited = _deed_alone(entry)
+    return carry_out(runtime, caller, audited, lambda work: _plan_one(work, entry, ""))
+
+
+def _deed_alone(entry: Entry) -> AuditedInteraction:
+    interaction = _INTERACTIONS[entry.method]
+    handler = HANDLERS.get(entry.type, Handler())
+    return AuditedInteraction(interaction, entry.type, handler.transaction if entry.method == "POST" else "")
+
+
+def _plan(work: UnitOfWork, entries: tuple[Entry, ...]) -> tuple[Written | None, ...]:
+    writes = sorted((e for e in entries if e.method != "GET"), key=_rank)
+    ids = {e.index: work.runtime.ports.ids.new() for e in writes if e.method == "POST"}
+    _refuse_by_itself(work, writes)
+    names = _names(work, writes, ids)
+    answers: dict[int, Written | None] = {}
+    for entry in writes:
+        resolved = replace(entry, resource=references.rewritten(entry.resource, names))
+        answers[entry.index] = _plan_one(work, resolved, ids.get(entry.index, ""))
+    return tuple(answers.get(entry.index) for entry in entries)
+
+
+def _refuse_by_itself(work: UnitOfWork, writes: list[Entry]) -> None:
+    """Refuse what is wrong whatever is stored, before anybody is looked up: such an answer tells nobody who is known.
+
+    Raises: as `transact`.
+    """
+    created = {entry.full_url for entry in writes if entry.method == "POST"}
+    _refuse_urns(writes, created | {entry.full_url for entry in writes if entry.id})
+    for entry in writes:
+        if entry.method in ("POST", "PUT") and HANDLERS[_row(entry).name].rank is None:
+            raise Problem.of(Category.METHOD_NOT_ALLOWED, "documents are written by a submission", entry.at_url)
+        _demand_form(entry)
+        smart_scopes.demand(work.caller, (entry.type,), _LETTERS[entry.method])
+        if entry.method == "POST" and entry.if_none_exist:
+            conditions.parse(_condition(work, entry), f"Bundle.entry[{entry.index}].request.ifNoneExist")
+        for expression, reference in references.references_in(entry.resource, entry.root):
+            if conditional.is_conditional(reference["reference"]):
+                conditions.parse(reference["reference"].partition("?")[2], f"{expression}.reference")
+
+
+def _demand_form(entry: Entry) -> None:
+    """Hold one entry to what its method needs."""
+    if entry.method == "PUT" and (not entry.id or entry.resource.get("id") != entry.id):
+        raise Problem.of(Category.INVALID, "`id` is not the one of the URL", f"{entry.root}.id", "value")
+    if entry.method == "PATCH":
+        patch.of_entry(entry.resource, entry.root)
+
+
+def _rank(entry: Entry) -> tuple[int, int, int]:
+    rank = HANDLERS.get(entry.type, Handler()).rank
+    return METHODS.index(entry.method), len(HANDLERS) if rank is None else rank, entry.index
+
+
+def _names(work: UnitOfWork, writes: list[Entry], ids: Mapping[int, str]) -> dict[str, str]:
+    """Return what replaces each fullUrl and each conditional reference."""
+    names: dict[str, str] = {}
+    for entry in writes:
+        if entry.method == "POST":
+            found = _matched(work, entry) if entry.if_none_exist else ""
+            names[entry.full_url] = f"{entry.type}/{found or ids[entry.index]}"
+        elif entry.full_url.startswith("urn:") and entry.id:
+            names[entry.full_url] = f"{entry.type}/{entry.id}"
+    names.pop("", None)
+    for entry in writes:
+        for expression, reference in references.references_in(entry.resource, entry.root):
+            literal = reference["reference"]
+            if conditional.is_conditional(literal) and literal not in names:
+                where = f"{expression}.reference"
+                names[literal] = _among(writes, ids, literal, where) or conditional.resolve(work, literal, where)
+    return names
+
+
+def _matched(work: UnitOfWork, entry: Entry) -> str:
+    row = _row(entry)
+    where = f"Bundle.entry[{entry.index}].request.ifNoneExist"
+    condition = conditions.parse(_condition(work, entry), where)
+    return conditional.only_match(conditional.matching_ids(work, row, condition, Action.IDENTIFY, "c"))
+
+
+def _among(writes: list[Entry], ids: Mapping[int, str], conditional: str, where: str) -> str:
+    """Return the reference of the one new resource of this transaction that a conditional reference names."""
+    type_, _, query = conditional.partition("?")
+    condition = conditions.parse(query, where)
+    found = [
+        f"{type_}/{ids[entry.index]}"
+        for entry in writes
+        if entry.method == "POST"
+        and entry.type == type_
+        and any(
+            (item.get("system"), item.get("value")) == (condition.system, condition.value)
+            for item in entry.resource.get("identifier", [])
+        )
+    ]
+    return found[0] if len(found) == 1 else ""
+
+
+def _refuse_urns(entries: list[Entry], names: Container[str]) -> None:
+    """Refuse references to entries that are not there."""
+    faults = [
+        Issue("no entry has this `fullUrl`", f"{expression}.reference", "dangling")
+        for entry in entries
+        for expression, reference in references.references_in(entry.resource, entry.root)
+        if reference["reference"].startswith("urn:") and reference["reference"] not in names
+    ]
+    if faults:
+        raise Problem(Category.INVALID, *faults)
+
+
+def _row(entry: Entry) -> ResourceType:
+    interaction = Interaction(_INTERACTIONS[entry.method])
+    row = REGISTRY.get(entry.type)
+    if row is None:
+        raise Problem.of(Category.NOT_FOUND, "this resource type is not offered", entry.at_url)
+    if interaction not in row.interactions:
+        raise Problem.of(Category.METHOD_NOT_ALLOWED, "this interaction is not offered here", entry.at_url)
+    return row
+
+
+def _plan_one(work: UnitOfWork, entry: Entry, id_: str) -> Written | None:
+    row = _row(entry)
+    named = Named(row, entry.id, entry.if_match, entry.query)
+    if entry.method == "DELETE":
+        writes.plan_delete(work, named)
+        return None
+    if entry.method == "PATCH":
+        return writes.plan_patch(work, named, patch.of_entry(entry.resource, entry.root))
+    _demand_form(entry)
+    sent = Sent(row, entry.resource, id_ or entry.id, entry.root, _condition(work, entry), entry.if_match)
+    return writes.plan_create(work, sent) if entry.method == "POST" else writes.plan_update(work, sent)
+
+
+def _condition(work: UnitOfWork, entry: Entry) -> str:
+    where = f"Bundle.entry[{entry.index}].request.ifNoneExist"
+    return conditions.query_of(entry.if_none_exist, entry.type, work.runtime.fhir_base, where)

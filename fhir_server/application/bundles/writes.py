@@ -1,0 +1,217 @@
+"""Create, update, patch and delete of every type: one row of the registry, one handler, alone or in a transaction.
+
+A handler plans on a unit of work and stores nothing itself. A row that offers a write without one stops the start.
+Source: https://hl7.org/fhir/R4/http.html#create, #update, #patch, #delete.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from fhir_server.application.consents import recording
+from fhir_server.application.consents.authority import Choosing
+from fhir_server.application.core.runtime import Runtime
+from fhir_server.application.core.unit_of_work import UnitOfWork, Written, carry_out
+from fhir_server.application.directory import resources
+from fhir_server.application.directory.resources import Placing
+from fhir_server.application.documents import patch as documents_patch
+from fhir_server.application.documents import publication, versions
+from fhir_server.domain.audit.interactions import AuditedInteraction
+from fhir_server.domain.caller import Caller
+from fhir_server.domain.problem import Category, Problem
+from fhir_server.domain.stored import Stored
+from fhir_server.r4.patch import Patch
+from fhir_server.registry import REGISTRY, Interaction, ResourceType
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A resource that somebody sends.
+
+    id: of the resource that it replaces; of a new one when a transaction has chosen it, else "".
+    root: expression of the resource in what was sent. condition: If-None-Exist, as a query.
+    """
+
+    row: ResourceType
+    resource: Json
+    id: str = ""
+    root: str = ""
+    condition: str = ""
+    if_match: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A stored resource that somebody names, to change or delete it. query: names it when there is no id."""
+
+    row: ResourceType
+    id: str
+    if_match: str = ""
+    query: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Handler:
+    """What writing means for a type; None for what it does not offer.
+
+    rank: place among the types that a transaction writes whole, each after those that it may refer to; None for a type
+    whose resources it creates and replaces in no other way than by a submission. transaction: IHE's name of a creation.
+    """
+
+    create: Callable[[UnitOfWork, Sent], Written] | None = None
+    update: Callable[[UnitOfWork, Sent], Written] | None = None
+    patch: Callable[[UnitOfWork, Named, Patch], Written] | None = None
+    delete: Callable[[UnitOfWork, Named], Stored | None] | None = None
+    rank: int | None = None
+    transaction: str = ""
+
+
+def create(runtime: Runtime, caller: Caller, row: ResourceType, resource: Json, condition: str = "") -> Written:
+    """Create a resource, or return the one that meets the condition.
+
+    condition: If-None-Exist, as a query.
+    Raises: Problem: what the handler of the type finds wrong, and what the rules refuse.
+    """
+    audited = AuditedInteraction("create", row.name, HANDLERS[row.name].transaction)
+    sent = Sent(row, resource, condition=condition)
+    return carry_out(runtime, caller, audited, lambda work: plan_create(work, sent))
+
+
+def update(
+    runtime: Runtime, caller: Caller, row: ResourceType, id_: str, resource: Json, if_match: str = ""
+) -> Written:
+    """Replace the current version of a resource.
+
+    Raises: as `create`; Problem(NOT_FOUND), VERSION_CONFLICT.
+    """
+    audited = AuditedInteraction("update", row.name, target=f"{row.name}/{id_}")
+    sent = Sent(row, resource, id_, if_match=if_match)
+    return carry_out(runtime, caller, audited, lambda work: plan_update(work, sent))
+
+
+def patch(runtime: Runtime, caller: Caller, named: Named, change: Patch) -> Written:
+    """Change parts of a resource.
+
+    Raises: as `update`; Problem(BUSINESS_RULE) when the result is not valid, IMMUTABLE_ELEMENT, MULTIPLE_MATCHES.
+    """
+    audited = AuditedInteraction("patch", named.row.name, target=f"{named.row.name}/{named.id}" if named.id else "")
+    return carry_out(runtime, caller, audited, lambda work: plan_patch(work, named, change))
+
+
+def delete(runtime: Runtime, caller: Caller, named: Named) -> None:
+    """Delete a resource; one that is not there, or not seen, needs no deleting.
+
+    Raises: Problem(FORBIDDEN) for whoever sees it and may not delete it, VERSION_CONFLICT.
+    """
+    audited = AuditedInteraction("delete", named.row.name, target=f"{named.row.name}/{named.id}")
+    carry_out(runtime, caller, audited, lambda work: plan_delete(work, named))
+
+
+def plan_create(work: UnitOfWork, sent: Sent) -> Written:
+    """Plan the creation of a resource.
+
+    Raises: Problem(UNSUPPORTED) for a condition on a type that is never created conditionally.
+    """
+    if sent.condition and not sent.row.creates_conditionally:
+        raise Problem.of(Category.UNSUPPORTED, "a document is never published conditionally")
+    plan = HANDLERS[sent.row.name].create
+    if plan is None:
+        raise Problem(Category.METHOD_NOT_ALLOWED)
+    return plan(work, sent)
+
+
+def plan_update(work: UnitOfWork, sent: Sent) -> Written:
+    """Plan the replacement of a resource."""
+    plan = HANDLERS[sent.row.name].update
+    if plan is None:
+        raise Problem(Category.METHOD_NOT_ALLOWED)
+    return plan(work, sent)
+
+
+def plan_patch(work: UnitOfWork, named: Named, change: Patch) -> Written:
+    """Plan a change of parts of a resource."""
+    plan = HANDLERS[named.row.name].patch
+    if plan is None:
+        raise Problem(Category.METHOD_NOT_ALLOWED)
+    return plan(work, named, change)
+
+
+def plan_delete(work: UnitOfWork, named: Named) -> None:
+    """Plan a deletion."""
+    plan = HANDLERS[named.row.name].delete
+    if plan is None:
+        raise Problem(Category.METHOD_NOT_ALLOWED)
+    plan(work, named)
+
+
+def demand_handlers(rows: Mapping[str, ResourceType] = REGISTRY) -> None:
+    """Hold the registry to its handlers, at the start.
+
+    Raises: LookupError naming each row and interaction without one, and each handler without a row that offers it.
+    """
+    faults = [fault for row in rows.values() for fault in _faults(row, HANDLERS.get(row.name, Handler()))]
+    faults += [f"{name}: no row" for name in HANDLERS if name not in rows]
+    if faults:
+        raise LookupError("; ".join(faults))
+
+
+def _faults(row: ResourceType, handler: Handler) -> list[str]:
+    plans = {
+        Interaction.CREATE: handler.create,
+        Interaction.UPDATE: handler.update,
+        Interaction.PATCH: handler.patch,
+        Interaction.DELETE: handler.delete,
+    }
+    return [
+        f"{row.name} offers {interaction.value} without a handler"
+        if plan is None
+        else f"{row.name} has a handler for {interaction.value}, which it does not offer"
+        for interaction, plan in plans.items()
+        if (interaction in row.interactions) is (plan is None)
+    ]
+
+
+def _entry_of_directory(sent: Sent) -> Placing:
+    return Placing(sent.row, sent.resource, sent.id, sent.root)
+
+
+def _choice(sent: Sent) -> Choosing:
+    return Choosing(sent.resource, sent.id, sent.root or "Consent")
+
+
+def _patch_document(work: UnitOfWork, named: Named, change: Patch) -> Written:
+    id_ = named.id or documents_patch.matched(work, named.query)
+    return documents_patch.plan_patch(work, id_, change, named.if_match)
+
+
+def _directory(rank: int) -> Handler:
+    return Handler(
+        create=lambda work, sent: resources.plan_create(work, _entry_of_directory(sent), sent.condition),
+        update=lambda work, sent: resources.plan_update(work, _entry_of_directory(sent), sent.if_match),
+        patch=lambda work, named, change: resources.plan_patch(work, named.row, named.id, change, named.if_match),
+        rank=rank,
+    )
+
+
+HANDLERS: Mapping[str, Handler] = {
+    "Organization": _directory(0),
+    "Practitioner": _directory(1),
+    "PractitionerRole": _directory(2),
+    "Patient": _directory(3),
+    "RelatedPerson": _directory(4),
+    "Consent": Handler(
+        create=lambda work, sent: recording.plan_create(work, _choice(sent), sent.condition),
+        update=lambda work, sent: recording.plan_update(work, _choice(sent), sent.if_match),
+        patch=lambda work, named, change: recording.plan_patch(work, named.id, change, named.if_match),
+        rank=5,
+    ),
+    "DocumentReference": Handler(
+        create=lambda work, sent: publication.plan_document(work, sent.resource),
+        patch=_patch_document,
+        delete=lambda work, named: versions.plan_delete(work, named.id, named.if_match),
+        transaction="ITI-105",
+    ),
+}
+"""The handler of each type that is written. Nothing else in the server asks for a type by its name to write it."""

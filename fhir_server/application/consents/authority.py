@@ -1,0 +1,191 @@
+"""Who may record which consent, and how many.
+
+A consent is the holder's own, one that a professional wrote down, or the record of the insurer. One space holds a
+limited number, since every decision loads them all: what professionals write down takes no room from what the holder
+chooses, nor one professional from another, and openings in an emergency are not counted. How many people a carer
+follows is counted over all spaces; a carer is known again in another space by an identifier.
+Source: rules B13, C5 to C7, E4, F1 and G5; consent_rules.consents.recording decides.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import orjson
+
+from consent_rules.consents import recording
+from consent_rules.consents.recording import may_follow, tidied
+from consent_rules.decision.decision_context import context_of
+from consent_rules.model import AccessRequest, Directive
+from consent_rules.vocabulary import Action, DirectiveKind, Purpose, Reason, RequesterKind, View
+from fhir_server.application.consents import references
+from fhir_server.application.core.enforcement_point import Opened, record_of
+from fhir_server.application.core.system_views import ReadingReason, whole_space
+from fhir_server.application.core.unit_of_work import UnitOfWork, is_registry_operator
+from fhir_server.application.documents import replacement_chain
+from fhir_server.application.spaces import default_consents
+from fhir_server.domain.consents.directives import directives_of, speaks
+from fhir_server.domain.problem import Category, Problem
+from fhir_server.domain.references import documents_named
+from fhir_server.domain.search import tokens
+from fhir_server.domain.stored import Stored
+from fhir_server.r4.parsing import load_json
+from fhir_server.settings import limits
+
+_SAME_PERSON = 100
+"""Entries of one person that are looked at: more than anybody has relatives."""
+
+_UNCOUNTED = frozenset({DirectiveKind.EMERGENCY_OPENING, DirectiveKind.BLOCK_LIFTED})
+
+Json = dict[str, Any]
+Said = tuple[Directive, ...]
+"""What one Consent says: its root first, then its exceptions."""
+
+_HOLDERS = frozenset({RequesterKind.PATIENT, RequesterKind.RELATED})
+OF_THE_INSURER = frozenset({DirectiveKind.REPRESENTATIVE, DirectiveKind.GUARDIAN, DirectiveKind.DECLARED_PHYSICIAN})
+_TOO_FAR = {
+    Reason.TOO_MANY_CARERS: "there are as many carers as may be",
+    Reason.EMERGENCY_OFF: "hidden documents are opened in emergencies only while one of the modes is on",
+    Reason.REPRESENTATIVE_NOT_LIMITED: "nothing is kept from this person: only a minor with an account does that, of a "
+    "legal representative, where the rule profile lets it",
+    Reason.PERIOD_TOO_LONG: "a consent to one professional does not hold so long",
+    Reason.POST_DATED: "an agreement that a professional writes down begins now or has begun",
+}
+"""Refusals that depend on what the Consent says and on what its author may know."""
+
+
+def demand_few_followed(work: UnitOfWork, directive: Directive, patient: str, root: str) -> None:
+    """Refuse to let a carer in who follows as many other people as may be.
+
+    patient: id of the holder who lets the carer in. root: of expressions.
+    System-level: it reads who is a carer in other spaces, and tells the holder no more than that the number is
+    reached. Two holders who name the same carer at the same instant are both let through.
+    Raises: Problem(BUSINESS_RULE).
+    """
+    if directive.kind is not DirectiveKind.CARER:
+        return
+    for carer in sorted(directive.actors):
+        if not may_follow(len(_followed(work, carer, patient)), work.runtime.profile):
+            text = "this carer follows as many people as may be"
+            raise Problem.of(Category.BUSINESS_RULE, text, f"{root}.provision.actor", Reason.TOO_MANY_CARERS)
+
+
+def _followed(work: UnitOfWork, carer: str, patient: str) -> set[str]:
+    """Return the ids of the other patients who have named the same person their carer, now or for later."""
+    return {
+        other
+        for other, entry in _entries(work, carer, patient)
+        if any(
+            said.kind is DirectiveKind.CARER and entry in said.actors and (said.end is None or work.at < said.end)
+            for said in record_of(other, work.snapshot.load_space(other)).directives
+        )
+    }
+
+
+def _entries(work: UnitOfWork, carer: str, patient: str) -> Iterator[tuple[str, str]]:
+    """Yield (patient, reference) of the entries of the same person in other spaces."""
+    stored = work.read("RelatedPerson", carer.partition("/")[2], whole_space(ReadingReason.PERSONS_NAMED, patient))
+    for identifier in orjson.loads(stored.body).get("identifier", []) if stored else []:
+        key = tokens.identifier_key("identifier", identifier.get("system", ""), identifier.get("value", ""))
+        for other, id_ in work.snapshot.compartments_with("RelatedPerson", key, _SAME_PERSON):
+            if other != patient:
+                yield other, f"RelatedPerson/{id_}"
+
+
+def demand_few(work: UnitOfWork, opened: Opened, said: tuple[Directive, ...], root: str) -> None:
+    """Refuse a choice for which the space has no room. said: what a Consent says. root: of expressions.
+
+    Raises: Problem(BUSINESS_RULE).
+    """
+    kind, person = work.caller.requester.kind, work.caller.requester.person
+    if kind is RequesterKind.SYSTEM or not said:
+        return
+    present = tidied(work.record(opened), work.at, work.runtime.profile).directives
+    counted = [*said, *(d for d in present if d.id != said[0].id and d.kind not in _UNCOUNTED)]
+    written_down = [d for d in counted if not d.by_patient and d.kind is DirectiveKind.AGREEMENT]
+    allowed = limits.in_force()
+    if kind is RequesterKind.PROFESSIONAL:
+        own = sum(d.recorder == person for d in written_down)
+        refused = own > allowed.agreements or len(written_down) > allowed.choices
+    else:
+        refused = sum(d.by_patient for d in counted) > allowed.choices
+    if refused:
+        text = "this space holds as many choices of this kind as may be; withdraw one that is not needed any more"
+        raise Problem.of(Category.BUSINESS_RULE, text, root, Reason.TOO_MANY_CHOICES)
+
+
+@dataclass(frozen=True, slots=True)
+class Choosing:
+    """A Consent on its way in. id: chosen beforehand by a transaction, "" to choose one now. root: of expressions."""
+
+    resource: Json
+    id: str = ""
+    root: str = "Consent"
+
+
+def said_by(work: UnitOfWork, opened: Opened, choice: Choosing, located: Json) -> Said:
+    """Return what a Consent says; who gave it comes from the token and not from the body.
+
+    Raises: Problem(FORBIDDEN) when it is not the caller's to record, BUSINESS_RULE when it goes too far.
+    """
+    compiled = directives_of(located, str(located["id"]))
+    if not compiled and work.caller.requester.kind not in _HOLDERS:  # what holds anyway is still the holder's to say
+        raise _not_yours(choice)
+    if not speaks(located):
+        return compiled
+    references.demand_known(work, opened, located, choice.root)
+    recorded = tuple(_recorded(work, opened, choice, directive) for directive in compiled)
+    demand_few(work, opened, recorded, choice.root)
+    for directive in recorded:
+        demand_few_followed(work, directive, opened.space.patient, choice.root)
+    default_consents.demand_room(work, opened, located, choice.root)
+    return replacement_chain.resolved(work, opened, recorded, choice.root)
+
+
+def _recorded(work: UnitOfWork, opened: Opened, choice: Choosing, compiled: Directive) -> Directive:
+    requester = work.caller.requester
+    if requester.kind is RequesterKind.SYSTEM:
+        if compiled.kind in OF_THE_INSURER and is_registry_operator(work, opened.space.patient):
+            return replace(compiled, recorded_at=work.at)
+        raise _not_yours(choice)
+    request = AccessRequest(requester, Action.DIRECT, Purpose(work.caller.purpose), work.at)
+    case = context_of(request, work.record(opened).without(compiled.id), work.runtime.matrix, work.runtime.profile)
+    recorded = recording.record(case, compiled)
+    if isinstance(recorded, Directive):
+        return recorded
+    text = _TOO_FAR.get(Reason(recorded.reason))
+    if text:
+        element = ".period.start" if recorded.reason == Reason.POST_DATED else ""
+        raise Problem.of(Category.BUSINESS_RULE, text, f"{choice.root}.provision{element}", str(recorded.reason))
+    raise _not_yours(choice)
+
+
+def _not_yours(choice: Choosing) -> Problem:
+    text = "this choice is not the caller's to record"
+    return Problem.of(Category.FORBIDDEN, text, f"{choice.root}.provision", "not-own-choice")
+
+
+def demand_seen_whole(work: UnitOfWork, opened: Opened, before: Stored, located: Json, choice: Choosing) -> None:
+    """Let a choice about documents that the caller does not see be withdrawn only.
+
+    They are left out of what the caller was shown: written back without them, the choice would reach the whole space.
+    Raises: Problem(BUSINESS_RULE).
+    """
+    named = documents_named(orjson.dumps(load_json(before.body).get("provision")))
+    if not named or not speaks(located):
+        return
+    if named - work.snapshot.visible_ids("DocumentReference", named, opened.sees(View.DOCUMENTS)):
+        text = "this choice names documents that are not shown here; withdraw it and record another"
+        raise Problem.of(Category.BUSINESS_RULE, text, f"{choice.root}.provision", "unknown-document")
+
+
+def demand_recorder(work: UnitOfWork, held: Directive | None, before: Stored) -> None:
+    """Let the holder change every choice, anybody else only what that one wrote down."""
+    requester = work.caller.requester
+    if requester.kind in _HOLDERS:
+        return
+    own = requester.client if requester.kind is RequesterKind.SYSTEM else requester.person
+    recorder = held.recorder if held else ""
+    is_insurers = requester.kind is RequesterKind.SYSTEM and before.facts.access.kind in OF_THE_INSURER
+    if not (is_insurers or (own and own == recorder)):
+        raise Problem.of(Category.FORBIDDEN, "this choice is not the caller's to change", "Consent", "not-own-choice")

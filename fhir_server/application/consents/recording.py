@@ -1,0 +1,227 @@
+"""Choices about access: each Consent that is created or changed rebuilds the decision state in the same commit.
+
+The patient, or who represents the patient, chooses; a professional writes down what the patient agreed to; the
+insurer's software records who represents a minor and which physician is declared.
+
+Source: IHE PCF 1.1, ITI-108 (https://profiles.ihe.net/ITI/PCF/ITI-108.html); rules C1 to C8, F1 to F6 and G4.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import orjson
+
+from consent_rules.consents import recording
+from consent_rules.consents.visibility_marks import HIDDEN_FROM_GUARDIANS, hides_by_default
+from consent_rules.visibility import Visibility
+from consent_rules.vocabulary import Action, RequesterKind, View
+from fhir_server.application.consents.authority import (
+    OF_THE_INSURER,
+    Choosing,
+    Said,
+    demand_recorder,
+    demand_seen_whole,
+    said_by,
+)
+from fhir_server.application.core import smart_scopes, unit_of_work
+from fhir_server.application.core.enforcement_point import Opened
+from fhir_server.application.core.search_index import identify
+from fhir_server.application.core.system_views import ReadingReason, of_kinds
+from fhir_server.application.core.unit_of_work import UnitOfWork, Written, is_registry_operator
+from fhir_server.application.documents import replacement_chain
+from fhir_server.application.reading import conditional
+from fhir_server.application.reading.read import not_found
+from fhir_server.application.spaces import consent_repairs, default_consents
+from fhir_server.domain import bodies, conditions, references
+from fhir_server.domain.audit.interactions import AuditedInteraction
+from fhir_server.domain.caller import Caller
+from fhir_server.domain.consents.directives import access_of, speaks
+from fhir_server.domain.problem import Category, Problem
+from fhir_server.domain.references import documents_named
+from fhir_server.domain.stored import Stored
+from fhir_server.r4.parsing import load_json
+from fhir_server.r4.patch import Patch, demand_valid
+from fhir_server.registry import REGISTRY
+
+Json = dict[str, Any]
+
+_CONSENT = ("Consent",)
+_KINDS_OF_THE_INSURER = frozenset(kind.value for kind in OF_THE_INSURER)
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A version of a Consent to be stored, and the one before it."""
+
+    id: str
+    number: int
+    before: Stored | None = None
+
+
+def plan_create(work: UnitOfWork, choice: Choosing, condition: str = "") -> Written:
+    """Plan the recording of a choice."""
+    smart_scopes.demand(work.caller, _CONSENT, "c")
+    patient = _patient_of(work, choice)
+    smart_scopes.demand(work.caller, _CONSENT, "c", patient)
+    _note_documents(work, choice)
+    opened = work.enter(patient, _action(work.caller))
+    if condition:
+        wanted = replace(conditions.parse(condition), patient=patient, patient_identifier=None)
+        found = conditional.only_match(
+            conditional.matching_ids(work, REGISTRY["Consent"], wanted, _action(work.caller), "c")
+        )
+        if found:
+            return _existing(work, opened, found)
+    id_ = choice.id or work.runtime.ports.ids.new()
+    located = _located(choice.resource, patient)
+    said = said_by(work, opened, choice, located | {"id": id_})
+    after = _stored(work, located, Version(id_, 1), said)
+    work.put(after)
+    _decide(work, opened, located | {"id": id_}, said)
+    work.trace(AuditedInteraction("create", "Consent"), opened, patient, (f"Consent/{id_}",))
+    return _written(work, opened, after, created=True)
+
+
+def plan_update(work: UnitOfWork, choice: Choosing, if_match: str = "") -> Written:
+    """Plan the replacement of a choice."""
+    opened, before = _find(work, choice.id)
+    return _plan_change(work, opened, before, choice, if_match, "update")
+
+
+def plan_patch(work: UnitOfWork, id_: str, change: Patch, if_match: str = "") -> Written:
+    """Plan a patch of a choice."""
+    opened, before = _find(work, id_)
+    shown = work.shown(before, opened.sees(View.DIRECTIVES), opened.sees(View.DOCUMENTS))
+    wanted = change.apply(load_json(shown.stored.body))
+    demand_valid(wanted, shown.stored.body)
+    return _plan_change(work, opened, before, Choosing(wanted, id_), if_match, "patch")
+
+
+def _plan_change(
+    work: UnitOfWork, opened: Opened, before: Stored, choice: Choosing, if_match: str, interaction: str
+) -> Written:
+    _note_documents(work, choice)
+    unit_of_work.demand_match(if_match, before, knows_marks=False)
+    patient = before.facts.access.compartment
+    if _named_patient(work, choice) != patient:
+        raise Problem.of(Category.BUSINESS_RULE, "the patient cannot be changed", f"{choice.root}.patient")
+    held = next((one for one in work.record(opened).directives if one.id == before.id), None)
+    demand_recorder(work, held, before)
+    located = _located(choice.resource, patient)
+    demand_seen_whole(work, opened, before, located, choice)
+    said = said_by(work, opened, choice, located | {"id": before.id})
+    after = _stored(work, located, Version(before.id, default_consents.next_version(work, before), before), said)
+    work.change(before, after)
+    _decide(work, opened, located | {"id": before.id}, said)
+    work.trace(AuditedInteraction(interaction, "Consent"), opened, patient, (f"Consent/{before.id}",))
+    return _written(work, opened, after, created=False)
+
+
+def _action(caller: Caller) -> Action:
+    """Return what recording a choice means: the insurer's software also says who represents before a space opens."""
+    return Action.OPERATE_REGISTRY if caller.requester.kind is RequesterKind.SYSTEM else Action.DIRECT
+
+
+def _find(work: UnitOfWork, id_: str) -> tuple[Opened, Stored]:
+    """Return a choice that the caller sees, and the space entered to change it.
+
+    Raises: Problem(NOT_FOUND) for unknown and invisible ids alike.
+    """
+    smart_scopes.demand(work.caller, _CONSENT, "u")
+    work.names(f"Consent/{id_}")
+    location = work.snapshot.locate("Consent", id_)
+    is_software = work.caller.requester.kind is RequesterKind.SYSTEM
+    if location is None or (is_software and not is_registry_operator(work, location.compartment)):
+        raise not_found()
+    try:
+        smart_scopes.demand(work.caller, _CONSENT, "u", location.compartment)
+    except Problem as problem:
+        raise not_found() from problem
+    opened = work.enter_unnamed(location.compartment, _action(work.caller))
+    found = work.read("Consent", id_, _view(work, opened)) if opened else None
+    if opened is None or found is None:
+        raise not_found()
+    return opened, found
+
+
+def _note_documents(work: UnitOfWork, choice: Choosing) -> None:
+    """Note the documents that a choice is about: a failure to record it is as secret as they are (B10)."""
+    named = documents_named(orjson.dumps(choice.resource.get("provision", {})))
+    work.names(*(f"DocumentReference/{id_}" for id_ in sorted(named)))
+
+
+def _view(work: UnitOfWork, opened: Opened) -> Visibility:
+    """Return which choices the caller may come back to: the insurer's software to those that it records alone."""
+    if work.caller.requester.kind is RequesterKind.SYSTEM:
+        return of_kinds(ReadingReason.OWN_RECORDS, opened.space.patient, _KINDS_OF_THE_INSURER)
+    return opened.sees(View.DIRECTIVES)
+
+
+def _patient_of(work: UnitOfWork, choice: Choosing) -> str:
+    """Return the id of the patient whom a Consent names.
+
+    Raises: Problem(BUSINESS_RULE) when nobody known is named, to whoever may record choices of strangers at all.
+    """
+    found = _named_patient(work, choice)
+    if not found:
+        conditional.refuse_as_unknown(work, "Consent", _action(work.caller))
+        text = "the patient is not known here"
+        raise Problem.of(Category.BUSINESS_RULE, text, f"{choice.root}.patient", "unknown-patient")
+    return found
+
+
+def _named_patient(work: UnitOfWork, choice: Choosing) -> str:
+    """Return the id of the patient whom a Consent names, "" when nobody known is named."""
+    named = choice.resource.get("patient", {})
+    literal = str(named.get("reference", ""))
+    if literal.startswith("Patient?"):
+        condition = conditions.parse(literal.partition("?")[2], f"{choice.root}.patient.reference")
+        return identify(work.snapshot, condition.system, condition.value)
+    identifier = named.get("identifier", {})
+    if not literal and identifier.get("system") and identifier.get("value"):
+        return identify(work.snapshot, str(identifier["system"]), str(identifier["value"]))
+    target = references.split(literal, work.runtime.fhir_base)
+    return target[1] if target and target[0] == "Patient" and work.is_known(*target) else ""
+
+
+def _located(resource: Json, patient: str) -> Json:
+    return resource | {"patient": resource["patient"] | {"reference": f"Patient/{patient}"}}
+
+
+def _decide(work: UnitOfWork, opened: Opened, located: Json, said: Said) -> None:
+    """Rebuild the decision state: a Consent in force says something, any other is silent."""
+    before = recording.tidied(work.record(opened), work.at, work.runtime.profile)
+    own = str(located["id"])
+    after = before.with_directive(*said) if said and speaks(located) else before.without(own)
+    after = default_consents.settle(work, opened, after, own)
+    if hides_by_default(after, work.at) and not hides_by_default(before, work.at):
+        replacement_chain.hide_present(work, after.patient)
+    work.decide(opened, after)
+    consent_repairs.close_unread(work, opened)
+
+
+def _stored(work: UnitOfWork, located: Json, version: Version, said: Said) -> Stored:
+    """Return a Consent as it is stored: it belongs to those whom it names, who may read it; a secret stays one."""
+    patient = str(located["patient"]["reference"]).partition("/")[2]
+    access = access_of(patient, *said)
+    was_confidential = version.before is not None and HIDDEN_FROM_GUARDIANS in version.before.facts.access.marks
+    if was_confidential or replacement_chain.are_confidential(work, patient, said):
+        access = replace(access, marks=HIDDEN_FROM_GUARDIANS)
+    id_, number = version.id, version.number
+    body = bodies.stamped(located, id_, number, work.stamp)
+    facts = default_consents.facts_of_choice(located, access)
+    return Stored(
+        "Consent", id_, number, 0, deleted=False, last_updated=work.stamp, marked_at=None, body=body, facts=facts
+    )
+
+
+def _existing(work: UnitOfWork, opened: Opened, id_: str) -> Written:
+    found = work.read("Consent", id_, opened.sees(View.DIRECTIVES))
+    if found is None:
+        raise not_found()
+    work.trace(AuditedInteraction("read", "Consent"), opened, opened.space.patient, (f"Consent/{id_}",))
+    return _written(work, opened, found, created=False)
+
+
+def _written(work: UnitOfWork, opened: Opened, stored: Stored, *, created: bool) -> Written:
+    return Written(work.shown(stored, opened.sees(View.DIRECTIVES), opened.sees(View.DOCUMENTS)), created)

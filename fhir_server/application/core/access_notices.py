@@ -1,0 +1,204 @@
+"""Telling the holder and the declared physician: each notice is stored with the act that causes it, or the act is not.
+
+Of ordinary care the first access of each professional in each establishment is told, or every one where the rule
+profile says so; of an emergency its opening, since nobody reads in that mode without one.
+Source: rules G3, G6, H1 and, for the life of a space, A2, A6, A9 and A11.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import orjson
+
+from consent_rules.lifecycle import is_minor
+from consent_rules.model import RecordState
+from consent_rules.visibility import AccessFacts
+from consent_rules.vocabulary import Basis, DirectiveKind, Mark, Obligation, SpaceStatus
+from fhir_server.application.core import audit_log
+from fhir_server.application.core.enforcement_point import Opened, record_of
+from fhir_server.application.core.minor_confidentiality import HIDDEN_FROM_GUARDIANS
+from fhir_server.application.core.runtime import Runtime
+from fhir_server.application.core.search_index import facts_of
+from fhir_server.application.core.system_views import ReadingReason, SystemView, left_open
+from fhir_server.domain import bodies, record_codec
+from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome
+from fhir_server.domain.audit.interactions import about as judged_by
+from fhir_server.domain.caller import Caller
+from fhir_server.domain.notices import Kind, Named, Notice, communication_of
+from fhir_server.domain.problem import Category, Problem
+from fhir_server.domain.stored import Stored
+from fhir_server.ports.store import Change, SpaceWrite, StoreConflict, Write
+from fhir_server.registry import REGISTRY
+
+_REPRESENTING = frozenset({DirectiveKind.REPRESENTATIVE, DirectiveKind.GUARDIAN})
+EMERGENCIES = {Basis.BREAK_GLASS: Kind.BREAK_GLASS, Basis.REGULATION: Kind.REGULATION}
+_ATTEMPTS = 5
+
+_KEPT = {
+    "sealed": HIDDEN_FROM_GUARDIANS,
+    "secret": Mark.INVISIBLE_PATIENT,
+    "sealed-secret": Mark.NONE,
+}
+"""From whom documents are kept that are not open to both sides of the holder, and the mark that none then has."""
+
+
+def record_access(
+    runtime: Runtime, caller: Caller, audited: AuditedInteraction, outcome: Outcome, opened: Opened | None, patient: str
+) -> None:
+    """Append the trace of a reading, with the notice that it owes; durable when it returns.
+
+    Raises: Problem(UNAVAILABLE) when the notice cannot be kept; nothing may be answered then.
+    """
+    outcome = _as_confidential(runtime, outcome, opened)
+    kind = _owed(caller, outcome, opened)
+    if opened is None or kind is None:
+        audit_log.record(runtime, caller, audited, outcome, patient)
+        return
+    about = judged_by(audited, outcome)
+    kept = _kept_from(runtime, patient, about)
+    key = _key(caller, kept)
+    trace = audit_log.trace(runtime, caller, audited, outcome, patient)
+    record, revision = opened.record, opened.space.revision
+    for _ in range(_ATTEMPTS):
+        is_told = kind is Kind.FIRST_ACCESS and key in record.told
+        if is_told or record.status is SpaceStatus.ERASED:  # erased since it was read: there is nobody to tell
+            runtime.ports.store.commit(Change((trace,)))
+            return
+        notice = _of_access(runtime, caller, outcome, record, kind)
+        kept_notice = stored(runtime, notice, confidential=outcome.confidential, documents=about)
+        state = record_codec.dump(replace(record, told=record.told | {key}))
+        change = Change((trace,), (Write(kept_notice, (0, 0)),), (SpaceWrite(patient, revision, state),))
+        try:
+            runtime.ports.store.commit(change)
+        except StoreConflict:
+            with runtime.ports.store.snapshot() as snapshot:
+                space = snapshot.load_space(patient)
+            record, revision = record_of(patient, space), space.revision if space else 0
+        else:
+            return
+    raise Problem(Category.UNAVAILABLE)
+
+
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """A notice that is owed, as it is stored. key: under which it is remembered as told."""
+
+    stored: Stored
+    key: str
+
+
+def of_change(
+    runtime: Runtime, caller: Caller, outcome: Outcome, opened: Opened, about: tuple[str, ...]
+) -> Owed | None:
+    """Return the notice that is owed for a reading which the answer to a change gave, None when none is.
+
+    opened: as entered to consult. about: ids of the documents that were read.
+    """
+    outcome = _as_confidential(runtime, outcome, opened)
+    kind = _owed(caller, outcome, opened)
+    key = _key(caller, _kept_from(runtime, opened.space.patient, about)) if kind else ""
+    if kind is None or (kind is Kind.FIRST_ACCESS and key in opened.record.told):
+        return None
+    notice = _of_access(runtime, caller, outcome, opened.record, kind)
+    return Owed(stored(runtime, notice, confidential=outcome.confidential, documents=about), key)
+
+
+def _as_confidential(runtime: Runtime, outcome: Outcome, opened: Opened | None) -> Outcome:
+    """Keep a reading secret when only a minor's secret choice let the reader in, whatever was read (B10)."""
+    if opened is None or outcome.confidential:
+        return outcome
+    record, used = opened.record, {id_ for rule in opened.entry.rules for id_ in rule.consents}
+    if not used or not is_minor(record, runtime.ports.clock.now(), runtime.profile):
+        return outcome
+    with runtime.ports.store.snapshot() as snapshot:
+        told = snapshot.visible_ids(
+            "Consent", used, left_open(ReadingReason.CONFIDENTIALITY, record.patient, HIDDEN_FROM_GUARDIANS)
+        )
+    return outcome if told else replace(outcome, confidential=True)
+
+
+def _owed(caller: Caller, outcome: Outcome, opened: Opened | None) -> Kind | None:
+    """Return the notice that a reading owes, None when it owes none."""
+    if opened is None or outcome.code != "0" or opened.entry.basis in EMERGENCIES:
+        return None
+    owed = opened.entry.obligations
+    if Obligation.NOTIFY_FIRST_ACCESS in owed and _key(caller, "") not in opened.record.told:
+        return Kind.FIRST_ACCESS
+    return Kind.ACCESS if Obligation.NOTIFY_PATIENT in owed else None
+
+
+def _kept_from(runtime: Runtime, patient: str, about: tuple[str, ...]) -> str:
+    """Return from whom all documents are kept that an access is about, "" when one of them is open to both sides.
+
+    Such an access is told by itself: whom it is kept from is still told of the first one that is not.
+    """
+    if not about:
+        return ""
+    at = runtime.ports.clock.now()
+    with runtime.ports.store.snapshot() as snapshot:
+        for kept, view in _ways(patient, at):
+            if snapshot.visible_ids("DocumentReference", about, view):
+                return kept
+    return ""
+
+
+def _ways(patient: str, at: datetime) -> Iterator[tuple[str, SystemView]]:
+    """Yield how documents are seen by those from whom they are not kept, the most open way first."""
+    yield "", left_open(ReadingReason.CONFIDENTIALITY, patient, HIDDEN_FROM_GUARDIANS, unsealed_at=at)
+    for kept, mark in _KEPT.items():
+        yield kept, left_open(ReadingReason.CONFIDENTIALITY, patient, mark)
+
+
+def _key(caller: Caller, kept: str) -> str:
+    """Return the name under which an access counts as the same as one before. kept: as `_kept_from` says."""
+    name = f"{caller.requester.person} {caller.requester.organization}"
+    return f"{name} {kept}" if kept else name
+
+
+def _of_access(runtime: Runtime, caller: Caller, outcome: Outcome, record: RecordState, kind: Kind) -> Notice:
+    who, where = parties(caller)
+    documents = tuple(ref for ref in outcome.touched if ref.startswith("DocumentReference/"))
+    recipients = holders(record, confidential=outcome.confidential)
+    return Notice(kind, record.patient, runtime.ports.clock.now(), recipients, who, where, documents)
+
+
+def parties(caller: Caller) -> tuple[Named, Named | None]:
+    """Return the person who acts, and the establishment of the practice situation."""
+    requester = caller.requester
+    where = Named(requester.organization, caller.organization_display) if requester.organization else None
+    return Named(requester.person, caller.display), where
+
+
+def holders(record: RecordState, *, confidential: bool) -> tuple[str, ...]:
+    """Return the holder and who represents the holder; of a secret the holder alone is told (B10)."""
+    named = (d.actors for d in record.directives if d.kind in _REPRESENTING)
+    related = frozenset[str]() if confidential else frozenset[str]().union(*named)
+    return (f"Patient/{record.patient}", *sorted(related))
+
+
+def stored(
+    runtime: Runtime,
+    notice: Notice,
+    *,
+    physician: str = "",
+    confidential: bool = False,
+    documents: tuple[str, ...] = (),
+) -> Stored:
+    """Return a notice as it is stored; one of a later instant is sealed until then.
+
+    physician: reference of the declared physician whom it is addressed to. documents: ids of those that it is about,
+    one of which its reader must see.
+    """
+    id_, now = runtime.ports.ids.new(), runtime.ports.clock.now()
+    access = AccessFacts(
+        compartment=notice.patient,
+        kind=notice.kind.value,
+        marks=HIDDEN_FROM_GUARDIANS if confidential else Mark.NONE,
+        sealed_until=notice.at if notice.at > now else None,
+        owner_person=physician,
+    )
+    stamp = runtime.stamps.next(now)
+    body = bodies.stamped(communication_of(notice), id_, 1, stamp)
+    facts = replace(facts_of(orjson.loads(body), access, REGISTRY["Communication"]), documents=documents)
+    return Stored("Communication", id_, 1, 0, deleted=False, last_updated=stamp, marked_at=None, body=body, facts=facts)

@@ -1,0 +1,29 @@
+"""A person's own restrictions on an app: the documents that the app is not given, whatever its scopes allow.
+
+The rules decide first, for the person; then these documents are taken out of reads, versions, contents, lists,
+searches, counts and references alike. The grant holds the restrictions, and nobody else is told of them.
+"""
+
+from consent_rules.visibility import Extent
+from fhir_server.application.core.system_views import ReadingReason, whole_space
+from fhir_server.domain.caller import AppExclusions
+from fhir_server.domain.search.criteria import AnyOf, Search
+from fhir_server.ports.store import Snapshot
+
+_MOST = 1000
+
+
+def extents_of(snapshot: Snapshot, app_exclusions: AppExclusions, patient: str) -> tuple[Extent, ...]:
+    """Return what is withheld in one space, later replacements of withheld documents included.
+
+    System-level: it looks for the families of documents whoever may see them, and gives away no more than ids to
+    leave out.
+    """
+    extents: tuple[Extent, ...] = ()
+    if app_exclusions.kinds:
+        extents = (Extent(kinds=frozenset(app_exclusions.kinds)),)
+    if app_exclusions.documents:
+        family = Search("DocumentReference", (AnyOf(frozenset(app_exclusions.families)),), limit=_MOST)
+        members = snapshot.find(family, whole_space(ReadingReason.APP_RESTRICTIONS, patient)).rows
+        extents = (*extents, Extent(documents=frozenset({*app_exclusions.documents, *(row.id for row in members)})))
+    return extents

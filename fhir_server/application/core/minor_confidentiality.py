@@ -1,0 +1,81 @@
+"""Whether an interaction that failed must itself be hidden from guardians (B10).
+
+A failure is told in the space that holds the resource asked for, and nowhere when the resource is unknown: a guardian
+from whom it is hidden would learn that it exists. A write that fails is as confidential as what it carries or names.
+"""
+
+from collections.abc import Iterable
+
+from consent_rules.vocabulary import Mark, RequesterKind
+from fhir_server.application.core.system_views import ReadingReason, whole_space
+from fhir_server.domain.audit.interactions import AuditedInteraction
+from fhir_server.domain.caller import Caller
+from fhir_server.domain.references import documents_named
+from fhir_server.domain.stored import Stored
+from fhir_server.ports.store import Snapshot
+
+SIDE = frozenset({RequesterKind.PATIENT, RequesterKind.RELATED})
+HIDDEN_FROM_GUARDIANS = Mark.INVISIBLE_REPRESENTANTS_LEGAUX
+
+_BEHIND = frozenset({"List", "Binary", "Consent", "AuditEvent", "Communication"})
+
+
+def is_confidential_failure(snapshot: Snapshot, caller: Caller, patient: str, audited: AuditedInteraction) -> bool:
+    """Tell whether only the holder may learn that somebody who had entered did not reach a thing.
+
+    Of relatives and of the holder no failure is told to relatives: a minor may keep a thing from one of them.
+    Arguments as `is_confidential`.
+    """
+    return caller.requester.kind in SIDE or is_confidential(snapshot, patient, audited)
+
+
+def is_confidential(snapshot: Snapshot, patient: str, audited: AuditedInteraction) -> bool:
+    """Tell whether an interaction carries or names a minor's secret of a space, or names what gathers one.
+
+    System-level: it reads the thing whoever asks, and gives away nothing but this.
+    """
+    return audited.confidential or any(
+        _is_confidential(snapshot, patient, named) for named in (audited.target, *audited.sought)
+    )
+
+
+def documents_behind(snapshot: Snapshot, patient: str, references: Iterable[str]) -> tuple[str, ...]:
+    """Return the ids of the documents that lists, contents, choices, traces and notices of a space are about.
+
+    System-level, as `is_confidential`. A reference to a document stands for itself and costs no read.
+    """
+    found: dict[str, None] = {}
+    for reference in references:
+        type_, _, rest = reference.partition("/")
+        id_ = rest.partition("/")[0]
+        if type_ in ("DocumentReference", "*"):
+            found[id_] = None
+        elif type_ in _BEHIND and patient:
+            stored = snapshot.read(type_, id_, whole_space(ReadingReason.CONFIDENTIALITY, patient))
+            found |= dict.fromkeys(_behind(stored) if stored else ())
+    return tuple(found)
+
+
+def documents_there(snapshot: Snapshot, patient: str, references: Iterable[str]) -> tuple[str, ...]:
+    """Return those `documents_behind` references that are in the space: what is unknown there is about nothing."""
+    found = documents_behind(snapshot, patient, references)
+    if not found:
+        return ()
+    there = snapshot.visible_ids(
+        "DocumentReference", found, whole_space(ReadingReason.CONFIDENTIALITY, patient), gone=True
+    )
+    return tuple(id_ for id_ in found if id_ in there)
+
+
+def _behind(stored: Stored) -> tuple[str, ...]:
+    return stored.facts.documents or tuple(sorted(documents_named(stored.body) if stored.type == "Consent" else ()))
+
+
+def _is_confidential(snapshot: Snapshot, patient: str, reference: str) -> bool:
+    type_, _, rest = reference.partition("/")
+    everything = whole_space(ReadingReason.CONFIDENTIALITY, patient)
+    asked = snapshot.read(type_, rest.partition("/")[0], everything) if patient and rest else None
+    if asked is None:
+        return False
+    gathered = [snapshot.read("DocumentReference", id_, everything) for id_ in asked.facts.documents]
+    return any(HIDDEN_FROM_GUARDIANS in one.facts.access.marks for one in (asked, *gathered) if one)

@@ -1,0 +1,127 @@
+"""Notices that belong to a planned write: life of a space, opening in an emergency, documents and results that wait.
+
+Source: rules E10, G3, G6, G8 and H2; A2, A6, A9 and A11 for the life of a space.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from consent_rules.consents import uploads, visibility_marks
+from consent_rules.decision import emergency
+from consent_rules.model import AccessRequest, Deny, Directive, RecordState
+from consent_rules.visibility import AccessFacts
+from consent_rules.vocabulary import Action, Basis, DirectiveKind, Obligation, Purpose
+from fhir_server.application.core import access_notices
+from fhir_server.application.core.access_notices import EMERGENCIES, holders, parties, stored
+from fhir_server.application.core.enforcement_point import Opened, answer_of
+from fhir_server.application.core.unit_of_work import UnitOfWork
+from fhir_server.domain.audit.interactions import Outcome
+from fhir_server.domain.notices import Kind, Notice
+from fhir_server.domain.review_files import ReviewFile
+
+
+def of_space(work: UnitOfWork, record: RecordState, kind: Kind) -> str:
+    """Plan the notice of a change in the life of a space; return the id of the Communication."""
+    return _put(work, Notice(kind, record.patient, work.at, holders(record, confidential=False)))
+
+
+def of_waiting(work: UnitOfWork, record: RecordState, *, confidential: bool) -> None:
+    """Plan the notice that something was filed which waits for its announcement: it is shown two weeks later (E10).
+
+    It names no document, and holds as well when the announcement has taken place meanwhile. confidential: of a minor.
+    """
+    due = visibility_marks.information_due(work.at, work.runtime.profile)
+    notice = Notice(Kind.WAITING, record.patient, due, holders(record, confidential=confidential))
+    work.put(stored(work.runtime, notice, confidential=confidential))
+
+
+def of_documents(work: UnitOfWork, opened: Opened, kind: Kind, documents: Mapping[str, AccessFacts]) -> None:
+    """Plan the notices that somebody else filed or changed documents, where the holder wishes to be told (H2).
+
+    documents: access facts by id, as they shall be. What waits for its announcement is not told of, and a minor's
+    secret is told to the minor alone.
+    """
+    record = work.record(opened)
+    request = AccessRequest(work.caller.requester, Action.DEPOSIT, Purpose(work.caller.purpose), work.at)
+    if not uploads.is_told(request, record):
+        return
+    shown = {id_: facts.marks for id_, facts in documents.items() if not visibility_marks.is_sealed(facts, work.at)}
+    who, where = parties(work.caller)
+    secrets = {id_ for id_, marks in shown.items() if marks & visibility_marks.HIDDEN_FROM_GUARDIANS}
+    for confidential in (False, True):
+        about = tuple(f"DocumentReference/{id_}" for id_ in shown if (id_ in secrets) is confidential)
+        if about:
+            recipients, person = holders(record, confidential=confidential), who if who.reference else None
+            notice = Notice(kind, record.patient, work.at, recipients, person, where, about)
+            ids = tuple(reference.partition("/")[2] for reference in about)
+            work.put(stored(work.runtime, notice, confidential=confidential, documents=ids))
+
+
+def of_reading(work: UnitOfWork, opened: Opened, document: str) -> None:
+    """Plan the notice that is owed when the answer to a change shows a professional the document (H1).
+
+    Whoever could not consult the space, a mere depositor, owes none. document: id.
+    """
+    record = work.record(opened)
+    request = AccessRequest(work.caller.requester, Action.CONSULT, Purpose(work.caller.purpose), work.at)
+    entry = answer_of(work.runtime, request, record)
+    if isinstance(entry, Deny):
+        return
+    reading = Opened(entry, record, opened.space)
+    outcome = Outcome(basis=entry.basis, touched=(f"DocumentReference/{document}",))
+    notice = access_notices.of_change(work.runtime, work.caller, outcome, reading, (document,))
+    if notice is not None:
+        work.put(notice.stored)
+        if notice.key not in record.told:
+            work.decide(opened, replace(record, told=record.told | {notice.key}))
+
+
+def of_opening(work: UnitOfWork, opened: Opened, directive: Directive) -> None:
+    """Plan the notices that an opening in an emergency owes, in the same commit (G3, G6).
+
+    The reason is told to the holder, who was meant; the declared physician learns who, when and how.
+    """
+    owed, entry = opened.entry.obligations, opened.entry
+    mode = Purpose(work.caller.purpose)
+    due = emergency.review_due(work.at, work.runtime.profile) if Obligation.REVIEW in owed else None
+    who, where = parties(work.caller)
+    kind, record = EMERGENCIES[Basis(entry.basis)], work.record(opened)
+    told = Notice(kind, record.patient, work.at, (), who, where, (), "", due)
+    if Obligation.NOTIFY_PATIENT in owed:
+        reached = replace(told, recipients=holders(record, confidential=False), reason=directive.reason)
+        _put(work, replace(reached, about=(f"Consent/{directive.id}",)))
+    if Obligation.NOTIFY_DECLARED_PHYSICIAN in owed:
+        for physician in _declared(record, work, mode):
+            _put(work, replace(told, recipients=(physician,)), physician)
+
+
+def of_review(work: UnitOfWork, opened: Opened, file: ReviewFile) -> str:
+    """Plan the notice of what the review of an opening came to; return the id of the Communication.
+
+    It is told to whom the opening was told with its reason; what the reviewer remarked stays in the file.
+    """
+    record = work.record(opened)
+    told = Notice(Kind.REVIEWED, record.patient, work.at, holders(record, confidential=False), file.who, file.where)
+    about = (file.consent,)
+    return _put(work, replace(told, about=about, opened_at=file.opened_at, outcome=file.outcome))
+
+
+def _declared(record: RecordState, work: UnitOfWork, mode: Purpose) -> list[str]:
+    """Return the declared physicians to be told: not the one who acts, nor one who may not read it."""
+    named = frozenset().union(
+        *(
+            d.actors
+            for d in record.directives
+            if d.kind is DirectiveKind.DECLARED_PHYSICIAN
+            and d.holds_at(work.at)
+            and (not d.purposes or Purpose.TREATMENT in d.purposes or mode in d.purposes)
+        )
+    )
+    persons = {actor for actor in named if actor.startswith("Practitioner/")}
+    return sorted(persons - {work.caller.requester.person})
+
+
+def _put(work: UnitOfWork, notice: Notice, physician: str = "") -> str:
+    planned = stored(work.runtime, notice, physician=physician)
+    work.put(planned)
+    return planned.id

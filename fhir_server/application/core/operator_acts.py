@@ -1,0 +1,50 @@
+"""What the operator does to apps, people and keys: the audit log is told of each act before it happens."""
+
+from typing import Any
+
+import orjson
+
+from consent_rules.model import Requester
+from consent_rules.scopes import Scopes
+from consent_rules.vocabulary import RequesterKind
+from fhir_server.application.core import audit_log
+from fhir_server.application.core.runtime import Runtime
+from fhir_server.application.core.system_views import ReadingReason, whole_space
+from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome
+from fhir_server.domain.caller import Caller
+
+Json = dict[str, Any]
+
+PURPOSE = "HSYSADMIN"
+"""Code of http://terminology.hl7.org/CodeSystem/v3-ActReason: administration of the system."""
+
+
+def operator(by: str) -> Caller:
+    """Return the party of a command. by: who runs it, as "account@machine" or by the name given."""
+    return Caller(
+        Requester(RequesterKind.SYSTEM, client="Device/habilis"),
+        Scopes(),
+        token_id="",
+        grant_id="",
+        client_id="habilis",
+        client_name=by,
+        display=by,
+        purpose=PURPOSE,
+    )
+
+
+def record(runtime: Runtime, by: str, operation: str, what: str = "", reason: str = "") -> None:
+    """Tell the trail of a command. operation: its name. what: a reference. reason: what it changes, without secrets.
+
+    Raises: StoreUnavailable, and then the command must not go on.
+    """
+    audited = AuditedInteraction("operation", "", target=what, operation=operation)
+    audit_log.record(runtime, operator(by), audited, Outcome(reason=reason), "")
+
+
+def find_resource(runtime: Runtime, type_: str, id_: str) -> Json | None:
+    """Return a resource that a command names, None when there is none: for the operator, who may know of all."""
+    with runtime.ports.store.snapshot() as snapshot:
+        place = snapshot.locate(type_, id_) if id_ else None
+        stored = snapshot.read(type_, id_, whole_space(ReadingReason.OPERATOR, place.compartment)) if place else None
+    return orjson.loads(stored.body) if stored and stored.body and not stored.deleted else None

@@ -1,0 +1,89 @@
+"""What every command and query is given: the ports, the rules in force, the server's own address, and time stamps.
+
+`meta.lastUpdated` never goes back, although the clock of the machine may: whoever polls by `_lastUpdated` asks for
+what is newer than the newest version seen, and would miss a version that is stamped earlier. The rules, and the audit
+log, use the clock.
+Source: docs/adr/0053.
+"""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from threading import Lock
+
+from consent_rules.matrix.schedule import Schedule
+from consent_rules.matrix.table import Matrix, MatrixError
+from consent_rules.profiles import RuleProfile
+from fhir_server import telemetry
+from fhir_server.domain.audit.interactions import AuditedInteraction
+from fhir_server.ports.store import StoreUnavailable
+from fhir_server.ports.surroundings import Ports
+
+_TOLERATED = timedelta(seconds=1)
+"""Clocks of several processes differ by less, and so do the threads of one that are overtaken."""
+_STEP = timedelta(milliseconds=1)
+"""FHIR tells instants in milliseconds: each stamp can be told from the one before."""
+_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(slots=True)
+class Stamps:
+    """The stamps of one process. newest: the latest that is known, from the store at the start."""
+
+    newest: datetime = _NEVER
+    _lock: Lock = field(default_factory=Lock)
+    _is_behind: bool = False
+
+    def next(self, at: datetime) -> datetime:
+        """Return the stamp of what is done at an instant: that instant, unless the clock was set back."""
+        with self._lock:
+            behind = at < self.newest - _TOLERATED
+            if behind and not self._is_behind:
+                telemetry.alarm("clock_set_back")
+            self._is_behind = behind
+            self.newest = self.newest + _STEP if behind else max(at, self.newest)
+            return self.newest
+
+    def after(self, seen: datetime, stamp: datetime) -> datetime:
+        """Return a stamp that is not earlier than one that was read, which another process may have given."""
+        if seen <= stamp:
+            return stamp
+        with self._lock:
+            self.newest = max(self.newest, seen) + _STEP
+            return self.newest
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """One running server.
+
+    fhir_base: absolute URL of the FHIR endpoint without a final slash. cursor_key: 32 bytes that seal paging cursors.
+    refuse_wrong_size: whether a wrong attachment size refuses a submission or only warns.
+    stamps: gives `lastUpdated`. decoys: the space and the interaction that were looked at last (`decoys`), or nothing.
+    professional_level: the weakest login (`acr`) with which a professional may use the FHIR endpoint, "" for any.
+    """
+
+    ports: Ports
+    matrices: Schedule
+    profile: RuleProfile
+    fhir_base: str
+    cursor_key: bytes
+    refuse_wrong_size: bool = True
+    professional_level: str = ""
+    stamps: Stamps = field(default_factory=Stamps)
+    decoys: list[tuple[str, AuditedInteraction]] = field(default_factory=list)
+
+    def now(self) -> datetime:
+        """Return the instant, by the server's clock."""
+        return self.ports.clock.now()
+
+    @property
+    def matrix(self) -> Matrix:
+        """The version of the habilitation matrix that is in force today; a day begins at midnight UTC.
+
+        Raises: StoreUnavailable when the clock shows a day before the first version: nothing can be decided then.
+        """
+        try:
+            return self.matrices.on(self.ports.clock.now().date())
+        except MatrixError as problem:
+            telemetry.alarm("no_matrix_in_force")
+            raise StoreUnavailable(f"{problem}: the machine's clock is wrong") from problem

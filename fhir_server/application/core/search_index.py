@@ -1,0 +1,235 @@
+"""What is computed once of a resource, when it is written: the facts that searches are answered from.
+
+Paths come from the registry. They are plain element names; a step into a reference to a contained resource goes on in
+that resource. Extensions are met only where a path names one by its URL.
+
+Source: https://hl7.org/fhir/R4/search.html; the elements of each search parameter are the registry's.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from consent_rules.visibility import AccessFacts, Interval
+from fhir_server.domain.documents.security_labels import split_marks
+from fhir_server.domain.search import dates, tokens
+from fhir_server.domain.stored import Facts
+from fhir_server.ports.store import Snapshot
+from fhir_server.registry import ResourceType, SearchParam
+
+Json = dict[str, Any]
+
+_STEP = re.compile(r"([A-Za-z_]\w*)(?:\[(\w+)=([^\]]+)\])?(?:\.|$)")
+_OF_A_REFERENCE = frozenset({"extension", "reference", "type", "display", "id"})
+"""Steps that stay in the reference itself, even when it names a contained resource."""
+_CONTACT_SYSTEMS = frozenset({"phone", "fax", "email", "pager", "url", "sms", "other"})
+_NAME_PARTS = ("text", "family", "given", "prefix", "suffix")
+_ADDRESS_PARTS = ("text", "line", "city", "district", "state", "postalCode", "country")
+_PROSE = frozenset({"description", "notes", "title"})
+"""String parameters found by the beginning of their text, not of its words."""
+_LITERAL = re.compile(r"(?:^|.*/)([A-Z][A-Za-z]+)/[A-Za-z0-9\-.]{1,64}(?:/_history/.*)?")
+_DOCUMENT = re.compile(r"DocumentReference/([A-Za-z0-9\-.]{1,64})(?:/_history/.*)?")
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """One step of a path: a member's name, and the member and value that its elements must have ("" when any)."""
+
+    name: str
+    member: str = ""
+    value: str = ""
+
+
+_Ways = tuple[tuple[SearchParam, tuple[tuple[_Step, ...], ...]], ...]
+_PARSED: dict[str, tuple[ResourceType, _Ways]] = {}
+
+
+def facts_of(resource: Json, access: AccessFacts, row: ResourceType) -> Facts:
+    """Return everything about a resource that is ever queried.
+
+    Values that cannot be read are left out: the body was checked before it came here.
+    access: who may see it, as the use case decided. Marks among the labels are never indexed: they live in `access`.
+    """
+    plain = split_marks(resource)[0]
+    contained = {f"#{one.get('id')}": one for one in plain.get("contained", ())}
+    found: set[str] = set()
+    lookup: set[str] = set()
+    intervals: dict[str, Interval] = {}
+    for param, paths in _ways(row):
+        values: list[Any] = []
+        for steps in paths:
+            if steps[0].name in plain:
+                values += _walked(plain, steps, contained)
+        if not values:
+            continue
+        if param.type == "date":
+            _index_dates(param, values, intervals, found)
+            continue
+        indexed = _INDEXERS[param.type]
+        found.update(*[indexed(param, value) for value in values])
+        if param.type != "reference" or any(_is_value(param, value, contained) for value in values):
+            found.add(tokens.present(param.name))
+        if param.lookup:
+            lookup.update(token for value in values for token in _keys(param.name, value))
+    return Facts(access, frozenset(found), frozenset(lookup), intervals, _documents(plain, row.name))
+
+
+def _ways(row: ResourceType) -> _Ways:
+    """Return the search parameters of a type with their paths parsed, once for each row."""
+    known = _PARSED.get(row.name)
+    if known is None or known[0] is not row:  # to hash a row would cost more than all its paths
+        known = _PARSED[row.name] = row, tuple((param, tuple(map(_steps, param.paths))) for param in row.search)
+    return known[1]
+
+
+def _walked(resource: Json, steps: tuple[_Step, ...], contained: Mapping[str, Json]) -> list[Any]:
+    """Return the values at a path, in document order; contained: the contained resources by `#id`."""
+    values: list[Any] = [resource]
+    for step in steps:
+        found: list[Any] = []
+        for value in values:
+            if isinstance(value, dict):
+                _take(found, value, step, contained)
+        if not found:
+            return found
+        values = found
+    return values
+
+
+def _take(found: list[Any], value: Json, step: _Step, contained: Mapping[str, Json]) -> None:
+    """Add what a step finds in an element, and in the contained resource that the element refers to."""
+    item = value.get(step.name)
+    if isinstance(item, list):
+        found += [one for one in item if one is not None and (not step.member or _is_chosen(one, step))]
+    elif item is not None and (not step.member or _is_chosen(item, step)):
+        found.append(item)
+    if contained and step.name not in _OF_A_REFERENCE:
+        inner = contained.get(str(value.get("reference")))
+        if inner is not None:
+            _take(found, inner, step, {})
+
+
+def _is_value(param: SearchParam, value: object, contained: Mapping[str, Json]) -> bool:
+    """Tell whether a reference counts for `:missing`: any but one to a type that the parameter does not mean."""
+    if not param.targets or not isinstance(value, dict):
+        return True
+    literal = str(value.get("reference", ""))
+    match = _LITERAL.fullmatch(literal)
+    named = match[1] if match else contained.get(literal, value).get("resourceType") or value.get("type")
+    return not named or named in param.targets
+
+
+def _is_chosen(one: object, step: _Step) -> bool:
+    return isinstance(one, dict) and one.get(step.member) == step.value
+
+
+@cache
+def _steps(path: str) -> tuple[_Step, ...]:
+    """Parse a path of the registry.
+
+    Raises: ValueError when it is none; the registry's own test meets it first.
+    """
+    matches = list(_STEP.finditer(path))
+    if not matches or "".join(match[0] for match in matches) != path:
+        raise ValueError(f"not a search path: {path}")
+    return tuple(_Step(match[1], match[2] or "", match[3] or "") for match in matches)
+
+
+def _index_dates(param: SearchParam, values: list[Any], intervals: dict[str, Interval], found: set[str]) -> None:
+    """Keep the smallest interval that covers all values of a date parameter."""
+    for value in values:
+        try:
+            interval = dates.period_of(value) if isinstance(value, dict) else dates.interval_of(str(value))
+        except ValueError:
+            continue
+        known = intervals.get(param.name)
+        intervals[param.name] = dates.hull(known, interval) if known else interval
+        found.add(tokens.present(param.name))
+
+
+def _token(param: SearchParam, value: object) -> frozenset[str]:
+    if isinstance(value, bool):
+        return tokens.token(param.name, "", "true" if value else "false")
+    if isinstance(value, str):
+        return tokens.token(param.name, param.system, value)
+    if not isinstance(value, dict):
+        return frozenset()
+    return frozenset().union(*(tokens.token(param.name, *pair) for pair in _pairs(value)))
+
+
+def _pairs(value: Json) -> Iterator[tuple[str, str]]:
+    """Yield (system, code) of a Coding, a CodeableConcept, an Identifier or a ContactPoint."""
+    for coding in value.get("coding", (value,)):
+        system = str(coding.get("system", ""))
+        code = coding.get("code", coding.get("value"))
+        if code is not None:
+            yield "" if system in _CONTACT_SYSTEMS else system, str(code)
+
+
+def _keys(name: str, value: object) -> Iterator[str]:
+    """Yield the exact tokens under which a value is found without naming a patient."""
+    if isinstance(value, dict):
+        for system, code in _pairs(value):
+            yield from tokens.identifier_key(name, system, code)
+
+
+def _reference(param: SearchParam, value: object) -> frozenset[str]:
+    if not isinstance(value, dict):
+        return frozenset()
+    literal = str(value.get("reference", ""))
+    match = _LITERAL.fullmatch(literal)
+    type_ = match[1] if match else value.get("type")
+    if param.targets and type_ and type_ not in param.targets:
+        return frozenset()
+    found: frozenset[str] = frozenset()
+    if literal and not literal.startswith("#"):
+        found = tokens.reference(param.name, literal)
+    identifier = value.get("identifier")
+    names_document = "DocumentReference/" in literal  # then it is left out with the document, when that is hidden
+    if isinstance(identifier, dict) and not names_document:
+        pairs = _pairs(identifier)
+        found = found.union(*(tokens.reference_identifier(param.name, *pair) for pair in pairs))
+    return found
+
+
+def _string(param: SearchParam, value: object) -> frozenset[str]:
+    words = param.name not in _PROSE
+    return frozenset().union(*(tokens.string(param.name, text, words=words) for text in _texts(value)))
+
+
+def _texts(value: object) -> Iterator[str]:
+    """Yield a text, or the searched parts of a HumanName or an Address."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for name in (*_NAME_PARTS, *_ADDRESS_PARTS[1:]):
+            part = value.get(name)
+            yield from (one for one in (part if isinstance(part, list) else [part]) if isinstance(one, str))
+
+
+def _uri(param: SearchParam, value: object) -> frozenset[str]:
+    return tokens.uri(param.name, value) if isinstance(value, str) else frozenset()
+
+
+_INDEXERS: Mapping[str, Callable[[SearchParam, object], frozenset[str]]] = {
+    "token": _token,
+    "reference": _reference,
+    "string": _string,
+    "uri": _uri,
+}
+
+
+def _documents(resource: Json, type_: str) -> tuple[str, ...]:
+    """Return the ids of the documents of this server that a List gathers, in order."""
+    if type_ != "List":
+        return ()
+    literals = (str(entry.get("item", {}).get("reference", "")) for entry in resource.get("entry", ()))
+    return tuple(match[1] for match in map(_DOCUMENT.fullmatch, literals) if match)
+
+
+def identify(snapshot: Snapshot, system: str, value: str) -> str:
+    """Return the id of the one patient who has this identifier, "" when there is none."""
+    found = snapshot.compartments_with("Patient", tokens.identifier_key("identifier", system, value), 2)
+    return found[0][1] if len(found) == 1 else ""

@@ -1,0 +1,329 @@
+"""How every write is done: one snapshot, one decision, one commit that carries its audit event.
+
+A command plans on a `UnitOfWork`; nothing is stored before `carry_out` commits the whole plan, or nothing of it. When
+another commit came first, the command is planned again. The registry operator is the software that has recorded the
+identity of a patient: it records for the insurer what no holder writes.
+Source: rules B3 and D4 (the insurer records representatives and declared physicians); docs/adr/0019.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import TypeVar
+
+from consent_rules.model import RecordState
+from consent_rules.visibility import Visibility
+from consent_rules.vocabulary import Action, RequesterKind
+from fhir_server.application.core import audit_log
+from fhir_server.application.core.enforcement_point import Opened, open_record, open_unnamed
+from fhir_server.application.core.minor_confidentiality import (
+    HIDDEN_FROM_GUARDIANS,
+    documents_there,
+    is_confidential_failure,
+)
+from fhir_server.application.core.runtime import Runtime
+from fhir_server.application.core.search_index import identify
+from fhir_server.application.core.shown import Shown
+from fhir_server.application.core.system_views import ReadingReason, recorded_by
+from fhir_server.deadline import demand_time
+from fhir_server.domain import bodies, record_codec
+from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome
+from fhir_server.domain.caller import Caller
+from fhir_server.domain.problem import Category, Issue, Problem
+from fhir_server.domain.references import documents_named, without_documents
+from fhir_server.domain.stored import Stored
+from fhir_server.ports.store import AlreadyClaimed, Change, Snapshot, SpaceWrite, StoreConflict, Trace, Write
+
+ATTEMPTS = 5
+
+_MAY_BE_CONFIDENTIAL = frozenset({"DocumentReference", "Consent"})
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a write left, as its caller may see it.
+
+    created: whether the resource is new. notes: warnings to tell with the answer.
+    """
+
+    shown: Shown
+    created: bool = False
+    notes: tuple[Issue, ...] = ()
+
+
+@dataclass(slots=True)
+class UnitOfWork:
+    """One attempt at a write: what was read, what was decided, and what shall be stored.
+
+    patient: whose space was entered last; a failure is traced there. at: when this is done, by the clock.
+    refusals: patients whose trail holds a refusal of this work already.
+    met: every patient whom the work has found to exist, with the answer of the rules; each gets a trace of it.
+    stamp: `lastUpdated` of what is written, never before that of what was read.
+    """
+
+    runtime: Runtime
+    caller: Caller
+    snapshot: Snapshot
+    audited: AuditedInteraction
+    at: datetime
+    patient: str = ""
+    refused: bool = False
+    stamp: datetime = field(init=False)
+    writes: dict[tuple[str, str], Write] = field(default_factory=dict)
+    spaces: dict[str, SpaceWrite] = field(default_factory=dict)
+    claims: dict[str, Problem] = field(default_factory=dict)
+    traces: list[Trace] = field(default_factory=list)
+    records: dict[str, RecordState] = field(default_factory=dict)
+    refusals: set[str] = field(default_factory=set)
+    met: dict[str, Opened] = field(default_factory=dict)
+    identifying: dict[str, tuple[str, str]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Take a stamp for what is written."""
+        self.stamp = self.runtime.stamps.next(self.at)
+
+    def enter(self, patient: str, action: Action) -> Opened:
+        """Enter a space that the caller names, and hold the commit to the decision."""
+        self.refused = True  # open_record traces its own refusal
+        self.refusals.add(patient)
+        opened = open_record(self.runtime, self.snapshot, self.caller, patient, action, self.audited)
+        return self._entered(opened)
+
+    def enter_unnamed(self, patient: str, action: Action) -> Opened | None:
+        """Enter the space of a resource named by its id alone; None after a traced refusal."""
+        opened = open_unnamed(self.runtime, self.snapshot, self.caller, patient, action, self.audited)
+        self._note_refusal(patient, opened)
+        return self._entered(opened) if opened else None
+
+    def _entered(self, opened: Opened) -> Opened:
+        self.refused = False
+        self.refusals.discard(opened.space.patient)
+        self.patient = opened.space.patient
+        self.spaces.setdefault(opened.space.patient, opened.pin)
+        self.met.setdefault(opened.space.patient, opened)
+        return opened
+
+    def may_identify(self, patient: str) -> bool:
+        """Tell whether the caller may learn that an identifier names this patient, who is told of it either way.
+
+        What this work does and where its failure is traced stay as they are.
+        """
+        opened = look_up(self.runtime, self.snapshot, self.caller, patient)
+        self._note_refusal(patient, opened)
+        if opened:
+            self.spaces.setdefault(patient, opened.pin)
+            self.met.setdefault(patient, opened)
+        return opened is not None
+
+    def _note_refusal(self, patient: str, opened: Opened | None) -> None:
+        self.refused = opened is None
+        if opened is None:
+            self.refusals.add(patient)
+
+    def names(self, *references: str) -> None:
+        """Note what the interaction names besides its target: its failure is told to whoever may know of that."""
+        self.audited = replace(self.audited, sought=tuple(dict.fromkeys((*self.audited.sought, *references))))
+
+    def carries_confidential(self) -> None:
+        """Note that what is written shall be a minor's secret: its failure is told to no representative (B10)."""
+        self.audited = replace(self.audited, confidential=True)
+
+    def record(self, opened: Opened) -> RecordState:
+        """Return the decision state of an entered space, as this work has changed it."""
+        return self.records.get(opened.space.patient, opened.record)
+
+    def decide(self, opened: Opened, record: RecordState) -> None:
+        """Store the decision state of a space as it shall be."""
+        patient = opened.space.patient
+        self.records[patient] = record
+        self.spaces[patient] = SpaceWrite(patient, opened.space.revision, record_codec.dump(record))
+
+    def put(self, after: Stored) -> None:
+        """Store one resource as it shall be; `after.body` is its whole body also when only marks or facts change."""
+        key = (after.type, after.id)
+        planned = self.writes.get(key)
+        self.writes[key] = Write(after, planned.expected if planned else (0, 0))
+
+    def change(self, before: Stored, after: Stored) -> None:
+        """Store a resource that was read before as it shall be now."""
+        key = (after.type, after.id)
+        planned = self.writes.get(key)
+        self.writes[key] = Write(after, planned.expected if planned else (before.version, before.mark))
+
+    def latest(self, stored: Stored) -> Stored:
+        """Return a resource as this work has planned it, else as it was read."""
+        planned = self.writes.get((stored.type, stored.id))
+        return planned.after if planned else stored
+
+    def read(self, type_: str, id_: str, visibility: Visibility) -> Stored | None:
+        """Return a current resource that is visible, as planned here or as stored; None for a deleted one."""
+        found = self.read_any(type_, id_, visibility)
+        return None if found is None or found.deleted else found
+
+    def read_any(self, type_: str, id_: str, visibility: Visibility) -> Stored | None:
+        """Return a resource that is visible, as planned here or as stored, deleted ones too."""
+        planned = self.writes.get((type_, id_))
+        if planned and planned.expected == (0, 0):
+            return planned.after
+        found = self.snapshot.read(type_, id_, visibility)
+        if found is None:
+            return None
+        self.stamp = self.runtime.stamps.after(found.last_updated, self.stamp)
+        return self.latest(found)
+
+    def is_known(self, type_: str, id_: str) -> bool:
+        """Tell whether a resource of the directory, or a person, exists or is being created."""
+        if (type_, id_) in self.writes:
+            return True
+        location = self.snapshot.locate(type_, id_)
+        return location is not None and not location.deleted
+
+    def claim(self, value: str, when_taken: Problem, identifier: tuple[str, str] | None = None) -> None:
+        """Demand that a value is unique over the whole store, for ever.
+
+        identifier: of a patient that the value stands for; whoever has it already is told.
+        """
+        if value in self.claims:
+            raise when_taken
+        self.claims[value] = when_taken
+        if identifier:
+            self.identifying[value] = identifier
+
+    def trace(
+        self,
+        audited: AuditedInteraction,
+        opened: Opened | None,
+        patient: str,
+        touched: tuple[str, ...],
+        reason: str = "",
+    ) -> None:
+        """Leave the trace of what is planned, in the same commit. reason: what is to be said of its outcome."""
+        entry = opened.entry if opened else None
+        outcome = (
+            Outcome(
+                "0", reason, entry.basis, entry.rules, entry.matrix_version, touched, self._is_confidential(touched)
+            )
+            if entry
+            else Outcome(touched=touched)
+        )
+        self.traces.append(audit_log.trace(self.runtime, self.caller, audited, outcome, patient))
+
+    def trace_meetings(self, told: frozenset[str]) -> None:
+        """Plan a trace in the space of each patient whom this work has met, save where the interaction is told."""
+        for patient, opened in self.met.items():
+            if patient not in told and opened.space.revision:
+                self.trace(_looked_up(patient), opened, patient, (f"Patient/{patient}",))
+
+    def _is_confidential(self, touched: tuple[str, ...]) -> bool:
+        """Tell whether all documents and choices that are touched are secrets of a minor (B10)."""
+        named = [ref.partition("/") for ref in touched]
+        planned = [self.writes.get((type_, id_)) for type_, _, id_ in named if type_ in _MAY_BE_CONFIDENTIAL]
+        secrets = [write is not None and HIDDEN_FROM_GUARDIANS in write.after.facts.access.marks for write in planned]
+        return bool(secrets) and all(secrets)
+
+    def shown(self, stored: Stored, visibility: Visibility, documents: Visibility) -> Shown:
+        """Return a planned resource as the caller may see it."""
+        own = {id_ for type_, id_ in self.writes if type_ == "DocumentReference"}
+        named = documents_named(stored.body) - own
+        hidden = named - self.snapshot.visible_ids("DocumentReference", named, documents) if named else frozenset()
+        body = without_documents(stored.body, hidden) if hidden else stored.body
+        return Shown(replace(stored, body=body), visibility.knows_marks(stored.facts.access))
+
+    def planned(self) -> Change:
+        """Return the change to commit."""
+        writes = tuple(_as_written(write) for write in self.writes.values())
+        return Change(tuple(self.traces), writes, tuple(self.spaces.values()), tuple(self.claims))
+
+
+def carry_out(runtime: Runtime, caller: Caller, audited: AuditedInteraction, plan: Callable[[UnitOfWork], T]) -> T:
+    """Plan on one snapshot and commit; plan afresh when something changed meanwhile.
+
+    Raises: whatever the plan raises, after tracing it; the problem of a claim that is taken;
+    Problem(VERSION_CONFLICT) when the race is lost too often. Nothing was written then but the trace.
+    OutOfTime before the commit: then nothing is written at all.
+    """
+    for _ in range(ATTEMPTS):
+        demand_time()
+        with runtime.ports.store.snapshot() as snapshot:
+            work = UnitOfWork(runtime, caller, snapshot, audited, runtime.ports.clock.now())
+            try:
+                result = plan(work)
+            except Problem as problem:
+                confidential = is_confidential_failure(snapshot, caller, work.patient, work.audited)
+                _trace_failure(work, problem, confidential=confidential)
+                raise
+        demand_time()
+        try:
+            work.trace_meetings(frozenset(trace.event.facts.access.compartment for trace in work.traces))
+            runtime.ports.store.commit(work.planned())
+        except StoreConflict:
+            continue
+        except AlreadyClaimed as taken:
+            refused = work.claims[taken.claim]
+            _meet_holder(work, taken.claim)
+            confidential = work.audited.confidential or caller.requester.kind is RequesterKind.RELATED
+            _trace_failure(work, refused, confidential=confidential)
+            raise refused from taken
+        return result
+    raise Problem(Category.VERSION_CONFLICT)
+
+
+def _trace_failure(work: UnitOfWork, problem: Problem, *, confidential: bool) -> None:
+    """Trace a write that failed, and whom it has met; a refusal of the rules has left its own trace."""
+    work.traces.clear()
+    if not work.refused:
+        about = documents_there(work.snapshot, work.patient, work.audited.sought)
+        outcome = Outcome("4", problem.category.value, confidential=confidential, about=about)
+        work.traces.append(audit_log.trace(work.runtime, work.caller, work.audited, outcome, work.patient))
+    work.trace_meetings(frozenset(work.refusals) | (frozenset() if work.refused else {work.patient}))
+    if work.traces:
+        demand_time()
+        work.runtime.ports.store.commit(Change(tuple(work.traces)))
+
+
+def _meet_holder(work: UnitOfWork, claim: str) -> None:
+    """Tell the patient whose identifier the caller wanted to give to somebody else."""
+    identifier = work.identifying.get(claim)
+    with work.runtime.ports.store.snapshot() as snapshot:
+        patient = identify(snapshot, *identifier) if identifier else ""
+        opened = look_up(work.runtime, snapshot, work.caller, patient) if patient else None
+    if opened:
+        work.met.setdefault(patient, opened)
+
+
+def look_up(runtime: Runtime, snapshot: Snapshot, caller: Caller, patient: str) -> Opened | None:
+    """Enter a space to learn only that an identifier names its holder; None after a traced refusal."""
+    return open_unnamed(runtime, snapshot, caller, patient, Action.IDENTIFY, _looked_up(patient))
+
+
+def _looked_up(patient: str) -> AuditedInteraction:
+    return AuditedInteraction("read", "Patient", target=f"Patient/{patient}")
+
+
+def _as_written(write: Write) -> Write:
+    """Leave out the body when the version stays: only marks and facts change then."""
+    if write.after.deleted or write.after.version != write.expected[0]:
+        return write
+    return replace(write, after=replace(write.after, body=b""))
+
+
+def demand_match(if_match: str, stored: Stored, *, knows_marks: bool) -> None:
+    """Hold an If-Match header against the version as this caller sees it; "" demands nothing.
+
+    Raises: Problem(VERSION_CONFLICT).
+    """
+    if not if_match.strip() or if_match.strip() == "*":
+        return
+    current = bodies.version_id(stored, knows_marks=knows_marks)
+    wanted = {item.strip().removeprefix("W/").strip('"') for item in if_match.split(",")}
+    if current not in wanted:
+        raise Problem(Category.VERSION_CONFLICT)
+
+
+def is_registry_operator(work: UnitOfWork, patient: str) -> bool:
+    """Tell whether this software has recorded the identity; by the facts alone, which outlive the keys."""
+    requester = work.caller.requester
+    own = frozenset({requester.client, requester.organization} - {""})
+    recorded = recorded_by(ReadingReason.OWN_RECORDS, patient, own)
+    return bool(work.snapshot.visible_ids("Patient", (patient,), recorded))

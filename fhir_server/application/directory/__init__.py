@@ -1,0 +1,1 @@
+"""Patients, professionals and organizations as resources. Not their accounts."""

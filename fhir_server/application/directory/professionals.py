@@ -1,0 +1,148 @@
+"""Professionals in the directory: who has a national number, and in which situations they practise.
+
+Source: the FHIR directory resources Practitioner, PractitionerRole and Organization; RPPS numbers as the French core
+profiles write them (https://hl7.fr/ig/fhir/core).
+"""
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+from consent_rules.visibility import DIRECTORY
+from consent_rules.vocabulary import Capacity
+from fhir_server.application.core.runtime import Runtime
+from fhir_server.application.identity.accounts import Account, PractitionerRoleRef
+from fhir_server.domain.search import tokens
+from fhir_server.domain.search.criteria import AnyOf, Search
+from fhir_server.ports.store import Snapshot
+
+Json = dict[str, Any]
+
+_RPPS, _NATIONAL = "https://rpps.esante.gouv.fr", "urn:oid:1.2.250.1.71.4.2.1"
+_PROFESSIONS = frozenset({tokens.PROFESSION_SYSTEM, "urn:oid:1.2.250.1.213.1.1.5.5"})
+CAPACITY = "urn:habilis:capacity"
+"""Code system of PractitionerRole.code for a post that changes the rules (C14, I4)."""
+_KNOW_HOW = frozenset({
+    "https://mos.esante.gouv.fr/NOS/TRE_R38-SpecialiteOrdinale/FHIR/TRE-R38-SpecialiteOrdinale",
+    "urn:oid:1.2.250.1.213.2.28",
+})  # fmt: skip
+_LIMIT = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One professional of the directory. person: "Practitioner/…"."""
+
+    person: str
+    display: str
+    practices: tuple[PractitionerRoleRef, ...]
+
+
+def find_professional(runtime: Runtime, national_id: str) -> Entry | None:
+    """Return who has a national number ("8" and the RPPS number), None when nobody in use has it."""
+    with runtime.ports.store.snapshot() as snapshot:
+        found = _search(snapshot, "Practitioner", tokens.identifier_key("identifier", _NATIONAL, national_id))
+        found = found or _search(snapshot, "Practitioner", tokens.identifier_key("identifier", _RPPS, national_id[1:]))
+        if len(found) != 1 or found[0].get("active") is False:
+            return None
+        person = f"Practitioner/{found[0]['id']}"
+        roles = _search(snapshot, "PractitionerRole", tokens.reference("practitioner", person))
+        now = runtime.ports.clock.now()
+        practices = [_practice(snapshot, role) for role in roles if _is_in_force(role, now)]
+        return Entry(person, _name(found[0]), tuple(sorted(filter(None, practices), key=lambda item: item.role)))
+
+
+def practice_of(runtime: Runtime, role: Json) -> PractitionerRoleRef | None:
+    """Return the practice situation that a PractitionerRole states; None when it is over or names no profession."""
+    if not _is_in_force(role, runtime.ports.clock.now()):
+        return None
+    with runtime.ports.store.snapshot() as snapshot:
+        return _practice(snapshot, role)
+
+
+def situations_of(runtime: Runtime, account: Account) -> tuple[PractitionerRoleRef, ...]:
+    """Return the practice situations of an account that hold now, as the directory states them now.
+
+    One that the directory knows counts while it is in force and names this person, and when the operator recorded it,
+    not an establishment. One that only the account knows was written by the operator's command line.
+    """
+    with runtime.ports.store.snapshot() as snapshot:
+        now = runtime.ports.clock.now()
+        return tuple(filter(None, (_situation(snapshot, account, practice, now) for practice in account.practices)))
+
+
+def _situation(
+    snapshot: Snapshot, account: Account, practice: PractitionerRoleRef, now: datetime
+) -> PractitionerRoleRef | None:
+    stored = snapshot.read("PractitionerRole", practice.role.partition("/")[2], DIRECTORY) if practice.role else None
+    if stored is None:
+        return practice
+    if stored.deleted or stored.facts.access.owner_organization:
+        return None
+    role: Json = orjson.loads(stored.body)
+    if role.get("practitioner", {}).get("reference") != account.person or not _is_in_force(role, now):
+        return None
+    current = _practice(snapshot, role)
+    if current is None:
+        return None
+    place = current.organization_display or practice.organization_display
+    return replace(current, label=practice.label or current.label, organization_display=place)
+
+
+def numbers_of(runtime: Runtime, organization: str) -> frozenset[str]:
+    """Return the identifiers of an establishment ("Organization/…"), whatever their system."""
+    with runtime.ports.store.snapshot() as snapshot:
+        found = _organization(snapshot, organization)
+    return frozenset(str(item.get("value", "")) for item in found.get("identifier", ())) - {""}
+
+
+def _practice(snapshot: Snapshot, role: Json) -> PractitionerRoleRef | None:
+    profession = next(filter(None, (_coding(code) for code in role.get("code", ()))), {})
+    organization = str(role.get("organization", {}).get("reference", ""))
+    if not profession:
+        return None
+    place = str(_organization(snapshot, organization).get("name", ""))
+    label = ", ".join(filter(None, (profession.get("display", profession["code"]), place)))
+    name, post = f"PractitionerRole/{role['id']}", _capacity(role)
+    return PractitionerRoleRef(name, organization, place, profession["code"], _specialty(role), label, post)
+
+
+def _specialty(role: Json) -> str:
+    """Return the know-how (*savoir-faire*) of a role; codes of other terminologies cannot be compared with one."""
+    codings = (coding for concept in role.get("specialty", ()) for coding in concept.get("coding", ()))
+    return next((str(item.get("code", "")) for item in codings if item.get("system") in _KNOW_HOW), "")
+
+
+def _capacity(role: Json) -> Capacity:
+    """Return the post that a role states beside its profession; an unknown one is none."""
+    codings = (coding for concept in role.get("code", ()) for coding in concept.get("coding", ()))
+    stated = {str(coding.get("code", "")) for coding in codings if coding.get("system") == CAPACITY}
+    return next((capacity for capacity in Capacity if capacity and capacity in stated), Capacity.NONE)
+
+
+def _coding(concept: Json) -> Json:
+    return next((item for item in concept.get("coding", ()) if item.get("system") in _PROFESSIONS), {})
+
+
+def _is_in_force(role: Json, now: datetime) -> bool:
+    end = str(role.get("period", {}).get("end", ""))
+    return role.get("active") is not False and (not end or end[:10] >= now.astimezone(UTC).date().isoformat())
+
+
+def _organization(snapshot: Snapshot, reference: str) -> Json:
+    stored = snapshot.read("Organization", reference.removeprefix("Organization/"), DIRECTORY) if reference else None
+    body: Json = orjson.loads(stored.body) if stored and stored.body else {}
+    return body
+
+
+def _search(snapshot: Snapshot, type_: str, wanted: frozenset[str]) -> list[Json]:
+    page = snapshot.find(Search(type_, (AnyOf(wanted),), limit=_LIMIT), DIRECTORY)
+    return [orjson.loads(row.body) | {"id": row.id} for row in page.rows]
+
+
+def _name(person: Json) -> str:
+    name: Json = next(iter(person.get("name", ())), {})
+    parts = (*name.get("prefix", ()), *name.get("given", ()), name.get("family", ""))
+    return str(name.get("text") or " ".join(filter(None, parts)))

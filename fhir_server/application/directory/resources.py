@@ -1,0 +1,290 @@
+"""People and establishments: created and updated by the software that keeps the directory.
+
+A new Patient opens a space in the same commit. An identifier names one resource of its type, for ever.
+
+Source: https://hl7.org/fhir/R4/http.html#create, #ccreate and #update; R.1111-28 (rule A1) for the opening.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import orjson
+
+from consent_rules.visibility import DIRECTORY, NOTHING, AccessFacts, Visibility
+from consent_rules.vocabulary import Action, RequesterKind
+from fhir_server.application.core import smart_scopes, unit_of_work
+from fhir_server.application.core.enforcement_point import Opened
+from fhir_server.application.core.runtime import Runtime
+from fhir_server.application.core.search_index import facts_of
+from fhir_server.application.core.system_views import ReadingReason, recorded_by, whole_space
+from fhir_server.application.core.unit_of_work import UnitOfWork, Written, carry_out, is_registry_operator
+from fhir_server.application.reading import conditional
+from fhir_server.application.reading.read import VIEWS, not_found
+from fhir_server.application.spaces import lifecycle
+from fhir_server.domain import bodies, conditions, references
+from fhir_server.domain.audit.interactions import AuditedInteraction
+from fhir_server.domain.caller import Caller
+from fhir_server.domain.problem import Category, Issue, Problem
+from fhir_server.domain.stored import Stored
+from fhir_server.ports.store import SpaceWrite
+from fhir_server.r4.parsing import load_json
+from fhir_server.r4.patch import Patch, demand_valid
+from fhir_server.registry import REGISTRY, AccessRule, ResourceType
+
+Json = dict[str, Any]
+
+_CLAIMED = frozenset({"Patient", "Practitioner", "Organization"})
+
+
+def create(
+    runtime: Runtime, caller: Caller, row: ResourceType, resource: Json, condition: str = "", *, announced: bool = False
+) -> Written:
+    """Create a Patient, RelatedPerson, Practitioner, PractitionerRole or Organization.
+
+    condition: If-None-Exist, as a query; one match in the caller's view is answered instead of creating.
+    announced: a new space waits for its six weeks instead of being active at once.
+    Raises: Problem(FORBIDDEN) for anybody but software that keeps the directory; DUPLICATE when an identifier is taken;
+    MULTIPLE_MATCHES; BUSINESS_RULE when a reference names nothing.
+    """
+    audited = AuditedInteraction("create", row.name)
+    place = Placing(row, resource, announced=announced)
+    return carry_out(runtime, caller, audited, lambda work: plan_create(work, place, condition))
+
+
+@dataclass(frozen=True, slots=True)
+class Placing:
+    """A resource on its way in.
+
+    id: chosen beforehand by a transaction, "" to choose one now. root: expression prefix of its faults.
+    announced: see `create`.
+    """
+
+    row: ResourceType
+    resource: Json
+    id: str = ""
+    root: str = ""
+    announced: bool = False
+
+    def at(self, element: str) -> str:
+        """Return the expression of an element."""
+        return f"{self.root or self.row.name}.{element}"
+
+
+def plan_create(work: UnitOfWork, place: Placing, condition: str = "") -> Written:
+    """Plan the creation of a directory resource."""
+    row = place.row
+    _demand_registry_operator(work.caller, row)
+    smart_scopes.demand(work.caller, (row.name,), "c")
+    if condition:
+        found = conditional.only_match(
+            conditional.matching_ids(work, row, conditions.parse(condition), Action.IDENTIFY, "c")
+        )
+        if found:
+            return _existing(work, row, found)
+    id_ = place.id or work.runtime.ports.ids.new()
+    _demand_somebody(place)
+    patient = _patient_of(work, place, id_)
+    smart_scopes.demand(work.caller, (row.name,), "c", patient)
+    _demand_targets(work, place)
+    after = _stored(work, place, id_, 1, _access(work, patient))
+    touched: tuple[str, ...] = (f"{row.name}/{id_}",)
+    if row.access is AccessRule.IDENTITY:
+        born = str(place.resource.get("birthDate", ""))
+        touched += lifecycle.begin(work, id_, born, announced=place.announced)
+    elif patient:
+        work.spaces.setdefault(patient, _pin(work, patient))
+    _claim_identifiers(work, place, frozenset())
+    work.put(after)
+    work.trace(AuditedInteraction("create", row.name), None, patient, touched)
+    return Written(work.shown(after, NOTHING, NOTHING), created=True)
+
+
+def plan_update(work: UnitOfWork, place: Placing, if_match: str) -> Written:
+    """Plan the replacement of a directory resource."""
+    row = place.row
+    _demand_registry_operator(work.caller, row)
+    before, opened = find(work, row, place.id, "u")
+    _demand_somebody(place)
+    unit_of_work.demand_match(if_match, before, knows_marks=False)
+    patient = before.facts.access.compartment
+    if row.patient_path == "patient" and _patient_of(work, place, place.id) != patient:
+        raise Problem.of(Category.BUSINESS_RULE, "the patient cannot be changed", place.at("patient"))
+    _demand_targets(work, place)
+    _claim_identifiers(work, place, _identifiers_ever(work, before))
+    after = _stored(work, place, place.id, before.version + 1, before.facts.access)
+    work.change(before, after)
+    if row.access is AccessRule.IDENTITY and opened is not None:
+        record = work.record(opened)
+        born = lifecycle.born(str(place.resource.get("birthDate", "")))
+        if born != record.birth_date:
+            work.decide(opened, replace(record, birth_date=born))
+    work.trace(AuditedInteraction("update", row.name), opened, patient, (f"{row.name}/{after.id}",))
+    return Written(work.shown(after, NOTHING, NOTHING))
+
+
+def plan_patch(work: UnitOfWork, row: ResourceType, id_: str, change: Patch, if_match: str) -> Written:
+    """Plan a patch of a directory resource.
+
+    Raises: Problem(BUSINESS_RULE) when the result is not valid.
+    """
+    _demand_registry_operator(work.caller, row)
+    before, _ = find(work, row, id_, "u")
+    wanted = change.apply(load_json(before.body))
+    demand_valid(wanted, before.body)
+    return plan_update(work, Placing(row, wanted, id_), if_match)
+
+
+def find(work: UnitOfWork, row: ResourceType, id_: str, letter: str) -> tuple[Stored, Opened | None]:
+    """Return a directory resource that the caller may change, and the space it lies in.
+
+    Who or what it is, is changed by the software that recorded it, or by other software of the same establishment:
+    from a practice situation follows what somebody may read.
+    Raises: Problem(NOT_FOUND) for unknown and invisible ids alike.
+    """
+    smart_scopes.demand(work.caller, (row.name,), letter)
+    location = work.snapshot.locate(row.name, id_)
+    if location is None:
+        raise not_found()
+    opened, visibility = _view_of(work, row, location.compartment, letter)
+    found = work.read(row.name, id_, visibility)
+    if found is None:
+        raise not_found()
+    if not _own(work.caller) & found.facts.access.owners:
+        raise Problem.of(Category.FORBIDDEN, "an identity is changed by the software that recorded it")
+    return found, opened
+
+
+def _view_of(work: UnitOfWork, row: ResourceType, compartment: str, letter: str) -> tuple[Opened | None, Visibility]:
+    if row.access is AccessRule.DIRECTORY:
+        smart_scopes.demand(work.caller, (row.name,), letter, "")
+        return None, DIRECTORY if not compartment else NOTHING
+    try:
+        limits = smart_scopes.demand(work.caller, (row.name,), letter, compartment)
+    except Problem as problem:
+        raise not_found() from problem
+    opened = work.enter_unnamed(compartment, Action.IDENTIFY)
+    if opened is None:
+        return None, NOTHING
+    view = opened.sees(VIEWS[row.access])
+    own = _own(work.caller)  # whom it did not record is unknown to it
+    recorded = recorded_by(ReadingReason.OWN_RECORDS, compartment, own)
+    return opened, smart_scopes.narrow(recorded if row.name == "RelatedPerson" else view, limits)
+
+
+def _own(caller: Caller) -> frozenset[str]:
+    """Return the names under which software has recorded an identity."""
+    return frozenset({caller.requester.client, caller.requester.organization} - {""})
+
+
+def _demand_registry_operator(caller: Caller, row: ResourceType) -> None:
+    """Refuse whoever may not write this type: a practice situation decides what a person may read.
+
+    Software of an establishment records people and places, but nobody's profession: the operator's software, which is
+    of no establishment, does.
+    """
+    if row.name == "PractitionerRole" and caller.requester.organization:
+        text = "practice situations are recorded by the operator of the directory alone, not by an establishment"
+        raise Problem.of(Category.FORBIDDEN, text)
+    if caller.requester.kind is not RequesterKind.SYSTEM:
+        text = "people and establishments are recorded by the software that keeps the directory"
+        raise Problem.of(Category.FORBIDDEN, text)
+
+
+def _existing(work: UnitOfWork, row: ResourceType, id_: str) -> Written:
+    location = work.snapshot.locate(row.name, id_)
+    compartment = location.compartment if location else ""
+    smart_scopes.demand(work.caller, (row.name,), "r", compartment)
+    found = work.read(row.name, id_, whole_space(ReadingReason.REGISTERED, compartment) if compartment else DIRECTORY)
+    if found is None:
+        raise not_found()
+    work.trace(AuditedInteraction("read", row.name), None, compartment, (f"{row.name}/{id_}",))
+    return Written(work.shown(found, NOTHING, NOTHING))
+
+
+def _patient_of(work: UnitOfWork, place: Placing, id_: str) -> str:
+    """Return the compartment of a resource: the patient it names, itself when it is one, "" in the directory."""
+    if place.row.access is AccessRule.IDENTITY:
+        return id_
+    if place.row.access is AccessRule.DIRECTORY:
+        return ""
+    named = place.resource.get(place.row.patient_path, {}).get("reference", "")
+    target = references.split(named, work.runtime.fhir_base)
+    if target is None or target[0] != "Patient" or not (work.is_known(*target) and _is_kept(work, target[1])):
+        text = "the patient is not known here"
+        raise Problem.of(Category.BUSINESS_RULE, text, place.at(place.row.patient_path), "unknown-patient")
+    return target[1]
+
+
+def _is_kept(work: UnitOfWork, patient: str) -> bool:
+    """Tell whether the caller keeps a patient whom a resource is about, or is recording that patient now."""
+    return ("Patient", patient) in work.writes or is_registry_operator(work, patient)
+
+
+def _pin(work: UnitOfWork, patient: str) -> SpaceWrite:
+    space = work.snapshot.load_space(patient)
+    return SpaceWrite(patient, space.revision if space else 0)
+
+
+def unknown_targets(work: UnitOfWork, resource: Json, root: str) -> Iterator[Issue]:
+    """Yield a fault for each reference to a directory resource of this server that does not exist."""
+    for expression, reference in references.references_in(resource, root):
+        target = references.split(reference["reference"], work.runtime.fhir_base)
+        row = REGISTRY.get(target[0]) if target else None
+        if target and row and row.access is AccessRule.DIRECTORY and not work.is_known(*target):
+            yield Issue(f"`{reference['reference']}` is not known here", f"{expression}.reference", "unknown-reference")
+
+
+def _demand_targets(work: UnitOfWork, place: Placing) -> None:
+    faults = tuple(unknown_targets(work, place.resource, place.root or place.row.name))
+    if faults:
+        raise Problem(Category.BUSINESS_RULE, *faults)
+
+
+def _demand_somebody(place: Placing) -> None:
+    """Hold a Patient to being somebody: a space for nobody could be given to anybody.
+
+    Raises: Problem(BUSINESS_RULE).
+    """
+    if place.row.access is not AccessRule.IDENTITY:
+        return
+    numbered = any(one.get("system") and one.get("value") for one in place.resource.get("identifier", []))
+    named = any(one.get("family") or one.get("text") for one in place.resource.get("name", []))
+    if not (numbered or named):
+        text = "a patient needs an `identifier` with system and value, or a `name`"
+        raise Problem.of(Category.BUSINESS_RULE, text, place.at("identifier"), "required")
+
+
+def _access(work: UnitOfWork, patient: str) -> AccessFacts:
+    requester = work.caller.requester
+    return AccessFacts(compartment=patient, owner_organization=requester.organization, owner_client=requester.client)
+
+
+def _stored(work: UnitOfWork, place: Placing, id_: str, version: int, access: AccessFacts) -> Stored:
+    body = bodies.stamped(place.resource, id_, version, work.stamp)
+    facts = facts_of(orjson.loads(body), access, place.row)
+    return Stored(
+        place.row.name, id_, version, 0, deleted=False, last_updated=work.stamp, marked_at=None, body=body, facts=facts
+    )
+
+
+def _claim_identifiers(work: UnitOfWork, place: Placing, own: frozenset[tuple[str, str]]) -> None:
+    """Claim every identifier that is not the resource's own already."""
+    if place.row.name not in _CLAIMED:
+        return
+    for index, identifier in enumerate(place.resource.get("identifier", [])):
+        pair = (str(identifier.get("system", "")), str(identifier.get("value", "")))
+        if pair[1] and pair not in own:
+            expression = place.at(f"identifier[{index}]")
+            taken = Problem.of(Category.DUPLICATE, "this identifier names another resource", expression, "duplicate")
+            named = pair if place.row.access is AccessRule.IDENTITY else None
+            work.claim(f"{place.row.name.lower()}|{pair[0]}|{pair[1]}", taken, named)
+
+
+def _identifiers_ever(work: UnitOfWork, stored: Stored) -> frozenset[tuple[str, str]]:
+    """Return the identifiers that any version of a resource has had: they stay its own."""
+    compartment = stored.facts.access.compartment
+    visibility = whole_space(ReadingReason.REGISTERED, compartment) if compartment else DIRECTORY
+    versions = work.snapshot.history(stored.type, stored.id, visibility)
+    found = (item for version in versions if version.body for item in orjson.loads(version.body).get("identifier", []))
+    return frozenset((str(item.get("system", "")), str(item.get("value", ""))) for item in found)

@@ -1,0 +1,312 @@
+"""Filing documents: a submission that was read becomes documents and contents that are stored.
+
+Types, formats and sizes are held against the rules before anything is stored.
+Source: IHE MHD 4.2, ITI-65 and ITI-105; consent_rules.consents.uploads (rules B12, J6 and J7); docs/labels.md.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from itertools import islice
+from typing import Any
+
+import orjson
+
+from consent_rules.consents.uploads import Unfit, Upload, unfit
+from consent_rules.consents.visibility_marks import marks_at_filing, sealed_until
+from consent_rules.model import AccessRequest
+from consent_rules.visibility import AccessFacts, Visibility
+from consent_rules.vocabulary import Action, Mark, Purpose
+from fhir_server.application.core import notices_owed, smart_scopes
+from fhir_server.application.core.enforcement_point import Opened
+from fhir_server.application.core.unit_of_work import UnitOfWork, Written
+from fhir_server.application.documents import replacement_chain, versions
+from fhir_server.application.reading.read import VIEWS
+from fhir_server.domain import bodies, references
+from fhir_server.domain.documents.security_labels import split_marks
+from fhir_server.domain.documents.submission import Document, Item, Submission, attachment_of, hash_of
+from fhir_server.domain.notices import Kind
+from fhir_server.domain.problem import Category, Issue, Problem
+from fhir_server.domain.stored import Facts, Stored
+from fhir_server.r4 import profiles
+from fhir_server.registry import REGISTRY, AccessRule
+
+_ATTACHMENT = "content[0].attachment"
+_TOLD: Mapping[Unfit, tuple[str, str]] = {
+    # why: what is told, and of which element
+    Unfit.TYPE: ("what a patient files has a type of its own, DOCPAT01 to DOCPAT09 or EXPPAT_1 to EXPPAT_3", "type"),
+    Unfit.MINOR: ("advance directives are written by persons of full age", "type"),
+    Unfit.FORMAT: ("this format is not taken from a patient", f"{_ATTACHMENT}.contentType"),
+    Unfit.SIZE: ("the content is larger than what is taken from a patient", _ATTACHMENT),
+    Unfit.ELSEWHERE: ("what a patient files brings its content along", f"{_ATTACHMENT}.url"),
+}
+
+Json = dict[str, Any]
+
+_MHD, _PDSM = f"{profiles.MHD}IHE.MHD.", profiles.PDSM
+_ON_THE_WAY = frozenset({f"{_PDSM}pdsm-simplified-publish", f"{_MHD}SimplifiedPublish.DocumentReference"})
+"""Profiles of a document whose content travels inside: it has no URL, which every filed document has."""
+_FILED_AS = (
+    f"{_PDSM}pdsm-comprehensive-document-reference",
+    f"{_MHD}Comprehensive.DocumentReference",
+    f"{_MHD}UnContained.Comprehensive.DocumentReference",
+    f"{_MHD}Minimal.DocumentReference",
+)
+"""Profiles of filed documents, the one that promises most first."""
+_FILED = frozenset({"DocumentReference", "List", "Binary"})
+
+
+def demand_fit(work: UnitOfWork, opened: Opened, documents: Iterable[tuple[Document, str]]) -> None:
+    """Hold documents, each with its kind, against what may be filed.
+
+    Raises: Problem(BUSINESS_RULE) with every fault of every document, each naming its element.
+    """
+    faults = [fault for document, kind in documents for fault in _faults(work, opened, document, kind)]
+    if faults:
+        raise Problem(Category.BUSINESS_RULE, *faults)
+
+
+def _faults(work: UnitOfWork, opened: Opened, document: Document, kind: str) -> Iterator[Issue]:
+    request = AccessRequest(work.caller.requester, Action.DEPOSIT, Purpose(work.caller.purpose), work.at)
+    size = None if document.content is None else len(document.content)
+    upload = Upload(kind, str(attachment_of(document.item.resource).get("contentType", "")), size)
+    for why in unfit(request, work.record(opened), upload, work.runtime.matrix, work.runtime.profile):
+        text, element = _TOLD[why]
+        yield Issue(text, f"{document.item.root}.{element}", why.value)
+
+
+@dataclass(slots=True)
+class Filing:
+    """One submission being filed into one space.
+
+    ids: id given to each entry, by its index. names: what replaces each fullUrl and conditional reference.
+    seen: the documents of the space that the caller may refer to.
+    limits: what the scopes leave of filing. replaced: the document that each new one replaces, by index of its entry.
+    """
+
+    work: UnitOfWork
+    submission: Submission
+    patient: str
+    opened: Opened
+    seen: Visibility
+    ids: Mapping[int, str]
+    names: Mapping[str, str]
+    limits: smart_scopes.Limits
+    replaced: dict[int, Stored] = field(default_factory=dict)
+
+    @property
+    def depositor(self) -> str:
+        """The reference in whose name identifiers are unique."""
+        requester = self.work.caller.requester
+        return requester.organization or requester.person or requester.client
+
+    @property
+    def own(self) -> AccessFacts:
+        """The access facts of what the caller files: in this space, deposited by the caller."""
+        requester = self.work.caller.requester
+        return AccessFacts(
+            compartment=self.patient,
+            owner_person=requester.person,
+            owner_organization=requester.organization,
+            owner_client="" if requester.person else requester.client,
+        )
+
+    def claim_of(self, kind: str, identifier: str) -> str:
+        """Return what must be unique: the identifier of one "document" or "submission" of this depositor."""
+        return f"{kind}|{self.patient}|{self.depositor}|{identifier}"
+
+    def located(self, resource: Json) -> Json:
+        """Return a resource with its references resolved, and its patient as a literal reference."""
+        found: Json = references.rewritten(resource, self.names)
+        return found | {"subject": found.get("subject", {}) | {"reference": f"Patient/{self.patient}"}}
+
+    def written(self, type_: str, id_: str, notes: tuple[Issue, ...] = (), *, created: bool = True) -> Written:
+        """Return one planned resource as its depositor sees it, who may know its marks."""
+        planned = self.work.writes[type_, id_].after
+        return Written(self.work.shown(planned, self.seen, self.seen), created, notes)
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A document that may be filed: nothing of it is stored yet. older: the document that it replaces."""
+
+    document: Document
+    resource: Json
+    access: AccessFacts
+    older: Stored | None
+
+
+def draft_documents(filing: Filing) -> tuple[Draft, ...]:
+    """Return the documents as they shall be stored.
+
+    Raises: Problem(BUSINESS_RULE) with every reference that names nothing; FORBIDDEN for a mark; INSUFFICIENT_SCOPE.
+    """
+    documents = filing.submission.documents
+    refuse_dangling(filing, [document.item for document in documents])
+    for document in documents:
+        identifier = str(document.item.resource["masterIdentifier"]["value"])
+        claim(filing, "document", identifier, f"{document.item.root}.masterIdentifier")
+    drafts = tuple(_draft(filing, document) for document in documents)
+    demand_fit(filing.work, filing.opened, ((draft.document, draft.access.kind) for draft in drafts))
+    return drafts
+
+
+def file_documents(filing: Filing, drafts: tuple[Draft, ...]) -> None:
+    """Plan the documents, and store their contents: what can be refused has been refused before."""
+    for draft in drafts:
+        _file_document(filing, draft)
+    waiting = [draft.access.marks for draft in drafts if Mark.INVISIBLE_PATIENT in draft.access.marks]
+    if waiting:
+        confidential = all(Mark.INVISIBLE_REPRESENTANTS_LEGAUX in marks for marks in waiting)
+        notices_owed.of_waiting(filing.work, filing.work.record(filing.opened), confidential=confidential)
+    filed = {filing.ids[draft.document.item.index]: draft.access for draft in drafts}
+    notices_owed.of_documents(filing.work, filing.opened, Kind.FILED, filed)
+
+
+def refuse_dangling(filing: Filing, items: Iterable[Item]) -> None:
+    """Refuse entries with references that name nothing the caller sees.
+
+    Raises: Problem(BUSINESS_RULE) with all of them.
+    """
+    faults = [fault for item in items for fault in _dangling(filing, item)]
+    if faults:
+        raise Problem(Category.BUSINESS_RULE, *faults)
+
+
+def claim(filing: Filing, kind: str, identifier: str, where: str) -> None:
+    """Demand that this depositor has not filed a "document" or "submission" of this identifier before (rule J8)."""
+    text = f"a {kind} with this identifier has been filed already"
+    taken = Problem.of(Category.DUPLICATE, text, where, "XDSDuplicateUniqueIdInRegistry")
+    filing.work.claim(filing.claim_of(kind, identifier), taken)
+
+
+def stored(type_: str, id_: str, at: datetime, body: bytes, facts: Facts, version: int = 1) -> Stored:
+    """Return a version of a resource without visibility marks of its own, as it is stored."""
+    return Stored(type_, id_, version, 0, deleted=False, last_updated=at, marked_at=None, body=body, facts=facts)
+
+
+def _draft(filing: Filing, document: Document) -> Draft:
+    resource, asked = split_marks(filing.located(document.item.resource))
+    older = filing.replaced.get(document.item.index)
+    access = _access(filing, resource, asked, older, document.item.root)
+    if not smart_scopes.covers(filing.limits, access):
+        text = "the token holds no scope to file a document of this type and category"
+        raise Problem.of(Category.INSUFFICIENT_SCOPE, text, document.item.root)
+    return Draft(document, resource, access, older)
+
+
+def _file_document(filing: Filing, draft: Draft) -> None:
+    work, older = filing.work, draft.older
+    id_ = filing.ids[draft.document.item.index]
+    resource = draft.resource
+    if draft.document.content is not None:
+        resource = _with_content(filing, draft.document, resource, id_)
+    root = replacement_chain.root_of(work, older) if older else id_
+    body = bodies.stamped(resource, id_, 1, work.stamp)
+    facts = versions.document_facts(orjson.loads(body), draft.access, root)
+    if older:
+        replacement_chain.align(work, replacement_chain.members(work, older), draft.access)
+        replacement_chain.inherited(work, filing.opened, older.id, id_)
+    work.put(stored("DocumentReference", id_, work.stamp, body, facts))
+
+
+def _access(filing: Filing, resource: Json, asked: Mark, older: Stored | None, root: str) -> AccessFacts:
+    """Return who sees a new document: the marks asked for, those inherited, and the holder's default (E12)."""
+    replaced = older.facts.access if older else None
+    where = f"{root}.securityLabel"
+    base = _coded(filing.work, resource, filing.own)
+    if replaced:
+        base = replace(base, sealed_until=replaced.sealed_until)
+    versions.demand_filing_marks(filing.work, filing.opened, asked, replaced, where)
+    marks = marks_at_filing(filing.work.record(filing.opened), asked, filing.work.at, replaced)
+    sealed = base.sealed_until
+    if marks & Mark.INVISIBLE_PATIENT and sealed is None:
+        sealed = sealed_until(filing.work.at, filing.work.runtime.profile)
+    return replace(base, marks=marks, sealed_until=sealed)
+
+
+def _coded(work: UnitOfWork, resource: Json, access: AccessFacts) -> AccessFacts:
+    """Return access facts with the kind and class that a document states."""
+    codings = resource.get("type", {}).get("coding", [])
+    kind = work.runtime.matrix.kind_of((str(c.get("system", "")), str(c.get("code", ""))) for c in codings)
+    classes = [c for concept in resource.get("category", []) for c in concept.get("coding", [])]
+    return replace(access, kind=kind, category=str(classes[0].get("code", "")) if classes else "")
+
+
+def _with_content(filing: Filing, document: Document, resource: Json, document_id: str) -> Json:
+    """Plan the Binary of a document and return the document pointing to it."""
+    work, content = filing.work, document.content or b""
+    binary_id = filing.ids[document.binary.index] if document.binary else work.runtime.ports.ids.new()
+    attachment: Json = dict(resource["content"][0]["attachment"])
+    sent = document.binary.resource if document.binary else {}
+    binary: Json = {
+        **{name: value for name, value in sent.items() if name not in ("data", "resourceType", "id")},
+        "resourceType": "Binary",
+        "contentType": attachment["contentType"],
+        "securityContext": {"reference": f"DocumentReference/{document_id}"},
+        "_blob": work.runtime.ports.blobs.put(filing.patient, content),
+        "_size": len(content),
+        "_hash": hash_of(content),
+    }
+    body = bodies.stamped(binary, binary_id, 1, work.stamp)
+    facts = Facts(filing.own, documents=(document_id,))
+    work.put(stored("Binary", binary_id, work.stamp, body, facts))
+    if attachment.pop("data", None) is not None:
+        attachment.setdefault("size", len(content))
+        attachment.setdefault("hash", hash_of(content))
+    attachment["url"] = f"{work.runtime.fhir_base}/Binary/{binary_id}"
+    return _claiming_what_it_is(resource | {"content": [resource["content"][0] | {"attachment": attachment}]})
+
+
+def _claiming_what_it_is(resource: Json) -> Json:
+    """Return a document without the claims that held only while its content travelled inside.
+
+    In their place stands the first profile of a filed document that it keeps to, if any.
+    """
+    claims = resource.get("meta", {}).get("profile", [])
+    kept = [claim for claim in claims if str(claim).partition("|")[0] not in _ON_THE_WAY]
+    if len(kept) == len(claims):
+        return resource
+    filed = (one for one in _FILED_AS if not profiles.check(resource | {"meta": {"profile": [one]}}))
+    found = kept or [*islice(filed, 1)]
+    meta = {name: value for name, value in resource["meta"].items() if name != "profile"}
+    return resource | {"meta": meta | ({"profile": found} if found else {})}
+
+
+def _dangling(filing: Filing, item: Item) -> Iterator[Issue]:
+    """Yield a fault for each reference of an entry that names nothing the caller sees."""
+    base = filing.work.runtime.fhir_base
+    url = str(attachment_of(item.resource).get("url", ""))
+    if url not in filing.names and url.startswith(f"{base}/"):  # a content belongs to the document that brought it
+        yield Issue("the Bundle holds no content of this name", f"{item.root}.content[0].attachment.url", "dangling")
+    for expression, reference in references.references_in(item.resource, item.root):
+        literal = filing.names.get(reference["reference"], reference["reference"])
+        target = references.split(literal, base)
+        is_copy = ".contained[" in expression  # a copy of a person or place as it was: nothing to look up
+        if literal.startswith("urn:") or (target and not _is_seen(filing, *target, is_copy=is_copy)):
+            yield Issue(
+                "the reference names nothing that is known here", f"{expression}.reference", "unknown-reference"
+            )
+
+
+def _is_seen(filing: Filing, type_: str, id_: str, *, is_copy: bool) -> bool:
+    """Tell whether a reference names something; types that the server does not keep are not its to judge."""
+    work = filing.work
+    if (type_, id_) in work.writes or (type_ in _FILED and id_ in filing.ids.values()):
+        return True
+    if type_ == "DocumentReference":
+        return work.read(type_, id_, filing.seen) is not None
+    if type_ == "List":
+        return bool(work.snapshot.visible_ids(type_, {id_}, filing.seen))
+    if is_copy or type_ not in REGISTRY:
+        return True
+    return id_ == filing.patient if type_ == "Patient" else _is_known(filing, type_, id_)
+
+
+def _is_known(filing: Filing, type_: str, id_: str) -> bool:
+    """Tell whether a resource of the directory exists, or one of the space is seen; contents have their own element."""
+    access = REGISTRY[type_].access
+    if access is AccessRule.DIRECTORY:
+        return filing.work.is_known(type_, id_)
+    seen = filing.opened.sees(VIEWS[access])
+    return type_ not in _FILED and bool(filing.work.snapshot.visible_ids(type_, {id_}, seen))

@@ -1,0 +1,180 @@
+"""Publishing: a submission set with its documents and contents, whole or not at all.
+
+Source: IHE MHD 4.2, ITI-65 (https://profiles.ihe.net/ITI/MHD/ITI-65.html) and ITI-105
+(https://profiles.ihe.net/ITI/MHD/ITI-105.html); PDSm 3.1.1, flux 01, 02 and 09; ANS PDSM4DMP, TD2, TD2.1 and TD3.3c.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from consent_rules.consents.visibility_marks import HIDDEN_FROM_GUARDIANS
+from consent_rules.vocabulary import Action, View
+from fhir_server.application.core import smart_scopes
+from fhir_server.application.core.runtime import Runtime
+from fhir_server.application.core.unit_of_work import UnitOfWork, Written, carry_out
+from fhir_server.application.directory import resources
+from fhir_server.application.directory.resources import Placing
+from fhir_server.application.documents import filing, submission_sets, versions
+from fhir_server.application.documents.filing import Filing
+from fhir_server.application.documents.submission_sets import one_patient
+from fhir_server.application.reading import conditional
+from fhir_server.domain import conditions, references
+from fhir_server.domain.audit.interactions import AuditedInteraction
+from fhir_server.domain.caller import Caller
+from fhir_server.domain.documents.security_labels import split_marks
+from fhir_server.domain.documents.submission import Item, Submission, unique_id
+from fhir_server.domain.documents.submission_reading import read, read_simplified
+from fhir_server.registry import REGISTRY
+
+Json = dict[str, Any]
+
+SUBMISSION = AuditedInteraction("transaction", "DocumentReference", "ITI-65")
+_DOCUMENT = ("DocumentReference",)
+_NAMED = frozenset({"DocumentReference", "List"})
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What became of each entry of a submission, in the order of the request; None for one that only asks."""
+
+    entries: tuple[Written | None, ...]
+
+
+def publish(runtime: Runtime, caller: Caller, bundle: Json) -> Published:
+    """File a submission set with its documents (ITI-65).
+
+    Raises: Problem(INVALID) or BUSINESS_RULE with the faults by element, DUPLICATE when it was filed before,
+    CONSENT_REQUIRED or FORBIDDEN from the decision. Nothing is stored then.
+    """
+    return carry_out(runtime, caller, SUBMISSION, lambda work: plan_publication(work, bundle))
+
+
+def plan_publication(work: UnitOfWork, bundle: Json) -> Published:
+    """Plan a submission; whoever loads many of them commits the plans together."""
+    smart_scopes.demand(work.caller, _DOCUMENT, "c")
+    submission = read(bundle, refuse_wrong_size=work.runtime.refuse_wrong_size)
+    return Published(_plan_submission(work, submission, len(bundle.get("entry", []))))
+
+
+def plan_document(work: UnitOfWork, resource: Json) -> Written:
+    """Plan the filing of one document whose content travels inside (ITI-105); its submission set is derived.
+
+    Raises: as `publish`.
+    """
+    smart_scopes.demand(work.caller, _DOCUMENT, "c")
+    submission = read_simplified(resource, refuse_wrong_size=work.runtime.refuse_wrong_size)
+    return _plan_simplified(work, submission)
+
+
+def _plan_simplified(work: UnitOfWork, submission: Submission) -> Written:
+    document = submission.documents[0]
+    prepared = _enter(work, submission, {0: _new_id(work), -1: _new_id(work)})
+    submission_sets.relate(prepared)
+    drafts = filing.draft_documents(prepared)
+    _refuse_known(prepared)
+    filing.file_documents(prepared, drafts)
+    submission_sets.derived_set(prepared, prepared.ids[0], document.item.resource)
+    touched = (f"DocumentReference/{prepared.ids[0]}",)
+    work.trace(work.audited, prepared.opened, prepared.patient, touched)
+    notes = tuple(issue for _, issue in submission.notes)
+    return prepared.written("DocumentReference", prepared.ids[0], notes)
+
+
+def _plan_submission(work: UnitOfWork, submission: Submission, count: int) -> tuple[Written | None, ...]:
+    ids = {item.index: _new_id(work) for item in _created(submission)}
+    answers: dict[int, Written] = {}
+    if submission.patient:
+        answers[submission.patient.index] = _place_patient(work, submission.patient, ids)
+    prepared = _enter(work, submission, ids)
+    superseded = submission_sets.relate(prepared)
+    drafts = filing.draft_documents(prepared)
+    submission_sets.file_lists(prepared)
+    _refuse_known(prepared)
+    for item in submission.folder_updates:
+        answers[item.index] = submission_sets.update_folder(prepared, item)
+    filing.file_documents(prepared, drafts)
+    for item in submission.supersedes:
+        answers[item.index] = prepared.written("DocumentReference", superseded[item.index], created=False)
+    for item in _created(submission):
+        if item.index not in answers:
+            notes = tuple(issue for index, issue in submission.notes if index == item.index)
+            answers[item.index] = prepared.written(item.resource["resourceType"], ids[item.index], notes)
+    _trace_submission(prepared)
+    return tuple(answers.get(index) for index in range(count))
+
+
+def _created(submission: Submission) -> tuple[Item, ...]:
+    documents = tuple(document.item for document in submission.documents)
+    contents = tuple(document.binary for document in submission.documents if document.binary)
+    patient = (submission.patient,) if submission.patient else ()
+    return (submission.set, *documents, *contents, *submission.folders, *patient)
+
+
+def _new_id(work: UnitOfWork) -> str:
+    return work.runtime.ports.ids.new()
+
+
+def _place_patient(work: UnitOfWork, item: Item, ids: dict[int, str]) -> Written:
+    """Create the Patient that travels with the submission, or find it by the entry's own condition."""
+    place = Placing(REGISTRY["Patient"], item.resource, ids[item.index], item.root)
+    where = f"Bundle.entry[{item.index}].request.ifNoneExist"
+    condition = conditions.query_of(item.condition, "Patient", work.runtime.fhir_base, where)
+    written = resources.plan_create(work, place, condition)
+    ids[item.index] = written.shown.stored.id
+    return written
+
+
+def _enter(work: UnitOfWork, submission: Submission, ids: dict[int, str]) -> Filing:
+    """Find the one patient of a submission, enter the space, and resolve every name in it."""
+    items = [*(document.item for document in submission.documents), *submission.folders, *submission.folder_updates]
+    if submission.set.resource:
+        items.append(submission.set)
+    named = (item for item in _created(submission) if item.full_url)
+    names = {item.full_url: f"{item.resource['resourceType']}/{ids[item.index]}" for item in named}
+    patient = one_patient(work, items, names)
+    limits = smart_scopes.demand(work.caller, _DOCUMENT, "c", patient)
+    _note_secrets(work, submission, items)
+    opened = work.enter(patient, Action.DEPOSIT)
+    seen = opened.sees(View.DOCUMENTS)
+    for item in items:
+        names |= conditional.conditional_names(work, item.resource, item.root, patient)
+    return Filing(work, submission, patient, opened, seen, ids, names, limits)
+
+
+def _note_secrets(work: UnitOfWork, submission: Submission, items: Sequence[Item]) -> None:
+    """Note what a submission carries in secret and names of the space: a failure is as secret as that (B10)."""
+    if any(HIDDEN_FROM_GUARDIANS in split_marks(document.item.resource)[1] for document in submission.documents):
+        work.carries_confidential()
+    base = work.runtime.fhir_base
+    literals = [ref["reference"] for item in items for _, ref in references.references_in(item.resource, item.root)]
+    literals += [item.url for item in (*submission.supersedes, *submission.folder_updates)]
+    targets = (references.split(literal, base) for literal in literals)
+    work.names(*("/".join(target) for target in targets if target and target[0] in _NAMED))
+
+
+def _refuse_known(prepared: Filing) -> None:
+    """Refuse what this depositor has filed before, ahead of storing any content."""
+    for document in prepared.submission.documents:
+        master = document.item.resource["masterIdentifier"]
+        value = (str(master.get("system", "")), str(master["value"]))
+        if _is_filed(prepared, "DocumentReference", value):
+            raise prepared.work.claims[prepared.claim_of("document", value[1])]
+    lot = prepared.submission.set
+    named = unique_id(lot.resource)
+    if named and _is_filed(prepared, "List", ("urn:ietf:rfc:3986", named)):
+        raise prepared.work.claims[prepared.claim_of("submission", named)]
+
+
+def _is_filed(prepared: Filing, type_: str, identifier: tuple[str, str]) -> bool:
+    work = prepared.work
+    found = conditional.with_identifier(work, type_, identifier, prepared.patient)
+    return any(versions.is_depositor(work.caller, stored) for stored in found)
+
+
+def _trace_submission(prepared: Filing) -> None:
+    submission, ids = prepared.submission, prepared.ids
+    documents = tuple(f"DocumentReference/{ids[document.item.index]}" for document in submission.documents)
+    superseded = tuple(f"DocumentReference/{stored.id}" for stored in prepared.replaced.values())
+    touched = (f"List/{ids[submission.set.index]}", *documents, *superseded)
+    prepared.work.trace(prepared.work.audited, prepared.opened, prepared.patient, touched)

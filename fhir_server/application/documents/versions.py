@@ -1,0 +1,221 @@
+"""A new version of a stored document, or its deletion, and who may ask for either.
+
+Source: ANS PDSM4DMP, TD2.1 and TD3.3c (rules J2 and J3); docs/labels.md for the marks.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import orjson
+
+from consent_rules.consents.visibility_marks import may_change_marks, may_file
+from consent_rules.model import AccessRequest, Deny, RuleApplied
+from consent_rules.visibility import DIRECTORY, NOTHING, AccessFacts, Visibility
+from consent_rules.vocabulary import Action, Mark, Purpose, Reason, RequesterKind, View
+from fhir_server.application.core import audit_log, notices_owed, smart_scopes, unit_of_work
+from fhir_server.application.core.enforcement_point import Opened
+from fhir_server.application.core.minor_confidentiality import is_confidential_failure
+from fhir_server.application.core.search_index import facts_of
+from fhir_server.application.core.system_views import ReadingReason, whole_space
+from fhir_server.application.core.unit_of_work import UnitOfWork
+from fhir_server.application.documents import replacement_chain
+from fhir_server.domain import bodies, references
+from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome
+from fhir_server.domain.caller import Caller
+from fhir_server.domain.documents.security_labels import labels_of, split_marks
+from fhir_server.domain.notices import Kind
+from fhir_server.domain.problem import Category, Problem
+from fhir_server.domain.stored import Facts, Stored, authored_of
+from fhir_server.r4.parsing import load_json
+from fhir_server.registry import REGISTRY
+
+Json = dict[str, Any]
+Identifiers = frozenset[tuple[str, str]]
+
+_DOCUMENT = ("DocumentReference",)
+
+_TOLD = {
+    Reason.ALREADY_SEEN: "what the patient already sees is not withdrawn; file a new document",
+    Reason.MARKS_EXCLUDE_EACH_OTHER: "these two marks exclude each other",
+}
+"""Refusals that depend on the document alone; any other is told without its reason."""
+
+
+def is_of(work: UnitOfWork, document: Stored) -> bool:
+    """Tell whether the person who calls filed a document, or is one of its authors."""
+    requester = work.caller.requester
+    if requester.person and requester.person == document.facts.access.owner_person:
+        return True
+    body = load_json(document.body)
+    contained = {f"#{inner.get('id')}": inner for inner in body.get("contained", [])}
+    own = _identifiers(_read(work, requester.person) or {})
+    return any(_is_person(work, author, contained, own) for author in _people(work, body.get("author", []), contained))
+
+
+def _people(work: UnitOfWork, authors: list[Json], contained: dict[str, Json]) -> Iterator[Json]:
+    """Yield the references of authors, and for a practice situation the one of its person too."""
+    for author in authors:
+        yield author
+        literal = str(author.get("reference", ""))
+        resource = contained.get(literal) or _read(work, literal) or {}
+        if resource.get("resourceType") == "PractitionerRole":
+            yield resource.get("practitioner", {})
+
+
+def _is_person(work: UnitOfWork, named: Json, contained: dict[str, Json], own: Identifiers) -> bool:
+    """Tell whether a reference names the person who calls: by id, or by an identifier of that person."""
+    literal = str(named.get("reference", ""))
+    target = references.split(literal, work.runtime.fhir_base)
+    if target and "/".join(target) == work.caller.requester.person:
+        return True
+    resource = contained.get(literal, {})
+    written = resource.get("identifier", []) if resource.get("resourceType") == "Practitioner" else []
+    return bool(own & _identifiers({"identifier": [*written, named.get("identifier", {})]}))
+
+
+def _read(work: UnitOfWork, literal: str) -> Json | None:
+    """Return a resource of the directory."""
+    target = references.split(literal, work.runtime.fhir_base)
+    if not target or target[0] not in ("Practitioner", "PractitionerRole"):
+        return None
+    found = work.snapshot.read(*target, DIRECTORY)
+    return load_json(found.body) if found else None
+
+
+def _identifiers(resource: Json) -> Identifiers:
+    pairs = ((str(one.get("system", "")), str(one.get("value", ""))) for one in resource.get("identifier", []))
+    return frozenset(pair for pair in pairs if all(pair))
+
+
+def demand_marks(work: UnitOfWork, opened: Opened, facts: AccessFacts, wanted: Mark, expression: str) -> None:
+    """Hold a change of marks against the rules.
+
+    facts: of the document before the change. Raises: Problem(BUSINESS_RULE) or FORBIDDEN.
+    """
+    if wanted == facts.marks:
+        return
+    answer = may_change_marks(
+        _request(work, Action.CHANGE_MARKS), work.record(opened), facts, wanted, work.runtime.profile
+    )
+    if isinstance(answer, RuleApplied):
+        return
+    raise _refused(answer, expression)
+
+
+def demand_filing_marks(
+    work: UnitOfWork, opened: Opened, asked: Mark, replaced: AccessFacts | None, expression: str
+) -> None:
+    """Hold the marks that a new document states against the rules.
+
+    replaced: of the document that it replaces. Raises: Problem(BUSINESS_RULE) or FORBIDDEN.
+    """
+    request = _request(work, Action.DEPOSIT)
+    answer = may_file(request, work.record(opened), asked, work.runtime.profile, replaced)
+    if not isinstance(answer, RuleApplied):
+        raise _refused(answer, expression)
+
+
+def _request(work: UnitOfWork, action: Action) -> AccessRequest:
+    return AccessRequest(work.caller.requester, action, Purpose(work.caller.purpose), work.at)
+
+
+def _refused(refusal: Deny, expression: str) -> Problem:
+    for reason, text in _TOLD.items():
+        if refusal.reason == reason:
+            return Problem.of(Category.BUSINESS_RULE, text, expression, reason.value)
+    return Problem.of(Category.FORBIDDEN, "this change of visibility is not the caller's to make", expression)
+
+
+def document_facts(resource: Json, access: AccessFacts, root: str) -> Facts:
+    """Return the facts of a document; root: id of the first document of its family."""
+    facts = facts_of(resource, access, REGISTRY["DocumentReference"])
+    judged = replace(access, id=str(resource["id"]), authored=authored_of(facts.dates), labels=labels_of(resource))
+    return replace(facts, access=judged, tokens=facts.tokens | {replacement_chain.token_of(root)})
+
+
+def rewrite(work: UnitOfWork, before: Stored, resource: Json) -> Stored:
+    """Plan a new version of a document; its marks stay as they are."""
+    version = before.version + 1
+    body = bodies.stamped(split_marks(resource)[0], before.id, version, work.stamp)
+    root = replacement_chain.root_of(work, before)
+    facts = document_facts(orjson.loads(body), before.facts.access, root)
+    after = replace(before, version=version, last_updated=work.stamp, body=body, facts=facts)
+    work.change(before, after)
+    return after
+
+
+def plan_delete(work: UnitOfWork, id_: str, if_match: str) -> Stored | None:
+    """Plan the deletion of a document; None when there is none that the caller sees, which is traced all the same."""
+    smart_scopes.demand(work.caller, _DOCUMENT, "d")
+    work.names(f"DocumentReference/{id_}")
+    opened, view = _enter_to_delete(work, id_)
+    before = work.read("DocumentReference", id_, view)
+    if opened is None or before is None:
+        if not work.refused:
+            confidential = is_confidential_failure(work.snapshot, work.caller, work.patient, work.audited)
+            outcome = Outcome("4", "not-visible", confidential=confidential)
+            work.traces.append(audit_log.trace(work.runtime, work.caller, work.audited, outcome, work.patient))
+        return None
+    unit_of_work.demand_match(if_match, before, knows_marks=view.knows_marks(before.facts.access))
+    after = withdraw(work, before)
+    work.trace(
+        AuditedInteraction("delete", "DocumentReference"), opened, opened.space.patient, (f"DocumentReference/{id_}",)
+    )
+    notices_owed.of_documents(work, opened, Kind.CHANGED, {id_: after.facts.access})
+    return after
+
+
+def _enter_to_delete(work: UnitOfWork, id_: str) -> tuple[Opened | None, Visibility]:
+    """Return the space of a document and what may be deleted there; nothing where the caller may not."""
+    location = work.snapshot.locate("DocumentReference", id_)
+    if location is None:
+        return None, NOTHING
+    try:
+        limits = smart_scopes.demand(work.caller, _DOCUMENT, "d", location.compartment)
+    except Problem:
+        return None, NOTHING
+    # a carer may touch no mark of anybody's document, and deletes what that carer filed (B13)
+    of_the_side = work.caller.requester.kind is RequesterKind.RELATED
+    opened = work.enter_unnamed(location.compartment, Action.DEPOSIT if of_the_side else Action.CHANGE_MARKS)
+    return opened, smart_scopes.narrow(opened.sees(View.DOCUMENTS), limits) if opened else NOTHING
+
+
+def withdraw(work: UnitOfWork, before: Stored) -> Stored:
+    """Plan the deletion of a document and of its content; the versions stay in the store.
+
+    Raises: Problem(FORBIDDEN) when the caller did not deposit it, or is a professional whom it names neither as the
+    depositor nor as an author: colleagues of the same establishment replace a document, and do not withdraw it (J2).
+    """
+    demand_depositor(work, before, "DocumentReference.status")
+    if work.caller.requester.kind is RequesterKind.PROFESSIONAL and not is_of(work, before):
+        text = "only the person who filed or wrote a document withdraws it, or the software that filed it"
+        raise Problem.of(Category.FORBIDDEN, text, "DocumentReference.status", "not-author")
+    after = replace(before, version=before.version + 1, deleted=True, body=b"", last_updated=work.stamp)
+    work.change(before, after)
+    url = orjson.loads(before.body)["content"][0]["attachment"].get("url", "")
+    target = references.split(url, work.runtime.fhir_base)
+    content = (
+        work.read(*target, whole_space(ReadingReason.REPLACEMENTS, before.facts.access.compartment)) if target else None
+    )
+    if content and content.facts.documents == (before.id,):
+        gone = replace(content, version=content.version + 1, deleted=True, body=b"", last_updated=work.stamp)
+        work.change(content, gone)
+    return after
+
+
+def demand_depositor(work: UnitOfWork, stored: Stored, expression: str) -> None:
+    """Hold a change to whoever deposited the document: person, establishment or software.
+
+    Raises: Problem(FORBIDDEN).
+    """
+    if not is_depositor(work.caller, stored):
+        text = "only the depositor of a document replaces, withdraws or corrects it"
+        raise Problem.of(Category.FORBIDDEN, text, expression, "not-depositor")
+
+
+def is_depositor(caller: Caller, stored: Stored) -> bool:
+    """Tell whether the caller deposited a document: as a person, for its establishment, or as software alone."""
+    requester = caller.requester
+    own = requester.identities if requester.person else requester.identities | {requester.client}
+    return bool(own & stored.facts.access.owners)

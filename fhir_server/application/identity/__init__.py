@@ -1,0 +1,1 @@
+"""People, apps and what they were granted. Not what they may see, and no protocol."""

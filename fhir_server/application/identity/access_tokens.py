@@ -1,0 +1,143 @@
+"""Access tokens: issued from a grant, opaque, looked up at each request.
+
+Stores keep keyed hashes of tokens, never the tokens.
+Sources: RFC 6749 1.4 and 5.1; RFC 9449 and RFC 8705 (what the holder shows).
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import orjson
+
+from consent_rules.scopes import Scopes
+from consent_rules.vocabulary import RequesterKind
+from fhir_server.application.core.lockdown import NAME as STOP
+from fhir_server.application.core.runtime import Runtime
+from fhir_server.application.identity.accounts import Account, Grantee, PractitionerRoleRef
+from fhir_server.application.identity.clients import Client
+from fhir_server.application.identity.grants import Grant, Terms, add_to_grant, has_ended, load_grant, open_grant
+from fhir_server.domain.caller import Caller
+from fhir_server.ports.vault import Secret
+
+Json = dict[str, Any]
+
+ACCESS = "access-token"
+TOKEN_LIMIT = 512
+"""Longest token that is looked up, in characters."""
+BACKEND_LIFETIME = timedelta(seconds=300)
+EMERGENCY_LIFETIME = timedelta(seconds=900)
+_LIFETIMES = {RequesterKind.SYSTEM: BACKEND_LIFETIME, RequesterKind.PROFESSIONAL: timedelta(seconds=900)}
+_LIFETIME = timedelta(seconds=3600)
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """What the holder of a token must show: a key by its thumbprint jkt, a certificate by x5t; "" for nothing."""
+
+    jkt: str = ""
+    x5t: str = ""
+
+
+_ANYBODY = Holder()
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What stands behind one access token. jkt, x5t: as Holder has them."""
+
+    token_id: str
+    grant: Grant
+    scopes: str
+    issued: datetime
+    expires: datetime
+    jkt: str = ""
+    x5t: str = ""
+
+
+def issue_access(
+    runtime: Runtime, grant: Grant, scopes: str = "", lifetime: timedelta | None = None, holder: Holder = _ANYBODY
+) -> tuple[str, Access]:
+    """Make an access token of a grant; scopes narrow it, "" keeps what was granted.
+
+    The token of a grant that was revoked meanwhile is dead from the start.
+    """
+    now = runtime.ports.clock.now()
+    expires = now + (lifetime or lifetime_of(grant))
+    if grant.expires is not None:
+        expires = min(expires, grant.expires)
+    access = Access(runtime.ports.ids.new(), grant, scopes or grant.scopes, now, expires, holder.jkt, holder.x5t)
+    token = runtime.ports.ids.secret()
+    add_to_grant(runtime, grant, Secret(ACCESS, token, orjson.dumps(access), grant.group, expires), of_choice=True)
+    return token, access
+
+
+def lifetime_of(grant: Grant) -> timedelta:
+    """Return how long an access token of this grant lives."""
+    return EMERGENCY_LIFETIME if grant.is_emergency else _LIFETIMES.get(grant.requester.kind, _LIFETIME)
+
+
+def find_access(runtime: Runtime, token: str) -> Access | None:
+    """Return what stands behind a live access token of this server."""
+    return find_used(runtime, token)[0]
+
+
+def find_used(runtime: Runtime, token: str) -> tuple[Access | None, bool]:
+    """Return what stands behind the token of a request, and whether only emergencies are let through.
+
+    One read; a second one for a token that was exchanged.
+    """
+    if not 0 < len(token) <= TOKEN_LIMIT:
+        return None, False
+    entry, stop = runtime.ports.vault.get_all(((ACCESS, token), STOP), runtime.ports.clock.now())
+    access = _load(entry.value) if entry else None
+    is_dead = access is not None and has_ended(runtime, access.grant)
+    return (None if is_dead else access), stop is not None
+
+
+def tokens_of(runtime: Runtime, grant: Grant) -> tuple[Access, ...]:
+    """Return what stands behind the live access tokens of a grant."""
+    entries = runtime.ports.vault.entries(ACCESS, runtime.ports.clock.now(), grant.group)
+    return tuple(_load(entry.value) for entry in entries)
+
+
+def caller_for(access: Access, address: str = "", request_id: str = "", *, in_lockdown: bool = False) -> Caller:
+    """Return the party of a request made with this token."""
+    grant = access.grant
+    return Caller(
+        requester=grant.requester,
+        scopes=Scopes.parse(access.scopes),
+        token_id=access.token_id,
+        grant_id=grant.id,
+        client_id=grant.client_id,
+        client_name=grant.client_name,
+        display=grant.display,
+        organization_display=grant.organization_display,
+        launch_patient=grant.launch_patient,
+        purpose=grant.purpose,
+        address=address,
+        request_id=request_id,
+        level=grant.proof.acr,
+        logged_in_at=grant.proof.at,
+        app_exclusions=grant.withheld,
+        in_lockdown=in_lockdown,
+    )
+
+
+def mint_token(  # noqa: PLR0913 - each argument is named where it is used
+    runtime: Runtime, *, client: Client, account: Account | None = None, practice: PractitionerRoleRef | None = None,
+    scopes: str, launch_patient: str = "", purpose: str = "", lifetime: timedelta | None = None,
+) -> str:  # fmt: skip
+    """Grant and issue an access token without a conversation: for demonstrations, tests and administrators.
+
+    purpose: an ActReason code; "" follows from who is granted. The scopes are given as they are, not narrowed.
+    """
+    party = Grantee(client, account, practice, launch_patient)
+    terms = Terms(str(Scopes.parse(scopes)), purpose)
+    return issue_access(runtime, open_grant(runtime, party, terms), lifetime=lifetime)[0]
+
+
+def _load(value: bytes) -> Access:
+    raw: Json = orjson.loads(value)
+    grant, issued = load_grant(raw.pop("grant")), datetime.fromisoformat(raw.pop("issued"))
+    return Access(grant=grant, issued=issued, expires=datetime.fromisoformat(raw.pop("expires")), **raw)

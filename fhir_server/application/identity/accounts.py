@@ -1,0 +1,329 @@
+"""Local accounts, the capacities in which each person may act, and the grantee of an app.
+
+An account of an upstream provider (Pro Santé Connect, FranceConnect) has the same shape and no password. A grantee is
+an app, the person behind it in the chosen capacity, and how that person proved who they are.
+Source: RFC 9106 (Argon2id) for passwords, with the costs that OWASP recommends for servers; the claim model
+of Pro Santé Connect for practice situations.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+import orjson
+from argon2 import PasswordHasher
+from argon2.exceptions import Argon2Error, InvalidHashError
+
+from consent_rules.model import Requester
+from consent_rules.vocabulary import Capacity, RequesterKind
+from fhir_server.application.core.runtime import Runtime
+from fhir_server.application.identity.clients import Client
+from fhir_server.application.identity.passwords import normalized
+from fhir_server.ports.vault import Secret
+
+Json = dict[str, Any]
+
+KIND, NATIONAL_ID = "account", "national-id"
+SUBJECT, _LINKED = "upstream-subject", "upstream-link"
+LOGIN_LIMIT = 128
+_HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
+
+
+@dataclass(frozen=True, slots=True)
+class PractitionerRoleRef:
+    """One practice situation of a professional; the directory says it, never the person.
+
+    role: "PractitionerRole/…". organization: "Organization/…". profession, specialty: codes of the matrix row.
+    label: what the person reads when choosing among several. capacity: the post held there, when it changes the rules.
+    """
+
+    role: str
+    organization: str
+    organization_display: str
+    profession: str
+    specialty: str = ""
+    label: str = ""
+    capacity: Capacity = Capacity.NONE
+
+
+@dataclass(frozen=True, slots=True)
+class RepresentedPatient:
+    """One patient for whom a person may act: oneself, or someone else through a RelatedPerson.
+
+    patient: id. person: "Patient/…" for oneself, "RelatedPerson/…" for another. label: what the person reads.
+    """
+
+    patient: str
+    person: str
+    label: str
+
+    @property
+    def kind(self) -> RequesterKind:
+        """The capacity in which the person acts for this patient."""
+        return RequesterKind.PATIENT if self.person.startswith("Patient/") else RequesterKind.RELATED
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One person who may log in.
+
+    kind: the capacity when nothing is chosen. person: "Patient/…", "Practitioner/…" or "RelatedPerson/…".
+    regulator: works in an emergency call centre. national_id: RPPS or the like, by which a provider or an employer
+    names a professional.
+    subject: stable pseudonym for apps (`sub`), never the login. totp: base32 secret of the second factor, "" when none.
+    generation: grows when password or factors change or the account is stopped; sessions and conversations of an
+    earlier one are over.
+    """
+
+    login: str
+    kind: RequesterKind
+    person: str
+    display: str
+    practices: tuple[PractitionerRoleRef, ...] = ()
+    patients: tuple[RepresentedPatient, ...] = ()
+    subject: str = ""
+    totp: str = ""
+    disabled: bool = False
+    regulator: bool = False
+    national_id: str = ""
+    generation: int = 0
+
+    def represented_patient(self, patient: str) -> RepresentedPatient | None:
+        """Return how this person may act for a patient, None when not."""
+        return next((represented for represented in self.patients if represented.patient == patient), None)
+
+
+def add_account(runtime: Runtime, account: Account, password: str) -> Account:
+    """Store a new account and return it with its subject; an empty password leaves upstream login only.
+
+    Raises: ValueError when the login is taken or unusable.
+    """
+    if not account.login or len(account.login) > LOGIN_LIMIT:
+        message = f"a login has 1 to {LOGIN_LIMIT} characters"
+        raise ValueError(message)
+    stored = replace(account, subject=account.subject or runtime.ports.ids.new())
+    value = _dump(stored, _hashed(password) if password else "")
+    group = f"account:{stored.subject}"
+    entries = [Secret(KIND, account_name(account.login), value, group=group)]
+    if stored.national_id:
+        entries.append(Secret(NATIONAL_ID, stored.national_id, stored.login.encode(), group=group))
+    if not runtime.ports.vault.add(*entries):
+        message = "the login is taken"
+        raise ValueError(message)
+    return stored
+
+
+def authenticate(runtime: Runtime, login: str, password: str) -> Account | None:
+    """Return the account when the password is right; the work is the same for an unknown login."""
+    entry = _read(runtime, login)
+    hashed = str(orjson.loads(entry.value)["password"]) if entry else ""
+    right = _verify(hashed or _dummy_hash(), password)
+    if entry is None or not hashed or not right:
+        return None
+    account = _load(entry.value)
+    return None if account.disabled else account
+
+
+def find_account(runtime: Runtime, login: str) -> Account | None:
+    """Return an account by its login, disabled ones too."""
+    entry = _read(runtime, login)
+    return _load(entry.value) if entry else None
+
+
+def find_by_national_id(runtime: Runtime, national_id: str) -> Account | None:
+    """Return the account in use that a national id names."""
+    if not national_id or len(national_id) > 2 * LOGIN_LIMIT:
+        return None
+    entry = runtime.ports.vault.get(NATIONAL_ID, national_id, runtime.ports.clock.now())
+    account = find_account(runtime, entry.value.decode()) if entry else None
+    return None if account is None or account.disabled else account
+
+
+def find_by_upstream(runtime: Runtime, provider: str, subject: str) -> Account | None:
+    """Return the account in use that is linked to the subject of an upstream provider."""
+    entry = runtime.ports.vault.get(SUBJECT, f"{provider}|{subject}", runtime.ports.clock.now())
+    account = find_account(runtime, entry.value.decode()) if entry else None
+    return None if account is None or account.disabled else account
+
+
+def link(runtime: Runtime, account: Account, provider: str, subject: str) -> bool:
+    """Let one upstream subject log in as this account, instead of an earlier one of the same provider.
+
+    False when the subject is linked to somebody already.
+    """
+    vault, group = runtime.ports.vault, f"account:{account.subject}"
+    before = vault.get(_LINKED, f"{provider}|{account.subject}", runtime.ports.clock.now())
+    if not vault.add(Secret(SUBJECT, f"{provider}|{subject}", account.login.encode(), group)):
+        return False
+    if before:
+        vault.drop(SUBJECT, f"{provider}|{before.value.decode()}")
+        vault.drop(_LINKED, f"{provider}|{account.subject}")
+    vault.add(Secret(_LINKED, f"{provider}|{account.subject}", subject.encode(), group))
+    return True
+
+
+def list_accounts(runtime: Runtime) -> tuple[Account, ...]:
+    """Return all accounts in the order of their logins."""
+    entries = runtime.ports.vault.entries(KIND, runtime.ports.clock.now())
+    return tuple(sorted((_load(entry.value) for entry in entries), key=lambda account: account.login))
+
+
+class StaleAccountError(ValueError):
+    """An account changed since it was read; what was to be written of it is not written."""
+
+    def __init__(self) -> None:
+        """Say so."""
+        super().__init__("the account changed meanwhile; try again")
+
+
+def change_account(runtime: Runtime, account: Account, password: str = "") -> None:
+    """Replace an account; an empty password keeps the one it has.
+
+    Whoever changes what a person may do must also end the grants (app_authorization.revoke_person).
+    Raises: KeyError when there is none; StaleAccountError when it changed meanwhile, so that no older copy brings
+    back a password or a factor that was taken away.
+    """
+    _replace(runtime, account, account, password)
+
+
+def renew_account(runtime: Runtime, account: Account, password: str = "") -> Account:
+    """Replace an account and begin its next generation, which ends sessions and conversations; return it.
+
+    Raises: as change_account.
+    """
+    grown = replace(account, generation=account.generation + 1)
+    _replace(runtime, account, grown, password)
+    return grown
+
+
+def _replace(runtime: Runtime, before: Account, after: Account, password: str) -> None:
+    entry = _read(runtime, before.login)
+    if entry is None:
+        raise KeyError(before.login)
+    if _load(entry.value).generation != before.generation:
+        raise StaleAccountError
+    hashed = _hashed(password) if password else str(orjson.loads(entry.value)["password"])
+    if not runtime.ports.vault.replace(replace(entry, key=account_name(before.login), value=_dump(after, hashed))):
+        raise StaleAccountError
+
+
+def _read(runtime: Runtime, login: str) -> Secret | None:
+    if not login or len(login) > LOGIN_LIMIT:
+        return None
+    return runtime.ports.vault.get(KIND, account_name(login), runtime.ports.clock.now())
+
+
+def has_password(runtime: Runtime, account: Account) -> bool:
+    """Tell whether an account can be opened by a password at all."""
+    entry = _read(runtime, account.login)
+    return entry is not None and bool(orjson.loads(entry.value)["password"])
+
+
+def _hashed(password: str) -> str:
+    return _HASHER.hash(normalized(password))
+
+
+def _verify(hashed: str, password: str) -> bool:
+    """Tell whether a password fits; one that an earlier version kept as it was typed fits too."""
+    return any(_fits(hashed, spelling) for spelling in dict.fromkeys((normalized(password), password)))
+
+
+def _fits(hashed: str, password: str) -> bool:
+    try:
+        return _HASHER.verify(hashed, password)
+    except (Argon2Error, InvalidHashError):
+        return False
+
+
+@cache
+def _dummy_hash() -> str:
+    return _HASHER.hash("no account has this password")
+
+
+def _dump(account: Account, hashed: str) -> bytes:
+    return orjson.dumps({"account": account, "password": hashed})
+
+
+def _load(value: bytes) -> Account:
+    raw: Json = orjson.loads(value)["account"]
+    kind = RequesterKind(raw.pop("kind"))
+    practices = tuple(_practice(item) for item in raw.pop("practices"))
+    patients = tuple(RepresentedPatient(**item) for item in raw.pop("patients"))
+    return Account(kind=kind, practices=practices, patients=patients, **raw)
+
+
+def _practice(raw: Json) -> PractitionerRoleRef:
+    """Read a practice situation; those written before there were capacities have none."""
+    return PractitionerRoleRef(capacity=Capacity(raw.pop("capacity", "")), **raw)
+
+
+@dataclass(frozen=True, slots=True)
+class Grantee:
+    """Who is granted: a client and, when a person stands behind it, the account and the capacity chosen."""
+
+    client: Client
+    account: Account | None = None
+    practice: PractitionerRoleRef | None = None
+    launch_patient: str = ""
+
+    @property
+    def requester(self) -> Requester:
+        """The facts that the rules will judge."""
+        device = self.client.device
+        if self.account is None:
+            return Requester(RequesterKind.SYSTEM, organization=self.client.organization, client=device)
+        if self.practice is not None:
+            practice = self.practice
+            return Requester(
+                RequesterKind.PROFESSIONAL,
+                self.account.person,
+                practice.role,
+                practice.organization,
+                device,
+                practice.profession,
+                practice.specialty,
+                practice.capacity,
+            )
+        represented = self.account.represented_patient(self.launch_patient)
+        if represented is not None:
+            return Requester(represented.kind, represented.person, client=device)
+        return Requester(self.account.kind, self.account.person, client=device)
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """How a person proved who they are: at which time, how strongly, in which session.
+
+    provider: id of the upstream provider that vouches, "" for a local login. roles: the practice situations that it
+    confirms; they cut those of the account. generation: of the account when its owner proved who they are.
+    """
+
+    at: datetime | None = None
+    acr: str = ""
+    amr: tuple[str, ...] = ()
+    session: str = ""
+    provider: str = ""
+    roles: tuple[str, ...] = ()
+    generation: int = 0
+
+    def is_of(self, account: Account) -> bool:
+        """Tell whether neither password nor factors of the account changed since this login."""
+        return self.generation == account.generation
+
+    def cut(self, account: Account) -> Account:
+        """Return the account with the practice situations in which this login lets the person act."""
+        if not self.provider:
+            return account
+        return replace(account, practices=tuple(item for item in account.practices if item.role in self.roles))
+
+
+def load_login(raw: Json) -> Login:
+    """Read the record of a login."""
+    lists = {"amr": tuple(raw["amr"]), "roles": tuple(raw.get("roles", ()))}
+    return Login(**raw | {"at": datetime.fromisoformat(raw["at"]) if raw["at"] else None} | lists)
+
+
+def account_name(typed: str) -> str:
+    """Return a login as it is stored, looked up and counted: without blanks around it, without case."""
+    return typed.strip().casefold()

@@ -1,0 +1,181 @@
+"""How a person proves who they are: each change is audited, told to its owner, and bound to a code or to a factor.
+
+The audit event of a patient's account stands in the patient's own journal, hidden from representatives: an account is
+personal. A patient with a space gets a notice; everybody is told by the pages of the account and at the next sign-in.
+One-time codes are handed over on paper or by word of mouth: 100 random bits in groups of four, hard to misread.
+Sources: NIST SP 800-63B-4, 4.1.2 (binding) and 4.6 (notices); OWASP ASVS 5.0, 6.4.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from secrets import choice
+
+import orjson
+
+from consent_rules.vocabulary import SpaceStatus
+from fhir_server.application.core import access_notices, audit_log
+from fhir_server.application.core.enforcement_point import record_of
+from fhir_server.application.core.runtime import Runtime
+from fhir_server.application.identity.accounts import Account
+from fhir_server.domain import record_codec
+from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome
+from fhir_server.domain.caller import Caller
+from fhir_server.domain.notices import Kind, Named, Notice
+from fhir_server.domain.problem import Category, Problem
+from fhir_server.ports.store import Change, SpaceWrite, StoreConflict, Trace, Write
+from fhir_server.ports.vault import Secret
+
+CODE_LENGTH = 20
+_CODE_ALPHABET = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
+
+CODE_LIFETIME = timedelta(days=7)
+TOLD_FOR = timedelta(days=90)
+_CODE, _NEWS = "enrolment-code", "sign-in-news"
+_ATTEMPTS = 5
+
+
+def new_code() -> str:
+    """Return a fresh code, as it is kept."""
+    return "".join(choice(_CODE_ALPHABET) for _ in range(CODE_LENGTH))
+
+
+def readable_code(code: str) -> str:
+    """Return a code as people read it: in groups of four."""
+    return "-".join(code[at : at + 4] for at in range(0, CODE_LENGTH, 4))
+
+
+def typed_code(text: str) -> str:
+    """Return a code as it was typed, without what people put between its symbols; "" when it cannot be one."""
+    code = "".join(symbol for symbol in text[: 4 * CODE_LENGTH].upper() if symbol.isalnum())
+    return code if len(code) == CODE_LENGTH and code.isascii() else ""
+
+
+class Act(StrEnum):
+    """What was done to the ways in which an account is opened; the names of operations in the trail."""
+
+    SET_PASSWORD = "set-password"  # noqa: S105 - a name
+    SET_CODES = "set-code-generator"
+    ADD_PASSKEY = "add-passkey"
+    REMOVE_PASSKEY = "remove-passkey"
+    RESET = "reset-factors"
+    ISSUE_CODE = "issue-enrolment-code"
+    DISABLE = "disable-user"
+    ENABLE = "enable-user"
+    ADD = "add-user"
+    EDIT = "edit-user"
+    INVITE = "invite-user"
+
+
+_NOTICES = {
+    Act.SET_PASSWORD: Kind.PASSWORD,
+    Act.SET_CODES: Kind.FACTORS,
+    Act.ADD_PASSKEY: Kind.FACTORS,
+    Act.REMOVE_PASSKEY: Kind.FACTORS,
+    Act.RESET: Kind.FACTORS,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """One change, as its owner is told of it. by_owner: done by the owner, not by the operator. seen: by the owner."""
+
+    id: str
+    at: datetime
+    act: Act
+    by_owner: bool
+    seen: bool = False
+
+
+def record(runtime: Runtime, caller: Caller, account: Account, act: Act) -> None:
+    """Trace a change of an account and tell its owner, before it happens. caller: the owner, or the operator.
+
+    Raises: StoreUnavailable or Problem(UNAVAILABLE), and then the change must not happen.
+    """
+    own = account.person.removeprefix("Patient/") if account.person.startswith("Patient/") else ""
+    for _ in range(_ATTEMPTS):
+        try:
+            runtime.ports.store.commit(_change(runtime, caller, account, act, own))
+        except StoreConflict:
+            continue
+        if act is not Act.ADD:
+            _tell(runtime, account, act, by_owner=caller.requester.person == account.person)
+        return
+    raise Problem(Category.UNAVAILABLE)
+
+
+def _change(runtime: Runtime, caller: Caller, account: Account, act: Act, patient: str) -> Change:
+    """Return the trace and, where there is a space to tell it in, the notice; the space must not change meanwhile."""
+    with runtime.ports.store.snapshot() as snapshot:
+        space = snapshot.load_space(patient) if patient else None
+    audited = AuditedInteraction("operation", "", target=account.person, operation=act.value, choice=space is not None)
+    where = patient if space else ""
+    trace: Trace = audit_log.trace(runtime, caller, audited, Outcome(confidential=space is not None), where)
+    record = record_of(patient, space) if space else None
+    if space is None or record is None or record.status is SpaceStatus.ERASED or act not in _NOTICES:
+        return Change((trace,))
+    who = Named(account.person, account.display) if caller.requester.person else Named("Device/habilis", "Le service")
+    told = Notice(
+        _NOTICES[act], patient, runtime.ports.clock.now(), access_notices.holders(record, confidential=True), who
+    )
+    written = Write(access_notices.stored(runtime, told, confidential=True), (0, 0))
+    return Change((trace,), (written,), (SpaceWrite(patient, space.revision, record_codec.dump(record)),))
+
+
+def _tell(runtime: Runtime, account: Account, act: Act, *, by_owner: bool) -> None:
+    now = runtime.ports.clock.now()
+    news = News(runtime.ports.ids.new(), now, act, by_owner)
+    runtime.ports.vault.add(Secret(_NEWS, news.id, orjson.dumps(news), _group(account), now + TOLD_FOR))
+
+
+def news_of(runtime: Runtime, account: Account) -> tuple[News, ...]:
+    """Return what changed of late, the newest first."""
+    entries = runtime.ports.vault.entries(_NEWS, runtime.ports.clock.now(), _group(account))
+    return tuple(sorted((_load(entry.value) for entry in entries), key=lambda item: item.at, reverse=True))
+
+
+def acknowledge(runtime: Runtime, account: Account) -> None:
+    """Remember that the owner has seen all of it."""
+    for news in news_of(runtime, account):
+        entry = runtime.ports.vault.get(_NEWS, news.id, runtime.ports.clock.now())
+        if entry and not news.seen:
+            runtime.ports.vault.replace(replace(entry, key=news.id, value=orjson.dumps(replace(news, seen=True))))
+
+
+def issue_code(runtime: Runtime, account: Account) -> str:
+    """Make the code by which an account gets its first second factor, and return it; an earlier one is good no more.
+
+    It is handed to the person by whoever has seen who they are, apart from the password.
+    """
+    forget_codes(runtime, account)
+    code = new_code()
+    expires = runtime.ports.clock.now() + CODE_LIFETIME
+    runtime.ports.vault.add(Secret(_CODE, code, account.subject.encode(), _codes(account), expires))
+    return readable_code(code)
+
+
+def redeem_code(runtime: Runtime, account: Account, typed: str) -> bool:
+    """Use up the code of an account; the code of another account stays good."""
+    code, now = typed_code(typed), runtime.ports.clock.now()
+    entry = runtime.ports.vault.get(_CODE, code, now) if code else None
+    if entry is None or entry.value.decode() != account.subject:
+        return False
+    return runtime.ports.vault.take(_CODE, code, now) is not None
+
+
+def forget_codes(runtime: Runtime, account: Account) -> None:
+    """Make every code of an account worthless."""
+    runtime.ports.vault.drop_group(_codes(account))
+
+
+def _codes(account: Account) -> str:
+    return f"enrolment:{account.subject}"
+
+
+def _group(account: Account) -> str:
+    return f"sign-in-news:{account.subject}"
+
+
+def _load(value: bytes) -> News:
+    raw = orjson.loads(value)
+    return News(raw["id"], datetime.fromisoformat(raw["at"]), Act(raw["act"]), raw["by_owner"], raw["seen"])

@@ -1,0 +1,93 @@
+"""The one-time act that ties an identity given elsewhere to the account of a patient.
+
+A code is handed to the patient by whoever has seen who they are. It is random, good once, for some days, for one
+account; and the identity that comes with it must be that of the patient's own record, so that a code in other hands
+opens nothing. Nothing of a record is told to whoever tries.
+Source: rules on the link between FranceConnect and the national health identity (no health number is in its claims).
+"""
+
+import unicodedata
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import orjson
+
+from fhir_server.application.core.runtime import Runtime
+from fhir_server.application.core.system_views import ReadingReason, whole_space
+from fhir_server.application.identity import credentials
+from fhir_server.application.identity.accounts import Account, find_account
+from fhir_server.ports.vault import Secret
+
+Json = dict[str, Any]
+
+_KIND = "link-code"
+_LIFETIME = timedelta(days=14)
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """The part of a civil identity that is compared. gender: as FHIR writes it."""
+
+    family: str
+    given: str
+    birth_date: str
+    gender: str
+
+
+def invite(runtime: Runtime, account: Account) -> str:
+    """Make the code of an account and return it, in groups of four; an earlier one is good no more.
+
+    Raises: ValueError when the account is not of a patient.
+    """
+    if not account.person.startswith("Patient/"):
+        message = "only the account of a patient is linked by a code"
+        raise ValueError(message)
+    group = f"link:{account.subject}"
+    runtime.ports.vault.drop_group(group, (_KIND,))
+    code = credentials.new_code()
+    expires = runtime.ports.clock.now() + _LIFETIME
+    runtime.ports.vault.add(Secret(_KIND, code, account.login.encode(), group, expires))
+    return credentials.readable_code(code)
+
+
+def redeem(runtime: Runtime, typed: str, traits: Traits) -> Account | None:
+    """Return the account of a code, once; None when there is none, or the identity is not the patient's.
+
+    A code that somebody else tried is good no more: it is not where it should be.
+    """
+    code = credentials.typed_code(typed)
+    entry = runtime.ports.vault.take(_KIND, code, runtime.ports.clock.now()) if code else None
+    account = find_account(runtime, entry.value.decode()) if entry else None
+    if account is None or account.disabled:
+        return None
+    return account if is_same(traits, _recorded(runtime, account.person.removeprefix("Patient/"))) else None
+
+
+def is_same(said: Traits, recorded: Traits) -> bool:
+    """Tell whether two identities agree: birth date and birth name, the first given name, and gender where both say."""
+    if not said.birth_date or said.birth_date != recorded.birth_date:
+        return False
+    if not _folded(said.family) or _folded(said.family) != _folded(recorded.family):
+        return False
+    if _folded(said.given).split(" ")[0] != _folded(recorded.given).split(" ")[0]:
+        return False
+    return not (said.gender and recorded.gender) or said.gender == recorded.gender
+
+
+def _recorded(runtime: Runtime, patient: str) -> Traits:
+    """Read the identity of a record: the server for itself, told to nobody (docs/threat-model.md)."""
+    with runtime.ports.store.snapshot() as snapshot:
+        stored = snapshot.read("Patient", patient, whole_space(ReadingReason.IDENTITY_PROOF, patient))
+    body: Json = orjson.loads(stored.body) if stored and stored.body and not stored.deleted else {}
+    names = body.get("name", [])
+    birth: Json = next((name for name in names if name.get("use") == "official"), next(iter(names), {}))
+    given = " ".join(birth.get("given", ()))
+    return Traits(birth.get("family", ""), given, body.get("birthDate", ""), body.get("gender", ""))
+
+
+def _folded(text: str) -> str:
+    """Return a name without accents, case, hyphens and doubled spaces."""
+    plain = unicodedata.normalize("NFKD", text.replace("œ", "oe").replace("Œ", "oe").replace("æ", "ae"))
+    letters = "".join(c if c.isalpha() else " " for c in plain if not unicodedata.combining(c))
+    return " ".join(letters.casefold().split())

@@ -1,0 +1,239 @@
+"""Grants: what an app may do for whom, looked up live and ended at once.
+
+A grant says everything; an access token carries a copy of it, so that one read answers a request, and shares its
+group, so that ending the grant ends the tokens.
+Sources: RFC 6749, RFC 9700 (rotation, 4.14.2), SMART App Launch 2.2.
+"""
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from consent_rules.model import Requester
+from consent_rules.vocabulary import Capacity, Purpose, RequesterKind
+from fhir_server.application.core.runtime import Runtime
+from fhir_server.application.identity.accounts import Grantee, Login, load_login
+from fhir_server.domain.caller import AppExclusions
+from fhir_server.ports.vault import Secret
+
+Json = dict[str, Any]
+
+GRANT = "grant"
+_PURPOSES = {
+    RequesterKind.PATIENT: Purpose.PATIENT_REQUEST,
+    RequesterKind.RELATED: Purpose.FAMILY_REQUEST,
+    RequesterKind.AUDITOR: Purpose.AUDIT,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What one app may do for one party, until it ends.
+
+    scopes: what was granted. expires: the last instant of any token, None for no end. context: further members of the
+    token response. details: granted `authorization_details`. reason: why an emergency was declared.
+    jkt, x5t: thumbprints of the key and the certificate to which a public client's refresh tokens are bound.
+    choice: changes with each consent, so that what was issued under an earlier one is known.
+    ancestors: ids of the grants whose token was exchanged for this one, the first one first; it ends with any of them.
+    actors: clients that exchanged before this one.
+    withheld: documents that the person keeps from the app; never told to anybody else, nor to the app.
+    """
+
+    id: str
+    client_id: str
+    client_name: str
+    requester: Requester
+    scopes: str
+    purpose: str
+    audience: str
+    granted_at: datetime
+    login: str = ""
+    subject: str = ""
+    display: str = ""
+    organization_display: str = ""
+    launch_patient: str = ""
+    matrix_version: str = ""
+    expires: datetime | None = None
+    context: Json = field(default_factory=dict)
+    details: tuple[Json, ...] = ()
+    reason: str = ""
+    jkt: str = ""
+    x5t: str = ""
+    used_at: datetime | None = None
+    proof: Login = field(default_factory=Login)
+    withheld: AppExclusions = field(default_factory=AppExclusions)
+    choice: str = ""
+    ancestors: tuple[str, ...] = ()
+    actors: tuple[str, ...] = ()
+
+    @property
+    def group(self) -> str:
+        """The vault's group of everything that ends with this grant."""
+        return f"grant:{self.id}"
+
+    @property
+    def is_emergency(self) -> bool:
+        """Whether it was given for an emergency: short, for one patient, never renewed."""
+        return self.purpose == Purpose.BREAK_GLASS
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What is to be granted to a party; empty values follow from the party."""
+
+    scopes: str
+    purpose: str = ""
+    expires: datetime | None = None
+    context: Json = field(default_factory=dict)
+    details: tuple[Json, ...] = ()
+    reason: str = ""
+    jkt: str = ""
+    proof: Login = field(default_factory=Login)
+    withheld: AppExclusions = field(default_factory=AppExclusions)
+
+
+def open_grant(runtime: Runtime, party: Grantee, terms: Terms) -> Grant:
+    """Store a new grant and return it."""
+    grant = draft_grant(runtime, party, terms)
+    store_grant(runtime, grant)
+    return grant
+
+
+def store_grant(runtime: Runtime, grant: Grant) -> None:
+    """Store a grant that was drafted."""
+    runtime.ports.vault.add(Secret(GRANT, grant.id, orjson.dumps(grant), _holder(grant), grant.expires))
+
+
+def draft_grant(runtime: Runtime, party: Grantee, terms: Terms) -> Grant:
+    """Write down what is granted to a party, without storing it."""
+    account, client, requester = party.account, party.client, party.requester
+    practice = party.practice
+    return Grant(
+        id=runtime.ports.ids.new(),
+        client_id=client.id,
+        client_name=client.name,
+        requester=requester,
+        scopes=terms.scopes,
+        purpose=terms.purpose or client.purpose or _PURPOSES.get(requester.kind, Purpose.TREATMENT),
+        audience=runtime.fhir_base,
+        granted_at=runtime.ports.clock.now(),
+        login=account.login if account else "",
+        subject=account.subject if account else client.id,
+        display=account.display if account else client.name,
+        organization_display=practice.organization_display if practice else client.organization_display,
+        launch_patient=party.launch_patient,
+        matrix_version=runtime.matrix.version if requester.profession else "",
+        expires=terms.expires,
+        context=terms.context,
+        details=terms.details,
+        reason=terms.reason,
+        jkt=terms.jkt,
+        proof=terms.proof,
+        withheld=terms.withheld,
+    )
+
+
+def add_to_grant(runtime: Runtime, grant: Grant, secret: Secret, *, of_choice: bool = False) -> None:
+    """Store a token, then look whether its grant is still there; without it the token goes at once.
+
+    of_choice: it also goes when the person has chosen anew since it was begun.
+    """
+    # INVARIANT: a revocation removes the grant first and its group second, and a choice changes the grant first and
+    # removes its access tokens second, so that whichever comes later, the token is removed (tests/oauth/test_races.py).
+    vault = runtime.ports.vault
+    vault.add(secret)
+    live = find_grant(runtime, grant.id)
+    if live is None:
+        vault.drop_group(grant.group)
+    elif of_choice and live.choice != grant.choice:
+        vault.drop(secret.kind, secret.key)
+
+
+def find_grant(runtime: Runtime, grant_id: str) -> Grant | None:
+    """Return a grant that has not ended."""
+    entry = runtime.ports.vault.get(GRANT, grant_id, runtime.ports.clock.now()) if grant_id else None
+    return load_grant(orjson.loads(entry.value)) if entry else None
+
+
+def touch_grant(runtime: Runtime, grant: Grant) -> None:
+    """Remember that a grant is used now; a concurrent change wins, for the time is only told to people."""
+    now = runtime.ports.clock.now()
+    entry = runtime.ports.vault.get(GRANT, grant.id, now)
+    if entry:
+        value = orjson.dumps(replace(load_grant(orjson.loads(entry.value)), used_at=now))
+        runtime.ports.vault.replace(replace(entry, key=grant.id, value=value))
+
+
+def grants_of(runtime: Runtime, subject: str) -> tuple[Grant, ...]:
+    """Return the live grants of a person, newest first."""
+    entries = runtime.ports.vault.entries(GRANT, runtime.ports.clock.now(), f"holder:{subject}")
+    grants = (load_grant(orjson.loads(entry.value)) for entry in entries)
+    return tuple(sorted(grants, key=lambda grant: grant.granted_at, reverse=True))
+
+
+def revoke_grant(runtime: Runtime, grant_id: str) -> bool:
+    """End a grant and every token of it, from the next request on; tell whether it was there."""
+    was_there = runtime.ports.vault.drop(GRANT, grant_id)
+    runtime.ports.vault.drop_group(f"grant:{grant_id}")
+    return was_there
+
+
+def revoke_person(runtime: Runtime, subject: str) -> int:
+    """End all grants of a person, as a change of profession, practice or authority demands; return how many."""
+    return sum(revoke_grant(runtime, grant.id) for grant in grants_of(runtime, subject))
+
+
+def revoke_client(runtime: Runtime, client_id: str) -> int:
+    """End all grants given to a client; return how many."""
+    return sum(revoke_grant(runtime, grant.id) for grant in all_grants(runtime) if grant.client_id == client_id)
+
+
+def all_grants(runtime: Runtime) -> tuple[Grant, ...]:
+    """Return every live grant, in no particular order."""
+    entries = runtime.ports.vault.entries(GRANT, runtime.ports.clock.now())
+    return tuple(load_grant(orjson.loads(entry.value)) for entry in entries)
+
+
+def has_ended(runtime: Runtime, grant: Grant) -> bool:
+    """Tell whether an exchanged grant has lost one of those that it came from, or the choice that they were given by.
+
+    Any other ends with its own tokens, and is not looked up.
+    """
+    if not grant.ancestors:
+        return False
+    names = [(GRANT, id_) for id_ in grant.ancestors]
+    found = runtime.ports.vault.get_all(names, runtime.ports.clock.now())
+    return any(entry is None or load_grant(orjson.loads(entry.value)).choice != grant.choice for entry in found)
+
+
+def _holder(grant: Grant) -> str:
+    return f"holder:{grant.subject}"
+
+
+def load_grant(raw: Json) -> Grant:
+    """Read the record of a grant; raw is used up."""
+    requester = raw.pop("requester")
+    proof = raw.pop("proof")
+    kind, capacity = RequesterKind(requester.pop("kind")), Capacity(requester.pop("capacity", ""))
+    return Grant(
+        requester=Requester(kind, capacity=capacity, **requester),
+        granted_at=_at(raw.pop("granted_at")),
+        expires=_maybe(raw.pop("expires")),
+        used_at=_maybe(raw.pop("used_at")),
+        details=tuple(raw.pop("details")),
+        proof=load_login(proof),
+        ancestors=tuple(raw.pop("ancestors", ())),
+        actors=tuple(raw.pop("actors", ())),
+        withheld=AppExclusions(**{name: tuple(values) for name, values in raw.pop("withheld", {}).items()}),
+        **raw,
+    )
+
+
+def _at(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def _maybe(text: str | None) -> datetime | None:
+    return _at(text) if text else None

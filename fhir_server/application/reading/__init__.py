@@ -1,0 +1,1 @@
+"""Queries: read, search, explain, who sees what, conditional references. Nothing here writes."""

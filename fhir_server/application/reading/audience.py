@@ -1,0 +1,290 @@
+"""Who could see a document, and who has opened it; only the patient and the patient's representatives may ask.
+
+The one decision judges the professionals whom the space names, by the practice situations that the directory holds for
+them; the establishments, by everybody who practises there today; and every health profession, in a care team and in an
+emergency. The audit log tells who has opened the document: hiding it cannot take back their copies.
+Source: rule E1, rules H3 and H5, and the information that the holder is owed on who reads (F1); docs/operations.md.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from consent_rules.model import AccessRequest, Permit, RecordState, Requester
+from consent_rules.tools.simulation import Stage, audience
+from consent_rules.visibility import DIRECTORY, AccessFacts, Visibility
+from consent_rules.vocabulary import Action, Basis, DirectiveKind, Mark, Purpose, RequesterKind, View
+from fhir_server.application.core import audit_log, smart_scopes
+from fhir_server.application.core.enforcement_point import Opened, answer_of, judge, open_unnamed
+from fhir_server.application.core.minor_confidentiality import is_confidential, is_confidential_failure
+from fhir_server.application.core.runtime import Runtime
+from fhir_server.application.reading.read import not_found
+from fhir_server.domain.audit.audit_event_parts import PARTICIPATION
+from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome
+from fhir_server.domain.caller import Caller
+from fhir_server.domain.problem import Category, Problem
+from fhir_server.domain.search import tokens
+from fhir_server.domain.search.criteria import AnyOf, Search
+from fhir_server.ports.store import Snapshot
+
+Json = dict[str, Any]
+
+_EVENTS = 500
+_DONE = frozenset({tokens.any_system("outcome", "0")})
+_READING = frozenset({tokens.any_system("action", code) for code in ("R", "E")})
+
+_HOLDERS = frozenset({RequesterKind.PATIENT, RequesterKind.RELATED})
+_SIDE = frozenset({Basis.PATIENT, Basis.REPRESENTATIVE})
+_PLACES = frozenset({DirectiveKind.AGREEMENT, DirectiveKind.ADMINISTRATOR})
+_MEMBERS = 500
+PROPOSALS = {
+    "hidden": lambda marks: marks | Mark.MASQUE_PS,
+    "visible": lambda marks: marks & ~Mark.MASQUE_PS,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """One person who has seen a document or its description. at: of the last time."""
+
+    person: str
+    display: str
+    at: datetime
+
+
+def readers_of(snapshot: Snapshot, traces: Visibility, document: str) -> tuple[Reader, ...]:
+    """Return the professionals in whose reading a document was, latest first, as far as the traces may be read.
+
+    document: id. The latest 500 readings count.
+    """
+    named = AnyOf(tokens.reference("entity", f"DocumentReference/{document}"))
+    search = Search("AuditEvent", (named, AnyOf(_DONE), AnyOf(_READING)), sort="date", limit=_EVENTS)
+    found: dict[str, Reader] = {}
+    for stored in snapshot.find(search, traces).rows:
+        event: Json = orjson.loads(stored.body)
+        who = _person(event)
+        if who.get("reference", "").startswith("Practitioner/"):
+            at = datetime.fromisoformat(event["recorded"])
+            found.setdefault(who["reference"], Reader(who["reference"], str(who.get("display", "")), at))
+    return tuple(found.values())
+
+
+def _person(event: Json) -> Json:
+    for agent in event.get("agent", ()):
+        if any(coding.get("system") == PARTICIPATION for coding in agent.get("type", {}).get("coding", ())):
+            who: Json = agent.get("who", {})
+            return who
+    return {}
+
+
+@dataclass(frozen=True, slots=True)
+class Seer:
+    """One who might see the document. role: why. name: reference, or code of a profession. display: name to show.
+
+    sees, would: now, and with the proposed marks (None when nothing was proposed).
+    members: how many persons of an establishment see it now, None for anybody else.
+    """
+
+    role: str
+    name: str
+    display: str
+    sees: bool
+    would: bool | None = None
+    members: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """Who sees a document, and who has seen it, latest first."""
+
+    seers: tuple[Seer, ...] = ()
+    readers: tuple[Reader, ...] = ()
+
+
+def audience_of(runtime: Runtime, caller: Caller, id_: str, proposed: str = "") -> Audience:
+    """Tell who sees a document, who would if it were hidden or shown, and who has seen it; nothing is changed.
+
+    proposed: "hidden", "visible" or "".
+    Raises: Problem(FORBIDDEN) for anybody but the holder's side, whatever id is named; NOT_FOUND for unknown and
+    invisible documents alike; MALFORMED for another proposal.
+    """
+    if proposed and proposed not in PROPOSALS:
+        raise Problem.of(Category.MALFORMED, f"`proposed` takes one of: {', '.join(PROPOSALS)}", code="proposed")
+    audited = AuditedInteraction(
+        "operation", "DocumentReference", target=f"DocumentReference/{id_}", choice=True, operation="audience"
+    )
+    if caller.requester.kind not in _HOLDERS:
+        with runtime.ports.store.snapshot() as snapshot:
+            location = snapshot.locate("DocumentReference", id_)
+            patient = location.compartment if location else ""
+            outcome = Outcome("4", "not-entitled", confidential=is_confidential(snapshot, patient, audited))
+        audit_log.record(runtime, caller, audited, outcome, patient)
+        raise Problem.of(Category.FORBIDDEN, "this operation is not the caller's to ask for", code="not-entitled")
+    with runtime.ports.store.snapshot() as snapshot:
+        opened, facts = _find(runtime, snapshot, caller, id_, audited)
+        asked = _Question(runtime, snapshot, _known(snapshot, opened), facts) if facts and opened else None
+        told = Audience(tuple(_seers(asked, proposed)), _readers(asked, caller, id_)) if asked else Audience()
+        patient = opened.space.patient if opened else ""
+        confidential = facts is None and is_confidential_failure(snapshot, caller, patient, audited)
+    if opened:
+        entry, found = opened.entry, facts is not None
+        outcome = Outcome("0" if found else "4", "" if found else "not-visible", entry.basis, entry.rules)
+        touched = (audited.target,) if found else ()
+        outcome = replace(outcome, matrix_version=entry.matrix_version, touched=touched, confidential=confidential)
+        audit_log.record(runtime, caller, audited, outcome, patient)
+    if facts is None:
+        raise not_found()
+    return told
+
+
+def _readers(asked: "_Question", caller: Caller, id_: str) -> tuple[Reader, ...]:
+    """Return who has seen the document; nobody for an app that may not read the journal."""
+    patient = asked.record.patient
+    try:
+        smart_scopes.demand(caller, ("AuditEvent",), "s", patient)
+    except Problem:
+        return ()
+    entered = judge(asked.runtime, asked.snapshot, caller, patient, Action.READ_TRACES)
+    return readers_of(asked.snapshot, entered.sees(View.TRACES), id_) if isinstance(entered, Opened) else ()
+
+
+def _find(
+    runtime: Runtime, snapshot: Snapshot, caller: Caller, id_: str, audited: AuditedInteraction
+) -> tuple[Opened | None, AccessFacts | None]:
+    """Return the entered space and the facts of the document, as far as the caller sees it."""
+    types = ("DocumentReference",)
+    audit_log.demand_scope(runtime, caller, audited, types, "r")
+    location = snapshot.locate("DocumentReference", id_)
+    patient, limits = location.compartment if location else "", smart_scopes.UNLIMITED
+    try:
+        limits = smart_scopes.demand(caller, types, "r", patient)
+        smart_scopes.demand(caller, ("Consent",), "r", patient)
+    except Problem:
+        patient = ""
+    if not patient:
+        audit_log.record(runtime, caller, audited, Outcome("4", "not-visible"), "")
+        return None, None
+    opened = open_unnamed(runtime, snapshot, caller, patient, Action.DIRECT, audited)
+    if opened is None or opened.entry.basis not in _SIDE:
+        return None, None
+    seen = smart_scopes.narrow(opened.sees(View.DOCUMENTS), limits)
+    found = snapshot.read("DocumentReference", id_, seen)
+    return opened, found.facts.access if found and not found.deleted else None
+
+
+def _known(snapshot: Snapshot, opened: Opened) -> RecordState:
+    """Return the state without the choices that the caller may not read: those about a minor's secret (B10)."""
+    named = {directive.id for directive in opened.record.directives}
+    shown = snapshot.visible_ids("Consent", named, opened.sees(View.DIRECTIVES))
+    return replace(opened.record, directives=tuple(d for d in opened.record.directives if d.id in shown))
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    runtime: Runtime
+    snapshot: Snapshot
+    record: RecordState
+    facts: AccessFacts
+
+    def marked(self, marks: Mark) -> "_Question":
+        return replace(self, facts=replace(self.facts, marks=marks))
+
+    def stage(self, people: dict[str, str]) -> Stage:
+        return Stage(self.record, self.runtime.matrix, self.runtime.profile, self.runtime.ports.clock.now(), people)
+
+
+def _seers(asked: _Question, proposed: str) -> Iterator[Seer]:
+    named = {actor for directive in asked.record.directives for actor in directive.actors}
+    named |= asked.facts.owners
+    roles = {actor: _roles(asked.snapshot, "practitioner", actor) for actor in named if _is(actor, "Practitioner")}
+    people = {actor: code for actor, found in roles.items() if (code := _practised(asked.snapshot, actor, found))}
+    after = asked.marked(PROPOSALS[proposed](asked.facts.marks)) if proposed else None
+    would = audience(after.stage(people), after.facts) if after else {}
+    names = _Names(asked.snapshot)
+    for party, sees in audience(asked.stage(people), asked.facts).items():
+        yield Seer(party.role, party.name, names.of(party.name), sees, would.get(party))
+    for place in sorted(_places(asked.record)):
+        yield _team(asked, after, place, names)
+
+
+def _places(record: RecordState) -> set[str]:
+    held = (directive for directive in record.directives if directive.kind in _PLACES)
+    return {actor for directive in held for actor in directive.actors if _is(actor, "Organization")}
+
+
+def _team(asked: _Question, after: _Question | None, place: str, names: "_Names") -> Seer:
+    """Judge an establishment by each who practises there today."""
+    members = [_member(role, place) for role in _roles(asked.snapshot, "organization", place)]
+    seeing = [member for member in members if _sees(asked, member)]
+    would = any(_sees(after, member) for member in members) if after else None
+    return Seer("establishment", place, names.of(place), bool(seeing), would, len({one.person for one in seeing}))
+
+
+def _member(role: Json, place: str) -> Requester:
+    return Requester(
+        RequesterKind.PROFESSIONAL,
+        str(role.get("practitioner", {}).get("reference", "")),
+        f"PractitionerRole/{role['id']}",
+        place,
+        profession=_profession(role),
+    )
+
+
+def _sees(asked: _Question, requester: Requester) -> bool:
+    at = asked.runtime.ports.clock.now()
+    request = AccessRequest(requester, Action.CONSULT, Purpose.TREATMENT, at)
+    answer = answer_of(asked.runtime, request, asked.record)
+    return isinstance(answer, Permit) and answer.sees(View.DOCUMENTS).admits(asked.facts)
+
+
+def _is(reference: str, type_: str) -> bool:
+    return reference.startswith(f"{type_}/")
+
+
+def _roles(snapshot: Snapshot, name: str, reference: str) -> list[Json]:
+    """Return the practice situations in use that name somebody or some place."""
+    search = Search("PractitionerRole", (AnyOf(tokens.reference(name, reference)),), limit=_MEMBERS)
+    found = (orjson.loads(stored.body) for stored in snapshot.find(search, DIRECTORY).rows)
+    return [role for role in found if role.get("active") is not False]
+
+
+def _practised(snapshot: Snapshot, person: str, roles: list[Json]) -> str:
+    """Return the profession of a person: of a practice situation, else of a qualification; "" when unknown."""
+    if roles:
+        return _profession(roles[0])
+    found = snapshot.read("Practitioner", person.partition("/")[2], DIRECTORY)
+    body: Json = {} if found is None or found.deleted else orjson.loads(found.body)
+    return _coded([item.get("code", {}) for item in body.get("qualification", ())])
+
+
+def _profession(role: Json) -> str:
+    return _coded(role.get("code", ()))
+
+
+def _coded(concepts: Iterable[Json]) -> str:
+    codings = (coding for concept in concepts for coding in concept.get("coding", ()))
+    return next((str(c.get("code", "")) for c in codings if c.get("system") == tokens.PROFESSION_SYSTEM), "")
+
+
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """Names of the directory, to show beside references."""
+
+    snapshot: Snapshot
+
+    def of(self, reference: str) -> str:
+        type_, _, id_ = reference.partition("/")
+        if type_ not in {"Practitioner", "Organization"}:
+            return ""
+        found = self.snapshot.read(type_, id_, DIRECTORY)
+        if found is None or found.deleted:
+            return ""
+        body: Json = orjson.loads(found.body)
+        if type_ == "Organization":
+            return str(body.get("name", ""))
+        name: Json = next(iter(body.get("name", ())), {})
+        words = (*name.get("prefix", ()), *name.get("given", ()), name.get("family", ""))
+        return str(name.get("text", "")) or " ".join(word for word in words if word)

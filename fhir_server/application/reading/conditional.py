@@ -1,0 +1,162 @@
+"""Conditional interactions and references: what meets a condition in the caller's view; what is hidden is unknown.
+
+Source: https://hl7.org/fhir/R4/http.html#ccreate, #cupdate and #trules (conditional interactions and references).
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+from consent_rules.visibility import DIRECTORY, NOTHING, Visibility
+from consent_rules.vocabulary import Action
+from fhir_server.application.core import smart_scopes
+from fhir_server.application.core.search_index import identify
+from fhir_server.application.core.system_views import ReadingReason, whole_space
+from fhir_server.application.core.unit_of_work import UnitOfWork
+from fhir_server.application.reading.read import VIEWS
+from fhir_server.application.reading.search import NOBODY
+from fhir_server.domain import conditions, references
+from fhir_server.domain.conditions import Condition
+from fhir_server.domain.problem import Category, Issue, Problem
+from fhir_server.domain.search import tokens
+from fhir_server.domain.search.criteria import AnyOf, Search
+from fhir_server.domain.stored import Stored
+from fhir_server.registry import REGISTRY, AccessRule, ResourceType
+
+_MATCHES_JUDGED = 50
+
+Json = dict[str, Any]
+
+
+def matching_ids(
+    work: UnitOfWork, row: ResourceType, condition: Condition, action: Action, letter: str
+) -> tuple[str, ...]:
+    """Return the ids of the resources that meet a condition, as far as the caller sees them.
+
+    action: for which a space is entered. letter: of the interaction in the SMART scope, as "c" for create.
+    """
+    wanted = tokens.identifier_key("identifier", condition.system, condition.value)
+    patient = condition.patient or work.caller.launch_patient
+    if condition.patient_identifier:
+        patient = identify(work.snapshot, *condition.patient_identifier)
+    found = work.snapshot.compartments_with(row.name, wanted, _MATCHES_JUDGED)
+    if row.access in VIEWS and row.access is not AccessRule.IDENTITY:
+        work.names(*(f"{row.name}/{id_}" for _, id_ in found))  # a failure is as secret as what it would have matched
+    if row.access is not AccessRule.DIRECTORY and (patient or condition.patient_identifier):
+        view = _view(work, row, patient, action, letter) if patient else NOTHING
+        page = work.snapshot.find(Search(row.name, (AnyOf(wanted),), limit=_MATCHES_JUDGED), view)
+        return tuple(sorted(stored.id for stored in page.rows))
+    seen: list[str] = []
+    for compartment in sorted({place for place, _ in found}):
+        there = {id_ for place, id_ in found if place == compartment}
+        seen.extend(work.snapshot.visible_ids(row.name, there, _view(work, row, compartment, action, letter)))
+    return tuple(sorted(seen))
+
+
+def only_match(found: Iterable[str]) -> str:
+    """Return the one match of a condition, "" when there is none.
+
+    Raises: Problem(MULTIPLE_MATCHES).
+    """
+    ids = tuple(found)
+    if len(ids) > 1:
+        raise Problem(Category.MULTIPLE_MATCHES)
+    return ids[0] if ids else ""
+
+
+def with_identifier(work: UnitOfWork, type_: str, identifier: tuple[str, str], compartment: str) -> tuple[Stored, ...]:
+    """Return the resources of one space that have an identifier, whoever may see them.
+
+    System-level (docs/threat-model.md): tells only whether this very caller has filed the same before.
+    """
+    wanted = tokens.identifier_key("identifier", *identifier)
+    everywhere = work.snapshot.compartments_with(type_, wanted, _MATCHES_JUDGED)  # far quicker than a look at the space
+    if len(everywhere) < _MATCHES_JUDGED and compartment not in {place for place, _ in everywhere}:
+        return ()
+    return work.snapshot.find(
+        Search(type_, (AnyOf(wanted),), limit=_MATCHES_JUDGED), whole_space(ReadingReason.OWN_FILINGS, compartment)
+    ).rows
+
+
+def _view(work: UnitOfWork, row: ResourceType, compartment: str, action: Action, letter: str) -> Visibility:
+    """Return what the caller sees of a type in one space, nothing when it may not be entered."""
+    if row.access is AccessRule.DIRECTORY:
+        return DIRECTORY
+    try:
+        limits = smart_scopes.demand(work.caller, (row.name,), letter, compartment)
+    except Problem:
+        return NOTHING
+    opened = work.enter_unnamed(compartment, action)
+    return smart_scopes.narrow(opened.sees(VIEWS[row.access]), limits) if opened else NOTHING
+
+
+def is_conditional(reference: str) -> bool:
+    """Tell whether a reference is of the form `Type?criteria`."""
+    type_, found, _ = reference.partition("?")
+    return bool(found) and type_.isalpha()
+
+
+def conditional_names(work: UnitOfWork, resource: Json, root: str, patient: str = "") -> dict[str, str]:
+    """Return the literal reference for each conditional one in a resource.
+
+    patient: the space that the caller files into, where its documents are looked up.
+    Raises: Problem(BUSINESS_RULE) when one matches nothing in the caller's view, MULTIPLE_MATCHES when it matches more.
+    """
+    names: dict[str, str] = {}
+    for expression, reference in references.references_in(resource, root):
+        literal = reference["reference"]
+        if is_conditional(literal) and literal not in names:
+            names[literal] = resolve(work, literal, f"{expression}.reference", patient)
+    return names
+
+
+def resolve(work: UnitOfWork, conditional: str, expression: str, patient: str = "") -> str:
+    """Return the literal reference that a conditional one stands for; see `conditional_names`."""
+    type_, _, query = conditional.partition("?")
+    condition = conditions.parse(query, expression)
+    row = REGISTRY.get(type_)
+    if row is None:
+        raise Problem.of(Category.BUSINESS_RULE, f"`{type_}` is not offered here", expression, "unknown-reference")
+    if type_ == "Patient":
+        return f"Patient/{_known(patient_with_identifier(work, condition.system, condition.value), expression)}"
+    if patient:
+        condition = replace(condition, patient=patient, patient_identifier=None)
+        ids = matching_ids(work, row, condition, Action.DEPOSIT, "c")
+    else:
+        ids = matching_ids(work, row, condition, Action.CONSULT, "r")
+    if len(ids) > 1:
+        text = "the conditional reference matches more than one resource"
+        raise Problem.of(Category.MULTIPLE_MATCHES, text, expression)
+    return f"{type_}/{_known(ids[0] if ids else '', expression)}"
+
+
+def refuse_as_unknown(work: UnitOfWork, type_: str, action: Action) -> None:
+    """Refuse whoever may write about no stranger as if a patient whom nobody knows were one (AC20).
+
+    Raises: Problem(INSUFFICIENT_SCOPE), FORBIDDEN or CONSENT_REQUIRED, as for a patient who is known.
+    """
+    smart_scopes.demand(work.caller, (type_,), "c", NOBODY)
+    work.enter(NOBODY, action)
+    work.patient = ""
+    work.spaces.pop(NOBODY, None)
+    work.met.pop(NOBODY, None)
+
+
+def patient_with_identifier(work: UnitOfWork, system: str, value: str) -> str:
+    """Return the id of the patient whom an identifier names, "" when it is nobody whom the caller may look up.
+
+    The patient is told of the look-up, whatever becomes of the write.
+    """
+    found = identify(work.snapshot, system, value)
+    return found if found and work.may_identify(found) else ""
+
+
+def unknown_reference(expression: str) -> Issue:
+    """Return the one fault of a reference that names nothing the caller sees."""
+    return Issue("the reference names nothing that is known here", expression, "unknown-reference")
+
+
+def _known(id_: str, expression: str) -> str:
+    if not id_:
+        raise Problem(Category.BUSINESS_RULE, unknown_reference(expression))
+    return id_

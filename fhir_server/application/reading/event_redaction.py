@@ -1,0 +1,175 @@
+"""Traces and notices as one reader is told them: without the names of what that reader does not see.
+
+Which of them a reader sees at all is decided in the query (`Clause.of_seen`). Here the names go that are left in them:
+of what a search found, of a content or a list, of a choice that let somebody in, and of what a search asked for.
+A name stays when the reader, asking for it, would be given it or told that it is deleted.
+"""
+
+from base64 import b64decode
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from consent_rules.model import AccessRequest, Deny
+from consent_rules.visibility import NOTHING, Visibility
+from consent_rules.vocabulary import Action, Basis, Purpose, View
+from fhir_server.application.core import smart_scopes
+from fhir_server.application.core.enforcement_point import Opened, answer_of
+from fhir_server.application.core.runtime import Runtime
+from fhir_server.application.core.system_views import ReadingReason, whole_space
+from fhir_server.application.reading import recorded_queries
+from fhir_server.domain import notices
+from fhir_server.domain.audit.audit_event_parts import ENTITY_TYPE
+from fhir_server.domain.caller import Caller
+from fhir_server.domain.problem import Problem
+from fhir_server.domain.references import without_references
+from fhir_server.domain.stored import Stored
+from fhir_server.ports.store import Snapshot
+
+Json = dict[str, Any]
+Sights = Mapping[str, Visibility]
+
+TOLD = frozenset({"AuditEvent", "Communication"})
+_VIEWS: Mapping[str, tuple[Action, View]] = {
+    "DocumentReference": (Action.CONSULT, View.DOCUMENTS),
+    "List": (Action.CONSULT, View.DOCUMENTS),
+    "Binary": (Action.CONSULT, View.DOCUMENTS),
+    "Consent": (Action.CONSULT, View.DIRECTIVES),
+    "RelatedPerson": (Action.CONSULT, View.DIRECTIVES),
+    "Communication": (Action.READ_NOTICES, View.NOTICES),
+    "AuditEvent": (Action.READ_TRACES, View.TRACES),
+}
+
+
+def sights_of(runtime: Runtime, caller: Caller, opened: Opened | None) -> Sights:
+    """Return what the caller would see of each type of the space by asking for it; nothing where that is refused.
+
+    It costs no read: the rules answer from the state that was loaded. An auditor, who controls every access, is told
+    what each was about (H8).
+    """
+    if opened is None:
+        return {}
+    if opened.entry.basis is Basis.AUDIT:
+        return dict.fromkeys(_VIEWS, whole_space(ReadingReason.AUDITED_NAMES, opened.space.patient))
+    now = runtime.ports.clock.now()
+    asked: dict[Action, Opened | None] = {}
+    for action in (Action.CONSULT, Action.READ_NOTICES, Action.READ_TRACES):
+        request = AccessRequest(caller.requester, action, Purpose(caller.purpose), now, caller.in_lockdown)
+        answer = answer_of(runtime, request, opened.record)
+        asked[action] = None if isinstance(answer, Deny) else _of(opened, answer)
+    return {type_: _narrowed(caller, type_, asked[action], view) for type_, (action, view) in _VIEWS.items()}
+
+
+def _of(opened: Opened, answer: Any) -> Opened:  # noqa: ANN401 - an Entry, which the caller has told from a refusal
+    return Opened(answer, opened.record, opened.space, opened.app_exclusions)
+
+
+def _narrowed(caller: Caller, type_: str, opened: Opened | None, view: View) -> Visibility:
+    """Return a sight within the limits that a scope sets on the type; a token without any scope for it keeps names."""
+    if opened is None:
+        return NOTHING
+    seen = opened.sees(view)
+    try:
+        return smart_scopes.narrow(seen, smart_scopes.demand(caller, (type_,), "r", opened.space.patient))
+    except Problem:
+        return seen
+
+
+def without_unseen(snapshot: Snapshot, rows: Iterable[Stored], sights: Sights) -> tuple[bytes, ...]:
+    """Return the bodies of traces and notices without the names of what the reader does not see.
+
+    One query for each type that they name, whatever their number.
+    """
+    told = tuple(_Told(row.body, orjson.loads(row.body)) for row in rows)
+    named = frozenset(name for one in told for name in one.names())
+    seen = _seen(snapshot, named, sights)
+    return tuple(one.shown(seen) for one in told)
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """One event or notice. body: as stored."""
+
+    body: bytes
+    resource: Json
+
+    def names(self) -> Iterator[str]:
+        """Yield the references of the space that it names."""
+        for element in _naming(self.resource):
+            if reference := _reference_of(element):
+                yield reference
+            if "query" in element:
+                yield from recorded_queries.named(_decoded(element["query"]))
+
+    def shown(self, seen: frozenset[str]) -> bytes:
+        """Return the body without what is not among the seen; the very bytes when nothing has to go."""
+        unseen = {name for name in self.names() if name not in seen}
+        body = without_references(self.resource, unseen) if unseen or self._holds_number() else self.resource
+        if self.resource["resourceType"] == "Communication":
+            body = notices.cut(body)  # last, so that what is not seen takes no place
+        if body is self.resource:
+            return self.body
+        for entity in body.get("entity", ()):
+            if "query" in entity:
+                _shorten(entity, seen)
+        if _objects(body) < _objects(self.resource):
+            body["meta"].pop("profile", None)
+        return orjson.dumps(body)
+
+    def _holds_number(self) -> bool:
+        queries = (entity["query"] for entity in self.resource.get("entity", ()) if "query" in entity)
+        return any(recorded_queries.holds_number(_decoded(query)) for query in queries)
+
+
+def _shorten(entity: Json, seen: frozenset[str]) -> None:
+    """Leave unseen names out of a recorded search, and what is said of its length and hash."""
+    shorter = recorded_queries.without_unseen(entity["query"], lambda name: name in seen)
+    if shorter == entity["query"]:
+        return
+    entity["query"] = shorter
+    kept = [detail for detail in entity.get("detail", ()) if not str(detail.get("type", "")).startswith("query-")]
+    if kept:
+        entity["detail"] = kept
+    else:
+        entity.pop("detail", None)
+
+
+def _objects(event: Json) -> int:
+    """Count what an event is about; without it, it does not keep the profile of BALP or MHD that it claims."""
+    return sum(entity.get("type", {}).get("system") == ENTITY_TYPE for entity in event.get("entity", ()))
+
+
+def _naming(resource: Json) -> Iterator[Json]:
+    """Yield the elements that name something: entities of an event, what a notice is about."""
+    yield from resource.get("entity", ())
+    yield from resource.get("about", ())
+    for payload in resource.get("payload", ()):
+        yield payload.get("contentReference", {})
+
+
+def _reference_of(element: Json) -> str:
+    """Return "Type/id" of the space that an element refers to, "" when none."""
+    reference = str(element.get("what", element).get("reference", ""))
+    parts = reference.partition("/_history/")[0].split("/")
+    return "/".join(parts[-2:]) if len(parts) > 1 and parts[-2] in _VIEWS else ""
+
+
+def _decoded(encoded: str) -> str:
+    return b64decode(encoded).decode("utf-8", "replace")
+
+
+def _seen(snapshot: Snapshot, named: frozenset[str], sights: Sights) -> frozenset[str]:
+    """Return which names the reader sees, deleted things too."""
+    by_type: dict[str, set[str]] = {}
+    for name in named:
+        type_, _, id_ = name.partition("/")
+        by_type.setdefault("DocumentReference" if type_ == "*" else type_, set()).add(id_)
+    found: set[str] = set()
+    for type_, ids in sorted(by_type.items()):
+        if type_ in sights:
+            seen = snapshot.visible_ids(type_, ids, sights[type_], gone=True)
+            found |= {f"{type_}/{id_}" for id_ in seen}
+            found |= {f"*/{id_}" for id_ in seen if type_ == "DocumentReference"}
+    return frozenset(found)

@@ -1,0 +1,86 @@
+"""Why the caller may enter a space or sees a document, in words: in full to the holder's side, else what is public.
+
+Source: docs/rules.md; the leak rules: a refusal that depends on the patient reads like that of an unknown patient.
+"""
+
+from dataclasses import dataclass, replace
+
+from consent_rules.model import AccessRequest, Deny, Permit, RuleApplied
+from consent_rules.tools.explanation import Explainer
+from consent_rules.vocabulary import Action, Basis, Purpose, RequesterKind
+from fhir_server.application.core import audit_log
+from fhir_server.application.core.enforcement_point import Opened, judge, problem_of
+from fhir_server.application.core.runtime import Runtime
+from fhir_server.application.reading import read
+from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome
+from fhir_server.domain.caller import Caller
+from fhir_server.domain.problem import Category
+from fhir_server.registry import REGISTRY
+
+_SIDE = frozenset({Basis.PATIENT, Basis.REPRESENTATIVE})
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """An answer of the rules, told. basis: "" when refused. code: what the refusal itself would say."""
+
+    permitted: bool
+    basis: str
+    code: str
+    rules: tuple[RuleApplied, ...]
+    matrix_version: str
+    texts: tuple[str, ...]
+
+
+def explain(runtime: Runtime, caller: Caller, patient: str, kind: str, language: str) -> Explanation:
+    """Explain whether the caller may consult a space.
+
+    kind: a document type whose cell of the published matrix is told too, "" for none. language: "fr" or "en".
+    Raises: Problem(INSUFFICIENT_SCOPE).
+    """
+    audited = AuditedInteraction("operation", "Patient", target=f"Patient/{patient}", operation="explain")
+    audit_log.demand_scope(runtime, caller, audited, ("Patient",), "r", patient)
+    with runtime.ports.store.snapshot() as snapshot:
+        answer = judge(runtime, snapshot, caller, patient, Action.CONSULT)
+        known = snapshot.load_space(patient) is not None
+    told = _told(runtime, caller, answer, kind, language)
+    # A refused entry is traced as a refusal, or the own trace would tell that the patient is known here.
+    outcome = Outcome("4", answer.reason) if isinstance(answer, Deny) else Outcome(basis=told.basis)
+    audit_log.record(
+        runtime, caller, audited, replace(outcome, matrix_version=told.matrix_version), patient if known else ""
+    )
+    return told
+
+
+def explain_document(runtime: Runtime, caller: Caller, id_: str, language: str) -> Explanation:
+    """Explain why the caller sees a document; this is a reading like any other.
+
+    Raises: Problem(NOT_FOUND) for a document that is unknown and for one that the caller does not see, whatever hides
+    it, a cell of the matrix or the patient.
+    """
+    shown = read.read(runtime, caller, REGISTRY["DocumentReference"], id_)
+    facts = shown.stored.facts.access
+    with runtime.ports.store.snapshot() as snapshot:
+        answer = judge(runtime, snapshot, caller, facts.compartment, Action.CONSULT)
+    if isinstance(answer, Deny):
+        raise read.not_found()
+    told = _told(runtime, caller, answer, "", language)
+    request = AccessRequest(caller.requester, Action.CONSULT, Purpose(caller.purpose), runtime.ports.clock.now())
+    explainer = Explainer(runtime.matrix, language, safe=not shown.knows_marks)
+    return replace(told, texts=(*told.texts, *explainer.document(request, answer.entry, facts)))
+
+
+def _told(runtime: Runtime, caller: Caller, answer: Opened | Deny, kind: str, language: str) -> Explanation:
+    judged: Permit | Deny = answer.entry if isinstance(answer, Opened) else answer
+    of_side = isinstance(judged, Permit) and judged.basis in _SIDE
+    safe = not (of_side or caller.requester.kind is RequesterKind.PATIENT)
+    explainer = Explainer(runtime.matrix, language, safe)
+    texts = explainer.answer(judged)
+    if kind:
+        texts = (*texts, explainer.kind(caller.requester.profession, kind))
+    if isinstance(judged, Permit):
+        return Explanation(True, judged.basis, "", judged.rules, judged.matrix_version, texts)  # noqa: FBT003
+    refusal = problem_of(judged, caller)
+    alike = safe and refusal.category is Category.CONSENT_REQUIRED
+    rules = () if alike else judged.rules
+    return Explanation(False, "", refusal.issues[0].code, rules, runtime.matrix.version, texts)  # noqa: FBT003

@@ -1,0 +1,294 @@
+"""Reading: search, read, version read, history and content of any registered type.
+
+Each use case reads in one snapshot, judges once, checks every hit again, and leaves its trace before it returns.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import orjson
+
+from consent_rules.visibility import DIRECTORY, NOTHING, Visibility
+from consent_rules.vocabulary import Action, Basis, RequesterKind, View
+from fhir_server.application.core import access_notices, audit_log, smart_scopes
+from fhir_server.application.core.enforcement_point import Opened, open_unnamed
+from fhir_server.application.core.minor_confidentiality import (
+    HIDDEN_FROM_GUARDIANS,
+    documents_behind,
+    is_confidential_failure,
+)
+from fhir_server.application.core.runtime import Runtime
+from fhir_server.application.core.shown import Shown
+from fhir_server.application.core.system_views import ReadingReason, left_open
+from fhir_server.application.reading import decoys, event_redaction
+from fhir_server.domain.audit.audit_event import without_ground
+from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome
+from fhir_server.domain.caller import Caller
+from fhir_server.domain.problem import Category, Problem
+from fhir_server.domain.references import documents_named, without_documents
+from fhir_server.domain.stored import UNGATHERING, Stored
+from fhir_server.ports.store import Snapshot
+from fhir_server.registry import AccessRule, ResourceType
+
+VIEWS = {
+    AccessRule.DOCUMENT: View.DOCUMENTS,
+    AccessRule.GATHERING: View.DOCUMENTS,
+    AccessRule.CONTENT: View.DOCUMENTS,
+    AccessRule.DIRECTIVE: View.DIRECTIVES,
+    AccessRule.TRACE: View.TRACES,
+    AccessRule.IDENTITY: View.IDENTITY,
+    AccessRule.NOTICE: View.NOTICES,
+}
+Fetch = Callable[[Snapshot, Visibility], Stored | None]
+
+_SIDE = frozenset({Basis.PATIENT, Basis.REPRESENTATIVE})
+ACTIONS = {AccessRule.TRACE: Action.READ_TRACES, AccessRule.NOTICE: Action.READ_NOTICES}
+
+
+def not_found() -> Problem:
+    """Build the one answer for unknown, hidden, foreign and deleted-and-hidden ids."""
+    return Problem(Category.NOT_FOUND)
+
+
+def action_of(row: ResourceType) -> Action:
+    """Return the action that reading a type means."""
+    return ACTIONS.get(row.access, Action.CONSULT)
+
+
+def read(runtime: Runtime, caller: Caller, row: ResourceType, id_: str) -> Shown:
+    """Return the current version of a resource.
+
+    Raises: Problem(NOT_FOUND), the same whether the id is unknown or hidden; DELETED to whoever saw the last version.
+    """
+    audited = AuditedInteraction("read", row.name, target=f"{row.name}/{id_}")
+    return _show_one(runtime, caller, row, audited, lambda snapshot, seen: snapshot.read(row.name, id_, seen))
+
+
+def retrieve(runtime: Runtime, caller: Caller, row: ResourceType, id_: str) -> tuple[Shown, bytes]:
+    """Return a content and what describes it, authorised through the document that carries it (ITI-68).
+
+    Raises: as `read`; StoreUnavailable when the content is missing or damaged.
+    """
+    audited = AuditedInteraction("read", row.name, "ITI-68", target=f"{row.name}/{id_}")
+    shown = _show_one(runtime, caller, row, audited, lambda snapshot, seen: snapshot.read(row.name, id_, seen))
+    reference: str = orjson.loads(shown.stored.body)["_blob"]
+    return shown, runtime.ports.blobs.get(shown.stored.facts.access.compartment, reference)
+
+
+def read_version(runtime: Runtime, caller: Caller, row: ResourceType, id_: str, version: int) -> Shown:
+    """Return one version, judged by what is visible today (a document hidden now is hidden in all versions)."""
+    audited = AuditedInteraction("vread", row.name, target=f"{row.name}/{id_}/_history/{version}")
+    return _show_one(
+        runtime, caller, row, audited, lambda snapshot, seen: snapshot.read_version(row.name, id_, version, seen)
+    )
+
+
+def history(runtime: Runtime, caller: Caller, row: ResourceType, id_: str) -> tuple[Shown, ...]:
+    """Return all versions, newest first, judged by what is visible today."""
+    audited = AuditedInteraction("history-instance", row.name, target=f"{row.name}/{id_}")
+    with runtime.ports.store.snapshot() as snapshot:
+        limits, opened, visibility, patient = _enter_by_id(runtime, snapshot, caller, row, audited)
+        seen = smart_scopes.narrow(visibility, limits)
+        versions = snapshot.history(row.name, id_, seen)
+        reading = Reading(runtime, caller, opened)
+        shown = present(snapshot, versions[: _told_of(row, opened)], seen, reading)
+        outcome = _verdict_by_id(snapshot, reading, audited, patient, shown)
+    _trace(runtime, caller, audited, opened, patient, outcome)
+    if not shown:
+        raise not_found()
+    return shown
+
+
+def _told_of(row: ResourceType, opened: Opened | None) -> int | None:
+    """Return how many versions the caller is told of, newest first; None for all.
+
+    Of a choice only the holder's side is told what it was before: whom it lets in now, it may have kept out.
+    """
+    of_side = opened is not None and opened.entry.basis in _SIDE
+    return 1 if row.access is AccessRule.DIRECTIVE and not of_side else None
+
+
+def _of_today(
+    snapshot: Snapshot, row: ResourceType, opened: Opened | None, found: Stored | None, seen: Visibility
+) -> Stored | None:
+    """Return a version, None when it is one of a choice's past that the caller is not told of."""
+    if found is None or _told_of(row, opened) is None:
+        return found
+    current = snapshot.read(found.type, found.id, seen)
+    return found if current and current.version == found.version else None
+
+
+def reader_of(caller: Caller) -> str:
+    """Return the professional who reads, "" for anybody who may know on which ground others came in."""
+    return caller.requester.person if caller.requester.kind is RequesterKind.PROFESSIONAL else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Who is reading, in the space that was entered; opened: None in the directory, or where nobody entered."""
+
+    runtime: Runtime
+    caller: Caller
+    opened: Opened | None
+
+
+def present(snapshot: Snapshot, rows: Sequence[Stored], visibility: Visibility, reading: Reading) -> tuple[Shown, ...]:
+    """Check every row again, leave out references to what the caller does not see, and say who may know the marks.
+
+    A professional is told of another's access without the choice of the holder that let the other in (H4).
+    """
+    for row in rows:
+        recheck(row, visibility)
+    bodies = _bodies(snapshot, rows, reading)
+    reader = reader_of(reading.caller)
+    return tuple(_present_one(row, body, visibility, reader) for row, body in zip(rows, bodies, strict=True))
+
+
+def _bodies(snapshot: Snapshot, rows: Sequence[Stored], reading: Reading) -> Sequence[bytes]:
+    """Return the bodies of rows of one type without references to what the caller does not see."""
+    if rows and rows[0].type in event_redaction.TOLD:
+        sights = event_redaction.sights_of(reading.runtime, reading.caller, reading.opened)
+        return event_redaction.without_unseen(snapshot, rows, sights)
+    named = frozenset().union(*(documents_named(row.body) for row in rows)) if rows else frozenset()
+    documents = documents_of(reading.opened)
+    hidden = named - snapshot.visible_ids("DocumentReference", named, documents) if named else frozenset()
+    return [without_documents(row.body, hidden) if hidden else row.body for row in rows]
+
+
+def _present_one(row: Stored, body: bytes, visibility: Visibility, reader: str) -> Shown:
+    if reader and row.type == "AuditEvent" and row.facts.access.owner_person != reader:
+        body = without_ground(body)
+    return Shown(row if body is row.body else replace(row, body=body), visibility.knows_marks(row.facts.access))
+
+
+def recheck(row: Stored, visibility: Visibility) -> None:
+    """Hold the store's filter against the rule; a difference is a defect and nothing leaves.
+
+    # INVARIANT: tests/ports holds the two equal on generated documents.
+    """
+    if (not row.facts.documents or row.type in UNGATHERING) and not visibility.admits(row.facts.access):
+        message = "the store's filter and the visibility rule disagree"
+        raise AssertionError(message)
+
+
+def _show_one(runtime: Runtime, caller: Caller, row: ResourceType, audited: AuditedInteraction, fetch: Fetch) -> Shown:
+    with runtime.ports.store.snapshot() as snapshot:
+        limits, opened, visibility, patient = _enter_by_id(runtime, snapshot, caller, row, audited)
+        seen = smart_scopes.narrow(visibility, limits)
+        found = _of_today(snapshot, row, opened, fetch(snapshot, seen), seen)
+        reading = Reading(runtime, caller, opened)
+        shown = present(snapshot, (found,), seen, reading) if found else ()
+        if row.access is AccessRule.CONTENT:
+            shown = tuple(_content(snapshot, item, documents_of(opened)) for item in shown)
+        outcome = _verdict_by_id(snapshot, reading, audited, patient, shown)
+    _trace(runtime, caller, audited, opened, patient, outcome)
+    if not shown:
+        raise not_found()
+    if shown[0].stored.deleted:
+        raise Problem(Category.DELETED)
+    return shown[0]
+
+
+def _content(snapshot: Snapshot, shown: Shown, documents: Visibility) -> Shown:
+    """Say of a content whether the documents that carry it are secrets."""
+    carriers = [snapshot.read("DocumentReference", id_, documents) for id_ in shown.stored.facts.documents]
+    marks = [carrier.facts.access.marks for carrier in carriers if carrier]
+    return replace(shown, of_confidential=bool(marks) and all(HIDDEN_FROM_GUARDIANS in mark for mark in marks))
+
+
+def _enter_by_id(
+    runtime: Runtime, snapshot: Snapshot, caller: Caller, row: ResourceType, audited: AuditedInteraction
+) -> tuple[smart_scopes.Limits, Opened | None, Visibility, str]:
+    """Find whose resource it is and enter that space; the visibility shows nothing when the caller may not."""
+    types = (row.name,)
+    if not _is_of_oneself(caller, audited):
+        audit_log.demand_scope(runtime, caller, audited, types, "r")
+    location = snapshot.locate(row.name, audited.target.split("/")[1])
+    if row.access is AccessRule.DIRECTORY:
+        everywhere = _demand(caller, types, audited, "")
+        return everywhere, None, DIRECTORY if location and not location.compartment else NOTHING, ""
+    patient = location.compartment if location else ""
+    limits = _limits_there(caller, types, audited, patient)
+    if limits is None or not patient:
+        decoys.look_elsewhere(runtime, snapshot, decoys.Question(caller, action_of(row), audited))
+        return limits or smart_scopes.UNLIMITED, None, NOTHING, ""
+    opened = open_unnamed(runtime, snapshot, caller, patient, action_of(row), audited)
+    decoys.remember(runtime, patient, audited)
+    return limits, opened, _view(opened, caller, row, audited), patient
+
+
+def _limits_there(
+    caller: Caller, types: tuple[str, ...], audited: AuditedInteraction, patient: str
+) -> smart_scopes.Limits | None:
+    """Return the limits that the scopes set in one space, None when they do not reach there."""
+    try:
+        return _demand(caller, types, audited, patient)
+    except Problem:
+        return None
+
+
+def _view(opened: Opened | None, caller: Caller, row: ResourceType, audited: AuditedInteraction) -> Visibility:
+    """Return what is visible: nothing without entry; who the caller is, to whoever may enter at all."""
+    if opened is None:
+        return NOTHING
+    if _is_of_oneself(caller, audited):
+        return left_open(ReadingReason.ONESELF, opened.space.patient)
+    return opened.sees(VIEWS[row.access])
+
+
+def _is_of_oneself(caller: Caller, audited: AuditedInteraction) -> bool:
+    return audited.interaction == "read" and smart_scopes.names_oneself(caller, audited.target)
+
+
+def _demand(
+    caller: Caller, types: tuple[str, ...], audited: AuditedInteraction, patient: str | None = None
+) -> smart_scopes.Limits:
+    """Return the limits that the scopes set on reading; who the caller is may be read by `fhirUser` alone."""
+    if _is_of_oneself(caller, audited):
+        return smart_scopes.UNLIMITED
+    limits = smart_scopes.demand(caller, types, "r", patient)
+    return _as_its_document(caller, patient) if types == ("Binary",) else limits
+
+
+def _as_its_document(caller: Caller, patient: str | None) -> smart_scopes.Limits:
+    """Return the limits on a content whose own scope is there: those that the token sets on reading documents."""
+    try:
+        return smart_scopes.demand(caller, ("DocumentReference",), "r", patient)
+    except Problem:
+        return smart_scopes.UNLIMITED
+
+
+def _trace(
+    runtime: Runtime, caller: Caller, audited: AuditedInteraction, opened: Opened | None, patient: str, outcome: Outcome
+) -> None:
+    if opened is None and patient:
+        return  # the refusal has left its own trace
+    access_notices.record_access(runtime, caller, audited, outcome, opened, patient)
+
+
+def documents_of(opened: Opened | None) -> Visibility:
+    """Return what the caller sees of the documents of an entered space."""
+    return opened.sees(View.DOCUMENTS) if opened else NOTHING
+
+
+def _verdict_by_id(
+    snapshot: Snapshot, reading: Reading, audited: AuditedInteraction, patient: str, shown: Sequence[Shown]
+) -> Outcome:
+    """Say how the reading of one thing ended, and about which documents it was."""
+    if shown:
+        outcome = outcome_of(reading.opened, shown)
+        confidential = reading.opened is not None and all(item.is_confidential for item in shown)
+        return replace(outcome, confidential=confidential, about=shown[0].about)
+    outcome = outcome_of(reading.opened, shown, found=False)
+    confidential = reading.opened is not None and is_confidential_failure(snapshot, reading.caller, patient, audited)
+    return replace(outcome, confidential=confidential, about=documents_behind(snapshot, patient, (audited.target,)))
+
+
+def outcome_of(opened: Opened | None, shown: Sequence[Shown], *, found: bool = True) -> Outcome:
+    """Say how an interaction ended: what was touched, and on which ground."""
+    outcome, reason = ("0", "") if found else ("4", "not-visible")
+    touched = tuple(reference for item in shown for reference in item.touched)
+    if opened is None:
+        return Outcome(outcome, reason, touched=touched)
+    entry = opened.entry
+    return Outcome(outcome, reason, entry.basis, entry.rules, entry.matrix_version, touched)

@@ -1,0 +1,91 @@
+"""What a recorded search names: resources by their id or reference, and identifiers.
+
+The trail keeps a search as it was sent. Whoever reads the trail is given it without the names of what that reader does
+not see; identifiers, which nobody can judge without looking them up, and patients' numbers, by which a search found its
+patient or anybody else, are left out for every reader.
+"""
+
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Iterator
+from urllib.parse import parse_qsl, urlencode
+
+from fhir_server.domain.directory.patient_numbers import names_patient
+from fhir_server.registry import REGISTRY, AccessRule, ResourceType, SearchParam
+
+BY_IDENTIFIER = "?/identifier"
+"""Stands among the names of a search for whatever it looks for by an identifier."""
+_OPEN = frozenset({AccessRule.DIRECTORY, AccessRule.IDENTITY})
+_OF_THE_SPACE = frozenset(row.name for row in REGISTRY.values() if row.access not in _OPEN)
+_OF_THE_PATIENT = frozenset({"patient", "subject"})
+Pairs = list[tuple[str, str]]
+
+
+def named(query: str) -> tuple[str, ...]:
+    """Return what a search names of a space: references, "*/id" where the type is open, and `BY_IDENTIFIER`."""
+    row = _row(query)
+    found = (name for parameter, value in _pairs(query) for name in _names(row, parameter, value))
+    return tuple(dict.fromkeys(found))
+
+
+def holds_number(query: str) -> bool:
+    """Tell whether a search names somebody by a patient's number."""
+    return any(names_patient(value) for _, value in _pairs(query))
+
+
+def without_unseen(encoded: str, is_seen: Callable[[str], bool]) -> str:
+    """Return a recorded search without the names that `is_seen` does not know, and without identifiers and numbers.
+
+    encoded: base64, as an AuditEvent holds it. A search that names nothing unseen comes back as it is.
+    """
+    query = b64decode(encoded).decode("utf-8", "replace")
+    row, pairs = _row(query), _pairs(query)
+    kept: Pairs = []
+    for parameter, value in pairs:
+        parts = value.split(",")
+        open_ = (part for part in parts if not names_patient(part))
+        left = [part for part in open_ if all(is_seen(name) for name in _names(row, parameter, part))]
+        if left:
+            kept.append((parameter, ",".join(left)))
+    if kept == pairs:
+        return encoded
+    line, _, rest = query.partition("\n")
+    shown = f"{line.partition('?')[0]}?{urlencode(kept)}"
+    return b64encode((f"{shown}\n{rest}" if rest else shown).encode()).decode()
+
+
+def _pairs(query: str) -> Pairs:
+    asked = query.partition("\n")[0].partition("?")[2]
+    return parse_qsl(asked, keep_blank_values=True)
+
+
+def _row(query: str) -> ResourceType | None:
+    path = query.partition("\n")[0].partition("?")[0].removesuffix("/_search")
+    return REGISTRY.get(path.rpartition("/")[2].rpartition(" ")[2])
+
+
+def _names(row: ResourceType | None, parameter: str, value: str) -> Iterator[str]:
+    """Yield what one parameter names; a value may hold several, separated by commas."""
+    base, _, modifier = parameter.partition(":")
+    if row is None or base.partition(".")[0] in _OF_THE_PATIENT:
+        return
+    if base == "_id":
+        if row.name in _OF_THE_SPACE:
+            yield from (f"{row.name}/{id_}" for id_ in value.split(","))
+        return
+    param = next((param for param in row.search if param.name == base), None)
+    if param is None or modifier == "missing":
+        return
+    if param.name == "identifier" or modifier == "identifier":
+        yield from (BY_IDENTIFIER,) if row.name in _OF_THE_SPACE else ()  # who somebody is, is nothing that is hidden
+    elif param.type == "reference":
+        yield from (name for part in value.split(",") if (name := _reference(param, modifier, part)))
+
+
+def _reference(param: SearchParam, type_: str, value: str) -> str:
+    """Return the reference of a value when it may be one of the space, "" for a person or a place."""
+    parts = value.partition("/_history/")[0].split("/")
+    named = parts[-2] if len(parts) > 1 else type_ or (param.targets[0] if len(param.targets) == 1 else "*")
+    targets = frozenset(param.targets or _OF_THE_SPACE)
+    if named == "*":
+        return f"*/{parts[-1]}" if targets & _OF_THE_SPACE else ""
+    return f"{named}/{parts[-1]}" if named in _OF_THE_SPACE else ""

@@ -1,0 +1,257 @@
+"""Searching one type: whose space, what may be seen of it, one page, and the count of what is visible.
+
+Source: https://hl7.org/fhir/R4/http.html#search; IHE MHD ITI-66 and ITI-67, IHE PCF 5.8.3.1 (totals after filtering).
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+
+from consent_rules.visibility import DIRECTORY, NOTHING, Visibility
+from consent_rules.vocabulary import Action, RequesterKind, View
+from fhir_server.application.core import access_notices, audit_log, smart_scopes
+from fhir_server.application.core.enforcement_point import Opened, has_no_other_ground, open_record, open_unnamed
+from fhir_server.application.core.minor_confidentiality import documents_behind, is_confidential_failure
+from fhir_server.application.core.runtime import Runtime
+from fhir_server.application.core.search_index import identify
+from fhir_server.application.core.shown import Shown
+from fhir_server.application.reading import event_redaction, recorded_queries
+from fhir_server.application.reading.chained_search import Chains
+from fhir_server.application.reading.read import VIEWS, Reading, action_of, outcome_of, present
+from fhir_server.domain.audit.interactions import AuditedInteraction
+from fhir_server.domain.caller import Caller
+from fhir_server.domain.directory import identity_traits
+from fhir_server.domain.problem import Category, Problem
+from fhir_server.domain.search import tokens
+from fhir_server.domain.search.criteria import AnyOf, Criterion, Place, Search
+from fhir_server.ports.store import Snapshot
+from fhir_server.registry import AccessRule, ResourceType
+
+_PEOPLE = frozenset({"RelatedPerson"})
+"""People are no secret of documents: whoever knows one may search by that one."""
+_REFERENCE = "|ref|"
+
+_OPEN = frozenset({AccessRule.DIRECTORY, AccessRule.IDENTITY})
+COUNT_CAP = 10_000
+_TRANSACTIONS = {"DocumentReference": "ITI-67", "List": "ITI-66"}
+NOBODY = "00000000-0000-4000-8000-000000000000"
+"""A patient id that is never issued: an identifier that names nobody is judged as this one."""
+
+
+def judged(snapshot: Snapshot, search: Search, sights: Callable[[], Mapping[str, Visibility]]) -> Search:
+    """Return a search without references to what the caller does not see.
+
+    A criterion of which nothing is left matches nothing. sights: gives what the caller sees of each type of the space;
+    it is asked only when the search refers to something.
+    """
+    if not any(isinstance(one, AnyOf) and any(_REFERENCE in token for token in one.tokens) for one in search.criteria):
+        return search
+    seen = sights()
+    criteria = tuple(_judged(snapshot, criterion, seen) for criterion in search.criteria)
+    return search if criteria == search.criteria else replace(search, criteria=criteria)
+
+
+def _judged(snapshot: Snapshot, criterion: Criterion, sights: Mapping[str, Visibility]) -> Criterion:
+    if not isinstance(criterion, AnyOf) or not any(_REFERENCE in token for token in criterion.tokens):
+        return criterion
+    return AnyOf(frozenset(token for token in criterion.tokens if not _is_unseen(snapshot, token, sights)))
+
+
+def _is_unseen(snapshot: Snapshot, token: str, sights: Mapping[str, Visibility]) -> bool:
+    """Tell whether a token names something of the space that exists and that the caller does not see."""
+    named, _, id_ = token.partition(_REFERENCE)[2].rpartition("/")
+    type_ = named.rpartition("/")[2]
+    types = tuple(known for known in sights if type_ in ("*", known) and known not in _PEOPLE)
+    existing = [known for known in types if snapshot.locate(known, id_)]
+    return bool(existing) and all(snapshot.read(known, id_, sights[known]) is None for known in existing)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One search as parsed from a request.
+
+    patient: id named by `patient` or `subject`, "" when none. identifier: its (system, value) instead.
+    total: whether to count. query: method, URL and headers as sent, for the trail.
+    """
+
+    search: Search
+    patient: str = ""
+    identifier: tuple[str, str] | None = None
+    total: bool = True
+    query: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One page of what is visible. total: None when not asked or above the cap."""
+
+    shown: tuple[Shown, ...]
+    total: int | None
+    next: Place | None
+    patient: str
+
+
+def find(runtime: Runtime, caller: Caller, row: ResourceType, wanted: Wanted) -> Found:
+    """Return one page of the visible resources of a type.
+
+    Raises: Problem(INSUFFICIENT_SCOPE) before any data is looked at; CONSENT_REQUIRED or FORBIDDEN from the decision;
+    MALFORMED when no patient is named and none follows from the token.
+    """
+    sought = tuple(f"{row.name}/{id_}" for id_ in sorted(wanted.search.ids or ()) if row.access not in _OPEN)
+    sought = tuple(dict.fromkeys((*sought, *recorded_queries.named(wanted.query))))
+    audited = AuditedInteraction(
+        "search-type", row.name, _TRANSACTIONS.get(row.name, ""), query=wanted.query, sought=sought
+    )
+    audit_log.demand_scope(runtime, caller, audited, (row.name,), "s")
+    with runtime.ports.store.snapshot() as snapshot:
+        patient, opened, visibility = _enter(runtime, snapshot, caller, row, wanted, audited)
+        if opened:
+            search = Chains(snapshot, caller, opened, runtime.fhir_base).resolved(wanted.search)
+            sights = partial(event_redaction.sights_of, runtime, caller, opened)
+            wanted = replace(wanted, search=judged(snapshot, search, sights))
+        found = _page(snapshot, wanted, visibility, Reading(runtime, caller, opened))
+        if opened and row.access is AccessRule.IDENTITY and has_no_other_ground(runtime, caller, opened):
+            found = replace(found, shown=_as_traits(found.shown, wanted.search))
+        met = opened is None or visibility != NOTHING  # an own trace of a search must not tell whose space an id is in
+        outcome = outcome_of(opened, found.shown, found=met)
+        confidential = opened is not None and not met and is_confidential_failure(snapshot, caller, patient, audited)
+        outcome = replace(outcome, confidential=confidential, about=_about(snapshot, audited, found.shown, patient))
+    access_notices.record_access(runtime, caller, audited, outcome, opened, patient)
+    return replace(found, patient=patient)
+
+
+def _about(snapshot: Snapshot, audited: AuditedInteraction, shown: tuple[Shown, ...], patient: str) -> tuple[str, ...]:
+    """Return the ids of the documents that a search named: by themselves, through something else, by identifiers."""
+    found = {item.reference: (*item.about, *_itself(item)) for item in shown} if audited.sought else {}
+    behind = [id_ for name in audited.sought for id_ in found.get(name, ())]
+    others = documents_behind(snapshot, patient, (name for name in audited.sought if name not in found))
+    if recorded_queries.BY_IDENTIFIER in audited.sought:
+        behind += [id_ for ids in found.values() for id_ in ids]
+    return tuple(dict.fromkeys((*behind, *others)))
+
+
+def _itself(item: Shown) -> tuple[str, ...]:
+    return (item.stored.id,) if item.stored.type == "DocumentReference" else ()
+
+
+def _enter(
+    runtime: Runtime, snapshot: Snapshot, caller: Caller, row: ResourceType, wanted: Wanted, audited: AuditedInteraction
+) -> tuple[str, Opened | None, Visibility]:
+    """Find whose space is searched, enter it, and return what the search may see."""
+    if row.access is AccessRule.DIRECTORY:
+        return "", None, smart_scopes.narrow(DIRECTORY, smart_scopes.demand(caller, (row.name,), "s", ""))
+    if row.access is AccessRule.IDENTITY:
+        return _enter_identity(runtime, snapshot, caller, row, wanted, audited)
+    patient = _named_patient(snapshot, caller, wanted)
+    if not patient:
+        return _enter_by_ids(runtime, snapshot, caller, row, wanted, audited)
+    limits = audit_log.demand_scope(runtime, caller, audited, (row.name,), "s", patient)
+    opened = open_record(runtime, snapshot, caller, patient, action_of(row), audited)
+    return patient, opened, smart_scopes.narrow(opened.sees(VIEWS[row.access]), limits)
+
+
+def _named_patient(snapshot: Snapshot, caller: Caller, wanted: Wanted) -> str:
+    """Return the id of the patient that the request or the token names, "" when none."""
+    if wanted.patient:
+        return wanted.patient
+    if wanted.identifier:
+        return identify(snapshot, *wanted.identifier) or NOBODY
+    if wanted.search.ids is not None:
+        return ""
+    if caller.launch_patient:
+        return caller.launch_patient
+    if caller.requester.kind is RequesterKind.PATIENT:
+        return caller.requester.person.partition("/")[2]
+    raise Problem.of(Category.MALFORMED, "name the patient with `patient` or `patient.identifier`", code="required")
+
+
+def _enter_by_ids(
+    runtime: Runtime, snapshot: Snapshot, caller: Caller, row: ResourceType, wanted: Wanted, audited: AuditedInteraction
+) -> tuple[str, Opened | None, Visibility]:
+    """Search by `_id` alone: the first space that shows one of them; what others hold changes nothing."""
+    ids = sorted(wanted.search.ids or ())
+    located = (snapshot.locate(row.name, id_) for id_ in ids)
+    looked_at: tuple[str, Opened | None, Visibility] = ("", None, NOTHING)
+    for patient in dict.fromkeys(place.compartment for place in located if place):
+        opened, view = _enter_unnamed(runtime, snapshot, caller, row, patient, audited)
+        if opened and snapshot.visible_ids(row.name, ids, view):
+            return patient, opened, view
+        if opened:
+            looked_at = (patient, opened, NOTHING)
+    return looked_at
+
+
+def _enter_unnamed(
+    runtime: Runtime, snapshot: Snapshot, caller: Caller, row: ResourceType, patient: str, audited: AuditedInteraction
+) -> tuple[Opened | None, Visibility]:
+    """Enter the space of an id; None where the scopes or the rules do not let the caller in."""
+    try:
+        limits = smart_scopes.demand(caller, (row.name,), "s", patient)
+    except Problem:
+        return None, NOTHING
+    opened = open_unnamed(runtime, snapshot, caller, patient, action_of(row), audited) if patient else None
+    return opened, smart_scopes.narrow(opened.sees(VIEWS[row.access]), limits) if opened else NOTHING
+
+
+def _enter_identity(
+    runtime: Runtime, snapshot: Snapshot, caller: Caller, row: ResourceType, wanted: Wanted, audited: AuditedInteraction
+) -> tuple[str, Opened | None, Visibility]:
+    """Search of Patient: one's own record, or whoever has exactly the identifier or id that is named."""
+    patient, action = _sought_patient(snapshot, caller, wanted.search)
+    try:
+        limits = smart_scopes.demand(caller, (row.name,), "s", patient)
+    except Problem:
+        return "", None, NOTHING
+    opened = open_unnamed(runtime, snapshot, caller, patient, action, audited) if patient else None
+    if opened is None:
+        return "", None, NOTHING
+    return patient, opened, smart_scopes.narrow(opened.sees(View.IDENTITY), limits)
+
+
+def _sought_patient(snapshot: Snapshot, caller: Caller, search: Search) -> tuple[str, Action]:
+    exact = _exact_identifier(search)
+    if exact is not None:
+        found = snapshot.compartments_with("Patient", exact.tokens, 2)
+        is_professional = caller.requester.kind is RequesterKind.PROFESSIONAL
+        asks_more = is_professional and not identity_traits.are_asked_alone(search.criteria, exact)
+        return (found[0][1] if len(found) == 1 else ""), Action.CONSULT if asks_more else Action.IDENTIFY
+    if search.ids is not None and len(search.ids) == 1:
+        return next(iter(search.ids)), Action.CONSULT
+    own = caller.launch_patient or caller.requester.person.partition("/")[2]
+    if caller.launch_patient or caller.requester.kind is RequesterKind.PATIENT:
+        return own, Action.CONSULT
+    raise Problem.of(Category.MALFORMED, "name the patient with `identifier=system|value` or `_id`", code="required")
+
+
+def _as_traits(shown: tuple[Shown, ...], search: Search) -> tuple[Shown, ...]:
+    """Return patients with their identity traits alone, for whoever may only look them up (I8)."""
+    exact = _exact_identifier(search)
+    sought = exact.tokens if exact else frozenset[str]()
+    bodies = (identity_traits.traits_of(item.stored.body, sought) for item in shown)
+    return tuple(
+        replace(item, stored=replace(item.stored, body=body)) for item, body in zip(shown, bodies, strict=True)
+    )
+
+
+def _exact_identifier(search: Search) -> AnyOf | None:
+    """Return the criterion that names somebody by one identifier with its system, None when there is none."""
+    return next((c for c in search.criteria if isinstance(c, AnyOf) and _is_exact_identifier(c.tokens)), None)
+
+
+def _is_exact_identifier(wanted: frozenset[str]) -> bool:
+    exact = (token.startswith("identifier|") and "|*" not in token for token in wanted)
+    return len(wanted) == 1 and all(exact) and wanted != {tokens.present("identifier")}
+
+
+def _page(snapshot: Snapshot, wanted: Wanted, visibility: Visibility, reading: Reading) -> Found:
+    search = wanted.search
+    page = snapshot.find(search, visibility) if search.limit else None
+    shown = present(snapshot, page.rows, visibility, reading) if page else ()
+    following = page.next if page else None
+    if not wanted.total:
+        total = None
+    elif page and following is None and search.after is None:
+        total = len(page.rows)
+    else:
+        total = snapshot.count(search, visibility, COUNT_CAP)
+    return Found(shown, total, following, "")

@@ -1,0 +1,105 @@
+"""Opening a space in an emergency: a Consent that names who, in which mode and why, stored before anything is shown.
+
+Reading afterwards is an ordinary read: the opening lies in the record that every decision loads.
+Source: L.1111-17 I and R.1111-48 of the French public health code (rules G1 to G8).
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import orjson
+
+from consent_rules.consents import recording
+from consent_rules.decision import emergency
+from consent_rules.model import AccessRequest, Deny, Directive
+from consent_rules.vocabulary import Action, Obligation, Purpose, Reason
+from fhir_server.application.core import notices_owed, smart_scopes
+from fhir_server.application.core.enforcement_point import problem_of
+from fhir_server.application.core.runtime import Runtime
+from fhir_server.application.core.search_index import facts_of
+from fhir_server.application.core.unit_of_work import UnitOfWork, carry_out
+from fhir_server.application.spaces import break_glass_reviews, consent_repairs
+from fhir_server.domain import bodies
+from fhir_server.domain.audit.interactions import AuditedInteraction
+from fhir_server.domain.caller import Caller
+from fhir_server.domain.consents.directives import access_of, consent_of
+from fhir_server.domain.problem import Category, Problem
+from fhir_server.domain.stored import Stored
+from fhir_server.registry import REGISTRY
+
+REASON_LIMIT = 1000
+"""Characters of a reason: it lies in the state that each decision loads, in the notice and in the review."""
+OPERATIONS = {Purpose.BREAK_GLASS: "break-glass", Purpose.EMERGENCY: "regulation-access"}
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A space opened in an emergency. consent: id of the Consent that says so. review_due: None when none is owed."""
+
+    consent: str
+    until: datetime
+    review_due: datetime | None = None
+
+
+def open_space(runtime: Runtime, caller: Caller, patient: str, reason: str) -> str:
+    """Open a space in the mode that the caller's purpose names; return the id of the Consent that says so.
+
+    Raises: Problem(BUSINESS_RULE) without a reason; CONSENT_REQUIRED or FORBIDDEN from the decision, the same for a
+    patient who switched the mode off and for one who has no space.
+    """
+    return declare(runtime, caller, patient, None, reason).consent
+
+
+def declare(runtime: Runtime, caller: Caller, patient: str, mode: Purpose | None, reason: str) -> Opening:
+    """Open a space in a mode; None takes the mode from the purpose of the grant, unasked for a scope.
+
+    Raises: as `open_space`; FORBIDDEN when the grant was not given for this mode, INSUFFICIENT_SCOPE.
+    """
+    if not any(symbol.isalnum() for symbol in reason):
+        raise Problem.of(Category.BUSINESS_RULE, "an emergency access needs a reason", code="reason-required")
+    if len(reason) > REASON_LIMIT:
+        text = f"the reason has at most {REASON_LIMIT} characters"
+        raise Problem.of(Category.BUSINESS_RULE, text, code="reason-too-long")
+    operation = OPERATIONS[mode or (Purpose.EMERGENCY if caller.purpose == Purpose.EMERGENCY else Purpose.BREAK_GLASS)]
+    audited = AuditedInteraction("operation", "Patient", target=f"Patient/{patient}", operation=operation)
+    return carry_out(runtime, caller, audited, lambda work: _plan(work, patient, mode, reason))
+
+
+def _plan(work: UnitOfWork, patient: str, mode: Purpose | None, reason: str) -> Opening:
+    if mode:
+        _demand_grant(work, patient, mode)
+    opened = work.enter(patient, Action.OPEN_EMERGENCY)
+    caller, id_ = work.caller, work.runtime.ports.ids.new()
+    if not opened.space.revision:
+        work.patient, work.spaces = "", {}
+        raise problem_of(Deny(Reason.NO_CONSENT), caller)
+    request = AccessRequest(caller.requester, Action.OPEN_EMERGENCY, Purpose(caller.purpose), work.at)
+    directive = emergency.opening(request, id_, reason, work.runtime.profile)
+    work.put(_stored(work, directive, patient))
+    record = recording.tidied(work.record(opened), work.at, work.runtime.profile)
+    work.decide(opened, record.with_directive(directive))
+    consent_repairs.close_unread(work, opened)
+    notices_owed.of_opening(work, opened, directive)
+    due = emergency.review_due(work.at, work.runtime.profile) if Obligation.REVIEW in opened.entry.obligations else None
+    if due:
+        break_glass_reviews.begin(work, patient, directive, due)
+    work.trace(work.audited, opened, patient, (f"Consent/{id_}",))
+    return Opening(id_, emergency.until(request.purpose, work.at, work.runtime.profile), due)
+
+
+def _demand_grant(work: UnitOfWork, patient: str, mode: Purpose) -> None:
+    """Hold the operation to a grant of its mode: the purpose belongs to the grant, never to the request (ADR 0016)."""
+    if work.caller.purpose != mode:
+        work.patient = patient if work.snapshot.load_space(patient) else ""
+        text = f"this needs a grant for the purpose {mode}; ask the authorization server for one"
+        raise Problem.of(Category.FORBIDDEN, text, code="emergency-grant-required")
+    smart_scopes.demand(work.caller, ("DocumentReference",), "r", patient)
+
+
+def _stored(work: UnitOfWork, directive: Directive, patient: str) -> Stored:
+    consent = consent_of(directive, patient, work.caller.requester.organization)
+    body = bodies.stamped(consent, directive.id, 1, work.stamp)
+    facts = facts_of(orjson.loads(body), access_of(patient, directive), REGISTRY["Consent"])
+    return Stored(
+        "Consent", directive.id, 1, 0, deleted=False, last_updated=work.stamp, marked_at=None, body=body, facts=facts
+    )

@@ -1,0 +1,223 @@
+"""The review of break-glass accesses: the queue of those that wait, one file, the act, and the holder's contest.
+
+A file is begun in the commit of the opening. Its state comes from the instant at which somebody looks; no job runs.
+Source: rules G3 and G8, scenario P6.5; ADR 0027.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import orjson
+
+from consent_rules.consents import reviewing
+from consent_rules.model import Deny, Directive
+from consent_rules.vocabulary import Action, Basis, Reason, RequesterKind, ReviewOutcome, ReviewState, View
+from fhir_server.application.core import audit_log, enforcement_point, notices_owed, smart_scopes
+from fhir_server.application.core.access_notices import parties
+from fhir_server.application.core.enforcement_point import Opened
+from fhir_server.application.core.runtime import Runtime
+from fhir_server.application.core.system_views import ReadingReason, whole_space
+from fhir_server.application.core.unit_of_work import UnitOfWork, carry_out
+from fhir_server.application.reading.read import not_found
+from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome
+from fhir_server.domain.caller import Caller
+from fhir_server.domain.problem import Category, Problem
+from fhir_server.domain.review_files import DUE, TYPE, WAITING, ReviewFile, file_of, stored_of
+from fhir_server.domain.search.criteria import Place
+from fhir_server.domain.stored import Stored
+from fhir_server.ports.store import Change, Queued, Snapshot
+
+_CONSENT = ("Consent",)
+_SIDE = frozenset({RequesterKind.PATIENT, RequesterKind.RELATED})
+_OF_THE_SIDE = frozenset({Basis.PATIENT, Basis.REPRESENTATIVE})
+_TEXTS = {
+    Reason.OWN_OPENING: (Category.FORBIDDEN, "nobody reviews the own access"),
+    Reason.ALREADY_REVIEWED: (Category.BUSINESS_RULE, "this access has been reviewed already"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A file, how it stands now, and whether it is shown to an auditor, who alone sees the comment."""
+
+    file: ReviewFile
+    state: ReviewState
+    to_auditor: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """One page of what waits: contested first, then the one due first. next: where to go on, None at the end."""
+
+    waiting: tuple[Standing, ...]
+    next: Place | None
+
+
+def begin(work: UnitOfWork, patient: str, opening: Directive, due: datetime) -> None:
+    """Plan the file of the review that an opening owes, in the same commit."""
+    who, where = parties(work.caller)
+    work.put(stored_of(ReviewFile(opening.id, patient, who, where, work.at, due, opening.reason), 1, work.stamp))
+
+
+def queue(runtime: Runtime, caller: Caller, limit: int, after: Place | None = None) -> Queue:
+    """Return a page of the accesses of all spaces that wait for their review; every space shown is traced.
+
+    Raises: Problem(INSUFFICIENT_SCOPE); FORBIDDEN to whoever is no auditor.
+    """
+    audited = AuditedInteraction("operation", TYPE, operation="review-queue")
+    audit_log.demand_scope(runtime, caller, audited, _CONSENT, "s")
+    with runtime.ports.store.snapshot() as snapshot:
+        answer = enforcement_point.judge(runtime, snapshot, caller, "", Action.REVIEW)
+        if isinstance(answer, Deny):
+            enforcement_point.refuse(runtime, caller, answer, "", audited)
+            raise enforcement_point.problem_of(answer, caller)
+        rows = snapshot.queue(TYPE, WAITING, DUE, limit + 1, after)
+        found = [_listed(runtime, snapshot, caller, row) for row in rows[:limit]]
+    waiting = tuple(one for one in found if one)
+    _trace_queue(runtime, caller, audited, answer, waiting)
+    following = Place(rows[limit - 1].value, rows[limit - 1].id) if len(rows) > limit else None
+    return Queue(waiting, following)
+
+
+def _listed(runtime: Runtime, snapshot: Snapshot, caller: Caller, row: Queued) -> Standing | None:
+    """Return one file as its own space lets the caller see it; None of an erased space, and of the own access."""
+    opened = enforcement_point.judge(runtime, snapshot, caller, row.compartment, Action.REVIEW)
+    if isinstance(opened, Deny):
+        return None
+    stored = snapshot.read(TYPE, row.id, opened.sees(View.REVIEWS))
+    file = file_of(orjson.loads(stored.body)) if stored else None
+    if file is None or isinstance(reviewing.may_look(caller.requester, file.review), Deny):
+        return None
+    return _standing(file, runtime.ports.clock.now())
+
+
+def _trace_queue(
+    runtime: Runtime, caller: Caller, audited: AuditedInteraction, answer: Opened, waiting: tuple[Standing, ...]
+) -> None:
+    """Trace a look at the queue in each space that it showed, or in none."""
+    shown: dict[str, list[str]] = {}
+    for one in waiting:
+        shown.setdefault(one.file.patient, []).append(one.file.consent)
+    entry = answer.entry
+    outcome = Outcome(basis=entry.basis, rules=entry.rules, matrix_version=entry.matrix_version)
+    traces = [
+        audit_log.trace(runtime, caller, audited, replace(outcome, touched=tuple(touched)), patient)
+        for patient, touched in (shown or {"": []}).items()
+    ]
+    runtime.ports.store.commit(Change(tuple(traces)))
+
+
+def look(runtime: Runtime, caller: Caller, id_: str) -> Standing:
+    """Return one file, to an auditor with its reason and comment, to the holder's side how it stands.
+
+    id_: of the Consent that opened the space.
+    Raises: Problem(INSUFFICIENT_SCOPE); NOT_FOUND to everybody else, and for an id that is no break-glass; FORBIDDEN
+    to who opened the space.
+    """
+    of_side = caller.requester.kind in _SIDE
+    audited = AuditedInteraction("operation", TYPE, target=f"Consent/{id_}", choice=of_side, operation="review-status")
+
+    def plan(work: UnitOfWork) -> Standing:
+        opened, before = _of_side(work, id_, "r") if of_side else _of_auditor(work, id_, "r")
+        file = file_of(orjson.loads(before.body))
+        if not of_side:
+            _demand(reviewing.may_look(caller.requester, file.review))
+        work.trace(work.audited, opened, file.patient, (file.consent,))
+        return replace(_standing(file, work.at), to_auditor=not of_side)
+
+    return carry_out(runtime, caller, audited, plan)
+
+
+def review(runtime: Runtime, caller: Caller, id_: str, outcome: str, comment: str = "") -> Standing:
+    """Say what the review of an access came to; the holder's side is told in the same commit.
+
+    Raises: as `look`; Problem(INVALID) for an unknown outcome; BUSINESS_RULE when it was reviewed already.
+    """
+    if outcome not in set(ReviewOutcome):
+        text = f"`outcome` is one of {', '.join(ReviewOutcome)}"
+        raise Problem.of(Category.INVALID, text, "Parameters.parameter", "value")
+    audited = AuditedInteraction("operation", TYPE, target=f"Consent/{id_}", operation="review-emergency")
+
+    def plan(work: UnitOfWork) -> Standing:
+        opened, before = _of_auditor(work, id_, "u")
+        file = file_of(orjson.loads(before.body))
+        _demand(reviewing.may_review(caller.requester, file.review))
+        reviewer, _ = parties(caller)
+        done = replace(
+            file, outcome=ReviewOutcome(outcome), reviewed_at=work.at, reviewer=reviewer, comment=comment.strip()
+        )
+        _keep(work, opened, before, done)
+        notices_owed.of_review(work, opened, done)
+        return _standing(done, work.at)
+
+    return carry_out(runtime, caller, audited, plan)
+
+
+def contest(runtime: Runtime, caller: Caller, id_: str) -> Standing:
+    """Dispute an access, for the holder's side: it comes first in the queue. A second time changes nothing.
+
+    Raises: Problem(NOT_FOUND) to everybody else, INSUFFICIENT_SCOPE; BUSINESS_RULE when it was reviewed already.
+    """
+    audited = AuditedInteraction("operation", TYPE, target=f"Consent/{id_}", choice=True, operation="contest-emergency")
+
+    def plan(work: UnitOfWork) -> Standing:
+        opened, before = _of_side(work, id_, "u")
+        file = file_of(orjson.loads(before.body))
+        _demand(reviewing.may_contest(file.review))
+        disputed = replace(file, contested_at=file.contested_at or work.at)
+        _keep(work, opened, before, disputed)
+        return replace(_standing(disputed, work.at), to_auditor=False)
+
+    return carry_out(runtime, caller, audited, plan)
+
+
+def _of_auditor(work: UnitOfWork, id_: str, letter: str) -> tuple[Opened, Stored]:
+    """Enter the space of a file as an auditor; everybody else gets what an unknown id gets."""
+    smart_scopes.demand(work.caller, _CONSENT, letter)
+    location = work.snapshot.locate(TYPE, id_)
+    opened = work.enter_unnamed(location.compartment, Action.REVIEW) if location else None
+    stored = work.read(TYPE, id_, opened.sees(View.REVIEWS)) if opened else None
+    if opened is None or stored is None:
+        raise not_found()
+    return opened, stored
+
+
+def _of_side(work: UnitOfWork, id_: str, letter: str) -> tuple[Opened, Stored]:
+    """Enter the space of a file for its holder's side; everybody else gets what an unknown id gets.
+
+    The file itself is read by the server (docs/threat-model.md): the side is told no more than how it stands.
+    """
+    smart_scopes.demand(work.caller, _CONSENT, letter)
+    location = work.snapshot.locate(TYPE, id_)
+    if location is None or not _reaches(work.caller, letter, location.compartment):
+        raise not_found()
+    opened = work.enter_unnamed(location.compartment, Action.DIRECT)
+    if opened is None or opened.entry.basis not in _OF_THE_SIDE or not opened.sees(View.DIRECTIVES).clauses:
+        raise not_found()  # a representative who sees no choice sees no opening either (B2)
+    stored = work.read(TYPE, id_, whole_space(ReadingReason.REVIEW, location.compartment))
+    if stored is None:
+        raise not_found()
+    return opened, stored
+
+
+def _reaches(caller: Caller, letter: str, patient: str) -> bool:
+    try:
+        smart_scopes.demand(caller, _CONSENT, letter, patient)
+    except Problem:
+        return False
+    return True
+
+
+def _demand(answer: object) -> None:
+    if isinstance(answer, Deny):
+        category, text = _TEXTS[Reason(answer.reason)]
+        raise Problem.of(category, text, code=answer.reason)
+
+
+def _keep(work: UnitOfWork, opened: Opened, before: Stored, file: ReviewFile) -> None:
+    work.change(before, stored_of(file, before.version + 1, work.stamp))
+    work.trace(work.audited, opened, file.patient, (file.consent,))
+
+
+def _standing(file: ReviewFile, at: datetime) -> Standing:
+    return Standing(file, reviewing.state_at(file.review, at))

@@ -1,0 +1,145 @@
+"""Repairing spaces that hold what no door takes any more: found, named, withdrawn, and told to holder and officer.
+
+Such a choice opens nothing (consent_rules.decision.decide, domain.record_codec); the repair makes its Consent say so.
+Source: docs/operations.md, "Choices that cannot be honoured".
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import orjson
+
+from consent_rules.model import RESTRICTING, RecordState
+from consent_rules.vocabulary import Action, DirectiveKind, Purpose
+from fhir_server.application.core.access_notices import holders, stored
+from fhir_server.application.core.enforcement_point import Opened, record_of
+from fhir_server.application.core.operator_acts import operator
+from fhir_server.application.core.runtime import Runtime
+from fhir_server.application.core.system_views import ReadingReason, whole_space
+from fhir_server.application.core.unit_of_work import UnitOfWork, carry_out
+from fhir_server.application.spaces import default_consents
+from fhir_server.domain import bodies
+from fhir_server.domain.audit.interactions import AuditedInteraction
+from fhir_server.domain.notices import Kind, Notice
+from fhir_server.ports.store import Snapshot
+
+_AT_ONCE = 500
+_REPAIR = AuditedInteraction("operation", "Consent", operation="repair-choices")
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One choice that cannot be honoured. consent: id of its Consent. why: one of the sentences below."""
+
+    patient: str
+    consent: str
+    why: str
+
+
+UNREADABLE = "a stored part of it cannot be read"
+POST_DATED = "a professional wrote down an agreement that begins later"
+
+
+def faults(runtime: Runtime) -> Iterator[Fault]:
+    """Find every choice that cannot be honoured, space by space; nothing is changed."""
+    for patient in _patients(runtime):
+        with runtime.ports.store.snapshot() as snapshot:
+            yield from _faults_of(_state(snapshot, patient), runtime.ports.clock.now())
+
+
+def repair(runtime: Runtime, patient: str, by: str) -> tuple[Fault, ...]:
+    """Withdraw what cannot be honoured in one space, with its trace and its notice; return what was withdrawn.
+
+    by: the account of the operator, kept in the trail.
+    Raises: Problem(VERSION_CONFLICT) when others kept changing the space meanwhile.
+    """
+    return carry_out(runtime, operator(by), _REPAIR, lambda work: _plan(work, patient))
+
+
+def close_unread(work: UnitOfWork, opened: Opened) -> None:
+    """Plan the repair of an entered space beside whatever else is planned for it; plan nothing when all can be read."""
+    record = work.record(opened)
+    if record.unread:
+        found = tuple(Fault(record.patient, id_, UNREADABLE) for id_ in sorted(record.unread))
+        _close(work, opened, found)
+
+
+def _plan(work: UnitOfWork, patient: str) -> tuple[Fault, ...]:
+    opened = _entered(work, patient)
+    found = tuple(_faults_of(work.record(opened), work.at))
+    if found:
+        _close(work, opened, found)
+    return found
+
+
+def _entered(work: UnitOfWork, patient: str) -> Opened:
+    """Enter as the keeper of the identity does; the rules know no purpose of administration, the trace has it."""
+    operator_, work.caller = work.caller, replace(work.caller, purpose=Purpose.TREATMENT.value)
+    try:
+        return work.enter(patient, Action.OPERATE_REGISTRY)
+    finally:
+        work.caller = operator_
+
+
+def _close(work: UnitOfWork, opened: Opened, found: tuple[Fault, ...]) -> None:
+    """Withdraw Consents that opened something; one that shuts something stays in force as far as it can be read."""
+    record, touched = work.record(opened), []
+    for fault in found:
+        shuts = any(one.id == fault.consent and one.kind in RESTRICTING for one in record.directives)
+        touched.append(f"Consent/{fault.consent}")
+        if not shuts:
+            record = record.without(fault.consent)
+            _withdraw(work, record.patient, fault.consent)
+    work.decide(opened, replace(record, unread=frozenset()))
+    _tell(work, record, tuple(touched))
+    work.trace(_REPAIR, opened, record.patient, tuple(touched))
+
+
+def _withdraw(work: UnitOfWork, patient: str, consent: str) -> None:
+    before = work.read("Consent", consent, whole_space(ReadingReason.REPAIR, patient))
+    if before is None:
+        return
+    body = orjson.loads(before.body) | {"status": "inactive"}
+    number = default_consents.next_version(work, before)
+    facts = default_consents.facts_of_choice(body, before.facts.access)
+    stamped = bodies.stamped(body, consent, number, work.stamp)
+    work.change(before, replace(before, version=number, last_updated=work.stamp, body=stamped, facts=facts))
+
+
+def _tell(work: UnitOfWork, record: RecordState, touched: tuple[str, ...]) -> None:
+    found = [
+        work.read("Consent", ref.partition("/")[2], whole_space(ReadingReason.REPAIR, record.patient))
+        for ref in touched
+    ]
+    confidential = any(one is not None and one.facts.access.marks for one in found)
+    notice = Notice(
+        Kind.CHOICE_CLOSED, record.patient, work.at, holders(record, confidential=confidential), about=touched
+    )
+    work.put(stored(work.runtime, notice, confidential=confidential))
+
+
+def _faults_of(record: RecordState, at: datetime) -> Iterator[Fault]:
+    for id_ in sorted(record.unread):
+        yield Fault(record.patient, id_, UNREADABLE)
+    for one in record.directives:
+        is_later = (
+            one.kind is DirectiveKind.AGREEMENT and not one.by_patient and one.start is not None and one.start > at
+        )
+        if is_later and one.id not in record.unread:
+            yield Fault(record.patient, one.id, POST_DATED)
+
+
+def _patients(runtime: Runtime) -> Iterator[str]:
+    after = ""
+    while True:
+        with runtime.ports.store.snapshot() as snapshot:
+            page = snapshot.patients(after, _AT_ONCE)
+        yield from page
+        if len(page) < _AT_ONCE:
+            return
+        after = page[-1]
+
+
+def _state(snapshot: Snapshot, patient: str) -> RecordState:
+    return record_of(patient, snapshot.load_space(patient))

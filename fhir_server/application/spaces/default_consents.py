@@ -1,0 +1,130 @@
+"""The defaults of a space: Consents that are filed when it opens, one of each, never beside what says otherwise.
+
+They are the holder's, decide nothing that does not hold without them, and so cost a decision nothing.
+Source: CH EPR PPQm 5.0, templates 202 and 203 (http://fhir.ch/ig/ch-epr-fhir/); PPQ-3; rules E12, G4 and G5.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import orjson
+
+from consent_rules.model import RecordState
+from consent_rules.visibility import AccessFacts
+from consent_rules.vocabulary import View
+from fhir_server.application.core.enforcement_point import Opened
+from fhir_server.application.core.search_index import facts_of
+from fhir_server.application.core.system_views import ReadingReason, whole_space
+from fhir_server.application.core.unit_of_work import UnitOfWork
+from fhir_server.domain import bodies
+from fhir_server.domain.audit.interactions import AuditedInteraction
+from fhir_server.domain.consents.defaults import SET_ASIDE, born, choices_in, contradicting, default_in, settled
+from fhir_server.domain.consents.ppqm import DEFAULTS, template_of
+from fhir_server.domain.problem import Category, Problem
+from fhir_server.domain.search import tokens
+from fhir_server.domain.search.criteria import AnyOf, Search
+from fhir_server.domain.stored import Facts, Stored
+from fhir_server.registry import REGISTRY
+
+Json = dict[str, Any]
+
+_AT_ONCE = 50
+_NAMED = AnyOf(frozenset(tokens.any_system("identifier", template) for template in DEFAULTS))
+
+
+def file_first(work: UnitOfWork, patient: str) -> tuple[str, ...]:
+    """Plan the defaults of a new space; return their references."""
+    ids = [work.runtime.ports.ids.new() for _ in DEFAULTS]
+    for id_, consent in born(patient, ids, work.at):
+        work.put(_stored(work, consent, id_, 1, AccessFacts(compartment=patient)))
+    return tuple(f"Consent/{id_}" for id_ in ids)
+
+
+def demand_room(work: UnitOfWork, opened: Opened, consent: Json, root: str) -> None:
+    """Hold a default to what stands already; any other Consent passes.
+
+    consent: with the id that it has or gets. root: of expressions.
+    Raises: Problem(DUPLICATE) when the space has this default as another Consent, BUSINESS_RULE when a choice says
+    otherwise; both name what is to be changed.
+    """
+    template, own = default_in(consent), str(consent["id"])
+    if not template:
+        return
+    present = {stored.id for stored, body in _of_space(work, opened.space.patient) if default_in(body) == template}
+    if present and own not in present:
+        text = f"the space has this default as Consent/{min(present)}: change that one"
+        raise Problem.of(Category.DUPLICATE, text, f"{root}.identifier", "duplicate")
+    others = (one for one in work.record(opened).directives if one.id != own)
+    against = contradicting(consent, others, work.at) if consent.get("status") == "active" else frozenset()
+    if against:
+        seen = sorted(work.snapshot.visible_ids("Consent", against, opened.sees(View.DIRECTIVES)))
+        named = ", ".join(f"Consent/{id_}" for id_ in seen) or "another choice"
+        text = f"{named} says otherwise: withdraw it, and the default holds again"
+        raise Problem.of(Category.BUSINESS_RULE, text, f"{root}.policyRule", "contradicts")
+
+
+def settle(work: UnitOfWork, opened: Opened, after: RecordState, own: str) -> RecordState:
+    """Set aside the defaults that a choice speaks against, and let those stand again that nothing speaks against.
+
+    after: the state with the Consent `own`. Returns the state without what a default set aside has said.
+    """
+    if choices_in(work.record(opened).directives) == choices_in(after.directives):
+        return after
+    for stored, consent in tuple(_of_space(work, after.patient)):
+        others = tuple(one for one in after.directives if one.id != stored.id)
+        speaks_aside = consent["status"] == SET_ASIDE and len(others) < len(after.directives)
+        standing = settled(consent, others, work.at)
+        if stored.id != own and standing is not consent and not speaks_aside:
+            _change(work, opened, stored, standing)
+            after = replace(after, directives=others)
+    return after
+
+
+def facts_of_choice(consent: Json, access: AccessFacts) -> Facts:
+    """Return the facts of a Consent; the number of its template finds it in its own space alone.
+
+    As a lookup it would be the same in every space, and show in the database which Consents are alike.
+    """
+    facts, template = facts_of(consent, access, REGISTRY["Consent"]), template_of(consent)
+    if not template:
+        return facts
+    shared = {token for token in facts.lookup if token.endswith(f"|{template}")}
+    return replace(facts, lookup=facts.lookup - shared)
+
+
+def next_version(work: UnitOfWork, stored: Stored) -> int:
+    """Return the number of a new version; what this work has planned already is no version of its own."""
+    planned = work.writes.get((stored.type, stored.id))
+    return (planned.expected[0] if planned else stored.version) + 1
+
+
+def _change(work: UnitOfWork, opened: Opened, stored: Stored, standing: Json) -> None:
+    reference = f"Consent/{stored.id}"
+    work.change(stored, _stored(work, standing, stored.id, next_version(work, stored), stored.facts.access))
+    work.trace(
+        AuditedInteraction("update", "Consent", target=reference), opened, stored.facts.access.compartment, (reference,)
+    )
+
+
+def _of_space(work: UnitOfWork, patient: str) -> Iterator[tuple[Stored, Json]]:
+    """Yield the defaults of a space with their bodies, as stored or as this work has planned them."""
+    planned = [write.after for (type_, _), write in work.writes.items() if type_ == "Consent"]
+    found = [stored for stored in planned if stored.facts.access.compartment == patient]
+    ids = {stored.id for stored in found}
+    search: Search | None = Search("Consent", (_NAMED,), limit=_AT_ONCE)
+    while search:
+        page = work.snapshot.find(search, whole_space(ReadingReason.DEFAULT_CHOICES, patient))
+        found += (row for row in page.rows if row.id not in ids)
+        search = replace(search, after=page.next) if page.next else None
+    for stored in found:
+        body = orjson.loads(stored.body)
+        if default_in(body):
+            yield stored, body
+
+
+def _stored(work: UnitOfWork, consent: Json, id_: str, version: int, access: AccessFacts) -> Stored:
+    body, facts = bodies.stamped(consent, id_, version, work.stamp), facts_of_choice(consent, access)
+    return Stored(
+        "Consent", id_, version, 0, deleted=False, last_updated=work.stamp, marked_at=None, body=body, facts=facts
+    )

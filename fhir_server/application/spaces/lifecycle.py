@@ -1,0 +1,272 @@
+"""The life of a space: what its holder, and the software that keeps the directory, may bring it to.
+
+The state is compiled, the interactions are in the trail, each change leaves a notice. Time moves a space by itself.
+Source: R.1111-28 and R.1111-36 of the French public health code (rules A1 to A14).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+
+import orjson
+
+from consent_rules.lifecycle import after_death, erased_at, may_move, status_at
+from consent_rules.model import Deny, RecordState
+from consent_rules.profiles import RuleProfile
+from consent_rules.vocabulary import Action, Reason, RequesterKind, SpaceStatus
+from fhir_server.application.core import audit_log, notices_owed, smart_scopes
+from fhir_server.application.core.enforcement_point import Opened
+from fhir_server.application.core.runtime import Runtime
+from fhir_server.application.core.system_views import ReadingReason, whole_space
+from fhir_server.application.core.unit_of_work import UnitOfWork, carry_out, is_registry_operator
+from fhir_server.application.reading.read import not_found
+from fhir_server.application.spaces import default_consents
+from fhir_server.domain import record_codec
+from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome
+from fhir_server.domain.caller import Caller
+from fhir_server.domain.notices import Kind
+from fhir_server.domain.problem import Category, Problem
+from fhir_server.ports.store import Change, SpaceWrite
+
+_Plan = Callable[[UnitOfWork], "Standing"]
+HOLDERS = frozenset({RequesterKind.PATIENT, RequesterKind.RELATED})
+REGISTRY_OPERATOR = frozenset({RequesterKind.SYSTEM})
+_TEXTS = {
+    Reason.ILLEGAL_TRANSITION: "the present state of the space does not allow this",
+    Reason.TOO_EARLY: "it is too early for this change",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One change of state. operation: its name in the trail. kinds: of requesters who may ask for it."""
+
+    operation: str
+    status: SpaceStatus
+    kinds: frozenset[RequesterKind]
+    notice: Kind
+
+
+OPPOSE = Step("oppose-space", SpaceStatus.OPPOSED, HOLDERS | REGISTRY_OPERATOR, Kind.OPPOSED)
+OPEN = Step("open-space", SpaceStatus.ACTIVE, HOLDERS | REGISTRY_OPERATOR, Kind.OPENED)
+SUSPEND = Step("suspend-space", SpaceStatus.SUSPENDED, REGISTRY_OPERATOR, Kind.SUSPENDED)
+CLOSE = Step("close-space", SpaceStatus.CLOSED, HOLDERS, Kind.CLOSED)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a space stands, for those who may know.
+
+    since: of the state in force, None when unknown. until: when time alone will change it. notice: id of the
+    Communication that tells of the change just made, "" when there was none.
+    """
+
+    status: SpaceStatus
+    since: datetime | None = None
+    until: datetime | None = None
+    erasure_asked_at: datetime | None = None
+    deceased: bool = False
+    notice: str = ""
+
+
+def begin(work: UnitOfWork, patient: str, birth_date: str = "", *, announced: bool = False) -> tuple[str, ...]:
+    """Plan a new space with its defaults; return the references of the Consents that state them.
+
+    birth_date: FHIR date; one that is not whole counts as unknown. announced: the notice is sent now and the six weeks
+    of R.1111-28 begin; otherwise the space is active at once.
+    """
+    status = SpaceStatus.ANNOUNCED if announced else SpaceStatus.ACTIVE
+    record = RecordState(patient=patient, status=status, since=work.at, birth_date=born(birth_date))
+    if announced:
+        notices_owed.of_space(work, record, Kind.ANNOUNCED)
+    work.spaces[patient] = SpaceWrite(patient, 0, record_codec.dump(record))
+    return default_consents.file_first(work, patient)
+
+
+def born(birth_date: str) -> date | None:
+    """Return a birth date, None when it is not known to the day."""
+    try:
+        return date.fromisoformat(birth_date)
+    except ValueError:
+        return None
+
+
+def change(runtime: Runtime, caller: Caller, patient: str, step: Step, *, erase: bool = False) -> Standing:
+    """Bring a space into another state.
+
+    erase: with a closing, ask for the erasure of the closed space too (A12).
+    Raises: Problem(FORBIDDEN) for whoever may not ask for this step, NOT_FOUND to software that does not keep the
+    identity, BUSINESS_RULE with the rule's reason when the present state does not allow it.
+    """
+    return _carry_out(runtime, caller, patient, step.operation, lambda work: _plan_step(work, patient, step, erase))
+
+
+def request_erasure(runtime: Runtime, caller: Caller, patient: str) -> Standing:
+    """Ask for the erasure of a closed space before its archive ends (A9); opening it again takes the request back.
+
+    Raises: as `change`.
+    """
+    return _carry_out(runtime, caller, patient, "request-erasure", lambda work: _plan_request(work, patient))
+
+
+def record_death(runtime: Runtime, caller: Caller, patient: str) -> Standing:
+    """Record that the holder has died: an open space closes, and nobody opens it again (A14).
+
+    Raises: as `change`.
+    """
+    return _carry_out(runtime, caller, patient, "record-death", lambda work: _plan_death(work, patient))
+
+
+def look(runtime: Runtime, caller: Caller, patient: str) -> Standing:
+    """Tell how a space stands, to its holder's side and to the software that keeps the directory.
+
+    Raises: Problem(FORBIDDEN) for anybody else, the same for every patient.
+    """
+    return _carry_out(runtime, caller, patient, "space-status", lambda work: _plan_look(work, patient))
+
+
+def erase(runtime: Runtime, caller: Caller, patient: str) -> Standing:
+    """Destroy a closed space beyond recovery: asked for, or at the end of its archive (A8, A9).
+
+    The state is set first, so that nobody enters meanwhile; calling again finishes what a crash has left.
+    Raises: as `change`.
+    """
+    standing = _carry_out(runtime, caller, patient, "erase-space", lambda work: _plan_erasure(work, patient))
+    now, ports = runtime.ports.clock.now(), runtime.ports
+    gone = RecordState(patient=patient, status=SpaceStatus.ERASED, since=now)
+    released = _identifiers(runtime, patient)
+    audited = AuditedInteraction("operation", "Patient", target=f"Patient/{patient}", operation="erase-space")
+    trace = audit_log.trace(runtime, caller, audited, Outcome(touched=(f"Patient/{patient}",)), patient)
+    change = Change((trace,), spaces=(SpaceWrite(patient, 0, record_codec.dump(gone)),))
+    ports.store.erase(patient, change, released)
+    ports.blobs.erase(patient)
+    return standing
+
+
+def _carry_out(runtime: Runtime, caller: Caller, patient: str, operation: str, plan: _Plan) -> Standing:
+    audited = AuditedInteraction("operation", "Patient", target=f"Patient/{patient}", choice=True, operation=operation)
+    return carry_out(runtime, caller, audited, plan)
+
+
+def _plan_step(work: UnitOfWork, patient: str, step: Step, erase: bool) -> Standing:  # noqa: FBT001 - as its caller says it
+    opened = _enter(work, patient, step.kinds)
+    record = work.record(opened)
+    present = status_at(record, work.at, work.runtime.profile)
+    if step is OPEN and work.caller.requester.kind in REGISTRY_OPERATOR and present is not SpaceStatus.SUSPENDED:
+        raise _refused()
+    _demand(may_move(record, step.status, work.at, work.runtime.profile))
+    after = replace(record, status=step.status, since=work.at, erasure_asked_at=work.at if erase else None)
+    return _decide(work, opened, after, step.notice)
+
+
+def _plan_request(work: UnitOfWork, patient: str) -> Standing:
+    opened = _enter(work, patient, HOLDERS)
+    record, profile = work.record(opened), work.runtime.profile
+    if status_at(record, work.at, profile) is not SpaceStatus.CLOSED:
+        raise Problem.of(Category.BUSINESS_RULE, "only a closed space is erased", code=Reason.ILLEGAL_TRANSITION)
+    asked = replace(_settled(record, work.at, profile), erasure_asked_at=record.erasure_asked_at or work.at)
+    return _decide(work, opened, asked, Kind.ERASURE_ASKED)
+
+
+def _plan_death(work: UnitOfWork, patient: str) -> Standing:
+    opened = _enter(work, patient, REGISTRY_OPERATOR)
+    record = work.record(opened)
+    if record.deceased:
+        return _finish(work, opened, record)
+    after = after_death(record, work.at, work.runtime.profile)
+    return _decide(work, opened, after, Kind.CLOSED if after.status is not record.status else None)
+
+
+def _plan_look(work: UnitOfWork, patient: str) -> Standing:
+    opened = _enter(work, patient, HOLDERS | REGISTRY_OPERATOR, letter="r")
+    return _finish(work, opened, work.record(opened))
+
+
+def _plan_erasure(work: UnitOfWork, patient: str) -> Standing:
+    opened = _enter(work, patient, REGISTRY_OPERATOR)
+    record = work.record(opened)
+    if status_at(record, work.at, work.runtime.profile) is not SpaceStatus.ERASED:
+        _demand(may_move(record, SpaceStatus.ERASED, work.at, work.runtime.profile))
+    if record.status is SpaceStatus.ERASED:
+        return _finish(work, opened, record)
+    return _decide(work, opened, replace(record, status=SpaceStatus.ERASED, since=work.at), None)
+
+
+def _enter(work: UnitOfWork, patient: str, kinds: frozenset[RequesterKind], letter: str = "u") -> Opened:
+    """Enter as the holder's side, or as the software that keeps this identity.
+
+    Whoever is of another kind gets one answer, whatever patient is named.
+    """
+    kind = work.caller.requester.kind
+    if kind not in kinds:
+        work.patient = patient if work.snapshot.load_space(patient) else ""
+        raise _refused()
+    smart_scopes.demand(work.caller, ("Patient",), letter, patient)
+    if kind in REGISTRY_OPERATOR and not is_registry_operator(work, patient):
+        raise not_found()
+    return work.enter(patient, Action.OPERATE_REGISTRY if kind in REGISTRY_OPERATOR else Action.DIRECT)
+
+
+def _refused() -> Problem:
+    return Problem.of(Category.FORBIDDEN, "this operation is not the caller's to ask for", code=Reason.NOT_ENTITLED)
+
+
+def _demand(answer: object) -> None:
+    """Hold a change to the rule, and tell its reason: those who may ask know the state."""
+    if isinstance(answer, Deny):
+        reason = Reason(answer.reason)
+        said = answer.rules[0]
+        text = f"{_TEXTS[reason]}: {said.outcome} (rule {said.statement})"
+        raise Problem.of(Category.BUSINESS_RULE, text, code=reason)
+
+
+def _settled(record: RecordState, at: datetime, profile: RuleProfile) -> RecordState:
+    """Write down a state that time has brought, with the instant at which it began."""
+    present = status_at(record, at, profile)
+    if present is record.status or record.since is None:
+        return record
+    began = profile.suspension.after(record.since) if record.status is SpaceStatus.SUSPENDED else record.since
+    return replace(record, status=present, since=began)
+
+
+def _decide(work: UnitOfWork, opened: Opened, record: RecordState, kind: Kind | None) -> Standing:
+    work.decide(opened, record)
+    notice = notices_owed.of_space(work, record, kind) if kind else ""
+    return replace(_finish(work, opened, record), notice=notice)
+
+
+def _finish(work: UnitOfWork, opened: Opened, record: RecordState) -> Standing:
+    patient = opened.space.patient
+    work.trace(work.audited, opened, patient, (f"Patient/{patient}",))
+    return standing_of(record, work.at, work.runtime.profile)
+
+
+def standing_of(record: RecordState, at: datetime, profile: RuleProfile) -> Standing:
+    """Return how a space stands at an instant."""
+    present = status_at(record, at, profile)
+    since = record.since
+    if present is SpaceStatus.ACTIVE and record.status is SpaceStatus.ANNOUNCED and since:
+        since = profile.notice.after(since)
+    elif present is SpaceStatus.CLOSED and record.status is SpaceStatus.SUSPENDED and since:
+        since = profile.suspension.after(since)
+    return Standing(present, since, _until(record, present, since, profile), record.erasure_asked_at, record.deceased)
+
+
+def _until(record: RecordState, present: SpaceStatus, since: datetime | None, profile: RuleProfile) -> datetime | None:
+    if since is None:
+        return None
+    if present is SpaceStatus.CLOSED:
+        return erased_at(record, since, profile)
+    term = {SpaceStatus.ANNOUNCED: profile.notice, SpaceStatus.SUSPENDED: profile.suspension}.get(present)
+    return term.after(since) if term else None
+
+
+def _identifiers(runtime: Runtime, patient: str) -> tuple[str, ...]:
+    """Return the unique values that name the person, so that a new space can be opened later (A10)."""
+    with runtime.ports.store.snapshot() as snapshot:
+        space = snapshot.load_space(patient)
+        if space is None or not space.state:
+            return ()
+        versions = snapshot.history("Patient", patient, whole_space(ReadingReason.ERASURE, patient))
+    found = (item for version in versions if version.body for item in orjson.loads(version.body).get("identifier", ()))
+    return tuple(dict.fromkeys(f"patient|{item.get('system', '')}|{item.get('value', '')}" for item in found))

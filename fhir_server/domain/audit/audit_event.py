@@ -1,0 +1,260 @@
+"""AuditEvents: what the trail keeps of every interaction.
+
+Sources: IHE BALP 1.1 REST patterns (https://profiles.ihe.net/ITI/BALP/), the audit sections of IHE MHD 4.2
+(https://profiles.ihe.net/ITI/MHD/), and BALP "AuthZconsent" for refused decisions.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+import orjson
+
+from consent_rules.visibility import AccessFacts, micros
+from consent_rules.vocabulary import Mark
+from fhir_server.domain.audit import narrative
+from fhir_server.domain.audit.audit_event_parts import (
+    ACT_REASON,
+    BALP,
+    DCM,
+    agents,
+    entities,
+    is_whole,
+    named_of,
+    subject_of,
+)
+from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome, about, bounded, kind_of
+from fhir_server.domain.caller import Caller
+from fhir_server.domain.search import tokens
+from fhir_server.domain.stored import Facts, Stored
+
+Json = dict[str, Any]
+
+REST = "http://hl7.org/fhir/restful-interaction"
+EVENT_TYPE = "http://terminology.hl7.org/CodeSystem/audit-event-type"
+IHE_EVENT = "urn:ihe:event-type-code"
+OPERATION = "urn:habilis:operation"
+"""System of the subtype that names an operation."""
+ISSUANCE = "issue-token"
+"""Operation of the event that a token was issued: its other codes are those of a consent (IUA ITI-71)."""
+PAGES = "urn:habilis:pages"
+"""Client id of the pages of this service, which no app can have; what a person did there bears `ON_PAGES`."""
+ON_PAGES = "by|pages"
+"""Token of the events of a person at these pages: the journal leaves them out unless asked, before it makes pages."""
+MHD = "https://profiles.ihe.net/ITI/MHD/StructureDefinition"
+
+_ITI = {
+    "ITI-65": ("Provide Document Bundle", f"{MHD}/IHE.MHD.ProvideBundle.Audit.Recipient"),
+    "ITI-66": ("Find Document Lists", f"{MHD}/IHE.MHD.FindDocumentLists.Audit.Responder"),
+    "ITI-67": ("Find Document References", f"{MHD}/IHE.MHD.FindDocumentReferences.Audit.Responder"),
+    "ITI-68": ("Retrieve Document", f"{MHD}/IHE.MHD.RetrieveDocument.Audit.Responder"),
+    "ITI-105": ("Simplified Publish", f"{MHD}/IHE.MHD.SimplifiedPublish.Audit.Recipient"),
+}
+_SHAPES = {
+    # interaction: (action, client is, server is, BALP pattern)
+    "read": ("R", "110152", "110153", "PatientRead"),
+    "vread": ("R", "110152", "110153", "PatientRead"),
+    "history-instance": ("R", "110152", "110153", ""),  # PatientRead knows read and vread alone
+    "search-type": ("E", "110153", "110152", "PatientQuery"),
+    "create": ("C", "110153", "110152", "PatientCreate"),
+    "update": ("U", "110153", "110152", "PatientUpdate"),
+    "patch": ("U", "110153", "110152", "PatientUpdate"),
+    "delete": ("D", "110150", "custodian", "PatientDelete"),
+    "transaction": ("C", "110153", "110152", ""),
+    "batch": ("E", "110153", "110152", ""),
+    "operation": ("E", "110153", "110152", ""),
+    "login": ("E", "110153", "110152", ""),
+    "logout": ("E", "110153", "110152", ""),
+    "authorize": ("E", "110153", "110152", ""),
+    "token": ("E", "110153", "110152", ""),
+    "revoke": ("E", "110153", "110152", ""),
+}
+_SECURITY = {
+    # interaction: subtypes of DCM 110114 User Authentication (DICOM PS3.15 A.5.3.13), IHE IUA ITI-71 for tokens
+    "login": (DCM, "110122", "Login"),
+    "logout": (DCM, "110123", "Logout"),
+    "authorize": (IHE_EVENT, "ITI-71", "Get Access Token"),
+    "token": (IHE_EVENT, "ITI-71", "Get Access Token"),
+    "revoke": (DCM, "110137", "User Security Attributes Changed"),
+}
+_OVERRIDES = frozenset({"break-glass", "regulation-access"})
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """Name and times of one event: they come from ports. at: when it was; updated: its `lastUpdated`."""
+
+    id: str
+    at: datetime
+    observer: str
+    updated: datetime
+
+
+def trace_of(audited: AuditedInteraction, outcome: Outcome, caller: Caller, patient: str, stamp: Stamp) -> Stored:
+    """Build the AuditEvent of one interaction on one patient's space ("" when it concerns no patient)."""
+    requester, audited = caller.requester, bounded(audited)
+    event = _event(audited, outcome, caller, patient, stamp)
+    facts = Facts(
+        access=AccessFacts(
+            compartment=patient,
+            kind=kind_of(audited, outcome),
+            marks=Mark.INVISIBLE_REPRESENTANTS_LEGAUX if outcome.confidential else Mark.NONE,
+            owner_person=requester.person,
+            owner_client="" if requester.person else requester.client,
+        ),
+        tokens=_tokens_of(audited, outcome, caller, patient, event["meta"].get("profile", ())),
+        dates={"date": (micros(stamp.at), micros(stamp.at) + 1)},
+        documents=about(audited, outcome) if patient else (),
+    )
+    return Stored(
+        "AuditEvent",
+        stamp.id,
+        1,
+        0,
+        deleted=False,
+        last_updated=stamp.updated,
+        marked_at=None,
+        body=orjson.dumps(event),
+        facts=facts,
+    )
+
+
+def without_ground(body: bytes) -> bytes:
+    """Return an event without the ground of the access, the rules that spoke and the Consents that they name."""
+    event: Json = orjson.loads(body)
+    named = [e for e in event["entity"] if not str(e.get("what", {}).get("reference", "")).startswith("Consent/")]
+    event["entity"] = [_without_detail(entity) for entity in named]
+    event["text"]["div"] = narrative.without_ground(event["text"]["div"])
+    return orjson.dumps(event)
+
+
+def _without_detail(entity: Json) -> Json:
+    kept = [detail for detail in entity.get("detail", ()) if detail["type"] not in ("ground", "rules")]
+    return {name: item for name, item in entity.items() if name != "detail"} | ({"detail": kept} if kept else {})
+
+
+def _event(audited: AuditedInteraction, outcome: Outcome, caller: Caller, patient: str, stamp: Stamp) -> Json:
+    action, client_role, server_role, _ = _SHAPES[audited.interaction]
+    refused = outcome.code != "0"
+    named = named_of(audited, outcome)
+    subject = subject_of(audited, named)
+    recorded = _told(stamp.at)
+    updated = recorded if stamp.updated == stamp.at else _told(stamp.updated)
+    meta: Json = {"versionId": "1", "lastUpdated": updated}
+    profile = _claimed(audited, outcome, patient, subject)
+    if profile:
+        meta["profile"] = [profile]
+    event: Json = {
+        "resourceType": "AuditEvent",
+        "id": stamp.id,
+        "meta": meta,
+        "language": "fr",
+        "text": {"status": "generated", "div": narrative.div_of(audited, outcome, caller, stamp.at)},
+        "type": _type(audited),
+        "subtype": _subtypes(audited),
+        "action": action,
+        "recorded": recorded,
+        "outcome": outcome.code,
+        "purposeOfEvent": [{"coding": [{"system": ACT_REASON, "code": caller.purpose}]}],
+        "agent": agents(caller, client_role, server_role, stamp.observer),
+        "source": {"observer": {"display": stamp.observer}},
+        "entity": entities(audited, outcome, caller, patient, (named, subject)),
+    }
+    if refused or outcome.reason:
+        event["outcomeDesc"] = outcome.reason
+    return event
+
+
+def _told(at: datetime) -> str:
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _claimed(audited: AuditedInteraction, outcome: Outcome, patient: str, subject: str) -> str:
+    """Return the profile that an event claims, "" when it meets none.
+
+    Those of BALP and MHD want an interaction that was done, of one patient, and either a query as it was sent or one
+    resource that it was about.
+    """
+    done = outcome.code == "0" and bool(patient)
+    meets = is_whole(audited.query) if audited.query else bool(subject)
+    return _profile(audited, _SHAPES[audited.interaction][3]) if done and meets else ""
+
+
+def _profile(audited: AuditedInteraction, pattern: str) -> str:
+    if (audited.interaction == "search-type") is not bool(audited.query):
+        return ""
+    if audited.transaction:
+        return _ITI[audited.transaction][1]
+    return f"{BALP}/StructureDefinition/IHE.BasicAudit.{pattern}" if pattern else ""
+
+
+def _type(audited: AuditedInteraction) -> Json:
+    if audited.transaction == "ITI-65":
+        return {"system": DCM, "code": "110107", "display": "Import"}
+    if audited.interaction in _SECURITY:
+        return {"system": DCM, "code": "110114", "display": "User Authentication"}
+    return {"system": EVENT_TYPE, "code": "rest", "display": "RESTful Operation"}
+
+
+def _subtypes(audited: AuditedInteraction) -> list[Json]:
+    subtypes: list[Json] = []
+    if audited.interaction in _SECURITY:
+        subtypes.append(dict(zip(("system", "code", "display"), _SECURITY[audited.interaction], strict=True)))
+        return subtypes + ([{"system": OPERATION, "code": audited.operation}] if audited.operation else [])
+    if audited.transaction != "ITI-65":
+        subtypes.append(
+            {"system": REST, "code": "search" if audited.interaction == "search-type" else audited.interaction}
+        )
+    if audited.operation:
+        subtypes.append({"system": OPERATION, "code": audited.operation})
+    if audited.operation in _OVERRIDES:
+        subtypes.append({"system": DCM, "code": "110127", "display": "Emergency Override Started"})
+    if audited.transaction:
+        subtypes.append({"system": IHE_EVENT, "code": audited.transaction, "display": _ITI[audited.transaction][0]})
+    return subtypes
+
+
+def _tokens_of(
+    audited: AuditedInteraction, outcome: Outcome, caller: Caller, patient: str, profiles: Iterable[str]
+) -> frozenset[str]:
+    found = set(_coded_tokens(audited.interaction, audited.transaction, audited.operation, outcome.code))
+    for profile in profiles:
+        found |= _profile_tokens(profile)
+    if patient:
+        found.add(tokens.present("patient"))
+        found |= tokens.reference("patient", f"Patient/{patient}") | tokens.reference("entity", f"Patient/{patient}")
+    if caller.requester.person:
+        found |= tokens.reference("agent", caller.requester.person)
+    if caller.requester.organization:
+        found |= tokens.reference("agent", caller.requester.organization)
+    if caller.client_id == PAGES:
+        found.add(ON_PAGES)
+    for reference in named_of(audited, outcome):
+        found |= tokens.reference("entity", reference)
+    return frozenset(found)
+
+
+@lru_cache(maxsize=256)
+def _coded_tokens(interaction: str, transaction: str, operation: str, outcome: str) -> frozenset[str]:
+    """Return the tokens that say what kind of interaction it was: the same for most events."""
+    audited = AuditedInteraction(interaction, "", transaction, operation=operation)
+    found = {tokens.present("date"), tokens.present("agent")}
+    for name, system, code in (
+        ("action", "http://hl7.org/fhir/audit-event-action", _SHAPES[audited.interaction][0]),
+        ("outcome", "http://hl7.org/fhir/audit-event-outcome", outcome),
+        ("type", *_coding(_type(audited))),
+        *(("subtype", *_coding(subtype)) for subtype in _subtypes(audited)),
+    ):
+        found |= tokens.token(name, system, code) | {tokens.present(name)}
+    return frozenset(found)
+
+
+@lru_cache(maxsize=64)
+def _profile_tokens(profile: str) -> frozenset[str]:
+    return tokens.uri("_profile", profile) | {tokens.present("_profile")}
+
+
+def _coding(coding: Json) -> tuple[str, str]:
+    return str(coding["system"]), str(coding["code"])

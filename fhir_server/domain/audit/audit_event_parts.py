@@ -1,0 +1,185 @@
+"""The parties and the things that an AuditEvent names: agents and entities.
+
+Sources: IHE BALP 1.1 (https://profiles.ihe.net/ITI/BALP/) and IHE MHD 4.2 (https://profiles.ihe.net/ITI/MHD/).
+"""
+
+from base64 import b64encode
+from hashlib import sha256
+from typing import Any
+
+from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome
+from fhir_server.domain.caller import Caller
+from fhir_server.domain.search import tokens
+from fhir_server.settings import limits
+
+Json = dict[str, Any]
+
+DCM = "http://dicom.nema.org/resources/ontology/DCM"
+ENTITY_TYPE = "http://terminology.hl7.org/CodeSystem/audit-entity-type"
+RESOURCE_TYPE = "http://hl7.org/fhir/resource-types"
+OBJECT_ROLE = "http://terminology.hl7.org/CodeSystem/object-role"
+PARTICIPATION = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType"
+ACT_REASON = "http://terminology.hl7.org/CodeSystem/v3-ActReason"
+BALP = "https://profiles.ihe.net/ITI/BALP"
+SUBJECTS = {"ITI-65": "List/", "ITI-68": "Binary/", "ITI-105": "DocumentReference/"}
+"""Type of the resource that the audit profile of a transaction wants to be named as what the event was about."""
+_DCM_NAMES = {"110150": "Application", "110152": "Destination Role ID", "110153": "Source Role ID"}
+_CUSTODIAN = "http://terminology.hl7.org/CodeSystem/provenance-participant-type"
+_ROLE_NAMES = {"1": "Patient", "3": "Report", "4": "Domain Resource", "20": "Job", "24": "Query"}
+
+
+def agents(caller: Caller, client_role: str, server_role: str, observer: str) -> list[Json]:
+    """Return who took part: the client, the server, the person and the establishment.
+
+    client_role, server_role: codes of DCM, or "custodian". observer: what the server is called.
+    """
+    requester = caller.requester
+    client: Json = {
+        "type": {"coding": [_role(client_role)]},
+        "who": {"identifier": {"value": caller.client_id}, "display": caller.client_name or caller.client_id},
+        "requestor": not requester.person,
+        "network": {"address": caller.address or "unknown", "type": "2"},
+    }
+    server: Json = {
+        "type": {"coding": [_role(server_role)]},
+        "who": {"display": observer},
+        "requestor": False,
+        "network": {"address": observer, "type": "5"},
+    }
+    found = [client, server]
+    if requester.person:
+        found.append(_user(caller))
+    if requester.organization:
+        found.append(_organization(caller))
+    return found
+
+
+def _role(code: str) -> Json:
+    if code == "custodian":
+        return {"system": _CUSTODIAN, "code": "custodian", "display": "Custodian"}
+    return {"system": DCM, "code": code, "display": _DCM_NAMES[code]}
+
+
+def _user(caller: Caller) -> Json:
+    requester = caller.requester
+    user: Json = {
+        "type": {"coding": [{"system": PARTICIPATION, "code": "IRCP", "display": "information recipient"}]},
+        "who": {"reference": requester.person, "display": caller.display},
+        "requestor": True,
+        "policy": [f"urn:ietf:params:oauth:jti:{caller.token_id}"],
+        "purposeOfUse": [{"coding": [{"system": ACT_REASON, "code": caller.purpose}]}],
+    }
+    if requester.profession:
+        user["role"] = [{"coding": [{"system": tokens.PROFESSION_SYSTEM, "code": requester.profession}]}]
+    return user
+
+
+def _organization(caller: Caller) -> Json:
+    return {
+        "type": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-RoleClass", "code": "PROV"}]},
+        "who": {"reference": caller.requester.organization, "display": caller.organization_display},
+        "requestor": False,
+    }
+
+
+def entities(
+    audited: AuditedInteraction, outcome: Outcome, caller: Caller, patient: str, references: tuple[tuple[str, ...], str]
+) -> list[Json]:
+    """Return what an interaction was about: patient, query, resources, the Consents that were used, request.
+
+    references: what `named_of` and `subject_of` say.
+    One entity at most has the type "System Object", for the profiles of BALP and MHD know one: the query of a search,
+    else the resource of `subject_of`. What else an interaction named has its resource type for a type.
+    """
+    found: list[Json] = []
+    if patient:
+        found.append(_patient(outcome, patient))
+    if audited.query:
+        found.append(_query(audited.query))
+    named, subject = references
+    found.extend([_subject(audited, ref) if ref == subject else _other(ref) for ref in named])
+    found.extend(_other(f"Consent/{consent}") for rule in outcome.rules for consent in rule.consents)
+    if caller.request_id:
+        found.append(
+            {
+                "what": {"identifier": {"value": caller.request_id}},
+                "type": {"system": f"{BALP}/CodeSystem/BasicAuditEntityType", "code": "XrequestId"},
+            }
+        )
+    return found
+
+
+def named_of(audited: AuditedInteraction, outcome: Outcome) -> tuple[str, ...]:
+    """Return the references that an interaction named or led to, each once."""
+    return tuple(dict.fromkeys(outcome.touched)) or ((audited.target,) if audited.target else ())
+
+
+def subject_of(audited: AuditedInteraction, named: tuple[str, ...]) -> str:
+    """Return the reference of the one resource that an interaction was about, "" when a query or nothing stands for it.
+
+    named: the references that it named, as `named_of` has them.
+    It is the content in ITI-68, the submission set in ITI-65, the document in ITI-105, else the first that is named.
+    """
+    if audited.query:
+        return ""
+    type_ = SUBJECTS.get(audited.transaction, "")
+    return next((reference for reference in named if reference.startswith(type_)), "")
+
+
+def is_whole(query: str) -> bool:
+    """Tell whether the trace keeps a query as a whole, not by its beginning and hash."""
+    return len(query.encode()) <= limits.in_force().trace_bytes
+
+
+def _query(sent: str) -> Json:
+    """Return a query as it was sent; of a long one the beginning, with the length and the hash of the whole."""
+    whole = sent.encode()
+    kept = whole[: limits.in_force().trace_bytes]
+    entity: Json = {"type": _object("2"), "role": _as("24"), "query": b64encode(kept).decode()}
+    if len(kept) < len(whole):
+        entity["detail"] = [
+            {"type": "query-bytes", "valueString": str(len(whole))},
+            {"type": "query-sha256", "valueString": sha256(whole).hexdigest()},
+        ]
+    return entity
+
+
+def _subject(audited: AuditedInteraction, reference: str) -> Json:
+    """Return the one resource that an interaction was about: an opened content, a submission set, or a resource."""
+    role = "20" if reference.startswith("List/") else "4"
+    role = "3" if audited.transaction == "ITI-68" else role
+    return {"what": {"reference": reference}, "type": _object("2"), "role": _as(role)}
+
+
+def _other(reference: str) -> Json:
+    """Return a resource that came with an interaction, or that a decision used."""
+    type_ = {"system": RESOURCE_TYPE, "code": reference.partition("/")[0]}
+    return {"what": {"reference": reference}, "type": type_, "role": _AS_RESOURCE}
+
+
+def _patient(outcome: Outcome, patient: str) -> Json:
+    entity: Json = {"what": {"reference": f"Patient/{patient}"}, "type": _object("1"), "role": _as("1")}
+    detail = [
+        {"type": name, "valueString": value}
+        for name, value in (
+            ("ground", outcome.basis),
+            ("rules", " ".join(rule.statement for rule in outcome.rules)),
+            ("matrix", outcome.matrix_version),
+        )
+        if value
+    ]
+    if detail:
+        entity["detail"] = detail
+    return entity
+
+
+def _object(code: str) -> Json:
+    return {"system": ENTITY_TYPE, "code": code, "display": "Person" if code == "1" else "System Object"}
+
+
+def _as(code: str) -> Json:
+    return {"system": OBJECT_ROLE, "code": code, "display": _ROLE_NAMES[code]}
+
+
+_AS_RESOURCE = _as("4")
+"""Stands in as many entities as a search found resources, so that it is made once."""

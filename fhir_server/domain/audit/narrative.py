@@ -1,0 +1,170 @@
+"""One plain French sentence for each entry of the trail, for the patient to read.
+
+Source: R.1111-43 of the French public health code (rule H3): date, time and identity of whoever acted.
+"""
+
+import re
+from datetime import datetime
+from html import escape
+
+from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome
+from fhir_server.domain.caller import Caller
+
+_GROUND = re.compile(r" Fondement : [a-z\-]+\.(?=</div>$)")
+_THINGS = {
+    "AuditEvent": "une trace d’accès",
+    "Binary": "un document",
+    "CareTeam": "une équipe de soins",
+    "Communication": "une notification",
+    "Consent": "un choix d’accès",
+    "DocumentReference": "la fiche d’un document",
+    "List": "un lot de documents",
+    "Patient": "l’identité",
+    "RelatedPerson": "un représentant ou un proche",
+}
+_ACTS = {
+    ("read", "Binary"): ("ouvrir", "un document"),
+    ("search-type", "DocumentReference"): ("consulter", "la liste des documents"),
+    ("search-type", "List"): ("consulter", "la liste des lots de documents"),
+    ("search-type", "AuditEvent"): ("consulter", "le journal des accès"),
+    ("search-type", "Consent"): ("consulter", "les choix d’accès"),
+    ("search-type", "Patient"): ("rechercher", "l’identité"),
+    ("create", "DocumentReference"): ("déposer", "un document"),
+    ("transaction", "DocumentReference"): ("déposer", "des documents"),
+    ("patch", "DocumentReference"): ("modifier", "la visibilité ou l’état d’un document"),
+    ("delete", "DocumentReference"): ("retirer", "un document"),
+    ("create", "Consent"): ("enregistrer", "un choix d’accès"),
+}
+_GENERIC = {
+    "read": ("consulter", ""),
+    "vread": ("consulter", ""),
+    "history-instance": ("consulter", "l’historique de"),
+    "search-type": ("rechercher", ""),
+    "create": ("créer", ""),
+    "update": ("modifier", ""),
+    "patch": ("modifier", ""),
+    "delete": ("supprimer", ""),
+    "login": ("se connecter", ""),
+    "logout": ("se déconnecter", ""),
+    "authorize": ("autoriser", "une application à agir"),
+    "token": ("recevoir", "un jeton d’accès"),
+    "revoke": ("terminer", "une autorisation"),
+    "transaction": ("transmettre", "un lot"),
+    "batch": ("transmettre", "un lot"),
+    "operation": ("exécuter", "une opération"),
+}
+_OPERATIONS = {
+    "announce-space": ("annoncer", "l’ouverture de l’espace"),
+    "oppose-space": ("enregistrer", "l’opposition à l’ouverture de l’espace"),
+    "open-space": ("ouvrir", "l’espace"),
+    "suspend-space": ("suspendre", "l’accès à l’espace"),
+    "close-space": ("clore", "l’espace"),
+    "request-erasure": ("demander", "l’effacement de l’espace"),
+    "erase-space": ("effacer", "l’espace"),
+    "record-death": ("enregistrer", "le décès du titulaire"),
+    "space-status": ("consulter", "l’état de l’espace"),
+    "break-glass": ("ouvrir", "l’espace en urgence (bris de glace)"),
+    "regulation-access": ("ouvrir", "l’espace en régulation d’un appel d’urgence"),
+    "review-queue": ("consulter", "les ouvertures en urgence à contrôler"),
+    "review-status": ("consulter", "le contrôle d’une ouverture en urgence"),
+    "review-emergency": ("contrôler", "une ouverture en urgence"),
+    "contest-emergency": ("contester", "une ouverture en urgence"),
+    "audience": ("consulter", "la liste de ceux qui peuvent lire un document"),
+    "backup": ("enregistrer", "une sauvegarde du service"),
+    "restore": ("rétablir", "le service dans un état antérieur"),
+    "emergencies-only-on": ("arrêter", "tout sauf les urgences"),
+    "emergencies-only-off": ("rétablir", "le service pour tous"),
+    "register-client": ("enregistrer", "une application"),
+    "edit-client": ("modifier", "une application"),
+    "remove-client": ("supprimer", "une application"),
+    "disable-client": ("arrêter", "une application"),
+    "enable-client": ("rétablir", "une application"),
+    "rekey-client": ("remplacer", "les clés d’une application"),
+    "add-user": ("enregistrer", "un compte"),
+    "edit-user": ("modifier", "un compte"),
+    "disable-user": ("arrêter", "un compte"),
+    "enable-user": ("rétablir", "un compte"),
+    "invite-user": ("créer", "un code de rattachement"),
+    "set-password": ("changer", "le mot de passe d’un compte"),
+    "set-code-generator": ("enregistrer", "un générateur de codes comme second facteur"),
+    "add-passkey": ("enregistrer", "une clé d’accès comme second facteur"),
+    "remove-passkey": ("retirer", "une clé d’accès"),
+    "reset-factors": ("effacer", "les seconds facteurs d’un compte"),
+    "issue-enrolment-code": ("créer", "un code d’enrôlement d’un second facteur"),
+    "rotate-keys": ("remplacer", "la clé des données"),
+    "rotate-signing": ("remplacer", "la clé de signature"),
+    "explain": ("consulter", "l’explication d’une décision d’accès"),
+}
+_DONE = {
+    "annoncer": "a annoncé",
+    "arrêter": "a arrêté",
+    "autoriser": "a autorisé",
+    "changer": "a changé",
+    "clore": "a clos",
+    "consulter": "a consulté",
+    "contester": "a contesté",
+    "contrôler": "a contrôlé",
+    "créer": "a créé",
+    "demander": "a demandé",
+    "déposer": "a déposé",
+    "effacer": "a effacé",
+    "enregistrer": "a enregistré",
+    "exécuter": "a exécuté",
+    "modifier": "a modifié",
+    "ouvrir": "a ouvert",
+    "recevoir": "a reçu",
+    "rechercher": "a recherché",
+    "remplacer": "a remplacé",
+    "rétablir": "a rétabli",
+    "retirer": "a retiré",
+    "se connecter": "s’est connecté",
+    "se déconnecter": "s’est déconnecté",
+    "supprimer": "a supprimé",
+    "suspendre": "a suspendu",
+    "terminer": "a terminé",
+    "transmettre": "a transmis",
+}
+
+
+def sentence_of(audited: AuditedInteraction, outcome: Outcome, caller: Caller, at: datetime) -> str:
+    """Return the sentence as plain text; times are UTC and say so.
+
+    It counts nothing: whoever reads it may not see all that was touched.
+    """
+    who = caller.display or caller.client_name or caller.client_id
+    where = f" ({caller.organization_display})" if caller.organization_display else ""
+    verb, what = _act(audited)
+    day, time = f"{at.day:02}/{at.month:02}/{at.year}", at.isoformat()[11:19]  # far quicker than strftime
+    text = f"Le {day} à {time} UTC, {who}{where} "
+    if outcome.code != "0":
+        return f"{text}a demandé à {verb} {what}".rstrip() + " : refusé."
+    ground = f" Fondement : {outcome.basis}." if outcome.basis else ""  # as _GROUND finds it
+    act = f"{_DONE[verb]} {what}".rstrip()
+    return f"{text}{act}.{ground}"
+
+
+def without_ground(div: str) -> str:
+    """Return a narrative without the ground of the access."""
+    return _GROUND.sub("", div)
+
+
+def _act(audited: AuditedInteraction) -> tuple[str, str]:
+    """Return the verb in the infinitive, and what it was done to."""
+    known = _OPERATIONS.get(audited.operation) or _ACTS.get((audited.interaction, audited.resource_type))
+    if known:
+        return known
+    verb, what = _GENERIC[audited.interaction]
+    if what and audited.interaction != "history-instance":
+        return verb, what
+    thing = _THINGS.get(audited.resource_type, audited.resource_type)
+    return verb, f"{what} {thing}".strip()
+
+
+def div_of(audited: AuditedInteraction, outcome: Outcome, caller: Caller, at: datetime) -> str:
+    """Return the sentence as XHTML narrative."""
+    return in_french(sentence_of(audited, outcome, caller, at))
+
+
+def in_french(text: str) -> str:
+    """Return a French text as XHTML narrative, which says its language for readers and for XML alike."""
+    return f'<div xmlns="http://www.w3.org/1999/xhtml" lang="fr" xml:lang="fr">{escape(text)}</div>'

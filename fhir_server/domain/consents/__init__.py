@@ -1,0 +1,1 @@
+"""Consent resources and the directives that they state. Not who may record them."""

@@ -1,0 +1,73 @@
+"""The defaults that a space is born with, as Consents of their own, and what becomes of them when something is chosen.
+
+A default in force says what holds anyway. It is set aside while a choice in another form says otherwise, and stands
+again afterwards, so that no two Consents of a space contradict each other.
+
+Source: CH EPR PPQm 5.0, templates 202 and 203 (http://fhir.ch/ig/ch-epr-fhir/); rules E12, G4 and G5.
+"""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import Any
+
+from consent_rules.model import Directive
+from consent_rules.vocabulary import DirectiveKind
+from fhir_server.domain.bodies import instant
+from fhir_server.domain.consents.elements import EMERGENCIES
+from fhir_server.domain.consents.ppqm import DEFAULTS, default_of, is_at_default, plain_rule, template_of
+
+Json = dict[str, Any]
+
+SET_ASIDE = "rejected"
+"""Status of a default while a choice in another form stands in its place; no caller may set it."""
+
+
+def born(patient: str, ids: Iterable[str], at: datetime) -> Iterator[tuple[str, Json]]:
+    """Yield the defaults of a new space, each under one of the ids; nobody gave them, so they name no performer."""
+    for template, id_ in zip(DEFAULTS, ids, strict=False):
+        written = default_of(template, {"reference": f"Patient/{patient}"}, f"urn:uuid:{id_}")
+        yield id_, written | {"dateTime": instant(at)}
+
+
+def default_in(consent: Json) -> str:
+    """Return the template of a default, "" for any other Consent."""
+    template = template_of(consent)
+    return template if template in DEFAULTS else ""
+
+
+def choices_in(said: Iterable[Directive]) -> frozenset[Directive]:
+    """Return what speaks about the same as a default."""
+    return frozenset(one for one in said if any(_says_otherwise(template, one) for template in DEFAULTS))
+
+
+def contradicting(consent: Json, said: Iterable[Directive], at: datetime) -> frozenset[str]:
+    """Return the ids of the choices that say otherwise than a default would say, were it active.
+
+    said: by all other Consents; what has ended says nothing more.
+    """
+    template, is_plain = default_in(consent), is_at_default(consent)
+    found = (one for one in said if _says_otherwise(template, one) and (one.end is None or at < one.end))
+    return frozenset(one.id for one in found if is_plain or one.kind is DirectiveKind.BLOCK)
+
+
+def settled(consent: Json, said: Iterable[Directive], at: datetime) -> Json:
+    """Return a default as it stands beside all other choices: set aside, in force again, or just as it is.
+
+    One that had been widened comes back as what holds anyway: widening is chosen anew.
+    """
+    if consent["status"] == "active" and contradicting(consent, said, at):
+        return consent | {"status": SET_ASIDE}
+    if consent["status"] != SET_ASIDE:
+        return consent
+    again = consent | {"status": "active", "policyRule": plain_rule(default_in(consent))}
+    return consent if contradicting(again, said, at) else again
+
+
+def _says_otherwise(template: str, one: Directive) -> bool:
+    """Tell whether a choice speaks about what a default is about: the emergency modes, or how documents are born."""
+    if template == "203":
+        return one.kind is DirectiveKind.HIDDEN_BY_DEFAULT
+    if one.kind is DirectiveKind.HIDDEN_IN_EMERGENCY:
+        return True
+    is_for_all = one.kind is DirectiveKind.BLOCK and not one.actors and not one.precision
+    return is_for_all and (not one.purposes or not EMERGENCIES.isdisjoint(one.purposes))

@@ -1,0 +1,119 @@
+"""What each kind of directive must and must not say, as a table: each element that breaks a rule is named.
+
+Source: docs/consents.md; IHE PCF 1.1 (https://profiles.ihe.net/ITI/PCF/).
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from consent_rules.vocabulary import DirectiveKind
+from fhir_server.domain.consents.elements import (
+    LIMITS,
+    RELATIVE,
+    custodians,
+    is_limited,
+    is_unknown_kind,
+    known_purposes,
+    names_relative,
+    references,
+)
+from fhir_server.domain.problem import Issue
+
+Json = dict[str, Any]
+
+PERSONS = frozenset({DirectiveKind.DECLARED_PHYSICIAN, DirectiveKind.ADMINISTRATOR, DirectiveKind.EMERGENCY_OPENING})
+"""Directives that name exactly one professional."""
+RELATED = frozenset({DirectiveKind.REPRESENTATIVE, DirectiveKind.GUARDIAN, DirectiveKind.CARER})
+"""Directives that name exactly one related person."""
+_SETTINGS = frozenset(
+    {
+        DirectiveKind.HIDDEN_IN_EMERGENCY,
+        DirectiveKind.HIDDEN_BY_DEFAULT,
+        DirectiveKind.CARE_HISTORY_HIDDEN,
+        DirectiveKind.ASK_FIRST,
+        DirectiveKind.AT_ONCE,
+        DirectiveKind.TOLD_OF_FILING,
+    }
+)
+_LIMITED = frozenset({DirectiveKind.AGREEMENT, DirectiveKind.WITHHELD, DirectiveKind.CARER})
+"""Directives that may be about some documents only; whom the law gives the whole record cannot be limited (D4, E4)."""
+BY_MINOR = frozenset({DirectiveKind.AGREEMENT, DirectiveKind.WITHHELD})
+"""Directives by which a minor may limit what a legal representative sees (B2)."""
+DENIALS = frozenset({DirectiveKind.BLOCK, DirectiveKind.WITHHELD})
+_KIND_RULES: tuple[tuple[Callable[[Json, Json, DirectiveKind], bool], str, str], ...] = (
+    (lambda c, _, k: k is DirectiveKind.BLOCK_LIFTED or is_unknown_kind(c), "no such directive", "policyRule"),
+    (
+        lambda _, p, k: (k in DENIALS) is not (p.get("type") == "deny"),
+        "this directive is stated the other way round",
+        "provision.type",
+    ),
+    (
+        lambda _, p, k: k is DirectiveKind.WITHHELD and not (is_limited(p) or names_relative(p)),
+        "say which documents are withheld",
+        "provision.data",
+    ),
+    (
+        lambda _, p, k: k is DirectiveKind.AGREEMENT and names_relative(p) and not is_limited(p),
+        "say which documents are shared with the legal representative",
+        "provision.data",
+    ),
+    (
+        lambda _, p, k: k in BY_MINOR and names_relative(p) and not _names_relatives_only(p),
+        "a choice about a legal representative names nobody else",
+        "provision.actor",
+    ),
+    (
+        lambda _, p, k: k in BY_MINOR and names_relative(p) and "purpose" in p,
+        "a choice about a legal representative holds for every purpose",
+        "provision.purpose",
+    ),
+    (
+        lambda _, p, k: k in _SETTINGS and bool(references(p)),
+        "a setting of the whole space names nobody",
+        "provision.actor",
+    ),
+    (
+        lambda _, p, k: k is DirectiveKind.HIDDEN_BY_DEFAULT and "period" in p,
+        "this choice holds from now until it is changed",
+        "provision.period",
+    ),
+    (
+        lambda _, p, k: k in RELATED | PERSONS and len(references(p)) != 1,
+        "exactly one person is named here",
+        "provision.actor",
+    ),
+    (
+        lambda c, p, k: k is DirectiveKind.AGREEMENT and not references(p) and not custodians(c),
+        "name the professional, establishment or care team",
+        "provision.actor",
+    ),
+    (
+        lambda _, p, k: k is DirectiveKind.CARER and "end" not in (p.get("period") or {}),
+        "a carer is named until a date",
+        "provision.period.end",
+    ),
+    (
+        lambda _, p, _k: bool(p.get("purpose")) and not known_purposes(p),
+        "none of these purposes is served here",
+        "provision.purpose",
+    ),
+)
+"""(what is broken, why, which element): what each kind of directive must and must not say."""
+
+
+def unhonoured_kind(consent: Json, provision: Json, kind: DirectiveKind) -> Iterator[Issue]:
+    """Name every element that this kind of directive must not state, or misses."""
+    for broken, text, element in _KIND_RULES:
+        if broken(consent, provision, kind):
+            yield _cannot(text, f"Consent.{element}")
+    for element in sorted(LIMITS & provision.keys()) if kind not in _LIMITED else ():
+        text = "only an agreement, a refusal or a carer can be limited to some documents"
+        yield _cannot(text, f"Consent.provision.{element}")
+
+
+def _names_relatives_only(provision: Json) -> bool:
+    return all(reference.startswith(RELATIVE) for reference in references(provision))
+
+
+def _cannot(text: str, expression: str) -> Issue:
+    return Issue(text, expression, "cannot-be-honoured")

@@ -1,0 +1,1 @@
+"""What identifies a patient: numbers and identity traits. Not accounts."""

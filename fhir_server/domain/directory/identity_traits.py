@@ -1,0 +1,58 @@
+"""The identity traits of a patient: what somebody is shown who may look a patient up and has no other ground.
+
+Enough to be sure of the person before asking for consent, and no more: no address, no telecom, no relatives, nobody who
+treats the patient, and no identifier of another register.
+Source: ANS, référentiel national d'identitovigilance (strict traits: number, names, birth date, sex, place of birth);
+https://hl7.org/fhir/R4/resource.html#tag-subsetted.
+"""
+
+from typing import Any
+
+import orjson
+
+from fhir_server.domain.directory.patient_numbers import INS_SYSTEMS
+from fhir_server.domain.search import tokens
+from fhir_server.domain.search.criteria import Criterion, DateIs
+
+Json = dict[str, Any]
+
+SUBSETTED = {"system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue", "code": "SUBSETTED"}
+_TRAITS = frozenset({"resourceType", "id", "language", "active", "name", "gender", "birthDate", "modifierExtension"})
+_EXTENSIONS = frozenset(
+    {
+        "http://hl7.org/fhir/StructureDefinition/patient-birthPlace",
+        "https://hl7.fr/ig/fhir/core/StructureDefinition/fr-core-identity-reliability",
+    }
+)
+_SEARCHED = frozenset({"active", "birthdate", "family", "gender", "given", "name", "_lastUpdated"})
+
+
+def are_asked_alone(criteria: tuple[Criterion, ...], identifier: Criterion) -> bool:
+    """Tell whether a search for whoever has an identifier asks for nothing beside it but identity traits."""
+    return all(criterion is identifier or _names_of(criterion) <= _SEARCHED for criterion in criteria)
+
+
+def traits_of(body: bytes, identifier: frozenset[str]) -> bytes:
+    """Return a Patient with its identity traits alone, tagged as incomplete.
+
+    identifier: the lookup token by which it was found; that identifier is shown, beside national ones.
+    """
+    whole: Json = orjson.loads(body)
+    kept: Json = {name: value for name, value in whole.items() if name.removeprefix("_") in _TRAITS}
+    meta = {name: value for name, value in whole.get("meta", {}).items() if name in ("versionId", "lastUpdated")}
+    kept["meta"] = meta | {"tag": [SUBSETTED]}
+    kept["identifier"] = [one for one in whole.get("identifier", []) if _is_told(one, identifier)]
+    kept["extension"] = [one for one in whole.get("extension", []) if one.get("url") in _EXTENSIONS]
+    return orjson.dumps({name: value for name, value in kept.items() if value != []})
+
+
+def _is_told(identifier: Json, sought: frozenset[str]) -> bool:
+    system, value = str(identifier.get("system", "")), str(identifier.get("value", ""))
+    return system in INS_SYSTEMS or tokens.identifier_key("identifier", system, value) == sought
+
+
+def _names_of(criterion: Criterion) -> frozenset[str]:
+    if isinstance(criterion, DateIs):
+        return frozenset({criterion.param})
+    marks = frozenset({"marks"}) if criterion.marks else frozenset[str]()
+    return marks | frozenset(token.partition("|")[0] for token in criterion.tokens)

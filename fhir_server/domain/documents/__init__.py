@@ -1,0 +1,1 @@
+"""Security labels and submissions of documents. Not how they are stored."""

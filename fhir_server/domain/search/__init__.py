@@ -1,0 +1,1 @@
+"""Search criteria, tokens and dates. Not what a caller may see."""

@@ -1,0 +1,111 @@
+"""A search, parsed: criteria over tokens and dates, an order, and a place to go on from.
+
+Source: https://hl7.org/fhir/R4/search.html#prefix for the comparison of date intervals.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from consent_rules.visibility import Interval
+from consent_rules.vocabulary import Mark
+from fhir_server.domain.stored import Facts
+
+DateOp = Literal["eq", "ne", "gt", "lt", "ge", "le", "sa", "eb", "ap"]
+
+DATE_OPS: Mapping[str, Callable[[Interval, Interval], bool]] = {
+    "eq": lambda r, v: v[0] <= r[0] and r[1] <= v[1],
+    "ne": lambda r, v: not (v[0] <= r[0] and r[1] <= v[1]),
+    "gt": lambda r, v: r[1] > v[1],
+    "lt": lambda r, v: r[0] < v[0],
+    "ge": lambda r, v: r[1] > v[1] or r[0] >= v[0],
+    "le": lambda r, v: r[0] < v[0] or r[1] <= v[1],
+    "sa": lambda r, v: r[0] >= v[1],
+    "eb": lambda r, v: r[1] <= v[0],
+    "ap": lambda r, v: r[0] < v[1] and v[0] < r[1],
+}
+"""Comparison of the resource's interval with the parameter's; the stores' filters mean exactly this."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    """The resource has one of these tokens, or one of these marks that the caller may know of it."""
+
+    tokens: frozenset[str]
+    marks: Mark = Mark.NONE
+
+    def matches(self, facts: Facts, *, knows_marks: bool = False) -> bool:
+        """Tell whether the facts satisfy the criterion."""
+        return bool(self.tokens & facts.tokens) or (knows_marks and bool(self.marks & facts.access.marks))
+
+
+@dataclass(frozen=True, slots=True)
+class NoneOf:
+    """The resource has none of these tokens, and none of these marks that the caller may know of it."""
+
+    tokens: frozenset[str]
+    marks: Mark = Mark.NONE
+
+    def matches(self, facts: Facts, *, knows_marks: bool = False) -> bool:
+        """Tell whether the facts satisfy the criterion."""
+        return not AnyOf(self.tokens, self.marks).matches(facts, knows_marks=knows_marks)
+
+
+@dataclass(frozen=True, slots=True)
+class DateIs:
+    """The resource's interval for `param` compares with one of the values; a resource without a value never matches.
+
+    The parameter "_lastUpdated" compares the instant of the last update as the caller sees it.
+    """
+
+    param: str
+    any_of: tuple[tuple[DateOp, Interval], ...]
+
+    def matches(self, facts: Facts, *, knows_marks: bool = False) -> bool:  # noqa: ARG002 - the others ask for it
+        """Tell whether the facts satisfy the criterion ("_lastUpdated" is judged by the stores, not here)."""
+        interval = facts.dates.get(self.param)
+        return interval is not None and any(DATE_OPS[op](interval, value) for op, value in self.any_of)
+
+
+Criterion = AnyOf | NoneOf | DateIs
+
+
+@dataclass(frozen=True, slots=True)
+class Chained:
+    """A resource that refers to somebody who is described so, as in `author.family`.
+
+    base: the parameter of the reference, "author". own: how the resource itself says it: of contained ones and of
+    logical references. sought: by resource type, how somebody of that type meets the description.
+    """
+
+    base: str
+    own: AnyOf
+    sought: tuple[tuple[str, AnyOf], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The last row of a page: its sort value (microseconds) and id; the next page starts after it."""
+
+    value: int
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """A search of one type inside one compartment (that of the Visibility it is asked with).
+
+    sort: "_lastUpdated" or a date parameter of the type. Ties go by id, in the same direction; a missing value
+        counts as 0. limit: rows of a page, 0 when only the count is wanted. after: where to go on.
+    ids: restrict to these ids, None restricts nothing.
+    chained: descriptions of others, which the use case turns into criteria; a store never meets one.
+    """
+
+    type: str
+    criteria: tuple[Criterion, ...] = ()
+    chained: tuple[Chained, ...] = ()
+    ids: frozenset[str] | None = None
+    sort: str = "_lastUpdated"
+    descending: bool = True
+    limit: int = 20
+    after: Place | None = None

@@ -1,0 +1,122 @@
+"""Failures of every address in its own dialect: OperationOutcome, OAuth JSON, or a page.
+
+Source: https://hl7.org/fhir/R4/http.html#Status-Codes; RFC 6749 5.2.
+"""
+
+import orjson
+from flask import Flask, Response, g, request
+from werkzeug.exceptions import HTTPException
+
+from fhir_server import telemetry
+from fhir_server.application.core import audit_log
+from fhir_server.deadline import OutOfTime
+from fhir_server.domain.problem import Category, Problem
+from fhir_server.http.fhir import caller as fhir_caller
+from fhir_server.http.fhir import negotiation, unoffered
+from fhir_server.http.fhir.outcomes import answer, defect, headers_of, is_stopped, status_of
+from fhir_server.http.fhir.routing import FHIR_PATH
+from fhir_server.http.pages import error_pages
+from fhir_server.http.pages.sign_in.frame import oauth_pages
+from fhir_server.http.request_context import runtime
+from fhir_server.ports.store import StoreUnavailable
+
+OAUTH_PATH = "/oauth/"
+_OF_STATUS = {
+    400: Category.MALFORMED,
+    404: Category.NOT_FOUND,
+    405: Category.METHOD_NOT_ALLOWED,
+    406: Category.NOT_ACCEPTABLE,
+    408: Category.TOO_SLOW,
+    413: Category.TOO_LARGE,
+    414: Category.URL_TOO_LONG,
+    415: Category.UNSUPPORTED_MEDIA,
+    429: Category.TOO_MANY,
+    431: Category.HEADERS_TOO_LARGE,
+    503: Category.UNAVAILABLE,
+}
+_LEAST = 400
+"""Lowest status of a failure."""
+
+
+def install(app: Flask) -> None:
+    """Answer every failure in the dialect of its address, whatever raised it."""
+    app.register_error_handler(Problem, _problem)
+    app.register_error_handler(StoreUnavailable, _unavailable)
+    app.register_error_handler(OutOfTime, _out_of_time)
+    app.register_error_handler(HTTPException, _framework)
+    app.register_error_handler(Exception, _unexpected)
+
+
+def _unavailable(_error: StoreUnavailable) -> Response:
+    telemetry.alarm("store_unavailable")
+    return _problem(Problem(Category.UNAVAILABLE))
+
+
+def _out_of_time(_error: OutOfTime) -> Response:
+    """Say that the work was stopped; the trail says it too of a caller who is known."""
+    telemetry.alarm("out_of_time")
+    caller = g.get("caller")
+    if caller is not None:
+        try:
+            audit_log.record_out_of_time(runtime(), caller, fhir_caller.addressed_interaction())
+        except StoreUnavailable as error:
+            return _unavailable(error)
+    return _problem(Problem(Category.OUT_OF_TIME))
+
+
+def _framework(error: HTTPException) -> Response | HTTPException:
+    if error.code is None or error.code < _LEAST:  # a redirect
+        return error
+    if _is_for_people():
+        return error_pages.page(error.code, error.get_headers())
+    return _in_oauth(error) if request.path.startswith(OAUTH_PATH) else _in_fhir(error)
+
+
+def _in_oauth(error: HTTPException) -> Response:
+    """Answer an address or a method that is not offered as RFC 6749 5.2 shapes an error."""
+    allowed = ", ".join(sorted(getattr(error, "valid_methods", None) or ()))
+    text = f"allowed here: {allowed}" if allowed else (error.name or "refused").lower()
+    body = orjson.dumps({"error": "invalid_request", "error_description": text})
+    response = Response(body, error.code, {"Cache-Control": "no-store"}, mimetype="application/json")
+    if allowed:
+        response.headers["Allow"] = allowed
+    return response
+
+
+def _unexpected(error: Exception) -> Response:
+    outcome = defect(error)
+    return error_pages.page(500) if _is_for_people() else negotiation.fhir_response(outcome, 500, lenient=True)
+
+
+def page(problem: Problem) -> Response:
+    """Build the page of a problem; what the problem states is for programs, and not shown."""
+    text = error_pages.EMERGENCIES_ONLY if is_stopped(problem) else None
+    telemetry.note(category=problem.category.value)
+    return error_pages.page(status_of(problem), headers_of(problem).items(), text)
+
+
+def _problem(problem: Problem) -> Response:
+    return page(problem) if _is_for_people() else answer(problem)
+
+
+def _is_for_people() -> bool:
+    """Tell whether whoever sends this request reads pages."""
+    if request.path.startswith(FHIR_PATH):
+        return False
+    return request.blueprint == oauth_pages.name or not request.path.startswith(OAUTH_PATH)
+
+
+def _in_fhir(error: HTTPException) -> Response | HTTPException:
+    category = unoffered.category_of(error) or _OF_STATUS.get(error.code or 0)
+    if category is None:
+        return error
+    response = answer(Problem(category))
+    if category is Category.METHOD_NOT_ALLOWED:
+        response.headers["Allow"] = ""  # nothing, unless the path has a route for other methods
+    for name, value in error.get_headers():
+        if name == "Accept-Encoding":
+            response.headers[name] = value
+    allowed = getattr(error, "valid_methods", None)
+    if allowed and category is Category.METHOD_NOT_ALLOWED:
+        response.headers["Allow"] = ", ".join(sorted(allowed))
+    return response

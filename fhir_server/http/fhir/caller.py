@@ -1,0 +1,84 @@
+"""Who calls the FHIR endpoint, and what the address alone tells of the request.
+
+The address is enough to trace a refusal before anything is parsed or read.
+"""
+
+from flask import g, request
+
+from fhir_server.application.core.enforcement_point import demand_served
+from fhir_server.domain.audit.interactions import AuditedInteraction
+from fhir_server.domain.caller import Caller
+from fhir_server.domain.problem import Category, Problem
+from fhir_server.http.fhir.routing import FHIR_PATH
+from fhir_server.http.proxies import client_certificate
+from fhir_server.http.request_context import argument, header, request_id, runtime
+from fhir_server.oauth.resource.bearer import caller_of
+from fhir_server.oauth.resource.dpop import DpopProof
+
+_WRITES = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
+
+
+def addressed_interaction() -> AuditedInteraction:
+    """Return the interaction. The parameters of a search are left out, for they may name somebody by identifier."""
+    type_, id_, *rest = [*request.path.removeprefix(FHIR_PATH).strip("/").split("/"), "", ""]
+    last = next((part for part in (*reversed(rest), id_) if part), "")
+    if last.startswith("$"):
+        target = f"{type_}/{id_}" if id_ != last else ""
+        return AuditedInteraction("operation", type_, target=target, operation=last.removeprefix("$"))
+    if not type_ and request.method not in ("GET", "HEAD"):
+        return AuditedInteraction("transaction", "Bundle")
+    if id_ == "_search" or (not id_ and request.method in ("GET", "HEAD")):
+        return AuditedInteraction("search-type", type_, query=f"{request.method} {request.path}")
+    target = "/".join(part for part in (type_, id_, *rest) if part)
+    return AuditedInteraction(_interaction(rest), type_, target=target if id_ else "")
+
+
+def addressed_patient(caller: Caller) -> str:
+    """Return the id of the patient whom the address or the token names, "" when none."""
+    type_, id_ = [*request.path.removeprefix(FHIR_PATH).strip("/").split("/"), ""][:2]
+    if type_ == "Patient" and id_:
+        return id_
+    named = argument("patient") or argument("subject")
+    return named.removeprefix("Patient/") or caller.launch_patient
+
+
+def _interaction(rest: list[str]) -> str:
+    if request.method not in ("GET", "HEAD"):
+        return _WRITES[request.method]
+    if rest[0] != "_history":
+        return "read"
+    return "vread" if rest[1] else "history-instance"
+
+
+def current_caller() -> Caller:
+    """Return the authenticated party of this request, looked up live.
+
+    Raises: Problem(UNAUTHENTICATED) without a valid access token; MALFORMED for one that is sent in two ways;
+    UNAVAILABLE while only emergencies are let through and this is none, whatever the request asks.
+    """
+    if "caller" not in g:
+        authorization, proof = header("Authorization"), _proof()
+        if authorization and ("access_token" in request.args or _posts_token()):
+            text = "send the access token in the Authorization header only"
+            raise Problem.of(Category.MALFORMED, text, code="invalid_request")
+        address = request.remote_addr or ""
+        found = caller_of(runtime(), authorization, address, request_id(), proof, client_certificate())
+        demand_served(runtime(), found, addressed_patient(found), addressed_interaction())
+        g.caller = found
+    caller: Caller = g.caller
+    return caller
+
+
+def _public_url() -> str:
+    """Return the address that the client called, as it knows it: a proxy may stand in between."""
+    return runtime().fhir_base.removesuffix("/fhir") + request.path
+
+
+def _proof() -> DpopProof | None:
+    sent = header("DPoP")
+    return DpopProof(sent, request.method, _public_url()) if sent else None
+
+
+def _posts_token() -> bool:
+    """Tell whether a token is sent in a form; without a media type a body is none."""
+    return bool(request.environ.get("CONTENT_TYPE")) and "access_token" in request.form

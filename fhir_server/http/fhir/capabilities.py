@@ -1,0 +1,196 @@
+"""What the server can do: CapabilityStatement, made from the registry and the routes, and health.
+
+Source: https://hl7.org/fhir/R4/capabilitystatement.html, https://hl7.org/fhir/R4/http.html#capabilities;
+SMART App Launch 2.2 (oauth-uris extension, security service code).
+"""
+
+from hashlib import sha256
+from importlib.metadata import version
+from typing import Any
+
+import orjson
+from flask import Flask, Response, current_app, request
+from flask_smorest import Api
+
+from fhir_server.application.core.readiness import EXTENSION, Look
+from fhir_server.http.fhir import negotiation
+from fhir_server.http.fhir.operations.catalogue import OPERATIONS, capability_of
+from fhir_server.http.fhir.routing import FHIR_PATH, Route, attach
+from fhir_server.http.request_context import runtime
+from fhir_server.ports.store import StoreUnavailable
+from fhir_server.registry import REGISTRY, AccessRule, Interaction, ResourceType, SearchParam
+
+Json = dict[str, Any]
+
+RELEASED = "2026-11-25"
+_OAUTH_URIS = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
+_GUIDES = (
+    "https://profiles.ihe.net/ITI/MHD/ImplementationGuide/ihe.iti.mhd",
+    "https://profiles.ihe.net/ITI/BALP/ImplementationGuide/ihe.iti.balp",
+    "https://profiles.ihe.net/ITI/PCF/ImplementationGuide/ihe.iti.pcf",
+    "https://interop.esante.gouv.fr/ig/fhir/pdsm/ImplementationGuide/ans.fhir.fr.pdsm",
+    "http://hl7.org/fhir/smart-app-launch/ImplementationGuide/hl7.fhir.uv.smart-app-launch",
+)
+_INSTANTIATES = (
+    "https://profiles.ihe.net/ITI/MHD/CapabilityStatement/IHE.MHD.DocumentRecipient.Comprehensive",
+    "https://profiles.ihe.net/ITI/MHD/CapabilityStatement/IHE.MHD.DocumentResponder",
+)
+_COMMON_PARAMS = (
+    ("_id", "token", "http://hl7.org/fhir/SearchParameter/Resource-id"),
+    ("_lastUpdated", "date", "http://hl7.org/fhir/SearchParameter/Resource-lastUpdated"),
+)
+_SAID_OF_TYPES = {
+    "Patient": "Professionals and software name the patient by `identifier=system|value` or by one `_id`, and the "
+    "other parameters narrow that; patients search their own record. A professional who has no ground to consult the "
+    "record is shown the identity traits alone, tagged SUBSETTED, and narrows by those alone.",
+    "DocumentReference": "`conditionalUpdate` is a conditional PATCH by `identifier=system|value`; there is no PUT.",
+}
+_OF_PATIENTS = "for patients, of their own record; for others together with `identifier` or `_id`"
+_PATCH_FORMATS = ("application/json-patch+json", "application/fhir+json")
+
+
+def register(app: Flask, api: Api) -> None:
+    """Register metadata and health."""
+    route = Route("GET", "/metadata", metadata, "Conformance", "capabilities", "The CapabilityStatement of this server")
+    attach(api, [route])
+    app.add_url_rule("/health/live", "live", live)
+    app.add_url_rule("/health/ready", "ready", ready)
+
+
+def metadata() -> Response:
+    """Answer the CapabilityStatement; no token is needed."""
+    statement = statement_of(runtime().fhir_base)
+    tag = f'W/"{sha256(orjson.dumps(statement)).hexdigest()[:16]}"'
+    is_known = negotiation.names_tag(request.headers.get("If-None-Match", ""), tag)
+    response = negotiation.empty_response(304) if is_known else negotiation.fhir_response(statement)
+    response.headers["ETag"] = tag
+    return response
+
+
+def live() -> Response:
+    """Answer that the process runs."""
+    return Response("live\n", content_type="text/plain")
+
+
+def ready() -> Response:
+    """Answer whether reads, durable writes and decisions can be promised now."""
+    look: Look = current_app.extensions[EXTENSION]
+    if not look.is_able(runtime()):
+        raise StoreUnavailable("reads or durable writes fail")
+    return Response("ready\n", content_type="text/plain")
+
+
+def statement_of(fhir_base: str) -> Json:
+    """Build the CapabilityStatement of a server at this address."""
+    return {
+        "resourceType": "CapabilityStatement",
+        "url": f"{fhir_base}/metadata",
+        "version": version("habilis"),
+        "name": "Habilis",
+        "title": "Habilis document sharing server",
+        "status": "active",
+        "date": RELEASED,
+        "kind": "instance",
+        "instantiates": list(_INSTANTIATES),
+        "software": {"name": "Habilis", "version": version("habilis")},
+        "implementation": {"description": "Documents shared by habilitation matrix and consent", "url": fhir_base},
+        "fhirVersion": "4.0.1",
+        "format": [negotiation.JSON_TYPE, negotiation.XML_TYPE, "json", "xml"],
+        "patchFormat": list(_PATCH_FORMATS),
+        "implementationGuide": list(_GUIDES),
+        "rest": [
+            {
+                "mode": "server",
+                "security": _security(fhir_base.removesuffix(FHIR_PATH)),
+                "resource": [*(_resource(row, fhir_base) for row in REGISTRY.values()), _definitions()],
+                "interaction": [
+                    {"code": "transaction"},
+                    {"code": "batch"},
+                    {"code": "search-system", "documentation": "of the one type that `_type` names"},
+                ],
+            }
+        ],
+    }
+
+
+def _security(origin: str) -> Json:
+    uris = {"authorize": "authorize", "token": "token"}
+    return {
+        "cors": True,
+        "service": [
+            {
+                "coding": [
+                    {
+                        "system": "http://terminology.hl7.org/CodeSystem/restful-security-service",
+                        "code": "SMART-on-FHIR",
+                        "display": "SMART-on-FHIR",
+                    }
+                ]
+            }
+        ],
+        "extension": [
+            {
+                "url": _OAUTH_URIS,
+                "extension": [{"url": name, "valueUri": f"{origin}/oauth/{path}"} for name, path in uris.items()],
+            }
+        ],
+    }
+
+
+def _resource(row: ResourceType, fhir_base: str) -> Json:
+    offered = row.interactions
+    built: Json = {
+        "type": row.name,
+        "interaction": [{"code": interaction.value} for interaction in Interaction if interaction in offered],
+        "versioning": "versioned",
+        "readHistory": Interaction.HISTORY in offered,
+        "updateCreate": False,
+        "conditionalCreate": row.creates_conditionally,
+        "conditionalRead": "full-support",
+        "conditionalUpdate": row.patches_conditionally,
+        "conditionalDelete": "not-supported",
+        "referencePolicy": ["literal", "logical"],
+    }
+    if row.name in _SAID_OF_TYPES:
+        built["documentation"] = _SAID_OF_TYPES[row.name]
+    if row.profiles:
+        built["supportedProfile"] = list(row.profiles)
+    if Interaction.SEARCH in offered:
+        built["searchParam"] = _params(row)
+    offered_operations = [operation for operation in OPERATIONS if operation.type == row.name]
+    if offered_operations:
+        built["operation"] = [capability_of(operation, fhir_base) for operation in offered_operations]
+    return built
+
+
+def _definitions() -> Json:
+    """Describe the definitions of operations, which are served beside the types of the registry."""
+    return {"type": "OperationDefinition", "interaction": [{"code": "read"}], "conditionalRead": "not-supported"}
+
+
+def _params(row: ResourceType) -> list[Json]:
+    common: list[Json] = [{"name": name, "definition": url, "type": kind} for name, kind, url in _COMMON_PARAMS]
+    own = [_param(param) for param in row.search]
+    if row.names_patient:
+        own += [_by_identifier(param) for param in row.search if param.name in ("patient", "subject")]
+    if row.access is AccessRule.IDENTITY:
+        for param in own:
+            if param["name"] != "identifier":
+                param["documentation"] = _OF_PATIENTS
+    return common + own
+
+
+def _param(param: SearchParam) -> Json:
+    described: Json = {"name": param.name, "type": param.type}
+    if param.definition:
+        described["definition"] = param.definition
+    if param.documentation:
+        described["documentation"] = param.documentation
+    return described
+
+
+def _by_identifier(param: SearchParam) -> Json:
+    """Describe how a search names the patient by an identifier, as MHD and PDSm do."""
+    documentation = "one patient, as `system|value`"
+    name = f"{param.name}.identifier"
+    return {"name": name, "type": "token", "definition": param.definition, "documentation": documentation}

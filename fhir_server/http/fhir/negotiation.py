@@ -1,0 +1,146 @@
+"""Format of answers: `_format` before Accept, JSON by default and where both are as welcome, XML on request.
+
+Source: https://hl7.org/fhir/R4/http.html#mime-type and #general.
+"""
+
+from functools import lru_cache
+from typing import Any, Literal
+
+import orjson
+from flask import Response, request
+from werkzeug.datastructures import MIMEAccept
+from werkzeug.exceptions import HTTPException
+from werkzeug.http import parse_accept_header, parse_etags, unquote_etag
+
+from fhir_server.domain.problem import Category, Problem
+from fhir_server.http.request_context import argument, header
+from fhir_server.r4.parsing import load_json
+from fhir_server.r4.xml import to_xml
+
+Json = dict[str, Any]
+Format = Literal["json", "xml"]
+
+JSON_TYPE = "application/fhir+json"
+XML_TYPE = "application/fhir+xml"
+_FORMATS: dict[str, Format] = {
+    "json": "json",
+    "application/json": "json",
+    "text/json": "json",
+    JSON_TYPE: "json",
+    "xml": "xml",
+    "application/xml": "xml",
+    "text/xml": "xml",
+    XML_TYPE: "xml",
+}
+_RANGES = ("*/*", "application/*")
+_OFFERED: tuple[Format, ...] = ("json", "xml")
+"""The formats of answers, the quicker one first."""
+_HEADERS = [("Cache-Control", "no-store"), ("Vary", "Accept, Authorization")]
+
+
+def wanted_format() -> Format:
+    """Return the format that the client asks for.
+
+    Raises: Problem(NOT_ACCEPTABLE) when it accepts none that the server has, or another FHIR version.
+    """
+    named = argument("_format") or _posted_format()
+    found = _named(named) if named else _accepted(request.environ.get("HTTP_ACCEPT", ""))
+    if found is None:
+        raise Problem(Category.NOT_ACCEPTABLE)
+    return found
+
+
+def _posted_format() -> str:
+    """Return `_format` of a form; a form that cannot be read says nothing, for this is asked while refusing it too."""
+    try:
+        return request.form.get("_format", "") if request.method == "POST" else ""
+    except HTTPException:
+        return ""
+
+
+def _named(text: str) -> Format | None:
+    return _FORMATS.get(text.replace(" ", "+").partition(";")[0].strip().lower())
+
+
+@lru_cache(maxsize=64)
+def _accepted(header: str) -> Format | None:
+    """Return the format that an Accept header welcomes most; None when it takes neither.
+
+    A format that is named goes before one that a range covers, and JSON before XML where both are as welcome.
+    Source: RFC 9110, 12.5.1 (a quality of 0 refuses; the most specific range counts).
+    """
+    ranges = [_read_range(kind, quality) for kind, quality in parse_accept_header(header, MIMEAccept)]
+    if not ranges:
+        return "json"
+    welcome = {form: _welcome(form, ranges) for form in _OFFERED}
+    best = max(_OFFERED, key=welcome.__getitem__)  # the first of equals
+    return best if welcome[best][0] > 0 else None
+
+
+def _read_range(kind: str, quality: float) -> tuple[str, float]:
+    """Return the media type of one range without its parameters; one of another FHIR version is none of ours."""
+    whole = kind.lower().replace(" ", "")
+    is_other = "fhirversion=" in whole and "fhirversion=4.0" not in whole
+    return ("" if is_other else whole.partition(";")[0]), quality
+
+
+def _welcome(form: Format, ranges: list[tuple[str, float]]) -> tuple[float, bool]:
+    """Return the quality that a header gives to a format, and whether it names the format itself."""
+    named = [quality for kind, quality in ranges if _FORMATS.get(kind) == form]
+    if named:
+        return max(named), True
+    covered = next((quality for kind in reversed(_RANGES) for seen, quality in ranges if seen == kind), 0.0)
+    return covered, False
+
+
+def accepts_only_other() -> bool:
+    """Tell whether the client asks for neither FHIR format: how raw contents of a Binary are asked for."""
+    if argument("_format"):
+        return False
+    kinds = [kind.partition(";")[0].strip().lower() for kind, quality in request.accept_mimetypes if quality > 0]
+    return not any(kind in (JSON_TYPE, XML_TYPE) for kind in kinds)
+
+
+def fhir_response(resource: Json | bytes, status: int = 200, *, lenient: bool = False) -> Response:
+    """Render a resource (a dict, or JSON bytes as stored) in the format asked for.
+
+    lenient: fall back to JSON when no acceptable format exists, as errors do.
+    """
+    try:
+        chosen = wanted_format()
+    except Problem:
+        if not lenient:
+            raise
+        chosen = "json"
+    if chosen == "xml":
+        content = to_xml(load_json(resource) if isinstance(resource, bytes) else resource)
+        return _response(content, status, XML_TYPE)
+    if _is_pretty():
+        loaded = load_json(resource) if isinstance(resource, bytes) else resource
+        return _response(orjson.dumps(loaded, option=orjson.OPT_INDENT_2), status, JSON_TYPE)
+    return _response(resource if isinstance(resource, bytes) else orjson.dumps(resource), status, JSON_TYPE)
+
+
+def empty_response(status: int) -> Response:
+    """Render an answer without a body, and so without a media type."""
+    response = Response(status=status)
+    del response.headers["Content-Type"]
+    return response
+
+
+def is_strict() -> bool:
+    """Tell whether the client wants nothing of its request left out (`Prefer: handling=strict`)."""
+    return "handling=strict" in header("Prefer").replace(" ", "")
+
+
+def names_tag(if_none_match: str, tag: str) -> bool:
+    """Tell whether If-None-Match names this entity tag, or whatever there is; tags are compared weakly."""
+    return parse_etags(if_none_match).contains_weak(unquote_etag(tag)[0] or "")
+
+
+def _is_pretty() -> bool:
+    return argument("_pretty") == "true"
+
+
+def _response(content: bytes, status: int, kind: str) -> Response:
+    return Response(content, status, _HEADERS, content_type=f"{kind}; charset=utf-8")

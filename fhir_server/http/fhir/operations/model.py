@@ -1,0 +1,206 @@
+"""What an operation is: its name, its parameters, who answers it; how it is asked and how it is defined.
+
+Source: https://hl7.org/fhir/R4/operations.html, https://hl7.org/fhir/R4/operationdefinition.html.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from flask import Response, request
+
+from fhir_server.application.core.runtime import Runtime
+from fhir_server.domain import bodies
+from fhir_server.domain.caller import Caller
+from fhir_server.domain.problem import Category, Issue, Problem
+from fhir_server.r4.checking import check
+from fhir_server.r4.parsing import parse
+
+Json = dict[str, Any]
+Arguments = Mapping[str, Any]
+ParameterType = Literal["string", "boolean", "code", "integer", "Patient"]
+Answer = Callable[[Runtime, Caller, str, Arguments], Response]
+"""Answers one call: the runtime, the caller, the id of the instance ("" at type level), the arguments."""
+
+_VALUES = {"string": "valueString", "boolean": "valueBoolean", "code": "valueCode", "integer": "valueInteger"}
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One input. type: a primitive, or a resource type."""
+
+    name: str
+    type: ParameterType
+    documentation: str
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One output: a type, or parts."""
+
+    name: str
+    type: str = ""
+    parts: tuple["Output", ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One operation of a resource type. name: without the dollar sign. output: what comes back."""
+
+    name: str
+    type: str
+    title: str
+    documentation: str
+    answer: Answer
+    parameters: tuple[Parameter, ...] = ()
+    output: tuple["Output", ...] = ()
+    instance: bool = True
+    affects_state: bool = True
+
+    @property
+    def id(self) -> str:
+        """The id of its definition."""
+        return f"{self.type}-{self.name}"
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """GET too when nothing changes, as R4 lets it."""
+        return ("POST",) if self.affects_state else ("GET", "POST")
+
+
+def arguments(operation: Operation) -> dict[str, Any]:
+    """Read the arguments of this request.
+
+    Raises: Problem(INVALID) naming each parameter that is unknown, of another type, said twice or missing.
+    """
+    given = _of_query(operation) if request.method == "GET" else _of_body(operation)
+    missing = [
+        Issue(f"the parameter `{wanted.name}` is required", "Parameters.parameter", "required")
+        for wanted in operation.parameters
+        if wanted.required and wanted.name not in given
+    ]
+    if missing:
+        raise Problem(Category.INVALID, *missing)
+    return given
+
+
+def _of_query(operation: Operation) -> dict[str, Any]:
+    known = {wanted.name for wanted in operation.parameters}
+    given = {name: value for name, value in request.args.items(multi=True) if not name.startswith("_")}
+    unknown = [
+        Issue(f"`{name}` is no parameter of this operation", code="value") for name in given if name not in known
+    ]
+    if unknown:
+        raise Problem(Category.INVALID, *unknown)
+    return given
+
+
+def _of_body(operation: Operation) -> dict[str, Any]:
+    body = request.get_data(cache=False)
+    if not body:
+        return {}
+    resource = parse(body, request.content_type or "", "")
+    single = next((wanted for wanted in operation.parameters if wanted.type == resource["resourceType"]), None)
+    if single:
+        return {single.name: resource}
+    if resource["resourceType"] != "Parameters":
+        raise Problem.of(Category.INVALID, "the body must be Parameters", "Parameters.resourceType", "structure")
+    given: dict[str, Any] = {}
+    issues = [*_read(operation, resource.get("parameter", ()), given)]
+    if issues:
+        raise Problem(Category.INVALID, *issues)
+    return given
+
+
+def _read(operation: Operation, parts: Iterable[Json], given: dict[str, Any]) -> Iterable[Issue]:
+    known = {wanted.name: wanted for wanted in operation.parameters}
+    for number, part in enumerate(parts):
+        where = f"Parameters.parameter[{number}]"
+        wanted = known.get(str(part.get("name")))
+        if wanted is None or wanted.name in given:
+            text = "said twice" if wanted else "no parameter of this operation"
+            yield Issue(f"`{str(part.get('name'))[:64]}` is {text}", f"{where}.name", "value")
+            continue
+        value = part.get(_VALUES.get(wanted.type, "resource"))
+        if value is None or (isinstance(value, dict) and value.get("resourceType") != wanted.type):
+            yield Issue(f"`{wanted.name}` takes a {wanted.type}", where, "value")
+            continue
+        if isinstance(value, dict):
+            yield from check(value, f"{where}.resource")
+        given[wanted.name] = value
+
+
+def parameters(**values: object) -> Json:
+    """Write the output: text as code, instants, booleans, references, lists of parts; None is left out."""
+    found = [*_parts(values.items())]
+    return {"resourceType": "Parameters"} | ({"parameter": found} if found else {})
+
+
+def part(name: str, **values: object) -> Json:
+    """Write one parameter that has parts."""
+    return {"name": name, "part": [*_parts(values.items())]}
+
+
+def _parts(values: Iterable[tuple[str, object]]) -> Iterable[Json]:
+    for name, value in values:
+        match value:
+            case None | "":
+                continue
+            case bool():
+                yield {"name": name, "valueBoolean": value}
+            case int():
+                yield {"name": name, "valueInteger": value}
+            case datetime():
+                yield {"name": name, "valueDateTime": bodies.instant(value)}
+            case dict():
+                yield {"name": name, "valueReference": value}
+            case list():
+                yield from value
+            case _:
+                yield {"name": name, "valueString" if " " in str(value) else "valueCode": str(value)}
+
+
+def outputs(*named: tuple[str, str]) -> tuple[Output, ...]:
+    """Return outputs of a name and a type each."""
+    return tuple(Output(name, type_) for name, type_ in named)
+
+
+def _output(told: Output) -> Json:
+    built: Json = {"name": told.name, "use": "out", "min": 0, "max": "*"}
+    return built | ({"part": [_output(part) for part in told.parts]} if told.parts else {"type": told.type})
+
+
+def definition_of(operation: Operation, fhir_base: str, date: str) -> Json:
+    """Build the OperationDefinition."""
+    inputs = [
+        {
+            "name": wanted.name,
+            "use": "in",
+            "min": int(wanted.required),
+            "max": "1",
+            "documentation": wanted.documentation,
+            "type": wanted.type,
+        }
+        for wanted in operation.parameters
+    ]
+    told_back = [_output(told) for told in operation.output]
+    built: Json = {
+        "resourceType": "OperationDefinition",
+        "id": operation.id,
+        "url": f"{fhir_base}/OperationDefinition/{operation.id}",
+        "name": "".join(word.title() for word in operation.id.split("-")),
+        "title": operation.title,
+        "status": "active",
+        "kind": "operation",
+        "date": date,
+        "description": operation.documentation,
+        "affectsState": operation.affects_state,
+        "code": operation.name,
+        "resource": [operation.type],
+        "system": False,
+        "type": not operation.instance,
+        "instance": operation.instance,
+    }
+    return built | ({"parameter": [*inputs, *told_back]} if inputs or told_back else {})

@@ -1,0 +1,195 @@
+"""The life of a space as operations on Patient: for its holder's side, and for the software that keeps the directory.
+
+Source: R.1111-28 and R.1111-36 of the French public health code (rules A1 to A14), docs/operations.md.
+"""
+
+from flask import Response
+
+from consent_rules.vocabulary import Purpose
+from fhir_server.application.core.runtime import Runtime
+from fhir_server.application.directory import resources
+from fhir_server.application.spaces import break_glass, lifecycle
+from fhir_server.application.spaces.lifecycle import Standing, Step
+from fhir_server.domain.caller import Caller
+from fhir_server.domain.problem import Category, Problem
+from fhir_server.http.fhir import negotiation, rendering
+from fhir_server.http.fhir.operations.model import Answer, Arguments, Operation, Parameter, outputs, parameters
+from fhir_server.oauth.resource import step_up
+from fhir_server.r4 import profiles
+from fhir_server.registry import REGISTRY
+
+_STANDING = outputs(
+    ("status", "code"),
+    ("since", "dateTime"),
+    ("until", "dateTime"),
+    ("erasureAskedAt", "dateTime"),
+    ("deceased", "boolean"),
+    ("notice", "Reference"),
+)
+_OPENING = outputs(("consent", "Reference"), ("mode", "code"), ("until", "dateTime"), ("reviewDue", "dateTime"))
+_REASON = Parameter("reason", "string", "why the person cannot be asked and the danger is immediate", required=True)
+_CALL = Parameter("reason", "string", "reference of the emergency call, and what is reported", required=True)
+
+
+def _announce(runtime: Runtime, caller: Caller, _id: str, given: Arguments) -> Response:
+    resource = given["patient"]
+    faults = profiles.check(resource)
+    if faults:
+        raise Problem(Category.BUSINESS_RULE, *faults)
+    written = resources.create(runtime, caller, REGISTRY["Patient"], resource, announced=True)
+    return rendering.resource(written.shown, 201, "Location")
+
+
+def _step(step: Step) -> Answer:
+    return lambda runtime, caller, id_, _given: _standing(lifecycle.change(runtime, caller, id_, step))
+
+
+def _close(runtime: Runtime, caller: Caller, id_: str, given: Arguments) -> Response:
+    return _standing(lifecycle.change(runtime, caller, id_, lifecycle.CLOSE, erase=bool(given.get("erase"))))
+
+
+def _request_erasure(runtime: Runtime, caller: Caller, id_: str, _given: Arguments) -> Response:
+    return _standing(lifecycle.request_erasure(runtime, caller, id_))
+
+
+def _erase(runtime: Runtime, caller: Caller, id_: str, _given: Arguments) -> Response:
+    return _standing(lifecycle.erase(runtime, caller, id_))
+
+
+def _record_death(runtime: Runtime, caller: Caller, id_: str, _given: Arguments) -> Response:
+    return _standing(lifecycle.record_death(runtime, caller, id_))
+
+
+def _status(runtime: Runtime, caller: Caller, id_: str, _given: Arguments) -> Response:
+    return _standing(lifecycle.look(runtime, caller, id_))
+
+
+def _emergency(mode: Purpose) -> Answer:
+    def answer(runtime: Runtime, caller: Caller, id_: str, given: Arguments) -> Response:
+        step_up.demand_in_emergency(caller, mode, runtime.now())
+        opening = break_glass.declare(runtime, caller, id_, mode, str(given["reason"]))
+        consent = {"reference": f"Consent/{opening.consent}"}
+        told = parameters(consent=consent, mode=mode.value, until=opening.until, reviewDue=opening.review_due)
+        return negotiation.fhir_response(told)
+
+    return answer
+
+
+def _standing(standing: Standing) -> Response:
+    notice = {"reference": f"Communication/{standing.notice}"} if standing.notice else None
+    return negotiation.fhir_response(
+        parameters(
+            status=standing.status.value,
+            since=standing.since,
+            until=standing.until,
+            erasureAskedAt=standing.erasure_asked_at,
+            deceased=standing.deceased or None,
+            notice=notice,
+        )
+    )
+
+
+OPERATIONS = (
+    Operation(
+        "announce-space",
+        "Patient",
+        "Announce the space of an insured person",
+        "Record the identity and send the notice: the space opens after the term of the rule profile unless somebody "
+        "who may opposes (A2, A3). For the software that keeps the directory.",
+        _announce,
+        (Parameter("patient", "Patient", "the identity of the insured person", required=True),),
+        outputs(("return", "Patient")),
+        instance=False,
+    ),
+    Operation(
+        "oppose-space",
+        "Patient",
+        "Oppose the opening of a space",
+        "Before the term only (A1). The notice that comes back is the proof of the opposition (A6). For the holder, "
+        "the legal representatives, and the software that keeps the directory.",
+        _step(lifecycle.OPPOSE),
+        output=_STANDING,
+    ),
+    Operation(
+        "open-space",
+        "Patient",
+        "Open a space that is opposed, suspended or closed",
+        "For the holder and the legal representatives (A10); lifting a suspension also for the software that keeps "
+        "the directory (A11). Opening takes back a request for erasure.",
+        _step(lifecycle.OPEN),
+        output=_STANDING,
+    ),
+    Operation(
+        "suspend-space",
+        "Patient",
+        "Suspend access to a space",
+        "On serious malfunction or fraudulent use; it closes after six weeks unless it is opened (A11). For the "
+        "software that keeps the directory.",
+        _step(lifecycle.SUSPEND),
+        output=_STANDING,
+    ),
+    Operation(
+        "close-space",
+        "Patient",
+        "Close a space",
+        "Nobody reads or files from the next request on (A7, A13). For the holder and the legal representatives.",
+        _close,
+        (Parameter("erase", "boolean", "ask for the erasure of the closed data as well (A12)"),),
+        _STANDING,
+    ),
+    Operation(
+        "request-erasure",
+        "Patient",
+        "Ask for the erasure of a closed space",
+        "It is granted within three months at most (A9). For the holder and the legal representatives.",
+        _request_erasure,
+        output=_STANDING,
+    ),
+    Operation(
+        "erase-space",
+        "Patient",
+        "Erase a closed space",
+        "When it was asked for, or the archive has ended (A8, A9): its keys, resources and contents are destroyed "
+        "beyond recovery. For the software that keeps the directory.",
+        _erase,
+        output=_STANDING,
+    ),
+    Operation(
+        "record-death",
+        "Patient",
+        "Record the death of the holder",
+        "An open space closes, and nobody opens it again (A14). For the software that keeps the directory.",
+        _record_death,
+        output=_STANDING,
+    ),
+    Operation(
+        "space-status",
+        "Patient",
+        "Tell how a space stands",
+        "State, since when, and what time alone will change. For the holder, the legal representatives, and the "
+        "software that keeps the directory.",
+        _status,
+        output=_STANDING,
+        affects_state=False,
+    ),
+    Operation(
+        "break-glass",
+        "Patient",
+        "Open a space in an emergency, as a health professional",
+        "For a person in immediate danger who cannot be asked (G1), with a grant whose purpose is BTG. The holder and "
+        "the declared physician are told, and the access is reviewed.",
+        _emergency(Purpose.BREAK_GLASS),
+        (_REASON,),
+        _OPENING,
+    ),
+    Operation(
+        "regulation-access",
+        "Patient",
+        "Open a space for the regulation of an emergency call",
+        "For the regulating physician who takes a call about the person (G2), with a grant whose purpose is ETREAT. "
+        "The holder and the declared physician are told.",
+        _emergency(Purpose.EMERGENCY),
+        (_CALL,),
+        _OPENING,
+    ),
+)

@@ -1,0 +1,218 @@
+"""Answers: one resource, a searchset, a history; with ETag, Last-Modified, Location and Prefer.
+
+Source: https://hl7.org/fhir/R4/http.html#versioning, https://hl7.org/fhir/R4/search.html#return.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from email.utils import format_datetime, parsedate_to_datetime
+from http import HTTPStatus
+from typing import Any
+from uuid import uuid4
+
+import orjson
+from flask import Response, request
+
+from fhir_server.application.core import smart_scopes
+from fhir_server.application.core.shown import Shown
+from fhir_server.application.core.unit_of_work import Written
+from fhir_server.domain import bodies
+from fhir_server.domain.caller import Caller
+from fhir_server.domain.directory.identity_traits import SUBSETTED
+from fhir_server.http.fhir import negotiation
+from fhir_server.http.request_context import argument, header, runtime
+from fhir_server.r4.parsing import load_json
+from fhir_server.r4.structure import shape_of
+
+Json = dict[str, Any]
+
+ELEMENTS = "_elements"
+_ALWAYS = frozenset({"resourceType", "id", "meta", "implicitRules", "modifierExtension", "status"})
+
+
+def wanted_elements() -> frozenset[str]:
+    """Return the elements that this reading request names, none when it wants the whole."""
+    if request.method not in {"GET", "HEAD"} and not request.path.endswith("/_search"):
+        return frozenset()
+    named = argument(ELEMENTS) or (request.form.get(ELEMENTS, "") if request.method == "POST" else "")
+    return frozenset(name.strip().partition(".")[2] or name.strip() for name in named.split(",") if name.strip())
+
+
+def reduced(body: bytes, type_: str, elements: frozenset[str]) -> bytes:
+    """Return a body with these elements, the mandatory ones and the modifiers."""
+    shape = shape_of(type_)
+    kept = elements | _ALWAYS | {element.name for element in (shape.required if shape else ())}
+    resource: Json = {name: value for name, value in load_json(body).items() if name.removeprefix("_") in kept}
+    meta = resource.setdefault("meta", {})
+    meta["tag"] = [*(tag for tag in meta.get("tag", ()) if tag != SUBSETTED), SUBSETTED]
+    return orjson.dumps(resource)
+
+
+def etag_of(shown: Shown) -> str:
+    """Return the weak entity tag: the version as this caller sees it."""
+    return f'W/"{bodies.version_id(shown.stored, knows_marks=shown.knows_marks)}"'
+
+
+def location_of(fhir_base: str, shown: Shown) -> str:
+    """Return the absolute URL of the version."""
+    version = bodies.version_id(shown.stored, knows_marks=shown.knows_marks)
+    return f"{fhir_base}/{shown.reference}/_history/{version}"
+
+
+def body_of(shown: Shown) -> bytes:
+    """Return the JSON of a resource as this caller sees it; the server's own keys of a Binary left out."""
+    if shown.stored.type == "Binary":
+        return orjson.dumps(description_of(shown))
+    return bodies.body_for(shown.stored, knows_marks=shown.knows_marks)
+
+
+def description_of(shown: Shown) -> Json:
+    """Return a Binary without its data and without the server's own keys."""
+    body = bodies.body_for(shown.stored, knows_marks=shown.knows_marks)
+    return {name: value for name, value in orjson.loads(body).items() if not name.startswith("_")}
+
+
+def asked_body_of(shown: Shown, elements: frozenset[str]) -> bytes:
+    """Return the JSON of a resource with these elements, all of them when none is named."""
+    body = body_of(shown)
+    return reduced(body, shown.stored.type, elements) if elements else body
+
+
+def may_be_told(caller: Caller, written: Written) -> bool:
+    """Tell whether the answer to a write may hold the resource: what was sent as new, or may be read by the scopes."""
+    stored = written.shown.stored
+    return written.created or smart_scopes.lets_read(caller, stored.type, stored.facts.access)
+
+
+def resource(shown: Shown, status: int = 200, place: str = "", *, is_told: bool = True) -> Response:
+    """Render one resource; 304 when a GET's validators say that the client has it.
+
+    place: the header that a write names the version in, "Location" or "Content-Location".
+    is_told: whether the answer to a write may hold it.
+    """
+    updated = bodies.last_updated(shown.stored, knows_marks=shown.knows_marks)
+    tag = etag_of(shown)
+    is_reading = request.method in {"GET", "HEAD"}
+    if is_reading and status == HTTPStatus.OK and has_it(shown):
+        response = negotiation.empty_response(304)
+    elif not is_reading and (not is_told or preferred_return() != "representation"):
+        response = _without_body(status)
+    else:
+        response = negotiation.fhir_response(asked_body_of(shown, wanted_elements()), status)
+    response.headers["ETag"] = tag
+    response.headers["Last-Modified"] = format_datetime(updated.replace(microsecond=0), usegmt=True)
+    if place:
+        response.headers[place] = location_of(runtime().fhir_base, shown)
+    return response
+
+
+def preferred_return() -> str:
+    """Return what the client prefers after a write: "representation", "minimal" or "OperationOutcome"."""
+    for item in header("Prefer").replace(";", ",").split(","):
+        name, _, value = item.strip().partition("=")
+        if name == "return" and value in {"minimal", "OperationOutcome"}:
+            return value
+    return "representation"
+
+
+def searchset(
+    fhir_base: str,
+    shown: Sequence[Shown],
+    total: int | None,
+    links: Iterable[tuple[str, str]],
+    notes: Sequence[str] = (),
+) -> bytes:
+    """Splice a searchset from stored bytes.
+
+    links: (relation, URL). notes: texts about ignored parameters, sent as one outcome entry.
+    """
+    head: Json = {"resourceType": "Bundle", "type": "searchset"}
+    if total is not None:
+        head["total"] = total
+    head["link"] = [{"relation": relation, "url": url} for relation, url in links]
+    elements = wanted_elements()
+    entries = [_match(fhir_base, item, elements) for item in shown]
+    if notes:
+        outcome = {"fullUrl": uuid4().urn, "resource": _notes(notes), "search": {"mode": "outcome"}}
+        entries.append(orjson.dumps(outcome))
+    return _with_entries(head, entries)
+
+
+def history(fhir_base: str, shown: Sequence[Shown], self_url: str) -> bytes:
+    """Splice a history Bundle, newest first; a deletion is an entry without a resource."""
+    head: Json = {
+        "resourceType": "Bundle",
+        "type": "history",
+        "total": len(shown),
+        "link": [{"relation": "self", "url": self_url}],
+    }
+    return _with_entries(head, [_historic(fhir_base, item) for item in shown])
+
+
+def _with_entries(head: Json, entries: list[bytes]) -> bytes:
+    start = orjson.dumps(head)
+    if not entries:
+        return start
+    return start[:-1] + b',"entry":[' + b",".join(entries) + b"]}"
+
+
+def _match(fhir_base: str, shown: Shown, elements: frozenset[str]) -> bytes:
+    url = orjson.dumps(f"{fhir_base}/{shown.reference}")
+    return b'{"fullUrl":' + url + b',"resource":' + asked_body_of(shown, elements) + b',"search":{"mode":"match"}}'
+
+
+def _historic(fhir_base: str, shown: Shown) -> bytes:
+    stored = shown.stored
+    method = "DELETE" if stored.deleted else "POST" if stored.version == 1 else "PUT"
+    entry: Json = {
+        "fullUrl": f"{fhir_base}/{shown.reference}",
+        "request": {"method": method, "url": stored.type if method == "POST" else shown.reference},
+        "response": {
+            "status": {"DELETE": "204", "POST": "201", "PUT": "200"}[method],
+            "etag": etag_of(shown),
+            "lastModified": bodies.instant(bodies.last_updated(stored, knows_marks=shown.knows_marks)),
+        },
+    }
+    rendered = orjson.dumps(entry)
+    return rendered if stored.deleted else rendered[:-1] + b',"resource":' + body_of(shown) + b"}"
+
+
+def _notes(notes: Sequence[str]) -> Json:
+    issues = [{"severity": "warning", "code": "not-supported", "details": {"text": note}} for note in notes]
+    return {"resourceType": "OperationOutcome", "issue": issues}
+
+
+def _without_body(status: int) -> Response:
+    if preferred_return() == "minimal":
+        response = negotiation.empty_response(status)
+        response.headers["Cache-Control"] = "no-store"
+        return response
+    issue = {"severity": "information", "code": "informational", "details": {"text": "done"}}
+    return negotiation.fhir_response({"resourceType": "OperationOutcome", "issue": [issue]}, status)
+
+
+def has_it(shown: Shown) -> bool:
+    """Tell whether the validators of this request say that the client has this version."""
+    return is_unchanged(shown, header("If-None-Match"), header("If-Modified-Since"))
+
+
+def is_unchanged(shown: Shown, if_none_match: str, if_modified_since: str) -> bool:
+    """Tell whether one of two validators says that the client has this version; "" says nothing.
+
+    if_modified_since: a date of HTTP, or an instant, as entries of a Bundle state it. The tag goes before it.
+    Source: RFC 9110, 13.2.2.
+    """
+    if if_none_match:
+        return negotiation.names_tag(if_none_match, etag_of(shown))
+    updated = bodies.last_updated(shown.stored, knows_marks=shown.knows_marks)
+    try:
+        return bool(if_modified_since) and updated.replace(microsecond=0) <= _moment(if_modified_since)
+    except (ValueError, TypeError):  # cannot be read, or has no time zone
+        return False
+
+
+def _moment(written: str) -> datetime:
+    try:
+        return datetime.fromisoformat(written)
+    except ValueError:
+        return parsedate_to_datetime(written)

@@ -1,0 +1,65 @@
+"""A patient's number in the links of a search: sealed, so that whoever reads an address learns nothing of it.
+
+The link stays the same search for the caller to whom it was given: the value opens for this grant and this parameter
+alone. One value has one seal, so that a search says the same of itself each time (AES-256-GCM with a nonce that is a
+keyed hash of what is sealed).
+Source: docs/adr/0062-numbers-in-links-are-sealed.md.
+"""
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Iterable
+from hashlib import blake2b
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from fhir_server.domain.directory.patient_numbers import names_patient
+from fhir_server.domain.problem import Category, Problem
+
+SYSTEM = "urn:habilis:sealed"
+_START = f"{SYSTEM}|"
+_NONCE_BYTES = 12
+_PEOPLE = frozenset({"RelatedPerson"})
+"""Types of persons, whose identifiers are sealed whatever their system."""
+Pairs = list[tuple[str, str]]
+
+
+def sealed(key: bytes, grant: str, type_: str, pairs: Iterable[tuple[str, str]]) -> Pairs:
+    """Return the parameters of a search as they may stand in an address."""
+    return [
+        (name, _seal(key, grant, name, value) if _is_told_nowhere(type_, name, value) else value)
+        for name, value in pairs
+    ]
+
+
+def opened(key: bytes, grant: str, pairs: Iterable[tuple[str, str]]) -> Pairs:
+    """Return the parameters of a search as they were before they stood in a link.
+
+    Raises: Problem(MALFORMED) for a value that was sealed for somebody else, or for another parameter.
+    """
+    return [(name, _open(key, grant, name, value) if value.startswith(_START) else value) for name, value in pairs]
+
+
+def _is_told_nowhere(type_: str, name: str, value: str) -> bool:
+    base, _, modifier = name.partition(":")
+    return names_patient(value) or (type_ in _PEOPLE and base == "identifier" and modifier != "missing")
+
+
+def _seal(key: bytes, grant: str, name: str, value: str) -> str:
+    bound, plain = _bound(grant, name), value.encode()
+    nonce = blake2b(bound + b"\n" + plain, key=key, digest_size=_NONCE_BYTES).digest()
+    return _START + urlsafe_b64encode(nonce + AESGCM(key).encrypt(nonce, plain, bound)).rstrip(b"=").decode()
+
+
+def _open(key: bytes, grant: str, name: str, value: str) -> str:
+    token = value.removeprefix(_START)
+    try:
+        whole = urlsafe_b64decode(token + "=" * (-len(token) % 4))
+        return AESGCM(key).decrypt(whole[:_NONCE_BYTES], whole[_NONCE_BYTES:], _bound(grant, name)).decode()
+    except (ValueError, InvalidTag) as error:
+        text = f"`{name}` holds a value that was not sealed for this parameter and this caller"
+        raise Problem.of(Category.MALFORMED, text, code="sealed") from error
+
+
+def _bound(grant: str, name: str) -> bytes:
+    return f"sealed\n{grant}\n{name}".encode()

@@ -1,0 +1,152 @@
+"""Search of every registered type, by GET and by POST `_search` (ITI-66, ITI-67, ITI-81, PCF).
+
+Source: https://hl7.org/fhir/R4/http.html#search, https://hl7.org/fhir/R4/search.html.
+"""
+
+from dataclasses import replace
+from urllib.parse import urlencode
+
+from flask import Flask, Response, request
+from flask_smorest import Api
+
+from fhir_server.application.core import audit_log
+from fhir_server.application.core.runtime import Runtime
+from fhir_server.application.reading import search as reading_search
+from fhir_server.application.reading.search import Found, Wanted
+from fhir_server.domain.audit.interactions import AuditedInteraction
+from fhir_server.domain.caller import Caller
+from fhir_server.domain.problem import Category, Problem
+from fhir_server.http.fhir import negotiation, paging, rendering, sealed_numbers
+from fhir_server.http.fhir.caller import current_caller
+from fhir_server.http.fhir.routing import Route, attach, bound
+from fhir_server.http.fhir.search_params import Parsed, demand_measure, parse
+from fhir_server.http.request_context import runtime
+from fhir_server.registry import REGISTRY, Interaction, ResourceType
+
+_NAMING_A_PERSON = {"patient.identifier", "subject.identifier", "patient:identifier", "subject:identifier"}
+_SEARCHED = {name: row for name, row in REGISTRY.items() if Interaction.SEARCH in row.interactions}
+_TYPE = "_type"
+_FORM = "application/x-www-form-urlencoded"
+
+
+def register(_app: Flask, api: Api) -> None:
+    """Register the search routes of every type that offers them."""
+    for row in _SEARCHED.values():
+        attach(api, _routes(row))
+    summary = "Search the type that `_type` names"
+    routes = [
+        Route("GET", "", search_system, "Bundle", "search-system", summary),
+        Route("POST", "/_search", search_system, "Bundle", "search-form-system", f"{summary}, by form"),
+    ]
+    attach(api, routes)
+
+
+def _routes(row: ResourceType) -> list[Route]:
+    name = row.name
+    return [
+        Route("GET", f"/{name}", bound(search, row), name, f"search-{name}", f"Search {name}"),
+        Route("POST", f"/{name}/_search", bound(search, row), name, f"search-form-{name}", f"Search {name} by form"),
+    ]
+
+
+def search(row: ResourceType) -> Response:
+    """Answer one page of the visible resources that match, as a searchset Bundle."""
+    negotiation.wanted_format()
+    served, caller = runtime(), current_caller()
+    pairs = sealed_numbers.opened(served.cursor_key, caller.grant_id, _pairs())
+    sent = _as_sent(pairs)
+    demand_traced_measure(served, caller, AuditedInteraction("search-type", row.name, query=sent), pairs)
+    asked = [pair for pair in pairs if pair != (_TYPE, row.name)]
+    parsed = parse(row, asked, served.fhir_base, strict=negotiation.is_strict())
+    wanted = _wanted(served, caller, parsed, sent)
+    found = reading_search.find(served, caller, row, wanted)
+    links = _links(served, caller, parsed, found)
+    notes = [f"`{said}` is not a search parameter of {row.name} and was ignored" for said in parsed.ignored]
+    return negotiation.fhir_response(rendering.searchset(served.fhir_base, found.shown, found.total, links, notes))
+
+
+def search_system() -> Response:
+    """Answer a search at the root of the endpoint as one of the type that `_type` names.
+
+    Raises: Problem(UNSUPPORTED) unless it names exactly one type that can be searched.
+    """
+    current_caller()
+    named = [value for name, value in _pairs() if name == _TYPE]
+    row = _SEARCHED.get(named[0]) if len(named) == 1 else None
+    if row is None:
+        text = f"a search of the whole server names one type: `_type` takes one of {', '.join(sorted(_SEARCHED))}"
+        raise Problem.of(Category.UNSUPPORTED, text, code=_TYPE)
+    return search(row)
+
+
+def demand_traced_measure(
+    served: Runtime, caller: Caller, audited: AuditedInteraction, pairs: list[tuple[str, str]]
+) -> None:
+    """Hold a search to its measure, and leave a trace of one that asks too much.
+
+    Raises: Problem(TOO_COSTLY).
+    """
+    try:
+        demand_measure(pairs)
+    except Problem as problem:
+        audit_log.record_refusal(served, caller, audited, problem)
+        raise
+
+
+def _pairs() -> list[tuple[str, str]]:
+    pairs = list(request.args.items(multi=True))
+    if request.method == "POST":
+        if request.mimetype != _FORM:
+            raise Problem.of(Category.UNSUPPORTED_MEDIA, f"`_search` takes {_FORM}")
+        pairs.extend(request.form.items(multi=True))
+    return pairs
+
+
+def _wanted(served: Runtime, caller: Caller, parsed: Parsed, sent: str) -> Wanted:
+    wanted = parsed.wanted(sent)
+    if not parsed.cursor:
+        return wanted
+    place = paging.unseal(served.cursor_key, parsed.cursor, _binding(caller, parsed))
+    return replace(wanted, search=replace(wanted.search, after=place))
+
+
+def _as_sent(pairs: list[tuple[str, str]]) -> str:
+    """Return the request as the trail keeps it: method, URL with the parameters of a form added, headers of format."""
+    query = urlencode(pairs)
+    accept = request.headers.get("Accept", "")
+    return f"{request.method} {request.path}?{query}\nAccept: {accept}"
+
+
+def _binding(caller: Caller, parsed: Parsed) -> str:
+    return f"{caller.grant_id}\n{parsed.canonical}"
+
+
+def _links(served: Runtime, caller: Caller, parsed: Parsed, found: Found) -> list[tuple[str, str]]:
+    """Return the links of a page; the patient goes by id, never by an identifier of the person."""
+    as_page = replace(parsed, used=_told(parsed, found))
+    links = [("self", _url(served, caller, as_page))]
+    if found.next is not None and not parsed.only_count:
+        cursor = paging.seal(served.cursor_key, found.next, _binding(caller, as_page))
+        links.append(("next", _url(served, caller, as_page, ("_page", cursor))))
+    return links
+
+
+def self_url(served: Runtime, caller: Caller, parsed: Parsed, found: Found) -> str:
+    """Return the URL of what was searched, in which no person stands by an identifier: it lands in logs."""
+    return _url(served, caller, replace(parsed, used=_told(parsed, found)))
+
+
+def _url(served: Runtime, caller: Caller, parsed: Parsed, *more: tuple[str, str]) -> str:
+    told = sealed_numbers.sealed(served.cursor_key, caller.grant_id, parsed.type, parsed.used)
+    return f"{served.fhir_base}/{parsed.type}?{urlencode([*told, *more])}"
+
+
+def _told(parsed: Parsed, found: Found) -> list[tuple[str, str]]:
+    """Return the parameters of a search with the patient by id."""
+    names = _NAMING_A_PERSON if parsed.type != "Patient" else {"identifier"}
+    told = [pair for pair in parsed.used if pair[0] not in names]
+    if len(told) == len(parsed.used) or not found.patient:
+        return told
+    if parsed.type != "Patient":
+        return [("patient", found.patient), *told]
+    return [("_id", found.patient), *told] if found.shown else told

@@ -1,0 +1,246 @@
+"""Query string or `_search` form to a parsed search: which patient, which criteria, which order, which page.
+
+Source: https://hl7.org/fhir/R4/search.html; IHE MHD ITI-66 and ITI-67 for `patient.identifier` and the author names.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from urllib.parse import urlencode
+
+from fhir_server.application.reading.search import Wanted
+from fhir_server.domain.directory.patient_numbers import names_patient
+from fhir_server.domain.problem import Category, Problem
+from fhir_server.domain.search.criteria import AnyOf, Chained, Criterion, Search
+from fhir_server.domain.search.values import criterion
+from fhir_server.registry import REGISTRY, AccessRule, ResourceType, SearchParam
+from fhir_server.settings import limits
+
+DEFAULT_COUNT = 20
+MAX_COUNT = 200
+MAX_IDS = 200
+_DIGITS = 9
+_FORMAT_PARAMS = frozenset({"_format", "_pretty"})
+_RESULT_PARAMS = frozenset({"_count", "_sort", "_total", "_summary", "_page"})
+_SUMMARIES = ("true", "text", "data")
+"""Values of `_summary` that trim the answer, which the server does not do."""
+_TOTALS = ("none", "estimate", "estimated", "accurate")
+"""Values of `_total`; "estimated" is HAPI's spelling."""
+_ELEMENTS = "_elements"
+_LAST_UPDATED = SearchParam("_lastUpdated", "date", (), "http://hl7.org/fhir/SearchParameter/Resource-lastUpdated")
+_PATIENT_PARAMS = frozenset({"patient", "subject"})
+_NEVER_IGNORED = frozenset({"_has", "_filter", "_query", "_list", "_security"})
+"""Parameters that narrow to a patient or by protection: ignoring one would widen the answer unnoticed."""
+
+
+@dataclass(slots=True)
+class Parsed:
+    """A search as asked.
+
+    used: the (name, value) pairs that are served, for the self link and for binding cursors, without the page.
+    ignored: names, or `name=value`, that the server does not know. cursor: the value of `_page`.
+    """
+
+    type: str
+    patient: str = ""
+    identifier: tuple[str, str] | None = None
+    criteria: list[Criterion] = field(default_factory=list)
+    chained: list[Chained] = field(default_factory=list)
+    ids: frozenset[str] | None = None
+    sort: str = "_lastUpdated"
+    descending: bool = True
+    count: int = DEFAULT_COUNT
+    total: bool = True
+    only_count: bool = False
+    cursor: str = ""
+    used: list[tuple[str, str]] = field(default_factory=list)
+    ignored: list[str] = field(default_factory=list)
+
+    @property
+    def canonical(self) -> str:
+        """Return the understood query in one spelling; a cursor belongs to exactly one."""
+        return f"{self.type}?{urlencode(sorted(self.used))}"
+
+    def wanted(self, query: str) -> Wanted:
+        """Return the search for the use case; the page is set by whoever can open the cursor."""
+        search = Search(
+            type=self.type,
+            criteria=tuple(self.criteria),
+            chained=tuple(self.chained),
+            ids=self.ids,
+            sort=self.sort,
+            descending=self.descending,
+            limit=0 if self.only_count else self.count,
+        )
+        return Wanted(search, self.patient, self.identifier, self.total or self.only_count, query)
+
+
+def parse(row: ResourceType, pairs: Iterable[tuple[str, str]], fhir_base: str, *, strict: bool) -> Parsed:
+    """Read the parameters of a search.
+
+    Raises: Problem(MALFORMED) for a value that cannot be read, UNSUPPORTED for a modifier, and for an unknown
+    parameter when `strict` or when ignoring it would widen the answer.
+    """
+    reader = _Reader(row, fhir_base, strict, Parsed(row.name))
+    for name, value in pairs:
+        if name not in _FORMAT_PARAMS and value != "":
+            reader.take(name, value)
+    return reader.parsed
+
+
+def demand_measure(pairs: Sequence[tuple[str, str]]) -> None:
+    """Hold a search to its measure, before anything of it is read: each criterion is work for the store.
+
+    Raises: Problem(TOO_COSTLY).
+    """
+    allowed = limits.in_force()
+    if len(pairs) > allowed.parameters:
+        raise Problem.of(Category.TOO_COSTLY, f"a search has at most {allowed.parameters} parameters")
+    if sum(value.count(",") + 1 for _, value in pairs) > allowed.values:
+        raise Problem.of(Category.TOO_COSTLY, f"the parameters of a search have at most {allowed.values} values")
+    for name, value in pairs:
+        if len(name) + len(value) > allowed.value_bytes:
+            text = f"the parameter `{name[:64]}` is longer than {allowed.value_bytes} bytes"
+            raise Problem.of(Category.TOO_COSTLY, text)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    row: ResourceType
+    fhir_base: str
+    strict: bool
+    parsed: Parsed
+
+    def take(self, name: str, value: str) -> None:
+        """Read one parameter."""
+        if name == "_page":
+            self.parsed.cursor = value
+        elif name in _RESULT_PARAMS and not _trims(name, value):
+            self._result(name, value)
+        elif name == _ELEMENTS:
+            pass  # chooses what is rendered, not what is found
+        elif name == "_id":
+            self._id(value)
+        elif name == _LAST_UPDATED.name:
+            self.parsed.criteria.append(criterion(_LAST_UPDATED, "", value, self.fhir_base))
+        elif not (self._patient(name, value) or self._of_type(name, value)):
+            self._unknown(name, f"{name}={value}" if _trims(name, value) else name)
+            return
+        if name != "_page":
+            self.parsed.used.append((name, str(self.parsed.count) if name == "_count" else value))
+
+    def _result(self, name: str, value: str) -> None:
+        if name == "_count":
+            self.parsed.count = min(_whole("_count", value), MAX_COUNT)
+            self.parsed.only_count |= self.parsed.count == 0
+        elif name == "_sort":
+            self._sort(value)
+        elif name == "_total":
+            self.parsed.total = _one_of("_total", value, _TOTALS) != "none"
+        elif _one_of("_summary", value, ("count", "false", *_SUMMARIES)) == "count":
+            self.parsed.only_count = True
+
+    def _sort(self, value: str) -> None:
+        name = value.removeprefix("-")
+        dates = {param.name for param in self.row.search if param.type == "date"} | {"_lastUpdated"}
+        if name not in dates:
+            raise Problem.of(Category.UNSUPPORTED, f"`_sort` takes one of: {', '.join(sorted(dates))}", code="_sort")
+        self.parsed.sort, self.parsed.descending = name, value.startswith("-")
+
+    def _id(self, value: str) -> None:
+        ids = frozenset(value.split(","))
+        if len(ids) > MAX_IDS:
+            raise Problem.of(Category.MALFORMED, f"`_id` takes at most {MAX_IDS} ids", code="_id")
+        self.parsed.ids = ids if self.parsed.ids is None else self.parsed.ids & ids
+
+    def _patient(self, name: str, value: str) -> bool:
+        """Read a parameter that names the patient; tell whether it was one."""
+        base, _, modifier = name.partition(":")
+        chained = base.removesuffix(".identifier")
+        if self.row.access in {AccessRule.IDENTITY, AccessRule.DIRECTORY} or chained not in _PATIENT_PARAMS:
+            return False
+        if base != chained or modifier == "identifier":
+            self._name_by_identifier(name, value)
+        elif modifier in {"", "Patient"}:
+            self._name_by_id(name, value)
+        else:
+            raise Problem.of(Category.UNSUPPORTED, f"`{name}`: this modifier is not supported", code=base)
+        return True
+
+    def _name_by_id(self, name: str, value: str) -> None:
+        id_ = value.removeprefix(f"{self.fhir_base}/").removeprefix("Patient/")
+        if "," in id_ or "/" in id_:
+            raise Problem.of(Category.MALFORMED, f"`{name}` takes one patient of this server", code=name)
+        self._only_one(self.parsed.patient not in ("", id_) or self.parsed.identifier is not None)
+        self.parsed.patient = id_
+
+    def _name_by_identifier(self, name: str, value: str) -> None:
+        system, found, code = value.partition("|")
+        if not (found and system and code) or "," in value:
+            raise Problem.of(Category.MALFORMED, f"`{name}` takes system|value of one patient", code=name)
+        self._only_one(bool(self.parsed.patient) or self.parsed.identifier not in (None, (system, code)))
+        self.parsed.identifier = (system, code)
+
+    def _only_one(self, named_already: bool) -> None:  # noqa: FBT001 - reads as a sentence at its two calls
+        if named_already:
+            raise Problem.of(Category.MALFORMED, "name the patient once", code="patient")
+
+    def _of_type(self, name: str, value: str) -> bool:
+        base, _, modifier = name.partition(":")
+        param = _find(self.row, base)
+        if param is None:
+            return False
+        if param.chain[0]:
+            self.parsed.chained.append(self._chained(param, modifier, value))
+        else:
+            self.parsed.criteria.append(criterion(param, modifier, value, self.fhir_base))
+        return True
+
+    def _chained(self, param: SearchParam, modifier: str, value: str) -> Chained:
+        """Read a description of somebody whom the resource refers to."""
+        base, target = param.chain
+        found = [(type_, _find(row, target)) for type_, row in REGISTRY.items() if type_ in self._types(base)]
+        asked = [(type_, self._described(one, modifier, value)) for type_, one in found if one is not None]
+        return Chained(base, self._described(param, modifier, value), tuple(asked))
+
+    def _types(self, base: str) -> tuple[str, ...]:
+        param = _find(self.row, base)
+        return param.targets if param else ()
+
+    def _described(self, param: SearchParam, modifier: str, value: str) -> AnyOf:
+        asked = criterion(param, modifier, value, self.fhir_base)
+        if modifier == "missing" or not isinstance(asked, AnyOf):
+            text = f"`{param.name}` does not support the modifier `:{modifier}` here"
+            raise Problem.of(Category.UNSUPPORTED, text, code=param.name)
+        return asked
+
+    def _unknown(self, name: str, said: str) -> None:
+        """Leave out what only adds to the question or trims the answer.
+
+        Raises: Problem(UNSUPPORTED) when leaving it out would widen the answer, or the client wants nothing left out.
+        """
+        base = name.partition(":")[0].partition(".")[0]
+        if names_patient(name):
+            raise Problem.of(Category.UNSUPPORTED, "a number is no search parameter", code="not-supported")
+        if self.strict or base in _NEVER_IGNORED | _PATIENT_PARAMS or _find(self.row, base) is not None:
+            raise Problem.of(Category.UNSUPPORTED, f"`{said}` is not a search parameter of {self.row.name}", code=name)
+        self.parsed.ignored.append(said)
+
+
+def _trims(name: str, value: str) -> bool:
+    return name == "_summary" and value in _SUMMARIES
+
+
+def _find(row: ResourceType, name: str) -> SearchParam | None:
+    return next((param for param in row.search if param.name == name), None)
+
+
+def _whole(name: str, value: str) -> int:
+    if not (value.isascii() and value.isdecimal() and len(value) <= _DIGITS):
+        raise Problem.of(Category.MALFORMED, f"`{name}` takes a whole number", code=name)
+    return int(value)
+
+
+def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> str:
+    if value not in allowed:
+        raise Problem.of(Category.MALFORMED, f"`{name}` takes one of: {', '.join(allowed)}", code=name)
+    return value

@@ -1,0 +1,174 @@
+"""batch and transaction at the root of the FHIR endpoint; a transaction that files documents is ITI-65.
+
+Source: https://hl7.org/fhir/R4/http.html#transaction; IHE MHD 4.2, ITI-65 Provide Document Bundle.
+"""
+
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import parse_qsl
+
+import orjson
+from flask import Flask, Response, request
+from flask_smorest import Api
+
+from fhir_server.application.bundles import transactions
+from fhir_server.application.bundles.entries import ELSEWHERE, Entry, entries_of, with_own_urls
+from fhir_server.application.core.unit_of_work import Written
+from fhir_server.application.reading import read
+from fhir_server.application.reading import search as reading_search
+from fhir_server.deadline import OutOfTime, demand_time
+from fhir_server.domain import bodies
+from fhir_server.domain.audit.interactions import AuditedInteraction
+from fhir_server.domain.problem import Category, Issue, Problem
+from fhir_server.http.fhir import negotiation, outcomes, rendering, sealed_numbers, search
+from fhir_server.http.fhir.caller import current_caller
+from fhir_server.http.fhir.routing import Route, attach
+from fhir_server.http.fhir.search import demand_traced_measure
+from fhir_server.http.fhir.search_params import parse as parse_search
+from fhir_server.http.request_context import runtime
+from fhir_server.ports.store import StoreUnavailable
+from fhir_server.r4.parsing import parse
+from fhir_server.registry import REGISTRY, AccessRule, Interaction, ResourceType
+
+Json = dict[str, Any]
+
+_REASONS = {200: "200 OK", 201: "201 Created", 204: "204 No Content", 304: "304 Not Modified"}
+
+
+def register(_app: Flask, api: Api) -> None:
+    """Register the root of the endpoint, with and without a final slash."""
+    summary = "Publish documents (ITI-65), or run a batch or transaction"
+    attach(
+        api,
+        [
+            Route("POST", "", submit, "Bundle", "transaction", summary),
+            Route("POST", "/", submit, "Bundle", "transaction-slash", summary),
+        ],
+    )
+
+
+def submit() -> Response:
+    """Run a batch or a transaction; the answer has one entry for each entry sent, in the same order."""
+    negotiation.wanted_format()
+    current_caller()
+    bundle = parse(request.get_data(cache=False), request.content_type or "", "Bundle")
+    bundle = with_own_urls(bundle, runtime().fhir_base)
+    kind = bundle.get("type")
+    if kind == "transaction":
+        entries = _transaction(bundle)
+    elif kind == "batch":
+        entries = [_alone(entry) for entry in entries_of(bundle)]
+    else:
+        raise Problem.of(Category.INVALID, "the Bundle must be a batch or a transaction", "Bundle.type", "value")
+    answer = {"resourceType": "Bundle", "type": f"{kind}-response", "entry": entries}
+    return negotiation.fhir_response(orjson.dumps({name: value for name, value in answer.items() if value != []}))
+
+
+def _transaction(bundle: Json) -> list[Json]:
+    entries = entries_of(bundle)
+    written = transactions.transact(runtime(), current_caller(), bundle)
+    return [_answered(entry, result) for entry, result in zip(entries, written, strict=True)]
+
+
+def _answered(entry: Entry, result: Written | None) -> Json:
+    """Render one entry of a transaction; what only reads is read now, after the writes."""
+    if result is not None:
+        return _written(result)
+    if entry.method == "DELETE":
+        return {"response": {"status": _REASONS[204]}}
+    return _failing_alone(lambda: _read(entry))
+
+
+def _alone(entry: Entry) -> Json:
+    """Run one entry of a batch; it fails alone."""
+    if entry.method in ("GET", "HEAD"):
+        return _failing_alone(lambda: _read(entry))
+    return _failing_alone(lambda: _answered(entry, transactions.perform(runtime(), current_caller(), entry)))
+
+
+def _failing_alone(run: Callable[[], Json]) -> Json:
+    """Answer one entry; whatever goes wrong in it, what was done for the others is still told.
+
+    Raises: Problem(UNAVAILABLE) and StoreUnavailable: then no entry can be served.
+    """
+    try:
+        demand_time()
+        return run()
+    except OutOfTime:
+        stopped = Problem(Category.OUT_OF_TIME)
+        return _failed(outcomes.status_of(stopped), outcomes.outcome_of(stopped))
+    except Problem as problem:
+        if problem.category is Category.UNAVAILABLE:
+            raise
+        return _failed(outcomes.status_of(problem), outcomes.outcome_of(problem))
+    except StoreUnavailable:
+        raise
+    except Exception as error:  # noqa: BLE001 - a defect in one entry takes nothing from the others
+        return _failed(500, outcomes.defect(error))
+
+
+def _failed(status: int, outcome: Json) -> Json:
+    return {"response": {"status": str(status), "outcome": outcome}}
+
+
+def _written(result: Written) -> Json:
+    shown = result.shown
+    response: Json = {
+        "status": _REASONS[201 if result.created else 200],
+        "location": rendering.location_of(runtime().fhir_base, shown),
+        "etag": rendering.etag_of(shown),
+        "lastModified": bodies.instant(bodies.last_updated(shown.stored, knows_marks=shown.knows_marks)),
+    }
+    if result.notes:
+        response["outcome"] = _warnings(result.notes)
+    is_asked = "return=representation" in request.headers.get("Prefer", "").replace(" ", "")
+    if is_asked and rendering.may_be_told(current_caller(), result):
+        return {"resource": orjson.Fragment(rendering.body_of(shown)), "response": response}
+    return {"response": response}
+
+
+def _warnings(notes: tuple[Issue, ...]) -> Json:
+    issues = [
+        {
+            "severity": "warning",
+            "code": "informational",
+            "details": {"text": note.text},
+            "expression": [note.expression],
+        }
+        for note in notes
+    ]
+    return {"resourceType": "OperationOutcome", "issue": issues}
+
+
+def _read(entry: Entry) -> Json:
+    """Answer an entry that reads: a resource, a version, a history, or a search."""
+    if entry.is_elsewhere:
+        raise Problem.of(Category.INVALID, ELSEWHERE, entry.at_url, "value")
+    row = REGISTRY.get(entry.type)
+    if row is None:
+        raise Problem(Category.NOT_FOUND)
+    if not entry.id:
+        return _found(row, entry)
+    parts = entry.id.split("/")
+    if len(parts) == 1 and Interaction.READ in row.interactions and row.access is not AccessRule.CONTENT:
+        shown = read.read(runtime(), current_caller(), row, entry.id)
+        response: Json = {"status": _REASONS[200], "etag": rendering.etag_of(shown)}
+        if rendering.is_unchanged(shown, entry.if_none_match, entry.if_modified_since):
+            return {"response": response | {"status": _REASONS[304]}}
+        return {"resource": orjson.Fragment(rendering.body_of(shown)), "response": response}
+    raise Problem.of(Category.UNSUPPORTED, "a Bundle reads current resources and searches", entry.at_url)
+
+
+def _found(row: ResourceType, entry: Entry) -> Json:
+    if Interaction.SEARCH not in row.interactions:
+        raise Problem(Category.METHOD_NOT_ALLOWED)
+    served = runtime()
+    caller = current_caller()
+    sent = parse_qsl(entry.query, keep_blank_values=True)
+    pairs = sealed_numbers.opened(served.cursor_key, caller.grant_id, sent)
+    demand_traced_measure(served, caller, AuditedInteraction("search-type", row.name, query=f"GET {entry.url}"), pairs)
+    parsed = parse_search(row, pairs, served.fhir_base, strict=True)
+    found = reading_search.find(served, caller, row, parsed.wanted(f"GET {entry.url}"))
+    links = [("self", search.self_url(served, caller, parsed, found))]
+    body = rendering.searchset(served.fhir_base, found.shown, found.total, links)
+    return {"resource": orjson.Fragment(body), "response": {"status": _REASONS[200]}}

@@ -1,0 +1,40 @@
+"""What is not there, and what is not offered: told alike whatever routes there happen to be.
+
+Source: https://hl7.org/fhir/R4/http.html#Status-Codes: 404 for an unknown type or operation, 405 for an interaction of
+a known type that is not offered.
+"""
+
+import re
+from http import HTTPStatus
+
+from flask import current_app, request
+from werkzeug.exceptions import HTTPException
+
+from fhir_server.domain.problem import Category
+from fhir_server.http.fhir.routing import FHIR_PATH
+from fhir_server.registry import REGISTRY
+
+_OF_A_TYPE = re.compile(r"(\w+)(/(_search|_history|[A-Za-z0-9.\-]{1,64}(/_history(/[^/]+)?)?))?")
+"""Paths of interactions with a type, its instances and their versions."""
+_TYPES = frozenset(REGISTRY) | {"OperationDefinition"}
+_OF_THE_SERVER = frozenset({"", "_history", "_search", "metadata"})
+
+
+def category_of(error: HTTPException) -> Category | None:
+    """Return how a request without a route is answered, None for another failure."""
+    if error.code not in (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED):
+        return None
+    path = request.path.removeprefix(FHIR_PATH).strip("/")
+    last = path.rpartition("/")[2]
+    if last.startswith("$"):
+        return Category.METHOD_NOT_ALLOWED if _is_routed(path) else Category.NOT_FOUND
+    named = _OF_A_TYPE.fullmatch(path)
+    is_interaction = path in _OF_THE_SERVER or (named is not None and named[1] in _TYPES)
+    return Category.METHOD_NOT_ALLOWED if is_interaction else Category.NOT_FOUND
+
+
+def _is_routed(path: str) -> bool:
+    """Tell whether an operation of this name is offered at this level of this type."""
+    *before, last = path.split("/")
+    wanted = "/".join((FHIR_PATH, *before[:1], *("<id_>" for _ in before[1:]), last))
+    return any(rule.rule == wanted for rule in current_app.url_map.iter_rules())

@@ -1,0 +1,119 @@
+"""create, update, patch and delete of every type that offers them (ITI-105, ITI-108, PDSm flux 03, 04 and 09).
+
+Source: https://hl7.org/fhir/R4/http.html#create, #update, #patch and #delete; documents are published through
+ITI-105 here and through ITI-65 in http/fhir/transactions.py.
+"""
+
+from typing import Any
+
+from flask import Flask, Response, request
+from flask_smorest import Api
+
+from fhir_server.application.bundles import writes
+from fhir_server.application.bundles.writes import Named
+from fhir_server.application.core.unit_of_work import Written
+from fhir_server.domain import conditions
+from fhir_server.domain.problem import Category, Problem
+from fhir_server.http.fhir import negotiation, rendering
+from fhir_server.http.fhir.caller import current_caller
+from fhir_server.http.fhir.routing import Route, View, attach, bound
+from fhir_server.http.request_context import runtime
+from fhir_server.r4 import patch as r4_patch
+from fhir_server.r4 import profiles
+from fhir_server.r4.parsing import parse
+from fhir_server.r4.patch import JSON_PATCH, Patch
+from fhir_server.registry import REGISTRY, Interaction, ResourceType
+
+Json = dict[str, Any]
+
+
+def register(_app: Flask, api: Api) -> None:
+    """Register the writing routes of every type that offers them."""
+    for row in REGISTRY.values():
+        attach(api, _routes(row))
+
+
+def _routes(row: ResourceType) -> list[Route]:
+    name = row.name
+    offered: tuple[tuple[Interaction, str, str, View, str], ...] = (
+        (Interaction.CREATE, "POST", f"/{name}", create, f"Create a {name}"),
+        (Interaction.UPDATE, "PUT", f"/{name}/<id_>", update, f"Replace a {name}"),
+        (Interaction.PATCH, "PATCH", f"/{name}/<id_>", patch, f"Change parts of a {name}"),
+        (Interaction.DELETE, "DELETE", f"/{name}/<id_>", delete, f"Delete a {name}"),
+    )
+    routes = [
+        Route(method, path, bound(view, row), name, f"{interaction.value}-{name}", summary)
+        for interaction, method, path, view, summary in offered
+        if interaction in row.interactions
+    ]
+    if row.patches_conditionally:
+        summary = "Change parts of the document that has a business identifier"
+        routes.append(
+            Route("PATCH", f"/{name}", bound(patch_matching, row), name, f"conditional-patch-{name}", summary)
+        )
+    return routes
+
+
+def create(row: ResourceType) -> Response:
+    """Create a resource, or answer the one that meets If-None-Exist."""
+    negotiation.wanted_format()
+    served, caller, resource = runtime(), current_caller(), _body(row)
+    condition = conditions.query_of(request.headers.get("If-None-Exist", ""), row.name, served.fhir_base)
+    return _answer(writes.create(served, caller, row, resource, condition))
+
+
+def update(row: ResourceType, id_: str) -> Response:
+    """Replace the current version of a resource."""
+    negotiation.wanted_format()
+    served, caller, resource = runtime(), current_caller(), _body(row)
+    if resource.get("id") != id_:
+        raise Problem.of(Category.INVALID, "`id` is not the one of the URL", f"{row.name}.id", "value")
+    return _answer(writes.update(served, caller, row, id_, resource, _if_match()))
+
+
+def patch(row: ResourceType, id_: str) -> Response:
+    """Change parts of a resource by JSON Patch or FHIRPath Patch."""
+    negotiation.wanted_format()
+    served, caller, change = runtime(), current_caller(), _patch()
+    return _answer(writes.patch(served, caller, Named(row, id_, _if_match()), change))
+
+
+def patch_matching(row: ResourceType) -> Response:
+    """Change parts of the one resource that has a business identifier, in the caller's view."""
+    negotiation.wanted_format()
+    served, caller, change = runtime(), current_caller(), _patch()
+    query = "&".join(
+        part for part in request.query_string.decode("utf-8", "replace").split("&") if not part.startswith("_")
+    )
+    return _answer(writes.patch(served, caller, Named(row, "", _if_match(), query), change))
+
+
+def delete(row: ResourceType, id_: str) -> Response:
+    """Delete a resource as its depositor; what is not there, or not seen, needs no deleting."""
+    writes.delete(runtime(), current_caller(), Named(row, id_, _if_match()))
+    return negotiation.empty_response(204)
+
+
+def _answer(written: Written) -> Response:
+    """Answer a write; a creation says where the resource is, also when it was there already (If-None-Exist)."""
+    place = "Location" if request.method == "POST" else "Content-Location"
+    is_told = rendering.may_be_told(current_caller(), written)
+    return rendering.resource(written.shown, 201 if written.created else 200, place, is_told=is_told)
+
+
+def _body(row: ResourceType) -> Json:
+    resource = parse(request.get_data(cache=False), request.content_type or "", row.name)
+    faults = profiles.check(resource)
+    if faults:
+        raise Problem(Category.BUSINESS_RULE, *faults)
+    return resource
+
+
+def _patch() -> Patch:
+    if request.mimetype == JSON_PATCH:
+        return r4_patch.of_json(request.get_data(cache=False))
+    return r4_patch.of_parameters(parse(request.get_data(cache=False), request.content_type or "", "Parameters"))
+
+
+def _if_match() -> str:
+    return request.headers.get("If-Match", "")

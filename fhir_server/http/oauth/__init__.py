@@ -1,0 +1,1 @@
+"""The machine endpoints of the authorization server, and discovery. What they do is in oauth/."""

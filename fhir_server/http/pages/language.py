@@ -1,0 +1,90 @@
+"""French or English: which one a page speaks.
+
+`?lang=` wins and is remembered in a cookie that holds nothing else; then the browser's preference; then French.
+"""
+
+from datetime import datetime
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
+
+from babel.dates import format_date, format_datetime
+from flask import Flask, Response, current_app, g, request
+from flask_babel import Babel, get_locale
+
+from fhir_server.http.pages.translations import Catalogue
+from fhir_server.http.request_context import argument
+
+LANGUAGES = ("fr", "en")
+COOKIE = "lang"
+_YEAR = 365 * 24 * 3600
+_KEPT_BYTES = 2000
+TIME_ZONE = "TIME_ZONE"
+"""Key of the application's configuration: the zoneinfo.ZoneInfo in which pages tell times."""
+
+
+def install(app: Flask) -> None:
+    """Make pages bilingual; doing it twice changes nothing."""
+    if "babel" in app.extensions:
+        return
+    babel = Babel(app, default_locale=LANGUAGES[0], locale_selector=_chosen)
+    babel.domain_instance = Catalogue()
+    app.jinja_env.globals.update(page_language=current_language, in_language=_address_in)
+    app.jinja_env.filters.update(instant=told_instant, day=told_day)
+    app.after_request(_remember)
+
+
+def current_language() -> str:
+    """Return the language of this page: "fr" or "en"."""
+    locale = get_locale()
+    return locale.language if locale and locale.language in LANGUAGES else LANGUAGES[0]
+
+
+def zone() -> ZoneInfo:
+    """Return the time zone in which pages tell times."""
+    found: ZoneInfo = current_app.config[TIME_ZONE]
+    return found
+
+
+def local(at: datetime) -> datetime:
+    """Return an instant in the time zone in which pages tell times; at the ends of the calendar it stays as it is."""
+    try:
+        return at.astimezone(zone())
+    except OverflowError:
+        return at
+
+
+def told_instant(at: datetime) -> str:
+    """Write an instant in the language and the time zone of the page, to the minute."""
+    return str(format_datetime(local(at), "d MMMM y, HH:mm", locale=current_language()))
+
+
+def told_day(at: datetime) -> str:
+    """Write the day of an instant in the language and the time zone of the page."""
+    return str(format_date(local(at), "d MMMM y", locale=current_language()))
+
+
+def ask(locales: str) -> None:
+    """Speak the first of some languages that we have, unless the person has chosen one. locales: BCP 47, by blanks."""
+    spoken = (tag.partition("-")[0].lower() for tag in locales.split())
+    g.asked_language = next((language for language in spoken if language in LANGUAGES), None)
+
+
+def _address_in(language: str) -> str:
+    """Return the address of this page in another language, its other parameters kept unless they are too long."""
+    is_long = len(request.query_string) > _KEPT_BYTES
+    kept = [] if is_long else [(n, v) for n, v in request.args.items(multi=True) if n != "lang"]
+    return "?" + urlencode([*kept, ("lang", language)])
+
+
+def _chosen() -> str:
+    for wanted in (request.args.get("lang"), request.cookies.get(COOKIE), g.get("asked_language")):
+        if wanted in LANGUAGES:
+            return str(wanted)
+    return request.accept_languages.best_match(LANGUAGES) or LANGUAGES[0]
+
+
+def _remember(response: Response) -> Response:
+    wanted = argument("lang")
+    if wanted in LANGUAGES and response.mimetype == "text/html":
+        response.set_cookie(COOKIE, wanted, max_age=_YEAR, httponly=True, samesite="Lax", secure=request.is_secure)
+    return response

@@ -1,0 +1,1 @@
+"""Pages of a patient and of whoever represents one: the journal of accesses and its texts."""

@@ -1,0 +1,135 @@
+"""Notices in plain French or English, for the page of the journal.
+
+Source: R.1111-48 of the French public health code (rules G3, G6, G8 and H1 of docs/rules.md).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from flask_babel import gettext, lazy_gettext
+
+from consent_rules.vocabulary import ReviewOutcome
+from fhir_server.domain.notices import REVIEW_DUE, REVIEW_OUTCOME, Kind
+from fhir_server.http.pages.language import local
+
+Json = dict[str, Any]
+
+_TEXTS: Mapping[str, Any] = {
+    Kind.ANNOUNCED: lazy_gettext("This space will open six weeks after this message, unless you oppose it."),
+    Kind.OPPOSED: lazy_gettext("Your opposition to the opening of this space is recorded; this is the proof."),
+    Kind.OPENED: lazy_gettext("This space is open."),
+    Kind.SUSPENDED: lazy_gettext("Access to this space is suspended; it closes after six weeks unless you oppose it."),
+    Kind.CLOSED: lazy_gettext("This space is closed; its documents are archived, and you may open it again."),
+    Kind.ERASURE_ASKED: lazy_gettext("The erasure of this space was asked for; it happens within three months."),
+    Kind.WAITING: lazy_gettext(
+        "This space was updated; you are advised to see a health professional, your declared physician above all."
+    ),
+    Kind.FIRST_ACCESS: lazy_gettext("%(who)s looked at this space for the first time."),
+    Kind.ACCESS: lazy_gettext("%(who)s looked at this space."),
+    Kind.BREAK_GLASS: lazy_gettext("%(who)s opened this space in an emergency (break-glass)."),
+    Kind.REGULATION: lazy_gettext("%(who)s opened this space for an emergency call."),
+    Kind.REVIEWED: lazy_gettext("An emergency access to this space by %(who)s was reviewed."),
+    Kind.FILED: lazy_gettext("%(who)s filed documents in this space."),
+    Kind.CHANGED: lazy_gettext("%(who)s changed a document of this space."),
+    Kind.CHOICE_CLOSED: lazy_gettext(
+        "A choice recorded in this space cannot be applied as it is written. It gives nobody access; record it again "
+        "if it is still wanted."
+    ),
+    Kind.PASSWORD: lazy_gettext("%(who)s changed the password of your account."),
+    Kind.FACTORS: lazy_gettext("%(who)s changed the second factor of your account."),
+}
+_OUTCOMES: Mapping[str, Any] = {
+    ReviewOutcome.JUSTIFIED: lazy_gettext("Result of the review: the access was justified."),
+    ReviewOutcome.NOT_JUSTIFIED: lazy_gettext("Result of the review: the access was not justified."),
+    ReviewOutcome.DISCIPLINARY: lazy_gettext(
+        "Result of the review: the access was not justified, and disciplinary steps follow."
+    ),
+}
+
+
+_REASONS: Mapping[str, Any] = {
+    "unconscious": lazy_gettext("the patient was unconscious"),
+    "life-threatening": lazy_gettext("immediate danger to health"),
+    "no-consent-possible": lazy_gettext("the patient could not express their will"),
+}
+"""The reasons that the declaration page offers (oauth.authorize.conversation.REASONS)."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeInWords:
+    """One notice in words of the page's language.
+
+    reason: as the person stated it, "" when none was told. review: how the review of an access stands, "" when none is
+    owed. overdue: whether that review is late.
+    """
+
+    id: str
+    at: datetime
+    text: str
+    reason: str
+    review: str
+    overdue: bool
+    urgent: bool
+
+
+def tell(notices: Sequence[Json], at: datetime) -> list[NoticeInWords]:
+    """Tell Communications, in the order given. at: the present, by which a review is late or not."""
+    outcomes = {_opening(notice): outcome for notice in notices if (outcome := _extension(notice, REVIEW_OUTCOME))}
+    return [_told(notice, outcomes.get(_opening(notice), ""), at) for notice in notices]
+
+
+def _told(notice: Json, outcome: str, at: datetime) -> NoticeInWords:
+    kind = str(notice["category"][0]["coding"][0]["code"])
+    due = _extension(notice, REVIEW_DUE)
+    overdue = bool(due) and not outcome and at >= datetime.fromisoformat(due)
+    return NoticeInWords(
+        id=str(notice["id"]),
+        at=local(datetime.fromisoformat(notice["sent"])),
+        text=str(_TEXTS[kind]).replace("%(who)s", _who(notice)),
+        reason=_reason(next((str(code.get("text", "")) for code in notice.get("reasonCode", ())), "")),
+        review=_review(due, outcome, overdue=overdue),
+        overdue=overdue,
+        urgent=notice.get("priority") == "urgent",
+    )
+
+
+def _reason(stated: str) -> str:
+    """Return a reason in words: the declaration page puts one of its codes before what the professional wrote."""
+    code, _, written = stated.partition(": ")
+    if code not in _REASONS or not written:
+        return stated
+    return str(gettext("%(reason)s: %(written)s", reason=_REASONS[code], written=written))
+
+
+def _review(due: str, outcome: str, *, overdue: bool) -> str:
+    """Return how the review of an access stands: what it came to, else by when it is or was due."""
+    if outcome:
+        return str(_OUTCOMES[outcome])
+    if not due:
+        return ""
+    when = f"{local(datetime.fromisoformat(due)):%d/%m/%Y %H:%M}"
+    if overdue:
+        return str(gettext("Not reviewed yet: it was due by %(when)s.", when=when))
+    return str(gettext("To be reviewed by %(when)s.", when=when))
+
+
+def _opening(notice: Json) -> str:
+    """Return the Consent that a notice of an emergency is about, its own reference when there is none."""
+    references = (str(item.get("reference", "")) for item in notice.get("about", ()))
+    return next((ref for ref in references if ref.startswith("Consent/")), f"Communication/{notice['id']}")
+
+
+def _extension(notice: Json, url: str) -> str:
+    found = (one for one in notice.get("extension", ()) if one.get("url") == url)
+    return next((str(one.get("valueDateTime") or one.get("valueCode")) for one in found), "")
+
+
+def _who(notice: Json) -> str:
+    """Return the person, with the establishment."""
+    named = [item for item in notice.get("about", ()) if item.get("display")]
+    people = [item["display"] for item in named if item["reference"].startswith("Practitioner/")]
+    places = [item["display"] for item in named if item["reference"].startswith("Organization/")]
+    who = next(iter(people), gettext("Somebody"))
+    return f"{who} ({places[0]})" if places else who

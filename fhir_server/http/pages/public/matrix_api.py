@@ -1,0 +1,115 @@
+"""The habilitation matrix as a public API: its versions, their cells with their sources, and what changes between two.
+
+The matrix is public law and says nothing of any patient, so no token is needed and nothing is traced.
+"""
+
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any
+
+import orjson
+from flask import Flask, Response, abort, request
+from flask_smorest import Api, Blueprint
+
+from consent_rules.matrix import comparison, importing
+from consent_rules.matrix.table import DocumentKind, Matrix, Profession
+from fhir_server.http.pages.public import matrix
+from fhir_server.http.request_context import runtime
+
+Json = dict[str, Any]
+
+TABLE_TYPE = "text/csv"
+_JSON_TYPE, _PAGE_TYPE = "application/json", "text/html"
+_SINCE: Json = {
+    "in": "query",
+    "name": "since",
+    "required": True,
+    "schema": {"type": "string", "format": "date"},
+    "description": "the older version",
+}
+
+
+_ANSWERED: dict[str, Any] = {
+    "responses": {"200": {"description": "done", "content": {"application/json": {"schema": {"type": "object"}}}}}
+}
+
+
+def register(_app: Flask, api: Api) -> None:
+    """Register the API and its documentation."""
+    blueprint = Blueprint("matrix", "matrix", url_prefix="/matrix")
+    for path, view, summary, parameters in (
+        ("", versions, "The versions of the habilitation matrix", []),
+        ("/<version>", cells, "One version: a cell for each profession and document type", []),
+        ("/<version>/changes", changes, "What a version changes against an older one", [_SINCE]),
+    ):
+        name = f"matrix-{view.__name__}"
+        documented = blueprint.doc(
+            summary=summary, tags=["Matrix"], operationId=name, parameters=parameters, **_ANSWERED
+        )(view)
+        blueprint.add_url_rule(path, endpoint=name, view_func=documented, methods=["GET"])
+    api.register_blueprint(blueprint)
+
+
+def versions() -> Response:
+    """Answer the versions, oldest first, each with its days and how well it is sourced; a page for a browser."""
+    if request.accept_mimetypes.best_match((_JSON_TYPE, _PAGE_TYPE)) == _PAGE_TYPE:
+        return matrix.page()
+    known = runtime().matrices.versions
+    ends = [later.effective - timedelta(days=1) for later in known[1:]]
+    listed = [_summary(version) for version in known]
+    for version, end in zip(listed, ends, strict=False):
+        version["until"] = end.isoformat()
+    return _public({"inForce": runtime().matrix.version, "versions": listed})
+
+
+def cells(version: str) -> Response:
+    """Answer one version as JSON, or as the table that can be imported elsewhere."""
+    found = _version(version)
+    if request.accept_mimetypes.best_match((_JSON_TYPE, TABLE_TYPE)) == TABLE_TYPE:
+        return _cached(Response(importing.table(found), content_type=f"{TABLE_TYPE}; charset=utf-8"))
+    named = [cell._asdict() for _, cell in sorted(found.cells.items())]
+    coded = {"professions": _coded(found.professions.values()), "kinds": _coded(found.kinds.values())}
+    return _public(_summary(found) | coded | {"cells": named})
+
+
+def changes(version: str) -> Response:
+    """Answer the cells that decide otherwise than in the version `since`."""
+    found = comparison.differences(_version(request.args.get("since", "")), _version(version))
+    listed = [{"profession": c.profession, "kind": c.kind, "before": c.before, "after": c.after} for c in found]
+    return _public({"version": version, "since": request.args["since"], "changes": listed})
+
+
+def _version(name: str) -> Matrix:
+    found = next((version for version in runtime().matrices.versions if version.version == name), None)
+    return found or abort(404)
+
+
+def _summary(version: Matrix) -> Json:
+    cells_of_it = version.cells.values()
+    return {
+        "version": version.version,
+        "from": version.effective.isoformat(),
+        "cells": len(version.cells),
+        "grants": sum(cell.access for cell in cells_of_it),
+        "sourced": sum(cell.confidence == "sourced" for cell in cells_of_it),
+        "inferred": sum(cell.confidence == "inferred" for cell in cells_of_it),
+    }
+
+
+def _coded(items: Iterable[Profession | DocumentKind]) -> list[Json]:
+    return [
+        {"system": item.system, "code": item.code, "label": {"fr": item.label_fr, "en": item.label_en}}
+        for item in items
+    ]
+
+
+def _public(document: Json) -> Response:
+    return _cached(Response(orjson.dumps(document), content_type=_JSON_TYPE))
+
+
+def _cached(response: Response) -> Response:
+    response.headers["Cache-Control"] = "public, max-age=300"
+    response.headers["Vary"] = "Accept"
+    response.add_etag()
+    response.make_conditional(request)
+    return response

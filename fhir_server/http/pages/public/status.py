@@ -1,0 +1,54 @@
+"""How the service stands, for anybody: `/status`, a page for people and JSON for programs.
+
+It tells neither who stopped the service nor why, and nothing of anybody.
+"""
+
+from datetime import datetime
+
+from flask import Blueprint, Flask, Response, current_app, jsonify, make_response, render_template, request
+from flask_smorest import Api
+
+from fhir_server import telemetry
+from fhir_server.application.core import lockdown
+from fhir_server.application.core.readiness import EXTENSION, Look
+from fhir_server.http.pages.base import lock_down
+from fhir_server.http.request_context import runtime
+from fhir_server.ports.store import StoreUnavailable
+
+SERVING, EMERGENCIES_ONLY, UNAVAILABLE = "serving", "emergencies-only", "unavailable"
+_KINDS = ("application/json", "text/html")
+_status = Blueprint("status", "fhir_server.http", template_folder="templates")
+_status.after_request(lock_down)
+
+
+def register(app: Flask, _api: Api) -> None:
+    """Register the page."""
+    app.extensions[EXTENSION] = Look()
+    app.register_blueprint(_status)
+
+
+@_status.get("/status")
+def show() -> Response:
+    """Say whether everybody is served, only emergencies, or nobody."""
+    state, since = _standing()
+    code = 503 if state == UNAVAILABLE else 200
+    if request.accept_mimetypes.best_match(_KINDS) == "text/html":
+        response = make_response(render_template("pages/status.html", state=state, since=since), code)
+    else:
+        told = {"status": state} | ({"since": since.isoformat(timespec="seconds")} if since else {})
+        response = make_response(jsonify(told), code)
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["Vary"] = "Accept"
+    return response
+
+
+def _standing() -> tuple[str, datetime | None]:
+    look: Look = current_app.extensions[EXTENSION]
+    if not look.is_able(runtime()):
+        return UNAVAILABLE, None
+    try:
+        stop = lockdown.find(runtime())
+    except StoreUnavailable:
+        telemetry.alarm("store_unavailable")
+        return UNAVAILABLE, None
+    return (EMERGENCIES_ONLY, stop.since) if stop else (SERVING, None)

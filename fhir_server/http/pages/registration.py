@@ -1,0 +1,31 @@
+"""All pages and their routes: importing a module of pages puts its routes onto its blueprint."""
+
+from flask import Flask
+from flask_smorest import Api
+
+from fhir_server.http.pages import language
+from fhir_server.http.pages.base import site
+from fhir_server.http.pages.patient import journal
+from fhir_server.http.pages.public import home
+from fhir_server.http.pages.public.home import OPENAPI
+from fhir_server.http.pages.sign_in import account, authorize, factors, passkeys, upstream
+from fhir_server.http.pages.sign_in.frame import oauth_pages
+
+ROOMS = (
+    home,
+    journal,
+    authorize,
+    account,
+    factors,
+    passkeys,
+    upstream,
+)
+"""Modules that put routes onto the two blueprints, of the site and of the sign-in."""
+
+
+def register(app: Flask, api: Api) -> None:
+    """Register the pages."""
+    language.install(app)
+    app.extensions[OPENAPI] = api
+    app.register_blueprint(oauth_pages)
+    app.register_blueprint(site)

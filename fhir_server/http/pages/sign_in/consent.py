@@ -1,0 +1,137 @@
+"""The consent page: what an app may do, for how long, and, for a person's own app, which documents it never sees.
+
+Sources: SMART App Launch 2.2 (the person may grant less); RFC 9700 4.16.
+"""
+
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any, NoReturn
+from urllib.parse import urlsplit
+
+from flask import Response, request
+
+from consent_rules.vocabulary import RequesterKind
+from fhir_server.domain.caller import AppExclusions
+from fhir_server.http.oauth.endpoints import context, options, respond
+from fhir_server.http.pages import language
+from fhir_server.http.pages.base import CSP
+from fhir_server.http.pages.sign_in import scope_words
+from fhir_server.http.pages.sign_in.frame import page
+from fhir_server.http.request_context import runtime
+from fhir_server.oauth.authorize import approval, interactions, selection
+from fhir_server.oauth.authorize.approval import Choice
+from fhir_server.oauth.authorize.authorization import Refusal
+from fhir_server.oauth.authorize.interactions import PendingAuthorization
+from fhir_server.oauth.base import events
+from fhir_server.oauth.grants import narrowing, redirects
+from fhir_server.oauth.login import regulation
+
+Json = dict[str, Any]
+
+DAYS = (1, 30, 365)
+
+
+def show(held: PendingAuthorization, complaint: str = "") -> Response:
+    """Show the page of a conversation that has come to its last step.
+
+    Raises: Refusal when nothing may be granted.
+    """
+    client, account = interactions.client_of(runtime(), held), interactions.account_of(runtime(), held)
+    shown: Json = {"held": held, "step": "consent", "client": client, "account": account, "complaint": complaint}
+    shown["goes_to"] = redirects.shown(held.asked.redirect_uri)
+    response = page("consent", 422 if complaint else 200, **shown, **_offer(held))
+    return may_return(response, held)
+
+
+def may_return(response: Response, held: PendingAuthorization) -> Response:
+    """Let a form of this page end in a redirect to the app."""
+    policy = response.headers.get("Content-Security-Policy", CSP)
+    to_app = f"form-action 'self' {_origin(held.asked.redirect_uri)}"
+    response.headers["Content-Security-Policy"] = policy.replace("form-action 'self'", to_app)
+    return response
+
+
+def decide(held: PendingAuthorization) -> Response:
+    """Take the decision and send the browser back to the app.
+
+    Raises: Refusal when the person refuses, or kept nothing.
+    """
+    known = context()
+    if request.form.get("decision") != "allow":
+        refuse(held)
+    try:
+        until = _until()
+    except ValueError:
+        return show(held, complaint="wrong")
+    choice = Choice(request.form.getlist("scope"), until, _withheld(held))
+    return respond(approval.approve(known, held, choice))
+
+
+def refuse(held: PendingAuthorization) -> NoReturn:
+    """Go back to the app without a grant.
+
+    Raises: Refusal.
+    """
+    account = interactions.account_of(runtime(), held)
+    if account:
+        events.consent_refused(context(), account, held.asked.client_id)
+    raise Refusal(held.asked, "access_denied")
+
+
+def _offer(held: PendingAuthorization) -> Json:
+    offer = approval.offered(runtime(), held)
+    asked = set(narrowing.clinical(held.asked.scope))
+    if not offer:
+        raise Refusal(held.asked, "invalid_scope")
+    party = interactions.party_of(runtime(), held)
+    is_open = party is not None and selection.is_open(party, offer)
+    earliest, latest = _days()
+    return {
+        "scopes": scope_words.tell(offer),
+        "others": scope_words.others(offer),
+        "is_cut": bool(asked - set(narrowing.clinical(offer))),
+        "is_professional": party is not None and party.requester.kind is RequesterKind.PROFESSIONAL,
+        "is_regulating": regulation.is_regulating(party),
+        "is_lasting": "offline_access" in offer.split(),
+        "days": DAYS,
+        "earliest": earliest.isoformat(),
+        "latest": latest.isoformat(),
+        "listing": selection.listing(context(), held, party) if is_open and party else None,
+    }
+
+
+def _withheld(held: PendingAuthorization) -> AppExclusions:
+    party = interactions.party_of(runtime(), held)
+    if party is None:
+        return AppExclusions()
+    if not selection.is_open(party, approval.offered(runtime(), held)):
+        return selection.before(context(), held, party)
+    documents, kinds = request.form.getlist("document"), request.form.getlist("kind")
+    return selection.withheld(context(), held, party, documents, kinds)
+
+
+def _days() -> tuple[date, date]:
+    """Return today and the last day that may be chosen, as the calendar on the wall of the page's readers has them."""
+    now = runtime().now()
+    return language.local(now).date(), language.local(now + options().offline_limit).date()
+
+
+def _until() -> datetime | None:
+    """Return when the person wants the app to stop, None when they did not say.
+
+    Raises: ValueError for a date that is none or that lies outside what the page offers.
+    """
+    text, now = request.form.get("days", ""), runtime().now()
+    if text == "date":
+        day = date.fromisoformat(request.form.get("until", ""))
+        earliest, latest = _days()
+        if not earliest <= day <= latest:
+            raise ValueError(text)
+        next_day = datetime.combine(day + timedelta(days=1), time(), language.zone())
+        return next_day.astimezone(UTC)
+    return now + timedelta(days=int(text)) if text in {str(days) for days in DAYS} else None
+
+
+def _origin(uri: str) -> str:
+    """Return the source expression that lets the consent form end in a redirect to the app."""
+    parts = urlsplit(uri)
+    return f"{parts.scheme}://{parts.netloc}" if parts.scheme in {"http", "https"} else f"{parts.scheme}:"

@@ -1,0 +1,129 @@
+"""What all pages of the authorization server share: their frame, cookies, forms and refusals.
+
+Server-rendered, without script, readable without style; never framed, never cached, nothing from elsewhere.
+Sources: RFC 9700 4.7, 4.12 and 4.16; OWASP ASVS 5.0, chapter 7.
+"""
+
+from hashlib import sha256
+from hmac import compare_digest
+
+from flask import Blueprint, Response, render_template, request
+
+from fhir_server.application.identity import credentials
+from fhir_server.application.identity.accounts import Account, StaleAccountError
+from fhir_server.http.cookies import cookie, set_cookie
+from fhir_server.http.oauth import forms
+from fhir_server.http.oauth.endpoints import options, respond
+from fhir_server.http.pages import error_pages
+from fhir_server.http.pages.base import CSP
+from fhir_server.http.pages.translations import Catalogue
+from fhir_server.http.request_context import runtime
+from fhir_server.oauth.base import issuer, page_state
+from fhir_server.oauth.base.page_state import Kept
+from fhir_server.oauth.base.wire import Answer
+from fhir_server.oauth.login import passkeys, sessions
+from fhir_server.oauth.login.throttle import TooManyFailuresError
+
+SCRIPTED = f"{CSP}; script-src 'self'"
+"""For the pages on which a passkey is made or used, and no other."""
+oauth_pages = Blueprint("oauth_pages", "fhir_server.http", template_folder="templates")
+_WITH_NEWS = frozenset({"apps", "consent", "passkeys", "sign_in"})
+"""Pages that somebody who is signed in comes by."""
+_words = Catalogue(domain="oauth")
+
+oauth_pages.before_request(forms.bound_page_request)
+
+
+@oauth_pages.after_request
+def protect(response: Response) -> Response:
+    """Forbid framing, script, caching and referrers on every page."""
+    response.headers.setdefault("Content-Security-Policy", CSP)
+    response.headers["X-Frame-Options"] = "DENY"
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Referrer-Policy"] = "no-referrer"
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+@oauth_pages.errorhandler(TooManyFailuresError)
+def too_many(_error: TooManyFailuresError) -> Response:
+    """Say that it is too much for now."""
+    return error_pages.page(429, [("Retry-After", "900")])
+
+
+@oauth_pages.errorhandler(StaleAccountError)
+def changed_meanwhile(_error: StaleAccountError) -> Response:
+    """Say that somebody else changed the account at the same time; nothing was changed here."""
+    return gone()
+
+
+def page(name: str, status: int, **shown: object) -> Response:
+    """Render a page in the language of the browser, with what changed of the account until its owner has seen it."""
+    if name in _WITH_NEWS:
+        shown |= _news()
+    text = render_template(f"oauth/{name}.html", _=_words.gettext, **shown)
+    return Response(text, status, mimetype="text/html")
+
+
+def _news() -> dict[str, object]:
+    session = current_session()
+    found = credentials.news_of(runtime(), session.account) if session else ()
+    return {"news": [item for item in found if not item.seen], "news_csrf": session.csrf if session else ""}
+
+
+def second_factor_page(status: int, owner: Account | None, place: str, **shown: object) -> Response:
+    """Ask for a second factor: a passkey, a code, or either. place: for which the passkey is challenged."""
+    passkey = passkeys.request_options(runtime(), owner, place) if owner else ""
+    has_code = owner is None or bool(owner.totp)
+    response = page("second_factor", status, passkey=passkey, has_code=has_code, **shown)
+    if passkey:
+        response.headers["Content-Security-Policy"] = SCRIPTED
+    return response
+
+
+def too_weak() -> Response:
+    """Refuse to change a factor when none was shown within the last minutes."""
+    text = "This can be changed only by whoever has just shown it. A first one needs the code that you were handed."
+    return page("message", 403, title="Show your second factor again", text=text)
+
+
+def gone() -> Response:
+    """Say that a form or an address is good no more."""
+    return page("message", 400, title="This page has expired", text="Go back to the app and begin again.")
+
+
+def see_other(path: str) -> Response:
+    """Send the browser to a path of ours by GET."""
+    return respond(Answer(303, "", {"Location": f"{issuer.issuer_of(runtime())}{path}"}))
+
+
+def signed_in(session: str) -> Response:
+    """Send somebody who has just signed in to their own pages."""
+    response = see_other("/account/apps")
+    set_cookie(response, "session", session)
+    return response
+
+
+def current_session() -> sessions.Session | None:
+    """Return the live session of the person at the browser, None when nobody is signed in."""
+    return sessions.find_session(runtime(), options(), cookie("session"))
+
+
+def remember(kind: Kept, key: str, value: str) -> None:
+    """Keep a value for as long as a conversation lasts, instead of an earlier one."""
+    page_state.keep(runtime(), kind, key, value, runtime().now() + options().interaction_lifetime)
+
+
+def csrf_of(browser: str) -> str:
+    """Return the token that forms carry before there is a session."""
+    return sha256(f"csrf|{browser}".encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def is_own_form(browser: str) -> bool:
+    """Tell whether a form was made for this browser."""
+    return bool(browser) and is_same(csrf_of(browser))
+
+
+def is_same(csrf: str) -> bool:
+    """Tell whether the form carries this token; as bytes, for a hostile one may be no ASCII."""
+    return compare_digest(request.form.get("csrf", "").encode("utf-8", "surrogatepass"), csrf.encode())

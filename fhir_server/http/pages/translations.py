@@ -1,0 +1,37 @@
+"""The French texts of the pages, read from their catalogues (`translations/fr/LC_MESSAGES/*.po`) when first needed.
+
+Nothing compiled is kept: a compiled file would be stale after an edit, and its bytes depend on the version of Babel.
+Source: https://www.gnu.org/software/gettext/manual/html_node/PO-Files.html
+"""
+
+from functools import cache
+from io import BytesIO
+from pathlib import Path
+
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from babel.support import NullTranslations, Translations
+from flask_babel import Domain, get_locale
+
+_FOLDER = Path(__file__).parents[2] / "translations"
+
+
+class Catalogue(Domain):  # type: ignore[misc]  # flask-babel ships no types
+    """The texts of one set of pages, such as "messages" or "oauth"."""
+
+    def get_translations(self) -> NullTranslations:
+        """Return the texts in the language of this request; English texts are their own keys."""
+        return texts(str(get_locale()), self.domain[0])
+
+
+@cache
+def texts(language: str, name: str) -> NullTranslations:
+    """Return the catalogue `name` in a language, an empty one when there is none."""
+    path = _FOLDER / language / "LC_MESSAGES" / f"{name}.po"
+    if not path.is_file():
+        return NullTranslations()
+    compiled = BytesIO()
+    with path.open("rb") as file:
+        write_mo(compiled, read_po(file, locale=language))
+    compiled.seek(0)
+    return Translations(compiled)

@@ -1,0 +1,205 @@
+"""The end of a conversation: consent becomes a grant and a code, or a refusal goes back to the app.
+
+Sources: RFC 6749 4.1.2, OpenID Connect Core 3.1.2.6, SMART App Launch 2.2; IHE IUA (purpose of use).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from consent_rules.scopes import Scopes
+from consent_rules.vocabulary import Purpose
+from fhir_server.application.core.runtime import Runtime
+from fhir_server.application.identity import access_tokens, grant_replacement, grants
+from fhir_server.application.identity.accounts import Account, Grantee
+from fhir_server.application.identity.clients import Client
+from fhir_server.application.identity.grants import Grant, Terms
+from fhir_server.application.spaces import break_glass
+from fhir_server.domain.caller import AppExclusions
+from fhir_server.domain.problem import Problem
+from fhir_server.oauth.authorize import interactions
+from fhir_server.oauth.authorize.authorization import AuthorizationRequest, Refusal, send_back
+from fhir_server.oauth.authorize.interactions import PendingAuthorization
+from fhir_server.oauth.base import events
+from fhir_server.oauth.base.wire import Answer, Context
+from fhir_server.oauth.grants import details, narrowing, redirects, tokens
+from fhir_server.oauth.grants.launches import end_launch
+from fhir_server.oauth.grants.records import AuthorizationCode
+from fhir_server.oauth.login import regulation
+
+Json = dict[str, Any]
+
+EMERGENCY = timedelta(minutes=15)
+
+
+def offered(runtime: Runtime, interaction: PendingAuthorization) -> str:
+    """Return the scopes that may be granted: the request, cut by public facts alone."""
+    party = interactions.party_of(runtime, interaction)
+    if party is None:
+        return ""
+    return narrowing.for_person(runtime, interaction.asked.scope, party, emergency=interaction.asked.is_emergency)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What a person decided on the consent page.
+
+    scopes: what they kept. until: when it shall end; None leaves the longest. withheld: documents that they left out.
+    """
+
+    scopes: Iterable[str]
+    until: datetime | None = None
+    withheld: AppExclusions = field(default_factory=AppExclusions)
+
+
+def approve(context: Context, interaction: PendingAuthorization, choice: Choice) -> Answer:
+    """Grant what the person kept of the offer and send the browser back with a code.
+
+    Raises: Refusal when nothing was kept or the conversation cannot end in a grant.
+    """
+    runtime, asked = context.runtime, interaction.asked
+    party = interactions.party_of(runtime, interaction)
+    offer = offered(runtime, interaction)
+    scopes = keep(offer, choice.scopes)
+    if party is None or not (narrowing.clinical(scopes) or "openid" in scopes.split()):
+        raise Refusal(asked, "invalid_scope" if not offer else "access_denied")
+    if not interactions.finish(runtime, interaction):
+        raise Refusal(asked, "invalid_request", "this conversation has ended")
+    _use_launch(runtime, asked)
+    drafted = _draft(runtime, interaction, party, Terms(scopes, withheld=choice.withheld))
+    grant = grant_replacement.agree(runtime, replace(drafted, expires=_until(context, drafted, choice.until)))
+    if asked.is_emergency:
+        _open_space(context, interaction, grant)
+    events.consent_given(context, grant)
+    return _send_code(context, asked, grant)
+
+
+def _use_launch(runtime: Runtime, asked: AuthorizationRequest) -> None:
+    """Spend the launch that a conversation came from: it gives one code.
+
+    Raises: Refusal when another conversation was quicker.
+    """
+    if asked.launch and not end_launch(runtime, asked.launch):
+        raise Refusal(asked, "invalid_request", "the launch has been used")
+
+
+def keep(offer: str, chosen: Iterable[str]) -> str:
+    """Return the part of an offer that was chosen; scopes that open nothing by themselves are not up for choice."""
+    wanted = set(chosen)
+    offered_scopes = Scopes.parse(offer)
+    resources = tuple(scope for scope in offered_scopes.resources if str(scope) in wanted)
+    return str(Scopes(resources, offered_scopes.other))
+
+
+def _draft(runtime: Runtime, interaction: PendingAuthorization, party: Grantee, wanted: Terms) -> Grant:
+    """Write down what the person decided."""
+    asked = interaction.asked
+    emergency = asked.is_emergency
+    terms = replace(
+        wanted,
+        purpose=_purpose(party, emergency=emergency),
+        context=context_of(asked),
+        details=tuple(item | {"patient": interaction.patient} for item in asked.details) if emergency else (),
+        reason=interaction.reason,
+        proof=interaction.proof,
+    )
+    return grants.draft_grant(runtime, party, terms)
+
+
+def context_of(asked: AuthorizationRequest) -> Json:
+    """Return the further members of the token response: the launch, and the scopes that nobody could read."""
+    unread = narrowing.unreadable(asked.scope)
+    return asked.context | ({"__scopes_not_understood": list(unread)} if unread else {})
+
+
+def _open_space(context: Context, interaction: PendingAuthorization, grant: Grant) -> None:
+    """Record the emergency in the patient's space, by the same decision as every access.
+
+    Raises: Refusal, the same whatever the reason is; the grant has ended then.
+    """
+    now = context.runtime.ports.clock.now()
+    access = access_tokens.Access("", grant, grant.scopes, now, now)
+    caller = access_tokens.caller_for(access, context.received.address, context.received.request_id)
+    try:
+        break_glass.open_space(context.runtime, caller, interaction.patient, grant.reason)
+    except Problem as problem:
+        grants.revoke_grant(context.runtime, grant.id)
+        raise Refusal(interaction.asked, "access_denied") from problem
+
+
+def _purpose(party: Grantee, *, emergency: bool) -> str:
+    if emergency:
+        return Purpose.BREAK_GLASS
+    return Purpose.EMERGENCY if regulation.is_regulating(party) else ""
+
+
+def _until(context: Context, grant: Grant, wanted: datetime | None) -> datetime:
+    now = context.runtime.ports.clock.now()
+    if grant.is_emergency:
+        return now + EMERGENCY
+    words = grant.scopes.split()
+    if "offline_access" in words:
+        limit = now + context.options.offline_limit
+        return min(wanted or limit, limit)
+    if "online_access" in words:
+        return now + context.options.session_absolute
+    return now + access_tokens.lifetime_of(grant)
+
+
+def _send_code(context: Context, asked: AuthorizationRequest, grant: Grant) -> Answer:
+    secret = context.runtime.ports.ids.secret()
+    code = AuthorizationCode(
+        secret, asked.client_id, asked.redirect_uri, asked.challenge, grant, asked.nonce, asked.jkt
+    )
+    tokens.save_code(context, code)
+    return send_back(context, asked, {"code": secret})
+
+
+def silent(context: Context, interaction: PendingAuthorization) -> Answer:
+    """Answer `prompt=none`: only from the grant in force, when it covers the same; never by asking.
+
+    The code is of that grant, which stays as the person chose it: nothing is widened or prolonged.
+    Raises: Refusal with the reason of OpenID Connect Core 3.1.2.6.
+    """
+    runtime, asked = context.runtime, interaction.asked
+    account, client = interactions.account_of(runtime, interaction), interactions.client_of(runtime, interaction)
+    if account is None or client is None or interactions.needs_login(runtime, interaction):
+        raise Refusal(asked, "login_required")
+    if not interactions.is_for(asked, account):
+        raise Refusal(asked, "access_denied", "this app is not for this person")
+    if not redirects.is_assured(client, asked.redirect_uri):
+        raise Refusal(asked, "interaction_required", "an app at this address is not known without asking the person")
+    view = None if asked.is_emergency else _earlier(runtime, interaction, account, client)
+    if view is None:
+        raise Refusal(asked, "consent_required")
+    if not interactions.finish(runtime, interaction):
+        raise Refusal(asked, "invalid_request", "this conversation has ended")
+    _use_launch(runtime, asked)
+    return _send_code(context, asked, view)
+
+
+def _earlier(runtime: Runtime, interaction: PendingAuthorization, account: Account, client: Client) -> Grant | None:
+    """Return the grant in force that covers what is asked, as this authorization sees it."""
+    choices = interactions.capacities(account, client)
+    for grant in grant_replacement.in_force(grants.grants_of(runtime, account.subject)):
+        capacity = f"role:{grant.requester.role}" if grant.requester.role else interactions.SELF
+        same = replace(interaction, capacity=capacity, patient=grant.launch_patient)
+        if capacity in choices and _covers(runtime, same, grant) and regulation.still_holds(runtime, grant):
+            own = {"proof": interaction.proof, "context": context_of(interaction.asked), "jkt": "", "x5t": ""}
+            return replace(grant, scopes=offered(runtime, same), **own)  # type: ignore[arg-type]
+    return None
+
+
+def _covers(runtime: Runtime, same: PendingAuthorization, grant: Grant) -> bool:
+    asked = same.asked
+    if grant.client_id != asked.client_id or (asked.patient and asked.patient != grant.launch_patient):
+        return False
+    offer = offered(runtime, same)
+    return bool(offer) and Scopes.parse(grant.scopes).contains(Scopes.parse(offer))
+
+
+def emergency_reason(interaction: PendingAuthorization) -> str:
+    """Return the reason that the app proposed, for the person to confirm."""
+    found = details.emergency_of(interaction.asked.details)
+    return str(found.get("reason", "")) if found else ""

@@ -1,0 +1,226 @@
+"""One conversation with a person on the way to a grant: what was asked, who they are, what they chose.
+
+It is kept in the vault and bound to one browser by a cookie; nothing is read again from the browser but choices.
+Sources: RFC 9700 4.7 and 4.16; SMART App Launch 2.2.
+"""
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from hashlib import sha256
+from hmac import compare_digest
+from typing import Any
+
+import orjson
+
+from consent_rules.vocabulary import RequesterKind
+from fhir_server.application.core.runtime import Runtime
+from fhir_server.application.directory.professionals import situations_of
+from fhir_server.application.identity.accounts import (
+    Account,
+    Grantee,
+    Login,
+    PractitionerRoleRef,
+    find_account,
+    load_login,
+)
+from fhir_server.application.identity.clients import Client, ClientKind, find
+from fhir_server.oauth.authorize.authorization import AuthorizationRequest, Refusal
+from fhir_server.oauth.base.issuer import is_strong_enough
+from fhir_server.oauth.base.wire import Context
+from fhir_server.oauth.login import sessions, throttle
+from fhir_server.ports.vault import Secret
+
+Json = dict[str, Any]
+
+KIND = "interaction"
+EMERGENCY_LOGIN_SECONDS = 300
+CROWDED = timedelta(minutes=3)
+"""How long an emergency is kept until the person has signed in, when too many have begun at one address."""
+SELF = "self"
+
+
+@dataclass(frozen=True, slots=True)
+class PendingAuthorization:
+    """The state of one conversation.
+
+    browser: SHA-256 of the cookie it is bound to. login: who logged in, "" before. pending: who still owes a second
+    factor. capacity: "role:<PractitionerRole/…>" or "self". patient: id chosen; reason: why an emergency is declared.
+    fresh: whether the person logged in within this conversation.
+    """
+
+    id: str
+    browser: str
+    csrf: str
+    asked: AuthorizationRequest
+    login: str = ""
+    proof: Login = field(default_factory=Login)
+    pending: str = ""
+    capacity: str = ""
+    patient: str = ""
+    patient_label: str = ""
+    reason: str = ""
+    fresh: bool = False
+    revision: int = 1
+    expires: datetime | None = None
+
+
+def begin(context: Context, asked: AuthorizationRequest, browser: str) -> PendingAuthorization:
+    """Return a conversation with the browser that holds a cookie, "" for none yet; it is not kept yet."""
+    ids, now = context.runtime.ports.ids, context.runtime.ports.clock.now()
+    expires = now + context.options.interaction_lifetime
+    return PendingAuthorization(
+        ids.new(), hash_of(browser) if browser else "", ids.secret(), asked, patient=asked.patient, expires=expires
+    )
+
+
+def keep(context: Context, begun: PendingAuthorization) -> None:
+    """Keep a conversation that has begun: a short while only, when it is one emergency of too many at this address.
+
+    Raises: Refusal when too many others have begun there. Whoever is signed in is not counted.
+    """
+    emergency = begun.asked.is_emergency
+    if not begun.login and not throttle.begin(context, emergency=emergency):
+        if not emergency:
+            text = "too many sign-ins have begun from this address; try again in a few minutes"
+            raise Refusal(begun.asked, "temporarily_unavailable", text)
+        begun = replace(begun, expires=context.runtime.ports.clock.now() + CROWDED)
+    context.runtime.ports.vault.add(Secret(KIND, begun.id, _dump(begun), expires=begun.expires))
+
+
+def lasting(context: Context, interaction: PendingAuthorization) -> PendingAuthorization:
+    """Return a conversation that is kept for a whole while from now on, for the person has signed in."""
+    return replace(interaction, expires=context.runtime.ports.clock.now() + context.options.interaction_lifetime)
+
+
+def load(runtime: Runtime, id_: str, browser: str) -> PendingAuthorization | None:
+    """Return a conversation of this browser."""
+    entry = runtime.ports.vault.get(KIND, id_, runtime.ports.clock.now())
+    if entry is None:
+        return None
+    found = replace(_load(entry.value), revision=entry.revision)
+    return found if compare_digest(found.browser, hash_of(browser)) else None
+
+
+def load_unbound(runtime: Runtime, id_: str) -> PendingAuthorization | None:
+    """Return a conversation that no browser has taken up yet."""
+    entry = runtime.ports.vault.get(KIND, id_, runtime.ports.clock.now())
+    found = replace(_load(entry.value), revision=entry.revision) if entry else None
+    return found if found and not found.browser else None
+
+
+def bind(free: PendingAuthorization, browser: str) -> PendingAuthorization:
+    """Return a conversation as that of one browser."""
+    return replace(free, browser=hash_of(browser))
+
+
+def save(runtime: Runtime, changed: PendingAuthorization) -> bool:
+    """Store the next state; False when another request was quicker."""
+    entry = Secret(KIND, changed.id, _dump(changed), revision=changed.revision, expires=changed.expires)
+    return runtime.ports.vault.replace(entry)
+
+
+def finish(runtime: Runtime, interaction: PendingAuthorization) -> bool:
+    """End a conversation; of concurrent callers exactly one gets True."""
+    return runtime.ports.vault.take(KIND, interaction.id, runtime.ports.clock.now()) is not None
+
+
+def hash_of(browser: str) -> str:
+    """Return what is kept of the browser's cookie."""
+    return sha256(browser.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def client_of(runtime: Runtime, interaction: PendingAuthorization) -> Client | None:
+    """Return the client, None when it is not in use any more."""
+    return find(runtime, interaction.asked.client_id)
+
+
+def account_of(runtime: Runtime, interaction: PendingAuthorization) -> Account | None:
+    """Return who logged in, with the practice situations that hold now and that the login confirms."""
+    account = find_account(runtime, interaction.login) if interaction.login else None
+    if account is None or account.disabled or not interaction.proof.is_of(account):
+        return None
+    return interaction.proof.cut(replace(account, practices=situations_of(runtime, account)))
+
+
+def needs_login(runtime: Runtime, interaction: PendingAuthorization) -> bool:
+    """Tell whether the person must log in (again): nobody did, they left, or not strongly or recently enough."""
+    asked, at = interaction.asked, interaction.proof.at
+    if not interaction.login or at is None or not sessions.is_alive(runtime, interaction.proof):
+        return True
+    if interaction.fresh:
+        return False
+    limit = EMERGENCY_LOGIN_SECONDS if asked.is_emergency else asked.max_age
+    too_old = limit is not None and (runtime.ports.clock.now() - at).total_seconds() > limit
+    return too_old or "login" in asked.prompt.split() or not reaches(interaction)
+
+
+def is_for(asked: AuthorizationRequest, account: Account) -> bool:
+    """Tell whether a request is for this person: a launch names the one for whom it was made."""
+    return not asked.launch_login or asked.launch_login in {account.login, account.national_id}
+
+
+def wanted_level(interaction: PendingAuthorization) -> str:
+    """Return the level that is asked: the weakest of the acceptable ones; emergencies ask for a substantial one."""
+    wanted = interaction.asked.acr_values.split()
+    known = sorted(value for value in wanted if is_strong_enough(value, value))
+    return known[0] if known else ""
+
+
+def reaches(interaction: PendingAuthorization) -> bool:
+    """Tell whether the login is strong enough for what is asked."""
+    return is_strong_enough(interaction.proof.acr, wanted_level(interaction))
+
+
+def capacities(account: Account, client: Client) -> dict[str, str]:
+    """Return the capacities among which a person chooses for this kind of app, key to label."""
+    found: dict[str, str] = {}
+    if client.kind is not ClientKind.PATIENT_APP:
+        found |= {f"role:{p.role}": p.label or p.organization_display for p in account.practices}
+    if client.kind is ClientKind.PATIENT_APP and (account.patients or account.person.startswith("Patient/")):
+        found[SELF] = account.display
+    if client.kind is ClientKind.PROFESSIONAL_APP and account.kind is RequesterKind.AUDITOR:
+        found[SELF] = account.display
+    return found
+
+
+def practice_of(account: Account, capacity: str) -> PractitionerRoleRef | None:
+    """Return the practice situation of a capacity."""
+    return next((p for p in account.practices if capacity == f"role:{p.role}"), None)
+
+
+def needs_patient(interaction: PendingAuthorization) -> bool:
+    """Tell whether one patient must be in context: asked, or implied by a patient/ scope."""
+    words = interaction.asked.scope.split()
+    return "launch/patient" in words or interaction.asked.is_emergency or any(w.startswith("patient/") for w in words)
+
+
+def patients_of(account: Account) -> dict[str, str]:
+    """Return the patients for whom a person may act, id to label."""
+    found = {represented.patient: represented.label for represented in account.patients}
+    type_, _, own = account.person.partition("/")
+    return {own: account.display, **found} if type_ == "Patient" else found
+
+
+def party_of(runtime: Runtime, interaction: PendingAuthorization) -> Grantee | None:
+    """Return who will be granted, None before it is known."""
+    client, account = client_of(runtime, interaction), account_of(runtime, interaction)
+    if client is None or account is None:
+        return None
+    return Grantee(client, account, practice_of(account, interaction.capacity), interaction.patient)
+
+
+def _dump(interaction: PendingAuthorization) -> bytes:
+    return orjson.dumps(interaction)
+
+
+def _load(value: bytes) -> PendingAuthorization:
+    raw: Json = orjson.loads(value)
+    asked = raw.pop("asked")
+    proof = load_login(raw.pop("proof"))
+    expires = raw.pop("expires")
+    return PendingAuthorization(
+        asked=AuthorizationRequest(**asked | {"details": tuple(asked["details"])}),
+        proof=proof,
+        expires=datetime.fromisoformat(expires) if expires else None,
+        **raw,
+    )

@@ -1,0 +1,125 @@
+"""The choice of documents on the consent page of a patient's own app: what was listed, what was left ticked.
+
+The list is remembered as it was shown, so that a document that is filed meanwhile is not taken for one left out.
+Source: SMART App Launch 2.2 (the person may grant less than was asked); docs/smart.md.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import orjson
+
+from consent_rules.scopes import Scopes
+from consent_rules.vocabulary import Purpose, RequesterKind
+from fhir_server.application.core import lockdown
+from fhir_server.application.documents import listing_for_apps
+from fhir_server.application.documents.listing_for_apps import Offered
+from fhir_server.application.identity import grant_replacement, grants
+from fhir_server.application.identity.accounts import Grantee
+from fhir_server.application.identity.clients import Client, ClientKind
+from fhir_server.domain.caller import AppExclusions, Caller
+from fhir_server.domain.problem import Category, Problem
+from fhir_server.oauth.authorize.interactions import PendingAuthorization
+from fhir_server.oauth.base import events
+from fhir_server.oauth.base.wire import Context
+from fhir_server.ports.vault import Secret
+
+KIND = "documents-listed"
+_CARRIERS = frozenset({"DocumentReference", "Binary", "List", "*"})
+_READING = Scopes.parse("patient/DocumentReference.rs user/DocumentReference.rs")
+_PAGE = Client(events.SELF, "Habilis", ClientKind.PATIENT_APP)
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What a person may leave out, newest first. before: what they withheld when they authorized this app last."""
+
+    documents: tuple[Offered, ...]
+    is_cut: bool
+    before: AppExclusions
+
+    @property
+    def kinds(self) -> dict[str, tuple[Offered, ...]]:
+        """The documents by kind, in the order of their kinds' labels."""
+        found: dict[str, list[Offered]] = {}
+        for document in self.documents:
+            found.setdefault(document.kind, []).append(document)
+        by_label = sorted(found.items(), key=lambda group: min(item.label.casefold() for item in group[1]))
+        return {kind: tuple(items) for kind, items in by_label}
+
+
+def is_open(party: Grantee | None, offer: str) -> bool:
+    """Tell whether single documents may be withheld: from an app of a patient or of who acts for one, if it reads."""
+    if party is None or party.client.kind is not ClientKind.PATIENT_APP or party.practice is not None:
+        return False
+    return any(scope.type in _CARRIERS and set("rs") & set(scope.letters) for scope in Scopes.parse(offer).resources)
+
+
+def listing(context: Context, interaction: PendingAuthorization, party: Grantee) -> Listing | None:
+    """Return the documents to choose from, and remember them; None when the person may not see any.
+
+    Raises: Problem(UNAVAILABLE) while only emergencies are let through.
+    """
+    runtime = context.runtime
+    try:
+        found, is_cut = listing_for_apps.documents_of(runtime, reader(context, interaction, party))
+    except Problem as problem:
+        if problem.category is Category.UNAVAILABLE:
+            raise  # without the list a person could withhold nothing, and what they withheld before would be lost
+        return None
+    shown = {"documents": [item.id for item in found], "kinds": sorted({item.kind for item in found})}
+    vault = runtime.ports.vault
+    vault.drop(KIND, interaction.id)
+    vault.add(Secret(KIND, interaction.id, orjson.dumps(shown), expires=interaction.expires))
+    return Listing(found, is_cut, before(context, interaction, party)) if found else None
+
+
+def withheld(
+    context: Context, interaction: PendingAuthorization, party: Grantee, documents: Iterable[str], kinds: Iterable[str]
+) -> AppExclusions:
+    """Return what a person left out of the list that they were shown; what was not shown stays as they chose before.
+
+    documents, kinds: what is ticked.
+    """
+    runtime = context.runtime
+    entry = runtime.ports.vault.get(KIND, interaction.id, runtime.ports.clock.now())
+    earlier = before(context, interaction, party)
+    if entry is None:
+        return earlier
+    shown = orjson.loads(entry.value)
+    left_out = (set(shown["documents"]) - set(documents)) | (set(earlier.documents) - set(shown["documents"]))
+    closed = (set(shown["kinds"]) - set(kinds)) | (set(earlier.kinds) - set(shown["kinds"]))
+    return listing_for_apps.withhold(runtime, reader(context, interaction, party), left_out, closed)
+
+
+def reader(context: Context, interaction: PendingAuthorization, party: Grantee) -> Caller:
+    """Return the person as the party who reads the list: they, and not the app, look into the space."""
+    account = party.account
+    patient = interaction.patient or (account.person.partition("/")[2] if account else "")
+    requester = Grantee(_PAGE, account, launch_patient=patient).requester
+    is_own = requester.kind is RequesterKind.PATIENT
+    return Caller(
+        requester,
+        _READING,
+        token_id=interaction.id,
+        grant_id=interaction.id,
+        client_id=_PAGE.id,
+        client_name=_PAGE.name,
+        display=account.display if account else "",
+        launch_patient=patient,
+        purpose=Purpose.PATIENT_REQUEST if is_own else Purpose.FAMILY_REQUEST,
+        address=context.received.address,
+        request_id=context.received.request_id,
+        in_lockdown=lockdown.find(context.runtime) is not None,
+    )
+
+
+def before(context: Context, interaction: PendingAuthorization, party: Grantee) -> AppExclusions:
+    """Return what the person keeps from this app now."""
+    subject = party.account.subject if party.account else ""
+    earlier = (
+        grant.withheld
+        for grant in grant_replacement.in_force(grants.grants_of(context.runtime, subject))
+        if grant.client_id == party.client.id and grant.launch_patient == interaction.patient
+    )
+    return next(earlier, AppExclusions())

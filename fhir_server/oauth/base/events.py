@@ -1,0 +1,117 @@
+"""What happened at the authorization server, told to the trail: logins, consents, tokens, revocations, refusals.
+
+Sources: IHE IUA 2.3, ITI-71 security audit considerations; DICOM PS3.15 A.5.3.13 (user authentication).
+"""
+
+from consent_rules.model import Requester
+from consent_rules.scopes import Scopes
+from consent_rules.vocabulary import Purpose, RequesterKind
+from fhir_server.application.core import audit_log
+from fhir_server.application.identity.access_tokens import Access, caller_for
+from fhir_server.application.identity.accounts import Account
+from fhir_server.application.identity.clients import Client
+from fhir_server.application.identity.grants import Grant
+from fhir_server.domain.audit.audit_event import ISSUANCE
+from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome
+from fhir_server.domain.caller import Caller
+from fhir_server.oauth.base.wire import Context
+
+SELF = "habilis"
+
+
+def login_happened(context: Context, account: Account, client_id: str = SELF) -> None:
+    """Trace that a person proved who they are."""
+    caller = person(context, account, client_id)
+    audit_log.record(context.runtime, caller, AuditedInteraction("login", ""), Outcome(), "")
+
+
+def login_failed(context: Context, client_id: str, reason: str) -> None:
+    """Trace a failed login; the login that was tried is not kept, for it may be a password typed in the wrong field."""
+    _refused(context, "login", client_id, reason)
+
+
+def identity_linked(context: Context, account: Account, provider: str) -> None:
+    """Trace that an identity given elsewhere may log in as this account now; the identity itself is not kept."""
+    audit_log.record(
+        context.runtime, person(context, account, f"link:{provider}"), AuditedInteraction("login", ""), Outcome(), ""
+    )
+
+
+def logged_out(context: Context, account: Account) -> None:
+    """Trace the end of a session."""
+    audit_log.record(context.runtime, person(context, account, SELF), AuditedInteraction("logout", ""), Outcome(), "")
+
+
+def client_refused(context: Context, client_id: str, reason: str) -> None:
+    """Trace a failed authentication of a client."""
+    _refused(context, "token", client_id, reason)
+
+
+def consent_given(context: Context, grant: Grant) -> None:
+    """Trace that a person let an app act; a patient reads it in the journal, professionals never do."""
+    _on_grant(context, grant, "authorize")
+
+
+def consent_refused(context: Context, account: Account, client_id: str) -> None:
+    """Trace that a person did not let an app act."""
+    outcome = Outcome("4", "access_denied")
+    audit_log.record(
+        context.runtime,
+        person(context, account, client_id),
+        AuditedInteraction("authorize", "", choice=True),
+        outcome,
+        "",
+    )
+
+
+def token_issued(context: Context, access: Access) -> None:
+    """Trace one access token by its random name (never the token itself)."""
+    caller = caller_for(access, context.received.address, context.received.request_id)
+    patient = access.grant.launch_patient if access.grant.is_emergency else ""
+    audit_log.record(context.runtime, caller, AuditedInteraction("token", "", operation=ISSUANCE), Outcome(), patient)
+
+
+def grant_ended(context: Context, grant: Grant, reason: str) -> None:
+    """Trace that a grant ended before its time."""
+    _on_grant(context, grant, "revoke", reason)
+
+
+def client_changed(context: Context, client: Client, operation: str, reason: str) -> None:
+    """Trace that an app registered itself, or changed or removed its registration."""
+    caller = _caller(context, Requester(RequesterKind.SYSTEM, client=client.device), client.id, client.name)
+    audited = AuditedInteraction("operation", "", target=client.device, operation=operation)
+    audit_log.record(context.runtime, caller, audited, Outcome(reason=reason), "")
+
+
+def _on_grant(context: Context, grant: Grant, interaction: str, reason: str = "") -> None:
+    now = context.runtime.ports.clock.now()
+    access = Access("", grant, grant.scopes, now, now)
+    caller = caller_for(access, context.received.address, context.received.request_id)
+    is_own = grant.requester.kind in {RequesterKind.PATIENT, RequesterKind.RELATED}
+    patient = grant.launch_patient if is_own or grant.is_emergency else ""
+    audited = AuditedInteraction(interaction, "", choice=is_own)
+    audit_log.record(context.runtime, caller, audited, Outcome(reason=reason), patient)
+
+
+def _refused(context: Context, interaction: str, client_id: str, reason: str) -> None:
+    caller = _caller(context, Requester(RequesterKind.FORBIDDEN), client_id, "")
+    audit_log.record(context.runtime, caller, AuditedInteraction(interaction, ""), Outcome("4", reason), "")
+
+
+def person(context: Context, account: Account, client_id: str = SELF) -> Caller:
+    """Return a person as the party of what they do here."""
+    return _caller(context, Requester(account.kind, account.person), client_id, account.display)
+
+
+def _caller(context: Context, requester: Requester, client_id: str, display: str) -> Caller:
+    return Caller(
+        requester=requester,
+        scopes=Scopes.parse(""),
+        token_id="",
+        grant_id="",
+        client_id=client_id[:200] or "unknown",
+        display=display,
+        purpose=Purpose.TREATMENT if requester.kind is RequesterKind.PROFESSIONAL else Purpose.PATIENT_REQUEST,
+        address=context.received.address,
+        request_id=context.received.request_id,
+    )

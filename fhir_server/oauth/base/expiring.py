@@ -1,0 +1,82 @@
+"""Entries of the vault that expire: counts that every process shares, and the tidying of what is over.
+
+A count is exact under concurrency: it has as many entries in the vault as its limit, each of which expires after the
+window of the throttle; one read tells whether the last one is full. Nothing relies on tidying: every look-up compares
+the time.
+"""
+
+from datetime import timedelta
+from hashlib import sha256
+
+from fhir_server.application.core.runtime import Runtime
+from fhir_server.oauth.base.wire import Context
+from fhir_server.ports.vault import Secret
+
+_FAILURE = "failure"
+
+TIDY_EVERY = timedelta(minutes=5)
+_TIDIED = "tidied"
+
+
+def key_of(what: str, name: str) -> str:
+    """Return the key of a count; the name, whatever it holds, only as its hash."""
+    return f"{what}|{sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()}"
+
+
+def is_full(context: Context, key: str, limit: int) -> bool:
+    """Tell whether a count has reached its limit."""
+    return _is_taken(context, key, limit - 1)
+
+
+def count(context: Context, key: str, limit: int) -> bool:
+    """Take one slot; False when there is none."""
+    return any(_fill(context, key, slot) for slot in range(_first_free(context, key, limit), limit))
+
+
+def clear(context: Context, key: str, limit: int) -> None:
+    """Give all slots back."""
+    for slot in range(_first_free(context, key, limit)):
+        context.runtime.ports.vault.drop(_FAILURE, _slot(key, slot))
+
+
+def _slot(key: str, number: int) -> str:
+    return f"{key}|{number}"
+
+
+def _is_taken(context: Context, key: str, slot: int) -> bool:
+    return context.runtime.ports.vault.get(_FAILURE, _slot(key, slot), context.runtime.ports.clock.now()) is not None
+
+
+def _first_free(context: Context, key: str, limit: int) -> int:
+    """Return a slot after which to look for a free one: slots fill in order, so that few reads find it."""
+    low, high = 0, 1
+    while high <= limit and _is_taken(context, key, high - 1):
+        low, high = high, 2 * high
+    high = min(high - 1, limit)
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (middle + 1, high) if _is_taken(context, key, middle) else (low, middle)
+    return low
+
+
+def _fill(context: Context, key: str, slot: int) -> bool:
+    """Take a slot; False when somebody else has it. An expired one is absent to readers but must be removed first."""
+    vault = context.runtime.ports.vault
+    expires = context.runtime.ports.clock.now() + context.options.throttle.window
+    taken = Secret(_FAILURE, _slot(key, slot), b"", expires=expires)
+    if vault.add(taken):
+        return True
+    if _is_taken(context, key, slot):
+        return False
+    vault.drop(_FAILURE, taken.key)
+    return vault.add(taken)
+
+
+def tidy(runtime: Runtime) -> bool:
+    """Remove expired entries, once in five minutes whatever the number of processes; tell whether it was done now."""
+    vault, now = runtime.ports.vault, runtime.ports.clock.now()
+    period = str(now.timestamp() // TIDY_EVERY.total_seconds())
+    if vault.get(_TIDIED, period, now) or not vault.add(Secret(_TIDIED, period, b"", expires=now + TIDY_EVERY)):
+        return False
+    vault.purge(now)
+    return True

@@ -1,0 +1,73 @@
+"""The keys that sign id_tokens: kept in the vault, published as a JWK Set, rotated with overlap.
+
+Sources: RFC 7517; OpenID Connect Core 10.1.1 (rotation).
+"""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import orjson
+from joserfc.jwk import RSAKey
+
+from fhir_server.application.core.runtime import Runtime
+from fhir_server.ports.vault import Secret
+
+Json = dict[str, Any]
+
+KIND = "signing-key"
+_NAME = "id-token"
+_BITS = 2048
+OVERLAP = timedelta(days=7)
+"""How long the public half of a replaced key is still published: apps that keep id_tokens verify those of last week."""
+
+
+def signing_key(runtime: Runtime) -> RSAKey:
+    """Return the key that signs now; it is made at first use, once whatever the number of processes."""
+    return RSAKey.import_key(_current(runtime)[0]["jwk"])
+
+
+def public_keys(runtime: Runtime) -> Json:
+    """Return the JWK Set of public halves, the newest first; nothing private leaves."""
+    now = runtime.ports.clock.now()
+    live = (item for item in _current(runtime) if not _is_over(item, now))
+    return {"keys": [_public(RSAKey.import_key(item["jwk"])) for item in live]}
+
+
+def rotate(runtime: Runtime) -> str:
+    """Sign with a new key from now on and return its id; the old one stays published for a while."""
+    _current(runtime)
+    now = runtime.ports.clock.now()
+    entry = runtime.ports.vault.get(KIND, _NAME, now)
+    if entry is None:
+        message = "the signing keys vanished"
+        raise RuntimeError(message)
+    kept = [item | {"until": item["until"] or (now + OVERLAP).isoformat()} for item in orjson.loads(entry.value)]
+    fresh = _new(runtime)
+    keys = [fresh, *(item for item in kept if not _is_over(item, now))]
+    if not runtime.ports.vault.replace(replace(entry, key=_NAME, value=orjson.dumps(keys))):
+        message = "the signing keys changed meanwhile"
+        raise RuntimeError(message)
+    return str(fresh["jwk"]["kid"])
+
+
+def _current(runtime: Runtime) -> list[Json]:
+    now = runtime.ports.clock.now()
+    entry = runtime.ports.vault.get(KIND, _NAME, now)
+    if entry is None:
+        runtime.ports.vault.add(Secret(KIND, _NAME, orjson.dumps([_new(runtime)])))
+        entry = runtime.ports.vault.get(KIND, _NAME, now)
+    return list(orjson.loads(entry.value)) if entry else []
+
+
+def _new(runtime: Runtime) -> Json:
+    key = RSAKey.generate_key(_BITS, {"kid": runtime.ports.ids.new(), "use": "sig", "alg": "RS256"}, private=True)
+    return {"jwk": key.as_dict(private=True), "until": ""}
+
+
+def _is_over(item: Json, now: datetime) -> bool:
+    return bool(item["until"]) and datetime.fromisoformat(item["until"]) <= now
+
+
+def _public(key: RSAKey) -> Json:
+    return dict(key.as_dict(private=False))

@@ -1,0 +1,61 @@
+"""EHR launch: an opaque handle that carries a patient from a hospital's screen into an app.
+
+Source: SMART App Launch 2.2, launch from an EHR.
+"""
+
+import re
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import orjson
+
+from fhir_server.application.core.runtime import Runtime
+from fhir_server.application.identity.clients import Client
+from fhir_server.ports.vault import Secret
+
+Json = dict[str, Any]
+
+KIND = "launch"
+_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
+LIFETIME = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """What a handle stands for: one app, one person of the EHR, one patient, and further context."""
+
+    client_id: str
+    login: str
+    patient: str
+    context: Json = field(default_factory=dict)
+
+
+def create_launch(runtime: Runtime, launch: Launch) -> str:
+    """Return a new handle."""
+    handle = runtime.ports.ids.secret()
+    expires = runtime.ports.clock.now() + LIFETIME
+    runtime.ports.vault.add(Secret(KIND, handle, orjson.dumps(launch), expires=expires))
+    return handle
+
+
+def has_space(runtime: Runtime, patient: str) -> bool:
+    """Tell whether a patient has a space here, whatever its state."""
+    if not _ID.fullmatch(patient):
+        return False
+    with runtime.ports.store.snapshot() as snapshot:
+        return snapshot.load_space(patient) is not None
+
+
+def find_launch(runtime: Runtime, handle: str, client: Client) -> Launch | None:
+    """Return the launch of a handle that was made for this app."""
+    if not 0 < len(handle) <= 128 or not handle.isascii():  # noqa: PLR2004
+        return None
+    entry = runtime.ports.vault.get(KIND, handle, runtime.ports.clock.now())
+    launch = Launch(**orjson.loads(entry.value)) if entry else None
+    return launch if launch and launch.client_id == client.id else None
+
+
+def end_launch(runtime: Runtime, handle: str) -> bool:
+    """Spend a handle; of concurrent callers exactly one gets True."""
+    return runtime.ports.vault.take(KIND, handle, runtime.ports.clock.now()) is not None

@@ -1,0 +1,156 @@
+"""Codes become grants, grants become tokens, refresh tokens rotate: the atomic steps, and the token response.
+
+Sources: RFC 6749 4.1 and 6, RFC 9700 4.14.2, SMART App Launch 2.2 (token response).
+"""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import orjson
+from authlib.oauth2.rfc6749 import InvalidGrantError
+
+from consent_rules.vocabulary import RequesterKind
+from fhir_server.application.core.runtime import Runtime
+from fhir_server.application.identity import access_tokens, grant_replacement, grants
+from fhir_server.application.identity.access_tokens import Holder
+from fhir_server.application.identity.accounts import find_account
+from fhir_server.application.identity.grants import Grant
+from fhir_server.oauth.base import events
+from fhir_server.oauth.base.wire import Context
+from fhir_server.oauth.grants.records import CODE, REFRESH, AuthorizationCode, Refresh
+from fhir_server.ports.vault import Secret
+
+Json = dict[str, Any]
+
+CODE_LIMIT = 512
+REFRESH_IDLE = timedelta(days=30)
+
+
+def save_code(context: Context, code: AuthorizationCode) -> None:
+    """Store a code for its minute of life; only its hash is kept as a name."""
+    expires = context.runtime.ports.clock.now() + context.options.code_lifetime
+    value = {
+        "client_id": code.client_id, "redirect_uri": code.redirect_uri, "code_challenge": code.code_challenge,
+        "grant": code.grant, "nonce": code.nonce, "jkt": code.jkt, "used": False,
+    }  # fmt: skip
+    context.runtime.ports.vault.add(Secret(CODE, code.code, orjson.dumps(value), expires=expires))
+
+
+def find_code(runtime: Runtime, code: str) -> AuthorizationCode | None:
+    """Return a code that has not expired, used ones too."""
+    if not 0 < len(code) <= CODE_LIMIT or not code.isascii():
+        return None
+    entry = runtime.ports.vault.get(CODE, code, runtime.ports.clock.now())
+    if entry is None:
+        return None
+    raw: Json = orjson.loads(entry.value)
+    grant = grants.load_grant(raw.pop("grant"))
+    raw.pop("until", None)  # of an earlier version
+    return AuthorizationCode(code=code, grant=grant, entry=entry, **raw)
+
+
+def redeem(context: Context, code: AuthorizationCode, holder: Holder) -> Grant:
+    """Claim a code whose client, redirect URI and verifier have been proven, and make its grant last.
+
+    holder: to what refresh tokens are bound from now on.
+    Of concurrent callers one wins; any other has replayed a valid code, and the grant ends.
+    Raises: InvalidGrantError.
+    """
+    runtime = context.runtime
+    grant = grant_replacement.renewed(runtime, replace(code.grant, jkt=holder.jkt, x5t=holder.x5t))
+    if code.entry is None or code.used or not _mark(runtime, code.entry, code.code, "used"):
+        _end_replayed(context, code.grant.id, "code-replayed")
+        raise InvalidGrantError("the code was used before")
+    if not _is_still_theirs(runtime, code.grant):
+        grants.revoke_grant(runtime, code.grant.id)
+        raise InvalidGrantError("the person must log in again")
+    if grant is None:
+        raise InvalidGrantError("the grant has ended")
+    grants.touch_grant(runtime, grant)
+    return grant
+
+
+def _is_still_theirs(runtime: Runtime, grant: Grant) -> bool:
+    """Tell whether whoever consented is still the owner of the account: no password or factor was changed since."""
+    account = find_account(runtime, grant.login) if grant.login else None
+    return not grant.login or (account is not None and not account.disabled and grant.proof.is_of(account))
+
+
+def standing(runtime: Runtime, refresh: Refresh) -> Grant:
+    """Return what a refresh token still allows under the last choice of the person.
+
+    Raises: InvalidGrantError.
+    """
+    view = refresh.view or grants.find_grant(runtime, refresh.grant_id)
+    grant = grant_replacement.renewed(runtime, view) if view else None
+    if grant is None or not may_renew(grant):
+        raise InvalidGrantError("the grant has ended")
+    return grant
+
+
+def spend(context: Context, refresh: Refresh) -> Grant:
+    """Claim a refresh token of the right client; a second use ends the grant.
+
+    Raises: InvalidGrantError.
+    """
+    runtime = context.runtime
+    if refresh.spent or not _mark(runtime, refresh.entry, refresh.token, "spent"):
+        _end_replayed(context, refresh.grant_id, "refresh-token-replayed")
+        raise InvalidGrantError("the refresh token was used before")
+    return standing(runtime, refresh)
+
+
+def _mark(runtime: Runtime, entry: Secret, key: str, member: str) -> bool:
+    value = orjson.dumps(orjson.loads(entry.value) | {member: True})
+    return runtime.ports.vault.replace(replace(entry, key=key, value=value))
+
+
+def _end_replayed(context: Context, grant_id: str, reason: str) -> None:
+    grant = grants.find_grant(context.runtime, grant_id)
+    grants.revoke_grant(context.runtime, grant_id)
+    if grant is not None:
+        events.grant_ended(context, grant, reason)
+
+
+def respond(context: Context, grant: Grant, scopes: str, holder: Holder, *, renewable: bool) -> Json:
+    """Issue tokens of a grant and return the token response, launch context included."""
+    token, access = access_tokens.issue_access(context.runtime, grant, scopes, holder=holder)
+    events.token_issued(context, access)
+    body: Json = {
+        "access_token": token,
+        "token_type": "DPoP" if holder.jkt else "Bearer",
+        "expires_in": round((access.expires - access.issued).total_seconds()),
+        "scope": access.scopes,
+    }
+    if renewable and may_renew(grant):
+        body["refresh_token"] = _new_refresh(context.runtime, grant)
+    return body | context_of(grant)
+
+
+def may_renew(grant: Grant) -> bool:
+    """Tell whether a grant may be renewed: it was asked, and is no emergency."""
+    asked = {"offline_access", "online_access"} & set(grant.scopes.split())
+    return bool(asked) and not grant.is_emergency
+
+
+def context_of(grant: Grant) -> Json:
+    """Return the launch context, which is the same in token, refresh and introspection answers."""
+    found: Json = dict(grant.context)
+    if grant.launch_patient:
+        found["patient"] = grant.launch_patient
+        found.setdefault("need_patient_banner", True)
+    if grant.details:
+        found["authorization_details"] = list(grant.details)
+    if grant.requester.kind is RequesterKind.PROFESSIONAL and grant.requester.profession:
+        found["__habilitation"] = {"matrix": grant.matrix_version, "profession": grant.requester.profession}
+    return found
+
+
+def _new_refresh(runtime: Runtime, grant: Grant) -> str:
+    token = runtime.ports.ids.secret()
+    until = runtime.ports.clock.now() + REFRESH_IDLE
+    expires = min(until, grant.expires) if grant.expires else until
+    value = orjson.dumps({"grant_id": grant.id, "client_id": grant.client_id, "spent": False, "grant": grant})
+    grants.add_to_grant(runtime, grant, Secret(REFRESH, token, value, grant.group, expires))
+    return token

@@ -1,0 +1,189 @@
+"""Passkeys as second factor: keys that a device holds, bound to this server's address and to nobody's shared secret.
+
+Sources: W3C Web Authentication Level 3, 7.1 (registering) and 7.2 (authenticating); verification by py_webauthn.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID
+
+import orjson
+from webauthn import (
+    generate_authentication_options,
+    generate_registration_options,
+    options_to_json,
+    verify_authentication_response,
+    verify_registration_response,
+)
+from webauthn.helpers import base64url_to_bytes, bytes_to_base64url
+from webauthn.helpers.exceptions import WebAuthnException
+from webauthn.helpers.structs import (
+    AuthenticatorSelectionCriteria,
+    PublicKeyCredentialDescriptor,
+    ResidentKeyRequirement,
+    UserVerificationRequirement,
+)
+
+from fhir_server.application.core.runtime import Runtime
+from fhir_server.application.identity.accounts import Account
+from fhir_server.oauth.base.issuer import issuer_of
+from fhir_server.ports.vault import Secret
+
+Json = dict[str, Any]
+
+LIMIT = 10
+"""Passkeys of one account."""
+NAME_LIMIT = 60
+_KIND, _CHALLENGE = "passkey", "passkey-challenge"
+_CHALLENGE_LIFETIME = timedelta(minutes=5)
+_SIZE = 16 * 1024
+_BROKEN = (WebAuthnException, ValueError, TypeError, LookupError, AttributeError, RecursionError, OverflowError)
+
+
+@dataclass(frozen=True, slots=True)
+class Passkey:
+    """One registered passkey. id: base64url. name: what the person calls it."""
+
+    id: str
+    name: str
+    public_key: str
+    sign_count: int
+    added: datetime
+    used: datetime | None = None
+
+
+def of(runtime: Runtime, account: Account) -> tuple[Passkey, ...]:
+    """Return the passkeys of an account, the oldest first."""
+    entries = runtime.ports.vault.entries(_KIND, runtime.ports.clock.now(), _group(account))
+    return tuple(sorted((_load(entry.value) for entry in entries), key=lambda item: item.added))
+
+
+def has_second_factor(runtime: Runtime, account: Account) -> bool:
+    """Tell whether a password alone does not do for this account."""
+    return bool(account.totp) or bool(of(runtime, account))
+
+
+def creation_options(runtime: Runtime, account: Account, place: str) -> str:
+    """Return what the browser needs to make a passkey, as JSON. place: where the answer must come back, once."""
+    options = generate_registration_options(
+        rp_id=_host(runtime),
+        rp_name="Habilis",
+        user_id=UUID(account.subject).bytes,
+        user_name=account.login,
+        user_display_name=account.display,
+        challenge=_new_challenge(runtime, place),
+        exclude_credentials=_descriptors(runtime, account),
+        authenticator_selection=AuthenticatorSelectionCriteria(
+            resident_key=ResidentKeyRequirement.DISCOURAGED, user_verification=UserVerificationRequirement.PREFERRED
+        ),
+    )
+    return str(options_to_json(options))
+
+
+def request_options(runtime: Runtime, account: Account, place: str) -> str:
+    """Return what the browser needs to use a passkey of an account, as JSON; "" when there is none."""
+    known = _descriptors(runtime, account)
+    if not known:
+        return ""
+    options = generate_authentication_options(
+        rp_id=_host(runtime), challenge=_new_challenge(runtime, place), allow_credentials=known
+    )
+    return str(options_to_json(options))
+
+
+def made(runtime: Runtime, account: Account, place: str, credential: str, name: str) -> Passkey | None:
+    """Return the passkey that a browser has made; None when the answer does not hold, or there are too many."""
+    challenge = _take_challenge(runtime, place)
+    if challenge is None or len(credential) > _SIZE or len(of(runtime, account)) >= LIMIT:
+        return None
+    try:
+        found = verify_registration_response(
+            credential=credential, expected_challenge=challenge, expected_rp_id=_host(runtime),
+            expected_origin=_origin(runtime),
+        )  # fmt: skip
+    except _BROKEN:
+        return None
+    id_, public = bytes_to_base64url(found.credential_id), bytes_to_base64url(found.credential_public_key)
+    label = " ".join(name.split())[:NAME_LIMIT] or "Passkey"
+    return Passkey(id_, label, public, found.sign_count, runtime.ports.clock.now())
+
+
+def keep(runtime: Runtime, account: Account, passkey: Passkey) -> bool:
+    """Add a passkey to an account; False when it is known already."""
+    return runtime.ports.vault.add(Secret(_KIND, passkey.id, orjson.dumps(passkey), _group(account)))
+
+
+def is_proven(runtime: Runtime, account: Account, place: str, credential: str) -> bool:
+    """Tell whether a passkey of this account has signed the challenge of this place; each answer is good once.
+
+    A counter that does not grow is of a copy, and is refused.
+    """
+    challenge = _take_challenge(runtime, place)
+    entry = _entry(runtime, account, credential) if challenge else None
+    if challenge is None or entry is None:
+        return False
+    known = _load(entry.value)
+    try:
+        found = verify_authentication_response(
+            credential=credential, expected_challenge=challenge, expected_rp_id=_host(runtime),
+            expected_origin=_origin(runtime), credential_public_key=base64url_to_bytes(known.public_key),
+            credential_current_sign_count=known.sign_count,
+        )  # fmt: skip
+    except _BROKEN:
+        return False
+    used = replace(known, sign_count=found.new_sign_count, used=runtime.ports.clock.now())
+    return runtime.ports.vault.replace(replace(entry, key=known.id, value=orjson.dumps(used)))
+
+
+def remove(runtime: Runtime, account: Account, id_: str) -> bool:
+    """Take a passkey from an account; tell whether it was there."""
+    return any(item.id == id_ for item in of(runtime, account)) and runtime.ports.vault.drop(_KIND, id_)
+
+
+def _entry(runtime: Runtime, account: Account, credential: str) -> Secret | None:
+    """Return the passkey that an answer names, when it is one of this account."""
+    try:
+        id_ = orjson.loads(credential)["id"] if len(credential) <= _SIZE else ""
+    except _BROKEN:
+        return None
+    if not isinstance(id_, str) or not any(item.id == id_ for item in of(runtime, account)):
+        return None
+    return runtime.ports.vault.get(_KIND, id_, runtime.ports.clock.now())
+
+
+def _new_challenge(runtime: Runtime, place: str) -> bytes:
+    challenge = runtime.ports.ids.secret().encode()
+    runtime.ports.vault.drop(_CHALLENGE, place)
+    expires = runtime.ports.clock.now() + _CHALLENGE_LIFETIME
+    runtime.ports.vault.add(Secret(_CHALLENGE, place, challenge, expires=expires))
+    return challenge
+
+
+def _take_challenge(runtime: Runtime, place: str) -> bytes | None:
+    entry = runtime.ports.vault.take(_CHALLENGE, place, runtime.ports.clock.now())
+    return entry.value if entry else None
+
+
+def _descriptors(runtime: Runtime, account: Account) -> list[PublicKeyCredentialDescriptor]:
+    return [PublicKeyCredentialDescriptor(id=base64url_to_bytes(item.id)) for item in of(runtime, account)]
+
+
+def _origin(runtime: Runtime) -> str:
+    parts = urlsplit(issuer_of(runtime))
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _host(runtime: Runtime) -> str:
+    return str(urlsplit(issuer_of(runtime)).hostname)
+
+
+def _group(account: Account) -> str:
+    return f"passkeys:{account.subject}"
+
+
+def _load(value: bytes) -> Passkey:
+    raw: Json = orjson.loads(value)
+    used = datetime.fromisoformat(raw.pop("used")) if raw["used"] else raw.pop("used")
+    return Passkey(added=datetime.fromisoformat(raw.pop("added")), used=used, **raw)

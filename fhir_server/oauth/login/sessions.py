@@ -1,0 +1,122 @@
+"""Login sessions of people in a browser: a random cookie, looked up live, with idle and absolute limits.
+
+Source: OWASP ASVS 5.0, chapter 7 (session management).
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from fhir_server.application.core.runtime import Runtime
+from fhir_server.application.directory.professionals import situations_of
+from fhir_server.application.identity import access_tokens
+from fhir_server.application.identity.accounts import Account, Login, find_account, load_login
+from fhir_server.application.identity.clients import find
+from fhir_server.application.identity.grants import Grant, grants_of, revoke_grant
+from fhir_server.oauth.base.options import Options
+from fhir_server.ports.vault import Secret
+
+Json = dict[str, Any]
+
+KIND, _BY_ID = "session", "session-id"
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One login. id: its name in grants and logs. csrf: the token of its forms."""
+
+    id: str
+    account: Account
+    proof: Login
+    csrf: str
+
+
+def start(runtime: Runtime, options: Options, account: Account, proof: Login) -> str:
+    """Start a session after a login and return the cookie's value; there is a new one for every login."""
+    now = runtime.ports.clock.now()
+    cookie, id_ = runtime.ports.ids.secret(), runtime.ports.ids.new()
+    until = now + options.session_absolute
+    value = {
+        "id": id_, "login": account.login,
+        "proof": replace(proof, at=proof.at or now, session=id_, generation=account.generation),
+        "csrf": runtime.ports.ids.secret(), "until": until, "seen": now,
+    }  # fmt: skip
+    group = f"session:{id_}"
+    idle = min(now + options.session_idle, until)
+    runtime.ports.vault.add(
+        Secret(KIND, cookie, orjson.dumps(value), group, idle), Secret(_BY_ID, id_, b"", group, until)
+    )
+    return cookie
+
+
+def find_session(runtime: Runtime, options: Options, cookie: str) -> Session | None:
+    """Return the live session of a cookie and push its idle limit back."""
+    now = runtime.ports.clock.now()
+    entry = runtime.ports.vault.get(KIND, cookie, now) if 0 < len(cookie) <= 128 and cookie.isascii() else None  # noqa: PLR2004
+    if entry is None:
+        return None
+    raw: Json = orjson.loads(entry.value)
+    account, proof = find_account(runtime, raw["login"]), load_login(raw["proof"])
+    if account is None or account.disabled or not proof.is_of(account):
+        return None
+    _push_back(runtime, options, replace(entry, key=cookie), raw)
+    return Session(raw["id"], proof.cut(account), proof, raw["csrf"])
+
+
+def _push_back(runtime: Runtime, options: Options, entry: Secret, raw: Json) -> None:
+    """Write at most once a minute; a concurrent request that does the same is as good."""
+    now = runtime.ports.clock.now()
+    if (now - datetime.fromisoformat(raw["seen"])).total_seconds() < 60:  # noqa: PLR2004 - a minute
+        return
+    idle = min(now + options.session_idle, datetime.fromisoformat(raw["until"]))
+    runtime.ports.vault.replace(replace(entry, value=orjson.dumps(raw | {"seen": now}), expires=idle))
+
+
+def keep(runtime: Runtime, cookie: str, account: Account) -> None:
+    """Let one session go on when a change of password or factors ends all others of the account."""
+    entry = runtime.ports.vault.get(KIND, cookie, runtime.ports.clock.now())
+    if entry is not None:
+        raw: Json = orjson.loads(entry.value)
+        raw["proof"] |= {"generation": account.generation}
+        runtime.ports.vault.replace(replace(entry, key=cookie, value=orjson.dumps(raw)))
+
+
+def end(runtime: Runtime, session: Session) -> None:
+    """End a session, the conversations that were begun in it, and what was granted for its length (`online_access`)."""
+    runtime.ports.vault.drop_group(f"session:{session.id}")
+    for grant in grants_of(runtime, session.account.subject):
+        if _is_online(grant, session):
+            revoke_grant(runtime, grant.id)
+        elif any(_is_online(access.grant, session) for access in access_tokens.tokens_of(runtime, grant)):
+            runtime.ports.vault.drop_group(grant.group, (access_tokens.ACCESS,))  # others of this grant are renewed
+
+
+def _is_online(grant: Grant, session: Session) -> bool:
+    words = grant.scopes.split()
+    return "online_access" in words and "offline_access" not in words and grant.proof.session == session.id
+
+
+def is_alive(runtime: Runtime, proof: Login) -> bool:
+    """Tell whether the session of a login goes on."""
+    return runtime.ports.vault.get(_BY_ID, proof.session, runtime.ports.clock.now()) is not None
+
+
+def practises(runtime: Runtime, account: Account, role: str) -> bool:
+    """Tell whether a practice situation still holds for a person; "" is none and always does."""
+    return not role or any(situation.role == role for situation in situations_of(runtime, account))
+
+
+def may_continue(runtime: Runtime, grant: Grant) -> bool:
+    """Judge a grant again at its renewal: client and person still there, session alive when it must be."""
+    if find(runtime, grant.client_id) is None:
+        return False
+    if not grant.login:
+        return True
+    account = find_account(runtime, grant.login)
+    if account is None or account.disabled or not practises(runtime, account, grant.requester.role):
+        return False
+    if "offline_access" in grant.scopes.split():
+        return True
+    return is_alive(runtime, grant.proof) and grant.proof.is_of(account)

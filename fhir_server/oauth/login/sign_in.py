@@ -1,0 +1,79 @@
+"""Password, second factor, session: each step of a sign-in, with failures counted and traced.
+
+Sources: RFC 9470 (levels of login), RFC 8176 (means of authentication).
+"""
+
+from collections.abc import Mapping
+
+from fhir_server.application.identity.accounts import Account, Login, authenticate, find_account
+from fhir_server.oauth.base import events
+from fhir_server.oauth.base.issuer import LEVELS
+from fhir_server.oauth.base.wire import Context
+from fhir_server.oauth.login import passkeys, sessions, throttle, totp
+from fhir_server.oauth.login.throttle import Attempt
+
+Proven = tuple[Account, tuple[str, ...]]
+"""An account, and by which means the person has proven to be its owner."""
+
+
+def log_in(context: Context, login: str, password: str, client_id: str, *, emergency: bool = False) -> Account | None:
+    """Check a password, count failures and leave a trace.
+
+    emergency: the login is on the way to an emergency access, which has a budget of failures of its own.
+    Raises: TooManyFailuresError.
+    """
+    attempt = Attempt(throttle.ACCOUNT, login, emergency)
+    throttle.check(context, attempt)
+    account = authenticate(context.runtime, login, password)
+    if account is None:
+        throttle.failed(context, attempt)
+        events.login_failed(context, client_id, "bad-credentials")
+    return account
+
+
+def prove_second(
+    context: Context, attempt: Attempt, form: Mapping[str, str], place: str, client_id: str
+) -> Proven | None:
+    """Check a second factor, count failures and leave a trace.
+
+    attempt: whose factor it is. place: for which a passkey was challenged.
+    Raises: TooManyFailuresError; never to somebody whose passkey proves them.
+    """
+    account = find_account(context.runtime, attempt.name)
+    owner = None if account is None or account.disabled else account
+    means = _second_means(context, owner, attempt, form, place)
+    if owner is None or not means:
+        throttle.failed(context, attempt)
+        events.login_failed(context, client_id, "bad-second-factor")
+        return None
+    throttle.succeeded(context, attempt)
+    return owner, ("pwd", means)
+
+
+def _second_means(
+    context: Context, owner: Account | None, attempt: Attempt, form: Mapping[str, str], place: str
+) -> str:
+    """Return by what a form proves the second factor, in the words of RFC 8176; "" when it does not.
+
+    A passkey cannot be guessed, so that it is tried before failures are counted; a code can.
+    """
+    runtime, credential = context.runtime, form.get("credential", "")
+    if owner and credential and passkeys.is_proven(runtime, owner, place, credential):
+        return "pop"
+    throttle.check(context, attempt)
+    return "otp" if owner and not credential and totp.is_right(runtime, owner, form.get("code", "")) else ""
+
+
+def begin_session(context: Context, account: Account, amr: tuple[str, ...], client_id: str) -> tuple[str, Login]:
+    """Start a session after all factors and return its cookie and proof."""
+    throttle.succeeded(context, Attempt(throttle.ACCOUNT, account.login))
+    return begin_proven(context, account, Login(acr=LEVELS[1] if len(amr) > 1 else LEVELS[0], amr=amr), client_id)
+
+
+def begin_proven(context: Context, account: Account, proof: Login, client_id: str) -> tuple[str, Login]:
+    """Start a session of somebody who has proven who they are, here or to a provider upstream."""
+    throttle.remember_place(context, account.login)
+    cookie = sessions.start(context.runtime, context.options, account, proof)
+    events.login_happened(context, account, client_id)
+    session = sessions.find_session(context.runtime, context.options, cookie)
+    return cookie, session.proof if session else Login()

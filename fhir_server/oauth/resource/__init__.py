@@ -1,0 +1,1 @@
+"""What a request to the FHIR endpoint shows: bearer tokens, possession, strength of login."""

@@ -1,0 +1,227 @@
+"""How a client proves who it is: secrets and signed assertions, each once, none in the URL.
+
+Sources: RFC 6749 2.3; RFC 7523; SMART App Launch 2.2, asymmetric client authentication
+(https://hl7.org/fhir/smart-app-launch/client-confidential-asymmetric.html).
+"""
+
+from base64 import b64decode, urlsafe_b64decode
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any
+
+import orjson
+from authlib.oauth2.rfc6749 import InvalidClientError, InvalidRequestError
+from authlib.oauth2.rfc7523 import JWTBearerClientAssertion
+from joserfc import jws, jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import Key, KeySet
+
+from fhir_server.application.identity.clients import AuthMethod, decoded
+from fhir_server.oauth.base import compact, public_keys, remote_keys
+from fhir_server.oauth.base.issuer import ASSERTION_ALGORITHMS, address, issuer_of
+from fhir_server.oauth.base.wire import Context, Request
+from fhir_server.oauth.grants.records import RegisteredClient
+from fhir_server.ports.vault import Secret
+
+Json = dict[str, Any]
+
+METHODS = ["private_key_jwt", "client_secret_basic", "client_secret_post", "none"]
+ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+LONGEST = timedelta(minutes=5)
+LEEWAY = timedelta(seconds=30)
+_JTI, _JTI_LIMIT = "jti", 256
+_BASIC_LIMIT = 4096
+_SCHEME_AND_VALUE = 2
+BAD_ASSERTION = "the client assertion is not valid"
+_TYPES = frozenset({"JWT", "client-authentication+jwt"})
+_KEY_TYPES = {"RS384": "RSA", "PS384": "RSA", "ES384": "EC", "ES256": "EC"}
+
+
+def guard(params: Mapping[str, str], authorization: str) -> None:
+    """Refuse what Authlib would stumble over, and more than one way of authenticating in one request.
+
+    Raises: InvalidRequestError, InvalidClientError.
+    """
+    if authorization and len(authorization.split(None, 1)) < _SCHEME_AND_VALUE:
+        raise InvalidRequestError("malformed Authorization header")
+    is_basic = authorization.lower().startswith("basic ")
+    ways = is_basic + ("client_secret" in params) + ("client_assertion" in params)
+    if ways > 1:
+        raise InvalidRequestError("one client authentication method at a time")
+    if is_basic:
+        _check_basic(authorization, params.get("client_id"))
+    if "client_assertion" in params and params.get("client_assertion_type") != ASSERTION_TYPE:
+        raise InvalidClientError(description="unknown client_assertion_type", status_code=401)
+
+
+def claimed(params: Mapping[str, str], authorization: str) -> str:
+    """Return the client id that a request claims, "" when it claims none; it proves nothing."""
+    basic = _basic(authorization)
+    named = params.get("client_id") or (basic[0] if basic else _named_by(params.get("client_assertion", "")))
+    return named if named.isascii() and named.isprintable() else ""
+
+
+def _basic(authorization: str) -> tuple[str, str] | None:
+    """Return id and secret of Basic credentials, both percent-decoded; None when the header holds none.
+
+    Source: RFC 6749 2.3.1 (both halves are encoded before they are joined).
+    """
+    scheme, _, value = authorization.partition(" ")
+    if scheme.lower() != "basic" or len(value) > _BASIC_LIMIT:
+        return None
+    try:
+        named, colon, secret = b64decode(value.strip(), validate=True).decode().partition(":")
+    except ValueError:
+        return None
+    return (decoded(named), decoded(secret)) if colon else None
+
+
+def _named_by(assertion: str) -> str:
+    """Return the issuer that an assertion states, before anything of it is verified."""
+    try:
+        compact.demand_small(assertion)
+        claims = orjson.loads(urlsafe_b64decode(assertion.split(".")[1].encode() + b"=="))
+    except ValueError:
+        return ""
+    issuer = claims.get("iss") if isinstance(claims, dict) else None
+    return issuer if isinstance(issuer, str) else ""
+
+
+def _check_basic(authorization: str, client_id: str | None) -> None:
+    basic = _basic(authorization)
+    if basic is None:
+        raise InvalidClientError(description="malformed Basic credentials", status_code=401)
+    if client_id is not None and client_id != basic[0]:
+        raise InvalidClientError(description="contradictory client credentials", status_code=401)
+
+
+def by_basic(find: Callable[[object], RegisteredClient | None], request: Request) -> RegisteredClient | None:
+    """Authenticate by Basic credentials, read in the same way as everywhere here; None when they do not prove."""
+    basic = _basic(request.headers.get("Authorization", ""))
+    client = find(basic[0]) if basic else None
+    return client if client and basic and client.check_client_secret(basic[1]) else None
+
+
+def _demand_bounded(form: Mapping[str, str]) -> None:
+    """Refuse an assertion that is too long or too deep to be parsed, and one beside somebody else's client id.
+
+    Source: RFC 7521 4.2 (client_id must identify the same client).
+    """
+    try:
+        compact.demand_small(form["client_assertion"])
+    except ValueError:
+        raise _refused("malformed, too long or nested too deeply") from None
+    named = form.get("client_id")
+    if named is not None and named != _named_by(form["client_assertion"]):
+        raise InvalidClientError(description="contradictory client credentials", status_code=401)
+
+
+class Assertions(JWTBearerClientAssertion):  # type: ignore[misc]  # Authlib ships no types
+    """`private_key_jwt` as SMART demands it: RS384 and ES384, a known key, five minutes at most, once."""
+
+    CLIENT_AUTH_METHOD = "private_key_jwt"
+
+    def __init__(self, context: Context) -> None:
+        """Bind to one request."""
+        super().__init__()
+        self.context = context
+        self.claims: Json = {}
+
+    def __call__(self, query_client: Callable[[object], RegisteredClient | None], request: Request) -> object:
+        """Authenticate, and leave the claims on the request for whoever needs what they vouch for.
+
+        Raises: InvalidClientError.
+        """
+        if request.form.get("client_assertion"):
+            _demand_bounded(request.form)
+        client = super().__call__(query_client, request)
+        request.assertion_claims = self.claims
+        return client
+
+    def get_audiences(self) -> list[str]:
+        """Return the names under which an assertion may be addressed to us."""
+        runtime = self.context.runtime
+        return [address(runtime, "/oauth/token"), issuer_of(runtime), self.context.received.url]
+
+    def resolve_client_public_key(self, client: RegisteredClient) -> KeySet:
+        """Return the registered keys, by value or from the registered address."""
+        registered = client.client
+        raw = registered.jwks
+        if registered.jwks_uri:
+            raw = remote_keys.fetch(self.context.runtime, registered.jwks_uri, self.context.options.bulkhead)
+        self._registered = registered
+        try:
+            return KeySet.import_key_set({"keys": public_keys.usable(raw.get("keys"))})
+        except (JoseError, ValueError, TypeError, KeyError, AttributeError):
+            raise InvalidClientError(description="the client has no usable keys", status_code=401) from None
+
+    def process_assertion_claims(self, assertion: str, resolve_key: KeySet) -> Json:
+        """Verify header, signature and claims, and spend the assertion.
+
+        Raises: InvalidClientError that says what was expected, and nothing of what the keys or the sender are.
+        """
+        try:
+            header = jws.extract_compact(assertion.encode()).headers()
+            key = self._choose(header, resolve_key)
+            claims: Json = dict(jwt.decode(assertion, key, algorithms=[str(header["alg"])]).claims)
+            self._check(claims)
+        except (JoseError, ValueError, TypeError, KeyError, OverflowError):
+            raise _refused("malformed, not signed by the key that it names, or without a claim") from None
+        self.claims = claims
+        return claims
+
+    def _choose(self, header: Json, keys: KeySet) -> Key:
+        """Return the one registered key that the header names; keys inside the assertion are not looked at."""
+        alg, kid = header.get("alg"), header.get("kid")
+        fitting = [k for k in keys.keys if k.kid == kid and k.key_type == _KEY_TYPES.get(str(alg))]
+        expected = {
+            f"alg must be one of {', '.join(ASSERTION_ALGORITHMS)}": alg in ASSERTION_ALGORITHMS,
+            "kid must name one registered key that fits alg": isinstance(kid, str) and kid and len(fitting) == 1,
+            f"typ must be one of {', '.join(sorted(_TYPES))}": header.get("typ", "JWT") in _TYPES,
+            "jku must be the registered address": header.get("jku", self._registered.jwks_uri)
+            == self._registered.jwks_uri,
+            "crit is not understood": "crit" not in header,
+        }
+        _demand(expected)
+        return fitting[0]
+
+    def _check(self, claims: Json) -> None:
+        now = self.context.runtime.ports.clock.now()
+        expires = compact.instant(claims["exp"])
+        audiences = claims["aud"] if isinstance(claims["aud"], list) else [claims["aud"]]
+        client_id, ours = self._registered.id, self.get_audiences()
+        started = [compact.instant(claims[name]) for name in ("nbf", "iat") if name in claims]
+        jti = claims["jti"]
+        expected = {
+            f"aud must be {ours[0]}": bool(set(audiences) & set(ours)),
+            "iss and sub must both be the client id": claims["iss"] == claims["sub"] == client_id,
+            f"it has expired; the clock here says {now:%Y-%m-%dT%H:%M:%SZ}": now - LEEWAY < expires,
+            f"exp must be {LONGEST.seconds} seconds ahead at most": expires <= now + LONGEST + LEEWAY,
+            f"nbf or iat lies ahead; the clock here says {now:%Y-%m-%dT%H:%M:%SZ}": all(
+                at <= now + LEEWAY for at in started
+            ),
+            f"jti must have 1 to {_JTI_LIMIT} characters": isinstance(jti, str) and 0 < len(jti) <= _JTI_LIMIT,
+        }
+        _demand(expected)
+        spent = Secret(_JTI, f"{client_id}|{jti}", b"", expires=expires + LEEWAY)
+        if not self.context.runtime.ports.vault.add(spent):
+            raise _refused("it was used before; each needs a jti of its own")
+
+
+def _demand(expected: Mapping[str, object]) -> None:
+    for text, is_met in expected.items():
+        if not is_met:
+            raise _refused(text)
+
+
+def _refused(text: str) -> InvalidClientError:
+    return InvalidClientError(description=f"{BAD_ASSERTION}: {text}", status_code=401)
+
+
+def way_of(params: Mapping[str, str], authorization: str) -> AuthMethod:
+    """Return in which way a request tries to authenticate its client."""
+    if authorization.lower().startswith("basic "):
+        return AuthMethod.BASIC
+    if "client_assertion" in params:
+        return AuthMethod.PRIVATE_KEY_JWT
+    return AuthMethod.POST if "client_secret" in params else AuthMethod.NONE

@@ -1,0 +1,150 @@
+"""The token endpoint, and how the endpoints beside it know a client: Authlib's server, one object for each request.
+
+The grants are in code_grant.py, refresh_grant.py and backend.py.
+Sources: RFC 6749, RFC 9449, SMART App Launch 2.2.
+"""
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from authlib.oauth2 import AuthorizationServer
+from authlib.oauth2.rfc6749 import (
+    InvalidClientError,
+    InvalidRequestError,
+    OAuth2Error,
+)
+
+from fhir_server.application.identity.clients import AuthMethod, find
+from fhir_server.oauth.base import events
+from fhir_server.oauth.base.bulkhead import RETRY_SECONDS, BusyError
+from fhir_server.oauth.base.wire import NO_STORE, Answer, Context, Request, parameters_of
+from fhir_server.oauth.grants.records import RegisteredClient, find_refresh, query_client
+from fhir_server.oauth.login import throttle
+from fhir_server.oauth.resource import dpop
+from fhir_server.oauth.token.backend import BackendGrant, ExchangeGrant
+from fhir_server.oauth.token.client_authentication import (
+    BAD_ASSERTION,
+    METHODS,
+    Assertions,
+    by_basic,
+    claimed,
+    guard,
+    way_of,
+)
+from fhir_server.oauth.token.code_grant import CodeGrant, Pkce
+from fhir_server.oauth.token.id_token import IdToken
+from fhir_server.oauth.token.refresh_grant import RefreshGrant
+
+Json = dict[str, Any]
+
+logging.getLogger("authlib").setLevel(logging.WARNING)
+"""Authlib writes every token that it issues into its log of level DEBUG."""
+
+
+class OAuthServer(AuthorizationServer):  # type: ignore[misc]  # Authlib ships no types
+    """Authlib's server for one request."""
+
+    def __init__(self, context: Context) -> None:
+        """Register the grants and the ways of authenticating a client."""
+        super().__init__()
+        self.context = context
+        self.assertions = Assertions(context)
+        self.register_client_auth_method("private_key_jwt", self.assertions)
+        self.register_client_auth_method("client_secret_basic", by_basic)
+        self.register_grant(CodeGrant, [Pkce(), IdToken(context)])
+        self.register_grant(RefreshGrant)
+        self.register_grant(BackendGrant)
+        self.register_grant(ExchangeGrant)
+
+    def query_client(self, client_id: object) -> RegisteredClient | None:
+        """Return a client in use."""
+        return query_client(self.context.runtime, client_id)
+
+    def create_oauth2_request(self, request: Request) -> Request:
+        """Take a request as it was checked."""
+        return request
+
+    def send_signal(self, name: str, *args: object, **kwargs: object) -> None:
+        """Nobody listens: the trail is written where things happen."""
+
+    def handle_response(self, status: int, body: Json | str, headers: list[tuple[str, str]]) -> Answer:
+        """Return the framework-free answer."""
+        return Answer(status, body, dict(headers) | NO_STORE)
+
+    def handle_error_response(self, request: Request, error: OAuth2Error) -> Answer:
+        """Return an error as RFC 6749 5.2 wants it."""
+        return error_answer(error, self.context)
+
+
+def error_answer(error: OAuth2Error, context: Context) -> Answer:
+    """Return the JSON answer of an error; a failed client authentication is counted, and traced unless too many are."""
+    headers = dict(NO_STORE)
+    if isinstance(error, BusyError):
+        headers["Retry-After"] = str(RETRY_SECONDS)
+    if error.error != InvalidClientError.error:
+        return Answer(int(error.status_code or 400), dict(error.get_body()), headers)
+    name = claimed_client(context)
+    try:
+        throttle.client_failed(context, name)
+    except throttle.TooManyFailuresError as many:
+        headers["Retry-After"] = str(round(context.options.throttle.window.total_seconds()))
+        return Answer(many.status_code, dict(many.get_body()), headers)
+    events.client_refused(context, name or "unknown", "invalid_client")
+    if context.received.headers.get("Authorization", "").lower().startswith("basic"):
+        headers["WWW-Authenticate"] = 'Basic realm="habilis"'
+    return Answer(401, dict(error.get_body()) | _registered_way(context, name, error), headers)
+
+
+def _registered_way(context: Context, name: str, error: OAuth2Error) -> Json:
+    """Tell a client that authenticates in another way than it is registered for which one that is."""
+    client = find(context.runtime, name)
+    form, authorization = dict(context.received.form), context.received.headers.get("Authorization", "")
+    is_told = str(error.description).startswith(BAD_ASSERTION)
+    if client is None or is_told or way_of(form, authorization) is client.auth_method:
+        return {}
+    return {"error_description": f"this client is registered with the authentication method {client.auth_method}"}
+
+
+def claimed_client(context: Context) -> str:
+    """Return the client id that a request claims, for the trail and the throttle; it proves nothing."""
+    return claimed(dict(context.received.form), context.received.headers.get("Authorization", ""))
+
+
+def authenticate(context: Context, params: Mapping[str, str], endpoint: str) -> tuple[OAuthServer, Request]:
+    """Authenticate the client of an endpoint beside the token endpoint; context.client is set.
+
+    Raises: OAuth2Error.
+    """
+    guard(params, context.received.headers.get("Authorization", ""))
+    server, request = OAuthServer(context), Request(context, params)
+    request.client = server.authenticate_client(request, METHODS, endpoint)
+    context.client = request.client.client
+    return server, request
+
+
+def token(context: Context) -> Answer:
+    """Answer a request to the token endpoint."""
+    try:
+        params = _with_client(context, parameters_of(context.received))
+        guard(params, context.received.headers.get("Authorization", ""))
+        if "grant_type" not in params:
+            raise InvalidRequestError("grant_type is missing")
+        request = Request(context, params)
+        request.proof_jkt = dpop.thumbprint_of_request(context)
+    except OAuth2Error as error:
+        return error_answer(error, context)
+    answer: Answer = OAuthServer(context).create_token_response(request)
+    return answer
+
+
+def _with_client(context: Context, params: dict[str, str]) -> dict[str, str]:
+    """Name the client of a public client's refresh token: some real clients leave that to the token."""
+    if params.get("grant_type") != "refresh_token" or {"client_id", "client_assertion"} & params.keys():
+        return params
+    runtime = context.runtime
+    found = find_refresh(runtime, params.get("refresh_token", ""), runtime.ports.clock.now())
+    client = find(runtime, found.client_id) if found else None
+    if client is None or client.auth_method is not AuthMethod.NONE:
+        return params
+    return params | {"client_id": client.id}

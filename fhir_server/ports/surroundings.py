@@ -1,0 +1,55 @@
+"""Contents, clock and randomness, and all ports of one server.
+
+Each promise in a docstring here is a test of tests/ports, run on every adapter.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from fhir_server.ports.store import Store
+from fhir_server.ports.vault import Vault
+
+
+class Ids(Protocol):
+    """Randomness for names."""
+
+    def new(self) -> str:
+        """Return a fresh random UUID version 4 in lower case."""
+
+    def secret(self) -> str:
+        """Return 256 random bits, base64url without padding (43 characters)."""
+
+
+class Clock(Protocol):
+    """The time."""
+
+    def now(self) -> datetime:
+        """Return the current instant, UTC-aware."""
+
+
+class Blobs(Protocol):
+    """Document contents, sealed with the key of their compartment."""
+
+    def put(self, compartment: str, content: bytes) -> str:
+        """Store a content durably and return its reference. The same content twice gives the same reference."""
+
+    def get(self, compartment: str, reference: str) -> bytes:
+        """Return a content. Raises StoreUnavailable when it is missing or damaged."""
+
+    def check(self) -> None:
+        """Raise StoreUnavailable when a content could not be kept now."""
+
+    def erase(self, compartment: str) -> None:
+        """Remove all contents of a compartment; those who still read one of them fail."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """All ports of one running server."""
+
+    store: Store
+    vault: Vault
+    blobs: Blobs
+    clock: Clock
+    ids: Ids

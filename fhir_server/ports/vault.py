@@ -1,0 +1,64 @@
+"""The vault: secrets of the authorization server.
+
+Each promise in a docstring here is a test of tests/ports, run on every adapter.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """One entry of the vault.
+
+    kind: a namespace such as "access-token" or "client". key: the secret or name itself; stores keep a keyed hash.
+    group: entries of one grant, account or client share it, so that they can be dropped together; "" for none.
+    value: opaque bytes, sealed by the store. revision grows with each replacement. expires: None lives on.
+    """
+
+    kind: str
+    key: str
+    value: bytes
+    group: str = ""
+    expires: datetime | None = None
+    revision: int = 1
+
+
+class Vault(Protocol):
+    """Secrets of the authorization server: codes, tokens, sessions, clients, accounts, replay marks.
+
+    Every method is atomic across threads and processes and durable when it returns. Where `now` is given, expired
+    entries count as absent; the other methods know no time and count what purge has not removed as present.
+    """
+
+    def add(self, *entries: Secret) -> bool:
+        """Store all entries if none of their (kind, key) is present; else store nothing and return False."""
+
+    def get(self, kind: str, key: str, now: datetime) -> Secret | None:
+        """Return an entry that has not expired. One read."""
+
+    def get_all(self, names: Sequence[tuple[str, str]], now: datetime) -> tuple[Secret | None, ...]:
+        """Return entries by (kind, key), each as `get` would, in the order asked. One read, whatever their number."""
+
+    def take(self, kind: str, key: str, now: datetime) -> Secret | None:
+        """Remove and return an entry: of concurrent callers exactly one gets it."""
+
+    def replace(self, entry: Secret) -> bool:
+        """Replace the entry of this kind and key if its revision still is `entry.revision`; then it grows by one."""
+
+    def drop(self, kind: str, key: str) -> bool:
+        """Remove an entry; tell whether it was there."""
+
+    def drop_group(self, group: str, kinds: Iterable[str] = ()) -> int:
+        """Remove all entries of a group (of these kinds only, when given); return how many."""
+
+    def entries(self, kind: str, now: datetime, group: str | None = None) -> tuple[Secret, ...]:
+        """Return all entries of a kind (and of a group) that have not expired, in no particular order.
+
+        The keys of the returned entries are "" (only their hash is kept); the value must hold what is needed.
+        """
+
+    def purge(self, now: datetime) -> int:
+        """Remove expired entries; return how many. Correctness never depends on it."""
