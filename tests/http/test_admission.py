@@ -65,6 +65,7 @@ def test_a_document_in_gzip_is_filed(world):
         (gzip.compress(CONSENT)[:-4], 400),
         (gzip.compress(CONSENT) + b"more", 400),
     ],
+    ids=["too large", "no gzip", "cut off", "more behind it"],
 )
 def test_a_body_in_gzip_is_held_to_its_size_after_decoding(shared_world, body, status):
     answer = shared_world.send("camille", "POST", "/Consent", body, Content_Encoding="gzip")
