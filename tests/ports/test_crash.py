@@ -16,7 +16,8 @@ WORK = """
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from fhir_server.adapters.system import SystemIds
-from fhir_server.ports.store import Change, Secret, SpaceWrite, Write
+from fhir_server.ports.store import Change, SpaceWrite, Write
+from fhir_server.ports.vault import Secret
 from tests.factories import a_document, a_trace
 patient = sys.argv[1]
 
