@@ -1,5 +1,7 @@
 """The composition root: the only place, with the command line, that knows every part."""
 
+import gc
+import os
 from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
@@ -97,6 +99,18 @@ def build_runtime(settings: Settings, ports: Ports | None = None) -> Runtime:
         professional_level=settings.professional_level,
         stamps=Stamps(opened.store.newest() or Stamps().newest),
     )
+
+
+def served_app() -> Flask:
+    """Build the application of one worker process of the web server, from the environment.
+
+    Raises: SettingsError.
+    """
+    settings = Settings.from_environment(os.environ)
+    settings.refuse_unsafe_serving()
+    app = create_app(settings)
+    gc.freeze()  # what the start has made stays: no collection goes through it again
+    return app
 
 
 def create_app(settings: Settings, served: Runtime | None = None) -> Flask:

@@ -20,7 +20,8 @@ def web_server(settings: Settings) -> AbstractServer[Any]:
     """
     logging.getLogger("_granian").addFilter(_is_no_advice_on_threads)
     return Granian(
-        target="fhir_server.serving:app",
+        target="fhir_server.app:served_app",
+        factory=True,
         address=settings.host,
         port=settings.port,
         interface=Interfaces.WSGI,
