@@ -102,7 +102,7 @@ some = st.frozensets(st.sampled_from(ACTORS), max_size=3)
 directives = st.builds(
     Directive,
     id=st.integers(0, 10**9).map(lambda number: f"c{number}"),
-    kind=st.sampled_from(DirectiveKind),
+    kind=st.sampled_from([*DirectiveKind, *[DirectiveKind.WITHHELD] * 4]),
     actors=some,
     excluded=st.just(frozenset()) | some,
     purposes=st.frozensets(st.sampled_from((Purpose.TREATMENT, Purpose.BREAK_GLASS, Purpose.EMERGENCY)), max_size=2),
@@ -133,22 +133,54 @@ teams = st.lists(
     ),
     max_size=1,
 )
+EMERGENCIES = (Purpose.BREAK_GLASS, Purpose.EMERGENCY)
+
+
+def often(*values, common):
+    """Return values of which one is drawn twice as often as all others; the ends of a list are drawn the most."""
+    return [*[common] * len(values), *values, *[common] * len(values)]
+
+
+everybody = frozenset({"Practitioner/paul", "Practitioner/martin", "RelatedPerson/marc"})
+places = frozenset({"Organization/cabinet", "Organization/practice", "Organization/chu"})
+grounds = st.builds(
+    Directive,
+    id=st.integers(0, 10**9).map(lambda number: f"g{number}"),
+    kind=st.sampled_from(
+        (
+            *(DirectiveKind.AGREEMENT, DirectiveKind.DECLARED_PHYSICIAN, DirectiveKind.ADMINISTRATOR),
+            *(DirectiveKind.REPRESENTATIVE, DirectiveKind.GUARDIAN, DirectiveKind.CARER),
+            *[DirectiveKind.EMERGENCY_OPENING] * 3,
+        )
+    ),
+    actors=st.sampled_from((everybody, everybody, places)),
+    purposes=st.just(frozenset({Purpose.TREATMENT, Purpose.BREAK_GLASS, Purpose.EMERGENCY})),
+    end=st.just(NOW + DAY),
+    recorded_at=st.just(NOW - HOUR / 2),
+    by_patient=st.just(value=True),
+    reason=st.just("unconscious"),
+)
+"""What lets somebody in at NOW. Without them hardly any random request enters, and no law of reading is tried."""
 records = st.builds(
     RecordState,
     patient=st.just(CAMILLE),
-    status=st.sampled_from([*SpaceStatus, *[SpaceStatus.ACTIVE] * 8]),
+    status=st.sampled_from(often(*SpaceStatus, common=SpaceStatus.ACTIVE)),
     since=st.none() | st.integers(-4000, 0).map(lambda days: NOW + days * DAY),
     birth_date=st.sampled_from((ADULT, TEEN, CHILD, None)),
-    directives=st.lists(directives | grants, max_size=5, unique_by=lambda d: d.id).map(tuple),
+    directives=st.tuples(
+        st.lists(grounds, min_size=1, max_size=3, unique_by=lambda d: d.id),
+        st.lists(directives | grants, max_size=4, unique_by=lambda d: d.id),
+    ).map(lambda some: (*some[0], *some[1])),
     teams=teams.map(tuple),
 )
-requesters = st.sampled_from(PROFESSIONALS + OTHERS)
+
+requesters = st.sampled_from(often(*often(*PROFESSIONALS, *OTHERS, common=MARTIN), common=PAUL))
 requests = st.builds(
     AccessRequest,
     requester=requesters,
-    action=st.sampled_from([*Action, *[Action.CONSULT] * 5]),
-    purpose=st.sampled_from([*Purpose, *[Purpose.TREATMENT] * 6]),
-    at=st.integers(-70, 70).map(lambda hours: NOW + hours * HOUR),
+    action=st.sampled_from(often(*Action, common=Action.CONSULT)),
+    purpose=st.sampled_from(often(*EMERGENCIES * 3, *Purpose, common=Purpose.TREATMENT)),
+    at=st.just(NOW) | st.integers(-70, 70).map(lambda hours: NOW + hours * HOUR),
 )
 professional_requests = requests.map(lambda r: replace(r, requester=PAUL) if r.requester in OTHERS else r)
 profiles = st.sampled_from(PROFILES)
