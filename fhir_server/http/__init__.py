@@ -1,1 +1,1 @@
-"""Flask lives here: views parse, call and render. No rule, no store."""
+"""Flask lives here: a view parses the request, calls the application and renders the answer. No rule, no store."""

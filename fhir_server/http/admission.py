@@ -1,8 +1,8 @@
-"""The front of the application: takes a request in whole, lets it wait for its turn, or refuses it at once.
+"""The front of the application: reads a whole request, lets it wait for its turn, or refuses it at once.
 
-Requests of four kinds wait for threads of their own: FHIR, sign-in with all pages, the files that pages are dressed
-with, and health. So none of them stands behind another kind, whoever sends what. A refusal is answered by the
-application, in the dialect of the address.
+Each of four kinds of requests has threads of its own: FHIR; sign-in and all pages; the static files of pages; health.
+So a request never waits behind a request of another kind. The application itself answers a refusal, in the format that
+belongs to the address.
 Source: docs/adr/0038-admission.md; RFC 9110 15.5 (408, 413, 414, 415), RFC 6585 5 (431).
 """
 
@@ -32,7 +32,7 @@ from fhir_server.settings.limits import MIB, Limits, page_threads
 
 REFUSED = "habilis.refused"
 LARGE_BYTES = MIB
-"""Bodies above this size are worked on one after the other, so that their memory is taken once."""
+"""Bodies above this size are processed one at a time, so that only one of them takes up memory."""
 _HEALTH, _ASSETS = "/status", "/assets/"
 _HEALTH_PLACES = _ASSETS_PLACES = 2
 _HASTE_SECONDS, _USUAL_SECONDS = 0.0005, sys.getswitchinterval()
@@ -42,10 +42,10 @@ _GZIP = frozenset({"gzip", "x-gzip"})
 
 
 class Admission:
-    """The application behind its front."""
+    """The application with the front before it."""
 
     def __init__(self, inner: Callable[..., Iterable[bytes]], limits: Limits, threads: int) -> None:
-        """Wrap an application. threads: FHIR requests that are worked on at once."""
+        """Wrap an application. threads: how many FHIR requests are processed at once."""
         self._inner = inner
         self._limits = limits
         self._fhir = Lane(threads)
@@ -56,7 +56,7 @@ class Admission:
         self._arrivals = Arrivals(limits.body_seconds, 2 * limits.body_bytes)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Take a request in, wait for its turn, and pass it on."""
+        """Read a request, wait for its turn, and pass it on."""
         if environ.get("CONTENT_LENGTH", "0") == "0" and "HTTP_TRANSFER_ENCODING" not in environ:
             return self._in_turn(environ, start_response)
         arrival = self._arrival(environ)
@@ -77,7 +77,7 @@ class Admission:
     def _in_turn(
         self, environ: WSGIEnvironment, start_response: StartResponse, coded: bytes | None = None
     ) -> Iterable[bytes]:
-        """Pass a request on when its turn has come; only then a compressed body is unpacked.
+        """Pass a request on when its turn has come; a compressed body is unpacked only then.
 
         Raises: HTTPException for a compressed body that cannot be unpacked.
         """
@@ -106,7 +106,7 @@ class Admission:
         return self._health if path == _HEALTH else self._pages
 
     def _with_body(self, environ: WSGIEnvironment, start_response: StartResponse, body: bytes) -> Iterable[bytes]:
-        """Pass a request with its body on; a large one waits until no other large one is worked on."""
+        """Pass a request with its body on; a large one waits until no other large one is being processed."""
         coding = environ.pop("HTTP_CONTENT_ENCODING", "identity").strip().lower()
         is_coded = coding in _GZIP and environ["PATH_INFO"].startswith(_FHIR)
         if not is_coded and coding != "identity":
@@ -129,14 +129,14 @@ class Admission:
     def _refuse(
         self, environ: WSGIEnvironment, start_response: StartResponse, refusal: HTTPException
     ) -> Iterable[bytes]:
-        """Let the application answer in the dialect of the address, without a body and without a turn."""
+        """Let the application answer in the format of the address, without a body and without waiting for a turn."""
         _carry(environ, b"")
         environ[REFUSED] = refusal
         return self._inner(environ, start_response)
 
 
 class _Late:
-    """An answer to a sender who is not done: it leaves at once, and ends when nobody reads the body any longer."""
+    """An answer to a client that is still sending: sent at once, and ended when nobody reads the body any longer."""
 
     def __init__(self, answer: Iterable[bytes], arrival: Arrival) -> None:
         self._answer = answer
@@ -155,7 +155,7 @@ class _Late:
 
 
 class Lane:
-    """So many requests at once; who waits goes before who comes."""
+    """A limit of requests at once; a request that waits goes before a request that comes later."""
 
     def __init__(self, places: int) -> None:
         """Set the limit."""
@@ -166,7 +166,7 @@ class Lane:
         self._lock = Lock()
 
     def enter(self, seconds: float) -> bool:
-        """Take a place, after so many seconds at most; tell whether there was one."""
+        """Take a place, waiting this many seconds at most; return False when there was none."""
         if not self._waiting:
             try:
                 self._tokens.get_nowait()
@@ -177,7 +177,7 @@ class Lane:
         return self._wait(seconds)
 
     def leave(self) -> None:
-        """Give the place to the next."""
+        """Give the place to the request that waits next."""
         self._tokens.put(None)
 
     def _wait(self, seconds: float) -> bool:
@@ -195,9 +195,9 @@ class Lane:
 
 
 class HastyLane(Lane):
-    """A lane whose requests need not wait long for threads that only compute: these take shorter turns meanwhile.
+    """A lane for short requests: Python switches threads often while one runs, so that others do not delay it.
 
-    Threads that always take short turns would change places so often that every request of a busy server pays for it.
+    Switching that often all the time would slow down every request of a busy server.
     """
 
     def __init__(self, places: int) -> None:
@@ -207,14 +207,14 @@ class HastyLane(Lane):
         self._changing = Lock()
 
     def enter(self, seconds: float) -> bool:
-        """Take a place, and let the interpreter change threads often while it is taken."""
+        """Take a place, and let the interpreter switch threads often while it is taken."""
         is_inside = super().enter(seconds)
         if is_inside:
             self._count(1)
         return is_inside
 
     def leave(self) -> None:
-        """Give the place to the next."""
+        """Give the place to the request that waits next."""
         self._count(-1)
         super().leave()
 
@@ -225,14 +225,14 @@ class HastyLane(Lane):
 
 
 class _Once:
-    """A body that is there; whoever reads the whole of it holds it alone, so that it is freed once it is parsed."""
+    """A body in memory. Reading all of it hands the only reference to the reader, so that parsing can free it."""
 
     def __init__(self, body: bytes) -> None:
         self._body = body
         self._at = 0
 
     def read(self, size: int | None = -1) -> bytes:
-        """Return so many bytes, all by default."""
+        """Return this many bytes, or all by default."""
         start, whole = self._at, self._body
         self._at = len(whole) if size is None or size < 0 else min(start + size, len(whole))
         if self._at == len(whole):
@@ -247,20 +247,20 @@ class _Once:
 
 
 class _UnknownCoding(UnsupportedMediaType):
-    """415 that says which codings a request may have (RFC 7694 3)."""
+    """A 415 that says which content codings a request may have (RFC 7694 3)."""
 
     def get_headers(self, *parts: Any, **named: Any) -> list[tuple[str, str]]:  # noqa: ANN401 - as the framework has it
         return [*super().get_headers(*parts, **named), ("Accept-Encoding", "gzip")]
 
 
 def install(app: Flask, limits: Limits, threads: int) -> None:
-    """Put the front before an application. Whoever names a request comes before: a refusal has an id too."""
+    """Put the front before an application. Call it after request_context.install: a refusal needs a request id."""
     app.before_request(_answer_refused)
     app.wsgi_app = Admission(app.wsgi_app, limits, threads)  # type: ignore[method-assign]
 
 
 def _refusal_of(arrival: Arrival) -> HTTPException:
-    """Return why a body was given up."""
+    """Return why the server gave up reading a body."""
     if arrival.too_large:
         return RequestEntityTooLarge()
     return ServiceUnavailable(retry_after=1) if arrival.crowded_out else RequestTimeout()
@@ -273,7 +273,7 @@ def _answer_refused() -> None:
 
 
 def _head_fault(environ: WSGIEnvironment, limits: Limits) -> HTTPException | None:
-    """Return what is wrong with the head. The files of the page that tells of it come with the same header fields."""
+    """Return what is wrong with the head; static files of the error page are exempt, since they have the same head."""
     if len(environ["PATH_INFO"]) + len(environ.get("QUERY_STRING", "")) > limits.url_bytes:
         return RequestURITooLarge()
     if environ["PATH_INFO"].startswith(_ASSETS):
@@ -286,7 +286,7 @@ def _head_fault(environ: WSGIEnvironment, limits: Limits) -> HTTPException | Non
 
 
 def _carry(environ: WSGIEnvironment, body: bytes) -> None:
-    """Put a body that has arrived into the place of the one on its way."""
+    """Replace the body stream of a request by the body that has arrived."""
     environ.pop("HTTP_TRANSFER_ENCODING", None)
     environ["wsgi.input"] = _Once(body)
     environ["wsgi.input_terminated"] = True
@@ -294,7 +294,7 @@ def _carry(environ: WSGIEnvironment, body: bytes) -> None:
 
 
 def _is_small(coded: bytes) -> bool:
-    """Tell whether a compressed body stays below LARGE_BYTES; looks no further, and keeps nothing."""
+    """Tell whether a compressed body stays below LARGE_BYTES when unpacked; unpacks no further, and keeps nothing."""
     reader = zlib.decompressobj(16 + zlib.MAX_WBITS)
     size = 0
     try:

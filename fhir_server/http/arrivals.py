@@ -1,8 +1,8 @@
-"""Bodies on their way in: read by threads of their own, so that whoever waits for a slow sender can stop waiting.
+"""Request bodies that are arriving: threads of their own read them, so that a request thread can stop waiting for one.
 
 A read of the web server cannot be interrupted, and a request that ends while its body is being read would stop the
-whole process. So a sender who is too slow is answered at once, and `Arrival.wait_until_left` keeps that request's
-thread until the sender closes the connection (docs/adr/0038-admission.md).
+whole process. So the server answers a client that is too slow at once, and `Arrival.wait_until_left` keeps the
+request's thread until the client closes the connection (docs/adr/0038-admission.md).
 """
 
 from collections.abc import Callable
@@ -12,18 +12,18 @@ from typing import Protocol
 
 CHUNK = 64 * 1024
 _DRAINED = 4
-"""A body that is too large is read on and thrown away, up to so many times its limit: a busy sender hears no answer."""
+"""The server reads and throws away up to this many times the limit: a client that still sends reads no answer."""
 
 
 class Stream(Protocol):
-    """A body as the web server hands it on."""
+    """A body as the web server provides it."""
 
     def read(self, size: int, /) -> bytes:
-        """Return so many bytes, fewer at the end."""
+        """Return this many bytes, fewer at the end."""
 
 
 class Declared:
-    """A body of a declared length: nothing beyond it is read, for the next request may follow (PEP 3333)."""
+    """A body of a declared length: nothing beyond it is read, because the next request may follow (PEP 3333)."""
 
     __slots__ = ("_left", "_stream")
 
@@ -33,25 +33,24 @@ class Declared:
         self._left = length
 
     def read(self, size: int, /) -> bytes:
-        """Return so many bytes, fewer at the end."""
+        """Return this many bytes, fewer at the end."""
         part = self._stream.read(min(size, self._left)) if self._left else b""
         self._left -= len(part)
         return part
 
 
 class Arrival:
-    """One body on its way.
+    """One body that is arriving.
 
-    limit: bytes that it may have. held: bytes that have arrived and are kept; drained: those that are thrown away.
-    abandoned: nobody waits for it any longer.
-    too_large, crowded_out: why it was given up. done, left: get an item when it has arrived or was given up, and when
-    nobody reads it any longer.
+    limit: how many bytes it may have. held: bytes that have arrived and are kept; drained: bytes that were thrown away.
+    abandoned: no request waits for it any longer. too_large, crowded_out: why the server gave it up. done: gets an item
+    when the body has arrived or was given up; left: gets an item when nobody reads it any longer.
     """
 
     __slots__ = ("abandoned", "crowded_out", "done", "drained", "held", "left", "limit", "parts", "stream", "too_large")
 
     def __init__(self, stream: Stream, limit: int) -> None:
-        """Begin."""
+        """Keep the stream and the limit."""
         self.drained = 0
         self.stream = stream
         self.limit = limit
@@ -62,20 +61,20 @@ class Arrival:
         self.left: SimpleQueue[None] = SimpleQueue()
 
     def body(self) -> bytes:
-        """Return what has arrived; it is held here no longer."""
+        """Return the bytes that have arrived, and keep them here no longer."""
         parts, self.parts = self.parts, []
         return b"".join(parts)
 
     def wait_until_left(self) -> None:
-        """Return when nobody reads the body: the sender has sent the rest, or closed the connection."""
+        """Wait until nobody reads the body: the client has sent the rest, or closed the connection."""
         self.left.get()
 
 
 class Arrivals:
-    """All bodies of a process: how long one may take, and how much memory they may take together."""
+    """All bodies of a process: how long one may take to arrive, and how much memory they may take together."""
 
     def __init__(self, seconds: float, held_bytes: int) -> None:
-        """Set the limits. seconds: for one body to arrive. held_bytes: of bodies that arrive or are worked on."""
+        """Set the limits. seconds: for one body to arrive. held_bytes: of all bodies that arrive or are processed."""
         self._seconds = seconds
         self._most = held_bytes
         self._held = 0
@@ -84,9 +83,9 @@ class Arrivals:
         self._readers = _Readers(self._read)
 
     def receive(self, stream: Stream, limit: int) -> Arrival:
-        """Return a body that has arrived whole, or that was given up.
+        """Return a body that has arrived whole, or that the server gave up.
 
-        What it holds counts until `release` is called for it.
+        Its bytes count against the limit until `release` is called for it.
         """
         arrival = Arrival(stream, limit)
         with self._lock:
@@ -100,14 +99,14 @@ class Arrivals:
         return arrival
 
     def discard(self, stream: Stream, limit: int) -> Arrival:
-        """Return a body that is known to be too large, and is thrown away while it arrives."""
+        """Throw away a body that is known to be too large, while it arrives."""
         arrival = Arrival(stream, limit)
         arrival.too_large = arrival.abandoned = True
         self._readers.hand_over(arrival)
         return arrival
 
     def release(self, arrival: Arrival) -> None:
-        """Forget a body that has been worked on."""
+        """Stop counting the bytes of a body that has been processed."""
         with self._lock:
             self._held -= arrival.held
             arrival.held = 0
@@ -123,7 +122,7 @@ class Arrivals:
             arrival.left.put(None)
 
     def _took(self, arrival: Arrival, part: bytes) -> bool:
-        """Keep a part of a body; tell whether more is wanted."""
+        """Keep a part of a body; return False when no more is wanted."""
         with self._lock:
             if arrival.abandoned:
                 arrival.drained += len(part)
@@ -143,7 +142,7 @@ class Arrivals:
             return True
 
     def _give_up(self, arrival: Arrival) -> None:
-        """Keep nothing of a body, and wake whoever waits for it."""
+        """Throw away what arrived of a body, and wake the request that waits for it."""
         arrival.abandoned = True
         arrival.parts = []
         self._held -= arrival.held
@@ -153,7 +152,7 @@ class Arrivals:
 
 
 class _Readers:
-    """Threads that read, made when none is idle. There are never more of them than connections."""
+    """Threads that read bodies, created when none is idle. There are never more of them than connections."""
 
     def __init__(self, read: Callable[[Arrival], None]) -> None:
         self._read = read

@@ -8,7 +8,7 @@ from fhir_server.http.request_context import runtime
 from fhir_server.oauth.base.issuer import issuer_of
 
 BROWSER_KEPT = timedelta(days=90)
-"""How long a browser keeps the cookie by which it is known again; nobody is signed in by it."""
+"""How long a browser keeps the cookie that recognises it; this cookie signs nobody in."""
 _LIMIT = 128
 
 
@@ -18,18 +18,18 @@ def is_secure() -> bool:
 
 
 def cookie_name(what: str) -> str:
-    """Return a cookie's name: `__Host-` binds it to this host, which needs https."""
+    """Return a cookie's name: the prefix `__Host-` binds it to this host, and needs https."""
     return f"__Host-{what}" if is_secure() else f"habilis-{what}"
 
 
 def cookie(what: str) -> str:
-    """Return what a cookie of ours holds, "" when it cannot be one."""
+    """Return the value of one of our cookies, "" when the value cannot be ours."""
     value = request.cookies.get(cookie_name(what), "")
     return value if value.isascii() and len(value) <= _LIMIT else ""
 
 
 def set_cookie(response: Response, what: str, value: str) -> None:
-    """Set a cookie that scripts and other sites never get."""
+    """Set a cookie that scripts cannot read and that other sites cannot send."""
     kept = BROWSER_KEPT if what == "browser" else None
     response.set_cookie(
         cookie_name(what), value, max_age=kept, secure=is_secure(), httponly=True, samesite="Lax", path="/"

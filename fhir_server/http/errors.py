@@ -1,4 +1,4 @@
-"""Failures of every address in its own dialect: OperationOutcome, OAuth JSON, or a page.
+"""Failures in the format of their address: an OperationOutcome, OAuth JSON, or a page.
 
 Source: https://hl7.org/fhir/R4/http.html#Status-Codes; RFC 6749 5.2.
 """
@@ -39,7 +39,7 @@ _LEAST = 400
 
 
 def install(app: Flask) -> None:
-    """Answer every failure in the dialect of its address, whatever raised it."""
+    """Answer every failure in the format of its address, whichever layer raised it."""
     app.register_error_handler(Problem, _problem)
     app.register_error_handler(StoreUnavailable, _unavailable)
     app.register_error_handler(OutOfTime, _out_of_time)
@@ -53,7 +53,7 @@ def _unavailable(_error: StoreUnavailable) -> Response:
 
 
 def _out_of_time(_error: OutOfTime) -> Response:
-    """Say that the work was stopped; the trail says it too of a caller who is known."""
+    """Answer that the server stopped the work at its deadline; record it in the audit log when the caller is known."""
     telemetry.alarm("out_of_time")
     caller = g.get("caller")
     if caller is not None:
@@ -73,7 +73,7 @@ def _framework(error: HTTPException) -> Response | HTTPException:
 
 
 def _in_oauth(error: HTTPException) -> Response:
-    """Answer an address or a method that is not offered as RFC 6749 5.2 shapes an error."""
+    """Answer an unknown address or method below /oauth in the shape of RFC 6749 5.2."""
     allowed = ", ".join(sorted(getattr(error, "valid_methods", None) or ()))
     text = f"allowed here: {allowed}" if allowed else (error.name or "refused").lower()
     body = orjson.dumps({"error": "invalid_request", "error_description": text})
@@ -89,7 +89,7 @@ def _unexpected(error: Exception) -> Response:
 
 
 def page(problem: Problem) -> Response:
-    """Build the page of a problem; what the problem states is for programs, and not shown."""
+    """Build the page of a problem, without the problem's own text, which is written for programs."""
     text = error_pages.EMERGENCIES_ONLY if is_stopped(problem) else None
     telemetry.note(category=problem.category.value)
     return error_pages.page(status_of(problem), headers_of(problem).items(), text)
@@ -100,7 +100,7 @@ def _problem(problem: Problem) -> Response:
 
 
 def _is_for_people() -> bool:
-    """Tell whether whoever sends this request reads pages."""
+    """Tell whether the client of this request reads pages."""
     if request.path.startswith(FHIR_PATH):
         return False
     return request.blueprint == oauth_pages.name or not request.path.startswith(OAUTH_PATH)
@@ -112,7 +112,7 @@ def _in_fhir(error: HTTPException) -> Response | HTTPException:
         return error
     response = answer(Problem(category))
     if category is Category.METHOD_NOT_ALLOWED:
-        response.headers["Allow"] = ""  # nothing, unless the path has a route for other methods
+        response.headers["Allow"] = ""  # no method at all, unless the path has a route for other methods
     for name, value in error.get_headers():
         if name == "Accept-Encoding":
             response.headers[name] = value

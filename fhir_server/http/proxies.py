@@ -1,4 +1,4 @@
-"""What a reverse proxy says of a client: its address and its TLS certificate; believed from configured proxies alone.
+"""What a reverse proxy reports about a client (address, TLS certificate), believed only from configured proxies.
 
 Sources: RFC 7239 (Forwarded), RFC 9440 (Client-Cert), RFC 8705 3.1 (thumbprint), RFC 9700 4.13 (reverse proxies).
 """
@@ -21,7 +21,7 @@ _PEM = "-----BEGIN CERTIFICATE-----"
 
 
 class TrustedProxies:
-    """Web application behind proxies: REMOTE_ADDR becomes the client's address, CERTIFICATE its thumbprint."""
+    """An application behind proxies: REMOTE_ADDR becomes the client's address, CERTIFICATE its thumbprint."""
 
     def __init__(self, inner: Callable[..., Iterable[bytes]], proxies: Proxies) -> None:
         """Wrap an application."""
@@ -32,7 +32,7 @@ class TrustedProxies:
         self._hop = _forwarded_hop if proxies.address_header == FORWARDED else str.strip
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Pass a request on, as it was before the proxies."""
+        """Pass a request on as it was before it reached the proxies."""
         certificate = environ.pop(self._certificate, "") if self._certificate else ""
         if self._is_trusted(str(environ.get("REMOTE_ADDR", ""))):
             environ[CERTIFICATE] = thumbprint(str(certificate))
@@ -40,7 +40,7 @@ class TrustedProxies:
         return self._inner(environ, start_response)
 
     def _client(self, environ: WSGIEnvironment) -> str:
-        """Return the last address of the chain that is not one of the proxies'; what stands before it is hearsay."""
+        """Return the last address of the chain that is not a proxy's; a client can forge whatever stands before it."""
         chain = [self._hop(part) for part in str(environ.get(self._address, "")).split(",") if part.strip()]
         strangers = (address for address in reversed(chain) if not self._is_trusted(address))
         found = next(strangers, "")
@@ -51,12 +51,12 @@ class TrustedProxies:
 
 
 def client_certificate() -> str:
-    """Return the thumbprint of this request's client certificate, "" when none was handed on by a trusted proxy."""
+    """Return the thumbprint of this request's client certificate, "" when no trusted proxy sent one."""
     return str(request.environ.get(CERTIFICATE, ""))
 
 
 def thumbprint(value: str) -> str:
-    """Return `x5t#S256` of a certificate in one of the three notations of proxies, "" when it is none."""
+    """Return `x5t#S256` of a certificate in one of the three notations of proxies, "" when it cannot be read."""
     try:
         found = _certificate(value.strip()) if 0 < len(value) <= _LIMIT else None
     except ValueError:
@@ -72,12 +72,12 @@ def _certificate(value: str) -> x509.Certificate:
 
 
 def _key(header: str) -> str:
-    """Return the key under which a WSGI server gives a header, "" for none."""
+    """Return the WSGI key of a header, "" when no header is given."""
     return f"HTTP_{header.upper().replace('-', '_')}" if header else ""
 
 
 def _forwarded_hop(element: str) -> str:
-    """Return the address in one element of a Forwarded header, "" when it names none.
+    """Return the address in one element of a Forwarded header, "" when the element names none.
 
     Source: RFC 7239 4 and 6 (IPv6 in brackets and quotes, with or without a port).
     """

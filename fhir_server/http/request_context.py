@@ -1,4 +1,4 @@
-"""The only module that touches Flask's globals for the parts of a request that every view needs."""
+"""The only module that uses Flask's globals for the parts of a request that every view needs."""
 
 import re
 from uuid import uuid4
@@ -24,7 +24,7 @@ def header(name: str) -> str:
 
 
 def install(app: Flask, served: Runtime) -> None:
-    """Give an application its runtime, and every request its id."""
+    """Give an application its runtime, and each request its id."""
     app.extensions[_EXTENSION] = served
     app.before_request(_name_request)
     app.after_request(_echo_request_id)
@@ -37,7 +37,7 @@ def runtime() -> Runtime:
 
 
 def request_id() -> str:
-    """Return the id of this request: the client's X-Request-Id when it is well formed, else one of ours."""
+    """Return the id of this request: the client's X-Request-Id when it is well formed, else a new one."""
     found: str = g.request_id
     return found
 

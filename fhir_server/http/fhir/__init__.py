@@ -1,1 +1,1 @@
-"""The FHIR endpoint: one module for each interaction, for every type, and how answers look."""
+"""The FHIR endpoint: one module for each interaction, the same for every type, and the rendering of answers."""

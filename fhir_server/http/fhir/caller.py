@@ -1,6 +1,6 @@
-"""Who calls the FHIR endpoint, and what the address alone tells of the request.
+"""Who calls the FHIR endpoint, and what the address alone says about the request.
 
-The address is enough to trace a refusal before anything is parsed or read.
+So a refusal can be recorded in the audit log before anything is parsed or read.
 """
 
 from flask import g, request
@@ -19,7 +19,7 @@ _WRITES = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delet
 
 
 def addressed_interaction() -> AuditedInteraction:
-    """Return the interaction. The parameters of a search are left out, for they may name somebody by identifier."""
+    """Return the interaction, without the parameters of a search, because they may identify a person."""
     type_, id_, *rest = [*request.path.removeprefix(FHIR_PATH).strip("/").split("/"), "", ""]
     last = next((part for part in (*reversed(rest), id_) if part), "")
     if last.startswith("$"):
@@ -34,7 +34,7 @@ def addressed_interaction() -> AuditedInteraction:
 
 
 def addressed_patient(caller: Caller) -> str:
-    """Return the id of the patient whom the address or the token names, "" when none."""
+    """Return the id of the patient that the address or the token names, "" when there is none."""
     type_, id_ = [*request.path.removeprefix(FHIR_PATH).strip("/").split("/"), ""][:2]
     if type_ == "Patient" and id_:
         return id_
@@ -51,10 +51,10 @@ def _interaction(rest: list[str]) -> str:
 
 
 def current_caller() -> Caller:
-    """Return the authenticated party of this request, looked up live.
+    """Return the authenticated party of this request, from the current state of its token.
 
-    Raises: Problem(UNAUTHENTICATED) without a valid access token; MALFORMED for one that is sent in two ways;
-    UNAVAILABLE while only emergencies are let through and this is none, whatever the request asks.
+    Raises: Problem(UNAUTHENTICATED) without a valid access token; MALFORMED when a token is sent in two ways;
+    UNAVAILABLE while the service is locked down to emergencies and this request is not part of one.
     """
     if "caller" not in g:
         authorization, proof = header("Authorization"), _proof()
@@ -70,7 +70,7 @@ def current_caller() -> Caller:
 
 
 def _public_url() -> str:
-    """Return the address that the client called, as it knows it: a proxy may stand in between."""
+    """Return the address that the client called, which differs from ours behind a proxy."""
     return runtime().fhir_base.removesuffix("/fhir") + request.path
 
 
@@ -80,5 +80,5 @@ def _proof() -> DpopProof | None:
 
 
 def _posts_token() -> bool:
-    """Tell whether a token is sent in a form; without a media type a body is none."""
+    """Tell whether the body is a form that holds a token; a body without a media type is not a form."""
     return bool(request.environ.get("CONTENT_TYPE")) and "access_token" in request.form

@@ -164,7 +164,7 @@ def _resource(row: ResourceType, fhir_base: str) -> Json:
 
 
 def _definitions() -> Json:
-    """Describe the definitions of operations, which are served beside the types of the registry."""
+    """Describe the OperationDefinitions, which are served although they have no row in the registry."""
     return {"type": "OperationDefinition", "interaction": [{"code": "read"}], "conditionalRead": "not-supported"}
 
 
@@ -190,7 +190,7 @@ def _param(param: SearchParam) -> Json:
 
 
 def _by_identifier(param: SearchParam) -> Json:
-    """Describe how a search names the patient by an identifier, as MHD and PDSm do."""
+    """Describe a search parameter that names the patient by an identifier, as MHD and PDSm do."""
     documentation = "one patient, as `system|value`"
     name = f"{param.name}.identifier"
     return {"name": name, "type": "token", "definition": param.definition, "documentation": documentation}

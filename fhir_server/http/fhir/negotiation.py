@@ -1,4 +1,4 @@
-"""Format of answers: `_format` before Accept, JSON by default and where both are as welcome, XML on request.
+"""Format of answers: `_format` goes before Accept; JSON is the default and wins a tie; XML comes on request.
 
 Source: https://hl7.org/fhir/R4/http.html#mime-type and #general.
 """
@@ -34,14 +34,15 @@ _FORMATS: dict[str, Format] = {
 }
 _RANGES = ("*/*", "application/*")
 _OFFERED: tuple[Format, ...] = ("json", "xml")
-"""The formats of answers, the quicker one first."""
+"""The formats of answers, the one that is quicker to render first."""
 _HEADERS = [("Cache-Control", "no-store"), ("Vary", "Accept, Authorization")]
 
 
 def wanted_format() -> Format:
     """Return the format that the client asks for.
 
-    Raises: Problem(NOT_ACCEPTABLE) when it accepts none that the server has, or another FHIR version.
+    Raises: Problem(NOT_ACCEPTABLE) when the client accepts no format that the server has, or wants another FHIR
+    version.
     """
     named = argument("_format") or _posted_format()
     found = _named(named) if named else _accepted(request.environ.get("HTTP_ACCEPT", ""))
@@ -51,7 +52,7 @@ def wanted_format() -> Format:
 
 
 def _posted_format() -> str:
-    """Return `_format` of a form; a form that cannot be read says nothing, for this is asked while refusing it too."""
+    """Return `_format` of a form, "" when the form cannot be read: the refusal of that form needs a format too."""
     try:
         return request.form.get("_format", "") if request.method == "POST" else ""
     except HTTPException:
@@ -64,28 +65,28 @@ def _named(text: str) -> Format | None:
 
 @lru_cache(maxsize=64)
 def _accepted(header: str) -> Format | None:
-    """Return the format that an Accept header welcomes most; None when it takes neither.
+    """Return the format that an Accept header prefers; None when it accepts neither.
 
-    A format that is named goes before one that a range covers, and JSON before XML where both are as welcome.
+    A format that the header names goes before one that a range covers; JSON goes before XML when both are equal.
     Source: RFC 9110, 12.5.1 (a quality of 0 refuses; the most specific range counts).
     """
     ranges = [_read_range(kind, quality) for kind, quality in parse_accept_header(header, MIMEAccept)]
     if not ranges:
         return "json"
     welcome = {form: _welcome(form, ranges) for form in _OFFERED}
-    best = max(_OFFERED, key=welcome.__getitem__)  # the first of equals
+    best = max(_OFFERED, key=welcome.__getitem__)  # the first of equal formats
     return best if welcome[best][0] > 0 else None
 
 
 def _read_range(kind: str, quality: float) -> tuple[str, float]:
-    """Return the media type of one range without its parameters; one of another FHIR version is none of ours."""
+    """Return the media type of one range without its parameters; "" when it asks for another FHIR version."""
     whole = kind.lower().replace(" ", "")
     is_other = "fhirversion=" in whole and "fhirversion=4.0" not in whole
     return ("" if is_other else whole.partition(";")[0]), quality
 
 
 def _welcome(form: Format, ranges: list[tuple[str, float]]) -> tuple[float, bool]:
-    """Return the quality that a header gives to a format, and whether it names the format itself."""
+    """Return the quality that an Accept header gives to a format, and whether the header names this format itself."""
     named = [quality for kind, quality in ranges if _FORMATS.get(kind) == form]
     if named:
         return max(named), True
@@ -94,7 +95,7 @@ def _welcome(form: Format, ranges: list[tuple[str, float]]) -> tuple[float, bool
 
 
 def accepts_only_other() -> bool:
-    """Tell whether the client asks for neither FHIR format: how raw contents of a Binary are asked for."""
+    """Tell whether the client accepts neither FHIR format: so a client asks for the raw contents of a Binary."""
     if argument("_format"):
         return False
     kinds = [kind.partition(";")[0].strip().lower() for kind, quality in request.accept_mimetypes if quality > 0]
@@ -102,9 +103,9 @@ def accepts_only_other() -> bool:
 
 
 def fhir_response(resource: Json | bytes, status: int = 200, *, lenient: bool = False) -> Response:
-    """Render a resource (a dict, or JSON bytes as stored) in the format asked for.
+    """Render a resource (a dict, or JSON bytes as stored) in the format that the client wants.
 
-    lenient: fall back to JSON when no acceptable format exists, as errors do.
+    lenient: fall back to JSON when the client accepts no format that the server has, as errors do.
     """
     try:
         chosen = wanted_format()
@@ -122,19 +123,19 @@ def fhir_response(resource: Json | bytes, status: int = 200, *, lenient: bool = 
 
 
 def empty_response(status: int) -> Response:
-    """Render an answer without a body, and so without a media type."""
+    """Render an answer without a body, and therefore without a media type."""
     response = Response(status=status)
     del response.headers["Content-Type"]
     return response
 
 
 def is_strict() -> bool:
-    """Tell whether the client wants nothing of its request left out (`Prefer: handling=strict`)."""
+    """Tell whether the client wants the server to ignore nothing in its request (`Prefer: handling=strict`)."""
     return "handling=strict" in header("Prefer").replace(" ", "")
 
 
 def names_tag(if_none_match: str, tag: str) -> bool:
-    """Tell whether If-None-Match names this entity tag, or whatever there is; tags are compared weakly."""
+    """Tell whether If-None-Match names this entity tag or is `*`; tags are compared weakly."""
     return parse_etags(if_none_match).contains_weak(unquote_etag(tag)[0] or "")
 
 

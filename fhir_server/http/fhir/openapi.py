@@ -1,7 +1,7 @@
-"""What the OpenAPI document says of a FHIR route: parameters, body, answers; made from the route and the registry.
+"""What the OpenAPI document says about a FHIR route (parameters, body, answers), made from the route and the registry.
 
 Source: https://spec.openapis.org/oas/v3.0.3; https://hl7.org/fhir/R4/http.html. Bodies are FHIR resources, whose shapes
-the standard publishes; here stand their types.
+the standard publishes; the document names only their types.
 """
 
 from collections.abc import Iterator, Mapping
@@ -35,7 +35,7 @@ _OF_WRITES = ("Prefer", "If-Match")
 
 
 def schemas() -> dict[str, Json]:
-    """Return the schema of each resource type that is sent or answered."""
+    """Return the schema of each resource type that a client sends or receives."""
     named = {name: _resource(name) for name in (*REGISTRY, *_BESIDE)}
     issue = {"type": "object", "required": ["severity", "code"], "properties": {"severity": _TEXT, "code": _TEXT}}
     named["OperationOutcome"]["properties"]["issue"] = {"type": "array", "items": issue}
@@ -43,7 +43,7 @@ def schemas() -> dict[str, Json]:
 
 
 def tags() -> list[Json]:
-    """Return the tags of the document: one for each resource type, and those beside them."""
+    """Return the tags of the document: one for each resource type, and the tags of other routes."""
     beside = {"Bundle": "Batch, transaction (ITI-65) and search of the server", "Conformance": "What the server can do"}
     beside["Matrix"] = "The habilitation matrix"
     types = [{"name": name, "description": f"FHIR R4 {name}"} for name in REGISTRY]
@@ -53,7 +53,7 @@ def tags() -> list[Json]:
 def described(method: str, path: str, tag: str, asked: Mapping[str, str]) -> Json:
     """Return parameters, body and answers of one route.
 
-    path: below /fhir, as it is routed. asked: what an operation takes in the query of a GET, with its explanation.
+    path: below /fhir, as in the route. asked: the query parameters of an operation called by GET, with explanations.
     """
     row = REGISTRY.get(tag)
     told: Json = {"responses": _responses(method, path, row), "parameters": [*_parameters(method, path, row, asked)]}
@@ -122,7 +122,7 @@ def _body(method: str, path: str, row: ResourceType | None) -> Json:
 
 
 def _parameters(method: str, path: str, row: ResourceType | None, asked: Mapping[str, str]) -> Iterator[Json | str]:
-    yield "_format"  # by its name among the components
+    yield "_format"  # this parameter is shared: it stands among the components
     yield from _headers(method, path, row)
     if "$" in path:
         yield from (_named("query", name, text) for name, text in asked.items())

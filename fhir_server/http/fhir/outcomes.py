@@ -1,6 +1,6 @@
-"""The only table from a category of problem to an HTTP status and an OperationOutcome; framework errors too.
+"""The only table from a category of problem to an HTTP status and an OperationOutcome, for framework errors too.
 
-A failure is told in the dialect of its address: an OperationOutcome below /fhir, an error of OAuth at its endpoints
+A failure is answered in the format of its address: an OperationOutcome below /fhir, an OAuth error at the endpoints
 below /oauth, and a page everywhere else.
 Source: https://hl7.org/fhir/R4/http.html#Status-Codes and https://hl7.org/fhir/R4/operationoutcome.html.
 """
@@ -48,11 +48,11 @@ _ANSWERS: dict[Category, tuple[int, str, str]] = {
 _DETAILS = "urn:habilis:problem"
 
 STOPPED_SECONDS = "300"
-"""When to ask again while only emergencies are let through: somebody has to take that back."""
+"""Seconds after which a client may ask again during a lockdown; a person has to end the lockdown."""
 
 
 def is_stopped(problem: Problem) -> bool:
-    """Tell whether a problem says that only emergencies are let through."""
+    """Tell whether the reason of a problem is a lockdown."""
     return any(issue.code == Reason.EMERGENCIES_ONLY for issue in problem.issues)
 
 
@@ -62,7 +62,7 @@ def status_of(problem: Problem) -> int:
 
 
 def outcome_of(problem: Problem) -> Json:
-    """Build the OperationOutcome of a problem: one issue for each fault."""
+    """Build the OperationOutcome of a problem, with one issue for each fault."""
     _, code, default = _ANSWERS[problem.category]
     issues = problem.issues or (Issue(default),)
     return {"resourceType": "OperationOutcome", "issue": [_issue(issue, code, default) for issue in issues]}
@@ -77,7 +77,7 @@ def answer(problem: Problem) -> Response:
 
 
 def headers_of(problem: Problem) -> dict[str, str]:
-    """Return the headers that belong to a problem: how to authenticate, when to ask again."""
+    """Return the headers that belong to a problem: how to authenticate, and when to ask again."""
     if problem.category is Category.UNAUTHENTICATED:
         return {"WWW-Authenticate": _challenge(problem)}
     if problem.category is Category.INSUFFICIENT_SCOPE:
@@ -88,7 +88,7 @@ def headers_of(problem: Problem) -> dict[str, str]:
 
 
 def _challenge(problem: Problem) -> str:
-    """Say how to authenticate: RFC 6750 3, RFC 9449 7.1 for a proof, RFC 9470 3 for a login that is not enough."""
+    """Return WWW-Authenticate: RFC 6750 3; RFC 9449 7.1 for a DPoP proof; RFC 9470 3 for a login that is too weak."""
     code = next((issue.code for issue in problem.issues if issue.code), "")
     scheme = "DPoP" if code == "invalid_dpop_proof" else "Bearer"
     said = {"realm": "habilis", "error": code}
@@ -111,7 +111,7 @@ def _issue(issue: Issue, code: str, default: str) -> Json:
 
 
 def defect(error: Exception) -> Json:
-    """Report a defect: the alarm has the class of the error, the OperationOutcome says only that the server failed."""
+    """Log the class of an unexpected error, and return an OperationOutcome that says only that the server failed."""
     telemetry.alarm("defect", error)
     issue = {"severity": "fatal", "code": "exception", "details": {"text": "the server failed"}}
     return {"resourceType": "OperationOutcome", "issue": [issue]}

@@ -1,7 +1,7 @@
-"""Paging cursors: sealed, of constant length, bound to the caller and the query, judged again at each page.
+"""Paging cursors: encrypted, of constant length, bound to caller and query; each page is decided anew.
 
-Source: docs/threat-model.md (a cursor tells nothing of what it skipped). AES-256-GCM; the grant and the query are
-associated data, so that a cursor of another caller or another search does not open.
+Source: docs/threat-model.md (a cursor does not tell how many resources were skipped). AES-256-GCM; the grant and the
+query are associated data, so that a cursor does not open for another caller or another search.
 """
 
 import os
@@ -19,16 +19,16 @@ _VALUE_BYTES = 8
 
 
 def seal(key: bytes, place: Place, bound_to: str) -> str:
-    """Return the cursor of a place: base64url, always of the same length."""
+    """Return the cursor of a position: base64url, always of the same length."""
     nonce = os.urandom(_NONCE_BYTES)
     plain = place.value.to_bytes(_VALUE_BYTES, "big", signed=True) + UUID(place.id).bytes
     return urlsafe_b64encode(nonce + AESGCM(key).encrypt(nonce, plain, bound_to.encode())).rstrip(b"=").decode()
 
 
 def unseal(key: bytes, cursor: str, bound_to: str) -> Place:
-    """Return the place of a cursor.
+    """Return the position that a cursor holds.
 
-    Raises: Problem(MALFORMED) for a cursor that is not one of ours, of this caller and of this query.
+    Raises: Problem(MALFORMED) for a cursor that this server did not make for this caller and this query.
     """
     try:
         sealed = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))

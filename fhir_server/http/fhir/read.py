@@ -25,7 +25,7 @@ from fhir_server.registry import REGISTRY, AccessRule, Interaction, ResourceType
 _SINCE = "_since"
 _AS_FILE = [("Content-Disposition", "attachment"), ("Cache-Control", "no-store")]
 _INERT = [("X-Content-Type-Options", "nosniff"), ("Content-Security-Policy", "sandbox; default-src 'none'")]
-"""A content is shown as what it says that it is, and runs nothing."""
+"""The browser shows a content as its declared type only, and runs no script in it."""
 _OF_FORMAT = ("_format", "_pretty")
 _VERSION = re.compile(r"([1-9][0-9]{0,8})(?:-([0-9]{1,9}))?")
 
@@ -53,7 +53,7 @@ def _routes(row: ResourceType) -> list[Route]:
 
 def read_one(row: ResourceType, id_: str) -> Response:
     """Answer the current version of a resource."""
-    if id_ == "_history":  # of a whole type: no id begins so
+    if id_ == "_history":  # the history of a whole type: no id begins with an underscore
         abort(405)
     negotiation.wanted_format()
     return rendering.resource(read.read(runtime(), current_caller(), row, id_))
@@ -71,7 +71,7 @@ def read_version(row: ResourceType, id_: str, version: str) -> Response:
 
 
 def _is_this_version(shown: Shown, mark: str | None) -> bool:
-    """Tell whether a mark revision in the version id is one that this caller can have been given."""
+    """Tell whether the mark revision in a version id is one that the server can have given to this caller."""
     if not shown.knows_marks:
         return mark is None
     return mark is None or int(mark) <= shown.stored.mark
@@ -92,9 +92,9 @@ def read_history(row: ResourceType, id_: str) -> Response:
 
 
 def _since() -> datetime | None:
-    """Return the instant from which on a history is wanted, None for the whole.
+    """Return the instant from which the client wants the history, None for the whole history.
 
-    Raises: Problem(MALFORMED) when it is none; UNSUPPORTED for another parameter when nothing may be left out.
+    Raises: Problem(MALFORMED) when the value is not an instant; UNSUPPORTED for another parameter of a strict client.
     """
     others = sorted(set(request.args) - {_SINCE, *_OF_FORMAT})
     if others and negotiation.is_strict():

@@ -31,7 +31,7 @@ _ALWAYS = frozenset({"resourceType", "id", "meta", "implicitRules", "modifierExt
 
 
 def wanted_elements() -> frozenset[str]:
-    """Return the elements that this reading request names, none when it wants the whole."""
+    """Return the elements that this request asks for; an empty set means the whole resource."""
     if request.method not in {"GET", "HEAD"} and not request.path.endswith("/_search"):
         return frozenset()
     named = argument(ELEMENTS) or (request.form.get(ELEMENTS, "") if request.method == "POST" else "")
@@ -39,7 +39,7 @@ def wanted_elements() -> frozenset[str]:
 
 
 def reduced(body: bytes, type_: str, elements: frozenset[str]) -> bytes:
-    """Return a body with these elements, the mandatory ones and the modifiers."""
+    """Return a body with these elements, the mandatory elements and the modifier elements."""
     shape = shape_of(type_)
     kept = elements | _ALWAYS | {element.name for element in (shape.required if shape else ())}
     resource: Json = {name: value for name, value in load_json(body).items() if name.removeprefix("_") in kept}
@@ -60,7 +60,7 @@ def location_of(fhir_base: str, shown: Shown) -> str:
 
 
 def body_of(shown: Shown) -> bytes:
-    """Return the JSON of a resource as this caller sees it; the server's own keys of a Binary left out."""
+    """Return the JSON of a resource as this caller sees it; the server's own keys of a Binary are left out."""
     if shown.stored.type == "Binary":
         return orjson.dumps(description_of(shown))
     return bodies.body_for(shown.stored, knows_marks=shown.knows_marks)
@@ -73,22 +73,22 @@ def description_of(shown: Shown) -> Json:
 
 
 def asked_body_of(shown: Shown, elements: frozenset[str]) -> bytes:
-    """Return the JSON of a resource with these elements, all of them when none is named."""
+    """Return the JSON of a resource with these elements; an empty set means all elements."""
     body = body_of(shown)
     return reduced(body, shown.stored.type, elements) if elements else body
 
 
 def may_be_told(caller: Caller, written: Written) -> bool:
-    """Tell whether the answer to a write may hold the resource: what was sent as new, or may be read by the scopes."""
+    """Tell whether the answer to a write may hold the resource: the client created it, or its scopes allow reading."""
     stored = written.shown.stored
     return written.created or smart_scopes.lets_read(caller, stored.type, stored.facts.access)
 
 
 def resource(shown: Shown, status: int = 200, place: str = "", *, is_told: bool = True) -> Response:
-    """Render one resource; 304 when a GET's validators say that the client has it.
+    """Render one resource; answer 304 when the validators of a GET say that the client already has it.
 
-    place: the header that a write names the version in, "Location" or "Content-Location".
-    is_told: whether the answer to a write may hold it.
+    place: the header in which a write names the version, "Location" or "Content-Location". is_told: whether the answer
+    to a write may hold the resource.
     """
     updated = bodies.last_updated(shown.stored, knows_marks=shown.knows_marks)
     tag = etag_of(shown)
@@ -107,7 +107,7 @@ def resource(shown: Shown, status: int = 200, place: str = "", *, is_told: bool 
 
 
 def preferred_return() -> str:
-    """Return what the client prefers after a write: "representation", "minimal" or "OperationOutcome"."""
+    """Return what the client wants back after a write: "representation", "minimal" or "OperationOutcome"."""
     for item in header("Prefer").replace(";", ",").split(","):
         name, _, value = item.strip().partition("=")
         if name == "return" and value in {"minimal", "OperationOutcome"}:
@@ -122,7 +122,7 @@ def searchset(
     links: Iterable[tuple[str, str]],
     notes: Sequence[str] = (),
 ) -> bytes:
-    """Splice a searchset from stored bytes.
+    """Build a searchset from stored bytes, without parsing them.
 
     links: (relation, URL). notes: texts about ignored parameters, sent as one outcome entry.
     """
@@ -139,7 +139,7 @@ def searchset(
 
 
 def history(fhir_base: str, shown: Sequence[Shown], self_url: str) -> bytes:
-    """Splice a history Bundle, newest first; a deletion is an entry without a resource."""
+    """Build a history Bundle from stored bytes, newest first; a deletion is an entry without a resource."""
     head: Json = {
         "resourceType": "Bundle",
         "type": "history",
@@ -192,14 +192,14 @@ def _without_body(status: int) -> Response:
 
 
 def has_it(shown: Shown) -> bool:
-    """Tell whether the validators of this request say that the client has this version."""
+    """Tell whether the validators of this request say that the client already has this version."""
     return is_unchanged(shown, header("If-None-Match"), header("If-Modified-Since"))
 
 
 def is_unchanged(shown: Shown, if_none_match: str, if_modified_since: str) -> bool:
-    """Tell whether one of two validators says that the client has this version; "" says nothing.
+    """Tell whether a validator says that the client already has this version; "" means that a validator was not sent.
 
-    if_modified_since: a date of HTTP, or an instant, as entries of a Bundle state it. The tag goes before it.
+    if_modified_since: an HTTP date, or an instant as in the entries of a Bundle. The tag takes precedence.
     Source: RFC 9110, 13.2.2.
     """
     if if_none_match:
@@ -207,7 +207,7 @@ def is_unchanged(shown: Shown, if_none_match: str, if_modified_since: str) -> bo
     updated = bodies.last_updated(shown.stored, knows_marks=shown.knows_marks)
     try:
         return bool(if_modified_since) and updated.replace(microsecond=0) <= _moment(if_modified_since)
-    except (ValueError, TypeError):  # cannot be read, or has no time zone
+    except (ValueError, TypeError):  # the date cannot be read, or has no time zone
         return False
 
 

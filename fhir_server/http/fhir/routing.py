@@ -21,8 +21,8 @@ View = Callable[..., Response]
 class Route:
     """One route below the FHIR endpoint.
 
-    path: below /fhir, such as "/Patient/<id_>". tag: the resource type it is documented under.
-    name: unique over all routes. summary: one line for the documentation. asked: what an operation takes in a query.
+    path: below /fhir, such as "/Patient/<id_>". tag: the resource type under which the route is documented.
+    name: unique over all routes. summary: one line for the documentation. asked: the query parameters of an operation.
     """
 
     method: str
@@ -35,7 +35,7 @@ class Route:
 
 
 def bound(view: View, row: ResourceType) -> View:
-    """Return the view of one resource type; it keeps the documentation of the view of all types."""
+    """Return the view for one resource type; it keeps the docstring of the view for all types."""
 
     @wraps(view)
     def of_type(**parts: str) -> Response:

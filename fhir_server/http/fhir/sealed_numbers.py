@@ -1,8 +1,8 @@
-"""A patient's number in the links of a search: sealed, so that whoever reads an address learns nothing of it.
+"""A patient's number in the links of a search, encrypted so that nobody learns the number from an address.
 
-The link stays the same search for the caller to whom it was given: the value opens for this grant and this parameter
-alone. One value has one seal, so that a search says the same of itself each time (AES-256-GCM with a nonce that is a
-keyed hash of what is sealed).
+A link opens the same search again, but only for the caller who received it: the value decrypts for this grant and this
+parameter alone. The same value always encrypts to the same text, so that a search has one self link (AES-256-GCM; the
+nonce is a keyed hash of the encrypted value).
 Source: docs/adr/0062-numbers-in-links-are-sealed.md.
 """
 
@@ -20,12 +20,12 @@ SYSTEM = "urn:habilis:sealed"
 _START = f"{SYSTEM}|"
 _NONCE_BYTES = 12
 _PEOPLE = frozenset({"RelatedPerson"})
-"""Types of persons, whose identifiers are sealed whatever their system."""
+"""Types that represent persons: their identifiers are encrypted, whatever the system of the identifier."""
 Pairs = list[tuple[str, str]]
 
 
 def sealed(key: bytes, grant: str, type_: str, pairs: Iterable[tuple[str, str]]) -> Pairs:
-    """Return the parameters of a search as they may stand in an address."""
+    """Return the parameters of a search with encrypted identifiers, as they may appear in an address."""
     return [
         (name, _seal(key, grant, name, value) if _is_told_nowhere(type_, name, value) else value)
         for name, value in pairs
@@ -33,9 +33,9 @@ def sealed(key: bytes, grant: str, type_: str, pairs: Iterable[tuple[str, str]])
 
 
 def opened(key: bytes, grant: str, pairs: Iterable[tuple[str, str]]) -> Pairs:
-    """Return the parameters of a search as they were before they stood in a link.
+    """Return the parameters of a search with their encrypted identifiers decrypted.
 
-    Raises: Problem(MALFORMED) for a value that was sealed for somebody else, or for another parameter.
+    Raises: Problem(MALFORMED) for a value that was encrypted for another caller or another parameter.
     """
     return [(name, _open(key, grant, name, value) if value.startswith(_START) else value) for name, value in pairs]
 

@@ -82,7 +82,7 @@ def search_system() -> Response:
 def demand_traced_measure(
     served: Runtime, caller: Caller, audited: AuditedInteraction, pairs: list[tuple[str, str]]
 ) -> None:
-    """Hold a search to its measure, and leave a trace of one that asks too much.
+    """Refuse a search that is too large for the server, and record the refusal in the audit log.
 
     Raises: Problem(TOO_COSTLY).
     """
@@ -111,7 +111,7 @@ def _wanted(served: Runtime, caller: Caller, parsed: Parsed, sent: str) -> Wante
 
 
 def _as_sent(pairs: list[tuple[str, str]]) -> str:
-    """Return the request as the trail keeps it: method, URL with the parameters of a form added, headers of format."""
+    """Return the request as the audit log keeps it: method, URL with the parameters of a form, format headers."""
     query = urlencode(pairs)
     accept = request.headers.get("Accept", "")
     return f"{request.method} {request.path}?{query}\nAccept: {accept}"
@@ -122,7 +122,7 @@ def _binding(caller: Caller, parsed: Parsed) -> str:
 
 
 def _links(served: Runtime, caller: Caller, parsed: Parsed, found: Found) -> list[tuple[str, str]]:
-    """Return the links of a page; the patient goes by id, never by an identifier of the person."""
+    """Return the links of a page; they name the patient by id, never by an identifier of the person."""
     as_page = replace(parsed, used=_told(parsed, found))
     links = [("self", _url(served, caller, as_page))]
     if found.next is not None and not parsed.only_count:
@@ -132,7 +132,7 @@ def _links(served: Runtime, caller: Caller, parsed: Parsed, found: Found) -> lis
 
 
 def self_url(served: Runtime, caller: Caller, parsed: Parsed, found: Found) -> str:
-    """Return the URL of what was searched, in which no person stands by an identifier: it lands in logs."""
+    """Return the URL of the search without any identifier of a person, because URLs end up in logs."""
     return _url(served, caller, replace(parsed, used=_told(parsed, found)))
 
 
@@ -142,7 +142,7 @@ def _url(served: Runtime, caller: Caller, parsed: Parsed, *more: tuple[str, str]
 
 
 def _told(parsed: Parsed, found: Found) -> list[tuple[str, str]]:
-    """Return the parameters of a search with the patient by id."""
+    """Return the parameters of a search, with the patient named by id."""
     names = _NAMING_A_PERSON if parsed.type != "Patient" else {"identifier"}
     told = [pair for pair in parsed.used if pair[0] not in names]
     if len(told) == len(parsed.used) or not found.patient:

@@ -1,4 +1,4 @@
-"""Query string or `_search` form to a parsed search: which patient, which criteria, which order, which page.
+"""From a query string or `_search` form to a parsed search: which patient, which criteria, which order, which page.
 
 Source: https://hl7.org/fhir/R4/search.html; IHE MHD ITI-66 and ITI-67 for `patient.identifier` and the author names.
 """
@@ -22,21 +22,21 @@ _DIGITS = 9
 _FORMAT_PARAMS = frozenset({"_format", "_pretty"})
 _RESULT_PARAMS = frozenset({"_count", "_sort", "_total", "_summary", "_page"})
 _SUMMARIES = ("true", "text", "data")
-"""Values of `_summary` that trim the answer, which the server does not do."""
+"""Values of `_summary` that shorten the answer, which this server does not support."""
 _TOTALS = ("none", "estimate", "estimated", "accurate")
-"""Values of `_total`; "estimated" is HAPI's spelling."""
+"""Values of `_total`; "estimated" is the spelling of HAPI."""
 _ELEMENTS = "_elements"
 _LAST_UPDATED = SearchParam("_lastUpdated", "date", (), "http://hl7.org/fhir/SearchParameter/Resource-lastUpdated")
 _PATIENT_PARAMS = frozenset({"patient", "subject"})
 _NEVER_IGNORED = frozenset({"_has", "_filter", "_query", "_list", "_security"})
-"""Parameters that narrow to a patient or by protection: ignoring one would widen the answer unnoticed."""
+"""Parameters that narrow to a patient or by protection: if the server ignored one, the answer would grow unnoticed."""
 
 
 @dataclass(slots=True)
 class Parsed:
-    """A search as asked.
+    """A search as the client asked it.
 
-    used: the (name, value) pairs that are served, for the self link and for binding cursors, without the page.
+    used: the (name, value) pairs that the server applies, for the self link and for binding cursors; without the page.
     ignored: names, or `name=value`, that the server does not know. cursor: the value of `_page`.
     """
 
@@ -57,11 +57,11 @@ class Parsed:
 
     @property
     def canonical(self) -> str:
-        """Return the understood query in one spelling; a cursor belongs to exactly one."""
+        """Return the applied query in one spelling, to which a cursor is bound."""
         return f"{self.type}?{urlencode(sorted(self.used))}"
 
     def wanted(self, query: str) -> Wanted:
-        """Return the search for the use case; the page is set by whoever can open the cursor."""
+        """Return the search for the use case, without the page, which is in the encrypted cursor."""
         search = Search(
             type=self.type,
             criteria=tuple(self.criteria),
@@ -77,8 +77,8 @@ class Parsed:
 def parse(row: ResourceType, pairs: Iterable[tuple[str, str]], fhir_base: str, *, strict: bool) -> Parsed:
     """Read the parameters of a search.
 
-    Raises: Problem(MALFORMED) for a value that cannot be read, UNSUPPORTED for a modifier, and for an unknown
-    parameter when `strict` or when ignoring it would widen the answer.
+    Raises: Problem(MALFORMED) for a value that cannot be read; UNSUPPORTED for a modifier, and for an unknown parameter
+    when `strict` or when ignoring it would widen the answer.
     """
     reader = _Reader(row, fhir_base, strict, Parsed(row.name))
     for name, value in pairs:
@@ -88,7 +88,7 @@ def parse(row: ResourceType, pairs: Iterable[tuple[str, str]], fhir_base: str, *
 
 
 def demand_measure(pairs: Sequence[tuple[str, str]]) -> None:
-    """Hold a search to its measure, before anything of it is read: each criterion is work for the store.
+    """Refuse a search with too many criteria before any of them is read: each one is work for the store.
 
     Raises: Problem(TOO_COSTLY).
     """
@@ -117,7 +117,7 @@ class _Reader:
         elif name in _RESULT_PARAMS and not _trims(name, value):
             self._result(name, value)
         elif name == _ELEMENTS:
-            pass  # chooses what is rendered, not what is found
+            pass  # this parameter affects the rendering, not the search
         elif name == "_id":
             self._id(value)
         elif name == _LAST_UPDATED.name:
@@ -153,7 +153,7 @@ class _Reader:
         self.parsed.ids = ids if self.parsed.ids is None else self.parsed.ids & ids
 
     def _patient(self, name: str, value: str) -> bool:
-        """Read a parameter that names the patient; tell whether it was one."""
+        """Read a parameter that names the patient; return False when the parameter does not name one."""
         base, _, modifier = name.partition(":")
         chained = base.removesuffix(".identifier")
         if self.row.access in {AccessRule.IDENTITY, AccessRule.DIRECTORY} or chained not in _PATIENT_PARAMS:
@@ -196,7 +196,7 @@ class _Reader:
         return True
 
     def _chained(self, param: SearchParam, modifier: str, value: str) -> Chained:
-        """Read a description of somebody whom the resource refers to."""
+        """Read a chained parameter, which describes somebody whom the resource refers to."""
         base, target = param.chain
         found = [(type_, _find(row, target)) for type_, row in REGISTRY.items() if type_ in self._types(base)]
         asked = [(type_, self._described(one, modifier, value)) for type_, one in found if one is not None]
@@ -214,9 +214,9 @@ class _Reader:
         return asked
 
     def _unknown(self, name: str, said: str) -> None:
-        """Leave out what only adds to the question or trims the answer.
+        """Ignore a parameter that only adds to the answer or shortens it.
 
-        Raises: Problem(UNSUPPORTED) when leaving it out would widen the answer, or the client wants nothing left out.
+        Raises: Problem(UNSUPPORTED) when ignoring it would widen the answer, or when the client wants nothing ignored.
         """
         base = name.partition(":")[0].partition(".")[0]
         if names_patient(name):

@@ -71,7 +71,7 @@ def _transaction(bundle: Json) -> list[Json]:
 
 
 def _answered(entry: Entry, result: Written | None) -> Json:
-    """Render one entry of a transaction; what only reads is read now, after the writes."""
+    """Render one entry of a transaction; an entry that only reads is read now, after all writes."""
     if result is not None:
         return _written(result)
     if entry.method == "DELETE":
@@ -80,16 +80,16 @@ def _answered(entry: Entry, result: Written | None) -> Json:
 
 
 def _alone(entry: Entry) -> Json:
-    """Run one entry of a batch; it fails alone."""
+    """Run one entry of a batch; its failure does not affect the other entries."""
     if entry.method in ("GET", "HEAD"):
         return _failing_alone(lambda: _read(entry))
     return _failing_alone(lambda: _answered(entry, transactions.perform(runtime(), current_caller(), entry)))
 
 
 def _failing_alone(run: Callable[[], Json]) -> Json:
-    """Answer one entry; whatever goes wrong in it, what was done for the others is still told.
+    """Answer one entry; when it fails, the answer still reports what was done for the others.
 
-    Raises: Problem(UNAVAILABLE) and StoreUnavailable: then no entry can be served.
+    Raises: Problem(UNAVAILABLE) and StoreUnavailable, because then no entry can be answered.
     """
     try:
         demand_time()

@@ -1,4 +1,4 @@
-"""What is not there, and what is not offered: told alike whatever routes there happen to be.
+"""Requests without a route: whether the type is unknown or the interaction is not offered, for all paths alike.
 
 Source: https://hl7.org/fhir/R4/http.html#Status-Codes: 404 for an unknown type or operation, 405 for an interaction of
 a known type that is not offered.
@@ -21,7 +21,7 @@ _OF_THE_SERVER = frozenset({"", "_history", "_search", "metadata"})
 
 
 def category_of(error: HTTPException) -> Category | None:
-    """Return how a request without a route is answered, None for another failure."""
+    """Return how to answer a request that has no route, None for another failure."""
     if error.code not in (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED):
         return None
     path = request.path.removeprefix(FHIR_PATH).strip("/")

@@ -95,7 +95,7 @@ def delete(row: ResourceType, id_: str) -> Response:
 
 
 def _answer(written: Written) -> Response:
-    """Answer a write; a creation says where the resource is, also when it was there already (If-None-Exist)."""
+    """Answer a write; for a creation the answer says where the resource is, even if it existed (If-None-Exist)."""
     place = "Location" if request.method == "POST" else "Content-Location"
     is_told = rendering.may_be_told(current_caller(), written)
     return rendering.resource(written.shown, 201 if written.created else 200, place, is_told=is_told)

@@ -1,1 +1,1 @@
-"""The machine endpoints of the authorization server, and discovery. What they do is in oauth/."""
+"""The machine endpoints of the authorization server, and discovery. Their logic is in oauth/."""

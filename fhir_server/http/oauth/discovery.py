@@ -1,4 +1,4 @@
-"""Discovery: where the authorization server is and what it can do, in three spellings.
+"""Discovery: where the authorization server is and what it supports, in three documents.
 
 Sources: SMART App Launch 2.2 (.well-known/smart-configuration), RFC 8414 3.1, OpenID Connect Discovery 4.
 """

@@ -1,4 +1,4 @@
-"""The authorization server's machine endpoints: plain routes, whose errors have the shape that RFC 6749 gives them.
+"""The authorization server's machine endpoints: plain routes, whose errors have the shape of RFC 6749.
 
 Sources: RFC 6749, RFC 7009, RFC 7662, RFC 9126; SMART App Launch 2.2 (CORS).
 """
@@ -56,7 +56,7 @@ def options() -> Options:
 
 
 def context() -> Context:
-    """Return this request as the authorization server reads it; addresses come from configuration."""
+    """Return this request as the authorization server reads it; our own addresses come from configuration."""
     received = Received(
         method=request.method,
         url=f"{issuer.issuer_of(runtime())}{request.path}",
@@ -73,7 +73,7 @@ def context() -> Context:
 
 
 def respond(answer: Answer) -> Response:
-    """Return an answer as a response of the framework."""
+    """Return an answer of the authorization server as a Flask response."""
     if isinstance(answer.body, dict):
         return Response(orjson.dumps(answer.body), answer.status, answer.headers, mimetype="application/json")
     return Response(answer.body, answer.status, answer.headers)
@@ -140,7 +140,7 @@ def manage_client(client_id: str) -> Response:
 
 @_oauth.after_request
 def allow_origin(response: Response) -> Response:
-    """Let browsers of registered origins read the answer, never with cookies; never at the authorization endpoint."""
+    """Let browser apps at registered origins read the answer, without cookies; not at the authorization endpoint."""
     response.headers.setdefault("Cache-Control", "no-store")
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
     origin = request.headers.get("Origin", "")
@@ -157,14 +157,14 @@ def allow_origin(response: Response) -> Response:
 @_oauth.errorhandler(StoreUnavailable)
 @_oauth.errorhandler(OutOfTime)
 def unavailable(_error: Exception) -> Response:
-    """Give nothing when it could not be stored or traced."""
+    """Answer that nothing was issued, because it could not be stored or recorded in the audit log."""
     telemetry.alarm("store_unavailable")
     return respond(Answer(503, {"error": "temporarily_unavailable"}, {"Cache-Control": "no-store", "Retry-After": "1"}))
 
 
 @_oauth.errorhandler(HTTPException)
 def framework(error: HTTPException) -> Response:
-    """Answer the framework's own refusals in JSON."""
+    """Answer an error of the framework in JSON."""
     body = {"error": "temporarily_unavailable" if error.code == HTTPStatus.SERVICE_UNAVAILABLE else "invalid_request"}
     if error.code in _TOO_MUCH:
         body["error_description"] = _TOO_MUCH[error.code].format(limits.in_force().form_bytes)
@@ -177,7 +177,7 @@ def framework(error: HTTPException) -> Response:
 
 @_oauth.errorhandler(Exception)
 def defect(error: Exception) -> Response:
-    """Answer a defect of ours in OAuth's dialect; the alarm carries the class of the error and the request id."""
+    """Answer a defect of the server as an OAuth error; the log gets the class of the error and the request id."""
     if isinstance(error, Problem):
         return outcomes.answer(error)
     telemetry.alarm("defect", error)

@@ -1,4 +1,4 @@
-"""Forms and addresses of the authorization server are bounded before they are parsed."""
+"""Limits of forms and addresses of the authorization server, checked before they are parsed."""
 
 from flask import abort, request
 
@@ -7,11 +7,11 @@ from fhir_server.settings import limits
 
 FORM = "application/x-www-form-urlencoded"
 _PAGE_FIELDS = 1000
-"""Fields of a page's form: the consent page lists 200 documents and their kinds."""
+"""Fields that a page's form may have: the consent page lists 200 documents and their kinds."""
 
 
 def bound_machine_request() -> None:
-    """Bound a request to an endpoint.
+    """Limit the size of a request to a machine endpoint.
 
     Raises: HTTPException 400, 413 or 414.
     """
@@ -19,7 +19,7 @@ def bound_machine_request() -> None:
 
 
 def bound_page_request() -> None:
-    """Bound a request to a page.
+    """Limit the size of a request to a page.
 
     Raises: HTTPException 400, 413 or 414.
     """

@@ -1,1 +1,1 @@
-"""The portal: pages for people, by who reads them. Text and layout; every query is in application/ or oauth/."""
+"""The portal: pages for people, one folder for each audience. Texts and layout only, no queries."""

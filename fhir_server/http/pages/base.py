@@ -1,6 +1,6 @@
-"""What all pages outside the sign-in share: their blueprint, headers, filters, and the page for what is not there.
+"""What all pages but those of the sign-in share: blueprint, headers, template filters, and the page for a 404.
 
-Server-rendered, readable without scripts, nothing from elsewhere; each answer forbids all that the page does not use.
+Pages are rendered on the server, work without scripts, and load nothing from other sites; the headers forbid the rest.
 """
 
 from collections.abc import Mapping
@@ -20,14 +20,14 @@ Json = dict[str, Any]
 CSP = (
     "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
 )
-"""The last part is where forms may lead; some pages name one more place there."""
+"""The last part says where forms may be sent; some pages add one more address there."""
 site = Blueprint(
     "pages", "fhir_server.http", template_folder="templates", static_folder="static", static_url_path="/assets"
 )
 
 
 def lock_down(response: Response) -> Response:
-    """Forbid what no page uses, and that one is kept."""
+    """Forbid everything that no page uses, and forbid browsers to store a page."""
     response.headers["Content-Security-Policy"] = CSP
     response.headers["X-Frame-Options"] = "DENY"
     if response.mimetype == "text/html":
@@ -37,7 +37,7 @@ def lock_down(response: Response) -> Response:
 
 @site.app_template_filter("said")
 def _said(text: Mapping[str, str]) -> str:
-    """Choose the language of a text of the demonstration."""
+    """Return a text of the demonstration in the language of the page."""
     return text.get(language.current_language()) or next(iter(text.values()), "")
 
 
@@ -53,7 +53,7 @@ def _icon() -> Response:
 
 
 def demonstration() -> Json | None:
-    """Return what the seed wrote down, None outside the demonstration."""
+    """Return the file that the seed wrote, None outside the demonstration."""
     path = Path(current_app.config["DATA_DIR"]) / "demo.json"
     if not current_app.config["DEMO"] or not path.exists():
         return None

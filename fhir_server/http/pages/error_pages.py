@@ -1,6 +1,6 @@
-"""What a person in a browser reads when a request fails: one table of texts, one template.
+"""The page that a person sees in a browser when a request fails: one table of texts, one template.
 
-A text is chosen by the status alone, so that a page tells nothing of the failure that the status does not tell.
+The status alone selects the text, so that a page reveals no more about the failure than the status does.
 Source: RFC 9110 15.5 and 15.6; RFC 6585 4 and 5 (429, 431).
 """
 
@@ -15,12 +15,12 @@ from fhir_server.http.pages.base import lock_down
 
 _FALLBACK, _DEFECT = 400, 500
 _KEPT = frozenset({"Accept-Encoding", "Allow", "Retry-After", "WWW-Authenticate"})
-"""Headers of a failure that its page bears as well."""
+"""Headers of a failure that the page sends as well."""
 
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """What happened, in a title and a sentence, and what to do; each in the language of the page."""
+    """A title, a sentence about what happened, and what the reader can do; each in the language of the page."""
 
     title: Any
     happened: Any
@@ -104,11 +104,11 @@ EMERGENCIES_ONLY = Text(
     ),
     lazy_gettext("Come back later."),
 )
-"""Instead of the text of a 503, while only emergencies are let through."""
+"""Replaces the text of a 503 during a lockdown to emergencies."""
 
 
 def page(status: int, headers: Iterable[tuple[str, str]] = (), text: Text | None = None) -> Response:
-    """Render the page of a status. headers: of the failure; those that a browser or a proxy heeds are kept."""
+    """Render the page of a status. headers: of the failure; those that matter to browsers or proxies are kept."""
     told = text or TEXTS.get(status) or TEXTS[_FALLBACK if status < _DEFECT else _DEFECT]
     number = g.get("request_id", "") if status == _DEFECT else ""
     response = make_response(render_template("pages/error.html", status=status, text=told, number=number), status)

@@ -1,6 +1,6 @@
-"""French or English: which one a page speaks.
+"""The language of a page, French or English.
 
-`?lang=` wins and is remembered in a cookie that holds nothing else; then the browser's preference; then French.
+`?lang=` wins and is remembered in a cookie that holds nothing else; next the browser's preference; next French.
 """
 
 from datetime import datetime
@@ -19,11 +19,11 @@ COOKIE = "lang"
 _YEAR = 365 * 24 * 3600
 _KEPT_BYTES = 2000
 TIME_ZONE = "TIME_ZONE"
-"""Key of the application's configuration: the zoneinfo.ZoneInfo in which pages tell times."""
+"""Key of the application's configuration: the zoneinfo.ZoneInfo in which pages show times."""
 
 
 def install(app: Flask) -> None:
-    """Make pages bilingual; doing it twice changes nothing."""
+    """Make pages bilingual; a second call changes nothing."""
     if "babel" in app.extensions:
         return
     babel = Babel(app, default_locale=LANGUAGES[0], locale_selector=_chosen)
@@ -40,13 +40,13 @@ def current_language() -> str:
 
 
 def zone() -> ZoneInfo:
-    """Return the time zone in which pages tell times."""
+    """Return the time zone in which pages show times."""
     found: ZoneInfo = current_app.config[TIME_ZONE]
     return found
 
 
 def local(at: datetime) -> datetime:
-    """Return an instant in the time zone in which pages tell times; at the ends of the calendar it stays as it is."""
+    """Return an instant in the time zone of pages; an instant that would leave the calendar keeps its own zone."""
     try:
         return at.astimezone(zone())
     except OverflowError:
@@ -64,13 +64,13 @@ def told_day(at: datetime) -> str:
 
 
 def ask(locales: str) -> None:
-    """Speak the first of some languages that we have, unless the person has chosen one. locales: BCP 47, by blanks."""
+    """Use the first of these languages that pages have, unless the person chose one. locales: BCP 47, by spaces."""
     spoken = (tag.partition("-")[0].lower() for tag in locales.split())
     g.asked_language = next((language for language in spoken if language in LANGUAGES), None)
 
 
 def _address_in(language: str) -> str:
-    """Return the address of this page in another language, its other parameters kept unless they are too long."""
+    """Return the address of this page in another language; other parameters are kept unless they are too long."""
     is_long = len(request.query_string) > _KEPT_BYTES
     kept = [] if is_long else [(n, v) for n, v in request.args.items(multi=True) if n != "lang"]
     return "?" + urlencode([*kept, ("lang", language)])

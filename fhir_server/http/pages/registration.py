@@ -1,4 +1,4 @@
-"""All pages and their routes: importing a module of pages puts its routes onto its blueprint."""
+"""Registration of all pages: importing a module of pages adds its routes to a blueprint."""
 
 from flask import Flask
 from flask_smorest import Api
@@ -20,7 +20,7 @@ ROOMS = (
     passkeys,
     upstream,
 )
-"""Modules that put routes onto the two blueprints, of the site and of the sign-in."""
+"""Modules that add routes to the two blueprints: that of the site and that of the sign-in."""
 
 
 def register(app: Flask, api: Api) -> None:

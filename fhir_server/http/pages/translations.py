@@ -1,6 +1,6 @@
 """The French texts of the pages, read from their catalogues (`translations/fr/LC_MESSAGES/*.po`) when first needed.
 
-Nothing compiled is kept: a compiled file would be stale after an edit, and its bytes depend on the version of Babel.
+No compiled file is kept: it would be outdated after an edit, and its bytes depend on the version of Babel.
 Source: https://www.gnu.org/software/gettext/manual/html_node/PO-Files.html
 """
 

@@ -1,1 +1,1 @@
-"""FHIR operations: what each is called, takes and answers. What it does is a use case."""
+"""FHIR operations: their names, parameters and answers. What an operation does is in application/."""

@@ -1,4 +1,4 @@
-"""What an operation is: its name, its parameters, who answers it; how it is asked and how it is defined.
+"""What an operation is: its name, its parameters and its function; how a call is read; its OperationDefinition.
 
 Source: https://hl7.org/fhir/R4/operations.html, https://hl7.org/fhir/R4/operationdefinition.html.
 """
@@ -21,7 +21,7 @@ Json = dict[str, Any]
 Arguments = Mapping[str, Any]
 ParameterType = Literal["string", "boolean", "code", "integer", "Patient"]
 Answer = Callable[[Runtime, Caller, str, Arguments], Response]
-"""Answers one call: the runtime, the caller, the id of the instance ("" at type level), the arguments."""
+"""Answers one call. It gets the runtime, the caller, the id of the instance ("" at type level) and the arguments."""
 
 _VALUES = {"string": "valueString", "boolean": "valueBoolean", "code": "valueCode", "integer": "valueInteger"}
 
@@ -47,7 +47,7 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One operation of a resource type. name: without the dollar sign. output: what comes back."""
+    """One operation of a resource type. name: without the dollar sign. output: what it returns."""
 
     name: str
     type: str
@@ -66,14 +66,14 @@ class Operation:
 
     @property
     def methods(self) -> tuple[str, ...]:
-        """GET too when nothing changes, as R4 lets it."""
+        """The HTTP methods: POST, and GET too when the operation changes nothing, as R4 allows."""
         return ("POST",) if self.affects_state else ("GET", "POST")
 
 
 def arguments(operation: Operation) -> dict[str, Any]:
     """Read the arguments of this request.
 
-    Raises: Problem(INVALID) naming each parameter that is unknown, of another type, said twice or missing.
+    Raises: Problem(INVALID) naming each parameter that is unknown, of a wrong type, repeated or missing.
     """
     given = _of_query(operation) if request.method == "GET" else _of_body(operation)
     missing = [
@@ -133,7 +133,7 @@ def _read(operation: Operation, parts: Iterable[Json], given: dict[str, Any]) ->
 
 
 def parameters(**values: object) -> Json:
-    """Write the output: text as code, instants, booleans, references, lists of parts; None is left out."""
+    """Write the output: texts as code, instants, booleans, references, lists of parts; None is left out."""
     found = [*_parts(values.items())]
     return {"resourceType": "Parameters"} | ({"parameter": found} if found else {})
 
@@ -163,7 +163,7 @@ def _parts(values: Iterable[tuple[str, object]]) -> Iterable[Json]:
 
 
 def outputs(*named: tuple[str, str]) -> tuple[Output, ...]:
-    """Return outputs of a name and a type each."""
+    """Return outputs, each from a name and a type."""
     return tuple(Output(name, type_) for name, type_ in named)
 
 

@@ -1,4 +1,4 @@
-"""Operations that change nothing: who could see a document, and why the caller may enter a space or may not.
+"""Operations that change nothing: who could see a document, and why a caller is or is not permitted to enter a space.
 
 Source: docs/operations.md.
 """

@@ -1,4 +1,4 @@
-"""The review of break-glass accesses as operations on Consent, the resource that is the opening.
+"""The review of break-glass accesses, as operations on the Consent that records the access.
 
 Source: docs/operations.md; rules G3 and G8, scenario P6.5.
 """
@@ -70,7 +70,7 @@ def _answer(standing: Standing) -> Response:
 
 
 def _about(standing: Standing) -> dict[str, object]:
-    """Return what a page of the queue says of an access: no reason, which may be about health, and no document."""
+    """Return what a page of the queue says about an access: no document, and no reason, which may mention health."""
     file = standing.file
     return {
         "consent": {"reference": file.consent},

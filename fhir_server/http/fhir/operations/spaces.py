@@ -1,4 +1,4 @@
-"""The life of a space as operations on Patient: for its holder's side, and for the software that keeps the directory.
+"""The life of a space, as operations on Patient: for the patient's side, and for the software that keeps the directory.
 
 Source: R.1111-28 and R.1111-36 of the French public health code (rules A1 to A14), docs/operations.md.
 """

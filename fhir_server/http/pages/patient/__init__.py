@@ -1,1 +1,1 @@
-"""Pages of a patient and of whoever represents one: the journal of accesses and its texts."""
+"""Pages for a patient, a guardian or a carer: the journal of accesses and its texts."""

@@ -44,7 +44,7 @@ Json = dict[str, Any]
 LINES = 50
 NOTICES = 10
 WITHDRAWN = 5
-"""Withdrawn documents that one page of the journal names."""
+"""How many withdrawn documents one page of the journal names."""
 _JOURNAL = "pages/journal.html"
 _LOOK = AuditedInteraction("search-type", "AuditEvent", query="GET /journal/AuditEvent")
 _REFUSED = frozenset({"outcome|http://hl7.org/fhir/audit-event-outcome|4"})
@@ -54,9 +54,9 @@ _READING = Scopes.parse("patient/AuditEvent.rs patient/Communication.rs patient/
 
 @dataclass(frozen=True, slots=True)
 class JournalReader:
-    """Who reads the journal: a person of the demonstration, or whoever is signed in.
+    """The reader of the journal: a person of the demonstration, or the person who is signed in.
 
-    key: of the person whose journal it is, as the address of the page names it.
+    key: of the person whose journal is shown, as in the address of the page.
     """
 
     caller: Caller
@@ -64,7 +64,7 @@ class JournalReader:
 
     @property
     def patient(self) -> str:
-        """The id of the patient whose journal it is."""
+        """The id of the patient whose journal is shown."""
         return self.caller.launch_patient or self.caller.requester.person.partition("/")[2]
 
 
@@ -92,7 +92,7 @@ def journal() -> Response:
 
 
 def _choices(demo: Json | None) -> tuple[tuple[str, str], ...]:
-    """Return whose journals may be chosen, as pairs (key, name)."""
+    """Return the persons whose journals can be chosen, as pairs (key, name)."""
     session = current_session()
     own = tuple((represented.patient, represented.label) for represented in session.account.patients) if session else ()
     people = demo["people"] if demo else ()
@@ -100,7 +100,7 @@ def _choices(demo: Json | None) -> tuple[tuple[str, str], ...]:
 
 
 def _reader(demo: Json | None, choices: tuple[tuple[str, str], ...]) -> JournalReader | None:
-    """Return who reads; None when nobody is chosen and nobody is signed in."""
+    """Return the reader; None when no person is chosen and nobody is signed in."""
     key = request.args.get("person", "")
     session = current_session()
     if session and session.account.patients and not key:
@@ -119,7 +119,7 @@ def _reader(demo: Json | None, choices: tuple[tuple[str, str], ...]) -> JournalR
 
 
 def _signed_in(session: Session, represented: RepresentedPatient) -> Caller:
-    """Return a signed-in person as the party of this request: the page asks no more than to read."""
+    """Return a signed-in person as the caller of this request, who may only read."""
     requester = Grantee(_PAGE, session.account, launch_patient=represented.patient).requester
     own = requester.kind is RequesterKind.PATIENT
     return Caller(
@@ -169,9 +169,9 @@ def _lines(reader: JournalReader, found: reading_search.Found) -> list[journal_l
 
 
 def _notices(reader: JournalReader) -> list[NoticeInWords]:
-    """Return the latest notices to the holder, on the first page of the whole journal; they outlive a closing.
+    """Return the latest notices to the patient, on the first page of the whole journal, even when the space is closed.
 
-    What the declared physician was told of the same emergency would be said twice.
+    The notice to the attending physician about the same emergency is left out, because it would repeat it.
     """
     if {"page", "refused"} & set(request.args):
         return []
@@ -186,7 +186,7 @@ def _notices(reader: JournalReader) -> list[NoticeInWords]:
 
 
 def _titles(reader: JournalReader, ids: frozenset[str]) -> Mapping[str, str]:
-    """Look up the titles of documents, as far as the reader sees them; this is a search like any other, and traced."""
+    """Look up the titles of documents that the reader may see; the audit log records this search like any other."""
     search = Search("DocumentReference", ids=ids, limit=len(ids))
     query = "GET /journal/DocumentReference"
     found = reading_search.find(
@@ -198,7 +198,7 @@ def _titles(reader: JournalReader, ids: frozenset[str]) -> Mapping[str, str]:
 
 
 def _withdrawn_titles(reader: JournalReader, ids: frozenset[str]) -> dict[str, str]:
-    """Look up the last titles of documents that were withdrawn, a few for each page; each look is traced."""
+    """Look up the last titles of some withdrawn documents for each page; each read is recorded in the audit log."""
     titles: dict[str, str] = {}
     for id_ in sorted(ids)[:WITHDRAWN]:
         try:

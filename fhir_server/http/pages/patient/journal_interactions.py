@@ -1,6 +1,6 @@
-"""What was done, in the words of the journal, and the same as a wish: “looked at …”, “look at …”.
+"""Words of the journal for what was done (“looked at …”), and for what somebody tried to do (“look at …”).
 
-Every interaction that a type of a patient's space offers has its own sentence, and so has each step of signing in.
+Every interaction that a type of a patient's space offers has its own phrase, and so has each step of signing in.
 """
 
 from collections.abc import Mapping
@@ -105,7 +105,7 @@ ACTS: Mapping[tuple[str, str], Act] = {
     ("token", ""): (_("received access for a declared emergency"), _("receive access for a declared emergency")),
     ("revoke", ""): (_("ended the right of the app %(app)s to act"), _("end the right of the app %(app)s to act")),
 }
-"""By interaction and type of what it was about, "" where no type is named; %(app)s stands for the name of an app."""
+"""By interaction and type of the resource, "" where no type is named; %(app)s stands for the name of an app."""
 ANY_ACT: Mapping[str, Act] = {
     "R": (_("consulted a part of the space"), _("consult a part of the space")),
     "E": (_("searched a part of the space"), _("search a part of the space")),
@@ -113,4 +113,4 @@ ANY_ACT: Mapping[str, Act] = {
     "U": (_("changed something in the space"), _("change something in the space")),
     "D": (_("deleted something from the space"), _("delete something from the space")),
 }
-"""By action, for what a later version may have recorded."""
+"""By action, for interactions that a later version may have recorded."""

@@ -1,4 +1,4 @@
-"""The journal of accesses: AuditEvents told to the patient in plain French or English sentences.
+"""The journal of accesses: AuditEvents in plain French or English sentences for the patient.
 
 Source: R.1111-43 and L.1111-19 of the French public health code (rules H3 to H9 of docs/rules.md).
 """
@@ -31,16 +31,16 @@ _REST = "http://hl7.org/fhir/restful-interaction"
 _USER_AUTHENTICATION = "110114"
 """Type of the events of the sign-in service (DICOM PS3.15 A.5.3.13)."""
 _SYSTEM_OBJECT = "2"
-"""Type of the one thing that an event is about (http://terminology.hl7.org/CodeSystem/audit-entity-type).
+"""Type of the one resource that an event is about (http://terminology.hl7.org/CodeSystem/audit-entity-type).
 
-Events of earlier versions give it to everything that they name.
+Events of earlier versions give this type to everything that they name.
 """
 _DOCUMENTS = frozenset({"DocumentReference", "Binary", "List"})
 _SIGNING_IN = {"110122": "login", "110123": "logout", "110137": "revoke", "ITI-71": "authorize"}
-"""Interaction by the subtype of an event of the sign-in service; a token names itself by its operation."""
+"""Interaction by the subtype of an event of the sign-in service; an event about a token is known by its operation."""
 _APP_USERS = ("Patient/", "RelatedPerson/")
 _OWN_CLIENTS = frozenset({PAGES, "habilis"})
-"""Clients that stand for these pages themselves."""
+"""Client ids that stand for these pages themselves."""
 
 _GROUNDS: Mapping[str, Any] = {
     Basis.PATIENT: lazy_gettext("it is your own space"),
@@ -80,10 +80,10 @@ _REASONS: Mapping[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class JournalLine:
-    """One entry of the journal, in words of the page's language.
+    """One entry of the journal, in the language of the page.
 
-    where: the establishment of who acted, or whose app it was. documents: titles, or a plain word where the title is
-    not known.
+    where: the establishment of the person who acted, or the owner of the app. documents: titles, or a plain word where
+    the title is not known.
     """
 
     id: str
@@ -116,7 +116,7 @@ def documents_of(event: Json) -> tuple[str, ...]:
 
 
 def line_of(event: Json, titles: Mapping[str, str]) -> JournalLine:
-    """Tell one event. titles: of the documents that the reader sees, by id."""
+    """Put one event into words. titles: of the documents that the reader may see, by id."""
     refused = event.get("outcome", "0") != "0"
     who, where = _party(event)
     return JournalLine(
@@ -132,7 +132,7 @@ def line_of(event: Json, titles: Mapping[str, str]) -> JournalLine:
 
 
 def _party(event: Json) -> tuple[str, str]:
-    """Return who acted, and for whom: an app that acts for a patient or a relative is named before the person."""
+    """Return who acted, and for whom: an app that acts for a patient, a guardian or a carer goes before the person."""
     user, client = _agent(event, _PARTICIPATION), event["agent"][0]["who"]
     if not user:
         return str(client.get("display", "")), str(_agent(event, _ROLE_CLASS).get("who", {}).get("display", ""))
@@ -143,14 +143,14 @@ def _party(event: Json) -> tuple[str, str]:
 
 
 def _is_by_app(event: Json) -> bool:
-    """Tell whether an app did it for a patient or a relative, not the person by these pages."""
+    """Tell whether an app acted for a patient, a guardian or a carer, and not the person by means of these pages."""
     person = str(_agent(event, _PARTICIPATION).get("who", {}).get("reference", ""))
     client = str(event["agent"][0]["who"].get("identifier", {}).get("value", ""))
     return person.startswith(_APP_USERS) and client not in _OWN_CLIENTS and not _signing_in(event)
 
 
 def by_day(lines: Sequence[JournalLine]) -> tuple[Day, ...]:
-    """Gather entries by day, in the order given."""
+    """Group entries by day, in the order given."""
     days: dict[str, list[JournalLine]] = {}
     for line in lines:
         days.setdefault(line.at.date().isoformat(), []).append(line)
@@ -181,7 +181,7 @@ def _act(event: Json, *, refused: bool) -> str:
 
 
 def _restored(event: Json) -> str:
-    """Say to which state the service went back, and what that means to the holder."""
+    """Say to which earlier state the service was restored, and what that means for the patient."""
     at = format_datetime(local(datetime.fromisoformat(str(event["outcomeDesc"]))), "d MMMM y, HH:mm:ss", rebase=False)
     told: str = gettext(
         "restored the service to its state of %(at)s: what was recorded after that instant,"
@@ -197,7 +197,7 @@ def _interaction(event: Json) -> str:
 
 
 def _signing_in(event: Json) -> str:
-    """Return the step of signing in that an event tells of, "" for any other event."""
+    """Return the step of signing in that an event records, "" for any other event."""
     if event.get("type", {}).get("code") != _USER_AUTHENTICATION:
         return ""
     if _operation(event) == ISSUANCE:
@@ -210,9 +210,9 @@ def _operation(event: Json) -> str:
 
 
 def _type(event: Json) -> str:
-    """Return the resource type that an event is about: a content (ITI-68), the type searched, else what is named.
+    """Return the type of resource that an event is about: a content (ITI-68), the type searched, or else what is named.
 
-    The holder, and the Consents that a decision used or that came with a new space, are named beside it.
+    The event also names the patient, and the Consents that a decision used or that came with a new space.
     """
     if any(subtype.get("code") == "ITI-68" for subtype in event.get("subtype", ())):
         return "Binary"
@@ -228,7 +228,7 @@ def _type(event: Json) -> str:
 
 
 def _is_subject(entity: Json) -> bool:
-    """Tell whether an event is about an entity; a Consent that has its own type for a type only came with it."""
+    """Tell whether an event is about an entity; an entity of the type "Consent" is only context."""
     system, code = (str(entity.get("type", {}).get(name, "")) for name in ("system", "code"))
     return code == _SYSTEM_OBJECT or (system == RESOURCE_TYPE and code != "Consent")
 

@@ -1,4 +1,4 @@
-"""Operations in the words of the journal: what was done, and the same as a wish; and why some are refused."""
+"""Words of the journal for operations: what was done, what somebody tried to do, and why some requests were refused."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -98,4 +98,4 @@ REFUSALS: Mapping[str, Any] = {
     Category.INSUFFICIENT_SCOPE: lazy_gettext("the app was not given the right to do this"),
     Category.CONSENT_REQUIRED: lazy_gettext("you have not agreed to this access"),
 }
-"""Beside the reasons for which nobody enters; a category stands for a use case that refused what the rules let in."""
+"""Reasons beside those of the decision; a category stands for a refusal by the application after a permit."""

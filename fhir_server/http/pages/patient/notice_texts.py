@@ -59,10 +59,10 @@ _REASONS: Mapping[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class NoticeInWords:
-    """One notice in words of the page's language.
+    """One notice in the language of the page.
 
-    reason: as the person stated it, "" when none was told. review: how the review of an access stands, "" when none is
-    owed. overdue: whether that review is late.
+    reason: as the professional stated it, "" when the notice has none. review: how the review of an access stands, ""
+    when no review is required. overdue: whether that review is late.
     """
 
     id: str
@@ -75,7 +75,7 @@ class NoticeInWords:
 
 
 def tell(notices: Sequence[Json], at: datetime) -> list[NoticeInWords]:
-    """Tell Communications, in the order given. at: the present, by which a review is late or not."""
+    """Put Communications into words, in the order given. at: the present time, which tells whether a review is late."""
     outcomes = {_opening(notice): outcome for notice in notices if (outcome := _extension(notice, REVIEW_OUTCOME))}
     return [_told(notice, outcomes.get(_opening(notice), ""), at) for notice in notices]
 
@@ -96,7 +96,7 @@ def _told(notice: Json, outcome: str, at: datetime) -> NoticeInWords:
 
 
 def _reason(stated: str) -> str:
-    """Return a reason in words: the declaration page puts one of its codes before what the professional wrote."""
+    """Return a reason in words: the declaration page puts a code before the text that the professional wrote."""
     code, _, written = stated.partition(": ")
     if code not in _REASONS or not written:
         return stated
@@ -104,7 +104,7 @@ def _reason(stated: str) -> str:
 
 
 def _review(due: str, outcome: str, *, overdue: bool) -> str:
-    """Return how the review of an access stands: what it came to, else by when it is or was due."""
+    """Return how the review of an access stands: its outcome, or the date by which it is or was due."""
     if outcome:
         return str(_OUTCOMES[outcome])
     if not due:
@@ -116,7 +116,7 @@ def _review(due: str, outcome: str, *, overdue: bool) -> str:
 
 
 def _opening(notice: Json) -> str:
-    """Return the Consent that a notice of an emergency is about, its own reference when there is none."""
+    """Return the Consent that an emergency notice is about, or the notice's own reference when it names none."""
     references = (str(item.get("reference", "")) for item in notice.get("about", ()))
     return next((ref for ref in references if ref.startswith("Consent/")), f"Communication/{notice['id']}")
 
@@ -127,7 +127,7 @@ def _extension(notice: Json, url: str) -> str:
 
 
 def _who(notice: Json) -> str:
-    """Return the person, with the establishment."""
+    """Return the person and the establishment."""
     named = [item for item in notice.get("about", ()) if item.get("display")]
     people = [item["display"] for item in named if item["reference"].startswith("Practitioner/")]
     places = [item["display"] for item in named if item["reference"].startswith("Organization/")]

@@ -14,19 +14,19 @@ OPENAPI = "habilis.api"
 
 @site.get("/")
 def home() -> Response:
-    """Show the cast with their tokens and requests, or what this server is."""
+    """Show the people of the demonstration with their tokens and requests, or a description of the server."""
     return make_response(render_template("pages/home.html", demo=demonstration()))
 
 
 @site.get("/api")
 def interface() -> Response:
-    """Show what can be asked over HTTP, from the OpenAPI document."""
+    """Show the requests that the HTTP interface offers, from the OpenAPI document."""
     api = current_app.extensions[OPENAPI]
     return make_response(render_template("pages/api.html", groups=_groups(api.spec.to_dict())))
 
 
 def _groups(spec: Json) -> list[tuple[str, list[Json]]]:
-    """Return the operations of the OpenAPI document, gathered by tag, in order of their paths."""
+    """Return the operations of the OpenAPI document, grouped by tag, in the order of their paths."""
     groups: dict[str, list[Json]] = {}
     for path, item in sorted(spec.get("paths", {}).items()):
         for method, operation in item.items():

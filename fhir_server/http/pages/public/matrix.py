@@ -1,4 +1,4 @@
-"""The habilitation matrix for people: what a profession may read, by which source, and what a version changes."""
+"""The habilitation matrix for people: what a profession may read, from which source, and what each version changes."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from fhir_server.http.request_context import runtime
 
 @dataclass(frozen=True, slots=True)
 class MatrixLine:
-    """One document type for one profession. changed: what it became since the version before, None when the same."""
+    """One document type for one profession. changed: the change since the version before, None when there is none."""
 
     name: str
     code: str
@@ -22,12 +22,12 @@ class MatrixLine:
 
     @property
     def is_open(self) -> bool:
-        """Whether the profession may consult it."""
+        """Whether the profession may read this document type."""
         return self.cell is not None and self.cell.access
 
 
 def page() -> Response:
-    """Show all professions of a version, or the row of one; what is unknown in the address is left aside."""
+    """Show all professions of a version, or the row of one profession; unknown parameters are ignored."""
     known = runtime().matrices.versions
     current = runtime().matrix
     shown = next((version for version in known if version.version == request.args.get("version")), current)
@@ -46,12 +46,12 @@ def page() -> Response:
 
 
 def named(coded: Profession | DocumentKind) -> str:
-    """Return what a code is called in the language of the page."""
+    """Return the name of a code in the language of the page."""
     return coded.label_fr if current_language() == "fr" else coded.label_en
 
 
 def _lines(shown: Matrix, profession: str, known: tuple[Matrix, ...]) -> list[MatrixLine]:
-    """Return a line for each document type, those that are open first, each part by name."""
+    """Return a line for each document type: first those that the profession may read, each group sorted by name."""
     older = next((version for version in reversed(known) if version.effective < shown.effective), shown)
     changed = {change.kind: change.after for change in differences(older, shown) if change.profession == profession}
     lines = [

@@ -1,6 +1,6 @@
-"""The habilitation matrix as a public API: its versions, their cells with their sources, and what changes between two.
+"""The habilitation matrix as a public API: its versions, their cells with sources, and the changes between versions.
 
-The matrix is public law and says nothing of any patient, so no token is needed and nothing is traced.
+The matrix is public law and says nothing about any patient, so it needs no token and no audit event.
 """
 
 from collections.abc import Iterable

@@ -1,6 +1,6 @@
-"""How the service stands, for anybody: `/status`, a page for people and JSON for programs.
+"""The state of the service, for anybody: `/status`, a page for people and JSON for programs.
 
-It tells neither who stopped the service nor why, and nothing of anybody.
+It does not say who stopped the service or why, and says nothing about any person.
 """
 
 from datetime import datetime
@@ -29,7 +29,7 @@ def register(app: Flask, _api: Api) -> None:
 
 @_status.get("/status")
 def show() -> Response:
-    """Say whether everybody is served, only emergencies, or nobody."""
+    """Show whether the server serves everybody, only emergencies, or nobody."""
     state, since = _standing()
     code = 503 if state == UNAVAILABLE else 200
     if request.accept_mimetypes.best_match(_KINDS) == "text/html":

@@ -1,1 +1,1 @@
-"""Pages on the way in: sign in, consent to an app, one's own apps and factors."""
+"""Pages around the sign-in: sign in, consent to an app, manage one's own apps and factors."""

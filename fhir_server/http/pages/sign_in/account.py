@@ -1,4 +1,4 @@
-"""A person's own pages: sign in and out, see and end every app that may act.
+"""A person's own pages: sign in and out; see every app that may act for them, and end its authorization.
 
 Source: OWASP ASVS 5.0, chapter 7.
 """
@@ -35,7 +35,7 @@ from fhir_server.oauth.login.throttle import SECOND_FACTOR, Attempt
 
 @oauth_pages.route("/login", methods=["GET", "POST"])
 def login() -> Response:
-    """Sign in to one's own pages."""
+    """Sign a person in to their own pages."""
     browser = cookie("browser") or page_state.new_browser(runtime())
     if request.method == "GET":
         response = page("login", 200, csrf=csrf_of(browser), complaint="", providers=upstream.offered())
@@ -54,7 +54,7 @@ def login() -> Response:
 
 @oauth_pages.route("/login/second-factor", methods=["GET", "POST"])
 def second_factor() -> Response:
-    """Give the second factor of a sign-in that has begun."""
+    """Check the second factor of a sign-in that has begun."""
     browser = cookie("browser")
     account, csrf = _waiting(browser), csrf_of(browser)
     if account is None:
@@ -72,7 +72,7 @@ def second_factor() -> Response:
 
 
 def _waiting(browser: str) -> Account | None:
-    """Return who has given the password here; a change of password or factors since then makes it worth nothing."""
+    """Return who has given the password in this browser, unless password or factors have changed since."""
     half = page_state.kept(runtime(), Kept.HALF_LOGIN, browser) or ""
     generation, _, login_name = half.partition(" ")
     account = find_account(runtime(), login_name)
@@ -105,7 +105,7 @@ def apps() -> Response:
 
 
 def _cards(subject: str) -> dict[str, list[tuple[Grant, tuple[ScopeInWords, ...]]]]:
-    """Return what each app may do, one card for each app: what is in force, emergencies and exchanges."""
+    """Return one card for each app, with its grants: those in force, emergencies and token exchanges."""
     found = grants_of(runtime(), subject)
     standing = {grant.id for grant in in_force(found)}
     cards: dict[str, list[tuple[Grant, tuple[ScopeInWords, ...]]]] = {}
@@ -117,7 +117,7 @@ def _cards(subject: str) -> dict[str, list[tuple[Grant, tuple[ScopeInWords, ...]
 
 @oauth_pages.post("/account/apps/<grant_id>")
 def end_app(grant_id: str) -> Response:
-    """End what one app may do, from the next request on."""
+    """End the authorization of one app; its next request is refused."""
     session = current_session()
     if session is None or not is_same(session.csrf):
         return gone()

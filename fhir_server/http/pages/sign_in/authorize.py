@@ -29,7 +29,7 @@ Json = dict[str, Any]
 
 @oauth_pages.route("/oauth/authorize", methods=["GET", "POST"])
 def authorize() -> Response:
-    """Take an app's request, check it whole, and begin a conversation."""
+    """Check an app's whole request, and begin a conversation."""
     known = context()
     browser = cookie("browser") or ("" if request.method == "POST" else page_state.new_browser(runtime()))
     try:
@@ -42,9 +42,9 @@ def authorize() -> Response:
 
 
 def _begin(known: Context, asked: AuthorizationRequest, browser: str) -> Response:
-    """Begin a conversation, or answer at once when nothing may be asked.
+    """Begin a conversation, or answer at once when the app forbids asking the person anything.
 
-    Raises: Refusal, also when the store cannot answer: the client is known by now, and is told.
+    Raises: Refusal, also when the store cannot answer: the client is known by now, and gets an answer.
     """
     try:
         begun = conversation.with_session(known, interactions.begin(known, asked, browser), cookie("session"))
@@ -84,9 +84,9 @@ def interaction(id_: str) -> Response:
 
 
 def _bind(id_: str) -> Response:
-    """Bind a conversation that another site's form began to the browser that follows it.
+    """Bind a conversation that began with a form of another site to the browser that follows the redirect.
 
-    Such a form brings no cookie of ours, and a fresh one would end what the browser is doing in another tab.
+    Such a form brings no cookie of ours, and a new cookie would end what the browser is doing in another tab.
     """
     browser = cookie("browser") or page_state.new_browser(runtime())
     free = interactions.load_unbound(runtime(), id_) if request.method == "GET" else None

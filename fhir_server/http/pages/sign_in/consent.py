@@ -1,4 +1,4 @@
-"""The consent page: what an app may do, for how long, and, for a person's own app, which documents it never sees.
+"""The consent page: what an app may do, for how long and, for a patient's own app, which documents it never sees.
 
 Sources: SMART App Launch 2.2 (the person may grant less); RFC 9700 4.16.
 """
@@ -31,7 +31,7 @@ DAYS = (1, 30, 365)
 
 
 def show(held: PendingAuthorization, complaint: str = "") -> Response:
-    """Show the page of a conversation that has come to its last step.
+    """Show the consent page of a conversation that has come to this last step.
 
     Raises: Refusal when nothing may be granted.
     """
@@ -43,7 +43,7 @@ def show(held: PendingAuthorization, complaint: str = "") -> Response:
 
 
 def may_return(response: Response, held: PendingAuthorization) -> Response:
-    """Let a form of this page end in a redirect to the app."""
+    """Allow a form of this page to end in a redirect to the app."""
     policy = response.headers.get("Content-Security-Policy", CSP)
     to_app = f"form-action 'self' {_origin(held.asked.redirect_uri)}"
     response.headers["Content-Security-Policy"] = policy.replace("form-action 'self'", to_app)
@@ -53,7 +53,7 @@ def may_return(response: Response, held: PendingAuthorization) -> Response:
 def decide(held: PendingAuthorization) -> Response:
     """Take the decision and send the browser back to the app.
 
-    Raises: Refusal when the person refuses, or kept nothing.
+    Raises: Refusal when the person refuses, or leaves nothing ticked.
     """
     known = context()
     if request.form.get("decision") != "allow":
@@ -67,7 +67,7 @@ def decide(held: PendingAuthorization) -> Response:
 
 
 def refuse(held: PendingAuthorization) -> NoReturn:
-    """Go back to the app without a grant.
+    """Redirect to the app without a grant.
 
     Raises: Refusal.
     """
@@ -110,15 +110,15 @@ def _withheld(held: PendingAuthorization) -> AppExclusions:
 
 
 def _days() -> tuple[date, date]:
-    """Return today and the last day that may be chosen, as the calendar on the wall of the page's readers has them."""
+    """Return today and the last day that may be chosen, both in the time zone of the page."""
     now = runtime().now()
     return language.local(now).date(), language.local(now + options().offline_limit).date()
 
 
 def _until() -> datetime | None:
-    """Return when the person wants the app to stop, None when they did not say.
+    """Return the date on which the person wants the app's access to end, None when they chose none.
 
-    Raises: ValueError for a date that is none or that lies outside what the page offers.
+    Raises: ValueError when the value is not a date, or not one that the page offers.
     """
     text, now = request.form.get("days", ""), runtime().now()
     if text == "date":
@@ -132,6 +132,6 @@ def _until() -> datetime | None:
 
 
 def _origin(uri: str) -> str:
-    """Return the source expression that lets the consent form end in a redirect to the app."""
+    """Return the Content-Security-Policy source that allows the consent form to end in a redirect to the app."""
     parts = urlsplit(uri)
     return f"{parts.scheme}://{parts.netloc}" if parts.scheme in {"http", "https"} else f"{parts.scheme}:"

@@ -1,4 +1,4 @@
-"""How a person signs in, on pages of their own: password, second factor, what changed of late.
+"""A person's own pages about signing in: password, second factor, recent changes.
 
 Source: OWASP ASVS 5.0, 6.2 (passwords), 6.4 (changing factors), 7.5 (asking again before a change).
 """
@@ -32,25 +32,25 @@ _PLACES = ("password", "second-factor", "passkeys")
 
 
 def owner() -> Owner | None:
-    """Return who is signed in at this browser."""
+    """Return the person who is signed in at this browser."""
     session = current_session()
     return Owner(context(), session, cookie("session")) if session else None
 
 
 def sender() -> Owner | None:
-    """Return who is signed in and has sent a form of their own page."""
+    """Return the person who is signed in, when the request is a form of their own page."""
     found = owner()
     return found if found and is_same(found.session.csrf) else None
 
 
 def way_to(found: Owner, place: str) -> str:
-    """Return the page that lets this session change something: show the factor again, or type the first code."""
+    """Return the page that this session needs before a change: show the factor again, or type the first code."""
     return f"/account/confirm?then={place}" if factors.has_second(found) else f"/account/enrolment?then={place}"
 
 
 @oauth_pages.get("/account/sign-in")
 def signing_in() -> Response:
-    """Show how a person signs in, and what changed of late."""
+    """Show how a person signs in, and the recent changes."""
     found = owner()
     if found is None:
         return see_other("/login")
@@ -64,7 +64,7 @@ def signing_in() -> Response:
 
 @oauth_pages.post("/account/sign-in/seen")
 def seen() -> Response:
-    """Take the news away once their owner says that they are known."""
+    """Remove the notice of recent changes once the person says that they know about them."""
     found = sender()
     if found is None:
         return gone()
@@ -74,7 +74,7 @@ def seen() -> Response:
 
 @oauth_pages.get("/account/confirm")
 def ask_factor() -> Response:
-    """Ask for the second factor again before something of the account is changed."""
+    """Ask for the second factor again before a change to the account."""
     found = owner()
     if found is None:
         return see_other("/login")
@@ -83,7 +83,7 @@ def ask_factor() -> Response:
 
 @oauth_pages.post("/account/confirm")
 def take_factor() -> Response:
-    """Take the second factor that was asked for."""
+    """Check the second factor that was asked for."""
     found = sender()
     if found is None or not factors.has_second(found):
         return gone()
@@ -98,7 +98,7 @@ def _asked(found: Owner, status: int) -> Response:
 
 @oauth_pages.get("/account/enrolment")
 def ask_code() -> Response:
-    """Ask for the code that was handed over, before a first second factor is set up."""
+    """Ask for the code from the operator before the person sets up a first second factor."""
     found = owner()
     if found is None:
         return see_other("/login")
@@ -109,7 +109,7 @@ def ask_code() -> Response:
 
 @oauth_pages.post("/account/enrolment")
 def take_code() -> Response:
-    """Take the code that was handed over."""
+    """Check the code from the operator."""
     found = sender()
     if found is None:
         return gone()
@@ -125,7 +125,7 @@ def _place() -> str:
 
 @oauth_pages.get("/account/second-factor")
 def enrol() -> Response:
-    """Show the secret of a new generator of codes, once."""
+    """Show the secret of a new authenticator app, once."""
     found = owner()
     if found is None:
         return see_other("/login")
@@ -138,14 +138,14 @@ def enrol() -> Response:
 
 
 def _picture(address: str) -> Markup:
-    """Draw a QR code as part of the page: nothing is fetched, and the secret is in no address."""
+    """Draw a QR code inside the page: the browser fetches nothing, and no address contains the secret."""
     drawn = segno.make(address, micro=False, error="m")
     return Markup(drawn.svg_inline(scale=4, light="#fff", svgclass=None, lineclass=None))  # noqa: S704 - drawn here
 
 
 @oauth_pages.post("/account/second-factor")
 def confirm_factor() -> Response:
-    """Put a generator of codes in force when a code of it was typed back."""
+    """Put an authenticator app in force when the person has typed a code from it."""
     found = sender()
     if found is None:
         return gone()
@@ -167,7 +167,7 @@ def ask_password() -> Response:
 
 @oauth_pages.post("/account/password")
 def change_password() -> Response:
-    """Change the password: the present one is needed, and a second factor where there is one."""
+    """Change the password; the person needs the present password, and the second factor if there is one."""
     found = sender()
     if found is None:
         return gone()
@@ -192,7 +192,7 @@ def _shown(found: Owner, complaint: str) -> Response:
 
 
 def _changed(found: Owner) -> str:
-    """Change the password as the form says; return what is wrong with it, "" when it was changed.
+    """Change the password as the form says; return what is wrong with the form, "" when the password was changed.
 
     Raises: TooManyFailuresError.
     """

@@ -1,6 +1,7 @@
 """What all pages of the authorization server share: their frame, cookies, forms and refusals.
 
-Server-rendered, without script, readable without style; never framed, never cached, nothing from elsewhere.
+Rendered on the server, without scripts, readable without style sheets; never framed or cached, nothing loaded from
+other sites.
 Sources: RFC 9700 4.7, 4.12 and 4.16; OWASP ASVS 5.0, chapter 7.
 """
 
@@ -25,10 +26,10 @@ from fhir_server.oauth.login import passkeys, sessions
 from fhir_server.oauth.login.throttle import TooManyFailuresError
 
 SCRIPTED = f"{CSP}; script-src 'self'"
-"""For the pages on which a passkey is made or used, and no other."""
+"""For the pages on which a passkey is made or used, and no other page."""
 oauth_pages = Blueprint("oauth_pages", "fhir_server.http", template_folder="templates")
 _WITH_NEWS = frozenset({"apps", "consent", "passkeys", "sign_in"})
-"""Pages that somebody who is signed in comes by."""
+"""Pages that show recent changes of the account to the person who is signed in."""
 _words = Catalogue(domain="oauth")
 
 oauth_pages.before_request(forms.bound_page_request)
@@ -47,18 +48,18 @@ def protect(response: Response) -> Response:
 
 @oauth_pages.errorhandler(TooManyFailuresError)
 def too_many(_error: TooManyFailuresError) -> Response:
-    """Say that it is too much for now."""
+    """Answer that there were too many attempts."""
     return error_pages.page(429, [("Retry-After", "900")])
 
 
 @oauth_pages.errorhandler(StaleAccountError)
 def changed_meanwhile(_error: StaleAccountError) -> Response:
-    """Say that somebody else changed the account at the same time; nothing was changed here."""
+    """Answer that somebody else changed the account at the same time, and that this request changed nothing."""
     return gone()
 
 
 def page(name: str, status: int, **shown: object) -> Response:
-    """Render a page in the language of the browser, with what changed of the account until its owner has seen it."""
+    """Render a page in the browser's language; it shows recent changes of the account until the owner has seen them."""
     if name in _WITH_NEWS:
         shown |= _news()
     text = render_template(f"oauth/{name}.html", _=_words.gettext, **shown)
@@ -72,7 +73,7 @@ def _news() -> dict[str, object]:
 
 
 def second_factor_page(status: int, owner: Account | None, place: str, **shown: object) -> Response:
-    """Ask for a second factor: a passkey, a code, or either. place: for which the passkey is challenged."""
+    """Ask for a second factor: a passkey, a code, or either. place: what the passkey challenge is bound to."""
     passkey = passkeys.request_options(runtime(), owner, place) if owner else ""
     has_code = owner is None or bool(owner.totp)
     response = page("second_factor", status, passkey=passkey, has_code=has_code, **shown)
@@ -82,23 +83,23 @@ def second_factor_page(status: int, owner: Account | None, place: str, **shown: 
 
 
 def too_weak() -> Response:
-    """Refuse to change a factor when none was shown within the last minutes."""
+    """Refuse to change a factor when the person has shown none within the last minutes."""
     text = "This can be changed only by whoever has just shown it. A first one needs the code that you were handed."
     return page("message", 403, title="Show your second factor again", text=text)
 
 
 def gone() -> Response:
-    """Say that a form or an address is good no more."""
+    """Answer that a form or an address is no longer valid."""
     return page("message", 400, title="This page has expired", text="Go back to the app and begin again.")
 
 
 def see_other(path: str) -> Response:
-    """Send the browser to a path of ours by GET."""
+    """Redirect the browser to one of our paths by GET."""
     return respond(Answer(303, "", {"Location": f"{issuer.issuer_of(runtime())}{path}"}))
 
 
 def signed_in(session: str) -> Response:
-    """Send somebody who has just signed in to their own pages."""
+    """Redirect a person who has just signed in to their own pages."""
     response = see_other("/account/apps")
     set_cookie(response, "session", session)
     return response
@@ -110,7 +111,7 @@ def current_session() -> sessions.Session | None:
 
 
 def remember(kind: Kept, key: str, value: str) -> None:
-    """Keep a value for as long as a conversation lasts, instead of an earlier one."""
+    """Keep a value as long as a conversation lasts; it replaces an earlier value."""
     page_state.keep(runtime(), kind, key, value, runtime().now() + options().interaction_lifetime)
 
 
@@ -125,5 +126,5 @@ def is_own_form(browser: str) -> bool:
 
 
 def is_same(csrf: str) -> bool:
-    """Tell whether the form carries this token; as bytes, for a hostile one may be no ASCII."""
+    """Tell whether the form carries this token; compared as bytes, because an attacker's value may not be ASCII."""
     return compare_digest(request.form.get("csrf", "").encode("utf-8", "surrogatepass"), csrf.encode())

@@ -1,4 +1,4 @@
-"""A person's passkeys: see, add, remove. The only pages with a script, and that a file of ours.
+"""A person's passkeys: see, add, remove. No other page uses a script, and this script is a file of this server.
 
 Source: W3C Web Authentication Level 3; OWASP ASVS 5.0, 6.4 (changing factors needs the factors that there are).
 """
@@ -14,14 +14,14 @@ from fhir_server.oauth.login.factors import Owner
 
 @oauth_pages.get("/account/passkeys")
 def own_passkeys() -> Response:
-    """Show a person's passkeys, and what the browser needs to make one."""
+    """Show a person's passkeys, and give the browser what it needs to make one."""
     found = owner()
     return _shown(found, 200) if found else see_other("/login")
 
 
 @oauth_pages.post("/account/passkeys")
 def add_passkey() -> Response:
-    """Add the passkey that the browser has made."""
+    """Add the passkey that the browser made."""
     found = sender()
     if found is None:
         return gone()
@@ -33,7 +33,7 @@ def add_passkey() -> Response:
 
 @oauth_pages.post("/account/passkeys/<id_>/remove")
 def remove_passkey(id_: str) -> Response:
-    """Take one passkey away."""
+    """Remove one passkey."""
     found = sender()
     if found is None:
         return gone()

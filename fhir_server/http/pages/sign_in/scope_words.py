@@ -1,4 +1,4 @@
-"""Scopes in words that the person who is asked understands.
+"""Scopes in words that the person who decides understands.
 
 The words are message ids of the catalogue `oauth`; pages translate them.
 """
@@ -30,7 +30,7 @@ _OTHERS = {
 
 @dataclass(frozen=True, slots=True)
 class ScopeInWords:
-    """One scope in words. value: what the form sends back; kinds: document kinds it is limited to."""
+    """One scope in words. value: what the form sends back; kinds: the document kinds that the scope is limited to."""
 
     value: str
     actions: tuple[str, ...]
@@ -40,7 +40,7 @@ class ScopeInWords:
 
 
 def tell(scopes: str) -> tuple[ScopeInWords, ...]:
-    """Return the scopes that open resources, in words."""
+    """Return the scopes that give access to resources, in words."""
     return tuple(_told(scope) for scope in Scopes.parse(scopes).resources)
 
 

@@ -1,4 +1,4 @@
-"""Signing in through Pro Santé Connect or FranceConnect: away, back, and the one-time link of a patient.
+"""Sign-in through Pro Santé Connect or FranceConnect: redirect there, return, and the one-time link of a patient.
 
 Sources: OpenID Connect Core 1.0, 3.1; OpenID Connect RP-Initiated Logout 1.0; RFC 9700 4.4 and 4.7.
 """
@@ -76,14 +76,14 @@ _TEXTS = {
 
 
 def offered(client: Client | None = None) -> dict[str, str]:
-    """Return the providers to show for an app, or to somebody who comes for their own pages: id to label."""
+    """Return the providers to show for an app, or for a person's own pages: id to label."""
     wanted = _FOR_APPS.get(client.kind, "psc") if client else ""
     return {provider.id: _LABELS[provider.id] for provider in options().providers if wanted in {"", provider.id}}
 
 
 @oauth_pages.get("/login/with/<provider_id>")
 def leave_for(provider_id: str) -> Response:
-    """Send the browser to a provider."""
+    """Redirect the browser to a provider."""
     provider = _provider(provider_id)
     browser = cookie("browser")
     waiting = request.args.get("interaction", "")
@@ -107,12 +107,12 @@ def leave_for(provider_id: str) -> Response:
 
 @oauth_pages.get("/login/with/<provider_id>/callback")
 def come_back(provider_id: str) -> Response:
-    """Take what a provider answers by way of the browser."""
+    """Take the answer of a provider, which the browser brings."""
     provider = _provider(provider_id)
     if provider is None:
         return gone()
     try:
-        with options().bulkhead.enter(provider.id):  # before the state is spent: the browser may come again
+        with options().bulkhead.enter(provider.id):  # before the state is spent: the browser may try again
             return _arrived(provider)
     except BusyError:
         return _busy(f"/callback?{request.query_string.decode('ascii', 'replace')}", provider)
@@ -138,7 +138,7 @@ def _arrived(provider: Provider) -> Response:
 
 @oauth_pages.route("/login/link", methods=["GET", "POST"])
 def link() -> Response:
-    """Let a patient who comes for the first time give the one-time code."""
+    """Let a patient who comes for the first time enter the one-time code."""
     browser = cookie("browser")
     pending: Json = orjson.loads(page_state.kept(runtime(), Kept.LINKING, browser) or b"{}")
     provider = _provider(pending.get("provider", ""))
@@ -178,7 +178,7 @@ def _await_code(provider: Provider, arrival: VouchedPerson, proof: Login, waitin
 
 
 def _complete(account: Account, proof: Login, waiting: str, id_token: str) -> Response:
-    """Begin the session, keep what its end will need upstream, and go on with what was waiting."""
+    """Begin the session, keep what its end will need at the provider, and continue what the person was doing."""
     held = interactions.load(runtime(), waiting, cookie("browser")) if waiting else None
     if waiting and held is None:
         return gone()
@@ -213,9 +213,9 @@ def _provider(id_: str) -> Provider | None:
 
 
 def _refused(error: ProviderError, waiting: str) -> Response:
-    """Say that nobody was signed in; the trail keeps the reason, the log a provider that does not answer.
+    """Answer that nobody was signed in; the audit log keeps the reason, the log a provider that does not answer.
 
-    Raises: TooManyFailuresError instead when too many failed at this address; the trail keeps no more of them.
+    Raises: TooManyFailuresError instead when too many failed at this address; these are not recorded any more.
     """
     if error.reason == "unreachable":
         telemetry.alarm("provider_unreachable")
@@ -233,7 +233,7 @@ def _refused(error: ProviderError, waiting: str) -> Response:
 
 
 def _busy(rest: str, provider: Provider) -> Response:
-    """Say at once that the provider is slow. rest: what follows in the address that is worth another try."""
+    """Answer at once that the provider is slow. rest: what follows in the address that the person should try again."""
     title, text = "Please try again in a few seconds", "The service that should confirm who you are is slow now."
     response = page("message", 503, title=title, text=text, again=f"/login/with/{provider.id}{rest}")
     response.headers["Retry-After"] = str(RETRY_SECONDS)
@@ -241,9 +241,9 @@ def _busy(rest: str, provider: Provider) -> Response:
 
 
 def farewell(session: Session) -> Response | None:
-    """Return the page that offers to end the session upstream too, None when there is none.
+    """Return the page that offers to end the session at the provider too, None when there is no such session.
 
-    The id_token goes by a form, so that it is in no address. Call it before the session ends.
+    A form sends the id_token, so that no address contains it. Call this function before the session ends.
     """
     provider = _provider(session.proof.provider)
     kept = page_state.kept(runtime(), Kept.UPSTREAM_EXIT, session.id)
