@@ -1,6 +1,6 @@
-"""The bytes of a resource: stamped once when written, sent back as they are, re-stamped for who knows its marks.
+"""The bytes of a resource: stamped when written, sent unchanged, stamped again for a caller who may know its marks.
 
-Source: https://hl7.org/fhir/R4/resource.html#Meta. Marks stay outside the version chain (docs/labels.md).
+Source: https://hl7.org/fhir/R4/resource.html#Meta. Marks are outside the version chain (docs/labels.md).
 """
 
 from datetime import datetime
@@ -15,7 +15,7 @@ from fhir_server.domain.stored import Stored
 Json = dict[str, Any]
 
 _OPEN_IN_META = 2
-"""Braces open inside `meta` of the resource itself; a contained resource's meta lies deeper."""
+"""How many braces are open inside `meta` of the resource itself; the meta of a contained resource lies deeper."""
 
 
 def instant(at: datetime) -> str:
@@ -24,7 +24,7 @@ def instant(at: datetime) -> str:
 
 
 def stamped(resource: Json, id_: str, version: int, at: datetime) -> bytes:
-    """Return the stored bytes of one version: type, id and server-assigned meta first, the rest as it came."""
+    """Return the stored bytes of one version: type, id and server-assigned meta first, the rest as it was sent."""
     kept = {name: value for name, value in resource.get("meta", {}).items() if name not in ("versionId", "lastUpdated")}
     head = {
         "resourceType": resource["resourceType"],
@@ -47,13 +47,13 @@ def last_updated(stored: Stored, *, knows_marks: bool) -> datetime:
 
 
 def body_for(stored: Stored, *, knows_marks: bool) -> bytes:
-    """Return the body as this caller sees it: with marks, their version and their time only if they may be known."""
+    """Return the body as this caller sees it: marks, their version and their time only if the caller may know them."""
     if not knows_marks:
         return stored.body
     plain = b'"versionId":"%d"' % stored.version
     if stored.facts.access.marks is Mark.NONE and stored.marked_at is None:
         start, found, rest = stored.body.partition(plain)
-        if found and start.count(b"{") == _OPEN_IN_META:  # the resource's own meta, not one of a contained resource
+        if found and start.count(b"{") == _OPEN_IN_META:  # the meta of the resource itself, not of a contained resource
             return start + b'"versionId":"%d-%d"' % (stored.version, stored.mark) + rest
     return _reworked(stored)
 

@@ -9,10 +9,10 @@ from consent_rules.scopes import Scopes
 
 @dataclass(frozen=True, slots=True)
 class AppExclusions:
-    """What a person withheld from an app of their own.
+    """The documents that a person excludes from one of their own apps.
 
-    documents: ids of DocumentReferences; families: the search tokens that those share which replace each other;
-    kinds: kinds of documents, as AccessFacts has them.
+    documents: ids of DocumentReferences; families: the search tokens of replacement chains; kinds: kinds of documents,
+    as in AccessFacts.
     """
 
     documents: tuple[str, ...] = ()
@@ -20,7 +20,7 @@ class AppExclusions:
     kinds: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
-        """Tell whether anything is withheld."""
+        """Tell whether anything is excluded."""
         return bool(self.documents or self.kinds)
 
 
@@ -29,14 +29,14 @@ _NOTHING = AppExclusions()
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who calls, with which scopes and in which context; built from the access token, looked up live.
+    """Who calls, with which scopes and in which context; built from the current state of the access token.
 
-    token_id: random name of the token, fit for logs and traces (never the token itself). grant_id: its grant.
-    client_name, display: names for traces and pages. launch_patient: id of the one patient of `patient/` scopes.
+    token_id: random name of the token, safe for logs (never the token itself). grant_id: its grant.
+    client_name, display: names for the audit log and pages. launch_patient: id of the one patient of `patient/` scopes.
     address: network address of the client. request_id: of this HTTP request.
-    app_exclusions: documents that the person keeps from this app.
+    app_exclusions: documents that the person excludes from this app.
     level, logged_in_at: how strongly and when the person proved who they are; "" and None when nobody logged in.
-    in_lockdown: whether nothing but emergencies was let through when the request began.
+    in_lockdown: whether the server was locked down to emergencies when the request began.
     """
 
     requester: Requester

@@ -1,7 +1,7 @@
-"""Conditions of conditional interactions and references: one business identifier, and whose it is.
+"""Conditions of conditional interactions and references: one business identifier, and the patient it belongs to.
 
-Only what can be resolved in the caller's view by one exact look-up is offered; anything else is refused by name,
-because an ignored condition would match too much.
+The server offers only what one exact look-up in the caller's view can resolve. It refuses anything else by name,
+because a condition that it ignored would match too much.
 
 Source: https://hl7.org/fhir/R4/http.html#ccreate, #cond-update and #trules (conditional references).
 """
@@ -16,9 +16,9 @@ _PATIENT = frozenset({"patient", "subject"})
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """An identifier that must match exactly, and the patient it is asked for.
+    """An identifier that must match exactly, and the patient of the resource.
 
-    patient: id, "" when none is named. patient_identifier: its (system, value) instead.
+    patient: id, "" when the condition names no patient. patient_identifier: (system, value) of the patient instead.
     """
 
     system: str
@@ -28,10 +28,10 @@ class Condition:
 
 
 def query_of(sent: str, type_: str, fhir_base: str, expression: str = "") -> str:
-    """Return the query of a condition as clients spell it: alone, after `?`, after `Type?`, or as an own full URL.
+    """Return the query of a condition as clients spell it: alone, after `?`, after `Type?`, or as a full URL of ours.
 
-    type_: the type that is created. expression: where a fault is reported.
-    Raises: Problem(MALFORMED) when what stands before `?` is another type or another server.
+    type_: the type that is created. expression: the element that a fault names.
+    Raises: Problem(MALFORMED) when another type or another server stands before `?`.
     """
     place, found, query = sent.strip().partition("?")
     if not found or "=" in place:  # a `?` inside a value belongs to the value
@@ -43,9 +43,9 @@ def query_of(sent: str, type_: str, fhir_base: str, expression: str = "") -> str
 
 
 def parse(query: str, expression: str = "") -> Condition:
-    """Read `identifier=system|value`, with `patient` or `patient.identifier` when wanted.
+    """Read `identifier=system|value`, with an optional `patient` or `patient.identifier`.
 
-    query: as in a URL, without the question mark. expression: where a fault is reported.
+    query: as in a URL, without the question mark. expression: the element that a fault names.
     Raises: Problem(MALFORMED) when the identifier is missing or unreadable, UNSUPPORTED for any other parameter.
     """
     identifier: tuple[str, str] | None = None

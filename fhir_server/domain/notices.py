@@ -1,4 +1,4 @@
-"""Notices as FHIR Communications: what the holder, who represents the holder, or the declared physician is told.
+"""Notices as FHIR Communications to the patient, the patient's guardian or carer, or the declared attending physician.
 
 Sources: https://hl7.org/fhir/R4/communication.html; L.1111-17, R.1111-28, R.1111-36, R.1111-48 and R.1111-53 of the
 French public health code (rules A2, A6, A9, A11, E10, G3, G6, G8, H1 and H2).
@@ -19,15 +19,15 @@ Json = dict[str, Any]
 KINDS = "urn:habilis:notice"
 """Code system of `Communication.category`: the kinds below."""
 REVIEW_DUE = "urn:habilis:review-due"
-"""Extension: the instant by which an emergency access must have been reviewed."""
+"""Extension: the instant by which an emergency access must be reviewed."""
 REVIEW_OUTCOME = "urn:habilis:review-outcome"
-"""Extension: what the review of an emergency access came to, a code of consent_rules.vocabulary.ReviewOutcome."""
+"""Extension: the outcome of the review of an emergency access, a code of consent_rules.vocabulary.ReviewOutcome."""
 _NAMED_DOCUMENTS = 20
-"""How many documents a notice names to its reader; all of them are stored, since each reader sees others."""
+"""How many documents a reader sees in a notice; all are stored, because readers may see different documents."""
 
 
 class Kind(StrEnum):
-    """What a notice tells."""
+    """The kinds of notices."""
 
     ANNOUNCED = "space-announced"
     OPPOSED = "space-opposed"
@@ -80,7 +80,7 @@ _OUTCOMES: Mapping[ReviewOutcome, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """Somebody or something that a notice is about or addressed to: a relative reference and a name to show."""
+    """A person or thing that a notice is about or addressed to: a relative reference and a name to show."""
 
     reference: str
     display: str = ""
@@ -92,12 +92,12 @@ class Named:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """One notice to be written.
+    """One notice to write.
 
-    at: the instant that it is of; it is shown from then on. recipients: relative references.
-    who, where: the person that acted and the establishment, None when nobody did. about: references of documents or
-    Consents. reason: why, as the person stated it, "" when not told.
-    review_due: by when an emergency access is reviewed. opened_at, outcome: of the access that was reviewed.
+    at: when it happened; the notice is visible from then on. recipients: relative references.
+    who, where: the person who acted and the establishment, None when nobody acted.
+    about: references of documents or Consents. reason: as the person stated it, "" when the notice gives none.
+    review_due: by when an emergency access must be reviewed. opened_at, outcome: of the access that was reviewed.
     """
 
     kind: Kind
@@ -143,7 +143,7 @@ def communication_of(notice: Notice) -> Json:
 
 
 def cut(communication: Json) -> Json:
-    """Return a notice that names no more documents than a reader is told; the same one when it does not."""
+    """Return a notice that names no more documents than a reader sees; the same notice when it names few enough."""
     about = communication.get("about", [])
     documents = [item for item in about if str(item.get("reference", "")).startswith("DocumentReference/")]
     left_out = documents[_NAMED_DOCUMENTS:]

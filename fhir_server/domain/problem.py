@@ -1,4 +1,4 @@
-"""The one exception of the server: a category, a text, and where in the body the fault is.
+"""The one exception of the server: a category, a text, and the element at fault.
 
 `http/fhir/outcomes.py` holds the only table from category to HTTP status and OperationOutcome.
 """
@@ -8,7 +8,7 @@ from enum import StrEnum
 
 
 class Category(StrEnum):
-    """A closed set of what can go wrong for a caller."""
+    """The categories of failures for a caller, a closed set."""
 
     MALFORMED = "malformed"
     INVALID = "invalid"
@@ -60,9 +60,9 @@ class Login:
 
 
 class Problem(Exception):
-    """A request that cannot be fulfilled; carries every fault found, not just the first.
+    """A request that cannot be fulfilled; it carries every fault found, not just the first.
 
-    login: what a person must prove again, None when that would not help.
+    login: the login that the person must repeat, None when that would not help.
     """
 
     def __init__(self, category: Category, *issues: Issue, login: Login | None = None) -> None:

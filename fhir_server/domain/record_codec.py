@@ -1,4 +1,4 @@
-"""The state of a space as bytes and back: what a store keeps beside the resources, and one read loads.
+"""The state of a space as bytes and back: a store keeps it beside the resources, and loads it in one read.
 
 Only what differs from the default is written. Instants are microseconds since the epoch.
 """
@@ -25,9 +25,9 @@ def dump(record: RecordState) -> bytes:
 
 
 def load(state: bytes) -> RecordState:
-    """Read what `dump` wrote. A directive that cannot be read is closed by itself and named in `unread`.
+    """Read what `dump` wrote. A directive that cannot be read closes what it may concern, and is named in `unread`.
 
-    Raises: ValueError or KeyError for anything else, so that a damaged state lets nobody in.
+    Raises: ValueError or KeyError for any other damage, so that a damaged state lets nobody in.
     """
     values = orjson.loads(state)
     try:
@@ -37,7 +37,7 @@ def load(state: bytes) -> RecordState:
 
 
 def _salvaged(values: Json) -> RecordState:
-    """Read a state of which one directive or more cannot be read."""
+    """Read a state in which one or more directives cannot be read."""
     read = [(value, _directive_or_none(value)) for value in values.get("directives", ())]
     unread = {str(value["id"]) for value, directive in read if directive is None}
     kept = (directive or _left_of(value) for value, directive in read)
@@ -53,7 +53,7 @@ def _directive_or_none(value: Json) -> Directive | None:
 
 
 def _left_of(value: Json) -> Directive | None:
-    """Return what a directive that cannot be read still shuts: its kind and whom it names are enough for that."""
+    """Return a closed directive in place of one that cannot be read; the kind and the actors are enough for that."""
     named = {name: value[name] for name in _WHOM & value.keys()}
     directive = _directive_or_none(named)
     return closed(directive) if directive else None

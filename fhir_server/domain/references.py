@@ -1,6 +1,6 @@
-"""References inside a resource: where they stand, rewriting them, and leaving out those to hidden documents.
+"""References inside a resource: finding them, rewriting them, and removing those to hidden documents.
 
-A document is named by DocumentReference.relatesTo, DocumentReference.context.related, List.entry and
+These elements name documents: DocumentReference.relatesTo, DocumentReference.context.related, List.entry and
 Consent.provision.data.
 Source: https://hl7.org/fhir/R4/http.html#trules and https://hl7.org/fhir/R4/references.html.
 """
@@ -13,7 +13,7 @@ import orjson
 
 Json = dict[str, Any]
 _Place = tuple[str | int, "_Place | None"]
-"""A member's name or an item's number, and the place around it: few places are ever written as an expression."""
+"""A member's name or an item's index, and the enclosing place; only few places are ever written as an expression."""
 
 _RELATIVE = re.compile(r"([A-Z][A-Za-z]{1,63})/([A-Za-z0-9\-.]{1,64})(?:/_history/[A-Za-z0-9\-.]{1,64})?")
 _NESTED = frozenset({dict, list})
@@ -24,7 +24,7 @@ _NAMED = re.compile(rb'"(?:[^"\\]*/)?DocumentReference/([A-Za-z0-9\-.]{1,64})(?:
 
 
 def references_in(value: Any, root: str) -> list[tuple[str, Json]]:  # noqa: ANN401 - any JSON value
-    """Return every Reference that holds a literal, with its FHIRPath expression, in document order."""
+    """Return every Reference with a literal reference, with its FHIRPath expression, in document order."""
     found: list[tuple[_Place, Json]] = []
     _collect(found, value, (root, None))
     return [(_expression(place), reference) for place, reference in found]
@@ -71,7 +71,7 @@ def rewritten(value: Any, names: Mapping[str, str]) -> Any:  # noqa: ANN401 - an
 
 
 def documents_named(body: bytes) -> frozenset[str]:
-    """Return the ids of the documents that a stored body refers to; cheap when there is none."""
+    """Return the ids of the documents that a stored body refers to; quick when it refers to none."""
     if b"DocumentReference/" not in body:
         return frozenset()
     return frozenset(match.decode() for match in _NAMED.findall(body))
@@ -85,7 +85,7 @@ def without_documents(body: bytes, hidden: frozenset[str]) -> bytes:
 
 
 def without_references(resource: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
-    """Return a resource without any element that refers to one of these ("Type/id")."""
+    """Return a resource without any element that refers to one of these names ("Type/id")."""
     pruned: dict[str, Any] = _pruned(resource, frozenset(names))
     return pruned
 
@@ -100,7 +100,7 @@ def _pruned(value: Any, hidden: frozenset[str]) -> Any:  # noqa: ANN401 - any JS
 
 
 def _refers(value: Any, hidden: frozenset[str]) -> bool:  # noqa: ANN401 - any JSON value
-    """Tell whether a value is a reference to something hidden, or an element whose `item`, `target` or such is one."""
+    """Tell whether a value is a reference to a hidden resource, or an element whose `item` or `target` is one."""
     if not isinstance(value, dict):
         return False
     for candidate in (value, value.get("item"), value.get("target"), value.get("what"), value.get("reference")):

@@ -1,6 +1,6 @@
-"""The file of the review that a break-glass owes, as a FHIR Task: who opened which space, when, why, and the outcome.
+"""The file of a break-glass review, as a FHIR Task: who opened which space, when, why, and the outcome of the review.
 
-It is for auditors. The holder's side is told how it stands; nothing in it names a document.
+Only auditors read it. The patient's side sees the state of the review; no document is named.
 Sources: https://hl7.org/fhir/R4/task.html; rules G3 and G8; scenario P6.5.
 """
 
@@ -21,20 +21,20 @@ Json = dict[str, Any]
 TYPE = "Task"
 KIND = "break-glass"
 DUE = "due"
-"""Date by which files that wait stand in their queue."""
+"""Date by which unreviewed files are ordered in their queue."""
 SYSTEM = "urn:habilis:review"
-"""Code system of `Task.businessStatus`: how a review stands, and of what its inputs are."""
+"""Code system of `Task.businessStatus`, the state of a review, and of the kinds of its inputs."""
 WAITING = tokens.exact_token("review", SYSTEM, "waiting")
 _AHEAD = 10**16
-"""Microseconds, three centuries: how far a contested access stands before one that is not."""
+"""Microseconds, three centuries: how far a contested access goes ahead in the queue."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReviewFile:
-    """One file. opening: id of the Consent that opened the space, and of the file itself.
+    """One review file. opening: id of the Consent that records the opening; the file has the same id.
 
-    who, where: the person that opened it and the establishment. reason: as the person stated it.
-    reviewer, reviewed_at, comment: of the review; None and "" until then. The comment is for auditors alone.
+    who, where: the person who opened the space and the establishment. reason: as the person stated it.
+    reviewer, reviewed_at, comment: of the review; None and "" before it. Only auditors read the comment.
     """
 
     opening: str
@@ -52,17 +52,17 @@ class ReviewFile:
 
     @property
     def review(self) -> Review:
-        """The facts that the rules judge."""
+        """The facts that the rules need."""
         return Review(self.who.reference, self.due, self.outcome, self.contested_at is not None)
 
     @property
     def consent(self) -> str:
-        """The relative reference of the opening."""
+        """The relative reference of the Consent that records the opening."""
         return f"Consent/{self.opening}"
 
 
 def stored_of(file: ReviewFile, version: int, at: datetime) -> Stored:
-    """Return one version of a file as it is stored: it stands in the queue until it is reviewed."""
+    """Return one version of a file as it is stored; it is in the queue until it is reviewed."""
     body = bodies.stamped(task_of(file), file.opening, version, at)
     return Stored(
         TYPE,

@@ -1,4 +1,4 @@
-"""What the stores keep of a resource: its bytes, its version, its marks, and the facts computed once at write."""
+"""What the stores keep of a resource: its bytes, its version, its marks, and facts computed at write."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,34 +7,35 @@ from datetime import UTC, datetime, timedelta
 from consent_rules.visibility import AccessFacts, Interval, micros
 
 UNGATHERING = ("DocumentReference", "AuditEvent", "Communication")
-"""Types that gather no documents: their own facts decide, together with what they are about (see `Facts.documents`)."""
+"""Types that contain no documents: their own facts decide, together with the documents in `Facts.documents`."""
 
 AUTHORED = ("creation", "date")
-"""Date search parameters that tell when a document was written, the better one first."""
+"""Date search parameters that say when a document was written, the more reliable one first."""
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def authored_of(dates: Mapping[str, Interval]) -> Interval | None:
-    """Return when a resource was written, from its indexed dates; None when they do not tell."""
+    """Return when a resource was written, from its indexed dates; None when it has none of them."""
     return next((dates[name] for name in AUTHORED if name in dates), None)
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """The only facts of a resource that are ever queried.
+    """The only facts of a resource that a query uses.
 
     access: who may see it.
-    tokens: canonical search tokens (domain/search/tokens.py); the stores keep keyed hashes of them, so that tokens
-        and lookup of what a store gives back are empty.
-    lookup: the tokens among them that are also found without naming a patient (identifiers, names of the directory).
-    dates: interval of each date search parameter that has a value.
-    documents: ids of the DocumentReferences that a List gathers, in order. Such a resource is visible when one of
-        those documents is, or when a clause with `owned_by` admits its own access facts; an empty List is judged by
-        its own access facts alone. Of an AuditEvent or a Communication: the documents that it is about. It is visible
-        when a clause admits its own access facts and, where the clause says `of_seen`, one of those documents is
-        visible or was until it was deleted (`Visibility.documents`); about no document, its own access facts decide.
+    tokens: canonical search tokens (domain/search/tokens.py). The stores keep keyed hashes of them, so a resource that
+        a store returns has empty tokens and lookup.
+    lookup: the tokens that also find the resource without a patient (identifiers, names in the directory).
+    dates: the interval of each date search parameter that has a value.
+    documents: for a List, the ids of its DocumentReferences, in order. A List is visible when one of these documents is
+        visible, or when a clause with `owned_by` admits the List's own access facts; an empty List is judged by its own
+        access facts alone. For an AuditEvent or a Communication: the documents that it is about. It is visible when a
+        clause admits its own access facts and, where the clause says `of_seen`, one of these documents is visible or
+        was visible until its deletion (`Visibility.documents`). If it is about no document, its own access facts
+        decide.
     """
 
     access: AccessFacts
@@ -48,9 +49,9 @@ class Facts:
 class Stored:
     """One version of one resource.
 
-    body: JSON bytes as sent to a caller who may not know the marks: with id and meta, without the marks' labels.
-        Empty for a version that is a deletion.
-    version: number in the version chain, from 1. mark: revision of the visibility marks, from 0; outside the chain.
+    body: JSON bytes as sent to a caller who may not know the marks: with id and meta, without the marks' labels. Empty
+    for a deletion.
+    version: number in the version chain, from 1. mark: revision of the visibility marks, from 0, outside the chain.
     last_updated: of this version. marked_at: of the last change of the marks, None when there was none.
     """
 

@@ -43,8 +43,8 @@ class Arrival:
     """One body that is arriving.
 
     limit: how many bytes it may have. held: bytes that have arrived and are kept; drained: bytes that were thrown away.
-    abandoned: no request waits for it any longer. too_large, crowded_out: why the server gave it up. done: gets an item
-    when the body has arrived or was given up; left: gets an item when nobody reads it any longer.
+    abandoned: whether no request waits for it any longer. too_large, crowded_out: why the server gave it up.
+    done: gets an item when the body has arrived or was given up; left: gets one when nobody reads it any longer.
     """
 
     __slots__ = ("abandoned", "crowded_out", "done", "drained", "held", "left", "limit", "parts", "stream", "too_large")

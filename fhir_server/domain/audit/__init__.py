@@ -1,1 +1,1 @@
-"""What happened, and the AuditEvent that tells it. Not the writing of the log."""
+"""What happened, and the AuditEvent that records it. Not the writing of the audit log."""

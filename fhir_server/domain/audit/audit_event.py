@@ -1,4 +1,4 @@
-"""AuditEvents: what the trail keeps of every interaction.
+"""AuditEvents: what the audit log keeps about every interaction.
 
 Sources: IHE BALP 1.1 REST patterns (https://profiles.ihe.net/ITI/BALP/), the audit sections of IHE MHD 4.2
 (https://profiles.ihe.net/ITI/MHD/), and BALP "AuthZconsent" for refused decisions.
@@ -38,11 +38,11 @@ IHE_EVENT = "urn:ihe:event-type-code"
 OPERATION = "urn:habilis:operation"
 """System of the subtype that names an operation."""
 ISSUANCE = "issue-token"
-"""Operation of the event that a token was issued: its other codes are those of a consent (IUA ITI-71)."""
+"""Operation that marks the event of an issued token: the event's other codes are those of a consent (IUA ITI-71)."""
 PAGES = "urn:habilis:pages"
-"""Client id of the pages of this service, which no app can have; what a person did there bears `ON_PAGES`."""
+"""Client id of this server's own pages, which no app can have; events of these pages have the token `ON_PAGES`."""
 ON_PAGES = "by|pages"
-"""Token of the events of a person at these pages: the journal leaves them out unless asked, before it makes pages."""
+"""Token of events on these pages: the journal leaves them out before paging, unless the reader asks for them."""
 MHD = "https://profiles.ihe.net/ITI/MHD/StructureDefinition"
 
 _ITI = {
@@ -53,10 +53,10 @@ _ITI = {
     "ITI-105": ("Simplified Publish", f"{MHD}/IHE.MHD.SimplifiedPublish.Audit.Recipient"),
 }
 _SHAPES = {
-    # interaction: (action, client is, server is, BALP pattern)
+    # # interaction: (action, role of the client, role of the server, BALP pattern)
     "read": ("R", "110152", "110153", "PatientRead"),
     "vread": ("R", "110152", "110153", "PatientRead"),
-    "history-instance": ("R", "110152", "110153", ""),  # PatientRead knows read and vread alone
+    "history-instance": ("R", "110152", "110153", ""),  # PatientRead covers read and vread only
     "search-type": ("E", "110153", "110152", "PatientQuery"),
     "create": ("C", "110153", "110152", "PatientCreate"),
     "update": ("U", "110153", "110152", "PatientUpdate"),
@@ -84,7 +84,7 @@ _OVERRIDES = frozenset({"break-glass", "regulation-access"})
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """Name and times of one event: they come from ports. at: when it was; updated: its `lastUpdated`."""
+    """Id and times of one event, which come from ports. at: when it happened; updated: its `lastUpdated`."""
 
     id: str
     at: datetime
@@ -93,7 +93,7 @@ class Stamp:
 
 
 def trace_of(audited: AuditedInteraction, outcome: Outcome, caller: Caller, patient: str, stamp: Stamp) -> Stored:
-    """Build the AuditEvent of one interaction on one patient's space ("" when it concerns no patient)."""
+    """Build the AuditEvent of one interaction with one patient's space ("" when no patient is concerned)."""
     requester, audited = caller.requester, bounded(audited)
     event = _event(audited, outcome, caller, patient, stamp)
     facts = Facts(
@@ -122,7 +122,7 @@ def trace_of(audited: AuditedInteraction, outcome: Outcome, caller: Caller, pati
 
 
 def without_ground(body: bytes) -> bytes:
-    """Return an event without the ground of the access, the rules that spoke and the Consents that they name."""
+    """Return an event without the basis of the access, the rules that applied and the Consents that they name."""
     event: Json = orjson.loads(body)
     named = [e for e in event["entity"] if not str(e.get("what", {}).get("reference", "")).startswith("Consent/")]
     event["entity"] = [_without_detail(entity) for entity in named]
@@ -174,8 +174,8 @@ def _told(at: datetime) -> str:
 def _claimed(audited: AuditedInteraction, outcome: Outcome, patient: str, subject: str) -> str:
     """Return the profile that an event claims, "" when it meets none.
 
-    Those of BALP and MHD want an interaction that was done, of one patient, and either a query as it was sent or one
-    resource that it was about.
+    BALP and MHD profiles require an interaction that was done, concerns one patient, and has either a query as it was
+    sent or one resource as its subject.
     """
     done = outcome.code == "0" and bool(patient)
     meets = is_whole(audited.query) if audited.query else bool(subject)
@@ -238,7 +238,7 @@ def _tokens_of(
 
 @lru_cache(maxsize=256)
 def _coded_tokens(interaction: str, transaction: str, operation: str, outcome: str) -> frozenset[str]:
-    """Return the tokens that say what kind of interaction it was: the same for most events."""
+    """Return the tokens that say what kind of interaction it was: many events share them."""
     audited = AuditedInteraction(interaction, "", transaction, operation=operation)
     found = {tokens.present("date"), tokens.present("agent")}
     for name, system, code in (

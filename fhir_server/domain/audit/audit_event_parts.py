@@ -1,4 +1,4 @@
-"""The parties and the things that an AuditEvent names: agents and entities.
+"""The parties and the resources that an AuditEvent names: agents and entities.
 
 Sources: IHE BALP 1.1 (https://profiles.ihe.net/ITI/BALP/) and IHE MHD 4.2 (https://profiles.ihe.net/ITI/MHD/).
 """
@@ -22,7 +22,7 @@ PARTICIPATION = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType"
 ACT_REASON = "http://terminology.hl7.org/CodeSystem/v3-ActReason"
 BALP = "https://profiles.ihe.net/ITI/BALP"
 SUBJECTS = {"ITI-65": "List/", "ITI-68": "Binary/", "ITI-105": "DocumentReference/"}
-"""Type of the resource that the audit profile of a transaction wants to be named as what the event was about."""
+"""Type of the resource that the audit profile of a transaction requires as the subject of the event."""
 _DCM_NAMES = {"110150": "Application", "110152": "Destination Role ID", "110153": "Source Role ID"}
 _CUSTODIAN = "http://terminology.hl7.org/CodeSystem/provenance-participant-type"
 _ROLE_NAMES = {"1": "Patient", "3": "Report", "4": "Domain Resource", "20": "Job", "24": "Query"}
@@ -31,7 +31,7 @@ _ROLE_NAMES = {"1": "Patient", "3": "Report", "4": "Domain Resource", "20": "Job
 def agents(caller: Caller, client_role: str, server_role: str, observer: str) -> list[Json]:
     """Return who took part: the client, the server, the person and the establishment.
 
-    client_role, server_role: codes of DCM, or "custodian". observer: what the server is called.
+    client_role, server_role: codes of DCM, or "custodian". observer: the name of the server.
     """
     requester = caller.requester
     client: Json = {
@@ -85,11 +85,11 @@ def _organization(caller: Caller) -> Json:
 def entities(
     audited: AuditedInteraction, outcome: Outcome, caller: Caller, patient: str, references: tuple[tuple[str, ...], str]
 ) -> list[Json]:
-    """Return what an interaction was about: patient, query, resources, the Consents that were used, request.
+    """Return what an interaction was about: patient, query, resources, Consents that the decision used, request.
 
-    references: what `named_of` and `subject_of` say.
-    One entity at most has the type "System Object", for the profiles of BALP and MHD know one: the query of a search,
-    else the resource of `subject_of`. What else an interaction named has its resource type for a type.
+    references: the results of `named_of` and `subject_of`. At most one entity has the type "System Object", because the
+    profiles of BALP and MHD allow one: the query of a search, or else the resource of `subject_of`. The type of any
+    other entity is its resource type.
     """
     found: list[Json] = []
     if patient:
@@ -110,15 +110,16 @@ def entities(
 
 
 def named_of(audited: AuditedInteraction, outcome: Outcome) -> tuple[str, ...]:
-    """Return the references that an interaction named or led to, each once."""
+    """Return the references that an interaction named or resulted in, each once."""
     return tuple(dict.fromkeys(outcome.touched)) or ((audited.target,) if audited.target else ())
 
 
 def subject_of(audited: AuditedInteraction, named: tuple[str, ...]) -> str:
-    """Return the reference of the one resource that an interaction was about, "" when a query or nothing stands for it.
+    """Return the reference of the one resource that an interaction was about; "" for a search or when there is none.
 
-    named: the references that it named, as `named_of` has them.
-    It is the content in ITI-68, the submission set in ITI-65, the document in ITI-105, else the first that is named.
+    named: the references that the interaction named, from `named_of`.
+    The subject is the content in ITI-68, the submission set in ITI-65, the document in ITI-105, else the first
+    reference.
     """
     if audited.query:
         return ""
@@ -127,12 +128,12 @@ def subject_of(audited: AuditedInteraction, named: tuple[str, ...]) -> str:
 
 
 def is_whole(query: str) -> bool:
-    """Tell whether the trace keeps a query as a whole, not by its beginning and hash."""
+    """Tell whether the audit log keeps a query whole, rather than its beginning and a hash."""
     return len(query.encode()) <= limits.in_force().trace_bytes
 
 
 def _query(sent: str) -> Json:
-    """Return a query as it was sent; of a long one the beginning, with the length and the hash of the whole."""
+    """Return a query as it was sent; for a long one, the beginning with the length and the hash of the whole."""
     whole = sent.encode()
     kept = whole[: limits.in_force().trace_bytes]
     entity: Json = {"type": _object("2"), "role": _as("24"), "query": b64encode(kept).decode()}
@@ -145,14 +146,14 @@ def _query(sent: str) -> Json:
 
 
 def _subject(audited: AuditedInteraction, reference: str) -> Json:
-    """Return the one resource that an interaction was about: an opened content, a submission set, or a resource."""
+    """Return the entity for the subject of an interaction: an opened content, a submission set, or a resource."""
     role = "20" if reference.startswith("List/") else "4"
     role = "3" if audited.transaction == "ITI-68" else role
     return {"what": {"reference": reference}, "type": _object("2"), "role": _as(role)}
 
 
 def _other(reference: str) -> Json:
-    """Return a resource that came with an interaction, or that a decision used."""
+    """Return the entity for another resource that an interaction named, or that a decision used."""
     type_ = {"system": RESOURCE_TYPE, "code": reference.partition("/")[0]}
     return {"what": {"reference": reference}, "type": type_, "role": _AS_RESOURCE}
 
@@ -182,4 +183,4 @@ def _as(code: str) -> Json:
 
 
 _AS_RESOURCE = _as("4")
-"""Stands in as many entities as a search found resources, so that it is made once."""
+"""One shared value, because an event has as many such entities as a search found resources."""

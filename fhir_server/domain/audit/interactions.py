@@ -1,25 +1,26 @@
-"""What happened, as the trail will tell it: an interaction, and how it ended."""
+"""What happened, as the audit log records it: an interaction, and how it ended."""
 
 from dataclasses import dataclass, field, replace
 
 from consent_rules.model import RuleApplied
 
 _LONGEST_NAME = 200
-"""In characters: a type, an id and a version of 64 each."""
+"""In characters: a type, an id and a version of 64 characters each."""
 _CHOICE_TYPES = frozenset({"Consent", "RelatedPerson"})
 
 
 @dataclass(frozen=True, slots=True)
 class AuditedInteraction:
-    """One interaction, as the trail will tell it.
+    """One interaction, as the audit log records it.
 
     interaction: code of restful-interaction. transaction: "ITI-67" and the like, "" when none.
-    target: reference that was asked for, "" for a search. query: method, URL and headers of a search, as sent.
-    choice: the interaction is a choice of the patient (a hiding, a consent), which professionals never see in a trail.
+    target: the reference that was requested, "" for a search. query: method, URL and headers of a search, as sent.
+    choice: whether the patient makes a choice here (hides a document, gives a consent); professionals never see that in
+        the audit log.
     operation: name of the operation without its dollar sign, "" for any other interaction.
-    sought: references that the interaction names besides its target: by id in a search, by what a write carries or
-        matches; the trail does not name them, or in the query of the search alone.
-    confidential: what it carries shall be a minor's secret (B10).
+    sought: references that the interaction names besides its target: by id in a search, or in what a write carries or
+        matches. The audit log names them only within the query of a search.
+    confidential: whether the written resource shall be hidden from the minor's guardians (B10).
     """
 
     interaction: str
@@ -35,11 +36,11 @@ class AuditedInteraction:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How the interaction ended: code "0" done, "4" refused, "8" failed; why; what was touched.
+    """How the interaction ended: code "0" done, "4" refused, "8" failed; why; which resources were touched.
 
-    confidential: the event itself is kept from representatives, whatever it is about (B10).
-    about: ids of documents that the interaction named through something else: through a List, a content, a choice or a
-    trace.
+    confidential: the event itself is hidden from guardians, whatever it is about (B10).
+    about: ids of documents that the interaction named through another resource: a List, a content, a Consent or an
+        audit event.
     """
 
     code: str = "0"
@@ -53,14 +54,14 @@ class Outcome:
 
 
 NO_DOCUMENT = "00000000-0000-4000-8000-000000000000"
-"""Stands for what a request named and no reader sees: an id that is never issued."""
+"""Stands for the names of a request that are visible to no reader: an id that is never issued."""
 
 
 def about(audited: AuditedInteraction, outcome: Outcome) -> tuple[str, ...]:
-    """Return the ids of the documents that an event is about: those that the request named, or that it wrote.
+    """Return the ids of the documents that an event is about: those that the request named, and those that it wrote.
 
-    A search that names nothing is about no document, whatever it found: it would have been the same without. One that
-    names only what is no document, and led to none, is about `NO_DOCUMENT`.
+    A search that names nothing is about no document, whatever it found. A search that names only things that are no
+    documents, and led to none, is about `NO_DOCUMENT`.
     """
     is_search = audited.interaction == "search-type"
     named = audited.sought if is_search else (*outcome.touched, audited.target)
@@ -71,7 +72,7 @@ def about(audited: AuditedInteraction, outcome: Outcome) -> tuple[str, ...]:
 
 
 def bounded(audited: AuditedInteraction) -> AuditedInteraction:
-    """Return an interaction whose names are no longer than a name can be; those of a request may be anything."""
+    """Return an interaction with its names cut to the longest valid name, because a client may send anything."""
     if max(len(audited.target), len(audited.resource_type), len(audited.operation)) <= _LONGEST_NAME:
         return audited
     names = {name: getattr(audited, name)[:_LONGEST_NAME] for name in ("target", "resource_type", "operation")}
@@ -79,10 +80,10 @@ def bounded(audited: AuditedInteraction) -> AuditedInteraction:
 
 
 def kind_of(audited: AuditedInteraction, outcome: Outcome) -> str:
-    """Return which part of the trail an event belongs to, for whoever may read some of it (H4).
+    """Return the part of the audit log that an event belongs to, for readers who may read only some parts (H4).
 
-    "choice" and "refusal" are for the patient's side and for auditors: an event of one's own that says why one was
-    refused, or that a hidden document was asked for, would tell what the answer itself must not tell.
+    Only the patient's side and auditors read "choice" and "refusal". A professional who read why their own request was
+    refused, or that it asked for a hidden document, would learn what the answer did not reveal.
     """
     if audited.choice or audited.resource_type in _CHOICE_TYPES:
         return "choice"

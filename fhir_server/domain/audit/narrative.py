@@ -1,6 +1,6 @@
-"""One plain French sentence for each entry of the trail, for the patient to read.
+"""One plain French sentence for each audit event, for the patient to read.
 
-Source: R.1111-43 of the French public health code (rule H3): date, time and identity of whoever acted.
+Source: R.1111-43 of the French public health code (rule H3): date, time and identity of the person who acted.
 """
 
 import re
@@ -129,7 +129,7 @@ _DONE = {
 def sentence_of(audited: AuditedInteraction, outcome: Outcome, caller: Caller, at: datetime) -> str:
     """Return the sentence as plain text; times are UTC and say so.
 
-    It counts nothing: whoever reads it may not see all that was touched.
+    The sentence gives no counts, because the reader may not see everything that was touched.
     """
     who = caller.display or caller.client_name or caller.client_id
     where = f" ({caller.organization_display})" if caller.organization_display else ""
@@ -138,18 +138,18 @@ def sentence_of(audited: AuditedInteraction, outcome: Outcome, caller: Caller, a
     text = f"Le {day} à {time} UTC, {who}{where} "
     if outcome.code != "0":
         return f"{text}a demandé à {verb} {what}".rstrip() + " : refusé."
-    ground = f" Fondement : {outcome.basis}." if outcome.basis else ""  # as _GROUND finds it
+    ground = f" Fondement : {outcome.basis}." if outcome.basis else ""  # in the form that _GROUND matches
     act = f"{_DONE[verb]} {what}".rstrip()
     return f"{text}{act}.{ground}"
 
 
 def without_ground(div: str) -> str:
-    """Return a narrative without the ground of the access."""
+    """Return a narrative without the basis of the access."""
     return _GROUND.sub("", div)
 
 
 def _act(audited: AuditedInteraction) -> tuple[str, str]:
-    """Return the verb in the infinitive, and what it was done to."""
+    """Return the verb in the infinitive, and its object."""
     known = _OPERATIONS.get(audited.operation) or _ACTS.get((audited.interaction, audited.resource_type))
     if known:
         return known
@@ -166,5 +166,5 @@ def div_of(audited: AuditedInteraction, outcome: Outcome, caller: Caller, at: da
 
 
 def in_french(text: str) -> str:
-    """Return a French text as XHTML narrative, which says its language for readers and for XML alike."""
+    """Return a French text as an XHTML narrative that declares its language, for readers and for XML."""
     return f'<div xmlns="http://www.w3.org/1999/xhtml" lang="fr" xml:lang="fr">{escape(text)}</div>'

@@ -1,1 +1,1 @@
-"""Consent resources and the directives that they state. Not who may record them."""
+"""Consent resources and the directives that they state. Not the rules about who may record them."""

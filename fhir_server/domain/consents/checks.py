@@ -1,4 +1,4 @@
-"""What of a Consent cannot be honoured exactly: each such element is named, so that nothing is ignored in silence.
+"""Elements of a Consent that the server cannot honour exactly: each is named, so that none is ignored in silence.
 
 Source: IHE PCF 1.1 (https://profiles.ihe.net/ITI/PCF/), elements of the three Consent profiles.
 """
@@ -33,16 +33,16 @@ from fhir_server.domain.problem import Issue
 Json = dict[str, Any]
 
 MOST_DOCUMENTS = 200
-"""Named by one provision; each is looked up, with all that it replaces."""
+"""Most documents in one provision; each is looked up with all documents of its replacement chain."""
 MOST_PARTS = 200
-"""Actors, or exceptions, of one provision: what they say is loaded with each decision about the space."""
+"""Most actors, or exceptions, in one provision: each decision about the space loads them."""
 _ACTORS = frozenset({"type", "actor"})
 _UNSAID = frozenset({"action"})
 _REFERENCE = re.compile(r"(Practitioner|PractitionerRole|Organization|CareTeam|RelatedPerson)/[A-Za-z0-9\-.]{1,64}")
 
 
 def missing(consent: Json, provision: Json) -> Iterator[Issue]:
-    """Name every element without which a Consent says nothing."""
+    """Name every missing element without which a Consent states nothing."""
     exceptions = enumerate(provision.get("provision", []))
     typed = {"provision": provision} | {f"provision.provision[{index}]": nested for index, nested in exceptions}
     stated = {"dateTime": consent.get("dateTime")} | {f"{path}.type": item.get("type") for path, item in typed.items()}
@@ -52,7 +52,7 @@ def missing(consent: Json, provision: Json) -> Iterator[Issue]:
 
 
 def unhonoured(consent: Json, provision: Json) -> Iterator[Issue]:
-    """Name every element that would have to be ignored."""
+    """Name every element that the server would have to ignore."""
     if not has_coding(consent.get("scope"), *SCOPE):
         yield _cannot("only consents of scope `patient-privacy` decide about access", "Consent.scope")
     for element in sorted(_UNSAID & provision.keys()):
@@ -72,15 +72,15 @@ def unhonoured(consent: Json, provision: Json) -> Iterator[Issue]:
 
 
 def excepted_of(provision: Json) -> list[Json]:
-    """Return the exceptions that only leave somebody out of what the root says."""
+    """Return the exceptions that only exclude somebody from what the root provision says."""
     opposite = "permit" if provision.get("type") == "deny" else "deny"
     return [item for item in nested_of(provision, opposite) if item.keys() == _ACTORS]
 
 
 def speaks_for_itself(provision: Json, nested: Json) -> bool:
-    """Tell whether an exception is a choice about documents of its own: some withheld, or some more.
+    """Tell whether an exception is a directive of its own about documents, which withholds some or opens more.
 
-    Of a deny, only what a minor leaves to a legal representative is one.
+    In a deny, only the documents that a minor leaves visible to a guardian are such a directive.
     """
     if names_relative(provision):
         return nested.keys() <= {"type"} | LIMITS and is_limited(nested) and nested.get("type") != provision.get("type")
@@ -136,7 +136,7 @@ def _unhonoured_data(provision: Json, path: str) -> Iterator[Issue]:
 
 
 def _is_emergency_exception(provision: Json, nested: Json, kind: DirectiveKind) -> bool:
-    """A root deny that leaves an emergency mode open."""
+    """A root deny with an exception that keeps an emergency mode open."""
     purposes = known_purposes(nested)
     only = nested.keys() <= {"type", "purpose"}
     permitted = kind in DENIALS and provision.get("type") == "deny" and nested.get("type") == "permit"
@@ -144,18 +144,18 @@ def _is_emergency_exception(provision: Json, nested: Json, kind: DirectiveKind) 
 
 
 def _is_actor_exception(provision: Json, nested: Json, kind: DirectiveKind) -> bool:
-    """A root permit that leaves somebody out, or documents that are withheld from all but some."""
+    """A root permit with an exception that excludes somebody, or withheld documents with actors who still see them."""
     is_permit = provision.get("type") == "permit"
     return (is_permit or kind is DirectiveKind.WITHHELD) and nested in excepted_of(provision) and bool(nested["actor"])
 
 
 def _is_document_exception(provision: Json, nested: Json, kind: DirectiveKind) -> bool:
-    """An agreement that leaves documents out, or reaches more of them for some."""
+    """An agreement with an exception that excludes documents, or opens more documents to some actors."""
     return kind is DirectiveKind.AGREEMENT and speaks_for_itself(provision, nested)
 
 
 def _is_exception(provision: Json, nested: Json, kind: DirectiveKind) -> bool:
-    """Tell whether an exception is one that can be honoured."""
+    """Tell whether an exception is one that the server can honour."""
     if names_relative(provision):
         return kind in BY_MINOR and speaks_for_itself(provision, nested)
     return any(holds(provision, nested, kind) for holds in _EXCEPTIONS)

@@ -1,7 +1,7 @@
-"""The defaults that a space is born with, as Consents of their own, and what becomes of them when something is chosen.
+"""The defaults of a new space, as Consents of their own, and their status after the patient makes a choice.
 
-A default in force says what holds anyway. It is set aside while a choice in another form says otherwise, and stands
-again afterwards, so that no two Consents of a space contradict each other.
+A default in force states the rule that applies without any choice. While a choice in another form says otherwise, the
+default is set aside; later it is in force again. So no two Consents of a space contradict each other.
 
 Source: CH EPR PPQm 5.0, templates 202 and 203 (http://fhir.ch/ig/ch-epr-fhir/); rules E12, G4 and G5.
 """
@@ -19,31 +19,31 @@ from fhir_server.domain.consents.ppqm import DEFAULTS, default_of, is_at_default
 Json = dict[str, Any]
 
 SET_ASIDE = "rejected"
-"""Status of a default while a choice in another form stands in its place; no caller may set it."""
+"""Status of a default while a contradicting choice is in force; no caller may set this status."""
 
 
 def born(patient: str, ids: Iterable[str], at: datetime) -> Iterator[tuple[str, Json]]:
-    """Yield the defaults of a new space, each under one of the ids; nobody gave them, so they name no performer."""
+    """Yield the defaults of a new space, each under one of the ids; they name no performer, since nobody gave them."""
     for template, id_ in zip(DEFAULTS, ids, strict=False):
         written = default_of(template, {"reference": f"Patient/{patient}"}, f"urn:uuid:{id_}")
         yield id_, written | {"dateTime": instant(at)}
 
 
 def default_in(consent: Json) -> str:
-    """Return the template of a default, "" for any other Consent."""
+    """Return the template number of a default, "" for any other Consent."""
     template = template_of(consent)
     return template if template in DEFAULTS else ""
 
 
 def choices_in(said: Iterable[Directive]) -> frozenset[Directive]:
-    """Return what speaks about the same as a default."""
+    """Return the directives about the same matter as a default."""
     return frozenset(one for one in said if any(_says_otherwise(template, one) for template in DEFAULTS))
 
 
 def contradicting(consent: Json, said: Iterable[Directive], at: datetime) -> frozenset[str]:
-    """Return the ids of the choices that say otherwise than a default would say, were it active.
+    """Return the ids of the choices that would contradict a default if the default were active.
 
-    said: by all other Consents; what has ended says nothing more.
+    said: the directives of all other Consents; a directive that has ended does not count.
     """
     template, is_plain = default_in(consent), is_at_default(consent)
     found = (one for one in said if _says_otherwise(template, one) and (one.end is None or at < one.end))
@@ -51,9 +51,9 @@ def contradicting(consent: Json, said: Iterable[Directive], at: datetime) -> fro
 
 
 def settled(consent: Json, said: Iterable[Directive], at: datetime) -> Json:
-    """Return a default as it stands beside all other choices: set aside, in force again, or just as it is.
+    """Return a default with its status given all other choices: set aside, in force again, or unchanged.
 
-    One that had been widened comes back as what holds anyway: widening is chosen anew.
+    A default that the patient had widened comes back at its original level: the patient has to widen it anew.
     """
     if consent["status"] == "active" and contradicting(consent, said, at):
         return consent | {"status": SET_ASIDE}
@@ -64,7 +64,7 @@ def settled(consent: Json, said: Iterable[Directive], at: datetime) -> Json:
 
 
 def _says_otherwise(template: str, one: Directive) -> bool:
-    """Tell whether a choice speaks about what a default is about: the emergency modes, or how documents are born."""
+    """Tell whether a choice is about the matter of a default: emergency modes, or the visibility of new documents."""
     if template == "203":
         return one.kind is DirectiveKind.HIDDEN_BY_DEFAULT
     if one.kind is DirectiveKind.HIDDEN_IN_EMERGENCY:

@@ -1,10 +1,10 @@
-"""Consents as directives and back: each is honoured exactly as its text says, or refused with what cannot be honoured.
+"""Consents as directives and back: a Consent is honoured exactly as written, or refused with the elements at fault.
 
-A permit without an actor is given to the establishments that the Consent names as custodians; a deny without one
-reaches everybody. Of several Consents a deny goes before any permit (docs/adr/0014).
+A permit without an actor is for the establishments that the Consent names as custodians; a deny without an actor is
+against everybody. A deny in one Consent goes before a permit in another (docs/adr/0014).
 
-Source: IHE PCF 1.1, profiles consentBasic and consentIntermediate (https://profiles.ihe.net/ITI/PCF/); CH PPQm 5.0
-for the choices that a space is born with, each an explicit Consent (http://fhir.ch/ig/ch-epr-fhir/).
+Source: IHE PCF 1.1, profiles consentBasic and consentIntermediate (https://profiles.ihe.net/ITI/PCF/); CH PPQm 5.0 for
+the defaults of a new space, each an explicit Consent (http://fhir.ch/ig/ch-epr-fhir/).
 """
 
 from collections.abc import Iterator
@@ -43,15 +43,15 @@ _DENIALS = frozenset({DirectiveKind.BLOCK, DirectiveKind.WITHHELD})
 
 
 def is_active(consent: Json) -> bool:
-    """Tell whether a Consent is to be compiled at all; drafts, proposals and withdrawn ones say nothing."""
+    """Tell whether to compile a Consent at all; drafts, proposals and withdrawn Consents have no effect."""
     return consent.get("status") == "active"
 
 
 def directives_of(consent: Json, id_: str) -> tuple[Directive, ...]:
-    """Compile a Consent; its references are relative and resolved. Its root speaks first, then its exceptions.
+    """Compile a Consent whose references are relative and resolved. Its root comes first, then its exceptions.
 
-    The status is not looked at, but of one made from a template: that is compiled to nothing, or what its state says.
-    Who gave it (`by_patient`, `recorder`) is no word of the Consent: consent_rules.consents.recording stamps it.
+    The status counts only for a Consent made from a template, which may compile to nothing. The Consent itself does not
+    say who gave it (`by_patient`, `recorder`): consent_rules.consents.recording adds that.
     Raises: Problem(INVALID) for what is missing, BUSINESS_RULE for what cannot be honoured, naming each element.
     """
     provision = consent.get("provision") or {}
@@ -70,16 +70,16 @@ def directives_of(consent: Json, id_: str) -> tuple[Directive, ...]:
 
 
 def speaks(consent: Json) -> bool:
-    """Tell whether what a Consent compiles to is in force: while it is active, and a default always."""
+    """Tell whether the directives of a Consent are in force: a default always, any other Consent while it is active."""
     return is_active(consent) or bool(template_of(consent))
 
 
 def access_of(patient: str, *said: Directive) -> AccessFacts:
-    """Return who may see a Consent: the patient, and whoever it lets in or recorded it.
+    """Return who may see a Consent: the patient, whoever recorded it, and the actors whom it lets in.
 
-    One that keeps anything from anybody is the patient's own: it would tell whom it lets in what others may not see.
-    One by which a minor limits a representative is a secret from every representative.
-    One that names several persons tells each of the others, and is the patient's own too.
+    The actors do not see a Consent that withholds anything from anybody, because it would show them what others may not
+    see. A Consent by which a minor limits a guardian is hidden from every guardian. Persons do not see a Consent that
+    names several, because it would tell each about the others.
     """
     if not said:
         return AccessFacts(compartment=patient)
@@ -136,9 +136,9 @@ def _root(consent: Json, provision: Json, id_: str) -> Directive:
 
 
 def _reached_too(root: Directive, provision: Json, exceptions: list[Json]) -> Iterator[Directive]:
-    """Give what the root says to those whom an exception lets read more, when it names nobody and so leaves none out.
+    """Yield the root directive for the actors whom an exception lets read more, when the root names no actor.
 
-    Each stands alone, so that no professional's consent is taken for that of a team.
+    Each actor gets a directive of its own, so that a professional's consent is not taken for that of a team.
     """
     if not references(provision):
         for item in exceptions:
@@ -147,7 +147,7 @@ def _reached_too(root: Directive, provision: Json, exceptions: list[Json]) -> It
 
 
 def _exception(root: Directive, provision: Json, item: Json) -> Directive:
-    """Return what an exception says by itself, to the same actors and for the same time unless it names its own."""
+    """Return an exception as a directive of its own, with the actors and period of the root unless it states others."""
     kind = DirectiveKind.WITHHELD if item["type"] == "deny" else DirectiveKind.AGREEMENT
     data_start, data_end = period_in(item, "dataPeriod")
     return replace(

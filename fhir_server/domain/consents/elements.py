@@ -1,4 +1,4 @@
-"""What the elements of a Consent say, one by one, and the codes that they are written with."""
+"""The meaning of each element of a Consent, and the codes of these elements."""
 
 import re
 from datetime import datetime
@@ -13,9 +13,9 @@ from fhir_server.domain.search import dates
 Json = dict[str, Any]
 
 DIRECTIVE = "urn:habilis:directive"
-"""Code system of `policyRule` (or a category): what a Consent says beyond permit and deny, a DirectiveKind."""
+"""Code system of `policyRule` (or a category): a DirectiveKind that permit and deny cannot express."""
 PROOF = "urn:habilis:proof"
-"""Code system of a category: what shows the consent, a Proof."""
+"""Code system of a category: the evidence of the consent, a Proof."""
 ACT_REASON = "http://terminology.hl7.org/CodeSystem/v3-ActReason"
 ACT_CODE = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
 RECIPIENT = ("http://terminology.hl7.org/CodeSystem/v3-ParticipationType", "IRCP")
@@ -27,7 +27,7 @@ SCOPE = ("http://terminology.hl7.org/CodeSystem/consentscope", "patient-privacy"
 CLASSES = "https://mos.esante.gouv.fr/NOS/TRE_A03-ClasseDocument/FHIR/TRE-A03-ClasseDocument"
 """Code system of `provision.class` and of `DocumentReference.category`."""
 INSTANCE = "instance"
-"""Meaning of `provision.data` (http://terminology.hl7.org/CodeSystem/consent-data-meaning): this very document."""
+"""Meaning of `provision.data` (http://terminology.hl7.org/CodeSystem/consent-data-meaning): exactly this document."""
 LIMITS = frozenset({"class", "code", "data", "dataPeriod", "securityLabel"})
 """Elements that say which documents a provision is about."""
 RELATIVE = "RelatedPerson/"
@@ -37,7 +37,7 @@ _DOCUMENT = re.compile(r"DocumentReference/([A-Za-z0-9\-.]{1,64})")
 
 
 def kind_of(consent: Json, provision: Json) -> DirectiveKind:
-    """Return what a Consent says: the directive it states, else what permit, deny and the roles mean."""
+    """Return the kind of a Consent: the directive that it states, or else the meaning of its permit, deny and roles."""
     for code in stated_kinds(consent):
         if code in _KINDS:
             return DirectiveKind(code)
@@ -49,16 +49,16 @@ def kind_of(consent: Json, provision: Json) -> DirectiveKind:
 
 
 def stated_kinds(consent: Json) -> list[str]:
-    """Return the codes of directives that a Consent states; one at most makes sense."""
+    """Return the codes of directives that a Consent states; more than one is a fault."""
     concepts = (consent.get("policyRule") or {}, *consent.get("category", []))
     codings = (coding for concept in concepts for coding in concept.get("coding", []))
     return [str(coding.get("code", "")) for coding in codings if coding.get("system") == DIRECTIVE]
 
 
 def purposes_of(provision: Json, kind: DirectiveKind) -> frozenset[Purpose]:
-    """Return the purposes that a Consent speaks for, empty for all.
+    """Return the purposes that a Consent covers, an empty set for all purposes.
 
-    A deny for treatment reaches the emergency modes too, but for those that a nested permit leaves open.
+    A deny for treatment also covers the emergency modes, except those that a nested permit leaves open.
     """
     known = known_purposes(provision)
     if kind not in (DirectiveKind.BLOCK, DirectiveKind.WITHHELD):
@@ -69,7 +69,7 @@ def purposes_of(provision: Json, kind: DirectiveKind) -> frozenset[Purpose]:
 
 
 def known_purposes(provision: Json) -> frozenset[Purpose]:
-    """Return the purposes of one provision that are served here."""
+    """Return the purposes of one provision that this server knows."""
     codes = {c.get("code") for c in provision.get("purpose", []) if c.get("system") == ACT_REASON}
     return frozenset(purpose for purpose in Purpose if purpose.value in codes)
 
@@ -80,12 +80,12 @@ def is_limited(provision: Json) -> bool:
 
 
 def names_relative(provision: Json) -> bool:
-    """Tell whether a provision names a related person, who is kept from documents but never shut out as such."""
+    """Tell whether a provision names a related person; a deny then only withholds documents from that person."""
     return any(reference.startswith(RELATIVE) for reference in references(provision))
 
 
 def document_of(item: Json) -> str:
-    """Return the id of the document that an item of `provision.data` names one by one, "" when it names none."""
+    """Return the id of the document that an item of `provision.data` names, "" when it names none."""
     match = _DOCUMENT.fullmatch(str((item.get("reference") or {}).get("reference", "")))
     return match[1] if match and item.get("meaning") == INSTANCE else ""
 
@@ -116,7 +116,7 @@ def system_of(label: Label) -> str:
 
 
 def profession_of(actor: Json) -> str:
-    """Return the code of a profession that an actor stands for, "" when it is somebody or unknown."""
+    """Return the code of a profession that an actor stands for, "" when the actor is a party or the code is unknown."""
     reference = actor.get("reference") or {}
     identifier = reference.get("identifier") or {}
     known = professions().get(str(identifier.get("value", "")))
@@ -152,9 +152,9 @@ def _known_classes() -> frozenset[str]:
 
 
 def proof_of(consent: Json) -> Proof:
-    """Return what shows the consent; spoken when nothing else is said.
+    """Return the evidence of the consent; oral consent when the Consent states none.
 
-    Raises: ValueError for an unknown proof.
+    Raises: ValueError for unknown evidence.
     """
     for concept in consent.get("category", []):
         for coding in concept.get("coding", []):
@@ -185,15 +185,15 @@ def has_coding(concept: Json | None, system: str, code: str) -> bool:
 
 
 def is_unknown_kind(consent: Json) -> bool:
-    """Tell whether a Consent states a directive that is unknown, or several."""
+    """Tell whether a Consent states an unknown directive, or several directives."""
     stated = stated_kinds(consent)
     return len(stated) > 1 or any(code not in _KINDS for code in stated)
 
 
 def period_in(provision: Json, element: str) -> tuple[datetime | None, datetime | None]:
-    """Return the start and the exclusive end of a Period, None for what it does not state.
+    """Return the start and the exclusive end of a Period, None for a bound that it does not state.
 
-    Raises: ValueError when it is none.
+    Raises: ValueError when it is not a Period.
     """
     period = provision.get(element) or {}
     low, high = dates.period_of(period)

@@ -1,4 +1,4 @@
-"""What each kind of directive must and must not say, as a table: each element that breaks a rule is named.
+"""What each kind of directive must and must not state, as a table: each element that breaks a rule is named.
 
 Source: docs/consents.md; IHE PCF 1.1 (https://profiles.ihe.net/ITI/PCF/).
 """
@@ -36,9 +36,9 @@ _SETTINGS = frozenset(
     }
 )
 _LIMITED = frozenset({DirectiveKind.AGREEMENT, DirectiveKind.WITHHELD, DirectiveKind.CARER})
-"""Directives that may be about some documents only; whom the law gives the whole record cannot be limited (D4, E4)."""
+"""Directives that may cover some documents only; a party who by law has the whole record cannot be limited (D4, E4)."""
 BY_MINOR = frozenset({DirectiveKind.AGREEMENT, DirectiveKind.WITHHELD})
-"""Directives by which a minor may limit what a legal representative sees (B2)."""
+"""Directives by which a minor may limit what a guardian sees (B2)."""
 DENIALS = frozenset({DirectiveKind.BLOCK, DirectiveKind.WITHHELD})
 _KIND_RULES: tuple[tuple[Callable[[Json, Json, DirectiveKind], bool], str, str], ...] = (
     (lambda c, _, k: k is DirectiveKind.BLOCK_LIFTED or is_unknown_kind(c), "no such directive", "policyRule"),
@@ -102,7 +102,7 @@ _KIND_RULES: tuple[tuple[Callable[[Json, Json, DirectiveKind], bool], str, str],
 
 
 def unhonoured_kind(consent: Json, provision: Json, kind: DirectiveKind) -> Iterator[Issue]:
-    """Name every element that this kind of directive must not state, or misses."""
+    """Name every element that this kind of directive must not state, or that it lacks."""
     for broken, text, element in _KIND_RULES:
         if broken(consent, provision, kind):
             yield _cannot(text, f"Consent.{element}")

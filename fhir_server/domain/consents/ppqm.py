@@ -1,8 +1,9 @@
-"""The Swiss form of choices: a few templates, the defaults of a space among them, each an explicit Consent.
+"""The Swiss form of choices: a few templates, among them the defaults of a space, each as an explicit Consent.
 
-A default speaks in both states. Template 202 says that emergencies are open, as they are without it; withdrawn, it
-switches both modes off. Template 203 says how new documents are born. The others let one professional or one group in,
-or shut one out. What no rule here can keep is refused with the element.
+A default has a meaning in both states. Template 202 opens the emergency modes, which are open without it too; a
+withdrawn template 202 switches both modes off. Template 203 says which visibility new documents get. The other
+templates let one professional or one group in, or block one. A template that no rule here can honour is refused with
+its element.
 
 Source: CH EPR PPQm 5.0, profiles PpqmConsentTemplate201 to 304 (http://fhir.ch/ig/ch-epr-fhir/); PPQ-3.
 """
@@ -40,11 +41,11 @@ _LEVELS: dict[str, dict[str, DirectiveKind | None]] = {
     },
     "302": {_NORMAL: DirectiveKind.AGREEMENT},
 }
-"""What each level of a template says; None says what holds anyway."""
+"""The meaning of each level of a template; None is the rule that applies without any choice."""
 _PURPOSES = {"202": {"EMER"}, "203": {"NORM", "AUTO", "DICOM_AUTO"}, "301": {"NORM"}, "302": {"NORM"}}
 _NAMED = {"301": ("Practitioner/", "PractitionerRole/"), "302": ("Organization/", "CareTeam/")}
 DEFAULTS = {"202": _NORMAL, "203": "provide-level:normal"}
-"""The templates that are defaults of a space, each with the level that says what holds anyway."""
+"""The templates that are defaults of a space, each with the level of the rule that applies without any choice."""
 _STATED = ("active", "inactive")
 _UNSAID = frozenset({"type", "action", "class", "code", "data", "dataPeriod", "securityLabel", "provision"})
 _REFUSED = {
@@ -55,7 +56,7 @@ _REFUSED = {
 
 
 def template_of(consent: Json) -> str:
-    """Return the number of the template that a Consent is made from, "" when it has another form."""
+    """Return the number of the template of a Consent, "" when the Consent has another form."""
     for identifier in consent.get("identifier", []):
         codings = (identifier.get("type") or {}).get("coding", [])
         if any(c.get("system") == IDENTIFIERS and c.get("code") == "templateId" for c in codings):
@@ -64,10 +65,10 @@ def template_of(consent: Json) -> str:
 
 
 def said_by(consent: Json, id_: str, *, active: bool) -> tuple[Directive, ...]:
-    """Compile a Consent that has a template; nothing when it says what holds anyway.
+    """Compile a Consent that has a template; nothing when it states the rule that applies without any choice.
 
-    active: whether it is in force; of a withdrawn one only template 202 says something.
-    Raises: Problem(BUSINESS_RULE) naming what cannot be honoured.
+    active: whether the Consent is in force; a withdrawn Consent has an effect only under template 202.
+    Raises: Problem(BUSINESS_RULE) naming the elements that cannot be honoured.
     """
     template, provision = template_of(consent), consent.get("provision") or {}
     issues = tuple(_unhonoured(consent, template, provision))
@@ -94,9 +95,9 @@ def said_by(consent: Json, id_: str, *, active: bool) -> tuple[Directive, ...]:
 
 
 def consent_of(directive: Directive, patient: Json, policy_set: str) -> Json:
-    """Write a directive by a template, such that it says the same again.
+    """Write a directive by a template, so that it compiles to the same directive again.
 
-    patient: the Reference of the holder. policy_set: "urn:uuid:…". Raises: ValueError when no template says it.
+    patient: the Reference of the patient. policy_set: "urn:uuid:…". Raises: ValueError when no template fits.
     """
     template, level, status = _template_for(directive)
     actor = {"reference": min(directive.actors)} if template in _NAMED else {"display": "all"}
@@ -108,18 +109,18 @@ def consent_of(directive: Directive, patient: Json, policy_set: str) -> Json:
 
 
 def default_of(template: str, patient: Json, policy_set: str) -> Json:
-    """Write the default that holds anyway. template: a key of `DEFAULTS`; the others as in `consent_of`."""
+    """Write a default at its original level. template: a key of `DEFAULTS`; other parameters as in `consent_of`."""
     written = _from_template(template, {"display": "all"}, patient, policy_set)
     return written | {"status": "active", "policyRule": plain_rule(template)}
 
 
 def plain_rule(template: str) -> Json:
-    """Return the `policyRule` of a default that says what holds anyway."""
+    """Return the `policyRule` of a default at its original level."""
     return _rule(DEFAULTS[template])
 
 
 def is_at_default(consent: Json) -> bool:
-    """Tell whether a default is at the level that says what holds anyway."""
+    """Tell whether a default is at its original level, the rule that applies without any choice."""
     kinds = _LEVELS.get(template_of(consent), {})
     return kinds.get(_level(consent), DirectiveKind.BLOCK) is None
 
@@ -144,7 +145,7 @@ def _rule(level: str) -> Json:
 
 
 def _template_for(directive: Directive) -> tuple[str, str, str]:
-    """Return the template, its level and the status that say what a directive says."""
+    """Return the template, the level and the status that state a directive."""
     if directive.kind is DirectiveKind.BLOCK and directive.purposes == EMERGENCIES and not directive.actors:
         return "202", _NORMAL, "inactive"
     for template, levels in _LEVELS.items():
@@ -155,7 +156,7 @@ def _template_for(directive: Directive) -> tuple[str, str, str]:
 
 
 def _fits(directive: Directive, template: str) -> bool:
-    """Tell whether a template can state whom a directive names, for which purposes and days, and all else is unsaid."""
+    """Tell whether a template can state the actors, purposes and days of a directive, with nothing left unstated."""
     is_agreement = directive.kind is DirectiveKind.AGREEMENT
     purposes = frozenset({Purpose.TREATMENT}) if is_agreement else frozenset[Purpose]()
     days = all(

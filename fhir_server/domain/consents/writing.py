@@ -30,7 +30,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def consent_of(directive: Directive, patient: str, custodian: str) -> Json:
-    """Write a directive; one with both exceptions and limits that PCF cannot state is no choice that can be made.
+    """Write a directive, which must not have both exceptions and limits that PCF cannot state together.
 
     custodian: "Organization/…", the establishment that keeps the Consent; "" when there is none.
     """
@@ -55,7 +55,7 @@ def consent_of(directive: Directive, patient: str, custodian: str) -> Json:
 
 
 def said(text: str) -> Json:
-    """Write what was said as an Attachment that holds it: one with a title alone points to nothing."""
+    """Write the patient's words as an Attachment with data, because a title alone points to nothing."""
     return {"contentType": "text/plain;charset=utf-8", "data": b64encode(text.encode()).decode(), "title": text}
 
 
@@ -76,7 +76,7 @@ def _provision(directive: Directive) -> Json:
 
 
 def _purposes(directive: Directive) -> frozenset[Purpose]:
-    """Return the purposes to state: a deny for treatment says nothing of the emergencies that it reaches with it."""
+    """Return the purposes to state: a deny for treatment covers the emergency modes without stating them."""
     if directive.kind in _DENIALS and Purpose.TREATMENT in directive.purposes:
         return directive.purposes - EMERGENCIES
     return directive.purposes
@@ -103,7 +103,7 @@ def _profession(code: str) -> Json:
 
 
 def _period(start: datetime | None, end: datetime | None) -> Json:
-    """Return a period; its end is inclusive, so the last whole second before the directive's."""
+    """Return a Period; its end is inclusive, so it is the last whole second before the directive's end."""
     last = end and end - timedelta(seconds=1)
     return {name: _text(at) for name, at in (("start", start), ("end", last)) if at}
 

@@ -1,7 +1,7 @@
-"""The identity traits of a patient: what somebody is shown who may look a patient up and has no other ground.
+"""The identity traits of a patient, which a person sees who may look patients up and has no other basis.
 
-Enough to be sure of the person before asking for consent, and no more: no address, no telecom, no relatives, nobody who
-treats the patient, and no identifier of another register.
+The traits are enough to be sure of the person before asking for consent, and no more: no address, no telecom, no
+relatives, no professional who treats the patient, and no identifier of another register.
 Source: ANS, référentiel national d'identitovigilance (strict traits: number, names, birth date, sex, place of birth);
 https://hl7.org/fhir/R4/resource.html#tag-subsetted.
 """
@@ -28,14 +28,14 @@ _SEARCHED = frozenset({"active", "birthdate", "family", "gender", "given", "name
 
 
 def are_asked_alone(criteria: tuple[Criterion, ...], identifier: Criterion) -> bool:
-    """Tell whether a search for whoever has an identifier asks for nothing beside it but identity traits."""
+    """Tell whether a search by an identifier has no other criteria than identity traits."""
     return all(criterion is identifier or _names_of(criterion) <= _SEARCHED for criterion in criteria)
 
 
 def traits_of(body: bytes, identifier: frozenset[str]) -> bytes:
-    """Return a Patient with its identity traits alone, tagged as incomplete.
+    """Return a Patient with its identity traits only, tagged as incomplete.
 
-    identifier: the lookup token by which it was found; that identifier is shown, beside national ones.
+    identifier: the lookup token that found the patient; its identifier is shown, as are national identifiers.
     """
     whole: Json = orjson.loads(body)
     kept: Json = {name: value for name, value in whole.items() if name.removeprefix("_") in _TRAITS}

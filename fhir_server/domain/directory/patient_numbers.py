@@ -1,4 +1,4 @@
-"""Numbers by which a patient is known to everybody: they open every register, so that they stand in no address or text.
+"""National patient numbers: a number opens every register, so no address or text may contain one.
 
 Source: ANS, identité nationale de santé: the four code systems of INS-NIR and INS-NIA, test ranges included;
 R.115-1 of the French social security code for the form of the number.
@@ -15,12 +15,12 @@ INS_SYSTEMS = (
 """Code systems of the national health identity (INS-NIR, INS-NIA, and their test ranges)."""
 _NUMBER = re.compile(r"[1-8]\d{4}(?:\d\d|2[AB])\d{6}(?:\d\d)?", re.IGNORECASE)
 _SHORTEST = 13
-"""Characters that a number has at least."""
+"""The least number of characters."""
 _BETWEEN = re.compile(r"[\s.\-]")
 
 
 def names_patient(value: str) -> bool:
-    """Tell whether a search value, or one of its alternatives, is a patient's number, with its system or without."""
+    """Tell whether a search value, or one of its alternatives, is a patient's number, with or without its system."""
     return any(_is_number(*part.rpartition("|")[::2]) for part in value.split(","))
 
 

@@ -1,1 +1,1 @@
-"""Security labels and submissions of documents. Not how they are stored."""
+"""Security labels and submissions of documents. Not how documents are stored."""

@@ -1,7 +1,7 @@
-"""Visibility marks and the other security labels: one list on the wire, several independent axes.
+"""Visibility marks and the other security labels: one list on the wire, several independent axes in the rules.
 
-The marks are TRE_A07 codes, compared without case, accepted under the published code system and under the spelling
-that PDSm's pages use. Stored bodies never hold them: they live beside the version chain (docs/labels.md).
+The marks are TRE_A07 codes, compared without case, under the published code system or the spelling that PDSm's pages
+use. Stored bodies never contain them: they are kept outside the version chain (docs/labels.md).
 
 Source: https://mos.esante.gouv.fr/NOS/TRE_A07-StatutVisibiliteDocument/FHIR/TRE-A07-StatutVisibiliteDocument;
 PDSm 3.1.1, flux 03 (https://interop.esante.gouv.fr/ig/fhir/pdsm/).
@@ -15,12 +15,12 @@ Json = dict[str, Any]
 
 TRE_A07 = "https://mos.esante.gouv.fr/NOS/TRE_A07-StatutVisibiliteDocument/FHIR/TRE-A07-StatutVisibiliteDocument"
 TRE_A07_MISSPELT = TRE_A07.replace("Statut", "Status")
-"""The spelling in PDSm's prose and examples: a mark under it hides just as well."""
+"""The spelling in PDSm's prose and examples: a mark with this spelling hides a document too."""
 TRE_A07_OID = "urn:oid:1.2.250.1.213.1.1.4.13"
 CONFIDENTIALITY = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
 
 CODE_OF_SECRET = str(Mark.INVISIBLE_REPRESENTANTS_LEGAUX.name)
-"""Code of the mark of a minor's secret."""
+"""Code of the mark by which a minor hides a document from guardians."""
 EVERY_MARK = ~Mark.NONE
 _DEGREES = (Label.V, Label.R, Label.N)
 _ALL_DEGREES = Label.V | Label.R | Label.N
@@ -41,17 +41,17 @@ _NAMES = {
 def mark_of(coding: Json) -> Mark:
     """Return the mark that a coding states, NONE when it states none.
 
-    A mark's code without a system, or under a system that is no known confidentiality system, still counts:
-    a restriction that is misspelt is a restriction.
+    A mark's code without a system, or under an unknown confidentiality system, still counts: a misspelt restriction is
+    a restriction.
     """
     code = str(coding.get("code", "")).strip().upper()
     return Mark[code] if code in Mark.__members__ else Mark.NONE
 
 
 def marks_named(code: str, system: str | None = None) -> Mark:
-    """Return the marks that a search names: by code, by system and code, or every one by the system alone.
+    """Return the marks that a search names: by code, by system and code, or all marks by the system alone.
 
-    system: None for whatever system; each spelling of the marks' system will do, as it does in a document.
+    system: None for any system; every spelling of the marks' system is accepted, as in a document.
     """
     if system is not None and system.casefold() not in _SYSTEMS:
         return Mark.NONE
@@ -59,9 +59,9 @@ def marks_named(code: str, system: str | None = None) -> Mark:
 
 
 def is_unknown_mark(coding: Json) -> bool:
-    """Tell whether a coding belongs to the visibility axis but states no mark that the server can honour.
+    """Tell whether a coding belongs to the visibility axis but is not a mark that the server can honour.
 
-    PDSm's examples put the confidentiality code N there; it restricts nothing and is not counted.
+    PDSm's examples use the confidentiality code N there; it restricts nothing and is not counted.
     """
     system = str(coding.get("system", "")).casefold()
     code = str(coding.get("code", "")).strip().upper()
@@ -69,9 +69,9 @@ def is_unknown_mark(coding: Json) -> bool:
 
 
 def split_marks(resource: Json) -> tuple[Json, Mark]:
-    """Return the resource without the marks' labels, and the marks that they state.
+    """Return the resource without the labels of its marks, and the marks themselves.
 
-    The document's own labels and those of `meta.security` are read alike; the given resource is not changed.
+    The document's own labels and those of `meta.security` count alike; the given resource is not changed.
     """
     found = Mark.NONE
     kept, marks = _split_concepts(resource.get("securityLabel", []))
@@ -98,14 +98,14 @@ def coding_of(mark: Mark) -> Json:
 
 
 def confidentiality(resource: Json) -> list[Json]:
-    """Return the labels of a resource that state no mark, in order."""
+    """Return the labels of a resource that are not marks, in order."""
     return _split_concepts(resource.get("securityLabel", []))[0]
 
 
 def labels_of(resource: Json) -> Label:
-    """Return what a document says of its confidentiality, in its own labels and those of `meta.security` alike.
+    """Return the confidentiality of a document, from its own labels and those of `meta.security` alike.
 
-    Of several degrees the highest counts; codes are compared without case and whatever their system, as marks are.
+    The highest of several degrees counts; codes are compared without case and under any system, as marks are.
     """
     concepts = [*resource.get("securityLabel", []), {"coding": resource.get("meta", {}).get("security", [])}]
     found = Label.NONE

@@ -1,4 +1,4 @@
-"""A submission as a value: the set, its documents with their contents, folders, and what is superseded.
+"""A submission as a value: the set, its documents with their contents, its folders, and the documents it supersedes.
 
 Source: IHE MHD 4.2, ITI-65 (https://profiles.ihe.net/ITI/MHD/ITI-65.html) and ITI-105
 (https://profiles.ihe.net/ITI/MHD/ITI-105.html); PDSm 3.1.1, flux 01 and 09; spec codes of IHE ITI TF-3, 4.2.4.1.
@@ -21,7 +21,7 @@ SOURCE_ID = f"{MHD}/StructureDefinition/ihe-sourceId"
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One entry as it was sent. root: expression of its resource. condition: its ifNoneExist."""
+    """One entry as it was sent. root: FHIRPath of its resource. condition: its ifNoneExist."""
 
     index: int
     root: str
@@ -33,9 +33,9 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One DocumentReference and its content; content None when it is hosted elsewhere.
+    """One DocumentReference and its content; content is None when another server hosts it.
 
-    binary: the entry that carried the content, None for a simplified publication.
+    binary: the entry with the content, None for a simplified publication.
     """
 
     item: Item
@@ -45,7 +45,7 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """One submission set and all that comes with it.
+    """One submission set and everything submitted with it.
 
     supersedes: PATCH entries that set a document's status to superseded. notes: warnings, by index of the entry.
     """
@@ -72,12 +72,12 @@ def unique_id(resource: Json) -> str:
 
 
 def hash_of(content: bytes) -> str:
-    """Return the hash that FHIR and MHD state of a content: base64 of SHA-1."""
+    """Return the hash of a content as FHIR and MHD define it: base64 of SHA-1."""
     return b64encode(sha1(content, usedforsecurity=False).digest()).decode()
 
 
 def is_supersede(parameters: Json) -> bool:
-    """Tell whether a FHIRPath Patch sets the status of a document to superseded, and does nothing else."""
+    """Tell whether a FHIRPath Patch only sets the status of a document to superseded."""
     operations = [item for item in parameters.get("parameter", []) if item.get("name") == "operation"]
     if len(operations) != 1 or len(parameters.get("parameter", [])) != 1:
         return False
@@ -91,7 +91,7 @@ def is_supersede(parameters: Json) -> bool:
 
 
 def replaced_by(resource: Json) -> list[tuple[int, str]]:
-    """Return (index in relatesTo, literal target) of each document that this one says to replace."""
+    """Return (index in relatesTo, literal target) of each document that this document replaces."""
     return [
         (index, str(relation.get("target", {}).get("reference", "")))
         for index, relation in enumerate(resource.get("relatesTo", []))
@@ -107,6 +107,6 @@ def attachment_of(resource: Json) -> Json:
 
 
 def identifier_kind(identifier: Json) -> str:
-    """Return "uniqueId", "entryUUID" or whatever else the type of an MHD identifier says, "" when nothing."""
+    """Return the kind of an MHD identifier: "uniqueId", "entryUUID" or another code of its type, "" without a type."""
     codings = identifier.get("type", {}).get("coding", [])
     return str(next((c.get("code", "") for c in codings if c.get("system") == IDENTIFIER_TYPES), ""))

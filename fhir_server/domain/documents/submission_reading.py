@@ -1,6 +1,6 @@
 """Reading a submission from a transaction Bundle, or from the one document of a simplified publication.
 
-Everything that can be judged from the request alone is judged here; all faults of one stage are told together.
+Everything that the request alone can show is checked here; all faults of one stage are reported together.
 
 Source: IHE MHD 4.2, ITI-65 (https://profiles.ihe.net/ITI/MHD/ITI-65.html) and ITI-105
 (https://profiles.ihe.net/ITI/MHD/ITI-105.html); PDSm 3.1.1, flux 01 and 09.
@@ -38,7 +38,7 @@ BUNDLE_PROFILES = frozenset(
     }
 )
 _PARTS = {
-    # (resource type, method): what the entry is
+    # # (resource type, method): role of the entry
     ("List", "POST"): "list",
     ("List", "PUT"): "folder-update",
     ("DocumentReference", "POST"): "document",
@@ -47,11 +47,11 @@ _PARTS = {
     ("Patient", "POST"): "patient",
 }
 _URLS = {"folder-update": ("List/",), "supersede": ("DocumentReference/", "DocumentReference?")}
-"""How the URL of an entry that changes something begins; that of a new resource is its type."""
+"""The beginning of the URL of an entry that changes something; the URL of a new resource is its type."""
 
 
 def is_submission(bundle: Json) -> bool:
-    """Tell whether a transaction files documents: then it is a submission or nothing."""
+    """Tell whether a transaction files documents; such a transaction must be a valid submission."""
     claims = bundle.get("meta", {}).get("profile", [])
     kinds = {entry.get("resource", {}).get("resourceType") for entry in bundle.get("entry", [])}
     return bool(BUNDLE_PROFILES & set(claims)) or bool(kinds & {"DocumentReference", "Binary", "List"})
@@ -60,7 +60,7 @@ def is_submission(bundle: Json) -> bool:
 def read(bundle: Json, *, refuse_wrong_size: bool) -> Submission:
     """Read a transaction Bundle as a submission.
 
-    Raises: Problem(INVALID) when its shape is not that of a submission, else BUSINESS_RULE with every other fault.
+    Raises: Problem(INVALID) when it does not have the shape of a submission, else BUSINESS_RULE with every other fault.
     """
     parts, faults = _parts(bundle)
     faults += _shape_faults(bundle, parts)

@@ -1,4 +1,4 @@
-"""What a submission must hold to, judged from the request alone; every fault names its element.
+"""The rules of a submission that the request alone can break; every fault names its element.
 
 Source: IHE MHD 4.2, ITI-65 (https://profiles.ihe.net/ITI/MHD/ITI-65.html); PDSm 3.1.1; error codes of IHE ITI TF-3,
 4.2.4.1.
@@ -96,7 +96,7 @@ def _url_faults(document: Document, attachment: Json, where: str) -> Iterator[Is
 
 
 def _is_elsewhere(url: str) -> bool:
-    """Tell whether a URL is absolute and of the web; that it is not of this server is seen where the base is known."""
+    """Tell whether a URL is an absolute http or https URL; the caller checks that it is not a URL of this server."""
     parts = urlsplit(url)
     return parts.scheme in ("http", "https") and bool(parts.hostname)
 
@@ -108,7 +108,7 @@ def _binary_faults(document: Document, attachment: Json, where: str) -> Iterator
 
 
 def size_faults(document: Document) -> Iterator[Issue]:
-    """Yield a fault when the stated size is not that of the content."""
+    """Yield a fault when the stated size is not the size of the content."""
     attachment = attachment_of(document.item.resource)
     if document.content is not None and "size" in attachment and attachment["size"] != len(document.content):
         where = f"{document.item.root}.content[0].attachment.size"

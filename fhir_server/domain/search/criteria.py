@@ -1,4 +1,4 @@
-"""A search, parsed: criteria over tokens and dates, an order, and a place to go on from.
+"""A parsed search: criteria over tokens and dates, an order, and the position where the next page starts.
 
 Source: https://hl7.org/fhir/R4/search.html#prefix for the comparison of date intervals.
 """
@@ -24,12 +24,12 @@ DATE_OPS: Mapping[str, Callable[[Interval, Interval], bool]] = {
     "eb": lambda r, v: r[1] <= v[0],
     "ap": lambda r, v: r[0] < v[1] and v[0] < r[1],
 }
-"""Comparison of the resource's interval with the parameter's; the stores' filters mean exactly this."""
+"""Comparison of the resource's interval with the parameter's; the stores' filters compute the same."""
 
 
 @dataclass(frozen=True, slots=True)
 class AnyOf:
-    """The resource has one of these tokens, or one of these marks that the caller may know of it."""
+    """The resource has one of these tokens, or one of these marks that the caller may know."""
 
     tokens: frozenset[str]
     marks: Mark = Mark.NONE
@@ -41,7 +41,7 @@ class AnyOf:
 
 @dataclass(frozen=True, slots=True)
 class NoneOf:
-    """The resource has none of these tokens, and none of these marks that the caller may know of it."""
+    """The resource has none of these tokens, and none of these marks that the caller may know."""
 
     tokens: frozenset[str]
     marks: Mark = Mark.NONE
@@ -72,10 +72,11 @@ Criterion = AnyOf | NoneOf | DateIs
 
 @dataclass(frozen=True, slots=True)
 class Chained:
-    """A resource that refers to somebody who is described so, as in `author.family`.
+    """A resource that refers to somebody who matches a description, as in `author.family`.
 
-    base: the parameter of the reference, "author". own: how the resource itself says it: of contained ones and of
-    logical references. sought: by resource type, how somebody of that type meets the description.
+    base: the parameter of the reference, "author".
+    own: how the resource itself can match, by a contained resource or a logical reference.
+    sought: by resource type, how somebody of that type matches the description.
     """
 
     base: str
@@ -93,12 +94,14 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """A search of one type inside one compartment (that of the Visibility it is asked with).
+    """A search of one type inside one compartment, which comes from the Visibility of the search.
 
-    sort: "_lastUpdated" or a date parameter of the type. Ties go by id, in the same direction; a missing value
-        counts as 0. limit: rows of a page, 0 when only the count is wanted. after: where to go on.
-    ids: restrict to these ids, None restricts nothing.
-    chained: descriptions of others, which the use case turns into criteria; a store never meets one.
+    sort: "_lastUpdated" or a date parameter of the type. Ties are sorted by id, in the same direction; a missing value
+        counts as 0.
+    limit: rows of a page, 0 when only the count is wanted.
+    after: the row after which the page starts.
+    ids: restrict to these ids, None for no restriction.
+    chained: descriptions of other resources, which the use case turns into criteria; a store never receives one.
     """
 
     type: str

@@ -1,7 +1,7 @@
 """FHIR dates, instants and periods as half-open intervals of microseconds.
 
-A value stands for all instants that it may mean: `2026-03` is a whole month. A time without a zone, which only a search
-may send, and a date are read in UTC.
+A value covers all instants that it may mean: `2026-03` is a whole month. A date, and a time without a zone, which only
+a search may send, are read in UTC.
 
 Source: https://hl7.org/fhir/R4/datatypes.html#dateTime and https://hl7.org/fhir/R4/search.html#date.
 """
@@ -35,14 +35,14 @@ _PREFIXES: tuple[DateOp, ...] = get_args(DateOp)
 
 
 def instant_of(micros: int) -> datetime:
-    """Return the instant of a bound of an interval; one beyond all calendars is the last."""
+    """Return the instant of a bound of an interval; a bound beyond the calendar becomes the last instant."""
     return _START + timedelta(microseconds=min(micros, LATEST - 1))
 
 
 def interval_of(value: str) -> Interval:
     """Return the interval of a stored date, dateTime or instant.
 
-    Raises: ValueError when it is none; R4 demands seconds and a zone with a time.
+    Raises: ValueError when it is not one; R4 requires seconds and a zone with a time.
     """
     match = _match(value)
     if match["hour"] and not (match["second"] and match["zone"]):
@@ -78,7 +78,7 @@ def hull(a: Interval, b: Interval) -> Interval:
 def searched(value: str) -> tuple[DateOp, Interval]:
     """Return prefix and interval of a search value such as `ge2026-03-02T09:00`.
 
-    A blank in the place of the zone's sign is read as the `+` that a form encoding swallowed. `ap` widens the interval
+    A blank in place of the zone's sign is read as `+`, which form encoding turns into a blank. `ap` widens the interval
     by its own length on both sides.
 
     Raises: ValueError when the value is no date.

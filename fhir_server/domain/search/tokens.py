@@ -1,7 +1,7 @@
-"""Canonical search tokens: what a resource is indexed under and what a search asks for are the same strings.
+"""Canonical search tokens: resources are indexed under the same strings that a search asks for.
 
-Stores keep only keyed hashes of these strings. A value that holds `|` or starts with `*` is escaped, so that no value
-can pose as a wildcard.
+Stores keep only keyed hashes of these strings. A value that contains `|` or starts with `*` is escaped, so that no
+value can be read as a wildcard.
 
 Source: https://hl7.org/fhir/R4/search.html#token, #reference, #string and #uri.
 """
@@ -33,17 +33,17 @@ def exact_token(name: str, system: str, code: str) -> str:
 
 
 def any_system(name: str, code: str) -> str:
-    """Return the token of a code in whatever system."""
+    """Return the token of a code in any system."""
     return f"{name}|*|{_part(code)}"
 
 
 def any_code(name: str, system: str) -> str:
-    """Return the token of whatever code of a system."""
+    """Return the token of any code in a system."""
     return f"{name}|{_part(system)}|*"
 
 
 def identifier_key(name: str, system: str, value: str) -> frozenset[str]:
-    """Return exactly the one lookup token of an identifier."""
+    """Return the one lookup token of an identifier."""
     return frozenset({exact_token(name, system, value)})
 
 
@@ -58,7 +58,7 @@ def reference(name: str, target: str) -> frozenset[str]:
 
 
 def reference_by_id(name: str, id_: str) -> str:
-    """Return the token of a relative reference whose type is not said."""
+    """Return the token of a relative reference whose type is not given."""
     return f"{name}|ref|*/{id_}"
 
 
@@ -68,9 +68,9 @@ def reference_identifier(name: str, system: str, value: str) -> frozenset[str]:
 
 
 def string(name: str, value: str, *, words: bool = True) -> frozenset[str]:
-    """Return the tokens of a text: the text itself, its prefixes, and the prefixes from each of its words on.
+    """Return the tokens of a text: the text itself, its prefixes, and the prefixes that start at each of its words.
 
-    words: False for prose, which R4 finds by its beginning only and whose words would swell the index.
+    words: False for prose, which R4 finds by its beginning only, and whose words would make the index too large.
     """
     folded = fold(value)
     found = {prefix_token(name, folded[:size]) for size in range(1, min(len(folded), WHOLE_PREFIX) + 1)}
@@ -96,13 +96,13 @@ def uri(name: str, value: str) -> frozenset[str]:
 
 
 def present(name: str) -> str:
-    """Return the token that says that a parameter has a value."""
+    """Return the token of a parameter that has a value."""
     return f"{name}|?"
 
 
 def fold(value: str) -> str:
-    """Return a text without case, accents and punctuation, its words parted by one space."""
-    lowered = unicodedata.normalize("NFKD", value).casefold()  # styled letters are letters before they have a case
+    """Return a text without case, accents and punctuation, with one space between words."""
+    lowered = unicodedata.normalize("NFKD", value).casefold()  # styled letters become plain letters before case folding
     bare = "".join(c for c in unicodedata.normalize("NFKD", lowered) if not unicodedata.combining(c))
     return _NOT_WORD.sub(" ", unicodedata.normalize("NFC", bare)).strip()
 
@@ -112,7 +112,7 @@ def _word_starts(folded: str) -> Iterator[int]:
 
 
 def _part(value: str) -> str:
-    """Escape what would make a value ambiguous; ordinary values stay as they are."""
+    """Escape the characters that make a value ambiguous; ordinary values do not change."""
     if "|" not in value and "\\" not in value and not value.startswith("*"):
         return value
     escaped = value.replace("\\", "\\\\").replace("|", "\\|")

@@ -1,7 +1,7 @@
-"""One search parameter's value, as sent, becomes a criterion over tokens or dates.
+"""From the value of one search parameter, as sent, to a criterion over tokens or dates.
 
-Source: https://hl7.org/fhir/R4/search.html#modifiers, #escaping and #prefix. What is not supported is refused by name
-rather than ignored: an ignored filter would widen the answer.
+Source: https://hl7.org/fhir/R4/search.html#modifiers, #escaping and #prefix. A feature that is not supported is refused
+by name and not ignored: an ignored filter would widen the answer.
 """
 
 import re
@@ -23,7 +23,7 @@ _ESCAPED_OR = {separator: re.compile(rf"\\[,$|\\]|{re.escape(separator)}") for s
 
 
 class Param(Protocol):
-    """What is asked of a registry row of a search parameter."""
+    """What a registry row says about a search parameter."""
 
     @property
     def name(self) -> str:
@@ -35,22 +35,22 @@ class Param(Protocol):
 
     @property
     def targets(self) -> tuple[str, ...]:
-        """The types that a reference may point to; empty when any."""
+        """The types that a reference may point to; empty for any type."""
 
     @property
     def absent(self) -> str:
-        """The code that a resource without the element counts as; empty when none."""
+        """The code that a missing element counts as, "" when there is none."""
 
     @property
     def marks(self) -> bool:
-        """Whether the visibility marks are values too, for whoever may know them."""
+        """Whether the visibility marks are values too, for a caller who may know them."""
 
 
 def criterion(param: Param, modifier: str, raw: str, fhir_base: str) -> Criterion:
     """Return the criterion of one parameter value; commas in it mean OR.
 
-    modifier: without its colon, "" when none. raw: percent-decoded, backslash escapes still in it.
-    fhir_base: the server's own base URL, whose absolute references equal the relative ones.
+    modifier: without its colon, "" when none. raw: percent-decoded, with backslash escapes.
+    fhir_base: the server's own base URL; an absolute reference below it equals the relative reference.
 
     Raises: Problem(UNSUPPORTED) for a modifier that is not supported; MALFORMED for a value that cannot be read.
     """
@@ -63,7 +63,7 @@ def criterion(param: Param, modifier: str, raw: str, fhir_base: str) -> Criterio
 
 
 def _missing(param: Param, raw: str) -> Criterion:
-    if _may_name_documents(param):  # a reference to a hidden document is left out of what is shown
+    if _may_name_documents(param):  # an answer leaves out a reference to a hidden document
         raise _unsupported(param.name, "missing")
     if raw not in ("true", "false"):
         raise _malformed(param.name, "takes `true` or `false` with `:missing`")
@@ -86,14 +86,14 @@ def _token(param: Param, modifier: str, alternatives: list[str], _base: str) -> 
 
 
 def _as_absent(param: Param, alternatives: list[str], *, is_not: bool) -> Criterion:
-    """Ask for a boolean of which one value is also said by leaving it out: what does not have the other one has it."""
+    """Search a boolean in which a missing element counts as one value: match what does not have the other value."""
     both = frozenset(tokens.any_system(param.name, code) for code in ("true", "false"))
     others = both - {tokens.any_system(param.name, code) for code in alternatives}
     return AnyOf(others) if is_not else NoneOf(others)
 
 
 def _marks(param: Param, alternatives: list[str]) -> Mark:
-    """Return the visibility marks that one of `code`, `system|code` and `system|` names."""
+    """Return the visibility marks that `code`, `system|code` or `system|` names."""
     found = Mark.NONE
     for value in alternatives if param.marks else ():
         *system, code = [_plain(part, param.name) for part in _split(value, "|", param.name)]
@@ -125,7 +125,7 @@ def _is_target(param: Param, type_: str) -> bool:
 
 
 def _pointed(param: Param, type_: str, value: str, base: str) -> frozenset[str]:
-    """Return the tokens of one target, relative and by the server's own absolute URL."""
+    """Return the tokens of one target, both relative and under the server's own absolute URL."""
     literal = value.removeprefix(f"{base}/").split("/_history/", 1)[0]
     if _ID.fullmatch(literal) and not (type_ or len(param.targets) == 1):
         return frozenset({tokens.reference_by_id(param.name, literal)})
@@ -180,7 +180,7 @@ _READERS: dict[str, Callable[[Param, str, list[str], str], Criterion]] = {
 
 
 def _split(value: str, separator: str, name: str) -> list[str]:
-    """Split at every separator that no backslash escapes; the escapes stay in the parts.
+    """Split at every separator without a backslash; the escapes stay in the parts.
 
     Raises: Problem(MALFORMED) when a backslash escapes anything but `,`, `$`, `|` and itself.
     """
@@ -194,7 +194,7 @@ def _split(value: str, separator: str, name: str) -> list[str]:
 
 
 def _plain(value: str, name: str) -> str:
-    """Take the escapes out of a part."""
+    """Remove the escapes from a part."""
     _split(value, ",", name)
     return re.sub(r"\\(.)", r"\1", value)
 
