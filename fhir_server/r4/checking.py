@@ -1,6 +1,6 @@
 """Check one resource against R4: structure, primitives, required codes, reference targets and invariants.
 
-Every fault is reported, each with its FHIRPath. Paths are put together only when there is a fault.
+Every fault is reported with its FHIRPath. A path is built only when there is a fault.
 
 Source: https://hl7.org/fhir/R4/validation.html and https://hl7.org/fhir/R4/json.html.
 """
@@ -18,7 +18,7 @@ from fhir_server.settings import limits
 
 Json = dict[str, Any]
 MAX_ISSUES = 100
-"""Faults that one answer lists; further ones are not kept, for a body may hold as many as values."""
+"""Most faults in one answer; more are not kept, because a body may have as many faults as values."""
 
 _TARGET = re.compile(r"(?:^|/)([A-Z][A-Za-z]{1,63})(?:/[A-Za-z0-9\-.]{1,64}(?:/_history/[A-Za-z0-9\-.]{1,64})?$|\?)")
 _MIME = re.compile(r"[\w!#$&^.+-]+/[\w!#$&^.+-]+( *; *[\w-]+=(\"[^\"]*\"|[^\s;\"]+))*")
@@ -35,10 +35,11 @@ class _Fault:
 
 @dataclass(slots=True)
 class _Walk:
-    """What the walk through one resource collects.
+    """What the check collects on its way through one resource.
 
     fragments: references of the form `#id`. contained: types of the contained resources by id.
-    inside: the walk is in a contained resource. shell: entries' resources are left to their own check.
+    inside: whether the check is in a contained resource. shell: whether resources in entries are left to their own
+        check.
     depth: the deepest nesting of elements that is allowed.
     """
 
@@ -54,7 +55,7 @@ class _Walk:
             self.faults.append(_Fault(path, text, code))
 
     def under(self, mark: int, prefix: str) -> None:
-        """Put a prefix before the paths of all faults found since a mark."""
+        """Put a prefix before the paths of all faults from index `mark` on."""
         for fault in self.faults[mark:]:
             fault.path = f"{prefix}.{fault.path}" if fault.path else prefix
 
@@ -62,8 +63,8 @@ class _Walk:
 def check(resource: Json, root: str = "") -> list[Issue]:
     """Return every fault of a resource, in document order; empty when it is valid R4.
 
-    The resources inside the entries of a batch or transaction Bundle are left to their own check.
-    root: the FHIRPath of the resource, such as `Bundle.entry[1].resource`; "" for its type's name.
+    A resource inside an entry of a batch or transaction Bundle is left to its own check.
+    root: the FHIRPath of the resource, such as `Bundle.entry[1].resource`; "" for the name of its type.
     """
     walk = _Walk()
     type_ = resource.get("resourceType")
@@ -94,7 +95,7 @@ def _ids_of(contained: Iterable[Any]) -> dict[str, str]:
 
 
 def _contained_used(walk: _Walk, resource: Json) -> None:
-    """Hold every contained resource to dom-3: something refers to it, or it refers to its container."""
+    """Check dom-3 for every contained resource: something refers to it, or it refers to its container."""
     for index, (id_, type_) in enumerate(walk.contained.items()):
         if id_ == "None":
             walk.add(f"contained[{index}].id", "a contained resource needs an id", "required")
@@ -226,7 +227,7 @@ def _contained_type(walk: _Walk, literal: str) -> str:
 
 
 def _other(walk: _Walk, shape: Shape, name: str, parent: Json, depth: int) -> None:
-    """Check a member that is no element: `resourceType`, the sibling of a primitive, or something unknown."""
+    """Check a member that is not an element: `resourceType`, the sibling of a primitive, or an unknown name."""
     if name == "resourceType" and shape.is_resource:
         return
     element = shape.elements.get(name[1:]) if name.startswith("_") else None

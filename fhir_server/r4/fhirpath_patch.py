@@ -21,7 +21,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class _Operation:
-    """One operation as sent. part: its parts by name. work: what all operations of the patch may still cost."""
+    """One operation as sent. part: its parts by name. work: how many places all paths of the patch may still visit."""
 
     type: str
     path: str
@@ -33,7 +33,7 @@ class _Operation:
         return paths.select(resource, path, self.work)
 
     def number(self, name: str) -> int:
-        """Return an index that the operation demands."""
+        """Return an index that the operation must have."""
         value = self.part.get(name, {}).get("valueInteger")
         if not isinstance(value, int) or isinstance(value, bool):
             raise _malformed(f"the operation `{self.type}` needs `{name}` as valueInteger", self.path)
@@ -42,7 +42,7 @@ class _Operation:
 
 @dataclass(frozen=True, slots=True)
 class _Value:
-    """A value as sent. type: name of its type with a capital, "" for an anonymous element made of parts."""
+    """A value as sent. type: name of its type with a capital, "" for an unnamed element made of parts."""
 
     type: str
     json: Any
@@ -53,9 +53,9 @@ def apply_fhirpath_patch(resource: Json, parameters: Json) -> Json:
 
     parameters: a Parameters resource, already checked as R4.
 
-    Raises: Problem(MALFORMED) for what is no such patch, an unreadable path, one that touches id or type, or what
-    costs more than the limits allow; BUSINESS_RULE when a path does not select what the operation needs. Each names
-    the path.
+    Raises: Problem(MALFORMED) for a body that is not such a patch, for a path that is unreadable or touches id or type,
+    or for a cost above the limits; BUSINESS_RULE when a path does not select what the operation needs. Each names the
+    path.
     """
     allowed = limits.in_force()
     sent = parameters.get("parameter", [])
@@ -113,7 +113,7 @@ def _insert(resource: Json, operation: _Operation) -> None:
 def _delete(resource: Json, operation: _Operation) -> None:
     places = operation.select(resource, operation.path)
     if not places:
-        return  # R4: nothing to delete is no fault
+        return  # R4: deleting nothing is not a fault
     place = _one(places, operation)
     if not place.member:
         raise _refused("a patch cannot delete the resource itself", operation)
@@ -167,7 +167,7 @@ def _one(places: list[Place], operation: _Operation) -> Place:
 
 
 def _list(resource: Json, operation: _Operation) -> tuple[Json, Element]:
-    """Return the object that holds the list which the path names, and the list's element."""
+    """Return the object with the list that the path names, and the element of that list."""
     parent, name = paths.parent_of(operation.path)
     owner, element = _element_below(_one(operation.select(resource, parent), operation), name, operation)
     if not element.many:
@@ -185,7 +185,7 @@ def _element_below(parent: Place, name: str, operation: _Operation) -> tuple[Jso
 
 
 def _typed(element: Element, value: _Value) -> str:
-    """Return the JSON name under which a value goes: a choice's name ends in the value's type."""
+    """Return the JSON name of a value: the name of a choice ends with the type of the value."""
     return f"{element.choice}{value.type}" if element.choice else element.name
 
 
@@ -203,7 +203,7 @@ def _value(operation: _Operation, element: Element) -> _Value:
 
 
 def _assembled(parts: list[Json], type_: str, operation: _Operation) -> Json:
-    """Build an element from its parts, as the definition says which of them repeat."""
+    """Build an element from its parts; the definition says which parts repeat."""
     shape = shape_of(type_)
     built: Json = {}
     for part in parts:
@@ -220,7 +220,7 @@ def _assembled(parts: list[Json], type_: str, operation: _Operation) -> Json:
 
 
 def _align(owner: Json, element: Element, index: int) -> None:
-    """Keep the extension members of a list of primitives beside their values."""
+    """Keep the extension members of a list of primitives aligned with their values."""
     beside = owner.get(f"_{element.name}")
     if isinstance(beside, list):
         beside.insert(index, None)

@@ -1,10 +1,10 @@
-"""Invariants of R4 that its structure cannot say, as predicates on plain values, keyed by type.
+"""Invariants of R4 that its structure cannot express, as predicates on plain values, keyed by type.
 
-Each rule yields (path below the element, text) for every breach; a rule never assumes that the structure is valid.
-Warnings of R4 are not here.
+Each rule yields (path below the element, text) for every breach; no rule assumes that the structure is valid.
+Rules that R4 calls warnings are not here.
 
-Source: the constraints of https://hl7.org/fhir/R4/, named by their keys. ppc-2 is enforced as meant: R4 compares the
-scope with a placeholder, so its own expression never fires.
+Source: the constraints of https://hl7.org/fhir/R4/, named by their keys. ppc-2 is enforced as it was meant: R4's own
+expression compares the scope with a placeholder, so it never applies.
 """
 
 from collections.abc import Callable, Iterator
@@ -21,7 +21,7 @@ _EMPTY: Json = {}
 
 
 def _when(key: str, path: str, text: str, broken: Callable[[Json], bool]) -> Rule:
-    """Make a rule with one place: it is broken when the predicate says so."""
+    """Make a rule for one place, which is broken when the predicate is true."""
 
     def rule(value: Json) -> Iterator[Breach]:
         if broken(value):

@@ -1,6 +1,6 @@
-"""The door for bodies: JSON or XML in, a plain resource out, or every fault of it at once.
+"""The entry for request bodies: from JSON or XML to a plain resource, or to all faults of the body at once.
 
-What comes in comes back: the resource is the sender's own, down to the digits of its decimals.
+The resource stays as the client sent it, down to the digits of its decimals.
 
 Source: https://hl7.org/fhir/R4/json.html, https://hl7.org/fhir/R4/http.html#mime-type.
 """
@@ -26,18 +26,18 @@ _XML = frozenset({"application/fhir+xml", "application/xml", "text/xml"})
 _CHARSETS = frozenset({"utf-8", "utf8", "us-ascii"})
 _BOM = b"\xef\xbb\xbf"
 _STRING = re.compile(rb'"[^"\\]*(?:\\.?[^"\\]*)*"?', re.DOTALL)
-"""A JSON string, closed or not: it matches from every quotation mark, so that the search never goes back."""
+"""A JSON string, closed or not: it matches from every quotation mark, so that the search never backtracks."""
 
 
 def parse(body: bytes, media_type: str, expected_type: str) -> Json:
-    """Return the resource that a request body holds, checked against R4.
+    """Return the resource of a request body, checked against R4.
 
-    The resources inside the entries of a batch or transaction Bundle are not checked here: `check` each of them with
-    its own root, so that a bad entry of a batch fails alone.
+    Resources inside the entries of a batch or transaction Bundle are not checked here: call `check` for each of them
+        with its own root, so that a bad entry of a batch fails alone.
 
-    expected_type: the type that the URL names, "" for any.
+    expected_type: the type that the URL names, "" for any type.
 
-    Raises: Problem(UNSUPPORTED_MEDIA) for another format; MALFORMED for a body that is no JSON or XML at all; INVALID
+    Raises: Problem(UNSUPPORTED_MEDIA) for another format; MALFORMED for a body that is neither JSON nor XML; INVALID
     with all faults and their expressions.
     """
     resource = load_json(body) if _is_json(media_type) else xml.from_xml(body)
@@ -53,15 +53,15 @@ def parse(body: bytes, media_type: str, expected_type: str) -> Json:
 
 
 def load_json(body: bytes) -> Json:
-    """Return the object that a JSON text holds; decimals that a float would alter stay as they were written.
+    """Return the object of a JSON text; decimals that a float would change stay as they were written.
 
-    Raises: Problem(MALFORMED): no UTF-8, no JSON, no object, not-a-number, a member twice, nesting without end;
-    TOO_LARGE: more values than the limits allow.
+    Raises: Problem(MALFORMED) for text that is not UTF-8, JSON or an object, for not-a-number, a repeated member or too
+    deep nesting; TOO_LARGE for more values than the limits allow.
     """
     bare = body.removeprefix(_BOM)
     demand_few_values(bare)
     try:
-        orjson.loads(bare)  # strict about encoding, surrogates and numbers, which the slower pass is not
+        orjson.loads(bare)  # strict about encoding, surrogates and numbers, unlike the slower pass below
         members = partial(_members, limits.in_force().object_members)
         value = json.loads(bare, object_pairs_hook=members, parse_float=_decimal, parse_int=_integer)
     except _DuplicateMember as error:
@@ -92,7 +92,7 @@ def demand_few_values(text: bytes) -> None:
 
 
 def _separators(text: bytes) -> int:
-    """Return how many values a JSON text holds at most; separators inside strings count too."""
+    """Return the most values that a JSON text can hold; separators inside strings count too."""
     return text.count(b",") + text.count(b"{") + text.count(b"[")
 
 
@@ -115,9 +115,9 @@ def _integer(written: str) -> int | orjson.Fragment:
 
 
 def _is_json(media_type: str) -> bool:
-    """Tell JSON from XML.
+    """Tell whether a media type is JSON (True) or XML (False).
 
-    Raises: Problem(UNSUPPORTED_MEDIA) when it is neither, in another charset, or of another FHIR version.
+    Raises: Problem(UNSUPPORTED_MEDIA) for another format, another charset, or another FHIR version.
     """
     name, *parameters = (part.strip() for part in media_type.lower().split(";"))
     said = dict(parameter.partition("=")[::2] for parameter in parameters)

@@ -1,7 +1,7 @@
-"""Patches of one resource, JSON Patch and FHIRPath Patch, from the body of a request to the changed resource.
+"""Patches of one resource (JSON Patch, FHIRPath Patch): from the request body to the changed resource.
 
-The given resource is never changed. Only what cannot be carried out at all is refused here; the caller checks the
-result like any body.
+The given resource is never changed. A patch that cannot be carried out is refused here; the caller checks the result
+like any body.
 Source: https://www.rfc-editor.org/rfc/rfc6902, https://hl7.org/fhir/R4/http.html#patch and
 https://hl7.org/fhir/R4/fhirpatch.html.
 """
@@ -42,10 +42,11 @@ _LABEL_BY_INDEX = re.compile(r"/securityLabel/\d+(?:/.*)?")
 def apply_json_patch(resource: Json, ops: object) -> Json:
     """Return the resource after all operations of a JSON Patch, or none of them.
 
-    An array that ends up empty goes away, as FHIR knows no empty arrays.
+    An array that becomes empty is removed, because FHIR has no empty arrays.
 
-    Raises: Problem(MALFORMED) for what is no JSON Patch, touches id or type, or costs more than the limits allow;
-    BUSINESS_RULE when an operation cannot be carried out on this resource or a `test` fails. Each names the element.
+    Raises: Problem(MALFORMED) for a body that is not a JSON Patch, touches id or type, or costs more than the limits
+    allow; BUSINESS_RULE when an operation cannot be carried out on this resource or a `test` fails. Each names the
+    element.
     """
     most = limits.in_force().patch_operations
     if not isinstance(ops, list) or len(ops) > most:
@@ -61,16 +62,16 @@ def apply_json_patch(resource: Json, ops: object) -> Json:
 
 @dataclass(slots=True)
 class _Cost:
-    """What the operations so far cost at most; each is charged before it is carried out.
+    """The most that the operations so far can cost; each operation is charged before it is carried out.
 
-    size: bytes that the resource has at most, as if no operation took anything away. work: values visited.
+    size: most bytes that the resource can have, as if no operation removed anything. work: values visited.
     """
 
     size: int
     work: int = 0
 
     def represented(self, resource: Json, op: Json, index: int) -> None:
-        """Add one operation.
+        """Add the cost of one operation.
 
         Raises: Problem(MALFORMED).
         """
@@ -90,18 +91,18 @@ class _Cost:
 
 
 def _moved(resource: Json, op: Json) -> object:
-    """Return the value that an operation adds, compares or copies; None when there is none yet."""
+    """Return the value that an operation adds, compares or copies; None when there is no such value."""
     if op["op"] in ("move", "copy"):
         try:
             found = jsonpointer.resolve_pointer(resource, op["from"], None)
         except jsonpointer.JsonPointerException:
-            return None  # the operation itself says so
+            return None  # the operation itself reports the fault
         return None if isinstance(found, jsonpointer.EndOfList) else found
     return op.get("value")
 
 
 def _demand_operation(op: object, index: int) -> None:
-    """Hold one operation to RFC 6902.
+    """Check one operation against RFC 6902.
 
     Raises: Problem(MALFORMED).
     """
@@ -147,7 +148,7 @@ class Patch:
     """A change to a resource as its caller sees it.
 
     apply: returns the changed resource, or raises Problem. by_index: whether it replaces a label by its index.
-    of_confidential: whether it speaks of the mark of a minor's secret.
+        of_confidential: whether it contains the mark that hides a document from guardians.
     """
 
     apply: Callable[[Json], Json]
@@ -176,7 +177,7 @@ def of_parameters(parameters: Json) -> Patch:
 
 
 def of_entry(resource: Json, root: str) -> Patch:
-    """Read the patch of a Bundle entry: Parameters, or a Binary that holds a JSON Patch.
+    """Read the patch of a Bundle entry: Parameters, or a Binary with a JSON Patch in it.
 
     Raises: Problem(INVALID) for anything else.
     """
@@ -192,9 +193,9 @@ def of_entry(resource: Json, root: str) -> Patch:
 
 
 def demand_valid(wanted: Json, before: bytes) -> None:
-    """Hold the result of a patch to R4; a fault that the resource had before the patch does not count against it.
+    """Check the result of a patch against R4; a fault that the resource had before the patch is accepted.
 
-    before: the body as it was stored, perhaps by an earlier version that demanded less.
+    before: the body as it was stored, perhaps by an earlier version with fewer rules.
     Raises: Problem(BUSINESS_RULE) naming every fault of the patch.
     """
     faults = check(wanted)
@@ -206,7 +207,7 @@ def demand_valid(wanted: Json, before: bytes) -> None:
 
 
 def _speaks_of_confidential(value: object) -> bool:
-    """Tell whether a text anywhere in a patch holds the mark of a minor's secret (B6)."""
+    """Tell whether any text in a patch contains the mark that hides a document from guardians (B6)."""
     waiting = [value]
     while waiting:
         one = waiting.pop()

@@ -1,9 +1,9 @@
-"""The part of FHIRPath that patches select elements with: a strict reader; it selects places (places.py), not values.
+"""The part of FHIRPath with which patches select elements: a strict reader; it selects places (places.py), not values.
 
 Steps: element names (a choice by its name without type), `[n]`, `.first()`, `.last()`, `.extension('url')`,
-`.ofType(T)` and `.where(condition)`. Conditions: comparisons of a path with a literal by `=` and `!=`, `.exists()`,
-`.exists(condition)`, joined by `and` and `or`. Anything else is refused: a general engine gives values, not places,
-and the one at hand reads broken expressions leniently (ADR 0011).
+    `.ofType(T)` and `.where(condition)`. Conditions: comparisons of a path with a literal by `=` and `!=`, `.exists()`,
+    `.exists(condition)`, joined by `and` and `or`. Anything else is refused. A general FHIRPath library returns values
+    and not places, and the one in use accepts broken expressions (ADR 0011).
 
 Source: https://hl7.org/fhir/R4/fhirpatch.html and http://hl7.org/fhirpath/N1/.
 """
@@ -42,7 +42,7 @@ _ESCAPE = re.compile(r"\\(.)")
 
 
 def select(resource: Json, expression: str, work: Work) -> list[Place]:
-    """Return the places that an expression selects in a resource, in order; the first step may be its type's name.
+    """Return the places that an expression selects in a resource, in order; the first step may be the resource type.
 
     Raises: BadPath.
     """
@@ -54,9 +54,9 @@ def select(resource: Json, expression: str, work: Work) -> list[Place]:
 
 
 def parent_of(expression: str) -> tuple[str, str]:
-    """Split an expression that ends in an element's name into that of its parent and the name.
+    """Split an expression that ends in an element's name into the expression of the parent and the name.
 
-    Raises: BadPath when it ends otherwise.
+    Raises: BadPath when it has another ending.
     """
     parent, dot, name = expression.strip().rpartition(".")
     if not dot or not re.fullmatch(r"[A-Za-z]\w*", name, re.ASCII):
@@ -66,7 +66,7 @@ def parent_of(expression: str) -> tuple[str, str]:
 
 @dataclass(slots=True)
 class _Reader:
-    """Reads one expression from left to right."""
+    """A reader of one expression, from left to right."""
 
     text: str
     work: Work
@@ -106,7 +106,7 @@ class _Reader:
             raise BadPath(f"the path lacks a `{sign}`")
 
     def _path(self) -> tuple[list[Step], "Callable[[Place], bool] | None"]:
-        """Read steps; a closing `.exists(…)` comes back as the test of what it is asked of."""
+        """Read steps; return a final `.exists(…)` as a test."""
         steps: list[Step] = []
         while True:
             name = self._name()
@@ -159,7 +159,7 @@ class _Reader:
         return test
 
     def _condition(self) -> Callable[[Place], bool]:
-        """Read comparisons joined by `or` and, binding closer, `and`."""
+        """Read comparisons joined by `or` and `and`; `and` binds closer."""
         self.depth += 1
         if self.depth > 8:  # noqa: PLR2004 - deeper conditions are not written by people
             raise BadPath("the path's conditions are nested too deeply")

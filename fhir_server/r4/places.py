@@ -1,4 +1,4 @@
-"""Where values are in a resource, and the steps from place to place: an element has a place even when it is empty.
+"""Where values are in a resource, and the steps between places: even an empty element has a place.
 
 Source: http://hl7.org/fhirpath/N1/ (5 and 6), as far as https://hl7.org/fhir/R4/fhirpatch.html needs it.
 """
@@ -13,7 +13,7 @@ Json = dict[str, Any]
 
 
 class BadPath(ValueError):
-    """An expression that is not of the supported part of FHIRPath, or that selects too much."""
+    """An expression outside the supported part of FHIRPath, or one that selects too much."""
 
 
 @dataclass(slots=True)
@@ -34,9 +34,9 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a value is: a member of an object, and the index when the member is a list.
+    """The place of a value: a member of an object, and the index when the member is a list.
 
-    element, type: what the definition says of it.
+    element, type: from the definition of R4.
     """
 
     owner: Json
@@ -54,35 +54,35 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """A step to an element, by its name; that of a choice goes without its type."""
+    """A step to an element, by its name; the name of a choice has no type."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """A step to one of the places before it; -1 for the last."""
+    """A step to one of the places so far; -1 for the last."""
 
     index: int
 
 
 @dataclass(frozen=True, slots=True)
 class OfType:
-    """A step that keeps what is of one type."""
+    """A step that keeps the places of one type."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class Where:
-    """A step that keeps what passes a test."""
+    """A step that keeps the places that pass a test."""
 
     test: Callable[[Place], bool]
 
 
 @dataclass(frozen=True, slots=True)
 class Extension:
-    """A step to the extensions of one URL."""
+    """A step to the extensions with one URL."""
 
     url: object
 
@@ -111,7 +111,7 @@ def children(place: Place, name: str) -> Iterator[Place]:
 
 
 def elements_named(shape: Shape, name: str) -> list[Element]:
-    """Return the element of that name, or the types of a choice."""
+    """Return the element with that name, or one element for each type of a choice."""
     if name in shape.choices:
         return [shape.elements[typed] for typed in shape.choices[name][0]]
     element = shape.elements.get(name)
@@ -141,7 +141,7 @@ def follow(places: list[Place], steps: list[Step], work: Work) -> list[Place]:
 
 
 def _type_of(place: Place) -> str:
-    """Return the type of what is at a place; a nested resource says its own."""
+    """Return the type at a place; a nested resource states its own type."""
     value = place.value
     is_resource = place.type == "Resource" and isinstance(value, dict)
     return str(value.get("resourceType")) if is_resource else place.type

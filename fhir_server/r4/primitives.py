@@ -17,10 +17,10 @@ MAX_TEXT = 1_048_576
 """Longest string, in characters (R4: 1 MB)."""
 
 EARLIEST_YEAR, LATEST_YEAR = 1900, 2200
-"""The years that a stored date may name. Arithmetic of the rules on any of them is exact."""
+"""The years that a stored date may name: the rules compute exactly with all of them."""
 
 Check = Callable[[object], str]
-"""Says what is wrong with a value, "" when nothing is."""
+"""Returns what is wrong with a value, "" when nothing is wrong."""
 
 _XHTML = "{http://www.w3.org/1999/xhtml}"
 _XHTML_ELEMENTS = re.compile(
@@ -40,7 +40,7 @@ _STYLES = re.compile(
     r"|overflow-wrap|padding(-[a-z]+)?|page-break-[a-z]+|quotes|tab-size|table-layout|text-(align|decoration|indent)"
     r"|text-transform|unicode-bidi|vertical-align|visibility|white-space|widows|width|word-(break|spacing|wrap)"
 )
-"""Properties that neither fetch something nor draw over what stands beside the narrative."""
+"""Style properties that neither load something nor draw outside the narrative."""
 _STYLE_VALUE = re.compile(r"""(?:[a-z0-9#%.,'" !/]|(?<=[a-z])-(?=[a-z])|\b(?:rgb|hsl)a?\([0-9.,%\s/]*\))*""")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _WORD = r"[^\s\x00-\x1f\x7f-\x9f]+"
@@ -63,7 +63,7 @@ def _string(value: object) -> str:
 
 
 def _pattern(expression: str, text: str) -> Check:
-    """Build the check of a primitive that is written in one way; the expression matches no control character."""
+    """Build the check of a primitive from one expression, which matches no control character."""
     compiled = re.compile(expression, re.ASCII)
 
     def check(value: object) -> str:
@@ -128,7 +128,7 @@ def _base64(value: object) -> str:
 
 
 def _is_bare_base64(text: str) -> bool:
-    """Tell whether a text is base64 and nothing between; contents are large, so that one pass matters."""
+    """Tell whether a text is base64 without whitespace; one pass only, because contents are large."""
     try:
         binascii.a2b_base64(text, strict_mode=True)
     except (binascii.Error, ValueError):
@@ -184,7 +184,7 @@ def _is_safe_attribute(name: str, value: str) -> bool:
 
 
 def _is_safe_style(declaration: str) -> bool:
-    """Tell whether one declaration stays in its place and fetches nothing: no `url(`, position, shadow or escape."""
+    """Tell whether a style declaration loads nothing and stays in its box: no `url(`, position, shadow or escape."""
     name, _, value = declaration.partition(":")
     return bool(_STYLES.fullmatch(name.strip()) and _STYLE_VALUE.fullmatch(value.strip()))
 
@@ -199,7 +199,7 @@ TYPE_FAULTS = frozenset(
         "must be a number",
     }
 )
-"""The faults that are of the JSON type, not of the value."""
+"""Faults of the JSON type rather than the value."""
 
 CHECKS: dict[str, Check] = {
     "base64Binary": _base64,

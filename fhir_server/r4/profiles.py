@@ -1,10 +1,10 @@
 """Conditions of the document-sharing profiles that a resource claims in meta.profile, as a table.
 
-A claim of an unknown profile of IHE MHD or PDSm, or of one for another type, is a fault; profiles of other guides are
-none of the server's business and ask nothing of it (ADR 0012).
+A claim of an unknown IHE MHD or PDSm profile, or of a profile for another type, is a fault. Profiles of other guides
+are not checked (ADR 0012).
 
 Source: IHE MHD 4.2 (https://profiles.ihe.net/ITI/MHD/) and PDSm 3.1.1 (https://interop.esante.gouv.fr/ig/fhir/pdsm/);
-the rows stand in data/profiles.tsv.
+the rows are in data/profiles.tsv.
 """
 
 import csv
@@ -23,7 +23,7 @@ Json = dict[str, Any]
 MHD = "https://profiles.ihe.net/ITI/MHD/StructureDefinition/"
 PDSM = "https://interop.esante.gouv.fr/ig/fhir/pdsm/StructureDefinition/"
 _ELSEWHERE = frozenset({"Bundle", "Parameters", "AuditEvent", "OperationOutcome"})
-"""Types whose profiles are judged by other modules."""
+"""Types whose profiles other modules check."""
 
 _STEP = re.compile(r"(\w+)(?:\[(\w+)=([^\]]+)\])?(?:\.|$)")
 _TYPE = re.compile(r"DocumentReference|document-reference|[Ss]implified.?[Pp]ublish")
@@ -36,7 +36,7 @@ class _Step:
     value: str
 
     def selects(self, item: object) -> bool:
-        """Tell whether an item is of the slice that the step names; a slice by type looks at the type's codes."""
+        """Tell whether an item belongs to the slice of the step; a slice by type compares the codes of the type."""
         if not self.member:
             return True
         if not isinstance(item, dict):
@@ -55,9 +55,9 @@ class _Step:
 
 @dataclass(frozen=True, slots=True)
 class _Condition:
-    """One row: how often an element may be there below each of its parents, and what it must hold.
+    """One row: how often an element may occur below each of its parents, and which value it must have.
 
-    fixed: JSON value that is part of it, None when any. codes: its allowed values, empty when any.
+    fixed: a JSON value that it must contain, None for any. codes: its allowed values, empty for any.
     """
 
     parents: tuple[_Step, ...]
@@ -72,7 +72,7 @@ class _Condition:
 def check(resource: Json, root: str = "") -> list[Issue]:
     """Return every breach of the profiles that a valid resource claims, in the order of the claims.
 
-    root: the FHIRPath of the resource, such as `Bundle.entry[1].resource`; "" for its type's name.
+    root: the FHIRPath of the resource, such as `Bundle.entry[1].resource`; "" for the name of its type.
     """
     claims = [str(claim).partition("|")[0] for claim in resource.get("meta", {}).get("profile", ())]
     where = root or str(resource.get("resourceType"))
@@ -85,7 +85,7 @@ def check(resource: Json, root: str = "") -> list[Issue]:
 def check_against(resource: Json, profiles: Iterable[str], root: str = "") -> list[Issue]:
     """Return every breach of the given profiles, whether the resource claims them or not.
 
-    profiles: canonical URLs; an unknown one asks nothing.
+    profiles: canonical URLs; an unknown profile has no conditions.
     """
     where = root or str(resource.get("resourceType"))
     found = (
@@ -98,7 +98,7 @@ def check_against(resource: Json, profiles: Iterable[str], root: str = "") -> li
 
 
 def is_known(profile: str, type_: str) -> bool:
-    """Tell whether the server checks a profile of resources of a type."""
+    """Tell whether the server checks a profile for resources of a type."""
     return profile in _conditions() and _type_of(profile) == type_
 
 
@@ -148,7 +148,7 @@ def _parents(resource: Json, steps: tuple[_Step, ...], where: str) -> Iterator[t
 
 
 def _fault(value: Any, condition: _Condition) -> str:  # noqa: ANN401 - any JSON value
-    """Say what is wrong with a value, "" when nothing is."""
+    """Return what is wrong with a value, "" when nothing is wrong."""
     if condition.fixed is not None and not _holds(value, condition.fixed):
         return f"must be {_shown(condition.fixed)} by the profile"
     if condition.codes and value not in condition.codes:
@@ -162,7 +162,7 @@ def _fault(value: Any, condition: _Condition) -> str:  # noqa: ANN401 - any JSON
 
 
 def _holds(value: Any, fixed: Any) -> bool:  # noqa: ANN401 - any JSON values
-    """Tell whether a value holds a pattern: all its members, and for lists some item for each of its items."""
+    """Tell whether a value contains a pattern: all its members, and for a list an item for each item of the pattern."""
     if isinstance(fixed, dict):
         return isinstance(value, dict) and all(_holds(value.get(name), item) for name, item in fixed.items())
     if isinstance(fixed, list):
@@ -177,7 +177,7 @@ def _shown(fixed: Any) -> str:  # noqa: ANN401 - any JSON value
 
 @cache
 def _conditions() -> dict[str, tuple[_Condition, ...]]:
-    """Read the table: conditions by profile."""
+    """Read the table: the conditions of each profile."""
     table = resources.files("fhir_server.r4").joinpath("data/profiles.tsv").read_text("utf-8")
     lines = (line for line in table.splitlines() if not line.startswith("#"))
     found: dict[str, list[_Condition]] = {}

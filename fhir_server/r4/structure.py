@@ -1,7 +1,7 @@
 """The shape of every R4 type: its elements, their types and cardinalities, choices, codes and reference targets.
 
-The shapes are read from the class definitions of fhir.resources, once per type and only when a type is first met, so
-that the start stays quick. Instances of those classes are never made: they change dates and decimals (ADR 0009).
+The shapes come from the class definitions of fhir.resources. Each is read once, when its type is first used, so that
+the server starts quickly. The classes are never instantiated, because they change dates and decimals (ADR 0009).
 
 Source: https://hl7.org/fhir/R4/resourcelist.html; data/required_codes.tsv for required bindings.
 """
@@ -26,8 +26,8 @@ class Element:
     """One element of a type, by its JSON name.
 
     type: a primitive, a data type, a backbone element such as `DocumentReferenceContent`, or `Resource`.
-    choice: the name without type of an element with several types ("value"), "" when it has one.
-    codes, targets: allowed codes and types of a reference's target; empty when any.
+    choice: the name without type of an element with several types ("value"), "" when it has one type. codes, targets:
+        allowed codes, and allowed types of a reference's target; empty for any.
     """
 
     name: str
@@ -53,7 +53,7 @@ class Element:
 class Shape:
     """One type: its elements in the order of the definition.
 
-    required: names of elements that must be there; choices: names of choices, with whether one is demanded.
+    required: elements that must occur; choices: names of choices, with whether one of their elements must occur.
     """
 
     name: str
@@ -73,7 +73,7 @@ def shape_of(type_: str) -> Shape | None:
 
 @cache
 def _known_shape(type_: str) -> Shape:
-    """Build a shape once. Names come from senders: an unknown one raises, so that it is not kept.
+    """Build a shape once. Clients send the names: an unknown name raises, so that the cache does not keep it.
 
     Raises: LookupError.
     """
@@ -89,7 +89,7 @@ def _known_shape(type_: str) -> Shape:
 
 
 def is_resource_type(type_: str) -> bool:
-    """Tell whether R4 has a resource type of that name that bodies may be of."""
+    """Tell whether R4 has a resource type with this name that a body may have."""
     shape = shape_of(type_)
     return shape is not None and shape.is_resource and type_ not in _ABSTRACT
 
@@ -153,7 +153,7 @@ def _fhir_name(name: str) -> str:
 
 @cache
 def _required_codes() -> dict[str, frozenset[str]]:
-    """Read the required bindings: `Type.element` to its codes; backbone elements are named as shapes are."""
+    """Read the required bindings: `Type.element` to its codes; backbone elements are named as in shapes."""
     table = resources.files("fhir_server.r4").joinpath("data/required_codes.tsv").read_text("utf-8")
     rows = (line.split("\t") for line in table.splitlines() if line and not line.startswith("#"))
     return {_shape_path(path): frozenset(codes.split()) for path, codes in rows}

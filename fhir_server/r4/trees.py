@@ -1,4 +1,4 @@
-"""Copies of JSON trees, without what FHIR does not allow to be empty."""
+"""Copies of JSON trees, without the empty arrays and objects that FHIR forbids."""
 
 from typing import Any
 
@@ -8,20 +8,20 @@ Json = dict[str, Any]
 
 
 def copied(value: Any) -> Any:  # noqa: ANN401 - any JSON value
-    """Return a deep copy of a JSON value; scalars, also decimals kept as written, are shared."""
+    """Return a deep copy of a JSON value; scalars are shared, also decimals kept as written."""
     if isinstance(value, dict):
         return {name: copied(item) for name, item in value.items()}
     return [copied(item) for item in value] if isinstance(value, list) else value
 
 
 def is_within(value: object, depth: int) -> bool:
-    """Tell whether a JSON value is nested no deeper than this; looks no deeper than this."""
+    """Tell whether a JSON value is nested at most this deep; looks no deeper."""
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return not inner or (depth > 0 and all(is_within(item, depth - 1) for item in inner))
 
 
 def measure(value: object) -> tuple[int, int]:
-    """Return how many values a JSON value holds, itself included, and how deep they are nested; 0 for a scalar."""
+    """Return how many values a JSON value contains, itself included, and how deep they are nested; 0 for a scalar."""
     count, deepest, left = 0, 0, [(value, 0)]
     while left:
         item, depth = left.pop()

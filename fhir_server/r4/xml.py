@@ -1,7 +1,7 @@
-"""FHIR XML both ways, driven by the shapes: element order, attributes, lists and narrative.
+"""FHIR XML both ways, based on the shapes: element order, attributes, lists and narrative.
 
-The library's own XML rewrites instants and dates; here every value keeps its text (ADR 0009). A document type
-declaration is refused, so no entity is ever expanded.
+The XML of the fhir.resources library rewrites instants and dates; here every value keeps its text (ADR 0009). A
+document type declaration is refused, so no entity is ever expanded.
 
 Source: https://hl7.org/fhir/R4/xml.html.
 """
@@ -23,7 +23,7 @@ _NS = f"{{{_FHIR}}}"
 _XHTML_DIV = "{http://www.w3.org/1999/xhtml}div"
 _NUMBERS = frozenset({"integer", "positiveInt", "unsignedInt", "decimal"})
 _UNWRITABLE = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""What XML 1.0 cannot carry at all; a caller's own input, told back in an outcome, may hold it."""
+"""Characters that XML 1.0 forbids; an outcome that quotes a client's input may contain some."""
 
 
 def to_xml(resource: Json) -> bytes:
@@ -34,10 +34,10 @@ def to_xml(resource: Json) -> bytes:
 
 
 def from_xml(body: bytes) -> Json:
-    """Return the resource that an XML text holds; elements that R4 does not know stay, for the check to name them.
+    """Return the resource of an XML text; elements that R4 does not define stay, so that the check can name them.
 
-    Raises: Problem(MALFORMED): not well-formed, a document type declaration, another namespace, no resource;
-    TOO_LARGE: more elements and attributes than the limits allow.
+    Raises: Problem(MALFORMED) for text that is not well-formed, has a document type declaration or another namespace,
+    or is no resource; TOO_LARGE for more elements and attributes than the limits allow.
     """
     _demand_few_values(body)
     parser = etree.XMLParser(resolve_entities=False, no_network=True, remove_comments=True, remove_pis=True)
@@ -51,7 +51,7 @@ def from_xml(body: bytes) -> Json:
 
 
 def _demand_few_values(body: bytes) -> None:
-    """Count the elements and attributes of an XML text, at most, before any of them is built.
+    """Count the elements and attributes that an XML text has at most, before any of them is built.
 
     Raises: Problem(TOO_LARGE).
     """
@@ -178,7 +178,7 @@ def _read_primitive(found: Json, element: Element, child: etree._Element, depth:
 def _put(found: Json, element: Element, value: Any) -> None:  # noqa: ANN401 - a JSON value
     """Add a value.
 
-    Raises: Problem(MALFORMED) when an element that does not repeat comes twice: JSON could not say it.
+    Raises: Problem(MALFORMED) when an element that must not repeat occurs twice, which JSON cannot express.
     """
     if element.many:
         found.setdefault(element.name, []).append(value)
@@ -189,7 +189,7 @@ def _put(found: Json, element: Element, value: Any) -> None:  # noqa: ANN401 - a
 
 
 def _scalar(type_: str, written: str) -> Any:  # noqa: ANN401 - a JSON scalar
-    """Return the JSON value of an attribute; what does not fit stays text, for the check to name it."""
+    """Return the JSON value of an attribute; a value that does not fit stays text, so that the check can name it."""
     if type_ == "boolean":
         return {"true": True, "false": False}.get(written, written)
     if type_ not in _NUMBERS:
