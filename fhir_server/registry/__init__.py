@@ -1,4 +1,4 @@
-"""One row per resource type: what can be done, what can be searched, whose it is, and who decides."""
+"""One row per resource type: which interactions and searches it offers, who owns it, and which access rule applies."""
 
 from fhir_server.registry.model import AccessRule, Interaction, ParamType, ResourceType, SearchParam
 from fhir_server.registry.rows import REGISTRY

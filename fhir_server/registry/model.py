@@ -1,7 +1,7 @@
-"""What a row of the registry says of a resource type.
+"""What a row of the registry says about a resource type.
 
-The CapabilityStatement, the routes, the index and the access decision all come from this table.
-A type without an access rule cannot be written down: the field has no default.
+The CapabilityStatement, the routes, the index and the access decision all use this table.
+A type without an access rule cannot be declared: the field has no default.
 """
 
 from dataclasses import dataclass
@@ -23,10 +23,10 @@ class Interaction(StrEnum):
 
 
 class AccessRule(Enum):
-    """Who decides about resources of a type.
+    """Which rule decides about resources of a type.
 
-    DOCUMENT: matrix, directives and marks (View.DOCUMENTS). GATHERING: through the documents it gathers.
-    CONTENT: through the document that carries it. DIRECTIVE: View.DIRECTIVES. TRACE: View.TRACES.
+    DOCUMENT: matrix, directives and marks (View.DOCUMENTS). GATHERING: the documents in the List.
+    CONTENT: the document of the content. DIRECTIVE: View.DIRECTIVES. TRACE: View.TRACES.
     IDENTITY: View.IDENTITY. NOTICE: View.NOTICES.
     DIRECTORY: open to every authenticated caller, written by directory administrators.
     """
@@ -48,15 +48,16 @@ ParamType = Literal["token", "reference", "string", "date", "uri"]
 class SearchParam:
     """One search parameter.
 
-    paths: element paths from the resource root; a step into a reference that is contained is followed
-        ("author.family" of MHD is ("author.name.family",)), one into the directory is followed by the search;
-        `telecom[system=phone]` keeps the elements whose member has that value. definition: canonical URL for the
-        CapabilityStatement.
-    targets: types that a reference may point to, empty when any; other references are not indexed.
-    lookup: also found without naming a patient, by exact `system|value`.
-    system: code system of an element that holds a bare code.
-    absent: the code that a resource without the element counts as, "" when none. marks: whether the visibility marks,
-        which are kept beside a resource, are values too, for whoever may know them.
+    paths: element paths from the resource root. A step into a contained reference is followed ("author.family" of MHD
+        is ("author.name.family",)); the search follows a step into the directory. `telecom[system=phone]` keeps the
+        elements whose member has that value.
+    definition: canonical URL for the CapabilityStatement.
+    targets: types that a reference may point to, empty for any; references to other types are not indexed.
+    lookup: whether a search without a patient finds the resource too, by exact `system|value`.
+    system: code system of an element that has a bare code.
+    absent: the code that a missing element counts as, "" when there is none.
+    marks: whether the visibility marks, which are kept outside the resource, are values too for a caller who may know
+        them.
     """
 
     name: str
@@ -81,9 +82,9 @@ class SearchParam:
 class ResourceType:
     """One resource type of the server.
 
-    patient_path: element whose reference names the owning patient; "id" when the resource is the patient; "" when it
-        belongs to the directory, or to whoever owns its document. profiles: canonical URLs that the server
-        supports for the type.
+    patient_path: element whose reference names the patient; "id" when the resource is the patient; "" for a resource of
+        the directory, or one that belongs to its document.
+    profiles: canonical URLs that the server supports for the type.
     """
 
     name: str
@@ -95,7 +96,7 @@ class ResourceType:
 
     @property
     def creates_conditionally(self) -> bool:
-        """Whether If-None-Exist is honoured: a document is never published on a condition."""
+        """Whether the server honours If-None-Exist: a document is never published on a condition."""
         return Interaction.CREATE in self.interactions and self.access is not AccessRule.DOCUMENT
 
     @property
@@ -105,5 +106,5 @@ class ResourceType:
 
     @property
     def names_patient(self) -> bool:
-        """Whether a search names the patient whose resources are meant."""
+        """Whether a search must name the patient whose resources it wants."""
         return Interaction.SEARCH in self.interactions and self.patient_path not in ("", "id")

@@ -1,7 +1,7 @@
 """The rows: every resource type that the server knows.
 
 Source: https://hl7.org/fhir/R4/http.html for the interactions; IHE MHD 4.2 and PCF 1.1, ANS PDSm 3.1 for what each type
-must offer. Search parameters stand in data/search_parameters.tsv.
+must offer. Search parameters are in data/search_parameters.tsv.
 """
 
 import csv
@@ -21,7 +21,7 @@ _BALP = "https://profiles.ihe.net/ITI/BALP/StructureDefinition"
 
 
 def _search_parameters() -> dict[str, list[SearchParam]]:
-    """Read the table of search parameters, by resource type; "*" is every type."""
+    """Read the table of search parameters, by resource type; "*" is for every type."""
     table = resources.files("fhir_server.registry").joinpath("data/search_parameters.tsv").read_text("utf-8")
     lines = (line for line in table.splitlines() if not line.startswith("#"))
     found: dict[str, list[SearchParam]] = {}
