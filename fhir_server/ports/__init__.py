@@ -1,1 +1,1 @@
-"""What the application asks of the outside; each promise is a test of tests/ports. No implementation."""
+"""What the application needs from outside; each promise has a test in tests/ports. No implementation."""

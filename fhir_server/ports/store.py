@@ -1,4 +1,4 @@
-"""The store: what is read in one snapshot, and what one change writes.
+"""The store: what one snapshot reads, and what one change writes.
 
 Each promise in a docstring here is a test of tests/ports, run on every adapter.
 """
@@ -15,11 +15,11 @@ from fhir_server.domain.stored import Stored
 
 
 class StoreConflict(Exception):
-    """Something that the change expected has changed meanwhile; nothing was written. Read again and decide again."""
+    """Another change altered something that this change expected; nothing was written. Read again and decide again."""
 
 
 class AlreadyClaimed(Exception):
-    """A value that must be unique is taken; nothing was written. `claim` is the value as it was asked."""
+    """A value that must be unique is taken; nothing was written. `claim` is the value that was requested."""
 
     def __init__(self, claim: str) -> None:
         """Keep the claim."""
@@ -32,12 +32,12 @@ class StoreUnavailable(Exception):
 
 
 class OutcomeUnknown(StoreUnavailable):
-    """The store was lost while it made a change durable: the change is there whole, or not at all."""
+    """The connection failed while the store made a change durable: the change is stored whole, or not at all."""
 
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """Where a resource lives: the compartment to decide about before anything of it is read."""
+    """Where a resource is: the compartment that the decision needs before anything of the resource is read."""
 
     compartment: str
     deleted: bool
@@ -45,7 +45,7 @@ class Location:
 
 @dataclass(frozen=True, slots=True)
 class Space:
-    """The compiled decision state of one patient's space: opaque bytes here, a RecordState to the rules.
+    """The compiled decision state of one patient's space: opaque bytes to the store, a RecordState to the rules.
 
     revision grows by one with each change; `Change.space` compares it. state b"": the keys of the space are destroyed.
     """
@@ -57,7 +57,7 @@ class Space:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Rows in order, and where the next page starts; None after the last page."""
+    """Rows in order, and the position where the next page starts; None after the last page."""
 
     rows: tuple[Stored, ...]
     next: Place | None
@@ -65,7 +65,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Queued:
-    """One resource in a queue over all spaces. value: the date by which it stands there, in microseconds."""
+    """One resource in a queue over all spaces. value: the date by which the queue is ordered, in microseconds."""
 
     compartment: str
     id: str
@@ -73,22 +73,23 @@ class Queued:
 
 
 class Snapshot(Protocol):
-    """Reads from one moment, that of the first read: what one snapshot gives is consistent, later commits are not seen.
+    """Reads from one moment, that of the first read: all its reads are consistent, and later commits are not visible.
 
-    Nothing of a patient is read without a Visibility, except where the name says so (docs/threat-model.md lists them).
+    No data of a patient is read without a Visibility, except where a docstring says so (docs/threat-model.md has the
+    list).
     """
 
     def load_space(self, patient: str) -> Space | None:
         """Return the decision state of a patient's space, None when there is no space. One read."""
 
     def patients(self, after: str, limit: int) -> tuple[str, ...]:
-        """Return the ids of the patients who have a space, in their order, at most `limit`. System-level.
+        """Return the ids of the patients who have a space, sorted by id, at most `limit`. System-level.
 
-        after: the last id of the page before, "" to begin. Erased spaces are among them.
+        after: the last id of the page before, "" for the first page. Erased spaces are included.
         """
 
     def locate(self, type_: str, id_: str) -> Location | None:
-        """Return the compartment of a resource whoever asks, None when the id was never used. System-level."""
+        """Return the compartment of a resource for any caller, None when the id was never used. System-level."""
 
     def compartments_with(self, type_: str, tokens: frozenset[str], limit: int) -> tuple[tuple[str, str], ...]:
         """Return (compartment, id) of the current resources that have all these lookup tokens. System-level.
@@ -99,12 +100,12 @@ class Snapshot(Protocol):
     def queue(self, type_: str, token: str, date: str, limit: int, after: Place | None) -> tuple[Queued, ...]:
         """Return the current resources of all spaces that have a lookup token, the earliest first. System-level.
 
-        date: the date parameter by whose beginning they are ordered, 0 when it is missing; ties go by id.
-        At most `limit`, from after a place on.
+        date: the date parameter whose beginning gives the order, 0 when it is missing; ties are sorted by id. At most
+            `limit`, after the position `after`.
         """
 
     def read(self, type_: str, id_: str, visibility: Visibility) -> Stored | None:
-        """Return the current version when it is visible (deleted ones too, marked so), else None."""
+        """Return the current version when it is visible, else None; a deleted resource is marked as deleted."""
 
     def read_version(self, type_: str, id_: str, version: int, visibility: Visibility) -> Stored | None:
         """Return one version, judged by the current facts of the resource; None when unknown or invisible.
@@ -116,13 +117,13 @@ class Snapshot(Protocol):
         """Return all versions, newest first, judged by the current facts; empty when unknown or invisible."""
 
     def find(self, search: Search, visibility: Visibility) -> Page:
-        """Return one page of the visible current resources that match, in the order asked. Deleted ones never match.
+        """Return one page of the visible current resources that match, in the requested order, without deleted ones.
 
-        Resources whose `facts.documents` is not empty are judged by those documents too (see Facts).
+        Resources with `facts.documents` are also judged by those documents (see Facts).
         """
 
     def count(self, search: Search, visibility: Visibility, cap: int) -> int | None:
-        """Return how many visible resources match, None above `cap`. `limit` and `after` do not matter."""
+        """Return how many visible resources match, None above `cap`. `limit` and `after` have no effect."""
 
     def visible_ids(
         self,
@@ -131,16 +132,16 @@ class Snapshot(Protocol):
         visibility: Visibility,
         gone: bool = False,  # noqa: FBT001, FBT002
     ) -> frozenset[str]:
-        """Return which of the ids are visible current resources; gone: deleted ones too."""
+        """Return which of the ids are visible current resources; gone: include deleted ones."""
 
 
 @dataclass(frozen=True, slots=True)
 class Write:
     """One resource as it shall be after the change.
 
-    after: its head. body b"" with deleted False means that only marks and facts change and the version stays;
-        when its tokens and lookup are empty, as they are in what was read, those of before stay too.
-    expected: (version, mark) before the change; (0, 0) when it must not exist yet.
+    after: the new current version. body b"" with deleted False means that only marks and facts change, and the version
+        stays. If its tokens and lookup are empty, as in whatever the store returns, the stored ones stay too.
+    expected: (version, mark) before the change; (0, 0) when the resource must not exist yet.
     """
 
     after: Stored
@@ -149,9 +150,9 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class SpaceWrite:
-    """The decision state as it shall be; expected is the revision before, 0 to open a new space.
+    """The decision state after the change; expected is the revision before it, 0 to open a new space.
 
-    state None only asserts that the revision is still `expected` (the decision still holds).
+    state None only requires that the revision still is `expected`, so that the decision still holds.
     """
 
     patient: str
@@ -168,9 +169,9 @@ class Trace:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """All that one interaction writes: applied whole, durably, or not at all.
+    """Everything that one interaction writes: applied whole and durably, or not at all.
 
-    claims: values that must be unique over the whole store for ever, such as "patient|ins|<system>|<value>";
+    claims: values that must be unique in the whole store for ever, such as "patient|ins|<system>|<value>";
         the store keeps keyed hashes.
     """
 
@@ -181,7 +182,7 @@ class Change:
 
 
 class Store(Protocol):
-    """FHIR resources, decision states and the trail, with one way to write."""
+    """FHIR resources, decision states and the audit log, with one way to write."""
 
     def snapshot(self) -> AbstractContextManager[Snapshot]:
         """Open a consistent view; it is closed at the end of the block and must not outlive the request."""
@@ -189,28 +190,28 @@ class Store(Protocol):
     def commit(self, change: Change) -> None:
         """Apply a change atomically and return when it is durable (a crash right after loses nothing).
 
-        Concurrent commits may share one sync. Resources, traces and spaces become visible together.
-        Raises: StoreConflict, AlreadyClaimed, StoreUnavailable: nothing was written. OutcomeUnknown: whole or not at
-        all; whoever repeats the change then meets a conflict when it is there.
+        Concurrent commits may share one sync. Resources, audit events and spaces become visible together.
+        Raises: StoreConflict, AlreadyClaimed, StoreUnavailable: nothing was written. OutcomeUnknown: all or nothing was
+        written; a caller who repeats the change meets a conflict if it was written.
         """
 
     def commit_many(self, changes: Sequence[Change]) -> None:
         """Apply independent changes, each atomically, sharing syncs: for bulk loading. Stops at the first failure."""
 
     def erase(self, compartment: str, change: Change, released: Sequence[str] = ()) -> None:
-        """Destroy everything of one space beyond recovery, then apply a change; return when that is durable.
+        """Destroy everything in one space beyond recovery, then apply a change; return when both are durable.
 
-        The keys go first, so that a crash leaves nothing that can be read, and erasing again finishes. Then resources
-        and versions go, and traces keep their place in the ledger but belong to no space. At last, in one transaction,
-        the decision state goes, the claims `released` are free again, and the change is applied to what is left.
+        The keys go first: after a crash nothing can be read, and a second call finishes the work. Next, resources and
+            versions are deleted, and audit events keep their place in the ledger but belong to no space. Last, one
+            transaction deletes the decision state, frees the claims in `released`, and applies the change to the rest.
         Raises: StoreConflict, AlreadyClaimed, StoreUnavailable; the keys may be gone by then.
         """
 
     def check(self) -> None:
-        """Raise StoreUnavailable, naming what is wrong, when reads and durable writes cannot be promised."""
+        """Raise StoreUnavailable, naming the cause, when reads and durable writes cannot be promised."""
 
     def newest(self) -> datetime | None:
-        """Return the instant of a late trace, None where none is known: a start stamps nothing earlier."""
+        """Return the instant of a late audit event, None when none is known; a starting server never goes before it."""
 
     def close(self) -> None:
         """Release files, threads and connections after finishing accepted commits."""

@@ -29,7 +29,7 @@ class Clock(Protocol):
 
 
 class Blobs(Protocol):
-    """Document contents, sealed with the key of their compartment."""
+    """Document contents, encrypted with the key of their compartment."""
 
     def put(self, compartment: str, content: bytes) -> str:
         """Store a content durably and return its reference. The same content twice gives the same reference."""
@@ -41,7 +41,7 @@ class Blobs(Protocol):
         """Raise StoreUnavailable when a content could not be kept now."""
 
     def erase(self, compartment: str) -> None:
-        """Remove all contents of a compartment; those who still read one of them fail."""
+        """Remove all contents of a compartment; a read that is still under way fails."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ class Secret:
 
     kind: a namespace such as "access-token" or "client". key: the secret or name itself; stores keep a keyed hash.
     group: entries of one grant, account or client share it, so that they can be dropped together; "" for none.
-    value: opaque bytes, sealed by the store. revision grows with each replacement. expires: None lives on.
+    value: opaque bytes, encrypted by the store. revision: grows with each replacement. expires: None for no expiry.
     """
 
     kind: str
@@ -29,8 +29,8 @@ class Secret:
 class Vault(Protocol):
     """Secrets of the authorization server: codes, tokens, sessions, clients, accounts, replay marks.
 
-    Every method is atomic across threads and processes and durable when it returns. Where `now` is given, expired
-    entries count as absent; the other methods know no time and count what purge has not removed as present.
+    Every method is atomic across threads and processes, and durable when it returns. A method with `now` counts expired
+    entries as absent; the other methods have no time, and count an expired entry as present until it is purged.
     """
 
     def add(self, *entries: Secret) -> bool:
@@ -40,16 +40,16 @@ class Vault(Protocol):
         """Return an entry that has not expired. One read."""
 
     def get_all(self, names: Sequence[tuple[str, str]], now: datetime) -> tuple[Secret | None, ...]:
-        """Return entries by (kind, key), each as `get` would, in the order asked. One read, whatever their number."""
+        """Return entries by (kind, key), in the order asked, each as `get` returns it. One read for all of them."""
 
     def take(self, kind: str, key: str, now: datetime) -> Secret | None:
-        """Remove and return an entry: of concurrent callers exactly one gets it."""
+        """Remove and return an entry; exactly one of several concurrent callers gets it."""
 
     def replace(self, entry: Secret) -> bool:
-        """Replace the entry of this kind and key if its revision still is `entry.revision`; then it grows by one."""
+        """Replace the entry of this kind and key if its revision is `entry.revision`; its revision grows by one."""
 
     def drop(self, kind: str, key: str) -> bool:
-        """Remove an entry; tell whether it was there."""
+        """Remove an entry; tell whether it existed."""
 
     def drop_group(self, group: str, kinds: Iterable[str] = ()) -> int:
         """Remove all entries of a group (of these kinds only, when given); return how many."""
@@ -57,8 +57,8 @@ class Vault(Protocol):
     def entries(self, kind: str, now: datetime, group: str | None = None) -> tuple[Secret, ...]:
         """Return all entries of a kind (and of a group) that have not expired, in no particular order.
 
-        The keys of the returned entries are "" (only their hash is kept); the value must hold what is needed.
+        The keys of the returned entries are "", because only their hash is kept; the value must contain what is needed.
         """
 
     def purge(self, now: datetime) -> int:
-        """Remove expired entries; return how many. Correctness never depends on it."""
+        """Remove expired entries and return how many. Correctness never depends on this method."""
