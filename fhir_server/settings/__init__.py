@@ -1,1 +1,1 @@
-"""What the environment sets: one module for each matter. No other code reads a variable."""
+"""Settings from the environment: one module for each subject. No other code reads an environment variable."""

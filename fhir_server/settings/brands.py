@@ -10,7 +10,7 @@ _LONGEST = 200
 
 @dataclass(frozen=True, slots=True)
 class Brand:
-    """The primary brand. website: https address of the main web presence. logo: https address, "" for none."""
+    """The primary brand. website: https address of the main web site. logo: https address, "" for none."""
 
     name: str
     website: str
@@ -18,7 +18,7 @@ class Brand:
 
     @property
     def identifier(self) -> dict[str, str]:
-        """The identifier by which apps recognise the brand everywhere: the address without `www.` and path."""
+        """The identifier by which apps recognise the brand: the website's address without `www.` and path."""
         host = str(urlsplit(self.website).hostname)
         return {"system": "urn:ietf:rfc:3986", "value": f"https://{host.removeprefix('www.')}"}
 

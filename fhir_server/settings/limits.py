@@ -1,6 +1,6 @@
 """Limits on what one request may cost: sizes, counts and seconds, each from a setting with a safe default.
 
-A process has one set of limits, put in force at its start; docs/configuration.md has a heading for each variable.
+A process has one set of limits, which is set at its start; docs/configuration.md has a heading for each variable.
 """
 
 from dataclasses import dataclass
@@ -20,16 +20,20 @@ class Reader(Protocol):
 class Limits:
     """What one request may cost.
 
-    body_bytes: of a request body, after decoding. depth: nesting of elements. members: values of a body in total;
-    object_members: of one object. entries: of a Bundle. parameters: of a search; values: separated by commas, in all
-    parameters together; value_bytes: of one name and value. url_bytes, header_bytes: of the request's head.
-    patch_operations: of one patch. patch_work: elements that its operations visit in total. patched_bytes: size of
-    what a patch makes. trace_bytes: of a query in the trail. request_seconds: of the work on one request.
-    body_seconds: for a body to arrive. connections: of each process, each with a thread that works or waits.
+    body_bytes: of a request body, after decoding. depth: nesting of elements. members: values of a body in total.
+        object_members: of one object. entries: of a Bundle.
+    parameters: of a search. values: separated by commas, in all of them. value_bytes: of one name and value.
+    url_bytes, header_bytes: of the request's head.
+    patch_operations: of one patch. patch_work: elements that its operations visit in total. patched_bytes: of the
+        result.
+    trace_bytes: of a query in the audit log.
+    request_seconds: for processing one request. body_seconds: for a body to arrive.
+    connections: of each process; each takes a thread that works or waits.
     form_bytes: of a form or an address of the authorization server and its pages.
     sign_in_bytes: of an authorization request, which is kept while a person signs in.
-    choices: that the holder's side keeps in one space, and professionals together as many again; agreements: of one
-    professional in one space. Both count parts: a Consent has one, and one for each of its exceptions about documents.
+    choices: most choices in one space from the patient's side, and as many again from all professionals together.
+    agreements: most agreements of one professional in one space. Both count parts: a Consent counts one, and one for
+        each of its exceptions about documents.
     """
 
     body_bytes: int = 24 * MIB
@@ -56,7 +60,7 @@ class Limits:
 
 
 _MAX_DEPTH = 100
-"""Deeper nesting would exhaust the interpreter's own stack before it is refused."""
+"""Deeper nesting would exhaust the interpreter's stack before the server could refuse it."""
 _READ = {
     "body_bytes": ("MAX_BODY_BYTES", 1024 * MIB),
     "depth": ("MAX_DEPTH", _MAX_DEPTH),
@@ -80,7 +84,7 @@ _READ = {
     "choices": ("MAX_CHOICES", 10_000),
     "agreements": ("MAX_AGREEMENTS", 10_000),
 }
-"""The variable of each limit, and the greatest value that it takes."""
+"""The variable of each limit, and its greatest allowed value."""
 
 _in_force = [Limits()]
 
@@ -93,7 +97,7 @@ def read_limits(read: Reader) -> Limits:
 
 
 def page_threads(threads: int) -> int:
-    """Return how many requests for sign-in and pages are worked on at once, beside `threads` of FHIR."""
+    """Return how many requests for sign-in and pages are processed at once, besides `threads` of FHIR."""
     return max(2, threads // 2)
 
 
@@ -103,7 +107,7 @@ def in_force() -> Limits:
 
 
 def put_in_force(limits: Limits) -> Limits:
-    """Set the limits of this process; return those that were in force before."""
+    """Set the limits of this process; return the previous limits."""
     before = _in_force[0]
     _in_force[0] = limits
     return before

@@ -1,7 +1,7 @@
-"""What an operator says of the reverse proxies in front of the server, and which of it is safe.
+"""What an operator states about the reverse proxies in front of the server, and which statements are safe.
 
-A WSGI server writes `Client_Cert` and `Client-Cert` under one key, so that a client could send under the first name
-what a proxy deletes and writes under the second. A name of letters and digits has no such twin.
+A WSGI server stores `Client_Cert` and `Client-Cert` under one key. So a client could send under the first name what a
+proxy deletes and sets under the second. A name of letters and digits has no such second spelling.
 Sources: RFC 7239 (Forwarded), RFC 9440 (Client-Cert), RFC 9700 4.13 (reverse proxies); PEP 3333 (names of headers).
 """
 
@@ -23,7 +23,7 @@ class Reader(Protocol):
         """Return a text."""
 
     def texts(self, name: str, /) -> tuple[str, ...]:
-        """Return texts that are separated by commas."""
+        """Return texts separated by commas."""
 
     def flag(self, name: str, /) -> bool:
         """Return yes or no."""
@@ -33,9 +33,9 @@ class Reader(Protocol):
 class Proxies:
     """The proxies in front of the server.
 
-    stated: whether the operator said which there are; no networks then means that there are none.
-    networks: whose headers are believed. address_header: where they write the client's address.
-    certificate_header: where they write its TLS certificate, "" when they do not.
+    stated: whether the operator said which proxies there are; with empty networks, there are none. networks: the
+        addresses whose headers are believed. address_header: the header with the client's address. certificate_header:
+        the header with its TLS certificate, "" when the proxies send none.
     """
 
     stated: bool = False
@@ -45,9 +45,9 @@ class Proxies:
 
 
 def read_proxies(read: Reader) -> Proxies:
-    """Return what the settings say of proxies.
+    """Return the settings about proxies.
 
-    Raises: ValueError with a line that names the variable.
+    Raises: ValueError with a text that names the variable.
     """
     named = read.texts("TRUSTED_PROXIES")
     networks = () if named == (NONE,) else named

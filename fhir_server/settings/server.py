@@ -1,4 +1,4 @@
-"""Settings from HABILIS_* environment variables, parsed once; unsafe combinations refuse to start.
+"""Settings from HABILIS_* environment variables, parsed once; the server refuses to start with unsafe combinations.
 
 docs/configuration.md has a heading for each variable; a test compares the two.
 """
@@ -37,7 +37,7 @@ class SettingsError(Exception):
 
 
 class Secret(str):
-    """A text that never shows in a representation."""
+    """A text whose representation does not show it."""
 
     __slots__ = ()
 
@@ -52,16 +52,14 @@ class Settings:
 
     base_url: public address without a final slash; FHIR is served below /fhir. key_file: the key-encryption keys.
     demo: serve the invented people with ready-made tokens; refused on an address that others can reach.
-    workers: processes; threads: of each. wrong_size: refuse or warn when an attachment's size is wrong.
-    registration: whether clients may register themselves; registration_tokens: SHA-256 (hex) of the initial tokens.
-    throttle_*: failures that are borne of one name, and of one address, within so many minutes, and sign-ins that new
+    workers: processes. threads: of each process. wrong_size: refuse or warn when an attachment's size is wrong.
+    registration: whether clients may register themselves. registration_tokens: SHA-256 (hex) of the initial tokens.
+    throttle_*: failures allowed for one name and for one address within this many minutes, and sign-ins that new
         browsers may begin.
-    proxies: whose forwarded headers are believed, and which.
+    proxies: whose forwarded headers are believed, and which headers.
     professional_level: the weakest login with which a professional may use the FHIR endpoint.
-    providers: where people may sign in instead of here; upstream_places: requests to each of them at once.
-    brand: how apps show the service.
-    time_zone: in which pages tell times.
-    limits: what one request may cost.
+    providers: where people may sign in instead of here. upstream_places: requests to each provider at once.
+    brand: how apps show the service. time_zone: the time zone of pages. limits: what one request may cost.
     """
 
     base_url: str
@@ -96,7 +94,7 @@ class Settings:
 
     @property
     def is_production(self) -> bool:
-        """Return whether this server is for others than the people at this machine."""
+        """Return whether people at other machines use this server."""
         return self.base_url.startswith("https:") and not self.demo
 
     @property
@@ -172,14 +170,14 @@ class Settings:
             raise SettingsError("HABILIS_REGISTRATION_TOKENS is required when HABILIS_REGISTRATION is yes")
 
     def refuse_unsafe_serving(self) -> None:
-        """Raise SettingsError for what matters to a server alone, not to commands beside it."""
+        """Raise SettingsError for settings that matter to the server only, not to other commands."""
         if self.base_url.startswith("https:") and not self.proxies.stated:
             text = "HABILIS_TRUSTED_PROXIES must name the proxies that end TLS in front of this server, or be none"
             raise SettingsError(f"{text}: without it all clients could count as one address")
 
 
 class _Asked(dict[str, str]):
-    """An empty environment that remembers what it was asked for."""
+    """An empty environment that remembers which names were read."""
 
     def get(self, key: str, default: str | None = None) -> str | None:  # type: ignore[override] # one value for all
         """Remember the name."""
@@ -195,9 +193,9 @@ def _known() -> frozenset[str]:
 
 
 def _refuse_unknown(environment: Mapping[str, str]) -> None:
-    """Refuse a variable that no setting has: a misspelt one would be ignored, whatever it was to protect.
+    """Refuse a variable that no setting has: the server would ignore a misspelt one, whatever it should protect.
 
-    Raises: SettingsError naming it, and the setting that is nearest.
+    Raises: SettingsError naming it and the most similar setting.
     """
     given = [name for name in sorted(environment) if name.startswith(_PREFIX) and not name.startswith(_OF_TESTS)]
     for name in (name for name in given if name not in _known()):
@@ -259,7 +257,7 @@ class _Reader:
         return value
 
     def least_level(self) -> LoginLevel:
-        """Return two factors for a server that others reach, any login for one of this machine or a demonstration."""
+        """Return two factors for a server that others reach, any login for one on this machine or a demonstration."""
         return "eidas2" if self.text("BASE_URL", "").startswith("https:") and not self.flag("DEMO") else "eidas1"
 
     def choice(self, name: str, allowed: tuple[_Choice, ...], default: str = "") -> _Choice:

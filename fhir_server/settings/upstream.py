@@ -1,6 +1,6 @@
 """Settings of the providers through which people may sign in: Pro Santé Connect and FranceConnect.
 
-Each is there when its issuer is set. docs/configuration.md has a heading for each variable.
+A provider is configured when its issuer is set. docs/configuration.md has a heading for each variable.
 """
 
 from dataclasses import dataclass, field
@@ -26,10 +26,10 @@ class Reader(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """One provider upstream, to which this server is a relying party.
+    """One external provider, to which this server is a relying party.
 
-    id: also the name in addresses. level: the weakest login that is taken from it. private_network: whether its
-    addresses may lie in the operator's own network.
+    id: also the name in addresses. level: the weakest login that the server accepts from it. private_network: whether
+        its addresses may be in the operator's own network.
     """
 
     id: ProviderId
@@ -41,7 +41,7 @@ class Provider:
 
     @property
     def is_local(self) -> bool:
-        """Whether it runs on this very machine, for development: plain http is allowed then, and no other place."""
+        """Whether the provider runs on this machine, for development; it may then use plain http, on this machine only."""
         return urlsplit(self.issuer).hostname in _LOOPBACK
 
 
