@@ -1,6 +1,6 @@
-"""The command line: serve, seed, keys, schema, clients, users and the stop of all but emergencies.
+"""The command line: serve, seed, keys, schema, clients, users and the lockdown to emergencies.
 
-Every command reads the HABILIS_* settings; errors are one line that says what to do.
+Every command reads the HABILIS_* settings; an error is one line that says what to do.
 """
 
 import argparse
@@ -22,13 +22,13 @@ _RELAXED = (
     "demonstration: inferred rows of the matrix are accepted, professionals may sign in with a password alone "
     "(HABILIS_PROFESSIONAL_LEVEL=eidas1), and the key file lies beside the data"
 )
-"""What the demonstration does that no production server does."""
+"""What the demonstration relaxes, compared with a production server."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return the exit status."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    if given[:1] == ["rules"]:  # its own options, -h included, belong to the rules' command line
+    if given[:1] == ["rules"]:  # options of `rules`, -h included, belong to the command line of the rules
         return rules_cli.main(given[1:])
     options = _parser().parse_args(given)
     try:
@@ -90,7 +90,7 @@ def _serve(settings: Settings, _options: argparse.Namespace) -> int:
 
 
 def _demand_free_port(settings: Settings) -> None:
-    """Refuse an address that another server holds: the kernel would share requests between the two."""
+    """Refuse an address that another server uses: the kernel would divide the requests between the two servers."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -1,4 +1,4 @@
-"""What the commands for apps and people share: who runs them, on which server, and errors that name an argument."""
+"""What the commands for apps and people share: the operator, the server's data, and errors that name an argument."""
 
 import argparse
 from collections.abc import Callable, Iterator, Mapping
@@ -28,7 +28,7 @@ class ArgumentProblem(SettingsError):
 
 
 def add_deed(deeds: "Commands[argparse.ArgumentParser]", name: str, words: str, command: Command) -> Any:  # noqa: ANN401 - an ArgumentParser
-    """Add a deed that works on the server's data; return its parser."""
+    """Add a subcommand that works on the server's data; return its parser."""
     parser = deeds.add_parser(name, help=words, description=f"{words[0].upper()}{words[1:]}.")
     parser.add_argument("--demo", action="store_true", help="of the demonstration that `habilis serve --demo` serves")
     parser.add_argument("--by", default="", metavar="NAME", help="who does it, for the trail (default: this account)")
@@ -45,7 +45,7 @@ def add_deed(deeds: "Commands[argparse.ArgumentParser]", name: str, words: str, 
 
 @contextmanager
 def _opened(settings: Settings) -> Iterator[Runtime]:
-    """Open the data; whether the matrix is accepted for serving does not matter here."""
+    """Open the data; an administering command does not check whether the matrix may be used for serving."""
     runtime = build_runtime(replace(settings, accept_inferred_matrix=True))
     try:
         yield runtime
@@ -63,7 +63,7 @@ def _line(error: Exception) -> str:
 
 @contextmanager
 def naming(arguments: Mapping[str, str]) -> Iterator[None]:
-    """Turn an error about an element of a registration into one about the argument that gave it."""
+    """Turn an error about an element of a registration into an error about the command's argument."""
     try:
         yield
     except MetadataError as error:
@@ -73,7 +73,7 @@ def naming(arguments: Mapping[str, str]) -> Iterator[None]:
 def demand(runtime: Runtime, argument: str, type_: str, id_: str) -> Json:
     """Return the resource that an argument names.
 
-    Raises: ArgumentProblem when there is none.
+    Raises: ArgumentProblem when there is no such resource.
     """
     found = operator_acts.find_resource(runtime, type_, id_)
     if found is None:

@@ -33,7 +33,7 @@ KEPT = frozenset(
         "upstream-subject",
     }
 )
-"""Kinds of the vault that a restore leaves: who people and clients are. Everything else opens something."""
+"""Kinds of the vault that a restore keeps: people and clients. It drops all others, because they open something."""
 
 
 def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -104,7 +104,7 @@ def _demand_embedded(settings: Settings) -> None:
 
 
 def _deciding_nothing(settings: Settings) -> Settings:
-    """Return the settings without what a command that decides nothing must not fail at."""
+    """Return the settings without those that could stop a command which makes no decision."""
     return replace(settings, accept_inferred_matrix=True, matrix_dir=None, rule_profile="fr")
 
 

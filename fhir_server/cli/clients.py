@@ -32,7 +32,7 @@ _FLAGS = {
     "trusted_launcher": ("--trusted-launcher", "it may make EHR launch handles"),
 }
 _ENDS_GRANTS = frozenset({"scopes", "organization", "auth_method"})
-"""What was granted on other terms than these does not go on."""
+"""Members of a client whose change ends its grants, because the grants were given under the old ones."""
 _HIDDEN = frozenset({"secret_hash", "registration_hash", "organization_display"})
 _ALGORITHMS = {"ES384": "an elliptic curve, P-384 (the default)", "RS384": "RSA, 3072 bits"}
 
@@ -88,7 +88,8 @@ def _add_key_making(deeds: "Commands[argparse.ArgumentParser]") -> None:
     parser.set_defaults(run=_make_keys)
 
 
-# --- deeds ------------------------------------------------------------------------------------------------------------
+# # --- subcommands
+# ------------------------------------------------------------------------------------------------------
 
 
 def _add(runtime: Runtime, options: argparse.Namespace) -> None:
@@ -108,7 +109,7 @@ def _add(runtime: Runtime, options: argparse.Namespace) -> None:
 
 
 def _method(options: argparse.Namespace) -> AuthMethod:
-    """Return how a new client authenticates: as it says, or as what it gives implies."""
+    """Return how a new client authenticates: as the arguments say, or as the other arguments imply."""
     has_keys = bool(options.jwks or options.jwks_uri)
     implied = AuthMethod.PRIVATE_KEY_JWT if has_keys else AuthMethod.BASIC if options.secret else AuthMethod.NONE
     method = AuthMethod(options.auth_method) if options.auth_method else implied
@@ -118,7 +119,7 @@ def _method(options: argparse.Namespace) -> AuthMethod:
 
 
 def _given(runtime: Runtime, options: argparse.Namespace) -> Json:
-    """Return the members of a client that the arguments give, by their names."""
+    """Return the members of a client that the arguments give, by the names of the members."""
     found: Json = {
         "name": options.name,
         "scopes": options.scopes,
@@ -180,7 +181,7 @@ def _edit(runtime: Runtime, options: argparse.Namespace) -> None:
 
 
 def _other_method(client: Client, method: AuthMethod) -> Json:
-    """Return what another way of authenticating changes; a secret is made by rotate, not by an edit."""
+    """Return the members that change with the way of authenticating; only `rotate` makes a new secret."""
     if method in SECRET_METHODS and not client.secret_hash:
         raise ArgumentProblem("--auth-method", f"{client.id} has no secret; register it anew with --secret")
     return {"auth_method": method} | ({} if method in SECRET_METHODS else {"secret_hash": ""})
@@ -233,12 +234,12 @@ def _make_keys(_settings: Settings, options: argparse.Namespace) -> int:
 
 
 def _write(name: str, value: object, mode: int) -> None:
-    """Write a new file; an old one is kept, for it may be the only copy of a key."""
+    """Write a new file; never overwrite an old one, which may be the only copy of a key."""
     try:
         descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     except FileExistsError:
         raise ArgumentProblem(name, "there is such a file already; it is left as it is") from None
-    with open(descriptor, "wb") as file:  # noqa: PTH123 - the descriptor carries the mode of the file
+    with open(descriptor, "wb") as file:  # noqa: PTH123 - the descriptor has the mode of the file
         file.write(orjson.dumps(value, option=orjson.OPT_INDENT_2) + b"\n")
 
 

@@ -1,4 +1,4 @@
-"""`habilis emergencies-only on|off|status`: stop everything but emergencies; docs/operations.md says when."""
+"""`habilis emergencies-only on|off|status`: serve nothing but emergencies; docs/operations.md says when."""
 
 import argparse
 import getpass
@@ -28,7 +28,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def _run(settings: Settings, options: argparse.Namespace) -> int:
     if options.deed == "on" and not options.reason.strip():
         raise SettingsError("say why: habilis emergencies-only on --reason TEXT")
-    # it decides nothing: neither a matrix nor a profile of the bad release may stand in the way of the stop
+    # # this command makes no decision: a bad matrix or profile must not prevent the lockdown
     served = build_runtime(replace(settings, accept_inferred_matrix=True, matrix_dir=None, rule_profile="fr"))
     try:
         print(_done(served, options))
@@ -54,7 +54,7 @@ def _told(stop: Lockdown | None) -> str:
 
 
 def account() -> str:
-    """Return the account that runs the command and its machine; some containers know no name for it."""
+    """Return the operating system's account and machine name of this command; some containers have no name for it."""
     try:
         name = getpass.getuser()
     except (KeyError, OSError):

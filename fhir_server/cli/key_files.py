@@ -1,4 +1,4 @@
-"""`habilis keys create|rotate|rotate-signing`, and what a start demands of the key file."""
+"""`habilis keys create|rotate|rotate-signing`, and the checks of the key file at a start."""
 
 import argparse
 import stat
@@ -48,7 +48,7 @@ def _keys(settings: Settings, options: argparse.Namespace) -> int:
 
 
 def _traced(settings: Settings, by: str, operation: str) -> str:
-    """Tell the trail, and make a fresh key that signs when that is asked; return its id."""
+    """Record the operation in the audit log, and make a new signing key when asked; return the key's id."""
     runtime = build_runtime(replace(settings, accept_inferred_matrix=True))
     try:
         operator_acts.record(runtime, by, operation)
@@ -65,9 +65,9 @@ def place_of(settings: Settings) -> opening.SqlitePlace | opening.MongoPlace:
 
 
 def prepare(settings: Settings) -> str:
-    """Hold a production start to a key file that only its owner reads; make one for trying things out.
+    """Check that only its owner can read the key file in production; create a key file for a trial server.
 
-    Return what is to be said of it, "" when nothing was made.
+    Return the text for the operator, "" when no file was created.
     Raises: SettingsError.
     """
     if settings.is_production:

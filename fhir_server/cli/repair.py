@@ -20,7 +20,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 
 def _run(settings: Settings, options: argparse.Namespace) -> int:
-    served = build_runtime(replace(settings, accept_inferred_matrix=True))  # it gives nobody access
+    served = build_runtime(replace(settings, accept_inferred_matrix=True))  # this command gives nobody access
     try:
         found = _applied(served, options.by.strip() or account()) if options.apply else _looked(served)
     finally:

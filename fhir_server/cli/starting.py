@@ -1,4 +1,4 @@
-"""What a start checks before it says that it serves, and how a stop ends: one line for the operator, no traceback."""
+"""The checks before a server says that it serves, and the end of a server: one line for the operator, no traceback."""
 
 import os
 import signal
@@ -18,26 +18,26 @@ SOUND_SQLITE = (3, 51, 3)
 """The first version whose write-ahead log survives a checkpoint beside a commit (sqlite.org/wal.html#walresetbug)."""
 
 PATIENCE_SECONDS = 20
-"""How long a stop waits for requests that are being answered."""
+"""How long a stopping server waits for requests that are being answered."""
 _LINE = 400
-"""Longest line of an error, in characters: a driver tells its whole topology."""
+"""Longest line of an error, in characters: a database driver describes its whole topology."""
 
 
 class Server(Protocol):
-    """A web server that serves until it is asked to stop. interrupt_signal: whether it was."""
+    """A web server that serves until it is asked to stop. interrupt_signal: whether it was asked."""
 
     interrupt_signal: bool
 
     def serve(self) -> None:
-        """Serve; may raise SystemExit at the end."""
+        """Serve requests; may raise SystemExit at the end."""
 
 
 def check_start(settings: Settings) -> None:
-    """Open what each worker will open, prove that reads and durable writes work, and close it again.
+    """Open everything that each worker will open, prove that reads and durable writes work, and close it again.
 
-    What an earlier version left beside the newest grant of an app and a person ends here, once.
+    This also ends, once, the older grants that an earlier version left beside the newest grant of an app and a person.
 
-    Raises: what main() turns into one line: SettingsError, KeyProblem, StoreUnavailable, OSError.
+    Raises: SettingsError, KeyProblem, StoreUnavailable, OSError; main() turns each into one line.
     """
     served = build_runtime(settings)
     try:
@@ -51,25 +51,25 @@ def check_start(settings: Settings) -> None:
 
 
 def warn_of_library() -> None:
-    """Write one line to the log when SQLite is older than the first sound version."""
+    """Write one line to the log when SQLite is older than the first version without the bug."""
     if sqlite3.sqlite_version_info < SOUND_SQLITE:
         sound = ".".join(str(part) for part in SOUND_SQLITE)
         telemetry.warning("sqlite_below_sound_version", found=sqlite3.sqlite_version, needed=sound)
 
 
 def stop_quietly() -> None:
-    """End with status 0 when the process is asked to stop before it serves; a worker that is not ready yet just ends.
+    """End with status 0 when the process is asked to stop before it serves; a worker that is not ready just ends.
 
-    A forked worker would else take over the handlers of the first process, which only note the signal there.
+    Otherwise a forked worker would inherit the handlers of the first process, which only note the signal.
     """
     signal.signal(signal.SIGTERM, _stop)
     os.register_at_fork(after_in_child=_forget_handlers)
 
 
 def serve_until_stopped(server: Server) -> int:
-    """Serve; return 0 after a stop that was asked for, whichever process heard the signal first.
+    """Serve; return 0 after a requested stop, whichever process got the signal first.
 
-    A signal to the whole group ends a worker before the server has told it to; the server then says that it failed.
+    A signal to the whole process group ends a worker before the server does; the server then reports a failure.
     """
     try:
         server.serve()
@@ -80,7 +80,7 @@ def serve_until_stopped(server: Server) -> int:
 
 
 def line_of(error: Exception) -> str:
-    """Tell an error in one line."""
+    """Put an error into one line."""
     if isinstance(error, OSError) and not isinstance(error, StoreUnavailable):
         where = f"{error.filename}: " if error.filename else ""
         return f"{where}{error.strerror or error}"

@@ -68,11 +68,12 @@ def _add_charges(parser: argparse.ArgumentParser, words: str) -> None:
     parser.add_argument("--acts-for", action="append", metavar="ID", help=text)
 
 
-# --- who the person is ------------------------------------------------------------------------------------------------
+# # --- who the person is
+# ------------------------------------------------------------------------------------------------
 
 
 def _check_names(runtime: Runtime, options: argparse.Namespace) -> None:
-    """Hold what people read and type to visible characters, and a national number to one account."""
+    """Check that names and logins have visible characters only, and that a national number belongs to one account."""
     login = options.login
     if not login.isprintable() or login != "".join(login.split()) or not 0 < len(login) <= accounts.LOGIN_LIMIT:
         raise ArgumentProblem("LOGIN", f"must have 1 to {accounts.LOGIN_LIMIT} visible characters without blanks")
@@ -99,7 +100,7 @@ def _account(runtime: Runtime, options: argparse.Namespace) -> Account:
 
 
 def _holder(runtime: Runtime, options: argparse.Namespace) -> Account:
-    """Return the account of a patient, of a guardian or carer, or of somebody who is both."""
+    """Return the account of a patient, of a guardian or carer, or of a person who is both."""
     represented_patients = _charges(runtime, options.acts_for or ())
     if not options.patient:
         first = represented_patients[0]
@@ -138,7 +139,7 @@ def _professional(runtime: Runtime, options: argparse.Namespace) -> Account:
 
 
 def _practice(runtime: Runtime, options: argparse.Namespace, person: str) -> PractitionerRoleRef:
-    """Return the practice situation: as the directory says it, or as far as the operator says it."""
+    """Return the practice situation: from the directory if --role is given, otherwise from the other arguments."""
     if options.role:
         return _of_directory(runtime, options, person)
     if not options.profession:
@@ -167,7 +168,8 @@ def _of_directory(runtime: Runtime, options: argparse.Namespace, person: str) ->
     return replace(practice, capacity=Capacity(options.capacity)) if options.capacity else practice
 
 
-# --- deeds ------------------------------------------------------------------------------------------------------------
+# # --- subcommands
+# ------------------------------------------------------------------------------------------------------
 
 
 def _add(runtime: Runtime, options: argparse.Namespace) -> None:
@@ -187,9 +189,9 @@ def _add(runtime: Runtime, options: argparse.Namespace) -> None:
 
 
 def _new_password(account: Account) -> str:
-    """Ask for a password, twice at a terminal; an empty one leaves sign-in upstream only.
+    """Ask for a password, twice at a terminal; with an empty one the person can sign in at a provider only.
 
-    Raises: ArgumentProblem when it is weak.
+    Raises: ArgumentProblem when the password is weak.
     """
     if sys.stdin.isatty():
         password = getpass.getpass("password (empty: signs in upstream only): ")

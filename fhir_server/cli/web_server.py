@@ -1,4 +1,4 @@
-"""The web server of `habilis serve`: granian, with as many threads as the front of the application can use."""
+"""The web server of `habilis serve`: granian, with as many threads as the application's front can use."""
 
 import logging
 from typing import Any
@@ -16,7 +16,7 @@ _ABOUT_THREADS = "Configuration allows spawning up to"
 def web_server(settings: Settings) -> AbstractServer[Any]:
     """Build the web server.
 
-    It speaks HTTP/1.1 alone, where a connection has one request at a time: as many threads as connections suffice.
+    It speaks HTTP/1.1 only, in which a connection has one request at a time: it needs one thread for each connection.
     """
     logging.getLogger("_granian").addFilter(_is_no_advice_on_threads)
     return Granian(
@@ -36,5 +36,5 @@ def web_server(settings: Settings) -> AbstractServer[Any]:
 
 
 def _is_no_advice_on_threads(record: logging.LogRecord) -> bool:
-    """Drop the advice to limit concurrency: the lanes of `http/admission.py` do, and most threads only wait."""
+    """Drop the advice to limit concurrency: the lanes of `http/admission.py` do that, and most threads only wait."""
     return not str(record.msg).startswith(_ABOUT_THREADS)
