@@ -1,4 +1,4 @@
-"""The composition root: the only place, with the command line, that knows every part."""
+"""The composition root: the only module, besides the command line, that knows every part."""
 
 import gc
 import os
@@ -73,7 +73,7 @@ _OPENAPI = {
 def open_ports(settings: Settings) -> Ports:
     """Open the stores that the settings name.
 
-    Raises: adapters' errors with a plain text when a key or a store is missing, wrong or unsafe.
+    Raises: the adapters' errors, with a plain text, when a key or a store is missing, wrong or unsafe.
     """
     try:
         settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -86,8 +86,8 @@ def open_ports(settings: Settings) -> Ports:
 
 
 def build_runtime(settings: Settings, ports: Ports | None = None) -> Runtime:
-    """Put a running server together; `ports` replaces the stores that the settings name."""
-    versions, rules = _matrices(settings), _profile(settings)  # refuse before any store is opened
+    """Build the runtime of a server; `ports` replaces the stores that the settings name."""
+    versions, rules = _matrices(settings), _profile(settings)  # raises before any store is opened
     opened = ports or open_ports(settings)
     return Runtime(
         ports=opened,
@@ -181,20 +181,20 @@ def _matrices(settings: Settings) -> schedule.Schedule:
 
 
 class _Server(Flask):
-    """Flask whose views are all plain functions: it need not look at each of them at each request."""
+    """A Flask whose views are all plain functions, so that it need not inspect the view at each request."""
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
-        """Return what was registered, which is never a coroutine function."""
+        """Return the view unchanged, because no view is a coroutine function."""
         return func
 
 
 class _FhirApi(Api):
-    """flask-smorest without its own error bodies: http/fhir/outcomes.py answers for the FHIR endpoint."""
+    """flask-smorest without its own error bodies: http/fhir/outcomes.py answers errors of the FHIR endpoint."""
 
     DEFAULT_ERROR_RESPONSE_NAME = "Problem"
 
     def _register_error_handlers(self) -> None:
-        """Leave errors to the outcomes table."""
+        """Register no error handlers."""
 
 
 def _api(app: Flask) -> Api:
@@ -238,7 +238,7 @@ def _finish(response: Response) -> Response:
             duration_ms=round((perf_counter() - g.began) * 1000, 1),
         )
     if path.startswith(FHIR_PATH):
-        add = headers.update if _ORIGIN in headers else headers.extend  # the second is quick
+        add = headers.update if _ORIGIN in headers else headers.extend  # extend is quicker
         add(_CORS)
     headers.extend([(name, value) for name, value in _SAFE if name not in headers])
     return response

@@ -1,7 +1,7 @@
-"""How long the work on one request may take; asked at safe points, where nothing is half done.
+"""A limit on the time of one request, checked at safe points, where no step is half done.
 
 A safe point is before a snapshot is opened, before a change is committed, and between the entries of a batch. A thread
-without a deadline, as those of commands and tests are, is never out of time.
+without a deadline, as in commands and tests, has no limit.
 """
 
 from collections.abc import Callable
@@ -12,21 +12,21 @@ _ends: ContextVar[float | None] = ContextVar("ends", default=None)
 
 
 class OutOfTime(Exception):
-    """The work on this request has taken longer than it may; nothing of the step that asked is stored."""
+    """The work on this request has taken too long; the step that checked the time stores nothing."""
 
 
 def start(seconds: float, now: Callable[[], float] = monotonic) -> None:
-    """Give the work of this thread so many seconds from now."""
+    """Give this thread this many seconds from now."""
     _ends.set(now() + seconds)
 
 
 def end() -> None:
-    """Take the deadline of this thread away."""
+    """Remove the deadline of this thread."""
     _ends.set(None)
 
 
 def demand_time(now: Callable[[], float] = monotonic) -> None:
-    """Go on, or stop.
+    """Return while there is time left.
 
     Raises: OutOfTime.
     """

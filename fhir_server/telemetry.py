@@ -1,6 +1,6 @@
-"""Logging: one JSON line for each request, with keys from a closed list; never an identity trait or a secret.
+"""Logging: one JSON line for each request, with keys from a closed list, never an identity trait or a secret.
 
-The log serves operators. It is not the trail.
+The log is for operators. It is not the audit log.
 """
 
 import logging
@@ -36,19 +36,19 @@ _log = structlog.get_logger("habilis")
 
 
 class _StandardError(StringIO):
-    """Standard error as it is at each line: whoever runs the program may replace it.
+    """The current standard error at each line, because a running program may replace it.
 
-    A line that cannot be written, because the log's disk is full, stops no request: the log is not the trail.
+    A line that cannot be written, because the disk is full, stops no request: the log is not the audit log.
     """
 
     def write(self, text: str) -> int:
-        """Write to what is standard error now."""
+        """Write to the current standard error."""
         with suppress(OSError):
             sys.stderr.write(text)
         return len(text)
 
     def flush(self) -> None:
-        """Let the line out."""
+        """Flush the current standard error."""
         with suppress(OSError):
             sys.stderr.flush()
 
@@ -69,29 +69,29 @@ def configure(level: str = "INFO") -> None:
 
 
 def begin() -> None:
-    """Forget what was noted for the request before."""
+    """Forget the facts of the request before."""
     _noted.set({})
 
 
 def note(**facts: str) -> None:
-    """Keep facts for the line of this request."""
+    """Keep facts for the log line of this request."""
     noted = _noted.get()
     if noted is not None:
         noted.update(facts)
 
 
 def request_line(**facts: str | float) -> None:
-    """Write the one line of a request."""
+    """Write the log line of a request."""
     _log.info("request", **{**(_noted.get() or {}), **facts})
 
 
 def warning(event: str, **facts: str) -> None:
-    """Write a line that somebody should look at some day."""
+    """Write a line that an operator should read at some time."""
     _log.warning(event, **facts)
 
 
 def alarm(event: str, error: Exception | None = None) -> None:
-    """Write a line that somebody must look at: the class and place of an error, never its text."""
+    """Write a line that an operator must read: the class and place of an error, never its text."""
     facts = {}
     if error is not None:
         facts["error"] = type(error).__name__
