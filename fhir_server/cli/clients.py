@@ -88,8 +88,7 @@ def _add_key_making(deeds: "Commands[argparse.ArgumentParser]") -> None:
     parser.set_defaults(run=_make_keys)
 
 
-# # --- subcommands
-# ------------------------------------------------------------------------------------------------------
+# --- subcommands ------------------------------------------------------------------------------------------------------
 
 
 def _add(runtime: Runtime, options: argparse.Namespace) -> None:

@@ -28,7 +28,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def _run(settings: Settings, options: argparse.Namespace) -> int:
     if options.deed == "on" and not options.reason.strip():
         raise SettingsError("say why: habilis emergencies-only on --reason TEXT")
-    # # this command makes no decision: a bad matrix or profile must not prevent the lockdown
+    # this command makes no decision: a bad matrix or profile must not prevent the lockdown
     served = build_runtime(replace(settings, accept_inferred_matrix=True, matrix_dir=None, rule_profile="fr"))
     try:
         print(_done(served, options))

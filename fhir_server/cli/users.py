@@ -68,8 +68,7 @@ def _add_charges(parser: argparse.ArgumentParser, words: str) -> None:
     parser.add_argument("--acts-for", action="append", metavar="ID", help=text)
 
 
-# # --- who the person is
-# ------------------------------------------------------------------------------------------------
+# --- who the person is ------------------------------------------------------------------------------------------------
 
 
 def _check_names(runtime: Runtime, options: argparse.Namespace) -> None:
@@ -168,8 +167,7 @@ def _of_directory(runtime: Runtime, options: argparse.Namespace, person: str) ->
     return replace(practice, capacity=Capacity(options.capacity)) if options.capacity else practice
 
 
-# # --- subcommands
-# ------------------------------------------------------------------------------------------------------
+# --- subcommands ------------------------------------------------------------------------------------------------------
 
 
 def _add(runtime: Runtime, options: argparse.Namespace) -> None:

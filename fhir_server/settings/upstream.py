@@ -41,7 +41,7 @@ class Provider:
 
     @property
     def is_local(self) -> bool:
-        """Whether the provider runs on this machine, for development; it may then use plain http, on this machine only."""
+        """Whether the provider runs on this machine, for development; it may then use plain http, on this host."""
         return urlsplit(self.issuer).hostname in _LOOPBACK
 
 

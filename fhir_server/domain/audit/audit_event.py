@@ -53,7 +53,7 @@ _ITI = {
     "ITI-105": ("Simplified Publish", f"{MHD}/IHE.MHD.SimplifiedPublish.Audit.Recipient"),
 }
 _SHAPES = {
-    # # interaction: (action, role of the client, role of the server, BALP pattern)
+    # interaction: (action, role of the client, role of the server, BALP pattern)
     "read": ("R", "110152", "110153", "PatientRead"),
     "vread": ("R", "110152", "110153", "PatientRead"),
     "history-instance": ("R", "110152", "110153", ""),  # PatientRead covers read and vread only

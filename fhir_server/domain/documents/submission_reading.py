@@ -38,7 +38,7 @@ BUNDLE_PROFILES = frozenset(
     }
 )
 _PARTS = {
-    # # (resource type, method): role of the entry
+    # (resource type, method): role of the entry
     ("List", "POST"): "list",
     ("List", "PUT"): "folder-update",
     ("DocumentReference", "POST"): "document",
