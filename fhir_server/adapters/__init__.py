@@ -1,1 +1,1 @@
-"""The outside: stores, sealing, contents. Only the composition root imports from here."""
+"""The outside: stores, encryption, contents. Only the composition root and the command line import from here."""

@@ -1,7 +1,8 @@
-"""Document contents as sealed files: named by a keyed hash, written whole or not at all, sealed piece by piece.
+"""Document contents as encrypted files: named by a keyed hash, written whole or not at all, encrypted piece by piece.
 
-Layout of a file: one byte of format, eight bytes of key id, seven random bytes; then pieces of one mebibyte, each
-sealed under (random bytes, number of the piece, whether it is the last), so that pieces cannot be reordered or cut off.
+Layout of a file: one byte of format, eight bytes of key id, seven random bytes; then pieces of one mebibyte. Each piece
+    is encrypted under (random bytes, number of the piece, whether it is the last), so that nobody can reorder pieces or
+    cut some off.
 
 Source: Hoang, Reyhanitabar, Rogaway, Vizár: Online Authenticated-Encryption and its Nonce-Reuse Misuse-Resistance
 (the construction STREAM).
@@ -31,10 +32,10 @@ _REFERENCE = re.compile(r"[0-9a-f]{64}")
 
 
 class FileBlobs:
-    """Contents under one folder. Its promises are those of `ports.surroundings.Blobs`."""
+    """Contents in one folder. It keeps the promises of `ports.surroundings.Blobs`."""
 
     def __init__(self, folder: Path, keyring: Keyring) -> None:
-        """Keep the folder; it is made when there is something to keep."""
+        """Keep the folder; it is created when there is something to store."""
         self._folder = folder
         self._keyring = keyring
         self._hashes = Hashes(keyring.index_key)
@@ -56,7 +57,7 @@ class FileBlobs:
     def get(self, compartment: str, reference: str) -> bytes:
         """Return a content.
 
-        Raises: StoreUnavailable when it is missing or damaged.
+        Raises: StoreUnavailable when the content is missing or damaged.
         """
         if not _REFERENCE.fullmatch(reference):
             raise StoreUnavailable("there is no content of this name")
@@ -67,7 +68,7 @@ class FileBlobs:
         return self._opened(reference, sealed)
 
     def check(self) -> None:
-        """Raise StoreUnavailable when a content could not be kept now: one byte is written, and synced."""
+        """Raise StoreUnavailable when no content could be stored now; to find out, write one byte and sync it."""
         try:
             write_durably(self._folder / _PROBE, b".")
         except OSError as error:
@@ -85,7 +86,7 @@ class FileBlobs:
             raise StoreUnavailable(f"contents cannot be removed: {error.strerror}") from error
 
     def _holds(self, compartment: str, reference: str, content: bytes) -> bool:
-        """Tell whether a readable copy is there: a damaged one, or one whose key was destroyed, is written anew."""
+        """Tell whether a readable copy is stored; a damaged copy, or one whose key was destroyed, does not count."""
         try:
             return self.get(compartment, reference) == content
         except StoreUnavailable:
@@ -114,7 +115,7 @@ class FileBlobs:
         if sealed[:1] != _FORMAT or len(sealed) < _HEAD + _TAG:
             raise StoreUnavailable("a content is damaged")
         key = self._keyring.by_id(sealed[1 : 1 + KEY_ID_BYTES])
-        prefix, closed = sealed[1 + KEY_ID_BYTES : _HEAD], memoryview(sealed)[_HEAD:]  # a view, for it may be large
+        prefix, closed = sealed[1 + KEY_ID_BYTES : _HEAD], memoryview(sealed)[_HEAD:]  # a view, because it may be large
         name = bound(Sealed("content", reference), key.id)
         step = _PIECE + _TAG
         pieces = [closed[start : start + step] for start in range(0, len(closed), step)]

@@ -1,4 +1,4 @@
-"""Files that are there whole, or not at all, also after a power cut."""
+"""Files that exist whole or not at all, even after a power cut."""
 
 import os
 import secrets
@@ -8,9 +8,9 @@ _OWNER_ONLY = 0o600
 
 
 def write_durably(path: Path, content: bytes) -> None:
-    """Put a file in place, readable by its owner only: temporary file, sync, rename, sync of the folder.
+    """Write a file that only its owner can read: temporary file, sync, rename, sync of the folder.
 
-    Raises: OSError; then the file is as it was before.
+    Raises: OSError; the old file is then unchanged.
     """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
@@ -32,7 +32,7 @@ def sync_folder(folder: Path) -> None:
 
 def _write_synced(path: Path, content: bytes) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _OWNER_ONLY)
-    with open(descriptor, "wb") as file:  # noqa: PTH123 - the descriptor carries the mode of the file
+    with open(descriptor, "wb") as file:  # noqa: PTH123 - the descriptor has the mode of the file
         file.write(content)
         file.flush()
         os.fsync(file.fileno())

@@ -1,7 +1,7 @@
-"""Keyed hashes: what the stores keep of tokens, unique values and secrets' names.
+"""Keyed hashes: what the stores keep instead of tokens, unique values and secrets' names.
 
-A token of a space hashes differently in each space, so that equal facts of two patients do not look equal;
-lookup tokens, found without naming a patient, hash alike everywhere.
+A token of a space has a different hash in each space, so that equal facts about two patients do not look equal. A
+lookup token, which finds a resource without a patient, has the same hash everywhere.
 
 Source: BLAKE2 (RFC 7693), keyed, salted and personalised.
 """
@@ -21,7 +21,7 @@ class Hashes:
         self._key = index_key
 
     def tokens(self, compartment: str, tokens: Iterable[str]) -> list[bytes]:
-        """Return the hashes of tokens inside one compartment, eight bytes each."""
+        """Return the hashes of tokens in one compartment, eight bytes each."""
         salt = blake2b(compartment.encode(), digest_size=_NAME_BYTES).digest() if compartment else b""
         keyed = blake2b(digest_size=TOKEN_BYTES, key=self._key, salt=salt, person=b"token")
         found = []
@@ -32,7 +32,7 @@ class Hashes:
         return found
 
     def lookup(self, tokens: Iterable[str]) -> list[bytes]:
-        """Return the hashes of lookup tokens; those of the directory are the same."""
+        """Return the hashes of lookup tokens; in the directory they equal the hashes from `tokens`."""
         return self.tokens("", tokens)
 
     def claim(self, claim: str) -> bytes:
@@ -48,11 +48,11 @@ class Hashes:
         return self._hash(b"group", group.encode())
 
     def content(self, compartment: str, content: bytes) -> str:
-        """Return the name of a content, the same for the same content of the same compartment."""
+        """Return the name of a content: equal contents of one compartment have the same name."""
         return self._hash(b"content", f"{compartment}\0".encode(), content).hex()
 
     def folder(self, compartment: str) -> str:
-        """Return the name of the folder that holds the contents of a compartment."""
+        """Return the name of the folder with the contents of a compartment."""
         return self._hash(b"folder", compartment.encode()).hex()[: 2 * _NAME_BYTES]
 
     def _hash(self, person: bytes, *parts: bytes) -> bytes:

@@ -1,7 +1,7 @@
-"""Whether data, keys and contents belong together, so that a start never makes anew what was lost.
+"""The check that data, keys and contents belong together, so that a start never recreates what was lost.
 
-An installation has a mark, a random id that its data, its keys and its contents carry. What an earlier version has laid
-out carries none: then what each of them holds must fit together, and the mark is given to all.
+An installation has a mark, a random id that is stored in its data, its keys and its contents. An installation of an
+earlier version has no mark: the three must then fit together, and all get a mark.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from fhir_server.adapters.files import write_durably
 from fhir_server.ports.store import StoreUnavailable
 
 MARKER = ".installation"
-"""File in the folder of the contents that holds the mark."""
+"""File with the mark, in the folder of the contents."""
 _RESTORE = "put back the copies of one backup (docs/operations.md, Restore)"
 
 
@@ -21,7 +21,8 @@ _RESTORE = "put back the copies of one backup (docs/operations.md, Restore)"
 class Part:
     """One part of an installation.
 
-    name: for the operator. mark: "" while it carries none. used: whether it holds what cannot be made anew.
+    name: for the operator. mark: "" while there is none. used: whether the part holds something that cannot be
+        recreated.
     """
 
     name: str
@@ -31,7 +32,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """All parts of an installation. expects_contents: whether the data name contents."""
+    """All parts of an installation. expects_contents: whether the data refer to contents."""
 
     data: Part
     keys: Part
@@ -40,9 +41,9 @@ class Parts:
 
 
 def mark_of(parts: Parts) -> str:
-    """Return the mark that all parts are to carry.
+    """Return the mark that all parts shall have.
 
-    Raises: StoreUnavailable when one of them is lost, or is not of the same installation.
+    Raises: StoreUnavailable when a part is lost, or belongs to another installation.
     """
     if parts.data.mark:
         for part in (parts.keys, parts.contents):
@@ -60,9 +61,9 @@ def mark_of(parts: Parts) -> str:
 
 
 def carry(mark: str, keep_keys: Callable[[str], str], contents: Path, keep_data: Callable[[str], str]) -> None:
-    """Let all parts carry a mark: keys, contents, data, in this order, so that marked data mean that all is marked.
+    """Store a mark in keys, contents and data, in this order: data with a mark mean that all parts have it.
 
-    keep_keys, keep_data: keep a mark unless there is one, and return the one that is there.
+    keep_keys, keep_data: store a mark unless there is one, and return the stored mark.
     Raises: StoreUnavailable.
     """
     kept = keep_keys(mark)
@@ -76,7 +77,7 @@ def carry(mark: str, keep_keys: Callable[[str], str], contents: Path, keep_data:
 
 
 def contents_part(contents: Path) -> Part:
-    """Look at the folder of the contents."""
+    """Inspect the folder of the contents."""
     try:
         used = contents.is_dir() and any(not entry.name.startswith(".") for entry in contents.iterdir())
     except OSError as error:
@@ -85,7 +86,7 @@ def contents_part(contents: Path) -> Part:
 
 
 def read_marker(contents: Path) -> str:
-    """Return the mark of a folder of contents, "" when it carries none."""
+    """Return the mark in a folder of contents, "" when there is none."""
     try:
         return (contents / MARKER).read_text("utf-8").strip()
     except (FileNotFoundError, NotADirectoryError):

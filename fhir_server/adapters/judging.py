@@ -1,4 +1,4 @@
-"""One resource that a store has read, judged by the rule itself."""
+"""Visibility of one resource that a store has read, decided by `Visibility.admits`."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -12,12 +12,12 @@ VisibleIds = Callable[[str, Iterable[str], Visibility, bool], frozenset[str]]
 
 
 def about(visibility: Visibility) -> Visibility:
-    """Return what a reader sees of the documents that traces and notices are about."""
+    """Return the visibility of the documents that audit events and notices are about."""
     return Visibility(visibility.compartment, visibility.documents)
 
 
 def is_visible(type_: str, facts: Facts, visibility: Visibility, visible_ids: VisibleIds) -> bool:
-    """Tell whether a resource is visible: by its own facts, or through the documents it gathers (see Facts)."""
+    """Tell whether a resource is visible: by its own facts, or through the documents in it (see Facts)."""
     if not facts.documents:
         return visibility.admits(facts.access)
     if type_ in UNGATHERING:
@@ -31,5 +31,5 @@ def is_visible(type_: str, facts: Facts, visibility: Visibility, visible_ids: Vi
         return False
     owning = replace(visibility, clauses=tuple(way for way in visibility.clauses if way.owned_by is not None))
     return owning.admits(facts.access) or bool(
-        visible_ids("DocumentReference", facts.documents, visibility, False)  # noqa: FBT003 - none that is gone
+        visible_ids("DocumentReference", facts.documents, visibility, False)  # noqa: FBT003 - not `gone`
     )

@@ -1,7 +1,7 @@
-"""Data keys: one per space, wrapped by the key file, kept apart from the data; destroying one erases a space.
+"""Data keys: one for each space, encrypted by the key file, stored apart from the data; destroying one erases a space.
 
-Names: the id of a patient, "" for the directory, "#index" for the keyed hashes, "#vault" for the vault.
-"#erased" names no key: it is the compartment of traces whose space was erased.
+Names: the id of a patient, "" for the directory, "#index" for the keyed hashes, "#vault" for the vault. "#erased" has
+    no key: it is the compartment of audit events whose space was erased.
 """
 
 import secrets
@@ -20,20 +20,20 @@ INDEX = "#index"
 VAULT = "#vault"
 ERASED = "#erased"
 SHARED = ("", VAULT)
-"""Names whose keys seal for everybody, and are renewed by a rotation."""
+"""Names whose keys many patients share; a rotation renews these keys."""
 
 _FRESH_SECONDS = 60.0
-"""How long a key is remembered: a key destroyed by another process opens nothing after this."""
+"""How long a key stays in memory: after this, a key that another process destroyed opens nothing here either."""
 _REMEMBERED = 4096
 
 
 class KeyGone(StoreUnavailable):
-    """The data key of a stored value was destroyed: what it sealed is erased."""
+    """The data key of a stored value was destroyed, so the value is erased."""
 
 
 @dataclass(frozen=True, slots=True)
 class WrappedKey:
-    """One data key as it is kept. Of the keys of one name the one with the highest number seals."""
+    """One data key as it is stored. Of several keys with one name, the one with the highest number encrypts."""
 
     id: bytes
     name: str
@@ -43,10 +43,10 @@ class WrappedKey:
 
 
 class KeyShelf(Protocol):
-    """Where wrapped keys are kept. Every method is atomic, and durable when it returns. Raises: StoreUnavailable."""
+    """The place of the encrypted keys. Every method is atomic, and durable on return. Raises: StoreUnavailable."""
 
     def newest(self, name: str) -> WrappedKey | None:
-        """Return the key that seals for a name."""
+        """Return the key that encrypts for a name."""
 
     def by_id(self, id_: bytes) -> WrappedKey | None:
         """Return one key."""
@@ -55,26 +55,26 @@ class KeyShelf(Protocol):
         """Return all keys."""
 
     def add(self, keys: Iterable[WrappedKey]) -> None:
-        """Keep keys, except where the (name, number) is taken already."""
+        """Store keys, except those whose (name, number) exists."""
 
     def rewrap(self, keys: Iterable[WrappedKey]) -> None:
-        """Replace the wrapping of keys that are there."""
+        """Replace the encryption of stored keys."""
 
     def destroy(self, name: str) -> int:
         """Remove all keys of a name beyond recovery; return how many."""
 
     def keep_mark(self, mark: str) -> str:
-        """Keep the mark of the installation unless there is one; return the one that is there."""
+        """Store the mark of the installation unless there is one; return the stored mark."""
 
     def close(self) -> None:
         """Release files and connections."""
 
 
 class Keyring:
-    """Opens and makes data keys."""
+    """Opens and creates data keys."""
 
     def __init__(self, shelf: KeyShelf, key_file: KeyFile) -> None:
-        """Check that the key file opens the keys that are there.
+        """Check that the key file opens the stored keys.
 
         Raises: KeyProblem.
         """
@@ -84,7 +84,7 @@ class Keyring:
         self.index_key = self.sealing(INDEX).raw
 
     def sealing(self, name: str) -> DataKey:
-        """Return the key that seals for a name; make one when there is none."""
+        """Return the key that encrypts for a name; create it when there is none."""
         known = self._recall(name)
         if known:
             return known
@@ -97,15 +97,15 @@ class Keyring:
         return self._open(kept, name)
 
     def make(self, names: Iterable[str]) -> None:
-        """Make the keys of names that have none, with one sync for all of them."""
+        """Create keys for names without one, with one sync for all of them."""
         missing = [name for name in set(names) if not self._recall(name) and self.shelf.newest(name) is None]
         if missing:
             self.shelf.add(self._fresh(name, 1) for name in missing)
 
     def by_id(self, id_: bytes) -> DataKey:
-        """Return the key that something was sealed with.
+        """Return the key that encrypted a stored value.
 
-        Raises: KeyGone when it was destroyed.
+        Raises: KeyGone when the key was destroyed.
         """
         known = self._recall(id_)
         if known:
@@ -116,13 +116,13 @@ class Keyring:
         return self._open(kept, id_)
 
     def reload(self) -> None:
-        """Take in what was added to the key file."""
+        """Read the keys that were added to the key file."""
         self._key_file.reload()
 
     def rewrap(self) -> int:
-        """Wrap all keys anew with the active key, and renew the shared ones; return how many were wrapped.
+        """Encrypt all keys anew with the active key, and renew the shared ones; return how many were encrypted anew.
 
-        Running servers go on: they read the key file again when they meet a key that they do not know.
+        Running servers need no restart: they read the key file again when they find a key that they do not know.
         """
         kept = self.shelf.everything()
         self.shelf.rewrap(self._wrap(key.id, key.name, key.number, self._unwrap(key)) for key in kept)
@@ -132,7 +132,7 @@ class Keyring:
         return len(kept)
 
     def destroy(self, name: str) -> int:
-        """Erase what is sealed for a name by destroying its keys; return how many there were."""
+        """Erase what is encrypted for a name by destroying its keys; return how many there were."""
         gone = self.shelf.destroy(name)
         self._remembered.clear()
         return gone

@@ -1,7 +1,7 @@
-"""The key file: key-encryption keys, the newest first in use, the older ones kept to open what they wrapped.
+"""The key file: key-encryption keys; the newest is in use, and the older ones still open what they encrypted.
 
-One JSON object per file: {"format": 1, "keys": [{"id": …, "key": base64 of 32 bytes}, …]}; the last one wraps.
-It must live apart from the data and from their backups.
+One JSON object per file: {"format": 1, "keys": [{"id": …, "key": base64 of 32 bytes}, …]}; the last key encrypts.
+The file must be stored apart from the data and from the backups of the data.
 """
 
 import os
@@ -27,29 +27,29 @@ _FORMAT = 1
 
 
 class KeyProblem(Exception):
-    """The keys do not fit the data, or there are none: a plain text that says what to do. The server must not start."""
+    """The keys do not fit the data, or are missing. The text says what to do, and the server must not start."""
 
 
 @dataclass(frozen=True, slots=True)
 class WrappingKey:
-    """One key-encryption key; its id is derived from it, so that a mistaken file is noticed."""
+    """One key-encryption key; its id is derived from it, so that a wrong key file is noticed."""
 
     id: str
     key: bytes
 
     @classmethod
     def fresh(cls) -> "WrappingKey":
-        """Draw a new key."""
+        """Create a new random key."""
         return cls.of(secrets.token_bytes(KEY_BYTES))
 
     @classmethod
     def of(cls, key: bytes) -> "WrappingKey":
-        """Name a key."""
+        """Compute the id of a key."""
         return cls(sha256(b"habilis key id" + key).hexdigest()[:16], key)
 
 
 class KeyFile:
-    """The key-encryption keys of one file. `reload` takes in what a rotation has added meanwhile."""
+    """The key-encryption keys of one file. `reload` reads keys that a rotation has added."""
 
     def __init__(self, path: Path) -> None:
         """Read the file.
@@ -62,7 +62,7 @@ class KeyFile:
 
     @property
     def active(self) -> WrappingKey:
-        """The key that wraps."""
+        """The key that encrypts."""
         return next(reversed(self._keys.values()))
 
     def reload(self) -> None:
@@ -73,15 +73,15 @@ class KeyFile:
         self._keys = {key.id: key for key in _read(self.path)}
 
     def wrap(self, key: bytes, name: str) -> tuple[str, bytes]:
-        """Return the id of the active key, and a key sealed with it under a name."""
+        """Return the id of the active key, and a key encrypted with it under a name."""
         active = self.active
         nonce = secrets.token_bytes(NONCE_BYTES)
         return active.id, nonce + AESGCM(active.key).encrypt(nonce, key, _bound(name, active.id))
 
     def unwrap(self, wrapped_by: str, wrapped: bytes, name: str) -> bytes:
-        """Return a wrapped key.
+        """Decrypt a key.
 
-        Raises: KeyProblem when the key file does not hold the wrapping key, or the wrapped key is damaged.
+        Raises: KeyProblem when the key file lacks the key that encrypted it, or the encrypted key is damaged.
         """
         if wrapped_by not in self._keys:
             self.reload()
@@ -97,11 +97,11 @@ class KeyFile:
             raise KeyProblem(f"a data key wrapped by key {wrapped_by} is damaged") from None
 
     def derive(self, purpose: str) -> bytes:
-        """Return 32 bytes for one purpose, derived from the active key; they change with a rotation."""
+        """Return 32 bytes for one purpose, derived from the active key; a rotation changes them."""
         return _derived(self.active.key, purpose)
 
     def derive_all(self, purpose: str) -> tuple[bytes, ...]:
-        """Return what each key of the file gives for one purpose: what an older one has made is known again."""
+        """Return the derived bytes of every key in the file, so that results of an older key are still recognised."""
         return tuple(_derived(key.key, purpose) for key in self._keys.values())
 
 
@@ -111,9 +111,9 @@ def _derived(key: bytes, purpose: str) -> bytes:
 
 
 def create_keys(key_file: Path) -> None:
-    """Write a new key file that only its owner reads.
+    """Write a new key file that only its owner can read.
 
-    Raises: KeyProblem when there is one already: overwriting it would lose the data.
+    Raises: KeyProblem when the file exists: overwriting it would lose the data.
     """
     if key_file.exists():
         raise KeyProblem(f"the key file {key_file} exists already; it is left as it is")
@@ -122,7 +122,7 @@ def create_keys(key_file: Path) -> None:
 
 
 def add_key(key_file: Path) -> str:
-    """Add a fresh key to a key file and make it the active one; return its id.
+    """Add a new key to a key file and make it the active one; return its id.
 
     Raises: KeyProblem when the file cannot be read.
     """
@@ -132,7 +132,7 @@ def add_key(key_file: Path) -> str:
 
 
 def cursor_key(key_file: Path) -> bytes:
-    """Return the 32 bytes that seal paging cursors.
+    """Return the 32 bytes that encrypt paging cursors.
 
     Raises: KeyProblem when the file cannot be read.
     """

@@ -1,4 +1,4 @@
-"""What a backup holds, file by file, sealed by the key file: nobody without it makes a backup that is taken."""
+"""The list of files in a backup, authenticated by the key file: a restore accepts no backup of another key file."""
 
 import hmac
 import re
@@ -30,9 +30,9 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a backup is of, and its files by relative path.
+    """What a backup is a copy of, and its files by relative path.
 
-    instant: of data and keys, in UTC. program, schema: the versions. installation: its mark.
+    instant: of data and keys, in UTC. program, schema: their versions. installation: the mark.
     """
 
     instant: datetime
@@ -43,7 +43,7 @@ class Manifest:
 
 
 def write(folder: Path, manifest: Manifest, keys: KeyFile) -> None:
-    """Write the manifest of a backup, after all that it lists."""
+    """Write the manifest of a backup, after all files that it lists."""
     content = orjson.dumps({"format": FORMAT, "store": "sqlite", **asdict(manifest)}, option=orjson.OPT_SORT_KEYS)
     sealed = {"manifest": orjson.loads(content), "seal": _seal(keys.derive(PURPOSE), content)}
     write_durably(folder / NAME, orjson.dumps(sealed, option=orjson.OPT_INDENT_2) + b"\n")
@@ -52,7 +52,7 @@ def write(folder: Path, manifest: Manifest, keys: KeyFile) -> None:
 def read(folder: Path, keys: KeyFile) -> Manifest:
     """Read the manifest of a backup.
 
-    Raises: StoreUnavailable when there is none that this program reads; KeyProblem when another key file sealed it.
+    Raises: StoreUnavailable when there is none that this program can read; KeyProblem when another key file made it.
     """
     try:
         held = orjson.loads((folder / NAME).read_bytes())
@@ -72,7 +72,7 @@ def read(folder: Path, keys: KeyFile) -> Manifest:
 
 
 def digest(path: Path) -> Entry:
-    """Read one file through."""
+    """Compute the hash and size of one file."""
     summed, size = sha256(), 0
     with path.open("rb") as file:
         while piece := file.read(1 << 20):

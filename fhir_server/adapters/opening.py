@@ -1,4 +1,4 @@
-"""Opening the stores: the one module of the adapters that the composition root and the command line need."""
+"""Opening the stores: the only adapter module that the composition root and the command line need."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,22 +34,22 @@ __all__ = [
 
 
 class Place(Protocol):
-    """Where a store is, and the key file that opens it."""
+    """Where a store is, and which key file opens it."""
 
     @property
     def key_file(self) -> Path:
         """The key file."""
 
     def apply_schema(self) -> None:
-        """Create the tables and indexes that are missing. Raises: StoreUnavailable."""
+        """Create the missing tables and indexes. Raises: StoreUnavailable."""
 
     def open_shelf(self) -> KeyShelf:
-        """Open the wrapped keys. Raises: StoreUnavailable."""
+        """Open the store of encrypted keys. Raises: StoreUnavailable."""
 
 
 @dataclass(frozen=True, slots=True)
 class SqlitePlace:
-    """Where the embedded store is: habilis.sqlite3, keys.sqlite3 and contents in one folder."""
+    """The embedded store: habilis.sqlite3, keys.sqlite3 and contents in one folder."""
 
     data_dir: Path
     key_file: Path
@@ -60,31 +60,31 @@ class SqlitePlace:
         return self.data_dir / sqlite_parts.CONTENTS
 
     def open_database(self, *, mends: bool = False) -> Database:
-        """Open the file, and lay it out when it is new. mends: as sqlite.schema.apply_schema has it."""
+        """Open the file; create its tables when it is new. mends: as in sqlite.schema.apply_schema."""
         self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         return Database.open(self.data_dir / sqlite_parts.DATA, mends=mends)
 
     def apply_schema(self) -> None:
-        """Create the tables and indexes that are missing."""
+        """Create the missing tables and indexes."""
         installation.mark_of(sqlite_parts.look(self.data_dir))
         self.open_database(mends=True).close()
 
     def open_shelf(self) -> SqliteShelf:
-        """Open the wrapped keys."""
+        """Open the store of encrypted keys."""
         self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         return SqliteShelf(self.data_dir / sqlite_parts.KEYS)
 
 
 @dataclass(frozen=True, slots=True)
 class MongoPlace:
-    """Where the MongoDB store is; wrapped keys are in the database whose name ends with "-keys"."""
+    """The MongoDB store; encrypted keys are in the database whose name ends with "-keys"."""
 
     uri: str
     database: str
     key_file: Path
 
     def apply_schema(self) -> None:
-        """Create the collections and indexes that are missing."""
+        """Create the missing collections and indexes."""
         from fhir_server.adapters.mongo import client as mongo  # noqa: PLC0415 - as in open_mongo
         from fhir_server.adapters.mongo import schema as mongo_schema  # noqa: PLC0415
 
@@ -97,7 +97,7 @@ class MongoPlace:
             client.close()
 
     def lay_out(self) -> None:
-        """Lay the database out when it is new. Raises: StoreUnavailable, for data of another version too."""
+        """Create the collections in a new database. Raises: StoreUnavailable, also for data of another version."""
         from fhir_server.adapters.mongo import client as mongo  # noqa: PLC0415 - as in open_mongo
         from fhir_server.adapters.mongo import schema as mongo_schema  # noqa: PLC0415
 
@@ -107,7 +107,7 @@ class MongoPlace:
             self.apply_schema()
 
     def open_shelf(self) -> KeyShelf:
-        """Open the wrapped keys."""
+        """Open the store of encrypted keys."""
         from fhir_server.adapters.mongo import client as mongo  # noqa: PLC0415 - as in open_mongo
         from fhir_server.adapters.mongo.shelf import MongoShelf  # noqa: PLC0415
 
@@ -116,14 +116,14 @@ class MongoPlace:
 
     @property
     def keys_database(self) -> str:
-        """Name of the database of the wrapped keys."""
+        """Name of the database with the encrypted keys."""
         return f"{self.database}-keys"
 
 
 def open_sqlite(data_dir: Path, key_file: Path) -> Ports:
-    """Open the embedded store, and lay it out when the folder is empty.
+    """Open the embedded store; create it when the folder is empty.
 
-    Raises: KeyProblem when the key file is missing or not the one of these data; StoreUnavailable.
+    Raises: KeyProblem when the key file is missing or belongs to other data; StoreUnavailable.
     """
     place = SqlitePlace(data_dir, key_file)
     parts = sqlite_parts.look(data_dir)
@@ -143,12 +143,12 @@ def open_sqlite(data_dir: Path, key_file: Path) -> Ports:
 
 
 def open_mongo(uri: str, database: str, data_dir: Path, key_file: Path) -> Ports:
-    """Open the MongoDB store after proving that the server keeps its word; lay it out when the database is new.
+    """Open the MongoDB store after testing that the server keeps its promises; create it when the database is new.
 
     data_dir: folder of the contents, shared by all servers of one database.
-    Raises: KeyProblem as open_sqlite; StoreUnavailable, naming what is wrong with the server or the schema.
+    Raises: KeyProblem as open_sqlite does; StoreUnavailable, naming what is wrong with the server or the schema.
     """
-    # pymongo is a tenth of a start that does not need it
+    # importing pymongo takes a tenth of a start that does not need it
     from fhir_server.adapters.mongo import client as mongo  # noqa: PLC0415
     from fhir_server.adapters.mongo import parts as mongo_parts  # noqa: PLC0415
     from fhir_server.adapters.mongo import proofs  # noqa: PLC0415
@@ -158,7 +158,7 @@ def open_mongo(uri: str, database: str, data_dir: Path, key_file: Path) -> Ports
     place = MongoPlace(uri, database, key_file)
     contents = data_dir / "contents"
     mark = _mark_on_mongo(place, contents)
-    KeyFile(key_file)  # a missing key file is told before anything is laid out
+    KeyFile(key_file)  # reports a missing key file before anything is created
     place.lay_out()
     keyring = _open_keyring(place)
     client = mongo.connect(uri)
@@ -180,7 +180,7 @@ def open_mongo(uri: str, database: str, data_dir: Path, key_file: Path) -> Ports
 
 
 def apply_schema(place: Place) -> None:
-    """Create the tables, collections and indexes that are missing; a second time it does nothing.
+    """Create the missing tables, collections and indexes; a second call does nothing.
 
     Raises: StoreUnavailable when the data belong to another version.
     """
@@ -188,9 +188,9 @@ def apply_schema(place: Place) -> None:
 
 
 def rotate_keys(place: Place) -> int:
-    """Add a fresh key-encryption key to the key file and wrap all data keys with it; return how many.
+    """Add a new key-encryption key to the key file and encrypt all data keys with it; return how many.
 
-    Running servers go on. The older keys stay in the file: they open backups of the wrapped keys.
+    Running servers need no restart. The older keys stay in the file, because they open backups of the encrypted keys.
     Raises: KeyProblem, StoreUnavailable.
     """
     keyring = _open_keyring(place)
@@ -201,7 +201,7 @@ def rotate_keys(place: Place) -> int:
 
 
 def _mark_on_mongo(place: MongoPlace, contents: Path) -> str:
-    """Return the mark that all parts are to carry. Raises: KeyProblem, StoreUnavailable when something is lost."""
+    """Return the mark that all parts shall have. Raises: KeyProblem, StoreUnavailable when something is lost."""
     from fhir_server.adapters.mongo import client as mongo  # noqa: PLC0415 - as in open_mongo
     from fhir_server.adapters.mongo import parts as mongo_parts  # noqa: PLC0415
     from fhir_server.adapters.mongo import schema as mongo_schema  # noqa: PLC0415
@@ -218,7 +218,7 @@ def _mark_on_mongo(place: MongoPlace, contents: Path) -> str:
 
 
 def _demand_key_file(place: Place, parts: installation.Parts) -> None:
-    """Refuse a missing key file with what is to be done: data that are there can be opened by no new one."""
+    """Refuse a missing key file with a text that says what to do: a new key file could not open existing data."""
     if (parts.data.used or parts.keys.used) and not place.key_file.exists():
         raise KeyProblem(
             f"the key file {place.key_file} is missing, although {parts.data.name} is sealed with it:"

@@ -1,4 +1,4 @@
-"""What making a change ready for writing has in common on all stores: checks, seals, hashes."""
+"""Preparation of a change that all stores share: checks, encryption, hashes."""
 
 from dataclasses import dataclass
 from hashlib import sha256
@@ -12,19 +12,19 @@ from fhir_server.ports.store import Change, SpaceWrite, Trace, Write
 TRACE = "AuditEvent"
 
 SealedSpaces = tuple[tuple[SpaceWrite, bytes | None], ...]
-"""Writes of spaces, each with its sealed state; None where the space is only pinned."""
+"""Writes of spaces, each with its encrypted state; None where the change only checks the revision."""
 HashedClaims = tuple[tuple[str, bytes], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Sealer:
-    """Seals and hashes the parts of a change."""
+    """Encrypts and hashes the parts of a change."""
 
     hashes: Hashes
     keyring: Keyring
 
     def spaces(self, change: Change) -> SealedSpaces:
-        """Seal the states of spaces."""
+        """Encrypt the states of spaces."""
         return tuple((space, self._state(space)) for space in change.spaces)
 
     def claims(self, change: Change) -> HashedClaims:
@@ -32,7 +32,7 @@ class Sealer:
         return tuple((claim, self.hashes.claim(claim)) for claim in change.claims)
 
     def body(self, stored: Stored) -> bytes:
-        """Seal a body; nothing stays nothing."""
+        """Encrypt a body; an empty body stays empty."""
         if not stored.body:
             return b""
         key = self.keyring.sealing(stored.facts.access.compartment)
@@ -48,7 +48,7 @@ class Sealer:
 def event_of(trace: Trace) -> Stored:
     """Return the AuditEvent of a trace.
 
-    Raises: ValueError when it is not the first version of one.
+    Raises: ValueError when it is not a first version of an AuditEvent.
     """
     event = trace.event
     if event.type != TRACE or event.version != 1 or event.mark or event.deleted:
@@ -57,7 +57,7 @@ def event_of(trace: Trace) -> Stored:
 
 
 def leaf_of(event: Stored) -> bytes:
-    """Return the hash by which a trace enters the ledger (RFC 6962, section 2.1)."""
+    """Return the hash by which an audit event enters the ledger (RFC 6962, section 2.1)."""
     return sha256(b"\0" + event.body).digest()
 
 

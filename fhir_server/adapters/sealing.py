@@ -1,8 +1,8 @@
-"""Sealing: AES-256-GCM under a data key, bound to the name and version of what is sealed.
+"""Sealing: AES-256-GCM encryption under a data key, bound to the name and version of the value.
 
 Layout: one byte of format, eight bytes of key id, twelve random bytes, ciphertext with its tag.
-A data key seals far fewer than the 2^32 messages that random nonces allow: one space has one, and a rotation
-renews those that serve everybody.
+A data key encrypts far fewer than the 2^32 messages that random nonces allow: each space has its own key, and a
+rotation renews the keys that many patients share.
 
 Source: NIST SP 800-38D, section 8.3.
 """
@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from fhir_server.ports.store import StoreUnavailable
 
 SPACE = "Space"
-"""The kind of thing that the decision state of a patient's space is."""
+"""Kind of a sealed value: the decision state of a patient's space."""
 KEY_ID_BYTES = 8
 _NONCE_BYTES = 12
 _FORMAT = b"\x01"
@@ -27,7 +27,7 @@ _HEAD = len(_FORMAT) + KEY_ID_BYTES
 
 @dataclass(frozen=True, slots=True)
 class DataKey:
-    """One data key. `raw` is needed where keys are derived from it; `cipher` seals and opens."""
+    """One data key. `raw` is for deriving further keys; `cipher` encrypts and decrypts."""
 
     id: bytes
     raw: bytes
@@ -38,7 +38,7 @@ KeyById = Callable[[bytes], DataKey]
 
 
 class Sealed(NamedTuple):
-    """What a sealed value is: kind of thing, id, version. Moving the value to another name makes it unreadable."""
+    """The name of a sealed value: kind, id, version. Under another name the value cannot be decrypted."""
 
     kind: str
     id: str
@@ -52,9 +52,9 @@ def seal(key: DataKey, name: Sealed, content: bytes) -> bytes:
 
 
 def unseal(key_of: KeyById, name: Sealed, sealed: bytes) -> bytes:
-    """Open what `seal` closed.
+    """Open what `seal` returned.
 
-    Raises: StoreUnavailable when it is damaged, sits under another name, or its key is gone.
+    Raises: StoreUnavailable when it is damaged, has another name, or its key was destroyed.
     """
     key = key_of(key_id_of(sealed))
     nonce, closed = sealed[_HEAD : _HEAD + _NONCE_BYTES], sealed[_HEAD + _NONCE_BYTES :]
@@ -65,9 +65,9 @@ def unseal(key_of: KeyById, name: Sealed, sealed: bytes) -> bytes:
 
 
 def key_id_of(sealed: bytes) -> bytes:
-    """Return the id of the data key that a value is sealed with.
+    """Return the id of the data key of a sealed value.
 
-    Raises: StoreUnavailable when it was not sealed by this program.
+    Raises: StoreUnavailable when this program did not seal it.
     """
     if sealed[:1] != _FORMAT:
         raise StoreUnavailable("a stored value has an unknown seal")
@@ -75,5 +75,5 @@ def key_id_of(sealed: bytes) -> bytes:
 
 
 def bound(name: Sealed, key_id: bytes) -> bytes:
-    """Return the associated data of a name."""
+    """Return the associated data for a name."""
     return f"{name.kind}\0{name.id}\0{name.version}\0".encode() + key_id

@@ -1,4 +1,4 @@
-"""The clock and the randomness of the machine."""
+"""The clock and the random numbers of the machine."""
 
 import secrets
 from datetime import UTC, datetime

@@ -1,1 +1,1 @@
-"""The store to grow on: MongoDB (replica set or sharded cluster)."""
+"""The store for large installations: MongoDB (replica set or sharded cluster)."""

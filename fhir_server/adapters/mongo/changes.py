@@ -1,4 +1,4 @@
-"""A Change made ready for writing: sealed, hashed, in the shapes of this store."""
+"""A Change prepared for writing: encrypted, hashed, in the shapes of this store."""
 
 from dataclasses import dataclass
 
@@ -18,7 +18,7 @@ from fhir_server.ports.store import Change
 
 @dataclass(frozen=True, slots=True)
 class ReadyWrite:
-    """One resource: which head it replaces, and by what. `head` is None for a change of marks, told by `fields`."""
+    """One resource: the document that it replaces, and the new one. `head` is None when only the marks change."""
 
     name: str
     compartment: str
@@ -34,7 +34,7 @@ class ReadyWrite:
 
 @dataclass(frozen=True, slots=True)
 class ReadyChange:
-    """One change, sealed and hashed."""
+    """One change, encrypted and hashed."""
 
     traces: tuple[Document, ...]
     writes: tuple[ReadyWrite, ...]
@@ -43,7 +43,7 @@ class ReadyChange:
 
     @property
     def lone_trace(self) -> Document | None:
-        """The one trace of a change that writes nothing else: it needs no transaction."""
+        """The audit event of a change that writes nothing else; it needs no transaction."""
         if len(self.traces) == 1 and not (self.writes or self.spaces or self.claims):
             return self.traces[0]
         return None
@@ -58,10 +58,10 @@ class ReadyChange:
 
 @dataclass(frozen=True, slots=True)
 class Preparer(Sealer):
-    """Makes a change ready in this store's shapes."""
+    """Prepares a change in the shapes of this store."""
 
     def change(self, change: Change) -> ReadyChange:
-        """Make a change ready."""
+        """Prepare a change."""
         return ReadyChange(
             traces=tuple(self._trace(event_of(trace)) for trace in change.traces),
             writes=tuple(self._write(resource_of(write), write.expected) for write in change.writes),

@@ -1,7 +1,7 @@
-"""The connection to MongoDB: every concern is stated, and errors become those of the ports.
+"""The connection to MongoDB: every concern is set explicitly, and driver errors become errors of the ports.
 
-A bulkhead for each space lets in few writers at once, so that a space that is stuck holds few threads. Whoever comes
-while two are inside waits for a place; when one of those inside is slow, everybody else is refused at once.
+A bulkhead lets only a few writers into each space at once, so that a space that hangs holds few threads. A third writer
+waits for a place; while one of the two inside is slow, all others are refused at once.
 Source: https://www.mongodb.com/docs/manual/core/transactions/ and /reference/write-concern/.
 """
 
@@ -29,9 +29,9 @@ MAJORITY = ReadConcern("majority")
 SNAPSHOT = ReadConcern("snapshot")
 DURABLE = WriteConcern("majority", j=True, wtimeout=10_000)
 _PATIENCE = {"serverSelectionTimeoutMS": 2_000, "connectTimeoutMS": 2_000, "socketTimeoutMS": 20_000}
-"""How long a request waits for a server that is away, unless the URI says otherwise."""
+"""How long a request waits for a server that does not answer, unless the URI says otherwise."""
 BRIEF_SECONDS = 2.0
-"""How long a command outside a transaction may take: it may have to wait for one that is open."""
+"""How long a command outside a transaction may take: it may have to wait for an open transaction."""
 READ_MS = 5_000
 """How long the server may work on one read."""
 
@@ -41,9 +41,9 @@ PATIENCE_SECONDS = 2.0
 
 
 def connect(uri: str, *, building: bool = False) -> MongoClient[Document]:
-    """Open a client; nothing is sent yet. building: wait as long as the building of an index takes.
+    """Open a client, without sending anything yet. building: wait as long as the building of an index takes.
 
-    Raises: StoreUnavailable when the address cannot be one of MongoDB.
+    Raises: StoreUnavailable when the address is not a MongoDB address.
     """
     said = uri.lower()
     patience: Document = {name: value for name, value in _PATIENCE.items() if name.lower() not in said}
@@ -56,7 +56,7 @@ def connect(uri: str, *, building: bool = False) -> MongoClient[Document]:
 
 
 def database_of(client: MongoClient[Document], name: str) -> Database[Document]:
-    """Return a database whose concerns no URI can weaken."""
+    """Return a database with concerns that the URI cannot weaken."""
     return client.get_database(
         name, read_concern=MAJORITY, write_concern=DURABLE, read_preference=ReadPreference.PRIMARY
     )
@@ -64,7 +64,7 @@ def database_of(client: MongoClient[Document], name: str) -> Database[Document]:
 
 @contextmanager
 def failures_named(seconds: float | None = None) -> Iterator[None]:
-    """Turn errors of the driver into StoreUnavailable. seconds: how long all commands of the block may take."""
+    """Turn driver errors into StoreUnavailable. seconds: how long all commands of the block may take together."""
     try:
         if seconds is None:
             yield
@@ -76,19 +76,19 @@ def failures_named(seconds: float | None = None) -> Iterator[None]:
 
 
 class Bulkhead:
-    """Counts who writes where; names are compartments, or single resources of the directory."""
+    """Counts the writers in each place; a name is a compartment, or a single resource of the directory."""
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
-        """Begin with nobody inside. clock: seconds."""
+        """Start without writers. clock: in seconds."""
         self._clock = clock
         self._inside: dict[str, list[float]] = {}
         self._changed = Condition()
 
     @contextmanager
     def inside(self, names: frozenset[str]) -> Iterator[None]:
-        """Hold a place at every name for the time of the block.
+        """Take a place at every name for the time of the block.
 
-        Raises: StoreUnavailable when a place is full and those inside are slow, or when none comes free in time.
+        Raises: StoreUnavailable when a name is full and its writers are slow, or when no place becomes free in time.
         """
         with self._changed:
             self._await_places(names)

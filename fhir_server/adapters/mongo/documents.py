@@ -1,6 +1,6 @@
-"""Stored values as documents, and back; tokens go in as hashes and do not come back.
+"""Stored values as documents, and back; tokens are stored as hashes and cannot be read back.
 
-Rows lead from a lookup token to the resources of all spaces that have it, in the order of their queue.
+Documents called rows lead from a lookup token to the resources of all spaces with it, in the order of their queue.
 """
 
 from collections.abc import Mapping
@@ -14,12 +14,12 @@ from fhir_server.domain import review_files
 from fhir_server.domain.stored import Facts, Stored, authored_of, instant, instant_or_none, micros_or_none
 
 LOCATORS = "#at"
-"""The compartment under which locators lie, beside the resources that they lead to."""
+"""The compartment under which the locators are stored, apart from the resources that they lead to."""
 _OFFSET = 1 << 62
-"""Makes every instant positive, so that the texts of `order` sort as the instants do."""
+"""Makes every instant positive, so that the texts of `order` sort like the instants."""
 
 QUEUES: Mapping[str, str] = {review_files.TYPE: review_files.DUE}
-"""Types that stand in a queue, and the date parameter by which they stand there."""
+"""Types that have a queue, and the date parameter that gives its order."""
 
 
 def name_of(type_: str, id_: str) -> str:
@@ -33,9 +33,9 @@ def locator_name(type_: str, id_: str) -> str:
 
 
 def locator_of(head: Document) -> Document:
-    """Return the locator of a head or trace: it is found by the id alone, and leads to the compartment.
+    """Return the locator of a current document or audit event: it is found by the id alone, and gives the compartment.
 
-    The compartment stands in the field `type`, and the order beside it: so one index finds the locators of a space too.
+    The field `type` has the compartment, and the order is next to it: so one index also finds all locators of a space.
     """
     shared = {"deleted": False, "order": head["order"]}
     return {
@@ -46,17 +46,17 @@ def locator_of(head: Document) -> Document:
 
 
 def order_of(value: int, id_: str) -> str:
-    """Return the one text that sorts by instant, then id."""
+    """Return one text that sorts by instant, then by id."""
     return f"{value + _OFFSET:020d}{id_}"
 
 
 def numbers(hashed: list[bytes]) -> list[int]:
-    """Return hashes as the signed 64-bit numbers that are kept, in order."""
+    """Return hashes as signed 64-bit numbers, in order."""
     return sorted(int.from_bytes(one, "big", signed=True) for one in hashed)
 
 
 def head_of(stored: Stored, hashes: Hashes, body: bytes) -> Document:
-    """Return the document of a head."""
+    """Return the document of a current version."""
     updated = micros(stored.last_updated)
     document = {
         "_id": name_of(stored.type, stored.id),
@@ -92,7 +92,7 @@ def marks_of(stored: Stored) -> Document:
 
 
 def tokens_of(facts: Facts, hashes: Hashes) -> Document:
-    """Return the fields of the tokens; `words` leads to resources of the directory."""
+    """Return the fields of the tokens; `words` finds resources of the directory."""
     tokens = numbers(hashes.tokens(facts.access.compartment, facts.tokens))
     found: Document = {"tokens": tokens, "lookup": numbers(hashes.lookup(facts.lookup))}
     if not facts.access.compartment:
@@ -101,7 +101,7 @@ def tokens_of(facts: Facts, hashes: Hashes) -> Document:
 
 
 def facts_of(document: Document) -> Facts:
-    """Return the facts of a head; tokens and lookup are empty."""
+    """Return the facts of a current version; tokens and lookup are empty."""
     person, organization, client = document["owner"]
     marks, labels = unpacked(sum(document["marks"]))
     dates = {param: (bounds["from"], bounds["to"]) for param, bounds in document["dates"].items()}
@@ -122,7 +122,7 @@ def facts_of(document: Document) -> Facts:
 
 
 def stored_of(head: Document, version: Document, facts: Facts, body: bytes) -> Stored:
-    """Put one version together: `version` gives number, deletion and instant, `head` the rest."""
+    """Build one version: `version` gives number, deletion and instant, `head` the rest."""
     return Stored(
         type=head["type"],
         id=head["id"],
@@ -143,7 +143,7 @@ def superseded(head: Document) -> Document:
 
 
 def rows_of(head: Document) -> list[Document]:
-    """Return the rows of a head, one for each lookup token; none when it is deleted.
+    """Return the rows of a current version, one for each lookup token; none when it is deleted.
 
     token: shard key. lookup: all tokens of the resource. place: by the date of its queue, then by id.
     """

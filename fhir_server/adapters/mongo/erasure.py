@@ -1,10 +1,11 @@
-"""Taking a whole space out of MongoDB, in batches that any later call goes on with.
+"""Erasing a whole space from MongoDB, in batches; a later call continues where one stopped.
 
-The keys are gone before the first batch, so that what is still there opens no more. A mark on the decision state then
-fences off whoever decided before: each change names the revision that it decided on.
-Entries of the trail keep id, leaf and sealed body, so that the ledger can still be proven; they belong to no space any
-more, and say nothing else. They are removed and written anew in one transaction: the compartment is the shard key.
-Each step may be done twice. One that the server did not answer is done again some times before the erasure gives up.
+The keys are destroyed before the first batch, so the remaining data cannot be decrypted. A mark on the decision state
+then stops changes that were decided earlier: each change names the revision of its decision.
+Entries of the audit log keep id, hash and encrypted body, so that the ledger can still be verified; they belong to no
+space any more, and say nothing else. A transaction removes them and writes them anew, because the compartment is the
+shard key.
+Each step may be done twice. A step that the server did not answer is repeated some times before the erasure gives up.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -28,13 +29,13 @@ from fhir_server.ports.store import OutcomeUnknown, StoreUnavailable
 T = TypeVar("T")
 
 BATCH = 300
-"""Entries of the trail in one transaction, each three changes: MongoDB advises a thousand changes at most."""
+"""Audit events in one transaction, with three changes each: MongoDB advises at most a thousand changes."""
 PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0)
-"""Seconds before a step is done again that the server did not answer: an election takes about ten."""
+"""Seconds before a step without an answer is repeated: an election takes about ten."""
 _READING_SECONDS = 600.0
-"""How long the trail may be looked through: nobody waits for an erasure as for a page."""
+"""How long reading the audit log may take: nobody waits for an erasure as for a page."""
 _NOBODY = "#nobody"
-"""A compartment in which nothing ever is."""
+"""A compartment that is always empty."""
 _HEAD_FIELDS = ("type", "id", "lookup")
 _FORGOTTEN: Document = {
     "compartment": ERASED,
@@ -63,14 +64,14 @@ class Erasure:
         self._of_space: Document = {"compartment": compartment}
 
     def demand_rights(self) -> None:
-        """Ask for the right that an erasure needs before anything is destroyed: to remove entries from the trail.
+        """Check, before anything is destroyed, for the right that an erasure needs: to remove entries of the audit log.
 
         Raises: PyMongoError when the account of this server lacks it.
         """
         self._database["trail"].delete_one({"_id": "", "compartment": _NOBODY})
 
     def empty(self) -> None:
-        """Remove all resources with all their versions; let the trail forget whom it was about."""
+        """Remove all resources with all their versions; remove the space from its audit events."""
         space = {"_id": self._compartment, "compartment": self._compartment}
         fence = {"$set": {"erasing": True}, "$inc": {"revision": 1}}
         self._in_transaction(lambda session: self._database["spaces"].update_one(space, fence, session=session))
@@ -82,7 +83,7 @@ class Erasure:
     def finish(self, claims: Iterable[bytes], change: ReadyChange, landed: Landed) -> None:
         """Remove the decision state and some unique values, and apply a change, in one transaction.
 
-        landed: tells whether that is done. What it frees may belong to others soon after: it is never freed twice.
+        landed: tells whether that is done. Others may soon use the freed values, so they must not be freed twice.
         """
         freed = list(claims)
 
@@ -96,7 +97,7 @@ class Erasure:
         self._transactions.run(work, landed)
 
     def _remove_heads(self) -> int:
-        """Remove some resources: first what leads to them, so that a crash leaves nothing that leads nowhere."""
+        """Remove some resources. Locators and rows go first, so that after a crash none leads to a removed resource."""
         heads = self._database["heads"]
         found = list(heads.find(self._of_space, dict.fromkeys(_HEAD_FIELDS, 1)).limit(BATCH))
         for head in found:
@@ -110,9 +111,9 @@ class Erasure:
         return self._remove("versions", self._compartment, [version["_id"] for version in found])
 
     def _batches_of_trail(self) -> Sequence[tuple[str, str]]:
-        """Return the first and last place of each batch of the entries that are there now.
+        """Return the first and last position of each batch of the present audit events.
 
-        The locators tell them: they are small, and one index holds all that is asked.
+        The locators give them: they are small, and one index has everything that is needed.
         """
         locators = self._database["trail"].find(self._locators(), {"_id": 0, "order": 1})
         with pymongo.timeout(_READING_SECONDS):
@@ -120,7 +121,7 @@ class Erasure:
         return [(places[n], places[min(n + BATCH, len(places)) - 1]) for n in range(0, len(places), BATCH)]
 
     def _forget(self, first: str, last: str, session: Session) -> None:
-        """Remove neighbours in the index with their locators; add them again under no space."""
+        """Remove adjacent audit events and their locators; add them again without a space."""
         trail = self._database["trail"]
         between = {"order": {"$gte": first, "$lte": last}}
         where = self._of_space | {"type": "AuditEvent", "deleted": False} | between
@@ -136,7 +137,7 @@ class Erasure:
         _resumed(lambda: self._transactions.run(work))
 
     def _remove(self, name: str, compartment: str, ids: Sequence[str]) -> int:
-        """Remove documents in one command, each by its whole key: no planner can choose a worse index."""
+        """Remove documents in one command, each by its whole key, so that no query planner can choose a worse index."""
         if ids:
             self._database[name].bulk_write([DeleteOne({"_id": id_, "compartment": compartment}) for id_ in ids])
         return len(ids)
@@ -146,7 +147,7 @@ class Erasure:
 
 
 def _resumed(step: Callable[[], T]) -> T:
-    """Do a step, again after a pause while no answer tells how it ended."""
+    """Do a step; repeat it after a pause while no answer tells how it ended."""
     for pause in PAUSES:
         try:
             return step()

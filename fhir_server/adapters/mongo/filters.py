@@ -1,6 +1,6 @@
-"""A Visibility and a Search in MongoDB's filter language: the same meaning as `admits` and `matches`.
+"""A Visibility and a Search in MongoDB's filter language, with the same meaning as `admits` and `matches`.
 
-Only operators that every compatible service has; a condition that an index serves comes in a stage of its own.
+Only operators of every compatible service; a condition that an index supports has a stage of its own.
 """
 
 from collections.abc import Callable, Iterable
@@ -27,7 +27,7 @@ class Bounds:
 
 
 def any_of(conditions: Iterable[Document]) -> Document:
-    """Join alternatives; none of them is nothing."""
+    """Join alternatives; without alternatives, match nothing."""
     found = list(conditions)
     if {} in found:
         return {}
@@ -41,12 +41,12 @@ def all_of(conditions: Iterable[Document]) -> Document:
 
 
 def clauses(ways: Iterable[Clause]) -> Document:
-    """Return the condition that one of the ways of seeing opens a resource by its own facts."""
+    """Return the condition that one of the clauses opens a resource by its own facts."""
     return any_of(_clause(way) for way in ways)
 
 
 def visible(visibility: Visibility, documents: Iterable[str]) -> Document:
-    """Return the condition that a resource is visible: itself, or through one of the visible documents it gathers."""
+    """Return the condition that a resource is visible: by itself, or through one of the visible documents in it."""
     ways = visibility.clauses
     gathering: Document = {"gathers": True}
     return any_of(
@@ -59,7 +59,7 @@ def visible(visibility: Visibility, documents: Iterable[str]) -> Document:
 
 
 def of_seen(ways: Iterable[Clause], documents: Iterable[str]) -> Document:
-    """Return the condition that a way opens a trace or notice: about none of the documents, or one of these."""
+    """Return the condition that a clause opens an audit event or notice, about no document or about one of these."""
     about = any_of(({"gathers": False}, {"documents": {"$in": sorted(documents)}}))
     return any_of(all_of((_clause(way), about)) if way.of_seen else _clause(way) for way in ways)
 
@@ -83,7 +83,7 @@ def _clause(way: Clause) -> Document:
 
 
 def _covered(extent: Extent) -> Document:
-    """Return the condition that a document is certainly meant."""
+    """Return the condition that an extent certainly covers a document."""
     terms = [_named(extent)]
     if extent.labels:
         terms.append(_labelled(extent))
@@ -95,7 +95,7 @@ def _covered(extent: Extent) -> Document:
 
 
 def _touched(extent: Extent) -> Document:
-    """Return the condition that a document may be meant: one whose time is unknown is."""
+    """Return the condition that an extent may cover a document; a document of unknown time may be covered."""
     terms = [_named(extent)]
     if extent.labels:
         terms.append(any_of((_labelled(extent), {"marks": {"$nin": [LABELLED]}})))
@@ -117,7 +117,7 @@ def _named(extent: Extent) -> Document:
 
 
 def _authored(end: str, operator: str, value: int) -> Document:
-    """Return a condition on one end of the time in which a document was written: by the first date that it has."""
+    """Return a condition on one end of the time in which a document was written, from the first date that it has."""
     ways: list[Document] = []
     absent: list[Document] = []
     for name in AUTHORED:
@@ -128,7 +128,7 @@ def _authored(end: str, operator: str, value: int) -> Document:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One search for one visibility, being made into conditions. gone: of deleted resources too."""
+    """One search for one visibility, to be made into conditions. gone: also of deleted resources."""
 
     search: Search
     visibility: Visibility
@@ -136,7 +136,7 @@ class Asked:
     gone: bool = False
 
     def indexed(self) -> Document:
-        """Return the part of the condition that an index serves."""
+        """Return the part of the condition that an index supports."""
         search = self.search
         where: Document = {"compartment": self.visibility.compartment, "type": search.type, "deleted": False}
         if self.gone:
@@ -145,7 +145,7 @@ class Asked:
             where["_id"] = {"$in": [f"{search.type}/{id_}" for id_ in sorted(search.ids)]}
         elif self.visibility.compartment == "":
             wanted = [c.tokens for c in search.criteria if isinstance(c, AnyOf) and c.tokens]
-            if wanted:  # the longer a token, the fewer resources have it
+            if wanted:  # fewer resources have a longer token
                 where["words"] = {"$in": self._hashed(max(wanted, key=lambda tokens: min(map(len, tokens))))}
         return where
 
@@ -154,7 +154,7 @@ class Asked:
         return [self._criterion(criterion) for criterion in self.search.criteria]
 
     def knowing(self) -> Document | None:
-        """Return the condition that the marks of a resource may be known, None when they never may."""
+        """Return the condition that the caller may know the marks of a resource, None when the caller never may."""
         ways = [way for way in self.visibility.clauses if way.knows_marks]
         return clauses(ways) if ways and self.search.type != "AuditEvent" else None
 
@@ -170,7 +170,7 @@ class Asked:
                 return any_of(_compared(op, _dated(criterion.param), value) for op, value in criterion.any_of)
 
     def _has(self, criterion: AnyOf) -> Document:
-        """Return the condition of one of the tokens, or of one of the marks that the caller may know."""
+        """Return the condition for one of the tokens, or one of the marks that the caller may know."""
         named: Document = {"tokens": {"$in": self._hashed(criterion.tokens)}}
         knowing = self.knowing() if criterion.marks else None
         if knowing is None:

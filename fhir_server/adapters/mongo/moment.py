@@ -1,7 +1,7 @@
-"""One moment of the database: a transaction that only reads, and that outlives a change of the primary.
+"""One moment of the database: a read-only transaction that survives a change of the primary.
 
-At the end it commits with the majority: only then is it promised that what it read cannot be rolled back.
-When the primary goes away meanwhile, all its reads are made again from a new moment. They must give what they gave.
+At the end it commits with the majority: only then is it certain that what it read cannot be rolled back. When the
+    primary changes meanwhile, all its reads are repeated at a new moment, and must give the same answers.
 
 Source: https://www.mongodb.com/docs/manual/reference/read-concern-snapshot/.
 """
@@ -20,32 +20,32 @@ from fhir_server.ports.store import StoreUnavailable
 Question = Callable[[Session], list[Document]]
 
 AGAIN_SECONDS = 5.0
-"""How long reads are made again: MongoDB elects a primary in a few seconds."""
+"""How long reads are repeated: MongoDB elects a primary in a few seconds."""
 _COMMIT_SECONDS = 5.0
 
 
 class Moment:
-    """Reads, and remembers what was read."""
+    """Reads, and remembers the answers."""
 
     def __init__(self, session: Session) -> None:
-        """Begin."""
+        """Start the transaction."""
         self._session = session
         self._asked: list[tuple[Question, list[Document]]] = []
         self._begin()
 
     def ask(self, question: Question) -> list[Document]:
-        """Return the answer to a question.
+        """Return the answer to a query.
 
-        Raises: PyMongoError; StoreUnavailable when the primary changed and an earlier answer with it.
+        Raises: PyMongoError; StoreUnavailable when the primary changed and an earlier answer is now different.
         """
         answer = self._answer(question)
         self._asked.append((question, answer))
         return answer
 
     def settle(self) -> None:
-        """Have the majority confirm what was read.
+        """Let the majority confirm what was read.
 
-        Raises: PyMongoError, StoreUnavailable: nothing that was read may be relied on.
+        Raises: PyMongoError, StoreUnavailable: no answer may be relied on then.
         """
         try:
             with pymongo.timeout(_COMMIT_SECONDS):
@@ -59,7 +59,7 @@ class Moment:
                 self._session.commit_transaction()
 
     def give_up(self) -> None:
-        """End without a promise."""
+        """End the transaction without confirmation."""
         with pymongo.timeout(_COMMIT_SECONDS):
             self._session.abort_transaction()
 
@@ -84,7 +84,7 @@ class Moment:
             anew = True
 
     def _again(self) -> None:
-        """Ask everything that was asked, from the new moment."""
+        """Repeat all queries at the new moment."""
         for question, answer in self._asked:
             with pymongo.timeout(READ_MS / 1000):
                 if question(self._session) != answer:
@@ -92,7 +92,7 @@ class Moment:
 
 
 def _may_repeat(error: PyMongoError) -> bool:
-    """Tell whether to ask again; where no primary was found in time, another look would only hold the thread."""
+    """Tell whether to repeat; not when no primary was found in time, because a new search would hold the thread."""
     if isinstance(error, ServerSelectionTimeoutError):
         return False
     return error.has_error_label(TRANSIENT) or isinstance(error, ConnectionFailure)

@@ -1,4 +1,4 @@
-"""What the databases of the MongoDB store say of themselves before a start lays them out, and the mark they carry."""
+"""What the databases of the MongoDB store contain before a start creates anything, and the mark in them."""
 
 from pathlib import Path
 
@@ -14,9 +14,9 @@ _MARK = {"_id": "installation"}
 
 
 def look(data: Database[Document], keys: Database[Document], contents: Path) -> Parts:
-    """Look at the parts of an installation without making any of them.
+    """Inspect the parts of an installation without creating any of them.
 
-    Raises: StoreUnavailable, also when a collection of a marked database is missing.
+    Raises: StoreUnavailable, also when a database with a mark lacks a collection.
     """
     with failures_named():
         names = frozenset(data.list_collection_names())
@@ -36,7 +36,7 @@ def look(data: Database[Document], keys: Database[Document], contents: Path) -> 
 
 
 def keep_mark(database: Database[Document], mark: str) -> str:
-    """Keep a mark unless there is one; return the one that is there."""
+    """Store a mark unless there is one; return the stored mark."""
     with failures_named():
         database["meta"].update_one(_MARK, {"$setOnInsert": {"mark": mark}}, upsert=True)
         return _mark(database)

@@ -1,10 +1,10 @@
-"""The server sessions in which this process writes, recorded so that others can end them when it has died.
+"""The server sessions in which this process writes, recorded so that others can end them when the process has died.
 
-A transaction that its process left open keeps its documents locked until MongoDB ends it, a minute later or more.
-Each process therefore keeps one record: the ids of its sessions, and a count that grows while a transaction is open.
-Whoever is blocked looks at the counts twice; where a count stands still, the process is dead or has nothing open, and
-its sessions are ended. One that only seemed dead loses the transaction under way and writes it again.
-Counts are compared with themselves, so that no clock of another machine matters.
+A transaction that a dead process left open keeps its documents locked until MongoDB ends it, a minute later or more.
+Each process therefore keeps one record: the ids of its sessions, and a count that grows while a transaction is open. A
+process that is blocked reads the counts twice. Where a count has not grown, the other process is dead or has no open
+transaction, and its sessions are ended. A process that only seemed dead loses its open transaction and writes it again.
+Each count is compared with its own earlier value, so that the clocks of other machines do not matter.
 
 Source: https://www.mongodb.com/docs/manual/reference/command/killSessions/.
 """
@@ -27,20 +27,20 @@ from fhir_server.adapters.mongo.client import Document, Session
 
 BEAT_SECONDS = 0.25
 DEAD_SECONDS = 0.75
-"""How long a count must stand still before its process is taken for dead."""
+"""How long a count must not grow before its process is considered dead."""
 _FORGOTTEN = timedelta(days=1)
 _RENEWED_SECONDS = 60 * 60.0
-"""How old the record of a process that writes seldom may be: far less than what has it forgotten."""
+"""How old the record of a process that seldom writes may be: far less than the time after which MongoDB forgets it."""
 _IDLE_SECONDS = 20 * 60.0
 """MongoDB forgets a session that was idle for thirty minutes."""
 _SECONDS = 2.0
 
 
 class Processes:
-    """The record of this process, and the door to those of the others."""
+    """The record of this process, and access to the records of the others."""
 
     def __init__(self, client: MongoClient[Document], database: Database[Document]) -> None:
-        """Prepare; nothing is recorded before the first transaction."""
+        """Prepare the record; nothing is stored before the first transaction."""
         self._client = client
         self._records = database.get_collection("processes", write_concern=WriteConcern(1))
         self.id = str(uuid4())
@@ -59,7 +59,7 @@ class Processes:
 
     @contextmanager
     def lend(self) -> Iterator[Session]:
-        """Lend a session whose id is recorded, so that whatever it leaves open can be ended by others."""
+        """Lend a session whose id is recorded, so that others can end whatever it leaves open."""
         session = self._take()
         with self._pool:
             self._lent += 1
@@ -76,7 +76,7 @@ class Processes:
                 session.end_session()
 
     def discard(self, session: Session) -> None:
-        """Have a lent session ended: no answer told whether its transaction is still open on the server."""
+        """End a lent session, because no answer told whether its transaction is still open on the server."""
         with self._pool:
             self._lost[_id_of(session)] = self._sessions.pop(_id_of(session), session.session_id["id"])
         self._needed.set()
@@ -87,7 +87,7 @@ class Processes:
             return {row["_id"]: row["beats"] for row in self._records.find({}, {"beats": 1})}
 
     def end_dead(self, before: Mapping[str, int]) -> int:
-        """End the sessions of the other processes whose count has not grown since `before`; return of how many."""
+        """End the sessions of other processes whose count has not grown since `before`; return how many processes."""
         with pymongo.timeout(_SECONDS):
             others = self._records.find({"_id": {"$ne": self.id}})
             dead = [row for row in others if before.get(row["_id"]) == row["beats"]]
@@ -95,14 +95,14 @@ class Processes:
         return len(dead)
 
     def suspect(self) -> None:
-        """Have the dead looked for in the background: somebody waited too long for a document."""
+        """Search for dead processes in the background, because somebody waited too long for a document."""
         with self._pool:
             self._suspected = True
         self._needed.set()
         self._begin_beating()
 
     def close(self) -> None:
-        """Take the record away; nothing is open any more."""
+        """Remove the record; no transaction is open any more."""
         self._ended.set()
         self._needed.set()
         thread, self._thread = self._thread, None
@@ -168,7 +168,7 @@ class Processes:
             self._before, self._suspected = None, False
 
     def _record(self) -> None:
-        """Write all ids; one at a time, so that an older list never replaces a newer one."""
+        """Write all ids; one thread at a time, so that an older list never replaces a newer one."""
         with self._recording, pymongo.timeout(_SECONDS):
             with self._pool:
                 ids = [*self._sessions.values(), *self._lost.values()]
@@ -186,7 +186,7 @@ class Processes:
                 self._lost.pop(key, None)
 
     def _end(self, ids: Iterable[Any]) -> None:
-        """End sessions by name. An empty list would end all sessions of this account: it is never sent."""
+        """End sessions by id. An empty list would end all sessions of this account, so it is never sent."""
         named = [{"id": id_} for id_ in ids]
         if named:
             self._client.admin.command("killSessions", named)

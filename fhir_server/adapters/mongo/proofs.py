@@ -1,4 +1,4 @@
-"""Proofs at start that the server keeps its word: what fails is named, and the start is refused."""
+"""Tests at the start that MongoDB keeps its promises: if a test fails, the server names it and does not start."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -17,7 +17,7 @@ from fhir_server.ports.store import StoreUnavailable
 
 
 def prove(client: MongoClient[Document], database: Database[Document]) -> None:
-    """Prove on the real server what everything rests on.
+    """Test on the real server everything that the store relies on.
 
     Raises: StoreUnavailable, naming what is wrong.
     """
@@ -40,14 +40,14 @@ def prove(client: MongoClient[Document], database: Database[Document]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Proofs:
-    """One run of the proofs; all its rows carry its name as their compartment."""
+    """One run of the tests; all its rows have its name as their compartment."""
 
     client: MongoClient[Document]
     probes: Collection[Document]
     name: str
 
     def aborts(self) -> bool:
-        """Tell whether an aborted transaction leaves nothing."""
+        """Tell whether an aborted transaction leaves nothing behind."""
         key = str(uuid4())
         with self._transaction() as session:
             self.probes.insert_one(self._row(key), session=session)
@@ -55,7 +55,7 @@ class Proofs:
         return self.probes.find_one({"_id": key}) is None
 
     def commits(self) -> bool:
-        """Tell whether a committed transaction is there whole."""
+        """Tell whether a committed transaction is stored whole."""
         keys = [str(uuid4()) for _ in range(2)]
         with self._transaction() as session:
             for key in keys:
@@ -64,14 +64,14 @@ class Proofs:
         return self.probes.count_documents({"_id": {"$in": keys}}) == len(keys)
 
     def conflicts(self) -> bool:
-        """Write one document in two transactions: tell whether the second is refused, or waits for the first."""
+        """Write one document in two transactions; tell whether the second is refused, or waits for the first."""
         key = self._kept()
         with self._transaction() as one, self._transaction() as two:
             self._touch(key, one)
             return self._is_refused(key, two, waiting=True)
 
     def notices_later_commits(self) -> bool:
-        """Tell whether a transaction may not write over what was committed after its snapshot."""
+        """Tell whether a transaction is refused to overwrite what was committed after its snapshot."""
         key = self._kept()
         with self._transaction() as session:
             self.probes.find_one({"_id": key}, session=session)
@@ -79,7 +79,7 @@ class Proofs:
             return self._is_refused(key, session, waiting=False)
 
     def is_unique(self) -> bool:
-        """Tell whether a unique index keeps a second value out."""
+        """Tell whether a unique index refuses a second value."""
         word = self._kept()
         try:
             self.probes.insert_one(self._row(str(uuid4())) | {"word": word})
@@ -109,7 +109,7 @@ class Proofs:
         return found == {"$lt": list(orders[:number]), "$gt": list(orders[number + 1 :])}
 
     def _is_refused(self, key: str, session: Session, *, waiting: bool) -> bool:
-        """Tell whether a write is refused with the label that has it tried again. waiting: it may also wait."""
+        """Tell whether a write is refused with the label that asks for a retry. waiting: it may also wait."""
         try:
             self._touch(key, session)
         except PyMongoError as error:
@@ -134,7 +134,7 @@ class Proofs:
 
     @contextmanager
     def _transaction(self) -> Iterator[Session]:
-        """Open a transaction; it is aborted unless it was ended."""
+        """Open a transaction; it is aborted at the end unless it has ended before."""
         with ExitStack() as stack:
             session = stack.enter_context(self.client.start_session())
             session.start_transaction(read_concern=SNAPSHOT, write_concern=DURABLE)

@@ -1,7 +1,7 @@
-"""Collections and indexes of the MongoDB store, and bringing data of an earlier version up to date.
+"""Collections and indexes of the MongoDB store, and the upgrade of data of an earlier version.
 
-Every index is ascending, its range or sort field last, with at most one array. `habilis schema` brings data up to date
-while no server runs; every step may be repeated, so an interrupted run begins again and adds what is missing.
+Every index is ascending, with its range or sort field last and at most one array. `habilis schema` upgrades data while
+no server runs; every step may be repeated, so an interrupted run starts again and adds what is missing.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -20,7 +20,7 @@ from fhir_server.ports.store import StoreUnavailable
 _BATCH = 1000
 _DUPLICATE = 11000
 _BEFORE_LOCATORS = "a"
-"""Types begin with a capital letter, the keys of locators with a small one."""
+"""Types begin with a capital letter, the keys of locators with a small letter."""
 
 VERSION = 2
 _NAMESPACE_EXISTS = 48
@@ -29,7 +29,7 @@ _OLDEST_WIRE = 17
 
 
 def from_first(database: Database[Document]) -> None:
-    """Add what version 2 has: locators, rows of lookup tokens, and the shard key of the decision states."""
+    """Add what is new in version 2: locators, rows of lookup tokens, and the shard key of the decision states."""
     for name in ("heads", "trail"):
         for rows in _batches(database[name], _BEFORE_LOCATORS):
             kept = [row for row in rows if row["compartment"] != ERASED]
@@ -43,7 +43,7 @@ def from_first(database: Database[Document]) -> None:
 
 
 def _batches(collection: Collection[Document], below: str | None) -> Iterator[list[Document]]:
-    """Give all documents in the order of their keys."""
+    """Yield all documents in the order of their keys."""
     where: Document = {"_id": {"$gte": ""} | ({"$lt": below} if below else {})}
     while rows := list(collection.find(where, {"body": 0, "tokens": 0}).sort("_id", 1).limit(_BATCH)):
         yield rows
@@ -52,7 +52,7 @@ def _batches(collection: Collection[Document], below: str | None) -> Iterator[li
 
 
 def _add(collection: Collection[Document], rows: Iterable[Document]) -> None:
-    """Insert what is missing."""
+    """Insert the missing documents."""
     writes = [InsertOne(row) for row in rows]
     if not writes:
         return
@@ -88,9 +88,9 @@ KEY_INDEXES: Sequence[Index] = (Index(("name", "number"), unique=True),)
 
 
 def apply_schema(database: Database[Document], keys: Database[Document]) -> None:
-    """Create the collections and indexes that are missing; bring data of an earlier version up to date.
+    """Create the missing collections and indexes; upgrade data of an earlier version.
 
-    A second time it does nothing; several processes may do it at once.
+    A second call does nothing; several processes may call it at once.
     Raises: StoreUnavailable when the data belong to a later version.
     """
     found = version_of(database)
@@ -105,14 +105,14 @@ def apply_schema(database: Database[Document], keys: Database[Document]) -> None
             from_first(database)
         try:
             database["meta"].update_one({"_id": "schema"}, {"$set": {"version": VERSION}}, upsert=True)
-        except DuplicateKeyError:  # another process lays out the same database
+        except DuplicateKeyError:  # another process creates the same database
             return
 
 
 def is_laid_out(database: Database[Document]) -> bool:
-    """Tell whether there are data of this version; a start changes nothing then, and needs no right to.
+    """Tell whether there are data of this version; then a start changes nothing, and needs no right to change anything.
 
-    Raises: StoreUnavailable for data of an earlier version, naming the command that brings them up to date.
+    Raises: StoreUnavailable for data of an earlier version, naming the command that upgrades them.
     """
     found = version_of(database)
     if 0 < found < VERSION:
@@ -146,11 +146,11 @@ def check_server(client: MongoClient[Document]) -> None:
 
 
 def _create(database: Database[Document], name: str, indexes: Sequence[Index]) -> None:
-    """Create a collection first: inside a transaction not every version may."""
+    """Create a collection before any transaction, because not every version can create one inside a transaction."""
     if name not in database.list_collection_names(filter={"name": name}):
         try:
             database.create_collection(name)
-        except CollectionInvalid:  # another process was quicker
+        except CollectionInvalid:  # another process was faster
             pass
         except OperationFailure as error:
             if error.code != _NAMESPACE_EXISTS:

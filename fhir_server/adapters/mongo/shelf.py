@@ -1,4 +1,4 @@
-"""Wrapped data keys in a MongoDB database of their own, so that a backup of the data does not undo an erasure."""
+"""Encrypted data keys in a MongoDB database of their own, so that restoring the data does not undo an erasure."""
 
 from collections.abc import Iterable
 
@@ -15,7 +15,7 @@ _DUPLICATE = 11000
 
 
 class MongoShelf:
-    """Keeps wrapped keys."""
+    """Stores encrypted data keys."""
 
     def __init__(self, client: MongoClient[Document], database: Database[Document]) -> None:
         """Keep the parts; the shelf closes the client."""
@@ -24,7 +24,7 @@ class MongoShelf:
         self._keys = database["keys"]
 
     def newest(self, name: str) -> WrappedKey | None:
-        """Return the key that seals for a name."""
+        """Return the key that encrypts for a name."""
         with failures_named(BRIEF_SECONDS):
             return _key(self._keys.find_one({"name": name}, sort=[("number", -1)]))
 
@@ -39,7 +39,7 @@ class MongoShelf:
             return tuple(key for row in self._keys.find() if (key := _key(row)))
 
     def add(self, keys: Iterable[WrappedKey]) -> None:
-        """Keep keys, except where the (name, number) is taken already."""
+        """Store keys, except those whose (name, number) exists."""
         rows = [
             {"_id": k.id, "name": k.name, "number": k.number, "wrapped_by": k.wrapped_by, "wrapped": k.wrapped}
             for k in keys
@@ -52,21 +52,21 @@ class MongoShelf:
                     raise
 
     def rewrap(self, keys: Iterable[WrappedKey]) -> None:
-        """Replace the wrapping of keys that are there."""
+        """Replace the encryption of stored keys."""
         changes = [({"_id": key.id}, {"$set": {"wrapped_by": key.wrapped_by, "wrapped": key.wrapped}}) for key in keys]
         with failures_named():
             for where, fields in changes:
                 self._keys.update_one(where, fields)
 
     def destroy(self, name: str) -> int:
-        """Remove all keys of a name; the server's own log forgets them when it turns over."""
+        """Remove all keys of a name; MongoDB's own log forgets them when it is overwritten."""
         with failures_named():
             return self._transactions.run(
                 lambda session: self._keys.delete_many({"name": name}, session=session).deleted_count
             )
 
     def keep_mark(self, mark: str) -> str:
-        """Keep the mark of the installation unless there is one; return the one that is there."""
+        """Store the mark of the installation unless there is one; return the stored mark."""
         return keep_mark(self._keys.database, mark)
 
     def close(self) -> None:

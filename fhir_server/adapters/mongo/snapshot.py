@@ -1,4 +1,4 @@
-"""Reads from one moment of the MongoDB store: a transaction that only reads."""
+"""Reads from one moment of the MongoDB store: a read-only transaction."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -35,9 +35,9 @@ _WITHOUT_TOKENS: Document = {"$project": {"tokens": 0, "lookup": 0, "words": 0}}
 
 
 class MongoSnapshot:
-    """Reads from one moment. Its promises are those of `ports.store.Snapshot`.
+    """Reads from one moment. It keeps the promises of `ports.store.Snapshot`.
 
-    Every filter names the shard key. What was located is kept, so that reading it costs no second look.
+    Every filter names the shard key. A located resource is remembered, so that reading it needs no second query.
     """
 
     def __init__(self, database: Database[Document], moment: Moment, hashes: Hashes, keyring: Keyring) -> None:
@@ -64,13 +64,13 @@ class MongoSnapshot:
         return Space(patient, revision, state)
 
     def patients(self, after: str, limit: int) -> tuple[str, ...]:
-        """Return the ids of the patients who have a space, in their order."""
+        """Return the ids of the patients who have a space, sorted by id."""
         where = {"_id": {"$gt": after}, "compartment": {"$gt": after}, "revision": {"$gt": 0}}
         stages: list[Document] = [{"$match": where}, {"$sort": {"_id": 1}}, {"$limit": limit}, {"$project": {"_id": 1}}]
         return tuple(row["_id"] for row in self._run(self._database["spaces"], stages))
 
     def locate(self, type_: str, id_: str) -> Location | None:
-        """Return the compartment of a resource whoever asks."""
+        """Return the compartment of a resource for any caller."""
         at = {"_id": locator_name(type_, id_), "compartment": LOCATORS}
         locator = self._one(self._heads(type_), at)
         found = self._located_in(type_, id_, locator["type"]) if locator else None
@@ -145,7 +145,7 @@ class MongoSnapshot:
         visibility: Visibility,
         gone: bool = False,  # noqa: FBT001, FBT002
     ) -> frozenset[str]:
-        """Return which of the ids are visible current resources; gone: deleted ones too."""
+        """Return which of the ids are visible current resources; gone: include deleted ones."""
         asked = frozenset(ids)
         if not asked or not visibility.clauses:
             return frozenset()
@@ -154,7 +154,7 @@ class MongoSnapshot:
         return frozenset(row["id"] for row in self._run(self._heads(type_), stages))
 
     def _ordered(self, asked: Asked) -> Iterator[Document]:
-        """Give the first rows of a page, each with its sort value: in two runs when some callers see other instants."""
+        """Yield the first rows of a page, each with its sort value; two queries when callers see different instants."""
         if asked.search.sort != "_lastUpdated":
             yield from self._sorted(asked, {"$ifNull": [f"$dates.{asked.search.sort}.from", 0]})
             return
@@ -187,7 +187,7 @@ class MongoSnapshot:
         yield from self._run(self._heads(search.type), stages)
 
     def _matching(self, asked: Asked, also: Document | None = None) -> list[Document]:
-        """Return the stages that keep the rows that match: what an index serves, then the rest."""
+        """Return the stages that keep the matching rows: first the conditions that an index supports, then the rest."""
         visibility = asked.visibility
         if asked.search.type not in UNGATHERING:
             seen = visible(visibility, self._visible_documents(visibility))
@@ -199,7 +199,7 @@ class MongoSnapshot:
         return [{"$match": asked.indexed()}, *([{"$match": rest}] if rest else [])]
 
     def _visible_documents(self, visibility: Visibility, *, gone: bool = False) -> frozenset[str]:
-        """Return the ids of all visible documents of a space, deleted ones too when `gone`; the directory has none."""
+        """Return the ids of all visible documents of a space, also deleted ones when `gone`; the directory has none."""
         if not visibility.compartment:
             return frozenset()
         if (visibility, gone) not in self._documents:
@@ -214,7 +214,7 @@ class MongoSnapshot:
         return head if head and is_visible(type_, facts_of(head), visibility, self.visible_ids) else None
 
     def _located_in(self, type_: str, id_: str, compartment: str) -> Document | None:
-        """Return the head of a resource in its compartment; None when it is not there, or erased."""
+        """Return the current document of a resource in its compartment; None when it does not exist, or is erased."""
         name = name_of(type_, id_)
         known = self._located.get(name)
         if known is None and compartment != ERASED:
@@ -228,7 +228,7 @@ class MongoSnapshot:
         return self._find(self._database["versions"], where, [("version", -1)])
 
     def _readable(self, rows: Iterable[Document]) -> Iterator[Stored]:
-        """Open rows; one that another process sealed with a key that was being destroyed is erased too."""
+        """Decrypt rows; a row whose key another process is destroying counts as erased."""
         for row in rows:
             with suppress(KeyGone):
                 yield self._opened(row, row)

@@ -1,4 +1,4 @@
-"""The store to grow on: MongoDB as a replica set or a sharded cluster, one transaction for each change."""
+"""The store for large installations: MongoDB as replica set or sharded cluster, one transaction for each change."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -25,11 +25,11 @@ from fhir_server.domain.stored import instant_or_none
 from fhir_server.ports.store import AlreadyClaimed, Change, OutcomeUnknown, StoreConflict, StoreUnavailable
 
 _BULK = 50
-"""Changes of a bulk load that share a transaction."""
+"""Changes of a bulk load in one transaction."""
 
 
 class MongoStore:
-    """Resources, decision states and the trail. Its promises are those of `ports.store.Store`."""
+    """Resources, decision states and the audit log. It keeps the promises of `ports.store.Store`."""
 
     def __init__(self, client: MongoClient[Document], database: Database[Document], keyring: Keyring) -> None:
         """Keep the parts; the store closes them."""
@@ -63,7 +63,7 @@ class MongoStore:
             self._append(ready.lone_trace)
 
     def commit_many(self, changes: Sequence[Change]) -> None:
-        """Apply independent changes, each atomically, several of them in one transaction while none fails."""
+        """Apply independent changes, each atomically; several are in one transaction while none fails."""
         for start in range(0, len(changes), _BULK):
             some = changes[start : start + _BULK]
             try:
@@ -73,7 +73,7 @@ class MongoStore:
                     self.commit(change)
 
     def erase(self, compartment: str, change: Change, released: Sequence[str] = ()) -> None:
-        """Destroy everything of one space, then apply a change."""
+        """Destroy everything in one space, then apply a change."""
         erasure = Erasure(self._database, self.transactions, compartment)
         with failures_named():
             erasure.demand_rights()
@@ -94,7 +94,7 @@ class MongoStore:
             self._database["meta"].update_one({"_id": "probe"}, {"$max": {"at": at}}, upsert=True)
 
     def newest(self) -> datetime | None:
-        """Return when the store was last proven to write: the trail has no order over all spaces."""
+        """Return when the store was last proven to write, because the audit log has no order over all spaces."""
         with failures_named(BRIEF_SECONDS):
             found = self._database["meta"].find_one({"_id": "probe"})
         return instant_or_none(found.get("at")) if found else None
@@ -112,12 +112,12 @@ class MongoStore:
             )
 
     def _landing(self, *changes: ReadyChange) -> Landed:
-        """Return what tells whether changes are in the store: the first trace of theirs is looked for."""
+        """Return a function that tells whether changes are stored: it looks for their first audit event."""
         own = next((trace for change in changes for trace in change.traces), None)
         return partial(self._is_kept, own) if own else lambda: False
 
     def _append(self, trace: Document) -> None:
-        """Write a trace that stands alone: one command, no transaction."""
+        """Write a single audit event: one command, no transaction."""
         try:
             with pymongo.timeout(BRIEF_SECONDS):
                 append_traces(self._database["trail"], [trace])
@@ -128,7 +128,7 @@ class MongoStore:
                 raise OutcomeUnknown(f"MongoDB: {error}") from error
 
     def _is_kept(self, trace: Document) -> bool:
-        """Tell whether a trace is in the trail, as far as can be seen now."""
+        """Tell whether an audit event is in the audit log, as far as this server can see now."""
         where = {"_id": trace["_id"], "compartment": trace["compartment"]}
         try:
             with pymongo.timeout(BRIEF_SECONDS):

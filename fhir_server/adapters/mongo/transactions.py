@@ -1,8 +1,8 @@
-"""Transactions with two budgets: a short one for conflicts, a longer one once the commit was sent.
+"""Transactions with two time limits: a short one for conflicts, a longer one after the commit was sent.
 
-A conflict is tried again for some two seconds. Nothing was written then, and the caller may know that soon.
-A commit that was sent may have been applied although no answer came: it is sent again, which MongoDB applies once,
-and at last the own trace is looked for. Who is blocked for more than a second ends the sessions of dead processes.
+A conflict is retried for about two seconds; nothing was written then, and the caller may know that soon. A commit
+without an answer may have been applied. It is sent again, which MongoDB applies only once, and at last the store looks
+for the change's own audit event. A caller who is blocked for over a second ends the sessions of dead processes.
 
 Source: https://www.mongodb.com/docs/manual/core/transactions-in-applications/.
 """
@@ -30,9 +30,9 @@ Landed = Callable[[], bool]
 TRANSIENT = "TransientTransactionError"
 UNKNOWN_COMMIT = "UnknownTransactionCommitResult"
 CONFLICT_SECONDS = 2.0
-"""How long a change that meets locked documents is tried again."""
+"""How long a change that meets locked documents is retried."""
 WAIT_SECONDS = 0.8
-"""How long one statement may wait for a lock, on services that wait instead of telling a conflict."""
+"""How long one statement may wait for a lock, on services that wait instead of reporting a conflict."""
 COMMIT_SECONDS = 10.0
 STATEMENTS_SECONDS = 10.0
 """How long all statements of one attempt may take."""
@@ -43,7 +43,7 @@ _BLOCKED_SECONDS = 1.0
 
 @contextmanager
 def bounded_wait() -> Iterator[None]:
-    """Bound a statement that touches documents which other transactions may hold."""
+    """Limit the time of a statement on documents that other transactions may have locked."""
     with pymongo.timeout(WAIT_SECONDS):
         yield
 
@@ -52,15 +52,15 @@ class Transactions:
     """Runs work in transactions of one process."""
 
     def __init__(self, client: MongoClient[Document], database: Database[Document]) -> None:
-        """Prepare; `close` ends it."""
+        """Prepare; call `close` at the end."""
         self.processes = Processes(client, database)
         self.commit_seconds = COMMIT_SECONDS
 
     def run(self, work: Callable[[Session], T], landed: Landed | None = None) -> T:
-        """Do work in one transaction, again after a conflict; return when it is durable.
+        """Do work in one transaction, repeat it after a conflict, and return when it is durable.
 
-        landed: tells whether the work is in the store; it is asked when the outcome of a commit is unknown.
-        Raises: whatever the work raises, and then it is undone; PyMongoError when nothing was written;
+        landed: tells whether the work is stored; it is called when the outcome of a commit is unknown.
+        Raises: whatever the work raises, after the work is undone; PyMongoError when nothing was written;
         OutcomeUnknown.
         """
         attempts = _Attempts(self, work, landed or (lambda: False))
@@ -75,12 +75,12 @@ class Transactions:
                 raise
 
     def close(self) -> None:
-        """Take the record of this process away."""
+        """Remove the record of this process."""
         self.processes.close()
 
 
 class _Attempts(Generic[T]):
-    """One piece of work, tried until it is durable or its time is up."""
+    """One piece of work, retried until it is durable or its time is up."""
 
     def __init__(self, transactions: Transactions, work: Callable[[Session], T], landed: Landed) -> None:
         self._processes = transactions.processes
@@ -99,13 +99,13 @@ class _Attempts(Generic[T]):
                 result = self._statements(session)
                 self._commit(session, result)
             except (StoreConflict, AlreadyClaimed, OutcomeUnknown, PyMongoError):
-                if self.doubtful and self._landed():  # what stands in the way is what an earlier commit wrote
+                if self.doubtful and self._landed():  # the obstacle is what an earlier commit of this work wrote
                     return self.doubtful[-1]
                 raise
         return result
 
     def may_go_on(self, error: PyMongoError) -> bool:
-        """Tell whether to try again after a failure; wait a little before."""
+        """Tell whether to retry after a failure; wait a little first."""
         blocked = monotonic() - self._since
         if not (error.has_error_label(TRANSIENT) or error.timeout) or blocked > CONFLICT_SECONDS:
             return False
@@ -115,7 +115,7 @@ class _Attempts(Generic[T]):
         return True
 
     def _look_for_the_dead(self, blocked: float) -> None:
-        """Note the heartbeats of the others once; end the sessions of those that stand still later."""
+        """Read the counts of other processes once; later, end the sessions of those whose count has not grown."""
         if blocked < _LOOK_SECONDS:
             return
         with suppress(PyMongoError):
@@ -136,7 +136,7 @@ class _Attempts(Generic[T]):
             raise
 
     def _undo(self, session: Session, error: BaseException) -> None:
-        """Abort; where no answer told how a statement ended, end the session itself."""
+        """Abort; when no answer told how a statement ended, end the session itself."""
         if isinstance(error, ConnectionFailure):
             self._processes.discard(session)
         with pymongo.timeout(WAIT_SECONDS):
@@ -161,5 +161,5 @@ class _Attempts(Generic[T]):
 
 
 def _may_send_again(error: PyMongoError) -> bool:
-    """Tell whether a commit is sent again: its outcome is unknown, or its session was ended meanwhile."""
+    """Tell whether to send a commit again: its outcome is unknown, or another process ended its session."""
     return error.has_error_label(UNKNOWN_COMMIT) or getattr(error, "code", None) == _INTERRUPTED

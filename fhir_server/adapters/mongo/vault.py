@@ -1,4 +1,4 @@
-"""The vault in MongoDB: secrets under keyed hashes of their names, their values sealed."""
+"""The vault in MongoDB: secrets under keyed hashes of their names, with encrypted values."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -20,9 +20,9 @@ from fhir_server.ports.vault import Secret
 
 
 class MongoVault:
-    """Secrets of the authorization server. Its promises are those of `ports.vault.Vault`.
+    """Secrets of the authorization server. It keeps the promises of `ports.vault.Vault`.
 
-    No command waits for more than BRIEF_SECONDS; a write outside a transaction would wait for every open one.
+    No command waits longer than BRIEF_SECONDS; a write outside a transaction would wait for every open transaction.
     """
 
     def __init__(self, transactions: Transactions, database: Database[Document], keyring: Keyring) -> None:
@@ -65,7 +65,7 @@ class MongoVault:
         return tuple(self._secret(*name, found[hashed]) if hashed in found else None for name, hashed in named)
 
     def take(self, kind: str, key: str, now: datetime) -> Secret | None:
-        """Remove and return an entry: of concurrent callers exactly one gets it."""
+        """Remove and return an entry; exactly one of several concurrent callers gets it."""
         with self._brief():
             row = self._entries.find_one_and_delete({"_id": self._hashes.secret(kind, key)} | _alive(now))
         return self._secret(kind, key, row) if row else None
@@ -80,7 +80,7 @@ class MongoVault:
         return done.matched_count == 1
 
     def drop(self, kind: str, key: str) -> bool:
-        """Remove an entry; tell whether it was there."""
+        """Remove an entry; tell whether it existed."""
         with self._brief():
             return self._entries.delete_one({"_id": self._hashes.secret(kind, key)}).deleted_count == 1
 
@@ -122,7 +122,7 @@ class MongoVault:
 
     @contextmanager
     def _brief(self) -> Iterator[None]:
-        """Bound commands; who waits in vain has the orphans of dead processes looked for."""
+        """Limit the time of commands; after a vain wait, start a search for transactions of dead processes."""
         with failures_named():
             try:
                 with pymongo.timeout(BRIEF_SECONDS):

@@ -1,7 +1,7 @@
-"""Changes written inside one transaction: what nobody else touches first, what others wait for last.
+"""Writing changes in one transaction: first what nobody else writes, last what others wait for.
 
-The traces, claims and new resources of all changes go in one command for each collection. Resources that are replaced
-follow, and the decision states come last: a process that dies in between leaves them locked for the shortest time.
+The audit events, claims and new resources of all changes go in one command for each collection. Replaced resources
+follow, and the decision states come last, so that a process that dies in between locks them for the shortest time.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,9 +22,9 @@ _DUPLICATE = 11000
 
 
 def demand_duplicate(error: BulkWriteError) -> int:
-    """Return the number of the row whose key was taken.
+    """Return the number of the row whose key exists.
 
-    Raises: the error itself when it tells of something else.
+    Raises: the error itself when it is of another kind.
     """
     faults = error.details["writeErrors"]
     if not faults or any(fault["code"] != _DUPLICATE for fault in faults):
@@ -34,9 +34,9 @@ def demand_duplicate(error: BulkWriteError) -> int:
 
 
 def append_traces(trail: Collection[Document], traces: Sequence[Document], session: Session | None = None) -> None:
-    """Add traces, each behind its locator, in one command.
+    """Add audit events, each after its locator, in one command.
 
-    Raises: StoreConflict when one is there already.
+    Raises: StoreConflict when one exists.
     """
     try:
         trail.insert_many([row for trace in traces for row in (locator_of(trace), trace)], session=session)
@@ -47,7 +47,7 @@ def append_traces(trail: Collection[Document], traces: Sequence[Document], sessi
 
 @dataclass(frozen=True, slots=True)
 class Writing:
-    """One transaction being written."""
+    """One transaction that is being written."""
 
     database: Database[Document]
     session: Session
@@ -92,7 +92,7 @@ class Writing:
             self._look_up_anew(head, write.head or head | write.fields)
 
     def _replaced(self, write: ReadyWrite) -> Document:
-        """Put the new head or its new marks in place; return the head as it was."""
+        """Store the new version or its new marks; return the version before."""
         version, mark = write.expected
         where = {"_id": write.name, "compartment": write.compartment, "version": version, "mark": mark}
         heads = self.database["heads"]
@@ -131,7 +131,7 @@ class Writing:
 
 
 def _space_write(space: SpaceWrite, state: bytes | None) -> UpdateOne:
-    """Return the write or pin of a space. A pin writes too, so that a change of the space meanwhile is noticed."""
+    """Return the write or check of a space. A check writes too, so that a concurrent change of the space is noticed."""
     fields: Document = {"$inc": {"pins": 1}}
     if state is not None:
         fields = {"$inc": {"revision": 1}, "$set": {"state": state}}

@@ -1,7 +1,8 @@
-"""Backup and restore of the embedded store: one instant over data and keys, with the contents that they name.
+"""Backup and restore of the embedded store: data and keys of one instant, with the contents that they refer to.
 
-The writers of both files wait while two read transactions begin, and go on at once; what is copied then is what these
-transactions see. Contents are stored before the rows that name them and never change, so they are copied afterwards.
+The writers of both files wait while two read transactions begin, and then continue; the backup copies what these
+transactions see. Contents are stored before the rows that refer to them and never change, so they are copied
+afterwards.
 """
 
 import os
@@ -23,13 +24,13 @@ from fhir_server.adapters.sqlite.schema import VERSION
 from fhir_server.ports.store import StoreUnavailable
 
 STAGE = ".restoring"
-"""Folder inside the data directory in which a restore prepares what it puts in place at the end."""
+"""Folder inside the data directory in which a restore prepares the files that it moves at the end."""
 _PARTS = (CONTENTS, KEYS, DATA)
-"""In the order in which they are put in place: a start refuses what is there without the data."""
+"""In the order of moving: a start refuses keys or contents without the data."""
 
 
 def back_up(data_dir: Path, target: Path, program: str) -> Manifest:
-    """Copy an installation into an empty or new folder; servers go on meanwhile. The manifest is left to the caller.
+    """Copy an installation into an empty or new folder while servers run. The caller writes the manifest.
 
     Raises: StoreUnavailable.
     """
@@ -46,10 +47,10 @@ def back_up(data_dir: Path, target: Path, program: str) -> Manifest:
 
 
 def stage(source: Path, data_dir: Path, manifest: Manifest, spared: Path) -> Path:
-    """Copy a backup into a stage inside a data directory, file by file as the manifest has them; return the stage.
+    """Copy a backup into a folder of the data directory; check each file against the manifest; return the folder.
 
     spared: the one file that may be in the directory, the key file.
-    Raises: StoreUnavailable when something else is there, or when a file is missing or not the one of the manifest.
+    Raises: StoreUnavailable when another file is there, or when a file is missing or differs from the manifest.
     """
     with _files_named():
         if manifest.schema > VERSION:
@@ -69,7 +70,7 @@ def stage(source: Path, data_dir: Path, manifest: Manifest, spared: Path) -> Pat
 
 
 def put_in_place(stage: Path) -> None:
-    """Move what a restore has prepared to where a start looks for it."""
+    """Move the files that a restore has prepared to where a start looks for them."""
     with failures_named(), _files_named():
         for name in (KEYS, DATA):
             with closing(connect(stage / name, durable=True)) as connection:
@@ -81,7 +82,7 @@ def put_in_place(stage: Path) -> None:
 
 
 def drop_kinds_but(data_dir: Path, kept: Iterable[str]) -> int:
-    """Remove all entries of the vault whose kind is not among these; return how many."""
+    """Remove all entries of the vault except those of the kinds in `kept`; return how many."""
     kinds = sorted(kept)
     with failures_named(), closing(connect(data_dir / DATA, durable=True)) as connection:
         among = ", ".join("?" * len(kinds))
@@ -90,7 +91,7 @@ def drop_kinds_but(data_dir: Path, kept: Iterable[str]) -> int:
 
 @contextmanager
 def _one_instant(data_dir: Path) -> Iterator[tuple[Connection, Connection]]:
-    """Begin to read data and keys while nobody writes either of them."""
+    """Begin to read data and keys while nobody writes to either of them."""
     paths = (data_dir / DATA, data_dir / KEYS)
     with ExitStack() as open_ones:
         data, keys = (open_ones.enter_context(closing(connect(path, durable=False))) for path in paths)
@@ -114,7 +115,7 @@ def _copied(source: Connection, target: Path) -> Entry:
 
 
 def _copied_contents(source: Path, target: Path) -> Iterator[tuple[str, Entry]]:
-    """Copy contents; one that is erased meanwhile is left out."""
+    """Copy contents; skip one that is erased meanwhile."""
     for path in sorted(source.rglob("*")):
         if not path.is_file() or (path.name.startswith(".") and path.name != MARKER):
             continue
@@ -136,7 +137,7 @@ def _take(source: Path, target: Path, entry: Entry) -> None:
 
 
 def _copy(source: Path, target: Path) -> None:
-    """Copy one file durably, readable by its owner only."""
+    """Copy one file durably; only its owner can read the copy."""
     with source.open("rb") as read:
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with open(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as written:  # noqa: PTH123 - its mode

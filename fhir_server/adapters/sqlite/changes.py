@@ -1,4 +1,4 @@
-"""A Change made ready for writing (sealed and hashed, by whoever asks), and written (by the one writer)."""
+"""A Change prepared for writing (encrypted and hashed, by any thread), and written (by the only writer)."""
 
 import sqlite3
 from collections.abc import Sequence
@@ -47,7 +47,7 @@ _INSERT_LOOKUP = "INSERT INTO lookup (hash, row, listed) VALUES (?, ?, ?)"
 
 @dataclass(frozen=True, slots=True)
 class ReadyWrite:
-    """One resource, sealed and hashed."""
+    """One resource, encrypted and hashed."""
 
     after: Stored
     expected: tuple[int, int]
@@ -60,7 +60,7 @@ class ReadyWrite:
 
 @dataclass(frozen=True, slots=True)
 class ReadyChange:
-    """One change, sealed and hashed: rows of traces, resources, (space, sealed state), (claim, its hash)."""
+    """One change, encrypted and hashed: audit events, resources, (space, encrypted state), (claim, its hash)."""
 
     traces: tuple[tuple[Any, ...], ...]
     writes: tuple[ReadyWrite, ...]
@@ -70,10 +70,10 @@ class ReadyChange:
 
 @dataclass(frozen=True, slots=True)
 class Preparer(Sealer):
-    """Makes a change ready in this store's shapes."""
+    """Prepares a change in the shapes of this store."""
 
     def change(self, change: Change) -> ReadyChange:
-        """Make a change ready."""
+        """Prepare a change."""
         return ReadyChange(
             traces=tuple(self._trace(event_of(trace)) for trace in change.traces),
             writes=tuple(self._write(resource_of(write), write.expected) for write in change.writes),
@@ -110,7 +110,7 @@ class Preparer(Sealer):
 def apply(connection: Connection, change: ReadyChange) -> None:
     """Write a change inside the current transaction.
 
-    Raises: StoreConflict, AlreadyClaimed, sqlite3.Error; then what was written must be undone.
+    Raises: StoreConflict, AlreadyClaimed, sqlite3.Error; the caller must then undo what was written.
     """
     for space, state in change.spaces:
         _apply_space(connection, space, state)
@@ -124,7 +124,7 @@ def apply(connection: Connection, change: ReadyChange) -> None:
 
 
 def apply_all(connection: Connection, changes: Sequence[ReadyChange]) -> tuple[int, Exception | None]:
-    """Write changes until one fails, which leaves nothing; return how many were written, and the failure."""
+    """Write changes until one fails; the failed one writes nothing. Return how many were written, and the failure."""
     for number, change in enumerate(changes):
         connection.execute("SAVEPOINT each")
         try:
@@ -196,7 +196,7 @@ def _supersede(connection: Connection, write: ReadyWrite, row: int, lookup: byte
 
 
 def _change_marks(connection: Connection, write: ReadyWrite, row: int, lookup: bytes) -> None:
-    """Change marks and facts; without tokens the tokens stay, since a read does not give them back."""
+    """Change marks and facts; without new tokens the old ones stay, because a read does not return tokens."""
     after = write.after
     values = (after.version, after.mark, micros(after.last_updated), micros_or_none(after.marked_at), *write.facts)
     connection.execute(_UPDATE_MARKS, (*values, row))

@@ -1,4 +1,4 @@
-"""Connections to SQLite files: durable ones for writing, a pool of them for reading.
+"""Connections to SQLite files: durable ones for writing, and a pool for reading.
 
 Source: https://www.sqlite.org/wal.html and https://www.sqlite.org/pragma.html#pragma_synchronous.
 """
@@ -17,16 +17,17 @@ BUSY_SECONDS = 30.0
 _OWNER_ONLY, _OTHERS = 0o600, 0o077
 _STATEMENTS = 512
 _CACHE_KIB = 512
-"""A reader forgets its pages at the next commit of anybody, so that much more than one request needs is of no use."""
+"""Size of a reader's cache. A commit of any process empties the cache, so more than one request needs is useless."""
 _WRITER_CACHE_KIB = 8 * 1024
-"""A trace goes to a random place of two indexes: their upper pages and many leaves should be at hand."""
+"""Size of the writer's cache. An audit event goes to random places of two indexes, whose pages should be in memory."""
 _LOG_PAGES = 4000
-"""Pages of the write-ahead log at which they are moved into the file (16 MB): each page once, however often it
-changed meanwhile. SQLite's own 1,000 makes a writer spend most of its time there."""
+"""Pages in the write-ahead log at which SQLite moves them into the file (16 MB): each page once, however often it
+changed. With the default of 1,000 pages, a writer spends most of its time there.
+"""
 
 
 def connect(path: Path, *, durable: bool) -> Connection:
-    """Open a connection in autocommit mode that any one thread at a time may use.
+    """Open a connection in autocommit mode, which any one thread at a time may use.
 
     Raises: sqlite3.Error.
     """
@@ -36,7 +37,7 @@ def connect(path: Path, *, durable: bool) -> Connection:
         path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=_STATEMENTS
     )
     connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA mmap_size = 0")  # a page that is mapped may be read from a log that was just reset
+    connection.execute("PRAGMA mmap_size = 0")  # a mapped page may be read from a log that was just reset
     connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
     connection.execute("PRAGMA secure_delete = ON" if durable else "PRAGMA query_only = ON")
     connection.execute(f"PRAGMA cache_size = -{_WRITER_CACHE_KIB if durable else _CACHE_KIB}")
@@ -45,12 +46,12 @@ def connect(path: Path, *, durable: bool) -> Connection:
 
 
 def _keep_private(path: Path) -> None:
-    """Make the file, or what an earlier version made, readable by its owner only; SQLite's log takes the mode over.
+    """Let only the owner read the file, also one of an earlier version; SQLite's log gets the same mode.
 
-    A file that is there is never opened here: closing it would drop the locks that this process holds on it
+    An existing file is never opened here: closing it would drop the locks that this process holds on it
     (https://www.sqlite.org/howtocorrupt.html, 2.2).
     """
-    with suppress(OSError):  # a file of another owner: SQLite says what it may not do
+    with suppress(OSError):  # another user owns the file: SQLite will report what it may not do
         if not path.exists():
             os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, _OWNER_ONLY))
         elif path.stat().st_mode & _OTHERS:
@@ -72,7 +73,7 @@ def failure(error: sqlite3.Error) -> StoreUnavailable:
 
 
 class Readers:
-    """Read connections, lent to one block at a time; as many as there are blocks at once."""
+    """Read connections, lent to one block at a time; there are as many as there are blocks at once."""
 
     def __init__(self, path: Path) -> None:
         """Keep the path."""
@@ -96,7 +97,7 @@ class Readers:
                 self._give_back(connection)
 
     def close(self) -> None:
-        """Close what is idle; what is lent is closed when it comes back."""
+        """Close the idle connections; a lent connection is closed when it comes back."""
         self._closed = True
         while self._idle:
             with suppress(IndexError):

@@ -1,7 +1,7 @@
-"""Taking a whole space out of the SQLite file, inside the writer's transaction.
+"""Erasing a whole space from the SQLite file, inside the writer's transaction.
 
-Entries of the trail keep position, leaf, id and sealed body, so that the ledger can still be proven; they belong to no
-space any more, and say nothing else.
+Entries of the audit log keep position, hash, id and encrypted body, so that the ledger can still be verified; they
+belong to no space any more, and say nothing else.
 """
 
 from collections.abc import Iterable

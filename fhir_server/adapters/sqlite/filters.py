@@ -1,6 +1,6 @@
-"""A Visibility and a Search as SQL: the same meaning as `admits` and `matches`, inside the query.
+"""A Visibility and a Search as SQL, with the same meaning as `admits` and `matches`.
 
-The row in question has the alias `h`. Values are always bound. `params` gives each value one numbered place.
+The row to decide about has the alias `h`. Values are always bound. `params` gives each value one numbered placeholder.
 """
 
 from collections.abc import Iterable
@@ -20,7 +20,7 @@ from fhir_server.domain.stored import AUTHORED
 Value = str | int | bytes
 _OWNERS = ("owner_person", "owner_organization", "owner_client")
 _GROUP = 200
-"""Alternatives in one row of ORs: SQLite bounds the depth of an expression at 1,000."""
+"""Alternatives in one group of ORs: SQLite limits the depth of an expression to 1,000."""
 
 _DATE_SQL: dict[DateOp, str] = {
     "eq": "{v0} <= {r0} AND {r1} <= {v1}",
@@ -36,28 +36,28 @@ _DATE_SQL: dict[DateOp, str] = {
 
 
 class Params:
-    """Values of one statement; the same value has one place."""
+    """Values of one statement; equal values share one placeholder."""
 
     def __init__(self) -> None:
         """Start empty."""
         self._places: dict[Value, int] = {}
 
     def add(self, value: Value) -> str:
-        """Return the place of a value."""
+        """Return the placeholder of a value."""
         return f"?{self._places.setdefault(value, len(self._places) + 1)}"
 
     def list(self, values: Iterable[Value]) -> str:
-        """Return the places of several values, separated by commas."""
+        """Return the placeholders of several values, separated by commas."""
         return ", ".join(self.add(value) for value in sorted(values))
 
     @property
     def values(self) -> tuple[Value, ...]:
-        """All values in the order of their places."""
+        """All values in the order of their placeholders."""
         return tuple(self._places)
 
 
 def any_of(terms: Iterable[str]) -> str:
-    """Join alternatives, in groups so that the expression stays flat; none of them is false."""
+    """Join alternatives, in groups so that the expression stays flat; without alternatives, return false."""
     found = list(terms)
     while len(found) > _GROUP:
         found = [_either(found[start : start + _GROUP]) for start in range(0, len(found), _GROUP)]
@@ -69,8 +69,8 @@ def _either(terms: list[str]) -> str:
 
 
 def visible(type_: str, visibility: Visibility, params: Params) -> str:
-    """Return the condition that a resource of a type is visible: itself, or through the documents it gathers."""
-    # the literal lets SQLite use the partial index of the directory
+    """Return the condition that a resource of a type is visible: by itself, or through the documents in it."""
+    # with this literal SQLite can use the partial index of the directory
     compartment = params.add(visibility.compartment) if visibility.compartment else "''"
     if type_ in UNGATHERING:
         return f"h.compartment = {compartment} AND {_by_what_it_is_about(visibility, params)}"
@@ -80,17 +80,17 @@ def visible(type_: str, visibility: Visibility, params: Params) -> str:
 
 
 def clauses(ways: Iterable[Clause], alias: str, params: Params) -> str:
-    """Return the condition that one of the ways of seeing opens a row by its own facts."""
+    """Return the condition that one of the clauses opens a row by its own facts."""
     return any_of([_clause(way, alias, params) for way in ways])
 
 
 def owned_only(ways: Iterable[Clause], params: Params) -> str:
-    """Return the condition that a way of seeing one's own deposits opens the row."""
+    """Return the condition that a clause about the caller's own deposits opens the row."""
     return clauses((way for way in ways if way.owned_by is not None), "h", params)
 
 
 def _by_what_it_is_about(visibility: Visibility, params: Params) -> str:
-    """Return the condition that a way of seeing opens the row, which is about no document or about one that is seen."""
+    """Return the condition that a clause opens the row, which is about no document or about a visible one."""
     freely = tuple(way for way in visibility.clauses if not way.of_seen)
     judged = tuple(way for way in visibility.clauses if way.of_seen)
     if not judged:
@@ -105,7 +105,7 @@ def _one_document(visibility: Visibility, params: Params) -> str:
 
 
 def _a_document(ways: Iterable[Clause], params: Params, condition: str) -> str:
-    """Return the condition that one of the documents of the row meets a condition and is seen in one of these ways."""
+    """Return the condition that one document of the row meets a condition and is visible by one of these clauses."""
     return (
         "EXISTS (SELECT 1 FROM json_each(h.documents) AS named CROSS JOIN heads AS d"
         f" WHERE d.type = 'DocumentReference' AND d.id = named.value AND {condition}"
@@ -135,7 +135,7 @@ def _clause(way: Clause, alias: str, params: Params) -> str:
 
 
 def _extent(extent: Extent, alias: str, params: Params, *, certainly: bool) -> str:
-    """Return the condition that a document is meant: certainly (`covers`), or at least maybe (`touches`)."""
+    """Return the condition that an extent covers a document: certainly (`covers`), or possibly (`touches`)."""
     terms = [
         _coded(f"{alias}.{column}", values, params)
         for column, values in (("id", extent.documents), ("kind", extent.kinds), ("category", extent.categories))
@@ -154,7 +154,7 @@ def _extent(extent: Extent, alias: str, params: Params, *, certainly: bool) -> s
 
 
 def _authored(alias: str, bound: int) -> str:
-    """Return the expression of one end of the time in which a document was written."""
+    """Return the expression for one end of the time in which a document was written."""
     places = ", ".join(f"json_extract({alias}.dates, '$.{name}[{bound}]')" for name in AUTHORED)
     return f"coalesce({places})"
 
@@ -164,7 +164,7 @@ def _among(column: str, values: frozenset[str], params: Params) -> str:
 
 
 def _coded(column: str, values: frozenset[str], params: Params) -> str:
-    """Return the condition of one of many values, which a profession's kinds are, as one value of the statement."""
+    """Return the condition of one of many values, such as a profession's kinds, as one value of the statement."""
     return f"{column} IN (SELECT value FROM json_each({params.add(_as_json(values))}))" if values else "0"
 
 
@@ -175,7 +175,7 @@ def _as_json(values: frozenset[str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One search for one visibility, being made into SQL."""
+    """One search for one visibility, to be made into SQL."""
 
     search: Search
     visibility: Visibility
@@ -183,7 +183,7 @@ class Asked:
     params: Params
 
     def conditions(self) -> str:
-        """Return the condition of a match, its visibility included."""
+        """Return the condition of a match, including the visibility."""
         terms = [visible(self.search.type, self.visibility, self.params)]
         if self.search.ids is not None:
             terms.append(_among("h.id", self.search.ids, self.params))
@@ -199,7 +199,7 @@ class Asked:
         )
 
     def after(self) -> str:
-        """Return the condition that a row comes after the place to go on from."""
+        """Return the condition that a row comes after the last row of the page before."""
         place = self.search.after
         if place is None:
             return "1"
@@ -207,7 +207,7 @@ class Asked:
         return f"({self.order_value()}, h.id) {sign} ({self.params.add(place.value)}, {self.params.add(place.id)})"
 
     def seen_update(self) -> str:
-        """Return the expression of the instant of the last update as the caller sees it, who may not know the marks."""
+        """Return the expression for the last update as the caller sees it, who may be unaware of the marks."""
         if self.search.type == "AuditEvent":
             return "h.updated"
         knowing = [way for way in self.visibility.clauses if way.knows_marks]
@@ -230,7 +230,7 @@ class Asked:
         return [f"instr(h.tokens, {self.params.add(token)})" for token in hashed]
 
     def _marked(self, marks: Mark) -> list[str]:
-        """Return the condition that the row has one of these marks and the caller may know it; none when never."""
+        """Return the condition that the row has one of these marks and the caller may know it; nothing when never."""
         knowing = [way for way in self.visibility.clauses if way.knows_marks]
         if not (marks and knowing):
             return []

@@ -1,4 +1,4 @@
-"""What the files of the embedded store say of themselves before a start opens them, and the mark that they carry."""
+"""What the files of the embedded store contain before a start opens them, and the mark in them."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -18,9 +18,9 @@ _HOLDS = ("heads", "trail", "vault", "spaces")
 
 
 def look(data_dir: Path) -> Parts:
-    """Look at the parts of an installation without making any of them.
+    """Inspect the parts of an installation without creating any of them.
 
-    Raises: StoreUnavailable when a file is no database.
+    Raises: StoreUnavailable when a file is not a database.
     """
     data, filed = Part(str(data_dir / DATA)), False
     with _opened(data_dir / DATA) as connection:
@@ -37,7 +37,7 @@ def look(data_dir: Path) -> Parts:
 
 
 def keep_mark(connection: Connection, mark: str) -> str:
-    """Keep a mark inside the current transaction unless there is one; return the one that is there."""
+    """Store a mark inside the current transaction unless there is one; return the stored mark."""
     connection.execute(META)
     connection.execute("INSERT INTO meta VALUES ('installation', ?) ON CONFLICT DO NOTHING", (mark,))
     return _mark(connection)
@@ -45,7 +45,7 @@ def keep_mark(connection: Connection, mark: str) -> str:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Connection | None]:
-    """Open a file that is there."""
+    """Open a file if it exists."""
     try:
         if not path.exists():
             yield None
@@ -64,6 +64,6 @@ def _mark(connection: Connection) -> str:
 
 
 def _has(connection: Connection, table: str, statement: str) -> bool:
-    """Tell whether a table is there and a statement finds a row in it."""
+    """Tell whether a table exists and a statement finds a row in it."""
     there = connection.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", (table,)).fetchone()
     return bool(there and connection.execute(statement).fetchone())

@@ -30,7 +30,7 @@ class Statement:
 
 
 def one(type_: str, id_: str) -> Statement:
-    """Select the current version of a resource: head, facts, sealed body."""
+    """Select the current version of a resource: head (the columns of `Head`), facts, encrypted body."""
     if type_ == TRACE:
         return Statement(f"SELECT {_TRACE_HEAD}, {_FACTS}, h.body FROM trail AS h WHERE h.id = ?1", (id_,))
     sql = (
@@ -40,7 +40,7 @@ def one(type_: str, id_: str) -> Statement:
 
 
 def older(type_: str, id_: str) -> Statement:
-    """Select the superseded versions, newest first: version, deleted, updated, sealed body."""
+    """Select the superseded versions, newest first: version, deleted, updated, encrypted body."""
     sql = (
         "SELECT v.version, v.deleted, v.updated, v.body FROM heads AS h JOIN versions AS v USING (row)"
         " WHERE h.type = ?1 AND h.id = ?2 ORDER BY v.version DESC"
@@ -73,7 +73,7 @@ def queue(type_: str, hashed: bytes, date: str, limit: int, after: Place) -> Sta
 
 
 def page(search: Search, visibility: Visibility, hashes: Hashes) -> Statement:
-    """Select one row more than a page: sort value, head, facts, sealed body."""
+    """Select one row more than a page: sort value, head, facts, encrypted body."""
     asked = Asked(search, visibility, hashes, Params())
     direction = "DESC" if search.descending else "ASC"
     value = asked.order_value()
@@ -91,7 +91,7 @@ def page(search: Search, visibility: Visibility, hashes: Hashes) -> Statement:
 
 
 def total(search: Search, visibility: Visibility, hashes: Hashes, cap: int) -> Statement:
-    """Select how many match, at most one more than the cap."""
+    """Select the number of matches, at most one more than the cap."""
     asked = Asked(search, visibility, hashes, Params())
     source, where = _matching(asked, everything=True)
     sql = f"SELECT count(*) FROM (SELECT 1 FROM {source} WHERE {where} LIMIT {asked.params.add(cap + 1)})"
@@ -99,7 +99,7 @@ def total(search: Search, visibility: Visibility, hashes: Hashes, cap: int) -> S
 
 
 def seen_among(type_: str, ids: frozenset[str], visibility: Visibility, *, gone: bool = False) -> Statement:
-    """Select the ids among these that are visible. gone: deleted ones too."""
+    """Select those ids that are visible. gone: include deleted ones."""
     params = Params()
     table = "trail AS h" if type_ == TRACE else "heads AS h"
     of_type = "1" if type_ == TRACE else f"h.type = {params.add(type_)}"
@@ -110,12 +110,12 @@ def seen_among(type_: str, ids: frozenset[str], visibility: Visibility, *, gone:
 
 
 def split(row: tuple[Any, ...]) -> tuple[Head, Facts, bytes]:
-    """Take a selected row apart: head, facts, sealed body."""
+    """Split a selected row into head, facts and encrypted body."""
     return Head(*row[:_HEAD_WIDTH]), facts_of(row[_HEAD_WIDTH:-1]), row[-1]
 
 
 def location(row: tuple[Any, ...]) -> Location | None:
-    """Return where the resource of a selected row lives; the trail of an erased space is nowhere."""
+    """Return where the resource of a selected row is, None for an audit event of an erased space."""
     head, facts = Head(*row[:_HEAD_WIDTH]), row[_HEAD_WIDTH:-1]
     compartment: str = facts[_COMPARTMENT]
     return None if compartment == ERASED else Location(compartment, bool(head.deleted))
@@ -137,10 +137,10 @@ def _matching(asked: Asked, *, everything: bool = False) -> tuple[str, str]:
 
 
 def _directory(asked: Asked) -> str:
-    """Return the rows of the directory to look at: those that a token leads to, when the search has one."""
+    """Return the directory rows to search: those with a token, when the search has one."""
     wanted = [c.tokens for c in asked.search.criteria if isinstance(c, AnyOf) and c.tokens]
     if not wanted or asked.search.ids is not None:
         return "heads AS h"
-    longest = max(wanted, key=lambda tokens: min(map(len, tokens)))  # the longer a token, the fewer resources have it
+    longest = max(wanted, key=lambda tokens: min(map(len, tokens)))  # fewer resources have a longer token
     places = any_of(f"l.hash = {asked.params.add(hashed)}" for hashed in asked.hashes.lookup(sorted(longest)))
     return f"(SELECT DISTINCT l.row AS row FROM lookup AS l WHERE {places}) CROSS JOIN heads AS h USING (row)"

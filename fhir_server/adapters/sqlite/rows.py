@@ -1,4 +1,4 @@
-"""Stored values as rows, and back. Tokens go in as hashes and do not come back."""
+"""Stored values as rows, and back. Tokens are stored as hashes and cannot be read back."""
 
 from typing import Any, NamedTuple
 
@@ -13,7 +13,7 @@ FACTS = (
     "kind, category, marks, sealed_until, owner_person, owner_organization, owner_client, documents, dates,"
     " compartment, id"
 )
-"""Columns that give the facts back, in the order in which `facts_of` takes them."""
+"""Columns with the facts, in the order that `facts_of` expects."""
 
 
 class FactColumns(NamedTuple):
@@ -31,7 +31,7 @@ class FactColumns(NamedTuple):
 
 
 def columns_of(facts: Facts) -> FactColumns:
-    """Return the columns of facts."""
+    """Return the columns for facts."""
     access = facts.access
     return FactColumns(
         access.kind,
@@ -47,7 +47,7 @@ def columns_of(facts: Facts) -> FactColumns:
 
 
 def facts_of(columns: tuple[Any, ...]) -> Facts:
-    """Return the facts of the columns FACTS; tokens and lookup are empty."""
+    """Return the facts from the columns FACTS; tokens and lookup are empty."""
     kind, category, marks, sealed, person, organization, client, documents, dates, compartment, id_ = columns
     found: dict[str, Interval] = (
         {name: (first, last) for name, (first, last) in orjson.loads(dates).items()} if dates else {}
@@ -74,7 +74,7 @@ def facts_of(columns: tuple[Any, ...]) -> Facts:
 
 
 class Head(NamedTuple):
-    """What a row says of one version, beside its facts and body."""
+    """The columns of one version, besides facts and body."""
 
     type: str
     id: str
@@ -86,7 +86,7 @@ class Head(NamedTuple):
 
 
 def stored_of(head: Head, facts: Facts, body: bytes) -> Stored:
-    """Put one version together."""
+    """Build one version."""
     return Stored(
         type=head.type,
         id=head.id,

@@ -1,8 +1,8 @@
 """Tables of the SQLite store.
 
-`heads` holds the current facts of every resource. Its row numbers start with a hash of (compartment, type), so that
-the resources of one type of one patient lie next to each other and a search reads a few neighbouring pages, however
-many patients there are. `bodies` has the same row numbers. `trail` holds the AuditEvents in the order of the ledger.
+`heads` holds the current facts of every resource. Its row numbers start with a hash of (compartment, type), so that the
+resources of one type of one patient are next to each other, and a search reads a few adjacent pages however many
+patients there are. `bodies` has the same row numbers. `trail` holds the AuditEvents in the order of the ledger.
 """
 
 import sqlite3
@@ -16,10 +16,10 @@ from fhir_server.ports.store import StoreUnavailable
 
 VERSION = 2
 _EARLIER = (1,)
-"""Versions that this one brings up to date: 1 had no table `meta`."""
+"""Earlier versions that this version upgrades: version 1 had no table `meta`."""
 APPLICATION_ID = 0x48414249
 _ROOM_BITS = 27
-"""Resources of one type in one compartment: 134 million."""
+"""Most resources of one type in one compartment: 134 million."""
 _RANGE_BITS = 36
 
 ACCESS = "kind, category, marks, sealed_until, owner_person, owner_organization, owner_client, documents"
@@ -86,11 +86,11 @@ CREATE TABLE IF NOT EXISTS probes (name TEXT PRIMARY KEY, count INTEGER NOT NULL
 
 
 def apply_schema(connection: Connection, *, mends: bool = False) -> None:
-    """Lay out a new file, or bring one of an earlier version up to date; a second time it does nothing.
+    """Create the tables of a new file, or upgrade a file of an earlier version; a second call does nothing.
 
-    mends: whether indexes and triggers that are missing are laid out again; a table never is.
-    Raises: StoreUnavailable when the file belongs to another program or to a newer version of this one, or when
-    something is missing that it must have.
+    mends: whether to recreate missing indexes and triggers; a missing table is never recreated. Raises:
+        StoreUnavailable when the file belongs to another program or a newer version of this one, or when a required
+        part is missing.
     """
     found = _stamp(connection)
     if found not in ((0, 0), *((APPLICATION_ID, version) for version in (*_EARLIER, VERSION))):
@@ -109,7 +109,7 @@ def is_current(connection: Connection) -> bool:
 
 
 def row_range(compartment: str, type_: str) -> tuple[int, int]:
-    """Return the first and last row number of a type in a compartment. Ranges may coincide."""
+    """Return the first and last row number of a type in a compartment. Ranges of two compartments may be the same."""
     digest = blake2b(f"{compartment}\0{type_}".encode(), digest_size=8).digest()
     first = (int.from_bytes(digest, "big") >> (64 - _RANGE_BITS)) << _ROOM_BITS
     return first, first + (1 << _ROOM_BITS) - 1

@@ -1,4 +1,4 @@
-"""Wrapped data keys in an SQLite file of their own, so that a backup of the data does not undo an erasure."""
+"""Encrypted data keys in an SQLite file of their own, so that restoring the data does not undo an erasure."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -17,7 +17,7 @@ _TABLE = """CREATE TABLE IF NOT EXISTS keys (
 
 
 class SqliteShelf:
-    """Keeps wrapped keys."""
+    """Stores encrypted data keys."""
 
     def __init__(self, path: Path) -> None:
         """Open or create the file.
@@ -29,7 +29,7 @@ class SqliteShelf:
         self._writer.run(_create)
 
     def newest(self, name: str) -> WrappedKey | None:
-        """Return the key that seals for a name."""
+        """Return the key that encrypts for a name."""
         return self._one(f"SELECT {_COLUMNS} FROM keys WHERE name = ? ORDER BY number DESC LIMIT 1", name)
 
     def by_id(self, id_: bytes) -> WrappedKey | None:
@@ -42,12 +42,12 @@ class SqliteShelf:
             return tuple(WrappedKey(*row) for row in connection.execute(f"SELECT {_COLUMNS} FROM keys"))
 
     def add(self, keys: Iterable[WrappedKey]) -> None:
-        """Keep keys, except where the (name, number) is taken already."""
+        """Store keys, except those whose (name, number) exists."""
         rows: list[tuple[object, ...]] = [(key.id, key.name, key.number, key.wrapped_by, key.wrapped) for key in keys]
         self._write("INSERT OR IGNORE INTO keys VALUES (?, ?, ?, ?, ?)", rows)
 
     def rewrap(self, keys: Iterable[WrappedKey]) -> None:
-        """Replace the wrapping of keys that are there."""
+        """Replace the encryption of stored keys."""
         rows: list[tuple[object, ...]] = [(key.wrapped_by, key.wrapped, key.id) for key in keys]
         self._write("UPDATE keys SET wrapped_by = ?, wrapped = ? WHERE id = ?", rows)
 
@@ -62,7 +62,7 @@ class SqliteShelf:
         return gone
 
     def keep_mark(self, mark: str) -> str:
-        """Keep the mark of the installation unless there is one; return the one that is there."""
+        """Store the mark of the installation unless there is one; return the stored mark."""
         return self._writer.run(lambda connection: keep_mark(connection, mark))
 
     def close(self) -> None:

@@ -20,11 +20,11 @@ from fhir_server.domain.stored import Facts, Stored
 from fhir_server.ports.store import Location, Page, Queued, Space
 
 _START = Place(-(1 << 63), "")
-"""Before every place of a queue."""
+"""A position before every row of a queue."""
 
 
 class SqliteSnapshot:
-    """A read transaction. Its promises are those of `ports.store.Snapshot`."""
+    """A read transaction. It keeps the promises of `ports.store.Snapshot`."""
 
     def __init__(self, connection: Connection, hashes: Hashes, keyring: Keyring) -> None:
         """Begin; the first read fixes the moment."""
@@ -47,12 +47,12 @@ class SqliteSnapshot:
         return Space(patient, revision, state)
 
     def patients(self, after: str, limit: int) -> tuple[str, ...]:
-        """Return the ids of the patients who have a space, in their order."""
+        """Return the ids of the patients who have a space, sorted by id."""
         statement = Statement("SELECT patient FROM spaces WHERE patient > ? ORDER BY patient LIMIT ?", (after, limit))
         return tuple(row[0] for row in self._all(statement))
 
     def locate(self, type_: str, id_: str) -> Location | None:
-        """Return the compartment of a resource whoever asks."""
+        """Return the compartment of a resource for any caller."""
         row = self._row(type_, id_)
         return queries.location(row) if row else None
 
@@ -114,7 +114,7 @@ class SqliteSnapshot:
         visibility: Visibility,
         gone: bool = False,  # noqa: FBT001, FBT002
     ) -> frozenset[str]:
-        """Return which of the ids are visible current resources; gone: deleted ones too."""
+        """Return which of the ids are visible current resources; gone: include deleted ones."""
         asked = frozenset(ids)
         if not asked or not visibility.clauses:
             return frozenset()
@@ -128,14 +128,14 @@ class SqliteSnapshot:
         return (head, facts, sealed) if is_visible(head.type, facts, visibility, self.visible_ids) else None
 
     def _row(self, type_: str, id_: str) -> tuple[Any, ...] | None:
-        """Return the row of a resource, sealed; what is located first and read then is asked for once."""
+        """Return the encrypted row of a resource; a read after a location needs no second query."""
         if (type_, id_) not in self._rows:
             rows = self._all(queries.one(type_, id_))
             self._rows[type_, id_] = rows[0] if rows else None
         return self._rows[type_, id_]
 
     def _readable(self, rows: Iterable[tuple[Head, Facts, bytes]]) -> Iterator[Stored]:
-        """Open rows; one that another process sealed with a key that was being destroyed is erased too."""
+        """Decrypt rows; a row whose key another process is destroying counts as erased."""
         for row in rows:
             with suppress(KeyGone):
                 yield self._opened(*row)

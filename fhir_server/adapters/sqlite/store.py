@@ -1,4 +1,4 @@
-"""The embedded store: one SQLite file, one writer that joins commits, as many readers as there are requests."""
+"""The embedded store: one SQLite file, one writer that groups commits, and as many readers as requests."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -27,14 +27,14 @@ _BULK = 200
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """One SQLite file, open: what store and vault share."""
+    """One open SQLite file, which store and vault share."""
 
     writer: Writer
     readers: Readers
 
     @classmethod
     def open(cls, path: Path, *, mends: bool = False) -> "Database":
-        """Open a file, and lay out its tables when it is new. mends: as apply_schema has it.
+        """Open a file; create its tables when it is new. mends: as in apply_schema.
 
         Raises: StoreUnavailable.
         """
@@ -47,7 +47,7 @@ class Database:
         return cls(writer, Readers(path))
 
     def keep_mark(self, mark: str) -> str:
-        """Keep the mark of the installation unless there is one; return the one that is there."""
+        """Store the mark of the installation unless there is one; return the stored mark."""
         return self.writer.run(lambda connection: keep_mark(connection, mark))
 
     def close(self) -> None:
@@ -57,7 +57,7 @@ class Database:
 
 
 class SqliteStore:
-    """Resources, decision states and the trail. Its promises are those of `ports.store.Store`."""
+    """Resources, decision states and the audit log. It keeps the promises of `ports.store.Store`."""
 
     def __init__(self, database: Database, keyring: Keyring) -> None:
         """Keep the parts; the store closes them."""
@@ -83,7 +83,7 @@ class SqliteStore:
             self._commit_some(changes[start : start + _BULK])
 
     def erase(self, compartment: str, change: Change, released: Sequence[str] = ()) -> None:
-        """Destroy everything of one space, then apply a change."""
+        """Destroy everything in one space, then apply a change."""
         self._keyring.destroy(compartment)
         ready = self._preparer.change(change)
         claims = [self._hashes.claim(claim) for claim in released]
@@ -104,7 +104,7 @@ class SqliteStore:
         self._database.writer.pay_debts()
 
     def newest(self) -> datetime | None:
-        """Return the latest instant among the last traces, which were appended about in its order."""
+        """Return the latest instant among the last audit events, which were appended nearly in the order of time."""
         with self._database.readers.lend() as connection, failures_named():
             return instant_or_none(connection.execute(_NEWEST).fetchone()[0])
 

@@ -1,4 +1,4 @@
-"""The vault in the SQLite file: secrets under keyed hashes of their names, their values sealed."""
+"""The vault in the SQLite file: secrets under keyed hashes of their names, with encrypted values."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -22,11 +22,11 @@ _INSERT = (
 
 
 class _Taken(Exception):
-    """An entry is there already."""
+    """An entry exists."""
 
 
 class SqliteVault:
-    """Secrets of the authorization server. Its promises are those of `ports.vault.Vault`."""
+    """Secrets of the authorization server. It keeps the promises of `ports.vault.Vault`."""
 
     def __init__(self, database: Database, keyring: Keyring) -> None:
         """Keep the parts; the store closes them."""
@@ -65,7 +65,7 @@ class SqliteVault:
         return tuple(self._secret(*name, found[hashed]) if hashed in found else None for name, hashed in named)
 
     def take(self, kind: str, key: str, now: datetime) -> Secret | None:
-        """Remove and return an entry: of concurrent callers exactly one gets it."""
+        """Remove and return an entry; exactly one of several concurrent callers gets it."""
         statement = f"DELETE FROM vault WHERE kind = ? AND key = ? AND {_ALIVE} RETURNING {_COLUMNS}"
         values = (kind, self._hashes.secret(kind, key), micros(now))
         rows = self._database.writer.run(lambda connection: connection.execute(statement, values).fetchall())
@@ -85,7 +85,7 @@ class SqliteVault:
         )
 
     def drop(self, kind: str, key: str) -> bool:
-        """Remove an entry; tell whether it was there."""
+        """Remove an entry; tell whether it existed."""
         return self._change("DELETE FROM vault WHERE kind = ? AND key = ?", (kind, self._hashes.secret(kind, key))) == 1
 
     def drop_group(self, group: str, kinds: Iterable[str] = ()) -> int:

@@ -1,10 +1,10 @@
-"""One writer per process: what callers want at the same time is joined into one transaction with one sync.
+"""One writer per process: the changes of concurrent callers are written in one transaction with one sync.
 
-There is no thread for it. The first caller leads: it does its own work and that of whoever queued up behind it, while
-those wait; then it appoints the next leader. A caller that is alone writes at once, without waking anybody.
-Several processes take turns by a lock on a file beside the database, which hands over quicker than SQLite's waiting.
-Checkpoints and changes of the schema take the same turn: before 3.51.3 SQLite can corrupt a write-ahead log that a
-commit resets while another process checkpoints (https://www.sqlite.org/wal.html#walresetbug).
+The writer has no thread of its own. The first caller leads: it does its own work and the work of the callers who queue
+behind it, while these wait; then it appoints the next leader. A caller who is alone writes at once, without waking
+another thread. Several processes take turns by a lock on a file beside the database, which changes hands faster than
+SQLite's own lock. Checkpoints and changes of the schema take the same turn: before 3.51.3 SQLite can corrupt a
+write-ahead log that a commit resets while another process checkpoints (https://www.sqlite.org/wal.html#walresetbug).
 """
 
 import fcntl
@@ -25,11 +25,11 @@ from fhir_server.ports.store import StoreUnavailable
 T = TypeVar("T")
 _BATCH = 256
 _EMPTYING_MILLISECONDS = 100
-"""How long the emptying of the log waits for readers: all writers wait with it."""
+"""How long emptying the log waits for readers; all writers wait as long."""
 
 
 def _private(path: str, flags: int) -> int:
-    """Open a file that only its owner may use."""
+    """Open a file that only its owner can use."""
     return os.open(path, flags, 0o600)
 
 
@@ -45,29 +45,29 @@ class _Job(Generic[T]):
         self._turn: Lock | None = None
 
     def queue(self) -> None:
-        """Make `wait` wait: somebody else leads."""
-        self._turn = Lock()  # held until woken: lighter than an Event, and there is one waiter
+        """Make `wait` block, because another caller leads."""
+        self._turn = Lock()  # held until woken: lighter than an Event, and only one thread waits
         self._turn.acquire()
 
     def wait(self) -> None:
-        """Wait until the work is done, or until it is this caller's turn to lead."""
+        """Wait until the work is done, or until this caller's turn to lead."""
         if self._turn:
             self._turn.acquire()
 
     def wake(self) -> None:
-        """Let the waiter go on."""
+        """Wake the waiting caller."""
         if self._turn:
             self._turn.release()
 
     def outcome(self) -> T:
-        """Return the result, which is durable, or raise what went wrong."""
+        """Return the result, which is durable, or raise the failure."""
         if self.error is not None:
             raise self.error
         return self.result  # type: ignore[return-value] # set by the work, which may well return None
 
 
 class Writer:
-    """Runs work on the one write connection; a failure undoes one piece of work and leaves the others."""
+    """Runs work on the only write connection; a failure undoes one piece of work and keeps the others."""
 
     def __init__(self, path: Path) -> None:
         """Open the connection.
@@ -85,7 +85,7 @@ class Writer:
         except sqlite3.Error as error:
             self._turn.close()
             raise StoreUnavailable(f"{path}: SQLite: {error}") from error
-        self._turn_here = Lock()  # the lock on the file parts processes, not the threads of one
+        self._turn_here = Lock()  # the lock on the file is between processes, not between the threads of one
         self._owes_emptying = False
         self._queue: deque[_Job[object]] = deque()
         self._gate = Lock()
@@ -94,12 +94,12 @@ class Writer:
         self.batches = 0
 
     def run(self, work: Callable[[Connection], T]) -> T:
-        """Do the work inside a transaction; return its result once that is durable.
+        """Do the work inside a transaction; return its result when it is durable.
 
-        The work only talks to the connection, for it may be undone and done once more. The result is never a cursor:
-        one thread would reset its statement while another binds it anew. What the work raises undoes the work alone,
-        and is raised here.
-        Raises: StoreUnavailable when it cannot be made durable.
+        The work may only use the connection, because it may be undone and done again. The result must not be a cursor:
+        one thread would reset the cursor's statement while another thread binds it. An exception of the work undoes
+        only this work, and is raised here.
+        Raises: StoreUnavailable when the work cannot be made durable.
         """
         job = _Job(work)
         with self._gate:
@@ -109,7 +109,7 @@ class Writer:
         return self._carried_out(job)
 
     def outside(self, work: Callable[[Connection], object]) -> None:
-        """Do work that brings its own transaction, on a connection of its own, while nobody else writes.
+        """Do work with a transaction of its own, on a connection of its own, while nobody else writes.
 
         Raises: StoreUnavailable.
         """
@@ -117,16 +117,16 @@ class Writer:
             work(connection)
 
     def empty_log(self) -> None:
-        """Move the write-ahead log into the file and empty it, so that deleted bytes do not linger there.
+        """Move the write-ahead log into the file and empty it, so that deleted bytes do not stay in the log.
 
-        A read that has been going on since before hinders it; then `pay_debts` tries again.
+        A read that began earlier prevents this; then `pay_debts` tries again.
         Raises: StoreUnavailable.
         """
         self._owes_emptying = True
         self.pay_debts()
 
     def pay_debts(self) -> None:
-        """Empty the log if a read hindered it before.
+        """Empty the log if a read prevented it before.
 
         Raises: StoreUnavailable.
         """
@@ -139,7 +139,7 @@ class Writer:
         self._owes_emptying = bool(hindered)
 
     def close(self) -> None:
-        """Finish accepted work, then release the files."""
+        """Finish accepted work, then close the files."""
         last = _Job(lambda _connection: None)
         with self._gate:
             if self._closed:
@@ -152,7 +152,7 @@ class Writer:
         self._turn.close()
 
     def _enter(self, job: _Job[T]) -> None:
-        """Queue up, behind the leader if there is one; the gate is held."""
+        """Join the queue, behind the leader if there is one; the caller holds the gate."""
         if self._is_led:
             job.queue()
         self._is_led = True
@@ -162,14 +162,14 @@ class Writer:
         try:
             job.wait()
         except BaseException:
-            self._carried_out(job)  # others wait behind it: an interrupt does not take their leader away
+            self._carried_out(job)  # others wait behind this caller: an interrupt must not take their leader away
             raise
         if not job.is_done:
             self._lead(job)
         return job.outcome()
 
     def _lead(self, own: _Job[T]) -> None:
-        """Do the work that has queued up, one's own first, and appoint who leads next."""
+        """Do all queued work, one's own first, and appoint the next leader."""
         batch = [self._queue.popleft() for _ in range(min(len(self._queue), _BATCH))]
         try:
             self._transact(batch)
@@ -196,12 +196,12 @@ class Writer:
                 raise
 
     def _is_done_together(self, batch: list[_Job[object]]) -> bool:
-        """Do all work at once; False, and nothing done, when some of it fails."""
+        """Do all work in one transaction; return False, with nothing done, when some of it fails."""
         self._connection.execute("BEGIN IMMEDIATE")
         try:
             for job in batch:
                 job.result = _without_cursor(job.work(self._connection))
-        except Exception as error:  # noqa: BLE001 - it is met again when each work is done for itself
+        except Exception as error:  # noqa: BLE001 - it occurs again when each piece of work is done alone
             clear_frames(error.__traceback__)
             self._connection.execute("ROLLBACK")
             return False
@@ -215,12 +215,12 @@ class Writer:
         self._connection.execute("COMMIT")
 
     def _do(self, job: _Job[object]) -> None:
-        """Do one piece of work; a failure undoes it and leaves the others."""
+        """Do one piece of work; a failure undoes it and keeps the others."""
         self._connection.execute("SAVEPOINT one")
         try:
             job.result = _without_cursor(job.work(self._connection))
-        except Exception as error:  # noqa: BLE001 - handed to the caller, who waits for it
-            clear_frames(error.__traceback__)  # a cursor in one of them would be let go by the caller's thread
+        except Exception as error:  # noqa: BLE001 - raised again by the caller who waits for it
+            clear_frames(error.__traceback__)  # else the caller's thread would release their cursors
             job.error = StoreUnavailable(f"SQLite: {error}") if isinstance(error, sqlite3.Error) else error
             self._connection.execute("ROLLBACK TO one")
         self._connection.execute("RELEASE one")
