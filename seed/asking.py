@@ -1,4 +1,4 @@
-"""A FHIR client of the standard library: what an integrator's first script looks like."""
+"""A FHIR client with the standard library only, as in an integrator's first script."""
 
 import json
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ _PATIENCE_SECONDS = 30
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One answer. request_id: under which the trail tells of it."""
+    """One answer. request_id: the audit log names the request by it."""
 
     status: int
     headers: dict[str, str]
@@ -38,7 +38,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One question. path: below the FHIR endpoint."""
+    """One request. path: below the FHIR endpoint."""
 
     method: str
     path: str
@@ -48,7 +48,7 @@ class Ask:
 
 
 def send(base: str, token: str, ask: Ask) -> Answer:
-    """Send one request; every status is an answer, only a server that cannot be reached raises (URLError)."""
+    """Send one request and return an answer of any status; raise URLError only when the server cannot be reached."""
     request_id = str(uuid4())
     headers = {"Authorization": f"Bearer {token}", "Accept": FHIR_JSON, "X-Request-Id": request_id} | ask.headers
     data = None

@@ -1,7 +1,7 @@
-"""What the demonstration remembers of itself: demo.json beside the store, readable by its owner alone.
+"""What the demonstration stores about itself: demo.json beside the data; only its owner can read it.
 
-The landing page, `python -m seed.demo` and the bench read it; it holds tokens and private keys, so it is never
-committed and never served as a file.
+The landing page, `python -m seed.demo` and the bench read the file. It contains tokens and private keys, so it is never
+committed and never served.
 """
 
 import os
@@ -22,11 +22,11 @@ _OWNER_ONLY = 0o600
 class Demonstration:
     """One loaded demonstration.
 
-    base: address of the server. fhir: of its FHIR endpoint. tokens: access tokens by name of who uses them.
+    base: address of the server. fhir: address of its FHIR endpoint. tokens: access tokens by the name of their user.
     patients, professionals, roles, organizations, documents, consents: ids by key. guardians: by "camille/leo".
     clients: {client_id, jwk} by key, the jwk with its private part. logins: password by login.
     people: cards for the landing page. tour: requests for the landing page.
-    complete: whether loading came to its end.
+    complete: whether loading has finished.
     """
 
     base: str
@@ -46,7 +46,7 @@ class Demonstration:
     complete: bool = False
 
     def save(self, data_dir: Path) -> None:
-        """Write the file anew, whole or not at all."""
+        """Write the file anew; the file is written whole or not at all."""
         path = data_dir / NAME
         fresh = path.with_suffix(".new")
         descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _OWNER_ONLY)
@@ -56,7 +56,7 @@ class Demonstration:
 
 
 def read(data_dir: Path) -> Demonstration | None:
-    """Return what an earlier loading wrote, None when there is nothing or it is of another shape."""
+    """Return what an earlier loading wrote, None when there is no file or it has another shape."""
     try:
         return Demonstration(**orjson.loads((data_dir / NAME).read_bytes()))
     except (OSError, ValueError, TypeError):

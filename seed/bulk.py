@@ -1,6 +1,6 @@
-"""Bulk data: many invented patients with many documents, planned by the use cases and committed many at a time.
+"""Bulk data: many invented patients with many documents, planned by the use cases and committed in batches.
 
-The same pure generator each time: the same numbers give the same people, types, titles and dates.
+The generator is deterministic: the same numbers give the same people, types, titles and dates.
 """
 
 import random
@@ -62,7 +62,7 @@ class Progress:
     began: float = field(default_factory=monotonic)
 
     def show(self, done: int, step: int) -> None:
-        """Tell how far the loading is; step: how many were done since the last call."""
+        """Show how far the loading is. step: how many were loaded since the last call."""
         rate = done / max(monotonic() - self.began, 0.001)
         text = f"{done:>9,} of {self.total:,} resources  {rate:>7,.0f}/s"
         if self.out.isatty():
@@ -75,15 +75,15 @@ class Progress:
 
 
 class KnownContents:
-    """Contents that were put before are not put again: bulk documents share a few."""
+    """A store of contents that skips contents it has stored before, because bulk documents share a few contents."""
 
     def __init__(self, inner: Blobs) -> None:
-        """Stand before the real contents."""
+        """Wrap the real store of contents."""
         self._inner = inner
         self._references: dict[tuple[str, bytes], str] = {}
 
     def put(self, compartment: str, content: bytes) -> str:
-        """Store a content, unless it is known to be there."""
+        """Store a content, unless it is already stored."""
         key = (compartment, content)
         if key not in self._references:
             self._references[key] = self._inner.put(compartment, content)
@@ -94,7 +94,7 @@ class KnownContents:
         return self._inner.get(compartment, reference)
 
     def check(self) -> None:
-        """Raise StoreUnavailable when a content could not be kept now."""
+        """Raise StoreUnavailable when no content could be stored now."""
         self._inner.check()
 
     def erase(self, compartment: str) -> None:
@@ -129,14 +129,14 @@ def load_bulk(
 
 
 def _settled(pending: Future[int] | None, progress: Progress, done: int) -> int:
-    """Wait for a batch that is being committed, and tell of it."""
+    """Wait for a batch that is being committed, and show the progress."""
     loaded = pending.result() if pending else 0
     progress.show(done + loaded, loaded)
     return loaded
 
 
 def _enrol(runtime: Runtime, demo: Demonstration) -> tuple[Caller, Caller]:
-    """Record the two establishments, their people and their software; return keeper and publisher."""
+    """Record the two establishments, their people and their software; return keeper and publisher as callers."""
     enrolment.register_software(runtime, demo, _SOFTWARE[0])
     keeper = enrolment.caller(runtime, enrolment.software_token(runtime, "keeper"))
     enrolment.enter_professionals(runtime, keeper, demo, (_HOSPITAL, _PRACTICE), (_AUTHOR, _READER))
@@ -163,13 +163,13 @@ class _Bulk:
     publisher: Caller
 
     def plan(self, numbers: Sequence[int], documents: int) -> list[Change]:
-        """Open the spaces of some patients and plan what goes into them; the largest part is left to `commit`."""
+        """Open the spaces of some patients and return the changes that fill them, which `commit` shall apply."""
         parts = [person(number) for number in numbers]
         opened = self.commit(list(self._opened(parts))) + self.commit(list(self._agreed(parts)))
         return list(self._filled(parts, documents)) if opened else []
 
     def commit(self, planned: list[Change]) -> int:
-        """Commit what was planned; return how many resources that made."""
+        """Commit the planned changes; return how many resources they created."""
         self.runtime.ports.store.commit_many(planned)
         return sum(len(change.writes) for change in planned)
 
@@ -196,7 +196,7 @@ class _Bulk:
                     yield work.planned()
 
     def _put_contents(self, filings: Iterable[Filing]) -> None:
-        """Store the contents ahead, several at a time: each waits for the disk."""
+        """Store the contents first, several at the same time, because each waits for the disk."""
         contents = {(filing.patient, filing.content) for filing in filings}
         with ThreadPoolExecutor(_CONTENTS_AT_ONCE) as pool:
             list(pool.map(lambda content: self.runtime.ports.blobs.put(*content), contents))
@@ -236,7 +236,7 @@ class _Bulk:
 
 
 def person(number: int) -> PatientPart:
-    """Return the invented patient of a number; every number below 2.4 million has an INS of its own."""
+    """Return the invented patient with a number; every number below 2.4 million has an INS of its own."""
     order, rest = number % 1000, number // 1000
     month, rest = rest % 12 + 1, rest // 12
     sex, year = rest % 2, rest // 2 % 100
@@ -253,7 +253,7 @@ def person(number: int) -> PatientPart:
 
 
 def _in_lots(items: Iterable[T], size: int) -> Iterator[tuple[T, ...]]:
-    """Yield the items in order, so many at a time."""
+    """Yield the items in order, in lots of this size."""
     rest = iter(items)
     while lot := tuple(islice(rest, size)):
         yield lot

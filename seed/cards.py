@@ -1,4 +1,4 @@
-"""What the landing page shows: a card for each of the cast, and a tour in five requests to copy."""
+"""What the landing page shows: a card for each person of the cast, and a tour of five requests to copy."""
 
 from shlex import quote
 from typing import Any
@@ -23,7 +23,7 @@ _STAFF = {
 
 
 def cards(demo: Demonstration) -> list[Json]:
-    """Return the cards, in the order of the cast; extras without a story are left out."""
+    """Return the cards, in the order of the cast; people without a story have none."""
     found = [_patient(demo, part) for part in cast.PATIENTS]
     found += [_professional(demo, part) for part in cast.PROFESSIONALS if part.story]
     found += [

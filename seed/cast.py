@@ -17,8 +17,8 @@ FINESS = "https://finess.esante.gouv.fr"
 class PatientPart:
     """One insured person.
 
-    ins: thirteen digits, the control key is computed. guardians: keys of the legal representatives.
-    own_account: whether old enough to have one.
+    ins: thirteen digits; the control key is computed. guardians: keys of the patient's guardians. own_account: whether
+        the patient is old enough to have one.
     """
 
     key: str
@@ -38,7 +38,7 @@ class PatientPart:
 
     @property
     def reader(self) -> str:
-        """The name of the token that reads the person's own journal: the person's, or that of a representative."""
+        """The name of the token that reads this patient's journal: the patient's token, or a guardian's."""
         return self.key if self.own_account else f"{self.guardians[0]}/{self.key}"
 
     @property
@@ -80,7 +80,7 @@ class ProfessionalPart:
 
 @dataclass(frozen=True, slots=True)
 class SoftwarePart:
-    """One OAuth client. kind: a code of ClientKind. establishment: key of whose software it is, "" for none."""
+    """One OAuth client. kind: a code of ClientKind. establishment: key of the client's establishment, "" for none."""
 
     key: str
     name: str
@@ -92,7 +92,7 @@ class SoftwarePart:
 
 @dataclass(frozen=True, slots=True)
 class StaffPart:
-    """One person who runs or audits the service, who reads no document. kind: "auditor" or "support"."""
+    """One person who runs or audits the service and reads no document. kind: "auditor" or "support"."""
 
     key: str
     name: str
@@ -335,27 +335,27 @@ STAFF: tuple[StaffPart, ...] = (
 
 
 def patient(key: str) -> PatientPart:
-    """Return the patient of that key."""
+    """Return the patient with a key."""
     return next(part for part in PATIENTS if part.key == key)
 
 
 def professional(key: str) -> ProfessionalPart:
-    """Return the professional of that key."""
+    """Return the professional with a key."""
     return next(part for part in PROFESSIONALS if part.key == key)
 
 
 def establishment(key: str) -> EstablishmentPart:
-    """Return the establishment of that key."""
+    """Return the establishment with a key."""
     return next(part for part in ESTABLISHMENTS if part.key == key)
 
 
 def software(key: str) -> SoftwarePart:
-    """Return the OAuth client of that key."""
+    """Return the OAuth client with a key."""
     return next(part for part in SOFTWARE if part.key == key)
 
 
 PROFESSIONS: dict[str, str] = {
-    # label of TRE_G15: in English
+    # label of TRE_G15: its English translation
     "Médecin": "Physician",
     "Masseur-kinésithérapeute": "Physiotherapist",
     "Opticien-lunetier": "Optician",

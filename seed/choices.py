@@ -27,7 +27,7 @@ _POLICY = "https://profiles.ihe.net/ITI/PCF/Policy-basic-normal"
 
 
 def of_the_cast(demo: Demonstration) -> Iterator[tuple[str, str, Json]]:
-    """Yield what the cast has chosen: a name of the choice, the token that records it, the Consent."""
+    """Yield the choices of the cast: the name of the choice, the token that records it, the Consent."""
     yield "camille-declares-martin", "camille", declared_physician(demo, "camille", "martin")
     yield "camille-agrees-chu-a", "camille", team(demo, "camille", "chu-a")
     yield "camille-agrees-paul", "camille", team(demo, "camille", "cabinet-paul")
@@ -40,29 +40,29 @@ def of_the_cast(demo: Demonstration) -> Iterator[tuple[str, str, Json]]:
 
 
 def declared_physician(demo: Demonstration, holder: str, professional: str) -> Json:
-    """Declare the physician who reads everything (médecin traitant)."""
+    """Declare the attending physician (médecin traitant), who reads everything."""
     return _consent(demo, holder, "permit", f"Practitioner/{demo.professionals[professional]}", _DECLARED)
 
 
 def representative(demo: Demonstration, child: str, related: str) -> Json:
-    """Say that a related person represents a minor, as the insurer's software does."""
+    """State that a related person is a minor's guardian, as the insurer's software does."""
     consent = _consent(demo, child, "permit", f"RelatedPerson/{related}")
     del consent["provision"]["purpose"]
     return consent | {"policyRule": {"coding": [{"system": DIRECTIVE, "code": DirectiveKind.REPRESENTATIVE.value}]}}
 
 
 def team(demo: Demonstration, holder: str, establishment: str) -> Json:
-    """Agree once to a care team: whoever acts for this establishment."""
+    """Agree once to a care team: everybody who acts for this establishment."""
     return _consent(demo, holder, "permit", f"Organization/{demo.organizations[establishment]}")
 
 
 def consultation(demo: Demonstration, holder: str, professional: str) -> Json:
-    """Agree to one professional for one consultation, told to that professional, who records it."""
+    """Agree to one consultation with one professional; the patient says so to the professional, who records it."""
     return _consent(demo, holder, "permit", f"Practitioner/{demo.professionals[professional]}")
 
 
 def block(demo: Demonstration, holder: str, professional: str) -> Json:
-    """Block one professional, whatever else was agreed."""
+    """Block one professional, in spite of any agreement."""
     return _consent(demo, holder, "deny", f"Practitioner/{demo.professionals[professional]}")
 
 
@@ -70,7 +70,7 @@ def _consent(demo: Demonstration, holder: str, type_: str, actor: str, role: Jso
     patient = {"reference": f"Patient/{demo.patients[holder]}"}
     return {
         "resourceType": "Consent",
-        **({"meta": {"profile": [_BASIC]}} if role is _RECIPIENT else {}),  # the profile knows recipients alone
+        **({"meta": {"profile": [_BASIC]}} if role is _RECIPIENT else {}),  # this profile allows recipients only
         "status": "active",
         "scope": {"coding": [_SCOPE]},
         "category": [{"coding": [_CATEGORY]}],

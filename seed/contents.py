@@ -1,4 +1,4 @@
-"""Document contents written by hand: a small PDF, a CDA, a FHIR document and plain text, the same bytes every time.
+"""Handmade document contents: a small PDF, a CDA, a FHIR document and plain text, with the same bytes every time.
 
 Sources: ISO 32000-1 section 7.5 (file structure of PDF); HL7 CDA R2 level 1; https://hl7.org/fhir/R4/documents.html.
 """
@@ -20,7 +20,7 @@ _PAGE_LINES = 46
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """What a document says. date: with its UTC offset, as in FHIR. type_: (system, code, display)."""
+    """The text of a document. date: with its UTC offset, as in FHIR. type_: (system, code, display)."""
 
     id: str
     title: str

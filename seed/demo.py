@@ -1,7 +1,7 @@
 """Play the story against a running demonstration: `python -m seed.demo`, or `make demo`.
 
-Each step is one or a few HTTP requests; after it, Camille's own journal says what was decided and why.
-The story cleans up behind itself, so that it can be played again. Exits 1 when a step does not hold, 2 without server.
+Each step is one or a few HTTP requests; after each step, Camille's journal says what was decided and why.
+The story undoes its changes, so that it can be played again. Exit status 1 when a step fails, 2 without a server.
 """
 
 import json
@@ -41,14 +41,14 @@ RULES = {
     "F3": "a block beats every agreement",
     "I8": "software that is registered and acts for its establishment",
 }
-"""The rules of docs/rules.md that speak in this story, in a few words."""
+"""The rules of docs/rules.md that decide in this story, in a few words."""
 _CONTROL = ("Six semaines après la ligamentoplastie : genou sec, flexion à 120 degrés, reprise de la marche normale.",)
 OK = 200
 _UNKNOWN = "00000000-0000-4000-8000-000000000001"
 
 
 class StepFailed(Exception):
-    """What a step promised did not happen."""
+    """A step did not have the expected result."""
 
 
 def now() -> str:
@@ -58,9 +58,9 @@ def now() -> str:
 
 @dataclass(slots=True)
 class Story:
-    """The story while it is told.
+    """The story while it is being played.
 
-    filed: id of the document that the hospital publishes. consents: to take back. began: when, as FHIR writes it.
+    filed: id of the document that the hospital publishes. consents: to withdraw at the end. began: as FHIR writes it.
     """
 
     demo: Demonstration
@@ -74,7 +74,7 @@ class Story:
         return self.demo.patients["camille"]
 
     def ask(self, who: str, ask: Ask, *expected: int) -> Answer:
-        """Ask as somebody, hold the status to what is expected, and tell how it was decided."""
+        """Send a request as somebody, check the status, and print the decision."""
         answer = send(self.demo.fhir, self.demo.tokens[who], ask)
         print(f"    {ask.method} {_shortened(ask.path)}  ->  {answer.status}")
         demand(answer.status in expected, f"{who} got {answer.status}: {answer.body[:300].decode('utf-8', 'replace')}")
@@ -82,7 +82,7 @@ class Story:
         return answer
 
     def documents_of(self, who: str) -> set[str]:
-        """Search Camille's current documents as somebody; return their ids."""
+        """Search Camille's current documents as somebody; return the ids of the documents found."""
         path = f"DocumentReference?patient={self.camille}&status=current&_count=100"
         answer = self.ask(who, Ask("GET", path), 200)
         demand(answer.json["total"] == len(answer.resources), "the total differs from what is shown")
@@ -93,7 +93,7 @@ class Story:
         return self.demo.documents[key]
 
     def journal(self, since: str = "2020-01-01") -> list[Json]:
-        """Return the newest entries of Camille's journal, those that tell of reading the journal left out."""
+        """Return the newest entries of Camille's journal, without the entries about reading the journal."""
         path = f"AuditEvent?patient={self.camille}&date=ge{since}&_sort=-date&_count=200"
         found = send(self.demo.fhir, self.demo.tokens["camille"], Ask("GET", path)).resources
         return [event for event in found if not _is_of_the_journal(event)]
@@ -105,13 +105,13 @@ class Story:
 
 
 def demand(holds: bool, otherwise: str) -> None:  # noqa: FBT001 - reads like an assertion
-    """Stop the story when something does not hold."""
+    """Stop the story when a condition does not hold."""
     if not holds:
         raise StepFailed(otherwise)
 
 
 def prepare(story: Story) -> None:
-    """Bring back how the story begins, in case an earlier telling was cut short."""
+    """Restore the start of the story, in case an earlier play was interrupted."""
     camille, fhir = story.demo.tokens["camille"], story.demo.fhir
     for consent in send(fhir, camille, Ask("GET", f"Consent?patient={story.camille}&status=active")).resources:
         named = {actor["reference"].get("reference") for actor in consent["provision"].get("actor", ())}
@@ -225,7 +225,7 @@ STEPS: tuple[Callable[[Story], None], ...] = (
 
 
 def play(demo: Demonstration) -> int:
-    """Play all steps; return how many held."""
+    """Play all steps; return how many succeeded."""
     story = Story(demo)
     prepare(story)
     for number, step in enumerate(STEPS, 1):
@@ -280,14 +280,14 @@ def _patch() -> list[Json]:
 
 
 def _hidden_label(story: Story) -> int | None:
-    """Return where the label stands that hides the hospital report, None when it is not hidden."""
+    """Return the index of the label that hides the hospital report, None when the report is not hidden."""
     path = f"DocumentReference/{story.id_of(REPORT)}"
     labels = send(story.demo.fhir, story.demo.tokens["camille"], Ask("GET", path)).json["securityLabel"]
     return next((n for n, label in enumerate(labels) if label["coding"][0]["code"] == "MASQUE_PS"), None)
 
 
 def _unhide(story: Story) -> list[Json]:
-    """Remove the mark where it stands now, guarded by a test."""
+    """Remove the mark at its present index, guarded by a test operation."""
     where = f"/securityLabel/{_hidden_label(story)}"
     return [{"op": "test", "path": f"{where}/coding/0/code", "value": "MASQUE_PS"}, {"op": "remove", "path": where}]
 

@@ -1,4 +1,4 @@
-"""The documents of the demonstration: what each is, and its bytes."""
+"""The documents of the demonstration: their metadata and their bytes."""
 
 import tomllib
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from seed.contents import MIMES, Sheet, content_of
 LOINC = "http://loinc.org"
 TRE_A05 = "https://mos.esante.gouv.fr/NOS/TRE_A05-TypeDocComplementaire/FHIR/TRE-A05-TypeDocComplementaire"
 OID_ROOT = "1.2.250.1.213.1.4.99999"
-"""An identifier branch for the demonstration only."""
+"""A branch of identifiers that only the demonstration uses."""
 
 TYPES: dict[str, tuple[str, str, str]] = {
     # code: (system, display, class code of TRE_A03)
@@ -54,7 +54,7 @@ CLASSES = {
 
 @dataclass(frozen=True, slots=True)
 class DocumentPart:
-    """One document of the story; data/documents.toml says what each field means. number: its place in the file."""
+    """One document of the story; data/documents.toml explains each field. number: its position in the file."""
 
     number: int
     key: str
@@ -73,7 +73,7 @@ class DocumentPart:
 
     @property
     def unique_id(self) -> str:
-        """The business identifier, the same at every load."""
+        """The business identifier, the same in each loading."""
         return f"{OID_ROOT}.{self.number}"
 
     @property
@@ -83,7 +83,7 @@ class DocumentPart:
 
     @property
     def author_name(self) -> str:
-        """Who signs."""
+        """The name of the author."""
         return cast.patient(self.patient).name if self.author == "patient" else cast.professional(self.author).name
 
     def content(self) -> bytes:
@@ -110,11 +110,11 @@ def _part(number: int, row: dict[str, Any]) -> DocumentPart:
 
 
 def document(key: str) -> DocumentPart:
-    """Return the document of that key."""
+    """Return the document with a key."""
     return next(part for part in documents() if part.key == key)
 
 
 def lots() -> Iterator[tuple[DocumentPart, ...]]:
-    """Yield the documents of each submission; a lot is consecutive in the file."""
+    """Yield the documents of each submission; they are consecutive in the file."""
     for _, members in groupby(documents(), key=lambda part: part.lot):
         yield tuple(members)

@@ -1,4 +1,4 @@
-"""Bring the cast in: directory, software with keys of its own, accounts, tokens; all through the use cases."""
+"""Load the cast: directory, software with its keys, accounts, tokens; all through the use cases."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -36,7 +36,7 @@ _AUDIT_SCOPES = "user/AuditEvent.rs user/Consent.rus"
 def register_software(
     runtime: Runtime, demo: Demonstration, part: SoftwarePart, place: EstablishmentPart | None = None
 ) -> None:
-    """Register one client; software that acts alone gets a fresh key, whose private part stays in demo.json."""
+    """Register one client; software that acts alone gets a new key, whose private part is kept in demo.json."""
     kind = ClientKind(part.kind)
     alone = kind is ClientKind.BACKEND
     key = ECKey.generate_key("P-384", {"kid": part.key, "alg": "ES384", "use": "sig"}) if alone else None
@@ -53,24 +53,24 @@ def register_software(
     )
     try:
         clients.register(runtime, client)
-    except ValueError:  # an earlier, unfinished loading; its private key is lost
+    except ValueError:  # an earlier, unfinished loading registered it; its private key is lost
         clients.change(runtime, client)
     demo.clients[part.key] = {"client_id": part.key, "jwk": key.as_dict(private=True) if key else None}
 
 
 def software_token(runtime: Runtime, key: str) -> str:
-    """Mint the token of software that acts alone."""
+    """Issue the token of software that acts alone."""
     client = _client(runtime, key)
     return access_tokens.mint_token(runtime, client=client, scopes=client.scopes, lifetime=TOKEN_LIFETIME)
 
 
 def caller(runtime: Runtime, token: str) -> Caller:
-    """Return the party that a token speaks for, as any request would."""
+    """Return the caller of a token, as any request does."""
     return caller_of(runtime, f"Bearer {token}", "127.0.0.1", "")
 
 
 def holder(patient: str, name: str) -> Caller:
-    """Return a patient as a party of one's own, without a token: bulk loading makes too many to mint."""
+    """Return a patient as a caller without a token: bulk loading has too many patients to issue tokens."""
     requester = Requester(RequesterKind.PATIENT, f"Patient/{patient}", client="Device/espace")
     scopes = Scopes.parse(_PATIENT_SCOPES)
     return Caller(
@@ -86,7 +86,7 @@ def holder(patient: str, name: str) -> Caller:
 
 
 def enter_directory(runtime: Runtime, keeper: Caller, demo: Demonstration) -> None:
-    """Record establishments, professionals, patients and legal representatives; what is there already stays."""
+    """Record establishments, professionals, patients and guardians; what exists stays."""
     enter_professionals(runtime, keeper, demo, cast.ESTABLISHMENTS, cast.PROFESSIONALS)
     for part in cast.PATIENTS:
         demo.patients[part.key] = _record(runtime, keeper, people.patient_resource(part))
@@ -114,7 +114,7 @@ def enter_professionals(
 
 
 def open_accounts(runtime: Runtime, demo: Demonstration) -> None:
-    """Give each person of the cast a login and a ready-made token."""
+    """Give each person of the cast a login and a token."""
     for patient in _HOLDERS:
         _open(runtime, demo, _patient_account(demo, patient))
     for part in cast.PROFESSIONALS:
@@ -137,7 +137,7 @@ def open_professional(runtime: Runtime, demo: Demonstration, part: ProfessionalP
 
 
 def mint_tokens(runtime: Runtime, demo: Demonstration) -> None:
-    """Mint a token for everybody who may use one; those of an earlier loading live on until they expire."""
+    """Issue a token for everybody who may use one; tokens of an earlier loading stay valid until they expire."""
     for part in cast.SOFTWARE:
         if part.kind == ClientKind.BACKEND:
             demo.tokens[part.key] = software_token(runtime, part.key)
@@ -157,7 +157,7 @@ def _record(runtime: Runtime, keeper: Caller, resource: Json) -> str:
     identifier = resource["identifier"][0]
     row = REGISTRY[resource["resourceType"]]
     condition = f"identifier={identifier['system']}|{identifier['value']}"
-    if row.access is AccessRule.DIRECTIVE:  # which representatives there are is not the keeper's to look up
+    if row.access is AccessRule.DIRECTIVE:  # the registry operator may not look up who the guardians are
         condition = ""
     return resources.create(runtime, keeper, row, resource, condition).shown.stored.id
 
@@ -180,7 +180,7 @@ def _open(runtime: Runtime, demo: Demonstration, account: Account) -> None:
     password = demo.logins.setdefault(account.login, runtime.ports.ids.secret()[:10])
     try:
         accounts.add_account(runtime, account, password)
-    except ValueError:  # an earlier, unfinished loading
+    except ValueError:  # an earlier, unfinished loading opened it
         found = _account(runtime, account.login)
         again = replace(account, subject=found.subject, generation=found.generation, totp=found.totp)
         accounts.change_account(runtime, again, password)
@@ -212,7 +212,7 @@ def _patient_token(runtime: Runtime, client: str, login: str, patient: str) -> s
 
 
 def professional_token(runtime: Runtime, login: str) -> str:
-    """Mint the token of a professional in the first practice situation."""
+    """Issue the token of a professional in the first practice situation."""
     account = _account(runtime, login)
     return access_tokens.mint_token(
         runtime,

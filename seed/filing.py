@@ -35,7 +35,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Filing:
-    """One document on its way. type_, category: (system, code, display) and (code, display).
+    """One document to be filed. type_, category: (system, code, display) and (code, display).
 
     patient: id. author, source_patient: resources to contain. replaces: id of the document that it replaces.
     """
@@ -56,7 +56,7 @@ class Filing:
 
 
 def document_reference(filing: Filing, url: str) -> Json:
-    """Build the DocumentReference of a comprehensive submission; its attachment points to `url`."""
+    """Build the DocumentReference of a comprehensive submission; its attachment refers to `url`."""
     resource = _reference(filing)
     if filing.place.custodian:
         resource["meta"] = {"profile": [f"{PDSM}/pdsm-comprehensive-document-reference"]}
@@ -65,14 +65,14 @@ def document_reference(filing: Filing, url: str) -> Json:
 
 
 def simplified(filing: Filing) -> Json:
-    """Build the one body of an ITI-105 publication: the content travels inside."""
+    """Build the single body of an ITI-105 publication, which includes the content."""
     resource = _reference(filing)
     resource["content"] = [_content(filing, {"data": b64encode(filing.content).decode()})]
     return resource
 
 
 def submission(filings: Sequence[Filing], set_id: str) -> Json:
-    """Build the ITI-65 transaction of one lot: the set, the documents, their contents, and what is superseded.
+    """Build the ITI-65 transaction of one lot: the set, the documents, their contents, and the superseded documents.
 
     set_id: OID of the set, the same at every attempt.
     """

@@ -1,7 +1,7 @@
-"""Load the demonstration through the use cases, as its people and software would: nothing is written past the rules.
+"""Load the demonstration through the use cases, as its people and software would; nothing bypasses the rules.
 
-Directory, software and accounts, choices about access, documents, hidings; each stage finds what an earlier loading
-left, so that a second start only makes new tokens when the old ones no longer open anything.
+The stages are: directory, software and accounts, choices about access, documents, hidden documents. Each stage finds
+    what an earlier loading left, so that a second start only makes new tokens, and only when the old ones have expired.
 """
 
 from collections.abc import Callable, Iterable
@@ -32,7 +32,7 @@ _PATIENTS_OWN = Place("", "EXP_PATIENT", "EXP_PATIENT")
 
 
 def load_demonstration(runtime: Runtime, data_dir: Path) -> Demonstration:
-    """Load the cast and what belongs to it, or find it loaded; demo.json in `data_dir` says what there is."""
+    """Load the cast and its data, or find them loaded; demo.json in `data_dir` lists them."""
     demo = book.read(data_dir)
     if demo is None or demo.fhir != runtime.fhir_base:
         demo = Demonstration(runtime.fhir_base.removesuffix("/fhir"), runtime.fhir_base)
@@ -46,7 +46,7 @@ def load_demonstration(runtime: Runtime, data_dir: Path) -> Demonstration:
 
 
 def _opens(runtime: Runtime, demo: Demonstration) -> bool:
-    """Tell whether every token of an earlier loading is still good for a request."""
+    """Tell whether every token of an earlier loading is still valid."""
     try:
         for token in demo.tokens.values():
             enrolment.caller(runtime, token)
@@ -61,18 +61,18 @@ class _Loading:
     demo: Demonstration
 
     def stages(self) -> Iterable[Callable[[], None]]:
-        """Return what is to be done, in order."""
+        """Return the stages, in order."""
         return (self.people, self.accounts, self.choices, self.documents, self.hidings, self.pages)
 
     def people(self) -> None:
-        """Record the directory, by the software that keeps it."""
+        """Record the directory as the registry operator."""
         keeper = next(part for part in cast.SOFTWARE if part.key == enrolment.KEEPER)
         enrolment.register_software(self.runtime, self.demo, keeper)
         token = enrolment.software_token(self.runtime, keeper.key)
         enrolment.enter_directory(self.runtime, enrolment.caller(self.runtime, token), self.demo)
 
     def accounts(self) -> None:
-        """Register the other software, open accounts, mint tokens."""
+        """Register the other software, open accounts, issue tokens."""
         for part in cast.SOFTWARE:
             if part.key != enrolment.KEEPER:
                 place = cast.establishment(part.establishment) if part.establishment else None
@@ -81,14 +81,14 @@ class _Loading:
         enrolment.mint_tokens(self.runtime, self.demo)
 
     def choices(self) -> None:
-        """Record who agreed to what, each by whoever may say so."""
+        """Record the agreements and blocks, each as a person who may record it."""
         for name, token, resource in choices.of_the_cast(self.demo):
             if name not in self.demo.consents:
                 written = writes.create(self.runtime, self._caller(token), REGISTRY["Consent"], resource)
                 self.demo.consents[name] = written.shown.stored.id
 
     def documents(self) -> None:
-        """File every document that is not there yet, lot by lot."""
+        """File every missing document, one submission at a time."""
         for lot in lots():
             known = [self._known(part) for part in lot]
             if all(known):
@@ -97,7 +97,7 @@ class _Loading:
                 self._file(lot)
 
     def hidings(self) -> None:
-        """Hide what the patients have hidden."""
+        """Hide the documents that the patients want hidden."""
         change = Patch(lambda seen: with_marks(seen, Mark.MASQUE_PS))
         for part in documents():
             if part.hidden:
@@ -107,7 +107,7 @@ class _Loading:
                 )
 
     def pages(self) -> None:
-        """Write down what the landing page shows."""
+        """Store what the landing page shows."""
         self.demo.people, self.demo.tour = cards.cards(self.demo), cards.tour(self.demo)
         self.demo.complete = True
 

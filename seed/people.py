@@ -12,7 +12,7 @@ Json = dict[str, Any]
 G15 = "https://mos.esante.gouv.fr/NOS/TRE_G15-ProfessionSante/FHIR/TRE-G15-ProfessionSante"
 SECTORS = "https://mos.esante.gouv.fr/NOS/TRE_R02-SecteurActivite/FHIR/TRE-R02-SecteurActivite"
 LOCAL = "urn:habilis:demonstration"
-"""Identifier system of what has no official number."""
+"""Identifier system for people and places without an official number."""
 RELATION = "http://terminology.hl7.org/CodeSystem/v3-RoleCode"
 
 
@@ -29,7 +29,7 @@ def patient_resource(part: PatientPart) -> Json:
 
 
 def guardian_resource(child: str, part: PatientPart, of: PatientPart) -> Json:
-    """Build the RelatedPerson by which a parent acts for a child. child: id of the child's Patient."""
+    """Build the RelatedPerson of a parent who acts for a child. child: id of the child's Patient."""
     return {
         "resourceType": "RelatedPerson",
         "identifier": [{"system": LOCAL, "value": f"representative-{part.key}-{of.key}"}],
@@ -66,7 +66,7 @@ def practitioner_resource(part: ProfessionalPart) -> Json:
 
 
 def role_resource(part: ProfessionalPart, practitioner: str, organization: str) -> Json:
-    """Build the PractitionerRole that ties a professional to an establishment, both given by their ids."""
+    """Build the PractitionerRole that links a professional to an establishment, both given by their ids."""
     return {
         "resourceType": "PractitionerRole",
         "identifier": [{"system": LOCAL, "value": f"role-{part.key}"}],
@@ -88,5 +88,5 @@ def author_resource(part: ProfessionalPart) -> Json:
 
 
 def source_resource(part: PatientPart, id_: str = "source") -> Json:
-    """Build the Patient that a document contains, as known to whoever filed it."""
+    """Build the Patient that a document contains, as the sender of the document knows the patient."""
     return patient_resource(part) | {"id": id_}
