@@ -1,1 +1,1 @@
-"""The way from an app's request to a person's consent: steps, choices, approval. No token is made here."""
+"""The way from an app's request to a person's consent: steps, choices, approval. It issues no token."""

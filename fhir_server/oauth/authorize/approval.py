@@ -1,4 +1,4 @@
-"""The end of a conversation: consent becomes a grant and a code, or a refusal goes back to the app.
+"""The end of a conversation: consent becomes a grant and a code, or the app gets a refusal.
 
 Sources: RFC 6749 4.1.2, OpenID Connect Core 3.1.2.6, SMART App Launch 2.2; IHE IUA (purpose of use).
 """
@@ -34,7 +34,7 @@ EMERGENCY = timedelta(minutes=15)
 
 
 def offered(runtime: Runtime, interaction: PendingAuthorization) -> str:
-    """Return the scopes that may be granted: the request, cut by public facts alone."""
+    """Return the scopes that may be granted: the requested ones, limited by public facts only."""
     party = interactions.party_of(runtime, interaction)
     if party is None:
         return ""
@@ -43,9 +43,10 @@ def offered(runtime: Runtime, interaction: PendingAuthorization) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What a person decided on the consent page.
+    """A person's decision on the consent page.
 
-    scopes: what they kept. until: when it shall end; None leaves the longest. withheld: documents that they left out.
+    scopes: what they kept. until: when the grant shall end; None for the longest time. withheld: documents they
+        excluded.
     """
 
     scopes: Iterable[str]
@@ -54,9 +55,9 @@ class Choice:
 
 
 def approve(context: Context, interaction: PendingAuthorization, choice: Choice) -> Answer:
-    """Grant what the person kept of the offer and send the browser back with a code.
+    """Grant what the person kept of the offer, and redirect the browser to the app with a code.
 
-    Raises: Refusal when nothing was kept or the conversation cannot end in a grant.
+    Raises: Refusal when the person kept nothing, or the conversation cannot end in a grant.
     """
     runtime, asked = context.runtime, interaction.asked
     party = interactions.party_of(runtime, interaction)
@@ -76,16 +77,16 @@ def approve(context: Context, interaction: PendingAuthorization, choice: Choice)
 
 
 def _use_launch(runtime: Runtime, asked: AuthorizationRequest) -> None:
-    """Spend the launch that a conversation came from: it gives one code.
+    """Use up the launch of a conversation: a launch gives only one code.
 
-    Raises: Refusal when another conversation was quicker.
+    Raises: Refusal when another conversation used the launch first.
     """
     if asked.launch and not end_launch(runtime, asked.launch):
         raise Refusal(asked, "invalid_request", "the launch has been used")
 
 
 def keep(offer: str, chosen: Iterable[str]) -> str:
-    """Return the part of an offer that was chosen; scopes that open nothing by themselves are not up for choice."""
+    """Return the chosen part of an offer; scopes that give no access by themselves are always included."""
     wanted = set(chosen)
     offered_scopes = Scopes.parse(offer)
     resources = tuple(scope for scope in offered_scopes.resources if str(scope) in wanted)
@@ -93,7 +94,7 @@ def keep(offer: str, chosen: Iterable[str]) -> str:
 
 
 def _draft(runtime: Runtime, interaction: PendingAuthorization, party: Grantee, wanted: Terms) -> Grant:
-    """Write down what the person decided."""
+    """Return the grant that the person decided on."""
     asked = interaction.asked
     emergency = asked.is_emergency
     terms = replace(
@@ -108,7 +109,7 @@ def _draft(runtime: Runtime, interaction: PendingAuthorization, party: Grantee, 
 
 
 def context_of(asked: AuthorizationRequest) -> Json:
-    """Return the further members of the token response: the launch, and the scopes that nobody could read."""
+    """Return the further members of the token response: the launch, and the requested scopes that are unknown here."""
     unread = narrowing.unreadable(asked.scope)
     return asked.context | ({"__scopes_not_understood": list(unread)} if unread else {})
 
@@ -116,7 +117,7 @@ def context_of(asked: AuthorizationRequest) -> Json:
 def _open_space(context: Context, interaction: PendingAuthorization, grant: Grant) -> None:
     """Record the emergency in the patient's space, by the same decision as every access.
 
-    Raises: Refusal, the same whatever the reason is; the grant has ended then.
+    Raises: Refusal, with the same text for every reason; the grant has then ended.
     """
     now = context.runtime.ports.clock.now()
     access = access_tokens.Access("", grant, grant.scopes, now, now)
@@ -157,9 +158,9 @@ def _send_code(context: Context, asked: AuthorizationRequest, grant: Grant) -> A
 
 
 def silent(context: Context, interaction: PendingAuthorization) -> Answer:
-    """Answer `prompt=none`: only from the grant in force, when it covers the same; never by asking.
+    """Answer `prompt=none` without asking the person: only from a grant in force that covers the same.
 
-    The code is of that grant, which stays as the person chose it: nothing is widened or prolonged.
+    The code belongs to that grant, whose extent and end the person chose: nothing is added or prolonged.
     Raises: Refusal with the reason of OpenID Connect Core 3.1.2.6.
     """
     runtime, asked = context.runtime, interaction.asked
@@ -180,7 +181,7 @@ def silent(context: Context, interaction: PendingAuthorization) -> Answer:
 
 
 def _earlier(runtime: Runtime, interaction: PendingAuthorization, account: Account, client: Client) -> Grant | None:
-    """Return the grant in force that covers what is asked, as this authorization sees it."""
+    """Return the grant in force that covers the request, limited to what this authorization may see."""
     choices = interactions.capacities(account, client)
     for grant in grant_replacement.in_force(grants.grants_of(runtime, account.subject)):
         capacity = f"role:{grant.requester.role}" if grant.requester.role else interactions.SELF
@@ -200,6 +201,6 @@ def _covers(runtime: Runtime, same: PendingAuthorization, grant: Grant) -> bool:
 
 
 def emergency_reason(interaction: PendingAuthorization) -> str:
-    """Return the reason that the app proposed, for the person to confirm."""
+    """Return the reason that the app proposed, which the person must confirm."""
     found = details.emergency_of(interaction.asked.details)
     return str(found.get("reason", "")) if found else ""

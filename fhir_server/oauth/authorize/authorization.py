@@ -1,4 +1,4 @@
-"""The authorization request: everything is checked before a person is asked, and kept where the browser cannot reach.
+"""The authorization request: checked completely before a person is asked, and kept out of the browser's reach.
 
 Sources: RFC 6749 4.1.1, RFC 7636, RFC 8707, RFC 9126, RFC 9207, RFC 9700; SMART App Launch 2.2, launch and
 authorization; OpenID Connect Core 3.1.2.1.
@@ -33,26 +33,26 @@ _DESCRIPTION = 500
 
 
 class BadRequestError(Exception):
-    """The request cannot be answered by a redirect: the client or its address is not established."""
+    """The request cannot be answered by a redirect, because the client or its redirect URI is not known."""
 
     def __init__(self, text: str) -> None:
-        """Keep what the page will say."""
+        """Keep the text for the page."""
         super().__init__(text)
         self.text = text
 
 
 class Refusal(Exception):
-    """The request is answered by a redirect to the client with an error."""
+    """An error that a redirect reports to the client."""
 
     def __init__(self, request: "AuthorizationRequest", error: str, description: str = "") -> None:
-        """Keep the request and the error of RFC 6749 4.1.2.1."""
+        """Keep the request and the error code of RFC 6749 4.1.2.1."""
         super().__init__(error)
         self.request, self.error, self.description = request, error, description
 
 
 @dataclass(frozen=True, slots=True)
 class AuthorizationRequest:
-    """One authorization request, checked. details: `authorization_details`; launch, patient: of an EHR launch."""
+    """One checked authorization request. details: `authorization_details`; launch, patient: from an EHR launch."""
 
     client_id: str
     redirect_uri: str
@@ -74,14 +74,14 @@ class AuthorizationRequest:
 
     @property
     def is_emergency(self) -> bool:
-        """Whether an emergency access is asked for."""
+        """Whether the app asks for an emergency access."""
         return narrowing.BREAK_GLASS in self.scope.split() or bool(details.emergency_of(self.details))
 
 
 def read(context: Context) -> AuthorizationRequest:
     """Check a request to the authorization endpoint.
 
-    Raises: BadRequestError for a page, Refusal for a redirect.
+    Raises: BadRequestError, which a page shows; Refusal, which a redirect reports.
     """
     received = context.received
     if received.method == "POST" and (not received.is_form or received.query):
@@ -95,7 +95,7 @@ def read(context: Context) -> AuthorizationRequest:
 
 
 def check(context: Context, client: Client, params: Mapping[str, str], *, pushed: bool) -> AuthorizationRequest:
-    """Check the parameters of a known client, pushed or not.
+    """Check the parameters of a known client, pushed (RFC 9126) or not.
 
     Raises: BadRequestError, Refusal.
     """
@@ -115,7 +115,7 @@ def check(context: Context, client: Client, params: Mapping[str, str], *, pushed
 
 
 def _check_emergency(client: Client, asked: AuthorizationRequest) -> None:
-    """Refuse an emergency that the app may not ask for before a person signs in and writes a reason for nothing."""
+    """Refuse an emergency that the app may not ask for, before a person signs in and writes a reason in vain."""
     if not asked.is_emergency:
         return
     levels = {scope.level for scope in narrowing.meet(asked.scope, client.scopes).resources}
@@ -194,7 +194,7 @@ def _max_age(bare: AuthorizationRequest, params: Mapping[str, str]) -> int | Non
 
 
 def _levels(client: Client, params: Mapping[str, str]) -> str:
-    """Return the levels of login that are acceptable: what is asked, but never weaker than the software takes."""
+    """Return the acceptable levels of login: the requested ones, if not weaker than the kind of software requires."""
     least = regulation.level_of(client)
     enough = [level for level in params.get("acr_values", "").split() if is_strong_enough(level, least)]
     return " ".join(enough) or least
@@ -210,7 +210,7 @@ def _details(bare: AuthorizationRequest, params: Mapping[str, str]) -> tuple[Jso
 def _launched(
     context: Context, client: Client, asked: AuthorizationRequest, params: Mapping[str, str]
 ) -> AuthorizationRequest:
-    """Check the audience and the launch, which fixes patient and person of an EHR launch."""
+    """Check the audience and the launch; an EHR launch determines the patient and the person."""
     audience = params.get("aud") or params.get("resource", "")
     if audience.rstrip("/") != context.runtime.fhir_base:
         error = "invalid_target" if audience and "aud" not in params else "invalid_request"
@@ -226,7 +226,7 @@ def _launched(
 
 
 def refused(context: Context, refusal: Refusal) -> Answer:
-    """Send the browser back to the client with an error, its state and our name."""
+    """Redirect the browser to the client with an error, the client's state and our issuer."""
     parameters = {"error": refusal.error}
     if refusal.description:
         parameters["error_description"] = refusal.description
@@ -234,7 +234,7 @@ def refused(context: Context, refusal: Refusal) -> Answer:
 
 
 def send_back(context: Context, asked: AuthorizationRequest, parameters: dict[str, str]) -> Answer:
-    """Answer an authorization request by a redirect: 303, state unchanged, `iss` always (RFC 9207)."""
+    """Answer an authorization request by a redirect: 303, unchanged state, always with `iss` (RFC 9207)."""
     if asked.state:
         parameters["state"] = asked.state
     parameters["iss"] = issuer_of(context.runtime)
@@ -245,7 +245,7 @@ def send_back(context: Context, asked: AuthorizationRequest, parameters: dict[st
 def push(context: Context, client: Client, params: Mapping[str, str], jkt: str) -> Answer:
     """Keep a pushed authorization request for a minute.
 
-    Raises: OAuth2Error in the place of a redirect.
+    Raises: OAuth2Error, because there is no browser to redirect.
     """
     kept = {name: value for name, value in params.items() if not name.startswith("client_")} | {"client_id": client.id}
     if "request_uri" in kept or (jkt and kept.get("dpop_jkt", jkt) != jkt):

@@ -1,6 +1,6 @@
-"""What a person is asked next, and what each answer does.
+"""The next question to a person, and the effect of each answer.
 
-Steps: login, second-factor, capacity, patient, emergency, consent. Each is a page of http/pages/sign_in/authorize.py.
+Steps: login, second-factor, capacity, patient, emergency, consent. http/pages/sign_in/authorize.py has a page for each.
 Sources: SMART App Launch 2.2 (patient selection); RFC 9470 (levels); rules G1 to G8 for emergencies.
 """
 
@@ -22,14 +22,14 @@ from fhir_server.oauth.login.sign_in import begin_session, log_in, prove_second
 from fhir_server.oauth.login.throttle import Attempt
 
 _GROUPS = (1, 2, 2, 2, 3, 3, 2)
-"""Digits in the groups of a national health identity number: sex, year, month, department, commune, order, key."""
+"""Groups of digits in a national health identity number: sex, year, month, department, commune, order, key."""
 REASON_LIMIT = 500
 REASONS = ("unconscious", "life-threatening", "no-consent-possible")
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """The outcome of one answer. cookie: of a new session, "" for none. complaint: what the page says is wrong."""
+    """The result of one answer. cookie: of a new session, "" for none. complaint: the error that the page shows."""
 
     interaction: PendingAuthorization
     cookie: str = ""
@@ -37,7 +37,7 @@ class Turn:
 
 
 def next_step(runtime: Runtime, interaction: PendingAuthorization) -> tuple[str, PendingAuthorization]:
-    """Return the step to show, after making the choices that leave no choice.
+    """Return the step to show, after making every choice that has only one option.
 
     Raises: Refusal when the conversation cannot end in a grant.
     """
@@ -45,7 +45,7 @@ def next_step(runtime: Runtime, interaction: PendingAuthorization) -> tuple[str,
         waiting = find_account(runtime, interaction.pending)
         if waiting and not waiting.disabled and interaction.proof.is_of(waiting):
             return "second-factor", interaction
-        interaction = replace(interaction, pending="", proof=Login())  # changed since: they begin again
+        interaction = replace(interaction, pending="", proof=Login())  # the account has changed: begin again
     if interactions.needs_login(runtime, interaction):
         return "login", interaction
     account, client = interactions.account_of(runtime, interaction), interactions.client_of(runtime, interaction)
@@ -85,7 +85,7 @@ def _settle_capacity(
 
 
 def _settle_patient(interaction: PendingAuthorization, account: Account) -> PendingAuthorization:
-    """Take the only patient of a person who acts for nobody else."""
+    """Select the only patient of a person who acts for nobody else."""
     if interaction.patient or interaction.capacity != SELF or not interactions.needs_patient(interaction):
         return interaction
     choices = interactions.patients_of(account)
@@ -96,7 +96,7 @@ def _settle_patient(interaction: PendingAuthorization, account: Account) -> Pend
 
 
 def with_session(context: Context, interaction: PendingAuthorization, cookie: str) -> PendingAuthorization:
-    """Let a live login session stand for a login."""
+    """Use a live session instead of a login."""
     session = sessions.find_session(context.runtime, context.options, cookie)
     if session is None:
         return interaction
@@ -104,7 +104,7 @@ def with_session(context: Context, interaction: PendingAuthorization, cookie: st
 
 
 def answer(context: Context, interaction: PendingAuthorization, step: str, form: Mapping[str, str]) -> Turn:
-    """Take a person's answer to the step that is being shown; anything else changes nothing."""
+    """Process a person's answer to the present step; an answer to any other step changes nothing."""
     act = _ANSWERS.get(step)
     return act(context, interaction, form) if act else Turn(interaction)
 
@@ -117,7 +117,7 @@ def _login(context: Context, interaction: PendingAuthorization, form: Mapping[st
     if account is None:
         return Turn(interaction, complaint="wrong")
     if passkeys.has_second_factor(context.runtime, account):
-        begun = Login(generation=account.generation)  # a change meanwhile makes this password worth nothing
+        begun = Login(generation=account.generation)  # if the account changes meanwhile, this password no longer counts
         return Turn(replace(interactions.lasting(context, interaction), login="", pending=account.login, proof=begun))
     return _logged_in(context, interaction, account, ("pwd",))
 
@@ -137,7 +137,7 @@ def _logged_in(context: Context, interaction: PendingAuthorization, account: Acc
 
 
 def go_on(interaction: PendingAuthorization, account: Account, begun: tuple[str, Login]) -> Turn:
-    """Go on as whoever has just logged in; choices made by somebody else are forgotten. begun: cookie and proof."""
+    """Continue as the person who has just logged in; choices of another person are dropped. begun: cookie and proof."""
     cookie, proof = begun
     patient = interaction.asked.patient
     known = replace(
@@ -170,7 +170,7 @@ def _patient(context: Context, interaction: PendingAuthorization, form: Mapping[
 
 
 def _sought(context: Context, interaction: PendingAuthorization, typed: str) -> Turn:
-    """Find a patient by the exact identity number; nothing of the identity is shown in return."""
+    """Find a patient by the exact identity number; the page shows no other identity traits."""
     attempt = Attempt(throttle.PATIENT_SEARCH, interaction.login, interaction.asked.is_emergency)
     throttle.check(context, attempt)
     with context.runtime.ports.store.snapshot() as snapshot:
@@ -182,7 +182,7 @@ def _sought(context: Context, interaction: PendingAuthorization, typed: str) -> 
 
 
 def _grouped(typed: str) -> str:
-    """Write the number that a person typed as it is written on a card, so that they see whom they named."""
+    """Write the typed number in groups as on an insurance card, so that the person can check it."""
     if len(typed) != sum(_GROUPS):
         return typed
     ends = tuple(accumulate(_GROUPS))

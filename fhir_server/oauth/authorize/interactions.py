@@ -1,6 +1,6 @@
-"""One conversation with a person on the way to a grant: what was asked, who they are, what they chose.
+"""One conversation with a person on the way to a grant: the request, the person, the choices.
 
-It is kept in the vault and bound to one browser by a cookie; nothing is read again from the browser but choices.
+The vault keeps it, and a cookie binds it to one browser; the server reads nothing but choices from the browser.
 Sources: RFC 9700 4.7 and 4.16; SMART App Launch 2.2.
 """
 
@@ -35,7 +35,7 @@ Json = dict[str, Any]
 KIND = "interaction"
 EMERGENCY_LOGIN_SECONDS = 300
 CROWDED = timedelta(minutes=3)
-"""How long an emergency is kept until the person has signed in, when too many have begun at one address."""
+"""How long a new emergency is kept before the person signs in, when too many have begun at one address."""
 SELF = "self"
 
 
@@ -43,9 +43,9 @@ SELF = "self"
 class PendingAuthorization:
     """The state of one conversation.
 
-    browser: SHA-256 of the cookie it is bound to. login: who logged in, "" before. pending: who still owes a second
-    factor. capacity: "role:<PractitionerRole/…>" or "self". patient: id chosen; reason: why an emergency is declared.
-    fresh: whether the person logged in within this conversation.
+    browser: SHA-256 of the cookie that binds it. login: who logged in, "" before. pending: who still has to give a
+        second factor. capacity: "role:<PractitionerRole/…>" or "self". patient: id of the chosen one.
+    reason: why an emergency is declared. fresh: whether the person logged in within this conversation.
     """
 
     id: str
@@ -65,7 +65,7 @@ class PendingAuthorization:
 
 
 def begin(context: Context, asked: AuthorizationRequest, browser: str) -> PendingAuthorization:
-    """Return a conversation with the browser that holds a cookie, "" for none yet; it is not kept yet."""
+    """Return a conversation with the browser that has a cookie ("" for none); it is not stored yet."""
     ids, now = context.runtime.ports.ids, context.runtime.ports.clock.now()
     expires = now + context.options.interaction_lifetime
     return PendingAuthorization(
@@ -74,9 +74,9 @@ def begin(context: Context, asked: AuthorizationRequest, browser: str) -> Pendin
 
 
 def keep(context: Context, begun: PendingAuthorization) -> None:
-    """Keep a conversation that has begun: a short while only, when it is one emergency of too many at this address.
+    """Store a conversation that has begun; only briefly, when it is one of too many emergencies at this address.
 
-    Raises: Refusal when too many others have begun there. Whoever is signed in is not counted.
+    Raises: Refusal when too many others have begun there. Conversations of signed-in persons are not counted.
     """
     emergency = begun.asked.is_emergency
     if not begun.login and not throttle.begin(context, emergency=emergency):
@@ -88,7 +88,7 @@ def keep(context: Context, begun: PendingAuthorization) -> None:
 
 
 def lasting(context: Context, interaction: PendingAuthorization) -> PendingAuthorization:
-    """Return a conversation that is kept for a whole while from now on, for the person has signed in."""
+    """Return a conversation with its full lifetime from now on, because the person has signed in."""
     return replace(interaction, expires=context.runtime.ports.clock.now() + context.options.interaction_lifetime)
 
 
@@ -102,35 +102,35 @@ def load(runtime: Runtime, id_: str, browser: str) -> PendingAuthorization | Non
 
 
 def load_unbound(runtime: Runtime, id_: str) -> PendingAuthorization | None:
-    """Return a conversation that no browser has taken up yet."""
+    """Return a conversation that is not bound to a browser yet."""
     entry = runtime.ports.vault.get(KIND, id_, runtime.ports.clock.now())
     found = replace(_load(entry.value), revision=entry.revision) if entry else None
     return found if found and not found.browser else None
 
 
 def bind(free: PendingAuthorization, browser: str) -> PendingAuthorization:
-    """Return a conversation as that of one browser."""
+    """Return a conversation bound to one browser."""
     return replace(free, browser=hash_of(browser))
 
 
 def save(runtime: Runtime, changed: PendingAuthorization) -> bool:
-    """Store the next state; False when another request was quicker."""
+    """Store the next state; return False when another request changed it first."""
     entry = Secret(KIND, changed.id, _dump(changed), revision=changed.revision, expires=changed.expires)
     return runtime.ports.vault.replace(entry)
 
 
 def finish(runtime: Runtime, interaction: PendingAuthorization) -> bool:
-    """End a conversation; of concurrent callers exactly one gets True."""
+    """End a conversation; exactly one of several concurrent callers gets True."""
     return runtime.ports.vault.take(KIND, interaction.id, runtime.ports.clock.now()) is not None
 
 
 def hash_of(browser: str) -> str:
-    """Return what is kept of the browser's cookie."""
+    """Return the hash that is stored instead of the browser's cookie."""
     return sha256(browser.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def client_of(runtime: Runtime, interaction: PendingAuthorization) -> Client | None:
-    """Return the client, None when it is not in use any more."""
+    """Return the client, None when it is no longer in use."""
     return find(runtime, interaction.asked.client_id)
 
 
@@ -143,7 +143,7 @@ def account_of(runtime: Runtime, interaction: PendingAuthorization) -> Account |
 
 
 def needs_login(runtime: Runtime, interaction: PendingAuthorization) -> bool:
-    """Tell whether the person must log in (again): nobody did, they left, or not strongly or recently enough."""
+    """Tell whether the person must log in (again): no login, a logout, or a login that is too weak or too old."""
     asked, at = interaction.asked, interaction.proof.at
     if not interaction.login or at is None or not sessions.is_alive(runtime, interaction.proof):
         return True
@@ -155,24 +155,24 @@ def needs_login(runtime: Runtime, interaction: PendingAuthorization) -> bool:
 
 
 def is_for(asked: AuthorizationRequest, account: Account) -> bool:
-    """Tell whether a request is for this person: a launch names the one for whom it was made."""
+    """Tell whether a request is for this person: an EHR launch names the person it was made for."""
     return not asked.launch_login or asked.launch_login in {account.login, account.national_id}
 
 
 def wanted_level(interaction: PendingAuthorization) -> str:
-    """Return the level that is asked: the weakest of the acceptable ones; emergencies ask for a substantial one."""
+    """Return the level to ask for: the weakest acceptable one; emergencies ask for a substantial level."""
     wanted = interaction.asked.acr_values.split()
     known = sorted(value for value in wanted if is_strong_enough(value, value))
     return known[0] if known else ""
 
 
 def reaches(interaction: PendingAuthorization) -> bool:
-    """Tell whether the login is strong enough for what is asked."""
+    """Tell whether the login is strong enough for the request."""
     return is_strong_enough(interaction.proof.acr, wanted_level(interaction))
 
 
 def capacities(account: Account, client: Client) -> dict[str, str]:
-    """Return the capacities among which a person chooses for this kind of app, key to label."""
+    """Return the capacities that a person can choose for this kind of app, key to label."""
     found: dict[str, str] = {}
     if client.kind is not ClientKind.PATIENT_APP:
         found |= {f"role:{p.role}": p.label or p.organization_display for p in account.practices}
@@ -189,7 +189,7 @@ def practice_of(account: Account, capacity: str) -> PractitionerRoleRef | None:
 
 
 def needs_patient(interaction: PendingAuthorization) -> bool:
-    """Tell whether one patient must be in context: asked, or implied by a patient/ scope."""
+    """Tell whether the app needs one patient in context: it asked for one, or a patient/ scope implies it."""
     words = interaction.asked.scope.split()
     return "launch/patient" in words or interaction.asked.is_emergency or any(w.startswith("patient/") for w in words)
 
@@ -202,7 +202,7 @@ def patients_of(account: Account) -> dict[str, str]:
 
 
 def party_of(runtime: Runtime, interaction: PendingAuthorization) -> Grantee | None:
-    """Return who will be granted, None before it is known."""
+    """Return who will get the grant, None while it is not known."""
     client, account = client_of(runtime, interaction), account_of(runtime, interaction)
     if client is None or account is None:
         return None

@@ -1,6 +1,6 @@
-"""The choice of documents on the consent page of a patient's own app: what was listed, what was left ticked.
+"""The choice of documents on the consent page of a patient's own app: which were listed, which are still ticked.
 
-The list is remembered as it was shown, so that a document that is filed meanwhile is not taken for one left out.
+The server remembers the list as shown, so that a document that is filed meanwhile does not count as excluded.
 Source: SMART App Launch 2.2 (the person may grant less than was asked); docs/smart.md.
 """
 
@@ -32,7 +32,7 @@ _PAGE = Client(events.SELF, "Habilis", ClientKind.PATIENT_APP)
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What a person may leave out, newest first. before: what they withheld when they authorized this app last."""
+    """Documents that a person may exclude, newest first. before: what they exclude from this app so far."""
 
     documents: tuple[Offered, ...]
     is_cut: bool
@@ -40,7 +40,7 @@ class Listing:
 
     @property
     def kinds(self) -> dict[str, tuple[Offered, ...]]:
-        """The documents by kind, in the order of their kinds' labels."""
+        """The documents by kind, sorted by the labels of the kinds."""
         found: dict[str, list[Offered]] = {}
         for document in self.documents:
             found.setdefault(document.kind, []).append(document)
@@ -49,23 +49,23 @@ class Listing:
 
 
 def is_open(party: Grantee | None, offer: str) -> bool:
-    """Tell whether single documents may be withheld: from an app of a patient or of who acts for one, if it reads."""
+    """Tell whether a person may exclude single documents: if the app is a patient's or representative's, and reads."""
     if party is None or party.client.kind is not ClientKind.PATIENT_APP or party.practice is not None:
         return False
     return any(scope.type in _CARRIERS and set("rs") & set(scope.letters) for scope in Scopes.parse(offer).resources)
 
 
 def listing(context: Context, interaction: PendingAuthorization, party: Grantee) -> Listing | None:
-    """Return the documents to choose from, and remember them; None when the person may not see any.
+    """Return the documents to choose from, and remember the list; None when the person may not see any.
 
-    Raises: Problem(UNAVAILABLE) while only emergencies are let through.
+    Raises: Problem(UNAVAILABLE) during a lockdown to emergencies.
     """
     runtime = context.runtime
     try:
         found, is_cut = listing_for_apps.documents_of(runtime, reader(context, interaction, party))
     except Problem as problem:
         if problem.category is Category.UNAVAILABLE:
-            raise  # without the list a person could withhold nothing, and what they withheld before would be lost
+            raise  # without the list a person could exclude nothing, and earlier exclusions would be lost
         return None
     shown = {"documents": [item.id for item in found], "kinds": sorted({item.kind for item in found})}
     vault = runtime.ports.vault
@@ -77,9 +77,9 @@ def listing(context: Context, interaction: PendingAuthorization, party: Grantee)
 def withheld(
     context: Context, interaction: PendingAuthorization, party: Grantee, documents: Iterable[str], kinds: Iterable[str]
 ) -> AppExclusions:
-    """Return what a person left out of the list that they were shown; what was not shown stays as they chose before.
+    """Return what a person unticked in the list; documents that were not listed keep their earlier state.
 
-    documents, kinds: what is ticked.
+    documents, kinds: what is still ticked.
     """
     runtime = context.runtime
     entry = runtime.ports.vault.get(KIND, interaction.id, runtime.ports.clock.now())
@@ -93,7 +93,7 @@ def withheld(
 
 
 def reader(context: Context, interaction: PendingAuthorization, party: Grantee) -> Caller:
-    """Return the person as the party who reads the list: they, and not the app, look into the space."""
+    """Return the person as the caller who reads the list: the person, not the app, looks into the space."""
     account = party.account
     patient = interaction.patient or (account.person.partition("/")[2] if account else "")
     requester = Grantee(_PAGE, account, launch_patient=patient).requester
@@ -115,7 +115,7 @@ def reader(context: Context, interaction: PendingAuthorization, party: Grantee) 
 
 
 def before(context: Context, interaction: PendingAuthorization, party: Grantee) -> AppExclusions:
-    """Return what the person keeps from this app now."""
+    """Return what the person excludes from this app now."""
     subject = party.account.subject if party.account else ""
     earlier = (
         grant.withheld

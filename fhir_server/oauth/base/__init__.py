@@ -1,1 +1,1 @@
-"""What all rooms of the authorization server use: addresses, keys, requests and answers, outbound calls."""
+"""Shared by all rooms of the authorization server: addresses, keys, requests and answers, outbound calls."""

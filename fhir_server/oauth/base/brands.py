@@ -1,4 +1,4 @@
-"""The user-access brand: what an app shows of this service in its list of places where people have records.
+"""The user-access brand: how an app presents this service in a list of places where people have records.
 
 Source: SMART App Launch 2.2, User-access Brands and Endpoints (https://hl7.org/fhir/smart-app-launch/brands.html).
 """
@@ -24,7 +24,7 @@ _PUBLIC_ENDPOINT = {"reference": "Endpoint/fhir", "display": "FHIR R4"}
 
 
 def bundle(runtime: Runtime, brand: Brand) -> tuple[Json, str]:
-    """Return the Bundle and its weak ETag; the time in it is when this content was first published, in any process."""
+    """Return the Bundle and its weak ETag; its time is when any process first published this content."""
     entries = [_entry(runtime, resource) for resource in (_organization(runtime, brand), _endpoint(runtime, brand))]
     digest = sha256(orjson.dumps(entries)).hexdigest()
     published = _first_published(runtime, digest)

@@ -1,6 +1,6 @@
-"""How many requests to other servers may be under way at once: whoever finds no place is told so at once.
+"""A limit on simultaneous requests to other servers; a caller without a place gets an error at once.
 
-A provider that hangs then holds a few threads of a process, never all of them; nobody waits in a queue for it.
+So a provider that hangs holds a few threads of a process, never all of them; nobody waits in a queue for it.
 """
 
 from collections.abc import Iterator
@@ -15,12 +15,12 @@ RETRY_SECONDS = 5
 
 
 class BusyError(OAuth2Error):  # type: ignore[misc]  # Authlib ships no types
-    """Every place is taken; the request to the other server was not made."""
+    """Every place is taken; no request was sent to the other server."""
 
     error = "temporarily_unavailable"
 
     def __init__(self) -> None:
-        """Say no more than that."""
+        """Build the error without further details."""
         super().__init__("another server is slow; try again in a few seconds", status_code=503)
 
 
@@ -28,7 +28,7 @@ class BusyError(OAuth2Error):  # type: ignore[misc]  # Authlib ships no types
 class Bulkhead:
     """The places of one process.
 
-    places: for each destination. total: for all of them together, so that threads are left for everything else.
+    places: for each destination. total: for all destinations together, so that threads remain for other work.
     """
 
     places: int = 2
@@ -38,9 +38,9 @@ class Bulkhead:
 
     @contextmanager
     def enter(self, destination: str) -> Iterator[None]:
-        """Take a place for as long as the block lasts.
+        """Take a place for the time of the block.
 
-        Raises: BusyError at once when there is none.
+        Raises: BusyError at once when no place is free.
         """
         self._take(destination)
         try:

@@ -1,4 +1,4 @@
-"""Signed tokens and JSON that strangers send: bounded in length and depth before anything of them is parsed.
+"""Signed tokens and JSON from outside: their length and depth are limited before they are parsed.
 
 Sources: RFC 8725 3.11 (validate before use), RFC 7519 4.1.4 (NumericDate).
 """
@@ -9,15 +9,15 @@ from datetime import UTC, datetime
 
 ASSERTION_BYTES = 8192
 DEPTH = 12
-"""Levels of nesting: an assertion with `hl7-b2b` and a JWK Set in a registration have five."""
+"""Levels of nesting allowed: an assertion with `hl7-b2b`, or a registration with a JWK Set, has five."""
 _PARTS = 3
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)', re.DOTALL)
-"""A JSON string, or from a quotation mark to the end: it matches from every mark, so that it never goes back."""
+"""A JSON string, closed or not: it matches from every quotation mark, so that the search never backtracks."""
 _EARLIEST, _LATEST = datetime(1900, 1, 1, tzinfo=UTC).timestamp(), datetime(2200, 1, 1, tzinfo=UTC).timestamp()
 
 
 def demand_small(token: str, limit: int = ASSERTION_BYTES) -> None:
-    """Refuse a compact token that is too long, is no ASCII, has not three parts, or is nested too deeply.
+    """Refuse a compact token that is too long, not ASCII, not of three parts, or too deeply nested.
 
     Raises: ValueError.
     """

@@ -1,4 +1,4 @@
-"""What happened at the authorization server, told to the trail: logins, consents, tokens, revocations, refusals.
+"""Events of the authorization server for the audit log: logins, consents, tokens, revocations, refusals.
 
 Sources: IHE IUA 2.3, ITI-71 security audit considerations; DICOM PS3.15 A.5.3.13 (user authentication).
 """
@@ -20,40 +20,40 @@ SELF = "habilis"
 
 
 def login_happened(context: Context, account: Account, client_id: str = SELF) -> None:
-    """Trace that a person proved who they are."""
+    """Record that a person proved who they are."""
     caller = person(context, account, client_id)
     audit_log.record(context.runtime, caller, AuditedInteraction("login", ""), Outcome(), "")
 
 
 def login_failed(context: Context, client_id: str, reason: str) -> None:
-    """Trace a failed login; the login that was tried is not kept, for it may be a password typed in the wrong field."""
+    """Record a failed login, without the login name, which may be a password typed in the wrong field."""
     _refused(context, "login", client_id, reason)
 
 
 def identity_linked(context: Context, account: Account, provider: str) -> None:
-    """Trace that an identity given elsewhere may log in as this account now; the identity itself is not kept."""
+    """Record that an external identity may now log in as this account, without the identity itself."""
     audit_log.record(
         context.runtime, person(context, account, f"link:{provider}"), AuditedInteraction("login", ""), Outcome(), ""
     )
 
 
 def logged_out(context: Context, account: Account) -> None:
-    """Trace the end of a session."""
+    """Record the end of a session."""
     audit_log.record(context.runtime, person(context, account, SELF), AuditedInteraction("logout", ""), Outcome(), "")
 
 
 def client_refused(context: Context, client_id: str, reason: str) -> None:
-    """Trace a failed authentication of a client."""
+    """Record a failed authentication of a client."""
     _refused(context, "token", client_id, reason)
 
 
 def consent_given(context: Context, grant: Grant) -> None:
-    """Trace that a person let an app act; a patient reads it in the journal, professionals never do."""
+    """Record that a person authorized an app; a patient reads it in the journal, professionals never do."""
     _on_grant(context, grant, "authorize")
 
 
 def consent_refused(context: Context, account: Account, client_id: str) -> None:
-    """Trace that a person did not let an app act."""
+    """Record that a person refused an app."""
     outcome = Outcome("4", "access_denied")
     audit_log.record(
         context.runtime,
@@ -65,19 +65,19 @@ def consent_refused(context: Context, account: Account, client_id: str) -> None:
 
 
 def token_issued(context: Context, access: Access) -> None:
-    """Trace one access token by its random name (never the token itself)."""
+    """Record one access token by its random name (never the token itself)."""
     caller = caller_for(access, context.received.address, context.received.request_id)
     patient = access.grant.launch_patient if access.grant.is_emergency else ""
     audit_log.record(context.runtime, caller, AuditedInteraction("token", "", operation=ISSUANCE), Outcome(), patient)
 
 
 def grant_ended(context: Context, grant: Grant, reason: str) -> None:
-    """Trace that a grant ended before its time."""
+    """Record that a grant ended early."""
     _on_grant(context, grant, "revoke", reason)
 
 
 def client_changed(context: Context, client: Client, operation: str, reason: str) -> None:
-    """Trace that an app registered itself, or changed or removed its registration."""
+    """Record that an app registered itself, or changed or removed its registration."""
     caller = _caller(context, Requester(RequesterKind.SYSTEM, client=client.device), client.id, client.name)
     audited = AuditedInteraction("operation", "", target=client.device, operation=operation)
     audit_log.record(context.runtime, caller, audited, Outcome(reason=reason), "")
@@ -99,7 +99,7 @@ def _refused(context: Context, interaction: str, client_id: str, reason: str) ->
 
 
 def person(context: Context, account: Account, client_id: str = SELF) -> Caller:
-    """Return a person as the party of what they do here."""
+    """Return a person as the caller of what they do here."""
     return _caller(context, Requester(account.kind, account.person), client_id, account.display)
 
 

@@ -1,8 +1,8 @@
-"""Entries of the vault that expire: counts that every process shares, and the tidying of what is over.
+"""Entries of the vault that expire: counts that every process shares, and the removal of expired entries.
 
-A count is exact under concurrency: it has as many entries in the vault as its limit, each of which expires after the
-window of the throttle; one read tells whether the last one is full. Nothing relies on tidying: every look-up compares
-the time.
+A count is exact under concurrency: it can have as many entries in the vault as its limit, and each expires after the
+    window of the throttle; one read tells whether the last one is taken. Nothing depends on the removal: every read
+    compares the time.
 """
 
 from datetime import timedelta
@@ -19,7 +19,7 @@ _TIDIED = "tidied"
 
 
 def key_of(what: str, name: str) -> str:
-    """Return the key of a count; the name, whatever it holds, only as its hash."""
+    """Return the key of a count; it contains only a hash of the name."""
     return f"{what}|{sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()}"
 
 
@@ -29,12 +29,12 @@ def is_full(context: Context, key: str, limit: int) -> bool:
 
 
 def count(context: Context, key: str, limit: int) -> bool:
-    """Take one slot; False when there is none."""
+    """Take one slot; return False when none is free."""
     return any(_fill(context, key, slot) for slot in range(_first_free(context, key, limit), limit))
 
 
 def clear(context: Context, key: str, limit: int) -> None:
-    """Give all slots back."""
+    """Free all slots."""
     for slot in range(_first_free(context, key, limit)):
         context.runtime.ports.vault.drop(_FAILURE, _slot(key, slot))
 
@@ -48,7 +48,7 @@ def _is_taken(context: Context, key: str, slot: int) -> bool:
 
 
 def _first_free(context: Context, key: str, limit: int) -> int:
-    """Return a slot after which to look for a free one: slots fill in order, so that few reads find it."""
+    """Return the first slot that may be free: slots fill in order, so a few reads find it."""
     low, high = 0, 1
     while high <= limit and _is_taken(context, key, high - 1):
         low, high = high, 2 * high
@@ -60,7 +60,7 @@ def _first_free(context: Context, key: str, limit: int) -> int:
 
 
 def _fill(context: Context, key: str, slot: int) -> bool:
-    """Take a slot; False when somebody else has it. An expired one is absent to readers but must be removed first."""
+    """Take a slot; return False when another caller has it. An expired entry is invisible but must first be removed."""
     vault = context.runtime.ports.vault
     expires = context.runtime.ports.clock.now() + context.options.throttle.window
     taken = Secret(_FAILURE, _slot(key, slot), b"", expires=expires)
@@ -73,7 +73,7 @@ def _fill(context: Context, key: str, slot: int) -> bool:
 
 
 def tidy(runtime: Runtime) -> bool:
-    """Remove expired entries, once in five minutes whatever the number of processes; tell whether it was done now."""
+    """Remove expired entries, once in five minutes over all processes; tell whether this call did it."""
     vault, now = runtime.ports.vault, runtime.ports.clock.now()
     period = str(now.timestamp() // TIDY_EVERY.total_seconds())
     if vault.get(_TIDIED, period, now) or not vault.add(Secret(_TIDIED, period, b"", expires=now + TIDY_EVERY)):

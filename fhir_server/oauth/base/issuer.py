@@ -1,4 +1,4 @@
-"""Where the authorization server is, and what it says of itself.
+"""The address of the authorization server, and its metadata.
 
 Sources: SMART App Launch 2.2 conformance (https://hl7.org/fhir/smart-app-launch/conformance.html), RFC 8414,
 OpenID Connect Discovery 1.0, RFC 8705, RFC 9126, RFC 9207, RFC 9449.
@@ -31,7 +31,7 @@ SCOPES = (
 )  # fmt: skip
 BRANDS_PATH = "/brands.json"
 LEVELS = ("eidas1", "eidas2", "eidas3")
-"""Strengths of login, weakest first; they are compared as an order, never for equality."""
+"""Levels of login, weakest first; compare their order, never test for equality."""
 
 
 def issuer_of(runtime: Runtime) -> str:
@@ -45,7 +45,7 @@ def address(runtime: Runtime, path: str) -> str:
 
 
 def is_strong_enough(acr: str, wanted: str) -> bool:
-    """Tell whether a level of login reaches another; an unknown wanted level is never reached."""
+    """Tell whether a level of login is at least another level; no level reaches an unknown one."""
     if not wanted:
         return True
     return wanted in LEVELS and acr in LEVELS and LEVELS.index(acr) >= LEVELS.index(wanted)
@@ -71,7 +71,7 @@ def authorization_server_metadata(runtime: Runtime, options: Options) -> Json:
 
 
 def openid_configuration(runtime: Runtime, options: Options) -> Json:
-    """Return the OpenID provider metadata: the same server, and what an id_token needs."""
+    """Return the OpenID provider metadata: the same document, with what an id_token needs."""
     return authorization_server_metadata(runtime, options) | {
         "userinfo_endpoint": address(runtime, "/oauth/userinfo"),
         "subject_types_supported": ["public"],

@@ -1,4 +1,4 @@
-"""The keys that sign id_tokens: kept in the vault, published as a JWK Set, rotated with overlap.
+"""The keys that sign id_tokens: kept in the vault, published as a JWK Set, with an overlap at each rotation.
 
 Sources: RFC 7517; OpenID Connect Core 10.1.1 (rotation).
 """
@@ -19,23 +19,23 @@ KIND = "signing-key"
 _NAME = "id-token"
 _BITS = 2048
 OVERLAP = timedelta(days=7)
-"""How long the public half of a replaced key is still published: apps that keep id_tokens verify those of last week."""
+"""How long the public half of a replaced key is still published, because apps may verify id_tokens of last week."""
 
 
 def signing_key(runtime: Runtime) -> RSAKey:
-    """Return the key that signs now; it is made at first use, once whatever the number of processes."""
+    """Return the current signing key; the first process that needs a key creates it."""
     return RSAKey.import_key(_current(runtime)[0]["jwk"])
 
 
 def public_keys(runtime: Runtime) -> Json:
-    """Return the JWK Set of public halves, the newest first; nothing private leaves."""
+    """Return the JWK Set of public halves, the newest first; it contains no private member."""
     now = runtime.ports.clock.now()
     live = (item for item in _current(runtime) if not _is_over(item, now))
     return {"keys": [_public(RSAKey.import_key(item["jwk"])) for item in live]}
 
 
 def rotate(runtime: Runtime) -> str:
-    """Sign with a new key from now on and return its id; the old one stays published for a while."""
+    """Create a new signing key and return its id; the old public half is published for a while."""
     _current(runtime)
     now = runtime.ports.clock.now()
     entry = runtime.ports.vault.get(KIND, _NAME, now)

@@ -1,4 +1,4 @@
-"""What an operator may set of the authorization server."""
+"""Settings of the authorization server."""
 
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -12,11 +12,11 @@ from fhir_server.settings.upstream import Provider
 
 @dataclass(frozen=True, slots=True)
 class Throttle:
-    """How many failures are borne within a window.
+    """How many failures are allowed within a window.
 
-    failures: of one name at one browser or address. everywhere: of one account at browsers and addresses that it
-        never signed in from, all of them together. per_address: of one address, whatever the names.
-    begun: sign-ins that new browsers may begin at one address.
+    failures: of one name at one browser or address. everywhere: of one account at all browsers and addresses together
+        from which it never signed in. per_address: of one address, for all names together. begun: sign-ins that new
+        browsers may begin at one address.
     """
 
     failures: int = 10
@@ -32,9 +32,9 @@ class Options:
 
     registration: whether RFC 7591 registration is open to holders of an initial access token.
     initial_tokens: SHA-256 (hex) of those tokens.
-    certificates: whether a trusted proxy hands on the certificates of clients (RFC 8705).
+    certificates: whether a trusted proxy sends the certificates of clients (RFC 8705).
     providers: where people may sign in instead of here. brand: how apps show the service.
-    bulkhead: how many requests to those, and to addresses of clients' keys, are under way at once.
+    bulkhead: how many requests to providers and to addresses of clients' keys may run at once.
     """
 
     registration: bool = False
@@ -52,7 +52,7 @@ class Options:
 
 
 def of_settings(settings: Settings) -> Options:
-    """Return the options that the environment asks for."""
+    """Return the options from the server's settings."""
     failures = settings.throttle_failures
     window = timedelta(minutes=settings.throttle_minutes)
     return Options(

@@ -1,4 +1,4 @@
-"""Requests that this server makes itself, without letting an address lead it into a network where it should not go.
+"""Requests that this server sends to other servers; an address cannot direct them into a forbidden network.
 
 Sources: OWASP on server-side request forgery; RFC 9700 4.11.
 """
@@ -24,14 +24,14 @@ _PORTS = {"https": 443, "http": 80}
 
 
 class UnreachableError(Exception):
-    """The address is not one to go to, or what answers there cannot be used; the text holds nothing of the request."""
+    """The address is not allowed, or its answer cannot be used; the text contains nothing from the request."""
 
 
 class Reach(StrEnum):
-    """Where a request may lead.
+    """Where a request may go.
 
-    PUBLIC: the public internet. PRIVATE: also the operator's own network. LOOPBACK: this machine alone, for
-    development, where plain http is allowed too.
+    PUBLIC: the public internet. PRIVATE: also the operator's own network. LOOPBACK: only this machine, for development;
+        plain http is then allowed.
     """
 
     PUBLIC = "public"
@@ -41,7 +41,7 @@ class Reach(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer, read whole; redirects are never followed."""
+    """An answer, read completely; redirects are never followed."""
 
     status_code: int
     body: bytes = field(repr=False)
@@ -69,7 +69,7 @@ def get(url: str, reach: Reach = Reach.PUBLIC, headers: Mapping[str, str] | None
 
 
 def send(method: str, url: str, reach: Reach, headers: Mapping[str, str], body: bytes | None = None) -> Reply:
-    """Send one request to the very address that was checked, and give it up after WHOLE_SECONDS.
+    """Send one request to exactly the address that was checked, and abort it after WHOLE_SECONDS.
 
     Raises: UnreachableError.
     """
@@ -91,19 +91,19 @@ def _exchange(
     finally:
         limit.cancel()
         connection.close()
-    if connection.was_aborted:  # a header that was cut off looks like the last one
+    if connection.was_aborted:  # a truncated header looks like the last one
         raise ValueError
     return reply
 
 
 def is_public(address: str) -> bool:
-    """Tell whether an IP address is one of the public internet."""
+    """Tell whether an IP address belongs to the public internet."""
     found = _plain(address)
     return found.is_global and not found.is_multicast
 
 
 def allows(reach: Reach, address: str) -> bool:
-    """Tell whether a request of this reach may go to an IP address; link-local ones, where clouds keep keys, never."""
+    """Tell whether a request may go to an IP address; never to a link-local one, where clouds offer keys."""
     found = _plain(address)
     if reach is Reach.LOOPBACK:
         return found.is_loopback
@@ -113,7 +113,7 @@ def allows(reach: Reach, address: str) -> bool:
 
 
 def is_wellformed(url: str, reach: Reach) -> bool:
-    """Tell whether an absolute URL has a scheme that this reach allows, a host, and no user part."""
+    """Tell whether an absolute URL has an allowed scheme, a host, and no user part."""
     try:
         parts = urlsplit(url)
         schemes = {"https", "http"} if reach is Reach.LOOPBACK else {"https"}
@@ -145,7 +145,7 @@ def _target(parts: SplitResult) -> str:
 
 
 def _read(response: HTTPResponse) -> Reply:
-    """Read a bounded answer."""
+    """Read an answer of limited size."""
     body = b""
     while chunk := response.read1(_CHUNK):
         body += chunk
@@ -157,11 +157,11 @@ def _read(response: HTTPResponse) -> Reply:
 
 
 class _Pinned(HTTPConnection):
-    """A connection to the very address that was checked, so that a second look-up cannot lead elsewhere."""
+    """A connection to exactly the address that was checked, so that a second DNS look-up cannot change it."""
 
     def __init__(self, host: str, port: int, pinned: str, *, secure: bool) -> None:
         super().__init__(host, port, timeout=TIMEOUT_SECONDS)
-        self.default_port = _PORTS["https" if secure else "http"]  # it is left out of the Host header
+        self.default_port = _PORTS["https" if secure else "http"]  # the Host header leaves it out
         self._pinned, self.was_aborted = pinned, False
         self._tls = ssl.create_default_context() if secure else None
 
@@ -173,7 +173,7 @@ class _Pinned(HTTPConnection):
             wrapped.do_handshake()
 
     def abort(self) -> None:
-        """End whatever is going on: each read has a time of its own, and a server may send a byte for each of them."""
+        """Abort the connection: each read has its own time limit, and a server may send one byte for each read."""
         self.was_aborted = True
         if self.sock is not None:
             with suppress(OSError):

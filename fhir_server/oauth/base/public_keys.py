@@ -1,6 +1,6 @@
-"""The public keys that clients prove themselves with: which ones are taken, wherever they come from.
+"""Public keys of clients: which keys the server accepts, from every source.
 
-Registration, the command line, key files, addresses of keys, client assertions and DPoP proofs all ask this module.
+Registration, command line, key files, addresses of keys, client assertions and DPoP proofs all use this module.
 Sources: RFC 7517 and RFC 7518 (3.3 and 3.5: RSA keys of 2048 bits or more); RFC 8725 3.1.
 """
 
@@ -21,15 +21,15 @@ _MEMBERS = {"RSA": ("n", "e"), "EC": ("crv", "x", "y")}
 _PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 _NAMES = ("kid", "alg", "use")
 _EXPONENT_LIMIT = 8
-"""Characters of an RSA exponent (in base64): 65537 has four, and a long one only costs time to verify with."""
+"""Characters of an RSA exponent in base64: 65537 has four, and a longer one only makes verification slow."""
 _TEXT_LIMIT, _COUNT_LIMIT = 2000, 10
 _BROKEN = (JoseError, ValueError, TypeError, KeyError, OverflowError)
 
 
 def public_key(raw: object) -> RSAKey | ECKey:
-    """Return the key that a JWK describes; members that say nothing about the key itself are not looked at.
+    """Return the key that a JWK describes; members that do not define the key are ignored.
 
-    Raises: ValueError with what is wrong, in words for whoever registers it.
+    Raises: ValueError that says what is wrong, for the person who registers the key.
     """
     if not isinstance(raw, dict):
         raise ValueError("each key is a JSON object (a JWK)")  # noqa: TRY004 - one kind of error for all faults
@@ -68,7 +68,7 @@ def _rsa(values: Json) -> RSAKey:
 
 
 def checked_set(raw: object) -> Json:
-    """Return a JWK Set with nothing but the members that are used, after checking each key.
+    """Return a JWK Set with only the members that are used, after checking each key.
 
     Raises: ValueError with what is wrong.
     """
@@ -97,7 +97,7 @@ def _checked(raw: object) -> Json:
 
 
 def usable(keys: object) -> list[Json]:
-    """Return those keys of a list that are taken, stripped to what is used; others in the same list do no harm."""
+    """Return the acceptable keys of a list, with only the members that are used; other keys in the list are ignored."""
     listed = keys if isinstance(keys, list | tuple) else ()
     return [_stripped(key) for key in listed if _is_usable(key)]
 

@@ -1,4 +1,4 @@
-"""JWK Sets fetched from a client's registered address, without letting the address lead us into our own network.
+"""JWK Sets fetched from a client's registered address, which cannot direct the server into its own network.
 
 Sources: SMART App Launch 2.2 (JWKS URL, caching); RFC 9700 4.11; OWASP on server-side request forgery.
 """
@@ -27,7 +27,7 @@ _MAX_AGE = re.compile(r"max-age=(\d{1,9})")
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """A JWK Set and for how many seconds it may be kept."""
+    """A JWK Set, and for how many seconds it may be kept."""
 
     keys: Json
     age: int
@@ -36,8 +36,8 @@ class Fetched:
 def fetch(runtime: Runtime, url: str, bulkhead: Bulkhead) -> Json:
     """Return the JWK Set at an address, from the cache while its Cache-Control allows.
 
-    An address that just failed is not asked again for some seconds: anybody can send an assertion that asks for it.
-    Raises: InvalidClientError when it cannot be had; BusyError.
+    A failed address is not asked again for some seconds, because anybody can send an assertion that makes us ask.
+    Raises: InvalidClientError when the set cannot be fetched; BusyError.
     """
     now = runtime.ports.clock.now()
     cached, failed = runtime.ports.vault.get_all([(_KIND, url), (_FAILED, url)], now)

@@ -1,7 +1,7 @@
-"""Requests and answers of the authorization server, free of any web framework.
+"""Requests and answers of the authorization server, independent of any web framework.
 
-Authlib's grants read a request through `OAuth2Request`; ours is made of checked parameters only, so that nothing is
-merged from query and form, and no transport is guessed from a Host header.
+Authlib's grants read an `OAuth2Request`. Ours contains checked parameters only: query and form are never merged, and no
+Host header decides the scheme.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ from fhir_server.oauth.base.options import Options
 Json = dict[str, Any]
 
 _INTERNAL = "https://localhost/"
-"""Authlib refuses plain http by looking at the address; ours is decided by configuration, so it gets a constant."""
+"""Authlib refuses an address with plain http; our configuration decides about http, so Authlib gets this constant."""
 PARAMETER_LIMIT = 64
 NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 
@@ -32,11 +32,11 @@ class Headers(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """One HTTP request as a view hands it on.
+    """One HTTP request as a view provides it.
 
-    query, form: every pair as sent, in order. url: the public address that was called, without its query.
-    certificate: thumbprint of the client certificate that a trusted proxy handed on, "" for none.
-    browser: what the cookie holds by which a browser is known again, "" for none.
+    query, form: every pair as sent, in order. url: the public address that was called, without its query. certificate:
+        thumbprint of the client certificate from a trusted proxy, "" for none. browser: value of the cookie that
+        recognises a browser, "" for none.
     """
 
     method: str
@@ -61,7 +61,7 @@ class Answer:
 
     @property
     def location(self) -> str:
-        """The address that a browser is sent to, "" when it is not."""
+        """The address to which the answer redirects a browser, "" when it does not."""
         return self.headers.get("Location", "")
 
     @location.setter
@@ -70,10 +70,10 @@ class Answer:
 
 
 class Request(OAuth2Request):  # type: ignore[misc]  # Authlib ships no types
-    """A request to one of the endpoints, made of parameters that were checked to be there once."""
+    """A request to one of the endpoints, with parameters that occur only once."""
 
     def __init__(self, context: "Context", params: Mapping[str, str]) -> None:
-        """Take the parameters; `proof_jkt` is filled once a DPoP proof has been verified."""
+        """Keep the parameters; `proof_jkt` is set when a DPoP proof has been verified."""
         super().__init__("POST", _INTERNAL, headers=context.received.headers)
         self.payload = BasicOAuth2Payload(dict(params))
         self.context = context
@@ -82,7 +82,7 @@ class Request(OAuth2Request):  # type: ignore[misc]  # Authlib ships no types
 
     @property
     def args(self) -> Mapping[str, str]:
-        """Query parameters: never read by our endpoints."""
+        """Query parameters; our endpoints never read them."""
         return {}
 
     @property
@@ -94,7 +94,7 @@ class Request(OAuth2Request):  # type: ignore[misc]  # Authlib ships no types
 
 @dataclass(slots=True)
 class Context:
-    """What one request to the authorization server is handled with; client is set once it is authenticated."""
+    """Everything that one request to the authorization server needs; client is set when it is authenticated."""
 
     runtime: Runtime
     options: Options
@@ -103,9 +103,9 @@ class Context:
 
 
 def parameters_of(received: Received) -> dict[str, str]:
-    """Return the parameters of a form that was posted.
+    """Return the parameters of a posted form.
 
-    Raises: InvalidRequestError when it is no form, when parameters came in the URL, or one came twice.
+    Raises: InvalidRequestError when the body is not a form, the URL has parameters, or a parameter is repeated.
     """
     if not received.is_form:
         raise InvalidRequestError("the request must be application/x-www-form-urlencoded")
@@ -117,7 +117,7 @@ def parameters_of(received: Received) -> dict[str, str]:
 def once(pairs: tuple[tuple[str, str], ...]) -> dict[str, str]:
     """Return pairs as a mapping; empty values count as omitted (RFC 6749, 3.1).
 
-    Raises: InvalidRequestError when a parameter came more than once, or when there are absurdly many.
+    Raises: InvalidRequestError when a parameter is repeated, or when there are far too many.
     """
     names = [name for name, _ in pairs]
     if len(names) > PARAMETER_LIMIT:

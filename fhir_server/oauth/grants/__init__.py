@@ -1,1 +1,1 @@
-"""What was granted and in which shape it is kept: codes, tokens, launches, scopes. Nobody is asked here."""
+"""Grants and how they are stored: codes, tokens, launches, scopes. No questions to a person."""

@@ -15,7 +15,7 @@ _MEMBERS = frozenset({"type", "patient", "purpose", "reason"})
 
 
 def parse(text: str) -> tuple[Json, ...]:
-    """Return the objects of `authorization_details`, all of the one type that is served.
+    """Return the objects of `authorization_details`, which must all have the one supported type.
 
     Raises: ValueError for anything else.
     """

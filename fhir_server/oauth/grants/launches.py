@@ -1,4 +1,4 @@
-"""EHR launch: an opaque handle that carries a patient from a hospital's screen into an app.
+"""EHR launch: an opaque handle that passes a patient from a hospital's software to an app.
 
 Source: SMART App Launch 2.2, launch from an EHR.
 """
@@ -23,7 +23,7 @@ LIFETIME = timedelta(minutes=5)
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """What a handle stands for: one app, one person of the EHR, one patient, and further context."""
+    """The meaning of a handle: one app, one person of the EHR, one patient, and further context."""
 
     client_id: str
     login: str
@@ -40,7 +40,7 @@ def create_launch(runtime: Runtime, launch: Launch) -> str:
 
 
 def has_space(runtime: Runtime, patient: str) -> bool:
-    """Tell whether a patient has a space here, whatever its state."""
+    """Tell whether a patient has a space here, in any state."""
     if not _ID.fullmatch(patient):
         return False
     with runtime.ports.store.snapshot() as snapshot:
@@ -57,5 +57,5 @@ def find_launch(runtime: Runtime, handle: str, client: Client) -> Launch | None:
 
 
 def end_launch(runtime: Runtime, handle: str) -> bool:
-    """Spend a handle; of concurrent callers exactly one gets True."""
+    """Use up a handle; exactly one of several concurrent callers gets True."""
     return runtime.ports.vault.take(KIND, handle, runtime.ports.clock.now()) is not None

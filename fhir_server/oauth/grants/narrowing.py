@@ -1,7 +1,7 @@
-"""What of a requested scope may be granted: narrowed by public facts only, never by a patient's choice.
+"""How much of a requested scope may be granted: limited by public facts only, never by a patient's choice.
 
-The client's registration, the published matrix row of the profession, and what the kind of party may ask at all.
-A scope is a ceiling: the rules judge every request anyway.
+These facts are the client's registration, the profession's row in the published matrix, and the kind of party.
+A scope is only an upper limit: the rules decide about every request anyway.
 Source: SMART App Launch 2.2, scopes and launch context.
 """
 
@@ -24,7 +24,7 @@ _DECLARED = "PCP"
 
 
 def meet(asked: str, ceiling: str) -> Scopes:
-    """Return what two scope strings have in common."""
+    """Return the intersection of two scope strings."""
     return Scopes.parse(asked).meet(Scopes.parse(ceiling))
 
 
@@ -36,7 +36,7 @@ def for_backend(runtime: Runtime, asked: str, party: Grantee) -> str:
 
 
 def for_person(runtime: Runtime, asked: str, party: Grantee, *, emergency: bool) -> str:
-    """Return what an app may be granted for a person in a capacity, in the shortest form."""
+    """Return what an app may be granted for a person in a capacity, in its shortest form."""
     common = meet(asked, party.client.scopes)
     resources = [scope for scope in common.resources if scope.level != "system"]
     other = common.other & _FOR_PEOPLE
@@ -62,14 +62,14 @@ def _written(runtime: Runtime, requester: Requester, resources: Iterable[Scope],
 def readable(runtime: Runtime, requester: Requester) -> frozenset[str]:
     """Return the document kinds that a profession may ever read.
 
-    A physician may be somebody's declared attending physician, who reads every kind.
+    A physician may be a patient's declared attending physician, who reads every kind.
     """
     kinds = runtime.matrix.kinds_for(requester.profession, requester.specialty)
     return kinds | runtime.matrix.kinds_for(_DECLARED) if requester.profession == _DECLARABLE else kinds
 
 
 def _for_profession(scope: Scope, kinds: frozenset[str], *, complete: bool) -> tuple[Scope, ...]:
-    """Cut a scope to the matrix row: reading to the kinds it opens, and no deletion; the rest stays as asked."""
+    """Limit a scope to the matrix row: reading only permitted kinds, and no deletion; the rest stays as requested."""
     if scope.type not in {_DOCUMENTS, "*"}:
         return (scope,)
     kept = _lettered(scope, "crus")
@@ -81,7 +81,7 @@ def _for_profession(scope: Scope, kinds: frozenset[str], *, complete: bool) -> t
 
 
 def _lettered(scope: Scope, allowed: str) -> tuple[Scope, ...]:
-    """Cut a scope to some letters; nothing when none is left."""
+    """Limit a scope to some letters; return nothing when no letter remains."""
     letters = "".join(letter for letter in scope.letters if letter in allowed)
     if not letters:
         return ()
@@ -89,10 +89,10 @@ def _lettered(scope: Scope, allowed: str) -> tuple[Scope, ...]:
 
 
 def unreadable(scopes: str) -> tuple[str, ...]:
-    """Return the words of a scope string that are no scope, or none that can be honoured exactly; ten at most."""
+    """Return the words of a scope string that are not scopes, or that the server cannot honour exactly; ten at most."""
     return tuple(word for word in dict.fromkeys(scopes.split()) if not Scopes.parse(word))[:10]
 
 
 def clinical(scopes: str) -> tuple[str, ...]:
-    """Return the scopes that give access to resources, each as it is written."""
+    """Return the scopes that give access to resources, each as it was written."""
     return tuple(str(scope) for scope in Scopes.parse(scopes).resources)

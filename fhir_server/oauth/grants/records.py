@@ -1,4 +1,4 @@
-"""Clients, codes and refresh tokens in the shape in which Authlib's grants ask for them."""
+"""Clients, codes and refresh tokens in the shape that Authlib's grants expect."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -34,14 +34,14 @@ class RegisteredClient(ClientMixin):  # type: ignore[misc]  # Authlib ships no t
         return self.client.id
 
     def get_default_redirect_uri(self) -> None:
-        """There is no default: SMART clients always say where to go back to."""
+        """Return None: SMART clients always state their redirect URI."""
 
     def get_allowed_scope(self, scope: str | None) -> str | None:
-        """Let every scope pass: it was narrowed to the ceiling where it was granted."""
+        """Accept every scope, because it was limited when it was granted."""
         return scope
 
     def check_redirect_uri(self, redirect_uri: str) -> bool:
-        """Tell whether a redirect URI is registered, to the letter."""
+        """Tell whether exactly this redirect URI is registered."""
         return matches(self.client, redirect_uri)
 
     def check_client_secret(self, client_secret: str) -> bool:
@@ -53,16 +53,16 @@ class RegisteredClient(ClientMixin):  # type: ignore[misc]  # Authlib ships no t
         return self.client.auth_method == method
 
     def check_response_type(self, response_type: str) -> bool:
-        """Allow `code` to clients that can be redirected to."""
+        """Allow `code` to clients with a redirect URI."""
         return response_type == "code" and bool(self.client.redirect_uris)
 
     def check_grant_type(self, grant_type: str) -> bool:
-        """Allow what the kind of client is for."""
+        """Allow the grant types of this kind of client."""
         return grant_type in grant_types_of(self.client)
 
 
 def grant_types_of(client: Client) -> tuple[str, ...]:
-    """Return the grant types that a client may use; symmetric clients never act without a person."""
+    """Return the grant types that a client may use; clients with a secret never act without a person."""
     if client.kind in {ClientKind.BACKEND, ClientKind.RESOURCE_SERVER}:
         with_key = client.auth_method is AuthMethod.PRIVATE_KEY_JWT
         return ("client_credentials", TOKEN_EXCHANGE) if with_key else ()
@@ -77,7 +77,7 @@ def query_client(runtime: Runtime, client_id: object) -> RegisteredClient | None
 
 @dataclass(frozen=True, slots=True)
 class AuthorizationCode(AuthorizationCodeMixin):  # type: ignore[misc]  # Authlib ships no types
-    """One authorization code. grant: as this authorization sees it. entry: as the vault holds it."""
+    """One authorization code. grant: as this authorization sees it. entry: as the vault stores it."""
 
     code: str
     client_id: str
@@ -91,7 +91,7 @@ class AuthorizationCode(AuthorizationCodeMixin):  # type: ignore[misc]  # Authli
     code_challenge_method: str = "S256"
 
     def get_redirect_uri(self) -> str:
-        """Return where the code was sent."""
+        """Return the redirect URI to which the code was sent."""
         return self.redirect_uri
 
     def get_scope(self) -> str:
@@ -108,11 +108,11 @@ class AuthorizationCode(AuthorizationCodeMixin):  # type: ignore[misc]  # Authli
         return int(at.timestamp()) if at else None
 
     def get_acr(self) -> str:
-        """Return how strongly."""
+        """Return the level of the login."""
         return self.grant.proof.acr
 
     def get_amr(self) -> list[str]:
-        """Return by which means."""
+        """Return the means of the login."""
         return list(self.grant.proof.amr)
 
 
@@ -120,7 +120,7 @@ class AuthorizationCode(AuthorizationCodeMixin):  # type: ignore[misc]  # Authli
 class Refresh:
     """One refresh token of a rotating family.
 
-    view: the grant as this authorization sees it, None in what an earlier version stored.
+    view: the grant as this authorization sees it, None for data of an earlier version.
     """
 
     token: str
@@ -136,7 +136,7 @@ class Refresh:
 
 
 def find_refresh(runtime: Runtime, token: str, now: datetime) -> Refresh | None:
-    """Return a refresh token, spent ones too."""
+    """Return a refresh token, also a spent one."""
     is_possible = 0 < len(token) <= TOKEN_LIMIT and token.isascii()
     entry = runtime.ports.vault.get(REFRESH, token, now) if is_possible else None
     if entry is None:

@@ -1,4 +1,4 @@
-"""Redirect URIs: which may be registered, and which request matches a registration.
+"""Redirect URIs: which ones may be registered, and which requests match a registration.
 
 Sources: RFC 9700 2.1 and 4.1.3 (exact match), RFC 8252 7.1 and 7.3 (native apps).
 """
@@ -9,7 +9,7 @@ from urllib.parse import SplitResult, urlencode, urlsplit, urlunsplit
 from fhir_server.application.identity.clients import AuthMethod, Client
 
 _HOST = re.compile(r"([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
-"""A host and port: nothing in it can end the source of a Content-Security-Policy."""
+"""A host and port without characters that could end a source in a Content-Security-Policy."""
 _LOOPBACK = frozenset({"127.0.0.1", "[::1]", "localhost"})
 URI_LIMIT = 2000
 
@@ -27,7 +27,7 @@ def is_registrable(uri: str) -> bool:
 
 
 def _parts(uri: str) -> SplitResult | None:
-    """Return the parts of an address that holds nothing odd, None for any other."""
+    """Return the parts of an address without unusual characters, None for any other."""
     if not uri.isascii() or not uri.isprintable() or len(uri) > URI_LIMIT or any(c in uri for c in ' "\\<>*#'):
         return None
     try:
@@ -39,7 +39,7 @@ def _parts(uri: str) -> SplitResult | None:
 
 
 def matches(client: Client, uri: str) -> bool:
-    """Tell whether a redirect URI is registered: the same string, save the port of a loopback IP address."""
+    """Tell whether a redirect URI is registered: the same string, except for the port of a loopback IP address."""
     if uri in client.redirect_uris:
         return True
     if not is_registrable(uri):
@@ -49,16 +49,16 @@ def matches(client: Client, uri: str) -> bool:
 
 
 def is_assured(client: Client, uri: str) -> bool:
-    """Tell whether nobody but the app can be at an address; others on the device may listen where it is not https.
+    """Tell whether only the app can be at an address; without https, another app on the device may listen there.
 
-    A client that proves who it is at the token endpoint is known whatever the address.
+    A client that authenticates at the token endpoint is certain with any address.
     Source: RFC 8252 8.6.
     """
     return client.auth_method is not AuthMethod.NONE or urlsplit(uri).scheme == "https"
 
 
 def shown(uri: str) -> str:
-    """Return what a person reads of a redirect URI: its host, or the scheme of an app on the device."""
+    """Return the part of a redirect URI that a person sees: its host, or the scheme of an app on the device."""
     parts = urlsplit(uri)
     return parts.netloc or f"{parts.scheme}:"
 

@@ -1,4 +1,4 @@
-"""Codes become grants, grants become tokens, refresh tokens rotate: the atomic steps, and the token response.
+"""Codes become grants, grants give tokens, refresh tokens rotate: the atomic steps, and the token response.
 
 Sources: RFC 6749 4.1 and 6, RFC 9700 4.14.2, SMART App Launch 2.2 (token response).
 """
@@ -28,7 +28,7 @@ REFRESH_IDLE = timedelta(days=30)
 
 
 def save_code(context: Context, code: AuthorizationCode) -> None:
-    """Store a code for its minute of life; only its hash is kept as a name."""
+    """Store a code for its lifetime of a minute; the vault keeps only its hash."""
     expires = context.runtime.ports.clock.now() + context.options.code_lifetime
     value = {
         "client_id": code.client_id, "redirect_uri": code.redirect_uri, "code_challenge": code.code_challenge,
@@ -38,7 +38,7 @@ def save_code(context: Context, code: AuthorizationCode) -> None:
 
 
 def find_code(runtime: Runtime, code: str) -> AuthorizationCode | None:
-    """Return a code that has not expired, used ones too."""
+    """Return a code that has not expired, also a used one."""
     if not 0 < len(code) <= CODE_LIMIT or not code.isascii():
         return None
     entry = runtime.ports.vault.get(CODE, code, runtime.ports.clock.now())
@@ -46,15 +46,15 @@ def find_code(runtime: Runtime, code: str) -> AuthorizationCode | None:
         return None
     raw: Json = orjson.loads(entry.value)
     grant = grants.load_grant(raw.pop("grant"))
-    raw.pop("until", None)  # of an earlier version
+    raw.pop("until", None)  # written by an earlier version
     return AuthorizationCode(code=code, grant=grant, entry=entry, **raw)
 
 
 def redeem(context: Context, code: AuthorizationCode, holder: Holder) -> Grant:
-    """Claim a code whose client, redirect URI and verifier have been proven, and make its grant last.
+    """Use a code whose client, redirect URI and verifier have been proven, and make its grant permanent.
 
-    holder: to what refresh tokens are bound from now on.
-    Of concurrent callers one wins; any other has replayed a valid code, and the grant ends.
+    holder: the key or certificate that refresh tokens are bound to from now on. One of several concurrent callers
+        succeeds; any other replays a valid code, which ends the grant.
     Raises: InvalidGrantError.
     """
     runtime = context.runtime
@@ -72,13 +72,13 @@ def redeem(context: Context, code: AuthorizationCode, holder: Holder) -> Grant:
 
 
 def _is_still_theirs(runtime: Runtime, grant: Grant) -> bool:
-    """Tell whether whoever consented is still the owner of the account: no password or factor was changed since."""
+    """Tell whether the person who consented still owns the account: no password or factor has changed since."""
     account = find_account(runtime, grant.login) if grant.login else None
     return not grant.login or (account is not None and not account.disabled and grant.proof.is_of(account))
 
 
 def standing(runtime: Runtime, refresh: Refresh) -> Grant:
-    """Return what a refresh token still allows under the last choice of the person.
+    """Return what a refresh token still allows after the person's latest choice.
 
     Raises: InvalidGrantError.
     """
@@ -90,7 +90,7 @@ def standing(runtime: Runtime, refresh: Refresh) -> Grant:
 
 
 def spend(context: Context, refresh: Refresh) -> Grant:
-    """Claim a refresh token of the right client; a second use ends the grant.
+    """Use up a refresh token of the right client; a second use ends the grant.
 
     Raises: InvalidGrantError.
     """
@@ -114,7 +114,7 @@ def _end_replayed(context: Context, grant_id: str, reason: str) -> None:
 
 
 def respond(context: Context, grant: Grant, scopes: str, holder: Holder, *, renewable: bool) -> Json:
-    """Issue tokens of a grant and return the token response, launch context included."""
+    """Issue tokens of a grant, and return the token response with the launch context."""
     token, access = access_tokens.issue_access(context.runtime, grant, scopes, holder=holder)
     events.token_issued(context, access)
     body: Json = {
@@ -129,7 +129,7 @@ def respond(context: Context, grant: Grant, scopes: str, holder: Holder, *, rene
 
 
 def may_renew(grant: Grant) -> bool:
-    """Tell whether a grant may be renewed: it was asked, and is no emergency."""
+    """Tell whether a grant may be renewed: the app asked for it, and the grant is not an emergency."""
     asked = {"offline_access", "online_access"} & set(grant.scopes.split())
     return bool(asked) and not grant.is_emergency
 

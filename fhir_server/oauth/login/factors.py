@@ -1,7 +1,7 @@
-"""Changing a password or a second factor: who may, and what ends with it.
+"""Changing a password or a second factor: who may change it, and which sessions and grants end.
 
-The first factor needs the code that the operator hands over, so that a password alone never makes a second factor.
-Every later change needs a factor shown within the last minutes.
+The first second factor needs a code from the operator, so that a password alone can never create a second factor. Every
+later change needs a factor that the person showed within the last minutes.
 Sources: NIST SP 800-63B-4, 4.1.2; OWASP ASVS 5.0, 6.4.3, 7.4 and 7.5.
 """
 
@@ -24,15 +24,15 @@ from fhir_server.oauth.login.throttle import Attempt
 from fhir_server.ports.vault import Secret
 
 FRESH = timedelta(minutes=5)
-"""How long a factor that was shown lets its owner change factors and password."""
+"""How long after showing a factor a person may change factors and password."""
 ENROLMENT = timedelta(minutes=15)
-"""How long a code that was typed leaves to set up the first second factor."""
+"""How long after typing the operator's code a person may set up the first second factor."""
 _SHOWN, _ENROLLING = "factor-shown", "enrolling"
 
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """The owner of an account, signed in. cookie: of the session, which goes on when all others end."""
+    """The signed-in owner of an account. cookie: of the session, which continues when all others end."""
 
     context: Context
     session: Session
@@ -45,12 +45,12 @@ class Owner:
 
     @property
     def account(self) -> Account:
-        """The whole account: a session may show less of it than there is."""
+        """The complete account: a session may see only a part of it."""
         return accounts.find_account(self.runtime, self.session.account.login) or self.session.account
 
 
 def may_change(owner: Owner) -> bool:
-    """Tell whether this session may change factors now: a factor was shown of late, or the first one is enrolled."""
+    """Tell whether this session may change factors now: one was shown recently, or the first one is being set up."""
     now, proof, vault = owner.runtime.ports.clock.now(), owner.session.proof, owner.runtime.ports.vault
     is_recent = proof.at is not None and now - proof.at <= FRESH
     if is_recent and is_strong_enough(proof.acr, LEVELS[1]):
@@ -61,12 +61,12 @@ def may_change(owner: Owner) -> bool:
 
 
 def has_second(owner: Owner) -> bool:
-    """Tell whether the account has a second factor of ours."""
+    """Tell whether the account has a second factor at this server."""
     return passkeys.has_second_factor(owner.runtime, owner.account)
 
 
 def show(owner: Owner, form: Mapping[str, str]) -> bool:
-    """Take a second factor that is shown again within a session.
+    """Check a second factor that is shown again within a session.
 
     Raises: TooManyFailuresError.
     """
@@ -78,7 +78,7 @@ def show(owner: Owner, form: Mapping[str, str]) -> bool:
 
 
 def redeem(owner: Owner, typed: str) -> bool:
-    """Take the code that lets this session enrol a first second factor.
+    """Check the operator's code, which lets this session set up a first second factor.
 
     Raises: TooManyFailuresError.
     """
@@ -93,13 +93,13 @@ def redeem(owner: Owner, typed: str) -> bool:
 
 
 def set_codes(owner: Owner, secret: str) -> None:
-    """Make a generator of codes (TOTP), of which a code was typed, the second factor instead of an earlier one."""
+    """Make an authenticator app (TOTP) the second factor after a code from it was typed; it replaces an earlier one."""
     _change(owner, Act.SET_CODES, replace(owner.account, totp=secret))
-    _remember(owner, _SHOWN, FRESH)  # a code of it was typed
+    _remember(owner, _SHOWN, FRESH)  # the person typed a code from it
 
 
 def add_passkey(owner: Owner, sent: str, name: str) -> bool:
-    """Add the passkey that the browser has made; False when it does not hold."""
+    """Add the passkey that the browser made; return False when it is not valid."""
     made = passkeys.made(owner.runtime, owner.account, owner.session.id, sent, name)
     if made is None:
         return False
@@ -108,21 +108,21 @@ def add_passkey(owner: Owner, sent: str, name: str) -> bool:
 
 
 def remove_passkey(owner: Owner, id_: str) -> None:
-    """Take one passkey away."""
+    """Remove one passkey."""
     if any(item.id == id_ for item in passkeys.of(owner.runtime, owner.account)):
         _change(owner, Act.REMOVE_PASSKEY, owner.account)
         passkeys.remove(owner.runtime, owner.account, id_)
 
 
 def set_password(owner: Owner, password: str, *, ends_apps: bool) -> None:
-    """Replace the password; ends_apps: end every app's authorization too, and not only those of other sessions."""
+    """Replace the password; ends_apps: end every app's authorization too, not only those of other sessions."""
     _change(owner, Act.SET_PASSWORD, owner.account, password)
     if ends_apps:
         revoke_person(owner.runtime, owner.account.subject)
 
 
 def _change(owner: Owner, act: Act, changed: Account, password: str = "") -> None:
-    """Trace, tell, change, and end what other sessions hold; this session goes on."""
+    """Record and notify the change, apply it, and end other sessions and their grants; this session continues."""
     runtime = owner.runtime
     credentials.record(runtime, events.person(owner.context, changed), changed, act)
     sessions.keep(runtime, owner.cookie, accounts.renew_account(runtime, changed, password))
@@ -143,7 +143,7 @@ def _remember(owner: Owner, kind: str, lifetime: timedelta) -> None:
 
 
 def reset(runtime: Runtime, operator: Caller, account: Account) -> int:
-    """Forget the second factors of somebody who has lost them, and end all that they hold; return how many passkeys."""
+    """Remove the second factors of a person who lost them, end all their grants; return the number of passkeys."""
     _override(runtime, operator, Act.RESET, replace(account, totp=""))
     ended = sum(passkeys.remove(runtime, account, passkey.id) for passkey in passkeys.of(runtime, account))
     credentials.forget_codes(runtime, account)
@@ -151,29 +151,29 @@ def reset(runtime: Runtime, operator: Caller, account: Account) -> int:
 
 
 def give_password(runtime: Runtime, operator: Caller, account: Account, password: str) -> None:
-    """Replace the password of somebody who has forgotten it, and end all that they hold."""
+    """Replace the password of a person who forgot it, and end all their sessions and grants."""
     _override(runtime, operator, Act.SET_PASSWORD, account, password)
 
 
 def disable(runtime: Runtime, operator: Caller, account: Account) -> int:
-    """Stop an account; return how many grants ended."""
+    """Disable an account; return how many grants ended."""
     return _override(runtime, operator, Act.DISABLE, replace(account, disabled=True))
 
 
 def enable(runtime: Runtime, operator: Caller, account: Account) -> None:
-    """Let a stopped account sign in again; what had ended stays ended."""
+    """Let a disabled account sign in again; grants that ended stay ended."""
     _override(runtime, operator, Act.ENABLE, replace(account, disabled=False))
 
 
 def edit(runtime: Runtime, operator: Caller, account: Account) -> int:
-    """Change what an account may do, and end all that was given before; return how many grants ended."""
+    """Change what an account may do, and end all its earlier grants; return how many ended."""
     return _override(runtime, operator, Act.EDIT, account)
 
 
 def give_code(runtime: Runtime, operator: Caller, account: Account) -> str:
-    """Make the code of a first second factor.
+    """Create the code for setting up a first second factor.
 
-    Raises: ValueError when the account has a second factor already.
+    Raises: ValueError when the account already has a second factor.
     """
     if passkeys.has_second_factor(runtime, account):
         raise ValueError(f"{account.login} has a second factor already; reset-factors forgets it")

@@ -1,4 +1,4 @@
-"""Passkeys as second factor: keys that a device holds, bound to this server's address and to nobody's shared secret.
+"""Passkeys as second factor: key pairs on a device, bound to this server's address, without a shared secret.
 
 Sources: W3C Web Authentication Level 3, 7.1 (registering) and 7.2 (authenticating); verification by py_webauthn.
 """
@@ -34,7 +34,7 @@ from fhir_server.ports.vault import Secret
 Json = dict[str, Any]
 
 LIMIT = 10
-"""Passkeys of one account."""
+"""How many passkeys one account may have."""
 NAME_LIMIT = 60
 _KIND, _CHALLENGE = "passkey", "passkey-challenge"
 _CHALLENGE_LIFETIME = timedelta(minutes=5)
@@ -44,7 +44,7 @@ _BROKEN = (WebAuthnException, ValueError, TypeError, LookupError, AttributeError
 
 @dataclass(frozen=True, slots=True)
 class Passkey:
-    """One registered passkey. id: base64url. name: what the person calls it."""
+    """One registered passkey. id: base64url. name: given by the person."""
 
     id: str
     name: str
@@ -61,12 +61,12 @@ def of(runtime: Runtime, account: Account) -> tuple[Passkey, ...]:
 
 
 def has_second_factor(runtime: Runtime, account: Account) -> bool:
-    """Tell whether a password alone does not do for this account."""
+    """Tell whether this account needs more than a password."""
     return bool(account.totp) or bool(of(runtime, account))
 
 
 def creation_options(runtime: Runtime, account: Account, place: str) -> str:
-    """Return what the browser needs to make a passkey, as JSON. place: where the answer must come back, once."""
+    """Return what the browser needs to make a passkey, as JSON. place: binds the challenge, which is valid once."""
     options = generate_registration_options(
         rp_id=_host(runtime),
         rp_name="Habilis",
@@ -94,7 +94,7 @@ def request_options(runtime: Runtime, account: Account, place: str) -> str:
 
 
 def made(runtime: Runtime, account: Account, place: str, credential: str, name: str) -> Passkey | None:
-    """Return the passkey that a browser has made; None when the answer does not hold, or there are too many."""
+    """Return the passkey that a browser made; None when it is not valid, or there are too many."""
     challenge = _take_challenge(runtime, place)
     if challenge is None or len(credential) > _SIZE or len(of(runtime, account)) >= LIMIT:
         return None
@@ -111,14 +111,14 @@ def made(runtime: Runtime, account: Account, place: str, credential: str, name: 
 
 
 def keep(runtime: Runtime, account: Account, passkey: Passkey) -> bool:
-    """Add a passkey to an account; False when it is known already."""
+    """Add a passkey to an account; return False when it is already known."""
     return runtime.ports.vault.add(Secret(_KIND, passkey.id, orjson.dumps(passkey), _group(account)))
 
 
 def is_proven(runtime: Runtime, account: Account, place: str, credential: str) -> bool:
-    """Tell whether a passkey of this account has signed the challenge of this place; each answer is good once.
+    """Tell whether a passkey of this account signed the challenge of this place; each answer is valid only once.
 
-    A counter that does not grow is of a copy, and is refused.
+    A signature counter that does not grow shows a copied passkey, which is refused.
     """
     challenge = _take_challenge(runtime, place)
     entry = _entry(runtime, account, credential) if challenge else None
@@ -138,12 +138,12 @@ def is_proven(runtime: Runtime, account: Account, place: str, credential: str) -
 
 
 def remove(runtime: Runtime, account: Account, id_: str) -> bool:
-    """Take a passkey from an account; tell whether it was there."""
+    """Remove a passkey from an account; tell whether it existed."""
     return any(item.id == id_ for item in of(runtime, account)) and runtime.ports.vault.drop(_KIND, id_)
 
 
 def _entry(runtime: Runtime, account: Account, credential: str) -> Secret | None:
-    """Return the passkey that an answer names, when it is one of this account."""
+    """Return the passkey that an answer names, if it belongs to this account."""
     try:
         id_ = orjson.loads(credential)["id"] if len(credential) <= _SIZE else ""
     except _BROKEN:

@@ -1,6 +1,6 @@
-"""Regulation of emergency calls takes software registered for it and a person who regulates; no app can ask for it.
+"""Regulation of emergency calls: it needs registered software and a regulating physician; no app can ask for it.
 
-What is opened, for how long and on whose switch is decided by the rules (G2); this says who may come in that capacity.
+The rules (G2) decide what it opens, for how long, and who can switch it off; this module decides who may use it.
 Source: R.1111-48 of the French public health code.
 """
 
@@ -12,23 +12,23 @@ from fhir_server.application.identity.grants import Grant
 from fhir_server.oauth.base.issuer import LEVELS
 
 LEVEL = LEVELS[1]
-"""The weakest login of whoever uses regulation software: two factors."""
+"""The weakest login for users of regulation software: two factors."""
 
 
 def level_of(client: Client) -> str:
-    """Return the login that a kind of software takes whatever it asks, "" for any."""
+    """Return the login that a kind of software requires for every request, "" for any login."""
     return LEVEL if client.kind is ClientKind.REGULATION else ""
 
 
 def is_regulating(party: Grantee | None) -> bool:
-    """Tell whether a party acts as regulating physician: by the registration of the software and by who it is."""
+    """Tell whether a party acts as regulating physician: the software and the account are registered for it."""
     if party is None or party.account is None or party.practice is None:
         return False
     return party.client.kind is ClientKind.REGULATION and party.account.regulator
 
 
 def still_holds(runtime: Runtime, grant: Grant) -> bool:
-    """Tell whether whoever holds a grant for regulation still regulates; any other grant holds."""
+    """Tell whether the person of a regulation grant still is a regulating physician; True for any other grant."""
     if grant.purpose != Purpose.EMERGENCY:
         return True
     account = find_account(runtime, grant.login)

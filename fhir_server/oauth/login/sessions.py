@@ -1,4 +1,4 @@
-"""Login sessions of people in a browser: a random cookie, looked up live, with idle and absolute limits.
+"""Login sessions of people in a browser: a random cookie, checked at each request, with idle and absolute limits.
 
 Source: OWASP ASVS 5.0, chapter 7 (session management).
 """
@@ -34,7 +34,7 @@ class Session:
 
 
 def start(runtime: Runtime, options: Options, account: Account, proof: Login) -> str:
-    """Start a session after a login and return the cookie's value; there is a new one for every login."""
+    """Start a session after a login and return the cookie's value; every login starts a new session."""
     now = runtime.ports.clock.now()
     cookie, id_ = runtime.ports.ids.secret(), runtime.ports.ids.new()
     until = now + options.session_absolute
@@ -52,7 +52,7 @@ def start(runtime: Runtime, options: Options, account: Account, proof: Login) ->
 
 
 def find_session(runtime: Runtime, options: Options, cookie: str) -> Session | None:
-    """Return the live session of a cookie and push its idle limit back."""
+    """Return the live session of a cookie, and postpone its idle limit."""
     now = runtime.ports.clock.now()
     entry = runtime.ports.vault.get(KIND, cookie, now) if 0 < len(cookie) <= 128 and cookie.isascii() else None  # noqa: PLR2004
     if entry is None:
@@ -66,7 +66,7 @@ def find_session(runtime: Runtime, options: Options, cookie: str) -> Session | N
 
 
 def _push_back(runtime: Runtime, options: Options, entry: Secret, raw: Json) -> None:
-    """Write at most once a minute; a concurrent request that does the same is as good."""
+    """Store the time at most once a minute; a concurrent request that stores it has the same effect."""
     now = runtime.ports.clock.now()
     if (now - datetime.fromisoformat(raw["seen"])).total_seconds() < 60:  # noqa: PLR2004 - a minute
         return
@@ -75,7 +75,7 @@ def _push_back(runtime: Runtime, options: Options, entry: Secret, raw: Json) -> 
 
 
 def keep(runtime: Runtime, cookie: str, account: Account) -> None:
-    """Let one session go on when a change of password or factors ends all others of the account."""
+    """Keep one session when a change of password or factors ends all others of the account."""
     entry = runtime.ports.vault.get(KIND, cookie, runtime.ports.clock.now())
     if entry is not None:
         raw: Json = orjson.loads(entry.value)
@@ -84,13 +84,13 @@ def keep(runtime: Runtime, cookie: str, account: Account) -> None:
 
 
 def end(runtime: Runtime, session: Session) -> None:
-    """End a session, the conversations that were begun in it, and what was granted for its length (`online_access`)."""
+    """End a session, the conversations that began in it, and the grants for its duration (`online_access`)."""
     runtime.ports.vault.drop_group(f"session:{session.id}")
     for grant in grants_of(runtime, session.account.subject):
         if _is_online(grant, session):
             revoke_grant(runtime, grant.id)
         elif any(_is_online(access.grant, session) for access in access_tokens.tokens_of(runtime, grant)):
-            runtime.ports.vault.drop_group(grant.group, (access_tokens.ACCESS,))  # others of this grant are renewed
+            runtime.ports.vault.drop_group(grant.group, (access_tokens.ACCESS,))  # the app renews the others
 
 
 def _is_online(grant: Grant, session: Session) -> bool:
@@ -99,17 +99,17 @@ def _is_online(grant: Grant, session: Session) -> bool:
 
 
 def is_alive(runtime: Runtime, proof: Login) -> bool:
-    """Tell whether the session of a login goes on."""
+    """Tell whether the session of a login is still alive."""
     return runtime.ports.vault.get(_BY_ID, proof.session, runtime.ports.clock.now()) is not None
 
 
 def practises(runtime: Runtime, account: Account, role: str) -> bool:
-    """Tell whether a practice situation still holds for a person; "" is none and always does."""
+    """Tell whether a practice situation still holds for a person; "" is no practice situation, and always holds."""
     return not role or any(situation.role == role for situation in situations_of(runtime, account))
 
 
 def may_continue(runtime: Runtime, grant: Grant) -> bool:
-    """Judge a grant again at its renewal: client and person still there, session alive when it must be."""
+    """Check a grant at its renewal: client and person still exist, and the session is alive if the grant needs it."""
     if find(runtime, grant.client_id) is None:
         return False
     if not grant.login:

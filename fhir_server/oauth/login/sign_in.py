@@ -1,4 +1,4 @@
-"""Password, second factor, session: each step of a sign-in, with failures counted and traced.
+"""Password, second factor, session: each step of a sign-in, with failures counted and recorded in the audit log.
 
 Sources: RFC 9470 (levels of login), RFC 8176 (means of authentication).
 """
@@ -13,13 +13,13 @@ from fhir_server.oauth.login import passkeys, sessions, throttle, totp
 from fhir_server.oauth.login.throttle import Attempt
 
 Proven = tuple[Account, tuple[str, ...]]
-"""An account, and by which means the person has proven to be its owner."""
+"""An account, and the means by which the person proved to own it."""
 
 
 def log_in(context: Context, login: str, password: str, client_id: str, *, emergency: bool = False) -> Account | None:
-    """Check a password, count failures and leave a trace.
+    """Check a password; count and record failures.
 
-    emergency: the login is on the way to an emergency access, which has a budget of failures of its own.
+    emergency: the login leads to an emergency access, whose failures have a limit of their own.
     Raises: TooManyFailuresError.
     """
     attempt = Attempt(throttle.ACCOUNT, login, emergency)
@@ -34,10 +34,10 @@ def log_in(context: Context, login: str, password: str, client_id: str, *, emerg
 def prove_second(
     context: Context, attempt: Attempt, form: Mapping[str, str], place: str, client_id: str
 ) -> Proven | None:
-    """Check a second factor, count failures and leave a trace.
+    """Check a second factor; count and record failures.
 
-    attempt: whose factor it is. place: for which a passkey was challenged.
-    Raises: TooManyFailuresError; never to somebody whose passkey proves them.
+    attempt: whose factor it is. place: what the passkey challenge is bound to.
+    Raises: TooManyFailuresError, but never for a valid passkey.
     """
     account = find_account(context.runtime, attempt.name)
     owner = None if account is None or account.disabled else account
@@ -53,9 +53,9 @@ def prove_second(
 def _second_means(
     context: Context, owner: Account | None, attempt: Attempt, form: Mapping[str, str], place: str
 ) -> str:
-    """Return by what a form proves the second factor, in the words of RFC 8176; "" when it does not.
+    """Return the means by which a form proves the second factor, in the words of RFC 8176; "" when it does not.
 
-    A passkey cannot be guessed, so that it is tried before failures are counted; a code can.
+    A passkey cannot be guessed, so it is checked before failures are counted; a code can be guessed.
     """
     runtime, credential = context.runtime, form.get("credential", "")
     if owner and credential and passkeys.is_proven(runtime, owner, place, credential):
@@ -71,7 +71,7 @@ def begin_session(context: Context, account: Account, amr: tuple[str, ...], clie
 
 
 def begin_proven(context: Context, account: Account, proof: Login, client_id: str) -> tuple[str, Login]:
-    """Start a session of somebody who has proven who they are, here or to a provider upstream."""
+    """Start a session of a person who has proven who they are, here or to an external provider."""
     throttle.remember_place(context, account.login)
     cookie = sessions.start(context.runtime, context.options, account, proof)
     events.login_happened(context, account, client_id)

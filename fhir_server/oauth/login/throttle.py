@@ -1,12 +1,12 @@
-"""Failures are counted, and too many of them close a door for a while, but never to whoever proves a key.
+"""Failures are counted, and too many of them block further attempts for a while, but never those that prove a key.
 
-Nobody asks these counts about a client that proves itself. A failed authentication is counted by the name that it
-claims at one address and by that address, and further failures get 429. A secret of 256 bits needs no more.
+A client that proves its key or secret is never blocked. A failed authentication of a client is counted by the claimed
+name at one address, and by that address; further failures get 429. A secret of 256 bits needs no more protection.
 
-A person's password can be guessed, so attempts are counted before they are tried. Somebody whose browser has signed in
-as this person before has a budget of their own; so has the person at an address from which they signed in before.
-Only a browser and an address that are both new share budgets with strangers: that of the name at all addresses
-together, and that of the address. Emergencies have budgets of their own, and none by address alone.
+A person's password can be guessed, so attempts are counted before they are checked. A browser in which the person
+signed in before has a limit of its own for this person, and so has an address from which they signed in before. Only a
+new browser at a new address shares limits with strangers: one limit for the name at all addresses together, and one for
+the address. Emergencies have limits of their own, and none for an address alone.
 
 Sources: OWASP ASVS 5.0, 6.3.1 (controls against guessing); OWASP, Slow Down Online Guessing Attacks with Device
 Cookies.
@@ -28,27 +28,27 @@ from fhir_server.ports.vault import Secret
 ACCOUNT, SECOND_FACTOR, PATIENT_SEARCH, LINK_CODE = "account", "second-factor", "patient-search", "link-code"
 ENROLMENT_CODE = "enrolment-code"
 PLACES_KEPT = timedelta(days=90)
-"""For how long a browser or an address counts as one from which a person signs in."""
+"""How long a browser or an address counts as one from which a person signs in."""
 UPSTREAM = "upstream"
 _PLACE, _CLIENT = "known-place", "client"
 _OF_STRANGERS = frozenset({ACCOUNT, SECOND_FACTOR})
-"""What somebody may try who has not signed in; the rest is tried by people who have, and is theirs alone."""
+"""Attempts of people who have not signed in; other attempts come from signed-in people and count for them only."""
 _IPV6_PREFIX = 64
 
 
 class TooManyFailuresError(OAuth2Error):  # type: ignore[misc]  # Authlib ships no types
-    """Too many failures of late; come back later."""
+    """Too many recent failures; the client may try again later."""
 
     error = "temporarily_unavailable"
 
     def __init__(self) -> None:
-        """Say no more than that."""
+        """Build the error without further details."""
         super().__init__("too many failed attempts", status_code=429)
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One attempt of a person: at what, in whose name, and whether it is on the way to an emergency access."""
+    """One attempt of a person: what they try, in whose name, and whether it leads to an emergency access."""
 
     what: str
     name: str
@@ -56,7 +56,7 @@ class Attempt:
 
 
 def check(context: Context, attempt: Attempt) -> None:
-    """Refuse to work for a name that failed too often.
+    """Refuse an attempt in a name with too many failures.
 
     Raises: TooManyFailuresError.
     """
@@ -65,20 +65,20 @@ def check(context: Context, attempt: Attempt) -> None:
 
 
 def failed(context: Context, attempt: Attempt) -> None:
-    """Count a failure in each budget that it belongs to."""
+    """Count a failure under each key that it concerns."""
     for key, limit in _counted(context, attempt):
         expiring.count(context, key, limit)
 
 
 def succeeded(context: Context, attempt: Attempt) -> None:
-    """Forget the failures that a person had from here; those from elsewhere were not their own."""
+    """Forget the failures of this person from this place; failures from elsewhere were not theirs."""
     for emergency in (False, True):
         key, limit = next(_counted(context, replace(attempt, emergency=emergency)))
         expiring.clear(context, key, limit)
 
 
 def remember_place(context: Context, login: str) -> None:
-    """Keep that a person has signed in with this browser and from this address, so that both have their own budget."""
+    """Remember that a person signed in with this browser and from this address, so that both get their own limits."""
     vault, now = context.runtime.ports.vault, context.runtime.ports.clock.now()
     keys = _places(context, account_name(login))
     keys += (_of_browser(context),) if context.received.browser else ()
@@ -90,7 +90,7 @@ def remember_place(context: Context, login: str) -> None:
 
 
 def client_failed(context: Context, claimed: str) -> None:
-    """Count a failed authentication of a client; whoever proves one is never asked for these counts.
+    """Count a failed authentication of a client; a successful one never checks these counts.
 
     Raises: TooManyFailuresError when this name, or this address, failed too often; nothing is counted then.
     """
@@ -100,7 +100,7 @@ def client_failed(context: Context, claimed: str) -> None:
 
 
 def upstream_failed(context: Context) -> None:
-    """Count a sign-in with a provider that failed; one that succeeds is never asked for these counts.
+    """Count a failed sign-in through a provider; a successful one never checks these counts.
 
     Raises: TooManyFailuresError when too many failed at this address; nothing is counted then.
     """
@@ -108,9 +108,9 @@ def upstream_failed(context: Context) -> None:
 
 
 def begin(context: Context, *, emergency: bool = False) -> bool:
-    """Count a sign-in that somebody begins, for it is kept until it ends; False when too many began here.
+    """Count a sign-in that begins, because it is kept until it ends; return False when too many began here.
 
-    Here is a browser in which somebody has signed in before, or else an address. Emergencies have counts of their own.
+    "Here" is the browser if somebody signed in with it before, otherwise the address. Emergencies count separately.
     """
     what = "emergency-begun" if emergency else "begun"
     place, limit = _of_browser(context), context.options.throttle.begun
@@ -134,7 +134,7 @@ def _of_browser(context: Context) -> str:
 
 
 def network_of(address: str) -> str:
-    """Return what counts as one address: of IPv6 the network of 64 bits, which is what one subscriber gets at least."""
+    """Return what counts as one address: for IPv6 the network of 64 bits, because one subscriber has at least that."""
     try:
         found = ip_address(address)
     except ValueError:
@@ -145,7 +145,7 @@ def network_of(address: str) -> str:
 
 
 def _counted(context: Context, attempt: Attempt) -> Iterator[tuple[str, int]]:
-    """Give the keys under which a failure counts, each with its limit; the first is the one that is nobody else's."""
+    """Yield the keys under which a failure counts, each with its limit; the first belongs to this person alone."""
     limits, name = context.options.throttle, account_name(attempt.name)
     what = f"emergency-{attempt.what}" if attempt.emergency else attempt.what
     places = _places(context, name)
@@ -160,7 +160,7 @@ def _counted(context: Context, attempt: Attempt) -> Iterator[tuple[str, int]]:
 
 
 def _places(context: Context, name: str) -> tuple[str, ...]:
-    """Return a name at this browser, when it has a cookie, and at this address, which comes last."""
+    """Return the keys of a name at this browser, if it has a cookie, and at this address, which comes last."""
     browser, network = context.received.browser, network_of(context.received.address)
     at_address = expiring.key_of(_PLACE, f"{name}\naddress {network}")
     return (expiring.key_of(_PLACE, f"{name}\nbrowser {browser}"), at_address) if browser else (at_address,)

@@ -1,4 +1,4 @@
-"""Second factor: time-based one-time passwords, each good once.
+"""Second factor: time-based one-time passwords; each is valid only once.
 
 Sources: RFC 6238, RFC 4226.
 """
@@ -28,23 +28,23 @@ def new_secret() -> str:
 
 
 def address_of(account: Account, secret: str) -> str:
-    """Return the address that authenticator apps read from a QR code."""
+    """Return the URI that authenticator apps read from a QR code."""
     return f"otpauth://totp/Habilis:{quote(account.login)}?secret={secret}&issuer=Habilis"
 
 
 def code_at(secret: str, seconds: int) -> str:
-    """Return the code of an instant, given in seconds since the epoch."""
+    """Return the code at a time, given in seconds since the epoch."""
     made = TOTP(b32decode(secret), DIGITS, SHA1(), STEP_SECONDS, enforce_key_length=False)  # noqa: S303 - as RFC 6238 has it
     return made.generate(seconds).decode()
 
 
 def proves(runtime: Runtime, account: Account, secret: str, code: str) -> bool:
-    """Tell whether a code is of a secret that is about to become the account's; it is used up."""
+    """Tell whether a code fits a secret that shall become the account's; the code is used up."""
     return is_right(runtime, replace(account, totp=secret), code)
 
 
 def is_right(runtime: Runtime, account: Account, code: str) -> bool:
-    """Tell whether a code is right now (half a minute of skew allowed) and was not used before."""
+    """Tell whether a code is correct now (half a minute of skew allowed) and was not used before."""
     now = runtime.ports.clock.now()
     typed = code.replace(" ", "")
     if not account.totp or len(typed) != DIGITS or not (typed.isascii() and typed.isdigit()):

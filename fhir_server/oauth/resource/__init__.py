@@ -1,1 +1,1 @@
-"""What a request to the FHIR endpoint shows: bearer tokens, possession, strength of login."""
+"""What a request to the FHIR endpoint proves: bearer token, possession of a key, strength of login."""

@@ -1,4 +1,4 @@
-"""From the Authorization header of a FHIR request to the party that calls.
+"""From the Authorization header of a FHIR request to the caller.
 
 Sources: RFC 6750 (bearer tokens), RFC 9449 (DPoP), RFC 8705 (certificate-bound tokens), RFC 9470 (step-up).
 """
@@ -20,11 +20,11 @@ def caller_of(
     proof: DpopProof | None = None,
     certificate: str = "",
 ) -> Caller:
-    """Return the party of a request, from one live look-up of its token.
+    """Return the caller of a request, from one look-up of the token's current state.
 
-    proof: the DPoP header with the method and the public address called; needed for tokens that are bound to a key.
-    certificate: thumbprint of the client certificate of the connection, "" when there is none.
-    Raises: Problem(UNAUTHENTICATED); the code of its issue is the error code of RFC 6750, none without any token.
+    proof: the DPoP header with the method and the public address called; required for a token that is bound to a key.
+    certificate: thumbprint of the connection's client certificate, "" when there is none.
+    Raises: Problem(UNAUTHENTICATED); its issue has the error code of RFC 6750, or none when no token was sent.
     """
     access, in_lockdown = _access(runtime, authorization, proof)
     if not shows_certificate(access, certificate):

@@ -1,4 +1,4 @@
-"""Proof of possession: tokens that only the holder of a key can use.
+"""Proof of possession: tokens that only the holder of a private key can use.
 
 Source: RFC 9449.
 """
@@ -25,18 +25,18 @@ Json = dict[str, Any]
 WINDOW = timedelta(seconds=60)
 _JTI, _LIMIT = "dpop-jti", 4096
 _REGISTRY = JWSRegistry(algorithms=PROOF_ALGORITHMS)
-_REGISTRY.max_header_length = _LIMIT  # the header holds a whole key; of RSA it is longer than 512 bytes
+_REGISTRY.max_header_length = _LIMIT  # the header contains a whole key; an RSA key is longer than 512 bytes
 
 
 class InvalidDpopProofError(OAuth2Error):  # type: ignore[misc]  # Authlib ships no types
-    """A proof is missing or does not prove."""
+    """A proof is missing or not valid."""
 
     error = "invalid_dpop_proof"
 
 
 @dataclass(frozen=True, slots=True)
 class DpopProof:
-    """A proof as it came, and the request that it must speak of."""
+    """A proof as sent, and the request that it must be about."""
 
     value: str
     method: str
@@ -44,7 +44,7 @@ class DpopProof:
 
 
 def thumbprint_of_request(context: Context) -> str:
-    """Return the key that a request to the authorization server proves, "" when it proves none.
+    """Return the key that a request to the authorization server proves, "" when it has no proof.
 
     Raises: InvalidDpopProofError.
     """
@@ -53,7 +53,7 @@ def thumbprint_of_request(context: Context) -> str:
 
 
 def verify(runtime: Runtime, proof: DpopProof, access_token: str = "") -> str:
-    """Return the thumbprint of the key that a proof proves, and spend the proof.
+    """Return the thumbprint of the key that a proof proves; the proof is then used up.
 
     Raises: InvalidDpopProofError.
     """
@@ -89,7 +89,7 @@ def _check(runtime: Runtime, proof: DpopProof, claims: Json, access_token: str) 
 
 
 def _address(htu: object) -> str:
-    """Return the address that a proof speaks of, without query and fragment (RFC 9449 4.3)."""
+    """Return the address that a proof names, without query and fragment (RFC 9449 4.3)."""
     return str(htu).partition("#")[0].partition("?")[0]
 
 

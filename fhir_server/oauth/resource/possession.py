@@ -16,10 +16,11 @@ _NOBODY = Holder()
 
 
 def holder_of(request: Request, bound: Holder = _NOBODY) -> Holder:
-    """Return what the tokens of this request are bound to: the key and the certificate that its client shows.
+    """Return what the tokens of this request are bound to: the key and the certificate that its client proves.
 
-    bound: to what the grant is bound already.
-    Raises: InvalidDpopProofError, InvalidRequestError when the client must show what it does not; InvalidGrantError.
+    bound: what the grant is already bound to.
+    Raises: InvalidDpopProofError, InvalidRequestError when a required proof or certificate is missing;
+    InvalidGrantError.
     """
     client, received = request.client.client, request.context.received
     jkt: str = request.proof_jkt
@@ -37,12 +38,12 @@ def holder_of(request: Request, bound: Holder = _NOBODY) -> Holder:
 
 
 def shows_certificate(access: Access, certificate: str) -> bool:
-    """Tell whether the certificate of a connection is the one that a token is bound to, if it is to any."""
+    """Tell whether the connection has the certificate that a token is bound to; True for a token without one."""
     return not access.x5t or compare_digest(access.x5t.encode(), certificate.encode())
 
 
 def is_held(runtime: Runtime, access: Access, authorization: tuple[str, str], proof: DpopProof | None) -> bool:
-    """Tell whether a token came as it must: one that is bound to a key with a fresh proof, any other as bearer.
+    """Tell whether a token came as required: one bound to a key with a fresh proof, any other as bearer token.
 
     authorization: scheme and token as sent.
     """

@@ -1,4 +1,4 @@
-"""A login that is too weak or too old for what is asked: the app is told which one would do, and asks for it.
+"""A login that is too weak or too old for a request: the app learns which login is enough, and asks for it.
 
 Source: RFC 9470 (OAuth 2.0 Step Up Authentication Challenge Protocol).
 """
@@ -11,16 +11,16 @@ from fhir_server.domain.problem import Category, Issue, Login, Problem
 from fhir_server.oauth.base.issuer import LEVELS, is_strong_enough
 
 EMERGENCY = Login(LEVELS[1], 300)
-"""What breaking the glass takes: two factors, five minutes ago at most."""
+"""The login that breaking the glass requires: two factors, at most five minutes ago."""
 _OF_MODE = {Purpose.BREAK_GLASS: EMERGENCY, Purpose.EMERGENCY: Login(LEVELS[1])}
-"""A regulating physician logs in once for a shift and opens one space after the other."""
+"""A regulating physician logs in once for a shift and opens many spaces."""
 
 
 _LEVELLED = frozenset({RequesterKind.PROFESSIONAL, RequesterKind.AUDITOR})
 
 
 def demand(caller: Caller, wanted: Login, now: datetime) -> None:
-    """Refuse a caller whose person did not log in as strongly or as recently as wanted.
+    """Refuse a caller whose person logged in less strongly or less recently than required.
 
     Raises: Problem(UNAUTHENTICATED) with the login that would be enough.
     """
@@ -32,7 +32,7 @@ def demand(caller: Caller, wanted: Login, now: datetime) -> None:
 
 
 def demand_in_emergency(caller: Caller, mode: Purpose, now: datetime) -> None:
-    """Hold whoever opens a space in a mode that their grant was given for to a login that is fit for it.
+    """Check that the login of a caller who opens a space is enough for the emergency mode of their grant.
 
     Raises: Problem(UNAUTHENTICATED).
     """
@@ -41,9 +41,9 @@ def demand_in_emergency(caller: Caller, mode: Purpose, now: datetime) -> None:
 
 
 def demand_of_professional(caller: Caller, level: str, now: datetime) -> None:
-    """Hold a professional or an auditor who logged in to the level that the operator asks.
+    """Check that the login of a professional or an auditor has the level that the operator requires.
 
-    A professional for whom an establishment's software acts did not log in here: the establishment answers for that.
+    A professional for whom an establishment's software acts did not log in here: the establishment is responsible.
     Raises: Problem(UNAUTHENTICATED).
     """
     if caller.requester.kind in _LEVELLED and caller.logged_in_at is not None:

@@ -1,1 +1,1 @@
-"""What clients call: tokens, introspection, registration, and how a client proves who it is."""
+"""What clients call: tokens, introspection, registration; and how a client proves who it is."""

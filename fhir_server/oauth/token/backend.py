@@ -1,4 +1,4 @@
-"""Software that acts without a browser: for itself, or for a professional whom its establishment vouches for.
+"""Software that acts without a browser: for itself, or for a professional for whom its establishment vouches.
 
 Sources: SMART Backend Services (https://hl7.org/fhir/smart-app-launch/backend-services.html); HL7 UDAP Security,
 `hl7-b2b` extension object; RFC 8693 token exchange; the ANS rule on indirect authentication.
@@ -44,7 +44,7 @@ class BackendGrant(authlib_grants.ClientCredentialsGrant):  # type: ignore[misc]
     TOKEN_ENDPOINT_AUTH_METHODS = METHODS
 
     def validate_requested_scope(self) -> None:
-        """Narrow the request to the registration and decide for whom it is."""
+        """Limit the request to the registration, and find out for whom the software acts."""
         asked = self.request.payload.scope
         if not asked:
             raise InvalidScopeError("scope is missing")
@@ -60,13 +60,13 @@ class BackendGrant(authlib_grants.ClientCredentialsGrant):  # type: ignore[misc]
             raise InvalidScopeError(f"nothing of this scope may be granted; this client may ask for: {client.scopes}")
 
     def generate_token(self, **_: object) -> Json:
-        """Issue one short access token and nothing to renew it with."""
+        """Issue one short-lived access token, without a refresh token."""
         unread = narrowing.unreadable(self.request.payload.scope)
         told = {"__scopes_not_understood": list(unread)} if unread else {}
         return _issue(self.request, self.party, self.terms) | told
 
     def save_token(self, token: Json) -> None:
-        """It is stored where it is made."""
+        """Do nothing: the token is stored where it is made."""
 
     def create_token_response(self) -> tuple[int, Json, list[tuple[str, str]]]:
         """Answer without logging the token."""
@@ -89,9 +89,9 @@ def b2b_of(request: Request) -> Json | None:
 
 
 def purpose_of(b2b: Json) -> str:
-    """Return the purpose that was stated: treatment, or emergency for regulation software.
+    """Return the stated purpose, which must be treatment.
 
-    Raises: InvalidGrantError for any other.
+    Raises: InvalidGrantError for any other purpose.
     """
     stated = b2b.get("purpose_of_use", [Purpose.TREATMENT])
     codes = {str(item).rpartition("#")[2] for item in stated} if isinstance(stated, list) else set()
@@ -101,9 +101,9 @@ def purpose_of(b2b: Json) -> str:
 
 
 def vouched(request: Request, b2b: Json) -> tuple[Account, PractitionerRoleRef]:
-    """Return the professional whom an establishment names: one of its own, with the profession the directory knows now.
+    """Return the professional whom an establishment names: one who practises there, as the directory says now.
 
-    Raises: InvalidGrantError, the same for an unknown person and for one who practises elsewhere.
+    Raises: InvalidGrantError, the same for an unknown person and for a person who practises elsewhere.
     """
     client = request.client.client
     runtime = request.context.runtime
@@ -116,13 +116,13 @@ def vouched(request: Request, b2b: Json) -> tuple[Account, PractitionerRoleRef]:
 
 
 class ExchangeGrant(BaseGrant, TokenEndpointMixin):  # type: ignore[misc]  # Authlib ships no types
-    """token exchange: an establishment's software goes on with the access token of its own professional."""
+    """token exchange: an establishment's software continues with the access token of its own professional."""
 
     GRANT_TYPE = TOKEN_EXCHANGE
     TOKEN_ENDPOINT_AUTH_METHODS = METHODS
 
     def validate_token_request(self) -> None:
-        """Check the subject token: live, of a professional of the same establishment, not narrowed to a key."""
+        """Check the subject token: valid, of a professional of the same establishment, not bound to a key."""
         client = self.authenticate_token_endpoint_client()
         if not client.check_grant_type(self.GRANT_TYPE):
             raise UnauthorizedClientError("this client may not exchange tokens")
@@ -140,7 +140,7 @@ class ExchangeGrant(BaseGrant, TokenEndpointMixin):  # type: ignore[misc]  # Aut
         self.access = access
 
     def create_token_response(self) -> tuple[int, Json, list[tuple[str, str]]]:
-        """Issue a token of a grant that comes from the subject's: it can do no more, and ends with it."""
+        """Issue a token whose grant derives from the subject's grant: it permits no more, and ends with it."""
         subject, client = self.access, self.request.client.client
         asked = self.request.payload.scope or subject.scopes
         scopes = str(narrowing.meet(str(narrowing.meet(asked, subject.scopes)), client.scopes))
@@ -153,7 +153,7 @@ class ExchangeGrant(BaseGrant, TokenEndpointMixin):  # type: ignore[misc]  # Aut
 
 
 def _exchanged(runtime: Runtime, subject: Access, client: Client, scopes: str) -> Grant:
-    """Return the grant of whoever goes on with a token: the person stays, the client is named as the one who acts."""
+    """Return the grant for the exchanging client: the person stays the same, the client becomes the actor."""
     known = subject.grant
     return replace(
         known,
@@ -171,7 +171,7 @@ def _exchanged(runtime: Runtime, subject: Access, client: Client, scopes: str) -
 
 
 def _check_target(runtime: Runtime, form: Mapping[str, str]) -> None:
-    """Refuse a token for another place or of another kind than ours.
+    """Refuse a request for a token of another kind or for another server.
 
     Source: RFC 8693 2.1.
     Raises: OAuth2Error.

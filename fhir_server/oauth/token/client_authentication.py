@@ -1,4 +1,4 @@
-"""How a client proves who it is: secrets and signed assertions, each once, none in the URL.
+"""How a client proves who it is: by a secret or a signed assertion, in one way per request, and never in the URL.
 
 Sources: RFC 6749 2.3; RFC 7523; SMART App Launch 2.2, asymmetric client authentication
 (https://hl7.org/fhir/smart-app-launch/client-confidential-asymmetric.html).
@@ -38,7 +38,7 @@ _KEY_TYPES = {"RS384": "RSA", "PS384": "RSA", "ES384": "EC", "ES256": "EC"}
 
 
 def guard(params: Mapping[str, str], authorization: str) -> None:
-    """Refuse what Authlib would stumble over, and more than one way of authenticating in one request.
+    """Refuse input that Authlib cannot handle, and more than one way of authentication in one request.
 
     Raises: InvalidRequestError, InvalidClientError.
     """
@@ -62,7 +62,7 @@ def claimed(params: Mapping[str, str], authorization: str) -> str:
 
 
 def _basic(authorization: str) -> tuple[str, str] | None:
-    """Return id and secret of Basic credentials, both percent-decoded; None when the header holds none.
+    """Return id and secret of Basic credentials, both percent-decoded; None when the header has none.
 
     Source: RFC 6749 2.3.1 (both halves are encoded before they are joined).
     """
@@ -77,7 +77,7 @@ def _basic(authorization: str) -> tuple[str, str] | None:
 
 
 def _named_by(assertion: str) -> str:
-    """Return the issuer that an assertion states, before anything of it is verified."""
+    """Return the issuer of an assertion, before anything in it is verified."""
     try:
         compact.demand_small(assertion)
         claims = orjson.loads(urlsafe_b64decode(assertion.split(".")[1].encode() + b"=="))
@@ -96,14 +96,14 @@ def _check_basic(authorization: str, client_id: str | None) -> None:
 
 
 def by_basic(find: Callable[[object], RegisteredClient | None], request: Request) -> RegisteredClient | None:
-    """Authenticate by Basic credentials, read in the same way as everywhere here; None when they do not prove."""
+    """Authenticate by Basic credentials, parsed as everywhere here; return None when they are wrong."""
     basic = _basic(request.headers.get("Authorization", ""))
     client = find(basic[0]) if basic else None
     return client if client and basic and client.check_client_secret(basic[1]) else None
 
 
 def _demand_bounded(form: Mapping[str, str]) -> None:
-    """Refuse an assertion that is too long or too deep to be parsed, and one beside somebody else's client id.
+    """Refuse an assertion that is too long or too deep to parse, or that comes with another client's id.
 
     Source: RFC 7521 4.2 (client_id must identify the same client).
     """
@@ -117,7 +117,7 @@ def _demand_bounded(form: Mapping[str, str]) -> None:
 
 
 class Assertions(JWTBearerClientAssertion):  # type: ignore[misc]  # Authlib ships no types
-    """`private_key_jwt` as SMART demands it: RS384 and ES384, a known key, five minutes at most, once."""
+    """`private_key_jwt` as SMART requires it: RS384 or ES384, a known key, five minutes at most, valid once."""
 
     CLIENT_AUTH_METHOD = "private_key_jwt"
 
@@ -128,7 +128,7 @@ class Assertions(JWTBearerClientAssertion):  # type: ignore[misc]  # Authlib shi
         self.claims: Json = {}
 
     def __call__(self, query_client: Callable[[object], RegisteredClient | None], request: Request) -> object:
-        """Authenticate, and leave the claims on the request for whoever needs what they vouch for.
+        """Authenticate, and store the claims in the request for the code that needs them.
 
         Raises: InvalidClientError.
         """
@@ -139,12 +139,12 @@ class Assertions(JWTBearerClientAssertion):  # type: ignore[misc]  # Authlib shi
         return client
 
     def get_audiences(self) -> list[str]:
-        """Return the names under which an assertion may be addressed to us."""
+        """Return the names that an assertion may have as its audience."""
         runtime = self.context.runtime
         return [address(runtime, "/oauth/token"), issuer_of(runtime), self.context.received.url]
 
     def resolve_client_public_key(self, client: RegisteredClient) -> KeySet:
-        """Return the registered keys, by value or from the registered address."""
+        """Return the registered keys, from the registration or from the registered address."""
         registered = client.client
         raw = registered.jwks
         if registered.jwks_uri:
@@ -156,9 +156,9 @@ class Assertions(JWTBearerClientAssertion):  # type: ignore[misc]  # Authlib shi
             raise InvalidClientError(description="the client has no usable keys", status_code=401) from None
 
     def process_assertion_claims(self, assertion: str, resolve_key: KeySet) -> Json:
-        """Verify header, signature and claims, and spend the assertion.
+        """Verify header, signature and claims, and use up the assertion.
 
-        Raises: InvalidClientError that says what was expected, and nothing of what the keys or the sender are.
+        Raises: InvalidClientError that says what was expected, and nothing about the keys or the sender.
         """
         try:
             header = jws.extract_compact(assertion.encode()).headers()
@@ -171,7 +171,7 @@ class Assertions(JWTBearerClientAssertion):  # type: ignore[misc]  # Authlib shi
         return claims
 
     def _choose(self, header: Json, keys: KeySet) -> Key:
-        """Return the one registered key that the header names; keys inside the assertion are not looked at."""
+        """Return the one registered key that the header names; keys inside the assertion are ignored."""
         alg, kid = header.get("alg"), header.get("kid")
         fitting = [k for k in keys.keys if k.kid == kid and k.key_type == _KEY_TYPES.get(str(alg))]
         expected = {
@@ -219,7 +219,7 @@ def _refused(text: str) -> InvalidClientError:
 
 
 def way_of(params: Mapping[str, str], authorization: str) -> AuthMethod:
-    """Return in which way a request tries to authenticate its client."""
+    """Return the way in which a request tries to authenticate its client."""
     if authorization.lower().startswith("basic "):
         return AuthMethod.BASIC
     if "client_assertion" in params:

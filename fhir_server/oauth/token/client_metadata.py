@@ -1,4 +1,4 @@
-"""What a client may be registered with: one set of checks for dynamic registration and for the command line.
+"""What a registration may contain: one set of checks for dynamic registration and for the command line.
 
 Sources: RFC 7591 2 (metadata), RFC 8252 7 and RFC 9700 2.1 (redirect URIs), RFC 6749 3.3 (scope).
 """
@@ -30,23 +30,23 @@ _ALIKE = str.maketrans(
         **dict(zip("01i|5@", "olllsa", strict=True)),
     }
 )
-"""Letters and digits that are read as a Latin letter; `i` is read as `l`, for both look like `1`."""
+"""Letters and digits that look like a Latin letter; `i` counts as `l`, because both look like `1`."""
 
 
 class MetadataError(ValueError):
     """One element of a registration is wrong. element: its name in RFC 7591, or "origins"."""
 
     def __init__(self, element: str, text: str) -> None:
-        """Keep the element apart from the text, so that each door can name it in its own words."""
+        """Keep the element apart from the text, so that each interface can name the element in its own words."""
         super().__init__(text)
         self.element = element
         self.text = text
 
 
 def checked(client: Client) -> Client:
-    """Return a client as it is stored: everything checked, its keys without members that nobody reads.
+    """Return a client as it is stored: completely checked, its keys without unused members.
 
-    Raises: MetadataError naming the first element that is wrong.
+    Raises: MetadataError naming the first wrong element.
     """
     _demand(_ID.fullmatch(client.id), "client_id", "must be 1 to 200 letters, digits and . _ ~ : -")
     is_name = bool(client.name.strip()) and len(client.name) <= _NAME_LIMIT and client.name.isprintable()
@@ -58,7 +58,7 @@ def checked(client: Client) -> Client:
 
 
 def origins_of(redirect_uris: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the web origins of redirect URIs: where a browser app that is sent back there runs."""
+    """Return the web origins of redirect URIs: a browser app runs at the origin of its redirect URI."""
     return tuple(
         dict.fromkeys(_origin_of(uri) for uri in redirect_uris if uri.startswith("http") and is_registrable(uri))
     )
@@ -117,12 +117,12 @@ def _origin_of(uri: str) -> str:
 
 
 def _shown(text: str) -> str:
-    """Return a text as it may stand in an error: short, and without anything invisible."""
+    """Return a text that may be part of an error: short, and without invisible characters."""
     return ascii(text[:_SHOWN_LIMIT])
 
 
 def is_taken_name(name: str, others: Iterable[str] = ()) -> bool:
-    """Tell whether a name holds that of the service, or one of others."""
+    """Tell whether a name contains the name of the service, or one of the others."""
     shown = _skeleton(name)
     return any(_skeleton(own) in shown for own in (*SERVICE, *others) if own)
 

@@ -23,7 +23,7 @@ Json = dict[str, Any]
 
 
 class CodeGrant(AuthorizationCodeGrant):  # type: ignore[misc]  # Authlib ships no types
-    """authorization_code: claimed once, after client, redirect URI and verifier are proven."""
+    """authorization_code: used once, after client, redirect URI and verifier are proven."""
 
     TOKEN_ENDPOINT_AUTH_METHODS = METHODS
 
@@ -33,7 +33,7 @@ class CodeGrant(AuthorizationCodeGrant):  # type: ignore[misc]  # Authlib ships 
         return found if found and found.client_id == client.client_id else None
 
     def authenticate_user(self, authorization_code: AuthorizationCode) -> Grant:
-        """Claim the code; a public client's refresh tokens are bound to the key that it proves now."""
+        """Use the code; a public client's refresh tokens are bound to the key that it proves now."""
         self.holder = holder_of(self.request, Holder(authorization_code.jkt))
         is_public = self.request.client.client.auth_method is AuthMethod.NONE
         return tokens.redeem(self.request.context, authorization_code, self.holder if is_public else Holder())
@@ -43,10 +43,10 @@ class CodeGrant(AuthorizationCodeGrant):  # type: ignore[misc]  # Authlib ships 
         return tokens.respond(self.request.context, user, scope, self.holder, renewable=True)
 
     def save_token(self, token: Json) -> None:
-        """They are stored where they are made."""
+        """Do nothing: tokens are stored where they are made."""
 
     def delete_authorization_code(self, authorization_code: AuthorizationCode) -> None:
-        """A used code stays until it expires, so that its replay is seen."""
+        """Do nothing: a used code stays until it expires, so that a replay is noticed."""
 
 
 class Pkce(CodeChallenge):  # type: ignore[misc]  # Authlib ships no types

@@ -32,7 +32,7 @@ _UNAUTHORIZED = {"WWW-Authenticate": 'Bearer realm="habilis", error="invalid_tok
 
 
 def introspect(context: Context) -> Answer:
-    """Tell an allowed client about a token; everything else is inactive and no more than that."""
+    """Describe a token to an allowed client; any other token is only "inactive"."""
     try:
         params = parameters_of(context.received)
         asker = _introspector(context, params)
@@ -47,7 +47,7 @@ def introspect(context: Context) -> Answer:
 
 
 def _introspector(context: Context, params: dict[str, str]) -> Client:
-    """Authenticate who asks: by the bearer token of a client that may introspect, or as at the token endpoint."""
+    """Authenticate the asking client: by a token of a client that may introspect, or as at the token endpoint."""
     header = context.received.headers.get("Authorization", "")
     if header.lower().startswith("bearer "):
         access = access_tokens.find_access(context.runtime, header[7:].strip()) if header.isascii() else None
@@ -66,7 +66,7 @@ def _may_see(asker: Client, access: Access) -> bool:
 
 
 def describe(context: Context, access: Access) -> Json:
-    """Return the introspection answer of a live token, SMART and IUA members included."""
+    """Return the introspection answer for a live token, with SMART and IUA members."""
     grant = access.grant
     body: Json = {
         "active": True,
@@ -91,7 +91,7 @@ def describe(context: Context, access: Access) -> Json:
 
 
 def _actors(grant: Grant) -> Json:
-    """Return who acts with an exchanged token, and inside it who did before (RFC 8693 4.1)."""
+    """Return who acts with an exchanged token, with the previous actor nested inside (RFC 8693 4.1)."""
     act: Json = {}
     for client_id in (*grant.actors, grant.client_id):
         act = {"sub": client_id} | ({"act": act} if act else {})
@@ -108,7 +108,7 @@ def _login(grant: Grant) -> Json:
 
 
 def _iua(grant: Grant) -> Json:
-    """Return the IUA claims; the purpose of an emergency is visible here."""
+    """Return the IUA claims; they show the purpose of an emergency."""
     requester = grant.requester
     claims: Json = {
         "subject_name": grant.display,
@@ -123,7 +123,7 @@ def _iua(grant: Grant) -> Json:
 
 
 def revoke(context: Context) -> Answer:
-    """End a token, or the whole grant when it is a refresh token; silent about tokens of others (RFC 7009 2.2)."""
+    """End a token, or the whole grant if it is a refresh token; ignore tokens of other clients (RFC 7009 2.2)."""
     try:
         params = parameters_of(context.received)
         authenticate(context, params, "revocation")
@@ -165,7 +165,7 @@ def push(context: Context) -> Answer:
 
 
 def userinfo(context: Context) -> Answer:
-    """Tell the holder of a token with `openid` who logged in."""
+    """Return who logged in, to the holder of a token with `openid`."""
     header = context.received.headers.get("Authorization", "")
     token = header.partition(" ")[2].strip()
     access = access_tokens.find_access(context.runtime, token) if header.isascii() and token else None
@@ -186,7 +186,7 @@ def _is_held(context: Context, access: Access, header: str) -> bool:
 
 
 def launch(context: Context) -> Answer:
-    """Make an EHR launch handle for a client that is trusted to."""
+    """Create an EHR launch handle for a trusted client."""
     try:
         params = parameters_of(context.received)
         authenticate(context, params, "launch")

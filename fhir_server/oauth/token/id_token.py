@@ -18,23 +18,23 @@ Json = dict[str, Any]
 
 
 class IdToken(OpenIDCode):  # type: ignore[misc]  # Authlib ships no types
-    """id_token: RS256 with the server's key whatever the client says, times from the server's clock."""
+    """id_token: always RS256 with the server's key, and times from the server's clock."""
 
     def __init__(self, context: Context) -> None:
-        """Bind to one request."""
+        """Keep the context of one request."""
         super().__init__()
         self.context = context
 
     def exists_nonce(self, _nonce: str, _request: Request) -> bool:
-        """A nonce is the client's affair: it is given back, once per code."""
+        """Return False: the client checks its nonce, which each code returns once."""
         return False
 
     def get_client_algorithm(self, _client: RegisteredClient) -> str:
-        """RS256, never what a client asks."""
+        """Return RS256, whatever the client asks for."""
         return "RS256"
 
     def get_encode_header(self, _client: RegisteredClient) -> Json:
-        """Name the key."""
+        """Return the header with the key's id."""
         return {"alg": "RS256", "kid": self._key.kid, "typ": "JWT"}
 
     def resolve_client_private_key(self, _client: RegisteredClient) -> RSAKey:
@@ -42,7 +42,7 @@ class IdToken(OpenIDCode):  # type: ignore[misc]  # Authlib ships no types
         return self._key
 
     def encode_id_token(self, token: Json, request: Request) -> str:
-        """Encode with one key from header to signature, whatever a concurrent rotation does."""
+        """Sign with one key from header to signature, even during a concurrent rotation."""
         self._key = keys.signing_key(self.context.runtime)
         encoded: str = super().encode_id_token(token, request)
         return encoded
@@ -53,7 +53,7 @@ class IdToken(OpenIDCode):  # type: ignore[misc]  # Authlib ships no types
         return {"iss": issuer_of(self.context.runtime), "aud": client.client_id, "iat": now, "exp": now + 3600}
 
     def generate_user_info(self, user: Grant, scope: str) -> Json:
-        """Return who the person is, as far as the scopes tell."""
+        """Return who the person is, as far as the scopes allow."""
         return user_claims(self.context, user, scope)
 
 

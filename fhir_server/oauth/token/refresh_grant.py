@@ -1,4 +1,4 @@
-"""The grant of a refresh token: rotated, judged again, never widened.
+"""The grant of a refresh token: rotated, checked again, never widened.
 
 Sources: RFC 6749 6, RFC 9700 4.14.2, SMART App Launch 2.2.
 """
@@ -23,7 +23,7 @@ _TEXT_LIMIT = 500
 
 
 class RefreshGrant(RefreshTokenGrant):  # type: ignore[misc]  # Authlib ships no types
-    """refresh_token: rotated at every use, judged again, narrowed but never widened."""
+    """refresh_token: rotated at every use, checked again, limited further but never widened."""
 
     TOKEN_ENDPOINT_AUTH_METHODS = METHODS
     INCLUDE_NEW_REFRESH_TOKEN = True
@@ -34,14 +34,14 @@ class RefreshGrant(RefreshTokenGrant):  # type: ignore[misc]  # Authlib ships no
         return find_refresh(runtime, refresh_token, runtime.ports.clock.now())
 
     def _validate_token_scope(self, token: Refresh) -> None:
-        """Let the meaning of scopes decide, not their spelling."""
+        """Compare the meaning of scopes, not their spelling."""
         grant = tokens.standing(self.request.context.runtime, token)
         asked = self.request.payload.scope
         if asked and not is_within(asked, grant.scopes):
             raise InvalidScopeError(f"beyond what was granted: {grant.scopes}"[:_TEXT_LIMIT])
 
     def authenticate_user(self, refresh_token: Refresh) -> Grant:
-        """Spend the token and judge the grant again."""
+        """Use up the token and check the grant again."""
         context = self.request.context
         known = tokens.standing(context.runtime, refresh_token)
         self.holder = holder_of(self.request, Holder(known.jkt, known.x5t))
@@ -58,13 +58,13 @@ class RefreshGrant(RefreshTokenGrant):  # type: ignore[misc]  # Authlib ships no
         return tokens.respond(self.request.context, user, scopes, self.holder, renewable=True)
 
     def save_token(self, token: Json) -> None:
-        """They are stored where they are made."""
+        """Do nothing: tokens are stored where they are made."""
 
     def revoke_old_credential(self, refresh_token: Refresh) -> None:
-        """A spent token stays until it expires, so that its reuse is seen."""
+        """Do nothing: a spent token stays until it expires, so that its reuse is noticed."""
 
 
 def is_within(asked: str, granted: str) -> bool:
-    """Tell whether scopes ask for nothing that was not granted; an empty or senseless request is not."""
+    """Tell whether all requested scopes were granted; False for an empty or meaningless request."""
     wanted = Scopes.parse(asked)
     return bool(str(wanted)) and Scopes.parse(granted).contains(wanted)

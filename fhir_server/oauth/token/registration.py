@@ -1,4 +1,4 @@
-"""Dynamic registration and its management: off unless configured, and never for more than a sandbox.
+"""Dynamic registration and its management: off unless configured, and only for the rights of a sandbox.
 
 Sources: RFC 7591, RFC 7592, RFC 8252; RFC 8705 3.4, RFC 9126 6 and RFC 9449 5.2 (what a client demands of itself).
 """
@@ -28,7 +28,7 @@ CEILING = (
     "openid fhirUser profile launch launch/patient offline_access online_access "
     "patient/Patient.r patient/DocumentReference.rs patient/Binary.r patient/List.rs"
 )
-"""What an app that nobody vetted may ever ask: to read for the patient who runs it."""
+"""The most that an unverified app may ask for: to read for the patient who uses it."""
 _TEXTS = ("client_name", "scope", "token_endpoint_auth_method", "jwks_uri", "client_uri", "logo_uri", "software_id")
 _LISTS = ("redirect_uris", "grant_types", "response_types", "contacts")
 _FLAGS = {
@@ -36,7 +36,7 @@ _FLAGS = {
     "tls_client_certificate_bound_access_tokens": "certificate_bound",
     "require_pushed_authorization_requests": "par_required",
 }
-"""What a client may bind itself to, and where it is kept."""
+"""Restrictions that a client may put on itself, and where they are stored."""
 _SIZE, _COUNT, _TEXT = 64 * 1024, 10, 2000
 
 
@@ -57,7 +57,7 @@ def register(context: Context, body: bytes) -> Answer:
 
 
 def manage(context: Context, client_id: str, body: bytes) -> Answer:
-    """Read, replace or remove the one registration that the token belongs to."""
+    """Read, replace or remove the one registration that belongs to the token."""
     client = clients.find(context.runtime, client_id)
     offered = hash_secret(_bearer(context))
     if client is None or not client.registration_hash or not compare_digest(offered, client.registration_hash):
@@ -110,7 +110,7 @@ def _replace(context: Context, client: Client, metadata: Json) -> Answer:
 
 
 def _demand_own_name(context: Context, client: Client) -> None:
-    """Refuse the name of the service to an app that nobody has verified."""
+    """Refuse the name of the service to an unverified app."""
     brand = context.options.brand
     if client_metadata.is_taken_name(client.name, (brand.name,) if brand else ()):
         raise _RefusedError("invalid_client_metadata", "client_name: this is the name of the service")
@@ -125,7 +125,7 @@ def _checked(client: Client) -> Client:
 
 
 def _management(context: Context, client: Client, token: str) -> Json:
-    """Return where and by which token a registration is managed; every answer about it says so (RFC 7592 3)."""
+    """Return the address and the token for managing a registration; every answer about it has them (RFC 7592 3)."""
     where = address(context.runtime, f"/oauth/register/{client.id}")
     return {"registration_access_token": token, "registration_client_uri": where}
 
@@ -138,7 +138,7 @@ def _store(act: Callable[[], None]) -> None:
 
 
 def _metadata(body: bytes) -> Json:
-    """Return the metadata after checking the type of everything that is read from it."""
+    """Return the metadata after checking the types of all members that are read."""
     try:
         found = orjson.loads(body) if len(body) <= _SIZE and compact.is_shallow(body) else None
     except orjson.JSONDecodeError:
@@ -195,7 +195,7 @@ def _client(id_: str, method: AuthMethod, metadata: Json) -> Client:
 
 
 def _scopes(metadata: Json) -> str:
-    """Return what of the requested scope such an app may ever ask; without a request, all of that."""
+    """Return the part of the requested scope that such an app may ask for; without a request, the whole part."""
     asked = metadata.get("scope", "")
     if not asked.strip():
         return CEILING

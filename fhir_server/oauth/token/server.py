@@ -1,4 +1,4 @@
-"""The token endpoint, and how the endpoints beside it know a client: Authlib's server, one object for each request.
+"""The token endpoint, and how other endpoints authenticate a client: Authlib's server, one object per request.
 
 The grants are in code_grant.py, refresh_grant.py and backend.py.
 Sources: RFC 6749, RFC 9449, SMART App Launch 2.2.
@@ -39,7 +39,7 @@ from fhir_server.oauth.token.refresh_grant import RefreshGrant
 Json = dict[str, Any]
 
 logging.getLogger("authlib").setLevel(logging.WARNING)
-"""Authlib writes every token that it issues into its log of level DEBUG."""
+"""Authlib logs every token that it issues at level DEBUG."""
 
 
 class OAuthServer(AuthorizationServer):  # type: ignore[misc]  # Authlib ships no types
@@ -62,23 +62,23 @@ class OAuthServer(AuthorizationServer):  # type: ignore[misc]  # Authlib ships n
         return query_client(self.context.runtime, client_id)
 
     def create_oauth2_request(self, request: Request) -> Request:
-        """Take a request as it was checked."""
+        """Return a request that was already checked."""
         return request
 
     def send_signal(self, name: str, *args: object, **kwargs: object) -> None:
-        """Nobody listens: the trail is written where things happen."""
+        """Do nothing: audit events are recorded where things happen."""
 
     def handle_response(self, status: int, body: Json | str, headers: list[tuple[str, str]]) -> Answer:
-        """Return the framework-free answer."""
+        """Return an answer that is independent of the web framework."""
         return Answer(status, body, dict(headers) | NO_STORE)
 
     def handle_error_response(self, request: Request, error: OAuth2Error) -> Answer:
-        """Return an error as RFC 6749 5.2 wants it."""
+        """Return an error in the shape of RFC 6749 5.2."""
         return error_answer(error, self.context)
 
 
 def error_answer(error: OAuth2Error, context: Context) -> Answer:
-    """Return the JSON answer of an error; a failed client authentication is counted, and traced unless too many are."""
+    """Return the JSON answer of an error; count a failed client authentication, and record it unless too many are."""
     headers = dict(NO_STORE)
     if isinstance(error, BusyError):
         headers["Retry-After"] = str(RETRY_SECONDS)
@@ -97,7 +97,7 @@ def error_answer(error: OAuth2Error, context: Context) -> Answer:
 
 
 def _registered_way(context: Context, name: str, error: OAuth2Error) -> Json:
-    """Tell a client that authenticates in another way than it is registered for which one that is."""
+    """Tell a client that authenticates in a wrong way which way it is registered for."""
     client = find(context.runtime, name)
     form, authorization = dict(context.received.form), context.received.headers.get("Authorization", "")
     is_told = str(error.description).startswith(BAD_ASSERTION)
@@ -107,12 +107,12 @@ def _registered_way(context: Context, name: str, error: OAuth2Error) -> Json:
 
 
 def claimed_client(context: Context) -> str:
-    """Return the client id that a request claims, for the trail and the throttle; it proves nothing."""
+    """Return the client id that a request claims, for the audit log and the throttle; it proves nothing."""
     return claimed(dict(context.received.form), context.received.headers.get("Authorization", ""))
 
 
 def authenticate(context: Context, params: Mapping[str, str], endpoint: str) -> tuple[OAuthServer, Request]:
-    """Authenticate the client of an endpoint beside the token endpoint; context.client is set.
+    """Authenticate the client of another endpoint than the token endpoint; sets context.client.
 
     Raises: OAuth2Error.
     """
@@ -139,7 +139,7 @@ def token(context: Context) -> Answer:
 
 
 def _with_client(context: Context, params: dict[str, str]) -> dict[str, str]:
-    """Name the client of a public client's refresh token: some real clients leave that to the token."""
+    """Add the client id to a public client's refresh request: some real clients omit it."""
     if params.get("grant_type") != "refresh_token" or {"client_id", "client_assertion"} & params.keys():
         return params
     runtime = context.runtime

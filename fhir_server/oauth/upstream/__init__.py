@@ -1,1 +1,1 @@
-"""People who sign in elsewhere: Habilis as the relying party of Pro Santé Connect and FranceConnect."""
+"""Sign-in elsewhere: Habilis as a relying party of Pro Santé Connect and FranceConnect."""

@@ -1,7 +1,7 @@
-"""From what a provider vouches for to an account of ours, or to a refusal.
+"""From a person whom a provider vouches for to an account here, or to a refusal.
 
-A professional is who the directory says that has the RPPS number; the practice situations are those of the directory
-that the provider confirms. A citizen is whoever was linked to the pairwise subject by a one-time act.
+A professional is the person with the RPPS number in the directory, with those practice situations of the directory that
+the provider confirms. A citizen is the person who was linked once to the pairwise subject.
 Source: rules on the identification of professionals and users (PGSSI-S); OpenID Connect Core 1.0, 8.1 (pairwise).
 """
 
@@ -36,14 +36,14 @@ _GENDERS = {"male", "female"}
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """Who may go on. account: None for a citizen who is not linked yet."""
+    """Who may continue. account: None for a citizen who is not linked yet."""
 
     account: Account | None
     proof: Login
 
 
 def admit(runtime: Runtime, provider: Provider, arrival: VouchedPerson) -> Admitted:
-    """Return whose account it is.
+    """Return the account of a person from a provider.
 
     Raises: ProviderError("no-professional", "unknown-professional" or "no-situation").
     """
@@ -61,14 +61,14 @@ def admit(runtime: Runtime, provider: Provider, arrival: VouchedPerson) -> Admit
 
 
 def traits_of(person: Json) -> Traits:
-    """Return the pivot identity in the claims of FranceConnect."""
+    """Return the identity traits in FranceConnect's claims."""
     texts = {name: str(person.get(name) or "") for name in ("family_name", "given_name", "birthdate", "gender")}
     gender = texts["gender"] if texts["gender"] in _GENDERS else ""
     return Traits(texts["family_name"], texts["given_name"], texts["birthdate"], gender)
 
 
 def link_patient(runtime: Runtime, provider: Provider, subject: str, code: str, traits: Traits) -> Account | None:
-    """Tie a citizen to the patient's account that a code names; None when code, identity or subject do not fit."""
+    """Link a citizen to the patient's account of a code; None when code, identity or subject do not fit."""
     account = franceconnect_link.redeem(runtime, code, traits)
     return account if account and link(runtime, account, provider.id, subject) else None
 
@@ -80,7 +80,7 @@ def _is_confirmed(runtime: Runtime, professional: Professional, account: Account
 
 
 def _professional(runtime: Runtime, professional: Professional) -> Account:
-    """Return the account of a professional; one who is in the directory alone gets one, kept as the directory says."""
+    """Return the account of a professional; one who is only in the directory gets an account that follows it."""
     number = professional.national_id
     account = find_by_national_id(runtime, number)
     if account is not None and account.kind is not RequesterKind.PROFESSIONAL:
@@ -112,7 +112,7 @@ def _opened(runtime: Runtime, number: str, entry: Entry, name: str) -> Account:
 
 
 def _renewed(runtime: Runtime, account: Account, entry: Entry) -> Account:
-    """Take over what the directory says now; a change ends what was granted under what it said before."""
+    """Copy the directory's current data into the account; a change ends the grants given under the old data."""
     fresh = replace(account, person=entry.person, practices=entry.practices)
     if fresh != account:
         change_account(runtime, fresh)

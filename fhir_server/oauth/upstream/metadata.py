@@ -1,4 +1,4 @@
-"""What a provider says of itself: its endpoints and its keys, fetched with care and kept for a while.
+"""A provider's own metadata (endpoints and keys), fetched with care and kept for a while.
 
 Source: OpenID Connect Discovery 1.0, 4 (the issuer is compared to the letter); RFC 7517.
 """
@@ -25,7 +25,7 @@ _NEEDED = ("authorization_endpoint", "token_endpoint", "jwks_uri", "userinfo_end
 
 
 class ProviderError(Exception):
-    """The provider cannot be used, or what it sent does not hold; reason: a word for the trail, never what was sent."""
+    """The provider or its answer cannot be used; reason: a word for the audit log, never what the provider sent."""
 
     def __init__(self, reason: str) -> None:
         """Keep the reason."""
@@ -35,7 +35,7 @@ class ProviderError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """The part of a provider's discovery document that is used."""
+    """The used part of a provider's discovery document."""
 
     issuer: str
     authorization_endpoint: str
@@ -48,7 +48,7 @@ class Metadata:
 
 
 def reach_of(provider: Provider) -> Reach:
-    """Return where requests to a provider may lead."""
+    """Return where requests to a provider may go."""
     if provider.is_local:
         return Reach.LOOPBACK
     return Reach.PRIVATE if provider.private_network else Reach.PUBLIC
@@ -57,7 +57,7 @@ def reach_of(provider: Provider) -> Reach:
 def metadata_of(runtime: Runtime, provider: Provider) -> Metadata:
     """Return a provider's endpoints.
 
-    Raises: ProviderError when they cannot be had or are not such as may be used.
+    Raises: ProviderError when the endpoints cannot be fetched or are not allowed.
     """
     url = f"{provider.issuer.rstrip('/')}/.well-known/openid-configuration"
     found = _document(runtime, provider, url)
@@ -78,13 +78,13 @@ def metadata_of(runtime: Runtime, provider: Provider) -> Metadata:
 
 
 def _auth_method(offered: object) -> str:
-    """Return how the client authenticates; Basic is what a provider supports that says nothing."""
+    """Return how the client authenticates; a provider that states nothing supports Basic."""
     is_post = isinstance(offered, list) and "client_secret_basic" not in offered and "client_secret_post" in offered
     return "client_secret_post" if is_post else "client_secret_basic"
 
 
 def keys_of(runtime: Runtime, provider: Provider, url: str, kid: str) -> Json:
-    """Return the provider's JWK Set; it is fetched anew, at most once a minute, when it lacks a key.
+    """Return the provider's JWK Set; when it lacks a key it is fetched again, at most once a minute.
 
     Raises: ProviderError.
     """

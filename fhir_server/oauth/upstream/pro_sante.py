@@ -1,4 +1,4 @@
-"""What Pro Santé Connect says of a professional, read from its userinfo; anything unreadable is left out.
+"""What Pro Santé Connect says about a professional, from its userinfo; unreadable parts are ignored.
 
 Source: claims of Pro Santé Connect (SubjectNameID, SubjectRefPro), https://industriels.esante.gouv.fr.
 """
@@ -13,7 +13,7 @@ from fhir_server.oauth.upstream.metadata import ProviderError
 Json = dict[str, Any]
 
 _RPPS = re.compile(r"8[0-9]{11}")
-"""A national identifier of the RPPS: the digit 8, then eleven digits. Others are not of health professionals."""
+"""A national identifier of the RPPS: the digit 8, then eleven digits. Other identifiers are not of professionals."""
 _STRUCTURES = (
     "numeroFinessSite", "numeroFinessetablissementJuridique", "numeroSiretSite", "identifiantTechniqueDeLaStructure",
 )  # fmt: skip
@@ -22,7 +22,7 @@ _TEXT = 200
 
 @dataclass(frozen=True, slots=True)
 class Exercise:
-    """One profession that is exercised. structures: numbers of the places; empty when it names none."""
+    """One profession that the person practises. structures: numbers of the places; empty when it names none."""
 
     profession: str
     specialty: str
@@ -31,7 +31,7 @@ class Exercise:
     def confirms(self, practice: PractitionerRoleRef, numbers: frozenset[str]) -> bool:
         """Tell whether a practice situation of the directory is one of these. numbers: those of its establishment.
 
-        Where one of the two sides names no place that the other could know, the profession decides.
+        When one side names no place, the profession alone decides.
         """
         if practice.profession != self.profession or practice.specialty not in {"", self.specialty}:
             return False
@@ -40,7 +40,7 @@ class Exercise:
 
 @dataclass(frozen=True, slots=True)
 class Professional:
-    """One health professional, as the national directory knows them."""
+    """One health professional, as the national directory describes them."""
 
     national_id: str
     name: str
@@ -50,7 +50,7 @@ class Professional:
 def read(person: Json) -> Professional:
     """Read a userinfo.
 
-    Raises: ProviderError when it is not of a professional with an RPPS number.
+    Raises: ProviderError when it is not about a professional with an RPPS number.
     """
     number = _text(person, "SubjectNameID") or _text(person, "preferred_username")
     if not _RPPS.fullmatch(number) or _text(person, "preferred_username") not in {"", number}:
@@ -65,7 +65,7 @@ def read(person: Json) -> Professional:
 
 
 def means_of(person: Json) -> tuple[str, ...]:
-    """Return by which means the person proved who they are, in the words of RFC 8176 where it has one."""
+    """Return the means by which the person proved who they are, in the words of RFC 8176 where it has one."""
     return ("sc",) if _text(person, "authMode").upper() == "CARD" else ()
 
 

@@ -1,7 +1,7 @@
-"""The two legs of a sign-in upstream: away with the browser, and back with a code.
+"""The two steps of a sign-in at a provider: sending the browser there, and receiving it back with a code.
 
-What was asked is kept in the vault under the state, bound to the browser and good once. Authlib's client makes the
-requests; it sends them through oauth/base/outbound.py.
+The vault keeps the request under its state, bound to the browser and valid once. Authlib's client makes the requests,
+and sends them through oauth/base/outbound.py.
 Sources: OpenID Connect Core 1.0, 3.1; RFC 7636; RFC 9207; RFC 9700 2.1.1, 4.4 (mix-up) and 4.7 (state).
 """
 
@@ -39,10 +39,10 @@ _SCOPES = {
 
 @dataclass(frozen=True, slots=True)
 class Errand:
-    """Why a browser is sent upstream.
+    """Why the browser goes to a provider.
 
-    interaction: the conversation that waits, "" for signing in to one's own pages. level: the weakest login that
-    will do; max_age: the oldest, in seconds, None for any; fresh: the person must log in now.
+    interaction: the conversation that waits, "" for signing in to one's own pages. level: the weakest acceptable login;
+        max_age: the oldest, in seconds, None for any; fresh: the person must log in now.
     """
 
     interaction: str = ""
@@ -53,7 +53,7 @@ class Errand:
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """What was asked of a provider, taken back once."""
+    """The request to a provider, which can be taken back once."""
 
     errand: Errand
     verifier: str
@@ -61,7 +61,7 @@ class Ticket:
     departed: datetime
 
     def not_before(self, now: datetime) -> datetime | None:
-        """Return the earliest instant at which the person may have logged in, None for any."""
+        """Return the earliest time at which the person may have logged in, None for any."""
         earliest = [self.departed] if self.errand.fresh else []
         if self.errand.max_age is not None:
             earliest.append(now - timedelta(seconds=self.errand.max_age))
@@ -70,7 +70,7 @@ class Ticket:
 
 @dataclass(frozen=True, slots=True)
 class VouchedPerson:
-    """Somebody whom a provider vouches for."""
+    """A person whom a provider vouches for."""
 
     proof: ProvenIdentity
     person: Json
@@ -78,12 +78,12 @@ class VouchedPerson:
 
 
 def callback(runtime: Runtime, provider: Provider) -> str:
-    """Return the redirect URI at one provider: each has its own, so that answers cannot be mixed up."""
+    """Return the redirect URI for one provider: each has its own, so that answers cannot be mixed up."""
     return address(runtime, f"/login/with/{provider.id}/callback")
 
 
 def depart(runtime: Runtime, provider: Provider, browser: str, errand: Errand) -> str:
-    """Return the address to which a browser is sent to sign in.
+    """Return the provider's address at which the person signs in.
 
     Raises: ProviderError when the provider cannot be used now.
     """
@@ -106,7 +106,7 @@ def depart(runtime: Runtime, provider: Provider, browser: str, errand: Errand) -
 
 
 def claim(runtime: Runtime, provider: Provider, browser: str, state: str) -> Ticket:
-    """Take back a state that this very browser was given for this very provider: once.
+    """Take back the request of a state, once; the state must be of this browser and this provider.
 
     Raises: ProviderError("unknown-state").
     """
@@ -120,7 +120,7 @@ def claim(runtime: Runtime, provider: Provider, browser: str, state: str) -> Tic
 
 
 def arrive(runtime: Runtime, provider: Provider, ticket: Ticket, params: Mapping[str, str]) -> VouchedPerson:
-    """Take the answer that a browser brings back, and ask the provider who it is.
+    """Check the answer that a browser brings, and ask the provider who the person is.
 
     Raises: ProviderError; nobody is signed in then.
     """
@@ -140,7 +140,7 @@ def arrive(runtime: Runtime, provider: Provider, ticket: Ticket, params: Mapping
 
 
 def _demand_issuer(metadata: Metadata, params: Mapping[str, str]) -> None:
-    """Refuse an answer that does not say whose it is, although it should, or that is another's (RFC 9207)."""
+    """Refuse an answer without its required issuer, or with another provider's issuer (RFC 9207)."""
     if params.get("iss", "" if metadata.names_itself else metadata.issuer) != metadata.issuer:
         raise ProviderError("wrong-issuer")
 
@@ -188,13 +188,13 @@ def _client(runtime: Runtime, provider: Provider, metadata: Metadata) -> OAuth2C
 
 
 class _Session:
-    """The little of an HTTP session that Authlib's client needs, over guarded requests."""
+    """The part of an HTTP session that Authlib's client needs, with guarded requests."""
 
     def __init__(self, provider: Provider) -> None:
         self._reach = reach_of(provider)
 
     def post(self, url: str, data: Mapping[str, str], headers: Mapping[str, str], auth: ClientAuth) -> Reply:
-        """Post a form with the client's authentication."""
+        """Post a form, with the client's authentication."""
         known = {"Accept": "application/json", "Content-Type": headers["Content-Type"]}
         url, sent, body = auth.prepare("POST", url, known, urlencode(data))
         return outbound.send("POST", url, self._reach, sent, str(body).encode())

@@ -1,4 +1,4 @@
-"""Signatures and claims of what a provider sends: nothing is believed before both hold.
+"""Signatures and claims from a provider: nothing is believed before both are verified.
 
 Sources: OpenID Connect Core 1.0, 3.1.3.7 (id_token) and 5.3.2 (userinfo); RFC 8725 (algorithms).
 """
@@ -23,7 +23,7 @@ Keys = Callable[[str], Json]
 """Returns the provider's JWK Set, for a key id."""
 
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512")
-"""Signatures with a key pair only: a shared secret, or none, proves nothing."""
+"""Only signatures with a key pair: a shared secret, or none, proves nothing."""
 LEEWAY = 60
 """Seconds by which the provider's clock may differ."""
 _KEY_TYPES = {"RSA", "EC"}
@@ -32,7 +32,7 @@ _BROKEN = (JoseError, ValueError, TypeError, KeyError, AttributeError, Recursion
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What an id_token must agree with. level: the weakest login; not_before: the earliest, None for any."""
+    """What an id_token must agree with. level: the weakest login; not_before: the earliest time, None for any."""
 
     nonce: str
     level: str
@@ -41,7 +41,7 @@ class Expected:
 
 @dataclass(frozen=True, slots=True)
 class ProvenIdentity:
-    """Who the provider says logged in. at: when, None when it does not say."""
+    """Who logged in, according to the provider. at: when, None when it does not say."""
 
     subject: str
     acr: str
@@ -51,7 +51,7 @@ class ProvenIdentity:
 
 
 def opened(token: object, keys: Keys) -> tuple[Json, Json]:
-    """Return header and claims of a JWT whose signature holds.
+    """Return header and claims of a JWT whose signature is valid.
 
     Raises: ProviderError.
     """
@@ -69,7 +69,7 @@ def opened(token: object, keys: Keys) -> tuple[Json, Json]:
 
 
 def _usable(keys: Json) -> KeySet:
-    """Return the public keys that sign; a set that mixes in secrets lends none of them."""
+    """Return the public keys that sign; a set that also contains secrets gives none."""
     fitting = [key for key in keys["keys"] if key.get("kty") in _KEY_TYPES and key.get("use", "sig") == "sig"]
     return KeySet.import_key_set({"keys": fitting})
 
@@ -77,9 +77,9 @@ def _usable(keys: Json) -> KeySet:
 def prove(
     provider: Provider, metadata: Metadata, tokens: Json, keys: Keys, expected: Expected, now: datetime
 ) -> ProvenIdentity:
-    """Check an id_token whole and return what it proves.
+    """Check a whole id_token and return what it proves.
 
-    Raises: ProviderError naming the first thing that does not hold.
+    Raises: ProviderError naming the first thing that is wrong.
     """
     header, claims = opened(tokens.get("id_token"), keys)
     params = {
@@ -119,7 +119,7 @@ def _demand(proof: ProvenIdentity, expected: Expected, now: datetime) -> None:
 
 
 def read_userinfo(content_type: str, body: bytes, metadata: Metadata, provider: Provider, keys: Keys) -> Json:
-    """Return the claims of a userinfo answer, plain or signed; who they are about is the caller's to compare.
+    """Return the claims of a userinfo answer, plain or signed; the caller must check whom they are about.
 
     Raises: ProviderError.
     """
