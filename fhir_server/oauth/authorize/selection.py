@@ -49,7 +49,7 @@ class Listing:
 
 
 def is_open(party: Grantee | None, offer: str) -> bool:
-    """Tell whether a person may exclude single documents: if the app is a patient's or representative's, and reads."""
+    """Tell whether a person may exclude single documents: if the app reads, and is of a patient, guardian or carer."""
     if party is None or party.client.kind is not ClientKind.PATIENT_APP or party.practice is not None:
         return False
     return any(scope.type in _CARRIERS and set("rs") & set(scope.letters) for scope in Scopes.parse(offer).resources)
