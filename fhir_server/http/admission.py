@@ -42,7 +42,7 @@ _GZIP = frozenset({"gzip", "x-gzip"})
 
 
 class Admission:
-    """The application with the front before it."""
+    """An application with a front that reads, queues or refuses its requests."""
 
     def __init__(self, inner: Callable[..., Iterable[bytes]], limits: Limits, threads: int) -> None:
         """Wrap an application. threads: how many FHIR requests are processed at once."""

@@ -207,7 +207,7 @@ class Asked:
         return f"({self.order_value()}, h.id) {sign} ({self.params.add(place.value)}, {self.params.add(place.id)})"
 
     def seen_update(self) -> str:
-        """Return the expression for the last update as the caller sees it, who may be unaware of the marks."""
+        """Return the expression for the last update; a change of marks counts only if the caller may know the marks."""
         if self.search.type == "AuditEvent":
             return "h.updated"
         knowing = [way for way in self.visibility.clauses if way.knows_marks]

@@ -1,4 +1,4 @@
-"""National patient numbers: a number opens every register, so no address or text may contain one.
+"""National patient numbers: with one, a person can be found in every register, so no address or text may contain it.
 
 Source: ANS, identité nationale de santé: the four code systems of INS-NIR and INS-NIA, test ranges included;
 R.115-1 of the French social security code for the form of the number.

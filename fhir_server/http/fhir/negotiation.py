@@ -95,7 +95,7 @@ def _welcome(form: Format, ranges: list[tuple[str, float]]) -> tuple[float, bool
 
 
 def accepts_only_other() -> bool:
-    """Tell whether the client accepts neither FHIR format: so a client asks for the raw contents of a Binary."""
+    """Tell whether the client accepts neither FHIR format, which asks for the raw contents of a Binary."""
     if argument("_format"):
         return False
     kinds = [kind.partition(";")[0].strip().lower() for kind, quality in request.accept_mimetypes if quality > 0]

@@ -1,4 +1,4 @@
-"""What all pages but those of the sign-in share: blueprint, headers, template filters, and the page for a 404.
+"""What all pages but those of the sign-in share: blueprint, headers, filters, and the page for an unknown address.
 
 Pages are rendered on the server, work without scripts, and load nothing from other sites; the headers forbid the rest.
 """

@@ -1,4 +1,4 @@
-"""Failures are counted, and too many of them block further attempts for a while, but never those that prove a key.
+"""Too many failed attempts block further attempts for a while, but never those that prove possession of a key.
 
 A client that proves its key or secret is never blocked. A failed authentication of a client is counted by the claimed
 name at one address, and by that address; further failures get 429. A secret of 256 bits needs no more protection.

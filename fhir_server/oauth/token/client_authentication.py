@@ -55,7 +55,7 @@ def guard(params: Mapping[str, str], authorization: str) -> None:
 
 
 def claimed(params: Mapping[str, str], authorization: str) -> str:
-    """Return the client id that a request claims, "" when it claims none; it proves nothing."""
+    """Return the client id that a request claims, "" when it claims none; the claim proves nothing."""
     basic = _basic(authorization)
     named = params.get("client_id") or (basic[0] if basic else _named_by(params.get("client_assertion", "")))
     return named if named.isascii() and named.isprintable() else ""

@@ -107,7 +107,7 @@ def _registered_way(context: Context, name: str, error: OAuth2Error) -> Json:
 
 
 def claimed_client(context: Context) -> str:
-    """Return the client id that a request claims, for the audit log and the throttle; it proves nothing."""
+    """Return the client id that a request claims, for the audit log and the throttle; the claim proves nothing."""
     return claimed(dict(context.received.form), context.received.headers.get("Authorization", ""))
 
 
