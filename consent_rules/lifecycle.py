@@ -1,4 +1,4 @@
-"""The life of a space: announced, then opposed or active, suspended, closed, erased; time moves it without any job.
+"""The states of a space: announced, opposed, active, suspended, closed, erased; deadlines change them without any job.
 
 Source: L.1111-13-1, R.1111-28 and R.1111-36 of the French public health code (rules A1 to A11).
 """
@@ -25,11 +25,11 @@ TRANSITIONS: Mapping[tuple[SpaceStatus, SpaceStatus], str] = MappingProxyType(
         (SpaceStatus.CLOSED, SpaceStatus.ERASED): "A8",
     }
 )
-"""Every legal change of state, and the statement that makes it so; all others are illegal."""
+"""Every legal change of state, with the number of the statement that allows it; every other change is illegal."""
 
 
 def status_at(record: RecordState, at: datetime, profile: RuleProfile) -> SpaceStatus:
-    """Return the state in force: what was set last, moved on by the terms that have passed since."""
+    """Return the state in force: the state that was set last, or the state that passed deadlines have led to."""
     if record.since is None:
         return record.status
     match record.status:
@@ -43,7 +43,7 @@ def status_at(record: RecordState, at: datetime, profile: RuleProfile) -> SpaceS
 
 
 def erased_at(record: RecordState, closed_at: datetime, profile: RuleProfile) -> datetime:
-    """Return when a closed space must be gone: after the archive, or after an express request if that is sooner."""
+    """Return when a closed space must be erased: at the end of its archive, or sooner after an express request."""
     archived = profile.archive.after(closed_at)
     if record.erasure_asked_at is None:
         return archived
@@ -51,7 +51,7 @@ def erased_at(record: RecordState, closed_at: datetime, profile: RuleProfile) ->
 
 
 def may_move(record: RecordState, wanted: SpaceStatus, at: datetime, profile: RuleProfile) -> RuleApplied | Deny:
-    """Tell whether a space may be brought into a state now; refuses an illegal change and one before its term."""
+    """Tell whether a space may change to a state now; deny an illegal change, and a change before its time."""
     present = status_at(record, at, profile)
     statement = TRANSITIONS.get((present, wanted))
     if statement is None:
@@ -67,7 +67,7 @@ def may_move(record: RecordState, wanted: SpaceStatus, at: datetime, profile: Ru
 
 
 def after_death(record: RecordState, at: datetime, profile: RuleProfile) -> RecordState:
-    """Return the state once the holder's death is recorded: an open space closes, no other opens (A14)."""
+    """Return the state after the patient's death is recorded: an open space closes, and no space opens (A14)."""
     present = status_at(record, at, profile)
     ending = {
         SpaceStatus.ACTIVE: SpaceStatus.CLOSED,
@@ -87,7 +87,7 @@ def age_at(birth_date: date | None, day: date) -> int | None:
 
 
 def is_minor_with_account(record: RecordState, at: datetime, profile: RuleProfile) -> bool:
-    """Tell whether the patient is known to be under age, and old enough for an account of the own (B11)."""
+    """Tell whether the patient is known to be under age, and old enough for their own account (B11)."""
     age = age_at(record.birth_date, at.date())
     return age is not None and profile.own_account_age <= age < profile.majority_age
 

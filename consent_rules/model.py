@@ -1,4 +1,4 @@
-"""Facts in, answers out: the values that the one decision takes and gives."""
+"""The values that the decision takes and returns: requester, request and state of the space; permit or denial."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -20,12 +20,12 @@ from consent_rules.vocabulary import (
 
 @dataclass(frozen=True, slots=True)
 class Requester:
-    """Pure facts about who asks, all from signed or looked-up claims, never from the request's own words.
+    """Facts about who asks, all from signed or looked-up claims, never from what the request itself says.
 
     person: "Patient/…", "RelatedPerson/…" or "Practitioner/…", "" for software alone. role: "PractitionerRole/…".
     organization: "Organization/…" of the practice situation or of the software. client: "Device/<client id>".
     profession: code of the matrix row ("70"), "" when none. specialty: code, "" when none.
-    capacity: the post held in this practice situation, when it changes the rules.
+    capacity: the post in this practice situation, if the post changes the rules.
     """
 
     kind: RequesterKind
@@ -39,15 +39,15 @@ class Requester:
 
     @property
     def identities(self) -> frozenset[str]:
-        """Every reference under which a directive may name this requester, the software excepted."""
+        """Every reference by which a directive may name this requester, without the software."""
         return frozenset({self.person, self.role, self.organization} - {""})
 
 
 @dataclass(frozen=True, slots=True)
 class AccessRequest:
-    """One question to the rules; `at` is UTC-aware.
+    """One request to the decision; `at` is UTC-aware.
 
-    in_lockdown: whether whoever runs the server lets nothing through now but emergencies (K2).
+    in_lockdown: whether the operator of the server now permits only emergencies (K2).
     """
 
     requester: Requester
@@ -59,7 +59,7 @@ class AccessRequest:
 
 @dataclass(frozen=True, slots=True)
 class RuleApplied:
-    """One rule that spoke: statement number of docs/rules.md, and the ids of the consents it used."""
+    """One rule that the decision applied: its statement number in docs/rules.md and the ids of the consents it used."""
 
     statement: str
     outcome: str
@@ -68,7 +68,7 @@ class RuleApplied:
 
 @dataclass(frozen=True, slots=True)
 class Permit:
-    """The requester may enter, and sees this.
+    """The requester may enter the space; `views` says what the requester sees.
 
     basis: ground of the access, a code of vocabulary.Basis. obligations: codes of vocabulary.Obligation.
     views: the clauses of each part of the space; a part that is absent shows nothing.
@@ -88,7 +88,7 @@ class Permit:
 
 @dataclass(frozen=True, slots=True)
 class Deny:
-    """The requester may not enter. reason: a code of vocabulary.Reason, for the trace; callers get less."""
+    """The requester may not enter. reason: a code of vocabulary.Reason, for the audit log; callers learn less."""
 
     reason: str
     rules: tuple[RuleApplied, ...] = field(default=())
@@ -97,15 +97,15 @@ class Deny:
 
 @dataclass(frozen=True, slots=True)
 class Directive:
-    """One choice of the patient, or one fact about who may act, as compiled from one Consent.
+    """One decision of the patient, or one fact about who may act, as the rules read it from one Consent.
 
-    id: of the Consent. actors: references it names, empty for everybody. excluded: references it does not reach.
-    purposes: for which it speaks, empty for all. start, end: half-open period in which it holds, UTC-aware.
-    recorded_at: when it was given. proof: what shows it. by_patient: by the patient's or representative's own act.
-    recorder: reference of the professional who wrote it down, "" when the patient did.
-    kinds, categories, documents, data_start, data_end: documents that it reaches, by type, class, id and the half-open
-    time in which they were written; None for all. labels: one of which they bear, NONE for all.
-    professions: codes that a withholding does not reach.
+    id: of the Consent. actors: references it names, empty for everybody. excluded: references it does not apply to.
+    purposes: those it applies to, empty for all. start, end: half-open period in which it holds, UTC-aware.
+    recorded_at: when it was given. proof: the evidence for it. by_patient: whether the patient or a representative
+        recorded it themselves. recorder: reference of the professional who wrote it down, "" when by_patient.
+    kinds, categories, documents, data_start, data_end: documents that it covers, by type, class, id and the half-open
+        time in which they were written; None for all. labels: they carry at least one of these, NONE for all.
+    professions: codes to which a directive that withholds documents does not apply.
     reason: why, for emergency openings.
     """
 
@@ -131,14 +131,14 @@ class Directive:
 
     @property
     def extent(self) -> Extent:
-        """The documents that it reaches."""
+        """The documents that the directive covers."""
         since = None if self.data_start is None else micros(self.data_start)
         until = None if self.data_end is None else micros(self.data_end)
         return Extent(self.documents, self.kinds, self.categories, since, until, self.labels)
 
     @property
     def precision(self) -> int:
-        """How closely it says which documents it reaches: 0 for all of the space, 1 for a class, 2 by name."""
+        """How precisely the directive describes its documents: 0 the whole space, 1 a class of documents, 2 by id."""
         if self.documents is not None:
             return 2
         limits = (self.kinds, self.categories, self.data_start, self.data_end, self.labels or None)
@@ -176,14 +176,15 @@ class Team:
 
 @dataclass(frozen=True, slots=True)
 class RecordState:
-    """All that decides about one space, loaded with one read.
+    """All facts that decide about one space, loaded with one read.
 
-    patient: id, without the type. status: the last state that was set; lifecycle.status_at tells the one in force.
-    since: when that state was set (the notice sent, the space closed …). erasure_asked_at: of a closed space.
+    patient: id, without the type. status: the state that was set last; lifecycle.status_at returns the state in force.
+    since: when that state was set (the notice sent, the space closed …).
+    erasure_asked_at: when the erasure of a closed space was requested.
     birth_date: None when unknown, which counts as adult. directives: in the order in which they were given.
-    deceased: whether the holder's death is recorded. told: accesses of which the holder has been told already,
+    deceased: whether the patient's death is recorded. told: accesses of which the patient has already been told,
         each "person establishment" (H1).
-    unread: ids of Consents of which a stored directive could not be read; what is left of it stands in `directives`.
+    unread: ids of Consents with a stored directive that could not be read; `directives` holds what is left of it.
     """
 
     patient: str
@@ -198,19 +199,19 @@ class RecordState:
     unread: frozenset[str] = frozenset()
 
     def with_directive(self, *said: Directive) -> "RecordState":
-        """Return the state with what a Consent says, in place of what the same Consent said before."""
+        """Return the state with the directives of a Consent, in place of that Consent's earlier directives."""
         ids = {directive.id for directive in said}
         others = tuple(kept for kept in self.directives if kept.id not in ids)
         return replace(self, directives=(*others, *said))
 
     def inheriting(self, older: str, newer: str) -> "RecordState":
-        """Return the state in which every choice about a document is one about the document that replaces it too."""
+        """Return the state in which every directive about a document also covers the document that replaces it."""
         return replace(self, directives=tuple(_naming_both(kept, older, newer) for kept in self.directives))
 
     def without(self, consent_id: str) -> "RecordState":
-        """Return the state without what one Consent said.
+        """Return the state without the directives of one Consent.
 
-        A block leaves a mark behind: agreements given before it do not revive (F5).
+        A removed block leaves a BLOCK_LIFTED directive, so that consents given before the block do not revive (F5).
         """
         return replace(self, directives=tuple(_after_withdrawal(self.directives, consent_id)))
 
@@ -228,9 +229,9 @@ RESTRICTING = frozenset(
 
 
 def closed(directive: Directive) -> Directive | None:
-    """Return what is left of a choice that cannot be read whole: what it opens is shut, what it shuts stays shut.
+    """Return what is left of a directive that cannot be read in full: it opens nothing, but closes what it closed.
 
-    A restricting choice then holds without any instant: always, and for documents of any time.
+    A restricting directive then holds at all times, and for documents of any time. Nothing is left of the others.
     """
     if directive.kind not in RESTRICTING:
         return None

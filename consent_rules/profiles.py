@@ -1,6 +1,6 @@
-"""Rule profiles: every open question of the law settled as data, one file per profile, no code per country.
+"""Rule profiles: data that settle every open question of the law, one file per profile, no code per country.
 
-A profile may fix every key of `RuleProfile`; one that misses a key or has an unknown one is refused.
+A profile sets every key of `RuleProfile`; a missing or unknown key is an error.
 """
 
 import re
@@ -21,7 +21,7 @@ _UNITS = {"h": timedelta(hours=1), "min": timedelta(minutes=1), "d": timedelta(d
 _MONTHS = {"mo": 1, "y": 12}
 _DATA = Path(__file__).parent / "data"
 LAST = datetime.max.replace(tzinfo=UTC)
-"""The last instant that can be written; what would end later ends then."""
+"""The last instant that can be written; a period that would end later ends then."""
 
 
 class ProfileError(ValueError):
@@ -45,7 +45,7 @@ class Span:
         return cls(months=count * _MONTHS[unit]) if unit in _MONTHS else cls(exact=count * _UNITS[unit])
 
     def after(self, start: datetime) -> datetime:
-        """Return the instant at which the length has passed; in a shorter month, its last day; at most `LAST`."""
+        """Return the instant at which the length has passed, at most `LAST`; a shorter month counts to its last day."""
         if not self.months:
             return LAST if start > LAST - self.exact else start + self.exact
         years, month = divmod(start.month - 1 + self.months, 12)
@@ -57,7 +57,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class RuleProfile:
-    """The settled questions; data/profiles/fr.toml says what each key means and where it comes from."""
+    """The answers to the open questions; data/profiles/fr.toml says what each key means and where it comes from."""
 
     name: str
     notice: Span
@@ -96,7 +96,7 @@ class RuleProfile:
 def parse(text: str) -> RuleProfile:
     """Read a profile from TOML.
 
-    Raises: ProfileError when it is no TOML, or naming a key that is missing, unknown or of the wrong kind.
+    Raises: ProfileError when the text is no TOML, or when a key is missing, unknown or of the wrong kind.
     """
     try:
         values: dict[str, Any] = tomllib.loads(text)
@@ -112,7 +112,7 @@ def parse(text: str) -> RuleProfile:
 def profile(name: str) -> RuleProfile:
     """Return a packaged profile: "fr" or "ehds".
 
-    Raises: ProfileError when there is none of that name.
+    Raises: ProfileError when no profile has that name.
     """
     path = _DATA / "profiles" / f"{name}.toml"
     if name not in names():
@@ -121,9 +121,9 @@ def profile(name: str) -> RuleProfile:
 
 
 def from_file(path: Path) -> RuleProfile:
-    """Return the profile that a file holds: another country's, or that of one deployment.
+    """Return the profile in a file: that of another country or of one deployment.
 
-    Raises: ProfileError when it cannot be read, else as `parse`.
+    Raises: ProfileError when the file cannot be read, and as `parse`.
     """
     try:
         text = path.read_text("utf-8")

@@ -1,4 +1,4 @@
-"""SMART scopes, versions 1 and 2: read, written in the shortest form, compared and intersected; a scope only narrows.
+"""SMART scopes, versions 1 and 2: how to read, write, compare and intersect them; a scope only narrows access.
 
 Source: SMART App Launch 2.2 (https://hl7.org/fhir/smart-app-launch/scopes-and-launch-context.html).
 """
@@ -17,14 +17,14 @@ _RESOURCE = re.compile(r"(patient|user|system)/(\*|[A-Z][A-Za-z]*)\.([a-z]+|\*)(
 _CONTEXT = re.compile(r"launch(/[a-z]+(\?role=\S+)?)?|openid|fhirUser|profile|offline_access|online_access")
 _EXTENSION = re.compile(r"(?:[a-zA-Z][a-zA-Z0-9+.\-]*://|urn:|__)[\x21\x23-\x5B\x5D-\x7E]+")
 _QUERYABLE = {"DocumentReference": frozenset({"type", "category"})}
-"""Search parameters that a scope may hold, by type; a scope with any other is dropped whole, never widened."""
+"""Search parameters that a scope may hold, by type; a scope with another parameter is dropped, never widened."""
 
 Query = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class ScopeGrant:
-    """What one scope leaves of one letter of one type. query: pairs (parameter, comma-separated values)."""
+    """What one scope allows for one letter and one type. query: pairs (parameter, comma-separated values)."""
 
     level: str
     query: Query = ()
@@ -32,7 +32,7 @@ class ScopeGrant:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """One resource scope. letters: in the order of "cruds". v1: it was asked in the spelling of version 1."""
+    """One resource scope. letters: in the order of "cruds". v1: whether it was asked in the spelling of version 1."""
 
     level: str
     type: str
@@ -41,7 +41,7 @@ class Scope:
     v1: bool = field(default=False, compare=False)
 
     def __str__(self) -> str:
-        """Write the scope; in version 1 when it was asked so and still says the same."""
+        """Write the scope, in the spelling of version 1 if it was asked so and that spelling still says the same."""
         letters = _V1_NAMES[self.letters] if self.v1 and self.letters in _V1_NAMES else self.letters
         query = "&".join(f"{name}={quote(value, safe='|,:/')}" for name, value in self.query)
         return f"{self.level}/{self.type}.{letters}{'?' if query else ''}{query}"
@@ -56,7 +56,11 @@ class Scope:
         )
 
     def meet(self, other: "Scope") -> "Scope | None":
-        """Return what both allow, None when that is nothing; in version 1 when this one is, and loses no letter."""
+        """Return what both scopes allow, None when that is nothing.
+
+        The result has the spelling of version 1 if this scope has it and loses nothing by the other, or if both have it
+        with the same letters.
+        """
         if self.level != other.level or (self.type != other.type and "*" not in (self.type, other.type)):
             return None
         type_ = other.type if self.type == "*" else self.type
@@ -71,7 +75,7 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Scopes:
-    """A set of scopes in shortest form: resource scopes, and the others (launch, openid …)."""
+    """A set of scopes in shortest form: resource scopes, and other scopes (launch, openid …)."""
 
     resources: tuple[Scope, ...] = ()
     other: frozenset[str] = frozenset()
@@ -79,7 +83,7 @@ class Scopes:
     @classmethod
     @lru_cache(maxsize=256)
     def parse(cls, text: str) -> "Scopes":
-        """Read a scope string; what is unknown, malformed or cannot be honoured exactly is dropped, never guessed."""
+        """Read a scope string; drop scopes that are unknown, malformed or cannot be honoured exactly; guess none."""
         words = text.split()
         parsed = (_parse_one(word) for word in words)
         resources = _shortest(scope for scope in parsed if scope)
@@ -98,7 +102,7 @@ class Scopes:
         return token in self.other
 
     def grants(self, type_: str, letter: str) -> tuple[ScopeGrant, ...]:
-        """Return what the scopes leave of one letter ("r") of one resource type; empty when nothing."""
+        """Return what the scopes allow for one letter ("r") and one resource type; empty when nothing."""
         return tuple(
             ScopeGrant(scope.level, scope.query)
             for scope in self.resources
@@ -110,12 +114,12 @@ class Scopes:
         return other.other <= self.other and all(self._covers(scope) for scope in other.resources)
 
     def meet(self, other: "Scopes") -> "Scopes":
-        """Return what both allow, in the spelling of these scopes where they lose nothing."""
+        """Return what both sets allow, in the spelling of these scopes where they lose nothing."""
         met = (mine.meet(theirs) for mine in self.resources for theirs in other.resources)
         return Scopes(_shortest(scope for scope in met if scope), self.other & other.other)
 
     def _covers(self, wanted: Scope) -> bool:
-        """Tell whether every letter of a scope is allowed by one of these."""
+        """Tell whether for every letter of the wanted scope one of these scopes allows it."""
         return all(
             any(scope.contains(replace(wanted, letters=letter)) for scope in self.resources)
             for letter in wanted.letters
@@ -142,7 +146,7 @@ def _parse_one(word: str) -> Scope | None:
 
 
 def _parse_query(type_: str, text: str | None) -> Query | None:
-    """Read the query of a scope; None when it has anything that cannot be honoured exactly."""
+    """Read the query of a scope; None when a part of it cannot be honoured exactly."""
     if text is None:
         return ()
     pairs = tuple(pair.split("=", 1) for pair in text.split("&"))
@@ -156,7 +160,7 @@ def _parse_query(type_: str, text: str | None) -> Query | None:
 
 
 def _ordered(values: Iterable[str]) -> str:
-    """Write a set of values in one way; empty when one of them is empty."""
+    """Write a set of values in a fixed order; empty when one of the values is empty."""
     kept = sorted(set(values))
     return ",".join(kept) if all(kept) else ""
 
@@ -184,7 +188,7 @@ def _meet_queries(a: Query, b: Query) -> Query | None:
 
 
 def _meet_values(a: str, b: str) -> str:
-    """Return the values that both allow, each in the narrower of the two spellings."""
+    """Return the values that both sides allow, each in the narrower of the two spellings."""
     pairs = [(x, y) for x in a.split(",") for y in b.split(",")]
     return _ordered(
         [y for x, y in pairs if _value_contains(x, y)] + [x for x, y in pairs if x != y and _value_contains(y, x)]
@@ -192,7 +196,7 @@ def _meet_values(a: str, b: str) -> str:
 
 
 def _shortest(scopes: Iterable[Scope]) -> tuple[Scope, ...]:
-    """Unite letters, then values, of scopes that differ in nothing else; leave out what another contains."""
+    """Unite the letters of scopes that differ in nothing else; leave out scopes that another scope contains."""
     united: _United = reduce(_unite, scopes, {})
     rows = [replace(first, letters=letters, v1=v1) for first, letters, v1 in united.values()]
     kept = [row for row in rows if not any(other is not row and other.contains(row) for other in rows)]

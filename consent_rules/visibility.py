@@ -1,8 +1,8 @@
-"""Visibility: a value that says which documents of one space an entered requester sees.
+"""Visibility: a value that says which documents of one space a requester with a permit sees.
 
-It is a union of clauses; inside a clause every stated condition must hold. No clause: nothing is visible.
-`admits` is the rule; the storage adapters translate the same value into SQL and into MongoDB's filter language,
-and tests/ports holds the three equal on generated documents.
+A visibility is a union of clauses; inside a clause every stated condition must hold. Without a clause, nothing is
+visible. `admits` defines the rule; the storage adapters translate the same value into SQL and into MongoDB's filter
+language, and tests/ports checks on generated documents that all three agree.
 """
 
 from dataclasses import dataclass, replace
@@ -30,11 +30,11 @@ class AccessFacts:
     kind: the document type code of the matrix column, "" when the type is not one of the matrix.
     category: class code of the document, "" when unknown.
     marks: visibility marks in force.
-    sealed_until: until when INVISIBLE_PATIENT closes the document to the patient (E11); None when not marked.
+    sealed_until: until when INVISIBLE_PATIENT closes the document to the patient (E11); None without that mark.
     owner_person, owner_organization, owner_client: references of the depositing professional,
         establishment and software ("Practitioner/…", "Organization/…", "Device/…"), "" when there is none.
     id: of the resource, without its type. authored: when it was written, None when unknown.
-    labels: what a document says of its confidentiality, None when unknown.
+    labels: what a document says of its own confidentiality, None when unknown.
     """
 
     compartment: str
@@ -57,10 +57,10 @@ class AccessFacts:
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """Some documents, as a choice of the patient describes them: each stated condition holds, None states nothing.
+    """Some documents, as a directive describes them: every stated condition must hold; None states no condition.
 
     documents: ids. kinds, categories: type and class codes. since, until: half-open time in which a document was
-    written, as in Interval. labels: one of them at least, NONE states nothing.
+    written, as in Interval. labels: the document carries at least one of them; NONE states no condition.
     """
 
     documents: frozenset[str] | None = None
@@ -71,7 +71,7 @@ class Extent:
     labels: Label = Label.NONE
 
     def covers(self, facts: AccessFacts) -> bool:
-        """Tell whether a document is certainly meant: what is unknown of it, or lies half outside, is not."""
+        """Tell whether a document certainly belongs here: not if a fact is unknown or its time lies partly outside."""
         if self.labels and not (facts.labels and facts.labels & self.labels):
             return False
         return self._names(facts) and (
@@ -84,7 +84,7 @@ class Extent:
         )
 
     def touches(self, facts: AccessFacts) -> bool:
-        """Tell whether a document may be meant: what is unknown of it, or lies half inside, is."""
+        """Tell whether a document may belong here: also if a fact is unknown or its time lies partly inside."""
         if self.labels and facts.labels is not None and not facts.labels & self.labels:
             return False
         return self._names(facts) and (
@@ -108,16 +108,17 @@ class Extent:
 
 
 class Clause(NamedTuple):
-    """One way of seeing: all its conditions must hold. A tuple, as each decision builds some of them.
+    """A set of conditions that show a document when all of them hold. A tuple, as every decision builds several.
 
     kinds, categories: allowed values; None allows all.
-    closed_by: marks that close this way (INVISIBLE_PATIENT belongs to `unsealed_at`, never here).
-    unsealed_at: the instant at which a document must no longer be sealed from the patient; None does not look.
-    owned_by: the document must have one of these owners; None does not look.
-    knows_marks: who sees by this clause may also know the visibility marks.
-    within: the documents to which the patient limited this way; None does not look. barred: documents withheld.
-    of_seen: a trace or notice about documents must be about one that the reader sees (`Visibility.documents`); the
-        stores look at that, `admits` does not.
+    closed_by: the document must have none of these marks (never INVISIBLE_PATIENT, which `unsealed_at` checks).
+    unsealed_at: at this instant the document must no longer be sealed from the patient; None states no condition.
+    owned_by: the document must have one of these owners; None states no condition.
+    knows_marks: whether a reader who sees the document by this clause may also see its visibility marks.
+    within: the documents to which the patient limited this clause; None states no condition.
+    barred: the documents that are withheld.
+    of_seen: an audit event or notice about documents must be about one that the reader sees (`Visibility.documents`);
+        the stores check this condition, `admits` does not.
     """
 
     kinds: frozenset[str] | None = None
@@ -131,7 +132,7 @@ class Clause(NamedTuple):
     of_seen: bool = False
 
     def admits(self, facts: AccessFacts) -> bool:
-        """Tell whether this way of seeing opens a resource of the right compartment."""
+        """Tell whether this clause shows a resource of the right compartment."""
         return (
             (self.kinds is None or facts.kind in self.kinds)
             and (self.categories is None or facts.category in self.categories)
@@ -143,7 +144,7 @@ class Clause(NamedTuple):
         )
 
     def narrowed(self, kinds: frozenset[str] | None, categories: frozenset[str] | None) -> "Clause":
-        """Return this clause restricted further; None restricts nothing."""
+        """Return this clause, further restricted to kinds and categories; None restricts nothing."""
         if kinds is None and categories is None:
             return self
         return self._replace(kinds=_meet(self.kinds, kinds), categories=_meet(self.categories, categories))
@@ -151,9 +152,9 @@ class Clause(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Visibility:
-    """The documents of one compartment that a requester sees, or its traces, notices and choices.
+    """What a requester sees of one compartment: documents, audit events, notices or Consents.
 
-    documents: for clauses with `of_seen`, the ways in which the same reader sees documents.
+    documents: for clauses with `of_seen`, the clauses by which the same reader sees documents.
     """
 
     compartment: str
@@ -169,14 +170,14 @@ class Visibility:
         return any(clause.knows_marks and clause.admits(facts) for clause in self.clauses)
 
     def without(self, extents: tuple[Extent, ...]) -> "Visibility":
-        """Take documents out."""
+        """Return this visibility without some documents."""
         if not extents:
             return self
         clauses = tuple(clause._replace(barred=(*clause.barred, *extents)) for clause in self.clauses)
         return replace(self, clauses=clauses)
 
     def narrowed_to_any(self, limits: tuple[tuple[frozenset[str] | None, frozenset[str] | None], ...]) -> "Visibility":
-        """Restrict to the union of the given (kinds, categories) pairs: how a granular scope narrows."""
+        """Return this visibility restricted to the union of (kinds, categories) pairs, as a granular scope asks."""
         clauses = tuple(c.narrowed(kinds, categories) for c in self.clauses for kinds, categories in limits)
         return replace(self, clauses=clauses)
 
@@ -184,7 +185,7 @@ class Visibility:
 DIRECTORY = Visibility(compartment="", clauses=(Clause(),))
 """What every authenticated caller sees of the directory resources."""
 NOTHING = Visibility("")
-"""What is seen by whoever may not enter."""
+"""What a denied requester sees."""
 
 
 def _meet(a: frozenset[str] | None, b: frozenset[str] | None) -> frozenset[str] | None:

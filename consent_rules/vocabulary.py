@@ -22,7 +22,8 @@ class Mark(IntFlag):
 class Label(IntFlag):
     """What a document says of its own confidentiality: codes of v3-Confidentiality and, after them, of v3-ActCode.
 
-    The set that IHE PCF binds (https://profiles.ihe.net/ITI/PCF/), and V above it; the value is the bit that is kept.
+    These are the codes that IHE PCF binds (https://profiles.ihe.net/ITI/PCF/), and V. The value is the bit that stores
+    keep.
     """
 
     NONE = 0
@@ -38,13 +39,13 @@ class Label(IntFlag):
 
 
 class Code(StrEnum):
-    """A closed list of codes. A code is the string that it stands for, in equality and in its hash too."""
+    """A closed list of codes. A code equals the string that it stands for, and has the same hash."""
 
-    __hash__ = str.__hash__  # that of Enum is a call in Python, and every table of the rules is keyed by codes
+    __hash__ = str.__hash__  # the hash of Enum is a slow call in Python, and the rules often look codes up in tables
 
 
 class View(Code):
-    """What part of a space a visibility is about."""
+    """The part of a space that a visibility is about."""
 
     DOCUMENTS = "documents"
     DIRECTIVES = "directives"
@@ -53,11 +54,11 @@ class View(Code):
     NOTICES = "notices"
     REVIEWS = "reviews"
     ABOUT = "about"
-    """The documents by which traces and notices are judged that are about them, also in a space that is closed."""
+    """The documents about which the reader may see audit events and notices, also while the space is closed."""
 
 
 class RequesterKind(Code):
-    """Who asks: the capacity in which one identified party acts for the length of a token."""
+    """Who asks: the role in which one identified party acts during the life of a token."""
 
     PATIENT = "patient"
     RELATED = "related"
@@ -69,7 +70,7 @@ class RequesterKind(Code):
 
 
 class Capacity(Code):
-    """A post that changes the rules for a professional, from the practice situation; most have none."""
+    """A post in a practice situation that changes the rules for a professional; most professionals have none."""
 
     NONE = ""
     COORDINATING_PHYSICIAN = "coordinating-physician"
@@ -77,7 +78,7 @@ class Capacity(Code):
 
 
 class Action(Code):
-    """What is asked of a space."""
+    """What a requester wants to do in a space."""
 
     CONSULT = "consult"
     DEPOSIT = "deposit"
@@ -92,7 +93,7 @@ class Action(Code):
 
 
 class Purpose(Code):
-    """Why: codes of http://terminology.hl7.org/CodeSystem/v3-ActReason."""
+    """Why the requester asks: codes of http://terminology.hl7.org/CodeSystem/v3-ActReason."""
 
     TREATMENT = "TREAT"
     EMERGENCY = "ETREAT"
@@ -103,7 +104,7 @@ class Purpose(Code):
 
 
 class SpaceStatus(Code):
-    """Life of a space (rules A1 to A14)."""
+    """The state of a space (rules A1 to A14)."""
 
     ANNOUNCED = "announced"
     OPPOSED = "opposed"
@@ -114,7 +115,7 @@ class SpaceStatus(Code):
 
 
 class DirectiveKind(Code):
-    """What a choice of the patient, or a fact about who may act, says; each comes from one Consent."""
+    """What a directive says: a decision of the patient, or a fact about who may act; each comes from one Consent."""
 
     AGREEMENT = "agreement"
     BLOCK = "block"
@@ -149,7 +150,7 @@ class Proof(Code):
 
 
 class Basis(Code):
-    """Ground of an access, as the trail names it."""
+    """The ground of an access, as the audit log names it."""
 
     PATIENT = "patient"
     REPRESENTATIVE = "legal-representative"
@@ -170,10 +171,10 @@ class Basis(Code):
 
 
 class Reason(Code):
-    """Why a requester may not enter.
+    """Why a request is denied.
 
-    The first three say what the caller is, the fourth how the server stands: they never depend on the patient.
-    Callers are told all others alike.
+    The first three describe the caller, the fourth describes the server: they never depend on the patient.
+    For every other reason, callers get the same answer.
     """
 
     FORBIDDEN_PARTY = "forbidden-party"
@@ -213,7 +214,7 @@ class Reason(Code):
 
 
 class Obligation(Code):
-    """What whoever lets a requester in must do (E10, G3, G6, G7, H1)."""
+    """What the server must do when it permits a request (E10, G3, G6, G7, H1)."""
 
     NOTIFY_PATIENT = "notify-patient"
     NOTIFY_DECLARED_PHYSICIAN = "notify-declared-physician"
@@ -224,7 +225,7 @@ class Obligation(Code):
 
 
 class ReviewOutcome(Code):
-    """What the review of a break-glass came to."""
+    """The outcome of the review of a break-glass."""
 
     JUSTIFIED = "justified"
     NOT_JUSTIFIED = "not-justified"
@@ -232,7 +233,7 @@ class ReviewOutcome(Code):
 
 
 class ReviewState(Code):
-    """How the review of a break-glass stands: it waits, its term has passed, or what it came to."""
+    """The state of the review of a break-glass: pending, overdue, or its outcome."""
 
     PENDING = "pending"
     OVERDUE = "overdue"

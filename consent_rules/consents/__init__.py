@@ -1,1 +1,1 @@
-"""What people record, mark, file and review: who may do it and what comes of it; never who sees a document."""
+"""Who may record a consent, mark or file a document, or review a break-glass; not who sees a document."""

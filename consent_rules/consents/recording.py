@@ -1,6 +1,6 @@
-"""Who may record which choice: a directive is stamped with who gave it, or refused.
+"""Who may record which directive; a recorded directive says who gave it and when.
 
-Source: rules B2 and B11 (what a minor keeps from representatives), B13 (carers), C5 and C6 (consent written down by a
+Source: rules B2 and B11 (what a minor hides from representatives), B13 (carers), C5 and C6 (consent written down by a
 professional), E4, F2, G5, C7.
 """
 
@@ -33,17 +33,21 @@ _BY_HOLDER = frozenset(
 )
 _BY_REPRESENTATIVE = _BY_HOLDER | {DirectiveKind.REPRESENTATIVE}
 _NOT_WHILE_LIMITED = frozenset({DirectiveKind.REPRESENTATIVE, DirectiveKind.CARER, DirectiveKind.HIDDEN_BY_DEFAULT})
-"""Nobody gives others more than one sees, or marks what one does not see."""
+"""What a representative may not record while a minor hides documents from the representative.
+
+Nobody may give others access to documents, or hide documents, that they do not see themselves.
+"""
 _REPRESENTING = frozenset({DirectiveKind.REPRESENTATIVE, DirectiveKind.GUARDIAN})
 _REPEATED = frozenset({DirectiveKind.EMERGENCY_OPENING, DirectiveKind.BLOCK_LIFTED})
 _SKEW = timedelta(minutes=5)
-"""How far the clock of a professional's software may be ahead; the agreement begins at the server's time then."""
+"""How far the clock of a professional's software may be ahead; the consent then starts at the server's time."""
 
 
 def record(context: DecisionContext, directive: Directive) -> Directive | Deny:
-    """Return the directive as this requester may record it now, with who gave it and when.
+    """Return the directive as this requester may record it now, with who gave it and when, or the denial.
 
-    The requester is known to have entered for Action.DIRECT (F1). The time is the server's, or an earlier one if said.
+    The requester already has a permit for Action.DIRECT (F1). The time is the server's, or an earlier time that the
+    directive states.
     """
     denied = _why_not(context, directive)
     if denied:
@@ -61,15 +65,15 @@ def record(context: DecisionContext, directive: Directive) -> Directive | Deny:
 
 
 def may_follow(followed: int, profile: RuleProfile) -> bool:
-    """Tell whether a carer who follows so many persons already may follow one more (B13)."""
+    """Tell whether a carer who already follows this number of patients may follow one more (B13)."""
     return followed < profile.patients_per_carer
 
 
 def tidied(record: RecordState, at: datetime, profile: RuleProfile) -> RecordState:
-    """Return the state without agreements and openings that have ended for good, so that it does not grow for ever.
+    """Return the state without consents and emergency openings that have ended for good, so that the state stays small.
 
-    Of openings by one person in one mode, and of lifted blocks of the same parties, the latest says all that the
-    earlier say. Agreements with a team, and everything else that the patient said, stay.
+    The latest emergency opening by one person in one mode makes the earlier ones needless. So does the latest lifted
+    block of the same persons. Consents given to a team, and all other directives, stay.
     """
     latest: dict[object, Directive] = {_repeated(d) or d.id: d for d in record.directives}
     kept = tuple(d for d in record.directives if not (_is_over(d, at, profile) or _is_repeated(d, latest)))
@@ -85,9 +89,10 @@ def _is_repeated(directive: Directive, latest: dict[object, Directive]) -> bool:
 
 
 def _repeated(directive: Directive) -> tuple[object, ...] | None:
-    """Return what two directives have in common of which the later one makes the earlier needless, None for others.
+    """Return a key; of two directives with the same key, the later makes the earlier needless.
 
-    Directives stand in the order in which they were given; one whose instant is unknown is never needless.
+    None for a directive that is never needless: of another kind, or of unknown time. Directives stand in the order in
+    which they were given.
     """
     if directive.kind not in _REPEATED or directive.recorded_at is None:
         return None
@@ -122,13 +127,13 @@ def _why_not(context: DecisionContext, directive: Directive) -> Deny | None:
 
 
 def _may_represent(context: DecisionContext, directive: Directive) -> bool:
-    """A representative says what the holder may, but nothing about what the minor keeps from representatives (B2)."""
+    """A representative may record what the patient may, but nothing about what the minor hides from them (B2)."""
     limited = directive.kind in _NOT_WHILE_LIMITED and limits(context)
     return directive.kind in _BY_REPRESENTATIVE and not (is_about_relative(directive) or limited)
 
 
 def _may_limit(context: DecisionContext, directive: Directive) -> bool:
-    """A minor with an account limits what those see who represent the minor, where the profile lets it (B2, B11)."""
+    """A minor with an account may limit what their representatives see, where the profile allows it (B2, B11)."""
     named = (d for d in context.record.directives if d.kind in _REPRESENTING and (d.end is None or context.at < d.end))
     representing = frozenset[str]().union(*(d.actors for d in named))
     return (
@@ -141,7 +146,10 @@ def _may_limit(context: DecisionContext, directive: Directive) -> bool:
 
 
 def _may_write_down(context: DecisionContext, directive: Directive) -> bool:
-    """A professional writes down an oral agreement: for oneself, a colleague, the own establishment or team (C5)."""
+    """A professional may write down a consent with any proof of the profile but the patient's own act (C5).
+
+    The consent may name any professional, the requester's own establishment and the requester's care teams.
+    """
     own = context.identities
     return (
         directive.kind is DirectiveKind.AGREEMENT
@@ -161,13 +169,13 @@ def _carers(context: DecisionContext, directive: Directive) -> int:
 
 
 def _may_widen(context: DecisionContext) -> bool:
-    """Hidden documents may be opened in emergencies only while one of the two modes is on (G5)."""
+    """The patient may open hidden documents to emergencies only while one of the two modes is on (G5)."""
     switched_off = {purpose for d in context.in_force(DirectiveKind.BLOCK) if is_switch(d) for purpose in d.purposes}
     return context.profile.hidden_in_emergency_offered and not {Purpose.EMERGENCY, Purpose.BREAK_GLASS} <= switched_off
 
 
 def _is_post_dated(context: DecisionContext, directive: Directive) -> bool:
-    """Tell whether a professional writes down an agreement of later: what was said is said already (C6)."""
+    """Tell whether a professional dates a consent in the future; the patient has already given it (C6)."""
     by_professional = context.requester.kind is RequesterKind.PROFESSIONAL
     return by_professional and directive.start is not None and directive.start > context.at + _SKEW
 
@@ -196,7 +204,7 @@ _TOO_FAR: tuple[tuple[Callable[[DecisionContext, Directive], bool], Reason, str]
     (_is_post_dated, Reason.POST_DATED, "C6"),
     (_is_too_long, Reason.PERIOD_TOO_LONG, "C4"),
 )
-"""(whether a choice that may be recorded goes too far, why it is refused, which statement says so)."""
+"""(whether a directive of an allowed kind goes too far, the reason of the denial, the number of the statement)."""
 
 
 def _denial(reason: Reason, statement: str) -> Deny:

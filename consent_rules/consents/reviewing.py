@@ -1,7 +1,7 @@
-"""The review of a break-glass: who may carry it out, how it stands at an instant, and who may contest the access.
+"""The review of a break-glass: who may carry it out, its state at an instant, and who may contest the access.
 
 Time alone makes a review overdue; no job is needed.
-Source: rule G8 (the reason that was stated is what a review judges); the term is the rule profile's `review`.
+Source: rule G8 (a review judges the reason that was stated); the rule profile's `review` sets the deadline.
 """
 
 from dataclasses import dataclass
@@ -13,10 +13,10 @@ from consent_rules.vocabulary import Reason, ReviewOutcome, ReviewState
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """How the review of one opening stands.
+    """The review of one emergency opening.
 
-    person: reference of who opened the space. due: by when it is to be reviewed. outcome: None until it was.
-    contested: whether the holder's side disputes the access.
+    person: reference of who opened the space. due: the deadline. outcome: None before the review.
+    contested: whether the patient or a representative disputes the access.
     """
 
     person: str
@@ -26,21 +26,21 @@ class Review:
 
 
 def state_at(review: Review, at: datetime) -> ReviewState:
-    """Return how a review stands: what it came to, else whether its term has passed."""
+    """Return the state of a review: its outcome, else whether its deadline has passed."""
     if review.outcome:
         return ReviewState(review.outcome)
     return ReviewState.OVERDUE if at >= review.due else ReviewState.PENDING
 
 
 def may_look(requester: Requester, review: Review) -> RuleApplied | Deny:
-    """Tell whether somebody who entered to review may look into this one: nobody into the own access (G8)."""
+    """Tell whether a requester with a permit for reviews may read this review; nobody reviews their own access (G8)."""
     if requester.person == review.person:
         return _denial(Reason.OWN_OPENING)
     return RuleApplied("G8", "permit")
 
 
 def may_review(requester: Requester, review: Review) -> RuleApplied | Deny:
-    """Tell whether somebody who entered to review may say what it came to: once for each opening (G8)."""
+    """Tell whether a requester with a permit for reviews may record the outcome: once for each opening (G8)."""
     looked = may_look(requester, review)
     if isinstance(looked, RuleApplied) and review.outcome:
         return _denial(Reason.ALREADY_REVIEWED)
@@ -48,7 +48,7 @@ def may_review(requester: Requester, review: Review) -> RuleApplied | Deny:
 
 
 def may_contest(review: Review) -> RuleApplied | Deny:
-    """Tell whether the holder's side may still dispute an access: as long as it waits for its review (G8)."""
+    """Tell whether the patient or a representative may dispute an access: only until its review has an outcome (G8)."""
     return _denial(Reason.ALREADY_REVIEWED) if review.outcome else RuleApplied("G8", "permit")
 
 

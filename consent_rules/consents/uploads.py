@@ -1,7 +1,7 @@
-"""What no one may file, in which form a patient files, and whether the holder is told of what others file.
+"""What nobody may file, in which form a patient files, and whether the patient is told of what others file.
 
-Patients' documents have types of their own, so that whoever reads one sees from whom it comes (J6). Professionals and
-their software are not held to the formats: they file as the guides of interoperability say.
+Documents from patients have types of their own, so that every reader sees that a patient filed them (J6). The format
+rules do not apply to professionals and their software, which follow the interoperability guides.
 
 Source: ANS, DMP integration, EX_3.1-1040 (types); Mon espace santé application, published source of 27 August 2025
 (formats, size, no advance directives of minors); L.1111-11 of the French public health code (persons of full age).
@@ -20,7 +20,7 @@ _SIDE = frozenset({RequesterKind.PATIENT, RequesterKind.RELATED})
 
 
 class Unfit(StrEnum):
-    """Why a document is not filed; each depends on the request and the patient's age, never on a choice."""
+    """Why a document is not filed: a reason depends on the request and the patient's age, never on a directive."""
 
     TYPE = "type-of-professionals"
     MINOR = "advance-directives-of-a-minor"
@@ -31,7 +31,7 @@ class Unfit(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """One document as it is sent. kind: "" when its type is not known. size: in bytes, None when hosted elsewhere."""
+    """One document as it is sent. kind: "" when its type is unknown. size: in bytes, None when hosted elsewhere."""
 
     kind: str
     media_type: str
@@ -41,7 +41,7 @@ class Upload:
 def unfit(
     request: AccessRequest, record: RecordState, upload: Upload, matrix: Matrix, profile: RuleProfile
 ) -> tuple[Unfit, ...]:
-    """Return all that bars a document from being filed, nothing for one that fits (B12, J6, J7)."""
+    """Return every reason against filing a document; empty when the document may be filed (B12, J6, J7)."""
     found = []
     if upload.kind in profile.advance_directive_kinds and is_minor(record, request.at, profile):
         found.append(Unfit.MINOR)
@@ -51,7 +51,7 @@ def unfit(
 
 
 def is_told(request: AccessRequest, record: RecordState) -> bool:
-    """Tell whether the holder is told of what is filed or changed: of others' acts, if the holder wishes it (H2)."""
+    """Tell whether the patient is told of this filing or change: if others act, and if the patient wishes it (H2)."""
     wished = any(d.kind is DirectiveKind.TOLD_OF_FILING and d.holds_at(request.at) for d in record.directives)
     return wished and request.requester.kind not in _SIDE
 

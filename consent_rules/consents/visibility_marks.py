@@ -1,7 +1,7 @@
-"""Who may put or lift which visibility mark, what a new document is born with, and when a sealed result opens.
+"""Who may set or lift which visibility mark, which marks a new document gets, and when a sealed result opens.
 
-Marks are a set: changing one never drops another. (The French guide's examples replace `securityLabel[0]`; official
-software sends cumulative labels, and so do we: L6.)
+Marks are a set: a change of one mark never drops another. (The French guide's examples replace `securityLabel[0]`;
+official software sends cumulative labels, and so does this server: L6.)
 
 Source: R.1111-49, R.1111-50 and R.1111-53 of the French public health code (rules E1 to E15, B6).
 """
@@ -25,12 +25,12 @@ _STATEMENTS = {
 
 
 def sealed_until(filed_at: datetime, profile: RuleProfile) -> datetime:
-    """Return the instant from which a sealed document is visible to the patient without anybody's act (E11)."""
+    """Return the instant from which the patient sees a sealed document without anybody's act (E11)."""
     return profile.sealed.after(filed_at)
 
 
 def information_due(filed_at: datetime, profile: RuleProfile) -> datetime:
-    """Return the instant from which the patient must be told that something waits (E10)."""
+    """Return the instant from which the patient must be told that a sealed document waits (E10)."""
     return profile.information_of_sealed.after(filed_at)
 
 
@@ -42,10 +42,10 @@ def is_sealed(facts: AccessFacts, at: datetime) -> bool:
 def may_change_marks(
     request: AccessRequest, record: RecordState, facts: AccessFacts, wanted: Mark, profile: RuleProfile
 ) -> RuleApplied | Deny:
-    """Tell whether the marks of an existing document may become these; the requester is known to see it (L6)."""
+    """Tell whether an existing document may get these marks; the requester is known to see the document (L6)."""
     added, lifted = wanted & ~facts.marks, facts.marks & ~wanted
     may_add, may_lift = _rights(request, record, facts, profile)
-    if added & SEALED:  # whoever may see the document now has seen it
+    if added & SEALED:  # without this mark, the patient may already have seen the document
         return _denial(Reason.ALREADY_SEEN, "E9")
     excess = (added & ~may_add) | (lifted & ~may_lift)
     if excess:
@@ -76,7 +76,7 @@ def may_file(
 
 
 def marks_at_filing(record: RecordState, wanted: Mark, at: datetime, replaced: AccessFacts | None = None) -> Mark:
-    """Return the marks of a new document: as filed, by the patient's default (E12, E17), as inherited."""
+    """Return the marks of a new document: as filed, by the patient's default (E12, E17), from the replaced document."""
     marks = wanted
     if hides_by_default(record, at):
         marks |= Mark.MASQUE_PS
@@ -84,12 +84,12 @@ def marks_at_filing(record: RecordState, wanted: Mark, at: datetime, replaced: A
 
 
 def hides_by_default(record: RecordState, at: datetime) -> bool:
-    """Tell whether the holder chose "all hidden": documents there are hidden once, those to come are born so (E12)."""
+    """Tell whether the patient chose "all hidden": it hides present documents once, and new ones at filing (E12)."""
     return any(d.kind is DirectiveKind.HIDDEN_BY_DEFAULT and d.holds_at(at) for d in record.directives)
 
 
 def _rights(request: AccessRequest, record: RecordState, facts: AccessFacts, profile: RuleProfile) -> tuple[Mark, Mark]:
-    """Return which marks the requester may add and which lift, whatever the document: no text spares a type (E16)."""
+    """Return which marks the requester may add and which lift, on any document: the law exempts no type (E16)."""
     lapsed = Mark.NONE if is_sealed(facts, request.at) else SEALED
     match request.requester.kind:
         case RequesterKind.PATIENT:
@@ -112,7 +112,7 @@ def _may_file_with(request: AccessRequest, record: RecordState, profile: RulePro
 
 
 def _is_author(request: AccessRequest, facts: AccessFacts) -> bool:
-    """Tell whether the requester filed the document: the person, or software for itself or its establishment."""
+    """Tell whether the requester filed the document: the same person, or the same client or establishment."""
     requester = request.requester
     if requester.kind is RequesterKind.PROFESSIONAL:
         return bool(requester.person) and requester.person == facts.owner_person

@@ -1,8 +1,8 @@
-"""The one decision: may this requester enter this space, on which ground, and what is seen there.
+"""The one decision: whether a requester gets a permit for a space, on which ground, and what the permit shows.
 
-For each kind of requester and action a table names the preconditions that must hold and the grounds that may carry, in
-the order of docs/rules.md section K. What is not in the table is refused. A choice that makes a rule fail is left out
-of the decision, which names it; a rule that fails without any choice refuses.
+For each kind of requester and action, a table names the preconditions that must hold and the possible grounds, in the
+order of docs/rules.md section K. A pair that is not in the table is denied. If a directive makes a rule raise an error,
+the decision closes that directive and names it. If a rule raises an error without any directive, the decision denies.
 """
 
 from collections.abc import Callable, Mapping
@@ -24,7 +24,7 @@ def decide(request: AccessRequest, record: RecordState, matrix: Matrix, profile:
     """Decide one request on one space."""
     try:
         answer = apply_table(context_of(request, record, matrix, profile))
-    except Exception as error:  # noqa: BLE001 - whatever goes wrong in a rule, the choice that caused it is closed
+    except Exception as error:  # noqa: BLE001 - any error in a rule closes the directive that caused it
         answer = _without_faulty(Given(request, matrix, profile), record, f"error {type(error).__name__}")
     if isinstance(answer, Permit):
         return answer
@@ -33,18 +33,18 @@ def decide(request: AccessRequest, record: RecordState, matrix: Matrix, profile:
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """A question and the rules in force, without the state of the space."""
+    """A request and the rules in force, without the state of the space."""
 
     request: AccessRequest
     matrix: Matrix
     profile: RuleProfile
 
     def decide(self, record: RecordState) -> Permit | Deny:
-        """Answer the question for one state."""
+        """Decide the request for one state of the space."""
         return apply_table(context_of(self.request, record, self.matrix, self.profile))
 
     def fails_on(self, record: RecordState, directives: tuple[Directive, ...]) -> bool:
-        """Tell whether a rule fails on a state that holds these choices and no others."""
+        """Tell whether a rule raises an error on a state that holds only these directives."""
         try:
             self.decide(replace(record, directives=directives))
         except Exception:  # noqa: BLE001 - any failure counts
@@ -53,7 +53,7 @@ class Given:
 
 
 def _without_faulty(given: Given, record: RecordState, error: str) -> Permit | Deny:
-    """Decide again with each choice that makes a rule fail closed; the answer names those choices."""
+    """Close each directive that makes a rule raise an error, and decide again; the answer names those directives."""
     if given.request.at.tzinfo is None or given.fails_on(record, ()):
         return Deny(Reason.RULE_ERROR, (RuleApplied("D3", error),))
     kept: tuple[Directive, ...] = ()
@@ -71,7 +71,7 @@ def _without_faulty(given: Given, record: RecordState, error: str) -> Permit | D
 
 
 def apply_table(context: DecisionContext) -> Permit | Deny:
-    """Apply the row of the table that the requester and the action name (K1), after what bars everybody (K2)."""
+    """Check what denies a request in every space (K2), then apply the row for this requester and action (K1)."""
     barred = preconditions.barred(context.request)
     if barred:
         return barred
@@ -83,13 +83,13 @@ def apply_table(context: DecisionContext) -> Permit | Deny:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """How one kind of requester is judged for one action."""
+    """The preconditions and grounds for one kind of requester and one action."""
 
     preconditions: tuple[Precondition, ...]
     grounds: Callable[[DecisionContext], Grounds]
 
     def answer(self, context: DecisionContext) -> Permit | Deny:
-        """Check the preconditions, then take the first ground that carries."""
+        """Check the preconditions, then permit on the first ground that holds."""
         for precondition in self.preconditions:
             denied = precondition(context)
             if denied:
@@ -102,7 +102,7 @@ class Row:
 
 
 def permit_of(context: DecisionContext, basis: Basis, rule: RuleApplied) -> Permit:
-    """Build the permit that a ground gives."""
+    """Build the permit for a ground."""
     views = {
         View.DOCUMENTS: document_filters.documents(context, basis)
         if _shows_documents(context)
@@ -123,9 +123,10 @@ def permit_of(context: DecisionContext, basis: Basis, rule: RuleApplied) -> Perm
 
 
 def _shows_documents(context: DecisionContext) -> bool:
-    """Tell whether the action may show documents: reading and filing do, some others only where reading would.
+    """Tell whether the permit shows documents: for reading and filing always, for others only if reading is permitted.
 
-    Professionals who are blocked have no ground that shows documents; software has one ground for all it does.
+    A blocked professional has no ground that shows documents. Software has one ground for all actions, so this function
+    checks the block for software.
     """
     action, alone = context.request.action, context.requester.kind is RequesterKind.SYSTEM
     shut = action in _IF_OPEN and (preconditions.open_space(context) or (alone and preconditions.not_blocked(context)))
@@ -133,7 +134,7 @@ def _shows_documents(context: DecisionContext) -> bool:
 
 
 def obligations_of(context: DecisionContext, basis: Basis) -> frozenset[str]:
-    """Return what must be done when somebody enters on a ground (H1, L3, G3, G6, G7)."""
+    """Return what the server must do after a permit on this ground (H1, L3, G3, G6, G7)."""
     if context.request.action not in (Action.CONSULT, Action.OPEN_EMERGENCY):
         return frozenset()
     if basis is Basis.BREAK_GLASS:
@@ -146,7 +147,7 @@ def obligations_of(context: DecisionContext, basis: Basis) -> frozenset[str]:
 
 
 def why_not(context: DecisionContext) -> Deny:
-    """Say why no ground carried, for the trace: what was given and no longer holds, what is awaited (C8)."""
+    """Return the denial when no ground holds; its reason tells the audit log of ended and awaited consents (C8)."""
     if context.requester.kind is RequesterKind.RELATED:
         return preconditions.denial(Reason.NO_AUTHORITY, "B2")
     if context.request.purpose in emergency.MODES:
@@ -179,10 +180,10 @@ def _care_grounds(context: DecisionContext) -> Grounds:
 
 
 def _deposit(context: DecisionContext) -> Grounds:
-    """Filing needs no consent and meets no objection (C9, C11, F4).
+    """Filing needs no consent, and no objection prevents it (C9, C11, F4).
 
-    Whoever may also consult sees more, the others see their own.
-    Who is no health professional, and the occupational physician, file with consent only (C15, I4).
+    A professional who may also read the space sees more; the others see only what they filed themselves.
+    Roles outside the health professions, and occupational physicians, file only with consent (C15, I4).
     """
     if context.request.action is Action.DEPOSIT and not _may_file(context):
         return ()
@@ -199,7 +200,7 @@ def _may_file(context: DecisionContext) -> bool:
 
 
 def _traces(context: DecisionContext) -> Grounds:
-    """One's own traces are never refused (H4); more is shown to whoever may consult."""
+    """Every professional may read the audit events of their own accesses (H4); some who may read the space see more."""
     shut = preconditions.open_space(context) or preconditions.not_blocked(context)
     return _OWN_TRACES if shut else (*_care_grounds(context), *_OWN_TRACES)
 
@@ -225,7 +226,7 @@ _CARE_GROUNDS: Mapping[Purpose, Grounds] = {
     Purpose.BREAK_GLASS: ((Basis.BREAK_GLASS, emergency.break_glass),),
     Purpose.EMERGENCY: ((Basis.REGULATION, emergency.regulation),),
 }
-"""The purpose is that of the grant: an emergency is a mode of its own, never mixed with the ordinary grounds."""
+"""The grounds for each purpose of a grant. The emergency modes never use the grounds of ordinary treatment."""
 _CARE_BASES = frozenset(basis for grounds in _CARE_GROUNDS.values() for basis, _ in grounds)
 _DEPOSITOR: Grounds = ((Basis.DEPOSITOR, _always("C9")),)
 _OWN_TRACES: Grounds = ((Basis.OWN_TRACES, _always("H4")),)
@@ -299,4 +300,4 @@ TABLE: Mapping[tuple[RequesterKind, Action], Row] = {
         (preconditions.identified_person,), _only(Basis.SUPPORT, _always("H8"))
     ),
 }
-"""Who is judged how. A pair that is not here is refused: the table grants, nothing else does."""
+"""The rules for each kind of requester and action. A pair that is not here is denied: only this table permits."""

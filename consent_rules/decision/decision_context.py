@@ -1,4 +1,4 @@
-"""One question with all that it is judged by, sorted once so that every rule finds its facts at hand."""
+"""One request with all facts that decide it, sorted once so that every rule finds its facts."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,9 +13,9 @@ from consent_rules.vocabulary import DirectiveKind
 class DecisionContext:
     """The request, the state of the space, the matrix and the profile in force.
 
-    identities: every reference under which a directive may reach the requester, the care teams of today included.
-    held: the directives whose stated period holds now, by kind. lifted: blocks that were withdrawn or are over.
-    memo: what was worked out for this very question already.
+    identities: every reference by which a directive may name the requester; present care teams are included.
+    held: the directives whose stated period includes now, by kind. lifted: blocks that were withdrawn or have ended.
+    memo: results that were already computed for this request.
     """
 
     request: AccessRequest
@@ -34,11 +34,11 @@ class DecisionContext:
 
     @property
     def at(self) -> datetime:
-        """When it is asked."""
+        """When the requester asks."""
         return self.request.at
 
     def in_force(self, kind: DirectiveKind) -> list[Directive]:
-        """Return the directives of one kind whose stated period holds now."""
+        """Return the directives of one kind whose stated period includes now."""
         return self.held.get(kind, [])
 
     def has(self, kind: DirectiveKind) -> bool:
@@ -47,7 +47,7 @@ class DecisionContext:
 
 
 def context_of(request: AccessRequest, record: RecordState, matrix: Matrix, profile: RuleProfile) -> DecisionContext:
-    """Sort the facts of one question."""
+    """Sort the facts of one request."""
     at, own = request.at, request.requester.identities
     teams = [team.reference for team in record.teams if _has_member(team.members, own, at)]
     held: dict[DirectiveKind, list[Directive]] = {}

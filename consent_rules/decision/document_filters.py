@@ -1,6 +1,6 @@
-"""What each ground shows: the clauses of every part of the space.
+"""What each ground shows: the clauses for every part of the space.
 
-Source: rules D3 to D12 (matrix), E1 to E11 (labels), B6 (secrets of minors), H4 (who reads traces).
+Source: rules D3 to D12 (matrix), E1 to E11 (visibility marks), B6 (what minors hide), H4 (who reads the audit log).
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -18,7 +18,7 @@ NOTHING: Clauses = ()
 _EVERYTHING = Extent()
 _ACCESS = frozenset({"access"})
 _REFUSALS = frozenset({"refusal"})
-"""Why somebody was refused follows from the holder's choices: for the holder's side and for auditors."""
+"""A denial may reveal the patient's directives: only the patient, representatives and auditors see denials."""
 _PERSONAL = frozenset(
     {
         DirectiveKind.AGREEMENT.value,
@@ -39,10 +39,10 @@ def documents(context: DecisionContext, basis: Basis) -> Clauses:
 
 
 def traces(context: DecisionContext, basis: Basis) -> Clauses:
-    """Return which entries of the trail a ground shows; what the patient chose is the patient's alone (H4, H5, B10).
+    """Return which audit events a ground shows; professionals see no event about a patient's decisions (H4, H5, B10).
 
-    What an entry is about is seen, or the entry is not (B10, E9); auditors control all of them (H8). From whom a
-    minor keeps documents sees the own accesses only.
+    The patient's side sees an event about a document only if they see that document (B10, E9). Auditors see all
+    accesses and denials (H8). A representative from whom the minor hides documents sees only their own accesses.
     """
     if basis is Basis.PATIENT:
         return (Clause(of_seen=True),)
@@ -57,9 +57,10 @@ def traces(context: DecisionContext, basis: Basis) -> Clauses:
 
 
 def notices(context: DecisionContext, basis: Basis) -> Clauses:
-    """Return which notices a ground shows: the declared physician the own ones, the holder's side all (G3, B10).
+    """Return which notices a ground shows (G3, B10).
 
-    Of those about documents the holder's side is shown the ones about a document that it sees (E9).
+    The declared physician sees their own notices. The patient and representatives see all notices, but a notice about a
+    document only if they see that document (E9).
     """
     if basis is Basis.PATIENT:
         return (Clause(unsealed_at=context.at, of_seen=True),)
@@ -70,9 +71,9 @@ def notices(context: DecisionContext, basis: Basis) -> Clauses:
 
 
 def directives(context: DecisionContext, basis: Basis) -> Clauses:
-    """Return which Consents a ground shows: to a professional only what lets that professional in.
+    """Return which Consents a ground shows: to a professional, only those that give that professional access.
 
-    A Consent about a minor's secret is one too, and is not shown to representatives (B10).
+    A Consent about a document that a minor hides from guardians is hidden from them too (B10).
     """
     if basis is Basis.PATIENT:
         return ALL
@@ -84,7 +85,7 @@ def directives(context: DecisionContext, basis: Basis) -> Clauses:
 
 
 def own_documents(context: DecisionContext) -> Clauses:
-    """Return what a professional deposited: all of the person's, the establishment's within the matrix (E2)."""
+    """Return what a professional filed: all of their own documents, their establishment's within the matrix (E2)."""
     requester = context.requester
     own = Clause(owned_by=frozenset({requester.person}), knows_marks=True)
     if not requester.organization:
@@ -93,7 +94,7 @@ def own_documents(context: DecisionContext) -> Clauses:
 
 
 def software_documents(context: DecisionContext) -> Clauses:
-    """Return the documents that a client or its establishment deposited."""
+    """Return the documents that a client or its establishment filed."""
     owners = frozenset({context.requester.client, context.requester.organization} - {""})
     return (Clause(owned_by=owners, knows_marks=True),)
 
@@ -111,7 +112,10 @@ def _holder(context: DecisionContext) -> Clauses:
 
 
 def _representative(context: DecisionContext) -> Clauses:
-    """Return all but secrets, without what the minor keeps from this representative, and the own in any case (B2)."""
+    """Return all documents but those marked as hidden from guardians and those withheld from this representative (B2).
+
+    No directive withholds from a representative what the representative filed.
+    """
     whole = Clause(closed_by=_HIDDEN_FROM_GUARDIANS, unsealed_at=context.at, knows_marks=True)
     limits = relationship.limits(context)
     if not limits:
@@ -123,42 +127,42 @@ def _representative(context: DecisionContext) -> Clauses:
 
 
 def _left(way: Clause, limits: list[Directive], precision: int = 0) -> Clause | None:
-    """Return what choices at least so precise leave of a way of seeing, None when that is nothing."""
+    """Return a clause without what directives of at least this precision withhold; None when nothing is left."""
     barred = _merged(d.extent for d in limits if d.precision >= precision)
     return None if _EVERYTHING in barred else way._replace(barred=barred)
 
 
 def _carer(context: DecisionContext) -> Clauses:
-    """Return one clause for each choice that names the carer: the documents that it is limited to (B13)."""
+    """Return one clause for each directive that names the carer: the documents that this directive covers (B13)."""
     whole = Clause(closed_by=_CLOSED_TO_CARERS, unsealed_at=context.at, barred=_hidden(context))
     named = relationship.carer_directives(context)
     return tuple(whole._replace(within=d.extent) if d.precision else whole for d in named)
 
 
 def _professional(context: DecisionContext) -> Clauses:
-    """Return the matrix row without what is hidden, and one's own (E5)."""
+    """Return the matrix row without hidden documents, and what the professional filed (E5)."""
     return (_within_row(context, _closed(context)), *own_documents(context))
 
 
 def _barred(context: DecisionContext, precision: int = 0) -> tuple[Extent, ...]:
-    """Return the documents withheld from the requester, but by choices less precise than a permit (E1)."""
+    """Return the documents withheld from the requester by directives of at least this precision (E1)."""
     found = relationship.withheld(context)
     return _merged(d.extent for d in found if d.precision >= precision) if found else ()
 
 
 def _hidden(context: DecisionContext) -> tuple[Extent, ...]:
-    """Return the documents kept from a carer: from everybody, or from one who was limited as a representative (B2)."""
+    """Return the documents withheld from everybody, and those that a minor withheld from this person by name (B2)."""
     person = context.requester.person if context.profile.minor_limits_representatives else ""
     return _merged(d.extent for d in relationship.withheld(context) if not d.actors or person in d.actors)
 
 
 def _blocked(context: DecisionContext) -> tuple[Extent, ...]:
-    """Return the documents withheld from the requester by name, which binds those who read hidden ones too (F7)."""
+    """Return the documents withheld from the requester by name; readers of hidden documents may not see them (F7)."""
     return _merged(d.extent for d in relationship.withheld(context) if d.actors)
 
 
 def _merged(extents: Iterable[Extent]) -> tuple[Extent, ...]:
-    """Return the same documents in few extents: all that are only named are one, so that a query does not grow."""
+    """Return the same documents in fewer extents, to keep queries short: extents that only list ids become one."""
     named: set[str] = set()
     others: dict[Extent, None] = {}
     for extent in extents:
@@ -170,12 +174,12 @@ def _merged(extents: Iterable[Extent]) -> tuple[Extent, ...]:
 
 
 def _within_row(context: DecisionContext, closed: Mark) -> Clause:
-    """Return what the profession may read of what the patient left open (C12, D2, E13)."""
+    """Return what the profession may read and the patient does not hide (C12, D2, E13)."""
     return Clause(_unhidden(context, _row(context)), closed_by=closed, barred=_barred(context))
 
 
 def _unhidden(context: DecisionContext, kinds: frozenset[str] | None) -> frozenset[str] | None:
-    """Return kinds, None for all, without those of a care history that the patient hides as a block (E13)."""
+    """Return kinds (None: all), without the care history's kinds if the patient hides the care history (E13)."""
     if not context.has(DirectiveKind.CARE_HISTORY_HIDDEN):
         return kinds
     every = frozenset({*context.matrix.kinds, ""}) if kinds is None else kinds
@@ -183,16 +187,16 @@ def _unhidden(context: DecisionContext, kinds: frozenset[str] | None) -> frozens
 
 
 def _by_consent(context: DecisionContext) -> Clauses:
-    """Return the matrix row within what each agreement reaches, and one's own."""
+    """Return the part of the matrix row that each consent covers, and what the professional filed."""
     row = _within_row(context, _closed(context))
     reached = tuple(_reached(context, row, d) for d in relationship.agreements(context))
     return (*dict.fromkeys(reached), *own_documents(context))
 
 
 def _reached(context: DecisionContext, row: Clause, agreement: Directive) -> Clause:
-    """Return the part of the row that one agreement reaches; the more precise choice wins, a deny among equals.
+    """Return the part of the row that one consent covers; the more precise directive wins, a deny between equals.
 
-    What a professional wrote down wins over nothing that the patient withholds (C7).
+    A consent that a professional wrote down never overrides what the patient withholds (C7).
     """
     if not agreement.precision:
         return row
@@ -208,7 +212,7 @@ def _emergency(context: DecisionContext) -> Clauses:
 
 
 def _declared_physician(context: DecisionContext) -> Clauses:
-    """Return the whole record, hidden documents too where the profile says so (E3, L1)."""
+    """Return the whole space, with hidden documents where the profile says so (E3, L1)."""
     if context.profile.declared_physician_sees_hidden:
         blocked = _blocked(context)
         whole = Clause(knows_marks=True, barred=blocked)

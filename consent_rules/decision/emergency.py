@@ -1,7 +1,7 @@
-"""Break-glass and the regulation of emergency calls: two modes, two switches, each bounded, reasoned and told.
+"""Break-glass and the regulation of emergency calls: two modes, each with a switch, a time limit, a reason, a notice.
 
-A mode is entered by an opening: a recorded act of one professional on one space, with its reason. Reading in that mode
-finds the opening in the record and is judged again each time, so that a switch set meanwhile holds at once.
+A professional uses a mode by an emergency opening: a recorded act on one space, with its reason. Each read in that mode
+looks for the opening and decides again, so that a patient who switches the mode off stops it at once.
 
 Source: L.1111-17 I and R.1111-48 of the French public health code (rules G1 to G9).
 """
@@ -31,17 +31,17 @@ OBLIGATIONS = {
 
 
 def break_glass(context: DecisionContext) -> RuleApplied | None:
-    """A health professional who has opened the space of somebody in immediate danger (G1)."""
+    """Permit a health professional who has opened the space of somebody in immediate danger (G1)."""
     return _opened(context, Purpose.BREAK_GLASS)
 
 
 def regulation(context: DecisionContext) -> RuleApplied | None:
-    """The regulating physician of the emergency call centre (G2)."""
+    """Permit the regulating physician of the emergency call centre who has opened the space (G2)."""
     return _opened(context, Purpose.EMERGENCY)
 
 
 def is_entitled(context: DecisionContext, mode: Purpose) -> bool:
-    """Tell whether the requester's profession may use a mode at all (G9); never depends on the patient."""
+    """Tell whether the requester's profession may use a mode at all (G9); the patient makes no difference."""
     profession = context.requester.profession
     if mode is Purpose.EMERGENCY:
         at_the_centre = context.requester.capacity is not Capacity.OCCUPATIONAL_PHYSICIAN
@@ -50,18 +50,18 @@ def is_entitled(context: DecisionContext, mode: Purpose) -> bool:
 
 
 def until(mode: Purpose, opened_at: datetime, profile: RuleProfile) -> datetime:
-    """Return when an opening ends."""
+    """Return when an emergency opening ends."""
     span = profile.regulation if mode is Purpose.EMERGENCY else profile.break_glass
     return span.after(opened_at)
 
 
 def review_due(opened_at: datetime, profile: RuleProfile) -> datetime:
-    """Return by when a break-glass must have been reviewed."""
+    """Return the deadline for the review of a break-glass."""
     return profile.review.after(opened_at)
 
 
 def opening(request: AccessRequest, id_: str, reason: str, profile: RuleProfile) -> Directive:
-    """Return the directive that opens a space in the mode of the request, once the requester has entered for that.
+    """Return the directive that opens a space in the mode of the request; the requester already has the permit for it.
 
     Raises: ValueError when the purpose is no emergency mode or the reason is blank (G8).
     """
@@ -82,7 +82,7 @@ def opening(request: AccessRequest, id_: str, reason: str, profile: RuleProfile)
 
 
 def shows_hidden(context: DecisionContext) -> bool:
-    """Tell whether the patient widened emergencies to what is hidden (G5)."""
+    """Tell whether the patient lets emergency readers see hidden documents (G5)."""
     return context.profile.hidden_in_emergency_offered and context.has(DirectiveKind.HIDDEN_IN_EMERGENCY)
 
 

@@ -1,7 +1,7 @@
-"""What must hold before any ground is looked at: each is silent, or refuses.
+"""What must hold before the decision looks at any ground: each function returns a denial, or None.
 
-Those that judge what the caller is come first, so that their answer never depends on the patient.
-Source: rules A13 (open space), C16, I2, I4, I8 (who may ask at all), F3 (blocks), K2 (nothing but emergencies).
+The preconditions about the caller come first, so that their answer never depends on the patient.
+Source: rules A13 (open space), C16, I2, I4, I8 (who may ask at all), F3 (blocks), K2 (lockdown).
 """
 
 from consent_rules.decision import emergency, relationship
@@ -28,24 +28,24 @@ _STATEMENTS = {
 
 
 def denial(reason: Reason, statement: str, *consents: str) -> Deny:
-    """Build a refusal by one rule."""
+    """Build a denial by one rule."""
     return Deny(reason, (RuleApplied(statement, "refuse", consents),))
 
 
 def barred(request: AccessRequest) -> Deny | None:
-    """Refuse what no space could let in: it is given no space to look at."""
+    """Deny what is denied in every space; the state of the space is not needed."""
     return no_forbidden_party(request) or nothing_but_emergencies(request)
 
 
 def no_forbidden_party(request: AccessRequest) -> Deny | None:
-    """Insurers, employers, banks and the like never enter, whatever anybody consents to (I1, I2)."""
+    """Insurers, employers, banks and the like never get a permit, whatever anybody consents to (I1, I2)."""
     return denial(Reason.FORBIDDEN_PARTY, "I2") if request.requester.kind is RequesterKind.FORBIDDEN else None
 
 
 def nothing_but_emergencies(request: AccessRequest) -> Deny | None:
-    """While only emergencies are let through, a professional in one of their modes is, and nobody else (K2).
+    """During a lockdown, only a professional in an emergency mode passes (K2).
 
-    Software may state a purpose of its own accord, so that the purpose alone would let it through.
+    The purpose alone is not enough, because software may state any purpose.
     """
     if not request.in_lockdown:
         return None
@@ -65,9 +65,9 @@ def identified_software(context: DecisionContext) -> Deny | None:
 
 
 def entitled_profession(context: DecisionContext) -> Deny | None:
-    """Only professions of the matrix, for care (C13, C16, I6); other roles and posts as the profile lets them (I4).
+    """Only professions of the matrix pass, for care (C13, C16, I6); the profile may admit other roles and posts (I4).
 
-    An occupational physician is a health professional, who may break the glass as any other (G1).
+    An occupational physician is a health professional, and may break the glass like any other (G1).
     """
     requester = context.requester
     if context.request.purpose not in _CARE:
@@ -82,7 +82,7 @@ def entitled_profession(context: DecisionContext) -> Deny | None:
 
 
 def entitled_to_mode(context: DecisionContext) -> Deny | None:
-    """An emergency mode is for those whom the law lets use it (G1, G2)."""
+    """Only the professions that the law names may use an emergency mode (G1, G2)."""
     mode = context.request.purpose
     if mode not in emergency.MODES or emergency.is_entitled(context, mode):
         return None
@@ -90,7 +90,7 @@ def entitled_to_mode(context: DecisionContext) -> Deny | None:
 
 
 def emergency_purpose(context: DecisionContext) -> Deny | None:
-    """An emergency is opened in one of its two modes."""
+    """An emergency opening has the purpose of one of the two modes."""
     return None if context.request.purpose in emergency.MODES else denial(Reason.NOT_ENTITLED, "G1")
 
 
@@ -100,12 +100,12 @@ def identified_person(context: DecisionContext) -> Deny | None:
 
 
 def own_space(context: DecisionContext) -> Deny | None:
-    """A holder enters the own space only; told before anything of the other space is looked at."""
+    """A patient enters only their own space; this check comes before any that looks at the space."""
     return None if relationship.patient(context) else denial(Reason.NOT_ENTITLED, "B1")
 
 
 def old_enough(context: DecisionContext) -> Deny | None:
-    """A child has no account of its own before the age that the profile sets (B11)."""
+    """A child has no account of their own before the age that the profile sets (B11)."""
     age = age_at(context.record.birth_date, context.at.date())
     return None if age is None or age >= context.profile.own_account_age else denial(Reason.TOO_YOUNG, "B11")
 
@@ -117,13 +117,13 @@ def open_space(context: DecisionContext) -> Deny | None:
 
 
 def not_erased(context: DecisionContext) -> Deny | None:
-    """The holder may direct a space in every state but when it is gone (A10)."""
+    """The patient may record directives in every state of the space but erased (A10)."""
     status = status_at(context.record, context.at, context.profile)
     return denial(Reason.ERASED, "A8") if status is SpaceStatus.ERASED else None
 
 
 def not_blocked(context: DecisionContext) -> Deny | None:
-    """A block beats every ground and emergency (C18, F3, F7, F8); a mode that is switched off is off for all (G4)."""
+    """A block beats every ground and emergency (C18, F3, F7, F8); a mode switched off is off for everybody (G4)."""
     found = relationship.blocks(context, context.request.purpose)
     if not found:
         return None

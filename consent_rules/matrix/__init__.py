@@ -1,1 +1,1 @@
-"""The habilitation matrix: its table, its versions from elsewhere, what a version changes and when it is in force."""
+"""The habilitation matrix: its table, imported versions, differences between versions, and when each is in force."""

@@ -1,4 +1,4 @@
-"""Two versions of the matrix side by side, and the guard in front of a version that opens more.
+"""Two versions of the matrix side by side, and the check before a version that opens more comes into force.
 
 Source: rule D1 and the acceptance scenario of the data-protection officer: a widening needs two persons and a notice.
 """
@@ -16,7 +16,7 @@ APPROVERS = 2
 
 @dataclass(frozen=True, slots=True)
 class CellChange:
-    """One cell that decides otherwise in the newer version; a cell that is missing denies."""
+    """One cell whose answer differs in the newer version; a missing cell denies."""
 
     profession: str
     kind: str
@@ -31,7 +31,7 @@ class CellChange:
 
 @dataclass(frozen=True, slots=True)
 class Activation:
-    """What is asked of a new version.
+    """The approval and announcement of a new version.
 
     approvers: who approved it. noticed_on: when it was announced, None if not. approved_on: the day of the approval.
     """
@@ -42,7 +42,7 @@ class Activation:
 
 
 def differences(older: Matrix, newer: Matrix) -> tuple[CellChange, ...]:
-    """Return the cells that decide otherwise, by profession and kind."""
+    """Return the cells whose answer differs, by profession and kind."""
     keys = sorted(older.cells.keys() | newer.cells.keys())
     changes = (CellChange(*key, _grants(older, key), _grants(newer, key)) for key in keys)
     return tuple(change for change in changes if change.before is not change.after)
@@ -72,7 +72,7 @@ def may_activate(older: Matrix, newer: Matrix, asked: Activation) -> RuleApplied
 
 
 def faults(matrix: Matrix, *, accept_inferred: bool) -> tuple[str, ...]:
-    """Return what stands in the way of using a version in production, one line each."""
+    """Return every reason against using a version in production, one line each."""
     found = [] if accept_inferred else _inferred(matrix)
     missing = [code for code in matrix.professions if code not in matrix.rows]
     return (*found, *(f"profession {code} has no row: everything is denied" for code in missing))
@@ -93,7 +93,7 @@ def by_profession(changes: Iterable[CellChange]) -> dict[str, tuple[int, int]]:
 
 
 def touched(changes: Iterable[CellChange], documents: Iterable[tuple[str, str]]) -> int:
-    """Count the patients whom a change touches. documents: (patient, kind) of each document."""
+    """Count the patients who have documents of a changed kind. documents: (patient, kind) of each document."""
     kinds = {change.kind for change in changes}
     return len({patient for patient, kind in documents if kind in kinds})
 

@@ -1,4 +1,4 @@
-"""A matrix from elsewhere and back: a table of our columns, the working file, the official service's JSON:API.
+"""Reads a matrix from a table of our columns, the working file or the official service's JSON:API; writes our table.
 
 Source: the content service of the national patient portal gives resources `node--matrice_professionnel_document` with
 `field_code_profession`, `field_code_loinc` and `field_consultation_document`.
@@ -31,7 +31,7 @@ def read(text: str, version: str) -> Matrix:
 
 
 def normalised(text: str) -> str:
-    """Return the table with our columns, whatever form it came in.
+    """Return the table with our columns, from any of the known forms.
 
     Raises: MatrixError when the form is none of the known ones.
     """
@@ -59,7 +59,7 @@ def table(version: Matrix) -> str:
 
 
 def documents(text: str) -> tuple[tuple[str, str], ...]:
-    """Read a table with the columns `patient` and `kind`: one row for each document, others are ignored.
+    """Read a table with the columns `patient` and `kind`, one row for each document; other columns are ignored.
 
     Raises: MatrixError naming the column that is missing.
     """

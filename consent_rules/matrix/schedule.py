@@ -1,11 +1,11 @@
 """Which version of the matrix is in force on which day, and which version from elsewhere may come into force.
 
-A version from elsewhere is a file habilitation_matrix_<effective date>.csv in a folder. One that opens more than the
-version before it needs habilitation_matrix_<effective date>.toml beside it:
+A version from elsewhere is a file habilitation_matrix_<effective date>.csv in a folder. A version that opens more than
+the version before needs a file habilitation_matrix_<effective date>.toml beside it:
 
     approvers = ["Dana Petit", "Oscar Blanc"]   # at least two persons
     approved_on = 2026-05-04                    # no later than the day on which it comes into force
-    noticed_on = 2026-05-11                     # when the holders were told, earlier than that day
+    noticed_on = 2026-05-11                     # when the patients were told, before that day
 
 Source: rules D1 to D3; the acceptance scenario of the data-protection officer on widened matrices.
 """
@@ -26,7 +26,7 @@ _KEYS = frozenset({"approvers", "approved_on", "noticed_on"})
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """Dated versions of the matrix, oldest first; each is in force until the next one's day."""
+    """Dated versions of the matrix, oldest first; each is in force until the day of the next version."""
 
     versions: tuple[Matrix, ...]
 
@@ -49,7 +49,7 @@ class Schedule:
 
 
 def packaged() -> Schedule:
-    """Return the versions that the package brings."""
+    """Return the versions that come with the package."""
     return Schedule(tuple(published(version) for version in versions()))
 
 
@@ -67,7 +67,7 @@ def extended(schedule: Schedule, folder: Path) -> Schedule:
 
 
 def activated(older: Matrix, path: Path) -> Matrix:
-    """Return the version of a file, which may come into force after an older one.
+    """Return the version in a file, once it is known that it may come into force after an older version.
 
     Raises: MatrixError naming the file, and what is missing.
     """
@@ -87,7 +87,7 @@ def version_of(path: Path) -> str:
 
 
 def _activation(path: Path, newer: Matrix) -> Activation:
-    """Read who approved a version and when it was announced; without the file, nobody did and it was not.
+    """Read who approved a version and when it was announced; a version without the file has no approval and no notice.
 
     Raises: MatrixError naming the key that is unknown or of the wrong kind.
     """

@@ -1,8 +1,8 @@
 """The habilitation matrix: which profession may consult which document type, each cell with its source.
 
-Data: data/habilitation_matrix_<effective date>.csv, one row per cell; what has no cell is denied (D3).
-Source: order of 26 October 2023 on access rights (JORF 0252 of 29 October 2023), as far as public sources tell it;
-cells that no source tells are marked `inferred` and carry the rule by which they were filled.
+Data: data/habilitation_matrix_<effective date>.csv, one row per cell; a missing cell denies (D3).
+Source: order of 26 October 2023 on access rights (JORF 0252 of 29 October 2023), as far as public sources quote it;
+a cell without a source is marked `inferred` and names the rule that filled it.
 """
 
 import csv
@@ -52,7 +52,7 @@ class DocumentKind:
 
 
 class Cell(NamedTuple):
-    """May this profession consult this kind (and deposit it), who says so, and how sure it is."""
+    """Whether a profession may read (and file) a kind of document, which source says so, and how sure the answer is."""
 
     profession: str
     kind: str
@@ -67,7 +67,7 @@ class Cell(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
-    """One dated version of the matrix, with the professions and kinds that it speaks of (D1)."""
+    """One dated version of the matrix, with the professions and kinds that it may name (D1)."""
 
     version: str
     effective: date
@@ -79,22 +79,22 @@ class Matrix:
     def kinds_for(self, profession: str, specialty: str = "") -> frozenset[str]:
         """Return the kinds that a profession may consult; none for an unknown one.
 
-        specialty: a row "<profession>/<specialty>" goes before the row of the profession; the present order has none.
+        specialty: a row "<profession>/<specialty>" replaces the row of the profession; the present order has none.
         """
         special = self.rows.get(f"{profession}/{specialty}") if specialty else None
         return self.rows.get(profession, frozenset()) if special is None else special
 
     def cell(self, profession: str, kind: str) -> Cell | None:
-        """Return one cell, None when the matrix does not speak of it."""
+        """Return one cell, None when the matrix has no such cell."""
         return self.cells.get((profession, kind))
 
     def kind_of(self, codings: Iterable[tuple[str, str]]) -> str:
-        """Return the kind that (system, code) pairs name; "" when none or when two of them disagree (J9)."""
+        """Return the kind that (system, code) pairs name; "" when they name no kind or different kinds (J9)."""
         found = {code for system, code in codings if code in self.kinds and self.kinds[code].system == system}
         return found.pop() if len(found) == 1 else ""
 
     def is_health_profession(self, profession: str) -> bool:
-        """Tell whether a code is a health profession, and no other title, social role or function."""
+        """Tell whether a code is a health profession, not another title, a social role or a function."""
         known = self.professions.get(profession)
         return known is not None and known.category == HEALTH
 
@@ -104,7 +104,7 @@ class Matrix:
         return known is not None and known.category == SOCIAL
 
     def is_care_role(self, profession: str) -> bool:
-        """Tell whether a code is a title or social role that may take part in care (C15), no health profession."""
+        """Tell whether a code is a title or social role that may take part in care (C15), not a health profession."""
         known = self.professions.get(profession)
         return known is not None and known.category not in (HEALTH, FUNCTION)
 

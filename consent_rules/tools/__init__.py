@@ -1,1 +1,1 @@
-"""Simulation, explanation, scenarios and the command line: they ask the decision and decide nothing."""
+"""Simulation, explanation, scenarios and the command line: they call `decide` and decide nothing themselves."""

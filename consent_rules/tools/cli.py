@@ -42,7 +42,7 @@ class Printer:
     """Lines and tables of plain text."""
 
     def __init__(self, out: TextIO) -> None:
-        """Keep where to write."""
+        """Write to this stream."""
         self.out = out
 
     def line(self, text: str = "") -> None:
@@ -229,7 +229,7 @@ def _matrix(name: str) -> Matrix:
 
 
 def _labels(read: Matrix, language: str) -> Callable[[str], str]:
-    """Return what names the codes of professions and document types in words; others have no name."""
+    """Return a function that names the code of a profession or document type in words; other codes get ""."""
 
     def label(code: str) -> str:
         known = read.professions.get(code) or read.kinds.get(code)
@@ -238,5 +238,5 @@ def _labels(read: Matrix, language: str) -> Callable[[str], str]:
     return label
 
 
-def _yes(value: bool) -> str:  # noqa: FBT001 - what it is all about
+def _yes(value: bool) -> str:  # noqa: FBT001 - the value to write
     return "yes" if value else "no"

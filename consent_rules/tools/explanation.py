@@ -1,7 +1,7 @@
-"""Why an answer is as it is, in plain words: the rules that spoke, the cell of the matrix, the consents used.
+"""Explains an answer in plain words: the rules that were applied, the cell of the matrix, the consents used.
 
-Two renderings. `full` is for the patient and for auditors. `safe` is for everybody else: it never says more than what
-the caller is and what is published, so that a hidden document and a document that does not exist read alike.
+Two renderings. `full` is for the patient and for auditors. `safe` is for everybody else: it says only what the caller
+is and what is published, so that it says the same of a hidden document and of a document that does not exist.
 """
 
 import csv
@@ -79,9 +79,9 @@ class Explainer:
     def document(
         self, request: AccessRequest, answer: Permit | Deny, facts: AccessFacts | None, kept_by: tuple[str, ...] = ()
     ) -> tuple[str, ...]:
-        """Explain why a document is seen or not; None stands for one that does not exist.
+        """Explain why a document is seen or not. facts: None for a document that does not exist.
 
-        kept_by: ids of the choices that keep it from the requester (simulation.withheld_by).
+        kept_by: ids of the directives that withhold the document from the requester (simulation.withheld_by).
         """
         if isinstance(answer, Deny):
             return self.answer(answer)
@@ -93,7 +93,7 @@ class Explainer:
         return (self._say("invisible"), *self._cell(request, answer, facts), *self._marks(facts, request.at), *kept)
 
     def kind(self, profession: str, kind: str) -> str:
-        """Say what the published matrix says of a kind for a profession; the same for every patient."""
+        """Say what the published matrix says of a kind for a profession; the text is the same for every patient."""
         cell = self.matrix.cell(profession, kind)
         if cell is None:
             return self._say("silent", version=self.matrix.version, kind=kind, profession=profession)

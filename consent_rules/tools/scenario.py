@@ -40,7 +40,7 @@ class ScenarioError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """What a file tells. request: None when nobody asks. expect: what the file says should come out."""
+    """What a file contains. request: None when the file has no request. expect: the results that the file expects."""
 
     stage: Stage
     documents: Mapping[str, AccessFacts]

@@ -1,4 +1,4 @@
-"""What somebody would see, and who would see a document: asked of the one decision, about requesters that do not exist.
+"""What a requester would see, and who would see a document.
 
 Nothing here decides: every answer comes from `decide`, for a requester made up for the question.
 """
@@ -44,7 +44,7 @@ MODES = {
 class Stage:
     """The space, the rules and the instant that a question is about.
 
-    people: professions of the persons that the space names, by reference; nothing is told about those left out.
+    people: professions of the persons whom the space names, by reference; persons who are left out are not simulated.
     """
 
     record: RecordState
@@ -56,7 +56,7 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """One who might see a document. role: why; name: who, a reference or the code of a profession."""
+    """Somebody who might see a document. role: why they might see it. name: a reference or the code of a profession."""
 
     role: str
     name: str
@@ -83,9 +83,9 @@ def audience(stage: Stage, facts: AccessFacts) -> dict[Viewer, bool]:
 def audience_change(
     stage: Stage, facts: AccessFacts, marks: Mark | None = None, only: Iterable[str] | None = None
 ) -> dict[Viewer, tuple[bool, bool]]:
-    """Tell who would see a document before and after a change; only those for whom it differs.
+    """Tell who would see a document before and after a change; return only viewers for whom the two differ.
 
-    marks: what the marks become. only: whom alone the document is for, references or codes of professions.
+    marks: the new marks. only: the only viewers whom the document is for, as references or codes of professions.
     """
     later = stage if only is None else replace(stage, record=stage.record.with_directive(for_some_only(facts, only)))
     changed = facts if marks is None else replace(facts, marks=marks)
@@ -94,7 +94,7 @@ def audience_change(
 
 
 def for_some_only(facts: AccessFacts, only: Iterable[str]) -> Directive:
-    """Return the choice that a document is for these alone (E1).
+    """Return the directive that withholds a document from everybody but these viewers (E1).
 
     only: references, or codes of professions.
     """
@@ -107,7 +107,7 @@ def for_some_only(facts: AccessFacts, only: Iterable[str]) -> Directive:
 
 
 def withheld_by(stage: Stage, request: AccessRequest, facts: AccessFacts) -> tuple[str, ...]:
-    """Return the ids of the choices that keep a document from a requester, for those who may know."""
+    """Return the ids of the directives that withhold a document from a requester; only some readers may learn them."""
     context = context_of(request, stage.record, stage.matrix, stage.profile)
     return tuple(d.id for d in relationship.withheld(context) if d.extent.touches(facts))
 
@@ -118,7 +118,7 @@ def visible(answer: Permit | Deny, documents: Iterable[AccessFacts]) -> list[boo
 
 
 def _seen(stage: Stage, facts: AccessFacts, naming: RecordState) -> dict[Viewer, bool]:
-    """Tell who would see a document of those whom a state of the space names."""
+    """Tell which of the viewers whom a state of the space names would see a document."""
     return {viewer: _sees(answer, facts) for viewer, answer in _viewers(stage, facts, naming)}
 
 
@@ -139,7 +139,7 @@ def _viewers(stage: Stage, facts: AccessFacts, naming: RecordState) -> Iterator[
 
 
 def _roles(directive: Directive) -> Iterator[tuple[str, str]]:
-    """Give whom a directive names, and why: whom a document is for as well as from whom it is kept."""
+    """Yield (role, reference) for each person that a directive names, the persons whom a document is for included."""
     for actor in sorted(directive.actors):
         yield directive.kind.value, actor
     if directive.kind is DirectiveKind.WITHHELD:
@@ -148,7 +148,7 @@ def _roles(directive: Directive) -> Iterator[tuple[str, str]]:
 
 
 def _named(stage: Stage, actor: str, kind: DirectiveKind) -> Requester | None:
-    """Return the requester whom a directive lets in, None when it lets nobody in or the profession is not known."""
+    """Return the requester to whom a directive gives access; None when it gives none or the profession is unknown."""
     if kind in _FOR_RELATED:
         return Requester(RequesterKind.RELATED, actor)
     profession = stage.people.get(actor, _PHYSICIAN if kind is DirectiveKind.DECLARED_PHYSICIAN else "")
