@@ -1,1 +1,1 @@
-"""Commands and queries, by what they are about; the only code that holds ports. No HTTP, no OAuth, no rule."""
+"""Commands and queries, grouped by subject; only this code holds the ports. No HTTP, no OAuth, no rule of access."""

@@ -1,7 +1,7 @@
-"""Telling the holder and the declared physician: each notice is stored with the act that causes it, or the act is not.
+"""Notices to the patient and the declared physician: a notice and the act that causes it are stored in one commit.
 
-Of ordinary care the first access of each professional in each establishment is told, or every one where the rule
-profile says so; of an emergency its opening, since nobody reads in that mode without one.
+In ordinary care, the patient is told of the first access of each professional in each establishment, or of every access
+where the rule profile says so. In an emergency, the opening is told, because nobody reads in that mode without it.
 Source: rules G3, G6, H1 and, for the life of a space, A2, A6, A9 and A11.
 """
 
@@ -40,15 +40,18 @@ _KEPT = {
     "secret": Mark.INVISIBLE_PATIENT,
     "sealed-secret": Mark.NONE,
 }
-"""From whom documents are kept that are not open to both sides of the holder, and the mark that none then has."""
+"""Cases of documents that not everybody on the patient's side sees, each with the mark that no document of it has.
+
+`_ways` tries the cases in this order.
+"""
 
 
 def record_access(
     runtime: Runtime, caller: Caller, audited: AuditedInteraction, outcome: Outcome, opened: Opened | None, patient: str
 ) -> None:
-    """Append the trace of a reading, with the notice that it owes; durable when it returns.
+    """Store the audit event of a read and the notice that the read owes; both are durable when this returns.
 
-    Raises: Problem(UNAVAILABLE) when the notice cannot be kept; nothing may be answered then.
+    Raises: Problem(UNAVAILABLE) when the notice cannot be stored; then nothing may be answered.
     """
     outcome = _as_confidential(runtime, outcome, opened)
     kind = _owed(caller, outcome, opened)
@@ -62,7 +65,7 @@ def record_access(
     record, revision = opened.record, opened.space.revision
     for _ in range(_ATTEMPTS):
         is_told = kind is Kind.FIRST_ACCESS and key in record.told
-        if is_told or record.status is SpaceStatus.ERASED:  # erased since it was read: there is nobody to tell
+        if is_told or record.status is SpaceStatus.ERASED:  # erased since the read: there is nobody to tell
             runtime.ports.store.commit(Change((trace,)))
             return
         notice = _of_access(runtime, caller, outcome, record, kind)
@@ -82,7 +85,7 @@ def record_access(
 
 @dataclass(frozen=True, slots=True)
 class Owed:
-    """A notice that is owed, as it is stored. key: under which it is remembered as told."""
+    """A notice that is owed, as it is stored. key: the name of the access in `RecordState.told`."""
 
     stored: Stored
     key: str
@@ -91,9 +94,9 @@ class Owed:
 def of_change(
     runtime: Runtime, caller: Caller, outcome: Outcome, opened: Opened, about: tuple[str, ...]
 ) -> Owed | None:
-    """Return the notice that is owed for a reading which the answer to a change gave, None when none is.
+    """Return the notice that is owed when the answer to a change shows documents, None when no notice is owed.
 
-    opened: as entered to consult. about: ids of the documents that were read.
+    opened: with a permit to consult. about: ids of the documents that the answer shows.
     """
     outcome = _as_confidential(runtime, outcome, opened)
     kind = _owed(caller, outcome, opened)
@@ -105,7 +108,7 @@ def of_change(
 
 
 def _as_confidential(runtime: Runtime, outcome: Outcome, opened: Opened | None) -> Outcome:
-    """Keep a reading secret when only a minor's secret choice let the reader in, whatever was read (B10)."""
+    """Mark a read as confidential when only Consents that a minor hides from guardians gave access (B10)."""
     if opened is None or outcome.confidential:
         return outcome
     record, used = opened.record, {id_ for rule in opened.entry.rules for id_ in rule.consents}
@@ -119,7 +122,7 @@ def _as_confidential(runtime: Runtime, outcome: Outcome, opened: Opened | None) 
 
 
 def _owed(caller: Caller, outcome: Outcome, opened: Opened | None) -> Kind | None:
-    """Return the notice that a reading owes, None when it owes none."""
+    """Return the kind of notice that a read owes, None when it owes none."""
     if opened is None or outcome.code != "0" or opened.entry.basis in EMERGENCIES:
         return None
     owed = opened.entry.obligations
@@ -129,9 +132,10 @@ def _owed(caller: Caller, outcome: Outcome, opened: Opened | None) -> Kind | Non
 
 
 def _kept_from(runtime: Runtime, patient: str, about: tuple[str, ...]) -> str:
-    """Return from whom all documents are kept that an access is about, "" when one of them is open to both sides.
+    """Return the most open case of `_KEPT` among the documents of an access; "" when everybody may see one of them.
 
-    Such an access is told by itself: whom it is kept from is still told of the first one that is not.
+    An access of each case counts apart: persons who may not learn of it are still told of the first access that they
+    may learn of.
     """
     if not about:
         return ""
@@ -144,14 +148,14 @@ def _kept_from(runtime: Runtime, patient: str, about: tuple[str, ...]) -> str:
 
 
 def _ways(patient: str, at: datetime) -> Iterator[tuple[str, SystemView]]:
-    """Yield how documents are seen by those from whom they are not kept, the most open way first."""
+    """Yield each case with a view that shows its documents, the most open case first."""
     yield "", left_open(ReadingReason.CONFIDENTIALITY, patient, HIDDEN_FROM_GUARDIANS, unsealed_at=at)
     for kept, mark in _KEPT.items():
         yield kept, left_open(ReadingReason.CONFIDENTIALITY, patient, mark)
 
 
 def _key(caller: Caller, kept: str) -> str:
-    """Return the name under which an access counts as the same as one before. kept: as `_kept_from` says."""
+    """Return a name for an access: two accesses with the same name count as one. kept: from `_kept_from`."""
     name = f"{caller.requester.person} {caller.requester.organization}"
     return f"{name} {kept}" if kept else name
 
@@ -171,7 +175,7 @@ def parties(caller: Caller) -> tuple[Named, Named | None]:
 
 
 def holders(record: RecordState, *, confidential: bool) -> tuple[str, ...]:
-    """Return the holder and who represents the holder; of a secret the holder alone is told (B10)."""
+    """Return the patient and the representatives; only the patient for something confidential (B10)."""
     named = (d.actors for d in record.directives if d.kind in _REPRESENTING)
     related = frozenset[str]() if confidential else frozenset[str]().union(*named)
     return (f"Patient/{record.patient}", *sorted(related))
@@ -185,10 +189,10 @@ def stored(
     confidential: bool = False,
     documents: tuple[str, ...] = (),
 ) -> Stored:
-    """Return a notice as it is stored; one of a later instant is sealed until then.
+    """Return a notice as it is stored; a notice of a later instant is sealed until then.
 
-    physician: reference of the declared physician whom it is addressed to. documents: ids of those that it is about,
-    one of which its reader must see.
+    physician: reference of the declared physician to whom the notice is addressed. documents: ids of the documents that
+    the notice is about; its reader must see one of them.
     """
     id_, now = runtime.ports.ids.new(), runtime.ports.clock.now()
     access = AccessFacts(

@@ -1,7 +1,7 @@
-"""A person's own restrictions on an app: the documents that the app is not given, whatever its scopes allow.
+"""A person's own restrictions on an app: the documents that the app does not get, whatever its scopes allow.
 
-The rules decide first, for the person; then these documents are taken out of reads, versions, contents, lists,
-searches, counts and references alike. The grant holds the restrictions, and nobody else is told of them.
+The rules decide first, for the person. Then these documents are removed from reads, versions, contents, lists,
+searches, counts and references alike. The grant stores the restrictions, and nobody else is told of them.
 """
 
 from consent_rules.visibility import Extent
@@ -14,10 +14,9 @@ _MOST = 1000
 
 
 def extents_of(snapshot: Snapshot, app_exclusions: AppExclusions, patient: str) -> tuple[Extent, ...]:
-    """Return what is withheld in one space, later replacements of withheld documents included.
+    """Return the documents of one space that the app does not get, and the documents that later replaced them.
 
-    System-level: it looks for the families of documents whoever may see them, and gives away no more than ids to
-    leave out.
+    System-level: this reads replacement chains whoever may see them, and gives away only ids to leave out.
     """
     extents: tuple[Extent, ...] = ()
     if app_exclusions.kinds:

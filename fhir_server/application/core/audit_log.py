@@ -17,14 +17,14 @@ _WRITES = frozenset({"create", "update", "patch", "delete", "transaction"})
 
 
 def trace(runtime: Runtime, caller: Caller, audited: AuditedInteraction, outcome: Outcome, patient: str) -> Trace:
-    """Build the trace of an interaction, to be committed with the change that it tells of."""
+    """Build the audit event of an interaction, to be committed with the change that the event is about."""
     now = runtime.ports.clock.now()
     stamp = Stamp(runtime.ports.ids.new(), now, runtime.fhir_base, runtime.stamps.next(now))
     return Trace(trace_of(audited, outcome, caller, patient, stamp))
 
 
 def record(runtime: Runtime, caller: Caller, audited: AuditedInteraction, outcome: Outcome, patient: str) -> None:
-    """Append the trace of an interaction that changes nothing; returns when it is durable.
+    """Store the audit event of an interaction that changes nothing; the event is durable when this returns.
 
     Raises: StoreUnavailable or OutOfTime, in which case nothing may be answered.
     """
@@ -40,9 +40,9 @@ def demand_scope(
     letter: str,
     patient: str | None = None,
 ) -> smart_scopes.Limits:
-    """Return what the scopes leave of an interaction, or leave the trace that they leave nothing (S-060).
+    """Return the limits that the scopes set on an interaction, or audit that they do not allow it (S-060).
 
-    It is told in the journal of the patient in context, never of one that was merely named.
+    The audit event belongs to the patient in context, never to a patient whom the request merely names.
     Raises: Problem(INSUFFICIENT_SCOPE).
     """
     try:
@@ -53,15 +53,15 @@ def demand_scope(
 
 
 def record_refusal(runtime: Runtime, caller: Caller, audited: AuditedInteraction, problem: Problem) -> None:
-    """Append the trace of an interaction that was refused before anything was read, for the patient in context."""
+    """Store the audit event of an interaction that was refused before any read, for the patient in context."""
     outcome = Outcome("4", problem.category.value, confidential=caller.requester.kind in SIDE)
     record(runtime, caller, audited, outcome, _in_context(runtime, caller))
 
 
 def record_out_of_time(runtime: Runtime, caller: Caller, audited: AuditedInteraction) -> None:
-    """Append the trace of an interaction that was stopped because it took too long: nothing came of it.
+    """Store the audit event of an interaction that had no effect because it took too long.
 
-    A write is told to no representative: nobody has looked whether it carried a minor's secret (B10).
+    The event of a write is hidden from representatives: nobody has checked whether the write was confidential (B10).
     """
     deadline.end()
     outcome = Outcome("8", "out-of-time", confidential=audited.interaction in _WRITES or caller.requester.kind in SIDE)
@@ -69,6 +69,6 @@ def record_out_of_time(runtime: Runtime, caller: Caller, audited: AuditedInterac
 
 
 def _in_context(runtime: Runtime, caller: Caller) -> str:
-    """Return the patient in context who has a space, "" when there is none."""
+    """Return the patient in context, "" when there is none or the patient has no space."""
     with runtime.ports.store.snapshot() as snapshot:
         return caller.launch_patient if caller.launch_patient and snapshot.load_space(caller.launch_patient) else ""

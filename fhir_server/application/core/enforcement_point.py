@@ -1,4 +1,4 @@
-"""The Consent Enforcement Point: the only place that asks the rules, and where a refusal is traced.
+"""The Consent Enforcement Point: only this module calls the decision, and it audits each denial.
 
 Source: IHE PCF 1.1 (https://profiles.ihe.net/ITI/PCF/volume-1.html), actor Consent Enforcement Point.
 """
@@ -29,9 +29,9 @@ _ABOUT_DOCUMENTS = frozenset({View.TRACES, View.NOTICES})
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A space that the caller has entered: the answer of the rules, and the state that it was given for.
+    """A space that the caller has entered: the permit, and the state of the space for which it was given.
 
-    app_exclusions: documents that the person keeps from the app that calls.
+    app_exclusions: documents that the person withholds from the calling app.
     """
 
     entry: Permit
@@ -41,7 +41,7 @@ class Opened:
 
     @property
     def pin(self) -> SpaceWrite:
-        """Assert, in a commit, that the decision still holds."""
+        """A write that makes a commit fail if the space has changed since the decision."""
         return SpaceWrite(self.space.patient, self.space.revision)
 
     def sees(self, view: View) -> Visibility:
@@ -54,9 +54,9 @@ class Opened:
 
 
 def judge(runtime: Runtime, snapshot: Snapshot, caller: Caller, patient: str, action: Action) -> Opened | Deny:
-    """Ask the rules about one space, from one read of its state.
+    """Decide about one space, from one read of its state.
 
-    A patient who has no space is judged as one who said nothing, so that the answer does not tell.
+    A patient without a space is treated like a patient without directives, so that the answer does not tell them apart.
     Raises: OutOfTime.
     """
     demand_time()
@@ -70,14 +70,15 @@ def judge(runtime: Runtime, snapshot: Snapshot, caller: Caller, patient: str, ac
 
 
 def answer_of(runtime: Runtime, request: AccessRequest, record: RecordState) -> Permit | Deny:
-    """Ask the rules in force today about a state that has been read; nothing is read or traced."""
+    """Decide by the rules in force today about a state that has been read; read and audit nothing."""
     return decide(request, record, runtime.matrix, runtime.profile)
 
 
 def has_no_other_ground(runtime: Runtime, caller: Caller, opened: Opened) -> bool:
-    """Tell whether somebody who looks a patient up may do nothing else there: the identity traits are shown alone.
+    """Tell whether a caller may only look the patient up: then only the identity traits are shown.
 
-    Blocked, not agreed to and asked about are one and the same here; the rules answer from the state that was loaded.
+    A block, a missing consent and a consent that waits for approval make no difference here. The decision uses the
+    state that was already loaded.
     """
     if opened.entry.basis is not Basis.IDENTIFICATION:
         return False
@@ -85,10 +86,10 @@ def has_no_other_ground(runtime: Runtime, caller: Caller, opened: Opened) -> boo
 
 
 def demand_served(runtime: Runtime, caller: Caller, patient: str, audited: AuditedInteraction) -> None:
-    """Stop what no space could let in while only emergencies are let through, before anything of it is read (K2).
+    """During a lockdown, refuse every request but emergencies before anything is read for it (K2).
 
-    patient: whom the request names itself, "" when nobody; a refusal is traced there when the space is known.
-    Raises: Problem(UNAVAILABLE), the same whatever is asked about whom.
+    patient: the patient whom the request names, "" for none; the denial is audited in that patient's space, if any.
+    Raises: Problem(UNAVAILABLE), the same for every request and patient.
     """
     refusal = barred(_asked(runtime, caller, Action.CONSULT)) if caller.in_lockdown else None
     if refusal is None:
@@ -105,7 +106,7 @@ def _asked(runtime: Runtime, caller: Caller, action: Action) -> AccessRequest:
 
 
 def record_of(patient: str, space: Space | None) -> RecordState:
-    """Return the decision state that a space keeps; one whose keys are gone is erased."""
+    """Return the decision state that a space stores; a space whose keys are gone is erased."""
     if space is None:
         return RecordState(patient=patient, status=SpaceStatus.ACTIVE)
     return record_codec.load(space.state) if space.state else RecordState(patient=patient, status=SpaceStatus.ERASED)
@@ -114,9 +115,9 @@ def record_of(patient: str, space: Space | None) -> RecordState:
 def open_record(
     runtime: Runtime, snapshot: Snapshot, caller: Caller, patient: str, action: Action, audited: AuditedInteraction
 ) -> Opened:
-    """Enter a space named by the caller, or trace the refusal and raise.
+    """Enter a space that the caller names, or audit the denial and raise.
 
-    Raises: Problem(CONSENT_REQUIRED) for whatever the patient decided or did not, FORBIDDEN for what the caller is.
+    Raises: Problem(CONSENT_REQUIRED) when the denial depends on the patient, FORBIDDEN when it depends on the caller.
     """
     answer = judge(runtime, snapshot, caller, patient, action)
     if isinstance(answer, Opened):
@@ -135,9 +136,9 @@ def open_record(
 def open_unnamed(
     runtime: Runtime, snapshot: Snapshot, caller: Caller, patient: str, action: Action, audited: AuditedInteraction
 ) -> Opened | None:
-    """Enter the space of a resource named by its id alone; None after tracing a refusal.
+    """Enter the space of a resource that is named only by its id; audit a denial and return None.
 
-    Whoever may not enter learns nothing about the id, so the caller must answer as for an unknown one.
+    A denied requester must learn nothing about the id, so calling code must answer as for an unknown id.
     """
     answer = judge(runtime, snapshot, caller, patient, action)
     if isinstance(answer, Opened):
@@ -152,14 +153,14 @@ def open_unnamed(
 
 @dataclass(frozen=True, slots=True)
 class Fate:
-    """To whom a refusal is told. confidential: it is a minor's secret (B10). about: the documents behind it."""
+    """Who may read of a denial. confidential: hidden from guardians (B10). about: ids of the documents concerned."""
 
     confidential: bool = False
     about: tuple[str, ...] = ()
 
 
 def _fate(snapshot: Snapshot, patient: str, audited: AuditedInteraction) -> Fate:
-    """Return to whom a refusal in the space that an interaction names is told: a search is judged by its query."""
+    """Return who may read of a denial in the space that an interaction names; for a search, its query decides that."""
     if audited.interaction == "search-type" or not (audited.confidential or audited.sought):
         return Fate()
     return Fate(is_confidential(snapshot, patient, audited), documents_there(snapshot, patient, audited.sought))
@@ -173,7 +174,7 @@ def refuse(
     audited: AuditedInteraction,
     fate: Fate = Fate(),
 ) -> None:
-    """Trace a refusal; durable when it returns."""
+    """Store the audit event of a denial; the event is durable when this returns."""
     matrix_version = refusal.matrix_version
     outcome = Outcome(
         "4", refusal.reason, rules=refusal.rules, matrix_version=matrix_version, confidential=fate.confidential
@@ -183,11 +184,11 @@ def refuse(
 
 
 _CALLER_REASONS = frozenset({"forbidden-party", "unidentified", "not-entitled"})
-"""Reasons that say what the caller is; every other reason depends on the patient and is told alike."""
+"""Reasons that depend on the caller alone. All others depend on the patient, and callers get one answer for them."""
 
 
 def problem_of(refusal: Deny, caller: Caller) -> Problem:
-    """Say a refusal to the caller without betraying the patient's choices."""
+    """Return the answer to a denied caller, which reveals no directive of the patient."""
     if refusal.reason == Reason.EMERGENCIES_ONLY:
         text = "only emergencies are served now; whoever runs this server has stopped everything else"
         return Problem.of(Category.UNAVAILABLE, text, code=refusal.reason)

@@ -1,7 +1,7 @@
-"""The lockdown: the operator of the server lets nothing through but emergencies, until the operator ends it (K2).
+"""The lockdown: the operator of the server lets only emergencies through, until the operator ends the lockdown (K2).
 
-It lies beside the tokens, so that the one look-up in front of every request brings it along, in every process.
-Nothing else is touched: no consent, no mark, no token.
+The lockdown is stored beside the tokens, so that the one look-up before every request also finds the lockdown, in every
+process. A lockdown changes no consent, no mark and no token.
 """
 
 from dataclasses import dataclass
@@ -14,12 +14,12 @@ from fhir_server.application.core.runtime import Runtime
 from fhir_server.ports.vault import Secret
 
 NAME = ("switch", "emergencies-only")
-"""Kind and key of the entry of the vault: it is there while the switch is on."""
+"""Kind and key of the vault's entry, which exists during a lockdown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lockdown:
-    """That only emergencies are let through. by: who switched it on; reason: why. Neither leaves the command line."""
+    """A lockdown. by: who switched it on. reason: why. Only the command line shows these two."""
 
     since: datetime
     by: str
@@ -27,13 +27,13 @@ class Lockdown:
 
 
 def find(runtime: Runtime) -> Lockdown | None:
-    """Return the stop that holds, None while everybody is served."""
+    """Return the lockdown in force, None when there is none."""
     entry = runtime.ports.vault.get(*NAME, runtime.ports.clock.now())
     return _load(entry) if entry else None
 
 
 def switch_on(runtime: Runtime, by: str, reason: str) -> Lockdown:
-    """Let nothing through but emergencies, from the next request on; a stop that holds already stays as it is.
+    """Let only emergencies through, from the next request on; a lockdown already in force stays as it is.
 
     Raises: ValueError without a reason; StoreUnavailable, and then nothing is changed.
     """
@@ -43,15 +43,15 @@ def switch_on(runtime: Runtime, by: str, reason: str) -> Lockdown:
     if held:
         return held
     stop = Lockdown(runtime.ports.clock.now(), by, reason.strip())
-    operator_acts.record(runtime, by, "emergencies-only-on", reason=stop.reason)  # what cannot be traced is not done
-    runtime.ports.vault.add(Secret(*NAME, orjson.dumps(stop)))  # unless somebody else was quicker
+    operator_acts.record(runtime, by, "emergencies-only-on", reason=stop.reason)  # what cannot be audited is not done
+    runtime.ports.vault.add(Secret(*NAME, orjson.dumps(stop)))  # does nothing if somebody else was quicker
     return find(runtime) or stop
 
 
 def switch_off(runtime: Runtime, by: str) -> Lockdown | None:
-    """Serve everybody again, from the next request on; return the stop that held, None when there was none.
+    """Serve everybody again, from the next request on; return the lockdown that ended, None when there was none.
 
-    Raises: StoreUnavailable, and then the stop still holds.
+    Raises: StoreUnavailable, and then the lockdown stays in force.
     """
     held = find(runtime)
     if held:

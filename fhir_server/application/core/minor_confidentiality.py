@@ -1,7 +1,8 @@
 """Whether an interaction that failed must itself be hidden from guardians (B10).
 
-A failure is told in the space that holds the resource asked for, and nowhere when the resource is unknown: a guardian
-from whom it is hidden would learn that it exists. A write that fails is as confidential as what it carries or names.
+A failure is audited in the space of the requested resource, and in no space when the resource is unknown. A guardian
+who read of the failure would learn that a resource exists which the minor hides from guardians. A write that fails is
+as confidential as what it contains or names.
 """
 
 from collections.abc import Iterable
@@ -21,18 +22,18 @@ _BEHIND = frozenset({"List", "Binary", "Consent", "AuditEvent", "Communication"}
 
 
 def is_confidential_failure(snapshot: Snapshot, caller: Caller, patient: str, audited: AuditedInteraction) -> bool:
-    """Tell whether only the holder may learn that somebody who had entered did not reach a thing.
+    """Tell whether guardians may not learn that somebody who had entered the space did not reach a resource.
 
-    Of relatives and of the holder no failure is told to relatives: a minor may keep a thing from one of them.
+    Guardians learn of no failure of the patient or of a relative, because the minor may hide things from one relative.
     Arguments as `is_confidential`.
     """
     return caller.requester.kind in SIDE or is_confidential(snapshot, patient, audited)
 
 
 def is_confidential(snapshot: Snapshot, patient: str, audited: AuditedInteraction) -> bool:
-    """Tell whether an interaction carries or names a minor's secret of a space, or names what gathers one.
+    """Tell whether an interaction contains or names something hidden from guardians, or a list of such documents.
 
-    System-level: it reads the thing whoever asks, and gives away nothing but this.
+    System-level: this reads the resource whoever asks, and gives away only the answer.
     """
     return audited.confidential or any(
         _is_confidential(snapshot, patient, named) for named in (audited.target, *audited.sought)
@@ -40,9 +41,9 @@ def is_confidential(snapshot: Snapshot, patient: str, audited: AuditedInteractio
 
 
 def documents_behind(snapshot: Snapshot, patient: str, references: Iterable[str]) -> tuple[str, ...]:
-    """Return the ids of the documents that lists, contents, choices, traces and notices of a space are about.
+    """Return the ids of the documents that lists, contents, Consents, audit events and notices of a space are about.
 
-    System-level, as `is_confidential`. A reference to a document stands for itself and costs no read.
+    System-level, as `is_confidential`. A reference to a document gives its own id and costs no read.
     """
     found: dict[str, None] = {}
     for reference in references:
@@ -57,7 +58,7 @@ def documents_behind(snapshot: Snapshot, patient: str, references: Iterable[str]
 
 
 def documents_there(snapshot: Snapshot, patient: str, references: Iterable[str]) -> tuple[str, ...]:
-    """Return those `documents_behind` references that are in the space: what is unknown there is about nothing."""
+    """Return the ids of `documents_behind` that exist in the space, deleted documents too."""
     found = documents_behind(snapshot, patient, references)
     if not found:
         return ()

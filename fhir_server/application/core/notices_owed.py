@@ -1,4 +1,4 @@
-"""Notices that belong to a planned write: life of a space, opening in an emergency, documents and results that wait.
+"""Notices that a planned write owes: state of a space, emergency opening, documents, and results that wait.
 
 Source: rules E10, G3, G6, G8 and H2; A2, A6, A9 and A11 for the life of a space.
 """
@@ -21,14 +21,15 @@ from fhir_server.domain.review_files import ReviewFile
 
 
 def of_space(work: UnitOfWork, record: RecordState, kind: Kind) -> str:
-    """Plan the notice of a change in the life of a space; return the id of the Communication."""
+    """Plan the notice that the state of a space changed; return the id of the Communication."""
     return _put(work, Notice(kind, record.patient, work.at, holders(record, confidential=False)))
 
 
 def of_waiting(work: UnitOfWork, record: RecordState, *, confidential: bool) -> None:
-    """Plan the notice that something was filed which waits for its announcement: it is shown two weeks later (E10).
+    """Plan the notice that a sealed document was filed; the patient sees the notice when the term of E10 has passed.
 
-    It names no document, and holds as well when the announcement has taken place meanwhile. confidential: of a minor.
+    The notice names no document, and stays true if a professional has announced the result meanwhile.
+    confidential: whether the notice is hidden from guardians.
     """
     due = visibility_marks.information_due(work.at, work.runtime.profile)
     notice = Notice(Kind.WAITING, record.patient, due, holders(record, confidential=confidential))
@@ -36,10 +37,10 @@ def of_waiting(work: UnitOfWork, record: RecordState, *, confidential: bool) -> 
 
 
 def of_documents(work: UnitOfWork, opened: Opened, kind: Kind, documents: Mapping[str, AccessFacts]) -> None:
-    """Plan the notices that somebody else filed or changed documents, where the holder wishes to be told (H2).
+    """Plan the notices that somebody else filed or changed documents, if the patient wishes to be told (H2).
 
-    documents: access facts by id, as they shall be. What waits for its announcement is not told of, and a minor's
-    secret is told to the minor alone.
+    documents: access facts by id, after the change. No notice is about a sealed document. Only the minor is told of a
+    document that is hidden from guardians.
     """
     record = work.record(opened)
     request = AccessRequest(work.caller.requester, Action.DEPOSIT, Purpose(work.caller.purpose), work.at)
@@ -60,7 +61,7 @@ def of_documents(work: UnitOfWork, opened: Opened, kind: Kind, documents: Mappin
 def of_reading(work: UnitOfWork, opened: Opened, document: str) -> None:
     """Plan the notice that is owed when the answer to a change shows a professional the document (H1).
 
-    Whoever could not consult the space, a mere depositor, owes none. document: id.
+    A depositor who may not consult the space owes none. document: id.
     """
     record = work.record(opened)
     request = AccessRequest(work.caller.requester, Action.CONSULT, Purpose(work.caller.purpose), work.at)
@@ -77,9 +78,9 @@ def of_reading(work: UnitOfWork, opened: Opened, document: str) -> None:
 
 
 def of_opening(work: UnitOfWork, opened: Opened, directive: Directive) -> None:
-    """Plan the notices that an opening in an emergency owes, in the same commit (G3, G6).
+    """Plan the notices that an emergency opening owes, in the same commit (G3, G6).
 
-    The reason is told to the holder, who was meant; the declared physician learns who, when and how.
+    The patient is told the reason too; the declared physician is told who opened the space, when and how.
     """
     owed, entry = opened.entry.obligations, opened.entry
     mode = Purpose(work.caller.purpose)
@@ -96,9 +97,9 @@ def of_opening(work: UnitOfWork, opened: Opened, directive: Directive) -> None:
 
 
 def of_review(work: UnitOfWork, opened: Opened, file: ReviewFile) -> str:
-    """Plan the notice of what the review of an opening came to; return the id of the Communication.
+    """Plan the notice of the outcome of a review; return the id of the Communication.
 
-    It is told to whom the opening was told with its reason; what the reviewer remarked stays in the file.
+    The recipients are those who were told of the opening with its reason. The reviewer's comment stays in the file.
     """
     record = work.record(opened)
     told = Notice(Kind.REVIEWED, record.patient, work.at, holders(record, confidential=False), file.who, file.where)
@@ -107,7 +108,7 @@ def of_review(work: UnitOfWork, opened: Opened, file: ReviewFile) -> str:
 
 
 def _declared(record: RecordState, work: UnitOfWork, mode: Purpose) -> list[str]:
-    """Return the declared physicians to be told: not the one who acts, nor one who may not read it."""
+    """Return the physicians whose declaration covers treatment or this mode, without the person who acts."""
     named = frozenset().union(
         *(
             d.actors

@@ -1,4 +1,4 @@
-"""What the operator does to apps, people and keys: the audit log is told of each act before it happens."""
+"""What the operator does to apps, people and keys: each act is audited before it happens."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ PURPOSE = "HSYSADMIN"
 
 
 def operator(by: str) -> Caller:
-    """Return the party of a command. by: who runs it, as "account@machine" or by the name given."""
+    """Return the caller of a command. by: who runs the command, as "account@machine" or by the given name."""
     return Caller(
         Requester(RequesterKind.SYSTEM, client="Device/habilis"),
         Scopes(),
@@ -34,7 +34,7 @@ def operator(by: str) -> Caller:
 
 
 def record(runtime: Runtime, by: str, operation: str, what: str = "", reason: str = "") -> None:
-    """Tell the trail of a command. operation: its name. what: a reference. reason: what it changes, without secrets.
+    """Audit a command. operation: its name. what: a reference. reason: what the command changes, without secrets.
 
     Raises: StoreUnavailable, and then the command must not go on.
     """
@@ -43,7 +43,7 @@ def record(runtime: Runtime, by: str, operation: str, what: str = "", reason: st
 
 
 def find_resource(runtime: Runtime, type_: str, id_: str) -> Json | None:
-    """Return a resource that a command names, None when there is none: for the operator, who may know of all."""
+    """Return a resource that a command names, None when there is none; the operator may know every resource."""
     with runtime.ports.store.snapshot() as snapshot:
         place = snapshot.locate(type_, id_) if id_ else None
         stored = snapshot.read(type_, id_, whole_space(ReadingReason.OPERATOR, place.compartment)) if place else None

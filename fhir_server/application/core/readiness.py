@@ -1,4 +1,4 @@
-"""Whether the server can keep its word now: read, write durably, keep contents, decide by a matrix in force."""
+"""Whether the server works now: it reads, writes durably, stores contents and decides by a matrix in force."""
 
 from dataclasses import dataclass, field
 from threading import Lock
@@ -9,15 +9,15 @@ from fhir_server.application.core.runtime import Runtime
 from fhir_server.ports.store import StoreUnavailable
 
 EXTENSION = "habilis.look"
-"""Where the web application keeps its look."""
+"""Where the web application stores its `Look`."""
 _FRESH_SECONDS = 2.0
-"""How long one look answers for all who ask: looking writes, and anybody may ask."""
+"""How long the result of one check is reused: a check writes to the store, and anybody may ask for it."""
 
 
 def _prove(runtime: Runtime) -> None:
-    """Prove that reads and durable writes work.
+    """Check that reads and durable writes work and that a matrix is in force.
 
-    Raises: StoreUnavailable, naming what does not.
+    Raises: StoreUnavailable naming what does not work.
     """
     runtime.ports.store.check()
     runtime.ports.blobs.check()
@@ -26,7 +26,7 @@ def _prove(runtime: Runtime) -> None:
 
 @dataclass(slots=True)
 class Look:
-    """What the last look found. One look at a time; whoever asks meanwhile is told what the one before found."""
+    """The result of the last check. One check runs at a time; meanwhile, others get the result of the check before."""
 
     _of: Runtime | None = None
     _able: bool = True
@@ -34,7 +34,7 @@ class Look:
     _lock: Lock = field(default_factory=Lock)
 
     def is_able(self, runtime: Runtime) -> bool:
-        """Tell whether the server can keep its word, as of two seconds ago at most."""
+        """Tell whether the server works, as checked at most two seconds ago."""
         is_fresh = self._of is runtime and monotonic() < self._until
         if not is_fresh and self._lock.acquire(blocking=False):
             try:

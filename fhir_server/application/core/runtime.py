@@ -1,8 +1,8 @@
-"""What every command and query is given: the ports, the rules in force, the server's own address, and time stamps.
+"""What every command and query receives: the ports, the rules in force, the server's own address, and time stamps.
 
-`meta.lastUpdated` never goes back, although the clock of the machine may: whoever polls by `_lastUpdated` asks for
-what is newer than the newest version seen, and would miss a version that is stamped earlier. The rules, and the audit
-log, use the clock.
+`meta.lastUpdated` never goes back, although the clock of the machine may. A client that polls by `_lastUpdated` asks
+for versions newer than the newest that it has seen, and would miss a version with an earlier stamp. The rules and the
+audit log use the clock.
 Source: docs/adr/0053.
 """
 
@@ -19,22 +19,22 @@ from fhir_server.ports.store import StoreUnavailable
 from fhir_server.ports.surroundings import Ports
 
 _TOLERATED = timedelta(seconds=1)
-"""Clocks of several processes differ by less, and so do the threads of one that are overtaken."""
+"""Clocks of several processes differ by less than this, and threads of one process overtake each other by less."""
 _STEP = timedelta(milliseconds=1)
-"""FHIR tells instants in milliseconds: each stamp can be told from the one before."""
+"""FHIR writes instants in milliseconds, so that each stamp differs from the stamp before."""
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(slots=True)
 class Stamps:
-    """The stamps of one process. newest: the latest that is known, from the store at the start."""
+    """The stamps of one process. newest: the latest known stamp; at the start, the store's latest."""
 
     newest: datetime = _NEVER
     _lock: Lock = field(default_factory=Lock)
     _is_behind: bool = False
 
     def next(self, at: datetime) -> datetime:
-        """Return the stamp of what is done at an instant: that instant, unless the clock was set back."""
+        """Return the stamp for an act at an instant: the instant itself, unless the clock was set back."""
         with self._lock:
             behind = at < self.newest - _TOLERATED
             if behind and not self._is_behind:
@@ -44,7 +44,7 @@ class Stamps:
             return self.newest
 
     def after(self, seen: datetime, stamp: datetime) -> datetime:
-        """Return a stamp that is not earlier than one that was read, which another process may have given."""
+        """Return a stamp not earlier than `seen`, the stamp of a version that another process may have written."""
         if seen <= stamp:
             return stamp
         with self._lock:
@@ -58,7 +58,7 @@ class Runtime:
 
     fhir_base: absolute URL of the FHIR endpoint without a final slash. cursor_key: 32 bytes that seal paging cursors.
     refuse_wrong_size: whether a wrong attachment size refuses a submission or only warns.
-    stamps: gives `lastUpdated`. decoys: the space and the interaction that were looked at last (`decoys`), or nothing.
+    stamps: gives `lastUpdated`. decoys: the space and the interaction of the last read (`reading.decoys`), or nothing.
     professional_level: the weakest login (`acr`) with which a professional may use the FHIR endpoint, "" for any.
     """
 

@@ -1,7 +1,7 @@
-"""What is computed once of a resource, when it is written: the facts that searches are answered from.
+"""The facts that answer searches; the server computes them once, when it writes a resource.
 
 Paths come from the registry. They are plain element names; a step into a reference to a contained resource goes on in
-that resource. Extensions are met only where a path names one by its URL.
+that resource. An extension is indexed only where a path names its URL.
 
 Source: https://hl7.org/fhir/R4/search.html; the elements of each search parameter are the registry's.
 """
@@ -23,19 +23,19 @@ Json = dict[str, Any]
 
 _STEP = re.compile(r"([A-Za-z_]\w*)(?:\[(\w+)=([^\]]+)\])?(?:\.|$)")
 _OF_A_REFERENCE = frozenset({"extension", "reference", "type", "display", "id"})
-"""Steps that stay in the reference itself, even when it names a contained resource."""
+"""Steps that stay in the reference itself, even when the reference names a contained resource."""
 _CONTACT_SYSTEMS = frozenset({"phone", "fax", "email", "pager", "url", "sms", "other"})
 _NAME_PARTS = ("text", "family", "given", "prefix", "suffix")
 _ADDRESS_PARTS = ("text", "line", "city", "district", "state", "postalCode", "country")
 _PROSE = frozenset({"description", "notes", "title"})
-"""String parameters found by the beginning of their text, not of its words."""
+"""String parameters that match the beginning of the whole text, not the beginning of each word."""
 _LITERAL = re.compile(r"(?:^|.*/)([A-Z][A-Za-z]+)/[A-Za-z0-9\-.]{1,64}(?:/_history/.*)?")
 _DOCUMENT = re.compile(r"DocumentReference/([A-Za-z0-9\-.]{1,64})(?:/_history/.*)?")
 
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """One step of a path: a member's name, and the member and value that its elements must have ("" when any)."""
+    """One step of a path: an element's name, and a member and value that the element must have ("" for any)."""
 
     name: str
     member: str = ""
@@ -47,10 +47,10 @@ _PARSED: dict[str, tuple[ResourceType, _Ways]] = {}
 
 
 def facts_of(resource: Json, access: AccessFacts, row: ResourceType) -> Facts:
-    """Return everything about a resource that is ever queried.
+    """Return all facts about a resource that a query uses.
 
-    Values that cannot be read are left out: the body was checked before it came here.
-    access: who may see it, as the use case decided. Marks among the labels are never indexed: they live in `access`.
+    Values that cannot be read are left out: the body was checked before.
+    access: the access facts from the command. Visibility marks are not indexed among the labels: `access` has them.
     """
     plain = split_marks(resource)[0]
     contained = {f"#{one.get('id')}": one for one in plain.get("contained", ())}
@@ -79,7 +79,7 @@ def facts_of(resource: Json, access: AccessFacts, row: ResourceType) -> Facts:
 def _ways(row: ResourceType) -> _Ways:
     """Return the search parameters of a type with their paths parsed, once for each row."""
     known = _PARSED.get(row.name)
-    if known is None or known[0] is not row:  # to hash a row would cost more than all its paths
+    if known is None or known[0] is not row:  # hashing a row would cost more than parsing all its paths
         known = _PARSED[row.name] = row, tuple((param, tuple(map(_steps, param.paths))) for param in row.search)
     return known[1]
 
@@ -112,7 +112,7 @@ def _take(found: list[Any], value: Json, step: _Step, contained: Mapping[str, Js
 
 
 def _is_value(param: SearchParam, value: object, contained: Mapping[str, Json]) -> bool:
-    """Tell whether a reference counts for `:missing`: any but one to a type that the parameter does not mean."""
+    """Tell whether a reference counts for `:missing`; a reference to another type than the parameter's does not."""
     if not param.targets or not isinstance(value, dict):
         return True
     literal = str(value.get("reference", ""))
@@ -129,7 +129,7 @@ def _is_chosen(one: object, step: _Step) -> bool:
 def _steps(path: str) -> tuple[_Step, ...]:
     """Parse a path of the registry.
 
-    Raises: ValueError when it is none; the registry's own test meets it first.
+    Raises: ValueError when the text is no path; the registry's own test finds such a path first.
     """
     matches = list(_STEP.finditer(path))
     if not matches or "".join(match[0] for match in matches) != path:
@@ -169,7 +169,7 @@ def _pairs(value: Json) -> Iterator[tuple[str, str]]:
 
 
 def _keys(name: str, value: object) -> Iterator[str]:
-    """Yield the exact tokens under which a value is found without naming a patient."""
+    """Yield the exact tokens that find a value without naming a patient."""
     if isinstance(value, dict):
         for system, code in _pairs(value):
             yield from tokens.identifier_key(name, system, code)
@@ -187,7 +187,7 @@ def _reference(param: SearchParam, value: object) -> frozenset[str]:
     if literal and not literal.startswith("#"):
         found = tokens.reference(param.name, literal)
     identifier = value.get("identifier")
-    names_document = "DocumentReference/" in literal  # then it is left out with the document, when that is hidden
+    names_document = "DocumentReference/" in literal  # a hidden document must not be found by an identifier
     if isinstance(identifier, dict) and not names_document:
         pairs = _pairs(identifier)
         found = found.union(*(tokens.reference_identifier(param.name, *pair) for pair in pairs))
@@ -222,7 +222,7 @@ _INDEXERS: Mapping[str, Callable[[SearchParam, object], frozenset[str]]] = {
 
 
 def _documents(resource: Json, type_: str) -> tuple[str, ...]:
-    """Return the ids of the documents of this server that a List gathers, in order."""
+    """Return the ids of this server's documents that a List contains, in order."""
     if type_ != "List":
         return ()
     literals = (str(entry.get("item", {}).get("reference", "")) for entry in resource.get("entry", ()))
@@ -230,6 +230,6 @@ def _documents(resource: Json, type_: str) -> tuple[str, ...]:
 
 
 def identify(snapshot: Snapshot, system: str, value: str) -> str:
-    """Return the id of the one patient who has this identifier, "" when there is none."""
+    """Return the id of the one patient who has this identifier, "" when nobody or more than one has it."""
     found = snapshot.compartments_with("Patient", tokens.identifier_key("identifier", system, value), 2)
     return found[0][1] if len(found) == 1 else ""

@@ -1,6 +1,6 @@
-"""What a query gives back: one version of a resource, as its reader may see it.
+"""What a query returns: one version of a resource, as its reader may see it.
 
-No reference to a document that the reader does not see is left in its body.
+Its body contains no reference to a document that the reader does not see.
 """
 
 from dataclasses import dataclass
@@ -12,9 +12,10 @@ from fhir_server.domain.stored import Stored
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """One version that may be shown: its body holds no reference to a document that the caller does not see.
+    """One version that may be shown: its body contains no reference to a document that the caller does not see.
 
-    of_confidential: a content whose document is a minor's secret.
+    knows_marks: whether the caller may see the visibility marks. of_confidential: whether this is the content of a
+    document that is hidden from guardians.
     """
 
     stored: Stored
@@ -23,12 +24,12 @@ class Shown:
 
     @property
     def is_confidential(self) -> bool:
-        """Tell whether it is a minor's secret, whose every trace is one too (B10)."""
+        """Tell whether the resource is hidden from guardians; then its audit events are hidden from them too (B10)."""
         return self.of_confidential or HIDDEN_FROM_GUARDIANS in self.stored.facts.access.marks
 
     @property
     def about(self) -> tuple[str, ...]:
-        """The ids of the documents that it is about without being one: a list, a trace, a notice, a choice."""
+        """The ids of the documents that a list, an audit event, a notice or a Consent is about."""
         named = documents_named(self.stored.body) if self.stored.type == "Consent" else ()
         return self.stored.facts.documents or tuple(sorted(named))
 
@@ -39,7 +40,7 @@ class Shown:
 
     @property
     def touched(self) -> tuple[str, ...]:
-        """What the trail names: the resource, and for a content the document that carries it."""
+        """The references that the audit event names: the resource, and for a content also its document."""
         if self.stored.type != "Binary":
             return (self.reference,)
         return (self.reference, *(f"DocumentReference/{id_}" for id_ in self.stored.facts.documents))

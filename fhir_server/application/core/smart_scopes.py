@@ -1,4 +1,4 @@
-"""What a token's scopes leave of an interaction, decided before any data is looked at.
+"""What a token's scopes allow, checked before any data is read.
 
 Source: SMART App Launch 2.2, scopes for requesting FHIR resources
 (https://hl7.org/fhir/smart-app-launch/scopes-and-launch-context.html).
@@ -22,7 +22,7 @@ def demand(caller: Caller, types: Iterable[str], letter: str, patient: str | Non
     """Return the limits that the scopes set on one letter of one of these resource types in one compartment.
 
     patient: the compartment; None before it is known, "" for directory resources.
-    Raises: Problem(INSUFFICIENT_SCOPE) when no scope grants it.
+    Raises: Problem(INSUFFICIENT_SCOPE) when no scope allows it.
     """
     grants = [g for type_ in types for g in caller.scopes.grants(type_, letter) if _applies(caller, g, patient)]
     if not grants:
@@ -31,7 +31,7 @@ def demand(caller: Caller, types: Iterable[str], letter: str, patient: str | Non
 
 
 def names_oneself(caller: Caller, reference: str) -> bool:
-    """Tell whether a reference is what `fhirUser` names, which a token with that scope may read, and nothing beside it.
+    """Tell whether a reference names the caller's own `fhirUser` resource and the token has the scope `fhirUser`.
 
     Source: SMART App Launch 2.2, scopes for requesting identity data.
     """
@@ -44,7 +44,7 @@ def narrow(visibility: Visibility, limits: Limits) -> Visibility:
 
 
 def lets_read(caller: Caller, type_: str, facts: AccessFacts) -> bool:
-    """Tell whether the scopes let a caller read a resource that the rules have shown; changing it is not reading it."""
+    """Tell whether the scopes let a caller read a resource that the permit shows; a scope to change is not enough."""
     try:
         limits = demand(caller, (type_,), "r", facts.compartment)
     except Problem:
@@ -53,7 +53,7 @@ def lets_read(caller: Caller, type_: str, facts: AccessFacts) -> bool:
 
 
 def covers(limits: Limits, facts: AccessFacts) -> bool:
-    """Tell whether what the scopes allow takes in a resource, whoever may see it."""
+    """Tell whether the limits of the scopes include a resource, whoever may see it."""
     return any(
         (kinds is None or facts.kind in kinds) and (categories is None or facts.category in categories)
         for kinds, categories in limits

@@ -1,7 +1,7 @@
-"""What the server itself reads of a space, beyond what the caller was shown, each time for a stated reason.
+"""What the server itself reads in a space, beyond what the caller may see, each time for a stated reason.
 
-Every other filter comes from the decision. Nothing that is read through a SystemView is shown as it is: it only serves
-its reason, and docs/threat-model.md says for each reason what it gives away.
+Every other filter comes from the decision. The server shows nothing as it reads it through a SystemView: such a read
+only serves its reason, and docs/threat-model.md says for each reason what the read gives away.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from consent_rules.vocabulary import Mark
 
 
 class ReadingReason(StrEnum):
-    """Why the server reads for itself. docs/threat-model.md has a row for each; a test compares."""
+    """Why the server reads for itself. docs/threat-model.md has a row for each reason; a test compares the two."""
 
     APP_RESTRICTIONS = "app-restrictions"
     AUDITED_NAMES = "audited-names"
@@ -46,17 +46,20 @@ def whole_space(reason: ReadingReason, patient: str) -> SystemView:
 
 
 def recorded_by(reason: ReadingReason, patient: str, owners: frozenset[str]) -> SystemView:
-    """Return the view of what these parties have recorded in a space, whatever it is."""
+    """Return the view of everything that these parties have recorded in a space."""
     return SystemView(patient, (Clause(owned_by=owners),), reason=reason)
 
 
 def of_kinds(reason: ReadingReason, patient: str, kinds: frozenset[str]) -> SystemView:
-    """Return the view of some kinds of things in a space."""
+    """Return the view of resources of some kinds in a space."""
     return SystemView(patient, (Clause(kinds=kinds, knows_marks=True),), reason=reason)
 
 
 def left_open(
     reason: ReadingReason, patient: str, marks: Mark = Mark.NONE, *, unsealed_at: datetime | None = None
 ) -> SystemView:
-    """Return the view of what none of these marks closes. unsealed_at: nor waits to be announced at that instant."""
+    """Return the view of what has none of these marks.
+
+    unsealed_at: the view also leaves out what is sealed from the patient at this instant.
+    """
     return SystemView(patient, (Clause(closed_by=marks, unsealed_at=unsealed_at),), reason=reason)

@@ -1,8 +1,8 @@
-"""How every write is done: one snapshot, one decision, one commit that carries its audit event.
+"""How every write is done: one snapshot, one decision, and one commit that includes the audit event.
 
-A command plans on a `UnitOfWork`; nothing is stored before `carry_out` commits the whole plan, or nothing of it. When
-another commit came first, the command is planned again. The registry operator is the software that has recorded the
-identity of a patient: it records for the insurer what no holder writes.
+A command plans on a `UnitOfWork`, and `carry_out` commits the whole plan or nothing. If another commit came first, the
+command is planned again. The registry operator is the software that has recorded the identity of a patient; it records
+for the insurer what no patient writes.
 Source: rules B3 and D4 (the insurer records representatives and declared physicians); docs/adr/0019.
 """
 
@@ -42,9 +42,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What a write left, as its caller may see it.
+    """The result of a write, as the caller may see it.
 
-    created: whether the resource is new. notes: warnings to tell with the answer.
+    created: whether the resource is new. notes: warnings for the answer.
     """
 
     shown: Shown
@@ -54,12 +54,12 @@ class Written:
 
 @dataclass(slots=True)
 class UnitOfWork:
-    """One attempt at a write: what was read, what was decided, and what shall be stored.
+    """One attempt at a write: what was read, what was decided, and what is to be stored.
 
-    patient: whose space was entered last; a failure is traced there. at: when this is done, by the clock.
-    refusals: patients whose trail holds a refusal of this work already.
-    met: every patient whom the work has found to exist, with the answer of the rules; each gets a trace of it.
-    stamp: `lastUpdated` of what is written, never before that of what was read.
+    patient: whose space was entered last; a failure is audited there. at: the time of the write, by the clock.
+    refused: whether the last decision was a denial. refusals: patients in whose space a denial has been audited.
+    met: every patient whom the work has found to exist, with the permit; each patient gets an audit event.
+    stamp: `lastUpdated` of what is written, never earlier than that of what was read.
     """
 
     runtime: Runtime
@@ -84,14 +84,14 @@ class UnitOfWork:
         self.stamp = self.runtime.stamps.next(self.at)
 
     def enter(self, patient: str, action: Action) -> Opened:
-        """Enter a space that the caller names, and hold the commit to the decision."""
-        self.refused = True  # open_record traces its own refusal
+        """Enter a space that the caller names; the commit fails if the space changes after this decision."""
+        self.refused = True  # open_record audits a denial itself
         self.refusals.add(patient)
         opened = open_record(self.runtime, self.snapshot, self.caller, patient, action, self.audited)
         return self._entered(opened)
 
     def enter_unnamed(self, patient: str, action: Action) -> Opened | None:
-        """Enter the space of a resource named by its id alone; None after a traced refusal."""
+        """Enter the space of a resource that is named only by its id; audit a denial and return None."""
         opened = open_unnamed(self.runtime, self.snapshot, self.caller, patient, action, self.audited)
         self._note_refusal(patient, opened)
         return self._entered(opened) if opened else None
@@ -105,9 +105,9 @@ class UnitOfWork:
         return opened
 
     def may_identify(self, patient: str) -> bool:
-        """Tell whether the caller may learn that an identifier names this patient, who is told of it either way.
+        """Tell whether the caller may learn that an identifier names this patient; audit the look-up in either case.
 
-        What this work does and where its failure is traced stay as they are.
+        The look-up changes neither what this work does nor where its failure is audited.
         """
         opened = look_up(self.runtime, self.snapshot, self.caller, patient)
         self._note_refusal(patient, opened)
@@ -122,11 +122,11 @@ class UnitOfWork:
             self.refusals.add(patient)
 
     def names(self, *references: str) -> None:
-        """Note what the interaction names besides its target: its failure is told to whoever may know of that."""
+        """Note what the interaction names besides its target; only readers who may know of these read of a failure."""
         self.audited = replace(self.audited, sought=tuple(dict.fromkeys((*self.audited.sought, *references))))
 
     def carries_confidential(self) -> None:
-        """Note that what is written shall be a minor's secret: its failure is told to no representative (B10)."""
+        """Note that the write concerns something hidden from guardians: a failure is hidden from them too (B10)."""
         self.audited = replace(self.audited, confidential=True)
 
     def record(self, opened: Opened) -> RecordState:
@@ -134,35 +134,35 @@ class UnitOfWork:
         return self.records.get(opened.space.patient, opened.record)
 
     def decide(self, opened: Opened, record: RecordState) -> None:
-        """Store the decision state of a space as it shall be."""
+        """Plan the new decision state of a space."""
         patient = opened.space.patient
         self.records[patient] = record
         self.spaces[patient] = SpaceWrite(patient, opened.space.revision, record_codec.dump(record))
 
     def put(self, after: Stored) -> None:
-        """Store one resource as it shall be; `after.body` is its whole body also when only marks or facts change."""
+        """Plan a new resource; `after.body` is its whole body even if only marks or facts change."""
         key = (after.type, after.id)
         planned = self.writes.get(key)
         self.writes[key] = Write(after, planned.expected if planned else (0, 0))
 
     def change(self, before: Stored, after: Stored) -> None:
-        """Store a resource that was read before as it shall be now."""
+        """Plan a change of a resource that was read before."""
         key = (after.type, after.id)
         planned = self.writes.get(key)
         self.writes[key] = Write(after, planned.expected if planned else (before.version, before.mark))
 
     def latest(self, stored: Stored) -> Stored:
-        """Return a resource as this work has planned it, else as it was read."""
+        """Return a resource as this work has planned it, or as it was read if nothing is planned for it."""
         planned = self.writes.get((stored.type, stored.id))
         return planned.after if planned else stored
 
     def read(self, type_: str, id_: str, visibility: Visibility) -> Stored | None:
-        """Return a current resource that is visible, as planned here or as stored; None for a deleted one."""
+        """Return a visible resource, as planned here or as stored; None if it is deleted or not visible."""
         found = self.read_any(type_, id_, visibility)
         return None if found is None or found.deleted else found
 
     def read_any(self, type_: str, id_: str, visibility: Visibility) -> Stored | None:
-        """Return a resource that is visible, as planned here or as stored, deleted ones too."""
+        """Return a visible resource, deleted or not, as planned here or as stored."""
         planned = self.writes.get((type_, id_))
         if planned and planned.expected == (0, 0):
             return planned.after
@@ -173,7 +173,7 @@ class UnitOfWork:
         return self.latest(found)
 
     def is_known(self, type_: str, id_: str) -> bool:
-        """Tell whether a resource of the directory, or a person, exists or is being created."""
+        """Tell whether a directory resource or a person exists, or is created by this work."""
         if (type_, id_) in self.writes:
             return True
         location = self.snapshot.locate(type_, id_)
@@ -182,7 +182,7 @@ class UnitOfWork:
     def claim(self, value: str, when_taken: Problem, identifier: tuple[str, str] | None = None) -> None:
         """Demand that a value is unique over the whole store, for ever.
 
-        identifier: of a patient that the value stands for; whoever has it already is told.
+        identifier: the patient's identifier that the value stands for; a patient who already has it is told.
         """
         if value in self.claims:
             raise when_taken
@@ -198,7 +198,7 @@ class UnitOfWork:
         touched: tuple[str, ...],
         reason: str = "",
     ) -> None:
-        """Leave the trace of what is planned, in the same commit. reason: what is to be said of its outcome."""
+        """Plan the audit event of this work, in the same commit. reason: a code that describes the outcome."""
         entry = opened.entry if opened else None
         outcome = (
             Outcome(
@@ -210,13 +210,13 @@ class UnitOfWork:
         self.traces.append(audit_log.trace(self.runtime, self.caller, audited, outcome, patient))
 
     def trace_meetings(self, told: frozenset[str]) -> None:
-        """Plan a trace in the space of each patient whom this work has met, save where the interaction is told."""
+        """Plan an audit event for each patient in `met`. told: patients who already get another event of this work."""
         for patient, opened in self.met.items():
             if patient not in told and opened.space.revision:
                 self.trace(_looked_up(patient), opened, patient, (f"Patient/{patient}",))
 
     def _is_confidential(self, touched: tuple[str, ...]) -> bool:
-        """Tell whether all documents and choices that are touched are secrets of a minor (B10)."""
+        """Tell whether all documents and Consents that the work touches are hidden from guardians (B10)."""
         named = [ref.partition("/") for ref in touched]
         planned = [self.writes.get((type_, id_)) for type_, _, id_ in named if type_ in _MAY_BE_CONFIDENTIAL]
         secrets = [write is not None and HIDDEN_FROM_GUARDIANS in write.after.facts.access.marks for write in planned]
@@ -237,11 +237,11 @@ class UnitOfWork:
 
 
 def carry_out(runtime: Runtime, caller: Caller, audited: AuditedInteraction, plan: Callable[[UnitOfWork], T]) -> T:
-    """Plan on one snapshot and commit; plan afresh when something changed meanwhile.
+    """Plan on one snapshot and commit; plan again when something changed meanwhile.
 
-    Raises: whatever the plan raises, after tracing it; the problem of a claim that is taken;
-    Problem(VERSION_CONFLICT) when the race is lost too often. Nothing was written then but the trace.
-    OutOfTime before the commit: then nothing is written at all.
+    Raises: every Problem of the plan, after auditing it; the problem of a claim that is taken;
+    Problem(VERSION_CONFLICT) when other commits come first too often. Then only the audit event is stored.
+    OutOfTime before the commit: then nothing is stored at all.
     """
     for _ in range(ATTEMPTS):
         demand_time()
@@ -270,7 +270,7 @@ def carry_out(runtime: Runtime, caller: Caller, audited: AuditedInteraction, pla
 
 
 def _trace_failure(work: UnitOfWork, problem: Problem, *, confidential: bool) -> None:
-    """Trace a write that failed, and whom it has met; a refusal of the rules has left its own trace."""
+    """Audit a write that failed, and the patients whom it has met; a denial has its own audit event already."""
     work.traces.clear()
     if not work.refused:
         about = documents_there(work.snapshot, work.patient, work.audited.sought)
@@ -283,7 +283,7 @@ def _trace_failure(work: UnitOfWork, problem: Problem, *, confidential: bool) ->
 
 
 def _meet_holder(work: UnitOfWork, claim: str) -> None:
-    """Tell the patient whose identifier the caller wanted to give to somebody else."""
+    """Note the patient whose identifier the caller wanted to give to somebody else, so that the patient is told."""
     identifier = work.identifying.get(claim)
     with work.runtime.ports.store.snapshot() as snapshot:
         patient = identify(snapshot, *identifier) if identifier else ""
@@ -293,7 +293,7 @@ def _meet_holder(work: UnitOfWork, claim: str) -> None:
 
 
 def look_up(runtime: Runtime, snapshot: Snapshot, caller: Caller, patient: str) -> Opened | None:
-    """Enter a space to learn only that an identifier names its holder; None after a traced refusal."""
+    """Enter a space only to learn that an identifier names its patient; audit a denial and return None."""
     return open_unnamed(runtime, snapshot, caller, patient, Action.IDENTIFY, _looked_up(patient))
 
 
@@ -302,14 +302,14 @@ def _looked_up(patient: str) -> AuditedInteraction:
 
 
 def _as_written(write: Write) -> Write:
-    """Leave out the body when the version stays: only marks and facts change then."""
+    """Leave out the body when the version stays the same: then only marks and facts change."""
     if write.after.deleted or write.after.version != write.expected[0]:
         return write
     return replace(write, after=replace(write.after, body=b""))
 
 
 def demand_match(if_match: str, stored: Stored, *, knows_marks: bool) -> None:
-    """Hold an If-Match header against the version as this caller sees it; "" demands nothing.
+    """Compare an If-Match header with the version that this caller sees; "" demands nothing.
 
     Raises: Problem(VERSION_CONFLICT).
     """
@@ -322,7 +322,7 @@ def demand_match(if_match: str, stored: Stored, *, knows_marks: bool) -> None:
 
 
 def is_registry_operator(work: UnitOfWork, patient: str) -> bool:
-    """Tell whether this software has recorded the identity; by the facts alone, which outlive the keys."""
+    """Tell whether this software has recorded the patient's identity; uses only facts, which outlive erased keys."""
     requester = work.caller.requester
     own = frozenset({requester.client, requester.organization} - {""})
     recorded = recorded_by(ReadingReason.OWN_RECORDS, patient, own)
