@@ -1,1 +1,1 @@
-"""Batch and transaction: the entries of a Bundle, each led to its command."""
+"""Batch and transaction: the entries of a Bundle and the command of each entry."""

@@ -1,4 +1,4 @@
-"""The entries of a batch or transaction, as sent: read, and judged each by itself.
+"""The entries of a batch or transaction, as sent, and the faults that one entry has by itself.
 
 Source: https://hl7.org/fhir/R4/http.html#transaction and #trules.
 """
@@ -15,7 +15,7 @@ Json = dict[str, Any]
 
 ELSEWHERE = "`request.url` names another server; write it relative to the base of this one"
 METHODS = ("DELETE", "POST", "PUT", "PATCH", "GET")
-"""In the order in which a transaction does them."""
+"""The methods, in the order in which a transaction does them."""
 _WITH_BODY = ("POST", "PUT", "PATCH")
 
 
@@ -114,7 +114,7 @@ def _url_fault(entry: Entry) -> Issue | None:
 
 
 def refuse_twice(entries: tuple[Entry, ...]) -> None:
-    """Hold a transaction to writing each resource once.
+    """Refuse a transaction that writes a resource twice.
 
     Raises: Problem(INVALID).
     """

@@ -1,7 +1,7 @@
-"""Batch and transaction: each entry alone, or all in one commit.
+"""Batch and transaction: a batch does each entry alone, a transaction does all entries in one commit.
 
-A transaction that files documents is a submission and goes to `publication`; any other may write the directory,
-choices and documents' labels. Entries that only read are answered by the caller, after the writes.
+A transaction that files documents is a submission and goes to `publication`. Any other transaction may write directory
+resources, Consents and labels of documents. The calling code answers entries that only read, after the writes.
 
 Source: https://hl7.org/fhir/R4/http.html#transaction and #trules.
 """
@@ -86,7 +86,7 @@ def _plan(work: UnitOfWork, entries: tuple[Entry, ...]) -> tuple[Written | None,
 
 
 def _refuse_by_itself(work: UnitOfWork, writes: list[Entry]) -> None:
-    """Refuse what is wrong whatever is stored, before anybody is looked up: such an answer tells nobody who is known.
+    """Refuse faults that do not depend on the store, before any look-up: the answer reveals nothing about patients.
 
     Raises: as `transact`.
     """
@@ -105,7 +105,7 @@ def _refuse_by_itself(work: UnitOfWork, writes: list[Entry]) -> None:
 
 
 def _demand_form(entry: Entry) -> None:
-    """Hold one entry to what its method needs."""
+    """Refuse an entry that lacks what its method needs."""
     if entry.method == "PUT" and (not entry.id or entry.resource.get("id") != entry.id):
         raise Problem.of(Category.INVALID, "`id` is not the one of the URL", f"{entry.root}.id", "value")
     if entry.method == "PATCH":
@@ -118,7 +118,7 @@ def _rank(entry: Entry) -> tuple[int, int, int]:
 
 
 def _names(work: UnitOfWork, writes: list[Entry], ids: Mapping[int, str]) -> dict[str, str]:
-    """Return what replaces each fullUrl and each conditional reference."""
+    """Return the literal reference that replaces each fullUrl and each conditional reference."""
     names: dict[str, str] = {}
     for entry in writes:
         if entry.method == "POST":
@@ -161,7 +161,7 @@ def _among(writes: list[Entry], ids: Mapping[int, str], conditional: str, where:
 
 
 def _refuse_urns(entries: list[Entry], names: Container[str]) -> None:
-    """Refuse references to entries that are not there."""
+    """Refuse references to entries that the Bundle does not have."""
     faults = [
         Issue("no entry has this `fullUrl`", f"{expression}.reference", "dangling")
         for entry in entries

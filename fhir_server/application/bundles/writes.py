@@ -1,6 +1,6 @@
 """Create, update, patch and delete of every type: one row of the registry, one handler, alone or in a transaction.
 
-A handler plans on a unit of work and stores nothing itself. A row that offers a write without one stops the start.
+A handler plans on a unit of work and stores nothing itself. The server does not start if a write has no handler.
 Source: https://hl7.org/fhir/R4/http.html#create, #update, #patch, #delete.
 """
 
@@ -30,8 +30,8 @@ Json = dict[str, Any]
 class Sent:
     """A resource that somebody sends.
 
-    id: of the resource that it replaces; of a new one when a transaction has chosen it, else "".
-    root: expression of the resource in what was sent. condition: If-None-Exist, as a query.
+    id: of the stored resource that this one replaces; for a new resource, the id that a transaction has chosen or "".
+    root: expression of the resource in the request body. condition: If-None-Exist, as a query.
     """
 
     row: ResourceType
@@ -44,7 +44,7 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """A stored resource that somebody names, to change or delete it. query: names it when there is no id."""
+    """A stored resource that somebody names, to change or delete it. query: names the resource if there is no id."""
 
     row: ResourceType
     id: str
@@ -54,10 +54,10 @@ class Named:
 
 @dataclass(frozen=True, slots=True)
 class Handler:
-    """What writing means for a type; None for what it does not offer.
+    """The functions that plan the writes of a type; None for a write that the type does not offer.
 
-    rank: place among the types that a transaction writes whole, each after those that it may refer to; None for a type
-    whose resources it creates and replaces in no other way than by a submission. transaction: IHE's name of a creation.
+    rank: place of the type in a transaction, after the types to which it may refer; None for a type that only a
+        submission creates or replaces. transaction: IHE's name for the creation.
     """
 
     create: Callable[[UnitOfWork, Sent], Written] | None = None
@@ -69,10 +69,10 @@ class Handler:
 
 
 def create(runtime: Runtime, caller: Caller, row: ResourceType, resource: Json, condition: str = "") -> Written:
-    """Create a resource, or return the one that meets the condition.
+    """Create a resource, or return the existing resource that meets the condition.
 
     condition: If-None-Exist, as a query.
-    Raises: Problem: what the handler of the type finds wrong, and what the rules refuse.
+    Raises: Problem for a fault that the handler of the type finds, and for a denial.
     """
     audited = AuditedInteraction("create", row.name, HANDLERS[row.name].transaction)
     sent = Sent(row, resource, condition=condition)
@@ -101,9 +101,9 @@ def patch(runtime: Runtime, caller: Caller, named: Named, change: Patch) -> Writ
 
 
 def delete(runtime: Runtime, caller: Caller, named: Named) -> None:
-    """Delete a resource; one that is not there, or not seen, needs no deleting.
+    """Delete a resource; do nothing if the resource does not exist or the caller does not see it.
 
-    Raises: Problem(FORBIDDEN) for whoever sees it and may not delete it, VERSION_CONFLICT.
+    Raises: Problem(FORBIDDEN) if the caller sees the resource but may not delete it, VERSION_CONFLICT.
     """
     audited = AuditedInteraction("delete", named.row.name, target=f"{named.row.name}/{named.id}")
     carry_out(runtime, caller, audited, lambda work: plan_delete(work, named))
@@ -131,7 +131,7 @@ def plan_update(work: UnitOfWork, sent: Sent) -> Written:
 
 
 def plan_patch(work: UnitOfWork, named: Named, change: Patch) -> Written:
-    """Plan a change of parts of a resource."""
+    """Plan a change to parts of a resource."""
     plan = HANDLERS[named.row.name].patch
     if plan is None:
         raise Problem(Category.METHOD_NOT_ALLOWED)
@@ -147,9 +147,9 @@ def plan_delete(work: UnitOfWork, named: Named) -> None:
 
 
 def demand_handlers(rows: Mapping[str, ResourceType] = REGISTRY) -> None:
-    """Hold the registry to its handlers, at the start.
+    """Check at the start that the registry and the handlers agree.
 
-    Raises: LookupError naming each row and interaction without one, and each handler without a row that offers it.
+    Raises: LookupError naming each interaction of a row without a handler, and each handler that no row offers.
     """
     faults = [fault for row in rows.values() for fault in _faults(row, HANDLERS.get(row.name, Handler()))]
     faults += [f"{name}: no row" for name in HANDLERS if name not in rows]
@@ -214,4 +214,4 @@ HANDLERS: Mapping[str, Handler] = {
         transaction="ITI-105",
     ),
 }
-"""The handler of each type that is written. Nothing else in the server asks for a type by its name to write it."""
+"""The handler of each type that can be written. No other code chooses a write by the name of a type."""

@@ -1,1 +1,1 @@
-"""Consents: who may record which, and how they are stored. Not what the rules conclude from them."""
+"""Consents: who may record which Consent, and how Consents are stored. Not what the rules conclude from them."""

@@ -1,9 +1,9 @@
-"""Who may record which consent, and how many.
+"""Who may record which Consent, and how many.
 
-A consent is the holder's own, one that a professional wrote down, or the record of the insurer. One space holds a
-limited number, since every decision loads them all: what professionals write down takes no room from what the holder
-chooses, nor one professional from another, and openings in an emergency are not counted. How many people a carer
-follows is counted over all spaces; a carer is known again in another space by an identifier.
+The patient records a Consent, a professional writes a consent down, or the insurer records a fact. One space holds a
+limited number of Consents, because every decision loads all of them. The limits of the patient and of each professional
+are separate, and emergency openings are not counted. The number of patients whom a carer follows is counted over all
+spaces; an identifier tells that two RelatedPersons in two spaces are the same carer.
 Source: rules B13, C5 to C7, E4, F1 and G5; consent_rules.consents.recording decides.
 """
 
@@ -33,13 +33,13 @@ from fhir_server.r4.parsing import load_json
 from fhir_server.settings import limits
 
 _SAME_PERSON = 100
-"""Entries of one person that are looked at: more than anybody has relatives."""
+"""How many RelatedPersons of one person are read at most: nobody has so many relatives."""
 
 _UNCOUNTED = frozenset({DirectiveKind.EMERGENCY_OPENING, DirectiveKind.BLOCK_LIFTED})
 
 Json = dict[str, Any]
 Said = tuple[Directive, ...]
-"""What one Consent says: its root first, then its exceptions."""
+"""The directives of one Consent: its root provision first, then its exceptions."""
 
 _HOLDERS = frozenset({RequesterKind.PATIENT, RequesterKind.RELATED})
 OF_THE_INSURER = frozenset({DirectiveKind.REPRESENTATIVE, DirectiveKind.GUARDIAN, DirectiveKind.DECLARED_PHYSICIAN})
@@ -51,15 +51,15 @@ _TOO_FAR = {
     Reason.PERIOD_TOO_LONG: "a consent to one professional does not hold so long",
     Reason.POST_DATED: "an agreement that a professional writes down begins now or has begun",
 }
-"""Refusals that depend on what the Consent says and on what its author may know."""
+"""The denials whose reason the caller is told: they depend only on the Consent and on what its author may know."""
 
 
 def demand_few_followed(work: UnitOfWork, directive: Directive, patient: str, root: str) -> None:
-    """Refuse to let a carer in who follows as many other people as may be.
+    """Refuse a carer who already follows as many other patients as the profile allows.
 
-    patient: id of the holder who lets the carer in. root: of expressions.
-    System-level: it reads who is a carer in other spaces, and tells the holder no more than that the number is
-    reached. Two holders who name the same carer at the same instant are both let through.
+    patient: id of the patient who names the carer. root: of expressions.
+    System-level: this reads who is a carer in other spaces, and tells the patient only that the number is reached.
+    If two patients name the same carer at the same instant, both Consents pass.
     Raises: Problem(BUSINESS_RULE).
     """
     if directive.kind is not DirectiveKind.CARER:
@@ -71,7 +71,7 @@ def demand_few_followed(work: UnitOfWork, directive: Directive, patient: str, ro
 
 
 def _followed(work: UnitOfWork, carer: str, patient: str) -> set[str]:
-    """Return the ids of the other patients who have named the same person their carer, now or for later."""
+    """Return the ids of the other patients who have named the same person as carer, now or for later."""
     return {
         other
         for other, entry in _entries(work, carer, patient)
@@ -83,7 +83,7 @@ def _followed(work: UnitOfWork, carer: str, patient: str) -> set[str]:
 
 
 def _entries(work: UnitOfWork, carer: str, patient: str) -> Iterator[tuple[str, str]]:
-    """Yield (patient, reference) of the entries of the same person in other spaces."""
+    """Yield (patient, reference) of each RelatedPerson in another space who is the same person."""
     stored = work.read("RelatedPerson", carer.partition("/")[2], whole_space(ReadingReason.PERSONS_NAMED, patient))
     for identifier in orjson.loads(stored.body).get("identifier", []) if stored else []:
         key = tokens.identifier_key("identifier", identifier.get("system", ""), identifier.get("value", ""))
@@ -93,7 +93,7 @@ def _entries(work: UnitOfWork, carer: str, patient: str) -> Iterator[tuple[str, 
 
 
 def demand_few(work: UnitOfWork, opened: Opened, said: tuple[Directive, ...], root: str) -> None:
-    """Refuse a choice for which the space has no room. said: what a Consent says. root: of expressions.
+    """Refuse a Consent that would exceed a limit of the space. said: its directives. root: of expressions.
 
     Raises: Problem(BUSINESS_RULE).
     """
@@ -116,7 +116,7 @@ def demand_few(work: UnitOfWork, opened: Opened, said: tuple[Directive, ...], ro
 
 @dataclass(frozen=True, slots=True)
 class Choosing:
-    """A Consent on its way in. id: chosen beforehand by a transaction, "" to choose one now. root: of expressions."""
+    """A Consent to be recorded. id: one that a transaction has chosen, "" to choose one now. root: of expressions."""
 
     resource: Json
     id: str = ""
@@ -124,12 +124,12 @@ class Choosing:
 
 
 def said_by(work: UnitOfWork, opened: Opened, choice: Choosing, located: Json) -> Said:
-    """Return what a Consent says; who gave it comes from the token and not from the body.
+    """Return the directives of a Consent; the person who gave it comes from the token, not from the body.
 
-    Raises: Problem(FORBIDDEN) when it is not the caller's to record, BUSINESS_RULE when it goes too far.
+    Raises: Problem(FORBIDDEN) when the caller may not record it, BUSINESS_RULE when it goes too far.
     """
     compiled = directives_of(located, str(located["id"]))
-    if not compiled and work.caller.requester.kind not in _HOLDERS:  # what holds anyway is still the holder's to say
+    if not compiled and work.caller.requester.kind not in _HOLDERS:  # only the patient may state what holds anyway
         raise _not_yours(choice)
     if not speaks(located):
         return compiled
@@ -166,9 +166,10 @@ def _not_yours(choice: Choosing) -> Problem:
 
 
 def demand_seen_whole(work: UnitOfWork, opened: Opened, before: Stored, located: Json, choice: Choosing) -> None:
-    """Let a choice about documents that the caller does not see be withdrawn only.
+    """Refuse a change, other than withdrawal, of a Consent about documents that the caller does not see.
 
-    They are left out of what the caller was shown: written back without them, the choice would reach the whole space.
+    The caller was shown the Consent without these documents. If the caller wrote that back, the Consent would apply to
+    the whole space.
     Raises: Problem(BUSINESS_RULE).
     """
     named = documents_named(orjson.dumps(load_json(before.body).get("provision")))
@@ -180,7 +181,7 @@ def demand_seen_whole(work: UnitOfWork, opened: Opened, before: Stored, located:
 
 
 def demand_recorder(work: UnitOfWork, held: Directive | None, before: Stored) -> None:
-    """Let the holder change every choice, anybody else only what that one wrote down."""
+    """Let the patient's side change every Consent, and everybody else only what they recorded themselves."""
     requester = work.caller.requester
     if requester.kind in _HOLDERS:
         return

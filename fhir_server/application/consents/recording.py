@@ -1,7 +1,7 @@
-"""Choices about access: each Consent that is created or changed rebuilds the decision state in the same commit.
+"""Recording Consents: each Consent that is created or changed rebuilds the decision state in the same commit.
 
-The patient, or who represents the patient, chooses; a professional writes down what the patient agreed to; the
-insurer's software records who represents a minor and which physician is declared.
+The patient or a representative records Consents. A professional writes down what the patient agreed to. The insurer's
+software records who represents a minor and which physician is declared.
 
 Source: IHE PCF 1.1, ITI-108 (https://profiles.ihe.net/ITI/PCF/ITI-108.html); rules C1 to C8, F1 to F6 and G4.
 """
@@ -51,7 +51,7 @@ _KINDS_OF_THE_INSURER = frozenset(kind.value for kind in OF_THE_INSURER)
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """A version of a Consent to be stored, and the one before it."""
+    """The id and number of a version to be stored, and the version before it."""
 
     id: str
     number: int
@@ -59,7 +59,7 @@ class Version:
 
 
 def plan_create(work: UnitOfWork, choice: Choosing, condition: str = "") -> Written:
-    """Plan the recording of a choice."""
+    """Plan the creation of a Consent."""
     smart_scopes.demand(work.caller, _CONSENT, "c")
     patient = _patient_of(work, choice)
     smart_scopes.demand(work.caller, _CONSENT, "c", patient)
@@ -83,13 +83,13 @@ def plan_create(work: UnitOfWork, choice: Choosing, condition: str = "") -> Writ
 
 
 def plan_update(work: UnitOfWork, choice: Choosing, if_match: str = "") -> Written:
-    """Plan the replacement of a choice."""
+    """Plan the replacement of a Consent."""
     opened, before = _find(work, choice.id)
     return _plan_change(work, opened, before, choice, if_match, "update")
 
 
 def plan_patch(work: UnitOfWork, id_: str, change: Patch, if_match: str = "") -> Written:
-    """Plan a patch of a choice."""
+    """Plan a patch of a Consent."""
     opened, before = _find(work, id_)
     shown = work.shown(before, opened.sees(View.DIRECTIVES), opened.sees(View.DOCUMENTS))
     wanted = change.apply(load_json(shown.stored.body))
@@ -118,12 +118,15 @@ def _plan_change(
 
 
 def _action(caller: Caller) -> Action:
-    """Return what recording a choice means: the insurer's software also says who represents before a space opens."""
+    """Return the action of recording a Consent; the insurer's software also records representatives in advance.
+
+    It may do so before the space opens, so that it needs an action of its own.
+    """
     return Action.OPERATE_REGISTRY if caller.requester.kind is RequesterKind.SYSTEM else Action.DIRECT
 
 
 def _find(work: UnitOfWork, id_: str) -> tuple[Opened, Stored]:
-    """Return a choice that the caller sees, and the space entered to change it.
+    """Return a Consent that the caller sees, and the space that was entered to change it.
 
     Raises: Problem(NOT_FOUND) for unknown and invisible ids alike.
     """
@@ -145,13 +148,13 @@ def _find(work: UnitOfWork, id_: str) -> tuple[Opened, Stored]:
 
 
 def _note_documents(work: UnitOfWork, choice: Choosing) -> None:
-    """Note the documents that a choice is about: a failure to record it is as secret as they are (B10)."""
+    """Note the documents that a Consent is about: a failure to record it is as confidential as the documents (B10)."""
     named = documents_named(orjson.dumps(choice.resource.get("provision", {})))
     work.names(*(f"DocumentReference/{id_}" for id_ in sorted(named)))
 
 
 def _view(work: UnitOfWork, opened: Opened) -> Visibility:
-    """Return which choices the caller may come back to: the insurer's software to those that it records alone."""
+    """Return which Consents the caller may change: the insurer's software, only those of the kinds that it records."""
     if work.caller.requester.kind is RequesterKind.SYSTEM:
         return of_kinds(ReadingReason.OWN_RECORDS, opened.space.patient, _KINDS_OF_THE_INSURER)
     return opened.sees(View.DIRECTIVES)
@@ -160,7 +163,8 @@ def _view(work: UnitOfWork, opened: Opened) -> Visibility:
 def _patient_of(work: UnitOfWork, choice: Choosing) -> str:
     """Return the id of the patient whom a Consent names.
 
-    Raises: Problem(BUSINESS_RULE) when nobody known is named, to whoever may record choices of strangers at all.
+    Raises: Problem(BUSINESS_RULE) for an unknown patient, if the caller may record Consents of unknown patients at all;
+        else the same Problem as for a known patient.
     """
     found = _named_patient(work, choice)
     if not found:
@@ -171,7 +175,7 @@ def _patient_of(work: UnitOfWork, choice: Choosing) -> str:
 
 
 def _named_patient(work: UnitOfWork, choice: Choosing) -> str:
-    """Return the id of the patient whom a Consent names, "" when nobody known is named."""
+    """Return the id of the patient whom a Consent names, "" when the patient is unknown."""
     named = choice.resource.get("patient", {})
     literal = str(named.get("reference", ""))
     if literal.startswith("Patient?"):
@@ -189,7 +193,7 @@ def _located(resource: Json, patient: str) -> Json:
 
 
 def _decide(work: UnitOfWork, opened: Opened, located: Json, said: Said) -> None:
-    """Rebuild the decision state: a Consent in force says something, any other is silent."""
+    """Rebuild the decision state: a Consent in force adds its directives, any other Consent adds none."""
     before = recording.tidied(work.record(opened), work.at, work.runtime.profile)
     own = str(located["id"])
     after = before.with_directive(*said) if said and speaks(located) else before.without(own)
@@ -201,7 +205,7 @@ def _decide(work: UnitOfWork, opened: Opened, located: Json, said: Said) -> None
 
 
 def _stored(work: UnitOfWork, located: Json, version: Version, said: Said) -> Stored:
-    """Return a Consent as it is stored: it belongs to those whom it names, who may read it; a secret stays one."""
+    """Return a Consent as it is stored: persons whom it names may read it; a confidential one stays confidential."""
     patient = str(located["patient"]["reference"]).partition("/")[2]
     access = access_of(patient, *said)
     was_confidential = version.before is not None and HIDDEN_FROM_GUARDIANS in version.before.facts.access.marks

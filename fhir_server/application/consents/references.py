@@ -1,6 +1,6 @@
-"""Whom and what a Consent names: everybody and everything is known here, or the Consent is refused by the element.
+"""The references of a Consent: a Consent that names an unknown person or thing is refused, with the element.
 
-A Consent about nobody would let its patient believe that somebody is let in or kept out.
+Such a Consent would let the patient believe that somebody gets or loses access.
 Source: https://hl7.org/fhir/R4/consent.html (actor, performer, organization, source); docs/consents.md, "Actors".
 """
 
@@ -25,10 +25,10 @@ _ELEMENTS = ("performer", "organization", "sourceReference", "provision")
 
 
 def demand_known(work: UnitOfWork, opened: Opened, consent: Json, root: str) -> None:
-    """Hold every literal reference of a Consent to what the caller may know of; contained ones are its own.
+    """Refuse a Consent with a literal reference to something that the caller may not know; skip contained resources.
 
-    root: of expressions. Documents that `provision.data` names are held to the caller's view elsewhere.
-    Raises: Problem(BUSINESS_RULE) naming every reference that names nothing, hidden and unknown ones alike.
+    root: of expressions. `replacement_chain.resolved` checks the documents that `provision.data` names.
+    Raises: Problem(BUSINESS_RULE) naming every such reference, hidden and unknown ones alike.
     """
     named = list(_named(work, consent, root))
     known = {type_: _known(work, opened, type_, _ids(named, type_)) for type_ in {type_ for _, type_, _ in named}}
@@ -53,7 +53,7 @@ def _ids(named: list[Named], type_: str) -> frozenset[str]:
 
 
 def _known(work: UnitOfWork, opened: Opened, type_: str, ids: frozenset[str]) -> frozenset[str]:
-    """Return which ids of a type name something: of the directory, of this very space, or that the caller sees."""
+    """Return which ids of a type the caller may name: in the directory, in this space, or in the caller's view."""
     if type_ == "Patient":
         return ids & {opened.space.patient}
     if type_ == "CareTeam":
