@@ -41,7 +41,7 @@ class Entry:
 
 
 def find_professional(runtime: Runtime, national_id: str) -> Entry | None:
-    """Return who has a national number ("8" and the RPPS number), None when nobody in use has it."""
+    """Return who has a national number ("8" and the RPPS number), None when no active professional has it."""
     with runtime.ports.store.snapshot() as snapshot:
         found = _search(snapshot, "Practitioner", tokens.identifier_key("identifier", _NATIONAL, national_id))
         found = found or _search(snapshot, "Practitioner", tokens.identifier_key("identifier", _RPPS, national_id[1:]))
@@ -55,7 +55,7 @@ def find_professional(runtime: Runtime, national_id: str) -> Entry | None:
 
 
 def practice_of(runtime: Runtime, role: Json) -> PractitionerRoleRef | None:
-    """Return the practice situation that a PractitionerRole states; None when it is over or names no profession."""
+    """Return the practice situation that a PractitionerRole states; None when it has ended or names no profession."""
     if not _is_in_force(role, runtime.ports.clock.now()):
         return None
     with runtime.ports.store.snapshot() as snapshot:
@@ -63,10 +63,10 @@ def practice_of(runtime: Runtime, role: Json) -> PractitionerRoleRef | None:
 
 
 def situations_of(runtime: Runtime, account: Account) -> tuple[PractitionerRoleRef, ...]:
-    """Return the practice situations of an account that hold now, as the directory states them now.
+    """Return the practice situations of an account that are in force, as the directory states them now.
 
-    One that the directory knows counts while it is in force and names this person, and when the operator recorded it,
-    not an establishment. One that only the account knows was written by the operator's command line.
+    A situation in the directory counts if it is in force, names this person, and was recorded by the operator, not by
+    an establishment. A situation that only the account knows also counts: the operator's command line wrote it.
     """
     with runtime.ports.store.snapshot() as snapshot:
         now = runtime.ports.clock.now()
@@ -110,13 +110,13 @@ def _practice(snapshot: Snapshot, role: Json) -> PractitionerRoleRef | None:
 
 
 def _specialty(role: Json) -> str:
-    """Return the know-how (*savoir-faire*) of a role; codes of other terminologies cannot be compared with one."""
+    """Return the know-how (*savoir-faire*) of a role; codes of other terminologies cannot be compared with these."""
     codings = (coding for concept in role.get("specialty", ()) for coding in concept.get("coding", ()))
     return next((str(item.get("code", "")) for item in codings if item.get("system") in _KNOW_HOW), "")
 
 
 def _capacity(role: Json) -> Capacity:
-    """Return the post that a role states beside its profession; an unknown one is none."""
+    """Return the post that a role states beside its profession; an unknown post counts as none."""
     codings = (coding for concept in role.get("code", ()) for coding in concept.get("coding", ()))
     stated = {str(coding.get("code", "")) for coding in codings if coding.get("system") == CAPACITY}
     return next((capacity for capacity in Capacity if capacity and capacity in stated), Capacity.NONE)

@@ -1,4 +1,4 @@
-"""People and establishments: created and updated by the software that keeps the directory.
+"""People and establishments: the registry operator's software creates and updates them.
 
 A new Patient opens a space in the same commit. An identifier names one resource of its type, for ever.
 
@@ -42,9 +42,9 @@ def create(
 ) -> Written:
     """Create a Patient, RelatedPerson, Practitioner, PractitionerRole or Organization.
 
-    condition: If-None-Exist, as a query; one match in the caller's view is answered instead of creating.
-    announced: a new space waits for its six weeks instead of being active at once.
-    Raises: Problem(FORBIDDEN) for anybody but software that keeps the directory; DUPLICATE when an identifier is taken;
+    condition: If-None-Exist, as a query; if the caller sees one match, it is returned and nothing is created.
+    announced: a new space waits six weeks instead of being active at once.
+    Raises: Problem(FORBIDDEN) for anybody but the registry operator's software; DUPLICATE when an identifier is taken;
     MULTIPLE_MATCHES; BUSINESS_RULE when a reference names nothing.
     """
     audited = AuditedInteraction("create", row.name)
@@ -54,9 +54,9 @@ def create(
 
 @dataclass(frozen=True, slots=True)
 class Placing:
-    """A resource on its way in.
+    """A resource to be recorded.
 
-    id: chosen beforehand by a transaction, "" to choose one now. root: expression prefix of its faults.
+    id: one that a transaction has chosen, "" to choose one now. root: prefix of the expressions in its faults.
     announced: see `create`.
     """
 
@@ -136,11 +136,11 @@ def plan_patch(work: UnitOfWork, row: ResourceType, id_: str, change: Patch, if_
 
 
 def find(work: UnitOfWork, row: ResourceType, id_: str, letter: str) -> tuple[Stored, Opened | None]:
-    """Return a directory resource that the caller may change, and the space it lies in.
+    """Return a resource that the caller may change, and the space to which it belongs.
 
-    Who or what it is, is changed by the software that recorded it, or by other software of the same establishment:
-    from a practice situation follows what somebody may read.
-    Raises: Problem(NOT_FOUND) for unknown and invisible ids alike.
+    Only the software that recorded an identity, or other software of the same establishment, may change it: what a
+    person may read depends on the practice situation.
+    Raises: Problem(NOT_FOUND) for unknown and invisible ids alike; FORBIDDEN for other software.
     """
     smart_scopes.demand(work.caller, (row.name,), letter)
     location = work.snapshot.locate(row.name, id_)
@@ -167,21 +167,21 @@ def _view_of(work: UnitOfWork, row: ResourceType, compartment: str, letter: str)
     if opened is None:
         return None, NOTHING
     view = opened.sees(VIEWS[row.access])
-    own = _own(work.caller)  # whom it did not record is unknown to it
+    own = _own(work.caller)  # software does not see a RelatedPerson that it did not record
     recorded = recorded_by(ReadingReason.OWN_RECORDS, compartment, own)
     return opened, smart_scopes.narrow(recorded if row.name == "RelatedPerson" else view, limits)
 
 
 def _own(caller: Caller) -> frozenset[str]:
-    """Return the names under which software has recorded an identity."""
+    """Return the references by which an identity names the software that recorded it."""
     return frozenset({caller.requester.client, caller.requester.organization} - {""})
 
 
 def _demand_registry_operator(caller: Caller, row: ResourceType) -> None:
-    """Refuse whoever may not write this type: a practice situation decides what a person may read.
+    """Refuse a caller who may not write this type.
 
-    Software of an establishment records people and places, but nobody's profession: the operator's software, which is
-    of no establishment, does.
+    Software of an establishment records people and places, but no practice situation, which decides what a person may
+    read. Only the operator's software, which belongs to no establishment, records practice situations.
     """
     if row.name == "PractitionerRole" and caller.requester.organization:
         text = "practice situations are recorded by the operator of the directory alone, not by an establishment"
@@ -203,7 +203,7 @@ def _existing(work: UnitOfWork, row: ResourceType, id_: str) -> Written:
 
 
 def _patient_of(work: UnitOfWork, place: Placing, id_: str) -> str:
-    """Return the compartment of a resource: the patient it names, itself when it is one, "" in the directory."""
+    """Return the compartment of a resource: the patient whom it names, a Patient's own id, "" in the directory."""
     if place.row.access is AccessRule.IDENTITY:
         return id_
     if place.row.access is AccessRule.DIRECTORY:
@@ -217,7 +217,7 @@ def _patient_of(work: UnitOfWork, place: Placing, id_: str) -> str:
 
 
 def _is_kept(work: UnitOfWork, patient: str) -> bool:
-    """Tell whether the caller keeps a patient whom a resource is about, or is recording that patient now."""
+    """Tell whether the caller recorded the identity of this patient, or records it in this work."""
     return ("Patient", patient) in work.writes or is_registry_operator(work, patient)
 
 
@@ -242,7 +242,7 @@ def _demand_targets(work: UnitOfWork, place: Placing) -> None:
 
 
 def _demand_somebody(place: Placing) -> None:
-    """Hold a Patient to being somebody: a space for nobody could be given to anybody.
+    """Refuse a Patient without identifier and name: the space of an unnamed patient could be given to anybody.
 
     Raises: Problem(BUSINESS_RULE).
     """
@@ -269,7 +269,7 @@ def _stored(work: UnitOfWork, place: Placing, id_: str, version: int, access: Ac
 
 
 def _claim_identifiers(work: UnitOfWork, place: Placing, own: frozenset[tuple[str, str]]) -> None:
-    """Claim every identifier that is not the resource's own already."""
+    """Claim every identifier that does not already belong to the resource."""
     if place.row.name not in _CLAIMED:
         return
     for index, identifier in enumerate(place.resource.get("identifier", [])):
@@ -282,7 +282,7 @@ def _claim_identifiers(work: UnitOfWork, place: Placing, own: frozenset[tuple[st
 
 
 def _identifiers_ever(work: UnitOfWork, stored: Stored) -> frozenset[tuple[str, str]]:
-    """Return the identifiers that any version of a resource has had: they stay its own."""
+    """Return the identifiers that any version of a resource has had: they belong to the resource for ever."""
     compartment = stored.facts.access.compartment
     visibility = whole_space(ReadingReason.REGISTERED, compartment) if compartment else DIRECTORY
     versions = work.snapshot.history(stored.type, stored.id, visibility)

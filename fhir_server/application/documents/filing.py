@@ -1,6 +1,6 @@
-"""Filing documents: a submission that was read becomes documents and contents that are stored.
+"""Filing documents: turns a submission that was read into stored documents and contents.
 
-Types, formats and sizes are held against the rules before anything is stored.
+Types, formats and sizes are checked against the rules before anything is stored.
 Source: IHE MHD 4.2, ITI-65 and ITI-105; consent_rules.consents.uploads (rules B12, J6 and J7); docs/labels.md.
 """
 
@@ -33,7 +33,7 @@ from fhir_server.registry import REGISTRY, AccessRule
 
 _ATTACHMENT = "content[0].attachment"
 _TOLD: Mapping[Unfit, tuple[str, str]] = {
-    # why: what is told, and of which element
+    # reason: (text of the fault, element of the document)
     Unfit.TYPE: ("what a patient files has a type of its own, DOCPAT01 to DOCPAT09 or EXPPAT_1 to EXPPAT_3", "type"),
     Unfit.MINOR: ("advance directives are written by persons of full age", "type"),
     Unfit.FORMAT: ("this format is not taken from a patient", f"{_ATTACHMENT}.contentType"),
@@ -45,19 +45,19 @@ Json = dict[str, Any]
 
 _MHD, _PDSM = f"{profiles.MHD}IHE.MHD.", profiles.PDSM
 _ON_THE_WAY = frozenset({f"{_PDSM}pdsm-simplified-publish", f"{_MHD}SimplifiedPublish.DocumentReference"})
-"""Profiles of a document whose content travels inside: it has no URL, which every filed document has."""
+"""Profiles of a document with its content inside. Such a document has no URL, but every filed document has one."""
 _FILED_AS = (
     f"{_PDSM}pdsm-comprehensive-document-reference",
     f"{_MHD}Comprehensive.DocumentReference",
     f"{_MHD}UnContained.Comprehensive.DocumentReference",
     f"{_MHD}Minimal.DocumentReference",
 )
-"""Profiles of filed documents, the one that promises most first."""
+"""Profiles of filed documents, the strictest first."""
 _FILED = frozenset({"DocumentReference", "List", "Binary"})
 
 
 def demand_fit(work: UnitOfWork, opened: Opened, documents: Iterable[tuple[Document, str]]) -> None:
-    """Hold documents, each with its kind, against what may be filed.
+    """Refuse documents, each given with its kind, that the rules do not allow to be filed.
 
     Raises: Problem(BUSINESS_RULE) with every fault of every document, each naming its element.
     """
@@ -79,9 +79,9 @@ def _faults(work: UnitOfWork, opened: Opened, document: Document, kind: str) -> 
 class Filing:
     """One submission being filed into one space.
 
-    ids: id given to each entry, by its index. names: what replaces each fullUrl and conditional reference.
-    seen: the documents of the space that the caller may refer to.
-    limits: what the scopes leave of filing. replaced: the document that each new one replaces, by index of its entry.
+    ids: id given to each entry, by its index. names: the reference to write for each fullUrl and conditional reference.
+    seen: the documents of the space to which the caller may refer.
+    limits: what the scopes allow to file. replaced: the document that each new one replaces, by index of its entry.
     """
 
     work: UnitOfWork
@@ -102,7 +102,7 @@ class Filing:
 
     @property
     def own(self) -> AccessFacts:
-        """The access facts of what the caller files: in this space, deposited by the caller."""
+        """The access facts of what the caller files: this space, and the caller as depositor."""
         requester = self.work.caller.requester
         return AccessFacts(
             compartment=self.patient,
@@ -112,7 +112,7 @@ class Filing:
         )
 
     def claim_of(self, kind: str, identifier: str) -> str:
-        """Return what must be unique: the identifier of one "document" or "submission" of this depositor."""
+        """Return the claim that makes the identifier of a "document" or "submission" of this depositor unique."""
         return f"{kind}|{self.patient}|{self.depositor}|{identifier}"
 
     def located(self, resource: Json) -> Json:
@@ -121,14 +121,14 @@ class Filing:
         return found | {"subject": found.get("subject", {}) | {"reference": f"Patient/{self.patient}"}}
 
     def written(self, type_: str, id_: str, notes: tuple[Issue, ...] = (), *, created: bool = True) -> Written:
-        """Return one planned resource as its depositor sees it, who may know its marks."""
+        """Return one planned resource as its depositor sees it; the depositor may know its marks."""
         planned = self.work.writes[type_, id_].after
         return Written(self.work.shown(planned, self.seen, self.seen), created, notes)
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A document that may be filed: nothing of it is stored yet. older: the document that it replaces."""
+    """A document that may be filed but is not stored yet. older: the document that it replaces."""
 
     document: Document
     resource: Json
@@ -137,7 +137,7 @@ class Draft:
 
 
 def draft_documents(filing: Filing) -> tuple[Draft, ...]:
-    """Return the documents as they shall be stored.
+    """Return the documents as they are to be stored.
 
     Raises: Problem(BUSINESS_RULE) with every reference that names nothing; FORBIDDEN for a mark; INSUFFICIENT_SCOPE.
     """
@@ -152,7 +152,7 @@ def draft_documents(filing: Filing) -> tuple[Draft, ...]:
 
 
 def file_documents(filing: Filing, drafts: tuple[Draft, ...]) -> None:
-    """Plan the documents, and store their contents: what can be refused has been refused before."""
+    """Plan the documents, and store their contents; every check that can refuse the submission comes before."""
     for draft in drafts:
         _file_document(filing, draft)
     waiting = [draft.access.marks for draft in drafts if Mark.INVISIBLE_PATIENT in draft.access.marks]
@@ -164,9 +164,9 @@ def file_documents(filing: Filing, drafts: tuple[Draft, ...]) -> None:
 
 
 def refuse_dangling(filing: Filing, items: Iterable[Item]) -> None:
-    """Refuse entries with references that name nothing the caller sees.
+    """Refuse entries with references to things that the caller does not see.
 
-    Raises: Problem(BUSINESS_RULE) with all of them.
+    Raises: Problem(BUSINESS_RULE) with all these references.
     """
     faults = [fault for item in items for fault in _dangling(filing, item)]
     if faults:
@@ -174,7 +174,7 @@ def refuse_dangling(filing: Filing, items: Iterable[Item]) -> None:
 
 
 def claim(filing: Filing, kind: str, identifier: str, where: str) -> None:
-    """Demand that this depositor has not filed a "document" or "submission" of this identifier before (rule J8)."""
+    """Demand that this depositor has not filed a "document" or "submission" with this identifier before (rule J8)."""
     text = f"a {kind} with this identifier has been filed already"
     taken = Problem.of(Category.DUPLICATE, text, where, "XDSDuplicateUniqueIdInRegistry")
     filing.work.claim(filing.claim_of(kind, identifier), taken)
@@ -211,7 +211,7 @@ def _file_document(filing: Filing, draft: Draft) -> None:
 
 
 def _access(filing: Filing, resource: Json, asked: Mark, older: Stored | None, root: str) -> AccessFacts:
-    """Return who sees a new document: the marks asked for, those inherited, and the holder's default (E12)."""
+    """Return the access facts of a new document: marks as asked for, as inherited, by the patient's default (E12)."""
     replaced = older.facts.access if older else None
     where = f"{root}.securityLabel"
     base = _coded(filing.work, resource, filing.own)
@@ -234,7 +234,7 @@ def _coded(work: UnitOfWork, resource: Json, access: AccessFacts) -> AccessFacts
 
 
 def _with_content(filing: Filing, document: Document, resource: Json, document_id: str) -> Json:
-    """Plan the Binary of a document and return the document pointing to it."""
+    """Plan the Binary of a document, and return the document with a URL to that Binary."""
     work, content = filing.work, document.content or b""
     binary_id = filing.ids[document.binary.index] if document.binary else work.runtime.ports.ids.new()
     attachment: Json = dict(resource["content"][0]["attachment"])
@@ -259,9 +259,9 @@ def _with_content(filing: Filing, document: Document, resource: Json, document_i
 
 
 def _claiming_what_it_is(resource: Json) -> Json:
-    """Return a document without the claims that held only while its content travelled inside.
+    """Return a document without the profiles that only a document with its content inside conforms to.
 
-    In their place stands the first profile of a filed document that it keeps to, if any.
+    If no profile is left, the document claims the first profile of `_FILED_AS` to which it conforms, if any.
     """
     claims = resource.get("meta", {}).get("profile", [])
     kept = [claim for claim in claims if str(claim).partition("|")[0] not in _ON_THE_WAY]
@@ -274,15 +274,15 @@ def _claiming_what_it_is(resource: Json) -> Json:
 
 
 def _dangling(filing: Filing, item: Item) -> Iterator[Issue]:
-    """Yield a fault for each reference of an entry that names nothing the caller sees."""
+    """Yield a fault for each reference of an entry to something that the caller does not see."""
     base = filing.work.runtime.fhir_base
     url = str(attachment_of(item.resource).get("url", ""))
-    if url not in filing.names and url.startswith(f"{base}/"):  # a content belongs to the document that brought it
+    if url not in filing.names and url.startswith(f"{base}/"):  # a content belongs to the document sent with it
         yield Issue("the Bundle holds no content of this name", f"{item.root}.content[0].attachment.url", "dangling")
     for expression, reference in references.references_in(item.resource, item.root):
         literal = filing.names.get(reference["reference"], reference["reference"])
         target = references.split(literal, base)
-        is_copy = ".contained[" in expression  # a copy of a person or place as it was: nothing to look up
+        is_copy = ".contained[" in expression  # a contained copy of a person or place needs no look-up
         if literal.startswith("urn:") or (target and not _is_seen(filing, *target, is_copy=is_copy)):
             yield Issue(
                 "the reference names nothing that is known here", f"{expression}.reference", "unknown-reference"
@@ -290,7 +290,7 @@ def _dangling(filing: Filing, item: Item) -> Iterator[Issue]:
 
 
 def _is_seen(filing: Filing, type_: str, id_: str, *, is_copy: bool) -> bool:
-    """Tell whether a reference names something; types that the server does not keep are not its to judge."""
+    """Tell whether a reference names something that the caller may refer to; types that are not stored here pass."""
     work = filing.work
     if (type_, id_) in work.writes or (type_ in _FILED and id_ in filing.ids.values()):
         return True
@@ -304,7 +304,7 @@ def _is_seen(filing: Filing, type_: str, id_: str, *, is_copy: bool) -> bool:
 
 
 def _is_known(filing: Filing, type_: str, id_: str) -> bool:
-    """Tell whether a resource of the directory exists, or one of the space is seen; contents have their own element."""
+    """Tell whether a directory resource exists, or the caller sees a resource of the space; never a content."""
     access = REGISTRY[type_].access
     if access is AccessRule.DIRECTORY:
         return filing.work.is_known(type_, id_)

@@ -1,4 +1,4 @@
-"""The documents among which a person chooses when an app of their own asks for them, and what is kept of the choice."""
+"""Lists the documents that a person may withhold from their own app, and builds what the grant stores of the answer."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ _DOCUMENT = "DocumentReference"
 
 @dataclass(frozen=True, slots=True)
 class Offered:
-    """One document that a person may withhold. kind: as the rules know it; label: of its type; date: as it states."""
+    """One document that a person may withhold. kind: for the rules. label: name of its type. date: as it states."""
 
     id: str
     kind: str
@@ -40,7 +40,7 @@ class Offered:
 def documents_of(runtime: Runtime, caller: Caller) -> tuple[tuple[Offered, ...], bool]:
     """Return the newest current documents that a person sees in the space in context, and whether there are more.
 
-    The look leaves its trace like every other.
+    This is audited like every other search.
     Raises: Problem when the person may not enter the space.
     """
     search = Search(_DOCUMENT, sort="date", descending=True, limit=LISTED)
@@ -63,7 +63,7 @@ def _offered(shown: Shown, body: Json) -> Offered:
 
 
 def withhold(runtime: Runtime, caller: Caller, documents: Iterable[str], kinds: Iterable[str]) -> AppExclusions:
-    """Return what to keep of a choice: with each document the family of those that replace each other."""
+    """Return the exclusions to store in the grant: each document stands for its whole replacement chain."""
     with runtime.ports.store.snapshot() as snapshot:
         work = UnitOfWork(runtime, caller, snapshot, AuditedInteraction("read", _DOCUMENT), runtime.ports.clock.now())
         space = whole_space(ReadingReason.APP_RESTRICTIONS, caller.launch_patient)

@@ -1,4 +1,4 @@
-"""Hiding and showing, archiving, withdrawing: the three elements of a document that a PATCH may change.
+"""Hiding and showing, archiving, withdrawing a document: a PATCH may change these three elements and no other.
 
 Source: PDSm 3.1.1, flux 03 and 04 (https://interop.esante.gouv.fr/ig/fhir/pdsm/); ANS PDSM4DMP, TD3.3a to TD3.3d;
 docs/labels.md.
@@ -88,14 +88,14 @@ def plan_patch(work: UnitOfWork, id_: str, change: Patch, if_match: str) -> Writ
     _trace_patch(work, found, latest)
     if latest is not found.stored:
         notices_owed.of_documents(work, found.opened, Kind.CHANGED, {id_: latest.facts.access})
-    is_own = versions.is_depositor(work.caller, latest)  # what one filed oneself is no access to the record of another
+    is_own = versions.is_depositor(work.caller, latest)  # depositors may see what they filed without a notice
     if not is_own and smart_scopes.lets_read(work.caller, "DocumentReference", latest.facts.access):
         notices_owed.of_reading(work, found.opened, id_)
     return Written(work.shown(latest, found.view, found.view))
 
 
 def _trace_patch(work: UnitOfWork, found: _Found, latest: Stored) -> None:
-    """Leave the trace of a change; of one that changed nothing, that of the reading which it was."""
+    """Audit a change; a patch that changed nothing is audited as a read."""
     hides = latest.facts.access.marks != found.stored.facts.access.marks
     changed = latest is not found.stored
     audited = AuditedInteraction("patch" if changed else "read", "DocumentReference", choice=hides)
@@ -104,7 +104,7 @@ def _trace_patch(work: UnitOfWork, found: _Found, latest: Stored) -> None:
 
 
 def _patched(found: _Found, change: Patch) -> Json:
-    """Return what the caller sees, patched; the result must still be a resource of R4."""
+    """Apply the patch to the document as the caller sees it; the result must still be a valid R4 resource."""
     seen = orjson.dumps(found.seen)
     wanted = change.apply(orjson.loads(seen))
     demand_valid(wanted, seen)
@@ -153,9 +153,9 @@ def _archived(resource: Json) -> list[object]:
 
 
 def _wanted_marks(found: _Found, wanted: Json, change: Patch) -> Mark:
-    """Return the marks that the document shall have; those that the caller does not know of stay.
+    """Return the marks that the document is to have; marks that the caller does not see stay.
 
-    Raises: Problem(BUSINESS_RULE) when a label replaced by its index would drop a mark of another axis.
+    Raises: Problem(BUSINESS_RULE) when replacing a label by its index would drop another mark.
     """
     known = found.stored.facts.access.marks if found.knows else Mark.NONE
     hidden = found.stored.facts.access.marks & ~known
@@ -209,9 +209,9 @@ def _take_archived(work: UnitOfWork, found: _Found, wanted: Json, changed: Json)
 
 
 def _take_confidentiality(work: UnitOfWork, found: _Found, wanted: Json, changed: Json) -> None:
-    """Take labels that are no marks; one that fell out beside a change of marks stays (E6: N is always there).
+    """Take over new labels that are no marks; a label that is missing beside a change of marks stays (E6: always N).
 
-    Raises: Problem(BUSINESS_RULE) when labels are only taken away, which would leave the document without a degree.
+    Raises: Problem(BUSINESS_RULE) when the patch only removes labels: the document would have no confidentiality code.
     """
     before, after = security_labels.confidentiality(found.seen), security_labels.confidentiality(wanted)
     if all(label in before for label in after):
@@ -225,7 +225,7 @@ def _take_confidentiality(work: UnitOfWork, found: _Found, wanted: Json, changed
 
 
 def _relabel(work: UnitOfWork, found: _Found, marks: Mark) -> None:
-    """Plan other marks for the document and all that it replaces or is replaced by."""
+    """Plan new marks for the document and its whole replacement chain."""
     access = found.stored.facts.access
     versions.demand_marks(work, found.opened, access, marks, _LABELS)
     sealed = None
@@ -245,7 +245,7 @@ def _filed_at(work: UnitOfWork, stored: Stored) -> datetime:
 
 
 def _withdraw(work: UnitOfWork, found: _Found) -> Written:
-    """Plan the logical deletion that PDSM4DMP writes as a status; the answer shows it, the store forgets it."""
+    """Plan the deletion that PDSM4DMP writes as a status; only the answer shows that status, it is not stored."""
     after = versions.withdraw(work, found.stored)
     resource = load_json(found.stored.body) | {"status": _WITHDRAWN}
     body = bodies.stamped(resource, after.id, after.version, work.stamp)

@@ -1,4 +1,4 @@
-"""Publishing: a submission set with its documents and contents, whole or not at all.
+"""Publishing: files a submission set with its documents and contents, all or nothing.
 
 Source: IHE MHD 4.2, ITI-65 (https://profiles.ihe.net/ITI/MHD/ITI-65.html) and ITI-105
 (https://profiles.ihe.net/ITI/MHD/ITI-105.html); PDSm 3.1.1, flux 01, 02 and 09; ANS PDSM4DMP, TD2, TD2.1 and TD3.3c.
@@ -36,7 +36,7 @@ _NAMED = frozenset({"DocumentReference", "List"})
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What became of each entry of a submission, in the order of the request; None for one that only asks."""
+    """The result of each entry of a submission, in the order of the request; None for an entry that only reads."""
 
     entries: tuple[Written | None, ...]
 
@@ -51,14 +51,14 @@ def publish(runtime: Runtime, caller: Caller, bundle: Json) -> Published:
 
 
 def plan_publication(work: UnitOfWork, bundle: Json) -> Published:
-    """Plan a submission; whoever loads many of them commits the plans together."""
+    """Plan a submission; a caller that loads many submissions commits their plans together."""
     smart_scopes.demand(work.caller, _DOCUMENT, "c")
     submission = read(bundle, refuse_wrong_size=work.runtime.refuse_wrong_size)
     return Published(_plan_submission(work, submission, len(bundle.get("entry", []))))
 
 
 def plan_document(work: UnitOfWork, resource: Json) -> Written:
-    """Plan the filing of one document whose content travels inside (ITI-105); its submission set is derived.
+    """Plan the filing of one document with its content inside (ITI-105); the server derives its submission set.
 
     Raises: as `publish`.
     """
@@ -116,7 +116,7 @@ def _new_id(work: UnitOfWork) -> str:
 
 
 def _place_patient(work: UnitOfWork, item: Item, ids: dict[int, str]) -> Written:
-    """Create the Patient that travels with the submission, or find it by the entry's own condition."""
+    """Create the Patient that is part of the submission, or find the Patient by the entry's own condition."""
     place = Placing(REGISTRY["Patient"], item.resource, ids[item.index], item.root)
     where = f"Bundle.entry[{item.index}].request.ifNoneExist"
     condition = conditions.query_of(item.condition, "Patient", work.runtime.fhir_base, where)
@@ -126,7 +126,7 @@ def _place_patient(work: UnitOfWork, item: Item, ids: dict[int, str]) -> Written
 
 
 def _enter(work: UnitOfWork, submission: Submission, ids: dict[int, str]) -> Filing:
-    """Find the one patient of a submission, enter the space, and resolve every name in it."""
+    """Find the one patient of a submission, enter the space, and resolve every reference of the submission."""
     items = [*(document.item for document in submission.documents), *submission.folders, *submission.folder_updates]
     if submission.set.resource:
         items.append(submission.set)
@@ -143,7 +143,7 @@ def _enter(work: UnitOfWork, submission: Submission, ids: dict[int, str]) -> Fil
 
 
 def _note_secrets(work: UnitOfWork, submission: Submission, items: Sequence[Item]) -> None:
-    """Note what a submission carries in secret and names of the space: a failure is as secret as that (B10)."""
+    """Note what a submission names, and what it hides from guardians; its failure is as confidential (B10)."""
     if any(HIDDEN_FROM_GUARDIANS in split_marks(document.item.resource)[1] for document in submission.documents):
         work.carries_confidential()
     base = work.runtime.fhir_base
@@ -154,7 +154,7 @@ def _note_secrets(work: UnitOfWork, submission: Submission, items: Sequence[Item
 
 
 def _refuse_known(prepared: Filing) -> None:
-    """Refuse what this depositor has filed before, ahead of storing any content."""
+    """Refuse a document or submission that this depositor has filed before; this comes before any content is stored."""
     for document in prepared.submission.documents:
         master = document.item.resource["masterIdentifier"]
         value = (str(master.get("system", "")), str(master["value"]))

@@ -1,7 +1,7 @@
-"""Documents that replace one another share their marks, and a choice about one of them holds for all.
+"""Replacement chains: documents that replace one another share their marks, and a directive about one covers all.
 
-The holder's default "all hidden" reaches the documents that are there already; single documents are shown again one by
-one.
+The patient's default "all hidden" also hides the documents that are already filed; the patient can then show single
+documents again.
 Source: R.1111-49 of the French public health code (rules E1, E2, E12 and E17); docs/consents.md, "A document for some
 only"; IHE MHD 4.2, `relatesTo`.
 """
@@ -30,7 +30,7 @@ _AT_ONCE = 500
 
 
 def token_of(root: str) -> str:
-    """Return the token that every document of a family carries. root: id of its first document."""
+    """Return the search token that every document of a replacement chain has. root: id of its first document."""
     return f"family|{root}"
 
 
@@ -46,7 +46,7 @@ def root_of(work: UnitOfWork, stored: Stored) -> str:
 
 
 def members(work: UnitOfWork, stored: Stored) -> tuple[Stored, ...]:
-    """Return all documents of the family of a document, as this work has planned them; deleted ones left out."""
+    """Return all documents of a document's replacement chain, as this work has planned them, without deleted ones."""
     wanted = AnyOf(frozenset({token_of(root_of(work, stored))}))
     search = Search("DocumentReference", (wanted,), limit=_LONGEST)
     page = work.snapshot.find(search, whole_space(ReadingReason.REPLACEMENTS, stored.facts.access.compartment))
@@ -54,9 +54,9 @@ def members(work: UnitOfWork, stored: Stored) -> tuple[Stored, ...]:
 
 
 def align(work: UnitOfWork, family: tuple[Stored, ...], like: AccessFacts) -> None:
-    """Give all documents of a family the kind, category and marks of one.
+    """Give all documents of a replacement chain the kind, category and marks of one document.
 
-    The version of a document stays: only its mark revision grows, and only when its marks change.
+    The version of a document stays the same: only its mark revision grows, and only when its marks change.
     """
     for stored in family:
         access = replace(
@@ -78,12 +78,12 @@ def _marked(work: UnitOfWork, stored: Stored, access: AccessFacts) -> Stored:
 
 
 def is_sealed(access: AccessFacts) -> bool:
-    """Tell whether a document waits for its announcement."""
+    """Tell whether a document has the mark that seals it from the patient."""
     return bool(access.marks & Mark.INVISIBLE_PATIENT)
 
 
 def _replaced(work: UnitOfWork, stored: Stored) -> Stored | None:
-    """Return the document that a document says to replace; of a deleted one, its last version that had a body."""
+    """Return the document that a document says to replace; a deleted document says so in its last body."""
     body = stored.body or _last_body(work, stored)
     targets = replaced_by(orjson.loads(body)) if body else []
     target = references.split(targets[0][1], work.runtime.fhir_base) if targets else None
@@ -100,16 +100,16 @@ def _last_body(work: UnitOfWork, stored: Stored) -> bytes:
 
 
 def resolved(work: UnitOfWork, opened: Opened, said: tuple[Directive, ...], root: str) -> tuple[Directive, ...]:
-    """Return choices in which every document stands for its whole family.
+    """Return the directives with every document extended to its whole replacement chain.
 
     root: of expressions. Raises: Problem(BUSINESS_RULE) for a document that the caller does not see, known or not, and
-    for one that is withheld by name from its own depositor, who keeps reading it.
+    for a directive that withholds a document by name from its own depositor.
     """
     return tuple(_resolved(work, opened, directive, root) for directive in said)
 
 
 def inherited(work: UnitOfWork, opened: Opened, older: str, newer: str) -> None:
-    """Let every choice about a document hold for the one that replaces it."""
+    """Let every directive about a document also cover the document that replaces it."""
     record = work.record(opened)
     inheriting = record.inheriting(older, newer)
     if inheriting != record:
@@ -117,7 +117,7 @@ def inherited(work: UnitOfWork, opened: Opened, older: str, newer: str) -> None:
 
 
 def are_confidential(work: UnitOfWork, patient: str, said: tuple[Directive, ...]) -> bool:
-    """Tell whether a choice names a minor's secret, and so is one: representatives see neither (B10)."""
+    """Tell whether a Consent names a document hidden from guardians; then guardians do not see the Consent (B10)."""
     named = {id_ for directive in said for id_ in directive.documents or ()}
     found = (
         work.read("DocumentReference", id_, whole_space(ReadingReason.CONFIDENTIALITY, patient))
@@ -127,7 +127,7 @@ def are_confidential(work: UnitOfWork, patient: str, said: tuple[Directive, ...]
 
 
 def keep_confidential(work: UnitOfWork, opened: Opened, document: str) -> None:
-    """Make every choice that names a document a secret, now that the document is one; its version stays."""
+    """Hide from guardians every Consent that names this document, which is now hidden from them; the versions stay."""
     patient = opened.space.patient
     for id_ in {d.id for d in work.record(opened).directives if d.documents is not None and document in d.documents}:
         stored = work.read("Consent", id_, whole_space(ReadingReason.CONFIDENTIALITY, patient))
@@ -162,7 +162,7 @@ def _demand_no_depositor(directive: Directive, found: list[Stored], root: str) -
 
 
 def hide_present(work: UnitOfWork, patient: str) -> None:
-    """Plan the mark MASQUE_PS for every document of a space; the versions stay, as with every mark."""
+    """Plan the mark MASQUE_PS for every document of a space; the versions stay the same, as with every mark."""
     for stored in _documents(work, patient):
         access = stored.facts.access
         if Mark.MASQUE_PS not in access.marks:
@@ -171,7 +171,7 @@ def hide_present(work: UnitOfWork, patient: str) -> None:
 
 
 def _documents(work: UnitOfWork, patient: str) -> Iterator[Stored]:
-    """Give the documents that are stored and those that this work has planned."""
+    """Yield the documents of a space: those that this work has planned and those that are stored."""
     planned = [write.after for (type_, _), write in work.writes.items() if type_ == "DocumentReference"]
     yield from (stored for stored in planned if not stored.deleted and stored.facts.access.compartment == patient)
     seen = {stored.id for stored in planned}

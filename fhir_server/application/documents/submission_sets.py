@@ -1,7 +1,7 @@
 """The submission set around the documents: its patient, its folders, and the documents that it replaces.
 
-All entries are about one patient, by reference or by identifier. Older documents become superseded, by `relatesTo` or
-by a PATCH entry. The server may derive the submission set itself.
+All entries are about one patient, by reference or by identifier. A `relatesTo` or a PATCH entry makes an older document
+superseded. The server may derive the submission set itself.
 Source: IHE MHD 4.2, ITI-65 (https://profiles.ihe.net/ITI/MHD/ITI-65.html) and ITI-105; PDSm 3.1.1, flux 01 and 02;
 ANS PDSM4DMP, TD2.1 (rule J3).
 """
@@ -49,7 +49,7 @@ def file_lists(filing: Filing) -> None:
 
 
 def derived_set(filing: Filing, document_id: str, document: Json) -> None:
-    """Plan the submission set that a simplified publication stands for."""
+    """Plan the submission set of a simplified publication, which sends none."""
     client = filing.work.caller.requester.client
     resource: Json = {
         "resourceType": "List",
@@ -69,10 +69,10 @@ def derived_set(filing: Filing, document_id: str, document: Json) -> None:
 
 
 def update_folder(filing: Filing, item: Item) -> Written:
-    """Plan a new version of a folder: entries are added, none is taken out.
+    """Plan a new version of a folder: it may add entries, and removes none.
 
-    A folder is updated by whoever made it; entries that the caller does not see stay where they are.
-    Raises: Problem(BUSINESS_RULE) for a folder that is not seen; INVALID for another `id`; FORBIDDEN.
+    Only the depositor of a folder may update it. Entries that the caller does not see stay in the folder.
+    Raises: Problem(BUSINESS_RULE) for a folder that the caller does not see; INVALID for another `id`; FORBIDDEN.
     """
     work = filing.work
     where = f"Bundle.entry[{item.index}].request.url"
@@ -116,7 +116,7 @@ def _with_unique_id(filing: Filing, resource: Json) -> Json:
 def one_patient(work: UnitOfWork, items: list[Item], names: dict[str, str]) -> str:
     """Return the id of the patient whom all entries name.
 
-    Raises: Problem(BUSINESS_RULE) when an entry names nobody who is known, or another than the first.
+    Raises: Problem(BUSINESS_RULE) when an entry names an unknown patient, or another patient than the other entries.
     """
     found: list[tuple[str, Item]] = [(_patient_of(work, item, names), item) for item in items]
     faults = [conditional.unknown_reference(f"{item.root}.subject") for patient, item in found if not patient]
@@ -133,7 +133,7 @@ def one_patient(work: UnitOfWork, items: list[Item], names: dict[str, str]) -> s
 
 
 def _demand_entry(work: UnitOfWork, named: set[str]) -> None:
-    """Refuse whoever may not file for one of these patients before telling which of them are known (AC20).
+    """Refuse a caller who may not file for one of these patients, before the answer tells which are known (AC20).
 
     Raises: Problem(INSUFFICIENT_SCOPE), FORBIDDEN or CONSENT_REQUIRED.
     """
@@ -159,18 +159,19 @@ def _patient_of(work: UnitOfWork, item: Item, names: dict[str, str]) -> str:
 
 
 def _identified(work: UnitOfWork, identifiers: list[Json]) -> str:
-    """Return the id of the one patient whom these identifiers name, "" when it is none or more."""
+    """Return the id of the one patient whom these identifiers name, "" when they name none or several."""
     pairs = [(str(item.get("system", "")), str(item.get("value", ""))) for item in identifiers]
     found = {identify(work.snapshot, *pair) for pair in pairs if all(pair)} - {""}
-    if len(found) > 1:  # that several are known is told, so all of them are told of it
+    if len(found) > 1:  # the answer reveals that several are known, so each of them is told
         found = {patient for patient in sorted(found) if work.may_identify(patient)}
     return found.pop() if len(found) == 1 else ""
 
 
 def relate(filing: Filing) -> dict[int, str]:
-    """Supersede what is replaced, by relatesTo or by PATCH; return the id of the document of each PATCH entry.
+    """Supersede documents replaced by relatesTo or by PATCH; return the id of the document of each PATCH entry.
 
-    Raises: Problem(BUSINESS_RULE) for a document that is not seen, replaced twice or superseded already; FORBIDDEN.
+    Raises: Problem(BUSINESS_RULE) for a document that the caller does not see, that two documents replace, or that is
+    superseded already; FORBIDDEN.
     """
     work, submission = filing.work, filing.submission
     patched: dict[int, str] = {}
@@ -199,7 +200,7 @@ def _superseded_by_entry(filing: Filing, item: Item) -> Stored:
 
 
 def _target(filing: Filing, literal: str, where: str) -> Stored:
-    """Return the document that a reference names, if the caller sees it; a hidden one is as unknown as any other."""
+    """Return the document that a reference names; a document that the caller does not see counts as unknown."""
     target = references.split(literal, filing.work.runtime.fhir_base)
     found = filing.work.read(*target, filing.seen) if target and target[0] == "DocumentReference" else None
     if found is None:
@@ -210,7 +211,7 @@ def _target(filing: Filing, literal: str, where: str) -> Stored:
 def _supersede(filing: Filing, target: Stored, where: str) -> None:
     """Plan the new status of a replaced document.
 
-    Raises: Problem(FORBIDDEN) when the caller did not deposit it, BUSINESS_RULE when it is superseded already.
+    Raises: Problem(FORBIDDEN) when the caller did not file the document, BUSINESS_RULE when it is superseded already.
     """
     work = filing.work
     smart_scopes.demand(work.caller, ("DocumentReference",), "u", filing.patient)

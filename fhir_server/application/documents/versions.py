@@ -1,4 +1,4 @@
-"""A new version of a stored document, or its deletion, and who may ask for either.
+"""New versions and deletions of stored documents, and who may ask for them.
 
 Source: ANS PDSM4DMP, TD2.1 and TD3.3c (rules J2 and J3); docs/labels.md for the marks.
 """
@@ -39,11 +39,11 @@ _TOLD = {
     Reason.ALREADY_SEEN: "what the patient already sees is not withdrawn; file a new document",
     Reason.MARKS_EXCLUDE_EACH_OTHER: "these two marks exclude each other",
 }
-"""Refusals that depend on the document alone; any other is told without its reason."""
+"""The reasons of denials that depend on the document alone. Every other denial is told without its reason."""
 
 
 def is_of(work: UnitOfWork, document: Stored) -> bool:
-    """Tell whether the person who calls filed a document, or is one of its authors."""
+    """Tell whether the calling person filed a document or is one of its authors."""
     requester = work.caller.requester
     if requester.person and requester.person == document.facts.access.owner_person:
         return True
@@ -54,7 +54,7 @@ def is_of(work: UnitOfWork, document: Stored) -> bool:
 
 
 def _people(work: UnitOfWork, authors: list[Json], contained: dict[str, Json]) -> Iterator[Json]:
-    """Yield the references of authors, and for a practice situation the one of its person too."""
+    """Yield the references of authors, and for a practice situation also the reference of its person."""
     for author in authors:
         yield author
         literal = str(author.get("reference", ""))
@@ -64,7 +64,7 @@ def _people(work: UnitOfWork, authors: list[Json], contained: dict[str, Json]) -
 
 
 def _is_person(work: UnitOfWork, named: Json, contained: dict[str, Json], own: Identifiers) -> bool:
-    """Tell whether a reference names the person who calls: by id, or by an identifier of that person."""
+    """Tell whether a reference names the calling person, by id or by an identifier of that person."""
     literal = str(named.get("reference", ""))
     target = references.split(literal, work.runtime.fhir_base)
     if target and "/".join(target) == work.caller.requester.person:
@@ -75,7 +75,7 @@ def _is_person(work: UnitOfWork, named: Json, contained: dict[str, Json], own: I
 
 
 def _read(work: UnitOfWork, literal: str) -> Json | None:
-    """Return a resource of the directory."""
+    """Return a Practitioner or PractitionerRole of the directory, None when there is none."""
     target = references.split(literal, work.runtime.fhir_base)
     if not target or target[0] not in ("Practitioner", "PractitionerRole"):
         return None
@@ -89,7 +89,7 @@ def _identifiers(resource: Json) -> Identifiers:
 
 
 def demand_marks(work: UnitOfWork, opened: Opened, facts: AccessFacts, wanted: Mark, expression: str) -> None:
-    """Hold a change of marks against the rules.
+    """Refuse a change of marks that the rules deny.
 
     facts: of the document before the change. Raises: Problem(BUSINESS_RULE) or FORBIDDEN.
     """
@@ -106,9 +106,9 @@ def demand_marks(work: UnitOfWork, opened: Opened, facts: AccessFacts, wanted: M
 def demand_filing_marks(
     work: UnitOfWork, opened: Opened, asked: Mark, replaced: AccessFacts | None, expression: str
 ) -> None:
-    """Hold the marks that a new document states against the rules.
+    """Refuse marks of a new document that the rules deny.
 
-    replaced: of the document that it replaces. Raises: Problem(BUSINESS_RULE) or FORBIDDEN.
+    replaced: facts of the document that it replaces. Raises: Problem(BUSINESS_RULE) or FORBIDDEN.
     """
     request = _request(work, Action.DEPOSIT)
     answer = may_file(request, work.record(opened), asked, work.runtime.profile, replaced)
@@ -128,7 +128,7 @@ def _refused(refusal: Deny, expression: str) -> Problem:
 
 
 def document_facts(resource: Json, access: AccessFacts, root: str) -> Facts:
-    """Return the facts of a document; root: id of the first document of its family."""
+    """Return the facts of a document; root: id of the first document of its replacement chain."""
     facts = facts_of(resource, access, REGISTRY["DocumentReference"])
     judged = replace(access, id=str(resource["id"]), authored=authored_of(facts.dates), labels=labels_of(resource))
     return replace(facts, access=judged, tokens=facts.tokens | {replacement_chain.token_of(root)})
@@ -146,7 +146,7 @@ def rewrite(work: UnitOfWork, before: Stored, resource: Json) -> Stored:
 
 
 def plan_delete(work: UnitOfWork, id_: str, if_match: str) -> Stored | None:
-    """Plan the deletion of a document; None when there is none that the caller sees, which is traced all the same."""
+    """Plan the deletion of a document; None when the caller sees no such document, which is audited too."""
     smart_scopes.demand(work.caller, _DOCUMENT, "d")
     work.names(f"DocumentReference/{id_}")
     opened, view = _enter_to_delete(work, id_)
@@ -167,7 +167,7 @@ def plan_delete(work: UnitOfWork, id_: str, if_match: str) -> Stored | None:
 
 
 def _enter_to_delete(work: UnitOfWork, id_: str) -> tuple[Opened | None, Visibility]:
-    """Return the space of a document and what may be deleted there; nothing where the caller may not."""
+    """Return the space of a document and a view of what may be deleted there; the view is empty for a denied caller."""
     location = work.snapshot.locate("DocumentReference", id_)
     if location is None:
         return None, NOTHING
@@ -175,7 +175,7 @@ def _enter_to_delete(work: UnitOfWork, id_: str) -> tuple[Opened | None, Visibil
         limits = smart_scopes.demand(work.caller, _DOCUMENT, "d", location.compartment)
     except Problem:
         return None, NOTHING
-    # a carer may touch no mark of anybody's document, and deletes what that carer filed (B13)
+    # a carer may change no marks, but may delete what the carer filed (B13)
     of_the_side = work.caller.requester.kind is RequesterKind.RELATED
     opened = work.enter_unnamed(location.compartment, Action.DEPOSIT if of_the_side else Action.CHANGE_MARKS)
     return opened, smart_scopes.narrow(opened.sees(View.DOCUMENTS), limits) if opened else NOTHING
@@ -184,8 +184,8 @@ def _enter_to_delete(work: UnitOfWork, id_: str) -> tuple[Opened | None, Visibil
 def withdraw(work: UnitOfWork, before: Stored) -> Stored:
     """Plan the deletion of a document and of its content; the versions stay in the store.
 
-    Raises: Problem(FORBIDDEN) when the caller did not deposit it, or is a professional whom it names neither as the
-    depositor nor as an author: colleagues of the same establishment replace a document, and do not withdraw it (J2).
+    Raises: Problem(FORBIDDEN) when the caller did not file the document, or is a professional who is neither its
+    depositor nor an author: colleagues of the same establishment may replace a document but not withdraw it (J2).
     """
     demand_depositor(work, before, "DocumentReference.status")
     if work.caller.requester.kind is RequesterKind.PROFESSIONAL and not is_of(work, before):
@@ -205,7 +205,7 @@ def withdraw(work: UnitOfWork, before: Stored) -> Stored:
 
 
 def demand_depositor(work: UnitOfWork, stored: Stored, expression: str) -> None:
-    """Hold a change to whoever deposited the document: person, establishment or software.
+    """Refuse a change by anybody but the depositor of the document: its person, establishment or software.
 
     Raises: Problem(FORBIDDEN).
     """
@@ -215,7 +215,7 @@ def demand_depositor(work: UnitOfWork, stored: Stored, expression: str) -> None:
 
 
 def is_depositor(caller: Caller, stored: Stored) -> bool:
-    """Tell whether the caller deposited a document: as a person, for its establishment, or as software alone."""
+    """Tell whether the caller filed a document: as a person, for its establishment, or as software alone."""
     requester = caller.requester
     own = requester.identities if requester.person else requester.identities | {requester.client}
     return bool(own & stored.facts.access.owners)
