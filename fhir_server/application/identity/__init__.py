@@ -1,1 +1,1 @@
-"""People, apps and what they were granted. Not what they may see, and no protocol."""
+"""Accounts of people, registered apps, and their grants. Not what they may see, and no protocol."""

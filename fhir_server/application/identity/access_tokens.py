@@ -1,7 +1,7 @@
 """Access tokens: issued from a grant, opaque, looked up at each request.
 
-Stores keep keyed hashes of tokens, never the tokens.
-Sources: RFC 6749 1.4 and 5.1; RFC 9449 and RFC 8705 (what the holder shows).
+Stores contain keyed hashes of tokens, never the tokens.
+Sources: RFC 6749 1.4 and 5.1; RFC 9449 and RFC 8705 (what the holder of a token must show).
 """
 
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ _LIFETIME = timedelta(seconds=3600)
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """What the holder of a token must show: a key by its thumbprint jkt, a certificate by x5t; "" for nothing."""
+    """What the holder of a token must show: the key with thumbprint jkt, the certificate with x5t; "" for nothing."""
 
     jkt: str = ""
     x5t: str = ""
@@ -44,7 +44,7 @@ _ANYBODY = Holder()
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """What stands behind one access token. jkt, x5t: as Holder has them."""
+    """The record of one access token. jkt, x5t: as in Holder."""
 
     token_id: str
     grant: Grant
@@ -58,9 +58,9 @@ class Access:
 def issue_access(
     runtime: Runtime, grant: Grant, scopes: str = "", lifetime: timedelta | None = None, holder: Holder = _ANYBODY
 ) -> tuple[str, Access]:
-    """Make an access token of a grant; scopes narrow it, "" keeps what was granted.
+    """Issue an access token of a grant. scopes: narrower scopes for the token, "" for the scopes of the grant.
 
-    The token of a grant that was revoked meanwhile is dead from the start.
+    If the grant was revoked meanwhile, the new token is invalid from the start.
     """
     now = runtime.ports.clock.now()
     expires = now + (lifetime or lifetime_of(grant))
@@ -78,14 +78,14 @@ def lifetime_of(grant: Grant) -> timedelta:
 
 
 def find_access(runtime: Runtime, token: str) -> Access | None:
-    """Return what stands behind a live access token of this server."""
+    """Return the record of a valid access token of this server, None for any other token."""
     return find_used(runtime, token)[0]
 
 
 def find_used(runtime: Runtime, token: str) -> tuple[Access | None, bool]:
-    """Return what stands behind the token of a request, and whether only emergencies are let through.
+    """Return the record of a request's token, None when it is not valid, and whether a lockdown is in force.
 
-    One read; a second one for a token that was exchanged.
+    This costs one read, and a second read for a token that was exchanged.
     """
     if not 0 < len(token) <= TOKEN_LIMIT:
         return None, False
@@ -96,13 +96,13 @@ def find_used(runtime: Runtime, token: str) -> tuple[Access | None, bool]:
 
 
 def tokens_of(runtime: Runtime, grant: Grant) -> tuple[Access, ...]:
-    """Return what stands behind the live access tokens of a grant."""
+    """Return the records of the valid access tokens of a grant."""
     entries = runtime.ports.vault.entries(ACCESS, runtime.ports.clock.now(), grant.group)
     return tuple(_load(entry.value) for entry in entries)
 
 
 def caller_for(access: Access, address: str = "", request_id: str = "", *, in_lockdown: bool = False) -> Caller:
-    """Return the party of a request made with this token."""
+    """Return the caller of a request with this token."""
     grant = access.grant
     return Caller(
         requester=grant.requester,
@@ -128,9 +128,9 @@ def mint_token(  # noqa: PLR0913 - each argument is named where it is used
     runtime: Runtime, *, client: Client, account: Account | None = None, practice: PractitionerRoleRef | None = None,
     scopes: str, launch_patient: str = "", purpose: str = "", lifetime: timedelta | None = None,
 ) -> str:  # fmt: skip
-    """Grant and issue an access token without a conversation: for demonstrations, tests and administrators.
+    """Make a grant and issue its access token without an authorization request, for demonstrations, tests, operators.
 
-    purpose: an ActReason code; "" follows from who is granted. The scopes are given as they are, not narrowed.
+    purpose: an ActReason code; "" to derive it from the grantee. The scopes are granted as given, not narrowed.
     """
     party = Grantee(client, account, practice, launch_patient)
     terms = Terms(str(Scopes.parse(scopes)), purpose)

@@ -1,7 +1,7 @@
-"""Local accounts, the capacities in which each person may act, and the grantee of an app.
+"""Local accounts, the capacities in which each person may act, grantees and logins.
 
 An account of an upstream provider (Pro Santé Connect, FranceConnect) has the same shape and no password. A grantee is
-an app, the person behind it in the chosen capacity, and how that person proved who they are.
+an app and the person who uses it, in one capacity. A login says how a person proved who they are.
 Source: RFC 9106 (Argon2id) for passwords, with the costs that OWASP recommends for servers; the claim model
 of Pro Santé Connect for practice situations.
 """
@@ -32,10 +32,10 @@ _HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 
 @dataclass(frozen=True, slots=True)
 class PractitionerRoleRef:
-    """One practice situation of a professional; the directory says it, never the person.
+    """One practice situation of a professional; it comes from the directory, never from the person.
 
     role: "PractitionerRole/…". organization: "Organization/…". profession, specialty: codes of the matrix row.
-    label: what the person reads when choosing among several. capacity: the post held there, when it changes the rules.
+    label: the text by which the person chooses a situation. capacity: the post there, if the post changes the rules.
     """
 
     role: str
@@ -51,7 +51,7 @@ class PractitionerRoleRef:
 class RepresentedPatient:
     """One patient for whom a person may act: oneself, or someone else through a RelatedPerson.
 
-    patient: id. person: "Patient/…" for oneself, "RelatedPerson/…" for another. label: what the person reads.
+    patient: id. person: "Patient/…" for oneself, "RelatedPerson/…" for another. label: the text that the person reads.
     """
 
     patient: str
@@ -68,12 +68,12 @@ class RepresentedPatient:
 class Account:
     """One person who may log in.
 
-    kind: the capacity when nothing is chosen. person: "Patient/…", "Practitioner/…" or "RelatedPerson/…".
-    regulator: works in an emergency call centre. national_id: RPPS or the like, by which a provider or an employer
-    names a professional.
+    kind: the capacity when the person chooses none. person: "Patient/…", "Practitioner/…" or "RelatedPerson/…".
+    regulator: whether the person works in an emergency call centre. national_id: RPPS or a similar number, by which a
+    provider or an employer names a professional.
     subject: stable pseudonym for apps (`sub`), never the login. totp: base32 secret of the second factor, "" when none.
-    generation: grows when password or factors change or the account is stopped; sessions and conversations of an
-    earlier one are over.
+    generation: a number that grows when the password or a factor changes or the account is disabled; sessions and
+    authorization requests of an earlier generation have ended.
     """
 
     login: str
@@ -90,12 +90,12 @@ class Account:
     generation: int = 0
 
     def represented_patient(self, patient: str) -> RepresentedPatient | None:
-        """Return how this person may act for a patient, None when not."""
+        """Return how this person may act for a patient, None when the person may not."""
         return next((represented for represented in self.patients if represented.patient == patient), None)
 
 
 def add_account(runtime: Runtime, account: Account, password: str) -> Account:
-    """Store a new account and return it with its subject; an empty password leaves upstream login only.
+    """Store a new account and return it with its subject; without a password, only upstream login is possible.
 
     Raises: ValueError when the login is taken or unusable.
     """
@@ -115,7 +115,7 @@ def add_account(runtime: Runtime, account: Account, password: str) -> Account:
 
 
 def authenticate(runtime: Runtime, login: str, password: str) -> Account | None:
-    """Return the account when the password is right; the work is the same for an unknown login."""
+    """Return the account when the password is right; an unknown login takes as long, so that time reveals nothing."""
     entry = _read(runtime, login)
     hashed = str(orjson.loads(entry.value)["password"]) if entry else ""
     right = _verify(hashed or _dummy_hash(), password)
@@ -126,13 +126,13 @@ def authenticate(runtime: Runtime, login: str, password: str) -> Account | None:
 
 
 def find_account(runtime: Runtime, login: str) -> Account | None:
-    """Return an account by its login, disabled ones too."""
+    """Return an account by its login, also a disabled account."""
     entry = _read(runtime, login)
     return _load(entry.value) if entry else None
 
 
 def find_by_national_id(runtime: Runtime, national_id: str) -> Account | None:
-    """Return the account in use that a national id names."""
+    """Return the account that a national id names, None when there is none or it is disabled."""
     if not national_id or len(national_id) > 2 * LOGIN_LIMIT:
         return None
     entry = runtime.ports.vault.get(NATIONAL_ID, national_id, runtime.ports.clock.now())
@@ -141,16 +141,16 @@ def find_by_national_id(runtime: Runtime, national_id: str) -> Account | None:
 
 
 def find_by_upstream(runtime: Runtime, provider: str, subject: str) -> Account | None:
-    """Return the account in use that is linked to the subject of an upstream provider."""
+    """Return the account linked to a subject of an upstream provider, None when there is none or it is disabled."""
     entry = runtime.ports.vault.get(SUBJECT, f"{provider}|{subject}", runtime.ports.clock.now())
     account = find_account(runtime, entry.value.decode()) if entry else None
     return None if account is None or account.disabled else account
 
 
 def link(runtime: Runtime, account: Account, provider: str, subject: str) -> bool:
-    """Let one upstream subject log in as this account, instead of an earlier one of the same provider.
+    """Let an upstream subject log in as this account, in place of an earlier subject of the same provider.
 
-    False when the subject is linked to somebody already.
+    Return False when the subject is already linked to an account.
     """
     vault, group = runtime.ports.vault, f"account:{account.subject}"
     before = vault.get(_LINKED, f"{provider}|{account.subject}", runtime.ports.clock.now())
@@ -170,25 +170,25 @@ def list_accounts(runtime: Runtime) -> tuple[Account, ...]:
 
 
 class StaleAccountError(ValueError):
-    """An account changed since it was read; what was to be written of it is not written."""
+    """An account changed since it was read; nothing is written."""
 
     def __init__(self) -> None:
-        """Say so."""
+        """Set the text of the error."""
         super().__init__("the account changed meanwhile; try again")
 
 
 def change_account(runtime: Runtime, account: Account, password: str = "") -> None:
-    """Replace an account; an empty password keeps the one it has.
+    """Replace an account; an empty password keeps the present password.
 
-    Whoever changes what a person may do must also end the grants (app_authorization.revoke_person).
-    Raises: KeyError when there is none; StaleAccountError when it changed meanwhile, so that no older copy brings
-    back a password or a factor that was taken away.
+    Code that changes what a person may do must also end the grants of that person (`grants.revoke_person`).
+    Raises: KeyError when there is no such account; StaleAccountError when it changed meanwhile, so that no older copy
+    brings back a password or a factor that was removed.
     """
     _replace(runtime, account, account, password)
 
 
 def renew_account(runtime: Runtime, account: Account, password: str = "") -> Account:
-    """Replace an account and begin its next generation, which ends sessions and conversations; return it.
+    """Replace an account and begin its next generation, which ends sessions and authorization requests; return it.
 
     Raises: as change_account.
     """
@@ -225,7 +225,7 @@ def _hashed(password: str) -> str:
 
 
 def _verify(hashed: str, password: str) -> bool:
-    """Tell whether a password fits; one that an earlier version kept as it was typed fits too."""
+    """Tell whether a password is right; also try it as typed, because an earlier version normalized no password."""
     return any(_fits(hashed, spelling) for spelling in dict.fromkeys((normalized(password), password)))
 
 
@@ -254,13 +254,13 @@ def _load(value: bytes) -> Account:
 
 
 def _practice(raw: Json) -> PractitionerRoleRef:
-    """Read a practice situation; those written before there were capacities have none."""
+    """Read a practice situation; one that an earlier version stored may lack the capacity."""
     return PractitionerRoleRef(capacity=Capacity(raw.pop("capacity", "")), **raw)
 
 
 @dataclass(frozen=True, slots=True)
 class Grantee:
-    """Who is granted: a client and, when a person stands behind it, the account and the capacity chosen."""
+    """Who receives a grant: a client and, if a person uses it, the account and the chosen capacity."""
 
     client: Client
     account: Account | None = None
@@ -269,7 +269,7 @@ class Grantee:
 
     @property
     def requester(self) -> Requester:
-        """The facts that the rules will judge."""
+        """The facts about the grantee on which the rules decide."""
         device = self.client.device
         if self.account is None:
             return Requester(RequesterKind.SYSTEM, organization=self.client.organization, client=device)
@@ -295,8 +295,8 @@ class Grantee:
 class Login:
     """How a person proved who they are: at which time, how strongly, in which session.
 
-    provider: id of the upstream provider that vouches, "" for a local login. roles: the practice situations that it
-    confirms; they cut those of the account. generation: of the account when its owner proved who they are.
+    provider: id of the upstream provider, "" for a local login. roles: the practice situations that the provider
+    confirms; the person may use only those of the account. generation: of the account at the time of the login.
     """
 
     at: datetime | None = None
@@ -325,5 +325,5 @@ def load_login(raw: Json) -> Login:
 
 
 def account_name(typed: str) -> str:
-    """Return a login as it is stored, looked up and counted: without blanks around it, without case."""
+    """Return a login name as it is stored, looked up and counted: without surrounding blanks, case-folded."""
     return typed.strip().casefold()

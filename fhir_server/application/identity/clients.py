@@ -1,4 +1,4 @@
-"""Registered apps and software: who may ask for what, and the one form in which client ids are compared.
+"""Registered apps and software: what each client may ask for, and the form in which client ids are compared.
 
 Sources: RFC 7591 client metadata; SMART App Launch 2.2, client authentication
 (https://hl7.org/fhir/smart-app-launch/client-confidential-asymmetric.html); RFC 6749 2.3.1 (client ids in Basic
@@ -48,11 +48,11 @@ class AuthMethod(StrEnum):
 class Client:
     """One registered client.
 
-    scopes: the ceiling; nothing beyond it is ever granted. jwks: a JWK Set by value, or jwks_uri, never both.
+    scopes: the most that the client is ever granted. jwks: a JWK Set by value, or jwks_uri, never both.
     secret_hash: SHA-256 (hex) of a 256-bit secret, "" when there is none. organization: "Organization/…".
-    purpose: ActReason code of every token, "" to follow from who logs in. origins: origins allowed by CORS.
-    certificate_bound: its tokens are bound to its TLS client certificate (RFC 8705).
-    trusted_launcher: may make EHR launch handles. introspects: may ask about any token.
+    purpose: ActReason code of every token, "" to derive it from who logs in. origins: origins allowed by CORS.
+    certificate_bound: whether its tokens are bound to its TLS client certificate (RFC 8705).
+    trusted_launcher: whether it may make EHR launch handles. introspects: whether it may ask about any token.
     """
 
     id: str
@@ -83,7 +83,7 @@ class Client:
 
     @property
     def device(self) -> str:
-        """The reference under which traces and directives name this software."""
+        """The reference by which audit events and directives name this software."""
         return f"Device/{self.id}"
 
     def has_secret(self, secret: str) -> bool:
@@ -92,14 +92,14 @@ class Client:
 
 
 def hash_secret(secret: str) -> str:
-    """Return what is kept of a random secret; it has 256 bits, so that one hash is enough."""
+    """Return the stored hash of a random secret; the secret has 256 bits, so that one plain hash is enough."""
     return sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def register(runtime: Runtime, client: Client) -> None:
     """Store a new client.
 
-    Raises: ValueError when the id is taken, or when what it says of its keys contradicts itself.
+    Raises: ValueError when the id is taken, or when the client's keys, secret and method contradict one another.
     """
     _check(client)
     _note_origins(runtime, client)
@@ -109,27 +109,27 @@ def register(runtime: Runtime, client: Client) -> None:
 
 
 def find(runtime: Runtime, client_id: str) -> Client | None:
-    """Return a client that is in use, None for unknown and disabled ones."""
+    """Return a client, None for an unknown or disabled client."""
     entry = _read(runtime, client_id)
     client = _load(entry.value) if entry else None
     return None if client is None or client.disabled else client
 
 
 def is_known(runtime: Runtime, client_id: str) -> bool:
-    """Tell whether an id is taken, by a disabled client too."""
+    """Tell whether a client has this id, disabled clients included."""
     return _read(runtime, client_id) is not None
 
 
 def list_clients(runtime: Runtime) -> tuple[Client, ...]:
-    """Return all clients, disabled ones too, in the order of their ids."""
+    """Return all clients in the order of their ids, disabled clients included."""
     entries = runtime.ports.vault.entries(KIND, runtime.ports.clock.now())
     return tuple(sorted((_load(entry.value) for entry in entries), key=lambda client: client.id))
 
 
 def change(runtime: Runtime, client: Client) -> None:
-    """Replace a client. Whoever disables one must also end its grants (app_authorization.revoke_client).
+    """Replace a client. Code that disables a client must also end its grants (`grants.revoke_client`).
 
-    Raises: KeyError when there is none; ValueError when it changed meanwhile or contradicts itself.
+    Raises: KeyError when there is no such client; ValueError when it changed meanwhile or contradicts itself.
     """
     _check(client)
     entry = _read(runtime, client.id)
@@ -142,7 +142,7 @@ def change(runtime: Runtime, client: Client) -> None:
 
 
 def remove(runtime: Runtime, client_id: str) -> bool:
-    """Forget a client; tell whether it was there."""
+    """Delete a client; tell whether it existed."""
     entry = _read(runtime, client_id)
     was_there = runtime.ports.vault.drop(KIND, client_id)
     for origin in _load(entry.value).origins if entry else ():
@@ -151,10 +151,10 @@ def remove(runtime: Runtime, client_id: str) -> bool:
 
 
 def works_from(runtime: Runtime, origin: str) -> bool:
-    """Tell whether a client in use works from a web origin. The reads do not grow with the number of clients.
+    """Tell whether an enabled client works from a web origin. The reads do not grow with the number of clients.
 
-    The store keeps the ids of the clients of each origin. What is found is judged by the client itself, so that a
-    client that was disabled or changed, by whatever process, is never taken for one that works there.
+    The store holds the ids of the clients of each origin. Each client that is found is read too, so that a client that
+    another process has disabled or changed does not count.
     """
     if not 0 < len(origin) <= ORIGIN_LIMIT or not origin.isprintable():
         return False
@@ -169,20 +169,20 @@ def works_from(runtime: Runtime, origin: str) -> bool:
 
 
 def _keep_origins(runtime: Runtime) -> None:
-    """Note the origins of clients that an earlier version stored; once for a store."""
+    """Note the origins of the clients that an earlier version stored; this happens once in the life of a store."""
     for client in list_clients(runtime):
         _note_origins(runtime, client)
     runtime.ports.vault.add(Secret(_ORIGINS_KEPT, "", b""))
 
 
 def _note_origins(runtime: Runtime, client: Client) -> None:
-    """Note from where a client works, before it is stored: a crash in between leaves an id without a client."""
+    """Note the origins of a client before the client is stored; a crash in between leaves an id without a client."""
     for origin in client.origins:
         _change_origin(runtime, origin, lambda ids: ids if client.id in ids else [*ids, client.id])
 
 
 def _change_origin(runtime: Runtime, origin: str, changed: Callable[[list[str]], list[str]]) -> None:
-    """Change the ids that are kept for an origin, again when somebody else was quicker."""
+    """Change the ids that are stored for an origin; try again when another process was quicker."""
     vault, is_kept = runtime.ports.vault, False
     while not is_kept:
         entry = vault.get(_ORIGIN, origin, runtime.ports.clock.now())
@@ -211,7 +211,7 @@ _SECRET_METHODS = (AuthMethod.BASIC, AuthMethod.POST)
 
 
 def _read(runtime: Runtime, client_id: str) -> Secret | None:
-    if not 0 < len(client_id) <= ID_LIMIT or not client_id.isprintable():  # a lone surrogate is no text to store
+    if not 0 < len(client_id) <= ID_LIMIT or not client_id.isprintable():  # a lone surrogate cannot be stored
         return None
     return runtime.ports.vault.get(KIND, client_id, runtime.ports.clock.now())
 
@@ -221,15 +221,15 @@ def _load(value: bytes) -> Client:
     kind, method = ClientKind(raw.pop("kind")), AuthMethod(raw.pop("auth_method"))
     for name in ("redirect_uris", "origins"):
         raw[name] = tuple(raw[name])
-    raw.pop("launch_uris", None)  # kept by earlier versions, read by none
+    raw.pop("launch_uris", None)  # earlier versions stored these, no version reads them
     return Client(kind=kind, auth_method=method, **raw)
 
 
 def client_name(claimed: str) -> str:
-    """Return a client id as failures are counted under it; it is looked up as it was registered, to the letter."""
+    """Return the form of a client id under which failures are counted; a look-up compares ids to the letter."""
     return claimed.strip().casefold()
 
 
 def decoded(part: str) -> str:
-    """Return one half of Basic credentials as the client meant it; a client that encodes nothing is understood too."""
+    """Return one half of Basic credentials, percent-decoded; clients that encode nothing are understood too."""
     return unquote(part)

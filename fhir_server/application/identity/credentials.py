@@ -1,8 +1,8 @@
-"""How a person proves who they are: each change is audited, told to its owner, and bound to a code or to a factor.
+"""Changes of how a person signs in: each is audited, told to the owner of the account, and needs a code or a factor.
 
-The audit event of a patient's account stands in the patient's own journal, hidden from representatives: an account is
-personal. A patient with a space gets a notice; everybody is told by the pages of the account and at the next sign-in.
-One-time codes are handed over on paper or by word of mouth: 100 random bits in groups of four, hard to misread.
+The audit event of a patient's account appears in the patient's own journal, hidden from representatives: an account is
+personal. A patient with a space gets a notice. The pages of the account and the next sign-in tell every owner. One-time
+codes are handed over on paper or by word of mouth: 100 random bits in groups of four, hard to misread.
 Sources: NIST SP 800-63B-4, 4.1.2 (binding) and 4.6 (notices); OWASP ASVS 5.0, 6.4.
 """
 
@@ -36,23 +36,23 @@ _ATTEMPTS = 5
 
 
 def new_code() -> str:
-    """Return a fresh code, as it is kept."""
+    """Return a new code, in the form in which it is stored."""
     return "".join(choice(_CODE_ALPHABET) for _ in range(CODE_LENGTH))
 
 
 def readable_code(code: str) -> str:
-    """Return a code as people read it: in groups of four."""
+    """Return a code in groups of four, for people to read."""
     return "-".join(code[at : at + 4] for at in range(0, CODE_LENGTH, 4))
 
 
 def typed_code(text: str) -> str:
-    """Return a code as it was typed, without what people put between its symbols; "" when it cannot be one."""
+    """Return a typed code without the characters that people put between its symbols; "" when it cannot be a code."""
     code = "".join(symbol for symbol in text[: 4 * CODE_LENGTH].upper() if symbol.isalnum())
     return code if len(code) == CODE_LENGTH and code.isascii() else ""
 
 
 class Act(StrEnum):
-    """What was done to the ways in which an account is opened; the names of operations in the trail."""
+    """What was done to an account or to its ways to sign in; the values name operations in the audit log."""
 
     SET_PASSWORD = "set-password"  # noqa: S105 - a name
     SET_CODES = "set-code-generator"
@@ -78,7 +78,7 @@ _NOTICES = {
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """One change, as its owner is told of it. by_owner: done by the owner, not by the operator. seen: by the owner."""
+    """One change, as the owner is told of it. by_owner: whether the owner made it. seen: whether the owner saw it."""
 
     id: str
     at: datetime
@@ -88,7 +88,7 @@ class News:
 
 
 def record(runtime: Runtime, caller: Caller, account: Account, act: Act) -> None:
-    """Trace a change of an account and tell its owner, before it happens. caller: the owner, or the operator.
+    """Audit a change of an account and tell its owner, before the change happens. caller: the owner, or the operator.
 
     Raises: StoreUnavailable or Problem(UNAVAILABLE), and then the change must not happen.
     """
@@ -105,7 +105,7 @@ def record(runtime: Runtime, caller: Caller, account: Account, act: Act) -> None
 
 
 def _change(runtime: Runtime, caller: Caller, account: Account, act: Act, patient: str) -> Change:
-    """Return the trace and, where there is a space to tell it in, the notice; the space must not change meanwhile."""
+    """Return the audit event and, for a patient with a space, the notice; the space must not change meanwhile."""
     with runtime.ports.store.snapshot() as snapshot:
         space = snapshot.load_space(patient) if patient else None
     audited = AuditedInteraction("operation", "", target=account.person, operation=act.value, choice=space is not None)
@@ -129,13 +129,13 @@ def _tell(runtime: Runtime, account: Account, act: Act, *, by_owner: bool) -> No
 
 
 def news_of(runtime: Runtime, account: Account) -> tuple[News, ...]:
-    """Return what changed of late, the newest first."""
+    """Return the changes of the last 90 days, newest first."""
     entries = runtime.ports.vault.entries(_NEWS, runtime.ports.clock.now(), _group(account))
     return tuple(sorted((_load(entry.value) for entry in entries), key=lambda item: item.at, reverse=True))
 
 
 def acknowledge(runtime: Runtime, account: Account) -> None:
-    """Remember that the owner has seen all of it."""
+    """Remember that the owner has seen all changes."""
     for news in news_of(runtime, account):
         entry = runtime.ports.vault.get(_NEWS, news.id, runtime.ports.clock.now())
         if entry and not news.seen:
@@ -143,9 +143,9 @@ def acknowledge(runtime: Runtime, account: Account) -> None:
 
 
 def issue_code(runtime: Runtime, account: Account) -> str:
-    """Make the code by which an account gets its first second factor, and return it; an earlier one is good no more.
+    """Make the code by which an account gets its first second factor, and return it; earlier codes become invalid.
 
-    It is handed to the person by whoever has seen who they are, apart from the password.
+    Somebody who has checked who the person is hands the code over, apart from the password.
     """
     forget_codes(runtime, account)
     code = new_code()
@@ -155,7 +155,7 @@ def issue_code(runtime: Runtime, account: Account) -> str:
 
 
 def redeem_code(runtime: Runtime, account: Account, typed: str) -> bool:
-    """Use up the code of an account; the code of another account stays good."""
+    """Use up the code of an account, and tell whether it was right; the code of another account stays valid."""
     code, now = typed_code(typed), runtime.ports.clock.now()
     entry = runtime.ports.vault.get(_CODE, code, now) if code else None
     if entry is None or entry.value.decode() != account.subject:
@@ -164,7 +164,7 @@ def redeem_code(runtime: Runtime, account: Account, typed: str) -> bool:
 
 
 def forget_codes(runtime: Runtime, account: Account) -> None:
-    """Make every code of an account worthless."""
+    """Make every code of an account invalid."""
     runtime.ports.vault.drop_group(_codes(account))
 
 

@@ -1,8 +1,8 @@
-"""The one-time act that ties an identity given elsewhere to the account of a patient.
+"""Links an identity of an upstream provider to the account of a patient, once, by a code.
 
-A code is handed to the patient by whoever has seen who they are. It is random, good once, for some days, for one
-account; and the identity that comes with it must be that of the patient's own record, so that a code in other hands
-opens nothing. Nothing of a record is told to whoever tries.
+Somebody who has checked who the patient is hands the code over. The code is random and works once, for some days, for
+one account. The upstream identity must agree with the Patient resource, so that the code is useless to others. A failed
+attempt reveals nothing of the Patient resource.
 Source: rules on the link between FranceConnect and the national health identity (no health number is in its claims).
 """
 
@@ -27,7 +27,7 @@ _LIFETIME = timedelta(days=14)
 
 @dataclass(frozen=True, slots=True)
 class Traits:
-    """The part of a civil identity that is compared. gender: as FHIR writes it."""
+    """The traits of a civil identity that are compared. gender: a FHIR code."""
 
     family: str
     given: str
@@ -36,9 +36,9 @@ class Traits:
 
 
 def invite(runtime: Runtime, account: Account) -> str:
-    """Make the code of an account and return it, in groups of four; an earlier one is good no more.
+    """Make the code of an account and return it in groups of four; an earlier code becomes invalid.
 
-    Raises: ValueError when the account is not of a patient.
+    Raises: ValueError when the account does not belong to a patient.
     """
     if not account.person.startswith("Patient/"):
         message = "only the account of a patient is linked by a code"
@@ -52,9 +52,9 @@ def invite(runtime: Runtime, account: Account) -> str:
 
 
 def redeem(runtime: Runtime, typed: str, traits: Traits) -> Account | None:
-    """Return the account of a code, once; None when there is none, or the identity is not the patient's.
+    """Return the account of a code and use the code up; None when the code is invalid or the identity does not agree.
 
-    A code that somebody else tried is good no more: it is not where it should be.
+    A code that somebody else tried is used up too: it has fallen into wrong hands.
     """
     code = credentials.typed_code(typed)
     entry = runtime.ports.vault.take(_KIND, code, runtime.ports.clock.now()) if code else None
@@ -65,7 +65,7 @@ def redeem(runtime: Runtime, typed: str, traits: Traits) -> Account | None:
 
 
 def is_same(said: Traits, recorded: Traits) -> bool:
-    """Tell whether two identities agree: birth date and birth name, the first given name, and gender where both say."""
+    """Tell whether two identities agree: birth date, birth name, first given name, and gender if both state it."""
     if not said.birth_date or said.birth_date != recorded.birth_date:
         return False
     if not _folded(said.family) or _folded(said.family) != _folded(recorded.family):
@@ -76,7 +76,7 @@ def is_same(said: Traits, recorded: Traits) -> bool:
 
 
 def _recorded(runtime: Runtime, patient: str) -> Traits:
-    """Read the identity of a record: the server for itself, told to nobody (docs/threat-model.md)."""
+    """Read the traits of a Patient resource; only the server uses them (docs/threat-model.md)."""
     with runtime.ports.store.snapshot() as snapshot:
         stored = snapshot.read("Patient", patient, whole_space(ReadingReason.IDENTITY_PROOF, patient))
     body: Json = orjson.loads(stored.body) if stored and stored.body and not stored.deleted else {}

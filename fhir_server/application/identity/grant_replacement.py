@@ -1,7 +1,7 @@
-"""What a person agreed with an app last: one grant in force, whatever the number of devices, pages and tokens.
+"""The latest authorization that a person gave an app: one grant in force, however many devices, pages and tokens.
 
-A later consent changes the grant of the earlier one in place. Access tokens end at once; refresh tokens of before go
-on within what both consents allow, for as long as the later one says.
+A later authorization changes the grant of the earlier one in place. Access tokens end at once. Earlier refresh tokens
+stay valid within what both authorizations allow, until the later authorization ends.
 Sources: RFC 6749 6 (a refresh never widens); RFC 9700 4.14; docs/adr/0040.
 """
 
@@ -32,11 +32,11 @@ Matter = tuple[str, ...]
 
 
 def agree(runtime: Runtime, drafted: Grant) -> Grant:
-    """Put what a person chose last in force for an app and return the grant.
+    """Put the latest authorization of a person for an app in force, and return its grant.
 
     # INVARIANT: of concurrent callers each finds its choice or a later one in force, in one grant
     # (tests/oauth/test_last_choice.py). An emergency stands for itself.
-    Raises: StoreUnavailable when others are quicker each time.
+    Raises: StoreUnavailable when concurrent callers are quicker every time.
     """
     if drafted.is_emergency:
         store_grant(runtime, drafted)
@@ -52,9 +52,9 @@ def agree(runtime: Runtime, drafted: Grant) -> Grant:
 
 
 def _put(runtime: Runtime, chosen: Grant) -> Grant | None:
-    """Change the grant in force, or store a first one; None when another choice was quicker."""
+    """Change the grant in force, or store a first grant; None when a concurrent authorization was quicker."""
     current = next((g for g in in_force(grants_of(runtime, chosen.subject)) if is_same_matter(g, chosen)), None)
-    if current is None or not current.choice:  # one of an earlier version ends: its tokens do not say what they are of
+    if current is None or not current.choice:  # a grant without `choice` is of an earlier version and ends
         store_grant(runtime, chosen)
         return chosen
     changed = replace(chosen, id=current.id, used_at=current.used_at)
@@ -69,7 +69,7 @@ def _put(runtime: Runtime, chosen: Grant) -> Grant | None:
 
 
 def _settle(runtime: Runtime, grants: Iterable[Grant], matter: Matter) -> str:
-    """End all grants of one matter but the newest; return the id of that one, "" when there is none."""
+    """End all grants of one matter but the newest; return the id of the newest, "" when there is none."""
     same = [grant for grant in grants if is_settled(grant) and matter_of(grant) == matter]
     last = max(same, key=_age, default=None)
     for grant in same:
@@ -83,7 +83,7 @@ def _age(grant: Grant) -> tuple[bool, str, str]:
 
 
 def settle_all(runtime: Runtime) -> int:
-    """End, once in the life of a store, what earlier versions left beside the newest grant; return how many."""
+    """End, once in the life of a store, older grants that earlier versions left beside the newest; return how many."""
     vault = runtime.ports.vault
     if vault.get(_SETTLED.kind, _SETTLED.key, runtime.ports.clock.now()) is not None:
         return 0
@@ -95,14 +95,14 @@ def settle_all(runtime: Runtime) -> int:
 
 
 def is_settled(grant: Grant) -> bool:
-    """Tell whether a grant is one of those of which one is in force: given by a person, and for no emergency."""
+    """Tell whether a grant replaces earlier ones: a person gave it, not for an emergency, and not by an exchange."""
     return bool(grant.login) and not grant.is_emergency and not grant.ancestors
 
 
 def matter_of(grant: Grant) -> Matter:
-    """Return what a person decides about at once: an app, in one capacity.
+    """Return the matter of a grant, of which one grant is in force: an app and a person in one capacity.
 
-    A professional decides for each patient, for an app is opened on several at a time.
+    For a professional the patient belongs to the matter too, because professionals open an app on several patients.
     """
     requester = grant.requester
     patient = grant.launch_patient if requester.kind is RequesterKind.PROFESSIONAL else ""
@@ -110,12 +110,12 @@ def matter_of(grant: Grant) -> Matter:
 
 
 def is_same_matter(one: Grant, other: Grant) -> bool:
-    """Tell whether two grants answer the same question."""
+    """Tell whether two grants are of the same matter."""
     return matter_of(one) == matter_of(other)
 
 
 def in_force(grants: Iterable[Grant]) -> tuple[Grant, ...]:
-    """Return of each matter the grant that holds, newest first; emergencies and exchanges are not among them."""
+    """Return the grant in force of each matter, newest first, without grants of emergencies and exchanges."""
     newest: dict[Matter, Grant] = {}
     for grant in sorted(filter(is_settled, grants), key=_age):
         newest[matter_of(grant)] = grant
@@ -123,15 +123,15 @@ def in_force(grants: Iterable[Grant]) -> tuple[Grant, ...]:
 
 
 def renewed(runtime: Runtime, view: Grant) -> Grant | None:
-    """Return what an authorization still allows under the last choice, None when it has ended or nothing is left."""
+    """Return what an earlier authorization still allows under the latest; None when it has ended or nothing is left."""
     live = find_grant(runtime, view.id)
     return under(live, view) if live else None
 
 
 def under(live: Grant, view: Grant) -> Grant | None:
-    """Cut an authorization to the choice in force: no scope beyond either of them; time and documents as chosen last.
+    """Limit an earlier authorization by the latest: the scopes of both; end and app exclusions of the latest.
 
-    view: the grant as one authorization saw it, with its own login, key, patient and context.
+    live: the grant in force. view: the grant of the earlier authorization, with its login, key, patient and context.
     """
     scopes = view.scopes
     if live.scopes != view.scopes:

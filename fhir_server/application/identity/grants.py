@@ -1,7 +1,7 @@
-"""Grants: what an app may do for whom, looked up live and ended at once.
+"""Grants: what an app may do, and for whom; a grant that ends takes effect at once.
 
-A grant says everything; an access token carries a copy of it, so that one read answers a request, and shares its
-group, so that ending the grant ends the tokens.
+A grant contains everything about the authorization. An access token has a copy of it, so that one read answers a
+request, and belongs to the same group in the vault, so that the end of the grant ends its tokens.
 Sources: RFC 6749, RFC 9700 (rotation, 4.14.2), SMART App Launch 2.2.
 """
 
@@ -30,15 +30,15 @@ _PURPOSES = {
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What one app may do for one party, until it ends.
+    """What one app may do for one person, or software for itself, until the grant ends.
 
     scopes: what was granted. expires: the last instant of any token, None for no end. context: further members of the
     token response. details: granted `authorization_details`. reason: why an emergency was declared.
     jkt, x5t: thumbprints of the key and the certificate to which a public client's refresh tokens are bound.
-    choice: changes with each consent, so that what was issued under an earlier one is known.
-    ancestors: ids of the grants whose token was exchanged for this one, the first one first; it ends with any of them.
-    actors: clients that exchanged before this one.
-    withheld: documents that the person keeps from the app; never told to anybody else, nor to the app.
+    choice: an id that changes with each authorization; tokens of an earlier authorization have another.
+    ancestors: ids of the grants whose tokens were exchanged for this one, oldest first; it ends with any of them.
+    actors: clients that made the earlier exchanges.
+    withheld: app exclusions: documents that the person withholds from the app; nobody else is told, not even the app.
     """
 
     id: str
@@ -70,18 +70,18 @@ class Grant:
 
     @property
     def group(self) -> str:
-        """The vault's group of everything that ends with this grant."""
+        """The group, in the vault, of everything that ends with this grant."""
         return f"grant:{self.id}"
 
     @property
     def is_emergency(self) -> bool:
-        """Whether it was given for an emergency: short, for one patient, never renewed."""
+        """Whether the grant is for an emergency: short, for one patient, never renewed."""
         return self.purpose == Purpose.BREAK_GLASS
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What is to be granted to a party; empty values follow from the party."""
+    """What is to be granted to a grantee; empty values are derived from the grantee."""
 
     scopes: str
     purpose: str = ""
@@ -102,12 +102,12 @@ def open_grant(runtime: Runtime, party: Grantee, terms: Terms) -> Grant:
 
 
 def store_grant(runtime: Runtime, grant: Grant) -> None:
-    """Store a grant that was drafted."""
+    """Store a grant from `draft_grant`."""
     runtime.ports.vault.add(Secret(GRANT, grant.id, orjson.dumps(grant), _holder(grant), grant.expires))
 
 
 def draft_grant(runtime: Runtime, party: Grantee, terms: Terms) -> Grant:
-    """Write down what is granted to a party, without storing it."""
+    """Return a new grant for a grantee without storing it."""
     account, client, requester = party.account, party.client, party.requester
     practice = party.practice
     return Grant(
@@ -136,9 +136,9 @@ def draft_grant(runtime: Runtime, party: Grantee, terms: Terms) -> Grant:
 
 
 def add_to_grant(runtime: Runtime, grant: Grant, secret: Secret, *, of_choice: bool = False) -> None:
-    """Store a token, then look whether its grant is still there; without it the token goes at once.
+    """Store a token, then check whether its grant still exists; if not, delete the token at once.
 
-    of_choice: it also goes when the person has chosen anew since it was begun.
+    of_choice: also delete the token if the person has authorized the app anew meanwhile.
     """
     # INVARIANT: a revocation removes the grant first and its group second, and a choice changes the grant first and
     # removes its access tokens second, so that whichever comes later, the token is removed (tests/oauth/test_races.py).
@@ -152,13 +152,13 @@ def add_to_grant(runtime: Runtime, grant: Grant, secret: Secret, *, of_choice: b
 
 
 def find_grant(runtime: Runtime, grant_id: str) -> Grant | None:
-    """Return a grant that has not ended."""
+    """Return a grant by its id, None when it has ended."""
     entry = runtime.ports.vault.get(GRANT, grant_id, runtime.ports.clock.now()) if grant_id else None
     return load_grant(orjson.loads(entry.value)) if entry else None
 
 
 def touch_grant(runtime: Runtime, grant: Grant) -> None:
-    """Remember that a grant is used now; a concurrent change wins, for the time is only told to people."""
+    """Remember that a grant is used now; a concurrent change wins, because this time is only shown to people."""
     now = runtime.ports.clock.now()
     entry = runtime.ports.vault.get(GRANT, grant.id, now)
     if entry:
@@ -167,14 +167,14 @@ def touch_grant(runtime: Runtime, grant: Grant) -> None:
 
 
 def grants_of(runtime: Runtime, subject: str) -> tuple[Grant, ...]:
-    """Return the live grants of a person, newest first."""
+    """Return the grants of a person that have not ended, newest first."""
     entries = runtime.ports.vault.entries(GRANT, runtime.ports.clock.now(), f"holder:{subject}")
     grants = (load_grant(orjson.loads(entry.value)) for entry in entries)
     return tuple(sorted(grants, key=lambda grant: grant.granted_at, reverse=True))
 
 
 def revoke_grant(runtime: Runtime, grant_id: str) -> bool:
-    """End a grant and every token of it, from the next request on; tell whether it was there."""
+    """End a grant and all its tokens, from the next request on; tell whether the grant existed."""
     was_there = runtime.ports.vault.drop(GRANT, grant_id)
     runtime.ports.vault.drop_group(f"grant:{grant_id}")
     return was_there
@@ -191,15 +191,15 @@ def revoke_client(runtime: Runtime, client_id: str) -> int:
 
 
 def all_grants(runtime: Runtime) -> tuple[Grant, ...]:
-    """Return every live grant, in no particular order."""
+    """Return every grant that has not ended, in no particular order."""
     entries = runtime.ports.vault.entries(GRANT, runtime.ports.clock.now())
     return tuple(load_grant(orjson.loads(entry.value)) for entry in entries)
 
 
 def has_ended(runtime: Runtime, grant: Grant) -> bool:
-    """Tell whether an exchanged grant has lost one of those that it came from, or the choice that they were given by.
+    """Tell whether a grant from a token exchange has ended because one of its ancestors ended or was authorized anew.
 
-    Any other ends with its own tokens, and is not looked up.
+    Any other grant takes its own tokens with it when it ends, so this function does not look it up.
     """
     if not grant.ancestors:
         return False
@@ -213,7 +213,7 @@ def _holder(grant: Grant) -> str:
 
 
 def load_grant(raw: Json) -> Grant:
-    """Read the record of a grant; raw is used up."""
+    """Read the stored form of a grant; this empties `raw`."""
     requester = raw.pop("requester")
     proof = raw.pop("proof")
     kind, capacity = RequesterKind(requester.pop("kind")), Capacity(requester.pop("capacity", ""))

@@ -1,6 +1,6 @@
-"""Which passwords are taken: long ones that are neither well known nor made of what everybody knows of the person.
+"""Which passwords are accepted: long ones that are neither well known nor made of the person's name or user name.
 
-No mixture of characters is demanded, and no change after some time: both make passwords worse.
+The rules demand no mixture of characters and no regular change: such demands make passwords worse.
 Source: NIST SP 800-63B-4, 3.1.1.2 (15 characters where a password may be the only factor, a list of known ones,
 words of the context); https://pages.nist.gov/800-63-4/sp800-63b.html.
 """
@@ -14,7 +14,7 @@ from pathlib import Path
 
 SHORTEST, LONGEST = 15, 256
 _LEFT_AT_LEAST = 8
-"""Letters and digits that must be left when everything that is easy to guess is taken away."""
+"""Letters and digits that must be left after removing everything that is easy to guess."""
 _SHORTEST_WORD, _RUN = 3, 4
 _SERVICE = ("habilis",)
 _LOOKALIKES = str.maketrans("013457@$!", "oieastasi")
@@ -22,7 +22,7 @@ _OWN_LIST = Path(__file__).parents[2] / "data" / "common-passwords.txt"
 
 
 class Weakness(StrEnum):
-    """Why a password is not taken; the texts are said to people."""
+    """Why a password is not accepted; the values are texts for people."""
 
     SHORT = f"must have at least {SHORTEST} characters: a few words together are good"
     LONG = f"must have at most {LONGEST} characters"
@@ -31,7 +31,7 @@ class Weakness(StrEnum):
 
 
 def weakness(password: str, own: Iterable[str] = ()) -> Weakness | None:
-    """Return why a password is not taken, None when it is. own: user name, name and the like of the person."""
+    """Return why a password is not accepted, None when it is. own: the person's names, user name and the like."""
     text = normalized(password)
     if len(text) < SHORTEST:
         return Weakness.SHORT
@@ -48,7 +48,7 @@ def weakness(password: str, own: Iterable[str] = ()) -> Weakness | None:
 
 
 def normalized(password: str) -> str:
-    """Return a password in one Unicode form, so that every keyboard gives the same (NFC)."""
+    """Return a password in one Unicode form (NFC), so that all keyboards give the same."""
     return unicodedata.normalize("NFC", password)
 
 
@@ -60,20 +60,20 @@ def _is_common(text: str) -> bool:
 
 
 def _is_repeated(text: str) -> bool:
-    """Tell whether a text is one part of it over and over, the last time perhaps cut."""
+    """Tell whether a text repeats one part over and over; the last repetition may be incomplete."""
     lengths = range(1, len(text) // 2 + 1)
     return any((text[:length] * (len(text) // length + 1)).startswith(text) for length in lengths)
 
 
 def _left(text: str, words: Iterable[str]) -> int:
-    """Return how many letters and digits are left without some words, the longest taken away first."""
+    """Return how many letters and digits are left after removing some words, the longest first."""
     for word in sorted(words, key=len, reverse=True):
         text = text.replace(word, " ")
     return sum(symbol.isalnum() for symbol in text)
 
 
 def _without_runs(text: str) -> str:
-    """Take away rows such as 1234, dcba and aaaa: of four characters or more with the same step between them."""
+    """Remove runs such as 1234, dcba and aaaa: at least four characters with the same step between them."""
     kept, start = "", 0
     while start < len(text):
         end = _end_of_run(text, start)
@@ -112,7 +112,7 @@ def _own_list() -> frozenset[str]:
 
 @cache
 def _listed() -> frozenset[str]:
-    """Return the well-known passwords; the package's list is read when the first password is set."""
+    """Return the well-known passwords; the package's list is loaded only when a password is first checked."""
     from zxcvbn.frequency_lists import FREQUENCY_LISTS  # noqa: PLC0415 - as the docstring says
 
     return _own_list() | frozenset(FREQUENCY_LISTS["passwords"])
