@@ -1,1 +1,1 @@
-"""Queries: read, search, explain, who sees what, conditional references. Nothing here writes."""
+"""Queries: read, search, explain, who sees a document, conditional references. Nothing here changes a resource."""

@@ -1,9 +1,9 @@
 """Who could see a document, and who has opened it; only the patient and the patient's representatives may ask.
 
-The one decision judges the professionals whom the space names, by the practice situations that the directory holds for
-them; the establishments, by everybody who practises there today; and every health profession, in a care team and in an
-emergency. The audit log tells who has opened the document: hiding it cannot take back their copies.
-Source: rule E1, rules H3 and H5, and the information that the holder is owed on who reads (F1); docs/operations.md.
+`decide` answers for the professionals whom the space names, with their practice situations from the directory; for
+everybody who practises today in an establishment that the space names; and for every health profession, in a care team
+and in an emergency. The audit log tells who has opened the document: hiding it cannot take back their copies.
+Source: rule E1, rules H3 and H5, and the patient's right to know who reads (F1); docs/operations.md.
 """
 
 from collections.abc import Iterable, Iterator
@@ -48,7 +48,7 @@ PROPOSALS = {
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """One person who has seen a document or its description. at: of the last time."""
+    """One person who has seen a document or its description. at: when this person last saw it."""
 
     person: str
     display: str
@@ -56,9 +56,9 @@ class Reader:
 
 
 def readers_of(snapshot: Snapshot, traces: Visibility, document: str) -> tuple[Reader, ...]:
-    """Return the professionals in whose reading a document was, latest first, as far as the traces may be read.
+    """Return the professionals who have read a document, latest first, as far as the caller may read the audit events.
 
-    document: id. The latest 500 readings count.
+    document: id. Only the latest 500 reads count.
     """
     named = AnyOf(tokens.reference("entity", f"DocumentReference/{document}"))
     search = Search("AuditEvent", (named, AnyOf(_DONE), AnyOf(_READING)), sort="date", limit=_EVENTS)
@@ -82,9 +82,9 @@ def _person(event: Json) -> Json:
 
 @dataclass(frozen=True, slots=True)
 class Seer:
-    """One who might see the document. role: why. name: reference, or code of a profession. display: name to show.
+    """Somebody who might see the document. role: why. name: reference or code of a profession. display: name to show.
 
-    sees, would: now, and with the proposed marks (None when nothing was proposed).
+    sees: whether they see it now. would: whether they would with the proposed marks, None without a proposal.
     members: how many persons of an establishment see it now, None for anybody else.
     """
 
@@ -105,10 +105,10 @@ class Audience:
 
 
 def audience_of(runtime: Runtime, caller: Caller, id_: str, proposed: str = "") -> Audience:
-    """Tell who sees a document, who would if it were hidden or shown, and who has seen it; nothing is changed.
+    """Tell who sees a document, who would see it if it were hidden or shown, and who has seen it; change nothing.
 
     proposed: "hidden", "visible" or "".
-    Raises: Problem(FORBIDDEN) for anybody but the holder's side, whatever id is named; NOT_FOUND for unknown and
+    Raises: Problem(FORBIDDEN) for anybody but the patient and representatives, for every id; NOT_FOUND for unknown and
     invisible documents alike; MALFORMED for another proposal.
     """
     if proposed and proposed not in PROPOSALS:
@@ -141,7 +141,7 @@ def audience_of(runtime: Runtime, caller: Caller, id_: str, proposed: str = "") 
 
 
 def _readers(asked: "_Question", caller: Caller, id_: str) -> tuple[Reader, ...]:
-    """Return who has seen the document; nobody for an app that may not read the journal."""
+    """Return who has seen the document; nobody if the app may not read audit events."""
     patient = asked.record.patient
     try:
         smart_scopes.demand(caller, ("AuditEvent",), "s", patient)
@@ -154,7 +154,7 @@ def _readers(asked: "_Question", caller: Caller, id_: str) -> tuple[Reader, ...]
 def _find(
     runtime: Runtime, snapshot: Snapshot, caller: Caller, id_: str, audited: AuditedInteraction
 ) -> tuple[Opened | None, AccessFacts | None]:
-    """Return the entered space and the facts of the document, as far as the caller sees it."""
+    """Return the entered space and the facts of the document; None for what the caller may not enter or see."""
     types = ("DocumentReference",)
     audit_log.demand_scope(runtime, caller, audited, types, "r")
     location = snapshot.locate("DocumentReference", id_)
@@ -176,7 +176,7 @@ def _find(
 
 
 def _known(snapshot: Snapshot, opened: Opened) -> RecordState:
-    """Return the state without the choices that the caller may not read: those about a minor's secret (B10)."""
+    """Return the state without the directives whose Consents the caller may not read (B10)."""
     named = {directive.id for directive in opened.record.directives}
     shown = snapshot.visible_ids("Consent", named, opened.sees(View.DIRECTIVES))
     return replace(opened.record, directives=tuple(d for d in opened.record.directives if d.id in shown))
@@ -216,7 +216,7 @@ def _places(record: RecordState) -> set[str]:
 
 
 def _team(asked: _Question, after: _Question | None, place: str, names: "_Names") -> Seer:
-    """Judge an establishment by each who practises there today."""
+    """Tell whether an establishment sees the document, by a decision for each person who practises there today."""
     members = [_member(role, place) for role in _roles(asked.snapshot, "organization", place)]
     seeing = [member for member in members if _sees(asked, member)]
     would = any(_sees(after, member) for member in members) if after else None
@@ -245,14 +245,14 @@ def _is(reference: str, type_: str) -> bool:
 
 
 def _roles(snapshot: Snapshot, name: str, reference: str) -> list[Json]:
-    """Return the practice situations in use that name somebody or some place."""
+    """Return the active practice situations that name a person or an establishment."""
     search = Search("PractitionerRole", (AnyOf(tokens.reference(name, reference)),), limit=_MEMBERS)
     found = (orjson.loads(stored.body) for stored in snapshot.find(search, DIRECTORY).rows)
     return [role for role in found if role.get("active") is not False]
 
 
 def _practised(snapshot: Snapshot, person: str, roles: list[Json]) -> str:
-    """Return the profession of a person: of a practice situation, else of a qualification; "" when unknown."""
+    """Return the profession of a person, from a practice situation or else from a qualification; "" when unknown."""
     if roles:
         return _profession(roles[0])
     found = snapshot.read("Practitioner", person.partition("/")[2], DIRECTORY)
@@ -271,7 +271,7 @@ def _coded(concepts: Iterable[Json]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Names:
-    """Names of the directory, to show beside references."""
+    """Looks names up in the directory, to show them beside references."""
 
     snapshot: Snapshot
 

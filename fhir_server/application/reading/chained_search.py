@@ -1,7 +1,7 @@
-"""Searches by who is referred to, as `author.family`: who is described so is looked up when the search is made.
+"""Chained searches such as `author.family`: the search first looks up the persons who match the description.
 
-The directory says who is named so today, so that a person who changes names is found by the new one in old documents
-too, and no index of a space holds names of the directory.
+The look-up uses today's directory. So a person who changes names is found by the new name in old documents too, and no
+index of a space contains names of the directory.
 
 Source: https://hl7.org/fhir/R4/search.html#chaining; IHE MHD 4.2, ITI-66 and ITI-67; docs/adr/0047.
 """
@@ -21,12 +21,12 @@ from fhir_server.ports.store import Snapshot
 from fhir_server.registry import REGISTRY, AccessRule
 
 MOST = 500
-"""People and establishments that one description may mean: so many alternatives the stores compare at once."""
+"""How many people and establishments one description may match: the stores compare so many alternatives at once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Chains:
-    """Where people are looked up for one search: the directory, and the space that was entered."""
+    """Where one search looks people up: in the directory, and in the space that was entered."""
 
     snapshot: Snapshot
     caller: Caller
@@ -34,9 +34,9 @@ class Chains:
     fhir_base: str
 
     def resolved(self, search: Search) -> Search:
-        """Return a search in which the descriptions have become references.
+        """Return the search with references in place of the descriptions.
 
-        Raises: Problem(UNSUPPORTED) when a description means too many.
+        Raises: Problem(UNSUPPORTED) when a description matches too many people.
         """
         if not search.chained:
             return search
@@ -51,7 +51,7 @@ class Chains:
         return AnyOf(chained.own.tokens.union(*(self._tokens(chained.base, one) for one in found)))
 
     def _meant(self, chained: Chained) -> Iterator[str]:
-        """Yield the references of all who are described so, and of the practice situations of those persons."""
+        """Yield the references of all people who match a description, and of their practice situations."""
         for type_, described in chained.sought:
             found = self._found(type_, described)
             yield from found
@@ -64,7 +64,7 @@ class Chains:
         return [f"{type_}/{stored.id}" for stored in self.snapshot.find(search, self._view(type_)).rows]
 
     def _view(self, type_: str) -> Visibility:
-        """Return what may be seen of a type: the directory, which is open to all, or what the scopes let search."""
+        """Return what the search may see of a type: the whole directory, or what permit and scopes allow."""
         access = REGISTRY[type_].access
         if access is AccessRule.DIRECTORY:
             return DIRECTORY
@@ -75,7 +75,7 @@ class Chains:
         return smart_scopes.narrow(self.opened.sees(VIEWS[access]), limits)
 
     def _tokens(self, base: str, reference: str) -> frozenset[str]:
-        """Return what a resource is indexed under that refers to somebody, itself or through a contained situation."""
+        """Return the tokens of resources that refer to a person, directly or through a contained practice situation."""
         names = (base, f"{base}.practitioner") if reference.startswith("Practitioner/") else (base,)
         spelt = (reference, f"{self.fhir_base}/{reference}")
         return frozenset(f"{name}|ref|{one}" for name in names for one in spelt)

@@ -1,4 +1,4 @@
-"""Conditional interactions and references: what meets a condition in the caller's view; what is hidden is unknown.
+"""Conditional interactions and references: finds what meets a condition in the caller's view; hidden means unknown.
 
 Source: https://hl7.org/fhir/R4/http.html#ccreate, #cupdate and #trules (conditional interactions and references).
 """
@@ -33,7 +33,7 @@ def matching_ids(
 ) -> tuple[str, ...]:
     """Return the ids of the resources that meet a condition, as far as the caller sees them.
 
-    action: for which a space is entered. letter: of the interaction in the SMART scope, as "c" for create.
+    action: the action for entering a space. letter: the interaction's letter in a SMART scope, such as "c" for create.
     """
     wanted = tokens.identifier_key("identifier", condition.system, condition.value)
     patient = condition.patient or work.caller.launch_patient
@@ -41,7 +41,7 @@ def matching_ids(
         patient = identify(work.snapshot, *condition.patient_identifier)
     found = work.snapshot.compartments_with(row.name, wanted, _MATCHES_JUDGED)
     if row.access in VIEWS and row.access is not AccessRule.IDENTITY:
-        work.names(*(f"{row.name}/{id_}" for _, id_ in found))  # a failure is as secret as what it would have matched
+        work.names(*(f"{row.name}/{id_}" for _, id_ in found))  # a failure is as confidential as the matches
     if row.access is not AccessRule.DIRECTORY and (patient or condition.patient_identifier):
         view = _view(work, row, patient, action, letter) if patient else NOTHING
         page = work.snapshot.find(Search(row.name, (AnyOf(wanted),), limit=_MATCHES_JUDGED), view)
@@ -67,10 +67,10 @@ def only_match(found: Iterable[str]) -> str:
 def with_identifier(work: UnitOfWork, type_: str, identifier: tuple[str, str], compartment: str) -> tuple[Stored, ...]:
     """Return the resources of one space that have an identifier, whoever may see them.
 
-    System-level (docs/threat-model.md): tells only whether this very caller has filed the same before.
+    System-level (docs/threat-model.md): it serves only to tell whether this caller has filed the same before.
     """
     wanted = tokens.identifier_key("identifier", *identifier)
-    everywhere = work.snapshot.compartments_with(type_, wanted, _MATCHES_JUDGED)  # far quicker than a look at the space
+    everywhere = work.snapshot.compartments_with(type_, wanted, _MATCHES_JUDGED)  # quicker than a search of the space
     if len(everywhere) < _MATCHES_JUDGED and compartment not in {place for place, _ in everywhere}:
         return ()
     return work.snapshot.find(
@@ -79,7 +79,7 @@ def with_identifier(work: UnitOfWork, type_: str, identifier: tuple[str, str], c
 
 
 def _view(work: UnitOfWork, row: ResourceType, compartment: str, action: Action, letter: str) -> Visibility:
-    """Return what the caller sees of a type in one space, nothing when it may not be entered."""
+    """Return what the caller sees of a type in one space, nothing when the caller may not enter."""
     if row.access is AccessRule.DIRECTORY:
         return DIRECTORY
     try:
@@ -97,10 +97,11 @@ def is_conditional(reference: str) -> bool:
 
 
 def conditional_names(work: UnitOfWork, resource: Json, root: str, patient: str = "") -> dict[str, str]:
-    """Return the literal reference for each conditional one in a resource.
+    """Return the literal reference for each conditional reference in a resource.
 
-    patient: the space that the caller files into, where its documents are looked up.
-    Raises: Problem(BUSINESS_RULE) when one matches nothing in the caller's view, MULTIPLE_MATCHES when it matches more.
+    patient: the patient in whose space the caller files; documents are looked up there.
+    Raises: Problem(BUSINESS_RULE) when a reference matches nothing in the caller's view, MULTIPLE_MATCHES when it
+    matches more than one resource.
     """
     names: dict[str, str] = {}
     for expression, reference in references.references_in(resource, root):
@@ -111,7 +112,7 @@ def conditional_names(work: UnitOfWork, resource: Json, root: str, patient: str 
 
 
 def resolve(work: UnitOfWork, conditional: str, expression: str, patient: str = "") -> str:
-    """Return the literal reference that a conditional one stands for; see `conditional_names`."""
+    """Return the literal reference for one conditional reference; see `conditional_names`."""
     type_, _, query = conditional.partition("?")
     condition = conditions.parse(query, expression)
     row = REGISTRY.get(type_)
@@ -131,7 +132,7 @@ def resolve(work: UnitOfWork, conditional: str, expression: str, patient: str = 
 
 
 def refuse_as_unknown(work: UnitOfWork, type_: str, action: Action) -> None:
-    """Refuse whoever may write about no stranger as if a patient whom nobody knows were one (AC20).
+    """Refuse a caller who may not write for unknown patients, with the same answer as for a known patient (AC20).
 
     Raises: Problem(INSUFFICIENT_SCOPE), FORBIDDEN or CONSENT_REQUIRED, as for a patient who is known.
     """
@@ -143,16 +144,16 @@ def refuse_as_unknown(work: UnitOfWork, type_: str, action: Action) -> None:
 
 
 def patient_with_identifier(work: UnitOfWork, system: str, value: str) -> str:
-    """Return the id of the patient whom an identifier names, "" when it is nobody whom the caller may look up.
+    """Return the id of the patient whom an identifier names, "" when there is none whom the caller may look up.
 
-    The patient is told of the look-up, whatever becomes of the write.
+    The look-up is audited in the patient's space, whether the write succeeds or fails.
     """
     found = identify(work.snapshot, system, value)
     return found if found and work.may_identify(found) else ""
 
 
 def unknown_reference(expression: str) -> Issue:
-    """Return the one fault of a reference that names nothing the caller sees."""
+    """Return the fault of a reference to something that the caller does not see: always the same."""
     return Issue("the reference names nothing that is known here", expression, "unknown-reference")
 
 

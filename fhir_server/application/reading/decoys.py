@@ -1,7 +1,7 @@
-"""The work that an unknown id costs: the same as an id that is there and hidden, so that no clock tells them apart.
+"""Extra work for an unknown id, so that its answer takes as long as the answer for a hidden id.
 
-What was looked at last is judged once more and the answer thrown away. Somebody who compares two ids of one space
-makes this server look at that space, and so compares like with like.
+The server repeats the last decision and throws the answer away. An attacker who compares two ids of one space makes the
+server read that space last, so that both answers cost the same.
 """
 
 from contextlib import suppress
@@ -16,12 +16,12 @@ from fhir_server.domain.caller import Caller
 from fhir_server.ports.store import Snapshot, StoreUnavailable
 
 _DAMAGED = (ArithmeticError, AttributeError, KeyError, StoreUnavailable, TypeError, ValueError)
-"""What reading a damaged state or body raises."""
+"""The errors that reading a damaged state or body raises."""
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Who asks for one thing by its id, and how."""
+    """One request for a resource by its id."""
 
     caller: Caller
     action: Action
@@ -29,14 +29,14 @@ class Question:
 
 
 def remember(runtime: Runtime, patient: str, audited: AuditedInteraction) -> None:
-    """Keep what is looked at now, for the next id that is unknown."""
+    """Remember this space and interaction for the next unknown id."""
     runtime.decoys[:] = [(patient, audited)]
 
 
 def look_elsewhere(runtime: Runtime, snapshot: Snapshot, question: Question) -> None:
-    """Judge what was looked at last, and read it as a refusal does; nothing of it is told or traced.
+    """Repeat the last decision and the reads of a denial; tell nobody the result and audit nothing.
 
-    A space that is damaged since fails nobody who asks for something else.
+    If the space of the last decision is damaged, this request does not fail.
     """
     patient, audited = runtime.decoys[0] if runtime.decoys else ("", question.audited)
     with suppress(*_DAMAGED):

@@ -1,8 +1,8 @@
-"""Traces and notices as one reader is told them: without the names of what that reader does not see.
+"""Removes from audit events and notices the references to what their reader does not see.
 
-Which of them a reader sees at all is decided in the query (`Clause.of_seen`). Here the names go that are left in them:
-of what a search found, of a content or a list, of a choice that let somebody in, and of what a search asked for.
-A name stays when the reader, asking for it, would be given it or told that it is deleted.
+The query decides which events and notices a reader sees at all (`Clause.of_seen`). This module removes references in
+them: to what a search found, to a content or a list, to a Consent that gave somebody access, and in the criteria of a
+search. A reference stays if the reader could read the resource, or would be told that it is deleted.
 """
 
 from base64 import b64decode
@@ -44,10 +44,10 @@ _VIEWS: Mapping[str, tuple[Action, View]] = {
 
 
 def sights_of(runtime: Runtime, caller: Caller, opened: Opened | None) -> Sights:
-    """Return what the caller would see of each type of the space by asking for it; nothing where that is refused.
+    """Return what the caller would see of each type of the space; nothing for a type that the caller may not read.
 
-    It costs no read: the rules answer from the state that was loaded. An auditor, who controls every access, is told
-    what each was about (H8).
+    This costs no read: the decision uses the state that was already loaded. An auditor may learn what every access was
+    about (H8).
     """
     if opened is None:
         return {}
@@ -62,12 +62,12 @@ def sights_of(runtime: Runtime, caller: Caller, opened: Opened | None) -> Sights
     return {type_: _narrowed(caller, type_, asked[action], view) for type_, (action, view) in _VIEWS.items()}
 
 
-def _of(opened: Opened, answer: Any) -> Opened:  # noqa: ANN401 - an Entry, which the caller has told from a refusal
+def _of(opened: Opened, answer: Any) -> Opened:  # noqa: ANN401 - a Permit; the caller has excluded a Deny
     return Opened(answer, opened.record, opened.space, opened.app_exclusions)
 
 
 def _narrowed(caller: Caller, type_: str, opened: Opened | None, view: View) -> Visibility:
-    """Return a sight within the limits that a scope sets on the type; a token without any scope for it keeps names."""
+    """Return what is seen of a type within the scope's limits; without a scope for the type, there are no limits."""
     if opened is None:
         return NOTHING
     seen = opened.sees(view)
@@ -78,9 +78,9 @@ def _narrowed(caller: Caller, type_: str, opened: Opened | None, view: View) -> 
 
 
 def without_unseen(snapshot: Snapshot, rows: Iterable[Stored], sights: Sights) -> tuple[bytes, ...]:
-    """Return the bodies of traces and notices without the names of what the reader does not see.
+    """Return the bodies of audit events and notices without references to what the reader does not see.
 
-    One query for each type that they name, whatever their number.
+    This costs one query for each type that they refer to, however many they are.
     """
     told = tuple(_Told(row.body, orjson.loads(row.body)) for row in rows)
     named = frozenset(name for one in told for name in one.names())
@@ -90,13 +90,13 @@ def without_unseen(snapshot: Snapshot, rows: Iterable[Stored], sights: Sights) -
 
 @dataclass(frozen=True, slots=True)
 class _Told:
-    """One event or notice. body: as stored."""
+    """One audit event or notice. body: as stored. resource: the parsed body."""
 
     body: bytes
     resource: Json
 
     def names(self) -> Iterator[str]:
-        """Yield the references of the space that it names."""
+        """Yield the references to resources of the space."""
         for element in _naming(self.resource):
             if reference := _reference_of(element):
                 yield reference
@@ -104,11 +104,11 @@ class _Told:
                 yield from recorded_queries.named(_decoded(element["query"]))
 
     def shown(self, seen: frozenset[str]) -> bytes:
-        """Return the body without what is not among the seen; the very bytes when nothing has to go."""
+        """Return the body without references that are not among `seen`; the stored bytes when nothing is removed."""
         unseen = {name for name in self.names() if name not in seen}
         body = without_references(self.resource, unseen) if unseen or self._holds_number() else self.resource
         if self.resource["resourceType"] == "Communication":
-            body = notices.cut(body)  # last, so that what is not seen takes no place
+            body = notices.cut(body)  # last, so that removed references do not count
         if body is self.resource:
             return self.body
         for entity in body.get("entity", ()):
@@ -124,7 +124,7 @@ class _Told:
 
 
 def _shorten(entity: Json, seen: frozenset[str]) -> None:
-    """Leave unseen names out of a recorded search, and what is said of its length and hash."""
+    """Remove unseen references from a recorded search, and then also its recorded length and hash."""
     shorter = recorded_queries.without_unseen(entity["query"], lambda name: name in seen)
     if shorter == entity["query"]:
         return
@@ -137,12 +137,12 @@ def _shorten(entity: Json, seen: frozenset[str]) -> None:
 
 
 def _objects(event: Json) -> int:
-    """Count what an event is about; without it, it does not keep the profile of BALP or MHD that it claims."""
+    """Count the resources that an event is about; if one is removed, the event may no longer conform to its profile."""
     return sum(entity.get("type", {}).get("system") == ENTITY_TYPE for entity in event.get("entity", ()))
 
 
 def _naming(resource: Json) -> Iterator[Json]:
-    """Yield the elements that name something: entities of an event, what a notice is about."""
+    """Yield the elements that may hold a reference: entities of an event, `about` and payload of a notice."""
     yield from resource.get("entity", ())
     yield from resource.get("about", ())
     for payload in resource.get("payload", ()):
@@ -150,7 +150,7 @@ def _naming(resource: Json) -> Iterator[Json]:
 
 
 def _reference_of(element: Json) -> str:
-    """Return "Type/id" of the space that an element refers to, "" when none."""
+    """Return "Type/id" of the resource of the space to which an element refers, "" when there is none."""
     reference = str(element.get("what", element).get("reference", ""))
     parts = reference.partition("/_history/")[0].split("/")
     return "/".join(parts[-2:]) if len(parts) > 1 and parts[-2] in _VIEWS else ""
@@ -161,7 +161,7 @@ def _decoded(encoded: str) -> str:
 
 
 def _seen(snapshot: Snapshot, named: frozenset[str], sights: Sights) -> frozenset[str]:
-    """Return which names the reader sees, deleted things too."""
+    """Return which references the reader sees, deleted resources included."""
     by_type: dict[str, set[str]] = {}
     for name in named:
         type_, _, id_ = name.partition("/")

@@ -1,6 +1,7 @@
-"""Why the caller may enter a space or sees a document, in words: in full to the holder's side, else what is public.
+"""Explains in words why the caller may enter a space or sees a document.
 
-Source: docs/rules.md; the leak rules: a refusal that depends on the patient reads like that of an unknown patient.
+The patient and representatives get the full text, all others only what is public.
+Source: docs/rules.md; the leak rules: a denial that depends on the patient reads like that for an unknown patient.
 """
 
 from dataclasses import dataclass, replace
@@ -22,7 +23,7 @@ _SIDE = frozenset({Basis.PATIENT, Basis.REPRESENTATIVE})
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """An answer of the rules, told. basis: "" when refused. code: what the refusal itself would say."""
+    """The explanation of a decision. basis: "" for a denial. code: the code that the denied request would get."""
 
     permitted: bool
     basis: str
@@ -35,7 +36,7 @@ class Explanation:
 def explain(runtime: Runtime, caller: Caller, patient: str, kind: str, language: str) -> Explanation:
     """Explain whether the caller may consult a space.
 
-    kind: a document type whose cell of the published matrix is told too, "" for none. language: "fr" or "en".
+    kind: a document type whose cell of the published matrix is explained too, "" for none. language: "fr" or "en".
     Raises: Problem(INSUFFICIENT_SCOPE).
     """
     audited = AuditedInteraction("operation", "Patient", target=f"Patient/{patient}", operation="explain")
@@ -44,7 +45,7 @@ def explain(runtime: Runtime, caller: Caller, patient: str, kind: str, language:
         answer = judge(runtime, snapshot, caller, patient, Action.CONSULT)
         known = snapshot.load_space(patient) is not None
     told = _told(runtime, caller, answer, kind, language)
-    # A refused entry is traced as a refusal, or the own trace would tell that the patient is known here.
+    # A denial is audited as a denial: else the caller's own audit event would reveal that the patient is known here.
     outcome = Outcome("4", answer.reason) if isinstance(answer, Deny) else Outcome(basis=told.basis)
     audit_log.record(
         runtime, caller, audited, replace(outcome, matrix_version=told.matrix_version), patient if known else ""
@@ -53,10 +54,9 @@ def explain(runtime: Runtime, caller: Caller, patient: str, kind: str, language:
 
 
 def explain_document(runtime: Runtime, caller: Caller, id_: str, language: str) -> Explanation:
-    """Explain why the caller sees a document; this is a reading like any other.
+    """Explain why the caller sees a document; this is a read like any other.
 
-    Raises: Problem(NOT_FOUND) for a document that is unknown and for one that the caller does not see, whatever hides
-    it, a cell of the matrix or the patient.
+    Raises: Problem(NOT_FOUND) for an unknown document, and for one that a cell of the matrix or the patient hides.
     """
     shown = read.read(runtime, caller, REGISTRY["DocumentReference"], id_)
     facts = shown.stored.facts.access

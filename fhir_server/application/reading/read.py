@@ -1,6 +1,6 @@
-"""Reading: search, read, version read, history and content of any registered type.
+"""Reading a resource of any type: read, version read, history and content; and what a search shares with them.
 
-Each use case reads in one snapshot, judges once, checks every hit again, and leaves its trace before it returns.
+Each query reads in one snapshot, decides once, checks every hit again, and is audited before it returns.
 """
 
 from collections.abc import Callable, Sequence
@@ -51,21 +51,21 @@ def not_found() -> Problem:
 
 
 def action_of(row: ResourceType) -> Action:
-    """Return the action that reading a type means."""
+    """Return the action for reading a type."""
     return ACTIONS.get(row.access, Action.CONSULT)
 
 
 def read(runtime: Runtime, caller: Caller, row: ResourceType, id_: str) -> Shown:
     """Return the current version of a resource.
 
-    Raises: Problem(NOT_FOUND), the same whether the id is unknown or hidden; DELETED to whoever saw the last version.
+    Raises: Problem(NOT_FOUND), the same for an unknown and a hidden id; DELETED if the caller may see the last version.
     """
     audited = AuditedInteraction("read", row.name, target=f"{row.name}/{id_}")
     return _show_one(runtime, caller, row, audited, lambda snapshot, seen: snapshot.read(row.name, id_, seen))
 
 
 def retrieve(runtime: Runtime, caller: Caller, row: ResourceType, id_: str) -> tuple[Shown, bytes]:
-    """Return a content and what describes it, authorised through the document that carries it (ITI-68).
+    """Return a content and its Binary; the caller must see the document to which the content belongs (ITI-68).
 
     Raises: as `read`; StoreUnavailable when the content is missing or damaged.
     """
@@ -76,7 +76,7 @@ def retrieve(runtime: Runtime, caller: Caller, row: ResourceType, id_: str) -> t
 
 
 def read_version(runtime: Runtime, caller: Caller, row: ResourceType, id_: str, version: int) -> Shown:
-    """Return one version, judged by what is visible today (a document hidden now is hidden in all versions)."""
+    """Return one version if the caller sees the resource today; a document hidden today is hidden in all versions."""
     audited = AuditedInteraction("vread", row.name, target=f"{row.name}/{id_}/_history/{version}")
     return _show_one(
         runtime, caller, row, audited, lambda snapshot, seen: snapshot.read_version(row.name, id_, version, seen)
@@ -84,7 +84,7 @@ def read_version(runtime: Runtime, caller: Caller, row: ResourceType, id_: str, 
 
 
 def history(runtime: Runtime, caller: Caller, row: ResourceType, id_: str) -> tuple[Shown, ...]:
-    """Return all versions, newest first, judged by what is visible today."""
+    """Return all versions, newest first, if the caller sees the resource today."""
     audited = AuditedInteraction("history-instance", row.name, target=f"{row.name}/{id_}")
     with runtime.ports.store.snapshot() as snapshot:
         limits, opened, visibility, patient = _enter_by_id(runtime, snapshot, caller, row, audited)
@@ -100,9 +100,10 @@ def history(runtime: Runtime, caller: Caller, row: ResourceType, id_: str) -> tu
 
 
 def _told_of(row: ResourceType, opened: Opened | None) -> int | None:
-    """Return how many versions the caller is told of, newest first; None for all.
+    """Return how many versions the caller may see, newest first; None for all.
 
-    Of a choice only the holder's side is told what it was before: whom it lets in now, it may have kept out.
+    Only the patient and representatives see earlier versions of a Consent: a person who has access by it today may have
+    been excluded before.
     """
     of_side = opened is not None and opened.entry.basis in _SIDE
     return 1 if row.access is AccessRule.DIRECTIVE and not of_side else None
@@ -111,7 +112,7 @@ def _told_of(row: ResourceType, opened: Opened | None) -> int | None:
 def _of_today(
     snapshot: Snapshot, row: ResourceType, opened: Opened | None, found: Stored | None, seen: Visibility
 ) -> Stored | None:
-    """Return a version, None when it is one of a choice's past that the caller is not told of."""
+    """Return a version, None for an earlier version of a Consent that the caller may not see."""
     if found is None or _told_of(row, opened) is None:
         return found
     current = snapshot.read(found.type, found.id, seen)
@@ -119,13 +120,13 @@ def _of_today(
 
 
 def reader_of(caller: Caller) -> str:
-    """Return the professional who reads, "" for anybody who may know on which ground others came in."""
+    """Return the professional who reads, "" for a caller who may know on which ground others had access."""
     return caller.requester.person if caller.requester.kind is RequesterKind.PROFESSIONAL else ""
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """Who is reading, in the space that was entered; opened: None in the directory, or where nobody entered."""
+    """Who reads, in which space. opened: None in the directory, or when the caller did not enter the space."""
 
     runtime: Runtime
     caller: Caller
@@ -133,9 +134,9 @@ class Reading:
 
 
 def present(snapshot: Snapshot, rows: Sequence[Stored], visibility: Visibility, reading: Reading) -> tuple[Shown, ...]:
-    """Check every row again, leave out references to what the caller does not see, and say who may know the marks.
+    """Check every row again, remove references to what the caller does not see, and say whether marks may be shown.
 
-    A professional is told of another's access without the choice of the holder that let the other in (H4).
+    A professional sees another person's access without the Consent that gave the access (H4).
     """
     for row in rows:
         recheck(row, visibility)
@@ -162,7 +163,7 @@ def _present_one(row: Stored, body: bytes, visibility: Visibility, reader: str) 
 
 
 def recheck(row: Stored, visibility: Visibility) -> None:
-    """Hold the store's filter against the rule; a difference is a defect and nothing leaves.
+    """Check that the store's filter agrees with the rule; a difference is a defect, and then nothing is answered.
 
     # INVARIANT: tests/ports holds the two equal on generated documents.
     """
@@ -190,7 +191,7 @@ def _show_one(runtime: Runtime, caller: Caller, row: ResourceType, audited: Audi
 
 
 def _content(snapshot: Snapshot, shown: Shown, documents: Visibility) -> Shown:
-    """Say of a content whether the documents that carry it are secrets."""
+    """Return the content with `of_confidential` set if all documents to which it belongs are hidden from guardians."""
     carriers = [snapshot.read("DocumentReference", id_, documents) for id_ in shown.stored.facts.documents]
     marks = [carrier.facts.access.marks for carrier in carriers if carrier]
     return replace(shown, of_confidential=bool(marks) and all(HIDDEN_FROM_GUARDIANS in mark for mark in marks))
@@ -199,7 +200,7 @@ def _content(snapshot: Snapshot, shown: Shown, documents: Visibility) -> Shown:
 def _enter_by_id(
     runtime: Runtime, snapshot: Snapshot, caller: Caller, row: ResourceType, audited: AuditedInteraction
 ) -> tuple[smart_scopes.Limits, Opened | None, Visibility, str]:
-    """Find whose resource it is and enter that space; the visibility shows nothing when the caller may not."""
+    """Find the space of the resource and enter it; the returned visibility is empty when the caller may not enter."""
     types = (row.name,)
     if not _is_of_oneself(caller, audited):
         audit_log.demand_scope(runtime, caller, audited, types, "r")
@@ -220,7 +221,7 @@ def _enter_by_id(
 def _limits_there(
     caller: Caller, types: tuple[str, ...], audited: AuditedInteraction, patient: str
 ) -> smart_scopes.Limits | None:
-    """Return the limits that the scopes set in one space, None when they do not reach there."""
+    """Return the limits that the scopes set in one space, None when the scopes do not allow the read there."""
     try:
         return _demand(caller, types, audited, patient)
     except Problem:
@@ -228,7 +229,7 @@ def _limits_there(
 
 
 def _view(opened: Opened | None, caller: Caller, row: ResourceType, audited: AuditedInteraction) -> Visibility:
-    """Return what is visible: nothing without entry; who the caller is, to whoever may enter at all."""
+    """Return what is visible: nothing after a denial; callers with a permit see their own `fhirUser` resource."""
     if opened is None:
         return NOTHING
     if _is_of_oneself(caller, audited):
@@ -243,7 +244,7 @@ def _is_of_oneself(caller: Caller, audited: AuditedInteraction) -> bool:
 def _demand(
     caller: Caller, types: tuple[str, ...], audited: AuditedInteraction, patient: str | None = None
 ) -> smart_scopes.Limits:
-    """Return the limits that the scopes set on reading; who the caller is may be read by `fhirUser` alone."""
+    """Return the limits that the scopes set on a read; the scope `fhirUser` is enough for the caller's own resource."""
     if _is_of_oneself(caller, audited):
         return smart_scopes.UNLIMITED
     limits = smart_scopes.demand(caller, types, "r", patient)
@@ -251,7 +252,7 @@ def _demand(
 
 
 def _as_its_document(caller: Caller, patient: str | None) -> smart_scopes.Limits:
-    """Return the limits on a content whose own scope is there: those that the token sets on reading documents."""
+    """Return the limits on a content that the scopes allow: the limits that the token sets on reading documents."""
     try:
         return smart_scopes.demand(caller, ("DocumentReference",), "r", patient)
     except Problem:
@@ -262,7 +263,7 @@ def _trace(
     runtime: Runtime, caller: Caller, audited: AuditedInteraction, opened: Opened | None, patient: str, outcome: Outcome
 ) -> None:
     if opened is None and patient:
-        return  # the refusal has left its own trace
+        return  # the denial has been audited already
     access_notices.record_access(runtime, caller, audited, outcome, opened, patient)
 
 
@@ -274,7 +275,7 @@ def documents_of(opened: Opened | None) -> Visibility:
 def _verdict_by_id(
     snapshot: Snapshot, reading: Reading, audited: AuditedInteraction, patient: str, shown: Sequence[Shown]
 ) -> Outcome:
-    """Say how the reading of one thing ended, and about which documents it was."""
+    """Return the outcome of reading one resource, with the documents that the read was about."""
     if shown:
         outcome = outcome_of(reading.opened, shown)
         confidential = reading.opened is not None and all(item.is_confidential for item in shown)
@@ -285,7 +286,7 @@ def _verdict_by_id(
 
 
 def outcome_of(opened: Opened | None, shown: Sequence[Shown], *, found: bool = True) -> Outcome:
-    """Say how an interaction ended: what was touched, and on which ground."""
+    """Return the outcome of an interaction: the references that it touched, and its ground."""
     outcome, reason = ("0", "") if found else ("4", "not-visible")
     touched = tuple(reference for item in shown for reference in item.touched)
     if opened is None:

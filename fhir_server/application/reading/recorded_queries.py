@@ -1,8 +1,7 @@
 """What a recorded search names: resources by their id or reference, and identifiers.
 
-The trail keeps a search as it was sent. Whoever reads the trail is given it without the names of what that reader does
-not see; identifiers, which nobody can judge without looking them up, and patients' numbers, by which a search found its
-patient or anybody else, are left out for every reader.
+The audit log stores a search as it was sent. A reader gets the search without references to what that reader does not
+see. For every reader, identifiers are left out, because they could only be checked by a look-up, and patients' numbers.
 """
 
 from base64 import b64decode, b64encode
@@ -13,7 +12,7 @@ from fhir_server.domain.directory.patient_numbers import names_patient
 from fhir_server.registry import REGISTRY, AccessRule, ResourceType, SearchParam
 
 BY_IDENTIFIER = "?/identifier"
-"""Stands among the names of a search for whatever it looks for by an identifier."""
+"""The name that stands for everything that a search looks for by an identifier."""
 _OPEN = frozenset({AccessRule.DIRECTORY, AccessRule.IDENTITY})
 _OF_THE_SPACE = frozenset(row.name for row in REGISTRY.values() if row.access not in _OPEN)
 _OF_THE_PATIENT = frozenset({"patient", "subject"})
@@ -21,7 +20,7 @@ Pairs = list[tuple[str, str]]
 
 
 def named(query: str) -> tuple[str, ...]:
-    """Return what a search names of a space: references, "*/id" where the type is open, and `BY_IDENTIFIER`."""
+    """Return what a search names in a space: references, "*/id" if the type is not given, and `BY_IDENTIFIER`."""
     row = _row(query)
     found = (name for parameter, value in _pairs(query) for name in _names(row, parameter, value))
     return tuple(dict.fromkeys(found))
@@ -33,9 +32,9 @@ def holds_number(query: str) -> bool:
 
 
 def without_unseen(encoded: str, is_seen: Callable[[str], bool]) -> str:
-    """Return a recorded search without the names that `is_seen` does not know, and without identifiers and numbers.
+    """Return a recorded search without names for which `is_seen` is false, identifiers and patients' numbers.
 
-    encoded: base64, as an AuditEvent holds it. A search that names nothing unseen comes back as it is.
+    encoded: base64, as in an AuditEvent. A search from which nothing is removed is returned unchanged.
     """
     query = b64decode(encoded).decode("utf-8", "replace")
     row, pairs = _row(query), _pairs(query)
@@ -64,7 +63,7 @@ def _row(query: str) -> ResourceType | None:
 
 
 def _names(row: ResourceType | None, parameter: str, value: str) -> Iterator[str]:
-    """Yield what one parameter names; a value may hold several, separated by commas."""
+    """Yield what one parameter names; a value may hold several names, separated by commas."""
     base, _, modifier = parameter.partition(":")
     if row is None or base.partition(".")[0] in _OF_THE_PATIENT:
         return
@@ -76,13 +75,13 @@ def _names(row: ResourceType | None, parameter: str, value: str) -> Iterator[str
     if param is None or modifier == "missing":
         return
     if param.name == "identifier" or modifier == "identifier":
-        yield from (BY_IDENTIFIER,) if row.name in _OF_THE_SPACE else ()  # who somebody is, is nothing that is hidden
+        yield from (BY_IDENTIFIER,) if row.name in _OF_THE_SPACE else ()  # identities are not hidden
     elif param.type == "reference":
         yield from (name for part in value.split(",") if (name := _reference(param, modifier, part)))
 
 
 def _reference(param: SearchParam, type_: str, value: str) -> str:
-    """Return the reference of a value when it may be one of the space, "" for a person or a place."""
+    """Return the reference in a value if it may name a resource of the space, "" for a person or a place."""
     parts = value.partition("/_history/")[0].split("/")
     named = parts[-2] if len(parts) > 1 else type_ or (param.targets[0] if len(param.targets) == 1 else "*")
     targets = frozenset(param.targets or _OF_THE_SPACE)

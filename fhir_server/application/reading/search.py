@@ -1,4 +1,4 @@
-"""Searching one type: whose space, what may be seen of it, one page, and the count of what is visible.
+"""Searching one type: finds the space, what the caller sees there, one page, and the count of what is visible.
 
 Source: https://hl7.org/fhir/R4/http.html#search; IHE MHD ITI-66 and ITI-67, IHE PCF 5.8.3.1 (totals after filtering).
 """
@@ -28,21 +28,21 @@ from fhir_server.ports.store import Snapshot
 from fhir_server.registry import AccessRule, ResourceType
 
 _PEOPLE = frozenset({"RelatedPerson"})
-"""People are no secret of documents: whoever knows one may search by that one."""
+"""Types whose references stay in a search even if unseen: whoever knows a person's id may search by this id."""
 _REFERENCE = "|ref|"
 
 _OPEN = frozenset({AccessRule.DIRECTORY, AccessRule.IDENTITY})
 COUNT_CAP = 10_000
 _TRANSACTIONS = {"DocumentReference": "ITI-67", "List": "ITI-66"}
 NOBODY = "00000000-0000-4000-8000-000000000000"
-"""A patient id that is never issued: an identifier that names nobody is judged as this one."""
+"""A patient id that is never issued: it stands for the patient when an identifier names nobody."""
 
 
 def judged(snapshot: Snapshot, search: Search, sights: Callable[[], Mapping[str, Visibility]]) -> Search:
     """Return a search without references to what the caller does not see.
 
-    A criterion of which nothing is left matches nothing. sights: gives what the caller sees of each type of the space;
-    it is asked only when the search refers to something.
+    A criterion that loses all its references matches nothing. sights: a function that returns what the caller sees of
+    each type of the space; it is called only if the search contains a reference.
     """
     if not any(isinstance(one, AnyOf) and any(_REFERENCE in token for token in one.tokens) for one in search.criteria):
         return search
@@ -58,7 +58,7 @@ def _judged(snapshot: Snapshot, criterion: Criterion, sights: Mapping[str, Visib
 
 
 def _is_unseen(snapshot: Snapshot, token: str, sights: Mapping[str, Visibility]) -> bool:
-    """Tell whether a token names something of the space that exists and that the caller does not see."""
+    """Tell whether a token names a resource of the space that exists but that the caller does not see."""
     named, _, id_ = token.partition(_REFERENCE)[2].rpartition("/")
     type_ = named.rpartition("/")[2]
     types = tuple(known for known in sights if type_ in ("*", known) and known not in _PEOPLE)
@@ -71,7 +71,7 @@ class Wanted:
     """One search as parsed from a request.
 
     patient: id named by `patient` or `subject`, "" when none. identifier: its (system, value) instead.
-    total: whether to count. query: method, URL and headers as sent, for the trail.
+    total: whether to count. query: method, URL and headers as sent, for the audit log.
     """
 
     search: Search
@@ -83,7 +83,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One page of what is visible. total: None when not asked or above the cap."""
+    """One page of what is visible. total: None when it was not asked for or is above the cap."""
 
     shown: tuple[Shown, ...]
     total: int | None
@@ -94,7 +94,7 @@ class Found:
 def find(runtime: Runtime, caller: Caller, row: ResourceType, wanted: Wanted) -> Found:
     """Return one page of the visible resources of a type.
 
-    Raises: Problem(INSUFFICIENT_SCOPE) before any data is looked at; CONSENT_REQUIRED or FORBIDDEN from the decision;
+    Raises: Problem(INSUFFICIENT_SCOPE) before any data is read; CONSENT_REQUIRED or FORBIDDEN from the decision;
     MALFORMED when no patient is named and none follows from the token.
     """
     sought = tuple(f"{row.name}/{id_}" for id_ in sorted(wanted.search.ids or ()) if row.access not in _OPEN)
@@ -112,7 +112,7 @@ def find(runtime: Runtime, caller: Caller, row: ResourceType, wanted: Wanted) ->
         found = _page(snapshot, wanted, visibility, Reading(runtime, caller, opened))
         if opened and row.access is AccessRule.IDENTITY and has_no_other_ground(runtime, caller, opened):
             found = replace(found, shown=_as_traits(found.shown, wanted.search))
-        met = opened is None or visibility != NOTHING  # an own trace of a search must not tell whose space an id is in
+        met = opened is None or visibility != NOTHING  # an audit event must not tell the caller whose id it is
         outcome = outcome_of(opened, found.shown, found=met)
         confidential = opened is not None and not met and is_confidential_failure(snapshot, caller, patient, audited)
         outcome = replace(outcome, confidential=confidential, about=_about(snapshot, audited, found.shown, patient))
@@ -121,7 +121,7 @@ def find(runtime: Runtime, caller: Caller, row: ResourceType, wanted: Wanted) ->
 
 
 def _about(snapshot: Snapshot, audited: AuditedInteraction, shown: tuple[Shown, ...], patient: str) -> tuple[str, ...]:
-    """Return the ids of the documents that a search named: by themselves, through something else, by identifiers."""
+    """Return the ids of the documents that a search named: by id, by a resource about them, or by an identifier."""
     found = {item.reference: (*item.about, *_itself(item)) for item in shown} if audited.sought else {}
     behind = [id_ for name in audited.sought for id_ in found.get(name, ())]
     others = documents_behind(snapshot, patient, (name for name in audited.sought if name not in found))
@@ -137,7 +137,7 @@ def _itself(item: Shown) -> tuple[str, ...]:
 def _enter(
     runtime: Runtime, snapshot: Snapshot, caller: Caller, row: ResourceType, wanted: Wanted, audited: AuditedInteraction
 ) -> tuple[str, Opened | None, Visibility]:
-    """Find whose space is searched, enter it, and return what the search may see."""
+    """Find the space to search, enter it, and return what the search may see."""
     if row.access is AccessRule.DIRECTORY:
         return "", None, smart_scopes.narrow(DIRECTORY, smart_scopes.demand(caller, (row.name,), "s", ""))
     if row.access is AccessRule.IDENTITY:
@@ -151,7 +151,7 @@ def _enter(
 
 
 def _named_patient(snapshot: Snapshot, caller: Caller, wanted: Wanted) -> str:
-    """Return the id of the patient that the request or the token names, "" when none."""
+    """Return the id of the patient whom the request or the token names, "" when there is none."""
     if wanted.patient:
         return wanted.patient
     if wanted.identifier:
@@ -168,7 +168,7 @@ def _named_patient(snapshot: Snapshot, caller: Caller, wanted: Wanted) -> str:
 def _enter_by_ids(
     runtime: Runtime, snapshot: Snapshot, caller: Caller, row: ResourceType, wanted: Wanted, audited: AuditedInteraction
 ) -> tuple[str, Opened | None, Visibility]:
-    """Search by `_id` alone: the first space that shows one of them; what others hold changes nothing."""
+    """Search by `_id` alone: take the first space in which the caller sees one of the ids, and ignore other spaces."""
     ids = sorted(wanted.search.ids or ())
     located = (snapshot.locate(row.name, id_) for id_ in ids)
     looked_at: tuple[str, Opened | None, Visibility] = ("", None, NOTHING)
@@ -184,7 +184,7 @@ def _enter_by_ids(
 def _enter_unnamed(
     runtime: Runtime, snapshot: Snapshot, caller: Caller, row: ResourceType, patient: str, audited: AuditedInteraction
 ) -> tuple[Opened | None, Visibility]:
-    """Enter the space of an id; None where the scopes or the rules do not let the caller in."""
+    """Enter the space of an id; None where the scopes or the decision deny access."""
     try:
         limits = smart_scopes.demand(caller, (row.name,), "s", patient)
     except Problem:
@@ -196,7 +196,7 @@ def _enter_unnamed(
 def _enter_identity(
     runtime: Runtime, snapshot: Snapshot, caller: Caller, row: ResourceType, wanted: Wanted, audited: AuditedInteraction
 ) -> tuple[str, Opened | None, Visibility]:
-    """Search of Patient: one's own record, or whoever has exactly the identifier or id that is named."""
+    """Search for a Patient: the caller's own, or the patient with the exact identifier or id that the search names."""
     patient, action = _sought_patient(snapshot, caller, wanted.search)
     try:
         limits = smart_scopes.demand(caller, (row.name,), "s", patient)
@@ -224,7 +224,7 @@ def _sought_patient(snapshot: Snapshot, caller: Caller, search: Search) -> tuple
 
 
 def _as_traits(shown: tuple[Shown, ...], search: Search) -> tuple[Shown, ...]:
-    """Return patients with their identity traits alone, for whoever may only look them up (I8)."""
+    """Return patients with their identity traits alone, for a caller who may only look them up (I8)."""
     exact = _exact_identifier(search)
     sought = exact.tokens if exact else frozenset[str]()
     bodies = (identity_traits.traits_of(item.stored.body, sought) for item in shown)
