@@ -1,1 +1,1 @@
-"""The life of a patient's space, and break-glass access to it. Not the consents that a patient gives."""
+"""The states of a patient's space, its default Consents, and break-glass. Not the Consents that a patient records."""

@@ -1,6 +1,7 @@
-"""Opening a space in an emergency: a Consent that names who, in which mode and why, stored before anything is shown.
+"""Opening a space in an emergency: stores a Consent that says who opens the space, in which mode and why.
 
-Reading afterwards is an ordinary read: the opening lies in the record that every decision loads.
+The Consent is stored before anything is shown. Later reads are ordinary reads: every decision loads the opening with
+the state of the space.
 Source: L.1111-17 I and R.1111-48 of the French public health code (rules G1 to G8).
 """
 
@@ -28,13 +29,13 @@ from fhir_server.domain.stored import Stored
 from fhir_server.registry import REGISTRY
 
 REASON_LIMIT = 1000
-"""Characters of a reason: it lies in the state that each decision loads, in the notice and in the review."""
+"""Most characters of a reason: the reason is part of the state that each decision loads, the notice and the review."""
 OPERATIONS = {Purpose.BREAK_GLASS: "break-glass", Purpose.EMERGENCY: "regulation-access"}
 
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """A space opened in an emergency. consent: id of the Consent that says so. review_due: None when none is owed."""
+    """An emergency opening. consent: id of its Consent. review_due: deadline of the review, None when none is owed."""
 
     consent: str
     until: datetime
@@ -42,16 +43,16 @@ class Opening:
 
 
 def open_space(runtime: Runtime, caller: Caller, patient: str, reason: str) -> str:
-    """Open a space in the mode that the caller's purpose names; return the id of the Consent that says so.
+    """Open a space in the mode of the caller's purpose; return the id of the Consent.
 
     Raises: Problem(BUSINESS_RULE) without a reason; CONSENT_REQUIRED or FORBIDDEN from the decision, the same for a
-    patient who switched the mode off and for one who has no space.
+    patient who switched the mode off and for a patient without a space.
     """
     return declare(runtime, caller, patient, None, reason).consent
 
 
 def declare(runtime: Runtime, caller: Caller, patient: str, mode: Purpose | None, reason: str) -> Opening:
-    """Open a space in a mode; None takes the mode from the purpose of the grant, unasked for a scope.
+    """Open a space in a mode. mode: None to take it from the purpose of the grant, without a check of scopes.
 
     Raises: as `open_space`; FORBIDDEN when the grant was not given for this mode, INSUFFICIENT_SCOPE.
     """
@@ -88,7 +89,7 @@ def _plan(work: UnitOfWork, patient: str, mode: Purpose | None, reason: str) -> 
 
 
 def _demand_grant(work: UnitOfWork, patient: str, mode: Purpose) -> None:
-    """Hold the operation to a grant of its mode: the purpose belongs to the grant, never to the request (ADR 0016)."""
+    """Refuse a caller whose grant is not for this mode: the grant sets the purpose, never the request (ADR 0016)."""
     if work.caller.purpose != mode:
         work.patient = patient if work.snapshot.load_space(patient) else ""
         text = f"this needs a grant for the purpose {mode}; ask the authorization server for one"

@@ -1,6 +1,6 @@
-"""The review of break-glass accesses: the queue of those that wait, one file, the act, and the holder's contest.
+"""The review of break-glass accesses: the queue of waiting reviews, one review file, the review, and the objection.
 
-A file is begun in the commit of the opening. Its state comes from the instant at which somebody looks; no job runs.
+The commit of an opening also stores the review file. The state of a file depends on the time of reading; no job runs.
 Source: rules G3 and G8, scenario P6.5; ADR 0027.
 """
 
@@ -38,7 +38,7 @@ _TEXTS = {
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A file, how it stands now, and whether it is shown to an auditor, who alone sees the comment."""
+    """A review file and its state now. to_auditor: whether an auditor reads it; only auditors see the comment."""
 
     file: ReviewFile
     state: ReviewState
@@ -47,22 +47,22 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """One page of what waits: contested first, then the one due first. next: where to go on, None at the end."""
+    """One page of waiting reviews: contested first, then by deadline. next: place of the next page, None at the end."""
 
     waiting: tuple[Standing, ...]
     next: Place | None
 
 
 def begin(work: UnitOfWork, patient: str, opening: Directive, due: datetime) -> None:
-    """Plan the file of the review that an opening owes, in the same commit."""
+    """Plan the review file of an opening, in the same commit."""
     who, where = parties(work.caller)
     work.put(stored_of(ReviewFile(opening.id, patient, who, where, work.at, due, opening.reason), 1, work.stamp))
 
 
 def queue(runtime: Runtime, caller: Caller, limit: int, after: Place | None = None) -> Queue:
-    """Return a page of the accesses of all spaces that wait for their review; every space shown is traced.
+    """Return a page of the waiting reviews of all spaces; audit this in every space that the page shows.
 
-    Raises: Problem(INSUFFICIENT_SCOPE); FORBIDDEN to whoever is no auditor.
+    Raises: Problem(INSUFFICIENT_SCOPE); FORBIDDEN for anybody but an auditor.
     """
     audited = AuditedInteraction("operation", TYPE, operation="review-queue")
     audit_log.demand_scope(runtime, caller, audited, _CONSENT, "s")
@@ -80,7 +80,7 @@ def queue(runtime: Runtime, caller: Caller, limit: int, after: Place | None = No
 
 
 def _listed(runtime: Runtime, snapshot: Snapshot, caller: Caller, row: Queued) -> Standing | None:
-    """Return one file as its own space lets the caller see it; None of an erased space, and of the own access."""
+    """Return one file if its space permits the caller; None for an erased space and for the caller's own access."""
     opened = enforcement_point.judge(runtime, snapshot, caller, row.compartment, Action.REVIEW)
     if isinstance(opened, Deny):
         return None
@@ -94,7 +94,7 @@ def _listed(runtime: Runtime, snapshot: Snapshot, caller: Caller, row: Queued) -
 def _trace_queue(
     runtime: Runtime, caller: Caller, audited: AuditedInteraction, answer: Opened, waiting: tuple[Standing, ...]
 ) -> None:
-    """Trace a look at the queue in each space that it showed, or in none."""
+    """Audit a read of the queue in each space that it showed, or without a space if it showed none."""
     shown: dict[str, list[str]] = {}
     for one in waiting:
         shown.setdefault(one.file.patient, []).append(one.file.consent)
@@ -108,11 +108,11 @@ def _trace_queue(
 
 
 def look(runtime: Runtime, caller: Caller, id_: str) -> Standing:
-    """Return one file, to an auditor with its reason and comment, to the holder's side how it stands.
+    """Return one file: an auditor sees its reason and comment, the patient and representatives only its state.
 
     id_: of the Consent that opened the space.
-    Raises: Problem(INSUFFICIENT_SCOPE); NOT_FOUND to everybody else, and for an id that is no break-glass; FORBIDDEN
-    to who opened the space.
+    Raises: Problem(INSUFFICIENT_SCOPE); NOT_FOUND for everybody else, and for an id that is no break-glass; FORBIDDEN
+    for the person who opened the space.
     """
     of_side = caller.requester.kind in _SIDE
     audited = AuditedInteraction("operation", TYPE, target=f"Consent/{id_}", choice=of_side, operation="review-status")
@@ -129,7 +129,7 @@ def look(runtime: Runtime, caller: Caller, id_: str) -> Standing:
 
 
 def review(runtime: Runtime, caller: Caller, id_: str, outcome: str, comment: str = "") -> Standing:
-    """Say what the review of an access came to; the holder's side is told in the same commit.
+    """Record the outcome of a review; the same commit has the notice to the patient and representatives.
 
     Raises: as `look`; Problem(INVALID) for an unknown outcome; BUSINESS_RULE when it was reviewed already.
     """
@@ -154,9 +154,10 @@ def review(runtime: Runtime, caller: Caller, id_: str, outcome: str, comment: st
 
 
 def contest(runtime: Runtime, caller: Caller, id_: str) -> Standing:
-    """Dispute an access, for the holder's side: it comes first in the queue. A second time changes nothing.
+    """Dispute an access, as the patient or a representative: its review moves to the front of the queue.
 
-    Raises: Problem(NOT_FOUND) to everybody else, INSUFFICIENT_SCOPE; BUSINESS_RULE when it was reviewed already.
+    A second objection changes nothing.
+    Raises: Problem(NOT_FOUND) for everybody else, INSUFFICIENT_SCOPE; BUSINESS_RULE when it was reviewed already.
     """
     audited = AuditedInteraction("operation", TYPE, target=f"Consent/{id_}", choice=True, operation="contest-emergency")
 
@@ -172,7 +173,7 @@ def contest(runtime: Runtime, caller: Caller, id_: str) -> Standing:
 
 
 def _of_auditor(work: UnitOfWork, id_: str, letter: str) -> tuple[Opened, Stored]:
-    """Enter the space of a file as an auditor; everybody else gets what an unknown id gets."""
+    """Enter the space of a file as an auditor; everybody else gets the answer for an unknown id."""
     smart_scopes.demand(work.caller, _CONSENT, letter)
     location = work.snapshot.locate(TYPE, id_)
     opened = work.enter_unnamed(location.compartment, Action.REVIEW) if location else None
@@ -183,9 +184,9 @@ def _of_auditor(work: UnitOfWork, id_: str, letter: str) -> tuple[Opened, Stored
 
 
 def _of_side(work: UnitOfWork, id_: str, letter: str) -> tuple[Opened, Stored]:
-    """Enter the space of a file for its holder's side; everybody else gets what an unknown id gets.
+    """Enter the space of a file as the patient or a representative; everybody else gets the answer for an unknown id.
 
-    The file itself is read by the server (docs/threat-model.md): the side is told no more than how it stands.
+    The server reads the file for itself (docs/threat-model.md), and tells the patient's side only its state.
     """
     smart_scopes.demand(work.caller, _CONSENT, letter)
     location = work.snapshot.locate(TYPE, id_)
@@ -193,7 +194,7 @@ def _of_side(work: UnitOfWork, id_: str, letter: str) -> tuple[Opened, Stored]:
         raise not_found()
     opened = work.enter_unnamed(location.compartment, Action.DIRECT)
     if opened is None or opened.entry.basis not in _OF_THE_SIDE or not opened.sees(View.DIRECTIVES).clauses:
-        raise not_found()  # a representative who sees no choice sees no opening either (B2)
+        raise not_found()  # a representative who sees no Consents sees no opening either (B2)
     stored = work.read(TYPE, id_, whole_space(ReadingReason.REVIEW, location.compartment))
     if stored is None:
         raise not_found()

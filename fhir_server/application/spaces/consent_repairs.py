@@ -1,6 +1,7 @@
-"""Repairing spaces that hold what no door takes any more: found, named, withdrawn, and told to holder and officer.
+"""Repairs spaces that contain Consents which the server can no longer honour: finds, lists and withdraws them.
 
-Such a choice opens nothing (consent_rules.decision.decide, domain.record_codec); the repair makes its Consent say so.
+Such a Consent gives nobody access (consent_rules.decision.decide, domain.record_codec); the repair sets its status to
+inactive. The patient gets a notice, and the audit log an event.
 Source: docs/operations.md, "Choices that cannot be honoured".
 """
 
@@ -30,7 +31,7 @@ _REPAIR = AuditedInteraction("operation", "Consent", operation="repair-choices")
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One choice that cannot be honoured. consent: id of its Consent. why: one of the sentences below."""
+    """One Consent that cannot be honoured. consent: its id. why: one of the sentences below."""
 
     patient: str
     consent: str
@@ -42,23 +43,23 @@ POST_DATED = "a professional wrote down an agreement that begins later"
 
 
 def faults(runtime: Runtime) -> Iterator[Fault]:
-    """Find every choice that cannot be honoured, space by space; nothing is changed."""
+    """Find every Consent that cannot be honoured, space by space; change nothing."""
     for patient in _patients(runtime):
         with runtime.ports.store.snapshot() as snapshot:
             yield from _faults_of(_state(snapshot, patient), runtime.ports.clock.now())
 
 
 def repair(runtime: Runtime, patient: str, by: str) -> tuple[Fault, ...]:
-    """Withdraw what cannot be honoured in one space, with its trace and its notice; return what was withdrawn.
+    """Withdraw the Consents of one space that cannot be honoured, with audit event and notice; return what was found.
 
-    by: the account of the operator, kept in the trail.
+    by: the account of the operator, for the audit log.
     Raises: Problem(VERSION_CONFLICT) when others kept changing the space meanwhile.
     """
     return carry_out(runtime, operator(by), _REPAIR, lambda work: _plan(work, patient))
 
 
 def close_unread(work: UnitOfWork, opened: Opened) -> None:
-    """Plan the repair of an entered space beside whatever else is planned for it; plan nothing when all can be read."""
+    """Plan the repair of an entered space beside its other changes; plan nothing when all its Consents can be read."""
     record = work.record(opened)
     if record.unread:
         found = tuple(Fault(record.patient, id_, UNREADABLE) for id_ in sorted(record.unread))
@@ -74,7 +75,7 @@ def _plan(work: UnitOfWork, patient: str) -> tuple[Fault, ...]:
 
 
 def _entered(work: UnitOfWork, patient: str) -> Opened:
-    """Enter as the keeper of the identity does; the rules know no purpose of administration, the trace has it."""
+    """Enter like the registry operator: the rules have no purpose for administration, but the audit event names it."""
     operator_, work.caller = work.caller, replace(work.caller, purpose=Purpose.TREATMENT.value)
     try:
         return work.enter(patient, Action.OPERATE_REGISTRY)
@@ -83,7 +84,7 @@ def _entered(work: UnitOfWork, patient: str) -> Opened:
 
 
 def _close(work: UnitOfWork, opened: Opened, found: tuple[Fault, ...]) -> None:
-    """Withdraw Consents that opened something; one that shuts something stays in force as far as it can be read."""
+    """Withdraw Consents that gave access; a Consent that restricts access stays in force as far as it can be read."""
     record, touched = work.record(opened), []
     for fault in found:
         shuts = any(one.id == fault.consent and one.kind in RESTRICTING for one in record.directives)

@@ -1,6 +1,6 @@
-"""The defaults of a space: Consents that are filed when it opens, one of each, never beside what says otherwise.
+"""The default Consents of a space: stored when the space opens, one of each, and never beside a contradicting Consent.
 
-They are the holder's, decide nothing that does not hold without them, and so cost a decision nothing.
+They belong to the patient. They only state what holds without them, so that a decision need not load them.
 Source: CH EPR PPQm 5.0, templates 202 and 203 (http://fhir.ch/ig/ch-epr-fhir/); PPQ-3; rules E12, G4 and G5.
 """
 
@@ -42,11 +42,11 @@ def file_first(work: UnitOfWork, patient: str) -> tuple[str, ...]:
 
 
 def demand_room(work: UnitOfWork, opened: Opened, consent: Json, root: str) -> None:
-    """Hold a default to what stands already; any other Consent passes.
+    """Refuse a default Consent that the space already has or that another Consent contradicts; others pass.
 
-    consent: with the id that it has or gets. root: of expressions.
-    Raises: Problem(DUPLICATE) when the space has this default as another Consent, BUSINESS_RULE when a choice says
-    otherwise; both name what is to be changed.
+    consent: with its present or future id. root: of expressions.
+    Raises: Problem(DUPLICATE) when the space has this default as another Consent, BUSINESS_RULE when a Consent
+    contradicts it; each Problem names the Consent to change.
     """
     template, own = default_in(consent), str(consent["id"])
     if not template:
@@ -65,9 +65,9 @@ def demand_room(work: UnitOfWork, opened: Opened, consent: Json, root: str) -> N
 
 
 def settle(work: UnitOfWork, opened: Opened, after: RecordState, own: str) -> RecordState:
-    """Set aside the defaults that a choice speaks against, and let those stand again that nothing speaks against.
+    """Set aside the defaults that a directive contradicts, and restore the defaults that nothing contradicts any more.
 
-    after: the state with the Consent `own`. Returns the state without what a default set aside has said.
+    after: the state with the Consent `own`. Return the state without the directives of defaults that changed.
     """
     if choices_in(work.record(opened).directives) == choices_in(after.directives):
         return after
@@ -82,9 +82,9 @@ def settle(work: UnitOfWork, opened: Opened, after: RecordState, own: str) -> Re
 
 
 def facts_of_choice(consent: Json, access: AccessFacts) -> Facts:
-    """Return the facts of a Consent; the number of its template finds it in its own space alone.
+    """Return the facts of a Consent, without a look-up token for the number of its template.
 
-    As a lookup it would be the same in every space, and show in the database which Consents are alike.
+    Such a token would be the same in every space, and would show in the database which Consents are alike.
     """
     facts, template = facts_of(consent, access, REGISTRY["Consent"]), template_of(consent)
     if not template:
@@ -94,7 +94,7 @@ def facts_of_choice(consent: Json, access: AccessFacts) -> Facts:
 
 
 def next_version(work: UnitOfWork, stored: Stored) -> int:
-    """Return the number of a new version; what this work has planned already is no version of its own."""
+    """Return the number of a new version; a version that this work has already planned is overwritten."""
     planned = work.writes.get((stored.type, stored.id))
     return (planned.expected[0] if planned else stored.version) + 1
 

@@ -1,6 +1,6 @@
-"""The life of a space: what its holder, and the software that keeps the directory, may bring it to.
+"""The states of a space: the changes that the patient's side and the registry operator may make.
 
-The state is compiled, the interactions are in the trail, each change leaves a notice. Time moves a space by itself.
+Each change is audited and owes a notice. Some changes happen by time alone.
 Source: R.1111-28 and R.1111-36 of the French public health code (rules A1 to A14).
 """
 
@@ -39,7 +39,7 @@ _TEXTS = {
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One change of state. operation: its name in the trail. kinds: of requesters who may ask for it."""
+    """One change of state. operation: its name in the audit log. kinds: of requesters who may ask for it."""
 
     operation: str
     status: SpaceStatus
@@ -55,10 +55,10 @@ CLOSE = Step("close-space", SpaceStatus.CLOSED, HOLDERS, Kind.CLOSED)
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How a space stands, for those who may know.
+    """The state of a space, for those who may know it.
 
-    since: of the state in force, None when unknown. until: when time alone will change it. notice: id of the
-    Communication that tells of the change just made, "" when there was none.
+    since: when the state in force began, None when unknown. until: when time alone will change it. notice: id of the
+    Communication about the change just made, "" when there is none.
     """
 
     status: SpaceStatus
@@ -70,10 +70,10 @@ class Standing:
 
 
 def begin(work: UnitOfWork, patient: str, birth_date: str = "", *, announced: bool = False) -> tuple[str, ...]:
-    """Plan a new space with its defaults; return the references of the Consents that state them.
+    """Plan a new space with its default Consents; return their references.
 
-    birth_date: FHIR date; one that is not whole counts as unknown. announced: the notice is sent now and the six weeks
-    of R.1111-28 begin; otherwise the space is active at once.
+    birth_date: FHIR date; an incomplete date counts as unknown. announced: whether the notice is sent now and the six
+    weeks of R.1111-28 begin; otherwise the space is active at once.
     """
     status = SpaceStatus.ANNOUNCED if announced else SpaceStatus.ACTIVE
     record = RecordState(patient=patient, status=status, since=work.at, birth_date=born(birth_date))
@@ -84,7 +84,7 @@ def begin(work: UnitOfWork, patient: str, birth_date: str = "", *, announced: bo
 
 
 def born(birth_date: str) -> date | None:
-    """Return a birth date, None when it is not known to the day."""
+    """Return a birth date, None when the day is unknown."""
     try:
         return date.fromisoformat(birth_date)
     except ValueError:
@@ -92,17 +92,17 @@ def born(birth_date: str) -> date | None:
 
 
 def change(runtime: Runtime, caller: Caller, patient: str, step: Step, *, erase: bool = False) -> Standing:
-    """Bring a space into another state.
+    """Change the state of a space.
 
-    erase: with a closing, ask for the erasure of the closed space too (A12).
-    Raises: Problem(FORBIDDEN) for whoever may not ask for this step, NOT_FOUND to software that does not keep the
+    erase: when closing, also ask for the erasure of the closed space (A12).
+    Raises: Problem(FORBIDDEN) if the caller may not ask for this step, NOT_FOUND for software that did not record the
     identity, BUSINESS_RULE with the rule's reason when the present state does not allow it.
     """
     return _carry_out(runtime, caller, patient, step.operation, lambda work: _plan_step(work, patient, step, erase))
 
 
 def request_erasure(runtime: Runtime, caller: Caller, patient: str) -> Standing:
-    """Ask for the erasure of a closed space before its archive ends (A9); opening it again takes the request back.
+    """Ask for the erasure of a closed space before its archive ends (A9); opening the space again cancels the request.
 
     Raises: as `change`.
     """
@@ -110,7 +110,7 @@ def request_erasure(runtime: Runtime, caller: Caller, patient: str) -> Standing:
 
 
 def record_death(runtime: Runtime, caller: Caller, patient: str) -> Standing:
-    """Record that the holder has died: an open space closes, and nobody opens it again (A14).
+    """Record that the patient has died: an open space closes, and nobody can open it again (A14).
 
     Raises: as `change`.
     """
@@ -118,7 +118,7 @@ def record_death(runtime: Runtime, caller: Caller, patient: str) -> Standing:
 
 
 def look(runtime: Runtime, caller: Caller, patient: str) -> Standing:
-    """Tell how a space stands, to its holder's side and to the software that keeps the directory.
+    """Return the state of a space, for the patient, representatives and the registry operator.
 
     Raises: Problem(FORBIDDEN) for anybody else, the same for every patient.
     """
@@ -126,9 +126,9 @@ def look(runtime: Runtime, caller: Caller, patient: str) -> Standing:
 
 
 def erase(runtime: Runtime, caller: Caller, patient: str) -> Standing:
-    """Destroy a closed space beyond recovery: asked for, or at the end of its archive (A8, A9).
+    """Destroy a closed space beyond recovery, on request or at the end of its archive (A8, A9).
 
-    The state is set first, so that nobody enters meanwhile; calling again finishes what a crash has left.
+    The state is set first, so that nobody can enter meanwhile; a second call finishes the work after a crash.
     Raises: as `change`.
     """
     standing = _carry_out(runtime, caller, patient, "erase-space", lambda work: _plan_erasure(work, patient))
@@ -148,7 +148,7 @@ def _carry_out(runtime: Runtime, caller: Caller, patient: str, operation: str, p
     return carry_out(runtime, caller, audited, plan)
 
 
-def _plan_step(work: UnitOfWork, patient: str, step: Step, erase: bool) -> Standing:  # noqa: FBT001 - as its caller says it
+def _plan_step(work: UnitOfWork, patient: str, step: Step, erase: bool) -> Standing:  # noqa: FBT001 - the keyword of `change`
     opened = _enter(work, patient, step.kinds)
     record = work.record(opened)
     present = status_at(record, work.at, work.runtime.profile)
@@ -193,9 +193,9 @@ def _plan_erasure(work: UnitOfWork, patient: str) -> Standing:
 
 
 def _enter(work: UnitOfWork, patient: str, kinds: frozenset[RequesterKind], letter: str = "u") -> Opened:
-    """Enter as the holder's side, or as the software that keeps this identity.
+    """Enter as the patient, a representative, or the software that recorded this identity.
 
-    Whoever is of another kind gets one answer, whatever patient is named.
+    Requesters of another kind get the same answer for every patient.
     """
     kind = work.caller.requester.kind
     if kind not in kinds:
@@ -212,7 +212,7 @@ def _refused() -> Problem:
 
 
 def _demand(answer: object) -> None:
-    """Hold a change to the rule, and tell its reason: those who may ask know the state."""
+    """Refuse a change that a rule denies, and tell the reason: those who may ask may know the state."""
     if isinstance(answer, Deny):
         reason = Reason(answer.reason)
         said = answer.rules[0]
@@ -221,7 +221,7 @@ def _demand(answer: object) -> None:
 
 
 def _settled(record: RecordState, at: datetime, profile: RuleProfile) -> RecordState:
-    """Write down a state that time has brought, with the instant at which it began."""
+    """Return the record with a state that came by time alone, and the instant at which that state began."""
     present = status_at(record, at, profile)
     if present is record.status or record.since is None:
         return record
@@ -242,7 +242,7 @@ def _finish(work: UnitOfWork, opened: Opened, record: RecordState) -> Standing:
 
 
 def standing_of(record: RecordState, at: datetime, profile: RuleProfile) -> Standing:
-    """Return how a space stands at an instant."""
+    """Return the state of a space at an instant."""
     present = status_at(record, at, profile)
     since = record.since
     if present is SpaceStatus.ACTIVE and record.status is SpaceStatus.ANNOUNCED and since:
@@ -262,7 +262,7 @@ def _until(record: RecordState, present: SpaceStatus, since: datetime | None, pr
 
 
 def _identifiers(runtime: Runtime, patient: str) -> tuple[str, ...]:
-    """Return the unique values that name the person, so that a new space can be opened later (A10)."""
+    """Return the claims of the patient's identifiers, to be released so that a new space can be opened later (A10)."""
     with runtime.ports.store.snapshot() as snapshot:
         space = snapshot.load_space(patient)
         if space is None or not space.state:

@@ -1,6 +1,7 @@
-"""What a restore tells: each journal says that the service is as it was at an instant, and the trail says by whom.
+"""Audit events of a restore: each space gets an event that the service was restored to an instant.
 
-One event for each space, in commits of many: the holder finds it where every other access is found, by the API too.
+The events are committed in large groups, and the patient finds them among all other audit events. One event without a
+space names the operator.
 """
 
 from collections.abc import Iterator
@@ -13,12 +14,12 @@ from fhir_server.ports.store import Change
 
 RESTORE, BACKUP = "restore", "backup"
 SERVICE = "Habilis"
-"""Who acts, for holders: whoever typed the command is named in the operator's own line of the trail."""
+"""Who acts, in the events that patients read; the event without a space names the person who typed the command."""
 _AT_ONCE = 500
 
 
 def tell(runtime: Runtime, by: str, instant: datetime) -> int:
-    """Tell the trail and every space of a restore to an instant; return how many spaces there are.
+    """Audit a restore to an instant, for the operator and in every space; return how many spaces there are.
 
     Raises: StoreUnavailable, and then the restore must not be put in place.
     """
