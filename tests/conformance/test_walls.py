@@ -9,7 +9,17 @@ import pytest
 from fhir_server.application.core.system_views import ReadingReason
 from fhir_server.ports.store import Snapshot
 from tests.conformance.project import ROOT, text_of
-from tests.conformance.walls import ASK_THE_RULES, MAKE_FILTERS, PACKAGES, asked_rules, made_filters, ports_at_the_edge
+from tests.conformance.walls import (
+    ASK_THE_RULES,
+    MAKE_FILTERS,
+    PACKAGES,
+    asked_rules,
+    dotted,
+    import_report,
+    made_filters,
+    ports_at_the_edge,
+    rooms,
+)
 
 LEAK = """
 from consent_rules.visibility import Clause, Visibility
@@ -27,6 +37,7 @@ def copied(tmp_path):
     """A copy of the sources, into which a fault may be planted."""
     for package in PACKAGES:
         shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__", "static"))
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
     return tmp_path
 
 
@@ -81,6 +92,48 @@ def test_every_further_place_that_asks_the_rules_is_found(copied):
 def test_every_port_that_the_edge_reaches_for_is_found(copied):
     planted = plant(copied, "fhir_server/http", REACHING)
     assert {place.partition(":")[0] for place in ports_at_the_edge(copied)} == planted
+
+
+UPWARD = (
+    ("fhir_server.application.core.runtime", "fhir_server.application.bundles.transactions"),
+    ("fhir_server.domain.problem", "fhir_server.application.core.runtime"),
+    ("fhir_server.http.fhir.negotiation", "fhir_server.http.fhir.search"),
+    ("consent_rules.decision.decision_context", "consent_rules.tools.cli"),
+    ("consent_rules.consents.uploads", "consent_rules.consents.reviewing"),
+)
+"""Imports that no module may have: the importer stands below what it imports, or beside it."""
+BROKEN_BY_UPWARD = {
+    "layers of fhir_server.application",
+    "server layers",
+    "layers of fhir_server.http.fhir",
+    "rules layers",
+    "layers of consent_rules.consents",
+}
+
+
+def test_a_stray_module_in_any_room_breaks_the_contract_of_the_room(copied):
+    planted = {f"{room}/stray_room.py" for room in rooms(copied)} | {"fhir_server/stray_package/__init__.py"}
+    for name in planted:
+        (copied / name).parent.mkdir(exist_ok=True)
+        (copied / name).write_text("")
+    report = import_report(copied)
+    assert sorted(report.unlisted) == sorted(dotted(name.removesuffix("/__init__.py")) for name in planted)
+    assert len(report.broken) >= len(planted) - 1  # one contract a room; the stray package breaks that of fhir_server
+
+
+def test_an_import_upward_or_sideways_breaks_the_contract_that_forbids_it(copied):
+    for importer, imported in UPWARD:
+        with (copied / f"{importer.replace('.', '/')}.py").open("a") as module:
+            module.write(f"import {imported}\n")
+    report = import_report(copied)
+    assert sorted(set(UPWARD) - {tuple(chain.split(" -> ")) for chain in report.chains}) == []
+    assert sorted(BROKEN_BY_UPWARD - report.broken) == []
+
+
+def test_the_checks_of_a_change_run_the_import_contracts():
+    makefile = text_of("Makefile")
+    assert "imports" in re.search(r"^check:([^#]*)", makefile, flags=re.MULTILINE)[1].split()
+    assert "lint-imports" in makefile.partition("\nimports:")[2].partition("\n\n")[0]
 
 
 def plant(root, folder, faults):

@@ -1,13 +1,20 @@
-"""Walls that the import contracts cannot say, checked on the source: who makes filters, asks the rules, holds ports.
+"""Walls checked on the source: who makes filters, asks the rules, holds ports; and what the import contracts report.
 
 Each check takes the root of a tree, so that a test can show on a copy that a planted fault is found.
 """
 
 import ast
+import os
+import re
+import subprocess
+import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 PACKAGES = ("consent_rules", "fhir_server", "seed")
+LAYERED = ("consent_rules", "fhir_server")
+"""The packages in which every folder has an exhaustive import contract."""
 MAKE_FILTERS = frozenset(
     {
         "consent_rules/visibility.py",  # the values themselves, and how they are narrowed
@@ -59,6 +66,43 @@ def ports_at_the_edge(root: Path) -> list[str]:
         for node in ast.walk(tree)
         if isinstance(node, ast.expr | ast.stmt) and _reaches_a_port(node)
     ]
+
+
+@dataclass(frozen=True)
+class ImportReport:
+    """What import-linter says of a tree.
+
+    broken: names of contracts. unlisted: modules that a layers contract does not list. chains: "importer -> imported".
+    """
+
+    broken: frozenset[str]
+    unlisted: frozenset[str]
+    chains: frozenset[str]
+
+
+def import_report(root: Path) -> ImportReport:
+    """Run import-linter in a tree, as `make imports` does, and return its report."""
+    command = [Path(sys.executable).with_name("lint-imports"), "--no-cache", "--no-logo"]
+    wide = os.environ | {"COLUMNS": "300"}  # a long name stays on one line
+    done = subprocess.run(command, cwd=root, env=wide, capture_output=True, text=True, check=False)
+    broken, unlisted, chains = (
+        frozenset(re.findall(line, done.stdout, flags=re.MULTILINE))
+        for line in (r"^(.+) BROKEN$", r"^ *- ([\w.]+)$", r"^ *- ([\w.]+ -> [\w.]+) \(l\.\d+\)$")
+    )
+    if (done.returncode != 0) != bool(broken):
+        raise RuntimeError(done.stdout + done.stderr)
+    return ImportReport(broken, unlisted, chains)
+
+
+def rooms(root: Path) -> list[str]:
+    """Return the folders that hold modules, below the packages that are layered: "fhir_server/domain"."""
+    holding = {path.parent for package in LAYERED for path in (root / package).rglob("*.py")}
+    return sorted(folder.relative_to(root).as_posix() for folder in holding)
+
+
+def dotted(path: str) -> str:
+    """Return the name that a file or folder is imported by."""
+    return path.removesuffix(".py").replace("/", ".")
 
 
 def _reaches_a_port(node: ast.AST) -> bool:
