@@ -3,12 +3,11 @@
 import json
 from dataclasses import dataclass, field
 from http.client import HTTPResponse
-from typing import Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 from uuid import uuid4
 
-Json = dict[str, Any]
+from fhir_server.domain.values import Json
 
 FHIR_JSON = "application/fhir+json"
 JSON_PATCH = "application/json-patch+json"

@@ -7,11 +7,11 @@ committed and never served.
 import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 import orjson
 
-Json = dict[str, Any]
+from fhir_server.domain.values import Json
+
 Said = dict[str, str]
 
 NAME = "demo.json"

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 from time import monotonic
-from typing import Any, TextIO, TypeVar
+from typing import TextIO, TypeVar
 
 from fhir_server.application.consents import recording
 from fhir_server.application.consents.authority import Choosing
@@ -33,7 +33,6 @@ from seed.contents import Sheet, content_of
 from seed.documents import CLASSES, TYPES
 from seed.filing import Filing, Place, submission
 
-Json = dict[str, Any]
 T = TypeVar("T")
 
 _LOT = 10

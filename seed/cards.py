@@ -1,13 +1,11 @@
 """What the landing page shows: a card for each person of the cast, and a tour of five requests to copy."""
 
 from shlex import quote
-from typing import Any
 
 from fhir_server.domain.documents.security_labels import TRE_A07
+from fhir_server.domain.values import Json
 from seed import cast
 from seed.book import Demonstration, Said
-
-Json = dict[str, Any]
 
 HIDE = f'[{{"op":"add","path":"/securityLabel/-","value":{{"coding":[{{"system":"{TRE_A07}","code":"MASQUE_PS"}}]}}}}]'
 """JSON Patch that hides a document from professionals."""

@@ -5,14 +5,12 @@ Source: IHE PCF 1.1 (https://profiles.ihe.net/ITI/PCF/), profile consentBasic.
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
 
 from consent_rules.vocabulary import DirectiveKind
 from fhir_server.domain.consents.elements import DIRECTIVE
 from fhir_server.domain.consents.writing import said
+from fhir_server.domain.values import Json
 from seed.book import Demonstration
-
-Json = dict[str, Any]
 
 _SCOPE = {"system": "http://terminology.hl7.org/CodeSystem/consentscope", "code": "patient-privacy"}
 _CATEGORY = {"system": "http://loinc.org", "code": "59284-0"}

@@ -6,13 +6,13 @@ Sources: ISO 32000-1 section 7.5 (file structure of PDF); HL7 CDA R2 level 1; ht
 from collections.abc import Sequence
 from dataclasses import dataclass
 from textwrap import wrap
-from typing import Any
 from uuid import NAMESPACE_OID, uuid5
 from xml.sax.saxutils import escape
 
 import orjson
 
-Json = dict[str, Any]
+from fhir_server.domain.values import Json
+
 MIMES = {"pdf": "application/pdf", "cda": "text/xml", "text": "text/plain", "fhir": "application/fhir+json"}
 _LINE_WIDTH = 88
 _PAGE_LINES = 46

@@ -12,10 +12,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 from urllib.error import URLError
 from uuid import uuid4
 
+from fhir_server.domain.values import Json
 from seed import book, cast, choices
 from seed.asking import JSON_PATCH, Answer, Ask, send
 from seed.book import Demonstration
@@ -24,8 +24,6 @@ from seed.contents import Sheet, content_of
 from seed.documents import TYPES
 from seed.filing import Filing, Place, submission
 from seed.people import author_resource, source_resource
-
-Json = dict[str, Any]
 
 REPORT = "camille-hospital-report"
 LABORATORY = "camille-laboratory"

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
 from joserfc.jwk import ECKey
 
@@ -16,13 +15,12 @@ from fhir_server.application.identity import access_tokens, accounts, clients
 from fhir_server.application.identity.accounts import Account, PractitionerRoleRef, RepresentedPatient
 from fhir_server.application.identity.clients import AuthMethod, Client, ClientKind
 from fhir_server.domain.caller import Caller
+from fhir_server.domain.values import Json
 from fhir_server.oauth.resource.bearer import caller_of
 from fhir_server.registry import REGISTRY, AccessRule
 from seed import cast, people
 from seed.book import Demonstration
 from seed.cast import EstablishmentPart, PatientPart, ProfessionalPart, SoftwarePart
-
-Json = dict[str, Any]
 
 KEEPER = "annuaire"
 TOKEN_LIFETIME = timedelta(days=30)

@@ -8,12 +8,10 @@ from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha1
-from typing import Any
 from uuid import NAMESPACE_OID, uuid5
 
 from fhir_server.domain.documents.security_labels import CONFIDENTIALITY, TRE_A07
-
-Json = dict[str, Any]
+from fhir_server.domain.values import Json
 
 PDSM = "https://interop.esante.gouv.fr/ig/fhir/pdsm/StructureDefinition"
 MHD = "https://profiles.ihe.net/ITI/MHD"

@@ -7,7 +7,6 @@ The stages are: directory, software and accounts, choices about access, document
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from consent_rules.vocabulary import Mark
 from fhir_server.application.bundles import writes
@@ -25,8 +24,6 @@ from seed.book import Demonstration
 from seed.documents import CLASSES, TYPES, DocumentPart, documents, lots
 from seed.filing import URI, Filing, Place, simplified, submission
 from seed.people import author_resource, source_resource
-
-Json = dict[str, Any]
 
 _PATIENTS_OWN = Place("", "EXP_PATIENT", "EXP_PATIENT")
 

@@ -3,11 +3,8 @@
 Sources: https://hl7.fr/ig/fhir/core/ (identifier systems of FR Core), https://interop.esante.gouv.fr/ig/fhir/annuaire/.
 """
 
-from typing import Any
-
+from fhir_server.domain.values import Json
 from seed.cast import FINESS, INS_TEST, RPPS, EstablishmentPart, PatientPart, ProfessionalPart
-
-Json = dict[str, Any]
 
 G15 = "https://mos.esante.gouv.fr/NOS/TRE_G15-ProfessionSante/FHIR/TRE-G15-ProfessionSante"
 SECTORS = "https://mos.esante.gouv.fr/NOS/TRE_R02-SecteurActivite/FHIR/TRE-R02-SecteurActivite"

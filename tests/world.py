@@ -20,13 +20,12 @@ from fhir_server.application.directory import resources
 from fhir_server.application.identity import access_tokens
 from fhir_server.application.identity.accounts import Account, PractitionerRoleRef, RepresentedPatient
 from fhir_server.application.identity.clients import Client, ClientKind
+from fhir_server.domain.values import Json
 from fhir_server.oauth.resource.bearer import caller_of
 from fhir_server.registry import REGISTRY
 from fhir_server.settings.server import Settings
 from seed.documents import TRE_A05
 from seed.filing import Filing, Place, simplified, submission
-
-Json = dict[str, Any]
 
 INS = "urn:oid:1.2.250.1.213.1.4.10"
 OID = "1.2.250.1.213.1.4.99999.9"

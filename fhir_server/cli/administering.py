@@ -11,10 +11,10 @@ from fhir_server.application.core import operator_acts
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.cli.emergencies import account
 from fhir_server.domain.problem import Problem
+from fhir_server.domain.values import Json
 from fhir_server.oauth.token.client_metadata import MetadataError
 from fhir_server.settings.server import Settings, SettingsError
 
-Json = dict[str, Any]
 Command = Callable[[Runtime, argparse.Namespace], None]
 Commands = argparse._SubParsersAction  # noqa: SLF001 - argparse names the type of add_subparsers nowhere else
 

@@ -15,10 +15,9 @@ from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.identity import clients, grants
 from fhir_server.application.identity.clients import AuthMethod, Client, ClientKind
 from fhir_server.cli.administering import ArgumentProblem, Commands, add_deed, demand, naming
+from fhir_server.domain.values import Json
 from fhir_server.oauth.token.client_metadata import SECRET_METHODS, checked
 from fhir_server.settings.server import Settings
-
-Json = dict[str, Any]
 
 _ARGUMENTS = {
     "client_id": "ID", "client_name": "--name", "redirect_uris": "--redirect-uri", "origins": "--origin",

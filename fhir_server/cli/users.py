@@ -15,9 +15,8 @@ from fhir_server.application.identity.accounts import Account, PractitionerRoleR
 from fhir_server.application.identity.credentials import Act
 from fhir_server.application.identity.passwords import weakness
 from fhir_server.cli.administering import ArgumentProblem, Commands, add_deed, demand
+from fhir_server.domain.values import Json
 from fhir_server.oauth.login import factors, passkeys
-
-Json = dict[str, Any]
 
 _NAME_LIMIT = 200
 

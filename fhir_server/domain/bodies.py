@@ -4,15 +4,13 @@ Source: https://hl7.org/fhir/R4/resource.html#Meta. Marks are outside the versio
 """
 
 from datetime import datetime
-from typing import Any
 
 import orjson
 
 from consent_rules.vocabulary import Mark
 from fhir_server.domain.documents.security_labels import with_marks
 from fhir_server.domain.stored import Stored
-
-Json = dict[str, Any]
+from fhir_server.domain.values import Json
 
 _OPEN_IN_META = 2
 """How many braces are open inside `meta` of the resource itself; the meta of a contained resource lies deeper."""

@@ -8,13 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
 
 from consent_rules.vocabulary import ReviewOutcome
 from fhir_server.domain import bodies
 from fhir_server.domain.audit.narrative import in_french
-
-Json = dict[str, Any]
+from fhir_server.domain.values import Json
 
 KINDS = "urn:habilis:notice"
 """Code system of `Communication.category`: the kinds below."""

@@ -14,8 +14,8 @@ from consent_rules.model import Directive, Membership, RecordState, Team, closed
 from consent_rules.visibility import micros
 from consent_rules.vocabulary import DirectiveKind, Label, Proof, Purpose, SpaceStatus
 from fhir_server.domain.stored import instant
+from fhir_server.domain.values import Json
 
-Json = dict[str, Any]
 Held = RecordState | Directive | Membership | Team
 
 

@@ -11,7 +11,8 @@ from typing import Any
 
 import orjson
 
-Json = dict[str, Any]
+from fhir_server.domain.values import Json
+
 _Place = tuple[str | int, "_Place | None"]
 """A member's name or an item's index, and the enclosing place; only few places are ever written as an expression."""
 

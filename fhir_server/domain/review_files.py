@@ -6,7 +6,6 @@ Sources: https://hl7.org/fhir/R4/task.html; rules G3 and G8; scenario P6.5.
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from consent_rules.consents.reviewing import Review
 from consent_rules.visibility import AccessFacts, micros
@@ -15,8 +14,7 @@ from fhir_server.domain import bodies
 from fhir_server.domain.notices import Named
 from fhir_server.domain.search import tokens
 from fhir_server.domain.stored import Facts, Stored
-
-Json = dict[str, Any]
+from fhir_server.domain.values import Json
 
 TYPE = "Task"
 KIND = "break-glass"

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fhir_server.domain.problem import Issue
+from fhir_server.domain.values import Json
 from fhir_server.r4.invariants import INVARIANTS
 from fhir_server.r4.primitives import CHECKS, TYPE_FAULTS
 from fhir_server.r4.structure import Element, Shape, is_resource_type, shape_of
 from fhir_server.settings import limits
 
-Json = dict[str, Any]
 MAX_ISSUES = 100
 """Most faults in one answer; more are not kept, because a body may have as many faults as values."""
 

@@ -10,13 +10,12 @@ from typing import Any
 import orjson
 
 from fhir_server.domain.problem import Category, Problem
+from fhir_server.domain.values import Json
 from fhir_server.r4 import paths
 from fhir_server.r4.places import Place, Work, children, elements_named
 from fhir_server.r4.structure import Element, shape_of
 from fhir_server.r4.trees import copied, demand_same_identity, pruned
 from fhir_server.settings import limits
-
-Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,10 @@ expression compares the scope with a placeholder, so it never applies.
 """
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 from fhir_server.domain.search.dates import interval_of
+from fhir_server.domain.values import Json
 
-Json = dict[str, Any]
 Breach = tuple[str, str]
 Rule = Callable[[Json], Iterator[Breach]]
 

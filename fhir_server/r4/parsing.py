@@ -14,13 +14,13 @@ from typing import Any
 import orjson
 
 from fhir_server.domain.problem import Category, Issue, Problem
+from fhir_server.domain.values import Json
 from fhir_server.r4 import xml
 from fhir_server.r4.checking import check
 from fhir_server.settings import limits
 
 __all__ = ["check", "demand_few_values", "load_json", "parse"]
 
-Json = dict[str, Any]
 _JSON = frozenset({"application/fhir+json", "application/json", "text/json"})
 _XML = frozenset({"application/fhir+xml", "application/xml", "text/xml"})
 _CHARSETS = frozenset({"utf-8", "utf8", "us-ascii"})

@@ -11,7 +11,6 @@ from base64 import b64decode
 from binascii import Error as NotBase64
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import jsonpatch
 import jsonpointer
@@ -19,13 +18,13 @@ import orjson
 
 from fhir_server.domain.documents.security_labels import CODE_OF_SECRET
 from fhir_server.domain.problem import Category, Problem
+from fhir_server.domain.values import Json
 from fhir_server.r4.checking import check
 from fhir_server.r4.fhirpath_patch import apply_fhirpath_patch
 from fhir_server.r4.parsing import demand_few_values, load_json
 from fhir_server.r4.trees import copied, demand_same_identity, measure, pruned
 from fhir_server.settings import limits
 
-Json = dict[str, Any]
 _MEMBERS = {
     "add": ("path", "value"),
     "remove": ("path",),

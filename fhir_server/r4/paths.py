@@ -11,8 +11,8 @@ Source: https://hl7.org/fhir/R4/fhirpatch.html and http://hl7.org/fhirpath/N1/.
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
+from fhir_server.domain.values import Json
 from fhir_server.r4.places import (
     BadPath,
     Extension,
@@ -29,7 +29,6 @@ from fhir_server.r4.places import (
 
 __all__ = ["BadPath", "parent_of", "select"]
 
-Json = dict[str, Any]
 MAX_LENGTH = 1000
 """Longest expression, in characters."""
 

@@ -7,9 +7,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from fhir_server.domain.values import Json
 from fhir_server.r4.structure import Element, Shape, shape_of
-
-Json = dict[str, Any]
 
 
 class BadPath(ValueError):

@@ -17,8 +17,7 @@ from importlib import resources
 from typing import Any
 
 from fhir_server.domain.problem import Issue
-
-Json = dict[str, Any]
+from fhir_server.domain.values import Json
 
 MHD = "https://profiles.ihe.net/ITI/MHD/StructureDefinition/"
 PDSM = "https://interop.esante.gouv.fr/ig/fhir/pdsm/StructureDefinition/"

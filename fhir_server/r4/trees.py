@@ -3,8 +3,7 @@
 from typing import Any
 
 from fhir_server.domain.problem import Category, Problem
-
-Json = dict[str, Any]
+from fhir_server.domain.values import Json
 
 
 def copied(value: Any) -> Any:  # noqa: ANN401 - any JSON value

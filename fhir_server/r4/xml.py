@@ -14,10 +14,10 @@ import orjson
 from lxml import etree
 
 from fhir_server.domain.problem import Category, Problem
+from fhir_server.domain.values import Json
 from fhir_server.r4.structure import Element, Shape, shape_of
 from fhir_server.settings import limits
 
-Json = dict[str, Any]
 _FHIR = "http://hl7.org/fhir"
 _NS = f"{{{_FHIR}}}"
 _XHTML_DIV = "{http://www.w3.org/1999/xhtml}div"

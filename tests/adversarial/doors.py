@@ -8,10 +8,10 @@ from typing import Any
 
 from flask import Flask
 
+from fhir_server.domain.values import Json
 from fhir_server.http.fhir.operations.catalogue import OPERATIONS
 from fhir_server.registry import REGISTRY, AccessRule, Interaction, ResourceType, SearchParam
 
-Json = dict[str, Any]
 Door = tuple[str, str]
 
 UNKNOWN = "3f2a9a0e-54a5-4d8e-9b59-0f7a1d5c6b7e"

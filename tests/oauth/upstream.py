@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
-from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from joserfc import jwt
@@ -16,10 +15,9 @@ from consent_rules.vocabulary import RequesterKind
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.identity.accounts import Account, add_account
 from fhir_server.application.identity.clients import Client, ClientKind, register
+from fhir_server.domain.values import Json
 from fhir_server.settings.upstream import Provider
 from tests.oauth.conftest import GENERAL, HOSPITAL, USER_SCOPES, Person, query_of
-
-Json = dict[str, Any]
 
 RPPS = "899700000111"
 SECRET = "upstream+secret/of=tests"

@@ -9,10 +9,10 @@ from consent_rules.model import Directive
 from consent_rules.vocabulary import DirectiveKind, Purpose
 from fhir_server.domain.consents.defaults import default_in
 from fhir_server.domain.consents.writing import consent_of
+from fhir_server.domain.values import Json
 from seed import cast, choices
 from seed.book import Demonstration
 
-Json = dict[str, Any]
 Step = Mapping[str, Any]
 Waiting = Sequence[tuple[str, str]]
 """Openings in a queue: the name and the state of each."""

@@ -4,14 +4,12 @@ Source: https://hl7.org/fhir/R4/http.html#transaction and #trules.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 from fhir_server.domain.problem import Category, Issue, Problem
+from fhir_server.domain.values import Json
 from fhir_server.r4 import profiles
 from fhir_server.r4.checking import check
 from fhir_server.settings import limits
-
-Json = dict[str, Any]
 
 ELSEWHERE = "`request.url` names another server; write it relative to the base of this one"
 METHODS = ("DELETE", "POST", "PUT", "PATCH", "GET")

@@ -8,7 +8,6 @@ Source: https://hl7.org/fhir/R4/http.html#transaction and #trules.
 
 from collections.abc import Container, Mapping
 from dataclasses import replace
-from typing import Any
 
 from consent_rules.vocabulary import Action
 from fhir_server.application.bundles import writes
@@ -24,10 +23,9 @@ from fhir_server.domain.audit.interactions import AuditedInteraction
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.documents.submission_reading import is_submission
 from fhir_server.domain.problem import Category, Issue, Problem
+from fhir_server.domain.values import Json
 from fhir_server.r4 import patch
 from fhir_server.registry import REGISTRY, Interaction, ResourceType
-
-Json = dict[str, Any]
 
 _INTERACTIONS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 _LETTERS = {"POST": "c", "PUT": "u", "PATCH": "u", "DELETE": "d"}

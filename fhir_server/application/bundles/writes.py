@@ -6,7 +6,6 @@ Source: https://hl7.org/fhir/R4/http.html#create, #update, #patch, #delete.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from fhir_server.application.consents import recording
 from fhir_server.application.consents.authority import Choosing
@@ -20,10 +19,9 @@ from fhir_server.domain.audit.interactions import AuditedInteraction
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.stored import Stored
+from fhir_server.domain.values import Json
 from fhir_server.r4.patch import Patch
 from fhir_server.registry import REGISTRY, Interaction, ResourceType
-
-Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ Source: rules B13, C5 to C7, E4, F1 and G5; consent_rules.consents.recording dec
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 import orjson
 
@@ -29,6 +28,7 @@ from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.references import documents_named
 from fhir_server.domain.search import tokens
 from fhir_server.domain.stored import Stored
+from fhir_server.domain.values import Json
 from fhir_server.r4.parsing import load_json
 from fhir_server.settings import limits
 
@@ -37,7 +37,6 @@ _SAME_PERSON = 100
 
 _UNCOUNTED = frozenset({DirectiveKind.EMERGENCY_OPENING, DirectiveKind.BLOCK_LIFTED})
 
-Json = dict[str, Any]
 Said = tuple[Directive, ...]
 """The directives of one Consent: its root provision first, then its exceptions."""
 

@@ -7,7 +7,6 @@ Source: IHE PCF 1.1, ITI-108 (https://profiles.ihe.net/ITI/PCF/ITI-108.html); ru
 """
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import orjson
 
@@ -39,11 +38,10 @@ from fhir_server.domain.consents.directives import access_of, speaks
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.references import documents_named
 from fhir_server.domain.stored import Stored
+from fhir_server.domain.values import Json
 from fhir_server.r4.parsing import load_json
 from fhir_server.r4.patch import Patch, demand_valid
 from fhir_server.registry import REGISTRY
-
-Json = dict[str, Any]
 
 _CONSENT = ("Consent",)
 _KINDS_OF_THE_INSURER = frozenset(kind.value for kind in OF_THE_INSURER)

@@ -5,7 +5,6 @@ Source: https://hl7.org/fhir/R4/consent.html (actor, performer, organization, so
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from consent_rules.visibility import DIRECTORY, Visibility
 from consent_rules.vocabulary import View
@@ -15,8 +14,8 @@ from fhir_server.application.core.unit_of_work import UnitOfWork
 from fhir_server.application.reading import conditional
 from fhir_server.domain import references
 from fhir_server.domain.problem import Category, Problem
+from fhir_server.domain.values import Json
 
-Json = dict[str, Any]
 Named = tuple[str, str, str]
 """(expression, type, id) of one reference."""
 

@@ -1,7 +1,5 @@
 """What the operator does to apps, people and keys: each act is audited before it happens."""
 
-from typing import Any
-
 import orjson
 
 from consent_rules.model import Requester
@@ -12,8 +10,7 @@ from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.core.system_views import ReadingReason, whole_space
 from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome
 from fhir_server.domain.caller import Caller
-
-Json = dict[str, Any]
+from fhir_server.domain.values import Json
 
 PURPOSE = "HSYSADMIN"
 """Code of http://terminology.hl7.org/CodeSystem/v3-ActReason: administration of the system."""

@@ -16,10 +16,9 @@ from consent_rules.visibility import AccessFacts, Interval
 from fhir_server.domain.documents.security_labels import split_marks
 from fhir_server.domain.search import dates, tokens
 from fhir_server.domain.stored import Facts
+from fhir_server.domain.values import Json
 from fhir_server.ports.store import Snapshot
 from fhir_server.registry import ResourceType, SearchParam
-
-Json = dict[str, Any]
 
 _STEP = re.compile(r"([A-Za-z_]\w*)(?:\[(\w+)=([^\]]+)\])?(?:\.|$)")
 _OF_A_REFERENCE = frozenset({"extension", "reference", "type", "display", "id"})

@@ -6,7 +6,6 @@ profiles write them (https://hl7.fr/ig/fhir/core).
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
 
 import orjson
 
@@ -16,9 +15,8 @@ from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.identity.accounts import Account, PractitionerRoleRef
 from fhir_server.domain.search import tokens
 from fhir_server.domain.search.criteria import AnyOf, Search
+from fhir_server.domain.values import Json
 from fhir_server.ports.store import Snapshot
-
-Json = dict[str, Any]
 
 _RPPS, _NATIONAL = "https://rpps.esante.gouv.fr", "urn:oid:1.2.250.1.71.4.2.1"
 _PROFESSIONS = frozenset({tokens.PROFESSION_SYSTEM, "urn:oid:1.2.250.1.213.1.1.5.5"})

@@ -7,7 +7,6 @@ Source: https://hl7.org/fhir/R4/http.html#create, #ccreate and #update; R.1111-2
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 import orjson
 
@@ -27,12 +26,11 @@ from fhir_server.domain.audit.interactions import AuditedInteraction
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.problem import Category, Issue, Problem
 from fhir_server.domain.stored import Stored
+from fhir_server.domain.values import Json
 from fhir_server.ports.store import SpaceWrite
 from fhir_server.r4.parsing import load_json
 from fhir_server.r4.patch import Patch, demand_valid
 from fhir_server.registry import REGISTRY, AccessRule, ResourceType
-
-Json = dict[str, Any]
 
 _CLAIMED = frozenset({"Patient", "Practitioner", "Organization"})
 

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import islice
-from typing import Any
 
 import orjson
 
@@ -28,6 +27,7 @@ from fhir_server.domain.documents.submission import Document, Item, Submission, 
 from fhir_server.domain.notices import Kind
 from fhir_server.domain.problem import Category, Issue, Problem
 from fhir_server.domain.stored import Facts, Stored
+from fhir_server.domain.values import Json
 from fhir_server.r4 import profiles
 from fhir_server.registry import REGISTRY, AccessRule
 
@@ -41,7 +41,6 @@ _TOLD: Mapping[Unfit, tuple[str, str]] = {
     Unfit.ELSEWHERE: ("what a patient files brings its content along", f"{_ATTACHMENT}.url"),
 }
 
-Json = dict[str, Any]
 
 _MHD, _PDSM = f"{profiles.MHD}IHE.MHD.", profiles.PDSM
 _ON_THE_WAY = frozenset({f"{_PDSM}pdsm-simplified-publish", f"{_MHD}SimplifiedPublish.DocumentReference"})

@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import orjson
 
@@ -18,9 +17,8 @@ from fhir_server.domain.audit.interactions import AuditedInteraction
 from fhir_server.domain.caller import AppExclusions, Caller
 from fhir_server.domain.search import dates
 from fhir_server.domain.search.criteria import Search
+from fhir_server.domain.values import Json
 from fhir_server.registry import REGISTRY
-
-Json = dict[str, Any]
 
 LISTED = 200
 _DOCUMENT = "DocumentReference"

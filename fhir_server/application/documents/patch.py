@@ -6,7 +6,6 @@ docs/labels.md.
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
 import orjson
 
@@ -26,11 +25,10 @@ from fhir_server.domain.documents import security_labels
 from fhir_server.domain.notices import Kind
 from fhir_server.domain.problem import Category, Issue, Problem
 from fhir_server.domain.stored import Stored
+from fhir_server.domain.values import Json
 from fhir_server.r4.parsing import load_json
 from fhir_server.r4.patch import Patch, demand_valid
 from fhir_server.registry import REGISTRY
-
-Json = dict[str, Any]
 
 ARCHIVED = "https://interop.esante.gouv.fr/ig/fhir/pdsm/StructureDefinition/pdsm-ext-is-archived"
 _CHANGEABLE = frozenset({"status", "securityLabel", "extension"})

@@ -6,7 +6,6 @@ Source: IHE MHD 4.2, ITI-65 (https://profiles.ihe.net/ITI/MHD/ITI-65.html) and I
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from consent_rules.consents.visibility_marks import HIDDEN_FROM_GUARDIANS
 from consent_rules.vocabulary import Action, View
@@ -25,9 +24,8 @@ from fhir_server.domain.caller import Caller
 from fhir_server.domain.documents.security_labels import split_marks
 from fhir_server.domain.documents.submission import Item, Submission, unique_id
 from fhir_server.domain.documents.submission_reading import read, read_simplified
+from fhir_server.domain.values import Json
 from fhir_server.registry import REGISTRY
-
-Json = dict[str, Any]
 
 SUBMISSION = AuditedInteraction("transaction", "DocumentReference", "ITI-65")
 _DOCUMENT = ("DocumentReference",)

@@ -6,7 +6,6 @@ Source: IHE MHD 4.2, ITI-65 (https://profiles.ihe.net/ITI/MHD/ITI-65.html) and I
 ANS PDSM4DMP, TD2.1 (rule J3).
 """
 
-from typing import Any
 from uuid import UUID
 
 import orjson
@@ -30,10 +29,9 @@ from fhir_server.domain.documents.submission import (
 )
 from fhir_server.domain.problem import Category, Issue, Problem
 from fhir_server.domain.stored import Stored
+from fhir_server.domain.values import Json
 from fhir_server.r4.parsing import load_json
 from fhir_server.registry import REGISTRY
-
-Json = dict[str, Any]
 
 
 def file_lists(filing: Filing) -> None:

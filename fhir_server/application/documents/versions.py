@@ -5,7 +5,6 @@ Source: ANS PDSM4DMP, TD2.1 and TD3.3c (rules J2 and J3); docs/labels.md for the
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 import orjson
 
@@ -27,10 +26,10 @@ from fhir_server.domain.documents.security_labels import labels_of, split_marks
 from fhir_server.domain.notices import Kind
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.stored import Facts, Stored, authored_of
+from fhir_server.domain.values import Json
 from fhir_server.r4.parsing import load_json
 from fhir_server.registry import REGISTRY
 
-Json = dict[str, Any]
 Identifiers = frozenset[tuple[str, str]]
 
 _DOCUMENT = ("DocumentReference",)

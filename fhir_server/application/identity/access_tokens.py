@@ -6,7 +6,6 @@ Sources: RFC 6749 1.4 and 5.1; RFC 9449 and RFC 8705 (what the holder of a token
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 import orjson
 
@@ -18,9 +17,8 @@ from fhir_server.application.identity.accounts import Account, Grantee, Practiti
 from fhir_server.application.identity.clients import Client
 from fhir_server.application.identity.grants import Grant, Terms, add_to_grant, has_ended, load_grant, open_grant
 from fhir_server.domain.caller import Caller
+from fhir_server.domain.values import Json
 from fhir_server.ports.vault import Secret
-
-Json = dict[str, Any]
 
 ACCESS = "access-token"
 TOKEN_LIMIT = 512

@@ -9,7 +9,6 @@ of Pro Santé Connect for practice situations.
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
-from typing import Any
 
 import orjson
 from argon2 import PasswordHasher
@@ -20,9 +19,8 @@ from consent_rules.vocabulary import Capacity, RequesterKind
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.identity.clients import Client
 from fhir_server.application.identity.passwords import normalized
+from fhir_server.domain.values import Json
 from fhir_server.ports.vault import Secret
-
-Json = dict[str, Any]
 
 KIND, NATIONAL_ID = "account", "national-id"
 SUBJECT, _LINKED = "upstream-subject", "upstream-link"

@@ -10,15 +10,13 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from hashlib import sha256
 from hmac import compare_digest
-from typing import Any
 from urllib.parse import unquote
 
 import orjson
 
 from fhir_server.application.core.runtime import Runtime
+from fhir_server.domain.values import Json
 from fhir_server.ports.vault import Secret
-
-Json = dict[str, Any]
 
 KIND = "client"
 ID_LIMIT, ORIGIN_LIMIT = 200, 300

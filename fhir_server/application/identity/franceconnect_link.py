@@ -9,7 +9,6 @@ Source: rules on the link between FranceConnect and the national health identity
 import unicodedata
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 import orjson
 
@@ -17,9 +16,8 @@ from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.core.system_views import ReadingReason, whole_space
 from fhir_server.application.identity import credentials
 from fhir_server.application.identity.accounts import Account, find_account
+from fhir_server.domain.values import Json
 from fhir_server.ports.vault import Secret
-
-Json = dict[str, Any]
 
 _KIND = "link-code"
 _LIFETIME = timedelta(days=14)

@@ -7,7 +7,6 @@ Sources: RFC 6749, RFC 9700 (rotation, 4.14.2), SMART App Launch 2.2.
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
 
 import orjson
 
@@ -16,9 +15,8 @@ from consent_rules.vocabulary import Capacity, Purpose, RequesterKind
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.identity.accounts import Grantee, Login, load_login
 from fhir_server.domain.caller import AppExclusions
+from fhir_server.domain.values import Json
 from fhir_server.ports.vault import Secret
-
-Json = dict[str, Any]
 
 GRANT = "grant"
 _PURPOSES = {

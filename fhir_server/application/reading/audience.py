@@ -9,7 +9,6 @@ Source: rule E1, rules H3 and H5, and the patient's right to know who reads (F1)
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
 import orjson
 
@@ -28,9 +27,8 @@ from fhir_server.domain.caller import Caller
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.search import tokens
 from fhir_server.domain.search.criteria import AnyOf, Search
+from fhir_server.domain.values import Json
 from fhir_server.ports.store import Snapshot
-
-Json = dict[str, Any]
 
 _EVENTS = 500
 _DONE = frozenset({tokens.any_system("outcome", "0")})

@@ -5,7 +5,6 @@ Source: https://hl7.org/fhir/R4/http.html#ccreate, #cupdate and #trules (conditi
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
 
 from consent_rules.visibility import DIRECTORY, NOTHING, Visibility
 from consent_rules.vocabulary import Action
@@ -21,11 +20,10 @@ from fhir_server.domain.problem import Category, Issue, Problem
 from fhir_server.domain.search import tokens
 from fhir_server.domain.search.criteria import AnyOf, Search
 from fhir_server.domain.stored import Stored
+from fhir_server.domain.values import Json
 from fhir_server.registry import REGISTRY, AccessRule, ResourceType
 
 _MATCHES_JUDGED = 50
-
-Json = dict[str, Any]
 
 
 def matching_ids(

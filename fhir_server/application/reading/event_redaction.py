@@ -26,9 +26,9 @@ from fhir_server.domain.caller import Caller
 from fhir_server.domain.problem import Problem
 from fhir_server.domain.references import without_references
 from fhir_server.domain.stored import Stored
+from fhir_server.domain.values import Json
 from fhir_server.ports.store import Snapshot
 
-Json = dict[str, Any]
 Sights = Mapping[str, Visibility]
 
 TOLD = frozenset({"AuditEvent", "Communication"})

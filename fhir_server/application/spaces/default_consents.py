@@ -6,7 +6,6 @@ Source: CH EPR PPQm 5.0, templates 202 and 203 (http://fhir.ch/ig/ch-epr-fhir/);
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 import orjson
 
@@ -25,9 +24,8 @@ from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.search import tokens
 from fhir_server.domain.search.criteria import AnyOf, Search
 from fhir_server.domain.stored import Facts, Stored
+from fhir_server.domain.values import Json
 from fhir_server.registry import REGISTRY
-
-Json = dict[str, Any]
 
 _AT_ONCE = 50
 _NAMED = AnyOf(frozenset(tokens.any_system("identifier", template) for template in DEFAULTS))

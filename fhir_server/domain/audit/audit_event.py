@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
 
 import orjson
 
@@ -29,8 +28,7 @@ from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome, a
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.search import tokens
 from fhir_server.domain.stored import Facts, Stored
-
-Json = dict[str, Any]
+from fhir_server.domain.values import Json
 
 REST = "http://hl7.org/fhir/restful-interaction"
 EVENT_TYPE = "http://terminology.hl7.org/CodeSystem/audit-event-type"

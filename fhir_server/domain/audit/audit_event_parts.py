@@ -5,14 +5,12 @@ Sources: IHE BALP 1.1 (https://profiles.ihe.net/ITI/BALP/) and IHE MHD 4.2 (http
 
 from base64 import b64encode
 from hashlib import sha256
-from typing import Any
 
 from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.search import tokens
+from fhir_server.domain.values import Json
 from fhir_server.settings import limits
-
-Json = dict[str, Any]
 
 DCM = "http://dicom.nema.org/resources/ontology/DCM"
 ENTITY_TYPE = "http://terminology.hl7.org/CodeSystem/audit-entity-type"

@@ -5,7 +5,6 @@ Source: IHE PCF 1.1 (https://profiles.ihe.net/ITI/PCF/), elements of the three C
 
 import re
 from collections.abc import Iterator
-from typing import Any
 
 from consent_rules.vocabulary import DirectiveKind
 from fhir_server.domain.consents.elements import (
@@ -29,8 +28,7 @@ from fhir_server.domain.consents.elements import (
 )
 from fhir_server.domain.consents.kinds import BY_MINOR, DENIALS, RELATED, unhonoured_kind
 from fhir_server.domain.problem import Issue
-
-Json = dict[str, Any]
+from fhir_server.domain.values import Json
 
 MOST_DOCUMENTS = 200
 """Most documents in one provision; each is looked up with all documents of its replacement chain."""

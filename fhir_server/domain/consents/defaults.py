@@ -8,15 +8,13 @@ Source: CH EPR PPQm 5.0, templates 202 and 203 (http://fhir.ch/ig/ch-epr-fhir/);
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import Any
 
 from consent_rules.model import Directive
 from consent_rules.vocabulary import DirectiveKind
 from fhir_server.domain.bodies import instant
 from fhir_server.domain.consents.elements import EMERGENCIES
 from fhir_server.domain.consents.ppqm import DEFAULTS, default_of, is_at_default, plain_rule, template_of
-
-Json = dict[str, Any]
+from fhir_server.domain.values import Json
 
 SET_ASIDE = "rejected"
 """Status of a default while a contradicting choice is in force; no caller may set this status."""

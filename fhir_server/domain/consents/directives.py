@@ -9,7 +9,6 @@ the defaults of a new space, each an explicit Consent (http://fhir.ch/ig/ch-epr-
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 from consent_rules.decision.relationship import is_about_relative
 from consent_rules.model import Directive
@@ -34,8 +33,7 @@ from fhir_server.domain.consents.ppqm import said_by, template_of
 from fhir_server.domain.consents.writing import consent_of
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.search import dates
-
-Json = dict[str, Any]
+from fhir_server.domain.values import Json
 
 __all__ = ["access_of", "consent_of", "directives_of", "is_active", "speaks"]
 

@@ -3,14 +3,12 @@
 import re
 from datetime import datetime
 from functools import cache
-from typing import Any
 
 from consent_rules.matrix.table import kinds, professions
 from consent_rules.vocabulary import DirectiveKind, Label, Proof, Purpose
 from fhir_server.domain.documents.security_labels import CONFIDENTIALITY
 from fhir_server.domain.search import dates
-
-Json = dict[str, Any]
+from fhir_server.domain.values import Json
 
 DIRECTIVE = "urn:habilis:directive"
 """Code system of `policyRule` (or a category): a DirectiveKind that permit and deny cannot express."""

@@ -4,7 +4,6 @@ Source: docs/consents.md; IHE PCF 1.1 (https://profiles.ihe.net/ITI/PCF/).
 """
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 from consent_rules.vocabulary import DirectiveKind
 from fhir_server.domain.consents.elements import (
@@ -18,8 +17,7 @@ from fhir_server.domain.consents.elements import (
     references,
 )
 from fhir_server.domain.problem import Issue
-
-Json = dict[str, Any]
+from fhir_server.domain.values import Json
 
 PERSONS = frozenset({DirectiveKind.DECLARED_PHYSICIAN, DirectiveKind.ADMINISTRATOR, DirectiveKind.EMERGENCY_OPENING})
 """Directives that name exactly one professional."""

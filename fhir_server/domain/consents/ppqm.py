@@ -10,14 +10,12 @@ Source: CH EPR PPQm 5.0, profiles PpqmConsentTemplate201 to 304 (http://fhir.ch/
 
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
-from typing import Any
 
 from consent_rules.model import Directive
 from consent_rules.vocabulary import DirectiveKind, Proof, Purpose
 from fhir_server.domain.consents.elements import EMERGENCIES, SCOPE, has_coding, period_in, references
 from fhir_server.domain.problem import Category, Issue, Problem
-
-Json = dict[str, Any]
+from fhir_server.domain.values import Json
 
 IDENTIFIERS = "http://fhir.ch/ig/ch-epr-fhir/CodeSystem/PpqmConsentIdentifierType"
 POLICIES = "urn:e-health-suisse:2015:policies:"

@@ -3,7 +3,6 @@
 from base64 import b64encode
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from consent_rules.matrix.table import professions
 from consent_rules.model import Directive
@@ -20,8 +19,7 @@ from fhir_server.domain.consents.elements import (
     SCOPE,
     system_of,
 )
-
-Json = dict[str, Any]
+from fhir_server.domain.values import Json
 
 _DENIALS = frozenset({DirectiveKind.BLOCK, DirectiveKind.WITHHELD})
 _LOINC_CONSENT = ("http://loinc.org", "59284-0")

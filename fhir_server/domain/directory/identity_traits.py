@@ -6,15 +6,12 @@ Source: ANS, référentiel national d'identitovigilance (strict traits: number, 
 https://hl7.org/fhir/R4/resource.html#tag-subsetted.
 """
 
-from typing import Any
-
 import orjson
 
 from fhir_server.domain.directory.patient_numbers import INS_SYSTEMS
 from fhir_server.domain.search import tokens
 from fhir_server.domain.search.criteria import Criterion, DateIs
-
-Json = dict[str, Any]
+from fhir_server.domain.values import Json
 
 SUBSETTED = {"system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue", "code": "SUBSETTED"}
 _TRAITS = frozenset({"resourceType", "id", "language", "active", "name", "gender", "birthDate", "modifierExtension"})

@@ -7,11 +7,8 @@ Source: https://mos.esante.gouv.fr/NOS/TRE_A07-StatutVisibiliteDocument/FHIR/TRE
 PDSm 3.1.1, flux 03 (https://interop.esante.gouv.fr/ig/fhir/pdsm/).
 """
 
-from typing import Any
-
 from consent_rules.vocabulary import Label, Mark
-
-Json = dict[str, Any]
+from fhir_server.domain.values import Json
 
 TRE_A07 = "https://mos.esante.gouv.fr/NOS/TRE_A07-StatutVisibiliteDocument/FHIR/TRE-A07-StatutVisibiliteDocument"
 TRE_A07_MISSPELT = TRE_A07.replace("Statut", "Status")

@@ -7,11 +7,9 @@ Source: IHE MHD 4.2, ITI-65 (https://profiles.ihe.net/ITI/MHD/ITI-65.html) and I
 from base64 import b64encode
 from dataclasses import dataclass
 from hashlib import sha1
-from typing import Any
 
 from fhir_server.domain.problem import Issue
-
-Json = dict[str, Any]
+from fhir_server.domain.values import Json
 
 MHD = "https://profiles.ihe.net/ITI/MHD"
 LIST_TYPES = f"{MHD}/CodeSystem/MHDlistTypes"

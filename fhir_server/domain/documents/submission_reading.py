@@ -11,7 +11,6 @@ from binascii import Error as NotBase64
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from fhir_server.domain.documents.submission import (
     MHD,
@@ -25,8 +24,7 @@ from fhir_server.domain.documents.submission import (
 )
 from fhir_server.domain.documents.submission_rules import document_faults, faults_between, set_faults, size_faults
 from fhir_server.domain.problem import Category, Issue, Problem
-
-Json = dict[str, Any]
+from fhir_server.domain.values import Json
 
 PDSM = "https://interop.esante.gouv.fr/ig/fhir/pdsm/StructureDefinition"
 BUNDLE_PROFILES = frozenset(

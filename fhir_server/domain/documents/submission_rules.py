@@ -6,7 +6,6 @@ Source: IHE MHD 4.2, ITI-65 (https://profiles.ihe.net/ITI/MHD/ITI-65.html); PDSm
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Any
 from urllib.parse import urlsplit
 
 from fhir_server.domain.documents import security_labels
@@ -22,8 +21,7 @@ from fhir_server.domain.documents.submission import (
     unique_id,
 )
 from fhir_server.domain.problem import Issue
-
-Json = dict[str, Any]
+from fhir_server.domain.values import Json
 
 
 def document_faults(document: Document) -> Iterator[Issue]:

@@ -6,21 +6,19 @@ SMART App Launch 2.2 (oauth-uris extension, security service code).
 
 from hashlib import sha256
 from importlib.metadata import version
-from typing import Any
 
 import orjson
 from flask import Flask, Response, current_app, request
 from flask_smorest import Api
 
 from fhir_server.application.core.readiness import EXTENSION, Look
+from fhir_server.domain.values import Json
 from fhir_server.http.fhir import negotiation
 from fhir_server.http.fhir.operations.catalogue import OPERATIONS, capability_of
 from fhir_server.http.fhir.routing import FHIR_PATH, Route, attach
 from fhir_server.http.request_context import runtime
 from fhir_server.ports.store import StoreUnavailable
 from fhir_server.registry import REGISTRY, AccessRule, Interaction, ResourceType, SearchParam
-
-Json = dict[str, Any]
 
 RELEASED = "2026-11-25"
 _OAUTH_URIS = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"

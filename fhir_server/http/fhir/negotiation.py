@@ -4,7 +4,7 @@ Source: https://hl7.org/fhir/R4/http.html#mime-type and #general.
 """
 
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Literal
 
 import orjson
 from flask import Response, request
@@ -13,11 +13,11 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.http import parse_accept_header, parse_etags, unquote_etag
 
 from fhir_server.domain.problem import Category, Problem
+from fhir_server.domain.values import Json
 from fhir_server.http.request_context import argument, header
 from fhir_server.r4.parsing import load_json
 from fhir_server.r4.xml import to_xml
 
-Json = dict[str, Any]
 Format = Literal["json", "xml"]
 
 JSON_TYPE = "application/fhir+json"

@@ -5,11 +5,9 @@ the standard publishes; the document names only their types.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
+from fhir_server.domain.values import Json
 from fhir_server.registry import REGISTRY, AccessRule, Interaction, ResourceType
-
-Json = dict[str, Any]
 
 FHIR_TYPES = ("application/fhir+json", "application/fhir+xml")
 _SCHEMAS = "#/components/schemas/"

@@ -5,17 +5,14 @@ below /oauth, and a page everywhere else.
 Source: https://hl7.org/fhir/R4/http.html#Status-Codes and https://hl7.org/fhir/R4/operationoutcome.html.
 """
 
-from typing import Any
-
 from flask import Response
 
 from consent_rules.vocabulary import Reason
 from fhir_server import telemetry
 from fhir_server.domain.problem import Category, Issue, Problem
+from fhir_server.domain.values import Json
 from fhir_server.http.fhir import negotiation
 from fhir_server.oauth.base.issuer import PROOF_ALGORITHMS
-
-Json = dict[str, Any]
 
 _ANSWERS: dict[Category, tuple[int, str, str]] = {
     # category: (status, issue code, text when the problem states none)

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from email.utils import format_datetime, parsedate_to_datetime
 from http import HTTPStatus
-from typing import Any
 from uuid import uuid4
 
 import orjson
@@ -19,12 +18,11 @@ from fhir_server.application.core.unit_of_work import Written
 from fhir_server.domain import bodies
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.directory.identity_traits import SUBSETTED
+from fhir_server.domain.values import Json
 from fhir_server.http.fhir import negotiation
 from fhir_server.http.request_context import argument, header, runtime
 from fhir_server.r4.parsing import load_json
 from fhir_server.r4.structure import shape_of
-
-Json = dict[str, Any]
 
 ELEMENTS = "_elements"
 _ALWAYS = frozenset({"resourceType", "id", "meta", "implicitRules", "modifierExtension", "status"})

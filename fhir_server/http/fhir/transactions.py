@@ -4,7 +4,6 @@ Source: https://hl7.org/fhir/R4/http.html#transaction; IHE MHD 4.2, ITI-65 Provi
 """
 
 from collections.abc import Callable
-from typing import Any
 from urllib.parse import parse_qsl
 
 import orjson
@@ -20,6 +19,7 @@ from fhir_server.deadline import OutOfTime, demand_time
 from fhir_server.domain import bodies
 from fhir_server.domain.audit.interactions import AuditedInteraction
 from fhir_server.domain.problem import Category, Issue, Problem
+from fhir_server.domain.values import Json
 from fhir_server.http.fhir import negotiation, outcomes, rendering, sealed_numbers, search
 from fhir_server.http.fhir.caller import current_caller
 from fhir_server.http.fhir.routing import Route, attach
@@ -29,8 +29,6 @@ from fhir_server.http.request_context import runtime
 from fhir_server.ports.store import StoreUnavailable
 from fhir_server.r4.parsing import parse
 from fhir_server.registry import REGISTRY, AccessRule, Interaction, ResourceType
-
-Json = dict[str, Any]
 
 _REASONS = {200: "200 OK", 201: "201 Created", 204: "204 No Content", 304: "304 Not Modified"}
 

@@ -4,8 +4,6 @@ Source: https://hl7.org/fhir/R4/http.html#create, #update, #patch and #delete; d
 ITI-105 here and through ITI-65 in http/fhir/transactions.py.
 """
 
-from typing import Any
-
 from flask import Flask, Response, request
 from flask_smorest import Api
 
@@ -14,6 +12,7 @@ from fhir_server.application.bundles.writes import Named
 from fhir_server.application.core.unit_of_work import Written
 from fhir_server.domain import conditions
 from fhir_server.domain.problem import Category, Problem
+from fhir_server.domain.values import Json
 from fhir_server.http.fhir import negotiation, rendering
 from fhir_server.http.fhir.caller import current_caller
 from fhir_server.http.fhir.routing import Route, View, attach, bound
@@ -23,8 +22,6 @@ from fhir_server.r4 import profiles
 from fhir_server.r4.parsing import parse
 from fhir_server.r4.patch import JSON_PATCH, Patch
 from fhir_server.registry import REGISTRY, Interaction, ResourceType
-
-Json = dict[str, Any]
 
 
 def register(_app: Flask, api: Api) -> None:

@@ -6,16 +6,13 @@ Pages are rendered on the server, work without scripts, and load nothing from ot
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import orjson
 from flask import Blueprint, Response, current_app, make_response, redirect, url_for
 from flask_babel import format_date
 
+from fhir_server.domain.values import Json
 from fhir_server.http.pages import language
-
-Json = dict[str, Any]
-
 
 CSP = (
     "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'"

@@ -6,7 +6,6 @@ Sources: RFC 6749 4.1.2, OpenID Connect Core 3.1.2.6, SMART App Launch 2.2; IHE 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any
 
 from consent_rules.scopes import Scopes
 from consent_rules.vocabulary import Purpose
@@ -18,6 +17,7 @@ from fhir_server.application.identity.grants import Grant, Terms
 from fhir_server.application.spaces import break_glass
 from fhir_server.domain.caller import AppExclusions
 from fhir_server.domain.problem import Problem
+from fhir_server.domain.values import Json
 from fhir_server.oauth.authorize import interactions
 from fhir_server.oauth.authorize.authorization import AuthorizationRequest, Refusal, send_back
 from fhir_server.oauth.authorize.interactions import PendingAuthorization
@@ -27,8 +27,6 @@ from fhir_server.oauth.grants import details, narrowing, redirects, tokens
 from fhir_server.oauth.grants.launches import end_launch
 from fhir_server.oauth.grants.records import AuthorizationCode
 from fhir_server.oauth.login import regulation
-
-Json = dict[str, Any]
 
 EMERGENCY = timedelta(minutes=15)
 

@@ -7,13 +7,13 @@ authorization; OpenID Connect Core 3.1.2.1.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import orjson
 from authlib.oauth2.rfc6749 import OAuth2Error
 
 from consent_rules.scopes import Scopes
 from fhir_server.application.identity.clients import AuthMethod, Client, find
+from fhir_server.domain.values import Json
 from fhir_server.oauth.base.issuer import is_strong_enough, issuer_of
 from fhir_server.oauth.base.wire import Answer, Context, once
 from fhir_server.oauth.grants import details, narrowing
@@ -22,8 +22,6 @@ from fhir_server.oauth.grants.redirects import matches, with_parameters
 from fhir_server.oauth.login import regulation, throttle
 from fhir_server.ports.vault import Secret
 from fhir_server.settings import limits
-
-Json = dict[str, Any]
 
 PAR, PAR_PREFIX = "par", "urn:ietf:params:oauth:request_uri:"
 _CHALLENGE = re.compile(r"[A-Za-z0-9\-_]{43}")

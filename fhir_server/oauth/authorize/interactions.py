@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 from hmac import compare_digest
-from typing import Any
 
 import orjson
 
@@ -24,13 +23,12 @@ from fhir_server.application.identity.accounts import (
     load_login,
 )
 from fhir_server.application.identity.clients import Client, ClientKind, find
+from fhir_server.domain.values import Json
 from fhir_server.oauth.authorize.authorization import AuthorizationRequest, Refusal
 from fhir_server.oauth.base.issuer import is_strong_enough
 from fhir_server.oauth.base.wire import Context
 from fhir_server.oauth.login import sessions, throttle
 from fhir_server.ports.vault import Secret
-
-Json = dict[str, Any]
 
 KIND = "interaction"
 EMERGENCY_LOGIN_SECONDS = 300

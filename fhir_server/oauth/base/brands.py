@@ -5,16 +5,14 @@ Source: SMART App Launch 2.2, User-access Brands and Endpoints (https://hl7.org/
 
 from datetime import datetime
 from hashlib import sha256
-from typing import Any
 
 import orjson
 
 from fhir_server.application.core.runtime import Runtime
+from fhir_server.domain.values import Json
 from fhir_server.oauth.base.issuer import address
 from fhir_server.ports.vault import Secret
 from fhir_server.settings.brands import Brand
-
-Json = dict[str, Any]
 
 _KIND = "brand-bundle"
 _PROFILES = "http://hl7.org/fhir/smart-app-launch/StructureDefinition"

@@ -4,12 +4,9 @@ Sources: SMART App Launch 2.2 conformance (https://hl7.org/fhir/smart-app-launch
 OpenID Connect Discovery 1.0, RFC 8705, RFC 9126, RFC 9207, RFC 9449.
 """
 
-from typing import Any
-
 from fhir_server.application.core.runtime import Runtime
+from fhir_server.domain.values import Json
 from fhir_server.oauth.base.options import Options
-
-Json = dict[str, Any]
 
 CAPABILITIES = (
     "launch-ehr", "launch-standalone", "authorize-post", "client-public", "client-confidential-symmetric",

@@ -5,15 +5,13 @@ Sources: RFC 7517; OpenID Connect Core 10.1.1 (rotation).
 
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
 
 import orjson
 from joserfc.jwk import RSAKey
 
 from fhir_server.application.core.runtime import Runtime
+from fhir_server.domain.values import Json
 from fhir_server.ports.vault import Secret
-
-Json = dict[str, Any]
 
 KIND = "signing-key"
 _NAME = "id-token"

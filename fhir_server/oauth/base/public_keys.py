@@ -5,14 +5,12 @@ Sources: RFC 7517 and RFC 7518 (3.3 and 3.5: RSA keys of 2048 bits or more); RFC
 """
 
 from base64 import urlsafe_b64decode
-from typing import Any
 
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, RSAKey
 
+from fhir_server.domain.values import Json
 from fhir_server.oauth.base.issuer import ASSERTION_ALGORITHMS
-
-Json = dict[str, Any]
 
 SMALLEST_RSA, LARGEST_RSA = 2048, 8192
 """Bits. A larger key would cost more to verify than it protects."""

@@ -6,18 +6,16 @@ Sources: SMART App Launch 2.2 (JWKS URL, caching); RFC 9700 4.11; OWASP on serve
 import re
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 import orjson
 from authlib.oauth2.rfc6749 import InvalidClientError
 
 from fhir_server.application.core.runtime import Runtime
+from fhir_server.domain.values import Json
 from fhir_server.oauth.base import outbound
 from fhir_server.oauth.base.bulkhead import CLIENT_KEYS, Bulkhead
 from fhir_server.oauth.base.outbound import UnreachableError
 from fhir_server.ports.vault import Secret
-
-Json = dict[str, Any]
 
 _KIND, _FAILED = "jwks-cache", "jwks-failed"
 _PAUSE = timedelta(seconds=10)

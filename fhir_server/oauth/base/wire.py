@@ -6,16 +6,15 @@ Host header decides the scheme.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 from authlib.oauth2.rfc6749 import InvalidRequestError, OAuth2Request
 from authlib.oauth2.rfc6749.requests import BasicOAuth2Payload
 
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.identity.clients import Client
+from fhir_server.domain.values import Json
 from fhir_server.oauth.base.options import Options
-
-Json = dict[str, Any]
 
 _INTERNAL = "https://localhost/"
 """Authlib refuses an address with plain http; our configuration decides about http, so Authlib gets this constant."""

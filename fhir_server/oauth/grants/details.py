@@ -3,11 +3,9 @@
 Source: RFC 9396.
 """
 
-from typing import Any
-
 import orjson
 
-Json = dict[str, Any]
+from fhir_server.domain.values import Json
 
 EMERGENCY = "emergency-access"
 _LIMIT, _ITEMS = 4096, 4

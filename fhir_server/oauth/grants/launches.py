@@ -6,15 +6,13 @@ Source: SMART App Launch 2.2, launch from an EHR.
 import re
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
 
 import orjson
 
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.identity.clients import Client
+from fhir_server.domain.values import Json
 from fhir_server.ports.vault import Secret
-
-Json = dict[str, Any]
 
 KIND = "launch"
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")

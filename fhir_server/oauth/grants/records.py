@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import orjson
 from authlib.oauth2.rfc6749 import ClientMixin
@@ -12,11 +11,10 @@ from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.identity.access_tokens import TOKEN_LIMIT
 from fhir_server.application.identity.clients import AuthMethod, Client, ClientKind, find
 from fhir_server.application.identity.grants import Grant, load_grant
+from fhir_server.domain.values import Json
 from fhir_server.oauth.base.issuer import TOKEN_EXCHANGE
 from fhir_server.oauth.grants.redirects import matches
 from fhir_server.ports.vault import Secret
-
-Json = dict[str, Any]
 
 CODE, REFRESH = "code", "refresh-token"
 

@@ -5,7 +5,6 @@ Sources: RFC 6749 4.1 and 6, RFC 9700 4.14.2, SMART App Launch 2.2 (token respon
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
 import orjson
 from authlib.oauth2.rfc6749 import InvalidGrantError
@@ -16,12 +15,11 @@ from fhir_server.application.identity import access_tokens, grant_replacement, g
 from fhir_server.application.identity.access_tokens import Holder
 from fhir_server.application.identity.accounts import find_account
 from fhir_server.application.identity.grants import Grant
+from fhir_server.domain.values import Json
 from fhir_server.oauth.base import events
 from fhir_server.oauth.base.wire import Context
 from fhir_server.oauth.grants.records import CODE, REFRESH, AuthorizationCode, Refresh
 from fhir_server.ports.vault import Secret
-
-Json = dict[str, Any]
 
 CODE_LIMIT = 512
 REFRESH_IDLE = timedelta(days=30)

@@ -5,7 +5,6 @@ Sources: W3C Web Authentication Level 3, 7.1 (registering) and 7.2 (authenticati
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -28,10 +27,9 @@ from webauthn.helpers.structs import (
 
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.identity.accounts import Account
+from fhir_server.domain.values import Json
 from fhir_server.oauth.base.issuer import issuer_of
 from fhir_server.ports.vault import Secret
-
-Json = dict[str, Any]
 
 LIMIT = 10
 """How many passkeys one account may have."""

@@ -5,7 +5,6 @@ Source: OWASP ASVS 5.0, chapter 7 (session management).
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
 import orjson
 
@@ -15,10 +14,9 @@ from fhir_server.application.identity import access_tokens
 from fhir_server.application.identity.accounts import Account, Login, find_account, load_login
 from fhir_server.application.identity.clients import find
 from fhir_server.application.identity.grants import Grant, grants_of, revoke_grant
+from fhir_server.domain.values import Json
 from fhir_server.oauth.base.options import Options
 from fhir_server.ports.vault import Secret
-
-Json = dict[str, Any]
 
 KIND, _BY_ID = "session", "session-id"
 

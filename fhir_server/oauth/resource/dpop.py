@@ -6,7 +6,6 @@ Source: RFC 9449.
 from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
-from typing import Any
 
 from authlib.common.encoding import urlsafe_b64encode
 from authlib.oauth2.rfc6749 import OAuth2Error
@@ -15,12 +14,11 @@ from joserfc.errors import JoseError
 from joserfc.jws import JWSRegistry
 
 from fhir_server.application.core.runtime import Runtime
+from fhir_server.domain.values import Json
 from fhir_server.oauth.base import compact, public_keys
 from fhir_server.oauth.base.issuer import PROOF_ALGORITHMS
 from fhir_server.oauth.base.wire import Context
 from fhir_server.ports.vault import Secret
-
-Json = dict[str, Any]
 
 WINDOW = timedelta(seconds=60)
 _JTI, _LIMIT = "dpop-jti", 4096

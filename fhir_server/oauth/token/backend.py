@@ -6,7 +6,6 @@ Sources: SMART Backend Services (https://hl7.org/fhir/smart-app-launch/backend-s
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from authlib.oauth2.rfc6749 import (
     BaseGrant,
@@ -27,13 +26,12 @@ from fhir_server.application.identity.access_tokens import Access
 from fhir_server.application.identity.accounts import Account, Grantee, PractitionerRoleRef, find_by_national_id
 from fhir_server.application.identity.clients import Client
 from fhir_server.application.identity.grants import Grant, Terms
+from fhir_server.domain.values import Json
 from fhir_server.oauth.base.issuer import TOKEN_EXCHANGE, issuer_of
 from fhir_server.oauth.base.wire import Request
 from fhir_server.oauth.grants import narrowing, tokens
 from fhir_server.oauth.resource.possession import holder_of
 from fhir_server.oauth.token.client_authentication import METHODS
-
-Json = dict[str, Any]
 
 _ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105 - a name of RFC 8693
 

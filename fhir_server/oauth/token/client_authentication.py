@@ -7,7 +7,6 @@ Sources: RFC 6749 2.3; RFC 7523; SMART App Launch 2.2, asymmetric client authent
 from base64 import b64decode, urlsafe_b64decode
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from typing import Any
 
 import orjson
 from authlib.oauth2.rfc6749 import InvalidClientError, InvalidRequestError
@@ -17,13 +16,12 @@ from joserfc.errors import JoseError
 from joserfc.jwk import Key, KeySet
 
 from fhir_server.application.identity.clients import AuthMethod, decoded
+from fhir_server.domain.values import Json
 from fhir_server.oauth.base import compact, public_keys, remote_keys
 from fhir_server.oauth.base.issuer import ASSERTION_ALGORITHMS, address, issuer_of
 from fhir_server.oauth.base.wire import Context, Request
 from fhir_server.oauth.grants.records import RegisteredClient
 from fhir_server.ports.vault import Secret
-
-Json = dict[str, Any]
 
 METHODS = ["private_key_jwt", "client_secret_basic", "client_secret_post", "none"]
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"

@@ -6,16 +6,14 @@ Sources: RFC 7591 2 (metadata), RFC 8252 7 and RFC 9700 2.1 (redirect URIs), RFC
 import re
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
 from urllib.parse import urlsplit
 
 from consent_rules.scopes import Scopes
 from fhir_server.application.identity.clients import AuthMethod, Client, ClientKind
 from fhir_server.domain.search.tokens import fold
+from fhir_server.domain.values import Json
 from fhir_server.oauth.base import public_keys
 from fhir_server.oauth.grants.redirects import is_registrable
-
-Json = dict[str, Any]
 
 SECRET_METHODS = frozenset({AuthMethod.BASIC, AuthMethod.POST})
 _ID = re.compile(r"[A-Za-z0-9._~:-]{1,200}")

@@ -5,7 +5,7 @@ Sources: RFC 6749 4.1, RFC 7636, RFC 9449 (a public client's key), SMART App Lau
 
 from hashlib import sha256
 from hmac import compare_digest
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from authlib.common.encoding import urlsafe_b64encode
 from authlib.oauth2.rfc6749.grants import AuthorizationCodeGrant
@@ -14,12 +14,11 @@ from authlib.oauth2.rfc7636 import CodeChallenge
 from fhir_server.application.identity.access_tokens import Holder
 from fhir_server.application.identity.clients import AuthMethod
 from fhir_server.application.identity.grants import Grant
+from fhir_server.domain.values import Json
 from fhir_server.oauth.grants import tokens
 from fhir_server.oauth.grants.records import AuthorizationCode, RegisteredClient
 from fhir_server.oauth.resource.possession import holder_of
 from fhir_server.oauth.token.client_authentication import METHODS
-
-Json = dict[str, Any]
 
 
 class CodeGrant(AuthorizationCodeGrant):  # type: ignore[misc]  # Authlib ships no types

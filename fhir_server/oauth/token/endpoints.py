@@ -3,8 +3,6 @@
 Sources: RFC 7662, RFC 7009, RFC 9126, OpenID Connect Core 5.3, IHE IUA 2.3, SMART App Launch 2.2.
 """
 
-from typing import Any
-
 from authlib.oauth2.rfc6749 import InvalidClientError, InvalidRequestError, OAuth2Error
 
 from consent_rules.scopes import Scopes
@@ -13,6 +11,7 @@ from fhir_server.application.identity.access_tokens import Access
 from fhir_server.application.identity.clients import Client, find
 from fhir_server.application.identity.grants import Grant
 from fhir_server.domain.search.tokens import PROFESSION_SYSTEM
+from fhir_server.domain.values import Json
 from fhir_server.oauth.authorize import authorization
 from fhir_server.oauth.base import events
 from fhir_server.oauth.base.issuer import issuer_of
@@ -24,8 +23,6 @@ from fhir_server.oauth.resource import dpop
 from fhir_server.oauth.resource.possession import is_held, shows_certificate
 from fhir_server.oauth.token.id_token import user_claims
 from fhir_server.oauth.token.server import authenticate, error_answer
-
-Json = dict[str, Any]
 
 ACT_REASON = "http://terminology.hl7.org/CodeSystem/v3-ActReason"
 _UNAUTHORIZED = {"WWW-Authenticate": 'Bearer realm="habilis", error="invalid_token"'}

@@ -3,18 +3,15 @@
 Sources: OpenID Connect Core 1.0 (2 and 5.3), SMART App Launch 2.2 (fhirUser).
 """
 
-from typing import Any
-
 from authlib.oidc.core import OpenIDCode
 from joserfc.jwk import RSAKey
 
 from fhir_server.application.identity.grants import Grant
+from fhir_server.domain.values import Json
 from fhir_server.oauth.base import keys
 from fhir_server.oauth.base.issuer import issuer_of
 from fhir_server.oauth.base.wire import Context, Request
 from fhir_server.oauth.grants.records import RegisteredClient
-
-Json = dict[str, Any]
 
 
 class IdToken(OpenIDCode):  # type: ignore[misc]  # Authlib ships no types

@@ -3,21 +3,18 @@
 Sources: RFC 6749 6, RFC 9700 4.14.2, SMART App Launch 2.2.
 """
 
-from typing import Any
-
 from authlib.oauth2.rfc6749 import InvalidGrantError, InvalidScopeError
 from authlib.oauth2.rfc6749.grants import RefreshTokenGrant
 
 from consent_rules.scopes import Scopes
 from fhir_server.application.identity.access_tokens import Holder
 from fhir_server.application.identity.grants import Grant, touch_grant
+from fhir_server.domain.values import Json
 from fhir_server.oauth.grants import tokens
 from fhir_server.oauth.grants.records import Refresh, find_refresh
 from fhir_server.oauth.login import regulation, sessions
 from fhir_server.oauth.resource.possession import holder_of
 from fhir_server.oauth.token.client_authentication import METHODS
-
-Json = dict[str, Any]
 
 _TEXT_LIMIT = 500
 

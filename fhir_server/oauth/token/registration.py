@@ -6,7 +6,6 @@ Sources: RFC 7591, RFC 7592, RFC 8252; RFC 8705 3.4, RFC 9126 6 and RFC 9449 5.2
 from collections.abc import Callable
 from dataclasses import replace
 from hmac import compare_digest
-from typing import Any
 
 import orjson
 
@@ -14,6 +13,7 @@ from consent_rules.scopes import Scopes
 from fhir_server.application.identity import clients
 from fhir_server.application.identity.clients import AuthMethod, Client, ClientKind, hash_secret
 from fhir_server.application.identity.grants import revoke_client
+from fhir_server.domain.values import Json
 from fhir_server.oauth.base import compact, events
 from fhir_server.oauth.base.issuer import address
 from fhir_server.oauth.base.wire import NO_STORE, Answer, Context
@@ -21,8 +21,6 @@ from fhir_server.oauth.grants import narrowing
 from fhir_server.oauth.grants.records import grant_types_of
 from fhir_server.oauth.token import client_metadata
 from fhir_server.oauth.token.client_metadata import SECRET_METHODS, MetadataError, checked, origins_of
-
-Json = dict[str, Any]
 
 CEILING = (
     "openid fhirUser profile launch launch/patient offline_access online_access "

@@ -6,7 +6,6 @@ Sources: RFC 6749, RFC 9449, SMART App Launch 2.2.
 
 import logging
 from collections.abc import Mapping
-from typing import Any
 
 from authlib.oauth2 import AuthorizationServer
 from authlib.oauth2.rfc6749 import (
@@ -16,6 +15,7 @@ from authlib.oauth2.rfc6749 import (
 )
 
 from fhir_server.application.identity.clients import AuthMethod, find
+from fhir_server.domain.values import Json
 from fhir_server.oauth.base import events
 from fhir_server.oauth.base.bulkhead import RETRY_SECONDS, BusyError
 from fhir_server.oauth.base.wire import NO_STORE, Answer, Context, Request, parameters_of
@@ -35,8 +35,6 @@ from fhir_server.oauth.token.client_authentication import (
 from fhir_server.oauth.token.code_grant import CodeGrant, Pkce
 from fhir_server.oauth.token.id_token import IdToken
 from fhir_server.oauth.token.refresh_grant import RefreshGrant
-
-Json = dict[str, Any]
 
 logging.getLogger("authlib").setLevel(logging.WARNING)
 """Authlib logs every token that it issues at level DEBUG."""

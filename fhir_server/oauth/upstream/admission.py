@@ -6,7 +6,6 @@ Source: rules on the identification of professionals and users (PGSSI-S); OpenID
 """
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 from consent_rules.vocabulary import RequesterKind
 from fhir_server.application.core.runtime import Runtime
@@ -23,13 +22,12 @@ from fhir_server.application.identity.accounts import (
     link,
 )
 from fhir_server.application.identity.franceconnect_link import Traits
+from fhir_server.domain.values import Json
 from fhir_server.oauth.upstream import pro_sante
 from fhir_server.oauth.upstream.metadata import ProviderError
 from fhir_server.oauth.upstream.pro_sante import Professional
 from fhir_server.oauth.upstream.relying import VouchedPerson
 from fhir_server.settings.upstream import Provider
-
-Json = dict[str, Any]
 
 _GENDERS = {"male", "female"}
 

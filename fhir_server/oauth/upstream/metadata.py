@@ -5,18 +5,16 @@ Source: OpenID Connect Discovery 1.0, 4 (the issuer is compared to the letter); 
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 import orjson
 
 from fhir_server.application.core.runtime import Runtime
+from fhir_server.domain.values import Json
 from fhir_server.oauth.base import outbound
 from fhir_server.oauth.base.outbound import Reach, UnreachableError
 from fhir_server.oauth.base.remote_keys import age_of
 from fhir_server.ports.vault import Secret
 from fhir_server.settings.upstream import Provider
-
-Json = dict[str, Any]
 
 _KIND, _RENEWED = "upstream-document", "upstream-renewed"
 _LONGEST_AGE = 3600

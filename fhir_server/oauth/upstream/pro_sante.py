@@ -5,12 +5,10 @@ Source: claims of Pro Santé Connect (SubjectNameID, SubjectRefPro), https://ind
 
 import re
 from dataclasses import dataclass
-from typing import Any
 
 from fhir_server.application.identity.accounts import PractitionerRoleRef
+from fhir_server.domain.values import Json
 from fhir_server.oauth.upstream.metadata import ProviderError
-
-Json = dict[str, Any]
 
 _RPPS = re.compile(r"8[0-9]{11}")
 """A national identifier of the RPPS: the digit 8, then eleven digits. Other identifiers are not of professionals."""

@@ -11,7 +11,6 @@ from datetime import datetime, timedelta
 from functools import partial
 from hashlib import sha256
 from hmac import compare_digest
-from typing import Any
 from urllib.parse import quote_plus, urlencode
 
 import orjson
@@ -19,6 +18,7 @@ from authlib.oauth2 import ClientAuth, OAuth2Client
 from authlib.oauth2.base import OAuth2Error
 
 from fhir_server.application.core.runtime import Runtime
+from fhir_server.domain.values import Json
 from fhir_server.oauth.base import outbound
 from fhir_server.oauth.base.issuer import address
 from fhir_server.oauth.base.outbound import Reply, UnreachableError
@@ -26,8 +26,6 @@ from fhir_server.oauth.upstream.metadata import Metadata, ProviderError, keys_of
 from fhir_server.oauth.upstream.verification import Expected, Keys, ProvenIdentity, prove, read_userinfo
 from fhir_server.ports.vault import Secret
 from fhir_server.settings.upstream import Provider
-
-Json = dict[str, Any]
 
 _KIND = "upstream-state"
 _LIFETIME = timedelta(minutes=10)

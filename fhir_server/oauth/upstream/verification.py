@@ -6,7 +6,6 @@ Sources: OpenID Connect Core 1.0, 3.1.3.7 (id_token) and 5.3.2 (userinfo); RFC 8
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import orjson
 from authlib.oidc.core import CodeIDToken
@@ -14,11 +13,11 @@ from joserfc import jws, jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
+from fhir_server.domain.values import Json
 from fhir_server.oauth.base.issuer import is_strong_enough
 from fhir_server.oauth.upstream.metadata import Metadata, ProviderError
 from fhir_server.settings.upstream import Provider
 
-Json = dict[str, Any]
 Keys = Callable[[str], Json]
 """Returns the provider's JWK Set, for a key id."""
 

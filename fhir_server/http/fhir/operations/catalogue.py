@@ -7,10 +7,11 @@ from flask import Flask, Response
 from flask_smorest import Api
 
 from fhir_server.domain.problem import Category, Problem
+from fhir_server.domain.values import Json
 from fhir_server.http.fhir import negotiation
 from fhir_server.http.fhir.caller import current_caller
 from fhir_server.http.fhir.operations import reading, reviews, spaces
-from fhir_server.http.fhir.operations.model import Json, Operation, arguments, definition_of
+from fhir_server.http.fhir.operations.model import Operation, arguments, definition_of
 from fhir_server.http.fhir.routing import Route, View, attach
 from fhir_server.http.request_context import runtime
 

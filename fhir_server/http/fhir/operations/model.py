@@ -14,10 +14,10 @@ from fhir_server.application.core.runtime import Runtime
 from fhir_server.domain import bodies
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.problem import Category, Issue, Problem
+from fhir_server.domain.values import Json
 from fhir_server.r4.checking import check
 from fhir_server.r4.parsing import parse
 
-Json = dict[str, Any]
 Arguments = Mapping[str, Any]
 ParameterType = Literal["string", "boolean", "code", "integer", "Patient"]
 Answer = Callable[[Runtime, Caller, str, Arguments], Response]

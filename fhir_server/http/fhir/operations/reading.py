@@ -12,17 +12,9 @@ from fhir_server.application.reading import audience, explain
 from fhir_server.application.reading.audience import Reader, Seer
 from fhir_server.application.reading.explain import Explanation
 from fhir_server.domain.caller import Caller
+from fhir_server.domain.values import Json
 from fhir_server.http.fhir import negotiation
-from fhir_server.http.fhir.operations.model import (
-    Arguments,
-    Json,
-    Operation,
-    Output,
-    Parameter,
-    outputs,
-    parameters,
-    part,
-)
+from fhir_server.http.fhir.operations.model import Arguments, Operation, Output, Parameter, outputs, parameters, part
 
 
 def _audience(runtime: Runtime, caller: Caller, id_: str, given: Arguments) -> Response:

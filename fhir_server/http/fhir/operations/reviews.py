@@ -13,17 +13,9 @@ from fhir_server.application.spaces import break_glass_reviews
 from fhir_server.application.spaces.break_glass_reviews import Standing
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.problem import Category, Problem
+from fhir_server.domain.values import Json
 from fhir_server.http.fhir import negotiation, paging
-from fhir_server.http.fhir.operations.model import (
-    Arguments,
-    Json,
-    Operation,
-    Output,
-    Parameter,
-    outputs,
-    parameters,
-    part,
-)
+from fhir_server.http.fhir.operations.model import Arguments, Operation, Output, Parameter, outputs, parameters, part
 
 DEFAULT_COUNT = 20
 MAX_COUNT = 100

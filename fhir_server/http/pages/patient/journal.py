@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 from urllib.parse import urlencode
 
 import orjson
@@ -29,6 +28,7 @@ from fhir_server.domain.caller import Caller
 from fhir_server.domain.problem import Problem
 from fhir_server.domain.search import tokens
 from fhir_server.domain.search.criteria import AnyOf, Criterion, NoneOf, Search
+from fhir_server.domain.values import Json
 from fhir_server.http.fhir import paging
 from fhir_server.http.pages.base import demonstration, site
 from fhir_server.http.pages.patient import journal_lines
@@ -38,8 +38,6 @@ from fhir_server.http.request_context import request_id, runtime
 from fhir_server.oauth.login.sessions import Session
 from fhir_server.oauth.resource.bearer import caller_of
 from fhir_server.registry import REGISTRY
-
-Json = dict[str, Any]
 
 LINES = 50
 NOTICES = 10

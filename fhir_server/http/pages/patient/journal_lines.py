@@ -18,11 +18,10 @@ from consent_rules.vocabulary import Basis, Reason
 from fhir_server.application.spaces.restore_events import RESTORE
 from fhir_server.domain.audit.audit_event import ISSUANCE, OPERATION, PAGES
 from fhir_server.domain.audit.audit_event_parts import RESOURCE_TYPE
+from fhir_server.domain.values import Json
 from fhir_server.http.pages.language import local
 from fhir_server.http.pages.patient.journal_interactions import ACTS, ANY_ACT
 from fhir_server.http.pages.patient.journal_operations import OPERATIONS, REFUSALS
-
-Json = dict[str, Any]
 
 _PARTICIPATION = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType"
 _ROLE_CLASS = "http://terminology.hl7.org/CodeSystem/v3-RoleClass"

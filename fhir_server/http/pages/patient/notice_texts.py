@@ -12,9 +12,8 @@ from flask_babel import gettext, lazy_gettext
 
 from consent_rules.vocabulary import ReviewOutcome
 from fhir_server.domain.notices import REVIEW_DUE, REVIEW_OUTCOME, Kind
+from fhir_server.domain.values import Json
 from fhir_server.http.pages.language import local
-
-Json = dict[str, Any]
 
 _TEXTS: Mapping[str, Any] = {
     Kind.ANNOUNCED: lazy_gettext("This space will open six weeks after this message, unless you oppose it."),

@@ -1,13 +1,9 @@
 """The home page with the people of the demonstration, and the page of the HTTP interface."""
 
-from typing import Any
-
 from flask import Response, current_app, make_response, render_template
 
+from fhir_server.domain.values import Json
 from fhir_server.http.pages.base import demonstration, site
-
-Json = dict[str, Any]
-
 
 OPENAPI = "habilis.api"
 

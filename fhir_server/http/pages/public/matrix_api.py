@@ -13,10 +13,9 @@ from flask_smorest import Api, Blueprint
 
 from consent_rules.matrix import comparison, importing
 from consent_rules.matrix.table import DocumentKind, Matrix, Profession
+from fhir_server.domain.values import Json
 from fhir_server.http.pages.public import matrix
 from fhir_server.http.request_context import runtime
-
-Json = dict[str, Any]
 
 TABLE_TYPE = "text/csv"
 _JSON_TYPE, _PAGE_TYPE = "application/json", "text/html"

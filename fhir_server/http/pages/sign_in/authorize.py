@@ -3,12 +3,11 @@
 Sources: RFC 6749 3.1, RFC 9700 4.7, 4.12 and 4.16.
 """
 
-from typing import Any
-
 from flask import Response, request
 
 from fhir_server import telemetry
 from fhir_server.application.identity.accounts import find_account
+from fhir_server.domain.values import Json
 from fhir_server.http.cookies import cookie, set_cookie
 from fhir_server.http.oauth.endpoints import context, respond
 from fhir_server.http.pages import language
@@ -23,8 +22,6 @@ from fhir_server.oauth.base.expiring import tidy
 from fhir_server.oauth.base.wire import Context
 from fhir_server.oauth.grants import redirects
 from fhir_server.ports.store import StoreUnavailable
-
-Json = dict[str, Any]
 
 
 @oauth_pages.route("/oauth/authorize", methods=["GET", "POST"])

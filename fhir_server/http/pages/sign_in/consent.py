@@ -4,13 +4,14 @@ Sources: SMART App Launch 2.2 (the person may grant less); RFC 9700 4.16.
 """
 
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any, NoReturn
+from typing import NoReturn
 from urllib.parse import urlsplit
 
 from flask import Response, request
 
 from consent_rules.vocabulary import RequesterKind
 from fhir_server.domain.caller import AppExclusions
+from fhir_server.domain.values import Json
 from fhir_server.http.oauth.endpoints import context, options, respond
 from fhir_server.http.pages import language
 from fhir_server.http.pages.base import CSP
@@ -24,8 +25,6 @@ from fhir_server.oauth.authorize.interactions import PendingAuthorization
 from fhir_server.oauth.base import events
 from fhir_server.oauth.grants import narrowing, redirects
 from fhir_server.oauth.login import regulation
-
-Json = dict[str, Any]
 
 DAYS = (1, 30, 365)
 

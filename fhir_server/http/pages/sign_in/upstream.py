@@ -4,7 +4,6 @@ Sources: OpenID Connect Core 1.0, 3.1; OpenID Connect RP-Initiated Logout 1.0; R
 """
 
 from dataclasses import asdict
-from typing import Any
 from urllib.parse import urlsplit
 
 import orjson
@@ -15,6 +14,7 @@ from fhir_server import telemetry
 from fhir_server.application.identity.accounts import Account, Login, load_login
 from fhir_server.application.identity.clients import Client, ClientKind
 from fhir_server.application.identity.franceconnect_link import Traits
+from fhir_server.domain.values import Json
 from fhir_server.http.cookies import cookie, set_cookie
 from fhir_server.http.oauth.endpoints import context, options
 from fhir_server.http.pages.base import CSP
@@ -41,8 +41,6 @@ from fhir_server.oauth.upstream import admission, relying
 from fhir_server.oauth.upstream.metadata import ProviderError, metadata_of
 from fhir_server.oauth.upstream.relying import Errand, VouchedPerson
 from fhir_server.settings.upstream import Provider
-
-Json = dict[str, Any]
 
 _LABELS = {"psc": "Pro Santé Connect", "franceconnect": "FranceConnect"}
 _FOR_APPS = {ClientKind.PATIENT_APP: "franceconnect"}
