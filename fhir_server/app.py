@@ -109,7 +109,7 @@ def served_app() -> Flask:
     settings = Settings.from_environment(os.environ)
     settings.refuse_unsafe_serving()
     app = create_app(settings)
-    gc.freeze()  # what the start has made stays: no collection goes through it again
+    gc.freeze()  # the garbage collector skips what the start has created
     return app
 
 

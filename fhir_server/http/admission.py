@@ -118,7 +118,7 @@ class Admission:
             if is_coded:
                 return self._in_turn(environ, start_response, body)
             _carry(environ, body)
-            del body  # the request holds it alone
+            del body  # only the request still refers to it, and can free it
             return self._in_turn(environ, start_response)
         except HTTPException as refusal:
             return self._refuse(environ, start_response, refusal)
@@ -302,7 +302,7 @@ def _is_small(coded: bytes) -> bool:
             size += len(reader.decompress(coded, CHUNK))
             coded = reader.unconsumed_tail
     except zlib.error:
-        return True  # what is no gzip at all is refused in a moment
+        return True  # not gzip: `_decoded` refuses it at once
     return size <= LARGE_BYTES
 
 

@@ -128,7 +128,7 @@ class _Reader:
         return name
 
     def _index(self) -> int:
-        if self.kind != "number" or not self.lexeme.isdigit() or len(self.lexeme) > 6:  # noqa: PLR2004 - enough
+        if self.kind != "number" or not self.lexeme.isdigit() or len(self.lexeme) > 6:  # noqa: PLR2004 - digits of an index
             raise BadPath("an index must be a whole number")
         index = int(self.lexeme)
         self._next()
@@ -160,7 +160,7 @@ class _Reader:
     def _condition(self) -> Callable[[Place], bool]:
         """Read comparisons joined by `or` and `and`; `and` binds closer."""
         self.depth += 1
-        if self.depth > 8:  # noqa: PLR2004 - deeper conditions are not written by people
+        if self.depth > 8:  # noqa: PLR2004 - people do not write deeper conditions
             raise BadPath("the path's conditions are nested too deeply")
         alternatives = [self._conjunction()]
         while self.kind == "name" and self.lexeme == "or":

@@ -77,7 +77,7 @@ def _known_shape(type_: str) -> Shape:
 
     Raises: LookupError.
     """
-    from fhir.resources.R4B import get_fhir_model_class  # noqa: PLC0415 - an eighth of a start, for writes only
+    from fhir.resources.R4B import get_fhir_model_class  # noqa: PLC0415 - it takes an eighth of a start, and only writes need it
 
     if not _TYPE_NAME.fullmatch(type_):
         raise LookupError(type_)

@@ -1,4 +1,4 @@
-"""A directive written as an IHE PCF Consent, such that it compiles to the same directive again."""
+"""A directive written as an IHE PCF Consent, so that it compiles to the same directive again."""
 
 from base64 import b64encode
 from collections.abc import Iterable

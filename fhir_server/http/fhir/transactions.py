@@ -101,7 +101,7 @@ def _failing_alone(run: Callable[[], Json]) -> Json:
         return _failed(outcomes.status_of(problem), outcomes.outcome_of(problem))
     except StoreUnavailable:
         raise
-    except Exception as error:  # noqa: BLE001 - a defect in one entry takes nothing from the others
+    except Exception as error:  # noqa: BLE001 - a defect in one entry must not affect the others
         return _failed(500, outcomes.defect(error))
 
 
