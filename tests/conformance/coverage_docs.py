@@ -83,11 +83,11 @@ def page() -> str:
     rules = {number: text for number, text in RULES.items() if number not in cases and number not in invariants}
     return "\n".join(
         [
-            "# Which test holds what",
+            "# Which test checks which rule",
             "",
-            "Made by `make coverage-docs` from the marks `@holds(…)` of single tests (`tests/holds.py`).",
-            "A marked test fails when what it holds is broken; no docstring and no name of a test claims anything.",
-            "A number without a marked test is open: some no program can hold, others are to come.",
+            "`make coverage-docs` makes this page from the marks `@holds(…)` of single tests (`tests/holds.py`).",
+            "A marked test fails when somebody breaks the rule; docstrings and names of tests do not count.",
+            "A number without a marked test is open: no program can check it, or its test is still missing.",
             "",
             *_section("Rules of the law", rules, tests),
             *_section("Invariants of the decision", invariants, tests),
