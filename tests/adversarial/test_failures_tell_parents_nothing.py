@@ -185,7 +185,30 @@ def agreement(world: World, name):
     return lambda: world.send("nour", "POST", "/Consent", said)
 
 
+def anew(world: World, name):
+    number = world.get("ines", f"/DocumentReference/{world.ids[name]}").get_json()["masterIdentifier"]
+    document = world.simplified(patient="ines") | {"masterIdentifier": number}
+    return lambda: world.send("chu-ehr", "POST", "/DocumentReference", document)
+
+
+def beside_its_content(world: World, name):
+    named = content(world, world.ids[name]).lstrip("/")
+    related = [{"reference": named}, {"reference": f"DocumentReference/{UNKNOWN}"}]
+    document = world.simplified(patient="ines")
+    document["context"] = document.get("context", {}) | {"related": related}
+    return lambda: world.send("chu-ehr", "POST", "/DocumentReference", document)
+
+
+def agreement_from(world: World, name):
+    said = world.consent("zoe") | {"patient": {"reference": f"Patient/{world.ids['ines']}"}}
+    said["sourceReference"] = {"reference": f"DocumentReference/{world.ids[name]}"}
+    return lambda: world.send("nour", "POST", "/Consent", said)
+
+
 CHANGES = {
+    "files its number anew": anew,
+    "files something beside its content": beside_its_content,
+    "writes down an agreement that it is the source of": agreement_from,
     "replaces it": replacing,
     "patches it in a batch": lambda world, name: (
         lambda: batch(world, "blocked", "PATCH", f"DocumentReference/{world.ids[name]}", in_bundle(PATCH))
@@ -219,5 +242,40 @@ def test_whoever_fails_to_make_a_document_a_secret_is_told_to_the_minor_alone(fa
         batch(family, "blocked", "PATCH", path.removeprefix("/"), in_bundle(operations))
     else:
         family.send("blocked", "PATCH", path, operations, JSON_PATCH)
+    assert len(entries(family, "ines") - before["ines"]) == 1
+    assert len(entries(family, "marc") - before["marc"]) == told
+
+
+@pytest.mark.parametrize("name", ["secret", "plain"])
+def test_a_number_that_is_taken_for_ever_is_told_to_the_minor_alone(family: World, name):
+    files = anew(family, name)
+    assert family.send("chu-ehr", "DELETE", f"/DocumentReference/{family.ids[name]}").status_code == 204
+    before = {who: entries(family, who) for who in ("ines", "marc")}
+    assert files().status_code == 409
+    assert len(entries(family, "ines") - before["ines"]) == 1
+    assert entries(family, "marc") == before["marc"]
+
+
+def test_a_taken_number_beside_a_reference_is_refused_as_usual(family: World):
+    files = anew(family, "secret")
+    document = family.simplified(patient="ines")
+    number = family.get("ines", f"/DocumentReference/{family.ids['secret']}").get_json()["masterIdentifier"]
+    related = [{"reference": f"DocumentReference/{family.ids['plain']}"}]
+    document |= {"masterIdentifier": number, "context": document.get("context", {}) | {"related": related}}
+    assert files().status_code == 409
+    assert family.send("chu-ehr", "DELETE", f"/DocumentReference/{family.ids['secret']}").status_code == 204
+    before = entries(family, "marc")
+    assert family.send("chu-ehr", "POST", "/DocumentReference", document).status_code == 409
+    assert entries(family, "marc") == before
+
+
+@pytest.mark.parametrize(("name", "told"), [("secret", 0), ("plain", 1)])
+def test_a_transaction_that_fails_in_another_space_tells_no_parent_of_a_secret(family: World, name, told):
+    deletion = {"request": {"method": "DELETE", "url": f"DocumentReference/{family.ids[name]}"}}
+    choice = {"fullUrl": "urn:uuid:8c9b4f4e-0000-4000-8000-000000000001", "resource": family.consent("zoe")}
+    entry = [deletion, choice | {"request": {"method": "POST", "url": "Consent"}}]
+    before = {who: entries(family, who) for who in ("ines", "marc")}
+    answer = family.send("chu-ehr", "POST", "", {"resourceType": "Bundle", "type": "transaction", "entry": entry})
+    assert answer.status_code == 403
     assert len(entries(family, "ines") - before["ines"]) == 1
     assert len(entries(family, "marc") - before["marc"]) == told

@@ -146,8 +146,8 @@ def _find(work: UnitOfWork, id_: str) -> tuple[Opened, Stored]:
 
 
 def _note_documents(work: UnitOfWork, choice: Choosing) -> None:
-    """Note the documents that a Consent is about: a failure to record it is as confidential as the documents (B10)."""
-    named = documents_named(orjson.dumps(choice.resource.get("provision", {})))
+    """Note the documents that a Consent names: a failure to record it is as confidential as the documents (B10)."""
+    named = documents_named(orjson.dumps(choice.resource))
     work.names(*(f"DocumentReference/{id_}" for id_ in sorted(named)))
 
 

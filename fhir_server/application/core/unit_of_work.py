@@ -13,12 +13,13 @@ from typing import TypeVar
 
 from consent_rules.model import RecordState
 from consent_rules.visibility import Visibility
-from consent_rules.vocabulary import Action, RequesterKind
+from consent_rules.vocabulary import Action
 from fhir_server.application.core import audit_log
 from fhir_server.application.core.enforcement_point import Opened, open_record, open_unnamed
 from fhir_server.application.core.minor_confidentiality import (
     HIDDEN_FROM_GUARDIANS,
     documents_there,
+    is_confidential,
     is_confidential_failure,
 )
 from fhir_server.application.core.runtime import Runtime
@@ -209,11 +210,16 @@ class UnitOfWork:
         )
         self.traces.append(audit_log.trace(self.runtime, self.caller, audited, outcome, patient))
 
-    def trace_meetings(self, told: frozenset[str]) -> None:
-        """Plan an audit event for each patient in `met`. told: patients who already get another event of this work."""
+    def trace_meetings(self, told: frozenset[str], secret: frozenset[str] = frozenset()) -> None:
+        """Plan an audit event for each patient in `met`.
+
+        told: patients who already get another event of this work. secret: patients whose guardians get none.
+        """
         for patient, opened in self.met.items():
             if patient not in told and opened.space.revision:
-                self.trace(_looked_up(patient), opened, patient, (f"Patient/{patient}",))
+                entry, touched = opened.entry, (f"Patient/{patient}",)
+                outcome = Outcome("0", "", entry.basis, entry.rules, entry.matrix_version, touched, patient in secret)
+                self.traces.append(audit_log.trace(self.runtime, self.caller, _looked_up(patient), outcome, patient))
 
     def _is_confidential(self, touched: tuple[str, ...]) -> bool:
         """Tell whether all documents and Consents that the work touches are hidden from guardians (B10)."""
@@ -250,8 +256,7 @@ def carry_out(runtime: Runtime, caller: Caller, audited: AuditedInteraction, pla
             try:
                 result = plan(work)
             except Problem as problem:
-                confidential = is_confidential_failure(snapshot, caller, work.patient, work.audited)
-                _trace_failure(work, problem, confidential=confidential)
+                _trace_failure(work, problem)
                 raise
         demand_time()
         try:
@@ -262,21 +267,41 @@ def carry_out(runtime: Runtime, caller: Caller, audited: AuditedInteraction, pla
         except AlreadyClaimed as taken:
             refused = work.claims[taken.claim]
             _meet_holder(work, taken.claim)
-            confidential = work.audited.confidential or caller.requester.kind is RequesterKind.RELATED
-            _trace_failure(work, refused, confidential=confidential)
+            _trace_taken(work, refused)
             raise refused from taken
         return result
     raise Problem(Category.VERSION_CONFLICT)
 
 
-def _trace_failure(work: UnitOfWork, problem: Problem, *, confidential: bool) -> None:
-    """Audit a write that failed, and the patients whom it has met; a denial has its own audit event already."""
+def _trace_failure(work: UnitOfWork, problem: Problem) -> None:
+    """Record the failed work and whom it met, on its open snapshot; `open_record` has recorded a refusal already."""
     work.traces.clear()
     if not work.refused:
+        confidential = is_confidential_failure(work.snapshot, work.caller, work.patient, work.audited)
         about = documents_there(work.snapshot, work.patient, work.audited.sought)
-        outcome = Outcome("4", problem.category.value, confidential=confidential, about=about)
-        work.traces.append(audit_log.trace(work.runtime, work.caller, work.audited, outcome, work.patient))
-    work.trace_meetings(frozenset(work.refusals) | (frozenset() if work.refused else {work.patient}))
+        _trace_outcome(work, Outcome("4", problem.category.value, confidential=confidential, about=about))
+    told = work.refusals if work.refused else work.refusals | {work.patient}
+    secret = {patient for patient in work.met if is_confidential(work.snapshot, patient, work.audited)}
+    work.trace_meetings(frozenset(told), frozenset(secret))
+    _append(work)
+
+
+def _trace_taken(work: UnitOfWork, problem: Problem) -> None:
+    """Record work that asked for a unique value that is taken; its snapshot is closed.
+
+    No representative is told: what has the value, or had it until it was deleted, may be a minor's secret (B10).
+    """
+    work.traces.clear()
+    _trace_outcome(work, Outcome("4", problem.category.value, confidential=True))
+    work.trace_meetings(frozenset(work.refusals | {work.patient}))
+    _append(work)
+
+
+def _trace_outcome(work: UnitOfWork, outcome: Outcome) -> None:
+    work.traces.append(audit_log.trace(work.runtime, work.caller, work.audited, outcome, work.patient))
+
+
+def _append(work: UnitOfWork) -> None:
     if work.traces:
         demand_time()
         work.runtime.ports.store.commit(Change(tuple(work.traces)))
