@@ -55,14 +55,16 @@ def may_move(record: RecordState, wanted: SpaceStatus, at: datetime, profile: Ru
     present = status_at(record, at, profile)
     statement = TRANSITIONS.get((present, wanted))
     if statement is None:
-        return Deny(Reason.ILLEGAL_TRANSITION, (RuleApplied("A", f"{present} to {wanted} is no legal change"),))
+        return Deny(Reason.ILLEGAL_TRANSITION, (RuleApplied("A", f"a space cannot change from {present} to {wanted}"),))
     if record.deceased and wanted is SpaceStatus.ACTIVE:
-        return Deny(Reason.ILLEGAL_TRANSITION, (RuleApplied("A14", "the holder has died"),))
+        return Deny(Reason.ILLEGAL_TRANSITION, (RuleApplied("A14", "the patient has died"),))
     if present is SpaceStatus.ANNOUNCED and wanted is SpaceStatus.ACTIVE:
-        return Deny(Reason.TOO_EARLY, (RuleApplied("A3", "the term of the notice has not passed"),))
+        return Deny(Reason.TOO_EARLY, (RuleApplied("A3", "the notice period has not ended"),))
     asked = record.erasure_asked_at is not None
     if wanted is SpaceStatus.ERASED and not asked:
-        return Deny(Reason.TOO_EARLY, (RuleApplied("A8", "the archive is still due and nobody asked for erasure"),))
+        return Deny(
+            Reason.TOO_EARLY, (RuleApplied("A8", "the archive period has not ended, and nobody asked for erasure"),)
+        )
     return RuleApplied("A9" if wanted is SpaceStatus.ERASED else statement, "permit")
 
 

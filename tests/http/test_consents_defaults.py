@@ -352,7 +352,7 @@ class TestOneOfEach:
     def test_a_second_one_is_refused_and_the_present_one_named(self, world: World, template, level, status):
         before = stands(world)
         answer = world.send("camille", "POST", "/Consent", a_default(world, template, level, status))
-        text = f"the space has this default as Consent/{before[template][0]}: change that one"
+        text = f"the space has this default as Consent/{before[template][0]}; change that Consent"
         assert said(answer) == (409, text, ["Consent.identifier"])
         assert stands(world) == before
         assert state(world).directives == ()
@@ -420,7 +420,7 @@ class TestChoicesInAnotherForm:
 
     def test_it_cannot_be_stated_against_them(self, world: World):
         id_ = choose(world, off(world, BTG))
-        text = f"Consent/{id_} says otherwise: withdraw it, and the default holds again"
+        text = f"Consent/{id_} contradicts this default; withdraw that choice, and the default applies again"
         for level in ("normal", "restricted"):
             assert said(bring(world, "202", level)) == (422, text, ["Consent.policyRule"])
         assert bring(world, "202", status="inactive").status_code == 200, "both off does not speak against one off"
@@ -483,7 +483,7 @@ class TestChoicesInAnotherForm:
         before = ward.get("camille", f"/Consent?patient={ward.ids['camille']}").get_json()["total"]
         status, text, where = said(self.one_transaction(ward, stands(ward)["202"][0], "active"))
         assert (status, where) == (422, ["Bundle.entry[1].resource.policyRule"])
-        assert text == "another choice says otherwise: withdraw it, and the default holds again"
+        assert text == "another choice contradicts this default; withdraw that choice, and the default applies again"
         assert ward.get("camille", f"/Consent?patient={ward.ids['camille']}").get_json()["total"] == before
         assert standing(ward, "202") == ("active", "normal")
 

@@ -63,7 +63,7 @@ class TestOpening:
         assert code == (
             422,
             "illegal-transition",
-            "the present state of the space does not allow this: active to opposed is no legal change (rule A)",
+            "the present state of the space does not allow this: a space cannot change from active to opposed (rule A)",
         )
 
     @holds("A3")

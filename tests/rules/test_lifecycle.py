@@ -28,7 +28,7 @@ def test_every_change_is_legal_with_a_statement_or_refused(before, after):
         assert answer == RuleApplied(TRANSITIONS[before, after], "permit")
     else:
         assert answer.reason == "illegal-transition"
-        assert answer.rules[0].outcome == f"{before} to {after} is no legal change"
+        assert answer.rules[0].outcome == f"a space cannot change from {before} to {after}"
 
 
 def test_the_legal_changes_are_these():
@@ -137,7 +137,7 @@ def test_a_death_ends_a_space_for_good(before, after):
     answer = may_move(record, S.ACTIVE, NOW + DAY, FR)
     assert answer.reason == "illegal-transition"
     if (after, S.ACTIVE) in TRANSITIONS:
-        assert answer.rules == (RuleApplied("A14", "the holder has died"),)
+        assert answer.rules == (RuleApplied("A14", "the patient has died"),)
     assert status_at(record, NOW + 100 * DAY, FR) is after
 
 

@@ -264,9 +264,9 @@ def test_a_refusal_of_a_change_of_state_says_what_was_tried():
         for before, after in ((S.ACTIVE, S.OPPOSED), (S.ANNOUNCED, S.ACTIVE), (S.CLOSED, S.ERASED))
     ]
     assert moves == [
-        Deny("illegal-transition", (RuleApplied("A", "active to opposed is no legal change"),)),
-        Deny("too-early", (RuleApplied("A3", "the term of the notice has not passed"),)),
-        Deny("too-early", (RuleApplied("A8", "the archive is still due and nobody asked for erasure"),)),
+        Deny("illegal-transition", (RuleApplied("A", "a space cannot change from active to opposed"),)),
+        Deny("too-early", (RuleApplied("A3", "the notice period has not ended"),)),
+        Deny("too-early", (RuleApplied("A8", "the archive period has not ended, and nobody asked for erasure"),)),
     ]
 
 

@@ -43,12 +43,12 @@ Said = tuple[Directive, ...]
 _HOLDERS = frozenset({RequesterKind.PATIENT, RequesterKind.RELATED})
 OF_THE_INSURER = frozenset({DirectiveKind.REPRESENTATIVE, DirectiveKind.GUARDIAN, DirectiveKind.DECLARED_PHYSICIAN})
 _TOO_FAR = {
-    Reason.TOO_MANY_CARERS: "there are as many carers as may be",
-    Reason.EMERGENCY_OFF: "hidden documents are opened in emergencies only while one of the modes is on",
-    Reason.REPRESENTATIVE_NOT_LIMITED: "nothing is kept from this person: only a minor with an account does that, of a "
-    "legal representative, where the rule profile lets it",
-    Reason.PERIOD_TOO_LONG: "a consent to one professional does not hold so long",
-    Reason.POST_DATED: "an agreement that a professional writes down begins now or has begun",
+    Reason.TOO_MANY_CARERS: "the patient has named as many carers as the rules allow",
+    Reason.EMERGENCY_OFF: "emergencies can open hidden documents only while an emergency mode of this space is on",
+    Reason.REPRESENTATIVE_NOT_LIMITED: "documents cannot be hidden from this person: only a minor with an account "
+    "may hide documents, only from a legal representative, and only where the rule profile allows it",
+    Reason.PERIOD_TOO_LONG: "a consent to one professional cannot last this long; state an earlier end",
+    Reason.POST_DATED: "an agreement that a professional records cannot begin in the future",
 }
 """The denials whose reason the caller is told: they depend only on the Consent and on what its author may know."""
 
@@ -65,7 +65,7 @@ def demand_few_followed(work: UnitOfWork, directive: Directive, patient: str, ro
         return
     for carer in sorted(directive.actors):
         if not may_follow(len(_followed(work, carer, patient)), work.runtime.profile):
-            text = "this carer follows as many people as may be"
+            text = "this carer already follows as many patients as the rules allow"
             raise Problem.of(Category.BUSINESS_RULE, text, f"{root}.provision.actor", Reason.TOO_MANY_CARERS)
 
 
@@ -109,7 +109,7 @@ def demand_few(work: UnitOfWork, opened: Opened, said: tuple[Directive, ...], ro
     else:
         refused = sum(d.by_patient for d in counted) > allowed.choices
     if refused:
-        text = "this space holds as many choices of this kind as may be; withdraw one that is not needed any more"
+        text = "this space holds the greatest number of choices of this kind; withdraw one that is no longer needed"
         raise Problem.of(Category.BUSINESS_RULE, text, root, Reason.TOO_MANY_CHOICES)
 
 
@@ -160,7 +160,7 @@ def _recorded(work: UnitOfWork, opened: Opened, choice: Choosing, compiled: Dire
 
 
 def _not_yours(choice: Choosing) -> Problem:
-    text = "this choice is not the caller's to record"
+    text = "you may not record this choice"
     return Problem.of(Category.FORBIDDEN, text, f"{choice.root}.provision", "not-own-choice")
 
 
@@ -175,7 +175,7 @@ def demand_seen_whole(work: UnitOfWork, opened: Opened, before: Stored, located:
     if not named or not speaks(located):
         return
     if named - work.snapshot.visible_ids("DocumentReference", named, opened.sees(View.DOCUMENTS)):
-        text = "this choice names documents that are not shown here; withdraw it and record another"
+        text = "this choice names documents that you do not see; withdraw this choice and record another"
         raise Problem.of(Category.BUSINESS_RULE, text, f"{choice.root}.provision", "unknown-document")
 
 
@@ -188,4 +188,4 @@ def demand_recorder(work: UnitOfWork, held: Directive | None, before: Stored) ->
     recorder = held.recorder if held else ""
     is_insurers = requester.kind is RequesterKind.SYSTEM and before.facts.access.kind in OF_THE_INSURER
     if not (is_insurers or (own and own == recorder)):
-        raise Problem.of(Category.FORBIDDEN, "this choice is not the caller's to change", "Consent", "not-own-choice")
+        raise Problem.of(Category.FORBIDDEN, "you may not change this choice", "Consent", "not-own-choice")

@@ -190,12 +190,12 @@ _CALLER_REASONS = frozenset({"forbidden-party", "unidentified", "not-entitled"})
 def problem_of(refusal: Deny, caller: Caller) -> Problem:
     """Return the answer to a denied caller, which reveals no directive of the patient."""
     if refusal.reason == Reason.EMERGENCIES_ONLY:
-        text = "only emergencies are served now; whoever runs this server has stopped everything else"
+        text = "only emergencies are served now; the operator of this server has stopped everything else"
         return Problem.of(Category.UNAVAILABLE, text, code=refusal.reason)
     if caller.requester.kind is RequesterKind.PATIENT:
         return Problem(Category.FORBIDDEN, Issue("this space is not open", code=refusal.reason))
     if refusal.reason in _CALLER_REASONS:
-        return Problem(Category.FORBIDDEN, Issue("this capacity gives no access to patients' spaces", code="forbidden"))
+        return Problem(Category.FORBIDDEN, Issue("you have no access to any patient's space", code="forbidden"))
     return Problem(
         Category.CONSENT_REQUIRED, Issue(f"no access to this space; {ACCEPTED_PROOFS}", code="consent-required")
     )

@@ -149,7 +149,7 @@ def find(work: UnitOfWork, row: ResourceType, id_: str, letter: str) -> tuple[St
     if found is None:
         raise not_found()
     if not _own(work.caller) & found.facts.access.owners:
-        raise Problem.of(Category.FORBIDDEN, "an identity is changed by the software that recorded it")
+        raise Problem.of(Category.FORBIDDEN, "only the software that recorded an identity may change it")
     return found, opened
 
 
@@ -182,10 +182,10 @@ def _demand_registry_operator(caller: Caller, row: ResourceType) -> None:
     read. Only the operator's software, which belongs to no establishment, records practice situations.
     """
     if row.name == "PractitionerRole" and caller.requester.organization:
-        text = "practice situations are recorded by the operator of the directory alone, not by an establishment"
+        text = "only the operator of the directory may record practice situations; an establishment may not"
         raise Problem.of(Category.FORBIDDEN, text)
     if caller.requester.kind is not RequesterKind.SYSTEM:
-        text = "people and establishments are recorded by the software that keeps the directory"
+        text = "only the software that keeps the directory may record people and establishments"
         raise Problem.of(Category.FORBIDDEN, text)
 
 

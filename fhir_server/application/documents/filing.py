@@ -34,11 +34,11 @@ from fhir_server.registry import REGISTRY, AccessRule
 _ATTACHMENT = "content[0].attachment"
 _TOLD: Mapping[Unfit, tuple[str, str]] = {
     # reason: (text of the fault, element of the document)
-    Unfit.TYPE: ("what a patient files has a type of its own, DOCPAT01 to DOCPAT09 or EXPPAT_1 to EXPPAT_3", "type"),
-    Unfit.MINOR: ("advance directives are written by persons of full age", "type"),
-    Unfit.FORMAT: ("this format is not taken from a patient", f"{_ATTACHMENT}.contentType"),
-    Unfit.SIZE: ("the content is larger than what is taken from a patient", _ATTACHMENT),
-    Unfit.ELSEWHERE: ("what a patient files brings its content along", f"{_ATTACHMENT}.url"),
+    Unfit.TYPE: ("a patient files documents of the types DOCPAT01 to DOCPAT09 and EXPPAT_1 to EXPPAT_3 only", "type"),
+    Unfit.MINOR: ("a minor cannot have advance directives", "type"),
+    Unfit.FORMAT: ("the server does not accept this format from a patient", f"{_ATTACHMENT}.contentType"),
+    Unfit.SIZE: ("the content is larger than the server accepts from a patient", _ATTACHMENT),
+    Unfit.ELSEWHERE: ("a patient must send the content itself, not only its address", f"{_ATTACHMENT}.url"),
 }
 
 

@@ -163,7 +163,7 @@ def _wanted_marks(found: _Found, wanted: Json, change: Patch) -> Mark:
             raise Problem.of(Category.BUSINESS_RULE, "this visibility status is not known", where, "code-invalid")
     asked = security_labels.split_marks(wanted)[1]
     if change.by_index and known & ~asked and asked & ~known:
-        text = "a label replaced by its index would drop another mark; add and remove marks by name"
+        text = "replacing a label by its index would remove another mark; add and remove marks by name"
         raise Problem.of(Category.BUSINESS_RULE, text, _LABELS, "other-mark")
     return asked | hidden
 
@@ -185,7 +185,7 @@ def _take_status(work: UnitOfWork, found: _Found, wanted: Json, changed: Json) -
     if before == after:
         return
     if (before, after) not in _TRANSITIONS:
-        text = f"the status does not go from `{before}` to `{after}`"
+        text = f"the status cannot change from `{before}` to `{after}`"
         raise Problem.of(Category.BUSINESS_RULE, text, "DocumentReference.status", "value")
     versions.demand_depositor(work, found.stored, "DocumentReference.status")
     changed["status"] = after
@@ -197,10 +197,10 @@ def _take_archived(work: UnitOfWork, found: _Found, wanted: Json, changed: Json)
         return
     where = "DocumentReference.extension"
     if len(after) > 1 or not all(isinstance(value, bool) for value in after):
-        raise Problem.of(Category.BUSINESS_RULE, "the archive flag is one boolean", where, "value")
+        raise Problem.of(Category.BUSINESS_RULE, "the archive flag must be one boolean", where, "value")
     holder = work.caller.requester.kind in (RequesterKind.PATIENT, RequesterKind.RELATED)
     if not (holder or versions.is_depositor(work.caller, found.stored)):
-        text = "a document is archived by its depositor or by the patient"
+        text = "only the depositor or the patient may archive a document"
         raise Problem.of(Category.FORBIDDEN, text, where, "not-depositor")
     flags = [item for item in wanted.get("extension", []) if item.get("url") == ARCHIVED]
     changed["extension"] = [*_other_extensions(load_json(found.stored.body)), *flags]
@@ -215,7 +215,7 @@ def _take_confidentiality(work: UnitOfWork, found: _Found, wanted: Json, changed
     if all(label in before for label in after):
         known = found.stored.facts.access.marks if found.knows else Mark.NONE
         if len(after) < len(before) and security_labels.split_marks(wanted)[1] == known:
-            text = "a document keeps its confidentiality; put another label in the place of this one"
+            text = "a document must have a confidentiality label; replace the label instead of removing it"
             raise Problem.of(Category.BUSINESS_RULE, text, _LABELS, "required")
         return
     versions.demand_depositor(work, found.stored, _LABELS)

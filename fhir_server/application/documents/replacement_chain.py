@@ -157,7 +157,7 @@ def _named(work: UnitOfWork, opened: Opened, id_: str, root: str) -> Stored:
 def _demand_no_depositor(directive: Directive, found: list[Stored], root: str) -> None:
     owners = frozenset[str]().union(*(stored.facts.access.owners for stored in found))
     if directive.kind is DirectiveKind.WITHHELD and directive.actors & owners:
-        text = "a depositor keeps reading what was deposited; it cannot be withheld by name from whoever did"
+        text = "a document cannot be withheld by name from its depositor"
         raise Problem.of(Category.BUSINESS_RULE, text, f"{root}.provision", "depositor")
 
 

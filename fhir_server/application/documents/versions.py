@@ -35,7 +35,7 @@ Identifiers = frozenset[tuple[str, str]]
 _DOCUMENT = ("DocumentReference",)
 
 _TOLD = {
-    Reason.ALREADY_SEEN: "what the patient already sees is not withdrawn; file a new document",
+    Reason.ALREADY_SEEN: "a document cannot be hidden from a patient who already sees it; file a new document",
     Reason.MARKS_EXCLUDE_EACH_OTHER: "these two marks exclude each other",
 }
 """The reasons of denials that depend on the document alone. Every other denial is told without its reason."""
@@ -123,7 +123,7 @@ def _refused(refusal: Deny, expression: str) -> Problem:
     for reason, text in _TOLD.items():
         if refusal.reason == reason:
             return Problem.of(Category.BUSINESS_RULE, text, expression, reason.value)
-    return Problem.of(Category.FORBIDDEN, "this change of visibility is not the caller's to make", expression)
+    return Problem.of(Category.FORBIDDEN, "you may not set this visibility", expression)
 
 
 def document_facts(resource: Json, access: AccessFacts, root: str) -> Facts:
@@ -188,7 +188,7 @@ def withdraw(work: UnitOfWork, before: Stored) -> Stored:
     """
     demand_depositor(work, before, "DocumentReference.status")
     if work.caller.requester.kind is RequesterKind.PROFESSIONAL and not is_of(work, before):
-        text = "only the person who filed or wrote a document withdraws it, or the software that filed it"
+        text = "only the person or software that filed a document, or the person who wrote it, may withdraw it"
         raise Problem.of(Category.FORBIDDEN, text, "DocumentReference.status", "not-author")
     after = replace(before, version=before.version + 1, deleted=True, body=b"", last_updated=work.stamp)
     work.change(before, after)
@@ -209,7 +209,7 @@ def demand_depositor(work: UnitOfWork, stored: Stored, expression: str) -> None:
     Raises: Problem(FORBIDDEN).
     """
     if not is_depositor(work.caller, stored):
-        text = "only the depositor of a document replaces, withdraws or corrects it"
+        text = "only the depositor of a document may replace, withdraw or correct it"
         raise Problem.of(Category.FORBIDDEN, text, expression, "not-depositor")
 
 

@@ -47,7 +47,7 @@ def agree(runtime: Runtime, drafted: Grant) -> Grant:
         if mine and _settle(runtime, grants_of(runtime, mine.subject), matter_of(mine)) == mine.id:
             return mine
         chosen = replace(chosen, id=runtime.ports.ids.new())
-    message = "the choice changes all the time"
+    message = "other requests keep changing this grant; try again"
     raise StoreUnavailable(message)
 
 

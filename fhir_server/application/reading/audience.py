@@ -120,7 +120,7 @@ def audience_of(runtime: Runtime, caller: Caller, id_: str, proposed: str = "") 
             patient = location.compartment if location else ""
             outcome = Outcome("4", "not-entitled", confidential=is_confidential(snapshot, patient, audited))
         audit_log.record(runtime, caller, audited, outcome, patient)
-        raise Problem.of(Category.FORBIDDEN, "this operation is not the caller's to ask for", code="not-entitled")
+        raise Problem.of(Category.FORBIDDEN, "you may not call this operation", code="not-entitled")
     with runtime.ports.store.snapshot() as snapshot:
         opened, facts = _find(runtime, snapshot, caller, id_, audited)
         asked = _Question(runtime, snapshot, _known(snapshot, opened), facts) if facts and opened else None

@@ -46,7 +46,7 @@ class Chains:
     def _criterion(self, chained: Chained) -> AnyOf:
         found = frozenset(self._meant(chained))
         if len(found) > MOST:
-            text = f"`{chained.base}.` describes more than {MOST} people or establishments; say more of one"
+            text = f"`{chained.base}.` describes more than {MOST} people or establishments; describe fewer of them"
             raise Problem.of(Category.UNSUPPORTED, text, code="too-costly")
         return AnyOf(chained.own.tokens.union(*(self._tokens(chained.base, one) for one in found)))
 

@@ -92,7 +92,7 @@ def _demand_grant(work: UnitOfWork, patient: str, mode: Purpose) -> None:
     """Refuse a caller whose grant is not for this mode: the grant sets the purpose, never the request (ADR 0016)."""
     if work.caller.purpose != mode:
         work.patient = patient if work.snapshot.load_space(patient) else ""
-        text = f"this needs a grant for the purpose {mode}; ask the authorization server for one"
+        text = f"this operation needs a grant for the purpose {mode}; ask the authorization server for one"
         raise Problem.of(Category.FORBIDDEN, text, code="emergency-grant-required")
     smart_scopes.demand(work.caller, ("DocumentReference",), "r", patient)
 

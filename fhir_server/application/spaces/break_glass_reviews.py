@@ -31,7 +31,7 @@ _CONSENT = ("Consent",)
 _SIDE = frozenset({RequesterKind.PATIENT, RequesterKind.RELATED})
 _OF_THE_SIDE = frozenset({Basis.PATIENT, Basis.REPRESENTATIVE})
 _TEXTS = {
-    Reason.OWN_OPENING: (Category.FORBIDDEN, "nobody reviews the own access"),
+    Reason.OWN_OPENING: (Category.FORBIDDEN, "you cannot review an access of your own"),
     Reason.ALREADY_REVIEWED: (Category.BUSINESS_RULE, "this access has been reviewed already"),
 }
 

@@ -38,8 +38,8 @@ class Fault:
     why: str
 
 
-UNREADABLE = "a stored part of it cannot be read"
-POST_DATED = "a professional wrote down an agreement that begins later"
+UNREADABLE = "a stored part of the consent cannot be read"
+POST_DATED = "a professional recorded an agreement that begins after the recording"
 
 
 def faults(runtime: Runtime) -> Iterator[Fault]:

@@ -51,14 +51,14 @@ def demand_room(work: UnitOfWork, opened: Opened, consent: Json, root: str) -> N
         return
     present = {stored.id for stored, body in _of_space(work, opened.space.patient) if default_in(body) == template}
     if present and own not in present:
-        text = f"the space has this default as Consent/{min(present)}: change that one"
+        text = f"the space has this default as Consent/{min(present)}; change that Consent"
         raise Problem.of(Category.DUPLICATE, text, f"{root}.identifier", "duplicate")
     others = (one for one in work.record(opened).directives if one.id != own)
     against = contradicting(consent, others, work.at) if consent.get("status") == "active" else frozenset()
     if against:
         seen = sorted(work.snapshot.visible_ids("Consent", against, opened.sees(View.DIRECTIVES)))
         named = ", ".join(f"Consent/{id_}" for id_ in seen) or "another choice"
-        text = f"{named} says otherwise: withdraw it, and the default holds again"
+        text = f"{named} contradicts this default; withdraw that choice, and the default applies again"
         raise Problem.of(Category.BUSINESS_RULE, text, f"{root}.policyRule", "contradicts")
 
 

@@ -208,7 +208,7 @@ def _enter(work: UnitOfWork, patient: str, kinds: frozenset[RequesterKind], lett
 
 
 def _refused() -> Problem:
-    return Problem.of(Category.FORBIDDEN, "this operation is not the caller's to ask for", code=Reason.NOT_ENTITLED)
+    return Problem.of(Category.FORBIDDEN, "you may not call this operation", code=Reason.NOT_ENTITLED)
 
 
 def _demand(answer: object) -> None:

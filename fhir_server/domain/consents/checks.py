@@ -49,14 +49,17 @@ def missing(consent: Json, provision: Json) -> Iterator[Issue]:
             yield Issue("this element is required", f"Consent.{name}", "required")
 
 
+_UNVERIFIED = "name a person, establishment or care team whose identity the server can verify"
+
+
 def unhonoured(consent: Json, provision: Json) -> Iterator[Issue]:
     """Name every element that the server would have to ignore."""
     if not has_coding(consent.get("scope"), *SCOPE):
         yield _cannot("only consents of scope `patient-privacy` decide about access", "Consent.scope")
     for element in sorted(_UNSAID & provision.keys()):
-        yield _cannot("access cannot be limited by this element here", f"Consent.provision.{element}")
+        yield _cannot("the server cannot limit access by this element", f"Consent.provision.{element}")
     if "modifierExtension" in consent or "modifierExtension" in provision:
-        yield _cannot("an unknown modifier may change the meaning", "Consent.modifierExtension")
+        yield _cannot("the server does not know this modifier", "Consent.modifierExtension")
     kind = kind_of(consent, provision)
     yield from _unhonoured_actors(provision, "Consent.provision", kind)
     yield from unhonoured_kind(consent, provision, kind)
@@ -64,7 +67,7 @@ def unhonoured(consent: Json, provision: Json) -> Iterator[Issue]:
     for index, nested in enumerate(provision.get("provision", [])):
         path = f"Consent.provision.provision[{index}]"
         if not _is_exception(provision, nested, kind):
-            yield _cannot("this exception cannot be honoured exactly", path)
+            yield _cannot("the server cannot apply this exception exactly", path)
         yield from _unhonoured_actors(nested, path, kind)
         yield from _unhonoured_limits(nested, path)
 
@@ -97,11 +100,11 @@ def _unhonoured_actors(provision: Json, path: str, kind: DirectiveKind) -> Itera
         if kind is DirectiveKind.WITHHELD and path != "Consent.provision" and profession_of(actor):
             continue
         if not _REFERENCE.fullmatch(reference):
-            yield _cannot("no person, establishment or care team whose identity can be verified", f"{where}.reference")
+            yield _cannot(_UNVERIFIED, f"{where}.reference")
         elif not _may_be(reference, kind, is_root=path == "Consent.provision"):
             yield _cannot("this party cannot have this role", f"{where}.reference")
         if not (has_coding(actor.get("role"), *RECIPIENT) or has_coding(actor.get("role"), *DECLARED)):
-            yield _cannot("only recipients and the declared physician are known roles", f"{where}.role")
+            yield _cannot("the role must be recipient or declared physician", f"{where}.role")
 
 
 def _may_be(reference: str, kind: DirectiveKind, *, is_root: bool) -> bool:
@@ -119,7 +122,7 @@ def _unhonoured_limits(provision: Json, path: str) -> Iterator[Issue]:
     for element, read in (("class", class_of), ("securityLabel", label_of)):
         for index, coding in enumerate(provision.get(element, [])):
             if not read(coding):
-                yield _cannot("documents are not told apart by this code here", f"{path}.{element}[{index}]")
+                yield _cannot("the server cannot select documents by this code", f"{path}.{element}[{index}]")
 
 
 def _unhonoured_data(provision: Json, path: str) -> Iterator[Issue]:
@@ -128,9 +131,9 @@ def _unhonoured_data(provision: Json, path: str) -> Iterator[Issue]:
     for index, item in enumerate(provision.get("data", [])):
         where = f"{path}.data[{index}]"
         if item.get("meaning") != INSTANCE:
-            yield _cannot("only documents that are named one by one can be told apart here", f"{where}.meaning")
+            yield _cannot("name each document: the meaning must be `instance`", f"{where}.meaning")
         elif not document_of(item):
-            yield _cannot("only documents (DocumentReference) of this space are shared here", f"{where}.reference")
+            yield _cannot("name a document (DocumentReference) of this space", f"{where}.reference")
 
 
 def _is_emergency_exception(provision: Json, nested: Json, kind: DirectiveKind) -> bool:

@@ -42,7 +42,7 @@ _KIND_RULES: tuple[tuple[Callable[[Json, Json, DirectiveKind], bool], str, str],
     (lambda c, _, k: k is DirectiveKind.BLOCK_LIFTED or is_unknown_kind(c), "no such directive", "policyRule"),
     (
         lambda _, p, k: (k in DENIALS) is not (p.get("type") == "deny"),
-        "this directive is stated the other way round",
+        "this kind of choice needs the other provision type (`permit` or `deny`)",
         "provision.type",
     ),
     (
@@ -57,27 +57,27 @@ _KIND_RULES: tuple[tuple[Callable[[Json, Json, DirectiveKind], bool], str, str],
     ),
     (
         lambda _, p, k: k in BY_MINOR and names_relative(p) and not _names_relatives_only(p),
-        "a choice about a legal representative names nobody else",
+        "a choice about a legal representative must not name anybody else",
         "provision.actor",
     ),
     (
         lambda _, p, k: k in BY_MINOR and names_relative(p) and "purpose" in p,
-        "a choice about a legal representative holds for every purpose",
+        "a choice about a legal representative applies to every purpose; leave the purpose out",
         "provision.purpose",
     ),
     (
         lambda _, p, k: k in _SETTINGS and bool(references(p)),
-        "a setting of the whole space names nobody",
+        "a setting of the whole space must not name anybody",
         "provision.actor",
     ),
     (
         lambda _, p, k: k is DirectiveKind.HIDDEN_BY_DEFAULT and "period" in p,
-        "this choice holds from now until it is changed",
+        "this choice applies from now until it is changed; leave the period out",
         "provision.period",
     ),
     (
         lambda _, p, k: k in RELATED | PERSONS and len(references(p)) != 1,
-        "exactly one person is named here",
+        "name exactly one person",
         "provision.actor",
     ),
     (
@@ -87,12 +87,12 @@ _KIND_RULES: tuple[tuple[Callable[[Json, Json, DirectiveKind], bool], str, str],
     ),
     (
         lambda _, p, k: k is DirectiveKind.CARER and "end" not in (p.get("period") or {}),
-        "a carer is named until a date",
+        "state the date until which the person is a carer",
         "provision.period.end",
     ),
     (
         lambda _, p, _k: bool(p.get("purpose")) and not known_purposes(p),
-        "none of these purposes is served here",
+        "the server supports none of these purposes",
         "provision.purpose",
     ),
 )

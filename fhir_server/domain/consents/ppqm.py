@@ -47,9 +47,9 @@ DEFAULTS = {"202": _NORMAL, "203": "provide-level:normal"}
 _STATED = ("active", "inactive")
 _UNSAID = frozenset({"type", "action", "class", "code", "data", "dataPeriod", "securityLabel", "provision"})
 _REFUSED = {
-    "201": "the holder's own access is no choice",
-    "303": "who represents the holder is recorded by the insurer's software",
-    "304": "no professional may pass an access on",
+    "201": "no consent decides a patient's access to their own space",
+    "303": "only the insurer's software may record who represents the patient",
+    "304": "a professional cannot give their access to somebody else",
 }
 
 
@@ -182,14 +182,14 @@ def _unhonoured(consent: Json, template: str, provision: Json) -> Iterator[Issue
     if not has_coding(consent.get("scope"), *SCOPE):
         yield _cannot("only consents of scope `patient-privacy` decide about access", "Consent.scope")
     if "modifierExtension" in consent or "modifierExtension" in provision:
-        yield _cannot("an unknown modifier may change the meaning", "Consent.modifierExtension")
+        yield _cannot("the server does not know this modifier", "Consent.modifierExtension")
     if _level(consent) not in _LEVELS[template]:
-        yield _cannot("this level cannot be kept exactly", "Consent.policyRule")
+        yield _cannot("the server cannot apply this level exactly", "Consent.policyRule")
     stated = {str(item.get("code", "")) for item in provision.get("purpose", [])}
     if stated != _PURPOSES[template]:
         yield _cannot("the template is for other purposes", "Consent.provision.purpose")
     for element in sorted(_UNSAID & provision.keys()):
-        yield _cannot("the template does not say this", f"Consent.provision.{element}")
+        yield _cannot("the template must not have this element", f"Consent.provision.{element}")
     if template in DEFAULTS:
         yield from _unhonoured_default(consent, provision)
     yield from _unhonoured_actor(template, provision)
@@ -199,7 +199,7 @@ def _unhonoured_default(consent: Json, provision: Json) -> Iterator[Issue]:
     if consent.get("status") not in _STATED:
         yield _cannot("a default is `active`, or `inactive` when it is withdrawn", "Consent.status")
     if "period" in provision:
-        yield _cannot("a default holds until it is changed", "Consent.provision.period")
+        yield _cannot("a default applies until it is changed; leave the period out", "Consent.provision.period")
 
 
 def _unhonoured_actor(template: str, provision: Json) -> Iterator[Issue]:
@@ -208,10 +208,12 @@ def _unhonoured_actor(template: str, provision: Json) -> Iterator[Issue]:
         (lambda actor: actor.startswith(_NAMED[template])) if template in _NAMED else (lambda actor: not actor)
     )
     if len(actors) != 1 or not holds(actors[0]):
-        text = "name the one whom it is about by a reference to this server" if template in _NAMED else "it is for all"
+        of_one = "name one actor by a reference of the type that this template needs"
+        of_all = "this template is for everybody; give one actor without a reference"
+        text = of_one if template in _NAMED else of_all
         yield _cannot(text, "Consent.provision.actor")
     if not all(has_coding(actor.get("role"), ROLES, "HCP") for actor in provision.get("actor", [])):
-        yield _cannot("these templates are about health professionals", "Consent.provision.actor.role")
+        yield _cannot("the role of every actor must be `HCP`", "Consent.provision.actor.role")
 
 
 def _level(consent: Json) -> str:
