@@ -97,6 +97,9 @@ BY_NUMBER = [
     ("List", "source:identifier", CAMILLE),
     ("Consent", "identifier", CAMILLE),
     ("Practitioner", "identifier", CAMILLE),
+    ("Practitioner", "name", f"{NUMBER}\\,x"),
+    ("Practitioner", "identifier", f"{INS}\\|{NUMBER}"),
+    ("DocumentReference", "description", f"{NUMBER}|"),
 ]
 
 

@@ -20,11 +20,15 @@ _BETWEEN = re.compile(r"[\s.\-]")
 
 
 def names_patient(value: str) -> bool:
-    """Tell whether a search value, or one of its alternatives, is a patient's number, with or without its system."""
-    return any(_is_number(*part.rpartition("|")[::2]) for part in value.split(","))
+    """Tell whether a search value, or one of its alternatives, is a patient's number, with or without its system.
+
+    Escapes and further bars change nothing: a mistyped number is still somebody's.
+    """
+    return any(_holds_number(part.split("|")) for part in value.replace("\\", "").split(","))
 
 
-def _is_number(system: str, code: str) -> bool:
-    if len(code) < _SHORTEST:
-        return bool(code) and system.casefold() in INS_SYSTEMS
-    return system.casefold() in INS_SYSTEMS or bool(_NUMBER.fullmatch(_BETWEEN.sub("", code)))
+def _holds_number(parts: list[str]) -> bool:
+    filled = [part for part in parts if part]
+    if len(filled) > 1 and any(part.casefold() in INS_SYSTEMS for part in filled):
+        return True
+    return any(len(part) >= _SHORTEST and _NUMBER.fullmatch(_BETWEEN.sub("", part)) for part in filled)
