@@ -24,7 +24,7 @@ from fhir_server.http.fhir import capabilities, negotiation, openapi, read, sear
 from fhir_server.http.fhir.operations import catalogue
 from fhir_server.http.fhir.routing import FHIR_PATH
 from fhir_server.http.oauth import discovery, endpoints
-from fhir_server.http.pages import language, registration
+from fhir_server.http.pages import all_pages, language
 from fhir_server.http.pages.public import matrix_api, status
 from fhir_server.http.proxies import TrustedProxies
 from fhir_server.oauth.base.options import of_settings
@@ -42,7 +42,7 @@ _PARTS = (
     transactions,
     discovery,
     endpoints,
-    registration,
+    all_pages,
     status,
 )
 _ORIGIN = "Access-Control-Allow-Origin"

@@ -1,4 +1,7 @@
-"""One row per resource type: which interactions and searches it offers, who owns it, and which access rule applies."""
+"""One row per resource type: which interactions and searches it offers, who owns it, and which access rule applies.
+
+A new search parameter is a line of `data/search_parameters.tsv`; a new type is a row of `rows.py`.
+"""
 
 from fhir_server.registry.model import AccessRule, Interaction, ParamType, ResourceType, SearchParam
 from fhir_server.registry.rows import REGISTRY

@@ -4,7 +4,7 @@ from copy import deepcopy
 
 import pytest
 
-from fhir_server.domain import conditions, references
+from fhir_server.domain import conditional_requests, references
 from fhir_server.domain.documents import security_labels
 from fhir_server.domain.documents.submission import hash_of
 from fhir_server.domain.documents.submission_reading import read, read_simplified
@@ -167,15 +167,17 @@ class TestLabels:
 
 class TestConditions:
     def test_the_patient_may_be_named_by_id_or_identifier(self):
-        assert conditions.parse("identifier=a|b&patient=Patient/1") == conditions.Condition("a", "b", "1")
-        by_name = conditions.parse("identifier=a%7Cb&patient.identifier=c|d")
-        assert by_name == conditions.Condition("a", "b", "", ("c", "d"))
-        assert conditions.parse("identifier=a|b&subject:identifier=c|d") == by_name
+        assert conditional_requests.parse("identifier=a|b&patient=Patient/1") == conditional_requests.Condition(
+            "a", "b", "1"
+        )
+        by_name = conditional_requests.parse("identifier=a%7Cb&patient.identifier=c|d")
+        assert by_name == conditional_requests.Condition("a", "b", "", ("c", "d"))
+        assert conditional_requests.parse("identifier=a|b&subject:identifier=c|d") == by_name
 
     @pytest.mark.parametrize("query", ["", "identifier=", "identifier=a|", "identifier=a|b,c", "patient=1", "x=y"])
     def test_anything_but_one_exact_identifier_is_refused(self, query):
         with pytest.raises(Problem):
-            conditions.parse(query, "Bundle.entry[0].request.url")
+            conditional_requests.parse(query, "Bundle.entry[0].request.url")
 
 
 class TestPointers:

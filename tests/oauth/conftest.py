@@ -31,7 +31,7 @@ from fhir_server.domain import record_codec
 from fhir_server.domain.search.tokens import PROFESSION_SYSTEM
 from fhir_server.http import errors, request_context
 from fhir_server.http.oauth import discovery, endpoints
-from fhir_server.http.pages import language, registration
+from fhir_server.http.pages import all_pages, language
 from fhir_server.http.pages.public import matrix_api, status
 from fhir_server.oauth.base import keys as signing
 from fhir_server.oauth.base.options import Options
@@ -197,7 +197,7 @@ def serve(runtime: Runtime, options: Options) -> Flask:
     served.extensions[endpoints.OPTIONS_EXTENSION] = options
     request_context.install(served, runtime)
     api = Api(served)
-    for part in (discovery, endpoints, registration, status, matrix_api):
+    for part in (discovery, endpoints, all_pages, status, matrix_api):
         part.register(served, api)
     errors.install(served)
     return served

@@ -18,7 +18,7 @@ from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.core.unit_of_work import UnitOfWork, Written, carry_out
 from fhir_server.application.documents import publication
 from fhir_server.application.reading import conditional
-from fhir_server.domain import conditions, references
+from fhir_server.domain import conditional_requests, references
 from fhir_server.domain.audit.interactions import AuditedInteraction
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.documents.submission_reading import is_submission
@@ -96,10 +96,10 @@ def _refuse_by_itself(work: UnitOfWork, writes: list[Entry]) -> None:
         _demand_form(entry)
         smart_scopes.demand(work.caller, (entry.type,), _LETTERS[entry.method])
         if entry.method == "POST" and entry.if_none_exist:
-            conditions.parse(_condition(work, entry), f"Bundle.entry[{entry.index}].request.ifNoneExist")
+            conditional_requests.parse(_condition(work, entry), f"Bundle.entry[{entry.index}].request.ifNoneExist")
         for expression, reference in references.references_in(entry.resource, entry.root):
             if conditional.is_conditional(reference["reference"]):
-                conditions.parse(reference["reference"].partition("?")[2], f"{expression}.reference")
+                conditional_requests.parse(reference["reference"].partition("?")[2], f"{expression}.reference")
 
 
 def _demand_form(entry: Entry) -> None:
@@ -137,14 +137,14 @@ def _names(work: UnitOfWork, writes: list[Entry], ids: Mapping[int, str]) -> dic
 def _matched(work: UnitOfWork, entry: Entry) -> str:
     row = _row(entry)
     where = f"Bundle.entry[{entry.index}].request.ifNoneExist"
-    condition = conditions.parse(_condition(work, entry), where)
+    condition = conditional_requests.parse(_condition(work, entry), where)
     return conditional.only_match(conditional.matching_ids(work, row, condition, Action.IDENTIFY, "c"))
 
 
 def _among(writes: list[Entry], ids: Mapping[int, str], conditional: str, where: str) -> str:
     """Return the reference of the one new resource of this transaction that a conditional reference names."""
     type_, _, query = conditional.partition("?")
-    condition = conditions.parse(query, where)
+    condition = conditional_requests.parse(query, where)
     found = [
         f"{type_}/{ids[entry.index]}"
         for entry in writes
@@ -195,4 +195,4 @@ def _plan_one(work: UnitOfWork, entry: Entry, id_: str) -> Written | None:
 
 def _condition(work: UnitOfWork, entry: Entry) -> str:
     where = f"Bundle.entry[{entry.index}].request.ifNoneExist"
-    return conditions.query_of(entry.if_none_exist, entry.type, work.runtime.fhir_base, where)
+    return conditional_requests.query_of(entry.if_none_exist, entry.type, work.runtime.fhir_base, where)

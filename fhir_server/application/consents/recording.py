@@ -31,7 +31,7 @@ from fhir_server.application.documents import replacement_chain
 from fhir_server.application.reading import conditional
 from fhir_server.application.reading.read import not_found
 from fhir_server.application.spaces import consent_repairs, default_consents
-from fhir_server.domain import bodies, conditions, references
+from fhir_server.domain import bodies, conditional_requests, references
 from fhir_server.domain.audit.interactions import AuditedInteraction
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.consents.directives import access_of, speaks
@@ -64,7 +64,7 @@ def plan_create(work: UnitOfWork, choice: Choosing, condition: str = "") -> Writ
     _note_documents(work, choice)
     opened = work.enter(patient, _action(work.caller))
     if condition:
-        wanted = replace(conditions.parse(condition), patient=patient, patient_identifier=None)
+        wanted = replace(conditional_requests.parse(condition), patient=patient, patient_identifier=None)
         found = conditional.only_match(
             conditional.matching_ids(work, REGISTRY["Consent"], wanted, _action(work.caller), "c")
         )
@@ -177,7 +177,7 @@ def _named_patient(work: UnitOfWork, choice: Choosing) -> str:
     named = choice.resource.get("patient", {})
     literal = str(named.get("reference", ""))
     if literal.startswith("Patient?"):
-        condition = conditions.parse(literal.partition("?")[2], f"{choice.root}.patient.reference")
+        condition = conditional_requests.parse(literal.partition("?")[2], f"{choice.root}.patient.reference")
         return identify(work.snapshot, condition.system, condition.value)
     identifier = named.get("identifier", {})
     if not literal and identifier.get("system") and identifier.get("value"):

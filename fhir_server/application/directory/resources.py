@@ -21,7 +21,7 @@ from fhir_server.application.core.unit_of_work import UnitOfWork, Written, carry
 from fhir_server.application.reading import conditional
 from fhir_server.application.reading.read import VIEWS, not_found
 from fhir_server.application.spaces import lifecycle
-from fhir_server.domain import bodies, conditions, references
+from fhir_server.domain import bodies, conditional_requests, references
 from fhir_server.domain.audit.interactions import AuditedInteraction
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.problem import Category, Issue, Problem
@@ -76,7 +76,7 @@ def plan_create(work: UnitOfWork, place: Placing, condition: str = "") -> Writte
     smart_scopes.demand(work.caller, (row.name,), "c")
     if condition:
         found = conditional.only_match(
-            conditional.matching_ids(work, row, conditions.parse(condition), Action.IDENTIFY, "c")
+            conditional.matching_ids(work, row, conditional_requests.parse(condition), Action.IDENTIFY, "c")
         )
         if found:
             return _existing(work, row, found)

@@ -19,7 +19,7 @@ from fhir_server.application.core.unit_of_work import UnitOfWork, Written
 from fhir_server.application.documents import replacement_chain, versions
 from fhir_server.application.reading import conditional
 from fhir_server.application.reading.read import not_found
-from fhir_server.domain import bodies, conditions
+from fhir_server.domain import bodies, conditional_requests
 from fhir_server.domain.audit.interactions import AuditedInteraction
 from fhir_server.domain.documents import security_labels
 from fhir_server.domain.notices import Kind
@@ -57,7 +57,7 @@ def matched(work: UnitOfWork, query: str) -> str:
     Raises: Problem(NOT_FOUND), MULTIPLE_MATCHES.
     """
     smart_scopes.demand(work.caller, ("DocumentReference",), "u")
-    condition = conditions.parse(query)
+    condition = conditional_requests.parse(query)
     id_ = conditional.only_match(
         conditional.matching_ids(work, REGISTRY["DocumentReference"], condition, Action.CHANGE_MARKS, "u")
     )

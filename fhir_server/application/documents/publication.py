@@ -18,7 +18,7 @@ from fhir_server.application.documents import filing, submission_sets, versions
 from fhir_server.application.documents.filing import Filing
 from fhir_server.application.documents.submission_sets import one_patient
 from fhir_server.application.reading import conditional
-from fhir_server.domain import conditions, references
+from fhir_server.domain import conditional_requests, references
 from fhir_server.domain.audit.interactions import AuditedInteraction
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.documents.security_labels import split_marks
@@ -117,7 +117,7 @@ def _place_patient(work: UnitOfWork, item: Item, ids: dict[int, str]) -> Written
     """Create the Patient that is part of the submission, or find the Patient by the entry's own condition."""
     place = Placing(REGISTRY["Patient"], item.resource, ids[item.index], item.root)
     where = f"Bundle.entry[{item.index}].request.ifNoneExist"
-    condition = conditions.query_of(item.condition, "Patient", work.runtime.fhir_base, where)
+    condition = conditional_requests.query_of(item.condition, "Patient", work.runtime.fhir_base, where)
     written = resources.plan_create(work, place, condition)
     ids[item.index] = written.shown.stored.id
     return written

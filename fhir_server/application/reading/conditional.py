@@ -14,8 +14,8 @@ from fhir_server.application.core.system_views import ReadingReason, whole_space
 from fhir_server.application.core.unit_of_work import UnitOfWork
 from fhir_server.application.reading.read import VIEWS
 from fhir_server.application.reading.search import NOBODY
-from fhir_server.domain import conditions, references
-from fhir_server.domain.conditions import Condition
+from fhir_server.domain import conditional_requests, references
+from fhir_server.domain.conditional_requests import Condition
 from fhir_server.domain.problem import Category, Issue, Problem
 from fhir_server.domain.search import tokens
 from fhir_server.domain.search.criteria import AnyOf, Search
@@ -112,7 +112,7 @@ def conditional_names(work: UnitOfWork, resource: Json, root: str, patient: str 
 def resolve(work: UnitOfWork, conditional: str, expression: str, patient: str = "") -> str:
     """Return the literal reference for one conditional reference; see `conditional_names`."""
     type_, _, query = conditional.partition("?")
-    condition = conditions.parse(query, expression)
+    condition = conditional_requests.parse(query, expression)
     row = REGISTRY.get(type_)
     if row is None:
         raise Problem.of(Category.BUSINESS_RULE, f"`{type_}` is not offered here", expression, "unknown-reference")

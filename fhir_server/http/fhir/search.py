@@ -19,7 +19,7 @@ from fhir_server.domain.problem import Category, Problem
 from fhir_server.http.fhir import negotiation, paging, rendering, sealed_numbers
 from fhir_server.http.fhir.caller import current_caller
 from fhir_server.http.fhir.routing import Route, attach, bound
-from fhir_server.http.fhir.search_params import Parsed, demand_measure, parse
+from fhir_server.http.fhir.search_query import Parsed, demand_measure, parse
 from fhir_server.http.request_context import runtime
 from fhir_server.registry import REGISTRY, Interaction, ResourceType
 

@@ -24,7 +24,7 @@ from fhir_server.http.fhir import negotiation, outcomes, rendering, sealed_numbe
 from fhir_server.http.fhir.caller import current_caller
 from fhir_server.http.fhir.routing import Route, attach
 from fhir_server.http.fhir.search import demand_traced_measure
-from fhir_server.http.fhir.search_params import parse as parse_search
+from fhir_server.http.fhir.search_query import parse as parse_search
 from fhir_server.http.request_context import runtime
 from fhir_server.ports.store import StoreUnavailable
 from fhir_server.r4.parsing import parse

@@ -10,7 +10,7 @@ from flask_smorest import Api
 from fhir_server.application.bundles import writes
 from fhir_server.application.bundles.writes import Named
 from fhir_server.application.core.unit_of_work import Written
-from fhir_server.domain import conditions
+from fhir_server.domain import conditional_requests
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.values import Json
 from fhir_server.http.fhir import negotiation, rendering
@@ -55,7 +55,7 @@ def create(row: ResourceType) -> Response:
     """Create a resource, or answer the one that meets If-None-Exist."""
     negotiation.wanted_format()
     served, caller, resource = runtime(), current_caller(), _body(row)
-    condition = conditions.query_of(request.headers.get("If-None-Exist", ""), row.name, served.fhir_base)
+    condition = conditional_requests.query_of(request.headers.get("If-None-Exist", ""), row.name, served.fhir_base)
     return _answer(writes.create(served, caller, row, resource, condition))
 
 

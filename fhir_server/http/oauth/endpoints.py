@@ -23,7 +23,7 @@ from fhir_server.oauth.base import issuer, keys
 from fhir_server.oauth.base.expiring import tidy
 from fhir_server.oauth.base.options import Options
 from fhir_server.oauth.base.wire import Answer, Context, Received
-from fhir_server.oauth.token import endpoints, registration, server
+from fhir_server.oauth.token import client_endpoints, registration, token_endpoint
 from fhir_server.ports.store import StoreUnavailable
 from fhir_server.settings import limits
 
@@ -82,7 +82,7 @@ def respond(answer: Answer) -> Response:
 @_oauth.post("/token")
 def token() -> Response:
     """Exchange a code, a refresh token, an assertion or another token for an access token."""
-    answer = respond(server.token(context()))
+    answer = respond(token_endpoint.token(context()))
     tidy(runtime())
     return answer
 
@@ -90,31 +90,31 @@ def token() -> Response:
 @_oauth.post("/par")
 def push() -> Response:
     """Take an authorization request by the back door."""
-    return respond(endpoints.push(context()))
+    return respond(client_endpoints.push(context()))
 
 
 @_oauth.post("/introspect")
 def introspect() -> Response:
     """Tell an allowed client about a token."""
-    return respond(endpoints.introspect(context()))
+    return respond(client_endpoints.introspect(context()))
 
 
 @_oauth.post("/revoke")
 def revoke() -> Response:
     """End a token or a grant."""
-    return respond(endpoints.revoke(context()))
+    return respond(client_endpoints.revoke(context()))
 
 
 @_oauth.post("/launch")
 def launch() -> Response:
     """Make an EHR launch handle."""
-    return respond(endpoints.launch(context()))
+    return respond(client_endpoints.launch(context()))
 
 
 @_oauth.route("/userinfo", methods=["GET", "POST"])
 def userinfo() -> Response:
     """Tell who logged in."""
-    return respond(endpoints.userinfo(context()))
+    return respond(client_endpoints.userinfo(context()))
 
 
 @_oauth.get("/jwks")

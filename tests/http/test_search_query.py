@@ -3,7 +3,7 @@
 import pytest
 
 from fhir_server.domain.problem import Category, Problem
-from fhir_server.http.fhir.search_params import MAX_COUNT, parse
+from fhir_server.http.fhir.search_query import MAX_COUNT, parse
 from fhir_server.registry import REGISTRY
 
 BASE = "http://localhost:8080/fhir"

@@ -11,7 +11,7 @@ from fhir_server.http.pages.public.home import OPENAPI
 from fhir_server.http.pages.sign_in import account, authorize, factors, passkeys, upstream
 from fhir_server.http.pages.sign_in.frame import oauth_pages
 
-ROOMS = (
+PAGE_MODULES = (
     home,
     journal,
     authorize,

@@ -22,7 +22,7 @@ from fhir_server.oauth.grants.tokens import context_of
 from fhir_server.oauth.resource import dpop
 from fhir_server.oauth.resource.possession import is_held, shows_certificate
 from fhir_server.oauth.token.id_token import user_claims
-from fhir_server.oauth.token.server import authenticate, error_answer
+from fhir_server.oauth.token.token_endpoint import authenticate, error_answer
 
 ACT_REASON = "http://terminology.hl7.org/CodeSystem/v3-ActReason"
 _UNAUTHORIZED = {"WWW-Authenticate": 'Bearer realm="habilis", error="invalid_token"'}
