@@ -206,6 +206,11 @@ def test_too_many_attempts_are_told_with_the_time_to_wait(web):
     assert is_closed(last)
 
 
+@pytest.mark.parametrize("path", ["/", "/login", "/journal", "/api"])
+def test_the_head_of_a_page_is_answered_as_the_page(web, path):
+    assert web.head(path).status_code == web.get(path).status_code == 200
+
+
 def test_a_method_that_is_not_taken_names_those_that_are(web):
     assert "GET" in web.delete("/journal").headers["Allow"]
     assert web.post("/login", data="a", headers={"Content-Encoding": "br"}).headers["Accept-Encoding"] == "gzip"

@@ -37,7 +37,7 @@ from fhir_server.oauth.login.throttle import SECOND_FACTOR, Attempt
 def login() -> Response:
     """Sign a person in to their own pages."""
     browser = cookie("browser") or page_state.new_browser(runtime())
-    if request.method == "GET":
+    if request.method != "POST":
         response = page("login", 200, csrf=csrf_of(browser), complaint="", providers=upstream.offered())
         set_cookie(response, "browser", browser)
         return response
@@ -59,7 +59,7 @@ def second_factor() -> Response:
     account, csrf = _waiting(browser), csrf_of(browser)
     if account is None:
         return see_other("/login")
-    if request.method == "GET":
+    if request.method != "POST":
         return second_factor_page(200, account, browser, csrf=csrf, complaint="")
     if not is_own_form(browser):
         return gone()

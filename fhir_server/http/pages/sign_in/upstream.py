@@ -142,7 +142,7 @@ def link() -> Response:
     provider = _provider(pending.get("provider", ""))
     if provider is None:
         return gone()
-    if request.method == "GET":
+    if request.method != "POST":
         return page("link", 200, csrf=csrf_of(browser), provider=_LABELS[provider.id], complaint="")
     if not is_own_form(browser):
         return gone()
