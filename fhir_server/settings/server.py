@@ -161,7 +161,8 @@ class Settings:
             raise SettingsError("HABILIS_MONGODB_URI is required when HABILIS_STORE is mongodb")
         self._refuse_unsafe_registration()
         if not is_local and any(provider.is_local for provider in self.providers):
-            raise SettingsError("HABILIS_PSC_ISSUER and HABILIS_FRANCECONNECT_ISSUER cannot be this machine for others")
+            text = "HABILIS_PSC_ISSUER and HABILIS_FRANCECONNECT_ISSUER must not name this machine"
+            raise SettingsError(f"{text} when HABILIS_BASE_URL names another one")
 
     def _refuse_unsafe_registration(self) -> None:
         if not all(_SHA256.fullmatch(token) for token in self.registration_tokens):

@@ -65,7 +65,7 @@ def _read(read: Reader, id_: ProviderId, *, private_network: bool) -> Provider |
     if not issuer:
         return None
     if not client_id or not secret:
-        raise ValueError(f"HABILIS_{prefix}_CLIENT_ID and HABILIS_{prefix}_CLIENT_SECRET belong to the issuer")
+        raise ValueError(f"HABILIS_{prefix}_ISSUER needs HABILIS_{prefix}_CLIENT_ID and HABILIS_{prefix}_CLIENT_SECRET")
     provider = Provider(id_, issuer, client_id, secret, level, private_network)
     if not _is_address(provider):
         raise ValueError(f"HABILIS_{prefix}_ISSUER must be an https address, without query and fragment")

@@ -51,7 +51,7 @@ def test_a_client_that_authenticates_in_another_way_is_told_the_registered_one(a
 
 def test_a_request_for_another_audience_is_told_ours(app):
     answer = query_of(Person(app).ask(aud="https://elsewhere.example/fhir").headers["Location"])
-    assert answer["error_description"] == f"wrong aud: it must be {FHIR}"
+    assert answer["error_description"] == f"aud must be {FHIR}"
 
 
 def test_scopes_that_nobody_can_read_are_named(app, web, clock):

@@ -64,7 +64,7 @@ def approve(context: Context, interaction: PendingAuthorization, choice: Choice)
     if party is None or not (narrowing.clinical(scopes) or "openid" in scopes.split()):
         raise Refusal(asked, "invalid_scope" if not offer else "access_denied")
     if not interactions.finish(runtime, interaction):
-        raise Refusal(asked, "invalid_request", "this conversation has ended")
+        raise Refusal(asked, "invalid_request", "this sign-in has ended; send a new authorization request")
     _use_launch(runtime, asked)
     drafted = _draft(runtime, interaction, party, Terms(scopes, withheld=choice.withheld))
     grant = grant_replacement.agree(runtime, replace(drafted, expires=_until(context, drafted, choice.until)))
@@ -166,14 +166,14 @@ def silent(context: Context, interaction: PendingAuthorization) -> Answer:
     if account is None or client is None or interactions.needs_login(runtime, interaction):
         raise Refusal(asked, "login_required")
     if not interactions.is_for(asked, account):
-        raise Refusal(asked, "access_denied", "this app is not for this person")
+        raise Refusal(asked, "access_denied", "this person may not use this app")
     if not redirects.is_assured(client, asked.redirect_uri):
-        raise Refusal(asked, "interaction_required", "an app at this address is not known without asking the person")
+        raise Refusal(asked, "interaction_required", "the person must confirm an app with this redirect URI")
     view = None if asked.is_emergency else _earlier(runtime, interaction, account, client)
     if view is None:
         raise Refusal(asked, "consent_required")
     if not interactions.finish(runtime, interaction):
-        raise Refusal(asked, "invalid_request", "this conversation has ended")
+        raise Refusal(asked, "invalid_request", "this sign-in has ended; send a new authorization request")
     _use_launch(runtime, asked)
     return _send_code(context, asked, view)
 

@@ -157,14 +157,16 @@ def _check_shape(bare: AuthorizationRequest, client: Client, params: Mapping[str
         raise Refusal(bare, "invalid_request", "this client must push its requests")
     most = limits.in_force().sign_in_bytes
     if sum(len(name.encode()) + len(value.encode()) for name, value in params.items()) > most:
-        raise Refusal(replace(bare, state=bare.state[:_TEXT_LIMIT]), "invalid_request", f"longer than {most} bytes")
+        raise Refusal(
+            replace(bare, state=bare.state[:_TEXT_LIMIT]), "invalid_request", f"the request is longer than {most} bytes"
+        )
     texts = (value for name, value in params.items() if name not in {"scope", "authorization_details"})
     if not params.get("state") or any(len(text) > _TEXT_LIMIT for text in texts):
         raise Refusal(bare, "invalid_request", "state is missing or a parameter is too long")
     if params.get("code_challenge_method") != "S256" or not _CHALLENGE.fullmatch(params.get("code_challenge", "")):
         raise Refusal(bare, "invalid_request", "a code_challenge with method S256 is needed")
     if params.get("response_mode", "query") != "query":
-        raise Refusal(bare, "invalid_request", "only response_mode query")
+        raise Refusal(bare, "invalid_request", "response_mode must be query")
     _check_prompt(bare, params.get("prompt", ""))
 
 
@@ -212,7 +214,7 @@ def _launched(
     audience = params.get("aud") or params.get("resource", "")
     if audience.rstrip("/") != context.runtime.fhir_base:
         error = "invalid_target" if audience and "aud" not in params else "invalid_request"
-        raise Refusal(asked, error, f"wrong aud: it must be {context.runtime.fhir_base}")
+        raise Refusal(asked, error, f"aud must be {context.runtime.fhir_base}")
     wanted = asked.scope.split()
     if "launch" not in wanted and "launch" not in params:
         return asked
@@ -247,7 +249,9 @@ def push(context: Context, client: Client, params: Mapping[str, str], jkt: str) 
     """
     kept = {name: value for name, value in params.items() if not name.startswith("client_")} | {"client_id": client.id}
     if "request_uri" in kept or (jkt and kept.get("dpop_jkt", jkt) != jkt):
-        raise OAuth2Error("request_uri or dpop_jkt contradicts", error="invalid_request")
+        raise OAuth2Error(
+            "the request must not hold request_uri, and its dpop_jkt must match the DPoP proof", error="invalid_request"
+        )
     if jkt:
         kept["dpop_jkt"] = jkt
     try:

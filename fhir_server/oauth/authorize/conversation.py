@@ -76,9 +76,9 @@ def _settle_capacity(
 ) -> PendingAuthorization:
     asked = interaction.asked
     if not choices or not interactions.is_for(asked, account):
-        raise Refusal(asked, "access_denied", "this app is not for this person")
+        raise Refusal(asked, "access_denied", "this person may not use this app")
     if asked.is_emergency and SELF in choices:
-        raise Refusal(asked, "access_denied", "this app is not for this person")
+        raise Refusal(asked, "access_denied", "this person may not use this app")
     if interaction.capacity in choices:
         return interaction
     return replace(interaction, capacity=next(iter(choices)) if len(choices) == 1 else "")

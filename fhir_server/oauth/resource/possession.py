@@ -27,13 +27,13 @@ def holder_of(request: Request, bound: Holder = _NOBODY) -> Holder:
     if client.dpop_required and not jkt:
         raise InvalidDpopProofError("this client must prove possession of its key")
     if bound.jkt and jkt != bound.jkt:
-        raise InvalidGrantError("bound to another key")
+        raise InvalidGrantError("the grant is bound to another key")
     if not client.certificate_bound:
         return Holder(jkt)
     if not request.context.options.certificates or not received.certificate:
         raise InvalidRequestError("this client must connect with its certificate")
     if bound.x5t and received.certificate != bound.x5t:
-        raise InvalidGrantError("bound to another certificate")
+        raise InvalidGrantError("the grant is bound to another certificate")
     return Holder(jkt, received.certificate)
 
 

@@ -55,7 +55,7 @@ class BackendGrant(authlib_grants.ClientCredentialsGrant):  # type: ignore[misc]
             purpose=purpose_of(b2b) if b2b else "",
         )
         if not self.terms.scopes:
-            raise InvalidScopeError(f"nothing of this scope may be granted; this client may ask for: {client.scopes}")
+            raise InvalidScopeError(f"none of these scopes may be granted; this client may ask for: {client.scopes}")
 
     def generate_token(self, **_: object) -> Json:
         """Issue one short-lived access token, without a refresh token."""
@@ -94,7 +94,7 @@ def purpose_of(b2b: Json) -> str:
     stated = b2b.get("purpose_of_use", [Purpose.TREATMENT])
     codes = {str(item).rpartition("#")[2] for item in stated} if isinstance(stated, list) else set()
     if codes != {Purpose.TREATMENT}:
-        raise InvalidGrantError("this purpose of use cannot be stated by software")
+        raise InvalidGrantError("purpose_of_use must be TREAT for software")
     return Purpose.TREATMENT
 
 
@@ -143,7 +143,7 @@ class ExchangeGrant(BaseGrant, TokenEndpointMixin):  # type: ignore[misc]  # Aut
         asked = self.request.payload.scope or subject.scopes
         scopes = str(narrowing.meet(str(narrowing.meet(asked, subject.scopes)), client.scopes))
         if not scopes:
-            raise InvalidScopeError("nothing of this scope may be exchanged")
+            raise InvalidScopeError("none of these scopes may be exchanged")
         grant = _exchanged(self.request.context.runtime, subject, client, scopes)
         grants.store_grant(self.request.context.runtime, grant)
         body = tokens.respond(self.request.context, grant, scopes, holder_of(self.request), renewable=False)
@@ -181,4 +181,4 @@ def _check_target(runtime: Runtime, form: Mapping[str, str]) -> None:
     if form.get("requested_token_type", _ACCESS_TOKEN) != _ACCESS_TOKEN:
         raise InvalidRequestError(f"requested_token_type must be {_ACCESS_TOKEN}")
     if "actor_token" in form or "actor_token_type" in form:
-        raise InvalidRequestError("no actor_token is taken: the client that authenticates is the actor")
+        raise InvalidRequestError("leave actor_token out: the client that authenticates is the actor")

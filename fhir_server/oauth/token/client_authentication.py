@@ -45,7 +45,7 @@ def guard(params: Mapping[str, str], authorization: str) -> None:
     is_basic = authorization.lower().startswith("basic ")
     ways = is_basic + ("client_secret" in params) + ("client_assertion" in params)
     if ways > 1:
-        raise InvalidRequestError("one client authentication method at a time")
+        raise InvalidRequestError("use only one client authentication method")
     if is_basic:
         _check_basic(authorization, params.get("client_id"))
     if "client_assertion" in params and params.get("client_assertion_type") != ASSERTION_TYPE:

@@ -190,7 +190,7 @@ def launch(context: Context) -> Answer:
         target = find(context.runtime, params.get("app", ""))
         is_trusted = context.client is not None and context.client.trusted_launcher
         if not is_trusted or target is None or not {"patient", "login"} <= params.keys():
-            raise InvalidRequestError("not allowed, or app, patient or login is missing")
+            raise InvalidRequestError("this client may not create a launch, or app, patient or login is missing")
         if not has_space(context.runtime, params["patient"]):
             raise InvalidRequestError("patient is not the id of a Patient here")
     except OAuth2Error as error:

@@ -35,7 +35,7 @@ class RefreshGrant(RefreshTokenGrant):  # type: ignore[misc]  # Authlib ships no
         grant = tokens.standing(self.request.context.runtime, token)
         asked = self.request.payload.scope
         if asked and not is_within(asked, grant.scopes):
-            raise InvalidScopeError(f"beyond what was granted: {grant.scopes}"[:_TEXT_LIMIT])
+            raise InvalidScopeError(f"the scope goes beyond what was granted: {grant.scopes}"[:_TEXT_LIMIT])
 
     def authenticate_user(self, refresh_token: Refresh) -> Grant:
         """Use up the token and check the grant again."""

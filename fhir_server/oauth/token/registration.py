@@ -98,7 +98,7 @@ def _create(context: Context, metadata: Json) -> Answer:
 
 def _replace(context: Context, client: Client, metadata: Json) -> Answer:
     if metadata.get("client_id", client.id) != client.id or _method(metadata) is not client.auth_method:
-        raise _RefusedError("invalid_client_metadata", "client_id and authentication method stay as they are")
+        raise _RefusedError("invalid_client_metadata", "client_id and token_endpoint_auth_method cannot be changed")
     fresh = _client(client.id, client.auth_method, metadata)
     kept = _checked(replace(fresh, secret_hash=client.secret_hash, registration_hash=client.registration_hash))
     _demand_own_name(context, kept)
@@ -111,7 +111,7 @@ def _demand_own_name(context: Context, client: Client) -> None:
     """Refuse the name of the service to an unverified app."""
     brand = context.options.brand
     if client_metadata.is_taken_name(client.name, (brand.name,) if brand else ()):
-        raise _RefusedError("invalid_client_metadata", "client_name: this is the name of the service")
+        raise _RefusedError("invalid_client_metadata", "client_name must not be the name of this service")
 
 
 def _checked(client: Client) -> Client:
@@ -179,9 +179,9 @@ def _method(metadata: Json) -> AuthMethod:
 def _client(id_: str, method: AuthMethod, metadata: Json) -> Client:
     uris = tuple(metadata.get("redirect_uris", ()))
     if set(metadata.get("grant_types", ())) - {"authorization_code", "refresh_token"}:
-        raise _RefusedError("invalid_client_metadata", "only authorization_code and refresh_token")
+        raise _RefusedError("invalid_client_metadata", "grant_types may hold only authorization_code and refresh_token")
     if set(metadata.get("response_types", ("code",))) != {"code"}:
-        raise _RefusedError("invalid_client_metadata", "only response_type code")
+        raise _RefusedError("invalid_client_metadata", "response_types may hold only code")
     keys = metadata.get("jwks", {})
     if not isinstance(keys, dict) or keys == {"keys": []}:
         raise _RefusedError("invalid_client_metadata", "jwks: must be a JWK Set with keys")
@@ -202,7 +202,9 @@ def _scopes(metadata: Json) -> str:
         raise _RefusedError("invalid_client_metadata", f"scope: {unknown[0]} is no SMART scope")
     kept = str(narrowing.meet(asked, CEILING))
     if not kept:
-        raise _RefusedError("invalid_client_metadata", f"scope: an app that registers itself may ask {CEILING}")
+        raise _RefusedError(
+            "invalid_client_metadata", f"scope: an app that registers itself may ask only for {CEILING}"
+        )
     return kept
 
 
