@@ -61,7 +61,7 @@ def explain(asked: argparse.Namespace, printer: Printer) -> int:
     """Say why the request of a scenario is answered as it is, and why a document is seen or not."""
     told = _scenario(asked.scenario)
     if told.request is None:
-        raise ScenarioError("`request` is missing: nobody asks")
+        raise ScenarioError("the scenario lacks a `request`")
     stage = told.stage
     answer = decide(told.request, stage.record, stage.matrix, stage.profile)
     explainer = Explainer(stage.matrix, asked.language, safe=not asked.full)
@@ -82,7 +82,7 @@ def simulate(asked: argparse.Namespace, printer: Printer) -> int:
     if not isinstance(answer, Permit):
         printer.line(f"refused: {answer.reason}")
         return DONE
-    printer.line(f"enters: {answer.basis}, matrix {answer.matrix_version}")
+    printer.line(f"access granted: {answer.basis}, matrix {answer.matrix_version}")
     visibility = answer.sees(View.DOCUMENTS)
     label = _labels(told.stage.matrix, asked.language)
     printer.table(
@@ -93,7 +93,7 @@ def simulate(asked: argparse.Namespace, printer: Printer) -> int:
 
 
 def audience(asked: argparse.Namespace, printer: Printer) -> int:
-    """Show who would see a document, or who would see it before and after its marks change or it is for some only."""
+    """Show who sees a document, or compare who sees it before and after a change of its marks or readers."""
     told = _scenario(asked.scenario)
     facts = _document(told, asked.document)
     label = _labels(told.stage.matrix, asked.language)
@@ -129,7 +129,7 @@ def diff(asked: argparse.Namespace, printer: Printer) -> int:
 
 
 def import_(asked: argparse.Namespace, printer: Printer) -> int:
-    """Write a matrix that came in another form with our columns, once it is known to be sound."""
+    """Convert a matrix from another form to our columns, and write it if it is valid."""
     text = importing.normalised(Path(asked.source).read_text("utf-8"))
     read = table.parse(text, asked.version)
     Path(asked.target).write_text(text, "utf-8")
@@ -161,8 +161,8 @@ def _parser() -> argparse.ArgumentParser:
 def _add_scenario_commands(commands: "_Commands") -> None:
     one = _command(commands, "explain", explain)
     one.add_argument("scenario")
-    one.add_argument("--document", default="", help="explain this document only")
-    one.add_argument("--full", action="store_true", help="as the patient or an auditor may read it")
+    one.add_argument("--document", default="", help="explain only this document")
+    one.add_argument("--full", action="store_true", help="explain all that the patient or an auditor may read")
     _add_language(one)
     one = _command(commands, "simulate", simulate)
     one.add_argument("scenario")
@@ -172,35 +172,42 @@ def _add_scenario_commands(commands: "_Commands") -> None:
     one = _command(commands, "audience", audience)
     one.add_argument("scenario")
     one.add_argument("--document", required=True)
-    one.add_argument("--marks", default=None, help="what the marks would become, such as MASQUE_PS; '' for none")
+    one.add_argument("--marks", default=None, help="the marks after the change, such as MASQUE_PS; '' for none")
     one.add_argument(
-        "--only", default=None, help="whom alone the document would be for, such as Practitioner/paul,10; '' for nobody"
+        "--only", default=None, help="the only readers after the change, such as Practitioner/paul,10; '' for nobody"
     )
     _add_language(one)
 
 
 def _add_matrix_commands(commands: "_Commands") -> None:
     one = _command(commands, "diff", diff)
-    one.add_argument("older", help="its date, or a file")
-    one.add_argument("newer", help="its date, or a file")
-    one.add_argument("--documents", default="", help="a table with columns patient and kind: how many are touched")
+    one.add_argument("older", help="date of the older matrix, or a file")
+    one.add_argument("newer", help="date of the newer matrix, or a file")
+    one.add_argument(
+        "--documents", default="", help="a table with columns patient and kind; counts the patients concerned"
+    )
     _add_language(one)
     one = _command(commands, "import", import_)
-    one.add_argument("source", help="our table, the working file, or the official service's JSON")
+    one.add_argument("source", help="a matrix as our table, as the working file or as the official service's JSON")
     one.add_argument("target", help="where to write habilitation_matrix_<version>.csv")
     one.add_argument("--version", required=True, help="the day from which it is in force, such as 2023-10-26")
     one = _command(commands, "check", check)
     one.add_argument(
-        "matrix", nargs="?", default="", help="its date, or a file; without it the newest that is packaged"
+        "matrix", nargs="?", default="", help="date of the matrix, or a file (default: the newest packaged matrix)"
     )
-    one.add_argument("--accept-inferred", action="store_true", help="grants without a source are no fault")
+    one.add_argument("--accept-inferred", action="store_true", help="do not report grants without a source as faults")
     one.add_argument(
-        "--after", default="", metavar="OLDER", help="the version in force before: is the file approved and announced?"
+        "--after",
+        default="",
+        metavar="OLDER",
+        help="the version in force before; also check that the file is approved and announced",
     )
 
 
 def _add_language(one: argparse.ArgumentParser) -> None:
-    one.add_argument("--language", choices=LANGUAGES, default="fr", help="of explanations and names; fr unless said")
+    one.add_argument(
+        "--language", choices=LANGUAGES, default="fr", help="language of explanations and names (default: fr)"
+    )
 
 
 def _command(commands: "_Commands", name: str, run: object) -> argparse.ArgumentParser:

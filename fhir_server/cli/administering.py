@@ -30,8 +30,10 @@ class ArgumentProblem(SettingsError):
 def add_deed(deeds: "Commands[argparse.ArgumentParser]", name: str, words: str, command: Command) -> Any:  # noqa: ANN401 - an ArgumentParser
     """Add a subcommand that works on the server's data; return its parser."""
     parser = deeds.add_parser(name, help=words, description=f"{words[0].upper()}{words[1:]}.")
-    parser.add_argument("--demo", action="store_true", help="of the demonstration that `habilis serve --demo` serves")
-    parser.add_argument("--by", default="", metavar="NAME", help="who does it, for the trail (default: this account)")
+    parser.add_argument("--demo", action="store_true", help="work on the data that `habilis serve --demo` serves")
+    parser.add_argument(
+        "--by", default="", metavar="NAME", help="your name in the audit log (default: your account on this machine)"
+    )
 
     def run(settings: Settings, options: argparse.Namespace) -> int:
         with _opened(settings) as runtime:

@@ -38,17 +38,22 @@ KEPT = frozenset(
 
 def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add both commands to the command line."""
-    saving = commands.add_parser("backup", help="copy data, keys and contents of one instant; servers go on meanwhile")
-    saving.add_argument("folder", metavar="TARGET", type=Path, help="a new folder; the key file is never in it")
+    saving = commands.add_parser("backup", help="copy data, keys and contents as of one instant; servers keep running")
+    saving.add_argument("folder", metavar="TARGET", type=Path, help="a new folder; the backup never holds the key file")
     saving.set_defaults(run=_back_up)
     restoring_ = commands.add_parser(
-        "restore", help="put a backup into an empty data directory; all must sign in again"
+        "restore", help="put a backup into an empty data directory; everybody must sign in again"
     )
     restoring_.add_argument("folder", metavar="SOURCE", type=Path, help="the folder of a backup")
     restoring_.set_defaults(run=_restore)
     for parser in (saving, restoring_):
-        parser.add_argument("--by", default="", metavar="NAME", help="who; the account of the machine when left out")
-        parser.add_argument("--demo", action="store_true", help="of the demonstration")
+        parser.add_argument(
+            "--by",
+            default="",
+            metavar="NAME",
+            help="your name in the audit log (default: your account on this machine)",
+        )
+        parser.add_argument("--demo", action="store_true", help="work on the data of the demonstration")
 
 
 def _back_up(settings: Settings, options: argparse.Namespace) -> int:
@@ -61,7 +66,9 @@ def _back_up(settings: Settings, options: argparse.Namespace) -> int:
         served.ports.store.close()
     manifests.write(options.folder, made, KeyFile(settings.key_file))
     print(f"{options.folder} holds the state of {_told(made.instant)}, in {len(made.files)} files")
-    print(f"the key file {settings.key_file} is not in it: keep it apart, nothing of this can be read without it")
+    print(
+        f"the key file {settings.key_file} is not in the backup: keep it apart, nobody can read the backup without it"
+    )
     return 0
 
 

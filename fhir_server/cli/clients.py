@@ -24,11 +24,11 @@ _ARGUMENTS = {
     "scope": "--scopes", "jwks": "--jwks", "jwks_uri": "--jwks-uri", "token_endpoint_auth_method": "--auth-method",
 }  # fmt: skip
 _FLAGS = {
-    "par_required": ("--require-par", "it must push its authorization requests"),
-    "dpop_required": ("--require-dpop", "it must prove possession of a key"),
-    "certificate_bound": ("--certificate-bound", "its tokens are bound to its TLS certificate"),
-    "introspects": ("--introspects", "it may ask about any token"),
-    "trusted_launcher": ("--trusted-launcher", "it may make EHR launch handles"),
+    "par_required": ("--require-par", "the client must push its authorization requests"),
+    "dpop_required": ("--require-dpop", "the client must prove possession of a key"),
+    "certificate_bound": ("--certificate-bound", "the client's tokens are bound to its TLS certificate"),
+    "introspects": ("--introspects", "the client may introspect any token"),
+    "trusted_launcher": ("--trusted-launcher", "the client may create EHR launches"),
 }
 _ENDS_GRANTS = frozenset({"scopes", "organization", "auth_method"})
 """Members of a client whose change ends its grants, because the grants were given under the old ones."""
@@ -39,18 +39,20 @@ _ALGORITHMS = {"ES384": "an elliptic curve, P-384 (the default)", "RS384": "RSA,
 def add_parser(commands: "Commands[argparse.ArgumentParser]") -> None:
     """Add the command to the command line."""
     parser = commands.add_parser("clients", help="register apps and software: add, list, show, edit, disable, re-key")
-    deeds = parser.add_subparsers(title="deeds", required=True, metavar="DEED")
+    deeds = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     add = add_deed(deeds, "add", "register an app or software", _add)
     add.add_argument("id", metavar="ID", help="its client_id, such as my-app")
-    add.add_argument("--kind", choices=[kind.value for kind in ClientKind], required=True, help="what it is for")
+    add.add_argument("--kind", choices=[kind.value for kind in ClientKind], required=True, help="the kind of software")
     _add_terms(add, is_new=True)
     add_deed(deeds, "list", "list all clients", _list)
     add_deed(deeds, "show", "show all that is registered of a client, without secrets", _show).add_argument("id")
     edit = add_deed(deeds, "edit", "change what is registered; what is left out stays as it is", _edit)
     edit.add_argument("id")
     _add_terms(edit, is_new=False)
-    add_deed(deeds, "disable", "stop a client and end all its grants", _disable).add_argument("id")
-    add_deed(deeds, "enable", "let a stopped client ask again; its grants stay ended", _enable).add_argument("id")
+    add_deed(deeds, "disable", "disable a client and end all its grants", _disable).add_argument("id")
+    add_deed(
+        deeds, "enable", "let a disabled client ask for tokens again; its ended grants stay ended", _enable
+    ).add_argument("id")
     rotate = add_deed(deeds, "rotate", "replace the keys (--jwks or --jwks-uri) or the secret of a client", _rotate)
     rotate.add_argument("id")
     _add_keys(rotate)
@@ -59,12 +61,18 @@ def add_parser(commands: "Commands[argparse.ArgumentParser]") -> None:
 
 def _add_terms(parser: argparse.ArgumentParser, *, is_new: bool) -> None:
     parser.add_argument("--name", required=is_new, help="what people read on the consent page")
-    parser.add_argument("--scopes", required=is_new, help='the ceiling, such as "patient/DocumentReference.rs openid"')
-    parser.add_argument("--redirect-uri", action="append", metavar="URI", help="where people are sent back; repeatable")
+    parser.add_argument(
+        "--scopes", required=is_new, help='the most that it may ask for, such as "patient/DocumentReference.rs openid"'
+    )
+    parser.add_argument(
+        "--redirect-uri", action="append", metavar="URI", help="where people return after sign-in; repeatable"
+    )
     parser.add_argument("--origin", action="append", help="origin of a browser app, for CORS; repeatable")
     _add_keys(parser)
     methods = [method.value for method in AuthMethod]
-    parser.add_argument("--auth-method", choices=methods, help="how it authenticates (default: by what is given)")
+    parser.add_argument(
+        "--auth-method", choices=methods, help="how the client authenticates (default: by what the other options give)"
+    )
     if is_new:
         parser.add_argument("--secret", action="store_true", help="make a secret and print it once")
     parser.add_argument("--organization", metavar="ID", help="id of the Organization that runs the software")
@@ -197,7 +205,7 @@ def _enable(runtime: Runtime, options: argparse.Namespace) -> None:
     client = _client(runtime, options.id)
     _trace(runtime, options, "enable-client")
     clients.change(runtime, replace(client, disabled=False))
-    print(f"client {client.id} in use again")
+    print(f"client {client.id} enabled again")
 
 
 def _rotate(runtime: Runtime, options: argparse.Namespace) -> None:
@@ -244,7 +252,7 @@ def _write(name: str, value: object, mode: int) -> None:
 def _client(runtime: Runtime, id_: str) -> Client:
     found = next((client for client in clients.list_clients(runtime) if client.id == id_), None)
     if found is None:
-        raise ArgumentProblem("ID", f"there is no client {ascii(id_)[1:-1]}; habilis clients list has them all")
+        raise ArgumentProblem("ID", f"there is no client {ascii(id_)[1:-1]}; `habilis clients list` shows all clients")
     return found
 
 

@@ -17,11 +17,18 @@ COMMAND = "emergencies-only"
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command to the command line."""
-    parser = commands.add_parser(COMMAND, help="serve nothing but emergencies, at once and until taken back")
+    parser = commands.add_parser(COMMAND, help="serve only emergencies, from now until switched off")
     parser.add_argument("deed", choices=("on", "off", "status"))
-    parser.add_argument("--reason", default="", metavar="TEXT", help="why; required by `on`, kept in the trail")
-    parser.add_argument("--by", default="", metavar="NAME", help="who; the account of the machine when left out")
-    parser.add_argument("--demo", action="store_true", help="of the demonstration")
+    parser.add_argument(
+        "--reason",
+        default="",
+        metavar="TEXT",
+        help="why everything else stops; required by `on`, kept in the audit log",
+    )
+    parser.add_argument(
+        "--by", default="", metavar="NAME", help="your name in the audit log (default: your account on this machine)"
+    )
+    parser.add_argument("--demo", action="store_true", help="work on the data of the demonstration")
     parser.set_defaults(run=_run)
 
 
@@ -43,7 +50,11 @@ def _done(runtime: Runtime, options: argparse.Namespace) -> str:
         return _told(lockdown.switch_on(runtime, by, options.reason))
     if options.deed == "off":
         held = lockdown.switch_off(runtime, by)
-        return f"everybody is served again; stopped since {held.since:%Y-%m-%d %H:%M} UTC" if held else _told(None)
+        return (
+            f"everybody is served again; only emergencies were served since {held.since:%Y-%m-%d %H:%M} UTC"
+            if held
+            else _told(None)
+        )
     return _told(lockdown.find(runtime))
 
 

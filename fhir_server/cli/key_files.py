@@ -26,8 +26,10 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     words = "; ".join(f"{name}: {text}" for name, text in _DEEDS.items())
     parser = commands.add_parser("keys", help="create or rotate the keys of the data, or the key that signs id_tokens")
     parser.add_argument("deed", choices=tuple(_DEEDS), help=words)
-    parser.add_argument("--demo", action="store_true", help="of the demonstration")
-    parser.add_argument("--by", default="", metavar="NAME", help="who does it, for the trail (default: this account)")
+    parser.add_argument("--demo", action="store_true", help="work on the data of the demonstration")
+    parser.add_argument(
+        "--by", default="", metavar="NAME", help="your name in the audit log (default: your account on this machine)"
+    )
     parser.set_defaults(run=_keys)
 
 

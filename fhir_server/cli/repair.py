@@ -12,10 +12,18 @@ from fhir_server.settings.server import Settings
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command to the command line."""
-    parser = commands.add_parser("repair", help="find stored choices that cannot be honoured; change nothing by itself")
-    parser.add_argument("--apply", action="store_true", help="withdraw them, with a trace and a notice to the holder")
-    parser.add_argument("--by", default="", metavar="NAME", help="who; the account of the machine when left out")
-    parser.add_argument("--demo", action="store_true", help="of the demonstration")
+    parser = commands.add_parser(
+        "repair", help="find stored consents that cannot be applied; change nothing without --apply"
+    )
+    parser.add_argument(
+        "--apply",
+        action="store_true",
+        help="withdraw these consents, record it in the audit log and notify the patients",
+    )
+    parser.add_argument(
+        "--by", default="", metavar="NAME", help="your name in the audit log (default: your account on this machine)"
+    )
+    parser.add_argument("--demo", action="store_true", help="work on the data of the demonstration")
     parser.set_defaults(run=_run)
 
 
@@ -48,7 +56,7 @@ def _applied(runtime: Runtime, by: str) -> int:
 
 def _summary(found: int, *, applied: bool) -> str:
     if not found:
-        return "every stored choice can be honoured"
+        return "every stored consent can be applied"
     if applied:
-        return f"{found} choices were withdrawn; each holder has a notice, and the trail tells of it"
-    return f"{found} choices cannot be honoured; `habilis repair --apply` withdraws them"
+        return f"{found} consents were withdrawn; the audit log records it, and each patient has a notice"
+    return f"{found} consents cannot be applied; `habilis repair --apply` withdraws them"

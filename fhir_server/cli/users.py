@@ -24,19 +24,19 @@ _NAME_LIMIT = 200
 def add_parser(commands: "Commands[argparse.ArgumentParser]") -> None:
     """Add the command to the command line."""
     words = "give people accounts: add, list, show, edit, disable, set-password, reset-factors"
-    deeds = commands.add_parser("users", help=words).add_subparsers(title="deeds", required=True, metavar="DEED")
+    deeds = commands.add_parser("users", help=words).add_subparsers(title="commands", required=True, metavar="COMMAND")
     _add_adding(add_deed(deeds, "add", "add a person; the password is asked for, or read from standard input", _add))
     add_deed(deeds, "list", "list all accounts", _list)
-    edit = _of_one(deeds, "edit", "change whom a person acts for, or the name", _edit)
-    edit.add_argument("--display", help="the name that traces and pages show")
-    _add_charges(edit, "replaces those of before; repeatable")
-    _of_one(deeds, "show", "show an account: what it may do, how it signs in, what changed of late", _show)
-    _of_one(deeds, "set-password", "give a new password to who has forgotten it; ends all sessions", _password)
-    _of_one(deeds, "enrol", "make the code by which somebody sets up the first second factor", _enrol)
-    _of_one(deeds, "reset-factors", "forget second factors that were lost; prints a new code", _reset)
-    _of_one(deeds, "invite", "make the one-time code by which a patient links FranceConnect", _invite)
-    _of_one(deeds, "disable", "stop an account, and end its sessions and grants", _disable)
-    _of_one(deeds, "enable", "let a stopped account sign in again", _enable)
+    edit = _of_one(deeds, "edit", "change a person's name, or the patients for whom the person acts", _edit)
+    edit.add_argument("--display", help="the name that the audit log and the pages show")
+    _add_charges(edit, "replaces the earlier ones; repeatable")
+    _of_one(deeds, "show", "show an account: what it may do, how it signs in, what changed recently", _show)
+    _of_one(deeds, "set-password", "set a new password for a person; ends all their sessions", _password)
+    _of_one(deeds, "enrol", "make the code with which a person sets up their first second factor", _enrol)
+    _of_one(deeds, "reset-factors", "remove second factors that a person has lost; prints a new code", _reset)
+    _of_one(deeds, "invite", "make the one-time code with which a patient links FranceConnect", _invite)
+    _of_one(deeds, "disable", "disable an account, and end its sessions and grants", _disable)
+    _of_one(deeds, "enable", "let a disabled account sign in again", _enable)
 
 
 def _of_one(deeds: "Commands[argparse.ArgumentParser]", name: str, words: str, command: Any) -> Any:  # noqa: ANN401 - as in add_deed
@@ -47,23 +47,27 @@ def _of_one(deeds: "Commands[argparse.ArgumentParser]", name: str, words: str, c
 
 def _add_adding(add: argparse.ArgumentParser) -> None:
     add.add_argument("login", metavar="LOGIN", help="the user name, typed at every sign-in")
-    add.add_argument("--display", required=True, help="the name that traces and pages show")
-    add.add_argument("--patient", default="", metavar="ID", help="id of the Patient whom this person is")
+    add.add_argument("--display", required=True, help="the name that the audit log and the pages show")
+    add.add_argument("--patient", default="", metavar="ID", help="id of this person's own Patient")
     _add_charges(add, "for a guardian or a carer; repeatable")
-    add.add_argument("--practitioner", default="", metavar="ID", help="id of the Practitioner whom this person is")
-    add.add_argument("--role", default="", metavar="ID", help="id of the PractitionerRole, which says all of the next")
+    add.add_argument("--practitioner", default="", metavar="ID", help="id of this person's own Practitioner")
+    add.add_argument(
+        "--role", default="", metavar="ID", help="id of the PractitionerRole; it gives organization and profession"
+    )
     add.add_argument("--organization", default="", metavar="ID", help="id of the Organization of the practice")
     add.add_argument("--profession", default="", metavar="CODE", help="code of the matrix row, such as 10 or 70")
     posts = [capacity.value for capacity in Capacity if capacity]
-    add.add_argument("--capacity", choices=posts, help="the post held there, when it changes the rules")
+    add.add_argument("--capacity", choices=posts, help="the person's post there, when the rules depend on it")
     add.add_argument("--regulator", action="store_true", help="a regulating physician of an emergency call centre")
-    add.add_argument("--auditor", action="store_true", help="reads traces and reviews emergencies, and no document")
-    words = '"8" and the RPPS number, for sign-in upstream'
+    add.add_argument(
+        "--auditor", action="store_true", help="may read the audit log and review emergencies, but read no document"
+    )
+    words = '"8" and the RPPS number, for sign-in through an identity provider'
     add.add_argument("--national-id", default="", metavar="NUMBER", help=words)
 
 
 def _add_charges(parser: argparse.ArgumentParser, words: str) -> None:
-    text = f"id of the RelatedPerson as whom this person acts for a patient; {words}"
+    text = f"id of the RelatedPerson under which this person acts for a patient; {words}"
     parser.add_argument("--acts-for", action="append", metavar="ID", help=text)
 
 
@@ -91,9 +95,9 @@ def _check_display(name: str) -> None:
 def _account(runtime: Runtime, options: argparse.Namespace) -> Account:
     is_holder = bool(options.patient or options.acts_for)
     if is_holder == bool(options.practitioner):
-        raise ArgumentProblem("--patient", "say either --patient or --acts-for, or --practitioner")
+        raise ArgumentProblem("--patient", "give either --practitioner, or --patient or --acts-for")
     if is_holder and (options.auditor or options.regulator or options.role or options.profession):
-        raise ArgumentProblem("--patient", "an auditor, a regulator or a professional is named by --practitioner")
+        raise ArgumentProblem("--patient", "an auditor, a regulator or a professional needs --practitioner instead")
     return _holder(runtime, options) if is_holder else _professional(runtime, options)
 
 
@@ -155,10 +159,10 @@ def _practice(runtime: Runtime, options: argparse.Namespace, person: str) -> Pra
 def _of_directory(runtime: Runtime, options: argparse.Namespace, person: str) -> PractitionerRoleRef:
     role = demand(runtime, "--role", "PractitionerRole", options.role)
     if role.get("practitioner", {}).get("reference") != person:
-        raise ArgumentProblem("--role", f"PractitionerRole {options.role} is of somebody else")
+        raise ArgumentProblem("--role", f"PractitionerRole {options.role} belongs to somebody else")
     practice = professionals.practice_of(runtime, role | {"id": options.role})
     if practice is None:
-        raise ArgumentProblem("--role", f"PractitionerRole {options.role} is over, or names no profession")
+        raise ArgumentProblem("--role", f"PractitionerRole {options.role} has ended, or names no profession")
     if options.profession not in {"", practice.profession}:
         raise ArgumentProblem("--profession", f"the directory says {practice.profession} in that role")
     if options.organization and f"Organization/{options.organization}" != practice.organization:
@@ -182,7 +186,7 @@ def _add(runtime: Runtime, options: argparse.Namespace) -> None:
     if password:
         _print_code(stored, credentials.issue_code(runtime, stored))
     else:
-        print("without a password: this person signs in with a provider upstream only")
+        print("without a password, this person can sign in only through an identity provider")
 
 
 def _new_password(account: Account) -> str:
@@ -191,9 +195,9 @@ def _new_password(account: Account) -> str:
     Raises: ArgumentProblem when the password is weak.
     """
     if sys.stdin.isatty():
-        password = getpass.getpass("password (empty: signs in upstream only): ")
-        if password and getpass.getpass("the same again: ") != password:
-            raise ArgumentProblem("password", "the two are not the same")
+        password = getpass.getpass("password (empty: sign-in only through an identity provider): ")
+        if password and getpass.getpass("the same password again: ") != password:
+            raise ArgumentProblem("password", "the two passwords differ")
     else:
         password = sys.stdin.readline().rstrip("\r\n")
     weak = weakness(password, (account.login, account.display)) if password else None
@@ -203,7 +207,7 @@ def _new_password(account: Account) -> str:
 
 
 def _print_code(account: Account, code: str) -> None:
-    text = "hand it over apart from the password"
+    text = "give it to the person separately from the password"
     print(f"code for a first second factor of {account.login}, shown once, good for seven days; {text}: {code}")
 
 
@@ -224,7 +228,7 @@ def _show(runtime: Runtime, options: argparse.Namespace) -> None:
         print(f"acts for Patient/{charge.patient} as {charge.person}")
     means = ["password"] * accounts.has_password(runtime, account) + ["authenticator app"] * bool(account.totp)
     means += [f"passkey “{passkey.name}”" for passkey in passkeys.of(runtime, account)]
-    print(f"signs in by: {', '.join(means) or 'a provider upstream only'}")
+    print(f"signs in by: {', '.join(means) or 'an identity provider only'}")
     for news in credentials.news_of(runtime, account):
         print(f"{news.at:%Y-%m-%d %H:%M} UTC {news.act.value} by {'the person' if news.by_owner else 'an operator'}")
 
@@ -236,7 +240,9 @@ def _edit(runtime: Runtime, options: argparse.Namespace) -> None:
     own = tuple(charge for charge in account.patients if charge.person == account.person)
     patients = (*own, *_charges(runtime, options.acts_for)) if options.acts_for else account.patients
     if options.acts_for and account.kind not in {RequesterKind.PATIENT, RequesterKind.RELATED}:
-        raise ArgumentProblem("--acts-for", "a professional acts for nobody; give this person a second account")
+        raise ArgumentProblem(
+            "--acts-for", "a professional's account cannot act for a patient; give this person a second account"
+        )
     edited = replace(account, display=options.display or account.display, patients=patients)
     if edited == account:
         raise ArgumentProblem(account.login, "nothing would change; say what to change, such as --display")
@@ -283,12 +289,12 @@ def _disable(runtime: Runtime, options: argparse.Namespace) -> None:
 def _enable(runtime: Runtime, options: argparse.Namespace) -> None:
     account = _known(runtime, options)
     factors.enable(runtime, operator_acts.operator(options.by), account)
-    print(f"user {account.login} in use again")
+    print(f"user {account.login} enabled again")
 
 
 def _known(runtime: Runtime, options: argparse.Namespace) -> Account:
     account = accounts.find_account(runtime, options.login)
     if account is None:
-        text = f"there is no user {ascii(options.login)[1:-1]}; habilis users list has them all"
+        text = f"there is no user {ascii(options.login)[1:-1]}; `habilis users list` shows all users"
         raise ArgumentProblem("LOGIN", text)
     return account

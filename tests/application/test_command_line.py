@@ -106,7 +106,7 @@ def test_all_but_emergencies_is_stopped_and_served_again_by_one_command(capsys):
     assert main(["emergencies-only", "status"]) == 0
     assert "by eve: release 42" in said(capsys)
     assert main(["emergencies-only", "off"]) == 0
-    assert said(capsys).startswith("everybody is served again; stopped since ")
+    assert said(capsys).startswith("everybody is served again; only emergencies were served since ")
     assert main(["emergencies-only", "off"]) == 0
     assert said(capsys) == "everybody is served\n"
 

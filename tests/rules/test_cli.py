@@ -57,7 +57,7 @@ def test_explains_a_refusal_without_documents():
 
 def test_simulates_a_profession_in_a_mode():
     code, lines = run("simulate", NOBODY, "--profession", "70")
-    assert (code, lines[0]) == (0, "enters: care-team, matrix 2023-10-26")
+    assert (code, lines[0]) == (0, "access granted: care-team, matrix 2023-10-26")
     assert lines[1].split() == ["document", "kind", "seen"]
     assert lines[2] == "D1        34112-3   yes   CR hospitalier (séjour)"
     assert lines[3].startswith("D2        11502-2   no    ")
@@ -183,7 +183,7 @@ def test_what_cannot_be_understood_is_named(arguments, message):
 def test_a_scenario_without_a_request_explains_nothing(tmp_path):
     quiet = tmp_path / "quiet.json"
     quiet.write_text(json.dumps({"at": "2026-03-02T09:00:00Z", "space": {"patient": "p"}}), "utf-8")
-    assert run("explain", str(quiet)) == (2, ["error: `request` is missing: nobody asks"])
+    assert run("explain", str(quiet)) == (2, ["error: the scenario lacks a `request`"])
 
 
 def test_an_unknown_profile_is_named(tmp_path):
