@@ -176,3 +176,10 @@ def test_every_decision_record_has_the_three_parts():
     for path in records:
         headings = re.findall(r"^## (.+)$", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
         assert headings == ["Context", "Decision", "Consequences"], path.name
+
+
+def test_the_places_where_a_change_begins_are_there():
+    table = text_of("CONTRIBUTING.md").partition("## Where a change begins")[2].partition("\n## ")[0]
+    named = re.findall(r"`((?:consent_rules|fhir_server|tests)/[\w/.]*)`", table)
+    assert len(named) > 12
+    assert [path for path in named if not (ROOT / path).exists()] == []
