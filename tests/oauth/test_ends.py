@@ -6,9 +6,10 @@ from dataclasses import replace
 import pytest
 
 from fhir_server.application.identity.access_tokens import find_access
-from fhir_server.application.identity.accounts import find_account
-from fhir_server.application.identity.clients import find, register
+from fhir_server.application.identity.accounts import change_account, find_account, renew_account
+from fhir_server.application.identity.clients import change, find, register
 from fhir_server.application.identity.grants import grants_of, revoke_client, revoke_grant
+from fhir_server.oauth.authorize import selection
 from fhir_server.oauth.grants.launches import Launch, create_launch
 from tests.oauth.conftest import (
     ASSERTION,
@@ -20,6 +21,7 @@ from tests.oauth.conftest import (
     backend,
     query_of,
     redeem,
+    serve,
 )
 from tests.oauth.steps import consent_page, refresh
 
@@ -32,6 +34,70 @@ def log_out(person: Person) -> None:
     page = person.get("/account/apps").text
     csrf = re.search(r'action="/logout"><input type="hidden" name="csrf" value="([^"]+)"', page)[1]
     assert person.post("/logout", {"csrf": csrf}).status_code == 303
+
+
+def disable_account(runtime) -> None:
+    change_account(runtime, replace(find_account(runtime, "camille"), disabled=True))
+
+
+def change_password(runtime) -> None:
+    renew_account(runtime, find_account(runtime, "camille"), "a sentence that nobody knows")
+
+
+def disable_app(runtime) -> None:
+    change(runtime, replace(find(runtime, "app"), disabled=True))
+
+
+ENDINGS = [disable_account, change_password, disable_app]
+
+
+class Meanwhile:
+    """A vault in which something ends while the server reads which documents the consent page listed."""
+
+    def __init__(self, vault, end) -> None:
+        self.vault, self.end = vault, end
+
+    def __getattr__(self, name: str):
+        return getattr(self.vault, name)
+
+    def get(self, kind, key, now):
+        if kind == selection.KIND:
+            self.end()
+        return self.vault.get(kind, key, now)
+
+
+# --- during a conversation --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("end", ENDINGS)
+def test_what_ends_before_the_consent_page_shows_no_such_page(app, runtime, end):
+    person, where, page = consent_page(app)
+    assert 'value="consent"' in page
+    end(runtime)
+    assert 'value="consent"' not in person.get(where).text
+
+
+@pytest.mark.parametrize("end", ENDINGS)
+def test_what_ends_while_the_consent_page_is_open_gives_no_code(app, runtime, end):
+    person, where, page = consent_page(app)
+    end(runtime)
+    assert "code=" not in person.answer(where, page).headers.get("Location", "")
+    assert grants_of(runtime, find_account(runtime, "camille").subject) == ()
+
+
+@pytest.mark.parametrize("end", ENDINGS)
+def test_what_ends_while_the_choice_of_documents_is_read_gives_no_code(runtime, options, end):
+    ended = []
+
+    def once() -> None:
+        end(runtime)
+        ended.append(end)
+
+    served = serve(replace(runtime, ports=replace(runtime.ports, vault=Meanwhile(runtime.ports.vault, once))), options)
+    person, where, page = consent_page(served)
+    assert "error=" in person.answer(where, page).headers["Location"]
+    assert ended == [end]
+    assert grants_of(runtime, find_account(runtime, "camille").subject) == ()
 
 
 # --- logout -----------------------------------------------------------------------------------------------------------

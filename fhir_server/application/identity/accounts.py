@@ -125,7 +125,16 @@ def authenticate(runtime: Runtime, login: str, password: str) -> Account | None:
 
 def find_account(runtime: Runtime, login: str) -> Account | None:
     """Return an account by its login, also a disabled account."""
-    entry = _read(runtime, login)
+    return of_entry(_read(runtime, login))
+
+
+def entry_name(login: str) -> tuple[str, str]:
+    """Return kind and key of an account's entry in the vault, for a read of several entries at once."""
+    return KIND, account_name(login)
+
+
+def of_entry(entry: Secret | None) -> Account | None:
+    """Return the account that an entry of the vault holds, also a disabled account; None for no entry."""
     return _load(entry.value) if entry else None
 
 
@@ -209,7 +218,7 @@ def _replace(runtime: Runtime, before: Account, after: Account, password: str) -
 def _read(runtime: Runtime, login: str) -> Secret | None:
     if not login or len(login) > LOGIN_LIMIT:
         return None
-    return runtime.ports.vault.get(KIND, account_name(login), runtime.ports.clock.now())
+    return runtime.ports.vault.get(*entry_name(login), runtime.ports.clock.now())
 
 
 def has_password(runtime: Runtime, account: Account) -> bool:

@@ -108,7 +108,16 @@ def register(runtime: Runtime, client: Client) -> None:
 
 def find(runtime: Runtime, client_id: str) -> Client | None:
     """Return a client, None for an unknown or disabled client."""
-    entry = _read(runtime, client_id)
+    return of_entry(_read(runtime, client_id))
+
+
+def entry_name(client_id: str) -> tuple[str, str]:
+    """Return kind and key of a client's entry in the vault, for a read of several entries at once."""
+    return KIND, client_id
+
+
+def of_entry(entry: Secret | None) -> Client | None:
+    """Return the client that an entry of the vault holds, None for no entry or a disabled client."""
     client = _load(entry.value) if entry else None
     return None if client is None or client.disabled else client
 
@@ -211,7 +220,7 @@ _SECRET_METHODS = (AuthMethod.BASIC, AuthMethod.POST)
 def _read(runtime: Runtime, client_id: str) -> Secret | None:
     if not 0 < len(client_id) <= ID_LIMIT or not client_id.isprintable():  # a lone surrogate cannot be stored
         return None
-    return runtime.ports.vault.get(KIND, client_id, runtime.ports.clock.now())
+    return runtime.ports.vault.get(*entry_name(client_id), runtime.ports.clock.now())
 
 
 def _load(value: bytes) -> Client:

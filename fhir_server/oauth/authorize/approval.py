@@ -31,12 +31,9 @@ from fhir_server.oauth.login import regulation
 EMERGENCY = timedelta(minutes=15)
 
 
-def offered(runtime: Runtime, interaction: PendingAuthorization) -> str:
-    """Return the scopes that may be granted: the requested ones, limited by public facts only."""
-    party = interactions.party_of(runtime, interaction)
-    if party is None:
-        return ""
-    return narrowing.for_person(runtime, interaction.asked.scope, party, emergency=interaction.asked.is_emergency)
+def offered(runtime: Runtime, asked: AuthorizationRequest, party: Grantee | None) -> str:
+    """Return the scopes that may be granted to a party: the requested ones, limited by public facts only."""
+    return narrowing.for_person(runtime, asked.scope, party, emergency=asked.is_emergency) if party else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +52,13 @@ class Choice:
 def approve(context: Context, interaction: PendingAuthorization, choice: Choice) -> Answer:
     """Grant what the person kept of the offer, and redirect the browser to the app with a code.
 
+    Whoever gets the grant is looked up once more, because an account or an app may have ended while the choice of
+    documents was read.
     Raises: Refusal when the person kept nothing, or the conversation cannot end in a grant.
     """
     runtime, asked = context.runtime, interaction.asked
-    party = interactions.party_of(runtime, interaction)
-    offer = offered(runtime, interaction)
+    party = interactions.party_of(interaction, interactions.look_up(runtime, interaction))
+    offer = offered(runtime, asked, party)
     scopes = keep(offer, choice.scopes)
     if party is None or not (narrowing.clinical(scopes) or "openid" in scopes.split()):
         raise Refusal(asked, "invalid_scope" if not offer else "access_denied")
@@ -162,8 +161,9 @@ def silent(context: Context, interaction: PendingAuthorization) -> Answer:
     Raises: Refusal with the reason of OpenID Connect Core 3.1.2.6.
     """
     runtime, asked = context.runtime, interaction.asked
-    account, client = interactions.account_of(runtime, interaction), interactions.client_of(runtime, interaction)
-    if account is None or client is None or interactions.needs_login(runtime, interaction):
+    live = interactions.look_up(runtime, interaction)
+    account, client = live.account, live.client
+    if account is None or client is None or interactions.needs_login(runtime, interaction, live):
         raise Refusal(asked, "login_required")
     if not interactions.is_for(asked, account):
         raise Refusal(asked, "access_denied", "this person may not use this app")
@@ -180,22 +180,25 @@ def silent(context: Context, interaction: PendingAuthorization) -> Answer:
 
 def _earlier(runtime: Runtime, interaction: PendingAuthorization, account: Account, client: Client) -> Grant | None:
     """Return the grant in force that covers the request, limited to what this authorization may see."""
-    choices = interactions.capacities(account, client)
-    for grant in grant_replacement.in_force(grants.grants_of(runtime, account.subject)):
+    choices, asked = interactions.capacities(account, client), interaction.asked
+    standing = grant_replacement.in_force(grants.grants_of(runtime, account.subject))
+    for grant in (grant for grant in standing if _is_about(grant, asked)):
         capacity = f"role:{grant.requester.role}" if grant.requester.role else interactions.SELF
-        same = replace(interaction, capacity=capacity, patient=grant.launch_patient)
-        if capacity in choices and _covers(runtime, same, grant) and regulation.still_holds(runtime, grant):
-            own = {"proof": interaction.proof, "context": context_of(interaction.asked), "jkt": "", "x5t": ""}
-            return replace(grant, scopes=offered(runtime, same), **own)  # type: ignore[arg-type]
+        party = Grantee(client, account, interactions.practice_of(account, capacity), grant.launch_patient)
+        offer = offered(runtime, asked, party) if capacity in choices else ""
+        if offer and _covers(grant, offer) and regulation.still_holds(runtime, grant):
+            own = {"proof": interaction.proof, "context": context_of(asked), "jkt": "", "x5t": ""}
+            return replace(grant, scopes=offer, **own)  # type: ignore[arg-type]
     return None
 
 
-def _covers(runtime: Runtime, same: PendingAuthorization, grant: Grant) -> bool:
-    asked = same.asked
-    if grant.client_id != asked.client_id or (asked.patient and asked.patient != grant.launch_patient):
-        return False
-    offer = offered(runtime, same)
-    return bool(offer) and Scopes.parse(grant.scopes).contains(Scopes.parse(offer))
+def _is_about(grant: Grant, asked: AuthorizationRequest) -> bool:
+    """Tell whether a grant is for the same app, and for the same patient if the request names one."""
+    return grant.client_id == asked.client_id and asked.patient in {"", grant.launch_patient}
+
+
+def _covers(grant: Grant, offer: str) -> bool:
+    return Scopes.parse(grant.scopes).contains(Scopes.parse(offer))
 
 
 def emergency_reason(interaction: PendingAuthorization) -> str:

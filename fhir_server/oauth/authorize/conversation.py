@@ -14,7 +14,7 @@ from fhir_server.application.identity.accounts import Account, Login, find_accou
 from fhir_server.domain.directory.patient_numbers import INS_SYSTEMS
 from fhir_server.oauth.authorize import interactions
 from fhir_server.oauth.authorize.authorization import Refusal
-from fhir_server.oauth.authorize.interactions import SELF, PendingAuthorization
+from fhir_server.oauth.authorize.interactions import SELF, LiveState, PendingAuthorization
 from fhir_server.oauth.base.issuer import LEVELS, is_strong_enough
 from fhir_server.oauth.base.wire import Context
 from fhir_server.oauth.login import passkeys, sessions, throttle
@@ -36,7 +36,7 @@ class Turn:
     complaint: str = ""
 
 
-def next_step(runtime: Runtime, interaction: PendingAuthorization) -> tuple[str, PendingAuthorization]:
+def next_step(runtime: Runtime, interaction: PendingAuthorization, live: LiveState) -> tuple[str, PendingAuthorization]:
     """Return the step to show, after making every choice that has only one option.
 
     Raises: Refusal when the conversation cannot end in a grant.
@@ -46,9 +46,9 @@ def next_step(runtime: Runtime, interaction: PendingAuthorization) -> tuple[str,
         if waiting and not waiting.disabled and interaction.proof.is_of(waiting):
             return "second-factor", interaction
         interaction = replace(interaction, pending="", proof=Login())  # the account has changed: begin again
-    if interactions.needs_login(runtime, interaction):
+    if interactions.needs_login(runtime, interaction, live):
         return "login", interaction
-    account, client = interactions.account_of(runtime, interaction), interactions.client_of(runtime, interaction)
+    account, client = live.account, live.client
     if account is None or client is None:
         raise Refusal(interaction.asked, "access_denied")
     _demand_level(interaction)
@@ -147,17 +147,14 @@ def go_on(interaction: PendingAuthorization, account: Account, begun: tuple[str,
 
 
 def _capacity(context: Context, interaction: PendingAuthorization, form: Mapping[str, str]) -> Turn:
-    account, client = (
-        interactions.account_of(context.runtime, interaction),
-        interactions.client_of(context.runtime, interaction),
-    )
-    choices = interactions.capacities(account, client) if account and client else {}
+    live = interactions.look_up(context.runtime, interaction)
+    choices = interactions.capacities(live.account, live.client) if live.account and live.client else {}
     chosen = form.get("capacity", "")
     return Turn(replace(interaction, capacity=chosen)) if chosen in choices else Turn(interaction, complaint="wrong")
 
 
 def _patient(context: Context, interaction: PendingAuthorization, form: Mapping[str, str]) -> Turn:
-    account = interactions.account_of(context.runtime, interaction)
+    account = interactions.look_up(context.runtime, interaction).account
     if account is None:
         return Turn(interaction, complaint="wrong")
     if interaction.capacity == SELF:

@@ -12,17 +12,12 @@ from hmac import compare_digest
 import orjson
 
 from consent_rules.vocabulary import RequesterKind
+from fhir_server.application.core import lockdown
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.directory.professionals import situations_of
-from fhir_server.application.identity.accounts import (
-    Account,
-    Grantee,
-    Login,
-    PractitionerRoleRef,
-    find_account,
-    load_login,
-)
-from fhir_server.application.identity.clients import Client, ClientKind, find
+from fhir_server.application.identity import accounts, clients
+from fhir_server.application.identity.accounts import Account, Grantee, Login, PractitionerRoleRef, load_login
+from fhir_server.application.identity.clients import Client, ClientKind
 from fhir_server.domain.values import Json
 from fhir_server.oauth.authorize.authorization import AuthorizationRequest, Refusal
 from fhir_server.oauth.base.issuer import is_strong_enough
@@ -127,23 +122,45 @@ def hash_of(browser: str) -> str:
     return sha256(browser.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def client_of(runtime: Runtime, interaction: PendingAuthorization) -> Client | None:
-    """Return the client, None when it is no longer in use."""
-    return find(runtime, interaction.asked.client_id)
+@dataclass(frozen=True, slots=True)
+class LiveState:
+    """What a conversation depends on, as it is at one request. Each request looks it up once and anew.
+
+    client: None when it is no longer in use. account: who logged in, with the practice situations that hold now and
+        that the login confirms; None when nobody did, or the account has changed since. has_session: whether the
+        session of the login is alive. in_lockdown: whether the server lets nothing through but emergencies.
+    """
+
+    client: Client | None
+    account: Account | None
+    has_session: bool
+    in_lockdown: bool
 
 
-def account_of(runtime: Runtime, interaction: PendingAuthorization) -> Account | None:
-    """Return who logged in, with the practice situations that hold now and that the login confirms."""
-    account = find_account(runtime, interaction.login) if interaction.login else None
-    if account is None or account.disabled or not interaction.proof.is_of(account):
+def look_up(runtime: Runtime, interaction: PendingAuthorization) -> LiveState:
+    """Look up what a conversation depends on. One read of the vault."""
+    names = (
+        clients.entry_name(interaction.asked.client_id),
+        accounts.entry_name(interaction.login),
+        sessions.entry_name(interaction.proof),
+        lockdown.NAME,
+    )
+    client, account, session, stop = runtime.ports.vault.get_all(names, runtime.ports.clock.now())
+    person = _confirmed(runtime, interaction.proof, accounts.of_entry(account))
+    return LiveState(clients.of_entry(client), person, session is not None, stop is not None)
+
+
+def _confirmed(runtime: Runtime, proof: Login, account: Account | None) -> Account | None:
+    """Return an account with the practice situations that hold now and that a login confirms."""
+    if account is None or account.disabled or not proof.is_of(account):
         return None
-    return interaction.proof.cut(replace(account, practices=situations_of(runtime, account)))
+    return proof.cut(replace(account, practices=situations_of(runtime, account)))
 
 
-def needs_login(runtime: Runtime, interaction: PendingAuthorization) -> bool:
+def needs_login(runtime: Runtime, interaction: PendingAuthorization, live: LiveState) -> bool:
     """Tell whether the person must log in (again): no login, a logout, or a login that is too weak or too old."""
     asked, at = interaction.asked, interaction.proof.at
-    if not interaction.login or at is None or not sessions.is_alive(runtime, interaction.proof):
+    if not interaction.login or at is None or not live.has_session:
         return True
     if interaction.fresh:
         return False
@@ -199,12 +216,11 @@ def patients_of(account: Account) -> dict[str, str]:
     return {own: account.display, **found} if type_ == "Patient" else found
 
 
-def party_of(runtime: Runtime, interaction: PendingAuthorization) -> Grantee | None:
+def party_of(interaction: PendingAuthorization, live: LiveState) -> Grantee | None:
     """Return who will get the grant, None while it is not known."""
-    client, account = client_of(runtime, interaction), account_of(runtime, interaction)
-    if client is None or account is None:
+    if live.client is None or live.account is None:
         return None
-    return Grantee(client, account, practice_of(account, interaction.capacity), interaction.patient)
+    return Grantee(live.client, live.account, practice_of(live.account, interaction.capacity), interaction.patient)
 
 
 def _dump(interaction: PendingAuthorization) -> bytes:

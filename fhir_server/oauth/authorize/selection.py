@@ -11,7 +11,6 @@ import orjson
 
 from consent_rules.scopes import Scopes
 from consent_rules.vocabulary import Purpose, RequesterKind
-from fhir_server.application.core import lockdown
 from fhir_server.application.documents import listing_for_apps
 from fhir_server.application.documents.listing_for_apps import Offered
 from fhir_server.application.identity import grant_replacement, grants
@@ -19,7 +18,7 @@ from fhir_server.application.identity.accounts import Grantee
 from fhir_server.application.identity.clients import Client, ClientKind
 from fhir_server.domain.caller import AppExclusions, Caller
 from fhir_server.domain.problem import Category, Problem
-from fhir_server.oauth.authorize.interactions import PendingAuthorization
+from fhir_server.oauth.authorize.interactions import LiveState, PendingAuthorization
 from fhir_server.oauth.base import events
 from fhir_server.oauth.base.wire import Context
 from fhir_server.ports.vault import Secret
@@ -55,14 +54,14 @@ def is_open(party: Grantee | None, offer: str) -> bool:
     return any(scope.type in _CARRIERS and set("rs") & set(scope.letters) for scope in Scopes.parse(offer).resources)
 
 
-def listing(context: Context, interaction: PendingAuthorization, party: Grantee) -> Listing | None:
+def listing(context: Context, interaction: PendingAuthorization, live: LiveState) -> Listing | None:
     """Return the documents to choose from, and remember the list; None when the person may not see any.
 
     Raises: Problem(UNAVAILABLE) during a lockdown to emergencies.
     """
     runtime = context.runtime
     try:
-        found, is_cut = listing_for_apps.documents_of(runtime, reader(context, interaction, party))
+        found, is_cut = listing_for_apps.documents_of(runtime, reader(context, interaction, live))
     except Problem as problem:
         if problem.category is Category.UNAVAILABLE:
             raise  # without the list a person could exclude nothing, and earlier exclusions would be lost
@@ -71,11 +70,11 @@ def listing(context: Context, interaction: PendingAuthorization, party: Grantee)
     vault = runtime.ports.vault
     vault.drop(KIND, interaction.id)
     vault.add(Secret(KIND, interaction.id, orjson.dumps(shown), expires=interaction.expires))
-    return Listing(found, is_cut, before(context, interaction, party)) if found else None
+    return Listing(found, is_cut, before(context, interaction, live)) if found else None
 
 
 def withheld(
-    context: Context, interaction: PendingAuthorization, party: Grantee, documents: Iterable[str], kinds: Iterable[str]
+    context: Context, interaction: PendingAuthorization, live: LiveState, documents: Iterable[str], kinds: Iterable[str]
 ) -> AppExclusions:
     """Return what a person unticked in the list; documents that were not listed keep their earlier state.
 
@@ -83,18 +82,18 @@ def withheld(
     """
     runtime = context.runtime
     entry = runtime.ports.vault.get(KIND, interaction.id, runtime.ports.clock.now())
-    earlier = before(context, interaction, party)
+    earlier = before(context, interaction, live)
     if entry is None:
         return earlier
     shown = orjson.loads(entry.value)
     left_out = (set(shown["documents"]) - set(documents)) | (set(earlier.documents) - set(shown["documents"]))
     closed = (set(shown["kinds"]) - set(kinds)) | (set(earlier.kinds) - set(shown["kinds"]))
-    return listing_for_apps.withhold(runtime, reader(context, interaction, party), left_out, closed)
+    return listing_for_apps.withhold(runtime, reader(context, interaction, live), left_out, closed)
 
 
-def reader(context: Context, interaction: PendingAuthorization, party: Grantee) -> Caller:
+def reader(context: Context, interaction: PendingAuthorization, live: LiveState) -> Caller:
     """Return the person as the caller who reads the list: the person, not the app, looks into the space."""
-    account = party.account
+    account = live.account
     patient = interaction.patient or (account.person.partition("/")[2] if account else "")
     requester = Grantee(_PAGE, account, launch_patient=patient).requester
     is_own = requester.kind is RequesterKind.PATIENT
@@ -110,16 +109,16 @@ def reader(context: Context, interaction: PendingAuthorization, party: Grantee) 
         purpose=Purpose.PATIENT_REQUEST if is_own else Purpose.FAMILY_REQUEST,
         address=context.received.address,
         request_id=context.received.request_id,
-        in_lockdown=lockdown.find(context.runtime) is not None,
+        in_lockdown=live.in_lockdown,
     )
 
 
-def before(context: Context, interaction: PendingAuthorization, party: Grantee) -> AppExclusions:
+def before(context: Context, interaction: PendingAuthorization, live: LiveState) -> AppExclusions:
     """Return what the person excludes from this app now."""
-    subject = party.account.subject if party.account else ""
+    subject = live.account.subject if live.account else ""
     earlier = (
         grant.withheld
         for grant in grant_replacement.in_force(grants.grants_of(context.runtime, subject))
-        if grant.client_id == party.client.id and grant.launch_patient == interaction.patient
+        if grant.client_id == interaction.asked.client_id and grant.launch_patient == interaction.patient
     )
     return next(earlier, AppExclusions())

@@ -98,7 +98,12 @@ def _is_online(grant: Grant, session: Session) -> bool:
 
 def is_alive(runtime: Runtime, proof: Login) -> bool:
     """Tell whether the session of a login is still alive."""
-    return runtime.ports.vault.get(_BY_ID, proof.session, runtime.ports.clock.now()) is not None
+    return runtime.ports.vault.get(*entry_name(proof), runtime.ports.clock.now()) is not None
+
+
+def entry_name(proof: Login) -> tuple[str, str]:
+    """Return kind and key of the entry that the vault has while the session of a login is alive."""
+    return _BY_ID, proof.session
 
 
 def practises(runtime: Runtime, account: Account, role: str) -> bool:

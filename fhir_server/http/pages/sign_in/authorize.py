@@ -16,7 +16,7 @@ from fhir_server.http.pages.sign_in.frame import gone, is_same, oauth_pages, pag
 from fhir_server.http.request_context import runtime
 from fhir_server.oauth.authorize import approval, authorization, conversation, interactions
 from fhir_server.oauth.authorize.authorization import AuthorizationRequest, BadRequestError, Refusal
-from fhir_server.oauth.authorize.interactions import PendingAuthorization
+from fhir_server.oauth.authorize.interactions import LiveState, PendingAuthorization
 from fhir_server.oauth.base import page_state
 from fhir_server.oauth.base.expiring import tidy
 from fhir_server.oauth.base.wire import Context
@@ -102,20 +102,21 @@ def _bind(id_: str) -> Response:
 
 
 def _answer(held: PendingAuthorization) -> Response:
-    step, settled = conversation.next_step(runtime(), held)
+    live = interactions.look_up(runtime(), held)
+    step, settled = conversation.next_step(runtime(), held, live)
     if request.method == "GET":
-        return _show(settled, step)
+        return _show(settled, live, step)
     if is_same(held.csrf) and request.form.get("decision") == "cancel":
-        consent.refuse(settled)
+        consent.refuse(settled, live)
     if not is_same(held.csrf) or request.form.get("step") != step:
         return gone()
-    return consent.decide(settled) if step == "consent" else _take(settled, step)
+    return consent.decide(settled, live) if step == "consent" else _take(settled, live, step)
 
 
-def _take(held: PendingAuthorization, step: str) -> Response:
+def _take(held: PendingAuthorization, live: LiveState, step: str) -> Response:
     turn = conversation.answer(context(), held, step, request.form)
     if turn.complaint:
-        return _show(held, step, complaint=turn.complaint)
+        return _show(held, live, step, complaint=turn.complaint)
     if not interactions.save(runtime(), turn.interaction):
         return gone()
     response = see_other(f"/oauth/interaction/{held.id}")
@@ -124,10 +125,10 @@ def _take(held: PendingAuthorization, step: str) -> Response:
     return response
 
 
-def _show(held: PendingAuthorization, step: str, complaint: str = "") -> Response:
+def _show(held: PendingAuthorization, live: LiveState, step: str, complaint: str = "") -> Response:
     if step == "consent":
-        return consent.show(held)
-    client, account = interactions.client_of(runtime(), held), interactions.account_of(runtime(), held)
+        return consent.show(held, live)
+    client, account = live.client, live.account
     shown: Json = {"held": held, "step": step, "client": client, "account": account, "complaint": complaint}
     if step == "second-factor":
         waiting = find_account(runtime(), held.pending)

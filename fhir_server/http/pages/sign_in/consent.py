@@ -21,7 +21,7 @@ from fhir_server.http.request_context import runtime
 from fhir_server.oauth.authorize import approval, interactions, selection
 from fhir_server.oauth.authorize.approval import Choice
 from fhir_server.oauth.authorize.authorization import Refusal
-from fhir_server.oauth.authorize.interactions import PendingAuthorization
+from fhir_server.oauth.authorize.interactions import LiveState, PendingAuthorization
 from fhir_server.oauth.base import events
 from fhir_server.oauth.grants import narrowing, redirects
 from fhir_server.oauth.login import regulation
@@ -29,15 +29,15 @@ from fhir_server.oauth.login import regulation
 DAYS = (1, 30, 365)
 
 
-def show(held: PendingAuthorization, complaint: str = "") -> Response:
+def show(held: PendingAuthorization, live: LiveState, complaint: str = "") -> Response:
     """Show the consent page of a conversation that has come to this last step.
 
     Raises: Refusal when nothing may be granted.
     """
-    client, account = interactions.client_of(runtime(), held), interactions.account_of(runtime(), held)
-    shown: Json = {"held": held, "step": "consent", "client": client, "account": account, "complaint": complaint}
+    shown: Json = {"held": held, "step": "consent", "client": live.client, "account": live.account}
+    shown["complaint"] = complaint
     shown["goes_to"] = redirects.shown(held.asked.redirect_uri)
-    response = page("consent", 422 if complaint else 200, **shown, **_offer(held))
+    response = page("consent", 422 if complaint else 200, **shown, **_offer(held, live))
     return may_return(response, held)
 
 
@@ -49,40 +49,38 @@ def may_return(response: Response, held: PendingAuthorization) -> Response:
     return response
 
 
-def decide(held: PendingAuthorization) -> Response:
+def decide(held: PendingAuthorization, live: LiveState) -> Response:
     """Take the decision and send the browser back to the app.
 
     Raises: Refusal when the person refuses, or leaves nothing ticked.
     """
     known = context()
     if request.form.get("decision") != "allow":
-        refuse(held)
+        refuse(held, live)
     try:
         until = _until()
     except ValueError:
-        return show(held, complaint="wrong")
-    choice = Choice(request.form.getlist("scope"), until, _withheld(held))
+        return show(held, live, complaint="wrong")
+    choice = Choice(request.form.getlist("scope"), until, _withheld(held, live))
     return respond(approval.approve(known, held, choice))
 
 
-def refuse(held: PendingAuthorization) -> NoReturn:
+def refuse(held: PendingAuthorization, live: LiveState) -> NoReturn:
     """Redirect to the app without a grant.
 
     Raises: Refusal.
     """
-    account = interactions.account_of(runtime(), held)
-    if account:
-        events.consent_refused(context(), account, held.asked.client_id)
+    if live.account:
+        events.consent_refused(context(), live.account, held.asked.client_id)
     raise Refusal(held.asked, "access_denied")
 
 
-def _offer(held: PendingAuthorization) -> Json:
-    offer = approval.offered(runtime(), held)
+def _offer(held: PendingAuthorization, live: LiveState) -> Json:
+    party = interactions.party_of(held, live)
+    offer = approval.offered(runtime(), held.asked, party)
     asked = set(narrowing.clinical(held.asked.scope))
     if not offer:
         raise Refusal(held.asked, "invalid_scope")
-    party = interactions.party_of(runtime(), held)
-    is_open = party is not None and selection.is_open(party, offer)
     earliest, latest = _days()
     return {
         "scopes": scope_words.tell(offer),
@@ -94,18 +92,18 @@ def _offer(held: PendingAuthorization) -> Json:
         "days": DAYS,
         "earliest": earliest.isoformat(),
         "latest": latest.isoformat(),
-        "listing": selection.listing(context(), held, party) if is_open and party else None,
+        "listing": selection.listing(context(), held, live) if selection.is_open(party, offer) else None,
     }
 
 
-def _withheld(held: PendingAuthorization) -> AppExclusions:
-    party = interactions.party_of(runtime(), held)
+def _withheld(held: PendingAuthorization, live: LiveState) -> AppExclusions:
+    party = interactions.party_of(held, live)
     if party is None:
         return AppExclusions()
-    if not selection.is_open(party, approval.offered(runtime(), held)):
-        return selection.before(context(), held, party)
+    if not selection.is_open(party, approval.offered(runtime(), held.asked, party)):
+        return selection.before(context(), held, live)
     documents, kinds = request.form.getlist("document"), request.form.getlist("kind")
-    return selection.withheld(context(), held, party, documents, kinds)
+    return selection.withheld(context(), held, live, documents, kinds)
 
 
 def _days() -> tuple[date, date]:
