@@ -53,7 +53,11 @@ def may_activate(older: Matrix, newer: Matrix, asked: Activation) -> RuleApplied
     widens = any(change.widens for change in differences(older, newer))
     unmet = (
         (newer.effective <= older.effective, Reason.TOO_EARLY, f"version {older.version} is not older"),
-        (newer.effective < asked.approved_on, Reason.TOO_EARLY, "a version is approved before it comes into force"),
+        (
+            newer.effective < asked.approved_on,
+            Reason.TOO_EARLY,
+            "a version must be approved before it comes into force",
+        ),
         (
             widens and len(asked.approvers) < APPROVERS,
             Reason.SECOND_APPROVER_MISSING,

@@ -104,12 +104,12 @@ def _activation(path: Path, newer: Matrix) -> Activation:
 
 def _names(value: Any) -> frozenset[str]:  # noqa: ANN401 - any TOML value
     if not isinstance(value, list) or not all(isinstance(name, str) and name.strip() for name in value):
-        raise MatrixError("`approvers` is a list of names")
+        raise MatrixError("`approvers` must be a list of names")
     return frozenset(" ".join(name.split()).casefold() for name in value)
 
 
 def _day(said: dict[str, Any], key: str) -> date:
     if type(said[key]) is not date:
-        raise MatrixError(f"`{key}` is a day such as 2026-05-04, without quotation marks")
+        raise MatrixError(f"`{key}` must be a day such as 2026-05-04, without quotation marks")
     day: date = said[key]
     return day

@@ -158,7 +158,9 @@ def parse(text: str, version: str) -> Matrix:
     for number, values in enumerate(_values(text, COLUMNS), start=2):
         cell = _cell(values, number)
         if (cell.profession, cell.kind) in cells:
-            raise MatrixError(f"row {number}: a second cell for profession `{cell.profession}` and kind `{cell.kind}`")
+            raise MatrixError(
+                f"row {number}: this is a second cell for profession `{cell.profession}` and kind `{cell.kind}`"
+            )
         cells[cell.profession, cell.kind] = cell
     return of_cells(cells.values(), version)
 

@@ -85,7 +85,7 @@ def _demand_private(key_file: Path) -> None:
         text = f"there is no key file {key_file}: name one by HABILIS_KEY_FILE, apart from the data"
         raise SettingsError(f"{text}, and make it with habilis keys create")
     if key_file.stat().st_mode & _OTHERS:
-        raise SettingsError(f"others than its owner may use the key file: chmod 600 {key_file}")
+        raise SettingsError(f"accounts other than its owner may use the key file: run chmod 600 {key_file}")
     if key_file.parent.stat().st_mode & _OTHERS:
-        text = f"others than its owner may use the folder of the key file: chmod 700 {key_file.parent}"
+        text = f"accounts other than its owner may use the folder of the key file: run chmod 700 {key_file.parent}"
         raise SettingsError(text)

@@ -65,7 +65,7 @@ def load_json(body: bytes) -> Json:
         members = partial(_members, limits.in_force().object_members)
         value = json.loads(bare, object_pairs_hook=members, parse_float=_decimal, parse_int=_integer)
     except _DuplicateMember as error:
-        raise _malformed(f"the member `{error.name[:64]}` stands twice in one object") from error
+        raise _malformed(f"the member `{error.name[:64]}` appears twice in one object") from error
     except RecursionError as error:
         raise _malformed("the body is nested too deeply") from error
     except ValueError as error:

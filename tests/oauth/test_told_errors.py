@@ -64,7 +64,7 @@ def test_scopes_that_nobody_can_read_are_named(app, web, clock):
     assert body["__scopes_not_understood"] == ["system/DocumentReference.readwrite"]
     nothing = query_of(Person(app).authorize(scope="patient/DocumentReference.dus"))
     assert (nothing["error"], nothing["error_description"]) == (
-        "invalid_scope", "not understood: patient/DocumentReference.dus",
+        "invalid_scope", "scopes not understood: patient/DocumentReference.dus",
     )  # fmt: skip
 
 

@@ -199,7 +199,7 @@ def test_packaged_versions_come_oldest_first(tmp_path, monkeypatch):
         (table(row(confidence="sure")), "row 2, column confidence: `sure` is none of inferred, sourced"),
         (table(row(deposit="")), "row 2, column deposit: `` is none of no, yes"),
         (table(row(source="")), "row 2, column source: a sourced cell names its source"),
-        (table(row(), row()), "row 3: a second cell for profession `70` and kind `34112-3`"),
+        (table(row(), row()), "row 3: this is a second cell for profession `70` and kind `34112-3`"),
         (table(row() + ",more"), "row 2: not as many values as columns"),
         (table("70,34112-3"), "row 2: not as many values as columns"),
     ],

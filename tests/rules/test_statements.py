@@ -279,7 +279,7 @@ def test_a_refusal_of_a_matrix_says_what_is_missing():
 
     past = of_cells(MATRIX.cells.values(), "2026-03-01")
     assert [activate([], None, past), activate(["a"], None), activate(["a", "b"], None)] == [
-        Deny("too-early", (RuleApplied("D3", "a version is approved before it comes into force"),)),
+        Deny("too-early", (RuleApplied("D3", "a version must be approved before it comes into force"),)),
         Deny("second-approver-missing", (RuleApplied("D3", "a widening needs a second approver"),)),
         Deny("notice-missing", (RuleApplied("D3", "a widening is announced before it comes into force"),)),
     ]

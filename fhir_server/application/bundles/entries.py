@@ -104,7 +104,7 @@ def _url_fault(entry: Entry) -> Issue | None:
     if entry.is_elsewhere:
         return Issue(ELSEWHERE, entry.at_url, "value")
     if entry.method == "DELETE" and (entry.query or not entry.id or "/" in entry.id):
-        return Issue("a deletion names one resource by its id", entry.at_url, "not-supported")
+        return Issue("a deletion must name one resource by its id", entry.at_url, "not-supported")
     kind = entry.resource.get("resourceType", entry.type)
     if entry.method in ("POST", "PUT") and kind != entry.type:
         return Issue("`request.url` names another type than the resource", entry.at_url, "value")

@@ -92,7 +92,7 @@ def _refuse_by_itself(work: UnitOfWork, writes: list[Entry]) -> None:
     _refuse_urns(writes, created | {entry.full_url for entry in writes if entry.id})
     for entry in writes:
         if entry.method in ("POST", "PUT") and HANDLERS[_row(entry).name].rank is None:
-            raise Problem.of(Category.METHOD_NOT_ALLOWED, "documents are written by a submission", entry.at_url)
+            raise Problem.of(Category.METHOD_NOT_ALLOWED, "send a document in a submission (ITI-65)", entry.at_url)
         _demand_form(entry)
         smart_scopes.demand(work.caller, (entry.type,), _LETTERS[entry.method])
         if entry.method == "POST" and entry.if_none_exist:

@@ -113,7 +113,7 @@ def plan_create(work: UnitOfWork, sent: Sent) -> Written:
     Raises: Problem(UNSUPPORTED) for a condition on a type that is never created conditionally.
     """
     if sent.condition and not sent.row.creates_conditionally:
-        raise Problem.of(Category.UNSUPPORTED, "a document is never published conditionally")
+        raise Problem.of(Category.UNSUPPORTED, "a document cannot be created with a condition")
     plan = HANDLERS[sent.row.name].create
     if plan is None:
         raise Problem(Category.METHOD_NOT_ALLOWED)

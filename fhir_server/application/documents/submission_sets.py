@@ -120,7 +120,7 @@ def one_patient(work: UnitOfWork, items: list[Item], names: dict[str, str]) -> s
     faults = [conditional.unknown_reference(f"{item.root}.subject") for patient, item in found if not patient]
     first = found[-1][0]
     faults += [
-        Issue("a submission is about one patient", f"{item.root}.subject", "XDSPatientIdDoesNotMatch")
+        Issue("a submission must be about one patient", f"{item.root}.subject", "XDSPatientIdDoesNotMatch")
         for patient, item in found
         if patient and first and patient != first
     ]
@@ -182,7 +182,7 @@ def relate(filing: Filing) -> dict[int, str]:
             where = f"{document.item.root}.relatesTo[{index}].target"
             target = _target(filing, filing.names.get(literal, literal), where)
             if any(other.id == target.id for other in filing.replaced.values()):
-                raise Problem.of(Category.BUSINESS_RULE, "two documents replace the same one", where, "duplicate")
+                raise Problem.of(Category.BUSINESS_RULE, "two documents replace the same document", where, "duplicate")
             if target.id not in patched.values():
                 _supersede(filing, target, where)
             filing.replaced[document.item.index] = work.latest(target)

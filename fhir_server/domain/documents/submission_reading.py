@@ -144,7 +144,11 @@ def _entry_fault(item: Item, kind: str, part: str | None) -> Issue | None:
     if part is None:
         return Issue("an entry of this type and method does not belong to a submission", where, "not-supported")
     fits = item.url.startswith(_URLS[part]) if part in _URLS else item.url == kind
-    return None if fits else Issue("`request.url` does not name what is written", f"{where}.request.url", "value")
+    return (
+        None
+        if fits
+        else Issue("`request.url` must name the resource that the entry writes", f"{where}.request.url", "value")
+    )
 
 
 def _shape_faults(bundle: Json, parts: Mapping[str, Sequence[Item]]) -> list[Issue]:
@@ -154,13 +158,15 @@ def _shape_faults(bundle: Json, parts: Mapping[str, Sequence[Item]]) -> list[Iss
     kinds = [list_kind(item.resource) for item in parts["list"]]
     for item, kind in zip(parts["list"], kinds, strict=True):
         if not kind:
-            faults.append(Issue("a List is a submission set or a folder", f"{item.root}.code", "code-invalid"))
+            faults.append(Issue("a List must be a submission set or a folder", f"{item.root}.code", "code-invalid"))
     if kinds.count("submissionset") != 1 and "" not in kinds:
-        text = "a submission has exactly one submission set"
+        text = "a submission must have exactly one submission set"
         extra = [item.root for item, kind in zip(parts["list"], kinds, strict=True) if kind == "submissionset"]
         faults.append(Issue(text, extra[1] if len(extra) > 1 else "Bundle.entry", "required"))
     if len(parts["patient"]) > 1:
-        faults.append(Issue("a submission is about one patient", parts["patient"][1].root, "XDSPatientIdDoesNotMatch"))
+        faults.append(
+            Issue("a submission must be about one patient", parts["patient"][1].root, "XDSPatientIdDoesNotMatch")
+        )
     faults.extend(_full_url_faults(parts))
     return faults
 

@@ -38,11 +38,11 @@ def document_faults(document: Document) -> Iterator[Issue]:
         if name in resource:
             yield Issue("this element is not allowed in a submission", f"{root}.{name}", "forbidden")
     if len(resource.get("category", [])) > 1:
-        yield Issue("a document has one class", f"{root}.category", "max")
+        yield Issue("a document must have exactly one class", f"{root}.category", "max")
     yield from _identifier_faults(resource, root)
     yield from _label_faults(resource, root)
     if len(replaced_by(resource)) > 1:
-        yield Issue("a document replaces one other", f"{root}.relatesTo", "max")
+        yield Issue("a document can replace only one document", f"{root}.relatesTo", "max")
     yield from _content_faults(document)
 
 
@@ -68,7 +68,7 @@ def _label_faults(resource: Json, root: str) -> Iterator[Issue]:
 def _content_faults(document: Document) -> Iterator[Issue]:
     resource, root = document.item.resource, document.item.root
     if len(resource.get("content", [])) != 1:
-        yield Issue("a document has exactly one content", f"{root}.content", "max")
+        yield Issue("a document must have exactly one content", f"{root}.content", "max")
         return
     attachment, where = attachment_of(resource), f"{root}.content[0].attachment"
     if not attachment.get("contentType"):
@@ -86,7 +86,7 @@ def _url_faults(document: Document, attachment: Json, where: str) -> Iterator[Is
         yield Issue("the content travels in a Binary of its own", f"{where}.data", "forbidden")
     url = str(attachment.get("url", ""))
     if not url:
-        yield Issue("the attachment names its content", f"{where}.url", "required")
+        yield Issue("the attachment must name its content in `url`", f"{where}.url", "required")
     elif document.binary is None and not _is_elsewhere(url):
         yield Issue("the Bundle holds no content of this name", f"{where}.url", "dangling")
     elif document.binary is not None and document.content is None:

@@ -35,12 +35,12 @@ _ANSWERS: dict[Category, tuple[int, str, str]] = {
     Category.BUSINESS_RULE: (422, "business-rule", "a business rule forbids this"),
     Category.TOO_LARGE: (413, "too-long", "the request is too large"),
     Category.TOO_MANY: (429, "throttled", "too many requests"),
-    Category.TOO_COSTLY: (400, "too-costly", "the request asks for more than the server does at once"),
+    Category.TOO_COSTLY: (400, "too-costly", "the request asks for more work than the server allows"),
     Category.TOO_SLOW: (408, "timeout", "the body did not arrive in time"),
     Category.URL_TOO_LONG: (414, "too-long", "the URL is too long; a search can be sent by POST to _search"),
     Category.HEADERS_TOO_LARGE: (431, "too-long", "the header fields are too large"),
     Category.UNAVAILABLE: (503, "transient", "the server cannot answer now"),
-    Category.OUT_OF_TIME: (503, "timeout", "the request takes longer than the server works on one"),
+    Category.OUT_OF_TIME: (503, "timeout", "the request takes longer than the server allows"),
 }
 _DETAILS = "urn:habilis:problem"
 

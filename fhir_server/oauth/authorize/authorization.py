@@ -182,7 +182,7 @@ def _scope(params: Mapping[str, str], bare: AuthorizationRequest) -> str:
         raise Refusal(bare, "invalid_scope")
     unread = narrowing.unreadable(scope)
     if unread and not Scopes.parse(scope):
-        raise Refusal(bare, "invalid_scope", f"not understood: {' '.join(unread)}"[:_DESCRIPTION])
+        raise Refusal(bare, "invalid_scope", f"scopes not understood: {' '.join(unread)}"[:_DESCRIPTION])
     return scope
 
 
