@@ -134,7 +134,7 @@ def kinds() -> Mapping[str, DocumentKind]:
 
 @cache
 def published(version: str = "") -> Matrix:
-    """Return a packaged version of the matrix by its effective date; without one, the newest.
+    """Return the packaged version of the matrix with this effective date; without a date, the newest.
 
     Raises: MatrixError when there is no such version.
     """

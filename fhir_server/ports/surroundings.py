@@ -12,7 +12,7 @@ from fhir_server.ports.vault import Vault
 
 
 class Ids(Protocol):
-    """Randomness for names."""
+    """Random ids, and random secrets."""
 
     def new(self) -> str:
         """Return a fresh random UUID version 4 in lower case."""

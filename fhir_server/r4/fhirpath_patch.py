@@ -166,7 +166,10 @@ def _one(places: list[Place], operation: _Operation) -> Place:
 
 
 def _list(resource: Json, operation: _Operation) -> tuple[Json, Element]:
-    """Return the object with the list that the path names, and the element of that list."""
+    """Return the object that holds the list at the path, and the definition of that list.
+
+    Raises: Problem when the path names no list.
+    """
     parent, name = paths.parent_of(operation.path)
     owner, element = _element_below(_one(operation.select(resource, parent), operation), name, operation)
     if not element.many:

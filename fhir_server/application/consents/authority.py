@@ -91,6 +91,14 @@ def _entries(work: UnitOfWork, carer: str, patient: str) -> Iterator[tuple[str, 
                 yield other, f"RelatedPerson/{id_}"
 
 
+_OF_THE_PATIENT = "the patient's side has recorded as many consents as a space holds; withdraw one that is not needed"
+_TOO_MANY = {
+    RequesterKind.PATIENT: _OF_THE_PATIENT,
+    RequesterKind.RELATED: _OF_THE_PATIENT,
+    RequesterKind.PROFESSIONAL: "no more agreements can be recorded in this space; withdraw one that you recorded",
+}
+
+
 def demand_few(work: UnitOfWork, opened: Opened, said: tuple[Directive, ...], root: str) -> None:
     """Refuse a Consent that would exceed a limit of the space. said: its directives. root: of expressions.
 
@@ -109,8 +117,7 @@ def demand_few(work: UnitOfWork, opened: Opened, said: tuple[Directive, ...], ro
     else:
         refused = sum(d.by_patient for d in counted) > allowed.choices
     if refused:
-        text = "this space holds the greatest number of choices of this kind; withdraw one that is no longer needed"
-        raise Problem.of(Category.BUSINESS_RULE, text, root, Reason.TOO_MANY_CHOICES)
+        raise Problem.of(Category.BUSINESS_RULE, _TOO_MANY.get(kind, _OF_THE_PATIENT), root, Reason.TOO_MANY_CHOICES)
 
 
 @dataclass(frozen=True, slots=True)

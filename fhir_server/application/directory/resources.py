@@ -185,7 +185,7 @@ def _demand_registry_operator(caller: Caller, row: ResourceType) -> None:
         text = "only the operator of the directory may record practice situations; an establishment may not"
         raise Problem.of(Category.FORBIDDEN, text)
     if caller.requester.kind is not RequesterKind.SYSTEM:
-        text = "only the software that keeps the directory may record people and establishments"
+        text = "only software may record patients, relatives, practitioners and establishments; a person may not"
         raise Problem.of(Category.FORBIDDEN, text)
 
 

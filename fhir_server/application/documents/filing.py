@@ -174,7 +174,7 @@ def refuse_dangling(filing: Filing, items: Iterable[Item]) -> None:
 
 def claim(filing: Filing, kind: str, identifier: str, where: str) -> None:
     """Demand that this depositor has not filed a "document" or "submission" with this identifier before (rule J8)."""
-    text = f"a {kind} with this identifier has been filed already"
+    text = f"you have filed a {kind} with this identifier already"
     taken = Problem.of(Category.DUPLICATE, text, where, "XDSDuplicateUniqueIdInRegistry")
     filing.work.claim(filing.claim_of(kind, identifier), taken)
 

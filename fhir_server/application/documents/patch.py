@@ -163,7 +163,7 @@ def _wanted_marks(found: _Found, wanted: Json, change: Patch) -> Mark:
             raise Problem.of(Category.BUSINESS_RULE, "this visibility status is not known", where, "code-invalid")
     asked = security_labels.split_marks(wanted)[1]
     if change.by_index and known & ~asked and asked & ~known:
-        text = "replacing a label by its index would remove another mark; add and remove marks by name"
+        text = "replacing this label would also remove a visibility mark; remove that mark by its code, then add one"
         raise Problem.of(Category.BUSINESS_RULE, text, _LABELS, "other-mark")
     return asked | hidden
 
@@ -200,7 +200,7 @@ def _take_archived(work: UnitOfWork, found: _Found, wanted: Json, changed: Json)
         raise Problem.of(Category.BUSINESS_RULE, "the archive flag must be one boolean", where, "value")
     holder = work.caller.requester.kind in (RequesterKind.PATIENT, RequesterKind.RELATED)
     if not (holder or versions.is_depositor(work.caller, found.stored)):
-        text = "only the depositor or the patient may archive a document"
+        text = "only the depositor, the patient or whoever acts for the patient may set or clear the archive flag"
         raise Problem.of(Category.FORBIDDEN, text, where, "not-depositor")
     flags = [item for item in wanted.get("extension", []) if item.get("url") == ARCHIVED]
     changed["extension"] = [*_other_extensions(load_json(found.stored.body)), *flags]

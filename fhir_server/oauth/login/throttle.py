@@ -90,9 +90,10 @@ def remember_place(context: Context, login: str) -> None:
 
 
 def client_failed(context: Context, claimed: str) -> None:
-    """Count a failed authentication of a client; a successful one never checks these counts.
+    """Count a failed authentication of a client, under its name at this address, and under this address.
 
-    Raises: TooManyFailuresError when this name, or this address, failed too often; nothing is counted then.
+    An authentication that succeeds never checks these counts, so that nobody uses them up for the client elsewhere.
+    Raises: TooManyFailuresError when either count is full; nothing is counted then.
     """
     limits, network = context.options.throttle, network_of(context.received.address)
     at_address = expiring.key_of(_CLIENT, f"{client_name(claimed)}\n{network}")
