@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from consent_rules.visibility import AccessFacts, Clause, Visibility, micros
+from consent_rules.visibility import AccessFacts, Clause, Extent, Visibility, micros
 
 BIOLOGY, LETTER = AccessFacts("camille", "11502-2", "10"), AccessFacts("camille", "34112-3", "20")
 WHOLE = Visibility("camille", (Clause(knows_marks=True), Clause(owned_by=frozenset({"Practitioner/paul"}))))
@@ -33,6 +33,15 @@ def test_no_limit_leaves_nothing_and_one_that_says_nothing_leaves_all():
 def test_the_documents_of_another_space_stay_out():
     narrowed = WHOLE.narrowed_to_any((NOTHING_SAID,))
     assert seen(narrowed, AccessFacts("zoe", "11502-2", "10")) == [False]
+
+
+def test_what_is_excluded_is_seen_in_no_way():
+    letters = Extent(kinds=frozenset({"34112-3"}))
+    paul = AccessFacts("camille", "34112-3", "20", owner_person="Practitioner/paul")
+    assert seen(WHOLE.without((letters,)), BIOLOGY, LETTER, paul) == [True, False, False]
+    twice = WHOLE.without((letters,)).without((Extent(kinds=frozenset({"11502-2"})),))
+    assert seen(twice, BIOLOGY, LETTER, paul) == [False, False, False]
+    assert WHOLE.without(()) == WHOLE
 
 
 def test_a_limit_narrows_what_was_narrow():
