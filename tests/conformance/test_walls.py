@@ -13,12 +13,15 @@ from tests.conformance.walls import (
     ASK_THE_RULES,
     MAKE_FILTERS,
     PACKAGES,
+    PARTS,
+    SAME_NAME,
     asked_rules,
     dotted,
     import_report,
     made_filters,
     ports_at_the_edge,
     rooms,
+    stated_reasons,
 )
 
 LEAK = """
@@ -54,7 +57,8 @@ def test_the_edge_holds_no_port():
 
 
 def test_every_place_that_may_is_there_and_needs_to():
-    assert [place for place in sorted(MAKE_FILTERS | ASK_THE_RULES) if not (ROOT / place).exists()] == []
+    named = MAKE_FILTERS | ASK_THE_RULES | SAME_NAME.keys()
+    assert [place for place in sorted(named) if not (ROOT / place).exists()] == []
 
 
 HAND_MADE = (
@@ -63,6 +67,10 @@ HAND_MADE = (
     "from consent_rules.visibility import Visibility as Sight\nview = Sight('p')\n",
     "def wider(view):\n    return replace(view, clauses=())\n",
     "def wider(clause):\n    return clause._replace(closed_by=0)\n",
+    "def wider(clause):\n    return clause._replace(**{'kinds': None})\n",
+    "def wider(clause):\n    return type(clause)()\n",
+    "def wider(view):\n    return view.__class__('p')\n",
+    "from consent_rules.visibility import Clause\nclause = Clause._make(())\n",
     "from fhir_server.application.core.system_views import SystemView\nclass Mine(SystemView):\n    pass\n",
 )
 ASKING = (
@@ -76,11 +84,30 @@ REACHING = (
     "import fhir_server.ports.vault\n",
     "from fhir_server import ports\n",
     "store = getattr(runtime(), 'ports').store\n",
+    "store = getattr(runtime(), 'po' + 'rts').store\n",
+    "name = 'po' + 'rts'\nstore = getattr(runtime(), name).store\n",
+    "store = vars(runtime())\n",
+    "store = runtime().__dict__\n",
+    "store = operator.attrgetter('po' + 'rts')(runtime())\n",
+)
+STATING = (
+    "view = whole_space(ReadingReason.OPERATOR, 'p')\n",
+    "from fhir_server.application.core.system_views import ReadingReason as Why\nx = whole_space(Why.ERASURE, 'p')\n",
+    "from fhir_server.application.core import system_views as v\nview = v.left_open(v.ReadingReason.REVIEW, 'p')\n",
+    "view = whole_space(ReadingReason('operator'), 'p')\n",
+    "def view(reason):\n    return whole_space(reason, 'p')\n",
+    "from fhir_server.application.core.system_views import of_kinds as some\nview = some(reason=why, patient='p')\n",
 )
 
 
 def test_every_filter_made_by_hand_is_found(copied):
     planted = plant(copied, "fhir_server/http", HAND_MADE)
+    assert {place.partition(":")[0] for place in made_filters(copied)} == planted
+
+
+def test_a_change_of_any_part_of_a_filter_is_found(copied):
+    changes = (f"{call}({part}=None)\n" for call in ("view._replace", "replace") for part in sorted(PARTS))
+    planted = plant(copied, "fhir_server/application/reading", changes)
     assert {place.partition(":")[0] for place in made_filters(copied)} == planted
 
 
@@ -144,9 +171,33 @@ def plant(root, folder, faults):
     return set(names)
 
 
-def test_the_threat_model_has_a_row_for_each_reason_of_an_own_read():
+def test_the_threat_model_names_the_modules_that_state_each_reason_of_an_own_read():
+    assert sorted(stated_reasons(ROOT)) == sorted(allowed_reasons())
+    assert {reason for reason, _ in allowed_reasons()} == set(ReadingReason)
+
+
+def test_every_reason_that_another_module_states_is_found(copied):
+    rooms_of_others = ("fhir_server/application/reading", "fhir_server/oauth", "fhir_server/http")
+    planted = {file for room in rooms_of_others for file in plant(copied, room, STATING)}
+    assert {file for _, file in stated_reasons(copied) - allowed_reasons()} == planted
+
+
+def test_a_module_that_states_a_further_reason_is_found(copied):
+    module = "fhir_server/application/reading/read.py"
+    with (copied / module).open("a") as source:
+        source.write("view = whole_space(ReadingReason.OPERATOR, 'p')\n")
+    assert stated_reasons(copied) - allowed_reasons() == {("operator", module)}
+
+
+def allowed_reasons():
+    """The pairs (reason, module) that docs/threat-model.md allows."""
     table = text_of("docs/threat-model.md").partition("## What the server reads for itself")[2].partition("\n## ")[0]
-    assert sorted(re.findall(r"^\| `([a-z-]+)` \|", table, flags=re.MULTILINE)) == sorted(ReadingReason)
+    rows = re.findall(r"^\| `([a-z-]+)` \|.*\| ([^|]+) \|$", table, flags=re.MULTILINE)
+    return {
+        (reason, f"fhir_server/application/{module}.py")
+        for reason, modules in rows
+        for module in re.findall(r"`([\w/]+)`", modules)
+    }
 
 
 def test_the_threat_model_has_a_row_for_each_read_of_the_store_without_a_filter():
@@ -155,8 +206,3 @@ def test_the_threat_model_has_a_row_for_each_read_of_the_store_without_a_filter(
     reads = inspect.getmembers(Snapshot, lambda member: inspect.isfunction(member) and member.__name__[0] != "_")
     unfiltered = [name for name, read in reads if "visibility" not in inspect.signature(read).parameters]
     assert sorted(named) == sorted(unfiltered)
-
-
-def test_every_reason_of_an_own_read_is_used():
-    used = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "fhir_server").rglob("*.py"))
-    assert [reason for reason in ReadingReason if f"ReadingReason.{reason.name}" not in used] == []

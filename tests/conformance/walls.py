@@ -1,4 +1,6 @@
-"""Walls checked on the source: who makes filters, asks the rules, holds ports; and what the import contracts report.
+"""Walls checked on the source: who makes filters, asks the rules, holds ports, reads beyond the caller's filter.
+
+The import contracts have a report of their own.
 
 Each check takes the root of a tree, so that a test can show on a copy that a planted fault is found.
 """
@@ -12,19 +14,28 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from consent_rules.visibility import Clause, Visibility
+
 PACKAGES = ("consent_rules", "fhir_server", "seed")
 LAYERED = ("consent_rules", "fhir_server")
 """The packages in which every folder has an exhaustive import contract."""
+SYSTEM_VIEWS = "fhir_server/application/core/system_views.py"
 MAKE_FILTERS = frozenset(
     {
         "consent_rules/visibility.py",  # the values themselves, and how they are narrowed
         "consent_rules/decision/document_filters.py",  # the decision: what each ground shows
         "consent_rules/model.py",  # the answer of the decision, part by part
-        "fhir_server/application/core/system_views.py",  # the server's own reads, each with its reason
+        SYSTEM_VIEWS,  # the server's own reads, each with its reason
         "fhir_server/application/core/enforcement_point.py",  # joins what is seen of documents and of traces
         "fhir_server/adapters/judging.py",  # takes a given filter apart to apply it
     }
 )
+SAME_NAME = {
+    "fhir_server/application/core/access_notices.py": {"documents"},  # of the facts of a notice
+    "fhir_server/application/documents/replacement_chain.py": {"documents"},  # of a directive
+    "fhir_server/domain/consents/directives.py": {"kinds", "categories", "documents"},  # of a directive
+}
+"""Where a module changes a part that is named as one of a filter, but belongs to something else."""
 ASK_THE_RULES = frozenset(
     {
         "fhir_server/application/core/enforcement_point.py",
@@ -36,7 +47,11 @@ EDGE = "fhir_server/http/"
 EDGE_CATCHES = frozenset({"StoreUnavailable"})
 """What the edge may name of the ports: the failure that it tells."""
 _FILTERS = frozenset({"Visibility", "Clause", "SystemView"})
-_PARTS = frozenset({"clauses", "closed_by", "owned_by", "unsealed_at", "of_seen", "within", "barred", "compartment"})
+PARTS = frozenset((*Visibility.__dataclass_fields__, *Clause._fields))
+"""The parts of a filter: who changes one of them makes a filter."""
+_SYSTEM_VIEWS = frozenset({"whole_space", "recorded_by", "of_kinds", "left_open"})
+_BY_COMPUTED_NAME = frozenset({"attrgetter", "vars", "eval", "exec", "globals", "import_module", "__import__"})
+_INSIDES = frozenset({"ports", "__dict__", "__getattribute__"})
 
 
 def made_filters(root: Path) -> list[str]:
@@ -66,6 +81,19 @@ def ports_at_the_edge(root: Path) -> list[str]:
         for node in ast.walk(tree)
         if isinstance(node, ast.expr | ast.stmt) and _reaches_a_port(node)
     ]
+
+
+def stated_reasons(root: Path) -> set[tuple[str, str]]:
+    """Return which module states which reason for a read of the server's own: {("erasure", file), …}.
+
+    The reason is "?" where a module hands on, computes or leaves out the reason: nobody can tell which it is.
+    """
+    return {
+        (reason, file)
+        for file, tree in _modules(root)
+        if file != SYSTEM_VIEWS
+        for reason in _reasons(tree, _names(tree, frozenset({"ReadingReason"})), _names(tree, _SYSTEM_VIEWS))
+    }
 
 
 @dataclass(frozen=True)
@@ -107,7 +135,9 @@ def dotted(path: str) -> str:
 
 def _reaches_a_port(node: ast.AST) -> bool:
     if isinstance(node, ast.Attribute):
-        return node.attr == "ports"
+        return node.attr in _INSIDES
+    if isinstance(node, ast.Call):
+        return _name(node.func) in _BY_COMPUTED_NAME or (_name(node.func) == "getattr" and not _is_literal(node))
     if isinstance(node, ast.Constant):
         return node.value == "ports"
     if isinstance(node, ast.ImportFrom):
@@ -115,6 +145,11 @@ def _reaches_a_port(node: ast.AST) -> bool:
         part = (node.module or "").startswith("fhir_server.ports")
         return whole or (part and any(name.name not in EDGE_CATCHES for name in node.names))
     return isinstance(node, ast.Import) and any(name.name.startswith("fhir_server.ports") for name in node.names)
+
+
+def _is_literal(call: ast.Call) -> bool:
+    """Tell whether the name that `getattr` is asked for stands in the source."""
+    return len(call.args) > 1 and isinstance(call.args[1], ast.Constant)
 
 
 def _imports_the_decision(node: ast.AST) -> bool:
@@ -125,23 +160,65 @@ def _imports_the_decision(node: ast.AST) -> bool:
 
 
 def _makes(file: str, tree: ast.Module) -> Iterator[str]:
-    names = _FILTERS | {
+    names = _names(tree, _FILTERS)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef) and any(_name(base) in names for base in node.bases):
+            yield f"{file}:{node.lineno}"
+        if isinstance(node, ast.Call) and (
+            _calls(node.func, names) or _changes(node, PARTS - SAME_NAME.get(file, set()))
+        ):
+            yield f"{file}:{node.lineno}"
+
+
+def _changes(call: ast.Call, parts: frozenset[str]) -> bool:
+    """Tell whether a call makes a filter from another one: `replace(view, clauses=…)`, `clause._replace(**{…})`."""
+    return _name(call.func) in {"replace", "_replace"} and any(
+        word.arg in parts or (word.arg is None and _quotes(word.value, parts)) for word in call.keywords
+    )
+
+
+def _quotes(mapping: ast.expr, parts: frozenset[str]) -> bool:
+    """Tell whether a mapping names a part: `{"clauses": …}`, `dict(clauses=…)`."""
+    return any(
+        (isinstance(node, ast.Constant) and node.value in parts)
+        or (isinstance(node, ast.keyword) and node.arg in parts)
+        for node in ast.walk(mapping)
+    )
+
+
+def _calls(function: ast.expr, names: frozenset[str]) -> bool:
+    """Tell whether a function makes a filter: `Clause`, `Clause._make`, `type(view)`, `view.__class__`."""
+    if isinstance(function, ast.Call):
+        return _name(function.func) == "type"
+    if isinstance(function, ast.Attribute) and function.attr == "_make":
+        return _name(function.value) in names
+    return _name(function) in names | {"__class__"}
+
+
+def _names(tree: ast.Module, names: frozenset[str]) -> frozenset[str]:
+    """Return the names, and the names under which a module imports them."""
+    imported = {
         alias.asname
         for node in ast.walk(tree)
         if isinstance(node, ast.ImportFrom)
         for alias in node.names
-        if alias.name in _FILTERS and alias.asname
+        if alias.name in names and alias.asname
     }
+    return names | imported
+
+
+def _reasons(tree: ast.Module, enum: frozenset[str], views: frozenset[str]) -> Iterator[str]:
+    stated = {id(node.value): node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
     for node in ast.walk(tree):
-        if isinstance(node, ast.ClassDef) and any(_name(base) in names for base in node.bases):
-            yield f"{file}:{node.lineno}"
-        if isinstance(node, ast.Call) and (_name(node.func) in names or _changes(node)):
-            yield f"{file}:{node.lineno}"
+        if isinstance(node, ast.Name | ast.Attribute) and _name(node) in enum:
+            yield stated[id(node)].lower().replace("_", "-") if id(node) in stated else "?"
+        elif isinstance(node, ast.Call) and _name(node.func) in views and not _states(node, enum):
+            yield "?"
 
 
-def _changes(call: ast.Call) -> bool:
-    """Tell whether a call makes a filter from another one: `replace(view, clauses=…)`, `clause._replace(…)`."""
-    return _name(call.func) in {"replace", "_replace"} and any(word.arg in _PARTS for word in call.keywords)
+def _states(call: ast.Call, enum: frozenset[str]) -> bool:
+    """Tell whether a call names its reason: `whole_space(ReadingReason.ERASURE, …)`."""
+    return bool(call.args) and isinstance(call.args[0], ast.Attribute) and _name(call.args[0].value) in enum
 
 
 def _name(node: ast.expr) -> str:
