@@ -1,0 +1,28 @@
+"""The code stands in modules and folders of a size that a reader can hold."""
+
+from tests.conformance.project import PACKAGES, ROOT, modules
+
+SMALLEST_MODULE = 25
+MOST_MODULES = 16
+KEPT_SMALL = frozenset({"fhir_server/domain/values.py"})
+"""Types that every package shares: they belong to no larger module."""
+
+
+def _named_modules():
+    """Yield each module with its path from the root, without `__init__` and `__main__`."""
+    for path in modules(*PACKAGES):
+        if not path.name.startswith("__"):
+            yield path.relative_to(ROOT).as_posix(), path
+
+
+def test_no_module_is_smaller_than_a_thought():
+    lines = {name: path.read_text(encoding="utf-8").count("\n") for name, path in _named_modules()}
+    assert {name: count for name, count in lines.items() if count < SMALLEST_MODULE and name not in KEPT_SMALL} == {}
+
+
+def test_no_folder_holds_more_modules_than_a_reader_can_scan():
+    held = {}
+    for name, _ in _named_modules():
+        folder, _, module = name.rpartition("/")
+        held.setdefault(folder, []).append(module)
+    assert {folder: len(names) for folder, names in held.items() if len(names) > MOST_MODULES} == {}
