@@ -210,7 +210,7 @@ class _Bulk:
                 yield work.planned()
 
     def _work(self, snapshot: Snapshot, caller: Caller, audited: AuditedInteraction) -> UnitOfWork:
-        return UnitOfWork(self.runtime, caller, snapshot, audited, self.runtime.ports.clock.now())
+        return UnitOfWork(self.runtime, caller, audited, snapshot)
 
     def _filing(self, part: PatientPart, place: int, types: Sequence[str]) -> Filing:
         code = types[place % len(types)]

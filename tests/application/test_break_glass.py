@@ -5,9 +5,11 @@ import pytest
 from consent_rules.model import Directive, RecordState, Requester
 from consent_rules.scopes import Scopes
 from consent_rules.vocabulary import Action, DirectiveKind, Purpose, RequesterKind, SpaceStatus, View
-from fhir_server.application.core.enforcement_point import Opened, judge
+from fhir_server.application.core.access import Access, Opened
+from fhir_server.application.core.enforcement_point import judge
 from fhir_server.application.spaces.break_glass import open_space
 from fhir_server.domain import record_codec
+from fhir_server.domain.audit.interactions import AuditedInteraction
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.search.criteria import Search
@@ -18,6 +20,7 @@ AWA = Requester(
     RequesterKind.PROFESSIONAL, "Practitioner/awa", "PractitionerRole/awa", "Organization/chu", "Device/ehr", "10"
 )
 CALLER = Caller(AWA, Scopes.parse("patient/*.rs"), "t", "g", "ehr", launch_patient=PATIENT, purpose=Purpose.BREAK_GLASS)
+READ = AuditedInteraction("read", "Patient", target=f"Patient/{PATIENT}")
 SWITCH = Directive("off", DirectiveKind.BLOCK, purposes=frozenset({Purpose.BREAK_GLASS}))
 
 
@@ -33,7 +36,7 @@ def opened_space(runtime):
 
 def entry(runtime):
     with runtime.ports.store.snapshot() as snapshot:
-        return judge(runtime, snapshot, CALLER, PATIENT, Action.CONSULT)
+        return judge(Access(runtime, CALLER, READ, snapshot), PATIENT, Action.CONSULT)
 
 
 def refused(runtime, reason="unconscious"):
@@ -47,7 +50,7 @@ def test_after_the_opening_the_professional_reads_for_a_day(opened_space, clock)
     assert entry(runtime).reason == "emergency-not-open"
     id_ = open_space(runtime, CALLER, PATIENT, "unconscious, found at home")
     answer = entry(runtime)
-    assert (answer.entry.basis, answer.entry.rules[0].consents) == ("break-glass", (id_,))
+    assert (answer.permit.basis, answer.permit.rules[0].consents) == ("break-glass", (id_,))
     clock.advance(hours=24)
     assert entry(runtime).reason == "emergency-not-open"
 
@@ -56,7 +59,7 @@ def test_the_opening_is_a_consent_that_names_who_and_why(opened_space):
     runtime = opened_space()
     id_ = open_space(runtime, CALLER, PATIENT, "unconscious, found at home")
     with runtime.ports.store.snapshot() as snapshot:
-        answer = judge(runtime, snapshot, CALLER, PATIENT, Action.CONSULT)
+        answer = judge(Access(runtime, CALLER, READ, snapshot), PATIENT, Action.CONSULT)
         assert isinstance(answer, Opened)
         stored = snapshot.read("Consent", id_, answer.sees(View.DIRECTIVES))
     assert stored is not None
@@ -72,7 +75,7 @@ def test_the_opening_leaves_a_trace_in_the_same_commit(opened_space):
         Requester(RequesterKind.PATIENT, f"Patient/{PATIENT}"), Scopes(), "t", "g", "portal", purpose="PATRQT"
     )
     with runtime.ports.store.snapshot() as snapshot:
-        answer = judge(runtime, snapshot, holder, PATIENT, Action.READ_TRACES)
+        answer = judge(Access(runtime, holder, READ, snapshot), PATIENT, Action.READ_TRACES)
         page = snapshot.find(Search("AuditEvent"), answer.sees(View.TRACES))
     assert len(page.rows) == 1
     assert b"break-glass" in page.rows[0].body

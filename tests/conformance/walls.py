@@ -26,7 +26,7 @@ MAKE_FILTERS = frozenset(
         "consent_rules/decision/document_filters.py",  # the decision: what each ground shows
         "consent_rules/model.py",  # the answer of the decision, part by part
         SYSTEM_VIEWS,  # the server's own reads, each with its reason
-        "fhir_server/application/core/enforcement_point.py",  # joins what is seen of documents and of traces
+        "fhir_server/application/core/access.py",  # joins what is seen of documents and of traces
         "fhir_server/adapters/judging.py",  # takes a given filter apart to apply it
     }
 )

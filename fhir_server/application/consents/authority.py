@@ -15,10 +15,11 @@ import orjson
 from consent_rules.consents import recording
 from consent_rules.consents.recording import may_follow, tidied
 from consent_rules.decision.decision_context import context_of
-from consent_rules.model import AccessRequest, Directive
-from consent_rules.vocabulary import Action, DirectiveKind, Purpose, Reason, RequesterKind, View
+from consent_rules.model import Directive
+from consent_rules.vocabulary import Action, DirectiveKind, Reason, RequesterKind, View
 from fhir_server.application.consents import references
-from fhir_server.application.core.enforcement_point import Opened, record_of
+from fhir_server.application.core.access import Opened
+from fhir_server.application.core.enforcement_point import record_of
 from fhir_server.application.core.system_views import ReadingReason, whole_space
 from fhir_server.application.core.unit_of_work import UnitOfWork, is_registry_operator
 from fhir_server.application.documents import replacement_chain
@@ -143,7 +144,7 @@ def said_by(work: UnitOfWork, opened: Opened, choice: Choosing, located: Json) -
     recorded = tuple(_recorded(work, opened, choice, directive) for directive in compiled)
     demand_few(work, opened, recorded, choice.root)
     for directive in recorded:
-        demand_few_followed(work, directive, opened.space.patient, choice.root)
+        demand_few_followed(work, directive, opened.patient, choice.root)
     default_consents.demand_room(work, opened, located, choice.root)
     return replacement_chain.resolved(work, opened, recorded, choice.root)
 
@@ -151,10 +152,10 @@ def said_by(work: UnitOfWork, opened: Opened, choice: Choosing, located: Json) -
 def _recorded(work: UnitOfWork, opened: Opened, choice: Choosing, compiled: Directive) -> Directive:
     requester = work.caller.requester
     if requester.kind is RequesterKind.SYSTEM:
-        if compiled.kind in OF_THE_INSURER and is_registry_operator(work, opened.space.patient):
+        if compiled.kind in OF_THE_INSURER and is_registry_operator(work, opened.patient):
             return replace(compiled, recorded_at=work.at)
         raise _not_yours(choice)
-    request = AccessRequest(requester, Action.DIRECT, Purpose(work.caller.purpose), work.at)
+    request = work.asks(Action.DIRECT)
     case = context_of(request, work.record(opened).without(compiled.id), work.runtime.matrix, work.runtime.profile)
     recorded = recording.record(case, compiled)
     if isinstance(recorded, Directive):

@@ -23,7 +23,8 @@ from fhir_server.application.consents.authority import (
     said_by,
 )
 from fhir_server.application.core import smart_scopes, unit_of_work
-from fhir_server.application.core.enforcement_point import Opened
+from fhir_server.application.core.access import Opened
+from fhir_server.application.core.enforcement_point import open_record, open_unnamed
 from fhir_server.application.core.search_index import identify
 from fhir_server.application.core.system_views import ReadingReason, of_kinds
 from fhir_server.application.core.unit_of_work import UnitOfWork, Written, is_registry_operator
@@ -62,7 +63,7 @@ def plan_create(work: UnitOfWork, choice: Choosing, condition: str = "") -> Writ
     patient = _patient_of(work, choice)
     smart_scopes.demand(work.caller, _CONSENT, "c", patient)
     _note_documents(work, choice)
-    opened = work.enter(patient, _action(work.caller))
+    opened = open_record(work, patient, _action(work.caller))
     if condition:
         wanted = replace(conditional_requests.parse(condition), patient=patient, patient_identifier=None)
         found = conditional.only_match(
@@ -76,7 +77,7 @@ def plan_create(work: UnitOfWork, choice: Choosing, condition: str = "") -> Writ
     after = _stored(work, located, Version(id_, 1), said)
     work.put(after)
     _decide(work, opened, located | {"id": id_}, said)
-    work.trace(AuditedInteraction("create", "Consent"), opened, patient, (f"Consent/{id_}",))
+    work.trace(AuditedInteraction("create", "Consent"), (f"Consent/{id_}",), opened)
     return _written(work, opened, after, created=True)
 
 
@@ -111,7 +112,7 @@ def _plan_change(
     after = _stored(work, located, Version(before.id, default_consents.next_version(work, before), before), said)
     work.change(before, after)
     _decide(work, opened, located | {"id": before.id}, said)
-    work.trace(AuditedInteraction(interaction, "Consent"), opened, patient, (f"Consent/{before.id}",))
+    work.trace(AuditedInteraction(interaction, "Consent"), (f"Consent/{before.id}",), opened)
     return _written(work, opened, after, created=False)
 
 
@@ -138,7 +139,7 @@ def _find(work: UnitOfWork, id_: str) -> tuple[Opened, Stored]:
         smart_scopes.demand(work.caller, _CONSENT, "u", location.compartment)
     except Problem as problem:
         raise not_found() from problem
-    opened = work.enter_unnamed(location.compartment, _action(work.caller))
+    opened = open_unnamed(work, location.compartment, _action(work.caller))
     found = work.read("Consent", id_, _view(work, opened)) if opened else None
     if opened is None or found is None:
         raise not_found()
@@ -154,7 +155,7 @@ def _note_documents(work: UnitOfWork, choice: Choosing) -> None:
 def _view(work: UnitOfWork, opened: Opened) -> Visibility:
     """Return which Consents the caller may change: the insurer's software, only those of the kinds that it records."""
     if work.caller.requester.kind is RequesterKind.SYSTEM:
-        return of_kinds(ReadingReason.OWN_RECORDS, opened.space.patient, _KINDS_OF_THE_INSURER)
+        return of_kinds(ReadingReason.OWN_RECORDS, opened.patient, _KINDS_OF_THE_INSURER)
     return opened.sees(View.DIRECTIVES)
 
 
@@ -221,7 +222,7 @@ def _existing(work: UnitOfWork, opened: Opened, id_: str) -> Written:
     found = work.read("Consent", id_, opened.sees(View.DIRECTIVES))
     if found is None:
         raise not_found()
-    work.trace(AuditedInteraction("read", "Consent"), opened, opened.space.patient, (f"Consent/{id_}",))
+    work.trace(AuditedInteraction("read", "Consent"), (f"Consent/{id_}",), opened)
     return _written(work, opened, found, created=False)
 
 

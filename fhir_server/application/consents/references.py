@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 
 from consent_rules.visibility import DIRECTORY, Visibility
 from consent_rules.vocabulary import View
-from fhir_server.application.core.enforcement_point import Opened
+from fhir_server.application.core.access import Opened
 from fhir_server.application.core.system_views import ReadingReason, whole_space
 from fhir_server.application.core.unit_of_work import UnitOfWork
 from fhir_server.application.reading import conditional
@@ -54,11 +54,11 @@ def _ids(named: list[Named], type_: str) -> frozenset[str]:
 def _known(work: UnitOfWork, opened: Opened, type_: str, ids: frozenset[str]) -> frozenset[str]:
     """Return which ids of a type the caller may name: in the directory, in this space, or in the caller's view."""
     if type_ == "Patient":
-        return ids & {opened.space.patient}
+        return ids & {opened.patient}
     if type_ == "CareTeam":
         return ids & {team.reference.partition("/")[2] for team in opened.record.teams}
     views: Mapping[str, Visibility] = {
-        "RelatedPerson": whole_space(ReadingReason.PERSONS_NAMED, opened.space.patient),
+        "RelatedPerson": whole_space(ReadingReason.PERSONS_NAMED, opened.patient),
         "DocumentReference": opened.sees(View.DOCUMENTS),
         "Consent": opened.sees(View.DIRECTIVES),
     }

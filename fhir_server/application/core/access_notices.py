@@ -16,13 +16,14 @@ from consent_rules.model import RecordState
 from consent_rules.visibility import AccessFacts
 from consent_rules.vocabulary import Basis, DirectiveKind, Mark, Obligation, SpaceStatus
 from fhir_server.application.core import audit_log
-from fhir_server.application.core.enforcement_point import Opened, record_of
+from fhir_server.application.core.access import Access, Opened
+from fhir_server.application.core.enforcement_point import record_of
 from fhir_server.application.core.minor_confidentiality import HIDDEN_FROM_GUARDIANS
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.core.search_index import facts_of
 from fhir_server.application.core.system_views import ReadingReason, SystemView, left_open
 from fhir_server.domain import bodies, record_codec
-from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome
+from fhir_server.domain.audit.interactions import Outcome
 from fhir_server.domain.audit.interactions import about as judged_by
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.notices import Kind, Named, Notice, communication_of
@@ -46,29 +47,29 @@ _KEPT = {
 """
 
 
-def record_access(
-    runtime: Runtime, caller: Caller, audited: AuditedInteraction, outcome: Outcome, opened: Opened | None, patient: str
-) -> None:
+def record_access(access: Access, outcome: Outcome) -> None:
     """Store the audit event of a read and the notice that the read owes; both are durable when this returns.
 
+    The snapshot of the access may be closed.
     Raises: Problem(UNAVAILABLE) when the notice cannot be stored; then nothing may be answered.
     """
+    runtime, opened, patient = access.runtime, access.opened, access.patient
     outcome = _as_confidential(runtime, outcome, opened)
-    kind = _owed(caller, outcome, opened)
+    kind = _owed(access.caller, outcome, opened)
     if opened is None or kind is None:
-        audit_log.record(runtime, caller, audited, outcome, patient)
+        audit_log.record_outcome(access, outcome)
         return
-    about = judged_by(audited, outcome)
+    about = judged_by(access.audited, outcome)
     kept = _kept_from(runtime, patient, about)
-    key = _key(caller, kept)
-    trace = audit_log.trace(runtime, caller, audited, outcome, patient)
+    key = _key(access.caller, kept)
+    trace = audit_log.trace(runtime, access.caller, access.audited, outcome, patient)
     record, revision = opened.record, opened.space.revision
     for _ in range(_ATTEMPTS):
         is_told = kind is Kind.FIRST_ACCESS and key in record.told
         if is_told or record.status is SpaceStatus.ERASED:  # erased since the read: there is nobody to tell
             runtime.ports.store.commit(Change((trace,)))
             return
-        notice = _of_access(runtime, caller, outcome, record, kind)
+        notice = _of_access(access, outcome, record, kind)
         kept_notice = stored(runtime, notice, confidential=outcome.confidential, documents=about)
         state = record_codec.dump(replace(record, told=record.told | {key}))
         change = Change((trace,), (Write(kept_notice, (0, 0)),), (SpaceWrite(patient, revision, state),))
@@ -91,19 +92,18 @@ class Owed:
     key: str
 
 
-def of_change(
-    runtime: Runtime, caller: Caller, outcome: Outcome, opened: Opened, about: tuple[str, ...]
-) -> Owed | None:
+def of_change(access: Access, outcome: Outcome, opened: Opened, about: tuple[str, ...]) -> Owed | None:
     """Return the notice that is owed when the answer to a change shows documents, None when no notice is owed.
 
     opened: with a permit to consult. about: ids of the documents that the answer shows.
     """
+    runtime = access.runtime
     outcome = _as_confidential(runtime, outcome, opened)
-    kind = _owed(caller, outcome, opened)
-    key = _key(caller, _kept_from(runtime, opened.space.patient, about)) if kind else ""
+    kind = _owed(access.caller, outcome, opened)
+    key = _key(access.caller, _kept_from(runtime, opened.patient, about)) if kind else ""
     if kind is None or (kind is Kind.FIRST_ACCESS and key in opened.record.told):
         return None
-    notice = _of_access(runtime, caller, outcome, opened.record, kind)
+    notice = _of_access(access, outcome, opened.record, kind)
     return Owed(stored(runtime, notice, confidential=outcome.confidential, documents=about), key)
 
 
@@ -111,7 +111,7 @@ def _as_confidential(runtime: Runtime, outcome: Outcome, opened: Opened | None) 
     """Mark a read as confidential when only Consents that a minor hides from guardians gave access (B10)."""
     if opened is None or outcome.confidential:
         return outcome
-    record, used = opened.record, {id_ for rule in opened.entry.rules for id_ in rule.consents}
+    record, used = opened.record, {id_ for rule in opened.permit.rules for id_ in rule.consents}
     if not used or not is_minor(record, runtime.ports.clock.now(), runtime.profile):
         return outcome
     with runtime.ports.store.snapshot() as snapshot:
@@ -123,9 +123,9 @@ def _as_confidential(runtime: Runtime, outcome: Outcome, opened: Opened | None) 
 
 def _owed(caller: Caller, outcome: Outcome, opened: Opened | None) -> Kind | None:
     """Return the kind of notice that a read owes, None when it owes none."""
-    if opened is None or outcome.code != "0" or opened.entry.basis in EMERGENCIES:
+    if opened is None or outcome.code != "0" or opened.permit.basis in EMERGENCIES:
         return None
-    owed = opened.entry.obligations
+    owed = opened.permit.obligations
     if Obligation.NOTIFY_FIRST_ACCESS in owed and _key(caller, "") not in opened.record.told:
         return Kind.FIRST_ACCESS
     return Kind.ACCESS if Obligation.NOTIFY_PATIENT in owed else None
@@ -160,11 +160,11 @@ def _key(caller: Caller, kept: str) -> str:
     return f"{name} {kept}" if kept else name
 
 
-def _of_access(runtime: Runtime, caller: Caller, outcome: Outcome, record: RecordState, kind: Kind) -> Notice:
-    who, where = parties(caller)
+def _of_access(access: Access, outcome: Outcome, record: RecordState, kind: Kind) -> Notice:
+    who, where = parties(access.caller)
     documents = tuple(ref for ref in outcome.touched if ref.startswith("DocumentReference/"))
     recipients = holders(record, confidential=outcome.confidential)
-    return Notice(kind, record.patient, runtime.ports.clock.now(), recipients, who, where, documents)
+    return Notice(kind, record.patient, access.runtime.now(), recipients, who, where, documents)
 
 
 def parties(caller: Caller) -> tuple[Named, Named | None]:

@@ -5,24 +5,24 @@ searches, counts and references alike. The grant stores the restrictions, and no
 """
 
 from consent_rules.visibility import Extent
+from fhir_server.application.core.access import Access
 from fhir_server.application.core.system_views import ReadingReason, whole_space
-from fhir_server.domain.caller import AppExclusions
 from fhir_server.domain.search.criteria import AnyOf, Search
-from fhir_server.ports.store import Snapshot
 
 _MOST = 1000
 
 
-def extents_of(snapshot: Snapshot, app_exclusions: AppExclusions, patient: str) -> tuple[Extent, ...]:
+def extents_of(access: Access, patient: str) -> tuple[Extent, ...]:
     """Return the documents of one space that the app does not get, and the documents that later replaced them.
 
     System-level: this reads replacement chains whoever may see them, and gives away only ids to leave out.
     """
+    app_exclusions = access.caller.app_exclusions
     extents: tuple[Extent, ...] = ()
     if app_exclusions.kinds:
         extents = (Extent(kinds=frozenset(app_exclusions.kinds)),)
     if app_exclusions.documents:
         family = Search("DocumentReference", (AnyOf(frozenset(app_exclusions.families)),), limit=_MOST)
-        members = snapshot.find(family, whole_space(ReadingReason.APP_RESTRICTIONS, patient)).rows
+        members = access.snapshot.find(family, whole_space(ReadingReason.APP_RESTRICTIONS, patient)).rows
         extents = (*extents, Extent(documents=frozenset({*app_exclusions.documents, *(row.id for row in members)})))
     return extents

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from fhir_server import deadline
 from fhir_server.application.core import smart_scopes
+from fhir_server.application.core.access import Access
 from fhir_server.application.core.minor_confidentiality import SIDE
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.deadline import demand_time
@@ -32,23 +33,21 @@ def record(runtime: Runtime, caller: Caller, audited: AuditedInteraction, outcom
     runtime.ports.store.commit(Change(traces=(trace(runtime, caller, audited, outcome, patient),)))
 
 
-def demand_scope(
-    runtime: Runtime,
-    caller: Caller,
-    audited: AuditedInteraction,
-    types: Iterable[str],
-    letter: str,
-    patient: str | None = None,
-) -> smart_scopes.Limits:
+def record_outcome(access: Access, outcome: Outcome) -> None:
+    """Store the audit event of a request that changes nothing, as `record`."""
+    record(access.runtime, access.caller, access.audited, outcome, access.patient)
+
+
+def demand_scope(access: Access, types: Iterable[str], letter: str, patient: str | None = None) -> smart_scopes.Limits:
     """Return the limits that the scopes set on an interaction, or audit that they do not allow it (S-060).
 
     The audit event belongs to the patient in context, never to a patient whom the request merely names.
     Raises: Problem(INSUFFICIENT_SCOPE).
     """
     try:
-        return smart_scopes.demand(caller, types, letter, patient)
+        return smart_scopes.demand(access.caller, types, letter, patient)
     except Problem as problem:
-        record_refusal(runtime, caller, audited, problem)
+        record_refusal(access.runtime, access.caller, access.audited, problem)
         raise
 
 

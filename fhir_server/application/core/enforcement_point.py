@@ -3,14 +3,14 @@
 Source: IHE PCF 1.1 (https://profiles.ihe.net/ITI/PCF/volume-1.html), actor Consent Enforcement Point.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from consent_rules.decision.decide import decide
 from consent_rules.decision.preconditions import barred
 from consent_rules.model import AccessRequest, Deny, Permit, RecordState
-from consent_rules.visibility import Extent, Visibility
-from consent_rules.vocabulary import Action, Basis, Purpose, Reason, RequesterKind, SpaceStatus, View
+from consent_rules.vocabulary import Action, Basis, Reason, RequesterKind, SpaceStatus
 from fhir_server.application.core import audit_log
+from fhir_server.application.core.access import Access, Opened, request_of
 from fhir_server.application.core.app_restrictions import extents_of
 from fhir_server.application.core.minor_confidentiality import documents_behind, documents_there, is_confidential
 from fhir_server.application.core.runtime import Runtime
@@ -19,54 +19,24 @@ from fhir_server.domain import record_codec
 from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.problem import Category, Issue, Problem
-from fhir_server.ports.store import Snapshot, Space, SpaceWrite
+from fhir_server.ports.store import Space
 
 ACCEPTED_PROOFS = "accepted proofs: consent of the patient for this consultation, consent for the care team"
 
 
-_ABOUT_DOCUMENTS = frozenset({View.TRACES, View.NOTICES})
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """A space that the caller has entered: the permit, and the state of the space for which it was given.
-
-    app_exclusions: documents that the person withholds from the calling app.
-    """
-
-    entry: Permit
-    record: RecordState
-    space: Space
-    app_exclusions: tuple[Extent, ...] = ()
-
-    @property
-    def pin(self) -> SpaceWrite:
-        """A write that makes a commit fail if the space has changed since the decision."""
-        return SpaceWrite(self.space.patient, self.space.revision)
-
-    def sees(self, view: View) -> Visibility:
-        """Return what is visible of one part of the space."""
-        seen = self.entry.sees(view)
-        if view is View.DOCUMENTS:
-            return seen.without(self.app_exclusions)
-        about = self.entry.sees(View.ABOUT).without(self.app_exclusions).clauses
-        return replace(seen, documents=about) if view in _ABOUT_DOCUMENTS else seen
-
-
-def judge(runtime: Runtime, snapshot: Snapshot, caller: Caller, patient: str, action: Action) -> Opened | Deny:
+def judge(access: Access, patient: str, action: Action) -> Opened | Deny:
     """Decide about one space, from one read of its state.
 
     A patient without a space is treated like a patient without directives, so that the answer does not tell them apart.
     Raises: OutOfTime.
     """
     demand_time()
-    space = snapshot.load_space(patient)
+    runtime, space = access.runtime, access.snapshot.load_space(patient)
     record = record_of(patient, space)
-    answer = answer_of(runtime, _asked(runtime, caller, action), record)
+    answer = decide(access.asks(action), record, runtime.matrix, runtime.profile)
     if isinstance(answer, Deny):
         return answer
-    app_exclusions = extents_of(snapshot, caller.app_exclusions, patient)
-    return Opened(answer, record, space or Space(patient, 0, b""), app_exclusions)
+    return Opened(answer, record, space or Space(patient, 0, b""), extents_of(access, patient))
 
 
 def answer_of(runtime: Runtime, request: AccessRequest, record: RecordState) -> Permit | Deny:
@@ -74,15 +44,15 @@ def answer_of(runtime: Runtime, request: AccessRequest, record: RecordState) -> 
     return decide(request, record, runtime.matrix, runtime.profile)
 
 
-def has_no_other_ground(runtime: Runtime, caller: Caller, opened: Opened) -> bool:
+def has_no_other_ground(access: Access, opened: Opened) -> bool:
     """Tell whether a caller may only look the patient up: then only the identity traits are shown.
 
     A block, a missing consent and a consent that waits for approval make no difference here. The decision uses the
     state that was already loaded.
     """
-    if opened.entry.basis is not Basis.IDENTIFICATION:
+    if opened.permit.basis is not Basis.IDENTIFICATION:
         return False
-    return isinstance(answer_of(runtime, _asked(runtime, caller, Action.CONSULT), opened.record), Deny)
+    return isinstance(answer_of(access.runtime, access.asks(Action.CONSULT), opened.record), Deny)
 
 
 def demand_served(runtime: Runtime, caller: Caller, patient: str, audited: AuditedInteraction) -> None:
@@ -91,18 +61,14 @@ def demand_served(runtime: Runtime, caller: Caller, patient: str, audited: Audit
     patient: the patient whom the request names, "" for none; the denial is audited in that patient's space, if any.
     Raises: Problem(UNAVAILABLE), the same for every request and patient.
     """
-    refusal = barred(_asked(runtime, caller, Action.CONSULT)) if caller.in_lockdown else None
+    refusal = barred(request_of(caller, Action.CONSULT, runtime.now())) if caller.in_lockdown else None
     if refusal is None:
         return
     with runtime.ports.store.snapshot() as snapshot:
+        access = Access(runtime, caller, audited, snapshot)
         space = snapshot.load_space(patient) if patient else None
-    refuse(runtime, caller, refusal, patient if space and space.state else "", audited)
+    refuse(access, refusal, patient if space and space.state else "")
     raise problem_of(refusal, caller)
-
-
-def _asked(runtime: Runtime, caller: Caller, action: Action) -> AccessRequest:
-    now = runtime.ports.clock.now()
-    return AccessRequest(caller.requester, action, Purpose(caller.purpose), now, caller.in_lockdown)
 
 
 def record_of(patient: str, space: Space | None) -> RecordState:
@@ -112,75 +78,51 @@ def record_of(patient: str, space: Space | None) -> RecordState:
     return record_codec.load(space.state) if space.state else RecordState(patient=patient, status=SpaceStatus.ERASED)
 
 
-def open_record(
-    runtime: Runtime, snapshot: Snapshot, caller: Caller, patient: str, action: Action, audited: AuditedInteraction
-) -> Opened:
+def open_record(access: Access, patient: str, action: Action) -> Opened:
     """Enter a space that the caller names, or audit the denial and raise.
 
     Raises: Problem(CONSENT_REQUIRED) when the denial depends on the patient, FORBIDDEN when it depends on the caller.
     """
-    answer = judge(runtime, snapshot, caller, patient, action)
+    answer = judge(access, patient, action)
     if isinstance(answer, Opened):
+        access.note_opened(answer)
         return answer
-    refuse(
-        runtime,
-        caller,
-        answer,
-        patient if snapshot.load_space(patient) else "",
-        audited,
-        _fate(snapshot, patient, audited),
-    )
-    raise problem_of(answer, caller)
+    access.note_refused(patient)
+    where, audited = patient if access.snapshot.load_space(patient) else "", access.audited
+    if audited.interaction == "search-type" or not (audited.confidential or audited.sought):
+        refuse(access, answer, where)  # who reads of a search is decided by its query
+    else:
+        about = documents_there(access.snapshot, patient, audited.sought)
+        refuse(access, answer, where, confidential=is_confidential(access, patient), about=about)
+    raise problem_of(answer, access.caller)
 
 
-def open_unnamed(
-    runtime: Runtime, snapshot: Snapshot, caller: Caller, patient: str, action: Action, audited: AuditedInteraction
-) -> Opened | None:
+def open_unnamed(access: Access, patient: str, action: Action) -> Opened | None:
     """Enter the space of a resource that is named only by its id; audit a denial and return None.
 
     A denied requester must learn nothing about the id, so calling code must answer as for an unknown id.
     """
-    answer = judge(runtime, snapshot, caller, patient, action)
+    answer = judge(access, patient, action)
     if isinstance(answer, Opened):
+        access.note_opened(answer)
         return answer
-    fate = Fate(
-        is_confidential(snapshot, patient, audited),
-        documents_behind(snapshot, patient, (audited.target, *audited.sought)),
-    )
-    refuse(runtime, caller, answer, patient, audited, fate)
+    access.note_refused(patient)
+    confidential = is_confidential(access, patient)
+    about = documents_behind(access.snapshot, patient, (access.audited.target, *access.audited.sought))
+    refuse(access, answer, patient, confidential=confidential, about=about)
     return None
 
 
-@dataclass(frozen=True, slots=True)
-class Fate:
-    """Who may read of a denial. confidential: hidden from guardians (B10). about: ids of the documents concerned."""
-
-    confidential: bool = False
-    about: tuple[str, ...] = ()
-
-
-def _fate(snapshot: Snapshot, patient: str, audited: AuditedInteraction) -> Fate:
-    """Return who may read of a denial in the space that an interaction names; for a search, its query decides that."""
-    if audited.interaction == "search-type" or not (audited.confidential or audited.sought):
-        return Fate()
-    return Fate(is_confidential(snapshot, patient, audited), documents_there(snapshot, patient, audited.sought))
-
-
 def refuse(
-    runtime: Runtime,
-    caller: Caller,
-    refusal: Deny,
-    patient: str,
-    audited: AuditedInteraction,
-    fate: Fate = Fate(),
+    access: Access, refusal: Deny, patient: str, *, confidential: bool = False, about: tuple[str, ...] = ()
 ) -> None:
-    """Store the audit event of a denial; the event is durable when this returns."""
-    matrix_version = refusal.matrix_version
-    outcome = Outcome(
-        "4", refusal.reason, rules=refusal.rules, matrix_version=matrix_version, confidential=fate.confidential
-    )
-    outcome = replace(outcome, about=fate.about)
-    audit_log.record(runtime, caller, audited, outcome, patient)
+    """Store the audit event of a denial; the event is durable when this returns.
+
+    patient: in whose space, "" for none. confidential, about: as in Outcome.
+    """
+    outcome = Outcome("4", refusal.reason, rules=refusal.rules, matrix_version=refusal.matrix_version)
+    outcome = replace(outcome, confidential=confidential, about=about)
+    audit_log.record(access.runtime, access.caller, access.audited, outcome, patient)
 
 
 _CALLER_REASONS = frozenset({"forbidden-party", "unidentified", "not-entitled"})

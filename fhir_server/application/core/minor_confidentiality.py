@@ -8,9 +8,8 @@ as confidential as what it contains or names.
 from collections.abc import Iterable
 
 from consent_rules.vocabulary import Mark, RequesterKind
+from fhir_server.application.core.access import Access
 from fhir_server.application.core.system_views import ReadingReason, whole_space
-from fhir_server.domain.audit.interactions import AuditedInteraction
-from fhir_server.domain.caller import Caller
 from fhir_server.domain.references import documents_named
 from fhir_server.domain.stored import Stored
 from fhir_server.ports.store import Snapshot
@@ -21,22 +20,23 @@ HIDDEN_FROM_GUARDIANS = Mark.INVISIBLE_REPRESENTANTS_LEGAUX
 _BEHIND = frozenset({"List", "Binary", "Consent", "AuditEvent", "Communication"})
 
 
-def is_confidential_failure(snapshot: Snapshot, caller: Caller, patient: str, audited: AuditedInteraction) -> bool:
+def is_confidential_failure(access: Access) -> bool:
     """Tell whether guardians may not learn that somebody who had entered the space did not reach a resource.
 
     Guardians learn of no failure of the patient or of a relative, because the minor may hide things from one relative.
-    Arguments as `is_confidential`.
     """
-    return caller.requester.kind in SIDE or is_confidential(snapshot, patient, audited)
+    return access.caller.requester.kind in SIDE or is_confidential(access, access.patient)
 
 
-def is_confidential(snapshot: Snapshot, patient: str, audited: AuditedInteraction) -> bool:
-    """Tell whether an interaction contains or names something hidden from guardians, or a list of such documents.
+def is_confidential(access: Access, patient: str) -> bool:
+    """Tell whether a request contains or names something hidden from guardians, or a list of such documents.
 
+    patient: in whose space the named resources are.
     System-level: this reads the resource whoever asks, and gives away only the answer.
     """
+    audited = access.audited
     return audited.confidential or any(
-        _is_confidential(snapshot, patient, named) for named in (audited.target, *audited.sought)
+        _is_confidential(access.snapshot, patient, named) for named in (audited.target, *audited.sought)
     )
 
 

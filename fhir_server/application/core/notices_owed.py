@@ -8,12 +8,13 @@ from dataclasses import replace
 
 from consent_rules.consents import uploads, visibility_marks
 from consent_rules.decision import emergency
-from consent_rules.model import AccessRequest, Deny, Directive, RecordState
+from consent_rules.model import Deny, Directive, RecordState
 from consent_rules.visibility import AccessFacts
 from consent_rules.vocabulary import Action, Basis, DirectiveKind, Obligation, Purpose
 from fhir_server.application.core import access_notices
+from fhir_server.application.core.access import Opened
 from fhir_server.application.core.access_notices import EMERGENCIES, holders, parties, stored
-from fhir_server.application.core.enforcement_point import Opened, answer_of
+from fhir_server.application.core.enforcement_point import answer_of
 from fhir_server.application.core.unit_of_work import UnitOfWork
 from fhir_server.domain.audit.interactions import Outcome
 from fhir_server.domain.notices import Kind, Notice
@@ -43,8 +44,7 @@ def of_documents(work: UnitOfWork, opened: Opened, kind: Kind, documents: Mappin
     document that is hidden from guardians.
     """
     record = work.record(opened)
-    request = AccessRequest(work.caller.requester, Action.DEPOSIT, Purpose(work.caller.purpose), work.at)
-    if not uploads.is_told(request, record):
+    if not uploads.is_told(work.asks(Action.DEPOSIT), record):
         return
     shown = {id_: facts.marks for id_, facts in documents.items() if not visibility_marks.is_sealed(facts, work.at)}
     who, where = parties(work.caller)
@@ -64,13 +64,12 @@ def of_reading(work: UnitOfWork, opened: Opened, document: str) -> None:
     A depositor who may not consult the space owes none. document: id.
     """
     record = work.record(opened)
-    request = AccessRequest(work.caller.requester, Action.CONSULT, Purpose(work.caller.purpose), work.at)
-    entry = answer_of(work.runtime, request, record)
-    if isinstance(entry, Deny):
+    permit = answer_of(work.runtime, work.asks(Action.CONSULT), record)
+    if isinstance(permit, Deny):
         return
-    reading = Opened(entry, record, opened.space)
-    outcome = Outcome(basis=entry.basis, touched=(f"DocumentReference/{document}",))
-    notice = access_notices.of_change(work.runtime, work.caller, outcome, reading, (document,))
+    reading = Opened(permit, record, opened.space)
+    outcome = Outcome(basis=permit.basis, touched=(f"DocumentReference/{document}",))
+    notice = access_notices.of_change(work, outcome, reading, (document,))
     if notice is not None:
         work.put(notice.stored)
         if notice.key not in record.told:
@@ -82,11 +81,11 @@ def of_opening(work: UnitOfWork, opened: Opened, directive: Directive) -> None:
 
     The patient is told the reason too; the declared physician is told who opened the space, when and how.
     """
-    owed, entry = opened.entry.obligations, opened.entry
+    owed, permit = opened.permit.obligations, opened.permit
     mode = Purpose(work.caller.purpose)
     due = emergency.review_due(work.at, work.runtime.profile) if Obligation.REVIEW in owed else None
     who, where = parties(work.caller)
-    kind, record = EMERGENCIES[Basis(entry.basis)], work.record(opened)
+    kind, record = EMERGENCIES[Basis(permit.basis)], work.record(opened)
     told = Notice(kind, record.patient, work.at, (), who, where, (), "", due)
     if Obligation.NOTIFY_PATIENT in owed:
         reached = replace(told, recipients=holders(record, confidential=False), reason=directive.reason)

@@ -15,7 +15,8 @@ from consent_rules.model import RecordState
 from consent_rules.visibility import Visibility
 from consent_rules.vocabulary import Action
 from fhir_server.application.core import audit_log
-from fhir_server.application.core.enforcement_point import Opened, open_record, open_unnamed
+from fhir_server.application.core.access import Access, Opened
+from fhir_server.application.core.enforcement_point import open_unnamed
 from fhir_server.application.core.minor_confidentiality import (
     HIDDEN_FROM_GUARDIANS,
     documents_there,
@@ -33,7 +34,7 @@ from fhir_server.domain.caller import Caller
 from fhir_server.domain.problem import Category, Issue, Problem
 from fhir_server.domain.references import documents_named, without_documents
 from fhir_server.domain.stored import Stored
-from fhir_server.ports.store import AlreadyClaimed, Change, Snapshot, SpaceWrite, StoreConflict, Trace, Write
+from fhir_server.ports.store import AlreadyClaimed, Change, SpaceWrite, StoreConflict, Trace, Write
 
 ATTEMPTS = 5
 
@@ -54,22 +55,16 @@ class Written:
 
 
 @dataclass(slots=True)
-class UnitOfWork:
-    """One attempt at a write: what was read, what was decided, and what is to be stored.
+class UnitOfWork(Access):
+    """One attempt at a write: an access, and what is to be stored.
 
-    patient: whose space was entered last; a failure is audited there. at: the time of the write, by the clock.
-    refused: whether the last decision was a denial. refusals: patients in whose space a denial has been audited.
+    A space that the access enters may not change before the commit: else the commit fails.
+    patient: whose space was entered last; a failure is audited there.
+    refusals: patients in whose space a denial has been audited.
     met: every patient whom the work has found to exist, with the permit; each patient gets an audit event.
     stamp: `lastUpdated` of what is written, never earlier than that of what was read.
     """
 
-    runtime: Runtime
-    caller: Caller
-    snapshot: Snapshot
-    audited: AuditedInteraction
-    at: datetime
-    patient: str = ""
-    refused: bool = False
     stamp: datetime = field(init=False)
     writes: dict[tuple[str, str], Write] = field(default_factory=dict)
     spaces: dict[str, SpaceWrite] = field(default_factory=dict)
@@ -81,46 +76,37 @@ class UnitOfWork:
     identifying: dict[str, tuple[str, str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Take a stamp for what is written."""
+        """Take the time, and a stamp for what is written."""
+        Access.__post_init__(self)
         self.stamp = self.runtime.stamps.next(self.at)
 
-    def enter(self, patient: str, action: Action) -> Opened:
-        """Enter a space that the caller names; the commit fails if the space changes after this decision."""
-        self.refused = True  # open_record audits a denial itself
+    def note_opened(self, opened: Opened) -> None:
+        """Note that the caller has entered a space, and pin the space for the commit."""
+        Access.note_opened(self, opened)
+        self.refusals.discard(opened.patient)
+        self._meet(opened)
+
+    def note_refused(self, patient: str) -> None:
+        """Note that the caller was denied a space."""
+        Access.note_refused(self, patient)
         self.refusals.add(patient)
-        opened = open_record(self.runtime, self.snapshot, self.caller, patient, action, self.audited)
-        return self._entered(opened)
 
-    def enter_unnamed(self, patient: str, action: Action) -> Opened | None:
-        """Enter the space of a resource that is named only by its id; audit a denial and return None."""
-        opened = open_unnamed(self.runtime, self.snapshot, self.caller, patient, action, self.audited)
-        self._note_refusal(patient, opened)
-        return self._entered(opened) if opened else None
-
-    def _entered(self, opened: Opened) -> Opened:
-        self.refused = False
-        self.refusals.discard(opened.space.patient)
-        self.patient = opened.space.patient
-        self.spaces.setdefault(opened.space.patient, opened.pin)
-        self.met.setdefault(opened.space.patient, opened)
-        return opened
+    def _meet(self, opened: Opened) -> None:
+        self.spaces.setdefault(opened.patient, opened.pin)
+        self.met.setdefault(opened.patient, opened)
 
     def may_identify(self, patient: str) -> bool:
         """Tell whether the caller may learn that an identifier names this patient; audit the look-up in either case.
 
         The look-up changes neither what this work does nor where its failure is audited.
         """
-        opened = look_up(self.runtime, self.snapshot, self.caller, patient)
-        self._note_refusal(patient, opened)
-        if opened:
-            self.spaces.setdefault(patient, opened.pin)
-            self.met.setdefault(patient, opened)
-        return opened is not None
-
-    def _note_refusal(self, patient: str, opened: Opened | None) -> None:
-        self.refused = opened is None
+        opened = _look_up(self, patient)
         if opened is None:
-            self.refusals.add(patient)
+            self.note_refused(patient)
+            return False
+        self.refused = False
+        self._meet(opened)
+        return True
 
     def names(self, *references: str) -> None:
         """Note what the interaction names besides its target; only readers who may know of these read of a failure."""
@@ -132,11 +118,11 @@ class UnitOfWork:
 
     def record(self, opened: Opened) -> RecordState:
         """Return the decision state of an entered space, as this work has changed it."""
-        return self.records.get(opened.space.patient, opened.record)
+        return self.records.get(opened.patient, opened.record)
 
     def decide(self, opened: Opened, record: RecordState) -> None:
         """Plan the new decision state of a space."""
-        patient = opened.space.patient
+        patient = opened.patient
         self.records[patient] = record
         self.spaces[patient] = SpaceWrite(patient, opened.space.revision, record_codec.dump(record))
 
@@ -194,20 +180,25 @@ class UnitOfWork:
     def trace(
         self,
         audited: AuditedInteraction,
-        opened: Opened | None,
-        patient: str,
         touched: tuple[str, ...],
+        opened: Opened | None,
+        patient: str = "",
         reason: str = "",
     ) -> None:
-        """Plan the audit event of this work, in the same commit. reason: a code that describes the outcome."""
-        entry = opened.entry if opened else None
-        outcome = (
-            Outcome(
-                "0", reason, entry.basis, entry.rules, entry.matrix_version, touched, self._is_confidential(touched)
-            )
-            if entry
-            else Outcome(touched=touched)
-        )
+        """Plan the audit event of this work, in the same commit.
+
+        patient: in whose space, if no space was entered. reason: a code that describes the outcome.
+        """
+        outcome = Outcome(touched=touched)
+        if opened:
+            outcome = opened.outcome(*touched, reason=reason, confidential=self._is_confidential(touched))
+        self._plan_trace(audited, outcome, opened.patient if opened else patient)
+
+    def trace_outcome(self, outcome: Outcome) -> None:
+        """Plan the audit event of the interaction itself, in the space that was entered last."""
+        self._plan_trace(self.audited, outcome, self.patient)
+
+    def _plan_trace(self, audited: AuditedInteraction, outcome: Outcome, patient: str) -> None:
         self.traces.append(audit_log.trace(self.runtime, self.caller, audited, outcome, patient))
 
     def trace_meetings(self, told: frozenset[str], secret: frozenset[str] = frozenset()) -> None:
@@ -217,9 +208,8 @@ class UnitOfWork:
         """
         for patient, opened in self.met.items():
             if patient not in told and opened.space.revision:
-                entry, touched = opened.entry, (f"Patient/{patient}",)
-                outcome = Outcome("0", "", entry.basis, entry.rules, entry.matrix_version, touched, patient in secret)
-                self.traces.append(audit_log.trace(self.runtime, self.caller, _looked_up(patient), outcome, patient))
+                outcome = opened.outcome(f"Patient/{patient}", confidential=patient in secret)
+                self._plan_trace(_looked_up(patient), outcome, patient)
 
     def _is_confidential(self, touched: tuple[str, ...]) -> bool:
         """Tell whether all documents and Consents that the work touches are hidden from guardians (B10)."""
@@ -252,7 +242,7 @@ def carry_out(runtime: Runtime, caller: Caller, audited: AuditedInteraction, pla
     for _ in range(ATTEMPTS):
         demand_time()
         with runtime.ports.store.snapshot() as snapshot:
-            work = UnitOfWork(runtime, caller, snapshot, audited, runtime.ports.clock.now())
+            work = UnitOfWork(runtime, caller, audited, snapshot)
             try:
                 result = plan(work)
             except Problem as problem:
@@ -277,11 +267,11 @@ def _trace_failure(work: UnitOfWork, problem: Problem) -> None:
     """Record the failed work and whom it met, on its open snapshot; `open_record` has recorded a refusal already."""
     work.traces.clear()
     if not work.refused:
-        confidential = is_confidential_failure(work.snapshot, work.caller, work.patient, work.audited)
         about = documents_there(work.snapshot, work.patient, work.audited.sought)
-        _trace_outcome(work, Outcome("4", problem.category.value, confidential=confidential, about=about))
+        outcome = Outcome("4", problem.category.value, confidential=is_confidential_failure(work), about=about)
+        work.trace_outcome(outcome)
     told = work.refusals if work.refused else work.refusals | {work.patient}
-    secret = {patient for patient in work.met if is_confidential(work.snapshot, patient, work.audited)}
+    secret = {patient for patient in work.met if is_confidential(work, patient)}
     work.trace_meetings(frozenset(told), frozenset(secret))
     _append(work)
 
@@ -292,13 +282,9 @@ def _trace_taken(work: UnitOfWork, problem: Problem) -> None:
     No representative is told: what has the value, or had it until it was deleted, may be a minor's secret (B10).
     """
     work.traces.clear()
-    _trace_outcome(work, Outcome("4", problem.category.value, confidential=True))
+    work.trace_outcome(Outcome("4", problem.category.value, confidential=True))
     work.trace_meetings(frozenset(work.refusals | {work.patient}))
     _append(work)
-
-
-def _trace_outcome(work: UnitOfWork, outcome: Outcome) -> None:
-    work.traces.append(audit_log.trace(work.runtime, work.caller, work.audited, outcome, work.patient))
 
 
 def _append(work: UnitOfWork) -> None:
@@ -312,14 +298,15 @@ def _meet_holder(work: UnitOfWork, claim: str) -> None:
     identifier = work.identifying.get(claim)
     with work.runtime.ports.store.snapshot() as snapshot:
         patient = identify(snapshot, *identifier) if identifier else ""
-        opened = look_up(work.runtime, snapshot, work.caller, patient) if patient else None
+        again = Access(work.runtime, work.caller, work.audited, snapshot)
+        opened = _look_up(again, patient) if patient else None
     if opened:
         work.met.setdefault(patient, opened)
 
 
-def look_up(runtime: Runtime, snapshot: Snapshot, caller: Caller, patient: str) -> Opened | None:
+def _look_up(access: Access, patient: str) -> Opened | None:
     """Enter a space only to learn that an identifier names its patient; audit a denial and return None."""
-    return open_unnamed(runtime, snapshot, caller, patient, Action.IDENTIFY, _looked_up(patient))
+    return open_unnamed(access.beside(_looked_up(patient)), patient, Action.IDENTIFY)
 
 
 def _looked_up(patient: str) -> AuditedInteraction:

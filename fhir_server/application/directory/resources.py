@@ -13,7 +13,8 @@ import orjson
 from consent_rules.visibility import DIRECTORY, NOTHING, AccessFacts, Visibility
 from consent_rules.vocabulary import Action, RequesterKind
 from fhir_server.application.core import smart_scopes, unit_of_work
-from fhir_server.application.core.enforcement_point import Opened
+from fhir_server.application.core.access import Opened
+from fhir_server.application.core.enforcement_point import open_unnamed
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.core.search_index import facts_of
 from fhir_server.application.core.system_views import ReadingReason, recorded_by, whole_space
@@ -94,7 +95,7 @@ def plan_create(work: UnitOfWork, place: Placing, condition: str = "") -> Writte
         work.spaces.setdefault(patient, _pin(work, patient))
     _claim_identifiers(work, place, frozenset())
     work.put(after)
-    work.trace(AuditedInteraction("create", row.name), None, patient, touched)
+    work.trace(AuditedInteraction("create", row.name), touched, None, patient)
     return Written(work.shown(after, NOTHING, NOTHING), created=True)
 
 
@@ -117,7 +118,7 @@ def plan_update(work: UnitOfWork, place: Placing, if_match: str) -> Written:
         born = lifecycle.born(str(place.resource.get("birthDate", "")))
         if born != record.birth_date:
             work.decide(opened, replace(record, birth_date=born))
-    work.trace(AuditedInteraction("update", row.name), opened, patient, (f"{row.name}/{after.id}",))
+    work.trace(AuditedInteraction("update", row.name), (f"{row.name}/{after.id}",), opened)
     return Written(work.shown(after, NOTHING, NOTHING))
 
 
@@ -161,7 +162,7 @@ def _view_of(work: UnitOfWork, row: ResourceType, compartment: str, letter: str)
         limits = smart_scopes.demand(work.caller, (row.name,), letter, compartment)
     except Problem as problem:
         raise not_found() from problem
-    opened = work.enter_unnamed(compartment, Action.IDENTIFY)
+    opened = open_unnamed(work, compartment, Action.IDENTIFY)
     if opened is None:
         return None, NOTHING
     view = opened.sees(VIEWS[row.access])
@@ -196,7 +197,7 @@ def _existing(work: UnitOfWork, row: ResourceType, id_: str) -> Written:
     found = work.read(row.name, id_, whole_space(ReadingReason.REGISTERED, compartment) if compartment else DIRECTORY)
     if found is None:
         raise not_found()
-    work.trace(AuditedInteraction("read", row.name), None, compartment, (f"{row.name}/{id_}",))
+    work.trace(AuditedInteraction("read", row.name), (f"{row.name}/{id_}",), None, compartment)
     return Written(work.shown(found, NOTHING, NOTHING))
 
 

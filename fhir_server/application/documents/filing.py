@@ -13,11 +13,10 @@ import orjson
 
 from consent_rules.consents.uploads import Unfit, Upload, unfit
 from consent_rules.consents.visibility_marks import marks_at_filing, sealed_until
-from consent_rules.model import AccessRequest
 from consent_rules.visibility import AccessFacts, Visibility
-from consent_rules.vocabulary import Action, Mark, Purpose
+from consent_rules.vocabulary import Action, Mark
 from fhir_server.application.core import notices_owed, smart_scopes
-from fhir_server.application.core.enforcement_point import Opened
+from fhir_server.application.core.access import Opened
 from fhir_server.application.core.unit_of_work import UnitOfWork, Written
 from fhir_server.application.documents import replacement_chain, versions
 from fhir_server.application.reading.read import VIEWS
@@ -66,7 +65,7 @@ def demand_fit(work: UnitOfWork, opened: Opened, documents: Iterable[tuple[Docum
 
 
 def _faults(work: UnitOfWork, opened: Opened, document: Document, kind: str) -> Iterator[Issue]:
-    request = AccessRequest(work.caller.requester, Action.DEPOSIT, Purpose(work.caller.purpose), work.at)
+    request = work.asks(Action.DEPOSIT)
     size = None if document.content is None else len(document.content)
     upload = Upload(kind, str(attachment_of(document.item.resource).get("contentType", "")), size)
     for why in unfit(request, work.record(opened), upload, work.runtime.matrix, work.runtime.profile):

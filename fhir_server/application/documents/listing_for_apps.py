@@ -63,7 +63,7 @@ def _offered(shown: Shown, body: Json) -> Offered:
 def withhold(runtime: Runtime, caller: Caller, documents: Iterable[str], kinds: Iterable[str]) -> AppExclusions:
     """Return the exclusions to store in the grant: each document stands for its whole replacement chain."""
     with runtime.ports.store.snapshot() as snapshot:
-        work = UnitOfWork(runtime, caller, snapshot, AuditedInteraction("read", _DOCUMENT), runtime.ports.clock.now())
+        work = UnitOfWork(runtime, caller, AuditedInteraction("read", _DOCUMENT), snapshot)
         space = whole_space(ReadingReason.APP_RESTRICTIONS, caller.launch_patient)
         read = (work.read_any(_DOCUMENT, id_, space) for id_ in sorted(set(documents)))
         found = [stored for stored in read if stored]

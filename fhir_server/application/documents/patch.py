@@ -13,7 +13,8 @@ from consent_rules.consents.visibility_marks import HIDDEN_FROM_GUARDIANS, seale
 from consent_rules.visibility import Visibility
 from consent_rules.vocabulary import Action, Mark, RequesterKind, View
 from fhir_server.application.core import notices_owed, smart_scopes, unit_of_work
-from fhir_server.application.core.enforcement_point import Opened
+from fhir_server.application.core.access import Opened
+from fhir_server.application.core.enforcement_point import open_unnamed
 from fhir_server.application.core.system_views import ReadingReason, whole_space
 from fhir_server.application.core.unit_of_work import UnitOfWork, Written
 from fhir_server.application.documents import replacement_chain, versions
@@ -98,7 +99,7 @@ def _trace_patch(work: UnitOfWork, found: _Found, latest: Stored) -> None:
     changed = latest is not found.stored
     audited = AuditedInteraction("patch" if changed else "read", "DocumentReference", choice=hides)
     touched = (f"DocumentReference/{latest.id}",)
-    work.trace(audited, found.opened, found.view.compartment, touched, "" if changed else "nothing-changed")
+    work.trace(audited, touched, found.opened, reason="" if changed else "nothing-changed")
 
 
 def _patched(found: _Found, change: Patch) -> Json:
@@ -119,7 +120,7 @@ def _find(work: UnitOfWork, id_: str) -> _Found:
         limits = smart_scopes.demand(work.caller, ("DocumentReference",), "u", location.compartment)
     except Problem as problem:
         raise not_found() from problem
-    opened = work.enter_unnamed(location.compartment, Action.CHANGE_MARKS)
+    opened = open_unnamed(work, location.compartment, Action.CHANGE_MARKS)
     view = smart_scopes.narrow(opened.sees(View.DOCUMENTS), limits) if opened else None
     stored = work.read("DocumentReference", id_, view) if view else None
     if opened is None or view is None or stored is None:
@@ -248,6 +249,6 @@ def _withdraw(work: UnitOfWork, found: _Found) -> Written:
     resource = load_json(found.stored.body) | {"status": _WITHDRAWN}
     body = bodies.stamped(resource, after.id, after.version, work.stamp)
     audited = AuditedInteraction("delete", "DocumentReference")
-    work.trace(audited, found.opened, found.view.compartment, (f"DocumentReference/{after.id}",))
+    work.trace(audited, (f"DocumentReference/{after.id}",), found.opened)
     notices_owed.of_documents(work, found.opened, Kind.CHANGED, {after.id: after.facts.access})
     return Written(work.shown(replace(after, deleted=False, body=body), found.view, found.view))

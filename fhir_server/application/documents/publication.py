@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from consent_rules.consents.visibility_marks import HIDDEN_FROM_GUARDIANS
 from consent_rules.vocabulary import Action, View
 from fhir_server.application.core import smart_scopes
+from fhir_server.application.core.enforcement_point import open_record
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.core.unit_of_work import UnitOfWork, Written, carry_out
 from fhir_server.application.directory import resources
@@ -74,7 +75,7 @@ def _plan_simplified(work: UnitOfWork, submission: Submission) -> Written:
     filing.file_documents(prepared, drafts)
     submission_sets.derived_set(prepared, prepared.ids[0], document.item.resource)
     touched = (f"DocumentReference/{prepared.ids[0]}",)
-    work.trace(work.audited, prepared.opened, prepared.patient, touched)
+    work.trace(work.audited, touched, prepared.opened)
     notes = tuple(issue for _, issue in submission.notes)
     return prepared.written("DocumentReference", prepared.ids[0], notes)
 
@@ -133,7 +134,7 @@ def _enter(work: UnitOfWork, submission: Submission, ids: dict[int, str]) -> Fil
     patient = one_patient(work, items, names)
     limits = smart_scopes.demand(work.caller, _DOCUMENT, "c", patient)
     _note_secrets(work, submission, items)
-    opened = work.enter(patient, Action.DEPOSIT)
+    opened = open_record(work, patient, Action.DEPOSIT)
     seen = opened.sees(View.DOCUMENTS)
     for item in items:
         names |= conditional.conditional_names(work, item.resource, item.root, patient)
@@ -177,4 +178,4 @@ def _trace_submission(prepared: Filing) -> None:
     documents = tuple(f"DocumentReference/{ids[document.item.index]}" for document in submission.documents)
     superseded = tuple(f"DocumentReference/{stored.id}" for stored in prepared.replaced.values())
     touched = (f"List/{ids[submission.set.index]}", *documents, *superseded)
-    prepared.work.trace(prepared.work.audited, prepared.opened, prepared.patient, touched)
+    prepared.work.trace(prepared.work.audited, touched, prepared.opened)

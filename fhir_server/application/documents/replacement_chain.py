@@ -15,7 +15,7 @@ from consent_rules.consents.visibility_marks import HIDDEN_FROM_GUARDIANS
 from consent_rules.model import Directive
 from consent_rules.visibility import AccessFacts
 from consent_rules.vocabulary import DirectiveKind, Mark, View
-from fhir_server.application.core.enforcement_point import Opened
+from fhir_server.application.core.access import Opened
 from fhir_server.application.core.system_views import ReadingReason, whole_space
 from fhir_server.application.core.unit_of_work import UnitOfWork
 from fhir_server.domain import references
@@ -128,7 +128,7 @@ def are_confidential(work: UnitOfWork, patient: str, said: tuple[Directive, ...]
 
 def keep_confidential(work: UnitOfWork, opened: Opened, document: str) -> None:
     """Hide from guardians every Consent that names this document, which is now hidden from them; the versions stay."""
-    patient = opened.space.patient
+    patient = opened.patient
     for id_ in {d.id for d in work.record(opened).directives if d.documents is not None and document in d.documents}:
         stored = work.read("Consent", id_, whole_space(ReadingReason.CONFIDENTIALITY, patient))
         if stored is not None and HIDDEN_FROM_GUARDIANS not in stored.facts.access.marks:

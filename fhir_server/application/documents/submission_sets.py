@@ -13,6 +13,7 @@ import orjson
 from consent_rules.visibility import AccessFacts
 from consent_rules.vocabulary import Action
 from fhir_server.application.core import smart_scopes
+from fhir_server.application.core.enforcement_point import open_record
 from fhir_server.application.core.search_index import facts_of, identify
 from fhir_server.application.core.unit_of_work import UnitOfWork, Written
 from fhir_server.application.documents import versions
@@ -137,7 +138,7 @@ def _demand_entry(work: UnitOfWork, named: set[str]) -> None:
     """
     for patient in sorted(named - {""}):
         smart_scopes.demand(work.caller, ("DocumentReference",), "c", patient)
-        work.enter(patient, Action.DEPOSIT)
+        open_record(work, patient, Action.DEPOSIT)
     if "" in named:
         conditional.refuse_as_unknown(work, "DocumentReference", Action.DEPOSIT)
 

@@ -11,9 +11,10 @@ import orjson
 from consent_rules.consents.visibility_marks import may_change_marks, may_file
 from consent_rules.model import AccessRequest, Deny, RuleApplied
 from consent_rules.visibility import DIRECTORY, NOTHING, AccessFacts, Visibility
-from consent_rules.vocabulary import Action, Mark, Purpose, Reason, RequesterKind, View
-from fhir_server.application.core import audit_log, notices_owed, smart_scopes, unit_of_work
-from fhir_server.application.core.enforcement_point import Opened
+from consent_rules.vocabulary import Action, Mark, Reason, RequesterKind, View
+from fhir_server.application.core import notices_owed, smart_scopes, unit_of_work
+from fhir_server.application.core.access import Opened
+from fhir_server.application.core.enforcement_point import open_unnamed
 from fhir_server.application.core.minor_confidentiality import is_confidential_failure
 from fhir_server.application.core.search_index import facts_of
 from fhir_server.application.core.system_views import ReadingReason, whole_space
@@ -116,7 +117,7 @@ def demand_filing_marks(
 
 
 def _request(work: UnitOfWork, action: Action) -> AccessRequest:
-    return AccessRequest(work.caller.requester, action, Purpose(work.caller.purpose), work.at)
+    return work.asks(action)
 
 
 def _refused(refusal: Deny, expression: str) -> Problem:
@@ -152,15 +153,11 @@ def plan_delete(work: UnitOfWork, id_: str, if_match: str) -> Stored | None:
     before = work.read("DocumentReference", id_, view)
     if opened is None or before is None:
         if not work.refused:
-            confidential = is_confidential_failure(work.snapshot, work.caller, work.patient, work.audited)
-            outcome = Outcome("4", "not-visible", confidential=confidential)
-            work.traces.append(audit_log.trace(work.runtime, work.caller, work.audited, outcome, work.patient))
+            work.trace_outcome(Outcome("4", "not-visible", confidential=is_confidential_failure(work)))
         return None
     unit_of_work.demand_match(if_match, before, knows_marks=view.knows_marks(before.facts.access))
     after = withdraw(work, before)
-    work.trace(
-        AuditedInteraction("delete", "DocumentReference"), opened, opened.space.patient, (f"DocumentReference/{id_}",)
-    )
+    work.trace(AuditedInteraction("delete", "DocumentReference"), (f"DocumentReference/{id_}",), opened)
     notices_owed.of_documents(work, opened, Kind.CHANGED, {id_: after.facts.access})
     return after
 
@@ -176,7 +173,7 @@ def _enter_to_delete(work: UnitOfWork, id_: str) -> tuple[Opened | None, Visibil
         return None, NOTHING
     # a carer may change no marks, but may delete what the carer filed (B13)
     of_the_side = work.caller.requester.kind is RequesterKind.RELATED
-    opened = work.enter_unnamed(location.compartment, Action.DEPOSIT if of_the_side else Action.CHANGE_MARKS)
+    opened = open_unnamed(work, location.compartment, Action.DEPOSIT if of_the_side else Action.CHANGE_MARKS)
     return opened, smart_scopes.narrow(opened.sees(View.DOCUMENTS), limits) if opened else NOTHING
 
 

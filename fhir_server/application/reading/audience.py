@@ -17,7 +17,8 @@ from consent_rules.tools.simulation import Stage, audience
 from consent_rules.visibility import DIRECTORY, AccessFacts, Visibility
 from consent_rules.vocabulary import Action, Basis, DirectiveKind, Mark, Purpose, RequesterKind, View
 from fhir_server.application.core import audit_log, smart_scopes
-from fhir_server.application.core.enforcement_point import Opened, answer_of, judge, open_unnamed
+from fhir_server.application.core.access import Access, Opened
+from fhir_server.application.core.enforcement_point import answer_of, judge, open_unnamed
 from fhir_server.application.core.minor_confidentiality import is_confidential, is_confidential_failure
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.reading.read import not_found
@@ -114,47 +115,48 @@ def audience_of(runtime: Runtime, caller: Caller, id_: str, proposed: str = "") 
     audited = AuditedInteraction(
         "operation", "DocumentReference", target=f"DocumentReference/{id_}", choice=True, operation="audience"
     )
-    if caller.requester.kind not in _HOLDERS:
-        with runtime.ports.store.snapshot() as snapshot:
-            location = snapshot.locate("DocumentReference", id_)
-            patient = location.compartment if location else ""
-            outcome = Outcome("4", "not-entitled", confidential=is_confidential(snapshot, patient, audited))
-        audit_log.record(runtime, caller, audited, outcome, patient)
-        raise Problem.of(Category.FORBIDDEN, "you may not call this operation", code="not-entitled")
     with runtime.ports.store.snapshot() as snapshot:
-        opened, facts = _find(runtime, snapshot, caller, id_, audited)
-        asked = _Question(runtime, snapshot, _known(snapshot, opened), facts) if facts and opened else None
-        told = Audience(tuple(_seers(asked, proposed)), _readers(asked, caller, id_)) if asked else Audience()
-        patient = opened.space.patient if opened else ""
-        confidential = facts is None and is_confidential_failure(snapshot, caller, patient, audited)
-    if opened:
-        entry, found = opened.entry, facts is not None
-        outcome = Outcome("0" if found else "4", "" if found else "not-visible", entry.basis, entry.rules)
-        touched = (audited.target,) if found else ()
-        outcome = replace(outcome, matrix_version=entry.matrix_version, touched=touched, confidential=confidential)
-        audit_log.record(runtime, caller, audited, outcome, patient)
+        access = Access(runtime, caller, audited, snapshot)
+        if caller.requester.kind not in _HOLDERS:
+            raise _refused(access, id_)
+        opened, facts = _find(access, id_)
+        asked = _Question(access, _known(access, opened), facts) if facts and opened else None
+        told = Audience(tuple(_seers(asked, proposed)), _readers(asked, id_)) if asked else Audience()
+        confidential = facts is None and is_confidential_failure(access)
+    if opened and facts:
+        audit_log.record_outcome(access, opened.outcome(audited.target))
+    elif opened:
+        missed = opened.outcome(reason="not-visible", confidential=confidential)
+        audit_log.record_outcome(access, replace(missed, code="4"))
     if facts is None:
         raise not_found()
     return told
 
 
-def _readers(asked: "_Question", caller: Caller, id_: str) -> tuple[Reader, ...]:
+def _refused(access: Access, id_: str) -> Problem:
+    """Audit that the caller may not ask, in the space of the document, and return the same answer for every id."""
+    location = access.snapshot.locate("DocumentReference", id_)
+    access.patient = location.compartment if location else ""
+    confidential = is_confidential(access, access.patient)
+    audit_log.record_outcome(access, Outcome("4", "not-entitled", confidential=confidential))
+    return Problem.of(Category.FORBIDDEN, "you may not call this operation", code="not-entitled")
+
+
+def _readers(asked: "_Question", id_: str) -> tuple[Reader, ...]:
     """Return who has seen the document; nobody if the app may not read audit events."""
-    patient = asked.record.patient
+    access, patient = asked.access, asked.record.patient
     try:
-        smart_scopes.demand(caller, ("AuditEvent",), "s", patient)
+        smart_scopes.demand(access.caller, ("AuditEvent",), "s", patient)
     except Problem:
         return ()
-    entered = judge(asked.runtime, asked.snapshot, caller, patient, Action.READ_TRACES)
-    return readers_of(asked.snapshot, entered.sees(View.TRACES), id_) if isinstance(entered, Opened) else ()
+    entered = judge(access, patient, Action.READ_TRACES)
+    return readers_of(access.snapshot, entered.sees(View.TRACES), id_) if isinstance(entered, Opened) else ()
 
 
-def _find(
-    runtime: Runtime, snapshot: Snapshot, caller: Caller, id_: str, audited: AuditedInteraction
-) -> tuple[Opened | None, AccessFacts | None]:
+def _find(access: Access, id_: str) -> tuple[Opened | None, AccessFacts | None]:
     """Return the entered space and the facts of the document; None for what the caller may not enter or see."""
-    types = ("DocumentReference",)
-    audit_log.demand_scope(runtime, caller, audited, types, "r")
+    caller, snapshot, types = access.caller, access.snapshot, ("DocumentReference",)
+    audit_log.demand_scope(access, types, "r")
     location = snapshot.locate("DocumentReference", id_)
     patient, limits = location.compartment if location else "", smart_scopes.UNLIMITED
     try:
@@ -163,27 +165,26 @@ def _find(
     except Problem:
         patient = ""
     if not patient:
-        audit_log.record(runtime, caller, audited, Outcome("4", "not-visible"), "")
+        audit_log.record_outcome(access, Outcome("4", "not-visible"))
         return None, None
-    opened = open_unnamed(runtime, snapshot, caller, patient, Action.DIRECT, audited)
-    if opened is None or opened.entry.basis not in _SIDE:
+    opened = open_unnamed(access, patient, Action.DIRECT)
+    if opened is None or opened.permit.basis not in _SIDE:
         return None, None
     seen = smart_scopes.narrow(opened.sees(View.DOCUMENTS), limits)
     found = snapshot.read("DocumentReference", id_, seen)
     return opened, found.facts.access if found and not found.deleted else None
 
 
-def _known(snapshot: Snapshot, opened: Opened) -> RecordState:
+def _known(access: Access, opened: Opened) -> RecordState:
     """Return the state without the directives whose Consents the caller may not read (B10)."""
     named = {directive.id for directive in opened.record.directives}
-    shown = snapshot.visible_ids("Consent", named, opened.sees(View.DIRECTIVES))
+    shown = access.snapshot.visible_ids("Consent", named, opened.sees(View.DIRECTIVES))
     return replace(opened.record, directives=tuple(d for d in opened.record.directives if d.id in shown))
 
 
 @dataclass(frozen=True, slots=True)
 class _Question:
-    runtime: Runtime
-    snapshot: Snapshot
+    access: Access
     record: RecordState
     facts: AccessFacts
 
@@ -191,17 +192,19 @@ class _Question:
         return replace(self, facts=replace(self.facts, marks=marks))
 
     def stage(self, people: dict[str, str]) -> Stage:
-        return Stage(self.record, self.runtime.matrix, self.runtime.profile, self.runtime.ports.clock.now(), people)
+        runtime = self.access.runtime
+        return Stage(self.record, runtime.matrix, runtime.profile, self.access.at, people)
 
 
 def _seers(asked: _Question, proposed: str) -> Iterator[Seer]:
+    snapshot = asked.access.snapshot
     named = {actor for directive in asked.record.directives for actor in directive.actors}
     named |= asked.facts.owners
-    roles = {actor: _roles(asked.snapshot, "practitioner", actor) for actor in named if _is(actor, "Practitioner")}
-    people = {actor: code for actor, found in roles.items() if (code := _practised(asked.snapshot, actor, found))}
+    roles = {actor: _roles(snapshot, "practitioner", actor) for actor in named if _is(actor, "Practitioner")}
+    people = {actor: code for actor, found in roles.items() if (code := _practised(snapshot, actor, found))}
     after = asked.marked(PROPOSALS[proposed](asked.facts.marks)) if proposed else None
     would = audience(after.stage(people), after.facts) if after else {}
-    names = _Names(asked.snapshot)
+    names = _Names(snapshot)
     for party, sees in audience(asked.stage(people), asked.facts).items():
         yield Seer(party.role, party.name, names.of(party.name), sees, would.get(party))
     for place in sorted(_places(asked.record)):
@@ -215,7 +218,7 @@ def _places(record: RecordState) -> set[str]:
 
 def _team(asked: _Question, after: _Question | None, place: str, names: "_Names") -> Seer:
     """Tell whether an establishment sees the document, by a decision for each person who practises there today."""
-    members = [_member(role, place) for role in _roles(asked.snapshot, "organization", place)]
+    members = [_member(role, place) for role in _roles(asked.access.snapshot, "organization", place)]
     seeing = [member for member in members if _sees(asked, member)]
     would = any(_sees(after, member) for member in members) if after else None
     return Seer("establishment", place, names.of(place), bool(seeing), would, len({one.person for one in seeing}))
@@ -232,9 +235,8 @@ def _member(role: Json, place: str) -> Requester:
 
 
 def _sees(asked: _Question, requester: Requester) -> bool:
-    at = asked.runtime.ports.clock.now()
-    request = AccessRequest(requester, Action.CONSULT, Purpose.TREATMENT, at)
-    answer = answer_of(asked.runtime, request, asked.record)
+    request = AccessRequest(requester, Action.CONSULT, Purpose.TREATMENT, asked.access.at)
+    answer = answer_of(asked.access.runtime, request, asked.record)
     return isinstance(answer, Permit) and answer.sees(View.DOCUMENTS).admits(asked.facts)
 
 

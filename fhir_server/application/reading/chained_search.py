@@ -11,13 +11,11 @@ from dataclasses import dataclass, replace
 
 from consent_rules.visibility import DIRECTORY, NOTHING, Visibility
 from fhir_server.application.core import smart_scopes
-from fhir_server.application.core.enforcement_point import Opened
+from fhir_server.application.core.access import Access, Opened
 from fhir_server.application.reading.read import VIEWS
-from fhir_server.domain.caller import Caller
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.search import tokens
 from fhir_server.domain.search.criteria import AnyOf, Chained, Search
-from fhir_server.ports.store import Snapshot
 from fhir_server.registry import REGISTRY, AccessRule
 
 MOST = 500
@@ -28,18 +26,14 @@ MOST = 500
 class Chains:
     """Where one search looks people up: in the directory, and in the space that was entered."""
 
-    snapshot: Snapshot
-    caller: Caller
+    access: Access
     opened: Opened
-    fhir_base: str
 
     def resolved(self, search: Search) -> Search:
         """Return the search with references in place of the descriptions.
 
         Raises: Problem(UNSUPPORTED) when a description matches too many people.
         """
-        if not search.chained:
-            return search
         criteria = tuple(self._criterion(chained) for chained in search.chained)
         return replace(search, criteria=(*search.criteria, *criteria), chained=())
 
@@ -61,7 +55,7 @@ class Chains:
 
     def _found(self, type_: str, described: AnyOf) -> list[str]:
         search = Search(type_, (described,), limit=MOST + 1)
-        return [f"{type_}/{stored.id}" for stored in self.snapshot.find(search, self._view(type_)).rows]
+        return [f"{type_}/{stored.id}" for stored in self.access.snapshot.find(search, self._view(type_)).rows]
 
     def _view(self, type_: str) -> Visibility:
         """Return what the search may see of a type: the whole directory, or what permit and scopes allow."""
@@ -69,7 +63,7 @@ class Chains:
         if access is AccessRule.DIRECTORY:
             return DIRECTORY
         try:
-            limits = smart_scopes.demand(self.caller, (type_,), "s", self.opened.space.patient)
+            limits = smart_scopes.demand(self.access.caller, (type_,), "s", self.opened.patient)
         except Problem:
             return NOTHING
         return smart_scopes.narrow(self.opened.sees(VIEWS[access]), limits)
@@ -77,5 +71,5 @@ class Chains:
     def _tokens(self, base: str, reference: str) -> frozenset[str]:
         """Return the tokens of resources that refer to a person, directly or through a contained practice situation."""
         names = (base, f"{base}.practitioner") if reference.startswith("Practitioner/") else (base,)
-        spelt = (reference, f"{self.fhir_base}/{reference}")
+        spelt = (reference, f"{self.access.runtime.fhir_base}/{reference}")
         return frozenset(f"{name}|ref|{one}" for name in names for one in spelt)

@@ -9,6 +9,7 @@ from dataclasses import replace
 from consent_rules.visibility import DIRECTORY, NOTHING, Visibility
 from consent_rules.vocabulary import Action
 from fhir_server.application.core import smart_scopes
+from fhir_server.application.core.enforcement_point import open_record, open_unnamed
 from fhir_server.application.core.search_index import identify
 from fhir_server.application.core.system_views import ReadingReason, whole_space
 from fhir_server.application.core.unit_of_work import UnitOfWork
@@ -84,7 +85,7 @@ def _view(work: UnitOfWork, row: ResourceType, compartment: str, action: Action,
         limits = smart_scopes.demand(work.caller, (row.name,), letter, compartment)
     except Problem:
         return NOTHING
-    opened = work.enter_unnamed(compartment, action)
+    opened = open_unnamed(work, compartment, action)
     return smart_scopes.narrow(opened.sees(VIEWS[row.access]), limits) if opened else NOTHING
 
 
@@ -135,8 +136,8 @@ def refuse_as_unknown(work: UnitOfWork, type_: str, action: Action) -> None:
     Raises: Problem(INSUFFICIENT_SCOPE), FORBIDDEN or CONSENT_REQUIRED, as for a patient who is known.
     """
     smart_scopes.demand(work.caller, (type_,), "c", NOBODY)
-    work.enter(NOBODY, action)
-    work.patient = ""
+    open_record(work, NOBODY, action)
+    work.patient, work.opened = "", None
     work.spaces.pop(NOBODY, None)
     work.met.pop(NOBODY, None)
 

@@ -5,27 +5,17 @@ server read that space last, so that both answers cost the same.
 """
 
 from contextlib import suppress
-from dataclasses import dataclass
 
 from consent_rules.vocabulary import Action
+from fhir_server.application.core.access import Access
 from fhir_server.application.core.enforcement_point import judge
 from fhir_server.application.core.minor_confidentiality import is_confidential
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.domain.audit.interactions import AuditedInteraction
-from fhir_server.domain.caller import Caller
-from fhir_server.ports.store import Snapshot, StoreUnavailable
+from fhir_server.ports.store import StoreUnavailable
 
 _DAMAGED = (ArithmeticError, AttributeError, KeyError, StoreUnavailable, TypeError, ValueError)
 """The errors that reading a damaged state or body raises."""
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """One request for a resource by its id."""
-
-    caller: Caller
-    action: Action
-    audited: AuditedInteraction
 
 
 def remember(runtime: Runtime, patient: str, audited: AuditedInteraction) -> None:
@@ -33,12 +23,13 @@ def remember(runtime: Runtime, patient: str, audited: AuditedInteraction) -> Non
     runtime.decoys[:] = [(patient, audited)]
 
 
-def look_elsewhere(runtime: Runtime, snapshot: Snapshot, question: Question) -> None:
+def look_elsewhere(access: Access, action: Action) -> None:
     """Repeat the last decision and the reads of a denial; tell nobody the result and audit nothing.
 
     If the space of the last decision is damaged, this request does not fail.
     """
-    patient, audited = runtime.decoys[0] if runtime.decoys else ("", question.audited)
+    decoys = access.runtime.decoys
+    patient, audited = decoys[0] if decoys else ("", access.audited)
     with suppress(*_DAMAGED):
-        judge(runtime, snapshot, question.caller, patient, question.action)
-        is_confidential(snapshot, patient, audited)
+        judge(access, patient, action)
+        is_confidential(access.beside(audited), patient)

@@ -7,17 +7,16 @@ search. A reference stays if the reader could read the resource, or would be tol
 
 from base64 import b64decode
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import orjson
 
-from consent_rules.model import AccessRequest, Deny
+from consent_rules.model import Deny
 from consent_rules.visibility import NOTHING, Visibility
-from consent_rules.vocabulary import Action, Basis, Purpose, View
+from consent_rules.vocabulary import Action, Basis, View
 from fhir_server.application.core import smart_scopes
-from fhir_server.application.core.enforcement_point import Opened, answer_of
-from fhir_server.application.core.runtime import Runtime
+from fhir_server.application.core.access import Access, Opened
+from fhir_server.application.core.enforcement_point import answer_of
 from fhir_server.application.core.system_views import ReadingReason, whole_space
 from fhir_server.application.reading import recorded_queries
 from fhir_server.domain import notices
@@ -43,27 +42,22 @@ _VIEWS: Mapping[str, tuple[Action, View]] = {
 }
 
 
-def sights_of(runtime: Runtime, caller: Caller, opened: Opened | None) -> Sights:
+def sights_of(access: Access) -> Sights:
     """Return what the caller would see of each type of the space; nothing for a type that the caller may not read.
 
     This costs no read: the decision uses the state that was already loaded. An auditor may learn what every access was
     about (H8).
     """
+    opened = access.opened
     if opened is None:
         return {}
-    if opened.entry.basis is Basis.AUDIT:
-        return dict.fromkeys(_VIEWS, whole_space(ReadingReason.AUDITED_NAMES, opened.space.patient))
-    now = runtime.ports.clock.now()
+    if opened.permit.basis is Basis.AUDIT:
+        return dict.fromkeys(_VIEWS, whole_space(ReadingReason.AUDITED_NAMES, opened.patient))
     asked: dict[Action, Opened | None] = {}
     for action in (Action.CONSULT, Action.READ_NOTICES, Action.READ_TRACES):
-        request = AccessRequest(caller.requester, action, Purpose(caller.purpose), now, caller.in_lockdown)
-        answer = answer_of(runtime, request, opened.record)
-        asked[action] = None if isinstance(answer, Deny) else _of(opened, answer)
-    return {type_: _narrowed(caller, type_, asked[action], view) for type_, (action, view) in _VIEWS.items()}
-
-
-def _of(opened: Opened, answer: Any) -> Opened:  # noqa: ANN401 - a Permit; the caller has excluded a Deny
-    return Opened(answer, opened.record, opened.space, opened.app_exclusions)
+        answer = answer_of(access.runtime, access.asks(action), opened.record)
+        asked[action] = None if isinstance(answer, Deny) else replace(opened, permit=answer)
+    return {type_: _narrowed(access.caller, type_, asked[action], view) for type_, (action, view) in _VIEWS.items()}
 
 
 def _narrowed(caller: Caller, type_: str, opened: Opened | None, view: View) -> Visibility:
@@ -72,7 +66,7 @@ def _narrowed(caller: Caller, type_: str, opened: Opened | None, view: View) -> 
         return NOTHING
     seen = opened.sees(view)
     try:
-        return smart_scopes.narrow(seen, smart_scopes.demand(caller, (type_,), "r", opened.space.patient))
+        return smart_scopes.narrow(seen, smart_scopes.demand(caller, (type_,), "r", opened.patient))
     except Problem:
         return seen
 

@@ -6,11 +6,12 @@ Source: docs/rules.md; the leak rules: a denial that depends on the patient read
 
 from dataclasses import dataclass, replace
 
-from consent_rules.model import AccessRequest, Deny, Permit, RuleApplied
+from consent_rules.model import Deny, Permit, RuleApplied
 from consent_rules.tools.explanation import Explainer
-from consent_rules.vocabulary import Action, Basis, Purpose, RequesterKind
+from consent_rules.vocabulary import Action, Basis, RequesterKind
 from fhir_server.application.core import audit_log
-from fhir_server.application.core.enforcement_point import Opened, judge, problem_of
+from fhir_server.application.core.access import Access, Opened
+from fhir_server.application.core.enforcement_point import judge, problem_of
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.reading import read
 from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome
@@ -40,16 +41,15 @@ def explain(runtime: Runtime, caller: Caller, patient: str, kind: str, language:
     Raises: Problem(INSUFFICIENT_SCOPE).
     """
     audited = AuditedInteraction("operation", "Patient", target=f"Patient/{patient}", operation="explain")
-    audit_log.demand_scope(runtime, caller, audited, ("Patient",), "r", patient)
     with runtime.ports.store.snapshot() as snapshot:
-        answer = judge(runtime, snapshot, caller, patient, Action.CONSULT)
-        known = snapshot.load_space(patient) is not None
-    told = _told(runtime, caller, answer, kind, language)
+        access = Access(runtime, caller, audited, snapshot)
+        audit_log.demand_scope(access, ("Patient",), "r", patient)
+        answer = judge(access, patient, Action.CONSULT)
+        access.patient = patient if snapshot.load_space(patient) else ""
+    told = _told(access, answer, kind, language)
     # A denial is audited as a denial: else the caller's own audit event would reveal that the patient is known here.
     outcome = Outcome("4", answer.reason) if isinstance(answer, Deny) else Outcome(basis=told.basis)
-    audit_log.record(
-        runtime, caller, audited, replace(outcome, matrix_version=told.matrix_version), patient if known else ""
-    )
+    audit_log.record_outcome(access, replace(outcome, matrix_version=told.matrix_version))
     return told
 
 
@@ -60,18 +60,20 @@ def explain_document(runtime: Runtime, caller: Caller, id_: str, language: str) 
     """
     shown = read.read(runtime, caller, REGISTRY["DocumentReference"], id_)
     facts = shown.stored.facts.access
+    audited = AuditedInteraction("read", "DocumentReference", target=shown.reference)  # audited by the read above
     with runtime.ports.store.snapshot() as snapshot:
-        answer = judge(runtime, snapshot, caller, facts.compartment, Action.CONSULT)
+        access = Access(runtime, caller, audited, snapshot)
+        answer = judge(access, facts.compartment, Action.CONSULT)
     if isinstance(answer, Deny):
         raise read.not_found()
-    told = _told(runtime, caller, answer, "", language)
-    request = AccessRequest(caller.requester, Action.CONSULT, Purpose(caller.purpose), runtime.ports.clock.now())
+    told = _told(access, answer, "", language)
     explainer = Explainer(runtime.matrix, language, safe=not shown.knows_marks)
-    return replace(told, texts=(*told.texts, *explainer.document(request, answer.entry, facts)))
+    return replace(told, texts=(*told.texts, *explainer.document(access.asks(Action.CONSULT), answer.permit, facts)))
 
 
-def _told(runtime: Runtime, caller: Caller, answer: Opened | Deny, kind: str, language: str) -> Explanation:
-    judged: Permit | Deny = answer.entry if isinstance(answer, Opened) else answer
+def _told(access: Access, answer: Opened | Deny, kind: str, language: str) -> Explanation:
+    runtime, caller = access.runtime, access.caller
+    judged: Permit | Deny = answer.permit if isinstance(answer, Opened) else answer
     of_side = isinstance(judged, Permit) and judged.basis in _SIDE
     safe = not (of_side or caller.requester.kind is RequesterKind.PATIENT)
     explainer = Explainer(runtime.matrix, language, safe)

@@ -4,14 +4,15 @@ Each query reads in one snapshot, decides once, checks every hit again, and is a
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import orjson
 
 from consent_rules.visibility import DIRECTORY, NOTHING, Visibility
 from consent_rules.vocabulary import Action, Basis, RequesterKind, View
 from fhir_server.application.core import access_notices, audit_log, smart_scopes
-from fhir_server.application.core.enforcement_point import Opened, open_unnamed
+from fhir_server.application.core.access import Access, Opened
+from fhir_server.application.core.enforcement_point import open_unnamed
 from fhir_server.application.core.minor_confidentiality import (
     HIDDEN_FROM_GUARDIANS,
     documents_behind,
@@ -87,35 +88,32 @@ def history(runtime: Runtime, caller: Caller, row: ResourceType, id_: str) -> tu
     """Return all versions, newest first, if the caller sees the resource today."""
     audited = AuditedInteraction("history-instance", row.name, target=f"{row.name}/{id_}")
     with runtime.ports.store.snapshot() as snapshot:
-        limits, opened, visibility, patient = _enter_by_id(runtime, snapshot, caller, row, audited)
-        seen = smart_scopes.narrow(visibility, limits)
+        access = Access(runtime, caller, audited, snapshot)
+        seen = _enter_by_id(access, row)
         versions = snapshot.history(row.name, id_, seen)
-        reading = Reading(runtime, caller, opened)
-        shown = present(snapshot, versions[: _told_of(row, opened)], seen, reading)
-        outcome = _verdict_by_id(snapshot, reading, audited, patient, shown)
-    _trace(runtime, caller, audited, opened, patient, outcome)
+        shown = present(access, versions[: _told_of(access, row)], seen)
+        outcome = _outcome_by_id(access, shown)
+    _record(access, outcome)
     if not shown:
         raise not_found()
     return shown
 
 
-def _told_of(row: ResourceType, opened: Opened | None) -> int | None:
+def _told_of(access: Access, row: ResourceType) -> int | None:
     """Return how many versions the caller may see, newest first; None for all.
 
     Only the patient and representatives see earlier versions of a Consent: a person who has access by it today may have
     been excluded before.
     """
-    of_side = opened is not None and opened.entry.basis in _SIDE
+    of_side = access.opened is not None and access.opened.permit.basis in _SIDE
     return 1 if row.access is AccessRule.DIRECTIVE and not of_side else None
 
 
-def _of_today(
-    snapshot: Snapshot, row: ResourceType, opened: Opened | None, found: Stored | None, seen: Visibility
-) -> Stored | None:
+def _of_today(access: Access, row: ResourceType, found: Stored | None, seen: Visibility) -> Stored | None:
     """Return a version, None for an earlier version of a Consent that the caller may not see."""
-    if found is None or _told_of(row, opened) is None:
+    if found is None or _told_of(access, row) is None:
         return found
-    current = snapshot.read(found.type, found.id, seen)
+    current = access.snapshot.read(found.type, found.id, seen)
     return found if current and current.version == found.version else None
 
 
@@ -124,35 +122,25 @@ def reader_of(caller: Caller) -> str:
     return caller.requester.person if caller.requester.kind is RequesterKind.PROFESSIONAL else ""
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """Who reads, in which space. opened: None in the directory, or when the caller did not enter the space."""
-
-    runtime: Runtime
-    caller: Caller
-    opened: Opened | None
-
-
-def present(snapshot: Snapshot, rows: Sequence[Stored], visibility: Visibility, reading: Reading) -> tuple[Shown, ...]:
+def present(access: Access, rows: Sequence[Stored], visibility: Visibility) -> tuple[Shown, ...]:
     """Check every row again, remove references to what the caller does not see, and say whether marks may be shown.
 
     A professional sees another person's access without the Consent that gave the access (H4).
     """
     for row in rows:
         recheck(row, visibility)
-    bodies = _bodies(snapshot, rows, reading)
-    reader = reader_of(reading.caller)
+    bodies = _bodies(access, rows)
+    reader = reader_of(access.caller)
     return tuple(_present_one(row, body, visibility, reader) for row, body in zip(rows, bodies, strict=True))
 
 
-def _bodies(snapshot: Snapshot, rows: Sequence[Stored], reading: Reading) -> Sequence[bytes]:
+def _bodies(access: Access, rows: Sequence[Stored]) -> Sequence[bytes]:
     """Return the bodies of rows of one type without references to what the caller does not see."""
     if rows and rows[0].type in event_redaction.TOLD:
-        sights = event_redaction.sights_of(reading.runtime, reading.caller, reading.opened)
-        return event_redaction.without_unseen(snapshot, rows, sights)
+        return event_redaction.without_unseen(access.snapshot, rows, event_redaction.sights_of(access))
     named = frozenset().union(*(documents_named(row.body) for row in rows)) if rows else frozenset()
-    documents = documents_of(reading.opened)
-    hidden = named - snapshot.visible_ids("DocumentReference", named, documents) if named else frozenset()
+    documents = _documents_of(access)
+    hidden = named - access.snapshot.visible_ids("DocumentReference", named, documents) if named else frozenset()
     return [without_documents(row.body, hidden) if hidden else row.body for row in rows]
 
 
@@ -174,15 +162,14 @@ def recheck(row: Stored, visibility: Visibility) -> None:
 
 def _show_one(runtime: Runtime, caller: Caller, row: ResourceType, audited: AuditedInteraction, fetch: Fetch) -> Shown:
     with runtime.ports.store.snapshot() as snapshot:
-        limits, opened, visibility, patient = _enter_by_id(runtime, snapshot, caller, row, audited)
-        seen = smart_scopes.narrow(visibility, limits)
-        found = _of_today(snapshot, row, opened, fetch(snapshot, seen), seen)
-        reading = Reading(runtime, caller, opened)
-        shown = present(snapshot, (found,), seen, reading) if found else ()
+        access = Access(runtime, caller, audited, snapshot)
+        seen = _enter_by_id(access, row)
+        found = _of_today(access, row, fetch(snapshot, seen), seen)
+        shown = present(access, (found,), seen) if found else ()
         if row.access is AccessRule.CONTENT:
-            shown = tuple(_content(snapshot, item, documents_of(opened)) for item in shown)
-        outcome = _verdict_by_id(snapshot, reading, audited, patient, shown)
-    _trace(runtime, caller, audited, opened, patient, outcome)
+            shown = tuple(_content(access, item) for item in shown)
+        outcome = _outcome_by_id(access, shown)
+    _record(access, outcome)
     if not shown:
         raise not_found()
     if shown[0].stored.deleted:
@@ -190,68 +177,61 @@ def _show_one(runtime: Runtime, caller: Caller, row: ResourceType, audited: Audi
     return shown[0]
 
 
-def _content(snapshot: Snapshot, shown: Shown, documents: Visibility) -> Shown:
+def _content(access: Access, shown: Shown) -> Shown:
     """Return the content with `of_confidential` set if all documents to which it belongs are hidden from guardians."""
-    carriers = [snapshot.read("DocumentReference", id_, documents) for id_ in shown.stored.facts.documents]
+    documents = _documents_of(access)
+    carriers = [access.snapshot.read("DocumentReference", id_, documents) for id_ in shown.stored.facts.documents]
     marks = [carrier.facts.access.marks for carrier in carriers if carrier]
     return replace(shown, of_confidential=bool(marks) and all(HIDDEN_FROM_GUARDIANS in mark for mark in marks))
 
 
-def _enter_by_id(
-    runtime: Runtime, snapshot: Snapshot, caller: Caller, row: ResourceType, audited: AuditedInteraction
-) -> tuple[smart_scopes.Limits, Opened | None, Visibility, str]:
-    """Find the space of the resource and enter it; the returned visibility is empty when the caller may not enter."""
-    types = (row.name,)
-    if not _is_of_oneself(caller, audited):
-        audit_log.demand_scope(runtime, caller, audited, types, "r")
-    location = snapshot.locate(row.name, audited.target.split("/")[1])
+def _enter_by_id(access: Access, row: ResourceType) -> Visibility:
+    """Find the space of the resource, enter it, and return what is visible: nothing if the caller may not enter."""
+    audited = access.audited
+    if not _is_of_oneself(access):
+        audit_log.demand_scope(access, (row.name,), "r")
+    location = access.snapshot.locate(row.name, audited.target.split("/")[1])
     if row.access is AccessRule.DIRECTORY:
-        everywhere = _demand(caller, types, audited, "")
-        return everywhere, None, DIRECTORY if location and not location.compartment else NOTHING, ""
+        everywhere = DIRECTORY if location and not location.compartment else NOTHING
+        return smart_scopes.narrow(everywhere, _demand(access, row, ""))
     patient = location.compartment if location else ""
-    limits = _limits_there(caller, types, audited, patient)
+    limits = _limits_there(access, row, patient)
     if limits is None or not patient:
-        decoys.look_elsewhere(runtime, snapshot, decoys.Question(caller, action_of(row), audited))
-        return limits or smart_scopes.UNLIMITED, None, NOTHING, ""
-    opened = open_unnamed(runtime, snapshot, caller, patient, action_of(row), audited)
-    decoys.remember(runtime, patient, audited)
-    return limits, opened, _view(opened, caller, row, audited), patient
+        decoys.look_elsewhere(access, action_of(row))
+        return NOTHING
+    opened = open_unnamed(access, patient, action_of(row))
+    decoys.remember(access.runtime, patient, audited)
+    return smart_scopes.narrow(_view(access, opened, row), limits) if opened else NOTHING
 
 
-def _limits_there(
-    caller: Caller, types: tuple[str, ...], audited: AuditedInteraction, patient: str
-) -> smart_scopes.Limits | None:
+def _limits_there(access: Access, row: ResourceType, patient: str) -> smart_scopes.Limits | None:
     """Return the limits that the scopes set in one space, None when the scopes do not allow the read there."""
     try:
-        return _demand(caller, types, audited, patient)
+        return _demand(access, row, patient)
     except Problem:
         return None
 
 
-def _view(opened: Opened | None, caller: Caller, row: ResourceType, audited: AuditedInteraction) -> Visibility:
-    """Return what is visible: nothing after a denial; callers with a permit see their own `fhirUser` resource."""
-    if opened is None:
-        return NOTHING
-    if _is_of_oneself(caller, audited):
-        return left_open(ReadingReason.ONESELF, opened.space.patient)
+def _view(access: Access, opened: Opened, row: ResourceType) -> Visibility:
+    """Return what a permit shows; callers with a permit see their own `fhirUser` resource."""
+    if _is_of_oneself(access):
+        return left_open(ReadingReason.ONESELF, opened.patient)
     return opened.sees(VIEWS[row.access])
 
 
-def _is_of_oneself(caller: Caller, audited: AuditedInteraction) -> bool:
-    return audited.interaction == "read" and smart_scopes.names_oneself(caller, audited.target)
+def _is_of_oneself(access: Access) -> bool:
+    return access.audited.interaction == "read" and smart_scopes.names_oneself(access.caller, access.audited.target)
 
 
-def _demand(
-    caller: Caller, types: tuple[str, ...], audited: AuditedInteraction, patient: str | None = None
-) -> smart_scopes.Limits:
+def _demand(access: Access, row: ResourceType, patient: str) -> smart_scopes.Limits:
     """Return the limits that the scopes set on a read; the scope `fhirUser` is enough for the caller's own resource."""
-    if _is_of_oneself(caller, audited):
+    if _is_of_oneself(access):
         return smart_scopes.UNLIMITED
-    limits = smart_scopes.demand(caller, types, "r", patient)
-    return _as_its_document(caller, patient) if types == ("Binary",) else limits
+    limits = smart_scopes.demand(access.caller, (row.name,), "r", patient)
+    return _as_its_document(access.caller, patient) if row.access is AccessRule.CONTENT else limits
 
 
-def _as_its_document(caller: Caller, patient: str | None) -> smart_scopes.Limits:
+def _as_its_document(caller: Caller, patient: str) -> smart_scopes.Limits:
     """Return the limits on a content that the scopes allow: the limits that the token sets on reading documents."""
     try:
         return smart_scopes.demand(caller, ("DocumentReference",), "r", patient)
@@ -259,30 +239,26 @@ def _as_its_document(caller: Caller, patient: str | None) -> smart_scopes.Limits
         return smart_scopes.UNLIMITED
 
 
-def _trace(
-    runtime: Runtime, caller: Caller, audited: AuditedInteraction, opened: Opened | None, patient: str, outcome: Outcome
-) -> None:
-    if opened is None and patient:
-        return  # the denial has been audited already
-    access_notices.record_access(runtime, caller, audited, outcome, opened, patient)
+def _record(access: Access, outcome: Outcome) -> None:
+    if not access.refused:  # a denial has been audited already
+        access_notices.record_access(access, outcome)
 
 
-def documents_of(opened: Opened | None) -> Visibility:
-    """Return what the caller sees of the documents of an entered space."""
-    return opened.sees(View.DOCUMENTS) if opened else NOTHING
+def _documents_of(access: Access) -> Visibility:
+    """Return what the caller sees of the documents of the entered space."""
+    return access.opened.sees(View.DOCUMENTS) if access.opened else NOTHING
 
 
-def _verdict_by_id(
-    snapshot: Snapshot, reading: Reading, audited: AuditedInteraction, patient: str, shown: Sequence[Shown]
-) -> Outcome:
+def _outcome_by_id(access: Access, shown: Sequence[Shown]) -> Outcome:
     """Return the outcome of reading one resource, with the documents that the read was about."""
     if shown:
-        outcome = outcome_of(reading.opened, shown)
-        confidential = reading.opened is not None and all(item.is_confidential for item in shown)
+        outcome = outcome_of(access.opened, shown)
+        confidential = access.opened is not None and all(item.is_confidential for item in shown)
         return replace(outcome, confidential=confidential, about=shown[0].about)
-    outcome = outcome_of(reading.opened, shown, found=False)
-    confidential = reading.opened is not None and is_confidential_failure(snapshot, reading.caller, patient, audited)
-    return replace(outcome, confidential=confidential, about=documents_behind(snapshot, patient, (audited.target,)))
+    outcome = outcome_of(access.opened, shown, found=False)
+    confidential = access.opened is not None and is_confidential_failure(access)
+    about = documents_behind(access.snapshot, access.patient, (access.audited.target,))
+    return replace(outcome, confidential=confidential, about=about)
 
 
 def outcome_of(opened: Opened | None, shown: Sequence[Shown], *, found: bool = True) -> Outcome:
@@ -291,5 +267,4 @@ def outcome_of(opened: Opened | None, shown: Sequence[Shown], *, found: bool = T
     touched = tuple(reference for item in shown for reference in item.touched)
     if opened is None:
         return Outcome(outcome, reason, touched=touched)
-    entry = opened.entry
-    return Outcome(outcome, reason, entry.basis, entry.rules, entry.matrix_version, touched)
+    return replace(opened.outcome(*touched, reason=reason), code=outcome)

@@ -8,16 +8,17 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from consent_rules.visibility import DIRECTORY, NOTHING, Visibility
-from consent_rules.vocabulary import Action, RequesterKind, View
+from consent_rules.vocabulary import Action, RequesterKind
 from fhir_server.application.core import access_notices, audit_log, smart_scopes
-from fhir_server.application.core.enforcement_point import Opened, has_no_other_ground, open_record, open_unnamed
+from fhir_server.application.core.access import Access
+from fhir_server.application.core.enforcement_point import has_no_other_ground, open_record, open_unnamed
 from fhir_server.application.core.minor_confidentiality import documents_behind, is_confidential_failure
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.core.search_index import identify
 from fhir_server.application.core.shown import Shown
 from fhir_server.application.reading import event_redaction, recorded_queries
 from fhir_server.application.reading.chained_search import Chains
-from fhir_server.application.reading.read import VIEWS, Reading, action_of, outcome_of, present
+from fhir_server.application.reading.read import VIEWS, action_of, outcome_of, present
 from fhir_server.domain.audit.interactions import AuditedInteraction
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.directory import identity_traits
@@ -102,29 +103,32 @@ def find(runtime: Runtime, caller: Caller, row: ResourceType, wanted: Wanted) ->
     audited = AuditedInteraction(
         "search-type", row.name, _TRANSACTIONS.get(row.name, ""), query=wanted.query, sought=sought
     )
-    audit_log.demand_scope(runtime, caller, audited, (row.name,), "s")
     with runtime.ports.store.snapshot() as snapshot:
-        patient, opened, visibility = _enter(runtime, snapshot, caller, row, wanted, audited)
+        access = Access(runtime, caller, audited, snapshot)
+        audit_log.demand_scope(access, (row.name,), "s")
+        visibility = _enter(access, row, wanted)
+        opened = access.opened
         if opened:
-            search = Chains(snapshot, caller, opened, runtime.fhir_base).resolved(wanted.search)
-            sights = partial(event_redaction.sights_of, runtime, caller, opened)
-            wanted = replace(wanted, search=judged(snapshot, search, sights))
-        found = _page(snapshot, wanted, visibility, Reading(runtime, caller, opened))
-        if opened and row.access is AccessRule.IDENTITY and has_no_other_ground(runtime, caller, opened):
+            search = wanted.search
+            search = Chains(access, opened).resolved(search) if search.chained else search
+            wanted = replace(wanted, search=judged(snapshot, search, partial(event_redaction.sights_of, access)))
+        found = _page(access, wanted, visibility)
+        if opened and row.access is AccessRule.IDENTITY and has_no_other_ground(access, opened):
             found = replace(found, shown=_as_traits(found.shown, wanted.search))
         met = opened is None or visibility != NOTHING  # an audit event must not tell the caller whose id it is
+        confidential = opened is not None and not met and is_confidential_failure(access)
         outcome = outcome_of(opened, found.shown, found=met)
-        confidential = opened is not None and not met and is_confidential_failure(snapshot, caller, patient, audited)
-        outcome = replace(outcome, confidential=confidential, about=_about(snapshot, audited, found.shown, patient))
-    access_notices.record_access(runtime, caller, audited, outcome, opened, patient)
-    return replace(found, patient=patient)
+        outcome = replace(outcome, confidential=confidential, about=_about(access, found.shown))
+    access_notices.record_access(access, outcome)
+    return replace(found, patient=access.patient)
 
 
-def _about(snapshot: Snapshot, audited: AuditedInteraction, shown: tuple[Shown, ...], patient: str) -> tuple[str, ...]:
+def _about(access: Access, shown: tuple[Shown, ...]) -> tuple[str, ...]:
     """Return the ids of the documents that a search named: by id, by a resource about them, or by an identifier."""
+    audited = access.audited
     found = {item.reference: (*item.about, *_itself(item)) for item in shown} if audited.sought else {}
     behind = [id_ for name in audited.sought for id_ in found.get(name, ())]
-    others = documents_behind(snapshot, patient, (name for name in audited.sought if name not in found))
+    others = documents_behind(access.snapshot, access.patient, (name for name in audited.sought if name not in found))
     if recorded_queries.BY_IDENTIFIER in audited.sought:
         behind += [id_ for ids in found.values() for id_ in ids]
     return tuple(dict.fromkeys((*behind, *others)))
@@ -134,28 +138,28 @@ def _itself(item: Shown) -> tuple[str, ...]:
     return (item.stored.id,) if item.stored.type == "DocumentReference" else ()
 
 
-def _enter(
-    runtime: Runtime, snapshot: Snapshot, caller: Caller, row: ResourceType, wanted: Wanted, audited: AuditedInteraction
-) -> tuple[str, Opened | None, Visibility]:
+def _enter(access: Access, row: ResourceType, wanted: Wanted) -> Visibility:
     """Find the space to search, enter it, and return what the search may see."""
     if row.access is AccessRule.DIRECTORY:
-        return "", None, smart_scopes.narrow(DIRECTORY, smart_scopes.demand(caller, (row.name,), "s", ""))
+        return smart_scopes.narrow(DIRECTORY, smart_scopes.demand(access.caller, (row.name,), "s", ""))
     if row.access is AccessRule.IDENTITY:
-        return _enter_identity(runtime, snapshot, caller, row, wanted, audited)
-    patient = _named_patient(snapshot, caller, wanted)
+        patient, action = _sought_patient(access, wanted.search)
+        return _enter_unnamed(access, row, patient, action)
+    patient = _named_patient(access, wanted)
     if not patient:
-        return _enter_by_ids(runtime, snapshot, caller, row, wanted, audited)
-    limits = audit_log.demand_scope(runtime, caller, audited, (row.name,), "s", patient)
-    opened = open_record(runtime, snapshot, caller, patient, action_of(row), audited)
-    return patient, opened, smart_scopes.narrow(opened.sees(VIEWS[row.access]), limits)
+        return _enter_by_ids(access, row, wanted)
+    limits = audit_log.demand_scope(access, (row.name,), "s", patient)
+    opened = open_record(access, patient, action_of(row))
+    return smart_scopes.narrow(opened.sees(VIEWS[row.access]), limits)
 
 
-def _named_patient(snapshot: Snapshot, caller: Caller, wanted: Wanted) -> str:
+def _named_patient(access: Access, wanted: Wanted) -> str:
     """Return the id of the patient whom the request or the token names, "" when there is none."""
+    caller = access.caller
     if wanted.patient:
         return wanted.patient
     if wanted.identifier:
-        return identify(snapshot, *wanted.identifier) or NOBODY
+        return identify(access.snapshot, *wanted.identifier) or NOBODY
     if wanted.search.ids is not None:
         return ""
     if caller.launch_patient:
@@ -165,53 +169,33 @@ def _named_patient(snapshot: Snapshot, caller: Caller, wanted: Wanted) -> str:
     raise Problem.of(Category.MALFORMED, "name the patient with `patient` or `patient.identifier`", code="required")
 
 
-def _enter_by_ids(
-    runtime: Runtime, snapshot: Snapshot, caller: Caller, row: ResourceType, wanted: Wanted, audited: AuditedInteraction
-) -> tuple[str, Opened | None, Visibility]:
+def _enter_by_ids(access: Access, row: ResourceType, wanted: Wanted) -> Visibility:
     """Search by `_id` alone: take the first space in which the caller sees one of the ids, and ignore other spaces."""
     ids = sorted(wanted.search.ids or ())
-    located = (snapshot.locate(row.name, id_) for id_ in ids)
-    looked_at: tuple[str, Opened | None, Visibility] = ("", None, NOTHING)
+    located = (access.snapshot.locate(row.name, id_) for id_ in ids)
     for patient in dict.fromkeys(place.compartment for place in located if place):
-        opened, view = _enter_unnamed(runtime, snapshot, caller, row, patient, audited)
-        if opened and snapshot.visible_ids(row.name, ids, view):
-            return patient, opened, view
-        if opened:
-            looked_at = (patient, opened, NOTHING)
-    return looked_at
+        view = _enter_unnamed(access, row, patient, action_of(row))
+        if access.snapshot.visible_ids(row.name, ids, view):
+            return view
+    return NOTHING
 
 
-def _enter_unnamed(
-    runtime: Runtime, snapshot: Snapshot, caller: Caller, row: ResourceType, patient: str, audited: AuditedInteraction
-) -> tuple[Opened | None, Visibility]:
-    """Enter the space of an id; None where the scopes or the decision deny access."""
+def _enter_unnamed(access: Access, row: ResourceType, patient: str, action: Action) -> Visibility:
+    """Enter the space of an id or identifier; nothing is visible where the scopes or the decision deny access."""
     try:
-        limits = smart_scopes.demand(caller, (row.name,), "s", patient)
+        limits = smart_scopes.demand(access.caller, (row.name,), "s", patient)
     except Problem:
-        return None, NOTHING
-    opened = open_unnamed(runtime, snapshot, caller, patient, action_of(row), audited) if patient else None
-    return opened, smart_scopes.narrow(opened.sees(VIEWS[row.access]), limits) if opened else NOTHING
+        return NOTHING
+    opened = open_unnamed(access, patient, action) if patient else None
+    return smart_scopes.narrow(opened.sees(VIEWS[row.access]), limits) if opened else NOTHING
 
 
-def _enter_identity(
-    runtime: Runtime, snapshot: Snapshot, caller: Caller, row: ResourceType, wanted: Wanted, audited: AuditedInteraction
-) -> tuple[str, Opened | None, Visibility]:
-    """Search for a Patient: the caller's own, or the patient with the exact identifier or id that the search names."""
-    patient, action = _sought_patient(snapshot, caller, wanted.search)
-    try:
-        limits = smart_scopes.demand(caller, (row.name,), "s", patient)
-    except Problem:
-        return "", None, NOTHING
-    opened = open_unnamed(runtime, snapshot, caller, patient, action, audited) if patient else None
-    if opened is None:
-        return "", None, NOTHING
-    return patient, opened, smart_scopes.narrow(opened.sees(View.IDENTITY), limits)
-
-
-def _sought_patient(snapshot: Snapshot, caller: Caller, search: Search) -> tuple[str, Action]:
+def _sought_patient(access: Access, search: Search) -> tuple[str, Action]:
+    """Return whom a search for a Patient names: by the exact identifier or id, or the caller's own patient."""
+    caller = access.caller
     exact = _exact_identifier(search)
     if exact is not None:
-        found = snapshot.compartments_with("Patient", exact.tokens, 2)
+        found = access.snapshot.compartments_with("Patient", exact.tokens, 2)
         is_professional = caller.requester.kind is RequesterKind.PROFESSIONAL
         asks_more = is_professional and not identity_traits.are_asked_alone(search.criteria, exact)
         return (found[0][1] if len(found) == 1 else ""), Action.CONSULT if asks_more else Action.IDENTIFY
@@ -243,10 +227,10 @@ def _is_exact_identifier(wanted: frozenset[str]) -> bool:
     return len(wanted) == 1 and all(exact) and wanted != {tokens.present("identifier")}
 
 
-def _page(snapshot: Snapshot, wanted: Wanted, visibility: Visibility, reading: Reading) -> Found:
-    search = wanted.search
+def _page(access: Access, wanted: Wanted, visibility: Visibility) -> Found:
+    search, snapshot = wanted.search, access.snapshot
     page = snapshot.find(search, visibility) if search.limit else None
-    shown = present(snapshot, page.rows, visibility, reading) if page else ()
+    shown = present(access, page.rows, visibility) if page else ()
     following = page.next if page else None
     if not wanted.total:
         total = None

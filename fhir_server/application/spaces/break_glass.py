@@ -12,10 +12,10 @@ import orjson
 
 from consent_rules.consents import recording
 from consent_rules.decision import emergency
-from consent_rules.model import AccessRequest, Deny, Directive
+from consent_rules.model import Deny, Directive
 from consent_rules.vocabulary import Action, Obligation, Purpose, Reason
 from fhir_server.application.core import notices_owed, smart_scopes
-from fhir_server.application.core.enforcement_point import problem_of
+from fhir_server.application.core.enforcement_point import open_record, problem_of
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.core.search_index import facts_of
 from fhir_server.application.core.unit_of_work import UnitOfWork, carry_out
@@ -69,22 +69,24 @@ def declare(runtime: Runtime, caller: Caller, patient: str, mode: Purpose | None
 def _plan(work: UnitOfWork, patient: str, mode: Purpose | None, reason: str) -> Opening:
     if mode:
         _demand_grant(work, patient, mode)
-    opened = work.enter(patient, Action.OPEN_EMERGENCY)
+    opened = open_record(work, patient, Action.OPEN_EMERGENCY)
     caller, id_ = work.caller, work.runtime.ports.ids.new()
     if not opened.space.revision:
         work.patient, work.spaces = "", {}
         raise problem_of(Deny(Reason.NO_CONSENT), caller)
-    request = AccessRequest(caller.requester, Action.OPEN_EMERGENCY, Purpose(caller.purpose), work.at)
+    request = work.asks(Action.OPEN_EMERGENCY)
     directive = emergency.opening(request, id_, reason, work.runtime.profile)
     work.put(_stored(work, directive, patient))
     record = recording.tidied(work.record(opened), work.at, work.runtime.profile)
     work.decide(opened, record.with_directive(directive))
     consent_repairs.close_unread(work, opened)
     notices_owed.of_opening(work, opened, directive)
-    due = emergency.review_due(work.at, work.runtime.profile) if Obligation.REVIEW in opened.entry.obligations else None
+    due = (
+        emergency.review_due(work.at, work.runtime.profile) if Obligation.REVIEW in opened.permit.obligations else None
+    )
     if due:
         break_glass_reviews.begin(work, patient, directive, due)
-    work.trace(work.audited, opened, patient, (f"Consent/{id_}",))
+    work.trace(work.audited, (f"Consent/{id_}",), opened)
     return Opening(id_, emergency.until(request.purpose, work.at, work.runtime.profile), due)
 
 

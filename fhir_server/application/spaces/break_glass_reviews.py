@@ -13,19 +13,20 @@ from consent_rules.consents import reviewing
 from consent_rules.model import Deny, Directive
 from consent_rules.vocabulary import Action, Basis, Reason, RequesterKind, ReviewOutcome, ReviewState, View
 from fhir_server.application.core import audit_log, enforcement_point, notices_owed, smart_scopes
+from fhir_server.application.core.access import Access, Opened
 from fhir_server.application.core.access_notices import parties
-from fhir_server.application.core.enforcement_point import Opened
+from fhir_server.application.core.enforcement_point import open_unnamed
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.core.system_views import ReadingReason, whole_space
 from fhir_server.application.core.unit_of_work import UnitOfWork, carry_out
 from fhir_server.application.reading.read import not_found
-from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome
+from fhir_server.domain.audit.interactions import AuditedInteraction
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.review_files import DUE, TYPE, WAITING, ReviewFile, file_of, stored_of
 from fhir_server.domain.search.criteria import Place
 from fhir_server.domain.stored import Stored
-from fhir_server.ports.store import Change, Queued, Snapshot
+from fhir_server.ports.store import Change, Queued
 
 _CONSENT = ("Consent",)
 _SIDE = frozenset({RequesterKind.PATIENT, RequesterKind.RELATED})
@@ -65,43 +66,41 @@ def queue(runtime: Runtime, caller: Caller, limit: int, after: Place | None = No
     Raises: Problem(INSUFFICIENT_SCOPE); FORBIDDEN for anybody but an auditor.
     """
     audited = AuditedInteraction("operation", TYPE, operation="review-queue")
-    audit_log.demand_scope(runtime, caller, audited, _CONSENT, "s")
     with runtime.ports.store.snapshot() as snapshot:
-        answer = enforcement_point.judge(runtime, snapshot, caller, "", Action.REVIEW)
+        access = Access(runtime, caller, audited, snapshot)
+        audit_log.demand_scope(access, _CONSENT, "s")
+        answer = enforcement_point.judge(access, "", Action.REVIEW)
         if isinstance(answer, Deny):
-            enforcement_point.refuse(runtime, caller, answer, "", audited)
+            enforcement_point.refuse(access, answer, "")
             raise enforcement_point.problem_of(answer, caller)
         rows = snapshot.queue(TYPE, WAITING, DUE, limit + 1, after)
-        found = [_listed(runtime, snapshot, caller, row) for row in rows[:limit]]
+        found = [_listed(access, row) for row in rows[:limit]]
     waiting = tuple(one for one in found if one)
-    _trace_queue(runtime, caller, audited, answer, waiting)
+    _trace_queue(access, answer, waiting)
     following = Place(rows[limit - 1].value, rows[limit - 1].id) if len(rows) > limit else None
     return Queue(waiting, following)
 
 
-def _listed(runtime: Runtime, snapshot: Snapshot, caller: Caller, row: Queued) -> Standing | None:
+def _listed(access: Access, row: Queued) -> Standing | None:
     """Return one file if its space permits the caller; None for an erased space and for the caller's own access."""
-    opened = enforcement_point.judge(runtime, snapshot, caller, row.compartment, Action.REVIEW)
+    opened = enforcement_point.judge(access, row.compartment, Action.REVIEW)
     if isinstance(opened, Deny):
         return None
-    stored = snapshot.read(TYPE, row.id, opened.sees(View.REVIEWS))
+    stored = access.snapshot.read(TYPE, row.id, opened.sees(View.REVIEWS))
     file = file_of(orjson.loads(stored.body)) if stored else None
-    if file is None or isinstance(reviewing.may_look(caller.requester, file.review), Deny):
+    if file is None or isinstance(reviewing.may_look(access.caller.requester, file.review), Deny):
         return None
-    return _standing(file, runtime.ports.clock.now())
+    return _standing(file, access.at)
 
 
-def _trace_queue(
-    runtime: Runtime, caller: Caller, audited: AuditedInteraction, answer: Opened, waiting: tuple[Standing, ...]
-) -> None:
+def _trace_queue(access: Access, answer: Opened, waiting: tuple[Standing, ...]) -> None:
     """Audit a read of the queue in each space that it showed, or without a space if it showed none."""
     shown: dict[str, list[str]] = {}
     for one in waiting:
         shown.setdefault(one.file.patient, []).append(one.file.consent)
-    entry = answer.entry
-    outcome = Outcome(basis=entry.basis, rules=entry.rules, matrix_version=entry.matrix_version)
+    runtime, caller, audited = access.runtime, access.caller, access.audited
     traces = [
-        audit_log.trace(runtime, caller, audited, replace(outcome, touched=tuple(touched)), patient)
+        audit_log.trace(runtime, caller, audited, answer.outcome(*touched), patient)
         for patient, touched in (shown or {"": []}).items()
     ]
     runtime.ports.store.commit(Change(tuple(traces)))
@@ -122,7 +121,7 @@ def look(runtime: Runtime, caller: Caller, id_: str) -> Standing:
         file = file_of(orjson.loads(before.body))
         if not of_side:
             _demand(reviewing.may_look(caller.requester, file.review))
-        work.trace(work.audited, opened, file.patient, (file.consent,))
+        work.trace(work.audited, (file.consent,), opened)
         return replace(_standing(file, work.at), to_auditor=not of_side)
 
     return carry_out(runtime, caller, audited, plan)
@@ -176,7 +175,7 @@ def _of_auditor(work: UnitOfWork, id_: str, letter: str) -> tuple[Opened, Stored
     """Enter the space of a file as an auditor; everybody else gets the answer for an unknown id."""
     smart_scopes.demand(work.caller, _CONSENT, letter)
     location = work.snapshot.locate(TYPE, id_)
-    opened = work.enter_unnamed(location.compartment, Action.REVIEW) if location else None
+    opened = open_unnamed(work, location.compartment, Action.REVIEW) if location else None
     stored = work.read(TYPE, id_, opened.sees(View.REVIEWS)) if opened else None
     if opened is None or stored is None:
         raise not_found()
@@ -192,8 +191,8 @@ def _of_side(work: UnitOfWork, id_: str, letter: str) -> tuple[Opened, Stored]:
     location = work.snapshot.locate(TYPE, id_)
     if location is None or not _reaches(work.caller, letter, location.compartment):
         raise not_found()
-    opened = work.enter_unnamed(location.compartment, Action.DIRECT)
-    if opened is None or opened.entry.basis not in _OF_THE_SIDE or not opened.sees(View.DIRECTIVES).clauses:
+    opened = open_unnamed(work, location.compartment, Action.DIRECT)
+    if opened is None or opened.permit.basis not in _OF_THE_SIDE or not opened.sees(View.DIRECTIVES).clauses:
         raise not_found()  # a representative who sees no Consents sees no opening either (B2)
     stored = work.read(TYPE, id_, whole_space(ReadingReason.REVIEW, location.compartment))
     if stored is None:
@@ -217,7 +216,7 @@ def _demand(answer: object) -> None:
 
 def _keep(work: UnitOfWork, opened: Opened, before: Stored, file: ReviewFile) -> None:
     work.change(before, stored_of(file, before.version + 1, work.stamp))
-    work.trace(work.audited, opened, file.patient, (file.consent,))
+    work.trace(work.audited, (file.consent,), opened)
 
 
 def _standing(file: ReviewFile, at: datetime) -> Standing:

@@ -13,8 +13,9 @@ import orjson
 
 from consent_rules.model import RESTRICTING, RecordState
 from consent_rules.vocabulary import Action, DirectiveKind, Purpose
+from fhir_server.application.core.access import Opened
 from fhir_server.application.core.access_notices import holders, stored
-from fhir_server.application.core.enforcement_point import Opened, record_of
+from fhir_server.application.core.enforcement_point import open_record, record_of
 from fhir_server.application.core.operator_acts import operator
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.core.system_views import ReadingReason, whole_space
@@ -78,7 +79,7 @@ def _entered(work: UnitOfWork, patient: str) -> Opened:
     """Enter like the registry operator: the rules have no purpose for administration, but the audit event names it."""
     operator_, work.caller = work.caller, replace(work.caller, purpose=Purpose.TREATMENT.value)
     try:
-        return work.enter(patient, Action.OPERATE_REGISTRY)
+        return open_record(work, patient, Action.OPERATE_REGISTRY)
     finally:
         work.caller = operator_
 
@@ -94,7 +95,7 @@ def _close(work: UnitOfWork, opened: Opened, found: tuple[Fault, ...]) -> None:
             _withdraw(work, record.patient, fault.consent)
     work.decide(opened, replace(record, unread=frozenset()))
     _tell(work, record, tuple(touched))
-    work.trace(_REPAIR, opened, record.patient, tuple(touched))
+    work.trace(_REPAIR, tuple(touched), opened)
 
 
 def _withdraw(work: UnitOfWork, patient: str, consent: str) -> None:

@@ -12,7 +12,7 @@ import orjson
 from consent_rules.model import RecordState
 from consent_rules.visibility import AccessFacts
 from consent_rules.vocabulary import View
-from fhir_server.application.core.enforcement_point import Opened
+from fhir_server.application.core.access import Opened
 from fhir_server.application.core.search_index import facts_of
 from fhir_server.application.core.system_views import ReadingReason, whole_space
 from fhir_server.application.core.unit_of_work import UnitOfWork
@@ -49,7 +49,7 @@ def demand_room(work: UnitOfWork, opened: Opened, consent: Json, root: str) -> N
     template, own = default_in(consent), str(consent["id"])
     if not template:
         return
-    present = {stored.id for stored, body in _of_space(work, opened.space.patient) if default_in(body) == template}
+    present = {stored.id for stored, body in _of_space(work, opened.patient) if default_in(body) == template}
     if present and own not in present:
         text = f"the space has this default as Consent/{min(present)}; change that Consent"
         raise Problem.of(Category.DUPLICATE, text, f"{root}.identifier", "duplicate")
@@ -100,9 +100,7 @@ def next_version(work: UnitOfWork, stored: Stored) -> int:
 def _change(work: UnitOfWork, opened: Opened, stored: Stored, standing: Json) -> None:
     reference = f"Consent/{stored.id}"
     work.change(stored, _stored(work, standing, stored.id, next_version(work, stored), stored.facts.access))
-    work.trace(
-        AuditedInteraction("update", "Consent", target=reference), opened, stored.facts.access.compartment, (reference,)
-    )
+    work.trace(AuditedInteraction("update", "Consent", target=reference), (reference,), opened)
 
 
 def _of_space(work: UnitOfWork, patient: str) -> Iterator[tuple[Stored, Json]]:

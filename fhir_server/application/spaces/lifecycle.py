@@ -15,7 +15,8 @@ from consent_rules.model import Deny, RecordState
 from consent_rules.profiles import RuleProfile
 from consent_rules.vocabulary import Action, Reason, RequesterKind, SpaceStatus
 from fhir_server.application.core import audit_log, notices_owed, smart_scopes
-from fhir_server.application.core.enforcement_point import Opened
+from fhir_server.application.core.access import Opened
+from fhir_server.application.core.enforcement_point import open_record
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.core.system_views import ReadingReason, whole_space
 from fhir_server.application.core.unit_of_work import UnitOfWork, carry_out, is_registry_operator
@@ -204,7 +205,7 @@ def _enter(work: UnitOfWork, patient: str, kinds: frozenset[RequesterKind], lett
     smart_scopes.demand(work.caller, ("Patient",), letter, patient)
     if kind in REGISTRY_OPERATOR and not is_registry_operator(work, patient):
         raise not_found()
-    return work.enter(patient, Action.OPERATE_REGISTRY if kind in REGISTRY_OPERATOR else Action.DIRECT)
+    return open_record(work, patient, Action.OPERATE_REGISTRY if kind in REGISTRY_OPERATOR else Action.DIRECT)
 
 
 def _refused() -> Problem:
@@ -236,8 +237,8 @@ def _decide(work: UnitOfWork, opened: Opened, record: RecordState, kind: Kind | 
 
 
 def _finish(work: UnitOfWork, opened: Opened, record: RecordState) -> Standing:
-    patient = opened.space.patient
-    work.trace(work.audited, opened, patient, (f"Patient/{patient}",))
+    patient = opened.patient
+    work.trace(work.audited, (f"Patient/{patient}",), opened)
     return standing_of(record, work.at, work.runtime.profile)
 
 
