@@ -26,6 +26,8 @@ _KEYS = frozenset(
         "where",
         "found",
         "needed",
+        "schema",
+        "step",
         "event",
         "level",
         "timestamp",
@@ -83,6 +85,11 @@ def note(**facts: str) -> None:
 def request_line(**facts: str | float) -> None:
     """Write the log line of a request."""
     _log.info("request", **{**(_noted.get() or {}), **facts})
+
+
+def migrated(schema: int, step: str) -> None:
+    """Write a line about one step of a migration. schema: the number of the store's schema after it."""
+    _log.info("store_migrated", schema=schema, step=step)
 
 
 def warning(event: str, **facts: str) -> None:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from importlib.metadata import version
 
 from consent_rules.tools import cli as rules_cli
+from fhir_server import telemetry
 from fhir_server.adapters import opening
 from fhir_server.app import build_runtime
 from fhir_server.cli import backups, clients, emergencies, key_files, repair, starting, users
@@ -33,6 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(given)
     try:
         settings = _settings(options)
+        telemetry.configure(settings.log_level)
         run: Callable[[Settings, argparse.Namespace], int] = options.run
         return run(settings, options)
     except (SettingsError, opening.KeyProblem, StoreUnavailable, OSError) as error:

@@ -1,10 +1,10 @@
-"""Collections and indexes of the MongoDB store, and the upgrade of data of an earlier version.
+"""Collections and indexes of the MongoDB store, and the numbered steps that migrate data of an earlier version.
 
-Every index is ascending, with its range or sort field last and at most one array. `habilis schema` upgrades data while
-no server runs; every step may be repeated, so an interrupted run starts again and adds what is missing.
+Every index is ascending, with its range or sort field last and at most one array. `habilis schema` migrates data while
+no server runs; every step may be repeated, so an interrupted run starts its step again and adds what is missing.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pymongo import ASCENDING, IndexModel, InsertOne, MongoClient, UpdateOne
@@ -12,6 +12,7 @@ from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError, CollectionInvalid, DuplicateKeyError, OperationFailure
 
+from fhir_server import telemetry
 from fhir_server.adapters.keyring import ERASED
 from fhir_server.adapters.mongo.client import Document, failures_named
 from fhir_server.adapters.mongo.documents import locator_of, rows_of
@@ -22,7 +23,6 @@ _DUPLICATE = 11000
 _BEFORE_LOCATORS = "a"
 """Types begin with a capital letter, the keys of locators with a small letter."""
 
-VERSION = 2
 _NAMESPACE_EXISTS = 48
 _OLDEST_WIRE = 17
 """MongoDB 6.0."""
@@ -64,6 +64,22 @@ def _add(collection: Collection[Document], rows: Iterable[Document]) -> None:
 
 
 @dataclass(frozen=True, slots=True)
+class Step:
+    """One migration, which may be repeated. number: of the schema after it. what: for the log."""
+
+    number: int
+    what: str
+    migrate: Callable[[Database[Document]], None]
+
+
+STEPS: Sequence[Step] = (
+    Step(2, "add locators, rows of lookup tokens and the shard key of the decision states", from_first),
+)
+"""In order, without gaps, from schema 1 on. A step is never changed after a release: a new one follows."""
+VERSION = STEPS[-1].number
+
+
+@dataclass(frozen=True, slots=True)
 class Index:
     """One index: its fields in order, and whether it is unique."""
 
@@ -88,33 +104,31 @@ KEY_INDEXES: Sequence[Index] = (Index(("name", "number"), unique=True),)
 
 
 def apply_schema(database: Database[Document], keys: Database[Document]) -> None:
-    """Create the missing collections and indexes; upgrade data of an earlier version.
+    """Create the missing collections and indexes; migrate data of an earlier version.
 
-    A second call does nothing; several processes may call it at once.
+    A second call does nothing; several processes may call it at once, while no server runs.
     Raises: StoreUnavailable when the data belong to a later version.
     """
-    found = version_of(database)
-    if found > VERSION:
-        raise StoreUnavailable(f"database {database.name} has schema {found}, this program needs {VERSION}")
+    found = _known(database)
     with failures_named():
         for name, indexes in INDEXES.items():
             _create(database, name, indexes)
         _create(keys, "keys", KEY_INDEXES)
         _create(keys, "processes", ())
-        if found == 1:
-            from_first(database)
-        try:
-            database["meta"].update_one({"_id": "schema"}, {"$set": {"version": VERSION}}, upsert=True)
-        except DuplicateKeyError:  # another process creates the same database
-            return
+        for step in STEPS:
+            if 0 < found < step.number:
+                step.migrate(database)
+                _keep_version(database, step.number)
+                telemetry.migrated(step.number, step.what)
+        _keep_version(database, VERSION)
 
 
 def is_laid_out(database: Database[Document]) -> bool:
     """Tell whether there are data of this version; then a start changes nothing, and needs no right to change anything.
 
-    Raises: StoreUnavailable for data of an earlier version, naming the command that upgrades them.
+    Raises: StoreUnavailable for data of another version, and then the text says what to do.
     """
-    found = version_of(database)
+    found = _known(database)
     if 0 < found < VERSION:
         raise StoreUnavailable(
             f"database {database.name} has schema {found}, this program needs {VERSION}: "
@@ -128,6 +142,25 @@ def version_of(database: Database[Document]) -> int:
     with failures_named():
         found = database["meta"].find_one({"_id": "schema"})
     return found["version"] if found else 0
+
+
+def _known(database: Database[Document]) -> int:
+    """Return the version of the schema. Raises: StoreUnavailable when this program does not know it."""
+    found = version_of(database)
+    if found > VERSION:
+        raise StoreUnavailable(
+            f"database {database.name} has schema {found}, this program knows no schema after {VERSION}:"
+            " install the version that wrote the data, or restore a backup of this version"
+        )
+    return found
+
+
+def _keep_version(database: Database[Document], number: int) -> None:
+    """Store the number of the schema unless it is higher already."""
+    try:
+        database["meta"].update_one({"_id": "schema"}, {"$max": {"version": number}}, upsert=True)
+    except DuplicateKeyError:  # another process creates the same database
+        return
 
 
 def check_server(client: MongoClient[Document]) -> None:

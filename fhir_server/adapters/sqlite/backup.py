@@ -54,7 +54,9 @@ def stage(source: Path, data_dir: Path, manifest: Manifest, spared: Path) -> Pat
     """
     with _files_named():
         if manifest.schema > VERSION:
-            raise StoreUnavailable(f"the backup was made by version {manifest.program}, which is newer than this one")
+            raise StoreUnavailable(
+                f"the backup was made by version {manifest.program}, which is newer than this one: install that version"
+            )
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         for found in sorted(data_dir.iterdir()):
             if found.resolve() != spared.resolve():

@@ -1,4 +1,4 @@
-"""Tables of the SQLite store.
+"""Tables of the SQLite store, and the numbered steps that create and migrate them.
 
 `heads` holds the current facts of every resource. Its row numbers start with a hash of (compartment, type), so that the
 resources of one type of one patient are next to each other, and a search reads a few adjacent pages however many
@@ -6,17 +6,17 @@ patients there are. `bodies` has the same row numbers. `trail` holds the AuditEv
 """
 
 import sqlite3
+from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from hashlib import blake2b
 from sqlite3 import Connection
 
+from fhir_server import telemetry
 from fhir_server.adapters.keyring import ERASED
 from fhir_server.adapters.sqlite.parts import META
 from fhir_server.ports.store import StoreUnavailable
 
-VERSION = 2
-_EARLIER = (1,)
-"""Earlier versions that this version upgrades: version 1 had no table `meta`."""
 APPLICATION_ID = 0x48414249
 _ROOM_BITS = 27
 """Most resources of one type in one compartment: 134 million."""
@@ -30,7 +30,14 @@ _FACTS = """
     documents TEXT, dates TEXT
 """
 
-_TABLES = f"""
+_NEVER_CHANGED = f"""
+DROP TRIGGER IF EXISTS trail_is_never_changed;
+CREATE TRIGGER trail_is_never_changed BEFORE UPDATE ON trail
+    WHEN NEW.compartment IS NOT '{ERASED}' OR NEW.position IS NOT OLD.position OR NEW.leaf IS NOT OLD.leaf
+        OR NEW.id IS NOT OLD.id OR NEW.updated IS NOT OLD.updated OR NEW.body IS NOT OLD.body
+    BEGIN SELECT RAISE(ABORT, 'the trail is append-only'); END;
+"""
+_FIRST = f"""
 CREATE TABLE IF NOT EXISTS heads (
     row INTEGER PRIMARY KEY, compartment TEXT NOT NULL, type TEXT NOT NULL, id TEXT NOT NULL,
     version INTEGER NOT NULL, mark INTEGER NOT NULL, deleted INTEGER NOT NULL,
@@ -59,11 +66,7 @@ CREATE INDEX IF NOT EXISTS trail_by_patient ON trail (compartment, updated, id, 
 CREATE TRIGGER IF NOT EXISTS trail_is_contiguous BEFORE INSERT ON trail
     WHEN NEW.position IS NOT (SELECT coalesce(max(position) + 1, 0) FROM trail)
     BEGIN SELECT RAISE(ABORT, 'the trail has no gaps'); END;
-DROP TRIGGER IF EXISTS trail_is_never_changed;
-CREATE TRIGGER trail_is_never_changed BEFORE UPDATE ON trail
-    WHEN NEW.compartment IS NOT '{ERASED}' OR NEW.position IS NOT OLD.position OR NEW.leaf IS NOT OLD.leaf
-        OR NEW.id IS NOT OLD.id OR NEW.updated IS NOT OLD.updated OR NEW.body IS NOT OLD.body
-    BEGIN SELECT RAISE(ABORT, 'the trail is append-only'); END;
+{_NEVER_CHANGED}
 CREATE TRIGGER IF NOT EXISTS trail_is_never_cut BEFORE DELETE ON trail
     BEGIN SELECT RAISE(ABORT, 'the trail is append-only'); END;
 
@@ -81,26 +84,40 @@ CREATE INDEX IF NOT EXISTS vault_by_group ON vault (grouped) WHERE grouped IS NO
 CREATE INDEX IF NOT EXISTS vault_by_expiry ON vault (expires) WHERE expires IS NOT NULL;
 
 CREATE TABLE IF NOT EXISTS probes (name TEXT PRIMARY KEY, count INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-{META};
 """
 
 
-def apply_schema(connection: Connection, *, mends: bool = False) -> None:
-    """Create the tables of a new file, or upgrade a file of an earlier version; a second call does nothing.
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One change of the schema. number: of the schema after it. what: for the log."""
 
-    mends: whether to recreate missing indexes and triggers; a missing table is never recreated. Raises:
-        StoreUnavailable when the file belongs to another program or a newer version of this one, or when a required
+    number: int
+    what: str
+    statements: str
+
+
+STEPS: Sequence[Step] = (
+    Step(1, "create the tables", _FIRST),
+    Step(2, "add the table meta for the mark of the installation, renew a trigger", f"{META}; {_NEVER_CHANGED}"),
+)
+"""In order, without gaps. A step is never changed after a release: a new one follows."""
+VERSION = STEPS[-1].number
+
+
+def apply_schema(connection: Connection, *, mends: bool = False) -> None:
+    """Create the tables of a new file, or migrate a file of an earlier version; a second call does nothing.
+
+    Each step is one transaction. The caller has the writer's turn, so that two processes never run a step at once.
+    mends: whether to recreate missing indexes and triggers; a missing table is never recreated.
+    Raises: StoreUnavailable when the file belongs to another program or a newer version of this one, or when a required
         part is missing.
     """
-    found = _stamp(connection)
-    if found not in ((0, 0), *((APPLICATION_ID, version) for version in (*_EARLIER, VERSION))):
-        raise StoreUnavailable(f"the SQLite file has schema {found[1]} of another program or version")
-    if found == (APPLICATION_ID, VERSION):
-        _demand_whole(connection, mends=mends)
-    connection.executescript(f"BEGIN IMMEDIATE; {_TABLES}; COMMIT")
-    if found != (APPLICATION_ID, VERSION):
-        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        connection.execute(f"PRAGMA user_version = {VERSION}")
+    found = _version(connection)
+    _demand_whole(connection, found, mends=mends)
+    for step in STEPS[found:]:
+        _take(connection, step)
+        if found:
+            telemetry.migrated(step.number, step.what)
 
 
 def is_current(connection: Connection) -> bool:
@@ -115,21 +132,52 @@ def row_range(compartment: str, type_: str) -> tuple[int, int]:
     return first, first + (1 << _ROOM_BITS) - 1
 
 
-def _demand_whole(connection: Connection, *, mends: bool) -> None:
+def _version(connection: Connection) -> int:
+    """Return the number of the file's schema, 0 for a new file. Raises: StoreUnavailable."""
+    application, version = _stamp(connection)
+    if application not in (0, APPLICATION_ID) or (application == 0 and version):
+        raise StoreUnavailable(
+            f"the SQLite file has schema {version} of another program: name another HABILIS_DATA_DIR"
+        )
+    if version > VERSION:
+        raise StoreUnavailable(
+            f"the SQLite file has schema {version}, this program knows no schema after {VERSION}:"
+            " install the version that wrote the file, or restore a backup of this version"
+        )
+    return version
+
+
+def _take(connection: Connection, step: Step) -> None:
+    """Change the schema and its number in one transaction."""
+    stamp = f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {step.number}"
+    try:
+        connection.executescript(f"BEGIN IMMEDIATE; {step.statements}; {stamp}; COMMIT")
+    except sqlite3.Error:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _demand_whole(connection: Connection, version: int, *, mends: bool) -> None:
+    """Refuse a file that lacks a part of its own version."""
     with closing(sqlite3.connect(":memory:")) as model:
-        model.executescript(_TABLES)
-        missing = _objects(model) - _objects(connection)
-    for kind, name in sorted(missing, key=lambda one: (one[0] != "table", one)):
+        for step in STEPS[:version]:
+            model.executescript(step.statements)
+        parts = _parts(model)
+    for kind, name in sorted(parts.keys() - _parts(connection).keys(), key=lambda one: (one[0] != "table", one)):
         if kind == "table":
             raise StoreUnavailable(f"table {name} is missing from the SQLite file: put back a backup")
         if not mends:
             raise StoreUnavailable(
                 f"{kind} {name} is missing from the SQLite file: find out why, then `habilis schema`"
             )
+        connection.execute(parts[kind, name])
 
 
-def _objects(connection: Connection) -> frozenset[tuple[str, str]]:
-    return frozenset(connection.execute("SELECT type, name FROM sqlite_master WHERE name NOT LIKE 'sqlite%'"))
+def _parts(connection: Connection) -> dict[tuple[str, str], str]:
+    """Return the statement that makes each table, index and trigger, by kind and name."""
+    rows = connection.execute("SELECT type, name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite%'")
+    return {(kind, name): statement for kind, name, statement in rows}
 
 
 def _stamp(connection: Connection) -> tuple[int, int]:
