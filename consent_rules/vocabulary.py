@@ -93,7 +93,10 @@ class Action(Code):
 
 
 class Purpose(Code):
-    """Why the requester asks: codes of http://terminology.hl7.org/CodeSystem/v3-ActReason."""
+    """Why the requester asks: codes of http://terminology.hl7.org/CodeSystem/v3-ActReason.
+
+    No professional gets a permit for the last two, and no Consent can name them.
+    """
 
     TREATMENT = "TREAT"
     EMERGENCY = "ETREAT"
@@ -101,6 +104,10 @@ class Purpose(Code):
     PATIENT_REQUEST = "PATRQT"
     FAMILY_REQUEST = "FAMRQT"
     AUDIT = "HCOMPL"
+    ADMINISTRATION = "HSYSADMIN"
+    """The operator administers the server."""
+    OTHER = "PurposeOfUse"
+    """A purpose that the rules do not know."""
 
 
 class SpaceStatus(Code):

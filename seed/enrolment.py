@@ -7,14 +7,13 @@ from datetime import timedelta
 from joserfc.jwk import ECKey
 
 from consent_rules.model import Requester
-from consent_rules.scopes import Scopes
 from consent_rules.vocabulary import Purpose, RequesterKind
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.directory import resources
 from fhir_server.application.identity import access_tokens, accounts, clients
 from fhir_server.application.identity.accounts import Account, PractitionerRoleRef, RepresentedPatient
 from fhir_server.application.identity.clients import AuthMethod, Client, ClientKind
-from fhir_server.domain.caller import Caller
+from fhir_server.domain.caller import Caller, Granted, Origin
 from fhir_server.domain.values import Json
 from fhir_server.oauth.resource.bearer import caller_of
 from fhir_server.registry import REGISTRY, AccessRule
@@ -64,23 +63,21 @@ def software_token(runtime: Runtime, key: str) -> str:
 
 def caller(runtime: Runtime, token: str) -> Caller:
     """Return the caller of a token, as any request does."""
-    return caller_of(runtime, f"Bearer {token}", "127.0.0.1", "")
+    return caller_of(runtime, f"Bearer {token}", Origin("127.0.0.1"))
 
 
 def holder(patient: str, name: str) -> Caller:
     """Return a patient as a caller without a token: bulk loading has too many patients to issue tokens."""
     requester = Requester(RequesterKind.PATIENT, f"Patient/{patient}", client="Device/espace")
-    scopes = Scopes.parse(_PATIENT_SCOPES)
-    return Caller(
-        requester,
-        scopes,
-        "bulk",
-        "bulk",
-        "espace",
+    granted = Granted(
+        id="bulk",
+        client_id="espace",
+        requester=requester,
+        purpose=Purpose.PATIENT_REQUEST,
         display=name,
         launch_patient=patient,
-        purpose=Purpose.PATIENT_REQUEST,
     )
+    return Caller.of_token(granted, "bulk", _PATIENT_SCOPES)
 
 
 def enter_directory(runtime: Runtime, keeper: Caller, demo: Demonstration) -> None:

@@ -7,15 +7,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import orjson
 
 from consent_rules.matrix.schedule import packaged
+from consent_rules.model import Requester
 from consent_rules.profiles import profile
 from consent_rules.visibility import AccessFacts, Clause, Interval, Visibility
-from consent_rules.vocabulary import Mark
+from consent_rules.vocabulary import Mark, Purpose
 from fhir_server.application.core.runtime import Runtime
+from fhir_server.domain.caller import Caller, Granted
 from fhir_server.domain.stored import Facts, Stored, authored_of
 from fhir_server.ports.store import Change, Trace, Write
 from fhir_server.ports.surroundings import Ports
@@ -34,6 +37,14 @@ def settings_in(folder: Path, base_url: str = "http://localhost:8080", **more: o
 def runtime_on(ports: Ports, base_url: str) -> Runtime:
     """Build what the use cases work on, for a server of this address."""
     return Runtime(ports, packaged(), profile("fr"), f"{base_url}/fhir", b"k" * 32)
+
+
+def a_caller(
+    requester: Requester, scopes: str = "", *, token: str = "t", purpose: Purpose = Purpose.TREATMENT, **granted: Any
+) -> Caller:
+    """Return a caller with a token of a grant to an app. granted: more of what was granted."""
+    known = {"id": "g", "client_id": "app", "requester": requester, "purpose": purpose}
+    return Caller.of_token(Granted(**known | granted), token, scopes)
 
 
 def an_id() -> str:

@@ -13,13 +13,14 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from consent_rules.vocabulary import Capacity, RequesterKind
+from consent_rules.vocabulary import Capacity, Purpose, RequesterKind
 from fhir_server.app import create_app
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.directory import resources
 from fhir_server.application.identity import access_tokens
 from fhir_server.application.identity.accounts import Account, PractitionerRoleRef, RepresentedPatient
 from fhir_server.application.identity.clients import Client, ClientKind
+from fhir_server.domain.caller import Origin
 from fhir_server.domain.values import Json
 from fhir_server.oauth.resource.bearer import caller_of
 from fhir_server.registry import REGISTRY
@@ -78,7 +79,7 @@ class World:
 
     def record(self, name: str, resource: Json) -> str:
         """Create a directory resource as the keeper; remember its id."""
-        keeper = caller_of(self.runtime, f"Bearer {self.tokens['keeper']}", "127.0.0.1", "")
+        keeper = caller_of(self.runtime, f"Bearer {self.tokens['keeper']}", Origin("127.0.0.1"))
         row = REGISTRY[resource["resourceType"]]
         self.ids[name] = resources.create(self.runtime, keeper, row, resource).shown.stored.id
         return self.ids[name]
@@ -110,7 +111,7 @@ class World:
         token: str,
         name: str,
         post: tuple[str, str, Capacity],
-        purpose: str = "",
+        purpose: Purpose | None = None,
         scopes: str = "user/*.cruds",
     ) -> str:
         """Give a recorded professional a token for a post (profession, place, capacity) and a purpose."""

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 from consent_rules.vocabulary import Capacity, RequesterKind
-from fhir_server.application.core import operator_acts
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.directory import professionals
 from fhir_server.application.identity import accounts, credentials, franceconnect_link
@@ -15,6 +14,7 @@ from fhir_server.application.identity.accounts import Account, PractitionerRoleR
 from fhir_server.application.identity.credentials import Act
 from fhir_server.application.identity.passwords import weakness
 from fhir_server.cli.administering import ArgumentProblem, Commands, add_deed, demand
+from fhir_server.domain.caller import Caller
 from fhir_server.domain.values import Json
 from fhir_server.oauth.login import factors, passkeys
 
@@ -179,7 +179,7 @@ def _add(runtime: Runtime, options: argparse.Namespace) -> None:
     if accounts.find_account(runtime, account.login):
         raise ArgumentProblem("LOGIN", f"there is a user {account.login} already")
     password = _new_password(account)
-    operator = operator_acts.operator(options.by)
+    operator = Caller.of_operator(options.by)
     credentials.record(runtime, operator, account, Act.ADD)
     stored = accounts.add_account(runtime, account, password)
     print(f"user {stored.login} added")
@@ -246,7 +246,7 @@ def _edit(runtime: Runtime, options: argparse.Namespace) -> None:
     edited = replace(account, display=options.display or account.display, patients=patients)
     if edited == account:
         raise ArgumentProblem(account.login, "nothing would change; say what to change, such as --display")
-    ended = factors.edit(runtime, operator_acts.operator(options.by), edited)
+    ended = factors.edit(runtime, Caller.of_operator(options.by), edited)
     print(f"user {account.login} changed; grants ended: {ended}")
 
 
@@ -255,17 +255,17 @@ def _password(runtime: Runtime, options: argparse.Namespace) -> None:
     password = _new_password(account)
     if not password:
         raise ArgumentProblem("password", "must not be empty")
-    factors.give_password(runtime, operator_acts.operator(options.by), account, password)
+    factors.give_password(runtime, Caller.of_operator(options.by), account, password)
     print(f"password of {account.login} changed; all sessions and grants ended")
 
 
 def _enrol(runtime: Runtime, options: argparse.Namespace) -> None:
     account = _known(runtime, options)
-    _print_code(account, factors.give_code(runtime, operator_acts.operator(options.by), account))
+    _print_code(account, factors.give_code(runtime, Caller.of_operator(options.by), account))
 
 
 def _reset(runtime: Runtime, options: argparse.Namespace) -> None:
-    account, operator = _known(runtime, options), operator_acts.operator(options.by)
+    account, operator = _known(runtime, options), Caller.of_operator(options.by)
     ended = factors.reset(runtime, operator, account)
     print(f"second factors of {account.login} forgotten; passkeys among them: {ended}; all sessions and grants ended")
     _print_code(account, credentials.issue_code(runtime, account))
@@ -276,19 +276,19 @@ def _invite(runtime: Runtime, options: argparse.Namespace) -> None:
     if account.disabled:
         raise ArgumentProblem("LOGIN", f"{account.login} is disabled")
     code = franceconnect_link.invite(runtime, account)
-    credentials.record(runtime, operator_acts.operator(options.by), account, Act.INVITE)
+    credentials.record(runtime, Caller.of_operator(options.by), account, Act.INVITE)
     print(f"code for {account.login}, shown once, good for two weeks: {code}")
 
 
 def _disable(runtime: Runtime, options: argparse.Namespace) -> None:
     account = _known(runtime, options)
-    ended = factors.disable(runtime, operator_acts.operator(options.by), account)
+    ended = factors.disable(runtime, Caller.of_operator(options.by), account)
     print(f"user {account.login} disabled; grants ended: {ended}")
 
 
 def _enable(runtime: Runtime, options: argparse.Namespace) -> None:
     account = _known(runtime, options)
-    factors.enable(runtime, operator_acts.operator(options.by), account)
+    factors.enable(runtime, Caller.of_operator(options.by), account)
     print(f"user {account.login} enabled again")
 
 

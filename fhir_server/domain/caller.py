@@ -1,10 +1,23 @@
-"""The authenticated party of one HTTP request."""
+"""The authenticated party of one HTTP request, and what was granted to it. Only this module builds a `Caller`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Self
 
 from consent_rules.model import Requester
 from consent_rules.scopes import Scopes
+from consent_rules.vocabulary import Purpose, RequesterKind
+
+SERVER = "habilis"
+"""Client id of this server itself: of its pages for signing in, and of its operator's commands."""
+
+
+_PURPOSES = {purpose.value: purpose for purpose in Purpose}
+
+
+def purpose_of(code: str) -> Purpose:
+    """Return the purpose of a stored code: OTHER for one that the rules do not know, as a later version may store."""
+    return _PURPOSES.get(code, Purpose.OTHER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,34 +37,115 @@ class AppExclusions:
         return bool(self.documents or self.kinds)
 
 
-_NOTHING = AppExclusions()
+@dataclass(frozen=True, slots=True)
+class Login:
+    """How a person proved who they are: at which time, how strongly, in which session.
+
+    provider: id of the upstream provider, "" for a local login. roles: the practice situations that the provider
+    confirms; the person may use only those of the account. generation: of the account at the time of the login.
+    """
+
+    at: datetime | None = None
+    acr: str = ""
+    amr: tuple[str, ...] = ()
+    session: str = ""
+    provider: str = ""
+    roles: tuple[str, ...] = ()
+    generation: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Granted:
+    """What was granted: to whom, through which app, for which purpose and patient. Every `Grant` is one.
+
+    id: of the grant, of the session on our pages, or "" when an event is all that happens.
+    client_name, display: names for the audit log and pages. launch_patient: id of the one patient of `patient/` scopes.
+    proof: how the person logged in; empty when nobody logged in.
+    withheld: app exclusions: documents that the person withholds from the app; nobody else is told, not even the app.
+    """
+
+    id: str
+    client_id: str
+    client_name: str = ""
+    requester: Requester
+    purpose: Purpose
+    display: str = ""
+    organization_display: str = ""
+    launch_patient: str = ""
+    proof: Login = field(default_factory=Login)
+    withheld: AppExclusions = field(default_factory=AppExclusions)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where one HTTP request came from: the network address of the client, and the id of the request."""
+
+    address: str = ""
+    request_id: str = ""
+
+
+_NOWHERE = Origin()
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
     """Who calls, with which scopes and in which context; built from the current state of the access token.
 
-    token_id: random name of the token, safe for logs (never the token itself). grant_id: its grant.
-    client_name, display: names for the audit log and pages. launch_patient: id of the one patient of `patient/` scopes.
-    address: network address of the client. request_id: of this HTTP request.
-    app_exclusions: documents that the person excludes from this app.
-    level, logged_in_at: how strongly and when the person proved who they are; "" and None when nobody logged in.
+    scopes: of the token, which may be narrower than those of the grant.
+    token_id: random name of the token, safe for logs (never the token itself).
     in_lockdown: whether the server was locked down to emergencies when the request began.
     """
 
-    requester: Requester
+    granted: Granted
     scopes: Scopes
     token_id: str
-    grant_id: str
-    client_id: str
-    client_name: str = ""
-    display: str = ""
-    organization_display: str = ""
-    launch_patient: str = ""
-    purpose: str = "TREAT"
-    address: str = ""
-    request_id: str = ""
-    level: str = ""
-    logged_in_at: datetime | None = None
-    app_exclusions: AppExclusions = _NOTHING
+    origin: Origin = _NOWHERE
     in_lockdown: bool = False
+
+    @property
+    def requester(self) -> Requester:
+        """The facts about the caller on which the rules decide."""
+        return self.granted.requester
+
+    @property
+    def purpose(self) -> Purpose:
+        """Why the caller asks."""
+        return self.granted.purpose
+
+    @property
+    def launch_patient(self) -> str:
+        """The id of the one patient of `patient/` scopes, "" when there is none."""
+        return self.granted.launch_patient
+
+    @classmethod
+    def of_token(
+        cls, granted: Granted, token_id: str, scopes: str, origin: Origin = _NOWHERE, *, in_lockdown: bool = False
+    ) -> Self:
+        """Return the caller of a request with a token of a grant."""
+        return cls(granted, Scopes.parse(scopes), token_id, origin, in_lockdown)
+
+    @classmethod
+    def of_page(cls, granted: Granted, scopes: Scopes, origin: Origin, *, in_lockdown: bool) -> Self:
+        """Return a person who reads on a page of this server, without a token: the id of the session stands for it."""
+        return cls(granted, scopes, granted.id, origin, in_lockdown)
+
+    @classmethod
+    def of_event(cls, requester: Requester, client_id: str, display: str, origin: Origin) -> Self:
+        """Return whom an event of the authorization server names, and who may read nothing."""
+        is_professional = requester.kind is RequesterKind.PROFESSIONAL
+        purpose = Purpose.TREATMENT if is_professional else Purpose.PATIENT_REQUEST
+        granted = Granted(id="", client_id=client_id, requester=requester, purpose=purpose, display=display)
+        return cls(granted, Scopes(), "", origin)
+
+    @classmethod
+    def of_operator(cls, by: str) -> Self:
+        """Return the caller of a command. by: who runs the command, as "account@machine" or by the given name."""
+        requester = Requester(RequesterKind.SYSTEM, client=f"Device/{SERVER}")
+        granted = Granted(
+            id="", client_id=SERVER, client_name=by, requester=requester, purpose=Purpose.ADMINISTRATION, display=by
+        )
+        return cls(granted, Scopes(), "")
+
+    def through(self, client_id: str, client_name: str) -> Self:
+        """Return the same caller with another client in the audit log, as for a demonstration on our pages."""
+        return replace(self, granted=replace(self.granted, client_id=client_id, client_name=client_name))

@@ -52,7 +52,7 @@ class Issue:
 
 
 @dataclass(frozen=True, slots=True)
-class Login:
+class RequiredLogin:
     """The login that would be enough. level: an `acr` value, "" for any; max_age: seconds, None for any age."""
 
     level: str = ""
@@ -65,7 +65,7 @@ class Problem(Exception):
     login: the login that the person must repeat, None when that would not help.
     """
 
-    def __init__(self, category: Category, *issues: Issue, login: Login | None = None) -> None:
+    def __init__(self, category: Category, *issues: Issue, login: RequiredLogin | None = None) -> None:
         """Keep the category and the faults."""
         super().__init__(category.value)
         self.category = category

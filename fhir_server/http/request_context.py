@@ -6,6 +6,7 @@ from uuid import uuid4
 from flask import Flask, Response, current_app, g, request
 
 from fhir_server.application.core.runtime import Runtime
+from fhir_server.domain.caller import Origin
 
 _EXTENSION = "habilis.runtime"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._\-]{1,64}")
@@ -40,6 +41,11 @@ def request_id() -> str:
     """Return the id of this request: the client's X-Request-Id when it is well formed, else a new one."""
     found: str = g.request_id
     return found
+
+
+def origin() -> Origin:
+    """Return where this request came from."""
+    return Origin(request.remote_addr or "", request_id())
 
 
 def _name_request() -> None:

@@ -3,23 +3,22 @@
 import pytest
 
 from consent_rules.model import Directive, RecordState, Requester
-from consent_rules.scopes import Scopes
 from consent_rules.vocabulary import Action, DirectiveKind, Purpose, RequesterKind, SpaceStatus, View
 from fhir_server.application.core.access import Access, Opened
 from fhir_server.application.core.enforcement_point import judge
 from fhir_server.application.spaces.break_glass import open_space
 from fhir_server.domain import record_codec
 from fhir_server.domain.audit.interactions import AuditedInteraction
-from fhir_server.domain.caller import Caller
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.search.criteria import Search
 from fhir_server.ports.store import Change, SpaceWrite
+from tests.factories import a_caller
 
 PATIENT = "11111111-1111-4111-8111-111111111111"
 AWA = Requester(
     RequesterKind.PROFESSIONAL, "Practitioner/awa", "PractitionerRole/awa", "Organization/chu", "Device/ehr", "10"
 )
-CALLER = Caller(AWA, Scopes.parse("patient/*.rs"), "t", "g", "ehr", launch_patient=PATIENT, purpose=Purpose.BREAK_GLASS)
+CALLER = a_caller(AWA, "patient/*.rs", launch_patient=PATIENT, purpose=Purpose.BREAK_GLASS)
 READ = AuditedInteraction("read", "Patient", target=f"Patient/{PATIENT}")
 SWITCH = Directive("off", DirectiveKind.BLOCK, purposes=frozenset({Purpose.BREAK_GLASS}))
 
@@ -71,9 +70,7 @@ def test_the_opening_is_a_consent_that_names_who_and_why(opened_space):
 def test_the_opening_leaves_a_trace_in_the_same_commit(opened_space):
     runtime = opened_space()
     open_space(runtime, CALLER, PATIENT, "unconscious")
-    holder = Caller(
-        Requester(RequesterKind.PATIENT, f"Patient/{PATIENT}"), Scopes(), "t", "g", "portal", purpose="PATRQT"
-    )
+    holder = a_caller(Requester(RequesterKind.PATIENT, f"Patient/{PATIENT}"), purpose=Purpose.PATIENT_REQUEST)
     with runtime.ports.store.snapshot() as snapshot:
         answer = judge(Access(runtime, holder, READ, snapshot), PATIENT, Action.READ_TRACES)
         page = snapshot.find(Search("AuditEvent"), answer.sees(View.TRACES))

@@ -9,6 +9,7 @@ from consent_rules.visibility import Visibility
 from fhir_server.application.reading import event_redaction
 from fhir_server.domain.audit.audit_event import Stamp, trace_of
 from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome
+from fhir_server.domain.caller import Origin
 from fhir_server.oauth.resource.bearer import caller_of
 from tests.world import World
 
@@ -24,7 +25,7 @@ READ = "https://profiles.ihe.net/ITI/BALP/StructureDefinition/IHE.BasicAudit.Pat
 )
 def test_an_event_that_is_told_without_what_it_was_about_claims_no_profile(world: World, touched, claimed):
     at, patient = datetime(2026, 7, 2, tzinfo=UTC), world.ids["camille"]
-    caller = caller_of(world.runtime, f"Bearer {world.tokens['camille']}", "127.0.0.1", "")
+    caller = caller_of(world.runtime, f"Bearer {world.tokens['camille']}", Origin("127.0.0.1"))
     event = trace_of(
         AuditedInteraction("read", "X"), Outcome(touched=touched), caller, patient, Stamp("id", at, "here", at)
     )

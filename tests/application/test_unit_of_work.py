@@ -12,6 +12,7 @@ from fhir_server.application.directory import resources
 from fhir_server.application.documents import publication
 from fhir_server.application.spaces import lifecycle
 from fhir_server.domain.audit.interactions import AuditedInteraction
+from fhir_server.domain.caller import Origin
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.oauth.resource.bearer import caller_of
 from fhir_server.ports.store import StoreConflict, StoreUnavailable
@@ -21,7 +22,7 @@ from tests.world import INS, World
 
 
 def caller(world: World, who):
-    return caller_of(world.runtime, f"Bearer {world.tokens[who]}", "127.0.0.1", "request-1")
+    return caller_of(world.runtime, f"Bearer {world.tokens[who]}", Origin("127.0.0.1", "request-1"))
 
 
 def events(world: World):

@@ -11,11 +11,13 @@ from fhir_server.ports.store import Snapshot
 from tests.conformance.project import ROOT, text_of
 from tests.conformance.walls import (
     ASK_THE_RULES,
+    BUILD_CALLERS,
     MAKE_FILTERS,
     PACKAGES,
     PARTS,
     SAME_NAME,
     asked_rules,
+    built_callers,
     dotted,
     import_report,
     made_filters,
@@ -48,6 +50,10 @@ def test_only_the_decision_and_the_named_places_make_a_filter():
     assert made_filters(ROOT) == []
 
 
+def test_a_caller_is_built_in_one_place():
+    assert built_callers(ROOT) == []
+
+
 def test_only_the_enforcement_point_and_the_tools_ask_the_rules():
     assert asked_rules(ROOT) == []
 
@@ -57,7 +63,7 @@ def test_the_edge_holds_no_port():
 
 
 def test_every_place_that_may_is_there_and_needs_to():
-    named = MAKE_FILTERS | ASK_THE_RULES | SAME_NAME.keys()
+    named = MAKE_FILTERS | BUILD_CALLERS | ASK_THE_RULES | SAME_NAME.keys()
     assert [place for place in sorted(named) if not (ROOT / place).exists()] == []
 
 
@@ -72,6 +78,12 @@ HAND_MADE = (
     "def wider(view):\n    return view.__class__('p')\n",
     "from consent_rules.visibility import Clause\nclause = Clause._make(())\n",
     "from fhir_server.application.core.system_views import SystemView\nclass Mine(SystemView):\n    pass\n",
+)
+BUILT_BY_HAND = (
+    "from fhir_server.domain.caller import Caller\ncaller = Caller(granted, scopes, 't')\n",
+    "from fhir_server.domain import caller as c\nanybody = c.Caller(granted, scopes, 't')\n",
+    "from fhir_server.domain.caller import Caller as Somebody\nanybody = Somebody(granted, scopes, 't')\n",
+    "from fhir_server.domain.caller import Caller\nclass Mine(Caller):\n    pass\n",
 )
 ASKING = (
     "from consent_rules.decision.decide import decide\n",
@@ -109,6 +121,11 @@ def test_a_change_of_any_part_of_a_filter_is_found(copied):
     changes = (f"{call}({part}=None)\n" for call in ("view._replace", "replace") for part in sorted(PARTS))
     planted = plant(copied, "fhir_server/application/reading", changes)
     assert {place.partition(":")[0] for place in made_filters(copied)} == planted
+
+
+def test_every_caller_built_by_hand_is_found(copied):
+    planted = plant(copied, "fhir_server/oauth", BUILT_BY_HAND)
+    assert {place.partition(":")[0] for place in built_callers(copied)} == planted
 
 
 def test_every_further_place_that_asks_the_rules_is_found(copied):

@@ -1,6 +1,6 @@
-"""Walls checked on the source: who makes filters, asks the rules, holds ports, reads beyond the caller's filter.
+"""Walls checked on the source: who makes filters, builds callers, asks the rules, holds ports.
 
-The import contracts have a report of their own.
+Who reads beyond the caller's filter has a check too. The import contracts have a report of their own.
 
 Each check takes the root of a tree, so that a test can show on a copy that a planted fault is found.
 """
@@ -43,6 +43,7 @@ ASK_THE_RULES = frozenset(
         "consent_rules/tools/simulation.py",
     }
 )
+BUILD_CALLERS = frozenset({"fhir_server/domain/caller.py"})
 EDGE = "fhir_server/http/"
 EDGE_CATCHES = frozenset({"StoreUnavailable"})
 """What the edge may name of the ports: the failure that it tells."""
@@ -57,6 +58,16 @@ _INSIDES = frozenset({"ports", "__dict__", "__getattribute__"})
 def made_filters(root: Path) -> list[str]:
     """Return where a filter is made or changed outside the places that may: `file:line`."""
     return [place for file, tree in _modules(root) if file not in MAKE_FILTERS for place in _makes(file, tree)]
+
+
+def built_callers(root: Path) -> list[str]:
+    """Return where a caller is built by hand instead of by a named constructor of `Caller`: `file:line`."""
+    built = []
+    for file, tree in _modules(root):
+        names = _names(tree, frozenset({"Caller"}))
+        nodes = [node for node in ast.walk(tree) if file not in BUILD_CALLERS and _builds(node, names)]
+        built += [f"{file}:{node.lineno}" for node in nodes if isinstance(node, ast.stmt | ast.expr)]
+    return built
 
 
 def asked_rules(root: Path) -> list[str]:
@@ -168,6 +179,13 @@ def _makes(file: str, tree: ast.Module) -> Iterator[str]:
             _calls(node.func, names) or _changes(node, PARTS - SAME_NAME.get(file, set()))
         ):
             yield f"{file}:{node.lineno}"
+
+
+def _builds(node: ast.AST, names: frozenset[str]) -> bool:
+    """Tell whether a node calls or subclasses a class."""
+    if isinstance(node, ast.ClassDef):
+        return any(_name(base) in names for base in node.bases)
+    return isinstance(node, ast.Call) and _name(node.func) in names
 
 
 def _changes(call: ast.Call, parts: frozenset[str]) -> bool:

@@ -5,19 +5,14 @@ from datetime import UTC, datetime
 import pytest
 
 from consent_rules.model import Requester
-from consent_rules.scopes import Scopes
 from consent_rules.vocabulary import RequesterKind
 from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome
 from fhir_server.domain.audit.narrative import _GENERIC, div_of, sentence_of
-from fhir_server.domain.caller import Caller
+from tests.factories import a_caller
 
 AT = datetime(2026, 3, 2, 9, 5, 7, tzinfo=UTC)
-PAUL = Caller(
+PAUL = a_caller(
     Requester(RequesterKind.PROFESSIONAL, "Practitioner/p"),
-    Scopes(),
-    "t",
-    "g",
-    "app",
     display="Paul Morel",
     organization_display="Cabinet des Lilas",
 )
@@ -45,5 +40,5 @@ def test_every_interaction_has_a_sentence(interaction, outcome):
 
 
 def test_names_cannot_break_the_narrative():
-    sly = Caller(PAUL.requester, Scopes(), "t", "g", "app", display="<script>&")
+    sly = a_caller(PAUL.requester, display="<script>&")
     assert "&lt;script&gt;&amp;" in div_of(AuditedInteraction("read", "Patient"), Outcome(), sly, AT)

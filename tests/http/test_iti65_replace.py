@@ -6,6 +6,7 @@ import pytest
 
 from fhir_server.application.documents import publication
 from fhir_server.application.spaces import lifecycle
+from fhir_server.domain.caller import Origin
 from fhir_server.oauth.resource.bearer import caller_of
 from fhir_server.r4.xml import to_xml
 from tests.holds import holds
@@ -232,7 +233,7 @@ def test_a_wrong_size_only_warns_where_the_operator_says_so(world: World):
     bundle = world.bundle()
     bundle["entry"][1]["resource"]["content"][0]["attachment"]["size"] = 1
     lenient = replace(world.runtime, refuse_wrong_size=False)
-    caller = caller_of(lenient, f"Bearer {world.tokens['chu-ehr']}", "", "")
+    caller = caller_of(lenient, f"Bearer {world.tokens['chu-ehr']}", Origin())
 
     published = publication.publish(lenient, caller, bundle)
 
@@ -244,7 +245,7 @@ def test_a_wrong_size_only_warns_where_the_operator_says_so(world: World):
 def test_a_closed_space_takes_no_document_and_an_unread_right_is_no_obstacle(world: World):
 
     world.publish("martin", place="other")
-    camille = caller_of(world.runtime, f"Bearer {world.tokens['camille']}", "", "")
+    camille = caller_of(world.runtime, f"Bearer {world.tokens['camille']}", Origin())
     lifecycle.change(world.runtime, camille, world.ids["camille"], lifecycle.CLOSE)
 
     answer = world.send("chu-ehr", "POST", "", world.bundle())

@@ -9,15 +9,14 @@ from datetime import timedelta
 import pytest
 
 from consent_rules.model import RecordState, Requester
-from consent_rules.scopes import Scopes
 from consent_rules.visibility import Clause, Visibility
 from consent_rules.vocabulary import Purpose, RequesterKind, SpaceStatus
 from fhir_server.application.core import access_notices
 from fhir_server.application.spaces import break_glass
 from fhir_server.domain import record_codec
-from fhir_server.domain.caller import Caller
 from fhir_server.domain.search.criteria import Search
 from fhir_server.ports.store import Change, SpaceWrite, StoreUnavailable
+from tests.factories import a_caller
 from tests.holds import holds
 from tests.http.notices import PCP, kinds, told
 from tests.http.spaces import search
@@ -32,7 +31,7 @@ def open_emergency(world, who="zoe", reason="unconscious, found at home", purpos
         client="Device/desk",
         profession=profession,
     )
-    caller = Caller(requester, Scopes.parse("user/*.rs"), "t", "g", "desk", display=who, purpose=purpose)
+    caller = a_caller(requester, "user/*.rs", display=who, purpose=purpose)
     return break_glass.open_space(world.runtime, caller, world.ids["camille"], reason)
 
 

@@ -13,6 +13,7 @@ from consent_rules.vocabulary import Capacity, Purpose, RequesterKind
 from fhir_server.application.identity.accounts import Account
 from fhir_server.application.identity.clients import Client, ClientKind
 from fhir_server.application.spaces import break_glass_reviews
+from fhir_server.domain.caller import Origin
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.oauth.resource.bearer import caller_of
 from fhir_server.ports.store import StoreUnavailable
@@ -463,7 +464,7 @@ class TestContest:
     def test_a_token_for_another_patient_may_not(self, ward):
         """AC20: whatever the person may do, a scope of one patient reaches no other."""
         id_ = break_glass(ward)
-        own = caller_of(ward.runtime, f"Bearer {ward.tokens['camille']}", "127.0.0.1", "")
+        own = caller_of(ward.runtime, f"Bearer {ward.tokens['camille']}", Origin("127.0.0.1"))
         for use in (break_glass_reviews.contest, break_glass_reviews.look):
             with pytest.raises(Problem) as refused:
                 use(ward.runtime, replace(own, launch_patient=UNKNOWN), id_)

@@ -11,6 +11,7 @@ from fhir_server.application.identity.clients import Client, ClientKind, registe
 from fhir_server.application.reading import search
 from fhir_server.application.reading.search import Wanted
 from fhir_server.application.spaces import break_glass_reviews
+from fhir_server.domain.caller import Origin
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.search.criteria import Search
 from fhir_server.oauth.resource.bearer import caller_of
@@ -43,7 +44,7 @@ def test_the_token_names_the_auditor_and_the_purpose_of_the_control(office, runt
 
 def test_with_that_token_the_queue_is_read_and_no_space(office, runtime):
     token = tokens_for(office, "dana", client_id="desk", scope="openid user/*.cruds")["access_token"]
-    caller = caller_of(runtime, f"Bearer {token}", "127.0.0.1", "")
+    caller = caller_of(runtime, f"Bearer {token}", Origin("127.0.0.1"))
     assert break_glass_reviews.queue(runtime, caller, 20).waiting == ()
     for type_ in ("DocumentReference", "Consent", "Communication"):
         with pytest.raises(Problem) as refused:
@@ -75,9 +76,9 @@ def test_the_level_that_professionals_must_reach_holds_for_auditors(office, runt
     strict = replace(runtime, professional_level="eidas2")
     weak = tokens_for(office, "dana", client_id="desk", scope=SCOPE)["access_token"]
     with pytest.raises(Problem) as refused:
-        caller_of(strict, f"Bearer {weak}", "127.0.0.1", "")
+        caller_of(strict, f"Bearer {weak}", Origin("127.0.0.1"))
     assert refused.value.category is Category.UNAUTHENTICATED
     change_account(runtime, replace(find_account(runtime, "dana"), totp=TOTP))
     code = query_of(Person(office, "dana", code=code_now(clock)).authorize(client_id="desk", scope=SCOPE))["code"]
     strong = redeem(office.test_client(), code, client_id="desk").get_json()["access_token"]
-    assert caller_of(strict, f"Bearer {strong}", "127.0.0.1", "").requester.kind is RequesterKind.AUDITOR
+    assert caller_of(strict, f"Bearer {strong}", Origin("127.0.0.1")).requester.kind is RequesterKind.AUDITOR

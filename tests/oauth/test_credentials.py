@@ -7,11 +7,11 @@ import pytest
 
 from consent_rules.visibility import Clause, Visibility
 from consent_rules.vocabulary import Mark
-from fhir_server.application.core.operator_acts import operator
 from fhir_server.application.identity import accounts, credentials
 from fhir_server.application.identity.access_tokens import find_access
 from fhir_server.application.identity.accounts import authenticate, find_account
 from fhir_server.application.identity.passwords import Weakness, weakness
+from fhir_server.domain.caller import Caller
 from fhir_server.domain.search.criteria import Search
 from fhir_server.oauth.login import factors
 from tests.oauth.conftest import PASSWORD, Person, csrf_of, query_of, redeem
@@ -189,9 +189,9 @@ def test_a_changed_password_ends_what_other_sessions_let_in(app, runtime):
 
 
 BY_OPERATOR = {
-    "a new password": lambda runtime, account: factors.give_password(runtime, operator("eve"), account, NEW),
-    "factors forgotten": lambda runtime, account: factors.reset(runtime, operator("eve"), account),
-    "stopped": lambda runtime, account: factors.disable(runtime, operator("eve"), account),
+    "a new password": lambda runtime, account: factors.give_password(runtime, Caller.of_operator("eve"), account, NEW),
+    "factors forgotten": lambda runtime, account: factors.reset(runtime, Caller.of_operator("eve"), account),
+    "stopped": lambda runtime, account: factors.disable(runtime, Caller.of_operator("eve"), account),
 }
 
 
@@ -217,14 +217,14 @@ def test_a_conversation_of_somebody_signed_in_ends_with_a_reset(app, runtime):
     where = urlsplit(person.ask().headers["Location"]).path
     person.answer(where, person.get(where).text)
     page = person.get(where).text
-    factors.give_password(runtime, operator("eve"), find_account(runtime, "camille"), NEW)
+    factors.give_password(runtime, Caller.of_operator("eve"), find_account(runtime, "camille"), NEW)
     assert "code" not in query_of(person.answer(where, page).headers.get("Location", ""))
 
 
 def test_an_older_copy_of_an_account_brings_no_factor_back(runtime):
     """The owner's change and the operator's reset at the same time: what was read before the reset is not written."""
     stale = find_account(runtime, "luc")
-    factors.reset(runtime, operator("eve"), stale)
+    factors.reset(runtime, Caller.of_operator("eve"), stale)
     for write in (accounts.change_account, accounts.renew_account):
         with pytest.raises(accounts.StaleAccountError):
             write(runtime, stale)
@@ -239,7 +239,7 @@ def test_each_change_is_traced_and_told_in_the_space_of_its_owner_alone(app, run
     may_enrol(person, runtime)
     enrol(person, clock)
     assert change_password(person).status_code == 303
-    factors.reset(runtime, operator("eve"), find_account(runtime, "camille"))
+    factors.reset(runtime, Caller.of_operator("eve"), find_account(runtime, "camille"))
     traced = codes_of(runtime, "camille")
     assert {"set-code-generator", "set-password", "reset-factors"} <= set(traced)
     assert sorted(notices_of(runtime, "camille")) == ["password-changed"] + ["second-factor-changed"] * 2
@@ -250,7 +250,7 @@ def test_each_change_is_traced_and_told_in_the_space_of_its_owner_alone(app, run
 
 
 def test_a_professional_is_told_by_the_pages_until_they_say_that_they_know(app, runtime, clock):
-    factors.give_password(runtime, operator("eve"), find_account(runtime, "luc"), PASSWORD)
+    factors.give_password(runtime, Caller.of_operator("eve"), find_account(runtime, "luc"), PASSWORD)
     assert "set-password" in codes_of(runtime)
     person = with_factor(app, clock)
     for path in ("/account/apps", "/account/sign-in", "/account/passkeys"):
@@ -264,7 +264,7 @@ def test_a_professional_is_told_by_the_pages_until_they_say_that_they_know(app, 
 
 
 def test_the_way_in_of_somebody_is_told_to_nobody_else(app, runtime):
-    factors.give_password(runtime, operator("eve"), find_account(runtime, "luc"), PASSWORD)
+    factors.give_password(runtime, Caller.of_operator("eve"), find_account(runtime, "luc"), PASSWORD)
     assert "password changed" not in signed_in(app, "marc").get("/account/apps", lang="en").text
 
 
@@ -297,5 +297,5 @@ def test_a_password_is_long_and_neither_known_nor_one_s_own_name(password, found
 
 def test_a_password_is_the_same_however_its_accents_are_typed(runtime):
     composed, decomposed = "r\u00e9veil du matin clair", "re\u0301veil du matin clair"
-    factors.give_password(runtime, operator("eve"), find_account(runtime, "camille"), composed)
+    factors.give_password(runtime, Caller.of_operator("eve"), find_account(runtime, "camille"), composed)
     assert authenticate(runtime, "camille", decomposed)

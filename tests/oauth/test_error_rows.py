@@ -10,9 +10,10 @@ import pytest
 
 from fhir_server.app import create_app
 from fhir_server.application.identity.access_tokens import find_access, issue_access
-from fhir_server.application.identity.accounts import Login, change_account, find_account
+from fhir_server.application.identity.accounts import change_account, find_account
 from fhir_server.application.identity.clients import find
 from fhir_server.application.identity.grants import revoke_grant
+from fhir_server.domain.caller import Login
 from fhir_server.oauth.base.options import Options
 from fhir_server.ports.store import StoreUnavailable
 from tests.factories import runtime_on, settings_in

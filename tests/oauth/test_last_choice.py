@@ -10,6 +10,7 @@ from threading import Barrier
 import orjson
 import pytest
 
+from consent_rules.vocabulary import Purpose
 from fhir_server.application.identity import grant_replacement
 from fhir_server.application.identity.access_tokens import find_access, issue_access
 from fhir_server.application.identity.accounts import Grantee, find_account
@@ -17,13 +18,12 @@ from fhir_server.application.identity.clients import find
 from fhir_server.application.identity.grants import (
     GRANT,
     Grant,
+    draft_grant,
     find_grant,
     grants_of,
-    open_grant,
     revoke_person,
     store_grant,
 )
-from fhir_server.oauth.authorize import approval
 from fhir_server.oauth.grants.records import REFRESH
 from fhir_server.ports.vault import Secret
 from tests.oauth.conftest import BASE, Person, csrf_of, query_of, redeem
@@ -168,7 +168,8 @@ def legacy(runtime, clock, scopes: str, count: int) -> list[str]:
     ids = []
     for _ in range(count):
         clock.advance(minutes=1)
-        grant = open_grant(runtime, Grantee(client, account, launch_patient="camille"), approval.Terms(scopes))
+        grant = draft_grant(runtime, Grantee(client, account, launch_patient="camille"), scopes)
+        store_grant(runtime, grant)
         ids.append(grant.id)
     return ids
 
@@ -176,7 +177,7 @@ def legacy(runtime, clock, scopes: str, count: int) -> list[str]:
 def test_of_grants_that_an_earlier_version_left_the_newest_holds(runtime, clock):
     runtime.ports.vault.drop("migration", "one-grant-for-app-and-person")
     ids = legacy(runtime, clock, WIDE, 3)
-    emergency = replace(find_grant(runtime, ids[0]), id="emergency", purpose="BTG")
+    emergency = replace(find_grant(runtime, ids[0]), id="emergency", purpose=Purpose.BREAK_GLASS)
     store_grant(runtime, emergency)
     assert grant_replacement.settle_all(runtime) == 2
     assert {grant.id for grant in in_force(runtime)} == {ids[-1], "emergency"}

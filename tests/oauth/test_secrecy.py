@@ -7,6 +7,7 @@ import pytest
 
 from fhir_server.application.identity.access_tokens import mint_token
 from fhir_server.application.identity.clients import find
+from fhir_server.domain.caller import Origin
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.oauth.resource import bearer
 from fhir_server.oauth.resource.dpop import DpopProof, hash_of
@@ -17,7 +18,7 @@ from tests.oauth.steps import OFFLINE, events_of, proof, refresh
 
 def test_34_a_token_is_taken_from_the_authorization_header_only(runtime, app):
     token = tokens_for(app)["access_token"]
-    caller = bearer.caller_of(runtime, f"Bearer {token}", "127.0.0.1", "r-1")
+    caller = bearer.caller_of(runtime, f"Bearer {token}", Origin("127.0.0.1", "r-1"))
     assert caller.requester.person == "Patient/camille"
     assert caller.launch_patient == "camille"
     for header in (
@@ -31,13 +32,13 @@ def test_34_a_token_is_taken_from_the_authorization_header_only(runtime, app):
         f"Bearer {token} {token}",
     ):
         with pytest.raises(Problem) as refused:
-            bearer.caller_of(runtime, header, "", "")
+            bearer.caller_of(runtime, header, Origin())
         assert refused.value.category is Category.UNAUTHENTICATED
 
 
 def test_34_no_token_gives_no_error_code(runtime):
     with pytest.raises(Problem) as refused:
-        bearer.caller_of(runtime, None, "", "")
+        bearer.caller_of(runtime, None, Origin())
     assert refused.value.issues[0].code == ""
 
 
@@ -49,7 +50,7 @@ def test_29_a_bound_token_needs_its_proof_at_the_api(runtime, app, web, clock):
     token = redeem(web, code, headers={"DPoP": proof(clock, key)}).get_json()["access_token"]
     url = f"{BASE}/fhir/DocumentReference"
     signed = DpopProof(proof(clock, key, "GET", url, ath=hash_of(token)), "GET", url)
-    assert bearer.caller_of(runtime, f"DPoP {token}", "", "", signed).client_id == "app"
+    assert bearer.caller_of(runtime, f"DPoP {token}", Origin(), signed).granted.client_id == "app"
     for header, sent in (
         (f"Bearer {token}", signed),
         (f"DPoP {token}", None),
@@ -61,7 +62,7 @@ def test_29_a_bound_token_needs_its_proof_at_the_api(runtime, app, web, clock):
         ),
     ):
         with pytest.raises(Problem):
-            bearer.caller_of(runtime, header, "", "", sent)
+            bearer.caller_of(runtime, header, Origin(), sent)
 
 
 def test_41_discovery_is_open_and_tokens_are_for_registered_origins(web):
@@ -122,6 +123,6 @@ def test_45_addresses_come_from_configuration_and_not_from_headers(web):
 
 def test_a_minted_token_is_as_live_as_any(runtime):
     token = mint_token(runtime, client=find(runtime, "ehr"), scopes="system/DocumentReference.crus")
-    caller = bearer.caller_of(runtime, f"Bearer {token}", "", "")
+    caller = bearer.caller_of(runtime, f"Bearer {token}", Origin())
     assert caller.requester.organization == "Organization/chu"
     assert str(caller.scopes) == "system/DocumentReference.crus"

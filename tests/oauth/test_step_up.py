@@ -6,8 +6,9 @@ from dataclasses import replace
 import pytest
 
 from fhir_server.app import create_app
-from fhir_server.application.identity.access_tokens import caller_for, find_access
-from fhir_server.domain.problem import Category, Login, Problem
+from fhir_server.application.identity.access_tokens import find_access
+from fhir_server.domain.caller import Caller, Login
+from fhir_server.domain.problem import Category, Problem, RequiredLogin
 from fhir_server.oauth.resource import step_up
 from tests.factories import settings_in
 from tests.holds import holds
@@ -74,7 +75,12 @@ def test_a_session_that_is_too_old_is_asked_to_log_in_again_by_max_age(app, cloc
 def professional(app, runtime, level: str):
     """Return a caller whose person logged in just now."""
     access = find_access(runtime, token_of(app, "paul"))
-    return caller_for(replace(access, grant=replace(access.grant, proof=replace(access.grant.proof, acr=level))))
+    return caller_with(access, replace(access.grant.proof, acr=level))
+
+
+def caller_with(access, proof):
+    """Return the caller of a token as if the person had logged in like this."""
+    return Caller.of_token(replace(access.grant, proof=proof), access.token_id, access.scopes)
 
 
 @pytest.mark.parametrize(("level", "age"), [("eidas2", 301), ("eidas1", 0), ("", 0), ("high", 0)])
@@ -84,7 +90,7 @@ def test_an_emergency_refuses_a_login_that_is_weaker_or_older(app, runtime, cloc
     with pytest.raises(Problem) as refused:
         step_up.demand(caller, step_up.EMERGENCY, clock.now())
     assert refused.value.category is Category.UNAUTHENTICATED
-    assert refused.value.login == Login("eidas2", 300)
+    assert refused.value.login == RequiredLogin("eidas2", 300)
 
 
 @pytest.mark.parametrize(("level", "age"), [("eidas2", 300), ("eidas3", 0)])
@@ -98,10 +104,10 @@ def test_an_emergency_takes_two_factors_of_the_last_five_minutes(app, runtime, c
 
 
 def test_nobody_s_login_is_never_recent(app, runtime, clock):
-    caller = caller_for(find_access(runtime, token_of(app, "paul")))
+    caller = caller_with(find_access(runtime, token_of(app, "paul")), Login())
     with pytest.raises(Problem):
-        step_up.demand(replace(caller, logged_in_at=None), Login("", 300), clock.now())
-    step_up.demand(replace(caller, logged_in_at=None, level=""), Login(), clock.now())
+        step_up.demand(caller, RequiredLogin("", 300), clock.now())
+    step_up.demand(caller, RequiredLogin(), clock.now())
 
 
 def declare(app, token: str, operation: str = "break-glass"):

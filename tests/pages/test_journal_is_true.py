@@ -11,7 +11,6 @@ import orjson
 import pytest
 
 from consent_rules.model import Requester
-from consent_rules.scopes import Scopes
 from consent_rules.vocabulary import RequesterKind
 from fhir_server.application.identity import access_tokens
 from fhir_server.application.identity.accounts import Account, RepresentedPatient
@@ -19,17 +18,17 @@ from fhir_server.application.identity.clients import Client, ClientKind
 from fhir_server.domain.audit.audit_event import ISSUANCE, Stamp, trace_of
 from fhir_server.domain.audit.audit_event_parts import ENTITY_TYPE, RESOURCE_TYPE
 from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome
-from fhir_server.domain.caller import Caller
 from fhir_server.http.pages.patient import journal_lines
 from fhir_server.http.pages.patient.journal_interactions import ANY_ACT
 from fhir_server.registry import REGISTRY, AccessRule
+from tests.factories import a_caller
 
 AT = datetime(2026, 7, 2, 9, 0, tzinfo=UTC)
 CAMILLE = Requester(RequesterKind.PATIENT, person="Patient/camille", client="Device/notebook")
 
 
 def _event(audited, client="notebook", requester=CAMILLE, **outcome):
-    caller = Caller(requester, Scopes(), "t", "g", client, client_name="Mon Carnet", display="Camille Laurent")
+    caller = a_caller(requester, client_id=client, client_name="Mon Carnet", display="Camille Laurent")
     stamp = Stamp("id", AT, "https://habilis.example/fhir", AT)
     return orjson.loads(trace_of(audited, Outcome(**outcome), caller, "camille", stamp).body)
 

@@ -6,16 +6,15 @@ from dataclasses import replace
 import pytest
 
 from consent_rules.model import Requester
-from consent_rules.scopes import Scopes
 from consent_rules.vocabulary import Purpose, RequesterKind
 from fhir_server.app import create_app
 from fhir_server.application.spaces import break_glass, break_glass_reviews, lifecycle
-from fhir_server.domain.caller import Caller
 from fhir_server.domain.notices import Kind, Named, Notice, communication_of
 from fhir_server.http.pages.patient.notice_texts import tell
 from seed import enrolment
 from seed.loading import load_demonstration
 from tests.conftest import START, Loaded
+from tests.factories import a_caller
 
 
 @pytest.fixture
@@ -49,9 +48,7 @@ def open_in_an_emergency(server):
         client="Device/d",
         profession="10",
     )
-    caller = Caller(
-        requester, Scopes.parse("user/*.rs"), "t", "g", "desk", display="<Dr Awa>", purpose=Purpose.BREAK_GLASS
-    )
+    caller = a_caller(requester, "user/*.rs", display="<Dr Awa>", purpose=Purpose.BREAK_GLASS)
     return break_glass.open_space(server.runtime, caller, server.people.patients["camille"], "found <unconscious>")
 
 

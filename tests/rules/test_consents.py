@@ -364,8 +364,9 @@ class TestRefused:
         ]
 
     @pytest.mark.parametrize("type_", ["permit", "deny"])
-    def test_purposes_that_nobody_serves(self, type_):
-        made = consent("Organization/chu", type_=type_, purpose=purposes("HPAYMT"))
+    @pytest.mark.parametrize("code", ["HPAYMT", "HSYSADMIN", "PurposeOfUse"])
+    def test_purposes_that_nobody_serves(self, type_, code):
+        made = consent("Organization/chu", type_=type_, purpose=purposes(code))
         assert refused(made)[1] == ["Consent.provision.purpose"]
 
     @pytest.mark.parametrize(

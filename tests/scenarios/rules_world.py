@@ -11,7 +11,6 @@ from consent_rules.decision.decision_context import context_of
 from consent_rules.matrix.table import published
 from consent_rules.model import AccessRequest, Deny, Permit, RecordState, Requester, RuleApplied
 from consent_rules.profiles import profile
-from consent_rules.scopes import Scopes
 from consent_rules.tools import simulation
 from consent_rules.tools.explanation import Explainer
 from consent_rules.tools.simulation import Stage
@@ -29,7 +28,6 @@ from consent_rules.vocabulary import (
     View,
 )
 from fhir_server.application.core import smart_scopes
-from fhir_server.domain.caller import Caller
 from fhir_server.domain.consents import defaults, directives
 from fhir_server.domain.consents.ppqm import DEFAULTS
 from fhir_server.domain.problem import Problem
@@ -37,6 +35,7 @@ from seed import cast, choices
 from seed.book import Demonstration
 from seed.documents import TYPES, DocumentPart, documents
 from tests.conftest import START
+from tests.factories import a_caller
 from tests.scenarios.worlds import Json, Newcomer, Paper, Waiting, Wanted, base_of, purpose_of, words_of
 
 _STEPS = {
@@ -318,7 +317,7 @@ class RulesWorld:
 
     def _narrowed(self, who: str, of: str, scope: str, seen: Visibility) -> Visibility | None:
         """Cut by the scopes of a token, as the server does before it looks at anything."""
-        caller = Caller(requester_of(who), Scopes.parse(scope), "t", "g", "c", launch_patient=of)
+        caller = a_caller(requester_of(who), scope, launch_patient=of)
         try:
             return smart_scopes.narrow(seen, smart_scopes.demand(caller, ("DocumentReference",), "s", of))
         except Problem:

@@ -25,7 +25,7 @@ from fhir_server.application.identity.accounts import Account, RepresentedPatien
 from fhir_server.application.reading import audience, explain, read
 from fhir_server.application.reading import search as reading_search
 from fhir_server.application.spaces import break_glass, break_glass_reviews, lifecycle
-from fhir_server.domain.caller import Caller
+from fhir_server.domain.caller import Caller, Origin
 from fhir_server.domain.documents.security_labels import coding_of, split_marks, with_marks
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.search import tokens
@@ -211,8 +211,8 @@ class UseCaseWorld(ServerWorld):
     """Asked by the use cases: the decision, the store, the trail; no HTTP."""
 
     def list(self, who: str, of: str, scope: str = "") -> set[str] | None:
-        caller = replace(self._caller(who, scope, of), request_id=str(uuid4()))
-        self.asked = (of, caller.request_id)
+        caller = replace(self._caller(who, scope, of), origin=Origin(request_id=str(uuid4())))
+        self.asked = (of, caller.origin.request_id)
         current = AnyOf(frozenset({tokens.any_system("status", "current")}))
         search = Search("DocumentReference", (current,), limit=100)
         found = self._try(lambda: self._find(caller, search, of))
@@ -360,7 +360,8 @@ class UseCaseWorld(ServerWorld):
         caller = enrolment.caller(self.runtime, self.token(who))
         if not scope:
             return caller
-        return replace(caller, scopes=Scopes.parse(scope), launch_patient=self.demo.patients[of])
+        granted = replace(caller.granted, launch_patient=self.demo.patients[of])
+        return replace(caller, granted=granted, scopes=Scopes.parse(scope))
 
     def _find(self, caller: Caller, search: Search, of: str) -> tuple[Shown, ...]:
         wanted = reading_search.Wanted(search, self.demo.patients[of], query=f"GET /{search.type}")

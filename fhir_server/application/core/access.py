@@ -8,7 +8,7 @@ from datetime import datetime
 
 from consent_rules.model import AccessRequest, Permit, RecordState
 from consent_rules.visibility import Extent, Visibility
-from consent_rules.vocabulary import Action, Purpose, View
+from consent_rules.vocabulary import Action, View
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome
 from fhir_server.domain.caller import Caller
@@ -95,4 +95,4 @@ class Access:
 
 def request_of(caller: Caller, action: Action, at: datetime) -> AccessRequest:
     """Return what the decision is asked for a caller."""
-    return AccessRequest(caller.requester, action, Purpose(caller.purpose), at, caller.in_lockdown)
+    return AccessRequest(caller.requester, action, caller.purpose, at, caller.in_lockdown)

@@ -170,8 +170,8 @@ def _of_access(access: Access, outcome: Outcome, record: RecordState, kind: Kind
 def parties(caller: Caller) -> tuple[Named, Named | None]:
     """Return the person who acts, and the establishment of the practice situation."""
     requester = caller.requester
-    where = Named(requester.organization, caller.organization_display) if requester.organization else None
-    return Named(requester.person, caller.display), where
+    where = Named(requester.organization, caller.granted.organization_display) if requester.organization else None
+    return Named(requester.person, caller.granted.display), where
 
 
 def holders(record: RecordState, *, confidential: bool) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ def extents_of(access: Access, patient: str) -> tuple[Extent, ...]:
 
     System-level: this reads replacement chains whoever may see them, and gives away only ids to leave out.
     """
-    app_exclusions = access.caller.app_exclusions
+    app_exclusions = access.caller.granted.withheld
     extents: tuple[Extent, ...] = ()
     if app_exclusions.kinds:
         extents = (Extent(kinds=frozenset(app_exclusions.kinds)),)

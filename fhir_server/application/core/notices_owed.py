@@ -82,7 +82,7 @@ def of_opening(work: UnitOfWork, opened: Opened, directive: Directive) -> None:
     The patient is told the reason too; the declared physician is told who opened the space, when and how.
     """
     owed, permit = opened.permit.obligations, opened.permit
-    mode = Purpose(work.caller.purpose)
+    mode = work.caller.purpose
     due = emergency.review_due(work.at, work.runtime.profile) if Obligation.REVIEW in owed else None
     who, where = parties(work.caller)
     kind, record = EMERGENCIES[Basis(permit.basis)], work.record(opened)

@@ -2,9 +2,6 @@
 
 import orjson
 
-from consent_rules.model import Requester
-from consent_rules.scopes import Scopes
-from consent_rules.vocabulary import RequesterKind
 from fhir_server.application.core import audit_log
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.core.system_views import ReadingReason, whole_space
@@ -12,31 +9,15 @@ from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.values import Json
 
-PURPOSE = "HSYSADMIN"
-"""Code of http://terminology.hl7.org/CodeSystem/v3-ActReason: administration of the system."""
-
-
-def operator(by: str) -> Caller:
-    """Return the caller of a command. by: who runs the command, as "account@machine" or by the given name."""
-    return Caller(
-        Requester(RequesterKind.SYSTEM, client="Device/habilis"),
-        Scopes(),
-        token_id="",
-        grant_id="",
-        client_id="habilis",
-        client_name=by,
-        display=by,
-        purpose=PURPOSE,
-    )
-
 
 def record(runtime: Runtime, by: str, operation: str, what: str = "", reason: str = "") -> None:
-    """Audit a command. operation: its name. what: a reference. reason: what the command changes, without secrets.
+    """Audit a command.
 
+    by: who runs it. operation: its name. what: a reference. reason: what the command changes, without secrets.
     Raises: StoreUnavailable, and then the command must not go on.
     """
     audited = AuditedInteraction("operation", "", target=what, operation=operation)
-    audit_log.record(runtime, operator(by), audited, Outcome(reason=reason), "")
+    audit_log.record(runtime, Caller.of_operator(by), audited, Outcome(reason=reason), "")
 
 
 def find_resource(runtime: Runtime, type_: str, id_: str) -> Json | None:

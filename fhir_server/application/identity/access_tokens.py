@@ -10,13 +10,12 @@ from datetime import datetime, timedelta
 import orjson
 
 from consent_rules.scopes import Scopes
-from consent_rules.vocabulary import RequesterKind
+from consent_rules.vocabulary import Purpose, RequesterKind
 from fhir_server.application.core.lockdown import NAME as STOP
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.identity.accounts import Account, Grantee, PractitionerRoleRef
 from fhir_server.application.identity.clients import Client
-from fhir_server.application.identity.grants import Grant, Terms, add_to_grant, has_ended, load_grant, open_grant
-from fhir_server.domain.caller import Caller
+from fhir_server.application.identity.grants import Grant, add_to_grant, draft_grant, has_ended, load_grant, store_grant
 from fhir_server.domain.values import Json
 from fhir_server.ports.vault import Secret
 
@@ -99,40 +98,18 @@ def tokens_of(runtime: Runtime, grant: Grant) -> tuple[Access, ...]:
     return tuple(_load(entry.value) for entry in entries)
 
 
-def caller_for(access: Access, address: str = "", request_id: str = "", *, in_lockdown: bool = False) -> Caller:
-    """Return the caller of a request with this token."""
-    grant = access.grant
-    return Caller(
-        requester=grant.requester,
-        scopes=Scopes.parse(access.scopes),
-        token_id=access.token_id,
-        grant_id=grant.id,
-        client_id=grant.client_id,
-        client_name=grant.client_name,
-        display=grant.display,
-        organization_display=grant.organization_display,
-        launch_patient=grant.launch_patient,
-        purpose=grant.purpose,
-        address=address,
-        request_id=request_id,
-        level=grant.proof.acr,
-        logged_in_at=grant.proof.at,
-        app_exclusions=grant.withheld,
-        in_lockdown=in_lockdown,
-    )
-
-
 def mint_token(  # noqa: PLR0913 - each argument is named where it is used
     runtime: Runtime, *, client: Client, account: Account | None = None, practice: PractitionerRoleRef | None = None,
-    scopes: str, launch_patient: str = "", purpose: str = "", lifetime: timedelta | None = None,
+    scopes: str, launch_patient: str = "", purpose: Purpose | None = None, lifetime: timedelta | None = None,
 ) -> str:  # fmt: skip
     """Make a grant and issue its access token without an authorization request, for demonstrations, tests, operators.
 
-    purpose: an ActReason code; "" to derive it from the grantee. The scopes are granted as given, not narrowed.
+    purpose: None to derive it from the grantee. The scopes are granted as given, not narrowed.
     """
     party = Grantee(client, account, practice, launch_patient)
-    terms = Terms(str(Scopes.parse(scopes)), purpose)
-    return issue_access(runtime, open_grant(runtime, party, terms), lifetime=lifetime)[0]
+    grant = draft_grant(runtime, party, str(Scopes.parse(scopes)), purpose)
+    store_grant(runtime, grant)
+    return issue_access(runtime, grant, lifetime=lifetime)[0]
 
 
 def _load(value: bytes) -> Access:

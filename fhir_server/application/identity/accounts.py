@@ -1,7 +1,7 @@
-"""Local accounts, the capacities in which each person may act, grantees and logins.
+"""Local accounts, the capacities in which each person may act, and grantees.
 
 An account of an upstream provider (Pro Santé Connect, FranceConnect) has the same shape and no password. A grantee is
-an app and the person who uses it, in one capacity. A login says how a person proved who they are.
+an app and the person who uses it, in one capacity.
 Source: RFC 9106 (Argon2id) for passwords, with the costs that OWASP recommends for servers; the claim model
 of Pro Santé Connect for practice situations.
 """
@@ -9,16 +9,18 @@ of Pro Santé Connect for practice situations.
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
+from typing import Self
 
 import orjson
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
 
 from consent_rules.model import Requester
-from consent_rules.vocabulary import Capacity, RequesterKind
+from consent_rules.vocabulary import Capacity, Purpose, RequesterKind
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.identity.clients import Client
 from fhir_server.application.identity.passwords import normalized
+from fhir_server.domain.caller import Granted, Login
 from fhir_server.domain.values import Json
 from fhir_server.ports.vault import Secret
 
@@ -90,6 +92,16 @@ class Account:
     def represented_patient(self, patient: str) -> RepresentedPatient | None:
         """Return how this person may act for a patient, None when the person may not."""
         return next((represented for represented in self.patients if represented.patient == patient), None)
+
+    def is_unchanged_since(self, proof: Login) -> bool:
+        """Tell whether neither password nor factors of the account changed since a login."""
+        return self.generation == proof.generation
+
+    def as_confirmed_by(self, proof: Login) -> Self:
+        """Return the account with the practice situations in which a login lets the person act."""
+        if not proof.provider:
+            return self
+        return replace(self, practices=tuple(item for item in self.practices if item.role in proof.roles))
 
 
 def add_account(runtime: Runtime, account: Account, password: str) -> Account:
@@ -297,32 +309,19 @@ class Grantee:
             return Requester(represented.kind, represented.person, client=device)
         return Requester(self.account.kind, self.account.person, client=device)
 
-
-@dataclass(frozen=True, slots=True)
-class Login:
-    """How a person proved who they are: at which time, how strongly, in which session.
-
-    provider: id of the upstream provider, "" for a local login. roles: the practice situations that the provider
-    confirms; the person may use only those of the account. generation: of the account at the time of the login.
-    """
-
-    at: datetime | None = None
-    acr: str = ""
-    amr: tuple[str, ...] = ()
-    session: str = ""
-    provider: str = ""
-    roles: tuple[str, ...] = ()
-    generation: int = 0
-
-    def is_of(self, account: Account) -> bool:
-        """Tell whether neither password nor factors of the account changed since this login."""
-        return self.generation == account.generation
-
-    def cut(self, account: Account) -> Account:
-        """Return the account with the practice situations in which this login lets the person act."""
-        if not self.provider:
-            return account
-        return replace(account, practices=tuple(item for item in account.practices if item.role in self.roles))
+    def on_page(self, id_: str) -> Granted:
+        """Return what a patient, guardian or carer may do on a page of this server. id_: of the session there."""
+        requester = self.requester
+        is_own = requester.kind is RequesterKind.PATIENT
+        return Granted(
+            id=id_,
+            client_id=self.client.id,
+            client_name=self.client.name,
+            requester=requester,
+            purpose=Purpose.PATIENT_REQUEST if is_own else Purpose.FAMILY_REQUEST,
+            display=self.account.display if self.account else "",
+            launch_patient=self.launch_patient,
+        )
 
 
 def load_login(raw: Json) -> Login:

@@ -48,7 +48,7 @@ class Client:
 
     scopes: the most that the client is ever granted. jwks: a JWK Set by value, or jwks_uri, never both.
     secret_hash: SHA-256 (hex) of a 256-bit secret, "" when there is none. organization: "Organization/…".
-    purpose: ActReason code of every token, "" to derive it from who logs in. origins: origins allowed by CORS.
+    origins: origins allowed by CORS.
     certificate_bound: whether its tokens are bound to its TLS client certificate (RFC 8705).
     trusted_launcher: whether it may make EHR launch handles. introspects: whether it may ask about any token.
     """
@@ -64,7 +64,6 @@ class Client:
     secret_hash: str = ""
     organization: str = ""
     organization_display: str = ""
-    purpose: str = ""
     origins: tuple[str, ...] = ()
     dpop_required: bool = False
     certificate_bound: bool = False
@@ -228,7 +227,8 @@ def _load(value: bytes) -> Client:
     kind, method = ClientKind(raw.pop("kind")), AuthMethod(raw.pop("auth_method"))
     for name in ("redirect_uris", "origins"):
         raw[name] = tuple(raw[name])
-    raw.pop("launch_uris", None)  # earlier versions stored these, no version reads them
+    for name in ("launch_uris", "purpose"):  # earlier versions stored these
+        raw.pop(name, None)
     return Client(kind=kind, auth_method=method, **raw)
 
 

@@ -13,8 +13,8 @@ import orjson
 from consent_rules.model import Requester
 from consent_rules.vocabulary import Capacity, Purpose, RequesterKind
 from fhir_server.application.core.runtime import Runtime
-from fhir_server.application.identity.accounts import Grantee, Login, load_login
-from fhir_server.domain.caller import AppExclusions
+from fhir_server.application.identity.accounts import Grantee, load_login
+from fhir_server.domain.caller import AppExclusions, Granted, purpose_of
 from fhir_server.domain.values import Json
 from fhir_server.ports.vault import Secret
 
@@ -26,8 +26,8 @@ _PURPOSES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Grant:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant(Granted):
     """What one app may do for one person, or software for itself, until the grant ends.
 
     scopes: what was granted. expires: the last instant of any token, None for no end. context: further members of the
@@ -36,22 +36,13 @@ class Grant:
     choice: an id that changes with each authorization; tokens of an earlier authorization have another.
     ancestors: ids of the grants whose tokens were exchanged for this one, oldest first; it ends with any of them.
     actors: clients that made the earlier exchanges.
-    withheld: app exclusions: documents that the person withholds from the app; nobody else is told, not even the app.
     """
 
-    id: str
-    client_id: str
-    client_name: str
-    requester: Requester
     scopes: str
-    purpose: str
     audience: str
     granted_at: datetime
     login: str = ""
     subject: str = ""
-    display: str = ""
-    organization_display: str = ""
-    launch_patient: str = ""
     matrix_version: str = ""
     expires: datetime | None = None
     context: Json = field(default_factory=dict)
@@ -60,8 +51,6 @@ class Grant:
     jkt: str = ""
     x5t: str = ""
     used_at: datetime | None = None
-    proof: Login = field(default_factory=Login)
-    withheld: AppExclusions = field(default_factory=AppExclusions)
     choice: str = ""
     ancestors: tuple[str, ...] = ()
     actors: tuple[str, ...] = ()
@@ -74,29 +63,7 @@ class Grant:
     @property
     def is_emergency(self) -> bool:
         """Whether the grant is for an emergency: short, for one patient, never renewed."""
-        return self.purpose == Purpose.BREAK_GLASS
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """What is to be granted to a grantee; empty values are derived from the grantee."""
-
-    scopes: str
-    purpose: str = ""
-    expires: datetime | None = None
-    context: Json = field(default_factory=dict)
-    details: tuple[Json, ...] = ()
-    reason: str = ""
-    jkt: str = ""
-    proof: Login = field(default_factory=Login)
-    withheld: AppExclusions = field(default_factory=AppExclusions)
-
-
-def open_grant(runtime: Runtime, party: Grantee, terms: Terms) -> Grant:
-    """Store a new grant and return it."""
-    grant = draft_grant(runtime, party, terms)
-    store_grant(runtime, grant)
-    return grant
+        return self.purpose is Purpose.BREAK_GLASS
 
 
 def store_grant(runtime: Runtime, grant: Grant) -> None:
@@ -104,8 +71,8 @@ def store_grant(runtime: Runtime, grant: Grant) -> None:
     runtime.ports.vault.add(Secret(GRANT, grant.id, orjson.dumps(grant), _holder(grant), grant.expires))
 
 
-def draft_grant(runtime: Runtime, party: Grantee, terms: Terms) -> Grant:
-    """Return a new grant for a grantee without storing it."""
+def draft_grant(runtime: Runtime, party: Grantee, scopes: str, purpose: Purpose | None = None) -> Grant:
+    """Return a new grant for a grantee without storing it. purpose: None to derive it from the grantee."""
     account, client, requester = party.account, party.client, party.requester
     practice = party.practice
     return Grant(
@@ -113,8 +80,8 @@ def draft_grant(runtime: Runtime, party: Grantee, terms: Terms) -> Grant:
         client_id=client.id,
         client_name=client.name,
         requester=requester,
-        scopes=terms.scopes,
-        purpose=terms.purpose or client.purpose or _PURPOSES.get(requester.kind, Purpose.TREATMENT),
+        scopes=scopes,
+        purpose=purpose or _PURPOSES.get(requester.kind, Purpose.TREATMENT),
         audience=runtime.fhir_base,
         granted_at=runtime.ports.clock.now(),
         login=account.login if account else "",
@@ -123,13 +90,6 @@ def draft_grant(runtime: Runtime, party: Grantee, terms: Terms) -> Grant:
         organization_display=practice.organization_display if practice else client.organization_display,
         launch_patient=party.launch_patient,
         matrix_version=runtime.matrix.version if requester.profession else "",
-        expires=terms.expires,
-        context=terms.context,
-        details=terms.details,
-        reason=terms.reason,
-        jkt=terms.jkt,
-        proof=terms.proof,
-        withheld=terms.withheld,
     )
 
 
@@ -217,6 +177,7 @@ def load_grant(raw: Json) -> Grant:
     kind, capacity = RequesterKind(requester.pop("kind")), Capacity(requester.pop("capacity", ""))
     return Grant(
         requester=Requester(kind, capacity=capacity, **requester),
+        purpose=purpose_of(raw.pop("purpose")),
         granted_at=_at(raw.pop("granted_at")),
         expires=_maybe(raw.pop("expires")),
         used_at=_maybe(raw.pop("used_at")),

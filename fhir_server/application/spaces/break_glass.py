@@ -61,7 +61,7 @@ def declare(runtime: Runtime, caller: Caller, patient: str, mode: Purpose | None
     if len(reason) > REASON_LIMIT:
         text = f"the reason has at most {REASON_LIMIT} characters"
         raise Problem.of(Category.BUSINESS_RULE, text, code="reason-too-long")
-    operation = OPERATIONS[mode or (Purpose.EMERGENCY if caller.purpose == Purpose.EMERGENCY else Purpose.BREAK_GLASS)]
+    operation = OPERATIONS[mode or (Purpose.EMERGENCY if caller.purpose is Purpose.EMERGENCY else Purpose.BREAK_GLASS)]
     audited = AuditedInteraction("operation", "Patient", target=f"Patient/{patient}", operation=operation)
     return carry_out(runtime, caller, audited, lambda work: _plan(work, patient, mode, reason))
 
@@ -92,7 +92,7 @@ def _plan(work: UnitOfWork, patient: str, mode: Purpose | None, reason: str) -> 
 
 def _demand_grant(work: UnitOfWork, patient: str, mode: Purpose) -> None:
     """Refuse a caller whose grant is not for this mode: the grant sets the purpose, never the request (ADR 0016)."""
-    if work.caller.purpose != mode:
+    if work.caller.purpose is not mode:
         work.patient = patient if work.snapshot.load_space(patient) else ""
         text = f"this operation needs a grant for the purpose {mode}; ask the authorization server for one"
         raise Problem.of(Category.FORBIDDEN, text, code="emergency-grant-required")

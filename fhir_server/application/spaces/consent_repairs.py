@@ -12,17 +12,17 @@ from datetime import datetime
 import orjson
 
 from consent_rules.model import RESTRICTING, RecordState
-from consent_rules.vocabulary import Action, DirectiveKind, Purpose
+from consent_rules.vocabulary import Action, DirectiveKind
 from fhir_server.application.core.access import Opened
 from fhir_server.application.core.access_notices import holders, stored
 from fhir_server.application.core.enforcement_point import open_record, record_of
-from fhir_server.application.core.operator_acts import operator
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.core.system_views import ReadingReason, whole_space
 from fhir_server.application.core.unit_of_work import UnitOfWork, carry_out
 from fhir_server.application.spaces import default_consents
 from fhir_server.domain import bodies
 from fhir_server.domain.audit.interactions import AuditedInteraction
+from fhir_server.domain.caller import Caller
 from fhir_server.domain.notices import Kind, Notice
 from fhir_server.ports.store import Snapshot
 
@@ -56,7 +56,7 @@ def repair(runtime: Runtime, patient: str, by: str) -> tuple[Fault, ...]:
     by: the account of the operator, for the audit log.
     Raises: Problem(VERSION_CONFLICT) when others kept changing the space meanwhile.
     """
-    return carry_out(runtime, operator(by), _REPAIR, lambda work: _plan(work, patient))
+    return carry_out(runtime, Caller.of_operator(by), _REPAIR, lambda work: _plan(work, patient))
 
 
 def close_unread(work: UnitOfWork, opened: Opened) -> None:
@@ -68,20 +68,11 @@ def close_unread(work: UnitOfWork, opened: Opened) -> None:
 
 
 def _plan(work: UnitOfWork, patient: str) -> tuple[Fault, ...]:
-    opened = _entered(work, patient)
+    opened = open_record(work, patient, Action.OPERATE_REGISTRY)
     found = tuple(_faults_of(work.record(opened), work.at))
     if found:
         _close(work, opened, found)
     return found
-
-
-def _entered(work: UnitOfWork, patient: str) -> Opened:
-    """Enter like the registry operator: the rules have no purpose for administration, but the audit event names it."""
-    operator_, work.caller = work.caller, replace(work.caller, purpose=Purpose.TREATMENT.value)
-    try:
-        return open_record(work, patient, Action.OPERATE_REGISTRY)
-    finally:
-        work.caller = operator_
 
 
 def _close(work: UnitOfWork, opened: Opened, found: tuple[Fault, ...]) -> None:

@@ -227,7 +227,7 @@ def _tokens_of(
         found |= tokens.reference("agent", caller.requester.person)
     if caller.requester.organization:
         found |= tokens.reference("agent", caller.requester.organization)
-    if caller.client_id == PAGES:
+    if caller.granted.client_id == PAGES:
         found.add(ON_PAGES)
     for reference in named_of(audited, outcome):
         found |= tokens.reference("entity", reference)

@@ -34,9 +34,12 @@ def agents(caller: Caller, client_role: str, server_role: str, observer: str) ->
     requester = caller.requester
     client: Json = {
         "type": {"coding": [_role(client_role)]},
-        "who": {"identifier": {"value": caller.client_id}, "display": caller.client_name or caller.client_id},
+        "who": {
+            "identifier": {"value": caller.granted.client_id},
+            "display": caller.granted.client_name or caller.granted.client_id,
+        },
         "requestor": not requester.person,
-        "network": {"address": caller.address or "unknown", "type": "2"},
+        "network": {"address": caller.origin.address or "unknown", "type": "2"},
     }
     server: Json = {
         "type": {"coding": [_role(server_role)]},
@@ -62,7 +65,7 @@ def _user(caller: Caller) -> Json:
     requester = caller.requester
     user: Json = {
         "type": {"coding": [{"system": PARTICIPATION, "code": "IRCP", "display": "information recipient"}]},
-        "who": {"reference": requester.person, "display": caller.display},
+        "who": {"reference": requester.person, "display": caller.granted.display},
         "requestor": True,
         "policy": [f"urn:ietf:params:oauth:jti:{caller.token_id}"],
         "purposeOfUse": [{"coding": [{"system": ACT_REASON, "code": caller.purpose}]}],
@@ -75,7 +78,7 @@ def _user(caller: Caller) -> Json:
 def _organization(caller: Caller) -> Json:
     return {
         "type": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v3-RoleClass", "code": "PROV"}]},
-        "who": {"reference": caller.requester.organization, "display": caller.organization_display},
+        "who": {"reference": caller.requester.organization, "display": caller.granted.organization_display},
         "requestor": False,
     }
 
@@ -97,10 +100,10 @@ def entities(
     named, subject = references
     found.extend([_subject(audited, ref) if ref == subject else _other(ref) for ref in named])
     found.extend(_other(f"Consent/{consent}") for rule in outcome.rules for consent in rule.consents)
-    if caller.request_id:
+    if caller.origin.request_id:
         found.append(
             {
-                "what": {"identifier": {"value": caller.request_id}},
+                "what": {"identifier": {"value": caller.origin.request_id}},
                 "type": {"system": f"{BALP}/CodeSystem/BasicAuditEntityType", "code": "XrequestId"},
             }
         )

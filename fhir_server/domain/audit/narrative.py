@@ -131,8 +131,9 @@ def sentence_of(audited: AuditedInteraction, outcome: Outcome, caller: Caller, a
 
     The sentence gives no counts, because the reader may not see everything that was touched.
     """
-    who = caller.display or caller.client_name or caller.client_id
-    where = f" ({caller.organization_display})" if caller.organization_display else ""
+    granted = caller.granted
+    who = granted.display or granted.client_name or granted.client_id
+    where = f" ({granted.organization_display})" if granted.organization_display else ""
     verb, what = _act(audited)
     day, time = f"{at.day:02}/{at.month:02}/{at.year}", at.isoformat()[11:19]  # far quicker than strftime
     text = f"Le {day} à {time} UTC, {who}{where} "

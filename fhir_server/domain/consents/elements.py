@@ -30,6 +30,8 @@ LIMITS = frozenset({"class", "code", "data", "dataPeriod", "securityLabel"})
 """Elements that say which documents a provision is about."""
 RELATIVE = "RelatedPerson/"
 EMERGENCIES = frozenset({Purpose.EMERGENCY, Purpose.BREAK_GLASS})
+_PURPOSES = frozenset(Purpose) - {Purpose.ADMINISTRATION, Purpose.OTHER}
+"""The purposes that a Consent can name."""
 _KINDS = frozenset(kind.value for kind in DirectiveKind)
 _DOCUMENT = re.compile(r"DocumentReference/([A-Za-z0-9\-.]{1,64})")
 
@@ -63,13 +65,13 @@ def purposes_of(provision: Json, kind: DirectiveKind) -> frozenset[Purpose]:
         return known
     reached = known | EMERGENCIES if Purpose.TREATMENT in known else known
     left_open = [known_purposes(item) for item in nested_of(provision, "permit") if item.get("purpose")]
-    return (reached or frozenset(Purpose)).difference(*left_open) if left_open else reached
+    return (reached or _PURPOSES).difference(*left_open) if left_open else reached
 
 
 def known_purposes(provision: Json) -> frozenset[Purpose]:
     """Return the purposes of one provision that this server knows."""
     codes = {c.get("code") for c in provision.get("purpose", []) if c.get("system") == ACT_REASON}
-    return frozenset(purpose for purpose in Purpose if purpose.value in codes)
+    return frozenset(purpose for purpose in _PURPOSES if purpose.value in codes)
 
 
 def is_limited(provision: Json) -> bool:

@@ -11,7 +11,7 @@ from fhir_server.domain.caller import Caller
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.http.fhir.routing import FHIR_PATH
 from fhir_server.http.proxies import client_certificate
-from fhir_server.http.request_context import argument, header, request_id, runtime
+from fhir_server.http.request_context import argument, header, origin, runtime
 from fhir_server.oauth.resource.bearer import caller_of
 from fhir_server.oauth.resource.dpop import DpopProof
 
@@ -61,8 +61,7 @@ def current_caller() -> Caller:
         if authorization and ("access_token" in request.args or _posts_token()):
             text = "send the access token in the Authorization header only"
             raise Problem.of(Category.MALFORMED, text, code="invalid_request")
-        address = request.remote_addr or ""
-        found = caller_of(runtime(), authorization, address, request_id(), proof, client_certificate())
+        found = caller_of(runtime(), authorization, origin(), proof, client_certificate())
         demand_served(runtime(), found, addressed_patient(found), addressed_interaction())
         g.caller = found
     caller: Caller = g.caller

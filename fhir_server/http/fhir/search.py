@@ -53,7 +53,7 @@ def search(row: ResourceType) -> Response:
     """Answer one page of the visible resources that match, as a searchset Bundle."""
     negotiation.wanted_format()
     served, caller = runtime(), current_caller()
-    pairs = sealed_numbers.opened(served.cursor_key, caller.grant_id, _pairs())
+    pairs = sealed_numbers.opened(served.cursor_key, caller.granted.id, _pairs())
     sent = _as_sent(pairs)
     demand_traced_measure(served, caller, AuditedInteraction("search-type", row.name, query=sent), pairs)
     asked = [pair for pair in pairs if pair != (_TYPE, row.name)]
@@ -118,7 +118,7 @@ def _as_sent(pairs: list[tuple[str, str]]) -> str:
 
 
 def _binding(caller: Caller, parsed: Parsed) -> str:
-    return f"{caller.grant_id}\n{parsed.canonical}"
+    return f"{caller.granted.id}\n{parsed.canonical}"
 
 
 def _links(served: Runtime, caller: Caller, parsed: Parsed, found: Found) -> list[tuple[str, str]]:
@@ -137,7 +137,7 @@ def self_url(served: Runtime, caller: Caller, parsed: Parsed, found: Found) -> s
 
 
 def _url(served: Runtime, caller: Caller, parsed: Parsed, *more: tuple[str, str]) -> str:
-    told = sealed_numbers.sealed(served.cursor_key, caller.grant_id, parsed.type, parsed.used)
+    told = sealed_numbers.sealed(served.cursor_key, caller.granted.id, parsed.type, parsed.used)
     return f"{served.fhir_base}/{parsed.type}?{urlencode([*told, *more])}"
 
 

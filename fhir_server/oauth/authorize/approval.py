@@ -13,9 +13,9 @@ from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.identity import access_tokens, grant_replacement, grants
 from fhir_server.application.identity.accounts import Account, Grantee
 from fhir_server.application.identity.clients import Client
-from fhir_server.application.identity.grants import Grant, Terms
+from fhir_server.application.identity.grants import Grant
 from fhir_server.application.spaces import break_glass
-from fhir_server.domain.caller import AppExclusions
+from fhir_server.domain.caller import AppExclusions, Caller
 from fhir_server.domain.problem import Problem
 from fhir_server.domain.values import Json
 from fhir_server.oauth.authorize import interactions
@@ -65,7 +65,7 @@ def approve(context: Context, interaction: PendingAuthorization, choice: Choice)
     if not interactions.finish(runtime, interaction):
         raise Refusal(asked, "invalid_request", "this sign-in has ended; send a new authorization request")
     _use_launch(runtime, asked)
-    drafted = _draft(runtime, interaction, party, Terms(scopes, withheld=choice.withheld))
+    drafted = replace(_draft(runtime, interaction, party, scopes), withheld=choice.withheld)
     grant = grant_replacement.agree(runtime, replace(drafted, expires=_until(context, drafted, choice.until)))
     if asked.is_emergency:
         _open_space(context, interaction, grant)
@@ -90,19 +90,17 @@ def keep(offer: str, chosen: Iterable[str]) -> str:
     return str(Scopes(resources, offered_scopes.other))
 
 
-def _draft(runtime: Runtime, interaction: PendingAuthorization, party: Grantee, wanted: Terms) -> Grant:
+def _draft(runtime: Runtime, interaction: PendingAuthorization, party: Grantee, scopes: str) -> Grant:
     """Return the grant that the person decided on."""
     asked = interaction.asked
     emergency = asked.is_emergency
-    terms = replace(
-        wanted,
-        purpose=_purpose(party, emergency=emergency),
+    return replace(
+        grants.draft_grant(runtime, party, scopes, _purpose(party, emergency=emergency)),
         context=context_of(asked),
         details=tuple(item | {"patient": interaction.patient} for item in asked.details) if emergency else (),
         reason=interaction.reason,
         proof=interaction.proof,
     )
-    return grants.draft_grant(runtime, party, terms)
 
 
 def context_of(asked: AuthorizationRequest) -> Json:
@@ -116,9 +114,7 @@ def _open_space(context: Context, interaction: PendingAuthorization, grant: Gran
 
     Raises: Refusal, with the same text for every reason; the grant has then ended.
     """
-    now = context.runtime.ports.clock.now()
-    access = access_tokens.Access("", grant, grant.scopes, now, now)
-    caller = access_tokens.caller_for(access, context.received.address, context.received.request_id)
+    caller = Caller.of_token(grant, "", grant.scopes, context.received.origin)
     try:
         break_glass.open_space(context.runtime, caller, interaction.patient, grant.reason)
     except Problem as problem:
@@ -126,10 +122,10 @@ def _open_space(context: Context, interaction: PendingAuthorization, grant: Gran
         raise Refusal(interaction.asked, "access_denied") from problem
 
 
-def _purpose(party: Grantee, *, emergency: bool) -> str:
+def _purpose(party: Grantee, *, emergency: bool) -> Purpose | None:
     if emergency:
         return Purpose.BREAK_GLASS
-    return Purpose.EMERGENCY if regulation.is_regulating(party) else ""
+    return Purpose.EMERGENCY if regulation.is_regulating(party) else None
 
 
 def _until(context: Context, grant: Grant, wanted: datetime | None) -> datetime:

@@ -10,7 +10,8 @@ from itertools import accumulate
 
 from fhir_server.application.core import search_index
 from fhir_server.application.core.runtime import Runtime
-from fhir_server.application.identity.accounts import Account, Login, find_account
+from fhir_server.application.identity.accounts import Account, find_account
+from fhir_server.domain.caller import Login
 from fhir_server.domain.directory.patient_numbers import INS_SYSTEMS
 from fhir_server.oauth.authorize import interactions
 from fhir_server.oauth.authorize.authorization import Refusal
@@ -43,7 +44,7 @@ def next_step(runtime: Runtime, interaction: PendingAuthorization, live: LiveSta
     """
     if interaction.pending:
         waiting = find_account(runtime, interaction.pending)
-        if waiting and not waiting.disabled and interaction.proof.is_of(waiting):
+        if waiting and not waiting.disabled and waiting.is_unchanged_since(interaction.proof):
             return "second-factor", interaction
         interaction = replace(interaction, pending="", proof=Login())  # the account has changed: begin again
     if interactions.needs_login(runtime, interaction, live):
@@ -126,7 +127,7 @@ def _second_factor(context: Context, interaction: PendingAuthorization, form: Ma
     asked = interaction.asked
     attempt = Attempt(throttle.SECOND_FACTOR, interaction.pending, asked.is_emergency)
     proven = prove_second(context, attempt, form, interaction.id, asked.client_id)
-    if proven is None or not interaction.proof.is_of(proven[0]):
+    if proven is None or not proven[0].is_unchanged_since(interaction.proof):
         return Turn(interaction, complaint="wrong")
     return _logged_in(context, interaction, *proven)
 

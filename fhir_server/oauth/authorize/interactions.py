@@ -16,8 +16,9 @@ from fhir_server.application.core import lockdown
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.directory.professionals import situations_of
 from fhir_server.application.identity import accounts, clients
-from fhir_server.application.identity.accounts import Account, Grantee, Login, PractitionerRoleRef, load_login
+from fhir_server.application.identity.accounts import Account, Grantee, PractitionerRoleRef, load_login
 from fhir_server.application.identity.clients import Client, ClientKind
+from fhir_server.domain.caller import Login
 from fhir_server.domain.values import Json
 from fhir_server.oauth.authorize.authorization import AuthorizationRequest, Refusal
 from fhir_server.oauth.base.issuer import is_strong_enough
@@ -152,9 +153,9 @@ def look_up(runtime: Runtime, interaction: PendingAuthorization) -> LiveState:
 
 def _confirmed(runtime: Runtime, proof: Login, account: Account | None) -> Account | None:
     """Return an account with the practice situations that hold now and that a login confirms."""
-    if account is None or account.disabled or not proof.is_of(account):
+    if account is None or account.disabled or not account.is_unchanged_since(proof):
         return None
-    return proof.cut(replace(account, practices=situations_of(runtime, account)))
+    return replace(account, practices=situations_of(runtime, account)).as_confirmed_by(proof)
 
 
 def needs_login(runtime: Runtime, interaction: PendingAuthorization, live: LiveState) -> bool:

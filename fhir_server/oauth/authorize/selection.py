@@ -10,23 +10,21 @@ from dataclasses import dataclass
 import orjson
 
 from consent_rules.scopes import Scopes
-from consent_rules.vocabulary import Purpose, RequesterKind
 from fhir_server.application.documents import listing_for_apps
 from fhir_server.application.documents.listing_for_apps import Offered
 from fhir_server.application.identity import grant_replacement, grants
 from fhir_server.application.identity.accounts import Grantee
 from fhir_server.application.identity.clients import Client, ClientKind
-from fhir_server.domain.caller import AppExclusions, Caller
+from fhir_server.domain.caller import SERVER, AppExclusions, Caller
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.oauth.authorize.interactions import LiveState, PendingAuthorization
-from fhir_server.oauth.base import events
 from fhir_server.oauth.base.wire import Context
 from fhir_server.ports.vault import Secret
 
 KIND = "documents-listed"
 _CARRIERS = frozenset({"DocumentReference", "Binary", "List", "*"})
 _READING = Scopes.parse("patient/DocumentReference.rs user/DocumentReference.rs")
-_PAGE = Client(events.SELF, "Habilis", ClientKind.PATIENT_APP)
+_PAGE = Client(SERVER, "Habilis", ClientKind.PATIENT_APP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,22 +93,8 @@ def reader(context: Context, interaction: PendingAuthorization, live: LiveState)
     """Return the person as the caller who reads the list: the person, not the app, looks into the space."""
     account = live.account
     patient = interaction.patient or (account.person.partition("/")[2] if account else "")
-    requester = Grantee(_PAGE, account, launch_patient=patient).requester
-    is_own = requester.kind is RequesterKind.PATIENT
-    return Caller(
-        requester,
-        _READING,
-        token_id=interaction.id,
-        grant_id=interaction.id,
-        client_id=_PAGE.id,
-        client_name=_PAGE.name,
-        display=account.display if account else "",
-        launch_patient=patient,
-        purpose=Purpose.PATIENT_REQUEST if is_own else Purpose.FAMILY_REQUEST,
-        address=context.received.address,
-        request_id=context.received.request_id,
-        in_lockdown=live.in_lockdown,
-    )
+    granted = Grantee(_PAGE, account, launch_patient=patient).on_page(interaction.id)
+    return Caller.of_page(granted, _READING, context.received.origin, in_lockdown=live.in_lockdown)
 
 
 def before(context: Context, interaction: PendingAuthorization, live: LiveState) -> AppExclusions:

@@ -4,22 +4,19 @@ Sources: IHE IUA 2.3, ITI-71 security audit considerations; DICOM PS3.15 A.5.3.1
 """
 
 from consent_rules.model import Requester
-from consent_rules.scopes import Scopes
-from consent_rules.vocabulary import Purpose, RequesterKind
+from consent_rules.vocabulary import RequesterKind
 from fhir_server.application.core import audit_log
-from fhir_server.application.identity.access_tokens import Access, caller_for
+from fhir_server.application.identity.access_tokens import Access
 from fhir_server.application.identity.accounts import Account
 from fhir_server.application.identity.clients import Client
 from fhir_server.application.identity.grants import Grant
 from fhir_server.domain.audit.audit_event import ISSUANCE
 from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome
-from fhir_server.domain.caller import Caller
+from fhir_server.domain.caller import SERVER, Caller
 from fhir_server.oauth.base.wire import Context
 
-SELF = "habilis"
 
-
-def login_happened(context: Context, account: Account, client_id: str = SELF) -> None:
+def login_happened(context: Context, account: Account, client_id: str = SERVER) -> None:
     """Record that a person proved who they are."""
     caller = person(context, account, client_id)
     audit_log.record(context.runtime, caller, AuditedInteraction("login", ""), Outcome(), "")
@@ -39,7 +36,7 @@ def identity_linked(context: Context, account: Account, provider: str) -> None:
 
 def logged_out(context: Context, account: Account) -> None:
     """Record the end of a session."""
-    audit_log.record(context.runtime, person(context, account, SELF), AuditedInteraction("logout", ""), Outcome(), "")
+    audit_log.record(context.runtime, person(context, account, SERVER), AuditedInteraction("logout", ""), Outcome(), "")
 
 
 def client_refused(context: Context, client_id: str, reason: str) -> None:
@@ -66,7 +63,7 @@ def consent_refused(context: Context, account: Account, client_id: str) -> None:
 
 def token_issued(context: Context, access: Access) -> None:
     """Record one access token by its random name (never the token itself)."""
-    caller = caller_for(access, context.received.address, context.received.request_id)
+    caller = Caller.of_token(access.grant, access.token_id, access.scopes, context.received.origin)
     patient = access.grant.launch_patient if access.grant.is_emergency else ""
     audit_log.record(context.runtime, caller, AuditedInteraction("token", "", operation=ISSUANCE), Outcome(), patient)
 
@@ -84,9 +81,7 @@ def client_changed(context: Context, client: Client, operation: str, reason: str
 
 
 def _on_grant(context: Context, grant: Grant, interaction: str, reason: str = "") -> None:
-    now = context.runtime.ports.clock.now()
-    access = Access("", grant, grant.scopes, now, now)
-    caller = caller_for(access, context.received.address, context.received.request_id)
+    caller = Caller.of_token(grant, "", grant.scopes, context.received.origin)
     is_own = grant.requester.kind in {RequesterKind.PATIENT, RequesterKind.RELATED}
     patient = grant.launch_patient if is_own or grant.is_emergency else ""
     audited = AuditedInteraction(interaction, "", choice=is_own)
@@ -98,20 +93,10 @@ def _refused(context: Context, interaction: str, client_id: str, reason: str) ->
     audit_log.record(context.runtime, caller, AuditedInteraction(interaction, ""), Outcome("4", reason), "")
 
 
-def person(context: Context, account: Account, client_id: str = SELF) -> Caller:
+def person(context: Context, account: Account, client_id: str = SERVER) -> Caller:
     """Return a person as the caller of what they do here."""
     return _caller(context, Requester(account.kind, account.person), client_id, account.display)
 
 
 def _caller(context: Context, requester: Requester, client_id: str, display: str) -> Caller:
-    return Caller(
-        requester=requester,
-        scopes=Scopes.parse(""),
-        token_id="",
-        grant_id="",
-        client_id=client_id[:200] or "unknown",
-        display=display,
-        purpose=Purpose.TREATMENT if requester.kind is RequesterKind.PROFESSIONAL else Purpose.PATIENT_REQUEST,
-        address=context.received.address,
-        request_id=context.received.request_id,
-    )
+    return Caller.of_event(requester, client_id[:200] or "unknown", display, context.received.origin)

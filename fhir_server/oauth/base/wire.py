@@ -13,6 +13,7 @@ from authlib.oauth2.rfc6749.requests import BasicOAuth2Payload
 
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.identity.clients import Client
+from fhir_server.domain.caller import Origin
 from fhir_server.domain.values import Json
 from fhir_server.oauth.base.options import Options
 
@@ -48,6 +49,11 @@ class Received:
     request_id: str = ""
     certificate: str = ""
     browser: str = ""
+
+    @property
+    def origin(self) -> Origin:
+        """Where the request came from, for the audit log."""
+        return Origin(self.address, self.request_id)
 
 
 @dataclass(slots=True)

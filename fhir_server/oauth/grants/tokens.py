@@ -72,7 +72,7 @@ def redeem(context: Context, code: AuthorizationCode, holder: Holder) -> Grant:
 def _is_still_theirs(runtime: Runtime, grant: Grant) -> bool:
     """Tell whether the person who consented still owns the account: no password or factor has changed since."""
     account = find_account(runtime, grant.login) if grant.login else None
-    return not grant.login or (account is not None and not account.disabled and grant.proof.is_of(account))
+    return not grant.login or (account is not None and not account.disabled and account.is_unchanged_since(grant.proof))
 
 
 def standing(runtime: Runtime, refresh: Refresh) -> Grant:

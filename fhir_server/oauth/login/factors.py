@@ -14,7 +14,7 @@ from fhir_server.application.identity import accounts, credentials
 from fhir_server.application.identity.accounts import Account
 from fhir_server.application.identity.credentials import Act
 from fhir_server.application.identity.grants import grants_of, revoke_grant, revoke_person
-from fhir_server.domain.caller import Caller
+from fhir_server.domain.caller import SERVER, Caller
 from fhir_server.oauth.base import events
 from fhir_server.oauth.base.issuer import LEVELS, is_strong_enough
 from fhir_server.oauth.base.wire import Context
@@ -71,7 +71,7 @@ def show(owner: Owner, form: Mapping[str, str]) -> bool:
     Raises: TooManyFailuresError.
     """
     attempt = Attempt(throttle.SECOND_FACTOR, owner.account.login)
-    proven = sign_in.prove_second(owner.context, attempt, form, owner.session.id, events.SELF)
+    proven = sign_in.prove_second(owner.context, attempt, form, owner.session.id, SERVER)
     if proven is not None:
         _remember(owner, _SHOWN, FRESH)
     return proven is not None
@@ -86,7 +86,7 @@ def redeem(owner: Owner, typed: str) -> bool:
     throttle.check(owner.context, attempt)
     if has_second(owner) or not credentials.redeem_code(owner.runtime, owner.account, typed):
         throttle.failed(owner.context, attempt)
-        events.login_failed(owner.context, events.SELF, "bad-enrolment-code")
+        events.login_failed(owner.context, SERVER, "bad-enrolment-code")
         return False
     _remember(owner, _ENROLLING, ENROLMENT)
     return True

@@ -29,7 +29,7 @@ def is_regulating(party: Grantee | None) -> bool:
 
 def still_holds(runtime: Runtime, grant: Grant) -> bool:
     """Tell whether the person of a regulation grant still is a regulating physician; True for any other grant."""
-    if grant.purpose != Purpose.EMERGENCY:
+    if grant.purpose is not Purpose.EMERGENCY:
         return True
     account = find_account(runtime, grant.login)
     return account is not None and account.regulator

@@ -11,9 +11,10 @@ import orjson
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.directory.professionals import situations_of
 from fhir_server.application.identity import access_tokens
-from fhir_server.application.identity.accounts import Account, Login, find_account, load_login
+from fhir_server.application.identity.accounts import Account, find_account, load_login
 from fhir_server.application.identity.clients import find
 from fhir_server.application.identity.grants import Grant, grants_of, revoke_grant
+from fhir_server.domain.caller import Login
 from fhir_server.domain.values import Json
 from fhir_server.oauth.base.options import Options
 from fhir_server.ports.vault import Secret
@@ -57,10 +58,10 @@ def find_session(runtime: Runtime, options: Options, cookie: str) -> Session | N
         return None
     raw: Json = orjson.loads(entry.value)
     account, proof = find_account(runtime, raw["login"]), load_login(raw["proof"])
-    if account is None or account.disabled or not proof.is_of(account):
+    if account is None or account.disabled or not account.is_unchanged_since(proof):
         return None
     _push_back(runtime, options, replace(entry, key=cookie), raw)
-    return Session(raw["id"], proof.cut(account), proof, raw["csrf"])
+    return Session(raw["id"], account.as_confirmed_by(proof), proof, raw["csrf"])
 
 
 def _push_back(runtime: Runtime, options: Options, entry: Secret, raw: Json) -> None:
@@ -122,4 +123,4 @@ def may_continue(runtime: Runtime, grant: Grant) -> bool:
         return False
     if "offline_access" in grant.scopes.split():
         return True
-    return is_alive(runtime, grant.proof) and grant.proof.is_of(account)
+    return is_alive(runtime, grant.proof) and account.is_unchanged_since(grant.proof)

@@ -5,7 +5,8 @@ Sources: RFC 9470 (levels of login), RFC 8176 (means of authentication).
 
 from collections.abc import Mapping
 
-from fhir_server.application.identity.accounts import Account, Login, authenticate, find_account
+from fhir_server.application.identity.accounts import Account, authenticate, find_account
+from fhir_server.domain.caller import Login
 from fhir_server.oauth.base import events
 from fhir_server.oauth.base.issuer import LEVELS
 from fhir_server.oauth.base.wire import Context

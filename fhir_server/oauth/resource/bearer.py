@@ -4,8 +4,8 @@ Sources: RFC 6750 (bearer tokens), RFC 9449 (DPoP), RFC 8705 (certificate-bound 
 """
 
 from fhir_server.application.core.runtime import Runtime
-from fhir_server.application.identity.access_tokens import Access, caller_for, find_used
-from fhir_server.domain.caller import Caller
+from fhir_server.application.identity.access_tokens import Access, find_used
+from fhir_server.domain.caller import Caller, Origin
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.oauth.resource import step_up
 from fhir_server.oauth.resource.dpop import DpopProof
@@ -15,8 +15,7 @@ from fhir_server.oauth.resource.possession import is_held, shows_certificate
 def caller_of(
     runtime: Runtime,
     authorization: str | None,
-    address: str,
-    request_id: str,
+    origin: Origin,
     proof: DpopProof | None = None,
     certificate: str = "",
 ) -> Caller:
@@ -29,7 +28,7 @@ def caller_of(
     access, in_lockdown = _access(runtime, authorization, proof)
     if not shows_certificate(access, certificate):
         raise _refused("invalid_token")
-    caller = caller_for(access, address, request_id, in_lockdown=in_lockdown)
+    caller = Caller.of_token(access.grant, access.token_id, access.scopes, origin, in_lockdown=in_lockdown)
     step_up.demand_of_professional(caller, runtime.professional_level, runtime.ports.clock.now())
     return caller
 

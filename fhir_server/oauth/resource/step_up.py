@@ -7,26 +7,26 @@ from datetime import datetime
 
 from consent_rules.vocabulary import Purpose, RequesterKind
 from fhir_server.domain.caller import Caller
-from fhir_server.domain.problem import Category, Issue, Login, Problem
+from fhir_server.domain.problem import Category, Issue, Problem, RequiredLogin
 from fhir_server.oauth.base.issuer import LEVELS, is_strong_enough
 
-EMERGENCY = Login(LEVELS[1], 300)
+EMERGENCY = RequiredLogin(LEVELS[1], 300)
 """The login that breaking the glass requires: two factors, at most five minutes ago."""
-_OF_MODE = {Purpose.BREAK_GLASS: EMERGENCY, Purpose.EMERGENCY: Login(LEVELS[1])}
+_OF_MODE = {Purpose.BREAK_GLASS: EMERGENCY, Purpose.EMERGENCY: RequiredLogin(LEVELS[1])}
 """A regulating physician logs in once for a shift and opens many spaces."""
 
 
 _LEVELLED = frozenset({RequesterKind.PROFESSIONAL, RequesterKind.AUDITOR})
 
 
-def demand(caller: Caller, wanted: Login, now: datetime) -> None:
+def demand(caller: Caller, wanted: RequiredLogin, now: datetime) -> None:
     """Refuse a caller whose person logged in less strongly or less recently than required.
 
     Raises: Problem(UNAUTHENTICATED) with the login that would be enough.
     """
-    at, limit = caller.logged_in_at, wanted.max_age
+    at, limit = caller.granted.proof.at, wanted.max_age
     is_recent = limit is None or (at is not None and (now - at).total_seconds() <= limit)
-    if not (is_recent and is_strong_enough(caller.level, wanted.level)):
+    if not (is_recent and is_strong_enough(caller.granted.proof.acr, wanted.level)):
         issue = Issue("the person must log in again", code="insufficient_user_authentication")
         raise Problem(Category.UNAUTHENTICATED, issue, login=wanted)
 
@@ -36,7 +36,7 @@ def demand_in_emergency(caller: Caller, mode: Purpose, now: datetime) -> None:
 
     Raises: Problem(UNAUTHENTICATED).
     """
-    if caller.purpose == mode and caller.logged_in_at is not None:
+    if caller.purpose is mode and caller.granted.proof.at is not None:
         demand(caller, _OF_MODE[mode], now)
 
 
@@ -46,5 +46,5 @@ def demand_of_professional(caller: Caller, level: str, now: datetime) -> None:
     A professional for whom an establishment's software acts did not log in here: the establishment is responsible.
     Raises: Problem(UNAUTHENTICATED).
     """
-    if caller.requester.kind in _LEVELLED and caller.logged_in_at is not None:
-        demand(caller, Login(level), now)
+    if caller.requester.kind in _LEVELLED and caller.granted.proof.at is not None:
+        demand(caller, RequiredLogin(level), now)

@@ -25,7 +25,7 @@ from fhir_server.application.identity import access_tokens, grants
 from fhir_server.application.identity.access_tokens import Access
 from fhir_server.application.identity.accounts import Account, Grantee, PractitionerRoleRef, find_by_national_id
 from fhir_server.application.identity.clients import Client
-from fhir_server.application.identity.grants import Grant, Terms
+from fhir_server.application.identity.grants import Grant
 from fhir_server.domain.values import Json
 from fhir_server.oauth.base.issuer import TOKEN_EXCHANGE, issuer_of
 from fhir_server.oauth.base.wire import Request
@@ -50,18 +50,17 @@ class BackendGrant(authlib_grants.ClientCredentialsGrant):  # type: ignore[misc]
         b2b = b2b_of(self.request)
         account, practice = vouched(self.request, b2b) if b2b else (None, None)
         self.party = Grantee(client, account, practice)
-        self.terms = Terms(
-            scopes=narrowing.for_backend(self.request.context.runtime, asked, self.party),
-            purpose=purpose_of(b2b) if b2b else "",
-        )
-        if not self.terms.scopes:
+        self.purpose = purpose_of(b2b) if b2b else None
+        self.scopes = narrowing.for_backend(self.request.context.runtime, asked, self.party)
+        if not self.scopes:
             raise InvalidScopeError(f"none of these scopes may be granted; this client may ask for: {client.scopes}")
 
     def generate_token(self, **_: object) -> Json:
         """Issue one short-lived access token, without a refresh token."""
         unread = narrowing.unreadable(self.request.payload.scope)
         told = {"__scopes_not_understood": list(unread)} if unread else {}
-        return _issue(self.request, self.party, self.terms) | told
+        drafted = grants.draft_grant(self.request.context.runtime, self.party, self.scopes, self.purpose)
+        return _issue(self.request, drafted) | told
 
     def save_token(self, token: Json) -> None:
         """Do nothing: the token is stored where it is made."""
@@ -71,11 +70,11 @@ class BackendGrant(authlib_grants.ClientCredentialsGrant):  # type: ignore[misc]
         return 200, self.generate_token(), self.TOKEN_RESPONSE_HEADER
 
 
-def _issue(request: Request, party: Grantee, terms: Terms) -> Json:
+def _issue(request: Request, drafted: Grant) -> Json:
     runtime = request.context.runtime
     holder = holder_of(request)
-    until = runtime.ports.clock.now() + access_tokens.BACKEND_LIFETIME
-    grant = grants.open_grant(runtime, party, replace(terms, expires=until))
+    grant = replace(drafted, expires=runtime.ports.clock.now() + access_tokens.BACKEND_LIFETIME)
+    grants.store_grant(runtime, grant)
     return tokens.respond(request.context, grant, "", holder, renewable=False)
 
 
@@ -86,7 +85,7 @@ def b2b_of(request: Request) -> Json | None:
     return found if isinstance(found, dict) else None
 
 
-def purpose_of(b2b: Json) -> str:
+def purpose_of(b2b: Json) -> Purpose:
     """Return the stated purpose, which must be treatment.
 
     Raises: InvalidGrantError for any other purpose.

@@ -13,7 +13,6 @@ from fhir_server.application.directory.professionals import Entry, find_professi
 from fhir_server.application.identity import franceconnect_link, grants
 from fhir_server.application.identity.accounts import (
     Account,
-    Login,
     add_account,
     change_account,
     find_account,
@@ -22,6 +21,7 @@ from fhir_server.application.identity.accounts import (
     link,
 )
 from fhir_server.application.identity.franceconnect_link import Traits
+from fhir_server.domain.caller import Login
 from fhir_server.domain.values import Json
 from fhir_server.oauth.upstream import pro_sante
 from fhir_server.oauth.upstream.metadata import ProviderError

@@ -23,7 +23,7 @@ _COUNT = re.compile(r"[1-9][0-9]{0,2}")
 
 
 def _queue(runtime: Runtime, caller: Caller, _id: str, given: Arguments) -> Response:
-    cursor, bound = str(given.get("page", "")), f"review-queue {caller.grant_id}"
+    cursor, bound = str(given.get("page", "")), f"review-queue {caller.granted.id}"
     after = paging.unseal(runtime.cursor_key, cursor, bound) if cursor else None
     found = break_glass_reviews.queue(runtime, caller, _count(given), after)
     following = paging.seal(runtime.cursor_key, found.next, bound) if found.next else None

@@ -1,7 +1,7 @@
 """The journal of accesses as a page: who did what in a space, newest first."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from urllib.parse import urlencode
 
 import orjson
@@ -15,7 +15,6 @@ from flask import (
 )
 
 from consent_rules.scopes import Scopes
-from consent_rules.vocabulary import Purpose, RequesterKind
 from fhir_server.application.core import lockdown
 from fhir_server.application.core.enforcement_point import demand_served
 from fhir_server.application.identity.accounts import Grantee, RepresentedPatient
@@ -34,7 +33,7 @@ from fhir_server.http.pages.base import demonstration, site
 from fhir_server.http.pages.patient import journal_lines
 from fhir_server.http.pages.patient.notice_texts import NoticeInWords, tell
 from fhir_server.http.pages.sign_in.frame import current_session
-from fhir_server.http.request_context import request_id, runtime
+from fhir_server.http.request_context import origin, runtime
 from fhir_server.oauth.login.sessions import Session
 from fhir_server.oauth.resource.bearer import caller_of
 from fhir_server.registry import REGISTRY
@@ -112,28 +111,14 @@ def _reader(demo: Json | None, choices: tuple[tuple[str, str], ...]) -> JournalR
         abort(404)
     person = next(person for person in demo["people"] if person["key"] == key)
     bearer = f"Bearer {demo['tokens'][person['reader']]}"
-    caller = caller_of(runtime(), bearer, request.remote_addr or "", request_id())
-    return JournalReader(replace(caller, client_id=_PAGE.id, client_name=_PAGE.name), key)
+    caller = caller_of(runtime(), bearer, origin())
+    return JournalReader(caller.through(_PAGE.id, _PAGE.name), key)
 
 
 def _signed_in(session: Session, represented: RepresentedPatient) -> Caller:
     """Return a signed-in person as the caller of this request, who may only read."""
-    requester = Grantee(_PAGE, session.account, launch_patient=represented.patient).requester
-    own = requester.kind is RequesterKind.PATIENT
-    return Caller(
-        requester,
-        _READING,
-        token_id=session.id,
-        grant_id=session.id,
-        client_id=_PAGE.id,
-        client_name=_PAGE.name,
-        display=session.account.display,
-        launch_patient=represented.patient,
-        purpose=Purpose.PATIENT_REQUEST if own else Purpose.FAMILY_REQUEST,
-        address=request.remote_addr or "",
-        request_id=request_id(),
-        in_lockdown=lockdown.find(runtime()) is not None,
-    )
+    granted = Grantee(_PAGE, session.account, launch_patient=represented.patient).on_page(session.id)
+    return Caller.of_page(granted, _READING, origin(), in_lockdown=lockdown.find(runtime()) is not None)
 
 
 def _wanted(reader: JournalReader) -> reading_search.Wanted:
@@ -148,7 +133,7 @@ def _wanted(reader: JournalReader) -> reading_search.Wanted:
 
 def _binding(reader: JournalReader) -> str:
     shown = [name for name in ("own", "refused") if name in request.args]
-    return f"journal {reader.caller.grant_id} {' '.join(shown)}"
+    return f"journal {reader.caller.granted.id} {' '.join(shown)}"
 
 
 def _more(reader: JournalReader, found: reading_search.Found) -> str:

@@ -9,6 +9,7 @@ from fhir_server.application.identity.accounts import Account, find_account
 from fhir_server.application.identity.clients import find as find_client
 from fhir_server.application.identity.grant_replacement import in_force, is_settled
 from fhir_server.application.identity.grants import Grant, find_grant, grants_of, has_ended, revoke_grant
+from fhir_server.domain.caller import SERVER
 from fhir_server.http.cookies import cookie, cookie_name, is_secure, set_cookie
 from fhir_server.http.oauth.endpoints import context
 from fhir_server.http.pages.sign_in import scope_words, upstream
@@ -43,13 +44,13 @@ def login() -> Response:
         return response
     if not is_own_form(browser):
         return gone()
-    account = sign_in.log_in(context(), request.form.get("login", ""), request.form.get("password", ""), events.SELF)
+    account = sign_in.log_in(context(), request.form.get("login", ""), request.form.get("password", ""), SERVER)
     if account is None:
         return page("login", 422, csrf=csrf_of(browser), complaint="wrong", providers=upstream.offered())
     if passkeys.has_second_factor(runtime(), account):
         remember(Kept.HALF_LOGIN, browser, f"{account.generation} {account.login}")
         return see_other("/login/second-factor")
-    return signed_in(sign_in.begin_session(context(), account, ("pwd",), events.SELF)[0])
+    return signed_in(sign_in.begin_session(context(), account, ("pwd",), SERVER)[0])
 
 
 @oauth_pages.route("/login/second-factor", methods=["GET", "POST"])
@@ -64,11 +65,11 @@ def second_factor() -> Response:
     if not is_own_form(browser):
         return gone()
     attempt = Attempt(SECOND_FACTOR, account.login)
-    proven = sign_in.prove_second(context(), attempt, request.form, browser, events.SELF)
+    proven = sign_in.prove_second(context(), attempt, request.form, browser, SERVER)
     if proven is None:
         return second_factor_page(422, account, browser, csrf=csrf, complaint="wrong")
     page_state.drop(runtime(), Kept.HALF_LOGIN, browser)
-    return signed_in(sign_in.begin_session(context(), *proven, events.SELF)[0])
+    return signed_in(sign_in.begin_session(context(), *proven, SERVER)[0])
 
 
 def _waiting(browser: str) -> Account | None:

@@ -8,6 +8,7 @@ from flask import Response, request
 from markupsafe import Markup
 
 from fhir_server.application.identity import accounts, credentials, passwords
+from fhir_server.domain.caller import SERVER
 from fhir_server.http.cookies import cookie
 from fhir_server.http.oauth.endpoints import context
 from fhir_server.http.pages.sign_in.frame import (
@@ -22,7 +23,7 @@ from fhir_server.http.pages.sign_in.frame import (
     too_weak,
 )
 from fhir_server.http.request_context import runtime
-from fhir_server.oauth.base import events, issuer, page_state
+from fhir_server.oauth.base import issuer, page_state
 from fhir_server.oauth.base.page_state import Kept
 from fhir_server.oauth.login import factors, passkeys, sign_in, totp
 from fhir_server.oauth.login.factors import Owner
@@ -197,7 +198,7 @@ def _changed(found: Owner) -> str:
     Raises: TooManyFailuresError.
     """
     form, account = request.form, found.account
-    if sign_in.log_in(found.context, account.login, form.get("password", ""), events.SELF) is None:
+    if sign_in.log_in(found.context, account.login, form.get("password", ""), SERVER) is None:
         return "wrong"
     new = form.get("new", "")
     if new != form.get("again", ""):

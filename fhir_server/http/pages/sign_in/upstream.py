@@ -11,9 +11,10 @@ from authlib.oauth2 import OAuth2Error
 from flask import Response, request
 
 from fhir_server import telemetry
-from fhir_server.application.identity.accounts import Account, Login, load_login
+from fhir_server.application.identity.accounts import Account, load_login
 from fhir_server.application.identity.clients import Client, ClientKind
 from fhir_server.application.identity.franceconnect_link import Traits
+from fhir_server.domain.caller import SERVER, Login
 from fhir_server.domain.values import Json
 from fhir_server.http.cookies import cookie, set_cookie
 from fhir_server.http.oauth.endpoints import context, options
@@ -161,7 +162,7 @@ def _link(provider: Provider, pending: Json) -> Account | None:
     account = admission.link_patient(runtime(), provider, subject, request.form.get("code", ""), traits)
     if account is None:
         throttle.failed(known, attempt)
-        events.login_failed(known, events.SELF, "bad-link-code")
+        events.login_failed(known, SERVER, "bad-link-code")
     else:
         events.identity_linked(known, account, provider.id)
     return account
@@ -181,7 +182,7 @@ def _complete(account: Account, proof: Login, waiting: str, id_token: str) -> Re
     if waiting and held is None:
         return gone()
     known = context()
-    begun = sign_in.begin_proven(known, account, proof, held.asked.client_id if held else events.SELF)
+    begun = sign_in.begin_proven(known, account, proof, held.asked.client_id if held else SERVER)
     session = begun[1].session
     until = runtime().now() + options().session_absolute
     page_state.keep_with_session(runtime(), Kept.UPSTREAM_EXIT, session, id_token, until)
@@ -223,7 +224,7 @@ def _refused(error: ProviderError, waiting: str) -> Response:
         if error.reason != "unreachable":
             raise
     else:
-        events.login_failed(context(), events.SELF, f"upstream-{error.reason}")
+        events.login_failed(context(), SERVER, f"upstream-{error.reason}")
     title, text = _TEXTS.get(error.reason, _UNTRUSTED)
     again = f"/oauth/interaction/{waiting}" if waiting else "/login"
     return page("message", 403 if "situation" in error.reason or "professional" in error.reason else 400,
