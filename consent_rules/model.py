@@ -7,11 +7,14 @@ from datetime import date, datetime
 from consent_rules.visibility import Clause, Extent, Visibility, micros
 from consent_rules.vocabulary import (
     Action,
+    Basis,
     Capacity,
     DirectiveKind,
     Label,
+    Obligation,
     Proof,
     Purpose,
+    Reason,
     RequesterKind,
     SpaceStatus,
     View,
@@ -70,15 +73,15 @@ class RuleApplied:
 class Permit:
     """The requester may enter the space; `views` says what the requester sees.
 
-    basis: ground of the access, a code of vocabulary.Basis. obligations: codes of vocabulary.Obligation.
+    basis: ground of the access. obligations: what the server must do.
     views: the clauses of each part of the space; a part that is absent shows nothing.
     """
 
     compartment: str
-    basis: str
+    basis: Basis
     rules: tuple[RuleApplied, ...]
     views: Mapping[View, tuple[Clause, ...]]
-    obligations: frozenset[str] = frozenset()
+    obligations: frozenset[Obligation] = frozenset()
     matrix_version: str = ""
 
     def sees(self, view: View) -> Visibility:
@@ -88,9 +91,9 @@ class Permit:
 
 @dataclass(frozen=True, slots=True)
 class Deny:
-    """The requester may not enter. reason: a code of vocabulary.Reason, for the audit log; callers learn less."""
+    """The requester may not enter. reason: for the audit log; callers learn less."""
 
-    reason: str
+    reason: Reason
     rules: tuple[RuleApplied, ...] = field(default=())
     matrix_version: str = ""
 

@@ -23,6 +23,7 @@ from fhir_server.application.directory.resources import Placing
 from fhir_server.application.documents import publication
 from fhir_server.domain.audit.interactions import AuditedInteraction
 from fhir_server.domain.caller import Caller
+from fhir_server.domain.values import Interaction
 from fhir_server.ports.store import Change, Snapshot
 from fhir_server.ports.surroundings import Blobs
 from fhir_server.registry import REGISTRY
@@ -176,7 +177,7 @@ class _Bulk:
         row = REGISTRY["Patient"]
         with self.runtime.ports.store.snapshot() as snapshot:
             for part in parts:
-                work = self._work(snapshot, self.keeper, AuditedInteraction("create", "Patient"))
+                work = self._work(snapshot, self.keeper, AuditedInteraction(Interaction.CREATE, "Patient"))
                 placing = Placing(row, people.patient_resource(part))
                 self.demo.patients[part.key] = resources.plan_create(work, placing).shown.stored.id
                 yield work.planned()
@@ -189,7 +190,9 @@ class _Bulk:
             for part in parts:
                 for lot in _in_lots(filings[part.key], _LOT):
                     work = self._work(
-                        snapshot, self.publisher, AuditedInteraction("transaction", "DocumentReference", "ITI-65")
+                        snapshot,
+                        self.publisher,
+                        AuditedInteraction(Interaction.TRANSACTION, "DocumentReference", "ITI-65"),
                     )
                     publication.plan_publication(work, submission(lot, f"{lot[0].unique_id}.1"))
                     yield work.planned()
@@ -205,7 +208,7 @@ class _Bulk:
         with self.runtime.ports.store.snapshot() as snapshot:
             for part in parts:
                 holder = enrolment.holder(self.demo.patients[part.key], part.name)
-                work = self._work(snapshot, holder, AuditedInteraction("create", "Consent"))
+                work = self._work(snapshot, holder, AuditedInteraction(Interaction.CREATE, "Consent"))
                 recording.plan_create(work, Choosing(choices.team(self.demo, part.key, _PRACTICE.key)))
                 yield work.planned()
 

@@ -133,7 +133,7 @@ def _shows_documents(context: DecisionContext) -> bool:
     return action in _SHOWING or (action in _IF_OPEN and not shut)
 
 
-def obligations_of(context: DecisionContext, basis: Basis) -> frozenset[str]:
+def obligations_of(context: DecisionContext, basis: Basis) -> frozenset[Obligation]:
     """Return what the server must do after a permit on this ground (H1, L3, G3, G6, G7)."""
     if context.request.action not in (Action.CONSULT, Action.OPEN_EMERGENCY):
         return frozenset()
@@ -213,8 +213,8 @@ def _opening(context: DecisionContext) -> Grounds:
 
 _SHOWING = frozenset({Action.CONSULT, Action.DEPOSIT, Action.CHANGE_MARKS})
 _IF_OPEN = frozenset({Action.DIRECT, Action.READ_NOTICES, Action.READ_TRACES})
-_FIRST_ACCESS: frozenset[str] = frozenset({Obligation.NOTIFY_FIRST_ACCESS})
-_EVERY_ACCESS: frozenset[str] = frozenset({Obligation.NOTIFY_PATIENT})
+_FIRST_ACCESS = frozenset({Obligation.NOTIFY_FIRST_ACCESS})
+_EVERY_ACCESS = frozenset({Obligation.NOTIFY_PATIENT})
 _NARROWED = (RuleApplied("D3", "narrow"), RuleApplied("E1", "narrow"))
 _CARE_GROUNDS: Mapping[Purpose, Grounds] = {
     Purpose.TREATMENT: (

@@ -3,7 +3,8 @@
 A new search parameter is a line of `data/search_parameters.tsv`; a new type is a row of `rows.py`.
 """
 
-from fhir_server.registry.model import AccessRule, Interaction, ParamType, ResourceType, SearchParam
+from fhir_server.domain.values import Interaction
+from fhir_server.registry.model import AccessRule, ParamType, ResourceType, SearchParam
 from fhir_server.registry.rows import REGISTRY
 
 __all__ = ["REGISTRY", "AccessRule", "Interaction", "ParamType", "ResourceType", "SearchParam"]

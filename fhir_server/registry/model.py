@@ -5,21 +5,10 @@ A type without an access rule cannot be declared: the field has no default.
 """
 
 from dataclasses import dataclass
-from enum import Enum, StrEnum
+from enum import Enum
 from typing import Literal
 
-
-class Interaction(StrEnum):
-    """Codes of http://hl7.org/fhir/restful-interaction that a type may offer."""
-
-    READ = "read"
-    VREAD = "vread"
-    HISTORY = "history-instance"
-    CREATE = "create"
-    UPDATE = "update"
-    PATCH = "patch"
-    DELETE = "delete"
-    SEARCH = "search-type"
+from fhir_server.domain.values import Interaction
 
 
 class AccessRule(Enum):

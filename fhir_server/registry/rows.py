@@ -10,7 +10,8 @@ from importlib import resources
 from types import MappingProxyType
 from typing import get_args
 
-from fhir_server.registry.model import AccessRule, Interaction, ParamType, ResourceType, SearchParam
+from fhir_server.domain.values import Interaction
+from fhir_server.registry.model import AccessRule, ParamType, ResourceType, SearchParam
 
 _READABLE = frozenset({Interaction.READ, Interaction.VREAD, Interaction.HISTORY, Interaction.SEARCH})
 _EDITABLE = _READABLE | {Interaction.CREATE, Interaction.UPDATE, Interaction.PATCH}

@@ -11,6 +11,7 @@ from fhir_server.domain import record_codec
 from fhir_server.domain.audit.interactions import AuditedInteraction
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.search.criteria import Search
+from fhir_server.domain.values import Interaction
 from fhir_server.ports.store import Change, SpaceWrite
 from tests.factories import a_caller
 
@@ -19,7 +20,7 @@ AWA = Requester(
     RequesterKind.PROFESSIONAL, "Practitioner/awa", "PractitionerRole/awa", "Organization/chu", "Device/ehr", "10"
 )
 CALLER = a_caller(AWA, "patient/*.rs", launch_patient=PATIENT, purpose=Purpose.BREAK_GLASS)
-READ = AuditedInteraction("read", "Patient", target=f"Patient/{PATIENT}")
+READ = AuditedInteraction(Interaction.READ, "Patient", target=f"Patient/{PATIENT}")
 SWITCH = Directive("off", DirectiveKind.BLOCK, purposes=frozenset({Purpose.BREAK_GLASS}))
 
 

@@ -10,6 +10,7 @@ from fhir_server.application.reading import event_redaction
 from fhir_server.domain.audit.audit_event import Stamp, trace_of
 from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome
 from fhir_server.domain.caller import Origin
+from fhir_server.domain.values import Interaction
 from fhir_server.oauth.resource.bearer import caller_of
 from tests.world import World
 
@@ -27,7 +28,11 @@ def test_an_event_that_is_told_without_what_it_was_about_claims_no_profile(world
     at, patient = datetime(2026, 7, 2, tzinfo=UTC), world.ids["camille"]
     caller = caller_of(world.runtime, f"Bearer {world.tokens['camille']}", Origin("127.0.0.1"))
     event = trace_of(
-        AuditedInteraction("read", "X"), Outcome(touched=touched), caller, patient, Stamp("id", at, "here", at)
+        AuditedInteraction(Interaction.READ, "X"),
+        Outcome(touched=touched),
+        caller,
+        patient,
+        Stamp("id", at, "here", at),
     )
     with world.runtime.ports.store.snapshot() as snapshot:
         nothing = dict.fromkeys(("Binary", "DocumentReference"), Visibility(""))

@@ -14,6 +14,7 @@ from fhir_server.application.spaces import lifecycle
 from fhir_server.domain.audit.interactions import AuditedInteraction
 from fhir_server.domain.caller import Origin
 from fhir_server.domain.problem import Category, Problem
+from fhir_server.domain.values import Interaction
 from fhir_server.oauth.resource.bearer import caller_of
 from fhir_server.ports.store import StoreConflict, StoreUnavailable
 from fhir_server.registry import REGISTRY
@@ -185,7 +186,7 @@ def test_an_unplanned_error_stores_nothing(world: World, tmp_path):
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        carry_out(world.runtime, caller(world, "keeper"), AuditedInteraction("create", "Patient"), plan)
+        carry_out(world.runtime, caller(world, "keeper"), AuditedInteraction(Interaction.CREATE, "Patient"), plan)
 
     assert world.dump(tmp_path) == before
 

@@ -18,6 +18,7 @@ from fhir_server.application.identity.clients import Client, ClientKind
 from fhir_server.domain.audit.audit_event import ISSUANCE, Stamp, trace_of
 from fhir_server.domain.audit.audit_event_parts import ENTITY_TYPE, RESOURCE_TYPE
 from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome
+from fhir_server.domain.values import Interaction
 from fhir_server.http.pages.patient import journal_lines
 from fhir_server.http.pages.patient.journal_interactions import ANY_ACT
 from fhir_server.registry import REGISTRY, AccessRule
@@ -85,8 +86,11 @@ def test_what_the_reader_does_on_these_pages_pushes_nothing_out_of_sight(demo):
 
 
 def test_an_app_cannot_take_the_place_of_the_pages(line):
-    assert line(AuditedInteraction("read", "DocumentReference"), client="journal").who == "Mon Carnet"
-    assert line(AuditedInteraction("read", "DocumentReference"), client="urn:habilis:pages").who == "Camille Laurent"
+    assert line(AuditedInteraction(Interaction.READ, "DocumentReference"), client="journal").who == "Mon Carnet"
+    assert (
+        line(AuditedInteraction(Interaction.READ, "DocumentReference"), client="urn:habilis:pages").who
+        == "Camille Laurent"
+    )
 
 
 @pytest.mark.parametrize("language", ["en", "fr"])
@@ -94,11 +98,11 @@ def test_every_kind_of_event_has_its_own_sentence(line, language):
     rows = [row for row in REGISTRY.values() if row.access is not AccessRule.DIRECTORY]
     deeds = [AuditedInteraction(interaction.value, row.name) for row in rows for interaction in row.interactions]
     deeds += [AuditedInteraction(step, "") for step in ("login", "logout", "authorize", "revoke")]
-    deeds.append(AuditedInteraction("token", "", operation=ISSUANCE))
+    deeds.append(AuditedInteraction(Interaction.TOKEN, "", operation=ISSUANCE))
     spoken = {}
     for audited in deeds:
         touched = (f"{audited.resource_type}/x",) if audited.resource_type else ()
-        if audited.interaction == "search-type":
+        if audited.interaction == Interaction.SEARCH:
             audited = replace(audited, query=f"GET https://habilis.example/fhir/{audited.resource_type}?x=y")  # noqa: PLW2901
             touched = ()
         spoken[audited.interaction, audited.resource_type] = line(audited, language=language, touched=touched).act
@@ -111,20 +115,20 @@ def test_every_kind_of_event_has_its_own_sentence(line, language):
 @pytest.mark.parametrize(
     ("audited", "told"),
     [
-        (AuditedInteraction("authorize", ""), "let the app Mon Carnet act for them"),
-        (AuditedInteraction("revoke", ""), "ended the right of the app Mon Carnet to act"),
-        (AuditedInteraction("token", "", operation=ISSUANCE), "received access for a declared emergency"),
-        (AuditedInteraction("transaction", "DocumentReference", "ITI-65"), "filed documents"),
+        (AuditedInteraction(Interaction.AUTHORIZE, ""), "let the app Mon Carnet act for them"),
+        (AuditedInteraction(Interaction.REVOKE, ""), "ended the right of the app Mon Carnet to act"),
+        (AuditedInteraction(Interaction.TOKEN, "", operation=ISSUANCE), "received access for a declared emergency"),
+        (AuditedInteraction(Interaction.TRANSACTION, "DocumentReference", "ITI-65"), "filed documents"),
     ],
 )
 def test_the_steps_of_signing_in_are_no_filing(line, audited, told):
     assert line(audited, requester=replace(CAMILLE, person="Practitioner/diallo")).act == told
 
 
-FILED = AuditedInteraction("transaction", "DocumentReference", "ITI-65")
-OPENED = AuditedInteraction("read", "Binary", "ITI-68")
+FILED = AuditedInteraction(Interaction.TRANSACTION, "DocumentReference", "ITI-65")
+OPENED = AuditedInteraction(Interaction.READ, "Binary", "ITI-68")
 FOUND = AuditedInteraction(
-    "search-type", "List", "ITI-66", query="GET https://habilis.example/fhir/List?patient=camille"
+    Interaction.SEARCH, "List", "ITI-66", query="GET https://habilis.example/fhir/List?patient=camille"
 )
 
 
@@ -136,12 +140,12 @@ FOUND = AuditedInteraction(
         (OPENED, ("Binary/x", "DocumentReference/b"), ("1 other document",)),
         (FOUND, ("List/l", "List/m"), ()),
         (
-            AuditedInteraction("operation", "Patient", operation="x"),
+            AuditedInteraction(Interaction.OPERATION, "Patient", operation="x"),
             ("Patient/camille", "DocumentReference/b"),
             ("1 other document",),
         ),
-        (AuditedInteraction("create", "Patient"), ("Patient/camille", "Consent/a", "Consent/b"), ()),
-        (AuditedInteraction("update", "Consent"), ("Consent/a",), ()),
+        (AuditedInteraction(Interaction.CREATE, "Patient"), ("Patient/camille", "Consent/a", "Consent/b"), ()),
+        (AuditedInteraction(Interaction.UPDATE, "Consent"), ("Consent/a",), ()),
     ],
 )
 def test_events_of_earlier_versions_are_told_in_the_same_words(demo, audited, touched, titles):
@@ -159,7 +163,7 @@ def test_events_of_earlier_versions_are_told_in_the_same_words(demo, audited, to
 
 
 def test_times_are_those_of_paris_in_summer_and_in_winter(line):
-    assert line(AuditedInteraction("read", "Patient")).at.strftime("%H:%M") == "11:00"
+    assert line(AuditedInteraction(Interaction.READ, "Patient")).at.strftime("%H:%M") == "11:00"
 
 
 def test_the_page_promises_no_more_than_holds(demo):

@@ -23,11 +23,16 @@ from fhir_server.domain.audit.interactions import AuditedInteraction
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.documents.submission_reading import is_submission
 from fhir_server.domain.problem import Category, Issue, Problem
-from fhir_server.domain.values import Json
+from fhir_server.domain.values import Interaction, Json
 from fhir_server.r4 import patch
-from fhir_server.registry import REGISTRY, Interaction, ResourceType
+from fhir_server.registry import REGISTRY, ResourceType
 
-_INTERACTIONS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
+_INTERACTIONS = {
+    "POST": Interaction.CREATE,
+    "PUT": Interaction.UPDATE,
+    "PATCH": Interaction.PATCH,
+    "DELETE": Interaction.DELETE,
+}
 _LETTERS = {"POST": "c", "PUT": "u", "PATCH": "u", "DELETE": "d"}
 
 
@@ -37,7 +42,7 @@ def transact(runtime: Runtime, caller: Caller, bundle: Json) -> tuple[Written | 
     Raises: whatever one entry raises; Problem(INVALID) with all faults of all entries before anything is decided.
     """
     files = is_submission(bundle)
-    audited = publication.SUBMISSION if files else AuditedInteraction("transaction", "Bundle")
+    audited = publication.SUBMISSION if files else AuditedInteraction(Interaction.TRANSACTION, "Bundle")
 
     def plan(work: UnitOfWork) -> tuple[Written | None, ...]:
         entries = entries_of(bundle)

@@ -72,7 +72,7 @@ def create(runtime: Runtime, caller: Caller, row: ResourceType, resource: Json, 
     condition: If-None-Exist, as a query.
     Raises: Problem for a fault that the handler of the type finds, and for a denial.
     """
-    audited = AuditedInteraction("create", row.name, HANDLERS[row.name].transaction)
+    audited = AuditedInteraction(Interaction.CREATE, row.name, HANDLERS[row.name].transaction)
     sent = Sent(row, resource, condition=condition)
     return carry_out(runtime, caller, audited, lambda work: plan_create(work, sent))
 
@@ -84,7 +84,7 @@ def update(
 
     Raises: as `create`; Problem(NOT_FOUND), VERSION_CONFLICT.
     """
-    audited = AuditedInteraction("update", row.name, target=f"{row.name}/{id_}")
+    audited = AuditedInteraction(Interaction.UPDATE, row.name, target=f"{row.name}/{id_}")
     sent = Sent(row, resource, id_, if_match=if_match)
     return carry_out(runtime, caller, audited, lambda work: plan_update(work, sent))
 
@@ -94,7 +94,9 @@ def patch(runtime: Runtime, caller: Caller, named: Named, change: Patch) -> Writ
 
     Raises: as `update`; Problem(BUSINESS_RULE) when the result is not valid, IMMUTABLE_ELEMENT, MULTIPLE_MATCHES.
     """
-    audited = AuditedInteraction("patch", named.row.name, target=f"{named.row.name}/{named.id}" if named.id else "")
+    audited = AuditedInteraction(
+        Interaction.PATCH, named.row.name, target=f"{named.row.name}/{named.id}" if named.id else ""
+    )
     return carry_out(runtime, caller, audited, lambda work: plan_patch(work, named, change))
 
 
@@ -103,7 +105,7 @@ def delete(runtime: Runtime, caller: Caller, named: Named) -> None:
 
     Raises: Problem(FORBIDDEN) if the caller sees the resource but may not delete it, VERSION_CONFLICT.
     """
-    audited = AuditedInteraction("delete", named.row.name, target=f"{named.row.name}/{named.id}")
+    audited = AuditedInteraction(Interaction.DELETE, named.row.name, target=f"{named.row.name}/{named.id}")
     carry_out(runtime, caller, audited, lambda work: plan_delete(work, named))
 
 

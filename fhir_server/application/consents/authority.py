@@ -160,10 +160,10 @@ def _recorded(work: UnitOfWork, opened: Opened, choice: Choosing, compiled: Dire
     recorded = recording.record(case, compiled)
     if isinstance(recorded, Directive):
         return recorded
-    text = _TOO_FAR.get(Reason(recorded.reason))
+    text = _TOO_FAR.get(recorded.reason)
     if text:
-        element = ".period.start" if recorded.reason == Reason.POST_DATED else ""
-        raise Problem.of(Category.BUSINESS_RULE, text, f"{choice.root}.provision{element}", str(recorded.reason))
+        element = ".period.start" if recorded.reason is Reason.POST_DATED else ""
+        raise Problem.of(Category.BUSINESS_RULE, text, f"{choice.root}.provision{element}", recorded.reason)
     raise _not_yours(choice)
 
 

@@ -39,7 +39,7 @@ from fhir_server.domain.consents.directives import access_of, speaks
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.references import documents_named
 from fhir_server.domain.stored import Stored
-from fhir_server.domain.values import Json
+from fhir_server.domain.values import Interaction, Json
 from fhir_server.r4.parsing import load_json
 from fhir_server.r4.patch import Patch, demand_valid
 from fhir_server.registry import REGISTRY
@@ -77,14 +77,14 @@ def plan_create(work: UnitOfWork, choice: Choosing, condition: str = "") -> Writ
     after = _stored(work, located, Version(id_, 1), said)
     work.put(after)
     _decide(work, opened, located | {"id": id_}, said)
-    work.trace(AuditedInteraction("create", "Consent"), (f"Consent/{id_}",), opened)
+    work.trace(AuditedInteraction(Interaction.CREATE, "Consent"), (f"Consent/{id_}",), opened)
     return _written(work, opened, after, created=True)
 
 
 def plan_update(work: UnitOfWork, choice: Choosing, if_match: str = "") -> Written:
     """Plan the replacement of a Consent."""
     opened, before = _find(work, choice.id)
-    return _plan_change(work, opened, before, choice, if_match, "update")
+    return _plan_change(work, opened, before, choice, if_match, Interaction.UPDATE)
 
 
 def plan_patch(work: UnitOfWork, id_: str, change: Patch, if_match: str = "") -> Written:
@@ -93,11 +93,11 @@ def plan_patch(work: UnitOfWork, id_: str, change: Patch, if_match: str = "") ->
     shown = work.shown(before, opened.sees(View.DIRECTIVES), opened.sees(View.DOCUMENTS))
     wanted = change.apply(load_json(shown.stored.body))
     demand_valid(wanted, shown.stored.body)
-    return _plan_change(work, opened, before, Choosing(wanted, id_), if_match, "patch")
+    return _plan_change(work, opened, before, Choosing(wanted, id_), if_match, Interaction.PATCH)
 
 
 def _plan_change(
-    work: UnitOfWork, opened: Opened, before: Stored, choice: Choosing, if_match: str, interaction: str
+    work: UnitOfWork, opened: Opened, before: Stored, choice: Choosing, if_match: str, interaction: Interaction
 ) -> Written:
     _note_documents(work, choice)
     unit_of_work.demand_match(if_match, before, knows_marks=False)
@@ -222,7 +222,7 @@ def _existing(work: UnitOfWork, opened: Opened, id_: str) -> Written:
     found = work.read("Consent", id_, opened.sees(View.DIRECTIVES))
     if found is None:
         raise not_found()
-    work.trace(AuditedInteraction("read", "Consent"), (f"Consent/{id_}",), opened)
+    work.trace(AuditedInteraction(Interaction.READ, "Consent"), (f"Consent/{id_}",), opened)
     return _written(work, opened, found, created=False)
 
 

@@ -10,7 +10,7 @@ from consent_rules.model import AccessRequest, Permit, RecordState
 from consent_rules.visibility import Extent, Visibility
 from consent_rules.vocabulary import Action, View
 from fhir_server.application.core.runtime import Runtime
-from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome
+from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome, OutcomeCode
 from fhir_server.domain.caller import Caller
 from fhir_server.ports.store import Snapshot, Space, SpaceWrite
 
@@ -50,7 +50,9 @@ class Opened:
     def outcome(self, *touched: str, reason: str = "", confidential: bool = False) -> Outcome:
         """Return the outcome of an interaction that succeeded on this permit. touched: references, as in Outcome."""
         permit = self.permit
-        return Outcome("0", reason, permit.basis, permit.rules, permit.matrix_version, touched, confidential)
+        return Outcome(
+            OutcomeCode.DONE, reason, permit.basis, permit.rules, permit.matrix_version, touched, confidential
+        )
 
 
 @dataclass(slots=True)

@@ -23,7 +23,7 @@ from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.core.search_index import facts_of
 from fhir_server.application.core.system_views import ReadingReason, SystemView, left_open
 from fhir_server.domain import bodies, record_codec
-from fhir_server.domain.audit.interactions import Outcome
+from fhir_server.domain.audit.interactions import Outcome, OutcomeCode
 from fhir_server.domain.audit.interactions import about as judged_by
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.notices import Kind, Named, Notice, communication_of
@@ -123,7 +123,7 @@ def _as_confidential(runtime: Runtime, outcome: Outcome, opened: Opened | None) 
 
 def _owed(caller: Caller, outcome: Outcome, opened: Opened | None) -> Kind | None:
     """Return the kind of notice that a read owes, None when it owes none."""
-    if opened is None or outcome.code != "0" or opened.permit.basis in EMERGENCIES:
+    if opened is None or outcome.code != OutcomeCode.DONE or opened.permit.basis in EMERGENCIES:
         return None
     owed = opened.permit.obligations
     if Obligation.NOTIFY_FIRST_ACCESS in owed and _key(caller, "") not in opened.record.told:

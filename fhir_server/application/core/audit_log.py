@@ -9,12 +9,15 @@ from fhir_server.application.core.minor_confidentiality import SIDE
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.deadline import demand_time
 from fhir_server.domain.audit.audit_event import Stamp, trace_of
-from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome
+from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome, OutcomeCode
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.problem import Problem
+from fhir_server.domain.values import Interaction
 from fhir_server.ports.store import Change, Trace
 
-_WRITES = frozenset({"create", "update", "patch", "delete", "transaction"})
+_WRITES = frozenset(
+    {Interaction.CREATE, Interaction.UPDATE, Interaction.PATCH, Interaction.DELETE, Interaction.TRANSACTION}
+)
 
 
 def trace(runtime: Runtime, caller: Caller, audited: AuditedInteraction, outcome: Outcome, patient: str) -> Trace:
@@ -53,7 +56,7 @@ def demand_scope(access: Access, types: Iterable[str], letter: str, patient: str
 
 def record_refusal(runtime: Runtime, caller: Caller, audited: AuditedInteraction, problem: Problem) -> None:
     """Store the audit event of an interaction that was refused before any read, for the patient in context."""
-    outcome = Outcome("4", problem.category.value, confidential=caller.requester.kind in SIDE)
+    outcome = Outcome(OutcomeCode.REFUSED, problem.category.value, confidential=caller.requester.kind in SIDE)
     record(runtime, caller, audited, outcome, _in_context(runtime, caller))
 
 
@@ -63,7 +66,9 @@ def record_out_of_time(runtime: Runtime, caller: Caller, audited: AuditedInterac
     The event of a write is hidden from representatives: nobody has checked whether the write was confidential (B10).
     """
     deadline.end()
-    outcome = Outcome("8", "out-of-time", confidential=audited.interaction in _WRITES or caller.requester.kind in SIDE)
+    outcome = Outcome(
+        OutcomeCode.FAILED, "out-of-time", confidential=audited.interaction in _WRITES or caller.requester.kind in SIDE
+    )
     record(runtime, caller, audited, outcome, _in_context(runtime, caller))
 
 

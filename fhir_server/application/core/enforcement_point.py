@@ -16,9 +16,10 @@ from fhir_server.application.core.minor_confidentiality import documents_behind,
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.deadline import demand_time
 from fhir_server.domain import record_codec
-from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome
+from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome, OutcomeCode
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.problem import Category, Issue, Problem
+from fhir_server.domain.values import Interaction
 from fhir_server.ports.store import Space
 
 ACCEPTED_PROOFS = "accepted proofs: consent of the patient for this consultation, consent for the care team"
@@ -89,7 +90,7 @@ def open_record(access: Access, patient: str, action: Action) -> Opened:
         return answer
     access.note_refused(patient)
     where, audited = patient if access.snapshot.load_space(patient) else "", access.audited
-    if audited.interaction == "search-type" or not (audited.confidential or audited.sought):
+    if audited.interaction == Interaction.SEARCH or not (audited.confidential or audited.sought):
         refuse(access, answer, where)  # who reads of a search is decided by its query
     else:
         about = documents_there(access.snapshot, patient, audited.sought)
@@ -120,18 +121,18 @@ def refuse(
 
     patient: in whose space, "" for none. confidential, about: as in Outcome.
     """
-    outcome = Outcome("4", refusal.reason, rules=refusal.rules, matrix_version=refusal.matrix_version)
+    outcome = Outcome(OutcomeCode.REFUSED, refusal.reason, rules=refusal.rules, matrix_version=refusal.matrix_version)
     outcome = replace(outcome, confidential=confidential, about=about)
     audit_log.record(access.runtime, access.caller, access.audited, outcome, patient)
 
 
-_CALLER_REASONS = frozenset({"forbidden-party", "unidentified", "not-entitled"})
+_CALLER_REASONS = frozenset({Reason.FORBIDDEN_PARTY, Reason.UNIDENTIFIED, Reason.NOT_ENTITLED})
 """Reasons that depend on the caller alone. All others depend on the patient, and callers get one answer for them."""
 
 
 def problem_of(refusal: Deny, caller: Caller) -> Problem:
     """Return the answer to a denied caller, which reveals no directive of the patient."""
-    if refusal.reason == Reason.EMERGENCIES_ONLY:
+    if refusal.reason is Reason.EMERGENCIES_ONLY:
         text = "only emergencies are served now; the operator of this server has stopped everything else"
         return Problem.of(Category.UNAVAILABLE, text, code=refusal.reason)
     if caller.requester.kind is RequesterKind.PATIENT:

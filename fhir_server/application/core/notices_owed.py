@@ -10,7 +10,7 @@ from consent_rules.consents import uploads, visibility_marks
 from consent_rules.decision import emergency
 from consent_rules.model import Deny, Directive, RecordState
 from consent_rules.visibility import AccessFacts
-from consent_rules.vocabulary import Action, Basis, DirectiveKind, Obligation, Purpose
+from consent_rules.vocabulary import Action, DirectiveKind, Obligation, Purpose
 from fhir_server.application.core import access_notices
 from fhir_server.application.core.access import Opened
 from fhir_server.application.core.access_notices import EMERGENCIES, holders, parties, stored
@@ -85,7 +85,7 @@ def of_opening(work: UnitOfWork, opened: Opened, directive: Directive) -> None:
     mode = work.caller.purpose
     due = emergency.review_due(work.at, work.runtime.profile) if Obligation.REVIEW in owed else None
     who, where = parties(work.caller)
-    kind, record = EMERGENCIES[Basis(permit.basis)], work.record(opened)
+    kind, record = EMERGENCIES[permit.basis], work.record(opened)
     told = Notice(kind, record.patient, work.at, (), who, where, (), "", due)
     if Obligation.NOTIFY_PATIENT in owed:
         reached = replace(told, recipients=holders(record, confidential=False), reason=directive.reason)

@@ -7,7 +7,7 @@ from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.core.system_views import ReadingReason, whole_space
 from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome
 from fhir_server.domain.caller import Caller
-from fhir_server.domain.values import Json
+from fhir_server.domain.values import Interaction, Json
 
 
 def record(runtime: Runtime, by: str, operation: str, what: str = "", reason: str = "") -> None:
@@ -16,7 +16,7 @@ def record(runtime: Runtime, by: str, operation: str, what: str = "", reason: st
     by: who runs it. operation: its name. what: a reference. reason: what the command changes, without secrets.
     Raises: StoreUnavailable, and then the command must not go on.
     """
-    audited = AuditedInteraction("operation", "", target=what, operation=operation)
+    audited = AuditedInteraction(Interaction.OPERATION, "", target=what, operation=operation)
     audit_log.record(runtime, Caller.of_operator(by), audited, Outcome(reason=reason), "")
 
 

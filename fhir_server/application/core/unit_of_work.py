@@ -29,11 +29,12 @@ from fhir_server.application.core.shown import Shown
 from fhir_server.application.core.system_views import ReadingReason, recorded_by
 from fhir_server.deadline import demand_time
 from fhir_server.domain import bodies, record_codec
-from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome
+from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome, OutcomeCode
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.problem import Category, Issue, Problem
 from fhir_server.domain.references import documents_named, without_documents
 from fhir_server.domain.stored import Stored
+from fhir_server.domain.values import Interaction
 from fhir_server.ports.store import AlreadyClaimed, Change, SpaceWrite, StoreConflict, Trace, Write
 
 ATTEMPTS = 5
@@ -268,7 +269,9 @@ def _trace_failure(work: UnitOfWork, problem: Problem) -> None:
     work.traces.clear()
     if not work.refused:
         about = documents_there(work.snapshot, work.patient, work.audited.sought)
-        outcome = Outcome("4", problem.category.value, confidential=is_confidential_failure(work), about=about)
+        outcome = Outcome(
+            OutcomeCode.REFUSED, problem.category.value, confidential=is_confidential_failure(work), about=about
+        )
         work.trace_outcome(outcome)
     told = work.refusals if work.refused else work.refusals | {work.patient}
     secret = {patient for patient in work.met if is_confidential(work, patient)}
@@ -282,7 +285,7 @@ def _trace_taken(work: UnitOfWork, problem: Problem) -> None:
     No representative is told: what has the value, or had it until it was deleted, may be a minor's secret (B10).
     """
     work.traces.clear()
-    work.trace_outcome(Outcome("4", problem.category.value, confidential=True))
+    work.trace_outcome(Outcome(OutcomeCode.REFUSED, problem.category.value, confidential=True))
     work.trace_meetings(frozenset(work.refusals | {work.patient}))
     _append(work)
 
@@ -310,7 +313,7 @@ def _look_up(access: Access, patient: str) -> Opened | None:
 
 
 def _looked_up(patient: str) -> AuditedInteraction:
-    return AuditedInteraction("read", "Patient", target=f"Patient/{patient}")
+    return AuditedInteraction(Interaction.READ, "Patient", target=f"Patient/{patient}")
 
 
 def _as_written(write: Write) -> Write:

@@ -27,7 +27,7 @@ from fhir_server.domain.audit.interactions import AuditedInteraction
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.problem import Category, Issue, Problem
 from fhir_server.domain.stored import Stored
-from fhir_server.domain.values import Json
+from fhir_server.domain.values import Interaction, Json
 from fhir_server.ports.store import SpaceWrite
 from fhir_server.r4.parsing import load_json
 from fhir_server.r4.patch import Patch, demand_valid
@@ -46,7 +46,7 @@ def create(
     Raises: Problem(FORBIDDEN) for anybody but the registry operator's software; DUPLICATE when an identifier is taken;
     MULTIPLE_MATCHES; BUSINESS_RULE when a reference names nothing.
     """
-    audited = AuditedInteraction("create", row.name)
+    audited = AuditedInteraction(Interaction.CREATE, row.name)
     place = Placing(row, resource, announced=announced)
     return carry_out(runtime, caller, audited, lambda work: plan_create(work, place, condition))
 
@@ -95,7 +95,7 @@ def plan_create(work: UnitOfWork, place: Placing, condition: str = "") -> Writte
         work.spaces.setdefault(patient, _pin(work, patient))
     _claim_identifiers(work, place, frozenset())
     work.put(after)
-    work.trace(AuditedInteraction("create", row.name), touched, None, patient)
+    work.trace(AuditedInteraction(Interaction.CREATE, row.name), touched, None, patient)
     return Written(work.shown(after, NOTHING, NOTHING), created=True)
 
 
@@ -118,7 +118,7 @@ def plan_update(work: UnitOfWork, place: Placing, if_match: str) -> Written:
         born = lifecycle.born(str(place.resource.get("birthDate", "")))
         if born != record.birth_date:
             work.decide(opened, replace(record, birth_date=born))
-    work.trace(AuditedInteraction("update", row.name), (f"{row.name}/{after.id}",), opened)
+    work.trace(AuditedInteraction(Interaction.UPDATE, row.name), (f"{row.name}/{after.id}",), opened)
     return Written(work.shown(after, NOTHING, NOTHING))
 
 
@@ -197,7 +197,7 @@ def _existing(work: UnitOfWork, row: ResourceType, id_: str) -> Written:
     found = work.read(row.name, id_, whole_space(ReadingReason.REGISTERED, compartment) if compartment else DIRECTORY)
     if found is None:
         raise not_found()
-    work.trace(AuditedInteraction("read", row.name), (f"{row.name}/{id_}",), None, compartment)
+    work.trace(AuditedInteraction(Interaction.READ, row.name), (f"{row.name}/{id_}",), None, compartment)
     return Written(work.shown(found, NOTHING, NOTHING))
 
 

@@ -17,7 +17,7 @@ from fhir_server.domain.audit.interactions import AuditedInteraction
 from fhir_server.domain.caller import AppExclusions, Caller
 from fhir_server.domain.search import dates
 from fhir_server.domain.search.criteria import Search
-from fhir_server.domain.values import Json
+from fhir_server.domain.values import Interaction, Json
 from fhir_server.registry import REGISTRY
 
 LISTED = 200
@@ -63,7 +63,7 @@ def _offered(shown: Shown, body: Json) -> Offered:
 def withhold(runtime: Runtime, caller: Caller, documents: Iterable[str], kinds: Iterable[str]) -> AppExclusions:
     """Return the exclusions to store in the grant: each document stands for its whole replacement chain."""
     with runtime.ports.store.snapshot() as snapshot:
-        work = UnitOfWork(runtime, caller, AuditedInteraction("read", _DOCUMENT), snapshot)
+        work = UnitOfWork(runtime, caller, AuditedInteraction(Interaction.READ, _DOCUMENT), snapshot)
         space = whole_space(ReadingReason.APP_RESTRICTIONS, caller.launch_patient)
         read = (work.read_any(_DOCUMENT, id_, space) for id_ in sorted(set(documents)))
         found = [stored for stored in read if stored]

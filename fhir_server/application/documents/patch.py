@@ -26,7 +26,7 @@ from fhir_server.domain.documents import security_labels
 from fhir_server.domain.notices import Kind
 from fhir_server.domain.problem import Category, Issue, Problem
 from fhir_server.domain.stored import Stored
-from fhir_server.domain.values import Json
+from fhir_server.domain.values import Interaction, Json
 from fhir_server.r4.parsing import load_json
 from fhir_server.r4.patch import Patch, demand_valid
 from fhir_server.registry import REGISTRY
@@ -97,7 +97,7 @@ def _trace_patch(work: UnitOfWork, found: _Found, latest: Stored) -> None:
     """Audit a change; a patch that changed nothing is audited as a read."""
     hides = latest.facts.access.marks != found.stored.facts.access.marks
     changed = latest is not found.stored
-    audited = AuditedInteraction("patch" if changed else "read", "DocumentReference", choice=hides)
+    audited = AuditedInteraction(Interaction.PATCH if changed else Interaction.READ, "DocumentReference", choice=hides)
     touched = (f"DocumentReference/{latest.id}",)
     work.trace(audited, touched, found.opened, reason="" if changed else "nothing-changed")
 
@@ -248,7 +248,7 @@ def _withdraw(work: UnitOfWork, found: _Found) -> Written:
     after = versions.withdraw(work, found.stored)
     resource = load_json(found.stored.body) | {"status": _WITHDRAWN}
     body = bodies.stamped(resource, after.id, after.version, work.stamp)
-    audited = AuditedInteraction("delete", "DocumentReference")
+    audited = AuditedInteraction(Interaction.DELETE, "DocumentReference")
     work.trace(audited, (f"DocumentReference/{after.id}",), found.opened)
     notices_owed.of_documents(work, found.opened, Kind.CHANGED, {after.id: after.facts.access})
     return Written(work.shown(replace(after, deleted=False, body=body), found.view, found.view))

@@ -25,10 +25,10 @@ from fhir_server.domain.caller import Caller
 from fhir_server.domain.documents.security_labels import split_marks
 from fhir_server.domain.documents.submission import Item, Submission, unique_id
 from fhir_server.domain.documents.submission_reading import read, read_simplified
-from fhir_server.domain.values import Json
+from fhir_server.domain.values import Interaction, Json
 from fhir_server.registry import REGISTRY
 
-SUBMISSION = AuditedInteraction("transaction", "DocumentReference", "ITI-65")
+SUBMISSION = AuditedInteraction(Interaction.TRANSACTION, "DocumentReference", "ITI-65")
 _DOCUMENT = ("DocumentReference",)
 _NAMED = frozenset({"DocumentReference", "List", "Binary"})
 

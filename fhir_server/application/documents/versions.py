@@ -21,13 +21,13 @@ from fhir_server.application.core.system_views import ReadingReason, whole_space
 from fhir_server.application.core.unit_of_work import UnitOfWork
 from fhir_server.application.documents import replacement_chain
 from fhir_server.domain import bodies, references
-from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome
+from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome, OutcomeCode
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.documents.security_labels import labels_of, split_marks
 from fhir_server.domain.notices import Kind
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.stored import Facts, Stored, authored_of
-from fhir_server.domain.values import Json
+from fhir_server.domain.values import Interaction, Json
 from fhir_server.r4.parsing import load_json
 from fhir_server.registry import REGISTRY
 
@@ -153,11 +153,11 @@ def plan_delete(work: UnitOfWork, id_: str, if_match: str) -> Stored | None:
     before = work.read("DocumentReference", id_, view)
     if opened is None or before is None:
         if not work.refused:
-            work.trace_outcome(Outcome("4", "not-visible", confidential=is_confidential_failure(work)))
+            work.trace_outcome(Outcome(OutcomeCode.REFUSED, "not-visible", confidential=is_confidential_failure(work)))
         return None
     unit_of_work.demand_match(if_match, before, knows_marks=view.knows_marks(before.facts.access))
     after = withdraw(work, before)
-    work.trace(AuditedInteraction("delete", "DocumentReference"), (f"DocumentReference/{id_}",), opened)
+    work.trace(AuditedInteraction(Interaction.DELETE, "DocumentReference"), (f"DocumentReference/{id_}",), opened)
     notices_owed.of_documents(work, opened, Kind.CHANGED, {id_: after.facts.access})
     return after
 

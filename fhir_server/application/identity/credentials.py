@@ -23,6 +23,7 @@ from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.notices import Kind, Named, Notice
 from fhir_server.domain.problem import Category, Problem
+from fhir_server.domain.values import Interaction
 from fhir_server.ports.store import Change, SpaceWrite, StoreConflict, Trace, Write
 from fhir_server.ports.vault import Secret
 
@@ -108,7 +109,9 @@ def _change(runtime: Runtime, caller: Caller, account: Account, act: Act, patien
     """Return the audit event and, for a patient with a space, the notice; the space must not change meanwhile."""
     with runtime.ports.store.snapshot() as snapshot:
         space = snapshot.load_space(patient) if patient else None
-    audited = AuditedInteraction("operation", "", target=account.person, operation=act.value, choice=space is not None)
+    audited = AuditedInteraction(
+        Interaction.OPERATION, "", target=account.person, operation=act.value, choice=space is not None
+    )
     where = patient if space else ""
     trace: Trace = audit_log.trace(runtime, caller, audited, Outcome(confidential=space is not None), where)
     record = record_of(patient, space) if space else None

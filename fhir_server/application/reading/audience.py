@@ -23,12 +23,12 @@ from fhir_server.application.core.minor_confidentiality import is_confidential, 
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.reading.read import not_found
 from fhir_server.domain.audit.audit_event_parts import PARTICIPATION
-from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome
+from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome, OutcomeCode
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.search import tokens
 from fhir_server.domain.search.criteria import AnyOf, Search
-from fhir_server.domain.values import Json
+from fhir_server.domain.values import Interaction, Json
 from fhir_server.ports.store import Snapshot
 
 _EVENTS = 500
@@ -113,7 +113,7 @@ def audience_of(runtime: Runtime, caller: Caller, id_: str, proposed: str = "") 
     if proposed and proposed not in PROPOSALS:
         raise Problem.of(Category.MALFORMED, f"`proposed` takes one of: {', '.join(PROPOSALS)}", code="proposed")
     audited = AuditedInteraction(
-        "operation", "DocumentReference", target=f"DocumentReference/{id_}", choice=True, operation="audience"
+        Interaction.OPERATION, "DocumentReference", target=f"DocumentReference/{id_}", choice=True, operation="audience"
     )
     with runtime.ports.store.snapshot() as snapshot:
         access = Access(runtime, caller, audited, snapshot)
@@ -127,7 +127,7 @@ def audience_of(runtime: Runtime, caller: Caller, id_: str, proposed: str = "") 
         audit_log.record_outcome(access, opened.outcome(audited.target))
     elif opened:
         missed = opened.outcome(reason="not-visible", confidential=confidential)
-        audit_log.record_outcome(access, replace(missed, code="4"))
+        audit_log.record_outcome(access, replace(missed, code=OutcomeCode.REFUSED))
     if facts is None:
         raise not_found()
     return told
@@ -138,7 +138,7 @@ def _refused(access: Access, id_: str) -> Problem:
     location = access.snapshot.locate("DocumentReference", id_)
     access.patient = location.compartment if location else ""
     confidential = is_confidential(access, access.patient)
-    audit_log.record_outcome(access, Outcome("4", "not-entitled", confidential=confidential))
+    audit_log.record_outcome(access, Outcome(OutcomeCode.REFUSED, "not-entitled", confidential=confidential))
     return Problem.of(Category.FORBIDDEN, "you may not call this operation", code="not-entitled")
 
 
@@ -165,7 +165,7 @@ def _find(access: Access, id_: str) -> tuple[Opened | None, AccessFacts | None]:
     except Problem:
         patient = ""
     if not patient:
-        audit_log.record_outcome(access, Outcome("4", "not-visible"))
+        audit_log.record_outcome(access, Outcome(OutcomeCode.REFUSED, "not-visible"))
         return None, None
     opened = open_unnamed(access, patient, Action.DIRECT)
     if opened is None or opened.permit.basis not in _SIDE:

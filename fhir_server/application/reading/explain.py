@@ -14,9 +14,10 @@ from fhir_server.application.core.access import Access, Opened
 from fhir_server.application.core.enforcement_point import judge, problem_of
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.reading import read
-from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome
+from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome, OutcomeCode
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.problem import Category
+from fhir_server.domain.values import Interaction
 from fhir_server.registry import REGISTRY
 
 _SIDE = frozenset({Basis.PATIENT, Basis.REPRESENTATIVE})
@@ -24,10 +25,10 @@ _SIDE = frozenset({Basis.PATIENT, Basis.REPRESENTATIVE})
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """The explanation of a decision. basis: "" for a denial. code: the code that the denied request would get."""
+    """The explanation of a decision. basis: None for a denial. code: the code that the denied request would get."""
 
     permitted: bool
-    basis: str
+    basis: Basis | None
     code: str
     rules: tuple[RuleApplied, ...]
     matrix_version: str
@@ -40,7 +41,7 @@ def explain(runtime: Runtime, caller: Caller, patient: str, kind: str, language:
     kind: a document type whose cell of the published matrix is explained too, "" for none. language: "fr" or "en".
     Raises: Problem(INSUFFICIENT_SCOPE).
     """
-    audited = AuditedInteraction("operation", "Patient", target=f"Patient/{patient}", operation="explain")
+    audited = AuditedInteraction(Interaction.OPERATION, "Patient", target=f"Patient/{patient}", operation="explain")
     with runtime.ports.store.snapshot() as snapshot:
         access = Access(runtime, caller, audited, snapshot)
         audit_log.demand_scope(access, ("Patient",), "r", patient)
@@ -48,7 +49,7 @@ def explain(runtime: Runtime, caller: Caller, patient: str, kind: str, language:
         access.patient = patient if snapshot.load_space(patient) else ""
     told = _told(access, answer, kind, language)
     # A denial is audited as a denial: else the caller's own audit event would reveal that the patient is known here.
-    outcome = Outcome("4", answer.reason) if isinstance(answer, Deny) else Outcome(basis=told.basis)
+    outcome = Outcome(OutcomeCode.REFUSED, answer.reason) if isinstance(answer, Deny) else Outcome(basis=told.basis)
     audit_log.record_outcome(access, replace(outcome, matrix_version=told.matrix_version))
     return told
 
@@ -60,7 +61,9 @@ def explain_document(runtime: Runtime, caller: Caller, id_: str, language: str) 
     """
     shown = read.read(runtime, caller, REGISTRY["DocumentReference"], id_)
     facts = shown.stored.facts.access
-    audited = AuditedInteraction("read", "DocumentReference", target=shown.reference)  # audited by the read above
+    audited = AuditedInteraction(
+        Interaction.READ, "DocumentReference", target=shown.reference
+    )  # audited by the read above
     with runtime.ports.store.snapshot() as snapshot:
         access = Access(runtime, caller, audited, snapshot)
         answer = judge(access, facts.compartment, Action.CONSULT)
@@ -85,4 +88,4 @@ def _told(access: Access, answer: Opened | Deny, kind: str, language: str) -> Ex
     refusal = problem_of(judged, caller)
     alike = safe and refusal.category is Category.CONSENT_REQUIRED
     rules = () if alike else judged.rules
-    return Explanation(False, "", refusal.issues[0].code, rules, runtime.matrix.version, texts)  # noqa: FBT003
+    return Explanation(False, None, refusal.issues[0].code, rules, runtime.matrix.version, texts)  # noqa: FBT003

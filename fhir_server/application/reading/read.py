@@ -23,11 +23,12 @@ from fhir_server.application.core.shown import Shown
 from fhir_server.application.core.system_views import ReadingReason, left_open
 from fhir_server.application.reading import decoys, event_redaction
 from fhir_server.domain.audit.audit_event import without_ground
-from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome
+from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome, OutcomeCode
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.references import documents_named, without_documents
 from fhir_server.domain.stored import UNGATHERING, Stored
+from fhir_server.domain.values import Interaction
 from fhir_server.ports.store import Snapshot
 from fhir_server.registry import AccessRule, ResourceType
 
@@ -61,7 +62,7 @@ def read(runtime: Runtime, caller: Caller, row: ResourceType, id_: str) -> Shown
 
     Raises: Problem(NOT_FOUND), the same for an unknown and a hidden id; DELETED if the caller may see the last version.
     """
-    audited = AuditedInteraction("read", row.name, target=f"{row.name}/{id_}")
+    audited = AuditedInteraction(Interaction.READ, row.name, target=f"{row.name}/{id_}")
     return _show_one(runtime, caller, row, audited, lambda snapshot, seen: snapshot.read(row.name, id_, seen))
 
 
@@ -70,7 +71,7 @@ def retrieve(runtime: Runtime, caller: Caller, row: ResourceType, id_: str) -> t
 
     Raises: as `read`; StoreUnavailable when the content is missing or damaged.
     """
-    audited = AuditedInteraction("read", row.name, "ITI-68", target=f"{row.name}/{id_}")
+    audited = AuditedInteraction(Interaction.READ, row.name, "ITI-68", target=f"{row.name}/{id_}")
     shown = _show_one(runtime, caller, row, audited, lambda snapshot, seen: snapshot.read(row.name, id_, seen))
     reference: str = orjson.loads(shown.stored.body)["_blob"]
     return shown, runtime.ports.blobs.get(shown.stored.facts.access.compartment, reference)
@@ -78,7 +79,7 @@ def retrieve(runtime: Runtime, caller: Caller, row: ResourceType, id_: str) -> t
 
 def read_version(runtime: Runtime, caller: Caller, row: ResourceType, id_: str, version: int) -> Shown:
     """Return one version if the caller sees the resource today; a document hidden today is hidden in all versions."""
-    audited = AuditedInteraction("vread", row.name, target=f"{row.name}/{id_}/_history/{version}")
+    audited = AuditedInteraction(Interaction.VREAD, row.name, target=f"{row.name}/{id_}/_history/{version}")
     return _show_one(
         runtime, caller, row, audited, lambda snapshot, seen: snapshot.read_version(row.name, id_, version, seen)
     )
@@ -86,7 +87,7 @@ def read_version(runtime: Runtime, caller: Caller, row: ResourceType, id_: str, 
 
 def history(runtime: Runtime, caller: Caller, row: ResourceType, id_: str) -> tuple[Shown, ...]:
     """Return all versions, newest first, if the caller sees the resource today."""
-    audited = AuditedInteraction("history-instance", row.name, target=f"{row.name}/{id_}")
+    audited = AuditedInteraction(Interaction.HISTORY, row.name, target=f"{row.name}/{id_}")
     with runtime.ports.store.snapshot() as snapshot:
         access = Access(runtime, caller, audited, snapshot)
         seen = _enter_by_id(access, row)
@@ -220,7 +221,9 @@ def _view(access: Access, opened: Opened, row: ResourceType) -> Visibility:
 
 
 def _is_of_oneself(access: Access) -> bool:
-    return access.audited.interaction == "read" and smart_scopes.names_oneself(access.caller, access.audited.target)
+    return access.audited.interaction == Interaction.READ and smart_scopes.names_oneself(
+        access.caller, access.audited.target
+    )
 
 
 def _demand(access: Access, row: ResourceType, patient: str) -> smart_scopes.Limits:
@@ -263,8 +266,8 @@ def _outcome_by_id(access: Access, shown: Sequence[Shown]) -> Outcome:
 
 def outcome_of(opened: Opened | None, shown: Sequence[Shown], *, found: bool = True) -> Outcome:
     """Return the outcome of an interaction: the references that it touched, and its ground."""
-    outcome, reason = ("0", "") if found else ("4", "not-visible")
+    code, reason = (OutcomeCode.DONE, "") if found else (OutcomeCode.REFUSED, "not-visible")
     touched = tuple(reference for item in shown for reference in item.touched)
     if opened is None:
-        return Outcome(outcome, reason, touched=touched)
-    return replace(opened.outcome(*touched, reason=reason), code=outcome)
+        return Outcome(code, reason, touched=touched)
+    return replace(opened.outcome(*touched, reason=reason), code=code)

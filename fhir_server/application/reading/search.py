@@ -25,6 +25,7 @@ from fhir_server.domain.directory import identity_traits
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.search import tokens
 from fhir_server.domain.search.criteria import AnyOf, Criterion, Place, Search
+from fhir_server.domain.values import Interaction
 from fhir_server.ports.store import Snapshot
 from fhir_server.registry import AccessRule, ResourceType
 
@@ -101,7 +102,7 @@ def find(runtime: Runtime, caller: Caller, row: ResourceType, wanted: Wanted) ->
     sought = tuple(f"{row.name}/{id_}" for id_ in sorted(wanted.search.ids or ()) if row.access not in _OPEN)
     sought = tuple(dict.fromkeys((*sought, *recorded_queries.named(wanted.query))))
     audited = AuditedInteraction(
-        "search-type", row.name, _TRANSACTIONS.get(row.name, ""), query=wanted.query, sought=sought
+        Interaction.SEARCH, row.name, _TRANSACTIONS.get(row.name, ""), query=wanted.query, sought=sought
     )
     with runtime.ports.store.snapshot() as snapshot:
         access = Access(runtime, caller, audited, snapshot)

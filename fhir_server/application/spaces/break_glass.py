@@ -26,6 +26,7 @@ from fhir_server.domain.caller import Caller
 from fhir_server.domain.consents.directives import access_of, consent_of
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.stored import Stored
+from fhir_server.domain.values import Interaction
 from fhir_server.registry import REGISTRY
 
 REASON_LIMIT = 1000
@@ -62,7 +63,7 @@ def declare(runtime: Runtime, caller: Caller, patient: str, mode: Purpose | None
         text = f"the reason has at most {REASON_LIMIT} characters"
         raise Problem.of(Category.BUSINESS_RULE, text, code="reason-too-long")
     operation = OPERATIONS[mode or (Purpose.EMERGENCY if caller.purpose is Purpose.EMERGENCY else Purpose.BREAK_GLASS)]
-    audited = AuditedInteraction("operation", "Patient", target=f"Patient/{patient}", operation=operation)
+    audited = AuditedInteraction(Interaction.OPERATION, "Patient", target=f"Patient/{patient}", operation=operation)
     return carry_out(runtime, caller, audited, lambda work: _plan(work, patient, mode, reason))
 
 

@@ -26,6 +26,7 @@ from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.review_files import DUE, TYPE, WAITING, ReviewFile, file_of, stored_of
 from fhir_server.domain.search.criteria import Place
 from fhir_server.domain.stored import Stored
+from fhir_server.domain.values import Interaction
 from fhir_server.ports.store import Change, Queued
 
 _CONSENT = ("Consent",)
@@ -65,7 +66,7 @@ def queue(runtime: Runtime, caller: Caller, limit: int, after: Place | None = No
 
     Raises: Problem(INSUFFICIENT_SCOPE); FORBIDDEN for anybody but an auditor.
     """
-    audited = AuditedInteraction("operation", TYPE, operation="review-queue")
+    audited = AuditedInteraction(Interaction.OPERATION, TYPE, operation="review-queue")
     with runtime.ports.store.snapshot() as snapshot:
         access = Access(runtime, caller, audited, snapshot)
         audit_log.demand_scope(access, _CONSENT, "s")
@@ -114,7 +115,9 @@ def look(runtime: Runtime, caller: Caller, id_: str) -> Standing:
     for the person who opened the space.
     """
     of_side = caller.requester.kind in _SIDE
-    audited = AuditedInteraction("operation", TYPE, target=f"Consent/{id_}", choice=of_side, operation="review-status")
+    audited = AuditedInteraction(
+        Interaction.OPERATION, TYPE, target=f"Consent/{id_}", choice=of_side, operation="review-status"
+    )
 
     def plan(work: UnitOfWork) -> Standing:
         opened, before = _of_side(work, id_, "r") if of_side else _of_auditor(work, id_, "r")
@@ -135,7 +138,7 @@ def review(runtime: Runtime, caller: Caller, id_: str, outcome: str, comment: st
     if outcome not in set(ReviewOutcome):
         text = f"`outcome` is one of {', '.join(ReviewOutcome)}"
         raise Problem.of(Category.INVALID, text, "Parameters.parameter", "value")
-    audited = AuditedInteraction("operation", TYPE, target=f"Consent/{id_}", operation="review-emergency")
+    audited = AuditedInteraction(Interaction.OPERATION, TYPE, target=f"Consent/{id_}", operation="review-emergency")
 
     def plan(work: UnitOfWork) -> Standing:
         opened, before = _of_auditor(work, id_, "u")
@@ -158,7 +161,9 @@ def contest(runtime: Runtime, caller: Caller, id_: str) -> Standing:
     A second objection changes nothing.
     Raises: Problem(NOT_FOUND) for everybody else, INSUFFICIENT_SCOPE; BUSINESS_RULE when it was reviewed already.
     """
-    audited = AuditedInteraction("operation", TYPE, target=f"Consent/{id_}", choice=True, operation="contest-emergency")
+    audited = AuditedInteraction(
+        Interaction.OPERATION, TYPE, target=f"Consent/{id_}", choice=True, operation="contest-emergency"
+    )
 
     def plan(work: UnitOfWork) -> Standing:
         opened, before = _of_side(work, id_, "u")
@@ -210,7 +215,7 @@ def _reaches(caller: Caller, letter: str, patient: str) -> bool:
 
 def _demand(answer: object) -> None:
     if isinstance(answer, Deny):
-        category, text = _TEXTS[Reason(answer.reason)]
+        category, text = _TEXTS[answer.reason]
         raise Problem.of(category, text, code=answer.reason)
 
 

@@ -24,10 +24,11 @@ from fhir_server.domain import bodies
 from fhir_server.domain.audit.interactions import AuditedInteraction
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.notices import Kind, Notice
+from fhir_server.domain.values import Interaction
 from fhir_server.ports.store import Snapshot
 
 _AT_ONCE = 500
-_REPAIR = AuditedInteraction("operation", "Consent", operation="repair-choices")
+_REPAIR = AuditedInteraction(Interaction.OPERATION, "Consent", operation="repair-choices")
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.search import tokens
 from fhir_server.domain.search.criteria import AnyOf, Search
 from fhir_server.domain.stored import Facts, Stored
-from fhir_server.domain.values import Json
+from fhir_server.domain.values import Interaction, Json
 from fhir_server.registry import REGISTRY
 
 _AT_ONCE = 50
@@ -100,7 +100,7 @@ def next_version(work: UnitOfWork, stored: Stored) -> int:
 def _change(work: UnitOfWork, opened: Opened, stored: Stored, standing: Json) -> None:
     reference = f"Consent/{stored.id}"
     work.change(stored, _stored(work, standing, stored.id, next_version(work, stored), stored.facts.access))
-    work.trace(AuditedInteraction("update", "Consent", target=reference), (reference,), opened)
+    work.trace(AuditedInteraction(Interaction.UPDATE, "Consent", target=reference), (reference,), opened)
 
 
 def _of_space(work: UnitOfWork, patient: str) -> Iterator[tuple[Stored, Json]]:

@@ -27,6 +27,7 @@ from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.notices import Kind
 from fhir_server.domain.problem import Category, Problem
+from fhir_server.domain.values import Interaction
 from fhir_server.ports.store import Change, SpaceWrite
 
 _Plan = Callable[[UnitOfWork], "Standing"]
@@ -136,7 +137,7 @@ def erase(runtime: Runtime, caller: Caller, patient: str) -> Standing:
     now, ports = runtime.ports.clock.now(), runtime.ports
     gone = RecordState(patient=patient, status=SpaceStatus.ERASED, since=now)
     released = _identifiers(runtime, patient)
-    audited = AuditedInteraction("operation", "Patient", target=f"Patient/{patient}", operation="erase-space")
+    audited = AuditedInteraction(Interaction.OPERATION, "Patient", target=f"Patient/{patient}", operation="erase-space")
     trace = audit_log.trace(runtime, caller, audited, Outcome(touched=(f"Patient/{patient}",)), patient)
     change = Change((trace,), spaces=(SpaceWrite(patient, 0, record_codec.dump(gone)),))
     ports.store.erase(patient, change, released)
@@ -145,7 +146,9 @@ def erase(runtime: Runtime, caller: Caller, patient: str) -> Standing:
 
 
 def _carry_out(runtime: Runtime, caller: Caller, patient: str, operation: str, plan: _Plan) -> Standing:
-    audited = AuditedInteraction("operation", "Patient", target=f"Patient/{patient}", choice=True, operation=operation)
+    audited = AuditedInteraction(
+        Interaction.OPERATION, "Patient", target=f"Patient/{patient}", choice=True, operation=operation
+    )
     return carry_out(runtime, caller, audited, plan)
 
 
@@ -215,10 +218,9 @@ def _refused() -> Problem:
 def _demand(answer: object) -> None:
     """Refuse a change that a rule denies, and tell the reason: those who may ask may know the state."""
     if isinstance(answer, Deny):
-        reason = Reason(answer.reason)
         said = answer.rules[0]
-        text = f"{_TEXTS[reason]}: {said.outcome} (rule {said.statement})"
-        raise Problem.of(Category.BUSINESS_RULE, text, code=reason)
+        text = f"{_TEXTS[answer.reason]}: {said.outcome} (rule {said.statement})"
+        raise Problem.of(Category.BUSINESS_RULE, text, code=answer.reason)
 
 
 def _settled(record: RecordState, at: datetime, profile: RuleProfile) -> RecordState:

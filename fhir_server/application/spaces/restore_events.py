@@ -11,6 +11,7 @@ from fhir_server.application.core import audit_log, operator_acts
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome
 from fhir_server.domain.caller import Caller
+from fhir_server.domain.values import Interaction
 from fhir_server.ports.store import Change
 
 RESTORE, BACKUP = "restore", "backup"
@@ -26,7 +27,7 @@ def tell(runtime: Runtime, by: str, instant: datetime) -> int:
     """
     told = instant.isoformat(timespec="seconds").replace("+00:00", "Z")
     operator_acts.record(runtime, by, RESTORE, reason=told)
-    audited, outcome = AuditedInteraction("operation", "", operation=RESTORE), Outcome(reason=told)
+    audited, outcome = AuditedInteraction(Interaction.OPERATION, "", operation=RESTORE), Outcome(reason=told)
     service, count = Caller.of_operator(SERVICE), 0
     for patients in _spaces(runtime):
         traces = (audit_log.trace(runtime, service, audited, outcome, patient) for patient in patients)

@@ -24,11 +24,11 @@ from fhir_server.domain.audit.audit_event_parts import (
     named_of,
     subject_of,
 )
-from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome, about, bounded, kind_of
+from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome, OutcomeCode, about, bounded, kind_of
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.search import tokens
 from fhir_server.domain.stored import Facts, Stored
-from fhir_server.domain.values import Json
+from fhir_server.domain.values import Interaction, Json
 
 REST = "http://hl7.org/fhir/restful-interaction"
 EVENT_TYPE = "http://terminology.hl7.org/CodeSystem/audit-event-type"
@@ -52,30 +52,30 @@ _ITI = {
 }
 _SHAPES = {
     # interaction: (action, role of the client, role of the server, BALP pattern)
-    "read": ("R", "110152", "110153", "PatientRead"),
-    "vread": ("R", "110152", "110153", "PatientRead"),
-    "history-instance": ("R", "110152", "110153", ""),  # PatientRead covers read and vread only
-    "search-type": ("E", "110153", "110152", "PatientQuery"),
-    "create": ("C", "110153", "110152", "PatientCreate"),
-    "update": ("U", "110153", "110152", "PatientUpdate"),
-    "patch": ("U", "110153", "110152", "PatientUpdate"),
-    "delete": ("D", "110150", "custodian", "PatientDelete"),
-    "transaction": ("C", "110153", "110152", ""),
-    "batch": ("E", "110153", "110152", ""),
-    "operation": ("E", "110153", "110152", ""),
-    "login": ("E", "110153", "110152", ""),
-    "logout": ("E", "110153", "110152", ""),
-    "authorize": ("E", "110153", "110152", ""),
-    "token": ("E", "110153", "110152", ""),
-    "revoke": ("E", "110153", "110152", ""),
+    Interaction.READ: ("R", "110152", "110153", "PatientRead"),
+    Interaction.VREAD: ("R", "110152", "110153", "PatientRead"),
+    Interaction.HISTORY: ("R", "110152", "110153", ""),  # PatientRead covers read and vread only
+    Interaction.SEARCH: ("E", "110153", "110152", "PatientQuery"),
+    Interaction.CREATE: ("C", "110153", "110152", "PatientCreate"),
+    Interaction.UPDATE: ("U", "110153", "110152", "PatientUpdate"),
+    Interaction.PATCH: ("U", "110153", "110152", "PatientUpdate"),
+    Interaction.DELETE: ("D", "110150", "custodian", "PatientDelete"),
+    Interaction.TRANSACTION: ("C", "110153", "110152", ""),
+    Interaction.BATCH: ("E", "110153", "110152", ""),
+    Interaction.OPERATION: ("E", "110153", "110152", ""),
+    Interaction.LOGIN: ("E", "110153", "110152", ""),
+    Interaction.LOGOUT: ("E", "110153", "110152", ""),
+    Interaction.AUTHORIZE: ("E", "110153", "110152", ""),
+    Interaction.TOKEN: ("E", "110153", "110152", ""),
+    Interaction.REVOKE: ("E", "110153", "110152", ""),
 }
 _SECURITY = {
     # interaction: subtypes of DCM 110114 User Authentication (DICOM PS3.15 A.5.3.13), IHE IUA ITI-71 for tokens
-    "login": (DCM, "110122", "Login"),
-    "logout": (DCM, "110123", "Logout"),
-    "authorize": (IHE_EVENT, "ITI-71", "Get Access Token"),
-    "token": (IHE_EVENT, "ITI-71", "Get Access Token"),
-    "revoke": (DCM, "110137", "User Security Attributes Changed"),
+    Interaction.LOGIN: (DCM, "110122", "Login"),
+    Interaction.LOGOUT: (DCM, "110123", "Logout"),
+    Interaction.AUTHORIZE: (IHE_EVENT, "ITI-71", "Get Access Token"),
+    Interaction.TOKEN: (IHE_EVENT, "ITI-71", "Get Access Token"),
+    Interaction.REVOKE: (DCM, "110137", "User Security Attributes Changed"),
 }
 _OVERRIDES = frozenset({"break-glass", "regulation-access"})
 
@@ -135,7 +135,7 @@ def _without_detail(entity: Json) -> Json:
 
 def _event(audited: AuditedInteraction, outcome: Outcome, caller: Caller, patient: str, stamp: Stamp) -> Json:
     action, client_role, server_role, _ = _SHAPES[audited.interaction]
-    refused = outcome.code != "0"
+    refused = outcome.code != OutcomeCode.DONE
     named = named_of(audited, outcome)
     subject = subject_of(audited, named)
     recorded = _told(stamp.at)
@@ -175,13 +175,13 @@ def _claimed(audited: AuditedInteraction, outcome: Outcome, patient: str, subjec
     BALP and MHD profiles require an interaction that was done, concerns one patient, and has either a query as it was
     sent or one resource as its subject.
     """
-    done = outcome.code == "0" and bool(patient)
+    done = outcome.code == OutcomeCode.DONE and bool(patient)
     meets = is_whole(audited.query) if audited.query else bool(subject)
     return _profile(audited, _SHAPES[audited.interaction][3]) if done and meets else ""
 
 
 def _profile(audited: AuditedInteraction, pattern: str) -> str:
-    if (audited.interaction == "search-type") is not bool(audited.query):
+    if (audited.interaction == Interaction.SEARCH) is not bool(audited.query):
         return ""
     if audited.transaction:
         return _ITI[audited.transaction][1]
@@ -203,7 +203,7 @@ def _subtypes(audited: AuditedInteraction) -> list[Json]:
         return subtypes + ([{"system": OPERATION, "code": audited.operation}] if audited.operation else [])
     if audited.transaction != "ITI-65":
         subtypes.append(
-            {"system": REST, "code": "search" if audited.interaction == "search-type" else audited.interaction}
+            {"system": REST, "code": "search" if audited.interaction == Interaction.SEARCH else audited.interaction}
         )
     if audited.operation:
         subtypes.append({"system": OPERATION, "code": audited.operation})
@@ -235,7 +235,7 @@ def _tokens_of(
 
 
 @lru_cache(maxsize=256)
-def _coded_tokens(interaction: str, transaction: str, operation: str, outcome: str) -> frozenset[str]:
+def _coded_tokens(interaction: Interaction, transaction: str, operation: str, outcome: OutcomeCode) -> frozenset[str]:
     """Return the tokens that say what kind of interaction it was: many events share them."""
     audited = AuditedInteraction(interaction, "", transaction, operation=operation)
     found = {tokens.present("date"), tokens.present("agent")}

@@ -164,7 +164,7 @@ def _patient(outcome: Outcome, patient: str) -> Json:
     detail = [
         {"type": name, "valueString": value}
         for name, value in (
-            ("ground", outcome.basis),
+            ("ground", outcome.basis or ""),
             ("rules", " ".join(rule.statement for rule in outcome.rules)),
             ("matrix", outcome.matrix_version),
         )

@@ -3,17 +3,27 @@
 from dataclasses import dataclass, field, replace
 
 from consent_rules.model import RuleApplied
+from consent_rules.vocabulary import Basis, Code
+from fhir_server.domain.values import Interaction
 
 _LONGEST_NAME = 200
 """In characters: a type, an id and a version of 64 characters each."""
 _CHOICE_TYPES = frozenset({"Consent", "RelatedPerson"})
 
 
+class OutcomeCode(Code):
+    """How an interaction ended: codes of http://hl7.org/fhir/audit-event-outcome."""
+
+    DONE = "0"
+    REFUSED = "4"
+    FAILED = "8"
+
+
 @dataclass(frozen=True, slots=True)
 class AuditedInteraction:
     """One interaction, as the audit log records it.
 
-    interaction: code of restful-interaction. transaction: "ITI-67" and the like, "" when none.
+    transaction: "ITI-67" and the like, "" when none.
     target: the reference that was requested, "" for a search. query: method, URL and headers of a search, as sent.
     choice: whether the patient makes a choice here (hides a document, gives a consent); professionals never see that in
         the audit log.
@@ -23,7 +33,7 @@ class AuditedInteraction:
     confidential: whether the written resource shall be hidden from the minor's guardians (B10).
     """
 
-    interaction: str
+    interaction: Interaction
     resource_type: str
     transaction: str = ""
     target: str = ""
@@ -36,16 +46,17 @@ class AuditedInteraction:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How the interaction ended: code "0" done, "4" refused, "8" failed; why; which resources were touched.
+    """How the interaction ended, why, and which resources were touched.
 
+    reason: a code of the rules or of a `Problem`, or what the operator said. basis: None when no ground was needed.
     confidential: the event itself is hidden from guardians, whatever it is about (B10).
     about: ids of documents that the interaction named through another resource: a List, a content, a Consent or an
         audit event.
     """
 
-    code: str = "0"
+    code: OutcomeCode = OutcomeCode.DONE
     reason: str = ""
-    basis: str = ""
+    basis: Basis | None = None
     rules: tuple[RuleApplied, ...] = ()
     matrix_version: str = ""
     touched: tuple[str, ...] = field(default=())
@@ -63,7 +74,7 @@ def about(audited: AuditedInteraction, outcome: Outcome) -> tuple[str, ...]:
     A search that names nothing is about no document, whatever it found. A search that names only things that are no
     documents, and led to none, is about `NO_DOCUMENT`.
     """
-    is_search = audited.interaction == "search-type"
+    is_search = audited.interaction == Interaction.SEARCH
     named = audited.sought if is_search else (*outcome.touched, audited.target)
     parts = [reference.split("/") for reference in named if reference]
     documents = tuple(part[1] for part in parts if part[0] == "DocumentReference" and len(part) > 1)
@@ -87,4 +98,4 @@ def kind_of(audited: AuditedInteraction, outcome: Outcome) -> str:
     """
     if audited.choice or audited.resource_type in _CHOICE_TYPES:
         return "choice"
-    return "access" if outcome.code == "0" else "refusal"
+    return "access" if outcome.code == OutcomeCode.DONE else "refusal"

@@ -7,8 +7,9 @@ import re
 from datetime import datetime
 from html import escape
 
-from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome
+from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome, OutcomeCode
 from fhir_server.domain.caller import Caller
+from fhir_server.domain.values import Interaction
 
 _GROUND = re.compile(r" Fondement : [a-z\-]+\.(?=</div>$)")
 _THINGS = {
@@ -23,35 +24,35 @@ _THINGS = {
     "RelatedPerson": "un représentant ou un proche",
 }
 _ACTS = {
-    ("read", "Binary"): ("ouvrir", "un document"),
-    ("search-type", "DocumentReference"): ("consulter", "la liste des documents"),
-    ("search-type", "List"): ("consulter", "la liste des lots de documents"),
-    ("search-type", "AuditEvent"): ("consulter", "le journal des accès"),
-    ("search-type", "Consent"): ("consulter", "les choix d’accès"),
-    ("search-type", "Patient"): ("rechercher", "l’identité"),
-    ("create", "DocumentReference"): ("déposer", "un document"),
-    ("transaction", "DocumentReference"): ("déposer", "des documents"),
-    ("patch", "DocumentReference"): ("modifier", "la visibilité ou l’état d’un document"),
-    ("delete", "DocumentReference"): ("retirer", "un document"),
-    ("create", "Consent"): ("enregistrer", "un choix d’accès"),
+    (Interaction.READ, "Binary"): ("ouvrir", "un document"),
+    (Interaction.SEARCH, "DocumentReference"): ("consulter", "la liste des documents"),
+    (Interaction.SEARCH, "List"): ("consulter", "la liste des lots de documents"),
+    (Interaction.SEARCH, "AuditEvent"): ("consulter", "le journal des accès"),
+    (Interaction.SEARCH, "Consent"): ("consulter", "les choix d’accès"),
+    (Interaction.SEARCH, "Patient"): ("rechercher", "l’identité"),
+    (Interaction.CREATE, "DocumentReference"): ("déposer", "un document"),
+    (Interaction.TRANSACTION, "DocumentReference"): ("déposer", "des documents"),
+    (Interaction.PATCH, "DocumentReference"): ("modifier", "la visibilité ou l’état d’un document"),
+    (Interaction.DELETE, "DocumentReference"): ("retirer", "un document"),
+    (Interaction.CREATE, "Consent"): ("enregistrer", "un choix d’accès"),
 }
 _GENERIC = {
-    "read": ("consulter", ""),
-    "vread": ("consulter", ""),
-    "history-instance": ("consulter", "l’historique de"),
-    "search-type": ("rechercher", ""),
-    "create": ("créer", ""),
-    "update": ("modifier", ""),
-    "patch": ("modifier", ""),
-    "delete": ("supprimer", ""),
-    "login": ("se connecter", ""),
-    "logout": ("se déconnecter", ""),
-    "authorize": ("autoriser", "une application à agir"),
-    "token": ("recevoir", "un jeton d’accès"),
-    "revoke": ("terminer", "une autorisation"),
-    "transaction": ("transmettre", "un lot"),
-    "batch": ("transmettre", "un lot"),
-    "operation": ("exécuter", "une opération"),
+    Interaction.READ: ("consulter", ""),
+    Interaction.VREAD: ("consulter", ""),
+    Interaction.HISTORY: ("consulter", "l’historique de"),
+    Interaction.SEARCH: ("rechercher", ""),
+    Interaction.CREATE: ("créer", ""),
+    Interaction.UPDATE: ("modifier", ""),
+    Interaction.PATCH: ("modifier", ""),
+    Interaction.DELETE: ("supprimer", ""),
+    Interaction.LOGIN: ("se connecter", ""),
+    Interaction.LOGOUT: ("se déconnecter", ""),
+    Interaction.AUTHORIZE: ("autoriser", "une application à agir"),
+    Interaction.TOKEN: ("recevoir", "un jeton d’accès"),
+    Interaction.REVOKE: ("terminer", "une autorisation"),
+    Interaction.TRANSACTION: ("transmettre", "un lot"),
+    Interaction.BATCH: ("transmettre", "un lot"),
+    Interaction.OPERATION: ("exécuter", "une opération"),
 }
 _OPERATIONS = {
     "announce-space": ("annoncer", "l’ouverture de l’espace"),
@@ -137,7 +138,7 @@ def sentence_of(audited: AuditedInteraction, outcome: Outcome, caller: Caller, a
     verb, what = _act(audited)
     day, time = f"{at.day:02}/{at.month:02}/{at.year}", at.isoformat()[11:19]  # far quicker than strftime
     text = f"Le {day} à {time} UTC, {who}{where} "
-    if outcome.code != "0":
+    if outcome.code != OutcomeCode.DONE:
         return f"{text}a demandé à {verb} {what}".rstrip() + " : refusé."
     ground = f" Fondement : {outcome.basis}." if outcome.basis else ""  # in the form that _GROUND matches
     act = f"{_DONE[verb]} {what}".rstrip()
@@ -155,7 +156,7 @@ def _act(audited: AuditedInteraction) -> tuple[str, str]:
     if known:
         return known
     verb, what = _GENERIC[audited.interaction]
-    if what and audited.interaction != "history-instance":
+    if what and audited.interaction != Interaction.HISTORY:
         return verb, what
     thing = _THINGS.get(audited.resource_type, audited.resource_type)
     return verb, f"{what} {thing}".strip()

@@ -9,13 +9,19 @@ from fhir_server.application.core.enforcement_point import demand_served
 from fhir_server.domain.audit.interactions import AuditedInteraction
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.problem import Category, Problem
+from fhir_server.domain.values import Interaction
 from fhir_server.http.fhir.routing import FHIR_PATH
 from fhir_server.http.proxies import client_certificate
 from fhir_server.http.request_context import argument, header, origin, runtime
 from fhir_server.oauth.resource.bearer import caller_of
 from fhir_server.oauth.resource.dpop import DpopProof
 
-_WRITES = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
+_WRITES = {
+    "POST": Interaction.CREATE,
+    "PUT": Interaction.UPDATE,
+    "PATCH": Interaction.PATCH,
+    "DELETE": Interaction.DELETE,
+}
 
 
 def addressed_interaction() -> AuditedInteraction:
@@ -24,11 +30,11 @@ def addressed_interaction() -> AuditedInteraction:
     last = next((part for part in (*reversed(rest), id_) if part), "")
     if last.startswith("$"):
         target = f"{type_}/{id_}" if id_ != last else ""
-        return AuditedInteraction("operation", type_, target=target, operation=last.removeprefix("$"))
+        return AuditedInteraction(Interaction.OPERATION, type_, target=target, operation=last.removeprefix("$"))
     if not type_ and request.method not in ("GET", "HEAD"):
-        return AuditedInteraction("transaction", "Bundle")
+        return AuditedInteraction(Interaction.TRANSACTION, "Bundle")
     if id_ == "_search" or (not id_ and request.method in ("GET", "HEAD")):
-        return AuditedInteraction("search-type", type_, query=f"{request.method} {request.path}")
+        return AuditedInteraction(Interaction.SEARCH, type_, query=f"{request.method} {request.path}")
     target = "/".join(part for part in (type_, id_, *rest) if part)
     return AuditedInteraction(_interaction(rest), type_, target=target if id_ else "")
 
@@ -42,12 +48,12 @@ def addressed_patient(caller: Caller) -> str:
     return named.removeprefix("Patient/") or caller.launch_patient
 
 
-def _interaction(rest: list[str]) -> str:
+def _interaction(rest: list[str]) -> Interaction:
     if request.method not in ("GET", "HEAD"):
         return _WRITES[request.method]
     if rest[0] != "_history":
-        return "read"
-    return "vread" if rest[1] else "history-instance"
+        return Interaction.READ
+    return Interaction.VREAD if rest[1] else Interaction.HISTORY
 
 
 def current_caller() -> Caller:

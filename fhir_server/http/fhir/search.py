@@ -55,7 +55,7 @@ def search(row: ResourceType) -> Response:
     served, caller = runtime(), current_caller()
     pairs = sealed_numbers.opened(served.cursor_key, caller.granted.id, _pairs())
     sent = _as_sent(pairs)
-    demand_traced_measure(served, caller, AuditedInteraction("search-type", row.name, query=sent), pairs)
+    demand_traced_measure(served, caller, AuditedInteraction(Interaction.SEARCH, row.name, query=sent), pairs)
     asked = [pair for pair in pairs if pair != (_TYPE, row.name)]
     parsed = parse(row, asked, served.fhir_base, strict=negotiation.is_strict())
     wanted = _wanted(served, caller, parsed, sent)

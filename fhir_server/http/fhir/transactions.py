@@ -164,7 +164,9 @@ def _found(row: ResourceType, entry: Entry) -> Json:
     caller = current_caller()
     sent = parse_qsl(entry.query, keep_blank_values=True)
     pairs = sealed_numbers.opened(served.cursor_key, caller.granted.id, sent)
-    demand_traced_measure(served, caller, AuditedInteraction("search-type", row.name, query=f"GET {entry.url}"), pairs)
+    demand_traced_measure(
+        served, caller, AuditedInteraction(Interaction.SEARCH, row.name, query=f"GET {entry.url}"), pairs
+    )
     parsed = parse_search(row, pairs, served.fhir_base, strict=True)
     found = reading_search.find(served, caller, row, parsed.wanted(f"GET {entry.url}"))
     links = [("self", search.self_url(served, caller, parsed, found))]

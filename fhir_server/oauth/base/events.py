@@ -11,51 +11,58 @@ from fhir_server.application.identity.accounts import Account
 from fhir_server.application.identity.clients import Client
 from fhir_server.application.identity.grants import Grant
 from fhir_server.domain.audit.audit_event import ISSUANCE
-from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome
+from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome, OutcomeCode
 from fhir_server.domain.caller import SERVER, Caller
+from fhir_server.domain.values import Interaction
 from fhir_server.oauth.base.wire import Context
 
 
 def login_happened(context: Context, account: Account, client_id: str = SERVER) -> None:
     """Record that a person proved who they are."""
     caller = person(context, account, client_id)
-    audit_log.record(context.runtime, caller, AuditedInteraction("login", ""), Outcome(), "")
+    audit_log.record(context.runtime, caller, AuditedInteraction(Interaction.LOGIN, ""), Outcome(), "")
 
 
 def login_failed(context: Context, client_id: str, reason: str) -> None:
     """Record a failed login, without the login name, which may be a password typed in the wrong field."""
-    _refused(context, "login", client_id, reason)
+    _refused(context, Interaction.LOGIN, client_id, reason)
 
 
 def identity_linked(context: Context, account: Account, provider: str) -> None:
     """Record that an external identity may now log in as this account, without the identity itself."""
     audit_log.record(
-        context.runtime, person(context, account, f"link:{provider}"), AuditedInteraction("login", ""), Outcome(), ""
+        context.runtime,
+        person(context, account, f"link:{provider}"),
+        AuditedInteraction(Interaction.LOGIN, ""),
+        Outcome(),
+        "",
     )
 
 
 def logged_out(context: Context, account: Account) -> None:
     """Record the end of a session."""
-    audit_log.record(context.runtime, person(context, account, SERVER), AuditedInteraction("logout", ""), Outcome(), "")
+    audit_log.record(
+        context.runtime, person(context, account, SERVER), AuditedInteraction(Interaction.LOGOUT, ""), Outcome(), ""
+    )
 
 
 def client_refused(context: Context, client_id: str, reason: str) -> None:
     """Record a failed authentication of a client."""
-    _refused(context, "token", client_id, reason)
+    _refused(context, Interaction.TOKEN, client_id, reason)
 
 
 def consent_given(context: Context, grant: Grant) -> None:
     """Record that a person authorized an app; a patient reads it in the journal, professionals never do."""
-    _on_grant(context, grant, "authorize")
+    _on_grant(context, grant, Interaction.AUTHORIZE)
 
 
 def consent_refused(context: Context, account: Account, client_id: str) -> None:
     """Record that a person refused an app."""
-    outcome = Outcome("4", "access_denied")
+    outcome = Outcome(OutcomeCode.REFUSED, "access_denied")
     audit_log.record(
         context.runtime,
         person(context, account, client_id),
-        AuditedInteraction("authorize", "", choice=True),
+        AuditedInteraction(Interaction.AUTHORIZE, "", choice=True),
         outcome,
         "",
     )
@@ -65,22 +72,24 @@ def token_issued(context: Context, access: Access) -> None:
     """Record one access token by its random name (never the token itself)."""
     caller = Caller.of_token(access.grant, access.token_id, access.scopes, context.received.origin)
     patient = access.grant.launch_patient if access.grant.is_emergency else ""
-    audit_log.record(context.runtime, caller, AuditedInteraction("token", "", operation=ISSUANCE), Outcome(), patient)
+    audit_log.record(
+        context.runtime, caller, AuditedInteraction(Interaction.TOKEN, "", operation=ISSUANCE), Outcome(), patient
+    )
 
 
 def grant_ended(context: Context, grant: Grant, reason: str) -> None:
     """Record that a grant ended early."""
-    _on_grant(context, grant, "revoke", reason)
+    _on_grant(context, grant, Interaction.REVOKE, reason)
 
 
 def client_changed(context: Context, client: Client, operation: str, reason: str) -> None:
     """Record that an app registered itself, or changed or removed its registration."""
     caller = _caller(context, Requester(RequesterKind.SYSTEM, client=client.device), client.id, client.name)
-    audited = AuditedInteraction("operation", "", target=client.device, operation=operation)
+    audited = AuditedInteraction(Interaction.OPERATION, "", target=client.device, operation=operation)
     audit_log.record(context.runtime, caller, audited, Outcome(reason=reason), "")
 
 
-def _on_grant(context: Context, grant: Grant, interaction: str, reason: str = "") -> None:
+def _on_grant(context: Context, grant: Grant, interaction: Interaction, reason: str = "") -> None:
     caller = Caller.of_token(grant, "", grant.scopes, context.received.origin)
     is_own = grant.requester.kind in {RequesterKind.PATIENT, RequesterKind.RELATED}
     patient = grant.launch_patient if is_own or grant.is_emergency else ""
@@ -88,9 +97,11 @@ def _on_grant(context: Context, grant: Grant, interaction: str, reason: str = ""
     audit_log.record(context.runtime, caller, audited, Outcome(reason=reason), patient)
 
 
-def _refused(context: Context, interaction: str, client_id: str, reason: str) -> None:
+def _refused(context: Context, interaction: Interaction, client_id: str, reason: str) -> None:
     caller = _caller(context, Requester(RequesterKind.FORBIDDEN), client_id, "")
-    audit_log.record(context.runtime, caller, AuditedInteraction(interaction, ""), Outcome("4", reason), "")
+    audit_log.record(
+        context.runtime, caller, AuditedInteraction(interaction, ""), Outcome(OutcomeCode.REFUSED, reason), ""
+    )
 
 
 def person(context: Context, account: Account, client_id: str = SERVER) -> Caller:

@@ -62,7 +62,7 @@ def _explanation(told: Explanation) -> Response:
     return negotiation.fhir_response(
         parameters(
             permitted=told.permitted,
-            basis=told.basis,
+            basis=told.basis or "",
             code=told.code,
             rules=[_rule(rule, language) for rule in told.rules],
             matrix=told.matrix_version,

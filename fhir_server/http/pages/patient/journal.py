@@ -27,7 +27,7 @@ from fhir_server.domain.caller import Caller
 from fhir_server.domain.problem import Problem
 from fhir_server.domain.search import tokens
 from fhir_server.domain.search.criteria import AnyOf, Criterion, NoneOf, Search
-from fhir_server.domain.values import Json
+from fhir_server.domain.values import Interaction, Json
 from fhir_server.http.fhir import paging
 from fhir_server.http.pages.base import demonstration, site
 from fhir_server.http.pages.patient import journal_lines
@@ -43,7 +43,7 @@ NOTICES = 10
 WITHDRAWN = 5
 """How many withdrawn documents one page of the journal names."""
 _JOURNAL = "pages/journal.html"
-_LOOK = AuditedInteraction("search-type", "AuditEvent", query="GET /journal/AuditEvent")
+_LOOK = AuditedInteraction(Interaction.SEARCH, "AuditEvent", query="GET /journal/AuditEvent")
 _REFUSED = frozenset({"outcome|http://hl7.org/fhir/audit-event-outcome|4"})
 _PAGE = Client(PAGES, "Habilis", ClientKind.PATIENT_APP)
 _READING = Scopes.parse("patient/AuditEvent.rs patient/Communication.rs patient/DocumentReference.rs")
