@@ -1,133 +1,161 @@
 """The state of a space as bytes and back: a store keeps it beside the resources, and loads it in one read.
 
-Only what differs from the default is written. Instants are microseconds since the epoch.
+Only what differs from the default is written, in the order of the names. Instants are microseconds since the epoch.
+Each class below is the stored form of a class of `consent_rules.model`, with the same names of its fields.
 """
 
-from collections.abc import Callable, Iterable
-from dataclasses import fields, replace
+from dataclasses import replace
 from datetime import date
-from typing import Any
 
-import orjson
+import msgspec
 
-from consent_rules.model import Directive, Membership, RecordState, Team, closed
-from consent_rules.visibility import micros
+from consent_rules import model
+from consent_rules.model import closed
 from consent_rules.vocabulary import DirectiveKind, Label, Proof, Purpose, SpaceStatus
-from fhir_server.domain.stored import instant
+from fhir_server.domain.stored import instant_or_none, micros_or_none
 from fhir_server.domain.values import Json
 
-Held = RecordState | Directive | Membership | Team
+_NONE: frozenset[str] = frozenset()
+_NO_PURPOSES: frozenset[Purpose] = frozenset()
+_WHOM = frozenset({"id", "kind", "actors", "by_patient"})
 
 
-def dump(record: RecordState) -> bytes:
+class StoredDirective(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True, gc=False):
+    """The stored form of one directive."""
+
+    id: str
+    kind: DirectiveKind
+    actors: frozenset[str] = _NONE
+    excluded: frozenset[str] = _NONE
+    purposes: frozenset[Purpose] = _NO_PURPOSES
+    start: int | None = None
+    end: int | None = None
+    recorded_at: int | None = None
+    proof: Proof = Proof.ORAL
+    by_patient: bool = False
+    recorder: str = ""
+    kinds: frozenset[str] | None = None
+    categories: frozenset[str] | None = None
+    reason: str = ""
+    documents: frozenset[str] | None = None
+    data_start: int | None = None
+    data_end: int | None = None
+    professions: frozenset[str] = _NONE
+    labels: int = 0
+
+    def read(self) -> model.Directive:
+        """Return the directive. Raises: OverflowError for an instant outside the calendar."""
+        return model.Directive(
+            self.id, self.kind, self.actors, self.excluded, self.purposes,
+            instant_or_none(self.start), instant_or_none(self.end), instant_or_none(self.recorded_at),
+            self.proof, self.by_patient, self.recorder, self.kinds, self.categories, self.reason, self.documents,
+            instant_or_none(self.data_start), instant_or_none(self.data_end), self.professions, Label(self.labels),
+        )  # fmt: skip
+
+
+class StoredMembership(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True, gc=False):
+    """The stored form of one membership."""
+
+    member: str
+    start: int | None = None
+    end: int | None = None
+
+
+class StoredTeam(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """The stored form of one care team."""
+
+    reference: str
+    members: tuple[StoredMembership, ...]
+
+    def read(self) -> model.Team:
+        """Return the care team."""
+        members = (
+            model.Membership(one.member, instant_or_none(one.start), instant_or_none(one.end)) for one in self.members
+        )
+        return model.Team(self.reference, tuple(members))
+
+
+class StoredState(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True, gc=False):
+    """The stored form of the state of a space."""
+
+    patient: str
+    status: SpaceStatus
+    since: int | None = None
+    erasure_asked_at: int | None = None
+    birth_date: date | None = None
+    directives: tuple[StoredDirective, ...] = ()
+    teams: tuple[StoredTeam, ...] = ()
+    deceased: bool = False
+    told: frozenset[str] = _NONE
+    unread: frozenset[str] = _NONE
+
+    def read(self) -> model.RecordState:
+        """Return the state. Raises: OverflowError for an instant outside the calendar."""
+        return model.RecordState(
+            self.patient, self.status, instant_or_none(self.since), instant_or_none(self.erasure_asked_at),
+            self.birth_date, tuple([one.read() for one in self.directives]), tuple([one.read() for one in self.teams]),
+            self.deceased, self.told, self.unread,
+        )  # fmt: skip
+
+
+_ENCODER = msgspec.json.Encoder(order="sorted")
+_DECODER = msgspec.json.Decoder(StoredState)
+
+
+def dump(record: model.RecordState) -> bytes:
     """Write a state; equal states give equal bytes."""
-    return orjson.dumps(_written(record, _RECORD), option=orjson.OPT_SORT_KEYS)
+    return _ENCODER.encode(
+        StoredState(
+            record.patient, record.status, micros_or_none(record.since), micros_or_none(record.erasure_asked_at),
+            record.birth_date, tuple([_written(one) for one in record.directives]),
+            tuple([_written_team(one) for one in record.teams]), record.deceased, record.told or _NONE,
+            record.unread or _NONE,
+        )
+    )  # fmt: skip
 
 
-def load(state: bytes) -> RecordState:
+def load(state: bytes) -> model.RecordState:
     """Read what `dump` wrote. A directive that cannot be read closes what it may concern, and is named in `unread`.
 
-    Raises: ValueError or KeyError for any other damage, so that a damaged state lets nobody in.
+    Raises: ValueError, KeyError or OverflowError for any other damage, so that a damaged state lets nobody in.
     """
-    values = orjson.loads(state)
     try:
-        return RecordState(**_read(values, _RECORD))
-    except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError):
-        return _salvaged(values)
+        return _DECODER.decode(state).read()
+    except (ValueError, OverflowError):
+        return _salvaged(msgspec.json.decode(state))
 
 
-def _salvaged(values: Json) -> RecordState:
+def _salvaged(values: Json) -> model.RecordState:
     """Read a state in which one or more directives cannot be read."""
     read = [(value, _directive_or_none(value)) for value in values.get("directives", ())]
     unread = {str(value["id"]) for value, directive in read if directive is None}
     kept = (directive or _left_of(value) for value, directive in read)
-    record = RecordState(**_read({name: value for name, value in values.items() if name != "directives"}, _RECORD))
+    record = msgspec.convert(values | {"directives": ()}, StoredState).read()
     return replace(record, directives=tuple(filter(None, kept)), unread=record.unread | unread)
 
 
-def _directive_or_none(value: Json) -> Directive | None:
+def _directive_or_none(value: Json) -> model.Directive | None:
     try:
-        return Directive(**_read(value, _DIRECTIVE))
-    except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError):
+        return msgspec.convert(value, StoredDirective).read()
+    except (ValueError, OverflowError):
         return None
 
 
-def _left_of(value: Json) -> Directive | None:
+def _left_of(value: Json) -> model.Directive | None:
     """Return a closed directive in place of one that cannot be read; the kind and the actors are enough for that."""
-    named = {name: value[name] for name in _WHOM & value.keys()}
-    directive = _directive_or_none(named)
+    directive = _directive_or_none({name: value[name] for name in _WHOM & value.keys()})
     return closed(directive) if directive else None
 
 
-def _written(value: Held, codecs: "Codecs") -> Json:
-    return {
-        field.name: codecs[field.name][0](held)
-        for field in fields(value)
-        if (held := getattr(value, field.name)) != field.default
-    }
+def _written(of: model.Directive) -> StoredDirective:
+    return StoredDirective(
+        of.id, of.kind, of.actors or _NONE, of.excluded or _NONE, of.purposes or _NO_PURPOSES,
+        micros_or_none(of.start), micros_or_none(of.end), micros_or_none(of.recorded_at), of.proof, of.by_patient,
+        of.recorder, of.kinds, of.categories, of.reason, of.documents, micros_or_none(of.data_start),
+        micros_or_none(of.data_end), of.professions or _NONE, int(of.labels),
+    )  # fmt: skip
 
 
-def _read(values: Json, codecs: "Codecs") -> Json:
-    return {name: codecs[name][1](value) for name, value in values.items()}
-
-
-def _as_is(value: Any) -> Any:  # noqa: ANN401 - a JSON value that needs no change
-    return value
-
-
-def _texts(values: Iterable[str]) -> list[str]:
-    return sorted(values)
-
-
-def _purposes(values: Iterable[str]) -> frozenset[Purpose]:
-    return frozenset(Purpose(value) for value in values)
-
-
-def _many(codecs: "Codecs") -> Callable[[Iterable[Held]], list[Json]]:
-    return lambda values: [_written(value, codecs) for value in values]
-
-
-Codecs = dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]]
-
-_TEXT = (_as_is, _as_is)
-_TIME = (micros, instant)
-_SET = (_texts, frozenset)
-_DIRECTIVE: Codecs = {
-    "id": _TEXT,
-    "kind": (_as_is, DirectiveKind),
-    "actors": _SET,
-    "excluded": _SET,
-    "purposes": (_texts, _purposes),
-    "start": _TIME,
-    "end": _TIME,
-    "recorded_at": _TIME,
-    "proof": (_as_is, Proof),
-    "by_patient": _TEXT,
-    "recorder": _TEXT,
-    "kinds": _SET,
-    "categories": _SET,
-    "reason": _TEXT,
-    "documents": _SET,
-    "data_start": _TIME,
-    "data_end": _TIME,
-    "professions": _SET,
-    "labels": (int, Label),
-}
-_WHOM = frozenset({"id", "kind", "actors", "by_patient"})
-_MEMBER: Codecs = {"member": _TEXT, "start": _TIME, "end": _TIME}
-_TEAM: Codecs = {
-    "reference": _TEXT,
-    "members": (_many(_MEMBER), lambda values: tuple(Membership(**_read(value, _MEMBER)) for value in values)),
-}
-_RECORD: Codecs = {
-    "patient": _TEXT,
-    "status": (_as_is, SpaceStatus),
-    "since": _TIME,
-    "erasure_asked_at": _TIME,
-    "birth_date": (date.isoformat, date.fromisoformat),
-    "directives": (_many(_DIRECTIVE), lambda values: tuple(Directive(**_read(v, _DIRECTIVE)) for v in values)),
-    "teams": (_many(_TEAM), lambda values: tuple(Team(**_read(value, _TEAM)) for value in values)),
-    "deceased": _TEXT,
-    "told": _SET,
-    "unread": _SET,
-}
+def _written_team(of: model.Team) -> StoredTeam:
+    members = (StoredMembership(one.member, micros_or_none(one.start), micros_or_none(one.end)) for one in of.members)
+    return StoredTeam(of.reference, tuple(members))

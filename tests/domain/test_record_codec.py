@@ -1,5 +1,6 @@
 """The state of a space as bytes: everything comes back, equal states are equal bytes, damage lets nobody in."""
 
+from dataclasses import fields
 from datetime import UTC, date, datetime
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 
 from consent_rules.model import Directive, Membership, RecordState, Team
 from consent_rules.vocabulary import DirectiveKind, Label, Proof, Purpose, SpaceStatus
+from fhir_server.domain import record_codec
 from fhir_server.domain.record_codec import dump, load
 
 TEXTS = st.text(max_size=8)
@@ -51,6 +53,7 @@ RECORDS = st.builds(
     teams=st.lists(TEAMS, max_size=2).map(tuple),
     deceased=st.booleans(),
     told=SETS,
+    unread=SETS,
 )
 
 
@@ -83,3 +86,61 @@ def test_what_was_written_before_a_choice_could_name_documents_is_still_read():
 def test_a_damaged_state_is_no_state(state):
     with pytest.raises((ValueError, KeyError, AttributeError)):
         load(state)
+
+
+STORED = {
+    Directive: record_codec.StoredDirective,
+    Membership: record_codec.StoredMembership,
+    Team: record_codec.StoredTeam,
+    RecordState: record_codec.StoredState,
+}
+
+
+@pytest.mark.parametrize("kept", STORED)
+def test_the_stored_form_has_every_field(kept):
+    assert STORED[kept].__struct_fields__ == tuple(field.name for field in fields(kept))
+
+
+def test_a_state_of_0e11f7f_is_read_and_written_as_it_was():
+    state = b"""{"birth_date":"1984-03-17","deceased":true,"directives":[{"actors":["Organization/1","Practitioner/2"],\
+"by_patient":true,"categories":["10"],"data_end":1775034000000000,"data_start":1772442000000000,\
+"documents":["d1","d2"],"end":1775034000000000,"excluded":["Practitioner/9"],"id":"c1","kind":"agreement",\
+"kinds":["11488-4"],"labels":256,"professions":["10"],"proof":"written","purposes":["TREAT"],"reason":"why",\
+"recorded_at":1772442000000000,"start":1772442000000000},{"id":"c2","kind":"block"}],\
+"erasure_asked_at":1775034000000000,"patient":"2","since":1772442000000000,"status":"opposed",\
+"teams":[{"members":[{"member":"Practitioner/1","start":1772442000000000}],"reference":"CareTeam/1"}],\
+"told":["Practitioner/1 Organization/1"]}"""
+    at, until = datetime(2026, 3, 2, 9, tzinfo=UTC), datetime(2026, 4, 1, 9, tzinfo=UTC)
+    agreement = Directive(
+        "c1",
+        DirectiveKind.AGREEMENT,
+        frozenset({"Organization/1", "Practitioner/2"}),
+        frozenset({"Practitioner/9"}),
+        frozenset({Purpose.TREATMENT}),
+        at,
+        until,
+        at,
+        Proof.WRITTEN,
+        by_patient=True,
+        kinds=frozenset({"11488-4"}),
+        categories=frozenset({"10"}),
+        reason="why",
+        documents=frozenset({"d1", "d2"}),
+        data_start=at,
+        data_end=until,
+        professions=frozenset({"10"}),
+        labels=Label.HIV,
+    )
+    block, team = Directive("c2", DirectiveKind.BLOCK), Team("CareTeam/1", (Membership("Practitioner/1", at),))
+    assert load(state) == RecordState(
+        "2",
+        SpaceStatus.OPPOSED,
+        at,
+        until,
+        date(1984, 3, 17),
+        (agreement, block),
+        (team,),
+        deceased=True,
+        told=frozenset({"Practitioner/1 Organization/1"}),
+    )
+    assert dump(load(state)) == state
