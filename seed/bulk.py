@@ -15,11 +15,10 @@ from time import monotonic
 from typing import TextIO, TypeVar
 
 from fhir_server.application.consents import recording
-from fhir_server.application.consents.authority import Choosing
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.core.unit_of_work import UnitOfWork
+from fhir_server.application.core.write_request import WriteRequest
 from fhir_server.application.directory import resources
-from fhir_server.application.directory.resources import Placing
 from fhir_server.application.documents import publication
 from fhir_server.domain.audit.interactions import AuditedInteraction
 from fhir_server.domain.caller import Caller
@@ -178,8 +177,8 @@ class _Bulk:
         with self.runtime.ports.store.snapshot() as snapshot:
             for part in parts:
                 work = self._work(snapshot, self.keeper, AuditedInteraction(Interaction.CREATE, "Patient"))
-                placing = Placing(row, people.patient_resource(part))
-                self.demo.patients[part.key] = resources.plan_create(work, placing).shown.stored.id
+                wanted = WriteRequest(Interaction.CREATE, row, resource=people.patient_resource(part))
+                self.demo.patients[part.key] = resources.plan_create(work, wanted).shown.stored.id
                 yield work.planned()
 
     def _filled(self, parts: Sequence[PatientPart], documents: int) -> Iterator[Change]:
@@ -209,7 +208,8 @@ class _Bulk:
             for part in parts:
                 holder = enrolment.holder(self.demo.patients[part.key], part.name)
                 work = self._work(snapshot, holder, AuditedInteraction(Interaction.CREATE, "Consent"))
-                recording.plan_create(work, Choosing(choices.team(self.demo, part.key, _PRACTICE.key)))
+                consent = choices.team(self.demo, part.key, _PRACTICE.key)
+                recording.plan_create(work, WriteRequest(Interaction.CREATE, REGISTRY["Consent"], resource=consent))
                 yield work.planned()
 
     def _work(self, snapshot: Snapshot, caller: Caller, audited: AuditedInteraction) -> UnitOfWork:

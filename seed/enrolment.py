@@ -8,15 +8,16 @@ from joserfc.jwk import ECKey
 
 from consent_rules.model import Requester
 from consent_rules.vocabulary import Purpose, RequesterKind
+from fhir_server.application.bundles import writes
 from fhir_server.application.core.runtime import Runtime
-from fhir_server.application.directory import resources
+from fhir_server.application.core.write_request import WriteRequest
 from fhir_server.application.identity import access_tokens, accounts, clients
 from fhir_server.application.identity.accounts import Account, PractitionerRoleRef, RepresentedPatient
 from fhir_server.application.identity.clients import AuthMethod, Client, ClientKind
 from fhir_server.domain.caller import Caller, Granted, Origin
 from fhir_server.domain.values import Json
 from fhir_server.oauth.resource.bearer import caller_of
-from fhir_server.registry import REGISTRY, AccessRule
+from fhir_server.registry import REGISTRY, AccessRule, Interaction
 from seed import cast, people
 from seed.book import Demonstration
 from seed.cast import EstablishmentPart, PatientPart, ProfessionalPart, SoftwarePart
@@ -154,7 +155,9 @@ def _record(runtime: Runtime, keeper: Caller, resource: Json) -> str:
     condition = f"identifier={identifier['system']}|{identifier['value']}"
     if row.access is AccessRule.DIRECTIVE:  # the registry operator may not look up who the guardians are
         condition = ""
-    return resources.create(runtime, keeper, row, resource, condition).shown.stored.id
+    wanted = WriteRequest(Interaction.CREATE, row, resource=resource, condition=condition)
+    written = writes.write(runtime, keeper, wanted)
+    return written.shown.stored.id if written else ""
 
 
 def _client(runtime: Runtime, key: str) -> Client:

@@ -10,15 +10,15 @@ from pathlib import Path
 
 from consent_rules.vocabulary import Mark
 from fhir_server.application.bundles import writes
-from fhir_server.application.bundles.writes import Named
 from fhir_server.application.core.runtime import Runtime
+from fhir_server.application.core.write_request import WriteRequest
 from fhir_server.application.documents import publication
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.documents.security_labels import with_marks
 from fhir_server.domain.problem import Problem
 from fhir_server.domain.search import tokens
 from fhir_server.r4.patch import Patch
-from fhir_server.registry import REGISTRY
+from fhir_server.registry import REGISTRY, Interaction
 from seed import book, cards, cast, choices, enrolment
 from seed.book import Demonstration
 from seed.documents import CLASSES, TYPES, DocumentPart, documents, lots
@@ -99,9 +99,8 @@ class _Loading:
         for part in documents():
             if part.hidden:
                 id_ = self.demo.documents[part.key]
-                writes.patch(
-                    self.runtime, self._caller(part.patient), Named(REGISTRY["DocumentReference"], id_), change
-                )
+                wanted = WriteRequest(Interaction.PATCH, REGISTRY["DocumentReference"], id_, patch=change)
+                writes.write(self.runtime, self._caller(part.patient), wanted)
 
     def pages(self) -> None:
         """Store what the landing page shows."""

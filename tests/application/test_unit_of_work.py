@@ -8,7 +8,7 @@ import pytest
 from fhir_server.application.bundles import writes
 from fhir_server.application.core import unit_of_work
 from fhir_server.application.core.unit_of_work import carry_out
-from fhir_server.application.directory import resources
+from fhir_server.application.core.write_request import WriteRequest
 from fhir_server.application.documents import publication
 from fhir_server.application.spaces import lifecycle
 from fhir_server.domain.audit.interactions import AuditedInteraction
@@ -164,10 +164,11 @@ def test_choices_made_at_once_all_hold(world: World):
 def test_a_patient_created_twice_at_once_exists_once(world: World):
     resource = {"resourceType": "Patient", "identifier": [{"system": INS, "value": "184039999900321"}]}
     condition = f"identifier={INS}|184039999900321"
+    wanted = WriteRequest(Interaction.CREATE, REGISTRY["Patient"], resource=resource, condition=condition)
 
     def create(_):
         try:
-            made = resources.create(world.runtime, caller(world, "keeper"), REGISTRY["Patient"], resource, condition)
+            made = writes.write(world.runtime, caller(world, "keeper"), wanted)
         except Problem as problem:
             return problem.category
         return made.shown.stored.id
@@ -195,7 +196,7 @@ class TestSpaces:
     def test_an_announced_space_waits_for_six_weeks(self, world: World, clock):
         resource = {"resourceType": "Patient", "identifier": [{"system": INS, "value": "184039999900321"}]}
         row = REGISTRY["Patient"]
-        made = resources.create(world.runtime, caller(world, "keeper"), row, resource, announced=True)
+        made = writes.create(world.runtime, caller(world, "keeper"), row, resource, announced=True)
         world.ids["new"] = made.shown.stored.id
         bundle = world.bundle(world.filing(patient="new"))
         clock.advance(days=41)

@@ -15,11 +15,10 @@ from werkzeug.test import TestResponse
 from consent_rules.scopes import Scopes
 from consent_rules.vocabulary import Mark, Purpose, Reason, RequesterKind
 from fhir_server.application.bundles import writes
-from fhir_server.application.bundles.writes import Named
 from fhir_server.application.core import lockdown
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.core.shown import Shown
-from fhir_server.application.directory import resources
+from fhir_server.application.core.write_request import WriteRequest
 from fhir_server.application.identity import access_tokens, accounts, clients
 from fhir_server.application.identity.accounts import Account, RepresentedPatient
 from fhir_server.application.reading import audience, explain, read
@@ -31,7 +30,7 @@ from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.search import tokens
 from fhir_server.domain.search.criteria import AnyOf, Search
 from fhir_server.r4.patch import Patch
-from fhir_server.registry import REGISTRY
+from fhir_server.registry import REGISTRY, Interaction
 from seed import cast, choices, enrolment
 from seed.book import Demonstration
 from seed.cast import INS_TEST
@@ -240,18 +239,12 @@ class UseCaseWorld(ServerWorld):
         id_, reader = self.demo.consents[name], self._caller(self.reader_of(of))
         resource = json.loads(read.read(self.runtime, reader, REGISTRY["Consent"], id_).stored.body)
         ended = resource | {"status": "inactive"}
-        return (
-            self._try(lambda: writes.update(self.runtime, self._caller(who), REGISTRY["Consent"], id_, ended))
-            is not None
-        )
+        return self._try(lambda: writes.write(self.runtime, self._caller(who), _update(id_, ended))) is not None
 
     def change_default(self, who: str, of: str, wanted: Wanted) -> bool:
         consent = self._defaults(self.reader_of(of), of)[wanted.template]
         id_, changed = consent["id"], wanted.of(consent)
-        return (
-            self._try(lambda: writes.update(self.runtime, self._caller(who), REGISTRY["Consent"], id_, changed))
-            is not None
-        )
+        return self._try(lambda: writes.write(self.runtime, self._caller(who), _update(id_, changed))) is not None
 
     def defaults(self, who: str, of: str) -> set[str] | None:
         found = self._try(lambda: self._defaults(who, of))
@@ -267,14 +260,8 @@ class UseCaseWorld(ServerWorld):
             return with_marks(bare, marks | Mark[mark] if on else marks & ~Mark[mark])
 
         id_ = self.demo.documents[document]
-        return (
-            self._try(
-                lambda: writes.patch(
-                    self.runtime, self._caller(who), Named(REGISTRY["DocumentReference"], id_), Patch(changed)
-                )
-            )
-            is not None
-        )
+        wanted = WriteRequest(Interaction.PATCH, REGISTRY["DocumentReference"], id_, patch=Patch(changed))
+        return self._try(lambda: writes.write(self.runtime, self._caller(who), wanted)) is not None
 
     def file(self, who: str, paper: Paper) -> bool:
         resource = self.resource_of(who, paper)
@@ -313,7 +300,7 @@ class UseCaseWorld(ServerWorld):
 
     def announce(self, newcomer: Newcomer) -> None:
         keeper, row = self._caller("annuaire"), REGISTRY["Patient"]
-        written = resources.create(self.runtime, keeper, row, self.patient_resource(newcomer), announced=True)
+        written = writes.create(self.runtime, keeper, row, self.patient_resource(newcomer), announced=True)
         self.demo.patients[newcomer.key] = written.shown.stored.id
         for name in newcomer.guardians:
             self.introduce(name, newcomer.key)
@@ -323,7 +310,7 @@ class UseCaseWorld(ServerWorld):
 
     def introduce(self, name: str, of: str) -> None:
         keeper, row = self._caller("annuaire"), REGISTRY["RelatedPerson"]
-        written = resources.create(self.runtime, keeper, row, self.related_resource(name, of))
+        written = writes.create(self.runtime, keeper, row, self.related_resource(name, of))
         self.demo.guardians[f"{name}/{of}"] = written.shown.stored.id
         self.sign_up(name, of)
 
@@ -559,6 +546,10 @@ class HttpWorld(ServerWorld):
         headers = {"Authorization": f"Bearer {token}", "Accept-Language": language}
         data = None if body is None else json.dumps(body)
         return self.web.open(f"/fhir/{path}", method=method, data=data, content_type=media, headers=headers)
+
+
+def _update(id_: str, consent: Json) -> WriteRequest:
+    return WriteRequest(Interaction.UPDATE, REGISTRY["Consent"], id_, consent)
 
 
 def is_stopped(answer: TestResponse) -> bool:

@@ -12,10 +12,11 @@ from dataclasses import replace
 from consent_rules.vocabulary import Action
 from fhir_server.application.bundles import writes
 from fhir_server.application.bundles.entries import METHODS, Entry, entries_of, entry_faults, refuse_twice
-from fhir_server.application.bundles.writes import HANDLERS, Handler, Named, Sent
+from fhir_server.application.bundles.writes import HANDLERS, NO_HANDLER
 from fhir_server.application.core import smart_scopes
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.core.unit_of_work import UnitOfWork, Written, carry_out
+from fhir_server.application.core.write_request import WriteRequest
 from fhir_server.application.documents import publication
 from fhir_server.application.reading import conditional
 from fhir_server.domain import conditional_requests, references
@@ -66,14 +67,13 @@ def perform(runtime: Runtime, caller: Caller, entry: Entry) -> Written | None:
     if faults:
         raise Problem(Category.INVALID, *faults)
     _refuse_urns([entry], frozenset())
-    audited = _deed_alone(entry)
+    audited = _audited_alone(entry)
     return carry_out(runtime, caller, audited, lambda work: _plan_one(work, entry, ""))
 
 
-def _deed_alone(entry: Entry) -> AuditedInteraction:
-    interaction = _INTERACTIONS[entry.method]
-    handler = HANDLERS.get(entry.type, Handler())
-    return AuditedInteraction(interaction, entry.type, handler.transaction if entry.method == "POST" else "")
+def _audited_alone(entry: Entry) -> AuditedInteraction:
+    transaction = HANDLERS.get(entry.type, NO_HANDLER).transaction if entry.method == "POST" else ""
+    return AuditedInteraction(_INTERACTIONS[entry.method], entry.type, transaction)
 
 
 def _plan(work: UnitOfWork, entries: tuple[Entry, ...]) -> tuple[Written | None, ...]:
@@ -116,7 +116,7 @@ def _demand_form(entry: Entry) -> None:
 
 
 def _rank(entry: Entry) -> tuple[int, int, int]:
-    rank = HANDLERS.get(entry.type, Handler()).rank
+    rank = HANDLERS.get(entry.type, NO_HANDLER).rank
     return METHODS.index(entry.method), len(HANDLERS) if rank is None else rank, entry.index
 
 
@@ -176,7 +176,7 @@ def _refuse_urns(entries: list[Entry], names: Container[str]) -> None:
 
 
 def _row(entry: Entry) -> ResourceType:
-    interaction = Interaction(_INTERACTIONS[entry.method])
+    interaction = _INTERACTIONS[entry.method]
     row = REGISTRY.get(entry.type)
     if row is None:
         raise Problem.of(Category.NOT_FOUND, "this resource type is not offered", entry.at_url)
@@ -186,16 +186,18 @@ def _row(entry: Entry) -> ResourceType:
 
 
 def _plan_one(work: UnitOfWork, entry: Entry, id_: str) -> Written | None:
-    row = _row(entry)
-    named = Named(row, entry.id, entry.if_match, entry.query)
-    if entry.method == "DELETE":
-        writes.plan_delete(work, named)
-        return None
-    if entry.method == "PATCH":
-        return writes.plan_patch(work, named, patch.of_entry(entry.resource, entry.root))
+    return writes.plan_of(_request(work, entry, id_))(work)
+
+
+def _request(work: UnitOfWork, entry: Entry, id_: str) -> WriteRequest:
+    row, interaction = _row(entry), _INTERACTIONS[entry.method]
+    asked = WriteRequest(interaction, row, id_ or entry.id, condition=entry.query, if_match=entry.if_match)
+    if interaction is Interaction.DELETE:
+        return asked
+    if interaction is Interaction.PATCH:
+        return replace(asked, patch=patch.of_entry(entry.resource, entry.root))
     _demand_form(entry)
-    sent = Sent(row, entry.resource, id_ or entry.id, entry.root, _condition(work, entry), entry.if_match)
-    return writes.plan_create(work, sent) if entry.method == "POST" else writes.plan_update(work, sent)
+    return replace(asked, resource=entry.resource, root=entry.root, condition=_condition(work, entry))
 
 
 def _condition(work: UnitOfWork, entry: Entry) -> str:

@@ -8,7 +8,7 @@ Source: rules B13, C5 to C7, E4, F1 and G5; consent_rules.consents.recording dec
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import orjson
 
@@ -22,6 +22,7 @@ from fhir_server.application.core.access import Opened
 from fhir_server.application.core.enforcement_point import record_of
 from fhir_server.application.core.system_views import ReadingReason, whole_space
 from fhir_server.application.core.unit_of_work import UnitOfWork, is_registry_operator
+from fhir_server.application.core.write_request import WriteRequest
 from fhir_server.application.documents import replacement_chain
 from fhir_server.application.spaces import default_consents
 from fhir_server.domain.consents.directives import directives_of, speaks
@@ -121,58 +122,49 @@ def demand_few(work: UnitOfWork, opened: Opened, said: tuple[Directive, ...], ro
         raise Problem.of(Category.BUSINESS_RULE, _TOO_MANY.get(kind, _OF_THE_PATIENT), root, Reason.TOO_MANY_CHOICES)
 
 
-@dataclass(frozen=True, slots=True)
-class Choosing:
-    """A Consent to be recorded. id: one that a transaction has chosen, "" to choose one now. root: of expressions."""
-
-    resource: Json
-    id: str = ""
-    root: str = "Consent"
-
-
-def said_by(work: UnitOfWork, opened: Opened, choice: Choosing, located: Json) -> Said:
+def said_by(work: UnitOfWork, opened: Opened, request: WriteRequest, located: Json) -> Said:
     """Return the directives of a Consent; the person who gave it comes from the token, not from the body.
 
     Raises: Problem(FORBIDDEN) when the caller may not record it, BUSINESS_RULE when it goes too far.
     """
     compiled = directives_of(located, str(located["id"]))
     if not compiled and work.caller.requester.kind not in _HOLDERS:  # only the patient may state what holds anyway
-        raise _not_yours(choice)
+        raise _not_yours(request)
     if not speaks(located):
         return compiled
-    references.demand_known(work, opened, located, choice.root)
-    recorded = tuple(_recorded(work, opened, choice, directive) for directive in compiled)
-    demand_few(work, opened, recorded, choice.root)
+    references.demand_known(work, opened, located, request.expression)
+    recorded = tuple(_recorded(work, opened, request, directive) for directive in compiled)
+    demand_few(work, opened, recorded, request.expression)
     for directive in recorded:
-        demand_few_followed(work, directive, opened.patient, choice.root)
-    default_consents.demand_room(work, opened, located, choice.root)
-    return replacement_chain.resolved(work, opened, recorded, choice.root)
+        demand_few_followed(work, directive, opened.patient, request.expression)
+    default_consents.demand_room(work, opened, located, request.expression)
+    return replacement_chain.resolved(work, opened, recorded, request.expression)
 
 
-def _recorded(work: UnitOfWork, opened: Opened, choice: Choosing, compiled: Directive) -> Directive:
+def _recorded(work: UnitOfWork, opened: Opened, request: WriteRequest, compiled: Directive) -> Directive:
     requester = work.caller.requester
     if requester.kind is RequesterKind.SYSTEM:
         if compiled.kind in OF_THE_INSURER and is_registry_operator(work, opened.patient):
             return replace(compiled, recorded_at=work.at)
-        raise _not_yours(choice)
-    request = work.asks(Action.DIRECT)
-    case = context_of(request, work.record(opened).without(compiled.id), work.runtime.matrix, work.runtime.profile)
-    recorded = recording.record(case, compiled)
+        raise _not_yours(request)
+    others, runtime = work.record(opened).without(compiled.id), work.runtime
+    context = context_of(work.asks(Action.DIRECT), others, runtime.matrix, runtime.profile)
+    recorded = recording.record(context, compiled)
     if isinstance(recorded, Directive):
         return recorded
     text = _TOO_FAR.get(recorded.reason)
     if text:
         element = ".period.start" if recorded.reason is Reason.POST_DATED else ""
-        raise Problem.of(Category.BUSINESS_RULE, text, f"{choice.root}.provision{element}", recorded.reason)
-    raise _not_yours(choice)
+        raise Problem.of(Category.BUSINESS_RULE, text, f"{request.expression}.provision{element}", recorded.reason)
+    raise _not_yours(request)
 
 
-def _not_yours(choice: Choosing) -> Problem:
+def _not_yours(request: WriteRequest) -> Problem:
     text = "you may not record this choice"
-    return Problem.of(Category.FORBIDDEN, text, f"{choice.root}.provision", "not-own-choice")
+    return Problem.of(Category.FORBIDDEN, text, f"{request.expression}.provision", "not-own-choice")
 
 
-def demand_seen_whole(work: UnitOfWork, opened: Opened, before: Stored, located: Json, choice: Choosing) -> None:
+def demand_seen_whole(work: UnitOfWork, opened: Opened, before: Stored, located: Json, request: WriteRequest) -> None:
     """Refuse a change, other than withdrawal, of a Consent about documents that the caller does not see.
 
     The caller was shown the Consent without these documents. If the caller wrote that back, the Consent would apply to
@@ -184,7 +176,7 @@ def demand_seen_whole(work: UnitOfWork, opened: Opened, before: Stored, located:
         return
     if named - work.snapshot.visible_ids("DocumentReference", named, opened.sees(View.DOCUMENTS)):
         text = "this choice names documents that you do not see; withdraw this choice and record another"
-        raise Problem.of(Category.BUSINESS_RULE, text, f"{choice.root}.provision", "unknown-document")
+        raise Problem.of(Category.BUSINESS_RULE, text, f"{request.expression}.provision", "unknown-document")
 
 
 def demand_recorder(work: UnitOfWork, held: Directive | None, before: Stored) -> None:

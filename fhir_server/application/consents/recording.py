@@ -16,7 +16,6 @@ from consent_rules.visibility import Visibility
 from consent_rules.vocabulary import Action, RequesterKind, View
 from fhir_server.application.consents.authority import (
     OF_THE_INSURER,
-    Choosing,
     Said,
     demand_recorder,
     demand_seen_whole,
@@ -28,6 +27,7 @@ from fhir_server.application.core.enforcement_point import open_record, open_unn
 from fhir_server.application.core.search_index import identify
 from fhir_server.application.core.system_views import ReadingReason, of_kinds
 from fhir_server.application.core.unit_of_work import UnitOfWork, Written, is_registry_operator
+from fhir_server.application.core.write_request import WriteRequest
 from fhir_server.application.documents import replacement_chain
 from fhir_server.application.reading import conditional
 from fhir_server.application.reading.read import not_found
@@ -41,7 +41,7 @@ from fhir_server.domain.references import documents_named
 from fhir_server.domain.stored import Stored
 from fhir_server.domain.values import Interaction, Json
 from fhir_server.r4.parsing import load_json
-from fhir_server.r4.patch import Patch, demand_valid
+from fhir_server.r4.patch import demand_valid
 from fhir_server.registry import REGISTRY
 
 _CONSENT = ("Consent",)
@@ -57,23 +57,23 @@ class Version:
     before: Stored | None = None
 
 
-def plan_create(work: UnitOfWork, choice: Choosing, condition: str = "") -> Written:
+def plan_create(work: UnitOfWork, request: WriteRequest) -> Written:
     """Plan the creation of a Consent."""
     smart_scopes.demand(work.caller, _CONSENT, "c")
-    patient = _patient_of(work, choice)
+    patient = _patient_of(work, request)
     smart_scopes.demand(work.caller, _CONSENT, "c", patient)
-    _note_documents(work, choice)
+    _note_documents(work, request)
     opened = open_record(work, patient, _action(work.caller))
-    if condition:
-        wanted = replace(conditional_requests.parse(condition), patient=patient, patient_identifier=None)
+    if request.condition:
+        wanted = replace(conditional_requests.parse(request.condition), patient=patient, patient_identifier=None)
         found = conditional.only_match(
             conditional.matching_ids(work, REGISTRY["Consent"], wanted, _action(work.caller), "c")
         )
         if found:
             return _existing(work, opened, found)
-    id_ = choice.id or work.runtime.ports.ids.new()
-    located = _located(choice.resource, patient)
-    said = said_by(work, opened, choice, located | {"id": id_})
+    id_ = request.id or work.runtime.ports.ids.new()
+    located = _located(request.resource, patient)
+    said = said_by(work, opened, request, located | {"id": id_})
     after = _stored(work, located, Version(id_, 1), said)
     work.put(after)
     _decide(work, opened, located | {"id": id_}, said)
@@ -81,38 +81,36 @@ def plan_create(work: UnitOfWork, choice: Choosing, condition: str = "") -> Writ
     return _written(work, opened, after, created=True)
 
 
-def plan_update(work: UnitOfWork, choice: Choosing, if_match: str = "") -> Written:
+def plan_update(work: UnitOfWork, request: WriteRequest) -> Written:
     """Plan the replacement of a Consent."""
-    opened, before = _find(work, choice.id)
-    return _plan_change(work, opened, before, choice, if_match, Interaction.UPDATE)
+    opened, before = _find(work, request.id)
+    return _plan_change(work, opened, before, request)
 
 
-def plan_patch(work: UnitOfWork, id_: str, change: Patch, if_match: str = "") -> Written:
+def plan_patch(work: UnitOfWork, request: WriteRequest) -> Written:
     """Plan a patch of a Consent."""
-    opened, before = _find(work, id_)
+    opened, before = _find(work, request.id)
     shown = work.shown(before, opened.sees(View.DIRECTIVES), opened.sees(View.DOCUMENTS))
-    wanted = change.apply(load_json(shown.stored.body))
+    wanted = request.patch.apply(load_json(shown.stored.body))
     demand_valid(wanted, shown.stored.body)
-    return _plan_change(work, opened, before, Choosing(wanted, id_), if_match, Interaction.PATCH)
+    return _plan_change(work, opened, before, replace(request, resource=wanted))
 
 
-def _plan_change(
-    work: UnitOfWork, opened: Opened, before: Stored, choice: Choosing, if_match: str, interaction: Interaction
-) -> Written:
-    _note_documents(work, choice)
-    unit_of_work.demand_match(if_match, before, knows_marks=False)
+def _plan_change(work: UnitOfWork, opened: Opened, before: Stored, request: WriteRequest) -> Written:
+    _note_documents(work, request)
+    unit_of_work.demand_match(request.if_match, before, knows_marks=False)
     patient = before.facts.access.compartment
-    if _named_patient(work, choice) != patient:
-        raise Problem.of(Category.BUSINESS_RULE, "the patient cannot be changed", f"{choice.root}.patient")
+    if _named_patient(work, request) != patient:
+        raise Problem.of(Category.BUSINESS_RULE, "the patient cannot be changed", f"{request.expression}.patient")
     held = next((one for one in work.record(opened).directives if one.id == before.id), None)
     demand_recorder(work, held, before)
-    located = _located(choice.resource, patient)
-    demand_seen_whole(work, opened, before, located, choice)
-    said = said_by(work, opened, choice, located | {"id": before.id})
+    located = _located(request.resource, patient)
+    demand_seen_whole(work, opened, before, located, request)
+    said = said_by(work, opened, request, located | {"id": before.id})
     after = _stored(work, located, Version(before.id, default_consents.next_version(work, before), before), said)
     work.change(before, after)
     _decide(work, opened, located | {"id": before.id}, said)
-    work.trace(AuditedInteraction(interaction, "Consent"), (f"Consent/{before.id}",), opened)
+    work.trace(AuditedInteraction(request.interaction, "Consent"), (f"Consent/{before.id}",), opened)
     return _written(work, opened, after, created=False)
 
 
@@ -146,9 +144,9 @@ def _find(work: UnitOfWork, id_: str) -> tuple[Opened, Stored]:
     return opened, found
 
 
-def _note_documents(work: UnitOfWork, choice: Choosing) -> None:
+def _note_documents(work: UnitOfWork, request: WriteRequest) -> None:
     """Note the documents that a Consent names: a failure to record it is as confidential as the documents (B10)."""
-    named = documents_named(orjson.dumps(choice.resource))
+    named = documents_named(orjson.dumps(request.resource))
     work.names(*(f"DocumentReference/{id_}" for id_ in sorted(named)))
 
 
@@ -159,26 +157,26 @@ def _view(work: UnitOfWork, opened: Opened) -> Visibility:
     return opened.sees(View.DIRECTIVES)
 
 
-def _patient_of(work: UnitOfWork, choice: Choosing) -> str:
+def _patient_of(work: UnitOfWork, request: WriteRequest) -> str:
     """Return the id of the patient whom a Consent names.
 
     Raises: Problem(BUSINESS_RULE) for an unknown patient, if the caller may record Consents of unknown patients at all;
         else the same Problem as for a known patient.
     """
-    found = _named_patient(work, choice)
+    found = _named_patient(work, request)
     if not found:
         conditional.refuse_as_unknown(work, "Consent", _action(work.caller))
         text = "the patient is not known here"
-        raise Problem.of(Category.BUSINESS_RULE, text, f"{choice.root}.patient", "unknown-patient")
+        raise Problem.of(Category.BUSINESS_RULE, text, f"{request.expression}.patient", "unknown-patient")
     return found
 
 
-def _named_patient(work: UnitOfWork, choice: Choosing) -> str:
+def _named_patient(work: UnitOfWork, request: WriteRequest) -> str:
     """Return the id of the patient whom a Consent names, "" when the patient is unknown."""
-    named = choice.resource.get("patient", {})
+    named = request.resource.get("patient", {})
     literal = str(named.get("reference", ""))
     if literal.startswith("Patient?"):
-        condition = conditional_requests.parse(literal.partition("?")[2], f"{choice.root}.patient.reference")
+        condition = conditional_requests.parse(literal.partition("?")[2], f"{request.expression}.patient.reference")
         return identify(work.snapshot, condition.system, condition.value)
     identifier = named.get("identifier", {})
     if not literal and identifier.get("system") and identifier.get("value"):
@@ -213,9 +211,7 @@ def _stored(work: UnitOfWork, located: Json, version: Version, said: Said) -> St
     id_, number = version.id, version.number
     body = bodies.stamped(located, id_, number, work.stamp)
     facts = default_consents.facts_of_choice(located, access)
-    return Stored(
-        "Consent", id_, number, 0, deleted=False, last_updated=work.stamp, marked_at=None, body=body, facts=facts
-    )
+    return work.version("Consent", id_, number, body, facts)
 
 
 def _existing(work: UnitOfWork, opened: Opened, id_: str) -> Written:

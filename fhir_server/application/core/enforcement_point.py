@@ -8,21 +8,25 @@ from dataclasses import replace
 from consent_rules.decision.decide import decide
 from consent_rules.decision.preconditions import barred
 from consent_rules.model import AccessRequest, Deny, Permit, RecordState
+from consent_rules.visibility import Extent
 from consent_rules.vocabulary import Action, Basis, Reason, RequesterKind, SpaceStatus
 from fhir_server.application.core import audit_log
 from fhir_server.application.core.access import Access, Opened, request_of
-from fhir_server.application.core.app_restrictions import extents_of
 from fhir_server.application.core.minor_confidentiality import documents_behind, documents_there, is_confidential
 from fhir_server.application.core.runtime import Runtime
+from fhir_server.application.core.system_views import ReadingReason, whole_space
 from fhir_server.deadline import demand_time
 from fhir_server.domain import record_codec
 from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome, OutcomeCode
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.problem import Category, Issue, Problem
+from fhir_server.domain.search.criteria import AnyOf, Search
 from fhir_server.domain.values import Interaction
 from fhir_server.ports.store import Space
 
 ACCEPTED_PROOFS = "accepted proofs: consent of the patient for this consultation, consent for the care team"
+_LONGEST_CHAINS = 1000
+"""How many documents of the replacement chains that a person withholds from an app are looked up."""
 
 
 def judge(access: Access, patient: str, action: Action) -> Opened | Deny:
@@ -37,7 +41,23 @@ def judge(access: Access, patient: str, action: Action) -> Opened | Deny:
     answer = decide(access.asks(action), record, runtime.matrix, runtime.profile)
     if isinstance(answer, Deny):
         return answer
-    return Opened(answer, record, space or Space(patient, 0, b""), extents_of(access, patient))
+    return Opened(answer, record, space or Space(patient, 0, b""), _withheld_from_app(access, patient))
+
+
+def _withheld_from_app(access: Access, patient: str) -> tuple[Extent, ...]:
+    """Return the documents of one space that the person withholds from the app, and those that later replaced them.
+
+    They are removed from reads, versions, contents, lists, searches, counts and references alike, whatever the scopes
+    of the app allow. The grant stores them, and nobody else is told of them.
+    System-level: this reads replacement chains whoever may see them, and gives away only ids to leave out.
+    """
+    excluded = access.caller.granted.withheld
+    extents = (Extent(kinds=frozenset(excluded.kinds)),) if excluded.kinds else ()
+    if not excluded.documents:
+        return extents
+    chains = Search("DocumentReference", (AnyOf(frozenset(excluded.families)),), limit=_LONGEST_CHAINS)
+    members = access.snapshot.find(chains, whole_space(ReadingReason.APP_RESTRICTIONS, patient)).rows
+    return (*extents, Extent(documents=frozenset({*excluded.documents, *(row.id for row in members)})))
 
 
 def answer_of(runtime: Runtime, request: AccessRequest, record: RecordState) -> Permit | Deny:

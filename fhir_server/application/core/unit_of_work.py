@@ -33,7 +33,7 @@ from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome, O
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.problem import Category, Issue, Problem
 from fhir_server.domain.references import documents_named, without_documents
-from fhir_server.domain.stored import Stored
+from fhir_server.domain.stored import Facts, Stored
 from fhir_server.domain.values import Interaction
 from fhir_server.ports.store import AlreadyClaimed, Change, SpaceWrite, StoreConflict, Trace, Write
 
@@ -126,6 +126,12 @@ class UnitOfWork(Access):
         patient = opened.patient
         self.records[patient] = record
         self.spaces[patient] = SpaceWrite(patient, opened.space.revision, record_codec.dump(record))
+
+    def version(self, type_: str, id_: str, number: int, body: bytes, facts: Facts) -> Stored:
+        """Return a version of a resource as this work writes it, without visibility marks of its own."""
+        return Stored(
+            type_, id_, number, 0, deleted=False, last_updated=self.stamp, marked_at=None, body=body, facts=facts
+        )
 
     def put(self, after: Stored) -> None:
         """Plan a new resource; `after.body` is its whole body even if only marks or facts change."""

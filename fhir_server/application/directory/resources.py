@@ -6,7 +6,7 @@ Source: https://hl7.org/fhir/R4/http.html#create, #ccreate and #update; R.1111-2
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import orjson
 
@@ -15,10 +15,10 @@ from consent_rules.vocabulary import Action, RequesterKind
 from fhir_server.application.core import smart_scopes, unit_of_work
 from fhir_server.application.core.access import Opened
 from fhir_server.application.core.enforcement_point import open_unnamed
-from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.core.search_index import facts_of
 from fhir_server.application.core.system_views import ReadingReason, recorded_by, whole_space
-from fhir_server.application.core.unit_of_work import UnitOfWork, Written, carry_out, is_registry_operator
+from fhir_server.application.core.unit_of_work import UnitOfWork, Written, is_registry_operator
+from fhir_server.application.core.write_request import WriteRequest
 from fhir_server.application.reading import conditional
 from fhir_server.application.reading.read import VIEWS, not_found
 from fhir_server.application.spaces import lifecycle
@@ -30,108 +30,73 @@ from fhir_server.domain.stored import Stored
 from fhir_server.domain.values import Interaction, Json
 from fhir_server.ports.store import SpaceWrite
 from fhir_server.r4.parsing import load_json
-from fhir_server.r4.patch import Patch, demand_valid
+from fhir_server.r4.patch import demand_valid
 from fhir_server.registry import REGISTRY, AccessRule, ResourceType
 
 _CLAIMED = frozenset({"Patient", "Practitioner", "Organization"})
 
 
-def create(
-    runtime: Runtime, caller: Caller, row: ResourceType, resource: Json, condition: str = "", *, announced: bool = False
-) -> Written:
-    """Create a Patient, RelatedPerson, Practitioner, PractitionerRole or Organization.
-
-    condition: If-None-Exist, as a query; if the caller sees one match, it is returned and nothing is created.
-    announced: a new space waits six weeks instead of being active at once.
-    Raises: Problem(FORBIDDEN) for anybody but the registry operator's software; DUPLICATE when an identifier is taken;
-    MULTIPLE_MATCHES; BUSINESS_RULE when a reference names nothing.
-    """
-    audited = AuditedInteraction(Interaction.CREATE, row.name)
-    place = Placing(row, resource, announced=announced)
-    return carry_out(runtime, caller, audited, lambda work: plan_create(work, place, condition))
-
-
-@dataclass(frozen=True, slots=True)
-class Placing:
-    """A resource to be recorded.
-
-    id: one that a transaction has chosen, "" to choose one now. root: prefix of the expressions in its faults.
-    announced: see `create`.
-    """
-
-    row: ResourceType
-    resource: Json
-    id: str = ""
-    root: str = ""
-    announced: bool = False
-
-    def at(self, element: str) -> str:
-        """Return the expression of an element."""
-        return f"{self.root or self.row.name}.{element}"
-
-
-def plan_create(work: UnitOfWork, place: Placing, condition: str = "") -> Written:
+def plan_create(work: UnitOfWork, request: WriteRequest) -> Written:
     """Plan the creation of a directory resource."""
-    row = place.row
+    row = request.row
     _demand_registry_operator(work.caller, row)
     smart_scopes.demand(work.caller, (row.name,), "c")
-    if condition:
-        found = conditional.only_match(
-            conditional.matching_ids(work, row, conditional_requests.parse(condition), Action.IDENTIFY, "c")
-        )
+    if request.condition:
+        wanted = conditional_requests.parse(request.condition)
+        found = conditional.only_match(conditional.matching_ids(work, row, wanted, Action.IDENTIFY, "c"))
         if found:
             return _existing(work, row, found)
-    id_ = place.id or work.runtime.ports.ids.new()
-    _demand_somebody(place)
-    patient = _patient_of(work, place, id_)
+    id_ = request.id or work.runtime.ports.ids.new()
+    _demand_somebody(request)
+    patient = _patient_of(work, request, id_)
     smart_scopes.demand(work.caller, (row.name,), "c", patient)
-    _demand_targets(work, place)
-    after = _stored(work, place, id_, 1, _access(work, patient))
+    _demand_targets(work, request)
+    after = _stored(work, request, id_, 1, _access(work, patient))
     touched: tuple[str, ...] = (f"{row.name}/{id_}",)
     if row.access is AccessRule.IDENTITY:
-        born = str(place.resource.get("birthDate", ""))
-        touched += lifecycle.begin(work, id_, born, announced=place.announced)
+        born = str(request.resource.get("birthDate", ""))
+        touched += lifecycle.begin(work, id_, born, announced=request.announced)
     elif patient:
         work.spaces.setdefault(patient, _pin(work, patient))
-    _claim_identifiers(work, place, frozenset())
+    _claim_identifiers(work, request, frozenset())
     work.put(after)
     work.trace(AuditedInteraction(Interaction.CREATE, row.name), touched, None, patient)
     return Written(work.shown(after, NOTHING, NOTHING), created=True)
 
 
-def plan_update(work: UnitOfWork, place: Placing, if_match: str) -> Written:
+def plan_update(work: UnitOfWork, request: WriteRequest) -> Written:
     """Plan the replacement of a directory resource."""
-    row = place.row
+    row = request.row
     _demand_registry_operator(work.caller, row)
-    before, opened = find(work, row, place.id, "u")
-    _demand_somebody(place)
-    unit_of_work.demand_match(if_match, before, knows_marks=False)
+    before, opened = find(work, row, request.id, "u")
+    _demand_somebody(request)
+    unit_of_work.demand_match(request.if_match, before, knows_marks=False)
     patient = before.facts.access.compartment
-    if row.patient_path == "patient" and _patient_of(work, place, place.id) != patient:
-        raise Problem.of(Category.BUSINESS_RULE, "the patient cannot be changed", place.at("patient"))
-    _demand_targets(work, place)
-    _claim_identifiers(work, place, _identifiers_ever(work, before))
-    after = _stored(work, place, place.id, before.version + 1, before.facts.access)
+    if row.patient_path == "patient" and _patient_of(work, request, request.id) != patient:
+        raise Problem.of(Category.BUSINESS_RULE, "the patient cannot be changed", request.at("patient"))
+    _demand_targets(work, request)
+    _claim_identifiers(work, request, _identifiers_ever(work, before))
+    after = _stored(work, request, request.id, before.version + 1, before.facts.access)
     work.change(before, after)
     if row.access is AccessRule.IDENTITY and opened is not None:
         record = work.record(opened)
-        born = lifecycle.born(str(place.resource.get("birthDate", "")))
+        born = lifecycle.born(str(request.resource.get("birthDate", "")))
         if born != record.birth_date:
             work.decide(opened, replace(record, birth_date=born))
     work.trace(AuditedInteraction(Interaction.UPDATE, row.name), (f"{row.name}/{after.id}",), opened)
     return Written(work.shown(after, NOTHING, NOTHING))
 
 
-def plan_patch(work: UnitOfWork, row: ResourceType, id_: str, change: Patch, if_match: str) -> Written:
+def plan_patch(work: UnitOfWork, request: WriteRequest) -> Written:
     """Plan a patch of a directory resource.
 
     Raises: Problem(BUSINESS_RULE) when the result is not valid.
     """
-    _demand_registry_operator(work.caller, row)
-    before, _ = find(work, row, id_, "u")
-    wanted = change.apply(load_json(before.body))
+    _demand_registry_operator(work.caller, request.row)
+    before, _ = find(work, request.row, request.id, "u")
+    wanted = request.patch.apply(load_json(before.body))
     demand_valid(wanted, before.body)
-    return plan_update(work, Placing(row, wanted, id_), if_match)
+    return plan_update(work, replace(request, resource=wanted))
 
 
 def find(work: UnitOfWork, row: ResourceType, id_: str, letter: str) -> tuple[Stored, Opened | None]:
@@ -201,17 +166,17 @@ def _existing(work: UnitOfWork, row: ResourceType, id_: str) -> Written:
     return Written(work.shown(found, NOTHING, NOTHING))
 
 
-def _patient_of(work: UnitOfWork, place: Placing, id_: str) -> str:
+def _patient_of(work: UnitOfWork, request: WriteRequest, id_: str) -> str:
     """Return the compartment of a resource: the patient whom it names, a Patient's own id, "" in the directory."""
-    if place.row.access is AccessRule.IDENTITY:
+    if request.row.access is AccessRule.IDENTITY:
         return id_
-    if place.row.access is AccessRule.DIRECTORY:
+    if request.row.access is AccessRule.DIRECTORY:
         return ""
-    named = place.resource.get(place.row.patient_path, {}).get("reference", "")
+    named = request.resource.get(request.row.patient_path, {}).get("reference", "")
     target = references.split(named, work.runtime.fhir_base)
     if target is None or target[0] != "Patient" or not (work.is_known(*target) and _is_kept(work, target[1])):
         text = "the patient is not known here"
-        raise Problem.of(Category.BUSINESS_RULE, text, place.at(place.row.patient_path), "unknown-patient")
+        raise Problem.of(Category.BUSINESS_RULE, text, request.at(request.row.patient_path), "unknown-patient")
     return target[1]
 
 
@@ -234,24 +199,24 @@ def unknown_targets(work: UnitOfWork, resource: Json, root: str) -> Iterator[Iss
             yield Issue(f"`{reference['reference']}` is not known here", f"{expression}.reference", "unknown-reference")
 
 
-def _demand_targets(work: UnitOfWork, place: Placing) -> None:
-    faults = tuple(unknown_targets(work, place.resource, place.root or place.row.name))
+def _demand_targets(work: UnitOfWork, request: WriteRequest) -> None:
+    faults = tuple(unknown_targets(work, request.resource, request.expression))
     if faults:
         raise Problem(Category.BUSINESS_RULE, *faults)
 
 
-def _demand_somebody(place: Placing) -> None:
+def _demand_somebody(request: WriteRequest) -> None:
     """Refuse a Patient without identifier and name: the space of an unnamed patient could be given to anybody.
 
     Raises: Problem(BUSINESS_RULE).
     """
-    if place.row.access is not AccessRule.IDENTITY:
+    if request.row.access is not AccessRule.IDENTITY:
         return
-    numbered = any(one.get("system") and one.get("value") for one in place.resource.get("identifier", []))
-    named = any(one.get("family") or one.get("text") for one in place.resource.get("name", []))
+    numbered = any(one.get("system") and one.get("value") for one in request.resource.get("identifier", []))
+    named = any(one.get("family") or one.get("text") for one in request.resource.get("name", []))
     if not (numbered or named):
         text = "a patient needs an `identifier` with system and value, or a `name`"
-        raise Problem.of(Category.BUSINESS_RULE, text, place.at("identifier"), "required")
+        raise Problem.of(Category.BUSINESS_RULE, text, request.at("identifier"), "required")
 
 
 def _access(work: UnitOfWork, patient: str) -> AccessFacts:
@@ -259,25 +224,23 @@ def _access(work: UnitOfWork, patient: str) -> AccessFacts:
     return AccessFacts(compartment=patient, owner_organization=requester.organization, owner_client=requester.client)
 
 
-def _stored(work: UnitOfWork, place: Placing, id_: str, version: int, access: AccessFacts) -> Stored:
-    body = bodies.stamped(place.resource, id_, version, work.stamp)
-    facts = facts_of(orjson.loads(body), access, place.row)
-    return Stored(
-        place.row.name, id_, version, 0, deleted=False, last_updated=work.stamp, marked_at=None, body=body, facts=facts
-    )
+def _stored(work: UnitOfWork, request: WriteRequest, id_: str, version: int, access: AccessFacts) -> Stored:
+    body = bodies.stamped(request.resource, id_, version, work.stamp)
+    facts = facts_of(orjson.loads(body), access, request.row)
+    return work.version(request.row.name, id_, version, body, facts)
 
 
-def _claim_identifiers(work: UnitOfWork, place: Placing, own: frozenset[tuple[str, str]]) -> None:
+def _claim_identifiers(work: UnitOfWork, request: WriteRequest, own: frozenset[tuple[str, str]]) -> None:
     """Claim every identifier that does not already belong to the resource."""
-    if place.row.name not in _CLAIMED:
+    if request.row.name not in _CLAIMED:
         return
-    for index, identifier in enumerate(place.resource.get("identifier", [])):
+    for index, identifier in enumerate(request.resource.get("identifier", [])):
         pair = (str(identifier.get("system", "")), str(identifier.get("value", "")))
         if pair[1] and pair not in own:
-            expression = place.at(f"identifier[{index}]")
+            expression = request.at(f"identifier[{index}]")
             taken = Problem.of(Category.DUPLICATE, "this identifier names another resource", expression, "duplicate")
-            named = pair if place.row.access is AccessRule.IDENTITY else None
-            work.claim(f"{place.row.name.lower()}|{pair[0]}|{pair[1]}", taken, named)
+            named = pair if request.row.access is AccessRule.IDENTITY else None
+            work.claim(f"{request.row.name.lower()}|{pair[0]}|{pair[1]}", taken, named)
 
 
 def _identifiers_ever(work: UnitOfWork, stored: Stored) -> frozenset[tuple[str, str]]:

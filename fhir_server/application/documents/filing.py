@@ -6,7 +6,6 @@ Source: IHE MHD 4.2, ITI-65 and ITI-105; consent_rules.consents.uploads (rules B
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from itertools import islice
 
 import orjson
@@ -178,11 +177,6 @@ def claim(filing: Filing, kind: str, identifier: str, where: str) -> None:
     filing.work.claim(filing.claim_of(kind, identifier), taken)
 
 
-def stored(type_: str, id_: str, at: datetime, body: bytes, facts: Facts, version: int = 1) -> Stored:
-    """Return a version of a resource without visibility marks of its own, as it is stored."""
-    return Stored(type_, id_, version, 0, deleted=False, last_updated=at, marked_at=None, body=body, facts=facts)
-
-
 def _draft(filing: Filing, document: Document) -> Draft:
     resource, asked = split_marks(filing.located(document.item.resource))
     older = filing.replaced.get(document.item.index)
@@ -205,7 +199,7 @@ def _file_document(filing: Filing, draft: Draft) -> None:
     if older:
         replacement_chain.align(work, replacement_chain.members(work, older), draft.access)
         replacement_chain.inherited(work, filing.opened, older.id, id_)
-    work.put(stored("DocumentReference", id_, work.stamp, body, facts))
+    work.put(work.version("DocumentReference", id_, 1, body, facts))
 
 
 def _access(filing: Filing, resource: Json, asked: Mark, older: Stored | None, root: str) -> AccessFacts:
@@ -248,7 +242,7 @@ def _with_content(filing: Filing, document: Document, resource: Json, document_i
     }
     body = bodies.stamped(binary, binary_id, 1, work.stamp)
     facts = Facts(filing.own, documents=(document_id,))
-    work.put(stored("Binary", binary_id, work.stamp, body, facts))
+    work.put(work.version("Binary", binary_id, 1, body, facts))
     if attachment.pop("data", None) is not None:
         attachment.setdefault("size", len(content))
         attachment.setdefault("hash", hash_of(content))

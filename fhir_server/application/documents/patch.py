@@ -17,6 +17,7 @@ from fhir_server.application.core.access import Opened
 from fhir_server.application.core.enforcement_point import open_unnamed
 from fhir_server.application.core.system_views import ReadingReason, whole_space
 from fhir_server.application.core.unit_of_work import UnitOfWork, Written
+from fhir_server.application.core.write_request import WriteRequest
 from fhir_server.application.documents import replacement_chain, versions
 from fhir_server.application.reading import conditional
 from fhir_server.application.reading.read import not_found
@@ -52,7 +53,7 @@ class _Found:
         return self.view.knows_marks(self.stored.facts.access)
 
 
-def matched(work: UnitOfWork, query: str) -> str:
+def _matched(work: UnitOfWork, query: str) -> str:
     """Return the id of the one document that meets a condition.
 
     Raises: Problem(NOT_FOUND), MULTIPLE_MATCHES.
@@ -67,12 +68,14 @@ def matched(work: UnitOfWork, query: str) -> str:
     return id_
 
 
-def plan_patch(work: UnitOfWork, id_: str, change: Patch, if_match: str) -> Written:
+def plan_patch(work: UnitOfWork, request: WriteRequest) -> Written:
     """Plan a change of one document."""
+    change, id_ = request.patch, request.id or _matched(work, request.condition)
     if change.of_confidential:
         work.carries_confidential()
-    found = _find(work, id_)
-    unit_of_work.demand_match(if_match, found.stored, knows_marks=found.knows)
+    patient, limits = _space_of(work, id_)
+    found = _seen(work, id_, open_unnamed(work, patient, Action.CHANGE_MARKS), limits)
+    unit_of_work.demand_match(request.if_match, found.stored, knows_marks=found.knows)
     wanted = _patched(found, change)
     _refuse_other_elements(found.seen, wanted)
     marks = _wanted_marks(found, wanted, change)
@@ -110,17 +113,21 @@ def _patched(found: _Found, change: Patch) -> Json:
     return wanted
 
 
-def _find(work: UnitOfWork, id_: str) -> _Found:
+def _space_of(work: UnitOfWork, id_: str) -> tuple[str, smart_scopes.Limits]:
+    """Return the patient in whose space a document is, and the limits that the scopes set on changes there."""
     smart_scopes.demand(work.caller, ("DocumentReference",), "u")
     work.names(f"DocumentReference/{id_}")
     location = work.snapshot.locate("DocumentReference", id_)
     if location is None:
         raise not_found()
     try:
-        limits = smart_scopes.demand(work.caller, ("DocumentReference",), "u", location.compartment)
+        return location.compartment, smart_scopes.demand(work.caller, ("DocumentReference",), "u", location.compartment)
     except Problem as problem:
         raise not_found() from problem
-    opened = open_unnamed(work, location.compartment, Action.CHANGE_MARKS)
+
+
+def _seen(work: UnitOfWork, id_: str, opened: Opened | None, limits: smart_scopes.Limits) -> _Found:
+    """Return a document as the caller sees it in the space that was opened; else the answer for an unknown id."""
     view = smart_scopes.narrow(opened.sees(View.DOCUMENTS), limits) if opened else None
     stored = work.read("DocumentReference", id_, view) if view else None
     if opened is None or view is None or stored is None:

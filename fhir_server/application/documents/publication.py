@@ -6,6 +6,7 @@ Source: IHE MHD 4.2, ITI-65 (https://profiles.ihe.net/ITI/MHD/ITI-65.html) and I
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from consent_rules.consents.visibility_marks import HIDDEN_FROM_GUARDIANS
 from consent_rules.vocabulary import Action, View
@@ -13,8 +14,8 @@ from fhir_server.application.core import smart_scopes
 from fhir_server.application.core.enforcement_point import open_record
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.core.unit_of_work import UnitOfWork, Written, carry_out
+from fhir_server.application.core.write_request import WriteRequest
 from fhir_server.application.directory import resources
-from fhir_server.application.directory.resources import Placing
 from fhir_server.application.documents import filing, submission_sets, versions
 from fhir_server.application.documents.filing import Filing
 from fhir_server.application.documents.submission_sets import one_patient
@@ -46,7 +47,7 @@ def publish(runtime: Runtime, caller: Caller, bundle: Json) -> Published:
     Raises: Problem(INVALID) or BUSINESS_RULE with the faults by element, DUPLICATE when it was filed before,
     CONSENT_REQUIRED or FORBIDDEN from the decision. Nothing is stored then.
     """
-    return carry_out(runtime, caller, SUBMISSION, lambda work: plan_publication(work, bundle))
+    return carry_out(runtime, caller, SUBMISSION, partial(plan_publication, bundle=bundle))
 
 
 def plan_publication(work: UnitOfWork, bundle: Json) -> Published:
@@ -56,13 +57,13 @@ def plan_publication(work: UnitOfWork, bundle: Json) -> Published:
     return Published(_plan_submission(work, submission, len(bundle.get("entry", []))))
 
 
-def plan_document(work: UnitOfWork, resource: Json) -> Written:
+def plan_document(work: UnitOfWork, request: WriteRequest) -> Written:
     """Plan the filing of one document with its content inside (ITI-105); the server derives its submission set.
 
     Raises: as `publish`.
     """
     smart_scopes.demand(work.caller, _DOCUMENT, "c")
-    submission = read_simplified(resource, refuse_wrong_size=work.runtime.refuse_wrong_size)
+    submission = read_simplified(request.resource, refuse_wrong_size=work.runtime.refuse_wrong_size)
     return _plan_simplified(work, submission)
 
 
@@ -116,10 +117,11 @@ def _new_id(work: UnitOfWork) -> str:
 
 def _place_patient(work: UnitOfWork, item: Item, ids: dict[int, str]) -> Written:
     """Create the Patient that is part of the submission, or find the Patient by the entry's own condition."""
-    place = Placing(REGISTRY["Patient"], item.resource, ids[item.index], item.root)
     where = f"Bundle.entry[{item.index}].request.ifNoneExist"
     condition = conditional_requests.query_of(item.condition, "Patient", work.runtime.fhir_base, where)
-    written = resources.plan_create(work, place, condition)
+    row, id_ = REGISTRY["Patient"], ids[item.index]
+    request = WriteRequest(Interaction.CREATE, row, id_, item.resource, root=item.root, condition=condition)
+    written = resources.plan_create(work, request)
     ids[item.index] = written.shown.stored.id
     return written
 

@@ -6,6 +6,7 @@ Source: IHE MHD 4.2, ITI-65 (https://profiles.ihe.net/ITI/MHD/ITI-65.html) and I
 ANS PDSM4DMP, TD2.1 (rule J3).
 """
 
+from dataclasses import replace
 from uuid import UUID
 
 import orjson
@@ -17,7 +18,7 @@ from fhir_server.application.core.enforcement_point import open_record
 from fhir_server.application.core.search_index import facts_of, identify
 from fhir_server.application.core.unit_of_work import UnitOfWork, Written
 from fhir_server.application.documents import versions
-from fhir_server.application.documents.filing import Filing, claim, refuse_dangling, stored
+from fhir_server.application.documents.filing import Filing, claim, refuse_dangling
 from fhir_server.application.reading import conditional
 from fhir_server.domain import bodies, references
 from fhir_server.domain.documents.submission import (
@@ -96,7 +97,7 @@ def update_folder(filing: Filing, item: Item) -> Written:
 def _stored_list(filing: Filing, resource: Json, id_: str, access: AccessFacts, version: int = 1) -> Stored:
     body = bodies.stamped(resource, id_, version, filing.work.at)
     facts = facts_of(orjson.loads(body), access, REGISTRY["List"])
-    return stored("List", id_, filing.work.at, body, facts, version)
+    return replace(filing.work.version("List", id_, version, body, facts), last_updated=filing.work.at)
 
 
 def _with_unique_id(filing: Filing, resource: Json) -> Json:

@@ -19,6 +19,7 @@ from fhir_server.application.core.minor_confidentiality import is_confidential_f
 from fhir_server.application.core.search_index import facts_of
 from fhir_server.application.core.system_views import ReadingReason, whole_space
 from fhir_server.application.core.unit_of_work import UnitOfWork
+from fhir_server.application.core.write_request import WriteRequest
 from fhir_server.application.documents import replacement_chain
 from fhir_server.domain import bodies, references
 from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome, OutcomeCode
@@ -145,8 +146,9 @@ def rewrite(work: UnitOfWork, before: Stored, resource: Json) -> Stored:
     return after
 
 
-def plan_delete(work: UnitOfWork, id_: str, if_match: str) -> Stored | None:
-    """Plan the deletion of a document; None when the caller sees no such document, which is audited too."""
+def plan_delete(work: UnitOfWork, request: WriteRequest) -> None:
+    """Plan the deletion of a document; only audit it when the caller sees no such document."""
+    id_ = request.id
     smart_scopes.demand(work.caller, _DOCUMENT, "d")
     work.names(f"DocumentReference/{id_}")
     opened, view = _enter_to_delete(work, id_)
@@ -154,12 +156,11 @@ def plan_delete(work: UnitOfWork, id_: str, if_match: str) -> Stored | None:
     if opened is None or before is None:
         if not work.refused:
             work.trace_outcome(Outcome(OutcomeCode.REFUSED, "not-visible", confidential=is_confidential_failure(work)))
-        return None
-    unit_of_work.demand_match(if_match, before, knows_marks=view.knows_marks(before.facts.access))
+        return
+    unit_of_work.demand_match(request.if_match, before, knows_marks=view.knows_marks(before.facts.access))
     after = withdraw(work, before)
     work.trace(AuditedInteraction(Interaction.DELETE, "DocumentReference"), (f"DocumentReference/{id_}",), opened)
     notices_owed.of_documents(work, opened, Kind.CHANGED, {id_: after.facts.access})
-    return after
 
 
 def _enter_to_delete(work: UnitOfWork, id_: str) -> tuple[Opened | None, Visibility]:

@@ -104,6 +104,4 @@ def _stored(work: UnitOfWork, directive: Directive, patient: str) -> Stored:
     consent = consent_of(directive, patient, work.caller.requester.organization)
     body = bodies.stamped(consent, directive.id, 1, work.stamp)
     facts = facts_of(orjson.loads(body), access_of(patient, directive), REGISTRY["Consent"])
-    return Stored(
-        "Consent", directive.id, 1, 0, deleted=False, last_updated=work.stamp, marked_at=None, body=body, facts=facts
-    )
+    return work.version("Consent", directive.id, 1, body, facts)

@@ -121,6 +121,4 @@ def _of_space(work: UnitOfWork, patient: str) -> Iterator[tuple[Stored, Json]]:
 
 def _stored(work: UnitOfWork, consent: Json, id_: str, version: int, access: AccessFacts) -> Stored:
     body, facts = bodies.stamped(consent, id_, version, work.stamp), facts_of_choice(consent, access)
-    return Stored(
-        "Consent", id_, version, 0, deleted=False, last_updated=work.stamp, marked_at=None, body=body, facts=facts
-    )
+    return work.version("Consent", id_, version, body, facts)

@@ -8,8 +8,8 @@ from flask import Flask, Response, request
 from flask_smorest import Api
 
 from fhir_server.application.bundles import writes
-from fhir_server.application.bundles.writes import Named
 from fhir_server.application.core.unit_of_work import Written
+from fhir_server.application.core.write_request import WriteRequest
 from fhir_server.domain import conditional_requests
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.values import Json
@@ -56,7 +56,8 @@ def create(row: ResourceType) -> Response:
     negotiation.wanted_format()
     served, caller, resource = runtime(), current_caller(), _body(row)
     condition = conditional_requests.query_of(request.headers.get("If-None-Exist", ""), row.name, served.fhir_base)
-    return _answer(writes.create(served, caller, row, resource, condition))
+    wanted = WriteRequest(Interaction.CREATE, row, resource=resource, condition=condition)
+    return _answer(writes.write(served, caller, wanted))
 
 
 def update(row: ResourceType, id_: str) -> Response:
@@ -65,14 +66,16 @@ def update(row: ResourceType, id_: str) -> Response:
     served, caller, resource = runtime(), current_caller(), _body(row)
     if resource.get("id") != id_:
         raise Problem.of(Category.INVALID, "`id` is not the one of the URL", f"{row.name}.id", "value")
-    return _answer(writes.update(served, caller, row, id_, resource, _if_match()))
+    wanted = WriteRequest(Interaction.UPDATE, row, id_, resource, if_match=_if_match())
+    return _answer(writes.write(served, caller, wanted))
 
 
 def patch(row: ResourceType, id_: str) -> Response:
     """Change parts of a resource by JSON Patch or FHIRPath Patch."""
     negotiation.wanted_format()
     served, caller, change = runtime(), current_caller(), _patch()
-    return _answer(writes.patch(served, caller, Named(row, id_, _if_match()), change))
+    wanted = WriteRequest(Interaction.PATCH, row, id_, patch=change, if_match=_if_match())
+    return _answer(writes.write(served, caller, wanted))
 
 
 def patch_matching(row: ResourceType) -> Response:
@@ -82,17 +85,20 @@ def patch_matching(row: ResourceType) -> Response:
     query = "&".join(
         part for part in request.query_string.decode("utf-8", "replace").split("&") if not part.startswith("_")
     )
-    return _answer(writes.patch(served, caller, Named(row, "", _if_match(), query), change))
+    wanted = WriteRequest(Interaction.PATCH, row, patch=change, condition=query, if_match=_if_match())
+    return _answer(writes.write(served, caller, wanted))
 
 
 def delete(row: ResourceType, id_: str) -> Response:
     """Delete a resource as its depositor; what is not there, or not seen, needs no deleting."""
-    writes.delete(runtime(), current_caller(), Named(row, id_, _if_match()))
-    return negotiation.empty_response(204)
+    wanted = WriteRequest(Interaction.DELETE, row, id_, if_match=_if_match())
+    return _answer(writes.write(runtime(), current_caller(), wanted))
 
 
-def _answer(written: Written) -> Response:
+def _answer(written: Written | None) -> Response:
     """Answer a write; for a creation the answer says where the resource is, even if it existed (If-None-Exist)."""
+    if written is None:
+        return negotiation.empty_response(204)
     place = "Location" if request.method == "POST" else "Content-Location"
     is_told = rendering.may_be_told(current_caller(), written)
     return rendering.resource(written.shown, 201 if written.created else 200, place, is_told=is_told)
