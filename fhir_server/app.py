@@ -45,22 +45,6 @@ _PARTS = (
     all_pages,
     status,
 )
-_ORIGIN = "Access-Control-Allow-Origin"
-_EXPOSED = "ETag, Location, Content-Location, Last-Modified, X-Request-Id, WWW-Authenticate, DPoP-Nonce"
-_SAFE = (("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "no-referrer"))
-_CORS = (
-    (_ORIGIN, "*"),
-    ("Access-Control-Allow-Methods", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),
-    (
-        "Access-Control-Allow-Headers",
-        (
-            "Authorization, Content-Type, Accept, DPoP, If-Match, If-None-Match, "
-            "If-None-Exist, If-Modified-Since, Prefer, X-Request-Id"
-        ),
-    ),
-    ("Access-Control-Expose-Headers", _EXPOSED),
-    ("Access-Control-Max-Age", "600"),
-)
 _OPENAPI = {
     "API_TITLE": "Habilis",
     "API_VERSION": "v1",
@@ -228,8 +212,8 @@ def _begin() -> Response | None:
 
 
 def _finish(response: Response) -> Response:
-    path, rule, headers = request.path, request.url_rule, response.headers
-    if not path.startswith("/static/"):
+    rule = request.url_rule
+    if not request.path.startswith("/static/"):
         telemetry.request_line(
             request_id=request_context.request_id(),
             method=request.method,
@@ -237,8 +221,4 @@ def _finish(response: Response) -> Response:
             status=response.status_code,
             duration_ms=round((perf_counter() - g.began) * 1000, 1),
         )
-    if path.startswith(FHIR_PATH):
-        add = headers.update if _ORIGIN in headers else headers.extend  # extend is quicker
-        add(_CORS)
-    headers.extend([(name, value) for name, value in _SAFE if name not in headers])
     return response

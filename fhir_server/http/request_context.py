@@ -1,15 +1,42 @@
-"""The only module that uses Flask's globals for the parts of a request that every view needs."""
+"""What every view needs of its request, and the headers that every answer has.
+
+Only this module uses Flask's globals for it. The headers are added below Flask, where adding them costs least.
+"""
 
 import re
+from collections.abc import Callable, Iterable
+from types import TracebackType
 from uuid import uuid4
+from wsgiref.types import StartResponse, WSGIEnvironment
 
-from flask import Flask, Response, current_app, g, request
+from flask import Flask, current_app, request
 
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.domain.caller import Origin
 
-_EXTENSION = "habilis.runtime"
+_Failure = tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None] | None
+
+_EXTENSION, _NAMED = "habilis.runtime", "habilis.request_id"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._\-]{1,64}")
+_FHIR = "fhir"
+_SAFE = (("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "no-referrer"))
+_CORS = (
+    ("Access-Control-Allow-Origin", "*"),
+    ("Access-Control-Allow-Methods", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),
+    (
+        "Access-Control-Allow-Headers",
+        (
+            "Authorization, Content-Type, Accept, DPoP, If-Match, If-None-Match, "
+            "If-None-Exist, If-Modified-Since, Prefer, X-Request-Id"
+        ),
+    ),
+    (
+        "Access-Control-Expose-Headers",
+        "ETag, Location, Content-Location, Last-Modified, X-Request-Id, WWW-Authenticate, DPoP-Nonce",
+    ),
+    ("Access-Control-Max-Age", "600"),
+)
+_CORS_NAMES = frozenset(name.lower() for name, _ in _CORS)
 
 
 def argument(name: str) -> str:
@@ -27,8 +54,7 @@ def header(name: str) -> str:
 def install(app: Flask, served: Runtime) -> None:
     """Give an application its runtime, and each request its id."""
     app.extensions[_EXTENSION] = served
-    app.before_request(_name_request)
-    app.after_request(_echo_request_id)
+    app.wsgi_app = _Completed(app.wsgi_app)  # type: ignore[method-assign]  # how Flask wants middleware to be installed
 
 
 def runtime() -> Runtime:
@@ -39,7 +65,7 @@ def runtime() -> Runtime:
 
 def request_id() -> str:
     """Return the id of this request: the client's X-Request-Id when it is well formed, else a new one."""
-    found: str = g.request_id
+    found: str = request.environ[_NAMED]
     return found
 
 
@@ -48,11 +74,28 @@ def origin() -> Origin:
     return Origin(request.remote_addr or "", request_id())
 
 
-def _name_request() -> None:
-    sent = header("X-Request-Id")
-    g.request_id = sent if _REQUEST_ID.fullmatch(sent) else str(uuid4())
+class _Completed:
+    """An application of which each request gets an id, and each answer the headers that every answer has."""
+
+    def __init__(self, inner: Callable[..., Iterable[bytes]]) -> None:
+        self._inner = inner
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Pass a request on; the id is the client's X-Request-Id when it is well formed."""
+        sent = environ.get("HTTP_X_REQUEST_ID", "")
+        named = environ[_NAMED] = sent if _REQUEST_ID.fullmatch(sent) else str(uuid4())
+        is_fhir = environ["PATH_INFO"].lstrip("/").startswith(_FHIR)
+
+        def start(status: str, headers: list[tuple[str, str]], exc_info: _Failure = None) -> Callable[[bytes], object]:
+            names = {name.lower() for name, _ in headers}
+            added = [("X-Request-Id", named), *(pair for pair in _SAFE if pair[0].lower() not in names)]
+            if is_fhir:
+                headers = headers if names.isdisjoint(_CORS_NAMES) else _without_cors(headers)
+                added += _CORS
+            return start_response(status, headers + added, exc_info)
+
+        return self._inner(environ, start)
 
 
-def _echo_request_id(response: Response) -> Response:
-    response.headers["X-Request-Id"] = g.get("request_id", "")
-    return response
+def _without_cors(headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    return [pair for pair in headers if pair[0].lower() not in _CORS_NAMES]

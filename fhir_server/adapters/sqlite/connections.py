@@ -6,12 +6,15 @@ Source: https://www.sqlite.org/wal.html and https://www.sqlite.org/pragma.html#p
 import os
 import sqlite3
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from sqlite3 import Connection
+from typing import Generic, TypeVar
 
 from fhir_server.ports.store import StoreUnavailable
+
+T = TypeVar("T")
 
 BUSY_SECONDS = 30.0
 _OWNER_ONLY, _OTHERS = 0o600, 0o077
@@ -81,20 +84,16 @@ class Readers:
         self._idle: deque[Connection] = deque()
         self._closed = False
 
-    @contextmanager
-    def lend(self) -> Iterator[Connection]:
+    def lend(self) -> "Loan[Connection]":
         """Lend a connection.
 
         Raises: StoreUnavailable, also when an error of SQLite ends the block.
         """
-        with failures_named():
-            connection = self._take()
-            try:
-                yield connection
-            finally:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-                self._give_back(connection)
+        return Loan(self, _as_it_is)
+
+    def lend_as(self, made: Callable[[Connection], T]) -> "Loan[T]":
+        """Lend what a function makes of a connection. Raises: as `lend`."""
+        return Loan(self, made)
 
     def close(self) -> None:
         """Close the idle connections; a lent connection is closed when it comes back."""
@@ -103,7 +102,8 @@ class Readers:
             with suppress(IndexError):
                 self._idle.pop().close()
 
-    def _take(self) -> Connection:
+    def take(self) -> Connection:
+        """Return a connection that nobody uses."""
         if self._closed:
             raise StoreUnavailable("the store is closed")
         try:
@@ -111,8 +111,49 @@ class Readers:
         except IndexError:
             return connect(self._path, durable=False)
 
-    def _give_back(self, connection: Connection) -> None:
+    def give_back(self, connection: Connection) -> None:
+        """End what a connection was doing, and keep it for the next block."""
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
         if self._closed:
             connection.close()
         else:
             self._idle.append(connection)
+
+
+class Loan(Generic[T]):
+    """One block with a read connection: a class, because a generator would cost several times as much."""
+
+    __slots__ = ("_connection", "_made", "_readers")
+
+    def __init__(self, readers: Readers, made: Callable[[Connection], T]) -> None:
+        """Keep what the block needs. made: makes of the connection what the block uses."""
+        self._readers = readers
+        self._made = made
+
+    def __enter__(self) -> T:
+        """Take a connection.
+
+        Raises: StoreUnavailable.
+        """
+        try:
+            self._connection = self._readers.take()
+            return self._made(self._connection)
+        except sqlite3.Error as error:
+            raise failure(error) from error
+
+    def __exit__(self, _kind: object, error: BaseException | None, _where: object) -> None:
+        """Give the connection back.
+
+        Raises: StoreUnavailable when SQLite failed.
+        """
+        try:
+            self._readers.give_back(self._connection)
+        except sqlite3.Error as problem:
+            raise failure(problem) from problem
+        if isinstance(error, sqlite3.Error):
+            raise failure(error) from error
+
+
+def _as_it_is(connection: Connection) -> Connection:
+    return connection

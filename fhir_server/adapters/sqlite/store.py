@@ -1,7 +1,6 @@
 """The embedded store: one SQLite file, one writer that groups commits, and as many readers as requests."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -10,7 +9,7 @@ from sqlite3 import Connection
 from fhir_server.adapters.hashing import Hashes
 from fhir_server.adapters.keyring import Keyring
 from fhir_server.adapters.sqlite.changes import Preparer, apply, apply_all
-from fhir_server.adapters.sqlite.connections import Readers, failures_named
+from fhir_server.adapters.sqlite.connections import Loan, Readers, failures_named
 from fhir_server.adapters.sqlite.erasure import erase
 from fhir_server.adapters.sqlite.parts import keep_mark
 from fhir_server.adapters.sqlite.schema import apply_schema, is_current
@@ -66,11 +65,12 @@ class SqliteStore:
         self._hashes = Hashes(keyring.index_key)
         self._preparer = Preparer(self._hashes, keyring)
 
-    @contextmanager
-    def snapshot(self) -> Iterator[SqliteSnapshot]:
+    def snapshot(self) -> Loan[SqliteSnapshot]:
         """Open a consistent view."""
-        with self._database.readers.lend() as connection:
-            yield SqliteSnapshot(connection, self._hashes, self._keyring)
+        return self._database.readers.lend_as(self._snapshot_of)
+
+    def _snapshot_of(self, connection: Connection) -> SqliteSnapshot:
+        return SqliteSnapshot(connection, self._hashes, self._keyring)
 
     def commit(self, change: Change) -> None:
         """Apply a change atomically and return when it is durable."""
