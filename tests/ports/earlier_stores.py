@@ -203,8 +203,9 @@ def _identities(runtime: Runtime, world: World) -> dict[str, Any]:
     app = Client("carnet", "Carnet", ClientKind.PATIENT_APP, ("https://app.example/cb",), scopes)
     clients.register(runtime, replace(app, origins=("https://app.example",)))
     excluded = AppExclusions(documents=(world.ids["hidden"],))
-    terms = grants.Terms(scopes, proof=Login(AT, "eidas1", ("pwd", "otp")), withheld=excluded)
-    grant = grants.open_grant(runtime, Grantee(app, account, None, own.patient), terms)
+    drafted = grants.draft_grant(runtime, Grantee(app, account, None, own.patient), scopes)
+    grant = replace(drafted, proof=Login(AT, "eidas1", ("pwd", "otp")), withheld=excluded)
+    grants.store_grant(runtime, grant)
     world.tokens["carnet"] = access_tokens.issue_access(runtime, grant, lifetime=timedelta(days=3650))[0]
     passkeys.keep(runtime, account, passkeys.Passkey("a2V5", "Téléphone", "cHVibGlj", 3, AT))
     return {
