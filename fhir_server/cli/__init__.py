@@ -1,145 +1,100 @@
-"""The command line: serve, seed, keys, schema, clients, users and the lockdown to emergencies.
+"""The command line `habilis`: where each command is, and how an error becomes one line that says what to do.
 
-Every command reads the HABILIS_* settings; an error is one line that says what to do.
+A command is imported when somebody calls it, so that help, version and completion answer at once.
 """
 
-import argparse
-import os
-import socket
-import sys
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from importlib.metadata import version
+from collections.abc import Sequence
+from pkgutil import resolve_name
+from textwrap import shorten
 
-from consent_rules.tools import cli as rules_cli
-from fhir_server import telemetry
-from fhir_server.adapters import opening
-from fhir_server.app import build_runtime
-from fhir_server.cli import backups, clients, emergencies, key_files, repair, starting, users
+import click
+from click.exceptions import MissingParameter, NoArgsIsHelpError
+
+from fhir_server.adapters.keys import KeyProblem
 from fhir_server.ports.store import StoreUnavailable
-from fhir_server.settings.server import Settings, SettingsError
+from fhir_server.settings.server import SettingsError
 
-_RELAXED = (
-    "demonstration: inferred rows of the matrix are accepted, professionals may sign in with a password alone "
-    "(HABILIS_PROFESSIONAL_LEVEL=eidas1), and the key file lies beside the data"
+_COMMANDS = {
+    "backup": ("stores:backup", "Copy data, keys and contents of one instant."),
+    "clients": ("clients:group", "Register apps and software; change or disable them."),
+    "emergencies-only": ("emergencies:emergencies_only", "Stop everything but emergencies."),
+    "keys": ("keys:keys", "Make or replace the keys of the server."),
+    "repair": ("stores:repair", "Find stored consents that cannot be applied."),
+    "restore": ("stores:restore", "Put a backup into an empty data directory."),
+    "schema": ("stores:schema", "Create or update the store's tables and indexes."),
+    "seed": ("server:seed", "Load the invented people, or bulk data."),
+    "serve": ("server:serve", "Serve FHIR, the authorization server and the pages."),
+    "users": ("users:group", "Give people accounts; change or disable them."),
+}
+"""Each command: its place in this folder, and what it does in one line."""
+_LINE = 400
+"""Longest line of an error, in characters: a database driver describes its whole topology."""
+
+
+class _Commands(click.Group):
+    """The commands of the table, each of them imported when it is called or its own words are completed."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name, command, rest = super().resolve_command(ctx, args)
+        if name in _COMMANDS:
+            command = resolve_name(f"{__name__}.{_COMMANDS[name][0]}")
+        return name, command, rest
+
+
+@click.command(
+    cls=_Commands,
+    commands=[click.Command(name, short_help=purpose) for name, (_, purpose) in _COMMANDS.items()],
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog='Completion in bash: eval "$(_HABILIS_COMPLETE=bash_source habilis)"; also zsh_source and fish_source.',
 )
-"""What the demonstration relaxes, compared with a production server."""
+@click.version_option(package_name="habilis", message="%(prog)s %(version)s")
+def habilis() -> None:
+    """Run a FHIR R4 server that shares documents by consent.
+
+    Every command reads the settings HABILIS_… of the environment (docs/configuration.md).
+    `habilis COMMAND --help` describes a command.
+    """
+
+
+@habilis.command(add_help_option=False, context_settings={"ignore_unknown_options": True})
+@click.argument("words", nargs=-1, type=click.UNPROCESSED)
+def rules(words: tuple[str, ...]) -> int:
+    """Explain, simulate and check the rules without a server."""
+    from consent_rules.tools import cli  # noqa: PLC0415 - no other command needs it
+
+    return cli.main(words)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return the exit status."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    if given[:1] == ["rules"]:  # options of `rules`, -h included, belong to the command line of the rules
-        return rules_cli.main(given[1:])
-    options = _parser().parse_args(given)
     try:
-        settings = _settings(options)
-        telemetry.configure(settings.log_level)
-        run: Callable[[Settings, argparse.Namespace], int] = options.run
-        return run(settings, options)
-    except (SettingsError, opening.KeyProblem, StoreUnavailable, OSError) as error:
-        print(f"habilis: {starting.line_of(error)}", file=sys.stderr)
+        status: int | None = habilis.main(arguments, "habilis", standalone_mode=False)
+    except click.Abort:  # Ctrl-C, or the end of input
+        return 130
+    except NoArgsIsHelpError as incomplete:
+        click.echo(incomplete.message, err=True)
         return 2
+    except (click.ClickException, SettingsError, KeyProblem, StoreUnavailable, OSError) as error:
+        click.echo(f"habilis: {_line_of(error)}", err=True)
+        return 2
+    return status or 0
 
 
-def _settings(options: argparse.Namespace) -> Settings:
-    environment = dict(os.environ)
-    if getattr(options, "demo", False):
-        environment["HABILIS_DEMO"] = "yes"
-        environment.setdefault("HABILIS_DATA_DIR", "var/demo")
-    return Settings.from_environment(environment)
+def _line_of(error: Exception) -> str:
+    if isinstance(error, click.BadParameter) and not isinstance(error, MissingParameter):
+        return f"{error.param_hint or (error.param and _name(error.param))}: {error.message}"
+    if isinstance(error, click.UsageError):
+        text = " ".join(error.format_message().split())
+        end = "" if text.endswith((".", "?", "?)")) else "."
+        where = error.ctx.command_path if error.ctx else "habilis"
+        return f"{text[0].lower()}{text[1:]}{end} See `{where} --help`."
+    if isinstance(error, OSError):
+        place = f"{error.filename}: " if error.filename else ""
+        return f"{place}{error.strerror or error}"
+    return shorten(str(error), _LINE, placeholder=" …")
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="habilis", description="FHIR R4 server that shares documents by consent.")
-    parser.add_argument("--version", action="version", version=f"habilis {version('habilis')}")
-    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    serve = commands.add_parser("serve", help="serve the FHIR endpoint, the authorization server and the pages")
-    serve.add_argument("--demo", action="store_true", help="seed the invented people first and hand out their tokens")
-    serve.set_defaults(run=_serve)
-    seed = commands.add_parser("seed", help="load the invented people, or bulk data with --patients and --documents")
-    seed.add_argument("--demo", action="store_true", help="accept the inferred matrix, as the demonstration does")
-    seed.add_argument("--patients", type=int, default=0, metavar="N", help="bulk: how many patients")
-    seed.add_argument("--documents", type=int, default=50, metavar="M", help="bulk: documents of each (default 50)")
-    seed.set_defaults(run=_seed)
-    key_files.add_parser(commands)
-    schema = commands.add_parser("schema", help="create or bring up to date the store's tables and indexes")
-    schema.set_defaults(run=_schema)
-    clients.add_parser(commands)
-    users.add_parser(commands)
-    emergencies.add_parser(commands)
-    backups.add_parsers(commands)
-    repair.add_parser(commands)
-    commands.add_parser("rules", help="explain, simulate, compare and check the rules without a server")
-    return parser
-
-
-def _serve(settings: Settings, _options: argparse.Namespace) -> int:
-    from fhir_server.cli.web_server import web_server  # noqa: PLC0415 - other commands start without a web server
-
-    settings.refuse_unsafe_serving()
-    _demand_free_port(settings)
-    starting.stop_quietly()
-    told = key_files.prepare(settings)
-    if settings.demo:
-        _prepare_demo(settings)
-        told += f"habilis: {_RELAXED}\n"
-    os.environ.update(_as_environment(settings))
-    starting.check_start(settings)
-    print(told, end="", file=sys.stderr)
-    print(f"habilis: serving {settings.base_url}  (FHIR at {settings.fhir_base}; stop with Ctrl-C)", file=sys.stderr)
-    return starting.serve_until_stopped(web_server(settings))
-
-
-def _demand_free_port(settings: Settings) -> None:
-    """Refuse an address that another server uses: the kernel would divide the requests between the two servers."""
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((settings.host, settings.port))
-        except OSError as error:
-            text = f"HABILIS_HOST and HABILIS_PORT name an address that cannot be served: {error.strerror}"
-            raise SettingsError(text) from error
-
-
-def _prepare_demo(settings: Settings) -> None:
-    from seed.loading import load_demonstration  # noqa: PLC0415 - only the demonstration needs the cast
-
-    served = build_runtime(settings)
-    load_demonstration(served, settings.data_dir)
-    served.ports.store.close()
-
-
-def _as_environment(settings: Settings) -> dict[str, str]:
-    return {
-        "HABILIS_BASE_URL": settings.base_url,
-        "HABILIS_DATA_DIR": str(settings.data_dir),
-        "HABILIS_KEY_FILE": str(settings.key_file),
-        "HABILIS_DEMO": "yes" if settings.demo else "no",
-    }
-
-
-def _seed(settings: Settings, options: argparse.Namespace) -> int:
-    from seed.bulk import load_bulk  # noqa: PLC0415
-    from seed.loading import load_demonstration  # noqa: PLC0415
-
-    if settings.is_production:
-        text = "loads invented people and software with wide rights: never on an https HABILIS_BASE_URL"
-        raise SettingsError(f"habilis seed {text}; use habilis seed --demo on this machine")
-    print(key_files.prepare(settings), end="", file=sys.stderr)
-    served = build_runtime(replace(settings, accept_inferred_matrix=settings.accept_inferred_matrix or settings.demo))
-    try:
-        if options.patients:
-            load_bulk(served, settings.data_dir, options.patients, options.documents)
-        else:
-            load_demonstration(served, settings.data_dir)
-    finally:
-        served.ports.store.close()
-    return 0
-
-
-def _schema(settings: Settings, _options: argparse.Namespace) -> int:
-    opening.apply_schema(key_files.place_of(settings))
-    print("habilis: the store is up to date", file=sys.stderr)
-    return 0
+def _name(parameter: click.Parameter) -> str:
+    return parameter.opts[0] if isinstance(parameter, click.Option) else parameter.human_readable_name

@@ -1,242 +1,265 @@
 """`habilis clients …`: which apps and software may ask for tokens; the same checks as dynamic registration."""
 
-import argparse
 import os
+from collections.abc import Callable
 from dataclasses import asdict, replace
+from functools import reduce, wraps
 from pathlib import Path
 from secrets import token_urlsafe
 from typing import Any
 
+import click
 import orjson
 from joserfc.jwk import ECKey, RSAKey
 
 from fhir_server.application.core import operator_acts
-from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.identity import clients, grants
 from fhir_server.application.identity.clients import AuthMethod, Client, ClientKind
-from fhir_server.cli.administering import ArgumentProblem, Commands, add_deed, demand, naming
+from fhir_server.cli.operators import OneOf, Operator, Run, administers, wrong
 from fhir_server.domain.values import Json
-from fhir_server.oauth.token.client_metadata import SECRET_METHODS, checked
-from fhir_server.settings.server import Settings
+from fhir_server.oauth.token.client_metadata import SECRET_METHODS, MetadataError, checked
 
 _ARGUMENTS = {
     "client_id": "ID", "client_name": "--name", "redirect_uris": "--redirect-uri", "origins": "--origin",
     "scope": "--scopes", "jwks": "--jwks", "jwks_uri": "--jwks-uri", "token_endpoint_auth_method": "--auth-method",
 }  # fmt: skip
-_FLAGS = {
-    "par_required": ("--require-par", "the client must push its authorization requests"),
-    "dpop_required": ("--require-dpop", "the client must prove possession of a key"),
-    "certificate_bound": ("--certificate-bound", "the client's tokens are bound to its TLS certificate"),
-    "introspects": ("--introspects", "the client may introspect any token"),
-    "trusted_launcher": ("--trusted-launcher", "the client may create EHR launches"),
-}
+"""The argument that gives each element of a registration."""
 _ENDS_GRANTS = frozenset({"scopes", "organization", "auth_method"})
 """Members of a client whose change ends its grants, because the grants were given under the old ones."""
 _HIDDEN = frozenset({"secret_hash", "registration_hash", "organization_display"})
-_ALGORITHMS = {"ES384": "an elliptic curve, P-384 (the default)", "RS384": "RSA, 3072 bits"}
 
 
-def add_parser(commands: "Commands[argparse.ArgumentParser]") -> None:
-    """Add the command to the command line."""
-    parser = commands.add_parser("clients", help="register apps and software: add, list, show, edit, disable, re-key")
-    deeds = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    add = add_deed(deeds, "add", "register an app or software", _add)
-    add.add_argument("id", metavar="ID", help="its client_id, such as my-app")
-    add.add_argument("--kind", choices=[kind.value for kind in ClientKind], required=True, help="the kind of software")
-    _add_terms(add, is_new=True)
-    add_deed(deeds, "list", "list all clients", _list)
-    add_deed(deeds, "show", "show all that is registered of a client, without secrets", _show).add_argument("id")
-    edit = add_deed(deeds, "edit", "change what is registered; what is left out stays as it is", _edit)
-    edit.add_argument("id")
-    _add_terms(edit, is_new=False)
-    add_deed(deeds, "disable", "disable a client and end all its grants", _disable).add_argument("id")
-    add_deed(
-        deeds, "enable", "let a disabled client ask for tokens again; its ended grants stay ended", _enable
-    ).add_argument("id")
-    rotate = add_deed(deeds, "rotate", "replace the keys (--jwks or --jwks-uri) or the secret of a client", _rotate)
-    rotate.add_argument("id")
-    _add_keys(rotate)
-    _add_key_making(deeds)
+@click.group("clients")
+def group() -> None:
+    """Register apps and software; change or disable them. Every change is audited."""
 
 
-def _add_terms(parser: argparse.ArgumentParser, *, is_new: bool) -> None:
-    parser.add_argument("--name", required=is_new, help="what people read on the consent page")
-    parser.add_argument(
-        "--scopes", required=is_new, help='the most that it may ask for, such as "patient/DocumentReference.rs openid"'
-    )
-    parser.add_argument(
-        "--redirect-uri", action="append", metavar="URI", help="where people return after sign-in; repeatable"
-    )
-    parser.add_argument("--origin", action="append", help="origin of a browser app, for CORS; repeatable")
-    _add_keys(parser)
-    methods = [method.value for method in AuthMethod]
-    parser.add_argument(
-        "--auth-method", choices=methods, help="how the client authenticates (default: by what the other options give)"
-    )
-    if is_new:
-        parser.add_argument("--secret", action="store_true", help="make a secret and print it once")
-    parser.add_argument("--organization", metavar="ID", help="id of the Organization that runs the software")
-    for member, (flag, words) in _FLAGS.items():
-        parser.add_argument(flag, dest=member, action=argparse.BooleanOptionalAction, default=None, help=words)
+def _of_client(command: Run) -> Run:
+    """Hand a command the operator and the client that ID names."""
+
+    @click.argument("id_", metavar="ID")
+    @administers
+    @wraps(command)
+    def run(operator: Operator, id_: str, **given: object) -> None:
+        client = next((client for client in clients.list_clients(operator.runtime) if client.id == id_), None)
+        if client is None:
+            raise wrong("ID", f"there is no client {ascii(id_)[1:-1]}; `habilis clients list` shows all clients")
+        command(operator, client, **given)
+
+    return run
 
 
-def _add_keys(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--jwks", metavar="FILE", help="public keys of private_key_jwt, a JWK Set; see make-keys")
-    parser.add_argument("--jwks-uri", metavar="URL", help="https address of the public keys")
-
-
-def _add_key_making(deeds: "Commands[argparse.ArgumentParser]") -> None:
-    words = "make a key pair for software: a private key for it, a JWK Set for --jwks"
-    parser = deeds.add_parser("make-keys", help=words, description=f"{words}.")
-    parser.add_argument("private", metavar="PRIVATE-FILE")
-    parser.add_argument("public", metavar="PUBLIC-FILE")
-    known = "; ".join(f"{name}: {text}" for name, text in _ALGORITHMS.items())
-    parser.add_argument("--algorithm", choices=list(_ALGORITHMS), default="ES384", help=known)
-    parser.set_defaults(run=_make_keys)
-
-
-# --- subcommands ------------------------------------------------------------------------------------------------------
-
-
-def _add(runtime: Runtime, options: argparse.Namespace) -> None:
-    method = _method(options)
-    secret = token_urlsafe(32) if method in SECRET_METHODS else ""
-    bare = Client(options.id, "", ClientKind(options.kind), auth_method=method)
-    kept = clients.hash_secret(secret) if secret else ""
-    with naming(_ARGUMENTS):
-        client = checked(replace(bare, secret_hash=kept, **_given(runtime, options)))
-    if clients.is_known(runtime, client.id):
-        raise ArgumentProblem("ID", f"there is a client {client.id} already")
-    _trace(runtime, options, "register-client", f"{client.kind.value}, {method.value}, {client.scopes}")
-    clients.register(runtime, client)
-    print(f"client {client.id} registered ({method.value})")
-    if secret:
-        print(f"secret, shown once: {secret}")
-
-
-def _method(options: argparse.Namespace) -> AuthMethod:
-    """Return how a new client authenticates: as the arguments say, or as the other arguments imply."""
-    has_keys = bool(options.jwks or options.jwks_uri)
-    implied = AuthMethod.PRIVATE_KEY_JWT if has_keys else AuthMethod.BASIC if options.secret else AuthMethod.NONE
-    method = AuthMethod(options.auth_method) if options.auth_method else implied
-    if options.secret and method not in SECRET_METHODS:
-        raise ArgumentProblem("--secret", "a client with keys, or without authentication, has no secret")
-    return method
-
-
-def _given(runtime: Runtime, options: argparse.Namespace) -> Json:
-    """Return the members of a client that the arguments give, by the names of the members."""
-    found: Json = {
-        "name": options.name,
-        "scopes": options.scopes,
-        "redirect_uris": tuple(options.redirect_uri) if options.redirect_uri else None,
-        "origins": tuple(options.origin) if options.origin else None,
-        "jwks": _keys(options.jwks) if options.jwks else None,
-        "jwks_uri": options.jwks_uri,
-        **{member: getattr(options, member) for member in _FLAGS},
-    }
-    if options.organization:
-        place = demand(runtime, "--organization", "Organization", options.organization)
-        display = str(place.get("name", ""))
-        found |= {"organization": f"Organization/{options.organization}", "organization_display": display}
-    return {name: value for name, value in found.items() if value is not None}
-
-
-def _keys(file: str) -> Json:
+def _key_set(file: str) -> Json:
     try:
         found = orjson.loads(Path(file).read_bytes())
     except OSError as error:
-        raise ArgumentProblem("--jwks", f"{file} cannot be read: {error.strerror}") from None
+        raise ValueError(f"{file} cannot be read: {error.strerror}") from None
     except orjson.JSONDecodeError:
-        raise ArgumentProblem("--jwks", f"{file} is no JSON") from None
+        raise ValueError(f"{file} is no JSON") from None
     if not isinstance(found, dict) or not found:
-        raise ArgumentProblem("--jwks", f'{file} is no JWK Set: an object with "keys"')
+        raise ValueError(f'{file} is no JWK Set: an object with "keys"')
     return found
 
 
-def _list(runtime: Runtime, _options: argparse.Namespace) -> None:
-    for client in clients.list_clients(runtime):
+_JWKS = click.option("--jwks", type=_key_set, metavar="FILE", help="Its public keys, a JWK Set; see make-keys.")
+_JWKS_URI = click.option("--jwks-uri", metavar="URL", help="The https address of its public keys.")
+
+
+def _takes_terms(*, is_new: bool) -> Callable[[Run], Run]:
+    """Hand a command what is registered of a client, by the names of the members of Client."""
+    scopes = 'The most that it may ask for, such as "patient/DocumentReference.rs openid".'
+    method = "How the client authenticates (default: by what the other options give)."
+    options = (
+        click.option("--name", required=is_new, help="What people read on the consent page."),
+        click.option("--scopes", required=is_new, help=scopes),
+        click.option("--redirect-uri", "redirect_uris", multiple=True, metavar="URI",
+                     help="Where people return after sign-in; repeatable."),
+        click.option("--origin", "origins", multiple=True, metavar="ORIGIN",
+                     help="Origin of a browser app, for CORS; repeatable."),
+        _JWKS,
+        _JWKS_URI,
+        click.option("--auth-method", type=OneOf(AuthMethod), help=method),
+        click.option("--organization", metavar="ID", help="Id of the Organization that runs the software."),
+        _flag("--require-par", "par_required", "The client must push its authorization requests."),
+        _flag("--require-dpop", "dpop_required", "The client must prove possession of a key."),
+        _flag("--certificate-bound", "certificate_bound", "The client's tokens are bound to its TLS certificate."),
+        _flag("--introspects", "introspects", "The client may introspect any token."),
+        _flag("--trusted-launcher", "trusted_launcher", "The client may create EHR launches."),
+    )  # fmt: skip
+    return lambda command: reduce(lambda run, option: option(run), reversed(options), command)
+
+
+def _flag(option: str, member: str, words: str) -> Callable[[Run], Run]:
+    return click.option(f"{option}/--no-{option[2:]}", member, default=None, help=words)
+
+
+def _given(operator: Operator, arguments: Json) -> Json:
+    """Return the members of a client that the arguments give; what is left out is no member."""
+    found = {name: value for name, value in arguments.items() if value is not None and value != ()}
+    if place := found.pop("organization", None):
+        display = str(operator.demand("--organization", "Organization", place).get("name", ""))
+        found |= {"organization": f"Organization/{place}", "organization_display": display}
+    return found
+
+
+def _checked(client: Client) -> Client:
+    """Check a client; an error names the command's argument."""
+    try:
+        return checked(client)
+    except MetadataError as error:
+        raise wrong(_ARGUMENTS.get(error.element, error.element), error.text) from error
+
+
+@group.command()
+@click.argument("id_", metavar="ID")
+@click.option("--kind", type=OneOf(ClientKind), required=True, help="The kind of software.")
+@_takes_terms(is_new=True)
+@click.option("--secret", "has_secret", is_flag=True, help="Make a secret, and print it once.")
+@administers
+def add(operator: Operator, id_: str, kind: ClientKind, *, has_secret: bool, **terms: Any) -> None:  # noqa: ANN401 - members of Client
+    """Register an app or software.
+
+    ID is its client_id.
+
+    \b
+    An app:    habilis clients add my-app --name "My app" --kind patient-app \\
+                 --scopes "openid patient/DocumentReference.rs" --redirect-uri https://app.example/cb
+    Software:  habilis clients add my-ehr --name "My EHR" --kind backend \\
+                 --scopes "system/DocumentReference.c" --jwks public-keys.json
+    """  # noqa: D301 - click does not join lines below \b
+    method = _method(terms, has_secret=has_secret)
+    secret = token_urlsafe(32) if method in SECRET_METHODS else None
+    kept = clients.hash_secret(secret) if secret else ""
+    members = _given(operator, terms) | {"auth_method": method, "secret_hash": kept}
+    client = _checked(replace(Client(id_, "", kind), **members))
+    if clients.is_known(operator.runtime, client.id):
+        raise wrong("ID", f"there is a client {client.id} already")
+    _audit(operator, client, "register-client", f"{client.kind.value}, {method.value}, {client.scopes}")
+    clients.register(operator.runtime, client)
+    click.echo(f"client {client.id} registered ({method.value})")
+    if secret:
+        click.echo(f"secret, shown once: {secret}")
+
+
+def _method(terms: Json, *, has_secret: bool) -> AuthMethod:
+    """Return how a new client authenticates: as the arguments say, or as the other arguments imply."""
+    has_keys = bool(terms["jwks"] or terms["jwks_uri"])
+    implied = AuthMethod.PRIVATE_KEY_JWT if has_keys else AuthMethod.BASIC if has_secret else AuthMethod.NONE
+    method: AuthMethod = terms["auth_method"] or implied
+    if has_secret and method not in SECRET_METHODS:
+        raise wrong("--secret", "a client with keys, or without authentication, has no secret")
+    return method
+
+
+@group.command("list")
+@administers
+def list_(operator: Operator) -> None:
+    """List all clients."""
+    for client in clients.list_clients(operator.runtime):
         state = "disabled" if client.disabled else "in use"
-        print(f"{client.id}\t{client.kind.value}\t{client.auth_method.value}\t{state}\t{client.scopes}")
+        click.echo(f"{client.id}\t{client.kind.value}\t{client.auth_method.value}\t{state}\t{client.scopes}")
 
 
-def _show(runtime: Runtime, options: argparse.Namespace) -> None:
-    client = _client(runtime, options.id)
+@group.command()
+@_of_client
+def show(_operator: Operator, client: Client) -> None:
+    """Show what is registered of a client, without secrets."""
     shown = {name: value for name, value in asdict(client).items() if name not in _HIDDEN}
     shown["registered_by"] = "itself" if client.registration_hash else "an operator"
-    print(orjson.dumps(shown, option=orjson.OPT_INDENT_2).decode())
+    click.echo(orjson.dumps(shown, option=orjson.OPT_INDENT_2))
 
 
-def _edit(runtime: Runtime, options: argparse.Namespace) -> None:
-    client, given = _client(runtime, options.id), _given(runtime, options)
-    if options.auth_method and options.auth_method != client.auth_method.value:
-        given |= _other_method(client, AuthMethod(options.auth_method))
+@group.command()
+@_takes_terms(is_new=False)
+@_of_client
+def edit(operator: Operator, client: Client, **terms: Any) -> None:  # noqa: ANN401 - members of Client
+    """Change what is registered of a client.
+
+    What is left out stays as it is. A change of scopes, organization or authentication ends all its grants.
+    """
+    given = _given(operator, terms)
+    method = given.get("auth_method", client.auth_method)
+    if method is not client.auth_method and method not in SECRET_METHODS:
+        given["secret_hash"] = ""
+    elif method is not client.auth_method and not client.secret_hash:
+        raise wrong("--auth-method", f"{client.id} has no secret; register it anew with --secret")
     if "jwks" in given:
         given.setdefault("jwks_uri", "")
     elif given.get("jwks_uri"):
         given["jwks"] = {}
     changed = sorted(name for name, value in given.items() if getattr(client, name) != value)
     if not changed:
-        raise ArgumentProblem(options.id, "nothing would change; say what to change, such as --name")
-    with naming(_ARGUMENTS):
-        edited = checked(replace(client, **given))
-    _trace(runtime, options, "edit-client", f"changed: {', '.join(changed)}")
-    clients.change(runtime, edited)
-    ended = grants.revoke_client(runtime, client.id) if _ENDS_GRANTS & set(changed) else 0
-    print(f"client {client.id} changed ({', '.join(changed)}); grants ended: {ended}")
+        raise wrong(client.id, "nothing would change; say what to change, such as --name")
+    edited = _checked(replace(client, **given))
+    _audit(operator, client, "edit-client", f"changed: {', '.join(changed)}")
+    clients.change(operator.runtime, edited)
+    ended = grants.revoke_client(operator.runtime, client.id) if _ENDS_GRANTS & set(changed) else 0
+    click.echo(f"client {client.id} changed ({', '.join(changed)}); grants ended: {ended}")
 
 
-def _other_method(client: Client, method: AuthMethod) -> Json:
-    """Return the members that change with the way of authenticating; only `rotate` makes a new secret."""
-    if method in SECRET_METHODS and not client.secret_hash:
-        raise ArgumentProblem("--auth-method", f"{client.id} has no secret; register it anew with --secret")
-    return {"auth_method": method} | ({} if method in SECRET_METHODS else {"secret_hash": ""})
+@group.command()
+@_of_client
+def disable(operator: Operator, client: Client) -> None:
+    """Disable a client; end all its grants."""
+    _audit(operator, client, "disable-client")
+    clients.change(operator.runtime, replace(client, disabled=True))
+    ended = grants.revoke_client(operator.runtime, client.id)
+    click.echo(f"client {client.id} disabled; grants ended: {ended}")
 
 
-def _disable(runtime: Runtime, options: argparse.Namespace) -> None:
-    client = _client(runtime, options.id)
-    _trace(runtime, options, "disable-client")
-    clients.change(runtime, replace(client, disabled=True))
-    ended = grants.revoke_client(runtime, client.id)
-    print(f"client {client.id} disabled; grants ended: {ended}")
+@group.command()
+@_of_client
+def enable(operator: Operator, client: Client) -> None:
+    """Let a disabled client ask for tokens again.
+
+    Its ended grants stay ended.
+    """
+    _audit(operator, client, "enable-client")
+    clients.change(operator.runtime, replace(client, disabled=False))
+    click.echo(f"client {client.id} enabled again")
 
 
-def _enable(runtime: Runtime, options: argparse.Namespace) -> None:
-    client = _client(runtime, options.id)
-    _trace(runtime, options, "enable-client")
-    clients.change(runtime, replace(client, disabled=False))
-    print(f"client {client.id} enabled again")
+@group.command()
+@_JWKS
+@_JWKS_URI
+@_of_client
+def rotate(operator: Operator, client: Client, jwks: Json | None, jwks_uri: str | None) -> None:
+    """Replace the keys or the secret of a client.
 
-
-def _rotate(runtime: Runtime, options: argparse.Namespace) -> None:
-    client = _client(runtime, options.id)
-    if options.jwks or options.jwks_uri:
-        keys = _keys(options.jwks) if options.jwks else {}
-        with naming(_ARGUMENTS):
-            rekeyed = checked(replace(client, jwks=keys, jwks_uri=options.jwks_uri or ""))
+    Give the new keys by --jwks or --jwks-uri. Without both, the command makes a new secret and prints it once.
+    """
+    if jwks or jwks_uri:
+        changed = _checked(replace(client, jwks=jwks or {}, jwks_uri=jwks_uri or ""))
         if client.auth_method is not AuthMethod.PRIVATE_KEY_JWT:
-            raise ArgumentProblem("--jwks", f"{client.id} authenticates by {client.auth_method.value}, not by keys")
-        _trace(runtime, options, "rekey-client", "keys")
-        clients.change(runtime, rekeyed)
-        print(f"keys of {client.id} replaced")
-        return
-    if not client.secret_hash:
-        raise ArgumentProblem(client.id, "it has no secret; give its new public keys with --jwks")
-    secret = token_urlsafe(32)
-    _trace(runtime, options, "rekey-client", "secret")
-    clients.change(runtime, replace(client, secret_hash=clients.hash_secret(secret)))
-    print(f"new secret of {client.id}, shown once: {secret}")
+            raise wrong("--jwks", f"{client.id} authenticates by {client.auth_method.value}, not by keys")
+        what, told = "keys", f"keys of {client.id} replaced"
+    else:
+        if not client.secret_hash:
+            raise wrong(client.id, "it has no secret; give its new public keys with --jwks")
+        secret = token_urlsafe(32)
+        changed = replace(client, secret_hash=clients.hash_secret(secret))
+        what, told = "secret", f"new secret of {client.id}, shown once: {secret}"
+    _audit(operator, client, "rekey-client", what)
+    clients.change(operator.runtime, changed)
+    click.echo(told)
 
 
-def _make_keys(_settings: Settings, options: argparse.Namespace) -> int:
-    kid = token_urlsafe(12)
-    names: Any = {"kid": kid, "alg": options.algorithm, "use": "sig"}
-    is_rsa = options.algorithm == "RS384"
+@group.command()
+@click.argument("private", metavar="PRIVATE-FILE")
+@click.argument("public", metavar="PUBLIC-FILE")
+@click.option("--algorithm", type=click.Choice(("ES384", "RS384")), default="ES384", show_default=True,
+              help="An elliptic curve (P-384), or RSA with 3072 bits.")  # fmt: skip
+def make_keys(private: str, public: str, algorithm: str) -> None:
+    """Make a key pair for software.
+
+    PRIVATE-FILE is for the software alone. PUBLIC-FILE is a JWK Set for --jwks.
+    """
+    names: Any = {"kid": token_urlsafe(12), "alg": algorithm, "use": "sig"}
+    is_rsa = algorithm == "RS384"
     key = RSAKey.generate_key(3072, names) if is_rsa else ECKey.generate_key("P-384", names)
-    _write(options.private, key.as_dict(private=True), 0o600)
-    _write(options.public, {"keys": [key.as_dict(private=False)]}, 0o644)
-    print(f"{options.private} is for the software alone; {options.public} is for habilis clients add --jwks")
-    return 0
+    _write(private, key.as_dict(private=True), 0o600)
+    _write(public, {"keys": [key.as_dict(private=False)]}, 0o644)
+    click.echo(f"{private} is for the software alone; {public} is for habilis clients add --jwks")
 
 
 def _write(name: str, value: object, mode: int) -> None:
@@ -244,17 +267,10 @@ def _write(name: str, value: object, mode: int) -> None:
     try:
         descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     except FileExistsError:
-        raise ArgumentProblem(name, "there is such a file already; it is left as it is") from None
+        raise wrong(name, "there is such a file already; it is left as it is") from None
     with open(descriptor, "wb") as file:  # noqa: PTH123 - the descriptor has the mode of the file
         file.write(orjson.dumps(value, option=orjson.OPT_INDENT_2) + b"\n")
 
 
-def _client(runtime: Runtime, id_: str) -> Client:
-    found = next((client for client in clients.list_clients(runtime) if client.id == id_), None)
-    if found is None:
-        raise ArgumentProblem("ID", f"there is no client {ascii(id_)[1:-1]}; `habilis clients list` shows all clients")
-    return found
-
-
-def _trace(runtime: Runtime, options: argparse.Namespace, operation: str, reason: str = "") -> None:
-    operator_acts.record(runtime, options.by, operation, f"Device/{options.id}", reason)
+def _audit(operator: Operator, client: Client, operation: str, reason: str = "") -> None:
+    operator_acts.record(operator.runtime, operator.name, operation, client.device, reason)

@@ -19,7 +19,7 @@ from fhir_server.application.identity import clients
 from fhir_server.application.identity.accounts import Account, RepresentedPatient, find_account
 from fhir_server.application.identity.clients import Client, ClientKind
 from fhir_server.cli import main
-from fhir_server.cli.backups import KEPT
+from fhir_server.cli.stores import KEPT
 from fhir_server.domain.search.criteria import Search
 from fhir_server.http.pages.patient.journal_lines import line_of
 from fhir_server.ports.store import Change, SpaceWrite, Write

@@ -3,12 +3,15 @@
 import json
 import re
 import socket
+import subprocess
+import sys
 from dataclasses import replace
 
+import click
 import pytest
 
 from fhir_server.application.identity import clients
-from fhir_server.cli import main
+from fhir_server.cli import habilis, main
 
 
 @pytest.fixture(autouse=True)
@@ -133,3 +136,82 @@ def test_neither_matrix_nor_profile_stand_in_the_way_of_a_stop(monkeypatch, caps
 def test_without_a_store_the_stop_says_that_it_did_not_happen(capsys):
     assert main(["emergencies-only", "on", "--reason", "release 42"]) == 2
     assert "habilis:" in said(capsys)
+
+
+# --- what it says of itself -------------------------------------------------------------------------------------------
+
+
+def all_commands(group: click.Group = habilis, above: tuple[str, ...] = ()) -> dict[tuple[str, ...], click.Command]:
+    """Return every command by its words; `rules` has a command line of its own."""
+    found = {}
+    context = click.Context(group, info_name=" ".join(above))
+    for name in group.list_commands(context):
+        _, command, _ = group.resolve_command(context, [name])
+        if isinstance(command, click.Group):
+            found |= all_commands(command, (*above, name))
+        elif name != "rules":
+            found[*above, name] = command
+    return found
+
+
+def test_every_command_and_every_option_says_what_it_does():
+    for words, command in all_commands().items():
+        assert command.help, words
+        options = [option for option in command.params if isinstance(option, click.Option)]
+        assert [option.name for option in options if not option.help] == [], words
+
+
+def test_the_help_of_a_group_shortens_no_sentence(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "80")
+    for words in ((), ("users",), ("clients",)):
+        assert main([*words, "--help"]) == 0
+        assert "..." not in said(capsys).replace("[ARGS]...", "")
+
+
+def test_the_list_of_commands_says_of_each_what_its_own_help_begins_with():
+    context = click.Context(habilis)
+    for name, listed in habilis.commands.items():
+        _, command, _ = habilis.resolve_command(context, [name])
+        assert command.get_short_help_str(200) == listed.get_short_help_str(200)
+
+
+def test_a_command_line_without_a_command_shows_the_help_and_fails(capsys):
+    for words in ([], ["users"], ["clients"]):
+        assert main(words) == 2
+        assert "Commands:" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["serv"], "no such command 'serv'. (Did you mean one of: 'serve', 'users'?) See `habilis --help`."),
+        (["users", "add"], "missing argument 'LOGIN'. See `habilis users add --help`."),
+        (["users", "add", "x"], "missing option '--display'. See `habilis users add --help`."),
+        (["users", "list", "--dmo"], "no such option '--dmo'. Did you mean '--demo'? See `habilis users list --help`."),
+        (["keys", "make"], "ACTION: 'make' is not one of 'create', 'rotate', 'rotate-signing'."),
+        (["seed", "--patients", "x"], "--patients: 'x' is not a valid integer range."),
+        (["restore", "a", "b"], "got unexpected extra argument (b). See `habilis restore --help`."),
+    ],
+)
+def test_a_wrong_word_is_told_in_one_line_that_says_what_to_do(capsys, words, told):
+    assert main(words) == 2
+    assert capsys.readouterr().err == f"habilis: {told}\n"
+
+
+@pytest.mark.parametrize("word", ["--help", "--version"])
+def test_help_and_version_load_no_server(word):
+    code = f"import sys; from fhir_server.cli import main; main([{word!r}]); print('fhir_server.app' in sys.modules)"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).endswith("False\n")
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"), [("habilis emer", ["emergencies-only"]), ("habilis users se", ["set-password"])]
+)
+def test_a_shell_completes_commands(monkeypatch, capsys, typed, offered):
+    words = typed.split()
+    monkeypatch.setenv("_HABILIS_COMPLETE", "bash_complete")
+    monkeypatch.setenv("COMP_WORDS", typed)
+    monkeypatch.setenv("COMP_CWORD", str(len(words) - 1))
+    with pytest.raises(SystemExit):
+        main([])
+    assert capsys.readouterr().out.split() == [f"plain,{word}" for word in offered]

@@ -3,7 +3,10 @@
 import io
 import json
 import os
+import pty
 import re
+import subprocess
+import sys
 from base64 import urlsafe_b64encode
 
 import pytest
@@ -43,10 +46,7 @@ def run(capsys):
 
     def ran(*words: str) -> tuple[int, str]:
         capsys.readouterr()
-        try:
-            status = main([*words])
-        except SystemExit as ended:  # argparse ends so
-            status = int(ended.code)
+        status = main([*words])
         printed = capsys.readouterr()
         assert "Traceback" not in printed.err
         return status, printed.out + printed.err
@@ -256,6 +256,39 @@ def test_what_is_wrong_about_a_person_is_told_in_one_line_that_names_the_argumen
         status, printed = run("users", "add", "x", "--display", "X", *arguments)
         assert status == 2, case
         assert re.fullmatch(rf"habilis: {named}: [^\n]+\n", printed), case
+
+
+def at_terminal(answers: list[str], *words: str) -> tuple[int, str]:
+    """Run a command at a terminal, answer its questions in order; return its status and what the terminal showed."""
+    ours, its = pty.openpty()
+    code = "import sys; from fhir_server.cli import main; sys.exit(main())"
+    command = [sys.executable, "-c", code, *words]
+    with subprocess.Popen(command, stdin=its, stdout=its, stderr=its, start_new_session=True) as process:
+        os.close(its)
+        shown, answered = b"", 0
+        while part := _next_of(ours):
+            shown += part
+            if answered < len(answers) and shown.count(b": ") > answered:
+                os.write(ours, f"{answers[answered]}\n".encode())
+                answered += 1
+    os.close(ours)
+    return process.returncode, shown.decode()
+
+
+def _next_of(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 4096)
+    except OSError:  # the command has ended
+        return b""
+
+
+def test_a_password_is_asked_for_twice_at_a_terminal_and_never_shown(opened):
+    status, shown = at_terminal([PASSWORD, "a slip", PASSWORD, PASSWORD], "users", "set-password", "martin")
+    assert status == 0, shown
+    assert authenticate(opened, "martin", PASSWORD)
+    assert "do not match" in shown
+    assert PASSWORD not in shown
+    assert "a slip" not in shown
 
 
 @pytest.mark.parametrize("password", ["a", "motdepasse12345", "Dr B Dr B Dr B Dr B"])

@@ -31,8 +31,11 @@ def run(asking: Asking) -> None:
 
 def _help(asking: Asking, command: tuple[str, ...], words: tuple[str, ...]) -> None:
     text = _run(asking, command, (*words, "--help"))
-    listed = re.search(r"^(?:commands|positional arguments):\n(.*?)(?:\n\n|\Z)", text, re.MULTILINE | re.DOTALL)
-    for name in re.findall(r"^    ([a-z][a-z-]+)\b", listed[1], re.MULTILINE) if listed else ():
+    listed = re.search(
+        r"^(?:commands|Commands|positional arguments):\n(.*?)(?:\n\n|\Z)", text, re.MULTILINE | re.DOTALL
+    )
+    indent = 2 if "\nCommands:\n" in text else 4  # click, argparse
+    for name in re.findall(rf"^ {{{indent}}}([a-z][a-z-]+)\b", listed[1], re.MULTILINE) if listed else ():
         if name != "rules" and len(words) < 2:
             _help(asking, command, (*words, name))
 

@@ -1,0 +1,76 @@
+"""`habilis keys create|rotate|rotate-signing`, and the checks of the key file at a start."""
+
+import stat
+from pathlib import Path
+
+import click
+
+from fhir_server.adapters import opening
+from fhir_server.application.core import operator_acts
+from fhir_server.cli.operators import ANY_MATRIX, opened, takes_name, takes_settings
+from fhir_server.oauth.base import keys as signing
+from fhir_server.settings.server import Settings, SettingsError
+
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+
+
+@click.command()
+@click.argument("action", metavar="ACTION", type=click.Choice(("create", "rotate", "rotate-signing")))
+@takes_name
+@takes_settings()
+def keys(action: str, by: str, settings: Settings) -> None:
+    """Make or replace the keys of the server.
+
+    \b
+    create          make the key file, with which the server encrypts the keys of the data
+    rotate          put a new key into the key file, and encrypt the keys of the data with it
+    rotate-signing  sign id_tokens with a new key; apps can still check the earlier tokens
+    """  # noqa: D301 - click does not join lines below \b
+    if action == "create":
+        opening.create_keys(settings.key_file)
+        _say(f"a key-encryption key was created in {settings.key_file}; keep it apart from the data")
+        return
+    with opened(settings, **ANY_MATRIX) as runtime:
+        if action == "rotate-signing":
+            operator_acts.record(runtime, by, "rotate-signing")
+            _say(f"id_tokens are signed with key {signing.rotate(runtime)} from now on")
+            return
+        operator_acts.record(runtime, by, "rotate-keys")
+    wrapped = opening.rotate_keys(place_of(settings))
+    _say(f"a fresh key in {settings.key_file} wraps {wrapped} data keys now")
+
+
+def _say(text: str) -> None:
+    click.echo(f"habilis: {text}", err=True)
+
+
+def place_of(settings: Settings) -> opening.SqlitePlace | opening.MongoPlace:
+    """Return where the store is."""
+    if settings.store == "mongodb":
+        return opening.MongoPlace(str(settings.mongodb_uri), settings.mongodb_database, settings.key_file)
+    return opening.SqlitePlace(settings.data_dir, settings.key_file)
+
+
+def prepare(settings: Settings) -> str | None:
+    """Check that only its owner can read the key file in production; create a key file for a trial server.
+
+    Return the text for the operator when a file was created.
+    Raises: SettingsError.
+    """
+    if settings.is_production:
+        _demand_private(settings.key_file)
+    elif not settings.key_file.exists() and not any(settings.data_dir.glob("*.sqlite3")):
+        opening.create_keys(settings.key_file)
+        return f"habilis: made the key file {settings.key_file}, for trying things out"
+    return None
+
+
+def _demand_private(key_file: Path) -> None:
+    if not key_file.exists():
+        text = f"there is no key file {key_file}: name one by HABILIS_KEY_FILE, apart from the data"
+        raise SettingsError(f"{text}, and make it with habilis keys create")
+    if key_file.stat().st_mode & _OTHERS:
+        raise SettingsError(f"accounts other than its owner may use the key file: run chmod 600 {key_file}")
+    if key_file.parent.stat().st_mode & _OTHERS:
+        text = f"accounts other than its owner may use the folder of the key file: run chmod 700 {key_file.parent}"
+        raise SettingsError(text)
