@@ -9,7 +9,7 @@ from datetime import date, datetime
 from types import MappingProxyType
 
 from consent_rules.model import Deny, RecordState, RuleApplied
-from consent_rules.profiles import RuleProfile
+from consent_rules.rule_profile import RuleProfile
 from consent_rules.vocabulary import Reason, SpaceStatus
 
 TRANSITIONS: Mapping[tuple[SpaceStatus, SpaceStatus], str] = MappingProxyType(

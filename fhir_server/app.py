@@ -13,7 +13,7 @@ from flask_smorest import Api
 
 from consent_rules.matrix import schedule
 from consent_rules.matrix.table import MatrixError
-from consent_rules.profiles import ProfileError, RuleProfile, from_file, names, profile
+from consent_rules.rule_profile import ProfileError, RuleProfile, from_file, names, profile
 from fhir_server import telemetry
 from fhir_server.adapters import opening
 from fhir_server.adapters.system import SystemClock
@@ -21,7 +21,7 @@ from fhir_server.application.bundles.writes import demand_handlers
 from fhir_server.application.core.runtime import Runtime, Stamps
 from fhir_server.http import admission, errors, request_context
 from fhir_server.http.fhir import capabilities, negotiation, openapi, read, search, transactions, write
-from fhir_server.http.fhir.operations import catalogue
+from fhir_server.http.fhir.operations import all_operations
 from fhir_server.http.fhir.routing import FHIR_PATH
 from fhir_server.http.oauth import discovery, endpoints
 from fhir_server.http.pages import all_pages, language
@@ -38,7 +38,7 @@ _PARTS = (
     read,
     search,
     write,
-    catalogue,
+    all_operations,
     transactions,
     discovery,
     endpoints,

@@ -14,7 +14,7 @@ import orjson
 
 from consent_rules.matrix.schedule import packaged
 from consent_rules.model import Requester
-from consent_rules.profiles import profile
+from consent_rules.rule_profile import profile
 from consent_rules.visibility import AccessFacts, Clause, Interval, Visibility
 from consent_rules.vocabulary import Mark, Purpose
 from fhir_server.application.core.runtime import Runtime

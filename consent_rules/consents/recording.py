@@ -8,11 +8,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from consent_rules.decision.conditions import is_about_relative, is_for_team, is_switch, limits
 from consent_rules.decision.decision_context import DecisionContext
-from consent_rules.decision.relationship import is_about_relative, is_for_team, is_switch, limits
 from consent_rules.lifecycle import is_minor_with_account
 from consent_rules.model import Deny, Directive, RecordState, RuleApplied
-from consent_rules.profiles import RuleProfile
+from consent_rules.rule_profile import RuleProfile
 from consent_rules.vocabulary import DirectiveKind, Proof, Purpose, Reason, RequesterKind
 
 _BY_HOLDER = frozenset(

@@ -13,7 +13,7 @@ from enum import StrEnum
 from consent_rules.lifecycle import is_minor
 from consent_rules.matrix.table import Matrix
 from consent_rules.model import AccessRequest, RecordState
-from consent_rules.profiles import RuleProfile
+from consent_rules.rule_profile import RuleProfile
 from consent_rules.vocabulary import DirectiveKind, RequesterKind
 
 _SIDE = frozenset({RequesterKind.PATIENT, RequesterKind.RELATED})

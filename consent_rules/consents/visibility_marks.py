@@ -10,7 +10,7 @@ from datetime import datetime
 
 from consent_rules.lifecycle import is_minor
 from consent_rules.model import AccessRequest, Deny, RecordState, RuleApplied
-from consent_rules.profiles import RuleProfile
+from consent_rules.rule_profile import RuleProfile
 from consent_rules.visibility import AccessFacts
 from consent_rules.vocabulary import DirectiveKind, Mark, Reason, RequesterKind
 

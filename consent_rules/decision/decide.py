@@ -8,11 +8,11 @@ the decision closes that directive and names it. If a rule raises an error witho
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from consent_rules.decision import document_filters, emergency, preconditions, relationship
+from consent_rules.decision import conditions, denials, document_filters, emergency
 from consent_rules.decision.decision_context import DecisionContext, context_of
 from consent_rules.matrix.table import Matrix
 from consent_rules.model import AccessRequest, Deny, Directive, Permit, RecordState, RuleApplied, closed
-from consent_rules.profiles import RuleProfile
+from consent_rules.rule_profile import RuleProfile
 from consent_rules.vocabulary import Action, Basis, Obligation, Purpose, Reason, RequesterKind, View
 
 Precondition = Callable[[DecisionContext], Deny | None]
@@ -72,12 +72,12 @@ def _without_faulty(given: Given, record: RecordState, error: str) -> Permit | D
 
 def apply_table(context: DecisionContext) -> Permit | Deny:
     """Check what denies a request in every space (K2), then apply the row for this requester and action (K1)."""
-    barred = preconditions.barred(context.request)
+    barred = denials.barred(context.request)
     if barred:
         return barred
     row = TABLE.get((context.requester.kind, context.request.action))
     if row is None:
-        return preconditions.denial(Reason.NOT_ENTITLED, "D3")
+        return denials.denial(Reason.NOT_ENTITLED, "D3")
     return row.answer(context)
 
 
@@ -129,7 +129,7 @@ def _shows_documents(context: DecisionContext) -> bool:
     checks the block for software.
     """
     action, alone = context.request.action, context.requester.kind is RequesterKind.SYSTEM
-    shut = action in _IF_OPEN and (preconditions.open_space(context) or (alone and preconditions.not_blocked(context)))
+    shut = action in _IF_OPEN and (denials.open_space(context) or (alone and denials.not_blocked(context)))
     return action in _SHOWING or (action in _IF_OPEN and not shut)
 
 
@@ -149,20 +149,16 @@ def obligations_of(context: DecisionContext, basis: Basis) -> frozenset[Obligati
 def why_not(context: DecisionContext) -> Deny:
     """Return the denial when no ground holds; its reason tells the audit log of ended and awaited consents (C8)."""
     if context.requester.kind is RequesterKind.RELATED:
-        return preconditions.denial(Reason.NO_AUTHORITY, "B2")
+        return denials.denial(Reason.NO_AUTHORITY, "B2")
     if context.request.purpose in emergency.MODES:
-        return preconditions.denial(Reason.EMERGENCY_NOT_OPEN, "G8")
-    given = relationship.given(context, context.record.directives)
+        return denials.denial(Reason.EMERGENCY_NOT_OPEN, "G8")
+    given = conditions.given(context, context.record.directives)
     ids = tuple(directive.id for directive in given)
-    if not any(relationship.is_current(context, directive) for directive in given):
-        return (
-            preconditions.denial(Reason.CONSENT_USED, "C4", *ids)
-            if given
-            else preconditions.denial(Reason.NO_CONSENT, "C1")
-        )
-    if any(relationship.awaits_approval(context, directive) for directive in given):
-        return preconditions.denial(Reason.APPROVAL_PENDING, "C1", *ids)
-    return preconditions.denial(Reason.NO_CONSENT, "C1", *ids)
+    if not any(conditions.is_current(context, directive) for directive in given):
+        return denials.denial(Reason.CONSENT_USED, "C4", *ids) if given else denials.denial(Reason.NO_CONSENT, "C1")
+    if any(conditions.awaits_approval(context, directive) for directive in given):
+        return denials.denial(Reason.APPROVAL_PENDING, "C1", *ids)
+    return denials.denial(Reason.NO_CONSENT, "C1", *ids)
 
 
 def _always(statement: str) -> Ground:
@@ -188,20 +184,18 @@ def _deposit(context: DecisionContext) -> Grounds:
     if context.request.action is Action.DEPOSIT and not _may_file(context):
         return ()
     return (
-        ((Basis.DEPOSITOR, _always("C9")),)
-        if preconditions.not_blocked(context)
-        else (*_care_grounds(context), *_DEPOSITOR)
+        ((Basis.DEPOSITOR, _always("C9")),) if denials.not_blocked(context) else (*_care_grounds(context), *_DEPOSITOR)
     )
 
 
 def _may_file(context: DecisionContext) -> bool:
     in_care = context.request.purpose is Purpose.TREATMENT
-    return relationship.files_without_consent(context) or (in_care and bool(relationship.agreements(context)))
+    return conditions.files_without_consent(context) or (in_care and bool(conditions.agreements(context)))
 
 
 def _traces(context: DecisionContext) -> Grounds:
     """Every professional may read the audit events of their own accesses (H4); some who may read the space see more."""
-    shut = preconditions.open_space(context) or preconditions.not_blocked(context)
+    shut = denials.open_space(context) or denials.not_blocked(context)
     return _OWN_TRACES if shut else (*_care_grounds(context), *_OWN_TRACES)
 
 
@@ -218,10 +212,10 @@ _EVERY_ACCESS = frozenset({Obligation.NOTIFY_PATIENT})
 _NARROWED = (RuleApplied("D3", "narrow"), RuleApplied("E1", "narrow"))
 _CARE_GROUNDS: Mapping[Purpose, Grounds] = {
     Purpose.TREATMENT: (
-        (Basis.DECLARED_PHYSICIAN, relationship.declared_physician),
-        (Basis.ADMINISTRATOR, relationship.administrator),
-        (Basis.CARE_TEAM, relationship.care_team),
-        (Basis.CONSENT, relationship.consent),
+        (Basis.DECLARED_PHYSICIAN, conditions.declared_physician),
+        (Basis.ADMINISTRATOR, conditions.administrator),
+        (Basis.CARE_TEAM, conditions.care_team),
+        (Basis.CONSENT, conditions.consent),
     ),
     Purpose.BREAK_GLASS: ((Basis.BREAK_GLASS, emergency.break_glass),),
     Purpose.EMERGENCY: ((Basis.REGULATION, emergency.regulation),),
@@ -230,23 +224,23 @@ _CARE_GROUNDS: Mapping[Purpose, Grounds] = {
 _CARE_BASES = frozenset(basis for grounds in _CARE_GROUNDS.values() for basis, _ in grounds)
 _DEPOSITOR: Grounds = ((Basis.DEPOSITOR, _always("C9")),)
 _OWN_TRACES: Grounds = ((Basis.OWN_TRACES, _always("H4")),)
-_RELATED: Grounds = ((Basis.REPRESENTATIVE, relationship.representative), (Basis.CARER, relationship.carer))
+_RELATED: Grounds = ((Basis.REPRESENTATIVE, conditions.representative), (Basis.CARER, conditions.carer))
 
-_PATIENT = (preconditions.own_space, preconditions.old_enough)
+_PATIENT = (denials.own_space, denials.old_enough)
 _PROFESSIONAL = (
-    preconditions.identified_professional,
-    preconditions.entitled_profession,
-    preconditions.entitled_to_mode,
+    denials.identified_professional,
+    denials.entitled_profession,
+    denials.entitled_to_mode,
 )
-_SYSTEM = (preconditions.identified_software,)
+_SYSTEM = (denials.identified_software,)
 
-_HOLDER_ROW = Row((*_PATIENT, preconditions.open_space), _only(Basis.PATIENT, relationship.patient))
-_HOLDER_DIRECTS = Row((*_PATIENT, preconditions.not_erased), _only(Basis.PATIENT, relationship.patient))
-_REPRESENTATIVE_ROW = Row((preconditions.open_space,), _only(Basis.REPRESENTATIVE, relationship.representative))
-_REPRESENTATIVE_DIRECTS = Row((preconditions.not_erased,), _only(Basis.REPRESENTATIVE, relationship.representative))
-_RELATED_ROW = Row((preconditions.open_space,), lambda _context: _RELATED)
-_DEPOSIT_ROW = Row((*_PROFESSIONAL, preconditions.open_space), _deposit)
-_SYSTEM_ROW = Row((*_SYSTEM, preconditions.open_space), _only(Basis.SYSTEM, _always("I8")))
+_HOLDER_ROW = Row((*_PATIENT, denials.open_space), _only(Basis.PATIENT, conditions.patient))
+_HOLDER_DIRECTS = Row((*_PATIENT, denials.not_erased), _only(Basis.PATIENT, conditions.patient))
+_REPRESENTATIVE_ROW = Row((denials.open_space,), _only(Basis.REPRESENTATIVE, conditions.representative))
+_REPRESENTATIVE_DIRECTS = Row((denials.not_erased,), _only(Basis.REPRESENTATIVE, conditions.representative))
+_RELATED_ROW = Row((denials.open_space,), lambda _context: _RELATED)
+_DEPOSIT_ROW = Row((*_PROFESSIONAL, denials.open_space), _deposit)
+_SYSTEM_ROW = Row((*_SYSTEM, denials.open_space), _only(Basis.SYSTEM, _always("I8")))
 
 TABLE: Mapping[tuple[RequesterKind, Action], Row] = {
     (RequesterKind.PATIENT, Action.CONSULT): _HOLDER_ROW,
@@ -264,40 +258,36 @@ TABLE: Mapping[tuple[RequesterKind, Action], Row] = {
     (RequesterKind.RELATED, Action.IDENTIFY): _RELATED_ROW,
     (RequesterKind.RELATED, Action.READ_NOTICES): _REPRESENTATIVE_DIRECTS,
     (RequesterKind.PROFESSIONAL, Action.CONSULT): Row(
-        (*_PROFESSIONAL, preconditions.open_space, preconditions.not_blocked), _care_grounds
+        (*_PROFESSIONAL, denials.open_space, denials.not_blocked), _care_grounds
     ),
     (RequesterKind.PROFESSIONAL, Action.DEPOSIT): _DEPOSIT_ROW,
     (RequesterKind.PROFESSIONAL, Action.CHANGE_MARKS): _DEPOSIT_ROW,
     (RequesterKind.PROFESSIONAL, Action.READ_TRACES): Row(_PROFESSIONAL, _traces),
     (RequesterKind.PROFESSIONAL, Action.DIRECT): Row(
-        (*_PROFESSIONAL, preconditions.open_space, preconditions.not_blocked), _only(Basis.COLLECTION, _always("C6"))
+        (*_PROFESSIONAL, denials.open_space, denials.not_blocked), _only(Basis.COLLECTION, _always("C6"))
     ),
     (RequesterKind.PROFESSIONAL, Action.IDENTIFY): Row(
-        (*_PROFESSIONAL, preconditions.open_space), _only(Basis.IDENTIFICATION, _always("I8"))
+        (*_PROFESSIONAL, denials.open_space), _only(Basis.IDENTIFICATION, _always("I8"))
     ),
     (RequesterKind.PROFESSIONAL, Action.OPEN_EMERGENCY): Row(
-        (*_PROFESSIONAL, preconditions.emergency_purpose, preconditions.open_space, preconditions.not_blocked), _opening
+        (*_PROFESSIONAL, denials.emergency_purpose, denials.open_space, denials.not_blocked), _opening
     ),
     (RequesterKind.PROFESSIONAL, Action.READ_NOTICES): Row(
-        (*_PROFESSIONAL, preconditions.open_space, preconditions.not_blocked),
-        _only(Basis.DECLARED_PHYSICIAN, relationship.declared_physician),
+        (*_PROFESSIONAL, denials.open_space, denials.not_blocked),
+        _only(Basis.DECLARED_PHYSICIAN, conditions.declared_physician),
     ),
     (RequesterKind.SYSTEM, Action.CONSULT): Row(
-        (*_SYSTEM, preconditions.open_space, preconditions.not_blocked), _only(Basis.SYSTEM, _always("I8"))
+        (*_SYSTEM, denials.open_space, denials.not_blocked), _only(Basis.SYSTEM, _always("I8"))
     ),
     (RequesterKind.SYSTEM, Action.DEPOSIT): _SYSTEM_ROW,
     (RequesterKind.SYSTEM, Action.CHANGE_MARKS): _SYSTEM_ROW,
     (RequesterKind.SYSTEM, Action.READ_TRACES): Row(_SYSTEM, _only(Basis.SYSTEM, _always("H4"))),
     (RequesterKind.SYSTEM, Action.IDENTIFY): _SYSTEM_ROW,
     (RequesterKind.SYSTEM, Action.OPERATE_REGISTRY): Row(_SYSTEM, _only(Basis.SYSTEM, _always("I8"))),
-    (RequesterKind.AUDITOR, Action.READ_TRACES): Row(
-        (preconditions.identified_person,), _only(Basis.AUDIT, _always("H8"))
-    ),
+    (RequesterKind.AUDITOR, Action.READ_TRACES): Row((denials.identified_person,), _only(Basis.AUDIT, _always("H8"))),
     (RequesterKind.AUDITOR, Action.REVIEW): Row(
-        (preconditions.identified_person, preconditions.not_erased), _only(Basis.AUDIT, _always("G8"))
+        (denials.identified_person, denials.not_erased), _only(Basis.AUDIT, _always("G8"))
     ),
-    (RequesterKind.SUPPORT, Action.READ_TRACES): Row(
-        (preconditions.identified_person,), _only(Basis.SUPPORT, _always("H8"))
-    ),
+    (RequesterKind.SUPPORT, Action.READ_TRACES): Row((denials.identified_person,), _only(Basis.SUPPORT, _always("H8"))),
 }
 """The rules for each kind of requester and action. A pair that is not here is denied: only this table permits."""

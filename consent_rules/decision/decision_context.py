@@ -5,7 +5,7 @@ from datetime import datetime
 
 from consent_rules.matrix.table import Matrix
 from consent_rules.model import AccessRequest, Directive, Membership, RecordState, Requester
-from consent_rules.profiles import RuleProfile
+from consent_rules.rule_profile import RuleProfile
 from consent_rules.vocabulary import DirectiveKind
 
 

@@ -5,7 +5,7 @@ Source: rules D3 to D12 (matrix), E1 to E11 (visibility marks), B6 (what minors 
 
 from collections.abc import Callable, Iterable, Mapping
 
-from consent_rules.decision import emergency, relationship
+from consent_rules.decision import conditions, emergency
 from consent_rules.decision.decision_context import DecisionContext
 from consent_rules.model import Directive
 from consent_rules.visibility import Clause, Extent
@@ -48,7 +48,7 @@ def traces(context: DecisionContext, basis: Basis) -> Clauses:
         return (Clause(of_seen=True),)
     if basis is Basis.REPRESENTATIVE:
         own = Clause(_ACCESS, closed_by=_HIDDEN_FROM_GUARDIANS, owned_by=frozenset({context.requester.person}))
-        return (own,) if relationship.limits(context) else (Clause(closed_by=_HIDDEN_FROM_GUARDIANS, of_seen=True),)
+        return (own,) if conditions.limits(context) else (Clause(closed_by=_HIDDEN_FROM_GUARDIANS, of_seen=True),)
     if basis is Basis.AUDIT:
         return (Clause(kinds=_ACCESS | _REFUSALS),)
     self = context.requester.client if basis is Basis.SYSTEM else context.requester.person
@@ -66,7 +66,7 @@ def notices(context: DecisionContext, basis: Basis) -> Clauses:
         return (Clause(unsealed_at=context.at, of_seen=True),)
     if basis is Basis.REPRESENTATIVE:
         told = Clause(closed_by=_HIDDEN_FROM_GUARDIANS, unsealed_at=context.at, of_seen=True)
-        return NOTHING if relationship.limits(context) else (told,)
+        return NOTHING if conditions.limits(context) else (told,)
     return (Clause(owned_by=frozenset({context.requester.person})),)
 
 
@@ -78,7 +78,7 @@ def directives(context: DecisionContext, basis: Basis) -> Clauses:
     if basis is Basis.PATIENT:
         return ALL
     if basis is Basis.REPRESENTATIVE:
-        return NOTHING if relationship.limits(context) else (Clause(closed_by=_HIDDEN_FROM_GUARDIANS),)
+        return NOTHING if conditions.limits(context) else (Clause(closed_by=_HIDDEN_FROM_GUARDIANS),)
     if basis is Basis.CARER or not context.requester.person:
         return NOTHING
     return (Clause(kinds=_PERSONAL, owned_by=context.requester.identities),)
@@ -117,11 +117,11 @@ def _representative(context: DecisionContext) -> Clauses:
     No directive withholds from a representative what the representative filed.
     """
     whole = Clause(closed_by=_HIDDEN_FROM_GUARDIANS, unsealed_at=context.at, knows_marks=True)
-    limits = relationship.limits(context)
+    limits = conditions.limits(context)
     if not limits:
         return (whole,)
     own = whole._replace(owned_by=frozenset({context.requester.person}))
-    shares = relationship.shares(context)
+    shares = conditions.shares(context)
     shared = [_left(whole._replace(within=share.extent), limits, share.precision) for share in shares]
     return (*dict.fromkeys(filter(None, (_left(whole, limits), *shared))), own)
 
@@ -135,7 +135,7 @@ def _left(way: Clause, limits: list[Directive], precision: int = 0) -> Clause | 
 def _carer(context: DecisionContext) -> Clauses:
     """Return one clause for each directive that names the carer: the documents that this directive covers (B13)."""
     whole = Clause(closed_by=_CLOSED_TO_CARERS, unsealed_at=context.at, barred=_hidden(context))
-    named = relationship.carer_directives(context)
+    named = conditions.carer_directives(context)
     return tuple(whole._replace(within=d.extent) if d.precision else whole for d in named)
 
 
@@ -146,19 +146,19 @@ def _professional(context: DecisionContext) -> Clauses:
 
 def _barred(context: DecisionContext, precision: int = 0) -> tuple[Extent, ...]:
     """Return the documents withheld from the requester by directives of at least this precision (E1)."""
-    found = relationship.withheld(context)
+    found = conditions.withheld(context)
     return _merged(d.extent for d in found if d.precision >= precision) if found else ()
 
 
 def _hidden(context: DecisionContext) -> tuple[Extent, ...]:
     """Return the documents withheld from everybody, and those that a minor withheld from this person by name (B2)."""
     person = context.requester.person if context.profile.minor_limits_representatives else ""
-    return _merged(d.extent for d in relationship.withheld(context) if not d.actors or person in d.actors)
+    return _merged(d.extent for d in conditions.withheld(context) if not d.actors or person in d.actors)
 
 
 def _blocked(context: DecisionContext) -> tuple[Extent, ...]:
     """Return the documents withheld from the requester by name; readers of hidden documents may not see them (F7)."""
-    return _merged(d.extent for d in relationship.withheld(context) if d.actors)
+    return _merged(d.extent for d in conditions.withheld(context) if d.actors)
 
 
 def _merged(extents: Iterable[Extent]) -> tuple[Extent, ...]:
@@ -189,7 +189,7 @@ def _unhidden(context: DecisionContext, kinds: frozenset[str] | None) -> frozens
 def _by_consent(context: DecisionContext) -> Clauses:
     """Return the part of the matrix row that each consent covers, and what the professional filed."""
     row = _within_row(context, _closed(context))
-    reached = tuple(_reached(context, row, d) for d in relationship.agreements(context))
+    reached = tuple(_reached(context, row, d) for d in conditions.agreements(context))
     return (*dict.fromkeys(reached), *own_documents(context))
 
 

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from consent_rules.decision.decision_context import DecisionContext
 from consent_rules.model import AccessRequest, Directive, RuleApplied
-from consent_rules.profiles import RuleProfile
+from consent_rules.rule_profile import RuleProfile
 from consent_rules.vocabulary import Capacity, DirectiveKind, Obligation, Purpose
 
 MODES = (Purpose.BREAK_GLASS, Purpose.EMERGENCY)

@@ -13,8 +13,8 @@ from consent_rules.decision.decide import decide
 from consent_rules.matrix import comparison, importing, schedule, table
 from consent_rules.matrix.table import Matrix, MatrixError
 from consent_rules.model import Permit
-from consent_rules.profiles import ProfileError
-from consent_rules.tools import simulation
+from consent_rules.rule_profile import ProfileError
+from consent_rules.tools import hypothetical_requesters
 from consent_rules.tools.explanation import LANGUAGES, Explainer
 from consent_rules.tools.scenario import Scenario, ScenarioError, marks_of, parse
 from consent_rules.visibility import AccessFacts
@@ -70,7 +70,7 @@ def explain(asked: argparse.Namespace, printer: Printer) -> int:
     names = [asked.document] if asked.document else sorted(told.documents)
     for name in names if isinstance(answer, Permit) else []:
         facts = told.documents.get(name)
-        kept = simulation.withheld_by(stage, told.request, facts) if facts else ()
+        kept = hypothetical_requesters.withheld_by(stage, told.request, facts) if facts else ()
         printer.line(f"{name}: {' '.join(explainer.document(told.request, answer, facts, kept))}")
     return DONE
 
@@ -78,7 +78,7 @@ def explain(asked: argparse.Namespace, printer: Printer) -> int:
 def simulate(asked: argparse.Namespace, printer: Printer) -> int:
     """Show what somebody of a profession would see of the documents of a scenario, in a mode."""
     told = _scenario(asked.scenario)
-    answer = simulation.as_profession(told.stage, asked.profession, asked.mode)
+    answer = hypothetical_requesters.as_profession(told.stage, asked.profession, asked.mode)
     if not isinstance(answer, Permit):
         printer.line(f"refused: {answer.reason}")
         return DONE
@@ -98,14 +98,14 @@ def audience(asked: argparse.Namespace, printer: Printer) -> int:
     facts = _document(told, asked.document)
     label = _labels(told.stage.matrix, asked.language)
     if asked.marks is None and asked.only is None:
-        seen = simulation.audience(told.stage, facts)
+        seen = hypothetical_requesters.audience(told.stage, facts)
         printer.table(
             ("who", "name", "sees", ""), ((p.role, p.name, _yes(value), label(p.name)) for p, value in seen.items())
         )
         return DONE
     marks = None if asked.marks is None else marks_of(asked.marks)
     only = None if asked.only is None else [name for name in asked.only.split(",") if name]
-    changed = simulation.audience_change(told.stage, facts, marks, only)
+    changed = hypothetical_requesters.audience_change(told.stage, facts, marks, only)
     rows = ((p.role, p.name, _yes(before), _yes(after), label(p.name)) for p, (before, after) in changed.items())
     printer.table(("who", "name", "before", "after", ""), rows)
     return DONE
@@ -167,7 +167,7 @@ def _add_scenario_commands(commands: "_Commands") -> None:
     one = _command(commands, "simulate", simulate)
     one.add_argument("scenario")
     one.add_argument("--profession", required=True, help="code of a row of the matrix, such as 70")
-    one.add_argument("--mode", choices=sorted(simulation.MODES), default="care-team")
+    one.add_argument("--mode", choices=sorted(hypothetical_requesters.MODES), default="care-team")
     _add_language(one)
     one = _command(commands, "audience", audience)
     one.add_argument("scenario")

@@ -81,7 +81,7 @@ class Explainer:
     ) -> tuple[str, ...]:
         """Explain why a document is seen or not. facts: None for a document that does not exist.
 
-        kept_by: ids of the directives that withhold the document from the requester (simulation.withheld_by).
+        kept_by: ids of the directives that withhold the document from the requester.
         """
         if isinstance(answer, Deny):
             return self.answer(answer)

@@ -10,10 +10,10 @@ from dataclasses import MISSING, dataclass, fields
 from datetime import date, datetime
 from typing import Any, TypeVar
 
-from consent_rules import profiles
+from consent_rules import rule_profile
 from consent_rules.matrix import table as matrix_table
 from consent_rules.model import AccessRequest, Directive, Membership, RecordState, Requester, Team
-from consent_rules.tools.simulation import Stage
+from consent_rules.tools.hypothetical_requesters import Stage
 from consent_rules.visibility import AccessFacts, Interval, micros
 from consent_rules.vocabulary import (
     Action,
@@ -62,7 +62,7 @@ def parse(text: str) -> Scenario:
     stage = Stage(
         record,
         matrix_table.published(str(table.get("matrix", ""))),
-        profiles.profile(str(table.get("profile", "fr"))),
+        rule_profile.profile(str(table.get("profile", "fr"))),
         at,
         {str(name): str(code) for name, code in table.get("people", {}).items()},
     )

@@ -74,11 +74,11 @@ def seed(settings: Settings, patients: int | None, documents: int) -> None:
 
 def _load(settings: Settings, patients: int | None = None, documents: int = 0) -> None:
     """Load the demonstration, or bulk data for so many patients."""
-    from seed import bulk, loading  # noqa: PLC0415 - a server without invented people does not need them
+    from seed import loading, many_patients  # noqa: PLC0415 - a server without invented people does not need them
 
     with opened(settings) as runtime:
         if patients:
-            bulk.load_bulk(runtime, settings.data_dir, patients, documents)
+            many_patients.load_bulk(runtime, settings.data_dir, patients, documents)
         else:
             loading.load_demonstration(runtime, settings.data_dir)
 

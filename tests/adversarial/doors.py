@@ -9,7 +9,7 @@ from typing import Any
 from flask import Flask
 
 from fhir_server.domain.values import Json
-from fhir_server.http.fhir.operations.catalogue import OPERATIONS
+from fhir_server.http.fhir.operations.all_operations import OPERATIONS
 from fhir_server.registry import REGISTRY, AccessRule, Interaction, ResourceType, SearchParam
 
 Door = tuple[str, str]

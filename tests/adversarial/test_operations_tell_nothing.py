@@ -6,7 +6,7 @@ Abuse cases AC02 (hidden documents), AC12 (texts of refusals), AC18 (a hint at m
 import pytest
 
 from consent_rules.vocabulary import Capacity, Purpose
-from fhir_server.http.fhir.operations.catalogue import OPERATIONS
+from fhir_server.http.fhir.operations.all_operations import OPERATIONS
 from tests.holds import holds
 from tests.http.notices import told
 from tests.http.spaces import UNKNOWN, call, reason

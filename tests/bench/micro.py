@@ -9,7 +9,7 @@ from timeit import repeat
 from consent_rules.decision.decide import decide
 from consent_rules.matrix.table import published
 from consent_rules.model import AccessRequest, Directive, Permit, RecordState, Requester
-from consent_rules.profiles import profile
+from consent_rules.rule_profile import profile
 from consent_rules.visibility import AccessFacts, Visibility
 from consent_rules.vocabulary import Action, DirectiveKind, Purpose, RequesterKind, SpaceStatus, View
 

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from fhir_server.http.fhir.operations.catalogue import OPERATIONS
+from fhir_server.http.fhir.operations.all_operations import OPERATIONS
 from fhir_server.r4.checking import check
 from fhir_server.registry import REGISTRY, AccessRule, Interaction
 from tests.conformance.project import ROOT

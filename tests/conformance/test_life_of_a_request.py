@@ -13,7 +13,7 @@ from fhir_server.app import build_runtime, create_app
 from fhir_server.application.core import lockdown
 from fhir_server.application.identity.accounts import Account, PractitionerRoleRef, RepresentedPatient, add_account
 from fhir_server.application.identity.clients import Client, ClientKind, register
-from fhir_server.oauth.grants.launches import Launch, create_launch
+from fhir_server.oauth.granted.launches import Launch, create_launch
 from tests.conformance.project import text_of
 from tests.conftest import FixedClock
 from tests.factories import settings_in

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fhir_server.http.fhir.operations.catalogue import OPERATIONS
+from fhir_server.http.fhir.operations.all_operations import OPERATIONS
 from tests.http.conftest import folder, shared_world
 from tests.http.test_reviews import staff
 

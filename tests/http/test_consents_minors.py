@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from consent_rules.profiles import profile
+from consent_rules.rule_profile import profile
 from fhir_server.domain.consents.elements import CLASSES
 from tests.http.choices import (
     INACTIVE,

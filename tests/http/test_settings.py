@@ -5,7 +5,7 @@ from importlib.resources import files
 
 import pytest
 
-from consent_rules.profiles import profile
+from consent_rules.rule_profile import profile
 from fhir_server.adapters import opening
 from fhir_server.app import build_runtime
 from fhir_server.settings.server import Secret, Settings, SettingsError

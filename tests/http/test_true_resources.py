@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from fhir_server.r4 import profiles
+from fhir_server.r4 import claimed_profiles
 from tests.world import BASE, JSON_PATCH, World
 
 PDSM = "https://interop.esante.gouv.fr/ig/fhir/pdsm/StructureDefinition"
@@ -23,7 +23,7 @@ def test_a_simplified_publication_claims_what_it_is_once_it_is_filed(world: Worl
     assert "url" in filed["content"][0]["attachment"]
     assert claimed not in filed["meta"]["profile"]
     assert filed["meta"]["profile"] == [f"{PDSM}/pdsm-comprehensive-document-reference"]
-    assert profiles.check(filed) == []
+    assert claimed_profiles.check(filed) == []
 
 
 def test_narratives_say_their_language(world: World):

@@ -10,7 +10,7 @@ from importlib.resources import files
 from itertools import product
 
 from consent_rules.model import AccessRequest, Directive, Membership, RecordState, Requester, Team
-from consent_rules.profiles import parse
+from consent_rules.rule_profile import parse
 from consent_rules.visibility import AccessFacts
 from consent_rules.vocabulary import Action, Capacity, DirectiveKind, Mark, Proof, Purpose, RequesterKind, SpaceStatus
 
@@ -352,6 +352,6 @@ def wide(text):
 
 
 def profiles():
-    data = files("consent_rules").joinpath("data", "profiles")
+    data = files("consent_rules").joinpath("data", "countries")
     french = data.joinpath("fr.toml").read_text("utf-8")
     return {"fr": parse(french), "ehds": parse(data.joinpath("ehds.toml").read_text("utf-8")), "wide": wide(french)}

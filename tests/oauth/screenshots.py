@@ -17,7 +17,7 @@ import requests
 from playwright.sync_api import Browser, FloatRect, Page, ViewportSize, sync_playwright
 
 from consent_rules.matrix.schedule import packaged
-from consent_rules.profiles import profile
+from consent_rules.rule_profile import profile
 from fhir_server.adapters import opening
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.identity.accounts import change_account, find_account

@@ -49,7 +49,7 @@ def code_now(clock) -> str:
 
 
 def emergency(app, clock, runtime, **choices: str) -> str:
-    from fhir_server.oauth.grants.launches import Launch, create_launch  # noqa: PLC0415
+    from fhir_server.oauth.granted.launches import Launch, create_launch  # noqa: PLC0415
 
     handle = create_launch(runtime, Launch("pro", "luc", "camille"))
     answers = {"code": code_now(clock), "reason": "unconscious", "explanation": "found at home", "confirmed": "yes"}

@@ -7,7 +7,7 @@ import pytest
 
 from fhir_server.application.identity.clients import hash_secret
 from fhir_server.oauth.base.options import Options
-from fhir_server.oauth.grants.launches import Launch, create_launch
+from fhir_server.oauth.granted.launches import Launch, create_launch
 from fhir_server.oauth.token.client_metadata import is_taken_name
 from tests.oauth.conftest import BASE, Person, csrf_of, query_of, redeem, request_for
 from tests.oauth.steps import BREAK_GLASS, code_now, consent_page

@@ -7,7 +7,7 @@ import pytest
 
 from fhir_server.application.identity.access_tokens import BACKEND_LIFETIME, EMERGENCY_LIFETIME
 from fhir_server.application.identity.clients import ClientKind
-from fhir_server.oauth.grants.tokens import REFRESH_IDLE
+from fhir_server.oauth.granted.tokens import REFRESH_IDLE
 from tests.oauth.conftest import BASE
 
 PAGE = (Path(__file__).parents[2] / "docs" / "smart.md").read_text()

@@ -10,7 +10,7 @@ from fhir_server.application.identity.accounts import change_account, find_accou
 from fhir_server.application.identity.clients import change, find, register
 from fhir_server.application.identity.grants import grants_of, revoke_client, revoke_grant
 from fhir_server.oauth.authorize import selection
-from fhir_server.oauth.grants.launches import Launch, create_launch
+from fhir_server.oauth.granted.launches import Launch, create_launch
 from tests.oauth.conftest import (
     ASSERTION,
     BASE,

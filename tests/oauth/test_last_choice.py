@@ -24,7 +24,7 @@ from fhir_server.application.identity.grants import (
     revoke_person,
     store_grant,
 )
-from fhir_server.oauth.grants.records import REFRESH
+from fhir_server.oauth.granted.records import REFRESH
 from fhir_server.ports.vault import Secret
 from tests.oauth.conftest import BASE, Person, csrf_of, query_of, redeem
 from tests.oauth.steps import refresh

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from fhir_server.application.identity.access_tokens import find_access
-from fhir_server.oauth.grants.redirects import is_registrable
+from fhir_server.oauth.granted.redirects import is_registrable
 from tests.holds import holds
 from tests.oauth.conftest import BASE, PASSWORD, Person, csrf_of, query_of, redeem, request_for, tokens_for
 from tests.oauth.steps import consent_page

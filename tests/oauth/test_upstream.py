@@ -21,7 +21,7 @@ from fhir_server.application.identity.accounts import (
 from fhir_server.application.identity.accounts import add_account as add
 from fhir_server.application.identity.franceconnect_link import Traits, invite, is_same
 from fhir_server.application.identity.grants import grants_of
-from fhir_server.oauth.grants.launches import Launch, create_launch
+from fhir_server.oauth.granted.launches import Launch, create_launch
 from fhir_server.settings.server import Settings, SettingsError
 from tests.factories import settings_in
 from tests.holds import holds

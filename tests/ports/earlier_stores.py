@@ -37,7 +37,7 @@ from fhir_server.application.identity.accounts import (
 from fhir_server.application.identity.clients import Client, ClientKind
 from fhir_server.domain.caller import AppExclusions
 from fhir_server.oauth.base.options import Options
-from fhir_server.oauth.grants import tokens
+from fhir_server.oauth.granted import tokens
 from fhir_server.oauth.login import passkeys, sessions
 from fhir_server.ports.surroundings import Ports
 from tests.engines import MongoEngine, MongoServer, SqliteEngine

@@ -18,7 +18,7 @@ from fhir_server.adapters.sqlite import schema as sqlite_schema
 from fhir_server.application.identity import accounts, clients, grants
 from fhir_server.domain import record_codec
 from fhir_server.oauth.base.options import Options
-from fhir_server.oauth.grants.records import find_refresh
+from fhir_server.oauth.granted.records import find_refresh
 from fhir_server.oauth.login import passkeys, sessions
 from fhir_server.ports.store import StoreUnavailable
 from tests.ports import earlier_stores

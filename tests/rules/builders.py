@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from consent_rules.decision.decide import decide
 from consent_rules.matrix.table import published
 from consent_rules.model import AccessRequest, Deny, Directive, Permit, RecordState, Requester
-from consent_rules.profiles import profile
+from consent_rules.rule_profile import profile
 from consent_rules.visibility import AccessFacts
 from consent_rules.vocabulary import Action, DirectiveKind, Mark, Purpose, RequesterKind, SpaceStatus, View
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from consent_rules import profiles
+from consent_rules import rule_profile
 from consent_rules.matrix import table
 from consent_rules.tools import explanation
 
-_TABLES = (explanation.statements, table.professions, table.kinds, table.published, profiles.profile)
+_TABLES = (explanation.statements, table.professions, table.kinds, table.published, rule_profile.profile)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 
-from consent_rules.profiles import RuleProfile
+from consent_rules.rule_profile import RuleProfile
 from tests.conformance import coverage_docs
 from tests.conformance.coverage_docs import by_number
 from tests.holds import RULES
@@ -107,11 +107,11 @@ def _tests(number: str, proved: dict[str, list[str]], why: dict[str, str]) -> st
 
 
 def _profile_table() -> list[str]:
-    folder = ROOT / "consent_rules/data/profiles"
+    folder = ROOT / "consent_rules/data/countries"
     fr, ehds = (tomllib.loads((folder / f"{name}.toml").read_text("utf-8")) for name in ("fr", "ehds"))
     notes = dict(
         re.findall(
-            r"^(\w+) = .*?# (.*)$", (ROOT / "consent_rules/data/profiles/fr.toml").read_text("utf-8"), re.MULTILINE
+            r"^(\w+) = .*?# (.*)$", (ROOT / "consent_rules/data/countries/fr.toml").read_text("utf-8"), re.MULTILINE
         )
     )
     rows = [
@@ -138,10 +138,10 @@ the standard library.
 
 ## How a decision is made
 
-1. The rules check the `preconditions` in order; the first one that fails refuses the request.
+1. The rules check the preconditions (`denials`) in order; the first one that fails refuses the request.
    Facts about the caller come before the patient's choices, so that `forbidden-party`, `unidentified` and
    `not-entitled` never depend on the patient. All other refusals look alike to the caller.
-2. `relationship` and `emergency` contain the legal grounds; the first ground that applies is the basis of the access.
+2. `conditions` and `emergency` contain the legal grounds; the first ground that applies is the basis of the access.
    An emergency is a mode of its own: the purpose of the grant selects it, and ordinary grounds do not count in it.
 3. `document_filters` says what the ground shows: a `Visibility`, a union of clauses over kind, category,
    marks and owner. Every query of the store takes this filter; nothing filters the results afterwards.

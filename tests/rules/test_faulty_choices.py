@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from consent_rules.consents.recording import tidied
 from consent_rules.model import closed
-from consent_rules.profiles import LAST, Span
+from consent_rules.rule_profile import LAST, Span
 from consent_rules.vocabulary import DirectiveKind, Purpose
 from tests.rules.builders import DAY, FR, HOLDER, MARTIN, NOW, PAUL, agreement, ask, block, directive, reason, space
 

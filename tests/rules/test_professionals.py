@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from consent_rules.decision import relationship
+from consent_rules.decision import conditions
 from consent_rules.decision.decision_context import context_of
 from consent_rules.model import AccessRequest, Membership, Team
-from consent_rules.profiles import Span
+from consent_rules.rule_profile import Span
 from consent_rules.vocabulary import Action, Capacity, DirectiveKind, Mark, Obligation, Proof, Purpose, View
 from tests.holds import holds
 from tests.rules.builders import (
@@ -226,8 +226,8 @@ class TestConsent:
 
 def test_agreements_are_worked_out_once_for_one_question():
     case = context_of(AccessRequest(PAUL, Action.CONSULT, Purpose.TREATMENT, NOW), space(TEAM), MATRIX, FR)
-    assert relationship.agreements(case) == [TEAM]
-    assert relationship.agreements(case) is relationship.agreements(case)
+    assert conditions.agreements(case) == [TEAM]
+    assert conditions.agreements(case) is conditions.agreements(case)
 
 
 class TestAskMeFirst:

@@ -15,7 +15,7 @@ from consent_rules.decision.decision_context import context_of
 from consent_rules.matrix import comparison
 from consent_rules.matrix.table import of_cells
 from consent_rules.model import AccessRequest, Deny, RuleApplied
-from consent_rules.profiles import Span
+from consent_rules.rule_profile import Span
 from consent_rules.vocabulary import Action, Capacity, DirectiveKind, Mark, Proof, Purpose, SpaceStatus
 from tests.holds import holds
 from tests.rules.builders import (

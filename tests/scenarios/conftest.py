@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 from pymongo import MongoClient
 
-from consent_rules.profiles import profile
+from consent_rules.rule_profile import profile
 from fhir_server.adapters import opening
 from fhir_server.app import build_runtime
 from fhir_server.application.core.runtime import Runtime

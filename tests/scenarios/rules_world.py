@@ -10,10 +10,9 @@ from consent_rules.decision.decide import decide
 from consent_rules.decision.decision_context import context_of
 from consent_rules.matrix.table import published
 from consent_rules.model import AccessRequest, Deny, Permit, RecordState, Requester, RuleApplied
-from consent_rules.profiles import profile
-from consent_rules.tools import simulation
+from consent_rules.rule_profile import profile
 from consent_rules.tools.explanation import Explainer
-from consent_rules.tools.simulation import Stage
+from consent_rules.tools.hypothetical_requesters import Stage, audience
 from consent_rules.visibility import AccessFacts, Visibility
 from consent_rules.vocabulary import (
     Action,
@@ -301,7 +300,7 @@ class RulesWorld:
         people = {f"Practitioner/{part.key}": part.profession for part in cast.PROFESSIONALS}
         stage = Stage(self.spaces[facts.compartment], self.matrix, self.profile, self.at, people)
         marks = facts.marks | Mark.MASQUE_PS if proposed == "hidden" else facts.marks & ~Mark.MASQUE_PS
-        now, then = simulation.audience(stage, facts), simulation.audience(stage, replace(facts, marks=marks))
+        now, then = audience(stage, facts), audience(stage, replace(facts, marks=marks))
         return {(party.role, party.name.rpartition("/")[2]): (sees, then[party]) for party, sees in now.items()}
 
     def explain(self, who: str, of: str, type_: str) -> tuple[bool, str] | None:

@@ -21,7 +21,7 @@ from fhir_server.application.core.shown import Shown
 from fhir_server.application.core.write_request import WriteRequest
 from fhir_server.application.identity import access_tokens, accounts, clients
 from fhir_server.application.identity.accounts import Account, RepresentedPatient
-from fhir_server.application.reading import audience, explain, read
+from fhir_server.application.reading import document_audience, explain, read
 from fhir_server.application.reading import search as reading_search
 from fhir_server.application.spaces import break_glass, break_glass_reviews, lifecycle
 from fhir_server.domain.caller import Caller, Origin
@@ -329,7 +329,7 @@ class UseCaseWorld(ServerWorld):
 
     def audience(self, who: str, document: str, proposed: str) -> dict[tuple[str, str], tuple[bool, bool]] | None:
         caller, id_ = self._caller(who), self.demo.documents[document]
-        told = self._try(lambda: audience.audience_of(self.runtime, caller, id_, proposed))
+        told = self._try(lambda: document_audience.audience_of(self.runtime, caller, id_, proposed))
         if told is None:
             return None
         return {(seer.role, self.name_of(seer.name)): (seer.sees, bool(seer.would)) for seer in told.seers}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from fhir_server.domain.problem import Category, Issue, Problem
 from fhir_server.domain.values import Json
-from fhir_server.r4 import profiles
+from fhir_server.r4 import claimed_profiles
 from fhir_server.r4.checking import check
 from fhir_server.settings import limits
 
@@ -97,7 +97,7 @@ def entry_faults(entry: Entry) -> list[Issue]:
         needed = entry.method in _WITH_BODY
         return [Issue("this entry needs a resource", entry.root, "required")] if needed else []
     faults = check(entry.resource, entry.root)
-    return faults or profiles.check(entry.resource, entry.root)
+    return faults or claimed_profiles.check(entry.resource, entry.root)
 
 
 def _url_fault(entry: Entry) -> Issue | None:

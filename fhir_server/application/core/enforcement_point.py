@@ -6,7 +6,7 @@ Source: IHE PCF 1.1 (https://profiles.ihe.net/ITI/PCF/volume-1.html), actor Cons
 from dataclasses import replace
 
 from consent_rules.decision.decide import decide
-from consent_rules.decision.preconditions import barred
+from consent_rules.decision.denials import barred
 from consent_rules.model import AccessRequest, Deny, Permit, RecordState
 from consent_rules.visibility import Extent
 from consent_rules.vocabulary import Action, Basis, Reason, RequesterKind, SpaceStatus

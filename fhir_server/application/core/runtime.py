@@ -12,7 +12,7 @@ from threading import Lock
 
 from consent_rules.matrix.schedule import Schedule
 from consent_rules.matrix.table import Matrix, MatrixError
-from consent_rules.profiles import RuleProfile
+from consent_rules.rule_profile import RuleProfile
 from fhir_server import telemetry
 from fhir_server.domain.audit.interactions import AuditedInteraction
 from fhir_server.ports.store import StoreUnavailable

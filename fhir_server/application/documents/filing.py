@@ -26,7 +26,7 @@ from fhir_server.domain.notices import Kind
 from fhir_server.domain.problem import Category, Issue, Problem
 from fhir_server.domain.stored import Facts, Stored
 from fhir_server.domain.values import Json
-from fhir_server.r4 import profiles
+from fhir_server.r4 import claimed_profiles
 from fhir_server.registry import REGISTRY, AccessRule
 
 _ATTACHMENT = "content[0].attachment"
@@ -40,7 +40,7 @@ _TOLD: Mapping[Unfit, tuple[str, str]] = {
 }
 
 
-_MHD, _PDSM = f"{profiles.MHD}IHE.MHD.", profiles.PDSM
+_MHD, _PDSM = f"{claimed_profiles.MHD}IHE.MHD.", claimed_profiles.PDSM
 _ON_THE_WAY = frozenset({f"{_PDSM}pdsm-simplified-publish", f"{_MHD}SimplifiedPublish.DocumentReference"})
 """Profiles of a document with its content inside. Such a document has no URL, but every filed document has one."""
 _FILED_AS = (
@@ -259,7 +259,7 @@ def _claiming_what_it_is(resource: Json) -> Json:
     kept = [claim for claim in claims if str(claim).partition("|")[0] not in _ON_THE_WAY]
     if len(kept) == len(claims):
         return resource
-    filed = (one for one in _FILED_AS if not profiles.check(resource | {"meta": {"profile": [one]}}))
+    filed = (one for one in _FILED_AS if not claimed_profiles.check(resource | {"meta": {"profile": [one]}}))
     found = kept or [*islice(filed, 1)]
     meta = {name: value for name, value in resource["meta"].items() if name != "profile"}
     return resource | {"meta": meta | ({"profile": found} if found else {})}

@@ -12,7 +12,7 @@ import orjson
 
 from consent_rules.lifecycle import after_death, erased_at, may_move, status_at
 from consent_rules.model import Deny, RecordState
-from consent_rules.profiles import RuleProfile
+from consent_rules.rule_profile import RuleProfile
 from consent_rules.vocabulary import Action, Reason, RequesterKind, SpaceStatus
 from fhir_server.application.core import audit_log, notices_owed, smart_scopes
 from fhir_server.application.core.access import Opened

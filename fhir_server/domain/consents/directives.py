@@ -10,7 +10,7 @@ the defaults of a new space, each an explicit Consent (http://fhir.ch/ig/ch-epr-
 from collections.abc import Iterator
 from dataclasses import replace
 
-from consent_rules.decision.relationship import is_about_relative
+from consent_rules.decision.conditions import is_about_relative
 from consent_rules.model import Directive
 from consent_rules.visibility import AccessFacts
 from consent_rules.vocabulary import DirectiveKind, Mark

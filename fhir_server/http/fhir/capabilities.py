@@ -14,7 +14,7 @@ from flask_smorest import Api
 from fhir_server.application.core.readiness import EXTENSION, Look
 from fhir_server.domain.values import Json
 from fhir_server.http.fhir import negotiation
-from fhir_server.http.fhir.operations.catalogue import OPERATIONS, capability_of
+from fhir_server.http.fhir.operations.all_operations import OPERATIONS, capability_of
 from fhir_server.http.fhir.routing import FHIR_PATH, Route, attach
 from fhir_server.http.request_context import runtime
 from fhir_server.ports.store import StoreUnavailable

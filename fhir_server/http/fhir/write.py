@@ -17,8 +17,8 @@ from fhir_server.http.fhir import negotiation, rendering
 from fhir_server.http.fhir.caller import current_caller
 from fhir_server.http.fhir.routing import Route, View, attach, bound
 from fhir_server.http.request_context import runtime
+from fhir_server.r4 import claimed_profiles
 from fhir_server.r4 import patch as r4_patch
-from fhir_server.r4 import profiles
 from fhir_server.r4.parsing import parse
 from fhir_server.r4.patch import JSON_PATCH, Patch
 from fhir_server.registry import REGISTRY, Interaction, ResourceType
@@ -106,7 +106,7 @@ def _answer(written: Written | None) -> Response:
 
 def _body(row: ResourceType) -> Json:
     resource = parse(request.get_data(cache=False), request.content_type or "", row.name)
-    faults = profiles.check(resource)
+    faults = claimed_profiles.check(resource)
     if faults:
         raise Problem(Category.BUSINESS_RULE, *faults)
     return resource

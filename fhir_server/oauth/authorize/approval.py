@@ -23,9 +23,9 @@ from fhir_server.oauth.authorize.authorization import AuthorizationRequest, Refu
 from fhir_server.oauth.authorize.interactions import PendingAuthorization
 from fhir_server.oauth.base import events
 from fhir_server.oauth.base.wire import Answer, Context
-from fhir_server.oauth.grants import details, narrowing, redirects, tokens
-from fhir_server.oauth.grants.launches import end_launch
-from fhir_server.oauth.grants.records import AuthorizationCode
+from fhir_server.oauth.granted import details, narrowing, redirects, tokens
+from fhir_server.oauth.granted.launches import end_launch
+from fhir_server.oauth.granted.records import AuthorizationCode
 from fhir_server.oauth.login import regulation
 
 EMERGENCY = timedelta(minutes=15)

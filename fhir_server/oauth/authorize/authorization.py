@@ -16,9 +16,9 @@ from fhir_server.application.identity.clients import AuthMethod, Client, find
 from fhir_server.domain.values import Json
 from fhir_server.oauth.base.issuer import is_strong_enough, issuer_of
 from fhir_server.oauth.base.wire import Answer, Context, once
-from fhir_server.oauth.grants import details, narrowing
-from fhir_server.oauth.grants.launches import find_launch
-from fhir_server.oauth.grants.redirects import matches, with_parameters
+from fhir_server.oauth.granted import details, narrowing
+from fhir_server.oauth.granted.launches import find_launch
+from fhir_server.oauth.granted.redirects import matches, with_parameters
 from fhir_server.oauth.login import regulation, throttle
 from fhir_server.ports.vault import Secret
 from fhir_server.settings import limits

@@ -20,7 +20,7 @@ from fhir_server.domain.values import Json
 from fhir_server.oauth.base import compact, public_keys, remote_keys
 from fhir_server.oauth.base.issuer import ASSERTION_ALGORITHMS, address, issuer_of
 from fhir_server.oauth.base.wire import Context, Request
-from fhir_server.oauth.grants.records import RegisteredClient
+from fhir_server.oauth.granted.records import RegisteredClient
 from fhir_server.ports.vault import Secret
 
 METHODS = ["private_key_jwt", "client_secret_basic", "client_secret_post", "none"]

@@ -16,9 +16,9 @@ from fhir_server.oauth.authorize import authorization
 from fhir_server.oauth.base import events
 from fhir_server.oauth.base.issuer import issuer_of
 from fhir_server.oauth.base.wire import NO_STORE, Answer, Context, parameters_of
-from fhir_server.oauth.grants.launches import Launch, create_launch, has_space
-from fhir_server.oauth.grants.records import find_refresh
-from fhir_server.oauth.grants.tokens import context_of
+from fhir_server.oauth.granted.launches import Launch, create_launch, has_space
+from fhir_server.oauth.granted.records import find_refresh
+from fhir_server.oauth.granted.tokens import context_of
 from fhir_server.oauth.resource import dpop
 from fhir_server.oauth.resource.possession import is_held, shows_certificate
 from fhir_server.oauth.token.id_token import user_claims

@@ -13,7 +13,7 @@ from fhir_server.application.identity.clients import AuthMethod, Client, ClientK
 from fhir_server.domain.search.tokens import fold
 from fhir_server.domain.values import Json
 from fhir_server.oauth.base import public_keys
-from fhir_server.oauth.grants.redirects import is_registrable
+from fhir_server.oauth.granted.redirects import is_registrable
 
 SECRET_METHODS = frozenset({AuthMethod.BASIC, AuthMethod.POST})
 _ID = re.compile(r"[A-Za-z0-9._~:-]{1,200}")

@@ -11,7 +11,7 @@ from fhir_server.domain.values import Json
 from fhir_server.oauth.base import keys
 from fhir_server.oauth.base.issuer import issuer_of
 from fhir_server.oauth.base.wire import Context, Request
-from fhir_server.oauth.grants.records import RegisteredClient
+from fhir_server.oauth.granted.records import RegisteredClient
 
 
 class IdToken(OpenIDCode):  # type: ignore[misc]  # Authlib ships no types

@@ -17,8 +17,8 @@ from fhir_server.domain.values import Json
 from fhir_server.oauth.base import compact, events
 from fhir_server.oauth.base.issuer import address
 from fhir_server.oauth.base.wire import NO_STORE, Answer, Context
-from fhir_server.oauth.grants import narrowing
-from fhir_server.oauth.grants.records import grant_types_of
+from fhir_server.oauth.granted import narrowing
+from fhir_server.oauth.granted.records import grant_types_of
 from fhir_server.oauth.token import client_metadata
 from fhir_server.oauth.token.client_metadata import SECRET_METHODS, MetadataError, checked, origins_of
 

@@ -1,6 +1,6 @@
 """The token endpoint, and how other endpoints authenticate a client: Authlib's server, one object per request.
 
-The grants are in code_grant.py, refresh_grant.py and backend.py.
+The grants are in grant_code.py, grant_refresh.py and grant_backend.py.
 Sources: RFC 6749, RFC 9449, SMART App Launch 2.2.
 """
 
@@ -19,10 +19,9 @@ from fhir_server.domain.values import Json
 from fhir_server.oauth.base import events
 from fhir_server.oauth.base.bulkhead import RETRY_SECONDS, BusyError
 from fhir_server.oauth.base.wire import NO_STORE, Answer, Context, Request, parameters_of
-from fhir_server.oauth.grants.records import RegisteredClient, find_refresh, query_client
+from fhir_server.oauth.granted.records import RegisteredClient, find_refresh, query_client
 from fhir_server.oauth.login import throttle
 from fhir_server.oauth.resource import dpop
-from fhir_server.oauth.token.backend import BackendGrant, ExchangeGrant
 from fhir_server.oauth.token.client_authentication import (
     BAD_ASSERTION,
     METHODS,
@@ -32,9 +31,10 @@ from fhir_server.oauth.token.client_authentication import (
     guard,
     way_of,
 )
-from fhir_server.oauth.token.code_grant import CodeGrant, Pkce
+from fhir_server.oauth.token.grant_backend import BackendGrant, ExchangeGrant
+from fhir_server.oauth.token.grant_code import CodeGrant, Pkce
+from fhir_server.oauth.token.grant_refresh import RefreshGrant
 from fhir_server.oauth.token.id_token import IdToken
-from fhir_server.oauth.token.refresh_grant import RefreshGrant
 
 logging.getLogger("authlib").setLevel(logging.WARNING)
 """Authlib logs every token that it issues at level DEBUG."""

@@ -8,8 +8,8 @@ from flask import Response, request
 from consent_rules.model import RuleApplied
 from consent_rules.tools.explanation import LANGUAGES, text_of
 from fhir_server.application.core.runtime import Runtime
-from fhir_server.application.reading import audience, explain
-from fhir_server.application.reading.audience import Reader, Seer
+from fhir_server.application.reading import document_audience, explain
+from fhir_server.application.reading.document_audience import Reader, Seer
 from fhir_server.application.reading.explain import Explanation
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.values import Json
@@ -18,7 +18,7 @@ from fhir_server.http.fhir.operations.model import Arguments, Operation, Output,
 
 
 def _audience(runtime: Runtime, caller: Caller, id_: str, given: Arguments) -> Response:
-    told = audience.audience_of(runtime, caller, id_, str(given.get("proposed", "")))
+    told = document_audience.audience_of(runtime, caller, id_, str(given.get("proposed", "")))
     readers = [_reader(reader) for reader in told.readers]
     return negotiation.fhir_response(parameters(seers=[_seer(seer) for seer in told.seers], readers=readers))
 

@@ -15,7 +15,7 @@ from fhir_server.domain.problem import Category, Problem
 from fhir_server.http.fhir import negotiation, rendering
 from fhir_server.http.fhir.operations.model import Answer, Arguments, Operation, Parameter, outputs, parameters
 from fhir_server.oauth.resource import step_up
-from fhir_server.r4 import profiles
+from fhir_server.r4 import claimed_profiles
 from fhir_server.registry import REGISTRY
 
 _STANDING = outputs(
@@ -33,7 +33,7 @@ _CALL = Parameter("reason", "string", "reference of the emergency call, and what
 
 def _announce(runtime: Runtime, caller: Caller, _id: str, given: Arguments) -> Response:
     resource = given["patient"]
-    faults = profiles.check(resource)
+    faults = claimed_profiles.check(resource)
     if faults:
         raise Problem(Category.BUSINESS_RULE, *faults)
     written = writes.create(runtime, caller, REGISTRY["Patient"], resource, announced=True)

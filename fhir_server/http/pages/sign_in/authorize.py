@@ -20,7 +20,7 @@ from fhir_server.oauth.authorize.interactions import LiveState, PendingAuthoriza
 from fhir_server.oauth.base import page_state
 from fhir_server.oauth.base.expiring import tidy
 from fhir_server.oauth.base.wire import Context
-from fhir_server.oauth.grants import redirects
+from fhir_server.oauth.granted import redirects
 from fhir_server.ports.store import StoreUnavailable
 
 

@@ -23,7 +23,7 @@ from fhir_server.oauth.authorize.approval import Choice
 from fhir_server.oauth.authorize.authorization import Refusal
 from fhir_server.oauth.authorize.interactions import LiveState, PendingAuthorization
 from fhir_server.oauth.base import events
-from fhir_server.oauth.grants import narrowing, redirects
+from fhir_server.oauth.granted import narrowing, redirects
 from fhir_server.oauth.login import regulation
 
 DAYS = (1, 30, 365)

@@ -4,7 +4,7 @@ The preconditions about the caller come first, so that their answer never depend
 Source: rules A13 (open space), C16, I2, I4, I8 (who may ask at all), F3 (blocks), K2 (lockdown).
 """
 
-from consent_rules.decision import emergency, relationship
+from consent_rules.decision import conditions, emergency
 from consent_rules.decision.decision_context import DecisionContext
 from consent_rules.lifecycle import age_at, status_at
 from consent_rules.model import AccessRequest, Deny, RuleApplied
@@ -101,7 +101,7 @@ def identified_person(context: DecisionContext) -> Deny | None:
 
 def own_space(context: DecisionContext) -> Deny | None:
     """A patient enters only their own space; this check comes before any that looks at the space."""
-    return None if relationship.patient(context) else denial(Reason.NOT_ENTITLED, "B1")
+    return None if conditions.patient(context) else denial(Reason.NOT_ENTITLED, "B1")
 
 
 def old_enough(context: DecisionContext) -> Deny | None:
@@ -124,9 +124,9 @@ def not_erased(context: DecisionContext) -> Deny | None:
 
 def not_blocked(context: DecisionContext) -> Deny | None:
     """A block beats every ground and emergency (C18, F3, F7, F8); a mode switched off is off for everybody (G4)."""
-    found = relationship.blocks(context, context.request.purpose)
+    found = conditions.blocks(context, context.request.purpose)
     if not found:
         return None
-    if all(relationship.is_switch(block) for block in found):
+    if all(conditions.is_switch(block) for block in found):
         return denial(Reason.EMERGENCY_OFF, "G4", *(block.id for block in found))
     return denial(Reason.BLOCKED, "F3", *(block.id for block in found))

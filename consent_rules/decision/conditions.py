@@ -1,6 +1,8 @@
-"""Who the requester is to this patient: each ground is a function that returns None when the ground does not hold.
+"""The conditions of access: which ground the requester has, and which directives hold now and for this purpose.
 
-Source: rules B1 to B13 (representatives, carers), C1 to C15 (consent, care team), D4 and E4 (declared physician).
+A ground is a function that returns None when it does not hold. A directive is a Consent as the rules read it.
+Source: rules B1 to B13 (representatives, carers), C1 to C15 (consent, care team), D4 and E4 (declared physician), E1
+and F2 to F6 (what the patient withholds and blocks).
 """
 
 from collections.abc import Iterable

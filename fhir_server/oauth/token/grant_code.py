@@ -15,8 +15,8 @@ from fhir_server.application.identity.access_tokens import Holder
 from fhir_server.application.identity.clients import AuthMethod
 from fhir_server.application.identity.grants import Grant
 from fhir_server.domain.values import Json
-from fhir_server.oauth.grants import tokens
-from fhir_server.oauth.grants.records import AuthorizationCode, RegisteredClient
+from fhir_server.oauth.granted import tokens
+from fhir_server.oauth.granted.records import AuthorizationCode, RegisteredClient
 from fhir_server.oauth.resource.possession import holder_of
 from fhir_server.oauth.token.client_authentication import METHODS
 

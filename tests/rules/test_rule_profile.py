@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from consent_rules import profiles
-from consent_rules.profiles import ProfileError, RuleProfile, Span, parse, profile
+from consent_rules import rule_profile
+from consent_rules.rule_profile import ProfileError, RuleProfile, Span, parse, profile
 from consent_rules.vocabulary import Mark, Proof
 from tests.rules.builders import (
     MARTIN,
@@ -23,7 +23,7 @@ from tests.rules.builders import (
     space,
 )
 
-FR_TEXT = (Path(profiles.__file__).parent / "data" / "profiles" / "fr.toml").read_text("utf-8")
+FR_TEXT = (Path(rule_profile.__file__).parent / "data" / "countries" / "fr.toml").read_text("utf-8")
 
 
 def changed(*pairs):
@@ -35,7 +35,7 @@ def changed(*pairs):
 
 
 def test_the_packaged_ones_are_french_and_european():
-    assert profiles.names() == ("ehds", "fr")
+    assert rule_profile.names() == ("ehds", "fr")
     assert profile("fr").name == "fr"
     assert profile("ehds").name == "ehds"
 
@@ -66,13 +66,13 @@ def test_an_unknown_name_is_refused():
 
 def test_a_name_is_no_path():
     with pytest.raises(ProfileError, match="there is no rule profile"):
-        profile("../profiles/fr")
+        profile("../countries/fr")
 
 
 def test_a_file_gives_a_profile_of_ones_own(tmp_path):
     path = tmp_path / "own.toml"
     path.write_text(changed(('name = "fr"', 'name = "own"'), ("majority_age = 18", "majority_age = 19")), "utf-8")
-    assert profiles.from_file(path) == replace(profile("fr"), name="own", majority_age=19)
+    assert rule_profile.from_file(path) == replace(profile("fr"), name="own", majority_age=19)
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_a_file_that_is_none_says_why(tmp_path, content, message):
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(ProfileError, match=message):
-        profiles.from_file(path)
+        rule_profile.from_file(path)
 
 
 def test_every_key_is_explained_where_it_stands():

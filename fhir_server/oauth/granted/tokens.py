@@ -18,7 +18,7 @@ from fhir_server.application.identity.grants import Grant
 from fhir_server.domain.values import Json
 from fhir_server.oauth.base import events
 from fhir_server.oauth.base.wire import Context
-from fhir_server.oauth.grants.records import CODE, REFRESH, AuthorizationCode, Refresh
+from fhir_server.oauth.granted.records import CODE, REFRESH, AuthorizationCode, Refresh
 from fhir_server.ports.vault import Secret
 
 CODE_LIMIT = 512

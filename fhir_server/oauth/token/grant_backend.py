@@ -29,7 +29,7 @@ from fhir_server.application.identity.grants import Grant
 from fhir_server.domain.values import Json
 from fhir_server.oauth.base.issuer import TOKEN_EXCHANGE, issuer_of
 from fhir_server.oauth.base.wire import Request
-from fhir_server.oauth.grants import narrowing, tokens
+from fhir_server.oauth.granted import narrowing, tokens
 from fhir_server.oauth.resource.possession import holder_of
 from fhir_server.oauth.token.client_authentication import METHODS
 

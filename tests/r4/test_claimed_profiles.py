@@ -4,7 +4,7 @@ from copy import deepcopy
 
 import pytest
 
-from fhir_server.r4.profiles import MHD, PDSM, check, check_against, is_known
+from fhir_server.r4.claimed_profiles import MHD, PDSM, check, check_against, is_known
 from fhir_server.registry import REGISTRY
 from tests.examples import example
 from tests.r4.bodies import GONE

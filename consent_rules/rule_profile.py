@@ -57,7 +57,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class RuleProfile:
-    """The answers to the open questions; data/profiles/fr.toml says what each key means and where it comes from."""
+    """The answers to the open questions; data/countries/fr.toml says what each key means and where it comes from."""
 
     name: str
     notice: Span
@@ -114,7 +114,7 @@ def profile(name: str) -> RuleProfile:
 
     Raises: ProfileError when no profile has that name.
     """
-    path = _DATA / "profiles" / f"{name}.toml"
+    path = _DATA / "countries" / f"{name}.toml"
     if name not in names():
         raise ProfileError(f"there is no rule profile `{name}`; there are {', '.join(names())}")
     return parse(path.read_text("utf-8"))
@@ -134,7 +134,7 @@ def from_file(path: Path) -> RuleProfile:
 
 def names() -> tuple[str, ...]:
     """Return the names of the packaged profiles."""
-    return tuple(sorted(path.stem for path in (_DATA / "profiles").glob("*.toml")))
+    return tuple(sorted(path.stem for path in (_DATA / "countries").glob("*.toml")))
 
 
 def _checked(kind: type, key: str, value: Any) -> Any:  # noqa: ANN401 - any TOML value

@@ -13,7 +13,7 @@ from datetime import datetime
 import orjson
 
 from consent_rules.model import AccessRequest, Permit, RecordState, Requester
-from consent_rules.tools.simulation import Stage, audience
+from consent_rules.tools.hypothetical_requesters import Stage, audience
 from consent_rules.visibility import DIRECTORY, AccessFacts, Visibility
 from consent_rules.vocabulary import Action, Basis, DirectiveKind, Mark, Purpose, RequesterKind, View
 from fhir_server.application.core import audit_log, smart_scopes

@@ -6,7 +6,7 @@ import pytest
 
 from fhir_server.adapters import opening
 from fhir_server.app import build_runtime, create_app
-from seed import bulk
+from seed import many_patients
 from tests.seed.conftest import Stage, settings_in
 
 PATIENTS, DOCUMENTS = 3, 24
@@ -19,7 +19,7 @@ def loaded_bulk(tmp_path_factory):
     opening.create_keys(settings.key_file)
     served = build_runtime(settings)
     told = StringIO()
-    demo = bulk.load_bulk(served, folder, PATIENTS, DOCUMENTS, told)
+    demo = many_patients.load_bulk(served, folder, PATIENTS, DOCUMENTS, told)
     yield Stage(demo, served, create_app(settings, served).test_client()), told.getvalue()
     served.ports.store.close()
 
@@ -75,13 +75,13 @@ def test_a_terminal_gets_a_bar():
             return True
 
     out = Terminal()
-    bulk.Progress(10, out).show(5, 5)
+    many_patients.Progress(10, out).show(5, 5)
     assert out.getvalue().startswith(f"\r[{'#' * 15}{'.' * 15}]")
 
 
 def test_every_number_is_another_person_with_a_valid_identity():
-    people = [bulk.person(number) for number in range(0, 2_000_000, 997)]
+    people = [many_patients.person(number) for number in range(0, 2_000_000, 997)]
     assert len({part.ins_value for part in people}) == len(people)
     assert all((int(part.ins) + int(part.ins_value[13:])) % 97 == 0 for part in people)
     assert all(part.ins[5:10] == "99999" for part in people)
-    assert bulk.person(7) == bulk.person(7)
+    assert many_patients.person(7) == many_patients.person(7)

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from consent_rules.decision import relationship
+from consent_rules.decision import conditions
 from consent_rules.decision.decide import decide
 from consent_rules.decision.decision_context import context_of
 from consent_rules.matrix.table import Matrix
 from consent_rules.model import AccessRequest, Deny, Directive, Permit, RecordState, Requester
-from consent_rules.profiles import RuleProfile
+from consent_rules.rule_profile import RuleProfile
 from consent_rules.visibility import AccessFacts
 from consent_rules.vocabulary import Action, DirectiveKind, Mark, Purpose, RequesterKind, View
 
@@ -109,7 +109,7 @@ def for_some_only(facts: AccessFacts, only: Iterable[str]) -> Directive:
 def withheld_by(stage: Stage, request: AccessRequest, facts: AccessFacts) -> tuple[str, ...]:
     """Return the ids of the directives that withhold a document from a requester; only some readers may learn them."""
     context = context_of(request, stage.record, stage.matrix, stage.profile)
-    return tuple(d.id for d in relationship.withheld(context) if d.extent.touches(facts))
+    return tuple(d.id for d in conditions.withheld(context) if d.extent.touches(facts))
 
 
 def visible(answer: Permit | Deny, documents: Iterable[AccessFacts]) -> list[bool]:

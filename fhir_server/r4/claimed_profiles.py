@@ -4,7 +4,7 @@ A claim of an unknown IHE MHD or PDSm profile, or of a profile for another type,
 are not checked (ADR 0012).
 
 Source: IHE MHD 4.2 (https://profiles.ihe.net/ITI/MHD/) and PDSm 3.1.1 (https://interop.esante.gouv.fr/ig/fhir/pdsm/);
-the rows are in data/profiles.tsv.
+the rows are in data/claimed_profiles.tsv.
 """
 
 import csv
@@ -177,7 +177,7 @@ def _shown(fixed: Any) -> str:  # noqa: ANN401 - any JSON value
 @cache
 def _conditions() -> dict[str, tuple[_Condition, ...]]:
     """Read the table: the conditions of each profile."""
-    table = resources.files("fhir_server.r4").joinpath("data/profiles.tsv").read_text("utf-8")
+    table = resources.files("fhir_server.r4").joinpath("data/claimed_profiles.tsv").read_text("utf-8")
     lines = (line for line in table.splitlines() if not line.startswith("#"))
     found: dict[str, list[_Condition]] = {}
     for line in csv.DictReader(lines, dialect="excel-tab", quoting=csv.QUOTE_NONE):

@@ -10,8 +10,8 @@ from consent_rules.scopes import Scopes
 from fhir_server.application.identity.access_tokens import Holder
 from fhir_server.application.identity.grants import Grant, touch_grant
 from fhir_server.domain.values import Json
-from fhir_server.oauth.grants import tokens
-from fhir_server.oauth.grants.records import Refresh, find_refresh
+from fhir_server.oauth.granted import tokens
+from fhir_server.oauth.granted.records import Refresh, find_refresh
 from fhir_server.oauth.login import regulation, sessions
 from fhir_server.oauth.resource.possession import holder_of
 from fhir_server.oauth.token.client_authentication import METHODS

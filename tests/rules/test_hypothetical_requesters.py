@@ -4,7 +4,7 @@ import pytest
 
 from consent_rules.matrix.table import of_cells
 from consent_rules.model import Directive, Permit
-from consent_rules.tools.simulation import (
+from consent_rules.tools.hypothetical_requesters import (
     MODES,
     Stage,
     Viewer,

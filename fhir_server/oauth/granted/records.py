@@ -13,7 +13,7 @@ from fhir_server.application.identity.clients import AuthMethod, Client, ClientK
 from fhir_server.application.identity.grants import Grant, load_grant
 from fhir_server.domain.values import Json
 from fhir_server.oauth.base.issuer import TOKEN_EXCHANGE
-from fhir_server.oauth.grants.redirects import matches
+from fhir_server.oauth.granted.redirects import matches
 from fhir_server.ports.vault import Secret
 
 CODE, REFRESH = "code", "refresh-token"
