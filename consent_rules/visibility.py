@@ -54,6 +54,15 @@ class AccessFacts:
         """The references that count as depositor."""
         return frozenset({self.owner_person, self.owner_organization, self.owner_client} - {""})
 
+    def is_owned_by(self, references: frozenset[str]) -> bool:
+        """Tell whether one of these references counts as depositor."""
+        person, organization, client = self.owner_person, self.owner_organization, self.owner_client
+        return (
+            (person in references and person != "")
+            or (organization in references and organization != "")
+            or (client in references and client != "")
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Extent:
@@ -138,7 +147,7 @@ class Clause(NamedTuple):
             and (self.categories is None or facts.category in self.categories)
             and (facts.marks is Mark.NONE or not facts.marks & self.closed_by)
             and (self.unsealed_at is None or facts.sealed_until is None or facts.sealed_until <= self.unsealed_at)
-            and (self.owned_by is None or bool(self.owned_by & facts.owners))
+            and (self.owned_by is None or facts.is_owned_by(self.owned_by))
             and (self.within is None or self.within.covers(facts))
             and not (self.barred and any(extent.touches(facts) for extent in self.barred))
         )
@@ -163,11 +172,19 @@ class Visibility:
 
     def admits(self, facts: AccessFacts) -> bool:
         """Tell whether a resource is visible."""
-        return facts.compartment == self.compartment and any(clause.admits(facts) for clause in self.clauses)
+        if facts.compartment != self.compartment:
+            return False
+        for clause in self.clauses:  # noqa: SIM110 - a loop costs half of `any`, and every result of a search comes here
+            if clause.admits(facts):
+                return True
+        return False
 
     def knows_marks(self, facts: AccessFacts) -> bool:
         """Tell whether the visibility marks of a visible resource may be shown."""
-        return any(clause.knows_marks and clause.admits(facts) for clause in self.clauses)
+        for clause in self.clauses:  # noqa: SIM110 - as in `admits`
+            if clause.knows_marks and clause.admits(facts):
+                return True
+        return False
 
     def without(self, extents: tuple[Extent, ...]) -> "Visibility":
         """Return this visibility without some documents."""

@@ -18,7 +18,10 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 def authored_of(dates: Mapping[str, Interval]) -> Interval | None:
     """Return when a resource was written, from its indexed dates; None when it has none of them."""
-    return next((dates[name] for name in AUTHORED if name in dates), None)
+    for name in AUTHORED:
+        if name in dates:
+            return dates[name]
+    return None
 
 
 @dataclass(frozen=True, slots=True)

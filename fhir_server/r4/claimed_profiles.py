@@ -56,9 +56,11 @@ class _Step:
 class _Condition:
     """One row: how often an element may occur below each of its parents, and which value it must have.
 
-    fixed: a JSON value that it must contain, None for any. codes: its allowed values, empty for any.
+    below: the path of the parents. fixed: a JSON value that it must contain, None for any. codes: its allowed values,
+    empty for any. limits_values: whether some value breaches the condition.
     """
 
+    below: str
     parents: tuple[_Step, ...]
     step: _Step
     low: int
@@ -66,6 +68,11 @@ class _Condition:
     fixed: Any
     codes: frozenset[str]
     flag: str
+    limits_values: bool
+
+
+_Parent = tuple[Json, str]
+"""An object that a path leads to, and its expression."""
 
 
 def check(resource: Json, root: str = "") -> list[Issue]:
@@ -87,12 +94,15 @@ def check_against(resource: Json, profiles: Iterable[str], root: str = "") -> li
     profiles: canonical URLs; an unknown profile has no conditions.
     """
     where = root or str(resource.get("resourceType"))
-    found = (
-        issue
-        for profile in profiles
-        for condition in _conditions().get(profile, ())
-        for issue in _breaches(resource, condition, where)
-    )
+    found: list[Issue] = []
+    known: dict[str, list[_Parent]] = {"": [(resource, where)]}
+    for profile in profiles:
+        for condition in _conditions().get(profile, ()):
+            parents = known.get(condition.below)
+            if parents is None:
+                parents = known[condition.below] = list(_parents(resource, condition.parents, where))
+            for parent, expression in parents:
+                found += _breaches(parent, condition, expression)
     return list(dict.fromkeys(found))
 
 
@@ -114,27 +124,34 @@ def _unknown(resource: Json, claims: list[str], where: str) -> Iterator[Issue]:
             yield Issue(text, f"{where}.meta.profile[{index}]", "unknown-profile")
 
 
-def _breaches(resource: Json, condition: _Condition, where: str) -> Iterator[Issue]:
-    step, parents = condition.step, condition.parents
-    for parent, expression in _parents(resource, parents, where) if parents else ((resource, where),):
-        item = parent.get(step.name)
-        items = [one for one in (item if isinstance(item, list) else [item]) if one is not None]
-        places = [index for index, one in enumerate(items) if not step.member or step.selects(one)]
-        if len(places) < condition.low:
-            yield Issue("is required by the profile", f"{expression}.{step}", "profile-required")
-        elif condition.high == 0 and places:
-            yield Issue("is not allowed by the profile", f"{expression}.{step}", "profile-forbidden")
-        elif condition.high is not None and len(places) > condition.high:
-            text = f"is allowed {condition.high} times by the profile"
-            yield Issue(text, f"{expression}.{step}", "profile-max")
-        for index in places if condition.high != 0 else ():
-            fault = _fault(items[index], condition)
-            if fault:
-                suffix = f"[{index}]" if isinstance(item, list) else ""
-                yield Issue(fault, f"{expression}.{step.name}{suffix}", "profile-value")
+def _breaches(parent: Json, condition: _Condition, expression: str) -> Iterable[Issue]:
+    """Return what one parent of the element breaches."""
+    item = parent.get(condition.step.name)
+    if item is None:
+        return [Issue("is required by the profile", f"{expression}.{condition.step}", "profile-required")] * min(
+            condition.low, 1
+        )
+    return _breaches_of(item, condition, expression)
 
 
-def _parents(resource: Json, steps: tuple[_Step, ...], where: str) -> Iterator[tuple[Json, str]]:
+def _breaches_of(item: object, condition: _Condition, expression: str) -> Iterator[Issue]:
+    step = condition.step
+    items = [one for one in (item if isinstance(item, list) else [item]) if one is not None]
+    places = [index for index, one in enumerate(items) if not step.member or step.selects(one)]
+    if len(places) < condition.low:
+        yield Issue("is required by the profile", f"{expression}.{step}", "profile-required")
+    elif condition.high == 0 and places:
+        yield Issue("is not allowed by the profile", f"{expression}.{step}", "profile-forbidden")
+    elif condition.high is not None and len(places) > condition.high:
+        yield Issue(f"is allowed {condition.high} times by the profile", f"{expression}.{step}", "profile-max")
+    for index in places if condition.limits_values else ():
+        fault = _fault(items[index], condition)
+        if fault:
+            suffix = f"[{index}]" if isinstance(item, list) else ""
+            yield Issue(fault, f"{expression}.{step.name}{suffix}", "profile-value")
+
+
+def _parents(resource: Json, steps: tuple[_Step, ...], where: str) -> Iterator[_Parent]:
     """Yield every object that steps lead to, with its expression."""
     if not steps:
         yield resource, where
@@ -187,12 +204,15 @@ def _conditions() -> dict[str, tuple[_Condition, ...]]:
 
 def _condition(line: dict[str, str]) -> _Condition:
     steps = [_Step(match[1], match[2] or "", match[3] or "") for match in _STEP.finditer(line["path"])]
+    high = None if line["max"] == "*" else int(line["max"])
     return _Condition(
+        below=".".join(str(step) for step in steps[:-1]),
         parents=tuple(steps[:-1]),
         step=steps[-1],
         low=int(line["min"]),
-        high=None if line["max"] == "*" else int(line["max"]),
+        high=high,
         fixed=json.loads(line["fixed"]) if line["fixed"] else None,
         codes=frozenset(line["codes"].split()),
         flag=line["flag"],
+        limits_values=high != 0 and bool(line["fixed"] or line["codes"] or line["flag"]),
     )

@@ -49,9 +49,8 @@ def columns_of(facts: Facts) -> FactColumns:
 def facts_of(columns: tuple[Any, ...]) -> Facts:
     """Return the facts from the columns FACTS; tokens and lookup are empty."""
     kind, category, marks, sealed, person, organization, client, documents, dates, compartment, id_ = columns
-    found: dict[str, Interval] = (
-        {name: (first, last) for name, (first, last) in orjson.loads(dates).items()} if dates else {}
-    )
+    pairs = orjson.loads(dates) if dates else {}
+    found: dict[str, Interval] = dict(zip(pairs, map(tuple, pairs.values()), strict=True))
     held, labels = unpacked(marks)
     access = AccessFacts(
         compartment,
