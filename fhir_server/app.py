@@ -64,7 +64,7 @@ def open_ports(settings: Settings) -> Ports:
     except OSError as error:
         raise SettingsError(f"HABILIS_DATA_DIR: {settings.data_dir} cannot be made: {error.strerror}") from error
     if settings.store == "mongodb":
-        uri = str(settings.mongodb_uri)
+        uri = settings.mongodb_uri.get_secret_value()
         return opening.open_mongo(uri, settings.mongodb_database, settings.data_dir, settings.key_file)
     return opening.open_sqlite(settings.data_dir, settings.key_file)
 

@@ -47,7 +47,7 @@ def _say(text: str) -> None:
 def place_of(settings: Settings) -> opening.SqlitePlace | opening.MongoPlace:
     """Return where the store is."""
     if settings.store == "mongodb":
-        return opening.MongoPlace(str(settings.mongodb_uri), settings.mongodb_database, settings.key_file)
+        return opening.MongoPlace(settings.mongodb_uri.get_secret_value(), settings.mongodb_database, settings.key_file)
     return opening.SqlitePlace(settings.data_dir, settings.key_file)
 
 

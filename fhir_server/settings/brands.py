@@ -1,20 +1,31 @@
 """The name, address and logo under which people know the service: its brand in apps' lists."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Annotated
 from urllib.parse import urlsplit
 
-from fhir_server.settings.upstream import Reader
+from pydantic import AfterValidator, Field
 
-_LONGEST = 200
+from fhir_server.settings.reading import Reader, is_url
+
+
+def _https(text: str) -> str:
+    if not is_url(text, "https"):
+        raise ValueError("must be an https address")
+    return text
+
+
+_Https = Annotated[str, AfterValidator(_https)]
 
 
 @dataclass(frozen=True, slots=True)
 class Brand:
     """The primary brand. website: https address of the main web site. logo: https address, "" for none."""
 
-    name: str
-    website: str
-    logo: str = ""
+    name: Annotated[str, Field(max_length=200)]
+    website: _Https
+    logo: _Https = ""
 
     @property
     def identifier(self) -> dict[str, str]:
@@ -23,26 +34,13 @@ class Brand:
         return {"system": "urn:ietf:rfc:3986", "value": f"https://{host.removeprefix('www.')}"}
 
 
-def read_brand(read: Reader) -> Brand | None:
-    """Return the brand, None when none is set.
+READER = Reader(Brand, "BRAND_")
+
+
+def read_brand(environment: Mapping[str, str]) -> Brand | None:
+    """Return the brand, None when no name is set.
 
     Raises: ValueError naming the variable that is wrong.
     """
-    name, website, logo = (read.text(f"BRAND_{part}", "") for part in ("NAME", "WEBSITE", "LOGO"))
-    if not name:
-        return None
-    if len(name) > _LONGEST:
-        raise ValueError(f"HABILIS_BRAND_NAME has {_LONGEST} characters at most")
-    if not _is_https(website):
-        raise ValueError("HABILIS_BRAND_WEBSITE must be an https address when HABILIS_BRAND_NAME is set")
-    if logo and not _is_https(logo):
-        raise ValueError("HABILIS_BRAND_LOGO must be an https address")
-    return Brand(name, website, logo)
-
-
-def _is_https(address: str) -> bool:
-    try:
-        parts = urlsplit(address)
-        return parts.scheme == "https" and bool(parts.hostname) and "@" not in parts.netloc
-    except ValueError:
-        return False
+    texts = READER.texts(environment)
+    return READER.read(texts) if "name" in texts else None

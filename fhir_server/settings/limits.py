@@ -4,16 +4,13 @@ A process has one set of limits, which is set at its start; docs/configuration.m
 """
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Annotated
+
+from pydantic import Field
+
+from fhir_server.settings.reading import Reader
 
 KIB, MIB = 1024, 1024 * 1024
-
-
-class Reader(Protocol):
-    """How settings read one variable; names are without the prefix."""
-
-    def number(self, name: str, default: int, greatest: int, /) -> int:
-        """Return a whole number from 1 to `greatest`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,64 +33,34 @@ class Limits:
         each of its exceptions about documents.
     """
 
-    body_bytes: int = 24 * MIB
-    depth: int = 48
-    members: int = 200_000
-    object_members: int = 1000
-    entries: int = 1000
-    parameters: int = 64
-    values: int = 400
-    value_bytes: int = 16 * KIB
-    url_bytes: int = 32 * KIB
-    header_bytes: int = 64 * KIB
-    patch_operations: int = 200
-    patch_work: int = 200_000
-    patched_bytes: int = MIB
-    trace_bytes: int = 2 * KIB
-    request_seconds: int = 30
-    body_seconds: int = 20
-    connections: int = 512
-    form_bytes: int = 64 * KIB
-    sign_in_bytes: int = 8 * KIB
-    choices: int = 400
-    agreements: int = 20
+    body_bytes: Annotated[int, Field(ge=1, le=1024 * MIB)] = 24 * MIB
+    depth: Annotated[int, Field(ge=1, le=100)] = 48  # more would exhaust the interpreter's stack before the refusal
+    members: Annotated[int, Field(ge=1, le=100_000_000)] = 200_000
+    object_members: Annotated[int, Field(ge=1, le=100_000_000)] = 1000
+    entries: Annotated[int, Field(ge=1, le=1_000_000)] = 1000
+    parameters: Annotated[int, Field(ge=1, le=400)] = 64
+    values: Annotated[int, Field(ge=1, le=10_000)] = 400
+    value_bytes: Annotated[int, Field(ge=1, le=MIB)] = 16 * KIB
+    url_bytes: Annotated[int, Field(ge=1, le=256 * KIB)] = 32 * KIB
+    header_bytes: Annotated[int, Field(ge=1, le=256 * KIB)] = 64 * KIB
+    patch_operations: Annotated[int, Field(ge=1, le=100_000)] = 200
+    patch_work: Annotated[int, Field(ge=1, le=100_000_000)] = 200_000
+    patched_bytes: Annotated[int, Field(ge=1, le=64 * MIB)] = MIB
+    trace_bytes: Annotated[int, Field(ge=1, le=256 * KIB)] = 2 * KIB
+    request_seconds: Annotated[int, Field(ge=1, le=3600)] = 30
+    body_seconds: Annotated[int, Field(ge=1, le=3600)] = 20
+    connections: Annotated[int, Field(ge=1, le=16_384)] = 512
+    form_bytes: Annotated[int, Field(ge=1, le=4 * MIB)] = 64 * KIB
+    sign_in_bytes: Annotated[int, Field(ge=1, le=64 * KIB)] = 8 * KIB
+    choices: Annotated[int, Field(ge=1, le=10_000)] = 400
+    agreements: Annotated[int, Field(ge=1, le=10_000)] = 20
 
 
-_MAX_DEPTH = 100
-"""Deeper nesting would exhaust the interpreter's stack before the server could refuse it."""
-_READ = {
-    "body_bytes": ("MAX_BODY_BYTES", 1024 * MIB),
-    "depth": ("MAX_DEPTH", _MAX_DEPTH),
-    "members": ("MAX_MEMBERS", 100_000_000),
-    "object_members": ("MAX_OBJECT_MEMBERS", 100_000_000),
-    "entries": ("MAX_ENTRIES", 1_000_000),
-    "parameters": ("MAX_PARAMETERS", 400),
-    "values": ("MAX_VALUES", 10_000),
-    "value_bytes": ("MAX_VALUE_BYTES", MIB),
-    "url_bytes": ("MAX_URL_BYTES", 256 * KIB),
-    "header_bytes": ("MAX_HEADER_BYTES", 256 * KIB),
-    "patch_operations": ("MAX_PATCH_OPERATIONS", 100_000),
-    "patch_work": ("MAX_PATCH_WORK", 100_000_000),
-    "patched_bytes": ("MAX_PATCHED_BYTES", 64 * MIB),
-    "trace_bytes": ("MAX_TRACE_BYTES", 256 * KIB),
-    "request_seconds": ("REQUEST_SECONDS", 3600),
-    "body_seconds": ("BODY_SECONDS", 3600),
-    "connections": ("CONNECTIONS", 16_384),
-    "form_bytes": ("MAX_FORM_BYTES", 4 * MIB),
-    "sign_in_bytes": ("MAX_SIGN_IN_BYTES", 64 * KIB),
-    "choices": ("MAX_CHOICES", 10_000),
-    "agreements": ("MAX_AGREEMENTS", 10_000),
-}
-"""The variable of each limit, and its greatest allowed value."""
+READER = Reader(
+    Limits, "MAX_", request_seconds="REQUEST_SECONDS", body_seconds="BODY_SECONDS", connections="CONNECTIONS"
+)
 
 _in_force = [Limits()]
-
-
-def read_limits(read: Reader) -> Limits:
-    """Return the limits that the settings give."""
-    safe = Limits()
-    found = {name: read.number(_READ[name][0], getattr(safe, name), _READ[name][1]) for name in _READ}
-    return Limits(**found)
 
 
 def page_threads(threads: int) -> int:

@@ -6,27 +6,16 @@ Sources: RFC 7239 (Forwarded), RFC 9440 (Client-Cert), RFC 9700 4.13 (reverse pr
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import ip_network
-from typing import Protocol
+
+from fhir_server.settings.reading import Reader, Texts
 
 NONE = "none"
 FORWARDED, X_FORWARDED_FOR = "Forwarded", "X-Forwarded-For"
 _HEADER = re.compile(r"[A-Za-z][A-Za-z0-9\-]*")
 _SAFE = "or set HABILIS_PROXIES_DROP_UNDERSCORES=yes when the proxies drop headers with an underscore in their name"
-
-
-class Reader(Protocol):
-    """How settings read one variable; names are without the prefix."""
-
-    def text(self, name: str, default: str, /) -> str:
-        """Return a text."""
-
-    def texts(self, name: str, /) -> tuple[str, ...]:
-        """Return texts separated by commas."""
-
-    def flag(self, name: str, /) -> bool:
-        """Return yes or no."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,17 +33,28 @@ class Proxies:
     certificate_header: str = ""
 
 
-def read_proxies(read: Reader) -> Proxies:
+@dataclass(frozen=True, slots=True)
+class _Stated:
+    trusted_proxies: Texts = ()
+    forwarded_header: str = ""
+    mtls_header: str = ""
+    proxies_drop_underscores: bool = False
+
+
+READER = Reader(_Stated)
+
+
+def read_proxies(environment: Mapping[str, str]) -> Proxies:
     """Return the settings about proxies.
 
     Raises: ValueError with a text that names the variable.
     """
-    named = read.texts("TRUSTED_PROXIES")
-    networks = () if named == (NONE,) else named
+    stated = READER.read(READER.texts(environment))
+    networks = () if stated.trusted_proxies == (NONE,) else stated.trusted_proxies
     _check_networks(networks)
-    found = Proxies(bool(named), networks, read.text("FORWARDED_HEADER", ""), read.text("MTLS_HEADER", ""))
+    found = Proxies(bool(stated.trusted_proxies), networks, stated.forwarded_header, stated.mtls_header)
     _check_headers(found)
-    if not read.flag("PROXIES_DROP_UNDERSCORES") and networks:
+    if networks and not stated.proxies_drop_underscores:
         _check_twins(found)
     return found
 

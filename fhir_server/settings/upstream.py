@@ -3,25 +3,16 @@
 A provider is configured when its issuer is set. docs/configuration.md has a heading for each variable.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal
 from urllib.parse import urlsplit
 
+from fhir_server.settings.reading import LoginLevel, Reader, is_url
+
 ProviderId = Literal["psc", "franceconnect"]
-_PREFIXES: dict[ProviderId, str] = {"psc": "PSC", "franceconnect": "FRANCECONNECT"}
-_LEVELS = ("eidas1", "eidas2", "eidas3")
-_LEAST: dict[ProviderId, str] = {"psc": "eidas1", "franceconnect": "eidas2"}
+_LEAST: dict[ProviderId, LoginLevel] = {"psc": "eidas1", "franceconnect": "eidas2"}
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
-
-
-class Reader(Protocol):
-    """How settings read one variable; names are without the prefix."""
-
-    def text(self, name: str, default: str, /) -> str:
-        """Return a text."""
-
-    def flag(self, name: str, /) -> bool:
-        """Return yes or no."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +27,7 @@ class Provider:
     issuer: str
     client_id: str
     client_secret: str = field(repr=False)
-    level: str = "eidas1"
+    level: LoginLevel = "eidas1"
     private_network: bool = False
 
     @property
@@ -45,34 +36,31 @@ class Provider:
         return urlsplit(self.issuer).hostname in _LOOPBACK
 
 
-def read_providers(read: Reader) -> tuple[Provider, ...]:
+READERS = {
+    id_: Reader(Provider, f"{id_.upper()}_", id=None, private_network="UPSTREAM_PRIVATE_NETWORK") for id_ in _LEAST
+}
+
+
+def read_providers(environment: Mapping[str, str]) -> tuple[Provider, ...]:
     """Return the providers that are configured.
 
     Raises: ValueError naming the variable that is wrong.
     """
-    private = read.flag("UPSTREAM_PRIVATE_NETWORK")
-    found = [_read(read, id_, private_network=private) for id_ in _PREFIXES]
+    found = [_read(environment, id_) for id_ in READERS]
     return tuple(provider for provider in found if provider)
 
 
-def _read(read: Reader, id_: ProviderId, *, private_network: bool) -> Provider | None:
-    prefix = _PREFIXES[id_]
-    names = ("ISSUER", "CLIENT_ID", "CLIENT_SECRET")
-    issuer, client_id, secret = (read.text(f"{prefix}_{name}", "") for name in names)
-    level = read.text(f"{prefix}_LEVEL", _LEAST[id_]).lower()
-    if level not in _LEVELS:
-        raise ValueError(f"HABILIS_{prefix}_LEVEL must be one of: {', '.join(_LEVELS)}")
-    if not issuer:
+def _read(environment: Mapping[str, str], id_: ProviderId) -> Provider | None:
+    reader = READERS[id_]
+    texts = reader.texts(environment)
+    if "issuer" not in texts:
         return None
-    if not client_id or not secret:
-        raise ValueError(f"HABILIS_{prefix}_ISSUER needs HABILIS_{prefix}_CLIENT_ID and HABILIS_{prefix}_CLIENT_SECRET")
-    provider = Provider(id_, issuer, client_id, secret, level, private_network)
+    provider = reader.read({"id": id_, "level": _LEAST[id_]} | texts)
     if not _is_address(provider):
-        raise ValueError(f"HABILIS_{prefix}_ISSUER must be an https address, without query and fragment")
+        raise ValueError(f"{reader.variables['issuer']} must be an https address, without query and fragment")
     return provider
 
 
 def _is_address(provider: Provider) -> bool:
-    parts = urlsplit(provider.issuer)
-    is_safe = parts.scheme == "https" or (parts.scheme == "http" and provider.is_local)
-    return is_safe and bool(parts.hostname) and not (parts.query or parts.fragment or "@" in parts.netloc)
+    is_safe = is_url(provider.issuer, "https") or (is_url(provider.issuer, "http") and provider.is_local)
+    return is_safe and not {"?", "#"} & set(provider.issuer)

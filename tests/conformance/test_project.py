@@ -101,7 +101,6 @@ _THROUGH = {
     "jinja2",
     "markupsafe",
     "marshmallow",
-    "pydantic",
     "werkzeug",
     "bson",
     "lxml",

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-HEAVY = ("bson", "fhir.resources", "pydantic", "pymongo")
+HEAVY = ("bson", "fhir.resources", "pymongo")
 
 
 def test_a_start_needs_neither_the_classes_of_resources_nor_another_store_s_driver():

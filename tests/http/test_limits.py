@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import fields, replace
 
 import pytest
+from pydantic import TypeAdapter
 
 from fhir_server.settings import limits
 from fhir_server.settings.limits import Limits
@@ -96,11 +97,12 @@ def test_what_goes_beyond_a_limit_is_refused_and_names_it(world, put, limit, val
 
 
 def test_every_limit_has_a_variable_that_sets_it():
-    for name in limits._READ:
-        variable, greatest = limits._READ[name]
-        read = Settings.from_environment({f"HABILIS_{variable}": "7"}).limits
+    bounds = TypeAdapter(Limits).json_schema()["properties"]
+    for name, variable in limits.READER.variables.items():
+        greatest = bounds[name]["maximum"]
+        read = Settings.from_environment({variable: "7"}).limits
         assert getattr(read, name) == 7
         for wrong in ("0", str(greatest + 1), "many"):
-            with pytest.raises(SettingsError, match=f"HABILIS_{variable}"):
-                Settings.from_environment({f"HABILIS_{variable}": wrong})
-    assert set(limits._READ) == {field.name for field in fields(Limits)}
+            with pytest.raises(SettingsError, match=variable):
+                Settings.from_environment({variable: wrong})
+    assert set(limits.READER.variables) == {field.name for field in fields(Limits)}

@@ -1,6 +1,6 @@
 """Settings: unsafe combinations refuse to start and name the variable."""
 
-from dataclasses import replace
+from dataclasses import FrozenInstanceError, asdict, fields, replace
 from importlib.resources import files
 
 import pytest
@@ -8,7 +8,7 @@ import pytest
 from consent_rules.rule_profile import profile
 from fhir_server.adapters import opening
 from fhir_server.app import build_runtime
-from fhir_server.settings.server import Secret, Settings, SettingsError
+from fhir_server.settings.server import VARIABLES, Settings, SettingsError
 from tests.holds import holds
 
 REFUSED = [
@@ -67,4 +67,40 @@ def test_the_defaults_serve_this_machine_only():
 def test_a_secret_does_not_show_in_a_representation():
     settings = Settings.from_environment({"HABILIS_MONGODB_URI": "mongodb://u:hush@127.0.0.1"})
     assert "hush" not in repr(settings)
-    assert isinstance(settings.mongodb_uri, Secret)
+    assert "hush" not in f"{settings.mongodb_uri}"
+
+
+_SWITCHES = {
+    "HABILIS_BASE_URL": "http://localhost:8080",
+    "HABILIS_BRAND_NAME": "Santé", "HABILIS_BRAND_WEBSITE": "https://sante.example",
+    **{f"HABILIS_{id_}_{name}": f"https://{id_}.example"
+       for id_ in ("PSC", "FRANCECONNECT") for name in ("ISSUER", "CLIENT_ID", "CLIENT_SECRET")},
+}  # fmt: skip
+ANY_TEXT = frozenset(
+    f"HABILIS_{name}"
+    for name in (
+        "BRAND_NAME", "DATA_DIR", "FRANCECONNECT_CLIENT_ID", "FRANCECONNECT_CLIENT_SECRET", "HOST", "KEY_FILE",
+        "MATRIX_DIR", "MONGODB_DATABASE", "MONGODB_URI", "PSC_CLIENT_ID", "PSC_CLIENT_SECRET", "TIME_ZONE",
+    )
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("variable", sorted(set(VARIABLES) - ANY_TEXT - {"HABILIS_FORWARDED_HEADER"}))
+def test_an_error_names_the_variable_in_one_line_and_never_shows_its_value(variable):
+    with pytest.raises(SettingsError, match=f"{variable} ") as refused:
+        Settings.from_environment(_SWITCHES | {variable: " hush hush"})
+    assert "hush" not in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("variable", sorted(ANY_TEXT))
+def test_a_text_is_taken_as_it_is_without_the_blanks_around_it(variable):
+    settings = Settings.from_environment(_SWITCHES | {variable: " hush hush "})
+    assert "hush hush" in repr(asdict(settings) | {"mongodb_uri": settings.mongodb_uri.get_secret_value()})
+
+
+def test_settings_cannot_be_changed():
+    settings = Settings.from_environment({})
+    for changed in (settings, settings.limits, settings.proxies):
+        with pytest.raises(FrozenInstanceError):
+            setattr(changed, fields(changed)[0].name, "x")
