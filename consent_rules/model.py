@@ -12,6 +12,7 @@ from consent_rules.vocabulary import (
     DirectiveKind,
     Label,
     Obligation,
+    PatientId,
     Proof,
     Purpose,
     Reason,
@@ -77,7 +78,7 @@ class Permit:
     views: the clauses of each part of the space; a part that is absent shows nothing.
     """
 
-    compartment: str
+    compartment: PatientId
     basis: Basis
     rules: tuple[RuleApplied, ...]
     views: Mapping[View, tuple[Clause, ...]]
@@ -190,7 +191,7 @@ class RecordState:
     unread: ids of Consents with a stored directive that could not be read; `directives` holds what is left of it.
     """
 
-    patient: str
+    patient: PatientId
     status: SpaceStatus
     since: datetime | None = None
     erasure_asked_at: datetime | None = None

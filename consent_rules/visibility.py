@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from consent_rules.vocabulary import Label, Mark
+from consent_rules.vocabulary import NO_SPACE, Label, Mark, PatientId
 
 Interval = tuple[int, int]
 """Half-open interval of instants, in microseconds since 1970-01-01T00:00:00Z."""
@@ -37,7 +37,7 @@ class AccessFacts:
     labels: what a document says of its own confidentiality, None when unknown.
     """
 
-    compartment: str
+    compartment: PatientId
     kind: str = ""
     category: str = ""
     marks: Mark = Mark.NONE
@@ -166,7 +166,7 @@ class Visibility:
     documents: for clauses with `of_seen`, the clauses by which the same reader sees documents.
     """
 
-    compartment: str
+    compartment: PatientId
     clauses: tuple[Clause, ...] = ()
     documents: tuple[Clause, ...] = ()
 
@@ -199,9 +199,9 @@ class Visibility:
         return replace(self, clauses=clauses)
 
 
-DIRECTORY = Visibility(compartment="", clauses=(Clause(),))
+DIRECTORY = Visibility(NO_SPACE, clauses=(Clause(),))
 """What every authenticated caller sees of the directory resources."""
-NOTHING = Visibility("")
+NOTHING = Visibility(NO_SPACE)
 """What a denied requester sees."""
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import orjson
 
+from consent_rules.vocabulary import PatientId
 from fhir_server.domain.values import Json
 
 Said = dict[str, str]
@@ -32,7 +33,7 @@ class Demonstration:
     base: str
     fhir: str
     tokens: dict[str, str] = field(default_factory=dict)
-    patients: dict[str, str] = field(default_factory=dict)
+    patients: dict[str, PatientId] = field(default_factory=dict)
     professionals: dict[str, str] = field(default_factory=dict)
     roles: dict[str, str] = field(default_factory=dict)
     organizations: dict[str, str] = field(default_factory=dict)

@@ -7,7 +7,7 @@ from datetime import timedelta
 from joserfc.jwk import ECKey
 
 from consent_rules.model import Requester
-from consent_rules.vocabulary import Purpose, RequesterKind
+from consent_rules.vocabulary import PatientId, Purpose, RequesterKind
 from fhir_server.application.bundles import writes
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.core.write_request import WriteRequest
@@ -67,7 +67,7 @@ def caller(runtime: Runtime, token: str) -> Caller:
     return caller_of(runtime, f"Bearer {token}", Origin("127.0.0.1"))
 
 
-def holder(patient: str, name: str) -> Caller:
+def holder(patient: PatientId, name: str) -> Caller:
     """Return a patient as a caller without a token: bulk loading has too many patients to issue tokens."""
     requester = Requester(RequesterKind.PATIENT, f"Patient/{patient}", client="Device/espace")
     granted = Granted(
@@ -85,7 +85,7 @@ def enter_directory(runtime: Runtime, keeper: Caller, demo: Demonstration) -> No
     """Record establishments, professionals, patients and guardians; what exists stays."""
     enter_professionals(runtime, keeper, demo, cast.ESTABLISHMENTS, cast.PROFESSIONALS)
     for part in cast.PATIENTS:
-        demo.patients[part.key] = _record(runtime, keeper, people.patient_resource(part))
+        demo.patients[part.key] = PatientId(_record(runtime, keeper, people.patient_resource(part)))
     for part in cast.PATIENTS:
         for key in part.guardians:
             related = people.guardian_resource(demo.patients[part.key], cast.patient(key), part)
@@ -196,7 +196,7 @@ def _patient_account(demo: Demonstration, part: PatientPart) -> Account:
     return Account(part.key, RequesterKind.PATIENT, own.person, part.name, patients=(own, *children))
 
 
-def _patient_token(runtime: Runtime, client: str, login: str, patient: str) -> str:
+def _patient_token(runtime: Runtime, client: str, login: str, patient: PatientId) -> str:
     software = _client(runtime, client)
     scopes = _PATIENT_SCOPES if client == "espace" else software.scopes
     return access_tokens.mint_token(

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from hashlib import sha1
 from uuid import NAMESPACE_OID, uuid5
 
+from consent_rules.vocabulary import PatientId
 from fhir_server.domain.documents.security_labels import CONFIDENTIALITY, TRE_A07
 from fhir_server.domain.values import Json
 
@@ -43,7 +44,7 @@ class Filing:
     date: str
     mime: str
     content: bytes
-    patient: str
+    patient: PatientId
     type_: tuple[str, str, str]
     category: tuple[str, str]
     author: Json

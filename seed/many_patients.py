@@ -14,6 +14,7 @@ from pathlib import Path
 from time import monotonic
 from typing import TextIO, TypeVar
 
+from consent_rules.vocabulary import PatientId
 from fhir_server.application.consents import recording
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.core.unit_of_work import UnitOfWork
@@ -81,14 +82,14 @@ class KnownContents:
         self._inner = inner
         self._references: dict[tuple[str, bytes], str] = {}
 
-    def put(self, compartment: str, content: bytes) -> str:
+    def put(self, compartment: PatientId, content: bytes) -> str:
         """Store a content, unless it is already stored."""
         key = (compartment, content)
         if key not in self._references:
             self._references[key] = self._inner.put(compartment, content)
         return self._references[key]
 
-    def get(self, compartment: str, reference: str) -> bytes:
+    def get(self, compartment: PatientId, reference: str) -> bytes:
         """Return a content."""
         return self._inner.get(compartment, reference)
 
@@ -96,7 +97,7 @@ class KnownContents:
         """Raise StoreUnavailable when no content could be stored now."""
         self._inner.check()
 
-    def erase(self, compartment: str) -> None:
+    def erase(self, compartment: PatientId) -> None:
         """Remove all contents of a compartment."""
         self._inner.erase(compartment)
         self._references = {key: name for key, name in self._references.items() if key[0] != compartment}
@@ -178,7 +179,7 @@ class _Bulk:
             for part in parts:
                 work = self._work(snapshot, self.keeper, AuditedInteraction(Interaction.CREATE, "Patient"))
                 wanted = WriteRequest(Interaction.CREATE, row, resource=people.patient_resource(part))
-                self.demo.patients[part.key] = resources.plan_create(work, wanted).shown.stored.id
+                self.demo.patients[part.key] = PatientId(resources.plan_create(work, wanted).shown.stored.id)
                 yield work.planned()
 
     def _filled(self, parts: Sequence[PatientPart], documents: int) -> Iterator[Change]:

@@ -16,6 +16,7 @@ from shutil import rmtree
 
 from cryptography.exceptions import InvalidTag
 
+from consent_rules.vocabulary import PatientId
 from fhir_server.adapters.files import sync_folder, write_durably
 from fhir_server.adapters.hashing import Hashes
 from fhir_server.adapters.keyring import Keyring
@@ -40,7 +41,7 @@ class FileBlobs:
         self._keyring = keyring
         self._hashes = Hashes(keyring.index_key)
 
-    def put(self, compartment: str, content: bytes) -> str:
+    def put(self, compartment: PatientId, content: bytes) -> str:
         """Store a content durably and return its reference."""
         reference = self._hashes.content(compartment, content)
         path = self._path(compartment, reference)
@@ -54,7 +55,7 @@ class FileBlobs:
             raise StoreUnavailable(f"a content cannot be kept: {error.strerror}") from error
         return reference
 
-    def get(self, compartment: str, reference: str) -> bytes:
+    def get(self, compartment: PatientId, reference: str) -> bytes:
         """Return a content.
 
         Raises: StoreUnavailable when the content is missing or damaged.
@@ -74,7 +75,7 @@ class FileBlobs:
         except OSError as error:
             raise StoreUnavailable(f"a content cannot be kept: {error.strerror}") from error
 
-    def erase(self, compartment: str) -> None:
+    def erase(self, compartment: PatientId) -> None:
         """Remove all contents of a compartment."""
         folder = self._hashes.folder(compartment)
         place = self._folder / folder[:2] / folder
@@ -85,14 +86,14 @@ class FileBlobs:
         except OSError as error:
             raise StoreUnavailable(f"contents cannot be removed: {error.strerror}") from error
 
-    def _holds(self, compartment: str, reference: str, content: bytes) -> bool:
+    def _holds(self, compartment: PatientId, reference: str, content: bytes) -> bool:
         """Tell whether a readable copy is stored; a damaged copy, or one whose key was destroyed, does not count."""
         try:
             return self.get(compartment, reference) == content
         except StoreUnavailable:
             return False
 
-    def _path(self, compartment: str, reference: str) -> Path:
+    def _path(self, compartment: PatientId, reference: str) -> Path:
         folder = self._hashes.folder(compartment)
         return self._folder / folder[:2] / folder / reference
 

@@ -9,6 +9,8 @@ Source: BLAKE2 (RFC 7693), keyed, salted and personalised.
 from collections.abc import Iterable
 from hashlib import blake2b
 
+from consent_rules.vocabulary import NO_SPACE, PatientId
+
 TOKEN_BYTES = 8
 _NAME_BYTES = 16
 
@@ -20,7 +22,7 @@ class Hashes:
         """Keep the key."""
         self._key = index_key
 
-    def tokens(self, compartment: str, tokens: Iterable[str]) -> list[bytes]:
+    def tokens(self, compartment: PatientId, tokens: Iterable[str]) -> list[bytes]:
         """Return the hashes of tokens in one compartment, eight bytes each."""
         salt = blake2b(compartment.encode(), digest_size=_NAME_BYTES).digest() if compartment else b""
         keyed = blake2b(digest_size=TOKEN_BYTES, key=self._key, salt=salt, person=b"token")
@@ -33,7 +35,7 @@ class Hashes:
 
     def lookup(self, tokens: Iterable[str]) -> list[bytes]:
         """Return the hashes of lookup tokens; in the directory they equal the hashes from `tokens`."""
-        return self.tokens("", tokens)
+        return self.tokens(NO_SPACE, tokens)
 
     def claim(self, claim: str) -> bytes:
         """Return the hash of a value that must be unique."""
@@ -47,11 +49,11 @@ class Hashes:
         """Return the hash of the name of a group of vault entries."""
         return self._hash(b"group", group.encode())
 
-    def content(self, compartment: str, content: bytes) -> str:
+    def content(self, compartment: PatientId, content: bytes) -> str:
         """Return the name of a content: equal contents of one compartment have the same name."""
         return self._hash(b"content", f"{compartment}\0".encode(), content).hex()
 
-    def folder(self, compartment: str) -> str:
+    def folder(self, compartment: PatientId) -> str:
         """Return the name of the folder with the contents of a compartment."""
         return self._hash(b"folder", compartment.encode()).hex()[: 2 * _NAME_BYTES]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from consent_rules.vocabulary import Capacity, RequesterKind
+from consent_rules.vocabulary import Capacity, PatientId, RequesterKind
 from fhir_server.application.directory import professionals
 from fhir_server.application.identity import accounts, credentials, franceconnect_link
 from fhir_server.application.identity.accounts import Account, PractitionerRoleRef, RepresentedPatient
@@ -29,7 +29,7 @@ class _NewPerson:
 
     login: str
     display: str
-    patient: str | None
+    patient: PatientId | None
     acts_for: tuple[str, ...]
     practitioner: str | None
     role: str | None
@@ -103,7 +103,7 @@ def _represented(operator: Operator, related: Iterable[str]) -> tuple[Represente
     found = []
     for id_ in related:
         relation = operator.demand("--acts-for", "RelatedPerson", id_)
-        patient = str(relation.get("patient", {}).get("reference", "")).removeprefix("Patient/")
+        patient = PatientId(str(relation.get("patient", {}).get("reference", "")).removeprefix("Patient/"))
         label = _name(operator.demand("--acts-for", "Patient", patient)) or patient
         found.append(RepresentedPatient(patient, f"RelatedPerson/{id_}", label))
     return tuple(found)

@@ -6,7 +6,7 @@ from typing import Self
 
 from consent_rules.model import Requester
 from consent_rules.scopes import Scopes
-from consent_rules.vocabulary import Purpose, RequesterKind
+from consent_rules.vocabulary import NO_SPACE, PatientId, Purpose, RequesterKind
 
 SERVER = "habilis"
 """Client id of this server itself: of its pages for signing in, and of its operator's commands."""
@@ -71,7 +71,7 @@ class Granted:
     purpose: Purpose
     display: str = ""
     organization_display: str = ""
-    launch_patient: str = ""
+    launch_patient: PatientId = NO_SPACE
     proof: Login = field(default_factory=Login)
     withheld: AppExclusions = field(default_factory=AppExclusions)
 
@@ -113,7 +113,7 @@ class Caller:
         return self.granted.purpose
 
     @property
-    def launch_patient(self) -> str:
+    def launch_patient(self) -> PatientId:
         """The id of the one patient of `patient/` scopes, "" when there is none."""
         return self.granted.launch_patient
 

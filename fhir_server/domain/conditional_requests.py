@@ -9,6 +9,7 @@ Source: https://hl7.org/fhir/R4/http.html#ccreate, #cond-update and #trules (con
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
+from consent_rules.vocabulary import NO_SPACE, PatientId
 from fhir_server.domain.problem import Category, Problem
 
 _PATIENT = frozenset({"patient", "subject"})
@@ -23,7 +24,7 @@ class Condition:
 
     system: str
     value: str
-    patient: str = ""
+    patient: PatientId = NO_SPACE
     patient_identifier: tuple[str, str] | None = None
 
 
@@ -49,13 +50,13 @@ def parse(query: str, expression: str = "") -> Condition:
     Raises: Problem(MALFORMED) when the identifier is missing or unreadable, UNSUPPORTED for any other parameter.
     """
     identifier: tuple[str, str] | None = None
-    patient, patient_identifier = "", None
+    patient, patient_identifier = NO_SPACE, None
     for name, value in parse_qsl(query, keep_blank_values=True):
         base = name.replace(":identifier", ".identifier")
         if name == "identifier" and identifier is None:
             identifier = _token(name, value, expression)
         elif base in _PATIENT and not patient:
-            patient = value.rsplit("/", 1)[-1]
+            patient = PatientId(value.rsplit("/", 1)[-1])
         elif base.removesuffix(".identifier") in _PATIENT and patient_identifier is None:
             patient_identifier = _token(name, value, expression)
         else:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from consent_rules.vocabulary import ReviewOutcome
+from consent_rules.vocabulary import PatientId, ReviewOutcome
 from fhir_server.domain import bodies
 from fhir_server.domain.audit.narrative import in_french
 from fhir_server.domain.values import Json
@@ -99,7 +99,7 @@ class Notice:
     """
 
     kind: Kind
-    patient: str
+    patient: PatientId
     at: datetime
     recipients: tuple[str, ...]
     who: Named | None = None

@@ -11,7 +11,7 @@ import msgspec
 
 from consent_rules import model
 from consent_rules.model import closed
-from consent_rules.vocabulary import DirectiveKind, Label, Proof, Purpose, SpaceStatus
+from consent_rules.vocabulary import DirectiveKind, Label, PatientId, Proof, Purpose, SpaceStatus
 from fhir_server.domain.stored import instant_or_none, micros_or_none
 from fhir_server.domain.values import Json
 
@@ -78,7 +78,7 @@ class StoredTeam(msgspec.Struct, forbid_unknown_fields=True, gc=False):
 class StoredState(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True, gc=False):
     """The stored form of the state of a space."""
 
-    patient: str
+    patient: PatientId
     status: SpaceStatus
     since: int | None = None
     erasure_asked_at: int | None = None

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from consent_rules.consents.reviewing import Review
 from consent_rules.visibility import AccessFacts, micros
-from consent_rules.vocabulary import ReviewOutcome
+from consent_rules.vocabulary import PatientId, ReviewOutcome
 from fhir_server.domain import bodies
 from fhir_server.domain.notices import Named
 from fhir_server.domain.search import tokens
@@ -36,7 +36,7 @@ class ReviewFile:
     """
 
     opening: str
-    patient: str
+    patient: PatientId
     who: Named
     where: Named | None
     opened_at: datetime
@@ -104,7 +104,7 @@ def file_of(task: Json) -> ReviewFile:
     outcome = next((str(code["code"]) for code in task.get("businessStatus", {}).get("coding", ())), "")
     return ReviewFile(
         opening=str(task["id"]),
-        patient=str(task["for"]["reference"]).partition("/")[2],
+        patient=PatientId(str(task["for"]["reference"]).partition("/")[2]),
         who=_named(given["professional"]["valueReference"]),
         where=_named(where["valueReference"]) if where else None,
         opened_at=datetime.fromisoformat(task["authoredOn"]),

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Protocol
 
 from consent_rules.visibility import Visibility
+from consent_rules.vocabulary import PatientId
 from fhir_server.domain.search.criteria import Place, Search
 from fhir_server.domain.stored import Stored
 
@@ -39,7 +40,7 @@ class OutcomeUnknown(StoreUnavailable):
 class Location:
     """Where a resource is: the compartment that the decision needs before anything of the resource is read."""
 
-    compartment: str
+    compartment: PatientId
     deleted: bool
 
 
@@ -50,7 +51,7 @@ class Space:
     revision grows by one with each change; `Change.space` compares it. state b"": the keys of the space are destroyed.
     """
 
-    patient: str
+    patient: PatientId
     revision: int
     state: bytes
 
@@ -67,7 +68,7 @@ class Page:
 class Queued:
     """One resource in a queue over all spaces. value: the date by which the queue is ordered, in microseconds."""
 
-    compartment: str
+    compartment: PatientId
     id: str
     value: int
 
@@ -79,19 +80,19 @@ class Snapshot(Protocol):
     list).
     """
 
-    def load_space(self, patient: str) -> Space | None:
+    def load_space(self, patient: PatientId) -> Space | None:
         """Return the decision state of a patient's space, None when there is no space. One read."""
 
-    def patients(self, after: str, limit: int) -> tuple[str, ...]:
+    def patients(self, after: PatientId, limit: int) -> tuple[PatientId, ...]:
         """Return the ids of the patients who have a space, sorted by id, at most `limit`. System-level.
 
-        after: the last id of the page before, "" for the first page. Erased spaces are included.
+        after: the last id of the page before, NO_SPACE for the first page. Erased spaces are included.
         """
 
     def locate(self, type_: str, id_: str) -> Location | None:
         """Return the compartment of a resource for any caller, None when the id was never used. System-level."""
 
-    def compartments_with(self, type_: str, tokens: frozenset[str], limit: int) -> tuple[tuple[str, str], ...]:
+    def compartments_with(self, type_: str, tokens: frozenset[str], limit: int) -> tuple[tuple[PatientId, str], ...]:
         """Return (compartment, id) of the current resources that have all these lookup tokens. System-level.
 
         Ordered by id; at most `limit`. Tokens outside `Facts.lookup` find nothing.
@@ -155,7 +156,7 @@ class SpaceWrite:
     state None only requires that the revision still is `expected`, so that the decision still holds.
     """
 
-    patient: str
+    patient: PatientId
     expected: int
     state: bytes | None = None
 
@@ -198,7 +199,7 @@ class Store(Protocol):
     def commit_many(self, changes: Sequence[Change]) -> None:
         """Apply independent changes, each atomically, sharing syncs: for bulk loading. Stops at the first failure."""
 
-    def erase(self, compartment: str, change: Change, released: Sequence[str] = ()) -> None:
+    def erase(self, compartment: PatientId, change: Change, released: Sequence[str] = ()) -> None:
         """Destroy everything in one space beyond recovery, then apply a change; return when both are durable.
 
         The keys go first: after a crash nothing can be read, and a second call finishes the work. Next, resources and

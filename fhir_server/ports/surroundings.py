@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from consent_rules.vocabulary import PatientId
 from fhir_server.ports.store import Store
 from fhir_server.ports.vault import Vault
 
@@ -31,16 +32,16 @@ class Clock(Protocol):
 class Blobs(Protocol):
     """Document contents, encrypted with the key of their compartment."""
 
-    def put(self, compartment: str, content: bytes) -> str:
+    def put(self, compartment: PatientId, content: bytes) -> str:
         """Store a content durably and return its reference. The same content twice gives the same reference."""
 
-    def get(self, compartment: str, reference: str) -> bytes:
+    def get(self, compartment: PatientId, reference: str) -> bytes:
         """Return a content. Raises StoreUnavailable when it is missing or damaged."""
 
     def check(self) -> None:
         """Raise StoreUnavailable when a content could not be kept now."""
 
-    def erase(self, compartment: str) -> None:
+    def erase(self, compartment: PatientId) -> None:
         """Remove all contents of a compartment; a read that is still under way fails."""
 
 

@@ -467,7 +467,7 @@ class TestContest:
         own = caller_of(ward.runtime, f"Bearer {ward.tokens['camille']}", Origin("127.0.0.1"))
         for use in (break_glass_reviews.contest, break_glass_reviews.look):
             with pytest.raises(Problem) as refused:
-                use(ward.runtime, replace(own, launch_patient=UNKNOWN), id_)
+                use(ward.runtime, replace(own, granted=replace(own.granted, launch_patient=UNKNOWN)), id_)
             assert refused.value.category is Category.NOT_FOUND
 
     def test_a_reading_app_may_not(self, ward):

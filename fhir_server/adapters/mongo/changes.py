@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from consent_rules.vocabulary import PatientId
 from fhir_server.adapters.mongo.client import Document
 from fhir_server.adapters.mongo.documents import head_of, marks_of, tokens_of
 from fhir_server.adapters.preparing import (
@@ -21,7 +22,7 @@ class ReadyWrite:
     """One resource: the document that it replaces, and the new one. `head` is None when only the marks change."""
 
     name: str
-    compartment: str
+    compartment: PatientId
     expected: tuple[int, int]
     head: Document | None
     fields: Document

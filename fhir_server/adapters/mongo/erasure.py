@@ -18,6 +18,7 @@ from pymongo import DeleteOne
 from pymongo.database import Database
 from pymongo.errors import ConnectionFailure, PyMongoError
 
+from consent_rules.vocabulary import PatientId
 from fhir_server.adapters.keyring import ERASED
 from fhir_server.adapters.mongo.changes import ReadyChange
 from fhir_server.adapters.mongo.client import Document, Session
@@ -56,7 +57,7 @@ _FORGOTTEN: Document = {
 class Erasure:
     """The erasure of one space."""
 
-    def __init__(self, database: Database[Document], transactions: Transactions, compartment: str) -> None:
+    def __init__(self, database: Database[Document], transactions: Transactions, compartment: PatientId) -> None:
         """Keep the parts."""
         self._database = database
         self._transactions = transactions

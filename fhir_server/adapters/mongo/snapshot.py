@@ -8,6 +8,7 @@ from pymongo.collection import Collection
 from pymongo.database import Database
 
 from consent_rules.visibility import Visibility
+from consent_rules.vocabulary import PatientId
 from fhir_server.adapters.hashing import Hashes
 from fhir_server.adapters.judging import UNGATHERING, about, is_visible
 from fhir_server.adapters.keyring import ERASED, KeyGone, Keyring
@@ -49,7 +50,7 @@ class MongoSnapshot:
         self._located: dict[str, Document] = {}
         self._documents: dict[tuple[Visibility, bool], frozenset[str]] = {}
 
-    def load_space(self, patient: str) -> Space | None:
+    def load_space(self, patient: PatientId) -> Space | None:
         """Return the decision state of a patient's space."""
         found = self._one(self._database["spaces"], {"_id": patient, "compartment": patient})
         if found is None or found["revision"] == 0:
@@ -63,7 +64,7 @@ class MongoSnapshot:
             state = b""
         return Space(patient, revision, state)
 
-    def patients(self, after: str, limit: int) -> tuple[str, ...]:
+    def patients(self, after: PatientId, limit: int) -> tuple[PatientId, ...]:
         """Return the ids of the patients who have a space, sorted by id."""
         where = {"_id": {"$gt": after}, "compartment": {"$gt": after}, "revision": {"$gt": 0}}
         stages: list[Document] = [{"$match": where}, {"$sort": {"_id": 1}}, {"$limit": limit}, {"$project": {"_id": 1}}]
@@ -76,7 +77,7 @@ class MongoSnapshot:
         found = self._located_in(type_, id_, locator["type"]) if locator else None
         return Location(found["compartment"], found["deleted"]) if found else None
 
-    def compartments_with(self, type_: str, tokens: frozenset[str], limit: int) -> tuple[tuple[str, str], ...]:
+    def compartments_with(self, type_: str, tokens: frozenset[str], limit: int) -> tuple[tuple[PatientId, str], ...]:
         """Return (compartment, id) of the current resources that have all these lookup tokens."""
         if not tokens:
             return ()
@@ -213,7 +214,7 @@ class MongoSnapshot:
         head = self._located_in(type_, id_, visibility.compartment)
         return head if head and is_visible(type_, facts_of(head), visibility, self.visible_ids) else None
 
-    def _located_in(self, type_: str, id_: str, compartment: str) -> Document | None:
+    def _located_in(self, type_: str, id_: str, compartment: PatientId) -> Document | None:
         """Return the current document of a resource in its compartment; None when it does not exist, or is erased."""
         name = name_of(type_, id_)
         known = self._located.get(name)

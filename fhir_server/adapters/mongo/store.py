@@ -11,6 +11,7 @@ from pymongo.database import Database
 from pymongo.errors import PyMongoError, ServerSelectionTimeoutError
 
 from consent_rules.visibility import micros
+from consent_rules.vocabulary import PatientId
 from fhir_server.adapters.hashing import Hashes
 from fhir_server.adapters.keyring import Keyring
 from fhir_server.adapters.mongo.changes import Preparer, ReadyChange
@@ -72,7 +73,7 @@ class MongoStore:
                 for change in some:
                     self.commit(change)
 
-    def erase(self, compartment: str, change: Change, released: Sequence[str] = ()) -> None:
+    def erase(self, compartment: PatientId, change: Change, released: Sequence[str] = ()) -> None:
         """Destroy everything in one space, then apply a change."""
         erasure = Erasure(self._database, self.transactions, compartment)
         with failures_named():

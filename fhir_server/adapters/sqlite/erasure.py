@@ -7,6 +7,7 @@ belong to no space any more, and say nothing else.
 from collections.abc import Iterable
 from sqlite3 import Connection
 
+from consent_rules.vocabulary import PatientId
 from fhir_server.adapters.hashing import TOKEN_BYTES
 from fhir_server.adapters.keyring import ERASED
 from fhir_server.adapters.sqlite.schema import row_range
@@ -18,7 +19,7 @@ _FORGET_TRACES = f"""UPDATE trail SET compartment = '{ERASED}', kind = '', categ
     WHERE compartment = ?"""
 
 
-def erase(connection: Connection, compartment: str, types: Iterable[str], claims: Iterable[bytes]) -> None:
+def erase(connection: Connection, compartment: PatientId, types: Iterable[str], claims: Iterable[bytes]) -> None:
     """Remove the resources of these types with all their versions, the decision state, and some unique values."""
     for type_ in types:
         for row, lookup in connection.execute(_HEADS, (*row_range(compartment, type_), compartment)).fetchall():

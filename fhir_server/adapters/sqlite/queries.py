@@ -117,7 +117,7 @@ def split(row: tuple[Any, ...]) -> tuple[Head, Facts, bytes]:
 def location(row: tuple[Any, ...]) -> Location | None:
     """Return where the resource of a selected row is, None for an audit event of an erased space."""
     head, facts = Head(*row[:_HEAD_WIDTH]), row[_HEAD_WIDTH:-1]
-    compartment: str = facts[_COMPARTMENT]
+    compartment = facts[_COMPARTMENT]
     return None if compartment == ERASED else Location(compartment, bool(head.deleted))
 
 

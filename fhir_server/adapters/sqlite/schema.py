@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from sqlite3 import Connection
 
+from consent_rules.vocabulary import PatientId
 from fhir_server import telemetry
 from fhir_server.adapters.keyring import ERASED
 from fhir_server.adapters.sqlite.parts import META
@@ -125,7 +126,7 @@ def is_current(connection: Connection) -> bool:
     return _stamp(connection) == (APPLICATION_ID, VERSION)
 
 
-def row_range(compartment: str, type_: str) -> tuple[int, int]:
+def row_range(compartment: PatientId, type_: str) -> tuple[int, int]:
     """Return the first and last row number of a type in a compartment. Ranges of two compartments may be the same."""
     digest = blake2b(f"{compartment}\0{type_}".encode(), digest_size=8).digest()
     first = (int.from_bytes(digest, "big") >> (64 - _RANGE_BITS)) << _ROOM_BITS

@@ -7,6 +7,7 @@ from sqlite3 import Connection
 from typing import Any
 
 from consent_rules.visibility import Visibility
+from consent_rules.vocabulary import PatientId
 from fhir_server.adapters.hashing import Hashes
 from fhir_server.adapters.judging import is_visible
 from fhir_server.adapters.keyring import KeyGone, Keyring
@@ -34,7 +35,7 @@ class SqliteSnapshot:
         self._rows: dict[tuple[str, str], tuple[Any, ...] | None] = {}
         connection.execute("BEGIN")
 
-    def load_space(self, patient: str) -> Space | None:
+    def load_space(self, patient: PatientId) -> Space | None:
         """Return the decision state of a patient's space."""
         rows = self._all(Statement("SELECT revision, state FROM spaces WHERE patient = ?", (patient,)))
         if not rows:
@@ -46,7 +47,7 @@ class SqliteSnapshot:
             state = b""
         return Space(patient, revision, state)
 
-    def patients(self, after: str, limit: int) -> tuple[str, ...]:
+    def patients(self, after: PatientId, limit: int) -> tuple[PatientId, ...]:
         """Return the ids of the patients who have a space, sorted by id."""
         statement = Statement("SELECT patient FROM spaces WHERE patient > ? ORDER BY patient LIMIT ?", (after, limit))
         return tuple(row[0] for row in self._all(statement))
@@ -56,7 +57,7 @@ class SqliteSnapshot:
         row = self._row(type_, id_)
         return queries.location(row) if row else None
 
-    def compartments_with(self, type_: str, tokens: frozenset[str], limit: int) -> tuple[tuple[str, str], ...]:
+    def compartments_with(self, type_: str, tokens: frozenset[str], limit: int) -> tuple[tuple[PatientId, str], ...]:
         """Return (compartment, id) of the current resources that have all these lookup tokens."""
         if not tokens:
             return ()

@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from sqlite3 import Connection
 
+from consent_rules.vocabulary import PatientId
 from fhir_server.adapters.hashing import Hashes
 from fhir_server.adapters.keyring import Keyring
 from fhir_server.adapters.sqlite.changes import Preparer, apply, apply_all
@@ -82,7 +83,7 @@ class SqliteStore:
         for start in range(0, len(changes), _BULK):
             self._commit_some(changes[start : start + _BULK])
 
-    def erase(self, compartment: str, change: Change, released: Sequence[str] = ()) -> None:
+    def erase(self, compartment: PatientId, change: Change, released: Sequence[str] = ()) -> None:
         """Destroy everything in one space, then apply a change."""
         self._keyring.destroy(compartment)
         ready = self._preparer.change(change)

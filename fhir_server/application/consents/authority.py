@@ -16,7 +16,7 @@ from consent_rules.consents import recording
 from consent_rules.consents.recording import may_follow, tidied
 from consent_rules.decision.decision_context import context_of
 from consent_rules.model import Directive
-from consent_rules.vocabulary import Action, DirectiveKind, Reason, RequesterKind, View
+from consent_rules.vocabulary import Action, DirectiveKind, PatientId, Reason, RequesterKind, View
 from fhir_server.application.consents import references
 from fhir_server.application.core.access import Opened
 from fhir_server.application.core.enforcement_point import record_of
@@ -55,7 +55,7 @@ _TOO_FAR = {
 """The denials whose reason the caller is told: they depend only on the Consent and on what its author may know."""
 
 
-def demand_few_followed(work: UnitOfWork, directive: Directive, patient: str, root: str) -> None:
+def demand_few_followed(work: UnitOfWork, directive: Directive, patient: PatientId, root: str) -> None:
     """Refuse a carer who already follows as many other patients as the profile allows.
 
     patient: id of the patient who names the carer. root: of expressions.
@@ -71,7 +71,7 @@ def demand_few_followed(work: UnitOfWork, directive: Directive, patient: str, ro
             raise Problem.of(Category.BUSINESS_RULE, text, f"{root}.provision.actor", Reason.TOO_MANY_CARERS)
 
 
-def _followed(work: UnitOfWork, carer: str, patient: str) -> set[str]:
+def _followed(work: UnitOfWork, carer: str, patient: PatientId) -> set[PatientId]:
     """Return the ids of the other patients who have named the same person as carer, now or for later."""
     return {
         other
@@ -83,7 +83,7 @@ def _followed(work: UnitOfWork, carer: str, patient: str) -> set[str]:
     }
 
 
-def _entries(work: UnitOfWork, carer: str, patient: str) -> Iterator[tuple[str, str]]:
+def _entries(work: UnitOfWork, carer: str, patient: PatientId) -> Iterator[tuple[PatientId, str]]:
     """Yield (patient, reference) of each RelatedPerson in another space who is the same person."""
     stored = work.read("RelatedPerson", carer.partition("/")[2], whole_space(ReadingReason.PERSONS_NAMED, patient))
     for identifier in orjson.loads(stored.body).get("identifier", []) if stored else []:

@@ -13,7 +13,7 @@ import orjson
 from consent_rules.consents import recording
 from consent_rules.consents.visibility_marks import HIDDEN_FROM_GUARDIANS, hides_by_default
 from consent_rules.visibility import Visibility
-from consent_rules.vocabulary import Action, RequesterKind, View
+from consent_rules.vocabulary import NO_SPACE, Action, PatientId, RequesterKind, View
 from fhir_server.application.consents.authority import (
     OF_THE_INSURER,
     Said,
@@ -157,7 +157,7 @@ def _view(work: UnitOfWork, opened: Opened) -> Visibility:
     return opened.sees(View.DIRECTIVES)
 
 
-def _patient_of(work: UnitOfWork, request: WriteRequest) -> str:
+def _patient_of(work: UnitOfWork, request: WriteRequest) -> PatientId:
     """Return the id of the patient whom a Consent names.
 
     Raises: Problem(BUSINESS_RULE) for an unknown patient, if the caller may record Consents of unknown patients at all;
@@ -171,8 +171,8 @@ def _patient_of(work: UnitOfWork, request: WriteRequest) -> str:
     return found
 
 
-def _named_patient(work: UnitOfWork, request: WriteRequest) -> str:
-    """Return the id of the patient whom a Consent names, "" when the patient is unknown."""
+def _named_patient(work: UnitOfWork, request: WriteRequest) -> PatientId:
+    """Return the id of the patient whom a Consent names, NO_SPACE when the patient is unknown."""
     named = request.resource.get("patient", {})
     literal = str(named.get("reference", ""))
     if literal.startswith("Patient?"):
@@ -182,10 +182,11 @@ def _named_patient(work: UnitOfWork, request: WriteRequest) -> str:
     if not literal and identifier.get("system") and identifier.get("value"):
         return identify(work.snapshot, str(identifier["system"]), str(identifier["value"]))
     target = references.split(literal, work.runtime.fhir_base)
-    return target[1] if target and target[0] == "Patient" and work.is_known(*target) else ""
+    is_known = target is not None and target[0] == "Patient" and work.is_known(*target)
+    return PatientId(target[1]) if target and is_known else NO_SPACE
 
 
-def _located(resource: Json, patient: str) -> Json:
+def _located(resource: Json, patient: PatientId) -> Json:
     return resource | {"patient": resource["patient"] | {"reference": f"Patient/{patient}"}}
 
 
@@ -203,7 +204,7 @@ def _decide(work: UnitOfWork, opened: Opened, located: Json, said: Said) -> None
 
 def _stored(work: UnitOfWork, located: Json, version: Version, said: Said) -> Stored:
     """Return a Consent as it is stored: persons whom it names may read it; a confidential one stays confidential."""
-    patient = str(located["patient"]["reference"]).partition("/")[2]
+    patient = PatientId(str(located["patient"]["reference"]).partition("/")[2])
     access = access_of(patient, *said)
     was_confidential = version.before is not None and HIDDEN_FROM_GUARDIANS in version.before.facts.access.marks
     if was_confidential or replacement_chain.are_confidential(work, patient, said):

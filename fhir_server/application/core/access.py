@@ -8,7 +8,7 @@ from datetime import datetime
 
 from consent_rules.model import AccessRequest, Permit, RecordState
 from consent_rules.visibility import Extent, Visibility
-from consent_rules.vocabulary import Action, View
+from consent_rules.vocabulary import NO_SPACE, Action, PatientId, View
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome, OutcomeCode
 from fhir_server.domain.caller import Caller
@@ -30,7 +30,7 @@ class Opened:
     app_exclusions: tuple[Extent, ...] = ()
 
     @property
-    def patient(self) -> str:
+    def patient(self) -> PatientId:
         """The id of the patient whose space this is."""
         return self.space.patient
 
@@ -70,7 +70,7 @@ class Access:
     audited: AuditedInteraction
     snapshot: Snapshot
     at: datetime = field(init=False)
-    patient: str = ""
+    patient: PatientId = NO_SPACE
     opened: Opened | None = None
     refused: bool = False
 
@@ -90,7 +90,7 @@ class Access:
         """Note that the caller has entered a space."""
         self.opened, self.patient, self.refused = opened, opened.patient, False
 
-    def note_refused(self, _patient: str) -> None:
+    def note_refused(self, _patient: PatientId) -> None:
         """Note that the caller was denied a space."""
         self.refused = True
 

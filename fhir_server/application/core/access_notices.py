@@ -14,7 +14,7 @@ import orjson
 from consent_rules.lifecycle import is_minor
 from consent_rules.model import RecordState
 from consent_rules.visibility import AccessFacts
-from consent_rules.vocabulary import Basis, DirectiveKind, Mark, Obligation, SpaceStatus
+from consent_rules.vocabulary import Basis, DirectiveKind, Mark, Obligation, PatientId, SpaceStatus
 from fhir_server.application.core import audit_log
 from fhir_server.application.core.access import Access, Opened
 from fhir_server.application.core.enforcement_point import record_of
@@ -131,7 +131,7 @@ def _owed(caller: Caller, outcome: Outcome, opened: Opened | None) -> Kind | Non
     return Kind.ACCESS if Obligation.NOTIFY_PATIENT in owed else None
 
 
-def _kept_from(runtime: Runtime, patient: str, about: tuple[str, ...]) -> str:
+def _kept_from(runtime: Runtime, patient: PatientId, about: tuple[str, ...]) -> str:
     """Return the most open case of `_KEPT` among the documents of an access; "" when everybody may see one of them.
 
     An access of each case counts apart: persons who may not learn of it are still told of the first access that they
@@ -147,7 +147,7 @@ def _kept_from(runtime: Runtime, patient: str, about: tuple[str, ...]) -> str:
     return ""
 
 
-def _ways(patient: str, at: datetime) -> Iterator[tuple[str, SystemView]]:
+def _ways(patient: PatientId, at: datetime) -> Iterator[tuple[str, SystemView]]:
     """Yield each case with a view that shows its documents, the most open case first."""
     yield "", left_open(ReadingReason.CONFIDENTIALITY, patient, HIDDEN_FROM_GUARDIANS, unsealed_at=at)
     for kept, mark in _KEPT.items():

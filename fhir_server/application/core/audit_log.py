@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from consent_rules.vocabulary import NO_SPACE, PatientId
 from fhir_server import deadline
 from fhir_server.application.core import smart_scopes
 from fhir_server.application.core.access import Access
@@ -20,14 +21,14 @@ _WRITES = frozenset(
 )
 
 
-def trace(runtime: Runtime, caller: Caller, audited: AuditedInteraction, outcome: Outcome, patient: str) -> Trace:
+def trace(runtime: Runtime, caller: Caller, audited: AuditedInteraction, outcome: Outcome, patient: PatientId) -> Trace:
     """Build the audit event of an interaction, to be committed with the change that the event is about."""
     now = runtime.ports.clock.now()
     stamp = Stamp(runtime.ports.ids.new(), now, runtime.fhir_base, runtime.stamps.next(now))
     return Trace(trace_of(audited, outcome, caller, patient, stamp))
 
 
-def record(runtime: Runtime, caller: Caller, audited: AuditedInteraction, outcome: Outcome, patient: str) -> None:
+def record(runtime: Runtime, caller: Caller, audited: AuditedInteraction, outcome: Outcome, patient: PatientId) -> None:
     """Store the audit event of an interaction that changes nothing; the event is durable when this returns.
 
     Raises: StoreUnavailable or OutOfTime, in which case nothing may be answered.
@@ -41,7 +42,9 @@ def record_outcome(access: Access, outcome: Outcome) -> None:
     record(access.runtime, access.caller, access.audited, outcome, access.patient)
 
 
-def demand_scope(access: Access, types: Iterable[str], letter: str, patient: str | None = None) -> smart_scopes.Limits:
+def demand_scope(
+    access: Access, types: Iterable[str], letter: str, patient: PatientId | None = None
+) -> smart_scopes.Limits:
     """Return the limits that the scopes set on an interaction, or audit that they do not allow it (S-060).
 
     The audit event belongs to the patient in context, never to a patient whom the request merely names.
@@ -72,7 +75,9 @@ def record_out_of_time(runtime: Runtime, caller: Caller, audited: AuditedInterac
     record(runtime, caller, audited, outcome, _in_context(runtime, caller))
 
 
-def _in_context(runtime: Runtime, caller: Caller) -> str:
+def _in_context(runtime: Runtime, caller: Caller) -> PatientId:
     """Return the patient in context, "" when there is none or the patient has no space."""
     with runtime.ports.store.snapshot() as snapshot:
-        return caller.launch_patient if caller.launch_patient and snapshot.load_space(caller.launch_patient) else ""
+        return (
+            caller.launch_patient if caller.launch_patient and snapshot.load_space(caller.launch_patient) else NO_SPACE
+        )

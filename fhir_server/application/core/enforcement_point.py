@@ -9,7 +9,7 @@ from consent_rules.decision.decide import decide
 from consent_rules.decision.denials import barred
 from consent_rules.model import AccessRequest, Deny, Permit, RecordState
 from consent_rules.visibility import Extent
-from consent_rules.vocabulary import Action, Basis, Reason, RequesterKind, SpaceStatus
+from consent_rules.vocabulary import NO_SPACE, Action, Basis, PatientId, Reason, RequesterKind, SpaceStatus
 from fhir_server.application.core import audit_log
 from fhir_server.application.core.access import Access, Opened, request_of
 from fhir_server.application.core.minor_confidentiality import documents_behind, documents_there, is_confidential
@@ -29,7 +29,7 @@ _LONGEST_CHAINS = 1000
 """How many documents of the replacement chains that a person withholds from an app are looked up."""
 
 
-def judge(access: Access, patient: str, action: Action) -> Opened | Deny:
+def judge(access: Access, patient: PatientId, action: Action) -> Opened | Deny:
     """Decide about one space, from one read of its state.
 
     A patient without a space is treated like a patient without directives, so that the answer does not tell them apart.
@@ -44,7 +44,7 @@ def judge(access: Access, patient: str, action: Action) -> Opened | Deny:
     return Opened(answer, record, space or Space(patient, 0, b""), _withheld_from_app(access, patient))
 
 
-def _withheld_from_app(access: Access, patient: str) -> tuple[Extent, ...]:
+def _withheld_from_app(access: Access, patient: PatientId) -> tuple[Extent, ...]:
     """Return the documents of one space that the person withholds from the app, and those that later replaced them.
 
     They are removed from reads, versions, contents, lists, searches, counts and references alike, whatever the scopes
@@ -76,7 +76,7 @@ def has_no_other_ground(access: Access, opened: Opened) -> bool:
     return isinstance(answer_of(access.runtime, access.asks(Action.CONSULT), opened.record), Deny)
 
 
-def demand_served(runtime: Runtime, caller: Caller, patient: str, audited: AuditedInteraction) -> None:
+def demand_served(runtime: Runtime, caller: Caller, patient: PatientId, audited: AuditedInteraction) -> None:
     """During a lockdown, refuse every request but emergencies before anything is read for it (K2).
 
     patient: the patient whom the request names, "" for none; the denial is audited in that patient's space, if any.
@@ -88,18 +88,18 @@ def demand_served(runtime: Runtime, caller: Caller, patient: str, audited: Audit
     with runtime.ports.store.snapshot() as snapshot:
         access = Access(runtime, caller, audited, snapshot)
         space = snapshot.load_space(patient) if patient else None
-    refuse(access, refusal, patient if space and space.state else "")
+    refuse(access, refusal, patient if space and space.state else NO_SPACE)
     raise problem_of(refusal, caller)
 
 
-def record_of(patient: str, space: Space | None) -> RecordState:
+def record_of(patient: PatientId, space: Space | None) -> RecordState:
     """Return the decision state that a space stores; a space whose keys are gone is erased."""
     if space is None:
         return RecordState(patient=patient, status=SpaceStatus.ACTIVE)
     return record_codec.load(space.state) if space.state else RecordState(patient=patient, status=SpaceStatus.ERASED)
 
 
-def open_record(access: Access, patient: str, action: Action) -> Opened:
+def open_record(access: Access, patient: PatientId, action: Action) -> Opened:
     """Enter a space that the caller names, or audit the denial and raise.
 
     Raises: Problem(CONSENT_REQUIRED) when the denial depends on the patient, FORBIDDEN when it depends on the caller.
@@ -109,7 +109,7 @@ def open_record(access: Access, patient: str, action: Action) -> Opened:
         access.note_opened(answer)
         return answer
     access.note_refused(patient)
-    where, audited = patient if access.snapshot.load_space(patient) else "", access.audited
+    where, audited = patient if access.snapshot.load_space(patient) else NO_SPACE, access.audited
     if audited.interaction == Interaction.SEARCH or not (audited.confidential or audited.sought):
         refuse(access, answer, where)  # who reads of a search is decided by its query
     else:
@@ -118,7 +118,7 @@ def open_record(access: Access, patient: str, action: Action) -> Opened:
     raise problem_of(answer, access.caller)
 
 
-def open_unnamed(access: Access, patient: str, action: Action) -> Opened | None:
+def open_unnamed(access: Access, patient: PatientId, action: Action) -> Opened | None:
     """Enter the space of a resource that is named only by its id; audit a denial and return None.
 
     A denied requester must learn nothing about the id, so calling code must answer as for an unknown id.
@@ -135,7 +135,7 @@ def open_unnamed(access: Access, patient: str, action: Action) -> Opened | None:
 
 
 def refuse(
-    access: Access, refusal: Deny, patient: str, *, confidential: bool = False, about: tuple[str, ...] = ()
+    access: Access, refusal: Deny, patient: PatientId, *, confidential: bool = False, about: tuple[str, ...] = ()
 ) -> None:
     """Store the audit event of a denial; the event is durable when this returns.
 

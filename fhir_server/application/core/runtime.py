@@ -13,6 +13,7 @@ from threading import Lock
 from consent_rules.matrix.schedule import Schedule
 from consent_rules.matrix.table import Matrix, MatrixError
 from consent_rules.rule_profile import RuleProfile
+from consent_rules.vocabulary import PatientId
 from fhir_server import telemetry
 from fhir_server.domain.audit.interactions import AuditedInteraction
 from fhir_server.ports.store import StoreUnavailable
@@ -70,7 +71,7 @@ class Runtime:
     refuse_wrong_size: bool = True
     professional_level: str = ""
     stamps: Stamps = field(default_factory=Stamps)
-    decoys: list[tuple[str, AuditedInteraction]] = field(default_factory=list)
+    decoys: list[tuple[PatientId, AuditedInteraction]] = field(default_factory=list)
 
     def now(self) -> datetime:
         """Return the instant, by the server's clock."""

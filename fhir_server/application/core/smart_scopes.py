@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from consent_rules.scopes import ScopeGrant
 from consent_rules.visibility import AccessFacts, Visibility
-from consent_rules.vocabulary import RequesterKind
+from consent_rules.vocabulary import PatientId, RequesterKind
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.problem import Category, Problem
 
@@ -18,7 +18,7 @@ Limits = tuple[tuple[frozenset[str] | None, frozenset[str] | None], ...]
 UNLIMITED: Limits = ((None, None),)
 
 
-def demand(caller: Caller, types: Iterable[str], letter: str, patient: str | None = None) -> Limits:
+def demand(caller: Caller, types: Iterable[str], letter: str, patient: PatientId | None = None) -> Limits:
     """Return the limits that the scopes set on one letter of one of these resource types in one compartment.
 
     patient: the compartment; None before it is known, "" for directory resources.
@@ -60,7 +60,7 @@ def covers(limits: Limits, facts: AccessFacts) -> bool:
     )
 
 
-def _applies(caller: Caller, grant: ScopeGrant, patient: str | None) -> bool:
+def _applies(caller: Caller, grant: ScopeGrant, patient: PatientId | None) -> bool:
     if grant.level == "patient":
         return patient in (None, "") or patient == caller.launch_patient
     if grant.level == "user":

@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from consent_rules.visibility import Clause, Visibility
-from consent_rules.vocabulary import Mark
+from consent_rules.vocabulary import Mark, PatientId
 
 
 class ReadingReason(StrEnum):
@@ -40,23 +40,23 @@ class SystemView(Visibility):
     reason: ReadingReason
 
 
-def whole_space(reason: ReadingReason, patient: str) -> SystemView:
+def whole_space(reason: ReadingReason, patient: PatientId) -> SystemView:
     """Return the view of everything in a space."""
     return SystemView(patient, (Clause(knows_marks=True),), reason=reason)
 
 
-def recorded_by(reason: ReadingReason, patient: str, owners: frozenset[str]) -> SystemView:
+def recorded_by(reason: ReadingReason, patient: PatientId, owners: frozenset[str]) -> SystemView:
     """Return the view of everything that these parties have recorded in a space."""
     return SystemView(patient, (Clause(owned_by=owners),), reason=reason)
 
 
-def of_kinds(reason: ReadingReason, patient: str, kinds: frozenset[str]) -> SystemView:
+def of_kinds(reason: ReadingReason, patient: PatientId, kinds: frozenset[str]) -> SystemView:
     """Return the view of resources of some kinds in a space."""
     return SystemView(patient, (Clause(kinds=kinds, knows_marks=True),), reason=reason)
 
 
 def left_open(
-    reason: ReadingReason, patient: str, marks: Mark = Mark.NONE, *, unsealed_at: datetime | None = None
+    reason: ReadingReason, patient: PatientId, marks: Mark = Mark.NONE, *, unsealed_at: datetime | None = None
 ) -> SystemView:
     """Return the view of what has none of these marks.
 

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from consent_rules.model import RecordState
 from consent_rules.visibility import Visibility
-from consent_rules.vocabulary import Action
+from consent_rules.vocabulary import NO_SPACE, Action, PatientId
 from fhir_server.application.core import audit_log
 from fhir_server.application.core.access import Access, Opened
 from fhir_server.application.core.enforcement_point import open_unnamed
@@ -68,12 +68,12 @@ class UnitOfWork(Access):
 
     stamp: datetime = field(init=False)
     writes: dict[tuple[str, str], Write] = field(default_factory=dict)
-    spaces: dict[str, SpaceWrite] = field(default_factory=dict)
+    spaces: dict[PatientId, SpaceWrite] = field(default_factory=dict)
     claims: dict[str, Problem] = field(default_factory=dict)
     traces: list[Trace] = field(default_factory=list)
-    records: dict[str, RecordState] = field(default_factory=dict)
-    refusals: set[str] = field(default_factory=set)
-    met: dict[str, Opened] = field(default_factory=dict)
+    records: dict[PatientId, RecordState] = field(default_factory=dict)
+    refusals: set[PatientId] = field(default_factory=set)
+    met: dict[PatientId, Opened] = field(default_factory=dict)
     identifying: dict[str, tuple[str, str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -87,7 +87,7 @@ class UnitOfWork(Access):
         self.refusals.discard(opened.patient)
         self._meet(opened)
 
-    def note_refused(self, patient: str) -> None:
+    def note_refused(self, patient: PatientId) -> None:
         """Note that the caller was denied a space."""
         Access.note_refused(self, patient)
         self.refusals.add(patient)
@@ -96,7 +96,7 @@ class UnitOfWork(Access):
         self.spaces.setdefault(opened.patient, opened.pin)
         self.met.setdefault(opened.patient, opened)
 
-    def may_identify(self, patient: str) -> bool:
+    def may_identify(self, patient: PatientId) -> bool:
         """Tell whether the caller may learn that an identifier names this patient; audit the look-up in either case.
 
         The look-up changes neither what this work does nor where its failure is audited.
@@ -189,7 +189,7 @@ class UnitOfWork(Access):
         audited: AuditedInteraction,
         touched: tuple[str, ...],
         opened: Opened | None,
-        patient: str = "",
+        patient: PatientId = NO_SPACE,
         reason: str = "",
     ) -> None:
         """Plan the audit event of this work, in the same commit.
@@ -205,10 +205,10 @@ class UnitOfWork(Access):
         """Plan the audit event of the interaction itself, in the space that was entered last."""
         self._plan_trace(self.audited, outcome, self.patient)
 
-    def _plan_trace(self, audited: AuditedInteraction, outcome: Outcome, patient: str) -> None:
+    def _plan_trace(self, audited: AuditedInteraction, outcome: Outcome, patient: PatientId) -> None:
         self.traces.append(audit_log.trace(self.runtime, self.caller, audited, outcome, patient))
 
-    def trace_meetings(self, told: frozenset[str], secret: frozenset[str] = frozenset()) -> None:
+    def trace_meetings(self, told: frozenset[PatientId], secret: frozenset[PatientId] = frozenset()) -> None:
         """Plan an audit event for each patient in `met`.
 
         told: patients who already get another event of this work. secret: patients whose guardians get none.
@@ -306,19 +306,19 @@ def _meet_holder(work: UnitOfWork, claim: str) -> None:
     """Note the patient whose identifier the caller wanted to give to somebody else, so that the patient is told."""
     identifier = work.identifying.get(claim)
     with work.runtime.ports.store.snapshot() as snapshot:
-        patient = identify(snapshot, *identifier) if identifier else ""
+        patient = identify(snapshot, *identifier) if identifier else NO_SPACE
         again = Access(work.runtime, work.caller, work.audited, snapshot)
         opened = _look_up(again, patient) if patient else None
     if opened:
         work.met.setdefault(patient, opened)
 
 
-def _look_up(access: Access, patient: str) -> Opened | None:
+def _look_up(access: Access, patient: PatientId) -> Opened | None:
     """Enter a space only to learn that an identifier names its patient; audit a denial and return None."""
     return open_unnamed(access.beside(_looked_up(patient)), patient, Action.IDENTIFY)
 
 
-def _looked_up(patient: str) -> AuditedInteraction:
+def _looked_up(patient: PatientId) -> AuditedInteraction:
     return AuditedInteraction(Interaction.READ, "Patient", target=f"Patient/{patient}")
 
 
@@ -342,7 +342,7 @@ def demand_match(if_match: str, stored: Stored, *, knows_marks: bool) -> None:
         raise Problem(Category.VERSION_CONFLICT)
 
 
-def is_registry_operator(work: UnitOfWork, patient: str) -> bool:
+def is_registry_operator(work: UnitOfWork, patient: PatientId) -> bool:
     """Tell whether this software has recorded the patient's identity; uses only facts, which outlive erased keys."""
     requester = work.caller.requester
     own = frozenset({requester.client, requester.organization} - {""})

@@ -11,7 +11,7 @@ from dataclasses import replace
 import orjson
 
 from consent_rules.visibility import DIRECTORY, NOTHING, AccessFacts, Visibility
-from consent_rules.vocabulary import Action, RequesterKind
+from consent_rules.vocabulary import NO_SPACE, Action, PatientId, RequesterKind
 from fhir_server.application.core import smart_scopes, unit_of_work
 from fhir_server.application.core.access import Opened
 from fhir_server.application.core.enforcement_point import open_unnamed
@@ -55,7 +55,7 @@ def plan_create(work: UnitOfWork, request: WriteRequest) -> Written:
     touched: tuple[str, ...] = (f"{row.name}/{id_}",)
     if row.access is AccessRule.IDENTITY:
         born = str(request.resource.get("birthDate", ""))
-        touched += lifecycle.begin(work, id_, born, announced=request.announced)
+        touched += lifecycle.begin(work, patient, born, announced=request.announced)
     elif patient:
         work.spaces.setdefault(patient, _pin(work, patient))
     _claim_identifiers(work, request, frozenset())
@@ -119,9 +119,11 @@ def find(work: UnitOfWork, row: ResourceType, id_: str, letter: str) -> tuple[St
     return found, opened
 
 
-def _view_of(work: UnitOfWork, row: ResourceType, compartment: str, letter: str) -> tuple[Opened | None, Visibility]:
+def _view_of(
+    work: UnitOfWork, row: ResourceType, compartment: PatientId, letter: str
+) -> tuple[Opened | None, Visibility]:
     if row.access is AccessRule.DIRECTORY:
-        smart_scopes.demand(work.caller, (row.name,), letter, "")
+        smart_scopes.demand(work.caller, (row.name,), letter, NO_SPACE)
         return None, DIRECTORY if not compartment else NOTHING
     try:
         limits = smart_scopes.demand(work.caller, (row.name,), letter, compartment)
@@ -157,7 +159,7 @@ def _demand_registry_operator(caller: Caller, row: ResourceType) -> None:
 
 def _existing(work: UnitOfWork, row: ResourceType, id_: str) -> Written:
     location = work.snapshot.locate(row.name, id_)
-    compartment = location.compartment if location else ""
+    compartment = location.compartment if location else NO_SPACE
     smart_scopes.demand(work.caller, (row.name,), "r", compartment)
     found = work.read(row.name, id_, whole_space(ReadingReason.REGISTERED, compartment) if compartment else DIRECTORY)
     if found is None:
@@ -166,26 +168,30 @@ def _existing(work: UnitOfWork, row: ResourceType, id_: str) -> Written:
     return Written(work.shown(found, NOTHING, NOTHING))
 
 
-def _patient_of(work: UnitOfWork, request: WriteRequest, id_: str) -> str:
-    """Return the compartment of a resource: the patient whom it names, a Patient's own id, "" in the directory."""
+def _patient_of(work: UnitOfWork, request: WriteRequest, id_: str) -> PatientId:
+    """Return the compartment of a resource: the patient whom it names, a Patient's own id, or NO_SPACE."""
     if request.row.access is AccessRule.IDENTITY:
-        return id_
+        return PatientId(id_)
     if request.row.access is AccessRule.DIRECTORY:
-        return ""
+        return NO_SPACE
     named = request.resource.get(request.row.patient_path, {}).get("reference", "")
     target = references.split(named, work.runtime.fhir_base)
-    if target is None or target[0] != "Patient" or not (work.is_known(*target) and _is_kept(work, target[1])):
+    if (
+        target is None
+        or target[0] != "Patient"
+        or not (work.is_known(*target) and _is_kept(work, PatientId(target[1])))
+    ):
         text = "the patient is not known here"
         raise Problem.of(Category.BUSINESS_RULE, text, request.at(request.row.patient_path), "unknown-patient")
-    return target[1]
+    return PatientId(target[1])
 
 
-def _is_kept(work: UnitOfWork, patient: str) -> bool:
+def _is_kept(work: UnitOfWork, patient: PatientId) -> bool:
     """Tell whether the caller recorded the identity of this patient, or records it in this work."""
     return ("Patient", patient) in work.writes or is_registry_operator(work, patient)
 
 
-def _pin(work: UnitOfWork, patient: str) -> SpaceWrite:
+def _pin(work: UnitOfWork, patient: PatientId) -> SpaceWrite:
     space = work.snapshot.load_space(patient)
     return SpaceWrite(patient, space.revision if space else 0)
 
@@ -219,7 +225,7 @@ def _demand_somebody(request: WriteRequest) -> None:
         raise Problem.of(Category.BUSINESS_RULE, text, request.at("identifier"), "required")
 
 
-def _access(work: UnitOfWork, patient: str) -> AccessFacts:
+def _access(work: UnitOfWork, patient: PatientId) -> AccessFacts:
     requester = work.caller.requester
     return AccessFacts(compartment=patient, owner_organization=requester.organization, owner_client=requester.client)
 

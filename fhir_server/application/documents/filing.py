@@ -13,7 +13,7 @@ import orjson
 from consent_rules.consents.uploads import Unfit, Upload, unfit
 from consent_rules.consents.visibility_marks import marks_at_filing, sealed_until
 from consent_rules.visibility import AccessFacts, Visibility
-from consent_rules.vocabulary import Action, Mark
+from consent_rules.vocabulary import Action, Mark, PatientId
 from fhir_server.application.core import notices_owed, smart_scopes
 from fhir_server.application.core.access import Opened
 from fhir_server.application.core.unit_of_work import UnitOfWork, Written
@@ -83,7 +83,7 @@ class Filing:
 
     work: UnitOfWork
     submission: Submission
-    patient: str
+    patient: PatientId
     opened: Opened
     seen: Visibility
     ids: Mapping[int, str]

@@ -11,7 +11,7 @@ import orjson
 
 from consent_rules.consents.visibility_marks import HIDDEN_FROM_GUARDIANS, sealed_until
 from consent_rules.visibility import Visibility
-from consent_rules.vocabulary import Action, Mark, RequesterKind, View
+from consent_rules.vocabulary import Action, Mark, PatientId, RequesterKind, View
 from fhir_server.application.core import notices_owed, smart_scopes, unit_of_work
 from fhir_server.application.core.access import Opened
 from fhir_server.application.core.enforcement_point import open_unnamed
@@ -113,7 +113,7 @@ def _patched(found: _Found, change: Patch) -> Json:
     return wanted
 
 
-def _space_of(work: UnitOfWork, id_: str) -> tuple[str, smart_scopes.Limits]:
+def _space_of(work: UnitOfWork, id_: str) -> tuple[PatientId, smart_scopes.Limits]:
     """Return the patient in whose space a document is, and the limits that the scopes set on changes there."""
     smart_scopes.demand(work.caller, ("DocumentReference",), "u")
     work.names(f"DocumentReference/{id_}")

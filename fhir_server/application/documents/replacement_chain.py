@@ -14,7 +14,7 @@ import orjson
 from consent_rules.consents.visibility_marks import HIDDEN_FROM_GUARDIANS
 from consent_rules.model import Directive
 from consent_rules.visibility import AccessFacts
-from consent_rules.vocabulary import DirectiveKind, Mark, View
+from consent_rules.vocabulary import DirectiveKind, Mark, PatientId, View
 from fhir_server.application.core.access import Opened
 from fhir_server.application.core.system_views import ReadingReason, whole_space
 from fhir_server.application.core.unit_of_work import UnitOfWork
@@ -116,7 +116,7 @@ def inherited(work: UnitOfWork, opened: Opened, older: str, newer: str) -> None:
         work.decide(opened, inheriting)
 
 
-def are_confidential(work: UnitOfWork, patient: str, said: tuple[Directive, ...]) -> bool:
+def are_confidential(work: UnitOfWork, patient: PatientId, said: tuple[Directive, ...]) -> bool:
     """Tell whether a Consent names a document hidden from guardians; then guardians do not see the Consent (B10)."""
     named = {id_ for directive in said for id_ in directive.documents or ()}
     found = (
@@ -161,7 +161,7 @@ def _demand_no_depositor(directive: Directive, found: list[Stored], root: str) -
         raise Problem.of(Category.BUSINESS_RULE, text, f"{root}.provision", "depositor")
 
 
-def hide_present(work: UnitOfWork, patient: str) -> None:
+def hide_present(work: UnitOfWork, patient: PatientId) -> None:
     """Plan the mark MASQUE_PS for every document of a space; the versions stay the same, as with every mark."""
     for stored in _documents(work, patient):
         access = stored.facts.access
@@ -170,7 +170,7 @@ def hide_present(work: UnitOfWork, patient: str) -> None:
             work.change(stored, replace(stored, facts=facts, mark=stored.mark + 1, marked_at=work.stamp))
 
 
-def _documents(work: UnitOfWork, patient: str) -> Iterator[Stored]:
+def _documents(work: UnitOfWork, patient: PatientId) -> Iterator[Stored]:
     """Yield the documents of a space: those that this work has planned and those that are stored."""
     planned = [write.after for (type_, _), write in work.writes.items() if type_ == "DocumentReference"]
     yield from (stored for stored in planned if not stored.deleted and stored.facts.access.compartment == patient)

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 import orjson
 
 from consent_rules.scopes import Scopes
-from consent_rules.vocabulary import Purpose, RequesterKind
+from consent_rules.vocabulary import NO_SPACE, PatientId, Purpose, RequesterKind
 from fhir_server.application.core.lockdown import NAME as STOP
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.identity.accounts import Account, Grantee, PractitionerRoleRef
@@ -100,7 +100,8 @@ def tokens_of(runtime: Runtime, grant: Grant) -> tuple[Access, ...]:
 
 def mint_token(  # noqa: PLR0913 - each argument is named where it is used
     runtime: Runtime, *, client: Client, account: Account | None = None, practice: PractitionerRoleRef | None = None,
-    scopes: str, launch_patient: str = "", purpose: Purpose | None = None, lifetime: timedelta | None = None,
+    scopes: str, launch_patient: PatientId = NO_SPACE, purpose: Purpose | None = None,
+    lifetime: timedelta | None = None,
 ) -> str:  # fmt: skip
     """Make a grant and issue its access token without an authorization request, for demonstrations, tests, operators.
 

@@ -16,7 +16,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
 
 from consent_rules.model import Requester
-from consent_rules.vocabulary import Capacity, Purpose, RequesterKind
+from consent_rules.vocabulary import NO_SPACE, Capacity, PatientId, Purpose, RequesterKind
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.identity.clients import Client
 from fhir_server.application.identity.passwords import normalized
@@ -54,7 +54,7 @@ class RepresentedPatient:
     patient: id. person: "Patient/…" for oneself, "RelatedPerson/…" for another. label: the text that the person reads.
     """
 
-    patient: str
+    patient: PatientId
     person: str
     label: str
 
@@ -89,7 +89,7 @@ class Account:
     national_id: str = ""
     generation: int = 0
 
-    def represented_patient(self, patient: str) -> RepresentedPatient | None:
+    def represented_patient(self, patient: PatientId) -> RepresentedPatient | None:
         """Return how this person may act for a patient, None when the person may not."""
         return next((represented for represented in self.patients if represented.patient == patient), None)
 
@@ -284,7 +284,7 @@ class Grantee:
     client: Client
     account: Account | None = None
     practice: PractitionerRoleRef | None = None
-    launch_patient: str = ""
+    launch_patient: PatientId = NO_SPACE
 
     @property
     def requester(self) -> Requester:

@@ -13,7 +13,7 @@ from secrets import choice
 
 import orjson
 
-from consent_rules.vocabulary import SpaceStatus
+from consent_rules.vocabulary import NO_SPACE, PatientId, SpaceStatus
 from fhir_server.application.core import access_notices, audit_log
 from fhir_server.application.core.enforcement_point import record_of
 from fhir_server.application.core.runtime import Runtime
@@ -93,7 +93,8 @@ def record(runtime: Runtime, caller: Caller, account: Account, act: Act) -> None
 
     Raises: StoreUnavailable or Problem(UNAVAILABLE), and then the change must not happen.
     """
-    own = account.person.removeprefix("Patient/") if account.person.startswith("Patient/") else ""
+    person = account.person
+    own = PatientId(person.removeprefix("Patient/")) if person.startswith("Patient/") else NO_SPACE
     for _ in range(_ATTEMPTS):
         try:
             runtime.ports.store.commit(_change(runtime, caller, account, act, own))
@@ -105,14 +106,14 @@ def record(runtime: Runtime, caller: Caller, account: Account, act: Act) -> None
     raise Problem(Category.UNAVAILABLE)
 
 
-def _change(runtime: Runtime, caller: Caller, account: Account, act: Act, patient: str) -> Change:
+def _change(runtime: Runtime, caller: Caller, account: Account, act: Act, patient: PatientId) -> Change:
     """Return the audit event and, for a patient with a space, the notice; the space must not change meanwhile."""
     with runtime.ports.store.snapshot() as snapshot:
         space = snapshot.load_space(patient) if patient else None
     audited = AuditedInteraction(
         Interaction.OPERATION, "", target=account.person, operation=act.value, choice=space is not None
     )
-    where = patient if space else ""
+    where = patient if space else NO_SPACE
     trace: Trace = audit_log.trace(runtime, caller, audited, Outcome(confidential=space is not None), where)
     record = record_of(patient, space) if space else None
     if space is None or record is None or record.status is SpaceStatus.ERASED or act not in _NOTICES:

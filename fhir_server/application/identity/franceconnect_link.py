@@ -12,6 +12,7 @@ from datetime import timedelta
 
 import orjson
 
+from consent_rules.vocabulary import PatientId
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.core.system_views import ReadingReason, whole_space
 from fhir_server.application.identity import credentials
@@ -59,7 +60,7 @@ def redeem(runtime: Runtime, typed: str, traits: Traits) -> Account | None:
     account = find_account(runtime, entry.value.decode()) if entry else None
     if account is None or account.disabled:
         return None
-    return account if is_same(traits, _recorded(runtime, account.person.removeprefix("Patient/"))) else None
+    return account if is_same(traits, _recorded(runtime, PatientId(account.person.removeprefix("Patient/")))) else None
 
 
 def is_same(said: Traits, recorded: Traits) -> bool:
@@ -73,7 +74,7 @@ def is_same(said: Traits, recorded: Traits) -> bool:
     return not (said.gender and recorded.gender) or said.gender == recorded.gender
 
 
-def _recorded(runtime: Runtime, patient: str) -> Traits:
+def _recorded(runtime: Runtime, patient: PatientId) -> Traits:
     """Read the traits of a Patient resource; only the server uses them (docs/threat-model.md)."""
     with runtime.ports.store.snapshot() as snapshot:
         stored = snapshot.read("Patient", patient, whole_space(ReadingReason.IDENTITY_PROOF, patient))

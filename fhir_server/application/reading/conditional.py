@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from consent_rules.visibility import DIRECTORY, NOTHING, Visibility
-from consent_rules.vocabulary import Action
+from consent_rules.vocabulary import NO_SPACE, Action, PatientId
 from fhir_server.application.core import smart_scopes
 from fhir_server.application.core.enforcement_point import open_record, open_unnamed
 from fhir_server.application.core.search_index import identify
@@ -63,7 +63,9 @@ def only_match(found: Iterable[str]) -> str:
     return ids[0] if ids else ""
 
 
-def with_identifier(work: UnitOfWork, type_: str, identifier: tuple[str, str], compartment: str) -> tuple[Stored, ...]:
+def with_identifier(
+    work: UnitOfWork, type_: str, identifier: tuple[str, str], compartment: PatientId
+) -> tuple[Stored, ...]:
     """Return the resources of one space that have an identifier, whoever may see them.
 
     System-level (docs/threat-model.md): it serves only to tell whether this caller has filed the same before.
@@ -77,7 +79,7 @@ def with_identifier(work: UnitOfWork, type_: str, identifier: tuple[str, str], c
     ).rows
 
 
-def _view(work: UnitOfWork, row: ResourceType, compartment: str, action: Action, letter: str) -> Visibility:
+def _view(work: UnitOfWork, row: ResourceType, compartment: PatientId, action: Action, letter: str) -> Visibility:
     """Return what the caller sees of a type in one space, nothing when the caller may not enter."""
     if row.access is AccessRule.DIRECTORY:
         return DIRECTORY
@@ -95,7 +97,7 @@ def is_conditional(reference: str) -> bool:
     return bool(found) and type_.isalpha()
 
 
-def conditional_names(work: UnitOfWork, resource: Json, root: str, patient: str = "") -> dict[str, str]:
+def conditional_names(work: UnitOfWork, resource: Json, root: str, patient: PatientId = NO_SPACE) -> dict[str, str]:
     """Return the literal reference for each conditional reference in a resource.
 
     patient: the patient in whose space the caller files; documents are looked up there.
@@ -110,7 +112,7 @@ def conditional_names(work: UnitOfWork, resource: Json, root: str, patient: str 
     return names
 
 
-def resolve(work: UnitOfWork, conditional: str, expression: str, patient: str = "") -> str:
+def resolve(work: UnitOfWork, conditional: str, expression: str, patient: PatientId = NO_SPACE) -> str:
     """Return the literal reference for one conditional reference; see `conditional_names`."""
     type_, _, query = conditional.partition("?")
     condition = conditional_requests.parse(query, expression)
@@ -137,18 +139,18 @@ def refuse_as_unknown(work: UnitOfWork, type_: str, action: Action) -> None:
     """
     smart_scopes.demand(work.caller, (type_,), "c", NOBODY)
     open_record(work, NOBODY, action)
-    work.patient, work.opened = "", None
+    work.patient, work.opened = NO_SPACE, None
     work.spaces.pop(NOBODY, None)
     work.met.pop(NOBODY, None)
 
 
-def patient_with_identifier(work: UnitOfWork, system: str, value: str) -> str:
-    """Return the id of the patient whom an identifier names, "" when there is none whom the caller may look up.
+def patient_with_identifier(work: UnitOfWork, system: str, value: str) -> PatientId:
+    """Return the id of the patient whom an identifier names, NO_SPACE when there is none whom the caller may look up.
 
     The look-up is audited in the patient's space, whether the write succeeds or fails.
     """
     found = identify(work.snapshot, system, value)
-    return found if found and work.may_identify(found) else ""
+    return found if found and work.may_identify(found) else NO_SPACE
 
 
 def unknown_reference(expression: str) -> Issue:

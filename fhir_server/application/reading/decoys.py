@@ -6,7 +6,7 @@ server read that space last, so that both answers cost the same.
 
 from contextlib import suppress
 
-from consent_rules.vocabulary import Action
+from consent_rules.vocabulary import NO_SPACE, Action, PatientId
 from fhir_server.application.core.access import Access
 from fhir_server.application.core.enforcement_point import judge
 from fhir_server.application.core.minor_confidentiality import is_confidential
@@ -18,7 +18,7 @@ _DAMAGED = (ArithmeticError, AttributeError, KeyError, StoreUnavailable, TypeErr
 """The errors that reading a damaged state or body raises."""
 
 
-def remember(runtime: Runtime, patient: str, audited: AuditedInteraction) -> None:
+def remember(runtime: Runtime, patient: PatientId, audited: AuditedInteraction) -> None:
     """Remember this space and interaction for the next unknown id."""
     runtime.decoys[:] = [(patient, audited)]
 
@@ -29,7 +29,7 @@ def look_elsewhere(access: Access, action: Action) -> None:
     If the space of the last decision is damaged, this request does not fail.
     """
     decoys = access.runtime.decoys
-    patient, audited = decoys[0] if decoys else ("", access.audited)
+    patient, audited = decoys[0] if decoys else (NO_SPACE, access.audited)
     with suppress(*_DAMAGED):
         judge(access, patient, action)
         is_confidential(access.beside(audited), patient)

@@ -9,7 +9,7 @@ from dataclasses import replace
 import orjson
 
 from consent_rules.visibility import DIRECTORY, NOTHING, Visibility
-from consent_rules.vocabulary import Action, Basis, RequesterKind, View
+from consent_rules.vocabulary import NO_SPACE, Action, Basis, PatientId, RequesterKind, View
 from fhir_server.application.core import access_notices, audit_log, smart_scopes
 from fhir_server.application.core.access import Access, Opened
 from fhir_server.application.core.enforcement_point import open_unnamed
@@ -194,8 +194,8 @@ def _enter_by_id(access: Access, row: ResourceType) -> Visibility:
     location = access.snapshot.locate(row.name, audited.target.split("/")[1])
     if row.access is AccessRule.DIRECTORY:
         everywhere = DIRECTORY if location and not location.compartment else NOTHING
-        return smart_scopes.narrow(everywhere, _demand(access, row, ""))
-    patient = location.compartment if location else ""
+        return smart_scopes.narrow(everywhere, _demand(access, row, NO_SPACE))
+    patient = location.compartment if location else NO_SPACE
     limits = _limits_there(access, row, patient)
     if limits is None or not patient:
         decoys.look_elsewhere(access, action_of(row))
@@ -205,7 +205,7 @@ def _enter_by_id(access: Access, row: ResourceType) -> Visibility:
     return smart_scopes.narrow(_view(access, opened, row), limits) if opened else NOTHING
 
 
-def _limits_there(access: Access, row: ResourceType, patient: str) -> smart_scopes.Limits | None:
+def _limits_there(access: Access, row: ResourceType, patient: PatientId) -> smart_scopes.Limits | None:
     """Return the limits that the scopes set in one space, None when the scopes do not allow the read there."""
     try:
         return _demand(access, row, patient)
@@ -226,7 +226,7 @@ def _is_of_oneself(access: Access) -> bool:
     )
 
 
-def _demand(access: Access, row: ResourceType, patient: str) -> smart_scopes.Limits:
+def _demand(access: Access, row: ResourceType, patient: PatientId) -> smart_scopes.Limits:
     """Return the limits that the scopes set on a read; the scope `fhirUser` is enough for the caller's own resource."""
     if _is_of_oneself(access):
         return smart_scopes.UNLIMITED
@@ -234,7 +234,7 @@ def _demand(access: Access, row: ResourceType, patient: str) -> smart_scopes.Lim
     return _as_its_document(access.caller, patient) if row.access is AccessRule.CONTENT else limits
 
 
-def _as_its_document(caller: Caller, patient: str) -> smart_scopes.Limits:
+def _as_its_document(caller: Caller, patient: PatientId) -> smart_scopes.Limits:
     """Return the limits on a content that the scopes allow: the limits that the token sets on reading documents."""
     try:
         return smart_scopes.demand(caller, ("DocumentReference",), "r", patient)

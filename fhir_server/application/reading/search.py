@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from consent_rules.visibility import DIRECTORY, NOTHING, Visibility
-from consent_rules.vocabulary import Action, RequesterKind
+from consent_rules.vocabulary import NO_SPACE, Action, PatientId, RequesterKind
 from fhir_server.application.core import access_notices, audit_log, smart_scopes
 from fhir_server.application.core.access import Access
 from fhir_server.application.core.enforcement_point import has_no_other_ground, open_record, open_unnamed
@@ -36,7 +36,7 @@ _REFERENCE = "|ref|"
 _OPEN = frozenset({AccessRule.DIRECTORY, AccessRule.IDENTITY})
 COUNT_CAP = 10_000
 _TRANSACTIONS = {"DocumentReference": "ITI-67", "List": "ITI-66"}
-NOBODY = "00000000-0000-4000-8000-000000000000"
+NOBODY = PatientId("00000000-0000-4000-8000-000000000000")
 """A patient id that is never issued: it stands for the patient when an identifier names nobody."""
 
 
@@ -77,7 +77,7 @@ class Wanted:
     """
 
     search: Search
-    patient: str = ""
+    patient: PatientId = NO_SPACE
     identifier: tuple[str, str] | None = None
     total: bool = True
     query: str = ""
@@ -90,7 +90,7 @@ class Found:
     shown: tuple[Shown, ...]
     total: int | None
     next: Place | None
-    patient: str
+    patient: PatientId
 
 
 def find(runtime: Runtime, caller: Caller, row: ResourceType, wanted: Wanted) -> Found:
@@ -142,7 +142,7 @@ def _itself(item: Shown) -> tuple[str, ...]:
 def _enter(access: Access, row: ResourceType, wanted: Wanted) -> Visibility:
     """Find the space to search, enter it, and return what the search may see."""
     if row.access is AccessRule.DIRECTORY:
-        return smart_scopes.narrow(DIRECTORY, smart_scopes.demand(access.caller, (row.name,), "s", ""))
+        return smart_scopes.narrow(DIRECTORY, smart_scopes.demand(access.caller, (row.name,), "s", NO_SPACE))
     if row.access is AccessRule.IDENTITY:
         patient, action = _sought_patient(access, wanted.search)
         return _enter_unnamed(access, row, patient, action)
@@ -154,7 +154,7 @@ def _enter(access: Access, row: ResourceType, wanted: Wanted) -> Visibility:
     return smart_scopes.narrow(opened.sees(VIEWS[row.access]), limits)
 
 
-def _named_patient(access: Access, wanted: Wanted) -> str:
+def _named_patient(access: Access, wanted: Wanted) -> PatientId:
     """Return the id of the patient whom the request or the token names, "" when there is none."""
     caller = access.caller
     if wanted.patient:
@@ -162,11 +162,11 @@ def _named_patient(access: Access, wanted: Wanted) -> str:
     if wanted.identifier:
         return identify(access.snapshot, *wanted.identifier) or NOBODY
     if wanted.search.ids is not None:
-        return ""
+        return NO_SPACE
     if caller.launch_patient:
         return caller.launch_patient
     if caller.requester.kind is RequesterKind.PATIENT:
-        return caller.requester.person.partition("/")[2]
+        return PatientId(caller.requester.person.partition("/")[2])
     raise Problem.of(Category.MALFORMED, "name the patient with `patient` or `patient.identifier`", code="required")
 
 
@@ -181,7 +181,7 @@ def _enter_by_ids(access: Access, row: ResourceType, wanted: Wanted) -> Visibili
     return NOTHING
 
 
-def _enter_unnamed(access: Access, row: ResourceType, patient: str, action: Action) -> Visibility:
+def _enter_unnamed(access: Access, row: ResourceType, patient: PatientId, action: Action) -> Visibility:
     """Enter the space of an id or identifier; nothing is visible where the scopes or the decision deny access."""
     try:
         limits = smart_scopes.demand(access.caller, (row.name,), "s", patient)
@@ -191,7 +191,7 @@ def _enter_unnamed(access: Access, row: ResourceType, patient: str, action: Acti
     return smart_scopes.narrow(opened.sees(VIEWS[row.access]), limits) if opened else NOTHING
 
 
-def _sought_patient(access: Access, search: Search) -> tuple[str, Action]:
+def _sought_patient(access: Access, search: Search) -> tuple[PatientId, Action]:
     """Return whom a search for a Patient names: by the exact identifier or id, or the caller's own patient."""
     caller = access.caller
     exact = _exact_identifier(search)
@@ -199,10 +199,12 @@ def _sought_patient(access: Access, search: Search) -> tuple[str, Action]:
         found = access.snapshot.compartments_with("Patient", exact.tokens, 2)
         is_professional = caller.requester.kind is RequesterKind.PROFESSIONAL
         asks_more = is_professional and not identity_traits.are_asked_alone(search.criteria, exact)
-        return (found[0][1] if len(found) == 1 else ""), Action.CONSULT if asks_more else Action.IDENTIFY
+        return (
+            PatientId(found[0][1]) if len(found) == 1 else NO_SPACE
+        ), Action.CONSULT if asks_more else Action.IDENTIFY
     if search.ids is not None and len(search.ids) == 1:
-        return next(iter(search.ids)), Action.CONSULT
-    own = caller.launch_patient or caller.requester.person.partition("/")[2]
+        return PatientId(next(iter(search.ids))), Action.CONSULT
+    own = caller.launch_patient or PatientId(caller.requester.person.partition("/")[2])
     if caller.launch_patient or caller.requester.kind is RequesterKind.PATIENT:
         return own, Action.CONSULT
     raise Problem.of(Category.MALFORMED, "name the patient with `identifier=system|value` or `_id`", code="required")
@@ -239,4 +241,4 @@ def _page(access: Access, wanted: Wanted, visibility: Visibility) -> Found:
         total = len(page.rows)
     else:
         total = snapshot.count(search, visibility, COUNT_CAP)
-    return Found(shown, total, following, "")
+    return Found(shown, total, following, NO_SPACE)

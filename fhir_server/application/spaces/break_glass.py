@@ -13,7 +13,7 @@ import orjson
 from consent_rules.consents import recording
 from consent_rules.decision import emergency
 from consent_rules.model import Deny, Directive
-from consent_rules.vocabulary import Action, Obligation, Purpose, Reason
+from consent_rules.vocabulary import NO_SPACE, Action, Obligation, PatientId, Purpose, Reason
 from fhir_server.application.core import notices_owed, smart_scopes
 from fhir_server.application.core.enforcement_point import open_record, problem_of
 from fhir_server.application.core.runtime import Runtime
@@ -43,7 +43,7 @@ class Opening:
     review_due: datetime | None = None
 
 
-def open_space(runtime: Runtime, caller: Caller, patient: str, reason: str) -> str:
+def open_space(runtime: Runtime, caller: Caller, patient: PatientId, reason: str) -> str:
     """Open a space in the mode of the caller's purpose; return the id of the Consent.
 
     Raises: Problem(BUSINESS_RULE) without a reason; CONSENT_REQUIRED or FORBIDDEN from the decision, the same for a
@@ -52,7 +52,7 @@ def open_space(runtime: Runtime, caller: Caller, patient: str, reason: str) -> s
     return declare(runtime, caller, patient, None, reason).consent
 
 
-def declare(runtime: Runtime, caller: Caller, patient: str, mode: Purpose | None, reason: str) -> Opening:
+def declare(runtime: Runtime, caller: Caller, patient: PatientId, mode: Purpose | None, reason: str) -> Opening:
     """Open a space in a mode. mode: None to take it from the purpose of the grant, without a check of scopes.
 
     Raises: as `open_space`; FORBIDDEN when the grant was not given for this mode, INSUFFICIENT_SCOPE.
@@ -67,13 +67,13 @@ def declare(runtime: Runtime, caller: Caller, patient: str, mode: Purpose | None
     return carry_out(runtime, caller, audited, lambda work: _plan(work, patient, mode, reason))
 
 
-def _plan(work: UnitOfWork, patient: str, mode: Purpose | None, reason: str) -> Opening:
+def _plan(work: UnitOfWork, patient: PatientId, mode: Purpose | None, reason: str) -> Opening:
     if mode:
         _demand_grant(work, patient, mode)
     opened = open_record(work, patient, Action.OPEN_EMERGENCY)
     caller, id_ = work.caller, work.runtime.ports.ids.new()
     if not opened.space.revision:
-        work.patient, work.spaces = "", {}
+        work.patient, work.spaces = NO_SPACE, {}
         raise problem_of(Deny(Reason.NO_CONSENT), caller)
     request = work.asks(Action.OPEN_EMERGENCY)
     directive = emergency.opening(request, id_, reason, work.runtime.profile)
@@ -91,16 +91,16 @@ def _plan(work: UnitOfWork, patient: str, mode: Purpose | None, reason: str) -> 
     return Opening(id_, emergency.until(request.purpose, work.at, work.runtime.profile), due)
 
 
-def _demand_grant(work: UnitOfWork, patient: str, mode: Purpose) -> None:
+def _demand_grant(work: UnitOfWork, patient: PatientId, mode: Purpose) -> None:
     """Refuse a caller whose grant is not for this mode: the grant sets the purpose, never the request (ADR 0016)."""
     if work.caller.purpose is not mode:
-        work.patient = patient if work.snapshot.load_space(patient) else ""
+        work.patient = patient if work.snapshot.load_space(patient) else NO_SPACE
         text = f"this operation needs a grant for the purpose {mode}; ask the authorization server for one"
         raise Problem.of(Category.FORBIDDEN, text, code="emergency-grant-required")
     smart_scopes.demand(work.caller, ("DocumentReference",), "r", patient)
 
 
-def _stored(work: UnitOfWork, directive: Directive, patient: str) -> Stored:
+def _stored(work: UnitOfWork, directive: Directive, patient: PatientId) -> Stored:
     consent = consent_of(directive, patient, work.caller.requester.organization)
     body = bodies.stamped(consent, directive.id, 1, work.stamp)
     facts = facts_of(orjson.loads(body), access_of(patient, directive), REGISTRY["Consent"])

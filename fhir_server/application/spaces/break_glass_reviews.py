@@ -11,7 +11,17 @@ import orjson
 
 from consent_rules.consents import reviewing
 from consent_rules.model import Deny, Directive
-from consent_rules.vocabulary import Action, Basis, Reason, RequesterKind, ReviewOutcome, ReviewState, View
+from consent_rules.vocabulary import (
+    NO_SPACE,
+    Action,
+    Basis,
+    PatientId,
+    Reason,
+    RequesterKind,
+    ReviewOutcome,
+    ReviewState,
+    View,
+)
 from fhir_server.application.core import audit_log, enforcement_point, notices_owed, smart_scopes
 from fhir_server.application.core.access import Access, Opened
 from fhir_server.application.core.access_notices import parties
@@ -55,7 +65,7 @@ class Queue:
     next: Place | None
 
 
-def begin(work: UnitOfWork, patient: str, opening: Directive, due: datetime) -> None:
+def begin(work: UnitOfWork, patient: PatientId, opening: Directive, due: datetime) -> None:
     """Plan the review file of an opening, in the same commit."""
     who, where = parties(work.caller)
     work.put(stored_of(ReviewFile(opening.id, patient, who, where, work.at, due, opening.reason), 1, work.stamp))
@@ -70,9 +80,9 @@ def queue(runtime: Runtime, caller: Caller, limit: int, after: Place | None = No
     with runtime.ports.store.snapshot() as snapshot:
         access = Access(runtime, caller, audited, snapshot)
         audit_log.demand_scope(access, _CONSENT, "s")
-        answer = enforcement_point.judge(access, "", Action.REVIEW)
+        answer = enforcement_point.judge(access, NO_SPACE, Action.REVIEW)
         if isinstance(answer, Deny):
-            enforcement_point.refuse(access, answer, "")
+            enforcement_point.refuse(access, answer, NO_SPACE)
             raise enforcement_point.problem_of(answer, caller)
         rows = snapshot.queue(TYPE, WAITING, DUE, limit + 1, after)
         found = [_listed(access, row) for row in rows[:limit]]
@@ -96,13 +106,13 @@ def _listed(access: Access, row: Queued) -> Standing | None:
 
 def _trace_queue(access: Access, answer: Opened, waiting: tuple[Standing, ...]) -> None:
     """Audit a read of the queue in each space that it showed, or without a space if it showed none."""
-    shown: dict[str, list[str]] = {}
+    shown: dict[PatientId, list[str]] = {}
     for one in waiting:
         shown.setdefault(one.file.patient, []).append(one.file.consent)
     runtime, caller, audited = access.runtime, access.caller, access.audited
     traces = [
         audit_log.trace(runtime, caller, audited, answer.outcome(*touched), patient)
-        for patient, touched in (shown or {"": []}).items()
+        for patient, touched in (shown or {NO_SPACE: []}).items()
     ]
     runtime.ports.store.commit(Change(tuple(traces)))
 
@@ -205,7 +215,7 @@ def _of_side(work: UnitOfWork, id_: str, letter: str) -> tuple[Opened, Stored]:
     return opened, stored
 
 
-def _reaches(caller: Caller, letter: str, patient: str) -> bool:
+def _reaches(caller: Caller, letter: str, patient: PatientId) -> bool:
     try:
         smart_scopes.demand(caller, _CONSENT, letter, patient)
     except Problem:

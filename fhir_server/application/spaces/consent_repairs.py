@@ -12,7 +12,7 @@ from datetime import datetime
 import orjson
 
 from consent_rules.model import RESTRICTING, RecordState
-from consent_rules.vocabulary import Action, DirectiveKind
+from consent_rules.vocabulary import NO_SPACE, Action, DirectiveKind, PatientId
 from fhir_server.application.core.access import Opened
 from fhir_server.application.core.access_notices import holders, stored
 from fhir_server.application.core.enforcement_point import open_record, record_of
@@ -35,7 +35,7 @@ _REPAIR = AuditedInteraction(Interaction.OPERATION, "Consent", operation="repair
 class Fault:
     """One Consent that cannot be honoured. consent: its id. why: one of the sentences below."""
 
-    patient: str
+    patient: PatientId
     consent: str
     why: str
 
@@ -51,7 +51,7 @@ def faults(runtime: Runtime) -> Iterator[Fault]:
             yield from _faults_of(_state(snapshot, patient), runtime.ports.clock.now())
 
 
-def repair(runtime: Runtime, patient: str, by: str) -> tuple[Fault, ...]:
+def repair(runtime: Runtime, patient: PatientId, by: str) -> tuple[Fault, ...]:
     """Withdraw the Consents of one space that cannot be honoured, with audit event and notice; return what was found.
 
     by: the account of the operator, for the audit log.
@@ -68,7 +68,7 @@ def close_unread(work: UnitOfWork, opened: Opened) -> None:
         _close(work, opened, found)
 
 
-def _plan(work: UnitOfWork, patient: str) -> tuple[Fault, ...]:
+def _plan(work: UnitOfWork, patient: PatientId) -> tuple[Fault, ...]:
     opened = open_record(work, patient, Action.OPERATE_REGISTRY)
     found = tuple(_faults_of(work.record(opened), work.at))
     if found:
@@ -90,7 +90,7 @@ def _close(work: UnitOfWork, opened: Opened, found: tuple[Fault, ...]) -> None:
     work.trace(_REPAIR, tuple(touched), opened)
 
 
-def _withdraw(work: UnitOfWork, patient: str, consent: str) -> None:
+def _withdraw(work: UnitOfWork, patient: PatientId, consent: str) -> None:
     before = work.read("Consent", consent, whole_space(ReadingReason.REPAIR, patient))
     if before is None:
         return
@@ -124,8 +124,8 @@ def _faults_of(record: RecordState, at: datetime) -> Iterator[Fault]:
             yield Fault(record.patient, one.id, POST_DATED)
 
 
-def _patients(runtime: Runtime) -> Iterator[str]:
-    after = ""
+def _patients(runtime: Runtime) -> Iterator[PatientId]:
+    after = NO_SPACE
     while True:
         with runtime.ports.store.snapshot() as snapshot:
             page = snapshot.patients(after, _AT_ONCE)
@@ -135,5 +135,5 @@ def _patients(runtime: Runtime) -> Iterator[str]:
         after = page[-1]
 
 
-def _state(snapshot: Snapshot, patient: str) -> RecordState:
+def _state(snapshot: Snapshot, patient: PatientId) -> RecordState:
     return record_of(patient, snapshot.load_space(patient))

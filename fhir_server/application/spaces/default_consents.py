@@ -11,7 +11,7 @@ import orjson
 
 from consent_rules.model import RecordState
 from consent_rules.visibility import AccessFacts
-from consent_rules.vocabulary import View
+from consent_rules.vocabulary import PatientId, View
 from fhir_server.application.core.access import Opened
 from fhir_server.application.core.search_index import facts_of
 from fhir_server.application.core.system_views import ReadingReason, whole_space
@@ -31,7 +31,7 @@ _AT_ONCE = 50
 _NAMED = AnyOf(frozenset(tokens.any_system("identifier", template) for template in DEFAULTS))
 
 
-def file_first(work: UnitOfWork, patient: str) -> tuple[str, ...]:
+def file_first(work: UnitOfWork, patient: PatientId) -> tuple[str, ...]:
     """Plan the defaults of a new space; return their references."""
     ids = [work.runtime.ports.ids.new() for _ in DEFAULTS]
     for id_, consent in born(patient, ids, work.at):
@@ -103,7 +103,7 @@ def _change(work: UnitOfWork, opened: Opened, stored: Stored, standing: Json) ->
     work.trace(AuditedInteraction(Interaction.UPDATE, "Consent", target=reference), (reference,), opened)
 
 
-def _of_space(work: UnitOfWork, patient: str) -> Iterator[tuple[Stored, Json]]:
+def _of_space(work: UnitOfWork, patient: PatientId) -> Iterator[tuple[Stored, Json]]:
     """Yield the defaults of a space with their bodies, as stored or as this work has planned them."""
     planned = [write.after for (type_, _), write in work.writes.items() if type_ == "Consent"]
     found = [stored for stored in planned if stored.facts.access.compartment == patient]

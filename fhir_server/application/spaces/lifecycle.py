@@ -13,7 +13,7 @@ import orjson
 from consent_rules.lifecycle import after_death, erased_at, may_move, status_at
 from consent_rules.model import Deny, RecordState
 from consent_rules.rule_profile import RuleProfile
-from consent_rules.vocabulary import Action, Reason, RequesterKind, SpaceStatus
+from consent_rules.vocabulary import NO_SPACE, Action, PatientId, Reason, RequesterKind, SpaceStatus
 from fhir_server.application.core import audit_log, notices_owed, smart_scopes
 from fhir_server.application.core.access import Opened
 from fhir_server.application.core.enforcement_point import open_record
@@ -71,7 +71,7 @@ class Standing:
     notice: str = ""
 
 
-def begin(work: UnitOfWork, patient: str, birth_date: str = "", *, announced: bool = False) -> tuple[str, ...]:
+def begin(work: UnitOfWork, patient: PatientId, birth_date: str = "", *, announced: bool = False) -> tuple[str, ...]:
     """Plan a new space with its default Consents; return their references.
 
     birth_date: FHIR date; an incomplete date counts as unknown. announced: whether the notice is sent now and the six
@@ -93,7 +93,7 @@ def born(birth_date: str) -> date | None:
         return None
 
 
-def change(runtime: Runtime, caller: Caller, patient: str, step: Step, *, erase: bool = False) -> Standing:
+def change(runtime: Runtime, caller: Caller, patient: PatientId, step: Step, *, erase: bool = False) -> Standing:
     """Change the state of a space.
 
     erase: when closing, also ask for the erasure of the closed space (A12).
@@ -103,7 +103,7 @@ def change(runtime: Runtime, caller: Caller, patient: str, step: Step, *, erase:
     return _carry_out(runtime, caller, patient, step.operation, lambda work: _plan_step(work, patient, step, erase))
 
 
-def request_erasure(runtime: Runtime, caller: Caller, patient: str) -> Standing:
+def request_erasure(runtime: Runtime, caller: Caller, patient: PatientId) -> Standing:
     """Ask for the erasure of a closed space before its archive ends (A9); opening the space again cancels the request.
 
     Raises: as `change`.
@@ -111,7 +111,7 @@ def request_erasure(runtime: Runtime, caller: Caller, patient: str) -> Standing:
     return _carry_out(runtime, caller, patient, "request-erasure", lambda work: _plan_request(work, patient))
 
 
-def record_death(runtime: Runtime, caller: Caller, patient: str) -> Standing:
+def record_death(runtime: Runtime, caller: Caller, patient: PatientId) -> Standing:
     """Record that the patient has died: an open space closes, and nobody can open it again (A14).
 
     Raises: as `change`.
@@ -119,7 +119,7 @@ def record_death(runtime: Runtime, caller: Caller, patient: str) -> Standing:
     return _carry_out(runtime, caller, patient, "record-death", lambda work: _plan_death(work, patient))
 
 
-def look(runtime: Runtime, caller: Caller, patient: str) -> Standing:
+def look(runtime: Runtime, caller: Caller, patient: PatientId) -> Standing:
     """Return the state of a space, for the patient, representatives and the registry operator.
 
     Raises: Problem(FORBIDDEN) for anybody else, the same for every patient.
@@ -127,7 +127,7 @@ def look(runtime: Runtime, caller: Caller, patient: str) -> Standing:
     return _carry_out(runtime, caller, patient, "space-status", lambda work: _plan_look(work, patient))
 
 
-def erase(runtime: Runtime, caller: Caller, patient: str) -> Standing:
+def erase(runtime: Runtime, caller: Caller, patient: PatientId) -> Standing:
     """Destroy a closed space beyond recovery, on request or at the end of its archive (A8, A9).
 
     The state is set first, so that nobody can enter meanwhile; a second call finishes the work after a crash.
@@ -145,14 +145,14 @@ def erase(runtime: Runtime, caller: Caller, patient: str) -> Standing:
     return standing
 
 
-def _carry_out(runtime: Runtime, caller: Caller, patient: str, operation: str, plan: _Plan) -> Standing:
+def _carry_out(runtime: Runtime, caller: Caller, patient: PatientId, operation: str, plan: _Plan) -> Standing:
     audited = AuditedInteraction(
         Interaction.OPERATION, "Patient", target=f"Patient/{patient}", choice=True, operation=operation
     )
     return carry_out(runtime, caller, audited, plan)
 
 
-def _plan_step(work: UnitOfWork, patient: str, step: Step, erase: bool) -> Standing:  # noqa: FBT001 - the keyword of `change`
+def _plan_step(work: UnitOfWork, patient: PatientId, step: Step, erase: bool) -> Standing:  # noqa: FBT001 - the keyword of `change`
     opened = _enter(work, patient, step.kinds)
     record = work.record(opened)
     present = status_at(record, work.at, work.runtime.profile)
@@ -163,7 +163,7 @@ def _plan_step(work: UnitOfWork, patient: str, step: Step, erase: bool) -> Stand
     return _decide(work, opened, after, step.notice)
 
 
-def _plan_request(work: UnitOfWork, patient: str) -> Standing:
+def _plan_request(work: UnitOfWork, patient: PatientId) -> Standing:
     opened = _enter(work, patient, HOLDERS)
     record, profile = work.record(opened), work.runtime.profile
     if status_at(record, work.at, profile) is not SpaceStatus.CLOSED:
@@ -172,7 +172,7 @@ def _plan_request(work: UnitOfWork, patient: str) -> Standing:
     return _decide(work, opened, asked, Kind.ERASURE_ASKED)
 
 
-def _plan_death(work: UnitOfWork, patient: str) -> Standing:
+def _plan_death(work: UnitOfWork, patient: PatientId) -> Standing:
     opened = _enter(work, patient, REGISTRY_OPERATOR)
     record = work.record(opened)
     if record.deceased:
@@ -181,12 +181,12 @@ def _plan_death(work: UnitOfWork, patient: str) -> Standing:
     return _decide(work, opened, after, Kind.CLOSED if after.status is not record.status else None)
 
 
-def _plan_look(work: UnitOfWork, patient: str) -> Standing:
+def _plan_look(work: UnitOfWork, patient: PatientId) -> Standing:
     opened = _enter(work, patient, HOLDERS | REGISTRY_OPERATOR, letter="r")
     return _finish(work, opened, work.record(opened))
 
 
-def _plan_erasure(work: UnitOfWork, patient: str) -> Standing:
+def _plan_erasure(work: UnitOfWork, patient: PatientId) -> Standing:
     opened = _enter(work, patient, REGISTRY_OPERATOR)
     record = work.record(opened)
     if status_at(record, work.at, work.runtime.profile) is not SpaceStatus.ERASED:
@@ -196,14 +196,14 @@ def _plan_erasure(work: UnitOfWork, patient: str) -> Standing:
     return _decide(work, opened, replace(record, status=SpaceStatus.ERASED, since=work.at), None)
 
 
-def _enter(work: UnitOfWork, patient: str, kinds: frozenset[RequesterKind], letter: str = "u") -> Opened:
+def _enter(work: UnitOfWork, patient: PatientId, kinds: frozenset[RequesterKind], letter: str = "u") -> Opened:
     """Enter as the patient, a representative, or the software that recorded this identity.
 
     Requesters of another kind get the same answer for every patient.
     """
     kind = work.caller.requester.kind
     if kind not in kinds:
-        work.patient = patient if work.snapshot.load_space(patient) else ""
+        work.patient = patient if work.snapshot.load_space(patient) else NO_SPACE
         raise _refused()
     smart_scopes.demand(work.caller, ("Patient",), letter, patient)
     if kind in REGISTRY_OPERATOR and not is_registry_operator(work, patient):
@@ -264,7 +264,7 @@ def _until(record: RecordState, present: SpaceStatus, since: datetime | None, pr
     return term.after(since) if term else None
 
 
-def _identifiers(runtime: Runtime, patient: str) -> tuple[str, ...]:
+def _identifiers(runtime: Runtime, patient: PatientId) -> tuple[str, ...]:
     """Return the claims of the patient's identifiers, to be released so that a new space can be opened later (A10)."""
     with runtime.ports.store.snapshot() as snapshot:
         space = snapshot.load_space(patient)

@@ -7,6 +7,7 @@ space names the operator.
 from collections.abc import Iterator
 from datetime import datetime
 
+from consent_rules.vocabulary import NO_SPACE, PatientId
 from fhir_server.application.core import audit_log, operator_acts
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome
@@ -36,8 +37,8 @@ def tell(runtime: Runtime, by: str, instant: datetime) -> int:
     return count
 
 
-def _spaces(runtime: Runtime) -> Iterator[tuple[str, ...]]:
-    after = ""
+def _spaces(runtime: Runtime) -> Iterator[tuple[PatientId, ...]]:
+    after = NO_SPACE
     while True:
         with runtime.ports.store.snapshot() as snapshot:
             found = snapshot.patients(after, _AT_ONCE)

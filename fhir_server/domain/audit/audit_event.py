@@ -12,7 +12,7 @@ from functools import lru_cache
 import orjson
 
 from consent_rules.visibility import AccessFacts, micros
-from consent_rules.vocabulary import Mark
+from consent_rules.vocabulary import Mark, PatientId
 from fhir_server.domain.audit import narrative
 from fhir_server.domain.audit.audit_event_parts import (
     ACT_REASON,
@@ -90,7 +90,7 @@ class Stamp:
     updated: datetime
 
 
-def trace_of(audited: AuditedInteraction, outcome: Outcome, caller: Caller, patient: str, stamp: Stamp) -> Stored:
+def trace_of(audited: AuditedInteraction, outcome: Outcome, caller: Caller, patient: PatientId, stamp: Stamp) -> Stored:
     """Build the AuditEvent of one interaction with one patient's space ("" when no patient is concerned)."""
     requester, audited = caller.requester, bounded(audited)
     event = _event(audited, outcome, caller, patient, stamp)
@@ -133,7 +133,7 @@ def _without_detail(entity: Json) -> Json:
     return {name: item for name, item in entity.items() if name != "detail"} | ({"detail": kept} if kept else {})
 
 
-def _event(audited: AuditedInteraction, outcome: Outcome, caller: Caller, patient: str, stamp: Stamp) -> Json:
+def _event(audited: AuditedInteraction, outcome: Outcome, caller: Caller, patient: PatientId, stamp: Stamp) -> Json:
     action, client_role, server_role, _ = _SHAPES[audited.interaction]
     refused = outcome.code != OutcomeCode.DONE
     named = named_of(audited, outcome)
@@ -169,7 +169,7 @@ def _told(at: datetime) -> str:
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _claimed(audited: AuditedInteraction, outcome: Outcome, patient: str, subject: str) -> str:
+def _claimed(audited: AuditedInteraction, outcome: Outcome, patient: PatientId, subject: str) -> str:
     """Return the profile that an event claims, "" when it meets none.
 
     BALP and MHD profiles require an interaction that was done, concerns one patient, and has either a query as it was
@@ -215,7 +215,7 @@ def _subtypes(audited: AuditedInteraction) -> list[Json]:
 
 
 def _tokens_of(
-    audited: AuditedInteraction, outcome: Outcome, caller: Caller, patient: str, profiles: Iterable[str]
+    audited: AuditedInteraction, outcome: Outcome, caller: Caller, patient: PatientId, profiles: Iterable[str]
 ) -> frozenset[str]:
     found = set(_coded_tokens(audited.interaction, audited.transaction, audited.operation, outcome.code))
     for profile in profiles:

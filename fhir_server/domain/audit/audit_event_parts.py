@@ -6,6 +6,7 @@ Sources: IHE BALP 1.1 (https://profiles.ihe.net/ITI/BALP/) and IHE MHD 4.2 (http
 from base64 import b64encode
 from hashlib import sha256
 
+from consent_rules.vocabulary import PatientId
 from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.search import tokens
@@ -84,7 +85,11 @@ def _organization(caller: Caller) -> Json:
 
 
 def entities(
-    audited: AuditedInteraction, outcome: Outcome, caller: Caller, patient: str, references: tuple[tuple[str, ...], str]
+    audited: AuditedInteraction,
+    outcome: Outcome,
+    caller: Caller,
+    patient: PatientId,
+    references: tuple[tuple[str, ...], str],
 ) -> list[Json]:
     """Return what an interaction was about: patient, query, resources, Consents that the decision used, request.
 
@@ -159,7 +164,7 @@ def _other(reference: str) -> Json:
     return {"what": {"reference": reference}, "type": type_, "role": _AS_RESOURCE}
 
 
-def _patient(outcome: Outcome, patient: str) -> Json:
+def _patient(outcome: Outcome, patient: PatientId) -> Json:
     entity: Json = {"what": {"reference": f"Patient/{patient}"}, "type": _object("1"), "role": _as("1")}
     detail = [
         {"type": name, "valueString": value}

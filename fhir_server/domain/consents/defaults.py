@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from consent_rules.model import Directive
-from consent_rules.vocabulary import DirectiveKind
+from consent_rules.vocabulary import DirectiveKind, PatientId
 from fhir_server.domain.bodies import instant
 from fhir_server.domain.consents.elements import EMERGENCIES
 from fhir_server.domain.consents.ppqm import DEFAULTS, default_of, is_at_default, plain_rule, template_of
@@ -20,7 +20,7 @@ SET_ASIDE = "rejected"
 """Status of a default while a contradicting choice is in force; no caller may set this status."""
 
 
-def born(patient: str, ids: Iterable[str], at: datetime) -> Iterator[tuple[str, Json]]:
+def born(patient: PatientId, ids: Iterable[str], at: datetime) -> Iterator[tuple[str, Json]]:
     """Yield the defaults of a new space, each under one of the ids; they name no performer, since nobody gave them."""
     for template, id_ in zip(DEFAULTS, ids, strict=False):
         written = default_of(template, {"reference": f"Patient/{patient}"}, f"urn:uuid:{id_}")

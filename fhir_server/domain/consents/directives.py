@@ -13,7 +13,7 @@ from dataclasses import replace
 from consent_rules.decision.conditions import is_about_relative
 from consent_rules.model import Directive
 from consent_rules.visibility import AccessFacts
-from consent_rules.vocabulary import DirectiveKind, Mark
+from consent_rules.vocabulary import DirectiveKind, Mark, PatientId
 from fhir_server.domain.consents.checks import excepted_of, missing, speaks_for_itself, unhonoured
 from fhir_server.domain.consents.elements import (
     classes_of,
@@ -72,7 +72,7 @@ def speaks(consent: Json) -> bool:
     return is_active(consent) or bool(template_of(consent))
 
 
-def access_of(patient: str, *said: Directive) -> AccessFacts:
+def access_of(patient: PatientId, *said: Directive) -> AccessFacts:
     """Return who may see a Consent: the patient, whoever recorded it, and the actors whom it lets in.
 
     The actors do not see a Consent that withholds anything from anybody, because it would show them what others may not

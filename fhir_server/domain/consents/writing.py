@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from consent_rules.matrix.table import professions
 from consent_rules.model import Directive
-from consent_rules.vocabulary import DirectiveKind, Purpose
+from consent_rules.vocabulary import DirectiveKind, PatientId, Purpose
 from fhir_server.domain.consents.elements import (
     ACT_REASON,
     CLASSES,
@@ -27,7 +27,7 @@ _POLICY = "https://profiles.ihe.net/ITI/PCF/Policy-basic-normal"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def consent_of(directive: Directive, patient: str, custodian: str) -> Json:
+def consent_of(directive: Directive, patient: PatientId, custodian: str) -> Json:
     """Write a directive, which must not have both exceptions and limits that PCF cannot state together.
 
     custodian: "Organization/…", the establishment that keeps the Consent; "" when there is none.

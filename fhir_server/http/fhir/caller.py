@@ -5,6 +5,7 @@ So a refusal can be recorded in the audit log before anything is parsed or read.
 
 from flask import g, request
 
+from consent_rules.vocabulary import PatientId
 from fhir_server.application.core.enforcement_point import demand_served
 from fhir_server.domain.audit.interactions import AuditedInteraction
 from fhir_server.domain.caller import Caller
@@ -39,13 +40,13 @@ def addressed_interaction() -> AuditedInteraction:
     return AuditedInteraction(_interaction(rest), type_, target=target if id_ else "")
 
 
-def addressed_patient(caller: Caller) -> str:
+def addressed_patient(caller: Caller) -> PatientId:
     """Return the id of the patient that the address or the token names, "" when there is none."""
     type_, id_ = [*request.path.removeprefix(FHIR_PATH).strip("/").split("/"), ""][:2]
     if type_ == "Patient" and id_:
-        return id_
+        return PatientId(id_)
     named = argument("patient") or argument("subject")
-    return named.removeprefix("Patient/") or caller.launch_patient
+    return PatientId(named.removeprefix("Patient/")) or caller.launch_patient
 
 
 def _interaction(rest: list[str]) -> Interaction:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
+from consent_rules.vocabulary import NO_SPACE, PatientId
 from fhir_server.application.reading.search import Wanted
 from fhir_server.domain.directory.patient_numbers import names_patient
 from fhir_server.domain.problem import Category, Problem
@@ -41,7 +42,7 @@ class Parsed:
     """
 
     type: str
-    patient: str = ""
+    patient: PatientId = NO_SPACE
     identifier: tuple[str, str] | None = None
     criteria: list[Criterion] = field(default_factory=list)
     chained: list[Chained] = field(default_factory=list)
@@ -171,7 +172,7 @@ class _Reader:
         if "," in id_ or "/" in id_:
             raise Problem.of(Category.MALFORMED, f"`{name}` takes one patient of this server", code=name)
         self._only_one(self.parsed.patient not in ("", id_) or self.parsed.identifier is not None)
-        self.parsed.patient = id_
+        self.parsed.patient = PatientId(id_)
 
     def _name_by_identifier(self, name: str, value: str) -> None:
         system, found, code = value.partition("|")

@@ -12,6 +12,7 @@ import orjson
 from authlib.oauth2.rfc6749 import OAuth2Error
 
 from consent_rules.scopes import Scopes
+from consent_rules.vocabulary import NO_SPACE, PatientId
 from fhir_server.application.identity.clients import AuthMethod, Client, find
 from fhir_server.domain.values import Json
 from fhir_server.oauth.base.issuer import is_strong_enough, issuer_of
@@ -63,7 +64,7 @@ class AuthorizationRequest:
     acr_values: str = ""
     login_hint: str = ""
     jkt: str = ""
-    patient: str = ""
+    patient: PatientId = NO_SPACE
     launch: str = ""
     launch_login: str = ""
     context: Json = field(default_factory=dict)

@@ -11,7 +11,7 @@ from hmac import compare_digest
 
 import orjson
 
-from consent_rules.vocabulary import RequesterKind
+from consent_rules.vocabulary import NO_SPACE, PatientId, RequesterKind
 from fhir_server.application.core import lockdown
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.directory.professionals import situations_of
@@ -50,7 +50,7 @@ class PendingAuthorization:
     proof: Login = field(default_factory=Login)
     pending: str = ""
     capacity: str = ""
-    patient: str = ""
+    patient: PatientId = NO_SPACE
     patient_label: str = ""
     reason: str = ""
     fresh: bool = False
@@ -210,11 +210,11 @@ def needs_patient(interaction: PendingAuthorization) -> bool:
     return "launch/patient" in words or interaction.asked.is_emergency or any(w.startswith("patient/") for w in words)
 
 
-def patients_of(account: Account) -> dict[str, str]:
+def patients_of(account: Account) -> dict[PatientId, str]:
     """Return the patients for whom a person may act, id to label."""
     found = {represented.patient: represented.label for represented in account.patients}
     type_, _, own = account.person.partition("/")
-    return {own: account.display, **found} if type_ == "Patient" else found
+    return {PatientId(own): account.display, **found} if type_ == "Patient" else found
 
 
 def party_of(interaction: PendingAuthorization, live: LiveState) -> Grantee | None:

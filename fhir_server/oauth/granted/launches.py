@@ -9,6 +9,7 @@ from datetime import timedelta
 
 import orjson
 
+from consent_rules.vocabulary import PatientId
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.identity.clients import Client
 from fhir_server.domain.values import Json
@@ -25,7 +26,7 @@ class Launch:
 
     client_id: str
     login: str
-    patient: str
+    patient: PatientId
     context: Json = field(default_factory=dict)
 
 
@@ -37,7 +38,7 @@ def create_launch(runtime: Runtime, launch: Launch) -> str:
     return handle
 
 
-def has_space(runtime: Runtime, patient: str) -> bool:
+def has_space(runtime: Runtime, patient: PatientId) -> bool:
     """Tell whether a patient has a space here, in any state."""
     if not _ID.fullmatch(patient):
         return False

@@ -6,6 +6,7 @@ Sources: RFC 7662, RFC 7009, RFC 9126, OpenID Connect Core 5.3, IHE IUA 2.3, SMA
 from authlib.oauth2.rfc6749 import InvalidClientError, InvalidRequestError, OAuth2Error
 
 from consent_rules.scopes import Scopes
+from consent_rules.vocabulary import PatientId
 from fhir_server.application.identity import access_tokens, grants
 from fhir_server.application.identity.access_tokens import Access
 from fhir_server.application.identity.clients import Client, find
@@ -191,10 +192,11 @@ def launch(context: Context) -> Answer:
         is_trusted = context.client is not None and context.client.trusted_launcher
         if not is_trusted or target is None or not {"patient", "login"} <= params.keys():
             raise InvalidRequestError("this client may not create a launch, or app, patient or login is missing")
-        if not has_space(context.runtime, params["patient"]):
+        patient = PatientId(params["patient"])
+        if not has_space(context.runtime, patient):
             raise InvalidRequestError("patient is not the id of a Patient here")
     except OAuth2Error as error:
         return error_answer(error, context)
     further = {"intent": params["intent"]} if "intent" in params else {}
-    handle = create_launch(context.runtime, Launch(target.id, params["login"], params["patient"], further))
+    handle = create_launch(context.runtime, Launch(target.id, params["login"], patient, further))
     return Answer(201, {"launch": handle, "iss": context.runtime.fhir_base}, dict(NO_STORE))

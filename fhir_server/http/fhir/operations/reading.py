@@ -7,6 +7,7 @@ from flask import Response, request
 
 from consent_rules.model import RuleApplied
 from consent_rules.tools.explanation import LANGUAGES, text_of
+from consent_rules.vocabulary import PatientId
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.reading import document_audience, explain
 from fhir_server.application.reading.document_audience import Reader, Seer
@@ -45,7 +46,7 @@ def _seer(seer: Seer) -> Json:
 
 
 def _explain(runtime: Runtime, caller: Caller, id_: str, given: Arguments) -> Response:
-    told = explain.explain(runtime, caller, id_, str(given.get("type", "")), _language())
+    told = explain.explain(runtime, caller, PatientId(id_), str(given.get("type", "")), _language())
     return _explanation(told)
 
 

@@ -5,7 +5,7 @@ Source: R.1111-28 and R.1111-36 of the French public health code (rules A1 to A1
 
 from flask import Response
 
-from consent_rules.vocabulary import Purpose
+from consent_rules.vocabulary import PatientId, Purpose
 from fhir_server.application.bundles import writes
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.spaces import break_glass, lifecycle
@@ -41,33 +41,33 @@ def _announce(runtime: Runtime, caller: Caller, _id: str, given: Arguments) -> R
 
 
 def _step(step: Step) -> Answer:
-    return lambda runtime, caller, id_, _given: _standing(lifecycle.change(runtime, caller, id_, step))
+    return lambda runtime, caller, id_, _given: _standing(lifecycle.change(runtime, caller, PatientId(id_), step))
 
 
 def _close(runtime: Runtime, caller: Caller, id_: str, given: Arguments) -> Response:
-    return _standing(lifecycle.change(runtime, caller, id_, lifecycle.CLOSE, erase=bool(given.get("erase"))))
+    return _standing(lifecycle.change(runtime, caller, PatientId(id_), lifecycle.CLOSE, erase=bool(given.get("erase"))))
 
 
 def _request_erasure(runtime: Runtime, caller: Caller, id_: str, _given: Arguments) -> Response:
-    return _standing(lifecycle.request_erasure(runtime, caller, id_))
+    return _standing(lifecycle.request_erasure(runtime, caller, PatientId(id_)))
 
 
 def _erase(runtime: Runtime, caller: Caller, id_: str, _given: Arguments) -> Response:
-    return _standing(lifecycle.erase(runtime, caller, id_))
+    return _standing(lifecycle.erase(runtime, caller, PatientId(id_)))
 
 
 def _record_death(runtime: Runtime, caller: Caller, id_: str, _given: Arguments) -> Response:
-    return _standing(lifecycle.record_death(runtime, caller, id_))
+    return _standing(lifecycle.record_death(runtime, caller, PatientId(id_)))
 
 
 def _status(runtime: Runtime, caller: Caller, id_: str, _given: Arguments) -> Response:
-    return _standing(lifecycle.look(runtime, caller, id_))
+    return _standing(lifecycle.look(runtime, caller, PatientId(id_)))
 
 
 def _emergency(mode: Purpose) -> Answer:
     def answer(runtime: Runtime, caller: Caller, id_: str, given: Arguments) -> Response:
         step_up.demand_in_emergency(caller, mode, runtime.now())
-        opening = break_glass.declare(runtime, caller, id_, mode, str(given["reason"]))
+        opening = break_glass.declare(runtime, caller, PatientId(id_), mode, str(given["reason"]))
         consent = {"reference": f"Consent/{opening.consent}"}
         told = parameters(consent=consent, mode=mode.value, until=opening.until, reviewDue=opening.review_due)
         return negotiation.fhir_response(told)

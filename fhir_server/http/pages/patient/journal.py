@@ -15,6 +15,7 @@ from flask import (
 )
 
 from consent_rules.scopes import Scopes
+from consent_rules.vocabulary import PatientId
 from fhir_server.application.core import lockdown
 from fhir_server.application.core.enforcement_point import demand_served
 from fhir_server.application.identity.accounts import Grantee, RepresentedPatient
@@ -60,9 +61,9 @@ class JournalReader:
     key: str
 
     @property
-    def patient(self) -> str:
+    def patient(self) -> PatientId:
         """The id of the patient whose journal is shown."""
-        return self.caller.launch_patient or self.caller.requester.person.partition("/")[2]
+        return self.caller.launch_patient or PatientId(self.caller.requester.person.partition("/")[2])
 
 
 @site.get("/journal")
@@ -104,7 +105,7 @@ def _reader(demo: Json | None, choices: tuple[tuple[str, str], ...]) -> JournalR
         key = session.account.patients[0].patient
     if not key:
         return None
-    represented = session.account.represented_patient(key) if session else None
+    represented = session.account.represented_patient(PatientId(key)) if session else None
     if session and represented:
         return JournalReader(_signed_in(session, represented), key)
     if demo is None or key not in dict(choices):
