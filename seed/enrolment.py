@@ -12,7 +12,7 @@ from fhir_server.application.bundles import writes
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.core.write_request import WriteRequest
 from fhir_server.application.identity import access_tokens, accounts, clients
-from fhir_server.application.identity.accounts import Account, PractitionerRoleRef, RepresentedPatient
+from fhir_server.application.identity.accounts import Account, Grantee, PractitionerRoleRef, RepresentedPatient
 from fhir_server.application.identity.clients import AuthMethod, Client, ClientKind
 from fhir_server.domain.caller import Caller, Granted, Origin
 from fhir_server.domain.values import Json
@@ -59,7 +59,7 @@ def register_software(
 def software_token(runtime: Runtime, key: str) -> str:
     """Issue the token of software that acts alone."""
     client = _client(runtime, key)
-    return access_tokens.mint_token(runtime, client=client, scopes=client.scopes, lifetime=TOKEN_LIFETIME)
+    return access_tokens.mint_token(runtime, Grantee(client), client.scopes, lifetime=TOKEN_LIFETIME)
 
 
 def caller(runtime: Runtime, token: str) -> Caller:
@@ -199,32 +199,17 @@ def _patient_account(demo: Demonstration, part: PatientPart) -> Account:
 def _patient_token(runtime: Runtime, client: str, login: str, patient: PatientId) -> str:
     software = _client(runtime, client)
     scopes = _PATIENT_SCOPES if client == "espace" else software.scopes
-    return access_tokens.mint_token(
-        runtime,
-        client=software,
-        account=_account(runtime, login),
-        scopes=scopes,
-        launch_patient=patient,
-        lifetime=TOKEN_LIFETIME,
-    )
+    grantee = Grantee(software, _account(runtime, login), launch_patient=patient)
+    return access_tokens.mint_token(runtime, grantee, scopes, lifetime=TOKEN_LIFETIME)
 
 
 def professional_token(runtime: Runtime, login: str) -> str:
     """Issue the token of a professional in the first practice situation."""
     account = _account(runtime, login)
-    return access_tokens.mint_token(
-        runtime,
-        client=_client(runtime, "poste"),
-        account=account,
-        practice=account.practices[0],
-        scopes=_USER_SCOPES,
-        lifetime=TOKEN_LIFETIME,
-    )
+    grantee = Grantee(_client(runtime, "poste"), account, account.practices[0])
+    return access_tokens.mint_token(runtime, grantee, _USER_SCOPES, lifetime=TOKEN_LIFETIME)
 
 
 def _staff_token(runtime: Runtime, login: str) -> str:
-    account = _account(runtime, login)
-    client = _client(runtime, "poste")
-    return access_tokens.mint_token(
-        runtime, client=client, account=account, scopes=_AUDIT_SCOPES, lifetime=TOKEN_LIFETIME
-    )
+    grantee = Grantee(_client(runtime, "poste"), _account(runtime, login))
+    return access_tokens.mint_token(runtime, grantee, _AUDIT_SCOPES, lifetime=TOKEN_LIFETIME)

@@ -18,7 +18,7 @@ from fhir_server.app import create_app
 from fhir_server.application.bundles import writes
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.identity import access_tokens
-from fhir_server.application.identity.accounts import Account, PractitionerRoleRef, RepresentedPatient
+from fhir_server.application.identity.accounts import Account, Grantee, PractitionerRoleRef, RepresentedPatient
 from fhir_server.application.identity.clients import Client, ClientKind
 from fhir_server.domain.caller import Origin
 from fhir_server.domain.values import Json
@@ -131,9 +131,10 @@ class World:
         self.tokens[token] = self.mint(**what)
         return self.ids[name]
 
-    def mint(self, **what: Any) -> str:
-        """Mint an access token that outlives every test."""
-        return access_tokens.mint_token(self.runtime, lifetime=timedelta(days=3650), **what)
+    def mint(self, *, scopes: str, purpose: Purpose | None = None, **grantee: Any) -> str:
+        """Mint an access token that outlives every test; `grantee` are fields of Grantee."""
+        lifetime = timedelta(days=3650)
+        return access_tokens.mint_token(self.runtime, Grantee(**grantee), scopes, purpose=purpose, lifetime=lifetime)
 
     # --- requests --------------------------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ import pytest
 
 from fhir_server.app import create_app
 from fhir_server.application.identity.access_tokens import mint_token
+from fhir_server.application.identity.accounts import Grantee
 from fhir_server.application.identity.clients import find
 from tests.factories import settings_in
 from tests.holds import holds
@@ -69,7 +70,7 @@ def test_32_a_withdrawn_app_is_refused_at_the_next_request(app):
 
 
 def test_40_software_without_a_person_reads_only_its_own(app, runtime):
-    token = mint_token(runtime, client=find(runtime, "ehr"), scopes="system/DocumentReference.rs")
+    token = mint_token(runtime, Grantee(find(runtime, "ehr")), "system/DocumentReference.rs")
     answer = get(app, "DocumentReference", token, patient="camille")
     assert answer.status_code in {200, 403}
     assert answer.get_json().get("total", 0) == 0

@@ -12,6 +12,7 @@ import requests
 from fhir_server.app import create_app
 from fhir_server.application.core import lockdown
 from fhir_server.application.identity import access_tokens
+from fhir_server.application.identity.accounts import Grantee
 from fhir_server.application.identity.clients import find
 from tests.engines import ENGINES, make_engine
 from tests.factories import runtime_on, settings_in
@@ -92,7 +93,7 @@ def live(request, tmp_path) -> Iterator[tuple[Live, str]]:
         server.settings |= {"HABILIS_STORE": "mongodb", "HABILIS_MONGODB_URI": uri, "HABILIS_MONGODB_DATABASE": name}
     furnish(engine.ports, server.base_url)
     runtime = runtime_on(engine.ports, server.base_url)
-    token = access_tokens.mint_token(runtime, client=find(runtime, "ehr"), scopes="system/Organization.rs")
+    token = access_tokens.mint_token(runtime, Grantee(find(runtime, "ehr")), "system/Organization.rs")
     with running(server):
         yield server, token
     engine.close()

@@ -6,6 +6,7 @@ import orjson
 import pytest
 
 from fhir_server.application.identity.access_tokens import mint_token
+from fhir_server.application.identity.accounts import Grantee
 from fhir_server.application.identity.clients import find
 from fhir_server.domain.caller import Origin
 from fhir_server.domain.problem import Category, Problem
@@ -122,7 +123,7 @@ def test_45_addresses_come_from_configuration_and_not_from_headers(web):
 
 
 def test_a_minted_token_is_as_live_as_any(runtime):
-    token = mint_token(runtime, client=find(runtime, "ehr"), scopes="system/DocumentReference.crus")
+    token = mint_token(runtime, Grantee(find(runtime, "ehr")), "system/DocumentReference.crus")
     caller = bearer.caller_of(runtime, f"Bearer {token}", Origin())
     assert caller.requester.organization == "Organization/chu"
     assert str(caller.scopes) == "system/DocumentReference.crus"

@@ -13,7 +13,7 @@ import pytest
 from consent_rules.model import Requester
 from consent_rules.vocabulary import RequesterKind
 from fhir_server.application.identity import access_tokens
-from fhir_server.application.identity.accounts import Account, RepresentedPatient
+from fhir_server.application.identity.accounts import Account, Grantee, RepresentedPatient
 from fhir_server.application.identity.clients import Client, ClientKind
 from fhir_server.domain.audit.audit_event import ISSUANCE, Stamp, trace_of
 from fhir_server.domain.audit.audit_event_parts import ENTITY_TYPE, RESOURCE_TYPE
@@ -52,14 +52,8 @@ def app_of_camille(demo):
         "c", RequesterKind.PATIENT, represented.person, "Camille Laurent", patients=(represented,), subject="c"
     )
     client = Client(id="notebook", name="Mon Carnet", kind=ClientKind.PATIENT_APP)
-    return access_tokens.mint_token(
-        demo.runtime,
-        lifetime=timedelta(hours=1),
-        client=client,
-        account=account,
-        scopes="patient/*.rs",
-        launch_patient=id_,
-    )
+    grantee = Grantee(client, account, launch_patient=id_)
+    return access_tokens.mint_token(demo.runtime, grantee, "patient/*.rs", lifetime=timedelta(hours=1))
 
 
 def _journal(demo, query="person=camille&lang=fr"):

@@ -20,7 +20,7 @@ from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.core.shown import Shown
 from fhir_server.application.core.write_request import WriteRequest
 from fhir_server.application.identity import access_tokens, accounts, clients
-from fhir_server.application.identity.accounts import Account, RepresentedPatient
+from fhir_server.application.identity.accounts import Account, Grantee, RepresentedPatient
 from fhir_server.application.reading import document_audience, explain, read
 from fhir_server.application.reading import search as reading_search
 from fhir_server.application.spaces import break_glass, break_glass_reviews, lifecycle
@@ -175,7 +175,7 @@ class ServerWorld(ABC):
         assert client is not None
         practice, purpose = account.practices[0], str(purpose_of(who))
         return access_tokens.mint_token(
-            self.runtime, client=client, account=account, practice=practice, scopes="user/*.cruds", purpose=purpose
+            self.runtime, Grantee(client, account, practice), "user/*.cruds", purpose=purpose
         )
 
     def _holder(self, who: str) -> str:
@@ -198,7 +198,7 @@ class ServerWorld(ABC):
         client = clients.find(self.runtime, "espace")
         assert client is not None
         return access_tokens.mint_token(
-            self.runtime, client=client, account=account, scopes="patient/*.cruds", launch_patient=represented.patient
+            self.runtime, Grantee(client, account, launch_patient=represented.patient), "patient/*.cruds"
         )
 
     @staticmethod

@@ -10,11 +10,10 @@ from datetime import datetime, timedelta
 import orjson
 
 from consent_rules.scopes import Scopes
-from consent_rules.vocabulary import NO_SPACE, PatientId, Purpose, RequesterKind
+from consent_rules.vocabulary import Purpose, RequesterKind
 from fhir_server.application.core.lockdown import NAME as STOP
 from fhir_server.application.core.runtime import Runtime
-from fhir_server.application.identity.accounts import Account, Grantee, PractitionerRoleRef
-from fhir_server.application.identity.clients import Client
+from fhir_server.application.identity.accounts import Grantee
 from fhir_server.application.identity.grants import Grant, add_to_grant, draft_grant, has_ended, load_grant, store_grant
 from fhir_server.domain.values import Json
 from fhir_server.ports.vault import Secret
@@ -40,7 +39,7 @@ _ANYBODY = Holder()
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
+class AccessToken:
     """The record of one access token. jkt, x5t: as in Holder."""
 
     token_id: str
@@ -54,7 +53,7 @@ class Access:
 
 def issue_access(
     runtime: Runtime, grant: Grant, scopes: str = "", lifetime: timedelta | None = None, holder: Holder = _ANYBODY
-) -> tuple[str, Access]:
+) -> tuple[str, AccessToken]:
     """Issue an access token of a grant. scopes: narrower scopes for the token, "" for the scopes of the grant.
 
     If the grant was revoked meanwhile, the new token is invalid from the start.
@@ -63,7 +62,7 @@ def issue_access(
     expires = now + (lifetime or lifetime_of(grant))
     if grant.expires is not None:
         expires = min(expires, grant.expires)
-    access = Access(runtime.ports.ids.new(), grant, scopes or grant.scopes, now, expires, holder.jkt, holder.x5t)
+    access = AccessToken(runtime.ports.ids.new(), grant, scopes or grant.scopes, now, expires, holder.jkt, holder.x5t)
     token = runtime.ports.ids.secret()
     add_to_grant(runtime, grant, Secret(ACCESS, token, orjson.dumps(access), grant.group, expires), of_choice=True)
     return token, access
@@ -74,12 +73,12 @@ def lifetime_of(grant: Grant) -> timedelta:
     return EMERGENCY_LIFETIME if grant.is_emergency else _LIFETIMES.get(grant.requester.kind, _LIFETIME)
 
 
-def find_access(runtime: Runtime, token: str) -> Access | None:
+def find_access(runtime: Runtime, token: str) -> AccessToken | None:
     """Return the record of a valid access token of this server, None for any other token."""
     return find_used(runtime, token)[0]
 
 
-def find_used(runtime: Runtime, token: str) -> tuple[Access | None, bool]:
+def find_used(runtime: Runtime, token: str) -> tuple[AccessToken | None, bool]:
     """Return the record of a request's token, None when it is not valid, and whether a lockdown is in force.
 
     This costs one read, and a second read for a token that was exchanged.
@@ -92,28 +91,30 @@ def find_used(runtime: Runtime, token: str) -> tuple[Access | None, bool]:
     return (None if is_dead else access), stop is not None
 
 
-def tokens_of(runtime: Runtime, grant: Grant) -> tuple[Access, ...]:
+def tokens_of(runtime: Runtime, grant: Grant) -> tuple[AccessToken, ...]:
     """Return the records of the valid access tokens of a grant."""
     entries = runtime.ports.vault.entries(ACCESS, runtime.ports.clock.now(), grant.group)
     return tuple(_load(entry.value) for entry in entries)
 
 
-def mint_token(  # noqa: PLR0913 - each argument is named where it is used
-    runtime: Runtime, *, client: Client, account: Account | None = None, practice: PractitionerRoleRef | None = None,
-    scopes: str, launch_patient: PatientId = NO_SPACE, purpose: Purpose | None = None,
+def mint_token(
+    runtime: Runtime,
+    grantee: Grantee,
+    scopes: str,
+    *,
+    purpose: Purpose | None = None,
     lifetime: timedelta | None = None,
-) -> str:  # fmt: skip
+) -> str:
     """Make a grant and issue its access token without an authorization request, for demonstrations, tests, operators.
 
     purpose: None to derive it from the grantee. The scopes are granted as given, not narrowed.
     """
-    party = Grantee(client, account, practice, launch_patient)
-    grant = draft_grant(runtime, party, str(Scopes.parse(scopes)), purpose)
+    grant = draft_grant(runtime, grantee, str(Scopes.parse(scopes)), purpose)
     store_grant(runtime, grant)
     return issue_access(runtime, grant, lifetime=lifetime)[0]
 
 
-def _load(value: bytes) -> Access:
+def _load(value: bytes) -> AccessToken:
     raw: Json = orjson.loads(value)
     grant, issued = load_grant(raw.pop("grant")), datetime.fromisoformat(raw.pop("issued"))
-    return Access(grant=grant, issued=issued, expires=datetime.fromisoformat(raw.pop("expires")), **raw)
+    return AccessToken(grant=grant, issued=issued, expires=datetime.fromisoformat(raw.pop("expires")), **raw)

@@ -6,7 +6,7 @@ Sources: IHE IUA 2.3, ITI-71 security audit considerations; DICOM PS3.15 A.5.3.1
 from consent_rules.model import Requester
 from consent_rules.vocabulary import NO_SPACE, RequesterKind
 from fhir_server.application.core import audit_log
-from fhir_server.application.identity.access_tokens import Access
+from fhir_server.application.identity.access_tokens import AccessToken
 from fhir_server.application.identity.accounts import Account
 from fhir_server.application.identity.clients import Client
 from fhir_server.application.identity.grants import Grant
@@ -72,7 +72,7 @@ def consent_refused(context: Context, account: Account, client_id: str) -> None:
     )
 
 
-def token_issued(context: Context, access: Access) -> None:
+def token_issued(context: Context, access: AccessToken) -> None:
     """Record one access token by its random name (never the token itself)."""
     caller = Caller.of_token(access.grant, access.token_id, access.scopes, context.received.origin)
     patient = access.grant.launch_patient if access.grant.is_emergency else NO_SPACE

@@ -4,7 +4,7 @@ Sources: RFC 6750 (bearer tokens), RFC 9449 (DPoP), RFC 8705 (certificate-bound 
 """
 
 from fhir_server.application.core.runtime import Runtime
-from fhir_server.application.identity.access_tokens import Access, find_used
+from fhir_server.application.identity.access_tokens import AccessToken, find_used
 from fhir_server.domain.caller import Caller, Origin
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.oauth.resource import step_up
@@ -33,7 +33,7 @@ def caller_of(
     return caller
 
 
-def _access(runtime: Runtime, authorization: str | None, proof: DpopProof | None) -> tuple[Access, bool]:
+def _access(runtime: Runtime, authorization: str | None, proof: DpopProof | None) -> tuple[AccessToken, bool]:
     if not authorization:
         raise Problem.of(Category.UNAUTHENTICATED, "send an access token in the Authorization header")
     scheme, _, token = authorization.partition(" ")

@@ -8,7 +8,7 @@ from hmac import compare_digest
 from authlib.oauth2.rfc6749 import InvalidGrantError, InvalidRequestError
 
 from fhir_server.application.core.runtime import Runtime
-from fhir_server.application.identity.access_tokens import Access, Holder
+from fhir_server.application.identity.access_tokens import AccessToken, Holder
 from fhir_server.oauth.base.wire import Request
 from fhir_server.oauth.resource.dpop import DpopProof, InvalidDpopProofError, verify
 
@@ -37,12 +37,12 @@ def holder_of(request: Request, bound: Holder = _NOBODY) -> Holder:
     return Holder(jkt, received.certificate)
 
 
-def shows_certificate(access: Access, certificate: str) -> bool:
+def shows_certificate(access: AccessToken, certificate: str) -> bool:
     """Tell whether the connection has the certificate that a token is bound to; True for a token without one."""
     return not access.x5t or compare_digest(access.x5t.encode(), certificate.encode())
 
 
-def is_held(runtime: Runtime, access: Access, authorization: tuple[str, str], proof: DpopProof | None) -> bool:
+def is_held(runtime: Runtime, access: AccessToken, authorization: tuple[str, str], proof: DpopProof | None) -> bool:
     """Tell whether a token came as required: one bound to a key with a fresh proof, any other as bearer token.
 
     authorization: scheme and token as sent.

@@ -8,7 +8,7 @@ from authlib.oauth2.rfc6749 import InvalidClientError, InvalidRequestError, OAut
 from consent_rules.scopes import Scopes
 from consent_rules.vocabulary import PatientId
 from fhir_server.application.identity import access_tokens, grants
-from fhir_server.application.identity.access_tokens import Access
+from fhir_server.application.identity.access_tokens import AccessToken
 from fhir_server.application.identity.clients import Client, find
 from fhir_server.application.identity.grants import Grant
 from fhir_server.domain.search.tokens import PROFESSION_SYSTEM
@@ -59,11 +59,11 @@ def _introspector(context: Context, params: dict[str, str]) -> Client:
     return asker
 
 
-def _may_see(asker: Client, access: Access) -> bool:
+def _may_see(asker: Client, access: AccessToken) -> bool:
     return asker.introspects and access.expires > access.issued
 
 
-def describe(context: Context, access: Access) -> Json:
+def describe(context: Context, access: AccessToken) -> Json:
     """Return the introspection answer for a live token, with SMART and IUA members."""
     grant = access.grant
     body: Json = {
@@ -174,7 +174,7 @@ def userinfo(context: Context) -> Answer:
     return Answer(200, user_claims(context, access.grant, access.scopes), dict(NO_STORE))
 
 
-def _is_held(context: Context, access: Access, header: str) -> bool:
+def _is_held(context: Context, access: AccessToken, header: str) -> bool:
     """Tell whether the sender of a token is its holder."""
     received = context.received
     scheme, _, token = header.partition(" ")

@@ -22,7 +22,7 @@ from consent_rules.vocabulary import Purpose
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.directory.professionals import situations_of
 from fhir_server.application.identity import access_tokens, grants
-from fhir_server.application.identity.access_tokens import Access
+from fhir_server.application.identity.access_tokens import AccessToken
 from fhir_server.application.identity.accounts import Account, Grantee, PractitionerRoleRef, find_by_national_id
 from fhir_server.application.identity.clients import Client
 from fhir_server.application.identity.grants import Grant
@@ -149,7 +149,7 @@ class ExchangeGrant(BaseGrant, TokenEndpointMixin):  # type: ignore[misc]  # Aut
         return 200, body | {"issued_token_type": _ACCESS_TOKEN}, self.TOKEN_RESPONSE_HEADER
 
 
-def _exchanged(runtime: Runtime, subject: Access, client: Client, scopes: str) -> Grant:
+def _exchanged(runtime: Runtime, subject: AccessToken, client: Client, scopes: str) -> Grant:
     """Return the grant for the exchanging client: the person stays the same, the client becomes the actor."""
     known = subject.grant
     return replace(
