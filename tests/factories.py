@@ -4,7 +4,7 @@ Every person and number is invented.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -52,9 +52,18 @@ def an_id() -> str:
     return str(uuid4())
 
 
-def all_of(patient: str) -> Visibility:
-    """Return a visibility that shows a whole space, but not its marks."""
-    return Visibility(patient, EVERYTHING)
+@dataclass(frozen=True, slots=True)
+class Seen(Visibility):
+    """Filters that are the same for every type."""
+
+    def of(self, _type: str) -> "Seen":
+        """Return the filter of a type."""
+        return self
+
+
+def all_of(patient: str) -> Seen:
+    """Return filters that show a whole space, but not its marks; the directory for ""."""
+    return Seen(patient, EVERYTHING)
 
 
 def a_resource(type_: str, access: AccessFacts, *, id_: str = "", at: datetime = AT, **facts: object) -> Stored:

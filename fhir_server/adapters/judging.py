@@ -1,14 +1,20 @@
 """Visibility of one resource that a store has read, decided by `Visibility.admits`."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
+from typing import Protocol
 
 from consent_rules.visibility import Visibility
 from fhir_server.domain.stored import UNGATHERING, Facts
 
 __all__ = ["UNGATHERING", "about", "is_visible"]
 
-VisibleIds = Callable[[str, Iterable[str], Visibility, bool], frozenset[str]]
+
+class SeenAmong(Protocol):
+    """A function of a store that tells which resources a filter shows."""
+
+    def __call__(self, type_: str, ids: Iterable[str], visibility: Visibility, *, gone: bool) -> frozenset[str]:
+        """Return which of the ids are visible current resources; gone: include deleted ones."""
 
 
 def about(visibility: Visibility) -> Visibility:
@@ -16,7 +22,7 @@ def about(visibility: Visibility) -> Visibility:
     return Visibility(visibility.compartment, visibility.documents)
 
 
-def is_visible(type_: str, facts: Facts, visibility: Visibility, visible_ids: VisibleIds) -> bool:
+def is_visible(type_: str, facts: Facts, visibility: Visibility, seen_among: SeenAmong) -> bool:
     """Tell whether a resource is visible: by its own facts, or through the documents in it (see Facts)."""
     if not facts.documents:
         return visibility.admits(facts.access)
@@ -25,11 +31,9 @@ def is_visible(type_: str, facts: Facts, visibility: Visibility, visible_ids: Vi
         if replace(visibility, clauses=freely).admits(facts.access):
             return True
         return visibility.admits(facts.access) and bool(
-            visible_ids("DocumentReference", facts.documents, about(visibility), True)  # noqa: FBT003 - `gone`
+            seen_among("DocumentReference", facts.documents, about(visibility), gone=True)
         )
     if facts.access.compartment != visibility.compartment:
         return False
     owning = replace(visibility, clauses=tuple(way for way in visibility.clauses if way.owned_by is not None))
-    return owning.admits(facts.access) or bool(
-        visible_ids("DocumentReference", facts.documents, visibility, False)  # noqa: FBT003 - not `gone`
-    )
+    return owning.admits(facts.access) or bool(seen_among("DocumentReference", facts.documents, visibility, gone=False))

@@ -73,6 +73,16 @@ class Queued:
     value: int
 
 
+class Filters(Protocol):
+    """What may be seen, type by type: a store asks for the filter of each type that it reads.
+
+    So a query that reads two types can leave neither of them unfiltered.
+    """
+
+    def of(self, type_: str) -> Visibility:
+        """Return the filter of a type; without clauses it shows nothing."""
+
+
 class Snapshot(Protocol):
     """Reads from one moment, that of the first read: all its reads are consistent, and later commits are not visible.
 
@@ -105,32 +115,32 @@ class Snapshot(Protocol):
             `limit`, after the position `after`.
         """
 
-    def read(self, type_: str, id_: str, visibility: Visibility) -> Stored | None:
+    def read(self, type_: str, id_: str, filters: Filters) -> Stored | None:
         """Return the current version when it is visible, else None; a deleted resource is marked as deleted."""
 
-    def read_version(self, type_: str, id_: str, version: int, visibility: Visibility) -> Stored | None:
+    def read_version(self, type_: str, id_: str, version: int, filters: Filters) -> Stored | None:
         """Return one version, judged by the current facts of the resource; None when unknown or invisible.
 
         `mark`, `marked_at` and `facts` are the current ones.
         """
 
-    def history(self, type_: str, id_: str, visibility: Visibility) -> tuple[Stored, ...]:
+    def history(self, type_: str, id_: str, filters: Filters) -> tuple[Stored, ...]:
         """Return all versions, newest first, judged by the current facts; empty when unknown or invisible."""
 
-    def find(self, search: Search, visibility: Visibility) -> Page:
+    def find(self, search: Search, filters: Filters) -> Page:
         """Return one page of the visible current resources that match, in the requested order, without deleted ones.
 
         Resources with `facts.documents` are also judged by those documents (see Facts).
         """
 
-    def count(self, search: Search, visibility: Visibility, cap: int) -> int | None:
+    def count(self, search: Search, filters: Filters, cap: int) -> int | None:
         """Return how many visible resources match, None above `cap`. `limit` and `after` have no effect."""
 
     def visible_ids(
         self,
         type_: str,
         ids: Iterable[str],
-        visibility: Visibility,
+        filters: Filters,
         gone: bool = False,  # noqa: FBT001, FBT002
     ) -> frozenset[str]:
         """Return which of the ids are visible current resources; gone: include deleted ones."""

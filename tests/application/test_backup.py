@@ -11,7 +11,6 @@ from threading import Event, Thread
 
 import pytest
 
-from consent_rules.visibility import Clause, Visibility
 from consent_rules.vocabulary import RequesterKind
 from fhir_server.adapters import opening
 from fhir_server.app import build_runtime
@@ -212,10 +211,7 @@ def test_the_trail_of_the_operator_says_who_saved_and_who_restored(service):
     assert service.run("restore", str(service.saved), "--by", "adam") == 0
     service.start()
     with service.world.runtime.ports.store.snapshot() as snapshot:
-        events = [
-            json.loads(row.body)
-            for row in snapshot.find(Search("AuditEvent", limit=500), Visibility("", (Clause(),))).rows
-        ]
+        events = [json.loads(row.body) for row in snapshot.find(Search("AuditEvent", limit=500), all_of("")).rows]
     said = {code["code"]: event["agent"] for event in events for code in event["subtype"]}
     assert "eve" in json.dumps(said["backup"])
     assert "adam" in json.dumps(said["restore"])

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import orjson
 import pytest
 
-from consent_rules.visibility import Visibility
+from fhir_server.application.core.access import NOTHING_SEEN
 from fhir_server.application.reading import event_redaction
 from fhir_server.domain.audit.audit_event import Stamp, trace_of
 from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome
@@ -35,7 +35,6 @@ def test_an_event_that_is_told_without_what_it_was_about_claims_no_profile(world
         Stamp("id", at, "here", at),
     )
     with world.runtime.ports.store.snapshot() as snapshot:
-        nothing = dict.fromkeys(("Binary", "DocumentReference"), Visibility(""))
-        (body,) = event_redaction.without_unseen(snapshot, [event], nothing)
+        (body,) = event_redaction.without_unseen(snapshot, [event], NOTHING_SEEN)
     assert b"DocumentReference/x" not in body
     assert orjson.loads(body)["meta"].get("profile", []) == claimed

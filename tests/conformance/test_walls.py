@@ -221,5 +221,5 @@ def test_the_threat_model_has_a_row_for_each_read_of_the_store_without_a_filter(
     table = text_of("docs/threat-model.md").partition("## Reads without a Visibility")[2].partition("\n## ")[0]
     named = re.findall(r"^\| `Snapshot\.(\w+)` \|", table, flags=re.MULTILINE)
     reads = inspect.getmembers(Snapshot, lambda member: inspect.isfunction(member) and member.__name__[0] != "_")
-    unfiltered = [name for name, read in reads if "visibility" not in inspect.signature(read).parameters]
+    unfiltered = [name for name, read in reads if "filters" not in inspect.signature(read).parameters]
     assert sorted(named) == sorted(unfiltered)

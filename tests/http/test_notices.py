@@ -9,14 +9,13 @@ from datetime import timedelta
 import pytest
 
 from consent_rules.model import RecordState, Requester
-from consent_rules.visibility import Clause, Visibility
 from consent_rules.vocabulary import Purpose, RequesterKind, SpaceStatus
 from fhir_server.application.core import access_notices
 from fhir_server.application.spaces import break_glass
 from fhir_server.domain import record_codec
 from fhir_server.domain.search.criteria import Search
 from fhir_server.ports.store import Change, SpaceWrite, StoreUnavailable
-from tests.factories import a_caller
+from tests.factories import a_caller, all_of
 from tests.holds import holds
 from tests.http.notices import PCP, kinds, told
 from tests.http.spaces import search
@@ -145,7 +144,7 @@ class TestFirstAccess:
         assert search(team, "nour").status_code == 200
         assert raced
         with store.snapshot() as snapshot:
-            everything = Visibility(team.ids["camille"], (Clause(),))
+            everything = all_of(team.ids["camille"])
             assert snapshot.find(Search("Communication"), everything).rows == ()
             assert len(snapshot.find(Search("AuditEvent"), everything).rows) == 1
 
@@ -223,7 +222,7 @@ class TestResultsThatWait:
     def test_its_id_answers_like_an_unknown_one_before(self, team):
         self.hold(team)
         with team.runtime.ports.store.snapshot() as snapshot:
-            everything = Visibility(team.ids["camille"], (Clause(),))
+            everything = all_of(team.ids["camille"])
             (kept,) = snapshot.find(Search("Communication"), everything).rows
         before = team.get("camille", f"/Communication/{kept.id}")
         unknown = team.get("camille", "/Communication/00000000-0000-4000-8000-000000000009")

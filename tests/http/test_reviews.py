@@ -8,7 +8,6 @@ from dataclasses import replace
 
 import pytest
 
-from consent_rules.visibility import Clause, Visibility
 from consent_rules.vocabulary import Capacity, Purpose, RequesterKind
 from fhir_server.application.identity.accounts import Account
 from fhir_server.application.identity.clients import Client, ClientKind
@@ -18,6 +17,7 @@ from fhir_server.domain.problem import Category, Problem
 from fhir_server.oauth.resource.bearer import caller_of
 from fhir_server.ports.store import StoreUnavailable
 from fhir_server.r4.checking import check
+from tests.factories import all_of
 from tests.holds import holds
 from tests.http.notices import PCP, kinds
 from tests.http.notices import told as notices_of
@@ -257,7 +257,7 @@ class TestOneFile:
         contest(ward, id_)
         review(ward, id_, "disciplinary", comment="see the file of the employer")
         with ward.runtime.ports.store.snapshot() as snapshot:
-            whole = Visibility(ward.ids["camille"], (Clause(),))
+            whole = all_of(ward.ids["camille"])
             bodies = [json.loads(stored.body) for stored in snapshot.history("Task", id_, whole)]
         assert [check(body) for body in bodies] == [[], [], []]
         assert [body["status"] for body in bodies] == ["completed", "requested", "requested"]
@@ -465,9 +465,10 @@ class TestContest:
         """AC20: whatever the person may do, a scope of one patient reaches no other."""
         id_ = break_glass(ward)
         own = caller_of(ward.runtime, f"Bearer {ward.tokens['camille']}", Origin("127.0.0.1"))
+        elsewhere = replace(own, granted=replace(own.granted, launch_patient=UNKNOWN))
         for use in (break_glass_reviews.contest, break_glass_reviews.look):
             with pytest.raises(Problem) as refused:
-                use(ward.runtime, replace(own, granted=replace(own.granted, launch_patient=UNKNOWN)), id_)
+                use(ward.runtime, elsewhere, id_)
             assert refused.value.category is Category.NOT_FOUND
 
     def test_a_reading_app_may_not(self, ward):

@@ -5,10 +5,10 @@ import re
 import orjson
 import pytest
 
-from consent_rules.visibility import Clause, Visibility
 from consent_rules.vocabulary import SpaceStatus
 from fhir_server.ports.store import StoreUnavailable
 from tests.conftest import START
+from tests.factories import all_of
 from tests.holds import holds
 from tests.http.spaces import announce, call, parent, status
 from tests.http.test_patch_documents import ARCHIVED
@@ -199,7 +199,7 @@ class TestDeletion:
     def test_leaves_what_was_stored_in_the_store(self, world: World):
         document = world.publish(content=b"the report")
         url = read(world, "chu-ehr", document)["content"][0]["attachment"]["url"]
-        everything = Visibility(world.ids["camille"], (Clause(),))
+        everything = all_of(world.ids["camille"])
         with world.runtime.ports.store.snapshot() as snapshot:
             blob = orjson.loads(snapshot.read("Binary", url.rpartition("/")[2], everything).body)["_blob"]
 

@@ -7,10 +7,10 @@ import orjson
 from joserfc import jwt
 from joserfc.jws import JWSRegistry
 
-from consent_rules.visibility import Clause, Visibility
 from fhir_server.application.identity.accounts import find_account
 from fhir_server.domain.search.criteria import Search
 from fhir_server.oauth.login import totp
+from tests.factories import all_of
 from tests.oauth.conftest import BASE, PASSWORD, Person, csrf_of
 
 OFFLINE = "openid offline_access launch/patient patient/DocumentReference.rs"
@@ -59,7 +59,7 @@ def emergency(app, clock, runtime, **choices: str) -> str:
 
 def events_of(runtime, compartment: str = "") -> list[dict]:
     with runtime.ports.store.snapshot() as snapshot:
-        page = snapshot.find(Search("AuditEvent", limit=200), Visibility(compartment, (Clause(),)))
+        page = snapshot.find(Search("AuditEvent", limit=200), all_of(compartment))
     return [orjson.loads(row.body) for row in page.rows]
 
 

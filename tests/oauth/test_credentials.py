@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from consent_rules.visibility import Clause, Visibility
+from consent_rules.visibility import Clause
 from consent_rules.vocabulary import Mark
 from fhir_server.application.identity import accounts, credentials
 from fhir_server.application.identity.access_tokens import find_access
@@ -14,6 +14,7 @@ from fhir_server.application.identity.passwords import Weakness, weakness
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.search.criteria import Search
 from fhir_server.oauth.login import factors
+from tests.factories import Seen
 from tests.oauth.conftest import PASSWORD, Person, csrf_of, query_of, redeem
 from tests.oauth.steps import code_now, enrol, events_of, may_enrol, sign_in
 
@@ -46,7 +47,7 @@ def codes_of(runtime, compartment: str = "") -> list[str]:
 def notices_of(runtime, patient: str, *, closed_by: Mark = Mark.NONE) -> list[str]:
     """Return the kinds of the notices in a space. closed_by: marks that hide some from whoever looks."""
     with runtime.ports.store.snapshot() as snapshot:
-        page = snapshot.find(Search("Communication"), Visibility(patient, (Clause(closed_by=closed_by),)))
+        page = snapshot.find(Search("Communication"), Seen(patient, (Clause(closed_by=closed_by),)))
     return [json.loads(row.body)["category"][0]["coding"][0]["code"] for row in page.rows]
 
 

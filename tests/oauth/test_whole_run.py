@@ -15,12 +15,11 @@ import pytest
 import requests
 from joserfc.jwk import ECKey
 
-from consent_rules.visibility import Clause, Visibility
 from fhir_server.adapters.system import SystemClock
 from fhir_server.domain.search.criteria import Search
 from fhir_server.oauth.resource.dpop import hash_of
 from tests.engines import SqliteEngine
-from tests.factories import runtime_on
+from tests.factories import all_of, runtime_on
 from tests.live import Live, free_port, running
 from tests.oauth.conftest import (
     ASSERTION,
@@ -70,7 +69,7 @@ class Run:
         traces = []
         with self.engine.ports.store.snapshot() as snapshot:
             for compartment in ("", "camille"):
-                page = snapshot.find(Search("AuditEvent", limit=1000), Visibility(compartment, (Clause(),)))
+                page = snapshot.find(Search("AuditEvent", limit=1000), all_of(compartment))
                 traces += [row.body.decode() for row in page.rows]
         assert len(traces) > 20
         printed = self.log.read_text()

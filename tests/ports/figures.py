@@ -13,12 +13,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
-from consent_rules.visibility import Clause, Visibility
+from consent_rules.visibility import Clause
 from fhir_server.domain.search.criteria import AnyOf, Search
 from fhir_server.ports.store import Change, Store
 from fhir_server.ports.surroundings import Ports
 from tests.engines import SqliteEngine
-from tests.factories import a_document, a_trace, creating
+from tests.factories import Seen, a_document, a_trace, creating
 
 DOCUMENTS = 50
 KINDS = [f"kind-{number}" for number in range(12)]
@@ -61,10 +61,10 @@ def timed(work: Callable[[], object], threads: int, seconds: float = SECONDS) ->
     return len(taken) / seconds, statistics.median(taken) * 1000, statistics.quantiles(taken, n=20)[-1] * 1000
 
 
-def seen(patient: str) -> Visibility:
+def seen(patient: str) -> Seen:
     """Return what a professional sees who may see nine of the twelve kinds, and what is his own."""
     nine = Clause(kinds=frozenset(KINDS[:9]))
-    return Visibility(patient, (nine, Clause(owned_by=frozenset({"Practitioner/nour"}), knows_marks=True)))
+    return Seen(patient, (nine, Clause(owned_by=frozenset({"Practitioner/nour"}), knows_marks=True)))
 
 
 def measure(ports: Ports, patients: int) -> None:

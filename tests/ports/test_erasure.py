@@ -5,19 +5,10 @@ import sys
 
 import pytest
 
-from consent_rules.visibility import Clause, Visibility
 from fhir_server.adapters.mongo import erasure
 from fhir_server.domain.search.criteria import Search
 from fhir_server.ports.store import Change, SpaceWrite, StoreConflict, StoreUnavailable, Write
-from tests.factories import (
-    a_document,
-    a_trace,
-    all_of,
-    an_id,
-    creating,
-    following,
-    next_version,
-)
+from tests.factories import a_document, a_trace, all_of, an_id, creating, following, next_version
 from tests.holds import holds
 
 
@@ -74,7 +65,7 @@ def test_only_the_trace_of_the_erasure_is_left_to_read(ports, patient, filled):
     assert found(ports, "AuditEvent", patient) == [last]
     with ports.store.snapshot() as snapshot:
         assert [snapshot.locate("AuditEvent", id_) for id_ in earlier] == [None, None]
-        erased = Visibility("#erased", (Clause(),))
+        erased = all_of("#erased")
         assert snapshot.find(Search("AuditEvent"), erased).rows == ()
 
 

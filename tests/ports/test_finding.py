@@ -5,12 +5,13 @@ from datetime import timedelta
 
 import pytest
 
-from consent_rules.visibility import DIRECTORY, AccessFacts, Clause, Visibility
+from consent_rules.visibility import AccessFacts, Clause
 from consent_rules.vocabulary import Mark
 from fhir_server.domain.search.criteria import DATE_OPS, AnyOf, DateIs, NoneOf, Place, Search
 from fhir_server.ports.store import Change
 from tests.factories import (
     AT,
+    Seen,
     a_document,
     a_resource,
     a_trace,
@@ -100,7 +101,7 @@ def test_last_updated_is_compared_as_the_caller_sees_it(store, patient):
     store.commit(Change((a_trace(),), (following(document, hidden),)))
     hour = 3_600_000_000
     later = documents(criteria=(DateIs("_lastUpdated", (("ge", (EPOCH_MICROS + hour, EPOCH_MICROS + hour + 1)),)),))
-    knowing = Visibility(patient, (Clause(knows_marks=True),))
+    knowing = Seen(patient, (Clause(knows_marks=True),))
     assert found(store, later, all_of(patient)) == []
     assert found(store, later, knowing) == [document.id]
 
@@ -123,7 +124,7 @@ def test_marks_are_searched_by_whoever_may_know_them_and_by_nobody_else(
     store.commit(creating(labelled, hidden))
     names = {labelled.id: "labelled", hidden.id: "hidden"}
     for clause, wanted in ((Clause(knows_marks=True), knowing), (Clause(), not_knowing)):
-        seen = Visibility(patient, (clause,))
+        seen = Seen(patient, (clause,))
         assert {names[id_] for id_ in found(store, documents(criteria=(criterion,)), seen)} == wanted
         with store.snapshot() as snapshot:
             assert snapshot.count(documents(criteria=(criterion,)), seen, 10) == len(wanted)
@@ -208,12 +209,12 @@ def test_the_directory_is_searched_by_token_id_and_order(store):
     store.commit(creating(martin, roux, awa))
     named = AnyOf(frozenset({f"name|~|{word}", f"name|~|{an_id()}"}))
     search = Search("Practitioner", (AnyOf(frozenset({"active|s|true"})), named))
-    assert found(store, search, DIRECTORY) == [roux.id, martin.id]
-    assert found(store, replace(search, ids=frozenset({martin.id})), DIRECTORY) == [martin.id]
+    assert found(store, search, all_of("")) == [roux.id, martin.id]
+    assert found(store, replace(search, ids=frozenset({martin.id})), all_of("")) == [martin.id]
     with store.snapshot() as snapshot:
-        assert snapshot.count(search, DIRECTORY, 10) == 2
-        first = snapshot.find(Search("Practitioner", limit=1), DIRECTORY)
+        assert snapshot.count(search, all_of(""), 10) == 2
+        first = snapshot.find(Search("Practitioner", limit=1), all_of(""))
         assert (
-            snapshot.find(Search("Practitioner", limit=1, after=first.next), DIRECTORY).rows[0].id != first.rows[0].id
+            snapshot.find(Search("Practitioner", limit=1, after=first.next), all_of("")).rows[0].id != first.rows[0].id
         )
-    assert found(store, Search("Practitioner", (AnyOf(frozenset()),)), DIRECTORY) == []
+    assert found(store, Search("Practitioner", (AnyOf(frozenset()),)), all_of("")) == []

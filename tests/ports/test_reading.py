@@ -4,12 +4,14 @@ from datetime import timedelta
 
 import pytest
 
-from consent_rules.visibility import DIRECTORY, AccessFacts, Clause, Visibility
+from consent_rules.visibility import AccessFacts, Clause
 from consent_rules.vocabulary import Mark
+from fhir_server.application.core.access import KnownFilters
 from fhir_server.domain.search.criteria import Search
 from fhir_server.ports.store import Change, Location, SpaceWrite
 from tests.factories import (
     AT,
+    Seen,
     a_document,
     a_list,
     a_resource,
@@ -28,7 +30,7 @@ LATER = AT + timedelta(days=1)
 
 
 def not_masked(patient):
-    return Visibility(patient, (Clause(closed_by=Mark.MASQUE_PS),))
+    return Seen(patient, (Clause(closed_by=Mark.MASQUE_PS),))
 
 
 def update(store, before, after):
@@ -98,7 +100,7 @@ def test_another_compartment_sees_nothing(store, patient):
     document = a_document(patient)
     store.commit(creating(document))
     with store.snapshot() as snapshot:
-        for stranger in (all_of(an_id()), DIRECTORY, Visibility(patient)):
+        for stranger in (all_of(an_id()), all_of(""), Seen(patient)):
             assert snapshot.read("DocumentReference", document.id, stranger) is None
             assert snapshot.history("DocumentReference", document.id, stranger) == ()
             assert snapshot.find(Search("DocumentReference"), stranger).rows == ()
@@ -241,7 +243,7 @@ def test_the_depositor_sees_a_list_of_hidden_documents(store, patient):
     hidden = a_document(patient, marks=Mark.MASQUE_PS)
     mine = a_list(patient, [hidden.id], owner="Practitioner/nour")
     store.commit(creating(hidden, mine))
-    own = Visibility(patient, (Clause(owned_by=frozenset({"Practitioner/nour"})),))
+    own = Seen(patient, (Clause(owned_by=frozenset({"Practitioner/nour"})),))
     with store.snapshot() as snapshot:
         assert snapshot.read("List", mine.id, own) is not None
         assert snapshot.count(Search("List"), own, 9) == 1
@@ -252,4 +254,42 @@ def test_an_empty_list_is_judged_by_its_own_facts(store, patient):
     store.commit(creating(empty))
     with store.snapshot() as snapshot:
         assert snapshot.read("List", empty.id, all_of(patient)) is not None
-        assert snapshot.read("List", empty.id, Visibility(patient, (Clause(kinds=frozenset({"x"})),))) is None
+        assert snapshot.read("List", empty.id, Seen(patient, (Clause(kinds=frozenset({"x"})),))) is None
+
+
+def test_each_type_is_read_through_its_own_filter(store, patient):
+    document, consent = a_document(patient), a_resource("Consent", AccessFacts(patient))
+    store.commit(creating(document, consent))
+    only = KnownFilters({"DocumentReference": all_of(patient), "Consent": Seen(patient)})
+    with store.snapshot() as snapshot:
+        assert snapshot.read("DocumentReference", document.id, only) is not None
+        assert seen_of(snapshot, consent, only) == []
+        assert seen_of(snapshot, consent, all_of(patient)) == [
+            "read",
+            "read_version",
+            "history",
+            "find",
+            "count",
+            "ids",
+        ]
+
+
+def test_a_type_without_a_filter_shows_nothing(store, patient):
+    consent = a_resource("Consent", AccessFacts(patient))
+    store.commit(creating(consent))
+    with store.snapshot() as snapshot:
+        assert seen_of(snapshot, consent, KnownFilters({"DocumentReference": all_of(patient)})) == []
+
+
+def seen_of(snapshot, stored, filters):
+    """Return the queries that show a resource."""
+    type_, id_, search = stored.type, stored.id, Search(stored.type)
+    shown = {
+        "read": snapshot.read(type_, id_, filters),
+        "read_version": snapshot.read_version(type_, id_, 1, filters),
+        "history": snapshot.history(type_, id_, filters),
+        "find": snapshot.find(search, filters).rows,
+        "count": snapshot.count(search, filters, 9),
+        "ids": snapshot.visible_ids(type_, [id_], filters),
+    }
+    return [name for name, found in shown.items() if found]

@@ -5,10 +5,10 @@ from dataclasses import replace
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from consent_rules.visibility import Clause, Extent, Visibility
+from consent_rules.visibility import Clause, Extent
 from fhir_server.domain.search.criteria import Search
 from fhir_server.ports.store import Change, Trace, Write
-from tests.factories import a_document, a_list, a_trace, an_id, creating
+from tests.factories import Seen, a_document, a_list, a_trace, an_id, creating
 from tests.ports import generated
 
 ON_REAL_STORES = settings(
@@ -43,7 +43,7 @@ def all_pages(snapshot, search, visibility):
 def test_pages_and_counts_show_what_the_rule_admits(store, drawn, clauses, search):
     patient = an_id()
     population = kept(store, patient, drawn)
-    visibility = Visibility(patient, tuple(generated.naming(clause, population) for clause in clauses))
+    visibility = Seen(patient, tuple(generated.naming(clause, population) for clause in clauses))
     wanted = generated.expected(population, search, visibility)
     with store.snapshot() as snapshot:
         assert [row.id for row in all_pages(snapshot, search, visibility)] == wanted
@@ -71,7 +71,7 @@ def test_lists_show_when_the_rule_admits_one_document_or_the_depositor(store, dr
         own = replace(access, compartment=patient)
         lists.append(replace(gathering, facts=replace(gathering.facts, access=own)))
     store.commit(Change((a_trace(),), tuple(Write(one, (0, 0)) for one in lists)))
-    visibility = Visibility(patient, tuple(generated.naming(clause, population) for clause in clauses))
+    visibility = Seen(patient, tuple(generated.naming(clause, population) for clause in clauses))
     seen = {one.id for one in population if visibility.admits(one.facts.access)}
     wanted = {one.id for one in lists if shows(one, seen, visibility)}
     with store.snapshot() as snapshot:
@@ -86,7 +86,7 @@ def shows(gathering, seen, visibility):
     """Tell what the contract of Facts.documents says of a List."""
     if not gathering.facts.documents:
         return visibility.admits(gathering.facts.access)
-    owning = Visibility(visibility.compartment, tuple(c for c in visibility.clauses if c.owned_by is not None))
+    owning = Seen(visibility.compartment, tuple(c for c in visibility.clauses if c.owned_by is not None))
     return bool(seen & set(gathering.facts.documents)) or owning.admits(gathering.facts.access)
 
 
@@ -96,7 +96,7 @@ def test_many_extents_are_one_query(store, patient):
     store.commit(creating(shown, kept))
     barred = tuple(Extent(since=5, until=6 + number) for number in range(1500))
     named = Extent(documents=frozenset(str(number) for number in range(5000)))
-    visibility = Visibility(patient, (Clause(barred=(*barred, named)),))
+    visibility = Seen(patient, (Clause(barred=(*barred, named)),))
     with store.snapshot() as snapshot:
         assert [row.id for row in snapshot.find(Search("DocumentReference"), visibility).rows] == [shown.id]
         assert snapshot.count(Search("DocumentReference"), visibility, ALL) == 1
@@ -120,8 +120,8 @@ def test_a_trace_shows_when_the_reader_sees_a_document_that_it_is_about(store, d
     events = [replace(one, facts=replace(one.facts, documents=names)) for one, names in zip(plain, about, strict=True)]
     store.commit(Change(tuple(Trace(event) for event in events)))
     seeing = tuple(generated.naming(clause, population) for clause in clauses)
-    seen = {one.id for one in population if Visibility(patient, seeing).admits(one.facts.access)}
-    visibility = Visibility(patient, (Clause(of_seen=True),), seeing)
+    seen = {one.id for one in population if Seen(patient, seeing).admits(one.facts.access)}
+    visibility = Seen(patient, (Clause(of_seen=True),), seeing)
     wanted = {one.id for one in events if not one.facts.documents or seen & set(one.facts.documents)}
     with store.snapshot() as snapshot:
         assert {row.id for row in snapshot.find(Search("AuditEvent", limit=ALL), visibility).rows} == wanted

@@ -12,13 +12,13 @@ from base64 import urlsafe_b64encode
 import pytest
 from joserfc.jwk import ECKey
 
-from consent_rules.visibility import Clause, Visibility
 from fhir_server.app import build_runtime
 from fhir_server.application.identity.accounts import authenticate, find_account
 from fhir_server.cli import main
 from fhir_server.domain.search.criteria import Search
 from fhir_server.settings.server import Settings
 from seed import book
+from tests.factories import all_of
 
 PASSWORD = "sept chats dorment sur le toit"
 ADD = ["clients", "add", "my-app", "--name", "My app", "--kind", "patient-app",
@@ -65,7 +65,7 @@ def opened():
 def traced(runtime, compartment: str = "") -> list[tuple[str, str, str]]:
     """Return what the trail says of operations: name, who, and why."""
     with runtime.ports.store.snapshot() as snapshot:
-        page = snapshot.find(Search("AuditEvent", limit=1000), Visibility(compartment, (Clause(),)))
+        page = snapshot.find(Search("AuditEvent", limit=1000), all_of(compartment))
     events = [json.loads(row.body) for row in page.rows]
     return [
         (event["subtype"][-1]["code"], event["agent"][0]["who"]["display"], event.get("outcomeDesc", ""))

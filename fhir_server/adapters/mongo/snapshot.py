@@ -28,7 +28,7 @@ from fhir_server.adapters.mongo.moment import Moment
 from fhir_server.adapters.sealing import SPACE, Sealed, unseal
 from fhir_server.domain.search.criteria import Place, Search
 from fhir_server.domain.stored import Stored
-from fhir_server.ports.store import Location, Page, Queued, Space
+from fhir_server.ports.store import Filters, Location, Page, Queued, Space
 
 TRACE = "AuditEvent"
 DOCUMENT = "DocumentReference"
@@ -103,25 +103,26 @@ class MongoSnapshot:
         rows = self._run(self._database["lookups"], stages)
         return tuple(Queued(row["compartment"], row["id"], row["value"]) for row in rows)
 
-    def read(self, type_: str, id_: str, visibility: Visibility) -> Stored | None:
+    def read(self, type_: str, id_: str, filters: Filters) -> Stored | None:
         """Return the current version when it is visible."""
-        head = self._head(type_, id_, visibility)
+        head = self._head(type_, id_, filters.of(type_))
         return self._opened(head, head) if head else None
 
-    def read_version(self, type_: str, id_: str, version: int, visibility: Visibility) -> Stored | None:
+    def read_version(self, type_: str, id_: str, version: int, filters: Filters) -> Stored | None:
         """Return one version, judged by the current facts."""
-        return next((stored for stored in self.history(type_, id_, visibility) if stored.version == version), None)
+        return next((stored for stored in self.history(type_, id_, filters) if stored.version == version), None)
 
-    def history(self, type_: str, id_: str, visibility: Visibility) -> tuple[Stored, ...]:
+    def history(self, type_: str, id_: str, filters: Filters) -> tuple[Stored, ...]:
         """Return all versions, newest first, judged by the current facts."""
-        head = self._head(type_, id_, visibility)
+        head = self._head(type_, id_, filters.of(type_))
         if not head:
             return ()
         older = self._older(head) if head["version"] > 1 else ()
         return (self._opened(head, head), *(self._opened(head, version) for version in older))
 
-    def find(self, search: Search, visibility: Visibility) -> Page:
+    def find(self, search: Search, filters: Filters) -> Page:
         """Return one page of the visible current resources that match."""
+        visibility = filters.of(search.type)
         if not search.limit or not visibility.clauses:
             return Page((), None)
         rows = list(self._ordered(Asked(search, visibility, self._hashes)))
@@ -130,8 +131,9 @@ class MongoSnapshot:
         following = Place(page[-1]["value"], page[-1]["id"]) if len(rows) > search.limit else None
         return Page(tuple(self._readable(page)), following)
 
-    def count(self, search: Search, visibility: Visibility, cap: int) -> int | None:
+    def count(self, search: Search, filters: Filters, cap: int) -> int | None:
         """Return how many visible resources match, None above the cap."""
+        visibility = filters.of(search.type)
         if not visibility.clauses:
             return 0
         asked = Asked(search, visibility, self._hashes)
@@ -143,10 +145,13 @@ class MongoSnapshot:
         self,
         type_: str,
         ids: Iterable[str],
-        visibility: Visibility,
+        filters: Filters,
         gone: bool = False,  # noqa: FBT001, FBT002
     ) -> frozenset[str]:
         """Return which of the ids are visible current resources; gone: include deleted ones."""
+        return self._seen_among(type_, ids, filters.of(type_), gone=gone)
+
+    def _seen_among(self, type_: str, ids: Iterable[str], visibility: Visibility, *, gone: bool) -> frozenset[str]:
         asked = frozenset(ids)
         if not asked or not visibility.clauses:
             return frozenset()
@@ -212,7 +217,7 @@ class MongoSnapshot:
 
     def _head(self, type_: str, id_: str, visibility: Visibility) -> Document | None:
         head = self._located_in(type_, id_, visibility.compartment)
-        return head if head and is_visible(type_, facts_of(head), visibility, self.visible_ids) else None
+        return head if head and is_visible(type_, facts_of(head), visibility, self._seen_among) else None
 
     def _located_in(self, type_: str, id_: str, compartment: PatientId) -> Document | None:
         """Return the current document of a resource in its compartment; None when it does not exist, or is erased."""

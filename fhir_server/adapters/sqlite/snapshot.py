@@ -18,7 +18,7 @@ from fhir_server.adapters.sqlite.queries import Statement
 from fhir_server.adapters.sqlite.rows import Head, stored_of
 from fhir_server.domain.search.criteria import Place, Search
 from fhir_server.domain.stored import Facts, Stored
-from fhir_server.ports.store import Location, Page, Queued, Space
+from fhir_server.ports.store import Filters, Location, Page, Queued, Space
 
 _START = Place(-(1 << 63), "")
 """A position before every row of a queue."""
@@ -68,18 +68,18 @@ class SqliteSnapshot:
         (hashed,) = self._hashes.lookup((token,))
         return tuple(Queued(*row) for row in self._all(queries.queue(type_, hashed, date, limit, after or _START)))
 
-    def read(self, type_: str, id_: str, visibility: Visibility) -> Stored | None:
+    def read(self, type_: str, id_: str, filters: Filters) -> Stored | None:
         """Return the current version when it is visible."""
-        found = self._head(type_, id_, visibility)
+        found = self._head(type_, id_, filters.of(type_))
         return self._opened(*found) if found else None
 
-    def read_version(self, type_: str, id_: str, version: int, visibility: Visibility) -> Stored | None:
+    def read_version(self, type_: str, id_: str, version: int, filters: Filters) -> Stored | None:
         """Return one version, judged by the current facts."""
-        return next((stored for stored in self.history(type_, id_, visibility) if stored.version == version), None)
+        return next((stored for stored in self.history(type_, id_, filters) if stored.version == version), None)
 
-    def history(self, type_: str, id_: str, visibility: Visibility) -> tuple[Stored, ...]:
+    def history(self, type_: str, id_: str, filters: Filters) -> tuple[Stored, ...]:
         """Return all versions, newest first, judged by the current facts."""
-        found = self._head(type_, id_, visibility)
+        found = self._head(type_, id_, filters.of(type_))
         if not found:
             return ()
         head, facts, sealed = found
@@ -90,8 +90,9 @@ class SqliteSnapshot:
         )
         return (self._opened(head, facts, sealed), *older)
 
-    def find(self, search: Search, visibility: Visibility) -> Page:
+    def find(self, search: Search, filters: Filters) -> Page:
         """Return one page of the visible current resources that match."""
+        visibility = filters.of(search.type)
         if not search.limit or not visibility.clauses:
             return Page((), None)
         rows = self._all(queries.page(search, visibility, self._hashes))
@@ -101,8 +102,9 @@ class SqliteSnapshot:
             return Page(found, None)
         return Page(found, Place(rows[search.limit - 1][0], page[-1][0].id))
 
-    def count(self, search: Search, visibility: Visibility, cap: int) -> int | None:
+    def count(self, search: Search, filters: Filters, cap: int) -> int | None:
         """Return how many visible resources match, None above the cap."""
+        visibility = filters.of(search.type)
         if not visibility.clauses:
             return 0
         found: int = self._all(queries.total(search, visibility, self._hashes, cap))[0][0]
@@ -112,10 +114,13 @@ class SqliteSnapshot:
         self,
         type_: str,
         ids: Iterable[str],
-        visibility: Visibility,
+        filters: Filters,
         gone: bool = False,  # noqa: FBT001, FBT002
     ) -> frozenset[str]:
         """Return which of the ids are visible current resources; gone: include deleted ones."""
+        return self._seen_among(type_, ids, filters.of(type_), gone=gone)
+
+    def _seen_among(self, type_: str, ids: Iterable[str], visibility: Visibility, *, gone: bool) -> frozenset[str]:
         asked = frozenset(ids)
         if not asked or not visibility.clauses:
             return frozenset()
@@ -126,7 +131,7 @@ class SqliteSnapshot:
         if not row:
             return None
         head, facts, sealed = queries.split(row)
-        return (head, facts, sealed) if is_visible(head.type, facts, visibility, self.visible_ids) else None
+        return (head, facts, sealed) if is_visible(head.type, facts, visibility, self._seen_among) else None
 
     def _row(self, type_: str, id_: str) -> tuple[Any, ...] | None:
         """Return the encrypted row of a resource; a read after a location needs no second query."""

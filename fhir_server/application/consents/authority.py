@@ -16,9 +16,8 @@ from consent_rules.consents import recording
 from consent_rules.consents.recording import may_follow, tidied
 from consent_rules.decision.decision_context import context_of
 from consent_rules.model import Directive
-from consent_rules.vocabulary import Action, DirectiveKind, PatientId, Reason, RequesterKind, View
+from consent_rules.vocabulary import Action, DirectiveKind, PatientId, Reason, RequesterKind
 from fhir_server.application.consents import references
-from fhir_server.application.core.access import Opened
 from fhir_server.application.core.enforcement_point import record_of
 from fhir_server.application.core.system_views import ReadingReason, whole_space
 from fhir_server.application.core.unit_of_work import UnitOfWork, is_registry_operator
@@ -101,7 +100,7 @@ _TOO_MANY = {
 }
 
 
-def demand_few(work: UnitOfWork, opened: Opened, said: tuple[Directive, ...], root: str) -> None:
+def demand_few(work: UnitOfWork, said: tuple[Directive, ...], root: str) -> None:
     """Refuse a Consent that would exceed a limit of the space. said: its directives. root: of expressions.
 
     Raises: Problem(BUSINESS_RULE).
@@ -109,7 +108,7 @@ def demand_few(work: UnitOfWork, opened: Opened, said: tuple[Directive, ...], ro
     kind, person = work.caller.requester.kind, work.caller.requester.person
     if kind is RequesterKind.SYSTEM or not said:
         return
-    present = tidied(work.record(opened), work.at, work.runtime.profile).directives
+    present = tidied(work.record(), work.at, work.runtime.profile).directives
     counted = [*said, *(d for d in present if d.id != said[0].id and d.kind not in _UNCOUNTED)]
     written_down = [d for d in counted if not d.by_patient and d.kind is DirectiveKind.AGREEMENT]
     allowed = limits.in_force()
@@ -122,7 +121,7 @@ def demand_few(work: UnitOfWork, opened: Opened, said: tuple[Directive, ...], ro
         raise Problem.of(Category.BUSINESS_RULE, _TOO_MANY.get(kind, _OF_THE_PATIENT), root, Reason.TOO_MANY_CHOICES)
 
 
-def said_by(work: UnitOfWork, opened: Opened, request: WriteRequest, located: Json) -> Said:
+def said_by(work: UnitOfWork, request: WriteRequest, located: Json) -> Said:
     """Return the directives of a Consent; the person who gave it comes from the token, not from the body.
 
     Raises: Problem(FORBIDDEN) when the caller may not record it, BUSINESS_RULE when it goes too far.
@@ -132,22 +131,22 @@ def said_by(work: UnitOfWork, opened: Opened, request: WriteRequest, located: Js
         raise _not_yours(request)
     if not speaks(located):
         return compiled
-    references.demand_known(work, opened, located, request.expression)
-    recorded = tuple(_recorded(work, opened, request, directive) for directive in compiled)
-    demand_few(work, opened, recorded, request.expression)
+    references.demand_known(work, located, request.expression)
+    recorded = tuple(_recorded(work, request, directive) for directive in compiled)
+    demand_few(work, recorded, request.expression)
     for directive in recorded:
-        demand_few_followed(work, directive, opened.patient, request.expression)
-    default_consents.demand_room(work, opened, located, request.expression)
-    return replacement_chain.resolved(work, opened, recorded, request.expression)
+        demand_few_followed(work, directive, work.entered.patient, request.expression)
+    default_consents.demand_room(work, located, request.expression)
+    return replacement_chain.resolved(work, recorded, request.expression)
 
 
-def _recorded(work: UnitOfWork, opened: Opened, request: WriteRequest, compiled: Directive) -> Directive:
+def _recorded(work: UnitOfWork, request: WriteRequest, compiled: Directive) -> Directive:
     requester = work.caller.requester
     if requester.kind is RequesterKind.SYSTEM:
-        if compiled.kind in OF_THE_INSURER and is_registry_operator(work, opened.patient):
+        if compiled.kind in OF_THE_INSURER and is_registry_operator(work, work.entered.patient):
             return replace(compiled, recorded_at=work.at)
         raise _not_yours(request)
-    others, runtime = work.record(opened).without(compiled.id), work.runtime
+    others, runtime = work.record().without(compiled.id), work.runtime
     context = context_of(work.asks(Action.DIRECT), others, runtime.matrix, runtime.profile)
     recorded = recording.record(context, compiled)
     if isinstance(recorded, Directive):
@@ -164,7 +163,7 @@ def _not_yours(request: WriteRequest) -> Problem:
     return Problem.of(Category.FORBIDDEN, text, f"{request.expression}.provision", "not-own-choice")
 
 
-def demand_seen_whole(work: UnitOfWork, opened: Opened, before: Stored, located: Json, request: WriteRequest) -> None:
+def demand_seen_whole(work: UnitOfWork, before: Stored, located: Json, request: WriteRequest) -> None:
     """Refuse a change, other than withdrawal, of a Consent about documents that the caller does not see.
 
     The caller was shown the Consent without these documents. If the caller wrote that back, the Consent would apply to
@@ -174,7 +173,7 @@ def demand_seen_whole(work: UnitOfWork, opened: Opened, before: Stored, located:
     named = documents_named(orjson.dumps(load_json(before.body).get("provision")))
     if not named or not speaks(located):
         return
-    if named - work.snapshot.visible_ids("DocumentReference", named, opened.sees(View.DOCUMENTS)):
+    if named - work.snapshot.visible_ids("DocumentReference", named, work.entered):
         text = "this choice names documents that you do not see; withdraw this choice and record another"
         raise Problem.of(Category.BUSINESS_RULE, text, f"{request.expression}.provision", "unknown-document")
 

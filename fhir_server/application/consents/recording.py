@@ -12,8 +12,7 @@ import orjson
 
 from consent_rules.consents import recording
 from consent_rules.consents.visibility_marks import HIDDEN_FROM_GUARDIANS, hides_by_default
-from consent_rules.visibility import Visibility
-from consent_rules.vocabulary import NO_SPACE, Action, PatientId, RequesterKind, View
+from consent_rules.vocabulary import NO_SPACE, Action, PatientId, RequesterKind
 from fhir_server.application.consents.authority import (
     OF_THE_INSURER,
     Said,
@@ -22,7 +21,6 @@ from fhir_server.application.consents.authority import (
     said_by,
 )
 from fhir_server.application.core import smart_scopes, unit_of_work
-from fhir_server.application.core.access import Opened
 from fhir_server.application.core.enforcement_point import open_record, open_unnamed
 from fhir_server.application.core.search_index import identify
 from fhir_server.application.core.system_views import ReadingReason, of_kinds
@@ -40,6 +38,7 @@ from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.references import documents_named
 from fhir_server.domain.stored import Stored
 from fhir_server.domain.values import Interaction, Json
+from fhir_server.ports.store import Filters
 from fhir_server.r4.parsing import load_json
 from fhir_server.r4.patch import demand_valid
 from fhir_server.registry import REGISTRY
@@ -63,55 +62,55 @@ def plan_create(work: UnitOfWork, request: WriteRequest) -> Written:
     patient = _patient_of(work, request)
     smart_scopes.demand(work.caller, _CONSENT, "c", patient)
     _note_documents(work, request)
-    opened = open_record(work, patient, _action(work.caller))
+    open_record(work, patient, _action(work.caller))
     if request.condition:
         wanted = replace(conditional_requests.parse(request.condition), patient=patient, patient_identifier=None)
         found = conditional.only_match(
             conditional.matching_ids(work, REGISTRY["Consent"], wanted, _action(work.caller), "c")
         )
         if found:
-            return _existing(work, opened, found)
+            return _existing(work, found)
     id_ = request.id or work.runtime.ports.ids.new()
     located = _located(request.resource, patient)
-    said = said_by(work, opened, request, located | {"id": id_})
+    said = said_by(work, request, located | {"id": id_})
     after = _stored(work, located, Version(id_, 1), said)
     work.put(after)
-    _decide(work, opened, located | {"id": id_}, said)
-    work.trace(AuditedInteraction(Interaction.CREATE, "Consent"), (f"Consent/{id_}",), opened)
-    return _written(work, opened, after, created=True)
+    _decide(work, located | {"id": id_}, said)
+    work.trace(AuditedInteraction(Interaction.CREATE, "Consent"), (f"Consent/{id_}",))
+    return _written(work, after, created=True)
 
 
 def plan_update(work: UnitOfWork, request: WriteRequest) -> Written:
     """Plan the replacement of a Consent."""
-    opened, before = _find(work, request.id)
-    return _plan_change(work, opened, before, request)
+    before = _find(work, request.id)
+    return _plan_change(work, before, request)
 
 
 def plan_patch(work: UnitOfWork, request: WriteRequest) -> Written:
     """Plan a patch of a Consent."""
-    opened, before = _find(work, request.id)
-    shown = work.shown(before, opened.sees(View.DIRECTIVES), opened.sees(View.DOCUMENTS))
+    before = _find(work, request.id)
+    shown = work.shown(before, work.entered)
     wanted = request.patch.apply(load_json(shown.stored.body))
     demand_valid(wanted, shown.stored.body)
-    return _plan_change(work, opened, before, replace(request, resource=wanted))
+    return _plan_change(work, before, replace(request, resource=wanted))
 
 
-def _plan_change(work: UnitOfWork, opened: Opened, before: Stored, request: WriteRequest) -> Written:
+def _plan_change(work: UnitOfWork, before: Stored, request: WriteRequest) -> Written:
     _note_documents(work, request)
     unit_of_work.demand_match(request.if_match, before, knows_marks=False)
     patient = before.facts.access.compartment
     if _named_patient(work, request) != patient:
         raise Problem.of(Category.BUSINESS_RULE, "the patient cannot be changed", f"{request.expression}.patient")
-    held = next((one for one in work.record(opened).directives if one.id == before.id), None)
+    held = next((one for one in work.record().directives if one.id == before.id), None)
     demand_recorder(work, held, before)
     located = _located(request.resource, patient)
-    demand_seen_whole(work, opened, before, located, request)
-    said = said_by(work, opened, request, located | {"id": before.id})
+    demand_seen_whole(work, before, located, request)
+    said = said_by(work, request, located | {"id": before.id})
     after = _stored(work, located, Version(before.id, default_consents.next_version(work, before), before), said)
     work.change(before, after)
-    _decide(work, opened, located | {"id": before.id}, said)
-    work.trace(AuditedInteraction(request.interaction, "Consent"), (f"Consent/{before.id}",), opened)
-    return _written(work, opened, after, created=False)
+    _decide(work, located | {"id": before.id}, said)
+    work.trace(AuditedInteraction(request.interaction, "Consent"), (f"Consent/{before.id}",))
+    return _written(work, after, created=False)
 
 
 def _action(caller: Caller) -> Action:
@@ -122,8 +121,8 @@ def _action(caller: Caller) -> Action:
     return Action.OPERATE_REGISTRY if caller.requester.kind is RequesterKind.SYSTEM else Action.DIRECT
 
 
-def _find(work: UnitOfWork, id_: str) -> tuple[Opened, Stored]:
-    """Return a Consent that the caller sees, and the space that was entered to change it.
+def _find(work: UnitOfWork, id_: str) -> Stored:
+    """Enter the space of a Consent to change it, and return the Consent if the caller sees it.
 
     Raises: Problem(NOT_FOUND) for unknown and invisible ids alike.
     """
@@ -138,10 +137,10 @@ def _find(work: UnitOfWork, id_: str) -> tuple[Opened, Stored]:
     except Problem as problem:
         raise not_found() from problem
     opened = open_unnamed(work, location.compartment, _action(work.caller))
-    found = work.read("Consent", id_, _view(work, opened)) if opened else None
-    if opened is None or found is None:
+    found = work.read("Consent", id_, _changeable(work)) if opened else None
+    if found is None:
         raise not_found()
-    return opened, found
+    return found
 
 
 def _note_documents(work: UnitOfWork, request: WriteRequest) -> None:
@@ -150,11 +149,11 @@ def _note_documents(work: UnitOfWork, request: WriteRequest) -> None:
     work.names(*(f"DocumentReference/{id_}" for id_ in sorted(named)))
 
 
-def _view(work: UnitOfWork, opened: Opened) -> Visibility:
+def _changeable(work: UnitOfWork) -> Filters:
     """Return which Consents the caller may change: the insurer's software, only those of the kinds that it records."""
     if work.caller.requester.kind is RequesterKind.SYSTEM:
-        return of_kinds(ReadingReason.OWN_RECORDS, opened.patient, _KINDS_OF_THE_INSURER)
-    return opened.sees(View.DIRECTIVES)
+        return of_kinds(ReadingReason.OWN_RECORDS, work.entered.patient, _KINDS_OF_THE_INSURER)
+    return work.entered
 
 
 def _patient_of(work: UnitOfWork, request: WriteRequest) -> PatientId:
@@ -190,16 +189,16 @@ def _located(resource: Json, patient: PatientId) -> Json:
     return resource | {"patient": resource["patient"] | {"reference": f"Patient/{patient}"}}
 
 
-def _decide(work: UnitOfWork, opened: Opened, located: Json, said: Said) -> None:
+def _decide(work: UnitOfWork, located: Json, said: Said) -> None:
     """Rebuild the decision state: a Consent in force adds its directives, any other Consent adds none."""
-    before = recording.tidied(work.record(opened), work.at, work.runtime.profile)
+    before = recording.tidied(work.record(), work.at, work.runtime.profile)
     own = str(located["id"])
     after = before.with_directive(*said) if said and speaks(located) else before.without(own)
-    after = default_consents.settle(work, opened, after, own)
+    after = default_consents.settle(work, after, own)
     if hides_by_default(after, work.at) and not hides_by_default(before, work.at):
         replacement_chain.hide_present(work, after.patient)
-    work.decide(opened, after)
-    consent_repairs.close_unread(work, opened)
+    work.decide(after)
+    consent_repairs.close_unread(work)
 
 
 def _stored(work: UnitOfWork, located: Json, version: Version, said: Said) -> Stored:
@@ -215,13 +214,13 @@ def _stored(work: UnitOfWork, located: Json, version: Version, said: Said) -> St
     return work.version("Consent", id_, number, body, facts)
 
 
-def _existing(work: UnitOfWork, opened: Opened, id_: str) -> Written:
-    found = work.read("Consent", id_, opened.sees(View.DIRECTIVES))
+def _existing(work: UnitOfWork, id_: str) -> Written:
+    found = work.read("Consent", id_, work.entered)
     if found is None:
         raise not_found()
-    work.trace(AuditedInteraction(Interaction.READ, "Consent"), (f"Consent/{id_}",), opened)
-    return _written(work, opened, found, created=False)
+    work.trace(AuditedInteraction(Interaction.READ, "Consent"), (f"Consent/{id_}",))
+    return _written(work, found, created=False)
 
 
-def _written(work: UnitOfWork, opened: Opened, stored: Stored, *, created: bool) -> Written:
-    return Written(work.shown(stored, opened.sees(View.DIRECTIVES), opened.sees(View.DOCUMENTS)), created)
+def _written(work: UnitOfWork, stored: Stored, *, created: bool) -> Written:
+    return Written(work.shown(stored, work.entered), created)

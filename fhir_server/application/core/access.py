@@ -3,24 +3,69 @@
 A query or a command makes one `Access` and hands it on. `enforcement_point` opens a space for it.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from types import MappingProxyType
 
 from consent_rules.model import AccessRequest, Permit, RecordState
-from consent_rules.visibility import Extent, Visibility
+from consent_rules.visibility import DIRECTORY, NOTHING, Extent, Visibility
 from consent_rules.vocabulary import NO_SPACE, Action, PatientId, View
+from fhir_server.application.core import smart_scopes
 from fhir_server.application.core.runtime import Runtime
+from fhir_server.application.core.smart_scopes import Limits
+from fhir_server.domain import review_files
 from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome, OutcomeCode
 from fhir_server.domain.caller import Caller
+from fhir_server.domain.problem import Problem
 from fhir_server.ports.store import Snapshot, Space, SpaceWrite
+from fhir_server.registry import REGISTRY, AccessRule, ResourceType
 
+_VIEWS = {
+    AccessRule.DOCUMENT: View.DOCUMENTS,
+    AccessRule.GATHERING: View.DOCUMENTS,
+    AccessRule.CONTENT: View.DOCUMENTS,
+    AccessRule.DIRECTIVE: View.DIRECTIVES,
+    AccessRule.TRACE: View.TRACES,
+    AccessRule.IDENTITY: View.IDENTITY,
+    AccessRule.NOTICE: View.NOTICES,
+}
+_VIEW_OF = {name: _VIEWS[row.access] for name, row in REGISTRY.items() if row.access in _VIEWS}
+_VIEW_OF[review_files.TYPE] = View.REVIEWS
+"""The part of the space that a type belongs to; the directory belongs to no space."""
+_ACTIONS = {AccessRule.TRACE: Action.READ_TRACES, AccessRule.NOTICE: Action.READ_NOTICES}
 _ABOUT_DOCUMENTS = frozenset({View.TRACES, View.NOTICES})
+_OPEN = frozenset({AccessRule.DIRECTORY, AccessRule.IDENTITY})
+OF_THE_SPACE = frozenset(name for name, row in REGISTRY.items() if row.access not in _OPEN)
+"""The types of what a space contains; the patient's identity and the directory are no part of it."""
+
+
+def action_of(row: ResourceType) -> Action:
+    """Return the action for reading a type."""
+    return _ACTIONS.get(row.access, Action.CONSULT)
+
+
+@dataclass(frozen=True, slots=True)
+class KnownFilters:
+    """The filters of some types; nothing is visible of any other type."""
+
+    by_type: Mapping[str, Visibility]
+
+    def of(self, type_: str) -> Visibility:
+        """Return the filter of a type."""
+        return self.by_type.get(type_, NOTHING)
+
+
+NOTHING_SEEN = KnownFilters({})
+IN_DIRECTORY = KnownFilters({name: DIRECTORY for name, row in REGISTRY.items() if row.access is AccessRule.DIRECTORY})
+"""What every authenticated caller sees of the directory."""
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
     """A space that the caller has entered: the permit, and the state of the space for which it was given.
 
+    It holds the filters of the whole permit: pass it to a query that no scope limits.
     app_exclusions: documents that the person withholds from the calling app.
     """
 
@@ -28,6 +73,7 @@ class Opened:
     record: RecordState
     space: Space
     app_exclusions: tuple[Extent, ...] = ()
+    _made: dict[str, Visibility] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     @property
     def patient(self) -> PatientId:
@@ -39,8 +85,24 @@ class Opened:
         """A write that makes a commit fail if the space has changed since the decision."""
         return SpaceWrite(self.space.patient, self.space.revision)
 
-    def sees(self, view: View) -> Visibility:
-        """Return what is visible of one part of the space."""
+    def of(self, type_: str) -> Visibility:
+        """Return what the permit shows of a type; nothing of a type for which it has no filter."""
+        found = self._made.get(type_)
+        if found is None:
+            view = _VIEW_OF.get(type_)
+            found = self._made[type_] = self._sees(view) if view else NOTHING
+        return found
+
+    def within(self, caller: Caller, letter: str, limits: Mapping[str, Limits] = MappingProxyType({})) -> "Scoped":
+        """Return the filters of the permit within the scopes of the caller's token.
+
+        letter: of the interaction in a SMART scope. limits: by type, those that the calling code has demanded already.
+        """
+        return Scoped(
+            self, caller, letter, {type_: smart_scopes.narrow(self.of(type_), found) for type_, found in limits.items()}
+        )
+
+    def _sees(self, view: View) -> Visibility:
         seen = self.permit.sees(view)
         if view is View.DOCUMENTS:
             return seen.without(self.app_exclusions)
@@ -53,6 +115,35 @@ class Opened:
         return Outcome(
             OutcomeCode.DONE, reason, permit.basis, permit.rules, permit.matrix_version, touched, confidential
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Scoped:
+    """The filters of a permit within the scopes of a token; without a scope for a type, nothing of it is visible.
+
+    Everybody sees the whole directory. letter: of the interaction in a SMART scope. made: the filters made so far.
+    """
+
+    opened: Opened
+    caller: Caller
+    letter: str
+    made: dict[str, Visibility]
+
+    def of(self, type_: str) -> Visibility:
+        """Return the filter of a type."""
+        found = self.made.get(type_)
+        if found is None:
+            found = self.made[type_] = self._filter(type_)
+        return found
+
+    def _filter(self, type_: str) -> Visibility:
+        if type_ in IN_DIRECTORY.by_type:
+            return DIRECTORY
+        try:
+            limits = smart_scopes.demand(self.caller, (type_,), self.letter, self.opened.patient)
+        except Problem:
+            return NOTHING
+        return smart_scopes.narrow(self.opened.of(type_), limits)
 
 
 @dataclass(slots=True)
@@ -77,6 +168,16 @@ class Access:
     def __post_init__(self) -> None:
         """Take the time."""
         self.at = self.runtime.now()
+
+    @property
+    def entered(self) -> Opened:
+        """The space that was entered last.
+
+        Raises: AssertionError before the caller has entered one.
+        """
+        if self.opened is None:
+            raise AssertionError("no space has been entered")
+        return self.opened
 
     def beside(self, audited: AuditedInteraction) -> "Access":
         """Return the access of the same caller, on the same snapshot, for another interaction."""

@@ -37,13 +37,13 @@ def of_waiting(work: UnitOfWork, record: RecordState, *, confidential: bool) -> 
     work.put(stored(work.runtime, notice, confidential=confidential))
 
 
-def of_documents(work: UnitOfWork, opened: Opened, kind: Kind, documents: Mapping[str, AccessFacts]) -> None:
+def of_documents(work: UnitOfWork, kind: Kind, documents: Mapping[str, AccessFacts]) -> None:
     """Plan the notices that somebody else filed or changed documents, if the patient wishes to be told (H2).
 
     documents: access facts by id, after the change. No notice is about a sealed document. Only the minor is told of a
     document that is hidden from guardians.
     """
-    record = work.record(opened)
+    record = work.record()
     if not uploads.is_told(work.asks(Action.DEPOSIT), record):
         return
     shown = {id_: facts.marks for id_, facts in documents.items() if not visibility_marks.is_sealed(facts, work.at)}
@@ -58,34 +58,34 @@ def of_documents(work: UnitOfWork, opened: Opened, kind: Kind, documents: Mappin
             work.put(stored(work.runtime, notice, confidential=confidential, documents=ids))
 
 
-def of_reading(work: UnitOfWork, opened: Opened, document: str) -> None:
+def of_reading(work: UnitOfWork, document: str) -> None:
     """Plan the notice that is owed when the answer to a change shows a professional the document (H1).
 
     A depositor who may not consult the space owes none. document: id.
     """
-    record = work.record(opened)
+    record = work.record()
     permit = answer_of(work.runtime, work.asks(Action.CONSULT), record)
     if isinstance(permit, Deny):
         return
-    reading = Opened(permit, record, opened.space)
+    reading = Opened(permit, record, work.entered.space)
     outcome = Outcome(basis=permit.basis, touched=(f"DocumentReference/{document}",))
     notice = access_notices.of_change(work, outcome, reading, (document,))
     if notice is not None:
         work.put(notice.stored)
         if notice.key not in record.told:
-            work.decide(opened, replace(record, told=record.told | {notice.key}))
+            work.decide(replace(record, told=record.told | {notice.key}))
 
 
-def of_opening(work: UnitOfWork, opened: Opened, directive: Directive) -> None:
+def of_opening(work: UnitOfWork, directive: Directive) -> None:
     """Plan the notices that an emergency opening owes, in the same commit (G3, G6).
 
     The patient is told the reason too; the declared physician is told who opened the space, when and how.
     """
-    owed, permit = opened.permit.obligations, opened.permit
+    owed, permit = work.entered.permit.obligations, work.entered.permit
     mode = work.caller.purpose
     due = emergency.review_due(work.at, work.runtime.profile) if Obligation.REVIEW in owed else None
     who, where = parties(work.caller)
-    kind, record = EMERGENCIES[permit.basis], work.record(opened)
+    kind, record = EMERGENCIES[permit.basis], work.record()
     told = Notice(kind, record.patient, work.at, (), who, where, (), "", due)
     if Obligation.NOTIFY_PATIENT in owed:
         reached = replace(told, recipients=holders(record, confidential=False), reason=directive.reason)
@@ -95,12 +95,12 @@ def of_opening(work: UnitOfWork, opened: Opened, directive: Directive) -> None:
             _put(work, replace(told, recipients=(physician,)), physician)
 
 
-def of_review(work: UnitOfWork, opened: Opened, file: ReviewFile) -> str:
+def of_review(work: UnitOfWork, file: ReviewFile) -> str:
     """Plan the notice of the outcome of a review; return the id of the Communication.
 
     The recipients are those who were told of the opening with its reason. The reviewer's comment stays in the file.
     """
-    record = work.record(opened)
+    record = work.record()
     told = Notice(Kind.REVIEWED, record.patient, work.at, holders(record, confidential=False), file.who, file.where)
     about = (file.consent,)
     return _put(work, replace(told, about=about, opened_at=file.opened_at, outcome=file.outcome))

@@ -12,7 +12,6 @@ from datetime import datetime
 from typing import TypeVar
 
 from consent_rules.model import RecordState
-from consent_rules.visibility import Visibility
 from consent_rules.vocabulary import NO_SPACE, Action, PatientId
 from fhir_server.application.core import audit_log
 from fhir_server.application.core.access import Access, Opened
@@ -35,7 +34,7 @@ from fhir_server.domain.problem import Category, Issue, Problem
 from fhir_server.domain.references import documents_named, without_documents
 from fhir_server.domain.stored import Facts, Stored
 from fhir_server.domain.values import Interaction
-from fhir_server.ports.store import AlreadyClaimed, Change, SpaceWrite, StoreConflict, Trace, Write
+from fhir_server.ports.store import AlreadyClaimed, Change, Filters, SpaceWrite, StoreConflict, Trace, Write
 
 ATTEMPTS = 5
 
@@ -117,15 +116,15 @@ class UnitOfWork(Access):
         """Note that the write concerns something hidden from guardians: a failure is hidden from them too (B10)."""
         self.audited = replace(self.audited, confidential=True)
 
-    def record(self, opened: Opened) -> RecordState:
-        """Return the decision state of an entered space, as this work has changed it."""
-        return self.records.get(opened.patient, opened.record)
+    def record(self) -> RecordState:
+        """Return the decision state of the entered space, as this work has changed it."""
+        return self.records.get(self.entered.patient, self.entered.record)
 
-    def decide(self, opened: Opened, record: RecordState) -> None:
-        """Plan the new decision state of a space."""
-        patient = opened.patient
+    def decide(self, record: RecordState) -> None:
+        """Plan the new decision state of the entered space."""
+        patient = self.entered.patient
         self.records[patient] = record
-        self.spaces[patient] = SpaceWrite(patient, opened.space.revision, record_codec.dump(record))
+        self.spaces[patient] = SpaceWrite(patient, self.entered.space.revision, record_codec.dump(record))
 
     def version(self, type_: str, id_: str, number: int, body: bytes, facts: Facts) -> Stored:
         """Return a version of a resource as this work writes it, without visibility marks of its own."""
@@ -150,17 +149,17 @@ class UnitOfWork(Access):
         planned = self.writes.get((stored.type, stored.id))
         return planned.after if planned else stored
 
-    def read(self, type_: str, id_: str, visibility: Visibility) -> Stored | None:
+    def read(self, type_: str, id_: str, filters: Filters) -> Stored | None:
         """Return a visible resource, as planned here or as stored; None if it is deleted or not visible."""
-        found = self.read_any(type_, id_, visibility)
+        found = self.read_any(type_, id_, filters)
         return None if found is None or found.deleted else found
 
-    def read_any(self, type_: str, id_: str, visibility: Visibility) -> Stored | None:
+    def read_any(self, type_: str, id_: str, filters: Filters) -> Stored | None:
         """Return a visible resource, deleted or not, as planned here or as stored."""
         planned = self.writes.get((type_, id_))
         if planned and planned.expected == (0, 0):
             return planned.after
-        found = self.snapshot.read(type_, id_, visibility)
+        found = self.snapshot.read(type_, id_, filters)
         if found is None:
             return None
         self.stamp = self.runtime.stamps.after(found.last_updated, self.stamp)
@@ -184,22 +183,17 @@ class UnitOfWork(Access):
         if identifier:
             self.identifying[value] = identifier
 
-    def trace(
-        self,
-        audited: AuditedInteraction,
-        touched: tuple[str, ...],
-        opened: Opened | None,
-        patient: PatientId = NO_SPACE,
-        reason: str = "",
-    ) -> None:
-        """Plan the audit event of this work, in the same commit.
+    def trace(self, audited: AuditedInteraction, touched: tuple[str, ...], reason: str = "") -> None:
+        """Plan the audit event of this work in the entered space, in the same commit.
 
-        patient: in whose space, if no space was entered. reason: a code that describes the outcome.
+        reason: a code that describes the outcome.
         """
-        outcome = Outcome(touched=touched)
-        if opened:
-            outcome = opened.outcome(*touched, reason=reason, confidential=self._is_confidential(touched))
-        self._plan_trace(audited, outcome, opened.patient if opened else patient)
+        outcome = self.entered.outcome(*touched, reason=reason, confidential=self._is_confidential(touched))
+        self._plan_trace(audited, outcome, self.entered.patient)
+
+    def trace_unopened(self, audited: AuditedInteraction, touched: tuple[str, ...], patient: PatientId) -> None:
+        """Plan the audit event of a write that needed no decision. patient: in whose space, or NO_SPACE."""
+        self._plan_trace(audited, Outcome(touched=touched), patient)
 
     def trace_outcome(self, outcome: Outcome) -> None:
         """Plan the audit event of the interaction itself, in the space that was entered last."""
@@ -225,13 +219,13 @@ class UnitOfWork(Access):
         secrets = [write is not None and HIDDEN_FROM_GUARDIANS in write.after.facts.access.marks for write in planned]
         return bool(secrets) and all(secrets)
 
-    def shown(self, stored: Stored, visibility: Visibility, documents: Visibility) -> Shown:
+    def shown(self, stored: Stored, filters: Filters) -> Shown:
         """Return a planned resource as the caller may see it."""
         own = {id_ for type_, id_ in self.writes if type_ == "DocumentReference"}
         named = documents_named(stored.body) - own
-        hidden = named - self.snapshot.visible_ids("DocumentReference", named, documents) if named else frozenset()
+        hidden = named - self.snapshot.visible_ids("DocumentReference", named, filters) if named else frozenset()
         body = without_documents(stored.body, hidden) if hidden else stored.body
-        return Shown(replace(stored, body=body), visibility.knows_marks(stored.facts.access))
+        return Shown(replace(stored, body=body), filters.of(stored.type).knows_marks(stored.facts.access))
 
     def planned(self) -> Change:
         """Return the change to commit."""

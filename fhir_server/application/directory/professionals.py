@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 
 import orjson
 
-from consent_rules.visibility import DIRECTORY
 from consent_rules.vocabulary import Capacity
+from fhir_server.application.core.access import IN_DIRECTORY
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.identity.accounts import Account, PractitionerRoleRef
 from fhir_server.domain.search import tokens
@@ -74,7 +74,7 @@ def situations_of(runtime: Runtime, account: Account) -> tuple[PractitionerRoleR
 def _situation(
     snapshot: Snapshot, account: Account, practice: PractitionerRoleRef, now: datetime
 ) -> PractitionerRoleRef | None:
-    stored = snapshot.read("PractitionerRole", practice.role.partition("/")[2], DIRECTORY) if practice.role else None
+    stored = snapshot.read("PractitionerRole", practice.role.partition("/")[2], IN_DIRECTORY) if practice.role else None
     if stored is None:
         return practice
     if stored.deleted or stored.facts.access.owner_organization:
@@ -130,13 +130,13 @@ def _is_in_force(role: Json, now: datetime) -> bool:
 
 
 def _organization(snapshot: Snapshot, reference: str) -> Json:
-    stored = snapshot.read("Organization", reference.removeprefix("Organization/"), DIRECTORY) if reference else None
+    stored = snapshot.read("Organization", reference.removeprefix("Organization/"), IN_DIRECTORY) if reference else None
     body: Json = orjson.loads(stored.body) if stored and stored.body else {}
     return body
 
 
 def _search(snapshot: Snapshot, type_: str, wanted: frozenset[str]) -> list[Json]:
-    page = snapshot.find(Search(type_, (AnyOf(wanted),), limit=_LIMIT), DIRECTORY)
+    page = snapshot.find(Search(type_, (AnyOf(wanted),), limit=_LIMIT), IN_DIRECTORY)
     return [orjson.loads(row.body) | {"id": row.id} for row in page.rows]
 
 

@@ -10,17 +10,17 @@ from dataclasses import replace
 
 import orjson
 
-from consent_rules.visibility import DIRECTORY, NOTHING, AccessFacts, Visibility
+from consent_rules.visibility import AccessFacts
 from consent_rules.vocabulary import NO_SPACE, Action, PatientId, RequesterKind
 from fhir_server.application.core import smart_scopes, unit_of_work
-from fhir_server.application.core.access import Opened
+from fhir_server.application.core.access import IN_DIRECTORY, NOTHING_SEEN, KnownFilters, Opened
 from fhir_server.application.core.enforcement_point import open_unnamed
 from fhir_server.application.core.search_index import facts_of
 from fhir_server.application.core.system_views import ReadingReason, recorded_by, whole_space
 from fhir_server.application.core.unit_of_work import UnitOfWork, Written, is_registry_operator
 from fhir_server.application.core.write_request import WriteRequest
 from fhir_server.application.reading import conditional
-from fhir_server.application.reading.read import VIEWS, not_found
+from fhir_server.application.reading.read import not_found
 from fhir_server.application.spaces import lifecycle
 from fhir_server.domain import bodies, conditional_requests, references
 from fhir_server.domain.audit.interactions import AuditedInteraction
@@ -28,7 +28,7 @@ from fhir_server.domain.caller import Caller
 from fhir_server.domain.problem import Category, Issue, Problem
 from fhir_server.domain.stored import Stored
 from fhir_server.domain.values import Interaction, Json
-from fhir_server.ports.store import SpaceWrite
+from fhir_server.ports.store import Filters, SpaceWrite
 from fhir_server.r4.parsing import load_json
 from fhir_server.r4.patch import demand_valid
 from fhir_server.registry import REGISTRY, AccessRule, ResourceType
@@ -60,8 +60,8 @@ def plan_create(work: UnitOfWork, request: WriteRequest) -> Written:
         work.spaces.setdefault(patient, _pin(work, patient))
     _claim_identifiers(work, request, frozenset())
     work.put(after)
-    work.trace(AuditedInteraction(Interaction.CREATE, row.name), touched, None, patient)
-    return Written(work.shown(after, NOTHING, NOTHING), created=True)
+    work.trace_unopened(AuditedInteraction(Interaction.CREATE, row.name), touched, patient)
+    return Written(work.shown(after, NOTHING_SEEN), created=True)
 
 
 def plan_update(work: UnitOfWork, request: WriteRequest) -> Written:
@@ -79,12 +79,16 @@ def plan_update(work: UnitOfWork, request: WriteRequest) -> Written:
     after = _stored(work, request, request.id, before.version + 1, before.facts.access)
     work.change(before, after)
     if row.access is AccessRule.IDENTITY and opened is not None:
-        record = work.record(opened)
+        record = work.record()
         born = lifecycle.born(str(request.resource.get("birthDate", "")))
         if born != record.birth_date:
-            work.decide(opened, replace(record, birth_date=born))
-    work.trace(AuditedInteraction(Interaction.UPDATE, row.name), (f"{row.name}/{after.id}",), opened)
-    return Written(work.shown(after, NOTHING, NOTHING))
+            work.decide(replace(record, birth_date=born))
+    audited, touched = AuditedInteraction(Interaction.UPDATE, row.name), (f"{row.name}/{after.id}",)
+    if opened is None:
+        work.trace_unopened(audited, touched, patient)
+    else:
+        work.trace(audited, touched)
+    return Written(work.shown(after, NOTHING_SEEN))
 
 
 def plan_patch(work: UnitOfWork, request: WriteRequest) -> Written:
@@ -110,8 +114,8 @@ def find(work: UnitOfWork, row: ResourceType, id_: str, letter: str) -> tuple[St
     location = work.snapshot.locate(row.name, id_)
     if location is None:
         raise not_found()
-    opened, visibility = _view_of(work, row, location.compartment, letter)
-    found = work.read(row.name, id_, visibility)
+    opened, filters = _filters_of(work, row, location.compartment, letter)
+    found = work.read(row.name, id_, filters)
     if found is None:
         raise not_found()
     if not _own(work.caller) & found.facts.access.owners:
@@ -119,23 +123,24 @@ def find(work: UnitOfWork, row: ResourceType, id_: str, letter: str) -> tuple[St
     return found, opened
 
 
-def _view_of(
+def _filters_of(
     work: UnitOfWork, row: ResourceType, compartment: PatientId, letter: str
-) -> tuple[Opened | None, Visibility]:
+) -> tuple[Opened | None, Filters]:
     if row.access is AccessRule.DIRECTORY:
         smart_scopes.demand(work.caller, (row.name,), letter, NO_SPACE)
-        return None, DIRECTORY if not compartment else NOTHING
+        return None, IN_DIRECTORY if not compartment else NOTHING_SEEN
     try:
         limits = smart_scopes.demand(work.caller, (row.name,), letter, compartment)
     except Problem as problem:
         raise not_found() from problem
     opened = open_unnamed(work, compartment, Action.IDENTIFY)
     if opened is None:
-        return None, NOTHING
-    view = opened.sees(VIEWS[row.access])
+        return None, NOTHING_SEEN
+    if row.name != "RelatedPerson":
+        return opened, opened.within(work.caller, letter, {row.name: limits})
     own = _own(work.caller)  # software does not see a RelatedPerson that it did not record
     recorded = recorded_by(ReadingReason.OWN_RECORDS, compartment, own)
-    return opened, smart_scopes.narrow(recorded if row.name == "RelatedPerson" else view, limits)
+    return opened, KnownFilters({row.name: smart_scopes.narrow(recorded, limits)})
 
 
 def _own(caller: Caller) -> frozenset[str]:
@@ -161,11 +166,11 @@ def _existing(work: UnitOfWork, row: ResourceType, id_: str) -> Written:
     location = work.snapshot.locate(row.name, id_)
     compartment = location.compartment if location else NO_SPACE
     smart_scopes.demand(work.caller, (row.name,), "r", compartment)
-    found = work.read(row.name, id_, whole_space(ReadingReason.REGISTERED, compartment) if compartment else DIRECTORY)
+    found = work.read(row.name, id_, _registered(compartment))
     if found is None:
         raise not_found()
-    work.trace(AuditedInteraction(Interaction.READ, row.name), (f"{row.name}/{id_}",), None, compartment)
-    return Written(work.shown(found, NOTHING, NOTHING))
+    work.trace_unopened(AuditedInteraction(Interaction.READ, row.name), (f"{row.name}/{id_}",), compartment)
+    return Written(work.shown(found, NOTHING_SEEN))
 
 
 def _patient_of(work: UnitOfWork, request: WriteRequest, id_: str) -> PatientId:
@@ -252,7 +257,11 @@ def _claim_identifiers(work: UnitOfWork, request: WriteRequest, own: frozenset[t
 def _identifiers_ever(work: UnitOfWork, stored: Stored) -> frozenset[tuple[str, str]]:
     """Return the identifiers that any version of a resource has had: they belong to the resource for ever."""
     compartment = stored.facts.access.compartment
-    visibility = whole_space(ReadingReason.REGISTERED, compartment) if compartment else DIRECTORY
-    versions = work.snapshot.history(stored.type, stored.id, visibility)
+    versions = work.snapshot.history(stored.type, stored.id, _registered(compartment))
     found = (item for version in versions if version.body for item in orjson.loads(version.body).get("identifier", []))
     return frozenset((str(item.get("system", "")), str(item.get("value", ""))) for item in found)
+
+
+def _registered(compartment: PatientId) -> Filters:
+    """Return what the server reads of the identities that it has recorded, whoever may see them."""
+    return whole_space(ReadingReason.REGISTERED, compartment) if compartment else IN_DIRECTORY

@@ -12,13 +12,11 @@ import orjson
 
 from consent_rules.consents.uploads import Unfit, Upload, unfit
 from consent_rules.consents.visibility_marks import marks_at_filing, sealed_until
-from consent_rules.visibility import AccessFacts, Visibility
+from consent_rules.visibility import AccessFacts
 from consent_rules.vocabulary import Action, Mark, PatientId
 from fhir_server.application.core import notices_owed, smart_scopes
-from fhir_server.application.core.access import Opened
 from fhir_server.application.core.unit_of_work import UnitOfWork, Written
 from fhir_server.application.documents import replacement_chain, versions
-from fhir_server.application.reading.read import VIEWS
 from fhir_server.domain import bodies, references
 from fhir_server.domain.documents.security_labels import split_marks
 from fhir_server.domain.documents.submission import Document, Item, Submission, attachment_of, hash_of
@@ -53,21 +51,21 @@ _FILED_AS = (
 _FILED = frozenset({"DocumentReference", "List", "Binary"})
 
 
-def demand_fit(work: UnitOfWork, opened: Opened, documents: Iterable[tuple[Document, str]]) -> None:
+def demand_fit(work: UnitOfWork, documents: Iterable[tuple[Document, str]]) -> None:
     """Refuse documents, each given with its kind, that the rules do not allow to be filed.
 
     Raises: Problem(BUSINESS_RULE) with every fault of every document, each naming its element.
     """
-    faults = [fault for document, kind in documents for fault in _faults(work, opened, document, kind)]
+    faults = [fault for document, kind in documents for fault in _faults(work, document, kind)]
     if faults:
         raise Problem(Category.BUSINESS_RULE, *faults)
 
 
-def _faults(work: UnitOfWork, opened: Opened, document: Document, kind: str) -> Iterator[Issue]:
+def _faults(work: UnitOfWork, document: Document, kind: str) -> Iterator[Issue]:
     request = work.asks(Action.DEPOSIT)
     size = None if document.content is None else len(document.content)
     upload = Upload(kind, str(attachment_of(document.item.resource).get("contentType", "")), size)
-    for why in unfit(request, work.record(opened), upload, work.runtime.matrix, work.runtime.profile):
+    for why in unfit(request, work.record(), upload, work.runtime.matrix, work.runtime.profile):
         text, element = _TOLD[why]
         yield Issue(text, f"{document.item.root}.{element}", why.value)
 
@@ -77,15 +75,12 @@ class Filing:
     """One submission being filed into one space.
 
     ids: id given to each entry, by its index. names: the reference to write for each fullUrl and conditional reference.
-    seen: the documents of the space to which the caller may refer.
     limits: what the scopes allow to file. replaced: the document that each new one replaces, by index of its entry.
     """
 
     work: UnitOfWork
     submission: Submission
     patient: PatientId
-    opened: Opened
-    seen: Visibility
     ids: Mapping[int, str]
     names: Mapping[str, str]
     limits: smart_scopes.Limits
@@ -120,7 +115,7 @@ class Filing:
     def written(self, type_: str, id_: str, notes: tuple[Issue, ...] = (), *, created: bool = True) -> Written:
         """Return one planned resource as its depositor sees it; the depositor may know its marks."""
         planned = self.work.writes[type_, id_].after
-        return Written(self.work.shown(planned, self.seen, self.seen), created, notes)
+        return Written(self.work.shown(planned, self.work.entered), created, notes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +139,7 @@ def draft_documents(filing: Filing) -> tuple[Draft, ...]:
         identifier = str(document.item.resource["masterIdentifier"]["value"])
         claim(filing, "document", identifier, f"{document.item.root}.masterIdentifier")
     drafts = tuple(_draft(filing, document) for document in documents)
-    demand_fit(filing.work, filing.opened, ((draft.document, draft.access.kind) for draft in drafts))
+    demand_fit(filing.work, ((draft.document, draft.access.kind) for draft in drafts))
     return drafts
 
 
@@ -155,9 +150,9 @@ def file_documents(filing: Filing, drafts: tuple[Draft, ...]) -> None:
     waiting = [draft.access.marks for draft in drafts if Mark.INVISIBLE_PATIENT in draft.access.marks]
     if waiting:
         confidential = all(Mark.INVISIBLE_REPRESENTANTS_LEGAUX in marks for marks in waiting)
-        notices_owed.of_waiting(filing.work, filing.work.record(filing.opened), confidential=confidential)
+        notices_owed.of_waiting(filing.work, filing.work.record(), confidential=confidential)
     filed = {filing.ids[draft.document.item.index]: draft.access for draft in drafts}
-    notices_owed.of_documents(filing.work, filing.opened, Kind.FILED, filed)
+    notices_owed.of_documents(filing.work, Kind.FILED, filed)
 
 
 def refuse_dangling(filing: Filing, items: Iterable[Item]) -> None:
@@ -198,7 +193,7 @@ def _file_document(filing: Filing, draft: Draft) -> None:
     facts = versions.document_facts(orjson.loads(body), draft.access, root)
     if older:
         replacement_chain.align(work, replacement_chain.members(work, older), draft.access)
-        replacement_chain.inherited(work, filing.opened, older.id, id_)
+        replacement_chain.inherited(work, older.id, id_)
     work.put(work.version("DocumentReference", id_, 1, body, facts))
 
 
@@ -209,8 +204,8 @@ def _access(filing: Filing, resource: Json, asked: Mark, older: Stored | None, r
     base = _coded(filing.work, resource, filing.own)
     if replaced:
         base = replace(base, sealed_until=replaced.sealed_until)
-    versions.demand_filing_marks(filing.work, filing.opened, asked, replaced, where)
-    marks = marks_at_filing(filing.work.record(filing.opened), asked, filing.work.at, replaced)
+    versions.demand_filing_marks(filing.work, asked, replaced, where)
+    marks = marks_at_filing(filing.work.record(), asked, filing.work.at, replaced)
     sealed = base.sealed_until
     if marks & Mark.INVISIBLE_PATIENT and sealed is None:
         sealed = sealed_until(filing.work.at, filing.work.runtime.profile)
@@ -287,9 +282,9 @@ def _is_seen(filing: Filing, type_: str, id_: str, *, is_copy: bool) -> bool:
     if (type_, id_) in work.writes or (type_ in _FILED and id_ in filing.ids.values()):
         return True
     if type_ == "DocumentReference":
-        return work.read(type_, id_, filing.seen) is not None
+        return work.read(type_, id_, filing.work.entered) is not None
     if type_ == "List":
-        return bool(work.snapshot.visible_ids(type_, {id_}, filing.seen))
+        return bool(work.snapshot.visible_ids(type_, {id_}, filing.work.entered))
     if is_copy or type_ not in REGISTRY:
         return True
     return id_ == filing.patient if type_ == "Patient" else _is_known(filing, type_, id_)
@@ -300,5 +295,4 @@ def _is_known(filing: Filing, type_: str, id_: str) -> bool:
     access = REGISTRY[type_].access
     if access is AccessRule.DIRECTORY:
         return filing.work.is_known(type_, id_)
-    seen = filing.opened.sees(VIEWS[access])
-    return type_ not in _FILED and bool(filing.work.snapshot.visible_ids(type_, {id_}, seen))
+    return type_ not in _FILED and bool(filing.work.snapshot.visible_ids(type_, {id_}, filing.work.entered))

@@ -10,8 +10,7 @@ from datetime import datetime
 import orjson
 
 from consent_rules.consents.visibility_marks import HIDDEN_FROM_GUARDIANS, sealed_until
-from consent_rules.visibility import Visibility
-from consent_rules.vocabulary import Action, Mark, PatientId, RequesterKind, View
+from consent_rules.vocabulary import Action, Mark, PatientId, RequesterKind
 from fhir_server.application.core import notices_owed, smart_scopes, unit_of_work
 from fhir_server.application.core.access import Opened
 from fhir_server.application.core.enforcement_point import open_unnamed
@@ -28,6 +27,7 @@ from fhir_server.domain.notices import Kind
 from fhir_server.domain.problem import Category, Issue, Problem
 from fhir_server.domain.stored import Stored
 from fhir_server.domain.values import Interaction, Json
+from fhir_server.ports.store import Filters
 from fhir_server.r4.parsing import load_json
 from fhir_server.r4.patch import Patch, demand_valid
 from fhir_server.registry import REGISTRY
@@ -44,13 +44,12 @@ class _Found:
     """A document that the caller may change, as the caller sees it."""
 
     stored: Stored
-    opened: Opened
-    view: Visibility
+    filters: Filters
     seen: Json
 
     @property
     def knows(self) -> bool:
-        return self.view.knows_marks(self.stored.facts.access)
+        return self.filters.of(self.stored.type).knows_marks(self.stored.facts.access)
 
 
 def _matched(work: UnitOfWork, query: str) -> str:
@@ -89,11 +88,11 @@ def plan_patch(work: UnitOfWork, request: WriteRequest) -> Written:
     latest = work.latest(found.stored)
     _trace_patch(work, found, latest)
     if latest is not found.stored:
-        notices_owed.of_documents(work, found.opened, Kind.CHANGED, {id_: latest.facts.access})
+        notices_owed.of_documents(work, Kind.CHANGED, {id_: latest.facts.access})
     is_own = versions.is_depositor(work.caller, latest)  # depositors may see what they filed without a notice
     if not is_own and smart_scopes.lets_read(work.caller, "DocumentReference", latest.facts.access):
-        notices_owed.of_reading(work, found.opened, id_)
-    return Written(work.shown(latest, found.view, found.view))
+        notices_owed.of_reading(work, id_)
+    return Written(work.shown(latest, found.filters))
 
 
 def _trace_patch(work: UnitOfWork, found: _Found, latest: Stored) -> None:
@@ -102,7 +101,7 @@ def _trace_patch(work: UnitOfWork, found: _Found, latest: Stored) -> None:
     changed = latest is not found.stored
     audited = AuditedInteraction(Interaction.PATCH if changed else Interaction.READ, "DocumentReference", choice=hides)
     touched = (f"DocumentReference/{latest.id}",)
-    work.trace(audited, touched, found.opened, reason="" if changed else "nothing-changed")
+    work.trace(audited, touched, reason="" if changed else "nothing-changed")
 
 
 def _patched(found: _Found, change: Patch) -> Json:
@@ -128,12 +127,14 @@ def _space_of(work: UnitOfWork, id_: str) -> tuple[PatientId, smart_scopes.Limit
 
 def _seen(work: UnitOfWork, id_: str, opened: Opened | None, limits: smart_scopes.Limits) -> _Found:
     """Return a document as the caller sees it in the space that was opened; else the answer for an unknown id."""
-    view = smart_scopes.narrow(opened.sees(View.DOCUMENTS), limits) if opened else None
-    stored = work.read("DocumentReference", id_, view) if view else None
-    if opened is None or view is None or stored is None:
+    if opened is None:
         raise not_found()
-    shown = work.shown(stored, view, view)
-    return _Found(stored, opened, view, orjson.loads(bodies.body_for(shown.stored, knows_marks=shown.knows_marks)))
+    filters = opened.within(work.caller, "u", {"DocumentReference": limits})
+    stored = work.read("DocumentReference", id_, filters)
+    if stored is None:
+        raise not_found()
+    shown = work.shown(stored, filters)
+    return _Found(stored, filters, orjson.loads(bodies.body_for(shown.stored, knows_marks=shown.knows_marks)))
 
 
 def _refuse_other_elements(seen: Json, wanted: Json) -> None:
@@ -233,14 +234,14 @@ def _take_confidentiality(work: UnitOfWork, found: _Found, wanted: Json, changed
 def _relabel(work: UnitOfWork, found: _Found, marks: Mark) -> None:
     """Plan new marks for the document and its whole replacement chain."""
     access = found.stored.facts.access
-    versions.demand_marks(work, found.opened, access, marks, _LABELS)
+    versions.demand_marks(work, access, marks, _LABELS)
     sealed = None
     if marks & Mark.INVISIBLE_PATIENT:
         sealed = access.sealed_until or sealed_until(_filed_at(work, found.stored), work.runtime.profile)
     like = replace(access, marks=marks, sealed_until=sealed)
     replacement_chain.align(work, replacement_chain.members(work, found.stored), like)
     if marks & HIDDEN_FROM_GUARDIANS & ~access.marks:
-        replacement_chain.keep_confidential(work, found.opened, found.stored.id)
+        replacement_chain.keep_confidential(work, found.stored.id)
 
 
 def _filed_at(work: UnitOfWork, stored: Stored) -> datetime:
@@ -256,6 +257,6 @@ def _withdraw(work: UnitOfWork, found: _Found) -> Written:
     resource = load_json(found.stored.body) | {"status": _WITHDRAWN}
     body = bodies.stamped(resource, after.id, after.version, work.stamp)
     audited = AuditedInteraction(Interaction.DELETE, "DocumentReference")
-    work.trace(audited, (f"DocumentReference/{after.id}",), found.opened)
-    notices_owed.of_documents(work, found.opened, Kind.CHANGED, {after.id: after.facts.access})
-    return Written(work.shown(replace(after, deleted=False, body=body), found.view, found.view))
+    work.trace(audited, (f"DocumentReference/{after.id}",))
+    notices_owed.of_documents(work, Kind.CHANGED, {after.id: after.facts.access})
+    return Written(work.shown(replace(after, deleted=False, body=body), found.filters))

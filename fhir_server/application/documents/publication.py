@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from consent_rules.consents.visibility_marks import HIDDEN_FROM_GUARDIANS
-from consent_rules.vocabulary import Action, View
+from consent_rules.vocabulary import Action
 from fhir_server.application.core import smart_scopes
 from fhir_server.application.core.enforcement_point import open_record
 from fhir_server.application.core.runtime import Runtime
@@ -76,7 +76,7 @@ def _plan_simplified(work: UnitOfWork, submission: Submission) -> Written:
     filing.file_documents(prepared, drafts)
     submission_sets.derived_set(prepared, prepared.ids[0], document.item.resource)
     touched = (f"DocumentReference/{prepared.ids[0]}",)
-    work.trace(work.audited, touched, prepared.opened)
+    work.trace(work.audited, touched)
     notes = tuple(issue for _, issue in submission.notes)
     return prepared.written("DocumentReference", prepared.ids[0], notes)
 
@@ -136,11 +136,10 @@ def _enter(work: UnitOfWork, submission: Submission, ids: dict[int, str]) -> Fil
     patient = one_patient(work, items, names)
     limits = smart_scopes.demand(work.caller, _DOCUMENT, "c", patient)
     _note_secrets(work, submission, items)
-    opened = open_record(work, patient, Action.DEPOSIT)
-    seen = opened.sees(View.DOCUMENTS)
+    open_record(work, patient, Action.DEPOSIT)
     for item in items:
         names |= conditional.conditional_names(work, item.resource, item.root, patient)
-    return Filing(work, submission, patient, opened, seen, ids, names, limits)
+    return Filing(work, submission, patient, ids, names, limits)
 
 
 def _note_secrets(work: UnitOfWork, submission: Submission, items: Sequence[Item]) -> None:
@@ -180,4 +179,4 @@ def _trace_submission(prepared: Filing) -> None:
     documents = tuple(f"DocumentReference/{ids[document.item.index]}" for document in submission.documents)
     superseded = tuple(f"DocumentReference/{stored.id}" for stored in prepared.replaced.values())
     touched = (f"List/{ids[submission.set.index]}", *documents, *superseded)
-    prepared.work.trace(prepared.work.audited, touched, prepared.opened)
+    prepared.work.trace(prepared.work.audited, touched)

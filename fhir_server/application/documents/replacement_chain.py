@@ -14,8 +14,7 @@ import orjson
 from consent_rules.consents.visibility_marks import HIDDEN_FROM_GUARDIANS
 from consent_rules.model import Directive
 from consent_rules.visibility import AccessFacts
-from consent_rules.vocabulary import DirectiveKind, Mark, PatientId, View
-from fhir_server.application.core.access import Opened
+from consent_rules.vocabulary import DirectiveKind, Mark, PatientId
 from fhir_server.application.core.system_views import ReadingReason, whole_space
 from fhir_server.application.core.unit_of_work import UnitOfWork
 from fhir_server.domain import references
@@ -99,21 +98,21 @@ def _last_body(work: UnitOfWork, stored: Stored) -> bytes:
     return next((version.body for version in versions if version.body), b"")
 
 
-def resolved(work: UnitOfWork, opened: Opened, said: tuple[Directive, ...], root: str) -> tuple[Directive, ...]:
+def resolved(work: UnitOfWork, said: tuple[Directive, ...], root: str) -> tuple[Directive, ...]:
     """Return the directives with every document extended to its whole replacement chain.
 
     root: of expressions. Raises: Problem(BUSINESS_RULE) for a document that the caller does not see, known or not, and
     for a directive that withholds a document by name from its own depositor.
     """
-    return tuple(_resolved(work, opened, directive, root) for directive in said)
+    return tuple(_resolved(work, directive, root) for directive in said)
 
 
-def inherited(work: UnitOfWork, opened: Opened, older: str, newer: str) -> None:
+def inherited(work: UnitOfWork, older: str, newer: str) -> None:
     """Let every directive about a document also cover the document that replaces it."""
-    record = work.record(opened)
+    record = work.record()
     inheriting = record.inheriting(older, newer)
     if inheriting != record:
-        work.decide(opened, inheriting)
+        work.decide(inheriting)
 
 
 def are_confidential(work: UnitOfWork, patient: PatientId, said: tuple[Directive, ...]) -> bool:
@@ -126,10 +125,10 @@ def are_confidential(work: UnitOfWork, patient: PatientId, said: tuple[Directive
     return any(stored is not None and HIDDEN_FROM_GUARDIANS in stored.facts.access.marks for stored in found)
 
 
-def keep_confidential(work: UnitOfWork, opened: Opened, document: str) -> None:
+def keep_confidential(work: UnitOfWork, document: str) -> None:
     """Hide from guardians every Consent that names this document, which is now hidden from them; the versions stay."""
-    patient = opened.patient
-    for id_ in {d.id for d in work.record(opened).directives if d.documents is not None and document in d.documents}:
+    patient = work.entered.patient
+    for id_ in {d.id for d in work.record().directives if d.documents is not None and document in d.documents}:
         stored = work.read("Consent", id_, whole_space(ReadingReason.CONFIDENTIALITY, patient))
         if stored is not None and HIDDEN_FROM_GUARDIANS not in stored.facts.access.marks:
             access = replace(stored.facts.access, marks=stored.facts.access.marks | HIDDEN_FROM_GUARDIANS)
@@ -137,17 +136,17 @@ def keep_confidential(work: UnitOfWork, opened: Opened, document: str) -> None:
             work.change(stored, replace(stored, facts=facts, mark=stored.mark + 1, marked_at=work.stamp))
 
 
-def _resolved(work: UnitOfWork, opened: Opened, directive: Directive, root: str) -> Directive:
+def _resolved(work: UnitOfWork, directive: Directive, root: str) -> Directive:
     if directive.documents is None:
         return directive
-    found = [_named(work, opened, id_, root) for id_ in sorted(directive.documents)]
+    found = [_named(work, id_, root) for id_ in sorted(directive.documents)]
     _demand_no_depositor(directive, found, root)
     ids = frozenset(member.id for stored in found for member in members(work, stored))
     return replace(directive, documents=ids | directive.documents)
 
 
-def _named(work: UnitOfWork, opened: Opened, id_: str, root: str) -> Stored:
-    found = work.read("DocumentReference", id_, opened.sees(View.DOCUMENTS))
+def _named(work: UnitOfWork, id_: str, root: str) -> Stored:
+    found = work.read("DocumentReference", id_, work.entered)
     if found is None:
         text = "the document is not known here"
         raise Problem.of(Category.BUSINESS_RULE, text, f"{root}.provision", "unknown-document")

@@ -77,7 +77,7 @@ def update_folder(filing: Filing, item: Item) -> Written:
     work = filing.work
     where = f"Bundle.entry[{item.index}].request.url"
     target = references.split(item.url, work.runtime.fhir_base)
-    before = work.read("List", target[1], filing.seen) if target else None
+    before = work.read("List", target[1], filing.work.entered) if target else None
     if before is None:
         raise Problem(Category.BUSINESS_RULE, conditional.unknown_reference(where))
     if item.resource.get("id") != before.id:
@@ -203,7 +203,7 @@ def _superseded_by_entry(filing: Filing, item: Item) -> Stored:
 def _target(filing: Filing, literal: str, where: str) -> Stored:
     """Return the document that a reference names; a document that the caller does not see counts as unknown."""
     target = references.split(literal, filing.work.runtime.fhir_base)
-    found = filing.work.read(*target, filing.seen) if target and target[0] == "DocumentReference" else None
+    found = filing.work.read(*target, filing.work.entered) if target and target[0] == "DocumentReference" else None
     if found is None:
         raise Problem(Category.BUSINESS_RULE, conditional.unknown_reference(where))
     return found

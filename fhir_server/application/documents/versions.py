@@ -9,11 +9,11 @@ from dataclasses import replace
 import orjson
 
 from consent_rules.consents.visibility_marks import may_change_marks, may_file
-from consent_rules.model import AccessRequest, Deny, RuleApplied
-from consent_rules.visibility import DIRECTORY, NOTHING, AccessFacts, Visibility
-from consent_rules.vocabulary import Action, Mark, Reason, RequesterKind, View
+from consent_rules.model import Deny, RuleApplied
+from consent_rules.visibility import AccessFacts
+from consent_rules.vocabulary import Action, Mark, Reason, RequesterKind
 from fhir_server.application.core import notices_owed, smart_scopes, unit_of_work
-from fhir_server.application.core.access import Opened
+from fhir_server.application.core.access import IN_DIRECTORY, NOTHING_SEEN, Opened
 from fhir_server.application.core.enforcement_point import open_unnamed
 from fhir_server.application.core.minor_confidentiality import is_confidential_failure
 from fhir_server.application.core.search_index import facts_of
@@ -29,6 +29,7 @@ from fhir_server.domain.notices import Kind
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.stored import Facts, Stored, authored_of
 from fhir_server.domain.values import Interaction, Json
+from fhir_server.ports.store import Filters
 from fhir_server.r4.parsing import load_json
 from fhir_server.registry import REGISTRY
 
@@ -80,7 +81,7 @@ def _read(work: UnitOfWork, literal: str) -> Json | None:
     target = references.split(literal, work.runtime.fhir_base)
     if not target or target[0] not in ("Practitioner", "PractitionerRole"):
         return None
-    found = work.snapshot.read(*target, DIRECTORY)
+    found = work.snapshot.read(*target, IN_DIRECTORY)
     return load_json(found.body) if found else None
 
 
@@ -89,36 +90,28 @@ def _identifiers(resource: Json) -> Identifiers:
     return frozenset(pair for pair in pairs if all(pair))
 
 
-def demand_marks(work: UnitOfWork, opened: Opened, facts: AccessFacts, wanted: Mark, expression: str) -> None:
+def demand_marks(work: UnitOfWork, facts: AccessFacts, wanted: Mark, expression: str) -> None:
     """Refuse a change of marks that the rules deny.
 
     facts: of the document before the change. Raises: Problem(BUSINESS_RULE) or FORBIDDEN.
     """
     if wanted == facts.marks:
         return
-    answer = may_change_marks(
-        _request(work, Action.CHANGE_MARKS), work.record(opened), facts, wanted, work.runtime.profile
-    )
+    answer = may_change_marks(work.asks(Action.CHANGE_MARKS), work.record(), facts, wanted, work.runtime.profile)
     if isinstance(answer, RuleApplied):
         return
     raise _refused(answer, expression)
 
 
-def demand_filing_marks(
-    work: UnitOfWork, opened: Opened, asked: Mark, replaced: AccessFacts | None, expression: str
-) -> None:
+def demand_filing_marks(work: UnitOfWork, asked: Mark, replaced: AccessFacts | None, expression: str) -> None:
     """Refuse marks of a new document that the rules deny.
 
     replaced: facts of the document that it replaces. Raises: Problem(BUSINESS_RULE) or FORBIDDEN.
     """
-    request = _request(work, Action.DEPOSIT)
-    answer = may_file(request, work.record(opened), asked, work.runtime.profile, replaced)
+    request = work.asks(Action.DEPOSIT)
+    answer = may_file(request, work.record(), asked, work.runtime.profile, replaced)
     if not isinstance(answer, RuleApplied):
         raise _refused(answer, expression)
-
-
-def _request(work: UnitOfWork, action: Action) -> AccessRequest:
-    return work.asks(action)
 
 
 def _refused(refusal: Deny, expression: str) -> Problem:
@@ -151,31 +144,32 @@ def plan_delete(work: UnitOfWork, request: WriteRequest) -> None:
     id_ = request.id
     smart_scopes.demand(work.caller, _DOCUMENT, "d")
     work.names(f"DocumentReference/{id_}")
-    opened, view = _enter_to_delete(work, id_)
-    before = work.read("DocumentReference", id_, view)
+    opened, filters = _enter_to_delete(work, id_)
+    before = work.read("DocumentReference", id_, filters)
     if opened is None or before is None:
         if not work.refused:
             work.trace_outcome(Outcome(OutcomeCode.REFUSED, "not-visible", confidential=is_confidential_failure(work)))
         return
-    unit_of_work.demand_match(request.if_match, before, knows_marks=view.knows_marks(before.facts.access))
+    knows_marks = filters.of(before.type).knows_marks(before.facts.access)
+    unit_of_work.demand_match(request.if_match, before, knows_marks=knows_marks)
     after = withdraw(work, before)
-    work.trace(AuditedInteraction(Interaction.DELETE, "DocumentReference"), (f"DocumentReference/{id_}",), opened)
-    notices_owed.of_documents(work, opened, Kind.CHANGED, {id_: after.facts.access})
+    work.trace(AuditedInteraction(Interaction.DELETE, "DocumentReference"), (f"DocumentReference/{id_}",))
+    notices_owed.of_documents(work, Kind.CHANGED, {id_: after.facts.access})
 
 
-def _enter_to_delete(work: UnitOfWork, id_: str) -> tuple[Opened | None, Visibility]:
-    """Return the space of a document and a view of what may be deleted there; the view is empty for a denied caller."""
+def _enter_to_delete(work: UnitOfWork, id_: str) -> tuple[Opened | None, Filters]:
+    """Return the space of a document and what may be deleted there: nothing for a denied caller."""
     location = work.snapshot.locate("DocumentReference", id_)
     if location is None:
-        return None, NOTHING
+        return None, NOTHING_SEEN
     try:
         limits = smart_scopes.demand(work.caller, _DOCUMENT, "d", location.compartment)
     except Problem:
-        return None, NOTHING
+        return None, NOTHING_SEEN
     # a carer may change no marks, but may delete what the carer filed (B13)
     of_the_side = work.caller.requester.kind is RequesterKind.RELATED
     opened = open_unnamed(work, location.compartment, Action.DEPOSIT if of_the_side else Action.CHANGE_MARKS)
-    return opened, smart_scopes.narrow(opened.sees(View.DOCUMENTS), limits) if opened else NOTHING
+    return opened, opened.within(work.caller, "d", {"DocumentReference": limits}) if opened else NOTHING_SEEN
 
 
 def withdraw(work: UnitOfWork, before: Stored) -> Stored:

@@ -9,14 +9,11 @@ Source: https://hl7.org/fhir/R4/search.html#chaining; IHE MHD 4.2, ITI-66 and IT
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from consent_rules.visibility import DIRECTORY, NOTHING, Visibility
-from fhir_server.application.core import smart_scopes
-from fhir_server.application.core.access import Access, Opened
-from fhir_server.application.reading.read import VIEWS
+from fhir_server.application.core.access import Access
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.search import tokens
 from fhir_server.domain.search.criteria import AnyOf, Chained, Search
-from fhir_server.registry import REGISTRY, AccessRule
+from fhir_server.ports.store import Filters
 
 MOST = 500
 """How many people and establishments one description may match: the stores compare so many alternatives at once."""
@@ -24,10 +21,10 @@ MOST = 500
 
 @dataclass(frozen=True, slots=True)
 class Chains:
-    """Where one search looks people up: in the directory, and in the space that was entered."""
+    """Where one search looks people up: in the directory, and in the space that was entered, within the scopes."""
 
     access: Access
-    opened: Opened
+    filters: Filters
 
     def resolved(self, search: Search) -> Search:
         """Return the search with references in place of the descriptions.
@@ -55,18 +52,7 @@ class Chains:
 
     def _found(self, type_: str, described: AnyOf) -> list[str]:
         search = Search(type_, (described,), limit=MOST + 1)
-        return [f"{type_}/{stored.id}" for stored in self.access.snapshot.find(search, self._view(type_)).rows]
-
-    def _view(self, type_: str) -> Visibility:
-        """Return what the search may see of a type: the whole directory, or what permit and scopes allow."""
-        access = REGISTRY[type_].access
-        if access is AccessRule.DIRECTORY:
-            return DIRECTORY
-        try:
-            limits = smart_scopes.demand(self.access.caller, (type_,), "s", self.opened.patient)
-        except Problem:
-            return NOTHING
-        return smart_scopes.narrow(self.opened.sees(VIEWS[access]), limits)
+        return [f"{type_}/{stored.id}" for stored in self.access.snapshot.find(search, self.filters).rows]
 
     def _tokens(self, base: str, reference: str) -> frozenset[str]:
         """Return the tokens of resources that refer to a person, directly or through a contained practice situation."""

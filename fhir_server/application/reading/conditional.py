@@ -6,14 +6,13 @@ Source: https://hl7.org/fhir/R4/http.html#ccreate, #cupdate and #trules (conditi
 from collections.abc import Iterable
 from dataclasses import replace
 
-from consent_rules.visibility import DIRECTORY, NOTHING, Visibility
 from consent_rules.vocabulary import NO_SPACE, Action, PatientId
 from fhir_server.application.core import smart_scopes
+from fhir_server.application.core.access import IN_DIRECTORY, NOTHING_SEEN, OF_THE_SPACE
 from fhir_server.application.core.enforcement_point import open_record, open_unnamed
 from fhir_server.application.core.search_index import identify
 from fhir_server.application.core.system_views import ReadingReason, whole_space
 from fhir_server.application.core.unit_of_work import UnitOfWork
-from fhir_server.application.reading.read import VIEWS
 from fhir_server.application.reading.search import NOBODY
 from fhir_server.domain import conditional_requests, references
 from fhir_server.domain.conditional_requests import Condition
@@ -22,6 +21,7 @@ from fhir_server.domain.search import tokens
 from fhir_server.domain.search.criteria import AnyOf, Search
 from fhir_server.domain.stored import Stored
 from fhir_server.domain.values import Json
+from fhir_server.ports.store import Filters
 from fhir_server.registry import REGISTRY, AccessRule, ResourceType
 
 _MATCHES_JUDGED = 50
@@ -39,16 +39,16 @@ def matching_ids(
     if condition.patient_identifier:
         patient = identify(work.snapshot, *condition.patient_identifier)
     found = work.snapshot.compartments_with(row.name, wanted, _MATCHES_JUDGED)
-    if row.access in VIEWS and row.access is not AccessRule.IDENTITY:
+    if row.name in OF_THE_SPACE:
         work.names(*(f"{row.name}/{id_}" for _, id_ in found))  # a failure is as confidential as the matches
     if row.access is not AccessRule.DIRECTORY and (patient or condition.patient_identifier):
-        view = _view(work, row, patient, action, letter) if patient else NOTHING
-        page = work.snapshot.find(Search(row.name, (AnyOf(wanted),), limit=_MATCHES_JUDGED), view)
+        filters = _enter(work, row, patient, action, letter) if patient else NOTHING_SEEN
+        page = work.snapshot.find(Search(row.name, (AnyOf(wanted),), limit=_MATCHES_JUDGED), filters)
         return tuple(sorted(stored.id for stored in page.rows))
     seen: list[str] = []
     for compartment in sorted({place for place, _ in found}):
         there = {id_ for place, id_ in found if place == compartment}
-        seen.extend(work.snapshot.visible_ids(row.name, there, _view(work, row, compartment, action, letter)))
+        seen.extend(work.snapshot.visible_ids(row.name, there, _enter(work, row, compartment, action, letter)))
     return tuple(sorted(seen))
 
 
@@ -79,16 +79,16 @@ def with_identifier(
     ).rows
 
 
-def _view(work: UnitOfWork, row: ResourceType, compartment: PatientId, action: Action, letter: str) -> Visibility:
+def _enter(work: UnitOfWork, row: ResourceType, compartment: PatientId, action: Action, letter: str) -> Filters:
     """Return what the caller sees of a type in one space, nothing when the caller may not enter."""
     if row.access is AccessRule.DIRECTORY:
-        return DIRECTORY
+        return IN_DIRECTORY
     try:
         limits = smart_scopes.demand(work.caller, (row.name,), letter, compartment)
     except Problem:
-        return NOTHING
+        return NOTHING_SEEN
     opened = open_unnamed(work, compartment, action)
-    return smart_scopes.narrow(opened.sees(VIEWS[row.access]), limits) if opened else NOTHING
+    return opened.within(work.caller, letter, {row.name: limits}) if opened else NOTHING_SEEN
 
 
 def is_conditional(reference: str) -> bool:

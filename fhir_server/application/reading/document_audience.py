@@ -14,10 +14,10 @@ import orjson
 
 from consent_rules.model import AccessRequest, Permit, RecordState, Requester
 from consent_rules.tools.hypothetical_requesters import Stage, audience
-from consent_rules.visibility import DIRECTORY, AccessFacts, Visibility
+from consent_rules.visibility import AccessFacts
 from consent_rules.vocabulary import NO_SPACE, Action, Basis, DirectiveKind, Mark, Purpose, RequesterKind, View
 from fhir_server.application.core import audit_log, smart_scopes
-from fhir_server.application.core.access import Access, Opened
+from fhir_server.application.core.access import IN_DIRECTORY, Access, Opened
 from fhir_server.application.core.enforcement_point import answer_of, judge, open_unnamed
 from fhir_server.application.core.minor_confidentiality import is_confidential, is_confidential_failure
 from fhir_server.application.core.runtime import Runtime
@@ -29,7 +29,7 @@ from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.search import tokens
 from fhir_server.domain.search.criteria import AnyOf, Search
 from fhir_server.domain.values import Interaction, Json
-from fhir_server.ports.store import Snapshot
+from fhir_server.ports.store import Filters, Snapshot
 
 _EVENTS = 500
 _DONE = frozenset({tokens.any_system("outcome", "0")})
@@ -54,7 +54,7 @@ class Reader:
     at: datetime
 
 
-def readers_of(snapshot: Snapshot, traces: Visibility, document: str) -> tuple[Reader, ...]:
+def readers_of(snapshot: Snapshot, traces: Filters, document: str) -> tuple[Reader, ...]:
     """Return the professionals who have read a document, latest first, as far as the caller may read the audit events.
 
     document: id. Only the latest 500 reads count.
@@ -150,7 +150,7 @@ def _readers(asked: "_Question", id_: str) -> tuple[Reader, ...]:
     except Problem:
         return ()
     entered = judge(access, patient, Action.READ_TRACES)
-    return readers_of(access.snapshot, entered.sees(View.TRACES), id_) if isinstance(entered, Opened) else ()
+    return readers_of(access.snapshot, entered, id_) if isinstance(entered, Opened) else ()
 
 
 def _find(access: Access, id_: str) -> tuple[Opened | None, AccessFacts | None]:
@@ -170,15 +170,14 @@ def _find(access: Access, id_: str) -> tuple[Opened | None, AccessFacts | None]:
     opened = open_unnamed(access, patient, Action.DIRECT)
     if opened is None or opened.permit.basis not in _SIDE:
         return None, None
-    seen = smart_scopes.narrow(opened.sees(View.DOCUMENTS), limits)
-    found = snapshot.read("DocumentReference", id_, seen)
+    found = snapshot.read("DocumentReference", id_, opened.within(caller, "r", {"DocumentReference": limits}))
     return opened, found.facts.access if found and not found.deleted else None
 
 
 def _known(access: Access, opened: Opened) -> RecordState:
     """Return the state without the directives whose Consents the caller may not read (B10)."""
     named = {directive.id for directive in opened.record.directives}
-    shown = access.snapshot.visible_ids("Consent", named, opened.sees(View.DIRECTIVES))
+    shown = access.snapshot.visible_ids("Consent", named, opened)
     return replace(opened.record, directives=tuple(d for d in opened.record.directives if d.id in shown))
 
 
@@ -247,7 +246,7 @@ def _is(reference: str, type_: str) -> bool:
 def _roles(snapshot: Snapshot, name: str, reference: str) -> list[Json]:
     """Return the active practice situations that name a person or an establishment."""
     search = Search("PractitionerRole", (AnyOf(tokens.reference(name, reference)),), limit=_MEMBERS)
-    found = (orjson.loads(stored.body) for stored in snapshot.find(search, DIRECTORY).rows)
+    found = (orjson.loads(stored.body) for stored in snapshot.find(search, IN_DIRECTORY).rows)
     return [role for role in found if role.get("active") is not False]
 
 
@@ -255,7 +254,7 @@ def _practised(snapshot: Snapshot, person: str, roles: list[Json]) -> str:
     """Return the profession of a person, from a practice situation or else from a qualification; "" when unknown."""
     if roles:
         return _profession(roles[0])
-    found = snapshot.read("Practitioner", person.partition("/")[2], DIRECTORY)
+    found = snapshot.read("Practitioner", person.partition("/")[2], IN_DIRECTORY)
     body: Json = {} if found is None or found.deleted else orjson.loads(found.body)
     return _coded([item.get("code", {}) for item in body.get("qualification", ())])
 
@@ -279,7 +278,7 @@ class _Names:
         type_, _, id_ = reference.partition("/")
         if type_ not in {"Practitioner", "Organization"}:
             return ""
-        found = self.snapshot.read(type_, id_, DIRECTORY)
+        found = self.snapshot.read(type_, id_, IN_DIRECTORY)
         if found is None or found.deleted:
             return ""
         body: Json = orjson.loads(found.body)

@@ -6,79 +6,81 @@ search. A reference stays if the reader could read the resource, or would be tol
 """
 
 from base64 import b64decode
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 
 import orjson
 
 from consent_rules.model import Deny
 from consent_rules.visibility import NOTHING, Visibility
-from consent_rules.vocabulary import Action, Basis, View
+from consent_rules.vocabulary import Action, Basis
 from fhir_server.application.core import smart_scopes
-from fhir_server.application.core.access import Access, Opened
+from fhir_server.application.core.access import OF_THE_SPACE, Access, Opened, action_of
 from fhir_server.application.core.enforcement_point import answer_of
 from fhir_server.application.core.system_views import ReadingReason, whole_space
 from fhir_server.application.reading import recorded_queries
 from fhir_server.domain import notices
 from fhir_server.domain.audit.audit_event_parts import ENTITY_TYPE
-from fhir_server.domain.caller import Caller
 from fhir_server.domain.problem import Problem
 from fhir_server.domain.references import without_references
 from fhir_server.domain.stored import Stored
 from fhir_server.domain.values import Json
-from fhir_server.ports.store import Snapshot
-
-Sights = Mapping[str, Visibility]
+from fhir_server.ports.store import Filters, Snapshot
+from fhir_server.registry import REGISTRY
 
 TOLD = frozenset({"AuditEvent", "Communication"})
-_VIEWS: Mapping[str, tuple[Action, View]] = {
-    "DocumentReference": (Action.CONSULT, View.DOCUMENTS),
-    "List": (Action.CONSULT, View.DOCUMENTS),
-    "Binary": (Action.CONSULT, View.DOCUMENTS),
-    "Consent": (Action.CONSULT, View.DIRECTIVES),
-    "RelatedPerson": (Action.CONSULT, View.DIRECTIVES),
-    "Communication": (Action.READ_NOTICES, View.NOTICES),
-    "AuditEvent": (Action.READ_TRACES, View.TRACES),
-}
 
 
-def sights_of(access: Access) -> Sights:
-    """Return what the caller would see of each type of the space; nothing for a type that the caller may not read.
+@dataclass(frozen=True, slots=True)
+class ReaderFilters:
+    """What the caller would see of each type of the space; nothing of a type that the caller may not read.
 
     This costs no read: the decision uses the state that was already loaded. An auditor may learn what every access was
     about (H8).
     """
-    opened = access.opened
-    if opened is None:
-        return {}
-    if opened.permit.basis is Basis.AUDIT:
-        return dict.fromkeys(_VIEWS, whole_space(ReadingReason.AUDITED_NAMES, opened.patient))
-    asked: dict[Action, Opened | None] = {}
-    for action in (Action.CONSULT, Action.READ_NOTICES, Action.READ_TRACES):
-        answer = answer_of(access.runtime, access.asks(action), opened.record)
-        asked[action] = None if isinstance(answer, Deny) else replace(opened, permit=answer)
-    return {type_: _narrowed(access.caller, type_, asked[action], view) for type_, (action, view) in _VIEWS.items()}
+
+    access: Access
+    _made: dict[str, Visibility] = field(default_factory=dict)
+    _opened: dict[Action, Opened | None] = field(default_factory=dict)
+
+    def of(self, type_: str) -> Visibility:
+        """Return the filter of a type."""
+        found = self._made.get(type_)
+        if found is None:
+            found = self._made[type_] = self._filter(type_)
+        return found
+
+    def _filter(self, type_: str) -> Visibility:
+        """Return what is seen of a type within the limits of its scope; without a scope there are no limits."""
+        caller, opened = self.access.caller, self.access.opened
+        if opened is None or type_ not in OF_THE_SPACE:
+            return NOTHING
+        if opened.permit.basis is Basis.AUDIT:
+            return whole_space(ReadingReason.AUDITED_NAMES, opened.patient)
+        allowed = self._open(opened, action_of(REGISTRY[type_]))
+        if allowed is None:
+            return NOTHING
+        try:
+            limits = smart_scopes.demand(caller, (type_,), "r", opened.patient)
+        except Problem:
+            return allowed.of(type_)
+        return smart_scopes.narrow(allowed.of(type_), limits)
+
+    def _open(self, opened: Opened, action: Action) -> Opened | None:
+        if action not in self._opened:
+            answer = answer_of(self.access.runtime, self.access.asks(action), opened.record)
+            self._opened[action] = None if isinstance(answer, Deny) else replace(opened, permit=answer)
+        return self._opened[action]
 
 
-def _narrowed(caller: Caller, type_: str, opened: Opened | None, view: View) -> Visibility:
-    """Return what is seen of a type within the scope's limits; without a scope for the type, there are no limits."""
-    if opened is None:
-        return NOTHING
-    seen = opened.sees(view)
-    try:
-        return smart_scopes.narrow(seen, smart_scopes.demand(caller, (type_,), "r", opened.patient))
-    except Problem:
-        return seen
-
-
-def without_unseen(snapshot: Snapshot, rows: Iterable[Stored], sights: Sights) -> tuple[bytes, ...]:
+def without_unseen(snapshot: Snapshot, rows: Iterable[Stored], filters: Filters) -> tuple[bytes, ...]:
     """Return the bodies of audit events and notices without references to what the reader does not see.
 
     This costs one query for each type that they refer to, however many they are.
     """
     told = tuple(_Told(row.body, orjson.loads(row.body)) for row in rows)
     named = frozenset(name for one in told for name in one.names())
-    seen = _seen(snapshot, named, sights)
+    seen = _seen(snapshot, named, filters)
     return tuple(one.shown(seen) for one in told)
 
 
@@ -147,14 +149,14 @@ def _reference_of(element: Json) -> str:
     """Return "Type/id" of the resource of the space to which an element refers, "" when there is none."""
     reference = str(element.get("what", element).get("reference", ""))
     parts = reference.partition("/_history/")[0].split("/")
-    return "/".join(parts[-2:]) if len(parts) > 1 and parts[-2] in _VIEWS else ""
+    return "/".join(parts[-2:]) if len(parts) > 1 and parts[-2] in OF_THE_SPACE else ""
 
 
 def _decoded(encoded: str) -> str:
     return b64decode(encoded).decode("utf-8", "replace")
 
 
-def _seen(snapshot: Snapshot, named: frozenset[str], sights: Sights) -> frozenset[str]:
+def _seen(snapshot: Snapshot, named: frozenset[str], filters: Filters) -> frozenset[str]:
     """Return which references the reader sees, deleted resources included."""
     by_type: dict[str, set[str]] = {}
     for name in named:
@@ -162,8 +164,7 @@ def _seen(snapshot: Snapshot, named: frozenset[str], sights: Sights) -> frozense
         by_type.setdefault("DocumentReference" if type_ == "*" else type_, set()).add(id_)
     found: set[str] = set()
     for type_, ids in sorted(by_type.items()):
-        if type_ in sights:
-            seen = snapshot.visible_ids(type_, ids, sights[type_], gone=True)
-            found |= {f"{type_}/{id_}" for id_ in seen}
-            found |= {f"*/{id_}" for id_ in seen if type_ == "DocumentReference"}
+        seen = snapshot.visible_ids(type_, ids, filters, gone=True)
+        found |= {f"{type_}/{id_}" for id_ in seen}
+        found |= {f"*/{id_}" for id_ in seen if type_ == "DocumentReference"}
     return frozenset(found)

@@ -8,10 +8,10 @@ from dataclasses import replace
 
 import orjson
 
-from consent_rules.visibility import DIRECTORY, NOTHING, Visibility
-from consent_rules.vocabulary import NO_SPACE, Action, Basis, PatientId, RequesterKind, View
+from consent_rules.visibility import DIRECTORY, Visibility
+from consent_rules.vocabulary import NO_SPACE, Basis, PatientId, RequesterKind
 from fhir_server.application.core import access_notices, audit_log, smart_scopes
-from fhir_server.application.core.access import Access, Opened
+from fhir_server.application.core.access import NOTHING_SEEN, Access, KnownFilters, Opened, action_of
 from fhir_server.application.core.enforcement_point import open_unnamed
 from fhir_server.application.core.minor_confidentiality import (
     HIDDEN_FROM_GUARDIANS,
@@ -22,6 +22,7 @@ from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.core.shown import Shown
 from fhir_server.application.core.system_views import ReadingReason, left_open
 from fhir_server.application.reading import decoys, event_redaction
+from fhir_server.application.reading.event_redaction import ReaderFilters
 from fhir_server.domain.audit.audit_event import without_ground
 from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome, OutcomeCode
 from fhir_server.domain.caller import Caller
@@ -29,32 +30,17 @@ from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.references import documents_named, without_documents
 from fhir_server.domain.stored import UNGATHERING, Stored
 from fhir_server.domain.values import Interaction
-from fhir_server.ports.store import Snapshot
+from fhir_server.ports.store import Filters, Snapshot
 from fhir_server.registry import AccessRule, ResourceType
 
-VIEWS = {
-    AccessRule.DOCUMENT: View.DOCUMENTS,
-    AccessRule.GATHERING: View.DOCUMENTS,
-    AccessRule.CONTENT: View.DOCUMENTS,
-    AccessRule.DIRECTIVE: View.DIRECTIVES,
-    AccessRule.TRACE: View.TRACES,
-    AccessRule.IDENTITY: View.IDENTITY,
-    AccessRule.NOTICE: View.NOTICES,
-}
-Fetch = Callable[[Snapshot, Visibility], Stored | None]
+Fetch = Callable[[Snapshot, Filters], Stored | None]
 
 _SIDE = frozenset({Basis.PATIENT, Basis.REPRESENTATIVE})
-ACTIONS = {AccessRule.TRACE: Action.READ_TRACES, AccessRule.NOTICE: Action.READ_NOTICES}
 
 
 def not_found() -> Problem:
     """Build the one answer for unknown, hidden, foreign and deleted-and-hidden ids."""
     return Problem(Category.NOT_FOUND)
-
-
-def action_of(row: ResourceType) -> Action:
-    """Return the action for reading a type."""
-    return ACTIONS.get(row.access, Action.CONSULT)
 
 
 def read(runtime: Runtime, caller: Caller, row: ResourceType, id_: str) -> Shown:
@@ -63,7 +49,7 @@ def read(runtime: Runtime, caller: Caller, row: ResourceType, id_: str) -> Shown
     Raises: Problem(NOT_FOUND), the same for an unknown and a hidden id; DELETED if the caller may see the last version.
     """
     audited = AuditedInteraction(Interaction.READ, row.name, target=f"{row.name}/{id_}")
-    return _show_one(runtime, caller, row, audited, lambda snapshot, seen: snapshot.read(row.name, id_, seen))
+    return _show_one(runtime, caller, row, audited, lambda snapshot, filters: snapshot.read(row.name, id_, filters))
 
 
 def retrieve(runtime: Runtime, caller: Caller, row: ResourceType, id_: str) -> tuple[Shown, bytes]:
@@ -72,7 +58,7 @@ def retrieve(runtime: Runtime, caller: Caller, row: ResourceType, id_: str) -> t
     Raises: as `read`; StoreUnavailable when the content is missing or damaged.
     """
     audited = AuditedInteraction(Interaction.READ, row.name, "ITI-68", target=f"{row.name}/{id_}")
-    shown = _show_one(runtime, caller, row, audited, lambda snapshot, seen: snapshot.read(row.name, id_, seen))
+    shown = _show_one(runtime, caller, row, audited, lambda snapshot, filters: snapshot.read(row.name, id_, filters))
     reference: str = orjson.loads(shown.stored.body)["_blob"]
     return shown, runtime.ports.blobs.get(shown.stored.facts.access.compartment, reference)
 
@@ -81,7 +67,7 @@ def read_version(runtime: Runtime, caller: Caller, row: ResourceType, id_: str, 
     """Return one version if the caller sees the resource today; a document hidden today is hidden in all versions."""
     audited = AuditedInteraction(Interaction.VREAD, row.name, target=f"{row.name}/{id_}/_history/{version}")
     return _show_one(
-        runtime, caller, row, audited, lambda snapshot, seen: snapshot.read_version(row.name, id_, version, seen)
+        runtime, caller, row, audited, lambda snapshot, filters: snapshot.read_version(row.name, id_, version, filters)
     )
 
 
@@ -90,9 +76,9 @@ def history(runtime: Runtime, caller: Caller, row: ResourceType, id_: str) -> tu
     audited = AuditedInteraction(Interaction.HISTORY, row.name, target=f"{row.name}/{id_}")
     with runtime.ports.store.snapshot() as snapshot:
         access = Access(runtime, caller, audited, snapshot)
-        seen = _enter_by_id(access, row)
-        versions = snapshot.history(row.name, id_, seen)
-        shown = present(access, versions[: _told_of(access, row)], seen)
+        filters = _enter_by_id(access, row)
+        versions = snapshot.history(row.name, id_, filters)
+        shown = present(access, versions[: _told_of(access, row)], filters)
         outcome = _outcome_by_id(access, shown)
     _record(access, outcome)
     if not shown:
@@ -110,11 +96,11 @@ def _told_of(access: Access, row: ResourceType) -> int | None:
     return 1 if row.access is AccessRule.DIRECTIVE and not of_side else None
 
 
-def _of_today(access: Access, row: ResourceType, found: Stored | None, seen: Visibility) -> Stored | None:
+def _of_today(access: Access, row: ResourceType, found: Stored | None, filters: Filters) -> Stored | None:
     """Return a version, None for an earlier version of a Consent that the caller may not see."""
     if found is None or _told_of(access, row) is None:
         return found
-    current = access.snapshot.read(found.type, found.id, seen)
+    current = access.snapshot.read(found.type, found.id, filters)
     return found if current and current.version == found.version else None
 
 
@@ -123,11 +109,14 @@ def reader_of(caller: Caller) -> str:
     return caller.requester.person if caller.requester.kind is RequesterKind.PROFESSIONAL else ""
 
 
-def present(access: Access, rows: Sequence[Stored], visibility: Visibility) -> tuple[Shown, ...]:
-    """Check every row again, remove references to what the caller does not see, and say whether marks may be shown.
+def present(access: Access, rows: Sequence[Stored], filters: Filters) -> tuple[Shown, ...]:
+    """Check rows of one type again, remove references to what the caller does not see; say whether marks may be shown.
 
     A professional sees another person's access without the Consent that gave the access (H4).
     """
+    if not rows:
+        return ()
+    visibility = filters.of(rows[0].type)
     for row in rows:
         recheck(row, visibility)
     bodies = _bodies(access, rows)
@@ -137,11 +126,11 @@ def present(access: Access, rows: Sequence[Stored], visibility: Visibility) -> t
 
 def _bodies(access: Access, rows: Sequence[Stored]) -> Sequence[bytes]:
     """Return the bodies of rows of one type without references to what the caller does not see."""
-    if rows and rows[0].type in event_redaction.TOLD:
-        return event_redaction.without_unseen(access.snapshot, rows, event_redaction.sights_of(access))
-    named = frozenset().union(*(documents_named(row.body) for row in rows)) if rows else frozenset()
-    documents = _documents_of(access)
-    hidden = named - access.snapshot.visible_ids("DocumentReference", named, documents) if named else frozenset()
+    if rows[0].type in event_redaction.TOLD:
+        return event_redaction.without_unseen(access.snapshot, rows, ReaderFilters(access))
+    named = frozenset().union(*(documents_named(row.body) for row in rows))
+    seen = access.opened or NOTHING_SEEN
+    hidden = named - access.snapshot.visible_ids("DocumentReference", named, seen) if named else frozenset()
     return [without_documents(row.body, hidden) if hidden else row.body for row in rows]
 
 
@@ -164,9 +153,9 @@ def recheck(row: Stored, visibility: Visibility) -> None:
 def _show_one(runtime: Runtime, caller: Caller, row: ResourceType, audited: AuditedInteraction, fetch: Fetch) -> Shown:
     with runtime.ports.store.snapshot() as snapshot:
         access = Access(runtime, caller, audited, snapshot)
-        seen = _enter_by_id(access, row)
-        found = _of_today(access, row, fetch(snapshot, seen), seen)
-        shown = present(access, (found,), seen) if found else ()
+        filters = _enter_by_id(access, row)
+        found = _of_today(access, row, fetch(snapshot, filters), filters)
+        shown = present(access, (found,), filters) if found else ()
         if row.access is AccessRule.CONTENT:
             shown = tuple(_content(access, item) for item in shown)
         outcome = _outcome_by_id(access, shown)
@@ -180,29 +169,33 @@ def _show_one(runtime: Runtime, caller: Caller, row: ResourceType, audited: Audi
 
 def _content(access: Access, shown: Shown) -> Shown:
     """Return the content with `of_confidential` set if all documents to which it belongs are hidden from guardians."""
-    documents = _documents_of(access)
-    carriers = [access.snapshot.read("DocumentReference", id_, documents) for id_ in shown.stored.facts.documents]
+    seen = access.opened or NOTHING_SEEN
+    carriers = [access.snapshot.read("DocumentReference", id_, seen) for id_ in shown.stored.facts.documents]
     marks = [carrier.facts.access.marks for carrier in carriers if carrier]
     return replace(shown, of_confidential=bool(marks) and all(HIDDEN_FROM_GUARDIANS in mark for mark in marks))
 
 
-def _enter_by_id(access: Access, row: ResourceType) -> Visibility:
+def _enter_by_id(access: Access, row: ResourceType) -> Filters:
     """Find the space of the resource, enter it, and return what is visible: nothing if the caller may not enter."""
     audited = access.audited
     if not _is_of_oneself(access):
         audit_log.demand_scope(access, (row.name,), "r")
     location = access.snapshot.locate(row.name, audited.target.split("/")[1])
     if row.access is AccessRule.DIRECTORY:
-        everywhere = DIRECTORY if location and not location.compartment else NOTHING
-        return smart_scopes.narrow(everywhere, _demand(access, row, NO_SPACE))
+        directory = smart_scopes.narrow(DIRECTORY, _demand(access, row, NO_SPACE))
+        return KnownFilters({row.name: directory}) if location and not location.compartment else NOTHING_SEEN
     patient = location.compartment if location else NO_SPACE
     limits = _limits_there(access, row, patient)
     if limits is None or not patient:
         decoys.look_elsewhere(access, action_of(row))
-        return NOTHING
+        return NOTHING_SEEN
     opened = open_unnamed(access, patient, action_of(row))
     decoys.remember(access.runtime, patient, audited)
-    return smart_scopes.narrow(_view(access, opened, row), limits) if opened else NOTHING
+    if opened is None:
+        return NOTHING_SEEN
+    if _is_of_oneself(access):  # callers with a permit see their own `fhirUser` resource
+        return left_open(ReadingReason.ONESELF, opened.patient)
+    return opened.within(access.caller, "r", {row.name: limits})
 
 
 def _limits_there(access: Access, row: ResourceType, patient: PatientId) -> smart_scopes.Limits | None:
@@ -211,13 +204,6 @@ def _limits_there(access: Access, row: ResourceType, patient: PatientId) -> smar
         return _demand(access, row, patient)
     except Problem:
         return None
-
-
-def _view(access: Access, opened: Opened, row: ResourceType) -> Visibility:
-    """Return what a permit shows; callers with a permit see their own `fhirUser` resource."""
-    if _is_of_oneself(access):
-        return left_open(ReadingReason.ONESELF, opened.patient)
-    return opened.sees(VIEWS[row.access])
 
 
 def _is_of_oneself(access: Access) -> bool:
@@ -245,11 +231,6 @@ def _as_its_document(caller: Caller, patient: PatientId) -> smart_scopes.Limits:
 def _record(access: Access, outcome: Outcome) -> None:
     if not access.refused:  # a denial has been audited already
         access_notices.record_access(access, outcome)
-
-
-def _documents_of(access: Access) -> Visibility:
-    """Return what the caller sees of the documents of the entered space."""
-    return access.opened.sees(View.DOCUMENTS) if access.opened else NOTHING
 
 
 def _outcome_by_id(access: Access, shown: Sequence[Shown]) -> Outcome:

@@ -8,13 +8,12 @@ from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator
 from urllib.parse import parse_qsl, urlencode
 
+from fhir_server.application.core.access import OF_THE_SPACE
 from fhir_server.domain.directory.patient_numbers import names_patient
-from fhir_server.registry import REGISTRY, AccessRule, ResourceType, SearchParam
+from fhir_server.registry import REGISTRY, ResourceType, SearchParam
 
 BY_IDENTIFIER = "?/identifier"
 """The name that stands for everything that a search looks for by an identifier."""
-_OPEN = frozenset({AccessRule.DIRECTORY, AccessRule.IDENTITY})
-_OF_THE_SPACE = frozenset(row.name for row in REGISTRY.values() if row.access not in _OPEN)
 _OF_THE_PATIENT = frozenset({"patient", "subject"})
 Pairs = list[tuple[str, str]]
 
@@ -68,14 +67,14 @@ def _names(row: ResourceType | None, parameter: str, value: str) -> Iterator[str
     if row is None or base.partition(".")[0] in _OF_THE_PATIENT:
         return
     if base == "_id":
-        if row.name in _OF_THE_SPACE:
+        if row.name in OF_THE_SPACE:
             yield from (f"{row.name}/{id_}" for id_ in value.split(","))
         return
     param = next((param for param in row.search if param.name == base), None)
     if param is None or modifier == "missing":
         return
     if param.name == "identifier" or modifier == "identifier":
-        yield from (BY_IDENTIFIER,) if row.name in _OF_THE_SPACE else ()  # identities are not hidden
+        yield from (BY_IDENTIFIER,) if row.name in OF_THE_SPACE else ()  # identities are not hidden
     elif param.type == "reference":
         yield from (name for part in value.split(",") if (name := _reference(param, modifier, part)))
 
@@ -84,7 +83,7 @@ def _reference(param: SearchParam, type_: str, value: str) -> str:
     """Return the reference in a value if it may name a resource of the space, "" for a person or a place."""
     parts = value.partition("/_history/")[0].split("/")
     named = parts[-2] if len(parts) > 1 else type_ or (param.targets[0] if len(param.targets) == 1 else "*")
-    targets = frozenset(param.targets or _OF_THE_SPACE)
+    targets = frozenset(param.targets or OF_THE_SPACE)
     if named == "*":
-        return f"*/{parts[-1]}" if targets & _OF_THE_SPACE else ""
-    return f"{named}/{parts[-1]}" if named in _OF_THE_SPACE else ""
+        return f"*/{parts[-1]}" if targets & OF_THE_SPACE else ""
+    return f"{named}/{parts[-1]}" if named in OF_THE_SPACE else ""

@@ -3,22 +3,21 @@
 Source: https://hl7.org/fhir/R4/http.html#search; IHE MHD ITI-66 and ITI-67, IHE PCF 5.8.3.1 (totals after filtering).
 """
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 
-from consent_rules.visibility import DIRECTORY, NOTHING, Visibility
+from consent_rules.visibility import DIRECTORY
 from consent_rules.vocabulary import NO_SPACE, Action, PatientId, RequesterKind
 from fhir_server.application.core import access_notices, audit_log, smart_scopes
-from fhir_server.application.core.access import Access
+from fhir_server.application.core.access import NOTHING_SEEN, OF_THE_SPACE, Access, KnownFilters, action_of
 from fhir_server.application.core.enforcement_point import has_no_other_ground, open_record, open_unnamed
 from fhir_server.application.core.minor_confidentiality import documents_behind, is_confidential_failure
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.core.search_index import identify
 from fhir_server.application.core.shown import Shown
-from fhir_server.application.reading import event_redaction, recorded_queries
+from fhir_server.application.reading import recorded_queries
 from fhir_server.application.reading.chained_search import Chains
-from fhir_server.application.reading.read import VIEWS, action_of, outcome_of, present
+from fhir_server.application.reading.event_redaction import ReaderFilters
+from fhir_server.application.reading.read import outcome_of, present
 from fhir_server.domain.audit.interactions import AuditedInteraction
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.directory import identity_traits
@@ -26,46 +25,41 @@ from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.search import tokens
 from fhir_server.domain.search.criteria import AnyOf, Criterion, Place, Search
 from fhir_server.domain.values import Interaction
-from fhir_server.ports.store import Snapshot
+from fhir_server.ports.store import Filters, Snapshot
 from fhir_server.registry import AccessRule, ResourceType
 
 _PEOPLE = frozenset({"RelatedPerson"})
 """Types whose references stay in a search even if unseen: whoever knows a person's id may search by this id."""
 _REFERENCE = "|ref|"
 
-_OPEN = frozenset({AccessRule.DIRECTORY, AccessRule.IDENTITY})
 COUNT_CAP = 10_000
 _TRANSACTIONS = {"DocumentReference": "ITI-67", "List": "ITI-66"}
 NOBODY = PatientId("00000000-0000-4000-8000-000000000000")
 """A patient id that is never issued: it stands for the patient when an identifier names nobody."""
 
 
-def judged(snapshot: Snapshot, search: Search, sights: Callable[[], Mapping[str, Visibility]]) -> Search:
+def judged(snapshot: Snapshot, search: Search, filters: Filters) -> Search:
     """Return a search without references to what the caller does not see.
 
-    A criterion that loses all its references matches nothing. sights: a function that returns what the caller sees of
-    each type of the space; it is called only if the search contains a reference.
+    A criterion that loses all its references matches nothing.
     """
-    if not any(isinstance(one, AnyOf) and any(_REFERENCE in token for token in one.tokens) for one in search.criteria):
-        return search
-    seen = sights()
-    criteria = tuple(_judged(snapshot, criterion, seen) for criterion in search.criteria)
+    criteria = tuple(_judged(snapshot, criterion, filters) for criterion in search.criteria)
     return search if criteria == search.criteria else replace(search, criteria=criteria)
 
 
-def _judged(snapshot: Snapshot, criterion: Criterion, sights: Mapping[str, Visibility]) -> Criterion:
+def _judged(snapshot: Snapshot, criterion: Criterion, filters: Filters) -> Criterion:
     if not isinstance(criterion, AnyOf) or not any(_REFERENCE in token for token in criterion.tokens):
         return criterion
-    return AnyOf(frozenset(token for token in criterion.tokens if not _is_unseen(snapshot, token, sights)))
+    return AnyOf(frozenset(token for token in criterion.tokens if not _is_unseen(snapshot, token, filters)))
 
 
-def _is_unseen(snapshot: Snapshot, token: str, sights: Mapping[str, Visibility]) -> bool:
+def _is_unseen(snapshot: Snapshot, token: str, filters: Filters) -> bool:
     """Tell whether a token names a resource of the space that exists but that the caller does not see."""
     named, _, id_ = token.partition(_REFERENCE)[2].rpartition("/")
     type_ = named.rpartition("/")[2]
-    types = tuple(known for known in sights if type_ in ("*", known) and known not in _PEOPLE)
+    types = tuple(known for known in OF_THE_SPACE if type_ in ("*", known) and known not in _PEOPLE)
     existing = [known for known in types if snapshot.locate(known, id_)]
-    return bool(existing) and all(snapshot.read(known, id_, sights[known]) is None for known in existing)
+    return bool(existing) and all(snapshot.read(known, id_, filters) is None for known in existing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +93,7 @@ def find(runtime: Runtime, caller: Caller, row: ResourceType, wanted: Wanted) ->
     Raises: Problem(INSUFFICIENT_SCOPE) before any data is read; CONSENT_REQUIRED or FORBIDDEN from the decision;
     MALFORMED when no patient is named and none follows from the token.
     """
-    sought = tuple(f"{row.name}/{id_}" for id_ in sorted(wanted.search.ids or ()) if row.access not in _OPEN)
+    sought = tuple(f"{row.name}/{id_}" for id_ in sorted(wanted.search.ids or ()) if row.name in OF_THE_SPACE)
     sought = tuple(dict.fromkeys((*sought, *recorded_queries.named(wanted.query))))
     audited = AuditedInteraction(
         Interaction.SEARCH, row.name, _TRANSACTIONS.get(row.name, ""), query=wanted.query, sought=sought
@@ -107,16 +101,16 @@ def find(runtime: Runtime, caller: Caller, row: ResourceType, wanted: Wanted) ->
     with runtime.ports.store.snapshot() as snapshot:
         access = Access(runtime, caller, audited, snapshot)
         audit_log.demand_scope(access, (row.name,), "s")
-        visibility = _enter(access, row, wanted)
+        filters = _enter(access, row, wanted)
         opened = access.opened
         if opened:
             search = wanted.search
-            search = Chains(access, opened).resolved(search) if search.chained else search
-            wanted = replace(wanted, search=judged(snapshot, search, partial(event_redaction.sights_of, access)))
-        found = _page(access, wanted, visibility)
+            search = Chains(access, opened.within(caller, "s")).resolved(search) if search.chained else search
+            wanted = replace(wanted, search=judged(snapshot, search, ReaderFilters(access)))
+        found = _page(access, wanted, filters)
         if opened and row.access is AccessRule.IDENTITY and has_no_other_ground(access, opened):
             found = replace(found, shown=_as_traits(found.shown, wanted.search))
-        met = opened is None or visibility != NOTHING  # an audit event must not tell the caller whose id it is
+        met = opened is None or filters is not NOTHING_SEEN  # an audit event must not tell the caller whose id it is
         confidential = opened is not None and not met and is_confidential_failure(access)
         outcome = outcome_of(opened, found.shown, found=met)
         outcome = replace(outcome, confidential=confidential, about=_about(access, found.shown))
@@ -139,10 +133,11 @@ def _itself(item: Shown) -> tuple[str, ...]:
     return (item.stored.id,) if item.stored.type == "DocumentReference" else ()
 
 
-def _enter(access: Access, row: ResourceType, wanted: Wanted) -> Visibility:
+def _enter(access: Access, row: ResourceType, wanted: Wanted) -> Filters:
     """Find the space to search, enter it, and return what the search may see."""
     if row.access is AccessRule.DIRECTORY:
-        return smart_scopes.narrow(DIRECTORY, smart_scopes.demand(access.caller, (row.name,), "s", NO_SPACE))
+        limits = smart_scopes.demand(access.caller, (row.name,), "s", NO_SPACE)
+        return KnownFilters({row.name: smart_scopes.narrow(DIRECTORY, limits)})
     if row.access is AccessRule.IDENTITY:
         patient, action = _sought_patient(access, wanted.search)
         return _enter_unnamed(access, row, patient, action)
@@ -151,7 +146,7 @@ def _enter(access: Access, row: ResourceType, wanted: Wanted) -> Visibility:
         return _enter_by_ids(access, row, wanted)
     limits = audit_log.demand_scope(access, (row.name,), "s", patient)
     opened = open_record(access, patient, action_of(row))
-    return smart_scopes.narrow(opened.sees(VIEWS[row.access]), limits)
+    return opened.within(access.caller, "s", {row.name: limits})
 
 
 def _named_patient(access: Access, wanted: Wanted) -> PatientId:
@@ -170,25 +165,25 @@ def _named_patient(access: Access, wanted: Wanted) -> PatientId:
     raise Problem.of(Category.MALFORMED, "name the patient with `patient` or `patient.identifier`", code="required")
 
 
-def _enter_by_ids(access: Access, row: ResourceType, wanted: Wanted) -> Visibility:
+def _enter_by_ids(access: Access, row: ResourceType, wanted: Wanted) -> Filters:
     """Search by `_id` alone: take the first space in which the caller sees one of the ids, and ignore other spaces."""
     ids = sorted(wanted.search.ids or ())
     located = (access.snapshot.locate(row.name, id_) for id_ in ids)
     for patient in dict.fromkeys(place.compartment for place in located if place):
-        view = _enter_unnamed(access, row, patient, action_of(row))
-        if access.snapshot.visible_ids(row.name, ids, view):
-            return view
-    return NOTHING
+        filters = _enter_unnamed(access, row, patient, action_of(row))
+        if access.snapshot.visible_ids(row.name, ids, filters):
+            return filters
+    return NOTHING_SEEN
 
 
-def _enter_unnamed(access: Access, row: ResourceType, patient: PatientId, action: Action) -> Visibility:
+def _enter_unnamed(access: Access, row: ResourceType, patient: PatientId, action: Action) -> Filters:
     """Enter the space of an id or identifier; nothing is visible where the scopes or the decision deny access."""
     try:
         limits = smart_scopes.demand(access.caller, (row.name,), "s", patient)
     except Problem:
-        return NOTHING
+        return NOTHING_SEEN
     opened = open_unnamed(access, patient, action) if patient else None
-    return smart_scopes.narrow(opened.sees(VIEWS[row.access]), limits) if opened else NOTHING
+    return opened.within(access.caller, "s", {row.name: limits}) if opened else NOTHING_SEEN
 
 
 def _sought_patient(access: Access, search: Search) -> tuple[PatientId, Action]:
@@ -230,15 +225,15 @@ def _is_exact_identifier(wanted: frozenset[str]) -> bool:
     return len(wanted) == 1 and all(exact) and wanted != {tokens.present("identifier")}
 
 
-def _page(access: Access, wanted: Wanted, visibility: Visibility) -> Found:
+def _page(access: Access, wanted: Wanted, filters: Filters) -> Found:
     search, snapshot = wanted.search, access.snapshot
-    page = snapshot.find(search, visibility) if search.limit else None
-    shown = present(access, page.rows, visibility) if page else ()
+    page = snapshot.find(search, filters) if search.limit else None
+    shown = present(access, page.rows, filters) if page else ()
     following = page.next if page else None
     if not wanted.total:
         total = None
     elif page and following is None and search.after is None:
         total = len(page.rows)
     else:
-        total = snapshot.count(search, visibility, COUNT_CAP)
+        total = snapshot.count(search, filters, COUNT_CAP)
     return Found(shown, total, following, NO_SPACE)

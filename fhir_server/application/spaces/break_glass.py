@@ -78,16 +78,16 @@ def _plan(work: UnitOfWork, patient: PatientId, mode: Purpose | None, reason: st
     request = work.asks(Action.OPEN_EMERGENCY)
     directive = emergency.opening(request, id_, reason, work.runtime.profile)
     work.put(_stored(work, directive, patient))
-    record = recording.tidied(work.record(opened), work.at, work.runtime.profile)
-    work.decide(opened, record.with_directive(directive))
-    consent_repairs.close_unread(work, opened)
-    notices_owed.of_opening(work, opened, directive)
+    record = recording.tidied(work.record(), work.at, work.runtime.profile)
+    work.decide(record.with_directive(directive))
+    consent_repairs.close_unread(work)
+    notices_owed.of_opening(work, directive)
     due = (
         emergency.review_due(work.at, work.runtime.profile) if Obligation.REVIEW in opened.permit.obligations else None
     )
     if due:
         break_glass_reviews.begin(work, patient, directive, due)
-    work.trace(work.audited, (f"Consent/{id_}",), opened)
+    work.trace(work.audited, (f"Consent/{id_}",))
     return Opening(id_, emergency.until(request.purpose, work.at, work.runtime.profile), due)
 
 

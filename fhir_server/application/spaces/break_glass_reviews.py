@@ -20,7 +20,6 @@ from consent_rules.vocabulary import (
     RequesterKind,
     ReviewOutcome,
     ReviewState,
-    View,
 )
 from fhir_server.application.core import audit_log, enforcement_point, notices_owed, smart_scopes
 from fhir_server.application.core.access import Access, Opened
@@ -49,7 +48,7 @@ _TEXTS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class ReviewReport:
     """A review file and its state now. to_auditor: whether an auditor reads it; only auditors see the comment."""
 
     file: ReviewFile
@@ -61,7 +60,7 @@ class Standing:
 class Queue:
     """One page of waiting reviews: contested first, then by deadline. next: place of the next page, None at the end."""
 
-    waiting: tuple[Standing, ...]
+    waiting: tuple[ReviewReport, ...]
     next: Place | None
 
 
@@ -92,19 +91,19 @@ def queue(runtime: Runtime, caller: Caller, limit: int, after: Place | None = No
     return Queue(waiting, following)
 
 
-def _listed(access: Access, row: Queued) -> Standing | None:
+def _listed(access: Access, row: Queued) -> ReviewReport | None:
     """Return one file if its space permits the caller; None for an erased space and for the caller's own access."""
     opened = enforcement_point.judge(access, row.compartment, Action.REVIEW)
     if isinstance(opened, Deny):
         return None
-    stored = access.snapshot.read(TYPE, row.id, opened.sees(View.REVIEWS))
+    stored = access.snapshot.read(TYPE, row.id, opened)
     file = file_of(orjson.loads(stored.body)) if stored else None
     if file is None or isinstance(reviewing.may_look(access.caller.requester, file.review), Deny):
         return None
-    return _standing(file, access.at)
+    return _report(file, access.at)
 
 
-def _trace_queue(access: Access, answer: Opened, waiting: tuple[Standing, ...]) -> None:
+def _trace_queue(access: Access, answer: Opened, waiting: tuple[ReviewReport, ...]) -> None:
     """Audit a read of the queue in each space that it showed, or without a space if it showed none."""
     shown: dict[PatientId, list[str]] = {}
     for one in waiting:
@@ -117,7 +116,7 @@ def _trace_queue(access: Access, answer: Opened, waiting: tuple[Standing, ...]) 
     runtime.ports.store.commit(Change(tuple(traces)))
 
 
-def look(runtime: Runtime, caller: Caller, id_: str) -> Standing:
+def look(runtime: Runtime, caller: Caller, id_: str) -> ReviewReport:
     """Return one file: an auditor sees its reason and comment, the patient and representatives only its state.
 
     id_: of the Consent that opened the space.
@@ -129,18 +128,18 @@ def look(runtime: Runtime, caller: Caller, id_: str) -> Standing:
         Interaction.OPERATION, TYPE, target=f"Consent/{id_}", choice=of_side, operation="review-status"
     )
 
-    def plan(work: UnitOfWork) -> Standing:
-        opened, before = _of_side(work, id_, "r") if of_side else _of_auditor(work, id_, "r")
+    def plan(work: UnitOfWork) -> ReviewReport:
+        before = _of_side(work, id_, "r") if of_side else _of_auditor(work, id_, "r")
         file = file_of(orjson.loads(before.body))
         if not of_side:
             _demand(reviewing.may_look(caller.requester, file.review))
-        work.trace(work.audited, (file.consent,), opened)
-        return replace(_standing(file, work.at), to_auditor=not of_side)
+        work.trace(work.audited, (file.consent,))
+        return replace(_report(file, work.at), to_auditor=not of_side)
 
     return carry_out(runtime, caller, audited, plan)
 
 
-def review(runtime: Runtime, caller: Caller, id_: str, outcome: str, comment: str = "") -> Standing:
+def review(runtime: Runtime, caller: Caller, id_: str, outcome: str, comment: str = "") -> ReviewReport:
     """Record the outcome of a review; the same commit has the notice to the patient and representatives.
 
     Raises: as `look`; Problem(INVALID) for an unknown outcome; BUSINESS_RULE when it was reviewed already.
@@ -150,22 +149,22 @@ def review(runtime: Runtime, caller: Caller, id_: str, outcome: str, comment: st
         raise Problem.of(Category.INVALID, text, "Parameters.parameter", "value")
     audited = AuditedInteraction(Interaction.OPERATION, TYPE, target=f"Consent/{id_}", operation="review-emergency")
 
-    def plan(work: UnitOfWork) -> Standing:
-        opened, before = _of_auditor(work, id_, "u")
+    def plan(work: UnitOfWork) -> ReviewReport:
+        before = _of_auditor(work, id_, "u")
         file = file_of(orjson.loads(before.body))
         _demand(reviewing.may_review(caller.requester, file.review))
         reviewer, _ = parties(caller)
         done = replace(
             file, outcome=ReviewOutcome(outcome), reviewed_at=work.at, reviewer=reviewer, comment=comment.strip()
         )
-        _keep(work, opened, before, done)
-        notices_owed.of_review(work, opened, done)
-        return _standing(done, work.at)
+        _keep(work, before, done)
+        notices_owed.of_review(work, done)
+        return _report(done, work.at)
 
     return carry_out(runtime, caller, audited, plan)
 
 
-def contest(runtime: Runtime, caller: Caller, id_: str) -> Standing:
+def contest(runtime: Runtime, caller: Caller, id_: str) -> ReviewReport:
     """Dispute an access, as the patient or a representative: its review moves to the front of the queue.
 
     A second objection changes nothing.
@@ -175,30 +174,30 @@ def contest(runtime: Runtime, caller: Caller, id_: str) -> Standing:
         Interaction.OPERATION, TYPE, target=f"Consent/{id_}", choice=True, operation="contest-emergency"
     )
 
-    def plan(work: UnitOfWork) -> Standing:
-        opened, before = _of_side(work, id_, "u")
+    def plan(work: UnitOfWork) -> ReviewReport:
+        before = _of_side(work, id_, "u")
         file = file_of(orjson.loads(before.body))
         _demand(reviewing.may_contest(file.review))
         disputed = replace(file, contested_at=file.contested_at or work.at)
-        _keep(work, opened, before, disputed)
-        return replace(_standing(disputed, work.at), to_auditor=False)
+        _keep(work, before, disputed)
+        return replace(_report(disputed, work.at), to_auditor=False)
 
     return carry_out(runtime, caller, audited, plan)
 
 
-def _of_auditor(work: UnitOfWork, id_: str, letter: str) -> tuple[Opened, Stored]:
-    """Enter the space of a file as an auditor; everybody else gets the answer for an unknown id."""
+def _of_auditor(work: UnitOfWork, id_: str, letter: str) -> Stored:
+    """Enter the space of a file as an auditor, and return the file; others get the answer for an unknown id."""
     smart_scopes.demand(work.caller, _CONSENT, letter)
     location = work.snapshot.locate(TYPE, id_)
     opened = open_unnamed(work, location.compartment, Action.REVIEW) if location else None
-    stored = work.read(TYPE, id_, opened.sees(View.REVIEWS)) if opened else None
-    if opened is None or stored is None:
+    stored = work.read(TYPE, id_, opened) if opened else None
+    if stored is None:
         raise not_found()
-    return opened, stored
+    return stored
 
 
-def _of_side(work: UnitOfWork, id_: str, letter: str) -> tuple[Opened, Stored]:
-    """Enter the space of a file as the patient or a representative; everybody else gets the answer for an unknown id.
+def _of_side(work: UnitOfWork, id_: str, letter: str) -> Stored:
+    """Enter the space of a file as the patient's side, and return the file; others get the answer for an unknown id.
 
     The server reads the file for itself (docs/threat-model.md), and tells the patient's side only its state.
     """
@@ -207,12 +206,12 @@ def _of_side(work: UnitOfWork, id_: str, letter: str) -> tuple[Opened, Stored]:
     if location is None or not _reaches(work.caller, letter, location.compartment):
         raise not_found()
     opened = open_unnamed(work, location.compartment, Action.DIRECT)
-    if opened is None or opened.permit.basis not in _OF_THE_SIDE or not opened.sees(View.DIRECTIVES).clauses:
+    if opened is None or opened.permit.basis not in _OF_THE_SIDE or not opened.of("Consent").clauses:
         raise not_found()  # a representative who sees no Consents sees no opening either (B2)
     stored = work.read(TYPE, id_, whole_space(ReadingReason.REVIEW, location.compartment))
     if stored is None:
         raise not_found()
-    return opened, stored
+    return stored
 
 
 def _reaches(caller: Caller, letter: str, patient: PatientId) -> bool:
@@ -229,10 +228,10 @@ def _demand(answer: object) -> None:
         raise Problem.of(category, text, code=answer.reason)
 
 
-def _keep(work: UnitOfWork, opened: Opened, before: Stored, file: ReviewFile) -> None:
+def _keep(work: UnitOfWork, before: Stored, file: ReviewFile) -> None:
     work.change(before, stored_of(file, before.version + 1, work.stamp))
-    work.trace(work.audited, (file.consent,), opened)
+    work.trace(work.audited, (file.consent,))
 
 
-def _standing(file: ReviewFile, at: datetime) -> Standing:
-    return Standing(file, reviewing.state_at(file.review, at))
+def _report(file: ReviewFile, at: datetime) -> ReviewReport:
+    return ReviewReport(file, reviewing.state_at(file.review, at))

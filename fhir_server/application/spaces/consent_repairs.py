@@ -13,7 +13,6 @@ import orjson
 
 from consent_rules.model import RESTRICTING, RecordState
 from consent_rules.vocabulary import NO_SPACE, Action, DirectiveKind, PatientId
-from fhir_server.application.core.access import Opened
 from fhir_server.application.core.access_notices import holders, stored
 from fhir_server.application.core.enforcement_point import open_record, record_of
 from fhir_server.application.core.runtime import Runtime
@@ -60,34 +59,34 @@ def repair(runtime: Runtime, patient: PatientId, by: str) -> tuple[Fault, ...]:
     return carry_out(runtime, Caller.of_operator(by), _REPAIR, lambda work: _plan(work, patient))
 
 
-def close_unread(work: UnitOfWork, opened: Opened) -> None:
+def close_unread(work: UnitOfWork) -> None:
     """Plan the repair of an entered space beside its other changes; plan nothing when all its Consents can be read."""
-    record = work.record(opened)
+    record = work.record()
     if record.unread:
         found = tuple(Fault(record.patient, id_, UNREADABLE) for id_ in sorted(record.unread))
-        _close(work, opened, found)
+        _close(work, found)
 
 
 def _plan(work: UnitOfWork, patient: PatientId) -> tuple[Fault, ...]:
-    opened = open_record(work, patient, Action.OPERATE_REGISTRY)
-    found = tuple(_faults_of(work.record(opened), work.at))
+    open_record(work, patient, Action.OPERATE_REGISTRY)
+    found = tuple(_faults_of(work.record(), work.at))
     if found:
-        _close(work, opened, found)
+        _close(work, found)
     return found
 
 
-def _close(work: UnitOfWork, opened: Opened, found: tuple[Fault, ...]) -> None:
+def _close(work: UnitOfWork, found: tuple[Fault, ...]) -> None:
     """Withdraw Consents that gave access; a Consent that restricts access stays in force as far as it can be read."""
-    record, touched = work.record(opened), []
+    record, touched = work.record(), []
     for fault in found:
         shuts = any(one.id == fault.consent and one.kind in RESTRICTING for one in record.directives)
         touched.append(f"Consent/{fault.consent}")
         if not shuts:
             record = record.without(fault.consent)
             _withdraw(work, record.patient, fault.consent)
-    work.decide(opened, replace(record, unread=frozenset()))
+    work.decide(replace(record, unread=frozenset()))
     _tell(work, record, tuple(touched))
-    work.trace(_REPAIR, tuple(touched), opened)
+    work.trace(_REPAIR, tuple(touched))
 
 
 def _withdraw(work: UnitOfWork, patient: PatientId, consent: str) -> None:

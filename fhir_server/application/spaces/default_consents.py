@@ -11,8 +11,7 @@ import orjson
 
 from consent_rules.model import RecordState
 from consent_rules.visibility import AccessFacts
-from consent_rules.vocabulary import PatientId, View
-from fhir_server.application.core.access import Opened
+from consent_rules.vocabulary import PatientId
 from fhir_server.application.core.search_index import facts_of
 from fhir_server.application.core.system_views import ReadingReason, whole_space
 from fhir_server.application.core.unit_of_work import UnitOfWork
@@ -39,7 +38,7 @@ def file_first(work: UnitOfWork, patient: PatientId) -> tuple[str, ...]:
     return tuple(f"Consent/{id_}" for id_ in ids)
 
 
-def demand_room(work: UnitOfWork, opened: Opened, consent: Json, root: str) -> None:
+def demand_room(work: UnitOfWork, consent: Json, root: str) -> None:
     """Refuse a default Consent that the space already has or that another Consent contradicts; others pass.
 
     consent: with its present or future id. root: of expressions.
@@ -49,32 +48,32 @@ def demand_room(work: UnitOfWork, opened: Opened, consent: Json, root: str) -> N
     template, own = default_in(consent), str(consent["id"])
     if not template:
         return
-    present = {stored.id for stored, body in _of_space(work, opened.patient) if default_in(body) == template}
+    present = {stored.id for stored, body in _of_space(work, work.entered.patient) if default_in(body) == template}
     if present and own not in present:
         text = f"the space has this default as Consent/{min(present)}; change that Consent"
         raise Problem.of(Category.DUPLICATE, text, f"{root}.identifier", "duplicate")
-    others = (one for one in work.record(opened).directives if one.id != own)
+    others = (one for one in work.record().directives if one.id != own)
     against = contradicting(consent, others, work.at) if consent.get("status") == "active" else frozenset()
     if against:
-        seen = sorted(work.snapshot.visible_ids("Consent", against, opened.sees(View.DIRECTIVES)))
+        seen = sorted(work.snapshot.visible_ids("Consent", against, work.entered))
         named = ", ".join(f"Consent/{id_}" for id_ in seen) or "another choice"
         text = f"{named} contradicts this default; withdraw that choice, and the default applies again"
         raise Problem.of(Category.BUSINESS_RULE, text, f"{root}.policyRule", "contradicts")
 
 
-def settle(work: UnitOfWork, opened: Opened, after: RecordState, own: str) -> RecordState:
+def settle(work: UnitOfWork, after: RecordState, own: str) -> RecordState:
     """Set aside the defaults that a directive contradicts, and restore the defaults that nothing contradicts any more.
 
     after: the state with the Consent `own`. Return the state without the directives of defaults that changed.
     """
-    if choices_in(work.record(opened).directives) == choices_in(after.directives):
+    if choices_in(work.record().directives) == choices_in(after.directives):
         return after
     for stored, consent in tuple(_of_space(work, after.patient)):
         others = tuple(one for one in after.directives if one.id != stored.id)
         speaks_aside = consent["status"] == SET_ASIDE and len(others) < len(after.directives)
-        standing = settled(consent, others, work.at)
-        if stored.id != own and standing is not consent and not speaks_aside:
-            _change(work, opened, stored, standing)
+        changed = settled(consent, others, work.at)
+        if stored.id != own and changed is not consent and not speaks_aside:
+            _change(work, stored, changed)
             after = replace(after, directives=others)
     return after
 
@@ -97,10 +96,10 @@ def next_version(work: UnitOfWork, stored: Stored) -> int:
     return (planned.expected[0] if planned else stored.version) + 1
 
 
-def _change(work: UnitOfWork, opened: Opened, stored: Stored, standing: Json) -> None:
+def _change(work: UnitOfWork, stored: Stored, changed: Json) -> None:
     reference = f"Consent/{stored.id}"
-    work.change(stored, _stored(work, standing, stored.id, next_version(work, stored), stored.facts.access))
-    work.trace(AuditedInteraction(Interaction.UPDATE, "Consent", target=reference), (reference,), opened)
+    work.change(stored, _stored(work, changed, stored.id, next_version(work, stored), stored.facts.access))
+    work.trace(AuditedInteraction(Interaction.UPDATE, "Consent", target=reference), (reference,))
 
 
 def _of_space(work: UnitOfWork, patient: PatientId) -> Iterator[tuple[Stored, Json]]:

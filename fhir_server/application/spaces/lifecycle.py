@@ -15,7 +15,6 @@ from consent_rules.model import Deny, RecordState
 from consent_rules.rule_profile import RuleProfile
 from consent_rules.vocabulary import NO_SPACE, Action, PatientId, Reason, RequesterKind, SpaceStatus
 from fhir_server.application.core import audit_log, notices_owed, smart_scopes
-from fhir_server.application.core.access import Opened
 from fhir_server.application.core.enforcement_point import open_record
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.core.system_views import ReadingReason, whole_space
@@ -30,7 +29,7 @@ from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.values import Interaction
 from fhir_server.ports.store import Change, SpaceWrite
 
-_Plan = Callable[[UnitOfWork], "Standing"]
+_Plan = Callable[[UnitOfWork], "SpaceReport"]
 HOLDERS = frozenset({RequesterKind.PATIENT, RequesterKind.RELATED})
 REGISTRY_OPERATOR = frozenset({RequesterKind.SYSTEM})
 _TEXTS = {
@@ -56,7 +55,7 @@ CLOSE = Step("close-space", SpaceStatus.CLOSED, HOLDERS, Kind.CLOSED)
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class SpaceReport:
     """The state of a space, for those who may know it.
 
     since: when the state in force began, None when unknown. until: when time alone will change it. notice: id of the
@@ -93,7 +92,7 @@ def born(birth_date: str) -> date | None:
         return None
 
 
-def change(runtime: Runtime, caller: Caller, patient: PatientId, step: Step, *, erase: bool = False) -> Standing:
+def change(runtime: Runtime, caller: Caller, patient: PatientId, step: Step, *, erase: bool = False) -> SpaceReport:
     """Change the state of a space.
 
     erase: when closing, also ask for the erasure of the closed space (A12).
@@ -103,7 +102,7 @@ def change(runtime: Runtime, caller: Caller, patient: PatientId, step: Step, *, 
     return _carry_out(runtime, caller, patient, step.operation, lambda work: _plan_step(work, patient, step, erase))
 
 
-def request_erasure(runtime: Runtime, caller: Caller, patient: PatientId) -> Standing:
+def request_erasure(runtime: Runtime, caller: Caller, patient: PatientId) -> SpaceReport:
     """Ask for the erasure of a closed space before its archive ends (A9); opening the space again cancels the request.
 
     Raises: as `change`.
@@ -111,7 +110,7 @@ def request_erasure(runtime: Runtime, caller: Caller, patient: PatientId) -> Sta
     return _carry_out(runtime, caller, patient, "request-erasure", lambda work: _plan_request(work, patient))
 
 
-def record_death(runtime: Runtime, caller: Caller, patient: PatientId) -> Standing:
+def record_death(runtime: Runtime, caller: Caller, patient: PatientId) -> SpaceReport:
     """Record that the patient has died: an open space closes, and nobody can open it again (A14).
 
     Raises: as `change`.
@@ -119,7 +118,7 @@ def record_death(runtime: Runtime, caller: Caller, patient: PatientId) -> Standi
     return _carry_out(runtime, caller, patient, "record-death", lambda work: _plan_death(work, patient))
 
 
-def look(runtime: Runtime, caller: Caller, patient: PatientId) -> Standing:
+def look(runtime: Runtime, caller: Caller, patient: PatientId) -> SpaceReport:
     """Return the state of a space, for the patient, representatives and the registry operator.
 
     Raises: Problem(FORBIDDEN) for anybody else, the same for every patient.
@@ -127,13 +126,13 @@ def look(runtime: Runtime, caller: Caller, patient: PatientId) -> Standing:
     return _carry_out(runtime, caller, patient, "space-status", lambda work: _plan_look(work, patient))
 
 
-def erase(runtime: Runtime, caller: Caller, patient: PatientId) -> Standing:
+def erase(runtime: Runtime, caller: Caller, patient: PatientId) -> SpaceReport:
     """Destroy a closed space beyond recovery, on request or at the end of its archive (A8, A9).
 
     The state is set first, so that nobody can enter meanwhile; a second call finishes the work after a crash.
     Raises: as `change`.
     """
-    standing = _carry_out(runtime, caller, patient, "erase-space", lambda work: _plan_erasure(work, patient))
+    report = _carry_out(runtime, caller, patient, "erase-space", lambda work: _plan_erasure(work, patient))
     now, ports = runtime.ports.clock.now(), runtime.ports
     gone = RecordState(patient=patient, status=SpaceStatus.ERASED, since=now)
     released = _identifiers(runtime, patient)
@@ -142,61 +141,61 @@ def erase(runtime: Runtime, caller: Caller, patient: PatientId) -> Standing:
     change = Change((trace,), spaces=(SpaceWrite(patient, 0, record_codec.dump(gone)),))
     ports.store.erase(patient, change, released)
     ports.blobs.erase(patient)
-    return standing
+    return report
 
 
-def _carry_out(runtime: Runtime, caller: Caller, patient: PatientId, operation: str, plan: _Plan) -> Standing:
+def _carry_out(runtime: Runtime, caller: Caller, patient: PatientId, operation: str, plan: _Plan) -> SpaceReport:
     audited = AuditedInteraction(
         Interaction.OPERATION, "Patient", target=f"Patient/{patient}", choice=True, operation=operation
     )
     return carry_out(runtime, caller, audited, plan)
 
 
-def _plan_step(work: UnitOfWork, patient: PatientId, step: Step, erase: bool) -> Standing:  # noqa: FBT001 - the keyword of `change`
-    opened = _enter(work, patient, step.kinds)
-    record = work.record(opened)
+def _plan_step(work: UnitOfWork, patient: PatientId, step: Step, erase: bool) -> SpaceReport:  # noqa: FBT001 - the keyword of `change`
+    _enter(work, patient, step.kinds)
+    record = work.record()
     present = status_at(record, work.at, work.runtime.profile)
     if step is OPEN and work.caller.requester.kind in REGISTRY_OPERATOR and present is not SpaceStatus.SUSPENDED:
         raise _refused()
     _demand(may_move(record, step.status, work.at, work.runtime.profile))
     after = replace(record, status=step.status, since=work.at, erasure_asked_at=work.at if erase else None)
-    return _decide(work, opened, after, step.notice)
+    return _decide(work, after, step.notice)
 
 
-def _plan_request(work: UnitOfWork, patient: PatientId) -> Standing:
-    opened = _enter(work, patient, HOLDERS)
-    record, profile = work.record(opened), work.runtime.profile
+def _plan_request(work: UnitOfWork, patient: PatientId) -> SpaceReport:
+    _enter(work, patient, HOLDERS)
+    record, profile = work.record(), work.runtime.profile
     if status_at(record, work.at, profile) is not SpaceStatus.CLOSED:
         raise Problem.of(Category.BUSINESS_RULE, "only a closed space is erased", code=Reason.ILLEGAL_TRANSITION)
     asked = replace(_settled(record, work.at, profile), erasure_asked_at=record.erasure_asked_at or work.at)
-    return _decide(work, opened, asked, Kind.ERASURE_ASKED)
+    return _decide(work, asked, Kind.ERASURE_ASKED)
 
 
-def _plan_death(work: UnitOfWork, patient: PatientId) -> Standing:
-    opened = _enter(work, patient, REGISTRY_OPERATOR)
-    record = work.record(opened)
+def _plan_death(work: UnitOfWork, patient: PatientId) -> SpaceReport:
+    _enter(work, patient, REGISTRY_OPERATOR)
+    record = work.record()
     if record.deceased:
-        return _finish(work, opened, record)
+        return _finish(work, record)
     after = after_death(record, work.at, work.runtime.profile)
-    return _decide(work, opened, after, Kind.CLOSED if after.status is not record.status else None)
+    return _decide(work, after, Kind.CLOSED if after.status is not record.status else None)
 
 
-def _plan_look(work: UnitOfWork, patient: PatientId) -> Standing:
-    opened = _enter(work, patient, HOLDERS | REGISTRY_OPERATOR, letter="r")
-    return _finish(work, opened, work.record(opened))
+def _plan_look(work: UnitOfWork, patient: PatientId) -> SpaceReport:
+    _enter(work, patient, HOLDERS | REGISTRY_OPERATOR, letter="r")
+    return _finish(work, work.record())
 
 
-def _plan_erasure(work: UnitOfWork, patient: PatientId) -> Standing:
-    opened = _enter(work, patient, REGISTRY_OPERATOR)
-    record = work.record(opened)
+def _plan_erasure(work: UnitOfWork, patient: PatientId) -> SpaceReport:
+    _enter(work, patient, REGISTRY_OPERATOR)
+    record = work.record()
     if status_at(record, work.at, work.runtime.profile) is not SpaceStatus.ERASED:
         _demand(may_move(record, SpaceStatus.ERASED, work.at, work.runtime.profile))
     if record.status is SpaceStatus.ERASED:
-        return _finish(work, opened, record)
-    return _decide(work, opened, replace(record, status=SpaceStatus.ERASED, since=work.at), None)
+        return _finish(work, record)
+    return _decide(work, replace(record, status=SpaceStatus.ERASED, since=work.at), None)
 
 
-def _enter(work: UnitOfWork, patient: PatientId, kinds: frozenset[RequesterKind], letter: str = "u") -> Opened:
+def _enter(work: UnitOfWork, patient: PatientId, kinds: frozenset[RequesterKind], letter: str = "u") -> None:
     """Enter as the patient, a representative, or the software that recorded this identity.
 
     Requesters of another kind get the same answer for every patient.
@@ -208,7 +207,7 @@ def _enter(work: UnitOfWork, patient: PatientId, kinds: frozenset[RequesterKind]
     smart_scopes.demand(work.caller, ("Patient",), letter, patient)
     if kind in REGISTRY_OPERATOR and not is_registry_operator(work, patient):
         raise not_found()
-    return open_record(work, patient, Action.OPERATE_REGISTRY if kind in REGISTRY_OPERATOR else Action.DIRECT)
+    open_record(work, patient, Action.OPERATE_REGISTRY if kind in REGISTRY_OPERATOR else Action.DIRECT)
 
 
 def _refused() -> Problem:
@@ -232,19 +231,19 @@ def _settled(record: RecordState, at: datetime, profile: RuleProfile) -> RecordS
     return replace(record, status=present, since=began)
 
 
-def _decide(work: UnitOfWork, opened: Opened, record: RecordState, kind: Kind | None) -> Standing:
-    work.decide(opened, record)
+def _decide(work: UnitOfWork, record: RecordState, kind: Kind | None) -> SpaceReport:
+    work.decide(record)
     notice = notices_owed.of_space(work, record, kind) if kind else ""
-    return replace(_finish(work, opened, record), notice=notice)
+    return replace(_finish(work, record), notice=notice)
 
 
-def _finish(work: UnitOfWork, opened: Opened, record: RecordState) -> Standing:
-    patient = opened.patient
-    work.trace(work.audited, (f"Patient/{patient}",), opened)
-    return standing_of(record, work.at, work.runtime.profile)
+def _finish(work: UnitOfWork, record: RecordState) -> SpaceReport:
+    patient = work.entered.patient
+    work.trace(work.audited, (f"Patient/{patient}",))
+    return report_of(record, work.at, work.runtime.profile)
 
 
-def standing_of(record: RecordState, at: datetime, profile: RuleProfile) -> Standing:
+def report_of(record: RecordState, at: datetime, profile: RuleProfile) -> SpaceReport:
     """Return the state of a space at an instant."""
     present = status_at(record, at, profile)
     since = record.since
@@ -252,7 +251,8 @@ def standing_of(record: RecordState, at: datetime, profile: RuleProfile) -> Stan
         since = profile.notice.after(since)
     elif present is SpaceStatus.CLOSED and record.status is SpaceStatus.SUSPENDED and since:
         since = profile.suspension.after(since)
-    return Standing(present, since, _until(record, present, since, profile), record.erasure_asked_at, record.deceased)
+    until = _until(record, present, since, profile)
+    return SpaceReport(present, since, until, record.erasure_asked_at, record.deceased)
 
 
 def _until(record: RecordState, present: SpaceStatus, since: datetime | None, profile: RuleProfile) -> datetime | None:

@@ -10,7 +10,7 @@ from flask import Response
 from consent_rules.vocabulary import ReviewOutcome
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.spaces import break_glass_reviews
-from fhir_server.application.spaces.break_glass_reviews import Standing
+from fhir_server.application.spaces.break_glass_reviews import ReviewReport
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.values import Json
@@ -52,18 +52,18 @@ def _contest(runtime: Runtime, caller: Caller, id_: str, _given: Arguments) -> R
     return _answer(break_glass_reviews.contest(runtime, caller, id_))
 
 
-def _answer(standing: Standing) -> Response:
-    file = standing.file
+def _answer(report: ReviewReport) -> Response:
+    file = report.file
     times = {"contestedAt": file.contested_at, "reviewedAt": file.reviewed_at}
-    told = _about(standing) | times | {"reasons": _text("reason", file.reason)}
-    if standing.to_auditor:
+    told = _about(report) | times | {"reasons": _text("reason", file.reason)}
+    if report.to_auditor:
         told |= {"comments": _text("comment", file.comment)}
     return negotiation.fhir_response(parameters(**told))
 
 
-def _about(standing: Standing) -> dict[str, object]:
+def _about(report: ReviewReport) -> dict[str, object]:
     """Return what a page of the queue says about an access: no document, and no reason, which may mention health."""
-    file = standing.file
+    file = report.file
     return {
         "consent": {"reference": file.consent},
         "patient": {"reference": f"Patient/{file.patient}"},
@@ -71,7 +71,7 @@ def _about(standing: Standing) -> dict[str, object]:
         "establishment": file.where.as_reference() if file.where else None,
         "openedAt": file.opened_at,
         "due": file.due,
-        "state": standing.state.value,
+        "state": report.state.value,
         "contested": file.contested_at is not None,
     }
 

@@ -9,7 +9,7 @@ from consent_rules.vocabulary import PatientId, Purpose
 from fhir_server.application.bundles import writes
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.spaces import break_glass, lifecycle
-from fhir_server.application.spaces.lifecycle import Standing, Step
+from fhir_server.application.spaces.lifecycle import SpaceReport, Step
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.http.fhir import negotiation, rendering
@@ -18,7 +18,7 @@ from fhir_server.oauth.resource import step_up
 from fhir_server.r4 import claimed_profiles
 from fhir_server.registry import REGISTRY
 
-_STANDING = outputs(
+_REPORT = outputs(
     ("status", "code"),
     ("since", "dateTime"),
     ("until", "dateTime"),
@@ -41,27 +41,27 @@ def _announce(runtime: Runtime, caller: Caller, _id: str, given: Arguments) -> R
 
 
 def _step(step: Step) -> Answer:
-    return lambda runtime, caller, id_, _given: _standing(lifecycle.change(runtime, caller, PatientId(id_), step))
+    return lambda runtime, caller, id_, _given: _report(lifecycle.change(runtime, caller, PatientId(id_), step))
 
 
 def _close(runtime: Runtime, caller: Caller, id_: str, given: Arguments) -> Response:
-    return _standing(lifecycle.change(runtime, caller, PatientId(id_), lifecycle.CLOSE, erase=bool(given.get("erase"))))
+    return _report(lifecycle.change(runtime, caller, PatientId(id_), lifecycle.CLOSE, erase=bool(given.get("erase"))))
 
 
 def _request_erasure(runtime: Runtime, caller: Caller, id_: str, _given: Arguments) -> Response:
-    return _standing(lifecycle.request_erasure(runtime, caller, PatientId(id_)))
+    return _report(lifecycle.request_erasure(runtime, caller, PatientId(id_)))
 
 
 def _erase(runtime: Runtime, caller: Caller, id_: str, _given: Arguments) -> Response:
-    return _standing(lifecycle.erase(runtime, caller, PatientId(id_)))
+    return _report(lifecycle.erase(runtime, caller, PatientId(id_)))
 
 
 def _record_death(runtime: Runtime, caller: Caller, id_: str, _given: Arguments) -> Response:
-    return _standing(lifecycle.record_death(runtime, caller, PatientId(id_)))
+    return _report(lifecycle.record_death(runtime, caller, PatientId(id_)))
 
 
 def _status(runtime: Runtime, caller: Caller, id_: str, _given: Arguments) -> Response:
-    return _standing(lifecycle.look(runtime, caller, PatientId(id_)))
+    return _report(lifecycle.look(runtime, caller, PatientId(id_)))
 
 
 def _emergency(mode: Purpose) -> Answer:
@@ -75,15 +75,15 @@ def _emergency(mode: Purpose) -> Answer:
     return answer
 
 
-def _standing(standing: Standing) -> Response:
-    notice = {"reference": f"Communication/{standing.notice}"} if standing.notice else None
+def _report(report: SpaceReport) -> Response:
+    notice = {"reference": f"Communication/{report.notice}"} if report.notice else None
     return negotiation.fhir_response(
         parameters(
-            status=standing.status.value,
-            since=standing.since,
-            until=standing.until,
-            erasureAskedAt=standing.erasure_asked_at,
-            deceased=standing.deceased or None,
+            status=report.status.value,
+            since=report.since,
+            until=report.until,
+            erasureAskedAt=report.erasure_asked_at,
+            deceased=report.deceased or None,
             notice=notice,
         )
     )
@@ -108,7 +108,7 @@ OPERATIONS = (
         "Before the term only (A1). The notice that comes back is the proof of the opposition (A6). For the holder, "
         "the legal representatives, and the software that keeps the directory.",
         _step(lifecycle.OPPOSE),
-        output=_STANDING,
+        output=_REPORT,
     ),
     Operation(
         "open-space",
@@ -117,7 +117,7 @@ OPERATIONS = (
         "For the holder and the legal representatives (A10); lifting a suspension also for the software that keeps "
         "the directory (A11). Opening takes back a request for erasure.",
         _step(lifecycle.OPEN),
-        output=_STANDING,
+        output=_REPORT,
     ),
     Operation(
         "suspend-space",
@@ -126,7 +126,7 @@ OPERATIONS = (
         "On serious malfunction or fraudulent use; it closes after six weeks unless it is opened (A11). For the "
         "software that keeps the directory.",
         _step(lifecycle.SUSPEND),
-        output=_STANDING,
+        output=_REPORT,
     ),
     Operation(
         "close-space",
@@ -135,7 +135,7 @@ OPERATIONS = (
         "Nobody reads or files from the next request on (A7, A13). For the holder and the legal representatives.",
         _close,
         (Parameter("erase", "boolean", "ask for the erasure of the closed data as well (A12)"),),
-        _STANDING,
+        _REPORT,
     ),
     Operation(
         "request-erasure",
@@ -143,7 +143,7 @@ OPERATIONS = (
         "Ask for the erasure of a closed space",
         "It is granted within three months at most (A9). For the holder and the legal representatives.",
         _request_erasure,
-        output=_STANDING,
+        output=_REPORT,
     ),
     Operation(
         "erase-space",
@@ -152,7 +152,7 @@ OPERATIONS = (
         "When it was asked for, or the archive has ended (A8, A9): its keys, resources and contents are destroyed "
         "beyond recovery. For the software that keeps the directory.",
         _erase,
-        output=_STANDING,
+        output=_REPORT,
     ),
     Operation(
         "record-death",
@@ -160,7 +160,7 @@ OPERATIONS = (
         "Record the death of the holder",
         "An open space closes, and nobody opens it again (A14). For the software that keeps the directory.",
         _record_death,
-        output=_STANDING,
+        output=_REPORT,
     ),
     Operation(
         "space-status",
@@ -169,7 +169,7 @@ OPERATIONS = (
         "State, since when, and what time alone will change. For the holder, the legal representatives, and the "
         "software that keeps the directory.",
         _status,
-        output=_STANDING,
+        output=_REPORT,
         affects_state=False,
     ),
     Operation(
