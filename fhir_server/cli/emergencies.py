@@ -1,5 +1,7 @@
 """`habilis emergencies-only on|off|status`: put the server into lockdown; docs/operations.md says when."""
 
+from typing import Literal, get_args
+
 import click
 
 from fhir_server.application.core import lockdown
@@ -7,13 +9,15 @@ from fhir_server.application.core.lockdown import Lockdown
 from fhir_server.cli.operators import NO_RULES, opened, takes_name, takes_settings, wrong
 from fhir_server.settings.server import Settings
 
+_Action = Literal["on", "off", "status"]
+
 
 @click.command()
-@click.argument("action", metavar="ACTION", type=click.Choice(("on", "off", "status")))
+@click.argument("action", metavar="ACTION", type=click.Choice(get_args(_Action)))
 @click.option("--reason", metavar="TEXT", help="Why everything else stops; `on` requires it, the audit log keeps it.")
 @takes_name
 @takes_settings()
-def emergencies_only(action: str, reason: str | None, by: str, settings: Settings) -> None:
+def emergencies_only(action: _Action, reason: str | None, by: str, settings: Settings) -> None:
     """Stop everything but emergencies. This takes effect with the next request.
 
     \b

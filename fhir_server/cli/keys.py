@@ -2,6 +2,7 @@
 
 import stat
 from pathlib import Path
+from typing import Literal, get_args
 
 import click
 
@@ -11,14 +12,15 @@ from fhir_server.cli.operators import ANY_MATRIX, opened, takes_name, takes_sett
 from fhir_server.oauth.base import keys as signing
 from fhir_server.settings.server import Settings, SettingsError
 
+_Action = Literal["create", "rotate", "rotate-signing"]
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 @click.command()
-@click.argument("action", metavar="ACTION", type=click.Choice(("create", "rotate", "rotate-signing")))
+@click.argument("action", metavar="ACTION", type=click.Choice(get_args(_Action)))
 @takes_name
 @takes_settings()
-def keys(action: str, by: str, settings: Settings) -> None:
+def keys(action: _Action, by: str, settings: Settings) -> None:
     """Make or replace the keys of the server.
 
     \b

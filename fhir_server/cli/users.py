@@ -190,7 +190,7 @@ def add(operator: Operator, **given: Any) -> None:  # noqa: ANN401 - the members
         raise wrong("LOGIN", f"there is a user {account.login} already")
     password = _new_password(account)
     credentials.record(operator.runtime, operator.caller, account, Act.ADD)
-    stored = accounts.add_account(operator.runtime, account, password)
+    stored = accounts.add_account(operator.runtime, account, password or "")
     click.echo(f"user {stored.login} added")
     if password:
         _print_code(stored, credentials.issue_code(operator.runtime, stored))
@@ -198,8 +198,8 @@ def add(operator: Operator, **given: Any) -> None:  # noqa: ANN401 - the members
         click.echo("without a password, this person can sign in only through an identity provider")
 
 
-def _new_password(account: Account) -> str:
-    """Ask for a password, twice at a terminal; with an empty one the person can sign in at a provider only.
+def _new_password(account: Account) -> str | None:
+    """Ask for a password, twice at a terminal; None when it is empty.
 
     Raises: BadParameter when the password is weak.
     """
@@ -213,7 +213,7 @@ def _new_password(account: Account) -> str:
     weak = weakness(password, (account.login, account.display)) if password else None
     if weak:
         raise wrong("password", weak.value)
-    return password
+    return password or None
 
 
 def _print_code(account: Account, code: str) -> None:
