@@ -133,8 +133,8 @@ PATIENTS: tuple[PatientPart, ...] = (
         "2110199999003",
         ("camille",),
         story={
-            "fr": "15 ans, fille de Camille ; un soin reste secret pour ses parents.",
-            "en": "15, daughter of Camille; one visit stays secret from her parents.",
+            "fr": "15 ans, fille de Camille ; un soin reste confidentiel pour ses parents.",
+            "en": "15, daughter of Camille; one visit stays confidential from her parents.",
         },
     ),
     PatientPart(

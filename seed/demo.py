@@ -28,14 +28,14 @@ from seed.people import author_resource, source_resource
 REPORT = "camille-hospital-report"
 LABORATORY = "camille-laboratory"
 RULES = {
-    "B1": "the holder enters the own space",
-    "C1": "nobody reads without the holder's prior agreement",
-    "C2": "member of a care team to which the holder agreed",
+    "B1": "patients have access to their own space",
+    "C1": "nobody reads without the patient's prior agreement",
+    "C2": "member of a care team to which the patient agreed",
     "C4": "agreement for this one consultation",
     "C6": "a professional may write a spoken agreement down",
     "D3": "what the matrix does not grant is left out",
-    "D4": "the declared physician reads the whole record",
-    "E1": "what the holder hides is left out",
+    "D4": "the declared physician reads the whole space",
+    "E1": "what the patient hides is left out",
     "F3": "a block beats every agreement",
     "I8": "software that is registered and acts for its establishment",
 }

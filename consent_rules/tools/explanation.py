@@ -35,7 +35,7 @@ _WORDS = {
         "invisible": "Ce document n’est pas visible.",
         "no-such": "Aucun document de ce nom n’est visible.",
         "mark": "Ce document porte la marque {mark}.",
-        "kept": "Le titulaire réserve ce document à d’autres (au titre de {consents}).",
+        "kept": "Le patient ne partage pas ce document avec le demandeur (au titre de {consents}).",
         "sealed": "Ce document s’ouvre au patient le {until:%d/%m/%Y}.",
     },
     "en": {
@@ -51,7 +51,7 @@ _WORDS = {
         "invisible": "This document is not visible.",
         "no-such": "No document of that name is visible.",
         "mark": "This document has the mark {mark}.",
-        "kept": "The holder keeps this document for others (by {consents}).",
+        "kept": "The patient does not share this document with the requester (by {consents}).",
         "sealed": "This document opens to the patient on {until:%Y-%m-%d}.",
     },
 }

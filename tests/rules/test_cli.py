@@ -101,7 +101,7 @@ def test_tells_whom_a_document_is_for_and_whom_not():
 def test_explains_in_full_what_keeps_a_document_and_safely_nothing():
     code, lines = run("explain", ONLY, "--language", "en", "--full", "--document", "D1")
     assert code == 0
-    assert lines[-1].endswith("The holder keeps this document for others (by only-martin).")
+    assert lines[-1].endswith("The patient does not share this document with the requester (by only-martin).")
     _, safe = run("explain", ONLY, "--language", "en", "--document", "D1")
     _, none = run("explain", ONLY, "--language", "en", "--document", "D9")
     assert safe[-1].partition(": ")[2] == none[-1].partition(": ")[2] == "No document of that name is visible."

@@ -86,7 +86,7 @@ def test_the_patient_reads_which_it_was():
     answer = ask(PAUL, REFUSED_BY_THE_PATIENT["blocked"])
     assert FULL.answer(answer) == (
         "Access refused: blocked.",
-        "A blocked professional does not read whatever was agreed. (rule F3, by block-1)",
+        "A blocked professional does not read even if somebody has agreed. (rule F3, by block-1)",
     )
 
 
@@ -133,7 +133,7 @@ class TestDocuments:
 
     def test_the_patient_reads_which_choices_keep_it(self):
         told = FULL.document(REQUEST, self.answer, HIDDEN, ("c1", "c2"))
-        assert told[-1] == "The holder keeps this document for others (by c1, c2)."
+        assert told[-1] == "The patient does not share this document with the requester (by c1, c2)."
 
     def test_an_inferred_cell_names_its_rule(self):
         assert FULL.document(REQUEST, self.answer, document(LABORATORY))[1] == (
@@ -179,5 +179,5 @@ def test_a_kind_is_explained_without_any_patient():
 def test_a_rule_without_consents_names_none():
     assert (
         FULL._rule(RuleApplied("C1", "refuse"))
-        == "No professional reads without the holder’s prior agreement. (rule C1)"
+        == "No professional reads without the patient’s prior agreement. (rule C1)"
     )

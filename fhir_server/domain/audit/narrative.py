@@ -13,7 +13,7 @@ from fhir_server.domain.values import Interaction
 
 _GROUND = re.compile(r" Fondement : [a-z\-]+\.(?=</div>$)")
 _THINGS = {
-    "AuditEvent": "une trace d’accès",
+    "AuditEvent": "une entrée du journal des accès",
     "Binary": "un document",
     "CareTeam": "une équipe de soins",
     "Communication": "une notification",
@@ -62,7 +62,7 @@ _OPERATIONS = {
     "close-space": ("clore", "l’espace"),
     "request-erasure": ("demander", "l’effacement de l’espace"),
     "erase-space": ("effacer", "l’espace"),
-    "record-death": ("enregistrer", "le décès du titulaire"),
+    "record-death": ("enregistrer", "le décès du patient"),
     "space-status": ("consulter", "l’état de l’espace"),
     "break-glass": ("ouvrir", "l’espace en urgence (bris de glace)"),
     "regulation-access": ("ouvrir", "l’espace en régulation d’un appel d’urgence"),

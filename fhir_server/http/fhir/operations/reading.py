@@ -98,7 +98,7 @@ OPERATIONS = (
         "Who could see this document",
         "Everybody whom the space names, the establishments that were let in with how many see it today, and every "
         "health profession in a care team and in an emergency; before and after a proposed hiding; and which "
-        "professionals have seen it, since copies elsewhere remain. For the holder and "
+        "professionals have seen it, since copies elsewhere remain. For the patient and "
         "the legal representatives; nothing is changed, and no professional learns of the question.",
         _audience,
         (Parameter("proposed", "code", "`hidden` or `visible`: what is to be compared with today"),),
@@ -109,7 +109,7 @@ OPERATIONS = (
         "explain",
         "Patient",
         "Why the caller may enter a space, or may not",
-        "The rules that spoke and the version of the matrix. What a patient decided is told to the holder's side "
+        "The rules that spoke and the version of the matrix. What a patient decided is told to the patient's side "
         "alone; to anybody else such a refusal reads like that of an unknown patient.",
         _explain,
         (

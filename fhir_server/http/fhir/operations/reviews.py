@@ -99,9 +99,9 @@ OPERATIONS = (
         "review-queue",
         "Consent",
         "Which break-glass accesses wait for their review",
-        "Of all spaces, those that the holder contests first, then the one due first, so that what is overdue is not "
-        "missed. Who, where, when and by when; neither the stated reason nor a document. For auditors; every space "
-        "that is shown is traced.",
+        "Of all spaces, those that the patient contests first, then the one due first, so that what is overdue is not "
+        "missed. Who, where, when and by when; neither the stated reason nor a document. For auditors; each "
+        "space that is shown gets an audit event.",
         _queue,
         (
             Parameter("count", "integer", f"how many, {DEFAULT_COUNT} when not said, {MAX_COUNT} at most"),
@@ -115,7 +115,7 @@ OPERATIONS = (
         "review-status",
         "Consent",
         "How the review of a break-glass stands",
-        "To an auditor the whole file, with the reason that was stated; to the holder and the legal representatives "
+        "To an auditor the whole file, with the reason that was stated; to the patient and the legal representatives "
         "all but the comment. Not to who opened the space.",
         _status,
         output=_FILE,
@@ -125,7 +125,7 @@ OPERATIONS = (
         "review-emergency",
         "Consent",
         "Say what the review of a break-glass came to",
-        "Once for each opening, by an auditor who is not the person that opened the space. The holder and the legal "
+        "Once for each opening, by an auditor who is not the person that opened the space. The patient and the legal "
         "representatives are told the outcome in the same commit; the comment stays in the file.",
         _review,
         (
@@ -138,7 +138,7 @@ OPERATIONS = (
         "contest-emergency",
         "Consent",
         "Contest a break-glass",
-        "For the holder and the legal representatives, as long as it waits for its review: it comes first in the "
+        "For the patient and the legal representatives, as long as it waits for its review: it comes first in the "
         "queue. No professional learns of it.",
         _contest,
         output=_FILE,

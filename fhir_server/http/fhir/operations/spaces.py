@@ -1,4 +1,4 @@
-"""The life of a space, as operations on Patient: for the patient's side, and for the software that keeps the directory.
+"""The life of a space, as operations on Patient: for the patient's side, and for the software of the registry operator.
 
 Source: R.1111-28 and R.1111-36 of the French public health code (rules A1 to A14), docs/operations.md.
 """
@@ -95,7 +95,7 @@ OPERATIONS = (
         "Patient",
         "Announce the space of an insured person",
         "Record the identity and send the notice: the space opens after the term of the rule profile unless somebody "
-        "who may opposes (A2, A3). For the software that keeps the directory.",
+        "who may opposes (A2, A3). For the software of the registry operator.",
         _announce,
         (Parameter("patient", "Patient", "the identity of the insured person", required=True),),
         outputs(("return", "Patient")),
@@ -105,8 +105,8 @@ OPERATIONS = (
         "oppose-space",
         "Patient",
         "Oppose the opening of a space",
-        "Before the term only (A1). The notice that comes back is the proof of the opposition (A6). For the holder, "
-        "the legal representatives, and the software that keeps the directory.",
+        "Before the term only (A1). The notice that comes back is the proof of the opposition (A6). For the patient, "
+        "the legal representatives, and the software of the registry operator.",
         _step(lifecycle.OPPOSE),
         output=_REPORT,
     ),
@@ -114,8 +114,8 @@ OPERATIONS = (
         "open-space",
         "Patient",
         "Open a space that is opposed, suspended or closed",
-        "For the holder and the legal representatives (A10); lifting a suspension also for the software that keeps "
-        "the directory (A11). Opening takes back a request for erasure.",
+        "For the patient and the legal representatives (A10); lifting a suspension also for the software of the "
+        "registry operator (A11). Opening takes back a request for erasure.",
         _step(lifecycle.OPEN),
         output=_REPORT,
     ),
@@ -124,7 +124,7 @@ OPERATIONS = (
         "Patient",
         "Suspend access to a space",
         "On serious malfunction or fraudulent use; it closes after six weeks unless it is opened (A11). For the "
-        "software that keeps the directory.",
+        "software of the registry operator.",
         _step(lifecycle.SUSPEND),
         output=_REPORT,
     ),
@@ -132,7 +132,7 @@ OPERATIONS = (
         "close-space",
         "Patient",
         "Close a space",
-        "Nobody reads or files from the next request on (A7, A13). For the holder and the legal representatives.",
+        "Nobody reads or files from the next request on (A7, A13). For the patient and the legal representatives.",
         _close,
         (Parameter("erase", "boolean", "ask for the erasure of the closed data as well (A12)"),),
         _REPORT,
@@ -141,7 +141,7 @@ OPERATIONS = (
         "request-erasure",
         "Patient",
         "Ask for the erasure of a closed space",
-        "It is granted within three months at most (A9). For the holder and the legal representatives.",
+        "It is granted within three months at most (A9). For the patient and the legal representatives.",
         _request_erasure,
         output=_REPORT,
     ),
@@ -150,15 +150,15 @@ OPERATIONS = (
         "Patient",
         "Erase a closed space",
         "When it was asked for, or the archive has ended (A8, A9): its keys, resources and contents are destroyed "
-        "beyond recovery. For the software that keeps the directory.",
+        "beyond recovery. For the software of the registry operator.",
         _erase,
         output=_REPORT,
     ),
     Operation(
         "record-death",
         "Patient",
-        "Record the death of the holder",
-        "An open space closes, and nobody opens it again (A14). For the software that keeps the directory.",
+        "Record the death of the patient",
+        "An open space closes, and nobody opens it again (A14). For the software of the registry operator.",
         _record_death,
         output=_REPORT,
     ),
@@ -166,8 +166,8 @@ OPERATIONS = (
         "space-status",
         "Patient",
         "Tell how a space stands",
-        "State, since when, and what time alone will change. For the holder, the legal representatives, and the "
-        "software that keeps the directory.",
+        "State, since when, and what time alone will change. For the patient, the legal representatives, and the "
+        "software of the registry operator.",
         _status,
         output=_REPORT,
         affects_state=False,
@@ -176,7 +176,7 @@ OPERATIONS = (
         "break-glass",
         "Patient",
         "Open a space in an emergency, as a health professional",
-        "For a person in immediate danger who cannot be asked (G1), with a grant whose purpose is BTG. The holder and "
+        "For a person in immediate danger who cannot be asked (G1), with a grant whose purpose is BTG. The patient and "
         "the declared physician are told, and the access is reviewed.",
         _emergency(Purpose.BREAK_GLASS),
         (_REASON,),
@@ -187,7 +187,7 @@ OPERATIONS = (
         "Patient",
         "Open a space for the regulation of an emergency call",
         "For the regulating physician who takes a call about the person (G2), with a grant whose purpose is ETREAT. "
-        "The holder and the declared physician are told.",
+        "The patient and the declared physician are told.",
         _emergency(Purpose.EMERGENCY),
         (_CALL,),
         _OPENING,

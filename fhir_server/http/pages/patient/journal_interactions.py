@@ -55,20 +55,20 @@ ACTS: Mapping[tuple[str, str], Act] = {
     ("update", "Consent"): (_("changed a choice about access"), _("change a choice about access")),
     ("patch", "Consent"): (_("changed a choice about access"), _("change a choice about access")),
     ("read", "RelatedPerson"): (
-        _("looked at who represents or helps the holder"),
-        _("look at who represents or helps the holder"),
+        _("looked at who represents or helps the patient"),
+        _("look at who represents or helps the patient"),
     ),
     ("vread", "RelatedPerson"): (
-        _("looked at an earlier entry of who represents or helps the holder"),
-        _("look at an earlier entry of who represents or helps the holder"),
+        _("looked at an earlier entry of who represents or helps the patient"),
+        _("look at an earlier entry of who represents or helps the patient"),
     ),
     ("history-instance", "RelatedPerson"): (
         _("looked at how the entry of a representative or carer changed"),
         _("look at how the entry of a representative or carer changed"),
     ),
     ("search", "RelatedPerson"): (
-        _("looked up who represents or helps the holder"),
-        _("look up who represents or helps the holder"),
+        _("looked up who represents or helps the patient"),
+        _("look up who represents or helps the patient"),
     ),
     ("create", "RelatedPerson"): (_("recorded a representative or carer"), _("record a representative or carer")),
     ("update", "RelatedPerson"): (

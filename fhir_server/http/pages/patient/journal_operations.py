@@ -22,7 +22,7 @@ OPERATIONS: Mapping[str, tuple[Any, Any]] = {
         lazy_gettext("ask for the erasure of the space"),
     ),
     "erase-space": (lazy_gettext("erased the space"), lazy_gettext("erase the space")),
-    "record-death": (lazy_gettext("recorded the holder’s death"), lazy_gettext("record the holder’s death")),
+    "record-death": (lazy_gettext("recorded the patient’s death"), lazy_gettext("record the patient’s death")),
     "space-status": (lazy_gettext("looked at how the space stands"), lazy_gettext("look at how the space stands")),
     "break-glass": (
         lazy_gettext("opened the space in an emergency (break-glass)"),
