@@ -9,7 +9,6 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from flask import Flask, Response, g, request
-from flask_smorest import Api
 
 from consent_rules.matrix import schedule
 from consent_rules.matrix.table import MatrixError
@@ -20,8 +19,7 @@ from fhir_server.adapters.system import SystemClock
 from fhir_server.application.bundles.writes import demand_handlers
 from fhir_server.application.core.runtime import Runtime, Stamps
 from fhir_server.http import admission, errors, request_context
-from fhir_server.http.fhir import capabilities, negotiation, openapi, read, search, transactions, write
-from fhir_server.http.fhir.operations import all_operations
+from fhir_server.http.fhir import capabilities, endpoint, negotiation, openapi
 from fhir_server.http.fhir.routing import FHIR_PATH
 from fhir_server.http.oauth import discovery, endpoints
 from fhir_server.http.pages import all_pages, language
@@ -32,26 +30,8 @@ from fhir_server.ports.surroundings import Ports
 from fhir_server.settings import limits
 from fhir_server.settings.server import Settings, SettingsError
 
-_PARTS = (
-    capabilities,
-    matrix_api,
-    read,
-    search,
-    write,
-    all_operations,
-    transactions,
-    discovery,
-    endpoints,
-    all_pages,
-    status,
-)
-_OPENAPI = {
-    "API_TITLE": "Habilis",
-    "API_VERSION": "v1",
-    "OPENAPI_VERSION": "3.0.3",
-    "OPENAPI_URL_PREFIX": "/api",
-    "OPENAPI_JSON_PATH": "openapi.json",
-}
+_PARTS = (capabilities, discovery, endpoints, status)
+"""Modules whose routes no OpenAPI document describes."""
 
 
 def open_ports(settings: Settings) -> Ports:
@@ -103,11 +83,7 @@ def create_app(settings: Settings, served: Runtime | None = None) -> Flask:
     demand_handlers()
     limits.put_in_force(settings.limits)
     app = _Server(__name__)
-    app.config["API_SPEC_OPTIONS"] = {
-        "servers": [{"url": settings.fhir_base.removesuffix(FHIR_PATH)}],
-        "tags": openapi.tags(),
-    }
-    app.config.update(_OPENAPI, MAX_FORM_MEMORY_SIZE=1024 * 1024, DEMO=settings.demo)
+    app.config.update(MAX_FORM_MEMORY_SIZE=1024 * 1024, DEMO=settings.demo)
     app.config["DATA_DIR"] = str(settings.data_dir)
     app.config[language.TIME_ZONE] = _time_zone(settings)
     app.extensions[endpoints.OPTIONS_EXTENSION] = of_settings(settings)
@@ -118,9 +94,12 @@ def create_app(settings: Settings, served: Runtime | None = None) -> Flask:
         behind = TrustedProxies(app.wsgi_app, settings.proxies)
         app.wsgi_app = behind  # type: ignore[method-assign]  # how Flask wants middleware to be installed
     admission.install(app, settings.limits, settings.threads)
-    api = _api(app)
+    api = openapi.api_of(app, settings.fhir_base.removesuffix(FHIR_PATH))
+    api.register_blueprint(endpoint.fhir)
+    api.register_blueprint(matrix_api.matrix_api)
+    all_pages.register(app, api)
     for part in _PARTS:
-        part.register(app, api)
+        part.register(app)
     errors.install(app)
     return app
 
@@ -170,37 +149,6 @@ class _Server(Flask):
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """Return the view unchanged, because no view is a coroutine function."""
         return func
-
-
-class _FhirApi(Api):
-    """flask-smorest without its own error bodies: http/fhir/outcomes.py answers errors of the FHIR endpoint."""
-
-    DEFAULT_ERROR_RESPONSE_NAME = "Problem"
-
-    def _register_error_handlers(self) -> None:
-        """Register no error handlers."""
-
-
-def _api(app: Flask) -> Api:
-    api = _FhirApi(app)
-    api.spec.components.security_scheme("smart", {"type": "oauth2", "flows": _flows()})
-    for name, schema in openapi.schemas().items():
-        api.spec.components.schema(name, schema)
-    problem = {"$ref": "#/components/schemas/OperationOutcome"}
-    content = {media: {"schema": problem} for media in openapi.FHIR_TYPES}
-    api.spec.components.response("Problem", {"description": "what is wrong, by element", "content": content})
-    shape = {"in": "query", "name": "_format", "description": "`json` or `xml`", "schema": {"type": "string"}}
-    api.spec.components.parameter("_format", "query", shape)
-    return api
-
-
-def _flows() -> dict[str, Any]:
-    publishing = {"system/DocumentReference.crus": "publish documents"}
-    scopes = {"patient/DocumentReference.rs": "read and search the patient's documents"}
-    return {
-        "authorizationCode": {"authorizationUrl": "/oauth/authorize", "tokenUrl": "/oauth/token", "scopes": scopes},
-        "clientCredentials": {"tokenUrl": "/oauth/token", "scopes": publishing},
-    }
 
 
 def _begin() -> Response | None:

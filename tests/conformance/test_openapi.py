@@ -8,6 +8,8 @@ import re
 import pytest
 import schemathesis
 
+from fhir_server.http.fhir.endpoint import ROUTES
+from fhir_server.http.fhir.operations.all_operations import OPERATIONS
 from fhir_server.registry import REGISTRY, Interaction
 
 METHODS = {"get", "put", "post", "patch", "delete"}
@@ -105,3 +107,32 @@ def test_it_describes_exactly_the_routes(document, web):
     }
     described = {(method, path) for path, item in document["paths"].items() for method in METHODS & item.keys()}
     assert described == routed
+
+
+@pytest.mark.parametrize("type_", [name for name, row in REGISTRY.items() if Interaction.SEARCH in row.interactions])
+def test_a_search_by_form_takes_what_a_search_by_url_takes(document, operations, type_):
+    body = operations["post", f"/fhir/{type_}/_search"]["requestBody"]["content"]["application/x-www-form-urlencoded"]
+    form = document["components"]["schemas"][body["schema"]["$ref"].rpartition("/")[2]]
+    asked = [resolved(document, one) for one in operations["get", f"/fhir/{type_}"]["parameters"]]
+    assert set(form["properties"]) == {one["name"] for one in asked if one["in"] == "query"} - {"_format"}
+
+
+@pytest.mark.parametrize("operation", [one for one in OPERATIONS if one.parameters], ids=lambda one: one.id)
+def test_an_operation_lists_its_parameters_with_the_element_of_the_value(document, operation):
+    schema = document["components"]["schemas"][f"{operation.id}.input"]
+    parts = schema.get("anyOf", [schema])[0]["properties"]["parameter"]["items"]["anyOf"]
+    assert [part["properties"]["name"]["enum"] for part in parts] == [[one.name] for one in operation.parameters]
+    for part, wanted in zip(parts, operation.parameters, strict=True):
+        element = "resource" if wanted.type == "Patient" else f"value{wanted.type.title()}"
+        assert set(part["required"]) == {"name", element} == set(part["properties"])
+
+
+def test_each_room_is_one_blueprint(web):
+    rooms = {"fhir", "Matrix", "discovery", "oauth", "oauth_pages", "pages", "status"}
+    assert set(web.application.blueprints) == rooms | {"api-docs"}
+
+
+def test_a_request_reaches_its_view_without_a_wrapper(web):
+    served = web.application.view_functions
+    assert len(ROUTES) == len({route.name for route in ROUTES})
+    assert all(served[f"fhir.{route.name}"] is route.view for route in ROUTES)

@@ -94,13 +94,13 @@ def test_every_import_from_outside_is_declared():
     assert not undeclared
 
 
-# They come with Flask, fhir.resources, pymongo and jsonpatch, and are never installed without them.
+# They come with Flask, flask-smorest, fhir.resources, pymongo and jsonpatch, and are never installed without them.
 _THROUGH = {
     "fhir",
     "fhir_core",
     "jinja2",
     "markupsafe",
-    "marshmallow",
+    "apispec",
     "werkzeug",
     "bson",
     "lxml",

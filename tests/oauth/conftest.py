@@ -197,8 +197,10 @@ def serve(runtime: Runtime, options: Options) -> Flask:
     served.extensions[endpoints.OPTIONS_EXTENSION] = options
     request_context.install(served, runtime)
     api = Api(served)
-    for part in (discovery, endpoints, all_pages, status, matrix_api):
-        part.register(served, api)
+    api.register_blueprint(matrix_api.matrix_api)
+    all_pages.register(served, api)
+    for part in (discovery, endpoints, status):
+        part.register(served)
     errors.install(served)
     return served
 

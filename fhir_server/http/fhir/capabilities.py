@@ -9,13 +9,12 @@ from importlib.metadata import version
 
 import orjson
 from flask import Flask, Response, current_app, request
-from flask_smorest import Api
 
 from fhir_server.application.core.readiness import EXTENSION, Look
 from fhir_server.domain.values import Json
 from fhir_server.http.fhir import negotiation
 from fhir_server.http.fhir.operations.all_operations import OPERATIONS, capability_of
-from fhir_server.http.fhir.routing import FHIR_PATH, Route, attach
+from fhir_server.http.fhir.routing import FHIR_PATH, Route
 from fhir_server.http.request_context import runtime
 from fhir_server.ports.store import StoreUnavailable
 from fhir_server.registry import REGISTRY, AccessRule, Interaction, ResourceType, SearchParam
@@ -47,10 +46,8 @@ _OF_PATIENTS = "for patients, of their own record; for others together with `ide
 _PATCH_FORMATS = ("application/json-patch+json", "application/fhir+json")
 
 
-def register(app: Flask, api: Api) -> None:
-    """Register metadata and health."""
-    route = Route("GET", "/metadata", metadata, "Conformance", "capabilities", "The CapabilityStatement of this server")
-    attach(api, [route])
+def register(app: Flask) -> None:
+    """Register health."""
     app.add_url_rule("/health/live", "live", live)
     app.add_url_rule("/health/ready", "ready", ready)
 
@@ -192,3 +189,7 @@ def _by_identifier(param: SearchParam) -> Json:
     documentation = "one patient, as `system|value`"
     name = f"{param.name}.identifier"
     return {"name": name, "type": "token", "definition": param.definition, "documentation": documentation}
+
+
+_SUMMARY = "The CapabilityStatement of this server"
+ROUTES = [Route("GET", "/metadata", metadata, "Conformance", "capabilities", _SUMMARY)]

@@ -1,12 +1,22 @@
-"""What the OpenAPI document says about a FHIR route (parameters, body, answers), made from the route and the registry.
+"""The OpenAPI document: flask-smorest lists the routes, and a plugin adds what the registry and the operations say.
 
+The decorators of flask-smorest would wrap each view in two more calls; the plugin costs a request nothing.
 Source: https://spec.openapis.org/oas/v3.0.3; https://hl7.org/fhir/R4/http.html. Bodies are FHIR resources, whose shapes
 the standard publishes; the document names only their types.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+
+from apispec import APISpec, BasePlugin
+from flask import Flask
+from flask_smorest import Api
+from werkzeug.routing import Rule
 
 from fhir_server.domain.values import Json
+from fhir_server.http.fhir.endpoint import ROUTES
+from fhir_server.http.fhir.operations.all_operations import OPERATIONS
+from fhir_server.http.fhir.operations.model import VALUES, Operation, Parameter
+from fhir_server.http.fhir.routing import Route
 from fhir_server.registry import REGISTRY, AccessRule, Interaction, ResourceType
 
 FHIR_TYPES = ("application/fhir+json", "application/fhir+xml")
@@ -32,39 +42,167 @@ _HEADERS = {
 _OF_WRITES = ("Prefer", "If-Match")
 
 
-def schemas() -> dict[str, Json]:
+_SETTINGS = {
+    "API_TITLE": "Habilis",
+    "API_VERSION": "v1",
+    "OPENAPI_VERSION": "3.0.3",
+    "OPENAPI_URL_PREFIX": "/api",
+    "OPENAPI_JSON_PATH": "openapi.json",
+}
+_NAMED = {f"fhir.{route.name}": route for route in ROUTES}
+
+
+def api_of(app: Flask, origin: str) -> Api:
+    """Return the API whose document an application serves. origin: the public address of the server."""
+    app.config.update(_SETTINGS)
+    return Api(app, spec_kwargs={"extra_plugins": [RegistryPlugin()], "servers": [{"url": origin}]})
+
+
+class RegistryPlugin(BasePlugin):
+    """Adds schemas of types, searches and operations to the document, and describes each route of the endpoint."""
+
+    def init_spec(self, spec: APISpec) -> None:
+        """Add the tags and the components, which the routes refer to."""
+        for tag in _tags():
+            spec.tag(tag)
+        for name, schema in (_of_types() | _of_searches() | _of_operations()).items():
+            spec.components.schema(name, schema)
+        problem = _content("OperationOutcome")
+        spec.components.response(_PROBLEM, {"description": "what is wrong, by element", "content": problem})
+        shape = {"description": "`json` or `xml`", "schema": _TEXT}
+        spec.components.parameter("_format", "query", shape)
+        spec.components.security_scheme("smart", {"type": "oauth2", "flows": _flows()})
+
+    def operation_helper(
+        self,
+        path: str | None = None,  # noqa: ARG002 - apispec passes it; the rule says more
+        operations: dict[str, Json] | None = None,
+        **passed: object,
+    ) -> None:
+        """Describe the operation of a rule; every operation answers its failures with an OperationOutcome."""
+        rule = passed["rule"]
+        route = _NAMED.get(rule.endpoint) if isinstance(rule, Rule) else None
+        for operation in (operations or {}).values():
+            if route:
+                operation.update(_described(route))
+            operation["responses"]["default"] = _PROBLEM
+
+
+def _flows() -> Json:
+    publishing = {"system/DocumentReference.crus": "publish documents"}
+    scopes = {"patient/DocumentReference.rs": "read and search the patient's documents"}
+    return {
+        "authorizationCode": {"authorizationUrl": "/oauth/authorize", "tokenUrl": "/oauth/token", "scopes": scopes},
+        "clientCredentials": {"tokenUrl": "/oauth/token", "scopes": publishing},
+    }
+
+
+def _tags() -> list[Json]:
+    """Return the tags of the FHIR endpoint: one for each resource type, and the tags of other routes."""
+    beside = {"Bundle": "Batch, transaction (ITI-65) and search of the server", "Conformance": "What the server can do"}
+    types = [{"name": name, "description": f"FHIR R4 {name}"} for name in REGISTRY]
+    return [*types, *({"name": name, "description": text} for name, text in beside.items())]
+
+
+_TEXT: Json = {"type": "string"}
+_PRIMITIVES: dict[str, Json] = {
+    "string": _TEXT,
+    "code": _TEXT,
+    "boolean": {"type": "boolean"},
+    "integer": {"type": "integer"},
+}
+_PROBLEM = "Problem"
+
+
+def _of_types() -> dict[str, Json]:
     """Return the schema of each resource type that a client sends or receives."""
     named = {name: _resource(name) for name in (*REGISTRY, *_BESIDE)}
+    for name, row in REGISTRY.items():
+        if row.profiles:
+            named[name]["description"] = f"Profiles that the server supports: {', '.join(row.profiles)}"
     issue = {"type": "object", "required": ["severity", "code"], "properties": {"severity": _TEXT, "code": _TEXT}}
     named["OperationOutcome"]["properties"]["issue"] = {"type": "array", "items": issue}
     return named | {"JsonPatch": {"type": "array", "items": {"type": "object"}}}
 
 
-def tags() -> list[Json]:
-    """Return the tags of the document: one for each resource type, and the tags of other routes."""
-    beside = {"Bundle": "Batch, transaction (ITI-65) and search of the server", "Conformance": "What the server can do"}
-    beside["Matrix"] = "The habilitation matrix"
-    types = [{"name": name, "description": f"FHIR R4 {name}"} for name in REGISTRY]
-    return [*types, *({"name": name, "description": text} for name, text in beside.items())]
+def _of_searches() -> dict[str, Json]:
+    """Return the form of each search by POST; a field may hold several values, with commas between them."""
+    return {
+        f"{row.name}.search": {"type": "object", "properties": {p["name"]: _form_field(p) for p in _of_search(row)}}
+        for row in REGISTRY.values()
+        if Interaction.SEARCH in row.interactions
+    }
 
 
-def described(method: str, path: str, tag: str, asked: Mapping[str, str]) -> Json:
-    """Return parameters, body and answers of one route.
-
-    path: below /fhir, as in the route. asked: the query parameters of an operation called by GET, with explanations.
-    """
-    row = REGISTRY.get(tag)
-    told: Json = {"responses": _responses(method, path, row), "parameters": [*_parameters(method, path, row, asked)]}
-    body = _body(method, path, row)
-    return told | ({"requestBody": {"required": "$" not in path, "content": body}} if body else {})
+def _form_field(parameter: Json) -> Json:
+    return {**parameter["schema"], "description": parameter["description"]}
 
 
-_TEXT: Json = {"type": "string"}
+def _of_operations() -> dict[str, Json]:
+    """Return the input of each operation that takes parameters."""
+    return {f"{operation.id}.input": _input(operation) for operation in OPERATIONS if operation.parameters}
+
+
+def _input(operation: Operation) -> Json:
+    """Return the Parameters of an operation; one that takes a resource also takes it alone."""
+    schema = _resource("Parameters")
+    schema["properties"]["parameter"] = {
+        "type": "array",
+        "items": {"anyOf": [_parameter(wanted) for wanted in operation.parameters]},
+    }
+    resources = [wanted.type for wanted in operation.parameters if wanted.type not in VALUES]
+    return {"anyOf": [schema, *({"$ref": f"{_SCHEMAS}{name}"} for name in resources)]} if resources else schema
+
+
+def _parameter(wanted: Parameter) -> Json:
+    """Return the schema of one parameter with its value."""
+    value = VALUES.get(wanted.type, "resource")
+    schema: Json = _PRIMITIVES.get(wanted.type) or {"$ref": f"{_SCHEMAS}{wanted.type}"}
+    named = {"name": {"type": "string", "enum": [wanted.name]}, value: schema}
+    return {"type": "object", "required": ["name", value], "properties": named, "description": wanted.documentation}
 
 
 def _resource(type_: str) -> Json:
     named = {"resourceType": {"type": "string", "enum": [type_]}}
     return {"type": "object", "required": ["resourceType"], "properties": named}
+
+
+def _described(route: Route) -> Json:
+    """Return what the document says of a route."""
+    method, path, row = route.method, route.path, REGISTRY.get(route.tag)
+    operation = route.given.get("operation")
+    told: Json = {
+        "operationId": route.name,
+        "summary": route.summary,
+        "security": [] if route.tag == "Conformance" else [{"smart": []}],
+        "responses": _responses(method, path, row),
+        "parameters": [*_parameters(method, path, row)],
+    }
+    content = _body(method, path, row)
+    if isinstance(operation, Operation):
+        told |= _of_call(operation, method)
+        content = _taken(operation) if method == "POST" else {}
+    return told | ({"requestBody": {"required": "$" not in path, "content": content}} if content else {})
+
+
+def _of_call(operation: Operation, method: str) -> Json:
+    """Return what calls of an operation have: its description, its answer, and parameters of the URL by GET."""
+    asked = operation.parameters if method == "GET" else ()
+    named = [_named("query", wanted.name, wanted.documentation) for wanted in asked]
+    answer = {"200": {"description": "done", "content": _told_back(operation)}}
+    return {"description": operation.documentation, "responses": answer, "parameters": ["_format", *named]}
+
+
+def _told_back(operation: Operation) -> Json:
+    """Return the content of an operation's answer: the resource that is its one output, or Parameters."""
+    if not operation.output:
+        return _content("any", "of these")
+    only, *others = operation.output
+    return _content(only.type if only.name == "return" and not others else "Parameters")
+
+
+def _taken(operation: Operation) -> Json:
+    return _content(f"{operation.id}.input" if operation.parameters else "Parameters")
 
 
 def _content(*types: str) -> Json:
@@ -94,8 +232,6 @@ def _is_create(method: str, path: str, row: ResourceType | None) -> bool:
 
 
 def _answered(method: str, path: str, row: ResourceType | None) -> Json:
-    if "$" in path:
-        return _content("any", "of these")
     if path == "/metadata":
         return _content("CapabilityStatement")
     if path.startswith("/OperationDefinition"):
@@ -110,21 +246,18 @@ def _body(method: str, path: str, row: ResourceType | None) -> Json:
     if method not in ("POST", "PUT", "PATCH"):
         return {}
     if path.endswith("/_search"):
-        return {"application/x-www-form-urlencoded": {"schema": {"type": "object"}}}
+        schema: Json = {"$ref": f"{_SCHEMAS}{row.name}.search"} if row and row.search else {"type": "object"}
+        return {"application/x-www-form-urlencoded": {"schema": schema}}
     if method == "PATCH":
         patch = {"application/json-patch+json": {"schema": {"$ref": f"{_SCHEMAS}JsonPatch"}}}
         return patch | _content("Parameters")
-    if "$" in path:
-        return _content("any", "of these")
     return _content(row.name if row else "Bundle")
 
 
-def _parameters(method: str, path: str, row: ResourceType | None, asked: Mapping[str, str]) -> Iterator[Json | str]:
+def _parameters(method: str, path: str, row: ResourceType | None) -> Iterator[Json | str]:
     yield "_format"  # this parameter is shared: it stands among the components
     yield from _headers(method, path, row)
-    if "$" in path:
-        yield from (_named("query", name, text) for name, text in asked.items())
-    elif path.endswith("/_history"):
+    if path.endswith("/_history"):
         yield _named("query", "_since", "the instant from which on versions are listed")
     elif method == "PATCH" and "<id_>" not in path:
         yield _named("query", "identifier", "`system|value` of the one document", required=True)

@@ -9,8 +9,7 @@ from base64 import b64encode
 from datetime import datetime
 from urllib.parse import urlencode
 
-from flask import Flask, Response, abort, request
-from flask_smorest import Api
+from flask import Response, abort, request
 
 from fhir_server.application.core.shown import Shown
 from fhir_server.application.reading import read
@@ -18,7 +17,7 @@ from fhir_server.domain import bodies
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.http.fhir import negotiation, rendering
 from fhir_server.http.fhir.caller import current_caller
-from fhir_server.http.fhir.routing import Route, View, attach, bound
+from fhir_server.http.fhir.routing import Route, View
 from fhir_server.http.request_context import runtime
 from fhir_server.registry import REGISTRY, AccessRule, Interaction, ResourceType
 
@@ -28,27 +27,6 @@ _INERT = [("X-Content-Type-Options", "nosniff"), ("Content-Security-Policy", "sa
 """The browser shows a content as its declared type only, and runs no script in it."""
 _OF_FORMAT = ("_format", "_pretty")
 _VERSION = re.compile(r"([1-9][0-9]{0,8})(?:-([0-9]{1,9}))?")
-
-
-def register(_app: Flask, api: Api) -> None:
-    """Register the reading routes of every type that offers them."""
-    for row in REGISTRY.values():
-        attach(api, _routes(row))
-
-
-def _routes(row: ResourceType) -> list[Route]:
-    name = row.name
-    read = read_content if row.access is AccessRule.CONTENT else read_one
-    offered: dict[Interaction, tuple[str, View, str]] = {
-        Interaction.READ: (f"/{name}/<id_>", read, f"Read one {name}"),
-        Interaction.VREAD: (f"/{name}/<id_>/_history/<version>", read_version, f"Read one version of a {name}"),
-        Interaction.HISTORY: (f"/{name}/<id_>/_history", read_history, f"List the versions of a {name}, newest first"),
-    }
-    return [
-        Route("GET", path, bound(view, row), name, f"{interaction.value}-{name}", summary)
-        for interaction, (path, view, summary) in offered.items()
-        if interaction in row.interactions
-    ]
 
 
 def read_one(row: ResourceType, id_: str) -> Response:
@@ -145,3 +123,22 @@ def _wants_raw(kind: str) -> bool:
 def _covers(accepted: str, kind: str) -> bool:
     wanted = accepted.partition(";")[0].strip().lower()
     return wanted in ("*/*", kind) or (wanted.endswith("/*") and kind.startswith(wanted[:-1]))
+
+
+def _routes(row: ResourceType) -> list[Route]:
+    name = row.name
+    read = read_content if row.access is AccessRule.CONTENT else read_one
+    offered: dict[Interaction, tuple[str, View, str]] = {
+        Interaction.READ: (f"/{name}/<id_>", read, f"Read one {name}"),
+        Interaction.VREAD: (f"/{name}/<id_>/_history/<version>", read_version, f"Read one version of a {name}"),
+        Interaction.HISTORY: (f"/{name}/<id_>/_history", read_history, f"List the versions of a {name}, newest first"),
+    }
+    return [
+        Route("GET", path, view, name, f"{interaction.value}-{name}", summary, {"row": row})
+        for interaction, (path, view, summary) in offered.items()
+        if interaction in row.interactions
+    ]
+
+
+ROUTES = [route for row in REGISTRY.values() for route in _routes(row)]
+"""The reading routes of every type that offers them."""

@@ -6,8 +6,7 @@ Source: https://hl7.org/fhir/R4/http.html#search, https://hl7.org/fhir/R4/search
 from dataclasses import replace
 from urllib.parse import urlencode
 
-from flask import Flask, Response, request
-from flask_smorest import Api
+from flask import Response, request
 
 from fhir_server.application.core import audit_log
 from fhir_server.application.core.runtime import Runtime
@@ -18,7 +17,7 @@ from fhir_server.domain.caller import Caller
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.http.fhir import negotiation, paging, rendering, sealed_numbers
 from fhir_server.http.fhir.caller import current_caller
-from fhir_server.http.fhir.routing import Route, attach, bound
+from fhir_server.http.fhir.routing import Route
 from fhir_server.http.fhir.search_query import Parsed, demand_measure, parse
 from fhir_server.http.request_context import runtime
 from fhir_server.registry import REGISTRY, Interaction, ResourceType
@@ -27,26 +26,6 @@ _NAMING_A_PERSON = {"patient.identifier", "subject.identifier", "patient:identif
 _SEARCHED = {name: row for name, row in REGISTRY.items() if Interaction.SEARCH in row.interactions}
 _TYPE = "_type"
 _FORM = "application/x-www-form-urlencoded"
-
-
-def register(_app: Flask, api: Api) -> None:
-    """Register the search routes of every type that offers them."""
-    for row in _SEARCHED.values():
-        attach(api, _routes(row))
-    summary = "Search the type that `_type` names"
-    routes = [
-        Route("GET", "", search_system, "Bundle", "search-system", summary),
-        Route("POST", "/_search", search_system, "Bundle", "search-form-system", f"{summary}, by form"),
-    ]
-    attach(api, routes)
-
-
-def _routes(row: ResourceType) -> list[Route]:
-    name = row.name
-    return [
-        Route("GET", f"/{name}", bound(search, row), name, f"search-{name}", f"Search {name}"),
-        Route("POST", f"/{name}/_search", bound(search, row), name, f"search-form-{name}", f"Search {name} by form"),
-    ]
 
 
 def search(row: ResourceType) -> Response:
@@ -150,3 +129,20 @@ def _told(parsed: Parsed, found: Found) -> list[tuple[str, str]]:
     if parsed.type != "Patient":
         return [("patient", found.patient), *told]
     return [("_id", found.patient), *told] if found.shown else told
+
+
+def _routes(row: ResourceType) -> list[Route]:
+    name, given = row.name, {"row": row}
+    return [
+        Route("GET", f"/{name}", search, name, f"search-{name}", f"Search {name}", given),
+        Route("POST", f"/{name}/_search", search, name, f"search-form-{name}", f"Search {name} by form", given),
+    ]
+
+
+_SUMMARY = "Search the type that `_type` names"
+ROUTES = [
+    *(route for row in _SEARCHED.values() for route in _routes(row)),
+    Route("GET", "", search_system, "Bundle", "search-system", _SUMMARY),
+    Route("POST", "/_search", search_system, "Bundle", "search-form-system", f"{_SUMMARY}, by form"),
+]
+"""The search routes of every type that offers them, and those of the whole server."""

@@ -7,8 +7,7 @@ from collections.abc import Callable
 from urllib.parse import parse_qsl
 
 import orjson
-from flask import Flask, Response, request
-from flask_smorest import Api
+from flask import Response, request
 
 from fhir_server.application.bundles import transactions
 from fhir_server.application.bundles.entries import ELSEWHERE, Entry, entries_of, with_own_urls
@@ -22,7 +21,7 @@ from fhir_server.domain.problem import Category, Issue, Problem
 from fhir_server.domain.values import Json
 from fhir_server.http.fhir import negotiation, outcomes, rendering, sealed_numbers, search
 from fhir_server.http.fhir.caller import current_caller
-from fhir_server.http.fhir.routing import Route, attach
+from fhir_server.http.fhir.routing import Route
 from fhir_server.http.fhir.search import demand_traced_measure
 from fhir_server.http.fhir.search_query import parse as parse_search
 from fhir_server.http.request_context import runtime
@@ -31,18 +30,6 @@ from fhir_server.r4.parsing import parse
 from fhir_server.registry import REGISTRY, AccessRule, Interaction, ResourceType
 
 _REASONS = {200: "200 OK", 201: "201 Created", 204: "204 No Content", 304: "304 Not Modified"}
-
-
-def register(_app: Flask, api: Api) -> None:
-    """Register the root of the endpoint, with and without a final slash."""
-    summary = "Publish documents (ITI-65), or run a batch or transaction"
-    attach(
-        api,
-        [
-            Route("POST", "", submit, "Bundle", "transaction", summary),
-            Route("POST", "/", submit, "Bundle", "transaction-slash", summary),
-        ],
-    )
 
 
 def submit() -> Response:
@@ -172,3 +159,11 @@ def _found(row: ResourceType, entry: Entry) -> Json:
     links = [("self", search.self_url(served, caller, parsed, found))]
     body = rendering.searchset(served.fhir_base, found.shown, found.total, links)
     return {"resource": orjson.Fragment(body), "response": {"status": _REASONS[200]}}
+
+
+_SUMMARY = "Publish documents (ITI-65), or run a batch or transaction"
+ROUTES = [
+    Route("POST", "", submit, "Bundle", "transaction", _SUMMARY),
+    Route("POST", "/", submit, "Bundle", "transaction-slash", _SUMMARY),
+]
+"""The root of the endpoint, with and without a final slash."""

@@ -4,8 +4,7 @@ Source: https://hl7.org/fhir/R4/http.html#create, #update, #patch and #delete; d
 ITI-105 here and through ITI-65 in http/fhir/transactions.py.
 """
 
-from flask import Flask, Response, request
-from flask_smorest import Api
+from flask import Response, request
 
 from fhir_server.application.bundles import writes
 from fhir_server.application.core.unit_of_work import Written
@@ -15,40 +14,13 @@ from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.values import Json
 from fhir_server.http.fhir import negotiation, rendering
 from fhir_server.http.fhir.caller import current_caller
-from fhir_server.http.fhir.routing import Route, View, attach, bound
+from fhir_server.http.fhir.routing import Route, View
 from fhir_server.http.request_context import runtime
 from fhir_server.r4 import claimed_profiles
 from fhir_server.r4 import patch as r4_patch
 from fhir_server.r4.parsing import parse
 from fhir_server.r4.patch import JSON_PATCH, Patch
 from fhir_server.registry import REGISTRY, Interaction, ResourceType
-
-
-def register(_app: Flask, api: Api) -> None:
-    """Register the writing routes of every type that offers them."""
-    for row in REGISTRY.values():
-        attach(api, _routes(row))
-
-
-def _routes(row: ResourceType) -> list[Route]:
-    name = row.name
-    offered: tuple[tuple[Interaction, str, str, View, str], ...] = (
-        (Interaction.CREATE, "POST", f"/{name}", create, f"Create a {name}"),
-        (Interaction.UPDATE, "PUT", f"/{name}/<id_>", update, f"Replace a {name}"),
-        (Interaction.PATCH, "PATCH", f"/{name}/<id_>", patch, f"Change parts of a {name}"),
-        (Interaction.DELETE, "DELETE", f"/{name}/<id_>", delete, f"Delete a {name}"),
-    )
-    routes = [
-        Route(method, path, bound(view, row), name, f"{interaction.value}-{name}", summary)
-        for interaction, method, path, view, summary in offered
-        if interaction in row.interactions
-    ]
-    if row.patches_conditionally:
-        summary = "Change parts of the document that has a business identifier"
-        routes.append(
-            Route("PATCH", f"/{name}", bound(patch_matching, row), name, f"conditional-patch-{name}", summary)
-        )
-    return routes
 
 
 def create(row: ResourceType) -> Response:
@@ -120,3 +92,28 @@ def _patch() -> Patch:
 
 def _if_match() -> str:
     return request.headers.get("If-Match", "")
+
+
+def _routes(row: ResourceType) -> list[Route]:
+    name = row.name
+    offered: tuple[tuple[Interaction, str, str, View, str], ...] = (
+        (Interaction.CREATE, "POST", f"/{name}", create, f"Create a {name}"),
+        (Interaction.UPDATE, "PUT", f"/{name}/<id_>", update, f"Replace a {name}"),
+        (Interaction.PATCH, "PATCH", f"/{name}/<id_>", patch, f"Change parts of a {name}"),
+        (Interaction.DELETE, "DELETE", f"/{name}/<id_>", delete, f"Delete a {name}"),
+    )
+    routes = [
+        Route(method, path, view, name, f"{interaction.value}-{name}", summary, {"row": row})
+        for interaction, method, path, view, summary in offered
+        if interaction in row.interactions
+    ]
+    if row.patches_conditionally:
+        summary = "Change parts of the document that has a business identifier"
+        routes.append(
+            Route("PATCH", f"/{name}", patch_matching, name, f"conditional-patch-{name}", summary, {"row": row})
+        )
+    return routes
+
+
+ROUTES = [route for row in REGISTRY.values() for route in _routes(row)]
+"""The writing routes of every type that offers them."""

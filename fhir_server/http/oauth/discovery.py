@@ -7,7 +7,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from flask import Blueprint, Flask, Response, abort, request
-from flask_smorest import Api
 
 from fhir_server.http.oauth.endpoints import options, respond
 from fhir_server.http.request_context import runtime
@@ -17,7 +16,7 @@ from fhir_server.oauth.base.wire import Answer
 _discovery = Blueprint("discovery", __name__)
 
 
-def register(app: Flask, _api: Api) -> None:
+def register(app: Flask) -> None:
     """Register the documents."""
     app.register_blueprint(_discovery)
 

@@ -7,7 +7,6 @@ from http import HTTPStatus
 
 import orjson
 from flask import Blueprint, Flask, Response, current_app, request
-from flask_smorest import Api
 from werkzeug.exceptions import HTTPException
 
 from fhir_server import telemetry
@@ -43,7 +42,7 @@ _PREFLIGHT = {
 _EXPOSED = "ETag, Location, Last-Modified, WWW-Authenticate, DPoP-Nonce"
 
 
-def register(app: Flask, _api: Api) -> None:
+def register(app: Flask) -> None:
     """Register the endpoints; `app.extensions["habilis.oauth.options"]` may hold other Options."""
     app.extensions.setdefault(OPTIONS_EXTENSION, Options())
     app.register_blueprint(_oauth)

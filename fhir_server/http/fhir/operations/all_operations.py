@@ -3,8 +3,7 @@
 Source: https://hl7.org/fhir/R4/operations.html.
 """
 
-from flask import Flask, Response
-from flask_smorest import Api
+from flask import Response
 
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.values import Json
@@ -12,7 +11,7 @@ from fhir_server.http.fhir import negotiation
 from fhir_server.http.fhir.caller import current_caller
 from fhir_server.http.fhir.operations import reading, reviews, spaces
 from fhir_server.http.fhir.operations.model import Operation, arguments, definition_of
-from fhir_server.http.fhir.routing import Route, View, attach
+from fhir_server.http.fhir.routing import Route
 from fhir_server.http.request_context import runtime
 
 OPERATIONS: tuple[Operation, ...] = (
@@ -21,15 +20,6 @@ OPERATIONS: tuple[Operation, ...] = (
     *reading.OPERATIONS,
 )
 RELEASED = "2026-11-25"
-
-
-def register(_app: Flask, api: Api) -> None:
-    """Register the routes of all operations, and their definitions."""
-    for operation in OPERATIONS:
-        attach(api, _routes(operation))
-    summary = "Read the definition of an operation"
-    path = "/OperationDefinition/<id_>"
-    attach(api, [Route("GET", path, read_definition, "Conformance", "read-OperationDefinition", summary)])
 
 
 def capability_of(operation: Operation, fhir_base: str) -> Json:
@@ -45,23 +35,26 @@ def read_definition(id_: str) -> Response:
     return negotiation.fhir_response(definition_of(found, runtime().fhir_base, RELEASED))
 
 
+def call(operation: Operation, id_: str = "") -> Response:
+    """Run an operation on one resource, or on a type."""
+    negotiation.wanted_format()
+    caller = current_caller()
+    return operation.answer(runtime(), caller, id_, arguments(operation))
+
+
 def _routes(operation: Operation) -> list[Route]:
     place = "/<id_>" if operation.instance else ""
     path = f"/{operation.type}{place}/${operation.name}"
     names = {"GET": f"{operation.id}-by-get", "POST": operation.id}
-    asked = {wanted.name: wanted.documentation for wanted in operation.parameters}
-    by_query: dict[str, dict[str, str]] = {"GET": asked, "POST": {}}
     return [
-        Route(method, path, _view(operation), operation.type, names[method], operation.title, by_query[method])
+        Route(method, path, call, operation.type, names[method], operation.title, {"operation": operation})
         for method in operation.methods
     ]
 
 
-def _view(operation: Operation) -> View:
-    def call(id_: str = "") -> Response:
-        negotiation.wanted_format()
-        caller = current_caller()
-        return operation.answer(runtime(), caller, id_, arguments(operation))
-
-    call.__doc__ = f"{operation.documentation}\n"
-    return call
+_SUMMARY = "Read the definition of an operation"
+ROUTES = [
+    *(route for operation in OPERATIONS for route in _routes(operation)),
+    Route("GET", "/OperationDefinition/<id_>", read_definition, "Conformance", "read-OperationDefinition", _SUMMARY),
+]
+"""The routes of all operations, and of their definitions."""

@@ -22,8 +22,8 @@ Arguments = Mapping[str, Any]
 ParameterType = Literal["string", "boolean", "code", "integer", "Patient"]
 Answer = Callable[[Runtime, Caller, str, Arguments], Response]
 """Answers one call. It gets the runtime, the caller, the id of the instance ("" at type level) and the arguments."""
-
-_VALUES = {"string": "valueString", "boolean": "valueBoolean", "code": "valueCode", "integer": "valueInteger"}
+VALUES = {"string": "valueString", "boolean": "valueBoolean", "code": "valueCode", "integer": "valueInteger"}
+"""The element of each primitive type in a parameter; a resource is in `resource`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,7 @@ def _read(operation: Operation, parts: Iterable[Json], given: dict[str, Any]) ->
             text = "said twice" if wanted else "no parameter of this operation"
             yield Issue(f"`{str(part.get('name'))[:64]}` is {text}", f"{where}.name", "value")
             continue
-        value = part.get(_VALUES.get(wanted.type, "resource"))
+        value = part.get(VALUES.get(wanted.type, "resource"))
         if value is None or (isinstance(value, dict) and value.get("resourceType") != wanted.type):
             yield Issue(f"`{wanted.name}` takes a {wanted.type}", where, "value")
             continue

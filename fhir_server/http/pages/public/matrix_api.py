@@ -5,11 +5,10 @@ The matrix is public law and says nothing about any patient, so it needs no toke
 
 from collections.abc import Iterable
 from datetime import timedelta
-from typing import Any
 
 import orjson
-from flask import Flask, Response, abort, request
-from flask_smorest import Api, Blueprint
+from flask import Response, abort, request
+from flask_smorest import Blueprint
 
 from consent_rules.matrix import comparison, importing
 from consent_rules.matrix.table import DocumentKind, Matrix, Profession
@@ -26,29 +25,13 @@ _SINCE: Json = {
     "schema": {"type": "string", "format": "date"},
     "description": "the older version",
 }
+_DOCUMENT: Json = {"type": "object"}
+matrix_api = Blueprint("Matrix", __name__, url_prefix="/matrix", description="The habilitation matrix")
 
 
-_ANSWERED: dict[str, Any] = {
-    "responses": {"200": {"description": "done", "content": {"application/json": {"schema": {"type": "object"}}}}}
-}
-
-
-def register(_app: Flask, api: Api) -> None:
-    """Register the API and its documentation."""
-    blueprint = Blueprint("matrix", "matrix", url_prefix="/matrix")
-    for path, view, summary, parameters in (
-        ("", versions, "The versions of the habilitation matrix", []),
-        ("/<version>", cells, "One version: a cell for each profession and document type", []),
-        ("/<version>/changes", changes, "What a version changes against an older one", [_SINCE]),
-    ):
-        name = f"matrix-{view.__name__}"
-        documented = blueprint.doc(
-            summary=summary, tags=["Matrix"], operationId=name, parameters=parameters, **_ANSWERED
-        )(view)
-        blueprint.add_url_rule(path, endpoint=name, view_func=documented, methods=["GET"])
-    api.register_blueprint(blueprint)
-
-
+@matrix_api.route("")
+@matrix_api.doc(summary="The versions of the habilitation matrix", operationId="matrix-versions")
+@matrix_api.response(200, _DOCUMENT, description="done")
 def versions() -> Response:
     """Answer the versions, oldest first, each with its days and how well it is sourced; a page for a browser."""
     if request.accept_mimetypes.best_match((_JSON_TYPE, _PAGE_TYPE)) == _PAGE_TYPE:
@@ -61,6 +44,9 @@ def versions() -> Response:
     return _public({"inForce": runtime().matrix.version, "versions": listed})
 
 
+@matrix_api.route("/<version>")
+@matrix_api.doc(summary="One version: a cell for each profession and document type", operationId="matrix-cells")
+@matrix_api.response(200, _DOCUMENT, description="done")
 def cells(version: str) -> Response:
     """Answer one version as JSON, or as the table that can be imported elsewhere."""
     found = _version(version)
@@ -71,6 +57,11 @@ def cells(version: str) -> Response:
     return _public(_summary(found) | coded | {"cells": named})
 
 
+@matrix_api.route("/<version>/changes")
+@matrix_api.doc(
+    summary="What a version changes against an older one", operationId="matrix-changes", parameters=[_SINCE]
+)
+@matrix_api.response(200, _DOCUMENT, description="done")
 def changes(version: str) -> Response:
     """Answer the cells that decide otherwise than in the version `since`."""
     found = comparison.differences(_version(request.args.get("since", "")), _version(version))

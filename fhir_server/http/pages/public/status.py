@@ -6,7 +6,6 @@ It does not say who stopped the service or why, and says nothing about any perso
 from datetime import datetime
 
 from flask import Blueprint, Flask, Response, current_app, jsonify, make_response, render_template, request
-from flask_smorest import Api
 
 from fhir_server import telemetry
 from fhir_server.application.core import lockdown
@@ -21,7 +20,7 @@ _status = Blueprint("status", "fhir_server.http", template_folder="templates")
 _status.after_request(lock_down)
 
 
-def register(app: Flask, _api: Api) -> None:
+def register(app: Flask) -> None:
     """Register the page."""
     app.extensions[EXTENSION] = Look()
     app.register_blueprint(_status)
