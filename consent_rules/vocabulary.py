@@ -11,7 +11,7 @@ from typing import NewType
 PatientId = NewType("PatientId", str)
 """The id of a Patient, which names a space; never a reference such as "Patient/1", nor the name of an account."""
 NO_SPACE = PatientId("")
-"""In place of a space: resources of the directory, and audit events about no patient, are in none."""
+"""Stored in place of a space: resources of the directory, and audit events about no patient, are in none."""
 
 
 class Mark(IntFlag):

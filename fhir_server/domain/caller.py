@@ -59,7 +59,8 @@ class Granted:
     """What was granted: to whom, through which app, for which purpose and patient. Every `Grant` is one.
 
     id: of the grant, of the session on our pages, or "" when an event is all that happens.
-    client_name, display: names for the audit log and pages. launch_patient: id of the one patient of `patient/` scopes.
+    client_name, display: names for the audit log and pages.
+    launch_patient: id of the one patient of `patient/` scopes, NO_SPACE for none.
     proof: how the person logged in; empty when nobody logged in.
     withheld: app exclusions: documents that the person withholds from the app; nobody else is told, not even the app.
     """
@@ -113,9 +114,9 @@ class Caller:
         return self.granted.purpose
 
     @property
-    def launch_patient(self) -> PatientId:
-        """The id of the one patient of `patient/` scopes, "" when there is none."""
-        return self.granted.launch_patient
+    def launch_patient(self) -> PatientId | None:
+        """The id of the one patient of `patient/` scopes."""
+        return self.granted.launch_patient or None
 
     @classmethod
     def of_token(

@@ -9,7 +9,7 @@ Source: https://hl7.org/fhir/R4/http.html#ccreate, #cond-update and #trules (con
 from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
-from consent_rules.vocabulary import NO_SPACE, PatientId
+from consent_rules.vocabulary import PatientId
 from fhir_server.domain.problem import Category, Problem
 
 _PATIENT = frozenset({"patient", "subject"})
@@ -19,12 +19,12 @@ _PATIENT = frozenset({"patient", "subject"})
 class Condition:
     """An identifier that must match exactly, and the patient of the resource.
 
-    patient: id, "" when the condition names no patient. patient_identifier: (system, value) of the patient instead.
+    patient: id. patient_identifier: (system, value) of the patient instead.
     """
 
     system: str
     value: str
-    patient: PatientId = NO_SPACE
+    patient: PatientId | None = None
     patient_identifier: tuple[str, str] | None = None
 
 
@@ -50,7 +50,8 @@ def parse(query: str, expression: str = "") -> Condition:
     Raises: Problem(MALFORMED) when the identifier is missing or unreadable, UNSUPPORTED for any other parameter.
     """
     identifier: tuple[str, str] | None = None
-    patient, patient_identifier = NO_SPACE, None
+    patient: PatientId | None = None
+    patient_identifier = None
     for name, value in parse_qsl(query, keep_blank_values=True):
         base = name.replace(":identifier", ".identifier")
         if name == "identifier" and identifier is None:

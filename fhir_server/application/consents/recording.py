@@ -12,7 +12,7 @@ import orjson
 
 from consent_rules.consents import recording
 from consent_rules.consents.visibility_marks import HIDDEN_FROM_GUARDIANS, hides_by_default
-from consent_rules.vocabulary import NO_SPACE, Action, PatientId, RequesterKind
+from consent_rules.vocabulary import Action, PatientId, RequesterKind
 from fhir_server.application.consents.authority import (
     OF_THE_INSURER,
     Said,
@@ -170,8 +170,8 @@ def _patient_of(work: UnitOfWork, request: WriteRequest) -> PatientId:
     return found
 
 
-def _named_patient(work: UnitOfWork, request: WriteRequest) -> PatientId:
-    """Return the id of the patient whom a Consent names, NO_SPACE when the patient is unknown."""
+def _named_patient(work: UnitOfWork, request: WriteRequest) -> PatientId | None:
+    """Return the id of the patient whom a Consent names, None when the patient is unknown."""
     named = request.resource.get("patient", {})
     literal = str(named.get("reference", ""))
     if literal.startswith("Patient?"):
@@ -182,7 +182,7 @@ def _named_patient(work: UnitOfWork, request: WriteRequest) -> PatientId:
         return identify(work.snapshot, str(identifier["system"]), str(identifier["value"]))
     target = references.split(literal, work.runtime.fhir_base)
     is_known = target is not None and target[0] == "Patient" and work.is_known(*target)
-    return PatientId(target[1]) if target and is_known else NO_SPACE
+    return PatientId(target[1]) if target and is_known else None
 
 
 def _located(resource: Json, patient: PatientId) -> Json:

@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from consent_rules.model import AccessRequest, Permit, RecordState
 from consent_rules.visibility import DIRECTORY, NOTHING, Extent, Visibility
-from consent_rules.vocabulary import NO_SPACE, Action, PatientId, View
+from consent_rules.vocabulary import Action, PatientId, View
 from fhir_server.application.core import smart_scopes
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.core.smart_scopes import Limits
@@ -151,7 +151,7 @@ class Access:
     """One request for patients' data, on one snapshot.
 
     audited: the interaction, as the audit log records it. at: the time of the request, by the clock.
-    patient: in whose space the audit log records the interaction, "" for none.
+    patient: in whose space the audit log records the interaction, None for none.
     opened: the space that was entered last, None before; a denial does not change it.
     refused: whether the last decision was a denial; the audit log has it already.
     """
@@ -161,7 +161,7 @@ class Access:
     audited: AuditedInteraction
     snapshot: Snapshot
     at: datetime = field(init=False)
-    patient: PatientId = NO_SPACE
+    patient: PatientId | None = None
     opened: Opened | None = None
     refused: bool = False
 

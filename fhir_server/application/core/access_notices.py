@@ -53,13 +53,15 @@ def record_access(access: Access, outcome: Outcome) -> None:
     The snapshot of the access may be closed.
     Raises: Problem(UNAVAILABLE) when the notice cannot be stored; then nothing may be answered.
     """
-    runtime, opened, patient = access.runtime, access.opened, access.patient
+    runtime, opened = access.runtime, access.opened
     outcome = _as_confidential(runtime, outcome, opened)
     kind = _owed(access.caller, outcome, opened)
     if opened is None or kind is None:
         audit_log.record_outcome(access, outcome)
         return
     about = judged_by(access.audited, outcome)
+    patient = opened.patient
+    patient = opened.patient
     kept = _kept_from(runtime, patient, about)
     key = _key(access.caller, kept)
     trace = audit_log.trace(runtime, access.caller, access.audited, outcome, patient)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from consent_rules.vocabulary import NO_SPACE, PatientId
+from consent_rules.vocabulary import PatientId
 from fhir_server import deadline
 from fhir_server.application.core import smart_scopes
 from fhir_server.application.core.access import Access
@@ -21,14 +21,18 @@ _WRITES = frozenset(
 )
 
 
-def trace(runtime: Runtime, caller: Caller, audited: AuditedInteraction, outcome: Outcome, patient: PatientId) -> Trace:
+def trace(
+    runtime: Runtime, caller: Caller, audited: AuditedInteraction, outcome: Outcome, patient: PatientId | None
+) -> Trace:
     """Build the audit event of an interaction, to be committed with the change that the event is about."""
     now = runtime.ports.clock.now()
     stamp = Stamp(runtime.ports.ids.new(), now, runtime.fhir_base, runtime.stamps.next(now))
     return Trace(trace_of(audited, outcome, caller, patient, stamp))
 
 
-def record(runtime: Runtime, caller: Caller, audited: AuditedInteraction, outcome: Outcome, patient: PatientId) -> None:
+def record(
+    runtime: Runtime, caller: Caller, audited: AuditedInteraction, outcome: Outcome, patient: PatientId | None
+) -> None:
     """Store the audit event of an interaction that changes nothing; the event is durable when this returns.
 
     Raises: StoreUnavailable or OutOfTime, in which case nothing may be answered.
@@ -75,9 +79,8 @@ def record_out_of_time(runtime: Runtime, caller: Caller, audited: AuditedInterac
     record(runtime, caller, audited, outcome, _in_context(runtime, caller))
 
 
-def _in_context(runtime: Runtime, caller: Caller) -> PatientId:
-    """Return the patient in context, "" when there is none or the patient has no space."""
+def _in_context(runtime: Runtime, caller: Caller) -> PatientId | None:
+    """Return the patient in context, None when there is none or the patient has no space."""
     with runtime.ports.store.snapshot() as snapshot:
-        return (
-            caller.launch_patient if caller.launch_patient and snapshot.load_space(caller.launch_patient) else NO_SPACE
-        )
+        patient = caller.launch_patient
+        return patient if patient and snapshot.load_space(patient) else None

@@ -9,7 +9,7 @@ from consent_rules.decision.decide import decide
 from consent_rules.decision.denials import barred
 from consent_rules.model import AccessRequest, Deny, Permit, RecordState
 from consent_rules.visibility import Extent
-from consent_rules.vocabulary import NO_SPACE, Action, Basis, PatientId, Reason, RequesterKind, SpaceStatus
+from consent_rules.vocabulary import Action, Basis, PatientId, Reason, RequesterKind, SpaceStatus
 from fhir_server.application.core import audit_log
 from fhir_server.application.core.access import Access, Opened, request_of
 from fhir_server.application.core.minor_confidentiality import documents_behind, documents_there, is_confidential
@@ -76,10 +76,10 @@ def has_no_other_ground(access: Access, opened: Opened) -> bool:
     return isinstance(answer_of(access.runtime, access.asks(Action.CONSULT), opened.record), Deny)
 
 
-def demand_served(runtime: Runtime, caller: Caller, patient: PatientId, audited: AuditedInteraction) -> None:
+def demand_served(runtime: Runtime, caller: Caller, patient: PatientId | None, audited: AuditedInteraction) -> None:
     """During a lockdown, refuse every request but emergencies before anything is read for it (K2).
 
-    patient: the patient whom the request names, "" for none; the denial is audited in that patient's space, if any.
+    patient: the patient whom the request names; the denial is audited in that patient's space, if any.
     Raises: Problem(UNAVAILABLE), the same for every request and patient.
     """
     refusal = barred(request_of(caller, Action.CONSULT, runtime.now())) if caller.in_lockdown else None
@@ -88,7 +88,7 @@ def demand_served(runtime: Runtime, caller: Caller, patient: PatientId, audited:
     with runtime.ports.store.snapshot() as snapshot:
         access = Access(runtime, caller, audited, snapshot)
         space = snapshot.load_space(patient) if patient else None
-    refuse(access, refusal, patient if space and space.state else NO_SPACE)
+    refuse(access, refusal, patient if space and space.state else None)
     raise problem_of(refusal, caller)
 
 
@@ -109,7 +109,7 @@ def open_record(access: Access, patient: PatientId, action: Action) -> Opened:
         access.note_opened(answer)
         return answer
     access.note_refused(patient)
-    where, audited = patient if access.snapshot.load_space(patient) else NO_SPACE, access.audited
+    where, audited = patient if access.snapshot.load_space(patient) else None, access.audited
     if audited.interaction == Interaction.SEARCH or not (audited.confidential or audited.sought):
         refuse(access, answer, where)  # who reads of a search is decided by its query
     else:
@@ -135,11 +135,11 @@ def open_unnamed(access: Access, patient: PatientId, action: Action) -> Opened |
 
 
 def refuse(
-    access: Access, refusal: Deny, patient: PatientId, *, confidential: bool = False, about: tuple[str, ...] = ()
+    access: Access, refusal: Deny, patient: PatientId | None, *, confidential: bool = False, about: tuple[str, ...] = ()
 ) -> None:
     """Store the audit event of a denial; the event is durable when this returns.
 
-    patient: in whose space, "" for none. confidential, about: as in Outcome.
+    patient: in whose space, None for none. confidential, about: as in Outcome.
     """
     outcome = Outcome(OutcomeCode.REFUSED, refusal.reason, rules=refusal.rules, matrix_version=refusal.matrix_version)
     outcome = replace(outcome, confidential=confidential, about=about)

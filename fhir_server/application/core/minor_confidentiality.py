@@ -7,7 +7,7 @@ as confidential as what it contains or names.
 
 from collections.abc import Iterable
 
-from consent_rules.vocabulary import Mark, PatientId, RequesterKind
+from consent_rules.vocabulary import NO_SPACE, Mark, PatientId, RequesterKind
 from fhir_server.application.core.access import Access
 from fhir_server.application.core.system_views import ReadingReason, whole_space
 from fhir_server.domain.references import documents_named
@@ -28,10 +28,10 @@ def is_confidential_failure(access: Access) -> bool:
     return access.caller.requester.kind in SIDE or is_confidential(access, access.patient)
 
 
-def is_confidential(access: Access, patient: PatientId) -> bool:
+def is_confidential(access: Access, patient: PatientId | None) -> bool:
     """Tell whether a request contains or names something hidden from guardians, or a list of such documents.
 
-    patient: in whose space the named resources are.
+    patient: in whose space the named resources are, None for none.
     System-level: this reads the resource whoever asks, and gives away only the answer.
     """
     audited = access.audited
@@ -40,7 +40,7 @@ def is_confidential(access: Access, patient: PatientId) -> bool:
     )
 
 
-def documents_behind(snapshot: Snapshot, patient: PatientId, references: Iterable[str]) -> tuple[str, ...]:
+def documents_behind(snapshot: Snapshot, patient: PatientId | None, references: Iterable[str]) -> tuple[str, ...]:
     """Return the ids of the documents that lists, contents, Consents, audit events and notices of a space are about.
 
     System-level, as `is_confidential`. A reference to a document gives its own id and costs no read.
@@ -57,14 +57,13 @@ def documents_behind(snapshot: Snapshot, patient: PatientId, references: Iterabl
     return tuple(found)
 
 
-def documents_there(snapshot: Snapshot, patient: PatientId, references: Iterable[str]) -> tuple[str, ...]:
+def documents_there(snapshot: Snapshot, patient: PatientId | None, references: Iterable[str]) -> tuple[str, ...]:
     """Return the ids of `documents_behind` that exist in the space, deleted documents too."""
     found = documents_behind(snapshot, patient, references)
     if not found:
         return ()
-    there = snapshot.visible_ids(
-        "DocumentReference", found, whole_space(ReadingReason.CONFIDENTIALITY, patient), gone=True
-    )
+    everything = whole_space(ReadingReason.CONFIDENTIALITY, patient or NO_SPACE)
+    there = snapshot.visible_ids("DocumentReference", found, everything, gone=True)
     return tuple(id_ for id_ in found if id_ in there)
 
 
@@ -72,9 +71,9 @@ def _behind(stored: Stored) -> tuple[str, ...]:
     return stored.facts.documents or tuple(sorted(documents_named(stored.body) if stored.type == "Consent" else ()))
 
 
-def _is_confidential(snapshot: Snapshot, patient: PatientId, reference: str) -> bool:
+def _is_confidential(snapshot: Snapshot, patient: PatientId | None, reference: str) -> bool:
     type_, _, rest = reference.partition("/")
-    everything = whole_space(ReadingReason.CONFIDENTIALITY, patient)
+    everything = whole_space(ReadingReason.CONFIDENTIALITY, patient or NO_SPACE)
     asked = snapshot.read(type_, rest.partition("/")[0], everything) if patient and rest else None
     if asked is None:
         return False

@@ -2,7 +2,6 @@
 
 import orjson
 
-from consent_rules.vocabulary import NO_SPACE
 from fhir_server.application.core import audit_log
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.core.system_views import ReadingReason, whole_space
@@ -18,7 +17,7 @@ def record(runtime: Runtime, by: str, operation: str, what: str = "", reason: st
     Raises: StoreUnavailable, and then the command must not go on.
     """
     audited = AuditedInteraction(Interaction.OPERATION, "", target=what, operation=operation)
-    audit_log.record(runtime, Caller.of_operator(by), audited, Outcome(reason=reason), NO_SPACE)
+    audit_log.record(runtime, Caller.of_operator(by), audited, Outcome(reason=reason), None)
 
 
 def find_resource(runtime: Runtime, type_: str, id_: str) -> Json | None:

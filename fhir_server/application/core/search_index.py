@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any
 
 from consent_rules.visibility import AccessFacts, Interval
-from consent_rules.vocabulary import NO_SPACE, PatientId
+from consent_rules.vocabulary import PatientId
 from fhir_server.domain.documents.security_labels import split_marks
 from fhir_server.domain.search import dates, tokens
 from fhir_server.domain.stored import Facts
@@ -229,7 +229,7 @@ def _documents(resource: Json, type_: str) -> tuple[str, ...]:
     return tuple(match[1] for match in map(_DOCUMENT.fullmatch, literals) if match)
 
 
-def identify(snapshot: Snapshot, system: str, value: str) -> PatientId:
-    """Return the id of the one patient who has this identifier, NO_SPACE when nobody or more than one has it."""
+def identify(snapshot: Snapshot, system: str, value: str) -> PatientId | None:
+    """Return the id of the one patient who has this identifier, None when nobody or more than one has it."""
     found = snapshot.compartments_with("Patient", tokens.identifier_key("identifier", system, value), 2)
-    return PatientId(found[0][1]) if len(found) == 1 else NO_SPACE
+    return PatientId(found[0][1]) if len(found) == 1 else None

@@ -21,7 +21,7 @@ UNLIMITED: Limits = ((None, None),)
 def demand(caller: Caller, types: Iterable[str], letter: str, patient: PatientId | None = None) -> Limits:
     """Return the limits that the scopes set on one letter of one of these resource types in one compartment.
 
-    patient: the compartment; None before it is known, "" for directory resources.
+    patient: the compartment; None before it is known, NO_SPACE for directory resources.
     Raises: Problem(INSUFFICIENT_SCOPE) when no scope allows it.
     """
     grants = [g for type_ in types for g in caller.scopes.grants(type_, letter) if _applies(caller, g, patient)]
@@ -62,7 +62,7 @@ def covers(limits: Limits, facts: AccessFacts) -> bool:
 
 def _applies(caller: Caller, grant: ScopeGrant, patient: PatientId | None) -> bool:
     if grant.level == "patient":
-        return patient in (None, "") or patient == caller.launch_patient
+        return not patient or patient == caller.launch_patient
     if grant.level == "user":
         return bool(caller.requester.person)
     return caller.requester.kind is RequesterKind.SYSTEM

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from consent_rules.model import RecordState
-from consent_rules.vocabulary import NO_SPACE, Action, PatientId
+from consent_rules.vocabulary import Action, PatientId
 from fhir_server.application.core import audit_log
 from fhir_server.application.core.access import Access, Opened
 from fhir_server.application.core.enforcement_point import open_unnamed
@@ -199,10 +199,10 @@ class UnitOfWork(Access):
         """Plan the audit event of the interaction itself, in the space that was entered last."""
         self._plan_trace(self.audited, outcome, self.patient)
 
-    def _plan_trace(self, audited: AuditedInteraction, outcome: Outcome, patient: PatientId) -> None:
+    def _plan_trace(self, audited: AuditedInteraction, outcome: Outcome, patient: PatientId | None) -> None:
         self.traces.append(audit_log.trace(self.runtime, self.caller, audited, outcome, patient))
 
-    def trace_meetings(self, told: frozenset[PatientId], secret: frozenset[PatientId] = frozenset()) -> None:
+    def trace_meetings(self, told: frozenset[PatientId | None], secret: frozenset[PatientId] = frozenset()) -> None:
         """Plan an audit event for each patient in `met`.
 
         told: patients who already get another event of this work. secret: patients whose guardians get none.
@@ -273,7 +273,7 @@ def _trace_failure(work: UnitOfWork, problem: Problem) -> None:
             OutcomeCode.REFUSED, problem.category.value, confidential=is_confidential_failure(work), about=about
         )
         work.trace_outcome(outcome)
-    told = work.refusals if work.refused else work.refusals | {work.patient}
+    told = work.refusals if work.refused else {*work.refusals, work.patient}
     secret = {patient for patient in work.met if is_confidential(work, patient)}
     work.trace_meetings(frozenset(told), frozenset(secret))
     _append(work)
@@ -286,7 +286,7 @@ def _trace_taken(work: UnitOfWork, problem: Problem) -> None:
     """
     work.traces.clear()
     work.trace_outcome(Outcome(OutcomeCode.REFUSED, problem.category.value, confidential=True))
-    work.trace_meetings(frozenset(work.refusals | {work.patient}))
+    work.trace_meetings(frozenset({*work.refusals, work.patient}))
     _append(work)
 
 
@@ -300,11 +300,11 @@ def _meet_holder(work: UnitOfWork, claim: str) -> None:
     """Note the patient whose identifier the caller wanted to give to somebody else, so that the patient is told."""
     identifier = work.identifying.get(claim)
     with work.runtime.ports.store.snapshot() as snapshot:
-        patient = identify(snapshot, *identifier) if identifier else NO_SPACE
+        patient = identify(snapshot, *identifier) if identifier else None
         again = Access(work.runtime, work.caller, work.audited, snapshot)
         opened = _look_up(again, patient) if patient else None
     if opened:
-        work.met.setdefault(patient, opened)
+        work.met.setdefault(opened.patient, opened)
 
 
 def _look_up(access: Access, patient: PatientId) -> Opened | None:

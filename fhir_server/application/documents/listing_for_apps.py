@@ -6,6 +6,7 @@ from datetime import datetime
 
 import orjson
 
+from consent_rules.vocabulary import NO_SPACE
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.core.shown import Shown
 from fhir_server.application.core.system_views import ReadingReason, whole_space
@@ -64,7 +65,7 @@ def withhold(runtime: Runtime, caller: Caller, documents: Iterable[str], kinds: 
     """Return the exclusions to store in the grant: each document stands for its whole replacement chain."""
     with runtime.ports.store.snapshot() as snapshot:
         work = UnitOfWork(runtime, caller, AuditedInteraction(Interaction.READ, _DOCUMENT), snapshot)
-        space = whole_space(ReadingReason.APP_RESTRICTIONS, caller.launch_patient)
+        space = whole_space(ReadingReason.APP_RESTRICTIONS, caller.launch_patient or NO_SPACE)
         read = (work.read_any(_DOCUMENT, id_, space) for id_ in sorted(set(documents)))
         found = [stored for stored in read if stored]
         roots = {replacement_chain.root_of(work, stored) for stored in found}

@@ -12,7 +12,7 @@ from uuid import UUID
 import orjson
 
 from consent_rules.visibility import AccessFacts
-from consent_rules.vocabulary import NO_SPACE, Action, PatientId
+from consent_rules.vocabulary import Action, PatientId
 from fhir_server.application.core import smart_scopes
 from fhir_server.application.core.enforcement_point import open_record
 from fhir_server.application.core.search_index import facts_of, identify
@@ -118,7 +118,7 @@ def one_patient(work: UnitOfWork, items: list[Item], names: dict[str, str]) -> P
 
     Raises: Problem(BUSINESS_RULE) when an entry names an unknown patient, or another patient than the other entries.
     """
-    found: list[tuple[PatientId, Item]] = [(_patient_of(work, item, names), item) for item in items]
+    found: list[tuple[PatientId | None, Item]] = [(_patient_of(work, item, names), item) for item in items]
     faults = [conditional.unknown_reference(f"{item.root}.subject") for patient, item in found if not patient]
     first = found[-1][0]
     faults += [
@@ -126,25 +126,25 @@ def one_patient(work: UnitOfWork, items: list[Item], names: dict[str, str]) -> P
         for patient, item in found
         if patient and first and patient != first
     ]
-    if faults:
+    if faults or first is None:
         _demand_entry(work, {patient for patient, _ in found})
         raise Problem(Category.BUSINESS_RULE, *faults)
     return first
 
 
-def _demand_entry(work: UnitOfWork, named: set[PatientId]) -> None:
+def _demand_entry(work: UnitOfWork, named: set[PatientId | None]) -> None:
     """Refuse a caller who may not file for one of these patients, before the answer tells which are known (AC20).
 
     Raises: Problem(INSUFFICIENT_SCOPE), FORBIDDEN or CONSENT_REQUIRED.
     """
-    for patient in sorted(named - {NO_SPACE}):
+    for patient in sorted(filter(None, named)):
         smart_scopes.demand(work.caller, ("DocumentReference",), "c", patient)
         open_record(work, patient, Action.DEPOSIT)
-    if NO_SPACE in named:
+    if None in named:
         conditional.refuse_as_unknown(work, "DocumentReference", Action.DEPOSIT)
 
 
-def _patient_of(work: UnitOfWork, item: Item, names: dict[str, str]) -> PatientId:
+def _patient_of(work: UnitOfWork, item: Item, names: dict[str, str]) -> PatientId | None:
     subject = item.resource.get("subject", {})
     literal = names.get(str(subject.get("reference", "")), str(subject.get("reference", "")))
     if literal.startswith("#"):
@@ -156,16 +156,17 @@ def _patient_of(work: UnitOfWork, item: Item, names: dict[str, str]) -> PatientI
         return _identified(work, [subject["identifier"]] if "identifier" in subject else [])
     target = references.split(literal, work.runtime.fhir_base)
     is_known = target is not None and target[0] == "Patient" and work.is_known(*target)
-    return PatientId(target[1]) if target and is_known else NO_SPACE
+    return PatientId(target[1]) if target and is_known else None
 
 
-def _identified(work: UnitOfWork, identifiers: list[Json]) -> PatientId:
-    """Return the id of the one patient whom these identifiers name, NO_SPACE when they name none or several."""
+def _identified(work: UnitOfWork, identifiers: list[Json]) -> PatientId | None:
+    """Return the id of the one patient whom these identifiers name, None when they name none or several."""
     pairs = [(str(item.get("system", "")), str(item.get("value", ""))) for item in identifiers]
-    found = {identify(work.snapshot, *pair) for pair in pairs if all(pair)} - {NO_SPACE}
+    named = (identify(work.snapshot, *pair) for pair in pairs if all(pair))
+    found = {patient for patient in named if patient}
     if len(found) > 1:  # the answer reveals that several are known, so each of them is told
         found = {patient for patient in sorted(found) if work.may_identify(patient)}
-    return found.pop() if len(found) == 1 else NO_SPACE
+    return found.pop() if len(found) == 1 else None
 
 
 def relate(filing: Filing) -> dict[int, str]:

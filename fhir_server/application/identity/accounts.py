@@ -284,7 +284,7 @@ class Grantee:
     client: Client
     account: Account | None = None
     practice: PractitionerRoleRef | None = None
-    launch_patient: PatientId = NO_SPACE
+    launch_patient: PatientId | None = None
 
     @property
     def requester(self) -> Requester:
@@ -304,7 +304,7 @@ class Grantee:
                 practice.specialty,
                 practice.capacity,
             )
-        represented = self.account.represented_patient(self.launch_patient)
+        represented = self.account.represented_patient(self.launch_patient) if self.launch_patient else None
         if represented is not None:
             return Requester(represented.kind, represented.person, client=device)
         return Requester(self.account.kind, self.account.person, client=device)
@@ -320,7 +320,7 @@ class Grantee:
             requester=requester,
             purpose=Purpose.PATIENT_REQUEST if is_own else Purpose.FAMILY_REQUEST,
             display=self.account.display if self.account else "",
-            launch_patient=self.launch_patient,
+            launch_patient=self.launch_patient or NO_SPACE,
         )
 
 

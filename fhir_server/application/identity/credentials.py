@@ -13,7 +13,7 @@ from secrets import choice
 
 import orjson
 
-from consent_rules.vocabulary import NO_SPACE, PatientId, SpaceStatus
+from consent_rules.vocabulary import PatientId, SpaceStatus
 from fhir_server.application.core import access_notices, audit_log
 from fhir_server.application.core.enforcement_point import record_of
 from fhir_server.application.core.runtime import Runtime
@@ -94,7 +94,7 @@ def record(runtime: Runtime, caller: Caller, account: Account, act: Act) -> None
     Raises: StoreUnavailable or Problem(UNAVAILABLE), and then the change must not happen.
     """
     person = account.person
-    own = PatientId(person.removeprefix("Patient/")) if person.startswith("Patient/") else NO_SPACE
+    own = PatientId(person.removeprefix("Patient/")) if person.startswith("Patient/") else None
     for _ in range(_ATTEMPTS):
         try:
             runtime.ports.store.commit(_change(runtime, caller, account, act, own))
@@ -106,24 +106,24 @@ def record(runtime: Runtime, caller: Caller, account: Account, act: Act) -> None
     raise Problem(Category.UNAVAILABLE)
 
 
-def _change(runtime: Runtime, caller: Caller, account: Account, act: Act, patient: PatientId) -> Change:
+def _change(runtime: Runtime, caller: Caller, account: Account, act: Act, patient: PatientId | None) -> Change:
     """Return the audit event and, for a patient with a space, the notice; the space must not change meanwhile."""
     with runtime.ports.store.snapshot() as snapshot:
         space = snapshot.load_space(patient) if patient else None
     audited = AuditedInteraction(
         Interaction.OPERATION, "", target=account.person, operation=act.value, choice=space is not None
     )
-    where = patient if space else NO_SPACE
+    where = patient if space else None
     trace: Trace = audit_log.trace(runtime, caller, audited, Outcome(confidential=space is not None), where)
-    record = record_of(patient, space) if space else None
+    record = record_of(space.patient, space) if space else None
     if space is None or record is None or record.status is SpaceStatus.ERASED or act not in _NOTICES:
         return Change((trace,))
     who = Named(account.person, account.display) if caller.requester.person else Named("Device/habilis", "Le service")
     told = Notice(
-        _NOTICES[act], patient, runtime.ports.clock.now(), access_notices.holders(record, confidential=True), who
+        _NOTICES[act], record.patient, runtime.ports.clock.now(), access_notices.holders(record, confidential=True), who
     )
     written = Write(access_notices.stored(runtime, told, confidential=True), (0, 0))
-    return Change((trace,), (written,), (SpaceWrite(patient, space.revision, record_codec.dump(record)),))
+    return Change((trace,), (written,), (SpaceWrite(space.patient, space.revision, record_codec.dump(record)),))
 
 
 def _tell(runtime: Runtime, account: Account, act: Act, *, by_owner: bool) -> None:

@@ -11,7 +11,7 @@ from datetime import datetime
 import orjson
 
 from consent_rules.model import Requester
-from consent_rules.vocabulary import Capacity, Purpose, RequesterKind
+from consent_rules.vocabulary import NO_SPACE, Capacity, Purpose, RequesterKind
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.identity.accounts import Grantee, load_login
 from fhir_server.domain.caller import AppExclusions, Granted, purpose_of
@@ -88,7 +88,7 @@ def draft_grant(runtime: Runtime, party: Grantee, scopes: str, purpose: Purpose 
         subject=account.subject if account else client.id,
         display=account.display if account else client.name,
         organization_display=practice.organization_display if practice else client.organization_display,
-        launch_patient=party.launch_patient,
+        launch_patient=party.launch_patient or NO_SPACE,
         matrix_version=runtime.matrix.version if requester.profession else "",
     )
 

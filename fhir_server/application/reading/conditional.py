@@ -6,7 +6,7 @@ Source: https://hl7.org/fhir/R4/http.html#ccreate, #cupdate and #trules (conditi
 from collections.abc import Iterable
 from dataclasses import replace
 
-from consent_rules.vocabulary import NO_SPACE, Action, PatientId
+from consent_rules.vocabulary import Action, PatientId
 from fhir_server.application.core import smart_scopes
 from fhir_server.application.core.access import IN_DIRECTORY, NOTHING_SEEN, OF_THE_SPACE
 from fhir_server.application.core.enforcement_point import open_record, open_unnamed
@@ -97,7 +97,7 @@ def is_conditional(reference: str) -> bool:
     return bool(found) and type_.isalpha()
 
 
-def conditional_names(work: UnitOfWork, resource: Json, root: str, patient: PatientId = NO_SPACE) -> dict[str, str]:
+def conditional_names(work: UnitOfWork, resource: Json, root: str, patient: PatientId | None = None) -> dict[str, str]:
     """Return the literal reference for each conditional reference in a resource.
 
     patient: the patient in whose space the caller files; documents are looked up there.
@@ -112,7 +112,7 @@ def conditional_names(work: UnitOfWork, resource: Json, root: str, patient: Pati
     return names
 
 
-def resolve(work: UnitOfWork, conditional: str, expression: str, patient: PatientId = NO_SPACE) -> str:
+def resolve(work: UnitOfWork, conditional: str, expression: str, patient: PatientId | None = None) -> str:
     """Return the literal reference for one conditional reference; see `conditional_names`."""
     type_, _, query = conditional.partition("?")
     condition = conditional_requests.parse(query, expression)
@@ -139,18 +139,18 @@ def refuse_as_unknown(work: UnitOfWork, type_: str, action: Action) -> None:
     """
     smart_scopes.demand(work.caller, (type_,), "c", NOBODY)
     open_record(work, NOBODY, action)
-    work.patient, work.opened = NO_SPACE, None
+    work.patient, work.opened = None, None
     work.spaces.pop(NOBODY, None)
     work.met.pop(NOBODY, None)
 
 
-def patient_with_identifier(work: UnitOfWork, system: str, value: str) -> PatientId:
-    """Return the id of the patient whom an identifier names, NO_SPACE when there is none whom the caller may look up.
+def patient_with_identifier(work: UnitOfWork, system: str, value: str) -> PatientId | None:
+    """Return the id of the patient whom an identifier names, None when there is none whom the caller may look up.
 
     The look-up is audited in the patient's space, whether the write succeeds or fails.
     """
     found = identify(work.snapshot, system, value)
-    return found if found and work.may_identify(found) else NO_SPACE
+    return found if found and work.may_identify(found) else None
 
 
 def unknown_reference(expression: str) -> Issue:
@@ -158,7 +158,7 @@ def unknown_reference(expression: str) -> Issue:
     return Issue("the reference names nothing that is known here", expression, "unknown-reference")
 
 
-def _known(id_: str, expression: str) -> str:
+def _known(id_: str | None, expression: str) -> str:
     if not id_:
         raise Problem(Category.BUSINESS_RULE, unknown_reference(expression))
     return id_

@@ -15,7 +15,7 @@ import orjson
 from consent_rules.model import AccessRequest, Permit, RecordState, Requester
 from consent_rules.tools.hypothetical_requesters import Stage, audience
 from consent_rules.visibility import AccessFacts
-from consent_rules.vocabulary import NO_SPACE, Action, Basis, DirectiveKind, Mark, Purpose, RequesterKind, View
+from consent_rules.vocabulary import Action, Basis, DirectiveKind, Mark, Purpose, RequesterKind, View
 from fhir_server.application.core import audit_log, smart_scopes
 from fhir_server.application.core.access import IN_DIRECTORY, Access, Opened
 from fhir_server.application.core.enforcement_point import answer_of, judge, open_unnamed
@@ -136,7 +136,7 @@ def audience_of(runtime: Runtime, caller: Caller, id_: str, proposed: str = "") 
 def _refused(access: Access, id_: str) -> Problem:
     """Audit that the caller may not ask, in the space of the document, and return the same answer for every id."""
     location = access.snapshot.locate("DocumentReference", id_)
-    access.patient = location.compartment if location else NO_SPACE
+    access.patient = location.compartment if location else None
     confidential = is_confidential(access, access.patient)
     audit_log.record_outcome(access, Outcome(OutcomeCode.REFUSED, "not-entitled", confidential=confidential))
     return Problem.of(Category.FORBIDDEN, "you may not call this operation", code="not-entitled")
@@ -158,12 +158,12 @@ def _find(access: Access, id_: str) -> tuple[Opened | None, AccessFacts | None]:
     caller, snapshot, types = access.caller, access.snapshot, ("DocumentReference",)
     audit_log.demand_scope(access, types, "r")
     location = snapshot.locate("DocumentReference", id_)
-    patient, limits = location.compartment if location else NO_SPACE, smart_scopes.UNLIMITED
+    patient, limits = location.compartment if location else None, smart_scopes.UNLIMITED
     try:
         limits = smart_scopes.demand(caller, types, "r", patient)
         smart_scopes.demand(caller, ("Consent",), "r", patient)
     except Problem:
-        patient = NO_SPACE
+        patient = None
     if not patient:
         audit_log.record_outcome(access, Outcome(OutcomeCode.REFUSED, "not-visible"))
         return None, None

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from consent_rules.model import Deny, Permit, RuleApplied
 from consent_rules.tools.explanation import Explainer
-from consent_rules.vocabulary import NO_SPACE, Action, Basis, PatientId, RequesterKind
+from consent_rules.vocabulary import Action, Basis, PatientId, RequesterKind
 from fhir_server.application.core import audit_log
 from fhir_server.application.core.access import Access, Opened
 from fhir_server.application.core.enforcement_point import judge, problem_of
@@ -46,7 +46,7 @@ def explain(runtime: Runtime, caller: Caller, patient: PatientId, kind: str, lan
         access = Access(runtime, caller, audited, snapshot)
         audit_log.demand_scope(access, ("Patient",), "r", patient)
         answer = judge(access, patient, Action.CONSULT)
-        access.patient = patient if snapshot.load_space(patient) else NO_SPACE
+        access.patient = patient if snapshot.load_space(patient) else None
     told = _told(access, answer, kind, language)
     # A denial is audited as a denial: else the caller's own audit event would reveal that the patient is known here.
     outcome = Outcome(OutcomeCode.REFUSED, answer.reason) if isinstance(answer, Deny) else Outcome(basis=told.basis)

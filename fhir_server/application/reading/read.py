@@ -184,7 +184,7 @@ def _enter_by_id(access: Access, row: ResourceType) -> Filters:
     if row.access is AccessRule.DIRECTORY:
         directory = smart_scopes.narrow(DIRECTORY, _demand(access, row, NO_SPACE))
         return KnownFilters({row.name: directory}) if location and not location.compartment else NOTHING_SEEN
-    patient = location.compartment if location else NO_SPACE
+    patient = location.compartment if location else None
     limits = _limits_there(access, row, patient)
     if limits is None or not patient:
         decoys.look_elsewhere(access, action_of(row))
@@ -198,7 +198,7 @@ def _enter_by_id(access: Access, row: ResourceType) -> Filters:
     return opened.within(access.caller, "r", {row.name: limits})
 
 
-def _limits_there(access: Access, row: ResourceType, patient: PatientId) -> smart_scopes.Limits | None:
+def _limits_there(access: Access, row: ResourceType, patient: PatientId | None) -> smart_scopes.Limits | None:
     """Return the limits that the scopes set in one space, None when the scopes do not allow the read there."""
     try:
         return _demand(access, row, patient)
@@ -212,7 +212,7 @@ def _is_of_oneself(access: Access) -> bool:
     )
 
 
-def _demand(access: Access, row: ResourceType, patient: PatientId) -> smart_scopes.Limits:
+def _demand(access: Access, row: ResourceType, patient: PatientId | None) -> smart_scopes.Limits:
     """Return the limits that the scopes set on a read; the scope `fhirUser` is enough for the caller's own resource."""
     if _is_of_oneself(access):
         return smart_scopes.UNLIMITED
@@ -220,7 +220,7 @@ def _demand(access: Access, row: ResourceType, patient: PatientId) -> smart_scop
     return _as_its_document(access.caller, patient) if row.access is AccessRule.CONTENT else limits
 
 
-def _as_its_document(caller: Caller, patient: PatientId) -> smart_scopes.Limits:
+def _as_its_document(caller: Caller, patient: PatientId | None) -> smart_scopes.Limits:
     """Return the limits on a content that the scopes allow: the limits that the token sets on reading documents."""
     try:
         return smart_scopes.demand(caller, ("DocumentReference",), "r", patient)

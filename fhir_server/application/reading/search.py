@@ -66,12 +66,12 @@ def _is_unseen(snapshot: Snapshot, token: str, filters: Filters) -> bool:
 class Wanted:
     """One search as parsed from a request.
 
-    patient: id named by `patient` or `subject`, "" when none. identifier: its (system, value) instead.
+    patient: id named by `patient` or `subject`. identifier: its (system, value) instead.
     total: whether to count. query: method, URL and headers as sent, for the audit log.
     """
 
     search: Search
-    patient: PatientId = NO_SPACE
+    patient: PatientId | None = None
     identifier: tuple[str, str] | None = None
     total: bool = True
     query: str = ""
@@ -84,7 +84,7 @@ class Found:
     shown: tuple[Shown, ...]
     total: int | None
     next: Place | None
-    patient: PatientId
+    patient: PatientId | None
 
 
 def find(runtime: Runtime, caller: Caller, row: ResourceType, wanted: Wanted) -> Found:
@@ -149,15 +149,15 @@ def _enter(access: Access, row: ResourceType, wanted: Wanted) -> Filters:
     return opened.within(access.caller, "s", {row.name: limits})
 
 
-def _named_patient(access: Access, wanted: Wanted) -> PatientId:
-    """Return the id of the patient whom the request or the token names, "" when there is none."""
+def _named_patient(access: Access, wanted: Wanted) -> PatientId | None:
+    """Return the id of the patient whom the request or the token names."""
     caller = access.caller
     if wanted.patient:
         return wanted.patient
     if wanted.identifier:
         return identify(access.snapshot, *wanted.identifier) or NOBODY
     if wanted.search.ids is not None:
-        return NO_SPACE
+        return None
     if caller.launch_patient:
         return caller.launch_patient
     if caller.requester.kind is RequesterKind.PATIENT:
@@ -176,7 +176,7 @@ def _enter_by_ids(access: Access, row: ResourceType, wanted: Wanted) -> Filters:
     return NOTHING_SEEN
 
 
-def _enter_unnamed(access: Access, row: ResourceType, patient: PatientId, action: Action) -> Filters:
+def _enter_unnamed(access: Access, row: ResourceType, patient: PatientId | None, action: Action) -> Filters:
     """Enter the space of an id or identifier; nothing is visible where the scopes or the decision deny access."""
     try:
         limits = smart_scopes.demand(access.caller, (row.name,), "s", patient)
@@ -186,7 +186,7 @@ def _enter_unnamed(access: Access, row: ResourceType, patient: PatientId, action
     return opened.within(access.caller, "s", {row.name: limits}) if opened else NOTHING_SEEN
 
 
-def _sought_patient(access: Access, search: Search) -> tuple[PatientId, Action]:
+def _sought_patient(access: Access, search: Search) -> tuple[PatientId | None, Action]:
     """Return whom a search for a Patient names: by the exact identifier or id, or the caller's own patient."""
     caller = access.caller
     exact = _exact_identifier(search)
@@ -194,9 +194,7 @@ def _sought_patient(access: Access, search: Search) -> tuple[PatientId, Action]:
         found = access.snapshot.compartments_with("Patient", exact.tokens, 2)
         is_professional = caller.requester.kind is RequesterKind.PROFESSIONAL
         asks_more = is_professional and not identity_traits.are_asked_alone(search.criteria, exact)
-        return (
-            PatientId(found[0][1]) if len(found) == 1 else NO_SPACE
-        ), Action.CONSULT if asks_more else Action.IDENTIFY
+        return (PatientId(found[0][1]) if len(found) == 1 else None), Action.CONSULT if asks_more else Action.IDENTIFY
     if search.ids is not None and len(search.ids) == 1:
         return PatientId(next(iter(search.ids))), Action.CONSULT
     own = caller.launch_patient or PatientId(caller.requester.person.partition("/")[2])
@@ -236,4 +234,4 @@ def _page(access: Access, wanted: Wanted, filters: Filters) -> Found:
         total = len(page.rows)
     else:
         total = snapshot.count(search, filters, COUNT_CAP)
-    return Found(shown, total, following, NO_SPACE)
+    return Found(shown, total, following, None)

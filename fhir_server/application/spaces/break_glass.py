@@ -13,7 +13,7 @@ import orjson
 from consent_rules.consents import recording
 from consent_rules.decision import emergency
 from consent_rules.model import Deny, Directive
-from consent_rules.vocabulary import NO_SPACE, Action, Obligation, PatientId, Purpose, Reason
+from consent_rules.vocabulary import Action, Obligation, PatientId, Purpose, Reason
 from fhir_server.application.core import notices_owed, smart_scopes
 from fhir_server.application.core.enforcement_point import open_record, problem_of
 from fhir_server.application.core.runtime import Runtime
@@ -73,7 +73,7 @@ def _plan(work: UnitOfWork, patient: PatientId, mode: Purpose | None, reason: st
     opened = open_record(work, patient, Action.OPEN_EMERGENCY)
     caller, id_ = work.caller, work.runtime.ports.ids.new()
     if not opened.space.revision:
-        work.patient, work.spaces = NO_SPACE, {}
+        work.patient, work.spaces = None, {}
         raise problem_of(Deny(Reason.NO_CONSENT), caller)
     request = work.asks(Action.OPEN_EMERGENCY)
     directive = emergency.opening(request, id_, reason, work.runtime.profile)
@@ -94,7 +94,7 @@ def _plan(work: UnitOfWork, patient: PatientId, mode: Purpose | None, reason: st
 def _demand_grant(work: UnitOfWork, patient: PatientId, mode: Purpose) -> None:
     """Refuse a caller whose grant is not for this mode: the grant sets the purpose, never the request (ADR 0016)."""
     if work.caller.purpose is not mode:
-        work.patient = patient if work.snapshot.load_space(patient) else NO_SPACE
+        work.patient = patient if work.snapshot.load_space(patient) else None
         text = f"this operation needs a grant for the purpose {mode}; ask the authorization server for one"
         raise Problem.of(Category.FORBIDDEN, text, code="emergency-grant-required")
     smart_scopes.demand(work.caller, ("DocumentReference",), "r", patient)

@@ -81,7 +81,7 @@ def queue(runtime: Runtime, caller: Caller, limit: int, after: Place | None = No
         audit_log.demand_scope(access, _CONSENT, "s")
         answer = enforcement_point.judge(access, NO_SPACE, Action.REVIEW)
         if isinstance(answer, Deny):
-            enforcement_point.refuse(access, answer, NO_SPACE)
+            enforcement_point.refuse(access, answer, None)
             raise enforcement_point.problem_of(answer, caller)
         rows = snapshot.queue(TYPE, WAITING, DUE, limit + 1, after)
         found = [_listed(access, row) for row in rows[:limit]]
@@ -105,13 +105,13 @@ def _listed(access: Access, row: Queued) -> ReviewReport | None:
 
 def _trace_queue(access: Access, answer: Opened, waiting: tuple[ReviewReport, ...]) -> None:
     """Audit a read of the queue in each space that it showed, or without a space if it showed none."""
-    shown: dict[PatientId, list[str]] = {}
+    shown: dict[PatientId | None, list[str]] = {}
     for one in waiting:
         shown.setdefault(one.file.patient, []).append(one.file.consent)
     runtime, caller, audited = access.runtime, access.caller, access.audited
     traces = [
         audit_log.trace(runtime, caller, audited, answer.outcome(*touched), patient)
-        for patient, touched in (shown or {NO_SPACE: []}).items()
+        for patient, touched in (shown or {None: []}).items()
     ]
     runtime.ports.store.commit(Change(tuple(traces)))
 

@@ -13,7 +13,7 @@ import orjson
 from consent_rules.lifecycle import after_death, erased_at, may_move, status_at
 from consent_rules.model import Deny, RecordState
 from consent_rules.rule_profile import RuleProfile
-from consent_rules.vocabulary import NO_SPACE, Action, PatientId, Reason, RequesterKind, SpaceStatus
+from consent_rules.vocabulary import Action, PatientId, Reason, RequesterKind, SpaceStatus
 from fhir_server.application.core import audit_log, notices_owed, smart_scopes
 from fhir_server.application.core.enforcement_point import open_record
 from fhir_server.application.core.runtime import Runtime
@@ -202,7 +202,7 @@ def _enter(work: UnitOfWork, patient: PatientId, kinds: frozenset[RequesterKind]
     """
     kind = work.caller.requester.kind
     if kind not in kinds:
-        work.patient = patient if work.snapshot.load_space(patient) else NO_SPACE
+        work.patient = patient if work.snapshot.load_space(patient) else None
         raise _refused()
     smart_scopes.demand(work.caller, ("Patient",), letter, patient)
     if kind in REGISTRY_OPERATOR and not is_registry_operator(work, patient):

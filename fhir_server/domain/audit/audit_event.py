@@ -12,7 +12,7 @@ from functools import lru_cache
 import orjson
 
 from consent_rules.visibility import AccessFacts, micros
-from consent_rules.vocabulary import Mark, PatientId
+from consent_rules.vocabulary import NO_SPACE, Mark, PatientId
 from fhir_server.domain.audit import narrative
 from fhir_server.domain.audit.audit_event_parts import (
     ACT_REASON,
@@ -90,13 +90,15 @@ class Stamp:
     updated: datetime
 
 
-def trace_of(audited: AuditedInteraction, outcome: Outcome, caller: Caller, patient: PatientId, stamp: Stamp) -> Stored:
-    """Build the AuditEvent of one interaction with one patient's space ("" when no patient is concerned)."""
+def trace_of(
+    audited: AuditedInteraction, outcome: Outcome, caller: Caller, patient: PatientId | None, stamp: Stamp
+) -> Stored:
+    """Build the AuditEvent of one interaction with one patient's space (None when no patient is concerned)."""
     requester, audited = caller.requester, bounded(audited)
     event = _event(audited, outcome, caller, patient, stamp)
     facts = Facts(
         access=AccessFacts(
-            compartment=patient,
+            compartment=patient or NO_SPACE,
             kind=kind_of(audited, outcome),
             marks=Mark.INVISIBLE_REPRESENTANTS_LEGAUX if outcome.confidential else Mark.NONE,
             owner_person=requester.person,
@@ -133,7 +135,9 @@ def _without_detail(entity: Json) -> Json:
     return {name: item for name, item in entity.items() if name != "detail"} | ({"detail": kept} if kept else {})
 
 
-def _event(audited: AuditedInteraction, outcome: Outcome, caller: Caller, patient: PatientId, stamp: Stamp) -> Json:
+def _event(
+    audited: AuditedInteraction, outcome: Outcome, caller: Caller, patient: PatientId | None, stamp: Stamp
+) -> Json:
     action, client_role, server_role, _ = _SHAPES[audited.interaction]
     refused = outcome.code != OutcomeCode.DONE
     named = named_of(audited, outcome)
@@ -169,7 +173,7 @@ def _told(at: datetime) -> str:
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _claimed(audited: AuditedInteraction, outcome: Outcome, patient: PatientId, subject: str) -> str:
+def _claimed(audited: AuditedInteraction, outcome: Outcome, patient: PatientId | None, subject: str) -> str:
     """Return the profile that an event claims, "" when it meets none.
 
     BALP and MHD profiles require an interaction that was done, concerns one patient, and has either a query as it was
@@ -215,7 +219,7 @@ def _subtypes(audited: AuditedInteraction) -> list[Json]:
 
 
 def _tokens_of(
-    audited: AuditedInteraction, outcome: Outcome, caller: Caller, patient: PatientId, profiles: Iterable[str]
+    audited: AuditedInteraction, outcome: Outcome, caller: Caller, patient: PatientId | None, profiles: Iterable[str]
 ) -> frozenset[str]:
     found = set(_coded_tokens(audited.interaction, audited.transaction, audited.operation, outcome.code))
     for profile in profiles:

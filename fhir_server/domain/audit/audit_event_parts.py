@@ -88,7 +88,7 @@ def entities(
     audited: AuditedInteraction,
     outcome: Outcome,
     caller: Caller,
-    patient: PatientId,
+    patient: PatientId | None,
     references: tuple[tuple[str, ...], str],
 ) -> list[Json]:
     """Return what an interaction was about: patient, query, resources, Consents that the decision used, request.

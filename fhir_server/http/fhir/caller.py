@@ -40,8 +40,8 @@ def addressed_interaction() -> AuditedInteraction:
     return AuditedInteraction(_interaction(rest), type_, target=target if id_ else "")
 
 
-def addressed_patient(caller: Caller) -> PatientId:
-    """Return the id of the patient that the address or the token names, "" when there is none."""
+def addressed_patient(caller: Caller) -> PatientId | None:
+    """Return the id of the patient that the address or the token names."""
     type_, id_ = [*request.path.removeprefix(FHIR_PATH).strip("/").split("/"), ""][:2]
     if type_ == "Patient" and id_:
         return PatientId(id_)

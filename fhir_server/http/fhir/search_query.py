@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
-from consent_rules.vocabulary import NO_SPACE, PatientId
+from consent_rules.vocabulary import PatientId
 from fhir_server.application.reading.search import Wanted
 from fhir_server.domain.directory.patient_numbers import names_patient
 from fhir_server.domain.problem import Category, Problem
@@ -42,7 +42,7 @@ class Parsed:
     """
 
     type: str
-    patient: PatientId = NO_SPACE
+    patient: PatientId | None = None
     identifier: tuple[str, str] | None = None
     criteria: list[Criterion] = field(default_factory=list)
     chained: list[Chained] = field(default_factory=list)
@@ -171,8 +171,8 @@ class _Reader:
         id_ = value.removeprefix(f"{self.fhir_base}/").removeprefix("Patient/")
         if "," in id_ or "/" in id_:
             raise Problem.of(Category.MALFORMED, f"`{name}` takes one patient of this server", code=name)
-        self._only_one(self.parsed.patient not in ("", id_) or self.parsed.identifier is not None)
-        self.parsed.patient = PatientId(id_)
+        self._only_one(self.parsed.patient not in (None, id_) or self.parsed.identifier is not None)
+        self.parsed.patient = PatientId(id_) if id_ else None
 
     def _name_by_identifier(self, name: str, value: str) -> None:
         system, found, code = value.partition("|")

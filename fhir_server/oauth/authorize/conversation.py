@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from itertools import accumulate
 
-from consent_rules.vocabulary import NO_SPACE, PatientId
+from consent_rules.vocabulary import PatientId
 from fhir_server.application.core import search_index
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.identity.accounts import Account, find_account
@@ -173,7 +173,7 @@ def _sought(context: Context, interaction: PendingAuthorization, typed: str) -> 
     attempt = Attempt(throttle.PATIENT_SEARCH, interaction.login, interaction.asked.is_emergency)
     throttle.check(context, attempt)
     with context.runtime.ports.store.snapshot() as snapshot:
-        found = next(filter(None, (search_index.identify(snapshot, system, typed) for system in INS_SYSTEMS)), NO_SPACE)
+        found = next(filter(None, (search_index.identify(snapshot, system, typed) for system in INS_SYSTEMS)), None)
     if not found:
         throttle.failed(context, attempt)
         return Turn(interaction, complaint="wrong")

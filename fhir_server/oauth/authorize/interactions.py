@@ -221,7 +221,9 @@ def party_of(interaction: PendingAuthorization, live: LiveState) -> Grantee | No
     """Return who will get the grant, None while it is not known."""
     if live.client is None or live.account is None:
         return None
-    return Grantee(live.client, live.account, practice_of(live.account, interaction.capacity), interaction.patient)
+    return Grantee(
+        live.client, live.account, practice_of(live.account, interaction.capacity), interaction.patient or None
+    )
 
 
 def _dump(interaction: PendingAuthorization) -> bytes:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import orjson
 
 from consent_rules.scopes import Scopes
-from consent_rules.vocabulary import NO_SPACE, PatientId
+from consent_rules.vocabulary import PatientId
 from fhir_server.application.documents import listing_for_apps
 from fhir_server.application.documents.listing_for_apps import Offered
 from fhir_server.application.identity import grant_replacement, grants
@@ -93,7 +93,7 @@ def withheld(
 def reader(context: Context, interaction: PendingAuthorization, live: LiveState) -> Caller:
     """Return the person as the caller who reads the list: the person, not the app, looks into the space."""
     account = live.account
-    patient = interaction.patient or (PatientId(account.person.partition("/")[2]) if account else NO_SPACE)
+    patient = interaction.patient or (PatientId(account.person.partition("/")[2]) if account else None)
     granted = Grantee(_PAGE, account, launch_patient=patient).on_page(interaction.id)
     return Caller.of_page(granted, _READING, context.received.origin, in_lockdown=live.in_lockdown)
 

@@ -4,7 +4,7 @@ Sources: IHE IUA 2.3, ITI-71 security audit considerations; DICOM PS3.15 A.5.3.1
 """
 
 from consent_rules.model import Requester
-from consent_rules.vocabulary import NO_SPACE, RequesterKind
+from consent_rules.vocabulary import RequesterKind
 from fhir_server.application.core import audit_log
 from fhir_server.application.identity.access_tokens import AccessToken
 from fhir_server.application.identity.accounts import Account
@@ -20,7 +20,7 @@ from fhir_server.oauth.base.wire import Context
 def login_happened(context: Context, account: Account, client_id: str = SERVER) -> None:
     """Record that a person proved who they are."""
     caller = person(context, account, client_id)
-    audit_log.record(context.runtime, caller, AuditedInteraction(Interaction.LOGIN, ""), Outcome(), NO_SPACE)
+    audit_log.record(context.runtime, caller, AuditedInteraction(Interaction.LOGIN, ""), Outcome(), None)
 
 
 def login_failed(context: Context, client_id: str, reason: str) -> None:
@@ -35,7 +35,7 @@ def identity_linked(context: Context, account: Account, provider: str) -> None:
         person(context, account, f"link:{provider}"),
         AuditedInteraction(Interaction.LOGIN, ""),
         Outcome(),
-        NO_SPACE,
+        None,
     )
 
 
@@ -46,7 +46,7 @@ def logged_out(context: Context, account: Account) -> None:
         person(context, account, SERVER),
         AuditedInteraction(Interaction.LOGOUT, ""),
         Outcome(),
-        NO_SPACE,
+        None,
     )
 
 
@@ -68,14 +68,14 @@ def consent_refused(context: Context, account: Account, client_id: str) -> None:
         person(context, account, client_id),
         AuditedInteraction(Interaction.AUTHORIZE, "", choice=True),
         outcome,
-        NO_SPACE,
+        None,
     )
 
 
 def token_issued(context: Context, access: AccessToken) -> None:
     """Record one access token by its random name (never the token itself)."""
     caller = Caller.of_token(access.grant, access.token_id, access.scopes, context.received.origin)
-    patient = access.grant.launch_patient if access.grant.is_emergency else NO_SPACE
+    patient = caller.launch_patient if access.grant.is_emergency else None
     audit_log.record(
         context.runtime, caller, AuditedInteraction(Interaction.TOKEN, "", operation=ISSUANCE), Outcome(), patient
     )
@@ -90,13 +90,13 @@ def client_changed(context: Context, client: Client, operation: str, reason: str
     """Record that an app registered itself, or changed or removed its registration."""
     caller = _caller(context, Requester(RequesterKind.SYSTEM, client=client.device), client.id, client.name)
     audited = AuditedInteraction(Interaction.OPERATION, "", target=client.device, operation=operation)
-    audit_log.record(context.runtime, caller, audited, Outcome(reason=reason), NO_SPACE)
+    audit_log.record(context.runtime, caller, audited, Outcome(reason=reason), None)
 
 
 def _on_grant(context: Context, grant: Grant, interaction: Interaction, reason: str = "") -> None:
     caller = Caller.of_token(grant, "", grant.scopes, context.received.origin)
     is_own = grant.requester.kind in {RequesterKind.PATIENT, RequesterKind.RELATED}
-    patient = grant.launch_patient if is_own or grant.is_emergency else NO_SPACE
+    patient = caller.launch_patient if is_own or grant.is_emergency else None
     audited = AuditedInteraction(interaction, "", choice=is_own)
     audit_log.record(context.runtime, caller, audited, Outcome(reason=reason), patient)
 
@@ -104,7 +104,7 @@ def _on_grant(context: Context, grant: Grant, interaction: Interaction, reason: 
 def _refused(context: Context, interaction: Interaction, client_id: str, reason: str) -> None:
     caller = _caller(context, Requester(RequesterKind.FORBIDDEN), client_id, "")
     audit_log.record(
-        context.runtime, caller, AuditedInteraction(interaction, ""), Outcome(OutcomeCode.REFUSED, reason), NO_SPACE
+        context.runtime, caller, AuditedInteraction(interaction, ""), Outcome(OutcomeCode.REFUSED, reason), None
     )
 
 
