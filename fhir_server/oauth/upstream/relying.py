@@ -129,8 +129,9 @@ def arrive(runtime: Runtime, provider: Provider, ticket: Ticket, params: Mapping
     tokens = _redeem(runtime, provider, metadata, params["code"], ticket.verifier)
     keys: Keys = partial(keys_of, runtime, provider, metadata.jwks_uri)
     now = runtime.ports.clock.now()
-    expected = Expected(ticket.nonce, ticket.errand.level, ticket.not_before(now))
-    proof = prove(provider, metadata, tokens, keys, expected, now)
+    not_before = ticket.not_before(now)
+    expected = Expected(metadata.issuer, provider.client_id, ticket.nonce, ticket.errand.level, not_before)
+    proof = prove(tokens, keys, expected, now)
     person = _userinfo(provider, metadata, tokens["access_token"], keys)
     if person.get("sub") != proof.subject:
         raise ProviderError("bad-userinfo")

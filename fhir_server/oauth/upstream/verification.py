@@ -33,6 +33,8 @@ _BROKEN = (JoseError, ValueError, TypeError, KeyError, AttributeError, Recursion
 class Expected:
     """What an id_token must agree with. level: the weakest login; not_before: the earliest time, None for any."""
 
+    issuer: str
+    client_id: str
     nonce: str
     level: str
     not_before: datetime | None = None
@@ -73,20 +75,18 @@ def _usable(keys: Json) -> KeySet:
     return KeySet.import_key_set({"keys": fitting})
 
 
-def prove(
-    provider: Provider, metadata: Metadata, tokens: Json, keys: Keys, expected: Expected, now: datetime
-) -> ProvenIdentity:
+def prove(tokens: Json, keys: Keys, expected: Expected, now: datetime) -> ProvenIdentity:
     """Check a whole id_token and return what it proves.
 
     Raises: ProviderError naming the first thing that is wrong.
     """
     header, claims = opened(tokens.get("id_token"), keys)
     params = {
-        "client_id": provider.client_id, "nonce": expected.nonce, "access_token": tokens["access_token"],
+        "client_id": expected.client_id, "nonce": expected.nonce, "access_token": tokens["access_token"],
     }  # fmt: skip
     options = {
-        "iss": {"essential": True, "value": metadata.issuer},
-        "aud": {"essential": True, "value": provider.client_id},
+        "iss": {"essential": True, "value": expected.issuer},
+        "aud": {"essential": True, "value": expected.client_id},
         "sub": {"essential": True},
     }
     try:
