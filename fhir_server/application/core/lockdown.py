@@ -7,6 +7,7 @@ process. A lockdown changes no consent, no mark and no token.
 from dataclasses import dataclass
 from datetime import datetime
 
+import msgspec
 import orjson
 
 from fhir_server.application.core import operator_acts
@@ -26,10 +27,13 @@ class Lockdown:
     reason: str
 
 
+_DECODER = msgspec.json.Decoder(Lockdown)
+
+
 def find(runtime: Runtime) -> Lockdown | None:
     """Return the lockdown in force, None when there is none."""
     entry = runtime.ports.vault.get(*NAME, runtime.ports.clock.now())
-    return _load(entry) if entry else None
+    return _DECODER.decode(entry.value) if entry else None
 
 
 def switch_on(runtime: Runtime, by: str, reason: str) -> Lockdown:
@@ -58,8 +62,3 @@ def switch_off(runtime: Runtime, by: str) -> Lockdown | None:
         operator_acts.record(runtime, by, "emergencies-only-off")
         runtime.ports.vault.drop(*NAME)
     return held
-
-
-def _load(entry: Secret) -> Lockdown:
-    held = orjson.loads(entry.value)
-    return Lockdown(datetime.fromisoformat(held["since"]), held["by"], held["reason"])

@@ -7,6 +7,7 @@ Sources: RFC 6749 1.4 and 5.1; RFC 9449 and RFC 8705 (what the holder of a token
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import msgspec
 import orjson
 
 from consent_rules.scopes import Scopes
@@ -14,8 +15,14 @@ from consent_rules.vocabulary import Purpose, RequesterKind
 from fhir_server.application.core.lockdown import NAME as STOP
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.identity.accounts import Grantee
-from fhir_server.application.identity.grants import Grant, add_to_grant, draft_grant, has_ended, load_grant, store_grant
-from fhir_server.domain.values import Json
+from fhir_server.application.identity.grants import (
+    Grant,
+    add_to_grant,
+    draft_grant,
+    has_ended,
+    load_granted,
+    store_grant,
+)
 from fhir_server.ports.vault import Secret
 
 ACCESS = "access-token"
@@ -49,6 +56,9 @@ class AccessToken:
     expires: datetime
     jkt: str = ""
     x5t: str = ""
+
+
+_DECODER = msgspec.json.Decoder(AccessToken)
 
 
 def issue_access(
@@ -86,7 +96,7 @@ def find_used(runtime: Runtime, token: str) -> tuple[AccessToken | None, bool]:
     if not 0 < len(token) <= TOKEN_LIMIT:
         return None, False
     entry, stop = runtime.ports.vault.get_all(((ACCESS, token), STOP), runtime.ports.clock.now())
-    access = _load(entry.value) if entry else None
+    access = load_granted(entry.value, _DECODER) if entry else None
     is_dead = access is not None and has_ended(runtime, access.grant)
     return (None if is_dead else access), stop is not None
 
@@ -94,7 +104,7 @@ def find_used(runtime: Runtime, token: str) -> tuple[AccessToken | None, bool]:
 def tokens_of(runtime: Runtime, grant: Grant) -> tuple[AccessToken, ...]:
     """Return the records of the valid access tokens of a grant."""
     entries = runtime.ports.vault.entries(ACCESS, runtime.ports.clock.now(), grant.group)
-    return tuple(_load(entry.value) for entry in entries)
+    return tuple(load_granted(entry.value, _DECODER) for entry in entries)
 
 
 def mint_token(
@@ -112,9 +122,3 @@ def mint_token(
     grant = draft_grant(runtime, grantee, str(Scopes.parse(scopes)), purpose)
     store_grant(runtime, grant)
     return issue_access(runtime, grant, lifetime=lifetime)[0]
-
-
-def _load(value: bytes) -> AccessToken:
-    raw: Json = orjson.loads(value)
-    grant, issued = load_grant(raw.pop("grant")), datetime.fromisoformat(raw.pop("issued"))
-    return AccessToken(grant=grant, issued=issued, expires=datetime.fromisoformat(raw.pop("expires")), **raw)

@@ -7,10 +7,10 @@ of Pro Santé Connect for practice situations.
 """
 
 from dataclasses import dataclass, replace
-from datetime import datetime
 from functools import cache
 from typing import Self
 
+import msgspec
 import orjson
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
@@ -21,7 +21,6 @@ from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.identity.clients import Client
 from fhir_server.application.identity.passwords import normalized
 from fhir_server.domain.caller import Granted, Login
-from fhir_server.domain.values import Json
 from fhir_server.ports.vault import Secret
 
 KIND, NATIONAL_ID = "account", "national-id"
@@ -127,12 +126,12 @@ def add_account(runtime: Runtime, account: Account, password: str) -> Account:
 def authenticate(runtime: Runtime, login: str, password: str) -> Account | None:
     """Return the account when the password is right; an unknown login takes as long, so that time reveals nothing."""
     entry = _read(runtime, login)
-    hashed = str(orjson.loads(entry.value)["password"]) if entry else ""
+    kept = _load(entry) if entry else None
+    hashed = kept.password if kept else ""
     right = _verify(hashed or _dummy_hash(), password)
-    if entry is None or not hashed or not right:
+    if kept is None or not hashed or not right:
         return None
-    account = _load(entry.value)
-    return None if account.disabled else account
+    return None if kept.account.disabled else kept.account
 
 
 def find_account(runtime: Runtime, login: str) -> Account | None:
@@ -147,7 +146,7 @@ def entry_name(login: str) -> tuple[str, str]:
 
 def of_entry(entry: Secret | None) -> Account | None:
     """Return the account that an entry of the vault holds, also a disabled account; None for no entry."""
-    return _load(entry.value) if entry else None
+    return _load(entry).account if entry else None
 
 
 def find_by_national_id(runtime: Runtime, national_id: str) -> Account | None:
@@ -185,7 +184,7 @@ def link(runtime: Runtime, account: Account, provider: str, subject: str) -> boo
 def list_accounts(runtime: Runtime) -> tuple[Account, ...]:
     """Return all accounts in the order of their logins."""
     entries = runtime.ports.vault.entries(KIND, runtime.ports.clock.now())
-    return tuple(sorted((_load(entry.value) for entry in entries), key=lambda account: account.login))
+    return tuple(sorted((_load(entry).account for entry in entries), key=lambda account: account.login))
 
 
 class StaleAccountError(ValueError):
@@ -220,9 +219,9 @@ def _replace(runtime: Runtime, before: Account, after: Account, password: str) -
     entry = _read(runtime, before.login)
     if entry is None:
         raise KeyError(before.login)
-    if _load(entry.value).generation != before.generation:
+    if _load(entry).account.generation != before.generation:
         raise StaleAccountError
-    hashed = _hashed(password) if password else str(orjson.loads(entry.value)["password"])
+    hashed = _hashed(password) if password else _load(entry).password
     if not runtime.ports.vault.replace(replace(entry, key=account_name(before.login), value=_dump(after, hashed))):
         raise StaleAccountError
 
@@ -236,7 +235,7 @@ def _read(runtime: Runtime, login: str) -> Secret | None:
 def has_password(runtime: Runtime, account: Account) -> bool:
     """Tell whether an account can be opened by a password at all."""
     entry = _read(runtime, account.login)
-    return entry is not None and bool(orjson.loads(entry.value)["password"])
+    return entry is not None and bool(_load(entry).password)
 
 
 def _hashed(password: str) -> str:
@@ -264,17 +263,18 @@ def _dump(account: Account, hashed: str) -> bytes:
     return orjson.dumps({"account": account, "password": hashed})
 
 
-def _load(value: bytes) -> Account:
-    raw: Json = orjson.loads(value)["account"]
-    kind = RequesterKind(raw.pop("kind"))
-    practices = tuple(_practice(item) for item in raw.pop("practices"))
-    patients = tuple(RepresentedPatient(**item) for item in raw.pop("patients"))
-    return Account(kind=kind, practices=practices, patients=patients, **raw)
+class _StoredAccount(msgspec.Struct):
+    """An account as the vault keeps it. password: its hash, "" for none."""
+
+    account: Account
+    password: str
 
 
-def _practice(raw: Json) -> PractitionerRoleRef:
-    """Read a practice situation; one that an earlier version stored may lack the capacity."""
-    return PractitionerRoleRef(capacity=Capacity(raw.pop("capacity", "")), **raw)
+_DECODER = msgspec.json.Decoder(_StoredAccount)
+
+
+def _load(entry: Secret) -> _StoredAccount:
+    return _DECODER.decode(entry.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,12 +322,6 @@ class Grantee:
             display=self.account.display if self.account else "",
             launch_patient=self.launch_patient or NO_SPACE,
         )
-
-
-def load_login(raw: Json) -> Login:
-    """Read the record of a login."""
-    lists = {"amr": tuple(raw["amr"]), "roles": tuple(raw.get("roles", ()))}
-    return Login(**raw | {"at": datetime.fromisoformat(raw["at"]) if raw["at"] else None} | lists)
 
 
 def account_name(typed: str) -> str:

@@ -12,6 +12,7 @@ from hashlib import sha256
 from hmac import compare_digest
 from urllib.parse import unquote
 
+import msgspec
 import orjson
 
 from fhir_server.application.core.runtime import Runtime
@@ -88,6 +89,9 @@ class Client:
         return bool(self.secret_hash) and compare_digest(hash_secret(secret), self.secret_hash)
 
 
+_DECODER = msgspec.json.Decoder(Client)
+
+
 def hash_secret(secret: str) -> str:
     """Return the stored hash of a random secret; the secret has 256 bits, so that one plain hash is enough."""
     return sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
@@ -117,7 +121,7 @@ def entry_name(client_id: str) -> tuple[str, str]:
 
 def of_entry(entry: Secret | None) -> Client | None:
     """Return the client that an entry of the vault holds, None for no entry or a disabled client."""
-    client = _load(entry.value) if entry else None
+    client = _DECODER.decode(entry.value) if entry else None
     return None if client is None or client.disabled else client
 
 
@@ -129,7 +133,7 @@ def is_known(runtime: Runtime, client_id: str) -> bool:
 def list_clients(runtime: Runtime) -> tuple[Client, ...]:
     """Return all clients in the order of their ids, disabled clients included."""
     entries = runtime.ports.vault.entries(KIND, runtime.ports.clock.now())
-    return tuple(sorted((_load(entry.value) for entry in entries), key=lambda client: client.id))
+    return tuple(sorted((_DECODER.decode(entry.value) for entry in entries), key=lambda client: client.id))
 
 
 def change(runtime: Runtime, client: Client) -> None:
@@ -151,7 +155,7 @@ def remove(runtime: Runtime, client_id: str) -> bool:
     """Delete a client; tell whether it existed."""
     entry = _read(runtime, client_id)
     was_there = runtime.ports.vault.drop(KIND, client_id)
-    for origin in _load(entry.value).origins if entry else ():
+    for origin in _DECODER.decode(entry.value).origins if entry else ():
         _change_origin(runtime, origin, lambda ids: [known for known in ids if known != client_id])
     return was_there
 
@@ -220,16 +224,6 @@ def _read(runtime: Runtime, client_id: str) -> Secret | None:
     if not 0 < len(client_id) <= ID_LIMIT or not client_id.isprintable():  # a lone surrogate cannot be stored
         return None
     return runtime.ports.vault.get(*entry_name(client_id), runtime.ports.clock.now())
-
-
-def _load(value: bytes) -> Client:
-    raw: Json = orjson.loads(value)
-    kind, method = ClientKind(raw.pop("kind")), AuthMethod(raw.pop("auth_method"))
-    for name in ("redirect_uris", "origins"):
-        raw[name] = tuple(raw[name])
-    for name in ("launch_uris", "purpose"):  # earlier versions stored these
-        raw.pop(name, None)
-    return Client(kind=kind, auth_method=method, **raw)
 
 
 def client_name(claimed: str) -> str:

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from secrets import choice
 
+import msgspec
 import orjson
 
 from consent_rules.vocabulary import PatientId, SpaceStatus
@@ -88,6 +89,9 @@ class News:
     seen: bool = False
 
 
+_DECODER = msgspec.json.Decoder(News)
+
+
 def record(runtime: Runtime, caller: Caller, account: Account, act: Act) -> None:
     """Audit a change of an account and tell its owner, before the change happens. caller: the owner, or the operator.
 
@@ -135,7 +139,7 @@ def _tell(runtime: Runtime, account: Account, act: Act, *, by_owner: bool) -> No
 def news_of(runtime: Runtime, account: Account) -> tuple[News, ...]:
     """Return the changes of the last 90 days, newest first."""
     entries = runtime.ports.vault.entries(_NEWS, runtime.ports.clock.now(), _group(account))
-    return tuple(sorted((_load(entry.value) for entry in entries), key=lambda item: item.at, reverse=True))
+    return tuple(sorted((_DECODER.decode(entry.value) for entry in entries), key=lambda item: item.at, reverse=True))
 
 
 def acknowledge(runtime: Runtime, account: Account) -> None:
@@ -178,8 +182,3 @@ def _codes(account: Account) -> str:
 
 def _group(account: Account) -> str:
     return f"sign-in-news:{account.subject}"
-
-
-def _load(value: bytes) -> News:
-    raw = orjson.loads(value)
-    return News(raw["id"], datetime.fromisoformat(raw["at"]), Act(raw["act"]), raw["by_owner"], raw["seen"])

@@ -7,18 +7,20 @@ Sources: RFC 6749, RFC 9700 (rotation, 4.14.2), SMART App Launch 2.2.
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import TypeVar
 
+import msgspec
 import orjson
 
-from consent_rules.model import Requester
-from consent_rules.vocabulary import NO_SPACE, Capacity, Purpose, RequesterKind
+from consent_rules.vocabulary import NO_SPACE, Purpose, RequesterKind
 from fhir_server.application.core.runtime import Runtime
-from fhir_server.application.identity.accounts import Grantee, load_login
-from fhir_server.domain.caller import AppExclusions, Granted, purpose_of
+from fhir_server.application.identity.accounts import Grantee
+from fhir_server.domain.caller import Granted, purpose_of
 from fhir_server.domain.values import Json
 from fhir_server.ports.vault import Secret
 
 GRANT = "grant"
+T = TypeVar("T")
 _PURPOSES = {
     RequesterKind.PATIENT: Purpose.PATIENT_REQUEST,
     RequesterKind.RELATED: Purpose.FAMILY_REQUEST,
@@ -64,6 +66,9 @@ class Grant(Granted):
     def is_emergency(self) -> bool:
         """Whether the grant is for an emergency: short, for one patient, never renewed."""
         return self.purpose is Purpose.BREAK_GLASS
+
+
+_DECODER = msgspec.json.Decoder(Grant)
 
 
 def store_grant(runtime: Runtime, grant: Grant) -> None:
@@ -112,7 +117,7 @@ def add_to_grant(runtime: Runtime, grant: Grant, secret: Secret, *, of_choice: b
 def find_grant(runtime: Runtime, grant_id: str) -> Grant | None:
     """Return a grant by its id, None when it has ended."""
     entry = runtime.ports.vault.get(GRANT, grant_id, runtime.ports.clock.now()) if grant_id else None
-    return load_grant(orjson.loads(entry.value)) if entry else None
+    return load_grant(entry.value) if entry else None
 
 
 def touch_grant(runtime: Runtime, grant: Grant) -> None:
@@ -120,14 +125,14 @@ def touch_grant(runtime: Runtime, grant: Grant) -> None:
     now = runtime.ports.clock.now()
     entry = runtime.ports.vault.get(GRANT, grant.id, now)
     if entry:
-        value = orjson.dumps(replace(load_grant(orjson.loads(entry.value)), used_at=now))
+        value = orjson.dumps(replace(load_grant(entry.value), used_at=now))
         runtime.ports.vault.replace(replace(entry, key=grant.id, value=value))
 
 
 def grants_of(runtime: Runtime, subject: str) -> tuple[Grant, ...]:
     """Return the grants of a person that have not ended, newest first."""
     entries = runtime.ports.vault.entries(GRANT, runtime.ports.clock.now(), f"holder:{subject}")
-    grants = (load_grant(orjson.loads(entry.value)) for entry in entries)
+    grants = (load_grant(entry.value) for entry in entries)
     return tuple(sorted(grants, key=lambda grant: grant.granted_at, reverse=True))
 
 
@@ -151,7 +156,7 @@ def revoke_client(runtime: Runtime, client_id: str) -> int:
 def all_grants(runtime: Runtime) -> tuple[Grant, ...]:
     """Return every grant that has not ended, in no particular order."""
     entries = runtime.ports.vault.entries(GRANT, runtime.ports.clock.now())
-    return tuple(load_grant(orjson.loads(entry.value)) for entry in entries)
+    return tuple(load_grant(entry.value) for entry in entries)
 
 
 def has_ended(runtime: Runtime, grant: Grant) -> bool:
@@ -163,36 +168,25 @@ def has_ended(runtime: Runtime, grant: Grant) -> bool:
         return False
     names = [(GRANT, id_) for id_ in grant.ancestors]
     found = runtime.ports.vault.get_all(names, runtime.ports.clock.now())
-    return any(entry is None or load_grant(orjson.loads(entry.value)).choice != grant.choice for entry in found)
+    return any(entry is None or load_grant(entry.value).choice != grant.choice for entry in found)
 
 
 def _holder(grant: Grant) -> str:
     return f"holder:{grant.subject}"
 
 
-def load_grant(raw: Json) -> Grant:
-    """Read the stored form of a grant; this empties `raw`."""
-    requester = raw.pop("requester")
-    proof = raw.pop("proof")
-    kind, capacity = RequesterKind(requester.pop("kind")), Capacity(requester.pop("capacity", ""))
-    return Grant(
-        requester=Requester(kind, capacity=capacity, **requester),
-        purpose=purpose_of(raw.pop("purpose")),
-        granted_at=_at(raw.pop("granted_at")),
-        expires=_maybe(raw.pop("expires")),
-        used_at=_maybe(raw.pop("used_at")),
-        details=tuple(raw.pop("details")),
-        proof=load_login(proof),
-        ancestors=tuple(raw.pop("ancestors", ())),
-        actors=tuple(raw.pop("actors", ())),
-        withheld=AppExclusions(**{name: tuple(values) for name, values in raw.pop("withheld", {}).items()}),
-        **raw,
-    )
+def load_grant(value: bytes) -> Grant:
+    """Read the stored form of a grant."""
+    return load_granted(value, _DECODER)
 
 
-def _at(text: str) -> datetime:
-    return datetime.fromisoformat(text)
-
-
-def _maybe(text: str | None) -> datetime | None:
-    return _at(text) if text else None
+def load_granted(value: bytes, decoder: msgspec.json.Decoder[T]) -> T:
+    """Read a stored grant, or a record with a grant. A purpose that the rules do not know is read as OTHER."""
+    try:
+        return decoder.decode(value)
+    except msgspec.ValidationError:
+        values: Json = msgspec.json.decode(value)
+        granted = values.get("grant", values)
+        granted["purpose"] = purpose_of(granted["purpose"]).value
+        found: T = msgspec.convert(values, decoder.type)
+        return found

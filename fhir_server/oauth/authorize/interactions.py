@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from hmac import compare_digest
 
+import msgspec
 import orjson
 
 from consent_rules.vocabulary import NO_SPACE, PatientId, RequesterKind
@@ -16,10 +17,9 @@ from fhir_server.application.core import lockdown
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.directory.professionals import situations_of
 from fhir_server.application.identity import accounts, clients
-from fhir_server.application.identity.accounts import Account, Grantee, PractitionerRoleRef, load_login
+from fhir_server.application.identity.accounts import Account, Grantee, PractitionerRoleRef
 from fhir_server.application.identity.clients import Client, ClientKind
 from fhir_server.domain.caller import Login
-from fhir_server.domain.values import Json
 from fhir_server.oauth.authorize.authorization import AuthorizationRequest, Refusal
 from fhir_server.oauth.base.issuer import is_strong_enough
 from fhir_server.oauth.base.wire import Context
@@ -58,6 +58,9 @@ class PendingAuthorization:
     expires: datetime | None = None
 
 
+_DECODER = msgspec.json.Decoder(PendingAuthorization)
+
+
 def begin(context: Context, asked: AuthorizationRequest, browser: str) -> PendingAuthorization:
     """Return a conversation with the browser that has a cookie ("" for none); it is not stored yet."""
     ids, now = context.runtime.ports.ids, context.runtime.ports.clock.now()
@@ -91,14 +94,14 @@ def load(runtime: Runtime, id_: str, browser: str) -> PendingAuthorization | Non
     entry = runtime.ports.vault.get(KIND, id_, runtime.ports.clock.now())
     if entry is None:
         return None
-    found = replace(_load(entry.value), revision=entry.revision)
+    found = replace(_DECODER.decode(entry.value), revision=entry.revision)
     return found if compare_digest(found.browser, hash_of(browser)) else None
 
 
 def load_unbound(runtime: Runtime, id_: str) -> PendingAuthorization | None:
     """Return a conversation that is not bound to a browser yet."""
     entry = runtime.ports.vault.get(KIND, id_, runtime.ports.clock.now())
-    found = replace(_load(entry.value), revision=entry.revision) if entry else None
+    found = replace(_DECODER.decode(entry.value), revision=entry.revision) if entry else None
     return found if found and not found.browser else None
 
 
@@ -228,16 +231,3 @@ def party_of(interaction: PendingAuthorization, live: LiveState) -> Grantee | No
 
 def _dump(interaction: PendingAuthorization) -> bytes:
     return orjson.dumps(interaction)
-
-
-def _load(value: bytes) -> PendingAuthorization:
-    raw: Json = orjson.loads(value)
-    asked = raw.pop("asked")
-    proof = load_login(raw.pop("proof"))
-    expires = raw.pop("expires")
-    return PendingAuthorization(
-        asked=AuthorizationRequest(**asked | {"details": tuple(asked["details"])}),
-        proof=proof,
-        expires=datetime.fromisoformat(expires) if expires else None,
-        **raw,
-    )

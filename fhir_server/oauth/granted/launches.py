@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+import msgspec
 import orjson
 
 from consent_rules.vocabulary import PatientId
@@ -30,6 +31,9 @@ class Launch:
     context: Json = field(default_factory=dict)
 
 
+_DECODER = msgspec.json.Decoder(Launch)
+
+
 def create_launch(runtime: Runtime, launch: Launch) -> str:
     """Return a new handle."""
     handle = runtime.ports.ids.secret()
@@ -51,7 +55,7 @@ def find_launch(runtime: Runtime, handle: str, client: Client) -> Launch | None:
     if not 0 < len(handle) <= 128 or not handle.isascii():  # noqa: PLR2004
         return None
     entry = runtime.ports.vault.get(KIND, handle, runtime.ports.clock.now())
-    launch = Launch(**orjson.loads(entry.value)) if entry else None
+    launch = _DECODER.decode(entry.value) if entry else None
     return launch if launch and launch.client_id == client.id else None
 
 

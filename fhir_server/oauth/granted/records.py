@@ -3,15 +3,14 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-import orjson
+import msgspec
 from authlib.oauth2.rfc6749 import ClientMixin
 from authlib.oidc.core import AuthorizationCodeMixin
 
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.identity.access_tokens import TOKEN_LIMIT
 from fhir_server.application.identity.clients import AuthMethod, Client, ClientKind, find
-from fhir_server.application.identity.grants import Grant, load_grant
-from fhir_server.domain.values import Json
+from fhir_server.application.identity.grants import Grant, load_granted
 from fhir_server.oauth.base.issuer import TOKEN_EXCHANGE
 from fhir_server.oauth.granted.redirects import matches
 from fhir_server.ports.vault import Secret
@@ -133,12 +132,21 @@ class Refresh:
         return self.client_id == client.client_id
 
 
+class _StoredRefresh(msgspec.Struct):
+    grant_id: str
+    client_id: str
+    spent: bool
+    grant: Grant | None = None
+
+
+_REFRESHES = msgspec.json.Decoder(_StoredRefresh)
+
+
 def find_refresh(runtime: Runtime, token: str, now: datetime) -> Refresh | None:
     """Return a refresh token, also a spent one."""
     is_possible = 0 < len(token) <= TOKEN_LIMIT and token.isascii()
     entry = runtime.ports.vault.get(REFRESH, token, now) if is_possible else None
     if entry is None:
         return None
-    raw: Json = orjson.loads(entry.value)
-    view = load_grant(raw["grant"]) if "grant" in raw else None
-    return Refresh(token, raw["grant_id"], raw["client_id"], raw["spent"], entry, view)
+    kept = load_granted(entry.value, _REFRESHES)
+    return Refresh(token, kept.grant_id, kept.client_id, kept.spent, entry, kept.grant)

@@ -6,6 +6,7 @@ Sources: RFC 6749 4.1 and 6, RFC 9700 4.14.2, SMART App Launch 2.2 (token respon
 from dataclasses import replace
 from datetime import timedelta
 
+import msgspec
 import orjson
 from authlib.oauth2.rfc6749 import InvalidGrantError
 
@@ -25,6 +26,19 @@ CODE_LIMIT = 512
 REFRESH_IDLE = timedelta(days=30)
 
 
+class _StoredCode(msgspec.Struct):
+    client_id: str
+    redirect_uri: str
+    code_challenge: str
+    grant: Grant
+    nonce: str
+    jkt: str
+    used: bool
+
+
+_CODES = msgspec.json.Decoder(_StoredCode)
+
+
 def save_code(context: Context, code: AuthorizationCode) -> None:
     """Store a code for its lifetime of a minute; the vault keeps only its hash."""
     expires = context.runtime.ports.clock.now() + context.options.code_lifetime
@@ -42,10 +56,8 @@ def find_code(runtime: Runtime, code: str) -> AuthorizationCode | None:
     entry = runtime.ports.vault.get(CODE, code, runtime.ports.clock.now())
     if entry is None:
         return None
-    raw: Json = orjson.loads(entry.value)
-    grant = grants.load_grant(raw.pop("grant"))
-    raw.pop("until", None)  # written by an earlier version
-    return AuthorizationCode(code=code, grant=grant, entry=entry, **raw)
+    kept = grants.load_granted(entry.value, _CODES)
+    return AuthorizationCode(code=code, entry=entry, **msgspec.structs.asdict(kept))
 
 
 def redeem(context: Context, code: AuthorizationCode, holder: Holder) -> Grant:

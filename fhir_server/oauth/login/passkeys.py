@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 from uuid import UUID
 
+import msgspec
 import orjson
 from webauthn import (
     generate_authentication_options,
@@ -27,7 +28,6 @@ from webauthn.helpers.structs import (
 
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.identity.accounts import Account
-from fhir_server.domain.values import Json
 from fhir_server.oauth.base.issuer import issuer_of
 from fhir_server.ports.vault import Secret
 
@@ -52,10 +52,13 @@ class Passkey:
     used: datetime | None = None
 
 
+_DECODER = msgspec.json.Decoder(Passkey)
+
+
 def of(runtime: Runtime, account: Account) -> tuple[Passkey, ...]:
     """Return the passkeys of an account, the oldest first."""
     entries = runtime.ports.vault.entries(_KIND, runtime.ports.clock.now(), _group(account))
-    return tuple(sorted((_load(entry.value) for entry in entries), key=lambda item: item.added))
+    return tuple(sorted((_DECODER.decode(entry.value) for entry in entries), key=lambda item: item.added))
 
 
 def has_second_factor(runtime: Runtime, account: Account) -> bool:
@@ -122,7 +125,7 @@ def is_proven(runtime: Runtime, account: Account, place: str, credential: str) -
     entry = _entry(runtime, account, credential) if challenge else None
     if challenge is None or entry is None:
         return False
-    known = _load(entry.value)
+    known = _DECODER.decode(entry.value)
     try:
         found = verify_authentication_response(
             credential=credential, expected_challenge=challenge, expected_rp_id=_host(runtime),
@@ -179,9 +182,3 @@ def _host(runtime: Runtime) -> str:
 
 def _group(account: Account) -> str:
     return f"passkeys:{account.subject}"
-
-
-def _load(value: bytes) -> Passkey:
-    raw: Json = orjson.loads(value)
-    used = datetime.fromisoformat(raw.pop("used")) if raw["used"] else raw.pop("used")
-    return Passkey(added=datetime.fromisoformat(raw.pop("added")), used=used, **raw)

@@ -6,16 +6,16 @@ Source: OWASP ASVS 5.0, chapter 7 (session management).
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+import msgspec
 import orjson
 
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.directory.professionals import situations_of
 from fhir_server.application.identity import access_tokens
-from fhir_server.application.identity.accounts import Account, find_account, load_login
+from fhir_server.application.identity.accounts import Account, find_account
 from fhir_server.application.identity.clients import find
 from fhir_server.application.identity.grants import Grant, grants_of, revoke_grant
 from fhir_server.domain.caller import Login
-from fhir_server.domain.values import Json
 from fhir_server.oauth.base.options import Options
 from fhir_server.ports.vault import Secret
 
@@ -32,20 +32,32 @@ class Session:
     csrf: str
 
 
+@dataclass(frozen=True, slots=True)
+class _StoredSession:
+    """A session as the vault keeps it. until: its absolute end. seen: when it was last used, to the minute."""
+
+    id: str
+    login: str
+    proof: Login
+    csrf: str
+    until: datetime
+    seen: datetime
+
+
+_DECODER = msgspec.json.Decoder(_StoredSession)
+
+
 def start(runtime: Runtime, options: Options, account: Account, proof: Login) -> str:
     """Start a session after a login and return the cookie's value; every login starts a new session."""
     now = runtime.ports.clock.now()
     cookie, id_ = runtime.ports.ids.secret(), runtime.ports.ids.new()
     until = now + options.session_absolute
-    value = {
-        "id": id_, "login": account.login,
-        "proof": replace(proof, at=proof.at or now, session=id_, generation=account.generation),
-        "csrf": runtime.ports.ids.secret(), "until": until, "seen": now,
-    }  # fmt: skip
+    proven = replace(proof, at=proof.at or now, session=id_, generation=account.generation)
+    kept = _StoredSession(id_, account.login, proven, runtime.ports.ids.secret(), until, now)
     group = f"session:{id_}"
     idle = min(now + options.session_idle, until)
     runtime.ports.vault.add(
-        Secret(KIND, cookie, orjson.dumps(value), group, idle), Secret(_BY_ID, id_, b"", group, until)
+        Secret(KIND, cookie, orjson.dumps(kept), group, idle), Secret(_BY_ID, id_, b"", group, until)
     )
     return cookie
 
@@ -56,30 +68,30 @@ def find_session(runtime: Runtime, options: Options, cookie: str) -> Session | N
     entry = runtime.ports.vault.get(KIND, cookie, now) if 0 < len(cookie) <= 128 and cookie.isascii() else None  # noqa: PLR2004
     if entry is None:
         return None
-    raw: Json = orjson.loads(entry.value)
-    account, proof = find_account(runtime, raw["login"]), load_login(raw["proof"])
+    kept = _DECODER.decode(entry.value)
+    account, proof = find_account(runtime, kept.login), kept.proof
     if account is None or account.disabled or not account.is_unchanged_since(proof):
         return None
-    _push_back(runtime, options, replace(entry, key=cookie), raw)
-    return Session(raw["id"], account.as_confirmed_by(proof), proof, raw["csrf"])
+    _push_back(runtime, options, replace(entry, key=cookie), kept)
+    return Session(kept.id, account.as_confirmed_by(proof), proof, kept.csrf)
 
 
-def _push_back(runtime: Runtime, options: Options, entry: Secret, raw: Json) -> None:
+def _push_back(runtime: Runtime, options: Options, entry: Secret, kept: _StoredSession) -> None:
     """Store the time at most once a minute; a concurrent request that stores it has the same effect."""
     now = runtime.ports.clock.now()
-    if (now - datetime.fromisoformat(raw["seen"])).total_seconds() < 60:  # noqa: PLR2004 - a minute
+    if (now - kept.seen).total_seconds() < 60:  # noqa: PLR2004 - a minute
         return
-    idle = min(now + options.session_idle, datetime.fromisoformat(raw["until"]))
-    runtime.ports.vault.replace(replace(entry, value=orjson.dumps(raw | {"seen": now}), expires=idle))
+    idle = min(now + options.session_idle, kept.until)
+    runtime.ports.vault.replace(replace(entry, value=orjson.dumps(replace(kept, seen=now)), expires=idle))
 
 
 def keep(runtime: Runtime, cookie: str, account: Account) -> None:
     """Keep one session when a change of password or factors ends all others of the account."""
     entry = runtime.ports.vault.get(KIND, cookie, runtime.ports.clock.now())
     if entry is not None:
-        raw: Json = orjson.loads(entry.value)
-        raw["proof"] |= {"generation": account.generation}
-        runtime.ports.vault.replace(replace(entry, key=cookie, value=orjson.dumps(raw)))
+        kept = _DECODER.decode(entry.value)
+        changed = replace(kept, proof=replace(kept.proof, generation=account.generation))
+        runtime.ports.vault.replace(replace(entry, key=cookie, value=orjson.dumps(changed)))
 
 
 def end(runtime: Runtime, session: Session) -> None:

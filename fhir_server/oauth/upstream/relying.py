@@ -13,6 +13,7 @@ from hashlib import sha256
 from hmac import compare_digest
 from urllib.parse import quote_plus, urlencode
 
+import msgspec
 import orjson
 from authlib.oauth2 import ClientAuth, OAuth2Client
 from authlib.oauth2.base import OAuth2Error
@@ -51,11 +52,13 @@ class Errand:
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """The request to a provider, which can be taken back once."""
+    """The request to a provider, which can be taken back once. browser: SHA-256 of the cookie that binds it."""
 
-    errand: Errand
+    provider: str
+    browser: str
     verifier: str
     nonce: str
+    errand: Errand
     departed: datetime
 
     def not_before(self, now: datetime) -> datetime | None:
@@ -64,6 +67,9 @@ class Ticket:
         if self.errand.max_age is not None:
             earliest.append(now - timedelta(seconds=self.errand.max_age))
         return max(earliest, default=None)
+
+
+_DECODER = msgspec.json.Decoder(Ticket)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +94,7 @@ def depart(runtime: Runtime, provider: Provider, browser: str, errand: Errand) -
     metadata = metadata_of(runtime, provider)
     ids, now = runtime.ports.ids, runtime.ports.clock.now()
     state, verifier, nonce = ids.secret(), ids.secret(), ids.secret()
-    kept = {
-        "provider": provider.id, "browser": _hash(browser), "verifier": verifier, "nonce": nonce, "errand": errand,
-        "departed": now,
-    }  # fmt: skip
+    kept = Ticket(provider.id, _hash(browser), verifier, nonce, errand, now)
     runtime.ports.vault.add(Secret(_KIND, state, orjson.dumps(kept), expires=now + _LIFETIME))
     extra: Json = {"nonce": nonce, "acr_values": errand.level}
     if errand.fresh or errand.max_age is not None:
@@ -110,11 +113,11 @@ def claim(runtime: Runtime, provider: Provider, browser: str, state: str) -> Tic
     """
     now = runtime.ports.clock.now()
     entry = runtime.ports.vault.get(_KIND, state, now) if 0 < len(state) <= 128 and state.isascii() else None  # noqa: PLR2004
-    kept: Json = orjson.loads(entry.value) if entry else {}
-    is_ours = compare_digest(str(kept.get("browser", "")), _hash(browser)) and kept.get("provider") == provider.id
-    if not is_ours or runtime.ports.vault.take(_KIND, state, now) is None:
+    kept = _DECODER.decode(entry.value) if entry else None
+    is_ours = kept and compare_digest(kept.browser, _hash(browser)) and kept.provider == provider.id
+    if kept is None or not is_ours or runtime.ports.vault.take(_KIND, state, now) is None:
         raise ProviderError("unknown-state")
-    return Ticket(Errand(**kept["errand"]), kept["verifier"], kept["nonce"], datetime.fromisoformat(kept["departed"]))
+    return kept
 
 
 def arrive(runtime: Runtime, provider: Provider, ticket: Ticket, params: Mapping[str, str]) -> VouchedPerson:

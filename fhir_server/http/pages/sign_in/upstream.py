@@ -3,19 +3,19 @@
 Sources: OpenID Connect Core 1.0, 3.1; OpenID Connect RP-Initiated Logout 1.0; RFC 9700 4.4 and 4.7.
 """
 
-from dataclasses import asdict
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+import msgspec
 import orjson
 from authlib.oauth2 import OAuth2Error
 from flask import Response, request
 
 from fhir_server import telemetry
-from fhir_server.application.identity.accounts import Account, load_login
+from fhir_server.application.identity.accounts import Account
 from fhir_server.application.identity.clients import Client, ClientKind
 from fhir_server.application.identity.franceconnect_link import Traits
 from fhir_server.domain.caller import SERVER, Login
-from fhir_server.domain.values import Json
 from fhir_server.http.cookies import cookie, set_cookie
 from fhir_server.http.oauth.endpoints import context, options
 from fhir_server.http.pages.base import CSP
@@ -135,13 +135,29 @@ def _arrived(provider: Provider) -> Response:
     return _complete(admitted.account, admitted.proof, waiting, arrival.id_token)
 
 
+@dataclass(frozen=True, slots=True)
+class _PendingLink:
+    """A person whom a provider vouches for, and who still has to enter the one-time code."""
+
+    provider: str
+    subject: str
+    proof: Login
+    interaction: str
+    traits: Traits
+    id_token: str
+
+
+_DECODER = msgspec.json.Decoder(_PendingLink)
+
+
 @oauth_pages.route("/login/link", methods=["GET", "POST"])
 def link() -> Response:
     """Let a patient who comes for the first time enter the one-time code."""
     browser = cookie("browser")
-    pending: Json = orjson.loads(page_state.kept(runtime(), Kept.LINKING, browser) or b"{}")
-    provider = _provider(pending.get("provider", ""))
-    if provider is None:
+    held = page_state.kept(runtime(), Kept.LINKING, browser)
+    pending = _DECODER.decode(held) if held else None
+    provider = _provider(pending.provider) if pending else None
+    if pending is None or provider is None:
         return gone()
     if request.method != "POST":
         return page("link", 200, csrf=csrf_of(browser), provider=_LABELS[provider.id], complaint="")
@@ -151,15 +167,14 @@ def link() -> Response:
     if account is None:
         return page("link", 422, csrf=csrf_of(browser), provider=_LABELS[provider.id], complaint="wrong")
     page_state.drop(runtime(), Kept.LINKING, browser)
-    return _complete(account, load_login(pending["proof"]), pending["interaction"], pending["id_token"])
+    return _complete(account, pending.proof, pending.interaction, pending.id_token)
 
 
-def _link(provider: Provider, pending: Json) -> Account | None:
-    known, subject = context(), pending["subject"]
+def _link(provider: Provider, pending: _PendingLink) -> Account | None:
+    known, subject = context(), pending.subject
     attempt = throttle.Attempt(throttle.LINK_CODE, subject)
     throttle.check(known, attempt)
-    traits = Traits(**pending["traits"])
-    account = admission.link_patient(runtime(), provider, subject, request.form.get("code", ""), traits)
+    account = admission.link_patient(runtime(), provider, subject, request.form.get("code", ""), pending.traits)
     if account is None:
         throttle.failed(known, attempt)
         events.login_failed(known, SERVER, "bad-link-code")
@@ -169,10 +184,8 @@ def _link(provider: Provider, pending: Json) -> Account | None:
 
 
 def _await_code(provider: Provider, arrival: VouchedPerson, proof: Login, waiting: str) -> None:
-    kept = {
-        "provider": provider.id, "subject": arrival.proof.subject, "proof": proof, "interaction": waiting,
-        "traits": asdict(admission.traits_of(arrival.person)), "id_token": arrival.id_token,
-    }  # fmt: skip
+    traits = admission.traits_of(arrival.person)
+    kept = _PendingLink(provider.id, arrival.proof.subject, proof, waiting, traits, arrival.id_token)
     remember(Kept.LINKING, cookie("browser"), orjson.dumps(kept).decode())
 
 
