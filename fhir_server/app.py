@@ -2,13 +2,10 @@
 
 import gc
 import os
-from collections.abc import Callable
 from pathlib import Path
-from time import perf_counter
-from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from flask import Flask, Response, g, request
+from flask import Flask
 
 from consent_rules.matrix import schedule
 from consent_rules.matrix.table import MatrixError
@@ -19,12 +16,12 @@ from fhir_server.adapters.system import SystemClock
 from fhir_server.application.bundles.writes import demand_handlers
 from fhir_server.application.core.runtime import Runtime, Stamps
 from fhir_server.http import admission, errors, request_context
-from fhir_server.http.fhir import capabilities, endpoint, negotiation, openapi
-from fhir_server.http.fhir.routing import FHIR_PATH
+from fhir_server.http.fhir import capabilities, endpoint, openapi
 from fhir_server.http.oauth import discovery, endpoints
 from fhir_server.http.pages import all_pages, language
 from fhir_server.http.pages.public import matrix_api, status
 from fhir_server.http.proxies import TrustedProxies
+from fhir_server.http.request_context import FHIR_PATH
 from fhir_server.oauth.base.options import of_settings
 from fhir_server.ports.surroundings import Ports
 from fhir_server.settings import limits
@@ -82,14 +79,12 @@ def create_app(settings: Settings, served: Runtime | None = None) -> Flask:
     telemetry.configure(settings.log_level)
     demand_handlers()
     limits.put_in_force(settings.limits)
-    app = _Server(__name__)
+    app = request_context.Server(__name__)
     app.config.update(MAX_FORM_MEMORY_SIZE=1024 * 1024, DEMO=settings.demo)
     app.config["DATA_DIR"] = str(settings.data_dir)
     app.config[language.TIME_ZONE] = _time_zone(settings)
     app.extensions[endpoints.OPTIONS_EXTENSION] = of_settings(settings)
     request_context.install(app, served or build_runtime(settings))
-    app.before_request(_begin)
-    app.after_request(_finish)
     if settings.proxies.networks:
         behind = TrustedProxies(app.wsgi_app, settings.proxies)
         app.wsgi_app = behind  # type: ignore[method-assign]  # how Flask wants middleware to be installed
@@ -141,32 +136,3 @@ def _matrices(settings: Settings) -> schedule.Schedule:
         )
         raise SettingsError(message)
     return found
-
-
-class _Server(Flask):
-    """A Flask whose views are all plain functions, so that it need not inspect the view at each request."""
-
-    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
-        """Return the view unchanged, because no view is a coroutine function."""
-        return func
-
-
-def _begin() -> Response | None:
-    telemetry.begin()
-    g.began = perf_counter()
-    if request.method == "OPTIONS" and request.path.startswith(FHIR_PATH):
-        return negotiation.empty_response(204)
-    return None
-
-
-def _finish(response: Response) -> Response:
-    rule = request.url_rule
-    if not request.path.startswith("/static/"):
-        telemetry.request_line(
-            request_id=request_context.request_id(),
-            method=request.method,
-            route=rule.rule if rule else "",
-            status=response.status_code,
-            duration_ms=round((perf_counter() - g.began) * 1000, 1),
-        )
-    return response

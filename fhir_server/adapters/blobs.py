@@ -19,8 +19,7 @@ from cryptography.exceptions import InvalidTag
 from consent_rules.vocabulary import PatientId
 from fhir_server.adapters.files import sync_folder, write_durably
 from fhir_server.adapters.hashing import Hashes
-from fhir_server.adapters.keyring import Keyring
-from fhir_server.adapters.sealing import KEY_ID_BYTES, DataKey, Sealed, bound
+from fhir_server.adapters.sealing import KEY_ID_BYTES, DataKey, Keyring, Sealed, bound
 from fhir_server.ports.store import StoreUnavailable
 
 _FORMAT = b"\x02"

@@ -9,8 +9,8 @@ from typing import Protocol
 
 from fhir_server.adapters import installation
 from fhir_server.adapters.blobs import FileBlobs
-from fhir_server.adapters.keyring import Keyring, KeyShelf
 from fhir_server.adapters.keys import KeyFile, KeyProblem, add_key, create_keys, cursor_key
+from fhir_server.adapters.sealing import Keyring, KeyShelf
 from fhir_server.adapters.sqlite import parts as sqlite_parts
 from fhir_server.adapters.sqlite.shelf import SqliteShelf
 from fhir_server.adapters.sqlite.store import Database, SqliteStore

@@ -1,15 +1,22 @@
-"""Preparation of a change that all stores share: checks, encryption, hashes."""
+"""Preparation of a change that all stores share: checks, encryption, hashes, and visibility marks as bits."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from hashlib import sha256
 
+from consent_rules.visibility import AccessFacts
+from consent_rules.vocabulary import Label, Mark
 from fhir_server.adapters.hashing import Hashes
-from fhir_server.adapters.keyring import Keyring
-from fhir_server.adapters.sealing import SPACE, Sealed, seal
+from fhir_server.adapters.sealing import SPACE, Keyring, Sealed, seal
 from fhir_server.domain.stored import Stored
 from fhir_server.ports.store import Change, SpaceWrite, Trace, Write
 
 TRACE = "AuditEvent"
+LABELLED = 1 << 7
+"""The bit that says that the labels are known; they are unknown for data from before labels were stored."""
+_SHIFT = 8
+_MARKS = LABELLED - 1
 
 SealedSpaces = tuple[tuple[SpaceWrite, bytes | None], ...]
 """Writes of spaces, each with its encrypted state; None where the change only checks the revision."""
@@ -69,3 +76,27 @@ def resource_of(write: Write) -> Stored:
     if write.after.type == TRACE:
         raise ValueError("AuditEvents are written as traces")
     return write.after
+
+
+def packed(access: AccessFacts) -> int:
+    """Return the number for the marks and labels of a resource, so that one filter covers all of them."""
+    return int(access.marks) | (0 if access.labels is None else LABELLED | bits_of(access.labels))
+
+
+@cache
+def unpacked(number: int) -> tuple[Mark, Label | None]:
+    """Return the marks and labels of a number."""
+    return Mark(number & _MARKS), Label(number >> _SHIFT) if number & LABELLED else None
+
+
+def bits_of(labels: Label) -> int:
+    """Return the bits of labels."""
+    return int(labels) << _SHIFT
+
+
+def each_bit(number: int) -> Iterator[int]:
+    """Yield the bits of a number one by one, the smallest first."""
+    while number:
+        bit = number & -number
+        yield bit
+        number ^= bit

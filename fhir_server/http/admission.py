@@ -14,7 +14,7 @@ from threading import Lock
 from typing import Any
 from wsgiref.types import StartResponse, WSGIEnvironment
 
-from flask import Flask, request
+from flask import Flask
 from werkzeug.exceptions import (
     BadRequest,
     HTTPException,
@@ -27,10 +27,9 @@ from werkzeug.exceptions import (
 )
 
 from fhir_server import deadline
-from fhir_server.http.arrivals import CHUNK, Arrival, Arrivals, Declared
+from fhir_server.http.arrivals import CHUNK, REFUSED, Arrival, Arrivals, Declared
 from fhir_server.settings.limits import MIB, Limits, page_threads
 
-REFUSED = "habilis.refused"
 LARGE_BYTES = MIB
 """Bodies above this size are processed one at a time, so that only one of them takes up memory."""
 _HEALTH, _ASSETS = "/status", "/assets/"
@@ -254,8 +253,7 @@ class _UnknownCoding(UnsupportedMediaType):
 
 
 def install(app: Flask, limits: Limits, threads: int) -> None:
-    """Put the front before an application. Call it after request_context.install: a refusal needs a request id."""
-    app.before_request(_answer_refused)
+    """Put the front before an application; its request context answers what the front refuses."""
     app.wsgi_app = Admission(app.wsgi_app, limits, threads)  # type: ignore[method-assign]
 
 
@@ -264,12 +262,6 @@ def _refusal_of(arrival: Arrival) -> HTTPException:
     if arrival.too_large:
         return RequestEntityTooLarge()
     return ServiceUnavailable(retry_after=1) if arrival.crowded_out else RequestTimeout()
-
-
-def _answer_refused() -> None:
-    refusal = request.environ.get(REFUSED)
-    if refusal is not None:
-        raise refusal
 
 
 def _head_fault(environ: WSGIEnvironment, limits: Limits) -> HTTPException | None:

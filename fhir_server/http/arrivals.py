@@ -11,6 +11,8 @@ from threading import Lock, Thread
 from typing import Protocol
 
 CHUNK = 64 * 1024
+REFUSED = "habilis.refused"
+"""Where the front of the application puts into a WSGI environment why it refuses the request."""
 _DRAINED = 4
 """The server reads and throws away up to this many times the limit: a client that still sends reads no answer."""
 

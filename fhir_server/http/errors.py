@@ -14,10 +14,9 @@ from fhir_server.domain.problem import Category, Problem
 from fhir_server.http.fhir import caller as fhir_caller
 from fhir_server.http.fhir import negotiation, unoffered
 from fhir_server.http.fhir.outcomes import answer, defect, headers_of, is_stopped, status_of
-from fhir_server.http.fhir.routing import FHIR_PATH
 from fhir_server.http.pages import error_pages
 from fhir_server.http.pages.sign_in.frame import oauth_pages
-from fhir_server.http.request_context import runtime
+from fhir_server.http.request_context import FHIR_PATH, runtime
 from fhir_server.ports.store import StoreUnavailable
 
 OAUTH_PATH = "/oauth/"

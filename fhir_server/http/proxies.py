@@ -11,7 +11,6 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 
 from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
-from flask import request
 
 from fhir_server.settings.proxies import FORWARDED, Proxies
 
@@ -48,11 +47,6 @@ class TrustedProxies:
 
     def _is_trusted(self, address: str) -> bool:
         return _is_address(address) and any(ip_address(address) in network for network in self._networks)
-
-
-def client_certificate() -> str:
-    """Return the thumbprint of this request's client certificate, "" when no trusted proxy sent one."""
-    return str(request.environ.get(CERTIFICATE, ""))
 
 
 def thumbprint(value: str) -> str:

@@ -1,22 +1,29 @@
-"""What every view needs of its request, and the headers that every answer has.
+"""What every view needs of its request; the line in the log and the headers that every answer has.
 
 Only this module uses Flask's globals for it. The headers are added below Flask, where adding them costs least.
 """
 
 import re
 from collections.abc import Callable, Iterable
+from time import perf_counter
 from types import TracebackType
+from typing import Any
 from uuid import uuid4
 from wsgiref.types import StartResponse, WSGIEnvironment
 
-from flask import Flask, current_app, request
+from flask import Flask, Response, current_app, request
 
+from fhir_server import telemetry
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.domain.caller import Origin
+from fhir_server.http.arrivals import REFUSED
+from fhir_server.http.proxies import CERTIFICATE
 
 _Failure = tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None] | None
 
-_EXTENSION, _NAMED = "habilis.runtime", "habilis.request_id"
+FHIR_PATH = "/fhir"
+_EXTENSION, _OF_PAGES = "habilis.runtime", "habilis.pages"
+_NAMED, _BEGAN = "habilis.request_id", "habilis.began"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._\-]{1,64}")
 _FHIR = "fhir"
 _SAFE = (("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "no-referrer"))
@@ -39,6 +46,14 @@ _CORS = (
 _CORS_NAMES = frozenset(name.lower() for name, _ in _CORS)
 
 
+class Server(Flask):
+    """A Flask whose views are all plain functions, so that it need not inspect the view at each request."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """Return the view unchanged, because no view is a coroutine function."""
+        return func
+
+
 def argument(name: str) -> str:
     """Return the first value of a parameter of the URL, "" when there is none."""
     sent = request.args
@@ -51,10 +66,23 @@ def header(name: str) -> str:
     return value
 
 
+def client_certificate() -> str:
+    """Return the thumbprint of this request's client certificate, "" when no trusted proxy sent one."""
+    return str(request.environ.get(CERTIFICATE, ""))
+
+
 def install(app: Flask, served: Runtime) -> None:
-    """Give an application its runtime, and each request its id."""
+    """Give an application its runtime, and each request its id and its line in the log."""
     app.extensions[_EXTENSION] = served
+    app.extensions[_OF_PAGES] = []
+    app.before_request(_begin)
+    app.after_request(_finish)
     app.wsgi_app = _Completed(app.wsgi_app)  # type: ignore[method-assign]  # how Flask wants middleware to be installed
+
+
+def after_page(app: Flask, finish: Callable[[Response], None]) -> None:
+    """Call a function with each answer that does not come from the FHIR endpoint."""
+    app.extensions[_OF_PAGES].append(finish)
 
 
 def runtime() -> Runtime:
@@ -74,6 +102,34 @@ def origin() -> Origin:
     return Origin(request.remote_addr or "", request_id())
 
 
+def _begin() -> Response | None:
+    """Answer a preflight, and refuse what the front of the application did not let in."""
+    environ = request.environ
+    if environ["REQUEST_METHOD"].upper() == "OPTIONS" and request.path.startswith(FHIR_PATH):
+        response = Response(status=204)
+        del response.headers["Content-Type"]
+        return response
+    if REFUSED in environ:
+        raise environ[REFUSED]
+    return None
+
+
+def _finish(response: Response) -> Response:
+    environ, path, rule = request.environ, request.path, request.url_rule
+    if not path.startswith(FHIR_PATH):
+        for finish in current_app.extensions[_OF_PAGES]:
+            finish(response)
+    if not path.startswith("/static/"):
+        telemetry.request_line(
+            request_id=environ[_NAMED],
+            method=environ["REQUEST_METHOD"].upper(),
+            route=rule.rule if rule else "",
+            status=response.status_code,
+            duration_ms=round((perf_counter() - environ[_BEGAN]) * 1000, 1),
+        )
+    return response
+
+
 class _Completed:
     """An application of which each request gets an id, and each answer the headers that every answer has."""
 
@@ -82,6 +138,8 @@ class _Completed:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Pass a request on; the id is the client's X-Request-Id when it is well formed."""
+        telemetry.begin()
+        environ[_BEGAN] = perf_counter()
         sent = environ.get("HTTP_X_REQUEST_ID", "")
         named = environ[_NAMED] = sent if _REQUEST_ID.fullmatch(sent) else str(uuid4())
         is_fhir = environ["PATH_INFO"].lstrip("/").startswith(_FHIR)

@@ -4,7 +4,7 @@ The CapabilityStatement, the routes, the index and the access decision all use t
 A type without an access rule cannot be declared: the field has no default.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Literal
 
@@ -47,6 +47,7 @@ class SearchParam:
     absent: the code that a missing element counts as, "" when there is none.
     marks: whether the visibility marks, which are kept outside the resource, are values too for a caller who may know
         them.
+    chain: the reference and the parameter of its target, as in `author.family`; empty for a parameter of the type.
     """
 
     name: str
@@ -59,12 +60,12 @@ class SearchParam:
     system: str = ""
     absent: str = ""
     marks: bool = False
+    chain: tuple[str, str] = field(init=False)
 
-    @property
-    def chain(self) -> tuple[str, str]:
-        """The reference and the parameter of its target, as in `author.family`; empty for a parameter of the type."""
+    def __post_init__(self) -> None:
+        """Read the chain from the name, once."""
         base, _, target = self.name.partition(".")
-        return (base, target) if target else ("", "")
+        object.__setattr__(self, "chain", (base, target) if target else ("", ""))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ import pytest
 from werkzeug.exceptions import ServiceUnavailable
 from werkzeug.test import Client
 
-from fhir_server.http.admission import REFUSED, Admission, HastyLane, Lane
-from fhir_server.http.arrivals import CHUNK, Arrivals
+from fhir_server.http.admission import Admission, HastyLane, Lane
+from fhir_server.http.arrivals import CHUNK, REFUSED, Arrivals
 from fhir_server.settings.limits import Limits
 
 FORM = "application/x-www-form-urlencoded"

@@ -9,7 +9,7 @@ from fhir_server.app import create_app
 from fhir_server.application.identity.access_tokens import find_access
 from fhir_server.domain.caller import Caller, Login
 from fhir_server.domain.problem import Category, Problem, RequiredLogin
-from fhir_server.oauth.resource import step_up
+from fhir_server.oauth.resource import bearer
 from tests.factories import settings_in
 from tests.holds import holds
 from tests.oauth.conftest import BASE, Person, assertion, backend, query_of, redeem
@@ -88,7 +88,7 @@ def test_an_emergency_refuses_a_login_that_is_weaker_or_older(app, runtime, cloc
     caller = professional(app, runtime, level)
     clock.advance(seconds=age)
     with pytest.raises(Problem) as refused:
-        step_up.demand(caller, step_up.EMERGENCY, clock.now())
+        bearer.demand(caller, bearer.EMERGENCY, clock.now())
     assert refused.value.category is Category.UNAUTHENTICATED
     assert refused.value.login == RequiredLogin("eidas2", 300)
 
@@ -97,17 +97,17 @@ def test_an_emergency_refuses_a_login_that_is_weaker_or_older(app, runtime, cloc
 def test_an_emergency_takes_two_factors_of_the_last_five_minutes(app, runtime, clock, level, age):
     caller = professional(app, runtime, level)
     clock.advance(seconds=age)
-    step_up.demand(caller, step_up.EMERGENCY, clock.now())
+    bearer.demand(caller, bearer.EMERGENCY, clock.now())
     clock.advance(seconds=301 - age)
     with pytest.raises(Problem):
-        step_up.demand(caller, step_up.EMERGENCY, clock.now())
+        bearer.demand(caller, bearer.EMERGENCY, clock.now())
 
 
 def test_nobody_s_login_is_never_recent(app, runtime, clock):
     caller = caller_with(find_access(runtime, token_of(app, "paul")), Login())
     with pytest.raises(Problem):
-        step_up.demand(caller, RequiredLogin("", 300), clock.now())
-    step_up.demand(caller, RequiredLogin(), clock.now())
+        bearer.demand(caller, RequiredLogin("", 300), clock.now())
+    bearer.demand(caller, RequiredLogin(), clock.now())
 
 
 def declare(app, token: str, operation: str = "break-glass"):

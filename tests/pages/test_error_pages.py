@@ -17,7 +17,8 @@ from werkzeug.test import Client, TestResponse
 
 from fhir_server.app import create_app
 from fhir_server.application.core.runtime import Runtime
-from fhir_server.http.admission import REFUSED, Admission
+from fhir_server.http.admission import Admission
+from fhir_server.http.arrivals import REFUSED
 from fhir_server.http.pages.error_pages import TEXTS
 from fhir_server.settings import limits
 from fhir_server.settings.limits import Limits

@@ -8,9 +8,8 @@ from uuid import UUID
 
 import pytest
 
-from fhir_server.adapters.keyring import Keyring
 from fhir_server.adapters.keys import KeyFile, KeyProblem
-from fhir_server.adapters.sealing import Sealed, seal, unseal
+from fhir_server.adapters.sealing import Keyring, Sealed, seal, unseal
 from fhir_server.adapters.sqlite.connections import BUSY_SECONDS
 from fhir_server.ports.store import Change, StoreConflict, StoreUnavailable
 from tests.engines import SqliteEngine

@@ -7,9 +7,8 @@ import pytest
 
 from consent_rules.vocabulary import Mark
 from fhir_server.adapters import keys, opening
-from fhir_server.adapters.keyring import Keyring
 from fhir_server.adapters.keys import KeyFile, KeyProblem
-from fhir_server.adapters.sealing import Sealed, seal
+from fhir_server.adapters.sealing import Keyring, Sealed, seal
 from fhir_server.ports.store import Change, SpaceWrite, StoreUnavailable, Write
 from fhir_server.ports.vault import Secret
 from tests.factories import AT, a_document, a_trace, all_of, an_id, creating, following, next_version

@@ -9,7 +9,7 @@ from consent_rules.visibility import DIRECTORY, Clause, Visibility
 from consent_rules.vocabulary import Mark
 from fhir_server.adapters.hashing import Hashes
 from fhir_server.adapters.mongo.schema import INDEXES
-from fhir_server.adapters.sqlite import queries, schema
+from fhir_server.adapters.sqlite import schema, tables
 from fhir_server.domain.search.criteria import AnyOf, DateIs, Place, Search
 from tests.engines import MongoEngine
 
@@ -21,17 +21,17 @@ LATER = Place(1, "i")
 
 
 def page(type_, *criteria, seen=SEEN, **more):
-    return queries.page(Search(type_, criteria, **more), seen, HASHES)
+    return tables.page(Search(type_, criteria, **more), seen, HASHES)
 
 
 def total(type_, *criteria, seen=SEEN, **more):
-    return queries.total(Search(type_, criteria, **more), seen, HASHES, 100)
+    return tables.total(Search(type_, criteria, **more), seen, HASHES, 100)
 
 
 STATEMENTS = {
-    "read": queries.one("DocumentReference", "i"),
-    "read a trace": queries.one("AuditEvent", "i"),
-    "history": queries.older("DocumentReference", "i"),
+    "read": tables.one("DocumentReference", "i"),
+    "read a trace": tables.one("AuditEvent", "i"),
+    "history": tables.older("DocumentReference", "i"),
     "page": page("DocumentReference"),
     "page of a type": page("DocumentReference", TYPE),
     "page by a date, sorted by it": page("DocumentReference", DATE, sort="date"),
@@ -43,9 +43,9 @@ STATEMENTS = {
     "total": total("DocumentReference"),
     "total of lists": total("List", TYPE),
     "total of traces": total("AuditEvent"),
-    "which of these": queries.seen_among("DocumentReference", frozenset({"i", "j"}), SEEN),
-    "who has this identifier": queries.having("Patient", [b"12345678"], 2),
-    "queue over all spaces": queries.queue("Task", b"12345678", "due", 20, LATER),
+    "which of these": tables.seen_among("DocumentReference", frozenset({"i", "j"}), SEEN),
+    "who has this identifier": tables.having("Patient", [b"12345678"], 2),
+    "queue over all spaces": tables.queue("Task", b"12345678", "due", 20, LATER),
     "directory": page("Practitioner", seen=DIRECTORY),
     "directory by name": page("Practitioner", TYPE, seen=DIRECTORY),
     "total of the directory": total("Practitioner", seen=DIRECTORY),

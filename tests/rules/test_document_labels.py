@@ -3,7 +3,7 @@
 import pytest
 
 from consent_rules.vocabulary import Label
-from fhir_server.adapters.packing import LABELLED, each_bit, packed, unpacked
+from fhir_server.adapters.preparing import LABELLED, each_bit, packed, unpacked
 from fhir_server.domain.documents.security_labels import CONFIDENTIALITY, labels_of
 from tests.rules.builders import document
 

@@ -9,7 +9,7 @@ from typing import Any
 from consent_rules.visibility import AccessFacts, micros
 from fhir_server.adapters.hashing import Hashes
 from fhir_server.adapters.mongo.client import Document
-from fhir_server.adapters.packing import each_bit, packed, unpacked
+from fhir_server.adapters.preparing import each_bit, packed, unpacked
 from fhir_server.domain import review_files
 from fhir_server.domain.stored import Facts, Stored, authored_of, instant, instant_or_none, micros_or_none
 

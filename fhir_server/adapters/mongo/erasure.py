@@ -19,12 +19,12 @@ from pymongo.database import Database
 from pymongo.errors import ConnectionFailure, PyMongoError
 
 from consent_rules.vocabulary import PatientId
-from fhir_server.adapters.keyring import ERASED
 from fhir_server.adapters.mongo.changes import ReadyChange
 from fhir_server.adapters.mongo.client import Document, Session
 from fhir_server.adapters.mongo.documents import LOCATORS, locator_name, rows_filter
 from fhir_server.adapters.mongo.transactions import TRANSIENT, Landed, Transactions
 from fhir_server.adapters.mongo.writing import Writing
+from fhir_server.adapters.sealing import ERASED
 from fhir_server.ports.store import OutcomeUnknown, StoreUnavailable
 
 T = TypeVar("T")

@@ -10,7 +10,7 @@ from consent_rules.visibility import Clause, Extent, Interval, Visibility, micro
 from fhir_server.adapters.hashing import Hashes
 from fhir_server.adapters.mongo.client import Document
 from fhir_server.adapters.mongo.documents import numbers
-from fhir_server.adapters.packing import LABELLED, bits_of, each_bit
+from fhir_server.adapters.preparing import LABELLED, bits_of, each_bit
 from fhir_server.domain.search.criteria import AnyOf, Criterion, DateIs, DateOp, NoneOf, Search
 from fhir_server.domain.stored import AUTHORED
 

@@ -5,8 +5,8 @@ from pathlib import Path
 from pymongo.database import Database
 
 from fhir_server.adapters.installation import Part, Parts, contents_part
-from fhir_server.adapters.keyring import INDEX
 from fhir_server.adapters.mongo.client import Document, failures_named
+from fhir_server.adapters.sealing import INDEX
 from fhir_server.ports.store import StoreUnavailable
 
 _HOLDS = ("heads", "trail", "vault", "spaces")

@@ -13,9 +13,9 @@ from pymongo.database import Database
 from pymongo.errors import BulkWriteError, CollectionInvalid, DuplicateKeyError, OperationFailure
 
 from fhir_server import telemetry
-from fhir_server.adapters.keyring import ERASED
 from fhir_server.adapters.mongo.client import Document, failures_named
 from fhir_server.adapters.mongo.documents import locator_of, rows_of
+from fhir_server.adapters.sealing import ERASED
 from fhir_server.ports.store import StoreUnavailable
 
 _BATCH = 1000

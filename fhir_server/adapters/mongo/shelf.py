@@ -6,10 +6,10 @@ from pymongo import MongoClient
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError
 
-from fhir_server.adapters.keyring import WrappedKey
 from fhir_server.adapters.mongo.client import BRIEF_SECONDS, Document, failures_named
 from fhir_server.adapters.mongo.parts import keep_mark
 from fhir_server.adapters.mongo.transactions import Transactions
+from fhir_server.adapters.sealing import WrappedKey
 
 _DUPLICATE = 11000
 

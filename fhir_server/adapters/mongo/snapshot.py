@@ -11,7 +11,6 @@ from consent_rules.visibility import Visibility
 from consent_rules.vocabulary import PatientId
 from fhir_server.adapters.hashing import Hashes
 from fhir_server.adapters.judging import UNGATHERING, about, is_visible
-from fhir_server.adapters.keyring import ERASED, KeyGone, Keyring
 from fhir_server.adapters.mongo.client import READ_MS, Document, failures_named
 from fhir_server.adapters.mongo.documents import (
     LOCATORS,
@@ -25,7 +24,7 @@ from fhir_server.adapters.mongo.documents import (
 )
 from fhir_server.adapters.mongo.filters import Asked, all_of, clauses, of_seen, visible, without
 from fhir_server.adapters.mongo.moment import Moment
-from fhir_server.adapters.sealing import SPACE, Sealed, unseal
+from fhir_server.adapters.sealing import ERASED, SPACE, KeyGone, Keyring, Sealed, unseal
 from fhir_server.domain.search.criteria import Place, Search
 from fhir_server.domain.stored import Stored
 from fhir_server.ports.store import Filters, Location, Page, Queued, Space

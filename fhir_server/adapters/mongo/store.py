@@ -13,7 +13,6 @@ from pymongo.errors import PyMongoError, ServerSelectionTimeoutError
 from consent_rules.visibility import micros
 from consent_rules.vocabulary import PatientId
 from fhir_server.adapters.hashing import Hashes
-from fhir_server.adapters.keyring import Keyring
 from fhir_server.adapters.mongo.changes import Preparer, ReadyChange
 from fhir_server.adapters.mongo.client import BRIEF_SECONDS, Bulkhead, Document, failures_named
 from fhir_server.adapters.mongo.erasure import Erasure
@@ -22,6 +21,7 @@ from fhir_server.adapters.mongo.schema import VERSION, check_server, version_of
 from fhir_server.adapters.mongo.snapshot import MongoSnapshot
 from fhir_server.adapters.mongo.transactions import Landed, Transactions
 from fhir_server.adapters.mongo.writing import Writing, append_traces
+from fhir_server.adapters.sealing import Keyring
 from fhir_server.domain.stored import instant_or_none
 from fhir_server.ports.store import AlreadyClaimed, Change, OutcomeUnknown, StoreConflict, StoreUnavailable
 

@@ -10,11 +10,10 @@ from pymongo.errors import BulkWriteError, DuplicateKeyError, PyMongoError
 
 from consent_rules.visibility import micros
 from fhir_server.adapters.hashing import Hashes
-from fhir_server.adapters.keyring import VAULT, Keyring
 from fhir_server.adapters.mongo.client import BRIEF_SECONDS, Document, Session, failures_named
 from fhir_server.adapters.mongo.transactions import Transactions, bounded_wait
 from fhir_server.adapters.mongo.writing import demand_duplicate
-from fhir_server.adapters.sealing import Sealed, seal, unseal
+from fhir_server.adapters.sealing import VAULT, Keyring, Sealed, seal, unseal
 from fhir_server.domain.stored import instant_or_none, micros_or_none
 from fhir_server.ports.vault import Secret
 

@@ -16,8 +16,7 @@ from fhir_server.adapters.preparing import (
     leaf_of,
     resource_of,
 )
-from fhir_server.adapters.sqlite.rows import FactColumns, columns_of, packed_tokens
-from fhir_server.adapters.sqlite.schema import row_range
+from fhir_server.adapters.sqlite.tables import FactColumns, columns_of, packed_tokens, row_range
 from fhir_server.domain.stored import Stored, micros_or_none
 from fhir_server.ports.store import AlreadyClaimed, Change, SpaceWrite, StoreConflict
 

@@ -9,8 +9,8 @@ from sqlite3 import Connection
 
 from consent_rules.vocabulary import PatientId
 from fhir_server.adapters.hashing import TOKEN_BYTES
-from fhir_server.adapters.keyring import ERASED
-from fhir_server.adapters.sqlite.schema import row_range
+from fhir_server.adapters.sealing import ERASED
+from fhir_server.adapters.sqlite.tables import row_range
 
 _HEADS = "SELECT row, lookup FROM heads WHERE row BETWEEN ? AND ? AND compartment = ?"
 _FORGET_TRACES = f"""UPDATE trail SET compartment = '{ERASED}', kind = '', category = '', marks = 0,

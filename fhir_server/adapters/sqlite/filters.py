@@ -13,7 +13,7 @@ from consent_rules.visibility import Clause, Extent, Interval, Visibility, micro
 from consent_rules.vocabulary import Mark
 from fhir_server.adapters.hashing import Hashes
 from fhir_server.adapters.judging import UNGATHERING
-from fhir_server.adapters.packing import LABELLED, bits_of
+from fhir_server.adapters.preparing import LABELLED, bits_of
 from fhir_server.domain.search.criteria import AnyOf, Criterion, DateIs, DateOp, NoneOf, Search
 from fhir_server.domain.stored import AUTHORED
 

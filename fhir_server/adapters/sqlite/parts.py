@@ -7,7 +7,7 @@ from pathlib import Path
 from sqlite3 import Connection
 
 from fhir_server.adapters.installation import Part, Parts, contents_part
-from fhir_server.adapters.keyring import INDEX
+from fhir_server.adapters.sealing import INDEX
 from fhir_server.adapters.sqlite.connections import connect
 from fhir_server.ports.store import StoreUnavailable
 

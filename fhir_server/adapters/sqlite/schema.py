@@ -9,19 +9,14 @@ import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from hashlib import blake2b
 from sqlite3 import Connection
 
-from consent_rules.vocabulary import PatientId
 from fhir_server import telemetry
-from fhir_server.adapters.keyring import ERASED
+from fhir_server.adapters.sealing import ERASED
 from fhir_server.adapters.sqlite.parts import META
 from fhir_server.ports.store import StoreUnavailable
 
 APPLICATION_ID = 0x48414249
-_ROOM_BITS = 27
-"""Most resources of one type in one compartment: 134 million."""
-_RANGE_BITS = 36
 
 ACCESS = "kind, category, marks, sealed_until, owner_person, owner_organization, owner_client, documents"
 
@@ -124,13 +119,6 @@ def apply_schema(connection: Connection, *, mends: bool = False) -> None:
 def is_current(connection: Connection) -> bool:
     """Tell whether the file has the schema of this program."""
     return _stamp(connection) == (APPLICATION_ID, VERSION)
-
-
-def row_range(compartment: PatientId, type_: str) -> tuple[int, int]:
-    """Return the first and last row number of a type in a compartment. Ranges of two compartments may be the same."""
-    digest = blake2b(f"{compartment}\0{type_}".encode(), digest_size=8).digest()
-    first = (int.from_bytes(digest, "big") >> (64 - _RANGE_BITS)) << _ROOM_BITS
-    return first, first + (1 << _ROOM_BITS) - 1
 
 
 def _version(connection: Connection) -> int:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from sqlite3 import Connection
 
-from fhir_server.adapters.keyring import WrappedKey
+from fhir_server.adapters.sealing import WrappedKey
 from fhir_server.adapters.sqlite.connections import Readers
 from fhir_server.adapters.sqlite.parts import keep_mark
 from fhir_server.adapters.sqlite.writer import Writer

@@ -7,8 +7,7 @@ from typing import Any
 
 from consent_rules.visibility import micros
 from fhir_server.adapters.hashing import Hashes
-from fhir_server.adapters.keyring import VAULT, Keyring
-from fhir_server.adapters.sealing import Sealed, seal, unseal
+from fhir_server.adapters.sealing import VAULT, Keyring, Sealed, seal, unseal
 from fhir_server.adapters.sqlite.store import Database
 from fhir_server.domain.stored import instant_or_none, micros_or_none
 from fhir_server.ports.vault import Secret

@@ -11,9 +11,7 @@ from fhir_server.domain.audit.interactions import AuditedInteraction
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.values import Interaction
-from fhir_server.http.fhir.routing import FHIR_PATH
-from fhir_server.http.proxies import client_certificate
-from fhir_server.http.request_context import argument, header, origin, runtime
+from fhir_server.http.request_context import FHIR_PATH, argument, client_certificate, header, origin, runtime
 from fhir_server.oauth.resource.bearer import caller_of
 from fhir_server.oauth.resource.dpop import DpopProof
 

@@ -14,8 +14,8 @@ from fhir_server.application.core.readiness import EXTENSION, Look
 from fhir_server.domain.values import Json
 from fhir_server.http.fhir import negotiation
 from fhir_server.http.fhir.operations.all_operations import OPERATIONS, capability_of
-from fhir_server.http.fhir.routing import FHIR_PATH, Route
-from fhir_server.http.request_context import runtime
+from fhir_server.http.fhir.routing import Route
+from fhir_server.http.request_context import FHIR_PATH, runtime
 from fhir_server.ports.store import StoreUnavailable
 from fhir_server.registry import REGISTRY, AccessRule, Interaction, ResourceType, SearchParam
 

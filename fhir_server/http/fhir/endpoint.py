@@ -7,7 +7,8 @@ from flask_smorest import Blueprint
 
 from fhir_server.http.fhir import capabilities, read, search, transactions, write
 from fhir_server.http.fhir.operations import all_operations
-from fhir_server.http.fhir.routing import FHIR_PATH, Route
+from fhir_server.http.fhir.routing import Route
+from fhir_server.http.request_context import FHIR_PATH
 
 ROUTES: tuple[Route, ...] = (
     *capabilities.ROUTES,

@@ -44,8 +44,9 @@ def wanted_format() -> Format:
     Raises: Problem(NOT_ACCEPTABLE) when the client accepts no format that the server has, or wants another FHIR
     version.
     """
-    named = argument("_format") or _posted_format()
-    found = _named(named) if named else _accepted(request.environ.get("HTTP_ACCEPT", ""))
+    environ = request.environ
+    named = argument("_format") or (_posted_format() if environ["REQUEST_METHOD"].upper() == "POST" else "")
+    found = _named(named) if named else _accepted(environ.get("HTTP_ACCEPT", ""))
     if found is None:
         raise Problem(Category.NOT_ACCEPTABLE)
     return found
@@ -54,7 +55,7 @@ def wanted_format() -> Format:
 def _posted_format() -> str:
     """Return `_format` of a form, "" when the form cannot be read: the refusal of that form needs a format too."""
     try:
-        return request.form.get("_format", "") if request.method == "POST" else ""
+        return request.form.get("_format", "")
     except HTTPException:
         return ""
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 
 from flask import Response
 
-FHIR_PATH = "/fhir"
 View = Callable[..., Response]
 
 

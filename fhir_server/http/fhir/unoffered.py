@@ -11,7 +11,7 @@ from flask import current_app, request
 from werkzeug.exceptions import HTTPException
 
 from fhir_server.domain.problem import Category
-from fhir_server.http.fhir.routing import FHIR_PATH
+from fhir_server.http.request_context import FHIR_PATH
 from fhir_server.registry import REGISTRY
 
 _OF_A_TYPE = re.compile(r"(\w+)(/(_search|_history|[A-Za-z0-9.\-]{1,64}(/_history(/[^/]+)?)?))?")

@@ -16,8 +16,7 @@ from fhir_server.domain.problem import Problem
 from fhir_server.http.cookies import cookie
 from fhir_server.http.fhir import outcomes
 from fhir_server.http.oauth import forms
-from fhir_server.http.proxies import client_certificate
-from fhir_server.http.request_context import request_id, runtime
+from fhir_server.http.request_context import client_certificate, request_id, runtime
 from fhir_server.oauth.base import issuer, keys
 from fhir_server.oauth.base.expiring import tidy
 from fhir_server.oauth.base.options import Options

@@ -8,10 +8,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from flask import Response, g, make_response, render_template
+from flask import Response, make_response, render_template
 from flask_babel import lazy_gettext
 
 from fhir_server.http.pages.base import lock_down
+from fhir_server.http.request_context import request_id
 
 _FALLBACK, _DEFECT = 400, 500
 _KEPT = frozenset({"Accept-Encoding", "Allow", "Retry-After", "WWW-Authenticate"})
@@ -110,7 +111,7 @@ EMERGENCIES_ONLY = Text(
 def page(status: int, headers: Iterable[tuple[str, str]] = (), text: Text | None = None) -> Response:
     """Render the page of a status. headers: of the failure; those that matter to browsers or proxies are kept."""
     told = text or TEXTS.get(status) or TEXTS[_FALLBACK if status < _DEFECT else _DEFECT]
-    number = g.get("request_id", "") if status == _DEFECT else ""
+    number = request_id() if status == _DEFECT else ""
     response = make_response(render_template("pages/error.html", status=status, text=told, number=number), status)
     for name, value in headers:
         if name in _KEPT:

@@ -12,7 +12,7 @@ from flask import Flask, Response, current_app, g, request
 from flask_babel import Babel, get_locale
 
 from fhir_server.http.pages.translations import Catalogue
-from fhir_server.http.request_context import argument
+from fhir_server.http.request_context import after_page, argument
 
 LANGUAGES = ("fr", "en")
 COOKIE = "lang"
@@ -30,7 +30,7 @@ def install(app: Flask) -> None:
     babel.domain_instance = Catalogue()
     app.jinja_env.globals.update(page_language=current_language, in_language=_address_in)
     app.jinja_env.filters.update(instant=told_instant, day=told_day)
-    app.after_request(_remember)
+    after_page(app, _remember)
 
 
 def current_language() -> str:
@@ -83,8 +83,7 @@ def _chosen() -> str:
     return request.accept_languages.best_match(LANGUAGES) or LANGUAGES[0]
 
 
-def _remember(response: Response) -> Response:
+def _remember(response: Response) -> None:
     wanted = argument("lang")
     if wanted in LANGUAGES and response.mimetype == "text/html":
         response.set_cookie(COOKIE, wanted, max_age=_YEAR, httponly=True, samesite="Lax", secure=request.is_secure)
-    return response

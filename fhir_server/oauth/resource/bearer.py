@@ -1,15 +1,24 @@
-"""From the Authorization header of a FHIR request to the caller.
+"""From the Authorization header of a FHIR request to the caller: token, possession of its key, strength of the login.
 
 Sources: RFC 6750 (bearer tokens), RFC 9449 (DPoP), RFC 8705 (certificate-bound tokens), RFC 9470 (step-up).
 """
 
+from datetime import datetime
+from hmac import compare_digest
+
+from consent_rules.vocabulary import Purpose, RequesterKind
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.identity.access_tokens import AccessToken, find_used
 from fhir_server.domain.caller import Caller, Origin
-from fhir_server.domain.problem import Category, Problem
-from fhir_server.oauth.resource import step_up
-from fhir_server.oauth.resource.dpop import DpopProof
-from fhir_server.oauth.resource.possession import is_held, shows_certificate
+from fhir_server.domain.problem import Category, Issue, Problem, RequiredLogin
+from fhir_server.oauth.base.issuer import LEVELS, is_strong_enough
+from fhir_server.oauth.resource.dpop import DpopProof, InvalidDpopProofError, verify
+
+EMERGENCY = RequiredLogin(LEVELS[1], 300)
+"""The login that breaking the glass requires: two factors, at most five minutes ago."""
+_OF_MODE = {Purpose.BREAK_GLASS: EMERGENCY, Purpose.EMERGENCY: RequiredLogin(LEVELS[1])}
+"""A regulating physician logs in once for a shift and opens many spaces."""
+_LEVELLED = frozenset({RequesterKind.PROFESSIONAL, RequesterKind.AUDITOR})
 
 
 def caller_of(
@@ -29,7 +38,7 @@ def caller_of(
     if not shows_certificate(access, certificate):
         raise _refused("invalid_token")
     caller = Caller.of_token(access.grant, access.token_id, access.scopes, origin, in_lockdown=in_lockdown)
-    step_up.demand_of_professional(caller, runtime.professional_level, runtime.ports.clock.now())
+    demand_of_professional(caller, runtime.professional_level, runtime.ports.clock.now())
     return caller
 
 
@@ -48,3 +57,53 @@ def _access(runtime: Runtime, authorization: str | None, proof: DpopProof | None
 
 def _refused(code: str) -> Problem:
     return Problem.of(Category.UNAUTHENTICATED, "the access token is unknown, expired, ended or not yours", code=code)
+
+
+def shows_certificate(access: AccessToken, certificate: str) -> bool:
+    """Tell whether the connection has the certificate that a token is bound to; True for a token without one."""
+    return not access.x5t or compare_digest(access.x5t.encode(), certificate.encode())
+
+
+def is_held(runtime: Runtime, access: AccessToken, authorization: tuple[str, str], proof: DpopProof | None) -> bool:
+    """Tell whether a token came as required: one bound to a key with a fresh proof, any other as bearer token.
+
+    authorization: scheme and token as sent.
+    """
+    scheme, token = authorization
+    if not access.jkt:
+        return scheme.lower() == "bearer"
+    try:
+        return scheme.lower() == "dpop" and proof is not None and verify(runtime, proof, token) == access.jkt
+    except InvalidDpopProofError:
+        return False
+
+
+def demand(caller: Caller, wanted: RequiredLogin, now: datetime) -> None:
+    """Refuse a caller whose person logged in less strongly or less recently than required.
+
+    Raises: Problem(UNAUTHENTICATED) with the login that would be enough.
+    """
+    at, limit = caller.granted.proof.at, wanted.max_age
+    is_recent = limit is None or (at is not None and (now - at).total_seconds() <= limit)
+    if not (is_recent and is_strong_enough(caller.granted.proof.acr, wanted.level)):
+        issue = Issue("the person must log in again", code="insufficient_user_authentication")
+        raise Problem(Category.UNAUTHENTICATED, issue, login=wanted)
+
+
+def demand_in_emergency(caller: Caller, mode: Purpose, now: datetime) -> None:
+    """Check that the login of a caller who opens a space is enough for the emergency mode of their grant.
+
+    Raises: Problem(UNAUTHENTICATED).
+    """
+    if caller.purpose is mode and caller.granted.proof.at is not None:
+        demand(caller, _OF_MODE[mode], now)
+
+
+def demand_of_professional(caller: Caller, level: str, now: datetime) -> None:
+    """Check that the login of a professional or an auditor has the level that the operator requires.
+
+    A professional for whom an establishment's software acts did not log in here: the establishment is responsible.
+    Raises: Problem(UNAUTHENTICATED).
+    """
+    if caller.requester.kind in _LEVELLED and caller.granted.proof.at is not None:
+        demand(caller, RequiredLogin(level), now)

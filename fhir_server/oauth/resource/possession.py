@@ -1,16 +1,13 @@
-"""Tokens that only their holder can use: bound to a key by DPoP, or to a client certificate of the TLS connection.
+"""What the tokens of a new grant are bound to: a key that the client proves by DPoP, or its TLS certificate.
 
 Sources: RFC 9449 (DPoP); RFC 8705 3 (certificate-bound access tokens).
 """
 
-from hmac import compare_digest
-
 from authlib.oauth2.rfc6749 import InvalidGrantError, InvalidRequestError
 
-from fhir_server.application.core.runtime import Runtime
-from fhir_server.application.identity.access_tokens import AccessToken, Holder
+from fhir_server.application.identity.access_tokens import Holder
 from fhir_server.oauth.base.wire import Request
-from fhir_server.oauth.resource.dpop import DpopProof, InvalidDpopProofError, verify
+from fhir_server.oauth.resource.dpop import InvalidDpopProofError
 
 _NOBODY = Holder()
 
@@ -35,22 +32,3 @@ def holder_of(request: Request, bound: Holder = _NOBODY) -> Holder:
     if bound.x5t and received.certificate != bound.x5t:
         raise InvalidGrantError("the grant is bound to another certificate")
     return Holder(jkt, received.certificate)
-
-
-def shows_certificate(access: AccessToken, certificate: str) -> bool:
-    """Tell whether the connection has the certificate that a token is bound to; True for a token without one."""
-    return not access.x5t or compare_digest(access.x5t.encode(), certificate.encode())
-
-
-def is_held(runtime: Runtime, access: AccessToken, authorization: tuple[str, str], proof: DpopProof | None) -> bool:
-    """Tell whether a token came as required: one bound to a key with a fresh proof, any other as bearer token.
-
-    authorization: scheme and token as sent.
-    """
-    scheme, token = authorization
-    if not access.jkt:
-        return scheme.lower() == "bearer"
-    try:
-        return scheme.lower() == "dpop" and proof is not None and verify(runtime, proof, token) == access.jkt
-    except InvalidDpopProofError:
-        return False

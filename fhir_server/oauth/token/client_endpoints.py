@@ -21,7 +21,7 @@ from fhir_server.oauth.granted.launches import Launch, create_launch, has_space
 from fhir_server.oauth.granted.records import find_refresh
 from fhir_server.oauth.granted.tokens import context_of
 from fhir_server.oauth.resource import dpop
-from fhir_server.oauth.resource.possession import is_held, shows_certificate
+from fhir_server.oauth.resource.bearer import is_held, shows_certificate
 from fhir_server.oauth.token.id_token import user_claims
 from fhir_server.oauth.token.token_endpoint import authenticate, error_answer
 

@@ -14,7 +14,7 @@ from fhir_server.domain.caller import Caller
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.http.fhir import negotiation, rendering
 from fhir_server.http.fhir.operations.model import Answer, Arguments, Operation, Parameter, outputs, parameters
-from fhir_server.oauth.resource import step_up
+from fhir_server.oauth.resource import bearer
 from fhir_server.r4 import claimed_profiles
 from fhir_server.registry import REGISTRY
 
@@ -66,7 +66,7 @@ def _status(runtime: Runtime, caller: Caller, id_: str, _given: Arguments) -> Re
 
 def _emergency(mode: Purpose) -> Answer:
     def answer(runtime: Runtime, caller: Caller, id_: str, given: Arguments) -> Response:
-        step_up.demand_in_emergency(caller, mode, runtime.now())
+        bearer.demand_in_emergency(caller, mode, runtime.now())
         opening = break_glass.declare(runtime, caller, PatientId(id_), mode, str(given["reason"]))
         consent = {"reference": f"Consent/{opening.consent}"}
         told = parameters(consent=consent, mode=mode.value, until=opening.until, reviewDue=opening.review_due)

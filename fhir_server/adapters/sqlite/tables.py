@@ -1,24 +1,134 @@
-"""The statements of a snapshot: which rows of which table, in which order."""
+"""Rows of the tables: the statements that select them, and how stored values become rows and are read from rows.
+
+Tokens are stored as hashes and cannot be read back.
+"""
 
 from dataclasses import dataclass
-from typing import Any
+from hashlib import blake2b
+from typing import Any, NamedTuple
 
-from consent_rules.visibility import Visibility
+import orjson
+
+from consent_rules.visibility import AccessFacts, Interval, Visibility
+from consent_rules.vocabulary import PatientId
 from fhir_server.adapters.hashing import Hashes
-from fhir_server.adapters.keyring import ERASED
+from fhir_server.adapters.preparing import TRACE, packed, unpacked
+from fhir_server.adapters.sealing import ERASED
 from fhir_server.adapters.sqlite.filters import Asked, Params, any_of, visible
-from fhir_server.adapters.sqlite.rows import FACTS, Head, facts_of
-from fhir_server.adapters.sqlite.schema import row_range
 from fhir_server.domain.search.criteria import AnyOf, Place, Search
-from fhir_server.domain.stored import Facts
+from fhir_server.domain.stored import Facts, Stored, authored_of, instant, instant_or_none, micros_or_none
 from fhir_server.ports.store import Location
 
-TRACE = "AuditEvent"
+FACTS = (
+    "kind, category, marks, sealed_until, owner_person, owner_organization, owner_client, documents, dates,"
+    " compartment, id"
+)
+"""Columns with the facts, in the order that `facts_of` expects."""
 _TRACE_HEAD = f"'{TRACE}', h.id, 1, 0, 0, h.updated, NULL"
 _HEAD = "h.type, h.id, h.version, h.mark, h.deleted, h.updated, h.marked"
 _FACTS = ", ".join(f"h.{column.strip()}" for column in FACTS.split(","))
-_HEAD_WIDTH = len(Head._fields)
 _COMPARTMENT = [column.strip() for column in FACTS.split(",")].index("compartment")
+_ROOM_BITS = 27
+"""Most resources of one type in one compartment: 134 million."""
+_RANGE_BITS = 36
+
+
+class FactColumns(NamedTuple):
+    """The facts of one resource as columns of `heads` and `trail`."""
+
+    kind: str
+    category: str
+    marks: int
+    sealed_until: int | None
+    owner_person: str
+    owner_organization: str
+    owner_client: str
+    documents: str | None
+    dates: str | None
+
+
+def columns_of(facts: Facts) -> FactColumns:
+    """Return the columns for facts."""
+    access = facts.access
+    return FactColumns(
+        access.kind,
+        access.category,
+        packed(access),
+        micros_or_none(access.sealed_until),
+        access.owner_person,
+        access.owner_organization,
+        access.owner_client,
+        orjson.dumps(facts.documents).decode() if facts.documents else None,
+        orjson.dumps(dict(facts.dates)).decode() if facts.dates else None,
+    )
+
+
+def facts_of(columns: tuple[Any, ...]) -> Facts:
+    """Return the facts from the columns FACTS; tokens and lookup are empty."""
+    kind, category, marks, sealed, person, organization, client, documents, dates, compartment, id_ = columns
+    pairs = orjson.loads(dates) if dates else {}
+    found: dict[str, Interval] = dict(zip(pairs, map(tuple, pairs.values()), strict=True))
+    held, labels = unpacked(marks)
+    access = AccessFacts(
+        compartment,
+        kind,
+        category,
+        held,
+        instant_or_none(sealed),
+        person,
+        organization,
+        client,
+        id_,
+        authored_of(found),
+        labels,
+    )
+    return Facts(
+        access=access,
+        dates=found,
+        documents=tuple(orjson.loads(documents)) if documents else (),
+    )
+
+
+class Head(NamedTuple):
+    """The columns of one version, besides facts and body."""
+
+    type: str
+    id: str
+    version: int
+    mark: int
+    deleted: int
+    updated: int
+    marked: int | None
+
+
+_HEAD_WIDTH = len(Head._fields)
+
+
+def stored_of(head: Head, facts: Facts, body: bytes) -> Stored:
+    """Build one version."""
+    return Stored(
+        type=head.type,
+        id=head.id,
+        version=head.version,
+        mark=head.mark,
+        deleted=bool(head.deleted),
+        last_updated=instant(head.updated),
+        marked_at=instant_or_none(head.marked),
+        body=body,
+        facts=facts,
+    )
+
+
+def packed_tokens(hashes: Hashes, facts: Facts) -> bytes:
+    """Return the hashes of all tokens, one after the other."""
+    return b"".join(sorted(hashes.tokens(facts.access.compartment, facts.tokens)))
+
+
+def row_range(compartment: PatientId, type_: str) -> tuple[int, int]:
+    """Return the first and last row number of a type in a compartment. Ranges of two compartments may be the same."""
+    digest = blake2b(f"{compartment}\0{type_}".encode(), digest_size=8).digest()
+    first = (int.from_bytes(digest, "big") >> (64 - _RANGE_BITS)) << _ROOM_BITS
+    return first, first + (1 << _ROOM_BITS) - 1
 
 
 @dataclass(frozen=True, slots=True)
