@@ -32,9 +32,6 @@ _FORMATS: dict[str, Format] = {
     "text/xml": "xml",
     XML_TYPE: "xml",
 }
-_RANGES = ("*/*", "application/*")
-_OFFERED: tuple[Format, ...] = ("json", "xml")
-"""The formats of answers, the one that is quicker to render first."""
 _HEADERS = [("Cache-Control", "no-store"), ("Vary", "Accept, Authorization")]
 
 
@@ -71,28 +68,23 @@ def _accepted(header: str) -> Format | None:
     A format that the header names goes before one that a range covers; JSON goes before XML when both are equal.
     Source: RFC 9110, 12.5.1 (a quality of 0 refuses; the most specific range counts).
     """
-    ranges = [_read_range(kind, quality) for kind, quality in parse_accept_header(header, MIMEAccept)]
-    if not ranges:
+    sent = parse_accept_header(header, MIMEAccept)
+    if not sent:
         return "json"
-    welcome = {form: _welcome(form, ranges) for form in _OFFERED}
-    best = max(_OFFERED, key=welcome.__getitem__)  # the first of equal formats
-    return best if welcome[best][0] > 0 else None
+    ranges = MIMEAccept([(_simplified(kind), quality) for kind, quality in sent])
+    named = set(ranges.values())
+    best = max((JSON_TYPE, XML_TYPE), key=lambda kind: (ranges.quality(kind), kind in named))  # the first of equals
+    return _FORMATS[best] if ranges.quality(best) > 0 else None
 
 
-def _read_range(kind: str, quality: float) -> tuple[str, float]:
-    """Return the media type of one range without its parameters; "" when it asks for another FHIR version."""
+def _simplified(kind: str) -> str:
+    """Return the FHIR type that a media type stands for, or the range; "" when it asks for another FHIR version."""
     whole = kind.lower().replace(" ", "")
-    is_other = "fhirversion=" in whole and "fhirversion=4.0" not in whole
-    return ("" if is_other else whole.partition(";")[0]), quality
-
-
-def _welcome(form: Format, ranges: list[tuple[str, float]]) -> tuple[float, bool]:
-    """Return the quality that an Accept header gives to a format, and whether the header names this format itself."""
-    named = [quality for kind, quality in ranges if _FORMATS.get(kind) == form]
-    if named:
-        return max(named), True
-    covered = next((quality for kind in reversed(_RANGES) for seen, quality in ranges if seen == kind), 0.0)
-    return covered, False
+    if "fhirversion=" in whole and "fhirversion=4.0" not in whole:
+        return ""
+    bare = whole.partition(";")[0]
+    form = _FORMATS.get(bare)
+    return f"application/fhir+{form}" if form else bare
 
 
 def accepts_only_other() -> bool:
