@@ -40,7 +40,7 @@ def test_a_rule_profile_is_named_or_a_file():
 
 def test_a_rule_profile_of_ones_own_is_served(settings, tmp_path):
     path = tmp_path / "own.toml"
-    text = (files("consent_rules") / "data" / "profiles" / "fr.toml").read_text("utf-8")
+    text = (files("consent_rules") / "data" / "countries" / "fr.toml").read_text("utf-8")
     key = "minor_limits_representatives"
     path.write_text(text.replace(f"{key} = false", f"{key} = true").replace('name = "fr"', 'name = "own"'), "utf-8")
     opening.create_keys(settings.key_file)
