@@ -13,6 +13,7 @@ from tests.conformance.walls import (
     ASK_THE_RULES,
     BUILD_CALLERS,
     MAKE_FILTERS,
+    OPEN_SPACES,
     PACKAGES,
     PARTS,
     SAME_NAME,
@@ -21,6 +22,7 @@ from tests.conformance.walls import (
     dotted,
     import_report,
     made_filters,
+    opened_spaces,
     ports_at_the_edge,
     rooms,
     stated_reasons,
@@ -54,6 +56,10 @@ def test_a_caller_is_built_in_one_place():
     assert built_callers(ROOT) == []
 
 
+def test_only_the_enforcement_point_opens_a_space():
+    assert opened_spaces(ROOT) == []
+
+
 def test_only_the_enforcement_point_and_the_tools_ask_the_rules():
     assert asked_rules(ROOT) == []
 
@@ -63,10 +69,16 @@ def test_the_edge_holds_no_port():
 
 
 def test_every_place_that_may_is_there_and_needs_to():
-    named = MAKE_FILTERS | BUILD_CALLERS | ASK_THE_RULES | SAME_NAME.keys()
+    named = MAKE_FILTERS | BUILD_CALLERS | OPEN_SPACES | ASK_THE_RULES | SAME_NAME.keys()
     assert [place for place in sorted(named) if not (ROOT / place).exists()] == []
 
 
+OPENED_ELSEWHERE = (
+    "from fhir_server.application.core.access import Opened\nspace = Opened(None, None, None)\n",
+    "from fhir_server.application.core.access import Opened as Space\nspace = Space(None, None, None)\n",
+    "from fhir_server.application.core import access\nspace = access.Opened(None, None, None)\n",
+    "def wider(opened, permit):\n    return replace(opened, permit=permit)\n",
+)
 HAND_MADE = (
     LEAK,
     "import consent_rules.visibility as v\nview = v.Visibility('p', (v.Clause(),))\n",
@@ -126,6 +138,11 @@ def test_a_change_of_any_part_of_a_filter_is_found(copied):
 def test_every_caller_built_by_hand_is_found(copied):
     planted = plant(copied, "fhir_server/oauth", BUILT_BY_HAND)
     assert {place.partition(":")[0] for place in built_callers(copied)} == planted
+
+
+def test_every_space_opened_elsewhere_is_found(copied):
+    planted = plant(copied, "fhir_server/application/reading", OPENED_ELSEWHERE)
+    assert {place.partition(":")[0] for place in opened_spaces(copied)} == planted
 
 
 def test_every_further_place_that_asks_the_rules_is_found(copied):

@@ -37,6 +37,8 @@ SAME_NAME = {
     "fhir_server/domain/consents/directives.py": {"kinds", "categories", "documents"},  # of a directive
 }
 """Where a module changes a part that is named as one of a filter, but belongs to something else."""
+OPEN_SPACES = frozenset({"fhir_server/application/core/enforcement_point.py"})
+"""What holds the filters of a permit is made where the rules are asked, and nowhere else."""
 ASK_THE_RULES = frozenset(
     {
         "fhir_server/application/core/enforcement_point.py",
@@ -69,6 +71,18 @@ def built_callers(root: Path) -> list[str]:
         nodes = [node for node in ast.walk(tree) if file not in BUILD_CALLERS and _builds(node, names)]
         built += [f"{file}:{node.lineno}" for node in nodes if isinstance(node, ast.stmt | ast.expr)]
     return built
+
+
+def opened_spaces(root: Path) -> list[str]:
+    """Return where a space is opened, or given another permit, outside the enforcement point: `file:line`."""
+    opened = []
+    for file, tree in _modules(root):
+        names = _names(tree, frozenset({"Opened"}))
+        for node in ast.walk(tree) if file not in OPEN_SPACES else ():
+            repermitted = isinstance(node, ast.Call) and _changes(node, frozenset({"permit"}))
+            if isinstance(node, ast.stmt | ast.expr) and (repermitted or _builds(node, names)):
+                opened.append(f"{file}:{node.lineno}")
+    return opened
 
 
 def asked_rules(root: Path) -> list[str]:

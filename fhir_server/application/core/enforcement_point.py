@@ -60,6 +60,13 @@ def _withheld_from_app(access: Access, patient: PatientId) -> tuple[Extent, ...]
     return (*extents, Extent(documents=frozenset({*excluded.documents, *(row.id for row in members)})))
 
 
+def judge_again(access: Access, opened: Opened, action: Action) -> Opened | Deny:
+    """Decide about another action in an entered space, on the state that was already loaded; this costs no read."""
+    runtime = access.runtime
+    answer = decide(access.asks(action), opened.record, runtime.matrix, runtime.profile)
+    return answer if isinstance(answer, Deny) else replace(opened, permit=answer)
+
+
 def answer_of(runtime: Runtime, request: AccessRequest, record: RecordState) -> Permit | Deny:
     """Decide by the rules in force today about a state that has been read; read and audit nothing."""
     return decide(request, record, runtime.matrix, runtime.profile)
@@ -68,12 +75,10 @@ def answer_of(runtime: Runtime, request: AccessRequest, record: RecordState) -> 
 def has_no_other_ground(access: Access, opened: Opened) -> bool:
     """Tell whether a caller may only look the patient up: then only the identity traits are shown.
 
-    A block, a missing consent and a consent that waits for approval make no difference here. The decision uses the
-    state that was already loaded.
+    A block, a missing consent and a consent that waits for approval make no difference here.
     """
-    if opened.permit.basis is not Basis.IDENTIFICATION:
-        return False
-    return isinstance(answer_of(access.runtime, access.asks(Action.CONSULT), opened.record), Deny)
+    is_looked_up = opened.permit.basis is Basis.IDENTIFICATION
+    return is_looked_up and isinstance(judge_again(access, opened, Action.CONSULT), Deny)
 
 
 def demand_served(runtime: Runtime, caller: Caller, patient: PatientId | None, audited: AuditedInteraction) -> None:

@@ -12,9 +12,8 @@ from consent_rules.model import Deny, Directive, RecordState
 from consent_rules.visibility import AccessFacts
 from consent_rules.vocabulary import Action, DirectiveKind, Obligation, Purpose
 from fhir_server.application.core import access_notices
-from fhir_server.application.core.access import Opened
 from fhir_server.application.core.access_notices import EMERGENCIES, holders, parties, stored
-from fhir_server.application.core.enforcement_point import answer_of
+from fhir_server.application.core.enforcement_point import judge_again
 from fhir_server.application.core.unit_of_work import UnitOfWork
 from fhir_server.domain.audit.interactions import Outcome
 from fhir_server.domain.notices import Kind, Notice
@@ -64,11 +63,10 @@ def of_reading(work: UnitOfWork, document: str) -> None:
     A depositor who may not consult the space owes none. document: id.
     """
     record = work.record()
-    permit = answer_of(work.runtime, work.asks(Action.CONSULT), record)
-    if isinstance(permit, Deny):
+    reading = judge_again(work, replace(work.entered, record=record), Action.CONSULT)
+    if isinstance(reading, Deny):
         return
-    reading = Opened(permit, record, work.entered.space)
-    outcome = Outcome(basis=permit.basis, touched=(f"DocumentReference/{document}",))
+    outcome = Outcome(basis=reading.permit.basis, touched=(f"DocumentReference/{document}",))
     notice = access_notices.of_change(work, outcome, reading, (document,))
     if notice is not None:
         work.put(notice.stored)

@@ -7,7 +7,7 @@ search. A reference stays if the reader could read the resource, or would be tol
 
 from base64 import b64decode
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import orjson
 
@@ -16,7 +16,7 @@ from consent_rules.visibility import NOTHING, Visibility
 from consent_rules.vocabulary import Action, Basis
 from fhir_server.application.core import smart_scopes
 from fhir_server.application.core.access import OF_THE_SPACE, Access, Opened, action_of
-from fhir_server.application.core.enforcement_point import answer_of
+from fhir_server.application.core.enforcement_point import judge_again
 from fhir_server.application.core.system_views import ReadingReason, whole_space
 from fhir_server.application.reading import recorded_queries
 from fhir_server.domain import notices
@@ -68,8 +68,8 @@ class ReaderFilters:
 
     def _open(self, opened: Opened, action: Action) -> Opened | None:
         if action not in self._opened:
-            answer = answer_of(self.access.runtime, self.access.asks(action), opened.record)
-            self._opened[action] = None if isinstance(answer, Deny) else replace(opened, permit=answer)
+            answer = judge_again(self.access, opened, action)
+            self._opened[action] = None if isinstance(answer, Deny) else answer
         return self._opened[action]
 
 
