@@ -15,7 +15,7 @@ from fhir_server.application.identity import access_tokens, accounts, clients
 from fhir_server.application.identity.accounts import Account, Grantee, PractitionerRoleRef, RepresentedPatient
 from fhir_server.application.identity.clients import AuthMethod, Client, ClientKind
 from fhir_server.domain.caller import Caller, Granted, Origin
-from fhir_server.domain.values import Json
+from fhir_server.domain.values import ClientId, GrantId, Json
 from fhir_server.oauth.resource.bearer import caller_of
 from fhir_server.registry import REGISTRY, AccessRule, Interaction
 from seed import cast, people
@@ -39,7 +39,7 @@ def register_software(
     alone = kind is ClientKind.BACKEND
     key = ECKey.generate_key("P-384", {"kid": part.key, "alg": "ES384", "use": "sig"}) if alone else None
     client = Client(
-        id=part.key,
+        id=ClientId(part.key),
         name=part.name,
         kind=kind,
         redirect_uris=() if alone else (REDIRECT,),
@@ -71,8 +71,8 @@ def holder(patient: PatientId, name: str) -> Caller:
     """Return a patient as a caller without a token: bulk loading has too many patients to issue tokens."""
     requester = Requester(RequesterKind.PATIENT, f"Patient/{patient}", client="Device/espace")
     granted = Granted(
-        id="bulk",
-        client_id="espace",
+        id=GrantId("bulk"),
+        client_id=ClientId("espace"),
         requester=requester,
         purpose=Purpose.PATIENT_REQUEST,
         display=name,
@@ -161,7 +161,7 @@ def _record(runtime: Runtime, keeper: Caller, resource: Json) -> str:
 
 
 def _client(runtime: Runtime, key: str) -> Client:
-    found = clients.find(runtime, key)
+    found = clients.find(runtime, ClientId(key))
     if found is None:
         raise KeyError(key)
     return found

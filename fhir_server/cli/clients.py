@@ -16,7 +16,7 @@ from fhir_server.application.core import operator_acts
 from fhir_server.application.identity import clients, grants
 from fhir_server.application.identity.clients import AuthMethod, Client, ClientKind
 from fhir_server.cli.operators import OneOf, Operator, Run, administers, wrong
-from fhir_server.domain.values import Json
+from fhir_server.domain.values import ClientId, Json
 from fhir_server.oauth.token.client_metadata import SECRET_METHODS, MetadataError, checked
 
 _ARGUMENTS = {
@@ -131,7 +131,7 @@ def add(operator: Operator, id_: str, kind: ClientKind, *, has_secret: bool, **t
     secret = token_urlsafe(32) if method in SECRET_METHODS else None
     kept = clients.hash_secret(secret) if secret else ""
     members = _given(operator, terms) | {"auth_method": method, "secret_hash": kept}
-    client = _checked(replace(Client(id_, "", kind), **members))
+    client = _checked(replace(Client(ClientId(id_), "", kind), **members))
     if clients.is_known(operator.runtime, client.id):
         raise wrong("ID", f"there is a client {client.id} already")
     _audit(operator, client, "register-client", f"{client.kind.value}, {method.value}, {client.scopes}")

@@ -7,8 +7,15 @@ from typing import Self
 from consent_rules.model import Requester
 from consent_rules.scopes import Scopes
 from consent_rules.vocabulary import NO_SPACE, PatientId, Purpose, RequesterKind
+from fhir_server.domain.values import ClientId, GrantId
 
-SERVER = "habilis"
+NO_GRANT = GrantId("")
+"""In place of a grant: for whom an event or a command names, and who may read nothing."""
+NO_GRANT = GrantId("")
+"""In place of a grant: for whom an event or a command names, and who may read nothing."""
+NO_GRANT = GrantId("")
+"""In place of a grant: for whom an event or a command names, and who may read nothing."""
+SERVER = ClientId("habilis")
 """Client id of this server itself: of its pages for signing in, and of its operator's commands."""
 
 
@@ -58,15 +65,15 @@ class Login:
 class Granted:
     """What was granted: to whom, through which app, for which purpose and patient. Every `Grant` is one.
 
-    id: of the grant, of the session on our pages, or "" when an event is all that happens.
+    id: of the grant, of the session on our pages, or NO_GRANT.
     client_name, display: names for the audit log and pages.
     launch_patient: id of the one patient of `patient/` scopes, NO_SPACE for none.
     proof: how the person logged in; empty when nobody logged in.
     withheld: app exclusions: documents that the person withholds from the app; nobody else is told, not even the app.
     """
 
-    id: str
-    client_id: str
+    id: GrantId
+    client_id: ClientId
     client_name: str = ""
     requester: Requester
     purpose: Purpose
@@ -131,11 +138,11 @@ class Caller:
         return cls(granted, scopes, granted.id, origin, in_lockdown)
 
     @classmethod
-    def of_event(cls, requester: Requester, client_id: str, display: str, origin: Origin) -> Self:
+    def of_event(cls, requester: Requester, client_id: ClientId, display: str, origin: Origin) -> Self:
         """Return whom an event of the authorization server names, and who may read nothing."""
         is_professional = requester.kind is RequesterKind.PROFESSIONAL
         purpose = Purpose.TREATMENT if is_professional else Purpose.PATIENT_REQUEST
-        granted = Granted(id="", client_id=client_id, requester=requester, purpose=purpose, display=display)
+        granted = Granted(id=NO_GRANT, client_id=client_id, requester=requester, purpose=purpose, display=display)
         return cls(granted, Scopes(), "", origin)
 
     @classmethod
@@ -143,10 +150,15 @@ class Caller:
         """Return the caller of a command. by: who runs the command, as "account@machine" or by the given name."""
         requester = Requester(RequesterKind.SYSTEM, client=f"Device/{SERVER}")
         granted = Granted(
-            id="", client_id=SERVER, client_name=by, requester=requester, purpose=Purpose.ADMINISTRATION, display=by
+            id=NO_GRANT,
+            client_id=SERVER,
+            client_name=by,
+            requester=requester,
+            purpose=Purpose.ADMINISTRATION,
+            display=by,
         )
         return cls(granted, Scopes(), "")
 
-    def through(self, client_id: str, client_name: str) -> Self:
+    def through(self, client_id: ClientId, client_name: str) -> Self:
         """Return the same caller with another client in the audit log, as for a demonstration on our pages."""
         return replace(self, granted=replace(self.granted, client_id=client_id, client_name=client_name))

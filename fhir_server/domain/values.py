@@ -3,7 +3,7 @@
 Source: https://hl7.org/fhir/R4/json.html (the JSON representation of resources).
 """
 
-from typing import Any
+from typing import Any, NewType
 
 from consent_rules.vocabulary import Code
 
@@ -13,6 +13,11 @@ Json = dict[str, Any]
 Names are FHIR's or the protocol's own. Values are what orjson gives: objects as `Json`, arrays as `list`, and strings,
 numbers, booleans and `None` as they are.
 """
+
+ClientId = NewType("ClientId", str)
+"""The id of an app or of software, as registered; never its name."""
+GrantId = NewType("GrantId", str)
+"""The id of a grant; a person's session on our pages has one too."""
 
 
 class Interaction(Code):

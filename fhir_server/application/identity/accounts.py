@@ -21,6 +21,7 @@ from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.identity.clients import Client
 from fhir_server.application.identity.passwords import normalized
 from fhir_server.domain.caller import Granted, Login
+from fhir_server.domain.values import GrantId
 from fhir_server.ports.vault import Secret
 
 KIND, NATIONAL_ID = "account", "national-id"
@@ -314,7 +315,7 @@ class Grantee:
         requester = self.requester
         is_own = requester.kind is RequesterKind.PATIENT
         return Granted(
-            id=id_,
+            id=GrantId(id_),
             client_id=self.client.id,
             client_name=self.client.name,
             requester=requester,

@@ -16,7 +16,7 @@ import msgspec
 import orjson
 
 from fhir_server.application.core.runtime import Runtime
-from fhir_server.domain.values import Json
+from fhir_server.domain.values import ClientId, Json
 from fhir_server.ports.vault import Secret
 
 KIND = "client"
@@ -54,7 +54,7 @@ class Client:
     trusted_launcher: whether it may make EHR launch handles. introspects: whether it may ask about any token.
     """
 
-    id: str
+    id: ClientId
     name: str
     kind: ClientKind
     redirect_uris: tuple[str, ...] = ()
@@ -109,12 +109,12 @@ def register(runtime: Runtime, client: Client) -> None:
         raise ValueError(message)
 
 
-def find(runtime: Runtime, client_id: str) -> Client | None:
+def find(runtime: Runtime, client_id: ClientId) -> Client | None:
     """Return a client, None for an unknown or disabled client."""
     return of_entry(_read(runtime, client_id))
 
 
-def entry_name(client_id: str) -> tuple[str, str]:
+def entry_name(client_id: ClientId) -> tuple[str, str]:
     """Return kind and key of a client's entry in the vault, for a read of several entries at once."""
     return KIND, client_id
 
@@ -125,7 +125,7 @@ def of_entry(entry: Secret | None) -> Client | None:
     return None if client is None or client.disabled else client
 
 
-def is_known(runtime: Runtime, client_id: str) -> bool:
+def is_known(runtime: Runtime, client_id: ClientId) -> bool:
     """Tell whether a client has this id, disabled clients included."""
     return _read(runtime, client_id) is not None
 
@@ -151,7 +151,7 @@ def change(runtime: Runtime, client: Client) -> None:
         raise ValueError(message)
 
 
-def remove(runtime: Runtime, client_id: str) -> bool:
+def remove(runtime: Runtime, client_id: ClientId) -> bool:
     """Delete a client; tell whether it existed."""
     entry = _read(runtime, client_id)
     was_there = runtime.ports.vault.drop(KIND, client_id)
@@ -173,7 +173,7 @@ def works_from(runtime: Runtime, origin: str) -> bool:
     if kept is None:
         _keep_origins(runtime)
         entry = runtime.ports.vault.get(_ORIGIN, origin, now)
-    ids: list[str] = orjson.loads(entry.value) if entry else []
+    ids: list[ClientId] = orjson.loads(entry.value) if entry else []
     candidates = (find(runtime, client_id) for client_id in reversed(ids))
     return any(client is not None and origin in client.origins for client in candidates)
 
@@ -220,7 +220,7 @@ def _check(client: Client) -> None:
 _SECRET_METHODS = (AuthMethod.BASIC, AuthMethod.POST)
 
 
-def _read(runtime: Runtime, client_id: str) -> Secret | None:
+def _read(runtime: Runtime, client_id: ClientId) -> Secret | None:
     if not 0 < len(client_id) <= ID_LIMIT or not client_id.isprintable():  # a lone surrogate cannot be stored
         return None
     return runtime.ports.vault.get(*entry_name(client_id), runtime.ports.clock.now())

@@ -23,6 +23,7 @@ from fhir_server.application.identity.grants import (
     revoke_grant,
     store_grant,
 )
+from fhir_server.domain.values import GrantId
 from fhir_server.ports.store import StoreUnavailable
 from fhir_server.ports.vault import Secret
 
@@ -46,7 +47,7 @@ def agree(runtime: Runtime, drafted: Grant) -> Grant:
         mine = _put(runtime, chosen)
         if mine and _settle(runtime, grants_of(runtime, mine.subject), matter_of(mine)) == mine.id:
             return mine
-        chosen = replace(chosen, id=runtime.ports.ids.new())
+        chosen = replace(chosen, id=GrantId(runtime.ports.ids.new()))
     message = "other requests keep changing this grant; try again"
     raise StoreUnavailable(message)
 

@@ -16,7 +16,7 @@ from consent_rules.vocabulary import NO_SPACE, Purpose, RequesterKind
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.identity.accounts import Grantee
 from fhir_server.domain.caller import Granted, purpose_of
-from fhir_server.domain.values import Json
+from fhir_server.domain.values import ClientId, GrantId, Json
 from fhir_server.ports.vault import Secret
 
 GRANT = "grant"
@@ -54,7 +54,7 @@ class Grant(Granted):
     x5t: str = ""
     used_at: datetime | None = None
     choice: str = ""
-    ancestors: tuple[str, ...] = ()
+    ancestors: tuple[GrantId, ...] = ()
     actors: tuple[str, ...] = ()
 
     @property
@@ -81,7 +81,7 @@ def draft_grant(runtime: Runtime, party: Grantee, scopes: str, purpose: Purpose 
     account, client, requester = party.account, party.client, party.requester
     practice = party.practice
     return Grant(
-        id=runtime.ports.ids.new(),
+        id=GrantId(runtime.ports.ids.new()),
         client_id=client.id,
         client_name=client.name,
         requester=requester,
@@ -114,7 +114,7 @@ def add_to_grant(runtime: Runtime, grant: Grant, secret: Secret, *, of_choice: b
         vault.drop(secret.kind, secret.key)
 
 
-def find_grant(runtime: Runtime, grant_id: str) -> Grant | None:
+def find_grant(runtime: Runtime, grant_id: GrantId) -> Grant | None:
     """Return a grant by its id, None when it has ended."""
     entry = runtime.ports.vault.get(GRANT, grant_id, runtime.ports.clock.now()) if grant_id else None
     return load_grant(entry.value) if entry else None
@@ -136,7 +136,7 @@ def grants_of(runtime: Runtime, subject: str) -> tuple[Grant, ...]:
     return tuple(sorted(grants, key=lambda grant: grant.granted_at, reverse=True))
 
 
-def revoke_grant(runtime: Runtime, grant_id: str) -> bool:
+def revoke_grant(runtime: Runtime, grant_id: GrantId) -> bool:
     """End a grant and all its tokens, from the next request on; tell whether the grant existed."""
     was_there = runtime.ports.vault.drop(GRANT, grant_id)
     runtime.ports.vault.drop_group(f"grant:{grant_id}")
@@ -148,7 +148,7 @@ def revoke_person(runtime: Runtime, subject: str) -> int:
     return sum(revoke_grant(runtime, grant.id) for grant in grants_of(runtime, subject))
 
 
-def revoke_client(runtime: Runtime, client_id: str) -> int:
+def revoke_client(runtime: Runtime, client_id: ClientId) -> int:
     """End all grants given to a client; return how many."""
     return sum(revoke_grant(runtime, grant.id) for grant in all_grants(runtime) if grant.client_id == client_id)
 

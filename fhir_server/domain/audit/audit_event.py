@@ -28,7 +28,7 @@ from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome, O
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.search import tokens
 from fhir_server.domain.stored import Facts, Stored
-from fhir_server.domain.values import Interaction, Json
+from fhir_server.domain.values import ClientId, Interaction, Json
 
 REST = "http://hl7.org/fhir/restful-interaction"
 EVENT_TYPE = "http://terminology.hl7.org/CodeSystem/audit-event-type"
@@ -37,7 +37,7 @@ OPERATION = "urn:habilis:operation"
 """System of the subtype that names an operation."""
 ISSUANCE = "issue-token"
 """Operation that marks the event of an issued token: the event's other codes are those of a consent (IUA ITI-71)."""
-PAGES = "urn:habilis:pages"
+PAGES = ClientId("urn:habilis:pages")
 """Client id of this server's own pages, which no app can have; events of these pages have the token `ON_PAGES`."""
 ON_PAGES = "by|pages"
 """Token of events on these pages: the journal leaves them out before paging, unless the reader asks for them."""

@@ -13,6 +13,7 @@ from fhir_server import telemetry
 from fhir_server.application.identity.clients import works_from
 from fhir_server.deadline import OutOfTime
 from fhir_server.domain.problem import Problem
+from fhir_server.domain.values import ClientId
 from fhir_server.http.cookies import cookie
 from fhir_server.http.fhir import outcomes
 from fhir_server.http.oauth import forms
@@ -131,7 +132,7 @@ def register_client() -> Response:
 
 
 @_oauth.route("/register/<client_id>", methods=["GET", "PUT", "DELETE"])
-def manage_client(client_id: str) -> Response:
+def manage_client(client_id: ClientId) -> Response:
     """Read, replace or remove a registration with its own token."""
     return respond(registration.manage(context(), client_id, request.get_data(cache=False)))
 

@@ -14,7 +14,7 @@ from authlib.oauth2.rfc6749 import OAuth2Error
 from consent_rules.scopes import Scopes
 from consent_rules.vocabulary import NO_SPACE, PatientId
 from fhir_server.application.identity.clients import AuthMethod, Client, find
-from fhir_server.domain.values import Json
+from fhir_server.domain.values import ClientId, Json
 from fhir_server.oauth.base.issuer import is_strong_enough, issuer_of
 from fhir_server.oauth.base.wire import Answer, Context, once
 from fhir_server.oauth.granted import details, narrowing
@@ -53,7 +53,7 @@ class Refusal(Exception):
 class AuthorizationRequest:
     """One checked authorization request. details: `authorization_details`; launch, patient: from an EHR launch."""
 
-    client_id: str
+    client_id: ClientId
     redirect_uri: str
     state: str
     scope: str = ""
@@ -131,7 +131,7 @@ def _once(pairs: tuple[tuple[str, str], ...]) -> dict[str, str]:
 
 
 def _client(context: Context, params: Mapping[str, str]) -> Client:
-    client = find(context.runtime, params.get("client_id", ""))
+    client = find(context.runtime, ClientId(params.get("client_id", "")))
     if client is None:
         raise BadRequestError("this app is not known here")
     return client

@@ -13,17 +13,17 @@ from fhir_server.application.identity.grants import Grant
 from fhir_server.domain.audit.audit_event import ISSUANCE
 from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome, OutcomeCode
 from fhir_server.domain.caller import SERVER, Caller
-from fhir_server.domain.values import Interaction
+from fhir_server.domain.values import ClientId, Interaction
 from fhir_server.oauth.base.wire import Context
 
 
-def login_happened(context: Context, account: Account, client_id: str = SERVER) -> None:
+def login_happened(context: Context, account: Account, client_id: ClientId = SERVER) -> None:
     """Record that a person proved who they are."""
     caller = person(context, account, client_id)
     audit_log.record(context.runtime, caller, AuditedInteraction(Interaction.LOGIN, ""), Outcome(), None)
 
 
-def login_failed(context: Context, client_id: str, reason: str) -> None:
+def login_failed(context: Context, client_id: ClientId, reason: str) -> None:
     """Record a failed login, without the login name, which may be a password typed in the wrong field."""
     _refused(context, Interaction.LOGIN, client_id, reason)
 
@@ -32,7 +32,7 @@ def identity_linked(context: Context, account: Account, provider: str) -> None:
     """Record that an external identity may now log in as this account, without the identity itself."""
     audit_log.record(
         context.runtime,
-        person(context, account, f"link:{provider}"),
+        person(context, account, ClientId(ClientId(ClientId(f"link:{provider}")))),
         AuditedInteraction(Interaction.LOGIN, ""),
         Outcome(),
         None,
@@ -50,7 +50,7 @@ def logged_out(context: Context, account: Account) -> None:
     )
 
 
-def client_refused(context: Context, client_id: str, reason: str) -> None:
+def client_refused(context: Context, client_id: ClientId, reason: str) -> None:
     """Record a failed authentication of a client."""
     _refused(context, Interaction.TOKEN, client_id, reason)
 
@@ -60,7 +60,7 @@ def consent_given(context: Context, grant: Grant) -> None:
     _on_grant(context, grant, Interaction.AUTHORIZE)
 
 
-def consent_refused(context: Context, account: Account, client_id: str) -> None:
+def consent_refused(context: Context, account: Account, client_id: ClientId) -> None:
     """Record that a person refused an app."""
     outcome = Outcome(OutcomeCode.REFUSED, "access_denied")
     audit_log.record(
@@ -101,17 +101,17 @@ def _on_grant(context: Context, grant: Grant, interaction: Interaction, reason: 
     audit_log.record(context.runtime, caller, audited, Outcome(reason=reason), patient)
 
 
-def _refused(context: Context, interaction: Interaction, client_id: str, reason: str) -> None:
+def _refused(context: Context, interaction: Interaction, client_id: ClientId, reason: str) -> None:
     caller = _caller(context, Requester(RequesterKind.FORBIDDEN), client_id, "")
     audit_log.record(
         context.runtime, caller, AuditedInteraction(interaction, ""), Outcome(OutcomeCode.REFUSED, reason), None
     )
 
 
-def person(context: Context, account: Account, client_id: str = SERVER) -> Caller:
+def person(context: Context, account: Account, client_id: ClientId = SERVER) -> Caller:
     """Return a person as the caller of what they do here."""
     return _caller(context, Requester(account.kind, account.person), client_id, account.display)
 
 
-def _caller(context: Context, requester: Requester, client_id: str, display: str) -> Caller:
-    return Caller.of_event(requester, client_id[:200] or "unknown", display, context.received.origin)
+def _caller(context: Context, requester: Requester, client_id: ClientId, display: str) -> Caller:
+    return Caller.of_event(requester, ClientId(client_id[:200] or "unknown"), display, context.received.origin)

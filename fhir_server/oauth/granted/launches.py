@@ -13,7 +13,7 @@ import orjson
 from consent_rules.vocabulary import PatientId
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.identity.clients import Client
-from fhir_server.domain.values import Json
+from fhir_server.domain.values import ClientId, Json
 from fhir_server.ports.vault import Secret
 
 KIND = "launch"
@@ -25,7 +25,7 @@ LIFETIME = timedelta(minutes=5)
 class Launch:
     """The meaning of a handle: one app, one person of the EHR, one patient, and further context."""
 
-    client_id: str
+    client_id: ClientId
     login: str
     patient: PatientId
     context: Json = field(default_factory=dict)

@@ -11,6 +11,7 @@ from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.identity.access_tokens import TOKEN_LIMIT
 from fhir_server.application.identity.clients import AuthMethod, Client, ClientKind, find
 from fhir_server.application.identity.grants import Grant, load_granted
+from fhir_server.domain.values import ClientId, GrantId
 from fhir_server.oauth.base.issuer import TOKEN_EXCHANGE
 from fhir_server.oauth.granted.redirects import matches
 from fhir_server.ports.vault import Secret
@@ -68,7 +69,7 @@ def grant_types_of(client: Client) -> tuple[str, ...]:
 
 def query_client(runtime: Runtime, client_id: object) -> RegisteredClient | None:
     """Return a client in use by its id."""
-    client = find(runtime, client_id) if isinstance(client_id, str) else None
+    client = find(runtime, ClientId(client_id)) if isinstance(client_id, str) else None
     return RegisteredClient(client) if client else None
 
 
@@ -77,7 +78,7 @@ class AuthorizationCode(AuthorizationCodeMixin):  # type: ignore[misc]  # Authli
     """One authorization code. grant: as this authorization sees it. entry: as the vault stores it."""
 
     code: str
-    client_id: str
+    client_id: ClientId
     redirect_uri: str
     code_challenge: str
     grant: Grant
@@ -121,8 +122,8 @@ class Refresh:
     """
 
     token: str
-    grant_id: str
-    client_id: str
+    grant_id: GrantId
+    client_id: ClientId
     spent: bool
     entry: Secret
     view: Grant | None = None
@@ -133,8 +134,8 @@ class Refresh:
 
 
 class _StoredRefresh(msgspec.Struct):
-    grant_id: str
-    client_id: str
+    grant_id: GrantId
+    client_id: ClientId
     spent: bool
     grant: Grant | None = None
 

@@ -16,7 +16,7 @@ from fhir_server.application.identity import access_tokens, grant_replacement, g
 from fhir_server.application.identity.access_tokens import Holder
 from fhir_server.application.identity.accounts import find_account
 from fhir_server.application.identity.grants import Grant
-from fhir_server.domain.values import Json
+from fhir_server.domain.values import ClientId, GrantId, Json
 from fhir_server.oauth.base import events
 from fhir_server.oauth.base.wire import Context
 from fhir_server.oauth.granted.records import CODE, REFRESH, AuthorizationCode, Refresh
@@ -27,7 +27,7 @@ REFRESH_IDLE = timedelta(days=30)
 
 
 class _StoredCode(msgspec.Struct):
-    client_id: str
+    client_id: ClientId
     redirect_uri: str
     code_challenge: str
     grant: Grant
@@ -116,7 +116,7 @@ def _mark(runtime: Runtime, entry: Secret, key: str, member: str) -> bool:
     return runtime.ports.vault.replace(replace(entry, key=key, value=value))
 
 
-def _end_replayed(context: Context, grant_id: str, reason: str) -> None:
+def _end_replayed(context: Context, grant_id: GrantId, reason: str) -> None:
     grant = grants.find_grant(context.runtime, grant_id)
     grants.revoke_grant(context.runtime, grant_id)
     if grant is not None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from fhir_server.application.identity.accounts import Account, authenticate, find_account
 from fhir_server.domain.caller import Login
+from fhir_server.domain.values import ClientId
 from fhir_server.oauth.base import events
 from fhir_server.oauth.base.issuer import LEVELS
 from fhir_server.oauth.base.wire import Context
@@ -17,7 +18,9 @@ Proven = tuple[Account, tuple[str, ...]]
 """An account, and the means by which the person proved to own it."""
 
 
-def log_in(context: Context, login: str, password: str, client_id: str, *, emergency: bool = False) -> Account | None:
+def log_in(
+    context: Context, login: str, password: str, client_id: ClientId, *, emergency: bool = False
+) -> Account | None:
     """Check a password; count and record failures.
 
     emergency: the login leads to an emergency access, whose failures have a limit of their own.
@@ -33,7 +36,7 @@ def log_in(context: Context, login: str, password: str, client_id: str, *, emerg
 
 
 def prove_second(
-    context: Context, attempt: Attempt, form: Mapping[str, str], place: str, client_id: str
+    context: Context, attempt: Attempt, form: Mapping[str, str], place: str, client_id: ClientId
 ) -> Proven | None:
     """Check a second factor; count and record failures.
 
@@ -65,13 +68,13 @@ def _second_means(
     return "otp" if owner and not credential and totp.is_right(runtime, owner, form.get("code", "")) else ""
 
 
-def begin_session(context: Context, account: Account, amr: tuple[str, ...], client_id: str) -> tuple[str, Login]:
+def begin_session(context: Context, account: Account, amr: tuple[str, ...], client_id: ClientId) -> tuple[str, Login]:
     """Start a session after all factors and return its cookie and proof."""
     throttle.succeeded(context, Attempt(throttle.ACCOUNT, account.login))
     return begin_proven(context, account, Login(acr=LEVELS[1] if len(amr) > 1 else LEVELS[0], amr=amr), client_id)
 
 
-def begin_proven(context: Context, account: Account, proof: Login, client_id: str) -> tuple[str, Login]:
+def begin_proven(context: Context, account: Account, proof: Login, client_id: ClientId) -> tuple[str, Login]:
     """Start a session of a person who has proven who they are, here or to an external provider."""
     throttle.remember_place(context, account.login)
     cookie = sessions.start(context.runtime, context.options, account, proof)

@@ -12,7 +12,7 @@ from fhir_server.application.identity.access_tokens import AccessToken
 from fhir_server.application.identity.clients import Client, find
 from fhir_server.application.identity.grants import Grant
 from fhir_server.domain.search.tokens import PROFESSION_SYSTEM
-from fhir_server.domain.values import Json
+from fhir_server.domain.values import ClientId, Json
 from fhir_server.oauth.authorize import authorization
 from fhir_server.oauth.base import events
 from fhir_server.oauth.base.issuer import issuer_of
@@ -188,7 +188,7 @@ def launch(context: Context) -> Answer:
     try:
         params = parameters_of(context.received)
         authenticate(context, params, "launch")
-        target = find(context.runtime, params.get("app", ""))
+        target = find(context.runtime, ClientId(params.get("app", "")))
         is_trusted = context.client is not None and context.client.trusted_launcher
         if not is_trusted or target is None or not {"patient", "login"} <= params.keys():
             raise InvalidRequestError("this client may not create a launch, or app, patient or login is missing")

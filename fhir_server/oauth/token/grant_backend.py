@@ -26,7 +26,7 @@ from fhir_server.application.identity.access_tokens import AccessToken
 from fhir_server.application.identity.accounts import Account, Grantee, PractitionerRoleRef, find_by_national_id
 from fhir_server.application.identity.clients import Client
 from fhir_server.application.identity.grants import Grant
-from fhir_server.domain.values import Json
+from fhir_server.domain.values import GrantId, Json
 from fhir_server.oauth.base.issuer import TOKEN_EXCHANGE, issuer_of
 from fhir_server.oauth.base.wire import Request
 from fhir_server.oauth.granted import narrowing, tokens
@@ -154,7 +154,7 @@ def _exchanged(runtime: Runtime, subject: AccessToken, client: Client, scopes: s
     known = subject.grant
     return replace(
         known,
-        id=runtime.ports.ids.new(),
+        id=GrantId(runtime.ports.ids.new()),
         client_id=client.id,
         client_name=client.name,
         requester=replace(known.requester, client=client.device),

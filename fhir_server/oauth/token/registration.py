@@ -13,7 +13,7 @@ from consent_rules.scopes import Scopes
 from fhir_server.application.identity import clients
 from fhir_server.application.identity.clients import AuthMethod, Client, ClientKind, hash_secret
 from fhir_server.application.identity.grants import revoke_client
-from fhir_server.domain.values import Json
+from fhir_server.domain.values import ClientId, Json
 from fhir_server.oauth.base import compact, events
 from fhir_server.oauth.base.issuer import address
 from fhir_server.oauth.base.wire import NO_STORE, Answer, Context
@@ -54,7 +54,7 @@ def register(context: Context, body: bytes) -> Answer:
     return _guarded(lambda: _create(context, _metadata(body)))
 
 
-def manage(context: Context, client_id: str, body: bytes) -> Answer:
+def manage(context: Context, client_id: ClientId, body: bytes) -> Answer:
     """Read, replace or remove the one registration that belongs to the token."""
     client = clients.find(context.runtime, client_id)
     offered = hash_secret(_bearer(context))
@@ -186,7 +186,7 @@ def _client(id_: str, method: AuthMethod, metadata: Json) -> Client:
     if not isinstance(keys, dict) or keys == {"keys": []}:
         raise _RefusedError("invalid_client_metadata", "jwks: must be a JWK Set with keys")
     return Client(
-        id_, metadata.get("client_name") or id_, ClientKind.PATIENT_APP, uris, _scopes(metadata), method,
+        ClientId(id_), metadata.get("client_name") or id_, ClientKind.PATIENT_APP, uris, _scopes(metadata), method,
         keys, metadata.get("jwks_uri", ""), origins=origins_of(uris),
         **{kept: metadata.get(name, False) for name, kept in _FLAGS.items()},
     )  # fmt: skip

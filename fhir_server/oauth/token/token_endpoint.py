@@ -15,7 +15,7 @@ from authlib.oauth2.rfc6749 import (
 )
 
 from fhir_server.application.identity.clients import AuthMethod, find
-from fhir_server.domain.values import Json
+from fhir_server.domain.values import ClientId, Json
 from fhir_server.oauth.base import events
 from fhir_server.oauth.base.bulkhead import RETRY_SECONDS, BusyError
 from fhir_server.oauth.base.wire import NO_STORE, Answer, Context, Request, parameters_of
@@ -88,7 +88,7 @@ def error_answer(error: OAuth2Error, context: Context) -> Answer:
     except throttle.TooManyFailuresError as many:
         headers["Retry-After"] = str(round(context.options.throttle.window.total_seconds()))
         return Answer(many.status_code, dict(many.get_body()), headers)
-    events.client_refused(context, name or "unknown", "invalid_client")
+    events.client_refused(context, ClientId(ClientId(ClientId(name or "unknown"))), "invalid_client")
     if context.received.headers.get("Authorization", "").lower().startswith("basic"):
         headers["WWW-Authenticate"] = 'Basic realm="habilis"'
     return Answer(401, dict(error.get_body()) | _registered_way(context, name, error), headers)
@@ -96,7 +96,7 @@ def error_answer(error: OAuth2Error, context: Context) -> Answer:
 
 def _registered_way(context: Context, name: str, error: OAuth2Error) -> Json:
     """Tell a client that authenticates in a wrong way which way it is registered for."""
-    client = find(context.runtime, name)
+    client = find(context.runtime, ClientId(name))
     form, authorization = dict(context.received.form), context.received.headers.get("Authorization", "")
     is_told = str(error.description).startswith(BAD_ASSERTION)
     if client is None or is_told or way_of(form, authorization) is client.auth_method:

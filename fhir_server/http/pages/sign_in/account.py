@@ -10,6 +10,7 @@ from fhir_server.application.identity.clients import find as find_client
 from fhir_server.application.identity.grant_replacement import in_force, is_settled
 from fhir_server.application.identity.grants import Grant, find_grant, grants_of, has_ended, revoke_grant
 from fhir_server.domain.caller import SERVER
+from fhir_server.domain.values import ClientId, GrantId
 from fhir_server.http.cookies import cookie, cookie_name, is_secure, set_cookie
 from fhir_server.http.oauth.endpoints import context
 from fhir_server.http.pages.sign_in import scope_words, upstream
@@ -100,7 +101,7 @@ def apps() -> Response:
     if session is None:
         return see_other("/login")
     cards = _cards(session.account.subject)
-    clients = (find_client(runtime(), client_id) for client_id in cards)
+    clients = (find_client(runtime(), ClientId(client_id)) for client_id in cards)
     unverified = {client.id for client in clients if client and client.is_self_registered}
     return page("apps", 200, session=session, cards=cards, unverified=unverified)
 
@@ -117,7 +118,7 @@ def _cards(subject: str) -> dict[str, list[tuple[Grant, tuple[ScopeInWords, ...]
 
 
 @oauth_pages.post("/account/apps/<grant_id>")
-def end_app(grant_id: str) -> Response:
+def end_app(grant_id: GrantId) -> Response:
     """End the authorization of one app; its next request is refused."""
     session = current_session()
     if session is None or not is_same(session.csrf):
