@@ -191,7 +191,8 @@ def _plan_one(work: UnitOfWork, entry: Entry, id_: str) -> Written | None:
 
 def _request(work: UnitOfWork, entry: Entry, id_: str) -> WriteRequest:
     row, interaction = _row(entry), _INTERACTIONS[entry.method]
-    asked = WriteRequest(interaction, row, id_ or entry.id, condition=entry.query, if_match=entry.if_match)
+    named = id_ if interaction is Interaction.CREATE else entry.id  # no client chooses the id of a new resource
+    asked = WriteRequest(interaction, row, named, condition=entry.query, if_match=entry.if_match)
     if interaction is Interaction.DELETE:
         return asked
     if interaction is Interaction.PATCH:
