@@ -232,7 +232,6 @@ class Obligation(Code):
     NOTIFY_PATIENT = "notify-patient"
     NOTIFY_DECLARED_PHYSICIAN = "notify-declared-physician"
     NOTIFY_FIRST_ACCESS = "notify-first-access"
-    STATE_REASON = "state-reason"
     SHOW_EMERGENCY_MODE = "show-emergency-mode"
     REVIEW = "review"
 

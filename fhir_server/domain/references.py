@@ -51,6 +51,20 @@ def _expression(place: _Place) -> str:
     return f"{_expression(outer)}.{step}" if isinstance(step, str) else f"{_expression(outer)}[{step}]"
 
 
+def identifiers_named(value: Any) -> frozenset[tuple[str, str]]:  # noqa: ANN401 - any JSON value
+    """Return (system, value) of each identifier by which a Reference names something; "" for no system."""
+    found: set[tuple[str, str]] = set()
+    waiting = [value]
+    while waiting:
+        item = waiting.pop()
+        inner = item.values() if type(item) is dict else item if type(item) is list else ()
+        waiting.extend(one for one in inner if type(one) in _NESTED)
+        number = item.get("identifier") if type(item) is dict else None
+        if type(number) is dict and type(number.get("value")) is str:
+            found.add((str(number.get("system", "")), number["value"]))
+    return frozenset(found)
+
+
 def split(reference: str, fhir_base: str) -> tuple[str, str] | None:
     """Return (type, id) of a literal reference to a resource of this server, relative or absolute; None for others."""
     found = _RELATIVE.fullmatch(reference.removeprefix(f"{fhir_base}/"))

@@ -205,7 +205,35 @@ def agreement_from(world: World, name):
     return lambda: world.send("nour", "POST", "/Consent", said)
 
 
+def number_of(world: World, name):
+    found = world.get("ines", f"/DocumentReference/{world.ids[name]}").get_json()["masterIdentifier"]
+    return {member: found[member] for member in ("system", "value")}
+
+
+def beside_its_number(world: World, name):
+    related = [{"identifier": number_of(world, name)}, {"reference": f"DocumentReference/{UNKNOWN}"}]
+    document = world.simplified(patient="ines")
+    document["context"] = document.get("context", {}) | {"related": related}
+    return lambda: world.send("chu-ehr", "POST", "/DocumentReference", document)
+
+
+def refused_beside_its_number(world: World, name):
+    document = world.simplified(patient="ines")
+    document["context"] = document.get("context", {}) | {"related": [{"identifier": number_of(world, name)}]}
+    return lambda: world.send("social", "POST", "/DocumentReference", document)
+
+
+def agreement_from_its_number(world: World, name):
+    said = world.consent("zoe") | {"patient": {"reference": f"Patient/{world.ids['ines']}"}}
+    said["sourceReference"] = {"identifier": number_of(world, name)}
+    said["provision"]["data"] = [{"meaning": "instance", "reference": {"reference": f"DocumentReference/{UNKNOWN}"}}]
+    return lambda: world.send("nour", "POST", "/Consent", said)
+
+
 CHANGES = {
+    "files something beside its number": beside_its_number,
+    "is refused something beside its number": refused_beside_its_number,
+    "writes down an agreement from its number": agreement_from_its_number,
     "files its number anew": anew,
     "files something beside its content": beside_its_content,
     "writes down an agreement that it is the source of": agreement_from,

@@ -70,6 +70,18 @@ def test_a_write_that_loses_every_race_is_a_conflict(world: World):
 
 
 @holds("H3")
+def test_a_write_that_loses_every_race_leaves_a_trace_of_its_failure(world: World):
+    with pytest.raises(Problem):
+        publication.publish(losing(world, unit_of_work.ATTEMPTS), caller(world, "chu-ehr"), world.bundle())
+
+    failed = [event for event in events(world) if event["outcome"] != "0"]
+
+    assert [(event["action"], event["outcome"], event["outcomeDesc"]) for event in failed] == [
+        ("C", "4", "version-conflict")
+    ]
+
+
+@holds("H3")
 def test_every_write_leaves_one_trace_in_its_commit(world: World):
     document = world.publish()
     world.hide(document)

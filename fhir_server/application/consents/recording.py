@@ -145,6 +145,7 @@ def _find(work: UnitOfWork, id_: str) -> Stored:
 
 def _note_documents(work: UnitOfWork, request: WriteRequest) -> None:
     """Note the documents that a Consent names: a failure to record it is as confidential as the documents (B10)."""
+    work.carries(request.resource)
     named = documents_named(orjson.dumps(request.resource))
     work.names(*(f"DocumentReference/{id_}" for id_ in sorted(named)))
 

@@ -18,6 +18,7 @@ from fhir_server.domain import review_files
 from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome, OutcomeCode
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.problem import Problem
+from fhir_server.domain.values import Json
 from fhir_server.ports.store import Snapshot, Space, SpaceWrite
 from fhir_server.registry import REGISTRY, AccessRule, ResourceType
 
@@ -153,6 +154,7 @@ class Access:
     audited: the interaction, as the audit log records it. at: the time of the request, by the clock.
     patient: in whose space the audit log records the interaction, None for none.
     opened: the space that was entered last, None before; a denial does not change it.
+    carried: resources of the request that may name documents by an identifier alone.
     refused: whether the last decision was a denial; the audit log has it already.
     """
 
@@ -163,6 +165,7 @@ class Access:
     at: datetime = field(init=False)
     patient: PatientId | None = None
     opened: Opened | None = None
+    carried: tuple[Json, ...] = ()
     refused: bool = False
 
     def __post_init__(self) -> None:

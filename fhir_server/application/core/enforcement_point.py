@@ -12,7 +12,12 @@ from consent_rules.visibility import Extent
 from consent_rules.vocabulary import Action, Basis, PatientId, Reason, RequesterKind, SpaceStatus
 from fhir_server.application.core import audit_log
 from fhir_server.application.core.access import Access, Opened, request_of
-from fhir_server.application.core.minor_confidentiality import documents_behind, documents_there, is_confidential
+from fhir_server.application.core.minor_confidentiality import (
+    documents_behind,
+    documents_there,
+    is_confidential,
+    name_what_has_a_number,
+)
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.core.system_views import ReadingReason, whole_space
 from fhir_server.deadline import demand_time
@@ -114,6 +119,7 @@ def open_record(access: Access, patient: PatientId, action: Action) -> Opened:
         access.note_opened(answer)
         return answer
     access.note_refused(patient)
+    name_what_has_a_number(access, patient)
     where, audited = patient if access.snapshot.load_space(patient) else None, access.audited
     if audited.interaction == Interaction.SEARCH or not (audited.confidential or audited.sought):
         refuse(access, answer, where)  # who reads of a search is decided by its query
@@ -133,6 +139,7 @@ def open_unnamed(access: Access, patient: PatientId, action: Action) -> Opened |
         access.note_opened(answer)
         return answer
     access.note_refused(patient)
+    name_what_has_a_number(access, patient)
     confidential = is_confidential(access, patient)
     about = documents_behind(access.snapshot, patient, (access.audited.target, *access.audited.sought))
     refuse(access, answer, patient, confidential=confidential, about=about)

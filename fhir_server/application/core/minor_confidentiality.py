@@ -6,17 +6,22 @@ as confidential as what it contains or names.
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from consent_rules.vocabulary import NO_SPACE, Mark, PatientId, RequesterKind
 from fhir_server.application.core.access import Access
 from fhir_server.application.core.system_views import ReadingReason, whole_space
-from fhir_server.domain.references import documents_named
+from fhir_server.domain.references import documents_named, identifiers_named
+from fhir_server.domain.search import tokens
+from fhir_server.domain.search.criteria import AnyOf, Search
 from fhir_server.domain.stored import Stored
 from fhir_server.ports.store import Snapshot
 
 SIDE = frozenset({RequesterKind.PATIENT, RequesterKind.RELATED})
 HIDDEN_FROM_GUARDIANS = Mark.INVISIBLE_REPRESENTANTS_LEGAUX
 
+_NUMBERED = ("DocumentReference", "List")
+_MOST_NUMBERS, _MOST_FOUND = 100, 500
 _BEHIND = frozenset({"List", "Binary", "Consent", "AuditEvent", "Communication"})
 
 
@@ -38,6 +43,30 @@ def is_confidential(access: Access, patient: PatientId | None) -> bool:
     return audited.confidential or any(
         _is_confidential(access.snapshot, patient, named) for named in (audited.target, *audited.sought)
     )
+
+
+def name_what_has_a_number(access: Access, patient: PatientId | None) -> None:
+    """Add to what a failed request names: the documents and lists that it refers to by an identifier alone.
+
+    System-level, as `is_confidential`. A request with too many identifiers counts as confidential.
+    """
+    numbers = frozenset().union(*map(identifiers_named, access.carried))
+    if not (numbers and patient):
+        return
+    if len(numbers) > _MOST_NUMBERS:
+        access.audited = replace(access.audited, confidential=True)
+        return
+    wanted = frozenset(
+        tokens.exact_token("identifier", system, value) if system else tokens.any_system("identifier", value)
+        for system, value in numbers
+    )
+    everything = whole_space(ReadingReason.CONFIDENTIALITY, patient)
+    found = (
+        f"{type_}/{stored.id}"
+        for type_ in _NUMBERED
+        for stored in access.snapshot.find(Search(type_, (AnyOf(wanted),), limit=_MOST_FOUND), everything).rows
+    )
+    access.audited = replace(access.audited, sought=tuple(dict.fromkeys((*access.audited.sought, *found))))
 
 
 def documents_behind(snapshot: Snapshot, patient: PatientId | None, references: Iterable[str]) -> tuple[str, ...]:

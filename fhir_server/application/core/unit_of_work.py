@@ -21,6 +21,7 @@ from fhir_server.application.core.minor_confidentiality import (
     documents_there,
     is_confidential,
     is_confidential_failure,
+    name_what_has_a_number,
 )
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.core.search_index import identify
@@ -33,7 +34,7 @@ from fhir_server.domain.caller import Caller
 from fhir_server.domain.problem import Category, Issue, Problem
 from fhir_server.domain.references import documents_named, without_documents
 from fhir_server.domain.stored import Facts, Stored
-from fhir_server.domain.values import Interaction
+from fhir_server.domain.values import Interaction, Json
 from fhir_server.ports.store import AlreadyClaimed, Change, Filters, SpaceWrite, StoreConflict, Trace, Write
 
 ATTEMPTS = 5
@@ -111,6 +112,10 @@ class UnitOfWork(Access):
     def names(self, *references: str) -> None:
         """Note what the interaction names besides its target; only readers who may know of these read of a failure."""
         self.audited = replace(self.audited, sought=tuple(dict.fromkeys((*self.audited.sought, *references))))
+
+    def carries(self, *resources: Json) -> None:
+        """Note resources that the write carries: a failure is as confidential as what they name by an identifier."""
+        self.carried = (*self.carried, *resources)
 
     def carries_confidential(self) -> None:
         """Note that the write concerns something hidden from guardians: a failure is hidden from them too (B10)."""
@@ -240,7 +245,9 @@ def carry_out(runtime: Runtime, caller: Caller, audited: AuditedInteraction, pla
     Problem(VERSION_CONFLICT) when other commits come first too often. Then only the audit event is stored.
     OutOfTime before the commit: then nothing is stored at all.
     """
-    for _ in range(ATTEMPTS):
+    tried = 0
+    while True:
+        tried += 1
         demand_time()
         with runtime.ports.store.snapshot() as snapshot:
             work = UnitOfWork(runtime, caller, audited, snapshot)
@@ -253,21 +260,23 @@ def carry_out(runtime: Runtime, caller: Caller, audited: AuditedInteraction, pla
         try:
             work.trace_meetings(frozenset(trace.event.facts.access.compartment for trace in work.traces))
             runtime.ports.store.commit(work.planned())
-        except StoreConflict:
-            continue
+        except StoreConflict as conflict:
+            if tried < ATTEMPTS:
+                continue
+            raise _trace_lost(work) from conflict
         except AlreadyClaimed as taken:
             refused = work.claims[taken.claim]
             _meet_holder(work, taken.claim)
             _trace_taken(work, refused)
             raise refused from taken
         return result
-    raise Problem(Category.VERSION_CONFLICT)
 
 
 def _trace_failure(work: UnitOfWork, problem: Problem) -> None:
     """Record the failed work and whom it met, on its open snapshot; `open_record` has recorded a refusal already."""
     work.traces.clear()
     if not work.refused:
+        name_what_has_a_number(work, work.patient)
         about = documents_there(work.snapshot, work.patient, work.audited.sought)
         outcome = Outcome(
             OutcomeCode.REFUSED, problem.category.value, confidential=is_confidential_failure(work), about=about
@@ -277,6 +286,14 @@ def _trace_failure(work: UnitOfWork, problem: Problem) -> None:
     secret = {patient for patient in work.met if is_confidential(work, patient)}
     work.trace_meetings(frozenset(told), frozenset(secret))
     _append(work)
+
+
+def _trace_lost(work: UnitOfWork) -> Problem:
+    """Record work that lost every race, on a new snapshot; return what to raise."""
+    lost = Problem(Category.VERSION_CONFLICT)
+    with work.runtime.ports.store.snapshot() as work.snapshot:
+        _trace_failure(work, lost)
+    return lost
 
 
 def _trace_taken(work: UnitOfWork, problem: Problem) -> None:

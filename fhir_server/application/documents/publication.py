@@ -146,6 +146,7 @@ def _note_secrets(work: UnitOfWork, submission: Submission, items: Sequence[Item
     """Note what a submission names, and what it hides from guardians; its failure is as confidential (B10)."""
     if any(HIDDEN_FROM_GUARDIANS in split_marks(document.item.resource)[1] for document in submission.documents):
         work.carries_confidential()
+    work.carries(*(item.resource for item in items))
     base = work.runtime.fhir_base
     literals = [ref["reference"] for item in items for _, ref in references.references_in(item.resource, item.root)]
     literals += [item.url for item in (*submission.supersedes, *submission.folder_updates)]
