@@ -53,9 +53,9 @@ class Issue:
 
 @dataclass(frozen=True, slots=True)
 class RequiredLogin:
-    """The login that would be enough. level: an `acr` value, "" for any; max_age: seconds, None for any age."""
+    """The login that would be enough. level: an `acr` value, None for any; max_age: seconds, None for any age."""
 
-    level: str = ""
+    level: str | None = None
     max_age: int | None = None
 
 

@@ -106,7 +106,7 @@ def test_an_emergency_takes_two_factors_of_the_last_five_minutes(app, runtime, c
 def test_nobody_s_login_is_never_recent(app, runtime, clock):
     caller = caller_with(find_access(runtime, token_of(app, "paul")), Login())
     with pytest.raises(Problem):
-        bearer.demand(caller, RequiredLogin("", 300), clock.now())
+        bearer.demand(caller, RequiredLogin(max_age=300), clock.now())
     bearer.demand(caller, RequiredLogin(), clock.now())
 
 

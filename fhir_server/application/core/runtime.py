@@ -60,7 +60,7 @@ class Runtime:
     fhir_base: absolute URL of the FHIR endpoint without a final slash. cursor_key: 32 bytes that seal paging cursors.
     refuse_wrong_size: whether a wrong attachment size refuses a submission or only warns.
     stamps: gives `lastUpdated`. decoys: the space and the interaction of the last read (`reading.decoys`), or nothing.
-    professional_level: the weakest login (`acr`) with which a professional may use the FHIR endpoint, "" for any.
+    professional_level: the weakest login (`acr`) with which a professional may use the FHIR endpoint, None for any.
     """
 
     ports: Ports
@@ -69,7 +69,7 @@ class Runtime:
     fhir_base: str
     cursor_key: bytes
     refuse_wrong_size: bool = True
-    professional_level: str = ""
+    professional_level: str | None = None
     stamps: Stamps = field(default_factory=Stamps)
     decoys: list[tuple[PatientId, AuditedInteraction]] = field(default_factory=list)
 

@@ -90,7 +90,7 @@ def _challenge(problem: Problem) -> str:
     scheme = "DPoP" if code == "invalid_dpop_proof" else "Bearer"
     said = {"realm": "habilis", "error": code}
     if problem.login is not None:
-        said["acr_values"] = problem.login.level
+        said["acr_values"] = problem.login.level or ""
         said["max_age"] = "" if problem.login.max_age is None else str(problem.login.max_age)
     if scheme == "DPoP":
         said["algs"] = " ".join(PROOF_ALGORITHMS)

@@ -198,7 +198,7 @@ def _levels(client: Client, params: Mapping[str, str]) -> str:
     """Return the acceptable levels of login: the requested ones, if not weaker than the kind of software requires."""
     least = regulation.level_of(client)
     enough = [level for level in params.get("acr_values", "").split() if is_strong_enough(level, least)]
-    return " ".join(enough) or least
+    return " ".join(enough) or least or ""
 
 
 def _details(bare: AuthorizationRequest, params: Mapping[str, str]) -> tuple[Json, ...]:

@@ -41,7 +41,7 @@ def address(runtime: Runtime, path: str) -> str:
     return f"{issuer_of(runtime)}{path}"
 
 
-def is_strong_enough(acr: str, wanted: str) -> bool:
+def is_strong_enough(acr: str, wanted: str | None) -> bool:
     """Tell whether a level of login is at least another level; no level reaches an unknown one."""
     if not wanted:
         return True

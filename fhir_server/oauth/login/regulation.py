@@ -15,9 +15,9 @@ LEVEL = LEVELS[1]
 """The weakest login for users of regulation software: two factors."""
 
 
-def level_of(client: Client) -> str:
-    """Return the login that a kind of software requires for every request, "" for any login."""
-    return LEVEL if client.kind is ClientKind.REGULATION else ""
+def level_of(client: Client) -> str | None:
+    """Return the login that a kind of software requires for every request, None for any login."""
+    return LEVEL if client.kind is ClientKind.REGULATION else None
 
 
 def is_regulating(party: Grantee | None) -> bool:

@@ -99,7 +99,7 @@ def demand_in_emergency(caller: Caller, mode: Purpose, now: datetime) -> None:
         demand(caller, _OF_MODE[mode], now)
 
 
-def demand_of_professional(caller: Caller, level: str, now: datetime) -> None:
+def demand_of_professional(caller: Caller, level: str | None, now: datetime) -> None:
     """Check that the login of a professional or an auditor has the level that the operator requires.
 
     A professional for whom an establishment's software acts did not log in here: the establishment is responsible.

@@ -86,7 +86,7 @@ def b2b_of(request: Request) -> Json | None:
 
 
 def purpose_of(b2b: Json) -> Purpose:
-    """Return the stated purpose, which must be treatment.
+    """Return the stated purpose, which must be treatment: for an emergency, the professional signs in here.
 
     Raises: InvalidGrantError for any other purpose.
     """
