@@ -110,7 +110,7 @@ def parse(text: str) -> RuleProfile:
 
 @cache
 def profile(name: str) -> RuleProfile:
-    """Return a packaged profile: "fr" or "ehds".
+    """Return a packaged profile by its name, such as "fr".
 
     Raises: ProfileError when no profile has that name.
     """

@@ -41,7 +41,7 @@ class Place(Protocol):
         """The key file."""
 
     def apply_schema(self) -> None:
-        """Create the missing tables and indexes. Raises: StoreUnavailable."""
+        """Create the missing tables and indexes, and migrate earlier data. Raises: StoreUnavailable."""
 
     def open_shelf(self) -> KeyShelf:
         """Open the store of encrypted keys. Raises: StoreUnavailable."""
@@ -65,7 +65,7 @@ class SqlitePlace:
         return Database.open(self.data_dir / sqlite_parts.DATA, mends=mends)
 
     def apply_schema(self) -> None:
-        """Create the missing tables and indexes."""
+        """Create the missing tables and indexes, and migrate earlier data."""
         installation.mark_of(sqlite_parts.look(self.data_dir))
         self.open_database(mends=True).close()
 
@@ -180,9 +180,10 @@ def open_mongo(uri: str, database: str, data_dir: Path, key_file: Path) -> Ports
 
 
 def apply_schema(place: Place) -> None:
-    """Create the missing tables, collections and indexes; a second call does nothing.
+    """Create the missing tables, collections and indexes, and migrate data of an earlier version.
 
-    Raises: StoreUnavailable when the data belong to another version.
+    A second call does nothing.
+    Raises: StoreUnavailable when the data belong to a later version or to another program, or when a part is missing.
     """
     place.apply_schema()
 

@@ -165,7 +165,7 @@ def _of_directory(operator: Operator, person: _NewPerson, role: str, practitione
 @click.option("--organization", metavar="ID", help="Id of the Organization of the practice.")
 @click.option("--profession", metavar="CODE", help="Code of the matrix row, such as 10 or 70.")
 @click.option("--capacity", type=OneOf([post for post in Capacity if post]),
-              help="The person's post there, when the rules depend on it.")  # fmt: skip
+              help="The person's post in the organization, when the rules depend on it.")  # fmt: skip
 @click.option("--regulator", is_flag=True, help="A regulating physician of an emergency call centre.")
 @click.option("--auditor", is_flag=True, help="May read the audit log and review emergencies, but read no document.")
 @click.option("--national-id", metavar="NUMBER", type=_national_id,

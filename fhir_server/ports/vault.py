@@ -37,7 +37,7 @@ class Vault(Protocol):
         """Store all entries if none of their (kind, key) is present; else store nothing and return False."""
 
     def get(self, kind: str, key: str, now: datetime) -> Secret | None:
-        """Return an entry that has not expired. One read."""
+        """Return an entry that has not expired. Costs one read of the store."""
 
     def get_all(self, names: Sequence[tuple[str, str]], now: datetime) -> tuple[Secret | None, ...]:
         """Return entries by (kind, key), in the order asked, each as `get` returns it. One read for all of them."""

@@ -37,9 +37,10 @@ ParamType = Literal["token", "reference", "string", "date", "uri"]
 class SearchParam:
     """One search parameter.
 
-    paths: element paths from the resource root. A step into a contained reference is followed ("author.family" of MHD
-        is ("author.name.family",)); the search follows a step into the directory. `telecom[system=phone]` keeps the
-        elements whose member has that value.
+    paths: element paths from the resource root. The index follows a step into a contained resource: `author.family` has
+        the paths `author.name.family` and `author.practitioner.name.family`. It follows no step into the directory:
+        `chained_search` looks that up when somebody asks. `telecom[system=phone]` keeps the elements whose member has
+        that value.
     definition: canonical URL for the CapabilityStatement.
     targets: types that a reference may point to, empty for any; references to other types are not indexed.
     lookup: whether a search without a patient finds the resource too, by exact `system|value`.

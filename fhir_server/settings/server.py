@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, SecretStr
 
+from consent_rules import rule_profile
 from fhir_server.settings import brands, limits, proxies, upstream
 from fhir_server.settings.brands import Brand
 from fhir_server.settings.limits import Limits
@@ -31,10 +32,10 @@ class SettingsError(Exception):
 
 
 def _profile(value: str) -> str:
-    if value.lower() in {"fr", "ehds"}:
+    if value.lower() in rule_profile.names():
         return value.lower()
     if not value.endswith(".toml"):
-        raise ValueError("must be one of: fr, ehds, or the path of a .toml file")
+        raise ValueError(f"must be one of: {', '.join(rule_profile.names())}, or the path of a .toml file")
     return value
 
 

@@ -152,8 +152,8 @@ def _demand_whole(connection: Connection, version: int, *, mends: bool) -> None:
     with closing(sqlite3.connect(":memory:")) as model:
         for step in STEPS[:version]:
             model.executescript(step.statements)
-        parts = _parts(model)
-    for kind, name in sorted(parts.keys() - _parts(connection).keys(), key=lambda one: (one[0] != "table", one)):
+        parts = _parts_of(model)
+    for kind, name in sorted(parts.keys() - _parts_of(connection).keys(), key=lambda one: (one[0] != "table", one)):
         if kind == "table":
             raise StoreUnavailable(f"table {name} is missing from the SQLite file: put back a backup")
         if not mends:
@@ -163,8 +163,8 @@ def _demand_whole(connection: Connection, version: int, *, mends: bool) -> None:
         connection.execute(parts[kind, name])
 
 
-def _parts(connection: Connection) -> dict[tuple[str, str], str]:
-    """Return the statement that makes each table, index and trigger, by kind and name."""
+def _parts_of(connection: Connection) -> dict[tuple[str, str], str]:
+    """Return what this database has: the statement of each table, index and trigger, by kind and name."""
     rows = connection.execute("SELECT type, name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite%'")
     return {(kind, name): statement for kind, name, statement in rows}
 

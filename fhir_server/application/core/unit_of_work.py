@@ -273,7 +273,10 @@ def carry_out(runtime: Runtime, caller: Caller, audited: AuditedInteraction, pla
 
 
 def _trace_failure(work: UnitOfWork, problem: Problem) -> None:
-    """Record the failed work and whom it met, on its open snapshot; `open_record` has recorded a refusal already."""
+    """Record the failed work and the patients whose data it touched, on its open snapshot.
+
+    `open_record` has recorded a refusal already.
+    """
     work.traces.clear()
     if not work.refused:
         name_what_has_a_number(work, work.patient)

@@ -39,7 +39,7 @@ class Chains:
         if len(found) > MOST:
             text = f"`{chained.base}.` describes more than {MOST} people or establishments; describe fewer of them"
             raise Problem.of(Category.UNSUPPORTED, text, code="too-costly")
-        return AnyOf(chained.own.tokens.union(*(self._tokens(chained.base, one) for one in found)))
+        return AnyOf(chained.own.tokens.union(*(self._index_tokens(chained.base, one) for one in found)))
 
     def _meant(self, chained: Chained) -> Iterator[str]:
         """Yield the references of all people who match a description, and of their practice situations."""
@@ -54,8 +54,11 @@ class Chains:
         search = Search(type_, (described,), limit=MOST + 1)
         return [f"{type_}/{stored.id}" for stored in self.access.snapshot.find(search, self.filters).rows]
 
-    def _tokens(self, base: str, reference: str) -> frozenset[str]:
-        """Return the tokens of resources that refer to a person, directly or through a contained practice situation."""
+    def _index_tokens(self, base: str, reference: str) -> frozenset[str]:
+        """Return the index tokens of a resource that refers to this person or establishment.
+
+        A resource may also refer to a person through a contained PractitionerRole.
+        """
         names = (base, f"{base}.practitioner") if reference.startswith("Practitioner/") else (base,)
         spelt = (reference, f"{self.access.runtime.fhir_base}/{reference}")
         return frozenset(f"{name}|ref|{one}" for name in names for one in spelt)

@@ -78,7 +78,7 @@ def history(runtime: Runtime, caller: Caller, row: ResourceType, id_: str) -> tu
         access = Access(runtime, caller, audited, snapshot)
         filters = _enter_by_id(access, row)
         versions = snapshot.history(row.name, id_, filters)
-        shown = present(access, versions[: _told_of(access, row)], filters)
+        shown = present(access, versions[: _versions_shown(access, row)], filters)
         outcome = _outcome_by_id(access, shown)
     _record(access, outcome)
     if not shown:
@@ -86,7 +86,7 @@ def history(runtime: Runtime, caller: Caller, row: ResourceType, id_: str) -> tu
     return shown
 
 
-def _told_of(access: Access, row: ResourceType) -> int | None:
+def _versions_shown(access: Access, row: ResourceType) -> int | None:
     """Return how many versions the caller may see, newest first; None for all.
 
     Only the patient and representatives see earlier versions of a Consent: a person who has access by it today may have
@@ -98,7 +98,7 @@ def _told_of(access: Access, row: ResourceType) -> int | None:
 
 def _of_today(access: Access, row: ResourceType, found: Stored | None, filters: Filters) -> Stored | None:
     """Return a version, None for an earlier version of a Consent that the caller may not see."""
-    if found is None or _told_of(access, row) is None:
+    if found is None or _versions_shown(access, row) is None:
         return found
     current = access.snapshot.read(found.type, found.id, filters)
     return found if current and current.version == found.version else None

@@ -237,7 +237,7 @@ def _find(row: ResourceType, name: str) -> SearchParam | None:
 
 def _whole(name: str, value: str) -> int:
     if not (value.isascii() and value.isdecimal() and len(value) <= _DIGITS):
-        raise Problem.of(Category.MALFORMED, f"`{name}` takes a whole number", code=name)
+        raise Problem.of(Category.MALFORMED, f"`{name}` takes a whole number from 0 to {10**_DIGITS - 1}", code=name)
     return int(value)
 
 
