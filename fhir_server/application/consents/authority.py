@@ -18,6 +18,7 @@ from consent_rules.decision.decision_context import context_of
 from consent_rules.model import Directive
 from consent_rules.vocabulary import Action, DirectiveKind, PatientId, Reason, RequesterKind
 from fhir_server.application.consents import references
+from fhir_server.application.core.access import PATIENTS_SIDE
 from fhir_server.application.core.enforcement_point import record_of
 from fhir_server.application.core.system_views import ReadingReason, whole_space
 from fhir_server.application.core.unit_of_work import UnitOfWork, is_registry_operator
@@ -41,7 +42,6 @@ _UNCOUNTED = frozenset({DirectiveKind.EMERGENCY_OPENING, DirectiveKind.BLOCK_LIF
 Said = tuple[Directive, ...]
 """The directives of one Consent: its root provision first, then its exceptions."""
 
-_HOLDERS = frozenset({RequesterKind.PATIENT, RequesterKind.RELATED})
 OF_THE_INSURER = frozenset({DirectiveKind.REPRESENTATIVE, DirectiveKind.GUARDIAN, DirectiveKind.DECLARED_PHYSICIAN})
 _TOO_FAR = {
     Reason.TOO_MANY_CARERS: "the patient has named as many carers as the rules allow",
@@ -127,7 +127,7 @@ def said_by(work: UnitOfWork, request: WriteRequest, located: Json) -> Said:
     Raises: Problem(FORBIDDEN) when the caller may not record it, BUSINESS_RULE when it goes too far.
     """
     compiled = directives_of(located, str(located["id"]))
-    if not compiled and work.caller.requester.kind not in _HOLDERS:  # only the patient may state what holds anyway
+    if not compiled and work.caller.requester.kind not in PATIENTS_SIDE:  # only the patient may state what holds anyway
         raise _not_yours(request)
     if not speaks(located):
         return compiled
@@ -181,7 +181,7 @@ def demand_seen_whole(work: UnitOfWork, before: Stored, located: Json, request: 
 def demand_recorder(work: UnitOfWork, held: Directive | None, before: Stored) -> None:
     """Let the patient's side change every Consent, and everybody else only what they recorded themselves."""
     requester = work.caller.requester
-    if requester.kind in _HOLDERS:
+    if requester.kind in PATIENTS_SIDE:
         return
     own = requester.client if requester.kind is RequesterKind.SYSTEM else requester.person
     recorder = held.recorder if held else ""

@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from consent_rules.model import AccessRequest, Permit, RecordState
 from consent_rules.visibility import DIRECTORY, NOTHING, Extent, Visibility
-from consent_rules.vocabulary import Action, PatientId, View
+from consent_rules.vocabulary import Action, Basis, PatientId, RequesterKind, View
 from fhir_server.application.core import smart_scopes
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.core.smart_scopes import Limits
@@ -22,6 +22,9 @@ from fhir_server.domain.values import Json
 from fhir_server.ports.store import Snapshot, Space, SpaceWrite
 from fhir_server.registry import REGISTRY, AccessRule, ResourceType
 
+PATIENTS_SIDE = frozenset({RequesterKind.PATIENT, RequesterKind.RELATED})
+"""The patient, and the relatives who act for the patient or follow their care."""
+_FOR_THE_PATIENT = frozenset({Basis.PATIENT, Basis.REPRESENTATIVE})
 _VIEWS = {
     AccessRule.DOCUMENT: View.DOCUMENTS,
     AccessRule.GATHERING: View.DOCUMENTS,
@@ -80,6 +83,11 @@ class Opened:
     def patient(self) -> PatientId:
         """The id of the patient whose space this is."""
         return self.space.patient
+
+    @property
+    def is_for_patient(self) -> bool:
+        """Whether the patient or a representative has entered, who may know whatever the patient may."""
+        return self.permit.basis in _FOR_THE_PATIENT
 
     @property
     def pin(self) -> SpaceWrite:

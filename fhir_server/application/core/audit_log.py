@@ -5,8 +5,7 @@ from collections.abc import Iterable
 from consent_rules.vocabulary import PatientId
 from fhir_server import deadline
 from fhir_server.application.core import smart_scopes
-from fhir_server.application.core.access import Access
-from fhir_server.application.core.minor_confidentiality import SIDE
+from fhir_server.application.core.access import PATIENTS_SIDE, Access
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.deadline import demand_time
 from fhir_server.domain.audit.audit_event import Stamp, trace_of
@@ -63,7 +62,7 @@ def demand_scope(
 
 def record_refusal(runtime: Runtime, caller: Caller, audited: AuditedInteraction, problem: Problem) -> None:
     """Store the audit event of an interaction that was refused before any read, for the patient in context."""
-    outcome = Outcome(OutcomeCode.REFUSED, problem.category.value, confidential=caller.requester.kind in SIDE)
+    outcome = Outcome(OutcomeCode.REFUSED, problem.category.value, confidential=caller.requester.kind in PATIENTS_SIDE)
     record(runtime, caller, audited, outcome, _in_context(runtime, caller))
 
 
@@ -73,9 +72,8 @@ def record_out_of_time(runtime: Runtime, caller: Caller, audited: AuditedInterac
     The event of a write is hidden from representatives: nobody has checked whether the write was confidential (B10).
     """
     deadline.end()
-    outcome = Outcome(
-        OutcomeCode.FAILED, "out-of-time", confidential=audited.interaction in _WRITES or caller.requester.kind in SIDE
-    )
+    confidential = audited.interaction in _WRITES or caller.requester.kind in PATIENTS_SIDE
+    outcome = Outcome(OutcomeCode.FAILED, "out-of-time", confidential=confidential)
     record(runtime, caller, audited, outcome, _in_context(runtime, caller))
 
 

@@ -8,8 +8,8 @@ as confidential as what it contains or names.
 from collections.abc import Iterable
 from dataclasses import replace
 
-from consent_rules.vocabulary import NO_SPACE, Mark, PatientId, RequesterKind
-from fhir_server.application.core.access import Access
+from consent_rules.vocabulary import NO_SPACE, Mark, PatientId
+from fhir_server.application.core.access import PATIENTS_SIDE, Access
 from fhir_server.application.core.system_views import ReadingReason, whole_space
 from fhir_server.domain.references import documents_named, identifiers_named
 from fhir_server.domain.search import tokens
@@ -17,7 +17,6 @@ from fhir_server.domain.search.criteria import AnyOf, Search
 from fhir_server.domain.stored import Stored
 from fhir_server.ports.store import Snapshot
 
-SIDE = frozenset({RequesterKind.PATIENT, RequesterKind.RELATED})
 HIDDEN_FROM_GUARDIANS = Mark.INVISIBLE_REPRESENTANTS_LEGAUX
 
 _NUMBERED = ("DocumentReference", "List")
@@ -30,7 +29,7 @@ def is_confidential_failure(access: Access) -> bool:
 
     Guardians learn of no failure of the patient or of a relative, because the minor may hide things from one relative.
     """
-    return access.caller.requester.kind in SIDE or is_confidential(access, access.patient)
+    return access.caller.requester.kind in PATIENTS_SIDE or is_confidential(access, access.patient)
 
 
 def is_confidential(access: Access, patient: PatientId | None) -> bool:

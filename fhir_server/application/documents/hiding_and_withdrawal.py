@@ -10,9 +10,9 @@ from datetime import datetime
 import orjson
 
 from consent_rules.consents.visibility_marks import HIDDEN_FROM_GUARDIANS, sealed_until
-from consent_rules.vocabulary import Action, Mark, PatientId, RequesterKind
+from consent_rules.vocabulary import Action, Mark, PatientId
 from fhir_server.application.core import notices_owed, smart_scopes, unit_of_work
-from fhir_server.application.core.access import Opened
+from fhir_server.application.core.access import PATIENTS_SIDE, Opened
 from fhir_server.application.core.enforcement_point import open_unnamed
 from fhir_server.application.core.system_views import ReadingReason, whole_space
 from fhir_server.application.core.unit_of_work import UnitOfWork, Written
@@ -207,7 +207,7 @@ def _take_archived(work: UnitOfWork, found: _Found, wanted: Json, changed: Json)
     where = "DocumentReference.extension"
     if len(after) > 1 or not all(isinstance(value, bool) for value in after):
         raise Problem.of(Category.BUSINESS_RULE, "the archive flag must be one boolean", where, "value")
-    holder = work.caller.requester.kind in (RequesterKind.PATIENT, RequesterKind.RELATED)
+    holder = work.caller.requester.kind in PATIENTS_SIDE
     if not (holder or versions.is_depositor(work.caller, found.stored)):
         text = "only the depositor, the patient or whoever acts for the patient may set or clear the archive flag"
         raise Problem.of(Category.FORBIDDEN, text, where, "not-depositor")

@@ -15,9 +15,9 @@ import orjson
 from consent_rules.model import AccessRequest, Permit, RecordState, Requester
 from consent_rules.tools.hypothetical_requesters import Stage, audience
 from consent_rules.visibility import AccessFacts
-from consent_rules.vocabulary import Action, Basis, DirectiveKind, Mark, Purpose, RequesterKind, View
+from consent_rules.vocabulary import Action, DirectiveKind, Mark, Purpose, RequesterKind, View
 from fhir_server.application.core import audit_log, smart_scopes
-from fhir_server.application.core.access import IN_DIRECTORY, Access, Opened
+from fhir_server.application.core.access import IN_DIRECTORY, PATIENTS_SIDE, Access, Opened
 from fhir_server.application.core.enforcement_point import answer_of, judge, open_unnamed
 from fhir_server.application.core.minor_confidentiality import is_confidential, is_confidential_failure
 from fhir_server.application.core.runtime import Runtime
@@ -35,8 +35,6 @@ _EVENTS = 500
 _DONE = frozenset({tokens.any_system("outcome", "0")})
 _READING = frozenset({tokens.any_system("action", code) for code in ("R", "E")})
 
-_HOLDERS = frozenset({RequesterKind.PATIENT, RequesterKind.RELATED})
-_SIDE = frozenset({Basis.PATIENT, Basis.REPRESENTATIVE})
 _PLACES = frozenset({DirectiveKind.AGREEMENT, DirectiveKind.ADMINISTRATOR})
 _MEMBERS = 500
 PROPOSALS = {
@@ -117,7 +115,7 @@ def audience_of(runtime: Runtime, caller: Caller, id_: str, proposed: str = "") 
     )
     with runtime.ports.store.snapshot() as snapshot:
         access = Access(runtime, caller, audited, snapshot)
-        if caller.requester.kind not in _HOLDERS:
+        if caller.requester.kind not in PATIENTS_SIDE:
             raise _refused(access, id_)
         opened, facts = _find(access, id_)
         asked = _Question(access, _known(access, opened), facts) if facts and opened else None
@@ -168,7 +166,7 @@ def _find(access: Access, id_: str) -> tuple[Opened | None, AccessFacts | None]:
         audit_log.record_outcome(access, Outcome(OutcomeCode.REFUSED, "not-visible"))
         return None, None
     opened = open_unnamed(access, patient, Action.DIRECT)
-    if opened is None or opened.permit.basis not in _SIDE:
+    if opened is None or not opened.is_for_patient:
         return None, None
     found = snapshot.read("DocumentReference", id_, opened.within(caller, "r", {"DocumentReference": limits}))
     return opened, found.facts.access if found and not found.deleted else None

@@ -20,8 +20,6 @@ from fhir_server.domain.problem import Category
 from fhir_server.domain.values import Interaction
 from fhir_server.registry import REGISTRY
 
-_SIDE = frozenset({Basis.PATIENT, Basis.REPRESENTATIVE})
-
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
@@ -77,7 +75,7 @@ def explain_document(runtime: Runtime, caller: Caller, id_: str, language: str) 
 def _told(access: Access, answer: Opened | Deny, kind: str, language: str) -> Explanation:
     runtime, caller = access.runtime, access.caller
     judged: Permit | Deny = answer.permit if isinstance(answer, Opened) else answer
-    of_side = isinstance(judged, Permit) and judged.basis in _SIDE
+    of_side = isinstance(answer, Opened) and answer.is_for_patient
     safe = not (of_side or caller.requester.kind is RequesterKind.PATIENT)
     explainer = Explainer(runtime.matrix, language, safe)
     texts = explainer.answer(judged)

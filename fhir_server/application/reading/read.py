@@ -9,7 +9,7 @@ from dataclasses import replace
 import orjson
 
 from consent_rules.visibility import DIRECTORY, Visibility
-from consent_rules.vocabulary import NO_SPACE, Basis, PatientId, RequesterKind
+from consent_rules.vocabulary import NO_SPACE, PatientId, RequesterKind
 from fhir_server.application.core import access_notices, audit_log, smart_scopes
 from fhir_server.application.core.access import NOTHING_SEEN, Access, KnownFilters, Opened, action_of
 from fhir_server.application.core.enforcement_point import open_unnamed
@@ -34,8 +34,6 @@ from fhir_server.ports.store import Filters, Snapshot
 from fhir_server.registry import AccessRule, ResourceType
 
 Fetch = Callable[[Snapshot, Filters], Stored | None]
-
-_SIDE = frozenset({Basis.PATIENT, Basis.REPRESENTATIVE})
 
 
 def not_found() -> Problem:
@@ -92,7 +90,7 @@ def _versions_shown(access: Access, row: ResourceType) -> int | None:
     Only the patient and representatives see earlier versions of a Consent: a person who has access by it today may have
     been excluded before.
     """
-    of_side = access.opened is not None and access.opened.permit.basis in _SIDE
+    of_side = access.opened is not None and access.opened.is_for_patient
     return 1 if row.access is AccessRule.DIRECTIVE and not of_side else None
 
 

@@ -14,15 +14,13 @@ from consent_rules.model import Deny, Directive
 from consent_rules.vocabulary import (
     NO_SPACE,
     Action,
-    Basis,
     PatientId,
     Reason,
-    RequesterKind,
     ReviewOutcome,
     ReviewState,
 )
 from fhir_server.application.core import audit_log, enforcement_point, notices_owed, smart_scopes
-from fhir_server.application.core.access import Access, Opened
+from fhir_server.application.core.access import PATIENTS_SIDE, Access, Opened
 from fhir_server.application.core.access_notices import parties
 from fhir_server.application.core.enforcement_point import open_unnamed
 from fhir_server.application.core.runtime import Runtime
@@ -39,8 +37,6 @@ from fhir_server.domain.values import Interaction
 from fhir_server.ports.store import Change, Queued
 
 _CONSENT = ("Consent",)
-_SIDE = frozenset({RequesterKind.PATIENT, RequesterKind.RELATED})
-_OF_THE_SIDE = frozenset({Basis.PATIENT, Basis.REPRESENTATIVE})
 _TEXTS = {
     Reason.OWN_OPENING: (Category.FORBIDDEN, "you cannot review an access of your own"),
     Reason.ALREADY_REVIEWED: (Category.BUSINESS_RULE, "this access has been reviewed already"),
@@ -123,7 +119,7 @@ def look(runtime: Runtime, caller: Caller, id_: str) -> ReviewReport:
     Raises: Problem(INSUFFICIENT_SCOPE); NOT_FOUND for everybody else, and for an id that is no break-glass; FORBIDDEN
     for the person who opened the space.
     """
-    of_side = caller.requester.kind in _SIDE
+    of_side = caller.requester.kind in PATIENTS_SIDE
     audited = AuditedInteraction(
         Interaction.OPERATION, TYPE, target=f"Consent/{id_}", choice=of_side, operation="review-status"
     )
@@ -206,7 +202,7 @@ def _of_side(work: UnitOfWork, id_: str, letter: str) -> Stored:
     if location is None or not _reaches(work.caller, letter, location.compartment):
         raise not_found()
     opened = open_unnamed(work, location.compartment, Action.DIRECT)
-    if opened is None or opened.permit.basis not in _OF_THE_SIDE or not opened.of("Consent").clauses:
+    if opened is None or not opened.is_for_patient or not opened.of("Consent").clauses:
         raise not_found()  # a representative who sees no Consents sees no opening either (B2)
     stored = work.read(TYPE, id_, whole_space(ReadingReason.REVIEW, location.compartment))
     if stored is None:

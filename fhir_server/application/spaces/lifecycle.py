@@ -15,6 +15,7 @@ from consent_rules.model import Deny, RecordState
 from consent_rules.rule_profile import RuleProfile
 from consent_rules.vocabulary import Action, PatientId, Reason, RequesterKind, SpaceStatus
 from fhir_server.application.core import audit_log, notices_owed, smart_scopes
+from fhir_server.application.core.access import PATIENTS_SIDE
 from fhir_server.application.core.enforcement_point import open_record
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.core.system_views import ReadingReason, whole_space
@@ -30,7 +31,6 @@ from fhir_server.domain.values import Interaction
 from fhir_server.ports.store import Change, SpaceWrite
 
 _Plan = Callable[[UnitOfWork], "SpaceReport"]
-HOLDERS = frozenset({RequesterKind.PATIENT, RequesterKind.RELATED})
 REGISTRY_OPERATOR = frozenset({RequesterKind.SYSTEM})
 _TEXTS = {
     Reason.ILLEGAL_TRANSITION: "the present state of the space does not allow this",
@@ -48,10 +48,10 @@ class Step:
     notice: Kind
 
 
-OPPOSE = Step("oppose-space", SpaceStatus.OPPOSED, HOLDERS | REGISTRY_OPERATOR, Kind.OPPOSED)
-OPEN = Step("open-space", SpaceStatus.ACTIVE, HOLDERS | REGISTRY_OPERATOR, Kind.OPENED)
+OPPOSE = Step("oppose-space", SpaceStatus.OPPOSED, PATIENTS_SIDE | REGISTRY_OPERATOR, Kind.OPPOSED)
+OPEN = Step("open-space", SpaceStatus.ACTIVE, PATIENTS_SIDE | REGISTRY_OPERATOR, Kind.OPENED)
 SUSPEND = Step("suspend-space", SpaceStatus.SUSPENDED, REGISTRY_OPERATOR, Kind.SUSPENDED)
-CLOSE = Step("close-space", SpaceStatus.CLOSED, HOLDERS, Kind.CLOSED)
+CLOSE = Step("close-space", SpaceStatus.CLOSED, PATIENTS_SIDE, Kind.CLOSED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +163,7 @@ def _plan_step(work: UnitOfWork, patient: PatientId, step: Step, erase: bool) ->
 
 
 def _plan_request(work: UnitOfWork, patient: PatientId) -> SpaceReport:
-    _enter(work, patient, HOLDERS)
+    _enter(work, patient, PATIENTS_SIDE)
     record, profile = work.record(), work.runtime.profile
     if status_at(record, work.at, profile) is not SpaceStatus.CLOSED:
         raise Problem.of(Category.BUSINESS_RULE, "only a closed space is erased", code=Reason.ILLEGAL_TRANSITION)
@@ -181,7 +181,7 @@ def _plan_death(work: UnitOfWork, patient: PatientId) -> SpaceReport:
 
 
 def _plan_look(work: UnitOfWork, patient: PatientId) -> SpaceReport:
-    _enter(work, patient, HOLDERS | REGISTRY_OPERATOR, letter="r")
+    _enter(work, patient, PATIENTS_SIDE | REGISTRY_OPERATOR, letter="r")
     return _finish(work, work.record())
 
 
