@@ -13,7 +13,7 @@ from consent_rules.rule_profile import ProfileError, RuleProfile, from_file, nam
 from fhir_server import telemetry
 from fhir_server.adapters import opening
 from fhir_server.adapters.system import SystemClock
-from fhir_server.application.bundles.writes import demand_handlers
+from fhir_server.application.bundles.handlers import demand_handlers
 from fhir_server.application.core.runtime import Runtime, Stamps
 from fhir_server.http import admission, errors, request_context
 from fhir_server.http.fhir import capabilities, endpoint, openapi

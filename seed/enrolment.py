@@ -8,7 +8,7 @@ from joserfc.jwk import ECKey
 
 from consent_rules.model import Requester
 from consent_rules.vocabulary import PatientId, Purpose, RequesterKind
-from fhir_server.application.bundles import writes
+from fhir_server.application.bundles import handlers
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.core.write_request import WriteRequest
 from fhir_server.application.identity import access_tokens, accounts, clients
@@ -156,7 +156,7 @@ def _record(runtime: Runtime, keeper: Caller, resource: Json) -> str:
     if row.access is AccessRule.DIRECTIVE:  # the registry operator may not look up who the guardians are
         condition = ""
     wanted = WriteRequest(Interaction.CREATE, row, resource=resource, condition=condition)
-    written = writes.write(runtime, keeper, wanted)
+    written = handlers.write(runtime, keeper, wanted)
     return written.shown.stored.id if written else ""
 
 

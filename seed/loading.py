@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from consent_rules.vocabulary import Mark
-from fhir_server.application.bundles import writes
+from fhir_server.application.bundles import handlers
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.core.write_request import WriteRequest
 from fhir_server.application.documents import publication
@@ -81,7 +81,7 @@ class _Loading:
         """Record the agreements and blocks, each as a person who may record it."""
         for name, token, resource in choices.of_the_cast(self.demo):
             if name not in self.demo.consents:
-                written = writes.create(self.runtime, self._caller(token), REGISTRY["Consent"], resource)
+                written = handlers.create(self.runtime, self._caller(token), REGISTRY["Consent"], resource)
                 self.demo.consents[name] = written.shown.stored.id
 
     def documents(self) -> None:
@@ -100,7 +100,7 @@ class _Loading:
             if part.hidden:
                 id_ = self.demo.documents[part.key]
                 wanted = WriteRequest(Interaction.PATCH, REGISTRY["DocumentReference"], id_, patch=change)
-                writes.write(self.runtime, self._caller(part.patient), wanted)
+                handlers.write(self.runtime, self._caller(part.patient), wanted)
 
     def pages(self) -> None:
         """Store what the landing page shows."""
@@ -126,7 +126,7 @@ class _Loading:
             ids = [item.id for item in stored if item.type == "DocumentReference"]
         else:
             who = first.patient if first.author == "patient" else first.author
-            written = writes.create(
+            written = handlers.create(
                 self.runtime, self._caller(who), REGISTRY["DocumentReference"], simplified(filings[0])
             )
             ids = [written.shown.stored.id]

@@ -15,7 +15,7 @@ from werkzeug.test import TestResponse
 
 from consent_rules.vocabulary import Capacity, Purpose, RequesterKind
 from fhir_server.app import create_app
-from fhir_server.application.bundles import writes
+from fhir_server.application.bundles import handlers
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.identity import access_tokens
 from fhir_server.application.identity.accounts import Account, Grantee, PractitionerRoleRef, RepresentedPatient
@@ -81,7 +81,7 @@ class World:
         """Create a directory resource as the keeper; remember its id."""
         keeper = caller_of(self.runtime, f"Bearer {self.tokens['keeper']}", Origin("127.0.0.1"))
         row = REGISTRY[resource["resourceType"]]
-        self.ids[name] = writes.create(self.runtime, keeper, row, resource).shown.stored.id
+        self.ids[name] = handlers.create(self.runtime, keeper, row, resource).shown.stored.id
         return self.ids[name]
 
     def software(self, name: str, scopes: str, place: str = "") -> None:

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from fhir_server.app import create_app
-from fhir_server.application.bundles import writes
-from fhir_server.application.bundles.writes import demand_handlers
+from fhir_server.application.bundles import handlers
+from fhir_server.application.bundles.handlers import demand_handlers
 from fhir_server.registry import REGISTRY, AccessRule, Interaction, ResourceType
 
 IMMUNIZATION = ResourceType("Immunization", AccessRule.DIRECTORY, frozenset({Interaction.READ, Interaction.CREATE}))
@@ -34,7 +34,7 @@ def test_a_row_and_a_handler_that_do_not_fit_are_named(rows, fault):
 
 
 def test_the_server_does_not_start_without_a_handler(settings, runtime, monkeypatch):
-    missing = {name: one for name, one in writes.HANDLERS.items() if name != "Organization"}
-    monkeypatch.setattr(writes, "HANDLERS", missing)
+    missing = {name: one for name, one in handlers.HANDLERS.items() if name != "Organization"}
+    monkeypatch.setattr(handlers, "HANDLERS", missing)
     with pytest.raises(LookupError, match="Organization offers create without a handler"):
         create_app(settings, runtime)

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from fhir_server.application.bundles import writes
+from fhir_server.application.bundles import handlers
 from fhir_server.application.core import unit_of_work
 from fhir_server.application.core.unit_of_work import carry_out
 from fhir_server.application.core.write_request import WriteRequest
@@ -164,7 +164,7 @@ def test_choices_made_at_once_all_hold(world: World):
     names = ["nour", "martin", "zoe"]
 
     def agree(name):
-        return writes.create(world.runtime, caller(world, "camille"), REGISTRY["Consent"], world.consent(name))
+        return handlers.create(world.runtime, caller(world, "camille"), REGISTRY["Consent"], world.consent(name))
 
     with ThreadPoolExecutor(3) as pool:
         list(pool.map(agree, names))
@@ -180,7 +180,7 @@ def test_a_patient_created_twice_at_once_exists_once(world: World):
 
     def create(_):
         try:
-            made = writes.write(world.runtime, caller(world, "keeper"), wanted)
+            made = handlers.write(world.runtime, caller(world, "keeper"), wanted)
         except Problem as problem:
             return problem.category
         return made.shown.stored.id
@@ -208,7 +208,7 @@ class TestSpaces:
     def test_an_announced_space_waits_for_six_weeks(self, world: World, clock):
         resource = {"resourceType": "Patient", "identifier": [{"system": INS, "value": "184039999900321"}]}
         row = REGISTRY["Patient"]
-        made = writes.create(world.runtime, caller(world, "keeper"), row, resource, announced=True)
+        made = handlers.create(world.runtime, caller(world, "keeper"), row, resource, announced=True)
         world.ids["new"] = made.shown.stored.id
         bundle = world.bundle(world.filing(patient="new"))
         clock.advance(days=41)

@@ -14,7 +14,7 @@ from werkzeug.test import TestResponse
 
 from consent_rules.scopes import Scopes
 from consent_rules.vocabulary import Mark, Purpose, Reason, RequesterKind
-from fhir_server.application.bundles import writes
+from fhir_server.application.bundles import handlers
 from fhir_server.application.core import lockdown
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.core.shown import Shown
@@ -229,7 +229,7 @@ class UseCaseWorld(ServerWorld):
     def choose(self, who: str, of: str, consent: Json, name: str) -> bool:  # noqa: ARG002 - the Consent names it
         self.runtime.ports.clock.advance(milliseconds=1)
         consent = consent | {"dateTime": self.now().isoformat(timespec="milliseconds")}
-        written = self._try(lambda: writes.create(self.runtime, self._caller(who), REGISTRY["Consent"], consent))
+        written = self._try(lambda: handlers.create(self.runtime, self._caller(who), REGISTRY["Consent"], consent))
         if written is None:
             return False
         self.demo.consents[name] = written.shown.stored.id
@@ -239,12 +239,12 @@ class UseCaseWorld(ServerWorld):
         id_, reader = self.demo.consents[name], self._caller(self.reader_of(of))
         resource = json.loads(read.read(self.runtime, reader, REGISTRY["Consent"], id_).stored.body)
         ended = resource | {"status": "inactive"}
-        return self._try(lambda: writes.write(self.runtime, self._caller(who), _update(id_, ended))) is not None
+        return self._try(lambda: handlers.write(self.runtime, self._caller(who), _update(id_, ended))) is not None
 
     def change_default(self, who: str, of: str, wanted: Wanted) -> bool:
         consent = self._defaults(self.reader_of(of), of)[wanted.template]
         id_, changed = consent["id"], wanted.of(consent)
-        return self._try(lambda: writes.write(self.runtime, self._caller(who), _update(id_, changed))) is not None
+        return self._try(lambda: handlers.write(self.runtime, self._caller(who), _update(id_, changed))) is not None
 
     def defaults(self, who: str, of: str) -> set[str] | None:
         found = self._try(lambda: self._defaults(who, of))
@@ -261,12 +261,12 @@ class UseCaseWorld(ServerWorld):
 
         id_ = self.demo.documents[document]
         wanted = WriteRequest(Interaction.PATCH, REGISTRY["DocumentReference"], id_, patch=Patch(changed))
-        return self._try(lambda: writes.write(self.runtime, self._caller(who), wanted)) is not None
+        return self._try(lambda: handlers.write(self.runtime, self._caller(who), wanted)) is not None
 
     def file(self, who: str, paper: Paper) -> bool:
         resource = self.resource_of(who, paper)
         written = self._try(
-            lambda: writes.create(self.runtime, self._caller(who), REGISTRY["DocumentReference"], resource)
+            lambda: handlers.create(self.runtime, self._caller(who), REGISTRY["DocumentReference"], resource)
         )
         if written is None:
             return False
@@ -300,7 +300,7 @@ class UseCaseWorld(ServerWorld):
 
     def announce(self, newcomer: Newcomer) -> None:
         keeper, row = self._caller("annuaire"), REGISTRY["Patient"]
-        written = writes.create(self.runtime, keeper, row, self.patient_resource(newcomer), announced=True)
+        written = handlers.create(self.runtime, keeper, row, self.patient_resource(newcomer), announced=True)
         self.demo.patients[newcomer.key] = written.shown.stored.id
         for name in newcomer.guardians:
             self.introduce(name, newcomer.key)
@@ -310,7 +310,7 @@ class UseCaseWorld(ServerWorld):
 
     def introduce(self, name: str, of: str) -> None:
         keeper, row = self._caller("annuaire"), REGISTRY["RelatedPerson"]
-        written = writes.create(self.runtime, keeper, row, self.related_resource(name, of))
+        written = handlers.create(self.runtime, keeper, row, self.related_resource(name, of))
         self.demo.guardians[f"{name}/{of}"] = written.shown.stored.id
         self.sign_up(name, of)
 

@@ -10,9 +10,9 @@ from collections.abc import Container, Mapping
 from dataclasses import replace
 
 from consent_rules.vocabulary import Action
-from fhir_server.application.bundles import writes
+from fhir_server.application.bundles import handlers
 from fhir_server.application.bundles.entries import METHODS, Entry, entries_of, entry_faults, refuse_twice
-from fhir_server.application.bundles.writes import HANDLERS, NO_HANDLER
+from fhir_server.application.bundles.handlers import HANDLERS, NO_HANDLER
 from fhir_server.application.core import smart_scopes
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.core.unit_of_work import UnitOfWork, Written, carry_out
@@ -186,7 +186,7 @@ def _row(entry: Entry) -> ResourceType:
 
 
 def _plan_one(work: UnitOfWork, entry: Entry, id_: str) -> Written | None:
-    return writes.plan_of(_request(work, entry, id_))(work)
+    return handlers.plan_of(_request(work, entry, id_))(work)
 
 
 def _request(work: UnitOfWork, entry: Entry, id_: str) -> WriteRequest:

@@ -6,7 +6,7 @@ ITI-105 here and through ITI-65 in http/fhir/transactions.py.
 
 from flask import Response, request
 
-from fhir_server.application.bundles import writes
+from fhir_server.application.bundles import handlers
 from fhir_server.application.core.unit_of_work import Written
 from fhir_server.application.core.write_request import WriteRequest
 from fhir_server.domain import conditional_requests
@@ -29,7 +29,7 @@ def create(row: ResourceType) -> Response:
     served, caller, resource = runtime(), current_caller(), _body(row)
     condition = conditional_requests.query_of(request.headers.get("If-None-Exist", ""), row.name, served.fhir_base)
     wanted = WriteRequest(Interaction.CREATE, row, resource=resource, condition=condition)
-    return _answer(writes.write(served, caller, wanted))
+    return _answer(handlers.write(served, caller, wanted))
 
 
 def update(row: ResourceType, id_: str) -> Response:
@@ -39,7 +39,7 @@ def update(row: ResourceType, id_: str) -> Response:
     if resource.get("id") != id_:
         raise Problem.of(Category.INVALID, "`id` is not the one of the URL", f"{row.name}.id", "value")
     wanted = WriteRequest(Interaction.UPDATE, row, id_, resource, if_match=_if_match())
-    return _answer(writes.write(served, caller, wanted))
+    return _answer(handlers.write(served, caller, wanted))
 
 
 def patch(row: ResourceType, id_: str) -> Response:
@@ -47,7 +47,7 @@ def patch(row: ResourceType, id_: str) -> Response:
     negotiation.wanted_format()
     served, caller, change = runtime(), current_caller(), _patch()
     wanted = WriteRequest(Interaction.PATCH, row, id_, patch=change, if_match=_if_match())
-    return _answer(writes.write(served, caller, wanted))
+    return _answer(handlers.write(served, caller, wanted))
 
 
 def patch_matching(row: ResourceType) -> Response:
@@ -58,13 +58,13 @@ def patch_matching(row: ResourceType) -> Response:
         part for part in request.query_string.decode("utf-8", "replace").split("&") if not part.startswith("_")
     )
     wanted = WriteRequest(Interaction.PATCH, row, patch=change, condition=query, if_match=_if_match())
-    return _answer(writes.write(served, caller, wanted))
+    return _answer(handlers.write(served, caller, wanted))
 
 
 def delete(row: ResourceType, id_: str) -> Response:
     """Delete a resource as its depositor; what is not there, or not seen, needs no deleting."""
     wanted = WriteRequest(Interaction.DELETE, row, id_, if_match=_if_match())
-    return _answer(writes.write(runtime(), current_caller(), wanted))
+    return _answer(handlers.write(runtime(), current_caller(), wanted))
 
 
 def _answer(written: Written | None) -> Response:

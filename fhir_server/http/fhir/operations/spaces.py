@@ -6,7 +6,7 @@ Source: R.1111-28 and R.1111-36 of the French public health code (rules A1 to A1
 from flask import Response
 
 from consent_rules.vocabulary import PatientId, Purpose
-from fhir_server.application.bundles import writes
+from fhir_server.application.bundles import handlers
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.spaces import break_glass, lifecycle
 from fhir_server.application.spaces.lifecycle import SpaceReport, Step
@@ -36,7 +36,7 @@ def _announce(runtime: Runtime, caller: Caller, _id: str, given: Arguments) -> R
     faults = claimed_profiles.check(resource)
     if faults:
         raise Problem(Category.BUSINESS_RULE, *faults)
-    written = writes.create(runtime, caller, REGISTRY["Patient"], resource, announced=True)
+    written = handlers.create(runtime, caller, REGISTRY["Patient"], resource, announced=True)
     return rendering.resource(written.shown, 201, "Location")
 
 
