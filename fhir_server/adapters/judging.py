@@ -6,6 +6,7 @@ from typing import Protocol
 
 from consent_rules.visibility import Visibility
 from fhir_server.domain.stored import UNGATHERING, Facts
+from fhir_server.registry import DOCUMENTS
 
 __all__ = ["UNGATHERING", "about", "is_visible"]
 
@@ -30,10 +31,11 @@ def is_visible(type_: str, facts: Facts, visibility: Visibility, seen_among: See
         freely = tuple(way for way in visibility.clauses if not way.of_seen)
         if replace(visibility, clauses=freely).admits(facts.access):
             return True
-        return visibility.admits(facts.access) and bool(
-            seen_among("DocumentReference", facts.documents, about(visibility), gone=True)
+        return visibility.admits(facts.access) and any(
+            seen_among(type_, facts.documents, about(visibility), gone=True) for type_ in DOCUMENTS
         )
     if facts.access.compartment != visibility.compartment:
         return False
     owning = replace(visibility, clauses=tuple(way for way in visibility.clauses if way.owned_by is not None))
-    return owning.admits(facts.access) or bool(seen_among("DocumentReference", facts.documents, visibility, gone=False))
+    seen = (seen_among(type_, facts.documents, visibility, gone=False) for type_ in DOCUMENTS)
+    return owning.admits(facts.access) or any(seen)

@@ -11,8 +11,8 @@ from fhir_server.adapters.hashing import Hashes
 from fhir_server.adapters.sealing import SPACE, Keyring, Sealed, seal
 from fhir_server.domain.stored import Stored
 from fhir_server.ports.store import Change, SpaceWrite, Trace, Write
+from fhir_server.registry import TRACE
 
-TRACE = "AuditEvent"
 LABELLED = 1 << 7
 """The bit that says that the labels are known; they are unknown for data from before labels were stored."""
 _SHIFT = 8

@@ -1,1 +1,1 @@
-"""FHIR-aware values and pure functions, one folder for each subject. No store, no clock, no registry."""
+"""FHIR-aware values and pure functions, one folder for each subject. No store, no clock."""

@@ -12,7 +12,8 @@ from enum import StrEnum
 from consent_rules.vocabulary import PatientId, ReviewOutcome
 from fhir_server.domain import bodies
 from fhir_server.domain.audit.narrative import in_french
-from fhir_server.domain.values import Json
+from fhir_server.domain.values import Json, type_of
+from fhir_server.registry import DOCUMENTS
 
 KINDS = "urn:habilis:notice"
 """Code system of `Communication.category`: the kinds below."""
@@ -143,7 +144,7 @@ def communication_of(notice: Notice) -> Json:
 def cut(communication: Json) -> Json:
     """Return a notice that names no more documents than a reader sees; the same notice when it names few enough."""
     about = communication.get("about", [])
-    documents = [item for item in about if str(item.get("reference", "")).startswith("DocumentReference/")]
+    documents = [item for item in about if type_of(str(item.get("reference", ""))) in DOCUMENTS]
     left_out = documents[_NAMED_DOCUMENTS:]
     return communication | {"about": [item for item in about if item not in left_out]} if left_out else communication
 

@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 
 from fhir_server.domain.values import Json
+from fhir_server.registry import DOCUMENTS
 
 _Place = tuple[str | int, "_Place | None"]
 """A member's name or an item's index, and the enclosing place; only few places are ever written as an expression."""
@@ -21,7 +22,10 @@ _NESTED = frozenset({dict, list})
 _REWRITTEN = frozenset({"reference", "url", "valueUri", "valueUrl"})
 """Elements of type Reference.reference, url and uri that may name an entry; identifiers are never rewritten."""
 
-_NAMED = re.compile(rb'"(?:[^"\\]*/)?DocumentReference/([A-Za-z0-9\-.]{1,64})(?:/_history/[^"]*)?"')
+_STARTS = tuple(f"{name}/".encode() for name in sorted(DOCUMENTS))
+_NAMED = re.compile(
+    rb'"(?:[^"\\]*/)?(?:' + b"|".join(_STARTS) + rb')([A-Za-z0-9\-.]{1,64})(?:/_history/[^"]*)?"',
+)
 
 
 def references_in(value: Any, root: str) -> list[tuple[str, Json]]:  # noqa: ANN401 - any JSON value
@@ -87,16 +91,17 @@ def rewritten(value: Any, names: Mapping[str, str]) -> Any:  # noqa: ANN401 - an
 
 def documents_named(body: bytes) -> frozenset[str]:
     """Return the ids of the documents that a stored body refers to; quick when it refers to none."""
-    if b"DocumentReference/" not in body:
-        return frozenset()
-    return frozenset(match.decode() for match in _NAMED.findall(body))
+    for start in _STARTS:
+        if start in body:
+            return frozenset(match.decode() for match in _NAMED.findall(body))
+    return frozenset()
 
 
 def without_documents(body: bytes, hidden: frozenset[str]) -> bytes:
     """Return the body without any element that refers to one of the hidden documents."""
     if not hidden & documents_named(body):
         return body
-    return orjson.dumps(_pruned(orjson.loads(body), frozenset(f"DocumentReference/{id_}" for id_ in hidden)))
+    return orjson.dumps(_pruned(orjson.loads(body), frozenset(f"{name}/{id_}" for name in DOCUMENTS for id_ in hidden)))
 
 
 def without_references(resource: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from consent_rules.visibility import AccessFacts, Interval, micros
+from fhir_server.registry import AccessRule, types_under
 
-UNGATHERING = ("DocumentReference", "AuditEvent", "Communication")
+UNGATHERING = types_under(AccessRule.DOCUMENT, AccessRule.TRACE, AccessRule.NOTICE)
 """Types that contain no documents: their own facts decide, together with the documents in `Facts.documents`."""
 
 AUTHORED = ("creation", "date")

@@ -5,7 +5,9 @@ Source: https://hl7.org/fhir/R4/json.html (the JSON representation of resources)
 
 from typing import Any, NewType
 
-from consent_rules.vocabulary import Code
+from fhir_server.registry.model import Interaction
+
+__all__ = ["Interaction", "Json"]
 
 Json = dict[str, Any]
 """A JSON object, read and not yet judged: a resource, an element of one, a document of the authorization server.
@@ -20,22 +22,9 @@ GrantId = NewType("GrantId", str)
 """The id of a grant; a person's session on our pages has one too."""
 
 
-class Interaction(Code):
-    """What a caller does: codes of http://hl7.org/fhir/restful-interaction, then acts at the authorization server."""
+def type_of(reference: str) -> str:
+    """Return the type that a relative reference names, such as "Patient" for "Patient/1".
 
-    READ = "read"
-    VREAD = "vread"
-    HISTORY = "history-instance"
-    CREATE = "create"
-    UPDATE = "update"
-    PATCH = "patch"
-    DELETE = "delete"
-    SEARCH = "search-type"
-    TRANSACTION = "transaction"
-    BATCH = "batch"
-    OPERATION = "operation"
-    LOGIN = "login"
-    LOGOUT = "logout"
-    AUTHORIZE = "authorize"
-    TOKEN = "token"  # noqa: S105 - a token is issued
-    REVOKE = "revoke"
+    A text without a slash is returned whole.
+    """
+    return reference.partition("/")[0]

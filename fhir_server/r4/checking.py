@@ -12,7 +12,6 @@ from typing import Any
 
 from fhir_server.domain.problem import Issue
 from fhir_server.domain.values import Json
-from fhir_server.r4.invariants import INVARIANTS
 from fhir_server.r4.primitives import CHECKS, TYPE_FAULTS
 from fhir_server.r4.structure import Element, Shape, is_resource_type, shape_of
 from fhir_server.settings import limits
@@ -119,7 +118,7 @@ def _object(walk: _Walk, shape: Shape, value: Json, depth: int) -> None:
     for name in value:
         _member(walk, shape, name, value, depth)
     _presence(walk, shape, value)
-    for rule in INVARIANTS.get(shape.name, ()):
+    for rule in shape.rules:
         for path, text in rule(value):
             walk.add(path, text, "invariant")
 

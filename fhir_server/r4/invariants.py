@@ -162,13 +162,6 @@ INVARIANTS: dict[str, tuple[Rule, ...]] = {
     "Duration": _QUANTITY,
     "Count": _QUANTITY,
     "Distance": _QUANTITY,
-    "DocumentReference": _DOMAIN,
-    "Practitioner": _DOMAIN,
-    "PractitionerRole": _DOMAIN,
-    "RelatedPerson": _DOMAIN,
-    "Location": _DOMAIN,
-    "Communication": _DOMAIN,
-    "Provenance": _DOMAIN,
     "Patient": (*_DOMAIN, _patient_contacts),
     "Organization": (
         *_DOMAIN,
@@ -186,7 +179,6 @@ INVARIANTS: dict[str, tuple[Rule, ...]] = {
         _when("ppc-1", "policy", "or policyRule is required", lambda v: not {"policy", "policyRule"} & v.keys()),
         _when("ppc-2", "patient", "is required in a privacy consent", _privacy_consent),
     ),
-    "AuditEvent": _DOMAIN,
     "AuditEventEntity": (
         _when("sev-1", "", "must not have both a name and a query", lambda v: "name" in v and "query" in v),
     ),
@@ -211,4 +203,9 @@ INVARIANTS: dict[str, tuple[Rule, ...]] = {
         ),
     ),
 }
-"""The rules of each type."""
+"""The rules of each type that has some of its own."""
+
+
+def rules_of(type_: str, *, has_contained: bool) -> tuple[Rule, ...]:
+    """Return the rules of a type. has_contained: whether it is a DomainResource."""
+    return INVARIANTS.get(type_, _DOMAIN if has_contained else ())

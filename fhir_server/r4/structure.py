@@ -12,6 +12,7 @@ from functools import cache
 from importlib import resources
 from typing import Any, get_args
 
+from fhir_server.r4.invariants import Rule, rules_of
 from fhir_server.r4.primitives import CHECKS
 
 _NOT_R4 = frozenset({"fhir_comments", "valueCodeableReference", "valueRatioRange"})
@@ -54,6 +55,7 @@ class Shape:
     """One type: its elements in the order of the definition.
 
     required: elements that must occur; choices: names of choices, with whether one of their elements must occur.
+    rules: the invariants of the type.
     """
 
     name: str
@@ -61,6 +63,7 @@ class Shape:
     is_resource: bool
     required: tuple[Element, ...] = ()
     choices: dict[str, tuple[tuple[str, ...], bool]] = field(default_factory=dict)
+    rules: tuple[Rule, ...] = ()
 
 
 def shape_of(type_: str) -> Shape | None:
@@ -105,7 +108,8 @@ def _shape(type_: str, model: Any) -> Shape:  # noqa: ANN401 - a class of the li
             known, demanded = choices.get(element.choice, ((), False))
             choices[element.choice] = ((*known, name), demanded or bool(extra.get("one_of_many_required")))
     required = tuple(element for element in elements.values() if element.required)
-    return Shape(type_, elements, bool(model.has_resource_base()), required, choices)
+    rules = rules_of(type_, has_contained="contained" in elements)
+    return Shape(type_, elements, bool(model.has_resource_base()), required, choices, rules)
 
 
 def _in_order(model: Any, fields: dict[str, Any]) -> list[str]:  # noqa: ANN401 - as above

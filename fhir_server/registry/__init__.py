@@ -3,8 +3,18 @@
 A new search parameter is a line of `data/search_parameters.tsv`; a new type is a row of `resource_types.py`.
 """
 
-from fhir_server.domain.values import Interaction
-from fhir_server.registry.model import AccessRule, ParamType, ResourceType, SearchParam
-from fhir_server.registry.resource_types import REGISTRY
+from fhir_server.registry.model import AccessRule, Interaction, ParamType, ResourceType, SearchParam
+from fhir_server.registry.resource_types import DOCUMENTS, PATIENT, REGISTRY, TRACE, types_under
 
-__all__ = ["REGISTRY", "AccessRule", "Interaction", "ParamType", "ResourceType", "SearchParam"]
+__all__ = [
+    "DOCUMENTS",
+    "PATIENT",
+    "REGISTRY",
+    "TRACE",
+    "AccessRule",
+    "Interaction",
+    "ParamType",
+    "ResourceType",
+    "SearchParam",
+    "types_under",
+]

@@ -4,11 +4,33 @@ The CapabilityStatement, the routes, the index and the access decision all use t
 A type without an access rule cannot be declared: the field has no default.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Literal
 
-from fhir_server.domain.values import Interaction
+from consent_rules.vocabulary import Code
+
+
+class Interaction(Code):
+    """What a caller does: codes of http://hl7.org/fhir/restful-interaction, then acts at the authorization server."""
+
+    READ = "read"
+    VREAD = "vread"
+    HISTORY = "history-instance"
+    CREATE = "create"
+    UPDATE = "update"
+    PATCH = "patch"
+    DELETE = "delete"
+    SEARCH = "search-type"
+    TRANSACTION = "transaction"
+    BATCH = "batch"
+    OPERATION = "operation"
+    LOGIN = "login"
+    LOGOUT = "logout"
+    AUTHORIZE = "authorize"
+    TOKEN = "token"  # noqa: S105 - a token is issued
+    REVOKE = "revoke"
 
 
 class AccessRule(Enum):
@@ -70,12 +92,33 @@ class SearchParam:
 
 
 @dataclass(frozen=True, slots=True)
+class Words:
+    """What a person calls the resources of a type, in one language.
+
+    one: with its article, such as "a notice". of_one: the same after "of", such as "of a notice".
+    every: all that a search may find, such as "the notices". shared: what an app may be given, such as "notices".
+    """
+
+    one: str
+    of_one: str
+    every: str
+    shared: str
+
+
+@dataclass(frozen=True, slots=True)
 class ResourceType:
     """One resource type of the server.
 
     patient_path: element whose reference names the patient; "id" when the resource is the patient; "" for a resource of
         the directory, or one that belongs to its document.
     profiles: canonical URLs that the server supports for the type.
+    words: by language, "en" and "fr"; empty for the directory, which belongs to no space.
+    transactions: IHE's names for interactions, such as "ITI-67" for a search.
+    kind: the code of the matrix that governs every resource of the type; "" where each resource states its own.
+    unique: whether an identifier names one resource of the type, for ever.
+    of_person: whether the identifiers are those of a person, which no address may show.
+    by_operator: whether only the operator's own software records the type, and no establishment.
+    documentation: what the CapabilityStatement says besides, "" for nothing.
     """
 
     name: str
@@ -84,6 +127,13 @@ class ResourceType:
     search: tuple[SearchParam, ...] = ()
     patient_path: str = ""
     profiles: tuple[str, ...] = ()
+    words: Mapping[str, Words] = field(default_factory=dict, hash=False)
+    transactions: Mapping[Interaction, str] = field(default_factory=dict, hash=False)
+    kind: str = ""
+    unique: bool = False
+    of_person: bool = False
+    by_operator: bool = False
+    documentation: str = ""
 
     @property
     def creates_conditionally(self) -> bool:

@@ -6,12 +6,12 @@ must offer. Search parameters are in data/search_parameters.tsv.
 
 import csv
 from collections.abc import Mapping
+from dataclasses import replace
 from importlib import resources
 from types import MappingProxyType
 from typing import get_args
 
-from fhir_server.domain.values import Interaction
-from fhir_server.registry.model import AccessRule, ParamType, ResourceType, SearchParam
+from fhir_server.registry.model import AccessRule, Interaction, ParamType, ResourceType, SearchParam, Words
 
 _READABLE = frozenset({Interaction.READ, Interaction.VREAD, Interaction.HISTORY, Interaction.SEARCH})
 _EDITABLE = _READABLE | {Interaction.CREATE, Interaction.UPDATE, Interaction.PATCH}
@@ -48,33 +48,51 @@ def _search_parameter(line: Mapping[str, str]) -> SearchParam:
 
 
 _KINDS: tuple[ParamType, ...] = get_args(ParamType)
-_SEARCH = _search_parameters()
-
-
-def _row(
-    name: str,
-    access: AccessRule,
-    interactions: frozenset[Interaction],
-    patient_path: str = "",
-    profiles: tuple[str, ...] = (),
-) -> ResourceType:
-    searchable = Interaction.SEARCH in interactions
-    search = (*_SEARCH.get(name, ()), *_SEARCH["*"]) if searchable else ()
-    return ResourceType(name, access, interactions, search, patient_path, profiles)
-
-
 _ROWS = (
-    _row("Patient", AccessRule.IDENTITY, _EDITABLE, "id"),
-    _row("Practitioner", AccessRule.DIRECTORY, _EDITABLE),
-    _row("PractitionerRole", AccessRule.DIRECTORY, _EDITABLE),
-    _row("Organization", AccessRule.DIRECTORY, _EDITABLE),
-    _row("RelatedPerson", AccessRule.DIRECTIVE, _EDITABLE, "patient"),
-    _row(
+    ResourceType(
+        "Patient",
+        AccessRule.IDENTITY,
+        _EDITABLE,
+        patient_path="id",
+        words={
+            "en": Words("the identity", "of the identity", "the identity", "identity"),
+            "fr": Words("l’identité", "de l’identité", "l’identité", "l’identité"),
+        },
+        unique=True,
+        documentation="Professionals and software name the patient by `identifier=system|value` or by one `_id`, and "
+        "the other parameters narrow that; patients search their own record. A professional who has no ground to "
+        "consult the record is shown the identity traits alone, tagged SUBSETTED, and narrows by those alone.",
+    ),
+    ResourceType("Practitioner", AccessRule.DIRECTORY, _EDITABLE, unique=True),
+    ResourceType("PractitionerRole", AccessRule.DIRECTORY, _EDITABLE, by_operator=True),
+    ResourceType("Organization", AccessRule.DIRECTORY, _EDITABLE, unique=True),
+    ResourceType(
+        "RelatedPerson",
+        AccessRule.DIRECTIVE,
+        _EDITABLE,
+        patient_path="patient",
+        words={
+            "en": Words(
+                "a representative or carer",
+                "of a representative or carer",
+                "the representatives and carers",
+                "representatives and relatives",
+            ),
+            "fr": Words(
+                "un représentant ou un proche",
+                "d’un représentant ou d’un proche",
+                "les représentants et les proches",
+                "les représentants et les proches",
+            ),
+        },
+        of_person=True,
+    ),
+    ResourceType(
         "DocumentReference",
         AccessRule.DOCUMENT,
         _READABLE | {Interaction.CREATE, Interaction.PATCH, Interaction.DELETE},
-        "subject",
-        (
+        patient_path="subject",
+        profiles=(
             f"{_MHD}/IHE.MHD.Minimal.DocumentReference",
             f"{_MHD}/IHE.MHD.Comprehensive.DocumentReference",
             f"{_MHD}/IHE.MHD.UnContained.Comprehensive.DocumentReference",
@@ -82,14 +100,29 @@ _ROWS = (
             f"{_PDSM}/pdsm-comprehensive-document-reference",
             f"{_PDSM}/pdsm-simplified-publish",
         ),
+        words={
+            "en": Words("a document", "of a document", "the documents", "documents"),
+            "fr": Words("la fiche d’un document", "de la fiche d’un document", "les documents", "les documents"),
+        },
+        transactions={Interaction.SEARCH: "ITI-67", Interaction.CREATE: "ITI-105"},
+        documentation="`conditionalUpdate` is a conditional PATCH by `identifier=system|value`; there is no PUT.",
     ),
-    _row("Binary", AccessRule.CONTENT, frozenset({Interaction.READ})),
-    _row(
+    ResourceType(
+        "Binary",
+        AccessRule.CONTENT,
+        frozenset({Interaction.READ}),
+        words={
+            "en": Words("a document", "of a document", "the documents", "the content of documents"),
+            "fr": Words("un document", "d’un document", "les documents", "le contenu des documents"),
+        },
+        transactions={Interaction.READ: "ITI-68"},
+    ),
+    ResourceType(
         "List",
         AccessRule.GATHERING,
         _READABLE,
-        "subject",
-        (
+        patient_path="subject",
+        profiles=(
             f"{_MHD}/IHE.MHD.Minimal.SubmissionSet",
             f"{_MHD}/IHE.MHD.Comprehensive.SubmissionSet",
             f"{_MHD}/IHE.MHD.UnContained.Comprehensive.SubmissionSet",
@@ -98,32 +131,91 @@ _ROWS = (
             f"{_PDSM}/pdsm-submissionset-comprehensive",
             f"{_PDSM}/pdsm-folder-comprehensive",
         ),
+        words={
+            "en": Words(
+                "a delivery of documents", "of a delivery of documents", "the deliveries", "submission sets and folders"
+            ),
+            "fr": Words("un lot de documents", "d’un lot de documents", "les lots", "les lots et les classeurs"),
+        },
+        transactions={Interaction.SEARCH: "ITI-66"},
     ),
-    _row(
+    ResourceType(
         "Consent",
         AccessRule.DIRECTIVE,
         _EDITABLE,
-        "patient",
-        (
+        patient_path="patient",
+        profiles=(
             f"{_PCF}/IHE.PCF.consentBasic",
             f"{_PCF}/IHE.PCF.consentIntermediate",
             f"{_PCF}/IHE.PCF.consentAdvanced",
         ),
+        words={
+            "en": Words(
+                "a choice about access", "of a choice about access", "the choices about access", "access choices"
+            ),
+            "fr": Words("un choix d’accès", "d’un choix d’accès", "les choix d’accès", "les choix d’accès"),
+        },
     ),
-    _row("Communication", AccessRule.NOTICE, frozenset({Interaction.READ, Interaction.SEARCH}), "subject"),
-    _row(
+    ResourceType(
+        "Communication",
+        AccessRule.NOTICE,
+        frozenset({Interaction.READ, Interaction.SEARCH}),
+        patient_path="subject",
+        words={
+            "en": Words("a notice", "of a notice", "the notices", "notices"),
+            "fr": Words("une notification", "d’une notification", "les notifications", "les notifications"),
+        },
+    ),
+    ResourceType(
         "AuditEvent",
         AccessRule.TRACE,
         frozenset({Interaction.READ, Interaction.VREAD, Interaction.SEARCH}),
-        "entity.what",
-        (
+        patient_path="entity.what",
+        profiles=(
             f"{_BALP}/IHE.BasicAudit.PatientRead",
             f"{_BALP}/IHE.BasicAudit.PatientQuery",
             f"{_BALP}/IHE.BasicAudit.PatientCreate",
             f"{_BALP}/IHE.BasicAudit.PatientUpdate",
         ),
+        words={
+            "en": Words(
+                "a line of the journal",
+                "of a line of the journal",
+                "the journal of accesses",
+                "the journal of accesses",
+            ),
+            "fr": Words(
+                "une entrée du journal des accès",
+                "d’une entrée du journal des accès",
+                "le journal des accès",
+                "le journal des accès",
+            ),
+        },
     ),
 )
 
-REGISTRY: Mapping[str, ResourceType] = MappingProxyType({row.name: row for row in _ROWS})
+
+def _with_search(row: ResourceType, params: Mapping[str, list[SearchParam]]) -> ResourceType:
+    if Interaction.SEARCH not in row.interactions:
+        return row
+    return replace(row, search=(*params.get(row.name, ()), *params["*"]))
+
+
+def _registry() -> Mapping[str, ResourceType]:
+    params = _search_parameters()
+    return MappingProxyType({row.name: _with_search(row, params) for row in _ROWS})
+
+
+REGISTRY = _registry()
 """The resource types by name."""
+
+
+def types_under(*rules: AccessRule) -> frozenset[str]:
+    """Return the names of the types that these access rules govern."""
+    return frozenset(row.name for row in _ROWS if row.access in rules)
+
+
+DOCUMENTS = types_under(AccessRule.DOCUMENT)
+"""The types that the matrix, directives and marks govern as documents."""
+(PATIENT,) = types_under(AccessRule.IDENTITY)
+(TRACE,) = types_under(AccessRule.TRACE)

@@ -127,6 +127,28 @@ def test_no_door_changes_the_trail(operations):
     }
 
 
+def test_the_page_of_types_says_what_the_registry_says():
+    page = (ROOT / "docs/types.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| ([a-z -]+) \| (\w+) \| (.*)\| (.*)\|$", page, flags=re.MULTILINE)
+    told = {
+        name: (set(offered.split()), rule, path.strip("` "), ihe.split()) for name, offered, rule, path, ihe in rows
+    }
+    assert told == {
+        name: (
+            {offered.value for offered in row.interactions},
+            row.access.value,
+            row.patient_path,
+            [row.transactions[one] for one in Interaction if one in row.transactions],
+        )
+        for name, row in REGISTRY.items()
+    }
+    assert set(re.findall(r"^\| ([a-z]+) \|", page, flags=re.MULTILINE)) == {
+        "type",
+        "rule",
+        *(r.value for r in AccessRule),
+    }
+
+
 def test_every_type_has_an_access_rule():
     assert {row.access for row in REGISTRY.values()} <= set(AccessRule)
     assert all(isinstance(row.access, AccessRule) for row in REGISTRY.values())

@@ -26,6 +26,7 @@ from fhir_server.adapters.mongo.transactions import TRANSIENT, Landed, Transacti
 from fhir_server.adapters.mongo.writing import Writing
 from fhir_server.adapters.sealing import ERASED
 from fhir_server.ports.store import OutcomeUnknown, StoreUnavailable
+from fhir_server.registry import TRACE
 
 T = TypeVar("T")
 
@@ -125,7 +126,7 @@ class Erasure:
         """Remove adjacent audit events and their locators; add them again without a space."""
         trail = self._database["trail"]
         between = {"order": {"$gte": first, "$lte": last}}
-        where = self._of_space | {"type": "AuditEvent", "deleted": False} | between
+        where = self._of_space | {"type": TRACE, "deleted": False} | between
         entries = list(trail.find(where, session=session))
         trail.delete_many(self._locators() | between, session=session)
         if not entries:

@@ -13,6 +13,7 @@ from fhir_server.adapters.mongo.documents import numbers
 from fhir_server.adapters.preparing import LABELLED, bits_of, each_bit
 from fhir_server.domain.search.criteria import AnyOf, Criterion, DateIs, DateOp, NoneOf, Search
 from fhir_server.domain.stored import AUTHORED
+from fhir_server.registry import TRACE
 
 NOTHING: Document = {"_id": {"$in": []}}
 
@@ -156,7 +157,7 @@ class Asked:
     def knowing(self) -> Document | None:
         """Return the condition that the caller may know the marks of a resource, None when the caller never may."""
         ways = [way for way in self.visibility.clauses if way.knows_marks]
-        return clauses(ways) if ways and self.search.type != "AuditEvent" else None
+        return clauses(ways) if ways and self.search.type != TRACE else None
 
     def _criterion(self, criterion: Criterion) -> Document:
         match criterion:

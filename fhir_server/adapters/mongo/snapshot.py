@@ -28,9 +28,8 @@ from fhir_server.adapters.sealing import ERASED, SPACE, KeyGone, Keyring, Sealed
 from fhir_server.domain.search.criteria import Place, Search
 from fhir_server.domain.stored import Stored
 from fhir_server.ports.store import Filters, Location, Page, Queued, Space
+from fhir_server.registry import DOCUMENTS, TRACE
 
-TRACE = "AuditEvent"
-DOCUMENT = "DocumentReference"
 _WITHOUT_TOKENS: Document = {"$project": {"tokens": 0, "lookup": 0, "words": 0}}
 
 
@@ -208,10 +207,12 @@ class MongoSnapshot:
         if not visibility.compartment:
             return frozenset()
         if (visibility, gone) not in self._documents:
-            asked = Asked(Search(DOCUMENT), visibility, self._hashes, gone)
-            stages = [*self._matching(asked), {"$project": {"id": 1}}]
-            found = frozenset(row["id"] for row in self._run(self._heads(DOCUMENT), stages))
-            self._documents[visibility, gone] = found
+            found: set[str] = set()
+            for document in DOCUMENTS:
+                asked = Asked(Search(document), visibility, self._hashes, gone)
+                stages = [*self._matching(asked), {"$project": {"id": 1}}]
+                found |= {row["id"] for row in self._run(self._heads(document), stages)}
+            self._documents[visibility, gone] = frozenset(found)
         return self._documents[visibility, gone]
 
     def _head(self, type_: str, id_: str, visibility: Visibility) -> Document | None:

@@ -16,9 +16,11 @@ from fhir_server.adapters.judging import UNGATHERING
 from fhir_server.adapters.preparing import LABELLED, bits_of
 from fhir_server.domain.search.criteria import AnyOf, Criterion, DateIs, DateOp, NoneOf, Search
 from fhir_server.domain.stored import AUTHORED
+from fhir_server.registry import DOCUMENTS, TRACE
 
 Value = str | int | bytes
 _OWNERS = ("owner_person", "owner_organization", "owner_client")
+_DOCUMENTS = ", ".join(f"'{name}'" for name in sorted(DOCUMENTS))
 _GROUP = 200
 """Alternatives in one group of ORs: SQLite limits the depth of an expression to 1,000."""
 
@@ -108,7 +110,7 @@ def _a_document(ways: Iterable[Clause], params: Params, condition: str) -> str:
     """Return the condition that one document of the row meets a condition and is visible by one of these clauses."""
     return (
         "EXISTS (SELECT 1 FROM json_each(h.documents) AS named CROSS JOIN heads AS d"
-        f" WHERE d.type = 'DocumentReference' AND d.id = named.value AND {condition}"
+        f" WHERE d.type IN ({_DOCUMENTS}) AND d.id = named.value AND {condition}"
         f" AND d.compartment = h.compartment AND {clauses(ways, 'd', params)})"
     )
 
@@ -208,7 +210,7 @@ class Asked:
 
     def seen_update(self) -> str:
         """Return the expression for the last update; a change of marks counts only if the caller may know the marks."""
-        if self.search.type == "AuditEvent":
+        if self.search.type == TRACE:
             return "h.updated"
         knowing = [way for way in self.visibility.clauses if way.knows_marks]
         if not knowing:

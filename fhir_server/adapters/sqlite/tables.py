@@ -12,12 +12,13 @@ import orjson
 from consent_rules.visibility import AccessFacts, Interval, Visibility
 from consent_rules.vocabulary import PatientId
 from fhir_server.adapters.hashing import Hashes
-from fhir_server.adapters.preparing import TRACE, packed, unpacked
+from fhir_server.adapters.preparing import packed, unpacked
 from fhir_server.adapters.sealing import ERASED
 from fhir_server.adapters.sqlite.filters import Asked, Params, any_of, visible
 from fhir_server.domain.search.criteria import AnyOf, Place, Search
 from fhir_server.domain.stored import Facts, Stored, authored_of, instant, instant_or_none, micros_or_none
 from fhir_server.ports.store import Location
+from fhir_server.registry import TRACE
 
 FACTS = (
     "kind, category, marks, sealed_until, owner_person, owner_organization, owner_client, documents, dates,"

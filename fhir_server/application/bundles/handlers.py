@@ -33,14 +33,13 @@ class Plan(Protocol):
 class Handler:
     """The functions that plan the writes of a type.
 
-    plans: by interaction. transaction: IHE's name for the creation.
+    plans: by interaction.
     rank: place of the type in a transaction, after the types to which it may refer; None for a type that only a
         submission creates or replaces.
     """
 
     plans: Mapping[Interaction, Plan]
     rank: int | None = None
-    transaction: str = ""
 
 
 NO_HANDLER = Handler({})
@@ -54,7 +53,7 @@ def write(runtime: Runtime, caller: Caller, request: WriteRequest) -> Written | 
     Raises: Problem for a fault that the handler of the type finds, and for a denial.
     """
     row, creates = request.row, request.interaction is Interaction.CREATE
-    transaction = HANDLERS[row.name].transaction if creates else ""
+    transaction = row.transactions.get(Interaction.CREATE, "") if creates else ""
     target = f"{row.name}/{request.id}" if request.id else ""
     audited = AuditedInteraction(request.interaction, row.name, transaction, target=target)
     return carry_out(runtime, caller, audited, plan_of(request))
@@ -127,6 +126,6 @@ HANDLERS: Mapping[str, Handler] = {
     "Patient": Handler(_OF_DIRECTORY, rank=3),
     "RelatedPerson": Handler(_OF_DIRECTORY, rank=4),
     "Consent": Handler(_OF_CONSENTS, rank=5),
-    "DocumentReference": Handler(_OF_DOCUMENTS, transaction="ITI-105"),
+    "DocumentReference": Handler(_OF_DOCUMENTS),
 }
 """The handler of each type that can be written. No other code chooses a write by the name of a type."""

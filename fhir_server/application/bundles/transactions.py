@@ -72,7 +72,8 @@ def perform(runtime: Runtime, caller: Caller, entry: Entry) -> Written | None:
 
 
 def _audited_alone(entry: Entry) -> AuditedInteraction:
-    transaction = HANDLERS.get(entry.type, NO_HANDLER).transaction if entry.method == "POST" else ""
+    row = REGISTRY.get(entry.type) if entry.method == "POST" else None
+    transaction = row.transactions.get(Interaction.CREATE, "") if row else ""
     return AuditedInteraction(_INTERACTIONS[entry.method], entry.type, transaction)
 
 

@@ -41,7 +41,7 @@ from fhir_server.domain.values import Interaction, Json
 from fhir_server.ports.store import Filters
 from fhir_server.r4.parsing import load_json
 from fhir_server.r4.patch import demand_valid
-from fhir_server.registry import REGISTRY
+from fhir_server.registry import PATIENT, REGISTRY
 
 _CONSENT = ("Consent",)
 _KINDS_OF_THE_INSURER = frozenset(kind.value for kind in OF_THE_INSURER)
@@ -182,7 +182,7 @@ def _named_patient(work: UnitOfWork, request: WriteRequest) -> PatientId | None:
     if not literal and identifier.get("system") and identifier.get("value"):
         return identify(work.snapshot, str(identifier["system"]), str(identifier["value"]))
     target = references.split(literal, work.runtime.fhir_base)
-    is_known = target is not None and target[0] == "Patient" and work.is_known(*target)
+    is_known = target is not None and target[0] == PATIENT and work.is_known(*target)
     return PatientId(target[1]) if target and is_known else None
 
 

@@ -14,12 +14,11 @@ from fhir_server.domain import references
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.values import Json
 from fhir_server.ports.store import Filters
+from fhir_server.registry import PATIENT, REGISTRY, AccessRule, ResourceType
 
 Named = tuple[str, str, str]
 """(expression, type, id) of one reference."""
 
-_IN_DIRECTORY = frozenset({"Practitioner", "PractitionerRole", "Organization", "Location"})
-_NAMED_IF_SEEN = frozenset({"DocumentReference", "Consent"})
 _ELEMENTS = ("performer", "organization", "sourceReference", "provision")
 
 
@@ -53,21 +52,21 @@ def _ids(named: list[Named], type_: str) -> frozenset[str]:
 
 def _known(work: UnitOfWork, type_: str, ids: frozenset[str]) -> frozenset[str]:
     """Return which ids of a type the caller may name: in the directory, in this space, or in the caller's view."""
-    if type_ == "Patient":
+    if type_ == PATIENT:
         return ids & {work.entered.patient}
     if type_ == "CareTeam":
         return ids & {team.reference.partition("/")[2] for team in work.entered.record.teams}
-    filters = _filters_for(type_, work.entered)
+    filters = _filters_for(REGISTRY[type_], work.entered) if type_ in REGISTRY else None
     if filters is None:
         return frozenset()
     planned = {id_ for kind, id_ in work.writes if kind == type_}
     return (ids & planned) | work.snapshot.visible_ids(type_, ids, filters)
 
 
-def _filters_for(type_: str, opened: Opened) -> Filters | None:
+def _filters_for(row: ResourceType, opened: Opened) -> Filters | None:
     """Return what a Consent may name of a type, None for a type of which it may name nothing."""
-    if type_ == "RelatedPerson":
+    if row.of_person:
         return whole_space(ReadingReason.PERSONS_NAMED, opened.patient)
-    if type_ in _IN_DIRECTORY:
+    if row.access is AccessRule.DIRECTORY:
         return IN_DIRECTORY
-    return opened if type_ in _NAMED_IF_SEEN else None
+    return opened if row.access in {AccessRule.DOCUMENT, AccessRule.DIRECTIVE} else None

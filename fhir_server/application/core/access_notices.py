@@ -20,7 +20,7 @@ from fhir_server.application.core.access import Access, Opened
 from fhir_server.application.core.enforcement_point import record_of
 from fhir_server.application.core.minor_confidentiality import HIDDEN_FROM_GUARDIANS
 from fhir_server.application.core.runtime import Runtime
-from fhir_server.application.core.search_index import facts_of
+from fhir_server.application.core.search_index import facts_of, visible_documents
 from fhir_server.application.core.system_views import ReadingReason, SystemView, left_open
 from fhir_server.domain import bodies, record_codec
 from fhir_server.domain.audit.interactions import Outcome, OutcomeCode
@@ -29,8 +29,9 @@ from fhir_server.domain.caller import Caller
 from fhir_server.domain.notices import Kind, Named, Notice, communication_of
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.stored import Stored
+from fhir_server.domain.values import type_of
 from fhir_server.ports.store import Change, SpaceWrite, StoreConflict, Write
-from fhir_server.registry import REGISTRY
+from fhir_server.registry import DOCUMENTS, REGISTRY
 
 _REPRESENTING = frozenset({DirectiveKind.REPRESENTATIVE, DirectiveKind.GUARDIAN})
 EMERGENCIES = {Basis.BREAK_GLASS: Kind.BREAK_GLASS, Basis.REGULATION: Kind.REGULATION}
@@ -144,7 +145,7 @@ def _kept_from(runtime: Runtime, patient: PatientId, about: tuple[str, ...]) -> 
     at = runtime.ports.clock.now()
     with runtime.ports.store.snapshot() as snapshot:
         for kept, view in _ways(patient, at):
-            if snapshot.visible_ids("DocumentReference", about, view):
+            if visible_documents(snapshot, about, view):
                 return kept
     return ""
 
@@ -164,7 +165,7 @@ def _key(caller: Caller, kept: str) -> str:
 
 def _of_access(access: Access, outcome: Outcome, record: RecordState, kind: Kind) -> Notice:
     who, where = parties(access.caller)
-    documents = tuple(ref for ref in outcome.touched if ref.startswith("DocumentReference/"))
+    documents = tuple(ref for ref in outcome.touched if type_of(ref) in DOCUMENTS)
     recipients = holders(record, confidential=outcome.confidential)
     return Notice(kind, record.patient, access.runtime.now(), recipients, who, where, documents)
 

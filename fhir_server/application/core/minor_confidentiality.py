@@ -10,18 +10,22 @@ from dataclasses import replace
 
 from consent_rules.vocabulary import NO_SPACE, Mark, PatientId
 from fhir_server.application.core.access import PATIENTS_SIDE, Access
+from fhir_server.application.core.search_index import visible_documents
 from fhir_server.application.core.system_views import ReadingReason, whole_space
 from fhir_server.domain.references import documents_named, identifiers_named
 from fhir_server.domain.search import tokens
 from fhir_server.domain.search.criteria import AnyOf, Search
 from fhir_server.domain.stored import Stored
 from fhir_server.ports.store import Snapshot
+from fhir_server.registry import DOCUMENTS, AccessRule, types_under
 
 HIDDEN_FROM_GUARDIANS = Mark.INVISIBLE_REPRESENTANTS_LEGAUX
 
-_NUMBERED = ("DocumentReference", "List")
+_NUMBERED = tuple(sorted(types_under(AccessRule.DOCUMENT, AccessRule.GATHERING)))
 _MOST_NUMBERS, _MOST_FOUND = 100, 500
-_BEHIND = frozenset({"List", "Binary", "Consent", "AuditEvent", "Communication"})
+_NAMING = types_under(AccessRule.DIRECTIVE)
+"""Types whose bodies name the documents that they are about; the facts of other types say it."""
+_BEHIND = _NAMING | types_under(AccessRule.GATHERING, AccessRule.CONTENT, AccessRule.TRACE, AccessRule.NOTICE)
 
 
 def is_confidential_failure(access: Access) -> bool:
@@ -77,7 +81,7 @@ def documents_behind(snapshot: Snapshot, patient: PatientId | None, references: 
     for reference in references:
         type_, _, rest = reference.partition("/")
         id_ = rest.partition("/")[0]
-        if type_ in ("DocumentReference", "*"):
+        if type_ in DOCUMENTS or type_ == "*":
             found[id_] = None
         elif type_ in _BEHIND and patient:
             stored = snapshot.read(type_, id_, whole_space(ReadingReason.CONFIDENTIALITY, patient))
@@ -91,12 +95,12 @@ def documents_there(snapshot: Snapshot, patient: PatientId | None, references: I
     if not found:
         return ()
     everything = whole_space(ReadingReason.CONFIDENTIALITY, patient or NO_SPACE)
-    there = snapshot.visible_ids("DocumentReference", found, everything, gone=True)
+    there = visible_documents(snapshot, found, everything, gone=True)
     return tuple(id_ for id_ in found if id_ in there)
 
 
 def _behind(stored: Stored) -> tuple[str, ...]:
-    return stored.facts.documents or tuple(sorted(documents_named(stored.body) if stored.type == "Consent" else ()))
+    return stored.facts.documents or tuple(sorted(documents_named(stored.body) if stored.type in _NAMING else ()))
 
 
 def _is_confidential(snapshot: Snapshot, patient: PatientId | None, reference: str) -> bool:
@@ -105,5 +109,5 @@ def _is_confidential(snapshot: Snapshot, patient: PatientId | None, reference: s
     asked = snapshot.read(type_, rest.partition("/")[0], everything) if patient and rest else None
     if asked is None:
         return False
-    gathered = [snapshot.read("DocumentReference", id_, everything) for id_ in asked.facts.documents]
+    gathered = [snapshot.read(name, id_, everything) for id_ in asked.facts.documents for name in DOCUMENTS]
     return any(HIDDEN_FROM_GUARDIANS in one.facts.access.marks for one in (asked, *gathered) if one)

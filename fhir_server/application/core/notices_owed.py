@@ -3,13 +3,12 @@
 Source: rules E10, G3, G6, G8 and H2; A2, A6, A9 and A11 for the life of a space.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 
 from consent_rules.consents import uploads, visibility_marks
 from consent_rules.decision import emergency
 from consent_rules.model import Deny, Directive, RecordState
-from consent_rules.visibility import AccessFacts
 from consent_rules.vocabulary import Action, DirectiveKind, Obligation, Purpose
 from fhir_server.application.core import access_notices
 from fhir_server.application.core.access_notices import EMERGENCIES, holders, parties, stored
@@ -18,6 +17,7 @@ from fhir_server.application.core.unit_of_work import UnitOfWork
 from fhir_server.domain.audit.interactions import Outcome
 from fhir_server.domain.notices import Kind, Notice
 from fhir_server.domain.review_files import ReviewFile
+from fhir_server.domain.stored import Stored
 
 
 def of_space(work: UnitOfWork, record: RecordState, kind: Kind) -> str:
@@ -36,24 +36,25 @@ def of_waiting(work: UnitOfWork, record: RecordState, *, confidential: bool) -> 
     work.put(stored(work.runtime, notice, confidential=confidential))
 
 
-def of_documents(work: UnitOfWork, kind: Kind, documents: Mapping[str, AccessFacts]) -> None:
+def of_documents(work: UnitOfWork, kind: Kind, documents: Iterable[Stored]) -> None:
     """Plan the notices that somebody else filed or changed documents, if the patient wishes to be told (H2).
 
-    documents: access facts by id, after the change. No notice is about a sealed document. Only the minor is told of a
+    documents: as they are after the change. No notice is about a sealed document. Only the minor is told of a
     document that is hidden from guardians.
     """
     record = work.record()
     if not uploads.is_told(work.asks(Action.DEPOSIT), record):
         return
-    shown = {id_: facts.marks for id_, facts in documents.items() if not visibility_marks.is_sealed(facts, work.at)}
+    shown = [one for one in documents if not visibility_marks.is_sealed(one.facts.access, work.at)]
     who, where = parties(work.caller)
-    secrets = {id_ for id_, marks in shown.items() if marks & visibility_marks.HIDDEN_FROM_GUARDIANS}
+    hidden = visibility_marks.HIDDEN_FROM_GUARDIANS
     for confidential in (False, True):
-        about = tuple(f"DocumentReference/{id_}" for id_ in shown if (id_ in secrets) is confidential)
+        told = [one for one in shown if bool(one.facts.access.marks & hidden) is confidential]
+        about = tuple(f"{one.type}/{one.id}" for one in told)
         if about:
             recipients, person = holders(record, confidential=confidential), who if who.reference else None
             notice = Notice(kind, record.patient, work.at, recipients, person, where, about)
-            ids = tuple(reference.partition("/")[2] for reference in about)
+            ids = tuple(one.id for one in told)
             work.put(stored(work.runtime, notice, confidential=confidential, documents=ids))
 
 

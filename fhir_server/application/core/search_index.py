@@ -7,7 +7,7 @@ Source: https://hl7.org/fhir/R4/search.html; the elements of each search paramet
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -18,8 +18,8 @@ from fhir_server.domain.documents.security_labels import split_marks
 from fhir_server.domain.search import dates, tokens
 from fhir_server.domain.stored import Facts
 from fhir_server.domain.values import Json
-from fhir_server.ports.store import Snapshot
-from fhir_server.registry import ResourceType, SearchParam
+from fhir_server.ports.store import Filters, Snapshot
+from fhir_server.registry import DOCUMENTS, PATIENT, AccessRule, ResourceType, SearchParam, types_under
 
 _STEP = re.compile(r"([A-Za-z_]\w*)(?:\[(\w+)=([^\]]+)\])?(?:\.|$)")
 _OF_A_REFERENCE = frozenset({"extension", "reference", "type", "display", "id"})
@@ -30,7 +30,9 @@ _ADDRESS_PARTS = ("text", "line", "city", "district", "state", "postalCode", "co
 _PROSE = frozenset({"description", "notes", "title"})
 """String parameters that match the beginning of the whole text, not the beginning of each word."""
 _LITERAL = re.compile(r"(?:^|.*/)([A-Z][A-Za-z]+)/[A-Za-z0-9\-.]{1,64}(?:/_history/.*)?")
-_DOCUMENT = re.compile(r"DocumentReference/([A-Za-z0-9\-.]{1,64})(?:/_history/.*)?")
+_NAMES_DOCUMENT = re.compile(rf"(?:{'|'.join(sorted(DOCUMENTS))})/")
+_DOCUMENT = re.compile(rf"{_NAMES_DOCUMENT.pattern}([A-Za-z0-9\-.]{{1,64}})(?:/_history/.*)?")
+_GATHERINGS = types_under(AccessRule.GATHERING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,8 +189,7 @@ def _reference(param: SearchParam, value: object) -> frozenset[str]:
     if literal and not literal.startswith("#"):
         found = tokens.reference(param.name, literal)
     identifier = value.get("identifier")
-    names_document = "DocumentReference/" in literal  # a hidden document must not be found by an identifier
-    if isinstance(identifier, dict) and not names_document:
+    if isinstance(identifier, dict) and not _NAMES_DOCUMENT.search(literal):  # nobody finds a hidden document by it
         pairs = _pairs(identifier)
         found = found.union(*(tokens.reference_identifier(param.name, *pair) for pair in pairs))
     return found
@@ -222,8 +223,8 @@ _INDEXERS: Mapping[str, Callable[[SearchParam, object], frozenset[str]]] = {
 
 
 def _documents(resource: Json, type_: str) -> tuple[str, ...]:
-    """Return the ids of this server's documents that a List contains, in order."""
-    if type_ != "List":
+    """Return the ids of this server's documents that a resource gathers, in order."""
+    if type_ not in _GATHERINGS:
         return ()
     literals = (str(entry.get("item", {}).get("reference", "")) for entry in resource.get("entry", ()))
     return tuple(match[1] for match in map(_DOCUMENT.fullmatch, literals) if match)
@@ -231,5 +232,15 @@ def _documents(resource: Json, type_: str) -> tuple[str, ...]:
 
 def identify(snapshot: Snapshot, system: str, value: str) -> PatientId | None:
     """Return the id of the one patient who has this identifier, None when nobody or more than one has it."""
-    found = snapshot.compartments_with("Patient", tokens.identifier_key("identifier", system, value), 2)
+    found = snapshot.compartments_with(PATIENT, tokens.identifier_key("identifier", system, value), 2)
     return PatientId(found[0][1]) if len(found) == 1 else None
+
+
+def visible_documents(
+    snapshot: Snapshot, ids: Iterable[str], filters: Filters, *, gone: bool = False
+) -> frozenset[str]:
+    """Return which of the ids are those of documents that are visible. gone: include deleted ones."""
+    found: frozenset[str] = frozenset()
+    for type_ in DOCUMENTS:
+        found |= snapshot.visible_ids(type_, ids, filters, gone)
+    return found

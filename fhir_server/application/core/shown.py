@@ -8,6 +8,10 @@ from dataclasses import dataclass
 from fhir_server.application.core.minor_confidentiality import HIDDEN_FROM_GUARDIANS
 from fhir_server.domain.references import documents_named
 from fhir_server.domain.stored import Stored
+from fhir_server.registry import AccessRule, types_under
+
+_NAMING = types_under(AccessRule.DIRECTIVE)
+_CONTENTS = types_under(AccessRule.CONTENT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +34,7 @@ class Shown:
     @property
     def about(self) -> tuple[str, ...]:
         """The ids of the documents that a list, an audit event, a notice or a Consent is about."""
-        named = documents_named(self.stored.body) if self.stored.type == "Consent" else ()
+        named = documents_named(self.stored.body) if self.stored.type in _NAMING else ()
         return self.stored.facts.documents or tuple(sorted(named))
 
     @property
@@ -41,6 +45,6 @@ class Shown:
     @property
     def touched(self) -> tuple[str, ...]:
         """The references that the audit event names: the resource, and for a content also its document."""
-        if self.stored.type != "Binary":
+        if self.stored.type not in _CONTENTS:
             return (self.reference,)
         return (self.reference, *(f"DocumentReference/{id_}" for id_ in self.stored.facts.documents))

@@ -24,7 +24,7 @@ from fhir_server.application.core.minor_confidentiality import (
     name_what_has_a_number,
 )
 from fhir_server.application.core.runtime import Runtime
-from fhir_server.application.core.search_index import identify
+from fhir_server.application.core.search_index import identify, visible_documents
 from fhir_server.application.core.shown import Shown
 from fhir_server.application.core.system_views import ReadingReason, recorded_by
 from fhir_server.deadline import demand_time
@@ -36,10 +36,11 @@ from fhir_server.domain.references import documents_named, without_documents
 from fhir_server.domain.stored import Facts, Stored
 from fhir_server.domain.values import Interaction, Json
 from fhir_server.ports.store import AlreadyClaimed, Change, Filters, SpaceWrite, StoreConflict, Trace, Write
+from fhir_server.registry import DOCUMENTS, AccessRule, types_under
 
 ATTEMPTS = 5
 
-_MAY_BE_CONFIDENTIAL = frozenset({"DocumentReference", "Consent"})
+_MAY_BE_CONFIDENTIAL = types_under(AccessRule.DOCUMENT, AccessRule.DIRECTIVE)
 T = TypeVar("T")
 
 
@@ -226,9 +227,9 @@ class UnitOfWork(Access):
 
     def shown(self, stored: Stored, filters: Filters) -> Shown:
         """Return a planned resource as the caller may see it."""
-        own = {id_ for type_, id_ in self.writes if type_ == "DocumentReference"}
+        own = {id_ for type_, id_ in self.writes if type_ in DOCUMENTS}
         named = documents_named(stored.body) - own
-        hidden = named - self.snapshot.visible_ids("DocumentReference", named, filters) if named else frozenset()
+        hidden = named - visible_documents(self.snapshot, named, filters) if named else frozenset()
         body = without_documents(stored.body, hidden) if hidden else stored.body
         return Shown(replace(stored, body=body), filters.of(stored.type).knows_marks(stored.facts.access))
 

@@ -31,9 +31,7 @@ from fhir_server.domain.values import Interaction, Json
 from fhir_server.ports.store import Filters, SpaceWrite
 from fhir_server.r4.parsing import load_json
 from fhir_server.r4.patch import demand_valid
-from fhir_server.registry import REGISTRY, AccessRule, ResourceType
-
-_CLAIMED = frozenset({"Patient", "Practitioner", "Organization"})
+from fhir_server.registry import PATIENT, REGISTRY, AccessRule, ResourceType
 
 
 def plan_create(work: UnitOfWork, request: WriteRequest) -> Written:
@@ -136,7 +134,7 @@ def _filters_of(
     opened = open_unnamed(work, compartment, Action.IDENTIFY)
     if opened is None:
         return None, NOTHING_SEEN
-    if row.name != "RelatedPerson":
+    if row.access is not AccessRule.DIRECTIVE:
         return opened, opened.within(work.caller, letter, {row.name: limits})
     own = _own(work.caller)  # software does not see a RelatedPerson that it did not record
     recorded = recorded_by(ReadingReason.OWN_RECORDS, compartment, own)
@@ -154,7 +152,7 @@ def _demand_registry_operator(caller: Caller, row: ResourceType) -> None:
     Software of an establishment records people and places, but no practice situation, which decides what a person may
     read. Only the operator's software, which belongs to no establishment, records practice situations.
     """
-    if row.name == "PractitionerRole" and caller.requester.organization:
+    if row.by_operator and caller.requester.organization:
         text = "only the operator of the directory may record practice situations; an establishment may not"
         raise Problem.of(Category.FORBIDDEN, text)
     if caller.requester.kind is not RequesterKind.SYSTEM:
@@ -181,11 +179,7 @@ def _patient_of(work: UnitOfWork, request: WriteRequest, id_: str) -> PatientId:
         return NO_SPACE
     named = request.resource.get(request.row.patient_path, {}).get("reference", "")
     target = references.split(named, work.runtime.fhir_base)
-    if (
-        target is None
-        or target[0] != "Patient"
-        or not (work.is_known(*target) and _is_kept(work, PatientId(target[1])))
-    ):
+    if target is None or target[0] != PATIENT or not (work.is_known(*target) and _is_kept(work, PatientId(target[1]))):
         text = "the patient is not known here"
         raise Problem.of(Category.BUSINESS_RULE, text, request.at(request.row.patient_path), "unknown-patient")
     return PatientId(target[1])
@@ -193,7 +187,7 @@ def _patient_of(work: UnitOfWork, request: WriteRequest, id_: str) -> PatientId:
 
 def _is_kept(work: UnitOfWork, patient: PatientId) -> bool:
     """Tell whether the caller recorded the identity of this patient, or records it in this work."""
-    return ("Patient", patient) in work.writes or is_registry_operator(work, patient)
+    return (PATIENT, patient) in work.writes or is_registry_operator(work, patient)
 
 
 def _pin(work: UnitOfWork, patient: PatientId) -> SpaceWrite:
@@ -243,7 +237,7 @@ def _stored(work: UnitOfWork, request: WriteRequest, id_: str, version: int, acc
 
 def _claim_identifiers(work: UnitOfWork, request: WriteRequest, own: frozenset[tuple[str, str]]) -> None:
     """Claim every identifier that does not already belong to the resource."""
-    if request.row.name not in _CLAIMED:
+    if not request.row.unique:
         return
     for index, identifier in enumerate(request.resource.get("identifier", [])):
         pair = (str(identifier.get("system", "")), str(identifier.get("value", "")))

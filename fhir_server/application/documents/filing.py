@@ -25,7 +25,7 @@ from fhir_server.domain.problem import Category, Issue, Problem
 from fhir_server.domain.stored import Facts, Stored
 from fhir_server.domain.values import Json
 from fhir_server.r4 import claimed_profiles
-from fhir_server.registry import REGISTRY, AccessRule
+from fhir_server.registry import DOCUMENTS, REGISTRY, AccessRule, ResourceType, types_under
 
 _ATTACHMENT = "content[0].attachment"
 _TOLD: Mapping[Unfit, tuple[str, str]] = {
@@ -48,7 +48,7 @@ _FILED_AS = (
     f"{_MHD}Minimal.DocumentReference",
 )
 """Profiles of filed documents, the strictest first."""
-_FILED = frozenset({"DocumentReference", "List", "Binary"})
+_FILED = types_under(AccessRule.DOCUMENT, AccessRule.GATHERING, AccessRule.CONTENT)
 
 
 def demand_fit(work: UnitOfWork, documents: Iterable[tuple[Document, str]]) -> None:
@@ -151,7 +151,7 @@ def file_documents(filing: Filing, drafts: tuple[Draft, ...]) -> None:
     if waiting:
         confidential = all(Mark.INVISIBLE_REPRESENTANTS_LEGAUX in marks for marks in waiting)
         notices_owed.of_waiting(filing.work, filing.work.record(), confidential=confidential)
-    filed = {filing.ids[draft.document.item.index]: draft.access for draft in drafts}
+    filed = [filing.work.writes["DocumentReference", filing.ids[draft.document.item.index]].after for draft in drafts]
     notices_owed.of_documents(filing.work, Kind.FILED, filed)
 
 
@@ -281,18 +281,19 @@ def _is_seen(filing: Filing, type_: str, id_: str, *, is_copy: bool) -> bool:
     work = filing.work
     if (type_, id_) in work.writes or (type_ in _FILED and id_ in filing.ids.values()):
         return True
-    if type_ == "DocumentReference":
-        return work.read(type_, id_, filing.work.entered) is not None
-    if type_ == "List":
-        return bool(work.snapshot.visible_ids(type_, {id_}, filing.work.entered))
-    if is_copy or type_ not in REGISTRY:
-        return True
-    return id_ == filing.patient if type_ == "Patient" else _is_known(filing, type_, id_)
+    if type_ in DOCUMENTS:
+        return work.read(type_, id_, work.entered) is not None
+    row = REGISTRY.get(type_)
+    if row and row.access is AccessRule.GATHERING:
+        return bool(work.snapshot.visible_ids(type_, {id_}, work.entered))
+    return is_copy or row is None or _is_known(filing, row, id_)
 
 
-def _is_known(filing: Filing, type_: str, id_: str) -> bool:
-    """Tell whether a directory resource exists, or the caller sees a resource of the space; never a content."""
-    access = REGISTRY[type_].access
-    if access is AccessRule.DIRECTORY:
-        return filing.work.is_known(type_, id_)
-    return type_ not in _FILED and bool(filing.work.snapshot.visible_ids(type_, {id_}, filing.work.entered))
+def _is_known(filing: Filing, row: ResourceType, id_: str) -> bool:
+    """Tell whether a person or place exists, or the caller sees a resource of the space; never a content."""
+    work = filing.work
+    if row.access is AccessRule.IDENTITY:
+        return id_ == filing.patient
+    if row.access is AccessRule.DIRECTORY:
+        return work.is_known(row.name, id_)
+    return row.access is not AccessRule.CONTENT and bool(work.snapshot.visible_ids(row.name, {id_}, work.entered))

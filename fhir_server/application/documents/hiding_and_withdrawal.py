@@ -88,7 +88,7 @@ def plan_patch(work: UnitOfWork, request: WriteRequest) -> Written:
     latest = work.latest(found.stored)
     _trace_patch(work, found, latest)
     if latest is not found.stored:
-        notices_owed.of_documents(work, Kind.CHANGED, {id_: latest.facts.access})
+        notices_owed.of_documents(work, Kind.CHANGED, (latest,))
     is_own = versions.is_depositor(work.caller, latest)  # depositors may see what they filed without a notice
     if not is_own and smart_scopes.lets_read(work.caller, "DocumentReference", latest.facts.access):
         notices_owed.of_reading(work, id_)
@@ -258,5 +258,5 @@ def _withdraw(work: UnitOfWork, found: _Found) -> Written:
     body = bodies.stamped(resource, after.id, after.version, work.stamp)
     audited = AuditedInteraction(Interaction.DELETE, "DocumentReference")
     work.trace(audited, (f"DocumentReference/{after.id}",))
-    notices_owed.of_documents(work, Kind.CHANGED, {after.id: after.facts.access})
+    notices_owed.of_documents(work, Kind.CHANGED, (after,))
     return Written(work.shown(replace(after, deleted=False, body=body), found.filters))

@@ -27,11 +27,11 @@ from fhir_server.domain.documents.security_labels import split_marks
 from fhir_server.domain.documents.submission import Item, Submission, unique_id
 from fhir_server.domain.documents.submission_reading import read, read_simplified
 from fhir_server.domain.values import Interaction, Json
-from fhir_server.registry import REGISTRY
+from fhir_server.registry import PATIENT, REGISTRY, AccessRule, types_under
 
 SUBMISSION = AuditedInteraction(Interaction.TRANSACTION, "DocumentReference", "ITI-65")
 _DOCUMENT = ("DocumentReference",)
-_NAMED = frozenset({"DocumentReference", "List", "Binary"})
+_NAMED = types_under(AccessRule.DOCUMENT, AccessRule.GATHERING, AccessRule.CONTENT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +118,8 @@ def _new_id(work: UnitOfWork) -> str:
 def _place_patient(work: UnitOfWork, item: Item, ids: dict[int, str]) -> Written:
     """Create the Patient that is part of the submission, or find the Patient by the entry's own condition."""
     where = f"Bundle.entry[{item.index}].request.ifNoneExist"
-    condition = conditional_requests.query_of(item.condition, "Patient", work.runtime.fhir_base, where)
-    row, id_ = REGISTRY["Patient"], ids[item.index]
+    condition = conditional_requests.query_of(item.condition, PATIENT, work.runtime.fhir_base, where)
+    row, id_ = REGISTRY[PATIENT], ids[item.index]
     request = WriteRequest(Interaction.CREATE, row, id_, item.resource, root=item.root, condition=condition)
     written = resources.plan_create(work, request)
     ids[item.index] = written.shown.stored.id

@@ -22,6 +22,7 @@ from fhir_server.domain.documents.submission import replaced_by
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.search.criteria import AnyOf, Search
 from fhir_server.domain.stored import Stored
+from fhir_server.registry import DOCUMENTS
 
 _LONGEST = 1000
 
@@ -171,13 +172,12 @@ def hide_present(work: UnitOfWork, patient: PatientId) -> None:
 
 def _documents(work: UnitOfWork, patient: PatientId) -> Iterator[Stored]:
     """Yield the documents of a space: those that this work has planned and those that are stored."""
-    planned = [write.after for (type_, _), write in work.writes.items() if type_ == "DocumentReference"]
+    planned = [write.after for (type_, _), write in work.writes.items() if type_ in DOCUMENTS]
     yield from (stored for stored in planned if not stored.deleted and stored.facts.access.compartment == patient)
     seen = {stored.id for stored in planned}
-    search = Search("DocumentReference", limit=_AT_ONCE)
-    while True:
-        page = work.snapshot.find(search, whole_space(ReadingReason.HIDING_ALL, patient))
-        yield from (row for row in page.rows if row.id not in seen)
-        if page.next is None:
-            return
-        search = replace(search, after=page.next)
+    for type_ in DOCUMENTS:
+        search: Search | None = Search(type_, limit=_AT_ONCE)
+        while search:
+            page = work.snapshot.find(search, whole_space(ReadingReason.HIDING_ALL, patient))
+            yield from (row for row in page.rows if row.id not in seen)
+            search = replace(search, after=page.next) if page.next else None

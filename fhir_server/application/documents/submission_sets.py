@@ -33,7 +33,7 @@ from fhir_server.domain.problem import Category, Issue, Problem
 from fhir_server.domain.stored import Stored
 from fhir_server.domain.values import Json
 from fhir_server.r4.parsing import load_json
-from fhir_server.registry import REGISTRY
+from fhir_server.registry import PATIENT, REGISTRY
 
 
 def file_lists(filing: Filing) -> None:
@@ -150,12 +150,12 @@ def _patient_of(work: UnitOfWork, item: Item, names: dict[str, str]) -> PatientI
     if literal.startswith("#"):
         contained = {f"#{inner.get('id')}": inner for inner in item.resource.get("contained", [])}
         return _identified(work, contained.get(literal, {}).get("identifier", []))
-    if conditional.is_conditional(literal) and literal.startswith("Patient?"):
+    if conditional.is_conditional(literal) and literal.startswith(f"{PATIENT}?"):
         literal = conditional.resolve(work, literal, f"{item.root}.subject.reference")
     if not literal:
         return _identified(work, [subject["identifier"]] if "identifier" in subject else [])
     target = references.split(literal, work.runtime.fhir_base)
-    is_known = target is not None and target[0] == "Patient" and work.is_known(*target)
+    is_known = target is not None and target[0] == PATIENT and work.is_known(*target)
     return PatientId(target[1]) if target and is_known else None
 
 

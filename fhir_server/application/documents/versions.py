@@ -154,7 +154,7 @@ def plan_delete(work: UnitOfWork, request: WriteRequest) -> None:
     unit_of_work.demand_match(request.if_match, before, knows_marks=knows_marks)
     after = withdraw(work, before)
     work.trace(AuditedInteraction(Interaction.DELETE, "DocumentReference"), (f"DocumentReference/{id_}",))
-    notices_owed.of_documents(work, Kind.CHANGED, {id_: after.facts.access})
+    notices_owed.of_documents(work, Kind.CHANGED, (after,))
 
 
 def _enter_to_delete(work: UnitOfWork, id_: str) -> tuple[Opened | None, Filters]:

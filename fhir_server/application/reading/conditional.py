@@ -22,7 +22,7 @@ from fhir_server.domain.search.criteria import AnyOf, Search
 from fhir_server.domain.stored import Stored
 from fhir_server.domain.values import Json
 from fhir_server.ports.store import Filters
-from fhir_server.registry import REGISTRY, AccessRule, ResourceType
+from fhir_server.registry import PATIENT, REGISTRY, AccessRule, ResourceType
 
 _MATCHES_JUDGED = 50
 
@@ -119,8 +119,8 @@ def resolve(work: UnitOfWork, conditional: str, expression: str, patient: Patien
     row = REGISTRY.get(type_)
     if row is None:
         raise Problem.of(Category.BUSINESS_RULE, f"`{type_}` is not offered here", expression, "unknown-reference")
-    if type_ == "Patient":
-        return f"Patient/{_known(patient_with_identifier(work, condition.system, condition.value), expression)}"
+    if type_ == PATIENT:
+        return f"{PATIENT}/{_known(patient_with_identifier(work, condition.system, condition.value), expression)}"
     if patient:
         condition = replace(condition, patient=patient, patient_identifier=None)
         ids = matching_ids(work, row, condition, Action.DEPOSIT, "c")

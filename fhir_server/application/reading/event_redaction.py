@@ -26,9 +26,10 @@ from fhir_server.domain.references import without_references
 from fhir_server.domain.stored import Stored
 from fhir_server.domain.values import Json
 from fhir_server.ports.store import Filters, Snapshot
-from fhir_server.registry import REGISTRY
+from fhir_server.registry import DOCUMENTS, REGISTRY, TRACE, AccessRule, types_under
 
-TOLD = frozenset({"AuditEvent", "Communication"})
+_NOTICES = types_under(AccessRule.NOTICE)
+TOLD = _NOTICES | {TRACE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,7 @@ class _Told:
         """Return the body without references that are not among `seen`; the stored bytes when nothing is removed."""
         unseen = {name for name in self.names() if name not in seen}
         body = without_references(self.resource, unseen) if unseen or self._holds_number() else self.resource
-        if self.resource["resourceType"] == "Communication":
+        if self.resource["resourceType"] in _NOTICES:
             body = notices.cut(body)  # last, so that removed references do not count
         if body is self.resource:
             return self.body
@@ -161,10 +162,11 @@ def _seen(snapshot: Snapshot, named: frozenset[str], filters: Filters) -> frozen
     by_type: dict[str, set[str]] = {}
     for name in named:
         type_, _, id_ = name.partition("/")
-        by_type.setdefault("DocumentReference" if type_ == "*" else type_, set()).add(id_)
+        for named_type in DOCUMENTS if type_ == "*" else (type_,):
+            by_type.setdefault(named_type, set()).add(id_)
     found: set[str] = set()
     for type_, ids in sorted(by_type.items()):
         seen = snapshot.visible_ids(type_, ids, filters, gone=True)
         found |= {f"{type_}/{id_}" for id_ in seen}
-        found |= {f"*/{id_}" for id_ in seen if type_ == "DocumentReference"}
+        found |= {f"*/{id_}" for id_ in seen if type_ in DOCUMENTS}
     return frozenset(found)

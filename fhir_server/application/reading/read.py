@@ -19,6 +19,7 @@ from fhir_server.application.core.minor_confidentiality import (
     is_confidential_failure,
 )
 from fhir_server.application.core.runtime import Runtime
+from fhir_server.application.core.search_index import visible_documents
 from fhir_server.application.core.shown import Shown
 from fhir_server.application.core.system_views import ReadingReason, left_open
 from fhir_server.application.reading import decoys, event_redaction
@@ -31,7 +32,7 @@ from fhir_server.domain.references import documents_named, without_documents
 from fhir_server.domain.stored import UNGATHERING, Stored
 from fhir_server.domain.values import Interaction
 from fhir_server.ports.store import Filters, Snapshot
-from fhir_server.registry import AccessRule, ResourceType
+from fhir_server.registry import TRACE, AccessRule, ResourceType
 
 Fetch = Callable[[Snapshot, Filters], Stored | None]
 
@@ -55,7 +56,8 @@ def retrieve(runtime: Runtime, caller: Caller, row: ResourceType, id_: str) -> t
 
     Raises: as `read`; StoreUnavailable when the content is missing or damaged.
     """
-    audited = AuditedInteraction(Interaction.READ, row.name, "ITI-68", target=f"{row.name}/{id_}")
+    transaction = row.transactions[Interaction.READ]
+    audited = AuditedInteraction(Interaction.READ, row.name, transaction, target=f"{row.name}/{id_}")
     shown = _show_one(runtime, caller, row, audited, lambda snapshot, filters: snapshot.read(row.name, id_, filters))
     reference: str = orjson.loads(shown.stored.body)["_blob"]
     return shown, runtime.ports.blobs.get(shown.stored.facts.access.compartment, reference)
@@ -128,12 +130,12 @@ def _bodies(access: Access, rows: Sequence[Stored]) -> Sequence[bytes]:
         return event_redaction.without_unseen(access.snapshot, rows, ReaderFilters(access))
     named = frozenset().union(*(documents_named(row.body) for row in rows))
     seen = access.opened or NOTHING_SEEN
-    hidden = named - access.snapshot.visible_ids("DocumentReference", named, seen) if named else frozenset()
+    hidden = named - visible_documents(access.snapshot, named, seen) if named else frozenset()
     return [without_documents(row.body, hidden) if hidden else row.body for row in rows]
 
 
 def _present_one(row: Stored, body: bytes, visibility: Visibility, reader: str) -> Shown:
-    if reader and row.type == "AuditEvent" and row.facts.access.owner_person != reader:
+    if reader and row.type == TRACE and row.facts.access.owner_person != reader:
         body = without_ground(body)
     return Shown(row if body is row.body else replace(row, body=body), visibility.knows_marks(row.facts.access))
 

@@ -26,14 +26,13 @@ from fhir_server.domain.search import tokens
 from fhir_server.domain.search.criteria import AnyOf, Criterion, Place, Search
 from fhir_server.domain.values import Interaction
 from fhir_server.ports.store import Filters, Snapshot
-from fhir_server.registry import AccessRule, ResourceType
+from fhir_server.registry import DOCUMENTS, PATIENT, REGISTRY, AccessRule, ResourceType
 
-_PEOPLE = frozenset({"RelatedPerson"})
+_PEOPLE = frozenset(row.name for row in REGISTRY.values() if row.of_person)
 """Types whose references stay in a search even if unseen: whoever knows a person's id may search by this id."""
 _REFERENCE = "|ref|"
 
 COUNT_CAP = 10_000
-_TRANSACTIONS = {"DocumentReference": "ITI-67", "List": "ITI-66"}
 NOBODY = PatientId("00000000-0000-4000-8000-000000000000")
 """A patient id that is never issued: it stands for the patient when an identifier names nobody."""
 
@@ -95,9 +94,8 @@ def find(runtime: Runtime, caller: Caller, row: ResourceType, wanted: Wanted) ->
     """
     sought = tuple(f"{row.name}/{id_}" for id_ in sorted(wanted.search.ids or ()) if row.name in OF_THE_SPACE)
     sought = tuple(dict.fromkeys((*sought, *recorded_queries.named(wanted.query))))
-    audited = AuditedInteraction(
-        Interaction.SEARCH, row.name, _TRANSACTIONS.get(row.name, ""), query=wanted.query, sought=sought
-    )
+    transaction = row.transactions.get(Interaction.SEARCH, "")
+    audited = AuditedInteraction(Interaction.SEARCH, row.name, transaction, query=wanted.query, sought=sought)
     with runtime.ports.store.snapshot() as snapshot:
         access = Access(runtime, caller, audited, snapshot)
         audit_log.demand_scope(access, (row.name,), "s")
@@ -130,7 +128,7 @@ def _about(access: Access, shown: tuple[Shown, ...]) -> tuple[str, ...]:
 
 
 def _itself(item: Shown) -> tuple[str, ...]:
-    return (item.stored.id,) if item.stored.type == "DocumentReference" else ()
+    return (item.stored.id,) if item.stored.type in DOCUMENTS else ()
 
 
 def _enter(access: Access, row: ResourceType, wanted: Wanted) -> Filters:
@@ -191,7 +189,7 @@ def _sought_patient(access: Access, search: Search) -> tuple[PatientId | None, A
     caller = access.caller
     exact = _exact_identifier(search)
     if exact is not None:
-        found = access.snapshot.compartments_with("Patient", exact.tokens, 2)
+        found = access.snapshot.compartments_with(PATIENT, exact.tokens, 2)
         is_professional = caller.requester.kind is RequesterKind.PROFESSIONAL
         asks_more = is_professional and not identity_traits.are_asked_alone(search.criteria, exact)
         return (PatientId(found[0][1]) if len(found) == 1 else None), Action.CONSULT if asks_more else Action.IDENTIFY

@@ -20,6 +20,7 @@ from fhir_server.domain.audit.audit_event_parts import (
     DCM,
     agents,
     entities,
+    is_used,
     is_whole,
     named_of,
     subject_of,
@@ -124,7 +125,7 @@ def trace_of(
 def without_ground(body: bytes) -> bytes:
     """Return an event without the basis of the access, the rules that applied and the Consents that they name."""
     event: Json = orjson.loads(body)
-    named = [e for e in event["entity"] if not str(e.get("what", {}).get("reference", "")).startswith("Consent/")]
+    named = [entity for entity in event["entity"] if not is_used(entity)]
     event["entity"] = [_without_detail(entity) for entity in named]
     event["text"]["div"] = narrative.without_ground(event["text"]["div"])
     return orjson.dumps(event)

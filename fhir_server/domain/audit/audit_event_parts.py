@@ -10,7 +10,8 @@ from consent_rules.vocabulary import PatientId
 from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.search import tokens
-from fhir_server.domain.values import Json
+from fhir_server.domain.values import Json, type_of
+from fhir_server.registry import AccessRule, types_under
 from fhir_server.settings import limits
 
 DCM = "http://dicom.nema.org/resources/ontology/DCM"
@@ -22,6 +23,8 @@ ACT_REASON = "http://terminology.hl7.org/CodeSystem/v3-ActReason"
 BALP = "https://profiles.ihe.net/ITI/BALP"
 SUBJECTS = {"ITI-65": "List/", "ITI-68": "Binary/", "ITI-105": "DocumentReference/"}
 """Type of the resource that the audit profile of a transaction requires as the subject of the event."""
+_USED = "Consent"
+_GATHERINGS = types_under(AccessRule.GATHERING)
 _DCM_NAMES = {"110150": "Application", "110152": "Destination Role ID", "110153": "Source Role ID"}
 _CUSTODIAN = "http://terminology.hl7.org/CodeSystem/provenance-participant-type"
 _ROLE_NAMES = {"1": "Patient", "3": "Report", "4": "Domain Resource", "20": "Job", "24": "Query"}
@@ -104,7 +107,7 @@ def entities(
         found.append(_query(audited.query))
     named, subject = references
     found.extend([_subject(audited, ref) if ref == subject else _other(ref) for ref in named])
-    found.extend(_other(f"Consent/{consent}") for rule in outcome.rules for consent in rule.consents)
+    found.extend(_other(f"{_USED}/{consent}") for rule in outcome.rules for consent in rule.consents)
     if caller.origin.request_id:
         found.append(
             {
@@ -113,6 +116,11 @@ def entities(
             }
         )
     return found
+
+
+def is_used(entity: Json) -> bool:
+    """Tell whether an event names a Consent only because the decision used it, or because it came with a new space."""
+    return type_of(str(entity.get("what", {}).get("reference", ""))) == _USED
 
 
 def named_of(audited: AuditedInteraction, outcome: Outcome) -> tuple[str, ...]:
@@ -153,7 +161,7 @@ def _query(sent: str) -> Json:
 
 def _subject(audited: AuditedInteraction, reference: str) -> Json:
     """Return the entity for the subject of an interaction: an opened content, a submission set, or a resource."""
-    role = "20" if reference.startswith("List/") else "4"
+    role = "20" if reference.partition("/")[0] in _GATHERINGS else "4"
     role = "3" if audited.transaction == "ITI-68" else role
     return {"what": {"reference": reference}, "type": _object("2"), "role": _as(role)}
 

@@ -5,10 +5,11 @@ from dataclasses import dataclass, field, replace
 from consent_rules.model import RuleApplied
 from consent_rules.vocabulary import Basis, Code
 from fhir_server.domain.values import Interaction
+from fhir_server.registry import DOCUMENTS, AccessRule, types_under
 
 _LONGEST_NAME = 200
 """In characters: a type, an id and a version of 64 characters each."""
-_CHOICE_TYPES = frozenset({"Consent", "RelatedPerson"})
+_CHOICE_TYPES = types_under(AccessRule.DIRECTIVE)
 
 
 class OutcomeCode(Code):
@@ -77,7 +78,7 @@ def about(audited: AuditedInteraction, outcome: Outcome) -> tuple[str, ...]:
     is_search = audited.interaction == Interaction.SEARCH
     named = audited.sought if is_search else (*outcome.touched, audited.target)
     parts = [reference.split("/") for reference in named if reference]
-    documents = tuple(part[1] for part in parts if part[0] == "DocumentReference" and len(part) > 1)
+    documents = tuple(part[1] for part in parts if part[0] in DOCUMENTS and len(part) > 1)
     found = tuple(dict.fromkeys((*documents, *outcome.about)))
     return found or ((NO_DOCUMENT,) if is_search and named else ())
 

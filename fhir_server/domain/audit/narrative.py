@@ -10,19 +10,11 @@ from html import escape
 from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome, OutcomeCode
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.values import Interaction
+from fhir_server.registry import REGISTRY
 
 _GROUND = re.compile(r" Fondement : [a-z\-]+\.(?=</div>$)")
-_THINGS = {
-    "AuditEvent": "une entrée du journal des accès",
-    "Binary": "un document",
-    "CareTeam": "une équipe de soins",
-    "Communication": "une notification",
-    "Consent": "un choix d’accès",
-    "DocumentReference": "la fiche d’un document",
-    "List": "un lot de documents",
-    "Patient": "l’identité",
-    "RelatedPerson": "un représentant ou un proche",
-}
+_THINGS = {name: row.words["fr"].one for name, row in REGISTRY.items() if row.words}
+_THINGS |= {"CareTeam": "une équipe de soins"}  # no type of this server, but a request may ask for one
 _ACTS = {
     (Interaction.READ, "Binary"): ("ouvrir", "un document"),
     (Interaction.SEARCH, "DocumentReference"): ("consulter", "la liste des documents"),

@@ -9,6 +9,7 @@ PDSm 3.1.1, flux 03 (https://interop.esante.gouv.fr/ig/fhir/pdsm/).
 
 from consent_rules.vocabulary import Label, Mark
 from fhir_server.domain.values import Json
+from fhir_server.registry import DOCUMENTS, REGISTRY
 
 TRE_A07 = "https://mos.esante.gouv.fr/NOS/TRE_A07-StatutVisibiliteDocument/FHIR/TRE-A07-StatutVisibiliteDocument"
 TRE_A07_MISSPELT = TRE_A07.replace("Statut", "Status")
@@ -19,6 +20,7 @@ CONFIDENTIALITY = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
 CODE_OF_SECRET = str(Mark.INVISIBLE_REPRESENTANTS_LEGAUX.name)
 """Code of the mark by which a minor hides a document from guardians."""
 EVERY_MARK = ~Mark.NONE
+_LABELLED_IN_META = frozenset(name for name in DOCUMENTS if REGISTRY[name].kind)
 _DEGREES = (Label.V, Label.R, Label.N)
 _ALL_DEGREES = Label.V | Label.R | Label.N
 _SYSTEMS = frozenset(s.casefold() for s in (TRE_A07, TRE_A07_MISSPELT, TRE_A07_OID)) | frozenset(
@@ -82,10 +84,17 @@ def split_marks(resource: Json) -> tuple[Json, Mark]:
 
 
 def with_marks(resource: Json, marks: Mark) -> Json:
-    """Return the resource with one label for each mark, after its own labels; the given resource is not changed."""
+    """Return the resource with one label for each mark, after its own labels; the given resource is not changed.
+
+    A type whose kind the registry fixes has no element `securityLabel`: its labels stand in `meta.security`.
+    """
     if marks is Mark.NONE:
         return resource
-    labels = [{"coding": [coding_of(mark)]} for mark in Mark if mark & marks]
+    codings = [coding_of(mark) for mark in Mark if mark & marks]
+    if resource.get("resourceType") in _LABELLED_IN_META:
+        meta = resource.get("meta", {})
+        return resource | {"meta": meta | {"security": [*meta.get("security", []), *codings]}}
+    labels = [{"coding": [coding]} for coding in codings]
     return resource | {"securityLabel": [*resource.get("securityLabel", []), *labels]}
 
 

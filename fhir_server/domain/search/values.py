@@ -14,6 +14,7 @@ from fhir_server.domain.documents.security_labels import EVERY_MARK, marks_named
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.search import dates, tokens
 from fhir_server.domain.search.criteria import AnyOf, Criterion, DateIs, NoneOf
+from fhir_server.registry import DOCUMENTS
 
 _ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 _TYPED = re.compile(r"([A-Z][A-Za-z]{1,63})/([A-Za-z0-9\-.]{1,64})")
@@ -72,7 +73,7 @@ def _missing(param: Param, raw: str) -> Criterion:
 
 
 def _may_name_documents(param: Param) -> bool:
-    return param.type == "reference" and (not param.targets or "DocumentReference" in param.targets)
+    return param.type == "reference" and (not param.targets or not DOCUMENTS.isdisjoint(param.targets))
 
 
 def _token(param: Param, modifier: str, alternatives: list[str], _base: str) -> Criterion:

@@ -14,6 +14,7 @@ from fhir_server.domain.values import Interaction
 from fhir_server.http.request_context import FHIR_PATH, argument, client_certificate, header, origin, runtime
 from fhir_server.oauth.resource.bearer import caller_of
 from fhir_server.oauth.resource.dpop import DpopProof
+from fhir_server.registry import PATIENT
 
 _WRITES = {
     "POST": Interaction.CREATE,
@@ -41,10 +42,10 @@ def addressed_interaction() -> AuditedInteraction:
 def addressed_patient(caller: Caller) -> PatientId | None:
     """Return the id of the patient that the address or the token names."""
     type_, id_ = [*request.path.removeprefix(FHIR_PATH).strip("/").split("/"), ""][:2]
-    if type_ == "Patient" and id_:
+    if type_ == PATIENT and id_:
         return PatientId(id_)
     named = argument("patient") or argument("subject")
-    return PatientId(named.removeprefix("Patient/")) or caller.launch_patient
+    return PatientId(named.removeprefix(f"{PATIENT}/")) or caller.launch_patient
 
 
 def _interaction(rest: list[str]) -> Interaction:

@@ -36,12 +36,6 @@ _COMMON_PARAMS = (
     ("_id", "token", "http://hl7.org/fhir/SearchParameter/Resource-id"),
     ("_lastUpdated", "date", "http://hl7.org/fhir/SearchParameter/Resource-lastUpdated"),
 )
-_SAID_OF_TYPES = {
-    "Patient": "Professionals and software name the patient by `identifier=system|value` or by one `_id`, and the "
-    "other parameters narrow that; patients search their own record. A professional who has no ground to consult the "
-    "record is shown the identity traits alone, tagged SUBSETTED, and narrows by those alone.",
-    "DocumentReference": "`conditionalUpdate` is a conditional PATCH by `identifier=system|value`; there is no PUT.",
-}
 _OF_PATIENTS = "for patients, of their own record; for others together with `identifier` or `_id`"
 _PATCH_FORMATS = ("application/json-patch+json", "application/fhir+json")
 
@@ -146,8 +140,8 @@ def _resource(row: ResourceType, fhir_base: str) -> Json:
         "conditionalDelete": "not-supported",
         "referencePolicy": ["literal", "logical"],
     }
-    if row.name in _SAID_OF_TYPES:
-        built["documentation"] = _SAID_OF_TYPES[row.name]
+    if row.documentation:
+        built["documentation"] = row.documentation
     if row.profiles:
         built["supportedProfile"] = list(row.profiles)
     if Interaction.SEARCH in offered:

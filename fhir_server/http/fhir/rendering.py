@@ -23,8 +23,10 @@ from fhir_server.http.fhir import negotiation
 from fhir_server.http.request_context import argument, header, runtime
 from fhir_server.r4.parsing import load_json
 from fhir_server.r4.structure import shape_of
+from fhir_server.registry import AccessRule, types_under
 
 ELEMENTS = "_elements"
+_CONTENTS = types_under(AccessRule.CONTENT)
 _ALWAYS = frozenset({"resourceType", "id", "meta", "implicitRules", "modifierExtension", "status"})
 
 
@@ -59,7 +61,7 @@ def location_of(fhir_base: str, shown: Shown) -> str:
 
 def body_of(shown: Shown) -> bytes:
     """Return the JSON of a resource as this caller sees it; the server's own keys of a Binary are left out."""
-    if shown.stored.type == "Binary":
+    if shown.stored.type in _CONTENTS:
         return orjson.dumps(description_of(shown))
     return bodies.body_for(shown.stored, knows_marks=shown.knows_marks)
 

@@ -15,12 +15,13 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from fhir_server.domain.directory.patient_numbers import names_patient
 from fhir_server.domain.problem import Category, Problem
+from fhir_server.registry import REGISTRY
 
 SYSTEM = "urn:habilis:sealed"
 _START = f"{SYSTEM}|"
 _NONCE_BYTES = 12
-_PEOPLE = frozenset({"RelatedPerson"})
-"""Types that represent persons: their identifiers are encrypted, whatever the system of the identifier."""
+_PEOPLE = frozenset(row.name for row in REGISTRY.values() if row.of_person)
+"""Types whose identifiers are encrypted, whatever the system of the identifier."""
 Pairs = list[tuple[str, str]]
 
 

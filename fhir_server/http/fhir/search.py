@@ -20,7 +20,7 @@ from fhir_server.http.fhir.caller import current_caller
 from fhir_server.http.fhir.routing import Route
 from fhir_server.http.fhir.search_query import Parsed, demand_measure, parse
 from fhir_server.http.request_context import runtime
-from fhir_server.registry import REGISTRY, Interaction, ResourceType
+from fhir_server.registry import PATIENT, REGISTRY, Interaction, ResourceType
 
 _NAMING_A_PERSON = {"patient.identifier", "subject.identifier", "patient:identifier", "subject:identifier"}
 _SEARCHED = {name: row for name, row in REGISTRY.items() if Interaction.SEARCH in row.interactions}
@@ -122,11 +122,11 @@ def _url(served: Runtime, caller: Caller, parsed: Parsed, *more: tuple[str, str]
 
 def _told(parsed: Parsed, found: Found) -> list[tuple[str, str]]:
     """Return the parameters of a search, with the patient named by id."""
-    names = _NAMING_A_PERSON if parsed.type != "Patient" else {"identifier"}
+    names = _NAMING_A_PERSON if parsed.type != PATIENT else {"identifier"}
     told = [pair for pair in parsed.used if pair[0] not in names]
     if len(told) == len(parsed.used) or not found.patient:
         return told
-    if parsed.type != "Patient":
+    if parsed.type != PATIENT:
         return [("patient", found.patient), *told]
     return [("_id", found.patient), *told] if found.shown else told
 

@@ -13,7 +13,7 @@ from fhir_server.domain.directory.patient_numbers import names_patient
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.search.criteria import AnyOf, Chained, Criterion, Search
 from fhir_server.domain.search.values import criterion
-from fhir_server.registry import REGISTRY, AccessRule, ResourceType, SearchParam
+from fhir_server.registry import PATIENT, REGISTRY, AccessRule, ResourceType, SearchParam
 from fhir_server.settings import limits
 
 DEFAULT_COUNT = 20
@@ -161,14 +161,14 @@ class _Reader:
             return False
         if base != chained or modifier == "identifier":
             self._name_by_identifier(name, value)
-        elif modifier in {"", "Patient"}:
+        elif modifier in {"", PATIENT}:
             self._name_by_id(name, value)
         else:
             raise Problem.of(Category.UNSUPPORTED, f"`{name}`: this modifier is not supported", code=base)
         return True
 
     def _name_by_id(self, name: str, value: str) -> None:
-        id_ = value.removeprefix(f"{self.fhir_base}/").removeprefix("Patient/")
+        id_ = value.removeprefix(f"{self.fhir_base}/").removeprefix(f"{PATIENT}/")
         if "," in id_ or "/" in id_:
             raise Problem.of(Category.MALFORMED, f"`{name}` takes one patient of this server", code=name)
         self._only_one(self.parsed.patient not in (None, id_) or self.parsed.identifier is not None)

@@ -25,6 +25,7 @@ from fhir_server.oauth.base.issuer import is_strong_enough
 from fhir_server.oauth.base.wire import Context
 from fhir_server.oauth.login import sessions, throttle
 from fhir_server.ports.vault import Secret
+from fhir_server.registry import PATIENT
 
 KIND = "interaction"
 EMERGENCY_LOGIN_SECONDS = 300
@@ -217,7 +218,7 @@ def patients_of(account: Account) -> dict[PatientId, str]:
     """Return the patients for whom a person may act, id to label."""
     found = {represented.patient: represented.label for represented in account.patients}
     type_, _, own = account.person.partition("/")
-    return {PatientId(own): account.display, **found} if type_ == "Patient" else found
+    return {PatientId(own): account.display, **found} if type_ == PATIENT else found
 
 
 def party_of(interaction: PendingAuthorization, live: LiveState) -> Grantee | None:

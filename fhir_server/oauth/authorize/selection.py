@@ -21,9 +21,10 @@ from fhir_server.domain.problem import Category, Problem
 from fhir_server.oauth.authorize.interactions import LiveState, PendingAuthorization
 from fhir_server.oauth.base.wire import Context
 from fhir_server.ports.vault import Secret
+from fhir_server.registry import AccessRule, types_under
 
 KIND = "documents-listed"
-_CARRIERS = frozenset({"DocumentReference", "Binary", "List", "*"})
+_CARRIERS = types_under(AccessRule.DOCUMENT, AccessRule.CONTENT, AccessRule.GATHERING) | {"*"}
 _READING = Scopes.parse("patient/DocumentReference.rs user/DocumentReference.rs")
 _PAGE = Client(SERVER, "Habilis", ClientKind.PATIENT_APP)
 

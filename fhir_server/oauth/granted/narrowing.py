@@ -14,11 +14,11 @@ from consent_rules.vocabulary import RequesterKind
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.identity.accounts import Grantee
 from fhir_server.application.identity.clients import ClientKind
+from fhir_server.registry import DOCUMENTS, REGISTRY
 
 BREAK_GLASS = "__break-glass"
 RENEWABLE = frozenset({"offline_access", "online_access"})
 _FOR_PEOPLE = RENEWABLE | {"openid", "fhirUser", "profile", "launch", "launch/patient", BREAK_GLASS}
-_DOCUMENTS = "DocumentReference"
 _DECLARABLE = "10"
 _DECLARED = "PCP"
 
@@ -70,12 +70,14 @@ def readable(runtime: Runtime, requester: Requester) -> frozenset[str]:
 
 def _for_profession(scope: Scope, kinds: frozenset[str], *, complete: bool) -> tuple[Scope, ...]:
     """Limit a scope to the matrix row: reading only permitted kinds, and no deletion; the rest stays as requested."""
-    if scope.type not in {_DOCUMENTS, "*"}:
+    if scope.type not in DOCUMENTS and scope.type != "*":
         return (scope,)
     kept = _lettered(scope, "crus")
-    if complete or scope.type != _DOCUMENTS:
+    if complete or scope.type not in DOCUMENTS:
         return kept
-    row = Scope(scope.level, _DOCUMENTS, "rs", (("type", ",".join(sorted(kinds))),)) if kinds else None
+    if REGISTRY[scope.type].kind:
+        return kept if REGISTRY[scope.type].kind in kinds else _lettered(scope, "cu")
+    row = Scope(scope.level, scope.type, "rs", (("type", ",".join(sorted(kinds))),)) if kinds else None
     reading = row.meet(scope) if row else None
     return _lettered(scope, "cu") + ((reading,) if reading else ())
 

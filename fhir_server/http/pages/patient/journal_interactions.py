@@ -1,6 +1,7 @@
 """Words of the journal for what was done (“looked at …”), and for what somebody tried to do (“look at …”).
 
-Every interaction that a type of a patient's space offers has its own phrase, and so has each step of signing in.
+Every interaction that a type of a patient's space offers is told, and so is each step of signing in. A type has a
+phrase of its own only where the regular phrase with its words of the registry would be wrong.
 """
 
 from collections.abc import Mapping
@@ -41,7 +42,6 @@ ACTS: Mapping[tuple[str, str], Act] = {
         _("look at how a delivery of documents changed"),
     ),
     ("search", "List"): (_("looked at the list of deliveries"), _("look at the list of deliveries")),
-    ("read", "Consent"): (_("looked at a choice about access"), _("look at a choice about access")),
     ("vread", "Consent"): (
         _("looked at an earlier choice about access"),
         _("look at an earlier choice about access"),
@@ -50,10 +50,6 @@ ACTS: Mapping[tuple[str, str], Act] = {
         _("looked at how a choice about access changed"),
         _("look at how a choice about access changed"),
     ),
-    ("search", "Consent"): (_("looked at the choices about access"), _("look at the choices about access")),
-    ("create", "Consent"): (_("recorded a choice about access"), _("record a choice about access")),
-    ("update", "Consent"): (_("changed a choice about access"), _("change a choice about access")),
-    ("patch", "Consent"): (_("changed a choice about access"), _("change a choice about access")),
     ("read", "RelatedPerson"): (
         _("looked at who represents or helps the patient"),
         _("look at who represents or helps the patient"),
@@ -79,7 +75,6 @@ ACTS: Mapping[tuple[str, str], Act] = {
         _("changed the entry of a representative or carer"),
         _("change the entry of a representative or carer"),
     ),
-    ("read", "Patient"): (_("looked at the identity"), _("look at the identity")),
     ("vread", "Patient"): (_("looked at an earlier identity"), _("look at an earlier identity")),
     ("history-instance", "Patient"): (
         _("looked at how the identity changed"),
@@ -87,13 +82,8 @@ ACTS: Mapping[tuple[str, str], Act] = {
     ),
     ("search", "Patient"): (_("looked up the identity"), _("look up the identity")),
     ("create", "Patient"): (_("opened the space"), _("open the space")),
-    ("update", "Patient"): (_("changed the identity"), _("change the identity")),
-    ("patch", "Patient"): (_("changed the identity"), _("change the identity")),
-    ("read", "Communication"): (_("looked at a notice"), _("look at a notice")),
-    ("search", "Communication"): (_("looked at the notices"), _("look at the notices")),
     ("read", "AuditEvent"): (_("looked at a line of the journal"), _("look at a line of the journal")),
     ("vread", "AuditEvent"): (_("looked at a line of the journal"), _("look at a line of the journal")),
-    ("search", "AuditEvent"): (_("looked at the journal of accesses"), _("look at the journal of accesses")),
     ("transaction", ""): (_("filed documents"), _("file documents")),
     ("batch", ""): (_("sent several requests at once"), _("send several requests at once")),
     ("login", ""): (_("signed in"), _("sign in")),
@@ -105,7 +95,21 @@ ACTS: Mapping[tuple[str, str], Act] = {
     ("token", ""): (_("received access for a declared emergency"), _("receive access for a declared emergency")),
     ("revoke", ""): (_("ended the right of the app %(app)s to act"), _("end the right of the app %(app)s to act")),
 }
-"""By interaction and type of the resource, "" where no type is named; %(app)s stands for the name of an app."""
+"""Phrases of their own, by interaction and type of the resource, "" where no type is named.
+
+%(app)s stands for the name of an app.
+"""
+ACTS_ON: Mapping[str, Act] = {
+    "read": (_("looked at %(thing)s"), _("look at %(thing)s")),
+    "vread": (_("looked at an earlier version %(of_thing)s"), _("look at an earlier version %(of_thing)s")),
+    "history-instance": (_("looked at the history %(of_thing)s"), _("look at the history %(of_thing)s")),
+    "search": (_("looked at %(things)s"), _("look at %(things)s")),
+    "create": (_("recorded %(thing)s"), _("record %(thing)s")),
+    "update": (_("changed %(thing)s"), _("change %(thing)s")),
+    "patch": (_("changed %(thing)s"), _("change %(thing)s")),
+    "delete": (_("withdrew %(thing)s"), _("withdraw %(thing)s")),
+}
+"""Phrases for any other type, by interaction; the registry has the words that the placeholders stand for."""
 ANY_ACT: Mapping[str, Act] = {
     "R": (_("consulted a part of the space"), _("consult a part of the space")),
     "E": (_("searched a part of the space"), _("search a part of the space")),

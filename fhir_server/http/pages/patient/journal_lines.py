@@ -17,11 +17,12 @@ from flask_babel import format_datetime, gettext, lazy_gettext, ngettext
 from consent_rules.vocabulary import Basis, Reason
 from fhir_server.application.spaces.restore_events import RESTORE
 from fhir_server.domain.audit.audit_event import ISSUANCE, OPERATION, PAGES
-from fhir_server.domain.audit.audit_event_parts import RESOURCE_TYPE
-from fhir_server.domain.values import Json
-from fhir_server.http.pages.language import local
-from fhir_server.http.pages.patient.journal_interactions import ACTS, ANY_ACT
+from fhir_server.domain.audit.audit_event_parts import RESOURCE_TYPE, is_used
+from fhir_server.domain.values import Json, type_of
+from fhir_server.http.pages.language import current_language, local
+from fhir_server.http.pages.patient.journal_interactions import ACTS, ACTS_ON, ANY_ACT, Act
 from fhir_server.http.pages.patient.journal_operations import OPERATIONS, REFUSALS
+from fhir_server.registry import DOCUMENTS, PATIENT, REGISTRY, AccessRule, types_under
 
 _PARTICIPATION = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType"
 _ROLE_CLASS = "http://terminology.hl7.org/CodeSystem/v3-RoleClass"
@@ -34,7 +35,10 @@ _SYSTEM_OBJECT = "2"
 
 Events of earlier versions give this type to everything that they name.
 """
-_DOCUMENTS = frozenset({"DocumentReference", "Binary", "List"})
+_TITLED = frozenset(name for name in DOCUMENTS if not REGISTRY[name].kind)
+"""Types of the documents that have titles."""
+_OF_DOCUMENTS = _TITLED | types_under(AccessRule.CONTENT, AccessRule.GATHERING)
+(_CONTENT,) = types_under(AccessRule.CONTENT)
 _SIGNING_IN = {"110122": "login", "110123": "logout", "110137": "revoke", "ITI-71": "authorize"}
 """Interaction by the subtype of an event of the sign-in service; an event about a token is known by its operation."""
 _APP_USERS = ("Patient/", "RelatedPerson/")
@@ -111,7 +115,7 @@ def events_of(bodies: Iterable[bytes]) -> tuple[Json, ...]:
 def documents_of(event: Json) -> tuple[str, ...]:
     """Return the ids of the documents that an event names, in order."""
     references = (str(entity.get("what", {}).get("reference", "")) for entity in event.get("entity", ()))
-    return tuple(dict.fromkeys(ref.split("/")[1] for ref in references if ref.startswith("DocumentReference/")))
+    return tuple(dict.fromkeys(ref.split("/")[1] for ref in references if type_of(ref) in _TITLED))
 
 
 def line_of(event: Json, titles: Mapping[str, str]) -> JournalLine:
@@ -171,12 +175,29 @@ def _act(event: Json, *, refused: bool) -> str:
     found = (
         OPERATIONS.get(_operation(event))
         or ACTS.get((interaction, _type(event)))
+        or _act_on(interaction, _type(event))
         or ACTS.get((interaction, ""))
         or ANY_ACT[event["action"]]
     )
     done, wish = found
     told = gettext("wanted to %(act)s", act=wish) if refused else str(done)
     return str(told).replace("%(app)s", str(event["agent"][0]["who"].get("display", "")))
+
+
+def _act_on(interaction: str, type_: str) -> Act | None:
+    """Return the regular phrases about a type, None for what the type does not offer or the pages have no words for."""
+    row = REGISTRY.get(type_)
+    if row is None or not row.words or interaction.replace("search", "search-type") not in row.interactions:
+        return None
+    words = row.words[current_language()]
+    done, wish = (
+        str(phrase)
+        .replace("%(thing)s", words.one)
+        .replace("%(of_thing)s", words.of_one)
+        .replace("%(things)s", words.every)
+        for phrase in ACTS_ON[interaction]
+    )
+    return done, wish
 
 
 def _restored(event: Json) -> str:
@@ -214,7 +235,7 @@ def _type(event: Json) -> str:
     The event also names the patient, and the Consents that a decision used or that came with a new space.
     """
     if any(subtype.get("code") == "ITI-68" for subtype in event.get("subtype", ())):
-        return "Binary"
+        return _CONTENT
     entities = event.get("entity", ())
     for entity in entities:
         path = _query_path(entity.get("query", ""))
@@ -223,13 +244,13 @@ def _type(event: Json) -> str:
     named = (entity for entity in entities if _is_subject(entity))
     references = [str(entity.get("what", {}).get("reference", "")) for entity in named]
     types = [ref.split("/")[0] for ref in references if ref]
-    return next((type_ for type_ in types if type_ != "Patient"), "Patient" if types else "")
+    return next((type_ for type_ in types if type_ != PATIENT), PATIENT if types else "")
 
 
 def _is_subject(entity: Json) -> bool:
-    """Tell whether an event is about an entity; an entity of the type "Consent" is only context."""
+    """Tell whether an event is about an entity; the Consents that a decision used are only context."""
     system, code = (str(entity.get("type", {}).get(name, "")) for name in ("system", "code"))
-    return code == _SYSTEM_OBJECT or (system == RESOURCE_TYPE and code != "Consent")
+    return code == _SYSTEM_OBJECT or (system == RESOURCE_TYPE and not is_used(entity))
 
 
 def _query_path(query: str) -> str:
@@ -246,7 +267,7 @@ def _query_path(query: str) -> str:
 def _told(event: Json, titles: Mapping[str, str]) -> tuple[str, ...]:
     named = [titles[id_] for id_ in documents_of(event) if id_ in titles]
     others = len(documents_of(event)) - len(named)
-    if others and _type(event) in _DOCUMENTS:
+    if others and _type(event) in _OF_DOCUMENTS:
         named.append(ngettext("%(num)s other document", "%(num)s other documents", others))
     return tuple(named)
 

@@ -12,8 +12,9 @@ from flask_babel import gettext, lazy_gettext
 
 from consent_rules.vocabulary import ReviewOutcome
 from fhir_server.domain.notices import REVIEW_DUE, REVIEW_OUTCOME, Kind
-from fhir_server.domain.values import Json
+from fhir_server.domain.values import Json, type_of
 from fhir_server.http.pages.language import local
+from fhir_server.registry import AccessRule, types_under
 
 _TEXTS: Mapping[str, Any] = {
     Kind.ANNOUNCED: lazy_gettext("This space will open six weeks after this message, unless you oppose it."),
@@ -39,6 +40,7 @@ _TEXTS: Mapping[str, Any] = {
     Kind.PASSWORD: lazy_gettext("%(who)s changed the password of your account."),
     Kind.FACTORS: lazy_gettext("%(who)s changed the second factor of your account."),
 }
+_CHOICES = types_under(AccessRule.DIRECTIVE)
 _OUTCOMES: Mapping[str, Any] = {
     ReviewOutcome.JUSTIFIED: lazy_gettext("Result of the review: the access was justified."),
     ReviewOutcome.NOT_JUSTIFIED: lazy_gettext("Result of the review: the access was not justified."),
@@ -117,7 +119,7 @@ def _review(due: str, outcome: str, *, overdue: bool) -> str:
 def _opening(notice: Json) -> str:
     """Return the Consent that an emergency notice is about, or the notice's own reference when it names none."""
     references = (str(item.get("reference", "")) for item in notice.get("about", ()))
-    return next((ref for ref in references if ref.startswith("Consent/")), f"Communication/{notice['id']}")
+    return next((ref for ref in references if type_of(ref) in _CHOICES), f"Communication/{notice['id']}")
 
 
 def _extension(notice: Json, url: str) -> str:

@@ -1,23 +1,17 @@
 """Scopes in words that the person who decides understands.
 
-The words are message ids of the catalogue `oauth`; pages translate them.
+What a scope is about comes from the registry in both languages; the other words are message ids of the catalogue
+`oauth`, and pages translate them.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from consent_rules.scopes import Scope, Scopes
+from fhir_server.registry import REGISTRY
 
 _ACTIONS = (("r", "read"), ("s", "search"), ("c", "add"), ("u", "change"), ("d", "delete"))
-_NOUNS = {
-    "DocumentReference": "documents",
-    "Binary": "the content of documents",
-    "List": "submission sets and folders",
-    "Patient": "identity",
-    "RelatedPerson": "representatives and relatives",
-    "Consent": "access choices",
-    "AuditEvent": "the journal of accesses",
-    "*": "everything that is kept here",
-}
+_EVERYTHING = {"en": "everything that is kept here", "fr": "tout ce qui est conservé ici"}
 _WHOSE = {"patient": "of the patient in context", "user": "of the patients whose space is open to you"}
 _OTHERS = {
     "openid": "know that it is you, by a pseudonym",
@@ -30,11 +24,14 @@ _OTHERS = {
 
 @dataclass(frozen=True, slots=True)
 class ScopeInWords:
-    """One scope in words. value: what the form sends back; kinds: the document kinds that the scope is limited to."""
+    """One scope in words.
+
+    value: what the form sends back. noun: by language. kinds: the document kinds that the scope is limited to.
+    """
 
     value: str
     actions: tuple[str, ...]
-    noun: str
+    noun: Mapping[str, str]
     whose: str
     kinds: tuple[str, ...] = ()
 
@@ -53,7 +50,13 @@ def others(scopes: str) -> tuple[str, ...]:
 def _told(scope: Scope) -> ScopeInWords:
     actions = tuple(word for letter, word in _ACTIONS if letter in scope.letters)
     kinds = dict(scope.query).get("type", "")
-    noun = _NOUNS.get(scope.type, scope.type)
     return ScopeInWords(
-        str(scope), actions, noun, _WHOSE.get(scope.level, ""), tuple(kinds.split(",")) if kinds else ()
+        str(scope), actions, _noun(scope.type), _WHOSE.get(scope.level, ""), tuple(kinds.split(",")) if kinds else ()
     )
+
+
+def _noun(type_: str) -> Mapping[str, str]:
+    if type_ == "*":
+        return _EVERYTHING
+    words = REGISTRY[type_].words if type_ in REGISTRY else {}
+    return {language: words[language].shared if words else type_ for language in _EVERYTHING}
