@@ -9,6 +9,7 @@ import pytest
 from fhir_server.application.core.system_views import ReadingReason
 from fhir_server.ports.store import Snapshot
 from tests.conformance.project import ROOT, text_of
+from tests.conformance.type_names import conditions_on_types, needless
 from tests.conformance.walls import (
     ASK_THE_RULES,
     BUILD_CALLERS,
@@ -66,6 +67,14 @@ def test_only_the_enforcement_point_and_the_tools_ask_the_rules():
 
 def test_the_edge_holds_no_port():
     assert ports_at_the_edge(ROOT) == []
+
+
+def test_no_name_of_a_resource_type_decides_outside_the_named_places():
+    assert conditions_on_types(ROOT) == []
+
+
+def test_every_place_where_the_name_of_a_type_may_decide_needs_to():
+    assert needless(ROOT) == []
 
 
 def test_every_place_that_may_is_there_and_needs_to():
@@ -153,6 +162,24 @@ def test_every_further_place_that_asks_the_rules_is_found(copied):
 def test_every_port_that_the_edge_reaches_for_is_found(copied):
     planted = plant(copied, "fhir_server/http", REACHING)
     assert {place.partition(":")[0] for place in ports_at_the_edge(copied)} == planted
+
+
+ASKING_THE_TYPE = (
+    "def shown(row):\n    return row.name == 'DocumentReference'\n",
+    "def shown(type_):\n    return type_ in ('List', 'Binary')\n",
+    "_KNOWN = frozenset({'Consent', 'AuditEvent'})\n",
+    "WORDS = {('read', 'Consent'): 'looked at a choice'}\n",
+    "def shown(type_):\n    match type_:\n        case 'Patient' | 'Consent':\n            return True\n",
+    "def shown(reference):\n    return reference.startswith('DocumentReference/')\n",
+    "DOCUMENT = 'DocumentReference'\n\ndef shown(type_):\n    return type_ != DOCUMENT\n",
+    "from fhir_server.http.stray_6 import DOCUMENT as ONE\n\ndef shown(type_):\n    return type_ == ONE\n",
+    "from fhir_server.http import stray_6\n\ndef shown(type_):\n    return type_ == stray_6.DOCUMENT\n",
+)
+
+
+def test_every_condition_on_the_name_of_a_type_is_found(copied):
+    planted = plant(copied, "fhir_server/http", ASKING_THE_TYPE)
+    assert {place.partition(":")[0] for place in conditions_on_types(copied)} == planted
 
 
 UPWARD = (

@@ -60,13 +60,13 @@ _INSIDES = frozenset({"ports", "__dict__", "__getattribute__"})
 
 def made_filters(root: Path) -> list[str]:
     """Return where a filter is made or changed outside the places that may: `file:line`."""
-    return [place for file, tree in _modules(root) if file not in MAKE_FILTERS for place in _makes(file, tree)]
+    return [place for file, tree in modules_of(root) if file not in MAKE_FILTERS for place in _makes(file, tree)]
 
 
 def built_callers(root: Path) -> list[str]:
     """Return where a caller is built by hand instead of by a named constructor of `Caller`: `file:line`."""
     built = []
-    for file, tree in _modules(root):
+    for file, tree in modules_of(root):
         names = _names(tree, frozenset({"Caller"}))
         nodes = [node for node in ast.walk(tree) if file not in BUILD_CALLERS and _builds(node, names)]
         built += [f"{file}:{node.lineno}" for node in nodes if isinstance(node, ast.stmt | ast.expr)]
@@ -76,7 +76,7 @@ def built_callers(root: Path) -> list[str]:
 def opened_spaces(root: Path) -> list[str]:
     """Return where a space is opened, or given another permit, outside the enforcement point: `file:line`."""
     opened = []
-    for file, tree in _modules(root):
+    for file, tree in modules_of(root):
         names = _names(tree, frozenset({"Opened"}))
         for node in ast.walk(tree) if file not in OPEN_SPACES else ():
             repermitted = isinstance(node, ast.Call) and _changes(node, frozenset({"permit"}))
@@ -90,7 +90,7 @@ def asked_rules(root: Path) -> list[str]:
     return sorted(
         {
             file
-            for file, tree in _modules(root)
+            for file, tree in modules_of(root)
             if file not in ASK_THE_RULES
             for node in ast.walk(tree)
             if _imports_the_decision(node)
@@ -102,7 +102,7 @@ def ports_at_the_edge(root: Path) -> list[str]:
     """Return where the edge reaches for a port instead of naming what it wants: `file:line`."""
     return [
         f"{file}:{node.lineno}"
-        for file, tree in _modules(root)
+        for file, tree in modules_of(root)
         if file.startswith(EDGE)
         for node in ast.walk(tree)
         if isinstance(node, ast.expr | ast.stmt) and _reaches_a_port(node)
@@ -116,7 +116,7 @@ def stated_reasons(root: Path) -> set[tuple[str, str]]:
     """
     return {
         (reason, file)
-        for file, tree in _modules(root)
+        for file, tree in modules_of(root)
         if file != SYSTEM_VIEWS
         for reason in _reasons(tree, _names(tree, frozenset({"ReadingReason"})), _names(tree, _SYSTEM_VIEWS))
     }
@@ -260,7 +260,7 @@ def _name(node: ast.expr) -> str:
     return node.id if isinstance(node, ast.Name) else ""
 
 
-def _modules(root: Path) -> Iterator[tuple[str, ast.Module]]:
+def modules_of(root: Path) -> Iterator[tuple[str, ast.Module]]:
     for package in PACKAGES:
         for path in sorted((root / package).rglob("*.py")):
             yield path.relative_to(root).as_posix(), _parsed(path.read_text(encoding="utf-8"))
