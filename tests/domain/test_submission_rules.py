@@ -171,7 +171,7 @@ class TestConditions:
             "a", "b", "1"
         )
         by_name = conditional_requests.parse("identifier=a%7Cb&patient.identifier=c|d")
-        assert by_name == conditional_requests.Condition("a", "b", "", ("c", "d"))
+        assert by_name == conditional_requests.Condition("a", "b", None, ("c", "d"))
         assert conditional_requests.parse("identifier=a|b&subject:identifier=c|d") == by_name
 
     @pytest.mark.parametrize("query", ["", "identifier=", "identifier=a|", "identifier=a|b,c", "patient=1", "x=y"])
