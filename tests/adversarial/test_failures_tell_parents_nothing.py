@@ -144,7 +144,15 @@ def alone(world: World, marks, *, by_batch=False):
     return lambda: world.send("chu-ehr", "POST", "/DocumentReference", document)
 
 
+def beside_nobody(world: World, marks):
+    bundle = world.bundle(world.filing(patient="ines", marks=marks), world.filing(patient="ines"))
+    documents = [one["resource"] for one in bundle["entry"] if one["resource"]["resourceType"] == "DocumentReference"]
+    documents[-1]["subject"] = {"reference": f"Patient/{UNKNOWN}"}
+    return lambda: world.send("chu-ehr", "POST", "", bundle)
+
+
 FILINGS = {
+    "beside a document about nobody": beside_nobody,
     "by whom the rules refuse": lambda world, marks: lambda: filed_for(world, "social", marks),
     "of a number that was filed": filed_twice,
     "with a reference to nothing": with_dangling,
@@ -305,5 +313,23 @@ def test_a_transaction_that_fails_in_another_space_tells_no_parent_of_a_secret(f
     before = {who: entries(family, who) for who in ("ines", "marc")}
     answer = family.send("chu-ehr", "POST", "", {"resourceType": "Bundle", "type": "transaction", "entry": entry})
     assert answer.status_code == 403
+    assert len(entries(family, "ines") - before["ines"]) == 1
+    assert len(entries(family, "marc") - before["marc"]) == told
+
+
+@pytest.mark.parametrize(("name", "told"), [("secret", 0), ("plain", 1)])
+@pytest.mark.parametrize("by_number", [False, True])
+def test_a_transaction_that_fails_before_it_writes_tells_no_parent_of_a_secret(family: World, name, told, by_number):
+    number = family.get("ines", f"/Patient/{family.ids['ines']}").get_json()["identifier"][0]
+    patient = {"reference": f"Patient?identifier={number['system']}|{number['value']}"}
+    said = family.consent("zoe") | {"patient": patient}
+    literal = {"reference": f"DocumentReference/{family.ids[name]}"}
+    said["sourceReference"] = {"identifier": number_of(family, name)} if by_number else literal
+    said["performer"] = [{"reference": "Practitioner?identifier=urn:oid:1.2.3|nobody"}]
+    entry = [{"fullUrl": "urn:uuid:8c9b4f4e-0000-4000-8000-000000000001", "resource": said}]
+    entry[0]["request"] = {"method": "POST", "url": "Consent"}
+    before = {who: entries(family, who) for who in ("ines", "marc")}
+    answer = family.send("nour", "POST", "", {"resourceType": "Bundle", "type": "transaction", "entry": entry})
+    assert answer.status_code == 422
     assert len(entries(family, "ines") - before["ines"]) == 1
     assert len(entries(family, "marc") - before["marc"]) == told

@@ -9,6 +9,8 @@ Source: https://hl7.org/fhir/R4/http.html#transaction and #trules.
 from collections.abc import Container, Mapping
 from dataclasses import replace
 
+import orjson
+
 from consent_rules.vocabulary import Action
 from fhir_server.application.bundles import handlers
 from fhir_server.application.bundles.entries import METHODS, Entry, entries_of, entry_faults, refuse_twice
@@ -24,9 +26,10 @@ from fhir_server.domain.audit.interactions import AuditedInteraction
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.documents.submission_reading import is_submission
 from fhir_server.domain.problem import Category, Issue, Problem
+from fhir_server.domain.references import documents_named
 from fhir_server.domain.values import Interaction, Json
 from fhir_server.r4 import patch
-from fhir_server.registry import REGISTRY, ResourceType
+from fhir_server.registry import REGISTRY, AccessRule, ResourceType, types_under
 
 _INTERACTIONS = {
     "POST": Interaction.CREATE,
@@ -34,6 +37,8 @@ _INTERACTIONS = {
     "PATCH": Interaction.PATCH,
     "DELETE": Interaction.DELETE,
 }
+_NAMING = types_under(AccessRule.DIRECTIVE)
+"""Types whose resources may name the documents that they are about."""
 _LETTERS = {"POST": "c", "PUT": "u", "PATCH": "u", "DELETE": "d"}
 
 
@@ -81,6 +86,7 @@ def _plan(work: UnitOfWork, entries: tuple[Entry, ...]) -> tuple[Written | None,
     writes = sorted((e for e in entries if e.method != "GET"), key=_rank)
     ids = {e.index: work.runtime.ports.ids.new() for e in writes if e.method == "POST"}
     _refuse_by_itself(work, writes)
+    _note_secrets(work, writes)
     names = _names(work, writes, ids)
     answers: dict[int, Written | None] = {}
     for entry in writes:
@@ -106,6 +112,15 @@ def _refuse_by_itself(work: UnitOfWork, writes: list[Entry]) -> None:
         for expression, reference in references.references_in(entry.resource, entry.root):
             if conditional.is_conditional(reference["reference"]):
                 conditional_requests.parse(reference["reference"].partition("?")[2], f"{expression}.reference")
+
+
+def _note_secrets(work: UnitOfWork, writes: list[Entry]) -> None:
+    """Note what the entries name, before any look-up: a failure is as confidential as that (B10)."""
+    work.names(*(f"{entry.type}/{entry.id}" for entry in writes if entry.method != "POST" and entry.id))
+    choices = [entry.resource for entry in writes if entry.type in _NAMING and entry.method in ("POST", "PUT")]
+    work.carries(*choices)
+    named = documents_named(orjson.dumps(choices)) if choices else ()
+    work.names(*(f"DocumentReference/{id_}" for id_ in sorted(named)))
 
 
 def _demand_form(entry: Entry) -> None:

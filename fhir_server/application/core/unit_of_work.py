@@ -279,8 +279,9 @@ def _trace_failure(work: UnitOfWork, problem: Problem) -> None:
     `open_record` has recorded a refusal already.
     """
     work.traces.clear()
+    for patient in dict.fromkeys((work.patient, *work.met)):
+        name_what_has_a_number(work, patient)
     if not work.refused:
-        name_what_has_a_number(work, work.patient)
         about = documents_there(work.snapshot, work.patient, work.audited.sought)
         outcome = Outcome(
             OutcomeCode.REFUSED, problem.category.value, confidential=is_confidential_failure(work), about=about

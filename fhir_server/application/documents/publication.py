@@ -4,7 +4,6 @@ Source: IHE MHD 4.2, ITI-65 (https://profiles.ihe.net/ITI/MHD/ITI-65.html) and I
 (https://profiles.ihe.net/ITI/MHD/ITI-105.html); PDSm 3.1.1, flux 01, 02 and 09; ANS PDSM4DMP, TD2, TD2.1 and TD3.3c.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -68,6 +67,7 @@ def plan_document(work: UnitOfWork, request: WriteRequest) -> Written:
 
 
 def _plan_simplified(work: UnitOfWork, submission: Submission) -> Written:
+    _note_secrets(work, submission)
     document = submission.documents[0]
     prepared = _enter(work, submission, {0: _new_id(work), -1: _new_id(work)})
     submission_sets.relate(prepared)
@@ -82,6 +82,7 @@ def _plan_simplified(work: UnitOfWork, submission: Submission) -> Written:
 
 
 def _plan_submission(work: UnitOfWork, submission: Submission, count: int) -> tuple[Written | None, ...]:
+    _note_secrets(work, submission)
     ids = {item.index: _new_id(work) for item in _created(submission)}
     answers: dict[int, Written] = {}
     if submission.patient:
@@ -128,22 +129,29 @@ def _place_patient(work: UnitOfWork, item: Item, ids: dict[int, str]) -> Written
 
 def _enter(work: UnitOfWork, submission: Submission, ids: dict[int, str]) -> Filing:
     """Find the one patient of a submission, enter the space, and resolve every reference of the submission."""
-    items = [*(document.item for document in submission.documents), *submission.folders, *submission.folder_updates]
-    if submission.set.resource:
-        items.append(submission.set)
+    items = _about_patient(submission)
     named = (item for item in _created(submission) if item.full_url)
     names = {item.full_url: f"{item.resource['resourceType']}/{ids[item.index]}" for item in named}
     patient = one_patient(work, items, names)
     limits = smart_scopes.demand(work.caller, _DOCUMENT, "c", patient)
-    _note_secrets(work, submission, items)
     open_record(work, patient, Action.DEPOSIT)
     for item in items:
         names |= conditional.conditional_names(work, item.resource, item.root, patient)
     return Filing(work, submission, patient, ids, names, limits)
 
 
-def _note_secrets(work: UnitOfWork, submission: Submission, items: Sequence[Item]) -> None:
-    """Note what a submission names, and what it hides from guardians; its failure is as confidential (B10)."""
+def _about_patient(submission: Submission) -> list[Item]:
+    """Return the entries that name the patient, the submission set last."""
+    items = [*(document.item for document in submission.documents), *submission.folders, *submission.folder_updates]
+    return [*items, submission.set] if submission.set.resource else items
+
+
+def _note_secrets(work: UnitOfWork, submission: Submission) -> None:
+    """Note what a submission names, and what it hides from guardians; its failure is as confidential (B10).
+
+    This comes before any look-up: the look-up of a patient is audited too.
+    """
+    items = _about_patient(submission)
     if any(HIDDEN_FROM_GUARDIANS in split_marks(document.item.resource)[1] for document in submission.documents):
         work.carries_confidential()
     work.carries(*(item.resource for item in items))
