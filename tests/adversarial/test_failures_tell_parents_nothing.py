@@ -151,7 +151,15 @@ def beside_nobody(world: World, marks):
     return lambda: world.send("chu-ehr", "POST", "", bundle)
 
 
+def looked_up(world: World, marks, document=None):
+    number = world.get("ines", f"/Patient/{world.ids['ines']}").get_json()["identifier"][0]
+    document = document or world.simplified(patient="ines", marks=marks)
+    document["subject"] = {"reference": f"Patient?identifier={number['system']}|{number['value']}"}
+    return lambda: world.send("social", "POST", "/DocumentReference", document)
+
+
 FILINGS = {
+    "by whom the rules refuse the look-up": looked_up,
     "beside a document about nobody": beside_nobody,
     "by whom the rules refuse": lambda world, marks: lambda: filed_for(world, "social", marks),
     "of a number that was filed": filed_twice,
@@ -333,3 +341,14 @@ def test_a_transaction_that_fails_before_it_writes_tells_no_parent_of_a_secret(f
     assert answer.status_code == 422
     assert len(entries(family, "ines") - before["ines"]) == 1
     assert len(entries(family, "marc") - before["marc"]) == told
+
+
+@pytest.mark.parametrize("marks", [(SECRET,), ()], ids=["secret", "open"])
+def test_nobody_hides_a_refused_look_up_from_the_patient_by_naming_no_document(family: World, marks):
+    document = family.simplified(patient="ines", marks=marks)
+    document["context"] = document.get("context", {}) | {"related": [{"reference": f"DocumentReference/{UNKNOWN}"}]}
+    fails = looked_up(family, marks, document)
+    before = {who: entries(family, who) for who in ("ines", "marc")}
+    assert fails().status_code >= 400
+    assert len(entries(family, "ines") - before["ines"]) == 1
+    assert len(entries(family, "marc") - before["marc"]) == (0 if marks else 1)

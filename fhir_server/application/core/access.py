@@ -192,7 +192,7 @@ class Access:
 
     def beside(self, audited: AuditedInteraction) -> "Access":
         """Return the access of the same caller, on the same snapshot, for another interaction."""
-        return Access(self.runtime, self.caller, audited, self.snapshot)
+        return Access(self.runtime, self.caller, audited, self.snapshot, carried=self.carried)
 
     def asks(self, action: Action) -> AccessRequest:
         """Return what the decision is asked."""

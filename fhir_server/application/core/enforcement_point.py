@@ -140,9 +140,10 @@ def open_unnamed(access: Access, patient: PatientId, action: Action) -> Opened |
         return answer
     access.note_refused(patient)
     name_what_has_a_number(access, patient)
-    confidential = is_confidential(access, patient)
-    about = documents_behind(access.snapshot, patient, (access.audited.target, *access.audited.sought))
-    refuse(access, answer, patient, confidential=confidential, about=about)
+    snapshot, audited = access.snapshot, access.audited
+    there = documents_there(snapshot, patient, audited.sought)  # no other id may hide the denial from the patient
+    about = (*documents_behind(snapshot, patient, (audited.target,)), *there)
+    refuse(access, answer, patient, confidential=is_confidential(access, patient), about=tuple(dict.fromkeys(about)))
     return None
 
 

@@ -330,8 +330,13 @@ def _meet_holder(work: UnitOfWork, claim: str) -> None:
 
 
 def _look_up(access: Access, patient: PatientId) -> Opened | None:
-    """Enter a space only to learn that an identifier names its patient; audit a denial and return None."""
-    return open_unnamed(access.beside(_looked_up(patient)), patient, Action.IDENTIFY)
+    """Enter a space only to learn that an identifier names its patient; audit a denial and return None.
+
+    The denial is as confidential as the request that needs the look-up.
+    """
+    asked = access.audited
+    looked_up = replace(_looked_up(patient), sought=asked.sought, confidential=asked.confidential)
+    return open_unnamed(access.beside(looked_up), patient, Action.IDENTIFY)
 
 
 def _looked_up(patient: PatientId) -> AuditedInteraction:
