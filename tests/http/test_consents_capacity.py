@@ -87,6 +87,8 @@ def test_an_account_keeps_the_post_and_an_older_one_has_none(world: World):
     assert kept is not None
     assert kept.practices[0].capacity is COORDINATING
 
-    raw = orjson.loads(accounts._dump(account, ""))
+    entry = world.runtime.ports.vault.get(*accounts.entry_name("cleo"), world.runtime.now())
+    raw = orjson.loads(entry.value)
     del raw["account"]["practices"][0]["capacity"]
-    assert accounts._practice(raw["account"]["practices"][0]).capacity is Capacity.NONE
+    older = accounts.of_entry(replace(entry, value=orjson.dumps(raw)))
+    assert older.practices[0].capacity is Capacity.NONE

@@ -110,7 +110,7 @@ def test_a_conversation_takes_one_answer_of_two(app, runtime):
     asked = Person(app).ask()
     held = runtime.ports.vault.entries(interactions.KIND, runtime.ports.clock.now())
     assert asked.status_code == 303
-    found = next(interactions._load(entry.value) for entry in held)
+    found = next(interactions._DECODER.decode(entry.value) for entry in held)
     assert sum(at_once(lambda: int(interactions.finish(runtime, found)))) == 1
 
 

@@ -159,7 +159,7 @@ def test_the_steps_up_to_a_schema_make_the_tables_of_its_kept_store(tmp_path, sc
     with closing(sqlite3.connect(":memory:")) as made, closing(sqlite3.connect(data_of(earlier))) as kept:
         for step in sqlite_schema.STEPS[:schema]:
             made.executescript(step.statements)
-        assert sqlite_schema._parts(made) == sqlite_schema._parts(kept)
+        assert sqlite_schema._parts_of(made) == sqlite_schema._parts_of(kept)
 
 
 def data_of(earlier):
