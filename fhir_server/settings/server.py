@@ -31,6 +31,12 @@ class SettingsError(Exception):
     """A setting is missing, malformed or unsafe; the text names the variable and says what to do."""
 
 
+def _address(text: str) -> str:
+    """Return an address with its scheme in small letters, by which the checks tell https, and without a final slash."""
+    scheme, colon, rest = text.partition(":")
+    return f"{scheme.lower()}{colon}{rest}".rstrip("/")
+
+
 def _profile(value: str) -> str:
     if value.lower() in rule_profile.names():
         return value.lower()
@@ -55,7 +61,7 @@ class Settings:
     brand: how apps show the service. time_zone: the time zone of pages. limits: what one request may cost.
     """
 
-    base_url: Annotated[str, AfterValidator(lambda url: url.rstrip("/"))]
+    base_url: Annotated[str, AfterValidator(_address)]
     data_dir: Path
     key_file: Path
     store: Annotated[Literal["sqlite", "mongodb"], _Lower] = "sqlite"

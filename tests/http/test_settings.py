@@ -104,3 +104,12 @@ def test_settings_cannot_be_changed():
     for changed in (settings, settings.limits, settings.proxies):
         with pytest.raises(FrozenInstanceError):
             setattr(changed, fields(changed)[0].name, "x")
+
+
+@pytest.mark.parametrize("scheme", ["https", "HTTPS", "Https"])
+def test_an_https_address_is_guarded_however_it_is_spelt(scheme):
+    settings = Settings.from_environment({"HABILIS_BASE_URL": f"{scheme}://dossiers.example/"})
+    assert (settings.is_production, settings.professional_level) == (True, "eidas2")
+    assert settings.fhir_base == "https://dossiers.example/fhir"
+    with pytest.raises(SettingsError, match="HABILIS_TRUSTED_PROXIES"):
+        settings.refuse_unsafe_serving()
