@@ -109,3 +109,16 @@ def test_a_hidden_document_is_not_pulled_in_beside_what_is_found(world: World, t
     answer = world.get("martin", f"/{type_}?patient={world.ids['camille']}&{asked}")
     assert answer.status_code in (200, 400)
     assert hidden not in answer.get_data(as_text=True)
+
+
+@holds("F1")
+@pytest.mark.parametrize("name", ["hidden", "unknown", "plain"])
+def test_no_search_for_more_is_hidden_from_the_patient_by_a_document_that_it_names(searched, name):
+    def told():
+        path = f"/AuditEvent?patient={searched.ids['camille']}&agent=Practitioner/{searched.ids['martin']}&_count=200"
+        return set(searched.found("camille", path))
+
+    before, patient = told(), searched.ids["camille"]
+    named = f"Patient/{patient},DocumentReference/{searched.ids.get(name, UNKNOWN)}"
+    assert searched.found("martin", f"/AuditEvent?patient={patient}&entity={named}")
+    assert len(told() - before) == 1

@@ -111,7 +111,8 @@ def find(runtime: Runtime, caller: Caller, row: ResourceType, wanted: Wanted) ->
         met = opened is None or filters is not NOTHING_SEEN  # an audit event must not tell the caller whose id it is
         confidential = opened is not None and not met and is_confidential_failure(access)
         outcome = outcome_of(opened, found.shown, found=met)
-        outcome = replace(outcome, confidential=confidential, about=_about(access, found.shown))
+        about, beyond = _about(access, found.shown), _shows_more(access, found.shown)
+        outcome = replace(outcome, confidential=confidential, about=about, beyond=beyond)
     access_notices.record_access(access, outcome)
     return replace(found, patient=access.patient)
 
@@ -125,6 +126,18 @@ def _about(access: Access, shown: tuple[Shown, ...]) -> tuple[str, ...]:
     if recorded_queries.BY_IDENTIFIER in audited.sought:
         behind += [id_ for ids in found.values() for id_ in ids]
     return tuple(dict.fromkeys((*behind, *others)))
+
+
+def _shows_more(access: Access, shown: tuple[Shown, ...]) -> bool:
+    """Tell whether a search also showed what nothing that it named has led to.
+
+    No body shows a name that the caller does not see: so the answer does not depend on whether such a name exists.
+    """
+    sought = access.audited.sought
+    if not sought or recorded_queries.BY_IDENTIFIER in sought:
+        return False
+    ids = [name.partition("/")[2].encode() for name in sought]
+    return not all(any(id_ in item.stored.body for id_ in ids) for item in shown)
 
 
 def _itself(item: Shown) -> tuple[str, ...]:
