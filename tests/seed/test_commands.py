@@ -258,19 +258,22 @@ def test_what_is_wrong_about_a_person_is_told_in_one_line_that_names_the_argumen
         assert re.fullmatch(rf"habilis: {named}: [^\n]+\n", printed), case
 
 
-def at_terminal(answers: list[str], *words: str) -> tuple[int, str]:
-    """Run a command at a terminal, answer its questions in order; return its status and what the terminal showed."""
+def at_terminal(answers: list[tuple[bytes, str]], *words: str) -> tuple[int, str]:
+    """Run a command at a terminal; return its status and what the terminal showed.
+
+    answers: what is typed after the end of each question. Whatever is typed before a question is shown would be lost.
+    """
     ours, its = pty.openpty()
     code = "import sys; from fhir_server.cli import main; sys.exit(main())"
     command = [sys.executable, "-c", code, *words]
     with subprocess.Popen(command, stdin=its, stdout=its, stderr=its, start_new_session=True) as process:
         os.close(its)
-        shown, answered = b"", 0
+        shown, heard, waiting = b"", b"", list(answers)
         while part := _next_of(ours):
-            shown += part
-            if answered < len(answers) and shown.count(b": ") > answered:
-                os.write(ours, f"{answers[answered]}\n".encode())
-                answered += 1
+            shown, heard = shown + part, heard + part
+            if waiting and heard.endswith(waiting[0][0]):
+                os.write(ours, f"{waiting.pop(0)[1]}\n".encode())
+                heard = b""
     os.close(ours)
     return process.returncode, shown.decode()
 
@@ -283,7 +286,9 @@ def _next_of(terminal: int) -> bytes:
 
 
 def test_a_password_is_asked_for_twice_at_a_terminal_and_never_shown(opened):
-    status, shown = at_terminal([PASSWORD, "a slip", PASSWORD, PASSWORD], "users", "set-password", "martin")
+    first, again = b"identity provider): ", b"the same password again: "
+    answers = [(first, PASSWORD), (again, "a slip"), (first, PASSWORD), (again, PASSWORD)]
+    status, shown = at_terminal(answers, "users", "set-password", "martin")
     assert status == 0, shown
     assert authenticate(opened, "martin", PASSWORD)
     assert "do not match" in shown
