@@ -18,7 +18,9 @@ from consent_rules.rule_profile import profile
 from consent_rules.visibility import AccessFacts, Clause, Interval, Visibility
 from consent_rules.vocabulary import Mark, Purpose
 from fhir_server.application.core.runtime import Runtime
+from fhir_server.domain.audit.interactions import OutcomeCode
 from fhir_server.domain.caller import Caller, Granted
+from fhir_server.domain.events.kinds import EventKind
 from fhir_server.domain.stored import Facts, Stored, authored_of
 from fhir_server.ports.store import Change, Trace, Write
 from fhir_server.ports.surroundings import Ports
@@ -97,7 +99,7 @@ def an_event(
 
 def a_trace(patient: str = "", **event: object) -> Trace:
     """Build a trace."""
-    return Trace(an_event(patient, **event))
+    return Trace(an_event(patient, **event), EventKind.RESOURCE_READ, OutcomeCode.DONE)
 
 
 def creating(*resources: Stored, claims: Iterable[str] = ()) -> Change:

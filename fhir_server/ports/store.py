@@ -11,6 +11,8 @@ from typing import Protocol
 
 from consent_rules.visibility import Visibility
 from consent_rules.vocabulary import PatientId
+from fhir_server.domain.audit.interactions import OutcomeCode
+from fhir_server.domain.events.kinds import EventKind
 from fhir_server.domain.search.criteria import Place, Search
 from fhir_server.domain.stored import Stored
 
@@ -173,9 +175,14 @@ class SpaceWrite:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """One AuditEvent to append: an immutable resource of type AuditEvent with version 1."""
+    """One AuditEvent to append: an immutable resource of type AuditEvent with version 1.
+
+    kind, outcome: what happened and how it ended, for the readers of events; a store does not use them.
+    """
 
     event: Stored
+    kind: EventKind
+    outcome: OutcomeCode
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from consent_rules.visibility import Clause, Extent
 from fhir_server.domain.search.criteria import Search
-from fhir_server.ports.store import Change, Trace, Write
+from fhir_server.ports.store import Change, Write
 from tests.factories import Seen, a_document, a_list, a_trace, an_id, creating
 from tests.ports import generated
 
@@ -118,7 +118,7 @@ def test_a_trace_shows_when_the_reader_sees_a_document_that_it_is_about(store, d
     about = [tuple(ids[number] for number in sorted(subject)) for subject in subjects]
     plain = [a_trace(patient).event for _ in about]
     events = [replace(one, facts=replace(one.facts, documents=names)) for one, names in zip(plain, about, strict=True)]
-    store.commit(Change(tuple(Trace(event) for event in events)))
+    store.commit(Change(tuple(replace(a_trace(patient), event=event) for event in events)))
     seeing = tuple(generated.naming(clause, population) for clause in clauses)
     seen = {one.id for one in population if Seen(patient, seeing).admits(one.facts.access)}
     visibility = Seen(patient, (Clause(of_seen=True),), seeing)

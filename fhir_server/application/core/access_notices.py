@@ -70,14 +70,14 @@ def record_access(access: Access, outcome: Outcome) -> None:
     for _ in range(_ATTEMPTS):
         is_told = kind is Kind.FIRST_ACCESS and key in record.told
         if is_told or record.status is SpaceStatus.ERASED:  # erased since the read: there is nobody to tell
-            runtime.ports.store.commit(Change((trace,)))
+            audit_log.commit(runtime, Change((trace,)))
             return
         notice = _of_access(access, outcome, record, kind)
         kept_notice = stored(runtime, notice, confidential=outcome.confidential, documents=about)
         state = record_codec.dump(replace(record, told=record.told | {key}))
         change = Change((trace,), (Write(kept_notice, (0, 0)),), (SpaceWrite(patient, revision, state),))
         try:
-            runtime.ports.store.commit(change)
+            audit_log.commit(runtime, change)
         except StoreConflict:
             with runtime.ports.store.snapshot() as snapshot:
                 space = snapshot.load_space(patient)

@@ -26,7 +26,27 @@ def trace(
     """Build the audit event of an interaction, to be committed with the change that the event is about."""
     now = runtime.ports.clock.now()
     stamp = Stamp(runtime.ports.ids.new(), now, runtime.fhir_base, runtime.stamps.next(now))
-    return Trace(trace_of(audited, outcome, caller, patient, stamp))
+    return Trace(trace_of(audited, outcome, caller, patient, stamp), audited.event_kind, outcome.code)
+
+
+def commit(runtime: Runtime, *changes: Change) -> None:
+    """Commit changes, several in one group, and tell the readers of events what is now durable.
+
+    Raises: as the store; then no reader is told.
+    """
+    if len(changes) == 1:
+        runtime.ports.store.commit(changes[0])
+    else:
+        runtime.ports.store.commit_many(changes)
+    for change in changes:
+        tell_readers(runtime, change.traces)
+
+
+def tell_readers(runtime: Runtime, stored: Iterable[Trace]) -> None:
+    """Tell the readers of events about audit events that are durable: once for each event."""
+    for one in stored:
+        for reader in runtime.event_readers:
+            reader(one.kind, one.outcome)
 
 
 def record(
@@ -37,7 +57,7 @@ def record(
     Raises: StoreUnavailable or OutOfTime, in which case nothing may be answered.
     """
     demand_time()
-    runtime.ports.store.commit(Change(traces=(trace(runtime, caller, audited, outcome, patient),)))
+    commit(runtime, Change(traces=(trace(runtime, caller, audited, outcome, patient),)))
 
 
 def record_outcome(access: Access, outcome: Outcome) -> None:

@@ -6,6 +6,7 @@ audit log use the clock.
 Source: docs/adr/0053.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from threading import Lock
@@ -15,10 +16,12 @@ from consent_rules.matrix.table import Matrix, MatrixError
 from consent_rules.rule_profile import RuleProfile
 from consent_rules.vocabulary import PatientId
 from fhir_server import telemetry
-from fhir_server.domain.audit.interactions import AuditedInteraction
+from fhir_server.domain.audit.interactions import AuditedInteraction, OutcomeCode
+from fhir_server.domain.events.kinds import EventKind
 from fhir_server.ports.store import StoreUnavailable
 from fhir_server.ports.surroundings import Ports
 
+EventReader = Callable[[EventKind, OutcomeCode], None]
 _TOLERATED = timedelta(seconds=1)
 """Clocks of several processes differ by less than this, and threads of one process overtake each other by less."""
 _STEP = timedelta(milliseconds=1)
@@ -61,6 +64,8 @@ class Runtime:
     refuse_wrong_size: whether a wrong attachment size refuses a submission or only warns.
     stamps: gives `lastUpdated`. decoys: the space and the interaction of the last read (`reading.decoys`), or nothing.
     professional_level: the weakest login (`acr`) with which a professional may use the FHIR endpoint, None for any.
+    event_readers: each is called once for each audited event after the event is durable, and never for an event that
+        was not stored. A reader must be quick and must not raise.
     """
 
     ports: Ports
@@ -72,6 +77,7 @@ class Runtime:
     professional_level: str | None = None
     stamps: Stamps = field(default_factory=Stamps)
     decoys: list[tuple[PatientId, AuditedInteraction]] = field(default_factory=list)
+    event_readers: tuple[EventReader, ...] = ()
 
     def now(self) -> datetime:
         """Return the instant, by the server's clock."""

@@ -260,7 +260,7 @@ def carry_out(runtime: Runtime, caller: Caller, audited: AuditedInteraction, pla
         demand_time()
         try:
             work.trace_meetings(frozenset(trace.event.facts.access.compartment for trace in work.traces))
-            runtime.ports.store.commit(work.planned())
+            audit_log.commit(runtime, work.planned())
         except StoreConflict as conflict:
             if tried < ATTEMPTS:
                 continue
@@ -315,7 +315,7 @@ def _trace_taken(work: UnitOfWork, problem: Problem) -> None:
 def _append(work: UnitOfWork) -> None:
     if work.traces:
         demand_time()
-        work.runtime.ports.store.commit(Change(tuple(work.traces)))
+        audit_log.commit(work.runtime, Change(tuple(work.traces)))
 
 
 def _meet_holder(work: UnitOfWork, claim: str) -> None:

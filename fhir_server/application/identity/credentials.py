@@ -101,7 +101,7 @@ def record(runtime: Runtime, caller: Caller, account: Account, act: Act) -> None
     own = PatientId(person.removeprefix("Patient/")) if person.startswith("Patient/") else None
     for _ in range(_ATTEMPTS):
         try:
-            runtime.ports.store.commit(_change(runtime, caller, account, act, own))
+            audit_log.commit(runtime, _change(runtime, caller, account, act, own))
         except StoreConflict:
             continue
         if act is not Act.ADD:

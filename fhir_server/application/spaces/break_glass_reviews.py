@@ -109,7 +109,7 @@ def _trace_queue(access: Access, answer: Opened, waiting: tuple[ReviewReport, ..
         audit_log.trace(runtime, caller, audited, answer.outcome(*touched), patient)
         for patient, touched in (shown or {None: []}).items()
     ]
-    runtime.ports.store.commit(Change(tuple(traces)))
+    audit_log.commit(runtime, Change(tuple(traces)))
 
 
 def look(runtime: Runtime, caller: Caller, id_: str) -> ReviewReport:

@@ -140,6 +140,7 @@ def erase(runtime: Runtime, caller: Caller, patient: PatientId) -> SpaceReport:
     trace = audit_log.trace(runtime, caller, audited, Outcome(touched=(f"Patient/{patient}",)), patient)
     change = Change((trace,), spaces=(SpaceWrite(patient, 0, record_codec.dump(gone)),))
     ports.store.erase(patient, change, released)
+    audit_log.tell_readers(runtime, change.traces)
     ports.blobs.erase(patient)
     return report
 

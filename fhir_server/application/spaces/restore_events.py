@@ -32,7 +32,7 @@ def tell(runtime: Runtime, by: str, instant: datetime) -> int:
     service, count = Caller.of_operator(SERVICE), 0
     for patients in _spaces(runtime):
         traces = (audit_log.trace(runtime, service, audited, outcome, patient) for patient in patients)
-        runtime.ports.store.commit_many([Change((trace,)) for trace in traces])
+        audit_log.commit(runtime, *(Change((trace,)) for trace in traces))
         count += len(patients)
     return count
 

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field, replace
 
 from consent_rules.model import RuleApplied
 from consent_rules.vocabulary import Basis, Code
+from fhir_server.domain.events.kinds import EventKind
+from fhir_server.domain.events.rows import kind_by_codes
 from fhir_server.domain.values import Interaction
 from fhir_server.registry import DOCUMENTS, AccessRule, types_under
 
@@ -32,6 +34,7 @@ class AuditedInteraction:
     sought: references that the interaction names besides its target: by id in a search, or in what a write carries or
         matches. The audit log names them only within the query of a search.
     confidential: whether the written resource shall be hidden from the minor's guardians (B10).
+    kind: what happened, None when the other fields tell it.
     """
 
     interaction: Interaction
@@ -43,6 +46,12 @@ class AuditedInteraction:
     operation: str = ""
     sought: tuple[str, ...] = ()
     confidential: bool = False
+    kind: EventKind | None = None
+
+    @property
+    def event_kind(self) -> EventKind:
+        """The kind of the event."""
+        return self.kind or kind_by_codes(self.interaction, self.resource_type, self.operation)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""What can happen: the kinds of events, one row for each, and their words. Not what an event is written as."""
