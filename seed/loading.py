@@ -11,14 +11,12 @@ from pathlib import Path
 from consent_rules.vocabulary import Mark
 from fhir_server.application.bundles import handlers
 from fhir_server.application.core.runtime import Runtime
-from fhir_server.application.core.write_request import WriteRequest
 from fhir_server.application.documents import publication
+from fhir_server.application.documents.hiding_and_withdrawal import Hide, change_document
 from fhir_server.domain.caller import Caller
-from fhir_server.domain.documents.security_labels import with_marks
 from fhir_server.domain.problem import Problem
 from fhir_server.domain.search import tokens
-from fhir_server.r4.patch import Patch
-from fhir_server.registry import REGISTRY, Interaction
+from fhir_server.registry import REGISTRY
 from seed import book, cards, cast, choices, enrolment
 from seed.book import Demonstration
 from seed.documents import CLASSES, TYPES, DocumentPart, documents, lots
@@ -95,12 +93,10 @@ class _Loading:
 
     def hidings(self) -> None:
         """Hide the documents that the patients want hidden."""
-        change = Patch(lambda seen: with_marks(seen, Mark.MASQUE_PS))
         for part in documents():
             if part.hidden:
-                id_ = self.demo.documents[part.key]
-                wanted = WriteRequest(Interaction.PATCH, REGISTRY["DocumentReference"], id_, patch=change)
-                handlers.write(self.runtime, self._caller(part.patient), wanted)
+                document, caller = self.demo.documents[part.key], self._caller(part.patient)
+                change_document(self.runtime, caller, document, Hide(Mark.MASQUE_PS))
 
     def pages(self) -> None:
         """Store what the landing page shows."""

@@ -14,7 +14,7 @@ from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.core.unit_of_work import UnitOfWork, Written, carry_out
 from fhir_server.application.core.write_request import WriteRequest
 from fhir_server.application.directory import resources
-from fhir_server.application.documents import hiding_and_withdrawal, publication, versions
+from fhir_server.application.documents import document_requests, publication
 from fhir_server.domain.audit.interactions import AuditedInteraction
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.problem import Category, Problem
@@ -116,8 +116,8 @@ _OF_CONSENTS: Mapping[Interaction, Plan] = {
 }
 _OF_DOCUMENTS: Mapping[Interaction, Plan] = {
     Interaction.CREATE: publication.plan_document,
-    Interaction.PATCH: hiding_and_withdrawal.plan_patch,
-    Interaction.DELETE: versions.plan_delete,
+    Interaction.PATCH: document_requests.plan_patch,
+    Interaction.DELETE: document_requests.plan_delete,
 }
 HANDLERS: Mapping[str, Handler] = {
     "Organization": Handler(_OF_DIRECTORY, rank=0),

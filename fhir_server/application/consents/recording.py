@@ -106,7 +106,7 @@ def _plan_change(work: UnitOfWork, before: Stored, request: WriteRequest) -> Wri
     located = _located(request.resource, patient)
     demand_seen_whole(work, before, located, request)
     said = said_by(work, request, located | {"id": before.id})
-    after = _stored(work, located, Version(before.id, default_consents.next_version(work, before), before), said)
+    after = _stored(work, located, Version(before.id, work.next_version(before), before), said)
     work.change(before, after)
     _decide(work, located | {"id": before.id}, said)
     work.trace(AuditedInteraction(request.interaction, "Consent"), (f"Consent/{before.id}",))

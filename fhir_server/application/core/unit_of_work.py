@@ -150,6 +150,16 @@ class UnitOfWork(Access):
         planned = self.writes.get(key)
         self.writes[key] = Write(after, planned.expected if planned else (before.version, before.mark))
 
+    def next_version(self, stored: Stored) -> int:
+        """Return the number of a new version: one commit makes one version, however often it changes a resource."""
+        planned = self.writes.get((stored.type, stored.id))
+        return (planned.expected[0] if planned else stored.version) + 1
+
+    def next_mark(self, stored: Stored) -> int:
+        """Return the number of a new revision of the marks, one for each commit."""
+        planned = self.writes.get((stored.type, stored.id))
+        return (planned.expected[1] if planned else stored.mark) + 1
+
     def latest(self, stored: Stored) -> Stored:
         """Return a resource as this work has planned it, or as it was read if nothing is planned for it."""
         planned = self.writes.get((stored.type, stored.id))

@@ -1,119 +1,179 @@
-"""Hiding and showing, archiving, withdrawing a document: a PATCH may change these three elements and no other.
+"""Commands about a filed document: hide and show, archive, supersede, change its confidentiality, withdraw.
 
+Several commands about one document may be planned in one commit: they make one version, one audit event and one notice.
 Source: PDSm 3.1.1, flux 03 and 04 (https://interop.esante.gouv.fr/ig/fhir/pdsm/); ANS PDSM4DMP, TD3.3a to TD3.3d;
 docs/labels.md.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Protocol
 
 import orjson
 
 from consent_rules.consents.visibility_marks import HIDDEN_FROM_GUARDIANS, sealed_until
 from consent_rules.vocabulary import Action, Mark, PatientId
-from fhir_server.application.core import notices_owed, smart_scopes, unit_of_work
+from fhir_server.application.core import notices_owed, smart_scopes
 from fhir_server.application.core.access import PATIENTS_SIDE, Opened
 from fhir_server.application.core.enforcement_point import open_unnamed
+from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.core.system_views import ReadingReason, whole_space
-from fhir_server.application.core.unit_of_work import UnitOfWork, Written
-from fhir_server.application.core.write_request import WriteRequest
+from fhir_server.application.core.unit_of_work import UnitOfWork, Written, carry_out
 from fhir_server.application.documents import replacement_chain, versions
-from fhir_server.application.reading import conditional
 from fhir_server.application.reading.read import not_found
-from fhir_server.domain import bodies, conditional_requests
+from fhir_server.domain import bodies
 from fhir_server.domain.audit.interactions import AuditedInteraction
-from fhir_server.domain.documents import security_labels
+from fhir_server.domain.caller import Caller
+from fhir_server.domain.commands import command
 from fhir_server.domain.notices import Kind
-from fhir_server.domain.problem import Category, Issue, Problem
+from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.stored import Stored
 from fhir_server.domain.values import Interaction, Json
 from fhir_server.ports.store import Filters
 from fhir_server.r4.parsing import load_json
-from fhir_server.r4.patch import Patch, demand_valid
-from fhir_server.registry import REGISTRY
 
 ARCHIVED = "https://interop.esante.gouv.fr/ig/fhir/pdsm/StructureDefinition/pdsm-ext-is-archived"
-_CHANGEABLE = frozenset({"status", "securityLabel", "extension"})
-_WITHDRAWN = "entered-in-error"
-_TRANSITIONS = frozenset({("current", "superseded"), ("current", _WITHDRAWN), ("superseded", _WITHDRAWN)})
-_LABELS = "DocumentReference.securityLabel"
+LABELS, STATUS = "DocumentReference.securityLabel", "DocumentReference.status"
+EXTENSIONS = "DocumentReference.extension"
+WITHDRAWN = "entered-in-error"
+
+
+class DocumentCommand(Protocol):
+    """A command about one document."""
+
+    def plan(self, work: UnitOfWork, document: Stored) -> None:
+        """Plan the command. document: as it was read. Raises: Problem when the caller may not do this."""
+
+
+@command
+@dataclass(frozen=True, slots=True)
+class Hide:
+    """Hide a document, and its whole replacement chain, from those whom the marks name (E1, B6)."""
+
+    marks: Mark
+
+    def plan(self, work: UnitOfWork, document: Stored) -> None:
+        """Plan it. Raises: Problem(FORBIDDEN) or BUSINESS_RULE when the rules deny one of the marks."""
+        _mark(work, document, work.latest(document).facts.access.marks | self.marks)
+
+
+@command
+@dataclass(frozen=True, slots=True)
+class Show:
+    """Show a document, and its whole replacement chain, again to those whom the marks name (E2, E11)."""
+
+    marks: Mark
+
+    def plan(self, work: UnitOfWork, document: Stored) -> None:
+        """Plan it. Raises: as `Hide`."""
+        _mark(work, document, work.latest(document).facts.access.marks & ~self.marks)
+
+
+@command
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """Set the archive flag of a document. flag: the extension as it was sent, None for the plain one."""
+
+    flag: Json | None = None
+
+    def plan(self, work: UnitOfWork, document: Stored) -> None:
+        """Plan it. Raises: Problem(FORBIDDEN) for who is neither the depositor nor on the patient's side."""
+        _flag(work, document, [self.flag or {"url": ARCHIVED, "valueBoolean": True}])
+
+
+@command
+@dataclass(frozen=True, slots=True)
+class Unarchive:
+    """Clear the archive flag of a document. flag: the extension as it was sent, None to remove it."""
+
+    flag: Json | None = None
+
+    def plan(self, work: UnitOfWork, document: Stored) -> None:
+        """Plan it. Raises: as `Archive`."""
+        _flag(work, document, [self.flag] if self.flag else [])
+
+
+@command
+@dataclass(frozen=True, slots=True)
+class Supersede:
+    """State that a document is superseded. where: the element of the request that asks for it."""
+
+    where: str = STATUS
+
+    def plan(self, work: UnitOfWork, document: Stored) -> None:
+        """Plan it. Raises: Problem(FORBIDDEN) for who did not file it, BUSINESS_RULE when it is superseded already."""
+        versions.demand_depositor(work, document, self.where)
+        resource = load_json(work.latest(document).body)
+        if resource.get("status") != "current":
+            text = "this document has been superseded already"
+            raise Problem.of(Category.BUSINESS_RULE, text, self.where, "XDSRegistryDeprecatedDocumentError")
+        versions.rewrite(work, document, resource | {"status": "superseded"})
+
+
+@command
+@dataclass(frozen=True, slots=True)
+class ChangeConfidentiality:
+    """Replace the confidentiality labels of a document; its visibility marks stay."""
+
+    labels: tuple[Json, ...]
+
+    def plan(self, work: UnitOfWork, document: Stored) -> None:
+        """Plan it. Raises: Problem(FORBIDDEN) for who did not file the document."""
+        versions.demand_depositor(work, document, LABELS)
+        _rewrite(work, document, {"securityLabel": list(self.labels)})
+
+
+@command
+@dataclass(frozen=True, slots=True)
+class Withdraw:
+    """Withdraw a document that was filed in error: it is deleted, and its content with it (J2)."""
+
+    def plan(self, work: UnitOfWork, document: Stored) -> None:
+        """Plan it. Raises: Problem(FORBIDDEN) for who neither filed nor wrote the document."""
+        versions.withdraw(work, document)
+
+
+@command
+def change_document(runtime: Runtime, caller: Caller, id_: str, *commands: DocumentCommand) -> Written:
+    """Carry out commands about one document in one commit.
+
+    Raises: Problem(NOT_FOUND) for a document that the caller does not see, and whatever a command raises.
+    """
+    audited = AuditedInteraction(Interaction.PATCH, "DocumentReference", target=f"DocumentReference/{id_}")
+
+    def plan(work: UnitOfWork) -> Written:
+        if any(isinstance(one, Hide) and one.marks & HIDDEN_FROM_GUARDIANS for one in commands):
+            work.carries_confidential()
+        patient, limits = space_of(work, id_)
+        document = seen(work, id_, open_unnamed(work, patient, Action.CHANGE_MARKS), limits)
+        done = plan_commands(work, document, commands)
+        if shows_it(work, done):
+            notices_owed.of_reading(work, id_)
+        return answer(work, document, done)
+
+    return carry_out(runtime, caller, audited, plan)
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
-    """A document that the caller may change, as the caller sees it."""
+class SeenDocument:
+    """A document that the caller may change. seen: as the caller sees it."""
 
     stored: Stored
     filters: Filters
     seen: Json
 
     @property
-    def knows(self) -> bool:
+    def knows_marks(self) -> bool:
+        """Whether the caller may know the visibility marks of the document."""
         return self.filters.of(self.stored.type).knows_marks(self.stored.facts.access)
 
 
-def _matched(work: UnitOfWork, query: str) -> str:
-    """Return the id of the one document that meets a condition.
+def space_of(work: UnitOfWork, id_: str) -> tuple[PatientId, smart_scopes.Limits]:
+    """Return the patient in whose space a document is, and the limits that the scopes set on changes there.
 
-    Raises: Problem(NOT_FOUND), MULTIPLE_MATCHES.
+    Raises: Problem(NOT_FOUND) for unknown and invisible ids alike; INSUFFICIENT_SCOPE.
     """
-    smart_scopes.demand(work.caller, ("DocumentReference",), "u")
-    condition = conditional_requests.parse(query)
-    id_ = conditional.only_match(
-        conditional.matching_ids(work, REGISTRY["DocumentReference"], condition, Action.CHANGE_MARKS, "u")
-    )
-    if not id_:
-        raise not_found()
-    return id_
-
-
-def plan_patch(work: UnitOfWork, request: WriteRequest) -> Written:
-    """Plan a change of one document."""
-    change, id_ = request.patch, request.id or _matched(work, request.condition)
-    if change.of_confidential:
-        work.carries_confidential()
-    patient, limits = _space_of(work, id_)
-    found = _seen(work, id_, open_unnamed(work, patient, Action.CHANGE_MARKS), limits)
-    unit_of_work.demand_match(request.if_match, found.stored, knows_marks=found.knows)
-    wanted = _patched(found, change)
-    _refuse_other_elements(found.seen, wanted)
-    marks = _wanted_marks(found, wanted, change)
-    if wanted.get("status") == _WITHDRAWN and found.seen.get("status") != _WITHDRAWN:
-        return _withdraw(work, found)
-    resource = _wanted_resource(work, found, wanted)
-    if resource is not None:
-        versions.rewrite(work, found.stored, resource)
-    if marks != found.stored.facts.access.marks:
-        _relabel(work, found, marks)
-    latest = work.latest(found.stored)
-    _trace_patch(work, found, latest)
-    if latest is not found.stored:
-        notices_owed.of_documents(work, Kind.CHANGED, (latest,))
-    is_own = versions.is_depositor(work.caller, latest)  # depositors may see what they filed without a notice
-    if not is_own and smart_scopes.lets_read(work.caller, "DocumentReference", latest.facts.access):
-        notices_owed.of_reading(work, id_)
-    return Written(work.shown(latest, found.filters))
-
-
-def _trace_patch(work: UnitOfWork, found: _Found, latest: Stored) -> None:
-    """Audit a change; a patch that changed nothing is audited as a read."""
-    hides = latest.facts.access.marks != found.stored.facts.access.marks
-    changed = latest is not found.stored
-    audited = AuditedInteraction(Interaction.PATCH if changed else Interaction.READ, "DocumentReference", choice=hides)
-    touched = (f"DocumentReference/{latest.id}",)
-    work.trace(audited, touched, reason="" if changed else "nothing-changed")
-
-
-def _patched(found: _Found, change: Patch) -> Json:
-    """Apply the patch to the document as the caller sees it; the result must still be a valid R4 resource."""
-    seen = orjson.dumps(found.seen)
-    wanted = change.apply(orjson.loads(seen))
-    demand_valid(wanted, seen)
-    return wanted
-
-
-def _space_of(work: UnitOfWork, id_: str) -> tuple[PatientId, smart_scopes.Limits]:
-    """Return the patient in whose space a document is, and the limits that the scopes set on changes there."""
     smart_scopes.demand(work.caller, ("DocumentReference",), "u")
     work.names(f"DocumentReference/{id_}")
     location = work.snapshot.locate("DocumentReference", id_)
@@ -125,8 +185,11 @@ def _space_of(work: UnitOfWork, id_: str) -> tuple[PatientId, smart_scopes.Limit
         raise not_found() from problem
 
 
-def _seen(work: UnitOfWork, id_: str, opened: Opened | None, limits: smart_scopes.Limits) -> _Found:
-    """Return a document as the caller sees it in the space that was opened; else the answer for an unknown id."""
+def seen(work: UnitOfWork, id_: str, opened: Opened | None, limits: smart_scopes.Limits) -> SeenDocument:
+    """Return a document as the caller sees it in the space that was opened.
+
+    Raises: Problem(NOT_FOUND), the answer for an unknown id, when the caller does not see the document.
+    """
     if opened is None:
         raise not_found()
     filters = opened.within(work.caller, "u", {"DocumentReference": limits})
@@ -134,129 +197,84 @@ def _seen(work: UnitOfWork, id_: str, opened: Opened | None, limits: smart_scope
     if stored is None:
         raise not_found()
     shown = work.shown(stored, filters)
-    return _Found(stored, filters, orjson.loads(bodies.body_for(shown.stored, knows_marks=shown.knows_marks)))
+    return SeenDocument(stored, filters, orjson.loads(bodies.body_for(shown.stored, knows_marks=shown.knows_marks)))
 
 
-def _refuse_other_elements(seen: Json, wanted: Json) -> None:
-    """Let only status, securityLabel and the archive flag change."""
-    changed = [name for name in {**seen, **wanted} if seen.get(name) != wanted.get(name)]
-    faults = [
-        Issue("this element cannot be changed", f"DocumentReference.{name}", "immutable")
-        for name in changed
-        if name not in _CHANGEABLE
-    ]
-    if "extension" in changed and _other_extensions(seen) != _other_extensions(wanted):
-        faults.append(Issue("only the archive flag can be changed", "DocumentReference.extension", "immutable"))
-    if faults:
-        raise Problem(Category.IMMUTABLE_ELEMENT, *faults)
+def plan_commands(work: UnitOfWork, document: SeenDocument, commands: Iterable[DocumentCommand]) -> Stored:
+    """Plan commands about one document, in order, with one audit event and one notice; return the document as planned.
 
-
-def _other_extensions(resource: Json) -> list[Json]:
-    return [extension for extension in resource.get("extension", []) if extension.get("url") != ARCHIVED]
-
-
-def _archived(resource: Json) -> list[object]:
-    return [item.get("valueBoolean") for item in resource.get("extension", []) if item.get("url") == ARCHIVED]
-
-
-def _wanted_marks(found: _Found, wanted: Json, change: Patch) -> Mark:
-    """Return the marks that the document is to have; marks that the caller does not see stay.
-
-    Raises: Problem(BUSINESS_RULE) when replacing a label by its index would drop another mark.
+    Raises: whatever a command raises.
     """
-    known = found.stored.facts.access.marks if found.knows else Mark.NONE
-    hidden = found.stored.facts.access.marks & ~known
-    for index, concept in enumerate(wanted.get("securityLabel", [])):
-        if any(security_labels.is_unknown_mark(coding) for coding in concept.get("coding", [])):
-            where = f"{_LABELS}[{index}]"
-            raise Problem.of(Category.BUSINESS_RULE, "this visibility status is not known", where, "code-invalid")
-    asked = security_labels.split_marks(wanted)[1]
-    if change.by_index and known & ~asked and asked & ~known:
-        text = "replacing this label would also remove a visibility mark; remove that mark by its code, then add one"
-        raise Problem.of(Category.BUSINESS_RULE, text, _LABELS, "other-mark")
-    return asked | hidden
+    for one in commands:
+        one.plan(work, document.stored)
+    done = work.latest(document.stored)
+    _trace(work, document, done)
+    if done is not document.stored:
+        notices_owed.of_documents(work, Kind.CHANGED, (done,))
+    return done
 
 
-def _wanted_resource(work: UnitOfWork, found: _Found, wanted: Json) -> Json | None:
-    """Return the new version of the document without its marks, None when only marks change."""
-    changed: Json = {}
-    _take_status(work, found, wanted, changed)
-    _take_archived(work, found, wanted, changed)
-    _take_confidentiality(work, found, wanted, changed)
-    if not changed:
-        return None
-    merged = load_json(found.stored.body) | changed
-    return {name: value for name, value in merged.items() if value != []}
+def shows_it(work: UnitOfWork, done: Stored) -> bool:
+    """Tell whether the answer shows the document to who did not file it; depositors see theirs without a notice."""
+    is_own = versions.is_depositor(work.caller, done)
+    return not is_own and smart_scopes.lets_read(work.caller, "DocumentReference", done.facts.access)
 
 
-def _take_status(work: UnitOfWork, found: _Found, wanted: Json, changed: Json) -> None:
-    before, after = found.seen.get("status"), wanted.get("status")
-    if before == after:
+def answer(work: UnitOfWork, document: SeenDocument, done: Stored) -> Written:
+    """Return what the answer shows: of a withdrawn document the status of PDSM4DMP, which is not stored."""
+    told = done
+    if done.deleted:
+        resource = load_json(document.stored.body) | {"status": WITHDRAWN}
+        told = replace(done, deleted=False, body=bodies.stamped(resource, done.id, done.version, work.stamp))
+    return Written(work.shown(told, document.filters))
+
+
+def _trace(work: UnitOfWork, document: SeenDocument, done: Stored) -> None:
+    """Audit what was done; when nothing changed, the caller has read the document."""
+    hides = done.facts.access.marks != document.stored.facts.access.marks
+    changed = done is not document.stored
+    code = Interaction.DELETE if done.deleted else Interaction.PATCH if changed else Interaction.READ
+    audited = AuditedInteraction(code, "DocumentReference", choice=hides)
+    work.trace(audited, (f"DocumentReference/{done.id}",), reason="" if changed else "nothing-changed")
+
+
+def _mark(work: UnitOfWork, document: Stored, marks: Mark) -> None:
+    """Plan the marks of a document and of its whole replacement chain."""
+    latest = work.latest(document)
+    access = latest.facts.access
+    if marks == access.marks:
         return
-    if (before, after) not in _TRANSITIONS:
-        text = f"the status cannot change from `{before}` to `{after}`"
-        raise Problem.of(Category.BUSINESS_RULE, text, "DocumentReference.status", "value")
-    versions.demand_depositor(work, found.stored, "DocumentReference.status")
-    changed["status"] = after
-
-
-def _take_archived(work: UnitOfWork, found: _Found, wanted: Json, changed: Json) -> None:
-    before, after = _archived(found.seen), _archived(wanted)
-    if before == after:
-        return
-    where = "DocumentReference.extension"
-    if len(after) > 1 or not all(isinstance(value, bool) for value in after):
-        raise Problem.of(Category.BUSINESS_RULE, "the archive flag must be one boolean", where, "value")
-    holder = work.caller.requester.kind in PATIENTS_SIDE
-    if not (holder or versions.is_depositor(work.caller, found.stored)):
-        text = "only the depositor, the patient or whoever acts for the patient may set or clear the archive flag"
-        raise Problem.of(Category.FORBIDDEN, text, where, "not-depositor")
-    flags = [item for item in wanted.get("extension", []) if item.get("url") == ARCHIVED]
-    changed["extension"] = [*_other_extensions(load_json(found.stored.body)), *flags]
-
-
-def _take_confidentiality(work: UnitOfWork, found: _Found, wanted: Json, changed: Json) -> None:
-    """Take over new labels that are no marks; a label that is missing beside a change of marks stays (E6: always N).
-
-    Raises: Problem(BUSINESS_RULE) when the patch only removes labels: the document would have no confidentiality code.
-    """
-    before, after = security_labels.confidentiality(found.seen), security_labels.confidentiality(wanted)
-    if all(label in before for label in after):
-        known = found.stored.facts.access.marks if found.knows else Mark.NONE
-        if len(after) < len(before) and security_labels.split_marks(wanted)[1] == known:
-            text = "a document must have a confidentiality label; replace the label instead of removing it"
-            raise Problem.of(Category.BUSINESS_RULE, text, _LABELS, "required")
-        return
-    versions.demand_depositor(work, found.stored, _LABELS)
-    changed["securityLabel"] = after
-
-
-def _relabel(work: UnitOfWork, found: _Found, marks: Mark) -> None:
-    """Plan new marks for the document and its whole replacement chain."""
-    access = found.stored.facts.access
-    versions.demand_marks(work, access, marks, _LABELS)
+    versions.demand_marks(work, access, marks, LABELS)
     sealed = None
     if marks & Mark.INVISIBLE_PATIENT:
-        sealed = access.sealed_until or sealed_until(_filed_at(work, found.stored), work.runtime.profile)
+        sealed = access.sealed_until or sealed_until(_filed_at(work, document), work.runtime.profile)
     like = replace(access, marks=marks, sealed_until=sealed)
-    replacement_chain.align(work, replacement_chain.members(work, found.stored), like)
+    replacement_chain.align(work, replacement_chain.members(work, document), like)
     if marks & HIDDEN_FROM_GUARDIANS & ~access.marks:
-        replacement_chain.keep_confidential(work, found.stored.id)
+        replacement_chain.keep_confidential(work, document.id)
 
 
 def _filed_at(work: UnitOfWork, stored: Stored) -> datetime:
-    versions = work.snapshot.history(
+    filed = work.snapshot.history(
         stored.type, stored.id, whole_space(ReadingReason.REPLACEMENTS, stored.facts.access.compartment)
     )
-    return versions[-1].last_updated
+    return filed[-1].last_updated
 
 
-def _withdraw(work: UnitOfWork, found: _Found) -> Written:
-    """Plan the deletion that PDSM4DMP writes as a status; only the answer shows that status, it is not stored."""
-    after = versions.withdraw(work, found.stored)
-    resource = load_json(found.stored.body) | {"status": _WITHDRAWN}
-    body = bodies.stamped(resource, after.id, after.version, work.stamp)
-    audited = AuditedInteraction(Interaction.DELETE, "DocumentReference")
-    work.trace(audited, (f"DocumentReference/{after.id}",))
-    notices_owed.of_documents(work, Kind.CHANGED, (after,))
-    return Written(work.shown(replace(after, deleted=False, body=body), found.filters))
+def _flag(work: UnitOfWork, document: Stored, flags: list[Json]) -> None:
+    is_on_side = work.caller.requester.kind in PATIENTS_SIDE
+    if not (is_on_side or versions.is_depositor(work.caller, document)):
+        text = "only the depositor, the patient or whoever acts for the patient may set or clear the archive flag"
+        raise Problem.of(Category.FORBIDDEN, text, EXTENSIONS, "not-depositor")
+    others = other_extensions(load_json(work.latest(document).body))
+    _rewrite(work, document, {"extension": [*others, *flags]})
+
+
+def other_extensions(resource: Json) -> list[Json]:
+    """Return the extensions of a document without the archive flag."""
+    return [extension for extension in resource.get("extension", []) if extension.get("url") != ARCHIVED]
+
+
+def _rewrite(work: UnitOfWork, document: Stored, changed: Json) -> None:
+    merged = load_json(work.latest(document).body) | changed
+    versions.rewrite(work, document, {name: value for name, value in merged.items() if value != []})

@@ -74,7 +74,7 @@ def _marked(work: UnitOfWork, stored: Stored, access: AccessFacts) -> Stored:
     facts = replace(stored.facts, access=access)
     if access.marks == stored.facts.access.marks:
         return replace(stored, facts=facts)
-    return replace(stored, facts=facts, mark=stored.mark + 1, marked_at=work.stamp)
+    return replace(stored, facts=facts, mark=work.next_mark(stored), marked_at=work.stamp)
 
 
 def is_sealed(access: AccessFacts) -> bool:
@@ -134,7 +134,7 @@ def keep_confidential(work: UnitOfWork, document: str) -> None:
         if stored is not None and HIDDEN_FROM_GUARDIANS not in stored.facts.access.marks:
             access = replace(stored.facts.access, marks=stored.facts.access.marks | HIDDEN_FROM_GUARDIANS)
             facts = replace(stored.facts, access=access)
-            work.change(stored, replace(stored, facts=facts, mark=stored.mark + 1, marked_at=work.stamp))
+            work.change(stored, replace(stored, facts=facts, mark=work.next_mark(stored), marked_at=work.stamp))
 
 
 def _resolved(work: UnitOfWork, directive: Directive, root: str) -> Directive:
@@ -167,7 +167,7 @@ def hide_present(work: UnitOfWork, patient: PatientId) -> None:
         access = stored.facts.access
         if Mark.MASQUE_PS not in access.marks:
             facts = replace(stored.facts, access=replace(access, marks=access.marks | Mark.MASQUE_PS))
-            work.change(stored, replace(stored, facts=facts, mark=stored.mark + 1, marked_at=work.stamp))
+            work.change(stored, replace(stored, facts=facts, mark=work.next_mark(stored), marked_at=work.stamp))
 
 
 def _documents(work: UnitOfWork, patient: PatientId) -> Iterator[Stored]:

@@ -19,6 +19,7 @@ from fhir_server.application.core.search_index import facts_of, identify
 from fhir_server.application.core.unit_of_work import UnitOfWork, Written
 from fhir_server.application.documents import versions
 from fhir_server.application.documents.filing import Filing, claim, refuse_dangling
+from fhir_server.application.documents.hiding_and_withdrawal import Supersede
 from fhir_server.application.reading import conditional
 from fhir_server.domain import bodies, references
 from fhir_server.domain.documents.submission import (
@@ -217,9 +218,4 @@ def _supersede(filing: Filing, target: Stored, where: str) -> None:
     """
     work = filing.work
     smart_scopes.demand(work.caller, ("DocumentReference",), "u", filing.patient)
-    versions.demand_depositor(work, target, where)
-    resource = load_json(target.body)
-    if resource.get("status") != "current":
-        text = "this document has been superseded already"
-        raise Problem.of(Category.BUSINESS_RULE, text, where, "XDSRegistryDeprecatedDocumentError")
-    versions.rewrite(work, target, resource | {"status": "superseded"})
+    Supersede(where).plan(work, target)

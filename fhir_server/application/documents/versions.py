@@ -12,30 +12,21 @@ from consent_rules.consents.visibility_marks import may_change_marks, may_file
 from consent_rules.model import Deny, RuleApplied
 from consent_rules.visibility import AccessFacts
 from consent_rules.vocabulary import Action, Mark, Reason, RequesterKind
-from fhir_server.application.core import notices_owed, smart_scopes, unit_of_work
-from fhir_server.application.core.access import IN_DIRECTORY, NOTHING_SEEN, Opened
-from fhir_server.application.core.enforcement_point import open_unnamed
-from fhir_server.application.core.minor_confidentiality import is_confidential_failure
+from fhir_server.application.core.access import IN_DIRECTORY
 from fhir_server.application.core.search_index import facts_of
 from fhir_server.application.core.system_views import ReadingReason, whole_space
 from fhir_server.application.core.unit_of_work import UnitOfWork
-from fhir_server.application.core.write_request import WriteRequest
 from fhir_server.application.documents import replacement_chain
 from fhir_server.domain import bodies, references
-from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome, OutcomeCode
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.documents.security_labels import labels_of, split_marks
-from fhir_server.domain.notices import Kind
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.stored import Facts, Stored, authored_of
-from fhir_server.domain.values import Interaction, Json
-from fhir_server.ports.store import Filters
+from fhir_server.domain.values import Json
 from fhir_server.r4.parsing import load_json
 from fhir_server.registry import REGISTRY
 
 Identifiers = frozenset[tuple[str, str]]
-
-_DOCUMENT = ("DocumentReference",)
 
 _TOLD = {
     Reason.ALREADY_SEEN: "a document cannot be hidden from a patient who already sees it; file a new document",
@@ -129,47 +120,14 @@ def document_facts(resource: Json, access: AccessFacts, root: str) -> Facts:
 
 
 def rewrite(work: UnitOfWork, before: Stored, resource: Json) -> Stored:
-    """Plan a new version of a document; its marks stay as they are."""
-    version = before.version + 1
+    """Plan a new version of a document; its marks stay as they are. before: as it was read."""
+    latest, version = work.latest(before), work.next_version(before)
     body = bodies.stamped(split_marks(resource)[0], before.id, version, work.stamp)
     root = replacement_chain.root_of(work, before)
-    facts = document_facts(orjson.loads(body), before.facts.access, root)
-    after = replace(before, version=version, last_updated=work.stamp, body=body, facts=facts)
+    facts = document_facts(orjson.loads(body), latest.facts.access, root)
+    after = replace(latest, version=version, last_updated=work.stamp, body=body, facts=facts)
     work.change(before, after)
     return after
-
-
-def plan_delete(work: UnitOfWork, request: WriteRequest) -> None:
-    """Plan the deletion of a document; only audit it when the caller sees no such document."""
-    id_ = request.id
-    smart_scopes.demand(work.caller, _DOCUMENT, "d")
-    work.names(f"DocumentReference/{id_}")
-    opened, filters = _enter_to_delete(work, id_)
-    before = work.read("DocumentReference", id_, filters)
-    if opened is None or before is None:
-        if not work.refused:
-            work.trace_outcome(Outcome(OutcomeCode.REFUSED, "not-visible", confidential=is_confidential_failure(work)))
-        return
-    knows_marks = filters.of(before.type).knows_marks(before.facts.access)
-    unit_of_work.demand_match(request.if_match, before, knows_marks=knows_marks)
-    after = withdraw(work, before)
-    work.trace(AuditedInteraction(Interaction.DELETE, "DocumentReference"), (f"DocumentReference/{id_}",))
-    notices_owed.of_documents(work, Kind.CHANGED, (after,))
-
-
-def _enter_to_delete(work: UnitOfWork, id_: str) -> tuple[Opened | None, Filters]:
-    """Return the space of a document and what may be deleted there: nothing for a denied caller."""
-    location = work.snapshot.locate("DocumentReference", id_)
-    if location is None:
-        return None, NOTHING_SEEN
-    try:
-        limits = smart_scopes.demand(work.caller, _DOCUMENT, "d", location.compartment)
-    except Problem:
-        return None, NOTHING_SEEN
-    # a carer may change no marks, but may delete what the carer filed (B13)
-    of_the_side = work.caller.requester.kind is RequesterKind.RELATED
-    opened = open_unnamed(work, location.compartment, Action.DEPOSIT if of_the_side else Action.CHANGE_MARKS)
-    return opened, opened.within(work.caller, "d", {"DocumentReference": limits}) if opened else NOTHING_SEEN
 
 
 def withdraw(work: UnitOfWork, before: Stored) -> Stored:
@@ -182,7 +140,7 @@ def withdraw(work: UnitOfWork, before: Stored) -> Stored:
     if work.caller.requester.kind is RequesterKind.PROFESSIONAL and not is_of(work, before):
         text = "only the person or software that filed a document, or the person who wrote it, may withdraw it"
         raise Problem.of(Category.FORBIDDEN, text, "DocumentReference.status", "not-author")
-    after = replace(before, version=before.version + 1, deleted=True, body=b"", last_updated=work.stamp)
+    after = replace(before, version=work.next_version(before), deleted=True, body=b"", last_updated=work.stamp)
     work.change(before, after)
     url = orjson.loads(before.body)["content"][0]["attachment"].get("url", "")
     target = references.split(url, work.runtime.fhir_base)

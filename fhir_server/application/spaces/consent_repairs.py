@@ -94,7 +94,7 @@ def _withdraw(work: UnitOfWork, patient: PatientId, consent: str) -> None:
     if before is None:
         return
     body = orjson.loads(before.body) | {"status": "inactive"}
-    number = default_consents.next_version(work, before)
+    number = work.next_version(before)
     facts = default_consents.facts_of_choice(body, before.facts.access)
     stamped = bodies.stamped(body, consent, number, work.stamp)
     work.change(before, replace(before, version=number, last_updated=work.stamp, body=stamped, facts=facts))

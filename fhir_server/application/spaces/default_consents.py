@@ -90,15 +90,9 @@ def facts_of_choice(consent: Json, access: AccessFacts) -> Facts:
     return replace(facts, lookup=facts.lookup - shared)
 
 
-def next_version(work: UnitOfWork, stored: Stored) -> int:
-    """Return the number of a new version; a version that this work has already planned is overwritten."""
-    planned = work.writes.get((stored.type, stored.id))
-    return (planned.expected[0] if planned else stored.version) + 1
-
-
 def _change(work: UnitOfWork, stored: Stored, changed: Json) -> None:
     reference = f"Consent/{stored.id}"
-    work.change(stored, _stored(work, changed, stored.id, next_version(work, stored), stored.facts.access))
+    work.change(stored, _stored(work, changed, stored.id, work.next_version(stored), stored.facts.access))
     work.trace(AuditedInteraction(Interaction.UPDATE, "Consent", target=reference), (reference,))
 
 

@@ -41,10 +41,10 @@ INSERTED = {
         ),
     ),
     "fhir_server/application/bundles/handlers.py": (
-        ("publication, versions\n", "immunizations, "),
+        ("publication\nfrom fhir_server.domain.audit", "immunizations, "),
         ('}\n"""The handler of each type', _HANDLER),
     ),
-    "pyproject.toml": (('    "publication",\n    "submission_sets",\n', '    "immunizations",\n'),),
+    "pyproject.toml": (('    "document_requests | publication",\n', '    "immunizations",\n'),),
     "docs/types.md": (("| `Binary` |", _PAGE),),
 }
 """By file: what stands behind an insertion, and what is inserted."""
