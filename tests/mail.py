@@ -41,12 +41,12 @@ class Post:
             envelope.rcpt_tos.append(address)
         return reply
 
-    async def handle_DATA(self, _server, session, envelope):  # noqa: N802 - as the library calls it
+    async def handle_DATA(self, server, _session, envelope):  # noqa: N802 - as the library calls it
         if "DATA" in self.replies:
             return self.replies["DATA"]
         message: Any = message_from_bytes(envelope.content, policy=default)
         self.taken += [(recipient, message) for recipient in envelope.rcpt_tos]
-        self.encrypted.append(session.ssl is not None)
+        self.encrypted.append(server.transport.get_extra_info("ssl_object") is not None)
         return "250 OK"
 
     def letters_to(self, recipient: str) -> list[EmailMessage]:
