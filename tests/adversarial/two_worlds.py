@@ -1,7 +1,8 @@
 """Two worlds that differ in one secret, and deeds that happen in both: in one of them as if the secret were not there.
 
-A deed that names the secret alone happens in the second world only. One that names it beside something else happens
-there with it, and in the first world without it. Whom the secret is kept from is then answered alike by both.
+A change of the secret alone happens in the second world only. A question that names the secret alone names an unknown
+resource in the first world. What names the secret beside something else happens there with it, and in the first world
+without it. Whom the secret is kept from is then answered alike by both.
 """
 
 import json
@@ -146,6 +147,7 @@ def _fill(side: Side, kind: Kind) -> None:
         _teller(kind), f"/List?item=DocumentReference/{side.ids['plain']}&patient={_in(side)}"
     )[0]
     side.ids["content"] = _content(side, kind, "plain")
+    side.ids["unknown"] = UNKNOWN
     if side.has_secret:
         side.count += 1000
         _keep_secret(side, kind)
@@ -264,7 +266,8 @@ def deeds_of(kind: Kind, rng: random.Random) -> Iterator[tuple[str, Deed]]:
         if way <= 2:
             path = rng.choice((*_BY_ID, *_BY_LOT, "/Binary/{%s}"))
             end = "-lot" if path in _BY_LOT else "-content" if path.startswith("/Binary") else ""
-            yield f"{who} {path} of the secret", _of_secret(_asks(who, path % f"secret{end}"))
+            names_unknown, names_secret = (_asks(who, path % name) for name in ("unknown", f"secret{end}"))
+            yield f"{who} {path} of the secret", _either(names_unknown, names_secret)
         elif way == 3:
             path = rng.choice((*_BY_ID, *_BY_LOT, "/Binary/{%s}"))
             named = "lot" if path in _BY_LOT else "content" if path.startswith("/Binary") else "plain"
@@ -279,8 +282,8 @@ def deeds_of(kind: Kind, rng: random.Random) -> Iterator[tuple[str, Deed]]:
             yield f"{who} {start} both", _either(_asks(who, start + "{plain}"), _asks(who, start + "{secret},{plain}"))
         elif way == 7:
             yield f"{who} batch of both", _either(_batch(who, "plain"), _batch(who, "secret", "plain"))
-            number = "/DocumentReference?patient={space}&identifier=urn:ietf:rfc:3986|urn:oid:{secret-number}"
-            yield f"{who} by number", _of_secret(_asks(who, number))
+            number = "/DocumentReference?patient={space}&identifier=urn:ietf:rfc:3986|urn:oid:{%s}"
+            yield f"{who} by number", _either(_asks(who, number % "unknown"), _asks(who, number % "secret-number"))
         else:
             yield from _writes_of(who, kind, rng)
 

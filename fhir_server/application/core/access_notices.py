@@ -46,6 +46,7 @@ _KEPT = {
 
 `_ways` tries the cases in this order.
 """
+_UNSEEN = "unseen"
 
 
 def record_access(access: Access, outcome: Outcome) -> None:
@@ -61,7 +62,6 @@ def record_access(access: Access, outcome: Outcome) -> None:
         audit_log.record_outcome(access, outcome)
         return
     about = judged_by(access.audited, outcome)
-    patient = opened.patient
     patient = opened.patient
     kept = _kept_from(runtime, patient, about)
     key = _key(access.caller, kept)
@@ -137,6 +137,7 @@ def _owed(caller: Caller, outcome: Outcome, opened: Opened | None) -> Kind | Non
 def _kept_from(runtime: Runtime, patient: PatientId, about: tuple[str, ...]) -> str:
     """Return the most open case of `_KEPT` among the documents of an access; "" when everybody may see one of them.
 
+    Documents that nobody has are a case of their own: nobody is told of a search for them alone.
     An access of each case counts apart: persons who may not learn of it are still told of the first access that they
     may learn of.
     """
@@ -145,9 +146,9 @@ def _kept_from(runtime: Runtime, patient: PatientId, about: tuple[str, ...]) -> 
     at = runtime.ports.clock.now()
     with runtime.ports.store.snapshot() as snapshot:
         for kept, view in _ways(patient, at):
-            if visible_documents(snapshot, about, view):
+            if visible_documents(snapshot, about, view, gone=True):
                 return kept
-    return ""
+    return _UNSEEN
 
 
 def _ways(patient: PatientId, at: datetime) -> Iterator[tuple[str, SystemView]]:

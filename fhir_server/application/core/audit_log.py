@@ -82,7 +82,8 @@ def demand_scope(
 
 def record_refusal(runtime: Runtime, caller: Caller, audited: AuditedInteraction, problem: Problem) -> None:
     """Store the audit event of an interaction that was refused before any read, for the patient in context."""
-    outcome = Outcome(OutcomeCode.REFUSED, problem.category.value, confidential=caller.requester.kind in PATIENTS_SIDE)
+    confidential = audited.confidential or caller.requester.kind in PATIENTS_SIDE
+    outcome = Outcome(OutcomeCode.REFUSED, problem.category.value, confidential=confidential, beyond=True)
     record(runtime, caller, audited, outcome, _in_context(runtime, caller))
 
 

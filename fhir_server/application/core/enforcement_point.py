@@ -98,7 +98,7 @@ def demand_served(runtime: Runtime, caller: Caller, patient: PatientId | None, a
     with runtime.ports.store.snapshot() as snapshot:
         access = Access(runtime, caller, audited, snapshot)
         space = snapshot.load_space(patient) if patient else None
-    refuse(access, refusal, patient if space and space.state else None)
+    refuse(access, refusal, patient if space and space.state else None, about=None)
     raise problem_of(refusal, caller)
 
 
@@ -122,7 +122,7 @@ def open_record(access: Access, patient: PatientId, action: Action) -> Opened:
     name_what_has_a_number(access, patient)
     where, audited = patient if access.snapshot.load_space(patient) else None, access.audited
     if audited.interaction == Interaction.SEARCH or not (audited.confidential or audited.sought):
-        refuse(access, answer, where)  # who reads of a search is decided by its query
+        refuse(access, answer, where, about=None)  # nothing that the search names was looked up
     else:
         about = documents_there(access.snapshot, patient, audited.sought)
         refuse(access, answer, where, confidential=is_confidential(access, patient), about=about)
@@ -148,14 +148,20 @@ def open_unnamed(access: Access, patient: PatientId, action: Action) -> Opened |
 
 
 def refuse(
-    access: Access, refusal: Deny, patient: PatientId | None, *, confidential: bool = False, about: tuple[str, ...] = ()
+    access: Access,
+    refusal: Deny,
+    patient: PatientId | None,
+    *,
+    confidential: bool = False,
+    about: tuple[str, ...] | None = (),
 ) -> None:
     """Store the audit event of a denial; the event is durable when this returns.
 
-    patient: in whose space, None for none. confidential, about: as in Outcome.
+    patient: in whose space, None for none. confidential, about: as in Outcome; about is None when the denial is about
+    no document, whatever the request names.
     """
     outcome = Outcome(OutcomeCode.REFUSED, refusal.reason, rules=refusal.rules, matrix_version=refusal.matrix_version)
-    outcome = replace(outcome, confidential=confidential, about=about)
+    outcome = replace(outcome, confidential=confidential, about=about or (), beyond=about is None)
     audit_log.record(access.runtime, access.caller, access.audited, outcome, patient)
 
 

@@ -62,7 +62,8 @@ class Outcome:
     confidential: the event itself is hidden from guardians, whatever it is about (B10).
     about: ids of documents that the interaction named through another resource: a List, a content, a Consent or an
         audit event.
-    beyond: whether a search also showed what nothing that it named has led to.
+    beyond: whether the event is about no document, whatever the request named: a search also showed what nothing that
+        it named has led to, or the request was refused before anything that it named was looked up.
     """
 
     code: OutcomeCode = OutcomeCode.DONE
@@ -83,13 +84,13 @@ NO_DOCUMENT = "00000000-0000-4000-8000-000000000000"
 def about(audited: AuditedInteraction, outcome: Outcome) -> tuple[str, ...]:
     """Return the ids of the documents that an event is about: those that the request named, and those that it wrote.
 
-    A search that names nothing, or that shows more than what it names, is about no document, whatever it found: else
-    naming a document that is none would hide the search from the patient. A search that names only things that are no
+    A search that names nothing, or an event that is `beyond` what the request names, is about no document: else naming
+    a document that is none would hide the event from the patient. Any other search that names only things that are no
     documents, and led to none, is about `NO_DOCUMENT`.
     """
-    is_search = audited.interaction == Interaction.SEARCH
-    if is_search and outcome.beyond:
+    if outcome.beyond:
         return ()
+    is_search = audited.interaction == Interaction.SEARCH
     named = audited.sought if is_search else (*outcome.touched, audited.target)
     parts = [reference.split("/") for reference in named if reference]
     documents = tuple(part[1] for part in parts if part[0] in DOCUMENTS and len(part) > 1)
