@@ -31,6 +31,7 @@ SHARD_KEYS: Mapping[str, tuple[str, ...]] = {
     "trail": ("compartment", "_id"),
     "spaces": ("compartment", "_id"),
     "lookups": ("token", "_id"),
+    "outbox": ("compartment", "_id"),
     "claims": ("_id",),
 }
 """What docs/storage.md advises: a test compares the two."""

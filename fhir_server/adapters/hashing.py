@@ -49,6 +49,10 @@ class Hashes:
         """Return the hash of the name of a group of vault entries."""
         return self._hash(b"group", group.encode())
 
+    def message(self, lane: str, compartment: PatientId, key: str) -> bytes:
+        """Return the hash of the key of a message."""
+        return self._hash(b"message", f"{lane}\0{compartment}\0{key}".encode())
+
     def content(self, compartment: PatientId, content: bytes) -> str:
         """Return the name of a content: equal contents of one compartment have the same name."""
         return self._hash(b"content", f"{compartment}\0".encode(), content).hex()

@@ -133,9 +133,11 @@ def open_sqlite(data_dir: Path, key_file: Path) -> Ports:
     with _closing_unless_opened(keyring):
         database = place.open_database()
         installation.carry(mark, keyring.shelf.keep_mark, place.contents, database.keep_mark)
+    store = SqliteStore(database, keyring)
     return Ports(
-        store=SqliteStore(database, keyring),
+        store=store,
         vault=SqliteVault(database, keyring),
+        outbox=store.outbox,
         blobs=FileBlobs(place.contents, keyring),
         clock=SystemClock(),
         ids=SystemIds(),
@@ -150,8 +152,8 @@ def open_mongo(uri: str, database: str, data_dir: Path, key_file: Path) -> Ports
     """
     # importing pymongo takes a tenth of a start that does not need it
     from fhir_server.adapters.mongo import client as mongo  # noqa: PLC0415
-    from fhir_server.adapters.mongo import parts as mongo_parts  # noqa: PLC0415
     from fhir_server.adapters.mongo import proofs  # noqa: PLC0415
+    from fhir_server.adapters.mongo import schema as mongo_schema  # noqa: PLC0415
     from fhir_server.adapters.mongo.store import MongoStore  # noqa: PLC0415
     from fhir_server.adapters.mongo.vault import MongoVault  # noqa: PLC0415
 
@@ -166,13 +168,14 @@ def open_mongo(uri: str, database: str, data_dir: Path, key_file: Path) -> Ports
     store = MongoStore(client, kept, keyring)
     try:
         proofs.prove(client, kept)
-        installation.carry(mark, keyring.shelf.keep_mark, contents, partial(mongo_parts.keep_mark, kept))
+        installation.carry(mark, keyring.shelf.keep_mark, contents, partial(mongo_schema.keep_mark, kept))
     except StoreUnavailable:
         store.close()
         raise
     return Ports(
         store=store,
         vault=MongoVault(store.transactions, kept, keyring),
+        outbox=store.outbox,
         blobs=FileBlobs(contents, keyring),
         clock=SystemClock(),
         ids=SystemIds(),
@@ -204,14 +207,13 @@ def rotate_keys(place: Place) -> int:
 def _mark_on_mongo(place: MongoPlace, contents: Path) -> str:
     """Return the mark that all parts shall have. Raises: KeyProblem, StoreUnavailable when something is lost."""
     from fhir_server.adapters.mongo import client as mongo  # noqa: PLC0415 - as in open_mongo
-    from fhir_server.adapters.mongo import parts as mongo_parts  # noqa: PLC0415
     from fhir_server.adapters.mongo import schema as mongo_schema  # noqa: PLC0415
 
     client = mongo.connect(place.uri)
     try:
         mongo_schema.check_server(client)
         keys = mongo.database_of(client, place.keys_database)
-        parts = mongo_parts.look(mongo.database_of(client, place.database), keys, contents)
+        parts = mongo_schema.look(mongo.database_of(client, place.database), keys, contents)
     finally:
         client.close()
     _demand_key_file(place, parts)

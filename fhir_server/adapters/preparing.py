@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
 
-from consent_rules.visibility import AccessFacts
-from consent_rules.vocabulary import Label, Mark
+from consent_rules.visibility import AccessFacts, micros
+from consent_rules.vocabulary import NO_SPACE, Label, Mark
 from fhir_server.adapters.hashing import Hashes
+from fhir_server.adapters.messages import MESSAGE, SealedMessage, due_of
 from fhir_server.adapters.sealing import SPACE, Keyring, Sealed, seal
 from fhir_server.domain.stored import Stored
+from fhir_server.ports.outbox import Message
 from fhir_server.ports.store import Change, SpaceWrite, Trace, Write
 from fhir_server.registry import TRACE
 
@@ -38,12 +40,22 @@ class Sealer:
         """Hash the claims."""
         return tuple((claim, self.hashes.claim(claim)) for claim in change.claims)
 
+    def messages(self, change: Change) -> tuple[SealedMessage, ...]:
+        """Encrypt the bodies of messages, and hash their keys."""
+        return tuple(self._message(message) for message in change.outbox)
+
     def body(self, stored: Stored) -> bytes:
         """Encrypt a body; an empty body stays empty."""
         if not stored.body:
             return b""
         key = self.keyring.sealing(stored.facts.access.compartment)
         return seal(key, Sealed(stored.type, stored.id, stored.version), stored.body)
+
+    def _message(self, message: Message) -> SealedMessage:
+        compartment = message.compartment or NO_SPACE
+        key = self.hashes.message(message.lane, compartment, message.key)
+        body = seal(self.keyring.sealing(compartment), Sealed(MESSAGE, key.hex()), message.body)
+        return SealedMessage(message.lane, key, compartment, micros(message.at), due_of(message.due), body)
 
     def _state(self, space: SpaceWrite) -> bytes | None:
         if space.state is None:

@@ -15,6 +15,7 @@ from fhir_server.domain.audit.interactions import OutcomeCode
 from fhir_server.domain.events.kinds import EventKind
 from fhir_server.domain.search.criteria import Place, Search
 from fhir_server.domain.stored import Stored
+from fhir_server.ports.outbox import Handled, Message
 
 
 class StoreConflict(Exception):
@@ -28,6 +29,14 @@ class AlreadyClaimed(Exception):
         """Keep the claim."""
         super().__init__("claimed")
         self.claim = claim
+
+
+class LeaseLost(StoreConflict):
+    """A change says what became of a message under a lease that has ended: somebody else works the lane now."""
+
+
+class MessageGone(StoreConflict):
+    """A message of `Change.handled` is not in the outbox as it was read: it left, changed, or was put again."""
 
 
 class StoreUnavailable(Exception):
@@ -191,12 +200,15 @@ class Change:
 
     claims: values that must be unique in the whole store for ever, such as "patient|ins|<system>|<value>";
         the store keeps keyed hashes.
+    outbox: messages to put in the outbox. handled: what becomes of messages that are in it.
     """
 
     traces: tuple[Trace, ...]
     writes: tuple[Write, ...] = ()
     spaces: tuple[SpaceWrite, ...] = ()
     claims: tuple[str, ...] = ()
+    outbox: tuple[Message, ...] = ()
+    handled: tuple[Handled, ...] = ()
 
 
 class Store(Protocol):
@@ -209,8 +221,8 @@ class Store(Protocol):
         """Apply a change atomically and return when it is durable (a crash right after loses nothing).
 
         Concurrent commits may share one sync. Resources, audit events and spaces become visible together.
-        Raises: StoreConflict, AlreadyClaimed, StoreUnavailable: nothing was written. OutcomeUnknown: all or nothing was
-        written; a caller who repeats the change meets a conflict if it was written.
+        Raises: StoreConflict (LeaseLost and MessageGone too), AlreadyClaimed, StoreUnavailable: nothing was written.
+        OutcomeUnknown: all or nothing was written; a caller who repeats the change meets a conflict if it was written.
         """
 
     def commit_many(self, changes: Sequence[Change]) -> None:
@@ -219,9 +231,9 @@ class Store(Protocol):
     def erase(self, compartment: PatientId, change: Change, released: Sequence[str] = ()) -> None:
         """Destroy everything in one space beyond recovery, then apply a change; return when both are durable.
 
-        The keys go first: after a crash nothing can be read, and a second call finishes the work. Next, resources and
-            versions are deleted, and audit events keep their place in the ledger but belong to no space. Last, one
-            transaction deletes the decision state, frees the claims in `released`, and applies the change to the rest.
+        The keys go first: after a crash nothing can be read, and a second call finishes the work. Next, resources,
+            versions and messages are deleted; audit events keep their place in the ledger but belong to no space. Last,
+            one transaction deletes the decision state, frees the claims in `released`, and applies the change.
         Raises: StoreConflict, AlreadyClaimed, StoreUnavailable; the keys may be gone by then.
         """
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 from consent_rules.vocabulary import PatientId
+from fhir_server.ports.outbox import Outbox
 from fhir_server.ports.store import Store
 from fhir_server.ports.vault import Vault
 
@@ -51,6 +52,7 @@ class Ports:
 
     store: Store
     vault: Vault
+    outbox: Outbox
     blobs: Blobs
     clock: Clock
     ids: Ids

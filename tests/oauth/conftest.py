@@ -96,7 +96,7 @@ def furnish(ports: Ports, base: str = BASE) -> None:
 def ports(tmp_path: Path, furnished: Path, clock: FixedClock) -> Iterator[Ports]:
     copytree(furnished, tmp_path, dirs_exist_ok=True)
     opened = opening.open_sqlite(tmp_path / "data", tmp_path / "keys.json")
-    yield Ports(opened.store, opened.vault, opened.blobs, clock, opened.ids)
+    yield replace(opened, clock=clock)
     opened.store.close()
 
 

@@ -1,6 +1,7 @@
 """The people and apps of these tests on either engine."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -20,4 +21,4 @@ def furnished_engine(request, tmp_path_factory) -> Iterator[Ports]:
 @pytest.fixture
 def ports(furnished_engine, clock) -> Ports:
     opened = furnished_engine
-    return Ports(opened.store, opened.vault, opened.blobs, clock, opened.ids)
+    return replace(opened, clock=clock)

@@ -11,7 +11,6 @@ from fhir_server.adapters import opening
 from fhir_server.application.identity import clients
 from fhir_server.application.identity.clients import Client, ClientKind
 from fhir_server.oauth.base.options import Options
-from fhir_server.ports.surroundings import Ports
 from tests.factories import runtime_on
 from tests.oauth.conftest import BASE, serve
 
@@ -86,7 +85,7 @@ def test_41_an_origin_of_two_clients_stays_while_one_of_them_does(runtime, web):
 def test_41_a_registration_in_another_process_holds_at_once(web, tmp_path, clock):
     assert may_read(web)
     opened = opening.open_sqlite(tmp_path / "data", tmp_path / "keys.json")
-    other = runtime_on(Ports(opened.store, opened.vault, opened.blobs, clock, opened.ids), BASE)
+    other = runtime_on(replace(opened, clock=clock), BASE)
     clients.register(other, browser_app(1, "https://new.example"))
     assert may_read(web, "https://new.example")
     clients.change(other, browser_app(1, "https://new.example", disabled=True))

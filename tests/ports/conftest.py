@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from fhir_server.adapters import opening
+from fhir_server.ports.outbox import Outbox
 from fhir_server.ports.store import Store
 from fhir_server.ports.surroundings import Ports
 from tests.engines import ENGINES, Engine, MongoEngine, MongoServer, SqliteEngine, make_engine
@@ -57,6 +58,17 @@ def fresh(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
     made = make_engine(request.param, request, tmp_path)
     yield made
     made.close()
+
+
+@pytest.fixture
+def outbox(ports: Ports) -> Outbox:
+    return ports.outbox
+
+
+@pytest.fixture
+def lane() -> str:
+    """A lane of one test alone."""
+    return f"lane-{an_id()}"
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from consent_rules.vocabulary import PatientId
 from fhir_server.adapters.mongo.client import Document
-from fhir_server.adapters.mongo.documents import head_of, marks_of, tokens_of
+from fhir_server.adapters.mongo.documents import head_of, marks_of, message_documents, tokens_of
 from fhir_server.adapters.preparing import (
     HashedClaims,
     SealedSpaces,
@@ -14,6 +14,7 @@ from fhir_server.adapters.preparing import (
     resource_of,
 )
 from fhir_server.domain.stored import Stored
+from fhir_server.ports.outbox import Handled
 from fhir_server.ports.store import Change
 
 
@@ -41,13 +42,19 @@ class ReadyChange:
     writes: tuple[ReadyWrite, ...]
     spaces: SealedSpaces
     claims: HashedClaims
+    messages: tuple[Document, ...]
+    handled: tuple[Handled, ...]
 
     @property
     def lone_trace(self) -> Document | None:
         """The audit event of a change that writes nothing else; it needs no transaction."""
-        if len(self.traces) == 1 and not (self.writes or self.spaces or self.claims):
+        if len(self.traces) == 1 and not self._writes_more:
             return self.traces[0]
         return None
+
+    @property
+    def _writes_more(self) -> bool:
+        return bool(self.writes or self.spaces or self.claims or self.messages or self.handled)
 
     @property
     def contended(self) -> frozenset[str]:
@@ -68,6 +75,8 @@ class Preparer(Sealer):
             writes=tuple(self._write(resource_of(write), write.expected) for write in change.writes),
             spaces=self.spaces(change),
             claims=self.claims(change),
+            messages=message_documents(self.messages(change)),
+            handled=change.handled,
         )
 
     def _trace(self, event: Stored) -> Document:

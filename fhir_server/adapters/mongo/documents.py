@@ -3,11 +3,13 @@
 Documents called rows lead from a lookup token to the resources of all spaces with it, in the order of their queue.
 """
 
-from collections.abc import Mapping
+import secrets
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from consent_rules.visibility import AccessFacts, micros
 from fhir_server.adapters.hashing import Hashes
+from fhir_server.adapters.messages import SealedMessage
 from fhir_server.adapters.mongo.client import Document
 from fhir_server.adapters.preparing import each_bit, packed, unpacked
 from fhir_server.domain import review_files
@@ -17,6 +19,7 @@ LOCATORS = "#at"
 """The compartment under which the locators are stored, apart from the resources that they lead to."""
 _OFFSET = 1 << 62
 """Makes every instant positive, so that the texts of `order` sort like the instants."""
+_CHANCE_BYTES = 8
 
 QUEUES: Mapping[str, str] = {review_files.TYPE: review_files.DUE}
 """Types that have a queue, and the date parameter that gives its order."""
@@ -164,3 +167,30 @@ def rows_filter(head: Document) -> Document:
     """Return the filter that finds all rows of a head."""
     tokens = head["lookup"]
     return {"token": {"$in": tokens}, "_id": {"$in": [row_name(head, token) for token in tokens]}}
+
+
+def message_documents(messages: Sequence[SealedMessage]) -> tuple[Document, ...]:
+    """Return messages of one change as new documents.
+
+    The position is a text of the instant of the change, chance, and the number in the change: no counter is shared.
+    `order` is a text of due instant and position, so that what is ready is one range at the end of an index.
+    """
+    by_chance = secrets.token_hex(_CHANCE_BYTES)
+    return tuple(_message_document(message, f"{by_chance}{number:04d}") for number, message in enumerate(messages))
+
+
+def _message_document(message: SealedMessage, tie: str) -> Document:
+    position = order_of(message.at, tie)
+    return {
+        "_id": message.key.hex(),
+        "compartment": message.compartment,
+        "lane": message.lane,
+        "at": message.at,
+        "due": message.due,
+        "position": position,
+        "order": order_of(message.due, position),
+        "attempts": 0,
+        "error": None,
+        "dead": False,
+        "body": message.body,
+    }

@@ -77,7 +77,7 @@ class Erasure:
         space = {"_id": self._compartment, "compartment": self._compartment}
         fence = {"$set": {"erasing": True}, "$inc": {"revision": 1}}
         self._in_transaction(lambda session: self._database["spaces"].update_one(space, fence, session=session))
-        while _resumed(self._remove_heads) or _resumed(self._remove_versions):
+        while _resumed(self._remove_heads) or _resumed(self._remove_versions) or _resumed(self._remove_messages):
             pass
         for first, last in _resumed(self._batches_of_trail):
             self._in_transaction(partial(self._forget, first, last))
@@ -109,8 +109,14 @@ class Erasure:
         return self._remove("heads", self._compartment, [head["_id"] for head in found])
 
     def _remove_versions(self) -> int:
-        found = self._database["versions"].find(self._of_space, {"_id": 1}).limit(BATCH)
-        return self._remove("versions", self._compartment, [version["_id"] for version in found])
+        return self._remove_all("versions")
+
+    def _remove_messages(self) -> int:
+        return self._remove_all("outbox")
+
+    def _remove_all(self, name: str) -> int:
+        found = self._database[name].find(self._of_space, {"_id": 1}).limit(BATCH)
+        return self._remove(name, self._compartment, [one["_id"] for one in found])
 
     def _batches_of_trail(self) -> Sequence[tuple[str, str]]:
         """Return the first and last position of each batch of the present audit events.

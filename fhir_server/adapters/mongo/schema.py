@@ -1,4 +1,4 @@
-"""Collections and indexes of the MongoDB store, and the numbered steps that migrate data of an earlier version.
+"""Collections and indexes of the MongoDB store, what is there before a start, and the numbered migrations.
 
 Every index is ascending, with its range or sort field last and at most one array. `habilis schema` migrates data while
 no server runs; every step may be repeated, so an interrupted run starts its step again and adds what is missing.
@@ -6,6 +6,7 @@ no server runs; every step may be repeated, so an interrupted run starts its ste
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from pymongo import ASCENDING, IndexModel, InsertOne, MongoClient, UpdateOne
 from pymongo.collection import Collection
@@ -13,9 +14,10 @@ from pymongo.database import Database
 from pymongo.errors import BulkWriteError, CollectionInvalid, DuplicateKeyError, OperationFailure
 
 from fhir_server import telemetry
+from fhir_server.adapters.installation import Part, Parts, contents_part
 from fhir_server.adapters.mongo.client import Document, failures_named
 from fhir_server.adapters.mongo.documents import locator_of, rows_of
-from fhir_server.adapters.sealing import ERASED
+from fhir_server.adapters.sealing import ERASED, INDEX
 from fhir_server.ports.store import StoreUnavailable
 
 _BATCH = 1000
@@ -26,6 +28,8 @@ _BEFORE_LOCATORS = "a"
 _NAMESPACE_EXISTS = 48
 _OLDEST_WIRE = 17
 """MongoDB 6.0."""
+_HOLDS = ("heads", "trail", "vault", "spaces")
+_MARK = {"_id": "installation"}
 
 
 def from_first(database: Database[Document]) -> None:
@@ -74,6 +78,7 @@ class Step:
 
 STEPS: Sequence[Step] = (
     Step(2, "add locators, rows of lookup tokens and the shard key of the decision states", from_first),
+    Step(3, "add the outbox and the leases of its lanes", lambda _database: None),
 )
 """In order, without gaps, from schema 1 on. A step is never changed after a release: a new one follows."""
 VERSION = STEPS[-1].number
@@ -94,6 +99,8 @@ INDEXES: Mapping[str, Sequence[Index]] = {
     "trail": (_ORDERED,),
     "versions": (Index(("compartment", "head", "version"), unique=True),),
     "vault": (Index(("kind",)), Index(("grouped",)), Index(("expires",))),
+    "outbox": (Index(("lane", "dead", "order")), Index(("compartment",))),
+    "leases": (),
     "probes": (_ORDERED, Index(("word",), unique=True)),
     "spaces": (),
     "claims": (),
@@ -191,3 +198,37 @@ def _create(database: Database[Document], name: str, indexes: Sequence[Index]) -
     models = [IndexModel([(field, ASCENDING) for field in index.fields], unique=index.unique) for index in indexes]
     if models:
         database[name].create_indexes(models)
+
+
+def look(data: Database[Document], keys: Database[Document], contents: Path) -> Parts:
+    """Inspect the parts of an installation without creating any of them.
+
+    Raises: StoreUnavailable, also when a database with a mark lacks a collection.
+    """
+    with failures_named():
+        names = frozenset(data.list_collection_names())
+        mark = _mark(data)
+        for name in _HOLDS if mark else ():
+            if name not in names:
+                raise StoreUnavailable(f"collection {name} of database {data.name} is missing: put back a backup")
+        held = [name for name in _HOLDS if not mark and data[name].estimated_document_count()]
+        filed = "heads" in held and data["heads"].find_one({"type": "Binary"}, ["_id"]) is not None
+        used = keys["keys"].find_one({"name": {"$ne": INDEX}}, ["_id"]) is not None
+        return Parts(
+            Part(f"database {data.name}", mark, bool(held)),
+            Part(f"database {keys.name}", _mark(keys), used),
+            contents_part(contents),
+            filed,
+        )
+
+
+def keep_mark(database: Database[Document], mark: str) -> str:
+    """Store a mark unless there is one; return the stored mark."""
+    with failures_named():
+        database["meta"].update_one(_MARK, {"$setOnInsert": {"mark": mark}}, upsert=True)
+        return _mark(database)
+
+
+def _mark(database: Database[Document]) -> str:
+    found = database["meta"].find_one(_MARK)
+    return str(found["mark"]) if found else ""

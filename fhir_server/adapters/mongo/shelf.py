@@ -7,7 +7,7 @@ from pymongo.database import Database
 from pymongo.errors import BulkWriteError
 
 from fhir_server.adapters.mongo.client import BRIEF_SECONDS, Document, failures_named
-from fhir_server.adapters.mongo.parts import keep_mark
+from fhir_server.adapters.mongo.schema import keep_mark
 from fhir_server.adapters.mongo.transactions import Transactions
 from fhir_server.adapters.sealing import WrappedKey
 

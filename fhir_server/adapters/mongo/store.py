@@ -13,10 +13,12 @@ from pymongo.errors import PyMongoError, ServerSelectionTimeoutError
 from consent_rules.visibility import micros
 from consent_rules.vocabulary import PatientId
 from fhir_server.adapters.hashing import Hashes
+from fhir_server.adapters.messages import Bell
 from fhir_server.adapters.mongo.changes import Preparer, ReadyChange
 from fhir_server.adapters.mongo.client import BRIEF_SECONDS, Bulkhead, Document, failures_named
 from fhir_server.adapters.mongo.erasure import Erasure
 from fhir_server.adapters.mongo.moment import Moment
+from fhir_server.adapters.mongo.outbox import MongoOutbox
 from fhir_server.adapters.mongo.schema import VERSION, check_server, version_of
 from fhir_server.adapters.mongo.snapshot import MongoSnapshot
 from fhir_server.adapters.mongo.transactions import Landed, Transactions
@@ -40,6 +42,8 @@ class MongoStore:
         self._hashes = Hashes(keyring.index_key)
         self._preparer = Preparer(self._hashes, keyring)
         self._bulkhead = Bulkhead()
+        self._bell = Bell()
+        self.outbox = MongoOutbox(database, keyring, self._bell)
         self.transactions = Transactions(client, database)
 
     @contextmanager
@@ -60,6 +64,7 @@ class MongoStore:
         if ready.lone_trace is None:
             with self._bulkhead.inside(ready.contended):
                 self._write((ready,))
+            self._ring(change)
         else:
             self._append(ready.lone_trace)
 
@@ -69,6 +74,7 @@ class MongoStore:
             some = changes[start : start + _BULK]
             try:
                 self._write([self._preparer.change(change) for change in some])
+                self._ring(*some)
             except (StoreConflict, AlreadyClaimed):
                 for change in some:
                     self.commit(change)
@@ -84,6 +90,7 @@ class MongoStore:
         with failures_named():
             erasure.empty()
             erasure.finish(claims, ready, self._landing(ready))
+        self._ring(change)
 
     def check(self) -> None:
         """Raise StoreUnavailable when reads and durable writes cannot be promised."""
@@ -105,6 +112,10 @@ class MongoStore:
         self._keyring.shelf.close()
         self.transactions.close()
         self._client.close()
+
+    def _ring(self, *changes: Change) -> None:
+        if any(change.outbox for change in changes):
+            self._bell.ring()
 
     def _write(self, changes: Sequence[ReadyChange]) -> None:
         with failures_named():

@@ -12,11 +12,14 @@ from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError
 
+from consent_rules.vocabulary import NO_SPACE
+from fhir_server.adapters.messages import due_of
 from fhir_server.adapters.mongo.changes import ReadyChange, ReadyWrite
 from fhir_server.adapters.mongo.client import Document, Session
-from fhir_server.adapters.mongo.documents import locator_of, rows_filter, rows_of, superseded
+from fhir_server.adapters.mongo.documents import locator_of, order_of, rows_filter, rows_of, superseded
 from fhir_server.adapters.mongo.transactions import bounded_wait
-from fhir_server.ports.store import AlreadyClaimed, SpaceWrite, StoreConflict
+from fhir_server.ports.outbox import Fate, Handled
+from fhir_server.ports.store import AlreadyClaimed, LeaseLost, MessageGone, SpaceWrite, StoreConflict
 
 _DUPLICATE = 11000
 
@@ -64,6 +67,8 @@ class Writing:
         writes = [write for change in changes for write in change.writes]
         self._create([write.head for write in writes if write.is_new and write.head])
         self._replace(sorted((write for write in writes if not write.is_new), key=lambda write: write.name))
+        self._put([message for change in changes for message in change.messages])
+        self._settle([one for change in changes for one in change.handled])
         self._apply_spaces([space for change in changes for space in change.spaces])
 
     def _claim(self, claims: Sequence[tuple[str, bytes]]) -> None:
@@ -112,6 +117,43 @@ class Writing:
                 self.database["lookups"].delete_many(rows_filter(before), session=self.session)
             self._insert("lookups", new)
 
+    def _put(self, messages: Sequence[Document]) -> None:
+        """Put messages; one that is there already only counts the second time, which whoever handles it notices."""
+        if not messages:
+            return
+        writes = [_message_write(message) for message in messages]
+        try:
+            with bounded_wait():
+                self.database["outbox"].bulk_write(writes, session=self.session)
+        except BulkWriteError as error:
+            demand_duplicate(error)
+            raise StoreConflict("another change puts the same message") from None
+
+    def _settle(self, handled: Sequence[Handled]) -> None:
+        """Write what becomes of messages. The lease is written too, so that a concurrent takeover is noticed."""
+        for lane, number in sorted({(one.lease.lane, one.lease.number) for one in handled if one.lease}):
+            held = {"_id": lane, "number": number, "holder": {"$ne": None}}
+            with bounded_wait():
+                done = self.database["leases"].update_one(held, {"$inc": {"beat": 1}}, session=self.session)
+            if not done.matched_count:
+                raise LeaseLost(f"somebody else works the lane {lane}")
+        for one in handled:
+            with bounded_wait():
+                found = self._settle_one(one)
+            if not found:
+                raise MessageGone("the message is not in the outbox as it was read")
+
+    def _settle_one(self, one: Handled) -> int:
+        outbox, message = self.database["outbox"], one.message
+        as_read: Document = {"_id": message.id, "compartment": message.compartment or NO_SPACE}
+        as_read |= {"puts": message.puts, "dead": message.dead}
+        if one.fate is Fate.DONE:
+            return outbox.delete_one(as_read, session=self.session).deleted_count
+        due = due_of(message.due if one.fate is Fate.DEAD else one.due)
+        fields = {"due": due, "attempts": one.attempts, "error": one.error, "dead": one.fate is Fate.DEAD}
+        fields["order"] = order_of(due, message.position)
+        return outbox.update_one(as_read, {"$set": fields}, session=self.session).matched_count
+
     def _apply_spaces(self, spaces: Sequence[tuple[SpaceWrite, bytes | None]]) -> None:
         if not spaces:
             return
@@ -128,6 +170,12 @@ class Writing:
     def _insert(self, name: str, rows: Sequence[Mapping[str, object]]) -> None:
         if rows:
             self.database[name].insert_many([dict(row) for row in rows], session=self.session)
+
+
+def _message_write(message: Document) -> UpdateOne:
+    where = {"_id": message["_id"], "compartment": message["compartment"]}
+    fresh = {name: value for name, value in message.items() if name not in where}
+    return UpdateOne(where, {"$setOnInsert": fresh, "$inc": {"puts": 1}}, upsert=True)
 
 
 def _space_write(space: SpaceWrite, state: bytes | None) -> UpdateOne:

@@ -8,6 +8,7 @@ from typing import Any
 
 from consent_rules.visibility import micros
 from fhir_server.adapters.hashing import TOKEN_BYTES
+from fhir_server.adapters.messages import SealedMessage
 from fhir_server.adapters.preparing import (
     HashedClaims,
     SealedSpaces,
@@ -16,8 +17,10 @@ from fhir_server.adapters.preparing import (
     leaf_of,
     resource_of,
 )
+from fhir_server.adapters.sqlite.outbox import put, settle
 from fhir_server.adapters.sqlite.tables import FactColumns, columns_of, packed_tokens, row_range
 from fhir_server.domain.stored import Stored, micros_or_none
+from fhir_server.ports.outbox import Handled
 from fhir_server.ports.store import AlreadyClaimed, Change, SpaceWrite, StoreConflict
 
 _ACCESS = ", ".join(FactColumns._fields)
@@ -65,6 +68,8 @@ class ReadyChange:
     writes: tuple[ReadyWrite, ...]
     spaces: SealedSpaces
     claims: HashedClaims
+    messages: tuple[SealedMessage, ...]
+    handled: tuple[Handled, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +83,8 @@ class Preparer(Sealer):
             writes=tuple(self._write(resource_of(write), write.expected) for write in change.writes),
             spaces=self.spaces(change),
             claims=self.claims(change),
+            messages=self.messages(change),
+            handled=change.handled,
         )
 
     def _trace(self, event: Stored) -> tuple[Any, ...]:
@@ -120,6 +127,8 @@ def apply(connection: Connection, change: ReadyChange) -> None:
         _apply_write(connection, write)
     for trace in change.traces:
         _apply_trace(connection, trace)
+    put(connection, change.messages)
+    settle(connection, change.handled)
 
 
 def apply_all(connection: Connection, changes: Sequence[ReadyChange]) -> tuple[int, Exception | None]:

@@ -20,10 +20,11 @@ _FORGET_TRACES = f"""UPDATE trail SET compartment = '{ERASED}', kind = '', categ
 
 
 def erase(connection: Connection, compartment: PatientId, types: Iterable[str], claims: Iterable[bytes]) -> None:
-    """Remove the resources of these types with all their versions, the decision state, and some unique values."""
+    """Remove the resources of these types with all versions; messages, decision state and some unique values."""
     for type_ in types:
         for row, lookup in connection.execute(_HEADS, (*row_range(compartment, type_), compartment)).fetchall():
             _remove(connection, row, lookup)
+    connection.execute("DELETE FROM outbox WHERE compartment = ?", (compartment,))
     connection.execute("DELETE FROM spaces WHERE patient = ?", (compartment,))
     connection.executemany("DELETE FROM claims WHERE hash = ?", [(claim,) for claim in claims])
     connection.execute(_FORGET_TRACES, (compartment,))

@@ -82,6 +82,19 @@ CREATE INDEX IF NOT EXISTS vault_by_expiry ON vault (expires) WHERE expires IS N
 CREATE TABLE IF NOT EXISTS probes (name TEXT PRIMARY KEY, count INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 """
 
+_OUTBOX = """
+CREATE TABLE outbox (
+    position INTEGER PRIMARY KEY AUTOINCREMENT, lane TEXT NOT NULL, key BLOB NOT NULL UNIQUE,
+    compartment TEXT NOT NULL, at INTEGER NOT NULL, due INTEGER NOT NULL, puts INTEGER NOT NULL,
+    attempts INTEGER NOT NULL, error TEXT, dead INTEGER NOT NULL, body BLOB NOT NULL
+) STRICT;
+CREATE INDEX outbox_by_due ON outbox (lane, dead, due, position);
+CREATE INDEX outbox_by_space ON outbox (compartment) WHERE compartment <> '';
+CREATE TABLE leases (
+    lane TEXT PRIMARY KEY, holder TEXT, number INTEGER NOT NULL, beat INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -95,6 +108,7 @@ class Step:
 STEPS: Sequence[Step] = (
     Step(1, "create the tables", _FIRST),
     Step(2, "add the table meta for the mark of the installation, renew a trigger", f"{META}; {_NEVER_CHANGED}"),
+    Step(3, "add the outbox and the leases of its lanes", _OUTBOX),
 )
 """In order, without gaps. A step is never changed after a release: a new one follows."""
 VERSION = STEPS[-1].number

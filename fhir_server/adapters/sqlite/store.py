@@ -13,11 +13,13 @@ from consent_rules.visibility import Visibility
 from consent_rules.vocabulary import PatientId
 from fhir_server.adapters.hashing import Hashes
 from fhir_server.adapters.judging import is_visible
+from fhir_server.adapters.messages import Bell
 from fhir_server.adapters.sealing import SPACE, KeyGone, Keyring, Sealed, unseal
 from fhir_server.adapters.sqlite import tables
 from fhir_server.adapters.sqlite.changes import Preparer, apply, apply_all
 from fhir_server.adapters.sqlite.connections import Loan, Readers, failure, failures_named
 from fhir_server.adapters.sqlite.erasure import erase
+from fhir_server.adapters.sqlite.outbox import SqliteOutbox
 from fhir_server.adapters.sqlite.parts import keep_mark
 from fhir_server.adapters.sqlite.schema import apply_schema, is_current
 from fhir_server.adapters.sqlite.tables import Head, Statement, stored_of
@@ -205,6 +207,8 @@ class SqliteStore:
         """Keep the parts; the store closes them."""
         self._database = database
         self._keyring = keyring
+        self._bell = Bell()
+        self.outbox = SqliteOutbox(database.writer, database.readers, keyring, self._bell)
         self._hashes = Hashes(keyring.index_key)
         self._preparer = Preparer(self._hashes, keyring)
 
@@ -219,6 +223,7 @@ class SqliteStore:
         """Apply a change atomically and return when it is durable."""
         ready = self._preparer.change(change)
         self._database.writer.run(lambda connection: apply(connection, ready))
+        self._ring(change)
 
     def commit_many(self, changes: Sequence[Change]) -> None:
         """Apply independent changes, each atomically, sharing syncs."""
@@ -236,6 +241,7 @@ class SqliteStore:
             apply(connection, ready)
 
         self._database.writer.run(work)
+        self._ring(change)
         self._database.writer.empty_log()
 
     def check(self) -> None:
@@ -256,6 +262,10 @@ class SqliteStore:
         self._database.close()
         self._keyring.shelf.close()
 
+    def _ring(self, *changes: Change) -> None:
+        if any(change.outbox for change in changes):
+            self._bell.ring()
+
     def _commit_some(self, changes: Sequence[Change]) -> None:
         self._keyring.make(
             {write.after.facts.access.compartment for change in changes for write in change.writes}
@@ -263,6 +273,7 @@ class SqliteStore:
         )
         ready = [self._preparer.change(change) for change in changes]
         _, failure = self._database.writer.run(lambda connection: apply_all(connection, ready))
+        self._ring(*changes)
         if failure is not None:
             raise failure
 
