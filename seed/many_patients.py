@@ -15,7 +15,7 @@ from time import monotonic
 from typing import TextIO, TypeVar
 
 from consent_rules.vocabulary import PatientId
-from fhir_server.application.consents import recording
+from fhir_server.application.consents import consent_requests
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.core.unit_of_work import UnitOfWork
 from fhir_server.application.core.write_request import WriteRequest
@@ -210,7 +210,9 @@ class _Bulk:
                 holder = enrolment.holder(self.demo.patients[part.key], part.name)
                 work = self._work(snapshot, holder, AuditedInteraction(Interaction.CREATE, "Consent"))
                 consent = choices.team(self.demo, part.key, _PRACTICE.key)
-                recording.plan_create(work, WriteRequest(Interaction.CREATE, REGISTRY["Consent"], resource=consent))
+                consent_requests.plan_create(
+                    work, WriteRequest(Interaction.CREATE, REGISTRY["Consent"], resource=consent)
+                )
                 yield work.planned()
 
     def _work(self, snapshot: Snapshot, caller: Caller, audited: AuditedInteraction) -> UnitOfWork:

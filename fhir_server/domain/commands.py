@@ -7,14 +7,28 @@ A translator reads a request, such as a patch or a Consent, and names the comman
 Source: docs/adr/0075-commands-and-translators.md.
 """
 
+from collections.abc import Callable
 from typing import TypeVar
 
+from fhir_server.domain.events.kinds import EventKind
+
 T = TypeVar("T")
+_CAUSES: dict[object, tuple[EventKind, ...]] = {}
 
 
-def command(act: T) -> T:
-    """Mark a function or a dataclass as a command."""
-    return act
+def command(*causes: EventKind) -> Callable[[T], T]:
+    """Mark a function or a dataclass as a command. causes: the kinds of events that it causes, the usual one first."""
+
+    def marked(act: T) -> T:
+        _CAUSES[act] = causes
+        return act
+
+    return marked
+
+
+def causes_of(act: object) -> tuple[EventKind, ...]:
+    """Return the kinds of events that a command causes, the usual one first; () for what is no command."""
+    return _CAUSES.get(act, ())
 
 
 def query(question: T) -> T:
@@ -25,3 +39,8 @@ def query(question: T) -> T:
 def translator(reader: T) -> T:
     """Mark a function as a translator."""
     return reader
+
+
+def carrier(hand: T) -> T:
+    """Mark a function that carries out the commands which an edge hands over."""
+    return hand

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
-from fhir_server.application.consents import recording
+from fhir_server.application.consents import consent_requests
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.core.unit_of_work import UnitOfWork, Written, carry_out
 from fhir_server.application.core.write_request import WriteRequest
@@ -110,9 +110,9 @@ _OF_DIRECTORY: Mapping[Interaction, Plan] = {
     Interaction.PATCH: resources.plan_patch,
 }
 _OF_CONSENTS: Mapping[Interaction, Plan] = {
-    Interaction.CREATE: recording.plan_create,
-    Interaction.UPDATE: recording.plan_update,
-    Interaction.PATCH: recording.plan_patch,
+    Interaction.CREATE: consent_requests.plan_create,
+    Interaction.UPDATE: consent_requests.plan_update,
+    Interaction.PATCH: consent_requests.plan_patch,
 }
 _OF_DOCUMENTS: Mapping[Interaction, Plan] = {
     Interaction.CREATE: publication.plan_document,

@@ -18,14 +18,14 @@ from consent_rules.decision.decision_context import context_of
 from consent_rules.model import Directive
 from consent_rules.vocabulary import Action, DirectiveKind, PatientId, Reason, RequesterKind
 from fhir_server.application.consents import references
+from fhir_server.application.consents.choices import Said
 from fhir_server.application.core.access import PATIENTS_SIDE
 from fhir_server.application.core.enforcement_point import record_of
 from fhir_server.application.core.system_views import ReadingReason, whole_space
 from fhir_server.application.core.unit_of_work import UnitOfWork, is_registry_operator
-from fhir_server.application.core.write_request import WriteRequest
 from fhir_server.application.documents import replacement_chain
 from fhir_server.application.spaces import default_consents
-from fhir_server.domain.consents.directives import directives_of, speaks
+from fhir_server.domain.consents.directives import speaks
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.references import documents_named
 from fhir_server.domain.search import tokens
@@ -38,9 +38,6 @@ _SAME_PERSON = 100
 """How many RelatedPersons of one person are read at most: nobody has so many relatives."""
 
 _UNCOUNTED = frozenset({DirectiveKind.EMERGENCY_OPENING, DirectiveKind.BLOCK_LIFTED})
-
-Said = tuple[Directive, ...]
-"""The directives of one Consent: its root provision first, then its exceptions."""
 
 OF_THE_INSURER = frozenset({DirectiveKind.REPRESENTATIVE, DirectiveKind.GUARDIAN, DirectiveKind.DECLARED_PHYSICIAN})
 _TOO_FAR = {
@@ -121,65 +118,68 @@ def demand_few(work: UnitOfWork, said: tuple[Directive, ...], root: str) -> None
         raise Problem.of(Category.BUSINESS_RULE, _TOO_MANY.get(kind, _OF_THE_PATIENT), root, Reason.TOO_MANY_CHOICES)
 
 
-def said_by(work: UnitOfWork, request: WriteRequest, located: Json) -> Said:
-    """Return the directives of a Consent; the person who gave it comes from the token, not from the body.
+def recorded(work: UnitOfWork, said: Said, consent: Json, root: str) -> Said:
+    """Return the directives of a choice as the caller may record them; who gave it comes from the token.
 
+    said: what the Consent compiles to. consent: with its id. root: of expressions.
     Raises: Problem(FORBIDDEN) when the caller may not record it, BUSINESS_RULE when it goes too far.
     """
-    compiled = directives_of(located, str(located["id"]))
-    if not compiled and work.caller.requester.kind not in PATIENTS_SIDE:  # only the patient may state what holds anyway
-        raise _not_yours(request)
-    if not speaks(located):
-        return compiled
-    references.demand_known(work, located, request.expression)
-    recorded = tuple(_recorded(work, request, directive) for directive in compiled)
-    demand_few(work, recorded, request.expression)
-    for directive in recorded:
-        demand_few_followed(work, directive, work.entered.patient, request.expression)
-    default_consents.demand_room(work, located, request.expression)
-    return replacement_chain.resolved(work, recorded, request.expression)
+    if not said and work.caller.requester.kind not in PATIENTS_SIDE:  # only the patient may state what holds anyway
+        raise _not_yours(root)
+    if not speaks(consent):
+        return said
+    references.demand_known(work, consent, root)
+    found = tuple(_recorded(work, directive, root) for directive in said)
+    demand_few(work, found, root)
+    for directive in found:
+        demand_few_followed(work, directive, work.entered.patient, root)
+    default_consents.demand_room(work, consent, root)
+    return replacement_chain.resolved(work, found, root)
 
 
-def _recorded(work: UnitOfWork, request: WriteRequest, compiled: Directive) -> Directive:
+def _recorded(work: UnitOfWork, compiled: Directive, root: str) -> Directive:
     requester = work.caller.requester
     if requester.kind is RequesterKind.SYSTEM:
         if compiled.kind in OF_THE_INSURER and is_registry_operator(work, work.entered.patient):
             return replace(compiled, recorded_at=work.at)
-        raise _not_yours(request)
+        raise _not_yours(root)
     others, runtime = work.record().without(compiled.id), work.runtime
     context = context_of(work.asks(Action.DIRECT), others, runtime.matrix, runtime.profile)
-    recorded = recording.record(context, compiled)
-    if isinstance(recorded, Directive):
-        return recorded
-    text = _TOO_FAR.get(recorded.reason)
+    answer = recording.record(context, compiled)
+    if isinstance(answer, Directive):
+        return answer
+    text = _TOO_FAR.get(answer.reason)
     if text:
-        element = ".period.start" if recorded.reason is Reason.POST_DATED else ""
-        raise Problem.of(Category.BUSINESS_RULE, text, f"{request.expression}.provision{element}", recorded.reason)
-    raise _not_yours(request)
+        element = ".period.start" if answer.reason is Reason.POST_DATED else ""
+        raise Problem.of(Category.BUSINESS_RULE, text, f"{root}.provision{element}", answer.reason)
+    raise _not_yours(root)
 
 
-def _not_yours(request: WriteRequest) -> Problem:
-    text = "you may not record this choice"
-    return Problem.of(Category.FORBIDDEN, text, f"{request.expression}.provision", "not-own-choice")
+def _not_yours(root: str) -> Problem:
+    return Problem.of(Category.FORBIDDEN, "you may not record this choice", f"{root}.provision", "not-own-choice")
 
 
-def demand_seen_whole(work: UnitOfWork, before: Stored, located: Json, request: WriteRequest) -> None:
-    """Refuse a change, other than withdrawal, of a Consent about documents that the caller does not see.
+def demand_seen_whole(work: UnitOfWork, before: Stored, consent: Json, root: str) -> None:
+    """Refuse a change, other than an end, of a choice about documents that the caller does not see.
 
     The caller was shown the Consent without these documents. If the caller wrote that back, the Consent would apply to
     the whole space.
     Raises: Problem(BUSINESS_RULE).
     """
     named = documents_named(orjson.dumps(load_json(before.body).get("provision")))
-    if not named or not speaks(located):
+    if not named or not speaks(consent):
         return
     if named - work.snapshot.visible_ids("DocumentReference", named, work.entered):
         text = "this choice names documents that you do not see; withdraw this choice and record another"
-        raise Problem.of(Category.BUSINESS_RULE, text, f"{request.expression}.provision", "unknown-document")
+        raise Problem.of(Category.BUSINESS_RULE, text, f"{root}.provision", "unknown-document")
 
 
-def demand_recorder(work: UnitOfWork, held: Directive | None, before: Stored) -> None:
-    """Let the patient's side change every Consent, and everybody else only what they recorded themselves."""
+def demand_recorder(work: UnitOfWork, before: Stored) -> None:
+    """Let the patient's side change every Consent, and everybody else only what they recorded themselves.
+
+    Raises: Problem(FORBIDDEN).
+    """
+    held = next((one for one in work.record().directives if one.id == before.id), None)
     requester = work.caller.requester
     if requester.kind in PATIENTS_SIDE:
         return

@@ -25,7 +25,8 @@ from fhir_server.application.reading.read import not_found
 from fhir_server.domain import bodies
 from fhir_server.domain.audit.interactions import AuditedInteraction
 from fhir_server.domain.caller import Caller
-from fhir_server.domain.commands import command
+from fhir_server.domain.commands import carrier, causes_of, command
+from fhir_server.domain.events.kinds import EventKind
 from fhir_server.domain.notices import Kind
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.stored import Stored
@@ -46,7 +47,7 @@ class DocumentCommand(Protocol):
         """Plan the command. document: as it was read. Raises: Problem when the caller may not do this."""
 
 
-@command
+@command(EventKind.DOCUMENT_HIDDEN)
 @dataclass(frozen=True, slots=True)
 class Hide:
     """Hide a document, and its whole replacement chain, from those whom the marks name (E1, B6)."""
@@ -58,7 +59,7 @@ class Hide:
         _mark(work, document, work.latest(document).facts.access.marks | self.marks)
 
 
-@command
+@command(EventKind.DOCUMENT_SHOWN, EventKind.DOCUMENT_RELEASED)
 @dataclass(frozen=True, slots=True)
 class Show:
     """Show a document, and its whole replacement chain, again to those whom the marks name (E2, E11)."""
@@ -70,7 +71,7 @@ class Show:
         _mark(work, document, work.latest(document).facts.access.marks & ~self.marks)
 
 
-@command
+@command(EventKind.DOCUMENT_ARCHIVED)
 @dataclass(frozen=True, slots=True)
 class Archive:
     """Set the archive flag of a document. flag: the extension as it was sent, None for the plain one."""
@@ -82,7 +83,7 @@ class Archive:
         _flag(work, document, [self.flag or {"url": ARCHIVED, "valueBoolean": True}])
 
 
-@command
+@command(EventKind.DOCUMENT_UNARCHIVED)
 @dataclass(frozen=True, slots=True)
 class Unarchive:
     """Clear the archive flag of a document. flag: the extension as it was sent, None to remove it."""
@@ -94,7 +95,7 @@ class Unarchive:
         _flag(work, document, [self.flag] if self.flag else [])
 
 
-@command
+@command(EventKind.DOCUMENT_CHANGED, EventKind.DOCUMENT_REPLACED)
 @dataclass(frozen=True, slots=True)
 class Supersede:
     """State that a document is superseded. where: the element of the request that asks for it."""
@@ -111,7 +112,7 @@ class Supersede:
         versions.rewrite(work, document, resource | {"status": "superseded"})
 
 
-@command
+@command(EventKind.DOCUMENT_CHANGED)
 @dataclass(frozen=True, slots=True)
 class ChangeConfidentiality:
     """Replace the confidentiality labels of a document; its visibility marks stay."""
@@ -124,7 +125,7 @@ class ChangeConfidentiality:
         _rewrite(work, document, {"securityLabel": list(self.labels)})
 
 
-@command
+@command(EventKind.DOCUMENT_WITHDRAWN)
 @dataclass(frozen=True, slots=True)
 class Withdraw:
     """Withdraw a document that was filed in error: it is deleted, and its content with it (J2)."""
@@ -134,7 +135,7 @@ class Withdraw:
         versions.withdraw(work, document)
 
 
-@command
+@carrier
 def change_document(runtime: Runtime, caller: Caller, id_: str, *commands: DocumentCommand) -> Written:
     """Carry out commands about one document in one commit.
 
@@ -205,10 +206,12 @@ def plan_commands(work: UnitOfWork, document: SeenDocument, commands: Iterable[D
 
     Raises: whatever a command raises.
     """
+    kind: EventKind | None = None
     for one in commands:
         one.plan(work, document.stored)
+        kind = _caused_by(one)
     done = work.latest(document.stored)
-    _trace(work, document, done)
+    _trace(work, document, done, kind)
     if done is not document.stored:
         notices_owed.of_documents(work, Kind.CHANGED, (done,))
     return done
@@ -229,12 +232,18 @@ def answer(work: UnitOfWork, document: SeenDocument, done: Stored) -> Written:
     return Written(work.shown(told, document.filters))
 
 
-def _trace(work: UnitOfWork, document: SeenDocument, done: Stored) -> None:
-    """Audit what was done; when nothing changed, the caller has read the document."""
+def _caused_by(one: DocumentCommand) -> EventKind:
+    if isinstance(one, Show) and one.marks & Mark.INVISIBLE_PATIENT:
+        return EventKind.DOCUMENT_RELEASED
+    return causes_of(type(one))[0]
+
+
+def _trace(work: UnitOfWork, document: SeenDocument, done: Stored, kind: EventKind | None) -> None:
+    """Audit what was done; when nothing changed, the caller has read the document. kind: of the last command."""
     hides = done.facts.access.marks != document.stored.facts.access.marks
     changed = done is not document.stored
     code = Interaction.DELETE if done.deleted else Interaction.PATCH if changed else Interaction.READ
-    audited = AuditedInteraction(code, "DocumentReference", choice=hides)
+    audited = AuditedInteraction(code, "DocumentReference", choice=hides, kind=kind if changed else None)
     work.trace(audited, (f"DocumentReference/{done.id}",), reason="" if changed else "nothing-changed")
 
 

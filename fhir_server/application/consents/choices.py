@@ -1,0 +1,249 @@
+"""Choices about the access to a space, and facts about who may act there: one command for each intent.
+
+A choice is stored as a Consent: as it was sent, or else as the command writes it. Who may record which choice is asked
+when it is recorded (`recording`, `authority`).
+Source: IHE PCF 1.1 (https://profiles.ihe.net/ITI/PCF/); rules B2, B13, C1 to C8, D4, E4, E12, E17, F1 to F6, G4 and G5.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar, Self
+
+from consent_rules.decision.conditions import is_switch
+from consent_rules.model import Directive
+from consent_rules.vocabulary import DirectiveKind, PatientId, Purpose
+from fhir_server.domain.commands import command
+from fhir_server.domain.consents.directives import speaks
+from fhir_server.domain.consents.elements import EMERGENCIES
+from fhir_server.domain.events.kinds import EventKind
+from fhir_server.domain.values import Json
+
+Said = tuple[Directive, ...]
+"""The directives of one Consent: its root provision first, then its exceptions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Something that somebody states about a space.
+
+    said: without who gave it, which is added when it is recorded. consent: as it was sent, with the patient by literal
+    reference; None to have one written.
+    """
+
+    kind: ClassVar[DirectiveKind | None] = None
+    patient: PatientId
+    said: Said
+    consent: Json | None = None
+
+    @classmethod
+    def of(
+        cls,
+        patient: PatientId,
+        *actors: str,
+        until: datetime | None = None,
+        purposes: Iterable[Purpose] = (),
+        documents: Iterable[str] | None = None,
+    ) -> Self:
+        """State a choice by its parts.
+
+        actors: references of those whom it names. until: exclusive end, None for no end. purposes: () for all.
+        documents: ids of those that it is limited to, None for the whole space.
+        """
+        if cls.kind is None:
+            raise TypeError(cls.__name__)
+        limited = None if documents is None else frozenset(documents)
+        said = Directive(
+            "", cls.kind, frozenset(actors), purposes=frozenset(purposes), end=until, documents=limited
+        )  # fmt: skip
+        return cls(patient, (said,))
+
+
+@command(EventKind.CONSENT_GIVEN)
+class Agree(Choice):
+    """Let professionals, establishments or a care team in (C5, C6, E4)."""
+
+    kind = DirectiveKind.AGREEMENT
+
+
+@command(EventKind.PROFESSIONAL_BLOCKED)
+class Block(Choice):
+    """Close the space to professionals or establishments, whatever else would let them in (F1 to F6)."""
+
+    kind = DirectiveKind.BLOCK
+
+
+@command(EventKind.SWITCH_SET)
+class SwitchEmergenciesOff(Choice):
+    """Close the space to emergency modes, for everybody (G4)."""
+
+    kind = DirectiveKind.BLOCK
+
+    @classmethod
+    def of_modes(cls, patient: PatientId, modes: Iterable[Purpose] = EMERGENCIES) -> Self:
+        """State which modes are switched off."""
+        return cls.of(patient, purposes=modes)
+
+
+@command(EventKind.DOCUMENTS_WITHHELD)
+class Withhold(Choice):
+    """Withhold some documents from some parties, or from everybody (E4)."""
+
+    kind = DirectiveKind.WITHHELD
+
+
+@command(EventKind.PHYSICIAN_DECLARED)
+class DeclarePhysician(Choice):
+    """Declare the attending physician, who reads the whole record (D4)."""
+
+    kind = DirectiveKind.DECLARED_PHYSICIAN
+
+
+@command(EventKind.ADMINISTRATOR_NAMED)
+class NameAdministrator(Choice):
+    """Let a professional administer the space."""
+
+    kind = DirectiveKind.ADMINISTRATOR
+
+
+@command(EventKind.GUARDIAN_RECORDED)
+class RecordRepresentative(Choice):
+    """Record who legally represents the patient (B3)."""
+
+    kind = DirectiveKind.REPRESENTATIVE
+
+
+@command(EventKind.GUARDIAN_RECORDED)
+class RecordGuardian(Choice):
+    """Record who is the guardian of an adult patient (B3)."""
+
+    kind = DirectiveKind.GUARDIAN
+
+
+@command(EventKind.CARER_NAMED)
+class NameCarer(Choice):
+    """Let a relative help the patient, until a date (B13)."""
+
+    kind = DirectiveKind.CARER
+
+
+@command(EventKind.SWITCH_SET)
+class OpenHiddenInEmergencies(Choice):
+    """Let emergencies see hidden documents too (G5)."""
+
+    kind = DirectiveKind.HIDDEN_IN_EMERGENCY
+
+
+@command(EventKind.SWITCH_SET)
+class HideByDefault(Choice):
+    """Hide every document, present and new (E12)."""
+
+    kind = DirectiveKind.HIDDEN_BY_DEFAULT
+
+
+@command(EventKind.SWITCH_SET)
+class HideCareHistory(Choice):
+    """Hide the history of care."""
+
+    kind = DirectiveKind.CARE_HISTORY_HIDDEN
+
+
+@command(EventKind.SWITCH_SET)
+class AskFirst(Choice):
+    """Have the patient asked before each access."""
+
+    kind = DirectiveKind.ASK_FIRST
+
+
+@command(EventKind.SWITCH_SET)
+class SeeResultsAtOnce(Choice):
+    """Have no result wait for a professional (E9)."""
+
+    kind = DirectiveKind.AT_ONCE
+
+
+@command(EventKind.SWITCH_SET)
+class BeToldOfFiling(Choice):
+    """Have a notice for each filed or changed document."""
+
+    kind = DirectiveKind.TOLD_OF_FILING
+
+
+@command(EventKind.SWITCH_SET)
+class RestoreDefault(Choice):
+    """State a default of the space that applies without any choice too."""
+
+
+@command(EventKind.CHOICE_RECORDED)
+class Draft(Choice):
+    """Record a choice that has no effect yet: a draft or a proposal."""
+
+
+@command(EventKind.CHOICE_REVOKED)
+class Revoke(Choice):
+    """End a choice: its Consent is in force no more."""
+
+
+@command(EventKind.CONSENT_REVOKED)
+class EndAgreement(Revoke):
+    """End an agreement."""
+
+
+@command(EventKind.PROFESSIONAL_UNBLOCKED)
+class Unblock(Revoke):
+    """End a block; consents given before the block do not revive (F5)."""
+
+
+@command(EventKind.PHYSICIAN_UNDECLARED)
+class UndeclarePhysician(Revoke):
+    """End the declaration of the attending physician."""
+
+
+@command(EventKind.ADMINISTRATOR_REMOVED)
+class RemoveAdministrator(Revoke):
+    """End the powers of an administrator."""
+
+
+@command(EventKind.GUARDIAN_REMOVED)
+class RemoveGuardian(Revoke):
+    """End a legal representation, or a guardianship."""
+
+
+@command(EventKind.CARER_REMOVED)
+class RemoveCarer(Revoke):
+    """End the powers of a carer."""
+
+
+_RECORDING: Mapping[DirectiveKind, type[Choice]] = {
+    one.kind: one
+    for one in (
+        Agree, Block, Withhold, DeclarePhysician, NameAdministrator, RecordRepresentative, RecordGuardian, NameCarer,
+        OpenHiddenInEmergencies, HideByDefault, HideCareHistory, AskFirst, SeeResultsAtOnce, BeToldOfFiling,
+    )
+    if one.kind
+}  # fmt: skip
+_ENDING: Mapping[DirectiveKind, type[Revoke]] = {
+    DirectiveKind.AGREEMENT: EndAgreement,
+    DirectiveKind.BLOCK: Unblock,
+    DirectiveKind.DECLARED_PHYSICIAN: UndeclarePhysician,
+    DirectiveKind.ADMINISTRATOR: RemoveAdministrator,
+    DirectiveKind.REPRESENTATIVE: RemoveGuardian,
+    DirectiveKind.GUARDIAN: RemoveGuardian,
+    DirectiveKind.CARER: RemoveCarer,
+}
+
+
+def choice_of(patient: PatientId, said: Said, consent: Json, *, is_new: bool) -> Choice:
+    """Name the command that a Consent asks for. said: what it compiles to. is_new: whether it is not recorded yet.
+
+    A kind that nobody records by a Consent is a plain Choice, which is refused when it is recorded.
+    """
+    root = said[0] if said else None
+    if not speaks(consent):
+        ending = _ENDING.get(root.kind, Revoke) if root else Revoke
+        return (Draft if is_new else ending)(patient, said, consent)
+    if root is None:
+        return RestoreDefault(patient, said, consent)
+    if root.kind is DirectiveKind.BLOCK and is_switch(root):
+        return SwitchEmergenciesOff(patient, said, consent)
+    return _RECORDING.get(root.kind, Choice)(patient, said, consent)
