@@ -2,6 +2,7 @@
 
 import gc
 import os
+from functools import partial
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -15,13 +16,14 @@ from fhir_server.adapters import opening
 from fhir_server.adapters.system import SystemClock
 from fhir_server.application.bundles.handlers import demand_handlers
 from fhir_server.application.core.runtime import Runtime, Stamps
-from fhir_server.http import admission, errors, request_context
+from fhir_server.http import admission, errors, management, request_context, request_metrics
 from fhir_server.http.fhir import capabilities, endpoint, openapi
 from fhir_server.http.oauth import discovery, endpoints
 from fhir_server.http.pages import all_pages, language
 from fhir_server.http.pages.public import matrix_api, status
 from fhir_server.http.proxies import TrustedProxies
 from fhir_server.http.request_context import FHIR_PATH
+from fhir_server.metrics import counting, exposition, tables
 from fhir_server.oauth.base.options import of_settings
 from fhir_server.ports.surroundings import Ports
 from fhir_server.settings import limits
@@ -70,6 +72,8 @@ def served_app() -> Flask:
     settings = Settings.from_environment(os.environ)
     settings.refuse_unsafe_serving()
     app = create_app(settings)
+    if settings.metrics_port:
+        _show_metrics(settings, settings.metrics_port)
     gc.freeze()  # the garbage collector skips what the start has created
     return app
 
@@ -96,7 +100,16 @@ def create_app(settings: Settings, served: Runtime | None = None) -> Flask:
     for part in _PARTS:
         part.register(app)
     errors.install(app)
+    if settings.metrics_port:
+        request_metrics.install(app)
     return app
+
+
+def _show_metrics(settings: Settings, port: int) -> None:
+    """Count what this process does, and show the metrics of all processes of the server."""
+    folder = settings.metrics_dir
+    counting.into(tables.take(folder))
+    management.open_port((settings.metrics_host, port), folder / "port", partial(exposition.written, folder))
 
 
 def _time_zone(settings: Settings) -> ZoneInfo:

@@ -18,6 +18,7 @@ from fhir_server.app import create_app
 from fhir_server.application.identity import grant_replacement
 from fhir_server.cli import keys
 from fhir_server.cli.operators import opened, takes_settings
+from fhir_server.metrics import tables
 from fhir_server.settings.server import Settings, SettingsError
 
 _RELAXED = (
@@ -41,13 +42,15 @@ def serve(settings: Settings) -> None:
     Example: habilis serve --demo
     """
     settings.refuse_unsafe_serving()
-    _demand_free_port(settings)
+    _demand_free_ports(settings)
     _stop_quietly()
     made = keys.prepare(settings)
     if settings.demo:
         _load(settings)
     os.environ.update(_as_environment(settings))
     _check_start(settings)
+    if settings.metrics_port:
+        tables.clear(settings.metrics_dir)
     about_demo = f"habilis: {_RELAXED}" if settings.demo else None
     serving = f"habilis: serving {settings.base_url}  (FHIR at {settings.fhir_base}; stop with Ctrl-C)"
     click.echo("\n".join(filter(None, (made, about_demo, serving))), err=True)
@@ -83,16 +86,22 @@ def _load(settings: Settings, patients: int | None = None, documents: int = 0) -
             loading.load_demonstration(runtime, settings.data_dir)
 
 
-def _demand_free_port(settings: Settings) -> None:
+def _demand_free_ports(settings: Settings) -> None:
     """Refuse an address that another server uses: the kernel would divide the requests between the two servers."""
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    _demand_free_port(settings.host, settings.port, "HABILIS_HOST and HABILIS_PORT")
+    if settings.metrics_port:
+        named = "HABILIS_METRICS_HOST and HABILIS_METRICS_PORT"
+        _demand_free_port(settings.metrics_host, settings.metrics_port, named)
+
+
+def _demand_free_port(host: str, port: int, named: str) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((settings.host, settings.port))
+            probe.bind((host, port))
         except OSError as error:
-            text = f"HABILIS_HOST and HABILIS_PORT name an address that cannot be served: {error.strerror}"
-            raise SettingsError(text) from error
+            raise SettingsError(f"{named} name an address that cannot be served: {error.strerror}") from error
 
 
 def _as_environment(settings: Settings) -> dict[str, str]:

@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from queue import Empty, SimpleQueue
 from threading import Lock
+from time import perf_counter
 from typing import Any
 from wsgiref.types import StartResponse, WSGIEnvironment
 
@@ -28,6 +29,8 @@ from werkzeug.exceptions import (
 
 from fhir_server import deadline
 from fhir_server.http.arrivals import CHUNK, REFUSED, Arrival, Arrivals, Declared
+from fhir_server.metrics import counting
+from fhir_server.metrics.families import LaneName
 from fhir_server.settings.limits import MIB, Limits, page_threads
 
 LARGE_BYTES = MIB
@@ -47,11 +50,11 @@ class Admission:
         """Wrap an application. threads: how many FHIR requests are processed at once."""
         self._inner = inner
         self._limits = limits
-        self._fhir = Lane(threads)
-        self._pages = Lane(page_threads(threads))
-        self._assets = Lane(_ASSETS_PLACES)
-        self._health = HastyLane(_HEALTH_PLACES)
-        self._large = Lane(1)
+        self._fhir = Lane(threads, LaneName.FHIR)
+        self._pages = Lane(page_threads(threads), LaneName.PAGES)
+        self._assets = Lane(_ASSETS_PLACES, LaneName.ASSETS)
+        self._health = HastyLane(_HEALTH_PLACES, LaneName.HEALTH)
+        self._large = Lane(1, LaneName.LARGE)
         self._arrivals = Arrivals(limits.body_seconds, 2 * limits.body_bytes)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -129,6 +132,7 @@ class Admission:
         self, environ: WSGIEnvironment, start_response: StartResponse, refusal: HTTPException
     ) -> Iterable[bytes]:
         """Let the application answer in the format of the address, without a body and without waiting for a turn."""
+        counting.refused_at_the_door(refusal.code or 0)
         _carry(environ, b"")
         environ[REFUSED] = refusal
         return self._inner(environ, start_response)
@@ -156,8 +160,9 @@ class _Late:
 class Lane:
     """A limit of requests at once; a request that waits goes before a request that comes later."""
 
-    def __init__(self, places: int) -> None:
-        """Set the limit."""
+    def __init__(self, places: int, name: LaneName) -> None:
+        """Set the limit. name: under which those who wait are counted."""
+        self._name = name
         self._tokens: SimpleQueue[None] = SimpleQueue()
         for _ in range(places):
             self._tokens.put(None)
@@ -182,6 +187,8 @@ class Lane:
     def _wait(self, seconds: float) -> bool:
         with self._lock:
             self._waiting += 1
+        counting.waits(self._name, 1)
+        began = perf_counter()
         try:
             self._tokens.get(timeout=seconds)
         except Empty:
@@ -191,6 +198,8 @@ class Lane:
         finally:
             with self._lock:
                 self._waiting -= 1
+            counting.waits(self._name, -1)
+            counting.waited(self._name, perf_counter() - began)
 
 
 class HastyLane(Lane):
@@ -199,9 +208,9 @@ class HastyLane(Lane):
     Switching that often all the time would slow down every request of a busy server.
     """
 
-    def __init__(self, places: int) -> None:
-        """Set the limit."""
-        super().__init__(places)
+    def __init__(self, places: int, name: LaneName) -> None:
+        """Set the limit, as for any lane."""
+        super().__init__(places, name)
         self._inside = 0
         self._changing = Lock()
 

@@ -17,6 +17,7 @@ from fhir_server.http.fhir.outcomes import answer, defect, headers_of, is_stoppe
 from fhir_server.http.pages import error_pages
 from fhir_server.http.pages.sign_in.frame import oauth_pages
 from fhir_server.http.request_context import FHIR_PATH, runtime
+from fhir_server.metrics import counting
 from fhir_server.ports.store import StoreUnavailable
 
 OAUTH_PATH = "/oauth/"
@@ -91,6 +92,7 @@ def page(problem: Problem) -> Response:
     """Build the page of a problem, without the problem's own text, which is written for programs."""
     text = error_pages.EMERGENCIES_ONLY if is_stopped(problem) else None
     telemetry.note(category=problem.category.value)
+    counting.refused(problem.category.value)
     return error_pages.page(status_of(problem), headers_of(problem).items(), text)
 
 

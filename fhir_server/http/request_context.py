@@ -5,6 +5,7 @@ Only this module uses Flask's globals for it. The headers are added below Flask,
 
 import re
 from collections.abc import Callable, Iterable
+from functools import partial
 from time import perf_counter
 from types import TracebackType
 from typing import Any
@@ -22,10 +23,12 @@ from fhir_server.http.proxies import CERTIFICATE
 _Failure = tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None] | None
 
 FHIR_PATH = "/fhir"
-_EXTENSION, _OF_PAGES = "habilis.runtime", "habilis.pages"
+_EXTENSION, _OF_PAGES, _OBSERVERS = "habilis.runtime", "habilis.pages", "habilis.observers"
 _NAMED, _BEGAN = "habilis.request_id", "habilis.began"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._\-]{1,64}")
 _FHIR = "fhir"
+_PROBES = frozenset({"/status", "/health/live", "/health/ready"})
+_LEAST_FAILURE = 400
 _SAFE = (("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "no-referrer"))
 _CORS = (
     ("Access-Control-Allow-Origin", "*"),
@@ -44,6 +47,10 @@ _CORS = (
     ("Access-Control-Max-Age", "600"),
 )
 _CORS_NAMES = frozenset(name.lower() for name, _ in _CORS)
+
+
+Observer = Callable[[str | None, int, float], None]
+"""Takes the endpoint of an answered request (None for none), its status, and how many seconds it took."""
 
 
 class Server(Flask):
@@ -75,14 +82,21 @@ def install(app: Flask, served: Runtime) -> None:
     """Give an application its runtime, and each request its id and its line in the log."""
     app.extensions[_EXTENSION] = served
     app.extensions[_OF_PAGES] = []
+    observers: list[Observer] = []
+    app.extensions[_OBSERVERS] = observers
     app.before_request(_begin)
-    app.after_request(_finish)
+    app.after_request(partial(_finish, observers))
     app.wsgi_app = _Completed(app.wsgi_app)  # type: ignore[method-assign]  # how Flask wants middleware to be installed
 
 
 def after_page(app: Flask, finish: Callable[[Response], None]) -> None:
     """Call a function with each answer that does not come from the FHIR endpoint."""
     app.extensions[_OF_PAGES].append(finish)
+
+
+def after_each(app: Flask, observer: Observer) -> None:
+    """Tell a function of each answer."""
+    app.extensions[_OBSERVERS].append(observer)
 
 
 def runtime() -> Runtime:
@@ -114,18 +128,21 @@ def _begin() -> Response | None:
     return None
 
 
-def _finish(response: Response) -> Response:
-    environ, path, rule = request.environ, request.path, request.url_rule
+def _finish(observers: list[Observer], response: Response) -> Response:
+    environ, path, rule, status = request.environ, request.path, request.url_rule, response.status_code
+    seconds = perf_counter() - environ[_BEGAN]
     if not path.startswith(FHIR_PATH):
         for finish in current_app.extensions[_OF_PAGES]:
             finish(response)
-    if not path.startswith("/static/"):
+    for observe in observers:
+        observe(rule.endpoint if rule else None, status, seconds)
+    if not path.startswith("/static/") and (path not in _PROBES or status >= _LEAST_FAILURE):
         telemetry.request_line(
             request_id=environ[_NAMED],
             method=environ["REQUEST_METHOD"].upper(),
             route=rule.rule if rule else "",
-            status=response.status_code,
-            duration_ms=round((perf_counter() - environ[_BEGAN]) * 1000, 1),
+            status=status,
+            duration_ms=round(seconds * 1000, 1),
         )
     return response
 

@@ -58,6 +58,7 @@ class Settings:
     proxies: whose forwarded headers are believed, and which headers.
     professional_level: the weakest login with which a professional may use the FHIR endpoint.
     providers: where people may sign in instead of here. upstream_places: requests to each provider at once.
+    metrics_host, metrics_port: where the metrics are shown; no port, no metrics.
     brand: how apps show the service. time_zone: the time zone of pages. limits: what one request may cost.
     """
 
@@ -87,6 +88,8 @@ class Settings:
     professional_level: LoginLevel = "eidas1"
     providers: tuple[Provider, ...] = ()
     upstream_places: Number = 2
+    metrics_host: str = "127.0.0.1"
+    metrics_port: Number | None = None
     brand: Brand | None = None
     time_zone: str = "Europe/Paris"
     limits: Limits = field(default_factory=Limits)
@@ -95,6 +98,11 @@ class Settings:
     def is_production(self) -> bool:
         """Return whether people at other machines use this server."""
         return self.base_url.startswith("https:") and not self.demo
+
+    @property
+    def metrics_dir(self) -> Path:
+        """Return the folder in which the processes of this server count; another server of the data has another."""
+        return self.data_dir / f"metrics-{self.metrics_port}"
 
     @property
     def fhir_base(self) -> str:
@@ -128,6 +136,10 @@ class Settings:
         if self.store == "mongodb" and not self.mongodb_uri.get_secret_value():
             raise SettingsError("HABILIS_MONGODB_URI is required when HABILIS_STORE is mongodb")
         self._refuse_unsafe_registration()
+        if self.metrics_port == self.port:
+            raise SettingsError("HABILIS_METRICS_PORT must not be HABILIS_PORT: the public port shows no metrics")
+        if self.demo and self.metrics_host not in _LOCAL_HOSTS:
+            raise SettingsError("HABILIS_METRICS_HOST must name this machine in a demonstration")
         if not is_local and any(provider.is_local for provider in self.providers):
             text = "HABILIS_PSC_ISSUER and HABILIS_FRANCECONNECT_ISSUER must not name this machine"
             raise SettingsError(f"{text} when HABILIS_BASE_URL names another one")

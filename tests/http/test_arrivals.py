@@ -10,6 +10,7 @@ from werkzeug.test import Client
 
 from fhir_server.http.admission import Admission, HastyLane, Lane
 from fhir_server.http.arrivals import CHUNK, REFUSED, Arrivals
+from fhir_server.metrics.families import LaneName
 from fhir_server.settings.limits import Limits
 
 FORM = "application/x-www-form-urlencoded"
@@ -107,7 +108,7 @@ def test_the_answer_to_a_slow_sender_ends_only_when_nobody_reads_the_body():
 
 
 def test_a_lane_lets_so_many_in_and_no_more():
-    lane = Lane(2)
+    lane = Lane(2, LaneName.FHIR)
     assert [lane.enter(0.01) for _ in range(3)] == [True, True, False]
     lane.leave()
     assert lane.enter(0.01)
@@ -155,7 +156,7 @@ def test_threads_take_short_turns_while_a_health_check_is_on_its_way_and_at_no_o
 
 
 def test_turns_stay_short_until_the_last_health_check_has_gone():
-    usual, lane = sys.getswitchinterval(), HastyLane(2)
+    usual, lane = sys.getswitchinterval(), HastyLane(2, LaneName.HEALTH)
     lane.enter(1)
     lane.enter(1)
     lane.leave()

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
+from time import perf_counter
 
 import pymongo
 from pymongo import MongoClient
@@ -25,6 +26,7 @@ from fhir_server.adapters.mongo.transactions import Landed, Transactions
 from fhir_server.adapters.mongo.writing import Writing, append_traces
 from fhir_server.adapters.sealing import Keyring
 from fhir_server.domain.stored import instant_or_none
+from fhir_server.metrics import counting
 from fhir_server.ports.store import AlreadyClaimed, Change, OutcomeUnknown, StoreConflict, StoreUnavailable
 
 _BULK = 50
@@ -118,7 +120,7 @@ class MongoStore:
             self._bell.ring()
 
     def _write(self, changes: Sequence[ReadyChange]) -> None:
-        with failures_named():
+        with _counted(len(changes)), failures_named():
             self.transactions.run(
                 lambda session: Writing(self._database, session).apply(changes), self._landing(*changes)
             )
@@ -131,7 +133,7 @@ class MongoStore:
     def _append(self, trace: Document) -> None:
         """Write a single audit event: one command, no transaction."""
         try:
-            with pymongo.timeout(BRIEF_SECONDS):
+            with _counted(1), pymongo.timeout(BRIEF_SECONDS):
                 append_traces(self._database["trail"], [trace])
         except ServerSelectionTimeoutError as error:
             raise StoreUnavailable(f"MongoDB: {error}") from error
@@ -147,3 +149,15 @@ class MongoStore:
                 return self._database["trail"].find_one(where, {"_id": 1}) is not None
         except PyMongoError:
             return False
+
+
+@contextmanager
+def _counted(changes: int) -> Iterator[None]:
+    """Count a transaction; one that a conflict undoes counts neither as written nor as failed."""
+    began = perf_counter()
+    try:
+        yield
+    except (StoreUnavailable, PyMongoError):
+        counting.not_committed()
+        raise
+    counting.committed(changes, perf_counter() - began)

@@ -16,10 +16,12 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from sqlite3 import Connection
 from threading import Lock
+from time import perf_counter
 from traceback import clear_frames
 from typing import Generic, TypeVar
 
 from fhir_server.adapters.sqlite.connections import connect, failures_named
+from fhir_server.metrics import counting
 from fhir_server.ports.store import StoreUnavailable
 
 T = TypeVar("T")
@@ -91,6 +93,7 @@ class Writer:
         self._gate = Lock()
         self._is_led = False
         self._closed = False
+        self._sync_seconds = 0.0
         self.batches = 0
 
     def run(self, work: Callable[[Connection], T]) -> T:
@@ -155,6 +158,7 @@ class Writer:
         """Join the queue, behind the leader if there is one; the caller holds the gate."""
         if self._is_led:
             job.queue()
+            counting.queued(len(self._queue) + 1)
         self._is_led = True
         self._queue.append(job)  # type: ignore[arg-type] # the queue does not look at results
 
@@ -171,6 +175,7 @@ class Writer:
     def _lead(self, own: _Job[T]) -> None:
         """Do all queued work, one's own first, and appoint the next leader."""
         batch = [self._queue.popleft() for _ in range(min(len(self._queue), _BATCH))]
+        counting.queued(len(self._queue))
         try:
             self._transact(batch)
         finally:
@@ -186,14 +191,19 @@ class Writer:
 
     def _transact(self, batch: list[_Job[object]]) -> None:
         self.batches += 1
+        began = perf_counter()
         try:
             with self._my_turn():
                 if not self._is_done_together(batch):
                     self._do_each(batch)
         except BaseException as error:
+            counting.not_committed()
             self._give_up(batch, error)
             if not isinstance(error, (sqlite3.Error, OSError)):
                 raise
+        else:
+            written = [job.error for job in batch].count(None)
+            counting.committed(written, perf_counter() - began, self._sync_seconds)
 
     def _is_done_together(self, batch: list[_Job[object]]) -> bool:
         """Do all work in one transaction; return False, with nothing done, when some of it fails."""
@@ -205,14 +215,20 @@ class Writer:
             clear_frames(error.__traceback__)
             self._connection.execute("ROLLBACK")
             return False
-        self._connection.execute("COMMIT")
+        self._commit()
         return True
 
     def _do_each(self, batch: list[_Job[object]]) -> None:
         self._connection.execute("BEGIN IMMEDIATE")
         for job in batch:
             self._do(job)
+        self._commit()
+
+    def _commit(self) -> None:
+        """End the transaction, and note how long the sync took."""
+        began = perf_counter()
         self._connection.execute("COMMIT")
+        self._sync_seconds = perf_counter() - began
 
     def _do(self, job: _Job[object]) -> None:
         """Do one piece of work; a failure undoes it and keeps the others."""

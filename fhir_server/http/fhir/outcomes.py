@@ -12,6 +12,7 @@ from fhir_server import telemetry
 from fhir_server.domain.problem import Category, Issue, Problem
 from fhir_server.domain.values import Json
 from fhir_server.http.fhir import negotiation
+from fhir_server.metrics import counting
 from fhir_server.oauth.base.issuer import PROOF_ALGORITHMS
 
 _ANSWERS: dict[Category, tuple[int, str, str]] = {
@@ -70,6 +71,7 @@ def answer(problem: Problem) -> Response:
     response = negotiation.fhir_response(outcome_of(problem), status_of(problem), lenient=True)
     response.headers.update(headers_of(problem))
     telemetry.note(category=problem.category.value)
+    counting.refused(problem.category.value)
     return response
 
 
