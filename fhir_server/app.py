@@ -61,6 +61,7 @@ def build_runtime(settings: Settings, ports: Ports | None = None) -> Runtime:
         refuse_wrong_size=settings.wrong_size == "refuse",
         professional_level=settings.professional_level,
         stamps=Stamps(opened.store.newest() or Stamps().newest),
+        event_readers=(counting.happened,) if settings.metrics_port else (),
     )
 
 

@@ -23,7 +23,7 @@ from fhir_server import telemetry
 PATH = "/metrics"
 _PLACES = 4
 """Clients at once; the connection of any other is closed."""
-_PATIENCE_SECONDS = 5
+_PATIENCE_SECONDS = 2
 _RETRY_SECONDS = 1
 
 Page = Callable[[str], tuple[str, bytes]]

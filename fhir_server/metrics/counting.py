@@ -7,13 +7,19 @@ of each other count in the same table.
 from bisect import bisect_left
 from dataclasses import dataclass
 
+from consent_rules.vocabulary import Basis
+from fhir_server.domain.audit.interactions import OutcomeCode
+from fhir_server.domain.events.kinds import EventKind
 from fhir_server.metrics.families import (
     AT_THE_DOOR,
     BOUNDS,
     CHANGES,
     COMMIT_SECONDS,
+    DECISIONS,
+    EVENTS,
     FAILED_COMMITS,
     FAILURES,
+    NONE,
     REFUSALS,
     REQUEST_SECONDS,
     REQUESTS,
@@ -22,6 +28,7 @@ from fhir_server.metrics.families import (
     WAITING,
     WRITER_QUEUE,
     LaneName,
+    Outcome,
 )
 from fhir_server.metrics.tables import Table
 
@@ -29,6 +36,8 @@ _MICROS = 1_000_000
 _SUM = len(BOUNDS) + 1
 """Where a histogram keeps the sum, after its buckets."""
 _LEAST_FAILURE = 400
+_DECIDED = {(basis, ended): DECISIONS.slot(basis, ended) for basis in (*Basis, NONE) for ended in Outcome}
+_HAPPENED = {(kind, ended): EVENTS.slot(kind, ended) for kind in EventKind for ended in Outcome}
 _table: Table | None = None
 
 
@@ -87,6 +96,19 @@ def waits(lane: LaneName, change: int) -> None:
 def waited(lane: LaneName, seconds: float) -> None:
     """Count a request that had to wait for its turn."""
     _observe(WAIT_SECONDS.slot(lane), seconds)
+
+
+def happened(kind: EventKind, outcome: OutcomeCode, basis: Basis | None) -> None:
+    """Count an audited event. The ground counts only for what was permitted; a refusal has none to tell."""
+    table = _table
+    if table is None:
+        return
+    is_done = outcome is OutcomeCode.DONE
+    ended = Outcome.DONE if is_done else Outcome.REFUSED
+    decision = _DECIDED[basis if is_done and basis else NONE, ended]
+    with table.lock:
+        table.slots[decision] += 1
+        table.slots[_HAPPENED[kind, ended]] += 1
 
 
 def queued(changes: int) -> None:

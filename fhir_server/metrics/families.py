@@ -14,6 +14,7 @@ from itertools import product
 from math import prod
 
 from consent_rules.vocabulary import Basis
+from fhir_server.domain.events.kinds import EventKind
 from fhir_server.domain.problem import Category
 from fhir_server.registry import REGISTRY, Interaction
 
@@ -102,6 +103,18 @@ class Family:
 
 _INTERACTIONS = (*Interaction, *Interface, OTHER)
 _STATUSES = tuple(str(code) for code in (400, 401, 403, 404, 405, 406, 408, 409, 410, 412, 413, 414, 415, 422))
+_WATCHED = (
+    EventKind.RESOURCE_READ,
+    EventKind.RESOURCES_SEARCHED,
+    EventKind.DOCUMENT_OPENED,
+    EventKind.DOCUMENTS_PUBLISHED,
+    EventKind.GLASS_BROKEN,
+    EventKind.REGULATION_OPENED,
+    EventKind.SIGNED_IN,
+    EventKind.APP_LET_IN,
+    EventKind.TOKEN_ISSUED,
+)
+"""Kinds that are counted by name; no choice of a patient is among them (docs/threat-model.md)."""
 _FAILURES = (*_STATUSES, "429", "431", "500", "503", OTHER)
 FAMILIES: list[Family] = []
 """All metrics, in the order in which they are shown; a table has a slot more, which holds when the server started."""
@@ -142,8 +155,15 @@ REFUSALS = _family(
 DECISIONS = _family(
     "decisions",
     Kind.COUNTER,
-    "Durable audit events, by outcome and by the ground of an access that was permitted.",
+    "Audited interactions, by outcome, and by the ground of the access when it was permitted.",
     basis=(*Basis, NONE, OTHER),
+    outcome=tuple(Outcome),
+)
+EVENTS = _family(
+    "events",
+    Kind.COUNTER,
+    "Audited events of the kinds that an operator watches, by outcome.",
+    event=(*_WATCHED, OTHER),
     outcome=tuple(Outcome),
 )
 WAITING = _family("requests_waiting", Kind.GAUGE, "Requests that wait for their turn.", lane=tuple(LaneName))

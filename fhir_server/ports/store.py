@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Protocol
 
 from consent_rules.visibility import Visibility
-from consent_rules.vocabulary import PatientId
+from consent_rules.vocabulary import Basis, PatientId
 from fhir_server.domain.audit.interactions import OutcomeCode
 from fhir_server.domain.events.kinds import EventKind
 from fhir_server.domain.search.criteria import Place, Search
@@ -186,12 +186,14 @@ class SpaceWrite:
 class Trace:
     """One AuditEvent to append: an immutable resource of type AuditEvent with version 1.
 
-    kind, outcome: what happened and how it ended, for the readers of events; a store does not use them.
+    kind, outcome, basis: what happened, how it ended and on which ground, for the readers of events; a store does not
+        use them.
     """
 
     event: Stored
     kind: EventKind
     outcome: OutcomeCode
+    basis: Basis | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ LOOK = AuditedInteraction(Interaction.OPERATION, "Patient", operation="space-sta
 def told(world):
     """Return a runtime, and the list of what its reader is told."""
     heard = []
-    return replace(world.runtime, event_readers=(lambda kind, outcome: heard.append((kind, outcome)),)), heard
+    return replace(world.runtime, event_readers=(lambda kind, outcome, _basis: heard.append((kind, outcome)),)), heard
 
 
 def test_a_reader_is_told_the_kind_and_the_outcome(told):

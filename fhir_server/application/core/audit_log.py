@@ -26,7 +26,8 @@ def trace(
     """Build the audit event of an interaction, to be committed with the change that the event is about."""
     now = runtime.ports.clock.now()
     stamp = Stamp(runtime.ports.ids.new(), now, runtime.fhir_base, runtime.stamps.next(now))
-    return Trace(trace_of(audited, outcome, caller, patient, stamp), audited.event_kind, outcome.code)
+    event = trace_of(audited, outcome, caller, patient, stamp)
+    return Trace(event, audited.event_kind, outcome.code, outcome.basis)
 
 
 def commit(runtime: Runtime, *changes: Change) -> None:
@@ -46,7 +47,7 @@ def tell_readers(runtime: Runtime, stored: Iterable[Trace]) -> None:
     """Tell the readers of events about audit events that are durable: once for each event."""
     for one in stored:
         for reader in runtime.event_readers:
-            reader(one.kind, one.outcome)
+            reader(one.kind, one.outcome, one.basis)
 
 
 def record(

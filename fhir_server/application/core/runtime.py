@@ -14,14 +14,15 @@ from threading import Lock
 from consent_rules.matrix.schedule import Schedule
 from consent_rules.matrix.table import Matrix, MatrixError
 from consent_rules.rule_profile import RuleProfile
-from consent_rules.vocabulary import PatientId
+from consent_rules.vocabulary import Basis, PatientId
 from fhir_server import telemetry
 from fhir_server.domain.audit.interactions import AuditedInteraction, OutcomeCode
 from fhir_server.domain.events.kinds import EventKind
 from fhir_server.ports.store import StoreUnavailable
 from fhir_server.ports.surroundings import Ports
 
-EventReader = Callable[[EventKind, OutcomeCode], None]
+EventReader = Callable[[EventKind, OutcomeCode, Basis | None], None]
+"""Takes what happened, how it ended, and the ground of the access, None for none."""
 _TOLERATED = timedelta(seconds=1)
 """Clocks of several processes differ by less than this, and threads of one process overtake each other by less."""
 _STEP = timedelta(milliseconds=1)
