@@ -57,7 +57,8 @@ class _Condition:
     """One row: how often an element may occur below each of its parents, and which value it must have.
 
     below: the path of the parents. fixed: a JSON value that it must contain, None for any. codes: its allowed values,
-    empty for any. limits_values: whether some value breaches the condition.
+    empty for any. limits_values: whether some value breaches the condition. is_met_by_any: whether one item meets it,
+    whatever the item is.
     """
 
     below: str
@@ -69,6 +70,7 @@ class _Condition:
     codes: frozenset[str]
     flag: str
     limits_values: bool
+    is_met_by_any: bool
 
 
 _Parent = tuple[Json, str]
@@ -128,9 +130,11 @@ def _breaches(parent: Json, condition: _Condition, expression: str) -> Iterable[
     """Return what one parent of the element breaches."""
     item = parent.get(condition.step.name)
     if item is None:
-        return [Issue("is required by the profile", f"{expression}.{condition.step}", "profile-required")] * min(
-            condition.low, 1
-        )
+        if not condition.low:
+            return ()
+        return (Issue("is required by the profile", f"{expression}.{condition.step}", "profile-required"),)
+    if condition.is_met_by_any and not isinstance(item, list):
+        return ()
     return _breaches_of(item, condition, expression)
 
 
@@ -204,15 +208,17 @@ def _conditions() -> dict[str, tuple[_Condition, ...]]:
 
 def _condition(line: dict[str, str]) -> _Condition:
     steps = [_Step(match[1], match[2] or "", match[3] or "") for match in _STEP.finditer(line["path"])]
-    high = None if line["max"] == "*" else int(line["max"])
+    low, high = int(line["min"]), None if line["max"] == "*" else int(line["max"])
+    limits_values = high != 0 and bool(line["fixed"] or line["codes"] or line["flag"])
     return _Condition(
         below=".".join(str(step) for step in steps[:-1]),
         parents=tuple(steps[:-1]),
         step=steps[-1],
-        low=int(line["min"]),
+        low=low,
         high=high,
         fixed=json.loads(line["fixed"]) if line["fixed"] else None,
         codes=frozenset(line["codes"].split()),
         flag=line["flag"],
-        limits_values=high != 0 and bool(line["fixed"] or line["codes"] or line["flag"]),
+        limits_values=limits_values,
+        is_met_by_any=not limits_values and not steps[-1].member and low <= 1 and high != 0,
     )

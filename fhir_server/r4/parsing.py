@@ -87,7 +87,7 @@ def demand_few_values(text: bytes) -> None:
     Raises: Problem(TOO_LARGE).
     """
     most = limits.in_force().members
-    if _separators(text) > most and _separators(_STRING.sub(b"", text)) > most:
+    if len(text) > most and _separators(text) > most and _separators(_STRING.sub(b"", text)) > most:
         raise Problem.of(Category.TOO_LARGE, f"a body holds at most {most} values", code="too-many-values")
 
 

@@ -42,6 +42,8 @@ _STYLES = re.compile(
 )
 """Style properties that neither load something nor draw outside the narrative."""
 _STYLE_VALUE = re.compile(r"""(?:[a-z0-9#%.,'" !/]|(?<=[a-z])-(?=[a-z])|\b(?:rgb|hsl)a?\([0-9.,%\s/]*\))*""")
+_BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+_PADDING = (b"", b"=", b"==")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _WORD = r"[^\s\x00-\x1f\x7f-\x9f]+"
 _BAD_CHARACTER = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
@@ -128,12 +130,18 @@ def _base64(value: object) -> str:
 
 
 def _is_bare_base64(text: str) -> bool:
-    """Tell whether a text is base64 without whitespace; one pass only, because contents are large."""
-    try:
-        binascii.a2b_base64(text, strict_mode=True)
-    except (binascii.Error, ValueError):
+    """Tell whether a text is base64 without whitespace; contents are large, and are rarely anything else."""
+    if not text or len(text) % 4 or not text.isascii():
         return False
-    return bool(text) and len(text) % 4 == 0
+    sent = text.encode()
+    padding = sent.translate(None, _BASE64)  # takes a sixth of the time that decoding takes
+    if padding in _PADDING and sent.endswith(padding):
+        return True
+    try:
+        binascii.a2b_base64(sent, strict_mode=True)
+    except binascii.Error:
+        return False
+    return True
 
 
 def _xhtml(value: object) -> str:

@@ -1,12 +1,17 @@
 """https://hl7.org/fhir/R4/json.html and #mime-type: what a body may be, and that it comes back faithfully."""
 
+import binascii
 import json
+import re
 
 import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.r4.parsing import load_json, parse
+from fhir_server.r4.primitives import CHECKS
 from tests.r4.bodies import BODIES
 
 PATIENT = json.dumps(BODIES["Patient"]).encode()
@@ -124,3 +129,20 @@ def test_number_beyond_64_bits_is_kept_for_the_check_to_refuse():
 
 def test_load_json_asks_nothing_of_what_the_object_holds():
     assert load_json(b'{"a":[1,null]}') == {"a": [1, None]}
+
+
+def is_read_by_a_strict_decoder(text):
+    bare = re.sub(r"[ \t\r\n]+", "", text)
+    try:
+        binascii.a2b_base64(bare, strict_mode=True)
+    except ValueError:
+        return False
+    return bool(bare) and len(bare) % 4 == 0
+
+
+@given(
+    st.text(st.sampled_from("Az9+/= \n_é"), max_size=9)
+    | st.binary(max_size=9).map(lambda of: binascii.b2a_base64(of).decode())
+)
+def test_base64_is_what_a_strict_decoder_reads(text):
+    assert (CHECKS["base64Binary"](text) == "") == is_read_by_a_strict_decoder(text)
