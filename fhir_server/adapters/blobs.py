@@ -45,7 +45,7 @@ class FileBlobs:
         reference = self._hashes.content(compartment, content)
         path = self._path(compartment, reference)
         try:
-            if self._holds(compartment, reference, content):
+            if path.exists() and self._holds(path, content):
                 sync_folder(path.parent)
             else:
                 self._make(path.parent)
@@ -61,11 +61,7 @@ class FileBlobs:
         """
         if not _REFERENCE.fullmatch(reference):
             raise StoreUnavailable("there is no content of this name")
-        try:
-            sealed = self._path(compartment, reference).read_bytes()
-        except OSError as error:
-            raise StoreUnavailable(f"a content cannot be read: {error.strerror}") from error
-        return self._opened(reference, sealed)
+        return self._read(self._path(compartment, reference))
 
     def check(self) -> None:
         """Raise StoreUnavailable when no content could be stored now; to find out, write one byte and sync it."""
@@ -85,12 +81,19 @@ class FileBlobs:
         except OSError as error:
             raise StoreUnavailable(f"contents cannot be removed: {error.strerror}") from error
 
-    def _holds(self, compartment: PatientId, reference: str, content: bytes) -> bool:
-        """Tell whether a readable copy is stored; a damaged copy, or one whose key was destroyed, does not count."""
+    def _holds(self, path: Path, content: bytes) -> bool:
+        """Tell whether a file is a readable copy; a damaged copy, or one whose key was destroyed, does not count."""
         try:
-            return self.get(compartment, reference) == content
+            return self._read(path) == content
         except StoreUnavailable:
             return False
+
+    def _read(self, path: Path) -> bytes:
+        try:
+            sealed = path.read_bytes()
+        except OSError as error:
+            raise StoreUnavailable(f"a content cannot be read: {error.strerror}") from error
+        return self._opened(path.name, sealed)
 
     def _path(self, compartment: PatientId, reference: str) -> Path:
         folder = self._hashes.folder(compartment)

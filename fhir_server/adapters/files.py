@@ -16,8 +16,9 @@ def write_durably(path: Path, content: bytes) -> None:
     try:
         _write_synced(temporary, content)
         temporary.replace(path)
-    finally:
+    except BaseException:
         temporary.unlink(missing_ok=True)
+        raise
     sync_folder(path.parent)
 
 
