@@ -112,7 +112,8 @@ class UnitOfWork(Access):
 
     def names(self, *references: str) -> None:
         """Note what the interaction names besides its target; only readers who may know of these read of a failure."""
-        self.audited = replace(self.audited, sought=tuple(dict.fromkeys((*self.audited.sought, *references))))
+        if references:
+            self.audited = replace(self.audited, sought=tuple(dict.fromkeys((*self.audited.sought, *references))))
 
     def carries(self, *resources: Json) -> None:
         """Note resources that the write carries: a failure is as confidential as what they name by an identifier."""
@@ -240,8 +241,8 @@ class UnitOfWork(Access):
         own = {id_ for type_, id_ in self.writes if type_ in DOCUMENTS}
         named = documents_named(stored.body) - own
         hidden = named - visible_documents(self.snapshot, named, filters) if named else frozenset()
-        body = without_documents(stored.body, hidden) if hidden else stored.body
-        return Shown(replace(stored, body=body), filters.of(stored.type).knows_marks(stored.facts.access))
+        seen = replace(stored, body=without_documents(stored.body, hidden)) if hidden else stored
+        return Shown(seen, filters.of(stored.type).knows_marks(stored.facts.access))
 
     def planned(self) -> Change:
         """Return the change to commit."""

@@ -266,7 +266,7 @@ def _dangling(filing: Filing, item: Item) -> Iterator[Issue]:
     url = str(attachment_of(item.resource).get("url", ""))
     if url not in filing.names and url.startswith(f"{base}/"):  # a content belongs to the document sent with it
         yield Issue("the Bundle holds no content of this name", f"{item.root}.content[0].attachment.url", "dangling")
-    for expression, reference in references.references_in(item.resource, item.root):
+    for expression, reference in item.references:
         literal = filing.names.get(reference["reference"], reference["reference"])
         target = references.split(literal, base)
         is_copy = ".contained[" in expression  # a contained copy of a person or place needs no look-up

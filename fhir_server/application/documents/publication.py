@@ -136,7 +136,7 @@ def _enter(work: UnitOfWork, submission: Submission, ids: dict[int, str]) -> Fil
     limits = smart_scopes.demand(work.caller, _DOCUMENT, "c", patient)
     open_record(work, patient, Action.DEPOSIT)
     for item in items:
-        names |= conditional.conditional_names(work, item.resource, item.root, patient)
+        names |= conditional.conditional_names(work, item.references, patient)
     return Filing(work, submission, patient, ids, names, limits)
 
 
@@ -156,7 +156,7 @@ def _note_secrets(work: UnitOfWork, submission: Submission) -> None:
         work.carries_confidential()
     work.carries(*(item.resource for item in items))
     base = work.runtime.fhir_base
-    literals = [ref["reference"] for item in items for _, ref in references.references_in(item.resource, item.root)]
+    literals = [reference["reference"] for item in items for _, reference in item.references]
     literals += [item.url for item in (*submission.supersedes, *submission.folder_updates)]
     targets = (references.split(literal, base) for literal in literals)
     work.names(*("/".join(target) for target in targets if target and target[0] in _NAMED))

@@ -14,7 +14,7 @@ from fhir_server.application.core.search_index import identify
 from fhir_server.application.core.system_views import ReadingReason, whole_space
 from fhir_server.application.core.unit_of_work import UnitOfWork
 from fhir_server.application.reading.search import NOBODY
-from fhir_server.domain import conditional_requests, references
+from fhir_server.domain import conditional_requests
 from fhir_server.domain.conditional_requests import Condition
 from fhir_server.domain.problem import Category, Issue, Problem
 from fhir_server.domain.search import tokens
@@ -97,15 +97,18 @@ def is_conditional(reference: str) -> bool:
     return bool(found) and type_.isalpha()
 
 
-def conditional_names(work: UnitOfWork, resource: Json, root: str, patient: PatientId | None = None) -> dict[str, str]:
+def conditional_names(
+    work: UnitOfWork, sent: Iterable[tuple[str, Json]], patient: PatientId | None = None
+) -> dict[str, str]:
     """Return the literal reference for each conditional reference in a resource.
 
-    patient: the patient in whose space the caller files; documents are looked up there.
+    sent: the references of the resource, each with its FHIRPath. patient: the patient in whose space the caller files;
+    documents are looked up there.
     Raises: Problem(BUSINESS_RULE) when a reference matches nothing in the caller's view, MULTIPLE_MATCHES when it
     matches more than one resource.
     """
     names: dict[str, str] = {}
-    for expression, reference in references.references_in(resource, root):
+    for expression, reference in sent:
         literal = reference["reference"]
         if is_conditional(literal) and literal not in names:
             names[literal] = resolve(work, literal, f"{expression}.reference", patient)

@@ -5,10 +5,11 @@ Source: IHE MHD 4.2, ITI-65 (https://profiles.ihe.net/ITI/MHD/ITI-65.html) and I
 """
 
 from base64 import b64encode
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha1
 
 from fhir_server.domain.problem import Issue
+from fhir_server.domain.references import references_in
 from fhir_server.domain.values import Json
 
 MHD = "https://profiles.ihe.net/ITI/MHD"
@@ -19,7 +20,10 @@ SOURCE_ID = f"{MHD}/StructureDefinition/ihe-sourceId"
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One entry as it was sent. root: FHIRPath of its resource. condition: its ifNoneExist."""
+    """One entry as it was sent. root: FHIRPath of its resource. condition: its ifNoneExist.
+
+    references: every Reference of the resource with a literal reference, with its FHIRPath, in document order.
+    """
 
     index: int
     root: str
@@ -27,6 +31,11 @@ class Item:
     full_url: str = ""
     url: str = ""
     condition: str = ""
+    references: tuple[tuple[str, Json], ...] = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Find the references once, because several checks go through them."""
+        object.__setattr__(self, "references", tuple(references_in(self.resource, self.root)))
 
 
 @dataclass(frozen=True, slots=True)

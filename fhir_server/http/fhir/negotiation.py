@@ -32,6 +32,7 @@ _FORMATS: dict[str, Format] = {
     "text/xml": "xml",
     XML_TYPE: "xml",
 }
+_FORMS = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
 _HEADERS = [("Cache-Control", "no-store"), ("Vary", "Accept, Authorization")]
 
 
@@ -51,6 +52,8 @@ def wanted_format() -> Format:
 
 def _posted_format() -> str:
     """Return `_format` of a form, "" when the form cannot be read: the refusal of that form needs a format too."""
+    if request.mimetype not in _FORMS:
+        return ""
     try:
         return request.form.get("_format", "")
     except HTTPException:
