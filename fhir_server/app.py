@@ -16,6 +16,7 @@ from fhir_server.adapters import opening
 from fhir_server.adapters.system import SystemClock
 from fhir_server.application.bundles.handlers import demand_handlers
 from fhir_server.application.core.runtime import Runtime, Stamps
+from fhir_server.application.outbox import metrics as outbox_metrics
 from fhir_server.http import admission, errors, management, request_context, request_metrics
 from fhir_server.http.fhir import capabilities, endpoint, openapi
 from fhir_server.http.oauth import discovery, endpoints
@@ -72,9 +73,10 @@ def served_app() -> Flask:
     """
     settings = Settings.from_environment(os.environ)
     settings.refuse_unsafe_serving()
-    app = create_app(settings)
+    served = build_runtime(settings)
+    app = create_app(settings, served)
     if settings.metrics_port:
-        _show_metrics(settings, settings.metrics_port)
+        _show_metrics(settings, settings.metrics_port, served)
     gc.freeze()  # the garbage collector skips what the start has created
     return app
 
@@ -106,11 +108,12 @@ def create_app(settings: Settings, served: Runtime | None = None) -> Flask:
     return app
 
 
-def _show_metrics(settings: Settings, port: int) -> None:
+def _show_metrics(settings: Settings, port: int, served: Runtime) -> None:
     """Count what this process does, and show the metrics of all processes of the server."""
     folder = settings.metrics_dir
     counting.into(tables.take(folder))
-    management.open_port((settings.metrics_host, port), folder / "port", partial(exposition.written, folder))
+    page = partial(exposition.written, folder, partial(outbox_metrics.read, served))
+    management.open_port((settings.metrics_host, port), folder / "port", page)
 
 
 def _time_zone(settings: Settings) -> ZoneInfo:

@@ -14,6 +14,7 @@ import structlog
 _KEYS = frozenset(
     {
         "request_id",
+        "client_id",
         "method",
         "route",
         "status",

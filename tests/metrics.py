@@ -30,7 +30,7 @@ def counting_in(folder: Path) -> Iterator[Path]:
 
 def shown(folder: Path) -> Counted:
     """Return all series of a folder."""
-    return parsed(exposition.written(folder, "text/plain")[1].decode())
+    return parsed(exposition.written(folder, dict, "text/plain")[1].decode())
 
 
 def grown(folder: Path, act: Callable[[], object]) -> Counted:

@@ -17,6 +17,7 @@ from flask import Flask, Response, current_app, request
 from fhir_server import telemetry
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.domain.caller import Origin
+from fhir_server.domain.directory.patient_numbers import names_patient
 from fhir_server.http.arrivals import REFUSED
 from fhir_server.http.proxies import CERTIFICATE
 
@@ -26,6 +27,7 @@ FHIR_PATH = "/fhir"
 _EXTENSION, _OF_PAGES, _OBSERVERS = "habilis.runtime", "habilis.pages", "habilis.observers"
 _NAMED, _BEGAN = "habilis.request_id", "habilis.began"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._\-]{1,64}")
+_BETWEEN = re.compile(r"[._\-]")
 _FHIR = "fhir"
 _PROBES = frozenset({"/status", "/health/live", "/health/ready"})
 _LEAST_FAILURE = 400
@@ -154,11 +156,11 @@ class _Completed:
         self._inner = inner
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Pass a request on; the id is the client's X-Request-Id when it is well formed."""
+        """Pass a request on; the id is the client's X-Request-Id when it may stand in a log."""
         telemetry.begin()
         environ[_BEGAN] = perf_counter()
         sent = environ.get("HTTP_X_REQUEST_ID", "")
-        named = environ[_NAMED] = sent if _REQUEST_ID.fullmatch(sent) else str(uuid4())
+        named = environ[_NAMED] = sent if sent and _may_be_logged(sent) else str(uuid4())
         is_fhir = environ["PATH_INFO"].lstrip("/").startswith(_FHIR)
 
         def start(status: str, headers: list[tuple[str, str]], exc_info: _Failure = None) -> Callable[[bytes], object]:
@@ -170,6 +172,12 @@ class _Completed:
             return start_response(status, headers + added, exc_info)
 
         return self._inner(environ, start)
+
+
+def _may_be_logged(sent: str) -> bool:
+    """Tell whether a request id is well formed and holds no national patient number."""
+    parts = (sent, *_BETWEEN.split(sent))
+    return bool(_REQUEST_ID.fullmatch(sent)) and not any(names_patient(part) for part in parts)
 
 
 def _without_cors(headers: list[tuple[str, str]]) -> list[tuple[str, str]]:

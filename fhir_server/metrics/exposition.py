@@ -3,7 +3,7 @@
 Source: https://prometheus.io/docs/instrumenting/exposition_formats/.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import version
 from itertools import accumulate
 from pathlib import Path
@@ -13,20 +13,20 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
-from fhir_server.metrics.families import BOUNDS, FAMILIES, Family, Kind
+from fhir_server.metrics.families import BOUNDS, FAMILIES, OF_STORE, Family, Kind
 from fhir_server.metrics.tables import Counted, read_all
 
 _MICROS = 1_000_000
 _BUCKETS = (*(str(bound) for bound in BOUNDS), "+Inf")
 
-Gauges = Callable[[], Iterable[Metric]]
-"""Metrics that are read from the store when somebody asks."""
+StoreGauges = Callable[[], Mapping[str, float]]
+"""Reads from the store, and returns gauges by their names in `OF_STORE`; those that it cannot tell are missing."""
 
 
-def written(folder: Path, accept: str, gauges: Iterable[Gauges] = ()) -> tuple[str, bytes]:
+def written(folder: Path, of_store: StoreGauges, accept: str) -> tuple[str, bytes]:
     """Return the media type and the text of all metrics. accept: of the request."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Collected(folder, tuple(gauges)))
+    registry.register(_Collected(folder, of_store))
     encode, media_type = choose_encoder(accept)
     return media_type, encode(registry)
 
@@ -34,9 +34,9 @@ def written(folder: Path, accept: str, gauges: Iterable[Gauges] = ()) -> tuple[s
 class _Collected(Collector):
     """What the tables of a folder hold."""
 
-    def __init__(self, folder: Path, gauges: tuple[Gauges, ...]) -> None:
+    def __init__(self, folder: Path, of_store: StoreGauges) -> None:
         self._folder = folder
-        self._gauges = gauges
+        self._of_store = of_store
 
     def collect(self) -> Iterator[Metric]:
         """Return each metric, added up over all processes."""
@@ -45,8 +45,8 @@ class _Collected(Collector):
         live = [one for one in counted if one.is_live]
         for family in FAMILIES:
             yield _WRITERS[family.kind](family, live if family.kind is Kind.GAUGE else counted)
-        for gauges in self._gauges:
-            yield from gauges()
+        for name, value in self._of_store().items():
+            yield GaugeMetricFamily(name, OF_STORE[name], value=value)
 
 
 def _about(counted: list[Counted]) -> Iterator[Metric]:

@@ -178,5 +178,13 @@ SYNC_SECONDS = _family("sync_seconds", Kind.HISTOGRAM, "Time of the sync of a tr
 CHANGES = _family("changes", Kind.COUNTER, "Changes written; several may share a transaction.")
 FAILED_COMMITS = _family("failed_commits", Kind.COUNTER, "Transactions that the store did not confirm.")
 WRITER_QUEUE = _family("writer_queue", Kind.GAUGE, "Changes that wait for the writer (SQLite).")
+OUTBOX_READY, OUTBOX_LAG = "habilis_outbox_ready", "habilis_outbox_lag_seconds"
+DEAD_LETTERS = "habilis_dead_letters"
+OF_STORE = {
+    OUTBOX_READY: "Messages of the outbox to be handled now, in tens.",
+    OUTBOX_LAG: "How long the message that has waited longest could have been handled.",
+    DEAD_LETTERS: "Messages of the outbox that no worker tries any more.",
+}
+"""Gauges that no process counts: the store is asked for them whenever somebody reads the metrics."""
 SLOTS = FAMILIES[-1].start + FAMILIES[-1].size
 """How many slots a table has."""

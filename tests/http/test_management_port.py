@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+from functools import partial
 from http.client import HTTPConnection
 from pathlib import Path
 from threading import Thread
@@ -37,7 +38,7 @@ time.sleep(600)
 def port(tmp_path):
     """Return a management port, and the folder whose metrics it shows."""
     with counting_in(tmp_path / "metrics") as folder:
-        server = ManagementServer((HOST, 0), lambda accept: exposition.written(folder, accept))
+        server = ManagementServer((HOST, 0), partial(exposition.written, folder, dict))
         Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         yield server.server_address[1]
         server.shutdown()

@@ -6,6 +6,7 @@ So a refusal can be recorded in the audit log before anything is parsed or read.
 from flask import g, request
 
 from consent_rules.vocabulary import PatientId
+from fhir_server import telemetry
 from fhir_server.application.core.enforcement_point import demand_served
 from fhir_server.domain.audit.interactions import AuditedInteraction
 from fhir_server.domain.caller import Caller
@@ -68,6 +69,7 @@ def current_caller() -> Caller:
             text = "send the access token in the Authorization header only"
             raise Problem.of(Category.MALFORMED, text, code="invalid_request")
         found = caller_of(runtime(), authorization, origin(), proof, client_certificate())
+        telemetry.note(client_id=found.granted.client_id)
         demand_served(runtime(), found, addressed_patient(found), addressed_interaction())
         g.caller = found
     caller: Caller = g.caller

@@ -14,6 +14,7 @@ from authlib.oauth2.rfc6749 import (
     OAuth2Error,
 )
 
+from fhir_server import telemetry
 from fhir_server.application.identity.clients import AuthMethod, find
 from fhir_server.domain.values import ClientId, Json
 from fhir_server.oauth.base import events
@@ -56,8 +57,11 @@ class OAuthServer(AuthorizationServer):  # type: ignore[misc]  # Authlib ships n
         self.register_grant(ExchangeGrant)
 
     def query_client(self, client_id: object) -> RegisteredClient | None:
-        """Return a client in use."""
-        return query_client(self.context.runtime, client_id)
+        """Return a client in use, and note it for the log: what a stranger writes is no registered id."""
+        found = query_client(self.context.runtime, client_id)
+        if found:
+            telemetry.note(client_id=found.client.id)
+        return found
 
     def create_oauth2_request(self, request: Request) -> Request:
         """Return a request that was already checked."""
