@@ -113,8 +113,8 @@ bench: $(VENV)/.installed-test ## measure the server and rewrite the table of do
 golden: $(VENV)/.installed-test ## what the server answers otherwise than the record of GOLDEN=FILE, which is made when there is none
 	@$(BIN)/python -m tests.golden $(if $(wildcard $(GOLDEN)),compare,record) $(GOLDEN)
 
-faults: $(VENV)/.installed-test ## kill the server at 200 random moments under load, and a writer of MongoDB at 40
-	@HABILIS_TEST_KILLS=200 HABILIS_TEST_MONGO_KILLS=40 $(BIN)/pytest -rP tests/faults
+faults: $(VENV)/.installed-test ## kill the server at 200 random moments under load, workers at 100, a writer of MongoDB at 40
+	@HABILIS_TEST_WORKER_KILLS=100 HABILIS_TEST_KILLS=200 HABILIS_TEST_MONGO_KILLS=40 $(BIN)/pytest -rP tests/faults
 
 fuzz: $(VENV)/.installed-test ## 20,000 generated requests, none of which may break the server
 	@HABILIS_TEST_FUZZ_CASES=20000 $(BIN)/pytest tests/fuzz

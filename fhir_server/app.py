@@ -3,6 +3,7 @@
 import gc
 import os
 from functools import partial
+from multiprocessing.util import Finalize
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -11,12 +12,13 @@ from flask import Flask
 from consent_rules.matrix import schedule
 from consent_rules.matrix.table import MatrixError
 from consent_rules.rule_profile import ProfileError, RuleProfile, from_file, names, profile
-from fhir_server import telemetry
+from fhir_server import telemetry, worker
 from fhir_server.adapters import opening
 from fhir_server.adapters.system import SystemClock
 from fhir_server.application.bundles.handlers import demand_handlers
 from fhir_server.application.core.runtime import Runtime, Stamps
 from fhir_server.application.outbox import metrics as outbox_metrics
+from fhir_server.application.outbox import progress
 from fhir_server.http import admission, errors, management, request_context, request_metrics
 from fhir_server.http.fhir import capabilities, endpoint, openapi
 from fhir_server.http.oauth import discovery, endpoints
@@ -78,6 +80,10 @@ def served_app() -> Flask:
     if settings.metrics_port:
         _show_metrics(settings, settings.metrics_port, served)
     gc.freeze()  # the garbage collector skips what the start has created
+    if settings.worker:
+        embedded = worker.build(served)
+        embedded.start()
+        Finalize(None, embedded.stop, exitpriority=1)  # so that other processes need not wait for its leases
     return app
 
 
@@ -89,6 +95,7 @@ def create_app(settings: Settings, served: Runtime | None = None) -> Flask:
     app = request_context.Server(__name__)
     app.config.update(MAX_FORM_MEMORY_SIZE=1024 * 1024, DEMO=settings.demo)
     app.config["DATA_DIR"] = str(settings.data_dir)
+    app.extensions[progress.EXTENSION] = progress.Measure([lane.name for lane in worker.LANES])
     app.config[language.TIME_ZONE] = _time_zone(settings)
     app.extensions[endpoints.OPTIONS_EXTENSION] = of_settings(settings)
     request_context.install(app, served or build_runtime(settings))

@@ -22,6 +22,8 @@ _KEYS = frozenset(
         "interaction",
         "basis",
         "duration_ms",
+        "lane",
+        "attempts",
         "count",
         "error",
         "where",
@@ -96,6 +98,11 @@ def migrated(schema: int, step: str) -> None:
 def warning(event: str, **facts: str) -> None:
     """Write a line that an operator should read at some time."""
     _log.warning(event, **facts)
+
+
+def lane_alarm(event: str, lane: str, attempts: int, error: Exception) -> None:
+    """Write a line about a message of the outbox that failed so often."""
+    _log.error(event, lane=lane, attempts=attempts, error=type(error).__name__, where=_where(error))
 
 
 def alarm(event: str, error: Exception | None = None) -> None:

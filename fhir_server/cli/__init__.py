@@ -19,11 +19,13 @@ _COMMANDS = {
     "clients": ("clients:group", "Register apps and software; change or disable them."),
     "emergencies-only": ("emergencies:emergencies_only", "Stop everything but emergencies."),
     "keys": ("keys:keys", "Make or replace the keys of the server."),
+    "outbox": ("outbox:outbox", "Look at what waits for the worker, and at dead letters."),
     "repair": ("stores:repair", "Find stored consents that cannot be applied."),
     "restore": ("stores:restore", "Put a backup into an empty data directory."),
     "schema": ("stores:schema", "Create or update the store's tables and indexes."),
     "seed": ("server:seed", "Load the invented people, or bulk data."),
     "serve": ("server:serve", "Serve FHIR, the authorization server and the pages."),
+    "work": ("outbox:work", "Work the outbox in a process of its own."),
     "users": ("users:group", "Give people accounts; change or disable them."),
 }
 """Each command: its place in this folder, and what it does in one line."""

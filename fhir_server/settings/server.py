@@ -51,7 +51,8 @@ class Settings:
 
     base_url: public address without a final slash; FHIR is served below /fhir. key_file: the key-encryption keys.
     demo: serve the invented people with ready-made tokens; refused on an address that others can reach.
-    workers: processes. threads: of each process. wrong_size: refuse or warn when an attachment's size is wrong.
+    workers: processes. threads: of each process.
+    worker: whether the server also works the outbox. wrong_size: refuse or warn when an attachment's size is wrong.
     registration: whether clients may register themselves. registration_tokens: SHA-256 (hex) of the initial tokens.
     throttle_*: failures allowed for one name and for one address within this many minutes, and sign-ins that new
         browsers may begin.
@@ -77,6 +78,7 @@ class Settings:
     wrong_size: Annotated[Literal["refuse", "warn"], _Lower] = "refuse"
     workers: Number = 1
     threads: Number = 8
+    worker: bool = True
     log_level: Annotated[Literal["INFO", "DEBUG", "WARNING", "ERROR"], BeforeValidator(str.upper)] = "INFO"
     registration: bool = False
     registration_tokens: Texts = ()

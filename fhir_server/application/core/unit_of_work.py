@@ -35,6 +35,7 @@ from fhir_server.domain.problem import Category, Issue, Problem
 from fhir_server.domain.references import documents_named, without_documents
 from fhir_server.domain.stored import Facts, Stored
 from fhir_server.domain.values import Interaction, Json
+from fhir_server.ports.outbox import Message
 from fhir_server.ports.store import AlreadyClaimed, Change, Filters, SpaceWrite, StoreConflict, Trace, Write
 from fhir_server.registry import DOCUMENTS, AccessRule, types_under
 
@@ -71,6 +72,7 @@ class UnitOfWork(Access):
     writes: dict[tuple[str, str], Write] = field(default_factory=dict)
     spaces: dict[PatientId, SpaceWrite] = field(default_factory=dict)
     claims: dict[str, Problem] = field(default_factory=dict)
+    messages: list[Message] = field(default_factory=list)
     traces: list[Trace] = field(default_factory=list)
     records: dict[PatientId, RecordState] = field(default_factory=dict)
     refusals: set[PatientId] = field(default_factory=set)
@@ -200,6 +202,10 @@ class UnitOfWork(Access):
         if identifier:
             self.identifying[value] = identifier
 
+    def send(self, message: Message) -> None:
+        """Plan a message to the worker, in the same commit."""
+        self.messages.append(message)
+
     def trace(self, audited: AuditedInteraction, touched: tuple[str, ...], reason: str = "") -> None:
         """Plan the audit event of this work in the entered space, in the same commit.
 
@@ -247,7 +253,8 @@ class UnitOfWork(Access):
     def planned(self) -> Change:
         """Return the change to commit."""
         writes = tuple(_as_written(write) for write in self.writes.values())
-        return Change(tuple(self.traces), writes, tuple(self.spaces.values()), tuple(self.claims))
+        spaces, claims = tuple(self.spaces.values()), tuple(self.claims)
+        return Change(tuple(self.traces), writes, spaces, claims, tuple(self.messages))
 
 
 def carry_out(runtime: Runtime, caller: Caller, audited: AuditedInteraction, plan: Callable[[UnitOfWork], T]) -> T:

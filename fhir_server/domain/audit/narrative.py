@@ -67,6 +67,8 @@ _OPERATIONS = {
     "restore": ("rétablir", "le service dans un état antérieur"),
     "emergencies-only-on": ("arrêter", "tout sauf les urgences"),
     "emergencies-only-off": ("rétablir", "le service pour tous"),
+    "retry-message": ("transmettre", "de nouveau un message resté sans effet"),
+    "drop-message": ("supprimer", "un message resté sans effet"),
     "register-client": ("enregistrer", "une application"),
     "edit-client": ("modifier", "une application"),
     "remove-client": ("supprimer", "une application"),

@@ -103,5 +103,7 @@ class EventKind(Code):
     SIGNING_KEY_ROTATED = "signing-key-rotated"
     SERVICE_BACKED_UP = "service-backed-up"
     SERVICE_RESTORED = "service-restored"
+    MESSAGE_RETRIED = "message-retried"
+    MESSAGE_DROPPED = "message-dropped"
     LOCKDOWN_BEGUN = "lockdown-begun"
     LOCKDOWN_ENDED = "lockdown-ended"

@@ -120,6 +120,8 @@ ROWS: Mapping[EventKind, EventRow] = MappingProxyType({
     EventKind.SIGNING_KEY_ROTATED: _operation("rotate-signing"),
     EventKind.SERVICE_BACKED_UP: _operation("backup"),
     EventKind.SERVICE_RESTORED: _operation("restore"),
+    EventKind.MESSAGE_RETRIED: _operation("retry-message"),
+    EventKind.MESSAGE_DROPPED: _operation("drop-message"),
     EventKind.LOCKDOWN_BEGUN: _operation("emergencies-only-on"),
     EventKind.LOCKDOWN_ENDED: _operation("emergencies-only-off"),
 })  # fmt: skip

@@ -19,7 +19,6 @@ from fhir_server.http.fhir import outcomes
 from fhir_server.http.oauth import forms
 from fhir_server.http.request_context import client_certificate, request_id, runtime
 from fhir_server.oauth.base import issuer, keys
-from fhir_server.oauth.base.expiring import tidy
 from fhir_server.oauth.base.options import Options
 from fhir_server.oauth.base.wire import Answer, Context, Received
 from fhir_server.oauth.token import client_endpoints, registration, token_endpoint
@@ -81,9 +80,7 @@ def respond(answer: Answer) -> Response:
 @_oauth.post("/token")
 def token() -> Response:
     """Exchange a code, a refresh token, an assertion or another token for an access token."""
-    answer = respond(token_endpoint.token(context()))
-    tidy(runtime())
-    return answer
+    return respond(token_endpoint.token(context()))
 
 
 @_oauth.post("/par")

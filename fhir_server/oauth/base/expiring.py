@@ -1,21 +1,16 @@
-"""Entries of the vault that expire: counts that every process shares, and the removal of expired entries.
+"""Entries of the vault that expire: counts that every process shares.
 
 A count is exact under concurrency: it can have as many entries in the vault as its limit, and each expires after the
-    window of the throttle; one read tells whether the last one is taken. Nothing depends on the removal: every read
-    compares the time.
+    window of the throttle; one read tells whether the last one is taken. The worker removes what has
+    expired (fhir_server/worker.py); nothing depends on that: every read compares the time.
 """
 
-from datetime import timedelta
 from hashlib import sha256
 
-from fhir_server.application.core.runtime import Runtime
 from fhir_server.oauth.base.wire import Context
 from fhir_server.ports.vault import Secret
 
 _FAILURE = "failure"
-
-TIDY_EVERY = timedelta(minutes=5)
-_TIDIED = "tidied"
 
 
 def key_of(what: str, name: str) -> str:
@@ -70,13 +65,3 @@ def _fill(context: Context, key: str, slot: int) -> bool:
         return False
     vault.drop(_FAILURE, taken.key)
     return vault.add(taken)
-
-
-def tidy(runtime: Runtime) -> bool:
-    """Remove expired entries, once in five minutes over all processes; tell whether this call did it."""
-    vault, now = runtime.ports.vault, runtime.ports.clock.now()
-    period = str(now.timestamp() // TIDY_EVERY.total_seconds())
-    if vault.get(_TIDIED, period, now) or not vault.add(Secret(_TIDIED, period, b"", expires=now + TIDY_EVERY)):
-        return False
-    vault.purge(now)
-    return True

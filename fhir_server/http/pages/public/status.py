@@ -10,6 +10,8 @@ from flask import Blueprint, Flask, Response, current_app, jsonify, make_respons
 from fhir_server import telemetry
 from fhir_server.application.core import lockdown
 from fhir_server.application.core.readiness import EXTENSION, Look
+from fhir_server.application.outbox import progress
+from fhir_server.domain.values import Json
 from fhir_server.http.pages.base import lock_down
 from fhir_server.http.request_context import runtime
 from fhir_server.ports.store import StoreUnavailable
@@ -35,10 +37,22 @@ def show() -> Response:
         response = make_response(render_template("pages/status.html", state=state, since=since), code)
     else:
         told = {"status": state} | ({"since": since.isoformat(timespec="seconds")} if since else {})
-        response = make_response(jsonify(told), code)
+        response = make_response(jsonify(told | _worker(state)), code)
     response.headers["Cache-Control"] = "no-store"
     response.headers["Vary"] = "Accept"
     return response
+
+
+def _worker(state: str) -> Json:
+    """Return how far the worker has come: seconds, and a count. No lane, no space, no person."""
+    measure: progress.Measure = current_app.extensions[progress.EXTENSION]
+    if state == UNAVAILABLE:
+        return {}
+    try:
+        now = measure.last(runtime())
+    except StoreUnavailable:
+        return {}
+    return {"worker": {"lag_seconds": now.coarse_lag, "dead_letters": now.dead_letters}}
 
 
 def _standing() -> tuple[str, datetime | None]:

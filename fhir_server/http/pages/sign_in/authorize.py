@@ -18,7 +18,6 @@ from fhir_server.oauth.authorize import approval, authorization, conversation, i
 from fhir_server.oauth.authorize.authorization import AuthorizationRequest, BadRequestError, Refusal
 from fhir_server.oauth.authorize.interactions import LiveState, PendingAuthorization
 from fhir_server.oauth.base import page_state
-from fhir_server.oauth.base.expiring import tidy
 from fhir_server.oauth.base.wire import Context
 from fhir_server.oauth.granted import redirects
 from fhir_server.ports.store import StoreUnavailable
@@ -48,7 +47,6 @@ def _begin(known: Context, asked: AuthorizationRequest, browser: str) -> Respons
         if asked.prompt == "none" and browser and not begun.login:
             raise Refusal(asked, "login_required")
         interactions.keep(known, begun)
-        tidy(runtime())
         if asked.prompt == "none" and browser:
             return respond(approval.silent(known, begun))
     except StoreUnavailable:

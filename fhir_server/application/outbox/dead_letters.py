@@ -1,0 +1,41 @@
+"""What the operator does about dead letters: look, have them tried again, drop them. Each act is audited with it."""
+
+from collections.abc import Sequence
+
+from fhir_server.application.core import audit_log
+from fhir_server.application.core.runtime import Runtime
+from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome
+from fhir_server.domain.caller import Caller
+from fhir_server.domain.values import Interaction
+from fhir_server.ports.outbox import Fate, Handled, Pending
+from fhir_server.ports.store import Change
+
+RETRY, DROP = "retry-message", "drop-message"
+"""Operations, as the audit log names them."""
+MOST = 1000
+"""How many dead letters one command looks at."""
+
+
+def find(runtime: Runtime, lane: str | None = None) -> Sequence[Pending]:
+    """Return the dead letters, of one lane or of all; at most MOST."""
+    return runtime.ports.outbox.dead_letters(MOST, lane)
+
+
+def retry(runtime: Runtime, by: str, letter: Pending) -> None:
+    """Have a dead letter handled again, at once and with all its tries.
+
+    Raises: MessageGone when it is no dead letter any more; StoreUnavailable.
+    """
+    _settle(runtime, by, RETRY, Handled(letter, None, Fate.POSTPONED))
+
+
+def drop(runtime: Runtime, by: str, letter: Pending) -> None:
+    """Remove a dead letter for ever. Raises: as `retry`."""
+    _settle(runtime, by, DROP, Handled(letter, None))
+
+
+def _settle(runtime: Runtime, by: str, operation: str, handled: Handled) -> None:
+    audited = AuditedInteraction(Interaction.OPERATION, "", operation=operation)
+    outcome = Outcome(reason=f"{handled.message.lane} {handled.message.position}")
+    trace = audit_log.trace(runtime, Caller.of_operator(by), audited, outcome, None)
+    audit_log.commit(runtime, Change((trace,), handled=(handled,)))

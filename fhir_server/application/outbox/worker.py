@@ -1,0 +1,207 @@
+"""The worker of one process: it finds lanes with something to do, holds them, and has their messages handled.
+
+One thread looks; a lane with work gets a thread of its own until it is empty, so that a slow lane holds up no other.
+A commit of the same process wakes the worker; for commits of other processes it looks once in a while, and less often
+the longer there is nothing.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from threading import Event, Lock, Thread
+from time import monotonic
+
+from fhir_server import telemetry
+from fhir_server.application.core import audit_log
+from fhir_server.application.core.runtime import Runtime
+from fhir_server.application.outbox.lanes import NOTHING, Lane, Later
+from fhir_server.application.outbox.leases import LEASE_SECONDS, Leases
+from fhir_server.ports.outbox import Fate, Handled, Lease, Message, Pending
+from fhir_server.ports.store import Change, LeaseLost, MessageGone, StoreConflict, StoreUnavailable
+
+_SHORTEST_SECONDS, _LONGEST_SECONDS = 0.05, 0.5
+"""How long the worker waits between two looks, unless a commit wakes it."""
+_BROKEN_SECONDS = 5.0
+"""How long it waits when the store does not answer."""
+_BATCH = 20
+_ATTEMPTS = 5
+"""How often a handler is asked again because something else was written meanwhile."""
+_STUCK_SECONDS = 300.0
+"""A message that takes longer costs the process its lane: the lease beats no more."""
+_PERIODIC = "periodic"
+
+
+class Worker:
+    """Works some lanes until it is stopped."""
+
+    def __init__(self, runtime: Runtime, lanes: Sequence[Lane], lease_seconds: float = LEASE_SECONDS) -> None:
+        """Keep the parts; `run` works in the calling thread, `start` in one of its own."""
+        self._runtime = runtime
+        self._outbox = runtime.ports.outbox
+        self._lanes: Mapping[str, Lane] = {lane.name: lane for lane in lanes}
+        self._leases = Leases(self._outbox, runtime.ports.ids.new(), lease_seconds)
+        self._busy: dict[str, float] = {}
+        self._threads: list[Thread] = []
+        self._lock = Lock()
+        self._stopping = Event()
+        self._thread: Thread | None = None
+
+    def start(self) -> None:
+        """Begin to work in a thread that does not keep the process alive."""
+        self._thread = Thread(target=self.run, name="habilis-worker", daemon=True)
+        self._thread.start()
+
+    def run(self) -> None:
+        """Work until `stop` is called. A store that does not answer only makes the worker wait."""
+        pause, begun = _SHORTEST_SECONDS, False
+        while not self._stopping.is_set():
+            try:
+                begun = begun or self._begin()
+                found = self._look()
+                self._leases.beat(self._moving())
+                pause = _SHORTEST_SECONDS if found else min(2 * pause, _LONGEST_SECONDS)
+            except Exception as error:  # noqa: BLE001 - a store that does not answer, or a fault of this program: go on
+                telemetry.alarm("worker_waits", error)
+                pause = _BROKEN_SECONDS
+            if self._outbox.wait(pause):
+                pause = _SHORTEST_SECONDS
+        self._finish()
+
+    def stop(self, seconds: float = 10.0) -> None:
+        """Ask the worker to end after the messages that it is handling; wait at most so long."""
+        self._stopping.set()
+        self._outbox.wake()
+        if self._thread:
+            self._thread.join(seconds)
+
+    def work_once(self) -> None:
+        """Handle in this thread everything that is ready now and may be worked here: for commands and tests."""
+        self._begin()
+        for name in sorted(self._outbox.lanes_with_ready(self._lanes, self._runtime.now())):
+            self._work(self._lanes[name])
+        self._leases.give_up()
+
+    def _begin(self) -> bool:
+        """Put the one message of each periodic lane; it is there already unless the store is new."""
+        now = self._runtime.now()
+        periodic = tuple(Message(lane.name, _PERIODIC, b"", now) for lane in self._lanes.values() if lane.every)
+        if periodic:
+            audit_log.commit(self._runtime, Change((), outbox=periodic))
+        return True
+
+    def _look(self) -> bool:
+        """Give each lane with work a thread; tell whether any lane has work."""
+        idle = [name for name in self._lanes if name not in self._busy]
+        found = self._outbox.lanes_with_ready(idle, self._runtime.now())
+        self._threads = [thread for thread in self._threads if thread.is_alive()]
+        for name in sorted(found):
+            if self._leases.hold(name):
+                with self._lock:
+                    self._busy[name] = monotonic()
+                thread = Thread(target=self._work_busy, args=(self._lanes[name],), name=f"habilis-{name}", daemon=True)
+                self._threads.append(thread)
+                thread.start()
+        return bool(found or self._busy)
+
+    def _moving(self) -> frozenset[str]:
+        """Return the busy lanes whose present message has not taken too long."""
+        with self._lock:
+            return frozenset(name for name, since in self._busy.items() if monotonic() - since < _STUCK_SECONDS)
+
+    def _work_busy(self, lane: Lane) -> None:
+        try:
+            self._work(lane)
+        except Exception as error:  # noqa: BLE001 - as in `run`
+            telemetry.alarm("worker_waits", error)
+            self._stopping.wait(_BROKEN_SECONDS)
+        finally:
+            with self._lock:
+                self._busy.pop(lane.name, None)
+            self._outbox.wake()
+
+    def _work(self, lane: Lane) -> None:
+        """Handle what is ready in a lane, until nothing is, somebody else holds the lane, or the worker is stopped."""
+        while not self._stopping.is_set():
+            ready = self._outbox.ready(lane.name, self._runtime.now(), max(lane.together, _BATCH))
+            if not ready:
+                return
+            for some in _cut(ready, lane.together):
+                lease = self._leases.hold(lane.name)
+                if lease is None or self._stopping.is_set():
+                    return
+                if lane.name in self._busy:
+                    self._busy[lane.name] = monotonic()
+                with self._losing(lane):
+                    self._handle_some(lane, lease, some)
+
+    @contextmanager
+    def _losing(self, lane: Lane) -> Iterator[None]:
+        """Forget the lease when a change fails because somebody else has it."""
+        try:
+            yield
+        except LeaseLost:
+            self._leases.forget(lane.name)
+
+    def _handle_some(self, lane: Lane, lease: Lease, messages: Sequence[Pending]) -> None:
+        """Handle messages with one commit; if it fails, each with a commit of its own."""
+        if len(messages) > 1:
+            with suppress(Exception):  # it occurs again when each message is handled alone
+                audit_log.commit(self._runtime, *(self._attempt(lane, lease, message) for message in messages))
+                return
+        for message in messages:
+            with suppress(MessageGone):
+                self._handle(lane, lease, message)
+
+    def _handle(self, lane: Lane, lease: Lease, message: Pending) -> None:
+        """Handle one message; ask the handler again when something else was written meanwhile.
+
+        Raises: LeaseLost, MessageGone, StoreUnavailable.
+        """
+        failure: Exception = StoreConflict()
+        for _ in range(_ATTEMPTS):
+            try:
+                audit_log.commit(self._runtime, self._attempt(lane, lease, message))
+            except (LeaseLost, MessageGone):
+                raise
+            except StoreConflict as error:
+                failure = error
+            except Exception as error:  # noqa: BLE001 - whatever it is, this message must not stop the others
+                failure = error
+                break
+            else:
+                return
+        audit_log.commit(self._runtime, Change((), handled=(self._failed(lane, lease, message, failure),)))
+
+    def _attempt(self, lane: Lane, lease: Lease, message: Pending) -> Change:
+        """Ask the handler; return its change with what becomes of the message."""
+        change = NOTHING
+        try:
+            change = lane.handle(self._runtime, message)
+            handled = Handled(message, lease)
+            if lane.every:
+                handled = replace(handled, fate=Fate.POSTPONED, due=self._runtime.now() + lane.every)
+        except Later as later:
+            handled = Handled(message, lease, Fate.POSTPONED, later.due, message.attempts, message.error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, this message must not stop the others
+            handled = self._failed(lane, lease, message, error)
+        return replace(change, handled=(*change.handled, handled))
+
+    def _failed(self, lane: Lane, lease: Lease, message: Pending, error: Exception) -> Handled:
+        failures, kind = message.attempts + 1, type(error).__name__
+        if failures >= lane.tries and not lane.every:
+            telemetry.lane_alarm("dead_letter", lane.name, failures, error)
+            return Handled(message, lease, Fate.DEAD, None, failures, kind)
+        telemetry.lane_alarm("message_failed", lane.name, failures, error)
+        due = self._runtime.now() + lane.pause(failures)
+        return Handled(message, lease, Fate.POSTPONED, due, failures, kind)
+
+    def _finish(self) -> None:
+        for thread in self._threads:
+            thread.join()
+        with suppress(StoreUnavailable):
+            self._leases.give_up()
+
+
+def _cut(messages: Sequence[Pending], size: int) -> Iterator[Sequence[Pending]]:
+    for start in range(0, len(messages), size):
+        yield messages[start : start + size]
