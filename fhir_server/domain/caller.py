@@ -11,10 +11,6 @@ from fhir_server.domain.values import ClientId, GrantId
 
 NO_GRANT = GrantId("")
 """In place of a grant: for whom an event or a command names, and who may read nothing."""
-NO_GRANT = GrantId("")
-"""In place of a grant: for whom an event or a command names, and who may read nothing."""
-NO_GRANT = GrantId("")
-"""In place of a grant: for whom an event or a command names, and who may read nothing."""
 SERVER = ClientId("habilis")
 """Client id of this server itself: of its pages for signing in, and of its operator's commands."""
 

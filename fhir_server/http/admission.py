@@ -29,6 +29,7 @@ from werkzeug.exceptions import (
 
 from fhir_server import deadline
 from fhir_server.http.arrivals import CHUNK, REFUSED, Arrival, Arrivals, Declared
+from fhir_server.http.request_context import is_of_fhir
 from fhir_server.metrics import counting
 from fhir_server.metrics.families import LaneName
 from fhir_server.settings.limits import MIB, Limits, page_threads
@@ -39,7 +40,6 @@ _HEALTH, _ASSETS = "/status", "/assets/"
 _HEALTH_PLACES = _ASSETS_PLACES = 2
 _HASTE_SECONDS, _USUAL_SECONDS = 0.0005, sys.getswitchinterval()
 _DIGITS = 20
-_FHIR = "/fhir"
 _GZIP = frozenset({"gzip", "x-gzip"})
 
 
@@ -101,7 +101,7 @@ class Admission:
             deadline.end()
 
     def _lane(self, path: str) -> "Lane":
-        if path.startswith(_FHIR):
+        if is_of_fhir(path):
             return self._fhir
         if path.startswith(_ASSETS):
             return self._assets
@@ -110,7 +110,7 @@ class Admission:
     def _with_body(self, environ: WSGIEnvironment, start_response: StartResponse, body: bytes) -> Iterable[bytes]:
         """Pass a request with its body on; a large one waits until no other large one is being processed."""
         coding = environ.pop("HTTP_CONTENT_ENCODING", "identity").strip().lower()
-        is_coded = coding in _GZIP and environ["PATH_INFO"].startswith(_FHIR)
+        is_coded = coding in _GZIP and is_of_fhir(environ["PATH_INFO"])
         if not is_coded and coding != "identity":
             return self._refuse(environ, start_response, _UnknownCoding())
         is_large = len(body) > LARGE_BYTES or (is_coded and not _is_small(body))

@@ -16,7 +16,7 @@ from fhir_server.http.fhir import negotiation, unoffered
 from fhir_server.http.fhir.outcomes import answer, defect, headers_of, is_stopped, status_of
 from fhir_server.http.pages import error_pages
 from fhir_server.http.pages.sign_in.frame import oauth_pages
-from fhir_server.http.request_context import FHIR_PATH, runtime
+from fhir_server.http.request_context import is_of_fhir, runtime
 from fhir_server.metrics import counting
 from fhir_server.ports.store import StoreUnavailable
 
@@ -102,7 +102,7 @@ def _problem(problem: Problem) -> Response:
 
 def _is_for_people() -> bool:
     """Tell whether the client of this request reads pages."""
-    if request.path.startswith(FHIR_PATH):
+    if is_of_fhir(request.path):
         return False
     return request.blueprint == oauth_pages.name or not request.path.startswith(OAUTH_PATH)
 

@@ -28,7 +28,6 @@ _EXTENSION, _OF_PAGES, _OBSERVERS = "habilis.runtime", "habilis.pages", "habilis
 _NAMED, _BEGAN = "habilis.request_id", "habilis.began"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._\-]{1,64}")
 _BETWEEN = re.compile(r"[._\-]")
-_FHIR = "fhir"
 _PROBES = frozenset({"/status", "/health/live", "/health/ready"})
 _LEAST_FAILURE = 400
 _SAFE = (("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "no-referrer"))
@@ -61,6 +60,11 @@ class Server(Flask):
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         """Return the view unchanged, because no view is a coroutine function."""
         return func
+
+
+def is_of_fhir(path: str) -> bool:
+    """Tell whether the FHIR endpoint answers a path; slashes at its beginning count as one."""
+    return f"/{path.lstrip('/')}/".startswith(f"{FHIR_PATH}/")
 
 
 def argument(name: str) -> str:
@@ -121,7 +125,7 @@ def origin() -> Origin:
 def _begin() -> Response | None:
     """Answer a preflight, and refuse what the front of the application did not let in."""
     environ = request.environ
-    if environ["REQUEST_METHOD"].upper() == "OPTIONS" and request.path.startswith(FHIR_PATH):
+    if environ["REQUEST_METHOD"].upper() == "OPTIONS" and is_of_fhir(request.path):
         response = Response(status=204)
         del response.headers["Content-Type"]
         return response
@@ -133,7 +137,7 @@ def _begin() -> Response | None:
 def _finish(observers: list[Observer], response: Response) -> Response:
     environ, path, rule, status = request.environ, request.path, request.url_rule, response.status_code
     seconds = perf_counter() - environ[_BEGAN]
-    if not path.startswith(FHIR_PATH):
+    if not is_of_fhir(path):
         for finish in current_app.extensions[_OF_PAGES]:
             finish(response)
     for observe in observers:
@@ -161,7 +165,7 @@ class _Completed:
         environ[_BEGAN] = perf_counter()
         sent = environ.get("HTTP_X_REQUEST_ID", "")
         named = environ[_NAMED] = sent if sent and _may_be_logged(sent) else str(uuid4())
-        is_fhir = environ["PATH_INFO"].lstrip("/").startswith(_FHIR)
+        is_fhir = is_of_fhir(environ["PATH_INFO"])
 
         def start(status: str, headers: list[tuple[str, str]], exc_info: _Failure = None) -> Callable[[bytes], object]:
             names = {name.lower() for name, _ in headers}

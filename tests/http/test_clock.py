@@ -50,6 +50,15 @@ def test_a_poller_misses_nothing_that_was_written_after_the_clock_was_set_back(w
     assert len(newer(world, "camille", f"/Consent?patient={patient}", instant(seen))) >= 1
 
 
+def test_a_submission_set_that_is_filed_after_the_clock_was_set_back_is_not_missed_either(world, clock):
+    (first,) = world.found("chu-ehr", f"/List?item=DocumentReference/{world.publish()}&patient={world.ids['camille']}")
+    seen = world.get("camille", f"/List/{first}").get_json()
+    clock.advance(hours=-1)
+    late = world.publish()
+    (second,) = world.found("camille", f"/List?item=DocumentReference/{late}&patient={world.ids['camille']}")
+    assert newer(world, "camille", f"/List?patient={world.ids['camille']}", instant(seen)) == [second]
+
+
 def test_a_hiding_is_not_older_than_the_document(world, clock):
     document = world.publish()
     before = world.get("camille", f"/DocumentReference/{document}").get_json()

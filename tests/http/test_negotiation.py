@@ -61,3 +61,27 @@ def test_a_change_says_where_the_version_is_that_it_answers(world: World):
 
     assert put.headers["Content-Location"] == f"{BASE}{path}/_history/2"
     assert patched.headers["Content-Location"] == f"{BASE}{path}/_history/3"
+
+
+@pytest.mark.parametrize(
+    ("preferred", "status"),
+    [
+        ("handling=strict", 400),
+        ('return=minimal; handling = "strict"', 400),
+        ("mishandling=strict", 200),
+        ("handling=strictly", 200),
+    ],
+)
+def test_only_the_preference_for_strict_handling_refuses_an_unknown_parameter(shared_world: World, preferred, status):
+    path = f"/DocumentReference?patient={shared_world.ids['camille']}&colour=blue"
+    assert shared_world.get("camille", path, Prefer=preferred).status_code == status
+
+
+@pytest.mark.parametrize("path", ["/fhirx", "/fhirx/Patient"])
+def test_an_address_that_only_begins_like_the_endpoint_is_none_of_its_addresses(shared_world: World, path):
+    other, endpoint = (shared_world.web.get(found) for found in (path, "/fhir/metadata"))
+    assert other.status_code == 404
+    assert other.mimetype == "text/html"
+    assert "Access-Control-Allow-Origin" not in other.headers
+    assert "Content-Security-Policy" in other.headers
+    assert endpoint.headers["Access-Control-Allow-Origin"] == "*"

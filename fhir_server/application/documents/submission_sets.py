@@ -6,7 +6,6 @@ Source: IHE MHD 4.2, ITI-65 (https://profiles.ihe.net/ITI/MHD/ITI-65.html) and I
 ANS PDSM4DMP, TD2.1 (rule J3).
 """
 
-from dataclasses import replace
 from uuid import UUID
 
 import orjson
@@ -96,9 +95,9 @@ def update_folder(filing: Filing, item: Item) -> Written:
 
 
 def _stored_list(filing: Filing, resource: Json, id_: str, access: AccessFacts, version: int = 1) -> Stored:
-    body = bodies.stamped(resource, id_, version, filing.work.at)
+    body = bodies.stamped(resource, id_, version, filing.work.stamp)
     facts = facts_of(orjson.loads(body), access, REGISTRY["List"])
-    return replace(filing.work.version("List", id_, version, body, facts), last_updated=filing.work.at)
+    return filing.work.version("List", id_, version, body, facts)
 
 
 def _with_unique_id(filing: Filing, resource: Json) -> Json:

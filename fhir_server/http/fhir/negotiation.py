@@ -125,9 +125,15 @@ def empty_response(status: int) -> Response:
     return response
 
 
+def preference(name: str) -> str:
+    """Return what the client prefers by one name of the header `Prefer`, "" when it does not say (RFC 7240)."""
+    items = (item.partition("=") for item in header("Prefer").replace(";", ",").split(","))
+    return next((value.strip(' "') for found, _, value in items if found.strip() == name), "")
+
+
 def is_strict() -> bool:
     """Tell whether the client wants the server to ignore nothing in its request (`Prefer: handling=strict`)."""
-    return "handling=strict" in header("Prefer").replace(" ", "")
+    return preference("handling") == "strict"
 
 
 def names_tag(if_none_match: str, tag: str) -> bool:

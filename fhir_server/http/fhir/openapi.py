@@ -49,13 +49,18 @@ _SETTINGS = {
     "OPENAPI_URL_PREFIX": "/api",
     "OPENAPI_JSON_PATH": "openapi.json",
 }
+_UNUSED = ("Error", "PaginationMetadata")
+"""Schemas that flask-smorest adds, and that no route uses."""
 _NAMED = {f"fhir.{route.name}": route for route in ROUTES}
 
 
 def api_of(app: Flask, origin: str) -> Api:
     """Return the API whose document an application serves. origin: the public address of the server."""
     app.config.update(_SETTINGS)
-    return Api(app, spec_kwargs={"extra_plugins": [RegistryPlugin()], "servers": [{"url": origin}]})
+    api = Api(app, spec_kwargs={"extra_plugins": [RegistryPlugin()], "servers": [{"url": origin}]})
+    for schema in _UNUSED:
+        api.spec.components.schemas.pop(schema, None)
+    return api
 
 
 class RegistryPlugin(BasePlugin):

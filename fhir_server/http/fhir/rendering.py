@@ -108,11 +108,8 @@ def resource(shown: Shown, status: int = 200, place: str = "", *, is_told: bool 
 
 def preferred_return() -> str:
     """Return what the client wants back after a write: "representation", "minimal" or "OperationOutcome"."""
-    for item in header("Prefer").replace(";", ",").split(","):
-        name, _, value = item.strip().partition("=")
-        if name == "return" and value in {"minimal", "OperationOutcome"}:
-            return value
-    return "representation"
+    wanted = negotiation.preference("return")
+    return wanted if wanted in {"minimal", "OperationOutcome"} else "representation"
 
 
 def searchset(

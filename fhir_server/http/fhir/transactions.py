@@ -106,7 +106,7 @@ def _written(result: Written) -> Json:
     }
     if result.notes:
         response["outcome"] = _warnings(result.notes)
-    is_asked = "return=representation" in request.headers.get("Prefer", "").replace(" ", "")
+    is_asked = negotiation.preference("return") == "representation"
     if is_asked and rendering.may_be_told(current_caller(), result):
         return {"resource": orjson.Fragment(rendering.body_of(shown)), "response": response}
     return {"response": response}
