@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from fhir_server.settings.reading import Reader
+from fhir_server.settings.reading import Reader, Whole
 
 KIB, MIB = 1024, 1024 * 1024
 
@@ -33,27 +33,27 @@ class Limits:
         each of its exceptions about documents.
     """
 
-    body_bytes: Annotated[int, Field(ge=1, le=1024 * MIB)] = 24 * MIB
-    depth: Annotated[int, Field(ge=1, le=100)] = 48  # more would exhaust the interpreter's stack before the refusal
-    members: Annotated[int, Field(ge=1, le=100_000_000)] = 200_000
-    object_members: Annotated[int, Field(ge=1, le=100_000_000)] = 1000
-    entries: Annotated[int, Field(ge=1, le=1_000_000)] = 1000
-    parameters: Annotated[int, Field(ge=1, le=400)] = 64
-    values: Annotated[int, Field(ge=1, le=10_000)] = 400
-    value_bytes: Annotated[int, Field(ge=1, le=MIB)] = 16 * KIB
-    url_bytes: Annotated[int, Field(ge=1, le=256 * KIB)] = 32 * KIB
-    header_bytes: Annotated[int, Field(ge=1, le=256 * KIB)] = 64 * KIB
-    patch_operations: Annotated[int, Field(ge=1, le=100_000)] = 200
-    patch_work: Annotated[int, Field(ge=1, le=100_000_000)] = 200_000
-    patched_bytes: Annotated[int, Field(ge=1, le=64 * MIB)] = MIB
-    trace_bytes: Annotated[int, Field(ge=1, le=256 * KIB)] = 2 * KIB
-    request_seconds: Annotated[int, Field(ge=1, le=3600)] = 30
-    body_seconds: Annotated[int, Field(ge=1, le=3600)] = 20
-    connections: Annotated[int, Field(ge=1, le=16_384)] = 512
-    form_bytes: Annotated[int, Field(ge=1, le=4 * MIB)] = 64 * KIB
-    sign_in_bytes: Annotated[int, Field(ge=1, le=64 * KIB)] = 8 * KIB
-    choices: Annotated[int, Field(ge=1, le=10_000)] = 400
-    agreements: Annotated[int, Field(ge=1, le=10_000)] = 20
+    body_bytes: Annotated[Whole, Field(ge=1, le=1024 * MIB)] = 24 * MIB
+    depth: Annotated[Whole, Field(ge=1, le=100)] = 48  # more would exhaust the interpreter's stack before the refusal
+    members: Annotated[Whole, Field(ge=1, le=100_000_000)] = 200_000
+    object_members: Annotated[Whole, Field(ge=1, le=100_000_000)] = 1000
+    entries: Annotated[Whole, Field(ge=1, le=1_000_000)] = 1000
+    parameters: Annotated[Whole, Field(ge=1, le=400)] = 64
+    values: Annotated[Whole, Field(ge=1, le=10_000)] = 400
+    value_bytes: Annotated[Whole, Field(ge=1, le=MIB)] = 16 * KIB
+    url_bytes: Annotated[Whole, Field(ge=1, le=256 * KIB)] = 32 * KIB
+    header_bytes: Annotated[Whole, Field(ge=1, le=256 * KIB)] = 64 * KIB
+    patch_operations: Annotated[Whole, Field(ge=1, le=100_000)] = 200
+    patch_work: Annotated[Whole, Field(ge=1, le=100_000_000)] = 200_000
+    patched_bytes: Annotated[Whole, Field(ge=1, le=64 * MIB)] = MIB
+    trace_bytes: Annotated[Whole, Field(ge=1, le=256 * KIB)] = 2 * KIB
+    request_seconds: Annotated[Whole, Field(ge=1, le=3600)] = 30
+    body_seconds: Annotated[Whole, Field(ge=1, le=3600)] = 20
+    connections: Annotated[Whole, Field(ge=1, le=16_384)] = 512
+    form_bytes: Annotated[Whole, Field(ge=1, le=4 * MIB)] = 64 * KIB
+    sign_in_bytes: Annotated[Whole, Field(ge=1, le=64 * KIB)] = 8 * KIB
+    choices: Annotated[Whole, Field(ge=1, le=10_000)] = 400
+    agreements: Annotated[Whole, Field(ge=1, le=10_000)] = 20
 
 
 READER = Reader(

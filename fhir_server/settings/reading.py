@@ -3,6 +3,7 @@
 The values are plain dataclasses: nothing is checked again after the start. No error shows a value, which may be secret.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Generic, Literal, TypeVar
 from urllib.parse import urlsplit
@@ -10,6 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
 
 PREFIX = "HABILIS_"
+_WHOLE = re.compile(r"-?[0-9]+")
 _Read = TypeVar("_Read")
 
 
@@ -17,7 +19,15 @@ def _items(text: str) -> list[str]:
     return [item.strip() for item in text.split(",") if item.strip()]
 
 
-Number = Annotated[int, Field(ge=1, le=65_535)]
+def _digits(text: object) -> object:
+    if isinstance(text, str) and not _WHOLE.fullmatch(text):
+        raise ValueError(_TOLD["int_parsing"])
+    return text
+
+
+Whole = Annotated[int, BeforeValidator(_digits)]
+"""A whole number, written with digits alone: pydantic would also read `5.0` and `1_0`."""
+Number = Annotated[Whole, Field(ge=1, le=65_535)]
 Texts = Annotated[tuple[str, ...], BeforeValidator(_items)]
 """Texts separated by commas."""
 LoginLevel = Annotated[Literal["eidas1", "eidas2", "eidas3"], BeforeValidator(str.lower)]

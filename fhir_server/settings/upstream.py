@@ -12,6 +12,7 @@ from fhir_server.settings.reading import LoginLevel, Reader, is_url
 
 ProviderId = Literal["psc", "franceconnect"]
 _LEAST: dict[ProviderId, LoginLevel] = {"psc": "eidas1", "franceconnect": "eidas2"}
+_UNSET = dict.fromkeys(("issuer", "client_id", "client_secret"), "")
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -53,9 +54,11 @@ def read_providers(environment: Mapping[str, str]) -> tuple[Provider, ...]:
 def _read(environment: Mapping[str, str], id_: ProviderId) -> Provider | None:
     reader = READERS[id_]
     texts = reader.texts(environment)
+    known = {"id": id_, "level": _LEAST[id_]} | texts
     if "issuer" not in texts:
+        reader.read(_UNSET | known)  # a wrong value is refused all the same
         return None
-    provider = reader.read({"id": id_, "level": _LEAST[id_]} | texts)
+    provider = reader.read(known)
     if not _is_address(provider):
         raise ValueError(f"{reader.variables['issuer']} must be an https address, without query and fragment")
     return provider

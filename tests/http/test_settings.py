@@ -21,6 +21,12 @@ REFUSED = [
     ({"HABILIS_PORT": "eighty"}, "HABILIS_PORT"),
     ({"HABILIS_PORT": "0"}, "HABILIS_PORT"),
     ({"HABILIS_THREADS": "70000"}, "HABILIS_THREADS"),
+    ({"HABILIS_THREADS": "5.0"}, "HABILIS_THREADS must be a whole number"),
+    ({"HABILIS_THREADS": "1_0"}, "HABILIS_THREADS must be a whole number"),
+    ({"HABILIS_MAX_ENTRIES": "1e2"}, "HABILIS_MAX_ENTRIES must be a whole number"),
+    ({"HABILIS_MAX_ENTRIES": "1_0"}, "HABILIS_MAX_ENTRIES must be a whole number"),
+    ({"HABILIS_PSC_LEVEL": "high"}, "HABILIS_PSC_LEVEL must be"),
+    ({"HABILIS_FRANCECONNECT_LEVEL": "eidas4"}, "HABILIS_FRANCECONNECT_LEVEL must be"),
     ({"HABILIS_DEMO": "perhaps"}, "HABILIS_DEMO"),
     ({"HABILIS_RULE_PROFILE": "mars"}, "HABILIS_RULE_PROFILE"),
 ]
