@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+from consent_rules.scopes import Scopes
 from fhir_server.http.fhir.operations.all_operations import OPERATIONS
 from fhir_server.r4.checking import check
 from fhir_server.registry import REGISTRY, AccessRule, Interaction
@@ -152,3 +153,23 @@ def test_the_page_of_types_says_what_the_registry_says():
 def test_every_type_has_an_access_rule():
     assert {row.access for row in REGISTRY.values()} <= set(AccessRule)
     assert all(isinstance(row.access, AccessRule) for row in REGISTRY.values())
+
+
+LETTERS = {"create": "c", "read": "r", "update": "u", "patch": "u", "delete": "d", "search-type": "s"}
+
+
+def test_the_scopes_of_the_metadata_are_those_of_the_types_that_are_served(web, statement):
+    told = web.get("/fhir/.well-known/smart-configuration").get_json()["scopes_supported"]
+    scopes = [scope for word in told for scope in Scopes.parse(word).resources if scope.type != "*"]
+    assert [word for word in told if str(Scopes.parse(word)) != word] == []
+    served = {
+        one["type"]: {LETTERS[code] for item in one["interaction"] if (code := item["code"]) in LETTERS}
+        for one in statement["rest"][0]["resource"]
+        if one["type"] in REGISTRY
+    }
+    by_submission = {"Binary": {"c"}, "List": {"c"}}
+    wide = {scope.type: set(scope.letters) for scope in scopes if scope.level == "system"}
+    assert wide == {type_: letters | by_submission.get(type_, set()) for type_, letters in served.items()}
+    assert {(scope.level, scope.type) for scope in scopes} == {
+        (level, type_) for level in ("patient", "user", "system") for type_ in served
+    }

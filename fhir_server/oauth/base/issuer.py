@@ -4,9 +4,11 @@ Sources: SMART App Launch 2.2 conformance (https://hl7.org/fhir/smart-app-launch
 OpenID Connect Discovery 1.0, RFC 8705, RFC 9126, RFC 9207, RFC 9449.
 """
 
+from consent_rules.scopes import LETTERS
 from fhir_server.application.core.runtime import Runtime
-from fhir_server.domain.values import Json
+from fhir_server.domain.values import Interaction, Json
 from fhir_server.oauth.base.options import Options
+from fhir_server.registry import REGISTRY, AccessRule, ResourceType, types_under
 
 CAPABILITIES = (
     "launch-ehr", "launch-standalone", "authorize-post", "client-public", "client-confidential-symmetric",
@@ -19,16 +21,40 @@ ASSERTION_ALGORITHMS = ("RS384", "ES384", "PS384", "ES256")
 PROOF_ALGORITHMS = ("ES256", "ES384", "RS256", "RS384", "PS256", "PS384")
 TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"  # noqa: S105 - a name of RFC 8693
 GRANT_TYPES = ("authorization_code", "refresh_token", "client_credentials", TOKEN_EXCHANGE)
-SCOPES = (
-    "openid", "fhirUser", "profile", "launch", "launch/patient", "offline_access", "online_access",
-    "patient/*.rs", "patient/*.read", "patient/DocumentReference.rs", "patient/DocumentReference.cruds",
-    "patient/Binary.r", "patient/List.rs", "patient/Consent.cruds", "patient/AuditEvent.rs", "patient/Patient.r",
-    "user/*.rs", "user/*.read", "user/DocumentReference.rs", "user/DocumentReference.crus", "user/Binary.rc",
-    "user/List.crs", "user/Patient.rs", "system/DocumentReference.crus", "system/Binary.cr", "system/List.crs",
-)  # fmt: skip
+_INTERACTIONS = {
+    "c": frozenset({Interaction.CREATE}),
+    "r": frozenset({Interaction.READ, Interaction.VREAD, Interaction.HISTORY}),
+    "u": frozenset({Interaction.UPDATE, Interaction.PATCH}),
+    "d": frozenset({Interaction.DELETE}),
+    "s": frozenset({Interaction.SEARCH}),
+}
+"""The interactions that each letter of a SMART scope allows."""
+_PEOPLE_AND_PLACES = frozenset({AccessRule.DIRECTORY, AccessRule.IDENTITY})
+_FILED = types_under(AccessRule.CONTENT, AccessRule.GATHERING)
+"""Types that are created in a submission alone (ITI-65)."""
+_RECORDED = frozenset(row.name for row in REGISTRY.values() if row.of_person or row.access in _PEOPLE_AND_PLACES)
 BRANDS_PATH = "/brands.json"
 LEVELS = ("eidas1", "eidas2", "eidas3")
 """Levels of login, weakest first; compare their order, never test for equality."""
+
+
+def _letters(row: ResourceType, level: str) -> str:
+    """Return the letters of all that the server offers for a type; only software records people and places."""
+    does = row.interactions | ({Interaction.CREATE} if row.name in _FILED else frozenset())
+    allowed = "rs" if row.name in _RECORDED and level != "system" else LETTERS
+    return "".join(letter for letter in allowed if does & _INTERACTIONS[letter])
+
+
+SCOPES = (
+    *("openid", "fhirUser", "profile", "launch", "launch/patient", "offline_access", "online_access"),
+    *("patient/*.rs", "patient/*.read", "user/*.rs", "user/*.read"),
+    *(
+        f"{level}/{row.name}.{_letters(row, level)}"
+        for level in ("patient", "user", "system")
+        for row in REGISTRY.values()
+    ),
+)
+"""Scopes of the metadata: the widest for each type; the server also grants narrower ones."""
 
 
 def issuer_of(runtime: Runtime) -> str:
