@@ -116,9 +116,16 @@ def create_app(settings: Settings, served: Runtime | None = None) -> Flask:
 
 
 def _show_metrics(settings: Settings, port: int, served: Runtime) -> None:
-    """Count what this process does, and show the metrics of all processes of the server."""
+    """Count what this process does, and show the metrics of all processes of the server.
+
+    A process that cannot count serves all the same: the metrics are not the audit log.
+    """
     folder = settings.metrics_dir
-    counting.into(tables.take(folder))
+    try:
+        counting.into(tables.take(folder))
+    except OSError as error:
+        telemetry.alarm("metrics_unavailable", error)
+        return
     page = partial(exposition.written, folder, partial(outbox_metrics.read, served))
     management.open_port((settings.metrics_host, port), folder / "port", page)
 

@@ -32,8 +32,11 @@ class Table:
     __slots__ = ("_file", "lock", "slots")
 
     def __init__(self, file: int) -> None:
-        """Map an open file, which this process has locked; what waited in another process waits no longer."""
-        os.ftruncate(file, SLOTS * _BYTES)
+        """Map an open file, which this process has locked; what waited in another process waits no longer.
+
+        The blocks are allocated first: a process that writes into a hole of a mapped file on a full disk is killed.
+        """
+        os.posix_fallocate(file, 0, SLOTS * _BYTES)
         self._file = file
         self.lock = Lock()
         self.slots = memoryview(mmap.mmap(file, SLOTS * _BYTES)).cast("Q")
@@ -74,7 +77,7 @@ def clear(folder: Path) -> None:
 def take(folder: Path) -> Table:
     """Return a table in the first file that no other process has.
 
-    Raises: OSError when the folder cannot be written.
+    Raises: OSError when the folder cannot be written, or the disk is full.
     """
     for number in count():
         file = os.open(folder / f"{_PREFIX}{number}", os.O_RDWR | os.O_CREAT, 0o600)

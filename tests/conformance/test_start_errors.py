@@ -96,6 +96,13 @@ def test_an_address_that_is_taken_is_named(server):
         assert "HABILIS_PORT" in refused(server)
 
 
+def test_an_address_of_the_metrics_that_is_taken_is_named(server):
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        held.listen()
+        assert "HABILIS_METRICS_PORT" in refused(server, HABILIS_METRICS_PORT=str(held.getsockname()[1]))
+
+
 def test_the_recipe_of_the_readme_starts_a_server(tmp_path):
     recipe = text_of("README.md").partition("## Running it in earnest")[2].partition("```sh\n")[2].partition("```")[0]
     recipe = recipe.replace("/srv/habilis", str(tmp_path / "data")).replace("/etc/habilis", str(tmp_path / "keys"))

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from functools import partial
 from http.client import HTTPConnection
 from pathlib import Path
@@ -14,6 +15,8 @@ from threading import Thread
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
+from fhir_server import telemetry
+from fhir_server.app import _show_metrics
 from fhir_server.http.management import ManagementServer
 from fhir_server.metrics import counting, exposition, tables
 from tests.live import HOST, Live, free_port, running
@@ -131,6 +134,13 @@ def test_a_new_start_forgets_what_ended_processes_counted(another):
     process.wait()
     tables.clear(folder)
     assert series(REFUSED, category="not-found") not in shown(folder)
+
+
+def test_a_process_that_cannot_count_serves_all_the_same(runtime, settings, capsys):
+    telemetry.configure("ERROR")
+    _show_metrics(replace(settings, data_dir=Path("/proc/none")), 9464, runtime)
+    assert "metrics_unavailable" in capsys.readouterr().err
+    assert counting._table is None
 
 
 @pytest.mark.live
