@@ -2,9 +2,11 @@
 
 import gc
 import os
+from dataclasses import replace
 from functools import partial
 from multiprocessing.util import Finalize
 from pathlib import Path
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from flask import Flask
@@ -14,6 +16,7 @@ from consent_rules.matrix.table import MatrixError
 from consent_rules.rule_profile import ProfileError, RuleProfile, from_file, names, profile
 from fhir_server import telemetry, worker
 from fhir_server.adapters import opening
+from fhir_server.adapters.mail import SmtpMailer
 from fhir_server.adapters.system import SystemClock
 from fhir_server.application.bundles.handlers import demand_handlers
 from fhir_server.application.core.runtime import Runtime, Stamps
@@ -47,8 +50,11 @@ def open_ports(settings: Settings) -> Ports:
         raise SettingsError(f"HABILIS_DATA_DIR: {settings.data_dir} cannot be made: {error.strerror}") from error
     if settings.store == "mongodb":
         uri = settings.mongodb_uri.get_secret_value()
-        return opening.open_mongo(uri, settings.mongodb_database, settings.data_dir, settings.key_file)
-    return opening.open_sqlite(settings.data_dir, settings.key_file)
+        opened = opening.open_mongo(uri, settings.mongodb_database, settings.data_dir, settings.key_file)
+    else:
+        opened = opening.open_sqlite(settings.data_dir, settings.key_file)
+    domain = str(urlsplit(settings.base_url).hostname)
+    return replace(opened, mail=SmtpMailer(settings.mail, domain)) if settings.mail else opened
 
 
 def build_runtime(settings: Settings, ports: Ports | None = None) -> Runtime:
@@ -63,6 +69,7 @@ def build_runtime(settings: Settings, ports: Ports | None = None) -> Runtime:
         cursor_key=opening.cursor_key(settings.key_file),
         refuse_wrong_size=settings.wrong_size == "refuse",
         professional_level=settings.professional_level,
+        time_zone=_time_zone(settings),
         stamps=Stamps(opened.store.newest() or Stamps().newest),
         event_readers=(counting.happened,) if settings.metrics_port else (),
     )

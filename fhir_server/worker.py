@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
+from fhir_server.application.core import audit_log
 from fhir_server.application.core.runtime import Runtime
+from fhir_server.application.notices import delivery, mails
 from fhir_server.application.outbox.lanes import NOTHING, Lane
 from fhir_server.application.outbox.worker import Worker
 from fhir_server.ports.outbox import Pending
@@ -16,8 +18,22 @@ def tidy(runtime: Runtime, _message: Pending) -> Change:
     return NOTHING
 
 
+def plan_mails(runtime: Runtime, message: Pending) -> Change:
+    """Put a message for each mail that a notice leads to."""
+    return Change((), outbox=delivery.mails_about(runtime, message.body.decode()))
+
+
+def send_mail(runtime: Runtime, message: Pending) -> Change:
+    """Send one mail. Raises: MailUnavailable."""
+    delivery.send(runtime, message.body)
+    return NOTHING
+
+
+NOTICES = Lane(audit_log.NOTICES_LANE, plan_mails, together=20)
+MAILS = Lane(mails.LANE, send_mail, tries=48, first_pause=timedelta(seconds=10))
+"""Mails are tried for about a day and a half: so long a mail server may be away."""
 TIDYING = Lane("tidying", tidy, every=timedelta(minutes=5))
-LANES: Sequence[Lane] = (TIDYING,)
+LANES: Sequence[Lane] = (TIDYING, NOTICES, MAILS)
 
 
 def build(runtime: Runtime) -> Worker:

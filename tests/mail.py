@@ -4,6 +4,7 @@ import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
@@ -15,6 +16,9 @@ from typing import Any
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult
 
+from fhir_server import worker
+from fhir_server.application.core.runtime import Runtime
+from fhir_server.application.notices.mails import LANE
 from fhir_server.settings.mail import MailServer
 
 SENDER = "avis@habilis.example"
@@ -131,3 +135,12 @@ def cutting(lines: list[bytes], *, hangs: bool = False) -> Iterator[MailServer]:
         for connection in held:
             connection.close()
         player.join(60)
+
+
+def work(runtime: Runtime) -> list[str | None]:
+    """Let a worker handle everything that is ready; return the kinds of the failures of mails, to be tried again."""
+    working = worker.build(runtime)
+    for _ in range(2):  # a notice leads to a mail
+        working.work_once()
+    waiting = runtime.ports.outbox.ready(LANE, runtime.now() + timedelta(days=1), 1000)
+    return [pending.error for pending in waiting if pending.attempts]

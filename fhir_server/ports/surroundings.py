@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 from consent_rules.vocabulary import PatientId
+from fhir_server.ports.mail import Mailer
 from fhir_server.ports.outbox import Outbox
 from fhir_server.ports.store import Store
 from fhir_server.ports.vault import Vault
@@ -48,7 +49,7 @@ class Blobs(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """All ports of one running server."""
+    """All ports of one running server. mail: None when the server sends none."""
 
     store: Store
     vault: Vault
@@ -56,3 +57,4 @@ class Ports:
     blobs: Blobs
     clock: Clock
     ids: Ids
+    mail: Mailer | None = None

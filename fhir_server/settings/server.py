@@ -14,9 +14,10 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, SecretStr
 
 from consent_rules import rule_profile
-from fhir_server.settings import brands, limits, proxies, upstream
+from fhir_server.settings import brands, limits, mail, proxies, upstream
 from fhir_server.settings.brands import Brand
 from fhir_server.settings.limits import Limits
+from fhir_server.settings.mail import MailServer
 from fhir_server.settings.proxies import Proxies
 from fhir_server.settings.reading import PREFIX, LoginLevel, Number, Reader, Texts, is_url
 from fhir_server.settings.upstream import Provider
@@ -60,7 +61,8 @@ class Settings:
     professional_level: the weakest login with which a professional may use the FHIR endpoint.
     providers: where people may sign in instead of here. upstream_places: requests to each provider at once.
     metrics_host, metrics_port: where the metrics are shown; no port, no metrics.
-    brand: how apps show the service. time_zone: the time zone of pages. limits: what one request may cost.
+    mail: the server that takes notices by mail, None for none. brand: how apps show the service.
+    time_zone: the time zone of pages and mails. limits: what one request may cost.
     """
 
     base_url: Annotated[str, AfterValidator(_address)]
@@ -92,6 +94,7 @@ class Settings:
     upstream_places: Number = 2
     metrics_host: str = "127.0.0.1"
     metrics_port: Number | None = None
+    mail: MailServer | None = None
     brand: Brand | None = None
     time_zone: str = "Europe/Paris"
     limits: Limits = field(default_factory=Limits)
@@ -174,6 +177,7 @@ def _read(environment: Mapping[str, str]) -> Settings:
         "limits": limits.READER.read(limits.READER.texts(environment)),
         "proxies": proxies.read_proxies(environment),
         "providers": upstream.read_providers(environment),
+        "mail": mail.read_mail_server(environment),
         "brand": brands.read_brand(environment),
     }
     settings = _READER.read(others | texts)
@@ -184,11 +188,12 @@ def _read(environment: Mapping[str, str]) -> Settings:
     return settings
 
 
-_READER = Reader(Settings, limits=None, proxies=None, providers=None, brand=None)
+_READER = Reader(Settings, limits=None, proxies=None, providers=None, mail=None, brand=None)
 _READERS: tuple[Reader[Any], ...] = (
     _READER,
     limits.READER,
     proxies.READER,
+    mail.READER,
     brands.READER,
     *upstream.READERS.values(),
 )

@@ -36,7 +36,7 @@ def test_a_first_access_is_told(server):
     assert "Notices</h2>" in english
     _, french = page(server, language="fr")
     assert "a consulté cet espace pour la première fois." in french
-    assert "Notifications</h2>" in french
+    assert "Avis</h2>" in french
 
 
 def open_in_an_emergency(server):

@@ -1,6 +1,7 @@
 """Writing the audit log: no answer leaves before its AuditEvent is durable (rule H3, DESIGN decision 9)."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from consent_rules.vocabulary import PatientId
 from fhir_server import deadline
@@ -13,7 +14,14 @@ from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome, O
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.problem import Problem
 from fhir_server.domain.values import Interaction
+from fhir_server.ports.outbox import Message
 from fhir_server.ports.store import Change, Trace
+from fhir_server.registry import AccessRule, types_under
+
+NOTICES_LANE = "notices"
+"""The lane of the outbox for notices that were stored; a message is the id of a notice."""
+_NOTICES = types_under(AccessRule.NOTICE)
+_NEW = (0, 0)
 
 _WRITES = frozenset(
     {Interaction.CREATE, Interaction.UPDATE, Interaction.PATCH, Interaction.DELETE, Interaction.TRANSACTION}
@@ -33,14 +41,39 @@ def trace(
 def commit(runtime: Runtime, *changes: Change) -> None:
     """Commit changes, several in one group, and tell the readers of events what is now durable.
 
+    A change that stores notices puts messages about them into the outbox.
+
     Raises: as the store; then no reader is told.
     """
-    if len(changes) == 1:
-        runtime.ports.store.commit(changes[0])
+    complete = [_with_messages(runtime, change) for change in changes]
+    if len(complete) == 1:
+        runtime.ports.store.commit(complete[0])
     else:
-        runtime.ports.store.commit_many(changes)
+        runtime.ports.store.commit_many(complete)
     for change in changes:
         tell_readers(runtime, change.traces)
+
+
+def _with_messages(runtime: Runtime, change: Change) -> Change:
+    """Return a change that also puts a message for each notice that it stores for the first time; ids are all it says.
+
+    A server without mail puts nothing. A sealed notice is told when its seal ends.
+    """
+    if not runtime.tells_outside:
+        return change
+    new = (write.after for write in change.writes if write.after.type in _NOTICES and write.expected == _NEW)
+    messages = tuple(
+        Message(
+            NOTICES_LANE,
+            one.id,
+            one.id.encode(),
+            runtime.now(),
+            one.facts.access.sealed_until,
+            one.facts.access.compartment,
+        )
+        for one in new
+    )
+    return replace(change, outbox=(*change.outbox, *messages)) if messages else change
 
 
 def tell_readers(runtime: Runtime, stored: Iterable[Trace]) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from threading import Lock
+from zoneinfo import ZoneInfo
 
 from consent_rules.matrix.schedule import Schedule
 from consent_rules.matrix.table import Matrix, MatrixError
@@ -27,6 +28,7 @@ _TOLERATED = timedelta(seconds=1)
 """Clocks of several processes differ by less than this, and threads of one process overtake each other by less."""
 _STEP = timedelta(milliseconds=1)
 """FHIR writes instants in milliseconds, so that each stamp differs from the stamp before."""
+_PARIS = ZoneInfo("Europe/Paris")
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -65,6 +67,7 @@ class Runtime:
     refuse_wrong_size: whether a wrong attachment size refuses a submission or only warns.
     stamps: gives `lastUpdated`. decoys: the space and the interaction of the last read (`reading.decoys`), or nothing.
     professional_level: the weakest login (`acr`) with which a professional may use the FHIR endpoint, None for any.
+    time_zone: in which people's hours are meant.
     event_readers: each is called once for each audited event after the event is durable, and never for an event that
         was not stored. A reader must be quick and must not raise.
     """
@@ -76,6 +79,7 @@ class Runtime:
     cursor_key: bytes
     refuse_wrong_size: bool = True
     professional_level: str | None = None
+    time_zone: ZoneInfo = _PARIS
     stamps: Stamps = field(default_factory=Stamps)
     decoys: list[tuple[PatientId, AuditedInteraction]] = field(default_factory=list)
     event_readers: tuple[EventReader, ...] = ()
@@ -83,6 +87,11 @@ class Runtime:
     def now(self) -> datetime:
         """Return the instant, by the server's clock."""
         return self.ports.clock.now()
+
+    @property
+    def tells_outside(self) -> bool:
+        """Whether notices leave the server at all."""
+        return self.ports.mail is not None
 
     @property
     def matrix(self) -> Matrix:

@@ -19,6 +19,7 @@ class ReadingReason(StrEnum):
     AUDITED_NAMES = "audited-names"
     CONFIDENTIALITY = "confidentiality"
     DEFAULT_CHOICES = "default-choices"
+    DELIVERY = "delivery"
     ERASURE = "erasure"
     HIDING_ALL = "hiding-all"
     IDENTITY_PROOF = "identity-proof"

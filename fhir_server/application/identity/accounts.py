@@ -25,6 +25,7 @@ from fhir_server.domain.values import GrantId
 from fhir_server.ports.vault import Secret
 
 KIND, NATIONAL_ID = "account", "national-id"
+_PERSON, _PERSONS_KEPT = "account-person", "account-persons-kept"
 SUBJECT, _LINKED = "upstream-subject", "upstream-link"
 LOGIN_LIMIT = 128
 _HASHER = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
@@ -89,6 +90,11 @@ class Account:
     national_id: str = ""
     generation: int = 0
 
+    @property
+    def persons(self) -> frozenset[str]:
+        """References of the persons as whom the account may act: its own, and one for each patient."""
+        return frozenset({self.person, *(represented.person for represented in self.patients)})
+
     def represented_patient(self, patient: PatientId) -> RepresentedPatient | None:
         """Return how this person may act for a patient, None when the person may not."""
         return next((represented for represented in self.patients if represented.patient == patient), None)
@@ -121,6 +127,7 @@ def add_account(runtime: Runtime, account: Account, password: str) -> Account:
     if not runtime.ports.vault.add(*entries):
         message = "the login is taken"
         raise ValueError(message)
+    _note_persons(runtime, stored)
     return stored
 
 
@@ -157,6 +164,39 @@ def find_by_national_id(runtime: Runtime, national_id: str) -> Account | None:
     entry = runtime.ports.vault.get(NATIONAL_ID, national_id, runtime.ports.clock.now())
     account = find_account(runtime, entry.value.decode()) if entry else None
     return None if account is None or account.disabled else account
+
+
+def find_by_person(runtime: Runtime, person: str) -> tuple[Account, ...]:
+    """Return the accounts in use that may act as a person, in the order of their logins. person: as in `persons`.
+
+    The store holds the logins of each person. Each account that is found is read too, so that an account that may no
+    longer act as the person does not count.
+    """
+    vault, now = runtime.ports.vault, runtime.ports.clock.now()
+    if vault.get(_PERSONS_KEPT, "", now) is None:
+        _keep_persons(runtime)
+    noted = vault.entries(_PERSON, now, _persons_group(person))
+    found = (find_account(runtime, entry.value.decode()) for entry in noted)
+    acting = (account for account in found if account and not account.disabled and person in account.persons)
+    return tuple(sorted(acting, key=lambda account: account.login))
+
+
+def _keep_persons(runtime: Runtime) -> None:
+    """Note the persons of the accounts that an earlier version stored; this happens once in the life of a store."""
+    for account in list_accounts(runtime):
+        _note_persons(runtime, account)
+    runtime.ports.vault.add(Secret(_PERSONS_KEPT, "", b""))
+
+
+def _note_persons(runtime: Runtime, account: Account) -> None:
+    """Note as whom an account may act; what is noted already stays, and what no longer holds does no harm."""
+    for person in account.persons:
+        key = f"{person} {account.subject}"
+        runtime.ports.vault.add(Secret(_PERSON, key, account.login.encode(), _persons_group(person)))
+
+
+def _persons_group(person: str) -> str:
+    return f"account-person:{person}"
 
 
 def find_by_upstream(runtime: Runtime, provider: str, subject: str) -> Account | None:
@@ -225,6 +265,8 @@ def _replace(runtime: Runtime, before: Account, after: Account, password: str) -
     hashed = _hashed(password) if password else _load(entry).password
     if not runtime.ports.vault.replace(replace(entry, key=account_name(before.login), value=_dump(after, hashed))):
         raise StaleAccountError
+    if after.persons != _load(entry).account.persons:
+        _note_persons(runtime, after)
 
 
 def _read(runtime: Runtime, login: str) -> Secret | None:

@@ -25,6 +25,7 @@ from fhir_server.domain.caller import Caller
 from fhir_server.domain.notices import Kind, Named, Notice
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.values import Interaction
+from fhir_server.ports.outbox import Message
 from fhir_server.ports.store import Change, SpaceWrite, StoreConflict, Trace, Write
 from fhir_server.ports.vault import Secret
 
@@ -67,6 +68,10 @@ class Act(StrEnum):
     ADD = "add-user"
     EDIT = "edit-user"
     INVITE = "invite-user"
+    PROPOSE_ADDRESS = "propose-notice-address"
+    SET_ADDRESS = "set-notice-address"
+    REMOVE_ADDRESS = "remove-notice-address"
+    CHOOSE_NOTICES = "choose-notices"
 
 
 _NOTICES = {
@@ -76,6 +81,8 @@ _NOTICES = {
     Act.REMOVE_PASSKEY: Kind.FACTORS,
     Act.RESET: Kind.FACTORS,
 }
+_NO_NEWS = frozenset({Act.ADD, Act.PROPOSE_ADDRESS, Act.CHOOSE_NOTICES})
+"""Acts that change nothing by which somebody could be deceived."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,19 +99,21 @@ class News:
 _DECODER = msgspec.json.Decoder(News)
 
 
-def record(runtime: Runtime, caller: Caller, account: Account, act: Act) -> None:
-    """Audit a change of an account and tell its owner, before the change happens. caller: the owner, or the operator.
+def record(runtime: Runtime, caller: Caller, account: Account, act: Act, messages: tuple[Message, ...] = ()) -> None:
+    """Audit a change of an account and tell its owner, before the change happens.
 
+    caller: the owner, or the operator. messages: what goes into the outbox in the same commit.
     Raises: StoreUnavailable or Problem(UNAVAILABLE), and then the change must not happen.
     """
     person = account.person
     own = PatientId(person.removeprefix("Patient/")) if person.startswith("Patient/") else None
     for _ in range(_ATTEMPTS):
         try:
-            audit_log.commit(runtime, _change(runtime, caller, account, act, own))
+            change = _change(runtime, caller, account, act, own)
+            audit_log.commit(runtime, replace(change, outbox=messages))
         except StoreConflict:
             continue
-        if act is not Act.ADD:
+        if act not in _NO_NEWS:
             _tell(runtime, account, act, by_owner=caller.requester.person == account.person)
         return
     raise Problem(Category.UNAVAILABLE)

@@ -91,6 +91,10 @@ class EventKind(Code):
     PASSKEY_REMOVED = "passkey-removed"
     FACTORS_RESET = "factors-reset"
     ENROLMENT_CODE_ISSUED = "enrolment-code-issued"
+    NOTICE_ADDRESS_PROPOSED = "notice-address-proposed"
+    NOTICE_ADDRESS_SET = "notice-address-set"
+    NOTICE_ADDRESS_REMOVED = "notice-address-removed"
+    NOTICES_CHOSEN = "notices-chosen"
 
     CLIENT_REGISTERED = "client-registered"
     CLIENT_CHANGED = "client-changed"

@@ -8,7 +8,7 @@ from fhir_server.http.pages.base import site
 from fhir_server.http.pages.patient import journal
 from fhir_server.http.pages.public import home
 from fhir_server.http.pages.public.home import OPENAPI
-from fhir_server.http.pages.sign_in import account, authorize, factors, passkeys, upstream
+from fhir_server.http.pages.sign_in import account, authorize, factors, notices, passkeys, upstream
 from fhir_server.http.pages.sign_in.frame import oauth_pages
 
 PAGE_MODULES = (
@@ -17,6 +17,7 @@ PAGE_MODULES = (
     authorize,
     account,
     factors,
+    notices,
     passkeys,
     upstream,
 )

@@ -60,6 +60,22 @@ OPERATIONS: Mapping[str, tuple[Any, Any]] = {
         lazy_gettext("made a code that links another sign-in to the account"),
         lazy_gettext("make a code that links another sign-in to the account"),
     ),
+    "propose-notice-address": (
+        lazy_gettext("gave an address for mails about notices"),
+        lazy_gettext("give an address for mails about notices"),
+    ),
+    "set-notice-address": (
+        lazy_gettext("confirmed an address for mails about notices"),
+        lazy_gettext("confirm an address for mails about notices"),
+    ),
+    "remove-notice-address": (
+        lazy_gettext("removed the address for mails about notices"),
+        lazy_gettext("remove the address for mails about notices"),
+    ),
+    "choose-notices": (
+        lazy_gettext("chose which notices are mailed"),
+        lazy_gettext("choose which notices are mailed"),
+    ),
     "add-user": (lazy_gettext("opened the account"), lazy_gettext("open the account")),
     "edit-user": (lazy_gettext("changed what the account may do"), lazy_gettext("change what the account may do")),
     "disable-user": (lazy_gettext("stopped the account"), lazy_gettext("stop the account")),

@@ -28,7 +28,7 @@ from fhir_server.oauth.base.page_state import Kept
 from fhir_server.oauth.login import factors, passkeys, sign_in, totp
 from fhir_server.oauth.login.factors import Owner
 
-_PLACES = ("password", "second-factor", "passkeys")
+_PLACES = ("password", "second-factor", "passkeys", "notices")
 """Pages that ask for a factor first, by the last part of their address."""
 
 
