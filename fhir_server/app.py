@@ -29,7 +29,7 @@ from fhir_server.http.pages import all_pages, language
 from fhir_server.http.pages.public import matrix_api, status
 from fhir_server.http.proxies import TrustedProxies
 from fhir_server.http.request_context import FHIR_PATH
-from fhir_server.metrics import counting, exposition, tables
+from fhir_server.metrics import counting, tables
 from fhir_server.oauth.base.options import of_settings
 from fhir_server.ports.surroundings import Ports
 from fhir_server.settings import limits
@@ -127,6 +127,8 @@ def _show_metrics(settings: Settings, port: int, served: Runtime) -> None:
 
     A process that cannot count serves all the same: the metrics are not the audit log.
     """
+    from fhir_server.metrics import exposition  # noqa: PLC0415 - its library is heavy, and most starts need none of it
+
     folder = settings.metrics_dir
     try:
         counting.into(tables.take(folder))
