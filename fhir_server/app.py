@@ -29,7 +29,7 @@ from fhir_server.http.pages import all_pages, language
 from fhir_server.http.pages.public import matrix_api, status
 from fhir_server.http.proxies import TrustedProxies
 from fhir_server.http.request_context import FHIR_PATH
-from fhir_server.metrics import counting, tables
+from fhir_server.metrics import counting
 from fhir_server.oauth.base.options import of_settings
 from fhir_server.ports.surroundings import Ports
 from fhir_server.settings import limits
@@ -123,17 +123,11 @@ def create_app(settings: Settings, served: Runtime | None = None) -> Flask:
 
 
 def _show_metrics(settings: Settings, port: int, served: Runtime) -> None:
-    """Count what this process does, and show the metrics of all processes of the server.
-
-    A process that cannot count serves all the same: the metrics are not the audit log.
-    """
+    """Count what this process does, and show the metrics of all processes of the server."""
     from fhir_server.metrics import exposition  # noqa: PLC0415 - its library is heavy, and most starts need none of it
 
     folder = settings.metrics_dir
-    try:
-        counting.into(tables.take(folder))
-    except OSError as error:
-        telemetry.alarm("metrics_unavailable", error)
+    if not counting.begin(folder):
         return
     page = partial(exposition.written, folder, partial(outbox_metrics.read, served))
     management.open_port((settings.metrics_host, port), folder / "port", page)

@@ -9,6 +9,7 @@ from fhir_server import worker
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.outbox import dead_letters
 from fhir_server.cli.operators import NO_RULES, opened, takes_name, takes_settings, wrong
+from fhir_server.metrics import counting
 from fhir_server.ports.outbox import LaneState, Pending
 from fhir_server.ports.store import MessageGone
 from fhir_server.settings.server import Settings
@@ -29,6 +30,8 @@ def work(settings: Settings) -> None:
     Stop it with Ctrl-C or SIGTERM.
     """
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)  # the threads of the worker inherit it
+    if settings.metrics_port:
+        counting.begin(settings.metrics_dir)
     with opened(settings) as runtime:
         working = worker.build(runtime)
         working.start()

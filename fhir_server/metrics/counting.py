@@ -6,10 +6,13 @@ of each other count in the same table.
 
 from bisect import bisect_left
 from dataclasses import dataclass
+from pathlib import Path
 
 from consent_rules.vocabulary import Basis
+from fhir_server import telemetry
 from fhir_server.domain.audit.interactions import OutcomeCode
 from fhir_server.domain.events.kinds import EventKind
+from fhir_server.metrics import tables
 from fhir_server.metrics.families import (
     AT_THE_DOOR,
     BOUNDS,
@@ -26,9 +29,11 @@ from fhir_server.metrics.families import (
     SYNC_SECONDS,
     WAIT_SECONDS,
     WAITING,
+    WORKER_RUNS,
     WRITER_QUEUE,
     LaneName,
     Outcome,
+    Run,
 )
 from fhir_server.metrics.tables import Table
 
@@ -53,6 +58,20 @@ class RequestKind:
         """Find the slots of an interaction and a resource type."""
         answers = tuple(REQUESTS.slot(interaction, type_, f"{digit}xx") for digit in range(10))
         return cls(answers, REQUEST_SECONDS.slot(interaction))
+
+
+def begin(folder: Path) -> bool:
+    """Count into a table in a folder from now on; return False when there is no room.
+
+    A process that cannot count serves all the same: the metrics are not the audit log.
+    """
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        into(tables.take(folder))
+    except OSError as error:
+        telemetry.alarm("metrics_unavailable", error)
+        return False
+    return True
 
 
 def into(table: Table | None) -> None:
@@ -109,6 +128,12 @@ def happened(kind: EventKind, outcome: OutcomeCode, basis: Basis | None) -> None
     with table.lock:
         table.slots[decision] += 1
         table.slots[_HAPPENED[kind, ended]] += 1
+
+
+def worked(run: Run) -> None:
+    """Count what the worker did."""
+    if _table is not None:
+        _add(WORKER_RUNS.slot(run))
 
 
 def queued(changes: int) -> None:

@@ -59,6 +59,14 @@ class Outcome(StrEnum):
     REFUSED = "refused"
 
 
+class Run(StrEnum):
+    """How the worker fared. Done is counted of periodic work only: whether an act leaves a message may be a choice."""
+
+    DONE = "done"
+    FAILED = "failed"
+    DEAD = "dead"
+
+
 @dataclass(frozen=True)
 class Family:
     """One metric, with a series for each combination of the values of its labels.
@@ -177,12 +185,18 @@ COMMIT_SECONDS = _family("commit_seconds", Kind.HISTOGRAM, "Time of a transactio
 SYNC_SECONDS = _family("sync_seconds", Kind.HISTOGRAM, "Time of the sync of a transaction (SQLite).")
 CHANGES = _family("changes", Kind.COUNTER, "Changes written; several may share a transaction.")
 FAILED_COMMITS = _family("failed_commits", Kind.COUNTER, "Transactions that the store did not confirm.")
+WORKER_RUNS = _family(
+    "worker_runs",
+    Kind.COUNTER,
+    "Periodic work that the worker has done; tries of any message that failed, the last one of a dead letter apart.",
+    outcome=tuple(Run),
+)
 WRITER_QUEUE = _family("writer_queue", Kind.GAUGE, "Changes that wait for the writer (SQLite).")
 OUTBOX_READY, OUTBOX_LAG = "habilis_outbox_ready", "habilis_outbox_lag_seconds"
 DEAD_LETTERS = "habilis_dead_letters"
 OF_STORE = {
     OUTBOX_READY: "Messages of the outbox to be handled now, in tens.",
-    OUTBOX_LAG: "How long the message that has waited longest could have been handled.",
+    OUTBOX_LAG: "For how long the oldest of these messages could have been handled, in tens of seconds.",
     DEAD_LETTERS: "Messages of the outbox that no worker tries any more.",
 }
 """Gauges that no process counts: the store is asked for them whenever somebody reads the metrics."""

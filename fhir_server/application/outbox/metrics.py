@@ -11,7 +11,7 @@ from fhir_server.metrics.families import DEAD_LETTERS, OUTBOX_LAG, OUTBOX_READY
 from fhir_server.ports.store import StoreUnavailable
 
 _STEP = 10
-"""Waiting messages are shown in tens, so that one act does not show how many messages follow it."""
+"""Messages and seconds are shown in tens, so that nobody sees whether one act was followed by a message."""
 
 
 def read(runtime: Runtime) -> Mapping[str, float]:
@@ -25,6 +25,6 @@ def read(runtime: Runtime) -> Mapping[str, float]:
     since = min((state.oldest for state in states if state.oldest), default=now)
     return {
         OUTBOX_READY: ready // _STEP * _STEP,
-        OUTBOX_LAG: max((now - since).total_seconds(), 0.0),
+        OUTBOX_LAG: max((now - since).total_seconds(), 0.0) // _STEP * _STEP,
         DEAD_LETTERS: sum(state.dead for state in states),
     }

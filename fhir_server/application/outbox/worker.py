@@ -16,6 +16,8 @@ from fhir_server.application.core import audit_log
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.outbox.lanes import NOTHING, Lane, Later
 from fhir_server.application.outbox.leases import LEASE_SECONDS, Leases
+from fhir_server.metrics import counting
+from fhir_server.metrics.families import Run
 from fhir_server.ports.outbox import Fate, Handled, Lease, Message, Pending
 from fhir_server.ports.store import Change, LeaseLost, MessageGone, StoreConflict, StoreUnavailable
 
@@ -146,7 +148,7 @@ class Worker:
         """Handle messages with one commit; if it fails, each with a commit of its own."""
         if len(messages) > 1:
             with suppress(Exception):  # it occurs again when each message is handled alone
-                audit_log.commit(self._runtime, *(self._attempt(lane, lease, message) for message in messages))
+                self._commit(lane, *(self._attempt(lane, lease, message) for message in messages))
                 return
         for message in messages:
             with suppress(MessageGone):
@@ -160,7 +162,7 @@ class Worker:
         failure: Exception = StoreConflict()
         for _ in range(_ATTEMPTS):
             try:
-                audit_log.commit(self._runtime, self._attempt(lane, lease, message))
+                self._commit(lane, self._attempt(lane, lease, message))
             except (LeaseLost, MessageGone):
                 raise
             except StoreConflict as error:
@@ -170,7 +172,19 @@ class Worker:
                 break
             else:
                 return
-        audit_log.commit(self._runtime, Change((), handled=(self._failed(lane, lease, message, failure),)))
+        self._commit(lane, Change((), handled=(self._failed(lane, lease, message, failure),)))
+
+    def _commit(self, lane: Lane, *changes: Change) -> None:
+        """Commit, and count what became of the messages: of each change the last one that it handles."""
+        audit_log.commit(self._runtime, *changes)
+        for change in changes:
+            own = change.handled[-1]
+            if own.fate is Fate.DEAD:
+                counting.worked(Run.DEAD)
+            elif own.attempts > own.message.attempts:
+                counting.worked(Run.FAILED)
+            elif lane.every:
+                counting.worked(Run.DONE)
 
     def _attempt(self, lane: Lane, lease: Lease, message: Pending) -> Change:
         """Ask the handler; return its change with what becomes of the message."""
