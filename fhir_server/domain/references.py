@@ -6,7 +6,7 @@ Source: https://hl7.org/fhir/R4/http.html#trules and https://hl7.org/fhir/R4/ref
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import orjson
@@ -17,6 +17,8 @@ from fhir_server.registry import DOCUMENTS
 _Place = tuple[str | int, "_Place | None"]
 """A member's name or an item's index, and the enclosing place; only few places are ever written as an expression."""
 
+Number = tuple[str, str]
+"""(system, value) of an identifier; "" for no system."""
 _RELATIVE = re.compile(r"([A-Z][A-Za-z]{1,63})/([A-Za-z0-9\-.]{1,64})(?:/_history/[A-Za-z0-9\-.]{1,64})?")
 _NESTED = frozenset({dict, list})
 _REWRITTEN = frozenset({"reference", "url", "valueUri", "valueUrl"})
@@ -55,17 +57,17 @@ def _expression(place: _Place) -> str:
     return f"{_expression(outer)}.{step}" if isinstance(step, str) else f"{_expression(outer)}[{step}]"
 
 
-def identifiers_named(value: Any) -> frozenset[tuple[str, str]]:  # noqa: ANN401 - any JSON value
+def identifiers_named(value: Any) -> frozenset[Number]:  # noqa: ANN401 - any JSON value
     """Return (system, value) of each identifier by which a Reference names something; "" for no system."""
-    found: set[tuple[str, str]] = set()
+    found: set[Number] = set()
     waiting = [value]
     while waiting:
         item = waiting.pop()
         inner = item.values() if type(item) is dict else item if type(item) is list else ()
         waiting.extend(one for one in inner if type(one) in _NESTED)
-        number = item.get("identifier") if type(item) is dict else None
-        if type(number) is dict and type(number.get("value")) is str:
-            found.add((str(number.get("system", "")), number["value"]))
+        number = number_of(item) if type(item) is dict else None
+        if number:
+            found.add(number)
     return frozenset(found)
 
 
@@ -101,32 +103,45 @@ def without_documents(body: bytes, hidden: frozenset[str]) -> bytes:
     """Return the body without any element that refers to one of the hidden documents."""
     if not hidden & documents_named(body):
         return body
-    return orjson.dumps(_pruned(orjson.loads(body), frozenset(f"{name}/{id_}" for name in DOCUMENTS for id_ in hidden)))
+    names = frozenset(f"{name}/{id_}" for name in DOCUMENTS for id_ in hidden)
+    return orjson.dumps(without_references(orjson.loads(body), names))
 
 
 def without_references(resource: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
     """Return a resource without any element that refers to one of these names ("Type/id")."""
-    pruned: dict[str, Any] = _pruned(resource, frozenset(names))
+    hidden = frozenset(names)
+    pruned: dict[str, Any] = _pruned(resource, lambda reference: _names(reference.get("reference"), hidden))
     return pruned
 
 
-def _pruned(value: Any, hidden: frozenset[str]) -> Any:  # noqa: ANN401 - any JSON value
+def without_numbers(body: bytes, hidden: frozenset[Number]) -> bytes:
+    """Return the body without any element that refers to something by one of these identifiers."""
+    return orjson.dumps(_pruned(orjson.loads(body), lambda reference: number_of(reference) in hidden))
+
+
+def number_of(reference: Json) -> Number | None:
+    """Return (system, value) of the identifier by which a Reference names something; "" for no system."""
+    number = reference.get("identifier")
+    if type(number) is not dict or type(number.get("value")) is not str:
+        return None
+    return str(number.get("system", "")), number["value"]
+
+
+def _pruned(value: Any, hides: Callable[[Json], bool]) -> Any:  # noqa: ANN401 - any JSON value
     if isinstance(value, list):
-        return [_pruned(item, hidden) for item in value if not _refers(item, hidden)]
+        return [_pruned(item, hides) for item in value if not _refers(item, hides)]
     if isinstance(value, dict):
-        kept = {name: _pruned(item, hidden) for name, item in value.items() if not _refers(item, hidden)}
+        kept = {name: _pruned(item, hides) for name, item in value.items() if not _refers(item, hides)}
         return {name: item for name, item in kept.items() if item not in ({}, [])}
     return value
 
 
-def _refers(value: Any, hidden: frozenset[str]) -> bool:  # noqa: ANN401 - any JSON value
+def _refers(value: Any, hides: Callable[[Json], bool]) -> bool:  # noqa: ANN401 - any JSON value
     """Tell whether a value is a reference to a hidden resource, or an element whose `item` or `target` is one."""
     if not isinstance(value, dict):
         return False
-    for candidate in (value, value.get("item"), value.get("target"), value.get("what"), value.get("reference")):
-        if isinstance(candidate, dict) and _names(candidate.get("reference"), hidden):
-            return True
-    return False
+    candidates = (value, value.get("item"), value.get("target"), value.get("what"), value.get("reference"))
+    return any(isinstance(candidate, dict) and hides(candidate) for candidate in candidates)
 
 
 def _names(reference: Any, hidden: frozenset[str]) -> bool:  # noqa: ANN401 - any JSON value

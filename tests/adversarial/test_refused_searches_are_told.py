@@ -5,6 +5,7 @@ document or none. So nobody learns from the line what is hidden from them.
 """
 
 from base64 import b64decode
+from urllib.parse import unquote
 
 import pytest
 
@@ -114,3 +115,27 @@ def test_nobody_hides_the_notice_of_a_first_access_by_searching_for_an_unknown_d
     assert world.get("zoe", f"/DocumentReference?patient={patient}&_id={UNKNOWN}").status_code == 200
     assert world.get("zoe", f"/DocumentReference?patient={patient}").status_code == 200
     assert len(world.found("camille", f"/Communication?patient={patient}")) == before + 1
+
+
+STRAYS = ("foo=DocumentReference/{id}", "foo=a,{id}", "{id}=foo", "_elements={id}", "category={id}")
+
+
+def test_a_parameter_that_takes_no_id_shows_nobody_the_id_of_a_hidden_document(family: World):
+    for stray in STRAYS:
+        for name in NAMES:
+            id_ = family.ids.get(name, UNKNOWN)
+            path = f"/DocumentReference?patient={family.ids['ines']}&status=current&{stray.format(id=id_)}"
+            assert family.get("zoe", path).status_code == 403, stray
+    for who, reads in (("ines", ("secret", "plain")), ("marc", ("plain",))):
+        read = queries(family, who)
+        assert sum("status=current" in query for query in read) == len(STRAYS) * len(NAMES)
+        named = {name: sum(family.ids.get(name, UNKNOWN) in query for query in read) for name in NAMES}
+        assert named == {name: len(STRAYS) if name in reads else 0 for name in NAMES}, who
+
+
+def queries(world: World, who: str) -> list[str]:
+    """Return the queries of the searches of a professional as somebody reads them."""
+    path = f"/AuditEvent?patient={world.ids['ines']}&agent=Practitioner/{world.ids['zoe']}&action=E&_count=200"
+    entries = world.get(who, path).get_json().get("entry", [])
+    entities = [entity for entry in entries for entity in entry["resource"]["entity"] if "query" in entity]
+    return [unquote(b64decode(entity["query"]).decode()) for entity in entities]

@@ -1,16 +1,38 @@
 """What a query returns: one version of a resource, as its reader may see it.
 
-Its body contains no reference to a document that the reader does not see.
+Its body contains no reference to a document that the reader does not see, neither by id nor by an identifier alone.
 """
 
+import re
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
+import orjson
+
+from consent_rules.vocabulary import PatientId
 from fhir_server.application.core.minor_confidentiality import HIDDEN_FROM_GUARDIANS
-from fhir_server.domain.references import documents_named
+from fhir_server.application.core.search_index import visible_documents
+from fhir_server.application.core.system_views import ReadingReason, whole_space
+from fhir_server.domain.references import (
+    Number,
+    documents_named,
+    identifiers_named,
+    number_of,
+    without_documents,
+    without_numbers,
+)
+from fhir_server.domain.search import tokens
+from fhir_server.domain.search.criteria import AnyOf, Search
 from fhir_server.domain.stored import Stored
+from fhir_server.ports.store import Filters, Snapshot
 from fhir_server.registry import AccessRule, types_under
 
 _NAMING = types_under(AccessRule.DIRECTIVE)
+_NUMBERED = tuple(sorted(types_under(AccessRule.DOCUMENT, AccessRule.GATHERING)))
+_AT_ONCE = 200
+_MAY_NAME = re.compile(rb'"(?:related|target|item|sourceReference|data)":')
+_BY_NUMBER = b'"identifier":{'
+"""A Reference has one identifier, a resource has a list of them."""
 _CONTENTS = types_under(AccessRule.CONTENT)
 
 
@@ -48,3 +70,66 @@ class Shown:
         if self.stored.type not in _CONTENTS:
             return (self.reference,)
         return (self.reference, *(f"DocumentReference/{id_}" for id_ in self.stored.facts.documents))
+
+
+def visible_bodies(
+    snapshot: Snapshot, rows: Sequence[Stored], filters: Filters, written: frozenset[str] = frozenset()
+) -> list[bytes]:
+    """Return the bodies of resources of one space without references to documents that the reader does not see.
+
+    written: ids of documents that the reader writes in this request.
+    """
+    named = frozenset[str]().union(*(documents_named(row.body) for row in rows)) - written
+    hidden = named - visible_documents(snapshot, named, filters) if named else frozenset()
+    bodies = [without_documents(row.body, hidden) if hidden else row.body for row in rows]
+    numbers = {position: found for position, body in enumerate(bodies) if (found := _numbers(body))}
+    if not numbers:
+        return bodies
+    by_token = {_token(number): number for found in numbers.values() for number in found}
+    unseen = unseen_identifiers(snapshot, rows[0].facts.access.compartment, by_token, filters)
+    removed = frozenset(by_token[token] for token in unseen)
+    for position in numbers if removed else ():
+        bodies[position] = without_numbers(bodies[position], removed)
+    return bodies
+
+
+def unseen_identifiers(
+    snapshot: Snapshot, patient: PatientId, wanted: Collection[str], filters: Filters
+) -> frozenset[str]:
+    """Return which identifiers are those of documents and lists of a space, none of which the reader sees.
+
+    wanted: search tokens of the parameter `identifier`. Whether such a resource exists is read whoever asks, and the
+    reader cannot tell it from an identifier of another system, which nobody removes.
+    """
+    seen: set[str] = set()
+    there: set[str] = set()
+    everything, ordered = whole_space(ReadingReason.LOGICAL_REFERENCES, patient), sorted(wanted)
+    for start in range(0, len(ordered) if patient else 0, _AT_ONCE):
+        some = frozenset(ordered[start : start + _AT_ONCE])
+        for type_ in _NUMBERED:
+            rows = snapshot.find(Search(type_, (AnyOf(some),), limit=2 * _AT_ONCE), everything).rows
+            visible = snapshot.visible_ids(type_, [row.id for row in rows], filters) if rows else frozenset()
+            for row in rows:
+                (seen if row.id in visible else there).update(some & frozenset(_own_tokens(row)))
+    return frozenset(there - seen)
+
+
+def _numbers(body: bytes) -> frozenset[Number]:
+    """Return the identifiers by which a body may name documents and lists; quick for a body that cannot name any."""
+    if _BY_NUMBER not in body or not _MAY_NAME.search(body):
+        return frozenset()
+    return identifiers_named(orjson.loads(body))
+
+
+def _token(number: Number) -> str:
+    system, value = number
+    return tokens.exact_token("identifier", system, value) if system else tokens.any_system("identifier", value)
+
+
+def _own_tokens(row: Stored) -> Iterator[str]:
+    """Yield the tokens by which the identifiers of a document or list are found."""
+    resource = orjson.loads(row.body)
+    for identifier in (resource.get("masterIdentifier"), *resource.get("identifier", ())):
+        number = number_of({"identifier": identifier})
+        if number:
+            yield from tokens.token("identifier", *number)

@@ -23,6 +23,7 @@ class ReadingReason(StrEnum):
     ERASURE = "erasure"
     HIDING_ALL = "hiding-all"
     IDENTITY_PROOF = "identity-proof"
+    LOGICAL_REFERENCES = "logical-references"
     ONESELF = "oneself"
     OPERATOR = "operator"
     OWN_FILINGS = "own-filings"

@@ -24,15 +24,14 @@ from fhir_server.application.core.minor_confidentiality import (
     name_what_has_a_number,
 )
 from fhir_server.application.core.runtime import Runtime
-from fhir_server.application.core.search_index import identify, visible_documents
-from fhir_server.application.core.shown import Shown
+from fhir_server.application.core.search_index import identify
+from fhir_server.application.core.shown import Shown, visible_bodies
 from fhir_server.application.core.system_views import ReadingReason, recorded_by
 from fhir_server.deadline import demand_time
 from fhir_server.domain import bodies, record_codec
 from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome, OutcomeCode
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.problem import Category, Issue, Problem
-from fhir_server.domain.references import documents_named, without_documents
 from fhir_server.domain.stored import Facts, Stored
 from fhir_server.domain.values import Interaction, Json
 from fhir_server.ports.outbox import Message
@@ -244,10 +243,9 @@ class UnitOfWork(Access):
 
     def shown(self, stored: Stored, filters: Filters) -> Shown:
         """Return a planned resource as the caller may see it."""
-        own = {id_ for type_, id_ in self.writes if type_ in DOCUMENTS}
-        named = documents_named(stored.body) - own
-        hidden = named - visible_documents(self.snapshot, named, filters) if named else frozenset()
-        seen = replace(stored, body=without_documents(stored.body, hidden)) if hidden else stored
+        own = frozenset(id_ for type_, id_ in self.writes if type_ in DOCUMENTS)
+        (body,) = visible_bodies(self.snapshot, (stored,), filters, own)
+        seen = stored if body is stored.body else replace(stored, body=body)
         return Shown(seen, filters.of(stored.type).knows_marks(stored.facts.access))
 
     def planned(self) -> Change:

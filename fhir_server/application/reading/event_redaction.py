@@ -98,7 +98,7 @@ class _Told:
             if reference := _reference_of(element):
                 yield reference
             if "query" in element:
-                yield from recorded_queries.named(_decoded(element["query"]))
+                yield from recorded_queries.named_to_reader(_decoded(element["query"]))
 
     def shown(self, seen: frozenset[str]) -> bytes:
         """Return the body without references that are not among `seen`; the stored bytes when nothing is removed."""

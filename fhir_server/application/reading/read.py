@@ -19,8 +19,7 @@ from fhir_server.application.core.minor_confidentiality import (
     is_confidential_failure,
 )
 from fhir_server.application.core.runtime import Runtime
-from fhir_server.application.core.search_index import visible_documents
-from fhir_server.application.core.shown import Shown
+from fhir_server.application.core.shown import Shown, visible_bodies
 from fhir_server.application.core.system_views import ReadingReason, left_open
 from fhir_server.application.reading import decoys, event_redaction
 from fhir_server.application.reading.event_redaction import ReaderFilters
@@ -28,7 +27,6 @@ from fhir_server.domain.audit.audit_event import without_ground
 from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome, OutcomeCode
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.problem import Category, Problem
-from fhir_server.domain.references import documents_named, without_documents
 from fhir_server.domain.stored import UNGATHERING, Stored
 from fhir_server.domain.values import Interaction
 from fhir_server.ports.store import Filters, Snapshot
@@ -128,10 +126,7 @@ def _bodies(access: Access, rows: Sequence[Stored]) -> Sequence[bytes]:
     """Return the bodies of rows of one type without references to what the caller does not see."""
     if rows[0].type in event_redaction.TOLD:
         return event_redaction.without_unseen(access.snapshot, rows, ReaderFilters(access))
-    named = frozenset().union(*(documents_named(row.body) for row in rows))
-    seen = access.opened or NOTHING_SEEN
-    hidden = named - visible_documents(access.snapshot, named, seen) if named else frozenset()
-    return [without_documents(row.body, hidden) if hidden else row.body for row in rows]
+    return visible_bodies(access.snapshot, rows, access.opened or NOTHING_SEEN)
 
 
 def _present_one(row: Stored, body: bytes, visibility: Visibility, reader: str) -> Shown:

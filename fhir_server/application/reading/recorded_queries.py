@@ -4,6 +4,7 @@ The audit log stores a search as it was sent. A reader gets the search without r
 see. For every reader, identifiers are left out, because they could only be checked by a look-up, and patients' numbers.
 """
 
+import re
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator
 from urllib.parse import parse_qsl, urlencode
@@ -15,6 +16,7 @@ from fhir_server.registry import REGISTRY, ResourceType, SearchParam
 BY_IDENTIFIER = "?/identifier"
 """The name that stands for everything that a search looks for by an identifier."""
 _OF_THE_PATIENT = frozenset({"patient", "subject"})
+_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 Pairs = list[tuple[str, str]]
 
 
@@ -23,6 +25,13 @@ def named(query: str) -> tuple[str, ...]:
     row = _row(query)
     found = (name for parameter, value in _pairs(query) for name in _names(row, parameter, value))
     return tuple(dict.fromkeys(found))
+
+
+def named_to_reader(query: str) -> tuple[str, ...]:
+    """Return what a search names, and "*/id" for each id in a parameter that takes no id, known or not."""
+    row = _row(query)
+    ids = (name for parameter, value in _pairs(query) for name in _stray_ids(row, parameter, value))
+    return tuple(dict.fromkeys((*named(query), *ids)))
 
 
 def holds_number(query: str) -> bool:
@@ -41,7 +50,7 @@ def without_unseen(encoded: str, is_seen: Callable[[str], bool]) -> str:
     for parameter, value in pairs:
         parts = value.split(",")
         open_ = (part for part in parts if not names_patient(part))
-        left = [part for part in open_ if all(is_seen(name) for name in _names(row, parameter, part))]
+        left = [part for part in open_ if all(map(is_seen, _all_names(row, parameter, part)))]
         if left:
             kept.append((parameter, ",".join(left)))
     if kept == pairs:
@@ -59,6 +68,19 @@ def _pairs(query: str) -> Pairs:
 def _row(query: str) -> ResourceType | None:
     path = query.partition("\n")[0].partition("?")[0].removesuffix("/_search")
     return REGISTRY.get(path.rpartition("/")[2].rpartition(" ")[2])
+
+
+def _all_names(row: ResourceType | None, parameter: str, value: str) -> Iterator[str]:
+    yield from _names(row, parameter, value)
+    yield from _stray_ids(row, parameter, value)
+
+
+def _stray_ids(row: ResourceType | None, parameter: str, value: str) -> Iterator[str]:
+    """Yield the ids in a parameter from which the search takes none; the id may be that of a hidden document."""
+    base = parameter.partition(":")[0]
+    known = next((param.type for param in row.search if param.name == base), "") if row else ""
+    if known != "reference" and base != "_id" and base.partition(".")[0] not in _OF_THE_PATIENT:
+        yield from (f"*/{id_}" for id_ in _ID.findall(f"{parameter}={value}"))
 
 
 def _names(row: ResourceType | None, parameter: str, value: str) -> Iterator[str]:

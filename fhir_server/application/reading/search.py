@@ -13,7 +13,7 @@ from fhir_server.application.core.enforcement_point import has_no_other_ground, 
 from fhir_server.application.core.minor_confidentiality import documents_behind, is_confidential_failure
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.core.search_index import identify
-from fhir_server.application.core.shown import Shown
+from fhir_server.application.core.shown import Shown, unseen_identifiers
 from fhir_server.application.reading import recorded_queries
 from fhir_server.application.reading.chained_search import Chains
 from fhir_server.application.reading.event_redaction import ReaderFilters
@@ -30,7 +30,7 @@ from fhir_server.registry import DOCUMENTS, PATIENT, REGISTRY, AccessRule, Resou
 
 _PEOPLE = frozenset(row.name for row in REGISTRY.values() if row.of_person)
 """Types whose references stay in a search even if unseen: whoever knows a person's id may search by this id."""
-_REFERENCE = "|ref|"
+_REFERENCE, _NUMBER = "|ref|", ":identifier|"
 
 COUNT_CAP = 10_000
 NOBODY = PatientId("00000000-0000-4000-8000-000000000000")
@@ -47,9 +47,20 @@ def judged(snapshot: Snapshot, search: Search, filters: Filters) -> Search:
 
 
 def _judged(snapshot: Snapshot, criterion: Criterion, filters: Filters) -> Criterion:
-    if not isinstance(criterion, AnyOf) or not any(_REFERENCE in token for token in criterion.tokens):
+    if not isinstance(criterion, AnyOf):
+        return criterion
+    if any(_NUMBER in token for token in criterion.tokens):
+        return AnyOf(criterion.tokens - _unseen_numbers(snapshot, criterion.tokens, filters))
+    if not any(_REFERENCE in token for token in criterion.tokens):
         return criterion
     return AnyOf(frozenset(token for token in criterion.tokens if not _is_unseen(snapshot, token, filters)))
+
+
+def _unseen_numbers(snapshot: Snapshot, asked: frozenset[str], filters: Filters) -> frozenset[str]:
+    """Return the tokens of logical references to documents and lists of the space that the caller does not see."""
+    own = {f"identifier|{token.partition(_NUMBER)[2]}": token for token in asked if _NUMBER in token}
+    patient = filters.of("DocumentReference").compartment
+    return frozenset(own[token] for token in unseen_identifiers(snapshot, patient, own, filters))
 
 
 def _is_unseen(snapshot: Snapshot, token: str, filters: Filters) -> bool:
