@@ -15,16 +15,10 @@ from time import monotonic
 from typing import TextIO, TypeVar
 
 from consent_rules.vocabulary import PatientId
-from fhir_server.application.consents import consent_requests
+from fhir_server.application.bundles import bulk
 from fhir_server.application.core.runtime import Runtime
-from fhir_server.application.core.unit_of_work import UnitOfWork
-from fhir_server.application.core.write_request import WriteRequest
-from fhir_server.application.directory import resources
-from fhir_server.application.documents import publication
-from fhir_server.domain.audit.interactions import AuditedInteraction
 from fhir_server.domain.caller import Caller
-from fhir_server.domain.values import Interaction
-from fhir_server.ports.store import Change, Snapshot
+from fhir_server.ports.store import Change
 from fhir_server.ports.surroundings import Blobs
 from fhir_server.registry import REGISTRY
 from seed import cast, choices, enrolment, people
@@ -174,28 +168,19 @@ class _Bulk:
         return sum(len(change.writes) for change in planned)
 
     def _opened(self, parts: Sequence[PatientPart]) -> Iterator[Change]:
-        row = REGISTRY["Patient"]
-        with self.runtime.ports.store.snapshot() as snapshot:
-            for part in parts:
-                work = self._work(snapshot, self.keeper, AuditedInteraction(Interaction.CREATE, "Patient"))
-                wanted = WriteRequest(Interaction.CREATE, row, resource=people.patient_resource(part))
-                self.demo.patients[part.key] = PatientId(resources.plan_create(work, wanted).shown.stored.id)
-                yield work.planned()
+        people_of = ((self.keeper, people.patient_resource(part)) for part in parts)
+        for part, planned in zip(parts, bulk.plan_creations(self.runtime, REGISTRY["Patient"], people_of), strict=True):
+            self.demo.patients[part.key] = PatientId(planned.id)
+            yield planned.change
 
     def _filled(self, parts: Sequence[PatientPart], documents: int) -> Iterator[Change]:
         types = types_for(self.runtime, _READER.profession)
         filings = {part.key: [self._filing(part, place, types) for place in range(documents)] for part in parts}
         self._put_contents(filing for of_part in filings.values() for filing in of_part)
-        with self.runtime.ports.store.snapshot() as snapshot:
-            for part in parts:
-                for lot in _in_lots(filings[part.key], _LOT):
-                    work = self._work(
-                        snapshot,
-                        self.publisher,
-                        AuditedInteraction(Interaction.TRANSACTION, "DocumentReference", "ITI-65"),
-                    )
-                    publication.plan_publication(work, submission(lot, f"{lot[0].unique_id}.1"))
-                    yield work.planned()
+        lots = (lot for part in parts for lot in _in_lots(filings[part.key], _LOT))
+        bundles = (submission(lot, f"{lot[0].unique_id}.1") for lot in lots)
+        for planned in bulk.plan_submissions(self.runtime, self.publisher, bundles):
+            yield planned.change
 
     def _put_contents(self, filings: Iterable[Filing]) -> None:
         """Store the contents first, several at the same time, because each waits for the disk."""
@@ -205,18 +190,10 @@ class _Bulk:
 
     def _agreed(self, parts: Sequence[PatientPart]) -> Iterator[Change]:
         """Plan each patient's own agreement to the reader's practice."""
-        with self.runtime.ports.store.snapshot() as snapshot:
-            for part in parts:
-                holder = enrolment.holder(self.demo.patients[part.key], part.name)
-                work = self._work(snapshot, holder, AuditedInteraction(Interaction.CREATE, "Consent"))
-                consent = choices.team(self.demo, part.key, _PRACTICE.key)
-                consent_requests.plan_create(
-                    work, WriteRequest(Interaction.CREATE, REGISTRY["Consent"], resource=consent)
-                )
-                yield work.planned()
-
-    def _work(self, snapshot: Snapshot, caller: Caller, audited: AuditedInteraction) -> UnitOfWork:
-        return UnitOfWork(self.runtime, caller, audited, snapshot)
+        holders = (enrolment.holder(self.demo.patients[part.key], part.name) for part in parts)
+        consents = (choices.team(self.demo, part.key, _PRACTICE.key) for part in parts)
+        planned = bulk.plan_creations(self.runtime, REGISTRY["Consent"], zip(holders, consents, strict=True))
+        return (one.change for one in planned)
 
     def _filing(self, part: PatientPart, place: int, types: Sequence[str]) -> Filing:
         code = types[place % len(types)]

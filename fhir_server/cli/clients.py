@@ -12,8 +12,7 @@ import click
 import orjson
 from joserfc.jwk import ECKey, RSAKey
 
-from fhir_server.application.core import operator_acts
-from fhir_server.application.identity import clients, grants
+from fhir_server.application.identity import client_changes, clients
 from fhir_server.application.identity.clients import AuthMethod, Client, ClientKind
 from fhir_server.cli.operators import OneOf, Operator, Run, administers, wrong
 from fhir_server.domain.values import ClientId, Json
@@ -24,8 +23,6 @@ _ARGUMENTS = {
     "scope": "--scopes", "jwks": "--jwks", "jwks_uri": "--jwks-uri", "token_endpoint_auth_method": "--auth-method",
 }  # fmt: skip
 """The argument that gives each element of a registration."""
-_ENDS_GRANTS = frozenset({"scopes", "organization", "auth_method"})
-"""Members of a client whose change ends its grants, because the grants were given under the old ones."""
 _HIDDEN = frozenset({"secret_hash", "registration_hash", "organization_display"})
 
 
@@ -134,8 +131,8 @@ def add(operator: Operator, id_: str, kind: ClientKind, *, has_secret: bool, **t
     client = _checked(replace(Client(ClientId(id_), "", kind), **members))
     if clients.is_known(operator.runtime, client.id):
         raise wrong("ID", f"there is a client {client.id} already")
-    _audit(operator, client, "register-client", f"{client.kind.value}, {method.value}, {client.scopes}")
-    clients.register(operator.runtime, client)
+    told = f"{client.kind.value}, {method.value}, {client.scopes}"
+    client_changes.register_client(operator.runtime, operator.caller, client, told)
     click.echo(f"client {client.id} registered ({method.value})")
     if secret:
         click.echo(f"secret, shown once: {secret}")
@@ -191,9 +188,7 @@ def edit(operator: Operator, client: Client, **terms: Any) -> None:  # noqa: ANN
     if not changed:
         raise wrong(client.id, "nothing would change; say what to change, such as --name")
     edited = _checked(replace(client, **given))
-    _audit(operator, client, "edit-client", f"changed: {', '.join(changed)}")
-    clients.change(operator.runtime, edited)
-    ended = grants.revoke_client(operator.runtime, client.id) if _ENDS_GRANTS & set(changed) else 0
+    ended = client_changes.edit_client(operator.runtime, operator.caller, edited, changed)
     click.echo(f"client {client.id} changed ({', '.join(changed)}); grants ended: {ended}")
 
 
@@ -201,9 +196,7 @@ def edit(operator: Operator, client: Client, **terms: Any) -> None:  # noqa: ANN
 @_of_client
 def disable(operator: Operator, client: Client) -> None:
     """Disable a client; end all its grants."""
-    _audit(operator, client, "disable-client")
-    clients.change(operator.runtime, replace(client, disabled=True))
-    ended = grants.revoke_client(operator.runtime, client.id)
+    ended = client_changes.disable_client(operator.runtime, operator.caller, client)
     click.echo(f"client {client.id} disabled; grants ended: {ended}")
 
 
@@ -214,8 +207,7 @@ def enable(operator: Operator, client: Client) -> None:
 
     Its ended grants stay ended.
     """
-    _audit(operator, client, "enable-client")
-    clients.change(operator.runtime, replace(client, disabled=False))
+    client_changes.enable_client(operator.runtime, operator.caller, client)
     click.echo(f"client {client.id} enabled again")
 
 
@@ -239,8 +231,7 @@ def rotate(operator: Operator, client: Client, jwks: Json | None, jwks_uri: str 
         secret = token_urlsafe(32)
         changed = replace(client, secret_hash=clients.hash_secret(secret))
         what, told = "secret", f"new secret of {client.id}, shown once: {secret}"
-    _audit(operator, client, "rekey-client", what)
-    clients.change(operator.runtime, changed)
+    client_changes.rekey_client(operator.runtime, operator.caller, changed, what)
     click.echo(told)
 
 
@@ -270,7 +261,3 @@ def _write(name: str, value: object, mode: int) -> None:
         raise wrong(name, "there is such a file already; it is left as it is") from None
     with open(descriptor, "wb") as file:  # noqa: PTH123 - the descriptor has the mode of the file
         file.write(orjson.dumps(value, option=orjson.OPT_INDENT_2) + b"\n")
-
-
-def _audit(operator: Operator, client: Client, operation: str, reason: str = "") -> None:
-    operator_acts.record(operator.runtime, operator.name, operation, client.device, reason)

@@ -34,10 +34,9 @@ def keys(action: _Action, by: str, settings: Settings) -> None:
         return
     with opened(settings, **ANY_MATRIX) as runtime:
         if action == "rotate-signing":
-            operator_acts.record(runtime, by, "rotate-signing")
-            _say(f"id_tokens are signed with key {signing.rotate(runtime)} from now on")
+            _say(f"id_tokens are signed with key {signing.rotate_signing_key(runtime, by)} from now on")
             return
-        operator_acts.record(runtime, by, "rotate-keys")
+        operator_acts.record_new_keys(runtime, by)
     wrapped = opening.rotate_keys(place_of(settings))
     _say(f"a fresh key in {settings.key_file} wraps {wrapped} data keys now")
 

@@ -68,7 +68,7 @@ def backup(folder: Path, by: str, settings: Settings) -> None:
     """
     _demand_embedded(settings)
     with opened(settings, **NO_RULES) as runtime:
-        operator_acts.record(runtime, by, restore_events.BACKUP)
+        operator_acts.record_backup(runtime, by)
         made = copies.back_up(settings.data_dir, folder, version("habilis"))
     manifests.write(folder, made, KeyFile(settings.key_file))
     click.echo(f"{folder} holds the state of {_told(made.instant)}, in {len(made.files)} files")

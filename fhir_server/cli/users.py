@@ -12,7 +12,6 @@ from consent_rules.vocabulary import Capacity, PatientId, RequesterKind
 from fhir_server.application.directory import professionals
 from fhir_server.application.identity import accounts, credentials, franceconnect_link
 from fhir_server.application.identity.accounts import Account, PractitionerRoleRef, RepresentedPatient
-from fhir_server.application.identity.credentials import Act
 from fhir_server.application.identity.passwords import weakness
 from fhir_server.cli.operators import OneOf, Operator, Run, administers, wrong
 from fhir_server.domain.values import Json
@@ -189,11 +188,10 @@ def add(operator: Operator, **given: Any) -> None:  # noqa: ANN401 - the members
     if accounts.find_account(operator.runtime, account.login):
         raise wrong("LOGIN", f"there is a user {account.login} already")
     password = _new_password(account)
-    credentials.record(operator.runtime, operator.caller, account, Act.ADD)
-    stored = accounts.add_account(operator.runtime, account, password or "")
+    stored, code = credentials.open_account(operator.runtime, operator.caller, account, password)
     click.echo(f"user {stored.login} added")
-    if password:
-        _print_code(stored, credentials.issue_code(operator.runtime, stored))
+    if code:
+        _print_code(stored, code)
     else:
         click.echo("without a password, this person can sign in only through an identity provider")
 
@@ -296,10 +294,10 @@ def enrol(operator: Operator, account: Account) -> None:
 @_of_person
 def reset_factors(operator: Operator, account: Account) -> None:
     """Remove lost second factors; print a new code."""
-    ended = factors.reset(operator.runtime, operator.caller, account)
+    ended, code = factors.reset(operator.runtime, operator.caller, account)
     text = f"second factors of {account.login} forgotten; passkeys among them: {ended}"
     click.echo(f"{text}; all sessions and grants ended")
-    _print_code(account, credentials.issue_code(operator.runtime, account))
+    _print_code(account, code)
 
 
 @group.command()
@@ -308,8 +306,7 @@ def invite(operator: Operator, account: Account) -> None:
     """Print a patient's code to link FranceConnect."""
     if account.disabled:
         raise wrong("LOGIN", f"{account.login} is disabled")
-    code = franceconnect_link.invite(operator.runtime, account)
-    credentials.record(operator.runtime, operator.caller, account, Act.INVITE)
+    code = franceconnect_link.invite_patient(operator.runtime, operator.caller, account)
     click.echo(f"code for {account.login}, shown once, good for two weeks: {code}")
 
 

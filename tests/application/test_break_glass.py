@@ -6,7 +6,7 @@ from consent_rules.model import Directive, RecordState, Requester
 from consent_rules.vocabulary import Action, DirectiveKind, Purpose, RequesterKind, SpaceStatus
 from fhir_server.application.core.access import Access, Opened
 from fhir_server.application.core.enforcement_point import judge
-from fhir_server.application.spaces.break_glass import open_space
+from fhir_server.application.spaces.break_glass import open_as_granted
 from fhir_server.domain import record_codec
 from fhir_server.domain.audit.interactions import AuditedInteraction
 from fhir_server.domain.problem import Category, Problem
@@ -41,14 +41,14 @@ def entry(runtime):
 
 def refused(runtime, reason="unconscious"):
     with pytest.raises(Problem) as caught:
-        open_space(runtime, CALLER, PATIENT, reason)
+        open_as_granted(runtime, CALLER, PATIENT, reason)
     return caught.value.category
 
 
 def test_after_the_opening_the_professional_reads_for_a_day(opened_space, clock):
     runtime = opened_space()
     assert entry(runtime).reason == "emergency-not-open"
-    id_ = open_space(runtime, CALLER, PATIENT, "unconscious, found at home")
+    id_ = open_as_granted(runtime, CALLER, PATIENT, "unconscious, found at home")
     answer = entry(runtime)
     assert (answer.permit.basis, answer.permit.rules[0].consents) == ("break-glass", (id_,))
     clock.advance(hours=24)
@@ -57,7 +57,7 @@ def test_after_the_opening_the_professional_reads_for_a_day(opened_space, clock)
 
 def test_the_opening_is_a_consent_that_names_who_and_why(opened_space):
     runtime = opened_space()
-    id_ = open_space(runtime, CALLER, PATIENT, "unconscious, found at home")
+    id_ = open_as_granted(runtime, CALLER, PATIENT, "unconscious, found at home")
     with runtime.ports.store.snapshot() as snapshot:
         answer = judge(Access(runtime, CALLER, READ, snapshot), PATIENT, Action.CONSULT)
         assert isinstance(answer, Opened)
@@ -70,7 +70,7 @@ def test_the_opening_is_a_consent_that_names_who_and_why(opened_space):
 
 def test_the_opening_leaves_a_trace_in_the_same_commit(opened_space):
     runtime = opened_space()
-    open_space(runtime, CALLER, PATIENT, "unconscious")
+    open_as_granted(runtime, CALLER, PATIENT, "unconscious")
     holder = a_caller(Requester(RequesterKind.PATIENT, f"Patient/{PATIENT}"), purpose=Purpose.PATIENT_REQUEST)
     with runtime.ports.store.snapshot() as snapshot:
         answer = judge(Access(runtime, holder, READ, snapshot), PATIENT, Action.READ_TRACES)

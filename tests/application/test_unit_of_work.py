@@ -9,6 +9,7 @@ from fhir_server.application.bundles import handlers
 from fhir_server.application.core import unit_of_work
 from fhir_server.application.core.unit_of_work import carry_out
 from fhir_server.application.core.write_request import WriteRequest
+from fhir_server.application.directory import resources
 from fhir_server.application.documents import publication
 from fhir_server.application.spaces import lifecycle
 from fhir_server.domain.audit.interactions import AuditedInteraction
@@ -207,8 +208,7 @@ def test_an_unplanned_error_stores_nothing(world: World, tmp_path):
 class TestSpaces:
     def test_an_announced_space_waits_for_six_weeks(self, world: World, clock):
         resource = {"resourceType": "Patient", "identifier": [{"system": INS, "value": "184039999900321"}]}
-        row = REGISTRY["Patient"]
-        made = handlers.create(world.runtime, caller(world, "keeper"), row, resource, announced=True)
+        made = resources.announce(world.runtime, caller(world, "keeper"), resource)
         world.ids["new"] = made.shown.stored.id
         bundle = world.bundle(world.filing(patient="new"))
         clock.advance(days=41)
@@ -219,20 +219,20 @@ class TestSpaces:
     def test_a_closed_space_may_be_opened_again_by_its_holder(self, world: World):
         world.publish()
         holder = caller(world, "camille")
-        lifecycle.change(world.runtime, holder, world.ids["camille"], lifecycle.CLOSE)
+        lifecycle.close(world.runtime, holder, world.ids["camille"])
         assert world.get("camille", f"/DocumentReference?patient={world.ids['camille']}").status_code == 403
 
-        lifecycle.change(world.runtime, holder, world.ids["camille"], lifecycle.OPEN)
+        lifecycle.open_space(world.runtime, holder, world.ids["camille"])
 
         assert len(world.found("camille", f"/DocumentReference?patient={world.ids['camille']}")) == 1
 
-    @pytest.mark.parametrize("step", [lifecycle.OPPOSE, lifecycle.OPEN], ids=lambda step: step.operation)
+    @pytest.mark.parametrize("step", [lifecycle.oppose, lifecycle.open_space])
     def test_a_space_takes_no_illegal_way(self, world: World, step):
         with pytest.raises(Problem) as raised:
-            lifecycle.change(world.runtime, caller(world, "camille"), world.ids["camille"], step)
+            step(world.runtime, caller(world, "camille"), world.ids["camille"])
         assert raised.value.category is Category.BUSINESS_RULE
 
     def test_nobody_else_closes_a_space(self, world: World):
         with pytest.raises(Problem) as raised:
-            lifecycle.change(world.runtime, caller(world, "chu-ehr"), world.ids["camille"], lifecycle.CLOSE)
+            lifecycle.close(world.runtime, caller(world, "chu-ehr"), world.ids["camille"])
         assert raised.value.category is Category.FORBIDDEN

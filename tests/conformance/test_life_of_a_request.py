@@ -41,7 +41,7 @@ NAMED = [
 COMMITTING = {
     "1. A physiotherapist searches": "application.reading.search.find",
     "2. A hospital publishes": "application.bundles.transactions.transact",
-    "4. A physician breaks the glass, and reads": "application.spaces.break_glass.open_space",
+    "4. A physician breaks the glass, and reads": "application.spaces.break_glass.open_as_granted",
     "A patient blocks a professional": "application.bundles.handlers.write",
 }
 """The parts of the page that speak of one write, and the function beneath which it is."""

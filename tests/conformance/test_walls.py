@@ -8,6 +8,7 @@ import pytest
 
 from fhir_server.application.core.system_views import ReadingReason
 from fhir_server.ports.store import Snapshot
+from tests.conformance.commands import unnamed_at_the_edge
 from tests.conformance.project import ROOT, text_of
 from tests.conformance.type_names import conditions_on_types, needless
 from tests.conformance.walls import (
@@ -180,6 +181,26 @@ ASKING_THE_TYPE = (
 def test_every_condition_on_the_name_of_a_type_is_found(copied):
     planted = plant(copied, "fhir_server/http", ASKING_THE_TYPE)
     assert {place.partition(":")[0] for place in conditions_on_types(copied)} == planted
+
+
+PLANNING = (
+    "from fhir_server.application.core.unit_of_work import carry_out\n\ndef act():\n    carry_out(1, 2, 3, 4)\n",
+    "from fhir_server.application.bundles import handlers\n\nTABLE = handlers.HANDLERS\n",
+    "from fhir_server.application.documents import document_requests as d\n\ndef act():\n    d.plan_patch(1, 2)\n",
+    "from fhir_server.application.consents.recording import plan_choice as say\n\ndef act():\n    say(1, 2, 3)\n",
+    "from fhir_server.application.spaces import lifecycle as l\n\ndef act():\n    l.change(1, 2, 3, l.OPEN)\n",
+    "def act():\n    from fhir_server.application.identity.grants import revoke_grant\n    revoke_grant(1, 2)\n",
+)
+
+
+def test_edges_name_commands_and_queries():
+    assert unnamed_at_the_edge(ROOT) == []
+
+
+@pytest.mark.parametrize("edge", ["fhir_server/http/pages", "fhir_server/cli", "seed"])
+def test_every_edge_that_plans_or_reaches_into_the_application_is_found(copied, edge):
+    planted = plant(copied, edge, PLANNING)
+    assert {place.partition(":")[0] for place in unnamed_at_the_edge(copied)} == planted
 
 
 UPWARD = (

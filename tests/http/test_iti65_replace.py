@@ -246,7 +246,7 @@ def test_a_closed_space_takes_no_document_and_an_unread_right_is_no_obstacle(wor
 
     world.publish("martin", place="other")
     camille = caller_of(world.runtime, f"Bearer {world.tokens['camille']}", Origin())
-    lifecycle.change(world.runtime, camille, world.ids["camille"], lifecycle.CLOSE)
+    lifecycle.close(world.runtime, camille, world.ids["camille"])
 
     answer = world.send("chu-ehr", "POST", "", world.bundle())
 

@@ -31,7 +31,7 @@ def open_emergency(world, who="zoe", reason="unconscious, found at home", purpos
         profession=profession,
     )
     caller = a_caller(requester, "user/*.rs", display=who, purpose=purpose)
-    return break_glass.open_space(world.runtime, caller, world.ids["camille"], reason)
+    return break_glass.open_as_granted(world.runtime, caller, world.ids["camille"], reason)
 
 
 @pytest.fixture

@@ -49,7 +49,7 @@ def open_in_an_emergency(server):
         profession="10",
     )
     caller = a_caller(requester, "user/*.rs", display="<Dr Awa>", purpose=Purpose.BREAK_GLASS)
-    return break_glass.open_space(server.runtime, caller, server.people.patients["camille"], "found <unconscious>")
+    return break_glass.open_as_granted(server.runtime, caller, server.people.patients["camille"], "found <unconscious>")
 
 
 def test_an_emergency_is_told_with_its_reason_and_its_review(server):
@@ -136,7 +136,7 @@ def test_nobody_elses_are_shown(server):
 
 def test_they_can_be_read_when_the_space_is_closed(server):
     holder = enrolment.caller(server.runtime, server.people.tokens["camille"])
-    lifecycle.change(server.runtime, holder, server.people.patients["camille"], lifecycle.CLOSE)
+    lifecycle.close(server.runtime, holder, server.people.patients["camille"])
     status, text = page(server)
     assert status == 403
     assert "This space is closed; its documents are archived, and you may open it again." in text

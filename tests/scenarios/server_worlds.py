@@ -5,7 +5,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
-from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -19,6 +18,7 @@ from fhir_server.application.core import lockdown
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.core.shown import Shown
 from fhir_server.application.core.write_request import WriteRequest
+from fhir_server.application.directory import resources
 from fhir_server.application.identity import access_tokens, accounts, clients
 from fhir_server.application.identity.accounts import Account, Grantee, RepresentedPatient
 from fhir_server.application.reading import document_audience, explain, read
@@ -40,10 +40,10 @@ from seed.people import LOCAL, author_resource
 from tests.scenarios.worlds import Json, Newcomer, Paper, Waiting, Wanted, base_of, defaults_among, purpose_of, words_of
 
 STEPS = {
-    "oppose-space": partial(lifecycle.change, step=lifecycle.OPPOSE),
-    "open-space": partial(lifecycle.change, step=lifecycle.OPEN),
-    "close-space": partial(lifecycle.change, step=lifecycle.CLOSE),
-    "suspend-space": partial(lifecycle.change, step=lifecycle.SUSPEND),
+    "oppose-space": lifecycle.oppose,
+    "open-space": lifecycle.open_space,
+    "close-space": lifecycle.close,
+    "suspend-space": lifecycle.suspend,
     "request-erasure": lifecycle.request_erasure,
     "erase-space": lifecycle.erase,
 }
@@ -276,7 +276,7 @@ class UseCaseWorld(ServerWorld):
     def open_emergency(self, who: str, of: str, reason: str, name: str) -> bool:
         caller, patient = self._caller(who), self.demo.patients[of]
         mode = purpose_of(who) or Purpose.BREAK_GLASS
-        opened = self._try(lambda: break_glass.declare(self.runtime, caller, patient, mode, reason))
+        opened = self._try(lambda: break_glass.open_in_emergency(self.runtime, caller, patient, mode, reason))
         if opened is not None:
             self.demo.consents[name] = opened.consent
         return opened is not None
@@ -299,8 +299,7 @@ class UseCaseWorld(ServerWorld):
         return None if found is None else found.state.value
 
     def announce(self, newcomer: Newcomer) -> None:
-        keeper, row = self._caller("annuaire"), REGISTRY["Patient"]
-        written = handlers.create(self.runtime, keeper, row, self.patient_resource(newcomer), announced=True)
+        written = resources.announce(self.runtime, self._caller("annuaire"), self.patient_resource(newcomer))
         self.demo.patients[newcomer.key] = written.shown.stored.id
         for name in newcomer.guardians:
             self.introduce(name, newcomer.key)

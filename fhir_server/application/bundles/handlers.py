@@ -17,6 +17,7 @@ from fhir_server.application.directory import resources
 from fhir_server.application.documents import document_requests, publication
 from fhir_server.domain.audit.interactions import AuditedInteraction
 from fhir_server.domain.caller import Caller
+from fhir_server.domain.commands import translator
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.values import Json
 from fhir_server.registry import REGISTRY, Interaction, ResourceType
@@ -45,6 +46,7 @@ class Handler:
 NO_HANDLER = Handler({})
 
 
+@translator
 def write(runtime: Runtime, caller: Caller, request: WriteRequest) -> Written | None:
     """Create, replace, patch or delete a resource; return None after a deletion.
 
@@ -59,9 +61,10 @@ def write(runtime: Runtime, caller: Caller, request: WriteRequest) -> Written | 
     return carry_out(runtime, caller, audited, plan_of(request))
 
 
-def create(runtime: Runtime, caller: Caller, row: ResourceType, resource: Json, *, announced: bool = False) -> Written:
-    """Create a resource without a condition. announced: as in WriteRequest. Raises: as `write`."""
-    written = write(runtime, caller, WriteRequest(Interaction.CREATE, row, resource=resource, announced=announced))
+@translator
+def create(runtime: Runtime, caller: Caller, row: ResourceType, resource: Json) -> Written:
+    """Create a resource without a condition. Raises: as `write`."""
+    written = write(runtime, caller, WriteRequest(Interaction.CREATE, row, resource=resource))
     if written is None:
         raise AssertionError(row.name)
     return written
@@ -105,8 +108,8 @@ def _faults(row: ResourceType, handler: Handler) -> list[str]:
 
 _WRITES = (Interaction.CREATE, Interaction.UPDATE, Interaction.PATCH, Interaction.DELETE)
 _OF_DIRECTORY: Mapping[Interaction, Plan] = {
-    Interaction.CREATE: resources.plan_create,
-    Interaction.UPDATE: resources.plan_update,
+    Interaction.CREATE: resources.record_identity,
+    Interaction.UPDATE: resources.change_identity,
     Interaction.PATCH: resources.plan_patch,
 }
 _OF_CONSENTS: Mapping[Interaction, Plan] = {

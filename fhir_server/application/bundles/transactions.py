@@ -24,6 +24,7 @@ from fhir_server.application.reading import conditional
 from fhir_server.domain import conditional_requests, references
 from fhir_server.domain.audit.interactions import AuditedInteraction
 from fhir_server.domain.caller import Caller
+from fhir_server.domain.commands import translator
 from fhir_server.domain.documents.submission_reading import is_submission
 from fhir_server.domain.problem import Category, Issue, Problem
 from fhir_server.domain.references import documents_named
@@ -42,6 +43,7 @@ _NAMING = types_under(AccessRule.DIRECTIVE)
 _LETTERS = {"POST": "c", "PUT": "u", "PATCH": "u", "DELETE": "d"}
 
 
+@translator
 def transact(runtime: Runtime, caller: Caller, bundle: Json) -> tuple[Written | None, ...]:
     """Do all writes of a transaction in one commit, or none; None stands for an entry that reads or deletes.
 
@@ -63,6 +65,7 @@ def transact(runtime: Runtime, caller: Caller, bundle: Json) -> tuple[Written | 
     return carry_out(runtime, caller, audited, plan)
 
 
+@translator
 def perform(runtime: Runtime, caller: Caller, entry: Entry) -> Written | None:
     """Do one writing entry of a batch; None when it deletes.
 

@@ -12,6 +12,7 @@ from fhir_server.deadline import demand_time
 from fhir_server.domain.audit.audit_event import Stamp, trace_of
 from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome, OutcomeCode
 from fhir_server.domain.caller import Caller
+from fhir_server.domain.commands import command
 from fhir_server.domain.problem import Problem
 from fhir_server.domain.values import Interaction
 from fhir_server.ports.outbox import Message
@@ -114,6 +115,7 @@ def demand_scope(
         raise
 
 
+@command()
 def record_refusal(runtime: Runtime, caller: Caller, audited: AuditedInteraction, problem: Problem) -> None:
     """Store the audit event of an interaction that was refused before any read, for the patient in context."""
     confidential = audited.confidential or caller.requester.kind in PATIENTS_SIDE
@@ -121,6 +123,7 @@ def record_refusal(runtime: Runtime, caller: Caller, audited: AuditedInteraction
     record(runtime, caller, audited, outcome, _in_context(runtime, caller))
 
 
+@command()
 def record_out_of_time(runtime: Runtime, caller: Caller, audited: AuditedInteraction) -> None:
     """Store the audit event of an interaction that had no effect because it took too long.
 

@@ -24,6 +24,7 @@ from fhir_server.deadline import demand_time
 from fhir_server.domain import record_codec
 from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome, OutcomeCode
 from fhir_server.domain.caller import Caller
+from fhir_server.domain.commands import query
 from fhir_server.domain.problem import Category, Issue, Problem
 from fhir_server.domain.search.criteria import AnyOf, Search
 from fhir_server.domain.values import Interaction
@@ -86,6 +87,7 @@ def has_no_other_ground(access: Access, opened: Opened) -> bool:
     return is_looked_up and isinstance(judge_again(access, opened, Action.CONSULT), Deny)
 
 
+@query
 def demand_served(runtime: Runtime, caller: Caller, patient: PatientId | None, audited: AuditedInteraction) -> None:
     """During a lockdown, refuse every request but emergencies before anything is read for it (K2).
 

@@ -12,6 +12,8 @@ import orjson
 
 from fhir_server.application.core import operator_acts
 from fhir_server.application.core.runtime import Runtime
+from fhir_server.domain.commands import command, query
+from fhir_server.domain.events.kinds import EventKind
 from fhir_server.ports.vault import Secret
 
 NAME = ("switch", "emergencies-only")
@@ -30,12 +32,14 @@ class Lockdown:
 _DECODER = msgspec.json.Decoder(Lockdown)
 
 
+@query
 def find(runtime: Runtime) -> Lockdown | None:
     """Return the lockdown in force, None when there is none."""
     entry = runtime.ports.vault.get(*NAME, runtime.ports.clock.now())
     return _DECODER.decode(entry.value) if entry else None
 
 
+@command(EventKind.LOCKDOWN_BEGUN)
 def switch_on(runtime: Runtime, by: str, reason: str) -> Lockdown:
     """Let only emergencies through, from the next request on; a lockdown already in force stays as it is.
 
@@ -52,6 +56,7 @@ def switch_on(runtime: Runtime, by: str, reason: str) -> Lockdown:
     return find(runtime) or stop
 
 
+@command(EventKind.LOCKDOWN_ENDED)
 def switch_off(runtime: Runtime, by: str) -> Lockdown | None:
     """Serve everybody again, from the next request on; return the lockdown that ended, None when there was none.
 

@@ -7,6 +7,8 @@ from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.core.system_views import ReadingReason, whole_space
 from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome
 from fhir_server.domain.caller import Caller
+from fhir_server.domain.commands import command, query
+from fhir_server.domain.events.kinds import EventKind
 from fhir_server.domain.values import Interaction, Json
 
 
@@ -20,6 +22,19 @@ def record(runtime: Runtime, by: str, operation: str, what: str = "", reason: st
     audit_log.record(runtime, Caller.of_operator(by), audited, Outcome(reason=reason), None)
 
 
+@command(EventKind.SERVICE_BACKED_UP)
+def record_backup(runtime: Runtime, by: str) -> None:
+    """Record that the operator copies data, keys and contents. Raises: as `record`."""
+    record(runtime, by, "backup")
+
+
+@command(EventKind.DATA_KEY_ROTATED)
+def record_new_keys(runtime: Runtime, by: str) -> None:
+    """Record that the operator replaces the key that wraps the keys of the data. Raises: as `record`."""
+    record(runtime, by, "rotate-keys")
+
+
+@query
 def find_resource(runtime: Runtime, type_: str, id_: str) -> Json | None:
     """Return a resource that a command names, None when there is none; the operator may know every resource."""
     with runtime.ports.store.snapshot() as snapshot:

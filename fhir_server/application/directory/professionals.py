@@ -13,6 +13,7 @@ from consent_rules.vocabulary import Capacity
 from fhir_server.application.core.access import IN_DIRECTORY
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.identity.accounts import Account, PractitionerRoleRef
+from fhir_server.domain.commands import query
 from fhir_server.domain.search import tokens
 from fhir_server.domain.search.criteria import AnyOf, Search
 from fhir_server.domain.values import Json
@@ -52,6 +53,7 @@ def find_professional(runtime: Runtime, national_id: str) -> Entry | None:
         return Entry(person, _name(found[0]), tuple(sorted(filter(None, practices), key=lambda item: item.role)))
 
 
+@query
 def practice_of(runtime: Runtime, role: Json) -> PractitionerRoleRef | None:
     """Return the practice situation that a PractitionerRole states; None when it has ended or names no profession."""
     if not _is_in_force(role, runtime.ports.clock.now()):

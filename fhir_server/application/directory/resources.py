@@ -7,6 +7,7 @@ Source: https://hl7.org/fhir/R4/http.html#create, #ccreate and #update; R.1111-2
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 
 import orjson
 
@@ -15,9 +16,10 @@ from consent_rules.vocabulary import NO_SPACE, Action, PatientId, RequesterKind
 from fhir_server.application.core import smart_scopes, unit_of_work
 from fhir_server.application.core.access import IN_DIRECTORY, NOTHING_SEEN, KnownFilters, Opened
 from fhir_server.application.core.enforcement_point import open_unnamed
+from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.core.search_index import facts_of
 from fhir_server.application.core.system_views import ReadingReason, recorded_by, whole_space
-from fhir_server.application.core.unit_of_work import UnitOfWork, Written, is_registry_operator
+from fhir_server.application.core.unit_of_work import UnitOfWork, Written, carry_out, is_registry_operator
 from fhir_server.application.core.write_request import WriteRequest
 from fhir_server.application.reading import conditional
 from fhir_server.application.reading.read import not_found
@@ -25,6 +27,8 @@ from fhir_server.application.spaces import lifecycle
 from fhir_server.domain import bodies, conditional_requests, references
 from fhir_server.domain.audit.interactions import AuditedInteraction
 from fhir_server.domain.caller import Caller
+from fhir_server.domain.commands import command, translator
+from fhir_server.domain.events.kinds import EventKind
 from fhir_server.domain.problem import Category, Issue, Problem
 from fhir_server.domain.stored import Stored
 from fhir_server.domain.values import Interaction, Json
@@ -34,8 +38,21 @@ from fhir_server.r4.patch import demand_valid
 from fhir_server.registry import PATIENT, REGISTRY, AccessRule, ResourceType
 
 
-def plan_create(work: UnitOfWork, request: WriteRequest) -> Written:
-    """Plan the creation of a directory resource."""
+@command(EventKind.SPACE_ANNOUNCED)
+def announce(runtime: Runtime, caller: Caller, patient: Json) -> Written:
+    """Record an insured person and announce the space: it opens after the term unless it is opposed (A2, A3).
+
+    patient: a Patient. Raises: as the creation of a Patient.
+    """
+    request = WriteRequest(Interaction.CREATE, REGISTRY[PATIENT], resource=patient, announced=True)
+    return carry_out(
+        runtime, caller, AuditedInteraction(Interaction.CREATE, PATIENT), partial(record_identity, request=request)
+    )
+
+
+@command(EventKind.RESOURCE_CREATED, EventKind.SPACE_CREATED)
+def record_identity(work: UnitOfWork, request: WriteRequest) -> Written:
+    """Record a person or an establishment; a new Patient opens a space."""
     row = request.row
     _demand_registry_operator(work.caller, row)
     smart_scopes.demand(work.caller, (row.name,), "c")
@@ -62,8 +79,9 @@ def plan_create(work: UnitOfWork, request: WriteRequest) -> Written:
     return Written(work.shown(after, NOTHING_SEEN), created=True)
 
 
-def plan_update(work: UnitOfWork, request: WriteRequest) -> Written:
-    """Plan the replacement of a directory resource."""
+@command(EventKind.RESOURCE_UPDATED)
+def change_identity(work: UnitOfWork, request: WriteRequest) -> Written:
+    """Replace what is recorded of a person or an establishment."""
     row = request.row
     _demand_registry_operator(work.caller, row)
     before, opened = find(work, row, request.id, "u")
@@ -89,6 +107,7 @@ def plan_update(work: UnitOfWork, request: WriteRequest) -> Written:
     return Written(work.shown(after, NOTHING_SEEN))
 
 
+@translator
 def plan_patch(work: UnitOfWork, request: WriteRequest) -> Written:
     """Plan a patch of a directory resource.
 
@@ -98,7 +117,7 @@ def plan_patch(work: UnitOfWork, request: WriteRequest) -> Written:
     before, _ = find(work, request.row, request.id, "u")
     wanted = request.patch.apply(load_json(before.body))
     demand_valid(wanted, before.body)
-    return plan_update(work, replace(request, resource=wanted))
+    return change_identity(work, replace(request, resource=wanted))
 
 
 def find(work: UnitOfWork, row: ResourceType, id_: str, letter: str) -> tuple[Stored, Opened | None]:

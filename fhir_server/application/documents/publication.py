@@ -22,9 +22,11 @@ from fhir_server.application.reading import conditional
 from fhir_server.domain import conditional_requests, references
 from fhir_server.domain.audit.interactions import AuditedInteraction
 from fhir_server.domain.caller import Caller
+from fhir_server.domain.commands import command, translator
 from fhir_server.domain.documents.security_labels import split_marks
 from fhir_server.domain.documents.submission import Item, Submission, unique_id
 from fhir_server.domain.documents.submission_reading import read, read_simplified
+from fhir_server.domain.events.kinds import EventKind
 from fhir_server.domain.values import Interaction, Json
 from fhir_server.registry import PATIENT, REGISTRY, AccessRule, types_under
 
@@ -40,6 +42,7 @@ class Published:
     entries: tuple[Written | None, ...]
 
 
+@translator
 def publish(runtime: Runtime, caller: Caller, bundle: Json) -> Published:
     """File a submission set with its documents (ITI-65).
 
@@ -49,13 +52,15 @@ def publish(runtime: Runtime, caller: Caller, bundle: Json) -> Published:
     return carry_out(runtime, caller, SUBMISSION, partial(plan_publication, bundle=bundle))
 
 
+@translator
 def plan_publication(work: UnitOfWork, bundle: Json) -> Published:
     """Plan a submission; a caller that loads many submissions commits their plans together."""
     smart_scopes.demand(work.caller, _DOCUMENT, "c")
     submission = read(bundle, refuse_wrong_size=work.runtime.refuse_wrong_size)
-    return Published(_plan_submission(work, submission, len(bundle.get("entry", []))))
+    return Published(file_submission(work, submission, len(bundle.get("entry", []))))
 
 
+@translator
 def plan_document(work: UnitOfWork, request: WriteRequest) -> Written:
     """Plan the filing of one document with its content inside (ITI-105); the server derives its submission set.
 
@@ -63,10 +68,12 @@ def plan_document(work: UnitOfWork, request: WriteRequest) -> Written:
     """
     smart_scopes.demand(work.caller, _DOCUMENT, "c")
     submission = read_simplified(request.resource, refuse_wrong_size=work.runtime.refuse_wrong_size)
-    return _plan_simplified(work, submission)
+    return file_document(work, submission)
 
 
-def _plan_simplified(work: UnitOfWork, submission: Submission) -> Written:
+@command(EventKind.DOCUMENT_PUBLISHED)
+def file_document(work: UnitOfWork, submission: Submission) -> Written:
+    """File one document with its content; the server derives its submission set. Raises: as `publish`."""
     _note_secrets(work, submission)
     document = submission.documents[0]
     prepared = _enter(work, submission, {0: _new_id(work), -1: _new_id(work)})
@@ -81,7 +88,12 @@ def _plan_simplified(work: UnitOfWork, submission: Submission) -> Written:
     return prepared.written("DocumentReference", prepared.ids[0], notes)
 
 
-def _plan_submission(work: UnitOfWork, submission: Submission, count: int) -> tuple[Written | None, ...]:
+@command(EventKind.DOCUMENTS_PUBLISHED, EventKind.DOCUMENT_REPLACED)
+def file_submission(work: UnitOfWork, submission: Submission, count: int) -> tuple[Written | None, ...]:
+    """File a submission set with its documents, and supersede what they replace; return the result of each entry.
+
+    count: how many entries the Bundle has. Raises: as `publish`.
+    """
     _note_secrets(work, submission)
     ids = {item.index: _new_id(work) for item in _created(submission)}
     answers: dict[int, Written] = {}
@@ -122,7 +134,7 @@ def _place_patient(work: UnitOfWork, item: Item, ids: dict[int, str]) -> Written
     condition = conditional_requests.query_of(item.condition, PATIENT, work.runtime.fhir_base, where)
     row, id_ = REGISTRY[PATIENT], ids[item.index]
     request = WriteRequest(Interaction.CREATE, row, id_, item.resource, root=item.root, condition=condition)
-    written = resources.plan_create(work, request)
+    written = resources.record_identity(work, request)
     ids[item.index] = written.shown.stored.id
     return written
 

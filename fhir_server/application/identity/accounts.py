@@ -21,6 +21,7 @@ from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.identity.clients import Client
 from fhir_server.application.identity.passwords import normalized
 from fhir_server.domain.caller import Granted, Login
+from fhir_server.domain.commands import query
 from fhir_server.domain.values import GrantId
 from fhir_server.ports.vault import Secret
 
@@ -142,6 +143,7 @@ def authenticate(runtime: Runtime, login: str, password: str) -> Account | None:
     return None if kept.account.disabled else kept.account
 
 
+@query
 def find_account(runtime: Runtime, login: str) -> Account | None:
     """Return an account by its login, also a disabled account."""
     return of_entry(_read(runtime, login))
@@ -157,6 +159,7 @@ def of_entry(entry: Secret | None) -> Account | None:
     return _load(entry).account if entry else None
 
 
+@query
 def find_by_national_id(runtime: Runtime, national_id: str) -> Account | None:
     """Return the account that a national id names, None when there is none or it is disabled."""
     if not national_id or len(national_id) > 2 * LOGIN_LIMIT:
@@ -222,6 +225,7 @@ def link(runtime: Runtime, account: Account, provider: str, subject: str) -> boo
     return True
 
 
+@query
 def list_accounts(runtime: Runtime) -> tuple[Account, ...]:
     """Return all accounts in the order of their logins."""
     entries = runtime.ports.vault.entries(KIND, runtime.ports.clock.now())
@@ -275,6 +279,7 @@ def _read(runtime: Runtime, login: str) -> Secret | None:
     return runtime.ports.vault.get(*entry_name(login), runtime.ports.clock.now())
 
 
+@query
 def has_password(runtime: Runtime, account: Account) -> bool:
     """Tell whether an account can be opened by a password at all."""
     entry = _read(runtime, account.login)

@@ -16,6 +16,7 @@ import msgspec
 import orjson
 
 from fhir_server.application.core.runtime import Runtime
+from fhir_server.domain.commands import query
 from fhir_server.domain.values import ClientId, Json
 from fhir_server.ports.vault import Secret
 
@@ -109,6 +110,7 @@ def register(runtime: Runtime, client: Client) -> None:
         raise ValueError(message)
 
 
+@query
 def find(runtime: Runtime, client_id: ClientId) -> Client | None:
     """Return a client, None for an unknown or disabled client."""
     return of_entry(_read(runtime, client_id))
@@ -125,11 +127,13 @@ def of_entry(entry: Secret | None) -> Client | None:
     return None if client is None or client.disabled else client
 
 
+@query
 def is_known(runtime: Runtime, client_id: ClientId) -> bool:
     """Tell whether a client has this id, disabled clients included."""
     return _read(runtime, client_id) is not None
 
 
+@query
 def list_clients(runtime: Runtime) -> tuple[Client, ...]:
     """Return all clients in the order of their ids, disabled clients included."""
     entries = runtime.ports.vault.entries(KIND, runtime.ports.clock.now())
@@ -160,6 +164,7 @@ def remove(runtime: Runtime, client_id: ClientId) -> bool:
     return was_there
 
 
+@query
 def works_from(runtime: Runtime, origin: str) -> bool:
     """Tell whether an enabled client works from a web origin. The reads do not grow with the number of clients.
 

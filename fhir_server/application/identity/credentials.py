@@ -18,10 +18,13 @@ from consent_rules.vocabulary import PatientId, SpaceStatus
 from fhir_server.application.core import access_notices, audit_log
 from fhir_server.application.core.enforcement_point import record_of
 from fhir_server.application.core.runtime import Runtime
+from fhir_server.application.identity import accounts
 from fhir_server.application.identity.accounts import Account
 from fhir_server.domain import record_codec
 from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome
 from fhir_server.domain.caller import Caller
+from fhir_server.domain.commands import command, query
+from fhir_server.domain.events.kinds import EventKind
 from fhir_server.domain.notices import Kind, Named, Notice
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.values import Interaction
@@ -145,12 +148,25 @@ def _tell(runtime: Runtime, account: Account, act: Act, *, by_owner: bool) -> No
     runtime.ports.vault.add(Secret(_NEWS, news.id, orjson.dumps(news), _group(account), now + TOLD_FOR))
 
 
+@command(EventKind.ACCOUNT_ADDED)
+def open_account(runtime: Runtime, caller: Caller, account: Account, password: str | None) -> tuple[Account, str]:
+    """Give a person an account; return it, and the code for a first second factor: "" without a password.
+
+    Raises: ValueError when the login is taken or unusable.
+    """
+    record(runtime, caller, account, Act.ADD)
+    opened = accounts.add_account(runtime, account, password or "")
+    return opened, issue_code(runtime, opened) if password else ""
+
+
+@query
 def news_of(runtime: Runtime, account: Account) -> tuple[News, ...]:
     """Return the changes of the last 90 days, newest first."""
     entries = runtime.ports.vault.entries(_NEWS, runtime.ports.clock.now(), _group(account))
     return tuple(sorted((_DECODER.decode(entry.value) for entry in entries), key=lambda item: item.at, reverse=True))
 
 
+@command()
 def acknowledge(runtime: Runtime, account: Account) -> None:
     """Remember that the owner has seen all changes."""
     for news in news_of(runtime, account):

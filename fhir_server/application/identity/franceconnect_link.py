@@ -17,6 +17,10 @@ from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.core.system_views import ReadingReason, whole_space
 from fhir_server.application.identity import credentials
 from fhir_server.application.identity.accounts import Account, find_account
+from fhir_server.application.identity.credentials import Act
+from fhir_server.domain.caller import Caller
+from fhir_server.domain.commands import command
+from fhir_server.domain.events.kinds import EventKind
 from fhir_server.domain.values import Json
 from fhir_server.ports.vault import Secret
 
@@ -48,6 +52,14 @@ def invite(runtime: Runtime, account: Account) -> str:
     expires = runtime.ports.clock.now() + _LIFETIME
     runtime.ports.vault.add(Secret(_KIND, code, account.login.encode(), group, expires))
     return credentials.readable_code(code)
+
+
+@command(EventKind.ACCOUNT_INVITED)
+def invite_patient(runtime: Runtime, caller: Caller, account: Account) -> str:
+    """Make the code of an account as the operator, with its audit event. Raises: as `invite`."""
+    code = invite(runtime, account)
+    credentials.record(runtime, caller, account, Act.INVITE)
+    return code
 
 
 def redeem(runtime: Runtime, typed: str, traits: Traits) -> Account | None:

@@ -23,6 +23,7 @@ from fhir_server.application.identity.grants import (
     revoke_grant,
     store_grant,
 )
+from fhir_server.domain.commands import command
 from fhir_server.domain.values import GrantId
 from fhir_server.ports.store import StoreUnavailable
 from fhir_server.ports.vault import Secret
@@ -83,6 +84,7 @@ def _age(grant: Grant) -> tuple[bool, str, str]:
     return bool(grant.choice), grant.granted_at.isoformat(), grant.id
 
 
+@command()
 def settle_all(runtime: Runtime) -> int:
     """End, once in the life of a store, older grants that earlier versions left beside the newest; return how many."""
     vault = runtime.ports.vault

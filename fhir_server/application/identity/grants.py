@@ -16,6 +16,7 @@ from consent_rules.vocabulary import NO_SPACE, Purpose, RequesterKind
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.identity.accounts import Grantee
 from fhir_server.domain.caller import Granted, purpose_of
+from fhir_server.domain.commands import query
 from fhir_server.domain.values import ClientId, GrantId, Json
 from fhir_server.ports.vault import Secret
 
@@ -114,6 +115,7 @@ def add_to_grant(runtime: Runtime, grant: Grant, secret: Secret, *, of_choice: b
         vault.drop(secret.kind, secret.key)
 
 
+@query
 def find_grant(runtime: Runtime, grant_id: GrantId) -> Grant | None:
     """Return a grant by its id, None when it has ended."""
     entry = runtime.ports.vault.get(GRANT, grant_id, runtime.ports.clock.now()) if grant_id else None
@@ -129,6 +131,7 @@ def touch_grant(runtime: Runtime, grant: Grant) -> None:
         runtime.ports.vault.replace(replace(entry, key=grant.id, value=value))
 
 
+@query
 def grants_of(runtime: Runtime, subject: str) -> tuple[Grant, ...]:
     """Return the grants of a person that have not ended, newest first."""
     entries = runtime.ports.vault.entries(GRANT, runtime.ports.clock.now(), f"holder:{subject}")
@@ -159,6 +162,7 @@ def all_grants(runtime: Runtime) -> tuple[Grant, ...]:
     return tuple(load_grant(entry.value) for entry in entries)
 
 
+@query
 def has_ended(runtime: Runtime, grant: Grant) -> bool:
     """Tell whether a grant from a token exchange has ended because one of its ancestors ended or was authorized anew.
 

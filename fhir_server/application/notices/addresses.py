@@ -25,6 +25,8 @@ from fhir_server.application.notices import choices
 from fhir_server.application.notices.choices import Choices
 from fhir_server.application.notices.mails import Confirmation, Farewell, message_of
 from fhir_server.domain.caller import Caller
+from fhir_server.domain.commands import command, query
+from fhir_server.domain.events.kinds import EventKind
 from fhir_server.ports.outbox import Message
 from fhir_server.ports.vault import Secret
 
@@ -85,6 +87,7 @@ def normalized(typed: str) -> str | None:
     return address if is_one else None
 
 
+@command(EventKind.NOTICE_ADDRESS_PROPOSED)
 def ask(runtime: Runtime, caller: Caller, account: Account, typed: str, language: str) -> Asked:
     """Send a code to an address; codes that were sent before become invalid. caller: the owner of the account."""
     address = normalized(typed)
@@ -104,12 +107,14 @@ def ask(runtime: Runtime, caller: Caller, account: Account, typed: str, language
     return Asked.SENT
 
 
+@query
 def waiting_for_code(runtime: Runtime, subject: str) -> Unconfirmed | None:
     """Return the address of an account that waits for its code, None when there is none."""
     entry = runtime.ports.vault.get(_ASKED, subject, runtime.now())
     return _ASKED_DECODER.decode(entry.value) if entry else None
 
 
+@command(EventKind.NOTICE_ADDRESS_SET)
 def confirm(runtime: Runtime, caller: Caller, account: Account, typed: str) -> bool:
     """Use an address from now on when this is its code; use the code up, and tell the address before."""
     vault = runtime.ports.vault
@@ -126,6 +131,7 @@ def confirm(runtime: Runtime, caller: Caller, account: Account, typed: str) -> b
     return True
 
 
+@command(EventKind.NOTICE_ADDRESS_REMOVED)
 def remove(runtime: Runtime, caller: Caller, account: Account) -> None:
     """Send no more mails to an account, and tell the address before."""
     runtime.ports.vault.drop(_ASKED, account.subject)

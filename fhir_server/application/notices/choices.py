@@ -22,6 +22,8 @@ from fhir_server.application.identity import credentials
 from fhir_server.application.identity.accounts import Account
 from fhir_server.application.identity.credentials import Act
 from fhir_server.domain.caller import Caller
+from fhir_server.domain.commands import command, query
+from fhir_server.domain.events.kinds import EventKind
 from fhir_server.domain.notices import URGENT, Kind
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.ports.vault import Secret
@@ -106,6 +108,7 @@ _UTC = ZoneInfo("UTC")
 _DECODER = msgspec.json.Decoder(Choices)
 
 
+@query
 def of_account(runtime: Runtime, account: Account) -> Choices:
     """Return what a person chose, or what holds when they chose nothing."""
     return of_subject(runtime, account.subject) or Choices(account.login)
@@ -153,6 +156,7 @@ class Wanted:
         return has_both and all(0 <= hour < _HOURS for hour in hours) and self.language in LANGUAGES
 
 
+@command(EventKind.NOTICES_CHOSEN)
 def choose(runtime: Runtime, caller: Caller, account: Account, wanted: Wanted) -> None:
     """Record what a person chooses; the address stays as it is. caller: the owner of the account."""
     credentials.record(runtime, caller, account, Act.CHOOSE_NOTICES)

@@ -6,6 +6,8 @@ from fhir_server.application.core import audit_log
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome
 from fhir_server.domain.caller import Caller
+from fhir_server.domain.commands import command, query
+from fhir_server.domain.events.kinds import EventKind
 from fhir_server.domain.values import Interaction
 from fhir_server.ports.outbox import Fate, Handled, Pending
 from fhir_server.ports.store import Change
@@ -16,11 +18,13 @@ MOST = 1000
 """How many dead letters one command looks at."""
 
 
+@query
 def find(runtime: Runtime, lane: str | None = None) -> Sequence[Pending]:
     """Return the dead letters, of one lane or of all; at most MOST."""
     return runtime.ports.outbox.dead_letters(MOST, lane)
 
 
+@command(EventKind.MESSAGE_RETRIED)
 def retry(runtime: Runtime, by: str, letter: Pending) -> None:
     """Have a dead letter handled again, at once and with all its tries.
 
@@ -29,6 +33,7 @@ def retry(runtime: Runtime, by: str, letter: Pending) -> None:
     _settle(runtime, by, RETRY, Handled(letter, None, Fate.POSTPONED))
 
 
+@command(EventKind.MESSAGE_DROPPED)
 def drop(runtime: Runtime, by: str, letter: Pending) -> None:
     """Remove a dead letter for ever. Raises: as `retry`."""
     _settle(runtime, by, DROP, Handled(letter, None))

@@ -25,6 +25,7 @@ from fhir_server.application.reading.read import not_found
 from fhir_server.domain.audit.audit_event_parts import PARTICIPATION
 from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome, OutcomeCode
 from fhir_server.domain.caller import Caller
+from fhir_server.domain.commands import query
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.search import tokens
 from fhir_server.domain.search.criteria import AnyOf, Search
@@ -101,6 +102,7 @@ class Audience:
     readers: tuple[Reader, ...] = ()
 
 
+@query
 def audience_of(runtime: Runtime, caller: Caller, id_: str, proposed: str = "") -> Audience:
     """Tell who sees a document, who would see it if it were hidden or shown, and who has seen it; change nothing.
 

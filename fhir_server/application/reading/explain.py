@@ -16,6 +16,7 @@ from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.reading import read
 from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome, OutcomeCode
 from fhir_server.domain.caller import Caller
+from fhir_server.domain.commands import query
 from fhir_server.domain.problem import Category
 from fhir_server.domain.values import Interaction
 from fhir_server.registry import REGISTRY
@@ -33,6 +34,7 @@ class Explanation:
     texts: tuple[str, ...]
 
 
+@query
 def explain(runtime: Runtime, caller: Caller, patient: PatientId, kind: str, language: str) -> Explanation:
     """Explain whether the caller may consult a space.
 
@@ -52,6 +54,7 @@ def explain(runtime: Runtime, caller: Caller, patient: PatientId, kind: str, lan
     return told
 
 
+@query
 def explain_document(runtime: Runtime, caller: Caller, id_: str, language: str) -> Explanation:
     """Explain why the caller sees a document; this is a read like any other.
 

@@ -26,6 +26,7 @@ from fhir_server.application.reading.event_redaction import ReaderFilters
 from fhir_server.domain.audit.audit_event import without_ground
 from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome, OutcomeCode
 from fhir_server.domain.caller import Caller
+from fhir_server.domain.commands import query
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.stored import UNGATHERING, Stored
 from fhir_server.domain.values import Interaction
@@ -40,6 +41,7 @@ def not_found() -> Problem:
     return Problem(Category.NOT_FOUND)
 
 
+@query
 def read(runtime: Runtime, caller: Caller, row: ResourceType, id_: str) -> Shown:
     """Return the current version of a resource.
 
@@ -49,6 +51,7 @@ def read(runtime: Runtime, caller: Caller, row: ResourceType, id_: str) -> Shown
     return _show_one(runtime, caller, row, audited, lambda snapshot, filters: snapshot.read(row.name, id_, filters))
 
 
+@query
 def retrieve(runtime: Runtime, caller: Caller, row: ResourceType, id_: str) -> tuple[Shown, bytes]:
     """Return a content and its Binary; the caller must see the document to which the content belongs (ITI-68).
 
@@ -61,6 +64,7 @@ def retrieve(runtime: Runtime, caller: Caller, row: ResourceType, id_: str) -> t
     return shown, runtime.ports.blobs.get(shown.stored.facts.access.compartment, reference)
 
 
+@query
 def read_version(runtime: Runtime, caller: Caller, row: ResourceType, id_: str, version: int) -> Shown:
     """Return one version if the caller sees the resource today; a document hidden today is hidden in all versions."""
     audited = AuditedInteraction(Interaction.VREAD, row.name, target=f"{row.name}/{id_}/_history/{version}")
@@ -69,6 +73,7 @@ def read_version(runtime: Runtime, caller: Caller, row: ResourceType, id_: str, 
     )
 
 
+@query
 def history(runtime: Runtime, caller: Caller, row: ResourceType, id_: str) -> tuple[Shown, ...]:
     """Return all versions, newest first, if the caller sees the resource today."""
     audited = AuditedInteraction(Interaction.HISTORY, row.name, target=f"{row.name}/{id_}")

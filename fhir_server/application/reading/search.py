@@ -20,6 +20,7 @@ from fhir_server.application.reading.event_redaction import ReaderFilters
 from fhir_server.application.reading.read import outcome_of, present
 from fhir_server.domain.audit.interactions import AuditedInteraction
 from fhir_server.domain.caller import Caller
+from fhir_server.domain.commands import query
 from fhir_server.domain.directory import identity_traits
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.search import tokens
@@ -97,6 +98,7 @@ class Found:
     patient: PatientId | None
 
 
+@query
 def find(runtime: Runtime, caller: Caller, row: ResourceType, wanted: Wanted) -> Found:
     """Return one page of the visible resources of a type.
 

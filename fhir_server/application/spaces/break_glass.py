@@ -23,7 +23,9 @@ from fhir_server.application.spaces import break_glass_reviews, consent_repairs
 from fhir_server.domain import bodies
 from fhir_server.domain.audit.interactions import AuditedInteraction
 from fhir_server.domain.caller import Caller
+from fhir_server.domain.commands import command
 from fhir_server.domain.consents.directives import access_of, consent_of
+from fhir_server.domain.events.kinds import EventKind
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.stored import Stored
 from fhir_server.domain.values import Interaction
@@ -43,19 +45,23 @@ class Opening:
     review_due: datetime | None = None
 
 
-def open_space(runtime: Runtime, caller: Caller, patient: PatientId, reason: str) -> str:
+@command(EventKind.GLASS_BROKEN, EventKind.REGULATION_OPENED)
+def open_as_granted(runtime: Runtime, caller: Caller, patient: PatientId, reason: str) -> str:
     """Open a space in the mode of the caller's purpose; return the id of the Consent.
 
     Raises: Problem(BUSINESS_RULE) without a reason; CONSENT_REQUIRED or FORBIDDEN from the decision, the same for a
     patient who switched the mode off and for a patient without a space.
     """
-    return declare(runtime, caller, patient, None, reason).consent
+    return open_in_emergency(runtime, caller, patient, None, reason).consent
 
 
-def declare(runtime: Runtime, caller: Caller, patient: PatientId, mode: Purpose | None, reason: str) -> Opening:
+@command(EventKind.GLASS_BROKEN, EventKind.REGULATION_OPENED)
+def open_in_emergency(
+    runtime: Runtime, caller: Caller, patient: PatientId, mode: Purpose | None, reason: str
+) -> Opening:
     """Open a space in a mode. mode: None to take it from the purpose of the grant, without a check of scopes.
 
-    Raises: as `open_space`; FORBIDDEN when the grant was not given for this mode, INSUFFICIENT_SCOPE.
+    Raises: as `open_as_granted`; FORBIDDEN when the grant was not given for this mode, INSUFFICIENT_SCOPE.
     """
     if not any(symbol.isalnum() for symbol in reason):
         raise Problem.of(Category.BUSINESS_RULE, "an emergency access needs a reason", code="reason-required")

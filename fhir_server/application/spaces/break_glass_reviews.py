@@ -29,6 +29,8 @@ from fhir_server.application.core.unit_of_work import UnitOfWork, carry_out
 from fhir_server.application.reading.read import not_found
 from fhir_server.domain.audit.interactions import AuditedInteraction
 from fhir_server.domain.caller import Caller
+from fhir_server.domain.commands import command, query
+from fhir_server.domain.events.kinds import EventKind
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.review_files import DUE, TYPE, WAITING, ReviewFile, file_of, stored_of
 from fhir_server.domain.search.criteria import Place
@@ -66,6 +68,7 @@ def begin(work: UnitOfWork, patient: PatientId, opening: Directive, due: datetim
     work.put(stored_of(ReviewFile(opening.id, patient, who, where, work.at, due, opening.reason), 1, work.stamp))
 
 
+@query
 def queue(runtime: Runtime, caller: Caller, limit: int, after: Place | None = None) -> Queue:
     """Return a page of the waiting reviews of all spaces; audit this in every space that the page shows.
 
@@ -112,6 +115,7 @@ def _trace_queue(access: Access, answer: Opened, waiting: tuple[ReviewReport, ..
     audit_log.commit(runtime, Change(tuple(traces)))
 
 
+@query
 def look(runtime: Runtime, caller: Caller, id_: str) -> ReviewReport:
     """Return one file: an auditor sees its reason and comment, the patient and representatives only its state.
 
@@ -135,6 +139,7 @@ def look(runtime: Runtime, caller: Caller, id_: str) -> ReviewReport:
     return carry_out(runtime, caller, audited, plan)
 
 
+@command(EventKind.ACCESS_REVIEWED)
 def review(runtime: Runtime, caller: Caller, id_: str, outcome: str, comment: str = "") -> ReviewReport:
     """Record the outcome of a review; the same commit has the notice to the patient and representatives.
 
@@ -160,6 +165,7 @@ def review(runtime: Runtime, caller: Caller, id_: str, outcome: str, comment: st
     return carry_out(runtime, caller, audited, plan)
 
 
+@command(EventKind.ACCESS_CONTESTED)
 def contest(runtime: Runtime, caller: Caller, id_: str) -> ReviewReport:
     """Dispute an access, as the patient or a representative: its review moves to the front of the queue.
 

@@ -22,6 +22,8 @@ from fhir_server.application.spaces import default_consents
 from fhir_server.domain import bodies
 from fhir_server.domain.audit.interactions import AuditedInteraction
 from fhir_server.domain.caller import Caller
+from fhir_server.domain.commands import command, query
+from fhir_server.domain.events.kinds import EventKind
 from fhir_server.domain.notices import Kind, Notice
 from fhir_server.domain.values import Interaction
 from fhir_server.ports.store import Snapshot
@@ -43,6 +45,7 @@ UNREADABLE = "a stored part of the consent cannot be read"
 POST_DATED = "a professional recorded an agreement that begins after the recording"
 
 
+@query
 def faults(runtime: Runtime) -> Iterator[Fault]:
     """Find every Consent that cannot be honoured, space by space; change nothing."""
     for patient in _patients(runtime):
@@ -50,6 +53,7 @@ def faults(runtime: Runtime) -> Iterator[Fault]:
             yield from _faults_of(_state(snapshot, patient), runtime.ports.clock.now())
 
 
+@command(EventKind.CHOICES_REPAIRED)
 def repair(runtime: Runtime, patient: PatientId, by: str) -> tuple[Fault, ...]:
     """Withdraw the Consents of one space that cannot be honoured, with audit event and notice; return what was found.
 

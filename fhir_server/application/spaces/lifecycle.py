@@ -25,6 +25,8 @@ from fhir_server.application.spaces import default_consents
 from fhir_server.domain import record_codec
 from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome
 from fhir_server.domain.caller import Caller
+from fhir_server.domain.commands import command, query
+from fhir_server.domain.events.kinds import EventKind
 from fhir_server.domain.notices import Kind
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.values import Interaction
@@ -102,6 +104,43 @@ def change(runtime: Runtime, caller: Caller, patient: PatientId, step: Step, *, 
     return _carry_out(runtime, caller, patient, step.operation, lambda work: _plan_step(work, patient, step, erase))
 
 
+@command(EventKind.SPACE_OPPOSED)
+def oppose(runtime: Runtime, caller: Caller, patient: PatientId) -> SpaceReport:
+    """Oppose the opening of a space, before the term only (A1).
+
+    Raises: as `change`.
+    """
+    return change(runtime, caller, patient, OPPOSE)
+
+
+@command(EventKind.SPACE_OPENED)
+def open_space(runtime: Runtime, caller: Caller, patient: PatientId) -> SpaceReport:
+    """Open a space that is opposed, suspended or closed (A10, A11); this takes back a request for erasure.
+
+    Raises: as `change`.
+    """
+    return change(runtime, caller, patient, OPEN)
+
+
+@command(EventKind.SPACE_SUSPENDED)
+def suspend(runtime: Runtime, caller: Caller, patient: PatientId) -> SpaceReport:
+    """Suspend access to a space; it closes after six weeks unless it is opened (A11).
+
+    Raises: as `change`.
+    """
+    return change(runtime, caller, patient, SUSPEND)
+
+
+@command(EventKind.SPACE_CLOSED)
+def close(runtime: Runtime, caller: Caller, patient: PatientId, *, erase: bool = False) -> SpaceReport:
+    """Close a space (A7, A13). erase: also ask for the erasure of the closed space (A12).
+
+    Raises: as `change`.
+    """
+    return change(runtime, caller, patient, CLOSE, erase=erase)
+
+
+@command(EventKind.ERASURE_REQUESTED)
 def request_erasure(runtime: Runtime, caller: Caller, patient: PatientId) -> SpaceReport:
     """Ask for the erasure of a closed space before its archive ends (A9); opening the space again cancels the request.
 
@@ -110,6 +149,7 @@ def request_erasure(runtime: Runtime, caller: Caller, patient: PatientId) -> Spa
     return _carry_out(runtime, caller, patient, "request-erasure", lambda work: _plan_request(work, patient))
 
 
+@command(EventKind.DEATH_RECORDED)
 def record_death(runtime: Runtime, caller: Caller, patient: PatientId) -> SpaceReport:
     """Record that the patient has died: an open space closes, and nobody can open it again (A14).
 
@@ -118,6 +158,7 @@ def record_death(runtime: Runtime, caller: Caller, patient: PatientId) -> SpaceR
     return _carry_out(runtime, caller, patient, "record-death", lambda work: _plan_death(work, patient))
 
 
+@query
 def look(runtime: Runtime, caller: Caller, patient: PatientId) -> SpaceReport:
     """Return the state of a space, for the patient, representatives and the registry operator.
 
@@ -126,6 +167,7 @@ def look(runtime: Runtime, caller: Caller, patient: PatientId) -> SpaceReport:
     return _carry_out(runtime, caller, patient, "space-status", lambda work: _plan_look(work, patient))
 
 
+@command(EventKind.SPACE_ERASED)
 def erase(runtime: Runtime, caller: Caller, patient: PatientId) -> SpaceReport:
     """Destroy a closed space beyond recovery, on request or at the end of its archive (A8, A9).
 

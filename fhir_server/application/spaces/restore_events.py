@@ -12,15 +12,18 @@ from fhir_server.application.core import audit_log, operator_acts
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome
 from fhir_server.domain.caller import Caller
+from fhir_server.domain.commands import command
+from fhir_server.domain.events.kinds import EventKind
 from fhir_server.domain.values import Interaction
 from fhir_server.ports.store import Change
 
-RESTORE, BACKUP = "restore", "backup"
+RESTORE = "restore"
 SERVICE = "Habilis"
 """Who acts, in the events that patients read; the event without a space names the person who typed the command."""
 _AT_ONCE = 500
 
 
+@command(EventKind.SERVICE_RESTORED)
 def tell(runtime: Runtime, by: str, instant: datetime) -> int:
     """Audit a restore to an instant, for the operator and in every space; return how many spaces there are.
 

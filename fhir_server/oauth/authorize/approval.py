@@ -16,6 +16,8 @@ from fhir_server.application.identity.clients import Client
 from fhir_server.application.identity.grants import Grant
 from fhir_server.application.spaces import break_glass
 from fhir_server.domain.caller import AppExclusions, Caller
+from fhir_server.domain.commands import command
+from fhir_server.domain.events.kinds import EventKind
 from fhir_server.domain.problem import Problem
 from fhir_server.domain.values import Json
 from fhir_server.oauth.authorize import interactions
@@ -49,6 +51,7 @@ class Choice:
     withheld: AppExclusions = field(default_factory=AppExclusions)
 
 
+@command(EventKind.APP_LET_IN)
 def approve(context: Context, interaction: PendingAuthorization, choice: Choice) -> Answer:
     """Grant what the person kept of the offer, and redirect the browser to the app with a code.
 
@@ -116,7 +119,7 @@ def _open_space(context: Context, interaction: PendingAuthorization, grant: Gran
     """
     caller = Caller.of_token(grant, "", grant.scopes, context.received.origin)
     try:
-        break_glass.open_space(context.runtime, caller, interaction.patient, grant.reason)
+        break_glass.open_as_granted(context.runtime, caller, interaction.patient, grant.reason)
     except Problem as problem:
         grants.revoke_grant(context.runtime, grant.id)
         raise Refusal(interaction.asked, "access_denied") from problem

@@ -86,13 +86,6 @@ def grant_ended(context: Context, grant: Grant, reason: str) -> None:
     _on_grant(context, grant, Interaction.REVOKE, reason)
 
 
-def client_changed(context: Context, client: Client, operation: str, reason: str) -> None:
-    """Record that an app registered itself, or changed or removed its registration."""
-    caller = _caller(context, Requester(RequesterKind.SYSTEM, client=client.device), client.id, client.name)
-    audited = AuditedInteraction(Interaction.OPERATION, "", target=client.device, operation=operation)
-    audit_log.record(context.runtime, caller, audited, Outcome(reason=reason), None)
-
-
 def _on_grant(context: Context, grant: Grant, interaction: Interaction, reason: str = "") -> None:
     caller = Caller.of_token(grant, "", grant.scopes, context.received.origin)
     is_own = grant.requester.kind in {RequesterKind.PATIENT, RequesterKind.RELATED}
@@ -111,6 +104,11 @@ def _refused(context: Context, interaction: Interaction, client_id: ClientId, re
 def person(context: Context, account: Account, client_id: ClientId = SERVER) -> Caller:
     """Return a person as the caller of what they do here."""
     return _caller(context, Requester(account.kind, account.person), client_id, account.display)
+
+
+def software(context: Context, client: Client) -> Caller:
+    """Return an app as the caller of what it does to its own registration."""
+    return _caller(context, Requester(RequesterKind.SYSTEM, client=client.device), client.id, client.name)
 
 
 def _caller(context: Context, requester: Requester, client_id: ClientId, display: str) -> Caller:

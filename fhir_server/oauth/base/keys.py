@@ -9,7 +9,10 @@ from datetime import datetime, timedelta
 import orjson
 from joserfc.jwk import RSAKey
 
+from fhir_server.application.core import operator_acts
 from fhir_server.application.core.runtime import Runtime
+from fhir_server.domain.commands import command
+from fhir_server.domain.events.kinds import EventKind
 from fhir_server.domain.values import Json
 from fhir_server.ports.vault import Secret
 
@@ -47,6 +50,13 @@ def rotate(runtime: Runtime) -> str:
         message = "the signing keys changed meanwhile"
         raise RuntimeError(message)
     return str(fresh["jwk"]["kid"])
+
+
+@command(EventKind.SIGNING_KEY_ROTATED)
+def rotate_signing_key(runtime: Runtime, by: str) -> str:
+    """Sign id_tokens with a new key from now on, as the operator; return the id of the key. by: who does it."""
+    operator_acts.record(runtime, by, "rotate-signing")
+    return rotate(runtime)
 
 
 def _current(runtime: Runtime) -> list[Json]:

@@ -16,6 +16,8 @@ from fhir_server.application.identity import access_tokens, grant_replacement, g
 from fhir_server.application.identity.access_tokens import Holder
 from fhir_server.application.identity.accounts import find_account
 from fhir_server.application.identity.grants import Grant
+from fhir_server.domain.commands import command
+from fhir_server.domain.events.kinds import EventKind
 from fhir_server.domain.values import ClientId, GrantId, Json
 from fhir_server.oauth.base import events
 from fhir_server.oauth.base.wire import Context
@@ -118,9 +120,17 @@ def _mark(runtime: Runtime, entry: Secret, key: str, member: str) -> bool:
 
 def _end_replayed(context: Context, grant_id: GrantId, reason: str) -> None:
     grant = grants.find_grant(context.runtime, grant_id)
-    grants.revoke_grant(context.runtime, grant_id)
-    if grant is not None:
-        events.grant_ended(context, grant, reason)
+    if grant is None:
+        grants.revoke_grant(context.runtime, grant_id)
+    else:
+        cut_app(context, grant, reason)
+
+
+@command(EventKind.APP_CUT)
+def cut_app(context: Context, grant: Grant, reason: str) -> None:
+    """End the authorization of an app and all its tokens, from its next request on. reason: for the audit log."""
+    grants.revoke_grant(context.runtime, grant.id)
+    events.grant_ended(context, grant, reason)
 
 
 def respond(context: Context, grant: Grant, scopes: str, holder: Holder, *, renewable: bool) -> Json:

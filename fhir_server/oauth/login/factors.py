@@ -15,6 +15,8 @@ from fhir_server.application.identity.accounts import Account
 from fhir_server.application.identity.credentials import Act
 from fhir_server.application.identity.grants import grants_of, revoke_grant, revoke_person
 from fhir_server.domain.caller import SERVER, Caller
+from fhir_server.domain.commands import command
+from fhir_server.domain.events.kinds import EventKind
 from fhir_server.oauth.base import events
 from fhir_server.oauth.base.issuer import LEVELS, is_strong_enough
 from fhir_server.oauth.base.wire import Context
@@ -92,12 +94,14 @@ def redeem(owner: Owner, typed: str) -> bool:
     return True
 
 
+@command(EventKind.CODE_GENERATOR_SET)
 def set_codes(owner: Owner, secret: str) -> None:
     """Make an authenticator app (TOTP) the second factor after a code from it was typed; it replaces an earlier one."""
     _change(owner, Act.SET_CODES, replace(owner.account, totp=secret))
     _remember(owner, _SHOWN, FRESH)  # the person typed a code from it
 
 
+@command(EventKind.PASSKEY_ADDED)
 def add_passkey(owner: Owner, sent: str, name: str) -> bool:
     """Add the passkey that the browser made; return False when it is not valid."""
     made = passkeys.made(owner.runtime, owner.account, owner.session.id, sent, name)
@@ -107,6 +111,7 @@ def add_passkey(owner: Owner, sent: str, name: str) -> bool:
     return passkeys.keep(owner.runtime, owner.account, made)
 
 
+@command(EventKind.PASSKEY_REMOVED)
 def remove_passkey(owner: Owner, id_: str) -> None:
     """Remove one passkey."""
     if any(item.id == id_ for item in passkeys.of(owner.runtime, owner.account)):
@@ -114,6 +119,7 @@ def remove_passkey(owner: Owner, id_: str) -> None:
         passkeys.remove(owner.runtime, owner.account, id_)
 
 
+@command(EventKind.PASSWORD_SET)
 def set_password(owner: Owner, password: str, *, ends_apps: bool) -> None:
     """Replace the password; ends_apps: end every app's authorization too, not only those of other sessions."""
     _change(owner, Act.SET_PASSWORD, owner.account, password)
@@ -142,34 +148,42 @@ def _remember(owner: Owner, kind: str, lifetime: timedelta) -> None:
 # --- by the operator --------------------------------------------------------------------------------------------------
 
 
-def reset(runtime: Runtime, operator: Caller, account: Account) -> int:
-    """Remove the second factors of a person who lost them, end all their grants; return the number of passkeys."""
+@command(EventKind.FACTORS_RESET)
+def reset(runtime: Runtime, operator: Caller, account: Account) -> tuple[int, str]:
+    """Remove the second factors of a person who lost them, and end all their grants.
+
+    Return the number of passkeys among them, and the code for a new first second factor.
+    """
     _override(runtime, operator, Act.RESET, replace(account, totp=""))
     ended = sum(passkeys.remove(runtime, account, passkey.id) for passkey in passkeys.of(runtime, account))
-    credentials.forget_codes(runtime, account)
-    return ended
+    return ended, credentials.issue_code(runtime, account)
 
 
+@command(EventKind.PASSWORD_SET)
 def give_password(runtime: Runtime, operator: Caller, account: Account, password: str) -> None:
     """Replace the password of a person who forgot it, and end all their sessions and grants."""
     _override(runtime, operator, Act.SET_PASSWORD, account, password)
 
 
+@command(EventKind.ACCOUNT_DISABLED)
 def disable(runtime: Runtime, operator: Caller, account: Account) -> int:
     """Disable an account; return how many grants ended."""
     return _override(runtime, operator, Act.DISABLE, replace(account, disabled=True))
 
 
+@command(EventKind.ACCOUNT_ENABLED)
 def enable(runtime: Runtime, operator: Caller, account: Account) -> None:
     """Let a disabled account sign in again; grants that ended stay ended."""
     _override(runtime, operator, Act.ENABLE, replace(account, disabled=False))
 
 
+@command(EventKind.ACCOUNT_CHANGED)
 def edit(runtime: Runtime, operator: Caller, account: Account) -> int:
     """Change what an account may do, and end all its earlier grants; return how many ended."""
     return _override(runtime, operator, Act.EDIT, account)
 
 
+@command(EventKind.ENROLMENT_CODE_ISSUED)
 def give_code(runtime: Runtime, operator: Caller, account: Account) -> str:
     """Create the code for setting up a first second factor.
 

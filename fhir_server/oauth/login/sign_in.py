@@ -7,6 +7,8 @@ from collections.abc import Mapping
 
 from fhir_server.application.identity.accounts import Account, authenticate, find_account
 from fhir_server.domain.caller import Login
+from fhir_server.domain.commands import command
+from fhir_server.domain.events.kinds import EventKind
 from fhir_server.domain.values import ClientId
 from fhir_server.oauth.base import events
 from fhir_server.oauth.base.issuer import LEVELS
@@ -68,12 +70,14 @@ def _second_means(
     return "otp" if owner and not credential and totp.is_right(runtime, owner, form.get("code", "")) else ""
 
 
+@command(EventKind.SIGNED_IN)
 def begin_session(context: Context, account: Account, amr: tuple[str, ...], client_id: ClientId) -> tuple[str, Login]:
     """Start a session after all factors and return its cookie and proof."""
     throttle.succeeded(context, Attempt(throttle.ACCOUNT, account.login))
     return begin_proven(context, account, Login(acr=LEVELS[1] if len(amr) > 1 else LEVELS[0], amr=amr), client_id)
 
 
+@command(EventKind.SIGNED_IN)
 def begin_proven(context: Context, account: Account, proof: Login, client_id: ClientId) -> tuple[str, Login]:
     """Start a session of a person who has proven who they are, here or to an external provider."""
     throttle.remember_place(context, account.login)

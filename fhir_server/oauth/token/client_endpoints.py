@@ -19,7 +19,7 @@ from fhir_server.oauth.base.issuer import issuer_of
 from fhir_server.oauth.base.wire import NO_STORE, Answer, Context, parameters_of
 from fhir_server.oauth.granted.launches import Launch, create_launch, has_space
 from fhir_server.oauth.granted.records import find_refresh
-from fhir_server.oauth.granted.tokens import context_of
+from fhir_server.oauth.granted.tokens import context_of, cut_app
 from fhir_server.oauth.resource import dpop
 from fhir_server.oauth.resource.bearer import is_held, shows_certificate
 from fhir_server.oauth.token.id_token import user_claims
@@ -145,8 +145,7 @@ def _revoke(context: Context, client: Client, token: str) -> None:
     refresh = find_refresh(runtime, token, runtime.ports.clock.now())
     grant = grants.find_grant(runtime, refresh.grant_id) if refresh and refresh.client_id == client.id else None
     if grant is not None:
-        grants.revoke_grant(runtime, grant.id)
-        events.grant_ended(context, grant, "grant-revoked")
+        cut_app(context, grant, "grant-revoked")
 
 
 def push(context: Context) -> Answer:

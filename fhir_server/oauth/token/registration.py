@@ -10,9 +10,8 @@ from hmac import compare_digest
 import orjson
 
 from consent_rules.scopes import Scopes
-from fhir_server.application.identity import clients
+from fhir_server.application.identity import client_changes, clients
 from fhir_server.application.identity.clients import AuthMethod, Client, ClientKind, hash_secret
-from fhir_server.application.identity.grants import revoke_client
 from fhir_server.domain.values import ClientId, Json
 from fhir_server.oauth.base import compact, events
 from fhir_server.oauth.base.issuer import address
@@ -61,9 +60,7 @@ def manage(context: Context, client_id: ClientId, body: bytes) -> Answer:
     if client is None or not client.registration_hash or not compare_digest(offered, client.registration_hash):
         return _unauthorized()
     if context.received.method == "DELETE":
-        events.client_changed(context, client, "remove-client", "by the app")
-        clients.remove(context.runtime, client.id)
-        revoke_client(context.runtime, client.id)
+        client_changes.remove_client(context.runtime, events.software(context, client), client, "by the app")
         return Answer(204, "", dict(NO_STORE))
     if context.received.method == "GET":
         return Answer(200, _described(client) | _management(context, client, _bearer(context)), dict(NO_STORE))
@@ -87,8 +84,8 @@ def _create(context: Context, metadata: Json) -> Answer:
     fresh = _client(ids.new(), method, metadata)
     client = _checked(replace(fresh, secret_hash=kept, registration_hash=hash_secret(token)))
     _demand_own_name(context, client)
-    events.client_changed(context, client, "register-client", "by the app")
-    _store(lambda: clients.register(context.runtime, client))
+    caller = events.software(context, client)
+    _store(lambda: client_changes.register_client(context.runtime, caller, client, "by the app"))
     issued = int(context.runtime.ports.clock.now().timestamp())
     body = _described(client) | _management(context, client, token) | {"client_id_issued_at": issued}
     if is_symmetric:
@@ -102,8 +99,8 @@ def _replace(context: Context, client: Client, metadata: Json) -> Answer:
     fresh = _client(client.id, client.auth_method, metadata)
     kept = _checked(replace(fresh, secret_hash=client.secret_hash, registration_hash=client.registration_hash))
     _demand_own_name(context, kept)
-    events.client_changed(context, kept, "register-client", "replaced by the app")
-    _store(lambda: clients.change(context.runtime, kept))
+    caller = events.software(context, kept)
+    _store(lambda: client_changes.replace_registration(context.runtime, caller, kept, "replaced by the app"))
     return Answer(200, _described(kept) | _management(context, kept, _bearer(context)), dict(NO_STORE))
 
 

@@ -22,6 +22,8 @@ from fhir_server.application.identity.accounts import (
 )
 from fhir_server.application.identity.franceconnect_link import Traits
 from fhir_server.domain.caller import Login
+from fhir_server.domain.commands import command
+from fhir_server.domain.events.kinds import EventKind
 from fhir_server.domain.values import Json
 from fhir_server.oauth.upstream import pro_sante
 from fhir_server.oauth.upstream.metadata import ProviderError
@@ -65,6 +67,7 @@ def traits_of(person: Json) -> Traits:
     return Traits(texts["family_name"], texts["given_name"], texts["birthdate"], gender)
 
 
+@command(EventKind.SIGN_IN_LINKED)
 def link_patient(runtime: Runtime, provider: Provider, subject: str, code: str, traits: Traits) -> Account | None:
     """Link a citizen to the patient's account of a code; None when code, identity or subject do not fit."""
     account = franceconnect_link.redeem(runtime, code, traits)

@@ -3,20 +3,21 @@
 Source: R.1111-28 and R.1111-36 of the French public health code (rules A1 to A14), docs/operations.md.
 """
 
+from collections.abc import Callable
+
 from flask import Response
 
 from consent_rules.vocabulary import PatientId, Purpose
-from fhir_server.application.bundles import handlers
 from fhir_server.application.core.runtime import Runtime
+from fhir_server.application.directory import resources
 from fhir_server.application.spaces import break_glass, lifecycle
-from fhir_server.application.spaces.lifecycle import SpaceReport, Step
+from fhir_server.application.spaces.lifecycle import SpaceReport
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.http.fhir import negotiation, rendering
 from fhir_server.http.fhir.operations.model import Answer, Arguments, Operation, Parameter, outputs, parameters
 from fhir_server.oauth.resource import bearer
 from fhir_server.r4 import claimed_profiles
-from fhir_server.registry import REGISTRY
 
 _REPORT = outputs(
     ("status", "code"),
@@ -36,38 +37,22 @@ def _announce(runtime: Runtime, caller: Caller, _id: str, given: Arguments) -> R
     faults = claimed_profiles.check(resource)
     if faults:
         raise Problem(Category.BUSINESS_RULE, *faults)
-    written = handlers.create(runtime, caller, REGISTRY["Patient"], resource, announced=True)
+    written = resources.announce(runtime, caller, resource)
     return rendering.resource(written.shown, 201, "Location")
 
 
-def _step(step: Step) -> Answer:
-    return lambda runtime, caller, id_, _given: _report(lifecycle.change(runtime, caller, PatientId(id_), step))
+def _reporting(act: Callable[[Runtime, Caller, PatientId], SpaceReport]) -> Answer:
+    return lambda runtime, caller, id_, _given: _report(act(runtime, caller, PatientId(id_)))
 
 
 def _close(runtime: Runtime, caller: Caller, id_: str, given: Arguments) -> Response:
-    return _report(lifecycle.change(runtime, caller, PatientId(id_), lifecycle.CLOSE, erase=bool(given.get("erase"))))
-
-
-def _request_erasure(runtime: Runtime, caller: Caller, id_: str, _given: Arguments) -> Response:
-    return _report(lifecycle.request_erasure(runtime, caller, PatientId(id_)))
-
-
-def _erase(runtime: Runtime, caller: Caller, id_: str, _given: Arguments) -> Response:
-    return _report(lifecycle.erase(runtime, caller, PatientId(id_)))
-
-
-def _record_death(runtime: Runtime, caller: Caller, id_: str, _given: Arguments) -> Response:
-    return _report(lifecycle.record_death(runtime, caller, PatientId(id_)))
-
-
-def _status(runtime: Runtime, caller: Caller, id_: str, _given: Arguments) -> Response:
-    return _report(lifecycle.look(runtime, caller, PatientId(id_)))
+    return _report(lifecycle.close(runtime, caller, PatientId(id_), erase=bool(given.get("erase"))))
 
 
 def _emergency(mode: Purpose) -> Answer:
     def answer(runtime: Runtime, caller: Caller, id_: str, given: Arguments) -> Response:
         bearer.demand_in_emergency(caller, mode, runtime.now())
-        opening = break_glass.declare(runtime, caller, PatientId(id_), mode, str(given["reason"]))
+        opening = break_glass.open_in_emergency(runtime, caller, PatientId(id_), mode, str(given["reason"]))
         consent = {"reference": f"Consent/{opening.consent}"}
         told = parameters(consent=consent, mode=mode.value, until=opening.until, reviewDue=opening.review_due)
         return negotiation.fhir_response(told)
@@ -107,7 +92,7 @@ OPERATIONS = (
         "Oppose the opening of a space",
         "Before the term only (A1). The notice that comes back is the proof of the opposition (A6). For the patient, "
         "the legal representatives, and the software of the registry operator.",
-        _step(lifecycle.OPPOSE),
+        _reporting(lifecycle.oppose),
         output=_REPORT,
     ),
     Operation(
@@ -116,7 +101,7 @@ OPERATIONS = (
         "Open a space that is opposed, suspended or closed",
         "For the patient and the legal representatives (A10); lifting a suspension also for the software of the "
         "registry operator (A11). Opening takes back a request for erasure.",
-        _step(lifecycle.OPEN),
+        _reporting(lifecycle.open_space),
         output=_REPORT,
     ),
     Operation(
@@ -125,7 +110,7 @@ OPERATIONS = (
         "Suspend access to a space",
         "On serious malfunction or fraudulent use; it closes after six weeks unless it is opened (A11). For the "
         "software of the registry operator.",
-        _step(lifecycle.SUSPEND),
+        _reporting(lifecycle.suspend),
         output=_REPORT,
     ),
     Operation(
@@ -142,7 +127,7 @@ OPERATIONS = (
         "Patient",
         "Ask for the erasure of a closed space",
         "It is granted within three months at most (A9). For the patient and the legal representatives.",
-        _request_erasure,
+        _reporting(lifecycle.request_erasure),
         output=_REPORT,
     ),
     Operation(
@@ -151,7 +136,7 @@ OPERATIONS = (
         "Erase a closed space",
         "When it was asked for, or the archive has ended (A8, A9): its keys, resources and contents are destroyed "
         "beyond recovery. For the software of the registry operator.",
-        _erase,
+        _reporting(lifecycle.erase),
         output=_REPORT,
     ),
     Operation(
@@ -159,7 +144,7 @@ OPERATIONS = (
         "Patient",
         "Record the death of the patient",
         "An open space closes, and nobody opens it again (A14). For the software of the registry operator.",
-        _record_death,
+        _reporting(lifecycle.record_death),
         output=_REPORT,
     ),
     Operation(
@@ -168,7 +153,7 @@ OPERATIONS = (
         "Tell how a space stands",
         "State, since when, and what time alone will change. For the patient, the legal representatives, and the "
         "software of the registry operator.",
-        _status,
+        _reporting(lifecycle.look),
         output=_REPORT,
         affects_state=False,
     ),

@@ -8,7 +8,7 @@ from flask import Response, request
 from fhir_server.application.identity.accounts import Account, find_account
 from fhir_server.application.identity.clients import find as find_client
 from fhir_server.application.identity.grant_replacement import in_force, is_settled
-from fhir_server.application.identity.grants import Grant, find_grant, grants_of, has_ended, revoke_grant
+from fhir_server.application.identity.grants import Grant, find_grant, grants_of, has_ended
 from fhir_server.domain.caller import SERVER
 from fhir_server.domain.values import ClientId, GrantId
 from fhir_server.http.cookies import cookie, cookie_name, is_secure, set_cookie
@@ -31,6 +31,7 @@ from fhir_server.http.pages.sign_in.scope_words import ScopeInWords
 from fhir_server.http.request_context import runtime
 from fhir_server.oauth.base import events, page_state
 from fhir_server.oauth.base.page_state import Kept
+from fhir_server.oauth.granted import tokens
 from fhir_server.oauth.login import passkeys, sessions, sign_in
 from fhir_server.oauth.login.throttle import SECOND_FACTOR, Attempt
 
@@ -125,6 +126,5 @@ def end_app(grant_id: GrantId) -> Response:
         return gone()
     grant = find_grant(runtime(), grant_id)
     if grant is not None and grant.subject == session.account.subject:
-        revoke_grant(runtime(), grant.id)
-        events.grant_ended(context(), grant, "ended-by-person")
+        tokens.cut_app(context(), grant, "ended-by-person")
     return see_other("/account/apps")
