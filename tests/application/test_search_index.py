@@ -208,7 +208,10 @@ JSON = st.recursive(
 
 
 def values_at(resource, path):
-    return search_index._walked(resource, search_index._steps(path), {})
+    tree, found = [], {}
+    search_index._branch_at(tree, search_index._steps(path)).params.append("p")
+    search_index._gather(found, [resource], tree, {})
+    return found.get("p", [])
 
 
 def naive(value, names):

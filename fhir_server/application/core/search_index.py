@@ -8,7 +8,7 @@ Source: https://hl7.org/fhir/R4/search.html; the elements of each search paramet
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
@@ -44,8 +44,16 @@ class _Step:
     value: str = ""
 
 
-_Ways = tuple[tuple[SearchParam, tuple[tuple[_Step, ...], ...]], ...]
-_PARSED: dict[str, tuple[ResourceType, _Ways]] = {}
+@dataclass(slots=True)
+class _Branch:
+    """One step of the paths of a type. params: whose path ends here. further: the steps that may follow."""
+
+    step: _Step
+    params: list[str] = field(default_factory=list)
+    further: "list[_Branch]" = field(default_factory=list)
+
+
+_TREES: dict[str, tuple[ResourceType, list[_Branch]]] = {}
 
 
 def facts_of(resource: Json, access: AccessFacts, row: ResourceType) -> Facts:
@@ -59,11 +67,10 @@ def facts_of(resource: Json, access: AccessFacts, row: ResourceType) -> Facts:
     found: set[str] = set()
     lookup: set[str] = set()
     intervals: dict[str, Interval] = {}
-    for param, paths in _ways(row):
-        values: list[Any] = []
-        for steps in paths:
-            if steps[0].name in plain:
-                values += _walked(plain, steps, contained)
+    values_of: dict[str, list[Any]] = {}
+    _gather(values_of, [plain], _tree(row), contained)
+    for param in row.search:
+        values = values_of.get(param.name)
         if not values:
             continue
         if param.type == "date":
@@ -78,26 +85,38 @@ def facts_of(resource: Json, access: AccessFacts, row: ResourceType) -> Facts:
     return Facts(access, frozenset(found), frozenset(lookup), intervals, _documents(plain, row.name))
 
 
-def _ways(row: ResourceType) -> _Ways:
-    """Return the search parameters of a type with their paths parsed, once for each row."""
-    known = _PARSED.get(row.name)
+def _tree(row: ResourceType) -> list[_Branch]:
+    """Return the paths of a type's search parameters, parsed once for each row; paths that begin alike share steps."""
+    known = _TREES.get(row.name)
     if known is None or known[0] is not row:  # hashing a row would cost more than parsing all its paths
-        known = _PARSED[row.name] = row, tuple((param, tuple(map(_steps, param.paths))) for param in row.search)
+        tree: list[_Branch] = []
+        for param in row.search:
+            for path in param.paths:
+                _branch_at(tree, _steps(path)).params.append(param.name)
+        known = _TREES[row.name] = row, tree
     return known[1]
 
 
-def _walked(resource: Json, steps: tuple[_Step, ...], contained: Mapping[str, Json]) -> list[Any]:
-    """Return the values at a path, in document order; contained: the contained resources by `#id`."""
-    values: list[Any] = [resource]
-    for step in steps:
-        found: list[Any] = []
+def _branch_at(tree: list[_Branch], steps: tuple[_Step, ...]) -> _Branch:
+    """Return the branch at the end of a path; it is made when it is not there."""
+    found = next((branch for branch in tree if branch.step == steps[0]), None)
+    if found is None:
+        found = _Branch(steps[0])
+        tree.append(found)
+    return _branch_at(found.further, steps[1:]) if steps[1:] else found
+
+
+def _gather(found: dict[str, list[Any]], values: list[Any], tree: list[_Branch], contained: Mapping[str, Json]) -> None:
+    """Add the values at all paths to those of their search parameters; contained: the contained resources by `#id`."""
+    for branch in tree:
+        there: list[Any] = []
         for value in values:
             if isinstance(value, dict):
-                _take(found, value, step, contained)
-        if not found:
-            return found
-        values = found
-    return values
+                _take(there, value, branch.step, contained)
+        if there:
+            for name in branch.params:
+                found.setdefault(name, []).extend(there)
+            _gather(found, there, branch.further, contained)
 
 
 def _take(found: list[Any], value: Json, step: _Step, contained: Mapping[str, Json]) -> None:
@@ -107,8 +126,8 @@ def _take(found: list[Any], value: Json, step: _Step, contained: Mapping[str, Js
         found += [one for one in item if one is not None and (not step.member or _is_chosen(one, step))]
     elif item is not None and (not step.member or _is_chosen(item, step)):
         found.append(item)
-    if contained and step.name not in _OF_A_REFERENCE:
-        inner = contained.get(str(value.get("reference")))
+    if contained and "reference" in value and step.name not in _OF_A_REFERENCE:
+        inner = contained.get(str(value["reference"]))
         if inner is not None:
             _take(found, inner, step, {})
 
