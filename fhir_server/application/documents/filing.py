@@ -19,7 +19,7 @@ from fhir_server.application.core.unit_of_work import UnitOfWork, Written
 from fhir_server.application.documents import replacement_chain, versions
 from fhir_server.domain import bodies, references
 from fhir_server.domain.documents.security_labels import split_marks
-from fhir_server.domain.documents.submission import Document, Item, Submission, attachment_of, hash_of
+from fhir_server.domain.documents.submission import Document, Item, Submission, attachment_of
 from fhir_server.domain.notices import Kind
 from fhir_server.domain.problem import Category, Issue, Problem
 from fhir_server.domain.stored import Facts, Stored
@@ -233,14 +233,14 @@ def _with_content(filing: Filing, document: Document, resource: Json, document_i
         "securityContext": {"reference": f"DocumentReference/{document_id}"},
         "_blob": work.runtime.ports.blobs.put(filing.patient, content),
         "_size": len(content),
-        "_hash": hash_of(content),
+        "_hash": document.hash,
     }
     body = bodies.stamped(binary, binary_id, 1, work.stamp)
     facts = Facts(filing.own, documents=(document_id,))
     work.put(work.version("Binary", binary_id, 1, body, facts))
     if attachment.pop("data", None) is not None:
         attachment.setdefault("size", len(content))
-        attachment.setdefault("hash", hash_of(content))
+        attachment.setdefault("hash", document.hash)
     attachment["url"] = f"{work.runtime.fhir_base}/Binary/{binary_id}"
     return _claiming_what_it_is(resource | {"content": [resource["content"][0] | {"attachment": attachment}]})
 

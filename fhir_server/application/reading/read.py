@@ -251,4 +251,5 @@ def outcome_of(opened: Opened | None, shown: Sequence[Shown], *, found: bool = T
     touched = tuple(reference for item in shown for reference in item.touched)
     if opened is None:
         return Outcome(code, reason, touched=touched)
-    return replace(opened.outcome(*touched, reason=reason), code=code)
+    outcome = opened.outcome(*touched, reason=reason)
+    return outcome if found else replace(outcome, code=code)

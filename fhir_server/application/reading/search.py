@@ -117,7 +117,8 @@ def find(runtime: Runtime, caller: Caller, row: ResourceType, wanted: Wanted) ->
         if opened:
             search = wanted.search
             search = Chains(access, opened.within(caller, "s")).resolved(search) if search.chained else search
-            wanted = replace(wanted, search=judged(snapshot, search, ReaderFilters(access)))
+            search = judged(snapshot, search, ReaderFilters(access))
+            wanted = wanted if search is wanted.search else replace(wanted, search=search)
         found = _page(access, wanted, filters)
         if opened and row.access is AccessRule.IDENTITY and has_no_other_ground(access, opened):
             found = replace(found, shown=_as_traits(found.shown, wanted.search))
@@ -127,7 +128,7 @@ def find(runtime: Runtime, caller: Caller, row: ResourceType, wanted: Wanted) ->
         about, beyond = _about(access, found.shown), _shows_more(access, found.shown)
         outcome = replace(outcome, confidential=confidential, about=about, beyond=beyond)
     access_notices.record_access(access, outcome)
-    return replace(found, patient=access.patient)
+    return found
 
 
 def _about(access: Access, shown: tuple[Shown, ...]) -> tuple[str, ...]:
@@ -258,4 +259,4 @@ def _page(access: Access, wanted: Wanted, filters: Filters) -> Found:
         total = len(page.rows)
     else:
         total = snapshot.count(search, filters, COUNT_CAP)
-    return Found(shown, total, following, None)
+    return Found(shown, total, following, access.patient)

@@ -42,12 +42,17 @@ class Item:
 class Document:
     """One DocumentReference and its content; content is None when another server hosts it.
 
-    binary: the entry with the content, None for a simplified publication.
+    binary: the entry with the content, None for a simplified publication. hash: of the content, as in an attachment.
     """
 
     item: Item
     content: bytes | None
     binary: Item | None = None
+    hash: str | None = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Hash the content once, because it may be large."""
+        object.__setattr__(self, "hash", None if self.content is None else hash_of(self.content))
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,6 @@ from fhir_server.domain.documents.submission import (
     Item,
     Submission,
     attachment_of,
-    hash_of,
     identifier_kind,
     replaced_by,
     unique_id,
@@ -76,7 +75,7 @@ def _content_faults(document: Document) -> Iterator[Issue]:
     if document.item.root != "DocumentReference":
         yield from _url_faults(document, attachment, where)
     if document.content is not None:
-        if "hash" in attachment and attachment["hash"] != hash_of(document.content):
+        if "hash" in attachment and attachment["hash"] != document.hash:
             yield Issue("the hash is not that of the content", f"{where}.hash", "XDSNonIdenticalHash")
         yield from _binary_faults(document, attachment, where)
 

@@ -70,7 +70,8 @@ def current_caller() -> Caller:
             raise Problem.of(Category.MALFORMED, text, code="invalid_request")
         found = caller_of(runtime(), authorization, origin(), proof, client_certificate())
         telemetry.note(client_id=found.granted.client_id)
-        demand_served(runtime(), found, addressed_patient(found), addressed_interaction())
+        if found.in_lockdown:
+            demand_served(runtime(), found, addressed_patient(found), addressed_interaction())
         g.caller = found
     caller: Caller = g.caller
     return caller

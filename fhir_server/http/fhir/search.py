@@ -102,7 +102,7 @@ def _binding(caller: Caller, parsed: Parsed) -> str:
 
 def _links(served: Runtime, caller: Caller, parsed: Parsed, found: Found) -> list[tuple[str, str]]:
     """Return the links of a page; they name the patient by id, never by an identifier of the person."""
-    as_page = replace(parsed, used=_told(parsed, found))
+    as_page = _as_told(parsed, found)
     links = [("self", _url(served, caller, as_page))]
     if found.next is not None and not parsed.only_count:
         cursor = paging.seal(served.cursor_key, found.next, _binding(caller, as_page))
@@ -112,7 +112,7 @@ def _links(served: Runtime, caller: Caller, parsed: Parsed, found: Found) -> lis
 
 def self_url(served: Runtime, caller: Caller, parsed: Parsed, found: Found) -> str:
     """Return the URL of the search without any identifier of a person, because URLs end up in logs."""
-    return _url(served, caller, replace(parsed, used=_told(parsed, found)))
+    return _url(served, caller, _as_told(parsed, found))
 
 
 def _url(served: Runtime, caller: Caller, parsed: Parsed, *more: tuple[str, str]) -> str:
@@ -120,15 +120,17 @@ def _url(served: Runtime, caller: Caller, parsed: Parsed, *more: tuple[str, str]
     return f"{served.fhir_base}/{parsed.type}?{urlencode([*told, *more])}"
 
 
-def _told(parsed: Parsed, found: Found) -> list[tuple[str, str]]:
-    """Return the parameters of a search, with the patient named by id."""
+def _as_told(parsed: Parsed, found: Found) -> Parsed:
+    """Return the search with the patient named by id."""
     names = _NAMING_A_PERSON if parsed.type != PATIENT else {"identifier"}
     told = [pair for pair in parsed.used if pair[0] not in names]
-    if len(told) == len(parsed.used) or not found.patient:
-        return told
-    if parsed.type != PATIENT:
-        return [("patient", found.patient), *told]
-    return [("_id", found.patient), *told] if found.shown else told
+    if len(told) == len(parsed.used):
+        return parsed
+    if found.patient and parsed.type != PATIENT:
+        told.insert(0, ("patient", found.patient))
+    elif found.patient and found.shown:
+        told.insert(0, ("_id", found.patient))
+    return replace(parsed, used=told)
 
 
 def _routes(row: ResourceType) -> list[Route]:
