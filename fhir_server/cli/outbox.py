@@ -7,6 +7,7 @@ import click
 
 from fhir_server import worker
 from fhir_server.application.core.runtime import Runtime
+from fhir_server.application.notices import choices
 from fhir_server.application.outbox import dead_letters
 from fhir_server.cli.operators import NO_RULES, opened, takes_name, takes_settings, wrong
 from fhir_server.metrics import counting
@@ -54,12 +55,15 @@ def list_(settings: Settings) -> None:
     """
     with opened(settings, **NO_RULES) as runtime:
         states, letters = runtime.ports.outbox.states(runtime.now()), dead_letters.find(runtime)
+        refused = choices.count_refused(runtime)
     for row in (_HEAD, *map(_cells, states)) if states else ():
         click.echo("{:<16}{:>8}{:>8}{:>8}{:>8}  {}".format(*row))
     for letter in letters:
         click.echo(f"dead letter {letter.lane} {letter.position}: {letter.attempts} tries, {letter.error}")
     if not states:
         click.echo("the outbox is empty")
+    if refused:
+        click.echo(f"mail addresses that the mail server refused: {refused}")
 
 
 @outbox.command()

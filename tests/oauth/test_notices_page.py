@@ -6,18 +6,22 @@ from dataclasses import replace
 import pytest
 
 from consent_rules.visibility import Clause
-from consent_rules.vocabulary import Mark
+from consent_rules.vocabulary import DirectiveKind, Mark
 from fhir_server.adapters.mail import SmtpMailer
+from fhir_server.application.core import access_notices
 from fhir_server.application.identity.accounts import find_account
 from fhir_server.application.notices import addresses, choices
 from fhir_server.application.notices.choices import Timing
-from fhir_server.domain.notices import Kind
+from fhir_server.domain import record_codec
+from fhir_server.domain.notices import Kind, Named, Notice
 from fhir_server.domain.search.criteria import Search
-from tests.factories import Seen
+from fhir_server.ports.store import Change, SpaceWrite, Write
+from tests.factories import Seen, a_trace, an_id
 from tests.mail import Post, serving, work
-from tests.oauth.conftest import PASSWORD, csrf_of
+from tests.oauth.conftest import BASE, PASSWORD, Person, csrf_of
 from tests.oauth.steps import code_now, events_of
 from tests.oauth.test_credentials import signed_in, with_factor
+from tests.rules.builders import TEEN, directive, space
 
 HERS, NEW = "camille@example.org", "neuve@example.org"
 
@@ -240,3 +244,66 @@ def test_the_page_is_for_whoever_is_signed_in(person):
         assert person.get(path).headers["Location"].endswith("/login")
     for path in ("/account/notices", "/account/notices/address", "/account/notices/code"):
         assert person.post(path, {"csrf": "x"}).status_code == 400
+
+
+# --- the link in a mail -----------------------------------------------------------------------------------------------
+
+
+def a_notice(runtime, *, confidential=False):
+    who = Named("Practitioner/awa", "Dr Awa")
+    told = Notice(
+        Kind.BREAK_GLASS, "leo", runtime.now(), ("Patient/leo", "RelatedPerson/marc-leo"), who, reason="found"
+    )
+    kept = access_notices.stored(runtime, told, confidential=confidential)
+    guardian = directive(DirectiveKind.GUARDIAN, "RelatedPerson/marc-leo")
+    state = record_codec.dump(replace(space(guardian, born=TEEN), patient="leo"))
+    with runtime.ports.store.snapshot() as snapshot:
+        revision = found.revision if (found := snapshot.load_space("leo")) else 0
+    spaces = (SpaceWrite("leo", revision, state),)
+    runtime.ports.store.commit(Change((a_trace("leo"),), (Write(kept, (0, 0)),), spaces))
+    return kept.id
+
+
+def csrf_at(person, address):
+    path, _, then = address.partition("?then=")
+    return csrf_of(person.get(path, then=then).text)
+
+
+def test_the_link_leads_to_the_notice_once_the_person_has_signed_in(app, runtime):
+    where = f"/account/notices/{a_notice(runtime)}"
+    person = Person(app, "marc")
+    asked = person.get(where).headers["Location"]
+    assert "/login?then=" in asked
+    path = asked.removeprefix(BASE)
+    form = {"csrf": csrf_at(person, path), "login": "marc", "password": PASSWORD}
+    assert person.post(path, form).headers["Location"] == BASE + where
+    shown = person.get(where, lang="en")
+    assert "Dr Awa opened this space in an emergency (break-glass)." in shown.text
+    assert "Léo" in shown.text
+    read = [event for event in events_of(runtime, "leo") if event.get("subtype", [{}])[-1].get("code") == "read"]
+    assert len(read) == 1, "the reading is audited"
+
+
+def test_a_second_factor_keeps_the_link(app, runtime, clock):
+    path = f"/login?then={a_notice(runtime)}"
+    person = Person(app, "luc")
+    form = {"csrf": csrf_at(person, path), "login": "luc", "password": PASSWORD}
+    second = person.post(path, form).headers["Location"].removeprefix(BASE)
+    form = {"csrf": csrf_at(person, second), "code": code_now(clock)}
+    assert "/account/notices/" in person.post(second, form).headers["Location"]
+
+
+def test_a_hidden_a_foreign_and_an_unknown_notice_are_answered_alike(app, runtime):
+    marc, camille = signed_in(app, "marc"), signed_in(app)
+    hidden, shown = a_notice(runtime, confidential=True), a_notice(runtime)
+    answers = [marc.get(f"/account/notices/{id_}") for id_ in (hidden, an_id())]
+    answers.append(camille.get(f"/account/notices/{shown}"))
+    assert {answer.status_code for answer in answers} == {404}
+    assert len({answer.text for answer in answers[:2]}) == 1
+
+
+@pytest.mark.parametrize("then", ["//evil.example", "x", "../x", ""])
+def test_the_sign_in_leads_to_no_other_place(app, then):
+    person, path = Person(app), f"/login?then={then}"
+    form = {"csrf": csrf_at(person, path), "login": "camille", "password": PASSWORD}
+    assert person.post(path, form).headers["Location"] == f"{BASE}/account/apps"

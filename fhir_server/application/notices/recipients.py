@@ -40,6 +40,13 @@ class Told:
     accounts: tuple[Account, ...]
 
 
+def patient_of(runtime: Runtime, id_: str) -> PatientId | None:
+    """Return in whose space a notice is, None for an unknown id; whoever asks must still be allowed to read it."""
+    with runtime.ports.store.snapshot() as snapshot:
+        places = (snapshot.locate(type_, id_) for type_ in NOTICE_TYPES)
+        return next((place.compartment for place in places if place), None)
+
+
 def told_of(runtime: Runtime, id_: str) -> Told | None:
     """Return who is told of a notice, None when there is no such notice any more.
 

@@ -5,7 +5,7 @@ from flask_smorest import Api
 
 from fhir_server.http.pages import language
 from fhir_server.http.pages.base import site
-from fhir_server.http.pages.patient import journal
+from fhir_server.http.pages.patient import journal, one_notice
 from fhir_server.http.pages.public import home
 from fhir_server.http.pages.public.home import OPENAPI
 from fhir_server.http.pages.sign_in import account, authorize, factors, notices, passkeys, upstream
@@ -14,6 +14,7 @@ from fhir_server.http.pages.sign_in.frame import oauth_pages
 PAGE_MODULES = (
     home,
     journal,
+    one_notice,
     authorize,
     account,
     factors,

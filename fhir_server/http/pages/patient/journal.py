@@ -107,7 +107,7 @@ def _reader(demo: Json | None, choices: tuple[tuple[str, str], ...]) -> JournalR
         return None
     represented = session.account.represented_patient(PatientId(key)) if session else None
     if session and represented:
-        return JournalReader(_signed_in(session, represented), key)
+        return JournalReader(reading_as(session, represented), key)
     if demo is None or key not in dict(choices):
         abort(404)
     person = next(person for person in demo["people"] if person["key"] == key)
@@ -116,7 +116,7 @@ def _reader(demo: Json | None, choices: tuple[tuple[str, str], ...]) -> JournalR
     return JournalReader(caller.through(_PAGE.id, _PAGE.name), key)
 
 
-def _signed_in(session: Session, represented: RepresentedPatient) -> Caller:
+def reading_as(session: Session, represented: RepresentedPatient) -> Caller:
     """Return a signed-in person as the caller of this request, who may only read."""
     granted = Grantee(_PAGE, session.account, launch_patient=represented.patient).on_page(session.id)
     return Caller.of_page(granted, _READING, origin(), in_lockdown=lockdown.find(runtime()) is not None)

@@ -7,6 +7,7 @@ Sources: RFC 9700 4.7, 4.12 and 4.16; OWASP ASVS 5.0, chapter 7.
 
 from hashlib import sha256
 from hmac import compare_digest
+from uuid import UUID
 
 from flask import Blueprint, Response, render_template, request
 
@@ -98,9 +99,18 @@ def see_other(path: str) -> Response:
     return respond(Answer(303, "", {"Location": f"{issuer.issuer_of(runtime())}{path}"}))
 
 
+def wanted_notice() -> str:
+    """Return the query that leads to the notice of a mail after the sign-in, "" when this request wants none."""
+    try:
+        return f"?then={UUID(request.args.get('then', ''))}"
+    except ValueError:
+        return ""
+
+
 def signed_in(session: str) -> Response:
-    """Redirect a person who has just signed in to their own pages."""
-    response = see_other("/account/apps")
+    """Redirect a person who has just signed in to the notice of a mail, or to their own pages."""
+    notice = wanted_notice().removeprefix("?then=")
+    response = see_other(f"/account/notices/{notice}" if notice else "/account/apps")
     set_cookie(response, "session", session)
     return response
 
