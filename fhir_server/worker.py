@@ -8,6 +8,7 @@ from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.notices import delivery, mails
 from fhir_server.application.outbox.lanes import NOTHING, Lane
 from fhir_server.application.outbox.worker import Worker
+from fhir_server.application.spaces import terms
 from fhir_server.ports.outbox import Pending
 from fhir_server.ports.store import Change
 
@@ -33,7 +34,7 @@ NOTICES = Lane(audit_log.NOTICES_LANE, plan_mails, together=20)
 MAILS = Lane(mails.LANE, send_mail, tries=48, first_pause=timedelta(seconds=10))
 """Mails are tried for about a day and a half: so long a mail server may be away."""
 TIDYING = Lane("tidying", tidy, every=timedelta(minutes=5))
-LANES: Sequence[Lane] = (TIDYING, NOTICES, MAILS)
+LANES: Sequence[Lane] = (TIDYING, terms.LANE, NOTICES, MAILS)
 
 
 def build(runtime: Runtime) -> Worker:

@@ -142,6 +142,11 @@ class Caller:
         return cls(granted, Scopes(), "", origin)
 
     @classmethod
+    def of_server(cls) -> Self:
+        """Return the server itself, as the party of what happens by time alone."""
+        return cls.of_operator("Habilis")
+
+    @classmethod
     def of_operator(cls, by: str) -> Self:
         """Return the caller of a command. by: who runs the command, as "account@machine" or by the given name."""
         requester = Requester(RequesterKind.SYSTEM, client=f"Device/{SERVER}")

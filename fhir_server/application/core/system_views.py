@@ -33,6 +33,7 @@ class ReadingReason(StrEnum):
     REPAIR = "repair"
     REPLACEMENTS = "replacements"
     REVIEW = "review"
+    TERMS = "terms"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ from consent_rules.vocabulary import Action, Mark, PatientId
 from fhir_server.application.core import notices_owed, smart_scopes
 from fhir_server.application.core.unit_of_work import UnitOfWork, Written
 from fhir_server.application.documents import replacement_chain, versions
+from fhir_server.application.spaces import terms
 from fhir_server.domain import bodies, references
 from fhir_server.domain.documents.security_labels import split_marks
 from fhir_server.domain.documents.submission import Document, Item, Submission, attachment_of
@@ -195,6 +196,8 @@ def _file_document(filing: Filing, draft: Draft) -> None:
         replacement_chain.align(work, replacement_chain.members(work, older), draft.access)
         replacement_chain.inherited(work, older.id, id_)
     work.put(work.version("DocumentReference", id_, 1, body, facts))
+    if draft.access.marks & Mark.INVISIBLE_PATIENT and draft.access.sealed_until:
+        terms.begin_of_seal(work, draft.access.compartment, id_, draft.access.sealed_until)
 
 
 def _access(filing: Filing, resource: Json, asked: Mark, older: Stored | None, root: str) -> AccessFacts:

@@ -22,6 +22,7 @@ from fhir_server.application.core.system_views import ReadingReason, whole_space
 from fhir_server.application.core.unit_of_work import UnitOfWork, Written, carry_out
 from fhir_server.application.documents import replacement_chain, versions
 from fhir_server.application.reading.read import not_found
+from fhir_server.application.spaces import terms
 from fhir_server.domain import bodies
 from fhir_server.domain.audit.interactions import AuditedInteraction
 from fhir_server.domain.caller import Caller
@@ -257,6 +258,8 @@ def _mark(work: UnitOfWork, document: Stored, marks: Mark) -> None:
     sealed = None
     if marks & Mark.INVISIBLE_PATIENT:
         sealed = access.sealed_until or sealed_until(_filed_at(work, document), work.runtime.profile)
+        if sealed > work.at:
+            terms.begin_of_seal(work, access.compartment, document.id, sealed)
     like = replace(access, marks=marks, sealed_until=sealed)
     replacement_chain.align(work, replacement_chain.members(work, document), like)
     if marks & HIDDEN_FROM_GUARDIANS & ~access.marks:

@@ -27,6 +27,7 @@ from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.core.system_views import ReadingReason, whole_space
 from fhir_server.application.core.unit_of_work import UnitOfWork, carry_out
 from fhir_server.application.reading.read import not_found
+from fhir_server.application.spaces import terms
 from fhir_server.domain.audit.interactions import AuditedInteraction
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.commands import command, query
@@ -65,7 +66,9 @@ class Queue:
 def begin(work: UnitOfWork, patient: PatientId, opening: Directive, due: datetime) -> None:
     """Plan the review file of an opening, in the same commit."""
     who, where = parties(work.caller)
-    work.put(stored_of(ReviewFile(opening.id, patient, who, where, work.at, due, opening.reason), 1, work.stamp))
+    file = ReviewFile(opening.id, patient, who, where, work.at, due, opening.reason)
+    work.put(stored_of(file, 1, work.stamp))
+    terms.begin_of_review(work, file)
 
 
 @query

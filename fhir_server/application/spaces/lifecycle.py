@@ -21,7 +21,7 @@ from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.core.system_views import ReadingReason, whole_space
 from fhir_server.application.core.unit_of_work import UnitOfWork, carry_out, is_registry_operator
 from fhir_server.application.reading.read import not_found
-from fhir_server.application.spaces import default_consents
+from fhir_server.application.spaces import default_consents, terms
 from fhir_server.domain import record_codec
 from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome
 from fhir_server.domain.caller import Caller
@@ -82,6 +82,7 @@ def begin(work: UnitOfWork, patient: PatientId, birth_date: str = "", *, announc
     record = RecordState(patient=patient, status=status, since=work.at, birth_date=born(birth_date))
     if announced:
         notices_owed.of_space(work, record, Kind.ANNOUNCED)
+    terms.begin_of_space(work, record)
     work.spaces[patient] = SpaceWrite(patient, 0, record_codec.dump(record))
     return default_consents.file_first(work, patient)
 
@@ -276,6 +277,7 @@ def _settled(record: RecordState, at: datetime, profile: RuleProfile) -> RecordS
 
 def _decide(work: UnitOfWork, record: RecordState, kind: Kind | None) -> SpaceReport:
     work.decide(record)
+    terms.begin_of_space(work, record)
     notice = notices_owed.of_space(work, record, kind) if kind else ""
     return replace(_finish(work, record), notice=notice)
 

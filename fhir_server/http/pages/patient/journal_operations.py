@@ -21,6 +21,18 @@ OPERATIONS: Mapping[str, tuple[Any, Any]] = {
         lazy_gettext("asked for the erasure of the space"),
         lazy_gettext("ask for the erasure of the space"),
     ),
+    "erasure-due": (
+        lazy_gettext("noted that the space is to be erased"),
+        lazy_gettext("note that the space is to be erased"),
+    ),
+    "end-seal": (
+        lazy_gettext("ended the time in which a document was not shown to the patient"),
+        lazy_gettext("end the time in which a document was not shown to the patient"),
+    ),
+    "review-overdue": (
+        lazy_gettext("noted that an emergency access was not reviewed in time"),
+        lazy_gettext("note that an emergency access was not reviewed in time"),
+    ),
     "erase-space": (lazy_gettext("erased the space"), lazy_gettext("erase the space")),
     "record-death": (lazy_gettext("recorded the patient’s death"), lazy_gettext("record the patient’s death")),
     "space-status": (lazy_gettext("looked at how the space stands"), lazy_gettext("look at how the space stands")),

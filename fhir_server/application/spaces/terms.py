@@ -1,0 +1,205 @@
+"""Terms that fall due: each is told once, by an event and the notice that is owed, when it happens.
+
+The commit that starts a term puts a message for its end. Every decision compares the time itself and needs no message;
+the worker only tells. A term that was changed or cancelled meanwhile is not told: the handler looks at the state first.
+Source: rules A3, A7, A8, A9 and A11 (the life of a space), E11 (a sealed document becomes visible), G8 (reviews).
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+
+import orjson
+
+from consent_rules.consents import reviewing, visibility_marks
+from consent_rules.lifecycle import erased_at, status_at
+from consent_rules.model import RecordState
+from consent_rules.rule_profile import RuleProfile
+from consent_rules.visibility import micros
+from consent_rules.vocabulary import PatientId, ReviewState, SpaceStatus
+from fhir_server.application.core import notices_owed
+from fhir_server.application.core.runtime import Runtime
+from fhir_server.application.core.system_views import ReadingReason, whole_space
+from fhir_server.application.core.unit_of_work import UnitOfWork
+from fhir_server.application.outbox.lanes import NOTHING, Lane, Later
+from fhir_server.domain import record_codec
+from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome
+from fhir_server.domain.caller import Caller
+from fhir_server.domain.notices import Kind
+from fhir_server.domain.review_files import TYPE as REVIEW
+from fhir_server.domain.review_files import ReviewFile, file_of
+from fhir_server.domain.stored import Stored
+from fhir_server.domain.values import Interaction, Json
+from fhir_server.ports.outbox import Message, Pending
+from fhir_server.ports.store import Change, SpaceWrite
+
+
+class Term(StrEnum):
+    """The kinds of terms."""
+
+    OPENING = "opening"
+    CLOSING = "closing"
+    ERASURE = "erasure"
+    SEAL = "seal"
+    REVIEW = "review"
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """How the end of a term of a space is told. status: after it. operation: its name in the audit log."""
+
+    status: SpaceStatus
+    operation: str
+    notice: Kind | None
+
+
+_ENDS = {
+    Term.OPENING: _End(SpaceStatus.ACTIVE, "open-space", Kind.OPENED),
+    Term.CLOSING: _End(SpaceStatus.CLOSED, "close-space", Kind.CLOSED),
+    Term.ERASURE: _End(SpaceStatus.ERASED, "erasure-due", None),  # nobody can read a notice any more
+}
+_STARTED_BY = {
+    SpaceStatus.ANNOUNCED: Term.OPENING,
+    SpaceStatus.SUSPENDED: Term.CLOSING,
+    SpaceStatus.CLOSED: Term.ERASURE,
+}
+
+
+def begin_of_space(work: UnitOfWork, record: RecordState) -> None:
+    """Plan the message for the term that a new state of a space starts, if it starts one."""
+    term = _STARTED_BY.get(record.status)
+    if term:
+        _send_of_space(work, record, term)
+
+
+def begin_of_seal(work: UnitOfWork, patient: PatientId, document: str, sealed_until: datetime) -> None:
+    """Plan the message for the end of the time in which the patient does not see a document. document: id."""
+    body = {"term": Term.SEAL, "document": document, "until": sealed_until.isoformat()}
+    _send(work, patient, body, sealed_until)
+
+
+def begin_of_review(work: UnitOfWork, file: ReviewFile) -> None:
+    """Plan the message for the day by which an emergency access is to be reviewed."""
+    _send(work, file.patient, {"term": Term.REVIEW, "opening": file.opening}, file.due)
+
+
+def fall_due(runtime: Runtime, message: Pending) -> Change:
+    """Tell the end of a term, unless it was cancelled; the change holds only while the state stays as it is.
+
+    Raises: Later when the term ends later than the message was told.
+    """
+    body: Json = orjson.loads(message.body)
+    patient, term = PatientId(message.compartment or ""), Term(body["term"])
+    with runtime.ports.store.snapshot() as snapshot:
+        space = snapshot.load_space(patient)
+        if space is None or not space.state:
+            return NOTHING
+        audited = AuditedInteraction(Interaction.OPERATION, "Patient", target=f"Patient/{patient}", choice=True)
+        work = UnitOfWork(runtime, Caller.of_server(), audited, snapshot)
+        work.spaces[patient] = SpaceWrite(patient, space.revision)
+        record = record_codec.load(space.state)
+        told = _TELLERS.get(term, _of_space)(work, record, body)
+    return work.planned() if told else NOTHING
+
+
+def _of_space(work: UnitOfWork, record: RecordState, body: Json) -> bool:
+    term = Term(body["term"])
+    due = _due(record, term, work.runtime.profile)
+    if due is None or _begun(record, term, work.runtime.profile) != body["begun"]:
+        return False
+    if work.at < due:
+        raise Later(due)
+    end = _ENDS[term]
+    _tell(work, record.patient, end.operation, f"Patient/{record.patient}")
+    if end.notice:
+        notices_owed.of_space(work, record, end.notice)
+    if term is Term.CLOSING:
+        _send_of_space(work, record, Term.ERASURE)
+    return True
+
+
+def _of_seal(work: UnitOfWork, record: RecordState, body: Json) -> bool:
+    stored = _read(work, record.patient, "DocumentReference", str(body["document"]))
+    is_open = status_at(record, work.at, work.runtime.profile) is SpaceStatus.ACTIVE
+    if stored is None or not is_open or not stored.facts.access.marks & visibility_marks.SEALED:
+        return False
+    access = stored.facts.access
+    if visibility_marks.is_sealed(access, work.at):
+        if access.sealed_until is None:
+            return False
+        raise Later(access.sealed_until)
+    reference = f"DocumentReference/{stored.id}"
+    confidential = bool(access.marks & visibility_marks.HIDDEN_FROM_GUARDIANS)
+    work.audited = replace(work.audited, resource_type="DocumentReference", target=reference, confidential=confidential)
+    _tell(work, record.patient, "end-seal", reference, confidential=confidential)
+    return True
+
+
+def _of_review(work: UnitOfWork, record: RecordState, body: Json) -> bool:
+    stored = _read(work, record.patient, REVIEW, str(body["opening"]))
+    file = file_of(orjson.loads(stored.body)) if stored else None
+    if file is None or file.outcome:
+        return False
+    if reviewing.state_at(file.review, work.at) is not ReviewState.OVERDUE:
+        raise Later(file.due)
+    work.audited = replace(work.audited, target=file.consent)
+    _tell(work, record.patient, "review-overdue", file.consent)
+    return True
+
+
+_TELLERS = {Term.SEAL: _of_seal, Term.REVIEW: _of_review}
+
+
+def _tell(work: UnitOfWork, patient: PatientId, operation: str, touched: str, *, confidential: bool = False) -> None:
+    work.patient = patient
+    work.audited = replace(work.audited, operation=operation)
+    work.trace_outcome(Outcome(touched=(touched,), confidential=confidential))
+
+
+def _read(work: UnitOfWork, patient: PatientId, type_: str, id_: str) -> Stored | None:
+    found = work.snapshot.read(type_, id_, whole_space(ReadingReason.TERMS, patient))
+    return None if found is None or found.deleted else found
+
+
+def _send_of_space(work: UnitOfWork, record: RecordState, term: Term) -> None:
+    profile = work.runtime.profile
+    due = _due(record, term, profile)
+    if due:
+        _send(work, record.patient, {"term": term, "begun": _begun(record, term, profile)}, due)
+
+
+def _send(work: UnitOfWork, patient: PatientId, body: Json, due: datetime) -> None:
+    text = orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
+    work.send(Message(LANE.name, f"{text.decode()}|{micros(due)}", text, work.at, due, patient))
+
+
+def _due(record: RecordState, term: Term, profile: RuleProfile) -> datetime | None:
+    """Return when a term of a space ends; None when it does not run in this state."""
+    since, status = record.since, record.status
+    if since is None:
+        return None
+    if term is Term.OPENING:
+        return profile.notice.after(since) if status is SpaceStatus.ANNOUNCED else None
+    if term is Term.CLOSING:
+        return profile.suspension.after(since) if status is SpaceStatus.SUSPENDED else None
+    closed_at = _closed_at(record, profile)
+    return erased_at(record, closed_at, profile) if closed_at else None
+
+
+def _begun(record: RecordState, term: Term, profile: RuleProfile) -> str:
+    """Return what tells one term from another of the same kind: when it began, and a request that shortened it."""
+    since = _closed_at(record, profile) if term is Term.ERASURE else record.since
+    asked = record.erasure_asked_at if term is Term.ERASURE else None
+    return "|".join(at.isoformat() if at else "" for at in (since, asked))
+
+
+def _closed_at(record: RecordState, profile: RuleProfile) -> datetime | None:
+    """Return when the space was or will be closed, None when it is neither closed nor suspended."""
+    if record.status is SpaceStatus.CLOSED:
+        return record.since
+    if record.status is SpaceStatus.SUSPENDED and record.since:
+        return profile.suspension.after(record.since)
+    return None
+
+
+LANE = Lane("terms", fall_due, together=10)
