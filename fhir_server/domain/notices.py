@@ -4,14 +4,14 @@ Sources: https://hl7.org/fhir/R4/communication.html; L.1111-17, R.1111-28, R.111
 French public health code (rules A2, A6, A9, A11, E10, G3, G6, G8, H1 and H2).
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 
 from consent_rules.vocabulary import PatientId, ReviewOutcome
 from fhir_server.domain import bodies
 from fhir_server.domain.audit.narrative import in_french
+from fhir_server.domain.events import sentences, words
+from fhir_server.domain.events.rules import NoticeKind
 from fhir_server.domain.values import Json, type_of
 from fhir_server.registry import DOCUMENTS
 
@@ -21,60 +21,21 @@ REVIEW_DUE = "urn:habilis:review-due"
 """Extension: the instant by which an emergency access must be reviewed."""
 REVIEW_OUTCOME = "urn:habilis:review-outcome"
 """Extension: the outcome of the review of an emergency access, a code of consent_rules.vocabulary.ReviewOutcome."""
+_LANGUAGE = "fr"
+"""A notice is stored once, in French; the page says the same in the language of its reader."""
 _NAMED_DOCUMENTS = 20
 """How many documents a reader sees in a notice; all are stored, because readers may see different documents."""
 
 
-class Kind(StrEnum):
-    """The kinds of notices."""
-
-    ANNOUNCED = "space-announced"
-    OPPOSED = "space-opposed"
-    OPENED = "space-opened"
-    SUSPENDED = "space-suspended"
-    CLOSED = "space-closed"
-    ERASURE_ASKED = "space-erasure-asked"
-    WAITING = "result-waits"
-    FIRST_ACCESS = "first-access"
-    ACCESS = "access"
-    BREAK_GLASS = "break-glass"
-    REGULATION = "emergency-regulation"
-    REVIEWED = "emergency-reviewed"
-    FILED = "document-filed"
-    CHANGED = "document-changed"
-    CHOICE_CLOSED = "choice-closed"
-    PASSWORD = "password-changed"  # noqa: S105 - a name
-    FACTORS = "second-factor-changed"
-
-
-URGENT = frozenset({Kind.BREAK_GLASS, Kind.REGULATION, Kind.SUSPENDED, Kind.PASSWORD, Kind.FACTORS})
-_TEXTS: Mapping[Kind, str] = {
-    Kind.ANNOUNCED: "Un espace de santé sera ouvert six semaines après cet envoi, sauf opposition.",
-    Kind.OPPOSED: "L’opposition à l’ouverture de l’espace est enregistrée. Ce message en est la preuve.",
-    Kind.OPENED: "L’espace est ouvert.",
-    Kind.SUSPENDED: "L’accès à l’espace est suspendu. Sans opposition, l’espace sera clos après six semaines.",
-    Kind.CLOSED: "L’espace est clos. Ses données sont archivées ; il peut être ouvert de nouveau.",
-    Kind.ERASURE_ASKED: "L’effacement de l’espace clos est demandé ; il a lieu au plus tard dans les trois mois.",
-    Kind.WAITING: "L’espace a été mis à jour ; il est conseillé d’en parler avec un professionnel de santé, "
-    "en particulier avec le médecin traitant.",
-    Kind.FIRST_ACCESS: "{who} a consulté l’espace pour la première fois.",
-    Kind.ACCESS: "{who} a consulté l’espace.",
-    Kind.BREAK_GLASS: "{who} a ouvert l’espace en urgence (bris de glace).",
-    Kind.REGULATION: "{who} a ouvert l’espace en régulation d’un appel d’urgence.",
-    Kind.REVIEWED: "L’ouverture de l’espace en urgence par {who}, du {opened:%d/%m/%Y à %H:%M} UTC, a été contrôlée : "
-    "{outcome}.",
-    Kind.FILED: "{who} a déposé des documents dans l’espace.",
-    Kind.CHANGED: "{who} a modifié un document de l’espace.",
-    Kind.CHOICE_CLOSED: "Un choix enregistré dans l’espace ne peut pas être appliqué tel qu’il est écrit. Il n’ouvre "
-    "aucun accès ; enregistrez-le de nouveau s’il est encore voulu.",
-    Kind.PASSWORD: "{who} a changé le mot de passe du compte.",
-    Kind.FACTORS: "{who} a changé le second facteur de connexion du compte.",
-}
-_OUTCOMES: Mapping[ReviewOutcome, str] = {
-    ReviewOutcome.JUSTIFIED: "justifiée",
-    ReviewOutcome.NOT_JUSTIFIED: "non justifiée",
-    ReviewOutcome.DISCIPLINARY: "non justifiée, des suites disciplinaires sont engagées",
-}
+URGENT = frozenset(
+    {
+        NoticeKind.BREAK_GLASS,
+        NoticeKind.REGULATION,
+        NoticeKind.SUSPENDED,
+        NoticeKind.PASSWORD,
+        NoticeKind.FACTORS,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +60,7 @@ class Notice:
     review_due: by when an emergency access must be reviewed. opened_at, outcome: of the access that was reviewed.
     """
 
-    kind: Kind
+    kind: NoticeKind
     patient: PatientId
     at: datetime
     recipients: tuple[str, ...]
@@ -150,10 +111,21 @@ def cut(communication: Json) -> Json:
 
 
 def text_of(notice: Notice) -> str:
-    """Return the notice as one or two plain French sentences; times are UTC and say so."""
-    who = (notice.who.display or notice.who.reference) if notice.who else "Un logiciel"
-    where = f" ({notice.where.display})" if notice.where and notice.where.display else ""
-    outcome = _OUTCOMES[notice.outcome] if notice.outcome else ""
-    told = _TEXTS[notice.kind].format(who=f"{who}{where}", opened=notice.opened_at or notice.at, outcome=outcome)
-    due = f" À vérifier avant le {notice.review_due:%d/%m/%Y %H:%M} UTC." if notice.review_due else ""
-    return f"Le {notice.at:%d/%m/%Y à %H:%M} UTC : {told}{due}"
+    """Return the notice as a few plain French sentences; times are UTC and say so."""
+    told = [sentences.notice(notice.kind, _who(notice), _LANGUAGE)]
+    if notice.opened_at:
+        told.append(_dated(words.OPENED_ON, f"{notice.opened_at:%d/%m/%Y à %H:%M} UTC"))
+    if notice.outcome:
+        told.append(sentences.phrase(words.REVIEWS[notice.outcome], _LANGUAGE))
+    if notice.review_due:
+        told.append(_dated(words.TO_REVIEW, f"{notice.review_due:%d/%m/%Y %H:%M} UTC"))
+    return f"Le {notice.at:%d/%m/%Y à %H:%M} UTC : {' '.join(told)}"
+
+
+def _who(notice: Notice) -> str:
+    who = (notice.who.display or notice.who.reference) if notice.who else sentences.phrase(words.SOFTWARE, _LANGUAGE)
+    return f"{who} ({notice.where.display})" if notice.where and notice.where.display else who
+
+
+def _dated(text: str, when: str) -> str:
+    return sentences.phrase(text, _LANGUAGE).replace("%(when)s", when)

@@ -73,15 +73,15 @@ _ROWS = (
         patient_path="patient",
         words={
             "en": Words(
-                "a representative or carer",
-                "of a representative or carer",
-                "the representatives and carers",
+                "the entry of a representative or carer",
+                "of the entry of a representative or carer",
+                "the list of representatives and carers",
                 "representatives and relatives",
             ),
             "fr": Words(
-                "un représentant ou un proche",
-                "d’un représentant ou d’un proche",
-                "les représentants et les proches",
+                "la fiche d’un représentant ou d’un proche",
+                "de la fiche d’un représentant ou d’un proche",
+                "la liste des représentants et des proches",
                 "les représentants et les proches",
             ),
         },
@@ -101,8 +101,15 @@ _ROWS = (
             f"{_PDSM}/pdsm-simplified-publish",
         ),
         words={
-            "en": Words("a document", "of a document", "the documents", "documents"),
-            "fr": Words("la fiche d’un document", "de la fiche d’un document", "les documents", "les documents"),
+            "en": Words(
+                "the description of a document",
+                "of the description of a document",
+                "the list of documents",
+                "documents",
+            ),
+            "fr": Words(
+                "la fiche d’un document", "de la fiche d’un document", "la liste des documents", "les documents"
+            ),
         },
         transactions={Interaction.SEARCH: "ITI-67", Interaction.CREATE: "ITI-105"},
         documentation="`conditionalUpdate` is a conditional PATCH by `identifier=system|value`; there is no PUT.",
@@ -133,9 +140,17 @@ _ROWS = (
         ),
         words={
             "en": Words(
-                "a delivery of documents", "of a delivery of documents", "the deliveries", "submission sets and folders"
+                "a delivery of documents",
+                "of a delivery of documents",
+                "the list of deliveries",
+                "submission sets and folders",
             ),
-            "fr": Words("un lot de documents", "d’un lot de documents", "les lots", "les lots et les classeurs"),
+            "fr": Words(
+                "un lot de documents",
+                "d’un lot de documents",
+                "la liste des lots de documents",
+                "les lots et les classeurs",
+            ),
         },
         transactions={Interaction.SEARCH: "ITI-66"},
     ),

@@ -183,8 +183,8 @@ def test_nobody_is_signed_in_after_a_restore_and_everybody_is_still_known(servic
 @pytest.mark.parametrize(
     ("language", "words"),
     [
-        ("en", "restored the service to its state of"),
-        ("fr", "a rétabli le service dans son état du"),
+        ("en", "The service is in its state of"),
+        ("fr", "Le service est revenu à son état du"),
     ],
 )
 def test_every_journal_says_to_which_state_the_service_went_back(service, language, words):
@@ -201,7 +201,7 @@ def test_every_journal_says_to_which_state_the_service_went_back(service, langua
     assert event["agent"][0]["who"]["display"] == "Habilis"
     assert "état antérieur" in event["text"]["div"]
     with service.world.web.application.test_request_context(headers={"Accept-Language": language}):
-        assert words in line_of(event, {}).act
+        assert words in line_of(event, {}).why
 
 
 @holds("H8")

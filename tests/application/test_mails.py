@@ -17,7 +17,8 @@ from fhir_server.application.identity.accounts import Account, PractitionerRoleR
 from fhir_server.application.notices import choices, delivery
 from fhir_server.application.notices.choices import Timing
 from fhir_server.domain import record_codec
-from fhir_server.domain.notices import Kind, Named, Notice
+from fhir_server.domain.events.rules import NoticeKind
+from fhir_server.domain.notices import Named, Notice
 from fhir_server.ports.store import Change, SpaceWrite, Write
 from tests.factories import a_document, a_trace, creating, following, marked, runtime_on
 from tests.mail import Post, serving, work
@@ -92,7 +93,7 @@ def choose(runtime, login, **changes):
     choices.change(runtime, account, lambda chosen: replace(chosen, **changes))
 
 
-def tell(runtime, kind=Kind.BREAK_GLASS, to=BOTH, *, confidential=False, physician="", documents=()):
+def tell(runtime, kind=NoticeKind.BREAK_GLASS, to=BOTH, *, confidential=False, physician="", documents=()):
     """Store a notice as the server does; return its id."""
     who, where = Named("Practitioner/awa", "Dr Awa Martin"), Named("Organization/chu", "CHU")
     notice = Notice(kind, "camille", runtime.now(), to, who, where, reason="biopsy")
@@ -166,7 +167,7 @@ def test_some_get_no_mail_and_the_notice_stays(runtime, post, case):
             "camille",
             **{
                 "no address": {"address": None},
-                "never": {"timings": {Kind.BREAK_GLASS.value: Timing.NEVER}},
+                "never": {"timings": {NoticeKind.BREAK_GLASS.value: Timing.NEVER}},
                 "address refused": {"refused_at": NOON},
             }[case],
         )
@@ -189,7 +190,7 @@ def test_what_the_law_wants_told_cannot_be_switched_off_while_there_is_an_addres
 
 def test_a_choice_made_after_the_notice_counts(runtime, post):
     [planned] = delivery.mails_about(runtime, tell(runtime, to=(HOLDER,)))
-    choose(runtime, "camille", timings={Kind.BREAK_GLASS.value: Timing.NEVER})
+    choose(runtime, "camille", timings={NoticeKind.BREAK_GLASS.value: Timing.NEVER})
     delivery.send(runtime, planned.body)
     assert post.taken == []
 
@@ -197,7 +198,7 @@ def test_a_choice_made_after_the_notice_counts(runtime, post):
 def test_a_notice_that_was_hidden_meanwhile_is_not_mailed(runtime, post):
     document = a_document("camille")
     runtime.ports.store.commit(creating(document))
-    tell(runtime, Kind.FILED, documents=(document.id,))
+    tell(runtime, NoticeKind.FILED, documents=(document.id,))
     choose(runtime, "camille", address=None)
     work(runtime)
     after = marked(document, Mark.INVISIBLE_REPRESENTANTS_LEGAUX)
@@ -213,9 +214,11 @@ def test_a_notice_that_was_hidden_meanwhile_is_not_mailed(runtime, post):
 @pytest.mark.parametrize("language", ["fr", "en"])
 def test_no_mail_tells_what_it_is_about(runtime, post, language):
     """Every kind, to whomever: the same size and the same words, except for the random id in the link."""
-    choose(runtime, "camille", language=language, timings={kind.value: Timing.AT_ONCE for kind in Kind})
+    choose(runtime, "camille", language=language, timings={kind.value: Timing.AT_ONCE for kind in NoticeKind})
     notices = [
-        tell(runtime, kind, (HOLDER,), confidential=confidential) for kind in Kind for confidential in (False, True)
+        tell(runtime, kind, (HOLDER,), confidential=confidential)
+        for kind in NoticeKind
+        for confidential in (False, True)
     ]
     work(runtime)
     texts = [message.get_content() for _, message in post.taken]
@@ -245,7 +248,7 @@ def test_a_repeat_has_the_same_message_id_and_others_have_others(runtime, post):
 def test_a_day_brings_one_mail_for_all_that_waits(runtime, post, clock):
     choose(runtime, "camille", digest_hour=18)
     for _ in range(3):
-        tell(runtime, Kind.ACCESS, (HOLDER,))
+        tell(runtime, NoticeKind.ACCESS, (HOLDER,))
     work(runtime)
     clock.at = datetime(2026, 3, 2, 16, 59, 59, tzinfo=UTC)
     work(runtime)
@@ -257,7 +260,7 @@ def test_a_day_brings_one_mail_for_all_that_waits(runtime, post, clock):
     clock.advance(days=1)
     work(runtime)
     assert len(post.taken) == 1
-    tell(runtime, Kind.ACCESS, (HOLDER,))
+    tell(runtime, NoticeKind.ACCESS, (HOLDER,))
     work(runtime)
     clock.advance(days=1)
     work(runtime)
@@ -269,8 +272,8 @@ def test_nothing_comes_in_silent_hours_but_what_the_person_lets_through(runtime,
     choose(runtime, "camille", **silent)
     choose(runtime, "marc", **silent, urgent_in_silence=True)
     clock.at = datetime(2026, 3, 2, 23, 30, tzinfo=UTC)
-    tell(runtime, Kind.BREAK_GLASS)
-    tell(runtime, Kind.FIRST_ACCESS)
+    tell(runtime, NoticeKind.BREAK_GLASS)
+    tell(runtime, NoticeKind.FIRST_ACCESS)
     work(runtime)
     assert reached(post) == [MARC]
     clock.at = datetime(2026, 3, 3, 6, 0, tzinfo=UTC)
@@ -279,8 +282,8 @@ def test_nothing_comes_in_silent_hours_but_what_the_person_lets_through(runtime,
 
 
 def test_a_result_that_waits_is_mailed_when_it_is_announced(runtime, post, clock):
-    choose(runtime, "camille", timings={Kind.WAITING.value: Timing.AT_ONCE})
-    notice = Notice(Kind.WAITING, "camille", NOON + timedelta(days=30), (HOLDER,))
+    choose(runtime, "camille", timings={NoticeKind.WAITING.value: Timing.AT_ONCE})
+    notice = Notice(NoticeKind.WAITING, "camille", NOON + timedelta(days=30), (HOLDER,))
     kept = access_notices.stored(runtime, notice)
     audit_log.commit(runtime, Change((a_trace("camille"),), (Write(kept, (0, 0)),)))
     clock.advance(days=29)
@@ -315,14 +318,14 @@ def mails_of_guardian(folder, server, post, *, has_secrets, digest):
     state = record_codec.dump(space(directive(DirectiveKind.GUARDIAN, PARENT), born=TEEN))
     opened.store.commit(Change((), spaces=(SpaceWrite("camille", 0, state),)))
     if digest:
-        choose(runtime, "marc", timings={kind.value: Timing.DAILY for kind in Kind})
+        choose(runtime, "marc", timings={kind.value: Timing.DAILY for kind in NoticeKind})
     told = []
     for hour in range(30):
         if has_secrets and hour % 2:
-            tell(runtime, Kind.FILED, (HOLDER,), confidential=True)
-            tell(runtime, Kind.PASSWORD, (HOLDER,), confidential=True)
+            tell(runtime, NoticeKind.FILED, (HOLDER,), confidential=True)
+            tell(runtime, NoticeKind.PASSWORD, (HOLDER,), confidential=True)
         if hour in (3, 4, 20):
-            tell(runtime, Kind.FIRST_ACCESS)
+            tell(runtime, NoticeKind.FIRST_ACCESS)
         work(runtime)
         work(runtime)
         told += [(clock.now(), str(message["Subject"])) for address, message in post.taken if address == MARC]

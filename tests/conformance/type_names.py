@@ -25,8 +25,6 @@ MAY_ASK = {
     "fhir_server/application/reading/chained_search.py": "a practice situation stands for its person",
     "fhir_server/application/spaces/default_consents.py": "the Consents of a new space",
     "fhir_server/domain/audit/audit_event_parts.py": "an AuditEvent names the Consents that a decision used",
-    "fhir_server/domain/audit/narrative.py": "phrases that do not follow from the words of the row",
-    "fhir_server/http/pages/patient/journal_interactions.py": "phrases that do not follow from the words of the row",
 }
 """Where the name of a type may decide, with the reason; a folder ends with a slash."""
 _PARTIES = frozenset({"Patient", "RelatedPerson", "Practitioner", "PractitionerRole", "Organization"})

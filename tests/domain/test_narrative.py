@@ -7,7 +7,7 @@ import pytest
 from consent_rules.model import Requester
 from consent_rules.vocabulary import RequesterKind
 from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome, OutcomeCode
-from fhir_server.domain.audit.narrative import _GENERIC, div_of, sentence_of
+from fhir_server.domain.audit.narrative import div_of, sentence_of
 from fhir_server.domain.values import Interaction
 from tests.factories import a_caller
 
@@ -33,7 +33,7 @@ def test_a_refusal_says_what_was_asked():
     assert told == START + "a demandé à ouvrir un document : refusé."
 
 
-@pytest.mark.parametrize("interaction", sorted(_GENERIC))
+@pytest.mark.parametrize("interaction", sorted(Interaction))
 @pytest.mark.parametrize("outcome", ["0", "4"])
 def test_every_interaction_has_a_sentence(interaction, outcome):
     told = sentence_of(AuditedInteraction(interaction, "Consent"), Outcome(outcome), PAUL, AT)

@@ -175,7 +175,7 @@ class TestEmergency:
             (extension,) = notice["extension"]
             assert extension["url"] == "urn:habilis:review-due"
             assert extension["valueDateTime"] == due.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-            assert f"À vérifier avant le {due:%d/%m/%Y %H:%M} UTC" in notice["payload"][0]["contentString"]
+            assert f"À contrôler avant le {due:%d/%m/%Y %H:%M} UTC" in notice["payload"][0]["contentString"]
 
     @holds("G6")
     def test_a_regulation_is_told_and_needs_no_review(self, team):
@@ -270,7 +270,7 @@ class TestDoors:
         told(team)
         events = team.get("camille", f"/AuditEvent?patient={team.ids['camille']}&_count=5&_sort=-date").get_json()
         assert "Communication" in str([e["resource"].get("entity") for e in events["entry"]]) or any(
-            "une notification" in e["resource"]["text"]["div"] for e in events["entry"]
+            "a consulté les notifications" in e["resource"]["text"]["div"] for e in events["entry"]
         )
 
 

@@ -272,9 +272,9 @@ class TestReview:
     @pytest.mark.parametrize(
         ("outcome", "words"),
         [
-            ("justified", "a été contrôlée : justifiée."),
-            ("not-justified", "a été contrôlée : non justifiée."),
-            ("disciplinary", "a été contrôlée : non justifiée, des suites disciplinaires sont engagées."),
+            ("justified", "l’accès était justifié."),
+            ("not-justified", "l’accès n’était pas justifié."),
+            ("disciplinary", "et des suites disciplinaires sont engagées."),
         ],
     )
     def test_closes_the_file_and_tells_the_holder(self, ward, clock, outcome, words):
@@ -290,7 +290,7 @@ class TestReview:
         assert {"reference": f"Consent/{id_}"} in opening["about"]
         text = notice["payload"][0]["contentString"]
         assert words in text
-        assert "par awa (chu), du 02/03/2026 à 09:00 UTC" in text
+        assert "par awa (chu) a été contrôlée. Elle datait du 02/03/2026 à 09:00 UTC" in text
         assert check(notice) == []
 
     def test_the_comment_is_told_to_nobody_else(self, ward):

@@ -13,7 +13,8 @@ from fhir_server.application.identity.accounts import find_account
 from fhir_server.application.notices import addresses, choices
 from fhir_server.application.notices.choices import Timing
 from fhir_server.domain import record_codec
-from fhir_server.domain.notices import Kind, Named, Notice
+from fhir_server.domain.events.rules import NoticeKind
+from fhir_server.domain.notices import Named, Notice
 from fhir_server.domain.search.criteria import Search
 from fhir_server.ports.store import Change, SpaceWrite, Write
 from tests.factories import Seen, a_trace, an_id
@@ -192,7 +193,7 @@ def test_the_address_is_the_person_s_own_affair(app, runtime, post):
 
 
 def choices_form(person, **changes):
-    kinds = {kind.value: "at-once" for kind in Kind}
+    kinds = {kind.value: "at-once" for kind in NoticeKind}
     form = {"csrf": csrf_of(page(person)), "language": "en", "digest": "7", "silent-from": "22", "silent-until": "6"}
     return form | kinds | changes
 
@@ -204,7 +205,7 @@ def test_choices_are_kept(app, runtime):
     found = chosen(runtime)
     assert (found.language, found.digest_hour, found.silent_from, found.silent_until) == ("en", 7, 22, 6)
     assert found.urgent_in_silence
-    assert found.timing(Kind.ACCESS) is Timing.NEVER
+    assert found.timing(NoticeKind.ACCESS) is Timing.NEVER
     shown = page(person)
     assert re.search(r'id="access".*?<option value="never" selected>', shown)
     assert '<option value="22" selected>' in shown
@@ -252,7 +253,7 @@ def test_the_page_is_for_whoever_is_signed_in(person):
 def a_notice(runtime, *, confidential=False):
     who = Named("Practitioner/awa", "Dr Awa")
     told = Notice(
-        Kind.BREAK_GLASS, "leo", runtime.now(), ("Patient/leo", "RelatedPerson/marc-leo"), who, reason="found"
+        NoticeKind.BREAK_GLASS, "leo", runtime.now(), ("Patient/leo", "RelatedPerson/marc-leo"), who, reason="found"
     )
     kept = access_notices.stored(runtime, told, confidential=confidential)
     guardian = directive(DirectiveKind.GUARDIAN, "RelatedPerson/marc-leo")

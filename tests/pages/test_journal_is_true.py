@@ -20,7 +20,6 @@ from fhir_server.domain.audit.audit_event_parts import ENTITY_TYPE, RESOURCE_TYP
 from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome
 from fhir_server.domain.values import Interaction
 from fhir_server.http.pages.patient import journal_lines
-from fhir_server.http.pages.patient.journal_interactions import ANY_ACT
 from fhir_server.registry import REGISTRY, AccessRule
 from tests.factories import a_caller
 
@@ -100,8 +99,8 @@ def test_every_kind_of_event_has_its_own_sentence(line, language):
             audited = replace(audited, query=f"GET https://habilis.example/fhir/{audited.resource_type}?x=y")  # noqa: PLW2901
             touched = ()
         spoken[audited.interaction, audited.resource_type] = line(audited, language=language, touched=touched).act
-    with_generic = {str(text) for act in ANY_ACT.values() for text in act}
-    assert {kind: text for kind, text in spoken.items() if text in with_generic or not text} == {}
+    generic = ("a part of the space", "une partie de l’espace", "%(")
+    assert {kind: text for kind, text in spoken.items() if not text or any(part in text for part in generic)} == {}
     assert "filed documents" not in spoken.values()
     assert "a déposé des documents" not in spoken.values()
 
@@ -111,7 +110,7 @@ def test_every_kind_of_event_has_its_own_sentence(line, language):
     [
         (AuditedInteraction(Interaction.AUTHORIZE, ""), "let the app Mon Carnet act for them"),
         (AuditedInteraction(Interaction.REVOKE, ""), "ended the right of the app Mon Carnet to act"),
-        (AuditedInteraction(Interaction.TOKEN, "", operation=ISSUANCE), "received access for a declared emergency"),
+        (AuditedInteraction(Interaction.TOKEN, "", operation=ISSUANCE), "received an access token"),
         (AuditedInteraction(Interaction.TRANSACTION, "DocumentReference", "ITI-65"), "filed documents"),
     ],
 )

@@ -9,7 +9,8 @@ from consent_rules.model import Requester
 from consent_rules.vocabulary import Purpose, RequesterKind
 from fhir_server.app import create_app
 from fhir_server.application.spaces import break_glass, break_glass_reviews, lifecycle
-from fhir_server.domain.notices import Kind, Named, Notice, communication_of
+from fhir_server.domain.events.rules import NoticeKind
+from fhir_server.domain.notices import Named, Notice, communication_of
 from fhir_server.http.pages.patient.notice_texts import tell
 from seed import enrolment
 from seed.loading import load_demonstration
@@ -32,10 +33,10 @@ def page(server, person="camille", language="en"):
 def test_a_first_access_is_told(server):
     server.get(f"DocumentReference?patient={server.people.patients['camille']}", "paul")
     _, english = page(server)
-    assert "looked at this space for the first time." in english
+    assert "looked at the space for the first time." in english
     assert "Notices</h2>" in english
     _, french = page(server, language="fr")
-    assert "a consulté cet espace pour la première fois." in french
+    assert "a consulté l’espace pour la première fois." in french
     assert "Avis</h2>" in french
 
 
@@ -55,7 +56,7 @@ def open_in_an_emergency(server):
 def test_an_emergency_is_told_with_its_reason_and_its_review(server):
     open_in_an_emergency(server)
     _, english = page(server)
-    opened = "&lt;Dr Awa&gt; opened this space in an emergency (break-glass)."
+    opened = "&lt;Dr Awa&gt; opened the space in an emergency (break-glass)."
     assert english.count(opened) == 1  # the declared physician was told too, in a notice of its own
     assert "Reason: found &lt;unconscious&gt;." in english
     assert "To be reviewed by 05/03/2026 10:00." in english
@@ -91,7 +92,7 @@ def test_what_a_review_came_to_stands_with_the_access_and_as_its_own_notice(serv
     break_glass_reviews.review(server.runtime, dana, id_, outcome, "seen with the head of the ward")
     _, told = page(server)
     assert told.count(english) == 2
-    assert "An emergency access to this space by &lt;Dr Awa&gt; was reviewed." in told
+    assert "The opening of the space in an emergency by &lt;Dr Awa&gt; was reviewed." in told
     assert "Dana Weiss</strong> reviewed an emergency access" in told
     assert "head of the ward" not in told
     assert "Overdue" not in told
@@ -139,7 +140,7 @@ def test_they_can_be_read_when_the_space_is_closed(server):
     lifecycle.close(server.runtime, holder, server.people.patients["camille"])
     status, text = page(server)
     assert status == 403
-    assert "This space is closed; its documents are archived, and you may open it again." in text
+    assert "The space is closed. Its data are archived; it can be opened again." in text
     assert "This journal is not open to you now." in text
 
 
@@ -147,7 +148,7 @@ def test_a_space_without_any_shows_no_heading(server):
     assert "Notices</h2>" not in page(server)[1]
 
 
-@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize("kind", NoticeKind)
 @pytest.mark.parametrize("who", [Named("Practitioner/nour", "Dr Nour"), None])
 def test_every_kind_of_notice_has_words_on_the_page(web, kind, who):
     """H2 among them: what software files has nobody's name."""
@@ -157,6 +158,6 @@ def test_every_kind_of_notice_has_words_on_the_page(web, kind, who):
     assert told.text.endswith(".")
     assert "%(" not in told.text
     assert "{" not in notice["payload"][0]["contentString"]
-    if kind in (Kind.FILED, Kind.CHANGED):
+    if kind in (NoticeKind.FILED, NoticeKind.CHANGED):
         assert ("Dr Nour (CHU)" if who else "(CHU)") in told.text
         assert ("Dr Nour (CHU)" if who else "Un logiciel (CHU)") in notice["payload"][0]["contentString"]

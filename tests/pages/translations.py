@@ -15,8 +15,6 @@ SOURCE = ROOT / "fhir_server"
 PO = SOURCE / "translations" / "fr" / "LC_MESSAGES" / "messages.po"
 _METHODS = [
     ("http/pages/patient/journal_lines.py", "python"),
-    ("http/pages/patient/journal_interactions.py", "python"),
-    ("http/pages/patient/journal_operations.py", "python"),
     ("http/pages/patient/notice_texts.py", "python"),
     ("http/pages/error_pages.py", "python"),
     ("http/pages/patient/journal.py", "python"),

@@ -26,7 +26,8 @@ from fhir_server.domain import bodies, record_codec
 from fhir_server.domain.audit.interactions import Outcome, OutcomeCode
 from fhir_server.domain.audit.interactions import about as judged_by
 from fhir_server.domain.caller import Caller
-from fhir_server.domain.notices import Kind, Named, Notice, communication_of
+from fhir_server.domain.events.rules import NoticeKind
+from fhir_server.domain.notices import Named, Notice, communication_of
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.stored import Stored
 from fhir_server.domain.values import type_of
@@ -34,7 +35,7 @@ from fhir_server.ports.store import Change, SpaceWrite, StoreConflict, Write
 from fhir_server.registry import DOCUMENTS, REGISTRY
 
 _REPRESENTING = frozenset({DirectiveKind.REPRESENTATIVE, DirectiveKind.GUARDIAN})
-EMERGENCIES = {Basis.BREAK_GLASS: Kind.BREAK_GLASS, Basis.REGULATION: Kind.REGULATION}
+EMERGENCIES = {Basis.BREAK_GLASS: NoticeKind.BREAK_GLASS, Basis.REGULATION: NoticeKind.REGULATION}
 _ATTEMPTS = 5
 
 _KEPT = {
@@ -68,7 +69,7 @@ def record_access(access: Access, outcome: Outcome) -> None:
     trace = audit_log.trace(runtime, access.caller, access.audited, outcome, patient)
     record, revision = opened.record, opened.space.revision
     for _ in range(_ATTEMPTS):
-        is_told = kind is Kind.FIRST_ACCESS and key in record.told
+        is_told = kind is NoticeKind.FIRST_ACCESS and key in record.told
         if is_told or record.status is SpaceStatus.ERASED:  # erased since the read: there is nobody to tell
             audit_log.commit(runtime, Change((trace,)))
             return
@@ -104,7 +105,7 @@ def of_change(access: Access, outcome: Outcome, opened: Opened, about: tuple[str
     outcome = _as_confidential(runtime, outcome, opened)
     kind = _owed(access.caller, outcome, opened)
     key = _key(access.caller, _kept_from(runtime, opened.patient, about)) if kind else ""
-    if kind is None or (kind is Kind.FIRST_ACCESS and key in opened.record.told):
+    if kind is None or (kind is NoticeKind.FIRST_ACCESS and key in opened.record.told):
         return None
     notice = _of_access(access, outcome, opened.record, kind)
     return Owed(stored(runtime, notice, confidential=outcome.confidential, documents=about), key)
@@ -124,14 +125,14 @@ def _as_confidential(runtime: Runtime, outcome: Outcome, opened: Opened | None) 
     return outcome if told else replace(outcome, confidential=True)
 
 
-def _owed(caller: Caller, outcome: Outcome, opened: Opened | None) -> Kind | None:
+def _owed(caller: Caller, outcome: Outcome, opened: Opened | None) -> NoticeKind | None:
     """Return the kind of notice that a read owes, None when it owes none."""
     if opened is None or outcome.code != OutcomeCode.DONE or opened.permit.basis in EMERGENCIES:
         return None
     owed = opened.permit.obligations
     if Obligation.NOTIFY_FIRST_ACCESS in owed and _key(caller, "") not in opened.record.told:
-        return Kind.FIRST_ACCESS
-    return Kind.ACCESS if Obligation.NOTIFY_PATIENT in owed else None
+        return NoticeKind.FIRST_ACCESS
+    return NoticeKind.ACCESS if Obligation.NOTIFY_PATIENT in owed else None
 
 
 def _kept_from(runtime: Runtime, patient: PatientId, about: tuple[str, ...]) -> str:
@@ -164,7 +165,7 @@ def _key(caller: Caller, kept: str) -> str:
     return f"{name} {kept}" if kept else name
 
 
-def _of_access(access: Access, outcome: Outcome, record: RecordState, kind: Kind) -> Notice:
+def _of_access(access: Access, outcome: Outcome, record: RecordState, kind: NoticeKind) -> Notice:
     who, where = parties(access.caller)
     documents = tuple(ref for ref in outcome.touched if type_of(ref) in DOCUMENTS)
     recipients = holders(record, confidential=outcome.confidential)

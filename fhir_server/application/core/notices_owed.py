@@ -15,14 +15,18 @@ from fhir_server.application.core.access_notices import EMERGENCIES, holders, pa
 from fhir_server.application.core.enforcement_point import judge_again
 from fhir_server.application.core.unit_of_work import UnitOfWork
 from fhir_server.domain.audit.interactions import Outcome
-from fhir_server.domain.notices import Kind, Notice
+from fhir_server.domain.events.kinds import EventKind
+from fhir_server.domain.events.rows import ROWS
+from fhir_server.domain.events.rules import NoticeKind
+from fhir_server.domain.notices import Notice
 from fhir_server.domain.review_files import ReviewFile
 from fhir_server.domain.stored import Stored
 
 
-def of_space(work: UnitOfWork, record: RecordState, kind: Kind) -> str:
-    """Plan the notice that the state of a space changed; return the id of the Communication."""
-    return _put(work, Notice(kind, record.patient, work.at, holders(record, confidential=False)))
+def of_space(work: UnitOfWork, record: RecordState, kind: EventKind) -> str:
+    """Plan the notice that an event about the state of a space owes; return the id of the Communication."""
+    (rule,) = ROWS[kind].notices
+    return _put(work, Notice(rule.kind, record.patient, work.at, holders(record, confidential=False)))
 
 
 def of_waiting(work: UnitOfWork, record: RecordState, *, confidential: bool) -> None:
@@ -32,11 +36,11 @@ def of_waiting(work: UnitOfWork, record: RecordState, *, confidential: bool) -> 
     confidential: whether the notice is hidden from guardians.
     """
     due = visibility_marks.information_due(work.at, work.runtime.profile)
-    notice = Notice(Kind.WAITING, record.patient, due, holders(record, confidential=confidential))
+    notice = Notice(NoticeKind.WAITING, record.patient, due, holders(record, confidential=confidential))
     work.put(stored(work.runtime, notice, confidential=confidential))
 
 
-def of_documents(work: UnitOfWork, kind: Kind, documents: Iterable[Stored]) -> None:
+def of_documents(work: UnitOfWork, kind: EventKind, documents: Iterable[Stored]) -> None:
     """Plan the notices that somebody else filed or changed documents, if the patient wishes to be told (H2).
 
     documents: as they are after the change. No notice is about a sealed document. Only the minor is told of a
@@ -53,7 +57,7 @@ def of_documents(work: UnitOfWork, kind: Kind, documents: Iterable[Stored]) -> N
         about = tuple(f"{one.type}/{one.id}" for one in told)
         if about:
             recipients, person = holders(record, confidential=confidential), who if who.reference else None
-            notice = Notice(kind, record.patient, work.at, recipients, person, where, about)
+            notice = Notice(ROWS[kind].notices[0].kind, record.patient, work.at, recipients, person, where, about)
             ids = tuple(one.id for one in told)
             work.put(stored(work.runtime, notice, confidential=confidential, documents=ids))
 
@@ -100,7 +104,9 @@ def of_review(work: UnitOfWork, file: ReviewFile) -> str:
     The recipients are those who were told of the opening with its reason. The reviewer's comment stays in the file.
     """
     record = work.record()
-    told = Notice(Kind.REVIEWED, record.patient, work.at, holders(record, confidential=False), file.who, file.where)
+    told = Notice(
+        NoticeKind.REVIEWED, record.patient, work.at, holders(record, confidential=False), file.who, file.where
+    )
     about = (file.consent,)
     return _put(work, replace(told, about=about, opened_at=file.opened_at, outcome=file.outcome))
 

@@ -75,7 +75,8 @@ def record_identity(work: UnitOfWork, request: WriteRequest) -> Written:
         work.spaces.setdefault(patient, _pin(work, patient))
     _claim_identifiers(work, request, frozenset())
     work.put(after)
-    work.trace_unopened(AuditedInteraction(Interaction.CREATE, row.name), touched, patient)
+    kind = EventKind.SPACE_ANNOUNCED if request.announced else None
+    work.trace_unopened(AuditedInteraction(Interaction.CREATE, row.name, kind=kind), touched, patient)
     return Written(work.shown(after, NOTHING_SEEN), created=True)
 
 

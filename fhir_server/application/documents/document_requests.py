@@ -45,7 +45,7 @@ from fhir_server.domain import conditional_requests
 from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome, OutcomeCode
 from fhir_server.domain.commands import translator
 from fhir_server.domain.documents import security_labels
-from fhir_server.domain.notices import Kind
+from fhir_server.domain.events.kinds import EventKind
 from fhir_server.domain.problem import Category, Issue, Problem
 from fhir_server.domain.values import Interaction, Json
 from fhir_server.ports.store import Filters
@@ -204,7 +204,7 @@ def plan_delete(work: UnitOfWork, request: WriteRequest) -> None:
     unit_of_work.demand_match(request.if_match, before, knows_marks=knows_marks)
     Withdraw().plan(work, before)
     work.trace(AuditedInteraction(Interaction.DELETE, "DocumentReference"), (f"DocumentReference/{id_}",))
-    notices_owed.of_documents(work, Kind.CHANGED, (work.latest(before),))
+    notices_owed.of_documents(work, EventKind.DOCUMENT_WITHDRAWN, (work.latest(before),))
 
 
 def _enter_to_delete(work: UnitOfWork, id_: str) -> tuple[Opened | None, Filters]:

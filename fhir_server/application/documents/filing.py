@@ -21,7 +21,7 @@ from fhir_server.application.spaces import terms
 from fhir_server.domain import bodies, references
 from fhir_server.domain.documents.security_labels import split_marks
 from fhir_server.domain.documents.submission import Document, Item, Submission, attachment_of
-from fhir_server.domain.notices import Kind
+from fhir_server.domain.events.kinds import EventKind
 from fhir_server.domain.problem import Category, Issue, Problem
 from fhir_server.domain.stored import Facts, Stored
 from fhir_server.domain.values import Json
@@ -153,7 +153,7 @@ def file_documents(filing: Filing, drafts: tuple[Draft, ...]) -> None:
         confidential = all(Mark.INVISIBLE_REPRESENTANTS_LEGAUX in marks for marks in waiting)
         notices_owed.of_waiting(filing.work, filing.work.record(), confidential=confidential)
     filed = [filing.work.writes["DocumentReference", filing.ids[draft.document.item.index]].after for draft in drafts]
-    notices_owed.of_documents(filing.work, Kind.FILED, filed)
+    notices_owed.of_documents(filing.work, EventKind.DOCUMENTS_PUBLISHED, filed)
 
 
 def refuse_dangling(filing: Filing, items: Iterable[Item]) -> None:

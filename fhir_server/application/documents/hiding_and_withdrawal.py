@@ -28,7 +28,6 @@ from fhir_server.domain.audit.interactions import AuditedInteraction
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.commands import carrier, causes_of, command
 from fhir_server.domain.events.kinds import EventKind
-from fhir_server.domain.notices import Kind
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.stored import Stored
 from fhir_server.domain.values import Interaction, Json
@@ -207,14 +206,17 @@ def plan_commands(work: UnitOfWork, document: SeenDocument, commands: Iterable[D
 
     Raises: whatever a command raises.
     """
-    kind: EventKind | None = None
+    done_by: list[DocumentCommand] = []
     for one in commands:
+        before = work.latest(document.stored)
         one.plan(work, document.stored)
-        kind = _caused_by(one)
+        if work.latest(document.stored) is not before:
+            done_by.append(one)
     done = work.latest(document.stored)
-    _trace(work, document, done, kind)
-    if done is not document.stored:
-        notices_owed.of_documents(work, Kind.CHANGED, (done,))
+    kind = _kind(document.stored, done, done_by)
+    _trace(work, done, kind)
+    if kind:
+        notices_owed.of_documents(work, kind, (done,))
     return done
 
 
@@ -233,19 +235,38 @@ def answer(work: UnitOfWork, document: SeenDocument, done: Stored) -> Written:
     return Written(work.shown(told, document.filters))
 
 
-def _caused_by(one: DocumentCommand) -> EventKind:
-    if isinstance(one, Show) and one.marks & Mark.INVISIBLE_PATIENT:
+def _kind(before: Stored, after: Stored, done_by: list[DocumentCommand]) -> EventKind | None:
+    """Return the kind of what commands did together, None when none of them changed anything.
+
+    A change of marks tells before a change of state, because it is the patient's choice.
+    """
+    if after.deleted:
+        return EventKind.DOCUMENT_WITHDRAWN
+    others = {causes_of(type(one))[0] for one in done_by if not isinstance(one, (Hide, Show))}
+    marked = _marking(before.facts.access.marks, after.facts.access.marks)
+    if marked:
+        return EventKind.DOCUMENT_VISIBILITY_CHANGED if others else marked
+    return others.pop() if len(others) == 1 else EventKind.DOCUMENT_CHANGED if others else None
+
+
+def _marking(before: Mark, after: Mark) -> EventKind | None:
+    """Return the kind of a change of marks; it does not say from whom a document is hidden, whoever hides it (B6)."""
+    added, lifted = after & ~before, before & ~after
+    if not (added or lifted):
+        return None
+    if not lifted:
+        return EventKind.DOCUMENT_HIDDEN
+    if lifted == Mark.INVISIBLE_PATIENT and not added:
         return EventKind.DOCUMENT_RELEASED
-    return causes_of(type(one))[0]
+    is_mixed = bool(added or lifted & Mark.INVISIBLE_PATIENT)
+    return EventKind.DOCUMENT_VISIBILITY_CHANGED if is_mixed else EventKind.DOCUMENT_SHOWN
 
 
-def _trace(work: UnitOfWork, document: SeenDocument, done: Stored, kind: EventKind | None) -> None:
-    """Audit what was done; when nothing changed, the caller has read the document. kind: of the last command."""
-    hides = done.facts.access.marks != document.stored.facts.access.marks
-    changed = done is not document.stored
-    code = Interaction.DELETE if done.deleted else Interaction.PATCH if changed else Interaction.READ
-    audited = AuditedInteraction(code, "DocumentReference", choice=hides, kind=kind if changed else None)
-    work.trace(audited, (f"DocumentReference/{done.id}",), reason="" if changed else "nothing-changed")
+def _trace(work: UnitOfWork, done: Stored, kind: EventKind | None) -> None:
+    """Audit what was done; when nothing changed, the caller has read the document."""
+    code = Interaction.DELETE if done.deleted else Interaction.PATCH if kind else Interaction.READ
+    audited = AuditedInteraction(code, "DocumentReference", kind=kind)
+    work.trace(audited, (f"DocumentReference/{done.id}",), reason="" if kind else "nothing-changed")
 
 
 def _mark(work: UnitOfWork, document: Stored, marks: Mark) -> None:

@@ -4,7 +4,7 @@ Source: IHE MHD 4.2, ITI-65 (https://profiles.ihe.net/ITI/MHD/ITI-65.html) and I
 (https://profiles.ihe.net/ITI/MHD/ITI-105.html); PDSm 3.1.1, flux 01, 02 and 09; ANS PDSM4DMP, TD2, TD2.1 and TD3.3c.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from consent_rules.consents.visibility_marks import HIDDEN_FROM_GUARDIANS
@@ -83,7 +83,7 @@ def file_document(work: UnitOfWork, submission: Submission) -> Written:
     filing.file_documents(prepared, drafts)
     submission_sets.derived_set(prepared, prepared.ids[0], document.item.resource)
     touched = (f"DocumentReference/{prepared.ids[0]}",)
-    work.trace(work.audited, touched)
+    work.trace(replace(work.audited, kind=_kind(drafts)), touched)
     notes = tuple(issue for _, issue in submission.notes)
     return prepared.written("DocumentReference", prepared.ids[0], notes)
 
@@ -113,7 +113,7 @@ def file_submission(work: UnitOfWork, submission: Submission, count: int) -> tup
         if item.index not in answers:
             notes = tuple(issue for index, issue in submission.notes if index == item.index)
             answers[item.index] = prepared.written(item.resource["resourceType"], ids[item.index], notes)
-    _trace_submission(prepared)
+    _trace_submission(prepared, _kind(drafts))
     return tuple(answers.get(index) for index in range(count))
 
 
@@ -195,9 +195,14 @@ def _is_filed(prepared: Filing, type_: str, identifier: tuple[str, str]) -> bool
     return bool(own)
 
 
-def _trace_submission(prepared: Filing) -> None:
+def _kind(drafts: tuple[filing.Draft, ...]) -> EventKind | None:
+    """Return the kind of a submission whose every document replaces another, None for any other submission."""
+    return EventKind.DOCUMENT_REPLACED if drafts and all(draft.older for draft in drafts) else None
+
+
+def _trace_submission(prepared: Filing, kind: EventKind | None) -> None:
     submission, ids = prepared.submission, prepared.ids
     documents = tuple(f"DocumentReference/{ids[document.item.index]}" for document in submission.documents)
     superseded = tuple(f"DocumentReference/{stored.id}" for stored in prepared.replaced.values())
     touched = (f"List/{ids[submission.set.index]}", *documents, *superseded)
-    prepared.work.trace(prepared.work.audited, touched)
+    prepared.work.trace(replace(prepared.work.audited, kind=kind), touched)

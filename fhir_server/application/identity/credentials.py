@@ -25,7 +25,9 @@ from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.commands import command, query
 from fhir_server.domain.events.kinds import EventKind
-from fhir_server.domain.notices import Kind, Named, Notice
+from fhir_server.domain.events.rows import ROWS
+from fhir_server.domain.events.rules import Recipients
+from fhir_server.domain.notices import Named, Notice
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.values import Interaction
 from fhir_server.ports.outbox import Message
@@ -77,13 +79,6 @@ class Act(StrEnum):
     CHOOSE_NOTICES = "choose-notices"
 
 
-_NOTICES = {
-    Act.SET_PASSWORD: Kind.PASSWORD,
-    Act.SET_CODES: Kind.FACTORS,
-    Act.ADD_PASSKEY: Kind.FACTORS,
-    Act.REMOVE_PASSKEY: Kind.FACTORS,
-    Act.RESET: Kind.FACTORS,
-}
 _NO_NEWS = frozenset({Act.ADD, Act.PROPOSE_ADDRESS, Act.CHOOSE_NOTICES})
 """Acts that change nothing by which somebody could be deceived."""
 
@@ -126,18 +121,16 @@ def _change(runtime: Runtime, caller: Caller, account: Account, act: Act, patien
     """Return the audit event and, for a patient with a space, the notice; the space must not change meanwhile."""
     with runtime.ports.store.snapshot() as snapshot:
         space = snapshot.load_space(patient) if patient else None
-    audited = AuditedInteraction(
-        Interaction.OPERATION, "", target=account.person, operation=act.value, choice=space is not None
-    )
+    audited = AuditedInteraction(Interaction.OPERATION, "", target=account.person, operation=act.value)
     where = patient if space else None
-    trace: Trace = audit_log.trace(runtime, caller, audited, Outcome(confidential=space is not None), where)
+    trace: Trace = audit_log.trace(runtime, caller, audited, Outcome(), where)
     record = record_of(space.patient, space) if space else None
-    if space is None or record is None or record.status is SpaceStatus.ERASED or act not in _NOTICES:
+    owed = ROWS[audited.event_kind].notices
+    if space is None or record is None or record.status is SpaceStatus.ERASED or not owed:
         return Change((trace,))
     who = Named(account.person, account.display) if caller.requester.person else Named("Device/habilis", "Le service")
-    told = Notice(
-        _NOTICES[act], record.patient, runtime.ports.clock.now(), access_notices.holders(record, confidential=True), who
-    )
+    recipients = access_notices.holders(record, confidential=owed[0].to is Recipients.HOLDER)
+    told = Notice(owed[0].kind, record.patient, runtime.ports.clock.now(), recipients, who)
     written = Write(access_notices.stored(runtime, told, confidential=True), (0, 0))
     return Change((trace,), (written,), (SpaceWrite(space.patient, space.revision, record_codec.dump(record)),))
 

@@ -24,7 +24,8 @@ from fhir_server.application.identity.credentials import Act
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.commands import command, query
 from fhir_server.domain.events.kinds import EventKind
-from fhir_server.domain.notices import URGENT, Kind
+from fhir_server.domain.events.rules import NoticeKind
+from fhir_server.domain.notices import URGENT
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.ports.vault import Secret
 
@@ -43,9 +44,11 @@ class Timing(StrEnum):
     NEVER = "never"
 
 
-ALWAYS_TOLD = frozenset({Kind.ANNOUNCED, Kind.SUSPENDED})
+ALWAYS_TOLD = frozenset({NoticeKind.ANNOUNCED, NoticeKind.SUSPENDED})
 """Kinds that are mailed as long as there is an address."""
-_DAILY = frozenset({Kind.WAITING, Kind.ACCESS, Kind.FILED, Kind.CHANGED, Kind.CHOICE_CLOSED})
+_DAILY = frozenset(
+    {NoticeKind.WAITING, NoticeKind.ACCESS, NoticeKind.FILED, NoticeKind.CHANGED, NoticeKind.CHOICE_CLOSED}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +76,12 @@ class Choices:
         """The address to which mails are sent, None when none are."""
         return None if self.refused_at else self.address
 
-    def timing(self, kind: Kind) -> Timing:
+    def timing(self, kind: NoticeKind) -> Timing:
         """Return when the person wants a mail about this kind."""
         chosen = self.timings.get(kind.value) or (Timing.DAILY if kind in _DAILY else Timing.AT_ONCE)
         return Timing.DAILY if chosen is Timing.NEVER and kind in ALWAYS_TOLD else chosen
 
-    def due(self, kind: Kind, at: datetime, zone: ZoneInfo) -> datetime | None:
+    def due(self, kind: NoticeKind, at: datetime, zone: ZoneInfo) -> datetime | None:
         """Return when a mail about a notice of this instant is sent: later than `at`, or None for at once.
 
         The kind must not be one about which the person wants no mail.
@@ -181,6 +184,7 @@ def _count(runtime: Runtime, account: Account, chosen: Choices) -> None:
         runtime.ports.vault.drop(_REFUSED, account.subject)
 
 
+@query
 def count_refused(runtime: Runtime) -> int:
     """Return how many accounts have an address that the mail server refused."""
     return len(runtime.ports.vault.entries(_REFUSED, runtime.now()))

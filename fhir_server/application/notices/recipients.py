@@ -21,7 +21,8 @@ from fhir_server.application.identity.clients import Client, ClientKind
 from fhir_server.domain.audit.audit_event import PAGES
 from fhir_server.domain.audit.interactions import AuditedInteraction
 from fhir_server.domain.caller import Caller, Origin
-from fhir_server.domain.notices import Kind
+from fhir_server.domain.commands import query
+from fhir_server.domain.events.rules import NoticeKind
 from fhir_server.domain.values import ClientId, Interaction
 from fhir_server.ports.store import Snapshot
 from fhir_server.registry import AccessRule, types_under
@@ -35,11 +36,12 @@ _READING = Scopes.parse(" ".join(f"patient/{type_}.rs" for type_ in sorted(NOTIC
 class Told:
     """A notice that was stored, and the accounts of its recipients who may see it now."""
 
-    kind: Kind
+    kind: NoticeKind
     patient: PatientId
     accounts: tuple[Account, ...]
 
 
+@query
 def patient_of(runtime: Runtime, id_: str) -> PatientId | None:
     """Return in whose space a notice is, None for an unknown id; whoever asks must still be allowed to read it."""
     with runtime.ports.store.snapshot() as snapshot:
@@ -61,7 +63,7 @@ def told_of(runtime: Runtime, id_: str) -> Told | None:
                 notice = orjson.loads(stored.body)
                 named = [str(recipient["reference"]) for recipient in notice["recipient"]]
                 found = tuple(_seeing(runtime, snapshot, (place.compartment, type_, id_), named))
-                return Told(Kind(stored.facts.access.kind), place.compartment, found)
+                return Told(NoticeKind(stored.facts.access.kind), place.compartment, found)
     return None
 
 

@@ -113,7 +113,7 @@ def audience_of(runtime: Runtime, caller: Caller, id_: str, proposed: str = "") 
     if proposed and proposed not in PROPOSALS:
         raise Problem.of(Category.MALFORMED, f"`proposed` takes one of: {', '.join(PROPOSALS)}", code="proposed")
     audited = AuditedInteraction(
-        Interaction.OPERATION, "DocumentReference", target=f"DocumentReference/{id_}", choice=True, operation="audience"
+        Interaction.OPERATION, "DocumentReference", target=f"DocumentReference/{id_}", operation="audience"
     )
     with runtime.ports.store.snapshot() as snapshot:
         access = Access(runtime, caller, audited, snapshot)

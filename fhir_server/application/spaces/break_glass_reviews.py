@@ -127,9 +127,7 @@ def look(runtime: Runtime, caller: Caller, id_: str) -> ReviewReport:
     for the person who opened the space.
     """
     of_side = caller.requester.kind in PATIENTS_SIDE
-    audited = AuditedInteraction(
-        Interaction.OPERATION, TYPE, target=f"Consent/{id_}", choice=of_side, operation="review-status"
-    )
+    audited = AuditedInteraction(Interaction.OPERATION, TYPE, target=f"Consent/{id_}", operation="review-status")
 
     def plan(work: UnitOfWork) -> ReviewReport:
         before = _of_side(work, id_, "r") if of_side else _of_auditor(work, id_, "r")
@@ -175,9 +173,7 @@ def contest(runtime: Runtime, caller: Caller, id_: str) -> ReviewReport:
     A second objection changes nothing.
     Raises: Problem(NOT_FOUND) for everybody else, INSUFFICIENT_SCOPE; BUSINESS_RULE when it was reviewed already.
     """
-    audited = AuditedInteraction(
-        Interaction.OPERATION, TYPE, target=f"Consent/{id_}", choice=True, operation="contest-emergency"
-    )
+    audited = AuditedInteraction(Interaction.OPERATION, TYPE, target=f"Consent/{id_}", operation="contest-emergency")
 
     def plan(work: UnitOfWork) -> ReviewReport:
         before = _of_side(work, id_, "u")

@@ -23,13 +23,11 @@ from fhir_server.application.core.unit_of_work import UnitOfWork, carry_out, is_
 from fhir_server.application.reading.read import not_found
 from fhir_server.application.spaces import default_consents, terms
 from fhir_server.domain import record_codec
-from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome
+from fhir_server.domain.audit.interactions import Outcome, interaction_of
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.commands import command, query
 from fhir_server.domain.events.kinds import EventKind
-from fhir_server.domain.notices import Kind
 from fhir_server.domain.problem import Category, Problem
-from fhir_server.domain.values import Interaction
 from fhir_server.ports.store import Change, SpaceWrite
 
 _Plan = Callable[[UnitOfWork], "SpaceReport"]
@@ -42,18 +40,17 @@ _TEXTS = {
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One change of state. operation: its name in the audit log. kinds: of requesters who may ask for it."""
+    """One change of state. kind: of its event. kinds: of requesters who may ask for it."""
 
-    operation: str
+    kind: EventKind
     status: SpaceStatus
     kinds: frozenset[RequesterKind]
-    notice: Kind
 
 
-OPPOSE = Step("oppose-space", SpaceStatus.OPPOSED, PATIENTS_SIDE | REGISTRY_OPERATOR, Kind.OPPOSED)
-OPEN = Step("open-space", SpaceStatus.ACTIVE, PATIENTS_SIDE | REGISTRY_OPERATOR, Kind.OPENED)
-SUSPEND = Step("suspend-space", SpaceStatus.SUSPENDED, REGISTRY_OPERATOR, Kind.SUSPENDED)
-CLOSE = Step("close-space", SpaceStatus.CLOSED, PATIENTS_SIDE, Kind.CLOSED)
+OPPOSE = Step(EventKind.SPACE_OPPOSED, SpaceStatus.OPPOSED, PATIENTS_SIDE | REGISTRY_OPERATOR)
+OPEN = Step(EventKind.SPACE_OPENED, SpaceStatus.ACTIVE, PATIENTS_SIDE | REGISTRY_OPERATOR)
+SUSPEND = Step(EventKind.SPACE_SUSPENDED, SpaceStatus.SUSPENDED, REGISTRY_OPERATOR)
+CLOSE = Step(EventKind.SPACE_CLOSED, SpaceStatus.CLOSED, PATIENTS_SIDE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +78,7 @@ def begin(work: UnitOfWork, patient: PatientId, birth_date: str = "", *, announc
     status = SpaceStatus.ANNOUNCED if announced else SpaceStatus.ACTIVE
     record = RecordState(patient=patient, status=status, since=work.at, birth_date=born(birth_date))
     if announced:
-        notices_owed.of_space(work, record, Kind.ANNOUNCED)
+        notices_owed.of_space(work, record, EventKind.SPACE_CREATED)
     terms.begin_of_space(work, record)
     work.spaces[patient] = SpaceWrite(patient, 0, record_codec.dump(record))
     return default_consents.file_first(work, patient)
@@ -102,7 +99,7 @@ def change(runtime: Runtime, caller: Caller, patient: PatientId, step: Step, *, 
     Raises: Problem(FORBIDDEN) if the caller may not ask for this step, NOT_FOUND for software that did not record the
     identity, BUSINESS_RULE with the rule's reason when the present state does not allow it.
     """
-    return _carry_out(runtime, caller, patient, step.operation, lambda work: _plan_step(work, patient, step, erase))
+    return _carry_out(runtime, caller, patient, step.kind, lambda work: _plan_step(work, patient, step, erase))
 
 
 @command(EventKind.SPACE_OPPOSED)
@@ -147,7 +144,7 @@ def request_erasure(runtime: Runtime, caller: Caller, patient: PatientId) -> Spa
 
     Raises: as `change`.
     """
-    return _carry_out(runtime, caller, patient, "request-erasure", lambda work: _plan_request(work, patient))
+    return _carry_out(runtime, caller, patient, EventKind.ERASURE_REQUESTED, lambda work: _plan_request(work, patient))
 
 
 @command(EventKind.DEATH_RECORDED)
@@ -156,7 +153,7 @@ def record_death(runtime: Runtime, caller: Caller, patient: PatientId) -> SpaceR
 
     Raises: as `change`.
     """
-    return _carry_out(runtime, caller, patient, "record-death", lambda work: _plan_death(work, patient))
+    return _carry_out(runtime, caller, patient, EventKind.DEATH_RECORDED, lambda work: _plan_death(work, patient))
 
 
 @query
@@ -165,7 +162,7 @@ def look(runtime: Runtime, caller: Caller, patient: PatientId) -> SpaceReport:
 
     Raises: Problem(FORBIDDEN) for anybody else, the same for every patient.
     """
-    return _carry_out(runtime, caller, patient, "space-status", lambda work: _plan_look(work, patient))
+    return _carry_out(runtime, caller, patient, EventKind.SPACE_STATUS_READ, lambda work: _plan_look(work, patient))
 
 
 @command(EventKind.SPACE_ERASED)
@@ -175,11 +172,11 @@ def erase(runtime: Runtime, caller: Caller, patient: PatientId) -> SpaceReport:
     The state is set first, so that nobody can enter meanwhile; a second call finishes the work after a crash.
     Raises: as `change`.
     """
-    report = _carry_out(runtime, caller, patient, "erase-space", lambda work: _plan_erasure(work, patient))
+    report = _carry_out(runtime, caller, patient, EventKind.SPACE_ERASED, lambda work: _plan_erasure(work, patient))
     now, ports = runtime.ports.clock.now(), runtime.ports
     gone = RecordState(patient=patient, status=SpaceStatus.ERASED, since=now)
     released = _identifiers(runtime, patient)
-    audited = AuditedInteraction(Interaction.OPERATION, "Patient", target=f"Patient/{patient}", operation="erase-space")
+    audited = interaction_of(EventKind.SPACE_ERASED, target=f"Patient/{patient}")
     trace = audit_log.trace(runtime, caller, audited, Outcome(touched=(f"Patient/{patient}",)), patient)
     change = Change((trace,), spaces=(SpaceWrite(patient, 0, record_codec.dump(gone)),))
     ports.store.erase(patient, change, released)
@@ -188,10 +185,8 @@ def erase(runtime: Runtime, caller: Caller, patient: PatientId) -> SpaceReport:
     return report
 
 
-def _carry_out(runtime: Runtime, caller: Caller, patient: PatientId, operation: str, plan: _Plan) -> SpaceReport:
-    audited = AuditedInteraction(
-        Interaction.OPERATION, "Patient", target=f"Patient/{patient}", choice=True, operation=operation
-    )
+def _carry_out(runtime: Runtime, caller: Caller, patient: PatientId, kind: EventKind, plan: _Plan) -> SpaceReport:
+    audited = interaction_of(kind, target=f"Patient/{patient}")
     return carry_out(runtime, caller, audited, plan)
 
 
@@ -203,7 +198,7 @@ def _plan_step(work: UnitOfWork, patient: PatientId, step: Step, erase: bool) ->
         raise _refused()
     _demand(may_move(record, step.status, work.at, work.runtime.profile))
     after = replace(record, status=step.status, since=work.at, erasure_asked_at=work.at if erase else None)
-    return _decide(work, after, step.notice)
+    return _decide(work, after, step.kind)
 
 
 def _plan_request(work: UnitOfWork, patient: PatientId) -> SpaceReport:
@@ -212,7 +207,7 @@ def _plan_request(work: UnitOfWork, patient: PatientId) -> SpaceReport:
     if status_at(record, work.at, profile) is not SpaceStatus.CLOSED:
         raise Problem.of(Category.BUSINESS_RULE, "only a closed space is erased", code=Reason.ILLEGAL_TRANSITION)
     asked = replace(_settled(record, work.at, profile), erasure_asked_at=record.erasure_asked_at or work.at)
-    return _decide(work, asked, Kind.ERASURE_ASKED)
+    return _decide(work, asked, EventKind.ERASURE_REQUESTED)
 
 
 def _plan_death(work: UnitOfWork, patient: PatientId) -> SpaceReport:
@@ -221,7 +216,7 @@ def _plan_death(work: UnitOfWork, patient: PatientId) -> SpaceReport:
     if record.deceased:
         return _finish(work, record)
     after = after_death(record, work.at, work.runtime.profile)
-    return _decide(work, after, Kind.CLOSED if after.status is not record.status else None)
+    return _decide(work, after, EventKind.DEATH_RECORDED if after.status is not record.status else None)
 
 
 def _plan_look(work: UnitOfWork, patient: PatientId) -> SpaceReport:
@@ -275,7 +270,7 @@ def _settled(record: RecordState, at: datetime, profile: RuleProfile) -> RecordS
     return replace(record, status=present, since=began)
 
 
-def _decide(work: UnitOfWork, record: RecordState, kind: Kind | None) -> SpaceReport:
+def _decide(work: UnitOfWork, record: RecordState, kind: EventKind | None) -> SpaceReport:
     work.decide(record)
     terms.begin_of_space(work, record)
     notice = notices_owed.of_space(work, record, kind) if kind else ""

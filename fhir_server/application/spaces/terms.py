@@ -25,7 +25,8 @@ from fhir_server.application.outbox.lanes import NOTHING, Lane, Later
 from fhir_server.domain import record_codec
 from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome
 from fhir_server.domain.caller import Caller
-from fhir_server.domain.notices import Kind
+from fhir_server.domain.events.kinds import EventKind
+from fhir_server.domain.events.rows import ROWS
 from fhir_server.domain.review_files import TYPE as REVIEW
 from fhir_server.domain.review_files import ReviewFile, file_of
 from fhir_server.domain.stored import Stored
@@ -46,17 +47,16 @@ class Term(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class _End:
-    """How the end of a term of a space is told. status: after it. operation: its name in the audit log."""
+    """How the end of a term of a space is told. status: after it. kind: of its event."""
 
     status: SpaceStatus
-    operation: str
-    notice: Kind | None
+    kind: EventKind
 
 
 _ENDS = {
-    Term.OPENING: _End(SpaceStatus.ACTIVE, "open-space", Kind.OPENED),
-    Term.CLOSING: _End(SpaceStatus.CLOSED, "close-space", Kind.CLOSED),
-    Term.ERASURE: _End(SpaceStatus.ERASED, "erasure-due", None),  # nobody can read a notice any more
+    Term.OPENING: _End(SpaceStatus.ACTIVE, EventKind.SPACE_OPENED),
+    Term.CLOSING: _End(SpaceStatus.CLOSED, EventKind.SPACE_CLOSED),
+    Term.ERASURE: _End(SpaceStatus.ERASED, EventKind.ERASURE_DUE),  # nobody can read a notice any more
 }
 _STARTED_BY = {
     SpaceStatus.ANNOUNCED: Term.OPENING,
@@ -94,7 +94,7 @@ def fall_due(runtime: Runtime, message: Pending) -> Change:
         space = snapshot.load_space(patient)
         if space is None or not space.state:
             return NOTHING
-        audited = AuditedInteraction(Interaction.OPERATION, "Patient", target=f"Patient/{patient}", choice=True)
+        audited = AuditedInteraction(Interaction.OPERATION, "Patient", target=f"Patient/{patient}")
         work = UnitOfWork(runtime, Caller.of_server(), audited, snapshot)
         work.spaces[patient] = SpaceWrite(patient, space.revision)
         record = record_codec.load(space.state)
@@ -110,9 +110,9 @@ def _of_space(work: UnitOfWork, record: RecordState, body: Json) -> bool:
     if work.at < due:
         raise Later(due)
     end = _ENDS[term]
-    _tell(work, record.patient, end.operation, f"Patient/{record.patient}")
-    if end.notice:
-        notices_owed.of_space(work, record, end.notice)
+    _tell(work, record.patient, end.kind, f"Patient/{record.patient}")
+    if ROWS[end.kind].notices:
+        notices_owed.of_space(work, record, end.kind)
     if term is Term.CLOSING:
         _send_of_space(work, record, Term.ERASURE)
     return True
@@ -131,7 +131,7 @@ def _of_seal(work: UnitOfWork, record: RecordState, body: Json) -> bool:
     reference = f"DocumentReference/{stored.id}"
     confidential = bool(access.marks & visibility_marks.HIDDEN_FROM_GUARDIANS)
     work.audited = replace(work.audited, resource_type="DocumentReference", target=reference, confidential=confidential)
-    _tell(work, record.patient, "end-seal", reference, confidential=confidential)
+    _tell(work, record.patient, EventKind.SEAL_ENDED, reference, confidential=confidential)
     return True
 
 
@@ -143,16 +143,16 @@ def _of_review(work: UnitOfWork, record: RecordState, body: Json) -> bool:
     if reviewing.state_at(file.review, work.at) is not ReviewState.OVERDUE:
         raise Later(file.due)
     work.audited = replace(work.audited, target=file.consent)
-    _tell(work, record.patient, "review-overdue", file.consent)
+    _tell(work, record.patient, EventKind.REVIEW_OVERDUE, file.consent)
     return True
 
 
 _TELLERS = {Term.SEAL: _of_seal, Term.REVIEW: _of_review}
 
 
-def _tell(work: UnitOfWork, patient: PatientId, operation: str, touched: str, *, confidential: bool = False) -> None:
+def _tell(work: UnitOfWork, patient: PatientId, kind: EventKind, touched: str, *, confidential: bool = False) -> None:
     work.patient = patient
-    work.audited = replace(work.audited, operation=operation)
+    work.audited = replace(work.audited, operation=ROWS[kind].operation)
     work.trace_outcome(Outcome(touched=(touched,), confidential=confidential))
 
 

@@ -25,8 +25,17 @@ from fhir_server.domain.audit.audit_event_parts import (
     named_of,
     subject_of,
 )
-from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome, OutcomeCode, about, bounded, kind_of
+from fhir_server.domain.audit.interactions import (
+    AuditedInteraction,
+    Outcome,
+    OutcomeCode,
+    about,
+    bounded,
+    is_of_holder,
+    part_of,
+)
 from fhir_server.domain.caller import Caller
+from fhir_server.domain.events.rows import kind_by_codes
 from fhir_server.domain.search import tokens
 from fhir_server.domain.stored import Facts, Stored
 from fhir_server.domain.values import ClientId, Interaction, Json
@@ -36,6 +45,8 @@ EVENT_TYPE = "http://terminology.hl7.org/CodeSystem/audit-event-type"
 IHE_EVENT = "urn:ihe:event-type-code"
 OPERATION = "urn:habilis:operation"
 """System of the subtype that names an operation."""
+EVENT_KIND = "urn:habilis:event-kind"
+"""Extension: the kind of the event, only where the codes of the event do not tell it (docs/adr/0074)."""
 ISSUANCE = "issue-token"
 """Operation that marks the event of an issued token: the event's other codes are those of a consent (IUA ITI-71)."""
 PAGES = ClientId("urn:habilis:pages")
@@ -100,8 +111,8 @@ def trace_of(
     facts = Facts(
         access=AccessFacts(
             compartment=patient or NO_SPACE,
-            kind=kind_of(audited, outcome),
-            marks=Mark.INVISIBLE_REPRESENTANTS_LEGAUX if outcome.confidential else Mark.NONE,
+            kind=part_of(audited, outcome, caller, patient),
+            marks=_marks(is_confidential=outcome.confidential or is_of_holder(audited, patient)),
             owner_person=requester.person,
             owner_client="" if requester.person else requester.client,
         ),
@@ -120,6 +131,10 @@ def trace_of(
         body=orjson.dumps(event),
         facts=facts,
     )
+
+
+def _marks(*, is_confidential: bool) -> Mark:
+    return Mark.INVISIBLE_REPRESENTANTS_LEGAUX if is_confidential else Mark.NONE
 
 
 def without_ground(body: bytes) -> bytes:
@@ -167,6 +182,9 @@ def _event(
     }
     if refused or outcome.reason:
         event["outcomeDesc"] = outcome.reason
+    kind = audited.event_kind
+    if kind is not kind_by_codes(audited.interaction, audited.resource_type, audited.operation):
+        event["extension"] = [{"url": EVENT_KIND, "valueCode": kind.value}]
     return event
 
 

@@ -3,15 +3,17 @@
 from dataclasses import dataclass, field, replace
 
 from consent_rules.model import RuleApplied
-from consent_rules.vocabulary import Basis, Code
+from consent_rules.vocabulary import Basis, Code, PatientId, RequesterKind
+from fhir_server.domain.caller import Caller
 from fhir_server.domain.events.kinds import EventKind
-from fhir_server.domain.events.rows import kind_by_codes
+from fhir_server.domain.events.rows import ROWS, is_choice, kind_by_codes
+from fhir_server.domain.events.rules import Secrecy
 from fhir_server.domain.values import Interaction
-from fhir_server.registry import DOCUMENTS, AccessRule, types_under
+from fhir_server.registry import DOCUMENTS
 
 _LONGEST_NAME = 200
 """In characters: a type, an id and a version of 64 characters each."""
-_CHOICE_TYPES = types_under(AccessRule.DIRECTIVE)
+_OF_THE_SIDE = frozenset({RequesterKind.PATIENT, RequesterKind.RELATED})
 
 
 class OutcomeCode(Code):
@@ -28,8 +30,6 @@ class AuditedInteraction:
 
     transaction: "ITI-67" and the like, "" when none.
     target: the reference that was requested, "" for a search. query: method, URL and headers of a search, as sent.
-    choice: whether the patient makes a choice here (hides a document, gives a consent); professionals never see that in
-        the audit log.
     operation: name of the operation without its dollar sign, "" for any other interaction.
     sought: references that the interaction names besides its target: by id in a search, or in what a write carries or
         matches. The audit log names them only within the query of a search.
@@ -42,7 +42,6 @@ class AuditedInteraction:
     transaction: str = ""
     target: str = ""
     query: str = ""
-    choice: bool = False
     operation: str = ""
     sought: tuple[str, ...] = ()
     confidential: bool = False
@@ -77,6 +76,15 @@ class Outcome:
     beyond: bool = False
 
 
+def interaction_of(kind: EventKind, *, target: str = "") -> AuditedInteraction:
+    """Return an interaction of a kind, with the codes of its row: the usual one when there are several."""
+    row = ROWS[kind]
+    named = None if kind is kind_by_codes(row.interactions[0], row.resource_type or "", row.operation) else kind
+    return AuditedInteraction(
+        row.interactions[0], row.resource_type or "", target=target, operation=row.operation, kind=named
+    )
+
+
 NO_DOCUMENT = "00000000-0000-4000-8000-000000000000"
 """Stands for the names of a request that are visible to no reader: an id that is never issued."""
 
@@ -106,12 +114,18 @@ def bounded(audited: AuditedInteraction) -> AuditedInteraction:
     return replace(audited, **names)
 
 
-def kind_of(audited: AuditedInteraction, outcome: Outcome) -> str:
+def part_of(audited: AuditedInteraction, outcome: Outcome, caller: Caller, patient: PatientId | None) -> str:
     """Return the part of the audit log that an event belongs to, for readers who may read only some parts (H4).
 
     Only the patient's side and auditors read "choice" and "refusal". A professional who read why their own request was
     refused, or that it asked for a hidden document, would learn what the answer did not reveal.
     """
-    if audited.choice or audited.resource_type in _CHOICE_TYPES:
+    of_the_side = caller.requester.kind in _OF_THE_SIDE
+    if is_choice(audited.event_kind, audited.resource_type, of_the_side=of_the_side, in_a_space=patient is not None):
         return "choice"
     return "access" if outcome.code == OutcomeCode.DONE else "refusal"
+
+
+def is_of_holder(audited: AuditedInteraction, patient: PatientId | None) -> bool:
+    """Tell whether an event belongs to the patient alone, so that it is hidden from guardians."""
+    return patient is not None and ROWS[audited.event_kind].secrecy is Secrecy.HOLDER

@@ -27,6 +27,7 @@ class EventKind(Code):
     DOCUMENT_PUBLISHED = "document-published"
     DOCUMENT_REPLACED = "document-replaced"
     DOCUMENT_CHANGED = "document-changed"
+    DOCUMENT_VISIBILITY_CHANGED = "document-visibility-changed"
     DOCUMENT_HIDDEN = "document-hidden"
     DOCUMENT_SHOWN = "document-shown"
     DOCUMENT_RELEASED = "document-released"
@@ -80,8 +81,10 @@ class EventKind(Code):
     SIGNED_OUT = "signed-out"
     SIGN_IN_LINKED = "sign-in-linked"
     APP_LET_IN = "app-let-in"
+    APP_TURNED_AWAY = "app-turned-away"
     APP_CUT = "app-cut"
     TOKEN_ISSUED = "token-issued"  # noqa: S105 - a name
+    EMERGENCY_TOKEN_ISSUED = "emergency-token-issued"  # noqa: S105 - a name
 
     ACCOUNT_ADDED = "account-added"
     ACCOUNT_CHANGED = "account-changed"

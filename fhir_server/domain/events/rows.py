@@ -1,5 +1,6 @@
-"""One row for each kind of event: by which codes the audit log writes it.
+"""One row for each kind of event: its codes in the audit log, whether it is a choice, who may know, who is told.
 
+A field has no default where a kind must not be forgotten: a kind without a rule cannot be declared.
 Source: docs/adr/0073-one-row-for-each-kind-of-event.md.
 """
 
@@ -8,130 +9,186 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from fhir_server.domain.events.kinds import EventKind
+from fhir_server.domain.events.rules import Choice, NoticeKind, NoticeRule, Recipients, Secrecy
 from fhir_server.domain.values import Interaction
+from fhir_server.registry import AccessRule, types_under
 
-_CREATE, _UPDATE, _PATCH, _DELETE = Interaction.CREATE, Interaction.UPDATE, Interaction.PATCH, Interaction.DELETE
-_CHANGES = (_UPDATE, _PATCH)
+_READ, _CREATE, _UPDATE = Interaction.READ, Interaction.CREATE, Interaction.UPDATE
+_PATCH, _DELETE, _TRANSACTION, _CALL = (
+    Interaction.PATCH,
+    Interaction.DELETE,
+    Interaction.TRANSACTION,
+    Interaction.OPERATION,
+)
+_CALLED = (_CALL,)
+_SAYS, _REVISES = (_CREATE, _UPDATE, _PATCH), (_UPDATE, _PATCH)
+_DOCUMENT, _CONSENT, _PATIENT, _TASK = "DocumentReference", "Consent", "Patient", "Task"
+_NEVER, _ALWAYS, _OF_THE_SIDE, _IN_A_SPACE = Choice.NEVER, Choice.ALWAYS, Choice.OF_THE_SIDE, Choice.IN_A_SPACE
+_DOCUMENTS, _OPEN, _HOLDER = Secrecy.DOCUMENTS, Secrecy.OPEN, Secrecy.HOLDER
+_CHOICE_TYPES = types_under(AccessRule.DIRECTIVE)
 
 
 @dataclass(frozen=True, slots=True)
 class EventRow:
     """What the server knows of one kind of event.
 
-    interactions: by which the act is done, the usual one first. resource_type: None for any type. operation: "" for an
-    interaction that is no operation.
+    interactions: by which the act is done, the usual one first. resource_type: None for any type or for no type.
+    notices: which the event may owe, the usual one first; empty when it owes none.
+    operation: "" for an interaction that is no operation.
     """
 
     interactions: tuple[Interaction, ...]
-    resource_type: str | None = None
+    resource_type: str | None
+    choice: Choice
+    secrecy: Secrecy
+    notices: tuple[NoticeRule, ...]
     operation: str = ""
 
 
-def _rest(*interactions: Interaction, of: str | None = None) -> EventRow:
-    return EventRow(interactions, of)
+def _told(kind: NoticeKind, to: Recipients = Recipients.HOLDERS) -> tuple[NoticeRule, ...]:
+    return (NoticeRule(kind, to),)
 
 
-def _operation(name: str, of: str = "") -> EventRow:
-    return EventRow((Interaction.OPERATION,), of, name)
+_UNTOLD: tuple[NoticeRule, ...] = ()
+_ACCESS = (*_told(NoticeKind.FIRST_ACCESS), *_told(NoticeKind.ACCESS))
+_FILED = (*_told(NoticeKind.FILED), *_told(NoticeKind.WAITING))
+_CHANGED = _told(NoticeKind.CHANGED)
 
-
-ROWS: Mapping[EventKind, EventRow] = MappingProxyType({
-    EventKind.RESOURCE_READ: _rest(Interaction.READ),
-    EventKind.RESOURCE_VERSION_READ: _rest(Interaction.VREAD),
-    EventKind.RESOURCE_HISTORY_READ: _rest(Interaction.HISTORY),
-    EventKind.RESOURCES_SEARCHED: _rest(Interaction.SEARCH),
-    EventKind.RESOURCE_CREATED: _rest(_CREATE),
-    EventKind.RESOURCE_UPDATED: _rest(_UPDATE),
-    EventKind.RESOURCE_PATCHED: _rest(_PATCH),
-    EventKind.RESOURCE_DELETED: _rest(_DELETE),
-    EventKind.REQUESTS_SENT: _rest(Interaction.TRANSACTION, Interaction.BATCH),
-    EventKind.OPERATION_CALLED: _rest(Interaction.OPERATION),
-    EventKind.DOCUMENT_OPENED: _rest(Interaction.READ, of="Binary"),
-    EventKind.DOCUMENTS_PUBLISHED: _rest(Interaction.TRANSACTION, of="DocumentReference"),
-    EventKind.DOCUMENT_PUBLISHED: _rest(_CREATE, of="DocumentReference"),
-    EventKind.DOCUMENT_REPLACED: _rest(Interaction.TRANSACTION, of="DocumentReference"),
-    EventKind.DOCUMENT_CHANGED: _rest(_PATCH, of="DocumentReference"),
-    EventKind.DOCUMENT_HIDDEN: _rest(_PATCH, of="DocumentReference"),
-    EventKind.DOCUMENT_SHOWN: _rest(_PATCH, of="DocumentReference"),
-    EventKind.DOCUMENT_RELEASED: _rest(_PATCH, of="DocumentReference"),
-    EventKind.DOCUMENT_ARCHIVED: _rest(_PATCH, of="DocumentReference"),
-    EventKind.DOCUMENT_UNARCHIVED: _rest(_PATCH, of="DocumentReference"),
-    EventKind.DOCUMENT_WITHDRAWN: _rest(_DELETE, of="DocumentReference"),
-    EventKind.DOCUMENT_AUDIENCE_READ: _operation("audience", "DocumentReference"),
-    EventKind.CHOICE_RECORDED: _rest(_CREATE, of="Consent"),
-    EventKind.CHOICE_CHANGED: _rest(*_CHANGES, of="Consent"),
-    EventKind.CHOICE_REVOKED: _rest(*_CHANGES, of="Consent"),
-    EventKind.CONSENT_GIVEN: _rest(_CREATE, *_CHANGES, of="Consent"),
-    EventKind.CONSENT_REVOKED: _rest(*_CHANGES, of="Consent"),
-    EventKind.PROFESSIONAL_BLOCKED: _rest(_CREATE, *_CHANGES, of="Consent"),
-    EventKind.PROFESSIONAL_UNBLOCKED: _rest(*_CHANGES, _CREATE, of="Consent"),
-    EventKind.DOCUMENTS_WITHHELD: _rest(_CREATE, *_CHANGES, of="Consent"),
-    EventKind.PHYSICIAN_DECLARED: _rest(_CREATE, *_CHANGES, of="Consent"),
-    EventKind.PHYSICIAN_UNDECLARED: _rest(*_CHANGES, of="Consent"),
-    EventKind.ADMINISTRATOR_NAMED: _rest(_CREATE, *_CHANGES, of="Consent"),
-    EventKind.ADMINISTRATOR_REMOVED: _rest(*_CHANGES, of="Consent"),
-    EventKind.GUARDIAN_RECORDED: _rest(_CREATE, *_CHANGES, of="Consent"),
-    EventKind.GUARDIAN_REMOVED: _rest(*_CHANGES, of="Consent"),
-    EventKind.CARER_NAMED: _rest(_CREATE, *_CHANGES, of="Consent"),
-    EventKind.CARER_REMOVED: _rest(*_CHANGES, of="Consent"),
-    EventKind.SWITCH_SET: _rest(_CREATE, *_CHANGES, of="Consent"),
-    EventKind.CHOICES_REPAIRED: _operation("repair-choices", "Consent"),
-    EventKind.SPACE_CREATED: _rest(_CREATE, of="Patient"),
-    EventKind.SPACE_ANNOUNCED: _operation("announce-space", "Patient"),
-    EventKind.SPACE_OPPOSED: _operation("oppose-space", "Patient"),
-    EventKind.SPACE_OPENED: _operation("open-space", "Patient"),
-    EventKind.SPACE_SUSPENDED: _operation("suspend-space", "Patient"),
-    EventKind.SPACE_CLOSED: _operation("close-space", "Patient"),
-    EventKind.ERASURE_REQUESTED: _operation("request-erasure", "Patient"),
-    EventKind.SPACE_ERASED: _operation("erase-space", "Patient"),
-    EventKind.DEATH_RECORDED: _operation("record-death", "Patient"),
-    EventKind.ERASURE_DUE: _operation("erasure-due", "Patient"),
-    EventKind.SEAL_ENDED: _operation("end-seal", "DocumentReference"),
-    EventKind.SPACE_STATUS_READ: _operation("space-status", "Patient"),
-    EventKind.GLASS_BROKEN: _operation("break-glass", "Patient"),
-    EventKind.REGULATION_OPENED: _operation("regulation-access", "Patient"),
-    EventKind.ACCESS_CONTESTED: _operation("contest-emergency", "Communication"),
-    EventKind.ACCESS_REVIEWED: _operation("review-emergency", "Communication"),
-    EventKind.REVIEW_OVERDUE: _operation("review-overdue", "Patient"),
-    EventKind.REVIEW_QUEUE_READ: _operation("review-queue", "Communication"),
-    EventKind.REVIEW_STATUS_READ: _operation("review-status", "Communication"),
-    EventKind.DECISION_EXPLAINED: _operation("explain", "Patient"),
-    EventKind.SIGNED_IN: _rest(Interaction.LOGIN),
-    EventKind.SIGNED_OUT: _rest(Interaction.LOGOUT),
-    EventKind.SIGN_IN_LINKED: _rest(Interaction.LOGIN),
-    EventKind.APP_LET_IN: _rest(Interaction.AUTHORIZE),
-    EventKind.APP_CUT: _rest(Interaction.REVOKE),
-    EventKind.TOKEN_ISSUED: _rest(Interaction.TOKEN),
-    EventKind.ACCOUNT_ADDED: _operation("add-user"),
-    EventKind.ACCOUNT_CHANGED: _operation("edit-user"),
-    EventKind.ACCOUNT_DISABLED: _operation("disable-user"),
-    EventKind.ACCOUNT_ENABLED: _operation("enable-user"),
-    EventKind.ACCOUNT_INVITED: _operation("invite-user"),
-    EventKind.PASSWORD_SET: _operation("set-password"),
-    EventKind.CODE_GENERATOR_SET: _operation("set-code-generator"),
-    EventKind.PASSKEY_ADDED: _operation("add-passkey"),
-    EventKind.PASSKEY_REMOVED: _operation("remove-passkey"),
-    EventKind.FACTORS_RESET: _operation("reset-factors"),
-    EventKind.ENROLMENT_CODE_ISSUED: _operation("issue-enrolment-code"),
-    EventKind.NOTICE_ADDRESS_PROPOSED: _operation("propose-notice-address"),
-    EventKind.NOTICE_ADDRESS_SET: _operation("set-notice-address"),
-    EventKind.NOTICE_ADDRESS_REMOVED: _operation("remove-notice-address"),
-    EventKind.NOTICES_CHOSEN: _operation("choose-notices"),
-    EventKind.CLIENT_REGISTERED: _operation("register-client"),
-    EventKind.CLIENT_CHANGED: _operation("edit-client"),
-    EventKind.CLIENT_REMOVED: _operation("remove-client"),
-    EventKind.CLIENT_DISABLED: _operation("disable-client"),
-    EventKind.CLIENT_ENABLED: _operation("enable-client"),
-    EventKind.CLIENT_REKEYED: _operation("rekey-client"),
-    EventKind.DATA_KEY_ROTATED: _operation("rotate-keys"),
-    EventKind.SIGNING_KEY_ROTATED: _operation("rotate-signing"),
-    EventKind.SERVICE_BACKED_UP: _operation("backup"),
-    EventKind.SERVICE_RESTORED: _operation("restore"),
-    EventKind.MESSAGE_RETRIED: _operation("retry-message"),
-    EventKind.MESSAGE_DROPPED: _operation("drop-message"),
-    EventKind.LOCKDOWN_BEGUN: _operation("emergencies-only-on"),
-    EventKind.LOCKDOWN_ENDED: _operation("emergencies-only-off"),
-})  # fmt: skip
+ROWS: Mapping[EventKind, EventRow] = MappingProxyType(
+    {
+        EventKind.RESOURCE_READ: EventRow((_READ,), None, _NEVER, _DOCUMENTS, _ACCESS),
+        EventKind.RESOURCE_VERSION_READ: EventRow((Interaction.VREAD,), None, _NEVER, _DOCUMENTS, _ACCESS),
+        EventKind.RESOURCE_HISTORY_READ: EventRow((Interaction.HISTORY,), None, _NEVER, _DOCUMENTS, _ACCESS),
+        EventKind.RESOURCES_SEARCHED: EventRow((Interaction.SEARCH,), None, _NEVER, _DOCUMENTS, _ACCESS),
+        EventKind.RESOURCE_CREATED: EventRow((_CREATE,), None, _NEVER, _DOCUMENTS, _UNTOLD),
+        EventKind.RESOURCE_UPDATED: EventRow((_UPDATE,), None, _NEVER, _DOCUMENTS, _UNTOLD),
+        EventKind.RESOURCE_PATCHED: EventRow((_PATCH,), None, _NEVER, _DOCUMENTS, _UNTOLD),
+        EventKind.RESOURCE_DELETED: EventRow((_DELETE,), None, _NEVER, _DOCUMENTS, _UNTOLD),
+        EventKind.REQUESTS_SENT: EventRow((_TRANSACTION, Interaction.BATCH), None, _NEVER, _DOCUMENTS, _UNTOLD),
+        EventKind.OPERATION_CALLED: EventRow((_CALL,), None, _NEVER, _DOCUMENTS, _UNTOLD),
+        EventKind.DOCUMENT_OPENED: EventRow((_READ,), "Binary", _NEVER, _DOCUMENTS, _ACCESS),
+        EventKind.DOCUMENTS_PUBLISHED: EventRow((_TRANSACTION,), _DOCUMENT, _NEVER, _DOCUMENTS, _FILED),
+        EventKind.DOCUMENT_PUBLISHED: EventRow((_CREATE,), _DOCUMENT, _NEVER, _DOCUMENTS, _FILED),
+        EventKind.DOCUMENT_REPLACED: EventRow((_TRANSACTION, _CREATE), _DOCUMENT, _NEVER, _DOCUMENTS, _FILED),
+        EventKind.DOCUMENT_CHANGED: EventRow((_PATCH,), _DOCUMENT, _NEVER, _DOCUMENTS, _CHANGED),
+        EventKind.DOCUMENT_VISIBILITY_CHANGED: EventRow((_PATCH,), _DOCUMENT, _ALWAYS, _DOCUMENTS, _CHANGED),
+        EventKind.DOCUMENT_HIDDEN: EventRow((_PATCH,), _DOCUMENT, _ALWAYS, _DOCUMENTS, _CHANGED),
+        EventKind.DOCUMENT_SHOWN: EventRow((_PATCH,), _DOCUMENT, _ALWAYS, _DOCUMENTS, _CHANGED),
+        EventKind.DOCUMENT_RELEASED: EventRow((_PATCH,), _DOCUMENT, _ALWAYS, _DOCUMENTS, _CHANGED),
+        EventKind.DOCUMENT_ARCHIVED: EventRow((_PATCH,), _DOCUMENT, _NEVER, _DOCUMENTS, _CHANGED),
+        EventKind.DOCUMENT_UNARCHIVED: EventRow((_PATCH,), _DOCUMENT, _NEVER, _DOCUMENTS, _CHANGED),
+        EventKind.DOCUMENT_WITHDRAWN: EventRow((_DELETE,), _DOCUMENT, _NEVER, _DOCUMENTS, _CHANGED),
+        EventKind.DOCUMENT_AUDIENCE_READ: EventRow(_CALLED, _DOCUMENT, _ALWAYS, _DOCUMENTS, _UNTOLD, "audience"),
+        EventKind.CHOICE_RECORDED: EventRow((_CREATE,), _CONSENT, _ALWAYS, _DOCUMENTS, _UNTOLD),
+        EventKind.CHOICE_CHANGED: EventRow(_REVISES, _CONSENT, _ALWAYS, _DOCUMENTS, _UNTOLD),
+        EventKind.CHOICE_REVOKED: EventRow(_REVISES, _CONSENT, _ALWAYS, _DOCUMENTS, _UNTOLD),
+        EventKind.CONSENT_GIVEN: EventRow(_SAYS, _CONSENT, _ALWAYS, _DOCUMENTS, _UNTOLD),
+        EventKind.PROFESSIONAL_BLOCKED: EventRow(_SAYS, _CONSENT, _ALWAYS, _DOCUMENTS, _UNTOLD),
+        EventKind.PROFESSIONAL_UNBLOCKED: EventRow(_SAYS, _CONSENT, _ALWAYS, _DOCUMENTS, _UNTOLD),
+        EventKind.DOCUMENTS_WITHHELD: EventRow(_SAYS, _CONSENT, _ALWAYS, _DOCUMENTS, _UNTOLD),
+        EventKind.PHYSICIAN_DECLARED: EventRow(_SAYS, _CONSENT, _ALWAYS, _DOCUMENTS, _UNTOLD),
+        EventKind.ADMINISTRATOR_NAMED: EventRow(_SAYS, _CONSENT, _ALWAYS, _DOCUMENTS, _UNTOLD),
+        EventKind.GUARDIAN_RECORDED: EventRow(_SAYS, _CONSENT, _ALWAYS, _DOCUMENTS, _UNTOLD),
+        EventKind.CARER_NAMED: EventRow(_SAYS, _CONSENT, _ALWAYS, _DOCUMENTS, _UNTOLD),
+        EventKind.SWITCH_SET: EventRow(_SAYS, _CONSENT, _ALWAYS, _DOCUMENTS, _UNTOLD),
+        EventKind.CONSENT_REVOKED: EventRow(_REVISES, _CONSENT, _ALWAYS, _DOCUMENTS, _UNTOLD),
+        EventKind.PHYSICIAN_UNDECLARED: EventRow(_REVISES, _CONSENT, _ALWAYS, _DOCUMENTS, _UNTOLD),
+        EventKind.ADMINISTRATOR_REMOVED: EventRow(_REVISES, _CONSENT, _ALWAYS, _DOCUMENTS, _UNTOLD),
+        EventKind.GUARDIAN_REMOVED: EventRow(_REVISES, _CONSENT, _ALWAYS, _DOCUMENTS, _UNTOLD),
+        EventKind.CARER_REMOVED: EventRow(_REVISES, _CONSENT, _ALWAYS, _DOCUMENTS, _UNTOLD),
+        EventKind.CHOICES_REPAIRED: EventRow(
+            _CALLED, _CONSENT, _ALWAYS, _DOCUMENTS, _told(NoticeKind.CHOICE_CLOSED), "repair-choices"
+        ),
+        EventKind.SPACE_CREATED: EventRow((_CREATE,), _PATIENT, _NEVER, _OPEN, _told(NoticeKind.ANNOUNCED)),
+        EventKind.SPACE_ANNOUNCED: EventRow(
+            _CALLED, _PATIENT, _NEVER, _OPEN, _told(NoticeKind.ANNOUNCED), "announce-space"
+        ),
+        EventKind.SPACE_OPPOSED: EventRow(_CALLED, _PATIENT, _ALWAYS, _OPEN, _told(NoticeKind.OPPOSED), "oppose-space"),
+        EventKind.SPACE_OPENED: EventRow(_CALLED, _PATIENT, _ALWAYS, _OPEN, _told(NoticeKind.OPENED), "open-space"),
+        EventKind.SPACE_SUSPENDED: EventRow(
+            _CALLED, _PATIENT, _ALWAYS, _OPEN, _told(NoticeKind.SUSPENDED), "suspend-space"
+        ),
+        EventKind.SPACE_CLOSED: EventRow(_CALLED, _PATIENT, _ALWAYS, _OPEN, _told(NoticeKind.CLOSED), "close-space"),
+        EventKind.ERASURE_REQUESTED: EventRow(
+            _CALLED, _PATIENT, _ALWAYS, _OPEN, _told(NoticeKind.ERASURE_ASKED), "request-erasure"
+        ),
+        EventKind.SPACE_ERASED: EventRow(_CALLED, _PATIENT, _NEVER, _OPEN, _UNTOLD, "erase-space"),
+        EventKind.DEATH_RECORDED: EventRow(_CALLED, _PATIENT, _ALWAYS, _OPEN, _told(NoticeKind.CLOSED), "record-death"),
+        EventKind.SPACE_STATUS_READ: EventRow(_CALLED, _PATIENT, _ALWAYS, _OPEN, _UNTOLD, "space-status"),
+        EventKind.ERASURE_DUE: EventRow(_CALLED, _PATIENT, _ALWAYS, _OPEN, _UNTOLD, "erasure-due"),
+        EventKind.SEAL_ENDED: EventRow(_CALLED, _DOCUMENT, _ALWAYS, _DOCUMENTS, _UNTOLD, "end-seal"),
+        EventKind.REVIEW_OVERDUE: EventRow(_CALLED, _PATIENT, _ALWAYS, _DOCUMENTS, _UNTOLD, "review-overdue"),
+        EventKind.GLASS_BROKEN: EventRow(
+            _CALLED, _PATIENT, _NEVER, _DOCUMENTS, _told(NoticeKind.BREAK_GLASS, Recipients.PHYSICIANS), "break-glass"
+        ),
+        EventKind.REGULATION_OPENED: EventRow(
+            _CALLED,
+            _PATIENT,
+            _NEVER,
+            _DOCUMENTS,
+            _told(NoticeKind.REGULATION, Recipients.PHYSICIANS),
+            "regulation-access",
+        ),
+        EventKind.ACCESS_CONTESTED: EventRow(_CALLED, _TASK, _ALWAYS, _DOCUMENTS, _UNTOLD, "contest-emergency"),
+        EventKind.ACCESS_REVIEWED: EventRow(
+            _CALLED, _TASK, _NEVER, _DOCUMENTS, _told(NoticeKind.REVIEWED), "review-emergency"
+        ),
+        EventKind.REVIEW_QUEUE_READ: EventRow(_CALLED, _TASK, _NEVER, _DOCUMENTS, _UNTOLD, "review-queue"),
+        EventKind.REVIEW_STATUS_READ: EventRow(_CALLED, _TASK, _OF_THE_SIDE, _DOCUMENTS, _UNTOLD, "review-status"),
+        EventKind.DECISION_EXPLAINED: EventRow(_CALLED, _PATIENT, _NEVER, _DOCUMENTS, _UNTOLD, "explain"),
+        EventKind.SIGNED_IN: EventRow((Interaction.LOGIN,), None, _NEVER, _OPEN, _UNTOLD),
+        EventKind.SIGNED_OUT: EventRow((Interaction.LOGOUT,), None, _NEVER, _OPEN, _UNTOLD),
+        EventKind.SIGN_IN_LINKED: EventRow((Interaction.LOGIN,), None, _NEVER, _OPEN, _UNTOLD),
+        EventKind.APP_LET_IN: EventRow((Interaction.AUTHORIZE,), None, _OF_THE_SIDE, _OPEN, _UNTOLD),
+        EventKind.APP_TURNED_AWAY: EventRow((Interaction.AUTHORIZE,), None, _OF_THE_SIDE, _OPEN, _UNTOLD),
+        EventKind.APP_CUT: EventRow((Interaction.REVOKE,), None, _OF_THE_SIDE, _OPEN, _UNTOLD),
+        EventKind.TOKEN_ISSUED: EventRow((Interaction.TOKEN,), None, _NEVER, _OPEN, _UNTOLD),
+        EventKind.EMERGENCY_TOKEN_ISSUED: EventRow((Interaction.TOKEN,), None, _NEVER, _OPEN, _UNTOLD),
+        EventKind.ACCOUNT_ADDED: EventRow(_CALLED, None, _IN_A_SPACE, _HOLDER, _UNTOLD, "add-user"),
+        EventKind.ACCOUNT_CHANGED: EventRow(_CALLED, None, _IN_A_SPACE, _HOLDER, _UNTOLD, "edit-user"),
+        EventKind.ACCOUNT_DISABLED: EventRow(_CALLED, None, _IN_A_SPACE, _HOLDER, _UNTOLD, "disable-user"),
+        EventKind.ACCOUNT_ENABLED: EventRow(_CALLED, None, _IN_A_SPACE, _HOLDER, _UNTOLD, "enable-user"),
+        EventKind.ACCOUNT_INVITED: EventRow(_CALLED, None, _IN_A_SPACE, _HOLDER, _UNTOLD, "invite-user"),
+        EventKind.PASSWORD_SET: EventRow(
+            _CALLED, None, _IN_A_SPACE, _HOLDER, _told(NoticeKind.PASSWORD, Recipients.HOLDER), "set-password"
+        ),
+        EventKind.CODE_GENERATOR_SET: EventRow(
+            _CALLED, None, _IN_A_SPACE, _HOLDER, _told(NoticeKind.FACTORS, Recipients.HOLDER), "set-code-generator"
+        ),
+        EventKind.PASSKEY_ADDED: EventRow(
+            _CALLED, None, _IN_A_SPACE, _HOLDER, _told(NoticeKind.FACTORS, Recipients.HOLDER), "add-passkey"
+        ),
+        EventKind.PASSKEY_REMOVED: EventRow(
+            _CALLED, None, _IN_A_SPACE, _HOLDER, _told(NoticeKind.FACTORS, Recipients.HOLDER), "remove-passkey"
+        ),
+        EventKind.FACTORS_RESET: EventRow(
+            _CALLED, None, _IN_A_SPACE, _HOLDER, _told(NoticeKind.FACTORS, Recipients.HOLDER), "reset-factors"
+        ),
+        EventKind.ENROLMENT_CODE_ISSUED: EventRow(_CALLED, None, _IN_A_SPACE, _HOLDER, _UNTOLD, "issue-enrolment-code"),
+        EventKind.NOTICE_ADDRESS_PROPOSED: EventRow(
+            _CALLED, None, _IN_A_SPACE, _HOLDER, _UNTOLD, "propose-notice-address"
+        ),
+        EventKind.NOTICE_ADDRESS_SET: EventRow(_CALLED, None, _IN_A_SPACE, _HOLDER, _UNTOLD, "set-notice-address"),
+        EventKind.NOTICE_ADDRESS_REMOVED: EventRow(
+            _CALLED, None, _IN_A_SPACE, _HOLDER, _UNTOLD, "remove-notice-address"
+        ),
+        EventKind.NOTICES_CHOSEN: EventRow(_CALLED, None, _IN_A_SPACE, _HOLDER, _UNTOLD, "choose-notices"),
+        EventKind.CLIENT_REGISTERED: EventRow(_CALLED, None, _NEVER, _OPEN, _UNTOLD, "register-client"),
+        EventKind.CLIENT_CHANGED: EventRow(_CALLED, None, _NEVER, _OPEN, _UNTOLD, "edit-client"),
+        EventKind.CLIENT_REMOVED: EventRow(_CALLED, None, _NEVER, _OPEN, _UNTOLD, "remove-client"),
+        EventKind.CLIENT_DISABLED: EventRow(_CALLED, None, _NEVER, _OPEN, _UNTOLD, "disable-client"),
+        EventKind.CLIENT_ENABLED: EventRow(_CALLED, None, _NEVER, _OPEN, _UNTOLD, "enable-client"),
+        EventKind.CLIENT_REKEYED: EventRow(_CALLED, None, _NEVER, _OPEN, _UNTOLD, "rekey-client"),
+        EventKind.DATA_KEY_ROTATED: EventRow(_CALLED, None, _NEVER, _OPEN, _UNTOLD, "rotate-keys"),
+        EventKind.SIGNING_KEY_ROTATED: EventRow(_CALLED, None, _NEVER, _OPEN, _UNTOLD, "rotate-signing"),
+        EventKind.SERVICE_BACKED_UP: EventRow(_CALLED, None, _NEVER, _OPEN, _UNTOLD, "backup"),
+        EventKind.SERVICE_RESTORED: EventRow(_CALLED, None, _NEVER, _OPEN, _UNTOLD, "restore"),
+        EventKind.MESSAGE_RETRIED: EventRow(_CALLED, None, _NEVER, _OPEN, _UNTOLD, "retry-message"),
+        EventKind.MESSAGE_DROPPED: EventRow(_CALLED, None, _NEVER, _OPEN, _UNTOLD, "drop-message"),
+        EventKind.LOCKDOWN_BEGUN: EventRow(_CALLED, None, _NEVER, _OPEN, _UNTOLD, "emergencies-only-on"),
+        EventKind.LOCKDOWN_ENDED: EventRow(_CALLED, None, _NEVER, _OPEN, _UNTOLD, "emergencies-only-off"),
+    }
+)
 
 
 def _by_codes() -> dict[tuple[Interaction, str, str], EventKind]:
@@ -152,8 +209,20 @@ def kind_by_codes(interaction: Interaction, resource_type: str, operation: str) 
 
     An operation is known by its name, whatever type it was called on; an unknown operation is `OPERATION_CALLED`.
     """
+    of = "" if operation else resource_type
+    return _BY_CODES.get((interaction, of, operation)) or _BY_CODES[interaction, "", ""]
+
+
+def is_choice(kind: EventKind, resource_type: str, *, of_the_side: bool, in_a_space: bool) -> bool:
+    """Tell whether an event is a choice of the patient.
+
+    Whatever is done to a Consent or a relation is one. of_the_side: whether the patient or somebody for the patient
+    acts. in_a_space: whether the event belongs to a space.
+    """
+    rule = ROWS[kind].choice
     return (
-        _BY_CODES.get((interaction, "", operation))
-        or _BY_CODES.get((interaction, resource_type, ""))
-        or _BY_CODES[interaction, "", ""]
+        rule is Choice.ALWAYS
+        or resource_type in _CHOICE_TYPES
+        or (rule is Choice.OF_THE_SIDE and of_the_side)
+        or (rule is Choice.IN_A_SPACE and in_a_space)
     )

@@ -8,11 +8,12 @@ from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_date, format_datetime
+from babel.support import NullTranslations
 from flask import Flask, Response, current_app, g, request
-from flask_babel import Babel, get_locale
+from flask_babel import Babel, Domain, get_locale
 
-from fhir_server.http.pages.translations import Catalogue
 from fhir_server.http.request_context import after_page, argument
+from fhir_server.translations import texts
 
 LANGUAGES = ("fr", "en")
 COOKIE = "lang"
@@ -20,6 +21,14 @@ _YEAR = 365 * 24 * 3600
 _KEPT_BYTES = 2000
 TIME_ZONE = "TIME_ZONE"
 """Key of the application's configuration: the zoneinfo.ZoneInfo in which pages show times."""
+
+
+class Catalogue(Domain):  # type: ignore[misc]  # flask-babel ships no types
+    """The texts of one set of pages, such as "messages" or "oauth"."""
+
+    def get_translations(self) -> NullTranslations:
+        """Return the texts in the language of this request; English texts are their own keys."""
+        return texts(str(get_locale()), self.domain[0])
 
 
 def install(app: Flask) -> None:

@@ -13,6 +13,7 @@ from fhir_server.application.identity.grants import Grant
 from fhir_server.domain.audit.audit_event import ISSUANCE
 from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome, OutcomeCode
 from fhir_server.domain.caller import SERVER, Caller
+from fhir_server.domain.events.kinds import EventKind
 from fhir_server.domain.values import ClientId, Interaction
 from fhir_server.oauth.base.wire import Context
 
@@ -32,8 +33,8 @@ def identity_linked(context: Context, account: Account, provider: str) -> None:
     """Record that an external identity may now log in as this account, without the identity itself."""
     audit_log.record(
         context.runtime,
-        person(context, account, ClientId(ClientId(ClientId(f"link:{provider}")))),
-        AuditedInteraction(Interaction.LOGIN, ""),
+        person(context, account, ClientId(f"link:{provider}")),
+        AuditedInteraction(Interaction.LOGIN, "", kind=EventKind.SIGN_IN_LINKED),
         Outcome(),
         None,
     )
@@ -62,23 +63,18 @@ def consent_given(context: Context, grant: Grant) -> None:
 
 def consent_refused(context: Context, account: Account, client_id: ClientId) -> None:
     """Record that a person refused an app."""
-    outcome = Outcome(OutcomeCode.REFUSED, "access_denied")
-    audit_log.record(
-        context.runtime,
-        person(context, account, client_id),
-        AuditedInteraction(Interaction.AUTHORIZE, "", choice=True),
-        outcome,
-        None,
-    )
+    audited = AuditedInteraction(Interaction.AUTHORIZE, "", kind=EventKind.APP_TURNED_AWAY)
+    outcome = Outcome(reason="access_denied")
+    audit_log.record(context.runtime, person(context, account, client_id), audited, outcome, None)
 
 
 def token_issued(context: Context, access: AccessToken) -> None:
     """Record one access token by its random name (never the token itself)."""
     caller = Caller.of_token(access.grant, access.token_id, access.scopes, context.received.origin)
     patient = caller.launch_patient if access.grant.is_emergency else None
-    audit_log.record(
-        context.runtime, caller, AuditedInteraction(Interaction.TOKEN, "", operation=ISSUANCE), Outcome(), patient
-    )
+    kind = EventKind.EMERGENCY_TOKEN_ISSUED if access.grant.is_emergency else EventKind.TOKEN_ISSUED
+    audited = AuditedInteraction(Interaction.TOKEN, "", operation=ISSUANCE, kind=kind)
+    audit_log.record(context.runtime, caller, audited, Outcome(), patient)
 
 
 def grant_ended(context: Context, grant: Grant, reason: str) -> None:
@@ -90,7 +86,7 @@ def _on_grant(context: Context, grant: Grant, interaction: Interaction, reason: 
     caller = Caller.of_token(grant, "", grant.scopes, context.received.origin)
     is_own = grant.requester.kind in {RequesterKind.PATIENT, RequesterKind.RELATED}
     patient = caller.launch_patient if is_own or grant.is_emergency else None
-    audited = AuditedInteraction(interaction, "", choice=is_own)
+    audited = AuditedInteraction(interaction, "")
     audit_log.record(context.runtime, caller, audited, Outcome(reason=reason), patient)
 
 

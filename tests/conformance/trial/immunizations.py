@@ -20,7 +20,7 @@ from fhir_server.application.documents import versions
 from fhir_server.application.reading import conditional
 from fhir_server.domain import bodies, references
 from fhir_server.domain.documents.security_labels import labels_of, split_marks
-from fhir_server.domain.notices import Kind
+from fhir_server.domain.events.kinds import EventKind
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.stored import Facts, Stored, authored_of
 from fhir_server.domain.values import Json
@@ -54,7 +54,7 @@ def plan_create(work: UnitOfWork, request: WriteRequest) -> Written:
     if Mark.INVISIBLE_PATIENT in facts.access.marks:
         confidential = Mark.INVISIBLE_REPRESENTANTS_LEGAUX in facts.access.marks
         notices_owed.of_waiting(work, work.record(), confidential=confidential)
-    notices_owed.of_documents(work, Kind.FILED, (after,))
+    notices_owed.of_documents(work, EventKind.DOCUMENT_PUBLISHED, (after,))
     return Written(work.shown(after, work.entered), created=True)
 
 

@@ -11,45 +11,15 @@ from typing import Any
 from flask_babel import gettext, lazy_gettext
 
 from consent_rules.vocabulary import ReviewOutcome
-from fhir_server.domain.notices import REVIEW_DUE, REVIEW_OUTCOME, Kind
+from fhir_server.domain.events import sentences
+from fhir_server.domain.events.rules import NoticeKind
+from fhir_server.domain.events.words import REVIEWS, SOFTWARE, TO_REVIEW
+from fhir_server.domain.notices import REVIEW_DUE, REVIEW_OUTCOME
 from fhir_server.domain.values import Json, type_of
-from fhir_server.http.pages.language import local
+from fhir_server.http.pages.language import current_language, local
 from fhir_server.registry import AccessRule, types_under
 
-_TEXTS: Mapping[str, Any] = {
-    Kind.ANNOUNCED: lazy_gettext("This space will open six weeks after this message, unless you oppose it."),
-    Kind.OPPOSED: lazy_gettext("Your opposition to the opening of this space is recorded; this is the proof."),
-    Kind.OPENED: lazy_gettext("This space is open."),
-    Kind.SUSPENDED: lazy_gettext("Access to this space is suspended; it closes after six weeks unless you oppose it."),
-    Kind.CLOSED: lazy_gettext("This space is closed; its documents are archived, and you may open it again."),
-    Kind.ERASURE_ASKED: lazy_gettext("The erasure of this space was asked for; it happens within three months."),
-    Kind.WAITING: lazy_gettext(
-        "This space was updated; you are advised to see a health professional, your declared physician above all."
-    ),
-    Kind.FIRST_ACCESS: lazy_gettext("%(who)s looked at this space for the first time."),
-    Kind.ACCESS: lazy_gettext("%(who)s looked at this space."),
-    Kind.BREAK_GLASS: lazy_gettext("%(who)s opened this space in an emergency (break-glass)."),
-    Kind.REGULATION: lazy_gettext("%(who)s opened this space for an emergency call."),
-    Kind.REVIEWED: lazy_gettext("An emergency access to this space by %(who)s was reviewed."),
-    Kind.FILED: lazy_gettext("%(who)s filed documents in this space."),
-    Kind.CHANGED: lazy_gettext("%(who)s changed a document of this space."),
-    Kind.CHOICE_CLOSED: lazy_gettext(
-        "A choice recorded in this space cannot be applied as it is written. It gives nobody access; record it again "
-        "if it is still wanted."
-    ),
-    Kind.PASSWORD: lazy_gettext("%(who)s changed the password of your account."),
-    Kind.FACTORS: lazy_gettext("%(who)s changed the second factor of your account."),
-}
 _CHOICES = types_under(AccessRule.DIRECTIVE)
-_OUTCOMES: Mapping[str, Any] = {
-    ReviewOutcome.JUSTIFIED: lazy_gettext("Result of the review: the access was justified."),
-    ReviewOutcome.NOT_JUSTIFIED: lazy_gettext("Result of the review: the access was not justified."),
-    ReviewOutcome.DISCIPLINARY: lazy_gettext(
-        "Result of the review: the access was not justified, and disciplinary steps follow."
-    ),
-}
-
-
 _REASONS: Mapping[str, Any] = {
     "unconscious": lazy_gettext("the patient was unconscious"),
     "life-threatening": lazy_gettext("immediate danger to health"),
@@ -88,7 +58,7 @@ def _told(notice: Json, outcome: str, at: datetime) -> NoticeInWords:
     return NoticeInWords(
         id=str(notice["id"]),
         at=local(datetime.fromisoformat(notice["sent"])),
-        text=str(_TEXTS[kind]).replace("%(who)s", _who(notice)),
+        text=sentences.notice(NoticeKind(kind), _who(notice), current_language()),
         reason=_reason(next((str(code.get("text", "")) for code in notice.get("reasonCode", ())), "")),
         review=_review(due, outcome, overdue=overdue),
         overdue=overdue,
@@ -107,13 +77,13 @@ def _reason(stated: str) -> str:
 def _review(due: str, outcome: str, *, overdue: bool) -> str:
     """Return how the review of an access stands: its outcome, or the date by which it is or was due."""
     if outcome:
-        return str(_OUTCOMES[outcome])
+        return sentences.phrase(REVIEWS[ReviewOutcome(outcome)], current_language())
     if not due:
         return ""
     when = f"{local(datetime.fromisoformat(due)):%d/%m/%Y %H:%M}"
     if overdue:
         return str(gettext("Not reviewed yet: it was due by %(when)s.", when=when))
-    return str(gettext("To be reviewed by %(when)s.", when=when))
+    return sentences.phrase(TO_REVIEW, current_language()).replace("%(when)s", when)
 
 
 def _opening(notice: Json) -> str:
@@ -128,9 +98,9 @@ def _extension(notice: Json, url: str) -> str:
 
 
 def _who(notice: Json) -> str:
-    """Return the person and the establishment."""
+    """Return the party that acted and the establishment; software has no name here."""
     named = [item for item in notice.get("about", ()) if item.get("display")]
-    people = [item["display"] for item in named if item["reference"].startswith("Practitioner/")]
     places = [item["display"] for item in named if item["reference"].startswith("Organization/")]
-    who = next(iter(people), gettext("Somebody"))
+    parties = [item["display"] for item in named if not item["reference"].startswith("Organization/")]
+    who = next(iter(parties), sentences.phrase(SOFTWARE, current_language()))
     return f"{who} ({places[0]})" if places else who

@@ -18,7 +18,7 @@ from fhir_server.http.oauth import forms
 from fhir_server.http.oauth.endpoints import options, respond
 from fhir_server.http.pages import error_pages
 from fhir_server.http.pages.base import CSP
-from fhir_server.http.pages.translations import Catalogue
+from fhir_server.http.pages.language import Catalogue
 from fhir_server.http.request_context import runtime
 from fhir_server.oauth.base import issuer, page_state
 from fhir_server.oauth.base.page_state import Kept

@@ -12,7 +12,7 @@ from fhir_server.application.notices import addresses, choices
 from fhir_server.application.notices.addresses import Asked
 from fhir_server.application.notices.choices import ALWAYS_TOLD, Timing, Wanted
 from fhir_server.domain.caller import SERVER
-from fhir_server.domain.notices import Kind
+from fhir_server.domain.events.rules import NoticeKind
 from fhir_server.http.pages.language import current_language
 from fhir_server.http.pages.sign_in.factors import owner, sender, way_to
 from fhir_server.http.pages.sign_in.frame import gone, oauth_pages, page, see_other, too_weak
@@ -22,7 +22,7 @@ from fhir_server.oauth.login import factors, sign_in
 from fhir_server.oauth.login.factors import Owner
 
 _PATH = "/account/notices"
-_OF_PHYSICIANS = (Kind.BREAK_GLASS, Kind.REGULATION)
+_OF_PHYSICIANS = (NoticeKind.BREAK_GLASS, NoticeKind.REGULATION)
 """The kinds of which a declared physician is told."""
 
 
@@ -112,8 +112,8 @@ def _hour(text: str) -> int | None:
     return int(text) if text else None
 
 
-def _kinds(found: Owner) -> tuple[Kind, ...]:
-    return _OF_PHYSICIANS if found.account.kind is RequesterKind.PROFESSIONAL else tuple(Kind)
+def _kinds(found: Owner) -> tuple[NoticeKind, ...]:
+    return _OF_PHYSICIANS if found.account.kind is RequesterKind.PROFESSIONAL else tuple(NoticeKind)
 
 
 def _shown(found: Owner, status: int, complaint: str = "") -> Response:

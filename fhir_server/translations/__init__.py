@@ -1,6 +1,7 @@
-"""The French texts of the pages, read from their catalogues (`translations/fr/LC_MESSAGES/*.po`) when first needed.
+"""The French texts, in their gettext catalogues; English texts are their own keys.
 
-No compiled file is kept: it would be outdated after an edit, and its bytes depend on the version of Babel.
+A catalogue (`fr/LC_MESSAGES/*.po`) is read when it is first needed. No compiled file is kept: it would be outdated
+after an edit, and its bytes depend on the version of Babel.
 Source: https://www.gnu.org/software/gettext/manual/html_node/PO-Files.html
 """
 
@@ -11,17 +12,8 @@ from pathlib import Path
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.support import NullTranslations, Translations
-from flask_babel import Domain, get_locale
 
-_FOLDER = Path(__file__).parents[2] / "translations"
-
-
-class Catalogue(Domain):  # type: ignore[misc]  # flask-babel ships no types
-    """The texts of one set of pages, such as "messages" or "oauth"."""
-
-    def get_translations(self) -> NullTranslations:
-        """Return the texts in the language of this request; English texts are their own keys."""
-        return texts(str(get_locale()), self.domain[0])
+_FOLDER = Path(__file__).parent
 
 
 @cache

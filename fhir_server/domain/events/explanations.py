@@ -1,0 +1,66 @@
+"""The words for why an access was given or refused, in English; the French ones are in the catalogue of events.
+
+They speak to the patient, who is the reader of the journal.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from consent_rules.vocabulary import Basis, Reason
+from fhir_server.domain.problem import Category
+
+GROUNDS: Mapping[str, str] = MappingProxyType(
+    {
+        Basis.PATIENT: "it is your own space",
+        Basis.REPRESENTATIVE: "legal representative",
+        Basis.CARER: "carer whom you named",
+        Basis.DECLARED_PHYSICIAN: "declared physician (médecin traitant)",
+        Basis.ADMINISTRATOR: "professional whom you gave the rights of your declared physician",
+        Basis.CARE_TEAM: "your agreement to the care team",
+        Basis.CONSENT: "your agreement to this one consultation",
+        Basis.BREAK_GLASS: "emergency, glass broken",
+        Basis.REGULATION: "emergency call",
+        Basis.DEPOSITOR: "filing of the document by the same party",
+        Basis.SYSTEM: "software that files documents",
+        Basis.IDENTIFICATION: "check of identity, no document shown",
+        Basis.COLLECTION: "recording of your agreement",
+        Basis.AUDIT: "control of accesses",
+        Basis.SUPPORT: "support",
+        Basis.OWN_TRACES: "its own accesses",
+    }
+)
+REFUSALS: Mapping[str, str] = MappingProxyType(
+    {
+        Reason.NO_CONSENT: "you have not agreed to this access",
+        Reason.CONSENT_USED: "your agreement was for one consultation, now over",
+        Reason.BLOCKED: "you have blocked this professional",
+        Reason.APPROVAL_PENDING: "you have not approved this first access",
+        Reason.NOT_ENTITLED: "this profession has no access",
+        Reason.FORBIDDEN_PARTY: "the law forbids this access",
+        Reason.UNIDENTIFIED: "the person was not identified by name",
+        Reason.EMERGENCY_OFF: "you have switched this emergency access off",
+        Reason.EMERGENCY_NOT_OPEN: "no emergency was declared",
+        Reason.EMERGENCIES_ONLY: "only emergencies were served",
+        Reason.NO_AUTHORITY: "no authority over this space",
+        Reason.CLOSED: "the space is closed",
+        Reason.ANNOUNCED: "the space is not open yet",
+        Reason.OPPOSED: "the opening of the space was opposed",
+        Reason.SUSPENDED: "access to the space is suspended",
+        Reason.ERASED: "the space was erased",
+        Reason.TOO_YOUNG: "too young for an account of one’s own",
+        Category.FORBIDDEN: "this was not theirs to do",
+        Category.DUPLICATE: "this is there already",
+        Category.NOT_FOUND: "it is unknown or not open to this person",
+        Category.BUSINESS_RULE: "a rule does not allow this now",
+        Category.INSUFFICIENT_SCOPE: "the app was not given the right to do this",
+        Category.CONSENT_REQUIRED: "you have not agreed to this access",
+        "not-visible": "the document is unknown or not open to this person",
+    }
+)
+"""By the reason that the event names; a category stands for a refusal by the application after a permit."""
+BY_APP = "you let this app act for you"
+RESTORED = (
+    "The service is in its state of %(at)s again. What was recorded after that instant, your choices included, is gone "
+    "and has to be made again."
+)
+"""What a restore means for the patient. %(at)s: the instant, in the language of the reader."""
