@@ -234,7 +234,7 @@ def harm(saved, what):
     elif what == "a file is missing":
         content.unlink()
     elif what == "the manifest was changed":
-        manifest.write_text(manifest.read_text().replace('"schema": ', '"schema": 0'))
+        manifest.write_text(manifest.read_text().replace('"schema": ', '"schema": 9'))
     elif what == "the backup was cut short":
         manifest.unlink()
     elif what == "the data were replaced":
