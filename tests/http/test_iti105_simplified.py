@@ -40,6 +40,17 @@ def test_hash_and_size_are_computed_when_the_source_sends_none(world: World):
     assert (attachment["hash"], attachment["size"]) == (hash_of(b"Hello World"), 11)
 
 
+def test_content_in_lines_of_base64_is_the_same_content(world: World):
+    document = world.simplified(content=b"Hello World")
+    attachment = document["content"][0]["attachment"]
+    attachment["data"] = f"{attachment['data'][:8]}\r\n{attachment['data'][8:]}\n"
+
+    stored = world.send("chu-ehr", "POST", "/DocumentReference", document).get_json()["content"][0]["attachment"]
+
+    content = world.get("camille", stored["url"].removeprefix(BASE), Accept="text/plain")
+    assert content.get_data() == b"Hello World"
+
+
 @pytest.mark.parametrize(("who", "type_"), [("camille", OF_PATIENT), ("martin", REPORT), ("chu-ehr", REPORT)])
 def test_patient_professional_and_software_publish(world: World, who, type_):
     assert world.send(who, "POST", "/DocumentReference", world.simplified(type_=type_)).status_code == 201

@@ -190,8 +190,13 @@ def _document(item: Item, binaries: Mapping[str, Item]) -> Document:
 def _decoded(data: object) -> bytes | None:
     if not isinstance(data, str) or not data:
         return None
+    found = _decoded_bare(data)  # contents are large and have hardly ever blanks
+    return _decoded_bare("".join(data.split())) if found is None else found
+
+
+def _decoded_bare(text: str) -> bytes | None:
     try:
-        return b64decode("".join(data.split()), validate=True)
+        return b64decode(text, validate=True)
     except NotBase64:
         return None
 
