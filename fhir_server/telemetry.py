@@ -24,6 +24,8 @@ _KEYS = frozenset(
         "duration_ms",
         "lane",
         "attempts",
+        "lag_seconds",
+        "dead_letters",
         "count",
         "error",
         "where",
@@ -103,6 +105,11 @@ def warning(event: str, **facts: str) -> None:
 def lane_alarm(event: str, lane: str, attempts: int, error: Exception) -> None:
     """Write a line about a message of the outbox that failed so often."""
     _log.error(event, lane=lane, attempts=attempts, error=type(error).__name__, where=_where(error))
+
+
+def outbox_waits(lag_seconds: int, dead_letters: int) -> None:
+    """Write a line about the whole outbox: how long its oldest message is ready, and how many dead letters wait."""
+    _log.error("outbox_waits", lag_seconds=lag_seconds, dead_letters=dead_letters)
 
 
 def alarm(event: str, error: Exception | None = None) -> None:

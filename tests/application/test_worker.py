@@ -6,6 +6,7 @@ from threading import Event, Lock
 
 import pytest
 
+from fhir_server import telemetry
 from fhir_server.application.outbox import progress
 from fhir_server.application.outbox.lanes import NOTHING, Lane, Later
 from fhir_server.application.outbox.leases import Leases
@@ -269,6 +270,24 @@ def test_a_lane_without_work_is_given_up_and_a_busy_one_kept(runtime):
     assert outbox.lease(LANE).holder == "one"
     leases.beat(frozenset())
     assert outbox.lease(LANE).holder is None
+
+
+def test_the_log_tells_what_waits_and_no_identity(runtime, capsys):
+    telemetry.configure("ERROR")
+    put(runtime, "Patient/secret")
+    work(runtime, Handler(**{"Patient/secret": failing()}), tries=1)
+    said = []
+
+    def told():
+        said.append(capsys.readouterr().err)
+        return "outbox_waits" in "".join(said)
+
+    worker = Worker(runtime, (Lane(LANE, Handler()),))
+    worker.start()
+    until(told)
+    worker.stop(60)
+    assert '"dead_letters": 1' in "".join(said)
+    assert "secret" not in "".join(said)
 
 
 def test_the_progress_tells_the_lag_and_the_dead_letters(runtime, clock):

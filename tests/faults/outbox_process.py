@@ -8,6 +8,7 @@ import sys
 from itertools import count
 from threading import Thread
 
+from fhir_server import telemetry
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.outbox.lanes import Lane
 from fhir_server.application.outbox.worker import Worker
@@ -42,6 +43,7 @@ def _put(ports: Ports, numbers: "count[int]", runtime: Runtime) -> None:
 
 def main() -> None:
     """Put and work until somebody kills the process."""
+    telemetry.configure("ERROR")  # to standard error: the parent reads the output
     names: dict[str, Ports] = {}
     exec(sys.argv[1], names)  # noqa: S102 - the test says how its store is opened
     runtime, first = runtime_on(names["ports"], "http://localhost"), int(sys.argv[2])

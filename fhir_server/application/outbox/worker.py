@@ -14,6 +14,7 @@ from time import monotonic
 from fhir_server import telemetry
 from fhir_server.application.core import audit_log
 from fhir_server.application.core.runtime import Runtime
+from fhir_server.application.outbox import progress
 from fhir_server.application.outbox.lanes import NOTHING, Lane, Later
 from fhir_server.application.outbox.leases import LEASE_SECONDS, Leases
 from fhir_server.metrics import counting
@@ -21,8 +22,10 @@ from fhir_server.metrics.families import Run
 from fhir_server.ports.outbox import Fate, Handled, Lease, Message, Pending
 from fhir_server.ports.store import Change, LeaseLost, MessageGone, StoreConflict, StoreUnavailable
 
-_SHORTEST_SECONDS, _LONGEST_SECONDS = 0.05, 0.5
-"""How long the worker waits between two looks, unless a commit wakes it."""
+_SHORTEST_SECONDS, _LONGEST_SECONDS = 0.1, 0.5
+"""How long the worker waits between two looks: the shortest after a commit or work, the longest when there is none."""
+_REPORT_SECONDS, _LAGGING_SECONDS = 60.0, 30.0
+"""How often it looks whether messages wait too long, or none tries them any more, and how long is too long."""
 _BROKEN_SECONDS = 5.0
 """How long it waits when the store does not answer."""
 _BATCH = 20
@@ -47,6 +50,7 @@ class Worker:
         self._lock = Lock()
         self._stopping = Event()
         self._thread: Thread | None = None
+        self._reported = float("-inf")
 
     def start(self) -> None:
         """Begin to work in a thread that does not keep the process alive."""
@@ -57,16 +61,19 @@ class Worker:
         """Work until `stop` is called. A store that does not answer only makes the worker wait."""
         pause, begun = _SHORTEST_SECONDS, False
         while not self._stopping.is_set():
+            looked = monotonic()
             try:
                 begun = begun or self._begin()
-                found = self._look()
+                works = self._look()
                 self._leases.beat(self._moving())
-                pause = _SHORTEST_SECONDS if found else min(2 * pause, _LONGEST_SECONDS)
+                self._report()
+                pause = _SHORTEST_SECONDS if works else min(2 * pause, _LONGEST_SECONDS)
             except Exception as error:  # noqa: BLE001 - a store that does not answer, or a fault of this program: go on
                 telemetry.alarm("worker_waits", error)
                 pause = _BROKEN_SECONDS
             if self._outbox.wait(pause):
                 pause = _SHORTEST_SECONDS
+                self._stopping.wait(looked + pause - monotonic())  # one look for many commits
         self._finish()
 
     def stop(self, seconds: float = 10.0) -> None:
@@ -91,8 +98,17 @@ class Worker:
             audit_log.commit(self._runtime, Change((), outbox=periodic))
         return True
 
+    def _report(self) -> None:
+        """Write a line, once a minute, when messages wait too long or dead letters wait for the operator."""
+        if monotonic() - self._reported < _REPORT_SECONDS:
+            return
+        self._reported = monotonic()
+        now = progress.look(self._runtime, tuple(self._lanes))
+        if now.lag_seconds > _LAGGING_SECONDS or now.dead_letters:
+            telemetry.outbox_waits(round(now.lag_seconds), now.dead_letters)
+
     def _look(self) -> bool:
-        """Give each lane with work a thread; tell whether any lane has work."""
+        """Give each lane with work a thread; tell whether this process works any lane."""
         idle = [name for name in self._lanes if name not in self._busy]
         found = self._outbox.lanes_with_ready(idle, self._runtime.now())
         self._threads = [thread for thread in self._threads if thread.is_alive()]
@@ -103,7 +119,7 @@ class Worker:
                 thread = Thread(target=self._work_busy, args=(self._lanes[name],), name=f"habilis-{name}", daemon=True)
                 self._threads.append(thread)
                 thread.start()
-        return bool(found or self._busy)
+        return bool(self._busy)
 
     def _moving(self) -> frozenset[str]:
         """Return the busy lanes whose present message has not taken too long."""
