@@ -7,20 +7,24 @@ import pytest
 import structlog
 from structlog.testing import capture_logs
 
-from consent_rules.vocabulary import DirectiveKind, Mark, RequesterKind
+from consent_rules.model import Requester
+from consent_rules.vocabulary import DirectiveKind, Mark, Purpose, RequesterKind
 from fhir_server import telemetry
 from fhir_server.adapters import opening
 from fhir_server.adapters.mail import SmtpMailer
 from fhir_server.application.core import access_notices, audit_log
-from fhir_server.application.identity import accounts
+from fhir_server.application.identity import accounts, credentials
 from fhir_server.application.identity.accounts import Account, PractitionerRoleRef, RepresentedPatient, add_account
+from fhir_server.application.identity.credentials import Act
 from fhir_server.application.notices import choices, delivery
 from fhir_server.application.notices.choices import Timing
+from fhir_server.application.spaces import break_glass
 from fhir_server.domain import record_codec
+from fhir_server.domain.caller import Caller
 from fhir_server.domain.events.rules import NoticeKind
 from fhir_server.domain.notices import Named, Notice
 from fhir_server.ports.store import Change, SpaceWrite, Write
-from tests.factories import a_document, a_trace, creating, following, marked, runtime_on
+from tests.factories import a_caller, a_document, a_trace, creating, following, marked, runtime_on
 from tests.mail import Post, serving, work
 from tests.oauth.conftest import FixedClock
 from tests.rules.builders import TEEN, directive, space
@@ -206,6 +210,21 @@ def test_a_notice_that_was_hidden_meanwhile_is_not_mailed(runtime, post):
     runtime.ports.clock.advance(days=1)
     work(runtime)
     assert post.taken == []
+
+
+def test_a_changed_password_is_mailed_to_the_owner_alone(runtime, post):
+    account = accounts.find_account(runtime, "camille")
+    credentials.record(runtime, Caller.of_operator("eve"), account, Act.SET_PASSWORD)
+    work(runtime)
+    assert reached(post) == [CAMILLE]
+
+
+def test_an_emergency_is_mailed_to_the_patient_the_guardian_and_the_declared_physician(runtime, post):
+    awa = Requester(RequesterKind.PROFESSIONAL, "Practitioner/awa", organization="Organization/chu", profession="10")
+    caller = a_caller(replace(awa, client="Device/d"), "user/*.rs", purpose=Purpose.BREAK_GLASS)
+    break_glass.open_as_granted(runtime, caller, "camille", "found unconscious")
+    work(runtime)
+    assert reached(post) == [CAMILLE, MARC, MARTIN]
 
 
 # --- what -------------------------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from threading import Thread
 
 import pytest
 from playwright.sync_api import Browser, Page
-from werkzeug.serving import make_server
+from werkzeug.serving import BaseWSGIServer, make_server
 
 from fhir_server.adapters import opening
 from fhir_server.app import build_runtime, create_app
@@ -14,6 +14,7 @@ from fhir_server.application.core.runtime import Runtime
 from fhir_server.settings.server import Settings
 from seed.book import Demonstration
 from seed.loading import load_demonstration
+from tests.mail import Post, serving
 
 PHONE = {"width": 360, "height": 740}
 DESK = {"width": 1200, "height": 850}
@@ -22,8 +23,9 @@ DESK = {"width": 1200, "height": 850}
 class Site:
     """A running server with its demonstration."""
 
-    def __init__(self, base: str, demo: Demonstration, runtime: Runtime) -> None:
+    def __init__(self, base: str, demo: Demonstration, runtime: Runtime, post: Post) -> None:
         self.base = base
+        self.post = post
         self.demo = demo
         self.runtime = runtime
 
@@ -33,14 +35,19 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("demonstration")
     settings = Settings("http://127.0.0.1:0", folder, folder / "keys.json", demo=True, log_level="ERROR")
     opening.create_keys(settings.key_file)
-    server = make_server("127.0.0.1", 0, lambda *_: [], threaded=True)
-    settings = replace(settings, base_url=f"http://127.0.0.1:{server.server_port}")
+    server, post = make_server("127.0.0.1", 0, lambda *_: [], threaded=True), Post()
+    with serving(post, None, "none") as mail:
+        settings = replace(settings, base_url=f"http://127.0.0.1:{server.server_port}", mail=mail)
+        yield from _serve(server, settings, post)
+
+
+def _serve(server: BaseWSGIServer, settings: Settings, post: Post) -> Iterator[Site]:
     served = build_runtime(settings)
-    demo = load_demonstration(served, folder)
+    demo = load_demonstration(served, settings.data_dir)
     server.app = create_app(settings, served)
     thread = Thread(target=server.serve_forever, daemon=True)
     thread.start()
-    yield Site(settings.base_url, demo, served)
+    yield Site(settings.base_url, demo, served, post)
     server.shutdown()
     thread.join()
     server.server_close()

@@ -1,0 +1,68 @@
+"""Mails in a browser without JavaScript: confirm an address, choose, follow the link of a mail to its notice."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from consent_rules.model import Requester
+from consent_rules.vocabulary import Purpose, RequesterKind
+from fhir_server.application.spaces import break_glass
+from tests.factories import a_caller
+from tests.mail import work
+from tests.pages.conftest import PHONE, Site
+
+pytestmark = pytest.mark.browser
+ADDRESS = "camille@example.org"
+
+
+@pytest.fixture
+def phone(chromium: Browser, site: Site) -> Iterator[Page]:
+    context = chromium.new_context(locale="en-GB", viewport=PHONE, base_url=site.base, java_script_enabled=False)
+    yield context.new_page()
+    context.close()
+
+
+def sign_in(page, site):
+    page.locator("input[name=login]").fill("camille")
+    page.locator("input[type=password]").fill(site.demo.logins["camille"])
+    page.locator("main button[type=submit]").first.click()
+
+
+def open_in_an_emergency(site):
+    requester = Requester(
+        RequesterKind.PROFESSIONAL,
+        "Practitioner/awa",
+        organization="Organization/chu",
+        client="Device/d",
+        profession="10",
+    )
+    caller = a_caller(requester, "user/*.rs", display="Dr Awa", purpose=Purpose.BREAK_GLASS)
+    break_glass.open_as_granted(site.runtime, caller, site.demo.patients["camille"], "found unconscious")
+
+
+def test_an_address_is_confirmed_and_the_link_of_a_mail_leads_to_the_notice(phone, site):
+    phone.goto("/login?lang=en")
+    sign_in(phone, site)
+    phone.goto("/account/notices")
+    phone.get_by_label("Mail address").fill(ADDRESS)
+    phone.get_by_label("Present password").fill(site.demo.logins["camille"])
+    phone.get_by_role("button", name="Send a code there").click()
+    work(site.runtime)
+    code = re.search(r"^\d{8}", site.post.letters_to(ADDRESS)[-1].get_content(), flags=re.MULTILINE)[0]
+    phone.get_by_label(f"The code that was sent to {ADDRESS}").fill(code)
+    phone.get_by_role("button", name="Confirm the address").click()
+    assert phone.get_by_text(f"Mails go to {ADDRESS}.").is_visible()
+    phone.get_by_label("Somebody looks at the space again").select_option("never")
+    phone.get_by_role("button", name="Save").click()
+    assert phone.get_by_label("Somebody looks at the space again").input_value() == "never"
+    assert phone.locator("html").evaluate("page => page.scrollWidth <= page.clientWidth")
+
+    open_in_an_emergency(site)
+    work(site.runtime)
+    letter = site.post.letters_to(ADDRESS)[-1].get_content()
+    phone.context.clear_cookies()
+    phone.goto(re.search(r"http\S+/account/notices/\S+", letter)[0])
+    sign_in(phone, site)
+    assert "Dr Awa" in phone.locator(".notices li").inner_text()
