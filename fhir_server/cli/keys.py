@@ -68,8 +68,8 @@ def prepare(settings: Settings) -> str | None:
 
 def _demand_private(key_file: Path) -> None:
     if not key_file.exists():
-        text = f"there is no key file {key_file}: name one by HABILIS_KEY_FILE, apart from the data"
-        raise SettingsError(f"{text}, and make it with habilis keys create")
+        text = f"there is no key file {key_file}: set HABILIS_KEY_FILE to a path outside the data directory"
+        raise SettingsError(f"{text}, and run `habilis keys create`")
     if key_file.stat().st_mode & _OTHERS:
         raise SettingsError(f"accounts other than its owner may use the key file: run chmod 600 {key_file}")
     if key_file.parent.stat().st_mode & _OTHERS:

@@ -96,7 +96,7 @@ def restore(folder: Path, by: str, settings: Settings) -> None:
         copies.put_in_place(stage)
     finally:
         shutil.rmtree(stage, ignore_errors=True)
-    click.echo(f"the service is as it was at {_told(held.instant)}; journals that say so: {spaces}")
+    click.echo(f"the service is as it was at {_told(held.instant)}; journals in which this is recorded: {spaces}")
     click.echo(NOTICE.format(instant=_told(held.instant)), err=True)
 
 

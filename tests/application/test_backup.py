@@ -192,7 +192,7 @@ def test_every_journal_says_to_which_state_the_service_went_back(service, langua
     instant = json.loads((service.saved / "manifest.json").read_text())["manifest"]["instant"]
     service.lose()
     service.restore()
-    assert "journals that say so: 1" in service.said
+    assert "journals in which this is recorded: 1" in service.said
     assert "For the data-protection officer" in service.said
     service.start()
     service.world.tokens["camille"] = again(service.world, "camille")

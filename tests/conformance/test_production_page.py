@@ -107,5 +107,5 @@ def test_the_pages_lead_from_nothing_to_a_restored_server(followed):
         f". /etc/habilis/settings\nmv /srv/habilis /srv/habilis-lost\n{command}\nhabilis serve\n"
         "curl -sSf https://sante.example/health/ready"
     )
-    assert "journals that say so: 1" in said
+    assert "journals in which this is recorded: 1" in said
     assert "ready" in said

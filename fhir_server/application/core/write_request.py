@@ -38,9 +38,9 @@ class WriteRequest:
 
     @property
     def expression(self) -> str:
-        """The expression of the resource."""
+        """The FHIRPath expression of the resource in the request."""
         return self.root or self.row.name
 
     def at(self, element: str) -> str:
-        """Return the expression of an element."""
+        """Return the FHIRPath expression of an element in the request."""
         return f"{self.expression}.{element}"

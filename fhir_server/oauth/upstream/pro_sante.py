@@ -63,7 +63,7 @@ def read(person: Json) -> Professional:
 
 
 def means_of(person: Json) -> tuple[str, ...]:
-    """Return the means by which the person proved who they are, in the words of RFC 8176 where it has one."""
+    """Return how the person proved who they are, as values of `amr` (RFC 8176): "sc" for a card, else nothing."""
     return ("sc",) if _text(person, "authMode").upper() == "CARD" else ()
 
 
