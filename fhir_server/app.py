@@ -18,6 +18,7 @@ from fhir_server import telemetry, worker
 from fhir_server.adapters import opening
 from fhir_server.adapters.mail import SmtpMailer
 from fhir_server.adapters.system import SystemClock
+from fhir_server.adapters.webhooks import GuardedPoster
 from fhir_server.application.bundles.handlers import demand_handlers
 from fhir_server.application.core.runtime import Runtime, Stamps
 from fhir_server.application.outbox import metrics as outbox_metrics
@@ -54,7 +55,8 @@ def open_ports(settings: Settings) -> Ports:
     else:
         opened = opening.open_sqlite(settings.data_dir, settings.key_file)
     domain = str(urlsplit(settings.base_url).hostname)
-    return replace(opened, mail=SmtpMailer(settings.mail, domain)) if settings.mail else opened
+    mailer = SmtpMailer(settings.mail, domain) if settings.mail else None
+    return replace(opened, mail=mailer, webhooks=GuardedPoster() if settings.webhooks else None)
 
 
 def build_runtime(settings: Settings, ports: Ports | None = None) -> Runtime:

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from fhir_server.application.core import audit_log
 from fhir_server.application.core.runtime import Runtime
-from fhir_server.application.notices import delivery, mails
+from fhir_server.application.notices import delivery, mails, webhooks
 from fhir_server.application.outbox.lanes import NOTHING, Lane
 from fhir_server.application.outbox.worker import Worker
 from fhir_server.application.spaces import terms
@@ -19,9 +19,10 @@ def tidy(runtime: Runtime, _message: Pending) -> Change:
     return NOTHING
 
 
-def plan_mails(runtime: Runtime, message: Pending) -> Change:
-    """Put a message for each mail that a notice leads to."""
-    return Change((), outbox=delivery.mails_about(runtime, message.body.decode()))
+def plan_notice(runtime: Runtime, message: Pending) -> Change:
+    """Put a message for each mail and each call of an app that a notice leads to."""
+    notice = message.body.decode()
+    return Change((), outbox=(*delivery.mails_about(runtime, notice), *webhooks.calls_about(runtime, notice)))
 
 
 def send_mail(runtime: Runtime, message: Pending) -> Change:
@@ -30,11 +31,18 @@ def send_mail(runtime: Runtime, message: Pending) -> Change:
     return NOTHING
 
 
-NOTICES = Lane(audit_log.NOTICES_LANE, plan_mails, together=20)
+def call_app(runtime: Runtime, message: Pending) -> Change:
+    """Call one app about one notice. Raises: WebhookFailed."""
+    webhooks.call(runtime, message.body)
+    return NOTHING
+
+
+NOTICES = Lane(audit_log.NOTICES_LANE, plan_notice, together=20)
 MAILS = Lane(mails.LANE, send_mail, tries=48, first_pause=timedelta(seconds=10))
-"""Mails are tried for about a day and a half: so long a mail server may be away."""
+"""Mails and calls are tried for about a day and a half: so long a mail server or an app may be away."""
+CALLS = Lane(webhooks.LANE, call_app, tries=48, first_pause=timedelta(seconds=10))
 TIDYING = Lane("tidying", tidy, every=timedelta(minutes=5))
-LANES: Sequence[Lane] = (TIDYING, terms.LANE, NOTICES, MAILS)
+LANES: Sequence[Lane] = (TIDYING, terms.LANE, NOTICES, MAILS, CALLS)
 
 
 def build(runtime: Runtime) -> Worker:

@@ -12,11 +12,14 @@ import click
 import orjson
 from joserfc.jwk import ECKey, RSAKey
 
+from fhir_server import outbound
 from fhir_server.application.identity import client_changes, clients
 from fhir_server.application.identity.clients import AuthMethod, Client, ClientKind
+from fhir_server.application.notices import webhooks
 from fhir_server.cli.operators import OneOf, Operator, Run, administers, wrong
 from fhir_server.domain.values import ClientId, Json
 from fhir_server.oauth.token.client_metadata import SECRET_METHODS, MetadataError, checked
+from fhir_server.outbound import Reach
 
 _ARGUMENTS = {
     "client_id": "ID", "client_name": "--name", "redirect_uris": "--redirect-uri", "origins": "--origin",
@@ -159,9 +162,13 @@ def list_(operator: Operator) -> None:
 
 @group.command()
 @_of_client
-def show(_operator: Operator, client: Client) -> None:
+def show(operator: Operator, client: Client) -> None:
     """Show what is registered of a client, without secrets."""
     shown = {name: value for name, value in asdict(client).items() if name not in _HIDDEN}
+    called = webhooks.find(operator.runtime, client.id)
+    shown["webhook"] = (
+        {"url": called.url, "failures": called.failures, "stopped": bool(called.stopped_at)} if called else None
+    )
     shown["registered_by"] = "itself" if client.registration_hash else "an operator"
     click.echo(orjson.dumps(shown, option=orjson.OPT_INDENT_2))
 
@@ -233,6 +240,29 @@ def rotate(operator: Operator, client: Client, jwks: Json | None, jwks_uri: str 
         what, told = "secret", f"new secret of {client.id}, shown once: {secret}"
     client_changes.rekey_client(operator.runtime, operator.caller, changed, what)
     click.echo(told)
+
+
+@group.command()
+@click.option("--url", metavar="URL", help="The https address that is called about each new notice.")
+@click.option("--off", is_flag=True, help="Call this app no more.")
+@_of_client
+def webhook(operator: Operator, client: Client, url: str | None, *, off: bool) -> None:
+    """Have an app called about new notices that it may read.
+
+    The command prints the secret that signs the calls, once. The secret before stays valid for a day.
+    It also lets calls begin again that the server has stopped.
+    """
+    if bool(url) is off:
+        raise wrong("--url", "say either --url or --off")
+    if url and not outbound.is_wellformed(url, Reach.PUBLIC):
+        raise wrong("--url", "it must be an https address without a user")
+    if not url:
+        webhooks.forget_address(operator.runtime, operator.caller, client)
+        click.echo(f"client {client.id} is called no more")
+        return
+    secret = webhooks.register_address(operator.runtime, operator.caller, client, url)
+    click.echo(f"client {client.id} is called at {url}")
+    click.echo(f"secret, shown once: {secret}")
 
 
 @group.command()

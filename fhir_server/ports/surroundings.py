@@ -1,8 +1,9 @@
-"""Contents, clock and randomness, and all ports of one server.
+"""Contents, clock, randomness and calls of apps, and all ports of one server.
 
 Each promise in a docstring here is a test of tests/ports, run on every adapter.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -47,9 +48,20 @@ class Blobs(Protocol):
         """Remove all contents of a compartment; a read that is still under way fails."""
 
 
+class WebhookUnreachable(Exception):
+    """The address is forbidden, does not answer, or its answer cannot be read; the text says nothing of it."""
+
+
+class Poster(Protocol):
+    """The way to addresses that an operator has registered for apps. Each call ends within a time limit."""
+
+    def post(self, url: str, headers: Mapping[str, str], body: bytes) -> int:
+        """Send a request and return the status of the answer; follow no redirect. Raises: WebhookUnreachable."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """All ports of one running server. mail: None when the server sends none."""
+    """All ports of one running server. mail, webhooks: None when the server sends no mails, or calls no apps."""
 
     store: Store
     vault: Vault
@@ -58,3 +70,4 @@ class Ports:
     clock: Clock
     ids: Ids
     mail: Mailer | None = None
+    webhooks: Poster | None = None

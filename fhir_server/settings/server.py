@@ -61,7 +61,8 @@ class Settings:
     professional_level: the weakest login with which a professional may use the FHIR endpoint.
     providers: where people may sign in instead of here. upstream_places: requests to each provider at once.
     metrics_host, metrics_port: where the metrics are shown; no port, no metrics.
-    mail: the server that takes notices by mail, None for none. brand: how apps show the service.
+    mail: the server that takes notices by mail, None for none. webhooks: whether apps are called about notices.
+    brand: how apps show the service.
     time_zone: the time zone of pages and mails. limits: what one request may cost.
     """
 
@@ -95,6 +96,7 @@ class Settings:
     metrics_host: str = "127.0.0.1"
     metrics_port: Number | None = None
     mail: MailServer | None = None
+    webhooks: bool = False
     brand: Brand | None = None
     time_zone: str = "Europe/Paris"
     limits: Limits = field(default_factory=Limits)

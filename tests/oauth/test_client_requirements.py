@@ -5,8 +5,9 @@ from base64 import b64encode
 import pytest
 from joserfc.jwk import ECKey, OctKey, RSAKey
 
+from fhir_server import outbound
 from fhir_server.application.identity.access_tokens import find_access
-from fhir_server.oauth.base import outbound, remote_keys
+from fhir_server.oauth.base import remote_keys
 from fhir_server.oauth.base.bulkhead import Bulkhead
 from tests.holds import holds
 from tests.oauth.conftest import BASE, EC, RSA, SECRET, Person, assertion, backend, query_of, redeem

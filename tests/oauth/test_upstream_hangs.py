@@ -11,10 +11,11 @@ from threading import Event, Thread
 
 import pytest
 
+from fhir_server import outbound
 from fhir_server.application.identity.clients import change, find
-from fhir_server.oauth.base import outbound, remote_keys
+from fhir_server.oauth.base import remote_keys
 from fhir_server.oauth.base.options import Options, of_settings
-from fhir_server.oauth.base.outbound import Reach, UnreachableError
+from fhir_server.outbound import Reach, UnreachableError
 from fhir_server.settings.server import Settings
 from tests.oauth.conftest import PASSWORD, assertion, backend, csrf_of, serve
 from tests.oauth.upstream import Fake, Visitor, helene, provider_of, start

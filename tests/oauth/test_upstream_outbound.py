@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from fhir_server.oauth.base import outbound
-from fhir_server.oauth.base.outbound import Reach, UnreachableError
+from fhir_server import outbound
+from fhir_server.outbound import Reach, UnreachableError
 from tests.holds import holds
 
 _PUBLIC = ("193.51.208.13", "2001:660:3003::1")

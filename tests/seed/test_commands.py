@@ -102,6 +102,20 @@ def test_a_client_is_added_shown_edited_stopped_opened_again_and_rekeyed(run, op
     assert ("edit-client", "eve", "changed: name, par_required") in told
 
 
+def test_an_app_gets_an_address_for_calls(run):
+    assert run(*ADD)[0] == 0
+    status, printed = run("clients", "webhook", "my-app", "--url", "https://app.example/notices")
+    assert status == 0
+    assert re.search(r"secret, shown once: whsec_\S{44}", printed)
+    shown = run("clients", "show", "my-app")[1]
+    assert json.loads(shown)["webhook"] == {"url": "https://app.example/notices", "failures": 0, "stopped": False}
+    assert "secret" not in shown
+    assert run("clients", "webhook", "my-app", "--off")[0] == 0
+    assert json.loads(run("clients", "show", "my-app")[1])["webhook"] is None
+    for wrong in ((), ("--url", "http://app.example/"), ("--url", "https://app.example/", "--off")):
+        assert run("clients", "webhook", "my-app", *wrong)[0] == 2
+
+
 @pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_post"])
 def test_a_client_with_a_secret_says_how_it_sends_it(run, method):
     status, printed = run(*ADD, "--auth-method", method)

@@ -89,9 +89,14 @@ class Runtime:
         return self.ports.clock.now()
 
     @property
+    def sends_mail(self) -> bool:
+        """Whether the server sends mails."""
+        return self.ports.mail is not None
+
+    @property
     def tells_outside(self) -> bool:
         """Whether notices leave the server at all."""
-        return self.ports.mail is not None
+        return self.ports.mail is not None or self.ports.webhooks is not None
 
     @property
     def matrix(self) -> Matrix:

@@ -10,11 +10,11 @@ from datetime import timedelta
 import orjson
 from authlib.oauth2.rfc6749 import InvalidClientError
 
+from fhir_server import outbound
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.domain.values import Json
-from fhir_server.oauth.base import outbound
 from fhir_server.oauth.base.bulkhead import CLIENT_KEYS, Bulkhead
-from fhir_server.oauth.base.outbound import UnreachableError
+from fhir_server.outbound import UnreachableError
 from fhir_server.ports.vault import Secret
 
 _KIND, _FAILED = "jwks-cache", "jwks-failed"

@@ -8,11 +8,11 @@ from datetime import timedelta
 
 import orjson
 
+from fhir_server import outbound
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.domain.values import Json
-from fhir_server.oauth.base import outbound
-from fhir_server.oauth.base.outbound import Reach, UnreachableError
 from fhir_server.oauth.base.remote_keys import age_of
+from fhir_server.outbound import Reach, UnreachableError
 from fhir_server.ports.vault import Secret
 from fhir_server.settings.upstream import Provider
 

@@ -1,7 +1,7 @@
 """The two steps of a sign-in at a provider: sending the browser there, and receiving it back with a code.
 
 The vault keeps the request under its state, bound to the browser and valid once. Authlib's client makes the requests,
-and sends them through oauth/base/outbound.py.
+and sends them through outbound.py.
 Sources: OpenID Connect Core 1.0, 3.1; RFC 7636; RFC 9207; RFC 9700 2.1.1, 4.4 (mix-up) and 4.7 (state).
 """
 
@@ -18,13 +18,13 @@ import orjson
 from authlib.oauth2 import ClientAuth, OAuth2Client
 from authlib.oauth2.base import OAuth2Error
 
+from fhir_server import outbound
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.domain.values import Json
-from fhir_server.oauth.base import outbound
 from fhir_server.oauth.base.issuer import address
-from fhir_server.oauth.base.outbound import Reply, UnreachableError
 from fhir_server.oauth.upstream.metadata import Metadata, ProviderError, keys_of, metadata_of, reach_of
 from fhir_server.oauth.upstream.verification import Expected, Keys, ProvenIdentity, prove, read_userinfo
+from fhir_server.outbound import Reply, UnreachableError
 from fhir_server.ports.vault import Secret
 from fhir_server.settings.upstream import Provider
 

@@ -37,7 +37,7 @@ def notices() -> Response:
 def change_address() -> Response:
     """Send a code to a new address, or forget the address."""
     found = sender()
-    if found is None or not runtime().tells_outside:
+    if found is None or not runtime().sends_mail:
         return gone()
     refusal = _refusal(found)
     if refusal:
@@ -123,5 +123,5 @@ def _shown(found: Owner, status: int, complaint: str = "") -> Response:
         "notices", status, session=found.session, complaint=complaint, chosen=choices.of_account(runtime(), account),
         waiting=addresses.waiting_for_code(runtime(), account.subject), kinds=_kinds(found), always=ALWAYS_TOLD,
         timings=tuple(Timing), asks_password=has_password and not factors.may_change(found),
-        sends=runtime().tells_outside,
+        sends=runtime().sends_mail,
     )  # fmt: skip
