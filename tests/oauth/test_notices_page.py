@@ -279,7 +279,7 @@ def test_the_link_leads_to_the_notice_once_the_person_has_signed_in(app, runtime
     form = {"csrf": csrf_at(person, path), "login": "marc", "password": PASSWORD}
     assert person.post(path, form).headers["Location"] == BASE + where
     shown = person.get(where, lang="en")
-    assert "Dr Awa opened this space in an emergency (break-glass)." in shown.text
+    assert "Dr Awa opened the space in an emergency (break-glass)." in shown.text
     assert "Léo" in shown.text
     read = [event for event in events_of(runtime, "leo") if event.get("subtype", [{}])[-1].get("code") == "read"]
     assert len(read) == 1, "the reading is audited"

@@ -26,6 +26,7 @@ from fhir_server.domain import bodies, record_codec
 from fhir_server.domain.audit.interactions import Outcome, OutcomeCode
 from fhir_server.domain.audit.interactions import about as judged_by
 from fhir_server.domain.caller import Caller
+from fhir_server.domain.events.rows import ROWS
 from fhir_server.domain.events.rules import NoticeKind
 from fhir_server.domain.notices import Named, Notice, communication_of
 from fhir_server.domain.problem import Category, Problem
@@ -35,7 +36,7 @@ from fhir_server.ports.store import Change, SpaceWrite, StoreConflict, Write
 from fhir_server.registry import DOCUMENTS, REGISTRY
 
 _REPRESENTING = frozenset({DirectiveKind.REPRESENTATIVE, DirectiveKind.GUARDIAN})
-EMERGENCIES = {Basis.BREAK_GLASS: NoticeKind.BREAK_GLASS, Basis.REGULATION: NoticeKind.REGULATION}
+_EMERGENCIES = frozenset({Basis.BREAK_GLASS, Basis.REGULATION})
 _ATTEMPTS = 5
 
 _KEPT = {
@@ -59,7 +60,7 @@ def record_access(access: Access, outcome: Outcome) -> None:
     runtime, opened = access.runtime, access.opened
     outcome = _as_confidential(runtime, outcome, opened)
     kind = _owed(access.caller, outcome, opened)
-    if opened is None or kind is None:
+    if opened is None or kind not in {rule.kind for rule in ROWS[access.audited.event_kind].notices}:
         audit_log.record_outcome(access, outcome)
         return
     about = judged_by(access.audited, outcome)
@@ -127,7 +128,7 @@ def _as_confidential(runtime: Runtime, outcome: Outcome, opened: Opened | None) 
 
 def _owed(caller: Caller, outcome: Outcome, opened: Opened | None) -> NoticeKind | None:
     """Return the kind of notice that a read owes, None when it owes none."""
-    if opened is None or outcome.code != OutcomeCode.DONE or opened.permit.basis in EMERGENCIES:
+    if opened is None or outcome.code != OutcomeCode.DONE or opened.permit.basis in _EMERGENCIES:
         return None
     owed = opened.permit.obligations
     if Obligation.NOTIFY_FIRST_ACCESS in owed and _key(caller, "") not in opened.record.told:

@@ -11,7 +11,7 @@ from consent_rules.decision import emergency
 from consent_rules.model import Deny, Directive, RecordState
 from consent_rules.vocabulary import Action, DirectiveKind, Obligation, Purpose
 from fhir_server.application.core import access_notices
-from fhir_server.application.core.access_notices import EMERGENCIES, holders, parties, stored
+from fhir_server.application.core.access_notices import holders, parties, stored
 from fhir_server.application.core.enforcement_point import judge_again
 from fhir_server.application.core.unit_of_work import UnitOfWork
 from fhir_server.domain.audit.interactions import Outcome
@@ -84,12 +84,12 @@ def of_opening(work: UnitOfWork, directive: Directive) -> None:
 
     The patient is told the reason too; the declared physician is told who opened the space, when and how.
     """
-    owed, permit = work.entered.permit.obligations, work.entered.permit
+    owed = work.entered.permit.obligations
     mode = work.caller.purpose
     due = emergency.review_due(work.at, work.runtime.profile) if Obligation.REVIEW in owed else None
     who, where = parties(work.caller)
-    kind, record = EMERGENCIES[permit.basis], work.record()
-    told = Notice(kind, record.patient, work.at, (), who, where, (), "", due)
+    (rule,), record = ROWS[work.audited.event_kind].notices, work.record()
+    told = Notice(rule.kind, record.patient, work.at, (), who, where, (), "", due)
     if Obligation.NOTIFY_PATIENT in owed:
         reached = replace(told, recipients=holders(record, confidential=False), reason=directive.reason)
         _put(work, replace(reached, about=(f"Consent/{directive.id}",)))

@@ -24,7 +24,7 @@ from fhir_server.domain.audit.interactions import AuditedInteraction
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.commands import command, query
 from fhir_server.domain.events.kinds import EventKind
-from fhir_server.domain.events.rules import NoticeKind
+from fhir_server.domain.events.rows import ROWS
 from fhir_server.domain.notices import Notice
 from fhir_server.domain.values import Interaction
 from fhir_server.ports.store import Snapshot
@@ -111,9 +111,8 @@ def _tell(work: UnitOfWork, record: RecordState, touched: tuple[str, ...]) -> No
         for ref in touched
     ]
     confidential = any(one is not None and one.facts.access.marks for one in found)
-    notice = Notice(
-        NoticeKind.CHOICE_CLOSED, record.patient, work.at, holders(record, confidential=confidential), about=touched
-    )
+    (rule,) = ROWS[EventKind.CHOICES_REPAIRED].notices
+    notice = Notice(rule.kind, record.patient, work.at, holders(record, confidential=confidential), about=touched)
     work.put(stored(work.runtime, notice, confidential=confidential))
 
 

@@ -246,4 +246,4 @@ def test_the_journal_tells_it_in_both_languages(world, given, language, sentence
     assert sentences <= {line.act for line in lines}
     assert {line.documents for line in lines if line.act in sentences} == {()}
     narratives = [event["text"]["div"] for event in found]
-    assert any("a créé une vaccination" in text for text in narratives)
+    assert any("a enregistré une vaccination" in text for text in narratives)
