@@ -148,6 +148,19 @@ class DirectiveKind(Code):
     TOLD_OF_FILING = "told-of-filing"
 
 
+SETTINGS = frozenset(
+    {
+        DirectiveKind.HIDDEN_IN_EMERGENCY,
+        DirectiveKind.HIDDEN_BY_DEFAULT,
+        DirectiveKind.CARE_HISTORY_HIDDEN,
+        DirectiveKind.ASK_FIRST,
+        DirectiveKind.AT_ONCE,
+        DirectiveKind.TOLD_OF_FILING,
+    }
+)
+"""Directives that set the whole space: they name nobody, and the patient's side records them."""
+
+
 class Proof(Code):
     """What shows that care is effective and that the patient agrees (C1 to C6)."""
 

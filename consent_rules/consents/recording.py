@@ -13,9 +13,9 @@ from consent_rules.decision.decision_context import DecisionContext
 from consent_rules.lifecycle import is_minor_with_account
 from consent_rules.model import Deny, Directive, RecordState, RuleApplied
 from consent_rules.rule_profile import RuleProfile
-from consent_rules.vocabulary import DirectiveKind, Proof, Purpose, Reason, RequesterKind
+from consent_rules.vocabulary import SETTINGS, DirectiveKind, Proof, Purpose, Reason, RequesterKind
 
-_BY_HOLDER = frozenset(
+_BY_HOLDER = SETTINGS | frozenset(
     {
         DirectiveKind.AGREEMENT,
         DirectiveKind.BLOCK,
@@ -23,12 +23,6 @@ _BY_HOLDER = frozenset(
         DirectiveKind.DECLARED_PHYSICIAN,
         DirectiveKind.ADMINISTRATOR,
         DirectiveKind.CARER,
-        DirectiveKind.HIDDEN_IN_EMERGENCY,
-        DirectiveKind.HIDDEN_BY_DEFAULT,
-        DirectiveKind.CARE_HISTORY_HIDDEN,
-        DirectiveKind.ASK_FIRST,
-        DirectiveKind.AT_ONCE,
-        DirectiveKind.TOLD_OF_FILING,
     }
 )
 _BY_REPRESENTATIVE = _BY_HOLDER | {DirectiveKind.REPRESENTATIVE}

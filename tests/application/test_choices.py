@@ -5,6 +5,7 @@ from datetime import timedelta
 import orjson
 import pytest
 
+from consent_rules import vocabulary
 from consent_rules.model import Directive
 from consent_rules.vocabulary import DirectiveKind, Purpose
 from fhir_server.application.consents import choices, recording
@@ -20,9 +21,7 @@ from tests.world import World
 K = DirectiveKind
 RELATIVES = dict.fromkeys((K.REPRESENTATIVE, K.GUARDIAN, K.CARER), ("RelatedPerson/r",))
 PROFESSIONALS = dict.fromkeys((K.AGREEMENT, K.BLOCK, K.DECLARED_PHYSICIAN, K.ADMINISTRATOR), ("Practitioner/x",))
-SETTINGS = dict.fromkeys(
-    (K.HIDDEN_IN_EMERGENCY, K.HIDDEN_BY_DEFAULT, K.CARE_HISTORY_HIDDEN, K.ASK_FIRST, K.AT_ONCE, K.TOLD_OF_FILING), ()
-)
+SETTINGS = dict.fromkeys(sorted(vocabulary.SETTINGS), ())
 NOBODY_RECORDS = {K.EMERGENCY_OPENING, K.BLOCK_LIFTED}
 
 

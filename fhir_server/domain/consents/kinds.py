@@ -5,7 +5,7 @@ Source: docs/consents.md; IHE PCF 1.1 (https://profiles.ihe.net/ITI/PCF/).
 
 from collections.abc import Callable, Iterator
 
-from consent_rules.vocabulary import DirectiveKind
+from consent_rules.vocabulary import SETTINGS, DirectiveKind
 from fhir_server.domain.consents.elements import (
     LIMITS,
     RELATIVE,
@@ -23,16 +23,6 @@ PERSONS = frozenset({DirectiveKind.DECLARED_PHYSICIAN, DirectiveKind.ADMINISTRAT
 """Directives that name exactly one professional."""
 RELATED = frozenset({DirectiveKind.REPRESENTATIVE, DirectiveKind.GUARDIAN, DirectiveKind.CARER})
 """Directives that name exactly one related person."""
-_SETTINGS = frozenset(
-    {
-        DirectiveKind.HIDDEN_IN_EMERGENCY,
-        DirectiveKind.HIDDEN_BY_DEFAULT,
-        DirectiveKind.CARE_HISTORY_HIDDEN,
-        DirectiveKind.ASK_FIRST,
-        DirectiveKind.AT_ONCE,
-        DirectiveKind.TOLD_OF_FILING,
-    }
-)
 _LIMITED = frozenset({DirectiveKind.AGREEMENT, DirectiveKind.WITHHELD, DirectiveKind.CARER})
 """Directives that may cover some documents only; a party who by law has the whole record cannot be limited (D4, E4)."""
 BY_MINOR = frozenset({DirectiveKind.AGREEMENT, DirectiveKind.WITHHELD})
@@ -66,7 +56,7 @@ _KIND_RULES: tuple[tuple[Callable[[Json, Json, DirectiveKind], bool], str, str],
         "provision.purpose",
     ),
     (
-        lambda _, p, k: k in _SETTINGS and bool(references(p)),
+        lambda _, p, k: k in SETTINGS and bool(references(p)),
         "a setting of the whole space must not name anybody",
         "provision.actor",
     ),
