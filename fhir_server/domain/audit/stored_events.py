@@ -38,6 +38,7 @@ _BY_ACTION = {
     "E": Interaction.SEARCH,
 }
 """For an interaction that a later version may have recorded."""
+_KINDS = {kind.value: kind for kind in EventKind}
 _INTERACTIONS = {"search": Interaction.SEARCH} | {one.value: one for one in Interaction}
 (_CONTENT,) = types_under(AccessRule.CONTENT)
 
@@ -45,8 +46,8 @@ _INTERACTIONS = {"search": Interaction.SEARCH} | {one.value: one for one in Inte
 def kind_of_event(event: Json) -> EventKind:
     """Return the kind that a stored event names, or else the kind that its codes tell."""
     named = next((one.get("valueCode") for one in event.get("extension", ()) if one.get("url") == EVENT_KIND), "")
-    if named in set(EventKind):
-        return EventKind(named)
+    if named in _KINDS:
+        return _KINDS[named]
     interaction, type_ = _interaction(event), type_of_event(event)
     if interaction is Interaction.TRANSACTION and event["type"]["code"] == _IMPORT:
         type_ = ROWS[EventKind.DOCUMENTS_PUBLISHED].resource_type or ""

@@ -1,119 +1,307 @@
 """The kinds of events: what can happen to a space, a document, a choice, an account, an app, or the service.
 
 An act has a kind of its own where a person would call it by a name of its own. Reading, searching and writing
-resources has one kind for each interaction; the type of the resource is beside it.
+resources has one kind for each interaction; the type of the resource is beside it. A kind stands with its row (its
+codes in the audit log, whether it is a choice, who may know, who is told) and with its words: none may be forgotten.
 Source: docs/adr/0073-one-row-for-each-kind-of-event.md; https://hl7.org/fhir/R4/http.html for the interactions.
 """
 
+from dataclasses import dataclass
+from typing import Self
+
 from consent_rules.vocabulary import Code
+from fhir_server.domain.events.rules import Choice, NoticeKind, NoticeRule, Recipients, Secrecy
+from fhir_server.domain.values import Interaction
+
+_READ, _CREATE, _UPDATE = Interaction.READ, Interaction.CREATE, Interaction.UPDATE
+_PATCH, _DELETE, _TRANSACTION, _CALL = (
+    Interaction.PATCH,
+    Interaction.DELETE,
+    Interaction.TRANSACTION,
+    Interaction.OPERATION,
+)
+_CALLED = (_CALL,)
+_SAYS, _REVISES = (_CREATE, _UPDATE, _PATCH), (_UPDATE, _PATCH)
+_DOCUMENT, _CONSENT, _PATIENT, _TASK = "DocumentReference", "Consent", "Patient", "Task"
+_NEVER, _ALWAYS, _OF_THE_SIDE, _IN_A_SPACE = Choice.NEVER, Choice.ALWAYS, Choice.OF_THE_SIDE, Choice.IN_A_SPACE
+_DOCUMENTS, _OPEN, _HOLDER = Secrecy.DOCUMENTS, Secrecy.OPEN, Secrecy.HOLDER
+
+
+@dataclass(frozen=True, slots=True)
+class EventRow:
+    """What the server knows of one kind of event.
+
+    interactions: by which the act is done, the usual one first. resource_type: None for any type or for no type.
+    notices: which the event may owe, the usual one first; empty when it owes none.
+    operation: "" for an interaction that is no operation.
+    """
+
+    interactions: tuple[Interaction, ...]
+    resource_type: str | None
+    choice: Choice
+    secrecy: Secrecy
+    notices: tuple[NoticeRule, ...]
+    operation: str = ""
+
+
+def _told(kind: NoticeKind, to: Recipients = Recipients.HOLDERS) -> tuple[NoticeRule, ...]:
+    return (NoticeRule(kind, to),)
+
+
+_PHYSICIANS, _ALONE = Recipients.PHYSICIANS, Recipients.HOLDER
+_UNTOLD: tuple[NoticeRule, ...] = ()
+_ACCESS = (*_told(NoticeKind.FIRST_ACCESS), *_told(NoticeKind.ACCESS))
+_FILED = (*_told(NoticeKind.FILED), *_told(NoticeKind.WAITING))
+_CHANGED = _told(NoticeKind.CHANGED)
 
 
 class EventKind(Code):
-    """What happened, or what somebody wanted to do when the outcome is a refusal or a failure."""
+    """What happened, or what somebody wanted to do when the outcome is a refusal or a failure.
 
-    RESOURCE_READ = "resource-read"
-    RESOURCE_VERSION_READ = "resource-version-read"
-    RESOURCE_HISTORY_READ = "resource-history-read"
-    RESOURCES_SEARCHED = "resources-searched"
-    RESOURCE_CREATED = "resource-created"
-    RESOURCE_UPDATED = "resource-updated"
-    RESOURCE_PATCHED = "resource-patched"
-    RESOURCE_DELETED = "resource-deleted"
-    REQUESTS_SENT = "requests-sent"
-    OPERATION_CALLED = "operation-called"
+    did, wish: what somebody did and wanted to do, in English; `words.Words` says what may stand in it.
+    """
 
-    DOCUMENT_OPENED = "document-opened"
-    DOCUMENTS_PUBLISHED = "documents-published"
-    DOCUMENT_PUBLISHED = "document-published"
-    DOCUMENT_REPLACED = "document-replaced"
-    DOCUMENT_CHANGED = "document-changed"
-    DOCUMENT_VISIBILITY_CHANGED = "document-visibility-changed"
-    DOCUMENT_HIDDEN = "document-hidden"
-    DOCUMENT_SHOWN = "document-shown"
-    DOCUMENT_RELEASED = "document-released"
-    DOCUMENT_ARCHIVED = "document-archived"
-    DOCUMENT_UNARCHIVED = "document-unarchived"
-    DOCUMENT_WITHDRAWN = "document-withdrawn"
-    DOCUMENT_AUDIENCE_READ = "document-audience-read"
+    _value_: str
+    row: EventRow
+    did: str
+    wish: str
 
-    CHOICE_RECORDED = "choice-recorded"
-    CHOICE_CHANGED = "choice-changed"
-    CHOICE_REVOKED = "choice-revoked"
-    CONSENT_GIVEN = "consent-given"
-    CONSENT_REVOKED = "consent-revoked"
-    PROFESSIONAL_BLOCKED = "professional-blocked"
-    PROFESSIONAL_UNBLOCKED = "professional-unblocked"
-    DOCUMENTS_WITHHELD = "documents-withheld"
-    PHYSICIAN_DECLARED = "physician-declared"
-    PHYSICIAN_UNDECLARED = "physician-undeclared"
-    ADMINISTRATOR_NAMED = "administrator-named"
-    ADMINISTRATOR_REMOVED = "administrator-removed"
-    GUARDIAN_RECORDED = "guardian-recorded"
-    GUARDIAN_REMOVED = "guardian-removed"
-    CARER_NAMED = "carer-named"
-    CARER_REMOVED = "carer-removed"
-    SWITCH_SET = "switch-set"
-    CHOICES_REPAIRED = "choices-repaired"
+    def __new__(cls, value: str, row: EventRow, did: str, wish: str) -> Self:
+        """Make a member, which equals its code."""
+        made = str.__new__(cls, value)
+        made._value_, made.row, made.did, made.wish = value, row, did, wish
+        return made
 
-    SPACE_CREATED = "space-created"
-    SPACE_ANNOUNCED = "space-announced"
-    SPACE_OPPOSED = "space-opposed"
-    SPACE_OPENED = "space-opened"
-    SPACE_SUSPENDED = "space-suspended"
-    SPACE_CLOSED = "space-closed"
-    ERASURE_REQUESTED = "erasure-requested"
-    SPACE_ERASED = "space-erased"
-    DEATH_RECORDED = "death-recorded"
-    ERASURE_DUE = "erasure-due"
-    SEAL_ENDED = "seal-ended"
-    SPACE_STATUS_READ = "space-status-read"
+    # fmt: off
+    RESOURCE_READ = ("resource-read", EventRow((_READ,), None, _NEVER, _DOCUMENTS, _ACCESS),
+        "looked at %(thing)s", "look at %(thing)s")
+    RESOURCE_VERSION_READ = ("resource-version-read", EventRow((Interaction.VREAD,), None, _NEVER, _DOCUMENTS, _ACCESS),
+        "looked at an earlier version %(of_thing)s", "look at an earlier version %(of_thing)s")
+    RESOURCE_HISTORY_READ = ("resource-history-read",
+        EventRow((Interaction.HISTORY,), None, _NEVER, _DOCUMENTS, _ACCESS),
+        "looked at the history %(of_thing)s", "look at the history %(of_thing)s")
+    RESOURCES_SEARCHED = ("resources-searched", EventRow((Interaction.SEARCH,), None, _NEVER, _DOCUMENTS, _ACCESS),
+        "looked at %(things)s", "look at %(things)s")
+    RESOURCE_CREATED = ("resource-created", EventRow((_CREATE,), None, _NEVER, _DOCUMENTS, _UNTOLD),
+        "recorded %(thing)s", "record %(thing)s")
+    RESOURCE_UPDATED = ("resource-updated", EventRow((_UPDATE,), None, _NEVER, _DOCUMENTS, _UNTOLD),
+        "changed %(thing)s", "change %(thing)s")
+    RESOURCE_PATCHED = ("resource-patched", EventRow((_PATCH,), None, _NEVER, _DOCUMENTS, _UNTOLD),
+        "changed %(thing)s", "change %(thing)s")
+    RESOURCE_DELETED = ("resource-deleted", EventRow((_DELETE,), None, _NEVER, _DOCUMENTS, _UNTOLD),
+        "withdrew %(thing)s", "withdraw %(thing)s")
+    REQUESTS_SENT = ("requests-sent", EventRow((_TRANSACTION, Interaction.BATCH), None, _NEVER, _DOCUMENTS, _UNTOLD),
+        "sent several requests at once", "send several requests at once")
+    OPERATION_CALLED = ("operation-called", EventRow((_CALL,), None, _NEVER, _DOCUMENTS, _UNTOLD),
+        "called an operation", "call an operation")
 
-    GLASS_BROKEN = "glass-broken"
-    REGULATION_OPENED = "regulation-opened"
-    ACCESS_CONTESTED = "access-contested"
-    ACCESS_REVIEWED = "access-reviewed"
-    REVIEW_OVERDUE = "review-overdue"
-    REVIEW_QUEUE_READ = "review-queue-read"
-    REVIEW_STATUS_READ = "review-status-read"
-    DECISION_EXPLAINED = "decision-explained"
+    DOCUMENT_OPENED = ("document-opened", EventRow((_READ,), "Binary", _NEVER, _DOCUMENTS, _ACCESS),
+        "opened a document", "open a document")
+    DOCUMENTS_PUBLISHED = ("documents-published", EventRow((_TRANSACTION,), _DOCUMENT, _NEVER, _DOCUMENTS, _FILED),
+        "filed documents", "file documents")
+    DOCUMENT_PUBLISHED = ("document-published", EventRow((_CREATE,), _DOCUMENT, _NEVER, _DOCUMENTS, _FILED),
+        "filed a document", "file a document")
+    DOCUMENT_REPLACED = ("document-replaced", EventRow((_TRANSACTION, _CREATE), _DOCUMENT, _NEVER, _DOCUMENTS, _FILED),
+        "replaced a document", "replace a document")
+    DOCUMENT_CHANGED = ("document-changed", EventRow((_PATCH,), _DOCUMENT, _NEVER, _DOCUMENTS, _CHANGED),
+        "changed the visibility or the state of a document", "change the visibility or the state of a document")
+    DOCUMENT_VISIBILITY_CHANGED = ("document-visibility-changed",
+        EventRow((_PATCH,), _DOCUMENT, _ALWAYS, _DOCUMENTS, _CHANGED),
+        "changed the visibility of a document", "change the visibility of a document")
+    DOCUMENT_HIDDEN = ("document-hidden", EventRow((_PATCH,), _DOCUMENT, _ALWAYS, _DOCUMENTS, _CHANGED),
+        "hid a document", "hide a document")
+    DOCUMENT_SHOWN = ("document-shown", EventRow((_PATCH,), _DOCUMENT, _ALWAYS, _DOCUMENTS, _CHANGED),
+        "showed a hidden document again", "show a hidden document again")
+    DOCUMENT_RELEASED = ("document-released", EventRow((_PATCH,), _DOCUMENT, _ALWAYS, _DOCUMENTS, _CHANGED),
+        "opened a waiting result to the patient", "open a waiting result to the patient")
+    DOCUMENT_ARCHIVED = ("document-archived", EventRow((_PATCH,), _DOCUMENT, _NEVER, _DOCUMENTS, _CHANGED),
+        "archived a document", "archive a document")
+    DOCUMENT_UNARCHIVED = ("document-unarchived", EventRow((_PATCH,), _DOCUMENT, _NEVER, _DOCUMENTS, _CHANGED),
+        "took a document out of the archive", "take a document out of the archive")
+    DOCUMENT_WITHDRAWN = ("document-withdrawn", EventRow((_DELETE,), _DOCUMENT, _NEVER, _DOCUMENTS, _CHANGED),
+        "withdrew a document", "withdraw a document")
+    DOCUMENT_AUDIENCE_READ = ("document-audience-read",
+        EventRow(_CALLED, _DOCUMENT, _ALWAYS, _DOCUMENTS, _UNTOLD, "audience"),
+        "looked at who may read a document", "look at who may read a document")
 
-    SIGNED_IN = "signed-in"
-    SIGNED_OUT = "signed-out"
-    SIGN_IN_LINKED = "sign-in-linked"
-    APP_LET_IN = "app-let-in"
-    APP_TURNED_AWAY = "app-turned-away"
-    APP_CUT = "app-cut"
-    TOKEN_ISSUED = "token-issued"  # noqa: S105 - a name
-    EMERGENCY_TOKEN_ISSUED = "emergency-token-issued"  # noqa: S105 - a name
+    CHOICE_RECORDED = ("choice-recorded", EventRow((_CREATE,), _CONSENT, _ALWAYS, _DOCUMENTS, _UNTOLD),
+        "recorded a choice about access", "record a choice about access")
+    CHOICE_CHANGED = ("choice-changed", EventRow(_REVISES, _CONSENT, _ALWAYS, _DOCUMENTS, _UNTOLD),
+        "changed a choice about access", "change a choice about access")
+    CHOICE_REVOKED = ("choice-revoked", EventRow(_REVISES, _CONSENT, _ALWAYS, _DOCUMENTS, _UNTOLD),
+        "ended a choice about access", "end a choice about access")
+    CONSENT_GIVEN = ("consent-given", EventRow(_SAYS, _CONSENT, _ALWAYS, _DOCUMENTS, _UNTOLD),
+        "recorded an agreement to an access", "record an agreement to an access")
+    CONSENT_REVOKED = ("consent-revoked", EventRow(_REVISES, _CONSENT, _ALWAYS, _DOCUMENTS, _UNTOLD),
+        "ended an agreement to an access", "end an agreement to an access")
+    PROFESSIONAL_BLOCKED = ("professional-blocked", EventRow(_SAYS, _CONSENT, _ALWAYS, _DOCUMENTS, _UNTOLD),
+        "blocked somebody’s access to the space", "block somebody’s access to the space")
+    PROFESSIONAL_UNBLOCKED = ("professional-unblocked", EventRow(_SAYS, _CONSENT, _ALWAYS, _DOCUMENTS, _UNTOLD),
+        "lifted a block of access", "lift a block of access")
+    DOCUMENTS_WITHHELD = ("documents-withheld", EventRow(_SAYS, _CONSENT, _ALWAYS, _DOCUMENTS, _UNTOLD),
+        "closed a part of the documents to somebody", "close a part of the documents to somebody")
+    PHYSICIAN_DECLARED = ("physician-declared", EventRow(_SAYS, _CONSENT, _ALWAYS, _DOCUMENTS, _UNTOLD),
+        "declared an attending physician", "declare an attending physician")
+    PHYSICIAN_UNDECLARED = ("physician-undeclared", EventRow(_REVISES, _CONSENT, _ALWAYS, _DOCUMENTS, _UNTOLD),
+        "ended the declaration of an attending physician", "end the declaration of an attending physician")
+    ADMINISTRATOR_NAMED = ("administrator-named", EventRow(_SAYS, _CONSENT, _ALWAYS, _DOCUMENTS, _UNTOLD),
+        "gave a professional the rights of the attending physician",
+        "give a professional the rights of the attending physician")
+    ADMINISTRATOR_REMOVED = ("administrator-removed", EventRow(_REVISES, _CONSENT, _ALWAYS, _DOCUMENTS, _UNTOLD),
+        "took back the rights of the attending physician from a professional",
+        "take back the rights of the attending physician from a professional")
+    GUARDIAN_RECORDED = ("guardian-recorded", EventRow(_SAYS, _CONSENT, _ALWAYS, _DOCUMENTS, _UNTOLD),
+        "recorded the authority of a legal representative", "record the authority of a legal representative")
+    GUARDIAN_REMOVED = ("guardian-removed", EventRow(_REVISES, _CONSENT, _ALWAYS, _DOCUMENTS, _UNTOLD),
+        "ended the authority of a legal representative", "end the authority of a legal representative")
+    CARER_NAMED = ("carer-named", EventRow(_SAYS, _CONSENT, _ALWAYS, _DOCUMENTS, _UNTOLD),
+        "named a carer", "name a carer")
+    CARER_REMOVED = ("carer-removed", EventRow(_REVISES, _CONSENT, _ALWAYS, _DOCUMENTS, _UNTOLD),
+        "ended the access of a carer", "end the access of a carer")
+    SWITCH_SET = ("switch-set", EventRow(_SAYS, _CONSENT, _ALWAYS, _DOCUMENTS, _UNTOLD),
+        "changed a setting of the space", "change a setting of the space")
+    CHOICES_REPAIRED = ("choices-repaired",
+        EventRow(_CALLED, _CONSENT, _ALWAYS, _DOCUMENTS, _told(NoticeKind.CHOICE_CLOSED), "repair-choices"),
+        "withdrew a choice that cannot be applied", "withdraw a choice that cannot be applied")
 
-    ACCOUNT_ADDED = "account-added"
-    ACCOUNT_CHANGED = "account-changed"
-    ACCOUNT_DISABLED = "account-disabled"
-    ACCOUNT_ENABLED = "account-enabled"
-    ACCOUNT_INVITED = "account-invited"
-    PASSWORD_SET = "password-set"  # noqa: S105 - a name
-    CODE_GENERATOR_SET = "code-generator-set"
-    PASSKEY_ADDED = "passkey-added"
-    PASSKEY_REMOVED = "passkey-removed"
-    FACTORS_RESET = "factors-reset"
-    ENROLMENT_CODE_ISSUED = "enrolment-code-issued"
-    NOTICE_ADDRESS_PROPOSED = "notice-address-proposed"
-    NOTICE_ADDRESS_SET = "notice-address-set"
-    NOTICE_ADDRESS_REMOVED = "notice-address-removed"
-    NOTICES_CHOSEN = "notices-chosen"
+    SPACE_CREATED = ("space-created", EventRow((_CREATE,), _PATIENT, _NEVER, _OPEN, _told(NoticeKind.ANNOUNCED)),
+        "recorded the patient and the space", "record the patient and the space")
+    SPACE_ANNOUNCED = ("space-announced",
+        EventRow(_CALLED, _PATIENT, _NEVER, _OPEN, _told(NoticeKind.ANNOUNCED), "announce-space"),
+        "announced the opening of the space", "announce the opening of the space")
+    SPACE_OPPOSED = ("space-opposed",
+        EventRow(_CALLED, _PATIENT, _ALWAYS, _OPEN, _told(NoticeKind.OPPOSED), "oppose-space"),
+        "recorded the opposition to the opening of the space", "record the opposition to the opening of the space")
+    SPACE_OPENED = ("space-opened", EventRow(_CALLED, _PATIENT, _ALWAYS, _OPEN, _told(NoticeKind.OPENED), "open-space"),
+        "opened the space", "open the space")
+    SPACE_SUSPENDED = ("space-suspended",
+        EventRow(_CALLED, _PATIENT, _ALWAYS, _OPEN, _told(NoticeKind.SUSPENDED), "suspend-space"),
+        "suspended access to the space", "suspend access to the space")
+    SPACE_CLOSED = ("space-closed",
+        EventRow(_CALLED, _PATIENT, _ALWAYS, _OPEN, _told(NoticeKind.CLOSED), "close-space"),
+        "closed the space", "close the space")
+    ERASURE_REQUESTED = ("erasure-requested",
+        EventRow(_CALLED, _PATIENT, _ALWAYS, _OPEN, _told(NoticeKind.ERASURE_ASKED), "request-erasure"),
+        "asked for the erasure of the space", "have the space erased")
+    SPACE_ERASED = ("space-erased", EventRow(_CALLED, _PATIENT, _NEVER, _OPEN, _UNTOLD, "erase-space"),
+        "erased the space", "erase the space")
+    DEATH_RECORDED = ("death-recorded",
+        EventRow(_CALLED, _PATIENT, _ALWAYS, _OPEN, _told(NoticeKind.CLOSED), "record-death"),
+        "recorded the patient’s death", "record the patient’s death")
+    ERASURE_DUE = ("erasure-due", EventRow(_CALLED, _PATIENT, _ALWAYS, _OPEN, _UNTOLD, "erasure-due"),
+        "noted that the space is to be erased", "note that the space is to be erased")
+    SEAL_ENDED = ("seal-ended", EventRow(_CALLED, _DOCUMENT, _ALWAYS, _DOCUMENTS, _UNTOLD, "end-seal"),
+        "ended the time in which a document was not shown to the patient",
+        "end the time in which a document was not shown to the patient")
+    SPACE_STATUS_READ = ("space-status-read", EventRow(_CALLED, _PATIENT, _ALWAYS, _OPEN, _UNTOLD, "space-status"),
+        "looked at the state of the space", "look at the state of the space")
 
-    CLIENT_REGISTERED = "client-registered"
-    CLIENT_CHANGED = "client-changed"
-    CLIENT_REMOVED = "client-removed"
-    CLIENT_DISABLED = "client-disabled"
-    CLIENT_ENABLED = "client-enabled"
-    CLIENT_REKEYED = "client-rekeyed"
+    GLASS_BROKEN = ("glass-broken",
+        EventRow(_CALLED, _PATIENT, _NEVER, _DOCUMENTS, _told(NoticeKind.BREAK_GLASS, _PHYSICIANS), "break-glass"),
+        "opened the space in an emergency (break-glass)", "open the space in an emergency (break-glass)")
+    REGULATION_OPENED = ("regulation-opened",
+        EventRow(_CALLED, _PATIENT, _NEVER, _DOCUMENTS, _told(NoticeKind.REGULATION, _PHYSICIANS), "regulation-access"),
+        "opened the space for an emergency call", "open the space for an emergency call")
+    ACCESS_CONTESTED = ("access-contested", EventRow(_CALLED, _TASK, _ALWAYS, _DOCUMENTS, _UNTOLD, "contest-emergency"),
+        "contested an emergency access", "contest an emergency access")
+    ACCESS_REVIEWED = ("access-reviewed",
+        EventRow(_CALLED, _TASK, _NEVER, _DOCUMENTS, _told(NoticeKind.REVIEWED), "review-emergency"),
+        "reviewed an emergency access", "review an emergency access")
+    REVIEW_OVERDUE = ("review-overdue", EventRow(_CALLED, _PATIENT, _ALWAYS, _DOCUMENTS, _UNTOLD, "review-overdue"),
+        "noted that an emergency access was not reviewed in time",
+        "note that an emergency access was not reviewed in time")
+    REVIEW_QUEUE_READ = ("review-queue-read", EventRow(_CALLED, _TASK, _NEVER, _DOCUMENTS, _UNTOLD, "review-queue"),
+        "looked at the emergency accesses that wait for review", "look at the emergency accesses that wait for review")
+    REVIEW_STATUS_READ = ("review-status-read",
+        EventRow(_CALLED, _TASK, _OF_THE_SIDE, _DOCUMENTS, _UNTOLD, "review-status"),
+        "looked at the review of an emergency access", "look at the review of an emergency access")
+    DECISION_EXPLAINED = ("decision-explained", EventRow(_CALLED, _PATIENT, _NEVER, _DOCUMENTS, _UNTOLD, "explain"),
+        "asked why access is given or refused", "know why access is given or refused")
 
-    DATA_KEY_ROTATED = "data-key-rotated"
-    SIGNING_KEY_ROTATED = "signing-key-rotated"
-    SERVICE_BACKED_UP = "service-backed-up"
-    SERVICE_RESTORED = "service-restored"
-    MESSAGE_RETRIED = "message-retried"
-    MESSAGE_DROPPED = "message-dropped"
-    LOCKDOWN_BEGUN = "lockdown-begun"
-    LOCKDOWN_ENDED = "lockdown-ended"
+    SIGNED_IN = "signed-in", EventRow((Interaction.LOGIN,), None, _NEVER, _OPEN, _UNTOLD), "signed in", "sign in"
+    SIGNED_OUT = "signed-out", EventRow((Interaction.LOGOUT,), None, _NEVER, _OPEN, _UNTOLD), "signed out", "sign out"
+    SIGN_IN_LINKED = ("sign-in-linked", EventRow((Interaction.LOGIN,), None, _NEVER, _OPEN, _UNTOLD),
+        "linked another sign-in to the account", "link another sign-in to the account")
+    APP_LET_IN = ("app-let-in", EventRow((Interaction.AUTHORIZE,), None, _OF_THE_SIDE, _OPEN, _UNTOLD),
+        "let the app %(app)s act for them", "let the app %(app)s act for them")
+    APP_TURNED_AWAY = ("app-turned-away", EventRow((Interaction.AUTHORIZE,), None, _OF_THE_SIDE, _OPEN, _UNTOLD),
+        "refused to let the app %(app)s act for them", "refuse to let the app %(app)s act for them")
+    APP_CUT = ("app-cut", EventRow((Interaction.REVOKE,), None, _OF_THE_SIDE, _OPEN, _UNTOLD),
+        "ended the right of the app %(app)s to act", "end the right of the app %(app)s to act")
+    TOKEN_ISSUED = ("token-issued", EventRow((Interaction.TOKEN,), None, _NEVER, _OPEN, _UNTOLD),
+        "received an access token", "receive an access token")
+    EMERGENCY_TOKEN_ISSUED = ("emergency-token-issued",
+        EventRow((Interaction.TOKEN,), None, _NEVER, _OPEN, _UNTOLD),
+        "received access for a declared emergency", "receive access for a declared emergency")
+
+    ACCOUNT_ADDED = ("account-added", EventRow(_CALLED, None, _IN_A_SPACE, _HOLDER, _UNTOLD, "add-user"),
+        "recorded an account", "record an account")
+    ACCOUNT_CHANGED = ("account-changed", EventRow(_CALLED, None, _IN_A_SPACE, _HOLDER, _UNTOLD, "edit-user"),
+        "changed what the account may do", "change what the account may do")
+    ACCOUNT_DISABLED = ("account-disabled", EventRow(_CALLED, None, _IN_A_SPACE, _HOLDER, _UNTOLD, "disable-user"),
+        "stopped the account", "stop the account")
+    ACCOUNT_ENABLED = ("account-enabled", EventRow(_CALLED, None, _IN_A_SPACE, _HOLDER, _UNTOLD, "enable-user"),
+        "opened the account again", "open the account again")
+    ACCOUNT_INVITED = ("account-invited", EventRow(_CALLED, None, _IN_A_SPACE, _HOLDER, _UNTOLD, "invite-user"),
+        "made a code that links another sign-in to the account",
+        "make a code that links another sign-in to the account")
+    PASSWORD_SET = ("password-set",
+        EventRow(_CALLED, None, _IN_A_SPACE, _HOLDER, _told(NoticeKind.PASSWORD, _ALONE), "set-password"),
+        "changed the password of the account", "change the password of the account")
+    CODE_GENERATOR_SET = ("code-generator-set",
+        EventRow(_CALLED, None, _IN_A_SPACE, _HOLDER, _told(NoticeKind.FACTORS, _ALONE), "set-code-generator"),
+        "set up an authenticator app for the account", "set up an authenticator app for the account")
+    PASSKEY_ADDED = ("passkey-added",
+        EventRow(_CALLED, None, _IN_A_SPACE, _HOLDER, _told(NoticeKind.FACTORS, _ALONE), "add-passkey"),
+        "added a passkey to the account", "add a passkey to the account")
+    PASSKEY_REMOVED = ("passkey-removed",
+        EventRow(_CALLED, None, _IN_A_SPACE, _HOLDER, _told(NoticeKind.FACTORS, _ALONE), "remove-passkey"),
+        "removed a passkey from the account", "remove a passkey from the account")
+    FACTORS_RESET = ("factors-reset",
+        EventRow(_CALLED, None, _IN_A_SPACE, _HOLDER, _told(NoticeKind.FACTORS, _ALONE), "reset-factors"),
+        "erased the second factors of the account", "erase the second factors of the account")
+    ENROLMENT_CODE_ISSUED = ("enrolment-code-issued",
+        EventRow(_CALLED, None, _IN_A_SPACE, _HOLDER, _UNTOLD, "issue-enrolment-code"),
+        "made a code to enrol a second factor of the account", "make a code to enrol a second factor of the account")
+    NOTICE_ADDRESS_PROPOSED = ("notice-address-proposed",
+        EventRow(_CALLED, None, _IN_A_SPACE, _HOLDER, _UNTOLD, "propose-notice-address"),
+        "gave an address for mails about notices", "give an address for mails about notices")
+    NOTICE_ADDRESS_SET = ("notice-address-set",
+        EventRow(_CALLED, None, _IN_A_SPACE, _HOLDER, _UNTOLD, "set-notice-address"),
+        "confirmed an address for mails about notices", "confirm an address for mails about notices")
+    NOTICE_ADDRESS_REMOVED = ("notice-address-removed",
+        EventRow(_CALLED, None, _IN_A_SPACE, _HOLDER, _UNTOLD, "remove-notice-address"),
+        "removed the address for mails about notices", "remove the address for mails about notices")
+    NOTICES_CHOSEN = ("notices-chosen", EventRow(_CALLED, None, _IN_A_SPACE, _HOLDER, _UNTOLD, "choose-notices"),
+        "chose which notices are mailed", "choose which notices are mailed")
+
+    CLIENT_REGISTERED = ("client-registered", EventRow(_CALLED, None, _NEVER, _OPEN, _UNTOLD, "register-client"),
+        "registered an app", "register an app")
+    CLIENT_CHANGED = ("client-changed", EventRow(_CALLED, None, _NEVER, _OPEN, _UNTOLD, "edit-client"),
+        "changed an app", "change an app")
+    CLIENT_REMOVED = ("client-removed", EventRow(_CALLED, None, _NEVER, _OPEN, _UNTOLD, "remove-client"),
+        "removed an app", "remove an app")
+    CLIENT_DISABLED = ("client-disabled", EventRow(_CALLED, None, _NEVER, _OPEN, _UNTOLD, "disable-client"),
+        "stopped an app", "stop an app")
+    CLIENT_ENABLED = ("client-enabled", EventRow(_CALLED, None, _NEVER, _OPEN, _UNTOLD, "enable-client"),
+        "let an app work again", "let an app work again")
+    CLIENT_REKEYED = ("client-rekeyed", EventRow(_CALLED, None, _NEVER, _OPEN, _UNTOLD, "rekey-client"),
+        "replaced the keys of an app", "replace the keys of an app")
+
+    DATA_KEY_ROTATED = ("data-key-rotated", EventRow(_CALLED, None, _NEVER, _OPEN, _UNTOLD, "rotate-keys"),
+        "replaced the key of the data", "replace the key of the data")
+    SIGNING_KEY_ROTATED = ("signing-key-rotated", EventRow(_CALLED, None, _NEVER, _OPEN, _UNTOLD, "rotate-signing"),
+        "replaced the signing key", "replace the signing key")
+    SERVICE_BACKED_UP = ("service-backed-up", EventRow(_CALLED, None, _NEVER, _OPEN, _UNTOLD, "backup"),
+        "made a backup of the service", "make a backup of the service")
+    SERVICE_RESTORED = ("service-restored", EventRow(_CALLED, None, _NEVER, _OPEN, _UNTOLD, "restore"),
+        "restored the service to an earlier state", "restore the service to an earlier state")
+    MESSAGE_RETRIED = ("message-retried", EventRow(_CALLED, None, _NEVER, _OPEN, _UNTOLD, "retry-message"),
+        "sent a failed message to the worker again", "send a failed message to the worker again")
+    MESSAGE_DROPPED = ("message-dropped", EventRow(_CALLED, None, _NEVER, _OPEN, _UNTOLD, "drop-message"),
+        "dropped a failed message", "drop a failed message")
+    LOCKDOWN_BEGUN = ("lockdown-begun", EventRow(_CALLED, None, _NEVER, _OPEN, _UNTOLD, "emergencies-only-on"),
+        "stopped everything but emergencies", "stop everything but emergencies")
+    LOCKDOWN_ENDED = ("lockdown-ended", EventRow(_CALLED, None, _NEVER, _OPEN, _UNTOLD, "emergencies-only-off"),
+        "opened the service to everybody again", "open the service to everybody again")
+    # fmt: on
