@@ -7,7 +7,7 @@ follow, and the decision states come last, so that a process that dies in betwee
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from pymongo import UpdateOne
+from pymongo import DeleteOne, UpdateOne
 from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError
@@ -137,22 +137,12 @@ class Writing:
                 done = self.database["leases"].update_one(held, {"$inc": {"beat": 1}}, session=self.session)
             if not done.matched_count:
                 raise LeaseLost(f"somebody else works the lane {lane}")
-        for one in handled:
-            with bounded_wait():
-                found = self._settle_one(one)
-            if not found:
-                raise MessageGone("the message is not in the outbox as it was read")
-
-    def _settle_one(self, one: Handled) -> int:
-        outbox, message = self.database["outbox"], one.message
-        as_read: Document = {"_id": message.id, "compartment": message.compartment or NO_SPACE}
-        as_read |= {"puts": message.puts, "dead": message.dead}
-        if one.fate is Fate.DONE:
-            return outbox.delete_one(as_read, session=self.session).deleted_count
-        due = due_of(message.due if one.fate is Fate.DEAD else one.due)
-        fields = {"due": due, "attempts": one.attempts, "error": one.error, "dead": one.fate is Fate.DEAD}
-        fields["order"] = order_of(due, message.position)
-        return outbox.update_one(as_read, {"$set": fields}, session=self.session).matched_count
+        if not handled:
+            return
+        with bounded_wait():
+            settled = self.database["outbox"].bulk_write([_fate_of(one) for one in handled], session=self.session)
+        if settled.deleted_count + settled.matched_count != len(handled):
+            raise MessageGone("the message is not in the outbox as it was read")
 
     def _apply_spaces(self, spaces: Sequence[tuple[SpaceWrite, bytes | None]]) -> None:
         if not spaces:
@@ -176,6 +166,17 @@ def _message_write(message: Document) -> UpdateOne:
     where = {"_id": message["_id"], "compartment": message["compartment"]}
     fresh = {name: value for name, value in message.items() if name not in where}
     return UpdateOne(where, {"$setOnInsert": fresh, "$inc": {"puts": 1}}, upsert=True)
+
+
+def _fate_of(one: Handled) -> DeleteOne | UpdateOne:
+    message = one.message
+    as_read: Document = {"_id": message.id, "compartment": message.compartment or NO_SPACE}
+    as_read |= {"puts": message.puts, "dead": message.dead}
+    if one.fate is Fate.DONE:
+        return DeleteOne(as_read)
+    due = due_of(message.due if one.fate is Fate.DEAD else one.due)
+    fields = {"due": due, "attempts": one.attempts, "error": one.error, "dead": one.fate is Fate.DEAD}
+    return UpdateOne(as_read, {"$set": fields | {"order": order_of(due, message.position)}})
 
 
 def _space_write(space: SpaceWrite, state: bytes | None) -> UpdateOne:
