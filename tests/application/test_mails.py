@@ -313,47 +313,6 @@ def test_a_result_that_waits_is_mailed_when_it_is_announced(runtime, post, clock
     assert reached(post) == [CAMILLE]
 
 
-# --- two worlds -------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("digest", [False, True])
-def test_the_mails_of_a_guardian_are_the_same_whether_there_is_a_secret_or_not(tmp_path, server, post, digest):
-    """Number and order of a guardian's mails, and when they come, in a world with secrets and in one without."""
-    worlds = []
-    for name, has_secrets in (("with", True), ("without", False)):
-        post.taken.clear()
-        worlds.append(mails_of_guardian(tmp_path / name, server, post, has_secrets=has_secrets, digest=digest))
-    assert worlds[0] == worlds[1]
-    assert worlds[0]
-
-
-def mails_of_guardian(folder, server, post, *, has_secrets, digest):
-    folder.mkdir()
-    opening.create_keys(folder / "keys.json")
-    opened = opening.open_sqlite(folder / "data", folder / "keys.json")
-    clock = FixedClock(NOON)
-    runtime = runtime_on(replace(opened, clock=clock, mail=SmtpMailer(server, "habilis.example")), "https://h.example")
-    people(runtime)
-    state = record_codec.dump(space(directive(DirectiveKind.GUARDIAN, PARENT), born=TEEN))
-    opened.store.commit(Change((), spaces=(SpaceWrite("camille", 0, state),)))
-    if digest:
-        choose(runtime, "marc", timings={kind.value: Timing.DAILY for kind in NoticeKind})
-    told = []
-    for hour in range(30):
-        if has_secrets and hour % 2:
-            tell(runtime, NoticeKind.FILED, (HOLDER,), confidential=True)
-            tell(runtime, NoticeKind.PASSWORD, (HOLDER,), confidential=True)
-        if hour in (3, 4, 20):
-            tell(runtime, NoticeKind.FIRST_ACCESS)
-        work(runtime)
-        work(runtime)
-        told += [(clock.now(), str(message["Subject"])) for address, message in post.taken if address == MARC]
-        post.taken.clear()
-        clock.advance(hours=1)
-    opened.store.close()
-    return told
-
-
 # --- failures ---------------------------------------------------------------------------------------------------------
 
 
