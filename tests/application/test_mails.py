@@ -359,6 +359,15 @@ def test_a_server_without_mail_puts_nothing_into_the_outbox(runtime):
     assert runtime.ports.outbox.states(runtime.now()) == ()
 
 
+def test_a_worker_without_a_mail_server_loses_no_planned_mail(runtime, post):
+    planned = delivery.mails_about(runtime, tell(runtime, to=(HOLDER,)))
+    runtime.ports.store.commit(Change((), outbox=planned))
+    assert work(replace(runtime, ports=replace(runtime.ports, mail=None))) == ["MailUnavailable"]
+    runtime.ports.clock.advance(minutes=1)
+    assert work(runtime) == []
+    assert reached(post) == [CAMILLE]
+
+
 def test_the_outbox_holds_ids_only(runtime):
     notice = tell(runtime)
     [planned] = runtime.ports.outbox.ready("notices", runtime.now(), 10)

@@ -27,7 +27,7 @@ from fhir_server.application.notices.mails import (
     message_of,
 )
 from fhir_server.application.notices.recipients import Told
-from fhir_server.ports.mail import AddressRefused, Letter
+from fhir_server.ports.mail import AddressRefused, Letter, MailUnavailable
 from fhir_server.ports.outbox import Message
 from fhir_server.ports.vault import Secret
 
@@ -79,8 +79,10 @@ def send(runtime: Runtime, body: bytes) -> None:
     """
     mail = mail_of(body)
     planned = _letter(runtime, mail)
-    if planned is None or runtime.ports.mail is None:
+    if planned is None:
         return
+    if runtime.ports.mail is None:  # another process put the message: its operator wants the mail
+        raise MailUnavailable("no mail server is set")
     try:
         runtime.ports.mail.send(planned)
     except AddressRefused:
