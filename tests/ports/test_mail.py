@@ -9,6 +9,7 @@ import pytest
 
 from fhir_server.adapters.mail import PLACES, SmtpMailer
 from fhir_server.ports.mail import AddressRefused, Letter, MailUnavailable
+from fhir_server.settings.server import Settings, SettingsError
 from tests.mail import SENDER, Post, cutting, serving
 from tests.tls import certificate
 
@@ -184,3 +185,34 @@ def test_a_letter_cannot_carry_a_header_of_its_own(post):
     with serving(post, None, "none") as server, pytest.raises(MailUnavailable):
         mailer(server).send(replace(LETTER, recipient="a@example.org\r\nBcc: b@example.org"))
     assert post.taken == []
+
+
+MAIL = {"HABILIS_MAIL_HOST": "mail.example", "HABILIS_MAIL_FROM": SENDER}
+
+
+@pytest.mark.parametrize(
+    ("changes", "variable"),
+    [
+        ({"HABILIS_MAIL_FROM": ""}, "HABILIS_MAIL_FROM is required when HABILIS_MAIL_HOST is set"),
+        ({"HABILIS_MAIL_FROM": "Mon espace <a@example.org>"}, "HABILIS_MAIL_FROM must be one mail address"),
+        ({"HABILIS_MAIL_SECURITY": "none"}, "HABILIS_MAIL_SECURITY may be none only"),
+        ({"HABILIS_MAIL_SECURITY": "ssl"}, "HABILIS_MAIL_SECURITY must be"),
+        ({"HABILIS_MAIL_PORT": "0"}, "HABILIS_MAIL_PORT must be at least 1"),
+        (
+            {"HABILIS_MAIL_HOST": "localhost", "HABILIS_MAIL_SECURITY": "none", "HABILIS_MAIL_USER": "habilis"},
+            "HABILIS_MAIL_USER needs a connection that is encrypted",
+        ),
+    ],
+)
+def test_an_unsafe_mail_server_stops_the_start(changes, variable):
+    with pytest.raises(SettingsError, match=variable):
+        Settings.from_environment(MAIL | changes)
+
+
+@pytest.mark.parametrize(("security", "port"), [("starttls", 587), ("tls", 465), ("none", 25)])
+def test_the_port_is_the_usual_one_and_the_connection_encrypted_unless_the_operator_says_otherwise(security, port):
+    host = "localhost" if security == "none" else "mail.example"
+    found = Settings.from_environment(MAIL | {"HABILIS_MAIL_HOST": host, "HABILIS_MAIL_SECURITY": security}).mail
+    assert (found.security, found.actual_port) == (security, port)
+    assert Settings.from_environment(MAIL).mail.security == "starttls"
+    assert Settings.from_environment({}).mail is None
