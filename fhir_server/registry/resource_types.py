@@ -178,7 +178,7 @@ _ROWS = (
         patient_path="subject",
         words={
             "en": Words("a notice", "of a notice", "the notices", "notices"),
-            "fr": Words("une notification", "d’une notification", "les notifications", "les notifications"),
+            "fr": Words("un avis", "d’un avis", "les avis", "les avis"),
         },
     ),
     ResourceType(

@@ -270,7 +270,7 @@ class TestDoors:
         told(team)
         events = team.get("camille", f"/AuditEvent?patient={team.ids['camille']}&_count=5&_sort=-date").get_json()
         assert "Communication" in str([e["resource"].get("entity") for e in events["entry"]]) or any(
-            "a consulté les notifications" in e["resource"]["text"]["div"] for e in events["entry"]
+            "a consulté les avis" in e["resource"]["text"]["div"] for e in events["entry"]
         )
 
 
