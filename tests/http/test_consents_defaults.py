@@ -225,14 +225,15 @@ class TestBirth:
         assert [e["what"]["reference"] for e in data] == [f"Patient/{world.ids['camille']}"], "BALP allows one"
 
     def test_the_journal_says_that_the_space_was_opened(self, world: World):
-        assert told(world, "create", "0") == ["opened the space"]
+        opened, setting = "recorded the patient and the space", "changed a setting of the space"
+        assert told(world, "create", "0") == [opened]
         choose(world, off(world, BTG))
-        assert told(world, "create", "0") == ["opened the space", "recorded a choice about access"]
+        assert told(world, "create", "0") == [setting, opened]
         assert told(world, "update", "0") == ["changed a choice about access"]
         bring(world, "203", "restricted")
-        assert told(world, "patch", "0") == ["changed a choice about access"]
+        assert told(world, "patch", "0") == [setting]
         assert world.send("camille", "POST", "/Consent", a_default(world, "202")).status_code == 409
-        assert told(world, "create", "4") == ["wanted to add something to the space"]
+        assert told(world, "create", "4") == ["wanted to record a part of the space"]
 
     def test_erased_with_the_space(self, world: World):
         ids = {made[0] for made in stands(world).values()}
