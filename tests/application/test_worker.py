@@ -156,6 +156,16 @@ def test_a_periodic_lane_that_fails_never_dies(runtime, clock):
     assert len(handle.seen) == 30
 
 
+def test_a_periodic_message_does_not_wait_for_the_instant_of_a_clock_that_was_wrong(runtime, clock):
+    handle, right = Handler(), clock.now()
+    clock.advance(days=3650)
+    work(runtime, handle, every=timedelta(minutes=5))
+    clock.at = right
+    for _ in range(2):
+        work(runtime, handle, every=timedelta(minutes=5))
+    assert len(handle.seen) == 2
+
+
 def test_what_a_worker_commits_after_it_lost_its_lane_fails(runtime):
     put(runtime, "a", "b")
     outbox, document = runtime.ports.outbox, a_document(an_id())

@@ -4,11 +4,15 @@ Decisions need no worker: tests/http/test_space_operations.py passes without one
 """
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 
 from fhir_server import worker
+from fhir_server.application.spaces import terms
 from fhir_server.domain.search.criteria import Search
+from fhir_server.ports.outbox import Handled
+from fhir_server.ports.store import Change
 from tests.factories import all_of
 from tests.http.notices import kinds
 from tests.http.spaces import announce, call, parent, status, told
@@ -168,3 +172,65 @@ class TestReviews:
         clock.advance(days=60)
         work(ward)
         assert events(ward) == []
+
+
+class TestTermsOfAnEarlierVersion:
+    """A version without an outbox began the terms, so that they have no message."""
+
+    @pytest.fixture(params=[1, 50])
+    def earlier(self, request, world, clock, monkeypatch):
+        monkeypatch.setattr(terms, "_SPACES_AT_ONCE", request.param)
+        for number in range(2):
+            announce(world, f"new-{number}", f"18403999990{number}321"[:15])
+        world.publish(marks=("INVISIBLE_PATIENT",))
+        world.patient("lea", "290039999900135", "1990-03-01")
+        call(world, "keeper", "suspend-space", "lea")
+        self.forget(world)
+        clock.advance(days=1)
+        return world
+
+    def forget(self, world):
+        ports = world.runtime.ports
+        found = ports.outbox.ready("terms", datetime(9000, 1, 1, tzinfo=UTC), 100)
+        assert found
+        ports.store.commit(Change((), handled=tuple(Handled(message, None) for message in found)))
+
+    def test_each_is_told_once_when_it_falls_due(self, earlier, clock):
+        work(earlier)
+        assert stored_events(earlier, "new-0") == []
+        clock.advance(weeks=7)
+        for _ in range(2):
+            work(earlier)
+        assert [notices(earlier, f"new-{number}")[-1] for number in range(2)] == ["space-opened"] * 2
+        assert stored_events(earlier, "camille") == ["end-seal"]
+        assert stored_events(earlier, "lea") == ["close-space"]
+
+    def test_a_second_search_tells_nothing_twice(self, earlier, clock):
+        work(earlier)
+        clock.advance(weeks=1)
+        self.search_again(earlier)
+        clock.advance(weeks=7)
+        work(earlier)
+        self.search_again(earlier)
+        assert stored_events(earlier, "new-0") == ["open-space"]
+        assert stored_events(earlier, "camille") == ["end-seal"]
+
+    def search_again(self, world):
+        assert world.runtime.ports.vault.drop("migration", "terms-without-message")
+        work(world)
+
+    def test_a_store_is_searched_once(self, earlier, clock):
+        work(earlier)
+        self.forget(earlier)
+        clock.advance(weeks=7)
+        work(earlier)
+        assert stored_events(earlier, "new-0") == []
+
+    def test_a_term_that_ended_before_is_not_told(self, earlier, clock):
+        clock.advance(weeks=7)
+        work(earlier)
+        assert stored_events(earlier, "new-0") == []
+        assert stored_events(earlier, "camille") == []
+        clock.advance(days=366 * 10)
+        work(earlier)
+        assert stored_events(earlier, "lea") == ["erasure-due"]

@@ -36,6 +36,7 @@ class Lane:
     handle: Raises Later; any other exception is a failure of this message. together: how many messages one commit may
     remove; 1 for a handler that does something outside the store.
     every: a lane with one message that is handled again after this time, for ever.
+    begin: what each worker does before its first look; it may put messages.
     tries: after so many failures a message becomes a dead letter. first_pause, longest_pause: before a message is tried
     again; the pause doubles with each failure.
     """
@@ -44,6 +45,7 @@ class Lane:
     handle: Handler
     together: int = 1
     every: timedelta | None = None
+    begin: Callable[[Runtime], None] | None = None
     tries: int = 12
     first_pause: timedelta = timedelta(seconds=1)
     longest_pause: timedelta = timedelta(hours=1)

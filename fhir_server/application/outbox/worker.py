@@ -8,6 +8,7 @@ the longer there is nothing.
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from datetime import UTC, datetime
 from threading import Event, Lock, Thread
 from time import monotonic
 
@@ -34,6 +35,7 @@ _ATTEMPTS = 5
 _STUCK_SECONDS = 300.0
 """A message that takes longer costs the process its lane: the lease beats no more."""
 _PERIODIC = "periodic"
+_END_OF_TIME = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 class Worker:
@@ -91,18 +93,37 @@ class Worker:
         self._leases.give_up()
 
     def _begin(self) -> bool:
-        """Put the one message of each periodic lane; it is there already unless the store is new."""
+        """Put the one message of each periodic lane, there already unless the store is new; begin the other lanes."""
         now = self._runtime.now()
         periodic = tuple(Message(lane.name, _PERIODIC, b"", now) for lane in self._lanes.values() if lane.every)
         if periodic:
             audit_log.commit(self._runtime, Change((), outbox=periodic))
+        for lane in self._lanes.values():
+            if lane.begin:
+                lane.begin(self._runtime)
+        self._pull_back()
         return True
 
+    def _pull_back(self) -> None:
+        """Make a periodic message ready that a clock gone wrong has put off for longer than any lane waits."""
+        now = self._runtime.now()
+        for lane in self._lanes.values():
+            if not lane.every or lane.name in self._busy:
+                continue
+            latest = now + lane.every + lane.longest_pause
+            far = (one for one in self._outbox.ready(lane.name, _END_OF_TIME, 1) if one.due and one.due > latest)
+            for message in far:
+                if lease := self._leases.hold(lane.name):
+                    ready = Handled(message, lease, Fate.POSTPONED, now, message.attempts, message.error)
+                    with suppress(MessageGone), self._losing(lane):
+                        audit_log.commit(self._runtime, Change((), handled=(ready,)))
+
     def _report(self) -> None:
-        """Write a line, once a minute, when messages wait too long or dead letters wait for the operator."""
+        """Once a minute, mend what a wrong clock did, and write a line when messages or dead letters wait too long."""
         if monotonic() - self._reported < _REPORT_SECONDS:
             return
         self._reported = monotonic()
+        self._pull_back()
         now = progress.look(self._runtime, tuple(self._lanes))
         if now.lag_seconds > _LAGGING_SECONDS or now.dead_letters:
             telemetry.outbox_waits(round(now.lag_seconds), now.dead_letters)

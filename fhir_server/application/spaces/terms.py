@@ -2,9 +2,11 @@
 
 The commit that starts a term puts a message for its end. Every decision compares the time itself and needs no message;
 the worker only tells. A term that was changed or cancelled meanwhile is not told: the handler looks at the state first.
+Terms that an earlier version began have no message: the first worker on a store looks for them once, in batches.
 Source: rules A3, A7, A8, A9 and A11 (the life of a space), E11 (a sealed document becomes visible), G8 (reviews).
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -16,8 +18,8 @@ from consent_rules.lifecycle import erased_at, status_at
 from consent_rules.model import RecordState
 from consent_rules.rule_profile import RuleProfile
 from consent_rules.visibility import micros
-from consent_rules.vocabulary import PatientId, ReviewState, SpaceStatus
-from fhir_server.application.core import notices_owed
+from consent_rules.vocabulary import NO_SPACE, PatientId, ReviewState, SpaceStatus
+from fhir_server.application.core import audit_log, notices_owed
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.core.system_views import ReadingReason, whole_space
 from fhir_server.application.core.unit_of_work import UnitOfWork
@@ -29,10 +31,12 @@ from fhir_server.domain.events.kinds import EventKind
 from fhir_server.domain.events.rows import ROWS
 from fhir_server.domain.review_files import TYPE as REVIEW
 from fhir_server.domain.review_files import ReviewFile, file_of
+from fhir_server.domain.search.criteria import AnyOf, Criterion, Search
 from fhir_server.domain.stored import Stored
 from fhir_server.domain.values import Interaction, Json
 from fhir_server.ports.outbox import Message, Pending
 from fhir_server.ports.store import Change, SpaceWrite
+from fhir_server.ports.vault import Secret
 
 
 class Term(StrEnum):
@@ -58,6 +62,11 @@ _ENDS = {
     Term.CLOSING: _End(SpaceStatus.CLOSED, EventKind.SPACE_CLOSED),
     Term.ERASURE: _End(SpaceStatus.ERASED, EventKind.ERASURE_DUE),  # nobody can read a notice any more
 }
+_EARLIER = "earlier"
+"""In place of a term: the message that looks for terms without a message."""
+_SOUGHT = Secret("migration", "terms-without-message", b"")
+_SPACES_AT_ONCE, _ROWS_AT_ONCE = 50, 200
+_IS_SEALED = AnyOf(frozenset(), visibility_marks.SEALED)
 _STARTED_BY = {
     SpaceStatus.ANNOUNCED: Term.OPENING,
     SpaceStatus.SUSPENDED: Term.CLOSING,
@@ -89,6 +98,8 @@ def fall_due(runtime: Runtime, message: Pending) -> Change:
     Raises: Later when the term ends later than the message was told.
     """
     body: Json = orjson.loads(message.body)
+    if body["term"] == _EARLIER:
+        return _find_earlier(runtime, body)
     patient, term = PatientId(message.compartment or ""), Term(body["term"])
     with runtime.ports.store.snapshot() as snapshot:
         space = snapshot.load_space(patient)
@@ -100,6 +111,69 @@ def fall_due(runtime: Runtime, message: Pending) -> Change:
         record = record_codec.load(space.state)
         told = _TELLERS.get(term, _of_space)(work, record, body)
     return work.planned() if told else NOTHING
+
+
+def seek_earlier(runtime: Runtime) -> None:
+    """Put, once in the life of a store, the message that looks for running terms without a message."""
+    vault, now = runtime.ports.vault, runtime.now()
+    if vault.get(_SOUGHT.kind, _SOUGHT.key, now) is None:
+        audit_log.commit(runtime, Change((), outbox=(_search_from(NO_SPACE, now, now),)))
+        vault.add(_SOUGHT)
+
+
+def _search_from(after: PatientId, asked_at: datetime, now: datetime) -> Message:
+    text = orjson.dumps({"term": _EARLIER, "after": after, "asked": asked_at.isoformat()})
+    return Message(LANE.name, text.decode(), text, now)
+
+
+def _find_earlier(runtime: Runtime, body: Json) -> Change:
+    """Plan messages for the terms of a batch of spaces, and the message that goes on with the next batch.
+
+    A term that has a message already keeps it, because the key is the same. What ended before the search is not told.
+    The change holds only while these spaces stay as they are.
+    """
+    asked_at = datetime.fromisoformat(body["asked"])
+    audited = AuditedInteraction(Interaction.OPERATION, "Patient")
+    with runtime.ports.store.snapshot() as snapshot:
+        work = UnitOfWork(runtime, Caller.of_server(), audited, snapshot)
+        patients = snapshot.patients(PatientId(body["after"]), _SPACES_AT_ONCE)
+        for patient in patients:
+            _begin_again(work, patient)
+    work.messages = [one for one in work.messages if one.due and one.due > asked_at]
+    told = {one.compartment for one in work.messages}
+    work.spaces = {patient: pin for patient, pin in work.spaces.items() if patient in told}
+    if len(patients) == _SPACES_AT_ONCE:
+        work.send(_search_from(patients[-1], asked_at, work.at))
+    return work.planned()
+
+
+def _begin_again(work: UnitOfWork, patient: PatientId) -> None:
+    """Plan the messages of all terms that run in a space."""
+    space = work.snapshot.load_space(patient)
+    if space is None or not space.state:
+        return
+    work.spaces[patient] = SpaceWrite(patient, space.revision)
+    record = record_codec.load(space.state)
+    term = _STARTED_BY.get(status_at(record, work.at, work.runtime.profile))
+    if term:
+        _send_of_space(work, record, term)
+    for document in _rows(work, patient, "DocumentReference", (_IS_SEALED,)):
+        if document.facts.access.sealed_until and orjson.loads(document.body)["status"] == "current":
+            begin_of_seal(work, patient, document.id, document.facts.access.sealed_until)
+    for task in _rows(work, patient, REVIEW, ()):
+        file = file_of(orjson.loads(task.body))
+        if not file.outcome:
+            begin_of_review(work, file)
+
+
+def _rows(work: UnitOfWork, patient: PatientId, type_: str, criteria: tuple[Criterion, ...]) -> Iterator[Stored]:
+    view, search = whole_space(ReadingReason.TERMS, patient), Search(type_, criteria, limit=_ROWS_AT_ONCE)
+    while True:
+        page = work.snapshot.find(search, view)
+        yield from page.rows
+        if page.next is None:
+            return
+        search = replace(search, after=page.next)
 
 
 def _of_space(work: UnitOfWork, record: RecordState, body: Json) -> bool:
@@ -202,4 +276,4 @@ def _closed_at(record: RecordState, profile: RuleProfile) -> datetime | None:
     return None
 
 
-LANE = Lane("terms", fall_due, together=10)
+LANE = Lane("terms", fall_due, together=10, begin=seek_earlier)
