@@ -117,7 +117,7 @@ class Live:
         if self.process.poll() is None:
             os.killpg(self.process.pid, number)
         try:
-            self.process.wait(timeout=20)
+            self.process.wait(timeout=120)
         except subprocess.TimeoutExpired:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()

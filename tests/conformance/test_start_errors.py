@@ -141,4 +141,4 @@ def test_a_stop_that_is_asked_for_ends_with_success(server, to_group):
         with running(server):
             process = server.process
             os.killpg(process.pid, signal.SIGTERM) if to_group else process.terminate()
-            assert process.wait(timeout=20) == 0
+            assert process.wait(timeout=120) == 0
