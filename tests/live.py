@@ -175,10 +175,10 @@ def _cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
-def until(holds: Callable[[], object], seconds: float = 60.0) -> None:
+def until(is_so: Callable[[], object], seconds: float = 60.0) -> None:
     """Wait until a condition holds. Raises: TimeoutError."""
     ends = time.monotonic() + seconds
-    while not holds():
+    while not is_so():
         if time.monotonic() > ends:
             raise TimeoutError
         time.sleep(0.01)

@@ -56,8 +56,10 @@ def read_mail_server(environment: Mapping[str, str]) -> MailServer | None:
     Raises: ValueError naming the variable that is wrong.
     """
     texts = READER.texts(environment)
-    if "host" not in texts:
+    if not texts:
         return None
+    if "host" not in texts:
+        raise ValueError(f"{READER.variables['host']} is required when {READER.variables[min(texts)]} is set")
     found = READER.read(texts)
     if found.security == "none" and found.host not in _LOOPBACK:
         raise ValueError(f"{READER.variables['security']} may be none only for a mail server on this very machine")

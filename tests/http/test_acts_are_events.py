@@ -6,7 +6,6 @@ from fhir_server.domain.audit.audit_event import EVENT_KIND
 from fhir_server.domain.audit.stored_events import kind_of_event
 from fhir_server.domain.events.kinds import EventKind
 from fhir_server.http.pages.patient import journal_lines
-from tests.holds import holds
 from tests.http.choices import INACTIVE, choose
 from tests.http.test_patch_documents import ARCHIVED, label, patch
 from tests.world import World
@@ -92,7 +91,6 @@ def patch_consent(world: World, id_):
     return world.send("camille", "PATCH", f"/Consent/{id_}", INACTIVE, "application/json-patch+json")
 
 
-@holds("H4")
 def test_a_professional_reads_of_no_choice_and_of_no_kind_of_one(world: World):
     """The depositor neither, nor the declared physician who reads the accesses of others."""
     document = world.publish()

@@ -233,7 +233,7 @@ class TestBirth:
         bring(world, "203", "restricted")
         assert told(world, "patch", "0") == [setting]
         assert world.send("camille", "POST", "/Consent", a_default(world, "202")).status_code == 409
-        assert told(world, "create", "4") == ["wanted to record a part of the space"]
+        assert told(world, "create", "4") == ["wanted to record something in the space"]
 
     def test_erased_with_the_space(self, world: World):
         ids = {made[0] for made in stands(world).values()}

@@ -84,11 +84,13 @@ _SWITCHES = {
     "HABILIS_BRAND_NAME": "Santé", "HABILIS_BRAND_WEBSITE": "https://sante.example",
     **{f"HABILIS_{id_}_{name}": f"https://{id_}.example"
        for id_ in ("PSC", "FRANCECONNECT") for name in ("ISSUER", "CLIENT_ID", "CLIENT_SECRET")},
+    "HABILIS_MAIL_HOST": "mail.example", "HABILIS_MAIL_FROM": "space@mail.example",
 }  # fmt: skip
 ANY_TEXT = frozenset(
     f"HABILIS_{name}"
     for name in (
         "BRAND_NAME", "DATA_DIR", "FRANCECONNECT_CLIENT_ID", "FRANCECONNECT_CLIENT_SECRET", "HOST", "KEY_FILE",
+        "MAIL_CA_FILE", "MAIL_FROM_NAME", "MAIL_HOST", "MAIL_PASSWORD", "MAIL_USER",
         "MATRIX_DIR", "METRICS_HOST", "MONGODB_DATABASE", "MONGODB_URI", "PSC_CLIENT_ID", "PSC_CLIENT_SECRET",
         "TIME_ZONE",
     )
@@ -107,6 +109,11 @@ def test_an_error_names_the_variable_in_one_line_and_never_shows_its_value(varia
 def test_a_text_is_taken_as_it_is_without_the_blanks_around_it(variable):
     settings = Settings.from_environment(_SWITCHES | {variable: " hush hush "})
     assert "hush hush" in repr(asdict(settings) | {"mongodb_uri": settings.mongodb_uri.get_secret_value()})
+
+
+def test_a_setting_of_mails_without_a_mail_server_is_refused():
+    with pytest.raises(SettingsError, match="HABILIS_MAIL_HOST is required when HABILIS_MAIL_FROM is set"):
+        Settings.from_environment({"HABILIS_MAIL_FROM": "space@mail.example"})
 
 
 def test_settings_cannot_be_changed():

@@ -18,8 +18,10 @@ _DIRECTORY = {
     "fr": Names("une entrée de l’annuaire", "d’une entrée de l’annuaire", "l’annuaire", "l’annuaire"),
 }
 _UNKNOWN = {
-    "en": Names("a part of the space", "of a part of the space", "a part of the space", "a part of the space"),
-    "fr": Names("une partie de l’espace", "d’une partie de l’espace", "une partie de l’espace", "une partie"),
+    "en": Names(
+        "something in the space", "of something in the space", "something in the space", "something in the space"
+    ),
+    "fr": Names("un élément de l’espace", "d’un élément de l’espace", "un élément de l’espace", "un élément"),
 }
 """For a type that this server does not have: a request may ask for anything, and no event repeats what it asked for."""
 
