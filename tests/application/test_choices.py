@@ -30,8 +30,10 @@ def a_consent(kind, actors=("Practitioner/x",), **more):
     return consent_of(Directive("c", kind, frozenset(actors), end=end, recorded_at=AT, **more), "p", "")
 
 
-def named(consent, *, is_new=True):
-    return choices.choice_of("p", directives_of(consent, "c"), consent, is_new=is_new)
+def named(consent, before=None):
+    """Return the command of a Consent. before: the Consent that it replaces."""
+    held = choices.in_force(before, "c") if before else None
+    return choices.choice_of("p", directives_of(consent, "c"), consent, held)
 
 
 @pytest.mark.parametrize(("kind", "actors"), [*RELATIVES.items(), *PROFESSIONALS.items(), *SETTINGS.items()])
@@ -66,9 +68,37 @@ def test_a_block_of_nobody_for_emergencies_is_a_switch():
     ],
 )
 def test_a_consent_that_is_made_inactive_names_the_end_of_its_choice(kind, ending):
-    assert (
-        type(named(a_consent(kind, (RELATIVES | PROFESSIONALS)[kind]) | {"status": "inactive"}, is_new=False)) is ending
-    )
+    held = a_consent(kind, (RELATIVES | PROFESSIONALS)[kind])
+    assert type(named(held | {"status": "inactive"}, held)) is ending
+
+
+def test_a_choice_that_ends_is_named_by_what_held_and_not_by_the_new_text():
+    held, other = a_consent(K.BLOCK), a_consent(K.AGREEMENT)
+    assert type(named(other | {"status": "inactive"}, held)) is Unblock
+
+
+def test_an_emergency_mode_that_is_opened_again_ends_no_block():
+    held = a_consent(K.BLOCK, (), purposes=frozenset({Purpose.BREAK_GLASS}))
+    assert type(named(held | {"status": "inactive"}, held)) is Revoke
+
+
+@pytest.mark.parametrize("status", ["draft", "proposed", "inactive"])
+def test_a_draft_that_is_changed_or_dropped_ends_nothing(status):
+    draft = a_consent(K.BLOCK) | {"status": "draft"}
+    assert type(named(draft | {"status": status}, draft)) is choices.ChangeChoice
+    assert type(named(draft | {"status": "active"}, draft)) is Block
+
+
+def test_a_choice_that_stays_in_force_is_changed_and_names_a_new_one_only_for_somebody_else():
+    held = a_consent(K.BLOCK)
+    assert type(named(held, held)) is choices.ChangeChoice
+    assert type(named(a_consent(K.AGREEMENT), held)) is choices.ChangeChoice
+    assert type(named(a_consent(K.BLOCK, ("Practitioner/y",)), held)) is Block
+
+
+def test_a_setting_that_is_changed_is_still_a_setting():
+    held = a_consent(K.BLOCK, (), purposes=frozenset({Purpose.BREAK_GLASS}))
+    assert type(named(held, held)) is choices.SwitchEmergenciesOff
 
 
 def test_a_new_consent_that_is_not_active_is_a_draft():

@@ -87,6 +87,17 @@ def test_an_agreement_a_block_and_their_ends_are_events_of_their_own(world: Worl
         assert [kind_of_event(event) for event in journal.new()] == [ended]
 
 
+def test_a_draft_that_is_changed_or_dropped_lifts_no_block(world: World):
+    """Nobody was blocked, and the journal must not say so."""
+    consent = world.consent("martin", "deny")
+    id_ = choose(world, consent | {"status": "draft"})
+    journal = Journal(world)
+    for status in ("proposed", "inactive"):
+        body = consent | {"id": id_, "status": status}
+        assert world.send("camille", "PUT", f"/Consent/{id_}", body).status_code == 200
+        assert [kind_of_event(event) for event in journal.new()] == [EventKind.CHOICE_CHANGED]
+
+
 def patch_consent(world: World, id_):
     return world.send("camille", "PATCH", f"/Consent/{id_}", INACTIVE, "application/json-patch+json")
 

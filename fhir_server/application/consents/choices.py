@@ -13,10 +13,11 @@ from typing import ClassVar, Self
 from consent_rules.decision.conditions import is_switch
 from consent_rules.model import Directive
 from consent_rules.vocabulary import DirectiveKind, PatientId, Purpose
-from fhir_server.domain.commands import command
-from fhir_server.domain.consents.directives import speaks
+from fhir_server.domain.commands import causes_of, command
+from fhir_server.domain.consents.directives import directives_of, speaks
 from fhir_server.domain.consents.elements import EMERGENCIES
 from fhir_server.domain.events.kinds import EventKind
+from fhir_server.domain.problem import Problem
 from fhir_server.domain.values import Json
 
 Said = tuple[Directive, ...]
@@ -179,6 +180,11 @@ class Draft(Choice):
     """Record a choice that has no effect yet: a draft or a proposal."""
 
 
+@command(EventKind.CHOICE_CHANGED)
+class ChangeChoice(Choice):
+    """Change a choice that stays in force, or one that was not in force and is not now."""
+
+
 @command(EventKind.CHOICE_REVOKED)
 class Revoke(Choice):
     """End a choice: its Consent is in force no more."""
@@ -233,17 +239,50 @@ _ENDING: Mapping[DirectiveKind, type[Revoke]] = {
 }
 
 
-def choice_of(patient: PatientId, said: Said, consent: Json, *, is_new: bool) -> Choice:
-    """Name the command that a Consent asks for. said: what it compiles to. is_new: whether it is not recorded yet.
+def choice_of(patient: PatientId, said: Said, consent: Json, before: Said | None) -> Choice:
+    """Name the command that a Consent asks for.
 
-    A kind that nobody records by a Consent is a plain Choice, which is refused when it is recorded.
+    said: what it compiles to. before: what held by the Consent that it replaces, () for nothing; None when it replaces
+    none. A kind that nobody records by a Consent is a plain Choice, which is refused when it is recorded.
     """
+    if speaks(consent):
+        named = _restating(said, before) if before else _recording(said)
+    else:
+        named = Draft if before is None else _ending(before)
+    return named(patient, said, consent)
+
+
+def in_force(consent: Json, id_: str) -> Said:
+    """Return what holds by a stored Consent: nothing when it is not in force or cannot be read."""
+    try:
+        return directives_of(consent, id_) if speaks(consent) else ()
+    except Problem:
+        return ()
+
+
+def _recording(said: Said) -> type[Choice]:
     root = said[0] if said else None
-    if not speaks(consent):
-        ending = _ENDING.get(root.kind, Revoke) if root else Revoke
-        return (Draft if is_new else ending)(patient, said, consent)
     if root is None:
-        return RestoreDefault(patient, said, consent)
-    if root.kind is DirectiveKind.BLOCK and is_switch(root):
-        return SwitchEmergenciesOff(patient, said, consent)
-    return _RECORDING.get(root.kind, Choice)(patient, said, consent)
+        return RestoreDefault
+    return SwitchEmergenciesOff if _is_mode(root) else _RECORDING.get(root.kind, Choice)
+
+
+def _restating(said: Said, before: Said) -> type[Choice]:
+    """Return the command of what stays in force: a setting, the same choice about somebody else, or another change."""
+    named = _recording(said)
+    is_setting = causes_of(named) == (EventKind.SWITCH_SET,)
+    is_of_others = named is _recording(before) and said[0].actors != before[0].actors if said else False
+    return named if is_setting or is_of_others or named is Choice else ChangeChoice
+
+
+def _ending(before: Said) -> type[Choice]:
+    """Return the command that ends what held, whatever the new text says; nothing ends when nothing held."""
+    root = before[0] if before else None
+    if root is None:
+        return ChangeChoice
+    return Revoke if _is_mode(root) else _ENDING.get(root.kind, Revoke)
+
+
+def _is_mode(root: Directive) -> bool:
+    """Tell whether a block closes the space to emergency modes, not to anybody."""
+    return root.kind is DirectiveKind.BLOCK and is_switch(root)

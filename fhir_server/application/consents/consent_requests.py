@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from consent_rules.vocabulary import PatientId
 from fhir_server.application.consents import authority
-from fhir_server.application.consents.choices import choice_of
+from fhir_server.application.consents.choices import choice_of, in_force
 from fhir_server.application.consents.recording import CONSENT, Place, action_of, find, note_documents, plan_choice
 from fhir_server.application.core import smart_scopes, unit_of_work
 from fhir_server.application.core.enforcement_point import open_record
@@ -45,7 +45,7 @@ def plan_create(work: UnitOfWork, request: WriteRequest) -> Written:
             return _existing(work, found)
     id_ = request.id or work.runtime.ports.ids.new()
     located = _located(request.resource, patient)
-    choice = choice_of(patient, directives_of(located, id_), located, is_new=True)
+    choice = choice_of(patient, directives_of(located, id_), located, None)
     return plan_choice(work, choice, Place(id_, root=request.expression))
 
 
@@ -75,7 +75,8 @@ def _plan_change(work: UnitOfWork, before: Stored, request: WriteRequest) -> Wri
     authority.demand_recorder(work, before)
     located = _located(request.resource, patient)
     authority.demand_seen_whole(work, before, located, root)
-    choice = choice_of(patient, directives_of(located, before.id), located, is_new=False)
+    held = in_force(load_json(before.body), before.id)
+    choice = choice_of(patient, directives_of(located, before.id), located, held)
     return plan_choice(work, choice, Place(before.id, request.interaction, before, root))
 
 

@@ -15,7 +15,7 @@ from consent_rules.consents.visibility_marks import HIDDEN_FROM_GUARDIANS, hides
 from consent_rules.vocabulary import Action, RequesterKind
 from fhir_server.application.consents import authority
 from fhir_server.application.consents.authority import OF_THE_INSURER
-from fhir_server.application.consents.choices import Choice, Said, choice_of
+from fhir_server.application.consents.choices import Choice, Said, choice_of, in_force
 from fhir_server.application.core import smart_scopes
 from fhir_server.application.core.enforcement_point import open_record, open_unnamed
 from fhir_server.application.core.runtime import Runtime
@@ -79,8 +79,9 @@ def revoke(runtime: Runtime, caller: Caller, id_: str) -> Written:
     def plan(work: UnitOfWork) -> Written:
         before = find(work, id_)
         authority.demand_recorder(work, before)
-        patient, consent = before.facts.access.compartment, load_json(before.body) | {"status": "inactive"}
-        choice = choice_of(patient, directives_of(consent, id_), consent, is_new=False)
+        patient, held = before.facts.access.compartment, load_json(before.body)
+        consent = held | {"status": "inactive"}
+        choice = choice_of(patient, directives_of(consent, id_), consent, in_force(held, id_))
         return plan_choice(work, choice, Place(id_, Interaction.UPDATE, before))
 
     return carry_out(runtime, caller, audited, plan)
