@@ -32,7 +32,7 @@ def send_mail(runtime: Runtime, message: Pending) -> Change:
 
 
 def call_app(runtime: Runtime, message: Pending) -> Change:
-    """Call one app about one notice. Raises: WebhookFailed."""
+    """Call one app about one notice. Raises: WebhookFailed; Later while the app rests."""
     webhooks.call(runtime, message.body)
     return NOTHING
 

@@ -16,7 +16,7 @@ from fhir_server import worker
 from fhir_server.adapters import opening
 from fhir_server.adapters.webhooks import GuardedPoster
 from fhir_server.application.core import access_notices, audit_log
-from fhir_server.application.identity import accounts, clients
+from fhir_server.application.identity import accounts, client_changes, clients
 from fhir_server.application.identity.accounts import Account, RepresentedPatient, add_account
 from fhir_server.application.identity.clients import Client, ClientKind
 from fhir_server.application.identity.grants import Grant, revoke_grant, store_grant
@@ -224,6 +224,24 @@ def test_a_call_that_fails_is_repeated_with_the_same_id(runtime, app, clock, sta
     assert webhooks.find(runtime, "hers").failures == 0
 
 
+def test_an_app_that_fails_is_tried_once_for_all_that_waits_and_holds_up_no_other(runtime, app, clock):
+    grant(runtime)
+    app.status = 503
+    waiting = {tell(runtime) for _ in range(3)}
+    work(runtime)
+    assert len(app.calls) == 1
+    grant(runtime, "his")
+    app.status = 200
+    other = tell(runtime)
+    work(runtime)
+    assert called(app)[1:] == [other]
+    clock.advance(minutes=1)
+    work(runtime)
+    assert set(called(app)[2:]) == waiting | {other}
+    assert len(app.calls) == 6
+    assert webhooks.find(runtime, "hers").rests_until is None
+
+
 def test_an_address_that_fails_for_a_day_is_called_no_more(runtime, app, clock):
     grant(runtime)
     app.status = 503
@@ -251,6 +269,16 @@ def test_an_app_that_says_that_it_is_gone_is_called_no_more(runtime, app):
     work(runtime)
     assert webhooks.find(runtime, "hers").stopped_at
     assert len(app.calls) == 1
+
+
+def test_an_app_that_is_removed_leaves_no_address_to_an_app_that_gets_its_id(runtime, app):
+    removed = clients.find(runtime, "hers")
+    client_changes.remove_client(runtime, OPERATOR, removed, "by the app")
+    clients.register(runtime, removed)
+    grant(runtime)
+    tell(runtime)
+    work(runtime)
+    assert app.calls == []
 
 
 @pytest.mark.parametrize(

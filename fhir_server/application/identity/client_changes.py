@@ -80,9 +80,10 @@ def enable_client(runtime: Runtime, caller: Caller, client: Client) -> None:
 
 @command(EventKind.CLIENT_REMOVED)
 def remove_client(runtime: Runtime, caller: Caller, client: Client, told: str) -> None:
-    """Delete a client and end all its grants. told: who removed it, for the audit log."""
+    """Delete a client with what is kept for it, and end all its grants. told: who removed it, for the audit log."""
     _audit(runtime, caller, client, "remove-client", told)
     clients.remove(runtime, client.id)
+    runtime.ports.vault.drop_group(f"client:{client.id}")
     grants.revoke_client(runtime, client.id)
 
 

@@ -28,6 +28,7 @@ from fhir_server.application.identity import clients
 from fhir_server.application.identity.clients import Client
 from fhir_server.application.identity.grants import Grant, grants_of, has_ended
 from fhir_server.application.notices.recipients import NOTICE_TYPES, Told, told_of
+from fhir_server.application.outbox.lanes import Later
 from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.commands import command, query
@@ -43,6 +44,9 @@ PREFIX = "whsec_"
 MOST_FAILURES = 20
 """After so many failures in a row, over a day at least, an address is called no more."""
 PATIENCE = timedelta(days=1)
+FIRST_REST, LONGEST_REST = timedelta(seconds=10), timedelta(hours=1)
+"""How long no call of an app is tried after a failure; the rest doubles with each failure in a row."""
+_LONGEST_DOUBLING = 30
 OVERLAP = timedelta(days=1)
 """How long calls are signed with the secret before too, so that an app can take the new one over."""
 _KIND = "webhook"
@@ -57,7 +61,8 @@ class WebhookFailed(Exception):
 class Webhook:
     """The address of one app. secret, before: without prefix, base64; before: until when the old one signs too.
 
-    failures: in a row, since `failing_since`. stopped_at: when the server gave up, None otherwise.
+    failures: in a row, since `failing_since`. rests_until: when the next call is tried, None after a success.
+    stopped_at: when the server gave up, None otherwise.
     """
 
     client: ClientId
@@ -67,6 +72,7 @@ class Webhook:
     before_until: datetime | None = None
     failures: int = 0
     failing_since: datetime | None = None
+    rests_until: datetime | None = None
     stopped_at: datetime | None = None
 
 
@@ -157,10 +163,14 @@ def _reads(runtime: Runtime, grant: Grant, notice: str, patient: PatientId) -> b
 def call(runtime: Runtime, body: bytes) -> None:
     """Make the call that a message of the lane is about, unless the app may not know of the notice any more.
 
-    Raises: WebhookFailed: the message is to be handled again.
+    An app that has failed rests: one call, and not each that waits, finds out whether it answers again. Else an app
+    that hangs would hold up the calls of every other app.
+    Raises: WebhookFailed: the message is to be handled again; Later while the app rests.
     """
     planned = _CALLS.decode(body)
     webhook = find(runtime, planned.client) if _is_called(runtime, planned.client) else None
+    if webhook and webhook.rests_until and runtime.now() < webhook.rests_until:
+        raise Later(webhook.rests_until)
     told = told_of(runtime, planned.notice)
     if told is None or webhook is None or runtime.ports.webhooks is None:
         return
@@ -182,7 +192,7 @@ def _note(runtime: Runtime, webhook: Webhook, status: int) -> None:
     """
     if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
         if webhook.failures:
-            _keep(runtime, replace(webhook, failures=0, failing_since=None))
+            _keep(runtime, replace(webhook, failures=0, failing_since=None, rests_until=None))
         return
     now = runtime.now()
     failed = replace(webhook, failures=webhook.failures + 1, failing_since=webhook.failing_since or now)
@@ -191,8 +201,13 @@ def _note(runtime: Runtime, webhook: Webhook, status: int) -> None:
         _keep(runtime, replace(failed, stopped_at=now))
         telemetry.warning("webhook_stopped", client_id=webhook.client)
         return
-    _keep(runtime, failed)
+    _keep(runtime, replace(failed, rests_until=now + _rest(failed.failures)))
     raise WebhookFailed
+
+
+def _rest(failures: int) -> timedelta:
+    doubled: timedelta = FIRST_REST * 2 ** min(failures - 1, _LONGEST_DOUBLING)
+    return min(doubled, LONGEST_REST)
 
 
 def _keep(runtime: Runtime, webhook: Webhook) -> None:
