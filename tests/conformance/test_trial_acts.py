@@ -1,7 +1,8 @@
-"""A new operation, and a new kind of choice, each touch five files at most: the trial plays them in copies.
+"""A new operation, a new kind of choice, and a new notice touch five files at most: the trial plays them in copies.
 
 The five are the command, the row of the event with its words, the French words, and the test; for the operation also
-its name at the edge, for the choice its kind in the rules. Pages that are renewed from the code are not counted.
+its name at the edge, for the choice its kind in the rules, for the notice its kind with its words. Pages that are
+renewed from the code are not counted.
 """
 
 import shutil
@@ -13,12 +14,12 @@ import pytest
 from tests.conformance.commands import unnamed_at_the_edge
 from tests.conformance.project import ROOT
 from tests.conformance.test_trial_type import COPIED, LEFT_OUT, checked_in
-from tests.conformance.trial.acts import CHOICE, OPERATION, edit
+from tests.conformance.trial.acts import CHOICE, NOTICE, OPERATION, edit
 from tests.conformance.type_names import conditions_on_types
 from tests.conformance.walls import asked_rules, made_filters, ports_at_the_edge
 
 MOST = 5
-TRIALS = {trial.name: trial for trial in (OPERATION, CHOICE)}
+TRIALS = {trial.name: trial for trial in (OPERATION, CHOICE, NOTICE)}
 RENEWED = {"docs/commands.md": "tests.conformance.commands", "docs/journal.md": "tests.domain.journal_docs"}
 """Pages that are made from the code, and the module that makes each."""
 CHECKS = (
@@ -51,7 +52,7 @@ def test_a_new_act_touches_at_most_five_files(played):
     named = {path.relative_to(root).as_posix(): path for path in files}
     touched = {name for name, path in named.items() if (ROOT / name).read_bytes() != path.read_bytes()}
     own_test = {f"tests/conformance/trial/played_{trial.name}.py"} - trial.files
-    assert touched == trial.files | RENEWED.keys()
+    assert trial.files <= touched <= trial.files | RENEWED.keys()
     tests = {name for name in trial.files if name.startswith("tests/")} or own_test
     assert len(trial.files | tests) <= MOST
 

@@ -13,6 +13,7 @@ from babel.messages.pofile import read_po, write_po
 
 from fhir_server.domain.events import explanations, words
 from fhir_server.domain.events.kinds import EventKind
+from fhir_server.domain.events.rules import NoticeKind
 
 PO = Path(__file__).parents[2] / "fhir_server" / "translations" / "fr" / "LC_MESSAGES" / "events.po"
 _WHEN = datetime(2026, 3, 1, tzinfo=UTC)
@@ -24,6 +25,7 @@ def texts() -> Iterator[tuple[str, str]]:
         yield f"{kind} did", said.did
         yield f"{kind} wish", said.wish
     yield from ((f"notice {kind}", said) for kind, said in words.NOTICES.items() if not isinstance(said, EventKind))
+    yield from ((f"notice {kind} label", kind.label) for kind in NoticeKind)
     yield from ((f"ground {code}", said) for code, said in explanations.GROUNDS.items())
     yield from ((f"refusal {code}", said) for code, said in explanations.REFUSALS.items())
     phrases = (words.WANTED, words.SOFTWARE, words.TO_REVIEW, words.OPENED_ON)

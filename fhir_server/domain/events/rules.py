@@ -5,30 +5,59 @@ Source: rules B10, E9, G3, G6, H1, H2, H4 and H5 (docs/rules.md); docs/adr/0044.
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import Self
 
 from consent_rules.vocabulary import Code
 
 
 class NoticeKind(Code):
-    """The kinds of notices: codes of `Communication.category`."""
+    """The kinds of notices: codes of `Communication.category`.
 
-    ANNOUNCED = "space-announced"
-    OPPOSED = "space-opposed"
-    OPENED = "space-opened"
-    SUSPENDED = "space-suspended"
-    CLOSED = "space-closed"
-    ERASURE_ASKED = "space-erasure-asked"
-    WAITING = "result-waits"
-    FIRST_ACCESS = "first-access"
-    ACCESS = "access"
-    BREAK_GLASS = "break-glass"
-    REGULATION = "emergency-regulation"
-    REVIEWED = "emergency-reviewed"
-    FILED = "document-filed"
-    CHANGED = "document-changed"
-    CHOICE_CLOSED = "choice-closed"
-    PASSWORD = "password-changed"  # noqa: S105 - a name
-    FACTORS = "second-factor-changed"
+    label: what the notice is about, where a person chooses what is mailed. sentence: what the notice says, in English;
+    %(who)s stands for who acted. None for “who did what” in the words of the first kind of event that owes the notice.
+    """
+
+    _value_: str
+    label: str
+    sentence: str | None
+
+    def __new__(cls, value: str, label: str = "", sentence: str | None = None) -> Self:
+        """Make a member, which equals its code."""
+        made = str.__new__(cls, value)
+        made._value_, made.label, made.sentence = value, label, sentence
+        return made
+
+    # fmt: off
+    ANNOUNCED = ("space-announced", "A space will be opened for you",
+        "A health space will be opened six weeks after this message, unless it is opposed.")
+    OPPOSED = ("space-opposed", "Your opposition to the space",
+        "The opposition to the opening of the space is recorded. This message is the proof.")
+    OPENED = ("space-opened", "The space is open", "The space is open.")
+    SUSPENDED = ("space-suspended", "Access to the space is suspended",
+        "Access to the space is suspended. It closes after six weeks unless this is opposed.")
+    CLOSED = ("space-closed", "The space is closed",
+        "The space is closed. Its data are archived; it can be opened again.")
+    ERASURE_ASKED = ("space-erasure-asked", "The erasure of the space",
+        "The erasure of the closed space was asked for; it happens within three months.")
+    WAITING = ("result-waits", "The space was updated",
+        ("The space was updated; it is advisable to talk about it with a health professional, in particular the "
+         "attending physician."))
+    FIRST_ACCESS = ("first-access", "Somebody looks at the space for the first time",
+        "%(who)s looked at the space for the first time.")
+    ACCESS = ("access", "Somebody looks at the space again", "%(who)s looked at the space.")
+    BREAK_GLASS = ("break-glass", "Emergency: somebody opens the space without your agreement", None)
+    REGULATION = ("emergency-regulation", "Emergency call: somebody opens the space", None)
+    REVIEWED = ("emergency-reviewed", "An emergency access was reviewed",
+        "The opening of the space in an emergency by %(who)s was reviewed.")
+    FILED = ("document-filed", "Somebody files documents", None)
+    CHANGED = ("document-changed", "Somebody changes a document", "%(who)s changed a document of the space.")
+    CHOICE_CLOSED = ("choice-closed", "A choice of yours cannot be applied",
+        ("A choice recorded in the space cannot be applied as it is written. It gives nobody access; record it again "
+         "if it is still wanted."))
+    PASSWORD = ("password-changed", "Your password was changed", None)
+    FACTORS = ("second-factor-changed", "Your second factor was changed",
+        "%(who)s changed the second factor of the account.")
+    # fmt: on
 
 
 class Choice(Enum):

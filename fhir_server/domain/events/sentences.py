@@ -48,6 +48,11 @@ def notice(kind: NoticeKind, who: str | None, language: str) -> str:
     return text.replace("%(who)s", who or phrase(words.SOFTWARE, language))
 
 
+def notice_label(kind: NoticeKind, language: str) -> str:
+    """Return what notices of a kind are about, for a list from which a person chooses."""
+    return _say(f"notice {kind} label", kind.label, language)
+
+
 def ground(basis: str, language: str) -> str:
     """Return the words for the basis of an access; the code itself when it is unknown."""
     text = explanations.GROUNDS.get(basis)

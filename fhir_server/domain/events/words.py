@@ -28,25 +28,8 @@ class Words:
 WORDS: Mapping[EventKind, Words] = MappingProxyType({kind: Words(kind.did, kind.wish) for kind in EventKind})
 NOTICES: Mapping[NoticeKind, str | EventKind] = MappingProxyType(
     {
-        NoticeKind.ANNOUNCED: "A health space will be opened six weeks after this message, unless it is opposed.",
-        NoticeKind.OPPOSED: "The opposition to the opening of the space is recorded. This message is the proof.",
-        NoticeKind.OPENED: "The space is open.",
-        NoticeKind.SUSPENDED: "Access to the space is suspended. It closes after six weeks unless this is opposed.",
-        NoticeKind.CLOSED: "The space is closed. Its data are archived; it can be opened again.",
-        NoticeKind.ERASURE_ASKED: "The erasure of the closed space was asked for; it happens within three months.",
-        NoticeKind.WAITING: "The space was updated; it is advisable to talk about it with a health professional, in "
-        "particular the attending physician.",
-        NoticeKind.FIRST_ACCESS: "%(who)s looked at the space for the first time.",
-        NoticeKind.ACCESS: "%(who)s looked at the space.",
-        NoticeKind.BREAK_GLASS: EventKind.GLASS_BROKEN,
-        NoticeKind.REGULATION: EventKind.REGULATION_OPENED,
-        NoticeKind.REVIEWED: "The opening of the space in an emergency by %(who)s was reviewed.",
-        NoticeKind.FILED: EventKind.DOCUMENTS_PUBLISHED,
-        NoticeKind.CHANGED: "%(who)s changed a document of the space.",
-        NoticeKind.CHOICE_CLOSED: "A choice recorded in the space cannot be applied as it is written. It gives nobody "
-        "access; record it again if it is still wanted.",
-        NoticeKind.PASSWORD: EventKind.PASSWORD_SET,
-        NoticeKind.FACTORS: "%(who)s changed the second factor of the account.",
+        kind: kind.sentence or next(event for event in EventKind if kind in {rule.kind for rule in event.row.notices})
+        for kind in NoticeKind
     }
 )
 """The sentence of each kind of notice; a kind of event stands for “who did what” in the words of that kind."""

@@ -1,4 +1,4 @@
-"""The edits by which the trial adds an operation, and a kind of choice, to a copy of the project."""
+"""The edits by which the trial adds an operation, a kind of choice, and a notice, to a copy of the project."""
 
 import re
 from collections.abc import Mapping
@@ -11,7 +11,10 @@ FRENCH = "fhir_server/translations/fr/LC_MESSAGES/events.po"
 
 @dataclass(frozen=True)
 class Trial:
-    """One act to be added. inserted: by file, pairs of a pattern that is found once and what stands before it then."""
+    """One act to be added.
+
+    inserted: by file, pairs of a pattern that is found once and what stands before it then; the group `old` goes.
+    """
 
     name: str
     inserted: Mapping[str, tuple[tuple[str, str], ...]]
@@ -119,6 +122,35 @@ CHOICE = Trial(
         )
     },
 )
+NOTICE = Trial(
+    "notice",
+    {
+        "fhir_server/domain/events/rules.py": (
+            (
+                r"    # fmt: on\n",
+                (
+                    '    CONTESTED = ("access-contested", "An emergency access was contested",\n'
+                    '        "%(who)s contested an emergency access to the space.")\n'
+                ),
+            ),
+        ),
+        KINDS: ((r'(?P<old>_UNTOLD), "contest-emergency"', "_told(NoticeKind.CONTESTED)"),),
+        "fhir_server/application/spaces/break_glass_reviews.py": (
+            (
+                r"        return replace\(_report\(disputed, work.at\), to_auditor=False\)",
+                "        notices_owed.of_space(work, work.record(), EventKind.ACCESS_CONTESTED)\n",
+            ),
+        ),
+    },
+    {
+        FRENCH: (
+            '\nmsgctxt "notice access-contested"\nmsgid "%(who)s contested an emergency access to the space."\n'
+            'msgstr "%(who)s a contesté une ouverture de l’espace en urgence."\n'
+            '\nmsgctxt "notice access-contested label"\nmsgid "An emergency access was contested"\n'
+            'msgstr "Une ouverture en urgence est contestée"\n'
+        )
+    },
+)
 
 
 def edit(root: Path, trial: Trial) -> None:
@@ -129,8 +161,8 @@ def edit(root: Path, trial: Trial) -> None:
             places = list(re.finditer(pattern, text))
             if len(places) != 1:
                 raise ValueError(f"{name}: not one place to insert at: {pattern!r}")
-            at = places[0].start()
-            text = text[:at] + inserted + text[at:]
+            at, old = places[0].start(), places[0].groupdict().get("old", "")
+            text = text[:at] + inserted + text[at + len(old) :]
         (root / name).write_text(text, encoding="utf-8")
     for name, appended in trial.appended.items():
         with (root / name).open("a", encoding="utf-8") as file:

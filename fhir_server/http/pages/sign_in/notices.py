@@ -12,6 +12,7 @@ from fhir_server.application.notices import addresses, choices
 from fhir_server.application.notices.addresses import Asked
 from fhir_server.application.notices.choices import ALWAYS_TOLD, Timing, Wanted
 from fhir_server.domain.caller import SERVER
+from fhir_server.domain.events import sentences
 from fhir_server.domain.events.rules import NoticeKind
 from fhir_server.http.pages.language import current_language
 from fhir_server.http.pages.sign_in.factors import owner, sender, way_to
@@ -117,11 +118,12 @@ def _kinds(found: Owner) -> tuple[NoticeKind, ...]:
 
 
 def _shown(found: Owner, status: int, complaint: str = "") -> Response:
-    account = found.account
+    account, language = found.account, current_language()
+    labels = {kind: sentences.notice_label(kind, language) for kind in _kinds(found)}
     has_password = accounts.has_password(runtime(), account) and not factors.has_second(found)
     return page(
         "notices", status, session=found.session, complaint=complaint, chosen=choices.of_account(runtime(), account),
-        waiting=addresses.waiting_for_code(runtime(), account.subject), kinds=_kinds(found), always=ALWAYS_TOLD,
+        waiting=addresses.waiting_for_code(runtime(), account.subject), labels=labels, always=ALWAYS_TOLD,
         timings=tuple(Timing), asks_password=has_password and not factors.may_change(found),
         sends=runtime().sends_mail,
     )  # fmt: skip
