@@ -12,6 +12,7 @@ from tests.world import World
 
 _SET = {"op": "add", "path": "/extension", "value": [{"url": ARCHIVED, "valueBoolean": True}]}
 _CLEAR = {"op": "replace", "path": "/extension", "value": [{"url": ARCHIVED, "valueBoolean": False}]}
+_UNSET = _CLEAR | {"op": "add"}
 _HIDE = {"op": "add", "path": "/securityLabel/-", "value": label("MASQUE_PS")}
 _SHOW = {"op": "remove", "path": "/securityLabel/1"}
 
@@ -44,6 +45,7 @@ def kinds(world: World, who, of="camille"):
         ([_HIDE], [_SHOW], EventKind.DOCUMENT_SHOWN, "showed a hidden document again"),
         ([], [_SET], EventKind.DOCUMENT_ARCHIVED, "archived a document"),
         ([_SET], [_CLEAR], EventKind.DOCUMENT_UNARCHIVED, "took a document out of the archive"),
+        ([], [_UNSET], EventKind.DOCUMENT_CHANGED, "changed the visibility or the state of a document"),
         ([], [_SET, _HIDE], EventKind.DOCUMENT_VISIBILITY_CHANGED, "changed the visibility of a document"),
     ],
 )
@@ -57,6 +59,22 @@ def test_the_journal_names_what_was_done_to_a_document(world: World, before, ope
     assert kind_of_event(event) is kind
     with world.web.application.test_request_context("/journal?lang=en"):
         assert journal_lines.line_of(event, {}).act == sentence
+
+
+@pytest.mark.parametrize(
+    ("operations", "kind"),
+    [
+        ([_SHOW], EventKind.DOCUMENT_VISIBILITY_CHANGED),
+        ([_SHOW, _HIDE], EventKind.DOCUMENT_HIDDEN),
+    ],
+)
+def test_nobody_opens_a_document_that_waits_no_more(world: World, clock, operations, kind):
+    """Its mark can still be removed, but the patient has seen the document since the end of its time (E11)."""
+    document = world.publish(marks=("INVISIBLE_PATIENT",))
+    clock.advance(days=40)
+    journal = Journal(world)
+    assert patch(world, "camille", document, operations).status_code == 200
+    assert [kind_of_event(event) for event in journal.new()] == [kind]
 
 
 def test_a_patch_that_changes_nothing_hides_nothing(world: World):

@@ -137,6 +137,18 @@ class TestDocuments:
         work(world)
         assert events(world) == []
 
+    def test_a_document_that_replaces_one_that_waits_no_more_has_never_waited(self, world, clock):
+        """It keeps the mark, but the patient sees it at once: no end is told, and no notice says that it waits."""
+        sealed = world.publish(marks=self.SEALED)
+        clock.advance(days=40)
+        work(world)
+        newer = world.publish(replaces=sealed)
+        assert world.get("camille", f"/DocumentReference/{newer}").status_code == 200
+        clock.advance(days=40)
+        work(world)
+        assert events(world) == ["end-seal"]
+        assert notices(world) == ["result-waits"]
+
     def test_a_document_that_was_withdrawn_is_not_told(self, world, clock):
         sealed = world.publish(marks=self.SEALED)
         assert world.send("chu-ehr", "DELETE", f"/DocumentReference/{sealed}").status_code in (200, 204)

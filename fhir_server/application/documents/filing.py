@@ -11,7 +11,7 @@ from itertools import islice
 import orjson
 
 from consent_rules.consents.uploads import Unfit, Upload, unfit
-from consent_rules.consents.visibility_marks import marks_at_filing, sealed_until
+from consent_rules.consents.visibility_marks import is_sealed, marks_at_filing, sealed_until
 from consent_rules.visibility import AccessFacts
 from consent_rules.vocabulary import Action, Mark, PatientId
 from fhir_server.application.core import notices_owed, smart_scopes
@@ -148,7 +148,8 @@ def file_documents(filing: Filing, drafts: tuple[Draft, ...]) -> None:
     """Plan the documents, and store their contents; every check that can refuse the submission comes before."""
     for draft in drafts:
         _file_document(filing, draft)
-    waiting = [draft.access.marks for draft in drafts if Mark.INVISIBLE_PATIENT in draft.access.marks]
+    at = filing.work.at
+    waiting = [draft.access.marks for draft in drafts if is_sealed(draft.access, at)]
     if waiting:
         confidential = all(Mark.INVISIBLE_REPRESENTANTS_LEGAUX in marks for marks in waiting)
         notices_owed.of_waiting(filing.work, filing.work.record(), confidential=confidential)
@@ -196,7 +197,8 @@ def _file_document(filing: Filing, draft: Draft) -> None:
         replacement_chain.align(work, replacement_chain.members(work, older), draft.access)
         replacement_chain.inherited(work, older.id, id_)
     work.put(work.version("DocumentReference", id_, 1, body, facts))
-    if draft.access.marks & Mark.INVISIBLE_PATIENT and draft.access.sealed_until:
+    # a document that replaces one whose time has ended keeps the mark, but the patient sees it at once
+    if is_sealed(draft.access, work.at) and draft.access.sealed_until:
         terms.begin_of_seal(work, draft.access.compartment, id_, draft.access.sealed_until)
 
 

@@ -12,7 +12,8 @@ from typing import Protocol
 
 import orjson
 
-from consent_rules.consents.visibility_marks import HIDDEN_FROM_GUARDIANS, sealed_until
+from consent_rules.consents.visibility_marks import HIDDEN_FROM_GUARDIANS, is_sealed, sealed_until
+from consent_rules.visibility import AccessFacts
 from consent_rules.vocabulary import Action, Mark, PatientId
 from fhir_server.application.core import notices_owed, smart_scopes
 from fhir_server.application.core.access import PATIENTS_SIDE, Opened
@@ -38,6 +39,7 @@ ARCHIVED = "https://interop.esante.gouv.fr/ig/fhir/pdsm/StructureDefinition/pdsm
 LABELS, STATUS = "DocumentReference.securityLabel", "DocumentReference.status"
 EXTENSIONS = "DocumentReference.extension"
 WITHDRAWN = "entered-in-error"
+_ARCHIVING = frozenset({EventKind.DOCUMENT_ARCHIVED, EventKind.DOCUMENT_UNARCHIVED})
 
 
 class DocumentCommand(Protocol):
@@ -213,7 +215,7 @@ def plan_commands(work: UnitOfWork, document: SeenDocument, commands: Iterable[D
         if work.latest(document.stored) is not before:
             done_by.append(one)
     done = work.latest(document.stored)
-    kind = _kind(document.stored, done, done_by)
+    kind = _kind(document.stored, done, done_by, work.at)
     _trace(work, done, kind)
     if kind:
         notices_owed.of_documents(work, kind, (done,))
@@ -235,7 +237,7 @@ def answer(work: UnitOfWork, document: SeenDocument, done: Stored) -> Written:
     return Written(work.shown(told, document.filters))
 
 
-def _kind(before: Stored, after: Stored, done_by: list[DocumentCommand]) -> EventKind | None:
+def _kind(before: Stored, after: Stored, done_by: list[DocumentCommand], at: datetime) -> EventKind | None:
     """Return the kind of what commands did together, None when none of them changed anything.
 
     A change of marks tells before a change of state, because it is the patient's choice.
@@ -243,22 +245,35 @@ def _kind(before: Stored, after: Stored, done_by: list[DocumentCommand]) -> Even
     if after.deleted:
         return EventKind.DOCUMENT_WITHDRAWN
     others = {causes_of(type(one))[0] for one in done_by if not isinstance(one, (Hide, Show))}
-    marked = _marking(before.facts.access.marks, after.facts.access.marks)
+    marked = _marking(before.facts.access, after.facts.access.marks, at)
     if marked:
         return EventKind.DOCUMENT_VISIBILITY_CHANGED if others else marked
-    return others.pop() if len(others) == 1 else EventKind.DOCUMENT_CHANGED if others else None
-
-
-def _marking(before: Mark, after: Mark) -> EventKind | None:
-    """Return the kind of a change of marks; it does not say from whom a document is hidden, whoever hides it (B6)."""
-    added, lifted = after & ~before, before & ~after
-    if not (added or lifted):
+    if not others:
         return None
-    if not lifted:
+    said_again = others <= _ARCHIVING and _is_archived(before) is _is_archived(after)
+    return others.pop() if len(others) == 1 and not said_again else EventKind.DOCUMENT_CHANGED
+
+
+def _is_archived(document: Stored) -> bool:
+    flags = [one for one in load_json(document.body).get("extension", ()) if one.get("url") == ARCHIVED]
+    return any(flag.get("valueBoolean") for flag in flags)
+
+
+def _marking(before: AccessFacts, after: Mark, at: datetime) -> EventKind | None:
+    """Return the kind of a change of marks; it does not say from whom a document is hidden, whoever hides it (B6).
+
+    Removing the mark of a document that waits no more opens nothing: the patient sees the document already (E11).
+    """
+    if before.marks == after:
+        return None
+    added, lifted = after & ~before.marks, before.marks & ~after
+    if not is_sealed(before, at):
+        lifted &= ~Mark.INVISIBLE_PATIENT
+    if added and not lifted:
         return EventKind.DOCUMENT_HIDDEN
     if lifted == Mark.INVISIBLE_PATIENT and not added:
         return EventKind.DOCUMENT_RELEASED
-    is_mixed = bool(added or lifted & Mark.INVISIBLE_PATIENT)
+    is_mixed = bool(added or not lifted or lifted & Mark.INVISIBLE_PATIENT)
     return EventKind.DOCUMENT_VISIBILITY_CHANGED if is_mixed else EventKind.DOCUMENT_SHOWN
 
 
