@@ -170,6 +170,7 @@ LABEL = "https://mos.esante.gouv.fr/NOS/TRE_A07-StatutVisibiliteDocument/FHIR/TR
 
 TABLE = [
     # what is broken, how, status, the element that is named
+    ("a type that is no text", change(1, resourceType=["List"]), 400, DOCUMENT),
     ("wrong hash", attach(hash="2jmj7l5rSw0yVb/vlWAYkK/YBwk="), 422, f"{ATTACHMENT}.hash"),
     ("hash that is no base64", attach(hash="not base64!"), 400, f"{ATTACHMENT}.hash"),
     ("hexadecimal hash", attach(hash="0a4d55a8d778e5022fab701977c5d840bbc486d0"), 422, f"{ATTACHMENT}.hash"),

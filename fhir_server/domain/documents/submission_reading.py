@@ -51,7 +51,7 @@ _URLS = {"folder-update": ("List/",), "supersede": ("DocumentReference/", "Docum
 def is_submission(bundle: Json) -> bool:
     """Tell whether a transaction files documents; such a transaction must be a valid submission."""
     claims = bundle.get("meta", {}).get("profile", [])
-    kinds = {entry.get("resource", {}).get("resourceType") for entry in bundle.get("entry", [])}
+    kinds = {str(entry.get("resource", {}).get("resourceType")) for entry in bundle.get("entry", [])}
     return bool(BUNDLE_PROFILES & set(claims)) or bool(kinds & {"DocumentReference", "Binary", "List"})
 
 
