@@ -228,7 +228,7 @@ def test_two_workers_whose_clocks_differ_by_hours_never_share_a_lane(runtime):
     clocks[1].advance(hours=7)
     clocks[2].advance(hours=-7)
     runtimes = [replace(runtime, ports=replace(runtime.ports, clock=clock)) for clock in clocks]
-    workers = [Worker(one, (Lane(LANE, handle),)) for one in runtimes]
+    workers = [Worker(one, (Lane(LANE, handle),), 60.0) for one in runtimes]
     for worker in workers:
         worker.start()
     wanted = []

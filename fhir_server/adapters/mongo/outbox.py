@@ -7,6 +7,7 @@ The worker's read over all spaces asks every shard; it is the only one, and no r
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from itertools import islice
 
 from pymongo import ReturnDocument
 from pymongo.database import Database
@@ -110,10 +111,10 @@ class MongoOutbox:
         return lease
 
     def _pending(self, where: Document, limit: int) -> tuple[Pending, ...]:
-        with failures_named():
-            found = self._messages.find(_EVERYWHERE | where, sort=_IN_ORDER, limit=limit, max_time_ms=READ_MS)
-            rows = [_row(document) for document in found]
-        return tuple(opened(self._keyring, rows))
+        """Read until there are enough; messages that cannot be decrypted any more do not count."""
+        found = self._messages.find(_EVERYWHERE | where, sort=_IN_ORDER, batch_size=limit + 1, max_time_ms=READ_MS)
+        with failures_named(), found as documents:
+            return tuple(islice(opened(self._keyring, map(_row, documents)), limit))
 
 
 def _ready_in(lane: str, now: datetime) -> Document:

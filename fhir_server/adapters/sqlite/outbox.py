@@ -1,8 +1,10 @@
 """The outbox in the SQLite file. A position is the number of a row: it grows in the order of the commits."""
 
 from collections.abc import Iterable, Sequence
+from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
+from itertools import islice
 from sqlite3 import Connection
 from typing import Any
 
@@ -18,7 +20,7 @@ from fhir_server.ports.store import LeaseLost, MessageGone
 _COLUMNS = "position, lane, key, compartment, at, due, body, puts, attempts, error, dead"
 _PUT = """INSERT INTO outbox (lane, key, compartment, at, due, body, puts, attempts, dead)
     VALUES (?, ?, ?, ?, ?, ?, 1, 0, 0) ON CONFLICT (key) DO UPDATE SET puts = puts + 1"""
-_READY = f"SELECT {_COLUMNS} FROM outbox WHERE lane = ? AND dead = 0 AND due <= ? ORDER BY due, position LIMIT ?"
+_READY = f"SELECT {_COLUMNS} FROM outbox WHERE lane = ? AND dead = 0 AND due <= ? ORDER BY due, position"
 _HAS_READY = "SELECT 1 FROM outbox WHERE lane = ? AND dead = 0 AND due <= ? LIMIT 1"
 _DEAD = f"""SELECT {_COLUMNS} FROM outbox WHERE dead = 1 AND lane = coalesce(?, lane)
     ORDER BY lane, due, position LIMIT ?"""
@@ -45,7 +47,7 @@ class SqliteOutbox:
 
     def ready(self, lane: str, now: datetime, limit: int) -> tuple[Pending, ...]:
         """Return messages of a lane to be handled now."""
-        return self._pending(_READY, (lane, micros(now), limit))
+        return self._pending(_READY, (lane, micros(now)), limit)
 
     def lanes_with_ready(self, lanes: Iterable[str], now: datetime) -> frozenset[str]:
         """Return which of these lanes have a message to be handled now."""
@@ -61,7 +63,7 @@ class SqliteOutbox:
 
     def dead_letters(self, limit: int, lane: str | None = None) -> tuple[Pending, ...]:
         """Return dead letters."""
-        return self._pending(_DEAD, (lane, limit))
+        return self._pending(_DEAD, (lane, limit), limit)
 
     def lease(self, lane: str) -> Lease:
         """Return the lease of a lane."""
@@ -98,10 +100,10 @@ class SqliteOutbox:
         """End the present or the next wait."""
         self._bell.ring()
 
-    def _pending(self, statement: str, values: tuple[Any, ...]) -> tuple[Pending, ...]:
-        with self._readers.lend() as connection:
-            rows = connection.execute(statement, values).fetchall()
-        return tuple(opened(self._keyring, map(_row, rows)))
+    def _pending(self, statement: str, values: tuple[Any, ...], limit: int) -> tuple[Pending, ...]:
+        """Read until there are enough; messages that cannot be decrypted any more do not count."""
+        with self._readers.lend() as connection, closing(connection.execute(statement, values)) as rows:
+            return tuple(islice(opened(self._keyring, map(_row, rows)), limit))
 
 
 def put(connection: Connection, messages: Sequence[SealedMessage]) -> None:

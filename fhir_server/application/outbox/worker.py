@@ -149,7 +149,8 @@ class Worker:
 
     def _work_busy(self, lane: Lane) -> None:
         try:
-            self._work(lane)
+            if not self._work(lane):  # messages of a space whose erasure was cut: do not spin until it is finished
+                self._stopping.wait(_LONGEST_SECONDS)
         except Exception as error:  # noqa: BLE001 - as in `run`
             telemetry.alarm("worker_waits", error)
             self._stopping.wait(_BROKEN_SECONDS)
@@ -158,20 +159,26 @@ class Worker:
                 self._busy.pop(lane.name, None)
             self._outbox.wake()
 
-    def _work(self, lane: Lane) -> None:
-        """Handle what is ready in a lane, until nothing is, somebody else holds the lane, or the worker is stopped."""
+    def _work(self, lane: Lane) -> bool:
+        """Handle what is ready in a lane, until nothing is, somebody else holds the lane, or the worker is stopped.
+
+        Return whether there was anything.
+        """
+        found = False
         while not self._stopping.is_set():
             ready = self._outbox.ready(lane.name, self._runtime.now(), max(lane.together, _BATCH))
             if not ready:
-                return
+                return found
+            found = True
             for some in _cut(ready, lane.together):
                 lease = self._leases.hold(lane.name)
                 if lease is None or self._stopping.is_set():
-                    return
+                    return found
                 if lane.name in self._busy:
                     self._busy[lane.name] = monotonic()
                 with self._losing(lane):
                     self._handle_some(lane, lease, some)
+        return found
 
     @contextmanager
     def _losing(self, lane: Lane) -> Iterator[None]:
