@@ -1,5 +1,8 @@
 """Each act is an event of its own: the journal tells hiding from archiving, and an agreement from a block (H3, H4)."""
 
+import json
+from base64 import b64encode
+
 import pytest
 
 from fhir_server.domain.audit.audit_event import EVENT_KIND
@@ -83,6 +86,22 @@ def test_a_patch_that_changes_nothing_hides_nothing(world: World):
     count = kinds(world, "camille").count(EventKind.DOCUMENT_HIDDEN)
     assert patch(world, "camille", document, [_HIDE]).status_code == 200
     assert kinds(world, "camille").count(EventKind.DOCUMENT_HIDDEN) == count
+
+
+def test_a_refused_entry_of_a_batch_is_told_like_the_same_request_alone(world: World):
+    """What somebody wanted to do, and to which document: the journal reads both from the event."""
+    document = world.publish()
+    wrong = [{"op": "replace", "path": "/description", "value": "another"}]
+    journal = Journal(world)
+    assert patch(world, "camille", document, wrong).status_code == 422
+    (alone,) = journal.new()
+    content = b64encode(json.dumps(wrong).encode()).decode()
+    resource = {"resourceType": "Binary", "contentType": "application/json-patch+json", "data": content}
+    entry = {"resource": resource, "request": {"method": "PATCH", "url": f"DocumentReference/{document}"}}
+    world.send("camille", "POST", "", {"resourceType": "Bundle", "type": "batch", "entry": [entry]})
+    (in_batch,) = journal.new()
+    assert kind_of_event(in_batch) is kind_of_event(alone) is EventKind.DOCUMENT_CHANGED
+    assert journal_lines.documents_of(in_batch) == journal_lines.documents_of(alone) == (document,)
 
 
 def test_a_withdrawal_and_a_replacement_are_events_of_their_own(world: World):

@@ -82,7 +82,8 @@ def perform(runtime: Runtime, caller: Caller, entry: Entry) -> Written | None:
 def _audited_alone(entry: Entry) -> AuditedInteraction:
     row = REGISTRY.get(entry.type) if entry.method == "POST" else None
     transaction = row.transactions.get(Interaction.CREATE, "") if row else ""
-    return AuditedInteraction(_INTERACTIONS[entry.method], entry.type, transaction)
+    target = f"{entry.type}/{entry.id}" if entry.method != "POST" and entry.id else ""
+    return AuditedInteraction(_INTERACTIONS[entry.method], entry.type, transaction, target=target)
 
 
 def _plan(work: UnitOfWork, entries: tuple[Entry, ...]) -> tuple[Written | None, ...]:
