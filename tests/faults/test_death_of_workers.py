@@ -73,7 +73,7 @@ def test_no_message_is_lost_or_handled_twice_when_processes_are_killed(engine, p
             acknowledged += end(victim)
         if beside in victims:
             beside = process(-1)
-    until(lambda: states(engine) == [], 120)
+    until(lambda: states(engine) == [], 300)
     counts = {number: documents(engine, number) for number in acknowledged}
     print(f"{KILLS} deaths, {len(counts)} messages acknowledged")
     assert {number: count for number, count in counts.items() if count != 1} == {}

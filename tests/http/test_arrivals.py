@@ -39,7 +39,7 @@ class _Endless:
 
 
 def test_bodies_together_take_no_more_memory_than_allowed_and_the_largest_gives_way():
-    arrivals = Arrivals(5, 4 * CHUNK)
+    arrivals = Arrivals(60, 4 * CHUNK)
     stalled = [_After(3 * CHUNK), _After(CHUNK)]
     taken: SimpleQueue[tuple[int, bool]] = SimpleQueue()
 
@@ -49,15 +49,15 @@ def test_bodies_together_take_no_more_memory_than_allowed_and_the_largest_gives_
 
     threads = [Thread(target=receive, args=(number,)) for number in (0, 1)]
     threads[0].start()
-    stalled[0].sent.wait(5)
+    stalled[0].sent.wait(60)
     threads[1].start()
-    stalled[1].sent.wait(5)
+    stalled[1].sent.wait(60)
     small = arrivals.receive(_After(CHUNK, closed=True), 100 * CHUNK)
     assert small.body() == b"a" * CHUNK
-    assert taken.get(timeout=5) == (0, True)
+    assert taken.get(timeout=60) == (0, True)
     for stream in stalled:
         stream.closed.set()
-    assert taken.get(timeout=5) == (1, False)
+    assert taken.get(timeout=60) == (1, False)
 
 
 class _After:
@@ -74,7 +74,7 @@ class _After:
         self._left -= part
         if not part:
             self.sent.set()
-            self.closed.wait(5)
+            self.closed.wait(60)
         return b"a" * part
 
 
@@ -101,7 +101,7 @@ def test_the_answer_to_a_slow_sender_ends_only_when_nobody_reads_the_body():
     waiting.start()
     assert ended.empty()
     stream.closed.set()
-    assert ended.get(timeout=5) == "ended"
+    assert ended.get(timeout=60) == "ended"
 
 
 # --- turns ---------------------------------------------------------------------------------------------------------
@@ -132,7 +132,7 @@ def test_requests_of_one_kind_that_never_end_keep_no_other_kind_waiting():
         threads = [Thread(target=Client(front).get, args=(slow,), kwargs={"environ_base": told}) for _ in range(2)]
         for thread in threads:
             thread.start()
-            inside.get(timeout=5)
+            inside.get(timeout=60)
         assert [Client(front).get(path, environ_base=told).status_code for path in others] == [200] * len(others)
         let_go.set()
         for thread in threads:
@@ -186,7 +186,7 @@ def test_a_compressed_body_is_unpacked_only_when_its_turn_has_come():
     front = Admission(application, Limits(request_seconds=1), 1)
     busy = Thread(target=Client(front).get, args=("/fhir/slow",))
     busy.start()
-    inside.get(timeout=5)
+    inside.get(timeout=60)
     statuses = []
     for _ in range(2):
         answer = Client(front).post("/fhir/a", data=b"no gzip", headers={"Content-Encoding": "gzip"})

@@ -7,11 +7,13 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from pymongo import MongoClient
 
+from fhir_server import worker
 from fhir_server.adapters import opening
 from fhir_server.adapters.mongo import schema as mongo_schema
 from fhir_server.adapters.sqlite import schema as sqlite_schema
@@ -20,7 +22,9 @@ from fhir_server.domain import record_codec
 from fhir_server.oauth.base.options import Options
 from fhir_server.oauth.granted.records import find_refresh
 from fhir_server.oauth.login import passkeys, sessions
-from fhir_server.ports.store import StoreUnavailable
+from fhir_server.ports.outbox import Handled
+from fhir_server.ports.store import Change, StoreUnavailable
+from tests.http.spaces import announce
 from tests.ports import earlier_stores
 from tests.ports.earlier_stores import AT, PASSWORD, archive, unpack_mongo, unpack_sqlite, world_on
 from tests.world import INS, World
@@ -142,6 +146,16 @@ def test_apps_keep_what_they_were_granted_and_no_more(opened):
     assert find_refresh(runtime, facts["refresh_token"], AT).grant_id == grant.id
     assert world.get("carnet", f"/DocumentReference/{world.ids['seen']}").status_code == 200
     assert world.get("carnet", f"/DocumentReference/{world.ids['hidden']}").status_code == 404
+
+
+def test_the_first_worker_finds_the_terms_that_run(world):
+    ports = world.runtime.ports
+    announce(world)
+    planned = ports.outbox.ready("terms", datetime(9000, 1, 1, tzinfo=UTC), 10)
+    ports.store.commit(Change((), handled=tuple(Handled(message, None) for message in planned)))
+    worker.build(world.runtime).work_once()
+    found = ports.outbox.ready("terms", datetime(9000, 1, 1, tzinfo=UTC), 10)
+    assert {(one.body, one.due) for one in planned} <= {(one.body, one.due) for one in found}
 
 
 def test_every_earlier_schema_has_its_kept_store():
