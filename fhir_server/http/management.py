@@ -9,13 +9,14 @@ import fcntl
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from socket import AF_INET, AF_INET6, socket
+from socket import AF_INET, AF_INET6, SHUT_RDWR, socket
 from socketserver import TCPServer, ThreadingMixIn
-from threading import BoundedSemaphore, Thread
+from threading import BoundedSemaphore, Thread, Timer
 from typing import Any
 
 from fhir_server import telemetry
@@ -24,6 +25,8 @@ PATH = "/metrics"
 _PLACES = 4
 """Clients at once; the connection of any other is closed."""
 _PATIENCE_SECONDS = 2
+_WHOLE_SECONDS = 5.0
+"""For one client: each read has its own time limit, and a client may send one byte for each read."""
 _RETRY_SECONDS = 1
 
 Page = Callable[[str], tuple[str, bytes]]
@@ -81,10 +84,14 @@ class ManagementServer(ThreadingMixIn, TCPServer):
             self.shutdown_request(request)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - as the base class has it
-        """Answer, then give the place to the next client."""
+        """Answer within a time, then give the place to the next client."""
+        limit = Timer(_WHOLE_SECONDS, _cut, (request,))
+        limit.daemon = True
+        limit.start()
         try:
             super().process_request_thread(request, client_address)
         finally:
+            limit.cancel()
             self._places.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401, ARG002 - as the base class has it
@@ -92,6 +99,12 @@ class ManagementServer(ThreadingMixIn, TCPServer):
         error = sys.exception()
         if isinstance(error, Exception) and not isinstance(error, OSError):
             telemetry.alarm("defect", error)
+
+
+def _cut(connection: socket) -> None:
+    """Cut a connection, so that whoever reads from it goes on."""
+    with suppress(OSError):
+        connection.shutdown(SHUT_RDWR)
 
 
 class _Handler(BaseHTTPRequestHandler):

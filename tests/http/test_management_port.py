@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from functools import partial
 from http.client import HTTPConnection
 from pathlib import Path
@@ -83,6 +84,27 @@ def test_clients_that_say_nothing_take_no_place_for_long(port):
         assert scraped(port)
     finally:
         for one in silent:
+            one.close()
+
+
+def test_clients_that_send_a_byte_now_and_then_take_no_place_for_long(port):
+    """Each byte ends a wait for the next one, but the whole request has a time limit too."""
+    slow = [socket.create_connection((HOST, port)) for _ in range(4)]
+
+    def is_answered():
+        for one in slow:
+            with suppress(OSError):
+                one.send(b"x")
+        try:
+            return _ask(port, "GET", "/metrics")[0].status == 200
+        except OSError:
+            return False
+
+    try:
+        assert not is_answered()
+        until(is_answered)
+    finally:
+        for one in slow:
             one.close()
 
 
