@@ -242,6 +242,19 @@ def test_an_app_that_fails_is_tried_once_for_all_that_waits_and_holds_up_no_othe
     assert webhooks.find(runtime, "hers").rests_until is None
 
 
+def test_an_app_does_not_rest_until_the_instant_of_a_clock_that_was_wrong(runtime, app, clock):
+    grant(runtime)
+    clock.advance(days=20)
+    app.status = 503
+    tell(runtime)
+    work(runtime)
+    clock.advance(days=-20)
+    app.status = 200
+    notice = tell(runtime)
+    work(runtime)
+    assert called(app)[1:] == [notice]
+
+
 def test_an_address_that_fails_for_a_day_is_called_no_more(runtime, app, clock):
     grant(runtime)
     app.status = 503
