@@ -244,13 +244,13 @@ def rotate(operator: Operator, client: Client, jwks: Json | None, jwks_uri: str 
 
 @group.command()
 @click.option("--url", metavar="URL", help="The https address that is called about each new notice.")
-@click.option("--off", is_flag=True, help="Call this app no more.")
+@click.option("--off", is_flag=True, help="Stop calling this app.")
 @_of_client
 def webhook(operator: Operator, client: Client, url: str | None, *, off: bool) -> None:
     """Have an app called about new notices that it may read.
 
-    The command prints the secret that signs the calls, once. The secret before stays valid for a day.
-    It also lets calls begin again that the server has stopped.
+    The command prints the secret that signs the calls, once. The previous secret stays valid for a day.
+    The command also restarts calls that the server has stopped.
     """
     if bool(url) is off:
         raise wrong("--url", "say either --url or --off")
@@ -258,7 +258,7 @@ def webhook(operator: Operator, client: Client, url: str | None, *, off: bool) -
         raise wrong("--url", "it must be an https address without a user")
     if not url:
         webhooks.forget_address(operator.runtime, operator.caller, client)
-        click.echo(f"client {client.id} is called no more")
+        click.echo(f"client {client.id} is no longer called")
         return
     secret = webhooks.register_address(operator.runtime, operator.caller, client, url)
     click.echo(f"client {client.id} is called at {url}")

@@ -26,7 +26,8 @@ _HEAD = ("LANE", "READY", "LATER", "DEAD", "TRIES", "READY SINCE (UTC)")
 def work(settings: Settings) -> None:
     """Work the outbox in a process of its own.
 
-    This is what follows an answer, and what falls due. `habilis serve` does the same unless HABILIS_WORKER is no.
+    The outbox holds work for after an answer, such as mails, and work for a date, such as the end of a term.
+    `habilis serve` works it too, unless HABILIS_WORKER is no.
     Several processes may run: one works a lane at a time.
     Stop it with Ctrl-C or SIGTERM.
     """
@@ -72,7 +73,7 @@ def list_(settings: Settings) -> None:
 @takes_name
 @takes_settings()
 def retry(lane: str, position: str, by: str, settings: Settings) -> None:
-    """Have a dead letter tried again, with all its tries."""
+    """Have a dead letter tried again; its failures are counted from zero."""
     _act(dead_letters.retry, settings, by, (lane, position))
     click.echo(f"{lane} {position} is tried again")
 

@@ -55,8 +55,8 @@ _ROWS = (
         _EDITABLE,
         patient_path="id",
         words={
-            "en": Words("the identity", "of the identity", "the identity", "identity"),
-            "fr": Words("l’identité", "de l’identité", "l’identité", "l’identité"),
+            "en": Words("the patient’s identity", "of the patient’s identity", "the patient’s identity", "identity"),
+            "fr": Words("l’identité du patient", "de l’identité du patient", "l’identité du patient", "l’identité"),
         },
         unique=True,
         documentation="Professionals and software name the patient by `identifier=system|value` or by one `_id`, and "
@@ -140,9 +140,9 @@ _ROWS = (
         ),
         words={
             "en": Words(
-                "a delivery of documents",
-                "of a delivery of documents",
-                "the list of deliveries",
+                "a set of documents",
+                "of a set of documents",
+                "the list of sets of documents",
                 "submission sets and folders",
             ),
             "fr": Words(

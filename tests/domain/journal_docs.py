@@ -34,6 +34,8 @@ _HEAD = """# The journal: what each kind of event says
 For this page, every kind of event is recorded once as an AuditEvent and read back.
 The sentence of an act that was done says what somebody did.
 The sentence of an act that was refused or failed says what somebody wanted to do, never that it happened.
+`erasure-due`, `review-overdue` and `seal-ended` are events of the server alone.
+Their sentences name the server, not a person, and nobody refuses them.
 The stored AuditEvent has the French sentence; the journal says the same in the language of its reader.
 
 ## Sentences

@@ -235,7 +235,7 @@ def test_a_dead_address_is_told_on_the_page(app, runtime, post):
     choices.refuse_address(runtime, account, HERS)
     shown = page(person)
     assert "could not be delivered since 2 March 2026, 10:00" in shown
-    assert "n’arrivent pas depuis le 2 mars 2026" in page(person, "fr")
+    assert "n’arrivent plus depuis le 2 mars 2026" in page(person, "fr")
     confirm(person, runtime, post, NEW)
     assert "could not be delivered" not in page(person)
 

@@ -172,7 +172,7 @@ class BeToldOfFiling(Choice):
 
 @command(EventKind.SWITCH_SET)
 class RestoreDefault(Choice):
-    """State a default of the space that applies without any choice too."""
+    """Set a default of the space back to what applies when nobody has chosen."""
 
 
 @command(EventKind.CHOICE_RECORDED)
@@ -187,7 +187,7 @@ class ChangeChoice(Choice):
 
 @command(EventKind.CHOICE_REVOKED)
 class Revoke(Choice):
-    """End a choice: its Consent is in force no more."""
+    """End a choice: its Consent is no longer in force."""
 
 
 @command(EventKind.CONSENT_REVOKED)
@@ -197,7 +197,7 @@ class EndAgreement(Revoke):
 
 @command(EventKind.PROFESSIONAL_UNBLOCKED)
 class Unblock(Revoke):
-    """End a block; consents given before the block do not revive (F5)."""
+    """End a block; consents given before the block stay ended (F5)."""
 
 
 @command(EventKind.PHYSICIAN_UNDECLARED)

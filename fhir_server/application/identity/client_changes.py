@@ -33,7 +33,7 @@ def register_client(runtime: Runtime, caller: Caller, client: Client, told: str)
 
 @command(EventKind.CLIENT_REGISTERED)
 def replace_registration(runtime: Runtime, caller: Caller, client: Client, told: str) -> None:
-    """Replace what an app has registered of itself; its grants go on.
+    """Replace what an app has registered about itself; its grants go on.
 
     Raises: KeyError when there is no such client; ValueError when it changed meanwhile or contradicts itself.
     """

@@ -116,7 +116,7 @@ def waiting_for_code(runtime: Runtime, subject: str) -> Unconfirmed | None:
 
 @command(EventKind.NOTICE_ADDRESS_SET)
 def confirm(runtime: Runtime, caller: Caller, account: Account, typed: str) -> bool:
-    """Use an address from now on when this is its code; use the code up, and tell the address before."""
+    """Use an address from now on when this is its code; use the code up, and tell the previous address."""
     vault = runtime.ports.vault
     entry = vault.get(_ASKED, account.subject, runtime.now())
     if entry is None:
@@ -133,7 +133,7 @@ def confirm(runtime: Runtime, caller: Caller, account: Account, typed: str) -> b
 
 @command(EventKind.NOTICE_ADDRESS_REMOVED)
 def remove(runtime: Runtime, caller: Caller, account: Account) -> None:
-    """Send no more mails to an account, and tell the address before."""
+    """Stop mails to an account, and tell the previous address."""
     runtime.ports.vault.drop(_ASKED, account.subject)
     if choices.of_account(runtime, account).address:
         _move(runtime, caller, account, None)
@@ -158,7 +158,7 @@ def _count_wrong(runtime: Runtime, entry: Secret, waiting: Unconfirmed) -> None:
 
 
 def _move(runtime: Runtime, caller: Caller, account: Account, confirmed: Unconfirmed | None) -> None:
-    """Record the change, tell the address before in the same commit, and use the new one; None for no address."""
+    """Record the change, tell the previous address in the same commit, and use the new one; None for no address."""
     before, address = choices.of_account(runtime, account), confirmed.address if confirmed else None
     letters = [_farewell(runtime, before)] if before.reachable and before.address != address else []
     act = Act.SET_ADDRESS if address else Act.REMOVE_ADDRESS

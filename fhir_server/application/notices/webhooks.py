@@ -42,7 +42,7 @@ LANE = "webhooks"
 PREFIX = "whsec_"
 """How a secret begins in Standard Webhooks."""
 MOST_FAILURES = 20
-"""After so many failures in a row, over a day at least, an address is called no more."""
+"""After so many failures in a row, over a day at least, an address is no longer called."""
 PATIENCE = timedelta(days=1)
 FIRST_REST, LONGEST_REST = timedelta(seconds=10), timedelta(hours=1)
 """How long no call of an app is tried after a failure; the rest doubles with each failure in a row."""
@@ -89,7 +89,7 @@ _CALLS = msgspec.json.Decoder(_Call)
 
 @query
 def find(runtime: Runtime, client: ClientId) -> Webhook | None:
-    """Return the address of an app, also one that is called no more; None when there is none."""
+    """Return the address of an app, also one that is no longer called; None when there is none."""
     entry = runtime.ports.vault.get(_KIND, client, runtime.now())
     return _DECODER.decode(entry.value) if entry else None
 
@@ -109,7 +109,7 @@ def register_address(runtime: Runtime, caller: Caller, client: Client, url: str)
 
 @command(EventKind.CLIENT_CHANGED)
 def forget_address(runtime: Runtime, caller: Caller, client: Client) -> None:
-    """Forget the address of an app, which is then called no more."""
+    """Forget the address of an app, which is then no longer called."""
     _audit(runtime, caller, client, "webhook removed")
     runtime.ports.vault.drop(_KIND, client.id)
 

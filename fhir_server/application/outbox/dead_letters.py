@@ -26,7 +26,7 @@ def find(runtime: Runtime, lane: str | None = None) -> Sequence[Pending]:
 
 @command(EventKind.MESSAGE_RETRIED)
 def retry(runtime: Runtime, by: str, letter: Pending) -> None:
-    """Have a dead letter handled again, at once and with all its tries.
+    """Have a dead letter handled again at once; its failures are counted from zero.
 
     Raises: MessageGone when it is no dead letter any more; StoreUnavailable.
     """

@@ -48,7 +48,7 @@ REFUSALS: Mapping[str, str] = MappingProxyType(
         Reason.SUSPENDED: "access to the space is suspended",
         Reason.ERASED: "the space was erased",
         Reason.TOO_YOUNG: "too young for an account of one’s own",
-        Category.FORBIDDEN: "this was not theirs to do",
+        Category.FORBIDDEN: "this person had no right to do this",
         Category.DUPLICATE: "this is there already",
         Category.NOT_FOUND: "it is unknown or not open to this person",
         Category.BUSINESS_RULE: "a rule does not allow this now",

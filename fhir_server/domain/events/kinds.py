@@ -113,7 +113,7 @@ class EventKind(Code):
     DOCUMENT_SHOWN = ("document-shown", EventRow((_PATCH,), _DOCUMENT, _ALWAYS, _DOCUMENTS, _CHANGED),
         "showed a hidden document again", "show a hidden document again")
     DOCUMENT_RELEASED = ("document-released", EventRow((_PATCH,), _DOCUMENT, _ALWAYS, _DOCUMENTS, _CHANGED),
-        "opened a waiting result to the patient", "open a waiting result to the patient")
+        "made a waiting result visible to the patient", "make a waiting result visible to the patient")
     DOCUMENT_ARCHIVED = ("document-archived", EventRow((_PATCH,), _DOCUMENT, _NEVER, _DOCUMENTS, _CHANGED),
         "archived a document", "archive a document")
     DOCUMENT_UNARCHIVED = ("document-unarchived", EventRow((_PATCH,), _DOCUMENT, _NEVER, _DOCUMENTS, _CHANGED),
@@ -191,8 +191,8 @@ class EventKind(Code):
     ERASURE_DUE = ("erasure-due", EventRow(_CALLED, _PATIENT, _ALWAYS, _OPEN, _UNTOLD, "erasure-due"),
         "noted that the space is to be erased", "note that the space is to be erased")
     SEAL_ENDED = ("seal-ended", EventRow(_CALLED, _DOCUMENT, _ALWAYS, _DOCUMENTS, _UNTOLD, "end-seal"),
-        "ended the time in which a document was not shown to the patient",
-        "end the time in which a document was not shown to the patient")
+        "noted the end of the time in which a document was not shown to the patient",
+        "note the end of the time in which a document was not shown to the patient")
     SPACE_STATUS_READ = ("space-status-read", EventRow(_CALLED, _PATIENT, _ALWAYS, _OPEN, _UNTOLD, "space-status"),
         "looked at the state of the space", "look at the state of the space")
 
@@ -239,9 +239,9 @@ class EventKind(Code):
     ACCOUNT_CHANGED = ("account-changed", EventRow(_CALLED, None, _IN_A_SPACE, _HOLDER, _UNTOLD, "edit-user"),
         "changed what the account may do", "change what the account may do")
     ACCOUNT_DISABLED = ("account-disabled", EventRow(_CALLED, None, _IN_A_SPACE, _HOLDER, _UNTOLD, "disable-user"),
-        "stopped the account", "stop the account")
+        "disabled the account", "disable the account")
     ACCOUNT_ENABLED = ("account-enabled", EventRow(_CALLED, None, _IN_A_SPACE, _HOLDER, _UNTOLD, "enable-user"),
-        "opened the account again", "open the account again")
+        "enabled the account again", "enable the account again")
     ACCOUNT_INVITED = ("account-invited", EventRow(_CALLED, None, _IN_A_SPACE, _HOLDER, _UNTOLD, "invite-user"),
         "made a code that links another sign-in to the account",
         "make a code that links another sign-in to the account")
@@ -262,7 +262,8 @@ class EventKind(Code):
         "erased the second factors of the account", "erase the second factors of the account")
     ENROLMENT_CODE_ISSUED = ("enrolment-code-issued",
         EventRow(_CALLED, None, _IN_A_SPACE, _HOLDER, _UNTOLD, "issue-enrolment-code"),
-        "made a code to enrol a second factor of the account", "make a code to enrol a second factor of the account")
+        "made a code for setting up a second factor of the account",
+        "make a code for setting up a second factor of the account")
     NOTICE_ADDRESS_PROPOSED = ("notice-address-proposed",
         EventRow(_CALLED, None, _IN_A_SPACE, _HOLDER, _UNTOLD, "propose-notice-address"),
         "gave an address for mails about notices", "give an address for mails about notices")
@@ -282,14 +283,14 @@ class EventKind(Code):
     CLIENT_REMOVED = ("client-removed", EventRow(_CALLED, None, _NEVER, _OPEN, _UNTOLD, "remove-client"),
         "removed an app", "remove an app")
     CLIENT_DISABLED = ("client-disabled", EventRow(_CALLED, None, _NEVER, _OPEN, _UNTOLD, "disable-client"),
-        "stopped an app", "stop an app")
+        "disabled an app", "disable an app")
     CLIENT_ENABLED = ("client-enabled", EventRow(_CALLED, None, _NEVER, _OPEN, _UNTOLD, "enable-client"),
-        "let an app work again", "let an app work again")
+        "enabled an app again", "enable an app again")
     CLIENT_REKEYED = ("client-rekeyed", EventRow(_CALLED, None, _NEVER, _OPEN, _UNTOLD, "rekey-client"),
         "replaced the keys of an app", "replace the keys of an app")
 
     DATA_KEY_ROTATED = ("data-key-rotated", EventRow(_CALLED, None, _NEVER, _OPEN, _UNTOLD, "rotate-keys"),
-        "replaced the key of the data", "replace the key of the data")
+        "replaced the encryption key of the data", "replace the encryption key of the data")
     SIGNING_KEY_ROTATED = ("signing-key-rotated", EventRow(_CALLED, None, _NEVER, _OPEN, _UNTOLD, "rotate-signing"),
         "replaced the signing key", "replace the signing key")
     SERVICE_BACKED_UP = ("service-backed-up", EventRow(_CALLED, None, _NEVER, _OPEN, _UNTOLD, "backup"),
@@ -297,9 +298,9 @@ class EventKind(Code):
     SERVICE_RESTORED = ("service-restored", EventRow(_CALLED, None, _NEVER, _OPEN, _UNTOLD, "restore"),
         "restored the service to an earlier state", "restore the service to an earlier state")
     MESSAGE_RETRIED = ("message-retried", EventRow(_CALLED, None, _NEVER, _OPEN, _UNTOLD, "retry-message"),
-        "sent a failed message to the worker again", "send a failed message to the worker again")
+        "had a failed task of the service tried again", "have a failed task of the service tried again")
     MESSAGE_DROPPED = ("message-dropped", EventRow(_CALLED, None, _NEVER, _OPEN, _UNTOLD, "drop-message"),
-        "dropped a failed message", "drop a failed message")
+        "dropped a failed task of the service", "drop a failed task of the service")
     LOCKDOWN_BEGUN = ("lockdown-begun", EventRow(_CALLED, None, _NEVER, _OPEN, _UNTOLD, "emergencies-only-on"),
         "stopped everything but emergencies", "stop everything but emergencies")
     LOCKDOWN_ENDED = ("lockdown-ended", EventRow(_CALLED, None, _NEVER, _OPEN, _UNTOLD, "emergencies-only-off"),
