@@ -5,13 +5,13 @@ Languages are "fr" and "en"; the text of any other language is English.
 
 from functools import lru_cache
 
+from fhir_server.catalogues import texts
 from fhir_server.domain.events import explanations, words
 from fhir_server.domain.events.kinds import EventKind
 from fhir_server.domain.events.rules import NoticeKind
 from fhir_server.domain.events.words import NOTICES, WORDS, Words
 from fhir_server.registry import REGISTRY
 from fhir_server.registry.model import Words as Names
-from fhir_server.translations import texts
 
 _DIRECTORY = {
     "en": Names("an entry of the directory", "of an entry of the directory", "the directory", "the directory"),

@@ -12,8 +12,8 @@ from babel.support import NullTranslations
 from flask import Flask, Response, current_app, g, request
 from flask_babel import Babel, Domain, get_locale
 
+from fhir_server.catalogues import texts
 from fhir_server.http.request_context import after_page, argument
-from fhir_server.translations import texts
 
 LANGUAGES = ("fr", "en")
 COOKIE = "lang"

@@ -13,7 +13,7 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.support import NullTranslations, Translations
 
-_FOLDER = Path(__file__).parent
+_FOLDER = Path(__file__).parent / "translations"
 
 
 @cache
