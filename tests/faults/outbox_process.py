@@ -5,6 +5,7 @@ message; a negative one only works what is there. Each number that is durable is
 """
 
 import sys
+import time
 from itertools import count
 from threading import Thread
 
@@ -19,7 +20,8 @@ from tests.factories import a_document, a_trace, an_id, creating, runtime_on
 
 LANE = "deaths"
 LEASE_SECONDS = 1.0
-_PUTTERS = 3
+_PUTTERS, _PAUSE_SECONDS = 3, 0.01
+"""About 300 messages a second at most, so that the worker keeps up with them."""
 
 
 def token_of(number: int) -> str:
@@ -39,6 +41,7 @@ def _put(ports: Ports, numbers: "count[int]", runtime: Runtime) -> None:
         ports.store.commit(Change((a_trace(),), outbox=(message,)))
         sys.stdout.write(f"{number}\n")
         sys.stdout.flush()
+        time.sleep(_PAUSE_SECONDS)
 
 
 def main() -> None:

@@ -5,7 +5,8 @@ the commits. No message is missed for that: a worker reads what is there, and ne
 The worker's read over all spaces asks every shard; it is the only one, and no request waits for it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from itertools import islice
 
@@ -20,6 +21,7 @@ from fhir_server.adapters.mongo.documents import order_of
 from fhir_server.adapters.sealing import Keyring
 from fhir_server.domain.stored import instant_or_none
 from fhir_server.ports.outbox import LaneState, Lease, Pending
+from fhir_server.ports.store import StoreUnavailable
 
 _EVERYWHERE: Document = {"compartment": {"$gte": ""}}
 _IN_ORDER = [("lane", 1), ("dead", 1), ("order", 1)]
@@ -28,12 +30,13 @@ _IN_ORDER = [("lane", 1), ("dead", 1), ("order", 1)]
 class MongoOutbox:
     """Messages and leases. It keeps the promises of `ports.outbox.Outbox`."""
 
-    def __init__(self, database: Database[Document], keyring: Keyring, bell: Bell) -> None:
-        """Keep the parts; the store closes them."""
+    def __init__(self, database: Database[Document], keyring: Keyring, bell: Bell, suspect: Callable[[], None]) -> None:
+        """Keep the parts; the store closes them. suspect: searches for dead processes, whose locks block a lease."""
         self._messages = database["outbox"]
         self._leases = database["leases"]
         self._keyring = keyring
         self._bell = bell
+        self._suspect = suspect
 
     def ready(self, lane: str, now: datetime, limit: int) -> tuple[Pending, ...]:
         """Return messages of a lane to be handled now."""
@@ -74,7 +77,7 @@ class MongoOutbox:
 
     def take_over(self, seen: Lease, holder: str) -> Lease | None:
         """Make a holder the next one if the lease is still the one that was seen."""
-        with failures_named(BRIEF_SECONDS):
+        with self._writing():
             if not seen.number:
                 return self._take_first(Lease(seen.lane, holder, 1, 0))
             where = {"_id": seen.lane, "number": seen.number, "beat": seen.beat, "holder": seen.holder}
@@ -84,7 +87,7 @@ class MongoOutbox:
 
     def beat(self, lease: Lease) -> Lease | None:
         """Show that the holder lives."""
-        with failures_named(BRIEF_SECONDS):
+        with self._writing():
             row = self._leases.find_one_and_update(
                 _held(lease), {"$inc": {"beat": 1}}, return_document=ReturnDocument.AFTER
             )
@@ -92,7 +95,7 @@ class MongoOutbox:
 
     def give_up(self, lease: Lease) -> None:
         """End a lease that is still held."""
-        with failures_named(BRIEF_SECONDS):
+        with self._writing():
             self._leases.update_one(_held(lease), {"$set": {"holder": None}})
 
     def wait(self, seconds: float) -> bool:
@@ -102,6 +105,16 @@ class MongoOutbox:
     def wake(self) -> None:
         """End the present or the next wait."""
         self._bell.ring()
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Write a lease. A worker that died in the middle of a commit keeps it locked until its session is ended."""
+        try:
+            with failures_named(BRIEF_SECONDS):
+                yield
+        except StoreUnavailable:
+            self._suspect()
+            raise
 
     def _take_first(self, lease: Lease) -> Lease | None:
         try:

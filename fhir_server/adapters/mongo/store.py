@@ -45,8 +45,8 @@ class MongoStore:
         self._preparer = Preparer(self._hashes, keyring)
         self._bulkhead = Bulkhead()
         self._bell = Bell()
-        self.outbox = MongoOutbox(database, keyring, self._bell)
         self.transactions = Transactions(client, database)
+        self.outbox = MongoOutbox(database, keyring, self._bell, self.transactions.processes.suspect)
 
     @contextmanager
     def snapshot(self) -> Iterator[MongoSnapshot]:
