@@ -99,7 +99,7 @@ def test_what_goes_beyond_a_limit_is_refused_and_names_it(world, put, limit, val
 def test_every_limit_has_a_variable_that_sets_it():
     bounds = TypeAdapter(Limits).json_schema()["properties"]
     for name, variable in limits.READER.variables.items():
-        greatest = bounds[name]["maximum"]
+        greatest = bounds[name]["le"]
         read = Settings.from_environment({variable: "7"}).limits
         assert getattr(read, name) == 7
         for wrong in ("0", str(greatest + 1), "many"):

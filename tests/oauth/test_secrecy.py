@@ -111,7 +111,7 @@ def test_42_every_step_is_in_the_trail(app, web, runtime):
     assert kinds.count(("ITI-71", "4")) == 1
     own = [event["subtype"][0]["code"] for event in events_of(runtime, "camille")]
     assert sorted(own) == ["110137", "ITI-71", "search"]  # the last: the list of documents on the consent page
-    assert "a autorisé une application" in orjson.dumps(events_of(runtime, "camille")).decode()
+    assert "a autorisé l’application" in orjson.dumps(events_of(runtime, "camille")).decode()
 
 
 @holds("AC46")

@@ -163,7 +163,7 @@ def test_the_journal_tells_who_what_and_why_in_plain_sentences(page, site):
     assert "Paul Morel (Cabinet de kinésithérapie des Lilas) a consulté la liste des documents" in told
     assert "Compte rendu d’hospitalisation : ligamentoplastie du genou droit" in told
     assert "Fondement : votre accord à l’équipe de soins." in told
-    assert "Dr Félix Stern (Centre de santé du Port) a voulu consulter la liste des documents" in told
+    assert "Dr Félix Stern (Centre de santé du Port) a demandé à consulter la liste des documents" in told
     assert "Motif : vous n’avez pas donné votre accord." in told
 
 
