@@ -10,6 +10,7 @@ from consent_rules.vocabulary import (
     Basis,
     Capacity,
     DirectiveKind,
+    Grade,
     Label,
     Obligation,
     PatientId,
@@ -63,11 +64,15 @@ class AccessRequest:
 
 @dataclass(frozen=True, slots=True)
 class RuleApplied:
-    """One rule that the decision applied: its statement number in docs/rules.md and the ids of the consents it used."""
+    """One rule that the decision applied: its statement number in docs/rules.md and the ids of the consents it used.
+
+    grade: the best evidence behind a ground of care (V1); None for every other rule.
+    """
 
     statement: str
     outcome: str
     consents: tuple[str, ...] = ()
+    grade: Grade | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +81,7 @@ class Permit:
 
     basis: ground of the access. obligations: what the server must do.
     views: the clauses of each part of the space; a part that is absent shows nothing.
+    grade: the best evidence behind the ground (V1); None when the ground is not a professional's care.
     """
 
     compartment: PatientId
@@ -84,6 +90,7 @@ class Permit:
     views: Mapping[View, tuple[Clause, ...]]
     obligations: frozenset[Obligation] = frozenset()
     matrix_version: str = ""
+    grade: Grade | None = None
 
     def sees(self, view: View) -> Visibility:
         """Return what is visible of one part of the space."""
@@ -110,7 +117,7 @@ class Directive:
     kinds, categories, documents, data_start, data_end: documents that it covers, by type, class, id and the half-open
         time in which they were written; None for all. labels: they carry at least one of these, NONE for all.
     professions: codes to which a directive that withholds documents does not apply.
-    reason: why, for emergency openings.
+    reason: why, for emergency openings. grade: of the evidence, from what the server knows (V1).
     """
 
     id: str
@@ -132,6 +139,7 @@ class Directive:
     data_end: datetime | None = None
     professions: frozenset[str] = frozenset()
     labels: Label = Label.NONE
+    grade: Grade = Grade.DECLARED
 
     @property
     def extent(self) -> Extent:
@@ -218,6 +226,17 @@ class RecordState:
         A removed block leaves a BLOCK_LIFTED directive, so that consents given before the block do not revive (F5).
         """
         return replace(self, directives=tuple(_after_withdrawal(self.directives, consent_id)))
+
+
+OF_THE_REGISTRY = frozenset({DirectiveKind.REPRESENTATIVE, DirectiveKind.GUARDIAN, DirectiveKind.DECLARED_PHYSICIAN})
+"""Facts that the operator of the insurer's registry records; no professional may state them."""
+
+
+def implied_grade(kind: DirectiveKind, *, by_patient: bool) -> Grade:
+    """Return the grade of a directive that was stored before directives stated one (V1)."""
+    if by_patient:
+        return Grade.PATIENT
+    return Grade.THIRD_PARTY if kind in OF_THE_REGISTRY else Grade.DECLARED
 
 
 RESTRICTING = frozenset(

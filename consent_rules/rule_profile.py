@@ -6,16 +6,17 @@ A profile sets every key of `RuleProfile`; a missing or unknown key is an error.
 import re
 import tomllib
 from calendar import monthrange
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from datetime import MAXYEAR, UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 from consent_rules.vocabulary import Proof
 
+T = TypeVar("T")
 _SPAN = re.compile(r"(\d+)(h|min|d|w|mo|y)")
 _UNITS = {"h": timedelta(hours=1), "min": timedelta(minutes=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 _MONTHS = {"mo": 1, "y": 12}
@@ -56,6 +57,33 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
+class Ceilings:
+    """How much one key opens at most (V10, V11, V13); data/countries/fr.toml says what each key means.
+
+    A name that ends in `_each` is multiplied by the active professionals of an establishment or client.
+    """
+
+    spaces_an_hour: int
+    spaces_a_day: int
+    spaces_a_day_each: int
+    identities_an_hour: int
+    identities_an_hour_each: int
+    emergency_window: Span
+    emergency_second_factor: int
+    emergency_officer: int
+    emergency_usual_days: int
+    deposits_an_hour: int
+    requests_a_second: int
+    requests_a_minute: int
+    client_requests_a_minute: int
+    doubled: int
+    doublings_a_day: int
+    breaker_days: int
+    breaker_window: Span
+    breaker_contests: int
+
+
+@dataclass(frozen=True, slots=True)
 class RuleProfile:
     """The answers to the open questions; data/countries/fr.toml says what each key means and where it comes from."""
 
@@ -74,6 +102,8 @@ class RuleProfile:
     named_consent: Span
     longest_named_consent: Span
     approval_waits: Span
+    declared_team_consent: Span
+    clock_skew: Span
     break_glass: Span
     regulation: Span
     review: Span
@@ -90,7 +120,9 @@ class RuleProfile:
     advance_directive_kinds: frozenset[str]
     patient_formats: frozenset[str]
     patient_file_size: int
+    withdrawn_by: frozenset[str]
     proofs: Mapping[Proof, Span]
+    ceilings: Ceilings
 
 
 def parse(text: str) -> RuleProfile:
@@ -102,10 +134,7 @@ def parse(text: str) -> RuleProfile:
         values: dict[str, Any] = tomllib.loads(text)
     except tomllib.TOMLDecodeError as problem:
         raise ProfileError(f"this is no TOML: {problem}") from problem
-    wanted = {item.name: _READERS[str(item.type)] for item in fields(RuleProfile)}
-    for key in sorted(set(wanted) ^ set(values)):
-        raise ProfileError(f"profile key `{key}` is {'missing' if key in wanted else 'unknown'}")
-    return RuleProfile(**{key: read(key, values[key]) for key, read in wanted.items()})
+    return _filled(RuleProfile, "", values)
 
 
 @cache
@@ -137,6 +166,14 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in (_DATA / "countries").glob("*.toml")))
 
 
+def _filled(kind: type[T], table: str, values: Mapping[str, Any]) -> T:
+    """Build a dataclass from a table. table: "ceilings." before the names of its keys; "" for the profile itself."""
+    wanted = {item.name: _READERS[str(item.type)] for item in fields(kind)}  # type: ignore[arg-type]
+    for key in sorted(set(wanted) ^ set(values)):
+        raise ProfileError(f"profile key `{table}{key}` is {'missing' if key in wanted else 'unknown'}")
+    return kind(**{key: read(f"{table}{key}", values[key]) for key, read in wanted.items()})
+
+
 def _checked(kind: type, key: str, value: Any) -> Any:  # noqa: ANN401 - any TOML value
     if type(value) is not kind:
         raise ProfileError(f"profile key `{key}` must be {kind.__name__}")
@@ -150,11 +187,12 @@ def _proofs(key: str, value: Any) -> Mapping[Proof, Span]:  # noqa: ANN401 - any
         raise ProfileError(f"profile key `{key}`: {problem}") from problem
 
 
-_READERS = {
+_READERS: Mapping[str, Callable[[str, Any], Any]] = {
     str(str): lambda key, value: _checked(str, key, value),
     str(int): lambda key, value: _checked(int, key, value),
     str(bool): lambda key, value: _checked(bool, key, value),
     str(Span): lambda key, value: Span.parse(_checked(str, key, value)),
     str(frozenset[str]): lambda key, value: frozenset(_checked(list, key, value)),
     str(Mapping[Proof, Span]): _proofs,
+    str(Ceilings): lambda key, value: _filled(Ceilings, f"{key}.", _checked(dict, key, value)),
 }

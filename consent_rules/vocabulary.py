@@ -146,6 +146,8 @@ class DirectiveKind(Code):
     ASK_FIRST = "ask-first"
     AT_ONCE = "at-once"
     TOLD_OF_FILING = "told-of-filing"
+    CARE = "care"
+    """A fact of care that a third party recorded: it opens nothing alone, but supports what a professional declared."""
 
 
 SETTINGS = frozenset(
@@ -173,6 +175,18 @@ class Proof(Code):
     ADMISSION = "admission"
     REFERRAL = "referral"
     PRESCRIPTION = "prescription"
+
+
+class Grade(Code):
+    """How strong the evidence behind a ground of access is (V1); from the strongest to the weakest.
+
+    PATIENT: the holder's own authenticated act, a code or a card that the holder showed. THIRD_PARTY: recorded by
+    somebody else than who reads. DECLARED: the word of who reads.
+    """
+
+    PATIENT = "patient"
+    THIRD_PARTY = "third_party"
+    DECLARED = "declared"
 
 
 class Basis(Code):

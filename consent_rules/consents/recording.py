@@ -6,14 +6,14 @@ professional), E4, F2, G5, C7.
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from consent_rules.decision.conditions import is_about_relative, is_for_team, is_switch, limits
 from consent_rules.decision.decision_context import DecisionContext
 from consent_rules.lifecycle import is_minor_with_account
 from consent_rules.model import Deny, Directive, RecordState, RuleApplied
 from consent_rules.rule_profile import RuleProfile
-from consent_rules.vocabulary import SETTINGS, DirectiveKind, Proof, Purpose, Reason, RequesterKind
+from consent_rules.vocabulary import SETTINGS, DirectiveKind, Grade, Proof, Purpose, Reason, RequesterKind
 
 _BY_HOLDER = SETTINGS | frozenset(
     {
@@ -33,12 +33,13 @@ Nobody may give others access to documents, or hide documents, that they do not 
 """
 _REPRESENTING = frozenset({DirectiveKind.REPRESENTATIVE, DirectiveKind.GUARDIAN})
 _REPEATED = frozenset({DirectiveKind.EMERGENCY_OPENING, DirectiveKind.BLOCK_LIFTED})
-_SKEW = timedelta(minutes=5)
-"""How far the clock of a professional's software may be ahead; the consent then starts at the server's time."""
 
 
-def record(context: DecisionContext, directive: Directive) -> Directive | Deny:
-    """Return the directive as this requester may record it now, with who gave it and when, or the denial.
+def record(context: DecisionContext, directive: Directive, verified: Grade = Grade.DECLARED) -> Directive | Deny:
+    """Return the directive as this requester may record it now, with who gave it, when, and its grade, or the denial.
+
+    verified: the grade of what a professional's software showed and the server itself checked, such as a redeemed code;
+    the request alone never gives a grade (V1).
 
     The requester already has a permit for Action.DIRECT (F1). The time is the server's, or an earlier time that the
     directive states.
@@ -55,6 +56,7 @@ def record(context: DecisionContext, directive: Directive) -> Directive | Deny:
         recorder="" if by_patient else context.requester.person,
         proof=Proof.PATIENT if by_patient else directive.proof,
         recorded_at=min(directive.recorded_at or context.at, context.at),
+        grade=Grade.PATIENT if by_patient else verified,
     )
 
 
@@ -169,9 +171,13 @@ def _may_widen(context: DecisionContext) -> bool:
 
 
 def _is_post_dated(context: DecisionContext, directive: Directive) -> bool:
-    """Tell whether a professional dates a consent in the future; the patient has already given it (C6)."""
+    """Tell whether a professional dates a consent in the future; the patient has already given it (C6, V3).
+
+    The clock of the professional's software may be a little ahead; the consent then starts at the server's time.
+    """
     by_professional = context.requester.kind is RequesterKind.PROFESSIONAL
-    return by_professional and directive.start is not None and directive.start > context.at + _SKEW
+    latest = context.profile.clock_skew.after(context.at)
+    return by_professional and directive.start is not None and directive.start > latest
 
 
 def _is_too_long(context: DecisionContext, directive: Directive) -> bool:

@@ -6,12 +6,13 @@ and F2 to F6 (what the patient withholds and blocks).
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 
 from consent_rules.decision.decision_context import DecisionContext
 from consent_rules.lifecycle import is_minor, is_minor_with_account
 from consent_rules.model import Directive, RuleApplied
-from consent_rules.vocabulary import Capacity, DirectiveKind, Purpose
+from consent_rules.vocabulary import Capacity, DirectiveKind, Grade, Purpose
 
 _TEAMS = ("Organization/", "CareTeam/")
 RELATIVE = "RelatedPerson/"
@@ -70,23 +71,23 @@ def declared_physician(context: DecisionContext) -> RuleApplied | None:
     """Permit the declared *médecin traitant*, who must be a physician whomever the declaration names."""
     if context.requester.profession not in context.profile.declared_physician_professions:
         return None
-    return _permit("D4", _appointments(context, DirectiveKind.DECLARED_PHYSICIAN))
+    return _care("D4", _appointments(context, DirectiveKind.DECLARED_PHYSICIAN))
 
 
 def administrator(context: DecisionContext) -> RuleApplied | None:
     """Permit a professional to whom the patient gave the declared physician's rights."""
-    return _permit("E4", _appointments(context, DirectiveKind.ADMINISTRATOR))
+    return _care("E4", _appointments(context, DirectiveKind.ADMINISTRATOR))
 
 
 def care_team(context: DecisionContext) -> RuleApplied | None:
     """Permit a member of a team to which the patient has agreed once (C2, C3, L2)."""
-    return _permit("C2", [directive for directive in agreements(context) if is_for_team(directive)])
+    return _care("C2", [directive for directive in agreements(context) if is_for_team(directive)])
 
 
 def consent(context: DecisionContext) -> RuleApplied | None:
     """Permit a professional outside the team, by a consent for this consultation (C4, L4)."""
     statement = _CONSENT[context.requester.capacity]
-    return _permit(statement, [directive for directive in agreements(context) if not is_for_team(directive)])
+    return _care(statement, [directive for directive in agreements(context) if not is_for_team(directive)])
 
 
 def agreements(context: DecisionContext) -> list[Directive]:
@@ -216,3 +217,20 @@ def _is_before(agreement: Directive, block: Directive) -> bool:
 def _permit(statement: str, used: Iterable[Directive]) -> RuleApplied | None:
     consents = tuple(directive.id for directive in used)
     return RuleApplied(statement, "permit", consents) if consents else None
+
+
+def _care(statement: str, used: list[Directive]) -> RuleApplied | None:
+    """Permit on a ground of care, with the grade of its evidence (V1)."""
+    permit = _permit(statement, used)
+    return permit and replace(permit, grade=_best(used))
+
+
+def _best(directives: list[Directive]) -> Grade:
+    """Return the strongest grade among the directives behind a ground."""
+    found = Grade.DECLARED
+    for directive in directives:
+        if directive.grade is Grade.PATIENT:
+            return Grade.PATIENT
+        if directive.grade is Grade.THIRD_PARTY:
+            found = Grade.THIRD_PARTY
+    return found

@@ -119,7 +119,8 @@ def permit_of(context: DecisionContext, basis: Basis, rule: RuleApplied) -> Perm
     if context.request.action is Action.REVIEW:
         views[View.REVIEWS] = document_filters.ALL
     rules = (rule, *_NARROWED) if basis in _CARE_BASES else (rule,)
-    return Permit(context.record.patient, basis, rules, views, obligations_of(context, basis), context.matrix.version)
+    owed, version = obligations_of(context, basis), context.matrix.version
+    return Permit(context.record.patient, basis, rules, views, owed, version, rule.grade)
 
 
 def _shows_documents(context: DecisionContext) -> bool:

@@ -11,7 +11,7 @@ from datetime import datetime
 from consent_rules.decision.decision_context import DecisionContext
 from consent_rules.model import AccessRequest, Directive, RuleApplied
 from consent_rules.rule_profile import RuleProfile
-from consent_rules.vocabulary import Capacity, DirectiveKind, Obligation, Purpose
+from consent_rules.vocabulary import Capacity, DirectiveKind, Grade, Obligation, Purpose
 
 MODES = (Purpose.BREAK_GLASS, Purpose.EMERGENCY)
 STATEMENTS = {Purpose.BREAK_GLASS: "G1", Purpose.EMERGENCY: "G2"}
@@ -88,7 +88,9 @@ def shows_hidden(context: DecisionContext) -> bool:
 
 def _opened(context: DecisionContext, mode: Purpose) -> RuleApplied | None:
     openings = [d for d in context.in_force(DirectiveKind.EMERGENCY_OPENING) if _is_for(context, d, mode)]
-    return RuleApplied(STATEMENTS[mode], "permit", tuple(found.id for found in openings)) if openings else None
+    if not openings:
+        return None
+    return RuleApplied(STATEMENTS[mode], "permit", tuple(found.id for found in openings), Grade.DECLARED)
 
 
 def _is_for(context: DecisionContext, opening: Directive, mode: Purpose) -> bool:

@@ -12,13 +12,14 @@ from typing import Any, TypeVar
 
 from consent_rules import rule_profile
 from consent_rules.matrix import table as matrix_table
-from consent_rules.model import AccessRequest, Directive, Membership, RecordState, Requester, Team
+from consent_rules.model import AccessRequest, Directive, Membership, RecordState, Requester, Team, implied_grade
 from consent_rules.tools.hypothetical_requesters import Stage
 from consent_rules.visibility import AccessFacts, Interval, micros
 from consent_rules.vocabulary import (
     Action,
     Capacity,
     DirectiveKind,
+    Grade,
     Label,
     Mark,
     Proof,
@@ -118,6 +119,8 @@ def _build(where: str, cls: type[T], table: Table) -> T:
         values["kind"] = _convert(
             f"{where}.kind", RequesterKind if cls is Requester else DirectiveKind, values.get("kind")
         )
+    if cls is Directive:
+        values.setdefault("grade", implied_grade(values["kind"], by_patient=values.get("by_patient") is True))
     missing = sorted(item.name for item in fields(cls) if item.default is MISSING and item.name not in values)
     if missing:
         raise ScenarioError(f"{where}: `{missing[0]}` is missing")
@@ -195,6 +198,7 @@ _CONVERTERS: Mapping[str, Callable[[str, Any], Any]] = {
     "status": lambda where, value: _convert(where, SpaceStatus, value),
     "capacity": lambda where, value: _convert(where, Capacity, value),
     "proof": lambda where, value: _convert(where, Proof, value),
+    "grade": lambda where, value: _convert(where, Grade, value),
     "marks": _marks,
     "purposes": _purposes,
     "actors": _texts,

@@ -10,8 +10,8 @@ from datetime import date
 import msgspec
 
 from consent_rules import model
-from consent_rules.model import closed
-from consent_rules.vocabulary import DirectiveKind, Label, PatientId, Proof, Purpose, SpaceStatus
+from consent_rules.model import closed, implied_grade
+from consent_rules.vocabulary import DirectiveKind, Grade, Label, PatientId, Proof, Purpose, SpaceStatus
 from fhir_server.domain.stored import instant_or_none, micros_or_none
 from fhir_server.domain.values import Json
 
@@ -21,7 +21,10 @@ _WHOM = frozenset({"id", "kind", "actors", "by_patient"})
 
 
 class StoredDirective(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True, gc=False):
-    """The stored form of one directive."""
+    """The stored form of one directive.
+
+    grade: None for the grade that the kind and `by_patient` imply, so that earlier versions' states read as they are.
+    """
 
     id: str
     kind: DirectiveKind
@@ -42,6 +45,7 @@ class StoredDirective(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=
     data_end: int | None = None
     professions: frozenset[str] = _NONE
     labels: int = 0
+    grade: Grade | None = None
 
     def read(self) -> model.Directive:
         """Return the directive. Raises: OverflowError for an instant outside the calendar."""
@@ -50,6 +54,7 @@ class StoredDirective(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=
             instant_or_none(self.start), instant_or_none(self.end), instant_or_none(self.recorded_at),
             self.proof, self.by_patient, self.recorder, self.kinds, self.categories, self.reason, self.documents,
             instant_or_none(self.data_start), instant_or_none(self.data_end), self.professions, Label(self.labels),
+            self.grade or implied_grade(self.kind, by_patient=self.by_patient),
         )  # fmt: skip
 
 
@@ -148,11 +153,13 @@ def _left_of(value: Json) -> model.Directive | None:
 
 
 def _written(of: model.Directive) -> StoredDirective:
+    implied = implied_grade(of.kind, by_patient=of.by_patient)
     return StoredDirective(
         of.id, of.kind, of.actors or _NONE, of.excluded or _NONE, of.purposes or _NO_PURPOSES,
         micros_or_none(of.start), micros_or_none(of.end), micros_or_none(of.recorded_at), of.proof, of.by_patient,
         of.recorder, of.kinds, of.categories, of.reason, of.documents, micros_or_none(of.data_start),
         micros_or_none(of.data_end), of.professions or _NONE, int(of.labels),
+        None if of.grade is implied else of.grade,
     )  # fmt: skip
 
 

@@ -22,7 +22,7 @@ K = DirectiveKind
 RELATIVES = dict.fromkeys((K.REPRESENTATIVE, K.GUARDIAN, K.CARER), ("RelatedPerson/r",))
 PROFESSIONALS = dict.fromkeys((K.AGREEMENT, K.BLOCK, K.DECLARED_PHYSICIAN, K.ADMINISTRATOR), ("Practitioner/x",))
 SETTINGS = dict.fromkeys(sorted(vocabulary.SETTINGS), ())
-NOBODY_RECORDS = {K.EMERGENCY_OPENING, K.BLOCK_LIFTED}
+NOBODY_RECORDS = {K.EMERGENCY_OPENING, K.BLOCK_LIFTED, K.CARE}
 
 
 def a_consent(kind, actors=("Practitioner/x",), **more):

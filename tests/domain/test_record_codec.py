@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from consent_rules.model import Directive, Membership, RecordState, Team
-from consent_rules.vocabulary import DirectiveKind, Label, Proof, Purpose, SpaceStatus
+from consent_rules.vocabulary import DirectiveKind, Grade, Label, Proof, Purpose, SpaceStatus
 from fhir_server.domain import record_codec
 from fhir_server.domain.record_codec import dump, load
 
@@ -36,6 +36,7 @@ DIRECTIVES = st.builds(
     data_end=TIMES,
     professions=SETS,
     labels=st.integers(0, 511).map(Label),
+    grade=st.sampled_from(Grade),
 )
 TEAMS = st.builds(
     Team,
@@ -78,6 +79,24 @@ def test_what_was_written_before_a_choice_could_name_documents_is_still_read():
         b'{"directives":[{"actors":["Practitioner/p"],"id":"c","kind":"agreement"}],"patient":"p","status":"active"}'
     )
     assert load(older).directives == (Directive("c", DirectiveKind.AGREEMENT, actors=frozenset({"Practitioner/p"})),)
+
+
+@pytest.mark.parametrize(
+    ("kind", "more", "grade"),
+    [
+        ("agreement", b',"by_patient":true', Grade.PATIENT),
+        ("agreement", b',"proof":"written","recorder":"Practitioner/p"', Grade.DECLARED),
+        ("emergency-opening", b',"recorder":"Practitioner/p"', Grade.DECLARED),
+        ("declared-physician", b',"by_patient":true', Grade.PATIENT),
+        ("declared-physician", b"", Grade.THIRD_PARTY),
+        ("guardian", b"", Grade.THIRD_PARTY),
+        ("agreement", b',"grade":"third_party"', Grade.THIRD_PARTY),
+    ],
+)
+def test_what_an_earlier_version_stored_has_the_grade_of_who_recorded_it(kind, more, grade):
+    older = b'{"directives":[{"id":"c","kind":"%b"%b}],"patient":"p","status":"active"}' % (kind.encode(), more)
+    (directive,) = load(older).directives
+    assert directive.grade is grade
 
 
 @pytest.mark.parametrize(
@@ -130,6 +149,7 @@ def test_a_state_of_0e11f7f_is_read_and_written_as_it_was():
         data_end=until,
         professions=frozenset({"10"}),
         labels=Label.HIV,
+        grade=Grade.PATIENT,
     )
     block, team = Directive("c2", DirectiveKind.BLOCK), Team("CareTeam/1", (Membership("Practitioner/1", at),))
     assert load(state) == RecordState(

@@ -11,8 +11,9 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
-from consent_rules.rule_profile import RuleProfile
+from consent_rules.rule_profile import Ceilings, RuleProfile
 from tests.conformance import coverage_docs
 from tests.conformance.coverage_docs import by_number
 from tests.holds import RULES
@@ -32,14 +33,15 @@ SECTIONS = {
     "J": "Writing, changing, deleting",
     "K": "Order of evaluation",
     "L": "Conflicts between sources",
+    "V": "Evidence of care",
 }
-_RULE = re.compile(r"\b(?:[A-L][1-9]\d?|I0\d|AC\d\d)\b")
-_RANGE = re.compile(r"\b(AC|[A-L])(\d{1,2})(?:–|-|…|\.\.)(?:AC|[A-L])?(\d{1,2})\b")
+_RULE = re.compile(r"\b(?:[A-LV][1-9]\d?|I0\d|AC\d\d)\b")
+_RANGE = re.compile(r"\b(AC|[A-LV])(\d{1,2})(?:–|-|…|\.\.)(?:AC|[A-LV])?(\d{1,2})\b")
 
 
 def statements():
     """Return the numbered statements of the law, in order."""
-    return {number: text for number, text in RULES.items() if re.fullmatch(r"[A-HJ-L][1-9]\d?|I[1-9]", number)}
+    return {number: text for number, text in RULES.items() if re.fullmatch(r"[A-HJ-LV][1-9]\d?|I[1-9]", number)}
 
 
 def reasons() -> dict[str, str]:
@@ -114,16 +116,18 @@ def _profile_table() -> list[str]:
             r"^(\w+) = .*?# (.*)$", (ROOT / "consent_rules/data/countries/fr.toml").read_text("utf-8"), re.MULTILINE
         )
     )
+    keys = [item.name for item in fields(RuleProfile) if item.name not in {"name", "proofs", "ceilings"}]
+    keys += [f"ceilings.{item.name}" for item in fields(Ceilings)]
     rows = [
-        f"| `{item.name}` | {_value(fr, item.name)} | {_value(ehds, item.name)} | {notes.get(item.name, '')} |"
-        for item in fields(RuleProfile)
-        if item.name not in {"name", "proofs"}
+        f"| `{key}` | {_value(fr, key)} | {_value(ehds, key)} | {notes.get(key.rpartition('.')[2], '')} |"
+        for key in keys
     ]
     return ["| key | `fr` | `ehds` | meaning |", "| --- | --- | --- | --- |", *rows]
 
 
-def _value(settled: dict[str, object], key: str) -> str:
-    value = settled[key]
+def _value(settled: dict[str, Any], key: str) -> str:
+    table, _, name = key.rpartition(".")
+    value = settled[table][name] if table else settled[key]
     return ", ".join(value) if isinstance(value, list) else str(value).lower()
 
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from consent_rules import rule_profile
-from consent_rules.rule_profile import ProfileError, RuleProfile, Span, parse, profile
+from consent_rules.rule_profile import Ceilings, ProfileError, RuleProfile, Span, parse, profile
 from consent_rules.vocabulary import Mark, Proof
+from tests.holds import holds
 from tests.rules.builders import (
     MARTIN,
     NOW,
@@ -88,8 +89,32 @@ def test_a_file_that_is_none_says_why(tmp_path, content, message):
 
 
 def test_every_key_is_explained_where_it_stands():
-    for item in fields(RuleProfile):
+    for item in (*fields(RuleProfile), *fields(Ceilings)):
         assert f"\n{item.name} = " in FR_TEXT or f"\n[{item.name}]" in FR_TEXT
+
+
+@holds("V10", "V11", "V13")
+def test_what_one_key_opens_has_the_limits_of_the_page_of_evidence():
+    assert profile("fr").ceilings == Ceilings(
+        spaces_an_hour=20,
+        spaces_a_day=60,
+        spaces_a_day_each=30,
+        identities_an_hour=60,
+        identities_an_hour_each=60,
+        emergency_window=Span.parse("12h"),
+        emergency_second_factor=4,
+        emergency_officer=8,
+        emergency_usual_days=3,
+        deposits_an_hour=60,
+        requests_a_second=50,
+        requests_a_minute=600,
+        client_requests_a_minute=6000,
+        doubled=2,
+        doublings_a_day=1,
+        breaker_days=3,
+        breaker_window=Span.parse("30d"),
+        breaker_contests=2,
+    )
 
 
 @pytest.mark.parametrize(
@@ -102,6 +127,9 @@ def test_every_key_is_explained_where_it_stands():
         ([('notice = "6w"', "notice = 6")], "profile key `notice` must be str"),
         ([('notice = "6w"', 'notice = "6 weeks"')], "`6 weeks` is no length of time such as 24h, 6w, 1mo or 10y"),
         ([("non_health_roles = false", "non_health_roles = 0")], "profile key `non_health_roles` must be bool"),
+        ([("spaces_an_hour = 20", "spaces = 20")], "profile key `ceilings.spaces` is unknown"),
+        ([("spaces_an_hour = 20", "")], "profile key `ceilings.spaces_an_hour` is missing"),
+        ([("spaces_an_hour = 20", 'spaces_an_hour = "20"')], "profile key `ceilings.spaces_an_hour` must be int"),
         (
             [('care_history_kinds = ["REMB"]', 'care_history_kinds = "REMB"')],
             "profile key `care_history_kinds` must be list",
@@ -120,8 +148,14 @@ def test_a_fault_names_its_key(pairs, message):
 
 
 def test_proofs_that_are_no_table_are_named():
+    settled, ceilings = FR_TEXT.split("[ceilings]")
     with pytest.raises(ProfileError, match="profile key `proofs` must be dict"):
-        parse(FR_TEXT.partition("[proofs]")[0] + 'proofs = ["card"]')
+        parse(settled.partition("[proofs]")[0] + 'proofs = ["card"]\n[ceilings]' + ceilings)
+
+
+def test_ceilings_that_are_no_table_are_named():
+    with pytest.raises(ProfileError, match="profile key `ceilings` must be dict"):
+        parse(FR_TEXT.partition("[ceilings]")[0].replace("[proofs]", "ceilings = 20\n[proofs]"))
 
 
 @pytest.mark.parametrize(

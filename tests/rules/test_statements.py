@@ -16,7 +16,7 @@ from consent_rules.matrix import comparison
 from consent_rules.matrix.table import of_cells
 from consent_rules.model import AccessRequest, Deny, RuleApplied
 from consent_rules.rule_profile import Span
-from consent_rules.vocabulary import Action, Capacity, DirectiveKind, Mark, Proof, Purpose, SpaceStatus
+from consent_rules.vocabulary import Action, Capacity, DirectiveKind, Grade, Mark, Proof, Purpose, SpaceStatus
 from tests.holds import holds
 from tests.rules.builders import (
     AUDITOR,
@@ -170,10 +170,34 @@ NARROWED = {"declared", "administrator", "team", "consent", "break-glass", "regu
 def test_an_entry_names_its_rule(name):
     asked, statement, consents = PERMITS[name]
     answer = asked()
-    assert answer.rules[0] == RuleApplied(statement, "permit", consents)
+    assert answer.rules[0] == RuleApplied(statement, "permit", consents, answer.grade)
     narrowed = (RuleApplied("D3", "narrow"), RuleApplied("E1", "narrow"))
     opened = {"opening break-glass", "opening regulation"}
     assert answer.rules[1:] == (narrowed if name in NARROWED | opened else ())
+
+
+@holds("V1")
+@pytest.mark.parametrize(
+    ("given", "grade"),
+    [
+        ([TEAM, replace(TEAM, id="other", grade=Grade.THIRD_PARTY)], "third_party"),
+        ([replace(TEAM, grade=Grade.THIRD_PARTY), replace(TEAM, id="other")], "third_party"),
+        ([replace(TEAM, grade=Grade.THIRD_PARTY), replace(TEAM, id="own", grade=Grade.PATIENT)], "patient"),
+        ([TEAM], "declared"),
+        ([replace(NAMED, grade=Grade.THIRD_PARTY)], "third_party"),
+        ([directive(DirectiveKind.ADMINISTRATOR, PAUL.person, grade=Grade.PATIENT)], "patient"),
+        ([opening(PAUL)], "declared"),
+    ],
+)
+def test_an_entry_for_care_has_the_best_grade_of_its_ground(given, grade):
+    purpose = BTG if given[0].kind is DirectiveKind.EMERGENCY_OPENING else Purpose.TREATMENT
+    assert ask(PAUL, space(*given), purpose=purpose).grade == grade
+
+
+@pytest.mark.parametrize("name", PERMITS)
+def test_only_the_grounds_of_care_have_a_grade(name):
+    asked, _, _ = PERMITS[name]
+    assert (asked().grade is not None) == (name in NARROWED)
 
 
 SEALED = document(marks=Mark.INVISIBLE_PATIENT, sealed_until=NOW + DAY)

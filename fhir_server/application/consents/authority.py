@@ -15,8 +15,8 @@ import orjson
 from consent_rules.consents import recording
 from consent_rules.consents.recording import may_follow, tidied
 from consent_rules.decision.decision_context import context_of
-from consent_rules.model import Directive
-from consent_rules.vocabulary import Action, DirectiveKind, PatientId, Reason, RequesterKind
+from consent_rules.model import OF_THE_REGISTRY, Directive
+from consent_rules.vocabulary import Action, DirectiveKind, Grade, PatientId, Reason, RequesterKind
 from fhir_server.application.consents import references
 from fhir_server.application.consents.choices import Said
 from fhir_server.application.core.access import PATIENTS_SIDE
@@ -39,7 +39,6 @@ _SAME_PERSON = 100
 
 _UNCOUNTED = frozenset({DirectiveKind.EMERGENCY_OPENING, DirectiveKind.BLOCK_LIFTED})
 
-OF_THE_INSURER = frozenset({DirectiveKind.REPRESENTATIVE, DirectiveKind.GUARDIAN, DirectiveKind.DECLARED_PHYSICIAN})
 _TOO_FAR = {
     Reason.TOO_MANY_CARERS: "the patient has named as many carers as the rules allow",
     Reason.EMERGENCY_OFF: "emergencies can open hidden documents only while an emergency mode of this space is on",
@@ -140,8 +139,8 @@ def recorded(work: UnitOfWork, said: Said, consent: Json, root: str) -> Said:
 def _recorded(work: UnitOfWork, compiled: Directive, root: str) -> Directive:
     requester = work.caller.requester
     if requester.kind is RequesterKind.SYSTEM:
-        if compiled.kind in OF_THE_INSURER and is_registry_operator(work, work.entered.patient):
-            return replace(compiled, recorded_at=work.at)
+        if compiled.kind in OF_THE_REGISTRY and is_registry_operator(work, work.entered.patient):
+            return replace(compiled, recorded_at=work.at, grade=Grade.THIRD_PARTY)
         raise _not_yours(root)
     others, runtime = work.record().without(compiled.id), work.runtime
     context = context_of(work.asks(Action.DIRECT), others, runtime.matrix, runtime.profile)
@@ -185,6 +184,6 @@ def demand_recorder(work: UnitOfWork, before: Stored) -> None:
         return
     own = requester.client if requester.kind is RequesterKind.SYSTEM else requester.person
     recorder = held.recorder if held else ""
-    is_insurers = requester.kind is RequesterKind.SYSTEM and before.facts.access.kind in OF_THE_INSURER
+    is_insurers = requester.kind is RequesterKind.SYSTEM and before.facts.access.kind in OF_THE_REGISTRY
     if not (is_insurers or (own and own == recorder)):
         raise Problem.of(Category.FORBIDDEN, "you may not change this choice", "Consent", "not-own-choice")

@@ -12,9 +12,9 @@ import orjson
 
 from consent_rules.consents import recording
 from consent_rules.consents.visibility_marks import HIDDEN_FROM_GUARDIANS, hides_by_default
+from consent_rules.model import OF_THE_REGISTRY
 from consent_rules.vocabulary import Action, RequesterKind
 from fhir_server.application.consents import authority
-from fhir_server.application.consents.authority import OF_THE_INSURER
 from fhir_server.application.consents.choices import Choice, Said, choice_of, in_force
 from fhir_server.application.core import smart_scopes
 from fhir_server.application.core.enforcement_point import open_record, open_unnamed
@@ -37,7 +37,7 @@ from fhir_server.ports.store import Filters
 from fhir_server.r4.parsing import load_json
 
 CONSENT = ("Consent",)
-_KINDS_OF_THE_INSURER = frozenset(kind.value for kind in OF_THE_INSURER)
+_KINDS_OF_THE_INSURER = frozenset(kind.value for kind in OF_THE_REGISTRY)
 
 
 @dataclass(frozen=True, slots=True)
