@@ -116,7 +116,7 @@ lag: $(VENV)/.installed-test ## print how long messages wait for their worker at
 golden: $(VENV)/.installed-test ## what the server answers otherwise than the record of GOLDEN=FILE, which is made when there is none
 	@$(BIN)/python -m tests.golden $(if $(wildcard $(GOLDEN)),compare,record) $(GOLDEN)
 
-faults: $(VENV)/.installed-test ## kill the server at 200 random moments under load, workers at 100, a writer of MongoDB at 40
+faults: $(VENV)/.installed-test ## kill the server at 200 random moments under load, workers at 100 (alone, and with their server), a writer of MongoDB at 40
 	@HABILIS_TEST_WORKER_KILLS=100 HABILIS_TEST_KILLS=200 HABILIS_TEST_MONGO_KILLS=40 $(BIN)/pytest -rP tests/faults
 
 fuzz: $(VENV)/.installed-test ## 20,000 generated requests, none of which may break the server

@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
@@ -18,7 +18,7 @@ from flask import Flask
 from werkzeug.serving import make_server
 
 HOST = "127.0.0.1"
-_COMMAND = "import sys; from fhir_server.cli import main; sys.exit(main())"
+_COMMAND = ("-c", "import sys; from fhir_server.cli import main; sys.exit(main())")
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -45,11 +45,15 @@ def serving(app: Flask, base_url: str) -> Iterator[None]:
 
 @dataclass
 class Live:
-    """One server on a data directory; it may be started, killed and started again on the same address."""
+    """One server on a data directory; it may be started, killed and started again on the same address.
+
+    program: what Python runs; the words of the command follow.
+    """
 
     data_dir: Path
     port: int = field(default_factory=free_port)
     settings: dict[str, str] = field(default_factory=dict)
+    program: Sequence[str] = _COMMAND
     process: subprocess.Popen[bytes] | None = None
     started_after: float = 0.0
 
@@ -73,7 +77,7 @@ class Live:
 
     def command(self, *arguments: str) -> None:
         """Run one of the server's commands to its end."""
-        subprocess.run([sys.executable, "-c", _COMMAND, *arguments], env=self.environment, check=True)
+        subprocess.run([sys.executable, *self.program, *arguments], env=self.environment, check=True)
 
     def start(self, *arguments: str) -> None:
         """Start the server and wait until it answers; started_after says how many seconds that took."""
@@ -81,7 +85,7 @@ class Live:
         log = (self.data_dir.parent / f"server-{self.port}.log").open("ab")
         with log:
             self.process = subprocess.Popen(
-                [sys.executable, "-c", _COMMAND, "serve", *arguments],
+                [sys.executable, *self.program, "serve", *arguments],
                 env=self.environment,
                 start_new_session=True,
                 stdout=log,
