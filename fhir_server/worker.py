@@ -14,8 +14,9 @@ from fhir_server.ports.store import Change
 
 
 def tidy(runtime: Runtime, _message: Pending) -> Change:
-    """Remove expired entries of the vault. Nothing depends on it: every read compares the time."""
+    """Remove expired entries of the vault, and counters. Nothing depends on it: every use compares the time."""
     runtime.ports.vault.purge(runtime.now())
+    runtime.ports.store.purge_counters(runtime.now())
     return NOTHING
 
 

@@ -33,6 +33,7 @@ SHARD_KEYS: Mapping[str, tuple[str, ...]] = {
     "lookups": ("token", "_id"),
     "outbox": ("compartment", "_id"),
     "claims": ("_id",),
+    "counters": ("_id",),
 }
 """What docs/storage.md advises: a test compares the two."""
 

@@ -49,6 +49,10 @@ class Hashes:
         """Return the hash of the name of a group of vault entries."""
         return self._hash(b"group", group.encode())
 
+    def counter(self, kind: str, subject: str) -> bytes:
+        """Return the hash of the subject of a counter."""
+        return self._hash(b"counter", f"{kind}\0{subject}".encode())
+
     def message(self, lane: str, compartment: PatientId, key: str) -> bytes:
         """Return the hash of the key of a message."""
         return self._hash(b"message", f"{lane}\0{compartment}\0{key}".encode())

@@ -11,6 +11,7 @@ from fhir_server.adapters.hashing import Hashes
 from fhir_server.adapters.messages import MESSAGE, SealedMessage, due_of
 from fhir_server.adapters.sealing import SPACE, Keyring, Sealed, seal
 from fhir_server.domain.stored import Stored
+from fhir_server.ports.counters import Count
 from fhir_server.ports.outbox import Message
 from fhir_server.ports.store import Change, SpaceWrite, Trace, Write
 from fhir_server.registry import TRACE
@@ -23,6 +24,7 @@ _MARKS = LABELLED - 1
 SealedSpaces = tuple[tuple[SpaceWrite, bytes | None], ...]
 """Writes of spaces, each with its encrypted state; None where the change only checks the revision."""
 HashedClaims = tuple[tuple[str, bytes], ...]
+HashedCounts = tuple[tuple[Count, bytes], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,11 @@ class Sealer:
     def claims(self, change: Change) -> HashedClaims:
         """Hash the claims."""
         return tuple((claim, self.hashes.claim(claim)) for claim in change.claims)
+
+    def counts(self, change: Change) -> HashedCounts:
+        """Hash the subjects of the counts, in one order for all changes, so that no two changes wait for each other."""
+        hashed = ((count, self.hashes.counter(count.kind, count.subject)) for count in change.counts)
+        return tuple(sorted(hashed, key=lambda pair: pair[1]))
 
     def messages(self, change: Change) -> tuple[SealedMessage, ...]:
         """Encrypt the bodies of messages, and hash their keys."""

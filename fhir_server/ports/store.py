@@ -15,6 +15,7 @@ from fhir_server.domain.audit.interactions import OutcomeCode
 from fhir_server.domain.events.kinds import EventKind
 from fhir_server.domain.search.criteria import Place, Search
 from fhir_server.domain.stored import Stored
+from fhir_server.ports.counters import Count
 from fhir_server.ports.outbox import Handled, Message
 
 
@@ -203,6 +204,7 @@ class Change:
     claims: values that must be unique in the whole store for ever, such as "patient|ins|<system>|<value>";
         the store keeps keyed hashes.
     outbox: messages to put in the outbox. handled: what becomes of messages that are in it.
+    counts: what is counted, and within which limits.
     """
 
     traces: tuple[Trace, ...]
@@ -211,6 +213,7 @@ class Change:
     claims: tuple[str, ...] = ()
     outbox: tuple[Message, ...] = ()
     handled: tuple[Handled, ...] = ()
+    counts: tuple[Count, ...] = ()
 
 
 class Store(Protocol):
@@ -223,7 +226,8 @@ class Store(Protocol):
         """Apply a change atomically and return when it is durable (a crash right after loses nothing).
 
         Concurrent commits may share one sync. Resources, audit events and spaces become visible together.
-        Raises: StoreConflict (LeaseLost and MessageGone too), AlreadyClaimed, StoreUnavailable: nothing was written.
+        Raises: StoreConflict (LeaseLost and MessageGone too), AlreadyClaimed, CeilingReached, StoreUnavailable: nothing
+        was written.
         OutcomeUnknown: all or nothing was written; a caller who repeats the change meets a conflict if it was written.
         """
 
@@ -238,6 +242,9 @@ class Store(Protocol):
             one transaction deletes the decision state, frees the claims in `released`, and applies the change.
         Raises: StoreConflict, AlreadyClaimed, StoreUnavailable; the keys may be gone by then.
         """
+
+    def purge_counters(self, now: datetime) -> int:
+        """Remove counters of which nothing counts any longer; return how many. Correctness never depends on this."""
 
     def check(self) -> None:
         """Raise StoreUnavailable, naming the cause, when reads and durable writes cannot be promised."""

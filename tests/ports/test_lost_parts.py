@@ -58,7 +58,7 @@ def make_as_earlier(engine):
         with closing(sqlite3.connect(data(engine) / name)) as connection:
             connection.execute("DROP TABLE meta")
     with closing(sqlite3.connect(data(engine) / "habilis.sqlite3")) as connection:
-        connection.executescript("DROP TABLE outbox; DROP TABLE leases; PRAGMA user_version = 1")
+        connection.executescript("DROP TABLE outbox; DROP TABLE leases; DROP TABLE counters; PRAGMA user_version = 1")
 
 
 EARLIER = pytest.mark.parametrize("earlier", [False, True], ids=["this version's", "an earlier version's"])

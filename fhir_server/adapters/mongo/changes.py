@@ -7,6 +7,7 @@ from fhir_server.adapters.mongo.client import Document
 from fhir_server.adapters.mongo.documents import head_of, marks_of, message_documents, tokens_of
 from fhir_server.adapters.preparing import (
     HashedClaims,
+    HashedCounts,
     SealedSpaces,
     Sealer,
     event_of,
@@ -44,6 +45,7 @@ class ReadyChange:
     claims: HashedClaims
     messages: tuple[Document, ...]
     handled: tuple[Handled, ...]
+    counts: HashedCounts
 
     @property
     def lone_trace(self) -> Document | None:
@@ -54,14 +56,15 @@ class ReadyChange:
 
     @property
     def _writes_more(self) -> bool:
-        return bool(self.writes or self.spaces or self.claims or self.messages or self.handled)
+        return bool(self.writes or self.spaces or self.claims or self.messages or self.handled or self.counts)
 
     @property
     def contended(self) -> frozenset[str]:
-        """What other writers may write at the same time: spaces, and single resources of the directory."""
+        """What others may write at the same time: spaces, counters, and single resources of the directory."""
         spaces = {space.patient for space, _ in self.spaces}
         spaces |= {write.compartment for write in self.writes if write.compartment}
-        return frozenset(spaces | {w.name for w in self.writes if not (w.compartment or w.is_new)})
+        single = {w.name for w in self.writes if not (w.compartment or w.is_new)}
+        return frozenset({*spaces, *single, *(subject.hex() for _, subject in self.counts)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,7 @@ class Preparer(Sealer):
             claims=self.claims(change),
             messages=message_documents(self.messages(change)),
             handled=change.handled,
+            counts=self.counts(change),
         )
 
     def _trace(self, event: Stored) -> Document:

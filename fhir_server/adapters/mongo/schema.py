@@ -79,6 +79,7 @@ class Step:
 STEPS: Sequence[Step] = (
     Step(2, "add locators, rows of lookup tokens and the shard key of the decision states", from_first),
     Step(3, "add the outbox and the leases of its lanes", lambda _database: None),
+    Step(4, "add the counters", lambda _database: None),
 )
 """In order, without gaps, from schema 1 on. A step is never changed after a release: a new one follows."""
 VERSION = STEPS[-1].number
@@ -104,6 +105,7 @@ INDEXES: Mapping[str, Sequence[Index]] = {
     "probes": (_ORDERED, Index(("word",), unique=True)),
     "spaces": (),
     "claims": (),
+    "counters": (Index(("expires",)),),
     "processes": (),
     "meta": (),
 }

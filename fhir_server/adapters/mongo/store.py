@@ -23,10 +23,11 @@ from fhir_server.adapters.mongo.outbox import MongoOutbox
 from fhir_server.adapters.mongo.schema import VERSION, check_server, version_of
 from fhir_server.adapters.mongo.snapshot import MongoSnapshot
 from fhir_server.adapters.mongo.transactions import Landed, Transactions
-from fhir_server.adapters.mongo.writing import Writing, append_traces
+from fhir_server.adapters.mongo.writing import Writing, append_traces, prepare_counters, purge_counters
 from fhir_server.adapters.sealing import Keyring
 from fhir_server.domain.stored import instant_or_none
 from fhir_server.metrics import counting
+from fhir_server.ports.counters import CeilingReached
 from fhir_server.ports.store import AlreadyClaimed, Change, OutcomeUnknown, StoreConflict, StoreUnavailable
 
 _BULK = 50
@@ -77,7 +78,7 @@ class MongoStore:
             try:
                 self._write([self._preparer.change(change) for change in some])
                 self._ring(*some)
-            except (StoreConflict, AlreadyClaimed):
+            except (StoreConflict, AlreadyClaimed, CeilingReached):
                 for change in some:
                     self.commit(change)
 
@@ -93,6 +94,11 @@ class MongoStore:
             erasure.empty()
             erasure.finish(claims, ready, self._landing(ready))
         self._ring(change)
+
+    def purge_counters(self, now: datetime) -> int:
+        """Remove counters of which nothing counts any longer; return how many."""
+        with failures_named(BRIEF_SECONDS):
+            return purge_counters(self._database["counters"], micros(now))
 
     def check(self) -> None:
         """Raise StoreUnavailable when reads and durable writes cannot be promised."""
@@ -120,6 +126,10 @@ class MongoStore:
             self._bell.ring()
 
     def _write(self, changes: Sequence[ReadyChange]) -> None:
+        counts = tuple(pair for change in changes for pair in change.counts)
+        if counts:
+            with failures_named():
+                prepare_counters(self._database["counters"], counts)
         with _counted(len(changes)), failures_named():
             self.transactions.run(
                 lambda session: Writing(self._database, session).apply(changes), self._landing(*changes)

@@ -22,6 +22,7 @@ from pymongo.write_concern import WriteConcern
 
 from fhir_server.adapters.mongo.client import SNAPSHOT, Document, Session
 from fhir_server.adapters.mongo.processes import DEAD_SECONDS, Processes
+from fhir_server.ports.counters import CeilingReached
 from fhir_server.ports.store import AlreadyClaimed, OutcomeUnknown, StoreConflict
 
 T = TypeVar("T")
@@ -98,7 +99,7 @@ class _Attempts(Generic[T]):
             try:
                 result = self._statements(session)
                 self._commit(session, result)
-            except (StoreConflict, AlreadyClaimed, OutcomeUnknown, PyMongoError):
+            except (StoreConflict, AlreadyClaimed, CeilingReached, OutcomeUnknown, PyMongoError):
                 if self.doubtful and self._landed():  # the obstacle is what an earlier commit of this work wrote
                     return self.doubtful[-1]
                 raise

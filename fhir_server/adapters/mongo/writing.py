@@ -7,6 +7,7 @@ follow, and the decision states come last, so that a process that dies in betwee
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+import pymongo
 from pymongo import DeleteOne, UpdateOne
 from pymongo.collection import Collection
 from pymongo.database import Database
@@ -15,13 +16,17 @@ from pymongo.errors import BulkWriteError
 from consent_rules.vocabulary import NO_SPACE
 from fhir_server.adapters.messages import due_of
 from fhir_server.adapters.mongo.changes import ReadyChange, ReadyWrite
-from fhir_server.adapters.mongo.client import Document, Session
+from fhir_server.adapters.mongo.client import BRIEF_SECONDS, Document, Session
 from fhir_server.adapters.mongo.documents import locator_of, order_of, rows_filter, rows_of, superseded
 from fhir_server.adapters.mongo.transactions import bounded_wait
+from fhir_server.adapters.preparing import HashedCounts
+from fhir_server.adapters.windows import counted
 from fhir_server.ports.outbox import Fate, Handled
 from fhir_server.ports.store import AlreadyClaimed, LeaseLost, MessageGone, SpaceWrite, StoreConflict
 
 _DUPLICATE = 11000
+_PURGED = 10_000
+"""Counters that are removed at once."""
 
 
 def demand_duplicate(error: BulkWriteError) -> int:
@@ -58,7 +63,7 @@ class Writing:
     def apply(self, changes: Sequence[ReadyChange]) -> None:
         """Write changes.
 
-        Raises: StoreConflict, AlreadyClaimed; then the transaction must be aborted.
+        Raises: StoreConflict, AlreadyClaimed, CeilingReached; then the transaction must be aborted.
         """
         traces = [trace for change in changes for trace in change.traces]
         if traces:
@@ -70,6 +75,9 @@ class Writing:
         self._put([message for change in changes for message in change.messages])
         self._settle([one for change in changes for one in change.handled])
         self._apply_spaces([space for change in changes for space in change.spaces])
+        for change in changes:
+            if change.counts:
+                _count(self.database["counters"], change.counts, self.session)
 
     def _claim(self, claims: Sequence[tuple[str, bytes]]) -> None:
         if not claims:
@@ -186,3 +194,59 @@ def _space_write(space: SpaceWrite, state: bytes | None) -> UpdateOne:
         fields = {"$inc": {"revision": 1}, "$set": {"state": state}}
     where = {"_id": space.patient, "compartment": space.patient, "revision": space.expected}
     return UpdateOne(where, fields, upsert=space.expected == 0)
+
+
+def prepare_counters(counters: Collection[Document], counts: HashedCounts) -> None:
+    """Refuse what is above a limit already, and make the documents of counters that are missing.
+
+    Outside of any transaction: a flood of refusals locks nothing.
+    Raises: CeilingReached.
+    """
+    with pymongo.timeout(BRIEF_SECONDS):
+        found = _slots_of(counters, counts, None)
+        for count, subject in counts:
+            counted(found.get(subject, b""), count)
+        _make(counters, [subject for _, subject in counts if subject not in found])
+
+
+def _count(counters: Collection[Document], counts: HashedCounts, session: Session) -> None:
+    """Count inside a transaction; of two transactions that count for one subject, the later one starts again.
+
+    Raises: CeilingReached; StoreConflict when a counter was removed meanwhile.
+    """
+    with bounded_wait():
+        found = _slots_of(counters, counts, session)
+        for count, subject in counts:
+            after = counted(found.get(subject, b""), count)
+            found[subject] = after.slots
+            fields = {"slots": after.slots, "expires": after.expires}
+            done = counters.update_one({"_id": subject}, {"$set": fields, "$inc": {"counts": 1}}, session=session)
+            if not done.matched_count:
+                raise StoreConflict("the counter was removed")
+
+
+def purge_counters(counters: Collection[Document], at: int) -> int:
+    """Remove counters of which nothing counts at an instant, a batch; return how many.
+
+    A counter that was just made holds nothing yet: a count that misses it begins again.
+    """
+    over = {"expires": {"$lte": at}}
+    rows = counters.find({"_id": {"$gte": b""}} | over, {"_id": 1}).limit(_PURGED)
+    return counters.delete_many({"_id": {"$in": [row["_id"] for row in rows]}} | over).deleted_count
+
+
+def _slots_of(counters: Collection[Document], counts: HashedCounts, session: Session | None) -> dict[bytes, bytes]:
+    named = [subject for _, subject in counts]
+    rows = counters.find({"_id": {"$in": named}}, {"slots": 1}, session=session)
+    return {bytes(row["_id"]): bytes(row["slots"]) for row in rows}
+
+
+def _make(counters: Collection[Document], subjects: Sequence[bytes]) -> None:
+    if not subjects:
+        return
+    empty = {"$setOnInsert": {"slots": b"", "expires": 0, "counts": 0}}
+    try:
+        counters.bulk_write([UpdateOne({"_id": subject}, empty, upsert=True) for subject in subjects], ordered=False)
+    except BulkWriteError as error:  # another process was faster
+        if any(fault["code"] != _DUPLICATE for fault in error.details["writeErrors"]):
+            raise

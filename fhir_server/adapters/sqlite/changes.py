@@ -11,15 +11,18 @@ from fhir_server.adapters.hashing import TOKEN_BYTES
 from fhir_server.adapters.messages import SealedMessage
 from fhir_server.adapters.preparing import (
     HashedClaims,
+    HashedCounts,
     SealedSpaces,
     Sealer,
     event_of,
     leaf_of,
     resource_of,
 )
+from fhir_server.adapters.sqlite.counters import count_all
 from fhir_server.adapters.sqlite.outbox import put, settle
 from fhir_server.adapters.sqlite.tables import FactColumns, columns_of, packed_tokens, row_range
 from fhir_server.domain.stored import Stored, micros_or_none
+from fhir_server.ports.counters import CeilingReached
 from fhir_server.ports.outbox import Handled
 from fhir_server.ports.store import AlreadyClaimed, Change, SpaceWrite, StoreConflict
 
@@ -70,6 +73,7 @@ class ReadyChange:
     claims: HashedClaims
     messages: tuple[SealedMessage, ...]
     handled: tuple[Handled, ...]
+    counts: HashedCounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +89,7 @@ class Preparer(Sealer):
             claims=self.claims(change),
             messages=self.messages(change),
             handled=change.handled,
+            counts=self.counts(change),
         )
 
     def _trace(self, event: Stored) -> tuple[Any, ...]:
@@ -116,8 +121,10 @@ class Preparer(Sealer):
 def apply(connection: Connection, change: ReadyChange) -> None:
     """Write a change inside the current transaction.
 
-    Raises: StoreConflict, AlreadyClaimed, sqlite3.Error; the caller must then undo what was written.
+    Raises: StoreConflict, AlreadyClaimed, CeilingReached, sqlite3.Error; the caller must then undo what was written.
     """
+    if change.counts:
+        count_all(connection, change.counts)
     for space, state in change.spaces:
         _apply_space(connection, space, state)
     for claim, hashed in change.claims:
@@ -137,7 +144,7 @@ def apply_all(connection: Connection, changes: Sequence[ReadyChange]) -> tuple[i
         connection.execute("SAVEPOINT each")
         try:
             apply(connection, change)
-        except (StoreConflict, AlreadyClaimed) as error:
+        except (StoreConflict, AlreadyClaimed, CeilingReached) as error:
             connection.execute("ROLLBACK TO each")
             return number, error
         finally:

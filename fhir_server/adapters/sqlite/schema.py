@@ -95,6 +95,13 @@ CREATE TABLE leases (
 ) STRICT, WITHOUT ROWID;
 """
 
+_COUNTERS = """
+CREATE TABLE counters (
+    subject BLOB PRIMARY KEY, expires INTEGER NOT NULL, slots BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX counters_by_expiry ON counters (expires);
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -109,6 +116,7 @@ STEPS: Sequence[Step] = (
     Step(1, "create the tables", _FIRST),
     Step(2, "add the table meta for the mark of the installation, renew a trigger", f"{META}; {_NEVER_CHANGED}"),
     Step(3, "add the outbox and the leases of its lanes", _OUTBOX),
+    Step(4, "add the counters", _COUNTERS),
 )
 """In order, without gaps. A step is never changed after a release: a new one follows."""
 VERSION = STEPS[-1].number

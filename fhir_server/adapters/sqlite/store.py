@@ -9,13 +9,13 @@ from pathlib import Path
 from sqlite3 import Connection
 from typing import Any
 
-from consent_rules.visibility import Visibility
+from consent_rules.visibility import Visibility, micros
 from consent_rules.vocabulary import PatientId
 from fhir_server.adapters.hashing import Hashes
 from fhir_server.adapters.judging import is_visible
 from fhir_server.adapters.messages import Bell
 from fhir_server.adapters.sealing import SPACE, KeyGone, Keyring, Sealed, unseal
-from fhir_server.adapters.sqlite import tables
+from fhir_server.adapters.sqlite import counters, tables
 from fhir_server.adapters.sqlite.changes import Preparer, apply, apply_all
 from fhir_server.adapters.sqlite.connections import Loan, Readers, failure, failures_named
 from fhir_server.adapters.sqlite.erasure import erase
@@ -243,6 +243,10 @@ class SqliteStore:
         self._database.writer.run(work)
         self._ring(change)
         self._database.writer.empty_log()
+
+    def purge_counters(self, now: datetime) -> int:
+        """Remove counters of which nothing counts any longer; return how many."""
+        return self._database.writer.run(lambda connection: counters.purge(connection, micros(now)))
 
     def check(self) -> None:
         """Raise StoreUnavailable when reads and durable writes cannot be promised."""
