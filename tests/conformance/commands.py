@@ -32,6 +32,8 @@ PURE = frozenset(
     }
 )
 """Functions of the application that an edge may call though they ask for nothing: they only compute."""
+SIGN_IN_EVENTS = "fhir_server.oauth.base.events."
+"""The authorization server's own commands record these; an edge may only ask it who the caller is (`person`)."""
 FOR_THE_SEED = frozenset(
     {
         "identity.access_tokens.mint_token",
@@ -120,6 +122,8 @@ def _uses(node: ast.AST, module: str, imported: Mapping[str, str], own: set[str]
 def unnamed_at_the_edge(root: Path = ROOT) -> list[str]:
     """Return where an edge uses a function of the application that is marked as none of `MARKS`: `file: name`.
 
+    An edge records no event of the authorization server either: its commands do.
+
     What plans is internal too, however it is marked: an edge hands over, and the application decides what is planned.
     """
     known = definitions(root)
@@ -133,6 +137,8 @@ def unnamed_at_the_edge(root: Path = ROOT) -> list[str]:
 
 def _is_internal(used: Definition | None, name: str, allowed: frozenset[str]) -> bool:
     short, own = name.removeprefix("fhir_server.application."), name.rpartition(".")[2]
+    if name.startswith(SIGN_IN_EVENTS):
+        return own != "person"
     if short == name or short in allowed:
         return False
     if own in PLANS or (own.startswith("plan") and "bulk" not in short):

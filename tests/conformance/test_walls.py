@@ -190,6 +190,7 @@ PLANNING = (
     "from fhir_server.application.consents.recording import plan_choice as say\n\ndef act():\n    say(1, 2, 3)\n",
     "from fhir_server.application.spaces import lifecycle as l\n\ndef act():\n    l.change(1, 2, 3, l.OPEN)\n",
     "def act():\n    from fhir_server.application.identity.grants import revoke_grant\n    revoke_grant(1, 2)\n",
+    "from fhir_server.oauth.base import events\n\ndef act():\n    events.logged_out(1, 2)\n",
 )
 
 

@@ -9,6 +9,8 @@ from fhir_server.application.identity.access_tokens import find_access
 from fhir_server.application.identity.accounts import change_account, find_account, renew_account
 from fhir_server.application.identity.clients import change, find, register
 from fhir_server.application.identity.grants import grants_of, revoke_client, revoke_grant
+from fhir_server.domain.audit.stored_events import kind_of_event
+from fhir_server.domain.events.kinds import EventKind
 from fhir_server.oauth.authorize import selection
 from fhir_server.oauth.granted.launches import Launch, create_launch
 from tests.oauth.conftest import (
@@ -19,11 +21,12 @@ from tests.oauth.conftest import (
     Person,
     assertion,
     backend,
+    csrf_of,
     query_of,
     redeem,
     serve,
 )
-from tests.oauth.steps import consent_page, refresh
+from tests.oauth.steps import consent_page, events_of, refresh
 
 EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
@@ -109,6 +112,18 @@ def test_a_conversation_that_was_begun_gives_no_code_after_the_logout(app):
     answer = person.answer(where, page)
     assert (answer.status_code, answer.headers.get("Location")) == (400, None)
     assert 'value="login"' in person.get(where).text
+
+
+def test_a_logout_and_the_refusal_of_an_app_are_told_once_each(app, runtime):
+    person, where, page = consent_page(app)
+    person.post(where, {"csrf": csrf_of(page), "step": "consent", "decision": "deny"})
+    log_out(person)
+    told = sorted((str(kind_of_event(event)), event.get("outcomeDesc")) for event in events_of(runtime))
+    assert told == [
+        (str(EventKind.APP_TURNED_AWAY), "access_denied"),
+        (str(EventKind.SIGNED_IN), None),
+        (str(EventKind.SIGNED_OUT), None),
+    ]
 
 
 def test_access_for_the_length_of_a_session_ends_with_it(app, runtime):

@@ -6,6 +6,7 @@ Sources: RFC 6749 4.1.2, OpenID Connect Core 3.1.2.6, SMART App Launch 2.2; IHE 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import NoReturn
 
 from consent_rules.scopes import Scopes
 from consent_rules.vocabulary import Purpose
@@ -74,6 +75,17 @@ def approve(context: Context, interaction: PendingAuthorization, choice: Choice)
         _open_space(context, interaction, grant)
     events.consent_given(context, grant)
     return _send_code(context, asked, grant)
+
+
+@command(EventKind.APP_TURNED_AWAY)
+def turn_away(context: Context, interaction: PendingAuthorization, account: Account | None) -> NoReturn:
+    """Refuse an app what it asks for. account: who refuses, None before anybody has signed in.
+
+    Raises: Refusal, which ends the conversation.
+    """
+    if account:
+        events.consent_refused(context, account, interaction.asked.client_id)
+    raise Refusal(interaction.asked, "access_denied")
 
 
 def _use_launch(runtime: Runtime, asked: AuthorizationRequest) -> None:

@@ -6,7 +6,7 @@ Sources: RFC 9470 (levels of login), RFC 8176 (means of authentication).
 from collections.abc import Mapping
 
 from fhir_server.application.identity.accounts import Account, authenticate, find_account
-from fhir_server.domain.caller import Login
+from fhir_server.domain.caller import SERVER, Login
 from fhir_server.domain.commands import command
 from fhir_server.domain.events.kinds import EventKind
 from fhir_server.domain.values import ClientId
@@ -14,6 +14,7 @@ from fhir_server.oauth.base import events
 from fhir_server.oauth.base.issuer import LEVELS
 from fhir_server.oauth.base.wire import Context
 from fhir_server.oauth.login import passkeys, sessions, throttle, totp
+from fhir_server.oauth.login.sessions import Session
 from fhir_server.oauth.login.throttle import Attempt
 
 Proven = tuple[Account, tuple[str, ...]]
@@ -85,3 +86,25 @@ def begin_proven(context: Context, account: Account, proof: Login, client_id: Cl
     events.login_happened(context, account, client_id)
     session = sessions.find_session(context.runtime, context.options, cookie)
     return cookie, session.proof if session else Login()
+
+
+@command(EventKind.SIGNED_OUT)
+def sign_out(context: Context, session: Session) -> None:
+    """End a session, with the grants and conversations that end with it."""
+    sessions.end(context.runtime, session)
+    events.logged_out(context, session.account)
+
+
+def refuse_link_code(context: Context, attempt: Attempt) -> None:
+    """Count and record a wrong one-time code of a person whom a provider vouches for."""
+    throttle.failed(context, attempt)
+    events.login_failed(context, SERVER, "bad-link-code")
+
+
+def refuse_arrival(context: Context, reason: str) -> None:
+    """Count and record a sign-in that failed at an external provider.
+
+    Raises: TooManyFailuresError when too many failed at this address; these are not recorded any more.
+    """
+    throttle.upstream_failed(context)
+    events.login_failed(context, SERVER, f"upstream-{reason}")

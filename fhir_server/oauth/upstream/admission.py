@@ -25,6 +25,8 @@ from fhir_server.domain.caller import Login
 from fhir_server.domain.commands import command
 from fhir_server.domain.events.kinds import EventKind
 from fhir_server.domain.values import Json
+from fhir_server.oauth.base import events
+from fhir_server.oauth.base.wire import Context
 from fhir_server.oauth.upstream import pro_sante
 from fhir_server.oauth.upstream.metadata import ProviderError
 from fhir_server.oauth.upstream.pro_sante import Professional
@@ -68,10 +70,13 @@ def traits_of(person: Json) -> Traits:
 
 
 @command(EventKind.SIGN_IN_LINKED)
-def link_patient(runtime: Runtime, provider: Provider, subject: str, code: str, traits: Traits) -> Account | None:
+def link_patient(context: Context, provider: Provider, subject: str, code: str, traits: Traits) -> Account | None:
     """Link a citizen to the patient's account of a code; None when code, identity or subject do not fit."""
-    account = franceconnect_link.redeem(runtime, code, traits)
-    return account if account and link(runtime, account, provider.id, subject) else None
+    account = franceconnect_link.redeem(context.runtime, code, traits)
+    if account is None or not link(context.runtime, account, provider.id, subject):
+        return None
+    events.identity_linked(context, account, provider.id)
+    return account
 
 
 def _is_confirmed(runtime: Runtime, professional: Professional, account: Account, role: str) -> bool:

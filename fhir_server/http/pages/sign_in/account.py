@@ -30,10 +30,10 @@ from fhir_server.http.pages.sign_in.frame import (
 )
 from fhir_server.http.pages.sign_in.scope_words import ScopeInWords
 from fhir_server.http.request_context import runtime
-from fhir_server.oauth.base import events, page_state
+from fhir_server.oauth.base import page_state
 from fhir_server.oauth.base.page_state import Kept
 from fhir_server.oauth.granted import tokens
-from fhir_server.oauth.login import passkeys, sessions, sign_in
+from fhir_server.oauth.login import passkeys, sign_in
 from fhir_server.oauth.login.throttle import SECOND_FACTOR, Attempt
 
 
@@ -89,8 +89,7 @@ def logout() -> Response:
     session, farewell = current_session(), None
     if session and is_same(session.csrf):
         farewell = upstream.farewell(session)
-        sessions.end(runtime(), session)
-        events.logged_out(context(), session.account)
+        sign_in.sign_out(context(), session)
     response = farewell or see_other("/login")
     response.delete_cookie(cookie_name("session"), secure=is_secure(), httponly=True, samesite="Lax")
     return response

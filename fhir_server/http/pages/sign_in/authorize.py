@@ -105,7 +105,7 @@ def _answer(held: PendingAuthorization) -> Response:
     if request.method == "GET":
         return _show(settled, live, step)
     if is_same(held.csrf) and request.form.get("decision") == "cancel":
-        consent.refuse(settled, live)
+        approval.turn_away(context(), settled, live.account)
     if not is_same(held.csrf) or request.form.get("step") != step:
         return gone()
     return consent.decide(settled, live) if step == "consent" else _take(settled, live, step)

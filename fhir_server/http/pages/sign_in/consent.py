@@ -4,7 +4,6 @@ Sources: SMART App Launch 2.2 (the person may grant less); RFC 9700 4.16.
 """
 
 from datetime import UTC, date, datetime, time, timedelta
-from typing import NoReturn
 from urllib.parse import urlsplit
 
 from flask import Response, request
@@ -22,7 +21,6 @@ from fhir_server.oauth.authorize import approval, interactions, selection
 from fhir_server.oauth.authorize.approval import Choice
 from fhir_server.oauth.authorize.authorization import Refusal
 from fhir_server.oauth.authorize.interactions import LiveState, PendingAuthorization
-from fhir_server.oauth.base import events
 from fhir_server.oauth.granted import narrowing, redirects
 from fhir_server.oauth.login import regulation
 
@@ -56,23 +54,13 @@ def decide(held: PendingAuthorization, live: LiveState) -> Response:
     """
     known = context()
     if request.form.get("decision") != "allow":
-        refuse(held, live)
+        approval.turn_away(known, held, live.account)
     try:
         until = _until()
     except ValueError:
         return show(held, live, complaint="wrong")
     choice = Choice(request.form.getlist("scope"), until, _withheld(held, live))
     return respond(approval.approve(known, held, choice))
-
-
-def refuse(held: PendingAuthorization, live: LiveState) -> NoReturn:
-    """Redirect to the app without a grant.
-
-    Raises: Refusal.
-    """
-    if live.account:
-        events.consent_refused(context(), live.account, held.asked.client_id)
-    raise Refusal(held.asked, "access_denied")
 
 
 def _offer(held: PendingAuthorization, live: LiveState) -> Json:

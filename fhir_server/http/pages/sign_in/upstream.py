@@ -32,7 +32,7 @@ from fhir_server.http.pages.sign_in.frame import (
 from fhir_server.http.request_context import runtime
 from fhir_server.oauth.authorize import conversation, interactions
 from fhir_server.oauth.authorize.interactions import PendingAuthorization
-from fhir_server.oauth.base import events, issuer, page_state
+from fhir_server.oauth.base import issuer, page_state
 from fhir_server.oauth.base.bulkhead import RETRY_SECONDS, BusyError
 from fhir_server.oauth.base.page_state import Kept
 from fhir_server.oauth.base.wire import once
@@ -174,12 +174,9 @@ def _link(provider: Provider, pending: _PendingLink) -> Account | None:
     known, subject = context(), pending.subject
     attempt = throttle.Attempt(throttle.LINK_CODE, subject)
     throttle.check(known, attempt)
-    account = admission.link_patient(runtime(), provider, subject, request.form.get("code", ""), pending.traits)
+    account = admission.link_patient(known, provider, subject, request.form.get("code", ""), pending.traits)
     if account is None:
-        throttle.failed(known, attempt)
-        events.login_failed(known, SERVER, "bad-link-code")
-    else:
-        events.identity_linked(known, account, provider.id)
+        sign_in.refuse_link_code(known, attempt)
     return account
 
 
@@ -232,12 +229,10 @@ def _refused(error: ProviderError, waiting: str) -> Response:
     if error.reason == "unreachable":
         telemetry.alarm("provider_unreachable")
     try:
-        throttle.upstream_failed(context())
+        sign_in.refuse_arrival(context(), error.reason)
     except throttle.TooManyFailuresError:
         if error.reason != "unreachable":
             raise
-    else:
-        events.login_failed(context(), SERVER, f"upstream-{error.reason}")
     title, text = _TEXTS.get(error.reason, _UNTRUSTED)
     again = f"/oauth/interaction/{waiting}" if waiting else "/login"
     return page("message", 403 if "situation" in error.reason or "professional" in error.reason else 400,
