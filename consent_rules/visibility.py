@@ -128,6 +128,7 @@ class Clause(NamedTuple):
     barred: the documents that are withheld.
     of_seen: an audit event or notice about documents must be about one that the reader sees (`Visibility.documents`);
         the stores check this condition, `admits` does not.
+    of_waiting: the same, but a document counts also while it is sealed from the patient, and not once it is deleted.
     """
 
     kinds: frozenset[str] | None = None
@@ -139,6 +140,7 @@ class Clause(NamedTuple):
     within: Extent | None = None
     barred: tuple[Extent, ...] = ()
     of_seen: bool = False
+    of_waiting: bool = False
 
     def admits(self, facts: AccessFacts) -> bool:
         """Tell whether this clause shows a resource of the right compartment."""
@@ -163,7 +165,7 @@ class Clause(NamedTuple):
 class Visibility:
     """What a requester sees of one compartment: documents, audit events, notices or Consents.
 
-    documents: for clauses with `of_seen`, the clauses by which the same reader sees documents.
+    documents: for clauses with `of_seen` or `of_waiting`, the clauses by which the same reader sees documents.
     """
 
     compartment: PatientId

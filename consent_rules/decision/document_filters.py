@@ -17,6 +17,8 @@ ALL: Clauses = (Clause(),)
 NOTHING: Clauses = ()
 _EVERYTHING = Extent()
 _ACCESS = frozenset({"access"})
+_RESULT_WAITS = frozenset({"result-waits"})
+"""The kind of the notice that a document was filed which is sealed from the patient (E10)."""
 _REFUSALS = frozenset({"refusal"})
 """A denial may reveal the patient's directives: only the patient, representatives and auditors see denials."""
 _PERSONAL = frozenset(
@@ -60,14 +62,20 @@ def notices(context: DecisionContext, basis: Basis) -> Clauses:
     """Return which notices a ground shows (G3, B10).
 
     The declared physician sees their own notices. The patient and representatives see all notices, but a notice about a
-    document only if they see that document (E9).
+    document only if they see that document (E9). That a result waits is told while the result is there, and to whom it
+    is not closed otherwise (E10, B10).
     """
     if basis is Basis.PATIENT:
-        return (Clause(unsealed_at=context.at, of_seen=True),)
+        return _notices_of_side(context, Mark.NONE)
     if basis is Basis.REPRESENTATIVE:
-        told = Clause(closed_by=_HIDDEN_FROM_GUARDIANS, unsealed_at=context.at, of_seen=True)
-        return NOTHING if conditions.limits(context) else (told,)
+        return NOTHING if conditions.limits(context) else _notices_of_side(context, _HIDDEN_FROM_GUARDIANS)
     return (Clause(owned_by=frozenset({context.requester.person})),)
+
+
+def _notices_of_side(context: DecisionContext, marks: Mark) -> Clauses:
+    told = Clause(closed_by=marks, unsealed_at=context.at)
+    others = told._replace(barred=(Extent(kinds=_RESULT_WAITS),), of_seen=True)
+    return (others, told._replace(kinds=_RESULT_WAITS, of_waiting=True))
 
 
 def directives(context: DecisionContext, basis: Basis) -> Clauses:

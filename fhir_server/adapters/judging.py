@@ -4,11 +4,12 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Protocol
 
-from consent_rules.visibility import Visibility
+from consent_rules.visibility import Clause, Visibility
 from fhir_server.domain.stored import UNGATHERING, Facts
 from fhir_server.registry import DOCUMENTS
 
-__all__ = ["UNGATHERING", "about", "is_visible"]
+__all__ = ["UNGATHERING", "about", "about_waiting", "is_visible", "sorted_ways"]
+Ways = tuple[Clause, ...]
 
 
 class SeenAmong(Protocol):
@@ -23,19 +24,45 @@ def about(visibility: Visibility) -> Visibility:
     return Visibility(visibility.compartment, visibility.documents)
 
 
+def about_waiting(visibility: Visibility) -> Visibility:
+    """Return the visibility of documents for clauses with `of_waiting`: as if none were sealed from the patient."""
+    return Visibility(visibility.compartment, tuple(way._replace(unsealed_at=None) for way in visibility.documents))
+
+
+def sorted_ways(visibility: Visibility) -> tuple[Ways, Ways, Ways]:
+    """Return the clauses that ask for no document, those with `of_seen`, and those with `of_waiting`."""
+    ways = visibility.clauses
+    return (
+        tuple(way for way in ways if not (way.of_seen or way.of_waiting)),
+        tuple(way for way in ways if way.of_seen),
+        tuple(way for way in ways if way.of_waiting),
+    )
+
+
 def is_visible(type_: str, facts: Facts, visibility: Visibility, seen_among: SeenAmong) -> bool:
     """Tell whether a resource is visible: by its own facts, or through the documents in it (see Facts)."""
     if not facts.documents:
         return visibility.admits(facts.access)
     if type_ in UNGATHERING:
-        freely = tuple(way for way in visibility.clauses if not way.of_seen)
-        if replace(visibility, clauses=freely).admits(facts.access):
-            return True
-        return visibility.admits(facts.access) and any(
-            seen_among(type_, facts.documents, about(visibility), gone=True) for type_ in DOCUMENTS
-        )
+        return _is_visible_by_what_it_is_about(facts, visibility, seen_among)
     if facts.access.compartment != visibility.compartment:
         return False
     owning = replace(visibility, clauses=tuple(way for way in visibility.clauses if way.owned_by is not None))
     seen = (seen_among(type_, facts.documents, visibility, gone=False) for type_ in DOCUMENTS)
     return owning.admits(facts.access) or any(seen)
+
+
+def _is_visible_by_what_it_is_about(facts: Facts, visibility: Visibility, seen_among: SeenAmong) -> bool:
+    freely, of_seen, of_waiting = sorted_ways(visibility)
+
+    def admit(ways: Ways) -> bool:
+        return replace(visibility, clauses=ways).admits(facts.access)
+
+    def see_one(documents: Visibility, *, gone: bool) -> bool:
+        return any(seen_among(type_, facts.documents, documents, gone=gone) for type_ in DOCUMENTS)
+
+    return (
+        admit(freely)
+        or (admit(of_seen) and see_one(about(visibility), gone=True))
+        or (admit(of_waiting) and see_one(about_waiting(visibility), gone=False))
+    )

@@ -38,7 +38,8 @@ class Facts:
         visible, or when a clause with `owned_by` admits the List's own access facts; an empty List is judged by its own
         access facts alone. For an AuditEvent or a Communication: the documents that it is about. It is visible when a
         clause admits its own access facts and, where the clause says `of_seen`, one of these documents is visible or
-        was visible until its deletion (`Visibility.documents`). If it is about no document, its own access facts
+        was visible until its deletion (`Visibility.documents`). For `of_waiting` a document counts also while it is
+        sealed from the patient, and not once it is deleted. If it is about no document, its own access facts
         decide.
     """
 

@@ -67,6 +67,6 @@ def test_on_mongodb_too_both_worlds_tell_the_same(tmp_path, kind, on_mongodb):
 @pytest.mark.mongo
 def test_the_leak_of_a_filter_on_mongodb_is_found(tmp_path, monkeypatch, on_mongodb):
     """The fault is planted: the filter of traces and notices does not ask what they are about."""
-    monkeypatch.setattr(snapshot, "of_seen", lambda ways, _documents: filters.clauses(ways))
+    monkeypatch.setattr(snapshot, "about_one", lambda ways, _documents: filters.clauses(ways))
     with sides(tmp_path, KINDS[0], on_mongodb) as pair:
         assert next(differences(pair, KINDS[0], TRIALS_ON_MONGODB, seed=8), None) is not None

@@ -235,6 +235,20 @@ class TestResultsThatWait:
         clock.advance(days=14)
         assert kinds(told(team)) == ["result-waits"]
 
+    def test_a_result_that_was_withdrawn_waits_no_more(self, team, clock):
+        document = self.hold(team)
+        assert team.send("chu-ehr", "DELETE", f"/DocumentReference/{document}").status_code == 204
+        for _ in range(3):  # neither when it would have been told, nor when the seal would have ended
+            clock.advance(days=14)
+            assert told(team) == []
+
+    def test_one_of_two_that_was_withdrawn_leaves_the_other(self, team, clock):
+        marks = ("INVISIBLE_PATIENT",)
+        first, _ = team.publish_all("chu-ehr", team.filing(marks=marks), team.filing(marks=marks))
+        assert team.send("chu-ehr", "DELETE", f"/DocumentReference/{first}").status_code == 204
+        clock.advance(days=14)
+        assert kinds(told(team)) == ["result-waits"]
+
     def test_the_declared_physician_and_the_depositor_find_none(self, team, clock):
         self.hold(team)
         clock.advance(days=14)

@@ -23,8 +23,8 @@ def work(world):
     worker.build(world.runtime).work_once()
 
 
-def notices(world, of="camille"):
-    found = world.get(of, f"/Communication?patient={world.ids[of]}&_sort=sent&_count=50").get_json()
+def notices(world, of="camille", who=None):
+    found = world.get(who or of, f"/Communication?patient={world.ids[of]}&_sort=sent&_count=50").get_json()
     return kinds([entry["resource"] for entry in found.get("entry", [])])
 
 
@@ -164,6 +164,25 @@ class TestDocuments:
         work(world)
         assert events(world, "lea", "mother") == []
         assert stored_events(world, "lea") == ["end-seal"]
+
+    @pytest.mark.parametrize("days", [3, 20])
+    def test_a_parent_is_not_told_that_a_result_waits_which_became_confidential(self, world, clock, days):
+        """B10: neither when it becomes confidential before the notice is due, nor when the notice is there already."""
+        world.patient("lea", "212039999900148", "2010-03-01")
+        parent(world, "mother", "lea")
+        first, second = world.publish_all(
+            "chu-ehr", *(world.filing(patient="lea", marks=self.SEALED) for _ in range(2))
+        )
+        clock.advance(days=days)
+        assert world.hide(first, "chu-ehr", "INVISIBLE_REPRESENTANTS_LEGAUX").status_code == 200
+        clock.advance(days=20 - days)
+        assert notices(world, "lea", "mother") == ["result-waits"]  # the other one is open to her
+        assert world.hide(second, "chu-ehr", "INVISIBLE_REPRESENTANTS_LEGAUX").status_code == 200
+        for _ in range(2):
+            assert notices(world, "lea", "mother") == []
+            assert notices(world, "lea", "lea") == ["result-waits"]
+            clock.advance(days=20)
+            work(world)
 
 
 class TestReviews:

@@ -128,3 +128,32 @@ def test_a_trace_shows_when_the_reader_sees_a_document_that_it_is_about(store, d
         assert snapshot.count(Search("AuditEvent"), visibility, ALL) == len(wanted)
         assert {one.id for one in events if snapshot.read("AuditEvent", one.id, visibility)} == wanted
         assert snapshot.visible_ids("AuditEvent", [one.id for one in events], visibility) == wanted
+
+
+@ON_REAL_STORES
+@given(
+    st.lists(generated.documents(), min_size=1, max_size=6),
+    st.lists(st.sets(st.integers(0, 6)), min_size=1, max_size=5),
+    st.lists(generated.clauses, max_size=2),
+)
+def test_a_notice_that_a_result_waits_shows_while_one_is_there_that_only_waits(store, drawn, subjects, clauses):
+    """The seal of a document does not count, its deletion does; 6 stands for a document that nobody has."""
+    patient = an_id()
+    population = kept(store, patient, drawn)
+    gone = replace(population[0], version=population[0].version + 1, deleted=True, body=b"")
+    store.commit(Change((a_trace(),), (Write(gone, (population[0].version, population[0].mark)),)))
+    ids = [*(one.id for one in population), *([an_id()] * 6)]
+    about = [tuple(ids[number] for number in sorted(subject)) for subject in subjects]
+    plain = [a_trace(patient).event for _ in about]
+    notices = [replace(one, facts=replace(one.facts, documents=names)) for one, names in zip(plain, about, strict=True)]
+    store.commit(Change(tuple(replace(a_trace(patient), event=notice) for notice in notices)))
+    seeing = tuple(generated.naming(clause, population) for clause in clauses)
+    unsealed = Seen(patient, tuple(clause._replace(unsealed_at=None) for clause in seeing))
+    there = {one.id for one in population[1:] if unsealed.admits(one.facts.access)}
+    visibility = Seen(patient, (Clause(of_waiting=True),), seeing)
+    wanted = {one.id for one in notices if not one.facts.documents or there & set(one.facts.documents)}
+    with store.snapshot() as snapshot:
+        assert {row.id for row in snapshot.find(Search("AuditEvent", limit=ALL), visibility).rows} == wanted
+        assert snapshot.count(Search("AuditEvent"), visibility, ALL) == len(wanted)
+        assert {one.id for one in notices if snapshot.read("AuditEvent", one.id, visibility)} == wanted
+        assert snapshot.visible_ids("AuditEvent", [one.id for one in notices], visibility) == wanted

@@ -63,6 +63,7 @@ class RulesWorld:
         self.at = START
         self.demo = book_of_keys()
         self.notices: list[AccessFacts] = []
+        self.waiting: list[tuple[AccessFacts, str]] = []
         self.stated: dict[str, dict[str, Json]] = {}
         self.reviews: dict[str, tuple[str, reviewing.Review]] = {}
         self.facts = {part.key: self._facts(part) for part in documents()}
@@ -169,7 +170,7 @@ class RulesWorld:
             return False
         marks = visibility_marks.marks_at_filing(record, wanted, self.at, replaced)
         if marks & Mark.INVISIBLE_PATIENT:
-            self._tell_waiting(paper.of)
+            self._tell_waiting(paper.of, paper.key)
         self.facts[paper.key] = self._owned(
             AccessFacts(paper.of, paper.type, TYPES[paper.type][2], marks, self._seal(marks), id=paper.key),
             request.requester,
@@ -288,7 +289,13 @@ class RulesWorld:
         if isinstance(answer, Deny):
             return None
         seen = answer.sees(View.NOTICES)
-        return {facts.kind for facts in self.notices if seen.admits(facts)}
+        there = [facts for facts, document in self.waiting if self._may_wait(document, answer)]
+        return {facts.kind for facts in (*self.notices, *there) if seen.admits(facts)}
+
+    def _may_wait(self, document: str, answer: Permit) -> bool:
+        """Tell whether a document is there that the reader would see if it were not sealed."""
+        facts = self.facts.get(document)
+        return facts is not None and answer.sees(View.ABOUT).admits(replace(facts, sealed_until=None))
 
     def audience(self, who: str, document: str, proposed: str) -> dict[tuple[str, str], tuple[bool, bool]] | None:
         facts = self.facts[document]
@@ -347,13 +354,13 @@ class RulesWorld:
         for name in part.marks:
             marks |= Mark[name]
         if marks & Mark.INVISIBLE_PATIENT:
-            self._tell_waiting(part.patient)
+            self._tell_waiting(part.patient, part.key)
         facts = AccessFacts(part.patient, part.type, TYPES[part.type][2], marks, self._seal(marks), id=part.key)
         return self._owned(facts, requester_of(part.via or (part.patient if own else part.author)))
 
-    def _tell_waiting(self, of: str) -> None:
+    def _tell_waiting(self, of: str, document: str) -> None:
         due = visibility_marks.information_due(self.at, self.profile)
-        self.notices.append(AccessFacts(of, "result-waits", sealed_until=due))
+        self.waiting.append((AccessFacts(of, "result-waits", sealed_until=due), document))
 
     def _seal(self, marks: Mark) -> datetime | None:
         return visibility_marks.sealed_until(self.at, self.profile) if marks & Mark.INVISIBLE_PATIENT else None

@@ -59,10 +59,10 @@ def visible(visibility: Visibility, documents: Iterable[str]) -> Document:
     )
 
 
-def of_seen(ways: Iterable[Clause], documents: Iterable[str]) -> Document:
+def about_one(ways: Iterable[Clause], documents: Iterable[str]) -> Document:
     """Return the condition that a clause opens an audit event or notice, about no document or about one of these."""
     about = any_of(({"gathers": False}, {"documents": {"$in": sorted(documents)}}))
-    return any_of(all_of((_clause(way), about)) if way.of_seen else _clause(way) for way in ways)
+    return all_of((clauses(ways), about))
 
 
 def _clause(way: Clause) -> Document:

@@ -10,7 +10,7 @@ from pymongo.database import Database
 from consent_rules.visibility import Visibility
 from consent_rules.vocabulary import PatientId
 from fhir_server.adapters.hashing import Hashes
-from fhir_server.adapters.judging import UNGATHERING, about, is_visible
+from fhir_server.adapters.judging import UNGATHERING, about, about_waiting, is_visible, sorted_ways
 from fhir_server.adapters.mongo.client import READ_MS, Document, failures_named
 from fhir_server.adapters.mongo.documents import (
     LOCATORS,
@@ -22,7 +22,7 @@ from fhir_server.adapters.mongo.documents import (
     order_of,
     stored_of,
 )
-from fhir_server.adapters.mongo.filters import Asked, all_of, clauses, of_seen, visible, without
+from fhir_server.adapters.mongo.filters import Asked, about_one, all_of, any_of, clauses, visible, without
 from fhir_server.adapters.mongo.moment import Moment
 from fhir_server.adapters.sealing import ERASED, SPACE, KeyGone, Keyring, Sealed, unseal
 from fhir_server.domain.search.criteria import Place, Search
@@ -195,12 +195,19 @@ class MongoSnapshot:
         visibility = asked.visibility
         if asked.search.type not in UNGATHERING:
             seen = visible(visibility, self._visible_documents(visibility))
-        elif any(way.of_seen for way in visibility.clauses):
-            seen = of_seen(visibility.clauses, self._visible_documents(about(visibility), gone=True))
         else:
-            seen = clauses(visibility.clauses)
+            seen = self._by_what_it_is_about(visibility)
         rest = all_of((seen, *asked.criteria(), also or {}))
         return [{"$match": asked.indexed()}, *([{"$match": rest}] if rest else [])]
+
+    def _by_what_it_is_about(self, visibility: Visibility) -> Document:
+        freely, of_seen, of_waiting = sorted_ways(visibility)
+        terms = [clauses(freely)] if freely or not (of_seen or of_waiting) else []
+        if of_seen:
+            terms.append(about_one(of_seen, self._visible_documents(about(visibility), gone=True)))
+        if of_waiting:
+            terms.append(about_one(of_waiting, self._visible_documents(about_waiting(visibility))))
+        return any_of(terms)
 
     def _visible_documents(self, visibility: Visibility, *, gone: bool = False) -> frozenset[str]:
         """Return the ids of all visible documents of a space, also deleted ones when `gone`; the directory has none."""

@@ -12,7 +12,7 @@ import orjson
 from consent_rules.visibility import Clause, Extent, Interval, Visibility, micros
 from consent_rules.vocabulary import Mark
 from fhir_server.adapters.hashing import Hashes
-from fhir_server.adapters.judging import UNGATHERING
+from fhir_server.adapters.judging import UNGATHERING, about, about_waiting, sorted_ways
 from fhir_server.adapters.preparing import LABELLED, bits_of
 from fhir_server.domain.search.criteria import AnyOf, Criterion, DateIs, DateOp, NoneOf, Search
 from fhir_server.domain.stored import AUTHORED
@@ -93,13 +93,16 @@ def owned_only(ways: Iterable[Clause], params: Params) -> str:
 
 def _by_what_it_is_about(visibility: Visibility, params: Params) -> str:
     """Return the condition that a clause opens the row, which is about no document or about a visible one."""
-    freely = tuple(way for way in visibility.clauses if not way.of_seen)
-    judged = tuple(way for way in visibility.clauses if way.of_seen)
-    if not judged:
-        return clauses(freely, "h", params)
-    one = _a_document(visibility.documents, params, "1")
-    of_seen = f"({clauses(judged, 'h', params)} AND (h.documents IS NULL OR {one}))"
-    return any_of((clauses(freely, "h", params), of_seen)) if freely else of_seen
+    freely, of_seen, of_waiting = sorted_ways(visibility)
+    terms = [clauses(freely, "h", params)] if freely else []
+    for ways, documents, condition in (
+        (of_seen, about(visibility), "1"),
+        (of_waiting, about_waiting(visibility), "d.deleted = 0"),
+    ):
+        if ways:
+            own, one = clauses(ways, "h", params), _a_document(documents.clauses, params, condition)
+            terms.append(f"({own} AND (h.documents IS NULL OR {one}))")
+    return any_of(terms)
 
 
 def _one_document(visibility: Visibility, params: Params) -> str:

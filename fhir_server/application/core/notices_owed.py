@@ -29,15 +29,16 @@ def of_space(work: UnitOfWork, record: RecordState, kind: EventKind) -> str:
     return _put(work, Notice(rule.kind, record.patient, work.at, holders(record, confidential=False)))
 
 
-def of_waiting(work: UnitOfWork, record: RecordState, *, confidential: bool) -> None:
-    """Plan the notice that a sealed document was filed; the patient sees the notice when the term of E10 has passed.
+def of_waiting(work: UnitOfWork, record: RecordState, documents: tuple[str, ...], *, confidential: bool) -> None:
+    """Plan the notice that sealed documents were filed; the patient sees the notice when the term of E10 has passed.
 
-    The notice names no document, and stays true if a professional has announced the result meanwhile.
-    confidential: whether the notice is hidden from guardians.
+    The notice names no document, and stays true if a professional has announced the result meanwhile. Nobody sees it
+    who would not see one of the documents without the seal: not when they are withdrawn or hidden from guardians later.
+    documents: their ids. confidential: whether all of them are hidden from guardians already.
     """
     due = visibility_marks.information_due(work.at, work.runtime.profile)
     notice = Notice(NoticeKind.WAITING, record.patient, due, holders(record, confidential=confidential))
-    work.put(stored(work.runtime, notice, confidential=confidential))
+    work.put(stored(work.runtime, notice, confidential=confidential, documents=documents))
 
 
 def of_documents(work: UnitOfWork, kind: EventKind, documents: Iterable[Stored]) -> None:

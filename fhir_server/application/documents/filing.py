@@ -149,10 +149,11 @@ def file_documents(filing: Filing, drafts: tuple[Draft, ...]) -> None:
     for draft in drafts:
         _file_document(filing, draft)
     at = filing.work.at
-    waiting = [draft.access.marks for draft in drafts if is_sealed(draft.access, at)]
+    waiting = [draft for draft in drafts if is_sealed(draft.access, at)]
     if waiting:
-        confidential = all(Mark.INVISIBLE_REPRESENTANTS_LEGAUX in marks for marks in waiting)
-        notices_owed.of_waiting(filing.work, filing.work.record(), confidential=confidential)
+        confidential = all(Mark.INVISIBLE_REPRESENTANTS_LEGAUX in draft.access.marks for draft in waiting)
+        ids = tuple(filing.ids[draft.document.item.index] for draft in waiting)
+        notices_owed.of_waiting(filing.work, filing.work.record(), ids, confidential=confidential)
     filed = [filing.work.writes["DocumentReference", filing.ids[draft.document.item.index]].after for draft in drafts]
     notices_owed.of_documents(filing.work, EventKind.DOCUMENTS_PUBLISHED, filed)
 

@@ -53,7 +53,7 @@ def plan_create(work: UnitOfWork, request: WriteRequest) -> Written:
     work.trace(work.audited, (f"{row.name}/{id_}",))
     if Mark.INVISIBLE_PATIENT in facts.access.marks:
         confidential = Mark.INVISIBLE_REPRESENTANTS_LEGAUX in facts.access.marks
-        notices_owed.of_waiting(work, work.record(), confidential=confidential)
+        notices_owed.of_waiting(work, work.record(), (id_,), confidential=confidential)
     notices_owed.of_documents(work, EventKind.DOCUMENT_PUBLISHED, (after,))
     return Written(work.shown(after, work.entered), created=True)
 
