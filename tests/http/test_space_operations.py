@@ -10,12 +10,22 @@ import pytest
 from consent_rules.vocabulary import RequesterKind
 from fhir_server.application.identity.accounts import Account, RepresentedPatient
 from fhir_server.application.identity.clients import Client, ClientKind
+from fhir_server.domain.audit.stored_events import kind_of_event
+from fhir_server.domain.events.kinds import EventKind
 from tests.holds import holds
+from tests.http.notices import kinds
 from tests.http.spaces import UNKNOWN, announce, call, parent, refusal, sign_in, status, told
+from tests.http.test_reviews import staff
 from tests.world import World
 
 HOLDER_STEPS = ("close-space", "open-space", "request-erasure", "oppose-space")
 KEEPER_STEPS = ("suspend-space", "erase-space", "record-death")
+
+
+def resources(world, who, path):
+    answer = world.get(who, path)
+    assert answer.status_code == 200, answer.get_data(as_text=True)
+    return [entry["resource"] for entry in answer.get_json().get("entry", [])]
 
 
 class TestOpening:
@@ -163,6 +173,26 @@ class TestErasure:
         call(world, "camille", "open-space")
         assert "erasureAskedAt" not in told(call(world, "camille", "close-space"))
         assert told(call(world, "camille", "request-erasure"))["until"] == "2026-06-02T09:00:00.000Z"
+
+    def test_a_closing_that_asks_for_the_erasure_is_told_as_both(self, world):
+        closing = {"resourceType": "Parameters", "parameter": [{"name": "erase", "valueBoolean": True}]}
+        report = told(call(world, "camille", "close-space", body=closing))
+        call(world, "camille", "open-space")
+        path = f"?patient={world.ids['camille']}"
+        closed = [e for e in resources(world, "camille", f"/AuditEvent{path}") if "close-space" in str(e["subtype"])]
+        assert [kind_of_event(event) for event in closed] == [EventKind.SPACE_CLOSED_FOR_ERASURE]
+        assert "a clos l’espace et demandé son effacement" in closed[0]["text"]["div"]
+        notices = resources(world, "camille", f"/Communication{path}")
+        assert sorted(kinds(notices)) == ["space-closed", "space-erasure-asked", "space-opened"]
+        assert report["notice"]["reference"] == f"Communication/{notices[kinds(notices).index('space-closed')]['id']}"
+
+    @pytest.mark.parametrize("operation", ["request-erasure", "erase-space"])
+    def test_no_auditor_learns_that_the_patient_wanted_it(self, world, operation):
+        """H4."""
+        staff(world, "ann")
+        assert call(world, "camille", operation).status_code in (403, 422)
+        seen = resources(world, "ann", f"/AuditEvent?patient={world.ids['camille']}")
+        assert [event for event in seen if operation in str(event["subtype"])] == []
 
     def test_asking_twice_does_not_prolong(self, world, clock):
         call(world, "camille", "close-space")

@@ -24,9 +24,10 @@ from fhir_server.domain.stored import Stored
 
 
 def of_space(work: UnitOfWork, record: RecordState, kind: EventKind) -> str:
-    """Plan the notice that an event about the state of a space owes; return the id of the Communication."""
-    (rule,) = ROWS[kind].notices
-    return _put(work, Notice(rule.kind, record.patient, work.at, holders(record, confidential=False)))
+    """Plan the notices that an event about the state of a space owes; return the id of the first Communication."""
+    told = holders(record, confidential=False)
+    first, *_ = [_put(work, Notice(rule.kind, record.patient, work.at, told)) for rule in ROWS[kind].notices]
+    return first
 
 
 def of_waiting(work: UnitOfWork, record: RecordState, documents: tuple[str, ...], *, confidential: bool) -> None:

@@ -51,6 +51,7 @@ OPPOSE = Step(EventKind.SPACE_OPPOSED, SpaceStatus.OPPOSED, PATIENTS_SIDE | REGI
 OPEN = Step(EventKind.SPACE_OPENED, SpaceStatus.ACTIVE, PATIENTS_SIDE | REGISTRY_OPERATOR)
 SUSPEND = Step(EventKind.SPACE_SUSPENDED, SpaceStatus.SUSPENDED, REGISTRY_OPERATOR)
 CLOSE = Step(EventKind.SPACE_CLOSED, SpaceStatus.CLOSED, PATIENTS_SIDE)
+CLOSE_FOR_ERASURE = replace(CLOSE, kind=EventKind.SPACE_CLOSED_FOR_ERASURE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,14 +93,13 @@ def born(birth_date: str) -> date | None:
         return None
 
 
-def change(runtime: Runtime, caller: Caller, patient: PatientId, step: Step, *, erase: bool = False) -> SpaceReport:
+def change(runtime: Runtime, caller: Caller, patient: PatientId, step: Step) -> SpaceReport:
     """Change the state of a space.
 
-    erase: when closing, also ask for the erasure of the closed space (A12).
     Raises: Problem(FORBIDDEN) if the caller may not ask for this step, NOT_FOUND for software that did not record the
     identity, BUSINESS_RULE with the rule's reason when the present state does not allow it.
     """
-    return _carry_out(runtime, caller, patient, step.kind, lambda work: _plan_step(work, patient, step, erase))
+    return _carry_out(runtime, caller, patient, step.kind, lambda work: _plan_step(work, patient, step))
 
 
 @command(EventKind.SPACE_OPPOSED)
@@ -129,13 +129,13 @@ def suspend(runtime: Runtime, caller: Caller, patient: PatientId) -> SpaceReport
     return change(runtime, caller, patient, SUSPEND)
 
 
-@command(EventKind.SPACE_CLOSED)
+@command(EventKind.SPACE_CLOSED, EventKind.SPACE_CLOSED_FOR_ERASURE)
 def close(runtime: Runtime, caller: Caller, patient: PatientId, *, erase: bool = False) -> SpaceReport:
     """Close a space (A7, A13). erase: also ask for the erasure of the closed space (A12).
 
     Raises: as `change`.
     """
-    return change(runtime, caller, patient, CLOSE, erase=erase)
+    return change(runtime, caller, patient, CLOSE_FOR_ERASURE if erase else CLOSE)
 
 
 @command(EventKind.ERASURE_REQUESTED)
@@ -190,14 +190,16 @@ def _carry_out(runtime: Runtime, caller: Caller, patient: PatientId, kind: Event
     return carry_out(runtime, caller, audited, plan)
 
 
-def _plan_step(work: UnitOfWork, patient: PatientId, step: Step, erase: bool) -> SpaceReport:  # noqa: FBT001 - the keyword of `change`
+def _plan_step(work: UnitOfWork, patient: PatientId, step: Step) -> SpaceReport:
     _enter(work, patient, step.kinds)
     record = work.record()
     present = status_at(record, work.at, work.runtime.profile)
     if step is OPEN and work.caller.requester.kind in REGISTRY_OPERATOR and present is not SpaceStatus.SUSPENDED:
         raise _refused()
     _demand(may_move(record, step.status, work.at, work.runtime.profile))
-    after = replace(record, status=step.status, since=work.at, erasure_asked_at=work.at if erase else None)
+    after = replace(
+        record, status=step.status, since=work.at, erasure_asked_at=work.at if step is CLOSE_FOR_ERASURE else None
+    )
     return _decide(work, after, step.kind)
 
 

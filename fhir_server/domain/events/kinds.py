@@ -180,10 +180,14 @@ class EventKind(Code):
     SPACE_CLOSED = ("space-closed",
         EventRow(_CALLED, _PATIENT, _ALWAYS, _OPEN, _told(NoticeKind.CLOSED), "close-space"),
         "closed the space", "close the space")
+    SPACE_CLOSED_FOR_ERASURE = ("space-closed-for-erasure",
+        EventRow(_CALLED, _PATIENT, _ALWAYS, _OPEN, (*_told(NoticeKind.CLOSED), *_told(NoticeKind.ERASURE_ASKED)),
+            "close-space"),
+        "closed the space and asked for its erasure", "close the space and have it erased")
     ERASURE_REQUESTED = ("erasure-requested",
         EventRow(_CALLED, _PATIENT, _ALWAYS, _OPEN, _told(NoticeKind.ERASURE_ASKED), "request-erasure"),
         "asked for the erasure of the space", "have the space erased")
-    SPACE_ERASED = ("space-erased", EventRow(_CALLED, _PATIENT, _NEVER, _OPEN, _UNTOLD, "erase-space"),
+    SPACE_ERASED = ("space-erased", EventRow(_CALLED, _PATIENT, _ALWAYS, _OPEN, _UNTOLD, "erase-space"),
         "erased the space", "erase the space")
     DEATH_RECORDED = ("death-recorded",
         EventRow(_CALLED, _PATIENT, _ALWAYS, _OPEN, _told(NoticeKind.CLOSED), "record-death"),
