@@ -118,6 +118,7 @@ class Directive:
         time in which they were written; None for all. labels: they carry at least one of these, NONE for all.
     professions: codes to which a directive that withholds documents does not apply.
     reason: why, for emergency openings. grade: of the evidence, from what the server knows (V1).
+    given_by: reference of the representative on whose invitation a professional recorded it, "" for none.
     """
 
     id: str
@@ -140,6 +141,7 @@ class Directive:
     professions: frozenset[str] = frozenset()
     labels: Label = Label.NONE
     grade: Grade = Grade.DECLARED
+    given_by: str = ""
 
     @property
     def extent(self) -> Extent:

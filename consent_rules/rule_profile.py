@@ -73,6 +73,8 @@ class Ceilings:
     emergency_officer: int
     emergency_usual_days: int
     deposits_an_hour: int
+    failed_codes_an_hour: int
+    failed_codes_an_hour_in_all: int
     requests_a_second: int
     requests_a_minute: int
     client_requests_a_minute: int
@@ -101,6 +103,8 @@ class RuleProfile:
     patients_per_carer: int
     named_consent: Span
     longest_named_consent: Span
+    invitation: Span
+    longest_invitation: Span
     approval_waits: Span
     declared_team_consent: Span
     clock_skew: Span

@@ -206,11 +206,20 @@ def _reached(context: DecisionContext, row: Clause, agreement: Directive) -> Cla
 
     A consent that a professional wrote down never overrides what the patient withholds (C7).
     """
+    if agreement.given_by:
+        row = _as_giver(context, row, agreement.given_by)
     if not agreement.precision:
         return row
     if not row.barred or not agreement.by_patient:
         return row._replace(within=agreement.extent)
     return row._replace(within=agreement.extent, barred=_barred(context, agreement.precision))
+
+
+def _as_giver(context: DecisionContext, row: Clause, giver: str) -> Clause:
+    """Return the row without what a minor hides from the representative who invited the professional (B2, B6)."""
+    hidden = [d.extent for d in context.in_force(DirectiveKind.WITHHELD) if giver in d.actors]
+    barred = _merged((*row.barred, *hidden))
+    return row._replace(closed_by=row.closed_by | _HIDDEN_FROM_GUARDIANS, barred=barred)
 
 
 def _emergency(context: DecisionContext) -> Clauses:

@@ -46,6 +46,7 @@ class StoredDirective(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=
     professions: frozenset[str] = _NONE
     labels: int = 0
     grade: Grade | None = None
+    given_by: str = ""
 
     def read(self) -> model.Directive:
         """Return the directive. Raises: OverflowError for an instant outside the calendar."""
@@ -54,7 +55,7 @@ class StoredDirective(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=
             instant_or_none(self.start), instant_or_none(self.end), instant_or_none(self.recorded_at),
             self.proof, self.by_patient, self.recorder, self.kinds, self.categories, self.reason, self.documents,
             instant_or_none(self.data_start), instant_or_none(self.data_end), self.professions, Label(self.labels),
-            self.grade or implied_grade(self.kind, by_patient=self.by_patient),
+            self.grade or implied_grade(self.kind, by_patient=self.by_patient), self.given_by,
         )  # fmt: skip
 
 
@@ -159,7 +160,7 @@ def _written(of: model.Directive) -> StoredDirective:
         micros_or_none(of.start), micros_or_none(of.end), micros_or_none(of.recorded_at), of.proof, of.by_patient,
         of.recorder, of.kinds, of.categories, of.reason, of.documents, micros_or_none(of.data_start),
         micros_or_none(of.data_end), of.professions or _NONE, int(of.labels),
-        None if of.grade is implied else of.grade,
+        None if of.grade is implied else of.grade, of.given_by,
     )  # fmt: skip
 
 

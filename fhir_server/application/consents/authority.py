@@ -136,7 +136,17 @@ def recorded(work: UnitOfWork, said: Said, consent: Json, root: str) -> Said:
     return replacement_chain.resolved(work, found, root)
 
 
-def _recorded(work: UnitOfWork, compiled: Directive, root: str) -> Directive:
+def verified(work: UnitOfWork, said: Said, grade: Grade, root: str) -> Said:
+    """Return directives as a professional records them on evidence that the server itself has checked (V1).
+
+    grade: of the evidence. root: of expressions. Raises: as `recorded`.
+    """
+    found = tuple(_recorded(work, directive, root, grade) for directive in said)
+    demand_few(work, found, root)
+    return found
+
+
+def _recorded(work: UnitOfWork, compiled: Directive, root: str, grade: Grade = Grade.DECLARED) -> Directive:
     requester = work.caller.requester
     if requester.kind is RequesterKind.SYSTEM:
         if compiled.kind in OF_THE_REGISTRY and is_registry_operator(work, work.entered.patient):
@@ -144,7 +154,7 @@ def _recorded(work: UnitOfWork, compiled: Directive, root: str) -> Directive:
         raise _not_yours(root)
     others, runtime = work.record().without(compiled.id), work.runtime
     context = context_of(work.asks(Action.DIRECT), others, runtime.matrix, runtime.profile)
-    answer = recording.record(context, compiled)
+    answer = recording.record(context, compiled, grade)
     if isinstance(answer, Directive):
         return answer
     text = _TOO_FAR.get(answer.reason)

@@ -103,16 +103,24 @@ def plan_choice(work: UnitOfWork, choice: Choice, place: Place) -> Written:
     Raises: as `authority.recorded`.
     """
     consent = choice.consent or {}
-    located = consent | {"id": place.id}
-    said = authority.recorded(work, choice.said, located, place.root)
+    said = authority.recorded(work, choice.said, consent | {"id": place.id}, place.root)
+    written = keep(work, consent, place, said)
+    kind = next(iter(causes_of(type(choice))), None)
+    work.trace(AuditedInteraction(place.interaction, "Consent", kind=kind), (f"Consent/{place.id}",))
+    return written
+
+
+def keep(work: UnitOfWork, consent: Json, place: Place, said: Said) -> Written:
+    """Plan a Consent and the decision state with its directives, in the space that the caller has entered.
+
+    said: its directives, as the caller may record them.
+    """
     after = _stored(work, consent, place, said)
     if place.before:
         work.change(place.before, after)
     else:
         work.put(after)
-    _decide(work, located, said)
-    kind = next(iter(causes_of(type(choice))), None)
-    work.trace(AuditedInteraction(place.interaction, "Consent", kind=kind), (f"Consent/{place.id}",))
+    _decide(work, consent | {"id": place.id}, said)
     return Written(work.shown(after, work.entered), created=place.before is None)
 
 

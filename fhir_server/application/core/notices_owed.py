@@ -64,6 +64,19 @@ def of_documents(work: UnitOfWork, kind: EventKind, documents: Iterable[Stored])
             work.put(stored(work.runtime, notice, confidential=confidential, documents=ids))
 
 
+def of_entrance(work: UnitOfWork, consent: str, *, confidential: bool) -> None:
+    """Plan the notice that a professional was let in by a code or a card that the patient showed (V1, V7).
+
+    consent: reference of the recorded agreement. confidential: whether the notice is hidden from guardians.
+    """
+    record = work.record()
+    (rule,) = ROWS[work.audited.event_kind].notices
+    who, where = parties(work.caller)
+    recipients = holders(record, confidential=confidential)
+    notice = Notice(rule.kind, record.patient, work.at, recipients, who, where, (consent,))
+    work.put(stored(work.runtime, notice, confidential=confidential))
+
+
 def of_reading(work: UnitOfWork, document: str) -> None:
     """Plan the notice that is owed when the answer to a change shows a professional the document (H1).
 

@@ -43,20 +43,20 @@ _CODE, _NEWS = "enrolment-code", "sign-in-news"
 _ATTEMPTS = 5
 
 
-def new_code() -> str:
-    """Return a new code, in the form in which it is stored."""
-    return "".join(choice(_CODE_ALPHABET) for _ in range(CODE_LENGTH))
+def new_code(length: int = CODE_LENGTH) -> str:
+    """Return a new code, in the form in which it is stored. length: in symbols, each of five random bits."""
+    return "".join(choice(_CODE_ALPHABET) for _ in range(length))
 
 
 def readable_code(code: str) -> str:
     """Return a code in groups of four, for people to read."""
-    return "-".join(code[at : at + 4] for at in range(0, CODE_LENGTH, 4))
+    return "-".join(code[at : at + 4] for at in range(0, len(code), 4))
 
 
-def typed_code(text: str) -> str:
+def typed_code(text: str, length: int = CODE_LENGTH) -> str:
     """Return a typed code without the characters that people put between its symbols; "" when it cannot be a code."""
-    code = "".join(symbol for symbol in text[: 4 * CODE_LENGTH].upper() if symbol.isalnum())
-    return code if len(code) == CODE_LENGTH and code.isascii() else ""
+    code = "".join(symbol for symbol in text[: 4 * length].upper() if symbol.isalnum())
+    return code if len(code) == length and code.isascii() else ""
 
 
 class Act(StrEnum):

@@ -134,6 +134,14 @@ class EventKind(Code):
         "recorded an agreement to an access", "record an agreement to an access")
     CONSENT_REVOKED = ("consent-revoked", EventRow(_REVISES, _CONSENT, _ALWAYS, _DOCUMENTS, _UNTOLD),
         "ended an agreement to an access", "end an agreement to an access")
+    INVITATION_MADE = ("invitation-made", EventRow(_CALLED, _PATIENT, _ALWAYS, _DOCUMENTS, _UNTOLD, "invite"),
+        "made a code that lets a professional in once", "make a code that lets a professional in once")
+    INVITATION_CANCELLED = ("invitation-cancelled",
+        EventRow(_CALLED, _PATIENT, _ALWAYS, _DOCUMENTS, _UNTOLD, "cancel-invitation"),
+        "cancelled the codes that let a professional in", "cancel the codes that let a professional in")
+    INVITATION_REDEEMED = ("invitation-redeemed",
+        EventRow(_CALLED, _PATIENT, _NEVER, _DOCUMENTS, _told(NoticeKind.LET_IN), "redeem"),
+        "used a code or a card that the patient showed", "use a code or a card that the patient showed")
     PROFESSIONAL_BLOCKED = ("professional-blocked", EventRow(_SAYS, _CONSENT, _ALWAYS, _DOCUMENTS, _UNTOLD),
         "blocked somebody’s access to the space", "block somebody’s access to the space")
     PROFESSIONAL_UNBLOCKED = ("professional-unblocked", EventRow(_SAYS, _CONSENT, _ALWAYS, _DOCUMENTS, _UNTOLD),

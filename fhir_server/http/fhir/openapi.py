@@ -110,11 +110,12 @@ def _tags() -> list[Json]:
 
 
 _TEXT: Json = {"type": "string"}
-_PRIMITIVES: dict[str, Json] = {
+_DATA_TYPES: dict[str, Json] = {
     "string": _TEXT,
     "code": _TEXT,
     "boolean": {"type": "boolean"},
     "integer": {"type": "integer"},
+    "Reference": {"type": "object", "required": ["reference"], "properties": {"reference": _TEXT}},
 }
 _PROBLEM = "Problem"
 
@@ -162,7 +163,7 @@ def _input(operation: Operation) -> Json:
 def _parameter(wanted: Parameter) -> Json:
     """Return the schema of one parameter with its value."""
     value = VALUES.get(wanted.type, "resource")
-    schema: Json = _PRIMITIVES.get(wanted.type) or {"$ref": f"{_SCHEMAS}{wanted.type}"}
+    schema: Json = _DATA_TYPES.get(wanted.type) or {"$ref": f"{_SCHEMAS}{wanted.type}"}
     named = {"name": {"type": "string", "enum": [wanted.name]}, value: schema}
     return {"type": "object", "required": ["name", value], "properties": named, "description": wanted.documentation}
 

@@ -19,21 +19,28 @@ from fhir_server.r4.checking import check
 from fhir_server.r4.parsing import parse
 
 Arguments = Mapping[str, Any]
-ParameterType = Literal["string", "boolean", "code", "integer", "Patient"]
+ParameterType = Literal["string", "boolean", "code", "integer", "Reference", "Patient"]
 Answer = Callable[[Runtime, Caller, str, Arguments], Response]
 """Answers one call. It gets the runtime, the caller, the id of the instance ("" at type level) and the arguments."""
-VALUES = {"string": "valueString", "boolean": "valueBoolean", "code": "valueCode", "integer": "valueInteger"}
-"""The element of each primitive type in a parameter; a resource is in `resource`."""
+VALUES = {
+    "string": "valueString",
+    "boolean": "valueBoolean",
+    "code": "valueCode",
+    "integer": "valueInteger",
+    "Reference": "valueReference",
+}
+"""The element of each data type in a parameter; a resource is in `resource`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One input. type: a primitive, or a resource type."""
+    """One input. type: a data type, or a resource type. repeats: whether it may be said several times."""
 
     name: str
     type: ParameterType
     documentation: str
     required: bool = False
+    repeats: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,17 +126,18 @@ def _read(operation: Operation, parts: Iterable[Json], given: dict[str, Any]) ->
     for number, part in enumerate(parts):
         where = f"Parameters.parameter[{number}]"
         wanted = known.get(str(part.get("name")))
-        if wanted is None or wanted.name in given:
+        if wanted is None or (wanted.name in given and not wanted.repeats):
             text = "said twice" if wanted else "no parameter of this operation"
             yield Issue(f"`{str(part.get('name'))[:64]}` is {text}", f"{where}.name", "value")
             continue
         value = part.get(VALUES.get(wanted.type, "resource"))
-        if value is None or (isinstance(value, dict) and value.get("resourceType") != wanted.type):
+        is_resource = wanted.type not in VALUES
+        if value is None or (is_resource and value.get("resourceType") != wanted.type):
             yield Issue(f"`{wanted.name}` takes a {wanted.type}", where, "value")
             continue
-        if isinstance(value, dict):
+        if is_resource:
             yield from check(value, f"{where}.resource")
-        given[wanted.name] = value
+        given[wanted.name] = [*given.get(wanted.name, ()), value] if wanted.repeats else value
 
 
 def parameters(**values: object) -> Json:
@@ -155,7 +163,7 @@ def _parts(values: Iterable[tuple[str, object]]) -> Iterable[Json]:
             case datetime():
                 yield {"name": name, "valueDateTime": bodies.instant(value)}
             case dict():
-                yield {"name": name, "valueReference": value}
+                yield {"name": name, "valueReference" if "reference" in value else "valueAttachment": value}
             case list():
                 yield from value
             case _:
@@ -179,7 +187,7 @@ def definition_of(operation: Operation, fhir_base: str, date: str) -> Json:
             "name": wanted.name,
             "use": "in",
             "min": int(wanted.required),
-            "max": "1",
+            "max": "*" if wanted.repeats else "1",
             "documentation": wanted.documentation,
             "type": wanted.type,
         }

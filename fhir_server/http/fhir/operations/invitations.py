@@ -1,0 +1,106 @@
+"""Invitations, as operations on Patient: a code that the patient shows, and its use by a professional.
+
+Codes travel in bodies only, never in a URL: URLs are logged and kept.
+Source: docs/operations.md; statement V1 of docs/rules.md.
+"""
+
+from base64 import b64encode
+from io import BytesIO
+
+import segno
+from flask import Response
+
+from consent_rules.vocabulary import PatientId
+from fhir_server.application.consents import invitations
+from fhir_server.application.consents.entrances import Entrance
+from fhir_server.application.consents.invitations import Wish
+from fhir_server.application.core.runtime import Runtime
+from fhir_server.domain.caller import Caller
+from fhir_server.domain.problem import Category, Issue, Problem
+from fhir_server.domain.references import split
+from fhir_server.domain.values import Json
+from fhir_server.http.fhir import negotiation
+from fhir_server.http.fhir.operations.model import Arguments, Operation, Parameter, outputs, parameters
+from fhir_server.registry import DOCUMENTS
+
+_SVG = "image/svg+xml"
+_FAULT = "Parameters.parameter"
+
+
+def _invite(runtime: Runtime, caller: Caller, id_: str, given: Arguments) -> Response:
+    audience = given.get("audience")
+    wish = Wish(
+        None if audience is None else str(audience.get("reference", "")),
+        given.get("minutes"),
+        _documents(runtime, given.get("document", ())),
+    )
+    made = invitations.invite(runtime, caller, PatientId(id_), wish)
+    codes = [{"name": "code", "valueString": made.code}]
+    return negotiation.fhir_response(parameters(codes=codes, qr=_picture(made.code), until=made.until))
+
+
+def _cancel(runtime: Runtime, caller: Caller, id_: str, _given: Arguments) -> Response:
+    invitations.cancel(runtime, caller, PatientId(id_))
+    return negotiation.fhir_response(parameters())
+
+
+def _redeem(runtime: Runtime, caller: Caller, _id: str, given: Arguments) -> Response:
+    return _entrance(invitations.redeem(runtime, caller, str(given["code"])))
+
+
+def _entrance(entrance: Entrance) -> Response:
+    patient = {"reference": f"Patient/{entrance.patient}"}
+    consent = {"reference": f"Consent/{entrance.consent}"}
+    return negotiation.fhir_response(parameters(patient=patient, consent=consent, until=entrance.until))
+
+
+def _documents(runtime: Runtime, named: list[Json] | tuple[()]) -> frozenset[str] | None:
+    found = [split(str(reference.get("reference", "")), runtime.fhir_base) for reference in named]
+    if any(one is None or one[0] not in DOCUMENTS for one in found):
+        raise Problem(Category.INVALID, Issue("`document` names a DocumentReference", _FAULT, "value"))
+    return frozenset(one[1] for one in found if one) or None
+
+
+def _picture(code: str) -> Json:
+    """Draw the code alone as a QR code, so that a reader that opens addresses opens nothing."""
+    drawn = BytesIO()
+    segno.make(code, micro=False, error="m").save(drawn, kind="svg", scale=4, light="#fff")
+    return {"contentType": _SVG, "data": b64encode(drawn.getvalue()).decode()}
+
+
+OPERATIONS = (
+    Operation(
+        "invite",
+        "Patient",
+        "Make a code that lets a professional in once",
+        "The patient shows the code, or its QR code, to a professional, who redeems it for one consultation (C4). It "
+        "may be for one professional or establishment alone, and open some documents only. A new code makes the "
+        "earlier one of the same person invalid. For the patient and the legal representatives.",
+        _invite,
+        (
+            Parameter("audience", "Reference", "who alone may redeem it: a professional or an establishment"),
+            Parameter("minutes", "integer", "for how long it can be redeemed; 15 when left out, at most a day"),
+            Parameter("document", "Reference", "a document that it opens; all when none is named", repeats=True),
+        ),
+        outputs(("code", "string"), ("qr", "Attachment"), ("until", "dateTime")),
+    ),
+    Operation(
+        "cancel-invitation",
+        "Patient",
+        "Make the codes of a space invalid",
+        "The patient cancels every code of the space, a legal representative only their own.",
+        _cancel,
+    ),
+    Operation(
+        "redeem",
+        "Patient",
+        "Enter a space by a code that the patient showed",
+        "For the professional who calls, for one consultation. A code that is wrong, was used, has expired or is for "
+        "somebody else gets one answer, and so does a code of a space that is closed to the caller. After too many "
+        "vain attempts every code is refused for a while.",
+        _redeem,
+        (Parameter("code", "string", "the code, with or without its hyphens", required=True),),
+        outputs(("patient", "Reference"), ("consent", "Reference"), ("until", "dateTime")),
+        instance=False,
+    ),
+)
