@@ -228,6 +228,24 @@ def test_two_processes_may_migrate_one_database_at_once(tmp_path, mongo_server):
         earlier.open().store.close()
 
 
+@pytest.mark.mongo
+@pytest.mark.parametrize("schema", range(1, mongo_schema.VERSION))
+def test_a_migrated_database_has_the_indexes_of_a_new_one(tmp_path, mongo_server, schema):
+    earlier = unpack_mongo(archive(schema, "mongo"), tmp_path, mongo_server)
+    with mongo_server.strays.not_judging(), MongoClient(mongo_server.uri) as client:
+        opening.apply_schema(earlier.place)
+        database = client[earlier.place.database]
+        found = {name: indexes_of(database[name]) for name in database.list_collection_names()}
+    assert found == {
+        name: {(index.fields, index.unique) for index in indexes} for name, indexes in mongo_schema.INDEXES.items()
+    }
+
+
+def indexes_of(collection):
+    kept = (index for name, index in collection.index_information().items() if name != "_id_")
+    return {(tuple(field for field, _ in index["key"]), bool(index.get("unique"))) for index in kept}
+
+
 DYING = """
 import os, signal, sys
 from pathlib import Path

@@ -25,7 +25,7 @@ _DUPLICATE = 11000
 _BEFORE_LOCATORS = "a"
 """Types begin with a capital letter, the keys of locators with a small letter."""
 
-_NAMESPACE_EXISTS = 48
+_NAMESPACE_EXISTS, _INDEX_NOT_FOUND = 48, 27
 _OLDEST_WIRE = 17
 """MongoDB 6.0."""
 _HOLDS = ("heads", "trail", "vault", "spaces")
@@ -44,6 +44,18 @@ def from_first(database: Database[Document]) -> None:
         database["spaces"].bulk_write(
             [UpdateOne({"_id": row["_id"]}, {"$set": {"compartment": row["_id"]}}) for row in rows]
         )
+
+
+def drop_first_lookup(database: Database[Document]) -> None:
+    """Drop the index over lookup tokens of schema 1: since schema 2 they have a collection of their own."""
+    for name, index in database["heads"].index_information().items():
+        if [field for field, _ in index["key"]] != ["type", "lookup"]:
+            continue
+        try:
+            database["heads"].drop_index(name)
+        except OperationFailure as error:
+            if error.code != _INDEX_NOT_FOUND:  # another process was faster
+                raise
 
 
 def _batches(collection: Collection[Document], below: str | None) -> Iterator[list[Document]]:
@@ -80,6 +92,7 @@ STEPS: Sequence[Step] = (
     Step(2, "add locators, rows of lookup tokens and the shard key of the decision states", from_first),
     Step(3, "add the outbox and the leases of its lanes", lambda _database: None),
     Step(4, "add the counters", lambda _database: None),
+    Step(5, "drop an index of schema 1 that no search uses", drop_first_lookup),
 )
 """In order, without gaps, from schema 1 on. A step is never changed after a release: a new one follows."""
 VERSION = STEPS[-1].number
