@@ -166,6 +166,18 @@ def test_a_periodic_message_does_not_wait_for_the_instant_of_a_clock_that_was_wr
     assert len(handle.seen) == 2
 
 
+def test_a_message_that_failed_does_not_wait_for_the_instant_of_a_clock_that_was_wrong(runtime, clock):
+    right = clock.now()
+    put(runtime, "a")
+    clock.advance(days=3650)
+    work(runtime, Handler(a=failing()), tries=5)
+    clock.at = right
+    handle = Handler()
+    for _ in range(2):
+        work(runtime, handle)
+    assert handle.seen == ["a"]
+
+
 def test_what_a_worker_commits_after_it_lost_its_lane_fails(runtime):
     put(runtime, "a", "b")
     outbox, document = runtime.ports.outbox, a_document(an_id())

@@ -212,7 +212,7 @@ class TestTheStatusPage:
         return world.web.get("/status", headers={"Accept": accept})
 
     def test_for_programs(self, world):
-        done = {"worker": {"dead_letters": 0, "lag_seconds": 0}}
+        done = {"worker": {"dead_letters": False, "lag_seconds": 0}}
         assert self.status(world).get_json() == {"status": "serving"} | done
         stop(world)
         answer = self.status(world)

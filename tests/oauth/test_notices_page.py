@@ -10,7 +10,7 @@ from consent_rules.vocabulary import DirectiveKind, Mark
 from fhir_server.adapters.mail import SmtpMailer
 from fhir_server.application.core import access_notices
 from fhir_server.application.identity.accounts import find_account
-from fhir_server.application.notices import addresses, choices
+from fhir_server.application.notices import addresses, choices, mails
 from fhir_server.application.notices.choices import Timing
 from fhir_server.domain import record_codec
 from fhir_server.domain.events.rules import NoticeKind
@@ -107,17 +107,32 @@ def test_five_wrong_codes_end_the_request(app, runtime, post):
 
 
 def test_nobody_floods_a_stranger(app, runtime, post, clock):
-    """Whoever asks, an address gets three codes a day; the answer does not tell that it has had them."""
-    for login in ("camille", "marc", "martin"):
-        person = signed_in(app, login)
-        for _ in range(2):
-            assert ask(person, "stranger@example.org").status_code == 303
-            work(runtime)
+    """An account sends three codes a day to an address; the answer does not tell that it has had them."""
+    person = signed_in(app)
+    for _ in range(4):
+        assert ask(person, "stranger@example.org").status_code == 303
+        work(runtime)
     assert len(post.letters_to("stranger@example.org")) == addresses.PER_ADDRESS
     clock.advance(days=1)
     assert ask(signed_in(app), "STRANGER@example.org").status_code == 303
     work(runtime)
     assert len(post.letters_to("STRANGER@example.org")) == 1
+
+
+def test_nobody_uses_up_the_codes_of_an_address_that_is_another_s(app, runtime, post):
+    thief, owner = signed_in(app, "marc"), signed_in(app)
+    for _ in range(addresses.PER_ACCOUNT):
+        ask(thief, HERS)
+    confirm(owner, runtime, post, HERS)
+    assert chosen(runtime).address == HERS
+
+
+def test_an_address_gets_twelve_codes_a_day_whoever_asks(app, runtime, monkeypatch):
+    monkeypatch.setattr(addresses, "OF_ALL", 2)
+    sent = [ask(signed_in(app, login), HERS).status_code for login in ("camille", "marc", "martin")]
+    assert sent == [303] * 3
+    letters = [one for one in runtime.ports.outbox.ready(mails.LANE, runtime.now(), 10) if one.due is None]
+    assert len(letters) == 2
 
 
 def test_an_account_asks_for_five_codes_a_day(app):
@@ -195,7 +210,36 @@ def test_the_address_is_the_person_s_own_affair(app, runtime, post):
 def choices_form(person, **changes):
     kinds = {kind.value: "at-once" for kind in NoticeKind}
     form = {"csrf": csrf_of(page(person)), "language": "en", "digest": "7", "silent-from": "22", "silent-until": "6"}
-    return form | kinds | changes
+    return form | kinds | {"password": PASSWORD} | changes
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"break-glass": "never"},
+        {NoticeKind.FACTORS.value: "daily"},
+        {NoticeKind.PASSWORD.value: "never"},
+        {"silent-from": "7"},
+    ],
+)
+def test_a_stolen_session_cannot_silence_what_warns_the_owner(app, runtime, changes):
+    """A session alone does not move the mails about emergencies and about the owner's sign-in; the rest it may."""
+    person = signed_in(app)
+    assert person.post("/account/notices", choices_form(person)).status_code == 303
+    before = chosen(runtime)
+    refused = person.post("/account/notices", choices_form(person, password="", **changes))
+    assert refused.status_code == 422
+    assert chosen(runtime) == before
+    assert person.post("/account/notices", choices_form(person, password="", access="never")).status_code == 303
+
+
+def test_a_second_factor_of_the_last_minutes_moves_warnings(app, runtime, clock):
+    person = with_factor(app, clock)
+    assert person.post("/account/notices", choices_form(person)).status_code == 303
+    clock.advance(minutes=20)
+    late = person.post("/account/notices", choices_form(person, **{"break-glass": "never"}))
+    assert "/account/factors" in late.headers["Location"] or late.status_code == 303
+    assert chosen(runtime, "martin").timing(NoticeKind.BREAK_GLASS) is not Timing.NEVER
 
 
 def test_choices_are_kept(app, runtime):

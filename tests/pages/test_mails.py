@@ -47,7 +47,7 @@ def test_an_address_is_confirmed_and_the_link_of_a_mail_leads_to_the_notice(phon
     sign_in(phone, site)
     phone.goto("/account/notices")
     phone.get_by_label("Mail address").fill(ADDRESS)
-    phone.get_by_label("Present password").fill(site.demo.logins["camille"])
+    phone.get_by_label("Present password", exact=True).fill(site.demo.logins["camille"])
     phone.get_by_role("button", name="Send a code there").click()
     work(site.runtime)
     code = re.search(r"^\d{8}", site.post.letters_to(ADDRESS)[-1].get_content(), flags=re.MULTILINE)[0]

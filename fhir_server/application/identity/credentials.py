@@ -142,14 +142,16 @@ def _tell(runtime: Runtime, account: Account, act: Act, *, by_owner: bool) -> No
 
 
 @command(EventKind.ACCOUNT_ADDED)
-def open_account(runtime: Runtime, caller: Caller, account: Account, password: str | None) -> tuple[Account, str]:
-    """Give a person an account; return it, and the code for a first second factor: "" without a password.
+def open_account(
+    runtime: Runtime, caller: Caller, account: Account, password: str | None
+) -> tuple[Account, str | None]:
+    """Give a person an account; return it, and the code for a first second factor: None without a password.
 
     Raises: ValueError when the login is taken or unusable.
     """
     record(runtime, caller, account, Act.ADD)
     opened = accounts.add_account(runtime, account, password or "")
-    return opened, issue_code(runtime, opened) if password else ""
+    return opened, issue_code(runtime, opened) if password else None
 
 
 @query

@@ -1,8 +1,9 @@
 """The address of an account for mails: used only after whoever reads it has typed the code that was sent there.
 
-A code is valid for thirty minutes, once, for one account, and for five attempts. A day brings five codes to one account
-and three to one address, whoever asks for them, so that nobody can flood a stranger. When an address has had its three,
-the answer is the same and no letter is sent: else the answer would tell that somebody else uses the address.
+A code is valid for thirty minutes, once, for one account, and for five attempts. A day brings five codes to one
+account, three of one account to one address, and twelve of all accounts to one address: nobody can flood a stranger,
+and one account cannot use up what the owner of the address may ask for. When an address has had its codes, the answer
+is the same and no letter is sent: else the answer would tell that somebody else uses the address.
 Source: OWASP ASVS 5.0, 6.6 (codes sent by another channel); docs/adr/0079.
 """
 
@@ -32,7 +33,7 @@ from fhir_server.ports.vault import Secret
 
 LIFETIME = timedelta(minutes=30)
 ATTEMPTS = 5
-PER_ACCOUNT, PER_ADDRESS = 5, 3
+PER_ACCOUNT, PER_ADDRESS, OF_ALL = 5, 3, 12
 _DAY = timedelta(days=1)
 _ASKED, _SENT, _LEFT = "notice-address-asked", "notice-code-sent", "notice-address-left"
 _CODE_DIGITS = 8
@@ -101,7 +102,9 @@ def ask(runtime: Runtime, caller: Caller, account: Account, typed: str, language
     vault = runtime.ports.vault
     vault.drop(_ASKED, account.subject)
     vault.add(Secret(_ASKED, account.subject, orjson.dumps(waiting), f"account:{account.subject}", expires))
-    may_send = _take_slot(runtime, f"address {address.casefold()}", PER_ADDRESS)
+    name = address.casefold()
+    own = _take_slot(runtime, f"account {account.subject} address {name}", PER_ADDRESS)
+    may_send = own and _take_slot(runtime, f"address {name}", OF_ALL)
     letters = (message_of(runtime, Confirmation(account.subject, waiting.id)),) if may_send else ()
     credentials.record(runtime, caller, account, Act.PROPOSE_ADDRESS, letters)
     return Asked.SENT

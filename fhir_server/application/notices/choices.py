@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -158,13 +159,33 @@ class Wanted:
         has_both = (self.silent_from is None) == (self.silent_until is None)
         return has_both and all(0 <= hour < _HOURS for hour in hours) and self.language in LANGUAGES
 
+    def moves_warnings(self, chosen: Choices) -> bool:
+        """Tell whether mails that warn the person would come at other times than now, or no more."""
+        after = replace(chosen, **_given(self))
+        return _silence(after) != _silence(chosen) or any(
+            _moment(after, kind) != _moment(chosen, kind) for kind in URGENT
+        )
+
 
 @command(EventKind.NOTICES_CHOSEN)
 def choose(runtime: Runtime, caller: Caller, account: Account, wanted: Wanted) -> None:
     """Record what a person chooses; the address stays as it is. caller: the owner of the account."""
     credentials.record(runtime, caller, account, Act.CHOOSE_NOTICES)
-    given = {one.name: getattr(wanted, one.name) for one in fields(wanted)}
-    change(runtime, account, lambda chosen: replace(chosen, **given))
+    change(runtime, account, lambda chosen: replace(chosen, **_given(wanted)))
+
+
+def _given(wanted: Wanted) -> dict[str, Any]:
+    return {one.name: getattr(wanted, one.name) for one in fields(wanted)}
+
+
+def _silence(chosen: Choices) -> tuple[int | None, int | None] | None:
+    """Return the hours in which no mail warns, None for none."""
+    return None if chosen.urgent_in_silence else (chosen.silent_from, chosen.silent_until)
+
+
+def _moment(chosen: Choices, kind: NoticeKind) -> tuple[Timing, int | None]:
+    timing = chosen.timing(kind)
+    return timing, chosen.digest_hour if timing is Timing.DAILY else None
 
 
 def refuse_address(runtime: Runtime, account: Account, address: str) -> None:

@@ -8,7 +8,7 @@ the longer there is nothing.
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from threading import Event, Lock, Thread
 from time import monotonic
 
@@ -36,6 +36,8 @@ _STUCK_SECONDS = 300.0
 """A message that takes longer costs the process its lane: the lease beats no more."""
 _PERIODIC = "periodic"
 _END_OF_TIME = datetime(9999, 1, 1, tzinfo=UTC)
+_LOOKED_AT = 100
+"""How many waiting messages of a lane are looked at for one that a clock gone wrong has put off."""
 
 
 class Worker:
@@ -105,13 +107,17 @@ class Worker:
         return True
 
     def _pull_back(self) -> None:
-        """Make a periodic message ready that a clock gone wrong has put off for longer than any lane waits."""
+        """Make a message ready that a clock gone wrong has put off for longer than its lane waits.
+
+        A message that has never failed waits as long as whoever put it says, unless it is a periodic one.
+        """
         now = self._runtime.now()
         for lane in self._lanes.values():
-            if not lane.every or lane.name in self._busy:
+            if lane.name in self._busy:
                 continue
-            latest = now + lane.every + lane.longest_pause
-            far = (one for one in self._outbox.ready(lane.name, _END_OF_TIME, 1) if one.due and one.due > latest)
+            latest = now + (lane.every or timedelta()) + lane.longest_pause
+            waiting = self._outbox.ready(lane.name, _END_OF_TIME, 1 if lane.every else _LOOKED_AT)
+            far = (one for one in waiting if one.due and one.due > latest and (lane.every or one.attempts))
             for message in far:
                 if lease := self._leases.hold(lane.name):
                     ready = Handled(message, lease, Fate.POSTPONED, now, message.attempts, message.error)

@@ -44,7 +44,7 @@ def show() -> Response:
 
 
 def _worker(state: str) -> Json:
-    """Return how far the worker has come: seconds, and a count. No lane, no space, no person."""
+    """Return how far the worker has come, and whether messages have failed for good. No count, no lane, no person."""
     measure: progress.Measure = current_app.extensions[progress.EXTENSION]
     if state == UNAVAILABLE:
         return {}
@@ -52,7 +52,7 @@ def _worker(state: str) -> Json:
         now = measure.last(runtime())
     except StoreUnavailable:
         return {}
-    return {"worker": {"lag_seconds": now.coarse_lag, "dead_letters": now.dead_letters}}
+    return {"worker": {"lag_seconds": now.coarse_lag, "dead_letters": now.dead_letters > 0}}
 
 
 def _standing() -> tuple[str, datetime | None]:

@@ -1,6 +1,8 @@
 """A person's own page about mails: the address, which notices are mailed, and when.
 
 A new address needs what a change of a factor needs: a second factor shown in the last minutes, else the password.
+So do other times for the mails that warn of emergencies, of a new password and of new factors: else a stolen session
+could silence them.
 Source: OWASP ASVS 5.0, 7.5; docs/adr/0079.
 """
 
@@ -55,7 +57,7 @@ _STATUS = {Asked.WRONG: 422, Asked.TOO_MANY: 429}
 
 
 def _refusal(found: Owner) -> Response | None:
-    """Return what keeps the person from changing the address now, None when nothing does.
+    """Return what keeps the person from changing the address or the warnings now, None when nothing does.
 
     Raises: TooManyFailuresError.
     """
@@ -88,6 +90,9 @@ def choose() -> Response:
     wanted = _wanted(found) if found else None
     if found is None or wanted is None:
         return gone()
+    refusal = _refusal(found) if wanted.moves_warnings(choices.of_account(runtime(), found.account)) else None
+    if refusal:
+        return refusal
     choices.choose(runtime(), events.person(found.context, found.account), found.account, wanted)
     return see_other(_PATH)
 
