@@ -83,6 +83,8 @@ class Kind:
     """One kind of secret. mark: that the secret bears, "" when it is withheld by name from `blind[0]`.
 
     by: who files it. knowing: who may see it. blind: who must notice nothing.
+    sealed: it was filed with the mark that seals it from the patient, and got its own mark later. after: how much later
+    than the filing the deeds begin.
     """
 
     name: str
@@ -91,6 +93,8 @@ class Kind:
     by: str
     knowing: tuple[str, ...]
     blind: tuple[str, ...]
+    sealed: bool = False
+    after: timedelta = timedelta(hours=1)
 
 
 KINDS = (
@@ -99,6 +103,16 @@ KINDS = (
     ),
     Kind("what a minor files in secret", "ines", "INVISIBLE_REPRESENTANTS_LEGAUX", "ines", ("ines", "nour"), ("marc",)),
     Kind("a result that waits", "camille", "INVISIBLE_PATIENT", "chu-ehr", ("dora", "martin"), ("camille",)),
+    Kind(
+        "a result that waits and became a minor's secret",
+        "ines",
+        SECRET,
+        "chu-ehr",
+        ("nour", "martin"),
+        ("marc",),
+        sealed=True,
+        after=timedelta(days=15),
+    ),
     Kind("withheld by name", "camille", "", "chu-ehr", ("camille", "martin"), ("dora",)),
     Kind("hidden", "camille", "MASQUE_PS", "chu-ehr", ("camille", "dora"), ("martin", "blocked")),
 )
@@ -120,7 +134,7 @@ def sides(tmp_path: Path, kind: Kind, ports: Callable[[Path], Ports] | None = No
         side = Side(served, app.test_client(), app=app, folder=settings.data_dir, has_secret=has_secret)
         side.space = kind.space
         _fill(side, kind)
-        side.runtime.ports.clock.at = START + timedelta(hours=1)
+        side.runtime.ports.clock.at = START + kind.after
         opened.append(side)
     yield opened[0], opened[1]
     for side in opened:
@@ -170,8 +184,11 @@ def _content(side: Side, kind: Kind, name: str) -> str:
 def _keep_secret(side: Side, kind: Kind) -> None:
     """File the secret, and remember its list and its content."""
     more = {"type_": OF_PATIENT, "category": ("90", "Document patient")} if kind.by == "ines" else {}
-    filing = side.filing(patient=kind.space, marks=(kind.mark,) if kind.mark else (), **more)
+    marks = ("INVISIBLE_PATIENT",) if kind.sealed else (kind.mark,) if kind.mark else ()
+    filing = side.filing(patient=kind.space, marks=marks, **more)
     side.ids["secret"] = side.publish_all(kind.by, filing)[0]
+    if kind.sealed:
+        assert side.hide(side.ids["secret"], kind.by, kind.mark).status_code == 200
     side.ids["secret-number"] = filing.unique_id
     if not kind.mark:
         kept = side.consent(kind.blind[0], "deny")
