@@ -1,4 +1,4 @@
-"""The edits by which the trial adds an operation, a kind of choice, and a notice, to a copy of the project."""
+"""The edits by which the trial adds an operation, a kind of choice, and a notice, to one copy of the project."""
 
 import re
 from collections.abc import Mapping
@@ -154,7 +154,7 @@ NOTICE = Trial(
 
 
 def edit(root: Path, trial: Trial) -> None:
-    """Add an act to a copy of the project."""
+    """Add an act to one copy of the project."""
     for name, insertions in trial.inserted.items():
         text = (root / name).read_text(encoding="utf-8")
         for pattern, inserted in insertions:
