@@ -6,12 +6,9 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page
 
-from consent_rules.model import Requester
-from consent_rules.vocabulary import Purpose, RequesterKind
-from fhir_server.application.spaces import break_glass
-from tests.factories import a_caller
 from tests.mail import work
 from tests.pages.conftest import PHONE, Site
+from tests.pages.steps import open_in_an_emergency
 
 pytestmark = pytest.mark.browser
 ADDRESS = "camille@example.org"
@@ -28,18 +25,6 @@ def sign_in(page, site):
     page.locator("input[name=login]").fill("camille")
     page.locator("input[type=password]").fill(site.demo.logins["camille"])
     page.locator("main button[type=submit]").first.click()
-
-
-def open_in_an_emergency(site):
-    requester = Requester(
-        RequesterKind.PROFESSIONAL,
-        "Practitioner/awa",
-        organization="Organization/chu",
-        client="Device/d",
-        profession="10",
-    )
-    caller = a_caller(requester, "user/*.rs", display="Dr Awa", purpose=Purpose.BREAK_GLASS)
-    break_glass.open_as_granted(site.runtime, caller, site.demo.patients["camille"], "found unconscious")
 
 
 def test_an_address_is_confirmed_and_the_link_of_a_mail_leads_to_the_notice(phone, site):
@@ -59,7 +44,7 @@ def test_an_address_is_confirmed_and_the_link_of_a_mail_leads_to_the_notice(phon
     assert phone.get_by_label("Somebody looks at the space again").input_value() == "never"
     assert phone.locator("html").evaluate("page => page.scrollWidth <= page.clientWidth")
 
-    open_in_an_emergency(site)
+    open_in_an_emergency(site.runtime, site.demo.patients["camille"], "Dr Awa", "found unconscious")
     work(site.runtime)
     letter = site.post.letters_to(ADDRESS)[-1].get_content()
     phone.context.clear_cookies()

@@ -5,17 +5,15 @@ from dataclasses import replace
 
 import pytest
 
-from consent_rules.model import Requester
-from consent_rules.vocabulary import Purpose, RequesterKind
 from fhir_server.app import create_app
-from fhir_server.application.spaces import break_glass, break_glass_reviews, lifecycle
+from fhir_server.application.spaces import break_glass_reviews, lifecycle
 from fhir_server.domain.events.rules import NoticeKind
 from fhir_server.domain.notices import Named, Notice, communication_of
 from fhir_server.http.pages.patient.notice_texts import tell
 from seed import enrolment
 from seed.loading import load_demonstration
 from tests.conftest import START, Loaded
-from tests.factories import a_caller
+from tests.pages.steps import open_in_an_emergency
 
 
 @pytest.fixture
@@ -40,21 +38,14 @@ def test_a_first_access_is_told(server):
     assert "Avis</h2>" in french
 
 
-def open_in_an_emergency(server):
-    """Let Dr Awa break the glass of Camille's space; return the id of the Consent."""
-    requester = Requester(
-        RequesterKind.PROFESSIONAL,
-        "Practitioner/awa",
-        organization="Organization/chu",
-        client="Device/d",
-        profession="10",
-    )
-    caller = a_caller(requester, "user/*.rs", display="<Dr Awa>", purpose=Purpose.BREAK_GLASS)
-    return break_glass.open_as_granted(server.runtime, caller, server.people.patients["camille"], "found <unconscious>")
+def emergency(server):
+    """Open Camille's space in an emergency, with words that a page must escape; return the id of the Consent."""
+    camille = server.people.patients["camille"]
+    return open_in_an_emergency(server.runtime, camille, "<Dr Awa>", "found <unconscious>")
 
 
 def test_an_emergency_is_told_with_its_reason_and_its_review(server):
-    open_in_an_emergency(server)
+    emergency(server)
     _, english = page(server)
     opened = "&lt;Dr Awa&gt; opened the space in an emergency (break-glass)."
     assert english.count(opened) == 1  # the declared physician was told too, in a notice of its own
@@ -66,7 +57,7 @@ def test_an_emergency_is_told_with_its_reason_and_its_review(server):
 
 def test_a_review_that_is_late_is_said_to_be(server, clock):
     """P6.5: the journal shows the state of the review, in both languages, and time alone changes it."""
-    open_in_an_emergency(server)
+    emergency(server)
     clock.advance(hours=72)
     _, english = page(server)
     assert "Not reviewed yet: it was due by 05/03/2026 10:00." in english
@@ -86,7 +77,7 @@ def test_a_review_that_is_late_is_said_to_be(server, clock):
 )
 def test_what_a_review_came_to_stands_with_the_access_and_as_its_own_notice(server, clock, outcome, english, french):
     """P6.5, G3: whenever it comes, late or not, the access is not called overdue any more."""
-    id_ = open_in_an_emergency(server)
+    id_ = emergency(server)
     clock.advance(hours=80)
     dana = enrolment.caller(server.runtime, server.people.tokens["dana"])
     break_glass_reviews.review(server.runtime, dana, id_, outcome, "seen with the head of the ward")
@@ -102,7 +93,7 @@ def test_what_a_review_came_to_stands_with_the_access_and_as_its_own_notice(serv
 
 
 def test_whoever_tries_to_review_is_told_of_in_words(server):
-    id_ = open_in_an_emergency(server)
+    id_ = emergency(server)
     outcome = {"parameter": [{"name": "outcome", "valueCode": "justified"}]}
     for operation, given in (("contest-emergency", {}), ("review-emergency", outcome)):
         answer = server.web.post(
@@ -120,9 +111,9 @@ def test_whoever_tries_to_review_is_told_of_in_words(server):
 
 
 def test_the_review_of_one_access_says_nothing_of_another(server, clock):
-    first = open_in_an_emergency(server)
+    first = emergency(server)
     clock.advance(hours=80)
-    open_in_an_emergency(server)
+    emergency(server)
     dana = enrolment.caller(server.runtime, server.people.tokens["dana"])
     break_glass_reviews.review(server.runtime, dana, first, "justified")
     _, told = page(server)
