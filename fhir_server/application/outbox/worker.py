@@ -7,7 +7,6 @@ the longer there is nothing.
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from threading import Event, Lock, Thread
 from time import monotonic
@@ -15,13 +14,11 @@ from time import monotonic
 from fhir_server import telemetry
 from fhir_server.application.core import audit_log
 from fhir_server.application.core.runtime import Runtime
-from fhir_server.application.outbox import progress
-from fhir_server.application.outbox.lanes import NOTHING, Lane, Later
+from fhir_server.application.outbox import handling, progress
+from fhir_server.application.outbox.lanes import Lane
 from fhir_server.application.outbox.leases import LEASE_SECONDS, Leases
-from fhir_server.metrics import counting
-from fhir_server.metrics.families import Run
-from fhir_server.ports.outbox import Fate, Handled, Lease, Message, Pending
-from fhir_server.ports.store import Change, LeaseLost, MessageGone, StoreConflict, StoreUnavailable
+from fhir_server.ports.outbox import Fate, Handled, Message, Pending
+from fhir_server.ports.store import Change, LeaseLost, MessageGone, StoreUnavailable
 
 _SHORTEST_SECONDS, _LONGEST_SECONDS = 0.1, 0.5
 """How long the worker waits between two looks: the shortest after a commit or work, the longest when there is none."""
@@ -30,8 +27,6 @@ _REPORT_SECONDS, _LAGGING_SECONDS = 60.0, 30.0
 _BROKEN_SECONDS = 5.0
 """How long it waits when the store does not answer."""
 _BATCH = 20
-_ATTEMPTS = 5
-"""How often a handler is asked again because something else was written meanwhile."""
 _STUCK_SECONDS = 300.0
 """A message that takes longer costs the process its lane: the lease beats no more."""
 _PERIODIC = "periodic"
@@ -183,7 +178,7 @@ class Worker:
                 if lane.name in self._busy:
                     self._busy[lane.name] = monotonic()
                 with self._losing(lane):
-                    self._handle_some(lane, lease, some)
+                    handling.handle_some(self._runtime, lane, lease, some)
         return found
 
     @contextmanager
@@ -193,71 +188,6 @@ class Worker:
             yield
         except LeaseLost:
             self._leases.forget(lane.name)
-
-    def _handle_some(self, lane: Lane, lease: Lease, messages: Sequence[Pending]) -> None:
-        """Handle messages with one commit; if it fails, each with a commit of its own."""
-        if len(messages) > 1:
-            with suppress(Exception):  # it occurs again when each message is handled alone
-                self._commit(lane, *(self._attempt(lane, lease, message) for message in messages))
-                return
-        for message in messages:
-            with suppress(MessageGone):
-                self._handle(lane, lease, message)
-
-    def _handle(self, lane: Lane, lease: Lease, message: Pending) -> None:
-        """Handle one message; ask the handler again when something else was written meanwhile.
-
-        Raises: LeaseLost, MessageGone, StoreUnavailable.
-        """
-        failure: Exception = StoreConflict()
-        for _ in range(_ATTEMPTS):
-            try:
-                self._commit(lane, self._attempt(lane, lease, message))
-            except (LeaseLost, MessageGone):
-                raise
-            except StoreConflict as error:
-                failure = error
-            except Exception as error:  # noqa: BLE001 - whatever it is, this message must not stop the others
-                failure = error
-                break
-            else:
-                return
-        self._commit(lane, Change((), handled=(self._failed(lane, lease, message, failure),)))
-
-    def _commit(self, lane: Lane, *changes: Change) -> None:
-        """Commit, and count what became of the messages: of each change the last one that it handles."""
-        audit_log.commit(self._runtime, *changes)
-        for change in changes:
-            own = change.handled[-1]
-            if own.fate is Fate.DEAD:
-                counting.worked(Run.DEAD)
-            elif own.attempts > own.message.attempts:
-                counting.worked(Run.FAILED)
-            elif lane.every:
-                counting.worked(Run.DONE)
-
-    def _attempt(self, lane: Lane, lease: Lease, message: Pending) -> Change:
-        """Ask the handler; return its change with what becomes of the message."""
-        change = NOTHING
-        try:
-            change = lane.handle(self._runtime, message)
-            handled = Handled(message, lease)
-            if lane.every:
-                handled = replace(handled, fate=Fate.POSTPONED, due=self._runtime.now() + lane.every)
-        except Later as later:
-            handled = Handled(message, lease, Fate.POSTPONED, later.due, message.attempts, message.error)
-        except Exception as error:  # noqa: BLE001 - whatever it is, this message must not stop the others
-            handled = self._failed(lane, lease, message, error)
-        return replace(change, handled=(*change.handled, handled))
-
-    def _failed(self, lane: Lane, lease: Lease, message: Pending, error: Exception) -> Handled:
-        failures, kind = message.attempts + 1, type(error).__name__
-        if failures >= lane.tries and not lane.every:
-            telemetry.lane_alarm("dead_letter", lane.name, failures, error)
-            return Handled(message, lease, Fate.DEAD, None, failures, kind)
-        telemetry.lane_alarm("message_failed", lane.name, failures, error)
-        due = self._runtime.now() + lane.pause(failures)
-        return Handled(message, lease, Fate.POSTPONED, due, failures, kind)
 
     def _finish(self) -> None:
         for thread in self._threads:
