@@ -112,6 +112,7 @@ class RuleProfile:
     break_glass: Span
     regulation: Span
     review: Span
+    case_decision: Span
     regulation_professions: frozenset[str]
     declared_physician_professions: frozenset[str]
     declared_physician_sees_hidden: bool

@@ -9,16 +9,17 @@ from dataclasses import replace
 from consent_rules.consents import uploads, visibility_marks
 from consent_rules.decision import emergency
 from consent_rules.model import Deny, Directive, RecordState
-from consent_rules.vocabulary import Action, DirectiveKind, Obligation, Purpose
+from consent_rules.vocabulary import Action, DirectiveKind, Obligation, Purpose, ReviewOutcome
 from fhir_server.application.core import access_notices
 from fhir_server.application.core.access_notices import holders, parties, stored
 from fhir_server.application.core.enforcement_point import judge_again
 from fhir_server.application.core.unit_of_work import UnitOfWork
 from fhir_server.domain.audit.interactions import Outcome
+from fhir_server.domain.case_files import Case
 from fhir_server.domain.events.kinds import EventKind
 from fhir_server.domain.events.rows import ROWS
 from fhir_server.domain.events.rules import NoticeKind
-from fhir_server.domain.notices import Notice
+from fhir_server.domain.notices import Named, Notice
 from fhir_server.domain.review_files import ReviewFile
 from fhir_server.domain.stored import Stored
 
@@ -124,6 +125,16 @@ def of_review(work: UnitOfWork, file: ReviewFile) -> str:
     )
     about = (file.consent,)
     return _put(work, replace(told, about=about, opened_at=file.opened_at, outcome=file.outcome))
+
+
+def of_decision(work: UnitOfWork, case: Case) -> None:
+    """Plan the notice of what became of a contest, to those who may know of it. The reasons stay in the case."""
+    record = work.record()
+    told = holders(record, confidential=case.confidential)
+    who = Named(case.who or "", case.display or "")
+    outcome = ReviewOutcome(case.outcome.value) if case.outcome else None
+    notice = Notice(NoticeKind.DECIDED, record.patient, work.at, told, who, outcome=outcome)
+    work.put(stored(work.runtime, notice, confidential=case.confidential))
 
 
 def _declared(record: RecordState, work: UnitOfWork, mode: Purpose) -> list[str]:

@@ -25,8 +25,10 @@ from fhir_server.application.core.system_views import ReadingReason, whole_space
 from fhir_server.application.core.unit_of_work import UnitOfWork
 from fhir_server.application.outbox.lanes import NOTHING, Lane, Later
 from fhir_server.domain import record_codec
-from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome
+from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome, of_officers
 from fhir_server.domain.caller import Caller
+from fhir_server.domain.case_files import TYPE as CASE
+from fhir_server.domain.case_files import case_of, is_case
 from fhir_server.domain.events.kinds import EventKind
 from fhir_server.domain.events.rows import ROWS
 from fhir_server.domain.review_files import TYPE as REVIEW
@@ -47,6 +49,7 @@ class Term(StrEnum):
     ERASURE = "erasure"
     SEAL = "seal"
     REVIEW = "review"
+    CASE = "case"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +105,13 @@ def fall_due(runtime: Runtime, message: Pending) -> Change:
         return _find_earlier(runtime, body)
     patient, term = PatientId(message.compartment or ""), Term(body["term"])
     with runtime.ports.store.snapshot() as snapshot:
+        audited = AuditedInteraction(Interaction.OPERATION, "Patient", target=f"Patient/{patient}")
+        work = UnitOfWork(runtime, Caller.of_server(), audited, snapshot)
+        if term is Term.CASE:
+            return _of_case(work, patient, body)
         space = snapshot.load_space(patient)
         if space is None or not space.state:
             return NOTHING
-        audited = AuditedInteraction(Interaction.OPERATION, "Patient", target=f"Patient/{patient}")
-        work = UnitOfWork(runtime, Caller.of_server(), audited, snapshot)
         work.spaces[patient] = SpaceWrite(patient, space.revision)
         record = record_codec.load(space.state)
         told = _TELLERS.get(term, _of_space)(work, record, body)
@@ -161,9 +166,9 @@ def _begin_again(work: UnitOfWork, patient: PatientId) -> None:
         if document.facts.access.sealed_until and orjson.loads(document.body)["status"] == "current":
             begin_of_seal(work, patient, document.id, document.facts.access.sealed_until)
     for task in _rows(work, patient, REVIEW, ()):
-        file = file_of(orjson.loads(task.body))
-        if not file.outcome:
-            begin_of_review(work, file)
+        written = orjson.loads(task.body)
+        if not is_case(written) and not file_of(written).outcome:
+            begin_of_review(work, file_of(written))
 
 
 def _rows(work: UnitOfWork, patient: PatientId, type_: str, criteria: tuple[Criterion, ...]) -> Iterator[Stored]:
@@ -219,6 +224,25 @@ def _of_review(work: UnitOfWork, record: RecordState, body: Json) -> bool:
     work.audited = replace(work.audited, target=file.consent)
     _tell(work, record.patient, EventKind.REVIEW_OVERDUE, file.consent)
     return True
+
+
+def _of_case(work: UnitOfWork, patient: PatientId, body: Json) -> Change:
+    """Tell that a case was not decided in time. patient: of its space, NO_SPACE for a case about no patient."""
+    stored = _read(work, patient, CASE, str(body["case"]))
+    case = case_of(orjson.loads(stored.body)) if stored else None
+    if case is None or stored is None or case.outcome:
+        return NOTHING
+    if work.at < case.due:
+        raise Later(case.due)
+    space = work.snapshot.load_space(patient) if patient else None
+    if space:
+        work.spaces[patient] = SpaceWrite(patient, space.revision)
+        work.patient = patient
+    work.audited = AuditedInteraction(
+        Interaction.OPERATION, CASE, target=case.reference, operation=ROWS[EventKind.CASE_OVERDUE].operation
+    )
+    work.trace_outcome(of_officers(Outcome(touched=(case.reference,))))
+    return work.planned()
 
 
 _TELLERS = {Term.SEAL: _of_seal, Term.REVIEW: _of_review}

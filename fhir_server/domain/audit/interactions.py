@@ -89,6 +89,11 @@ NO_DOCUMENT = "00000000-0000-4000-8000-000000000000"
 """Stands for the names of a request that are visible to no reader: an id that is never issued."""
 
 
+def of_officers(outcome: Outcome) -> Outcome:
+    """Return the outcome of an act on a case, which only auditors read in the audit log of a space (V22)."""
+    return replace(outcome, confidential=True, about=(NO_DOCUMENT,))
+
+
 def about(audited: AuditedInteraction, outcome: Outcome) -> tuple[str, ...]:
     """Return the ids of the documents that an event is about: those that the request named, and those that it wrote.
 

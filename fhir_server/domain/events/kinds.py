@@ -227,6 +227,15 @@ class EventKind(Code):
     REVIEW_STATUS_READ = ("review-status-read",
         EventRow(_CALLED, _TASK, _OF_THE_SIDE, _DOCUMENTS, _UNTOLD, "review-status"),
         "looked at the review of an emergency access", "look at the review of an emergency access")
+    CASE_DECIDED = ("case-decided",
+        EventRow(_CALLED, _TASK, _NEVER, _DOCUMENTS, _told(NoticeKind.DECIDED), "decide-case"),
+        "decided a case of the data-protection officer", "decide a case of the data-protection officer")
+    CASE_OVERDUE = ("case-overdue", EventRow(_CALLED, _TASK, _NEVER, _DOCUMENTS, _UNTOLD, "case-overdue"),
+        "noted that a case was not decided in time", "note that a case was not decided in time")
+    CASE_QUEUE_READ = ("case-queue-read", EventRow(_CALLED, _TASK, _NEVER, _DOCUMENTS, _UNTOLD, "case-queue"),
+        "looked at the cases that wait for a decision", "look at the cases that wait for a decision")
+    CASE_READ = ("case-read", EventRow(_CALLED, _TASK, _NEVER, _DOCUMENTS, _UNTOLD, "case"),
+        "looked at a case of the data-protection officer", "look at a case of the data-protection officer")
     DECISION_EXPLAINED = ("decision-explained", EventRow(_CALLED, _PATIENT, _NEVER, _DOCUMENTS, _UNTOLD, "explain"),
         "asked why access is given or refused", "know why access is given or refused")
 

@@ -50,6 +50,8 @@ class NoticeKind(Code):
     LET_IN = ("professional-let-in", "Somebody uses a code or a card that you showed", None)
     REVIEWED = ("emergency-reviewed", "An emergency access was reviewed",
         "The opening of the space in an emergency by %(who)s was reviewed.")
+    DECIDED = ("contest-decided", "What you contested was examined",
+        "What was contested about %(who)s was examined.")
     FILED = ("document-filed", "Somebody files documents", None)
     CHANGED = ("document-changed", "Somebody changes a document", "%(who)s changed a document of the space.")
     CHOICE_CLOSED = ("choice-closed", "A choice of yours cannot be applied",

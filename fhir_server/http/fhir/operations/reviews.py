@@ -25,13 +25,14 @@ _COUNT = re.compile(r"[1-9][0-9]{0,2}")
 def _queue(runtime: Runtime, caller: Caller, _id: str, given: Arguments) -> Response:
     cursor, bound = str(given.get("page", "")), f"review-queue {caller.granted.id}"
     after = paging.unseal(runtime.cursor_key, cursor, bound) if cursor else None
-    found = break_glass_reviews.queue(runtime, caller, _count(given), after)
+    found = break_glass_reviews.queue(runtime, caller, count_of(given), after)
     following = paging.seal(runtime.cursor_key, found.next, bound) if found.next else None
     openings = [part("opening", **_about(one)) for one in found.waiting]
     return negotiation.fhir_response(parameters(openings=openings, next=_text("next", following or "")))
 
 
-def _count(given: Arguments) -> int:
+def count_of(given: Arguments) -> int:
+    """Return how many a page of a queue shows. Raises: Problem(INVALID)."""
     text = str(given.get("count", DEFAULT_COUNT))
     if _COUNT.fullmatch(text) and int(text) <= MAX_COUNT:
         return int(text)
@@ -80,6 +81,8 @@ def _text(name: str, text: str) -> list[Json]:
     return [{"name": name, "valueString": text}] if text else []
 
 
+COUNT = Parameter("count", "integer", f"how many, {DEFAULT_COUNT} when not said, {MAX_COUNT} at most")
+PAGE = Parameter("page", "string", "where to go on: `next` of the page before")
 _ABOUT = outputs(
     ("consent", "Reference"),
     ("patient", "Reference"),
@@ -103,10 +106,7 @@ OPERATIONS = (
         "missed. Who, where, when and by when; neither the stated reason nor a document. For auditors; each "
         "space that is shown gets an audit event.",
         _queue,
-        (
-            Parameter("count", "integer", f"how many, {DEFAULT_COUNT} when not said, {MAX_COUNT} at most"),
-            Parameter("page", "string", "where to go on: `next` of the page before"),
-        ),
+        (COUNT, PAGE),
         (Output("opening", parts=_ABOUT), Output("next", "string")),
         instance=False,
         affects_state=False,

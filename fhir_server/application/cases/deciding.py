@@ -1,0 +1,154 @@
+"""The officer's cases: the queue of those that wait for a decision, one case, and the decision.
+
+Only auditors read cases, and nobody a case about themselves. The state of a case depends on the time of reading.
+Source: statements V8, V11, V13 and V20 of docs/rules.md; docs/adr/0086-cases-for-the-officer.md.
+"""
+
+from dataclasses import dataclass, replace
+
+import orjson
+
+from consent_rules.model import Deny
+from consent_rules.vocabulary import NO_SPACE, Action, PatientId
+from fhir_server.application.cases.opening import keep
+from fhir_server.application.core import audit_log, enforcement_point, notices_owed, smart_scopes
+from fhir_server.application.core.access import Access, Opened
+from fhir_server.application.core.access_notices import parties
+from fhir_server.application.core.enforcement_point import open_unnamed
+from fhir_server.application.core.runtime import Runtime
+from fhir_server.application.core.unit_of_work import UnitOfWork, carry_out
+from fhir_server.application.reading.read import not_found
+from fhir_server.domain.audit.interactions import interaction_of, of_officers
+from fhir_server.domain.caller import Caller
+from fhir_server.domain.case_files import DUE, TYPE, WAITING, Case, CaseKind, CaseOutcome, case_of, is_case
+from fhir_server.domain.commands import command, query
+from fhir_server.domain.events.kinds import EventKind
+from fhir_server.domain.problem import Category, Problem
+from fhir_server.domain.search.criteria import Place
+from fhir_server.domain.stored import Stored
+from fhir_server.ports.store import Change, Queued, Trace
+
+_SCOPED = ("Consent",)
+_DECISIONS = (CaseOutcome.JUSTIFIED, CaseOutcome.NOT_JUSTIFIED)
+
+
+@dataclass(frozen=True, slots=True)
+class CaseQueue:
+    """One page of the cases that wait, by deadline. next: place of the next page, None at the end."""
+
+    waiting: tuple[Case, ...]
+    next: Place | None
+
+
+@query
+def queue(runtime: Runtime, caller: Caller, limit: int, after: Place | None = None) -> CaseQueue:
+    """Return a page of the waiting cases; audit this in every space of which it shows a case.
+
+    Raises: Problem(INSUFFICIENT_SCOPE); FORBIDDEN for anybody but an auditor.
+    """
+    audited = interaction_of(EventKind.CASE_QUEUE_READ)
+    with runtime.ports.store.snapshot() as snapshot:
+        access = Access(runtime, caller, audited, snapshot)
+        audit_log.demand_scope(access, _SCOPED, "s")
+        answer = enforcement_point.judge(access, NO_SPACE, Action.REVIEW)
+        if isinstance(answer, Deny):
+            enforcement_point.refuse(access, answer, None)
+            raise enforcement_point.problem_of(answer, caller)
+        rows = snapshot.queue(TYPE, WAITING, DUE, limit + 1, after)
+        found = [_listed(access, row) for row in rows[:limit]]
+    waiting = tuple(one for one in found if one)
+    _trace_queue(access, answer, waiting)
+    return CaseQueue(waiting, Place(rows[limit - 1].value, rows[limit - 1].id) if len(rows) > limit else None)
+
+
+@query
+def look(runtime: Runtime, caller: Caller, id_: str) -> Case:
+    """Return one case.
+
+    Raises: Problem(INSUFFICIENT_SCOPE); NOT_FOUND for an unknown id, and for everybody but an auditor; FORBIDDEN for
+    the person whom the case is about.
+    """
+    audited = replace(interaction_of(EventKind.CASE_READ), target=f"{TYPE}/{id_}")
+
+    def plan(work: UnitOfWork) -> Case:
+        _, case = _found(work, id_, "r")
+        _trace(work, case)
+        return case
+
+    return carry_out(runtime, caller, audited, plan)
+
+
+@command(EventKind.CASE_DECIDED)
+def decide(runtime: Runtime, caller: Caller, id_: str, outcome: str, comment: str) -> Case:
+    """Record the decision about a case; a patient who contests is told in the same commit. comment: the reasons.
+
+    Raises: as `look`; Problem(INVALID) for an unknown outcome or no reasons; BUSINESS_RULE for a case that has ended.
+    """
+    if outcome not in _DECISIONS or not comment.strip():
+        text = f"`outcome` is one of {', '.join(_DECISIONS)}, and `comment` says why"
+        raise Problem.of(Category.INVALID, text, "Parameters.parameter", "value")
+    audited = replace(interaction_of(EventKind.CASE_DECIDED), target=f"{TYPE}/{id_}")
+
+    def plan(work: UnitOfWork) -> Case:
+        before, case = _found(work, id_, "u")
+        if case.outcome:
+            raise Problem.of(Category.BUSINESS_RULE, "this case has ended already", code="already-decided")
+        decider, _ = parties(caller)
+        decided = replace(
+            case, outcome=CaseOutcome(outcome), decided_at=work.at, decided_by=decider, comment=comment.strip()
+        )
+        keep(work, before, decided)
+        _trace(work, decided)
+        if decided.kind is CaseKind.CONTEST:
+            notices_owed.of_decision(work, decided)
+        return decided
+
+    return carry_out(runtime, caller, audited, plan)
+
+
+def _found(work: UnitOfWork, id_: str, letter: str) -> tuple[Stored, Case]:
+    """Enter the space of a case as an auditor, and return the case; others get the answer for an unknown id."""
+    smart_scopes.demand(work.caller, _SCOPED, letter)
+    location = work.snapshot.locate(TYPE, id_)
+    opened = open_unnamed(work, location.compartment, Action.REVIEW) if location else None
+    stored = work.read(TYPE, id_, opened) if opened else None
+    case = _case(stored) if stored else None
+    if stored is None or case is None:
+        raise not_found()
+    if case.who == work.caller.requester.person:
+        raise Problem.of(Category.FORBIDDEN, "you cannot decide a case about yourself", code="own-case")
+    return stored, case
+
+
+def _case(stored: Stored) -> Case | None:
+    task = orjson.loads(stored.body)
+    return case_of(task, stored.facts.access) if is_case(task) else None
+
+
+def _trace(work: UnitOfWork, case: Case) -> None:
+    work.patient = case.patient or None
+    work.trace_outcome(of_officers(work.entered.outcome(case.reference)))
+
+
+def _listed(access: Access, row: Queued) -> Case | None:
+    """Return one case if its space permits the caller; None for an erased space and for a case about the caller."""
+    opened = enforcement_point.judge(access, row.compartment, Action.REVIEW)
+    if isinstance(opened, Deny):
+        return None
+    stored = access.snapshot.read(TYPE, row.id, opened)
+    case = _case(stored) if stored else None
+    return None if case is None or case.who == access.caller.requester.person else case
+
+
+def _trace_queue(access: Access, answer: Opened, waiting: tuple[Case, ...]) -> None:
+    """Audit a read of the queue in each space of which it showed a case, and once without a space."""
+    shown: dict[PatientId, list[str]] = {NO_SPACE: []}
+    for case in waiting:
+        shown.setdefault(case.patient, []).append(case.reference)
+    traces = [_look_at(access, answer, patient, cases) for patient, cases in shown.items()]
+    audit_log.commit(access.runtime, Change(tuple(traces)))
+
+
+def _look_at(access: Access, answer: Opened, patient: PatientId, cases: list[str]) -> Trace:
+    outcome = of_officers(answer.outcome(*cases))
+    return audit_log.trace(access.runtime, access.caller, access.audited, outcome, patient or None)

@@ -1,0 +1,69 @@
+"""Opening a case: its file is stored in the commit of what opened it, and the same thing again makes it count.
+
+Source: statements V8, V11, V13 and V20 of docs/rules.md; docs/adr/0086-cases-for-the-officer.md.
+"""
+
+from datetime import datetime
+
+import orjson
+
+from consent_rules.vocabulary import PatientId
+from fhir_server.application.core.system_views import ReadingReason, whole_space
+from fhir_server.application.core.unit_of_work import UnitOfWork
+from fhir_server.domain import case_files
+from fhir_server.domain.case_files import TYPE, Case, case_of, stored_of
+from fhir_server.domain.stored import Stored
+from fhir_server.ports.outbox import Message
+from fhir_server.ports.store import Snapshot, Write
+
+TERMS_LANE = "terms"
+_MOST_CONTESTS = 1000
+"""How many contests against one person are looked at; any limit in a rule profile is far below."""
+
+
+def open_case(work: UnitOfWork, case: Case) -> Case:
+    """Plan a case, or one more time of the stored case with this id; return it as it will be stored.
+
+    A worker plans on a UnitOfWork of the server itself, and commits `work.planned()`.
+    """
+    before = _read(work.snapshot, case)
+    if before is None:
+        work.put(stored_of(case, work.stamp))
+        work.send(overdue_message(case, work.at))
+        return case
+    again = case_files.opened_again(case_of(orjson.loads(before.body), before.facts.access), case)
+    keep(work, before, again)
+    return again
+
+
+def writes_of(snapshot: Snapshot, case: Case, stamp: datetime) -> tuple[Write, ...]:
+    """Return the writes of a case for a bare `Change`, as `open_case`; with `overdue_message` in its outbox."""
+    before = _read(snapshot, case)
+    if before is None:
+        return (Write(stored_of(case, stamp), (0, 0)),)
+    again = case_files.opened_again(case_of(orjson.loads(before.body), before.facts.access), case)
+    return (Write(stored_of(again, max(stamp, before.last_updated), before), (before.version, before.mark)),)
+
+
+def overdue_message(case: Case, at: datetime) -> Message:
+    """Return the message that has the worker tell when a case was not decided in time."""
+    text = orjson.dumps({"term": "case", "case": case.id}, option=orjson.OPT_SORT_KEYS)
+    return Message(TERMS_LANE, f"case {case.id}", text, at, case.due, case.patient or None)
+
+
+def keep(work: UnitOfWork, before: Stored, case: Case) -> None:
+    """Plan the next version of a case."""
+    work.change(before, stored_of(case, work.runtime.stamps.after(before.last_updated, work.stamp), before))
+
+
+def contesting_patients(snapshot: Snapshot, who: str) -> frozenset[PatientId]:
+    """Return the patients whose contests stand against somebody: undecided, or decided against them (V13).
+
+    A patient counts once, however often they contest. System-level: tell nobody but the officer who they are.
+    """
+    found = snapshot.compartments_with(TYPE, frozenset({case_files.against(who)}), _MOST_CONTESTS)
+    return frozenset(patient for patient, _ in found)
+
+
+def _read(snapshot: Snapshot, case: Case) -> Stored | None:
+    return snapshot.read(TYPE, case.id, whole_space(ReadingReason.REVIEW, case.patient))

@@ -1,0 +1,217 @@
+"""The file of a case for the data-protection officer, as a FHIR Task: what happened, about whom, the decision.
+
+A case about a patient is kept in the patient's space; any other case belongs to no space and carries nothing of a
+patient. A case names no document: its evidence is references of audit events, and counts. Only auditors read it.
+Sources: https://hl7.org/fhir/R4/task.html; statements V8, V11, V13, V20 and V22 of docs/rules.md; ADR 86.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from hashlib import sha256
+from uuid import UUID
+
+from consent_rules.visibility import AccessFacts, micros
+from consent_rules.vocabulary import NO_SPACE, Code, Mark, PatientId
+from fhir_server.domain import bodies
+from fhir_server.domain.notices import Named
+from fhir_server.domain.search import tokens
+from fhir_server.domain.stored import Facts, Stored
+from fhir_server.domain.values import Json
+
+TYPE = "Task"
+DUE = "due"
+"""Date by which open cases are ordered in their queue."""
+SYSTEM = "urn:habilis:case"
+"""Code system of `Task.code`, the kind of a case, of its outcome, and of the kinds of its inputs."""
+_RULES = f"{SYSTEM}-rule"
+WAITING = tokens.exact_token("case", SYSTEM, "waiting")
+_MOST_EVENTS = 50
+"""How many audit events one case names, the first ones."""
+
+
+class CaseKind(Code):
+    """What opened a case."""
+
+    CONTEST = "contest"
+    CEILING = "ceiling"
+    BREAKER = "breaker"
+    DETECTION = "detection"
+
+
+class CaseOutcome(Code):
+    """How a case ended: what the officer decided, or that whoever contested took it back."""
+
+    JUSTIFIED = "justified"
+    NOT_JUSTIFIED = "not-justified"
+    WITHDRAWN = "withdrawn"
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One case. patient: the space that it is kept in, NO_SPACE for none.
+
+    rule: the rule or ceiling. who: reference of the person, establishment or software concerned, None when it is about
+    several. display: its name, None when unknown. evidence: codes and counts. events: relative references of audit
+    events. times: how often it was opened. contester: reference of who contests.
+    confidential: whether guardians learn nothing of it (B10).
+    decided_at, decided_by, comment: of the decision.
+    """
+
+    id: str
+    kind: CaseKind
+    patient: PatientId
+    opened_at: datetime
+    due: datetime
+    rule: str
+    who: str | None = None
+    evidence: Mapping[str, int] = field(default_factory=dict)
+    events: tuple[str, ...] = ()
+    display: str | None = None
+    times: int = 1
+    contester: str | None = None
+    confidential: bool = False
+    outcome: CaseOutcome | None = None
+    decided_at: datetime | None = None
+    decided_by: Named | None = None
+    comment: str | None = None
+
+    @property
+    def reference(self) -> str:
+        """The relative reference of the case."""
+        return f"{TYPE}/{self.id}"
+
+    @property
+    def stands(self) -> bool:
+        """Whether the case counts against whom it is about: undecided, or decided against them."""
+        return self.outcome in (None, CaseOutcome.NOT_JUSTIFIED)
+
+
+def case_id(kind: CaseKind, who: str, rule: str, day: datetime, patient: PatientId = NO_SPACE) -> str:
+    """Return the id of the one case of a kind, about somebody, by a rule, on a day (UTC) and in a space."""
+    text = "\0".join((kind, who, rule, f"{day:%Y-%m-%d}", patient))
+    return str(UUID(bytes=sha256(text.encode()).digest()[:16], version=4))
+
+
+def against(who: str) -> str:
+    """Return the lookup token of the contests that stand against somebody."""
+    return tokens.exact_token("contest", SYSTEM, who)
+
+
+def opened_again(before: Case, now: Case) -> Case:
+    """Return a case after the same thing happened again: it counts; one that was withdrawn waits for a decision again.
+
+    What the officer has decided stays decided.
+    """
+    counts = {**before.evidence, **now.evidence}
+    events = tuple(dict.fromkeys((*before.events, *now.events)))[:_MOST_EVENTS]
+    again = replace(before, times=before.times + 1, evidence=counts, events=events)
+    return reopened(again) if before.outcome is CaseOutcome.WITHDRAWN else again
+
+
+def reopened(case: Case) -> Case:
+    """Return a case without its decision."""
+    return replace(case, outcome=None, decided_at=None, decided_by=None, comment=None)
+
+
+def stored_of(case: Case, at: datetime, before: Stored | None = None) -> Stored:
+    """Return a version of a case as it is stored; it is in the queue until it is decided. before: the last version."""
+    number = before.version + 1 if before else 1
+    waiting = frozenset[str]() if case.outcome else frozenset({WAITING})
+    standing = frozenset({against(case.who)}) if _counts(case) and case.who else frozenset[str]()
+    place, found = micros(case.due), waiting | standing
+    return Stored(
+        TYPE,
+        case.id,
+        number,
+        0,
+        deleted=False,
+        last_updated=at,
+        marked_at=None,
+        body=bodies.stamped(task_of(case), case.id, number, at),
+        facts=Facts(_access_of(case), tokens=found, lookup=found, dates={DUE: (place, place + 1)}),
+    )
+
+
+def is_case(task: Json) -> bool:
+    """Tell whether a Task is a case; a Task without a code is the file of a break-glass."""
+    return "code" in task
+
+
+def task_of(case: Case) -> Json:
+    """Write a case as a Task without id and version."""
+    counts = [_input(name, valueInteger=count) for name, count in sorted(case.evidence.items())]
+    events = [_input("event", valueReference={"reference": reference}) for reference in case.events]
+    task: Json = {
+        "resourceType": TYPE,
+        "status": "completed" if case.outcome else "requested",
+        "intent": "order",
+        "code": {"coding": [{"system": SYSTEM, "code": case.kind.value}]},
+        "authoredOn": bodies.instant(case.opened_at),
+        "reasonCode": {"coding": [{"system": _RULES, "code": case.rule}]},
+        "restriction": {"repetitions": case.times, "period": {"end": bodies.instant(case.due)}},
+        "input": [*events, *counts],
+    }
+    if case.patient:
+        task["for"] = {"reference": f"Patient/{case.patient}"}
+    if case.who:
+        task["focus"] = {"reference": case.who} | ({"display": case.display} if case.display else {})
+    if case.contester:
+        task["requester"] = {"reference": case.contester}
+    if not task["input"]:
+        del task["input"]
+    return task | _decision(case)
+
+
+def case_of(task: Json, access: AccessFacts | None = None) -> Case:
+    """Read a case from its Task. access: of the stored Task, which says whether it is confidential."""
+    given = [(str(one["type"]["coding"][0]["code"]), one) for one in task.get("input", ())]
+    focus, decided = task.get("focus"), task.get("businessStatus")
+    return Case(
+        id=str(task["id"]),
+        kind=CaseKind(task["code"]["coding"][0]["code"]),
+        patient=PatientId(str(task["for"]["reference"]).partition("/")[2]) if "for" in task else NO_SPACE,
+        opened_at=datetime.fromisoformat(task["authoredOn"]),
+        due=datetime.fromisoformat(task["restriction"]["period"]["end"]),
+        rule=str(task["reasonCode"]["coding"][0]["code"]),
+        who=str(focus["reference"]) if focus else None,
+        evidence={name: int(one["valueInteger"]) for name, one in given if "valueInteger" in one},
+        events=tuple(str(one["valueReference"]["reference"]) for _, one in given if "valueReference" in one),
+        display=focus.get("display") if focus else None,
+        times=int(task["restriction"]["repetitions"]),
+        contester=str(task["requester"]["reference"]) if "requester" in task else None,
+        confidential=bool(access and access.marks),
+        outcome=CaseOutcome(decided["coding"][0]["code"]) if decided else None,
+        decided_at=datetime.fromisoformat(task["executionPeriod"]["end"]) if decided else None,
+        decided_by=_named(task["owner"]) if decided else None,
+        comment=next((str(note["text"]) for note in task.get("note", ())), None),
+    )
+
+
+def _counts(case: Case) -> bool:
+    return case.kind is CaseKind.CONTEST and case.stands
+
+
+def _access_of(case: Case) -> AccessFacts:
+    marks = Mark.INVISIBLE_REPRESENTANTS_LEGAUX if case.confidential else Mark.NONE
+    return AccessFacts(compartment=case.patient, kind=case.kind.value, marks=marks)
+
+
+def _decision(case: Case) -> Json:
+    """Return the elements that a decision adds."""
+    if not (case.outcome and case.decided_at and case.decided_by):
+        return {}
+    result: Json = {
+        "businessStatus": {"coding": [{"system": SYSTEM, "code": case.outcome.value}]},
+        "executionPeriod": {"end": bodies.instant(case.decided_at)},
+        "owner": case.decided_by.as_reference(),
+    }
+    return result | ({"note": [{"text": case.comment}]} if case.comment else {})
+
+
+def _input(code: str, **value: object) -> Json:
+    return {"type": {"coding": [{"system": SYSTEM, "code": code}]}, **value}
+
+
+def _named(reference: Json) -> Named:
+    return Named(str(reference["reference"]), str(reference.get("display", "")))
