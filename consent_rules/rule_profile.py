@@ -107,7 +107,6 @@ class RuleProfile:
     longest_invitation: Span
     approval_waits: Span
     declared_team_consent: Span
-    consent_certificate_kinds: frozenset[str]
     clock_skew: Span
     break_glass: Span
     regulation: Span

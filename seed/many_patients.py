@@ -108,7 +108,7 @@ def load_bulk(
     demo = Demonstration(runtime.fhir_base.removesuffix("/fhir"), runtime.fhir_base)
     runtime = replace(runtime, ports=replace(runtime.ports, blobs=KnownContents(runtime.ports.blobs)))
     loading = _Bulk(runtime, demo, *_enrol(runtime, demo))
-    progress = Progress(max(1, patients * (2 * documents + -(-documents // _LOT))), out)
+    progress = Progress(max(1, patients * 2 * (documents + -(-documents // _LOT))), out)
     done = 0
     with ThreadPoolExecutor(1) as committing:
         pending: Future[int] | None = None

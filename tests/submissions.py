@@ -15,7 +15,6 @@ def report(number: str, content: bytes, patient: str, organization: str) -> Fili
     author = {
         "resourceType": "PractitionerRole",
         "id": "author",
-        "practitioner": {"display": "Dr Awa Diallo"},
         "organization": {"reference": f"Organization/{organization}"},
     }
     source = {"resourceType": "Patient", "id": "source", "name": [{"family": "Test", "given": ["Patient"]}]}

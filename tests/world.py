@@ -4,7 +4,7 @@ import json
 import sqlite3
 from contextlib import closing
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,11 @@ from consent_rules.vocabulary import Capacity, Purpose, RequesterKind
 from fhir_server.app import create_app
 from fhir_server.application.bundles import handlers
 from fhir_server.application.core.runtime import Runtime
-from fhir_server.application.identity import access_tokens
+from fhir_server.application.identity import access_tokens, clients
 from fhir_server.application.identity.accounts import Account, Grantee, PractitionerRoleRef, RepresentedPatient
 from fhir_server.application.identity.clients import Client, ClientKind
 from fhir_server.domain.caller import Origin
+from fhir_server.domain.search import tokens
 from fhir_server.domain.values import Json
 from fhir_server.oauth.resource.bearer import caller_of
 from fhir_server.registry import REGISTRY
@@ -29,6 +30,9 @@ from seed.documents import TRE_A05
 from seed.filing import Filing, Place, simplified, submission
 
 INS = "urn:oid:1.2.250.1.213.1.4.10"
+RPPS = "https://rpps.esante.gouv.fr"
+HADDAD = "99700009991"
+"""Number of the author of the documents that the software of the hospitals files."""
 OID = "1.2.250.1.213.1.4.99999.9"
 REPORT = ("http://loinc.org", "34112-3", "CR hospitalier (séjour)")
 OF_PATIENT = (TRE_A05, "DOCPAT03", "CR déposé par le patient")
@@ -72,6 +76,7 @@ class World:
             identifier = {"system": "https://finess.esante.gouv.fr", "value": number}
             self.record(place, {"resourceType": "Organization", "identifier": [identifier], "name": place})
             self.software(f"{place}-ehr", "system/*.cruds", place)
+        self.colleague("haddad", HADDAD, "chu", "other")
         self.patient("camille", "284039999900148")
         for name, profession, place in (("nour", "10", "chu"), ("martin", "10", "other"), ("zoe", "28", "other")):
             self.professional(name, profession, place)
@@ -90,6 +95,13 @@ class World:
         client = Client(id=name, name=name, kind=ClientKind.BACKEND, scopes=scopes, organization=organization)
         self.tokens[name] = self.mint(client=client, scopes=scopes)
 
+    def intermediary(self, name: str, place: str, *, registered: bool = True) -> None:
+        """Register software of an establishment that files documents of others, and give it a token."""
+        given = {"scopes": "system/*.cruds", "organization": f"Organization/{self.ids[place]}"}
+        client = Client(name, name, ClientKind.BACKEND, **given, intermediary=registered)
+        clients.register(self.runtime, client)
+        self.tokens[name] = self.mint(client=client, scopes=client.scopes)
+
     def patient(self, name: str, ins: str, birth_date: str = "1984-03-17") -> str:
         """Record an insured person with an own token."""
         identifier = {"system": INS, "value": ins}
@@ -105,6 +117,25 @@ class World:
         """Record a professional of an establishment with an own token."""
         self.record(name, {"resourceType": "Practitioner", "name": [{"family": name.title()}]})
         return self.in_mode(name, name, (profession, place, capacity))
+
+    def colleague(self, name: str, number: str, *places: str) -> str:
+        """Record a professional without a token who practises in establishments, as the directory says."""
+        identifier = {"system": RPPS, "value": number}
+        person = {"resourceType": "Practitioner", "identifier": [identifier], "name": [{"family": name.title()}]}
+        id_ = self.record(name, person)
+        for place in places:
+            self.practice(name, place)
+        return id_
+
+    def practice(self, name: str, place: str, profession: str = "10") -> str:
+        """Record that a professional practises in an establishment."""
+        role = {
+            "resourceType": "PractitionerRole",
+            "practitioner": {"reference": f"Practitioner/{self.ids[name]}"},
+            "organization": {"reference": f"Organization/{self.ids[place]}"},
+            "code": [{"coding": [{"system": tokens.PROFESSION_SYSTEM, "code": profession}]}],
+        }
+        return self.record(f"{name}@{place}", role)
 
     def in_mode(
         self,
@@ -163,10 +194,11 @@ class World:
 
     # --- documents -------------------------------------------------------------------------------------------------
 
-    def filing(self, patient: str = "camille", place: str = "chu", **more: Any) -> Filing:
+    def filing(self, patient: str = "camille", place: str | Place = "chu", **more: Any) -> Filing:
         """Build one document on its way, with a number and content of its own."""
         self.count += 1
-        author = {"resourceType": "Practitioner", "id": "author", "name": [{"family": "Haddad"}]}
+        number = [{"system": RPPS, "value": HADDAD}]
+        author = {"resourceType": "Practitioner", "id": "author", "identifier": number, "name": [{"family": "Haddad"}]}
         source = {"resourceType": "Patient", "id": "source", "name": [{"family": "Laurent"}]}
         settled = {
             "unique_id": f"{OID}.{self.count}",
@@ -179,7 +211,7 @@ class World:
             "category": ("10", "Compte rendu"),
             "author": author,
             "source_patient": source,
-            "place": Place(self.ids[place], "SA01", "ETABLISSEMENT"),
+            "place": place if isinstance(place, Place) else Place(self.ids[place], "SA01", "ETABLISSEMENT"),
         }
         return Filing(**(settled | more))
 
@@ -192,9 +224,24 @@ class World:
         """Build an ITI-105 request."""
         return deepcopy(simplified(self.filing(**more)))
 
+    def as_filed_by(self, who: str) -> Json:
+        """Return what says that a document comes from somebody: an author and a place that this caller may name."""
+        access = access_tokens.find_access(self.runtime, self.tokens[who])
+        assert access is not None
+        requester = access.grant.requester
+        if requester.kind in (RequesterKind.PATIENT, RequesterKind.RELATED):
+            author = {"resourceType": "Patient", "id": "author", "name": [{"family": "Laurent"}]}
+            return {"author": author, "place": Place("", "SA01", "AMBULATOIRE")}
+        organization = requester.organization.partition("/")[2]
+        return {"place": Place(organization, "SA01", "ETABLISSEMENT")} if organization else {}
+
+    def refiled(self, filing: Filing, who: str) -> Filing:
+        """Return a document as another depositor may file it."""
+        return replace(filing, **self.as_filed_by(who))
+
     def publish(self, who: str = "chu-ehr", **more: Any) -> str:
         """Publish one document by ITI-65 and return its id."""
-        return self.publish_all(who, self.filing(**more))[0]
+        return self.publish_all(who, self.filing(**self.as_filed_by(who) | more))[0]
 
     def publish_all(self, who: str, *filings: Filing) -> list[str]:
         """Publish documents in one lot and return their ids."""

@@ -1,4 +1,4 @@
-"""What nobody may file, in which form a patient files, and whether the patient is told of what others file.
+"""What nobody may file, in which form a patient files, what a profession files, and whether the patient is told of it.
 
 Documents from patients have types of their own, so that every reader sees that a patient filed them (J6). The format
 rules do not apply to professionals and their software, which follow the interoperability guides.
@@ -7,6 +7,7 @@ Source: ANS, DMP integration, EX_3.1-1040 (types); Mon espace santé application
 (formats, size, no advance directives of minors); L.1111-11 of the French public health code (persons of full age).
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -27,6 +28,7 @@ class Unfit(StrEnum):
     FORMAT = "format-not-taken"
     SIZE = "too-large"
     ELSEWHERE = "content-elsewhere"
+    PROFESSION = "type-not-of-the-profession"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,28 @@ def unfit(
     if request.requester.kind in _SIDE:
         found.extend(_unfit_of_patient(upload, matrix, profile))
     return tuple(found)
+
+
+class Standing(StrEnum):
+    """What the matrix says about a profession that files a kind of document."""
+
+    PERMITTED = "permitted"
+    REFUSED = "refused"
+    UNSTATED = "deposit-unstated"
+
+
+def standing(professions: Collection[str], kind: str, matrix: Matrix) -> Standing:
+    """Return what the matrix says when somebody of these professions files a kind (V17).
+
+    One profession that may file it is enough. A cell refuses only if it names its source; else nothing is stated.
+    """
+    if not (professions and kind):
+        return Standing.PERMITTED
+    cells = [matrix.cell(profession, kind) for profession in professions]
+    if any(cell is not None and cell.deposit for cell in cells):
+        return Standing.PERMITTED
+    refuses = all(cell is not None and cell.deposit_source for cell in cells)
+    return Standing.REFUSED if refuses else Standing.UNSTATED
 
 
 def is_told(request: AccessRequest, record: RecordState) -> bool:

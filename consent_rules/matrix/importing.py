@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from consent_rules.matrix.table import COLUMNS, Matrix, MatrixError, parse
+from consent_rules.matrix.table import COLUMNS, OPTIONAL, Matrix, MatrixError, parse
 
 _RENAMED = {
     # column here: column of the working file
@@ -40,10 +40,10 @@ def normalised(text: str) -> str:
     reader = csv.DictReader(text.splitlines())
     given = set(reader.fieldnames or ())
     source = {column: column if column in given else _RENAMED.get(column, column) for column in COLUMNS}
-    missing = sorted(name for name in source.values() if name not in given)
+    missing = sorted(name for column, name in source.items() if name not in given and column not in OPTIONAL)
     if missing:
         raise MatrixError(f"column {missing[0]} is missing")
-    rows = ({column: row[name] or "" for column, name in source.items()} for row in reader)
+    rows = ({column: row.get(name) or "" for column, name in source.items()} for row in reader)
     return _written(rows)
 
 
@@ -102,8 +102,11 @@ def _from_item(number: int, item: Any) -> dict[str, str]:  # noqa: ANN401 - any 
 
 
 def _written(rows: Iterable[dict[str, str]]) -> str:
+    """Write a table; a column that it may leave out is written when a row has a value there."""
+    told = list(rows)
+    columns = [column for column in COLUMNS if column not in OPTIONAL or any(row.get(column) for row in told)]
     out = io.StringIO()
-    writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")
+    writer = csv.DictWriter(out, columns, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows(told)
     return out.getvalue()

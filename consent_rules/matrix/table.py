@@ -16,7 +16,11 @@ from typing import NamedTuple
 
 _DATA = Path(__file__).parents[1] / "data"
 PREFIX = "habilitation_matrix_"
-COLUMNS = ("profession", "kind", "access", "confidence", "basis", "rule", "source", "reasoning", "deposit")
+COLUMNS = (
+    "profession", "kind", "access", "confidence", "basis", "rule", "source", "reasoning", "deposit", "deposit_source"
+)  # fmt: skip
+OPTIONAL = frozenset({"deposit_source"})
+"""Columns that a table may leave out; their values are empty then."""
 _YES_NO = ("no", "yes")
 _CONFIDENCE = ("inferred", "sourced")
 HEALTH = "health professional"
@@ -52,7 +56,10 @@ class DocumentKind:
 
 
 class Cell(NamedTuple):
-    """Whether a profession may read (and file) a kind of document, which source says so, and how sure the answer is."""
+    """Whether a profession may read (and file) a kind of document, which source says so, and how sure the answer is.
+
+    deposit_source: which source says whether the profession may file it, "" when none does.
+    """
 
     profession: str
     kind: str
@@ -63,6 +70,7 @@ class Cell(NamedTuple):
     source: str
     reasoning: str
     deposit: bool
+    deposit_source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +191,7 @@ def of_cells(cells: Iterable[Cell], version: str) -> Matrix:
 
 
 def _cell(values: Sequence[str], number: int) -> Cell:
-    profession, kind, access, confidence, basis, rule, source, reasoning, deposit = values
+    profession, kind, access, confidence, basis, rule, source, reasoning, deposit, deposit_source = values
     if profession.partition("/")[0] not in professions():
         raise MatrixError(f"row {number}, column profession: `{profession}` is unknown")
     if kind not in kinds():
@@ -197,7 +205,8 @@ def _cell(values: Sequence[str], number: int) -> Cell:
             raise MatrixError(f"row {number}, column {column}: `{value}` is none of {', '.join(allowed)}")
     if confidence == "sourced" and not source:
         raise MatrixError(f"row {number}, column source: a sourced cell names its source")
-    return Cell(profession, kind, access == "yes", confidence, basis, rule, source, reasoning, deposit == "yes")
+    reads, files = access == "yes", deposit == "yes"
+    return Cell(profession, kind, reads, confidence, basis, rule, source, reasoning, files, deposit_source)
 
 
 def _rows(text: str) -> Iterable[dict[str, str]]:
@@ -213,11 +222,11 @@ def _values(text: str, columns: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
     """
     reader = csv.reader(text.splitlines())
     header = next(reader, [])
-    missing = [column for column in columns if column not in header]
+    missing = [column for column in columns if column not in header and column not in OPTIONAL]
     if missing:
         raise MatrixError(f"column {missing[0]} is missing")
-    places = [header.index(column) for column in columns]
+    places = [header.index(column) if column in header else None for column in columns]
     for number, row in enumerate(reader, start=2):
         if len(row) != len(header):
             raise MatrixError(f"row {number}: not as many values as columns")
-        yield tuple(row[place] for place in places)
+        yield tuple("" if place is None else row[place] for place in places)

@@ -85,6 +85,7 @@ def _takes_terms(*, is_new: bool) -> Callable[[Run], Run]:
         _flag("--certificate-bound", "certificate_bound", "The client's tokens are bound to its TLS certificate."),
         _flag("--introspects", "introspects", "The client may introspect any token."),
         _flag("--trusted-launcher", "trusted_launcher", "The client may create EHR launches."),
+        _flag("--intermediary", "intermediary", "The client files documents of others, as an exchange does."),
     )  # fmt: skip
     return lambda command: reduce(lambda run, option: option(run), reversed(options), command)
 

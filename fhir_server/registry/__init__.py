@@ -4,7 +4,7 @@ A new search parameter is a line of `data/search_parameters.tsv`; a new type is 
 """
 
 from fhir_server.registry.model import AccessRule, Interaction, ParamType, ResourceType, SearchParam
-from fhir_server.registry.resource_types import DOCUMENTS, PATIENT, REGISTRY, TRACE, types_under
+from fhir_server.registry.resource_types import DOCUMENTS, PATIENT, REGISTRY, TRACE, types_under, types_with
 
 __all__ = [
     "DOCUMENTS",
@@ -17,4 +17,5 @@ __all__ = [
     "ResourceType",
     "SearchParam",
     "types_under",
+    "types_with",
 ]

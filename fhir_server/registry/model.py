@@ -36,7 +36,7 @@ class Interaction(Code):
 class AccessRule(Enum):
     """Which rule decides about resources of a type.
 
-    DOCUMENT: matrix, directives and marks (View.DOCUMENTS). GATHERING: the documents in the List.
+    DOCUMENT: matrix, directives and marks (View.DOCUMENTS). GATHERING: the documents that it names.
     CONTENT: the document of the content. DIRECTIVE: View.DIRECTIVES. TRACE: View.TRACES.
     IDENTITY: View.IDENTITY. NOTICE: View.NOTICES.
     DIRECTORY: open to every authenticated caller, written by directory administrators.
@@ -118,6 +118,8 @@ class ResourceType:
     unique: whether an identifier names one resource of the type, for ever.
     of_person: whether the identifiers are those of a person, which no address may show.
     by_operator: whether only the operator's own software records the type, and no establishment.
+    by_server: whether only the server itself writes the type.
+    included_by: values of `_revinclude` that a search of the type takes, such as "Provenance:target".
     documentation: what the CapabilityStatement says besides, "" for nothing.
     """
 
@@ -133,6 +135,8 @@ class ResourceType:
     unique: bool = False
     of_person: bool = False
     by_operator: bool = False
+    by_server: bool = False
+    included_by: tuple[str, ...] = ()
     documentation: str = ""
 
     @property

@@ -112,6 +112,7 @@ _ROWS = (
             ),
         },
         transactions={Interaction.SEARCH: "ITI-67", Interaction.CREATE: "ITI-105"},
+        included_by=("Provenance:target",),
         documentation="`conditionalUpdate` is a conditional PATCH by `identifier=system|value`; there is no PUT.",
     ),
     ResourceType(
@@ -153,6 +154,26 @@ _ROWS = (
             ),
         },
         transactions={Interaction.SEARCH: "ITI-66"},
+    ),
+    ResourceType(
+        "Provenance",
+        AccessRule.GATHERING,
+        _READABLE,
+        patient_path="target",
+        words={
+            "en": Words(
+                "the record of a deposit",
+                "of the record of a deposit",
+                "the list of deposits",
+                "records of deposits",
+            ),
+            "fr": Words(
+                "la trace d’un dépôt", "de la trace d’un dépôt", "la liste des dépôts", "les traces des dépôts"
+            ),
+        },
+        by_server=True,
+        documentation="The server writes one for each submission: which person, establishment and software deposited "
+        "which documents, and when. `patient` is the patient in whose space the documents are.",
     ),
     ResourceType(
         "Consent",
@@ -228,6 +249,11 @@ REGISTRY = _registry()
 def types_under(*rules: AccessRule) -> frozenset[str]:
     """Return the names of the types that these access rules govern."""
     return frozenset(row.name for row in _ROWS if row.access in rules)
+
+
+def types_with(param: str, *rules: AccessRule) -> frozenset[str]:
+    """Return the names of the types that these access rules govern and that have a search parameter."""
+    return frozenset(name for name in types_under(*rules) if any(param == one.name for one in REGISTRY[name].search))
 
 
 DOCUMENTS = types_under(AccessRule.DOCUMENT)

@@ -21,7 +21,8 @@ TOTALS = (
 
 
 def document(side: Side, *marks: str):
-    return side.simplified(patient="ines", marks=marks, type_=OF_PATIENT, category=("90", "Document patient"))
+    given = side.as_filed_by("ines") | {"type_": OF_PATIENT, "category": ("90", "Document patient")}
+    return side.simplified(patient="ines", marks=marks, **given)
 
 
 def simplified(side: Side, *marks: str) -> tuple[int, str]:

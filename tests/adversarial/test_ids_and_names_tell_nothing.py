@@ -126,7 +126,7 @@ class TestAnotherPatient:
         """A conditional reference is resolved for whoever could look the patient up, and for nobody else."""
 
         def file(ins: str) -> TestResponse:
-            body = two.simplified(type_=OF_PATIENT)
+            body = two.simplified(type_=OF_PATIENT, **two.as_filed_by("camille"))
             kin = {"resourceType": "RelatedPerson", "id": "kin"}
             body["contained"].append(kin | {"patient": {"reference": f"Patient?identifier={INS}|{ins}"}})
             body["context"]["related"] = [{"reference": "#kin"}]
@@ -141,7 +141,7 @@ class TestAnotherPatient:
         block = two.agree("camille", "martin", "deny").get_json()["id"]
 
         def file(id_: str) -> TestResponse:
-            body = two.simplified()
+            body = two.simplified(**two.as_filed_by("martin"))
             body["context"]["related"] = [{"reference": f"Consent/{id_}"}]
             return two.send("martin", "POST", "/DocumentReference", body)
 

@@ -8,7 +8,10 @@ import pytest
 
 from fhir_server.adapters.mongo import filters, snapshot
 from fhir_server.application.core import notices_owed
+from fhir_server.application.core.system_views import ReadingReason, whole_space
+from fhir_server.application.reading import search
 from fhir_server.domain.audit import audit_event
+from fhir_server.domain.search.criteria import Search
 from fhir_server.ports.surroundings import Ports
 from tests.adversarial.two_worlds import BATCH, KINDS, differences, sides, unknown_names
 from tests.engines import MongoEngine, MongoServer
@@ -73,6 +76,21 @@ def test_the_secret_is_noticed_by_whoever_may_know_it(tmp_path):
     kind = replace(KINDS[0], blind=("ines",))
     with sides(tmp_path, kind) as pair:
         assert next(differences(pair, kind, 40, seed=8), None) is not None
+
+
+def test_the_leak_of_a_record_of_deposit_that_comes_with_a_search_is_found(tmp_path, monkeypatch):
+    """The fault is planted: `_revinclude` brings whatever refers to a document, whoever sees it."""
+    monkeypatch.setattr(search, "_including", _everything_included)
+    with sides(tmp_path, KINDS[-1]) as pair:
+        found = next(differences(pair, KINDS[-1], 40, seed=8), None)
+    assert found is not None
+    assert found.what == "documents with records"
+
+
+def _everything_included(access, wanted, _shown, _filters):
+    everything = whole_space(ReadingReason.REGISTERED, access.entered.patient)
+    rows = access.snapshot.find(Search(wanted.including[0].partition(":")[0], limit=200), everything).rows
+    return search.present(access, rows, everything)
 
 
 @pytest.mark.mongo

@@ -183,7 +183,8 @@ def _content(side: Side, kind: Kind, name: str) -> str:
 
 def _keep_secret(side: Side, kind: Kind) -> None:
     """File the secret, and remember its list and its content."""
-    more = {"type_": OF_PATIENT, "category": ("90", "Document patient")} if kind.by == "ines" else {}
+    more = side.as_filed_by(kind.by)
+    more |= {"type_": OF_PATIENT, "category": ("90", "Document patient")} if kind.by == "ines" else {}
     marks = ("INVISIBLE_PATIENT",) if kind.sealed else (kind.mark,) if kind.mark else ()
     filing = side.filing(patient=kind.space, marks=marks, **more)
     side.ids["secret"] = side.publish_all(kind.by, filing)[0]
@@ -260,17 +261,20 @@ _BY_ID = (
     "/List?patient={space}&item=DocumentReference/{%s}", "/List?patient={space}&item={%s}",
     "/Consent?patient={space}&data=DocumentReference/{%s}", "/DocumentReference?patient={space}&related={%s}",
     "/AuditEvent?patient={space}&entity=DocumentReference/{%s}",
+    "/Provenance?patient={space}&target=DocumentReference/{%s}", "/Provenance?patient={space}&target={%s}",
+    "/DocumentReference?patient={space}&_id={%s}&_revinclude=Provenance:target",
 )  # fmt: skip
 _BY_LOT = (
     "/List/{%s}", "/List/{%s}/_history", "/List?_id={%s}", "/List?patient={space}&_id={%s}",
-    "/AuditEvent?patient={space}&entity=List/{%s}",
+    "/AuditEvent?patient={space}&entity=List/{%s}", "/Provenance?patient={space}&target=List/{%s}",
 )  # fmt: skip
 _OPEN = (
     "/DocumentReference?patient={space}", "/DocumentReference?patient={space}&status=current",
     "/DocumentReference?patient={space}&_summary=count", "/DocumentReference?patient={space}&_count=200",
     "/List?patient={space}", "/List?patient={space}&code=submissionset", "/List?patient={space}&_summary=count",
     "/Consent?patient={space}", "/AuditEvent?patient={space}&_summary=count", "/Patient/{space}",
-    "/Communication?patient={space}",
+    "/Communication?patient={space}", "/Provenance?patient={space}", "/Provenance?patient={space}&_summary=count",
+    "/DocumentReference?patient={space}&_revinclude=Provenance:target",
 )  # fmt: skip
 
 
@@ -328,6 +332,8 @@ def told(side: Side, who: str, since: str) -> dict[str, str]:
         "notices": f"/Communication?patient={space}&_count=200",
         "documents": f"/DocumentReference?patient={space}",
         "lists": f"/List?patient={space}&_elements=entry",
+        "records": f"/Provenance?patient={space}",
+        "documents with records": f"/DocumentReference?patient={space}&_revinclude=Provenance:target",
     }
     answers = {name: side.get(who, path) for name, path in paths.items()}
     assert answers["trail"].status_code == 200
@@ -391,7 +397,7 @@ def unknown_names(side: Side, who: str) -> set[str]:
             asked = set(_ID.findall(query)) - {_in(side)}
             named |= {
                 reference
-                for type_ in ("DocumentReference", "List", "Binary", "Consent")
+                for type_ in ("DocumentReference", "List", "Binary", "Consent", "Provenance")
                 for id_ in asked
                 if (reference := f"{type_}/{id_}") in {f"{type_}/{known}" for known in side.ids.values()}
                 and type_ == _type_of(side, id_)
@@ -399,7 +405,7 @@ def unknown_names(side: Side, who: str) -> set[str]:
     return {reference for reference in named if side.get(who, f"/{reference}").status_code == 404}
 
 
-_JUDGED = frozenset({"DocumentReference", "List", "Binary", "Consent", "AuditEvent", "Communication"})
+_JUDGED = frozenset({"DocumentReference", "List", "Binary", "Consent", "AuditEvent", "Communication", "Provenance"})
 
 
 def _type_of(side: Side, id_: str) -> str:

@@ -20,6 +20,7 @@ MAY_ASK = {
     "consent_rules/scopes.py": "which search parameters may limit a scope; the rules know no registry",
     "fhir_server/domain/documents/": "the parts of an MHD submission",
     "fhir_server/application/documents/submission_sets.py": "a document replaces documents alone (MHD)",
+    "fhir_server/application/documents/authors.py": "whom a document may name, by what its references may lead to",
     "fhir_server/application/documents/versions.py": "the authors of a document, as MHD names them",
     "fhir_server/application/reading/document_audience.py": "the names of people and places",
     "fhir_server/application/reading/chained_search.py": "a practice situation stands for its person",

@@ -53,12 +53,12 @@ def test_content_in_lines_of_base64_is_the_same_content(world: World):
 
 @pytest.mark.parametrize(("who", "type_"), [("camille", OF_PATIENT), ("martin", REPORT), ("chu-ehr", REPORT)])
 def test_patient_professional_and_software_publish(world: World, who, type_):
-    assert world.send(who, "POST", "/DocumentReference", world.simplified(type_=type_)).status_code == 201
+    document = world.simplified(type_=type_, **world.as_filed_by(who))
+    assert world.send(who, "POST", "/DocumentReference", document).status_code == 201
 
 
 def test_a_document_of_the_patient_is_the_patients(world: World):
-    document = world.simplified(place="chu", type_=OF_PATIENT)
-    del document["custodian"]
+    document = world.simplified(type_=OF_PATIENT, **world.as_filed_by("camille"))
     created = world.send("camille", "POST", "/DocumentReference", document).get_json()["id"]
 
     assert world.send("camille", "DELETE", f"/DocumentReference/{created}").status_code == 204

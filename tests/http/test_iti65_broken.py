@@ -343,4 +343,6 @@ def test_a_submission_is_not_filed_twice(settled, folder, name):
 def test_two_depositors_may_use_the_same_identifier(settled):
     filing = settled.filing()
     assert settled.send("chu-ehr", "POST", "", settled.bundle(filing)).status_code == 200
-    assert settled.send("other-ehr", "POST", "", settled.bundle(filing)).status_code == 200
+    assert (
+        settled.send("other-ehr", "POST", "", settled.bundle(settled.refiled(filing, "other-ehr"))).status_code == 200
+    )

@@ -189,7 +189,8 @@ def test_a_folder_only_grows(world: World):
 @pytest.mark.parametrize(("who", "status_code"), [("camille", 403), ("other-ehr", 422)])
 def test_a_folder_is_changed_by_whoever_made_it(world: World, who, status_code):
     place = new_folder(world)
-    bundle = world.bundle(world.filing(type_=OF_PATIENT, mime="application/pdf"))
+    given = {"type_": OF_PATIENT, "mime": "application/pdf"}
+    bundle = world.bundle(world.filing(**given | world.as_filed_by(who)))
     grown = folder(bundle, bundle["entry"][1]["fullUrl"])
     grown["resource"]["id"] = place
     grown["request"] = {"method": "PUT", "url": f"List/{place}"}

@@ -74,7 +74,7 @@ def test_hiding_by_the_business_identifier(world: World):
 def test_an_ambiguous_business_identifier_changes_nothing(world: World):
     filing = world.filing()
     world.publish_all("chu-ehr", filing)
-    world.publish_all("other-ehr", filing)
+    world.publish_all("other-ehr", world.refiled(filing, "other-ehr"))
 
     answer = world.send(
         "camille", "PATCH", f"/DocumentReference?identifier=urn:ietf:rfc:3986|urn:oid:{filing.unique_id}", HIDE
@@ -278,6 +278,7 @@ def test_whoever_wrote_a_document_of_the_establishment_withdraws_it(world: World
     number = [{"system": "https://rpps.esante.gouv.fr", "value": "10009999999"}]
     world.record("vera", {"resourceType": "Practitioner", "identifier": number, "name": [{"family": "Vera"}]})
     world.in_mode("vera", "vera", ("10", "chu", Capacity.NONE))
+    world.practice("vera", "chu")
     role = {"resourceType": "PractitionerRole", "practitioner": {"reference": f"Practitioner/{world.ids['vera']}"}}
     author = {
         "number": {"resourceType": "Practitioner", "identifier": number, "name": [{"family": "Vera"}]},

@@ -13,16 +13,19 @@ LIMIT = 5 * 1024 * 1024
 ATTACHMENT = "content[0].attachment"
 
 
-def own(world: World, **more):
-    """Build one document as the patient's side sends it."""
-    return world.filing(**({"type_": OF_PATIENT, "mime": "application/pdf", "content": b"%PDF-1.7 scan"} | more))
+def own(world: World, who="camille", **more):
+    """Build one document as the patient's side sends it, unless somebody else files it."""
+    given = world.as_filed_by(who)
+    return world.filing(
+        **(given | {"type_": OF_PATIENT, "mime": "application/pdf", "content": b"%PDF-1.7 scan"} | more)
+    )
 
 
 def file(world: World, who, way, **more):
     """Send one document by either transaction; return the status, and (reason, element) of each fault."""
-    filing = own(world, **more)
+    filing = own(world, who, **more)
     if way == "ITI-105":
-        more = {name: getattr(filing, name) for name in ("type_", "mime", "content", "patient", "marks")}
+        more = {name: getattr(filing, name) for name in _TOLD}
         answer = world.send(who, "POST", "/DocumentReference", world.simplified(**_named(world, more)))
     else:
         answer = world.send(who, "POST", "", world.bundle(filing))
@@ -33,6 +36,9 @@ def file(world: World, who, way, **more):
 def _named(world: World, more):
     name = next(name for name, id_ in world.ids.items() if id_ == more["patient"])
     return more | {"patient": name}
+
+
+_TOLD = ("type_", "mime", "content", "patient", "marks", "author", "place")
 
 
 def root(way):
@@ -158,7 +164,7 @@ class TestRectifying:
 
     def test_a_carer_deletes_what_that_carer_filed(self, side):
         """B13: a carer adds, changes and deletes documents, the own ones, as long as the holder lets the carer in."""
-        mine, later = (side.publish_all("rose", own(side))[0] for _ in range(2))
+        mine, later = (side.publish_all("rose", own(side, "rose"))[0] for _ in range(2))
         of_camille = side.publish_all("camille", own(side))[0]
         assert side.send("rose", "DELETE", f"/DocumentReference/{mine}").status_code == 204
         assert side.get("camille", f"/DocumentReference/{mine}").status_code == 410
@@ -179,7 +185,7 @@ class TestRectifying:
             side.send(who, "PATCH", f"/DocumentReference/{document}", status(code), JSON_PATCH).status_code
             for code in ("entered-in-error", "superseded")
         }
-        replaced = side.send(who, "POST", "", side.bundle(own(side, replaces=document))).status_code
+        replaced = side.send(who, "POST", "", side.bundle(own(side, who, replaces=document))).status_code
 
         assert (deleted, patched, replaced) == (403, {403} if who == "camille" else {404}, 403)
         assert side.get("camille", f"/DocumentReference/{document}").get_data() == before

@@ -60,6 +60,8 @@ def test_an_author_is_found_by_name_and_number_whether_contained_or_of_the_direc
     world.send("keeper", "PATCH", f"/Practitioner/{world.ids['nour']}", change, JSON_PATCH)
     rename(world, "nour", "Haddad")
     rename(world, "martin", "Martin")
+    for name in ("nour", "martin"):
+        world.practice(name, "chu")
     contained = world.publish()
     by_person = publish_by(world, {"reference": f"Practitioner/{world.ids['nour']}"})
     by_role = publish_by(world, {"reference": f"PractitionerRole/{role_of(world, 'nour')}"})
@@ -83,6 +85,7 @@ def test_an_author_is_found_by_name_and_number_whether_contained_or_of_the_direc
 
 
 def test_a_person_who_takes_another_name_is_found_by_that_one_only(world: World):
+    world.practice("nour", "chu")
     document, lot = publish_by(world, {"reference": f"Practitioner/{world.ids['nour']}"})
     rename(world, "nour", "Curie")
     assert both(world, "family=Curie") == ({document}, {lot})
@@ -91,6 +94,7 @@ def test_a_person_who_takes_another_name_is_found_by_that_one_only(world: World)
 
 def test_the_author_of_a_hidden_document_is_found_by_those_who_see_it_only(world: World):
     rename(world, "nour", "Curie")
+    world.practice("nour", "chu")
     document, _ = publish_by(world, {"reference": f"Practitioner/{world.ids['nour']}"})
     world.agree("camille", "martin")
     assert found(world, "DocumentReference", "author.family=Curie", "martin") == {document}

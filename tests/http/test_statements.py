@@ -268,7 +268,7 @@ class TestDuplicates:
         document = world.publish_all("chu-ehr", filing)[0]
         if hidden:
             world.hide(document)
-        answer = world.send("other-ehr", "POST", "", world.bundle(filing))
+        answer = world.send("other-ehr", "POST", "", world.bundle(world.refiled(filing, "other-ehr")))
         assert answer.status_code == 200
         assert document not in answer.get_data(as_text=True)
 

@@ -13,8 +13,7 @@ ROLES = ("psychologist", "social-worker")
 
 
 def _case(**facts):
-    answer = decided(abstract.state(DEFAULTS | {axis.replace("_", "-"): value for axis, value in facts.items()}))
-    return answer and answer[0]
+    return decided(abstract.state(DEFAULTS | {axis.replace("_", "-"): value for axis, value in facts.items()}))
 
 
 def _documents(**facts):

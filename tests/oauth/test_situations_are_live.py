@@ -4,12 +4,22 @@ Found by attack: a hospital's software made a physiotherapist a physician by a P
 that was set inactive went on opening doors.
 """
 
+from dataclasses import replace
+
+import orjson
 import pytest
 
 from consent_rules.vocabulary import RequesterKind
+from fhir_server.application.core.access import IN_DIRECTORY
 from fhir_server.application.directory.professionals import situations_of
 from fhir_server.application.identity.accounts import Account, PractitionerRoleRef, find_account
+from fhir_server.domain.caller import Origin
+from fhir_server.domain.problem import Category, Problem
 from fhir_server.oauth.login import sessions
+from fhir_server.oauth.resource.bearer import caller_of
+from fhir_server.ports.store import Change
+from tests.factories import a_trace, following
+from tests.holds import holds
 from tests.oauth.conftest import NURSE, assertion, backend, enter_situations
 from tests.world import World
 
@@ -86,3 +96,42 @@ def test_a_grant_is_not_renewed_when_its_situation_has_ended(runtime, ports):
     assert situations_of(runtime, account) == ()
     assert not sessions.practises(runtime, account, NURSE.role)
     assert sessions.practises(runtime, account, "")
+
+
+@holds("V6")
+@pytest.mark.parametrize(
+    "ended",
+    [
+        {"active": False},
+        {"period": {"end": "2026-01-31"}},
+        {"practitioner": {"reference": "Practitioner/paul"}},
+        {"organization": {"reference": "Organization/other"}},
+        {"code": []},
+    ],
+)
+def test_a_situation_that_ended_opens_nothing_at_the_next_request(app, clock, ports, runtime, ended):
+    """The token was given while the situation held, and would live for minutes."""
+    enter_situations(ports, "Practitioner/luc", (NURSE,))
+    claims = assertion(clock, extensions={"hl7-b2b": B2B})
+    token = backend(app.test_client(), claims, scope="user/DocumentReference.rs").get_json()["access_token"]
+    assert caller_of(runtime, f"Bearer {token}", Origin()).requester.role == NURSE.role
+    with ports.store.snapshot() as snapshot:
+        before = snapshot.read("PractitionerRole", NURSE.role.partition("/")[2], IN_DIRECTORY)
+    after = replace(before, version=2, body=orjson.dumps(orjson.loads(before.body) | ended))
+    ports.store.commit(Change((a_trace(),), (following(before, after),)))
+    with pytest.raises(Problem) as refused:
+        caller_of(runtime, f"Bearer {token}", Origin())
+    assert refused.value.category is Category.UNAUTHENTICATED
+
+
+def test_a_person_who_left_the_directory_is_vouched_for_by_nobody(world: World):
+    role = _recorded_by(world, "keeper", expected=201)
+    practice = PractitionerRoleRef(
+        f"PractitionerRole/{role['id']}", f"Organization/{world.ids['chu']}", "chu", "10", label="chu"
+    )
+    account = Account("z", RequesterKind.PROFESSIONAL, f"Practitioner/{world.ids['zoe']}", "Zoé", (practice,))
+    assert len(situations_of(world.runtime, account)) == 1
+    person = world.get("keeper", f"/Practitioner/{world.ids['zoe']}").get_json()
+    answer = world.send("keeper", "PUT", f"/Practitioner/{person['id']}", person | {"active": False})
+    assert answer.status_code == 200
+    assert situations_of(world.runtime, account) == ()

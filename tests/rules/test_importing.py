@@ -15,6 +15,14 @@ WORKING = (
 OURS = "profession,kind,access,confidence,basis,rule,source,reasoning,deposit\n70,34112-3,no,inferred,b,r,,,no\n"
 
 
+def test_the_source_of_a_deposit_is_kept_where_a_table_names_one():
+    first, cell = OURS.splitlines()
+    sourced = f"{first},deposit_source\n{cell},ORDER\n"
+    found = read(sourced, "2030-01-01")
+    assert found.cells["70", "34112-3"].deposit_source == "ORDER"
+    assert table(found) == sourced
+
+
 def official(**changed):
     attributes = {"field_code_profession": "70", "field_code_loinc": "34112-3", "field_consultation_document": True}
     return {"type": "node--matrice_professionnel_document", "attributes": attributes | changed}

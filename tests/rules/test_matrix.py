@@ -33,7 +33,7 @@ def row(**changed):
         "reasoning": "",
         "deposit": "yes",
     }
-    return ",".join((good | changed)[column] for column in COLUMNS)
+    return ",".join((good | changed).get(column, "") for column in COLUMNS)
 
 
 def table(*rows):

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from consent_rules.consents.uploads import Unfit, Upload, is_told, unfit
-from consent_rules.matrix.table import kinds
+from consent_rules.consents.uploads import Standing, Unfit, Upload, is_told, standing, unfit
+from consent_rules.matrix.table import kinds, of_cells
 from consent_rules.model import AccessRequest
 from consent_rules.vocabulary import Action, DirectiveKind, Purpose
 from tests.holds import holds
@@ -105,3 +105,32 @@ class TestBeingToldOfFiling:
         assert not self.told(MARTIN)
         assert not self.told(MARTIN, replace(WISH, end=NOW))
         assert not self.told(MARTIN, replace(WISH, kind=DirectiveKind.AT_ONCE))
+
+
+def says(*cells):
+    """Return a matrix in which each cell is (profession, whether it may file, source)."""
+    good = MATRIX.cell("10", HOSPITAL_REPORT)
+    said = (good._replace(profession=of, deposit=may, deposit_source=source) for of, may, source in cells)
+    return of_cells(said, "2030-01-01")
+
+
+@holds("V17")
+@pytest.mark.parametrize(
+    ("professions", "cells", "found"),
+    [
+        ({"70"}, [("70", False, "ORDER")], Standing.REFUSED),
+        ({"70"}, [("70", False, "")], Standing.UNSTATED),
+        ({"70"}, [("70", True, "")], Standing.PERMITTED),
+        ({"70"}, [("10", True, "ORDER")], Standing.UNSTATED),
+        ({"70", "10"}, [("70", False, "ORDER"), ("10", True, "")], Standing.PERMITTED),
+        ({"70", "10"}, [("70", False, "ORDER"), ("10", False, "ORDER")], Standing.REFUSED),
+        ({"70", "10"}, [("70", False, "ORDER")], Standing.UNSTATED),
+        (set(), [("70", False, "ORDER")], Standing.PERMITTED),
+    ],
+)
+def test_a_profession_files_what_the_matrix_lets_it_file(professions, cells, found):
+    assert standing(professions, HOSPITAL_REPORT, says(*cells)) is found
+
+
+def test_a_type_that_the_matrix_does_not_know_is_of_no_profession():
+    assert standing({"70"}, "", says(("70", False, "ORDER"))) is Standing.PERMITTED

@@ -65,7 +65,7 @@ def test_every_submission_has_left_its_trace(loaded_bulk):
 
 def test_progress_is_told_to_the_end(loaded_bulk):
     _, told = loaded_bulk
-    total = PATIENTS * (2 * DOCUMENTS + 3)
+    total = PATIENTS * 2 * (DOCUMENTS + 3)
     assert told.splitlines()[-1].strip().startswith(f"{total} of {total} resources")
 
 

@@ -17,11 +17,11 @@ from fhir_server.domain.search import tokens
 from fhir_server.domain.search.criteria import AnyOf, Search
 from fhir_server.domain.stored import Stored
 from fhir_server.ports.store import Snapshot
-from fhir_server.registry import DOCUMENTS, AccessRule, types_under
+from fhir_server.registry import DOCUMENTS, AccessRule, types_under, types_with
 
 HIDDEN_FROM_GUARDIANS = Mark.INVISIBLE_REPRESENTANTS_LEGAUX
 
-_NUMBERED = tuple(sorted(types_under(AccessRule.DOCUMENT, AccessRule.GATHERING)))
+_NUMBERED = tuple(sorted(types_with("identifier", AccessRule.DOCUMENT, AccessRule.GATHERING)))
 _MOST_NUMBERS, _MOST_FOUND = 100, 500
 _NAMING = types_under(AccessRule.DIRECTIVE)
 """Types whose bodies name the documents that they are about; the facts of other types say it."""

@@ -242,10 +242,11 @@ _INDEXERS: Mapping[str, Callable[[SearchParam, object], frozenset[str]]] = {
 
 
 def _documents(resource: Json, type_: str) -> tuple[str, ...]:
-    """Return the ids of this server's documents that a resource gathers, in order."""
+    """Return the ids of this server's documents that a List contains or a Provenance is about, in order."""
     if type_ not in _GATHERINGS:
         return ()
-    literals = (str(entry.get("item", {}).get("reference", "")) for entry in resource.get("entry", ()))
+    named = (*(entry.get("item", {}) for entry in resource.get("entry", ())), *resource.get("target", ()))
+    literals = (str(one.get("reference", "")) for one in named)
     return tuple(match[1] for match in map(_DOCUMENT.fullmatch, literals) if match)
 
 

@@ -25,10 +25,10 @@ from fhir_server.domain.search import tokens
 from fhir_server.domain.search.criteria import AnyOf, Search
 from fhir_server.domain.stored import Stored
 from fhir_server.ports.store import Filters, Snapshot
-from fhir_server.registry import AccessRule, types_under
+from fhir_server.registry import AccessRule, types_under, types_with
 
 _NAMING = types_under(AccessRule.DIRECTIVE)
-_NUMBERED = tuple(sorted(types_under(AccessRule.DOCUMENT, AccessRule.GATHERING)))
+_NUMBERED = tuple(sorted(types_with("identifier", AccessRule.DOCUMENT, AccessRule.GATHERING)))
 _AT_ONCE = 200
 _MAY_NAME = re.compile(rb'"(?:related|target|item|sourceReference|data)":')
 _BY_NUMBER = b'"identifier":{'

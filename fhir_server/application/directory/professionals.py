@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 import orjson
 
+from consent_rules.model import Requester
 from consent_rules.vocabulary import Capacity
 from fhir_server.application.core.access import IN_DIRECTORY
 from fhir_server.application.core.runtime import Runtime
@@ -16,6 +17,7 @@ from fhir_server.application.identity.accounts import Account, PractitionerRoleR
 from fhir_server.domain.commands import query
 from fhir_server.domain.search import tokens
 from fhir_server.domain.search.criteria import AnyOf, Search
+from fhir_server.domain.stored import Stored
 from fhir_server.domain.values import Json
 from fhir_server.ports.store import Snapshot
 
@@ -50,7 +52,7 @@ def find_professional(runtime: Runtime, national_id: str) -> Entry | None:
         roles = _search(snapshot, "PractitionerRole", tokens.reference("practitioner", person))
         now = runtime.ports.clock.now()
         practices = [_practice(snapshot, role) for role in roles if _is_in_force(role, now)]
-        return Entry(person, _name(found[0]), tuple(sorted(filter(None, practices), key=lambda item: item.role)))
+        return Entry(person, name_of(found[0]), tuple(sorted(filter(None, practices), key=lambda item: item.role)))
 
 
 @query
@@ -73,22 +75,63 @@ def situations_of(runtime: Runtime, account: Account) -> tuple[PractitionerRoleR
         return tuple(filter(None, (_situation(snapshot, account, practice, now) for practice in account.practices)))
 
 
+@query
+def vouches(runtime: Runtime, requester: Requester) -> bool:
+    """Tell whether the directory still says what software says of the professional in whose name it acts (V6).
+
+    A situation that the directory does not have is one that the operator gave to the account at the command line.
+    """
+    with runtime.ports.store.snapshot() as snapshot:
+        stored = snapshot.read("PractitionerRole", requester.role.partition("/")[2], IN_DIRECTORY)
+        if stored is None:
+            return not _has_left(snapshot, requester.person)
+        current = _current(snapshot, stored, requester.person, runtime.ports.clock.now())
+    said = (requester.organization, requester.profession)
+    return current is not None and (current.organization, current.profession) == said
+
+
+def _current(snapshot: Snapshot, stored: Stored, person: str, now: datetime) -> PractitionerRoleRef | None:
+    """Return a stored situation of a person as it is now; None when it has ended or counts for nothing."""
+    if stored.deleted or stored.facts.access.owner_organization or _has_left(snapshot, person):
+        return None
+    role: Json = orjson.loads(stored.body)
+    is_of_person = role.get("practitioner", {}).get("reference") == person
+    return _practice(snapshot, role) if is_of_person and _is_in_force(role, now) else None
+
+
 def _situation(
     snapshot: Snapshot, account: Account, practice: PractitionerRoleRef, now: datetime
 ) -> PractitionerRoleRef | None:
     stored = snapshot.read("PractitionerRole", practice.role.partition("/")[2], IN_DIRECTORY) if practice.role else None
     if stored is None:
         return practice
-    if stored.deleted or stored.facts.access.owner_organization:
-        return None
-    role: Json = orjson.loads(stored.body)
-    if role.get("practitioner", {}).get("reference") != account.person or not _is_in_force(role, now):
-        return None
-    current = _practice(snapshot, role)
+    current = _current(snapshot, stored, account.person, now)
     if current is None:
         return None
     place = current.organization_display or practice.organization_display
     return replace(current, label=practice.label or current.label, organization_display=place)
+
+
+def members_of(snapshot: Snapshot, person: str, organization: str, now: datetime) -> tuple[PractitionerRoleRef, ...]:
+    """Return the practice situations of a person in an establishment that are in force, as the directory says now.
+
+    Only situations that the operator of the directory recorded count. person: "Practitioner/…".
+    organization: "Organization/…", "" for none: then nobody is a member.
+    """
+    if not organization or _has_left(snapshot, person):
+        return ()
+    wanted = Search("PractitionerRole", (AnyOf(tokens.reference("practitioner", person)),), limit=_LIMIT)
+    rows = [row for row in snapshot.find(wanted, IN_DIRECTORY).rows if not row.facts.access.owner_organization]
+    roles = [orjson.loads(row.body) for row in rows]
+    there = [role for role in roles if role.get("organization", {}).get("reference") == organization]
+    practices = (_practice(snapshot, role) for role in there if _is_in_force(role, now))
+    return tuple(practice for practice in practices if practice)
+
+
+def _has_left(snapshot: Snapshot, person: str) -> bool:
+    """Tell whether the directory says that a person no longer practises."""
+    stored = snapshot.read("Practitioner", person.partition("/")[2], IN_DIRECTORY)
+    return stored is not None and (stored.deleted or orjson.loads(stored.body).get("active") is False)
 
 
 def numbers_of(runtime: Runtime, organization: str) -> frozenset[str]:
@@ -142,7 +185,10 @@ def _search(snapshot: Snapshot, type_: str, wanted: frozenset[str]) -> list[Json
     return [orjson.loads(row.body) | {"id": row.id} for row in page.rows]
 
 
-def _name(person: Json) -> str:
-    name: Json = next(iter(person.get("name", ())), {})
+def name_of(resource: Json) -> str:
+    """Return the name of a Practitioner or an Organization as one text, "" when it has none."""
+    if isinstance(resource.get("name"), str):
+        return str(resource["name"])
+    name: Json = next(iter(resource.get("name", ())), {})
     parts = (*name.get("prefix", ()), *name.get("given", ()), name.get("family", ""))
     return str(name.get("text") or " ".join(filter(None, parts)))

@@ -10,13 +10,13 @@ from itertools import islice
 
 import orjson
 
-from consent_rules.consents.uploads import Unfit, Upload, unfit
+from consent_rules.consents.uploads import Standing, Unfit, Upload, standing, unfit
 from consent_rules.consents.visibility_marks import is_sealed, marks_at_filing, sealed_until
 from consent_rules.visibility import AccessFacts
 from consent_rules.vocabulary import Action, Mark, PatientId
 from fhir_server.application.core import notices_owed, smart_scopes
 from fhir_server.application.core.unit_of_work import UnitOfWork, Written
-from fhir_server.application.documents import replacement_chain, versions
+from fhir_server.application.documents import authors, replacement_chain, versions
 from fhir_server.application.spaces import terms
 from fhir_server.domain import bodies, references
 from fhir_server.domain.documents.security_labels import split_marks
@@ -35,6 +35,7 @@ _TOLD: Mapping[Unfit, tuple[str, str]] = {
     Unfit.MINOR: ("a minor cannot have advance directives", "type"),
     Unfit.FORMAT: ("the server does not accept this format from a patient", f"{_ATTACHMENT}.contentType"),
     Unfit.SIZE: ("the content is larger than the server accepts from a patient", _ATTACHMENT),
+    Unfit.PROFESSION: ("the matrix does not let this profession file documents of this type", "type"),
     Unfit.ELSEWHERE: ("a patient must send the content itself, not only its address", f"{_ATTACHMENT}.url"),
 }
 
@@ -52,23 +53,36 @@ _FILED_AS = (
 _FILED = types_under(AccessRule.DOCUMENT, AccessRule.GATHERING, AccessRule.CONTENT)
 
 
-def demand_fit(work: UnitOfWork, documents: Iterable[tuple[Document, str]]) -> None:
-    """Refuse documents, each given with its kind, that the rules do not allow to be filed.
+_UNSTATED = "no source of the matrix states that this profession files documents of this type"
+
+
+def demand_fit(filing: "Filing", documents: Iterable[tuple[Document, str]]) -> None:
+    """Refuse documents, each given with its kind, that the rules do not allow to be filed; note what is unstated.
 
     Raises: Problem(BUSINESS_RULE) with every fault of every document, each naming its element.
     """
-    faults = [fault for document, kind in documents for fault in _faults(work, document, kind)]
+    faults = [fault for document, kind in documents for fault in _faults(filing, document, kind)]
     if faults:
         raise Problem(Category.BUSINESS_RULE, *faults)
 
 
-def _faults(work: UnitOfWork, document: Document, kind: str) -> Iterator[Issue]:
+def _faults(filing: "Filing", document: Document, kind: str) -> Iterator[Issue]:
+    work = filing.work
     request = work.asks(Action.DEPOSIT)
     size = None if document.content is None else len(document.content)
     upload = Upload(kind, str(attachment_of(document.item.resource).get("contentType", "")), size)
     for why in unfit(request, work.record(), upload, work.runtime.matrix, work.runtime.profile):
-        text, element = _TOLD[why]
-        yield Issue(text, f"{document.item.root}.{element}", why.value)
+        yield _fault(document, why)
+    said = standing(filing.speaks_for.filing_professions, kind, work.runtime.matrix)
+    if said is Standing.REFUSED:
+        yield _fault(document, Unfit.PROFESSION)
+    elif said is Standing.UNSTATED:
+        filing.notes.append((document.item.index, Issue(_UNSTATED, f"{document.item.root}.type", said.value)))
+
+
+def _fault(document: Document, why: Unfit) -> Issue:
+    text, element = _TOLD[why]
+    return Issue(text, f"{document.item.root}.{element}", why.value)
 
 
 @dataclass(slots=True)
@@ -77,6 +91,7 @@ class Filing:
 
     ids: id given to each entry, by its index. names: the reference to write for each fullUrl and conditional reference.
     limits: what the scopes allow to file. replaced: the document that each new one replaces, by index of its entry.
+    notes: warnings for the answer, by index of the entry, beside those of the submission.
     """
 
     work: UnitOfWork
@@ -86,6 +101,12 @@ class Filing:
     names: Mapping[str, str]
     limits: smart_scopes.Limits
     replaced: dict[int, Stored] = field(default_factory=dict)
+    speaks_for: authors.Depositor = field(init=False)
+    notes: list[tuple[int, Issue]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Note for whom the caller may speak."""
+        self.speaks_for = authors.Depositor(self.work, self.patient)
 
     @property
     def depositor(self) -> str:
@@ -103,6 +124,15 @@ class Filing:
             owner_organization=requester.organization,
             owner_client="" if requester.person else requester.client,
         )
+
+    @property
+    def reason(self) -> str:
+        """The code by which the audit log says what was filed although nothing states it; "" for nothing."""
+        return next((note.code for _, note in self.notes), "")
+
+    def notes_of(self, index: int) -> tuple[Issue, ...]:
+        """Return the warnings about one entry."""
+        return tuple(note for at, note in (*self.submission.notes, *self.notes) if at == index)
 
     def claim_of(self, kind: str, identifier: str) -> str:
         """Return the claim that makes the identifier of a "document" or "submission" of this depositor unique."""
@@ -140,7 +170,7 @@ def draft_documents(filing: Filing) -> tuple[Draft, ...]:
         identifier = str(document.item.resource["masterIdentifier"]["value"])
         claim(filing, "document", identifier, f"{document.item.root}.masterIdentifier")
     drafts = tuple(_draft(filing, document) for document in documents)
-    demand_fit(filing.work, ((draft.document, draft.access.kind) for draft in drafts))
+    demand_fit(filing, ((draft.document, draft.access.kind) for draft in drafts))
     return drafts
 
 
@@ -176,7 +206,8 @@ def claim(filing: Filing, kind: str, identifier: str, where: str) -> None:
 
 
 def _draft(filing: Filing, document: Document) -> Draft:
-    resource, asked = split_marks(filing.located(document.item.resource))
+    located = authors.verified(filing.speaks_for, filing.located(document.item.resource), document.item.root)
+    resource, asked = split_marks(located)
     older = filing.replaced.get(document.item.index)
     access = _access(filing, resource, asked, older, document.item.root)
     if not smart_scopes.covers(filing.limits, access):

@@ -15,7 +15,7 @@ from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.core.unit_of_work import UnitOfWork, Written, carry_out
 from fhir_server.application.core.write_request import WriteRequest
 from fhir_server.application.directory import resources
-from fhir_server.application.documents import filing, submission_sets, versions
+from fhir_server.application.documents import filing, provenance, submission_sets, versions
 from fhir_server.application.documents.filing import Filing
 from fhir_server.application.documents.submission_sets import one_patient
 from fhir_server.application.reading import conditional
@@ -75,16 +75,16 @@ def plan_document(work: UnitOfWork, request: WriteRequest) -> Written:
 def file_document(work: UnitOfWork, submission: Submission) -> Written:
     """File one document with its content; the server derives its submission set. Raises: as `publish`."""
     _note_secrets(work, submission)
-    document = submission.documents[0]
     prepared = _enter(work, submission, {0: _new_id(work), -1: _new_id(work)})
     submission_sets.relate(prepared)
     drafts = filing.draft_documents(prepared)
     _refuse_known(prepared)
     filing.file_documents(prepared, drafts)
-    submission_sets.derived_set(prepared, prepared.ids[0], document.item.resource)
+    submission_sets.derived_set(prepared, prepared.ids[0], drafts[0].resource)
+    provenance.record_deposit(prepared, [prepared.ids[0]], prepared.ids[-1])
     touched = (f"DocumentReference/{prepared.ids[0]}",)
-    work.trace(replace(work.audited, kind=_kind(drafts)), touched)
-    notes = tuple(issue for _, issue in submission.notes)
+    work.trace(replace(work.audited, kind=_kind(drafts)), touched, prepared.reason)
+    notes = prepared.notes_of(submission.documents[0].item.index)
     return prepared.written("DocumentReference", prepared.ids[0], notes)
 
 
@@ -107,11 +107,13 @@ def file_submission(work: UnitOfWork, submission: Submission, count: int) -> tup
     for item in submission.folder_updates:
         answers[item.index] = submission_sets.update_folder(prepared, item)
     filing.file_documents(prepared, drafts)
+    filed = [ids[document.item.index] for document in submission.documents]
+    provenance.record_deposit(prepared, filed, ids[submission.set.index])
     for item in submission.supersedes:
         answers[item.index] = prepared.written("DocumentReference", superseded[item.index], created=False)
     for item in _created(submission):
         if item.index not in answers:
-            notes = tuple(issue for index, issue in submission.notes if index == item.index)
+            notes = prepared.notes_of(item.index)
             answers[item.index] = prepared.written(item.resource["resourceType"], ids[item.index], notes)
     _trace_submission(prepared, _kind(drafts))
     return tuple(answers.get(index) for index in range(count))
@@ -205,4 +207,4 @@ def _trace_submission(prepared: Filing, kind: EventKind | None) -> None:
     documents = tuple(f"DocumentReference/{ids[document.item.index]}" for document in submission.documents)
     superseded = tuple(f"DocumentReference/{stored.id}" for stored in prepared.replaced.values())
     touched = (f"List/{ids[submission.set.index]}", *documents, *superseded)
-    prepared.work.trace(replace(prepared.work.audited, kind=kind), touched)
+    prepared.work.trace(replace(prepared.work.audited, kind=kind), touched, prepared.reason)

@@ -17,6 +17,7 @@ from fhir_server.application.core.enforcement_point import open_record
 from fhir_server.application.core.search_index import facts_of, identify
 from fhir_server.application.core.unit_of_work import UnitOfWork, Written
 from fhir_server.application.documents import versions
+from fhir_server.application.documents.authors import verified
 from fhir_server.application.documents.filing import Filing, claim, refuse_dangling
 from fhir_server.application.documents.hiding_and_withdrawal import Supersede
 from fhir_server.application.reading import conditional
@@ -41,7 +42,7 @@ def file_lists(filing: Filing) -> None:
     submission = filing.submission
     for item in (*submission.folders, *((submission.set,) if submission.set.resource else ())):
         refuse_dangling(filing, (item,))
-        resource = filing.located(item.resource)
+        resource = verified(filing.speaks_for, filing.located(item.resource), item.root)
         if item is submission.set:
             resource = _with_unique_id(filing, resource)
             claim(filing, "submission", unique_id(resource), f"{item.root}.identifier")
@@ -84,7 +85,7 @@ def update_folder(filing: Filing, item: Item) -> Written:
         raise Problem.of(Category.INVALID, "`id` is not the one of the URL", f"{item.root}.id", "value")
     versions.demand_depositor(work, before, where)
     refuse_dangling(filing, (item,))
-    resource = filing.located(item.resource)
+    resource = verified(filing.speaks_for, filing.located(item.resource), item.root)
     old: list[Json] = load_json(before.body).get("entry", [])
     kept = {entry["item"].get("reference") for entry in old}
     added = [entry for entry in resource.get("entry", []) if entry["item"].get("reference") not in kept]

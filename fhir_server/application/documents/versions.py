@@ -12,7 +12,7 @@ from consent_rules.consents.visibility_marks import may_change_marks, may_file
 from consent_rules.model import Deny, RuleApplied
 from consent_rules.visibility import AccessFacts
 from consent_rules.vocabulary import Action, Mark, Reason, RequesterKind
-from fhir_server.application.core.access import IN_DIRECTORY
+from fhir_server.application.core.access import IN_DIRECTORY, PATIENTS_SIDE
 from fhir_server.application.core.search_index import facts_of
 from fhir_server.application.core.system_views import ReadingReason, whole_space
 from fhir_server.application.core.unit_of_work import UnitOfWork
@@ -28,6 +28,7 @@ from fhir_server.registry import REGISTRY
 
 Identifiers = frozenset[tuple[str, str]]
 
+_WITHDRAWERS = "only its author, or the establishment whose software filed it, may withdraw a document"
 _TOLD = {
     Reason.ALREADY_SEEN: "a document cannot be hidden from a patient who already sees it; file a new document",
     Reason.MARKS_EXCLUDE_EACH_OTHER: "these two marks exclude each other",
@@ -133,13 +134,9 @@ def rewrite(work: UnitOfWork, before: Stored, resource: Json) -> Stored:
 def withdraw(work: UnitOfWork, before: Stored) -> Stored:
     """Plan the deletion of a document and of its content; the versions stay in the store.
 
-    Raises: Problem(FORBIDDEN) when the caller did not file the document, or is a professional who is neither its
-    depositor nor an author: colleagues of the same establishment may replace a document but not withdraw it (J2).
+    Raises: Problem(FORBIDDEN) when the caller may not withdraw it.
     """
-    demand_depositor(work, before, "DocumentReference.status")
-    if work.caller.requester.kind is RequesterKind.PROFESSIONAL and not is_of(work, before):
-        text = "only the person or software that filed a document, or the person who wrote it, may withdraw it"
-        raise Problem.of(Category.FORBIDDEN, text, "DocumentReference.status", "not-author")
+    _demand_withdrawer(work, before)
     after = replace(before, version=work.next_version(before), deleted=True, body=b"", last_updated=work.stamp)
     work.change(before, after)
     url = orjson.loads(before.body)["content"][0]["attachment"].get("url", "")
@@ -151,6 +148,24 @@ def withdraw(work: UnitOfWork, before: Stored) -> Stored:
         gone = replace(content, version=content.version + 1, deleted=True, body=b"", last_updated=work.stamp)
         work.change(content, gone)
     return after
+
+
+def _demand_withdrawer(work: UnitOfWork, document: Stored) -> None:
+    """Refuse a withdrawal by anybody but the author, or the establishment whose software filed the document (J2, V18).
+
+    The rule profile says which of both withdraws. Whoever files in person is an author here; the patient's side
+    withdraws what it filed (J5). Colleagues of the same establishment may replace a document but not withdraw it.
+    Raises: Problem(FORBIDDEN).
+    """
+    kind, allowed = work.caller.requester.kind, work.runtime.profile.withdrawn_by
+    if kind is RequesterKind.PROFESSIONAL:
+        may = "author" in allowed and is_of(work, document)
+    else:
+        demand_depositor(work, document, "DocumentReference.status")
+        by_software = bool(document.facts.access.owner_client)
+        may = kind in PATIENTS_SIDE or ("establishment" in allowed and by_software)
+    if not may:
+        raise Problem.of(Category.FORBIDDEN, _WITHDRAWERS, "DocumentReference.status", "not-author")
 
 
 def demand_depositor(work: UnitOfWork, stored: Stored, expression: str) -> None:

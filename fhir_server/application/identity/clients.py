@@ -53,6 +53,7 @@ class Client:
     origins: origins allowed by CORS.
     certificate_bound: whether its tokens are bound to its TLS client certificate (RFC 8705).
     trusted_launcher: whether it may make EHR launch handles. introspects: whether it may ask about any token.
+    intermediary: whether it files documents of others, as a health-information exchange does.
     """
 
     id: ClientId
@@ -72,6 +73,7 @@ class Client:
     par_required: bool = False
     introspects: bool = False
     trusted_launcher: bool = False
+    intermediary: bool = False
     disabled: bool = False
     registration_hash: str = ""
 

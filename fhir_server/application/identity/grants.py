@@ -39,6 +39,7 @@ class Grant(Granted):
     choice: an id that changes with each authorization; tokens of an earlier authorization have another.
     ancestors: ids of the grants whose tokens were exchanged for this one, oldest first; it ends with any of them.
     actors: clients that made the earlier exchanges.
+    by_software: whether software named the professional, so that the directory must agree at each request (V6).
     """
 
     scopes: str
@@ -57,6 +58,7 @@ class Grant(Granted):
     choice: str = ""
     ancestors: tuple[GrantId, ...] = ()
     actors: tuple[str, ...] = ()
+    by_software: bool = False
 
     @property
     def group(self) -> str:

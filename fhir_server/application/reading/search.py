@@ -79,6 +79,7 @@ class Wanted:
 
     patient: id named by `patient` or `subject`. identifier: its (system, value) instead.
     total: whether to count. query: method, URL and headers as sent, for the audit log.
+    including: "Provenance:target" and the like: what refers to the matches by this parameter comes with them.
     """
 
     search: Search
@@ -86,16 +87,21 @@ class Wanted:
     identifier: tuple[str, str] | None = None
     total: bool = True
     query: str = ""
+    including: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One page of what is visible. total: None when it was not asked for or is above the cap."""
+    """One page of what is visible. total: None when it was not asked for or is above the cap.
+
+    included: what refers to the resources of the page, as far as it is visible.
+    """
 
     shown: tuple[Shown, ...]
     total: int | None
     next: Place | None
     patient: PatientId | None
+    included: tuple[Shown, ...] = ()
 
 
 @query
@@ -122,9 +128,11 @@ def find(runtime: Runtime, caller: Caller, row: ResourceType, wanted: Wanted) ->
         found = _page(access, wanted, filters)
         if opened and row.access is AccessRule.IDENTITY and has_no_other_ground(access, opened):
             found = replace(found, shown=_as_traits(found.shown, wanted.search))
+        if opened and wanted.including:
+            found = replace(found, included=_including(access, wanted, found.shown, opened.within(caller, "s")))
         met = opened is None or filters is not NOTHING_SEEN  # an audit event must not tell the caller whose id it is
         confidential = opened is not None and not met and is_confidential_failure(access)
-        outcome = outcome_of(opened, found.shown, found=met)
+        outcome = outcome_of(opened, (*found.shown, *found.included), found=met)
         about, beyond = _about(access, found.shown), _shows_more(access, found.shown)
         outcome = replace(outcome, confidential=confidential, about=about, beyond=beyond)
     access_notices.record_access(access, outcome)
@@ -246,6 +254,21 @@ def _exact_identifier(search: Search) -> AnyOf | None:
 def _is_exact_identifier(wanted: frozenset[str]) -> bool:
     exact = (token.startswith("identifier|") and "|*" not in token for token in wanted)
     return len(wanted) == 1 and all(exact) and wanted != {tokens.present("identifier")}
+
+
+def _including(access: Access, wanted: Wanted, shown: tuple[Shown, ...], filters: Filters) -> tuple[Shown, ...]:
+    """Return what refers to the resources of a page: only what the permit and the scopes show of its type.
+
+    The query names visible resources alone, so that a hidden one neither brings anything nor shows in what comes.
+    """
+    found: list[Shown] = []
+    for including in wanted.including:
+        type_, _, name = including.partition(":")
+        named = frozenset(f"{name}|ref|{item.reference}" for item in shown)
+        if named:
+            rows = access.snapshot.find(Search(type_, (AnyOf(named),), limit=len(named)), filters).rows
+            found += present(access, rows, filters)
+    return tuple(found)
 
 
 def _page(access: Access, wanted: Wanted, filters: Filters) -> Found:

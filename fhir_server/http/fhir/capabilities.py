@@ -146,6 +146,8 @@ def _resource(row: ResourceType, fhir_base: str) -> Json:
         built["supportedProfile"] = list(row.profiles)
     if Interaction.SEARCH in offered:
         built["searchParam"] = _params(row)
+    if row.included_by:
+        built["searchRevInclude"] = list(row.included_by)
     offered_operations = [operation for operation in OPERATIONS if operation.type == row.name]
     if offered_operations:
         built["operation"] = [capability_of(operation, fhir_base) for operation in offered_operations]

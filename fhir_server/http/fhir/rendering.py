@@ -15,6 +15,7 @@ from flask import Response, request
 from fhir_server.application.core import smart_scopes
 from fhir_server.application.core.shown import Shown
 from fhir_server.application.core.unit_of_work import Written
+from fhir_server.application.reading.search import Found
 from fhir_server.domain import bodies
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.directory.identity_traits import SUBSETTED
@@ -112,23 +113,18 @@ def preferred_return() -> str:
     return wanted if wanted in {"minimal", "OperationOutcome"} else "representation"
 
 
-def searchset(
-    fhir_base: str,
-    shown: Sequence[Shown],
-    total: int | None,
-    links: Iterable[tuple[str, str]],
-    notes: Sequence[str] = (),
-) -> bytes:
+def searchset(fhir_base: str, found: Found, links: Iterable[tuple[str, str]], notes: Sequence[str] = ()) -> bytes:
     """Build a searchset from stored bytes, without parsing them.
 
     links: (relation, URL). notes: texts about ignored parameters, sent as one outcome entry.
     """
     head: Json = {"resourceType": "Bundle", "type": "searchset"}
-    if total is not None:
-        head["total"] = total
+    if found.total is not None:
+        head["total"] = found.total
     head["link"] = [{"relation": relation, "url": url} for relation, url in links]
     elements = wanted_elements()
-    entries = [_match(fhir_base, item, elements) for item in shown]
+    entries = [_hit(fhir_base, item, "match", elements) for item in found.shown]
+    entries += [_hit(fhir_base, item, "include") for item in found.included]
     if notes:
         outcome = {"fullUrl": uuid4().urn, "resource": _notes(notes), "search": {"mode": "outcome"}}
         entries.append(orjson.dumps(outcome))
@@ -153,9 +149,9 @@ def _with_entries(head: Json, entries: list[bytes]) -> bytes:
     return start[:-1] + b',"entry":[' + b",".join(entries) + b"]}"
 
 
-def _match(fhir_base: str, shown: Shown, elements: frozenset[str]) -> bytes:
-    url = orjson.dumps(f"{fhir_base}/{shown.reference}")
-    return b'{"fullUrl":' + url + b',"resource":' + asked_body_of(shown, elements) + b',"search":{"mode":"match"}}'
+def _hit(fhir_base: str, shown: Shown, mode: str, elements: frozenset[str] = frozenset()) -> bytes:
+    url, told = orjson.dumps(f"{fhir_base}/{shown.reference}"), orjson.dumps({"mode": mode})
+    return b'{"fullUrl":' + url + b',"resource":' + asked_body_of(shown, elements) + b',"search":' + told + b"}"
 
 
 def _historic(fhir_base: str, shown: Shown) -> bytes:

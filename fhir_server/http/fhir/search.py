@@ -41,7 +41,7 @@ def search(row: ResourceType) -> Response:
     found = reading_search.find(served, caller, row, wanted)
     links = _links(served, caller, parsed, found)
     notes = [f"`{said}` is not a search parameter of {row.name} and was ignored" for said in parsed.ignored]
-    return negotiation.fhir_response(rendering.searchset(served.fhir_base, found.shown, found.total, links, notes))
+    return negotiation.fhir_response(rendering.searchset(served.fhir_base, found, links, notes))
 
 
 def search_system() -> Response:

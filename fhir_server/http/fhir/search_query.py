@@ -27,6 +27,7 @@ _SUMMARIES = ("true", "text", "data")
 _TOTALS = ("none", "estimate", "estimated", "accurate")
 """Values of `_total`; "estimated" is the spelling of HAPI."""
 _ELEMENTS = "_elements"
+REVINCLUDE = "_revinclude"
 _LAST_UPDATED = SearchParam("_lastUpdated", "date", (), "http://hl7.org/fhir/SearchParameter/Resource-lastUpdated")
 _PATIENT_PARAMS = frozenset({"patient", "subject"})
 _NEVER_IGNORED = frozenset({"_has", "_filter", "_query", "_list", "_security"})
@@ -53,6 +54,7 @@ class Parsed:
     total: bool = True
     only_count: bool = False
     cursor: str = ""
+    including: list[str] = field(default_factory=list)
     used: list[tuple[str, str]] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
 
@@ -72,7 +74,8 @@ class Parsed:
             descending=self.descending,
             limit=0 if self.only_count else self.count,
         )
-        return Wanted(search, self.patient, self.identifier, self.total or self.only_count, query)
+        total = self.total or self.only_count
+        return Wanted(search, self.patient, self.identifier, total, query, tuple(dict.fromkeys(self.including)))
 
 
 def parse(row: ResourceType, pairs: Iterable[tuple[str, str]], fhir_base: str, *, strict: bool) -> Parsed:
@@ -115,7 +118,7 @@ class _Reader:
         """Read one parameter."""
         if name == "_page":
             self.parsed.cursor = value
-        elif name in _RESULT_PARAMS and not _trims(name, value):
+        elif self._shapes(name, value):
             self._result(name, value)
         elif name == _ELEMENTS:
             pass  # this parameter affects the rendering, not the search
@@ -124,13 +127,21 @@ class _Reader:
         elif name == _LAST_UPDATED.name:
             self.parsed.criteria.append(criterion(_LAST_UPDATED, "", value, self.fhir_base))
         elif not (self._patient(name, value) or self._of_type(name, value)):
-            self._unknown(name, f"{name}={value}" if _trims(name, value) else name)
+            self._unknown(name, f"{name}={value}" if _trims(name, value) or name == REVINCLUDE else name)
             return
         if name != "_page":
             self.parsed.used.append((name, str(self.parsed.count) if name == "_count" else value))
 
+    def _shapes(self, name: str, value: str) -> bool:
+        """Tell whether a parameter is about the answer, not about what is searched for."""
+        if name == REVINCLUDE:
+            return value in self.row.included_by
+        return name in _RESULT_PARAMS and not _trims(name, value)
+
     def _result(self, name: str, value: str) -> None:
-        if name == "_count":
+        if name == REVINCLUDE:
+            self.parsed.including.append(value)
+        elif name == "_count":
             self.parsed.count = min(_whole("_count", value), MAX_COUNT)
             self.parsed.only_count |= self.parsed.count == 0
         elif name == "_sort":

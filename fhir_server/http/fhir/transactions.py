@@ -157,7 +157,7 @@ def _found(row: ResourceType, entry: Entry) -> Json:
     parsed = parse_search(row, pairs, served.fhir_base, strict=True)
     found = reading_search.find(served, caller, row, parsed.wanted(f"GET {entry.url}"))
     links = [("self", search.self_url(served, caller, parsed, found))]
-    body = rendering.searchset(served.fhir_base, found.shown, found.total, links)
+    body = rendering.searchset(served.fhir_base, found, links)
     return {"resource": orjson.Fragment(body), "response": {"status": _REASONS[200]}}
 
 

@@ -30,7 +30,9 @@ _INTERACTIONS = {
 }
 """The interactions that each letter of a SMART scope allows."""
 _PEOPLE_AND_PLACES = frozenset({AccessRule.DIRECTORY, AccessRule.IDENTITY})
-_FILED = types_under(AccessRule.CONTENT, AccessRule.GATHERING)
+_FILED = types_under(AccessRule.CONTENT, AccessRule.GATHERING) - {
+    row.name for row in REGISTRY.values() if row.by_server
+}
 """Types that are created in a submission alone (ITI-65)."""
 _RECORDED = frozenset(row.name for row in REGISTRY.values() if row.of_person or row.access in _PEOPLE_AND_PLACES)
 BRANDS_PATH = "/brands.json"

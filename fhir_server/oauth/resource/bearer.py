@@ -8,6 +8,7 @@ from hmac import compare_digest
 
 from consent_rules.vocabulary import Purpose, RequesterKind
 from fhir_server.application.core.runtime import Runtime
+from fhir_server.application.directory.professionals import vouches
 from fhir_server.application.identity.access_tokens import AccessToken, find_used
 from fhir_server.domain.caller import Caller, Origin
 from fhir_server.domain.problem import Category, Issue, Problem, RequiredLogin
@@ -36,6 +37,8 @@ def caller_of(
     """
     access, in_lockdown = _access(runtime, authorization, proof)
     if not shows_certificate(access, certificate):
+        raise _refused("invalid_token")
+    if access.grant.by_software and not vouches(runtime, access.grant.requester):
         raise _refused("invalid_token")
     caller = Caller.of_token(access.grant, access.token_id, access.scopes, origin, in_lockdown=in_lockdown)
     demand_of_professional(caller, runtime.professional_level, runtime.ports.clock.now())

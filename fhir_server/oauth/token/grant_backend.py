@@ -60,7 +60,8 @@ class BackendGrant(authlib_grants.ClientCredentialsGrant):  # type: ignore[misc]
         unread = narrowing.unreadable(self.request.payload.scope)
         told = {"__scopes_not_understood": list(unread)} if unread else {}
         drafted = grants.draft_grant(self.request.context.runtime, self.party, self.scopes, self.purpose)
-        return _issue(self.request, drafted) | told
+        by_software = self.party.account is not None
+        return _issue(self.request, replace(drafted, by_software=by_software)) | told
 
     def save_token(self, token: Json) -> None:
         """Do nothing: the token is stored where it is made."""

@@ -3,11 +3,14 @@
 from itertools import count
 from typing import Any
 
+from seed import cast
 from seed.filing import Filing, Place, simplified, submission
+from seed.people import author_resource
 from tests.golden.drive.reading import UNKNOWN
 from tests.golden.recording import Asking
 
 Json = dict[str, Any]
+_OF_HOSPITAL = next(part for part in cast.PROFESSIONALS if part.establishment == "chu-a")
 JSON_PATCH = "application/json-patch+json"
 XML = "application/fhir+xml"
 TRE_A07 = "https://mos.esante.gouv.fr/NOS/TRE_A07-StatutVisibiliteDocument/FHIR/TRE-A07-StatutVisibiliteDocument"
@@ -45,7 +48,7 @@ def filing(asking: Asking, number: int, **more: Any) -> Filing:
         "patient": book["patients"]["camille"],
         "type_": REPORT,
         "category": ("10", "Compte rendu"),
-        "author": {"resourceType": "Practitioner", "id": "author", "name": [{"family": "Vidal"}]},
+        "author": author_resource(_OF_HOSPITAL),
         "source_patient": {"resourceType": "Patient", "id": "source", "name": [{"family": "Laurent"}]},
         "place": Place(book["organizations"]["chu-a"], "SA01", "ETABLISSEMENT"),
     }
@@ -130,7 +133,8 @@ def _publications(asking: Asking, who: str, numbers: count) -> None:
     asking.fhir(who, "POST", "", submission([one, two], f"{one.unique_id}.0"), note="the same ITI-65 again")
     asking.fhir(who, "POST", "/DocumentReference", simplified(filing(asking, next(numbers))), note="ITI-105")
     own = Place("", "EXP_PATIENT", "EXP_PATIENT")
-    mine = filing(asking, next(numbers), place=own, type_=("http://loinc.org", "11488-4", "x"))
+    patient = {"resourceType": "Patient", "id": "author", "name": [{"family": "Laurent"}]}
+    mine = filing(asking, next(numbers), place=own, type_=("http://loinc.org", "11488-4", "x"), author=patient)
     asking.fhir(who, "POST", "/DocumentReference", simplified(mine), note="ITI-105 of the patient's own")
     marked = filing(asking, next(numbers), marks=("INVISIBLE_PATIENT", "MASQUE_PS"))
     asking.fhir(who, "POST", "", submission([marked], f"{marked.unique_id}.0"), note="ITI-65 with marks")

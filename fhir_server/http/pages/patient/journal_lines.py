@@ -25,6 +25,7 @@ _TITLED = frozenset(name for name in DOCUMENTS if not REGISTRY[name].kind)
 """Types of the documents that have titles."""
 _OF_DOCUMENTS = _TITLED | types_under(AccessRule.CONTENT, AccessRule.GATHERING)
 _APP_USERS = ("Patient/", "RelatedPerson/")
+_FILINGS = frozenset({EventKind.DOCUMENT_PUBLISHED, EventKind.DOCUMENTS_PUBLISHED, EventKind.DOCUMENT_REPLACED})
 _OWN_CLIENTS = frozenset({PAGES, "habilis"})
 """Client ids that stand for these pages themselves."""
 
@@ -34,7 +35,7 @@ class JournalLine:
     """One entry of the journal, in the language of the page.
 
     where: the establishment of the person who acted, or the owner of the app. documents: titles, or a plain word where
-    the title is not known.
+    the title is not known. through: the software through which a person filed documents, "" for any other act.
     """
 
     id: str
@@ -45,6 +46,7 @@ class JournalLine:
     documents: tuple[str, ...]
     why: str
     refused: bool
+    through: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,7 @@ def line_of(event: Json, titles: Mapping[str, str]) -> JournalLine:
         documents=_told(event, titles),
         why=_why(event, refused=refused),
         refused=refused,
+        through=_software(event),
     )
 
 
@@ -91,6 +94,13 @@ def _party(event: Json) -> tuple[str, str]:
     if _is_by_app(event):
         return str(client.get("display", "")), gettext("app of %(person)s", person=name)
     return name, str(_agent(event, _ROLE_CLASS).get("who", {}).get("display", ""))
+
+
+def _software(event: Json) -> str:
+    """Return the software through which a professional filed documents; where no person is named, it is who acted."""
+    is_filing = kind_of_event(event) in _FILINGS and not _is_by_app(event)
+    by_person = bool(_agent(event, _PARTICIPATION))
+    return str(event["agent"][0]["who"].get("display", "")) if is_filing and by_person else ""
 
 
 def _is_by_app(event: Json) -> bool:
