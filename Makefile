@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 GOLDEN ?= var/golden.json
 SOURCES := consent_rules fhir_server seed tests
 .DEFAULT_GOAL := help
-.PHONY: help run demo test newest lock check lint types imports rules-coverage fmt bench lag golden faults fuzz mutation whole-space coverage-docs browser clean
+.PHONY: help run demo test newest lock check lint types imports rules-coverage fmt bench bench-detection lag golden faults fuzz mutation whole-space coverage-docs browser clean
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -109,6 +109,9 @@ rules-coverage: $(VENV)/.installed-test ## the rules alone: every line and branc
 
 bench: $(VENV)/.installed-test ## measure the server and rewrite the table of docs/performance.md
 	@$(BIN)/python -m tests.bench
+
+bench-detection: $(VENV)/.installed-test ## play generated months of a hospital to detection; print what it finds, what it misses, and false alarms
+	@$(BIN)/python -m tests.detection
 
 lag: $(VENV)/.installed-test ## print how long messages wait for their worker at 300 writes a second; STORE=mongo for MongoDB
 	@$(BIN)/python -m tests.bench.outbox_lag $(STORE)

@@ -86,6 +86,40 @@ class Ceilings:
 
 
 @dataclass(frozen=True, slots=True)
+class Detection:
+    """When an access that nobody explains calls the officer (V19, V20); data/countries/fr.toml explains each key.
+
+    points: of ties between people and of oddities of one access, by their codes. `full_doubt` and `some_doubt` are the
+    points that make a hit.
+    """
+
+    settles: Span
+    evidence: Span
+    on_duty: Span
+    urgent: Span
+    usual: Span
+    rare_name: int
+    full_doubt: int
+    some_doubt: int
+    seldom_percent: int
+    hardly_ever_percent: int
+    few_strays: int
+    celebrity_readers: int
+    few_of_unit: int
+    neighbours: int
+    hour_floor: int
+    day_floor: int
+    deviations: int
+    emergencies_floor: int
+    emergencies_percent: int
+    refusals_floor: int
+    dormant: Span
+    after_end: Span
+    told: Span
+    points: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class RuleProfile:
     """The answers to the open questions; data/countries/fr.toml says what each key means and where it comes from."""
 
@@ -128,6 +162,7 @@ class RuleProfile:
     withdrawn_by: frozenset[str]
     proofs: Mapping[Proof, Span]
     ceilings: Ceilings
+    detection: Detection
 
 
 def parse(text: str) -> RuleProfile:
@@ -185,6 +220,12 @@ def _checked(kind: type, key: str, value: Any) -> Any:  # noqa: ANN401 - any TOM
     return value
 
 
+def _points(key: str, value: Any) -> Mapping[str, int]:  # noqa: ANN401 - any TOML value
+    return MappingProxyType(
+        {name: _checked(int, f"{key}.{name}", one) for name, one in _checked(dict, key, value).items()}
+    )
+
+
 def _proofs(key: str, value: Any) -> Mapping[Proof, Span]:  # noqa: ANN401 - any TOML value
     try:
         return MappingProxyType({Proof(name): Span.parse(text) for name, text in _checked(dict, key, value).items()})
@@ -199,5 +240,7 @@ _READERS: Mapping[str, Callable[[str, Any], Any]] = {
     str(Span): lambda key, value: Span.parse(_checked(str, key, value)),
     str(frozenset[str]): lambda key, value: frozenset(_checked(list, key, value)),
     str(Mapping[Proof, Span]): _proofs,
+    str(Mapping[str, int]): _points,
+    str(Detection): lambda key, value: _filled(Detection, f"{key}.", _checked(dict, key, value)),
     str(Ceilings): lambda key, value: _filled(Ceilings, f"{key}.", _checked(dict, key, value)),
 }

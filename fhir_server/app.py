@@ -20,7 +20,7 @@ from fhir_server.adapters.mail import SmtpMailer
 from fhir_server.adapters.system import SystemClock
 from fhir_server.adapters.webhooks import GuardedPoster
 from fhir_server.application.bundles.handlers import demand_handlers
-from fhir_server.application.core.runtime import Runtime, Stamps
+from fhir_server.application.core.runtime import Runtime, Stamps, WatchedSpaces
 from fhir_server.application.outbox import metrics as outbox_metrics
 from fhir_server.application.outbox import progress
 from fhir_server.http import admission, errors, management, request_context, request_metrics
@@ -74,6 +74,7 @@ def build_runtime(settings: Settings, ports: Ports | None = None) -> Runtime:
         time_zone=_time_zone(settings),
         stamps=Stamps(opened.store.newest() or Stamps().newest),
         event_readers=(counting.happened,) if settings.metrics_port else (),
+        watched=WatchedSpaces(),
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from consent_rules import rule_profile
-from consent_rules.rule_profile import Ceilings, ProfileError, RuleProfile, Span, parse, profile
+from consent_rules.rule_profile import Ceilings, Detection, ProfileError, RuleProfile, Span, parse, profile
 from consent_rules.vocabulary import Mark, Proof
 from tests.holds import holds
 from tests.rules.builders import (
@@ -89,8 +89,8 @@ def test_a_file_that_is_none_says_why(tmp_path, content, message):
 
 
 def test_every_key_is_explained_where_it_stands():
-    for item in (*fields(RuleProfile), *fields(Ceilings)):
-        assert f"\n{item.name} = " in FR_TEXT or f"\n[{item.name}]" in FR_TEXT
+    for item in (*fields(RuleProfile), *fields(Ceilings), *fields(Detection)):
+        assert f"\n{item.name} = " in FR_TEXT or f"{item.name}]\n" in FR_TEXT
 
 
 @holds("V10", "V11", "V13")
@@ -156,8 +156,10 @@ def test_proofs_that_are_no_table_are_named():
 
 
 def test_ceilings_that_are_no_table_are_named():
+    settled, ceilings = FR_TEXT.split("[ceilings]")
+    detection = ceilings.partition("[detection]")[2]
     with pytest.raises(ProfileError, match="profile key `ceilings` must be dict"):
-        parse(FR_TEXT.partition("[ceilings]")[0].replace("[proofs]", "ceilings = 20\n[proofs]"))
+        parse(settled.replace("[proofs]", "ceilings = 20\n[proofs]") + "[detection]" + detection)
 
 
 @pytest.mark.parametrize(
@@ -200,3 +202,18 @@ def test_a_country_is_added_without_code():
     assert entered(ask(MARTIN, named, rules=elsewhere, at=NOW + timedelta(minutes=14))).basis == "consent"
     assert reason(ask(MARTIN, named, rules=elsewhere, at=NOW + timedelta(minutes=15))) == "consent-used"
     assert not sees(ask(MARTIN, named, rules=elsewhere), document(marks=Mark.MASQUE_PS))
+
+
+@pytest.mark.parametrize(
+    ("said", "problem"),
+    [
+        ("address = 6", "profile key `detection.points` must be dict"),
+        ('address = "6"', "profile key `detection.points.address` must be int"),
+    ],
+)
+def test_points_of_detection_are_a_table_of_numbers(said, problem):
+    before, _, points = FR_TEXT.partition("[detection.points]")
+    text = FR_TEXT.replace("address = 6", said) if '"' in said else before + "points = 6\n"
+    assert "address" in points
+    with pytest.raises(ProfileError, match=problem):
+        parse(text)

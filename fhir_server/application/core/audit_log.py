@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
+from datetime import datetime
 
 from consent_rules.vocabulary import PatientId
 from fhir_server import deadline
@@ -46,13 +47,16 @@ def commit(runtime: Runtime, *changes: Change) -> None:
 
     Raises: as the store; then no reader is told.
     """
-    complete = [_with_messages(runtime, change) for change in changes]
+    now = runtime.now()
+    complete = [_with_looks(runtime, _with_messages(runtime, change), now) for change in changes]
     if len(complete) == 1:
         runtime.ports.store.commit(complete[0])
     else:
         runtime.ports.store.commit_many(complete)
-    for change in changes:
+    for change in complete:
         tell_readers(runtime, change.traces)
+        if runtime.watched:
+            runtime.watched.note(change.outbox, now)
 
 
 def _with_messages(runtime: Runtime, change: Change) -> Change:
@@ -75,6 +79,12 @@ def _with_messages(runtime: Runtime, change: Change) -> Change:
         for one in new
     )
     return replace(change, outbox=(*change.outbox, *messages)) if messages else change
+
+
+def _with_looks(runtime: Runtime, change: Change, now: datetime) -> Change:
+    """Return a change that also asks detection to look at the spaces whose accesses it audits."""
+    looks = runtime.watched.messages(change, now) if runtime.watched else ()
+    return replace(change, outbox=(*change.outbox, *looks)) if looks else change
 
 
 def tell_readers(runtime: Runtime, stored: Iterable[Trace]) -> None:

@@ -5,6 +5,7 @@ Source: rules E10, G3, G6, G8 and H2; A2, A6, A9 and A11 for the life of a space
 
 from collections.abc import Iterable
 from dataclasses import replace
+from datetime import datetime
 
 from consent_rules.consents import uploads, visibility_marks
 from consent_rules.decision import emergency
@@ -135,6 +136,15 @@ def of_decision(work: UnitOfWork, case: Case) -> None:
     outcome = ReviewOutcome(case.outcome.value) if case.outcome else None
     notice = Notice(NoticeKind.DECIDED, record.patient, work.at, told, who, outcome=outcome)
     work.put(stored(work.runtime, notice, confidential=case.confidential))
+
+
+def of_unexplained(work: UnitOfWork, record: RecordState, who: Named, at: datetime) -> str:
+    """Plan the notice of an access that nothing explains; return the id of the Communication.
+
+    It names no document. at: when the access was.
+    """
+    notice = Notice(NoticeKind.UNEXPLAINED, record.patient, work.at, holders(record, confidential=False), who)
+    return _put(work, replace(notice, opened_at=at))
 
 
 def _declared(record: RecordState, work: UnitOfWork, mode: Purpose) -> list[str]:

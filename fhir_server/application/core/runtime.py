@@ -3,23 +3,27 @@
 `meta.lastUpdated` never goes back, although the clock of the machine may. A client that polls by `_lastUpdated` asks
 for versions newer than the newest that it has seen, and would miss a version with an earlier stamp. The rules and the
 audit log use the clock.
+A space that a professional read costs one message an hour, however often it is read (docs/adr/0094).
 Source: docs/adr/0053.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from threading import Lock
 from zoneinfo import ZoneInfo
 
+import orjson
+
 from consent_rules.matrix.schedule import Schedule
 from consent_rules.matrix.table import Matrix, MatrixError
 from consent_rules.rule_profile import RuleProfile
-from consent_rules.vocabulary import Basis, PatientId
+from consent_rules.vocabulary import NO_SPACE, Basis, PatientId
 from fhir_server import telemetry
 from fhir_server.domain.audit.interactions import AuditedInteraction, OutcomeCode
 from fhir_server.domain.events.kinds import EventKind
-from fhir_server.ports.store import StoreUnavailable
+from fhir_server.ports.outbox import Message
+from fhir_server.ports.store import Change, StoreUnavailable
 from fhir_server.ports.surroundings import Ports
 
 EventReader = Callable[[EventKind, OutcomeCode, Basis | None], None]
@@ -30,6 +34,13 @@ _STEP = timedelta(milliseconds=1)
 """FHIR writes instants in milliseconds, so that each stamp differs from the stamp before."""
 _PARIS = ZoneInfo("Europe/Paris")
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+DETECTION_LANE = "detection"
+_PROFESSIONAL = "Practitioner/"
+_JUDGED = frozenset({"access", "refusal"})
+"""Parts of the audit log that hold what professionals read, and what they were refused."""
+_HOUR = 3600
+_AFTER = timedelta(minutes=5)
+"""How long after its hour a space is looked at: clocks of several processes differ by less."""
 
 
 @dataclass(slots=True)
@@ -59,6 +70,50 @@ class Stamps:
             return self.newest
 
 
+@dataclass(slots=True)
+class WatchedSpaces:
+    """The spaces of the present hour about which this process has stored a message to detection.
+
+    What a process has put is noted after the commit. A lost memory costs a second message with the same key, which adds
+    nothing to the outbox.
+    """
+
+    _hour: int = 0
+    _spaces: set[str] = field(default_factory=set)
+    _lock: Lock = field(default_factory=Lock)
+
+    def messages(self, change: Change, now: datetime) -> tuple[Message, ...]:
+        """Return the messages that a change owes, one for each space that was not watched in this hour."""
+        owed = {
+            access.compartment
+            for access in (trace.event.facts.access for trace in change.traces)
+            if access.compartment != NO_SPACE
+            and access.kind in _JUDGED
+            and access.owner_person.startswith(_PROFESSIONAL)
+        }
+        hour = int(now.timestamp()) // _HOUR
+        with self._lock:
+            if hour == self._hour:
+                owed -= self._spaces
+        return tuple(message_for(space, hour, now) for space in sorted(owed))
+
+    def note(self, stored: Iterable[Message], now: datetime) -> None:
+        """Note messages that are durable."""
+        hour = int(now.timestamp()) // _HOUR
+        with self._lock:
+            if hour > self._hour:
+                self._hour, self._spaces = hour, set()
+            if hour == self._hour:
+                self._spaces.update(one.compartment for one in stored if one.lane == DETECTION_LANE and one.compartment)
+
+
+def message_for(space: PatientId, hour: int, now: datetime, settled: datetime | None = None) -> Message:
+    """Return the message to look at an hour of a space. settled: when to look again, None for the first look."""
+    body = orjson.dumps({"hour": hour, "settled": settled is not None})
+    due = settled or datetime.fromtimestamp((hour + 1) * _HOUR, now.tzinfo) + _AFTER
+    return Message(DETECTION_LANE, body.decode(), body, now, due, space)
+
+
 @dataclass(frozen=True, slots=True)
 class Runtime:
     """One running server.
@@ -68,6 +123,7 @@ class Runtime:
     stamps: gives `lastUpdated`. decoys: the space and the interaction of the last read (`reading.decoys`), or nothing.
     professional_level: the weakest login (`acr`) with which a professional may use the FHIR endpoint, None for any.
     time_zone: in which people's hours are meant.
+    watched: the spaces about which detection has a message already; None for a server without detection.
     event_readers: each is called once for each audited event after the event is durable, and never for an event that
         was not stored. A reader must be quick and must not raise.
     """
@@ -83,6 +139,7 @@ class Runtime:
     stamps: Stamps = field(default_factory=Stamps)
     decoys: list[tuple[PatientId, AuditedInteraction]] = field(default_factory=list)
     event_readers: tuple[EventReader, ...] = ()
+    watched: WatchedSpaces | None = None
 
     def now(self) -> datetime:
         """Return the instant, by the server's clock."""

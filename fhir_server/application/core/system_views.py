@@ -11,6 +11,8 @@ from enum import StrEnum
 from consent_rules.visibility import Clause, Visibility
 from consent_rules.vocabulary import Mark, PatientId
 
+_ALL_MARKS = Mark.MASQUE_PS | Mark.INVISIBLE_REPRESENTANTS_LEGAUX | Mark.MASQUE_PSOCIAL | Mark.MASQUE_PT
+
 
 class ReadingReason(StrEnum):
     """Why the server reads for itself. docs/threat-model.md has a row for each reason; a test compares the two."""
@@ -20,6 +22,7 @@ class ReadingReason(StrEnum):
     CONFIDENTIALITY = "confidentiality"
     DEFAULT_CHOICES = "default-choices"
     DELIVERY = "delivery"
+    DETECTION = "detection"
     ERASURE = "erasure"
     HIDING_ALL = "hiding-all"
     IDENTITY_PROOF = "identity-proof"
@@ -60,6 +63,15 @@ def recorded_by(reason: ReadingReason, patient: PatientId, owners: frozenset[str
 def of_kinds(reason: ReadingReason, patient: PatientId, kinds: frozenset[str]) -> SystemView:
     """Return the view of resources of some kinds in a space."""
     return SystemView(patient, (Clause(kinds=kinds, knows_marks=True),), reason=reason)
+
+
+def seen_by_everybody(reason: ReadingReason, patient: PatientId, at: datetime) -> SystemView:
+    """Return the view of what neither the patient, nor a guardian, nor any professional is kept from seeing.
+
+    Of audit events it shows those that are about no document, or about one that the view shows.
+    """
+    shown = Clause(closed_by=_ALL_MARKS, unsealed_at=at)
+    return SystemView(patient, (shown._replace(of_seen=True),), (shown,), reason=reason)
 
 
 def left_open(

@@ -236,6 +236,9 @@ class EventKind(Code):
         "looked at the cases that wait for a decision", "look at the cases that wait for a decision")
     CASE_READ = ("case-read", EventRow(_CALLED, _TASK, _NEVER, _DOCUMENTS, _UNTOLD, "case"),
         "looked at a case of the data-protection officer", "look at a case of the data-protection officer")
+    ACCESS_UNEXPLAINED = ("access-unexplained",
+        EventRow(_CALLED, _PATIENT, _ALWAYS, _OPEN, _told(NoticeKind.UNEXPLAINED), "tell-unexplained"),
+        "noted an access that nothing explains", "note an access that nothing explains")
     DECISION_EXPLAINED = ("decision-explained", EventRow(_CALLED, _PATIENT, _NEVER, _DOCUMENTS, _UNTOLD, "explain"),
         "asked why access is given or refused", "know why access is given or refused")
 

@@ -52,6 +52,9 @@ class NoticeKind(Code):
         "The opening of the space in an emergency by %(who)s was reviewed.")
     DECIDED = ("contest-decided", "What you contested was examined",
         "What was contested about %(who)s was examined.")
+    UNEXPLAINED = ("unexplained-access", "An access that nothing explains",
+        ("%(who)s looked at the space, and nothing that is recorded explains it. If you do not know this person, "
+         "say so."))
     FILED = ("document-filed", "Somebody files documents", None)
     CHANGED = ("document-changed", "Somebody changes a document", "%(who)s changed a document of the space.")
     CHOICE_CLOSED = ("choice-closed", "A choice of yours cannot be applied",

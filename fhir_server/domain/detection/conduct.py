@@ -1,0 +1,133 @@
+"""What one actor did lately, in bounded state: spaces entered without explanation, emergencies, refusals, duty.
+
+Spaces are counted once each, and noting the same access twice changes nothing, so that a message may be handled again.
+Instants are whole hours since 1970.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from fhir_server.domain.detection.facts import Accessed, Doubt
+
+DAY = 24
+_KEPT_HOURS = 30 * DAY
+_KEPT_SPACES = 1000
+_KEPT_DUTY = 2 * DAY
+_ENOUGH, _MANY = 20, 400
+"""Spaces from which a habit is read, and from which on the count is halved so that old habits fade."""
+
+
+def hour_of(at: datetime) -> int:
+    """Return the number of the hour of an instant."""
+    return int(at.timestamp()) // 3600
+
+
+@dataclass(slots=True)
+class Conduct:
+    """One actor in one establishment.
+
+    last: hour of the latest access, None before the first. doubtful: by space, the first and the last hour of entries
+    without any explanation. emergencies, refusals: by space, the last hour in the last day. entered: the same for all
+    entries. strays: the same for entries with any doubt. duty: hours of the last two days with an access beyond
+    question. stems: by space, what national numbers of people born at one place in one month share.
+    counted, alone, unexplained: how many accesses were settled, for how many of these neither the patient nor the own
+    team stands, and how many nothing explains.
+    """
+
+    last: int | None = None
+    doubtful: dict[str, tuple[int, int]] = field(default_factory=dict)
+    emergencies: dict[str, int] = field(default_factory=dict)
+    refusals: dict[str, int] = field(default_factory=dict)
+    entered: dict[str, int] = field(default_factory=dict)
+    duty: set[int] = field(default_factory=set)
+    strays: dict[str, int] = field(default_factory=dict)
+    stems: dict[str, str] = field(default_factory=dict)
+    counted: int = 0
+    alone: int = 0
+    unexplained: int = 0
+
+    def note(self, access: Accessed, doubt: Doubt, stem: str | None = None) -> None:
+        """Note an access as it is seen now. stem: of the national number of the space's holder."""
+        hour, space = hour_of(access.at), access.space
+        self.last = max(self.last or hour, hour)
+        if access.refused:
+            self.refusals[space] = hour
+            return
+        self.entered[space] = max(hour, self.entered.get(space, hour))
+        if access.emergency:
+            self.emergencies[space] = hour
+        if doubt is not Doubt.NONE:
+            self.strays[space] = max(hour, self.strays.get(space, hour))
+        if doubt is Doubt.FULL:
+            first, last = self.doubtful.get(space, (hour, hour))
+            self.doubtful[space] = min(first, hour), max(last, hour)
+            if stem:
+                self.stems[space] = stem
+        elif doubt is Doubt.NONE:
+            self.duty.add(hour)
+
+    def settle(self, space: str, hour: int, doubt: Doubt) -> None:
+        """Note what is left of the doubt about an access when evidence has had its time to arrive."""
+        if doubt is Doubt.NONE:
+            self.duty.add(hour)
+            self.strays.pop(space, None)
+        if doubt is not Doubt.FULL:
+            self.clear(space)
+        self.counted, self.alone = self.counted + 1, self.alone + (doubt is not Doubt.NONE)
+        self.unexplained += doubt is Doubt.FULL
+        if self.counted > _MANY:
+            self.counted, self.alone, self.unexplained = self.counted // 2, self.alone // 2, self.unexplained // 2
+
+    def clear(self, space: str) -> None:
+        """Forget the doubt about a space: an explanation has arrived."""
+        self.doubtful.pop(space, None)
+        self.stems.pop(space, None)
+
+    def forget(self, now: int) -> None:
+        """Drop what is older than any rule looks, and the oldest of too many spaces."""
+        self.doubtful = {space: span for space, span in self.doubtful.items() if span[1] > now - _KEPT_HOURS}
+        for space in sorted(self.doubtful, key=lambda one: self.doubtful[one][1])[:-_KEPT_SPACES]:
+            del self.doubtful[space]
+        self.emergencies = _newer(self.emergencies, now)
+        self.refusals = _newer(self.refusals, now)
+        self.strays = _newer(self.strays, now)
+        self.entered = _newer(self.entered, now)
+        self.duty = {hour for hour in self.duty if hour > now - _KEPT_DUTY}
+        self.stems = {space: stem for space, stem in self.stems.items() if space in self.doubtful}
+
+    def new_doubts(self, now: int, hours: int) -> int:
+        """Return how many spaces the actor entered for the first time in these last hours, without explanation."""
+        return sum(now - hours < first <= now for first, _ in self.doubtful.values())
+
+    def was_there_before(self, space: str, at: int) -> bool:
+        """Tell whether the actor entered a space without explanation half a day earlier or more."""
+        return space in self.doubtful and self.doubtful[space][0] <= at - DAY // 2
+
+    def is_on_duty(self, at: int, hours: int) -> bool:
+        """Tell whether the actor did something beyond question some hours before or after."""
+        return not self.duty.isdisjoint(range(at - hours, at + hours + 1))
+
+    def is_astray(self, at: int, percent: int, few: int) -> bool:
+        """Tell whether an actor of a team has entered a space where no other member of the team has been.
+
+        A pharmacist of the whole house often does so, and a nurse who helps another ward does so all day.
+        percent: of the spaces entered, what is seldom. few: spaces around this hour, what is less than a day's help.
+        """
+        near = sum(abs(hour - at) < DAY // 2 for hour in self.strays.values())
+        return self.counted >= _ENOUGH and self.alone * 100 < self.counted * percent and near <= few
+
+    def hardly_ever_unexplained(self, percent: int) -> bool:
+        """Tell whether hardly any earlier access of the actor is unexplained. percent: what is hardly any."""
+        return self.counted >= _ENOUGH and (self.unexplained - 1) * 100 < self.counted * percent
+
+    def neighbours(self, now: int) -> int:
+        """Return how many holders of the spaces doubted in the last day were born in one place and month."""
+        counts: dict[str, int] = {}
+        for space, stem in self.stems.items():
+            if self.doubtful[space][0] > now - DAY:
+                counts[stem] = counts.get(stem, 0) + 1
+        return max(counts.values(), default=0)
+
+
+def _newer(hours: dict[str, int], now: int) -> dict[str, int]:
+    return {space: hour for space, hour in hours.items() if hour > now - DAY}

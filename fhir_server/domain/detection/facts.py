@@ -1,0 +1,147 @@
+"""The facts that detection judges: accesses, what the directory says of two people, and what the rules answer.
+
+No value here can name a document, so that no alert can tell of one: accesses are counted by spaces.
+Source: statements V19, V20 and V22 (docs/rules-index.csv).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from consent_rules.vocabulary import Code, Grade
+
+
+class Explanation(Code):
+    """Evidence for an access that its actor could not make alone, the strongest first (V19).
+
+    NAMED: a third party named the actor, as in a referral. THIRD_PARTY: a third party named only the establishment.
+    """
+
+    PATIENT = "patient"
+    NAMED = "named"
+    TEAM = "team"
+    THIRD_PARTY = "third-party"
+    DEPOSIT = "deposit"
+
+
+class Doubt(Code):
+    """How much an access needs an explanation.
+
+    NONE: the patient, a third party who names the actor, or the own team stands for it. SOME: only the establishment
+    does, and this explains an access of its whole staff. FULL: nobody but the actor does.
+    """
+
+    NONE = "none"
+    SOME = "some"
+    FULL = "full"
+
+
+class Tie(Code):
+    """What the directory says that an actor and the holder of a space have in common."""
+
+    ADDRESS = "address"
+    PHONE = "phone"
+    RARE_NAME = "rare-name"
+    NAME = "name"
+    STREET = "street"
+    TEAM = "colleague-of-team"
+    EMPLOYER = "employer"
+
+
+class Oddity(Code):
+    """What is unusual about one access.
+
+    OFF_DUTY: its actor did nothing else that is beyond question some hours before and after. ALONE: nobody else of the
+    establishment had to do with the space. RETURNS: the actor was there on an earlier day, and then too without an
+    explanation. EMERGENCY: a declared emergency is the ground. ASTRAY: the actor seldom enters where nobody of the own
+    team has been. UNUSUAL: the actor hardly ever enters where nothing explains it.
+    """
+
+    OFF_DUTY = "off-duty"
+    ALONE = "alone"
+    RETURNS = "returns"
+    EMERGENCY = "emergency"
+    ASTRAY = "astray"
+    UNUSUAL = "unusual"
+
+
+class Rule(Code):
+    """The named rules (V20)."""
+
+    SAME_ADDRESS = "same-address"
+    SAME_NAME = "same-name"
+    SAME_EMPLOYER = "same-employer"
+    CELEBRITY = "celebrity"
+    SEQUENCE = "sequence"
+    VOLUME = "volume"
+    DORMANT = "dormant-account"
+    ENDED = "ended-space"
+    EMERGENCIES = "emergencies"
+    REFUSALS = "refusals"
+
+
+@dataclass(frozen=True, slots=True)
+class Accessed:
+    """One access, as the audit log tells it.
+
+    person, where, team: references of who entered, of the establishment and of the unit in it. space: id of the
+    patient. grade: of the evidence behind the ground, None when it is no ground of care. refused: whether it was
+    denied.
+    """
+
+    person: str
+    where: str | None
+    team: str | None
+    profession: str | None
+    space: str
+    at: datetime
+    grade: Grade | None = None
+    emergency: bool = False
+    refused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What is known of a space around an access when the access is judged, without the actor's own acts.
+
+    named: a third party named the actor. care: a third party recorded care by the establishment. deposit: the
+    establishment filed something that everybody may see. teammate: another member of the actor's team entered on
+    evidence that is better than declared. elsewhere: somebody else of the establishment entered.
+    """
+
+    named: bool = False
+    care: bool = False
+    deposit: bool = False
+    teammate: bool = False
+    elsewhere: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """What the directory says of a person; each value is compared for equality alone and may be a hash.
+
+    rare_names: those of the names that few people bear. teams: units where the person works.
+    """
+
+    names: frozenset[str] = frozenset()
+    rare_names: frozenset[str] = frozenset()
+    addresses: frozenset[str] = frozenset()
+    streets: frozenset[str] = frozenset()
+    phones: frozenset[str] = frozenset()
+    employers: frozenset[str] = frozenset()
+    teams: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A rule calls the officer. space: None when the hit is about the actor's conduct in many spaces.
+
+    person: None when it is about many actors. evidence: codes and counts. due: by when an officer is to judge it.
+    """
+
+    rule: Rule
+    at: datetime
+    due: datetime
+    person: str | None = None
+    space: str | None = None
+    evidence: Mapping[str, int] = field(default_factory=dict)

@@ -1,0 +1,93 @@
+"""The named rules about conduct and about one space; the rule about ties is in `ties`.
+
+Each returns a hit with its evidence and its deadline, or None.
+Source: statement V20 (docs/rules-index.csv).
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from datetime import datetime
+
+from consent_rules.rule_profile import Detection
+from fhir_server.domain.detection.conduct import DAY, Conduct, hour_of
+from fhir_server.domain.detection.facts import Accessed, Doubt, Hit, Rule
+from fhir_server.domain.detection.peers import Peers
+
+
+def celebrity(latest: Accessed, readers: Mapping[str, str | None], numbers: Detection) -> Hit | None:
+    """Many unrelated readers of one space in a day. readers: by person, the unit.
+
+    Readers of a unit that has many of them care for the patient together, whatever was recorded.
+    """
+    units = Counter(readers.values())
+    count = sum(number for number in units.values() if number <= numbers.few_of_unit)
+    if count < numbers.celebrity_readers:
+        return None
+    return _hit(Rule.CELEBRITY, latest, numbers, {"readers": count}, space=latest.space)
+
+
+def volume(access: Accessed, conduct: Conduct, peers: Peers, numbers: Detection) -> Hit | None:
+    """More spaces entered without explanation than is usual for the profession, in this hour or in a day."""
+    now = hour_of(access.at)
+    in_hour, in_day = conduct.new_doubts(now, 1), conduct.new_doubts(now, DAY)
+    if in_hour <= peers.limit_of_hour(numbers.hour_floor, numbers.deviations) and in_day <= peers.limit_of_day(
+        numbers.day_floor, numbers.deviations
+    ):
+        return None
+    return _hit(Rule.VOLUME, access, numbers, {"spaces-in-hour": in_hour, "spaces-in-day": in_day})
+
+
+def sequence(access: Accessed, conduct: Conduct, numbers: Detection) -> Hit | None:
+    """Spaces whose national numbers are near each other, entered without explanation in a day."""
+    count = conduct.neighbours(hour_of(access.at))
+    if count < numbers.neighbours:
+        return None
+    return _hit(Rule.SEQUENCE, access, numbers, {"near-numbers": count})
+
+
+def emergencies(access: Accessed, conduct: Conduct, numbers: Detection) -> Hit | None:
+    """A great share of a day's entries with a declared emergency as their ground."""
+    count, entered = len(conduct.emergencies), len(conduct.entered)
+    if count < numbers.emergencies_floor or count * 100 < entered * numbers.emergencies_percent:
+        return None
+    return _hit(Rule.EMERGENCIES, access, numbers, {"emergencies": count, "entered": entered})
+
+
+def refusals(access: Accessed, conduct: Conduct, numbers: Detection) -> Hit | None:
+    """Many spaces in a day to which the actor was refused access."""
+    count = len(conduct.refusals)
+    if count < numbers.refusals_floor:
+        return None
+    return _hit(Rule.REFUSALS, access, numbers, {"refused-spaces": count})
+
+
+def dormant(access: Accessed, before: int | None, doubt: Doubt, numbers: Detection) -> Hit | None:
+    """An entry without explanation by an account that was not used for a long time. before: hour of its last use."""
+    if before is None or doubt is not Doubt.FULL:
+        return None
+    unused = hour_of(access.at) - before
+    if unused * 3600 < numbers.dormant.exact.total_seconds():
+        return None
+    return _hit(Rule.DORMANT, access, numbers, {"days-unused": unused // DAY}, space=access.space)
+
+
+def ended(access: Accessed, ended_at: datetime | None, doubt: Doubt, numbers: Detection) -> Hit | None:
+    """An access, or an attempt, some time after the patient's death or the closing of the space."""
+    if ended_at is None or access.at < ended_at + numbers.after_end.exact or doubt is Doubt.NONE:
+        return None
+    return _hit(Rule.ENDED, access, numbers, {"days-after": (access.at - ended_at).days}, space=access.space)
+
+
+_URGENT = frozenset({Rule.CELEBRITY, Rule.SEQUENCE, Rule.VOLUME})
+
+
+def _hit(
+    rule: Rule,
+    access: Accessed,
+    numbers: Detection,
+    evidence: dict[str, int],
+    *,
+    space: str | None = None,
+) -> Hit:
+    due = access.at + (numbers.urgent.exact if rule in _URGENT else numbers.usual.exact)
+    return Hit(rule, access.at, due, None if rule is Rule.CELEBRITY else access.person, space, evidence)

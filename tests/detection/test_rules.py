@@ -1,0 +1,195 @@
+"""Each named rule alone: what makes it ring, and what is next to it and does not."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from consent_rules.rule_profile import profile
+from consent_rules.vocabulary import Grade
+from fhir_server.domain.detection import rules
+from fhir_server.domain.detection.conduct import Conduct, hour_of
+from fhir_server.domain.detection.explaining import doubt_of, explain
+from fhir_server.domain.detection.facts import Accessed, Around, Doubt, Explanation, Oddity, Rule, Tie, Traits
+from fhir_server.domain.detection.judging import Holder, at_once, settled
+from fhir_server.domain.detection.peers import Histogram, Peers, usual
+from fhir_server.domain.detection.ties import related, ties
+from tests.holds import holds
+
+NUMBERS = profile("fr").detection
+AT = datetime(2026, 3, 2, 10, tzinfo=UTC)
+ACCESS = Accessed("Practitioner/1", "Organization/1", "Organization/ward", "60", "p1", AT, Grade.DECLARED)
+NOBODY = Around()
+
+
+def moved(space="p1", **amount):
+    return replace(ACCESS, space=space, at=AT + timedelta(**amount))
+
+
+def entering(count, **more):
+    """Yield what the rules of conduct say while one actor enters many spaces that nobody explains."""
+    conduct, peers = Conduct(), Peers()
+    for number in range(count):
+        access = replace(moved(f"p{number}", seconds=number), **more)
+        yield from at_once(access, NOBODY, Holder(), (conduct, peers), NUMBERS)
+
+
+@holds("V19")
+@pytest.mark.parametrize(
+    ("grade", "around", "explanation", "doubt"),
+    [
+        (Grade.PATIENT, NOBODY, Explanation.PATIENT, Doubt.NONE),
+        (Grade.DECLARED, Around(named=True), Explanation.NAMED, Doubt.NONE),
+        (Grade.DECLARED, Around(teammate=True), Explanation.TEAM, Doubt.NONE),
+        (Grade.THIRD_PARTY, NOBODY, Explanation.THIRD_PARTY, Doubt.SOME),
+        (Grade.DECLARED, Around(care=True), Explanation.THIRD_PARTY, Doubt.SOME),
+        (Grade.DECLARED, Around(deposit=True), Explanation.DEPOSIT, Doubt.SOME),
+        (Grade.DECLARED, Around(elsewhere=True), None, Doubt.FULL),
+        (None, NOBODY, None, Doubt.FULL),
+    ],
+)
+def test_evidence_of_others_explains_an_access(grade, around, explanation, doubt):
+    found = explain(replace(ACCESS, grade=grade), around)
+    assert (found, doubt_of(found)) == (explanation, doubt)
+
+
+def test_every_tie_and_every_oddity_has_points_and_nothing_else_has():
+    assert set(NUMBERS.points) == {*Tie, *Oddity}
+    assert profile("ehds").detection == NUMBERS
+
+
+@holds("V20")
+@pytest.mark.parametrize(
+    ("shared", "tie", "rule"),
+    [
+        ({"addresses": "a"}, Tie.ADDRESS, Rule.SAME_ADDRESS),
+        ({"phones": "0"}, Tie.PHONE, Rule.SAME_ADDRESS),
+        ({"streets": "s"}, Tie.STREET, Rule.SAME_ADDRESS),
+        ({"names": "n"}, Tie.NAME, Rule.SAME_NAME),
+        ({"names": "n", "rare_names": "n"}, Tie.RARE_NAME, Rule.SAME_NAME),
+        ({"employers": "o"}, Tie.EMPLOYER, Rule.SAME_EMPLOYER),
+        ({"teams": "t"}, Tie.TEAM, Rule.SAME_EMPLOYER),
+    ],
+)
+def test_what_two_people_share_is_a_tie_that_names_its_rule(shared, tie, rule):
+    traits = Traits(**{name: frozenset({value}) for name, value in shared.items()})
+    assert ties(traits, traits) == (tie,)
+    assert ties(traits, Traits()) == ()
+    hit = related(ACCESS, Doubt.FULL, (tie,), tuple(Oddity), NUMBERS)
+    assert hit is not None
+    assert (hit.rule, hit.space, hit.due) == (rule, "p1", AT + NUMBERS.usual.exact)
+    assert related(ACCESS, Doubt.NONE, (tie,), tuple(Oddity), NUMBERS) is None
+    assert related(ACCESS, Doubt.FULL, (), tuple(Oddity), NUMBERS) is None
+
+
+def test_an_address_is_enough_where_nobody_explains_and_a_common_name_is_not():
+    assert related(ACCESS, Doubt.FULL, (Tie.ADDRESS,), (), NUMBERS)
+    assert related(ACCESS, Doubt.FULL, (Tie.NAME,), (Oddity.ALONE,), NUMBERS) is None
+
+
+def test_volume_rings_above_what_is_usual_for_the_own_profession():
+    (first, *_) = (hit for hit in entering(30) if hit.rule is Rule.VOLUME)
+    assert first.evidence["spaces-in-hour"] == NUMBERS.hour_floor
+    assert first.due == first.at + NUMBERS.urgent.exact
+    assert [hit for hit in entering(NUMBERS.hour_floor - 1) if hit.rule is Rule.VOLUME] == []
+
+
+def test_what_happens_to_all_peers_today_accuses_nobody():
+    peers, hour = Peers(), hour_of(AT)
+    for number in range(10):
+        peers.note(f"Practitioner/{number}", hour, 30, 30)
+    assert peers.limit_of_hour(NUMBERS.hour_floor, NUMBERS.deviations) > 30
+    assert peers.limit_of_day(NUMBERS.day_floor, NUMBERS.deviations) > 30
+
+
+def test_yesterday_is_remembered_and_an_earlier_hour_changes_nothing():
+    peers, hour = Peers(), hour_of(AT)
+    for number in range(10):
+        peers.note(f"Practitioner/{number}", hour, 20, 20)
+    peers.note("Practitioner/1", hour + 24, 0, 0)
+    assert peers.limit_of_hour(1, 6) == 26
+    peers.note("Practitioner/2", hour, 60, 60)
+    assert peers.this_hour == {"Practitioner/1": 0}
+
+
+def test_median_and_deviation_of_a_histogram_are_those_of_its_counts():
+    counts = (0, 0, 1, 1, 2, 7, 30)
+    histogram = Histogram()
+    for count in counts:
+        histogram.add(count)
+    assert histogram.usual() == usual(counts) == (1, 1)
+    assert usual(()) == Histogram().usual() == (0.0, 0.0)
+
+
+def test_a_sequence_of_national_numbers_rings():
+    conduct, peers = Conduct(), Peers()
+    hits = [
+        hit.rule
+        for number in range(NUMBERS.neighbours)
+        for hit in at_once(moved(f"p{number}"), NOBODY, Holder("2840399999"), (conduct, peers), NUMBERS)
+    ]
+    assert hits == [Rule.SEQUENCE]
+
+
+def test_many_unrelated_readers_of_one_space_ring_and_one_team_does_not():
+    readers = {f"Practitioner/{number}": f"Organization/{number}" for number in range(NUMBERS.celebrity_readers)}
+    hit = rules.celebrity(ACCESS, readers, NUMBERS)
+    assert hit is not None
+    assert (hit.rule, hit.person, hit.space) == (Rule.CELEBRITY, None, "p1")
+    assert rules.celebrity(ACCESS, dict.fromkeys(readers, "Organization/ward"), NUMBERS) is None
+
+
+def test_a_great_share_of_emergencies_rings_and_a_small_one_does_not():
+    hits = [hit for hit in entering(NUMBERS.emergencies_floor, emergency=True) if hit.rule is Rule.EMERGENCIES]
+    assert hits[0].evidence == {"emergencies": 4, "entered": 4}
+    conduct = Conduct()
+    for number in range(100):
+        conduct.note(replace(moved(f"p{number}"), emergency=number < 4), Doubt.NONE)
+    assert rules.emergencies(ACCESS, conduct, NUMBERS) is None
+
+
+def test_many_refused_spaces_ring():
+    hits = list(entering(NUMBERS.refusals_floor, refused=True))
+    assert [hit.rule for hit in hits] == [Rule.REFUSALS]
+
+
+@pytest.mark.parametrize(("days", "rings"), [(59, False), (61, True)])
+def test_an_account_that_was_not_used_for_long_rings(days, rings):
+    conduct = Conduct()
+    conduct.note(ACCESS, Doubt.NONE)
+    later = moved("p2", days=days)
+    hits = [hit.rule for hit in at_once(later, NOBODY, Holder(), (conduct, Peers()), NUMBERS)]
+    assert hits == ([Rule.DORMANT] if rings else [])
+
+
+@pytest.mark.parametrize(("days", "rings"), [(6, False), (8, True)])
+def test_an_access_long_after_a_death_rings(days, rings):
+    holder = Holder(ended_at=AT - timedelta(days=days))
+    hits = [hit.rule for hit in at_once(ACCESS, NOBODY, holder, (Conduct(), Peers()), NUMBERS)]
+    assert hits == ([Rule.ENDED] if rings else [])
+
+
+def test_evidence_that_arrives_ends_the_doubt():
+    conduct, home = Conduct(), Traits(addresses=frozenset({"a"}))
+    conduct.note(ACCESS, Doubt.FULL)
+    assert settled(ACCESS, Around(teammate=True), (home, home), conduct, NUMBERS) is None
+    assert conduct.doubtful == {}
+    assert conduct.is_on_duty(hour_of(AT), 3)
+
+
+def test_noting_an_access_twice_changes_nothing_that_is_counted():
+    once, twice = Conduct(), Conduct()
+    once.note(ACCESS, Doubt.FULL, "stem")
+    for _ in range(2):
+        twice.note(ACCESS, Doubt.FULL, "stem")
+    assert once == twice
+
+
+def test_what_is_remembered_of_an_actor_is_bounded():
+    conduct = Conduct()
+    for number in range(3000):
+        conduct.note(moved(f"p{number}", seconds=number), Doubt.FULL, "stem")
+    conduct.forget(hour_of(AT) + 1)
+    assert len(conduct.doubtful) == len(conduct.stems) == 1000
+    conduct.forget(hour_of(AT) + 24 * 40)
+    assert replace(conduct, last=None) == Conduct()
