@@ -73,6 +73,7 @@ class Ceilings:
     emergency_officer: int
     emergency_usual_days: int
     deposits_an_hour: int
+    admissions_a_day_each: int
     failed_codes_an_hour: int
     failed_codes_an_hour_in_all: int
     requests_a_second: int
@@ -139,6 +140,8 @@ class RuleProfile:
     longest_named_consent: Span
     invitation: Span
     longest_invitation: Span
+    care_ahead: Span
+    facts_of_care: int
     approval_waits: Span
     declared_team_consent: Span
     clock_skew: Span

@@ -32,6 +32,7 @@ _NOT_WHILE_LIMITED = frozenset({DirectiveKind.REPRESENTATIVE, DirectiveKind.CARE
 Nobody may give others access to documents, or hide documents, that they do not see themselves.
 """
 _REPRESENTING = frozenset({DirectiveKind.REPRESENTATIVE, DirectiveKind.GUARDIAN})
+_ENDING = frozenset({DirectiveKind.EMERGENCY_OPENING, DirectiveKind.CARE})
 _REPEATED = frozenset({DirectiveKind.EMERGENCY_OPENING, DirectiveKind.BLOCK_LIFTED})
 
 
@@ -66,8 +67,9 @@ def may_follow(followed: int, profile: RuleProfile) -> bool:
 
 
 def tidied(record: RecordState, at: datetime, profile: RuleProfile) -> RecordState:
-    """Return the state without consents and emergency openings that have ended for good, so that the state stays small.
+    """Return the state without what has ended for good: consents, emergency openings and facts of care.
 
+    So the state stays small.
     The latest emergency opening by one person in one mode makes the earlier ones needless. So does the latest lifted
     block of the same persons. Consents given to a team, and all other directives, stay.
     """
@@ -96,7 +98,7 @@ def _repeated(directive: Directive) -> tuple[object, ...] | None:
 
 
 def _is_over(directive: Directive, at: datetime, profile: RuleProfile) -> bool:
-    if directive.kind is DirectiveKind.EMERGENCY_OPENING:
+    if directive.kind in _ENDING:
         return directive.end is not None and directive.end <= at
     if directive.kind is not DirectiveKind.AGREEMENT or is_for_team(directive) or is_about_relative(directive):
         return False

@@ -86,6 +86,7 @@ def _takes_terms(*, is_new: bool) -> Callable[[Run], Run]:
         _flag("--introspects", "introspects", "The client may introspect any token."),
         _flag("--trusted-launcher", "trusted_launcher", "The client may create EHR launches."),
         _flag("--intermediary", "intermediary", "The client files documents of others, as an exchange does."),
+        _flag("--admissions", "admissions", "The client is the admission system of its establishment."),
     )  # fmt: skip
     return lambda command: reduce(lambda run, option: option(run), reversed(options), command)
 

@@ -120,6 +120,7 @@ class ResourceType:
     by_operator: whether only the operator's own software records the type, and no establishment.
     by_server: whether only the server itself writes the type.
     included_by: values of `_revinclude` that a search of the type takes, such as "Provenance:target".
+    unconditional: whether nothing of the type is created on a condition.
     documentation: what the CapabilityStatement says besides, "" for nothing.
     """
 
@@ -137,11 +138,14 @@ class ResourceType:
     by_operator: bool = False
     by_server: bool = False
     included_by: tuple[str, ...] = ()
+    unconditional: bool = False
     documentation: str = ""
 
     @property
     def creates_conditionally(self) -> bool:
         """Whether the server honours If-None-Exist: a document is never published on a condition."""
+        if self.unconditional:
+            return False
         return Interaction.CREATE in self.interactions and self.access is not AccessRule.DOCUMENT
 
     @property

@@ -193,6 +193,29 @@ _ROWS = (
         },
     ),
     ResourceType(
+        "Encounter",
+        AccessRule.DIRECTIVE,
+        frozenset({Interaction.READ, Interaction.SEARCH, Interaction.CREATE, Interaction.UPDATE}),
+        patient_path="subject",
+        words={
+            "en": Words(
+                "an admission or appointment",
+                "of an admission or appointment",
+                "the admissions and appointments",
+                "admissions and appointments",
+            ),
+            "fr": Words(
+                "une admission ou un rendez-vous",
+                "d’une admission ou d’un rendez-vous",
+                "les admissions et les rendez-vous",
+                "les admissions et les rendez-vous",
+            ),
+        },
+        unconditional=True,
+        documentation="An establishment's registered admission system records who cares for the patient and when, and "
+        "nothing else. Only the patient's side reads it.",
+    ),
+    ResourceType(
         "Communication",
         AccessRule.NOTICE,
         frozenset({Interaction.READ, Interaction.SEARCH}),

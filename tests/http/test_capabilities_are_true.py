@@ -21,7 +21,16 @@ VALUES = {
 PARAMETERS = [
     (type_, param["name"], param["type"]) for type_, stated in STATED.items() for param in stated.get("searchParam", ())
 ]
-OF_A_PATIENT = ("DocumentReference", "List", "Consent", "Communication", "AuditEvent", "RelatedPerson", "Provenance")
+OF_A_PATIENT = (
+    "DocumentReference",
+    "List",
+    "Consent",
+    "Encounter",
+    "Communication",
+    "AuditEvent",
+    "RelatedPerson",
+    "Provenance",
+)
 UNKNOWN = "11111111-2222-4333-8444-555555555555"
 
 

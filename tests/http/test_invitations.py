@@ -2,40 +2,20 @@
 
 import json
 from base64 import b64decode
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 
 import pytest
 
 from consent_rules.vocabulary import DirectiveKind, Grade, PatientId, Proof
-from fhir_server.app import build_runtime
-from fhir_server.application.core.runtime import Runtime
 from fhir_server.domain import record_codec
-from tests.engines import ENGINES, make_engine
 from tests.http.choices import choose, listed, relative
 from tests.http.notices import kinds
 from tests.http.notices import told as noticed
 from tests.http.spaces import call, parent, told
+from tests.http.stores import BOTH, runtime, store  # noqa: F401 - fixtures
 from tests.world import World
 
 WRONG = "ABCD-EFGH-JKLM"
-
-
-BOTH = pytest.mark.parametrize("store", ENGINES, indirect=True)
-
-
-@pytest.fixture
-def store(request) -> str:
-    return getattr(request, "param", "sqlite")
-
-
-@pytest.fixture
-def runtime(request, settings, clock, tmp_path, store) -> Iterator[Runtime]:
-    engine = make_engine(store, request, tmp_path)
-    served = build_runtime(replace(settings, key_file=engine.key_file), engine.ports)
-    yield replace(served, ports=replace(engine.ports, clock=clock))
-    engine.close()
 
 
 def asked(**given):

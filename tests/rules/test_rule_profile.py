@@ -106,6 +106,7 @@ def test_what_one_key_opens_has_the_limits_of_the_page_of_evidence():
         emergency_officer=8,
         emergency_usual_days=3,
         deposits_an_hour=60,
+        admissions_a_day_each=30,
         failed_codes_an_hour=10,
         failed_codes_an_hour_in_all=10_000,
         requests_a_second=50,

@@ -15,6 +15,7 @@ from fhir_server.application.core.unit_of_work import UnitOfWork, Written, carry
 from fhir_server.application.core.write_request import WriteRequest
 from fhir_server.application.directory import resources
 from fhir_server.application.documents import document_requests, publication
+from fhir_server.application.spaces import admissions
 from fhir_server.domain.audit.interactions import AuditedInteraction
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.commands import translator
@@ -122,6 +123,10 @@ _OF_DOCUMENTS: Mapping[Interaction, Plan] = {
     Interaction.PATCH: document_requests.plan_patch,
     Interaction.DELETE: document_requests.plan_delete,
 }
+_OF_ADMISSIONS: Mapping[Interaction, Plan] = {
+    Interaction.CREATE: admissions.record,
+    Interaction.UPDATE: admissions.change,
+}
 HANDLERS: Mapping[str, Handler] = {
     "Organization": Handler(_OF_DIRECTORY, rank=0),
     "Practitioner": Handler(_OF_DIRECTORY, rank=1),
@@ -129,6 +134,7 @@ HANDLERS: Mapping[str, Handler] = {
     "Patient": Handler(_OF_DIRECTORY, rank=3),
     "RelatedPerson": Handler(_OF_DIRECTORY, rank=4),
     "Consent": Handler(_OF_CONSENTS, rank=5),
+    "Encounter": Handler(_OF_ADMISSIONS, rank=6),
     "DocumentReference": Handler(_OF_DOCUMENTS),
 }
 """The handler of each type that can be written. No other code chooses a write by the name of a type."""

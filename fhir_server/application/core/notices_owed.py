@@ -79,6 +79,17 @@ def of_entrance(work: UnitOfWork, consent: str, *, confidential: bool) -> None:
     work.put(stored(work.runtime, notice, confidential=confidential))
 
 
+def of_admission(work: UnitOfWork, encounter: str, *, confidential: bool) -> None:
+    """Plan the notice that an establishment begins to say that the patient is in its care.
+
+    encounter: reference. confidential: whether the notice is hidden from guardians.
+    """
+    record, where = work.record(), parties(work.caller)[1]
+    recipients = holders(record, confidential=confidential)
+    notice = Notice(NoticeKind.ADMITTED, record.patient, work.at, recipients, where, None, (encounter,))
+    work.put(stored(work.runtime, notice, confidential=confidential))
+
+
 def of_reading(work: UnitOfWork, document: str) -> None:
     """Plan the notice that is owed when the answer to a change shows a professional the document (H1).
 

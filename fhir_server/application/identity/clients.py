@@ -54,6 +54,7 @@ class Client:
     certificate_bound: whether its tokens are bound to its TLS client certificate (RFC 8705).
     trusted_launcher: whether it may make EHR launch handles. introspects: whether it may ask about any token.
     intermediary: whether it files documents of others, as a health-information exchange does.
+    admissions: whether it is the admission system of its establishment, which records who is in its care.
     """
 
     id: ClientId
@@ -74,6 +75,7 @@ class Client:
     introspects: bool = False
     trusted_launcher: bool = False
     intermediary: bool = False
+    admissions: bool = False
     disabled: bool = False
     registration_hash: str = ""
 

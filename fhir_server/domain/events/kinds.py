@@ -142,6 +142,11 @@ class EventKind(Code):
     INVITATION_REDEEMED = ("invitation-redeemed",
         EventRow(_CALLED, _PATIENT, _NEVER, _DOCUMENTS, _told(NoticeKind.LET_IN), "redeem"),
         "used a code or a card that the patient showed", "use a code or a card that the patient showed")
+    ADMISSION_RECORDED = ("admission-recorded",
+        EventRow((_CREATE,), "Encounter", _ALWAYS, _OPEN, _told(NoticeKind.ADMITTED)),
+        "said that the patient is in its care", "say that the patient is in its care")
+    ADMISSION_CHANGED = ("admission-changed", EventRow((_UPDATE,), "Encounter", _ALWAYS, _OPEN, _UNTOLD),
+        "changed what it said of the care of the patient", "change what it said of the care of the patient")
     PROFESSIONAL_BLOCKED = ("professional-blocked", EventRow(_SAYS, _CONSENT, _ALWAYS, _DOCUMENTS, _UNTOLD),
         "blocked somebody’s access to the space", "block somebody’s access to the space")
     PROFESSIONAL_UNBLOCKED = ("professional-unblocked", EventRow(_SAYS, _CONSENT, _ALWAYS, _DOCUMENTS, _UNTOLD),

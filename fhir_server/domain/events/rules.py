@@ -47,6 +47,8 @@ class NoticeKind(Code):
     ACCESS = ("access", "Somebody looks at the space again", "%(who)s looked at the space.")
     BREAK_GLASS = ("break-glass", "Emergency: somebody opens the space without your agreement", None)
     REGULATION = ("emergency-regulation", "Emergency call: somebody opens the space", None)
+    ADMITTED = ("care-stated", "An establishment says that you are in its care",
+        "%(who)s says that the patient is in its care.")
     LET_IN = ("professional-let-in", "Somebody uses a code or a card that you showed", None)
     REVIEWED = ("emergency-reviewed", "An emergency access was reviewed",
         "The opening of the space in an emergency by %(who)s was reviewed.")

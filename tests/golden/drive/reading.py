@@ -16,7 +16,7 @@ DOCUMENTS = (
     "ines-midwife-visit",
     "marc-laboratory",
 )
-OF_A_PATIENT = ("DocumentReference", "List", "Consent", "Communication", "AuditEvent", "RelatedPerson")
+OF_A_PATIENT = ("DocumentReference", "List", "Consent", "Encounter", "Communication", "AuditEvent", "RelatedPerson")
 
 
 def content_of(asking: Asking, who: str, document: str) -> str:
