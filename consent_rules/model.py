@@ -199,6 +199,7 @@ class RecordState:
     deceased: whether the patient's death is recorded. told: accesses of which the patient has already been told,
         each "person establishment" (H1).
     unread: ids of Consents with a stored directive that could not be read; `directives` holds what is left of it.
+    entered: who has entered on a declared ground that was counted, and until when that counts. No rule reads it.
     """
 
     patient: PatientId
@@ -211,6 +212,7 @@ class RecordState:
     deceased: bool = False
     told: frozenset[str] = frozenset()
     unread: frozenset[str] = frozenset()
+    entered: Mapping[str, datetime] = field(default_factory=dict, hash=False)
 
     def with_directive(self, *said: Directive) -> "RecordState":
         """Return the state with the directives of a Consent, in place of that Consent's earlier directives."""

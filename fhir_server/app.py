@@ -23,7 +23,7 @@ from fhir_server.application.bundles.handlers import demand_handlers
 from fhir_server.application.core.runtime import Runtime, Stamps, WatchedSpaces
 from fhir_server.application.outbox import metrics as outbox_metrics
 from fhir_server.application.outbox import progress
-from fhir_server.http import admission, errors, management, request_context, request_metrics
+from fhir_server.http import admission, errors, management, request_context, request_metrics, request_rates
 from fhir_server.http.fhir import capabilities, endpoint, openapi
 from fhir_server.http.oauth import discovery, endpoints
 from fhir_server.http.pages import all_pages, language
@@ -113,6 +113,8 @@ def create_app(settings: Settings, served: Runtime | None = None) -> Flask:
         behind = TrustedProxies(app.wsgi_app, settings.proxies)
         app.wsgi_app = behind  # type: ignore[method-assign]  # how Flask wants middleware to be installed
     admission.install(app, settings.limits, settings.threads)
+    if settings.request_rates:
+        request_rates.install(app)
     api = openapi.api_of(app, settings.fhir_base.removesuffix(FHIR_PATH))
     api.register_blueprint(endpoint.fhir)
     api.register_blueprint(matrix_api.matrix_api)

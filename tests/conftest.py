@@ -80,7 +80,9 @@ class Loaded:
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loaded]:
     folder = tmp_path_factory.mktemp("demo")
-    settings = Settings("http://localhost:8080", folder, folder / "keys.json", demo=True, log_level="ERROR")
+    settings = Settings(
+        "http://localhost:8080", folder, folder / "keys.json", demo=True, log_level="ERROR", request_rates=False
+    )
     opening.create_keys(settings.key_file)
     served = build_runtime(settings)
     people = load_demonstration(served, folder)

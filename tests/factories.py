@@ -32,7 +32,7 @@ EVERYTHING = (Clause(),)
 
 def settings_in(folder: Path, base_url: str = "http://localhost:8080", **more: object) -> Settings:
     """Build the settings of a server that keeps everything in one folder; `more` are fields of Settings."""
-    given = {"accept_inferred_matrix": True, "log_level": "ERROR"} | more
+    given = {"accept_inferred_matrix": True, "log_level": "ERROR", "request_rates": False} | more
     return Settings(base_url=base_url, data_dir=folder / "data", key_file=folder / "keys.json", **given)
 
 

@@ -72,6 +72,7 @@ class Live:
             "HABILIS_BASE_URL": self.base_url,
             "HABILIS_ACCEPT_INFERRED_MATRIX": "yes",
             "HABILIS_LOG_LEVEL": "error",
+            "HABILIS_REQUEST_RATES": "no",
             **self.settings,
         }
 

@@ -7,6 +7,7 @@ from typing import Self
 from consent_rules.model import Requester
 from consent_rules.scopes import Scopes
 from consent_rules.vocabulary import NO_SPACE, PatientId, Purpose, RequesterKind
+from fhir_server.domain.supervision import NO_SUPERVISION, Supervision
 from fhir_server.domain.values import ClientId, GrantId
 
 NO_GRANT = GrantId("")
@@ -98,6 +99,7 @@ class Caller:
     scopes: of the token, which may be narrower than those of the grant.
     token_id: random name of the token, safe for logs (never the token itself).
     in_lockdown: whether the server was locked down to emergencies when the request began.
+    supervision: the suspensions and registered exceptions when the request began.
     """
 
     granted: Granted
@@ -105,6 +107,7 @@ class Caller:
     token_id: str
     origin: Origin = _NOWHERE
     in_lockdown: bool = False
+    supervision: Supervision = NO_SUPERVISION
 
     @property
     def requester(self) -> Requester:

@@ -62,15 +62,23 @@ class RequiredLogin:
 class Problem(Exception):
     """A request that cannot be fulfilled; it carries every fault found, not just the first.
 
-    login: the login that the person must repeat, None when that would not help.
+    login: the login that the person must repeat, None when that would not help. retry_after: seconds, None when it is
+    not known when the same request would be fulfilled.
     """
 
-    def __init__(self, category: Category, *issues: Issue, login: RequiredLogin | None = None) -> None:
+    def __init__(
+        self,
+        category: Category,
+        *issues: Issue,
+        login: RequiredLogin | None = None,
+        retry_after: int | None = None,
+    ) -> None:
         """Keep the category and the faults."""
         super().__init__(category.value)
         self.category = category
         self.issues = issues
         self.login = login
+        self.retry_after = retry_after
 
     @classmethod
     def of(cls, category: Category, text: str, expression: str = "", code: str = "") -> "Problem":

@@ -11,8 +11,9 @@ import msgspec
 
 from consent_rules import model
 from consent_rules.model import closed, implied_grade
+from consent_rules.visibility import micros
 from consent_rules.vocabulary import DirectiveKind, Grade, Label, PatientId, Proof, Purpose, SpaceStatus
-from fhir_server.domain.stored import instant_or_none, micros_or_none
+from fhir_server.domain.stored import instant, instant_or_none, micros_or_none
 from fhir_server.domain.values import Json
 
 _NONE: frozenset[str] = frozenset()
@@ -94,6 +95,7 @@ class StoredState(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True
     deceased: bool = False
     told: frozenset[str] = _NONE
     unread: frozenset[str] = _NONE
+    entered: dict[str, int] = msgspec.field(default_factory=dict)
 
     def read(self) -> model.RecordState:
         """Return the state. Raises: OverflowError for an instant outside the calendar."""
@@ -101,6 +103,7 @@ class StoredState(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True
             self.patient, self.status, instant_or_none(self.since), instant_or_none(self.erasure_asked_at),
             self.birth_date, tuple([one.read() for one in self.directives]), tuple([one.read() for one in self.teams]),
             self.deceased, self.told, self.unread,
+            {person: instant(until) for person, until in self.entered.items()},
         )  # fmt: skip
 
 
@@ -115,7 +118,7 @@ def dump(record: model.RecordState) -> bytes:
             record.patient, record.status, micros_or_none(record.since), micros_or_none(record.erasure_asked_at),
             record.birth_date, tuple([_written(one) for one in record.directives]),
             tuple([_written_team(one) for one in record.teams]), record.deceased, record.told or _NONE,
-            record.unread or _NONE,
+            record.unread or _NONE, {person: micros(until) for person, until in record.entered.items()},
         )
     )  # fmt: skip
 

@@ -63,6 +63,7 @@ class Settings:
     metrics_host, metrics_port: where the metrics are shown; no port, no metrics.
     mail: the server that takes notices by mail, None for none. webhooks: whether apps are called about notices.
     brand: how apps show the service.
+    request_rates: whether the requests of each token and client are limited.
     time_zone: the time zone of pages and mails. limits: what one request may cost.
     """
 
@@ -99,6 +100,7 @@ class Settings:
     webhooks: bool = False
     brand: Brand | None = None
     time_zone: str = "Europe/Paris"
+    request_rates: bool = True
     limits: Limits = field(default_factory=Limits)
 
     @property

@@ -25,7 +25,7 @@ NOTHING_OF_PATIENTS = frozenset({
     ("GET", "/matrix"), ("GET", "/matrix/<version>"), ("GET", "/matrix/<version>/changes"),
     ("GET", "/"), ("GET", "/api"), ("GET", "/api/openapi.json"), ("GET", "/favicon.ico"), ("GET", "/brands.json"),
     ("GET", "/assets/<path:filename>"), ("GET", "/static/<path:filename>"),
-    ("GET", "/health/live"), ("GET", "/health/ready"), ("GET", "/status"),
+    ("GET", "/health/live"), ("GET", "/health/ready"), ("GET", "/status"), ("GET", "/transparency"),
 })  # fmt: skip
 """What is the same for everybody, whatever the patients' spaces hold."""
 

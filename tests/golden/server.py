@@ -74,6 +74,7 @@ def demonstration(folder: Path) -> Iterator[Server]:
         "HABILIS_DATA_DIR": str(folder),
         "HABILIS_BASE_URL": BASE,
         "HABILIS_LOG_LEVEL": "ERROR",
+        "HABILIS_REQUEST_RATES": "no",
         "HABILIS_REGISTRATION": "yes",
         "HABILIS_REGISTRATION_TOKENS": sha256(REGISTRATION.encode()).hexdigest(),
     }

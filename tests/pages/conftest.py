@@ -33,7 +33,9 @@ class Site:
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("demonstration")
-    settings = Settings("http://127.0.0.1:0", folder, folder / "keys.json", demo=True, log_level="ERROR")
+    settings = Settings(
+        "http://127.0.0.1:0", folder, folder / "keys.json", demo=True, log_level="ERROR", request_rates=False
+    )
     opening.create_keys(settings.key_file)
     server, post = make_server("127.0.0.1", 0, lambda *_: [], threaded=True), Post()
     with serving(post, None, "none") as mail:

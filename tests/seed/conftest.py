@@ -69,7 +69,7 @@ class Stage:
 
 
 def settings_in(folder: Path) -> Settings:
-    return Settings(BASE, folder, folder / "keys.json", demo=True, log_level="ERROR")
+    return Settings(BASE, folder, folder / "keys.json", demo=True, log_level="ERROR", request_rates=False)
 
 
 @pytest.fixture(scope="session")

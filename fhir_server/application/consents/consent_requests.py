@@ -11,7 +11,6 @@ from fhir_server.application.consents.choices import choice_of, in_force
 from fhir_server.application.consents.recording import CONSENT, Place, action_of, find, note_documents, plan_choice
 from fhir_server.application.core import smart_scopes, unit_of_work
 from fhir_server.application.core.enforcement_point import open_record
-from fhir_server.application.core.search_index import identify
 from fhir_server.application.core.unit_of_work import UnitOfWork, Written
 from fhir_server.application.core.write_request import WriteRequest
 from fhir_server.application.reading import conditional
@@ -100,10 +99,10 @@ def _named_patient(work: UnitOfWork, request: WriteRequest) -> PatientId | None:
     literal = str(named.get("reference", ""))
     if literal.startswith("Patient?"):
         condition = conditional_requests.parse(literal.partition("?")[2], f"{request.expression}.patient.reference")
-        return identify(work.snapshot, condition.system, condition.value)
+        return work.identify(condition.system, condition.value)
     identifier = named.get("identifier", {})
     if not literal and identifier.get("system") and identifier.get("value"):
-        return identify(work.snapshot, str(identifier["system"]), str(identifier["value"]))
+        return work.identify(str(identifier["system"]), str(identifier["value"]))
     target = references.split(literal, work.runtime.fhir_base)
     is_known = target is not None and target[0] == PATIENT and work.is_known(*target)
     return PatientId(target[1]) if target and is_known else None

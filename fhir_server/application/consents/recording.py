@@ -177,6 +177,8 @@ def _decide(work: UnitOfWork, located: Json, said: Said) -> None:
     if hides_by_default(after, work.at) and not hides_by_default(before, work.at):
         replacement_chain.hide_present(work, after.patient)
     work.decide(after)
+    if speaks(located):
+        work.declares(said)
     consent_repairs.close_unread(work)
 
 

@@ -13,6 +13,7 @@ from consent_rules.visibility import DIRECTORY, NOTHING, Extent, Visibility
 from consent_rules.vocabulary import Action, Basis, PatientId, RequesterKind, View
 from fhir_server.application.core import smart_scopes
 from fhir_server.application.core.runtime import Runtime
+from fhir_server.application.core.search_index import identify
 from fhir_server.application.core.smart_scopes import Limits
 from fhir_server.domain import review_files
 from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome, OutcomeCode
@@ -164,6 +165,7 @@ class Access:
     opened: the space that was entered last, None before; a denial does not change it.
     carried: resources of the request that may name documents by an identifier alone.
     refused: whether the last decision was a denial; the audit log has it already.
+    looked_up: identifiers that were looked up, each with the patient whom it names, None for nobody; they are counted.
     """
 
     runtime: Runtime
@@ -175,6 +177,7 @@ class Access:
     opened: Opened | None = None
     carried: tuple[Json, ...] = ()
     refused: bool = False
+    looked_up: dict[tuple[str, str], PatientId | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Take the time."""
@@ -193,6 +196,12 @@ class Access:
     def beside(self, audited: AuditedInteraction) -> "Access":
         """Return the access of the same caller, on the same snapshot, for another interaction."""
         return Access(self.runtime, self.caller, audited, self.snapshot, carried=self.carried)
+
+    def identify(self, system: str, value: str) -> PatientId | None:
+        """Return the id of the patient whom an identifier names, None for nobody; the look-up is counted."""
+        found = identify(self.snapshot, system, value)
+        self.looked_up[system, value] = found
+        return found
 
     def asks(self, action: Action) -> AccessRequest:
         """Return what the decision is asked."""

@@ -17,11 +17,14 @@ from consent_rules.visibility import AccessFacts
 from consent_rules.vocabulary import Basis, DirectiveKind, Mark, Obligation, PatientId, SpaceStatus
 from fhir_server.application.core import audit_log
 from fhir_server.application.core.access import Access, Opened
+from fhir_server.application.core.ceilings import entries, reached
+from fhir_server.application.core.ceilings.counting import Tallies, Tally
 from fhir_server.application.core.enforcement_point import record_of
 from fhir_server.application.core.minor_confidentiality import HIDDEN_FROM_GUARDIANS
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.core.search_index import facts_of, visible_documents
 from fhir_server.application.core.system_views import ReadingReason, SystemView, left_open
+from fhir_server.deadline import demand_time
 from fhir_server.domain import bodies, record_codec
 from fhir_server.domain.audit.interactions import Outcome, OutcomeCode
 from fhir_server.domain.audit.interactions import about as judged_by
@@ -32,7 +35,7 @@ from fhir_server.domain.notices import Named, Notice, communication_of
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.stored import Stored
 from fhir_server.domain.values import type_of
-from fhir_server.ports.store import Change, SpaceWrite, StoreConflict, Write
+from fhir_server.ports.store import Change, SpaceWrite, StoreConflict, Trace, Write
 from fhir_server.registry import DOCUMENTS, REGISTRY
 
 _REPRESENTING = frozenset({DirectiveKind.REPRESENTATIVE, DirectiveKind.GUARDIAN})
@@ -60,33 +63,78 @@ def record_access(access: Access, outcome: Outcome) -> None:
     runtime, opened = access.runtime, access.opened
     outcome = _as_confidential(runtime, outcome, opened)
     kind = _owed(access.caller, outcome, opened)
-    if opened is None or kind not in {rule.kind for rule in ROWS[access.audited.event_kind].notices}:
-        audit_log.record_outcome(access, outcome)
+    kind = kind if kind in {rule.kind for rule in ROWS[access.audited.event_kind].notices} else None
+    is_entry = opened is not None and outcome.code == OutcomeCode.DONE and entries.is_on_declared(opened)
+    if opened is None or (kind is None and not (is_entry and entries.is_new(access, opened.record))):
+        _record(access, outcome)
         return
     about = judged_by(access.audited, outcome)
-    patient = opened.patient
-    kept = _kept_from(runtime, patient, about)
-    key = _key(access.caller, kept)
-    trace = audit_log.trace(runtime, access.caller, access.audited, outcome, patient)
+    key = _key(access.caller, _kept_from(runtime, opened.patient, about)) if kind else ""
+    trace = audit_log.trace(runtime, access.caller, access.audited, outcome, opened.patient)
+    read = _Read(access, outcome, trace, kind, key, about, is_entry)
     record, revision = opened.record, opened.space.revision
     for _ in range(_ATTEMPTS):
-        is_told = kind is NoticeKind.FIRST_ACCESS and key in record.told
-        if is_told or record.status is SpaceStatus.ERASED:  # erased since the read: there is nobody to tell
-            audit_log.commit(runtime, Change((trace,)))
-            return
-        notice = _of_access(access, outcome, record, kind)
-        kept_notice = stored(runtime, notice, confidential=outcome.confidential, documents=about)
-        state = record_codec.dump(replace(record, told=record.told | {key}))
-        change = Change((trace,), (Write(kept_notice, (0, 0)),), (SpaceWrite(patient, revision, state),))
+        change, tallies = read.change(record, revision)
         try:
-            audit_log.commit(runtime, change)
+            reached.commit(access, change, tallies)
         except StoreConflict:
             with runtime.ports.store.snapshot() as snapshot:
-                space = snapshot.load_space(patient)
-            record, revision = record_of(patient, space), space.revision if space else 0
+                space = snapshot.load_space(opened.patient)
+            record, revision = record_of(opened.patient, space), space.revision if space else 0
         else:
             return
     raise Problem(Category.UNAVAILABLE)
+
+
+def _record(access: Access, outcome: Outcome) -> None:
+    """Store the audit event of a read that changes no space; look-ups that led to no care are counted with it."""
+    if not access.looked_up:
+        audit_log.record_outcome(access, outcome)
+        return
+    demand_time()
+    trace = audit_log.trace(access.runtime, access.caller, access.audited, outcome, access.patient)
+    reached.commit(access, Change((trace,)), {Tally.IDENTITIES: len(access.looked_up)})
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A read that owes something: a notice of a kind, the mark of a new entry on a declared ground, or both.
+
+    key: the name of the access in `RecordState.told`. about: ids of the documents that the read was about.
+    """
+
+    access: Access
+    outcome: Outcome
+    trace: Trace
+    kind: NoticeKind | None
+    key: str
+    about: tuple[str, ...]
+    is_entry: bool
+
+    def change(self, record: RecordState, revision: int) -> tuple[Change, Tallies]:
+        """Return what is to be stored for a state of the space, and what is counted.
+
+        Raises: Problem(CONSENT_REQUIRED) when the caller's word opens nothing now.
+        """
+        after, tallies = record, {}
+        writes: tuple[Write, ...] = ()
+        if record.status is SpaceStatus.ERASED:  # erased since the read: there is nobody to tell
+            return Change((self.trace,)), {}
+        if self.kind and not (self.kind is NoticeKind.FIRST_ACCESS and self.key in record.told):
+            writes = (Write(self._notice(record, self.kind), (0, 0)),)
+            after = replace(after, told=after.told | {self.key})
+        if self.is_entry and entries.is_new(self.access, record):
+            reached.demand_trusted(self.access)
+            until = entries.end_of(self.access, self.access.entered)
+            after, tallies = entries.marked(self.access, after, until), {Tally.SPACES: 1}
+        if after is record:
+            return Change((self.trace,)), {}
+        state = record_codec.dump(after)
+        return Change((self.trace,), writes, (SpaceWrite(record.patient, revision, state),)), tallies
+
+    def _notice(self, record: RecordState, kind: NoticeKind) -> Stored:
+        notice = _of_access(self.access, self.outcome, record, kind)
+        return stored(self.access.runtime, notice, confidential=self.outcome.confidential, documents=self.about)
 
 
 @dataclass(frozen=True, slots=True)

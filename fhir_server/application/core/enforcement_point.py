@@ -12,6 +12,8 @@ from consent_rules.visibility import Extent
 from consent_rules.vocabulary import Action, Basis, PatientId, Reason, RequesterKind, SpaceStatus
 from fhir_server.application.core import audit_log
 from fhir_server.application.core.access import Access, Opened, request_of
+from fhir_server.application.core.ceilings import reached
+from fhir_server.application.core.ceilings.counting import Tally
 from fhir_server.application.core.minor_confidentiality import (
     documents_behind,
     documents_there,
@@ -28,7 +30,7 @@ from fhir_server.domain.commands import query
 from fhir_server.domain.problem import Category, Issue, Problem
 from fhir_server.domain.search.criteria import AnyOf, Search
 from fhir_server.domain.values import Interaction
-from fhir_server.ports.store import Space
+from fhir_server.ports.store import Change, Space
 
 ACCEPTED_PROOFS = "accepted proofs: consent of the patient for this consultation, consent for the care team"
 _LONGEST_CHAINS = 1000
@@ -164,7 +166,13 @@ def refuse(
     """
     outcome = Outcome(OutcomeCode.REFUSED, refusal.reason, rules=refusal.rules, matrix_version=refusal.matrix_version)
     outcome = replace(outcome, confidential=confidential, about=about or (), beyond=about is None)
-    audit_log.record(access.runtime, access.caller, access.audited, outcome, patient)
+    if not access.looked_up:
+        audit_log.record(access.runtime, access.caller, access.audited, outcome, patient)
+        return
+    trace = audit_log.trace(access.runtime, access.caller, access.audited, outcome, patient)
+    demand_time()
+    looked_up, access.looked_up = len(access.looked_up), {}
+    reached.commit(access, Change((trace,)), {Tally.IDENTITIES: looked_up})
 
 
 _CALLER_REASONS = frozenset({Reason.FORBIDDEN_PARTY, Reason.UNIDENTIFIED, Reason.NOT_ENTITLED})

@@ -33,6 +33,8 @@ _TOLERATED = timedelta(seconds=1)
 _STEP = timedelta(milliseconds=1)
 """FHIR writes instants in milliseconds, so that each stamp differs from the stamp before."""
 _PARIS = ZoneInfo("Europe/Paris")
+_STAFF_HOLDS = timedelta(minutes=5)
+_MOST_PLACES = 1000
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 DETECTION_LANE = "detection"
 _PROFESSIONAL = "Practitioner/"
@@ -114,6 +116,25 @@ def message_for(space: PatientId, hour: int, now: datetime, settled: datetime | 
     return Message(DETECTION_LANE, body.decode(), body, now, due, space)
 
 
+@dataclass(slots=True)
+class Staff:
+    """How many people work where, for some minutes; the size of a ceiling, never a fact that decides."""
+
+    _held: dict[str, tuple[datetime, int]] = field(default_factory=dict)
+
+    def get(self, place: str, at: datetime) -> int | None:
+        """Return the number, None when it is not known or too old."""
+        held = self._held.get(place)
+        return held[1] if held and held[0] > at else None
+
+    def keep(self, place: str, number: int, at: datetime) -> int:
+        """Keep a number, and return it."""
+        if len(self._held) >= _MOST_PLACES:
+            self._held.clear()
+        self._held[place] = (at + _STAFF_HOLDS, number)
+        return number
+
+
 @dataclass(frozen=True, slots=True)
 class Runtime:
     """One running server.
@@ -124,6 +145,7 @@ class Runtime:
     professional_level: the weakest login (`acr`) with which a professional may use the FHIR endpoint, None for any.
     time_zone: in which people's hours are meant.
     watched: the spaces about which detection has a message already; None for a server without detection.
+    staff: how many people work in each establishment.
     event_readers: each is called once for each audited event after the event is durable, and never for an event that
         was not stored. A reader must be quick and must not raise.
     """
@@ -140,6 +162,7 @@ class Runtime:
     decoys: list[tuple[PatientId, AuditedInteraction]] = field(default_factory=list)
     event_readers: tuple[EventReader, ...] = ()
     watched: WatchedSpaces | None = None
+    staff: Staff = field(default_factory=Staff)
 
     def now(self) -> datetime:
         """Return the instant, by the server's clock."""

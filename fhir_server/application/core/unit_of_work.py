@@ -15,6 +15,8 @@ from consent_rules.model import RecordState
 from consent_rules.vocabulary import Action, PatientId
 from fhir_server.application.core import audit_log
 from fhir_server.application.core.access import Access, Opened
+from fhir_server.application.core.ceilings import reached
+from fhir_server.application.core.ceilings.counted import CountedAccess
 from fhir_server.application.core.enforcement_point import open_unnamed
 from fhir_server.application.core.minor_confidentiality import (
     HIDDEN_FROM_GUARDIANS,
@@ -57,7 +59,7 @@ class Written:
 
 
 @dataclass(slots=True)
-class UnitOfWork(Access):
+class UnitOfWork(CountedAccess):
     """One attempt at a write: an access, and what is to be stored.
 
     A space that the access enters may not change before the commit: else the commit fails.
@@ -85,7 +87,7 @@ class UnitOfWork(Access):
 
     def note_opened(self, opened: Opened) -> None:
         """Note that the caller has entered a space, and pin the space for the commit."""
-        Access.note_opened(self, opened)
+        CountedAccess.note_opened(self, opened)
         self.refusals.discard(opened.patient)
         self._meet(opened)
 
@@ -130,9 +132,11 @@ class UnitOfWork(Access):
 
     def decide(self, record: RecordState) -> None:
         """Plan the new decision state of the entered space."""
-        patient = self.entered.patient
+        self._decide_in(self.entered.patient, record)
+
+    def _decide_in(self, patient: PatientId, record: RecordState) -> None:
         self.records[patient] = record
-        self.spaces[patient] = SpaceWrite(patient, self.entered.space.revision, record_codec.dump(record))
+        self.spaces[patient] = SpaceWrite(patient, self.met[patient].space.revision, record_codec.dump(record))
 
     def version(self, type_: str, id_: str, number: int, body: bytes, facts: Facts) -> Stored:
         """Return a version of a resource as this work writes it, without visibility marks of its own."""
@@ -243,13 +247,17 @@ class UnitOfWork(Access):
 
     def shown(self, stored: Stored, filters: Filters) -> Shown:
         """Return a planned resource as the caller may see it."""
-        own = frozenset(id_ for type_, id_ in self.writes if type_ in DOCUMENTS)
-        (body,) = visible_bodies(self.snapshot, (stored,), filters, own)
+        (body,) = visible_bodies(
+            self.snapshot, (stored,), filters, frozenset(i for t, i in self.writes if t in DOCUMENTS)
+        )
         seen = stored if body is stored.body else replace(stored, body=body)
         return Shown(seen, filters.of(stored.type).knows_marks(stored.facts.access))
 
     def planned(self) -> Change:
-        """Return the change to commit."""
+        """Return the change to commit, with the marks of spaces newly entered on a word. Raises: Problem."""
+        states = {patient: one.record for patient, one in self.met.items()} | self.records
+        for entered in self.newly_entered(states).items():
+            self._decide_in(*entered)
         writes = tuple(_as_written(write) for write in self.writes.values())
         spaces, claims = tuple(self.spaces.values()), tuple(self.claims)
         return Change(tuple(self.traces), writes, spaces, claims, tuple(self.messages))
@@ -276,7 +284,7 @@ def carry_out(runtime: Runtime, caller: Caller, audited: AuditedInteraction, pla
         demand_time()
         try:
             work.trace_meetings(frozenset(trace.event.facts.access.compartment for trace in work.traces))
-            audit_log.commit(runtime, work.planned())
+            reached.commit(work, work.planned(), work.counted(work.writes.values()))
         except StoreConflict as conflict:
             if tried < ATTEMPTS:
                 continue
@@ -329,9 +337,10 @@ def _trace_taken(work: UnitOfWork, problem: Problem) -> None:
 
 
 def _append(work: UnitOfWork) -> None:
-    if work.traces:
+    tallies = work.outside_care(())
+    if work.traces or any(tallies.values()):
         demand_time()
-        audit_log.commit(work.runtime, Change(tuple(work.traces)))
+        reached.commit(work, Change(tuple(work.traces)), tallies)
 
 
 def _meet_holder(work: UnitOfWork, claim: str) -> None:

@@ -14,7 +14,7 @@ from consent_rules.visibility import AccessFacts
 from consent_rules.vocabulary import Action, PatientId
 from fhir_server.application.core import smart_scopes
 from fhir_server.application.core.enforcement_point import open_record
-from fhir_server.application.core.search_index import facts_of, identify
+from fhir_server.application.core.search_index import facts_of
 from fhir_server.application.core.unit_of_work import UnitOfWork, Written
 from fhir_server.application.documents import versions
 from fhir_server.application.documents.authors import verified
@@ -163,7 +163,7 @@ def _patient_of(work: UnitOfWork, item: Item, names: dict[str, str]) -> PatientI
 def _identified(work: UnitOfWork, identifiers: list[Json]) -> PatientId | None:
     """Return the id of the one patient whom these identifiers name, None when they name none or several."""
     pairs = [(str(item.get("system", "")), str(item.get("value", ""))) for item in identifiers]
-    named = (identify(work.snapshot, *pair) for pair in pairs if all(pair))
+    named = (work.identify(*pair) for pair in pairs if all(pair))
     found = {patient for patient in named if patient}
     if len(found) > 1:  # the answer reveals that several are known, so each of them is told
         found = {patient for patient in sorted(found) if work.may_identify(patient)}

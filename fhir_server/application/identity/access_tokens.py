@@ -6,12 +6,14 @@ Sources: RFC 6749 1.4 and 5.1; RFC 9449 and RFC 8705 (what the holder of a token
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import msgspec
 import orjson
 
 from consent_rules.scopes import Scopes
 from consent_rules.vocabulary import Purpose, RequesterKind
+from fhir_server.application.core.ceilings.supervising import NAME as SUPERVISION
 from fhir_server.application.core.lockdown import NAME as STOP
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.identity.accounts import Grantee
@@ -23,6 +25,8 @@ from fhir_server.application.identity.grants import (
     load_granted,
     store_grant,
 )
+from fhir_server.domain import supervision
+from fhir_server.domain.supervision import NO_SUPERVISION, Supervision
 from fhir_server.ports.vault import Secret
 
 ACCESS = "access-token"
@@ -61,6 +65,14 @@ class AccessToken:
 _DECODER = msgspec.json.Decoder(AccessToken)
 
 
+class Used(NamedTuple):
+    """What the one look-up before a request finds. access: None when the token is not valid."""
+
+    access: AccessToken | None = None
+    in_lockdown: bool = False
+    supervision: Supervision = NO_SUPERVISION
+
+
 def issue_access(
     runtime: Runtime, grant: Grant, scopes: str = "", lifetime: timedelta | None = None, holder: Holder = _ANYBODY
 ) -> tuple[str, AccessToken]:
@@ -88,17 +100,19 @@ def find_access(runtime: Runtime, token: str) -> AccessToken | None:
     return find_used(runtime, token)[0]
 
 
-def find_used(runtime: Runtime, token: str) -> tuple[AccessToken | None, bool]:
-    """Return the record of a request's token, None when it is not valid, and whether a lockdown is in force.
+def find_used(runtime: Runtime, token: str) -> Used:
+    """Return the record of a request's token, None when it is not valid, and what the operator has set.
 
     This costs one read, and a second read for a token that was exchanged.
     """
     if not 0 < len(token) <= TOKEN_LIMIT:
-        return None, False
-    entry, stop = runtime.ports.vault.get_all(((ACCESS, token), STOP), runtime.ports.clock.now())
+        return Used()
+    names = ((ACCESS, token), STOP, SUPERVISION)
+    entry, stop, watched = runtime.ports.vault.get_all(names, runtime.ports.clock.now())
     access = load_granted(entry.value, _DECODER) if entry else None
     is_dead = access is not None and has_ended(runtime, access.grant)
-    return (None if is_dead else access), stop is not None
+    held = supervision.load(watched.value) if watched else NO_SUPERVISION
+    return Used(None if is_dead else access, stop is not None, held)
 
 
 def tokens_of(runtime: Runtime, grant: Grant) -> tuple[AccessToken, ...]:

@@ -10,7 +10,6 @@ from consent_rules.vocabulary import Action, PatientId
 from fhir_server.application.core import smart_scopes
 from fhir_server.application.core.access import IN_DIRECTORY, NOTHING_SEEN, OF_THE_SPACE
 from fhir_server.application.core.enforcement_point import open_record, open_unnamed
-from fhir_server.application.core.search_index import identify
 from fhir_server.application.core.system_views import ReadingReason, whole_space
 from fhir_server.application.core.unit_of_work import UnitOfWork
 from fhir_server.application.reading.search import NOBODY
@@ -37,7 +36,7 @@ def matching_ids(
     wanted = tokens.identifier_key("identifier", condition.system, condition.value)
     patient = condition.patient or work.caller.launch_patient
     if condition.patient_identifier:
-        patient = identify(work.snapshot, *condition.patient_identifier)
+        patient = work.identify(*condition.patient_identifier)
     found = work.snapshot.compartments_with(row.name, wanted, _MATCHES_JUDGED)
     if row.name in OF_THE_SPACE:
         work.names(*(f"{row.name}/{id_}" for _, id_ in found))  # a failure is as confidential as the matches
@@ -152,7 +151,7 @@ def patient_with_identifier(work: UnitOfWork, system: str, value: str) -> Patien
 
     The look-up is audited in the patient's space, whether the write succeeds or fails.
     """
-    found = identify(work.snapshot, system, value)
+    found = work.identify(system, value)
     return found if found and work.may_identify(found) else None
 
 

@@ -6,13 +6,12 @@ Source: https://hl7.org/fhir/R4/http.html#search; IHE MHD ITI-66 and ITI-67, IHE
 from dataclasses import dataclass, replace
 
 from consent_rules.visibility import DIRECTORY
-from consent_rules.vocabulary import NO_SPACE, Action, PatientId, RequesterKind
+from consent_rules.vocabulary import NO_SPACE, Action, Basis, PatientId, RequesterKind
 from fhir_server.application.core import access_notices, audit_log, smart_scopes
 from fhir_server.application.core.access import NOTHING_SEEN, OF_THE_SPACE, Access, KnownFilters, action_of
 from fhir_server.application.core.enforcement_point import has_no_other_ground, open_record, open_unnamed
 from fhir_server.application.core.minor_confidentiality import documents_behind, is_confidential_failure
 from fhir_server.application.core.runtime import Runtime
-from fhir_server.application.core.search_index import identify
 from fhir_server.application.core.shown import Shown, unseen_identifiers
 from fhir_server.application.reading import recorded_queries
 from fhir_server.application.reading.chained_search import Chains
@@ -128,6 +127,8 @@ def find(runtime: Runtime, caller: Caller, row: ResourceType, wanted: Wanted) ->
         found = _page(access, wanted, filters)
         if opened and row.access is AccessRule.IDENTITY and has_no_other_ground(access, opened):
             found = replace(found, shown=_as_traits(found.shown, wanted.search))
+        elif opened and opened.permit.basis is not Basis.SYSTEM:
+            access.looked_up.clear()  # the space is open to the caller: only other look-ups are counted
         if opened and wanted.including:
             found = replace(found, included=_including(access, wanted, found.shown, opened.within(caller, "s")))
         met = opened is None or filters is not NOTHING_SEEN  # an audit event must not tell the caller whose id it is
@@ -188,7 +189,7 @@ def _named_patient(access: Access, wanted: Wanted) -> PatientId | None:
     if wanted.patient:
         return wanted.patient
     if wanted.identifier:
-        return identify(access.snapshot, *wanted.identifier) or NOBODY
+        return access.identify(*wanted.identifier) or NOBODY
     if wanted.search.ids is not None:
         return None
     if caller.launch_patient:
@@ -225,6 +226,7 @@ def _sought_patient(access: Access, search: Search) -> tuple[PatientId | None, A
     exact = _exact_identifier(search)
     if exact is not None:
         found = access.snapshot.compartments_with(PATIENT, exact.tokens, 2)
+        access.looked_up["", min(exact.tokens)] = PatientId(found[0][1]) if len(found) == 1 else None
         is_professional = caller.requester.kind is RequesterKind.PROFESSIONAL
         asks_more = is_professional and not identity_traits.are_asked_alone(search.criteria, exact)
         return (PatientId(found[0][1]) if len(found) == 1 else None), Action.CONSULT if asks_more else Action.IDENTIFY

@@ -84,6 +84,7 @@ def _plan(work: UnitOfWork, patient: PatientId, mode: Purpose | None, reason: st
     request = work.asks(Action.OPEN_EMERGENCY)
     directive = emergency.opening(request, id_, reason, work.runtime.profile)
     work.put(_stored(work, directive, patient))
+    work.emergencies += request.purpose is Purpose.BREAK_GLASS
     record = recording.tidied(work.record(), work.at, work.runtime.profile)
     work.decide(record.with_directive(directive))
     consent_repairs.close_unread(work)

@@ -334,4 +334,15 @@ class EventKind(Code):
         "stopped everything but emergencies", "stop everything but emergencies")
     LOCKDOWN_ENDED = ("lockdown-ended", EventRow(_CALLED, None, _NEVER, _OPEN, _UNTOLD, "emergencies-only-off"),
         "opened the service to everybody again", "open the service to everybody again")
+    CEILING_REACHED = ("ceiling-reached", EventRow(_CALLED, None, _NEVER, _OPEN, _UNTOLD, "reach-ceiling"),
+        "reported that a ceiling was reached", "report that a ceiling was reached")
+    WORD_SUSPENDED = ("word-suspended", EventRow(_CALLED, None, _NEVER, _OPEN, _UNTOLD, "suspend-word"),
+        "let somebody’s word alone open no more spaces", "let somebody’s word alone open no more spaces")
+    WORD_RESUMED = ("word-resumed", EventRow(_CALLED, None, _NEVER, _OPEN, _UNTOLD, "resume-word"),
+        "let somebody’s word open spaces again", "let somebody’s word open spaces again")
+    EXCEPTION_REGISTERED = ("exception-registered",
+        EventRow(_CALLED, None, _NEVER, _OPEN, _UNTOLD, "register-exception"),
+        "registered other ceilings for a role", "register other ceilings for a role")
+    EXCEPTION_ENDED = ("exception-ended", EventRow(_CALLED, None, _NEVER, _OPEN, _UNTOLD, "end-exception"),
+        "ended the other ceilings of a role", "end the other ceilings of a role")
     # fmt: on

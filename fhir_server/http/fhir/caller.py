@@ -12,6 +12,7 @@ from fhir_server.domain.audit.interactions import AuditedInteraction
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.values import Interaction
+from fhir_server.http import request_rates
 from fhir_server.http.request_context import FHIR_PATH, argument, client_certificate, header, origin, runtime
 from fhir_server.oauth.resource.bearer import caller_of
 from fhir_server.oauth.resource.dpop import DpopProof
@@ -61,6 +62,7 @@ def current_caller() -> Caller:
     """Return the authenticated party of this request, from the current state of its token.
 
     Raises: Problem(UNAUTHENTICATED) without a valid access token; MALFORMED when a token is sent in two ways;
+    TOO_MANY after more requests than a token or client may send;
     UNAVAILABLE while the service is locked down to emergencies and this request is not part of one.
     """
     if "caller" not in g:
@@ -72,6 +74,7 @@ def current_caller() -> Caller:
         telemetry.note(client_id=found.granted.client_id)
         if found.in_lockdown:
             demand_served(runtime(), found, addressed_patient(found), addressed_interaction())
+        request_rates.demand(found, runtime().profile.ceilings)
         g.caller = found
     caller: Caller = g.caller
     return caller

@@ -82,7 +82,7 @@ def headers_of(problem: Problem) -> dict[str, str]:
     if problem.category is Category.INSUFFICIENT_SCOPE:
         return {"WWW-Authenticate": 'Bearer realm="habilis", error="insufficient_scope"'}
     if problem.category in {Category.UNAVAILABLE, Category.OUT_OF_TIME, Category.TOO_MANY}:
-        return {"Retry-After": STOPPED_SECONDS if is_stopped(problem) else "1"}
+        return {"Retry-After": STOPPED_SECONDS if is_stopped(problem) else str(problem.retry_after or 1)}
     return {}
 
 

@@ -85,11 +85,17 @@ def _failing_alone(run: Callable[[], Json]) -> Json:
     except Problem as problem:
         if problem.category is Category.UNAVAILABLE:
             raise
+        problem = _in_an_entry(problem)
         return _failed(outcomes.status_of(problem), outcomes.outcome_of(problem))
     except StoreUnavailable:
         raise
     except Exception as error:  # noqa: BLE001 - a defect in one entry must not affect the others
         return _failed(500, outcomes.defect(error))
+
+
+def _in_an_entry(problem: Problem) -> Problem:
+    """Return the problem of an entry; an entry has no header that asks for a stronger login, so it gets a 429."""
+    return problem if problem.login is None else Problem(Category.TOO_MANY, *problem.issues)
 
 
 def _failed(status: int, outcome: Json) -> Json:

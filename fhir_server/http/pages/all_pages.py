@@ -6,13 +6,14 @@ from flask_smorest import Api
 from fhir_server.http.pages import language
 from fhir_server.http.pages.base import site
 from fhir_server.http.pages.patient import journal, one_notice
-from fhir_server.http.pages.public import home
+from fhir_server.http.pages.public import home, transparency
 from fhir_server.http.pages.public.home import OPENAPI
 from fhir_server.http.pages.sign_in import account, authorize, factors, notices, passkeys, upstream
 from fhir_server.http.pages.sign_in.frame import oauth_pages
 
 PAGE_MODULES = (
     home,
+    transparency,
     journal,
     one_notice,
     authorize,

@@ -3,15 +3,17 @@
 Sources: RFC 6750 (bearer tokens), RFC 9449 (DPoP), RFC 8705 (certificate-bound tokens), RFC 9470 (step-up).
 """
 
+from dataclasses import replace
 from datetime import datetime
 from hmac import compare_digest
 
 from consent_rules.vocabulary import Purpose, RequesterKind
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.directory.professionals import vouches
-from fhir_server.application.identity.access_tokens import AccessToken, find_used
+from fhir_server.application.identity.access_tokens import AccessToken, Used, find_used
 from fhir_server.domain.caller import Caller, Origin
 from fhir_server.domain.problem import Category, Issue, Problem, RequiredLogin
+from fhir_server.domain.supervision import NO_SUPERVISION
 from fhir_server.oauth.base.issuer import LEVELS, is_strong_enough
 from fhir_server.oauth.resource.dpop import DpopProof, InvalidDpopProofError, verify
 
@@ -35,27 +37,30 @@ def caller_of(
     certificate: thumbprint of the connection's client certificate, "" when there is none.
     Raises: Problem(UNAUTHENTICATED); its issue has the error code of RFC 6750, or none when no token was sent.
     """
-    access, in_lockdown = _access(runtime, authorization, proof)
+    access, used = _access(runtime, authorization, proof)
     if not shows_certificate(access, certificate):
         raise _refused("invalid_token")
     if access.grant.by_software and not vouches(runtime, access.grant.requester):
         raise _refused("invalid_token")
-    caller = Caller.of_token(access.grant, access.token_id, access.scopes, origin, in_lockdown=in_lockdown)
+    caller = Caller.of_token(access.grant, access.token_id, access.scopes, origin, in_lockdown=used.in_lockdown)
+    if used.supervision is not NO_SUPERVISION:
+        caller = replace(caller, supervision=used.supervision)
     demand_of_professional(caller, runtime.professional_level, runtime.ports.clock.now())
     return caller
 
 
-def _access(runtime: Runtime, authorization: str | None, proof: DpopProof | None) -> tuple[AccessToken, bool]:
+def _access(runtime: Runtime, authorization: str | None, proof: DpopProof | None) -> tuple[AccessToken, Used]:
     if not authorization:
         raise Problem.of(Category.UNAUTHENTICATED, "send an access token in the Authorization header")
     scheme, _, token = authorization.partition(" ")
     token = token.strip()
-    access, in_lockdown = find_used(runtime, token) if token.isascii() else (None, False)
+    used = find_used(runtime, token) if token.isascii() else Used()
+    access = used.access
     if access is None or access.grant.audience != runtime.fhir_base:
         raise _refused("invalid_token")
     if not is_held(runtime, access, (scheme, token), proof):
         raise _refused("invalid_dpop_proof" if access.jkt else "invalid_token")
-    return access, in_lockdown
+    return access, used
 
 
 def _refused(code: str) -> Problem:

@@ -1,0 +1,72 @@
+"""Breakers: whoever reaches ceilings on several days, or is contested by several patients, loses the declared grade.
+
+What was reached is kept in the vault for as long as it counts. Only a request that a ceiling refuses comes here.
+Source: docs/adr/0085-breakers-and-registered-exceptions.md (V13).
+"""
+
+from consent_rules.vocabulary import PatientId
+from fhir_server.application.core import operator_acts
+from fhir_server.application.core.ceilings import supervising
+from fhir_server.application.core.runtime import Runtime
+from fhir_server.domain.commands import command
+from fhir_server.domain.events.kinds import EventKind
+from fhir_server.ports.counters import CeilingReached
+from fhir_server.ports.vault import Secret
+
+BY = "Habilis"
+_DAY, _CONTEST, _CALL = "ceiling-day", "contested-by", "officer-called"
+
+
+def note_reached(runtime: Runtime, reached: CeilingReached) -> None:
+    """Note that a subject has reached a ceiling today: one case a day, and a suspension after too many days."""
+    subject, ceilings = reached.count.subject, runtime.profile.ceilings
+    call_officer(runtime, subject, reached.limit.name)
+    if _times(runtime, _DAY, subject, f"{runtime.now():%Y-%m-%d}") >= ceilings.breaker_days:
+        _suspend(runtime, subject, f"ceilings reached on {ceilings.breaker_days} days")
+
+
+def note_contested(runtime: Runtime, declarer: str, patient: PatientId) -> None:
+    """Note that a patient contests a declaration; patients are counted, not declarations. declarer: a reference."""
+    most = runtime.profile.ceilings.breaker_contests
+    if _times(runtime, _CONTEST, declarer, patient) >= most:
+        _suspend(runtime, declarer, f"declarations contested by {most} patients")
+
+
+@command(EventKind.CEILING_REACHED)
+def call_officer(runtime: Runtime, subject: str, ceiling: str) -> None:
+    """Open the officer's case about a ceiling, one for each subject, ceiling and day.
+
+    The case is an audit event of the server itself; a queue of cases can be opened from here.
+    """
+    day = f"{runtime.now():%Y-%m-%d}"
+    until = runtime.profile.ceilings.breaker_window.after(runtime.now())
+    if runtime.ports.vault.add(Secret(_CALL, f"{subject} {ceiling} {day}", b"", expires=until)):
+        operator_acts.record(runtime, BY, "reach-ceiling", what=subject, reason=ceiling)
+
+
+@command(EventKind.WORD_RESUMED)
+def resume(runtime: Runtime, subject: str, by: str, reason: str) -> None:
+    """End a suspension, and forget what counts against the subject: the officer has decided.
+
+    Raises: as `supervising.resume`.
+    """
+    supervising.resume(runtime, subject, by, reason)
+    for kind in (_DAY, _CONTEST):
+        runtime.ports.vault.drop_group(_group(kind, subject))
+
+
+def _suspend(runtime: Runtime, subject: str, reason: str) -> None:
+    if not supervising.is_suspended(runtime, subject):
+        supervising.suspend(runtime, subject, BY, reason)
+
+
+def _times(runtime: Runtime, kind: str, subject: str, once: str) -> int:
+    """Note something once; return how much counts against the subject now."""
+    now, vault = runtime.now(), runtime.ports.vault
+    until, group = runtime.profile.ceilings.breaker_window.after(now), _group(kind, subject)
+    vault.add(Secret(kind, f"{subject} {once}", b"", group, until))
+    return len(vault.entries(kind, now, group))
+
+
+def _group(kind: str, subject: str) -> str:
+    return f"{kind} {subject}"

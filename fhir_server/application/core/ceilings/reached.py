@@ -1,0 +1,148 @@
+"""Committing what is counted, and what follows when a ceiling is reached: a step-up, then a refusal, and a case.
+
+The answer names the ceiling and nothing else, so that it is the same for every patient, known or unknown.
+Source: docs/adr/0084-what-is-counted-and-what-follows.md; RFC 9470 (step-up), RFC 6585 4 (429).
+"""
+
+from dataclasses import replace
+from math import ceil
+
+from consent_rules.vocabulary import RequesterKind
+from fhir_server.application.core import audit_log
+from fhir_server.application.core.access import Access
+from fhir_server.application.core.ceilings import breakers, counting
+from fhir_server.application.core.ceilings.counting import DAY, Tallies, Tally
+from fhir_server.domain.audit.interactions import Outcome, OutcomeCode
+from fhir_server.domain.caller import Login
+from fhir_server.domain.problem import Category, Issue, Problem, RequiredLogin
+from fhir_server.ports.counters import CeilingReached, Count, Limit
+from fhir_server.ports.store import Change
+from fhir_server.ports.vault import Secret
+
+STEP_UP = RequiredLogin("eidas2", 300)
+"""The login that doubles a ceiling: two factors, at most five minutes ago."""
+_OF_ITS_OWN = RequiredLogin("eidas2", 0)
+"""The login that each emergency opening asks for from some number on: one that opened no other space."""
+_TWO_FACTORS = frozenset({"eidas2", "eidas3"})
+SUSPENDED = "declared-word-suspended"
+_USED = "login-of-an-emergency"
+_NO_LIMIT = 1 << 31
+
+
+def commit(access: Access, change: Change, tallies: Tallies) -> None:
+    """Commit a change with what it counts.
+
+    Raises: as the store; Problem(UNAUTHENTICATED) with the login that would double the ceiling, or TOO_MANY, when a
+    ceiling is reached: then only the audit event of the refusal is stored.
+    """
+    if tallies.get(Tally.EMERGENCIES) and access.caller.requester.kind is RequesterKind.PROFESSIONAL:
+        _commit_emergency(access, change)
+        return
+    try:
+        _commit(access, change, tallies)
+    except CeilingReached as reached:
+        if not _doubles(access, reached):
+            raise refused(access, reached) from reached
+        try:
+            _commit(access, change, tallies)
+        except CeilingReached as again:
+            raise refused(access, again) from again
+
+
+def refused(access: Access, reached: CeilingReached) -> Problem:
+    """Record a request that a ceiling refuses; return what to raise.
+
+    A person who logged in is asked for a second factor first, if that would double the ceiling.
+    """
+    name = reached.limit.name
+    may_double = _is_own(access, reached) and counting.may_double(access, Tally(reached.count.kind))
+    outcome = Outcome(OutcomeCode.REFUSED, f"ceiling-{name}", confidential=True, beyond=True)
+    audit_log.record_outcome(access, outcome)
+    breakers.note_reached(access.runtime, reached)
+    if may_double:
+        text = f"the ceiling {name} is reached; a fresh login with a second factor doubles it for a day"
+        return _challenge(text, STEP_UP)
+    seconds = ceil((reached.retry_at - access.at).total_seconds())
+    text = f"the ceiling {name} is reached"
+    return Problem(Category.TOO_MANY, Issue(text, code=f"ceiling-{name}"), retry_after=max(1, seconds))
+
+
+def demand_trusted(access: Access) -> None:
+    """Refuse a new entry on a word whose speaker, establishment or software is suspended (V13).
+
+    Raises: Problem(CONSENT_REQUIRED), the same for every patient; the audit log has it then.
+    """
+    if access.caller.supervision.suspends(access.caller.requester):
+        audit_log.record_outcome(access, Outcome(OutcomeCode.REFUSED, SUSPENDED, confidential=True, beyond=True))
+        text = "your word alone opens no space until the officer has decided; show evidence of the patient or others"
+        raise Problem.of(Category.CONSENT_REQUIRED, text, code=SUSPENDED)
+
+
+def _commit(access: Access, change: Change, tallies: Tallies) -> None:
+    counts = counting.counts_of(access, tallies)
+    audit_log.commit(access.runtime, replace(change, counts=counts) if counts else change)
+
+
+def _commit_emergency(access: Access, change: Change) -> None:
+    """Commit an emergency opening: none is refused; some ask for a login of their own, some call the officer."""
+    ceilings = counting.ceilings_of(access)
+    steps = (
+        (ceilings.emergency_second_factor - 1, _demand_own_login),
+        (ceilings.emergency_officer - 1, _call_officer),
+    )
+    span = ceilings.emergency_window.exact
+    for most, meet in (*steps, (_NO_LIMIT, _call_officer)):
+        limits = (Limit("emergencies", span, most),)
+        count = Count(Tally.EMERGENCIES, access.caller.requester.person, access.at, limits)
+        try:
+            audit_log.commit(access.runtime, replace(change, counts=(count,)))
+        except CeilingReached as reached:
+            meet(access, reached)
+        else:
+            return
+
+
+def _demand_own_login(access: Access, _reached: CeilingReached) -> None:
+    """Demand a login with two factors that has opened no other space.
+
+    Raises: Problem(UNAUTHENTICATED).
+    """
+    proof, opened = access.caller.granted.proof, access.audited.target.encode()
+    if proof.at is None:  # nobody logged in here, so nobody can log in again
+        return
+    name, vault = f"{access.caller.requester.person} {proof.at.isoformat()} {proof.session}", access.runtime.ports.vault
+    if _has_two_factors(proof) and not vault.add(Secret(_USED, name, opened, expires=access.at + DAY)):
+        used = vault.get(_USED, name, access.at)
+        if used and used.value == opened:
+            return
+    elif _has_two_factors(proof):
+        return
+    outcome = Outcome(OutcomeCode.REFUSED, "second-factor-again", confidential=True, beyond=True)
+    audit_log.record_outcome(access, outcome)
+    raise _challenge("this emergency opening needs a login of its own, with a second factor", _OF_ITS_OWN)
+
+
+def _call_officer(access: Access, reached: CeilingReached) -> None:
+    breakers.call_officer(access.runtime, reached.count.subject, "emergencies")
+
+
+def _doubles(access: Access, reached: CeilingReached) -> bool:
+    """Double the ceiling for a day if the person has just given a second factor; tell whether it is higher now."""
+    proof, at = access.caller.granted.proof, access.at
+    is_fresh = proof.at is not None and (at - proof.at).total_seconds() <= (STEP_UP.max_age or 0)
+    is_fresh = is_fresh and _has_two_factors(proof)
+    return is_fresh and _is_own(access, reached) and counting.double(access, Tally(reached.count.kind))
+
+
+def _has_two_factors(proof: Login) -> bool:
+    return proof.acr in _TWO_FACTORS
+
+
+def _is_own(access: Access, reached: CeilingReached) -> bool:
+    """Tell whether the ceiling is the person's own and the person logged in; nobody doubles an establishment's."""
+    granted = access.caller.granted
+    return granted.proof.at is not None and reached.count.subject == granted.requester.person
+
+
+def _challenge(text: str, login: RequiredLogin) -> Problem:
+    return Problem(Category.UNAUTHENTICATED, Issue(text, code="insufficient_user_authentication"), login=login)

@@ -1,0 +1,120 @@
+"""`habilis suspend | resume | exceptions`: take back somebody's declared word, or register other ceilings."""
+
+from collections.abc import Sequence
+from typing import Literal, get_args
+
+import click
+
+from fhir_server.application.core.ceilings import breakers, supervising
+from fhir_server.cli.operators import Operator, administers, wrong
+from fhir_server.domain.supervision import PROFESSION, RegisteredException
+
+_Kind = Literal["person", "client", "establishment"]
+_TYPES = {"person": "Practitioner", "establishment": "Organization"}
+_takes_reason = click.option("--reason", required=True, metavar="TEXT", help="Why; the audit log keeps it.")
+_takes_kind = click.argument("kind", metavar="KIND", type=click.Choice(get_args(_Kind)))
+
+
+@click.command()
+@_takes_kind
+@click.argument("id_", metavar="ID")
+@_takes_reason
+@administers
+def suspend(operator: Operator, kind: _Kind, id_: str, reason: str) -> None:
+    """Let somebody's declared word open no more spaces.
+
+    This takes effect with the next request. Evidence of the patient or of a third party still opens spaces, and so do
+    emergencies. ID is that of the Practitioner, of the client, or of the Organization.
+    """
+    subject = _subject(operator, kind, id_)
+    supervising.suspend(operator.runtime, subject, operator.name, reason)
+    click.echo(f"{subject}: a declared word opens no more spaces")
+
+
+@click.command()
+@_takes_kind
+@click.argument("id_", metavar="ID")
+@_takes_reason
+@administers
+def resume(operator: Operator, kind: _Kind, id_: str, reason: str) -> None:
+    """Let somebody's declared word open spaces again.
+
+    This also forgets the ceilings and contests that led to the suspension.
+    """
+    subject = _subject(operator, kind, id_, must_exist=False)
+    breakers.resume(operator.runtime, subject, operator.name, reason)
+    click.echo(f"{subject}: a declared word opens spaces again")
+
+
+@click.group("exceptions")
+def exceptions() -> None:
+    """Register other ceilings for a role.
+
+    The page /transparency lists them without names of persons.
+    """
+
+
+@exceptions.command("add")
+@click.argument("subject", metavar="SUBJECT")
+@click.argument("numbers", metavar="CEILING=NUMBER…", nargs=-1, required=True)
+@click.option("--role", required=True, metavar="TEXT", help="The role in words that everybody may read.")
+@_takes_reason
+@administers
+def add(operator: Operator, subject: str, numbers: Sequence[str], role: str, reason: str) -> None:
+    """Register other ceilings, in place of earlier ones of the same subject.
+
+    SUBJECT is person/ID, client/ID, establishment/ID or profession/CODE. CEILING is a key of the table [ceilings] of
+    the rule profile.
+    """
+    given = dict(_number(one) for one in numbers)
+    wanted = RegisteredException(_named(operator, subject), role, given, operator.runtime.now(), operator.name, reason)
+    supervising.register(operator.runtime, wanted)
+    click.echo(f"{wanted.subject}: registered")
+
+
+@exceptions.command("end")
+@click.argument("subject", metavar="SUBJECT")
+@_takes_reason
+@administers
+def end(operator: Operator, subject: str, reason: str) -> None:
+    """End the registered exception of a subject."""
+    named = _named(operator, subject, must_exist=False)
+    supervising.end_exception(operator.runtime, named, operator.name, reason)
+    click.echo(f"{named}: the usual ceilings")
+
+
+@exceptions.command("list")
+@administers
+def list_(operator: Operator) -> None:
+    """List suspensions and registered exceptions."""
+    held = supervising.find(operator.runtime)
+    for one in held.suspensions:
+        click.echo(f"suspended  {one.subject}  since {one.since:%Y-%m-%d %H:%M} UTC by {one.by}: {one.reason}")
+    for given in held.exceptions:
+        numbers = " ".join(f"{name}={most}" for name, most in sorted(given.numbers.items()))
+        click.echo(f"exception  {given.subject}  {numbers}  {given.role}  since {given.since:%Y-%m-%d}: {given.reason}")
+
+
+def _named(operator: Operator, subject: str, *, must_exist: bool = True) -> str:
+    kind, _, id_ = subject.partition("/")
+    if kind == "profession" and id_:
+        return f"{PROFESSION}{id_}"
+    if kind not in get_args(_Kind) or not id_:
+        raise wrong("SUBJECT", "name person/ID, client/ID, establishment/ID or profession/CODE")
+    return _subject(operator, kind, id_, must_exist=must_exist)
+
+
+def _subject(operator: Operator, kind: str, id_: str, *, must_exist: bool = True) -> str:
+    """Return the reference of a subject. Raises: BadParameter when there is nobody of that id."""
+    if kind == "client":
+        return f"Device/{id_}"
+    if must_exist:
+        operator.demand("ID", _TYPES[kind], id_)
+    return f"{_TYPES[kind]}/{id_}"
+
+
+def _number(text: str) -> tuple[str, int]:
+    name, _, most = text.partition("=")
+    if not most.isdecimal():
+        raise wrong("CEILING=NUMBER", f"{ascii(text)[1:-1]} is no ceiling with a number, such as spaces_an_hour=200")
+    return name, int(most)
