@@ -106,8 +106,8 @@ class _Look:
                 self._open(hit, actor, one)
             doubt = doubt_of(explain(one.access, around))
             self._famous(one, doubt, actor)
-            if doubt is Doubt.FULL and not one.access.refused:
-                self._tell(one)
+            if doubt is Doubt.FULL and not (one.access.refused or one.access.emergency):
+                self._tell(one)  # of an emergency the patient has been told already, and it is reviewed
 
     def _trail(self) -> SpaceTrail:
         end = self._start + timedelta(hours=1)
