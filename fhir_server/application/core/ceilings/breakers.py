@@ -4,16 +4,26 @@ What was reached is kept in the vault for as long as it counts. Only a request t
 Source: docs/adr/0085-breakers-and-registered-exceptions.md (V13).
 """
 
+import orjson
+
+from consent_rules.visibility import micros
 from consent_rules.vocabulary import PatientId
-from fhir_server.application.core import operator_acts
+from fhir_server.application.core import audit_log
 from fhir_server.application.core.ceilings import supervising
 from fhir_server.application.core.runtime import Runtime
+from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome
+from fhir_server.domain.caller import Caller
 from fhir_server.domain.commands import command
 from fhir_server.domain.events.kinds import EventKind
+from fhir_server.domain.values import Interaction
 from fhir_server.ports.counters import CeilingReached
+from fhir_server.ports.outbox import Message
+from fhir_server.ports.store import Change
 from fhir_server.ports.vault import Secret
 
 BY = "Habilis"
+CASES_LANE = "cases"
+"""The lane of the outbox for cases that the worker opens; a message says about whom and by which rule."""
 _DAY, _CONTEST, _CALL = "ceiling-day", "contested-by", "officer-called"
 
 
@@ -34,14 +44,20 @@ def note_contested(runtime: Runtime, declarer: str, patient: PatientId) -> None:
 
 @command(EventKind.CEILING_REACHED)
 def call_officer(runtime: Runtime, subject: str, ceiling: str) -> None:
-    """Open the officer's case about a ceiling, one for each subject, ceiling and day.
-
-    The case is an audit event of the server itself; a queue of cases can be opened from here.
-    """
-    day = f"{runtime.now():%Y-%m-%d}"
-    until = runtime.profile.ceilings.breaker_window.after(runtime.now())
+    """Record that a subject has reached a ceiling and have the worker open a case: once for each ceiling and day."""
+    day, until = f"{runtime.now():%Y-%m-%d}", runtime.profile.ceilings.breaker_window.after(runtime.now())
     if runtime.ports.vault.add(Secret(_CALL, f"{subject} {ceiling} {day}", b"", expires=until)):
-        operator_acts.record(runtime, BY, "reach-ceiling", what=subject, reason=ceiling)
+        _report(runtime, "ceiling", subject, ceiling)
+
+
+def _report(runtime: Runtime, kind: str, subject: str, rule: str) -> None:
+    """Store the audit event of the server, and the message of which the worker makes the officer's case."""
+    at = runtime.now()
+    said = orjson.dumps({"kind": kind, "who": subject, "rule": rule, "at": micros(at)}, option=orjson.OPT_SORT_KEYS)
+    audited = AuditedInteraction(Interaction.OPERATION, "", target=subject, operation="reach-ceiling")
+    trace = audit_log.trace(runtime, Caller.of_server(), audited, Outcome(reason=rule), None)
+    message = Message(CASES_LANE, f"{kind} {subject} {rule} {at:%Y-%m-%d}", said, at)
+    audit_log.commit(runtime, Change((trace,), outbox=(message,)))
 
 
 @command(EventKind.WORD_RESUMED)
@@ -58,6 +74,7 @@ def resume(runtime: Runtime, subject: str, by: str, reason: str) -> None:
 def _suspend(runtime: Runtime, subject: str, reason: str) -> None:
     if not supervising.is_suspended(runtime, subject):
         supervising.suspend(runtime, subject, BY, reason)
+        _report(runtime, "breaker", subject, "declared-word-suspended")
 
 
 def _times(runtime: Runtime, kind: str, subject: str, once: str) -> int:

@@ -1,0 +1,29 @@
+"""Cases that the server reports: a ceiling that was reached, a declared word that was suspended.
+
+Source: statements V11 and V13 of docs/rules.md; docs/adr/0085-breakers-and-registered-exceptions.md.
+"""
+
+import orjson
+
+from consent_rules.vocabulary import NO_SPACE
+from fhir_server.application.cases.opening import overdue_message, writes_of
+from fhir_server.application.core.ceilings.breakers import CASES_LANE
+from fhir_server.application.core.runtime import Runtime
+from fhir_server.application.outbox.lanes import Lane
+from fhir_server.domain.case_files import Case, CaseKind, case_id
+from fhir_server.domain.stored import instant
+from fhir_server.ports.outbox import Pending
+from fhir_server.ports.store import Change
+
+
+def open_reported(runtime: Runtime, message: Pending) -> Change:
+    """Open the case that a message reports, in no space: it carries nothing of a patient."""
+    said = orjson.loads(message.body)
+    kind, who, rule, at = CaseKind(said["kind"]), str(said["who"]), str(said["rule"]), instant(said["at"])
+    case = Case(case_id(kind, who, rule, at), kind, NO_SPACE, at, runtime.profile.case_decision.after(at), rule, who)
+    with runtime.ports.store.snapshot() as snapshot:
+        writes = writes_of(snapshot, case, runtime.stamps.next(runtime.now()))
+    return Change((), writes, outbox=(overdue_message(case, runtime.now()),))
+
+
+LANE = Lane(CASES_LANE, open_reported)
