@@ -140,6 +140,7 @@ class RuleProfile:
     longest_named_consent: Span
     invitation: Span
     longest_invitation: Span
+    care_of_recipient: Span
     care_ahead: Span
     facts_of_care: int
     approval_waits: Span

@@ -16,7 +16,7 @@ from fhir_server.application.core import smart_scopes
 from fhir_server.application.core.enforcement_point import open_record
 from fhir_server.application.core.search_index import facts_of
 from fhir_server.application.core.unit_of_work import UnitOfWork, Written
-from fhir_server.application.documents import versions
+from fhir_server.application.documents import recipients, versions
 from fhir_server.application.documents.authors import verified
 from fhir_server.application.documents.filing import Filing, claim, refuse_dangling
 from fhir_server.application.documents.hiding_and_withdrawal import Supersede
@@ -47,6 +47,8 @@ def file_lists(filing: Filing) -> None:
             resource = _with_unique_id(filing, resource)
             claim(filing, "submission", unique_id(resource), f"{item.root}.identifier")
         filing.work.put(_stored_list(filing, resource, filing.ids[item.index], filing.own))
+        if item is submission.set:
+            recipients.note(filing, resource, filing.ids[item.index])
 
 
 def derived_set(filing: Filing, document_id: str, document: Json) -> None:

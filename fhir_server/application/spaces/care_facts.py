@@ -5,6 +5,8 @@ A fact names an establishment or professionals for a period. It opens nothing: i
 Source: statements V1 and V10 of docs/rules.md; docs/adr/0092-admissions.md.
 """
 
+from dataclasses import replace
+
 from consent_rules.consents.recording import tidied
 from consent_rules.model import Directive, RecordState
 from consent_rules.vocabulary import DirectiveKind
@@ -23,6 +25,21 @@ def put(work: UnitOfWork, fact: Directive) -> None:
         text = "the space holds as many facts of care as it may; end one that is over"
         raise Problem.of(Category.BUSINESS_RULE, text, code="too-many-facts-of-care")
     work.decide(record.with_directive(fact))
+
+
+def put_if_room(work: UnitOfWork, fact: Directive) -> None:
+    """Plan a fact in place of the same recorder's earlier fact about the same parties; nothing when the space is full.
+
+    So nothing is refused because a fact has no room.
+    """
+    record = present(work)
+    kept = tuple(
+        one
+        for one in record.directives
+        if one.kind is not DirectiveKind.CARE or (one.recorder, one.actors) != (fact.recorder, fact.actors)
+    )
+    if sum(one.kind is DirectiveKind.CARE for one in kept) < work.runtime.profile.facts_of_care:
+        work.decide(replace(record, directives=kept).with_directive(fact))
 
 
 def drop(work: UnitOfWork, id_: str) -> None:
