@@ -26,6 +26,8 @@ SYSTEM = "urn:habilis:case"
 """Code system of `Task.code`, the kind of a case, of its outcome, and of the kinds of its inputs."""
 _RULES = f"{SYSTEM}-rule"
 WAITING = tokens.exact_token("case", SYSTEM, "waiting")
+EMERGENCY = "emergency"
+"""Rule of a contest about an emergency: it never counts against anybody, so that emergencies stay possible."""
 _MOST_EVENTS = 50
 """How many audit events one case names, the first ones."""
 
@@ -53,7 +55,8 @@ class Case:
 
     rule: the rule or ceiling. who: reference of the person, establishment or software concerned, None when it is about
     several. display: its name, None when unknown. evidence: codes and counts. events: relative references of audit
-    events. times: how often it was opened. contester: reference of who contests.
+    events. times: how often it was opened. contester: reference of who contests. block: reference of
+    the Consent by which the contest blocks the person.
     confidential: whether guardians learn nothing of it (B10).
     decided_at, decided_by, comment: of the decision.
     """
@@ -70,6 +73,7 @@ class Case:
     display: str | None = None
     times: int = 1
     contester: str | None = None
+    block: str | None = None
     confidential: bool = False
     outcome: CaseOutcome | None = None
     decided_at: datetime | None = None
@@ -105,7 +109,7 @@ def opened_again(before: Case, now: Case) -> Case:
     """
     counts = {**before.evidence, **now.evidence}
     events = tuple(dict.fromkeys((*before.events, *now.events)))[:_MOST_EVENTS]
-    again = replace(before, times=before.times + 1, evidence=counts, events=events)
+    again = replace(before, times=before.times + 1, evidence=counts, events=events, block=now.block or before.block)
     return reopened(again) if before.outcome is CaseOutcome.WITHDRAWN else again
 
 
@@ -142,6 +146,7 @@ def task_of(case: Case) -> Json:
     """Write a case as a Task without id and version."""
     counts = [_input(name, valueInteger=count) for name, count in sorted(case.evidence.items())]
     events = [_input("event", valueReference={"reference": reference}) for reference in case.events]
+    block = [_input("block", valueReference={"reference": case.block})] if case.block else []
     task: Json = {
         "resourceType": TYPE,
         "status": "completed" if case.outcome else "requested",
@@ -150,7 +155,7 @@ def task_of(case: Case) -> Json:
         "authoredOn": bodies.instant(case.opened_at),
         "reasonCode": {"coding": [{"system": _RULES, "code": case.rule}]},
         "restriction": {"repetitions": case.times, "period": {"end": bodies.instant(case.due)}},
-        "input": [*events, *counts],
+        "input": [*events, *counts, *block],
     }
     if case.patient:
         task["for"] = {"reference": f"Patient/{case.patient}"}
@@ -176,7 +181,8 @@ def case_of(task: Json, access: AccessFacts | None = None) -> Case:
         rule=str(task["reasonCode"]["coding"][0]["code"]),
         who=str(focus["reference"]) if focus else None,
         evidence={name: int(one["valueInteger"]) for name, one in given if "valueInteger" in one},
-        events=tuple(str(one["valueReference"]["reference"]) for _, one in given if "valueReference" in one),
+        events=tuple(str(one["valueReference"]["reference"]) for name, one in given if name == "event"),
+        block=next((str(one["valueReference"]["reference"]) for name, one in given if name == "block"), None),
         display=focus.get("display") if focus else None,
         times=int(task["restriction"]["repetitions"]),
         contester=str(task["requester"]["reference"]) if "requester" in task else None,
@@ -189,7 +195,7 @@ def case_of(task: Json, access: AccessFacts | None = None) -> Case:
 
 
 def _counts(case: Case) -> bool:
-    return case.kind is CaseKind.CONTEST and case.stands
+    return case.kind is CaseKind.CONTEST and case.rule != EMERGENCY and case.stands
 
 
 def _access_of(case: Case) -> AccessFacts:

@@ -7,7 +7,7 @@ French public health code (rules A2, A6, A9, A11, E10, G3, G6, G8, H1 and H2).
 from dataclasses import dataclass
 from datetime import datetime
 
-from consent_rules.vocabulary import PatientId, ReviewOutcome
+from consent_rules.vocabulary import Grade, PatientId, Proof, ReviewOutcome
 from fhir_server.domain import bodies
 from fhir_server.domain.audit.narrative import in_french
 from fhir_server.domain.events import sentences, words
@@ -21,6 +21,10 @@ REVIEW_DUE = "urn:habilis:review-due"
 """Extension: the instant by which an emergency access must be reviewed."""
 REVIEW_OUTCOME = "urn:habilis:review-outcome"
 """Extension: the outcome of the review of an emergency access, a code of consent_rules.vocabulary.ReviewOutcome."""
+PROOF = "urn:habilis:proof"
+"""Extension: what is said to show an agreement, a code of consent_rules.vocabulary.Proof."""
+GRADE = "urn:habilis:grade"
+"""Extension: how strong the evidence is, a code of consent_rules.vocabulary.Grade."""
 _LANGUAGE = "fr"
 """A notice is stored once, in French; the page says the same in the language of its reader."""
 _NAMED_DOCUMENTS = 20
@@ -58,6 +62,7 @@ class Notice:
     who, where: the person who acted and the establishment, None when nobody acted.
     about: references of documents or Consents. reason: as the person stated it, "" when the notice gives none.
     review_due: by when an emergency access must be reviewed. opened_at, outcome: of the access that was reviewed.
+    proof, grade: of the evidence that was given for an agreement.
     """
 
     kind: NoticeKind
@@ -71,6 +76,8 @@ class Notice:
     review_due: datetime | None = None
     opened_at: datetime | None = None
     outcome: ReviewOutcome | None = None
+    proof: Proof | None = None
+    grade: Grade | None = None
 
 
 def communication_of(notice: Notice) -> Json:
@@ -97,6 +104,11 @@ def communication_of(notice: Notice) -> Json:
         built["extension"] = [{"url": REVIEW_DUE, "valueDateTime": bodies.instant(notice.review_due)}]
     if notice.outcome:
         built["extension"] = [{"url": REVIEW_OUTCOME, "valueCode": notice.outcome.value}]
+    if notice.proof and notice.grade:
+        built["extension"] = [
+            {"url": PROOF, "valueCode": notice.proof.value},
+            {"url": GRADE, "valueCode": notice.grade.value},
+        ]
     if notice.reason:
         built["reasonCode"] = [{"text": notice.reason}]
     return built | ({"about": about} if about else {})
@@ -113,6 +125,11 @@ def cut(communication: Json) -> Json:
 def text_of(notice: Notice) -> str:
     """Return the notice as a few plain French sentences; times are UTC and say so."""
     told = [sentences.notice(notice.kind, _who(notice), _LANGUAGE)]
+    if notice.proof and notice.grade:
+        told += [
+            sentences.phrase(words.PROOFS[notice.proof], _LANGUAGE),
+            sentences.phrase(words.GRADES[notice.grade], _LANGUAGE),
+        ]
     if notice.opened_at:
         told.append(_dated(words.OPENED_ON, f"{notice.opened_at:%d/%m/%Y à %H:%M} UTC"))
     if notice.outcome:

@@ -30,7 +30,16 @@ def texts() -> Iterator[tuple[str, str]]:
     yield from ((f"refusal {code}", said) for code, said in explanations.REFUSALS.items())
     phrases = (words.WANTED, words.SOFTWARE, words.TO_REVIEW, words.OPENED_ON)
     yield from (("phrase", said) for said in phrases)
-    yield from (("phrase", said) for said in (*words.REVIEWS.values(), explanations.BY_APP, explanations.RESTORED))
+    yield from (
+        ("phrase", said)
+        for said in (
+            *words.REVIEWS.values(),
+            *words.PROOFS.values(),
+            *words.GRADES.values(),
+            explanations.BY_APP,
+            explanations.RESTORED,
+        )
+    )
 
 
 def catalogue() -> Catalog:

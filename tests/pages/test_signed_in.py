@@ -2,6 +2,8 @@
 
 import pytest
 
+from tests.holds import holds
+
 pytestmark = pytest.mark.browser
 
 
@@ -37,3 +39,16 @@ def test_reading_the_journal_is_in_the_journal(page, site):
     page.goto("/journal?own=1")
     page.goto("/journal?own=1")
     assert page.get_by_text("looked at the journal of accesses").count() >= 1
+
+
+@holds("V8")
+def test_a_line_of_the_journal_is_contested_and_that_is_taken_back(page, site):
+    sign_in(page, site, "camille")
+    page.goto("/journal?lang=en")
+    line = page.locator("li:has(form.contest)").first
+    line.get_by_text("Is that not true?").click()
+    line.get_by_role("button").click()
+    page.get_by_role("button", name="Take this back").click()
+    page.goto("/journal?lang=en&own=1")
+    assert page.get_by_text("contested what a professional did or declared").count() == 1
+    assert page.get_by_text("took a contest back").count() == 1

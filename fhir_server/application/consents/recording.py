@@ -13,10 +13,10 @@ import orjson
 from consent_rules.consents import recording
 from consent_rules.consents.visibility_marks import HIDDEN_FROM_GUARDIANS, hides_by_default
 from consent_rules.model import OF_THE_REGISTRY
-from consent_rules.vocabulary import Action, RequesterKind
+from consent_rules.vocabulary import Action, DirectiveKind, RequesterKind
 from fhir_server.application.consents import authority
 from fhir_server.application.consents.choices import Choice, Said, choice_of, in_force
-from fhir_server.application.core import smart_scopes
+from fhir_server.application.core import notices_owed, smart_scopes
 from fhir_server.application.core.enforcement_point import open_record, open_unnamed
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.core.system_views import ReadingReason, of_kinds
@@ -106,6 +106,9 @@ def plan_choice(work: UnitOfWork, choice: Choice, place: Place) -> Written:
     said = authority.recorded(work, choice.said, consent | {"id": place.id}, place.root)
     written = keep(work, consent, place, said)
     kind = next(iter(causes_of(type(choice))), None)
+    if place.before is None and said and said[0].kind is DirectiveKind.AGREEMENT and not said[0].by_patient:
+        confidential = HIDDEN_FROM_GUARDIANS in work.writes["Consent", place.id].after.facts.access.marks
+        notices_owed.of_declaration(work, said[0], confidential=confidential)
     work.trace(AuditedInteraction(place.interaction, "Consent", kind=kind), (f"Consent/{place.id}",))
     return written
 

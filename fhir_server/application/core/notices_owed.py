@@ -90,6 +90,19 @@ def of_admission(work: UnitOfWork, encounter: str, *, confidential: bool) -> Non
     work.put(stored(work.runtime, notice, confidential=confidential))
 
 
+def of_declaration(work: UnitOfWork, said: Directive, *, confidential: bool) -> None:
+    """Plan the notice that a professional declares an agreement, with its proof and grade (V7).
+
+    confidential: whether the notice is hidden from guardians.
+    """
+    record = work.record()
+    who, where = parties(work.caller)
+    recipients = holders(record, confidential=confidential)
+    notice = Notice(NoticeKind.DECLARED, record.patient, work.at, recipients, who, where, (f"Consent/{said.id}",))
+    told = replace(notice, proof=said.proof, grade=said.grade)
+    work.put(stored(work.runtime, told, confidential=confidential))
+
+
 def of_reading(work: UnitOfWork, document: str) -> None:
     """Plan the notice that is owed when the answer to a change shows a professional the document (H1).
 

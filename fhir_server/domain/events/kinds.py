@@ -130,7 +130,8 @@ class EventKind(Code):
         "changed a choice about access", "change a choice about access")
     CHOICE_REVOKED = ("choice-revoked", EventRow(_REVISES, _CONSENT, _ALWAYS, _DOCUMENTS, _UNTOLD),
         "ended a choice about access", "end a choice about access")
-    CONSENT_GIVEN = ("consent-given", EventRow(_SAYS, _CONSENT, _ALWAYS, _DOCUMENTS, _UNTOLD),
+    CONSENT_GIVEN = ("consent-given",
+        EventRow(_SAYS, _CONSENT, _ALWAYS, _DOCUMENTS, _told(NoticeKind.DECLARED)),
         "recorded an agreement to an access", "record an agreement to an access")
     CONSENT_REVOKED = ("consent-revoked", EventRow(_REVISES, _CONSENT, _ALWAYS, _DOCUMENTS, _UNTOLD),
         "ended an agreement to an access", "end an agreement to an access")
@@ -232,6 +233,11 @@ class EventKind(Code):
     REVIEW_STATUS_READ = ("review-status-read",
         EventRow(_CALLED, _TASK, _OF_THE_SIDE, _DOCUMENTS, _UNTOLD, "review-status"),
         "looked at the review of an emergency access", "look at the review of an emergency access")
+    CONTESTED = ("contested", EventRow(_CALLED, None, _ALWAYS, _DOCUMENTS, _UNTOLD, "contest"),
+        "contested what a professional did or declared", "contest what a professional did or declared")
+    CONTEST_WITHDRAWN = ("contest-withdrawn",
+        EventRow(_CALLED, None, _ALWAYS, _DOCUMENTS, _UNTOLD, "withdraw-contest"),
+        "took a contest back", "take a contest back")
     CASE_DECIDED = ("case-decided",
         EventRow(_CALLED, _TASK, _NEVER, _DOCUMENTS, _told(NoticeKind.DECIDED), "decide-case"),
         "decided a case of the data-protection officer", "decide a case of the data-protection officer")

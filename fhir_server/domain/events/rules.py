@@ -52,6 +52,8 @@ class NoticeKind(Code):
     LET_IN = ("professional-let-in", "Somebody uses a code or a card that you showed", None)
     REVIEWED = ("emergency-reviewed", "An emergency access was reviewed",
         "The opening of the space in an emergency by %(who)s was reviewed.")
+    DECLARED = ("agreement-declared", "Somebody declares that you agreed",
+        "%(who)s declares that you agreed to an access to the space.")
     DECIDED = ("contest-decided", "What you contested was examined",
         "What was contested about %(who)s was examined.")
     UNEXPLAINED = ("unexplained-access", "An access that nothing explains",

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from consent_rules.vocabulary import ReviewOutcome
+from consent_rules.vocabulary import Grade, Proof, ReviewOutcome
 from fhir_server.domain.events.kinds import EventKind
 from fhir_server.domain.events.rules import NoticeKind
 
@@ -41,6 +41,27 @@ REVIEWS: Mapping[ReviewOutcome, str] = MappingProxyType(
         "follow.",
     }
 )
+PROOFS: Mapping[Proof, str] = MappingProxyType(
+    {
+        Proof.ORAL: "You are said to have agreed orally.",
+        Proof.WRITTEN: "You are said to have agreed in writing.",
+        Proof.PATIENT: "You are said to have recorded it yourself.",
+        Proof.CARD: "Your card is said to have been read.",
+        Proof.CODE: "A code of yours is said to have been used.",
+        Proof.APPOINTMENT: "An appointment is given as the reason.",
+        Proof.ADMISSION: "An admission is given as the reason.",
+        Proof.REFERRAL: "A referral is given as the reason.",
+        Proof.PRESCRIPTION: "A prescription is given as the reason.",
+    }
+)
+GRADES: Mapping[Grade, str] = MappingProxyType(
+    {
+        Grade.PATIENT: "The server has checked this evidence.",
+        Grade.THIRD_PARTY: "Somebody else has recorded facts that support it.",
+        Grade.DECLARED: "Nothing but this word supports it.",
+    }
+)
+"""What the notice of a declared agreement says of its proof and of the grade of the evidence (V7)."""
 WANTED = "wanted to %(act)s"
 SOFTWARE = "A program"
 TO_REVIEW = "To be reviewed by %(when)s."

@@ -5,7 +5,7 @@ from flask_smorest import Api
 
 from fhir_server.http.pages import language
 from fhir_server.http.pages.base import site
-from fhir_server.http.pages.patient import journal, one_notice
+from fhir_server.http.pages.patient import contesting, journal, one_notice
 from fhir_server.http.pages.public import home, transparency
 from fhir_server.http.pages.public.home import OPENAPI
 from fhir_server.http.pages.sign_in import account, authorize, factors, notices, passkeys, upstream
@@ -15,6 +15,7 @@ PAGE_MODULES = (
     home,
     transparency,
     journal,
+    contesting,
     one_notice,
     authorize,
     account,

@@ -6,12 +6,22 @@ Source: docs/operations.md; statements V8, V11, V13 and V20 of docs/rules.md.
 from flask import Response
 
 from fhir_server.application.cases import deciding
+from fhir_server.application.consents import contests
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.case_files import Case
 from fhir_server.domain.values import Json
 from fhir_server.http.fhir import negotiation, paging
-from fhir_server.http.fhir.operations.model import Arguments, Operation, Output, Parameter, outputs, parameters, part
+from fhir_server.http.fhir.operations.model import (
+    Answer,
+    Arguments,
+    Operation,
+    Output,
+    Parameter,
+    outputs,
+    parameters,
+    part,
+)
 from fhir_server.http.fhir.operations.reviews import COUNT, PAGE, count_of
 
 
@@ -32,6 +42,22 @@ def _look(runtime: Runtime, caller: Caller, _id: str, given: Arguments) -> Respo
 def _decide(runtime: Runtime, caller: Caller, _id: str, given: Arguments) -> Response:
     outcome, comment = str(given["outcome"]), str(given["comment"])
     return _answer(runtime, deciding.decide(runtime, caller, str(given["case"]), outcome, comment))
+
+
+def _contest(type_: str) -> Answer:
+    def answer(runtime: Runtime, caller: Caller, id_: str, _given: Arguments) -> Response:
+        case = contests.contest(runtime, caller, type_, id_)
+        return negotiation.fhir_response(parameters(case=case.partition("/")[2], blocked=True))
+
+    return answer
+
+
+def _withdraw(type_: str) -> Answer:
+    def answer(runtime: Runtime, caller: Caller, id_: str, _given: Arguments) -> Response:
+        contests.withdraw(runtime, caller, type_, id_)
+        return negotiation.fhir_response(parameters(withdrawn=True))
+
+    return answer
 
 
 def _answer(runtime: Runtime, case: Case) -> Response:
@@ -117,5 +143,29 @@ OPERATIONS = (
         ),
         _FILE,
         instance=False,
+    ),
+    *(
+        Operation(
+            "contest",
+            type_,
+            "Say that this is not true, or that this person is unknown",
+            "For the patient and the legal representatives, about a notice or audit event that they see. It "
+            "blocks the professional at once and opens a case for the data-protection officer. No professional "
+            "learns of it.",
+            _contest(type_),
+            output=outputs(("case", "code"), ("blocked", "boolean")),
+        )
+        for type_ in ("Communication", "AuditEvent")
+    ),
+    *(
+        Operation(
+            "withdraw-contest",
+            type_,
+            "Take a contest back",
+            "For whoever contested, while the case waits for its decision. The block ends as if it had never been.",
+            _withdraw(type_),
+            output=outputs(("withdrawn", "boolean")),
+        )
+        for type_ in ("Communication", "AuditEvent")
     ),
 )

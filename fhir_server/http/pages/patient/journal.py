@@ -49,16 +49,20 @@ _REFUSED = frozenset({"outcome|http://hl7.org/fhir/audit-event-outcome|4"})
 _PAGE = Client(PAGES, "Habilis", ClientKind.PATIENT_APP)
 _READING = Scopes.parse("patient/AuditEvent.rs patient/Communication.rs patient/DocumentReference.rs")
 
+_CONTESTING = Scopes.parse("patient/Consent.cru patient/Communication.rs patient/AuditEvent.rs")
+
 
 @dataclass(frozen=True, slots=True)
 class JournalReader:
     """The reader of the journal: a person of the demonstration, or the person who is signed in.
 
-    key: of the person whose journal is shown, as in the address of the page.
+    key: of the person whose journal is shown, as in the address of the page. csrf: the secret of the forms of a person
+    who is signed in, None for the demonstration, which only reads.
     """
 
     caller: Caller
     key: str
+    csrf: str | None = None
 
     @property
     def patient(self) -> PatientId:
@@ -107,13 +111,19 @@ def _reader(demo: Json | None, choices: tuple[tuple[str, str], ...]) -> JournalR
         return None
     represented = session.account.represented_patient(PatientId(key)) if session else None
     if session and represented:
-        return JournalReader(reading_as(session, represented), key)
+        return JournalReader(reading_as(session, represented), key, session.csrf)
     if demo is None or key not in dict(choices):
         abort(404)
     person = next(person for person in demo["people"] if person["key"] == key)
     bearer = f"Bearer {demo['tokens'][person['reader']]}"
     caller = caller_of(runtime(), bearer, origin())
     return JournalReader(caller.through(_PAGE.id, _PAGE.name), key)
+
+
+def acting_as(session: Session, represented: RepresentedPatient) -> Caller:
+    """Return a signed-in person as the caller of this request, who may contest what stands on these pages."""
+    granted = Grantee(_PAGE, session.account, launch_patient=represented.patient).on_page(session.id)
+    return Caller.of_page(granted, _CONTESTING, origin(), in_lockdown=lockdown.find(runtime()) is not None)
 
 
 def reading_as(session: Session, represented: RepresentedPatient) -> Caller:

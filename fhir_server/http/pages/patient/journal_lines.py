@@ -36,6 +36,7 @@ class JournalLine:
 
     where: the establishment of the person who acted, or the owner of the app. documents: titles, or a plain word where
     the title is not known. through: the software through which a person filed documents, "" for any other act.
+    contestable: whether a professional acted.
     """
 
     id: str
@@ -47,6 +48,7 @@ class JournalLine:
     why: str
     refused: bool
     through: str = ""
+    contestable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,7 @@ def line_of(event: Json, titles: Mapping[str, str]) -> JournalLine:
         why=_why(event, refused=refused),
         refused=refused,
         through=_software(event),
+        contestable=str(_agent(event, _PARTICIPATION).get("who", {}).get("reference", "")).startswith("Practitioner/"),
     )
 
 

@@ -10,11 +10,11 @@ from typing import Any
 
 from flask_babel import gettext, lazy_gettext
 
-from consent_rules.vocabulary import ReviewOutcome
+from consent_rules.vocabulary import Grade, Proof, ReviewOutcome
 from fhir_server.domain.events import sentences
 from fhir_server.domain.events.rules import NoticeKind
-from fhir_server.domain.events.words import REVIEWS, SOFTWARE, TO_REVIEW
-from fhir_server.domain.notices import REVIEW_DUE, REVIEW_OUTCOME
+from fhir_server.domain.events.words import GRADES, PROOFS, REVIEWS, SOFTWARE, TO_REVIEW
+from fhir_server.domain.notices import GRADE, PROOF, REVIEW_DUE, REVIEW_OUTCOME
 from fhir_server.domain.values import Json, type_of
 from fhir_server.http.pages.language import current_language, local
 from fhir_server.registry import AccessRule, types_under
@@ -33,7 +33,8 @@ class NoticeInWords:
     """One notice in the language of the page.
 
     reason: as the professional stated it, "" when the notice has none. review: how the review of an access stands, ""
-    when no review is required. overdue: whether that review is late.
+    when no review is required. overdue: whether that review is late. evidence: what supports a declared agreement,
+    "" for another notice. contestable: whether it names a professional.
     """
 
     id: str
@@ -43,6 +44,8 @@ class NoticeInWords:
     review: str
     overdue: bool
     urgent: bool
+    evidence: str
+    contestable: bool
 
 
 def tell(notices: Sequence[Json], at: datetime) -> list[NoticeInWords]:
@@ -63,6 +66,8 @@ def _told(notice: Json, outcome: str, at: datetime) -> NoticeInWords:
         review=_review(due, outcome, overdue=overdue),
         overdue=overdue,
         urgent=notice.get("priority") == "urgent",
+        evidence=_evidence(_extension(notice, PROOF), _extension(notice, GRADE)),
+        contestable=any(one["reference"].startswith("Practitioner/") for one in notice.get("about", ())),
     )
 
 
@@ -84,6 +89,14 @@ def _review(due: str, outcome: str, *, overdue: bool) -> str:
     if overdue:
         return str(gettext("Not reviewed yet: it was due by %(when)s.", when=when))
     return sentences.phrase(TO_REVIEW, current_language()).replace("%(when)s", when)
+
+
+def _evidence(proof: str, grade: str) -> str:
+    """Say what is said to show an agreement, and how strong it is."""
+    if not proof or not grade:
+        return ""
+    said = (PROOFS[Proof(proof)], GRADES[Grade(grade)])
+    return " ".join(sentences.phrase(text, current_language()) for text in said)
 
 
 def _opening(notice: Json) -> str:

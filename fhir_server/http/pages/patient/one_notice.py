@@ -39,7 +39,7 @@ def one_notice(id_: UUID) -> Response:
     if represented is None or notice is None:
         abort(404)
     [told] = tell([notice], runtime().now())
-    return make_response(render_template("pages/notice.html", notice=told, represented=represented))
+    return make_response(render_template("pages/notice.html", notice=told, represented=represented, csrf=session.csrf))
 
 
 def _represented(account: Account, id_: str) -> RepresentedPatient | None:
