@@ -31,6 +31,7 @@ class Requester:
     organization: "Organization/…" of the practice situation or of the software. client: "Device/<client id>".
     profession: code of the matrix row ("70"), "" when none. specialty: code, "" when none.
     capacity: the post in this practice situation, if the post changes the rules.
+    vouched: whether software names the person, who has not logged in (V5).
     """
 
     kind: RequesterKind
@@ -41,6 +42,7 @@ class Requester:
     profession: str = ""
     specialty: str = ""
     capacity: Capacity = Capacity.NONE
+    vouched: bool = False
 
     @property
     def identities(self) -> frozenset[str]:
@@ -169,11 +171,12 @@ class Directive:
 
 @dataclass(frozen=True, slots=True)
 class Membership:
-    """One member of a care team, for a half-open period."""
+    """One member of a care team, for a half-open period. grade: of what says so; a declared agreement needs better."""
 
     member: str
     start: datetime | None = None
     end: datetime | None = None
+    grade: Grade = Grade.DECLARED
 
     def holds_at(self, at: datetime) -> bool:
         """Tell whether the membership holds at an instant."""

@@ -145,6 +145,7 @@ class RuleProfile:
     facts_of_care: int
     approval_waits: Span
     declared_team_consent: Span
+    consent_certificate_kinds: frozenset[str]
     clock_skew: Span
     break_glass: Span
     regulation: Span

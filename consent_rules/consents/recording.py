@@ -8,11 +8,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
-from consent_rules.decision.conditions import is_about_relative, is_for_team, is_switch, limits
+from consent_rules.decision.conditions import is_about_relative, is_switch, limits
 from consent_rules.decision.decision_context import DecisionContext
+from consent_rules.decision.evidence import end_for_team, is_for_team
 from consent_rules.lifecycle import is_minor_with_account
 from consent_rules.model import Deny, Directive, RecordState, RuleApplied
 from consent_rules.rule_profile import RuleProfile
+from consent_rules.visibility import AccessFacts
 from consent_rules.vocabulary import SETTINGS, DirectiveKind, Grade, Proof, Purpose, Reason, RequesterKind
 
 _BY_HOLDER = SETTINGS | frozenset(
@@ -36,29 +38,53 @@ _ENDING = frozenset({DirectiveKind.EMERGENCY_OPENING, DirectiveKind.CARE})
 _REPEATED = frozenset({DirectiveKind.EMERGENCY_OPENING, DirectiveKind.BLOCK_LIFTED})
 
 
-def record(context: DecisionContext, directive: Directive, verified: Grade = Grade.DECLARED) -> Directive | Deny:
+def record(
+    context: DecisionContext, directive: Directive, verified: Grade = Grade.DECLARED, *, writing: bool = False
+) -> Directive | Deny:
     """Return the directive as this requester may record it now, with who gave it, when, and its grade, or the denial.
 
     verified: the grade of what a professional's software showed and the server itself checked, such as a redeemed code;
-    the request alone never gives a grade (V1).
+    the request alone never gives a grade (V1). writing: whether a written consent comes with its writing; without it,
+    the professional only says that the patient agreed (V2).
 
     The requester already has a permit for Action.DIRECT (F1). The time is the server's, or an earlier time that the
     directive states.
     """
-    denied = _why_not(context, directive)
+    by_patient = context.requester.kind in (RequesterKind.PATIENT, RequesterKind.RELATED)
+    stated = directive if by_patient or writing else _without_writing(directive)
+    denied = _why_not(context, stated)
     if denied:
         return denied
-    by_patient = context.requester.kind in (RequesterKind.PATIENT, RequesterKind.RELATED)
-    start = directive.start if by_patient or directive.start is None else min(directive.start, context.at)
-    return replace(
-        directive,
-        start=start,
-        by_patient=by_patient,
-        recorder="" if by_patient else context.requester.person,
-        proof=Proof.PATIENT if by_patient else directive.proof,
-        recorded_at=min(directive.recorded_at or context.at, context.at),
-        grade=Grade.PATIENT if by_patient else verified,
-    )
+    given_at = min(stated.recorded_at or context.at, context.at)
+    if by_patient:
+        own = replace(stated, by_patient=True, recorder="", proof=Proof.PATIENT, grade=Grade.PATIENT)
+        return replace(own, recorded_at=given_at)
+    start = stated.start and min(stated.start, context.at)
+    said = replace(stated, start=start, by_patient=False, recorder=context.requester.person, recorded_at=given_at)
+    said = replace(said, grade=verified)
+    return _shortened(said, given_at, context.profile) if is_for_team(said) else said
+
+
+def grade_of_writing(context: DecisionContext, writing: AccessFacts) -> Grade:
+    """Return the grade of a consent whose writing is a document of the space (V2).
+
+    A consent certificate that somebody else filed is a third party's; anything else only repeats the word of who names
+    it.
+    """
+    requester = context.requester
+    is_own = writing.is_owned_by(context.identities | {requester.client})
+    is_certificate = writing.kind in context.profile.consent_certificate_kinds
+    return Grade.THIRD_PARTY if is_certificate and writing.owners and not is_own else Grade.DECLARED
+
+
+def _without_writing(directive: Directive) -> Directive:
+    return replace(directive, proof=Proof.ORAL) if directive.proof is Proof.WRITTEN else directive
+
+
+def _shortened(directive: Directive, given_at: datetime, profile: RuleProfile) -> Directive:
+    """Return a team's consent that a professional recorded, with the latest end that the profile lets it have (V4)."""
+    latest = end_for_team(directive, given_at, profile)
+    return replace(directive, end=latest if directive.end is None else min(directive.end, latest))
 
 
 def may_follow(followed: int, profile: RuleProfile) -> bool:
@@ -71,7 +97,7 @@ def tidied(record: RecordState, at: datetime, profile: RuleProfile) -> RecordSta
 
     So the state stays small.
     The latest emergency opening by one person in one mode makes the earlier ones needless. So does the latest lifted
-    block of the same persons. Consents given to a team, and all other directives, stay.
+    block of the same persons. Consents that the patient gave to a team, and all other directives, stay.
     """
     latest: dict[object, Directive] = {_repeated(d) or d.id: d for d in record.directives}
     kept = tuple(d for d in record.directives if not (_is_over(d, at, profile) or _is_repeated(d, latest)))
@@ -100,10 +126,21 @@ def _repeated(directive: Directive) -> tuple[object, ...] | None:
 def _is_over(directive: Directive, at: datetime, profile: RuleProfile) -> bool:
     if directive.kind in _ENDING:
         return directive.end is not None and directive.end <= at
-    if directive.kind is not DirectiveKind.AGREEMENT or is_for_team(directive) or is_about_relative(directive):
+    if directive.kind is DirectiveKind.CARE:
+        return directive.end is not None and directive.end <= at
+    if directive.kind is not DirectiveKind.AGREEMENT or is_about_relative(directive):
         return False
+    if is_for_team(directive):
+        return _is_over_for_team(directive, at, profile)
     given_at = max(filter(None, (directive.recorded_at, directive.start)), default=None)
     return given_at is not None and profile.longest_named_consent.after(given_at) <= at
+
+
+def _is_over_for_team(directive: Directive, at: datetime, profile: RuleProfile) -> bool:
+    given_at = directive.recorded_at or directive.start
+    if directive.by_patient or directive.grade is not Grade.DECLARED or given_at is None:
+        return False
+    return end_for_team(directive, given_at, profile) <= at
 
 
 def _why_not(context: DecisionContext, directive: Directive) -> Deny | None:

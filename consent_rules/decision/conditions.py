@@ -5,16 +5,15 @@ Source: rules B1 to B13 (representatives, carers), C1 to C15 (consent, care team
 and F2 to F6 (what the patient withholds and blocks).
 """
 
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 
+from consent_rules.decision import evidence
 from consent_rules.decision.decision_context import DecisionContext
 from consent_rules.lifecycle import is_minor, is_minor_with_account
 from consent_rules.model import Directive, RuleApplied
 from consent_rules.vocabulary import Capacity, DirectiveKind, Grade, Purpose
 
-_TEAMS = ("Organization/", "CareTeam/")
 RELATIVE = "RelatedPerson/"
 _LIMITING = frozenset({DirectiveKind.AGREEMENT, DirectiveKind.BLOCK, DirectiveKind.WITHHELD})
 _CONSENT = {Capacity.OCCUPATIONAL_PHYSICIAN: "I4", Capacity.COORDINATING_PHYSICIAN: "C14", Capacity.NONE: "C4"}
@@ -71,34 +70,35 @@ def declared_physician(context: DecisionContext) -> RuleApplied | None:
     """Permit the declared *médecin traitant*, who must be a physician whomever the declaration names."""
     if context.requester.profession not in context.profile.declared_physician_professions:
         return None
-    return _care("D4", _appointments(context, DirectiveKind.DECLARED_PHYSICIAN))
+    return _care(context, "D4", _appointments(context, DirectiveKind.DECLARED_PHYSICIAN))
 
 
 def administrator(context: DecisionContext) -> RuleApplied | None:
     """Permit a professional to whom the patient gave the declared physician's rights."""
-    return _care("E4", _appointments(context, DirectiveKind.ADMINISTRATOR))
+    return _care(context, "E4", _appointments(context, DirectiveKind.ADMINISTRATOR))
 
 
 def care_team(context: DecisionContext) -> RuleApplied | None:
     """Permit a member of a team to which the patient has agreed once (C2, C3, L2)."""
-    return _care("C2", [directive for directive in agreements(context) if is_for_team(directive)])
+    return _care(context, "C2", [d for d in agreements(context) if evidence.reaches_by_team(context, d)])
 
 
 def consent(context: DecisionContext) -> RuleApplied | None:
     """Permit a professional outside the team, by a consent for this consultation (C4, L4)."""
     statement = _CONSENT[context.requester.capacity]
-    return _care(statement, [directive for directive in agreements(context) if not is_for_team(directive)])
+    return _care(context, statement, [d for d in agreements(context) if not evidence.reaches_by_team(context, d)])
 
 
 def agreements(context: DecisionContext) -> list[Directive]:
     """Return the consents that give the requester access to this space now."""
     found = context.memo.get("agreements")
     if found is None:
-        found = [d for d in given(context, context.in_force(DirectiveKind.AGREEMENT)) if is_current(context, d)]
+        named = given(context, context.in_force(DirectiveKind.AGREEMENT))
+        found = [d for d in named if is_current(context, d) and evidence.reaches(context, d)]
         if context.has(DirectiveKind.ASK_FIRST):
-            found = [d for d in found if d.by_patient]
+            found = [d for d in found if _is_own_act(d)]
         if context.requester.capacity is Capacity.OCCUPATIONAL_PHYSICIAN:  # I4: the consent names this physician
-            found = [d for d in found if not is_for_team(d)]
+            found = [d for d in found if not evidence.is_for_team(d)]
         context.memo["agreements"] = found
     return found
 
@@ -121,23 +121,23 @@ def files_without_consent(context: DecisionContext) -> bool:
 
 
 def is_current(context: DecisionContext, directive: Directive) -> bool:
-    """Tell whether a consent is in force: within its own period, and no longer than its proof and the profile allow."""
+    """Tell whether a consent is in force: within its own period, and no longer than its evidence and the profile allow.
+
+    What a professional recorded never begins later than its recording, whatever it states (V3).
+    """
     given_at = directive.recorded_at or directive.start
     if given_at is None or directive.proof not in context.profile.proofs or not directive.holds_at(context.at):
         return False
-    return is_for_team(directive) or context.at < _limit_of(context, directive, given_at)
+    if evidence.reaches_by_team(context, directive):
+        return directive.by_patient or context.at < evidence.end_for_team(directive, given_at, context.profile)
+    return context.at < _limit_of(context, directive, given_at)
 
 
 def awaits_approval(context: DecisionContext, directive: Directive) -> bool:
     """Tell whether a consent still waits for the patient's approval; silence for too long is a refusal."""
     given_at = directive.recorded_at or directive.start
-    asked = context.has(DirectiveKind.ASK_FIRST) and not directive.by_patient
+    asked = context.has(DirectiveKind.ASK_FIRST) and not _is_own_act(directive)
     return asked and given_at is not None and context.at < context.profile.approval_waits.after(given_at)
-
-
-def is_for_team(directive: Directive) -> bool:
-    """Tell whether a consent is given to an establishment or a care team."""
-    return any(actor.startswith(_TEAMS) for actor in directive.actors)
 
 
 def blocks(context: DecisionContext, purpose: Purpose) -> list[Directive]:
@@ -172,7 +172,7 @@ def _limit_of(context: DecisionContext, directive: Directive, given_at: datetime
     """Return the latest instant until which a consent given to one professional may hold."""
     stated = directive.end is not None and directive.by_patient
     limit = context.profile.longest_named_consent if stated else context.profile.named_consent
-    begun = max(given_at, directive.start or given_at)
+    begun = max(given_at, directive.start or given_at) if directive.by_patient else given_at
     return min(limit.after(begun), context.profile.proofs[directive.proof].after(begun))
 
 
@@ -219,18 +219,19 @@ def _permit(statement: str, used: Iterable[Directive]) -> RuleApplied | None:
     return RuleApplied(statement, "permit", consents) if consents else None
 
 
-def _care(statement: str, used: list[Directive]) -> RuleApplied | None:
-    """Permit on a ground of care, with the grade of its evidence (V1)."""
-    permit = _permit(statement, used)
-    return permit and replace(permit, grade=_best(used))
+def _care(context: DecisionContext, statement: str, used: list[Directive]) -> RuleApplied | None:
+    """Permit on a ground of care; the grade is of all evidence that the requester has (V1)."""
+    if not used:
+        return None
+    grade = evidence.grade_of(context, _with_agreements(context, used))
+    return RuleApplied(statement, "permit", tuple(directive.id for directive in used), grade)
 
 
-def _best(directives: list[Directive]) -> Grade:
-    """Return the strongest grade among the directives behind a ground."""
-    found = Grade.DECLARED
-    for directive in directives:
-        if directive.grade is Grade.PATIENT:
-            return Grade.PATIENT
-        if directive.grade is Grade.THIRD_PARTY:
-            found = Grade.THIRD_PARTY
-    return found
+def _with_agreements(context: DecisionContext, used: list[Directive]) -> Iterator[Directive]:
+    yield from used
+    yield from agreements(context)
+
+
+def _is_own_act(directive: Directive) -> bool:
+    """Tell whether the patient gave a consent themselves: in the space, or by a code or card that they showed."""
+    return directive.by_patient or directive.grade is Grade.PATIENT

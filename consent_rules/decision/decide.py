@@ -8,7 +8,7 @@ the decision closes that directive and names it. If a rule raises an error witho
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from consent_rules.decision import conditions, denials, document_filters, emergency
+from consent_rules.decision import conditions, denials, document_filters, emergency, evidence
 from consent_rules.decision.decision_context import DecisionContext, context_of
 from consent_rules.matrix.table import Matrix
 from consent_rules.model import AccessRequest, Deny, Directive, Permit, RecordState, RuleApplied, closed
@@ -118,7 +118,7 @@ def permit_of(context: DecisionContext, basis: Basis, rule: RuleApplied) -> Perm
         views[View.ABOUT] = document_filters.documents(context, basis)
     if context.request.action is Action.REVIEW:
         views[View.REVIEWS] = document_filters.ALL
-    rules = (rule, *_NARROWED) if basis in _CARE_BASES else (rule,)
+    rules = (rule, *_NARROWED, *evidence.noted(context)) if basis in _CARE_BASES else (rule,)
     owed, version = obligations_of(context, basis), context.matrix.version
     return Permit(context.record.patient, basis, rules, views, owed, version, rule.grade)
 

@@ -6,7 +6,11 @@ from datetime import datetime
 from consent_rules.matrix.table import Matrix
 from consent_rules.model import AccessRequest, Directive, Membership, RecordState, Requester
 from consent_rules.rule_profile import RuleProfile
-from consent_rules.vocabulary import DirectiveKind
+from consent_rules.vocabulary import DirectiveKind, Grade
+
+_NO_TEAMS: frozenset[str] = frozenset()
+_ANY = frozenset(Grade)
+_CONFIRMED = frozenset({Grade.PATIENT, Grade.THIRD_PARTY})
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +18,7 @@ class DecisionContext:
     """The request, the state of the space, the matrix and the profile in force.
 
     identities: every reference by which a directive may name the requester; present care teams are included.
+    confirmed: the present care teams of which somebody else than a professional says that the requester is in (V4).
     held: the directives whose stated period includes now, by kind. lifted: blocks that were withdrawn or have ended.
     memo: results that were already computed for this request.
     """
@@ -23,6 +28,7 @@ class DecisionContext:
     matrix: Matrix
     profile: RuleProfile
     identities: frozenset[str]
+    confirmed: frozenset[str]
     held: dict[DirectiveKind, list[Directive]]
     lifted: list[Directive]
     memo: dict[str, list[Directive]]
@@ -49,7 +55,10 @@ class DecisionContext:
 def context_of(request: AccessRequest, record: RecordState, matrix: Matrix, profile: RuleProfile) -> DecisionContext:
     """Sort the facts of one request."""
     at, own = request.at, request.requester.identities
-    teams = [team.reference for team in record.teams if _has_member(team.members, own, at)]
+    confirmed = _NO_TEAMS
+    if record.teams:
+        confirmed = frozenset(t.reference for t in record.teams if _has_member(t.members, own, at, _CONFIRMED))
+        own = own.union(t.reference for t in record.teams if _has_member(t.members, own, at))
     held: dict[DirectiveKind, list[Directive]] = {}
     lifted = []
     for directive in record.directives:
@@ -64,8 +73,10 @@ def context_of(request: AccessRequest, record: RecordState, matrix: Matrix, prof
                 listed.append(directive)
         elif kind is DirectiveKind.BLOCK and directive.end is not None and directive.end <= at:
             lifted.append(directive)
-    return DecisionContext(request, record, matrix, profile, own.union(teams), held, lifted, {})
+    return DecisionContext(request, record, matrix, profile, own, confirmed, held, lifted, {})
 
 
-def _has_member(members: tuple[Membership, ...], identities: frozenset[str], at: datetime) -> bool:
-    return any(m.member in identities and m.holds_at(at) for m in members)
+def _has_member(
+    members: tuple[Membership, ...], identities: frozenset[str], at: datetime, grades: frozenset[Grade] = _ANY
+) -> bool:
+    return any(m.member in identities and m.holds_at(at) and m.grade in grades for m in members)

@@ -66,6 +66,7 @@ class StoredMembership(msgspec.Struct, forbid_unknown_fields=True, omit_defaults
     member: str
     start: int | None = None
     end: int | None = None
+    grade: Grade = Grade.DECLARED
 
 
 class StoredTeam(msgspec.Struct, forbid_unknown_fields=True, gc=False):
@@ -77,7 +78,8 @@ class StoredTeam(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     def read(self) -> model.Team:
         """Return the care team."""
         members = (
-            model.Membership(one.member, instant_or_none(one.start), instant_or_none(one.end)) for one in self.members
+            model.Membership(one.member, instant_or_none(one.start), instant_or_none(one.end), one.grade)
+            for one in self.members
         )
         return model.Team(self.reference, tuple(members))
 
@@ -168,5 +170,8 @@ def _written(of: model.Directive) -> StoredDirective:
 
 
 def _written_team(of: model.Team) -> StoredTeam:
-    members = (StoredMembership(one.member, micros_or_none(one.start), micros_or_none(one.end)) for one in of.members)
+    members = (
+        StoredMembership(one.member, micros_or_none(one.start), micros_or_none(one.end), one.grade)
+        for one in of.members
+    )
     return StoredTeam(of.reference, tuple(members))

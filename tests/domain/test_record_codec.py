@@ -38,10 +38,11 @@ DIRECTIVES = st.builds(
     labels=st.integers(0, 511).map(Label),
     grade=st.sampled_from(Grade),
 )
+MEMBERSHIPS = st.builds(Membership, member=TEXTS, start=TIMES, end=TIMES, grade=st.sampled_from(Grade))
 TEAMS = st.builds(
     Team,
     reference=TEXTS,
-    members=st.lists(st.builds(Membership, member=TEXTS, start=TIMES, end=TIMES), max_size=2).map(tuple),
+    members=st.lists(MEMBERSHIPS, max_size=2).map(tuple),
 )
 RECORDS = st.builds(
     RecordState,

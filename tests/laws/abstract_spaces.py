@@ -9,6 +9,7 @@ from tests.laws.abstract_states import (
     ACTION,
     BLOCK,
     BORN,
+    CARE,
     CONSENT,
     KEPT,
     MODE,
@@ -45,6 +46,8 @@ DEFAULTS = {
     "kept": "none",
     "shared": "none",
     "served": "all",
+    "care": "none",
+    "login": "own",
 }
 """Values that neither grant nor forbid."""
 
@@ -56,9 +59,9 @@ EVERYTHING = {
     "space": tuple(SPACE_STATE),
     "born": tuple(BORN),
     "named": tuple(CONSENT["named"]),
-    "given-by": ("professional", "patient"),
+    "given-by": ("professional", "patient", "code", "certificate"),
     "group": tuple(CONSENT["group"]),
-    "member": ("none", "current", "past", "future"),
+    "member": ("none", "current", "declared", "past", "future"),
     "ask": ("off", "on"),
     "declared": ("no", "current", "ended", "future", "establishment"),
     "administrator": ("no", "current", "ended", "future", "establishment"),
@@ -74,6 +77,8 @@ EVERYTHING = {
     "kept": tuple(KEPT),
     "shared": tuple(SHARED),
     "served": ("all", "emergencies"),
+    "care": tuple(CARE),
+    "login": ("own", "vouched"),
 }
 """Every value of every axis."""
 
@@ -86,10 +91,20 @@ def _all(*axes, **chosen):
 
 
 SPACES = {
+    "grades": _all(
+        "given-by",
+        "care",
+        "login",
+        who=("physician", "physiotherapist"),
+        named=("none", "fresh", "fresh-role", "later", "patient-long"),
+        group=("none", "establishment", "establishment-old", "team", "team-old", "mixed", "mixed-old"),
+        member=("none", "current", "declared"),
+        declared=("no", "current"),
+    ),
     "grounds of care": _all(
         "profile",
         "ask",
-        "given-by",
+        given_by=("professional", "patient"),
         who=("physician", "occupational", "physiotherapist", "social-worker"),
         named=("none", "fresh", "narrow", "stale"),
         group=("none", "establishment", "establishment-but-me", "team"),
@@ -187,7 +202,8 @@ SPACES = {
 WHOLE = {
     name: axes
     | {
-        "grounds of care": _all("who", "history"),
+        "grades": _all("named", "group", "member", "ask", administrator=("no", "current")),
+        "grounds of care": _all("who", "history", "given-by"),
         "every consent": _all("profile", "given-by", who=LET_IN),
         "every appointment": _all("named", "ask"),
         "what is withheld": _all("profile", who=("holder", "related", "software", *LET_IN)),

@@ -4,6 +4,7 @@ Every axis of the oracle has a table: its values, and what in the facts of the r
 """
 
 import csv
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from importlib.resources import files
@@ -12,7 +13,17 @@ from itertools import product
 from consent_rules.model import AccessRequest, Directive, Membership, RecordState, Requester, Team
 from consent_rules.rule_profile import parse
 from consent_rules.visibility import AccessFacts
-from consent_rules.vocabulary import Action, Capacity, DirectiveKind, Mark, Proof, Purpose, RequesterKind, SpaceStatus
+from consent_rules.vocabulary import (
+    Action,
+    Capacity,
+    DirectiveKind,
+    Grade,
+    Mark,
+    Proof,
+    Purpose,
+    RequesterKind,
+    SpaceStatus,
+)
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
 SECOND, MINUTE, HOUR, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -101,6 +112,12 @@ def _agreement(*actors, given=NOW - 23 * HOUR - 59 * MINUTE, by_patient=False, p
     return _directive(DirectiveKind.AGREEMENT, *actors, given=given, by_patient=by_patient, proof=shown, **more)
 
 
+_GIVEN_BY = {
+    "professional": {},
+    "patient": {"by_patient": True, "grade": Grade.PATIENT},
+    "code": {"proof": Proof.CODE, "grade": Grade.PATIENT},
+    "certificate": {"proof": Proof.WRITTEN, "grade": Grade.THIRD_PARTY},
+}
 _LONG = {"given": NOW - 25 * HOUR, "start": NOW - 25 * HOUR, "end": NOW + HOUR}
 CONSENT = {
     "named": {
@@ -112,8 +129,12 @@ CONSENT = {
         "ended": (ME, {"end": NOW}),
         "future": (ME, {"start": NOW + SECOND}),
         "for-emergencies": (ME, {"purposes": frozenset({Purpose.BREAK_GLASS})}),
+        "later": (ME, {"given": NOW - DAY, "start": NOW - HOUR, "by_patient": False, "grade": Grade.DECLARED}),
         "patient-long": (ME, _LONG),
-        "professional-long": (ME, _LONG | {"by_patient": False, "proof": Proof.WRITTEN}),
+        "professional-long": (
+            ME,
+            _LONG | {"by_patient": False, "proof": Proof.WRITTEN, "grade": Grade.DECLARED},
+        ),
         "patient-short-proof": (ME, _LONG | {"proof": Proof.CARD}),
         "patient-too-long": (ME, _LONG | {"given": NOW - 90 * DAY, "start": NOW - 90 * DAY}),
     },
@@ -124,14 +145,17 @@ CONSENT = {
         "establishment-ended": (HOUSE, {"end": NOW}),
         "establishment-but-me": (HOUSE, {"excluded": frozenset({ME})}),
         "another-establishment": ("Organization/chu", {}),
-        "team": (TEAM, {"given": NOW - 100 * DAY}),
+        "team": (TEAM, {"given": NOW - 90 * DAY + SECOND}),
+        "team-old": (TEAM, {"given": NOW - 90 * DAY}),
+        "mixed": ((ME, "Organization/chu"), {"given": NOW - DAY + SECOND}),
+        "mixed-old": ((ME, "Organization/chu"), {"given": NOW - DAY}),
     },
 }
 
 
-def _consent(axis, value, by_patient):
-    actor, more = CONSENT[axis][value]
-    return _agreement(actor, **({"by_patient": by_patient} | more))
+def _consent(axis, value, given_by):
+    actors, more = CONSENT[axis][value]
+    return _agreement(*([actors] if isinstance(actors, str) else actors), **(_GIVEN_BY[given_by] | more))
 
 
 def _block(*actors, given=NOW - 30 * MINUTE, **more):
@@ -189,12 +213,36 @@ APPOINTED = {"declared": DirectiveKind.DECLARED_PHYSICIAN, "administrator": Dire
 
 def _appointment(axis, value):
     dates = _DATES.get(value, _DATES["current"])
-    return _directive(APPOINTED[axis], HOUSE if value == "establishment" else ME, by_patient=True, **dates)
+    own = {"by_patient": True, "grade": Grade.PATIENT}
+    return _directive(APPOINTED[axis], HOUSE if value == "establishment" else ME, **own, **dates)
 
 
 def _authority(value, dates, scope):
     kinds = frozenset({"34112-3"}) if scope == "narrow" else None
     return _directive(DirectiveKind(value), RELATED, kinds=kinds, **_DATES[dates])
+
+
+CARE = {
+    "none": (),
+    "person": (ME, {}),
+    "house": (HOUSE, {}),
+    "another": (OTHER, {}),
+    "but-me": (HOUSE, {"excluded": frozenset({ME})}),
+    "by-me": (ME, {"recorder": ME}),
+    "by-my-software": (HOUSE, {"recorder": SOFTWARE}),
+    "other-software": (HOUSE, {"recorder": "Device/admissions"}),
+    "ended": (HOUSE, {"end": NOW}),
+    "future": (HOUSE, {"start": NOW + SECOND}),
+    "too-old": (HOUSE, {"given": NOW - 90 * DAY}),
+    "declared": (HOUSE, {"grade": Grade.DECLARED}),
+}
+"""What a third party recorded of the care: whom it names, and by whom, when and on which grade."""
+
+
+def _care(value):
+    actor, more = CARE[value]
+    given = {"proof": Proof.ADMISSION, "grade": Grade.THIRD_PARTY, "given": NOW - 90 * DAY + SECOND}
+    return _directive(DirectiveKind.CARE, actor, **(given | more))
 
 
 _IDLE = ("none", "no", "off", "open")
@@ -236,8 +284,9 @@ _TABLES = {
     **{axis: {on: (_directive(kind, by_patient=True),)} for axis, (on, kind) in SETTINGS.items()},
 }
 _MAKERS = {
-    "named": lambda value, given_by: _consent("named", value, given_by == "patient"),
-    "group": lambda value, given_by: _consent("group", value, given_by == "patient"),
+    "named": lambda value, given_by: _consent("named", value, given_by),
+    "group": lambda value, given_by: _consent("group", value, given_by),
+    "care": _care,
     "opening": _opening,
     "declared": lambda value: _appointment("declared", value),
     "administrator": lambda value: _appointment("administrator", value),
@@ -263,7 +312,12 @@ def directives_of(facts):
 
 @cache
 def _teams(member):
-    dates = {"current": (NOW - 10 * DAY, None), "past": (NOW - 10 * DAY, NOW), "future": (NOW + SECOND, None)}
+    dates = {
+        "current": (NOW - 10 * DAY, None, Grade.THIRD_PARTY),
+        "declared": (NOW - 10 * DAY, None, Grade.DECLARED),
+        "past": (NOW - 10 * DAY, NOW, Grade.THIRD_PARTY),
+        "future": (NOW + SECOND, None, Grade.THIRD_PARTY),
+    }
     mine = (Membership(ME, *dates[member]),) if member in dates else ()
     return (Team(TEAM, (Membership(OTHER), *mine)),)
 
@@ -271,7 +325,8 @@ def _teams(member):
 def question(facts):
     """Return the request and the record for which a state stands."""
     served = facts["served"] == "emergencies"
-    request = AccessRequest(WHO[facts["who"]], ACTION[facts["action"]], MODE[facts["mode"]], NOW, served)
+    who = replace(WHO[facts["who"]], vouched=facts["login"] == "vouched")
+    request = AccessRequest(who, ACTION[facts["action"]], MODE[facts["mode"]], NOW, served)
     status, since, *asked = SPACE_STATE[facts["space"]]
     chosen = directives_of(facts)
     teams = _teams(facts["member"])

@@ -20,16 +20,29 @@ C13  let-in       who=physician|coordinating|physiotherapist
 C16  let-in       who=psychologist|social-worker profile=wide
 I4   let-in       who=occupational profile=wide
 I7   approved     ask=off
-I7   approved     given-by=patient
+I7   approved     given-by=patient|code
 C13  in-role      mode=care let-in=yes
 G1   in-role      mode=break-glass who=physician|coordinating|physiotherapist|occupational
 G2   in-role      mode=regulation who=physician|coordinating
 C4   agreed       let-in=yes named=fresh|fresh-role|narrow|patient-long approved=yes unblocked=no
-C2   joined       let-in=yes group=establishment|establishment-old approved=yes unblocked=no who!=occupational
-C3   joined       let-in=yes group=team member=current approved=yes unblocked=no who!=occupational
+C2   lasting      group=establishment|mixed
+C2   lasting      group=establishment-old|mixed-old given-by=patient
+C3   lasting      group=team|team-old member=current|declared given-by=patient
+V4   lasting      group=team member=current given-by=professional
+V1   lasting      group=team member=current|declared given-by=certificate
+C2   joined       let-in=yes lasting=yes approved=yes unblocked=no who!=occupational
 D4   attending    who=physician|coordinating declared=current unblocked=no mode=care
 E4   named-admin  let-in=yes administrator=current unblocked=no mode=care who!=occupational
 G1   emergency    mode=break-glass|regulation in-role=yes opening=right
+V1   own-act      agreed=yes given-by=patient|code
+V1   own-act      joined=yes given-by=patient|code
+V1   own-act      attending=yes
+V1   own-act      named-admin=yes
+V5   of-house     joined=yes given-by=patient|code group!=mixed|mixed-old
+V5   of-house     agreed=yes given-by=patient|code named=fresh-role
+V1   attested     agreed=yes given-by=certificate
+V1   attested     joined=yes given-by=certificate
+V1   attested     care=person|house|other-software
 C1   entered      agreed=yes mode=care
 C1   entered      joined=yes mode=care
 L1   entered      attending=yes
@@ -114,6 +127,12 @@ H4   own-accesses     trace=access owner=person
 H8   by-software      trace=access owner=software
 H8   audited          trace=access|refusal
 """
+GRADES = """
+V1   patient      entered=yes own-act=yes login=own
+V5   third_party  entered=yes of-house=yes
+V1   third_party  entered=yes attested=yes
+V3   declared     entered=yes
+"""
 
 
 def _rows(text, names):
@@ -124,6 +143,7 @@ def _rows(text, names):
 
 
 FACTS, REFUSED, GRANTED, SHOWN = map(tuple, map(_rows, (DERIVED, BANS, GRANTS, SIGHTS), (1, 1, 2, 1)))
+GRADED = tuple(_rows(GRADES, 1))
 
 
 def _holds(conditions, facts):
@@ -142,6 +162,13 @@ def ways(facts):
     known, action = _known(facts), facts["action"]
     banned = any(({"any", action} & set(about.split("|"))) and _holds(when, known) for about, when in REFUSED)
     return frozenset(way for about, way, when in GRANTED if about == action and not banned and _holds(when, known))
+
+
+def grade(facts):
+    """Return the grade of an access of a professional, None for any other; an emergency is a declared word."""
+    known = _known(facts)
+    best = next((name for name, when in GRADED if _holds(when, known)), None)
+    return "declared" if best and facts["mode"] != "care" else best
 
 
 def sees(way, facts):

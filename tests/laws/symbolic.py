@@ -6,7 +6,7 @@ import z3
 
 from tests.laws.abstract_spaces import EVERYTHING
 from tests.laws.abstract_states import BORN, KINDS, MARKS, OWNERS, YES_NO
-from tests.laws.independent_oracle import FACTS, GRANTED, REFUSED, SHOWN
+from tests.laws.independent_oracle import FACTS, GRADED, GRANTED, REFUSED, SHOWN
 
 DOMAINS = (
     {axis: tuple(values) for axis, values in EVERYTHING.items() if axis not in ("born", "action")}
@@ -18,12 +18,13 @@ DOMAINS = (
 
 
 class Tables(NamedTuple):
-    """A policy: the four tables of the oracle, or tables with a fault."""
+    """A policy: the five tables of the oracle, or tables with a fault."""
 
     facts: tuple = FACTS
     refused: tuple = REFUSED
     granted: tuple = GRANTED
     shown: tuple = SHOWN
+    graded: tuple = GRADED
 
 
 class World:
@@ -58,6 +59,15 @@ class World:
         )
         return z3.And(z3.Not(z3.Or(*banned)), z3.Or(*ways))
 
+    def graded(self, *grades):
+        """Return that an access has one of these grades: that of the first line that holds."""
+        before, found = [], []
+        for name, conditions in self.tables.graded:
+            if name in grades:
+                found.append(z3.And(self._all(conditions), z3.Not(z3.Or(*before))))
+            before.append(self._all(conditions))
+        return z3.Or(*found)
+
     def _all(self, conditions):
         return z3.And(
             *(self._one(axis, some) if wanted else z3.Not(self._one(axis, some)) for axis, wanted, some in conditions)
@@ -82,6 +92,19 @@ def never(tables, *, unless=None, **facts):
     w = World("w", tables)
     allowed = [w.has(**some) for some in unless or ()]
     return impossible(w.has(**facts), w.sees(), z3.Not(z3.Or(*allowed)), worlds=[w])
+
+
+def never_graded(tables, *grades, unless=None, **facts):
+    """Tell whether no access of these facts has one of these grades; unless: as in `never`."""
+    w = World("w", tables)
+    allowed = [w.has(**some) for some in unless or ()]
+    return impossible(w.has(**facts), w.has(mode="care"), w.graded(*grades), z3.Not(z3.Or(*allowed)), worlds=[w])
+
+
+def every_access_is_graded(tables):
+    """Tell whether each access for care has a grade."""
+    w = World("w", tables)
+    return impossible(w.has(entered="yes"), z3.Not(w.graded("patient", "third_party", "declared")), worlds=[w])
 
 
 def always(tables, **facts):

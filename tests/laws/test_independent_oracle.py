@@ -18,7 +18,7 @@ from consent_rules.visibility import AccessFacts, Visibility
 from consent_rules.vocabulary import DirectiveKind, Mark, View
 from tests.laws import abstract_states as abstract
 from tests.laws.abstract_spaces import DEFAULTS, EVERYTHING, SPACES, WHOLE
-from tests.laws.independent_oracle import FACTS, SHOWN, sees, ways
+from tests.laws.independent_oracle import FACTS, SHOWN, grade, sees, ways
 
 PROFILES = abstract.profiles()
 MATRIX = published()
@@ -79,7 +79,7 @@ def decided(facts):
     if facts["action"] in ("deposit", "open-emergency"):
         return frozenset()
     part = View.TRACES if facts["action"] == "traces" else View.DOCUMENTS
-    return _shown(answer.views.get(part, ()), facts["action"])
+    return _shown(answer.views.get(part, ()), facts["action"]), answer.grade if part is View.DOCUMENTS else None
 
 
 def foretold(facts):
@@ -91,7 +91,8 @@ def foretold(facts):
         return frozenset()
     of_family = ("profile", "age", "kept", "shared") if facts["who"] == "related" else ()
     about = tuple((axis, facts[axis]) for axis in ("history", "withheld", *of_family))
-    return _foreseen(found, facts["who"], facts["action"], *about)
+    foreseen = _foreseen(found, facts["who"], facts["action"], *about)
+    return foreseen, grade(facts) if facts["action"] == "consult" else None
 
 
 class TestTheOracleWrittenByOtherHands:

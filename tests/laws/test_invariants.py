@@ -10,7 +10,7 @@ import os
 import pytest
 
 from tests.laws.abstract_spaces import EVERYTHING
-from tests.laws.symbolic import Tables, always, depends_on, never, shows_no_more
+from tests.laws.symbolic import Tables, always, depends_on, every_access_is_graded, never, never_graded, shows_no_more
 
 TABLES = Tables()
 PHYSICIANS = "physician|coordinating"
@@ -182,7 +182,7 @@ class TestLimitsOfOneAgreement(Law):
         alone = {"who": CARE, "mode": "care", "group": "none", "declared": "no", "administrator": "no"}
         over = never(t, **alone, named="patient-short-proof|patient-too-long")
         narrow = never(t, **alone, named="narrow", kind="11502-2|REMB|ATTEST-RESID|", owner=STRANGERS)
-        unapproved = {"ask": "on", "given_by": "professional", "declared": "no", "administrator": "no"}
+        unapproved = {"ask": "on", "given_by": "professional|certificate", "declared": "no", "administrator": "no"}
         return over and narrow and never(t, who=CARE, mode="care", **unapproved)
 
 
@@ -242,8 +242,8 @@ RESTRICTIONS = {
 TITLES = {
     "named": ("|".join(EVERYTHING["named"][1:]), "none"),
     "group": ("|".join(EVERYTHING["group"][1:]), "none"),
-    "member": ("current|past|future", "none"),
-    "given-by": ("patient", "professional"),
+    "member": ("current|declared|past|future", "none"),
+    "given-by": ("patient", "professional|code|certificate"),
     "declared": ("current|ended|future|establishment", "no"),
     "administrator": ("current|ended|future|establishment", "no"),
     "opening": ("|".join(EVERYTHING["opening"][1:]), "none"),
@@ -346,11 +346,11 @@ class TestAnAgreementWorks(Law):
     def law(self, t):
         grounds = (
             AGREED,
-            ENTERED | {"group": "establishment|establishment-old"},
-            ENTERED | {"group": "team", "member": "current"},
+            ENTERED | {"group": "establishment"},
+            ENTERED | {"group": "team", "member": "current", "given_by": "professional|patient|certificate"},
         )
         approved = ({"ask": "off"}, {"given_by": "patient"})
-        cases = [(ground | way, HEALTH) for ground in grounds for way in approved]
+        cases = [(way | ground | way, HEALTH) for ground in grounds for way in approved]
         cases += [(ground | {"profile": "wide"}, ROLES) for ground, _ in cases]
         cases += [(AGREED | way | {"profile": "wide"}, "occupational") for way in approved]
         narrow = AGREED | {"named": "narrow", "kind": "34112-3", "ask": "off"}
@@ -449,6 +449,59 @@ class TestNothingButEmergencies(Law):
         return modes and others and emergency and shows_no_more(t, "served", "all", "emergencies")
 
 
+CARED = {"care": "person|house|other-software"}
+UNNAMED = {"declared": "no", "administrator": "no"}
+OWN_ACTS = (
+    {"given_by": "patient|code"},
+    {"declared": "current"},
+    {"administrator": "current"},
+)
+
+
+class TestAWordAloneIsDeclared(Law):
+    """Without an act of the patient, a certificate or a fact of care, an access is of the declared grade (V1, V3)."""
+
+    def law(self, t):
+        certified = {"given_by": "certificate"}
+        word = never_graded(t, "patient", "third_party", unless=(*OWN_ACTS, certified, CARED))
+        own = never_graded(t, "patient", unless=OWN_ACTS)
+        supported = never_graded(t, "declared", **CARED) and never_graded(t, "declared", **certified, **UNNAMED)
+        told = never_graded(t, "declared", "third_party", login="own", given_by="patient|code", **UNNAMED)
+        declared = {"who": PHYSICIANS, "declared": "current", "block": UNBLOCKED, "given_by": "professional"}
+        appointed = never_graded(t, "third_party", login="own", **declared)
+        return word and own and supported and told and appointed and every_access_is_graded(t)
+
+
+class TestSoftwareWithoutALogin(Law):
+    """Software that names a person who has not logged in never enters on the patient's own act (V5)."""
+
+    def law(self, t):
+        vouched = {"login": "vouched"}
+        house = {"group": "establishment|establishment-old|team|team-old"}
+        place = (CARED, {"given_by": "certificate"}, house, {"named": "fresh-role"})
+        own = never_graded(t, "patient", **vouched) and never_graded(t, "third_party", **vouched, unless=place)
+        given = vouched | {"given_by": "patient|code"} | UNNAMED
+        of_place = never_graded(t, "declared", **given, who=HEALTH, group="establishment", named="none|fresh")
+        return own and of_place and never_graded(t, "declared", **given, named="fresh-role", group="none|mixed")
+
+
+class TestADeclarationForATeam(Law):
+    """What a professional declared for a team ends, and reaches only who was placed there by somebody else (V4)."""
+
+    def law(self, t):
+        alone = {"who": CARE, "mode": "care", "named": "none"} | UNNAMED
+        told = alone | {"given_by": "professional|certificate|code"}
+        over = never(t, **told, group="establishment-old|team-old|mixed-old")
+        placed = never(t, **alone, given_by="professional", group="team", member="none|declared|past|future")
+        team = never(t, **alone, given_by="code", group="team")
+        shown = ENTERED | {"who": HEALTH} | SHOWN
+        patient, approved = shown | {"given_by": "patient"}, shown | {"ask": "off"}
+        lasting = always(t, **patient, group="establishment-old|mixed|mixed-old")
+        lasting = lasting and always(t, **patient, group="team-old|team", member="current|declared")
+        certified = always(t, **approved, given_by="certificate", group="team", member="declared")
+        return over and placed and team and lasting and certified and always(t, **approved, group="mixed")
+
+
 LAWS = [law() for law in Law.__subclasses__()]
 
 
@@ -469,7 +522,7 @@ def _lines(table):
     """Return the numbers of the lines of one table that speak about reading documents."""
     lines = getattr(TABLES, table)
     ways = {way for action, way, _ in TABLES.granted if action == "consult"}
-    spoken = ways | {"any", "consult"} | {name for name, _ in TABLES.facts}
+    spoken = ways | {"any", "consult"} | {name for name, _ in TABLES.facts} | {name for name, _ in TABLES.graded}
     return [number for number, (name, *_) in enumerate(lines) if spoken & set(name.split("|"))]
 
 

@@ -13,7 +13,8 @@ ROLES = ("psychologist", "social-worker")
 
 
 def _case(**facts):
-    return decided(abstract.state(DEFAULTS | {axis.replace("_", "-"): value for axis, value in facts.items()}))
+    answer = decided(abstract.state(DEFAULTS | {axis.replace("_", "-"): value for axis, value in facts.items()}))
+    return answer and answer[0]
 
 
 def _documents(**facts):

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from consent_rules.decision.decide import decide
 from consent_rules.matrix.table import published
-from consent_rules.model import AccessRequest, Deny, Directive, Permit, RecordState, Requester
+from consent_rules.model import AccessRequest, Deny, Directive, Permit, RecordState, Requester, implied_grade
 from consent_rules.rule_profile import profile
 from consent_rules.visibility import AccessFacts
 from consent_rules.vocabulary import Action, DirectiveKind, Mark, Purpose, RequesterKind, SpaceStatus, View
@@ -52,7 +52,8 @@ def space(*directives, status=SpaceStatus.ACTIVE, born=ADULT, **more):
 
 
 def directive(kind, *actors, id_="", **more):
-    given = {"recorded_at": NOW - HOUR} | more
+    grade = implied_grade(kind, by_patient=more.get("by_patient", False))
+    given = {"recorded_at": NOW - HOUR, "grade": grade} | more
     return Directive(id_ or f"{kind.value}-1", kind, actors=frozenset(actors), **given)
 
 

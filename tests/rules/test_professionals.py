@@ -8,7 +8,7 @@ from consent_rules.decision import conditions
 from consent_rules.decision.decision_context import context_of
 from consent_rules.model import AccessRequest, Membership, Team
 from consent_rules.rule_profile import Span
-from consent_rules.vocabulary import Action, Capacity, DirectiveKind, Mark, Obligation, Proof, Purpose, View
+from consent_rules.vocabulary import Action, Capacity, DirectiveKind, Grade, Mark, Obligation, Proof, Purpose, View
 from tests.holds import holds
 from tests.rules.builders import (
     DAY,
@@ -121,11 +121,12 @@ class TestConsent:
 
     @holds("C2")
     def test_of_the_team_lets_every_member_in_for_good(self):
-        answer = entered(ask(PAUL, space(TEAM), at=NOW + 900 * DAY))
+        own = replace(TEAM, by_patient=True, proof=Proof.PATIENT, grade=Grade.PATIENT)
+        answer = entered(ask(PAUL, space(own), at=NOW + 900 * DAY))
         assert (answer.basis, answer.rules[0].consents) == ("care-team", ("agreement-1",))
 
     def test_of_a_care_team_lets_its_members_of_today_in(self):
-        team = Team("CareTeam/t", (Membership("Practitioner/paul", NOW - DAY, NOW + DAY),))
+        team = Team("CareTeam/t", (Membership("Practitioner/paul", NOW - DAY, NOW + DAY, Grade.THIRD_PARTY),))
         record = space(agreement("CareTeam/t", recorded_at=NOW - 3 * DAY), teams=(team,))
         assert entered(ask(PAUL, record)).basis == "care-team"
         assert entered(ask(PAUL, record, at=NOW - DAY)).basis == "care-team"
@@ -165,7 +166,7 @@ class TestConsent:
         assert reason(ask(PAUL, space(replace(own, end=None)), at=NOW + 2 * DAY)) == "consent-used"
 
     def test_runs_from_its_start_when_that_is_later(self):
-        record = space(agreement("Practitioner/paul", start=NOW + DAY))
+        record = space(agreement("Practitioner/paul", start=NOW + DAY, by_patient=True))
         assert reason(ask(PAUL, record)) == "consent-used"
         assert entered(ask(PAUL, record, at=NOW + DAY)).basis == "consent"
         assert reason(ask(PAUL, record, at=NOW + 2 * DAY)) == "consent-used"

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from consent_rules.consents.recording import may_follow, record, tidied
+from consent_rules.consents.recording import grade_of_writing, may_follow, record, tidied
 from consent_rules.decision.decision_context import context_of
 from consent_rules.model import AccessRequest, Deny, Membership, Team
-from consent_rules.vocabulary import Action, DirectiveKind, Proof, Purpose
+from consent_rules.vocabulary import Action, DirectiveKind, Grade, Proof, Purpose
 from tests.holds import holds
 from tests.rules.builders import (
     DAY,
@@ -22,6 +22,7 @@ from tests.rules.builders import (
     agreement,
     block,
     directive,
+    document,
     space,
 )
 
@@ -49,10 +50,10 @@ ALLOWED = {
 WHO = {"patient": HOLDER, "parent": PARENT, "professional": PAUL, "software": SOFTWARE}
 
 
-def say(requester, said, *given, rules=FR, **more):
+def say(requester, said, *given, rules=FR, verified=Grade.DECLARED, writing=False, **more):
     request = AccessRequest(requester, Action.DIRECT, Purpose.TREATMENT, NOW)
     case = context_of(request, space(*given, **more), MATRIX, rules)
-    return record(case, said)
+    return record(case, said, verified, writing=writing)
 
 
 @holds("C7")
@@ -74,6 +75,45 @@ def test_the_patients_own_word_is_stamped_so():
 def test_a_professional_is_stamped_as_the_one_who_wrote_it_down():
     said = say(PAUL, agreement("Practitioner/paul", by_patient=True, proof=Proof.CARD))
     assert (said.by_patient, said.recorder, said.proof) == (False, "Practitioner/paul", Proof.CARD)
+
+
+@holds("V1")
+def test_the_grade_comes_from_who_records_and_from_what_the_server_checked():
+    for stated in Grade:
+        said = agreement("Practitioner/paul", grade=stated)
+        assert say(HOLDER, said, verified=Grade.DECLARED).grade is Grade.PATIENT
+        assert say(PAUL, said).grade is Grade.DECLARED
+        assert say(PAUL, said, verified=Grade.THIRD_PARTY).grade is Grade.THIRD_PARTY
+
+
+@holds("V2")
+def test_without_its_writing_a_written_consent_is_a_spoken_one():
+    written = agreement("Practitioner/paul", proof=Proof.WRITTEN)
+    assert say(PAUL, written).proof is Proof.ORAL
+    assert say(PAUL, written, writing=True).proof is Proof.WRITTEN
+    assert say(PAUL, replace(written, proof=Proof.CARD)).proof is Proof.CARD
+    assert say(PAUL, written, rules=replace(FR, proofs={Proof.WRITTEN: FR.break_glass})).reason == "not-yours-to-say"
+
+
+CERTIFICATE = document("59284-0", owner_organization="Organization/chu")
+
+
+@holds("V2")
+@pytest.mark.parametrize(
+    ("writing", "grade"),
+    [
+        (CERTIFICATE, "third_party"),
+        (replace(CERTIFICATE, owner_person="Practitioner/zoe"), "third_party"),
+        (replace(CERTIFICATE, owner_person="Practitioner/paul"), "declared"),
+        (replace(CERTIFICATE, owner_organization="Organization/cabinet"), "declared"),
+        (replace(CERTIFICATE, owner_client="Device/ehr"), "declared"),
+        (replace(CERTIFICATE, owner_organization=""), "declared"),
+        (replace(CERTIFICATE, kind="34112-3"), "declared"),
+    ],
+)
+def test_a_writing_is_better_than_a_word_only_as_a_certificate_that_somebody_else_filed(writing, grade):
+    context = context_of(AccessRequest(PAUL, Action.DIRECT, Purpose.TREATMENT, NOW), space(), MATRIX, FR)
+    assert grade_of_writing(context, writing) == grade
 
 
 @holds("AC52")
@@ -144,6 +184,9 @@ class TestTidying:
         assert self.tidy(directive(K.EMERGENCY_OPENING, "Practitioner/paul", end=NOW)) == ()
         assert self.tidy(agreement("Practitioner/paul", recorded_at=self.old)) == ()
         assert self.tidy(agreement("Practitioner/paul", recorded_at=None, start=self.old)) == ()
+        assert self.tidy(agreement("Organization/cabinet", recorded_at=self.old)) == ()
+        assert self.tidy(agreement("Organization/cabinet", recorded_at=None, start=self.old)) == ()
+        assert self.tidy(directive(K.CARE, "Organization/cabinet", end=NOW)) == ()
 
     def test_what_may_still_speak_stays(self):
         kept = (
@@ -152,8 +195,13 @@ class TestTidying:
             agreement("Practitioner/paul", id_="c", recorded_at=self.old + HOUR),
             agreement("Practitioner/paul", id_="d", recorded_at=self.old, start=NOW),
             agreement("Practitioner/paul", id_="e", recorded_at=None),
-            agreement("Organization/cabinet", id_="f", recorded_at=self.old),
-            block("Practitioner/paul", id_="g", recorded_at=self.old, end=self.old),
+            agreement("Organization/cabinet", id_="f", recorded_at=self.old, by_patient=True),
+            agreement("Organization/cabinet", id_="g", recorded_at=self.old + HOUR),
+            agreement("Organization/cabinet", id_="h", recorded_at=self.old, grade=Grade.THIRD_PARTY),
+            agreement("Organization/cabinet", id_="i", recorded_at=None),
+            directive(K.CARE, "Organization/cabinet", id_="j"),
+            directive(K.CARE, "Organization/cabinet", id_="k", end=NOW + HOUR),
+            block("Practitioner/paul", id_="l", recorded_at=self.old, end=self.old),
         )
         assert self.tidy(*kept) == kept
 
@@ -207,6 +255,25 @@ class TestPeriod:
         later = {"start": NOW + 30 * DAY, "end": NOW + 120 * DAY}
         assert say(HOLDER, agreement("Practitioner/paul", **later)).end == NOW + 120 * DAY
         assert say(HOLDER, agreement("Practitioner/paul", **(later | {"start": NOW - DAY}))).reason
+
+    @holds("V4")
+    def test_of_a_team_that_a_professional_declares_is_shortened(self):
+        for end in (None, NOW + 900 * DAY, NOW + 90 * DAY):
+            assert say(PAUL, agreement("Organization/cabinet", recorded_at=NOW, end=end)).end == NOW + 90 * DAY
+        assert say(PAUL, agreement("Organization/cabinet", end=None)).end == NOW - HOUR + 90 * DAY
+        assert say(PAUL, agreement("Organization/cabinet", end=NOW + DAY)).end == NOW + DAY
+
+    def test_of_a_team_with_a_card_is_as_long_as_the_card_counts(self):
+        shown = agreement("Organization/cabinet", recorded_at=NOW, proof=Proof.CARD)
+        assert say(PAUL, shown, verified=Grade.PATIENT).end == NOW + DAY
+
+    @holds("V3")
+    def test_never_begins_later_than_its_recording(self):
+        ahead = FR.clock_skew.exact
+        later = agreement("Practitioner/paul", start=NOW + ahead)
+        assert say(PAUL, later).start == NOW
+        assert say(PAUL, replace(later, start=NOW + ahead + HOUR / 3600)).reason == "post-dated"
+        assert say(PAUL, replace(later, start=NOW - HOUR)).start == NOW - HOUR
 
     def test_of_a_team_and_of_other_choices_is_free(self):
         assert say(HOLDER, agreement("Organization/chu", end=NOW + 900 * DAY)).end == NOW + 900 * DAY
