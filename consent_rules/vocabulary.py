@@ -239,6 +239,7 @@ class Reason(Code):
     MARKS_EXCLUDE_EACH_OTHER = "marks-exclude-each-other"
     ALREADY_SEEN = "already-seen"
     AT_ONCE = "patient-wants-results-at-once"
+    SEALING_NEEDS_CARE = "sealing-needs-care"
     ILLEGAL_TRANSITION = "illegal-transition"
     TOO_EARLY = "too-early"
     TOO_MANY_CARERS = "too-many-carers"

@@ -5,7 +5,7 @@ import sqlite3
 from contextlib import closing
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +13,21 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from consent_rules.vocabulary import Capacity, Purpose, RequesterKind
+from consent_rules.model import Directive
+from consent_rules.vocabulary import Capacity, DirectiveKind, Grade, PatientId, Proof, Purpose, RequesterKind
 from fhir_server.app import create_app
 from fhir_server.application.bundles import handlers
+from fhir_server.application.core.enforcement_point import record_of
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.identity import access_tokens, clients
 from fhir_server.application.identity.accounts import Account, Grantee, PractitionerRoleRef, RepresentedPatient
 from fhir_server.application.identity.clients import Client, ClientKind
+from fhir_server.domain import record_codec
 from fhir_server.domain.caller import Origin
 from fhir_server.domain.search import tokens
 from fhir_server.domain.values import Json
 from fhir_server.oauth.resource.bearer import caller_of
+from fhir_server.ports.store import Change, SpaceWrite
 from fhir_server.registry import REGISTRY
 from fhir_server.settings.server import Settings
 from seed.documents import TRE_A05
@@ -195,8 +199,10 @@ class World:
     # --- documents -------------------------------------------------------------------------------------------------
 
     def filing(self, patient: str = "camille", place: str | Place = "chu", **more: Any) -> Filing:
-        """Build one document on its way, with a number and content of its own."""
+        """Build one document on its way, with a number and content of its own; only who gives care seals one."""
         self.count += 1
+        if "INVISIBLE_PATIENT" in more.get("marks", ()):
+            self.admit(patient, place if isinstance(place, str) else "chu")
         number = [{"system": RPPS, "value": HADDAD}]
         author = {"resourceType": "Practitioner", "id": "author", "identifier": number, "name": [{"family": "Haddad"}]}
         source = {"resourceType": "Patient", "id": "source", "name": [{"family": "Laurent"}]}
@@ -214,6 +220,26 @@ class World:
             "place": place if isinstance(place, Place) else Place(self.ids[place], "SA01", "ETABLISSEMENT"),
         }
         return Filing(**(settled | more))
+
+    def admit(self, patient: str = "camille", place: str = "chu") -> None:
+        """Let an admission system record that an establishment gives care to a patient (V1)."""
+        id_, store = PatientId(self.ids[patient]), self.runtime.ports.store
+        with store.snapshot() as snapshot:
+            space = snapshot.load_space(id_)
+        fact = Directive(
+            f"admission-{place}",
+            DirectiveKind.CARE,
+            frozenset({f"Organization/{self.ids[place]}"}),
+            recorded_at=self.runtime.now(),
+            end=datetime.max.replace(tzinfo=UTC),
+            proof=Proof.ADMISSION,
+            recorder="Device/admissions",
+            grade=Grade.THIRD_PARTY,
+        )
+        record = record_of(id_, space)
+        if fact.id not in {one.id for one in record.directives}:
+            state = record_codec.dump(record.with_directive(fact))
+            store.commit(Change((), spaces=(SpaceWrite(id_, space.revision if space else 0, state),)))
 
     def bundle(self, *filings: Filing) -> Json:
         """Build an ITI-65 request; with one document of its own when none is given."""

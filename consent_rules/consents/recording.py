@@ -126,8 +126,6 @@ def _repeated(directive: Directive) -> tuple[object, ...] | None:
 def _is_over(directive: Directive, at: datetime, profile: RuleProfile) -> bool:
     if directive.kind in _ENDING:
         return directive.end is not None and directive.end <= at
-    if directive.kind is DirectiveKind.CARE:
-        return directive.end is not None and directive.end <= at
     if directive.kind is not DirectiveKind.AGREEMENT or is_about_relative(directive):
         return False
     if is_for_team(directive):

@@ -8,11 +8,13 @@ Source: R.1111-49, R.1111-50 and R.1111-53 of the French public health code (rul
 
 from datetime import datetime
 
+from consent_rules.decision import conditions, denials, evidence
+from consent_rules.decision.decision_context import DecisionContext
 from consent_rules.lifecycle import is_minor
 from consent_rules.model import AccessRequest, Deny, RecordState, RuleApplied
 from consent_rules.rule_profile import RuleProfile
 from consent_rules.visibility import AccessFacts
-from consent_rules.vocabulary import DirectiveKind, Mark, Reason, RequesterKind
+from consent_rules.vocabulary import DirectiveKind, Grade, Mark, Purpose, Reason, RequesterKind
 
 HIDING = Mark.MASQUE_PS | Mark.MASQUE_PSOCIAL | Mark.MASQUE_PT
 SEALED = Mark.INVISIBLE_PATIENT
@@ -55,22 +57,15 @@ def may_change_marks(
     return RuleApplied(_statement(added | lifted), "permit")
 
 
-def may_file(
-    request: AccessRequest,
-    record: RecordState,
-    wanted: Mark,
-    profile: RuleProfile,
-    replaced: AccessFacts | None = None,
-) -> RuleApplied | Deny:
+def may_file(context: DecisionContext, wanted: Mark, replaced: AccessFacts | None = None) -> RuleApplied | Deny:
     """Tell whether a new document may be filed with these marks. replaced: facts of the document that it replaces."""
-    excess = wanted & ~_may_file_with(request, record, profile)
+    excess = wanted & ~_may_file_with(context.request, context.record, context.profile)
     if excess:
         return _denial(Reason.MARK_NOT_ALLOWED, _statement(excess))
-    if wanted & SEALED and _wants_results_at_once(record, request.at):
-        return _denial(Reason.AT_ONCE, "E9")
-    if wanted & SEALED and replaced is not None and not is_sealed(replaced, request.at):
-        return _denial(Reason.ALREADY_SEEN, "E9")
-    if wanted & SEALED and wanted & Mark.MASQUE_PS and not profile.hidden_and_sealed_together:
+    denied = _why_no_seal(context, replaced) if wanted & SEALED else None
+    if denied:
+        return denied
+    if wanted & SEALED and wanted & Mark.MASQUE_PS and not context.profile.hidden_and_sealed_together:
         return _denial(Reason.MARKS_EXCLUDE_EACH_OTHER, "E8")
     return RuleApplied("E7", "permit")
 
@@ -109,6 +104,35 @@ def _may_file_with(request: AccessRequest, record: RecordState, profile: RulePro
     if request.requester.kind not in (RequesterKind.PROFESSIONAL, RequesterKind.SYSTEM):
         return HIDING
     return ALL if is_minor(record, request.at, profile) else HIDING | SEALED
+
+
+def _why_no_seal(context: DecisionContext, replaced: AccessFacts | None) -> Deny | None:
+    """Return why a new document is not sealed from the patient: only who treats may seal (V16).
+
+    A document that replaces a sealed one inherits the seal, whoever files it.
+    """
+    inherits = replaced is not None and is_sealed(replaced, context.at)
+    if not inherits and not _treats(context):
+        return _denial(Reason.SEALING_NEEDS_CARE, "V16")
+    if _wants_results_at_once(context.record, context.at):
+        return _denial(Reason.AT_ONCE, "E9")
+    if replaced is not None and not inherits:
+        return _denial(Reason.ALREADY_SEEN, "E9")
+    return None
+
+
+def _treats(context: DecisionContext) -> bool:
+    """Tell whether the requester could read the space on more than a declaration, or a third party recorded the care.
+
+    Software has the agreements of its establishment. A block makes no difference to a recorded fact of care: who files
+    would learn of the block.
+    """
+    if evidence.supporting(context):
+        return True
+    if context.request.purpose is not Purpose.TREATMENT or denials.not_blocked(context):
+        return False
+    ground = conditions.treatment(context)
+    return ground is not None and ground.grade is not Grade.DECLARED
 
 
 def _is_author(request: AccessRequest, facts: AccessFacts) -> bool:

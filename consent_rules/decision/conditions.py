@@ -89,6 +89,12 @@ def consent(context: DecisionContext) -> RuleApplied | None:
     return _care(context, statement, [d for d in agreements(context) if not evidence.reaches_by_team(context, d)])
 
 
+def treatment(context: DecisionContext) -> RuleApplied | None:
+    """Permit on the first ground of ordinary treatment that the requester has; software has those of its place."""
+    found = (ground(context) for ground in (declared_physician, administrator, care_team, consent))
+    return next((permit for permit in found if permit), None)
+
+
 def agreements(context: DecisionContext) -> list[Directive]:
     """Return the consents that give the requester access to this space now."""
     found = context.memo.get("agreements")

@@ -24,6 +24,9 @@ _TOLD = frozenset({Reason.FORBIDDEN_PARTY, Reason.UNIDENTIFIED, Reason.NOT_ENTIT
 _WORDS = {
     "fr": {
         "entered": "Accès accordé : {basis}.",
+        "patient": "Preuve : un acte du patient lui-même.",
+        "third_party": "Preuve : enregistrée par un tiers, et non par qui lit.",
+        "declared": "Preuve : la parole de qui lit, sans autre appui.",
         "refused": "Accès refusé : {reason}.",
         "refused-alike": "Aucun accès n’est possible sans une preuve de la prise en charge et l’accord de la personne.",
         "rule": "{text} (règle {statement}{used})",
@@ -40,6 +43,9 @@ _WORDS = {
     },
     "en": {
         "entered": "Access given: {basis}.",
+        "patient": "Evidence: an act of the patient.",
+        "third_party": "Evidence: recorded by a third party, not by who reads.",
+        "declared": "Evidence: the word of who reads, with no other support.",
         "refused": "Access refused: {reason}.",
         "refused-alike": "No access is possible without a proof of care and the person’s agreement.",
         "rule": "{text} (rule {statement}{used})",
@@ -71,7 +77,8 @@ class Explainer:
     def answer(self, answer: Permit | Deny) -> tuple[str, ...]:
         """Explain why somebody may enter, or may not."""
         if isinstance(answer, Permit):
-            return (self._say("entered", basis=answer.basis), *(self._rule(rule) for rule in answer.rules))
+            graded = (self._say(answer.grade),) if answer.grade else ()
+            return (self._say("entered", basis=answer.basis), *(self._rule(rule) for rule in answer.rules), *graded)
         if self.safe and answer.reason not in _TOLD:
             return (self._say("refused-alike"),)
         return (self._say("refused", reason=answer.reason), *(self._rule(rule) for rule in answer.rules))

@@ -87,6 +87,7 @@ def _takes_terms(*, is_new: bool) -> Callable[[Run], Run]:
         _flag("--trusted-launcher", "trusted_launcher", "The client may create EHR launches."),
         _flag("--intermediary", "intermediary", "The client files documents of others, as an exchange does."),
         _flag("--admissions", "admissions", "The client is the admission system of its establishment."),
+        _flag("--evidence-login", "shows_logins", "The client names professionals only after their own login."),
     )  # fmt: skip
     return lambda command: reduce(lambda run, option: option(run), reversed(options), command)
 

@@ -41,6 +41,7 @@ def stage(world: World) -> World:
     """Open a space that professionals of another hospital may read, a child's, and a stranger's that is closed."""
     world.patient("zora", "284039999900999")
     world.patient("lea", "216059999900111", "2016-05-01")
+    world.admit()
     _represent(world, "lea", "parent")
     holder = {"reference": f"Patient/{world.ids['camille']}"}
     related = world.send("keeper", "POST", "/RelatedPerson", {"resourceType": "RelatedPerson", "patient": holder})

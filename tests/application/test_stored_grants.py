@@ -13,7 +13,7 @@ STORED = {
     "id": "g1", "client_id": "app", "client_name": "App", "scopes": "patient/*.rs", "purpose": "PATRQT",
     "requester": {
         "kind": "patient", "person": "Patient/p", "role": "", "organization": "", "client": "Device/app",
-        "profession": "", "specialty": "", "capacity": "",
+        "profession": "", "specialty": "", "capacity": "", "vouched": False,
     },
     "audience": "http://localhost/fhir", "granted_at": "2026-03-02T09:00:00+00:00", "login": "camille", "subject": "s",
     "display": "Camille", "organization_display": "", "launch_patient": "p", "matrix_version": "", "expires": None,

@@ -27,8 +27,10 @@ def texts() -> Iterator[tuple[str, str]]:
     yield from ((f"notice {kind}", said) for kind, said in words.NOTICES.items() if not isinstance(said, EventKind))
     yield from ((f"notice {kind} label", kind.label) for kind in NoticeKind)
     yield from ((f"ground {code}", said) for code, said in explanations.GROUNDS.items())
+    yield from ((f"ground {code} {grade}", said) for (code, grade), said in explanations.GROUNDS_BY_GRADE.items())
+    yield from ((f"grade {code}", said) for code, said in explanations.GRADES.items())
     yield from ((f"refusal {code}", said) for code, said in explanations.REFUSALS.items())
-    phrases = (words.WANTED, words.SOFTWARE, words.TO_REVIEW, words.OPENED_ON)
+    phrases = (words.WANTED, words.WITHOUT_LOGIN, words.SOFTWARE, words.TO_REVIEW, words.OPENED_ON)
     yield from (("phrase", said) for said in phrases)
     yield from (
         ("phrase", said)

@@ -12,7 +12,7 @@ from consent_rules.decision.decision_context import context_of
 from consent_rules.matrix.table import published
 from consent_rules.model import AccessRequest, Deny, Directive, Permit, RecordState, RuleApplied
 from consent_rules.visibility import AccessFacts, Clause, Visibility
-from consent_rules.vocabulary import Action, DirectiveKind, Mark, Proof, Purpose, SpaceStatus, View
+from consent_rules.vocabulary import Action, DirectiveKind, Grade, Mark, Proof, Purpose, SpaceStatus, View
 from tests.holds import holds
 from tests.laws.abstract_states import BORN, DAY, HOUSE, ME, NOW, OTHER, RELATED, SECOND, SPACE, WHO, profiles
 from tests.world import LABORATORY, World
@@ -23,6 +23,9 @@ EVERY_MARK = tuple(Mark(bits) for bits in range(32))
 HIDING = Mark.MASQUE_PS | Mark.MASQUE_PSOCIAL | Mark.MASQUE_PT
 SECRET, SEALED = Mark.INVISIBLE_REPRESENTANTS_LEGAUX, Mark.INVISIBLE_PATIENT
 REPRESENTATIVE = Directive("r", DirectiveKind.REPRESENTATIVE, frozenset({RELATED}), recorded_at=NOW)
+CARED_FOR = Directive(
+    "care", DirectiveKind.CARE, frozenset({ME}), recorded_at=NOW, proof=Proof.ADMISSION, grade=Grade.THIRD_PARTY
+)
 ASKING = ("holder", "related", "physician", "occupational", "social-worker", "software")
 
 
@@ -32,6 +35,10 @@ def _request(who, action=Action.CHANGE_MARKS, purpose=Purpose.TREATMENT):
 
 def _record(born=None, *directives):
     return RecordState(SPACE, SpaceStatus.ACTIVE, birth_date=born, directives=directives)
+
+
+def _file(record, wanted, rules=PROFILES["fr"]):
+    return may_file(context_of(_request("physician", Action.DEPOSIT), record, published(), rules), wanted)
 
 
 def _document(marks, owner):
@@ -78,7 +85,7 @@ class TestOnlyTheHoldersSideHides:
 
     @holds("I31")
     def test_the_author_hides_at_filing(self):
-        assert isinstance(may_file(_request("physician"), _record(), Mark.MASQUE_PS, PROFILES["fr"]), RuleApplied)
+        assert isinstance(_file(_record(), Mark.MASQUE_PS), RuleApplied)
 
 
 class TestNoSecretIsLifted:
@@ -115,7 +122,7 @@ class TestHiddenAndSealedExclude:
     @pytest.mark.parametrize("allowed", [False, True])
     def test_filing_makes_both_where_allowed_only(self, name, allowed):
         rules = replace(PROFILES[name], hidden_and_sealed_together=allowed)
-        answer = may_file(_request("physician"), _record(), Mark.MASQUE_PS | SEALED, rules)
+        answer = _file(_record(None, CARED_FOR), Mark.MASQUE_PS | SEALED, rules)
         assert isinstance(answer, RuleApplied) is allowed
 
 
@@ -128,7 +135,7 @@ class TestSecretConnection:
     @holds("I34")
     def test_the_author_may_set_the_mark_at_filing(self):
         for born, age in BORN.items():
-            answer = may_file(_request("physician"), _record(born), SECRET, PROFILES["fr"])
+            answer = _file(_record(born), SECRET)
             assert isinstance(answer, RuleApplied) is (age in ("child", "teenager"))
 
     @holds("I34")

@@ -148,6 +148,7 @@ def test_software_reads_for_a_professional_of_its_establishment(web, clock, runt
     assert requester.profession == "60"
     assert requester.organization == "Organization/chu"
     assert requester.client == "Device/ehr"
+    assert requester.vouched
 
 
 @pytest.mark.parametrize(

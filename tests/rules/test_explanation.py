@@ -10,7 +10,7 @@ import consent_rules
 from consent_rules.matrix.table import parse
 from consent_rules.model import AccessRequest, RuleApplied
 from consent_rules.tools.explanation import LANGUAGES, Explainer, statements, text_of
-from consent_rules.vocabulary import Action, DirectiveKind, Mark, Purpose
+from consent_rules.vocabulary import Action, DirectiveKind, Grade, Mark, Purpose
 from tests.rules.builders import (
     DAY,
     HOLDER,
@@ -54,7 +54,29 @@ def test_an_entry_names_ground_rules_and_to_the_patient_the_consents():
         "An agreement given to the care team holds for all its members. (rule C2, by team)",
     )
     assert SAFE.answer(answer)[1] == "An agreement given to the care team holds for all its members. (rule C2)"
-    assert [line.rpartition("(")[2] for line in SAFE.answer(answer)[2:]] == ["rule D3)", "rule E1)"]
+    assert [line.rpartition("(")[2] for line in SAFE.answer(answer)[2:4]] == ["rule D3)", "rule E1)"]
+
+
+@pytest.mark.parametrize("explainer", [FULL, SAFE])
+@pytest.mark.parametrize(
+    ("grade", "text"),
+    [
+        (Grade.PATIENT, "Evidence: an act of the patient."),
+        (Grade.THIRD_PARTY, "Evidence: recorded by a third party, not by who reads."),
+        (Grade.DECLARED, "Evidence: the word of who reads, with no other support."),
+    ],
+)
+def test_an_entry_says_its_evidence_in_plain_words(explainer, grade, text):
+    assert explainer.answer(ask(PAUL, space(replace(TEAM, grade=grade))))[-1] == text
+
+
+def test_an_entry_without_care_says_no_evidence():
+    assert [line for line in FULL.answer(ask(HOLDER, space())) if "Evidence" in line] == []
+
+
+def test_the_evidence_is_said_in_french_too():
+    answer = ask(PAUL, space(TEAM))
+    assert replace(FULL, language="fr").answer(answer)[-1] == "Preuve : la parole de qui lit, sans autre appui."
 
 
 def test_consents_are_listed_with_commas():

@@ -7,8 +7,9 @@ from itertools import product
 import pytest
 
 from consent_rules.consents import visibility_marks
-from consent_rules.model import AccessRequest, RuleApplied
-from consent_rules.vocabulary import Action, DirectiveKind, Mark, Purpose
+from consent_rules.decision.decision_context import context_of
+from consent_rules.model import AccessRequest, Deny, RuleApplied
+from consent_rules.vocabulary import Action, DirectiveKind, Grade, Mark, Proof, Purpose
 from tests.holds import holds
 from tests.rules.builders import (
     ADULT,
@@ -24,6 +25,8 @@ from tests.rules.builders import (
     PAUL,
     SOFTWARE,
     TEEN,
+    agreement,
+    block,
     directive,
     document,
     space,
@@ -144,9 +147,64 @@ def test_nobody_is_the_author_of_a_document_without_owner():
     assert visibility_marks.may_change_marks(bare, space(), facts, Mark.NONE, FR).reason == "mark-not-allowed"
 
 
-def file(who, wanted, *directives, born=ADULT, rules=FR, replaced=None):
-    request = AccessRequest(ACTORS[who], Action.DEPOSIT, Purpose.TREATMENT, NOW)
-    return visibility_marks.may_file(request, space(*directives, born=born), wanted, rules, replaced)
+CARED_FOR = directive(
+    DirectiveKind.CARE, "Organization/cabinet", "Organization/practice", "Organization/chu", end=NOW + DAY,
+    proof=Proof.ADMISSION, grade=Grade.THIRD_PARTY, recorder="Device/admissions",
+)  # fmt: skip
+
+
+def file(who, wanted, *directives, born=ADULT, rules=FR, replaced=None, care=(CARED_FOR,), purpose=Purpose.TREATMENT):
+    request = AccessRequest(ACTORS[who], Action.DEPOSIT, purpose, NOW)
+    context = context_of(request, space(*directives, *care, born=born), MATRIX, rules)
+    return visibility_marks.may_file(context, wanted, replaced)
+
+
+OWN_AGREEMENT = {"by_patient": True, "proof": Proof.PATIENT}
+OF_SOFTWARE = agreement("Organization/chu", **OWN_AGREEMENT)
+
+
+@holds("V16")
+@pytest.mark.parametrize(
+    ("who", "given", "may"),
+    [
+        ("author", (), False),
+        ("author", (agreement("Practitioner/paul"),), False),
+        ("author", (agreement("Organization/cabinet"),), False),
+        ("author", (agreement("Practitioner/paul", **OWN_AGREEMENT),), True),
+        ("author", (agreement("Practitioner/paul", grade=Grade.THIRD_PARTY),), True),
+        ("author", (directive(DirectiveKind.ADMINISTRATOR, "Practitioner/paul", by_patient=True),), True),
+        ("author", (agreement("Practitioner/paul", **OWN_AGREEMENT), block("Practitioner/paul")), False),
+        ("author", (CARED_FOR,), True),
+        ("author", (CARED_FOR, block("Practitioner/paul")), True),
+        ("software", (), False),
+        ("software", (agreement("Organization/chu"),), False),
+        ("software", (OF_SOFTWARE,), True),
+        ("software", (OF_SOFTWARE, block("Organization/chu")), False),
+        ("software", (CARED_FOR,), True),
+        ("software", (replace(CARED_FOR, recorder="Device/chu"),), False),
+    ],
+)
+def test_only_who_treats_seals_from_the_patient(who, given, may):
+    answer = file(who, SEALED, *given, care=())
+    assert answer == (
+        RuleApplied("E7", "permit") if may else Deny("sealing-needs-care", (RuleApplied("V16", "refuse"),))
+    )
+    assert file(who, PS, *given, care=()).outcome == "permit"
+
+
+def test_an_emergency_seals_nothing():
+    own = agreement("Practitioner/paul", **OWN_AGREEMENT)
+    assert file("author", SEALED, own, care=(), purpose=Purpose.BREAK_GLASS).reason == "sealing-needs-care"
+
+
+def test_who_does_not_treat_is_not_told_that_the_patient_wants_results_at_once():
+    assert file("author", SEALED, directive(DirectiveKind.AT_ONCE), care=()).reason == "sealing-needs-care"
+
+
+def test_a_replacement_inherits_the_seal_whoever_files_it():
+    sealed = document(marks=SEALED, sealed_until=NOW + DAY)
+    assert file("author", SEALED, replaced=sealed, care=()).outcome == "permit"
+    assert file("author", SEALED, replaced=replace(sealed, sealed_until=NOW), care=()).reason == "sealing-needs-care"
 
 
 @holds("E7")

@@ -256,7 +256,6 @@ class TestPeriod:
         assert say(HOLDER, agreement("Practitioner/paul", **later)).end == NOW + 120 * DAY
         assert say(HOLDER, agreement("Practitioner/paul", **(later | {"start": NOW - DAY}))).reason
 
-    @holds("V4")
     def test_of_a_team_that_a_professional_declares_is_shortened(self):
         for end in (None, NOW + 900 * DAY, NOW + 90 * DAY):
             assert say(PAUL, agreement("Organization/cabinet", recorded_at=NOW, end=end)).end == NOW + 90 * DAY

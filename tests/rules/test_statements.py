@@ -203,11 +203,12 @@ def test_only_the_grounds_of_care_have_a_grade(name):
 SEALED = document(marks=Mark.INVISIBLE_PATIENT, sealed_until=NOW + DAY)
 RELABEL = AccessRequest(HOLDER, Action.CHANGE_MARKS, Purpose.PATIENT_REQUEST, NOW)
 FILE = AccessRequest(PAUL, Action.DEPOSIT, Purpose.TREATMENT, NOW)
+OWN = replace(NAMED, by_patient=True, grade=Grade.PATIENT)
 BOTH = Mark.INVISIBLE_PATIENT | Mark.MASQUE_PS
 
 
 def filed(wanted, *directives, replaced=None):
-    return visibility_marks.may_file(FILE, space(*directives), wanted, FR, replaced)
+    return visibility_marks.may_file(context_of(FILE, space(*directives), MATRIX, FR), wanted, replaced)
 
 
 LABELS = {
@@ -242,12 +243,17 @@ LABELS = {
     ),
     "filing a secret of an adult": (lambda: filed(Mark.INVISIBLE_REPRESENTANTS_LEGAUX), "mark-not-allowed", "B6"),
     "filing for who wants results at once": (
-        lambda: filed(Mark.INVISIBLE_PATIENT, directive(DirectiveKind.AT_ONCE)),
+        lambda: filed(Mark.INVISIBLE_PATIENT, OWN, directive(DirectiveKind.AT_ONCE)),
         "patient-wants-results-at-once",
         "E9",
     ),
-    "filing a sealed replacement": (lambda: filed(Mark.INVISIBLE_PATIENT, replaced=document()), "already-seen", "E9"),
-    "filing hidden and sealed": (lambda: filed(BOTH), "marks-exclude-each-other", "E8"),
+    "filing a sealed replacement": (
+        lambda: filed(Mark.INVISIBLE_PATIENT, OWN, replaced=document()),
+        "already-seen",
+        "E9",
+    ),
+    "filing a seal without treating": (lambda: filed(Mark.INVISIBLE_PATIENT, NAMED), "sealing-needs-care", "V16"),
+    "filing hidden and sealed": (lambda: filed(BOTH, OWN), "marks-exclude-each-other", "E8"),
 }
 
 

@@ -164,7 +164,8 @@ class RulesWorld:
         request = self._request(who, Action.DEPOSIT)
         record, replaced = self.spaces[paper.of], self.facts.get(paper.replaces)
         wanted = sum((Mark[name] for name in paper.marks), start=Mark.NONE)
-        allowed = visibility_marks.may_file(request, record, wanted, self.profile, replaced)
+        context = context_of(request, record, self.matrix, self.profile)
+        allowed = visibility_marks.may_file(context, wanted, replaced)
         entered = decide(request, record, self.matrix, self.profile)
         if isinstance(allowed, Deny) or isinstance(entered, Deny):
             return False

@@ -128,7 +128,10 @@ def recorded(work: UnitOfWork, said: Said, consent: Json, root: str) -> Said:
     if not speaks(consent):
         return said
     references.demand_known(work, consent, root)
-    found = tuple(_recorded(work, directive, root) for directive in said)
+    writing = references.writing_of(work, consent, root)
+    found = tuple(
+        _recorded(work, directive, root, writing or Grade.DECLARED, writing=bool(writing)) for directive in said
+    )
     demand_few(work, found, root)
     for directive in found:
         demand_few_followed(work, directive, work.entered.patient, root)
@@ -146,7 +149,9 @@ def verified(work: UnitOfWork, said: Said, grade: Grade, root: str) -> Said:
     return found
 
 
-def _recorded(work: UnitOfWork, compiled: Directive, root: str, grade: Grade = Grade.DECLARED) -> Directive:
+def _recorded(
+    work: UnitOfWork, compiled: Directive, root: str, grade: Grade = Grade.DECLARED, *, writing: bool = False
+) -> Directive:
     requester = work.caller.requester
     if requester.kind is RequesterKind.SYSTEM:
         if compiled.kind in OF_THE_REGISTRY and is_registry_operator(work, work.entered.patient):
@@ -154,7 +159,7 @@ def _recorded(work: UnitOfWork, compiled: Directive, root: str, grade: Grade = G
         raise _not_yours(root)
     others, runtime = work.record().without(compiled.id), work.runtime
     context = context_of(work.asks(Action.DIRECT), others, runtime.matrix, runtime.profile)
-    answer = recording.record(context, compiled, grade)
+    answer = recording.record(context, compiled, grade, writing=writing)
     if isinstance(answer, Directive):
         return answer
     text = _TOO_FAR.get(answer.reason)

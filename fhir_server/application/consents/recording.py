@@ -12,7 +12,7 @@ import orjson
 
 from consent_rules.consents import recording
 from consent_rules.consents.visibility_marks import HIDDEN_FROM_GUARDIANS, hides_by_default
-from consent_rules.model import OF_THE_REGISTRY
+from consent_rules.model import OF_THE_REGISTRY, Directive
 from consent_rules.vocabulary import Action, DirectiveKind, RequesterKind
 from fhir_server.application.consents import authority
 from fhir_server.application.consents.choices import Choice, Said, choice_of, in_force
@@ -29,7 +29,8 @@ from fhir_server.domain.audit.interactions import AuditedInteraction
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.commands import carrier, causes_of
 from fhir_server.domain.consents.directives import access_of, consent_of, directives_of, speaks
-from fhir_server.domain.problem import Problem
+from fhir_server.domain.consents.writing import ending
+from fhir_server.domain.problem import Issue, Problem
 from fhir_server.domain.references import documents_named
 from fhir_server.domain.stored import Stored
 from fhir_server.domain.values import Interaction, Json
@@ -104,13 +105,26 @@ def plan_choice(work: UnitOfWork, choice: Choice, place: Place) -> Written:
     """
     consent = choice.consent or {}
     said = authority.recorded(work, choice.said, consent | {"id": place.id}, place.root)
+    shortened = bool(said) and said[0].end != choice.said[0].end
+    if shortened and said[0].end:
+        consent = ending(consent, said[0].end)
     written = keep(work, consent, place, said)
     kind = next(iter(causes_of(type(choice))), None)
     if place.before is None and said and said[0].kind is DirectiveKind.AGREEMENT and not said[0].by_patient:
         confidential = HIDDEN_FROM_GUARDIANS in work.writes["Consent", place.id].after.facts.access.marks
         notices_owed.of_declaration(work, said[0], confidential=confidential)
     work.trace(AuditedInteraction(place.interaction, "Consent", kind=kind), (f"Consent/{place.id}",))
-    return written
+    return replace(written, notes=(_shortened(said[0], place.root),)) if shortened else written
+
+
+def _shortened(directive: Directive, root: str) -> Issue:
+    """Say when an agreement for a team ends that a professional recorded, and how it lasts longer (V4)."""
+    end = directive.end.isoformat(timespec="seconds").replace("+00:00", "Z") if directive.end else ""
+    text = (
+        f"an agreement for a team that a professional records ends on {end}; "
+        "record it again then, or let the patient give it themselves"
+    )
+    return Issue(text, f"{root}.provision.period.end", "shortened")
 
 
 def keep(work: UnitOfWork, consent: Json, place: Place, said: Said) -> Written:

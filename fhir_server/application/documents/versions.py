@@ -9,6 +9,7 @@ from dataclasses import replace
 import orjson
 
 from consent_rules.consents.visibility_marks import may_change_marks, may_file
+from consent_rules.decision.decision_context import context_of
 from consent_rules.model import Deny, RuleApplied
 from consent_rules.visibility import AccessFacts
 from consent_rules.vocabulary import Action, Mark, Reason, RequesterKind
@@ -32,8 +33,10 @@ _WITHDRAWERS = "only its author, or the establishment whose software filed it, m
 _TOLD = {
     Reason.ALREADY_SEEN: "a document cannot be hidden from a patient who already sees it; file a new document",
     Reason.MARKS_EXCLUDE_EACH_OTHER: "these two marks exclude each other",
+    Reason.SEALING_NEEDS_CARE: "only who may read this space on more than a declaration, or the establishment that a "
+    "third party records as giving care, may seal a document from the patient",
 }
-"""The reasons of denials that depend on the document alone. Every other denial is told without its reason."""
+"""The reasons of denials that depend on the document, or on what the requester may read. Others are told without."""
 
 
 def is_of(work: UnitOfWork, document: Stored) -> bool:
@@ -100,8 +103,8 @@ def demand_filing_marks(work: UnitOfWork, asked: Mark, replaced: AccessFacts | N
 
     replaced: facts of the document that it replaces. Raises: Problem(BUSINESS_RULE) or FORBIDDEN.
     """
-    request = work.asks(Action.DEPOSIT)
-    answer = may_file(request, work.record(), asked, work.runtime.profile, replaced)
+    context = context_of(work.asks(Action.DEPOSIT), work.record(), work.runtime.matrix, work.runtime.profile)
+    answer = may_file(context, asked, replaced)
     if not isinstance(answer, RuleApplied):
         raise _refused(answer, expression)
 

@@ -327,12 +327,16 @@ def _load(entry: Secret) -> _StoredAccount:
 
 @dataclass(frozen=True, slots=True)
 class Grantee:
-    """Who receives a grant: a client and, if a person uses it, the account and the chosen capacity."""
+    """Who receives a grant: a client and, if a person uses it, the account and the chosen capacity.
+
+    vouched: whether the client only names the person, who has not logged in (V5).
+    """
 
     client: Client
     account: Account | None = None
     practice: PractitionerRoleRef | None = None
     launch_patient: PatientId | None = None
+    vouched: bool = False
 
     @property
     def requester(self) -> Requester:
@@ -351,6 +355,7 @@ class Grantee:
                 practice.profession,
                 practice.specialty,
                 practice.capacity,
+                self.vouched,
             )
         represented = self.account.represented_patient(self.launch_patient) if self.launch_patient else None
         if represented is not None:

@@ -89,6 +89,8 @@ _SECURITY = {
     Interaction.TOKEN: (IHE_EVENT, "ITI-71", "Get Access Token"),
     Interaction.REVOKE: (DCM, "110137", "User Security Attributes Changed"),
 }
+_GROUND = frozenset({"ground", "grade", "rules"})
+"""Details of an event that say why an access was permitted."""
 _OVERRIDES = frozenset({"break-glass", "regulation-access"})
 
 
@@ -147,7 +149,7 @@ def without_ground(body: bytes) -> bytes:
 
 
 def _without_detail(entity: Json) -> Json:
-    kept = [detail for detail in entity.get("detail", ()) if detail["type"] not in ("ground", "rules")]
+    kept = [detail for detail in entity.get("detail", ()) if detail["type"] not in _GROUND]
     return {name: item for name, item in entity.items() if name != "detail"} | ({"detail": kept} if kept else {})
 
 

@@ -21,6 +21,8 @@ OBJECT_ROLE = "http://terminology.hl7.org/CodeSystem/object-role"
 PARTICIPATION = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType"
 ACT_REASON = "http://terminology.hl7.org/CodeSystem/v3-ActReason"
 BALP = "https://profiles.ihe.net/ITI/BALP"
+OWN_LOGIN = "urn:habilis:own-login"
+"""Extension of the agent of a person: false when software named the person, who had not logged in (V5)."""
 SUBJECTS = {"ITI-65": "List/", "ITI-68": "Binary/", "ITI-105": "DocumentReference/"}
 """Type of the resource that the audit profile of a transaction requires as the subject of the event."""
 _USED = "Consent"
@@ -74,6 +76,8 @@ def _user(caller: Caller) -> Json:
         "policy": [f"urn:ietf:params:oauth:jti:{caller.token_id}"],
         "purposeOfUse": [{"coding": [{"system": ACT_REASON, "code": caller.purpose}]}],
     }
+    if requester.vouched:
+        user["extension"] = [{"url": OWN_LOGIN, "valueBoolean": False}]
     if requester.profession:
         user["role"] = [{"coding": [{"system": tokens.PROFESSION_SYSTEM, "code": requester.profession}]}]
     return user
@@ -178,6 +182,7 @@ def _patient(outcome: Outcome, patient: PatientId) -> Json:
         {"type": name, "valueString": value}
         for name, value in (
             ("ground", outcome.basis or ""),
+            ("grade", outcome.grade or ""),
             ("rules", " ".join(rule.statement for rule in outcome.rules)),
             ("matrix", outcome.matrix_version),
         )

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field, replace
 
 from consent_rules.model import RuleApplied
-from consent_rules.vocabulary import Basis, Code, PatientId, RequesterKind
+from consent_rules.vocabulary import Basis, Code, Grade, PatientId, RequesterKind
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.events.kinds import EventKind
 from fhir_server.domain.events.rows import ROWS, is_choice, kind_by_codes
@@ -74,6 +74,11 @@ class Outcome:
     confidential: bool = False
     about: tuple[str, ...] = ()
     beyond: bool = False
+
+    @property
+    def grade(self) -> Grade | None:
+        """The grade of the evidence behind a ground of care (V1)."""
+        return next((rule.grade for rule in self.rules if rule.grade), None)
 
 
 def interaction_of(kind: EventKind, *, target: str = "") -> AuditedInteraction:

@@ -9,9 +9,9 @@ from html import escape
 
 from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome, OutcomeCode
 from fhir_server.domain.caller import Caller
-from fhir_server.domain.events import sentences
+from fhir_server.domain.events import sentences, words
 
-_GROUND = re.compile(r" Fondement : [a-z\-]+\.(?=</div>$)")
+_GROUND = re.compile(r" Fondement : [a-z\-]+(?: \([^()]+\))?\.(?=</div>$)")
 _LANGUAGE = "fr"
 """An audit event is stored once, in French; the journal says the same in the language of its reader."""
 
@@ -25,6 +25,9 @@ def sentence_of(audited: AuditedInteraction, outcome: Outcome, caller: Caller, a
     who = granted.display or granted.client_name or granted.client_id
     where = f" ({granted.organization_display})" if granted.organization_display else ""
     day, time = f"{at.day:02}/{at.month:02}/{at.year}", at.isoformat()[11:19]  # far quicker than strftime
+    if granted.requester.vouched:
+        app = granted.client_name or granted.client_id
+        who = sentences.phrase(words.WITHOUT_LOGIN, _LANGUAGE).replace("%(app)s", app).replace("%(person)s", who)
     return f"Le {day} à {time} UTC, {who}{where} {_told(audited, outcome, caller)}"
 
 
@@ -33,7 +36,8 @@ def _told(audited: AuditedInteraction, outcome: Outcome, caller: Caller) -> str:
     app = caller.granted.client_name or caller.granted.client_id
     if outcome.code != OutcomeCode.DONE:
         return f"{sentences.wanted(kind, type_, _LANGUAGE)} : refusé.".replace("%(app)s", app)
-    ground = f" Fondement : {outcome.basis}." if outcome.basis else ""  # in the form that _GROUND matches
+    grade = f" ({sentences.grade(outcome.grade, _LANGUAGE)})" if outcome.grade else ""
+    ground = f" Fondement : {outcome.basis}{grade}." if outcome.basis else ""  # in the form that _GROUND matches
     return f"{sentences.act(kind, type_, _LANGUAGE).did}.{ground}".replace("%(app)s", app)
 
 

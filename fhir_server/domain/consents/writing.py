@@ -52,6 +52,13 @@ def consent_of(directive: Directive, patient: PatientId, custodian: str) -> Json
     return consent
 
 
+def ending(consent: Json, end: datetime) -> Json:
+    """Return a Consent whose provision ends at an instant, whatever end it states. end: exclusive."""
+    provision = consent["provision"]
+    period = {name: value for name, value in provision.get("period", {}).items() if name != "_end"}
+    return consent | {"provision": provision | {"period": period | _period(None, end)}}
+
+
 def said(text: str) -> Json:
     """Write the patient's words as an Attachment with data, because a title alone points to nothing."""
     return {"contentType": "text/plain;charset=utf-8", "data": b64encode(text.encode()).decode(), "title": text}

@@ -6,7 +6,7 @@ They speak to the patient, who is the reader of the journal.
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from consent_rules.vocabulary import Basis, Reason
+from consent_rules.vocabulary import Basis, Grade, Reason
 from fhir_server.domain.problem import Category
 
 GROUNDS: Mapping[str, str] = MappingProxyType(
@@ -16,23 +16,44 @@ GROUNDS: Mapping[str, str] = MappingProxyType(
         Basis.CARER: "carer whom you named",
         Basis.DECLARED_PHYSICIAN: "declared physician (médecin traitant)",
         Basis.ADMINISTRATOR: "professional whom you gave the rights of your declared physician",
-        Basis.CARE_TEAM: "your agreement to the care team",
-        Basis.CONSENT: "your agreement to this one consultation",
+        Basis.CARE_TEAM: "agreement to the care team",
+        Basis.CONSENT: "agreement to this one consultation",
         Basis.BREAK_GLASS: "emergency, glass broken",
         Basis.REGULATION: "emergency call",
         Basis.DEPOSITOR: "filing of the document by the same party",
         Basis.SYSTEM: "software that files documents",
         Basis.IDENTIFICATION: "check of identity, no document shown",
-        Basis.COLLECTION: "recording of your agreement",
+        Basis.COLLECTION: "recording of an agreement",
         Basis.AUDIT: "control of accesses",
         Basis.SUPPORT: "support",
         Basis.OWN_TRACES: "its own accesses",
     }
 )
+GROUNDS_BY_GRADE: Mapping[tuple[str, str], str] = MappingProxyType(
+    {
+        (Basis.CARE_TEAM, Grade.PATIENT): "your agreement to the care team",
+        (Basis.CARE_TEAM, Grade.THIRD_PARTY): "agreement to the care team, supported by what a third party recorded",
+        (Basis.CARE_TEAM, Grade.DECLARED): "agreement to the care team, as a professional declared it",
+        (Basis.CONSENT, Grade.PATIENT): "your agreement to this one consultation",
+        (Basis.CONSENT, Grade.THIRD_PARTY): "agreement to this one consultation, supported by what a third party "
+        "recorded",
+        (Basis.CONSENT, Grade.DECLARED): "agreement to this one consultation, as a professional declared it",
+        (Basis.BREAK_GLASS, Grade.DECLARED): "emergency, glass broken, as a professional declared it",
+        (Basis.REGULATION, Grade.DECLARED): "emergency call, as a professional declared it",
+    }
+)
+"""The words for a ground and the grade of its evidence, where they differ: a declared word is not your agreement."""
+GRADES: Mapping[str, str] = MappingProxyType(
+    {
+        Grade.PATIENT: "by an act of the patient",
+        Grade.THIRD_PARTY: "recorded by a third party",
+        Grade.DECLARED: "on the word of who reads",
+    }
+)
 REFUSALS: Mapping[str, str] = MappingProxyType(
     {
         Reason.NO_CONSENT: "you have not agreed to this access",
-        Reason.CONSENT_USED: "your agreement was for one consultation, now over",
+        Reason.CONSENT_USED: "the agreement was for one consultation or a stated time, now over",
         Reason.BLOCKED: "you have blocked this professional",
         Reason.APPROVAL_PENDING: "you have not approved this first access",
         Reason.NOT_ENTITLED: "this profession has no access",

@@ -53,10 +53,21 @@ def notice_label(kind: NoticeKind, language: str) -> str:
     return _say(f"notice {kind} label", kind.label, language)
 
 
-def ground(basis: str, language: str) -> str:
-    """Return the words for the basis of an access; the code itself when it is unknown."""
+def ground(basis: str, grade: str, language: str) -> str:
+    """Return the words for the basis of an access; the code itself when it is unknown.
+
+    grade: of the evidence, "" for none, or for an event of a version that knew no grades.
+    """
+    graded = explanations.GROUNDS_BY_GRADE.get((basis, grade))
+    if graded:
+        return _say(f"ground {basis} {grade}", graded, language)
     text = explanations.GROUNDS.get(basis)
     return _say(f"ground {basis}", text, language) if text else basis
+
+
+def grade(code: str, language: str) -> str:
+    """Return the words for the grade of the evidence behind an access."""
+    return _say(f"grade {code}", explanations.GRADES[code], language)
 
 
 def refusal(reason: str, language: str) -> str:

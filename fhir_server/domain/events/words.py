@@ -62,6 +62,8 @@ GRADES: Mapping[Grade, str] = MappingProxyType(
     }
 )
 """What the notice of a declared agreement says of its proof and of the grade of the evidence (V7)."""
+WITHOUT_LOGIN = "the software %(app)s, in the name of %(person)s, without that person’s own login,"
+"""Who acted, when software named a person who had not logged in (V5)."""
 WANTED = "wanted to %(act)s"
 SOFTWARE = "A program"
 TO_REVIEW = "To be reviewed by %(when)s."

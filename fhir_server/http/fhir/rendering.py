@@ -19,6 +19,7 @@ from fhir_server.application.reading.search import Found
 from fhir_server.domain import bodies
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.directory.identity_traits import SUBSETTED
+from fhir_server.domain.problem import Issue
 from fhir_server.domain.values import Json
 from fhir_server.http.fhir import negotiation
 from fhir_server.http.request_context import argument, header, runtime
@@ -85,11 +86,13 @@ def may_be_told(caller: Caller, written: Written) -> bool:
     return written.created or smart_scopes.lets_read(caller, stored.type, stored.facts.access)
 
 
-def resource(shown: Shown, status: int = 200, place: str = "", *, is_told: bool = True) -> Response:
+def resource(
+    shown: Shown, status: int = 200, place: str = "", *, is_told: bool = True, notes: Sequence[Issue] = ()
+) -> Response:
     """Render one resource; answer 304 when the validators of a GET say that the client already has it.
 
     place: the header in which a write names the version, "Location" or "Content-Location". is_told: whether the answer
-    to a write may hold the resource.
+    to a write may hold the resource. notes: warnings, for a client that asks for an OperationOutcome.
     """
     updated = bodies.last_updated(shown.stored, knows_marks=shown.knows_marks)
     tag = etag_of(shown)
@@ -97,7 +100,7 @@ def resource(shown: Shown, status: int = 200, place: str = "", *, is_told: bool 
     if is_reading and status == HTTPStatus.OK and has_it(shown):
         response = negotiation.empty_response(304)
     elif not is_reading and (not is_told or preferred_return() != "representation"):
-        response = _without_body(status)
+        response = _without_body(status, notes)
     else:
         response = negotiation.fhir_response(asked_body_of(shown, wanted_elements()), status)
     response.headers["ETag"] = tag
@@ -175,13 +178,28 @@ def _notes(notes: Sequence[str]) -> Json:
     return {"resourceType": "OperationOutcome", "issue": issues}
 
 
-def _without_body(status: int) -> Response:
+def warnings(notes: Sequence[Issue]) -> Json:
+    """Return an OperationOutcome with warnings that name their elements."""
+    issues = [
+        {
+            "severity": "warning",
+            "code": "informational",
+            "details": {"text": note.text},
+            "expression": [note.expression],
+        }
+        for note in notes
+    ]
+    return {"resourceType": "OperationOutcome", "issue": issues}
+
+
+def _without_body(status: int, notes: Sequence[Issue]) -> Response:
     if preferred_return() == "minimal":
         response = negotiation.empty_response(status)
         response.headers["Cache-Control"] = "no-store"
         return response
-    issue = {"severity": "information", "code": "informational", "details": {"text": "done"}}
-    return negotiation.fhir_response({"resourceType": "OperationOutcome", "issue": [issue]}, status)
+    done = {"severity": "information", "code": "informational", "details": {"text": "done"}}
+    outcome = warnings(notes)
+    return negotiation.fhir_response(outcome | {"issue": [done, *outcome["issue"]]}, status)
 
 
 def has_it(shown: Shown) -> bool:

@@ -17,7 +17,7 @@ from fhir_server.application.reading import search as reading_search
 from fhir_server.deadline import OutOfTime, demand_time
 from fhir_server.domain import bodies
 from fhir_server.domain.audit.interactions import AuditedInteraction
-from fhir_server.domain.problem import Category, Issue, Problem
+from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.values import Json
 from fhir_server.http.fhir import negotiation, outcomes, rendering, sealed_numbers, search
 from fhir_server.http.fhir.caller import current_caller
@@ -111,24 +111,11 @@ def _written(result: Written) -> Json:
         "lastModified": bodies.instant(bodies.last_updated(shown.stored, knows_marks=shown.knows_marks)),
     }
     if result.notes:
-        response["outcome"] = _warnings(result.notes)
+        response["outcome"] = rendering.warnings(result.notes)
     is_asked = negotiation.preference("return") == "representation"
     if is_asked and rendering.may_be_told(current_caller(), result):
         return {"resource": orjson.Fragment(rendering.body_of(shown)), "response": response}
     return {"response": response}
-
-
-def _warnings(notes: tuple[Issue, ...]) -> Json:
-    issues = [
-        {
-            "severity": "warning",
-            "code": "informational",
-            "details": {"text": note.text},
-            "expression": [note.expression],
-        }
-        for note in notes
-    ]
-    return {"resourceType": "OperationOutcome", "issue": issues}
 
 
 def _read(entry: Entry) -> Json:

@@ -73,7 +73,8 @@ def _answer(written: Written | None) -> Response:
         return negotiation.empty_response(204)
     place = "Location" if request.method == "POST" else "Content-Location"
     is_told = rendering.may_be_told(current_caller(), written)
-    return rendering.resource(written.shown, 201 if written.created else 200, place, is_told=is_told)
+    status = 201 if written.created else 200
+    return rendering.resource(written.shown, status, place, is_told=is_told, notes=written.notes)
 
 
 def _body(row: ResourceType) -> Json:

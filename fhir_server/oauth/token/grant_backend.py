@@ -49,7 +49,7 @@ class BackendGrant(authlib_grants.ClientCredentialsGrant):  # type: ignore[misc]
         client = self.request.client.client
         b2b = b2b_of(self.request)
         account, practice = vouched(self.request, b2b) if b2b else (None, None)
-        self.party = Grantee(client, account, practice)
+        self.party = Grantee(client, account, practice, vouched=account is not None and not client.shows_logins)
         self.purpose = purpose_of(b2b) if b2b else None
         self.scopes = narrowing.for_backend(self.request.context.runtime, asked, self.party)
         if not self.scopes:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 
-from consent_rules.decision.conditions import is_for_team
+from consent_rules.decision.evidence import is_for_team
 from consent_rules.model import Directive, RecordState
 from consent_rules.rule_profile import RuleProfile
 from consent_rules.vocabulary import Basis, DirectiveKind, Grade, RequesterKind

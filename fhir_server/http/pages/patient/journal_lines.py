@@ -12,8 +12,9 @@ from flask_babel import format_datetime, gettext, ngettext
 
 from consent_rules.vocabulary import Basis
 from fhir_server.domain.audit.audit_event import PAGES
+from fhir_server.domain.audit.audit_event_parts import OWN_LOGIN
 from fhir_server.domain.audit.stored_events import is_of_sign_in, kind_of_event, type_of_event
-from fhir_server.domain.events import explanations, sentences
+from fhir_server.domain.events import explanations, sentences, words
 from fhir_server.domain.events.kinds import EventKind
 from fhir_server.domain.values import Json, type_of
 from fhir_server.http.pages.language import current_language, local
@@ -96,6 +97,9 @@ def _party(event: Json) -> tuple[str, str]:
     name = str(user["who"].get("display", ""))
     if _is_by_app(event):
         return str(client.get("display", "")), gettext("app of %(person)s", person=name)
+    if any(one["url"] == OWN_LOGIN for one in user.get("extension", ())):
+        said = sentences.phrase(words.WITHOUT_LOGIN, current_language()).rstrip(",")
+        name = said.replace("%(app)s", str(client.get("display", ""))).replace("%(person)s", name)
     return name, str(_agent(event, _ROLE_CLASS).get("who", {}).get("display", ""))
 
 
@@ -157,7 +161,7 @@ def _why(event: Json, *, refused: bool) -> str:
     if ground == Basis.PATIENT and _is_by_app(event):
         told = sentences.phrase(explanations.BY_APP, current_language())
     else:
-        told = sentences.ground(ground, current_language())
+        told = sentences.ground(ground, str(details.get("grade", "")), current_language())
     return str(gettext("Ground: %(ground)s.", ground=told))
 
 
