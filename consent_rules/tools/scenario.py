@@ -121,7 +121,8 @@ def _build(where: str, cls: type[T], table: Table) -> T:
         )
     if cls is Directive:
         values.setdefault("grade", implied_grade(values["kind"], by_patient=values.get("by_patient") is True))
-    missing = sorted(item.name for item in fields(cls) if item.default is MISSING and item.name not in values)
+    needed = (item.name for item in fields(cls) if item.default is MISSING and item.default_factory is MISSING)
+    missing = sorted(name for name in needed if name not in values)
     if missing:
         raise ScenarioError(f"{where}: `{missing[0]}` is missing")
     return cls(**values)

@@ -57,9 +57,9 @@ def code_of(answer):
     return answer.get_json()["issue"][0]["details"]["coding"][0]["code"]
 
 
-@holds("V7")
 class TestTold:
     @pytest.mark.usefixtures("declared")
+    @holds("V7")
     def test_the_patient_is_told_when_an_agreement_is_declared(self, office):
         (notice,) = notices_of(office)
         assert kinds([notice]) == ["agreement-declared"]
@@ -86,8 +86,8 @@ class TestTold:
         assert kinds(notices_of(office)) == ["first-access"] * 3
 
 
-@holds("V8")
 class TestContest:
+    @holds("V8")
     def test_it_blocks_at_once_and_opens_a_case_with_its_evidence(self, office, declared):
         assert reads(office) == 200
         assert contest(office, declared).status_code == 200

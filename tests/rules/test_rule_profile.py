@@ -93,7 +93,7 @@ def test_every_key_is_explained_where_it_stands():
         assert f"\n{item.name} = " in FR_TEXT or f"{item.name}]\n" in FR_TEXT
 
 
-@holds("V10", "V11", "V13")
+@holds("V10", "V11")
 def test_what_one_key_opens_has_the_limits_of_the_page_of_evidence():
     assert profile("fr").ceilings == Ceilings(
         spaces_an_hour=20,
