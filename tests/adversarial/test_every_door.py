@@ -19,6 +19,7 @@ from tests.adversarial import doors
 from tests.adversarial.doors import SECRET_NAME, UNKNOWN, Door
 from tests.conformance.project import ROOT
 from tests.holds import holds
+from tests.http.test_admissions import admission_system, admit
 from tests.world import INS, JSON_PATCH, TRE_A07, World
 
 _CURSOR = re.compile(rb"_page=[A-Za-z0-9_\-]+")
@@ -227,6 +228,9 @@ def secrets(stage: World) -> World:
     assert stage.send("zora", "POST", f"/Patient/{stage.ids['zora']}/$close-space").status_code == 200
     content = shown["content"][0]["attachment"]["url"].rpartition("/")[2]
     kept = {"DocumentReference": hidden, "Binary": content, "List": lot, "Consent": block, "AuditEvent": trace}
+    kept["Provenance"] = stage.found("camille", f"/Provenance?target=DocumentReference/{hidden}")[0]
+    admission_system(stage)
+    kept["Encounter"] = admit(stage)
     kept |= {"Communication": notice, "RelatedPerson": stage.ids["relative"], "Patient": stage.ids["zora"]}
     stage.ids |= {f"secret-{type_}": id_ for type_, id_ in kept.items()}
     return stage

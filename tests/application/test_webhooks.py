@@ -246,13 +246,13 @@ def test_an_app_does_not_rest_until_the_instant_of_a_clock_that_was_wrong(runtim
     grant(runtime)
     clock.advance(days=20)
     app.status = 503
-    tell(runtime)
+    first = tell(runtime)
     work(runtime)
     clock.advance(days=-20)
     app.status = 200
     notice = tell(runtime)
     work(runtime)
-    assert called(app)[1:] == [notice]
+    assert sorted(called(app)[1:]) == sorted([first, notice])
 
 
 def test_an_address_that_fails_for_a_day_is_called_no_more(runtime, app, clock):

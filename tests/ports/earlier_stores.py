@@ -42,7 +42,7 @@ from fhir_server.oauth.login import passkeys, sessions
 from fhir_server.ports.surroundings import Ports
 from tests.engines import MongoEngine, MongoServer, SqliteEngine
 from tests.factories import runtime_on, settings_in
-from tests.world import World, client_of
+from tests.world import HADDAD, World, client_of
 
 ARCHIVES = Path(__file__).with_name("earlier")
 AT = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -179,6 +179,7 @@ def _filled(folder: Path, ports: Ports) -> dict[str, Any]:
         identifier = {"system": "https://finess.esante.gouv.fr", "value": number}
         world.record(place, {"resourceType": "Organization", "identifier": [identifier], "name": place})
     world.software("chu-ehr", "system/*.cruds", "chu")
+    world.colleague("haddad", HADDAD, "chu")
     world.patient("camille", "284039999900148")
     for name in ("nour", "martin"):
         world.professional(name, "10", "other")
