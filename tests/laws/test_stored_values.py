@@ -76,7 +76,8 @@ numbers = count(1)
 def runtime(request, settings, clock, tmp_path) -> Iterator[Runtime]:
     engine = make_engine(request.param, request, tmp_path)
     served = build_runtime(settings, replace(engine.ports, clock=clock))
-    yield served
+    many = replace(served.profile.ceilings, spaces_an_hour=10_000, spaces_a_day=10_000, spaces_a_day_each=10_000)
+    yield replace(served, profile=replace(served.profile, ceilings=many))
     engine.close()
 
 
