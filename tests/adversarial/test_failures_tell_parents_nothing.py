@@ -218,7 +218,7 @@ def beside_its_content(world: World, name):
 def agreement_from(world: World, name):
     said = world.consent("zoe") | {"patient": {"reference": f"Patient/{world.ids['ines']}"}}
     said["sourceReference"] = {"reference": f"DocumentReference/{world.ids[name]}"}
-    return lambda: world.send("nour", "POST", "/Consent", said)
+    return lambda: world.send("zoe", "POST", "/Consent", said)
 
 
 def number_of(world: World, name):

@@ -17,7 +17,7 @@ STORED = {
     },
     "audience": "http://localhost/fhir", "granted_at": "2026-03-02T09:00:00+00:00", "login": "camille", "subject": "s",
     "display": "Camille", "organization_display": "", "launch_patient": "p", "matrix_version": "", "expires": None,
-    "context": {}, "details": [], "reason": "", "jkt": "", "x5t": "", "used_at": None,
+    "context": {}, "details": [], "reason": "", "by_software": False, "jkt": "", "x5t": "", "used_at": None,
     "proof": {
         "at": "2026-03-02T08:59:00+00:00", "acr": "eidas2", "amr": ["pwd", "otp"], "session": "s1", "provider": "",
         "roles": [], "generation": 1,

@@ -323,7 +323,8 @@ def _is_seen(filing: Filing, type_: str, id_: str, *, is_copy: bool) -> bool:
     row = REGISTRY.get(type_)
     if row and row.access is AccessRule.GATHERING:
         return bool(work.snapshot.visible_ids(type_, {id_}, work.entered))
-    return is_copy or row is None or _is_known(filing, row, id_)
+    # documents name stays of the sender's own system, whether or not its admissions are recorded here
+    return is_copy or row is None or row.unconditional or _is_known(filing, row, id_)
 
 
 def _is_known(filing: Filing, row: ResourceType, id_: str) -> bool:
