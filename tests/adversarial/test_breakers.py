@@ -5,13 +5,14 @@ from dataclasses import replace
 
 import pytest
 
+from fhir_server import worker
 from fhir_server.app import create_app
-from fhir_server.application.cases import reported
 from fhir_server.application.core.ceilings import breakers, supervising
-from fhir_server.domain.case_files import CaseKind, case_of
 from fhir_server.domain.supervision import RegisteredException
 from tests.adversarial.misuse import Misuse
 from tests.holds import holds
+from tests.http.cases import look, queued
+from tests.http.test_reviews import of_people
 from tests.world import World
 
 BY = "operator@machine"
@@ -149,16 +150,12 @@ def test_emergencies_and_health_are_never_refused_for_their_number(limited):
 
 
 @holds("V11")
-def test_a_ceiling_opens_one_case_a_day_however_often_it_is_reached(misuse):
-    world = misuse.world
+def test_a_ceiling_opens_one_case_a_day_that_the_officer_finds_in_the_queue(misuse):
+    of_people(misuse.world)
     number = reach(misuse, 0)
     for _ in range(3):
         assert misuse.opens("nour", number) != 200
-    runtime = world.runtime
-    (pending,) = runtime.ports.outbox.ready("cases", runtime.now(), 10)
-    change = reported.open_reported(runtime, pending)
-    runtime.ports.store.commit(change)
-    (write,) = change.writes
-    case = case_of(json.loads(write.after.body), write.after.facts.access)
-    assert (case.kind, case.who, case.rule) == (CaseKind.CEILING, person(misuse), "spaces-an-hour")
-    assert misuse.person(number) not in write.after.body.decode()
+    worker.build(misuse.world.runtime).work_once()
+    (case,) = queued(misuse.world)
+    assert (case["kind"], case["about"]["reference"], case["rule"]) == ("ceiling", person(misuse), "spaces-an-hour")
+    assert misuse.person(number) not in look(misuse.world, case["id"]).text
