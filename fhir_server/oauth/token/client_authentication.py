@@ -4,21 +4,19 @@ Sources: RFC 6749 2.3; RFC 7523; SMART App Launch 2.2, asymmetric client authent
 (https://hl7.org/fhir/smart-app-launch/client-confidential-asymmetric.html).
 """
 
-from base64 import b64decode, urlsafe_b64decode
+from base64 import b64decode
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 
-import orjson
 from authlib.oauth2.rfc6749 import InvalidClientError, InvalidRequestError
 from authlib.oauth2.rfc7523 import JWTBearerClientAssertion
-from joserfc import jws, jwt
-from joserfc.errors import JoseError
-from joserfc.jwk import Key, KeySet
+from joserfc.jwk import KeySet
 
 from fhir_server.application.identity.clients import AuthMethod, decoded
 from fhir_server.domain.values import Json
-from fhir_server.oauth.base import compact, public_keys, remote_keys
-from fhir_server.oauth.base.issuer import ASSERTION_ALGORITHMS, address, issuer_of
+from fhir_server.oauth.base import assertions, compact
+from fhir_server.oauth.base.assertions import BROKEN, LEEWAY, MALFORMED, AssertionFault, Sender, named_by
+from fhir_server.oauth.base.issuer import address, issuer_of
 from fhir_server.oauth.base.wire import Context, Request
 from fhir_server.oauth.granted.records import RegisteredClient
 from fhir_server.ports.vault import Secret
@@ -26,13 +24,11 @@ from fhir_server.ports.vault import Secret
 METHODS = ["private_key_jwt", "client_secret_basic", "client_secret_post", "none"]
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 LONGEST = timedelta(minutes=5)
-LEEWAY = timedelta(seconds=30)
-_JTI, _JTI_LIMIT = "jti", 256
+_JTI = "jti"
 _BASIC_LIMIT = 4096
 _SCHEME_AND_VALUE = 2
 BAD_ASSERTION = "the client assertion is not valid"
 _TYPES = frozenset({"JWT", "client-authentication+jwt"})
-_KEY_TYPES = {"RS384": "RSA", "PS384": "RSA", "ES384": "EC", "ES256": "EC"}
 
 
 def guard(params: Mapping[str, str], authorization: str) -> None:
@@ -55,7 +51,7 @@ def guard(params: Mapping[str, str], authorization: str) -> None:
 def claimed(params: Mapping[str, str], authorization: str) -> str:
     """Return the client id that a request claims, "" when it claims none; the claim proves nothing."""
     basic = _basic(authorization)
-    named = params.get("client_id") or (basic[0] if basic else _named_by(params.get("client_assertion", "")))
+    named = params.get("client_id") or (basic[0] if basic else named_by(params.get("client_assertion", "")))
     return named if named.isascii() and named.isprintable() else ""
 
 
@@ -72,17 +68,6 @@ def _basic(authorization: str) -> tuple[str, str] | None:
     except ValueError:
         return None
     return (decoded(named), decoded(secret)) if colon else None
-
-
-def _named_by(assertion: str) -> str:
-    """Return the issuer of an assertion, before anything in it is verified."""
-    try:
-        compact.demand_small(assertion)
-        claims = orjson.loads(urlsafe_b64decode(assertion.split(".")[1].encode() + b"=="))
-    except ValueError:
-        return ""
-    issuer = claims.get("iss") if isinstance(claims, dict) else None
-    return issuer if isinstance(issuer, str) else ""
 
 
 def _check_basic(authorization: str, client_id: str | None) -> None:
@@ -110,7 +95,7 @@ def _demand_bounded(form: Mapping[str, str]) -> None:
     except ValueError:
         raise _refused("malformed, too long or nested too deeply") from None
     named = form.get("client_id")
-    if named is not None and named != _named_by(form["client_assertion"]):
+    if named is not None and named != named_by(form["client_assertion"]):
         raise InvalidClientError(description="contradictory client credentials", status_code=401)
 
 
@@ -143,15 +128,11 @@ class Assertions(JWTBearerClientAssertion):  # type: ignore[misc]  # Authlib shi
 
     def resolve_client_public_key(self, client: RegisteredClient) -> KeySet:
         """Return the registered keys, from the registration or from the registered address."""
-        registered = client.client
-        raw = registered.jwks
-        if registered.jwks_uri:
-            raw = remote_keys.fetch(self.context.runtime, registered.jwks_uri, self.context.options.bulkhead)
-        self._registered = registered
+        self._registered = client.client
         try:
-            return KeySet.import_key_set({"keys": public_keys.usable(raw.get("keys"))})
-        except (JoseError, ValueError, TypeError, KeyError, AttributeError):
-            raise InvalidClientError(description="the client has no usable keys", status_code=401) from None
+            return assertions.keys_of(self.context.runtime, client.client, self.context.options.bulkhead)
+        except AssertionFault as fault:
+            raise InvalidClientError(description=str(fault), status_code=401) from None
 
     def process_assertion_claims(self, assertion: str, resolve_key: KeySet) -> Json:
         """Verify header, signature and claims, and use up the assertion.
@@ -159,57 +140,27 @@ class Assertions(JWTBearerClientAssertion):  # type: ignore[misc]  # Authlib shi
         Raises: InvalidClientError that says what was expected, and nothing about the keys or the sender.
         """
         try:
-            header = jws.extract_compact(assertion.encode()).headers()
-            key = self._choose(header, resolve_key)
-            claims: Json = dict(jwt.decode(assertion, key, algorithms=[str(header["alg"])]).claims)
+            claims = assertions.verified(assertion, Sender(self._registered, resolve_key, _TYPES))
             self._check(claims)
-        except (JoseError, ValueError, TypeError, KeyError, OverflowError):
-            raise _refused("malformed, not signed by the key that it names, or without a claim") from None
+        except AssertionFault as fault:
+            raise _refused(str(fault)) from None
+        except BROKEN:
+            raise _refused(MALFORMED) from None
         self.claims = claims
         return claims
 
-    def _choose(self, header: Json, keys: KeySet) -> Key:
-        """Return the one registered key that the header names; keys inside the assertion are ignored."""
-        alg, kid = header.get("alg"), header.get("kid")
-        fitting = [k for k in keys.keys if k.kid == kid and k.key_type == _KEY_TYPES.get(str(alg))]
-        expected = {
-            f"alg must be one of {', '.join(ASSERTION_ALGORITHMS)}": alg in ASSERTION_ALGORITHMS,
-            "kid must name one registered key that fits alg": isinstance(kid, str) and kid and len(fitting) == 1,
-            f"typ must be one of {', '.join(sorted(_TYPES))}": header.get("typ", "JWT") in _TYPES,
-            "jku must be the registered address": header.get("jku", self._registered.jwks_uri)
-            == self._registered.jwks_uri,
-            "crit is not understood": "crit" not in header,
-        }
-        _demand(expected)
-        return fitting[0]
-
     def _check(self, claims: Json) -> None:
         now = self.context.runtime.ports.clock.now()
-        expires = compact.instant(claims["exp"])
         audiences = claims["aud"] if isinstance(claims["aud"], list) else [claims["aud"]]
         client_id, ours = self._registered.id, self.get_audiences()
-        started = [compact.instant(claims[name]) for name in ("nbf", "iat") if name in claims]
-        jti = claims["jti"]
         expected = {
             f"aud must be {ours[0]}": bool(set(audiences) & set(ours)),
             "iss and sub must both be the client id": claims["iss"] == claims["sub"] == client_id,
-            f"it has expired; the clock here says {now:%Y-%m-%dT%H:%M:%SZ}": now - LEEWAY < expires,
-            f"exp must be {LONGEST.seconds} seconds ahead at most": expires <= now + LONGEST + LEEWAY,
-            f"nbf or iat lies ahead; the clock here says {now:%Y-%m-%dT%H:%M:%SZ}": all(
-                at <= now + LEEWAY for at in started
-            ),
-            f"jti must have 1 to {_JTI_LIMIT} characters": isinstance(jti, str) and 0 < len(jti) <= _JTI_LIMIT,
         }
-        _demand(expected)
-        spent = Secret(_JTI, f"{client_id}|{jti}", b"", expires=expires + LEEWAY)
-        if not self.context.runtime.ports.vault.add(spent):
+        assertions.demand(expected | assertions.timely(claims, now, LONGEST))
+        until = compact.instant(claims["exp"]) + LEEWAY
+        if not self.context.runtime.ports.vault.add(Secret(_JTI, f"{client_id}|{claims['jti']}", b"", expires=until)):
             raise _refused("it was used before; each needs a jti of its own")
-
-
-def _demand(expected: Mapping[str, object]) -> None:
-    for text, is_met in expected.items():
-        if not is_met:
-            raise _refused(text)
 
 
 def _refused(text: str) -> InvalidClientError:
