@@ -104,7 +104,10 @@ def one_death(mongo, figures, seconds):
     with ThreadPoolExecutor(RIVALS + OTHERS) as pool:
         rivals = [pool.submit(write_at_last, store, touched, free) for _ in range(RIVALS)]
         writers = [pool.submit(write_until, store, patient, free, figures) for patient in others]
-        outcomes = [rival.result() for rival in rivals]
+        try:
+            outcomes = [rival.result() for rival in rivals]
+        finally:
+            free.set()  # the writers end also when a rival fails
         figures.first.append(min(at for at, _ in outcomes) - killed)
         figures.attempts.append(min(refused for _, refused in outcomes))
         for writer in writers:

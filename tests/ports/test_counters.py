@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import textwrap
+import time
 from datetime import timedelta
 
 import pytest
@@ -131,12 +132,14 @@ def test_of_64_openings_at_once_exactly_20_enter(store, subject):
 
 
 def patiently(store, count):
-    """Tell whether a count was stored; come again when the store was too busy to write anything."""
+    """Tell whether a count was stored; come again while the store is too busy, for two minutes."""
+    deadline = time.monotonic() + 120
     while True:
         try:
             return counts(store, count) is None
         except StoreUnavailable:
-            continue
+            if time.monotonic() > deadline:
+                raise
 
 
 PROCESS = """
@@ -157,5 +160,9 @@ def test_of_64_openings_in_two_processes_exactly_20_enter(engine, subject):
     for process in running:
         process.stdin.write("\n")
         process.stdin.flush()
-    entered = [int(process.communicate(timeout=120)[0]) for process in running]
+    try:
+        entered = [int(process.communicate(timeout=150)[0]) for process in running]
+    finally:
+        for process in running:
+            process.kill()
     assert sum(entered) == CEILING
