@@ -157,6 +157,16 @@ class TestOthers:
         seen_by_auditor = office.get("dana", path).text
         assert all(operation in seen_by_auditor for operation in ("case-queue", "decide-case"))
 
+    def test_a_refused_look_or_decision_is_told_to_auditors_alone(self, office):
+        path = f"/AuditEvent?patient={office.ids['camille']}&_count=100"
+        case = open_as_worker(office, a_case(office, CaseKind.DETECTION, of="camille", rule="volume"))
+        decide(office, case.id)
+        before = office.get("camille", path).get_json()["total"]
+        assert decide(office, case.id).status_code == 422
+        assert look(office, case.id, "awa").status_code == 404
+        assert office.get("camille", path).get_json()["total"] == before + 1  # the search before
+        assert office.get("dana", path).text.count("decide-case") == 2
+
 
 class TestOverdue:
     def test_the_worker_tells_the_log_of_a_late_case_once(self, office, clock):

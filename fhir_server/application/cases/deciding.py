@@ -18,7 +18,7 @@ from fhir_server.application.core.enforcement_point import open_unnamed
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.core.unit_of_work import UnitOfWork, carry_out
 from fhir_server.application.reading.read import not_found
-from fhir_server.domain.audit.interactions import interaction_of, of_officers
+from fhir_server.domain.audit.interactions import interaction_of
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.case_files import DUE, TYPE, WAITING, Case, CaseKind, CaseOutcome, case_of, is_case
 from fhir_server.domain.commands import command, query
@@ -127,7 +127,7 @@ def _case(stored: Stored) -> Case | None:
 
 def _trace(work: UnitOfWork, case: Case) -> None:
     work.patient = case.patient or None
-    work.trace_outcome(of_officers(work.entered.outcome(case.reference)))
+    work.trace_outcome(work.entered.outcome(case.reference))
 
 
 def _listed(access: Access, row: Queued) -> Case | None:
@@ -150,5 +150,4 @@ def _trace_queue(access: Access, answer: Opened, waiting: tuple[Case, ...]) -> N
 
 
 def _look_at(access: Access, answer: Opened, patient: PatientId, cases: list[str]) -> Trace:
-    outcome = of_officers(answer.outcome(*cases))
-    return audit_log.trace(access.runtime, access.caller, access.audited, outcome, patient or None)
+    return audit_log.trace(access.runtime, access.caller, access.audited, answer.outcome(*cases), patient or None)

@@ -11,7 +11,7 @@ from fhir_server.application.core.access import PATIENTS_SIDE, Access
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.deadline import demand_time
 from fhir_server.domain.audit.audit_event import Stamp, trace_of
-from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome, OutcomeCode
+from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome, OutcomeCode, as_readable
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.commands import command
 from fhir_server.domain.problem import Problem
@@ -36,8 +36,8 @@ def trace(
     """Build the audit event of an interaction, to be committed with the change that the event is about."""
     now = runtime.ports.clock.now()
     stamp = Stamp(runtime.ports.ids.new(), now, runtime.fhir_base, runtime.stamps.next(now))
-    event = trace_of(audited, outcome, caller, patient, stamp)
-    return Trace(event, audited.event_kind, outcome.code, outcome.basis)
+    readable = as_readable(audited.event_kind, outcome)
+    return Trace(trace_of(audited, readable, caller, patient, stamp), audited.event_kind, outcome.code, outcome.basis)
 
 
 def commit(runtime: Runtime, *changes: Change) -> None:

@@ -25,7 +25,7 @@ from fhir_server.application.core.system_views import ReadingReason, whole_space
 from fhir_server.application.core.unit_of_work import UnitOfWork
 from fhir_server.application.outbox.lanes import NOTHING, Lane, Later
 from fhir_server.domain import record_codec
-from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome, of_officers
+from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.case_files import TYPE as CASE
 from fhir_server.domain.case_files import case_of, is_case
@@ -241,7 +241,7 @@ def _of_case(work: UnitOfWork, patient: PatientId, body: Json) -> Change:
     work.audited = AuditedInteraction(
         Interaction.OPERATION, CASE, target=case.reference, operation=ROWS[EventKind.CASE_OVERDUE].operation
     )
-    work.trace_outcome(of_officers(Outcome(touched=(case.reference,))))
+    work.trace_outcome(Outcome(touched=(case.reference,)))
     return work.planned()
 
 

@@ -14,6 +14,9 @@ from fhir_server.registry import DOCUMENTS
 _LONGEST_NAME = 200
 """In characters: a type, an id and a version of 64 characters each."""
 _OF_THE_SIDE = frozenset({RequesterKind.PATIENT, RequesterKind.RELATED})
+_OF_OFFICERS = frozenset(
+    {EventKind.CASE_QUEUE_READ, EventKind.CASE_READ, EventKind.CASE_DECIDED, EventKind.CASE_OVERDUE}
+)
 
 
 class OutcomeCode(Code):
@@ -94,9 +97,11 @@ NO_DOCUMENT = "00000000-0000-4000-8000-000000000000"
 """Stands for the names of a request that are visible to no reader: an id that is never issued."""
 
 
-def of_officers(outcome: Outcome) -> Outcome:
-    """Return the outcome of an act on a case, which only auditors read in the audit log of a space (V22)."""
-    return replace(outcome, confidential=True, about=(NO_DOCUMENT,))
+def as_readable(kind: EventKind, outcome: Outcome) -> Outcome:
+    """Return the outcome of an event; only auditors read one about a case in the audit log of a space (V22)."""
+    if kind not in _OF_OFFICERS:
+        return outcome
+    return replace(outcome, confidential=True, about=(NO_DOCUMENT,), beyond=False)
 
 
 def about(audited: AuditedInteraction, outcome: Outcome) -> tuple[str, ...]:
