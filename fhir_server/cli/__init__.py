@@ -23,11 +23,11 @@ _COMMANDS = {
     "outbox": ("outbox:outbox", "Look at what waits for the worker, and at dead letters."),
     "repair": ("stores:repair", "Find stored consents that cannot be applied."),
     "restore": ("stores:restore", "Put a backup into an empty data directory."),
-    "resume": ("supervision:resume", "Let somebody's declared word open spaces again."),
+    "resume": ("supervision:resume", "Let somebody's declarations open spaces again."),
     "schema": ("stores:schema", "Create or update the store's tables and indexes."),
     "seed": ("server:seed", "Load the invented people, or bulk data."),
     "serve": ("server:serve", "Serve FHIR, the authorization server and the pages."),
-    "suspend": ("supervision:suspend", "Let somebody's declared word open no more spaces."),
+    "suspend": ("supervision:suspend", "Stop somebody's declarations from opening new spaces."),
     "work": ("outbox:work", "Work the outbox in a process of its own."),
     "users": ("users:group", "Give people accounts; change or disable them."),
 }

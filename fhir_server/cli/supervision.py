@@ -1,4 +1,4 @@
-"""`habilis suspend | resume | exceptions`: take back somebody's declared word, or register other ceilings."""
+"""`habilis suspend | resume | exceptions`: suspend what somebody's declarations open, or register other ceilings."""
 
 from collections.abc import Sequence
 from typing import Literal, get_args
@@ -21,14 +21,17 @@ _takes_kind = click.argument("kind", metavar="KIND", type=click.Choice(get_args(
 @_takes_reason
 @administers
 def suspend(operator: Operator, kind: _Kind, id_: str, reason: str) -> None:
-    """Let somebody's declared word open no more spaces.
+    """Stop somebody's declarations from opening new spaces.
 
-    This takes effect with the next request. Evidence of the patient or of a third party still opens spaces, and so do
-    emergencies. ID is that of the Practitioner, of the client, or of the Organization.
+    KIND is person, client or establishment; ID is that of the Practitioner, the client or the Organization. This takes
+    effect with the next request. Spaces that are open stay open. Evidence from the patient or from a third party still
+    opens spaces, and so do emergencies.
+
+    Example: habilis suspend person 3f2a9a0e-54a5-4d8e-9b59-0f7a1d5c6b7e --reason "token stolen"
     """
     subject = _subject(operator, kind, id_)
     supervising.suspend(operator.runtime, subject, operator.name, reason)
-    click.echo(f"{subject}: a declared word opens no more spaces")
+    click.echo(f"{subject}: declarations open no more spaces")
 
 
 @click.command()
@@ -37,13 +40,14 @@ def suspend(operator: Operator, kind: _Kind, id_: str, reason: str) -> None:
 @_takes_reason
 @administers
 def resume(operator: Operator, kind: _Kind, id_: str, reason: str) -> None:
-    """Let somebody's declared word open spaces again.
+    """Let somebody's declarations open spaces again.
 
-    This also forgets the ceilings and contests that led to the suspension.
+    KIND and ID are those of `habilis suspend`. The server also forgets the ceilings and contests that led to the
+    suspension.
     """
     subject = _subject(operator, kind, id_, must_exist=False)
     breakers.resume(operator.runtime, subject, operator.name, reason)
-    click.echo(f"{subject}: a declared word opens spaces again")
+    click.echo(f"{subject}: declarations open spaces again")
 
 
 @click.group("exceptions")
@@ -77,7 +81,10 @@ def add(operator: Operator, subject: str, numbers: Sequence[str], role: str, rea
 @_takes_reason
 @administers
 def end(operator: Operator, subject: str, reason: str) -> None:
-    """End the registered exception of a subject."""
+    """End the registered exception of a subject; the usual ceilings hold again.
+
+    SUBJECT is person/ID, client/ID, establishment/ID or profession/CODE.
+    """
     named = _named(operator, subject, must_exist=False)
     supervising.end_exception(operator.runtime, named, operator.name, reason)
     click.echo(f"{named}: the usual ceilings")

@@ -133,7 +133,7 @@ def text_of(notice: Notice) -> str:
     if notice.opened_at:
         told.append(_dated(words.OPENED_ON, f"{notice.opened_at:%d/%m/%Y à %H:%M} UTC"))
     if notice.outcome:
-        told.append(sentences.phrase(words.REVIEWS[notice.outcome], _LANGUAGE))
+        told.append(sentences.result(notice.kind, notice.outcome, _LANGUAGE))
     if notice.review_due:
         told.append(_dated(words.TO_REVIEW, f"{notice.review_due:%d/%m/%Y %H:%M} UTC"))
     return f"Le {notice.at:%d/%m/%Y à %H:%M} UTC : {' '.join(told)}"

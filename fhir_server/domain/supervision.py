@@ -23,7 +23,7 @@ PROFESSION = "profession:"
 
 @dataclass(frozen=True, slots=True)
 class Suspension:
-    """Each space that the subject newly enters needs better evidence than a declared word (V13).
+    """Each space that the subject newly enters needs better evidence than a declaration (V13).
 
     subject: a reference. by, reason: for the officer.
     """

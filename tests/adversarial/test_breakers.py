@@ -8,7 +8,8 @@ import pytest
 from fhir_server import worker
 from fhir_server.app import create_app
 from fhir_server.application.core.ceilings import breakers, supervising
-from fhir_server.domain.supervision import RegisteredException
+from fhir_server.domain.supervision import CEILINGS, RegisteredException
+from fhir_server.http.pages.public.transparency import MEANINGS
 from tests.adversarial.misuse import Misuse
 from tests.holds import holds
 from tests.http.cases import look, queued
@@ -116,6 +117,7 @@ def test_transparency_shows_role_and_numbers_and_no_name(misuse):
         page = misuse.world.web.get("/transparency", headers={"Accept": "text/html", "Accept-Language": language})
         assert words in page.get_data(as_text=True)
         assert "screening centre" in page.get_data(as_text=True)
+        assert set(MEANINGS) == CEILINGS  # each number is said in words
         assert misuse.world.ids["nour"] not in page.get_data(as_text=True) + json.dumps(shown.get_json())
 
 

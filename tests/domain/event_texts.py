@@ -36,6 +36,7 @@ def texts() -> Iterator[tuple[str, str]]:
         ("phrase", said)
         for said in (
             *words.REVIEWS.values(),
+            *words.DECISIONS.values(),
             *words.PROOFS.values(),
             *words.GRADES.values(),
             explanations.BY_APP,

@@ -66,7 +66,7 @@ class TestTold:
         text = notice["payload"][0]["contentString"]
         assert "awa (chu) déclare que vous avez donné votre accord" in text
         assert "oral" in text
-        assert "Rien d’autre que cette parole" in text
+        assert "Personne d’autre ne l’a confirmé." in text
         codes = {one["url"]: one["valueCode"] for one in notice["extension"]}
         assert codes == {"urn:habilis:proof": "oral", "urn:habilis:grade": "declared"}
 

@@ -153,7 +153,7 @@ class TestTheAuditLog:
 
     @holds("V9")
     @pytest.mark.parametrize(("by", "grade", "text"), [
-        ("martin", "declared", "Fondement : consent (sur la parole de qui lit)."),
+        ("martin", "declared", "Fondement : consent (déclaré par le professionnel seul)."),
         ("camille", "patient", "Fondement : consent (par un acte du patient)."),
     ])  # fmt: skip
     def test_a_reading_has_the_grade_of_its_ground(self, world: World, by, grade, text):

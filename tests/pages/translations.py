@@ -18,6 +18,7 @@ _METHODS = [
     ("http/pages/patient/notice_texts.py", "python"),
     ("http/pages/error_pages.py", "python"),
     ("http/pages/patient/journal.py", "python"),
+    ("http/pages/public/transparency.py", "python"),
     ("http/templates/layout.html", "jinja2"),
     ("http/templates/pages/**.html", "jinja2"),
 ]

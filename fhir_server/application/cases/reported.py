@@ -1,4 +1,4 @@
-"""Cases that the server reports: a ceiling that was reached, a declared word that was suspended.
+"""Cases that the server reports: a ceiling that was reached, declarations that were suspended.
 
 Source: statements V11 and V13 of docs/rules.md; docs/adr/0085-breakers-and-registered-exceptions.md.
 """

@@ -185,7 +185,8 @@ def problem_of(refusal: Deny, caller: Caller) -> Problem:
         text = "only emergencies are served now; the operator of this server has stopped everything else"
         return Problem.of(Category.UNAVAILABLE, text, code=refusal.reason)
     if caller.requester.kind is RequesterKind.PATIENT:
-        return Problem(Category.FORBIDDEN, Issue("this space is not open", code=refusal.reason))
+        text = "you may not do this" if refusal.reason in _CALLER_REASONS else "this space is not open"
+        return Problem(Category.FORBIDDEN, Issue(text, code=refusal.reason))
     if refusal.reason in _CALLER_REASONS:
         return Problem(Category.FORBIDDEN, Issue("you have no access to any patient's space", code="forbidden"))
     return Problem(

@@ -18,7 +18,7 @@ GROUNDS: Mapping[str, str] = MappingProxyType(
         Basis.ADMINISTRATOR: "professional whom you gave the rights of your declared physician",
         Basis.CARE_TEAM: "agreement to the care team",
         Basis.CONSENT: "agreement to this one consultation",
-        Basis.BREAK_GLASS: "emergency, glass broken",
+        Basis.BREAK_GLASS: "emergency (break-glass)",
         Basis.REGULATION: "emergency call",
         Basis.DEPOSITOR: "filing of the document by the same party",
         Basis.SYSTEM: "software that files documents",
@@ -38,22 +38,22 @@ GROUNDS_BY_GRADE: Mapping[tuple[str, str], str] = MappingProxyType(
         (Basis.CONSENT, Grade.THIRD_PARTY): "agreement to this one consultation, supported by what a third party "
         "recorded",
         (Basis.CONSENT, Grade.DECLARED): "agreement to this one consultation, as a professional declared it",
-        (Basis.BREAK_GLASS, Grade.DECLARED): "emergency, glass broken, as a professional declared it",
+        (Basis.BREAK_GLASS, Grade.DECLARED): "emergency (break-glass), as a professional declared it",
         (Basis.REGULATION, Grade.DECLARED): "emergency call, as a professional declared it",
     }
 )
-"""The words for a ground and the grade of its evidence, where they differ: a declared word is not your agreement."""
+"""The words for a ground with the grade of its evidence: what a professional declared is not “your agreement”."""
 GRADES: Mapping[str, str] = MappingProxyType(
     {
         Grade.PATIENT: "by an act of the patient",
         Grade.THIRD_PARTY: "recorded by a third party",
-        Grade.DECLARED: "on the word of who reads",
+        Grade.DECLARED: "declared by the professional alone",
     }
 )
 REFUSALS: Mapping[str, str] = MappingProxyType(
     {
         Reason.NO_CONSENT: "you have not agreed to this access",
-        Reason.CONSENT_USED: "the agreement was for one consultation or a stated time, now over",
+        Reason.CONSENT_USED: "the agreement was for one consultation or a limited time, and has ended",
         Reason.BLOCKED: "you have blocked this professional",
         Reason.APPROVAL_PENDING: "you have not approved this first access",
         Reason.NOT_ENTITLED: "this profession has no access",

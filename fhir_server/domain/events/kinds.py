@@ -136,10 +136,10 @@ class EventKind(Code):
     CONSENT_REVOKED = ("consent-revoked", EventRow(_REVISES, _CONSENT, _ALWAYS, _DOCUMENTS, _UNTOLD),
         "ended an agreement to an access", "end an agreement to an access")
     INVITATION_MADE = ("invitation-made", EventRow(_CALLED, _PATIENT, _ALWAYS, _DOCUMENTS, _UNTOLD, "invite"),
-        "made a code that lets a professional in once", "make a code that lets a professional in once")
+        "made a one-time code for a professional", "make a one-time code for a professional")
     INVITATION_CANCELLED = ("invitation-cancelled",
         EventRow(_CALLED, _PATIENT, _ALWAYS, _DOCUMENTS, _UNTOLD, "cancel-invitation"),
-        "cancelled the codes that let a professional in", "cancel the codes that let a professional in")
+        "cancelled the one-time codes for professionals", "cancel the one-time codes for professionals")
     INVITATION_REDEEMED = ("invitation-redeemed",
         EventRow(_CALLED, _PATIENT, _NEVER, _DOCUMENTS, _told(NoticeKind.LET_IN), "redeem"),
         "used a code or a card that the patient showed", "use a code or a card that the patient showed")
@@ -147,7 +147,7 @@ class EventKind(Code):
         EventRow((_CREATE,), "Encounter", _ALWAYS, _OPEN, _told(NoticeKind.ADMITTED)),
         "said that the patient is in its care", "say that the patient is in its care")
     ADMISSION_CHANGED = ("admission-changed", EventRow((_UPDATE,), "Encounter", _ALWAYS, _OPEN, _UNTOLD),
-        "changed what it said of the care of the patient", "change what it said of the care of the patient")
+        "changed what it had said about the patient’s care", "change what it had said about the patient’s care")
     PROFESSIONAL_BLOCKED = ("professional-blocked", EventRow(_SAYS, _CONSENT, _ALWAYS, _DOCUMENTS, _UNTOLD),
         "blocked somebody’s access to the space", "block somebody’s access to the space")
     PROFESSIONAL_UNBLOCKED = ("professional-unblocked", EventRow(_SAYS, _CONSENT, _ALWAYS, _DOCUMENTS, _UNTOLD),
@@ -237,7 +237,7 @@ class EventKind(Code):
         "contested what a professional did or declared", "contest what a professional did or declared")
     CONTEST_WITHDRAWN = ("contest-withdrawn",
         EventRow(_CALLED, None, _ALWAYS, _DOCUMENTS, _UNTOLD, "withdraw-contest"),
-        "took a contest back", "take a contest back")
+        "withdrew a contest", "withdraw a contest")
     CASE_DECIDED = ("case-decided",
         EventRow(_CALLED, _TASK, _NEVER, _DOCUMENTS, _told(NoticeKind.DECIDED), "decide-case"),
         "decided a case of the data-protection officer", "decide a case of the data-protection officer")
@@ -343,9 +343,9 @@ class EventKind(Code):
     CEILING_REACHED = ("ceiling-reached", EventRow(_CALLED, None, _NEVER, _OPEN, _UNTOLD, "reach-ceiling"),
         "reported that a ceiling was reached", "report that a ceiling was reached")
     WORD_SUSPENDED = ("word-suspended", EventRow(_CALLED, None, _NEVER, _OPEN, _UNTOLD, "suspend-word"),
-        "let somebody’s word alone open no more spaces", "let somebody’s word alone open no more spaces")
+        "suspended somebody’s declarations: they open no more spaces", "suspend somebody’s declarations")
     WORD_RESUMED = ("word-resumed", EventRow(_CALLED, None, _NEVER, _OPEN, _UNTOLD, "resume-word"),
-        "let somebody’s word open spaces again", "let somebody’s word open spaces again")
+        "let somebody’s declarations open spaces again", "let somebody’s declarations open spaces again")
     EXCEPTION_REGISTERED = ("exception-registered",
         EventRow(_CALLED, None, _NEVER, _OPEN, _UNTOLD, "register-exception"),
         "registered other ceilings for a role", "register other ceilings for a role")

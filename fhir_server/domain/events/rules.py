@@ -57,8 +57,8 @@ class NoticeKind(Code):
     DECIDED = ("contest-decided", "What you contested was examined",
         "What was contested about %(who)s was examined.")
     UNEXPLAINED = ("unexplained-access", "An access that nothing explains",
-        ("%(who)s looked at the space, and nothing that is recorded explains it. If you do not know this person, "
-         "say so."))
+        ("%(who)s looked at the space, and nothing that is recorded explains this access. If you do not know this "
+         "person, you can contest the access: the person is then blocked."))
     FILED = ("document-filed", "Somebody files documents", None)
     CHANGED = ("document-changed", "Somebody changes a document", "%(who)s changed a document of the space.")
     CHOICE_CLOSED = ("choice-closed", "A choice of yours cannot be applied",

@@ -5,11 +5,12 @@ Languages are "fr" and "en"; the text of any other language is English.
 
 from functools import lru_cache
 
+from consent_rules.vocabulary import ReviewOutcome
 from fhir_server.catalogues import texts
 from fhir_server.domain.events import explanations, words
 from fhir_server.domain.events.kinds import EventKind
 from fhir_server.domain.events.rules import NoticeKind
-from fhir_server.domain.events.words import NOTICES, WORDS, Words
+from fhir_server.domain.events.words import DECISIONS, NOTICES, REVIEWS, WORDS, Words
 from fhir_server.registry import REGISTRY
 from fhir_server.registry.model import Words as Names
 
@@ -51,6 +52,11 @@ def notice(kind: NoticeKind, who: str | None, language: str) -> str:
 def notice_label(kind: NoticeKind, language: str) -> str:
     """Return what notices of a kind are about, for a list from which a person chooses."""
     return _say(f"notice {kind} label", kind.label, language)
+
+
+def result(kind: NoticeKind, outcome: ReviewOutcome, language: str) -> str:
+    """Return what a notice says of the outcome of a review or of a contest."""
+    return phrase((DECISIONS if kind is NoticeKind.DECIDED else REVIEWS)[outcome], language)
 
 
 def ground(basis: str, grade: str, language: str) -> str:

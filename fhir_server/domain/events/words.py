@@ -41,30 +41,37 @@ REVIEWS: Mapping[ReviewOutcome, str] = MappingProxyType(
         "follow.",
     }
 )
+DECISIONS: Mapping[ReviewOutcome, str] = MappingProxyType(
+    {
+        ReviewOutcome.JUSTIFIED: "Result: what this person did or declared was justified.",
+        ReviewOutcome.NOT_JUSTIFIED: "Result: what this person did or declared was not justified.",
+    }
+)
+"""The outcome of a contest, as the patient reads it."""
 PROOFS: Mapping[Proof, str] = MappingProxyType(
     {
-        Proof.ORAL: "You are said to have agreed orally.",
-        Proof.WRITTEN: "You are said to have agreed in writing.",
-        Proof.PATIENT: "You are said to have recorded it yourself.",
-        Proof.CARD: "Your card is said to have been read.",
-        Proof.CODE: "A code of yours is said to have been used.",
-        Proof.APPOINTMENT: "An appointment is given as the reason.",
-        Proof.ADMISSION: "An admission is given as the reason.",
-        Proof.REFERRAL: "A referral is given as the reason.",
-        Proof.PRESCRIPTION: "A prescription is given as the reason.",
+        Proof.ORAL: "According to this person, you agreed orally.",
+        Proof.WRITTEN: "According to this person, you agreed in writing.",
+        Proof.PATIENT: "According to this person, you recorded it yourself.",
+        Proof.CARD: "According to this person, your card was read.",
+        Proof.CODE: "According to this person, you showed a code.",
+        Proof.APPOINTMENT: "The reason given is an appointment.",
+        Proof.ADMISSION: "The reason given is an admission.",
+        Proof.REFERRAL: "The reason given is a referral.",
+        Proof.PRESCRIPTION: "The reason given is a prescription.",
     }
 )
 GRADES: Mapping[Grade, str] = MappingProxyType(
     {
         Grade.PATIENT: "The server has checked this evidence.",
         Grade.THIRD_PARTY: "Somebody else has recorded facts that support it.",
-        Grade.DECLARED: "Nothing but this word supports it.",
+        Grade.DECLARED: "Nobody else has confirmed it.",
     }
 )
-"""What the notice of a declared agreement says of its proof and of the grade of the evidence (V7)."""
+"""How strong the evidence of a declared agreement is, after `PROOFS` in the notice to the patient (V7)."""
 WITHOUT_LOGIN = "the software %(app)s, in the name of %(person)s, without that person’s own login,"
 """Who acted, when software named a person who had not logged in (V5)."""
 WANTED = "wanted to %(act)s"
 SOFTWARE = "A program"
 TO_REVIEW = "To be reviewed by %(when)s."
-OPENED_ON = "It was opened on %(when)s."
+OPENED_ON = "The access was on %(when)s."

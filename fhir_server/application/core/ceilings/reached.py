@@ -74,7 +74,7 @@ def demand_trusted(access: Access) -> None:
     """
     if access.caller.supervision.suspends(access.caller.requester):
         audit_log.record_outcome(access, Outcome(OutcomeCode.REFUSED, SUSPENDED, confidential=True, beyond=True))
-        text = "your word alone opens no space until the officer has decided; show evidence of the patient or others"
+        text = "your declarations are suspended: they open no new space, only other evidence does"
         raise Problem.of(Category.CONSENT_REQUIRED, text, code=SUSPENDED)
 
 

@@ -1,4 +1,4 @@
-"""Suspending somebody's declared word, and registering other ceilings: by the operator, dated, with a reason.
+"""Suspending what somebody declares, and registering other ceilings: by the operator, dated, with a reason.
 
 All of it is one entry beside the tokens, so that the look-up before every request also finds it, in every process.
 Source: docs/adr/0085-breakers-and-registered-exceptions.md (V12, V13).
@@ -39,7 +39,7 @@ def is_suspended(runtime: Runtime, subject: str) -> bool:
 
 @command(EventKind.WORD_SUSPENDED)
 def suspend(runtime: Runtime, subject: str, by: str, reason: str) -> None:
-    """Let no declared word of a subject open another space, from the next request on.
+    """Let no declaration of a subject open another space, from the next request on.
 
     Raises: ValueError without a reason; StoreUnavailable, and then nothing is changed.
     """

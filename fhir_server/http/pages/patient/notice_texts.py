@@ -13,7 +13,7 @@ from flask_babel import gettext, lazy_gettext
 from consent_rules.vocabulary import Grade, Proof, ReviewOutcome
 from fhir_server.domain.events import sentences
 from fhir_server.domain.events.rules import NoticeKind
-from fhir_server.domain.events.words import GRADES, PROOFS, REVIEWS, SOFTWARE, TO_REVIEW
+from fhir_server.domain.events.words import GRADES, PROOFS, SOFTWARE, TO_REVIEW
 from fhir_server.domain.notices import GRADE, PROOF, REVIEW_DUE, REVIEW_OUTCOME
 from fhir_server.domain.values import Json, type_of
 from fhir_server.http.pages.language import current_language, local
@@ -63,7 +63,7 @@ def _told(notice: Json, outcome: str, at: datetime) -> NoticeInWords:
         at=local(datetime.fromisoformat(notice["sent"])),
         text=sentences.notice(NoticeKind(kind), _who(notice), current_language()),
         reason=_reason(next((str(code.get("text", "")) for code in notice.get("reasonCode", ())), "")),
-        review=_review(due, outcome, overdue=overdue),
+        review=_review(NoticeKind(kind), due, outcome, overdue=overdue),
         overdue=overdue,
         urgent=notice.get("priority") == "urgent",
         evidence=_evidence(_extension(notice, PROOF), _extension(notice, GRADE)),
@@ -79,10 +79,10 @@ def _reason(stated: str) -> str:
     return str(gettext("%(reason)s: %(written)s", reason=_REASONS[code], written=written))
 
 
-def _review(due: str, outcome: str, *, overdue: bool) -> str:
-    """Return how the review of an access stands: its outcome, or the date by which it is or was due."""
+def _review(kind: NoticeKind, due: str, outcome: str, *, overdue: bool) -> str:
+    """Return how the review of an access, or a contest, stands: its outcome, or the date by which it is or was due."""
     if outcome:
-        return sentences.phrase(REVIEWS[ReviewOutcome(outcome)], current_language())
+        return sentences.result(kind, ReviewOutcome(outcome), current_language())
     if not due:
         return ""
     when = f"{local(datetime.fromisoformat(due)):%d/%m/%Y %H:%M}"
