@@ -72,6 +72,7 @@ class Ceilings:
     emergency_second_factor: int
     emergency_officer: int
     emergency_usual_days: int
+    emergency_usual_window: Span
     deposits_an_hour: int
     admissions_a_day_each: int
     failed_codes_an_hour: int

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
-from fhir_server.application.cases import reported
+from fhir_server.application.cases import emergencies, reported
 from fhir_server.application.core import audit_log
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.detection import looks
@@ -45,7 +45,7 @@ MAILS = Lane(mails.LANE, send_mail, tries=48, first_pause=timedelta(seconds=10))
 """Mails and calls are tried for about a day and a half: so long a mail server or an app may be away."""
 CALLS = Lane(webhooks.LANE, call_app, tries=48, first_pause=timedelta(seconds=10))
 TIDYING = Lane("tidying", tidy, every=timedelta(minutes=5))
-LANES: Sequence[Lane] = (TIDYING, terms.LANE, reported.LANE, looks.LANE, NOTICES, MAILS, CALLS)
+LANES: Sequence[Lane] = (TIDYING, terms.LANE, reported.LANE, emergencies.LANE, looks.LANE, NOTICES, MAILS, CALLS)
 
 
 def build(runtime: Runtime) -> Worker:

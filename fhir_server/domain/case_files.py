@@ -55,8 +55,8 @@ class Case:
 
     rule: the rule or ceiling. who: reference of the person, establishment or software concerned, None when it is about
     several. display: its name, None when unknown. evidence: codes and counts. events: relative references of audit
-    events. times: how often it was opened. contester: reference of who contests. block: reference of
-    the Consent by which the contest blocks the person.
+    events. times: how often it happened; to two digits when a ceiling is met very often. contester: reference of who
+    contests. block: reference of the Consent by which the contest blocks the person.
     confidential: whether guardians learn nothing of it (B10).
     decided_at, decided_by, comment: of the decision.
     """
@@ -97,6 +97,16 @@ def case_id(kind: CaseKind, who: str, rule: str, day: datetime, patient: Patient
     return str(UUID(bytes=sha256(text.encode()).digest()[:16], version=4))
 
 
+def grows_by(times: int) -> int:
+    """Return by how much a case grows when something happens for the nth time on a day, 0 for not at all.
+
+    Each of the first hundred times makes it grow, then each tenth, then each hundredth, and so on: the case says two
+    digits of the number, and a flood costs 90 writes for each further digit.
+    """
+    step: int = 10 ** max(0, len(str(times - 1)) - 2)
+    return step if times % step == 0 else 0
+
+
 def against(who: str) -> str:
     """Return the lookup token of the contests that stand against somebody."""
     return tokens.exact_token("contest", SYSTEM, who)
@@ -109,7 +119,9 @@ def opened_again(before: Case, now: Case) -> Case:
     """
     counts = {**before.evidence, **now.evidence}
     events = tuple(dict.fromkeys((*before.events, *now.events)))[:_MOST_EVENTS]
-    again = replace(before, times=before.times + 1, evidence=counts, events=events, block=now.block or before.block)
+    again = replace(
+        before, times=before.times + now.times, evidence=counts, events=events, block=now.block or before.block
+    )
     return reopened(again) if before.outcome is CaseOutcome.WITHDRAWN else again
 
 

@@ -62,9 +62,13 @@ class Supervision:
 
     def ceilings_of(self, requester: Requester, usual: Ceilings) -> Ceilings:
         """Return the ceilings of a requester: the usual ones, or those that were registered last."""
-        if not self.exceptions:
-            return usual
-        own = subjects_of(requester)
+        return self._numbers(subjects_of(requester), usual) if self.exceptions else usual
+
+    def ceilings_for(self, subject: str, usual: Ceilings) -> Ceilings:
+        """Return the ceilings of one subject, such as an establishment, whoever acts there."""
+        return self._numbers(frozenset({subject}), usual)
+
+    def _numbers(self, own: frozenset[str], usual: Ceilings) -> Ceilings:
         numbers = {name: most for one in self.exceptions if one.subject in own for name, most in one.numbers.items()}
         return replace(usual, **numbers)  # type: ignore[arg-type] # `CEILINGS` names whole numbers alone
 

@@ -161,3 +161,16 @@ def test_a_ceiling_opens_one_case_a_day_that_the_officer_finds_in_the_queue(misu
     (case,) = queued(misuse.world)
     assert (case["kind"], case["about"]["reference"], case["rule"]) == ("ceiling", person(misuse), "spaces-an-hour")
     assert misuse.person(number) not in look(misuse.world, case["id"]).text
+
+
+def test_the_case_of_a_ceiling_says_how_often_it_was_met(misuse):
+    of_people(misuse.world)
+    reach(misuse, 0)
+    for times in (3, 120):
+        for _ in range(times):
+            breakers.call_officer(misuse.world.runtime, person(misuse), "spaces-an-hour")
+        before = len(misuse.world.runtime.ports.outbox.ready("cases", misuse.world.runtime.now(), 500))
+        worker.build(misuse.world.runtime).work_once()
+    (case,) = queued(misuse.world)
+    assert case["times"] == 120  # of 124: two digits
+    assert before < 120

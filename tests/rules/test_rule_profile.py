@@ -105,6 +105,7 @@ def test_what_one_key_opens_has_the_limits_of_the_page_of_evidence():
         emergency_second_factor=4,
         emergency_officer=8,
         emergency_usual_days=3,
+        emergency_usual_window=Span.parse("28d"),
         deposits_an_hour=60,
         admissions_a_day_each=30,
         failed_codes_an_hour=10,

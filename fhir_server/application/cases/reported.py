@@ -20,7 +20,8 @@ def open_reported(runtime: Runtime, message: Pending) -> Change:
     """Open the case that a message reports, in no space: it carries nothing of a patient."""
     said = orjson.loads(message.body)
     kind, who, rule, at = CaseKind(said["kind"]), str(said["who"]), str(said["rule"]), instant(said["at"])
-    case = Case(case_id(kind, who, rule, at), kind, NO_SPACE, at, runtime.profile.case_decision.after(at), rule, who)
+    due, times = runtime.profile.case_decision.after(at), int(said.get("times", 1))
+    case = Case(case_id(kind, who, rule, at), kind, NO_SPACE, at, due, rule, who, times=times)
     with runtime.ports.store.snapshot() as snapshot:
         writes = writes_of(snapshot, case, runtime.stamps.next(runtime.now()))
     return Change((), writes, outbox=(overdue_message(case, runtime.now()),))

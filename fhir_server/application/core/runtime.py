@@ -9,7 +9,7 @@ Source: docs/adr/0053.
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from threading import Lock
 from zoneinfo import ZoneInfo
 
@@ -35,6 +35,7 @@ _STEP = timedelta(milliseconds=1)
 _PARIS = ZoneInfo("Europe/Paris")
 _STAFF_HOLDS = timedelta(minutes=5)
 _MOST_PLACES = 1000
+_MOST_MEETINGS = 10_000
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 DETECTION_LANE = "detection"
 _PROFESSIONAL = "Practitioner/"
@@ -135,6 +136,23 @@ class Staff:
         return number
 
 
+@dataclass(slots=True)
+class Meetings:
+    """How often each subject has met each ceiling today, in this process: only to write less of it."""
+
+    _day: date = date.min
+    _times: dict[tuple[str, str], int] = field(default_factory=dict)
+    _lock: Lock = field(default_factory=Lock)
+
+    def add(self, subject: str, ceiling: str, day: date) -> int:
+        """Note one meeting; return which of the day it is, from 1."""
+        with self._lock:
+            if day != self._day or len(self._times) >= _MOST_MEETINGS:
+                self._day, self._times = day, {}
+            number = self._times[subject, ceiling] = self._times.get((subject, ceiling), 0) + 1
+        return number
+
+
 @dataclass(frozen=True, slots=True)
 class Runtime:
     """One running server.
@@ -145,7 +163,7 @@ class Runtime:
     professional_level: the weakest login (`acr`) with which a professional may use the FHIR endpoint, None for any.
     time_zone: in which people's hours are meant.
     watched: the spaces about which detection has a message already; None for a server without detection.
-    staff: how many people work in each establishment.
+    staff: how many people work in each establishment. meetings: who has met which ceiling today.
     event_readers: each is called once for each audited event after the event is durable, and never for an event that
         was not stored. A reader must be quick and must not raise.
     """
@@ -163,6 +181,7 @@ class Runtime:
     event_readers: tuple[EventReader, ...] = ()
     watched: WatchedSpaces | None = None
     staff: Staff = field(default_factory=Staff)
+    meetings: Meetings = field(default_factory=Meetings)
 
     def now(self) -> datetime:
         """Return the instant, by the server's clock."""

@@ -13,17 +13,20 @@ from fhir_server.application.core.ceilings import supervising
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome
 from fhir_server.domain.caller import Caller
+from fhir_server.domain.case_files import grows_by
 from fhir_server.domain.commands import command
 from fhir_server.domain.events.kinds import EventKind
 from fhir_server.domain.values import Interaction
 from fhir_server.ports.counters import CeilingReached
 from fhir_server.ports.outbox import Message
-from fhir_server.ports.store import Change
+from fhir_server.ports.store import Change, Trace
 from fhir_server.ports.vault import Secret
 
 BY = "Habilis"
 CASES_LANE = "cases"
-"""The lane of the outbox for cases that the worker opens; a message says about whom and by which rule."""
+"""The lane of the outbox for cases that the worker opens; a message says about whom, by which rule and how often."""
+EMERGENCIES_LANE = "emergencies"
+"""The lane for emergency openings, which the worker counts by establishment."""
 _DAY, _CONTEST, _CALL = "ceiling-day", "contested-by", "officer-called"
 
 
@@ -44,20 +47,40 @@ def note_contested(runtime: Runtime, declarer: str, patient: PatientId) -> None:
 
 @command(EventKind.CEILING_REACHED)
 def call_officer(runtime: Runtime, subject: str, ceiling: str) -> None:
-    """Record that a subject has reached a ceiling and have the worker open a case: once for each ceiling and day."""
-    day, until = f"{runtime.now():%Y-%m-%d}", runtime.profile.ceilings.breaker_window.after(runtime.now())
-    if runtime.ports.vault.add(Secret(_CALL, f"{subject} {ceiling} {day}", b"", expires=until)):
-        _report(runtime, "ceiling", subject, ceiling)
+    """Record that a subject has reached a ceiling and have the worker open a case, one for each ceiling and day.
+
+    The audit event is stored once for these, too. Each further time counts in the case, as `grows_by` says.
+    """
+    now = runtime.now()
+    more = grows_by(runtime.meetings.add(subject, ceiling, now.date()))
+    if more:
+        until = runtime.profile.ceilings.breaker_window.after(now)
+        is_first = runtime.ports.vault.add(Secret(_CALL, f"{subject} {ceiling} {now:%Y-%m-%d}", b"", expires=until))
+        traces = (trace_of(runtime, subject, ceiling),) if is_first else ()
+        audit_log.commit(runtime, Change(traces, outbox=(_report(runtime, "ceiling", subject, ceiling, more),)))
 
 
-def _report(runtime: Runtime, kind: str, subject: str, rule: str) -> None:
-    """Store the audit event of the server, and the message of which the worker makes the officer's case."""
-    at = runtime.now()
-    said = orjson.dumps({"kind": kind, "who": subject, "rule": rule, "at": micros(at)}, option=orjson.OPT_SORT_KEYS)
+def trace_of(runtime: Runtime, subject: str, rule: str) -> Trace:
+    """Return the audit event of the server that a subject has reached something."""
     audited = AuditedInteraction(Interaction.OPERATION, "", target=subject, operation="reach-ceiling")
-    trace = audit_log.trace(runtime, Caller.of_server(), audited, Outcome(reason=rule), None)
-    message = Message(CASES_LANE, f"{kind} {subject} {rule} {at:%Y-%m-%d}", said, at)
-    audit_log.commit(runtime, Change((trace,), outbox=(message,)))
+    return audit_log.trace(runtime, Caller.of_server(), audited, Outcome(reason=rule), None)
+
+
+def emergency_message(runtime: Runtime, place: str) -> Message:
+    """Return the message that an emergency opening puts in its commit. place: establishment, or software without one.
+
+    It names no person and no patient.
+    """
+    at, name = runtime.now(), runtime.ports.ids.new()
+    said = orjson.dumps({"place": place, "at": micros(at), "name": name}, option=orjson.OPT_SORT_KEYS)
+    return Message(EMERGENCIES_LANE, name, said, at)
+
+
+def _report(runtime: Runtime, kind: str, subject: str, rule: str, times: int = 1) -> Message:
+    """Return the message of which the worker makes the officer's case. times: how often it is to be counted."""
+    at, name = runtime.now(), runtime.ports.ids.new()
+    said = {"kind": kind, "who": subject, "rule": rule, "at": micros(at), "times": times}
+    return Message(CASES_LANE, name, orjson.dumps(said, option=orjson.OPT_SORT_KEYS), at)
 
 
 @command(EventKind.WORD_RESUMED)
@@ -74,7 +97,9 @@ def resume(runtime: Runtime, subject: str, by: str, reason: str) -> None:
 def _suspend(runtime: Runtime, subject: str, reason: str) -> None:
     if not supervising.is_suspended(runtime, subject):
         supervising.suspend(runtime, subject, BY, reason)
-        _report(runtime, "breaker", subject, "declared-word-suspended")
+        rule = "declared-word-suspended"
+        message = _report(runtime, "breaker", subject, rule)
+        audit_log.commit(runtime, Change((trace_of(runtime, subject, rule),), outbox=(message,)))
 
 
 def _times(runtime: Runtime, kind: str, subject: str, once: str) -> int:

@@ -84,7 +84,13 @@ def _commit(access: Access, change: Change, tallies: Tallies) -> None:
 
 
 def _commit_emergency(access: Access, change: Change) -> None:
-    """Commit an emergency opening: none is refused; some ask for a login of their own, some call the officer."""
+    """Commit an emergency opening: none is refused; some ask for a login of their own, some call the officer.
+
+    The worker counts it for the establishment.
+    """
+    requester = access.caller.requester
+    place = requester.organization or requester.client
+    change = replace(change, outbox=(*change.outbox, breakers.emergency_message(access.runtime, place)))
     ceilings = counting.ceilings_of(access)
     steps = (
         (ceilings.emergency_second_factor - 1, _demand_own_login),
@@ -93,7 +99,7 @@ def _commit_emergency(access: Access, change: Change) -> None:
     span = ceilings.emergency_window.exact
     for most, meet in (*steps, (_NO_LIMIT, _call_officer)):
         limits = (Limit("emergencies", span, most),)
-        count = Count(Tally.EMERGENCIES, access.caller.requester.person, access.at, limits)
+        count = Count(Tally.EMERGENCIES, requester.person, access.at, limits)
         try:
             audit_log.commit(access.runtime, replace(change, counts=(count,)))
         except CeilingReached as reached:
