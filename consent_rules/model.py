@@ -171,7 +171,7 @@ class Directive:
 
 @dataclass(frozen=True, slots=True)
 class Membership:
-    """One member of a care team, for a half-open period. grade: of what says so; a declared agreement needs better."""
+    """One member of a care team, for a half-open period. grade: of the evidence; a declared one is too weak (V4)."""
 
     member: str
     start: datetime | None = None

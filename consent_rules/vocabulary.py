@@ -181,7 +181,7 @@ class Grade(Code):
     """How strong the evidence behind a ground of access is (V1); from the strongest to the weakest.
 
     PATIENT: the holder's own authenticated act, a code or a card that the holder showed. THIRD_PARTY: recorded by
-    somebody else than who reads. DECLARED: the word of who reads.
+    somebody other than the reader. DECLARED: stated by the reader alone.
     """
 
     PATIENT = "patient"

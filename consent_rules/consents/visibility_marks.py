@@ -124,8 +124,8 @@ def _why_no_seal(context: DecisionContext, replaced: AccessFacts | None) -> Deny
 def _treats(context: DecisionContext) -> bool:
     """Tell whether the requester could read the space on more than a declaration, or a third party recorded the care.
 
-    Software has the agreements of its establishment. A block makes no difference to a recorded fact of care: who files
-    would learn of the block.
+    Software has the agreements of its establishment. A block makes no difference to a recorded fact of care; else
+    whoever files would learn of the block.
     """
     if evidence.supporting(context):
         return True

@@ -45,6 +45,7 @@ For the data-protection officer:
 - Everybody signs in again and lets apps in again: all tokens, sessions, grants and launches are ended.
 - An erasure after that instant must be carried out again.
 - Accounts, clients, passwords and second factors are as they were then: end again what was ended since.
+- Suspensions and registered exceptions are as they were then: see `habilis exceptions list`.
 docs/operations.md, "Restore", has the steps.""".strip()
 
 

@@ -1,6 +1,7 @@
 """The officer's cases: the queue of those that wait for a decision, one case, and the decision.
 
-Only auditors read cases, and nobody a case about themselves. The state of a case depends on the time of reading.
+Only auditors read cases, and no auditor reads a case about themselves. The state of a case depends on the time at which
+it is read.
 Source: statements V8, V11, V13 and V20 of docs/rules.md; docs/adr/0086-cases-for-the-officer.md.
 """
 

@@ -1,4 +1,4 @@
-"""Opening a case: its file is stored in the commit of what opened it, and the same thing again makes it count.
+"""Opening a case: its file is stored in the commit of what opened it; when the same happens again, the case counts it.
 
 Source: statements V8, V11, V13 and V20 of docs/rules.md; docs/adr/0086-cases-for-the-officer.md.
 """
@@ -22,7 +22,7 @@ _MOST_CONTESTS = 1000
 
 
 def open_case(work: UnitOfWork, case: Case) -> Case:
-    """Plan a case, or one more time of the stored case with this id; return it as it will be stored.
+    """Plan a case, or that the stored case with this id counts once more; return it as it will be stored.
 
     A worker plans on a UnitOfWork of the server itself, and commits `work.planned()`.
     """

@@ -75,7 +75,7 @@ def contest(runtime: Runtime, caller: Caller, type_: str, id_: str) -> str:
 
 @command(EventKind.CONTEST_WITHDRAWN)
 def withdraw(runtime: Runtime, caller: Caller, type_: str, id_: str) -> None:
-    """Take back what the caller has contested, while it waits for the officer: the block was never there.
+    """Withdraw a contest of the caller that waits for the officer; the block ends as if it had never been.
 
     Raises: as `contest`; Problem(BUSINESS_RULE) when nothing of the caller waits.
     """
@@ -102,7 +102,7 @@ def withdraw(runtime: Runtime, caller: Caller, type_: str, id_: str) -> None:
 
 
 def _break(runtime: Runtime, who: str) -> None:
-    """Have the word of a person open nothing more when the contests of enough patients stand (V13)."""
+    """Suspend the declarations of a person when the contests of enough patients stand (V13)."""
     with runtime.ports.store.snapshot() as snapshot:
         patients = contesting_patients(snapshot, who)
     if len(patients) >= runtime.profile.ceilings.breaker_contests:

@@ -80,6 +80,6 @@ def demand_professional(runtime: Runtime, caller: Caller) -> None:
 
 
 def no_entrance() -> Problem:
-    """Return the one answer for whatever lets the caller in nowhere."""
+    """Return the one answer for every code or card that does not let the caller in."""
     text = "this cannot be used: it is wrong, was used, has expired, or is for somebody else"
     return Problem.of(Category.BUSINESS_RULE, text, "Parameters.parameter", "code-not-usable")

@@ -3,7 +3,7 @@
 A code of sixty random bits lives for minutes, at most a day, in the vault under a keyed hash. It may be for one
 professional or one establishment, and for some documents only. Whoever redeems it records an agreement of the grade
 `patient`, because the patient has shown the code. Wrong, expired, used and foreign codes, and codes of a space that is
-closed to the caller, get one answer. A code is read once in the vault whatever it is.
+closed to the caller, get one answer. The vault is read once for each code, right or wrong.
 Source: rules C1, C4, B2 and B6; statement V1 of docs/rules.md; docs/adr/0091-invitations.md.
 """
 
@@ -112,7 +112,7 @@ def invite(runtime: Runtime, caller: Caller, patient: PatientId, wish: Wish) -> 
 
 @command(EventKind.INVITATION_CANCELLED)
 def cancel(runtime: Runtime, caller: Caller, patient: PatientId) -> None:
-    """Make codes invalid: the patient every code of the space, a representative only their own.
+    """Make codes invalid: every code of the space for the patient, only their own for a representative.
 
     Raises: Problem(FORBIDDEN) for anybody but the patient's side.
     """
@@ -131,8 +131,8 @@ def cancel(runtime: Runtime, caller: Caller, patient: PatientId) -> None:
 def redeem(runtime: Runtime, caller: Caller, typed: str) -> Entrance:
     """Use up a code and let the professional who calls in, for one consultation.
 
-    Raises: Problem(FORBIDDEN) for who is no professional; TOO_MANY after too many vain attempts; BUSINESS_RULE, always
-    the same, for a code that lets the caller in nowhere.
+    Raises: Problem(FORBIDDEN) for whoever is no professional; TOO_MANY after too many vain attempts; BUSINESS_RULE,
+    always the same, for a code that does not let the caller in.
     """
     demand_professional(runtime, caller)
     counts = _Counts(runtime, caller)

@@ -114,7 +114,7 @@ class _Read:
     def change(self, record: RecordState, revision: int) -> tuple[Change, Tallies]:
         """Return what is to be stored for a state of the space, and what is counted.
 
-        Raises: Problem(CONSENT_REQUIRED) when the caller's word opens nothing now.
+        Raises: Problem(CONSENT_REQUIRED) when the caller's declarations are suspended.
         """
         after, tallies = record, {}
         writes: tuple[Write, ...] = ()

@@ -119,7 +119,7 @@ def message_for(space: PatientId, hour: int, now: datetime, settled: datetime | 
 
 @dataclass(slots=True)
 class Staff:
-    """How many people work where, for some minutes; the size of a ceiling, never a fact that decides."""
+    """How many people work in each establishment, kept for some minutes; it sets a ceiling and decides no access."""
 
     _held: dict[str, tuple[datetime, int]] = field(default_factory=dict)
 

@@ -91,7 +91,10 @@ class SpaceTrail:
 def read(
     snapshot: Snapshot, record: RecordState, patient: PatientId, span: tuple[datetime, datetime], now: datetime
 ) -> SpaceTrail:
-    """Read what happened in a space. span: from when until when; now: by which seals are judged."""
+    """Read what happened in a space. span: begin and end.
+
+    now: documents that are still sealed then are left out.
+    """
     entries: list[Entered] = []
     deposits: list[tuple[str | None, datetime]] = []
     for stored in _events(snapshot, patient, span, now):

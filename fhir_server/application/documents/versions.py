@@ -33,10 +33,10 @@ _WITHDRAWERS = "only its author, or the establishment whose software filed it, m
 _TOLD = {
     Reason.ALREADY_SEEN: "a document cannot be hidden from a patient who already sees it; file a new document",
     Reason.MARKS_EXCLUDE_EACH_OTHER: "these two marks exclude each other",
-    Reason.SEALING_NEEDS_CARE: "only who may read this space on more than a declaration, or the establishment that a "
-    "third party records as giving care, may seal a document from the patient",
+    Reason.SEALING_NEEDS_CARE: "only somebody who treats the patient may seal a document: access on more than a "
+    "declaration, or a third party's record that the establishment cares for the patient",
 }
-"""The reasons of denials that depend on the document, or on what the requester may read. Others are told without."""
+"""The texts of denials that depend on the document, or on what the requester may read, by reason."""
 
 
 def is_of(work: UnitOfWork, document: Stored) -> bool:

@@ -48,8 +48,8 @@ _MOST_STAFF = 10_000
 def record(work: UnitOfWork, request: WriteRequest) -> Written:
     """Record that a patient is, or will be, in the care of the caller's establishment.
 
-    Raises: Problem(FORBIDDEN) for who is no registered admission system; BUSINESS_RULE for an unknown patient, what is
-    not minimal, and a period that cannot be; TOO_MANY when the establishment has begun too many today.
+    Raises: Problem(FORBIDDEN) for whoever is no registered admission system; BUSINESS_RULE for an unknown patient, what
+    is not minimal, and an impossible period; TOO_MANY when the establishment has begun too many today.
     """
     _demand_admission_system(work)
     smart_scopes.demand(work.caller, (TYPE,), "c")

@@ -110,7 +110,7 @@ def timely(claims: Json, now: datetime, longest: timedelta) -> dict[str, bool]:
 
 
 def demand(expected: Mapping[str, object]) -> None:
-    """Demand everything, in order. Raises: AssertionFault with the text of the first that is not met."""
+    """Check conditions in order, each under its text. Raises: AssertionFault with the text of the first that fails."""
     for text, is_met in expected.items():
         if not is_met:
             raise AssertionFault(text)

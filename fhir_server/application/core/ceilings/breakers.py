@@ -1,6 +1,6 @@
-"""Breakers: whoever reaches ceilings on several days, or is contested by several patients, loses the declared grade.
+"""Breakers: who reaches ceilings on several days, or is contested by several patients, opens nothing by declarations.
 
-What was reached is kept in the vault for as long as it counts. Only a request that a ceiling refuses comes here.
+What was reached is kept in the vault for as long as it counts. Only contests and refused requests come here.
 Source: docs/adr/0085-breakers-and-registered-exceptions.md (V13).
 """
 

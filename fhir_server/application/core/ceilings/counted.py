@@ -1,4 +1,4 @@
-"""A write that is counted: what it opens on a word, looks up, files outside care, or opens in an emergency.
+"""A write that is counted: what it opens on a declaration or in an emergency, looks up, or files outside care.
 
 Source: docs/adr/0084-what-is-counted-and-what-follows.md.
 """
@@ -47,7 +47,7 @@ class CountedAccess(Access):
     def newly_entered(self, states: Mapping[PatientId, RecordState]) -> dict[PatientId, RecordState]:
         """Return the marked state of each space that the work newly opens on a word. states: of all spaces, as planned.
 
-        Raises: Problem(CONSENT_REQUIRED) when the caller's word opens nothing now.
+        Raises: Problem(CONSENT_REQUIRED) when the caller's declarations are suspended.
         """
         found = {
             patient: entries.marked(self, states[patient], until)

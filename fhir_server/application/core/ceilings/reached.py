@@ -68,7 +68,7 @@ def refused(access: Access, reached: CeilingReached) -> Problem:
 
 
 def demand_trusted(access: Access) -> None:
-    """Refuse a new entry on a word whose speaker, establishment or software is suspended (V13).
+    """Refuse a new entry on a declaration of a suspended person, establishment or software (V13).
 
     Raises: Problem(CONSENT_REQUIRED), the same for every patient; the audit log has it then.
     """

@@ -88,7 +88,7 @@ OPERATIONS = (
         "cancel-invitation",
         "Patient",
         "Make the codes of a space invalid",
-        "The patient cancels every code of the space, a legal representative only their own.",
+        "The patient cancels every code of the space; a legal representative cancels only their own.",
         _cancel,
     ),
     Operation(
