@@ -84,7 +84,7 @@ def _reference(reference: Json, fhir_base: str) -> str:
 
 
 def _beyond(encounter: Json, root: str) -> Iterator[Issue]:
-    text = "an admission says who cares for the patient, and when; leave this out"
+    text = "an Encounter says only who cares for the patient, and when; leave this out"
     for element in sorted(encounter.keys() - _ELEMENTS):
         yield Issue(text, f"{root}.{element}", "not-minimal")
     for element in sorted(encounter.get("subject", {}).keys() - _OF_SUBJECT):

@@ -152,3 +152,11 @@ def test_every_kind_of_notice_has_words_on_the_page(web, kind, who):
     if kind in (NoticeKind.FILED, NoticeKind.CHANGED):
         assert ("Dr Nour (CHU)" if who else "(CHU)") in told.text
         assert ("Dr Nour (CHU)" if who else "Un logiciel (CHU)") in notice["payload"][0]["contentString"]
+
+
+def test_an_admission_is_told_by_the_name_of_the_establishment(web):
+    place = Named("Organization/chu", "CHU")
+    notice = communication_of(Notice(NoticeKind.ADMITTED, "1", START, ("Patient/1",), place, None, ("Encounter/1",)))
+    with web.application.test_request_context("/journal?lang=en"):
+        (told,) = tell([notice | {"id": "1"}], START)
+    assert told.text == "CHU says that the patient is in its care."

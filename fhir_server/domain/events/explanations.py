@@ -21,7 +21,7 @@ GROUNDS: Mapping[str, str] = MappingProxyType(
         Basis.BREAK_GLASS: "emergency (break-glass)",
         Basis.REGULATION: "emergency call",
         Basis.DEPOSITOR: "filing of the document by the same party",
-        Basis.SYSTEM: "software that files documents",
+        Basis.SYSTEM: "software that acts alone",
         Basis.IDENTIFICATION: "check of identity, no document shown",
         Basis.COLLECTION: "recording of an agreement",
         Basis.AUDIT: "control of accesses",

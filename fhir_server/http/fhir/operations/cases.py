@@ -108,9 +108,9 @@ OPERATIONS = (
         "case-queue",
         "AuditEvent",
         "Which cases wait for the decision of the data-protection officer",
-        "Contests of patients, ceilings that were reached, breakers, and accesses that nobody explains, the one due "
-        "first at the head. Nobody sees a case about themselves. For auditors; each space of which a case is shown "
-        "gets an audit event.",
+        "Contests of patients, ceilings that were reached, breakers, and accesses that nobody explains, in the order "
+        "in which they are due. Nobody sees a case about themselves. For auditors; each space of which a case is "
+        "shown gets an audit event.",
         _queue,
         (COUNT, PAGE),
         (Output("case", parts=_ABOUT), Output("next", "string")),

@@ -61,7 +61,7 @@ def _told(notice: Json, outcome: str, at: datetime) -> NoticeInWords:
     return NoticeInWords(
         id=str(notice["id"]),
         at=local(datetime.fromisoformat(notice["sent"])),
-        text=sentences.notice(NoticeKind(kind), _who(notice), current_language()),
+        text=sentences.notice(NoticeKind(kind), _who(NoticeKind(kind), notice), current_language()),
         reason=_reason(next((str(code.get("text", "")) for code in notice.get("reasonCode", ())), "")),
         review=_review(NoticeKind(kind), due, outcome, overdue=overdue),
         overdue=overdue,
@@ -110,10 +110,12 @@ def _extension(notice: Json, url: str) -> str:
     return next((str(one.get("valueDateTime") or one.get("valueCode")) for one in found), "")
 
 
-def _who(notice: Json) -> str:
-    """Return the party that acted and the establishment; software has no name here."""
+def _who(kind: NoticeKind, notice: Json) -> str:
+    """Return the party that acted and the establishment; software has no name here, an admitting establishment has."""
     named = [item for item in notice.get("about", ()) if item.get("display")]
     places = [item["display"] for item in named if item["reference"].startswith("Organization/")]
     parties = [item["display"] for item in named if not item["reference"].startswith("Organization/")]
+    if kind is NoticeKind.ADMITTED and places:
+        return str(places[0])
     who = next(iter(parties), sentences.phrase(SOFTWARE, current_language()))
     return f"{who} ({places[0]})" if places else who
