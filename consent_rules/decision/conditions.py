@@ -5,8 +5,9 @@ Source: rules B1 to B13 (representatives, carers), C1 to C15 (consent, care team
 and F2 to F6 (what the patient withholds and blocks).
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import datetime
+from itertools import chain
 
 from consent_rules.decision import evidence
 from consent_rules.decision.decision_context import DecisionContext
@@ -229,13 +230,8 @@ def _care(context: DecisionContext, statement: str, used: list[Directive]) -> Ru
     """Permit on a ground of care; the grade is of all evidence that the requester has (V1)."""
     if not used:
         return None
-    grade = evidence.grade_of(context, _with_agreements(context, used))
+    grade = evidence.grade_of(context, chain(used, agreements(context)))
     return RuleApplied(statement, "permit", tuple(directive.id for directive in used), grade)
-
-
-def _with_agreements(context: DecisionContext, used: list[Directive]) -> Iterator[Directive]:
-    yield from used
-    yield from agreements(context)
 
 
 def _is_own_act(directive: Directive) -> bool:

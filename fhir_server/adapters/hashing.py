@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from hashlib import blake2b
 
 from consent_rules.vocabulary import NO_SPACE, PatientId
+from fhir_server.ports.vault import SWITCH
 
 TOKEN_BYTES = 8
 _NAME_BYTES = 16
@@ -21,6 +22,7 @@ class Hashes:
     def __init__(self, index_key: bytes) -> None:
         """Keep the key."""
         self._key = index_key
+        self._switches: dict[str, bytes] = {}
 
     def tokens(self, compartment: PatientId, tokens: Iterable[str]) -> list[bytes]:
         """Return the hashes of tokens in one compartment, eight bytes each."""
@@ -42,8 +44,12 @@ class Hashes:
         return self._hash(b"claim", claim.encode())
 
     def secret(self, kind: str, key: str) -> bytes:
-        """Return the hash of the name of a vault entry."""
-        return self._hash(b"secret", f"{kind}\0{key}".encode())
+        """Return the hash of the name of a vault entry; those of switches, which have no secret names, are kept."""
+        if kind != SWITCH:
+            return self._hash(b"secret", f"{kind}\0{key}".encode())
+        if key not in self._switches:
+            self._switches[key] = self._hash(b"secret", f"{kind}\0{key}".encode())
+        return self._switches[key]
 
     def group(self, group: str) -> bytes:
         """Return the hash of the name of a group of vault entries."""

@@ -31,12 +31,17 @@ def about_waiting(visibility: Visibility) -> Visibility:
 
 def sorted_ways(visibility: Visibility) -> tuple[Ways, Ways, Ways]:
     """Return the clauses that ask for no document, those with `of_seen`, and those with `of_waiting`."""
-    ways = visibility.clauses
-    return (
-        tuple(way for way in ways if not (way.of_seen or way.of_waiting)),
-        tuple(way for way in ways if way.of_seen),
-        tuple(way for way in ways if way.of_waiting),
-    )
+    freely: list[Clause] = []
+    of_seen: list[Clause] = []
+    of_waiting: list[Clause] = []
+    for way in visibility.clauses:
+        if way.of_seen:
+            of_seen.append(way)
+        if way.of_waiting:
+            of_waiting.append(way)
+        elif not way.of_seen:
+            freely.append(way)
+    return tuple(freely), tuple(of_seen), tuple(of_waiting)
 
 
 def is_visible(type_: str, facts: Facts, visibility: Visibility, seen_among: SeenAmong) -> bool:

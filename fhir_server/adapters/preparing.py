@@ -44,6 +44,8 @@ class Sealer:
 
     def counts(self, change: Change) -> HashedCounts:
         """Hash the subjects of the counts, in one order for all changes, so that no two changes wait for each other."""
+        if not change.counts:
+            return ()
         hashed = ((count, self.hashes.counter(count.kind, count.subject)) for count in change.counts)
         return tuple(sorted(hashed, key=lambda pair: pair[1]))
 

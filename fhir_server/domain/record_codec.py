@@ -105,7 +105,7 @@ class StoredState(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True
             self.patient, self.status, instant_or_none(self.since), instant_or_none(self.erasure_asked_at),
             self.birth_date, tuple([one.read() for one in self.directives]), tuple([one.read() for one in self.teams]),
             self.deceased, self.told, self.unread,
-            {person: instant(until) for person, until in self.entered.items()},
+            {person: instant(until) for person, until in self.entered.items()} if self.entered else {},
         )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from functools import lru_cache
 from math import ceil
 
 from flask import Flask, current_app
-from throttled import BaseStore, MemoryStore, RateLimiterType, Throttled, rate_limiter
+from throttled import BaseRateLimiter, BaseStore, MemoryStore, RateLimiterType, Throttled, rate_limiter
 
 from consent_rules.decision.emergency import MODES
 from consent_rules.rule_profile import Ceilings
@@ -48,6 +48,6 @@ def _demand(store: BaseStore, key: str, a_minute: int, burst: int) -> None:
 
 
 @lru_cache(maxsize=256)
-def _bucket(store: BaseStore, a_minute: int, burst: int) -> Throttled:
+def _bucket(store: BaseStore, a_minute: int, burst: int) -> BaseRateLimiter:
     quota = rate_limiter.per_min(a_minute, burst=burst)
-    return Throttled(using=RateLimiterType.GCRA.value, quota=quota, store=store)
+    return Throttled(using=RateLimiterType.GCRA.value, quota=quota, store=store).limiter

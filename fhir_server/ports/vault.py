@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+SWITCH = "switch"
+"""The kind of what the operator sets for the whole server: a few entries, which every request asks for."""
+
 
 @dataclass(frozen=True, slots=True)
 class Secret:

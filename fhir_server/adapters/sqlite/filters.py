@@ -12,7 +12,7 @@ import orjson
 from consent_rules.visibility import Clause, Extent, Interval, Visibility, micros
 from consent_rules.vocabulary import Mark
 from fhir_server.adapters.hashing import Hashes
-from fhir_server.adapters.judging import UNGATHERING, about, about_waiting, sorted_ways
+from fhir_server.adapters.judging import UNGATHERING, about_waiting, sorted_ways
 from fhir_server.adapters.preparing import LABELLED, bits_of
 from fhir_server.domain.search.criteria import AnyOf, Criterion, DateIs, DateOp, NoneOf, Search
 from fhir_server.domain.stored import AUTHORED
@@ -94,15 +94,20 @@ def owned_only(ways: Iterable[Clause], params: Params) -> str:
 def _by_what_it_is_about(visibility: Visibility, params: Params) -> str:
     """Return the condition that a clause opens the row, which is about no document or about a visible one."""
     freely, of_seen, of_waiting = sorted_ways(visibility)
+    if not (of_seen or of_waiting):
+        return clauses(freely, "h", params)
     terms = [clauses(freely, "h", params)] if freely else []
-    for ways, documents, condition in (
-        (of_seen, about(visibility), "1"),
-        (of_waiting, about_waiting(visibility), "d.deleted = 0"),
-    ):
-        if ways:
-            own, one = clauses(ways, "h", params), _a_document(documents.clauses, params, condition)
-            terms.append(f"({own} AND (h.documents IS NULL OR {one}))")
+    if of_seen:
+        terms.append(_about_one(of_seen, _a_document(visibility.documents, params, "1"), params))
+    if of_waiting:
+        one = _a_document(about_waiting(visibility).clauses, params, "d.deleted = 0")
+        terms.append(_about_one(of_waiting, one, params))
     return any_of(terms)
+
+
+def _about_one(ways: Iterable[Clause], document: str, params: Params) -> str:
+    """Return the condition that a clause opens a row about no document, or about one that meets a condition."""
+    return f"({clauses(ways, 'h', params)} AND (h.documents IS NULL OR {document}))"
 
 
 def _one_document(visibility: Visibility, params: Params) -> str:

@@ -61,7 +61,7 @@ class SqliteVault:
             rows = connection.execute(" UNION ALL ".join([_ONE] * len(names)), values).fetchall()
         found = {row[0]: row for row in rows}
         named = zip(names, hashes, strict=True)
-        return tuple(self._secret(*name, found[hashed]) if hashed in found else None for name, hashed in named)
+        return tuple([self._secret(*name, found[hashed]) if hashed in found else None for name, hashed in named])
 
     def take(self, kind: str, key: str, now: datetime) -> Secret | None:
         """Remove and return an entry; exactly one of several concurrent callers gets it."""

@@ -47,7 +47,7 @@ def commit(runtime: Runtime, *changes: Change) -> None:
 
     Raises: as the store; then no reader is told.
     """
-    now = runtime.now()
+    now = runtime.ports.clock.now()
     complete = [_with_looks(runtime, _with_messages(runtime, change), now) for change in changes]
     if len(complete) == 1:
         runtime.ports.store.commit(complete[0])
@@ -55,7 +55,7 @@ def commit(runtime: Runtime, *changes: Change) -> None:
         runtime.ports.store.commit_many(complete)
     for change in complete:
         tell_readers(runtime, change.traces)
-        if runtime.watched:
+        if runtime.watched and change.outbox:
             runtime.watched.note(change.outbox, now)
 
 

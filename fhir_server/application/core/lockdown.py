@@ -14,9 +14,9 @@ from fhir_server.application.core import operator_acts
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.domain.commands import command, query
 from fhir_server.domain.events.kinds import EventKind
-from fhir_server.ports.vault import Secret
+from fhir_server.ports.vault import SWITCH, Secret
 
-NAME = ("switch", "emergencies-only")
+NAME = (SWITCH, "emergencies-only")
 """Kind and key of the vault's entry, which exists during a lockdown."""
 
 

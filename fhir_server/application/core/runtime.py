@@ -78,36 +78,33 @@ class WatchedSpaces:
     """The spaces of the present hour about which this process has stored a message to detection.
 
     What a process has put is noted after the commit. A lost memory costs a second message with the same key, which adds
-    nothing to the outbox.
+    nothing to the outbox. Each audited read looks here, so that looking takes no lock: hour and spaces are one value.
     """
 
-    _hour: int = 0
-    _spaces: set[str] = field(default_factory=set)
+    _noted: tuple[int, set[str]] = field(default_factory=lambda: (0, set()))
     _lock: Lock = field(default_factory=Lock)
 
     def messages(self, change: Change, now: datetime) -> tuple[Message, ...]:
         """Return the messages that a change owes, one for each space that was not watched in this hour."""
-        owed = {
-            access.compartment
-            for access in (trace.event.facts.access for trace in change.traces)
-            if access.compartment != NO_SPACE
-            and access.kind in _JUDGED
-            and access.owner_person.startswith(_PROFESSIONAL)
-        }
-        hour = int(now.timestamp()) // _HOUR
-        with self._lock:
-            if hour == self._hour:
-                owed -= self._spaces
-        return tuple(message_for(space, hour, now) for space in sorted(owed))
+        hour, (noted_in, noted) = int(now.timestamp()) // _HOUR, self._noted
+        owed = set()
+        for trace in change.traces:
+            access = trace.event.facts.access
+            if hour == noted_in and access.compartment in noted:
+                continue
+            if access.kind in _JUDGED and access.owner_person.startswith(_PROFESSIONAL):
+                owed.add(access.compartment)
+        return tuple(message_for(space, hour, now) for space in sorted(owed - {NO_SPACE})) if owed else ()
 
     def note(self, stored: Iterable[Message], now: datetime) -> None:
         """Note messages that are durable."""
         hour = int(now.timestamp()) // _HOUR
         with self._lock:
-            if hour > self._hour:
-                self._hour, self._spaces = hour, set()
-            if hour == self._hour:
-                self._spaces.update(one.compartment for one in stored if one.lane == DETECTION_LANE and one.compartment)
+            if hour > self._noted[0]:
+                self._noted = hour, set()
+            if hour == self._noted[0]:
+                spaces = (one.compartment for one in stored if one.lane == DETECTION_LANE and one.compartment)
+                self._noted[1].update(spaces)
 
 
 def message_for(space: PatientId, hour: int, now: datetime, settled: datetime | None = None) -> Message:

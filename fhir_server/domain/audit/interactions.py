@@ -81,7 +81,10 @@ class Outcome:
     @property
     def grade(self) -> Grade | None:
         """The grade of the evidence behind a ground of care (V1)."""
-        return next((rule.grade for rule in self.rules if rule.grade), None)
+        for rule in self.rules:
+            if rule.grade:
+                return rule.grade
+        return None
 
 
 def interaction_of(kind: EventKind, *, target: str = "") -> AuditedInteraction:

@@ -36,8 +36,9 @@ def _told(audited: AuditedInteraction, outcome: Outcome, caller: Caller) -> str:
     app = caller.granted.client_name or caller.granted.client_id
     if outcome.code != OutcomeCode.DONE:
         return f"{sentences.wanted(kind, type_, _LANGUAGE)} : refusé.".replace("%(app)s", app)
-    grade = f" ({sentences.grade(outcome.grade, _LANGUAGE)})" if outcome.grade else ""
-    ground = f" Fondement : {outcome.basis}{grade}." if outcome.basis else ""  # in the form that _GROUND matches
+    grade = outcome.grade
+    graded = f" ({sentences.grade(grade, _LANGUAGE)})" if grade else ""
+    ground = f" Fondement : {outcome.basis}{graded}." if outcome.basis else ""  # in the form that _GROUND matches
     return f"{sentences.act(kind, type_, _LANGUAGE).did}.{ground}".replace("%(app)s", app)
 
 

@@ -71,6 +71,7 @@ def ground(basis: str, grade: str, language: str) -> str:
     return _say(f"ground {basis}", text, language) if text else basis
 
 
+@lru_cache(maxsize=64)
 def grade(code: str, language: str) -> str:
     """Return the words for the grade of the evidence behind an access."""
     return _say(f"grade {code}", explanations.GRADES[code], language)

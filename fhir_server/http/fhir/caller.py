@@ -65,19 +65,21 @@ def current_caller() -> Caller:
     TOO_MANY after more requests than a token or client may send;
     UNAVAILABLE while the service is locked down to emergencies and this request is not part of one.
     """
-    if "caller" not in g:
-        authorization, proof = header("Authorization"), _proof()
-        if authorization and ("access_token" in request.args or _posts_token()):
-            text = "send the access token in the Authorization header only"
-            raise Problem.of(Category.MALFORMED, text, code="invalid_request")
-        found = caller_of(runtime(), authorization, origin(), proof, client_certificate())
-        telemetry.note(client_id=found.granted.client_id)
-        if found.in_lockdown:
-            demand_served(runtime(), found, addressed_patient(found), addressed_interaction())
-        request_rates.demand(found, runtime().profile.ceilings)
-        g.caller = found
-    caller: Caller = g.caller
-    return caller
+    if "caller" in g:
+        known: Caller = g.caller
+        return known
+    authorization, proof = header("Authorization"), _proof()
+    if authorization and ("access_token" in request.args or _posts_token()):
+        text = "send the access token in the Authorization header only"
+        raise Problem.of(Category.MALFORMED, text, code="invalid_request")
+    served = runtime()
+    found = caller_of(served, authorization, origin(), proof, client_certificate())
+    telemetry.note(client_id=found.granted.client_id)
+    if found.in_lockdown:
+        demand_served(served, found, addressed_patient(found), addressed_interaction())
+    request_rates.demand(found, served.profile.ceilings)
+    g.caller = found
+    return found
 
 
 def _public_url() -> str:

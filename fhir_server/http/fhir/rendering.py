@@ -28,6 +28,7 @@ from fhir_server.r4.structure import shape_of
 from fhir_server.registry import AccessRule, types_under
 
 ELEMENTS = "_elements"
+_MATCH, _INCLUDE = (orjson.dumps({"mode": mode}) for mode in ("match", "include"))
 _CONTENTS = types_under(AccessRule.CONTENT)
 _ALWAYS = frozenset({"resourceType", "id", "meta", "implicitRules", "modifierExtension", "status"})
 
@@ -126,8 +127,8 @@ def searchset(fhir_base: str, found: Found, links: Iterable[tuple[str, str]], no
         head["total"] = found.total
     head["link"] = [{"relation": relation, "url": url} for relation, url in links]
     elements = wanted_elements()
-    entries = [_hit(fhir_base, item, "match", elements) for item in found.shown]
-    entries += [_hit(fhir_base, item, "include") for item in found.included]
+    entries = [_hit(fhir_base, item, _MATCH, elements) for item in found.shown]
+    entries += [_hit(fhir_base, item, _INCLUDE) for item in found.included]
     if notes:
         outcome = {"fullUrl": uuid4().urn, "resource": _notes(notes), "search": {"mode": "outcome"}}
         entries.append(orjson.dumps(outcome))
@@ -152,9 +153,10 @@ def _with_entries(head: Json, entries: list[bytes]) -> bytes:
     return start[:-1] + b',"entry":[' + b",".join(entries) + b"]}"
 
 
-def _hit(fhir_base: str, shown: Shown, mode: str, elements: frozenset[str] = frozenset()) -> bytes:
-    url, told = orjson.dumps(f"{fhir_base}/{shown.reference}"), orjson.dumps({"mode": mode})
-    return b'{"fullUrl":' + url + b',"resource":' + asked_body_of(shown, elements) + b',"search":' + told + b"}"
+def _hit(fhir_base: str, shown: Shown, mode: bytes, elements: frozenset[str] = frozenset()) -> bytes:
+    """Return one entry of a searchset. mode: `Bundle.entry.search`, as JSON."""
+    url = orjson.dumps(f"{fhir_base}/{shown.reference}")
+    return b'{"fullUrl":' + url + b',"resource":' + asked_body_of(shown, elements) + b',"search":' + mode + b"}"
 
 
 def _historic(fhir_base: str, shown: Shown) -> bytes:

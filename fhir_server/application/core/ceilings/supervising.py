@@ -19,9 +19,9 @@ from fhir_server.domain.supervision import (
     Supervision,
     Suspension,
 )
-from fhir_server.ports.vault import Secret
+from fhir_server.ports.vault import SWITCH, Secret
 
-NAME = ("switch", "supervision")
+NAME = (SWITCH, "supervision")
 """Kind and key of the vault's entry, which exists once anything has been set."""
 
 
