@@ -244,7 +244,7 @@ class Store(Protocol):
         """
 
     def purge_counters(self, now: datetime) -> int:
-        """Remove counters of which nothing counts any longer; return how many. Correctness never depends on this."""
+        """Remove counters in which nothing counts any longer; return how many. Correctness never depends on this."""
 
     def check(self) -> None:
         """Raise StoreUnavailable, naming the cause, when reads and durable writes cannot be promised."""

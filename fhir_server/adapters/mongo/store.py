@@ -96,7 +96,7 @@ class MongoStore:
         self._ring(change)
 
     def purge_counters(self, now: datetime) -> int:
-        """Remove counters of which nothing counts any longer; return how many."""
+        """Remove counters in which nothing counts any longer; return how many."""
         with failures_named(BRIEF_SECONDS):
             return purge_counters(self._database["counters"], micros(now))
 

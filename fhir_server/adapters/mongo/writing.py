@@ -226,7 +226,7 @@ def _count(counters: Collection[Document], counts: HashedCounts, session: Sessio
 
 
 def purge_counters(counters: Collection[Document], at: int) -> int:
-    """Remove counters of which nothing counts at an instant, a batch; return how many.
+    """Remove counters in which nothing counts at an instant, a batch; return how many.
 
     A counter that was just made holds nothing yet: a count that misses it begins again.
     """

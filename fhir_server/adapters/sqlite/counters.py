@@ -21,5 +21,5 @@ def count_all(connection: Connection, counts: HashedCounts) -> None:
 
 
 def purge(connection: Connection, at: int) -> int:
-    """Remove counters of which nothing counts at an instant; return how many."""
+    """Remove counters in which nothing counts at an instant; return how many."""
     return connection.execute("DELETE FROM counters WHERE expires <= ?", (at,)).rowcount

@@ -245,7 +245,7 @@ class SqliteStore:
         self._database.writer.empty_log()
 
     def purge_counters(self, now: datetime) -> int:
-        """Remove counters of which nothing counts any longer; return how many."""
+        """Remove counters in which nothing counts any longer; return how many."""
         return self._database.writer.run(lambda connection: counters.purge(connection, micros(now)))
 
     def check(self) -> None:

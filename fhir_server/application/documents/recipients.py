@@ -48,7 +48,7 @@ def note(filing: Filing, submission_set: Json, id_: str) -> None:
 
 
 def _named(filing: Filing, submission_set: Json) -> frozenset[str]:
-    """Return the recipients whom the directory knows; a contained or unknown recipient is nobody here."""
+    """Return the recipients whom the directory knows, without contained and unknown ones."""
     extensions = submission_set.get("extension", ())
     named = [one.get("valueReference", {}) for one in extensions if one.get("url") == INTENDED_RECIPIENT]
     base = filing.work.runtime.fhir_base

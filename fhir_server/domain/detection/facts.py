@@ -27,7 +27,7 @@ class Explanation(Code):
 class Doubt(Code):
     """How much an access needs an explanation.
 
-    NONE: the patient, a third party who names the actor, or the own team stands for it. SOME: only the establishment
+    NONE: the patient, a third party who names the actor, or the actor's team explains it. SOME: only the establishment
     does, and this explains an access of its whole staff. FULL: nobody but the actor does.
     """
 

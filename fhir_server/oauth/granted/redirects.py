@@ -51,7 +51,7 @@ def matches(client: Client, uri: str) -> bool:
 def is_assured(client: Client, uri: str) -> bool:
     """Tell whether only the app can be at an address; without https, another app on the device may listen there.
 
-    A client that authenticates at the token endpoint is certain with any address.
+    The address of a client that authenticates at the token endpoint does not matter: nobody else can use the code.
     Source: RFC 8252 8.6.
     """
     return client.auth_method is not AuthMethod.NONE or urlsplit(uri).scheme == "https"
