@@ -168,22 +168,49 @@ def test_a_blocked_establishment_gets_the_same_answer(house: World):
     assert (before.status_code, set(before.get_json())) == (after.status_code, set(after.get_json()))
 
 
-@BOTH
-def test_a_nation_is_not_admitted_in_a_day(house: World, clock):
+@pytest.fixture
+def few(house: World) -> World:
+    """Four patients, and an establishment that may begin the care of three in a day."""
     fewer = replace(house.runtime.profile.ceilings, admissions_a_day_each=3)
     house.runtime = replace(house.runtime, profile=replace(house.runtime.profile, ceilings=fewer))
     house.web.application.extensions["habilis.runtime"] = house.runtime
     for number in range(4):
         house.patient(f"p{number}", f"28403999991{number}148")
+    return house
+
+
+@BOTH
+def test_a_nation_is_not_admitted_in_a_day(few: World, clock):
+    house = few
     answers = [house.send("chu-adt", "POST", "/Encounter", encounter(house, patient=f"p{n}")) for n in range(4)]
 
     assert [answer.status_code for answer in answers] == [201, 201, 201, 429]
     assert [len(facts(house, f"p{n}")) for n in range(4)] == [1, 1, 1, 0]
+    assert answers[3].get_json()["issue"][0]["details"]["coding"][0]["code"] == "ceiling-admissions-a-day"
     assert "p3" not in answers[3].get_data(as_text=True)
     again = house.send("chu-adt", "POST", "/Encounter", encounter(house, patient="p0"))
     assert again.status_code == 201
-    clock.advance(days=1)
-    assert house.send("chu-adt", "POST", "/Encounter", encounter(house, patient="p3")).status_code == 201
+    assert int(answers[3].headers["Retry-After"]) <= 25 * 3600
+    clock.advance(days=1, hours=1)
+    admission_system(house, "later-adt")
+    assert house.send("later-adt", "POST", "/Encounter", encounter(house, patient="p3")).status_code == 201
+
+
+@BOTH
+def test_a_transaction_counts_what_it_writes(few: World):
+    def sent(*patients, **last):
+        resources = [encounter(few, patient=name) for name in patients]
+        resources[-1] |= last
+        request = {"method": "POST", "url": "Encounter"}
+        entries = [{"resource": one, "request": request} for one in resources]
+        return few.send("chu-adt", "POST", "/", {"resourceType": "Bundle", "type": "transaction", "entry": entries})
+
+    for _ in range(3):
+        assert sent("p0", "p1", serviceProvider={"reference": f"Organization/{few.ids['other']}"}).status_code == 422
+    assert sent("p0", "p1", "p1").status_code == 200
+    assert sent("p2", "p3").status_code == 429
+    assert few.send("chu-adt", "POST", "/Encounter", encounter(few, patient="p2")).status_code == 201
+    assert few.send("chu-adt", "POST", "/Encounter", encounter(few, patient="p3")).status_code == 429
 
 
 def test_a_space_holds_few_facts(house: World):

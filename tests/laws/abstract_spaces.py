@@ -59,7 +59,7 @@ EVERYTHING = {
     "space": tuple(SPACE_STATE),
     "born": tuple(BORN),
     "named": tuple(CONSENT["named"]),
-    "given-by": ("professional", "patient", "code", "certificate"),
+    "given-by": ("professional", "patient", "code", "certificate", "code-of-relative"),
     "group": tuple(CONSENT["group"]),
     "member": ("none", "current", "declared", "past", "future"),
     "ask": ("off", "on"),
@@ -100,6 +100,17 @@ SPACES = {
         group=("none", "establishment", "establishment-old", "team", "team-old", "mixed", "mixed-old"),
         member=("none", "current", "declared"),
         declared=("no", "current"),
+    ),
+    "codes of representatives": _all(
+        "profile",
+        "kept",
+        given_by=("code", "code-of-relative"),
+        who=("physician", "social-worker"),
+        named=("none", "fresh", "narrow"),
+        group=("none", "establishment"),
+        declared=("no", "current"),
+        administrator=("no", "current"),
+        withheld=("none", "everyone", "me", "everyone-but-me"),
     ),
     "grounds of care": _all(
         "profile",
@@ -202,6 +213,7 @@ SPACES = {
 WHOLE = {
     name: axes
     | {
+        "codes of representatives": _all("named", "shared", "history", who=LET_IN),
         "grades": _all("named", "group", "member", "ask", administrator=("no", "current")),
         "grounds of care": _all("who", "history", "given-by"),
         "every consent": _all("profile", "given-by", who=LET_IN),

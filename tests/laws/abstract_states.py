@@ -117,6 +117,7 @@ _GIVEN_BY = {
     "patient": {"by_patient": True, "grade": Grade.PATIENT},
     "code": {"proof": Proof.CODE, "grade": Grade.PATIENT},
     "certificate": {"proof": Proof.WRITTEN, "grade": Grade.THIRD_PARTY},
+    "code-of-relative": {"proof": Proof.CODE, "grade": Grade.PATIENT, "given_by": RELATED},
 }
 _LONG = {"given": NOW - 25 * HOUR, "start": NOW - 25 * HOUR, "end": NOW + HOUR}
 CONSENT = {

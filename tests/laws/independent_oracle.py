@@ -20,7 +20,7 @@ C13  let-in       who=physician|coordinating|physiotherapist
 C16  let-in       who=psychologist|social-worker profile=wide
 I4   let-in       who=occupational profile=wide
 I7   approved     ask=off
-I7   approved     given-by=patient|code
+I7   approved     given-by=patient|code|code-of-relative
 C13  in-role      mode=care let-in=yes
 G1   in-role      mode=break-glass who=physician|coordinating|physiotherapist|occupational
 G2   in-role      mode=regulation who=physician|coordinating
@@ -34,12 +34,12 @@ C2   joined       let-in=yes lasting=yes approved=yes unblocked=no who!=occupati
 D4   attending    who=physician|coordinating declared=current unblocked=no mode=care
 E4   named-admin  let-in=yes administrator=current unblocked=no mode=care who!=occupational
 G1   emergency    mode=break-glass|regulation in-role=yes opening=right
-V1   own-act      agreed=yes given-by=patient|code
-V1   own-act      joined=yes given-by=patient|code
+V1   own-act      agreed=yes given-by=patient|code|code-of-relative
+V1   own-act      joined=yes given-by=patient|code|code-of-relative
 V1   own-act      attending=yes
 V1   own-act      named-admin=yes
-V5   of-house     joined=yes given-by=patient|code group!=mixed|mixed-old
-V5   of-house     agreed=yes given-by=patient|code named=fresh-role
+V5   of-house     joined=yes given-by=patient|code|code-of-relative group!=mixed|mixed-old
+V5   of-house     agreed=yes given-by=patient|code|code-of-relative named=fresh-role
 V1   attested     agreed=yes given-by=certificate
 V1   attested     joined=yes given-by=certificate
 V1   attested     care=person|house|other-software
@@ -57,6 +57,8 @@ B2   kept-back    kept=some|by-name kind=34112-3 profile=ehds
 B2   limited      kept=all|some|by-name age=teenager profile=ehds
 F7   barred       withheld=me kind=34112-3
 E6   unsocial     social-mask=yes who=social-worker
+B2   kept-of-giver kept=all
+B2   kept-of-giver kept=some|by-name kind=34112-3
 """
 BANS = """
 I1   any                             who=forbidden
@@ -72,9 +74,12 @@ B1   consult  unsealed        who=holder of-age=yes
 B2   consult  unsecret        guardian=yes
 B13  consult  unshut          carer=yes scope=all
 B13  consult  unshut-narrow   carer=yes
-C4   consult  row             agreed=yes mode=care named!=narrow
-C12  consult  row-narrow      agreed=yes mode=care
-C2   consult  row             joined=yes mode=care
+C4   consult  row             agreed=yes mode=care named!=narrow given-by!=code-of-relative
+C12  consult  row-narrow      agreed=yes mode=care given-by!=code-of-relative
+C2   consult  row             joined=yes mode=care given-by!=code-of-relative
+B2   consult  shared-row      agreed=yes mode=care named!=narrow
+B2   consult  shared-narrow   agreed=yes mode=care
+B2   consult  shared-row      joined=yes mode=care
 E3   consult  whole           attending=yes profile!=ehds
 D4   consult  whole-unhidden  attending=yes
 E4   consult  row-any-mark    named-admin=yes profile!=ehds
@@ -112,6 +117,8 @@ B13  unshut           sealed=no secret=no third-mask=no kept-back=no
 B13  unshut-narrow    sealed=no secret=no third-mask=no kept-back=no kind=34112-3
 C12  row              cell=yes hidden=no unsocial=no barred=no
 C12  row-narrow       cell=yes hidden=no unsocial=no barred=no kind=34112-3
+B2   shared-row       cell=yes hidden=no unsocial=no barred=no secret=no kept-of-giver=no
+B2   shared-narrow    cell=yes hidden=no unsocial=no barred=no secret=no kept-of-giver=no kind=34112-3
 G5   row-hidden       cell=yes barred=no
 E4   row-any-mark     cell=yes barred=no
 D4   whole-unhidden   hidden=no barred=no

@@ -90,7 +90,8 @@ def foretold(facts):
     if facts["action"] in ("deposit", "open-emergency"):
         return frozenset()
     of_family = ("profile", "age", "kept", "shared") if facts["who"] == "related" else ()
-    about = tuple((axis, facts[axis]) for axis in ("history", "withheld", *of_family))
+    of_giver = ("kept",) if facts["given-by"] == "code-of-relative" else ()
+    about = tuple((axis, facts[axis]) for axis in ("history", "withheld", *(of_family or of_giver)))
     foreseen = _foreseen(found, facts["who"], facts["action"], *about)
     return foreseen, grade(facts) if facts["action"] == "consult" else None
 

@@ -22,6 +22,9 @@ PROFESSIONALS = f"{CARE}|{UNFIT}"
 STRANGERS = "none|software|another"
 UNBLOCKED = "none|everyone-but-me|somebody-else|future|switched-back|lifted-before"
 OPEN = "active|announced-over"
+NOT_BY_RELATIVES = "professional|patient|code|certificate"
+"""Evidence of an agreement that no representative gave: the minor's secrets bar nothing then."""
+BY_CODE = "code|code-of-relative"
 SHUT = "|".join(set(EVERYTHING["space"]) - set(OPEN.split("|")))
 
 
@@ -151,7 +154,7 @@ class TestWithheld(Law):
         other = always(
             t, **rest, space=OPEN, scope="all", third_mask="no", withheld="everyone|everyone-but-me", kind="REMB"
         )
-        agreed = ENTERED | {"named": "fresh", "ask": "off", "who": HEALTH} | SHOWN
+        agreed = ENTERED | {"named": "fresh", "ask": "off", "who": HEALTH, "given_by": NOT_BY_RELATIVES} | SHOWN
         spared = always(t, **agreed, withheld="everyone-but-me|somebody-else|ended")
         return named and carers and other and spared and always(t, **agreed, withheld="me|everyone", kind="11502-2")
 
@@ -233,6 +236,7 @@ RESTRICTIONS = {
     "third": ("on", "off"),
     "profile": ("fr", "ehds"),
     "withheld": ("none", "|".join(EVERYTHING["withheld"][1:])),
+    "kept": ("none", "|".join(EVERYTHING["kept"][1:])),
     "sealed": ("no", "yes"),
     "mask": ("no", "yes"),
     "secret": ("no", "yes"),
@@ -243,7 +247,7 @@ TITLES = {
     "named": ("|".join(EVERYTHING["named"][1:]), "none"),
     "group": ("|".join(EVERYTHING["group"][1:]), "none"),
     "member": ("current|declared|past|future", "none"),
-    "given-by": ("patient", "professional|code|certificate"),
+    "given-by": ("patient", "professional|code|certificate|code-of-relative"),
     "declared": ("current|ended|future|establishment", "no"),
     "administrator": ("current|ended|future|establishment", "no"),
     "opening": ("|".join(EVERYTHING["opening"][1:]), "none"),
@@ -294,11 +298,13 @@ class TestNobodyElseChangesWhatTheFamilySees(Law):
 
 
 class TestLabelsForPatientsBlindNoProfessional(Law):
-    """Labels aimed at patients and their family never blind a professional (I24)."""
+    """Labels aimed at patients and their family never blind a professional (I24), but one whom a relative let in (B2)."""
 
     def law(self, t):
-        marks = ("sealed", "secret", "third-mask")
-        return all(shows_no_more(t, mark, "yes", "no", who=PROFESSIONALS) for mark in marks)
+        all_ = {"who": PROFESSIONALS}
+        others = all_ | {"given_by": NOT_BY_RELATIVES}
+        blind = all(shows_no_more(t, mark, "yes", "no", **all_) for mark in ("sealed", "third-mask"))
+        return blind and shows_no_more(t, "secret", "yes", "no", **others)
 
 
 class TestLabelsForSocialRolesBlindNobodyElse(Law):
@@ -345,15 +351,15 @@ class TestAnAgreementWorks(Law):
 
     def law(self, t):
         grounds = (
-            AGREED,
-            ENTERED | {"group": "establishment"},
+            AGREED | {"given_by": NOT_BY_RELATIVES},
+            ENTERED | {"group": "establishment", "given_by": NOT_BY_RELATIVES},
             ENTERED | {"group": "team", "member": "current", "given_by": "professional|patient|certificate"},
         )
         approved = ({"ask": "off"}, {"given_by": "patient"})
         cases = [(way | ground | way, HEALTH) for ground in grounds for way in approved]
         cases += [(ground | {"profile": "wide"}, ROLES) for ground, _ in cases]
-        cases += [(AGREED | way | {"profile": "wide"}, "occupational") for way in approved]
-        narrow = AGREED | {"named": "narrow", "kind": "34112-3", "ask": "off"}
+        cases += [(grounds[0] | way | {"profile": "wide"}, "occupational") for way in approved]
+        narrow = grounds[0] | {"named": "narrow", "kind": "34112-3", "ask": "off"}
         return all(always(t, who=who, **case, **SHOWN) for case, who in cases) and always(
             t, who=HEALTH, **narrow, **SHOWN
         )
@@ -452,7 +458,7 @@ class TestNothingButEmergencies(Law):
 CARED = {"care": "person|house|other-software"}
 UNNAMED = {"declared": "no", "administrator": "no"}
 OWN_ACTS = (
-    {"given_by": "patient|code"},
+    {"given_by": f"patient|{BY_CODE}"},
     {"declared": "current"},
     {"administrator": "current"},
 )
@@ -466,7 +472,7 @@ class TestAWordAloneIsDeclared(Law):
         word = never_graded(t, "patient", "third_party", unless=(*OWN_ACTS, certified, CARED))
         own = never_graded(t, "patient", unless=OWN_ACTS)
         supported = never_graded(t, "declared", **CARED) and never_graded(t, "declared", **certified, **UNNAMED)
-        told = never_graded(t, "declared", "third_party", login="own", given_by="patient|code", **UNNAMED)
+        told = never_graded(t, "declared", "third_party", login="own", given_by=f"patient|{BY_CODE}", **UNNAMED)
         declared = {"who": PHYSICIANS, "declared": "current", "block": UNBLOCKED, "given_by": "professional"}
         appointed = never_graded(t, "third_party", login="own", **declared)
         return word and own and supported and told and appointed and every_access_is_graded(t)
@@ -480,7 +486,7 @@ class TestSoftwareWithoutALogin(Law):
         house = {"group": "establishment|establishment-old|team|team-old"}
         place = (CARED, {"given_by": "certificate"}, house, {"named": "fresh-role"})
         own = never_graded(t, "patient", **vouched) and never_graded(t, "third_party", **vouched, unless=place)
-        given = vouched | {"given_by": "patient|code"} | UNNAMED
+        given = vouched | {"given_by": f"patient|{BY_CODE}"} | UNNAMED
         of_place = never_graded(t, "declared", **given, who=HEALTH, group="establishment", named="none|fresh")
         return own and of_place and never_graded(t, "declared", **given, named="fresh-role", group="none|mixed")
 
@@ -490,18 +496,37 @@ class TestADeclarationForATeam(Law):
 
     def law(self, t):
         alone = {"who": CARE, "mode": "care", "named": "none"} | UNNAMED
-        told = alone | {"given_by": "professional|certificate|code"}
+        told = alone | {"given_by": f"professional|certificate|{BY_CODE}"}
         over = never(t, **told, group="establishment-old|team-old|mixed-old")
         placed = never(t, **alone, given_by="professional", group="team", member="none|declared|past|future")
-        team = never(t, **alone, given_by="code", group="team")
+        team = never(t, **alone, given_by=BY_CODE, group="team")
         shown = ENTERED | {"who": HEALTH} | SHOWN
-        patient, approved = shown | {"given_by": "patient"}, shown | {"ask": "off"}
+        patient, approved = shown | {"given_by": "patient"}, shown | {"ask": "off", "given_by": NOT_BY_RELATIVES}
         lasting = always(t, **patient, group="establishment-old|mixed|mixed-old")
         lasting = lasting and always(t, **patient, group="team-old|team", member="current|declared")
-        certified = always(t, **approved, given_by="certificate", group="team", member="declared")
+        certified = always(t, **approved | {"given_by": "certificate"}, group="team", member="declared")
         return over and placed and team and lasting and certified and always(t, **approved, group="mixed")
 
 
+class TestTheCodeOfARepresentative(Law):
+    """Whom a representative let in by a code reads the row, but nothing that the minor hides from them (B2, B6)."""
+
+    def law(self, t):
+        code = {"given_by": "code-of-relative", "mode": "care"}
+        stranger = code | {"who": PROFESSIONALS, "owner": STRANGERS}
+        appointed = ({"declared": "current"}, {"administrator": "current"})
+        hidden = ({"secret": "yes"}, {"kept": "all"}, {"kept": "some|by-name", "kind": "34112-3"})
+        never_shown = all(never(t, **stranger, **some, unless=appointed) for some in hidden)
+        let_in = [ENTERED | SHOWN | code | {"who": HEALTH, "secret": "no"} | way for way in _BY_CODE]
+        rest = [{"kept": "none|of-another|ended"}, {"kept": "some|by-name", "kind": "11502-2"}]
+        shown = all(always(t, **case | some) for case in let_in for some in rest)
+        own = all(always(t, **case | {"owner": "person", "secret": "yes", "kept": "all"}) for case in let_in)
+        narrow = {"named": "narrow", "kind": "34112-3", "kept": "none"}
+        own = own and always(t, **ENTERED | SHOWN | code | narrow, who=HEALTH, secret="no")
+        return never_shown and shown and own and shows_no_more(t, "given-by", "code", "code-of-relative")
+
+
+_BY_CODE = ({"named": "fresh|fresh-role"}, {"group": "establishment"})
 LAWS = [law() for law in Law.__subclasses__()]
 
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 from hypothesis import given
 
 from consent_rules.model import Directive
-from consent_rules.vocabulary import Action, Basis, DirectiveKind, Mark, Purpose, SpaceStatus
+from consent_rules.vocabulary import Action, Basis, DirectiveKind, Grade, Mark, Proof, Purpose, SpaceStatus
 from tests.holds import holds
-from tests.laws.worlds import SAMPLE, judge, profiles, records, requests, view
+from tests.laws.worlds import SAMPLE, directives, judge, profiles, records, requests, view
 from tests.rules.builders import CHILD, DAY, EHDS, FR, HOUR, MARTIN, MATRIX, NOW, PARENT, PAUL, opening
 
 K = DirectiveKind
@@ -92,3 +92,25 @@ def test_a_representative_sees_the_open_record_of_a_young_minor(request, record,
     answer = judge(asking(request, PARENT, Purpose.FAMILY_REQUEST), minor, rules)
     kept = Mark.INVISIBLE_REPRESENTANTS_LEGAUX | Mark.INVISIBLE_PATIENT
     assert numbers_of(lambda item: not item.marks & kept) <= view(answer)
+
+
+@holds("B6")
+@given(requests, records, profiles, directives)
+def test_a_representatives_code_opens_what_the_patients_does_but_what_a_minor_hides_from_them(
+    request, record, rules, hiding
+):
+    asked, shown = asking(request, PAUL), replace(team_of(PAUL), by_patient=False, grade=Grade.PATIENT, proof=Proof.CODE)
+    shown = replace(shown, recorded_at=request.at - HOUR)
+    hidden = replace(hiding, kind=K.WITHHELD, actors=frozenset({PARENT.person}), excluded=frozenset())
+    others = [one for one in record.directives if one.kind not in {K.AGREEMENT, K.ADMINISTRATOR, K.BLOCK, K.BLOCK_LIFTED}]
+    plain, by_parent = (
+        view(judge(asked, replace(beside(record), directives=(*others, hidden, code)), rules))
+        for code in (shown, replace(shown, given_by=PARENT.person))
+    )
+    kept = [one for one in (*others, hidden) if one.kind is K.WITHHELD and one.holds_at(request.at)]
+    extents = [one.extent for one in kept if PARENT.person in one.actors]
+    secret = numbers_of(
+        lambda item: item.marks & Mark.INVISIBLE_REPRESENTANTS_LEGAUX or any(one.touches(item) for one in extents)
+    )
+    filed = numbers_of(lambda item: item.is_owned_by(frozenset({PAUL.person, PAUL.organization})))
+    assert by_parent == plain - (secret - filed)

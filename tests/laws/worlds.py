@@ -119,6 +119,7 @@ directives = st.builds(
     data_end=st.none() | st.none() | times,
     professions=st.frozensets(st.sampled_from(("10", "70")), max_size=1),
     labels=st.sampled_from((Label.NONE, Label.NONE, Label.N, Label.R | Label.PSY)),
+    given_by=st.sampled_from(("", "", "RelatedPerson/marc")),
 )
 grants = directives.map(
     lambda d: replace(d, start=None, end=d.end and NOW + DAY, recorded_at=NOW - HOUR, excluded=frozenset(), reason="r")

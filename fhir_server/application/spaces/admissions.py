@@ -7,7 +7,7 @@ Source: https://hl7.org/fhir/R4/encounter.html; statements V1 and V10 of docs/ru
 """
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import orjson
 
@@ -16,14 +16,13 @@ from consent_rules.model import Directive
 from consent_rules.visibility import AccessFacts
 from consent_rules.vocabulary import Action, DirectiveKind, Grade, Mark, PatientId, Proof, RequesterKind
 from fhir_server.application.core import notices_owed, smart_scopes, unit_of_work
-from fhir_server.application.core.access import IN_DIRECTORY, NOTHING_SEEN
+from fhir_server.application.core.access import NOTHING_SEEN
 from fhir_server.application.core.enforcement_point import open_record, open_unnamed
 from fhir_server.application.core.search_index import facts_of
 from fhir_server.application.core.system_views import ReadingReason, recorded_by
 from fhir_server.application.core.unit_of_work import UnitOfWork, Written
 from fhir_server.application.core.write_request import WriteRequest
 from fhir_server.application.identity import clients
-from fhir_server.application.identity.attempts import Attempts, key_of
 from fhir_server.application.reading import conditional
 from fhir_server.application.reading.read import not_found
 from fhir_server.application.spaces import care_facts
@@ -33,15 +32,11 @@ from fhir_server.domain.commands import command
 from fhir_server.domain.encounters import ENDED, Stay, demand_minimal, stay_of
 from fhir_server.domain.events.kinds import EventKind
 from fhir_server.domain.problem import Category, Issue, Problem
-from fhir_server.domain.search import tokens
-from fhir_server.domain.search.criteria import AnyOf, Search
 from fhir_server.domain.stored import Stored
 from fhir_server.ports.store import Filters
 from fhir_server.registry import PATIENT, REGISTRY
 
 TYPE = "Encounter"
-_DAY = timedelta(days=1)
-_MOST_STAFF = 10_000
 
 
 @command(EventKind.ADMISSION_RECORDED)
@@ -49,7 +44,7 @@ def record(work: UnitOfWork, request: WriteRequest) -> Written:
     """Record that a patient is, or will be, in the care of the caller's establishment.
 
     Raises: Problem(FORBIDDEN) for whoever is no registered admission system; BUSINESS_RULE for an unknown patient, what
-    is not minimal, and an impossible period; TOO_MANY when the establishment has begun too many today.
+    is not minimal, and an impossible period. The commit raises TOO_MANY when the establishment has begun too many.
     """
     _demand_admission_system(work)
     smart_scopes.demand(work.caller, (TYPE,), "c")
@@ -65,7 +60,7 @@ def record(work: UnitOfWork, request: WriteRequest) -> Written:
     fact = _fact(work, request, id_)
     establishment = work.caller.requester.organization
     if fact and not care_facts.is_in_care_of(work, establishment):
-        _count(work, establishment)
+        work.admissions += 1
         notices_owed.of_admission(work, f"{TYPE}/{id_}", confidential=_is_confidential(request))
     if fact:
         care_facts.put(work, fact)
@@ -197,17 +192,3 @@ def _demand_names(work: UnitOfWork, request: WriteRequest, stay: Stay) -> None:
             faults.append(conditional.unknown_reference(request.at(f"participant[{number}].individual")))
     if faults:
         raise Problem(Category.BUSINESS_RULE, *faults)
-
-
-def _count(work: UnitOfWork, establishment: str) -> None:
-    """Count a patient who newly comes into the care of an establishment (V10).
-
-    Raises: Problem(TOO_MANY) when it has begun as many today as its professionals allow.
-    """
-    roles = Search("PractitionerRole", (AnyOf(tokens.reference("organization", establishment)),))
-    staff = work.snapshot.count(roles, IN_DIRECTORY, _MOST_STAFF)
-    limit = work.runtime.profile.ceilings.admissions_a_day_each * max(_MOST_STAFF if staff is None else staff, 1)
-    attempts = Attempts(work.runtime.ports.vault, work.at, _DAY)
-    if not attempts.count(key_of("admission", establishment), limit):
-        text = f"the establishment has begun the care of {limit} patients within a day (admissions_a_day_each)"
-        raise Problem.of(Category.TOO_MANY, text, code="admissions-a-day")

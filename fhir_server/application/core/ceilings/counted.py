@@ -24,12 +24,14 @@ class CountedAccess(Access):
 
     in_care: spaces that were entered on a ground of care. words: patients of whom the caller declares something, and
         until when that counts as one entry. emergencies: how many spaces are opened in an emergency.
+    admissions: how many patients come into the care of the caller's establishment.
     opened_on_words: how many spaces are newly entered on a word, once the work is planned.
     """
 
     in_care: dict[PatientId, Opened] = field(default_factory=dict)
     words: dict[PatientId, datetime] = field(default_factory=dict)
     emergencies: int = 0
+    admissions: int = 0
     opened_on_words: int = 0
 
     def note_opened(self, opened: Opened) -> None:
@@ -62,6 +64,7 @@ class CountedAccess(Access):
     def counted(self, writes: Iterable[Write]) -> dict[Tally, int]:
         """Return all that the work counts. writes: of the work."""
         own = {Tally.SPACES: self.opened_on_words, Tally.EMERGENCIES: self.emergencies}
+        own[Tally.ADMISSIONS] = self.admissions
         return own | self.outside_care(writes)
 
     def outside_care(self, writes: Iterable[Write]) -> dict[Tally, int]:

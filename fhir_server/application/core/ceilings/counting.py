@@ -25,12 +25,13 @@ _MOST_STAFF = 10_000
 
 
 class Tally(Code):
-    """What is counted: spaces newly entered, identities looked up, documents deposited outside care, emergencies."""
+    """What is counted: spaces newly entered, identities, deposits outside care, emergencies, care newly stated."""
 
     SPACES = "spaces"
     IDENTITIES = "identities"
     DEPOSITS = "deposits"
     EMERGENCIES = "emergencies"
+    ADMISSIONS = "admissions"
 
 
 Tallies = Mapping[Tally, int]
@@ -84,7 +85,7 @@ def _names(access: Access, tally: Tally) -> list[str]:
 
 
 def _of_person(tally: Tally, of: Ceilings, factor: int) -> tuple[Limit, ...]:
-    """Return the limits of one person; emergencies are counted apart."""
+    """Return the limits of one person; emergencies are counted apart, and only software records admissions."""
     match tally:
         case Tally.SPACES:
             hour = Limit("spaces-an-hour", HOUR, of.spaces_an_hour * factor)
@@ -93,7 +94,7 @@ def _of_person(tally: Tally, of: Ceilings, factor: int) -> tuple[Limit, ...]:
             return (Limit("identities-an-hour", HOUR, of.identities_an_hour * factor),)
         case Tally.DEPOSITS:
             return (Limit("deposits-an-hour", HOUR, of.deposits_an_hour * factor),)
-        case Tally.EMERGENCIES:
+        case Tally.EMERGENCIES | Tally.ADMISSIONS:
             return ()
 
 
@@ -106,6 +107,8 @@ def _of_place(tally: Tally, of: Ceilings, runtime: Runtime, place: str) -> tuple
         case Tally.IDENTITIES:
             most = of.identities_an_hour_each * _staff(runtime, place)
             return (Limit("identities-an-hour-of-the-establishment", HOUR, most),)
+        case Tally.ADMISSIONS:
+            return (Limit("admissions-a-day", DAY, of.admissions_a_day_each * _staff(runtime, place)),)
         case Tally.DEPOSITS | Tally.EMERGENCIES:
             return ()
 
