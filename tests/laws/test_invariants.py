@@ -298,7 +298,7 @@ class TestNobodyElseChangesWhatTheFamilySees(Law):
 
 
 class TestLabelsForPatientsBlindNoProfessional(Law):
-    """Labels aimed at patients and their family never blind a professional (I24), but one whom a relative let in (B2)."""
+    """Labels aimed at patients and their family blind no professional but one whom a relative let in (I24, B2)."""
 
     def law(self, t):
         all_ = {"who": PROFESSIONALS}

@@ -12,6 +12,7 @@ import pytest
 from consent_rules.vocabulary import RequesterKind
 from fhir_server.application.core.access import IN_DIRECTORY
 from fhir_server.application.directory.professionals import situations_of
+from fhir_server.application.identity import clients
 from fhir_server.application.identity.accounts import Account, PractitionerRoleRef, find_account
 from fhir_server.domain.caller import Origin
 from fhir_server.domain.problem import Category, Problem
@@ -98,6 +99,32 @@ def test_a_grant_is_not_renewed_when_its_situation_has_ended(runtime, ports):
     assert sessions.practises(runtime, account, "")
 
 
+@pytest.fixture
+def leave(ports):
+    """End the situation of the nurse by some change of the directory."""
+
+    def end(ended):
+        with ports.store.snapshot() as snapshot:
+            before = snapshot.read("PractitionerRole", NURSE.role.partition("/")[2], IN_DIRECTORY)
+        after = replace(before, version=2, body=orjson.dumps(orjson.loads(before.body) | ended))
+        ports.store.commit(Change((a_trace(),), (following(before, after),)))
+
+    return end
+
+
+@pytest.mark.parametrize("logs_in", [False, True])
+def test_software_that_shows_logins_is_asked_for_the_situation_too(app, clock, ports, runtime, leave, logs_in):
+    """The registration says that persons log in there (V5), not that their situations still hold (V6)."""
+    enter_situations(ports, "Practitioner/luc", (NURSE,))
+    clients.change(runtime, replace(clients.find(runtime, "ehr"), shows_logins=logs_in))
+    claims = assertion(clock, extensions={"hl7-b2b": B2B})
+    token = backend(app.test_client(), claims, scope="user/DocumentReference.rs").get_json()["access_token"]
+    assert caller_of(runtime, f"Bearer {token}", Origin()).requester.vouched is not logs_in
+    leave({"active": False})
+    with pytest.raises(Problem):
+        caller_of(runtime, f"Bearer {token}", Origin())
+
+
 @holds("V6")
 @pytest.mark.parametrize(
     "ended",
@@ -109,16 +136,13 @@ def test_a_grant_is_not_renewed_when_its_situation_has_ended(runtime, ports):
         {"code": []},
     ],
 )
-def test_a_situation_that_ended_opens_nothing_at_the_next_request(app, clock, ports, runtime, ended):
+def test_a_situation_that_ended_opens_nothing_at_the_next_request(app, clock, ports, runtime, leave, ended):
     """The token was given while the situation held, and would live for minutes."""
     enter_situations(ports, "Practitioner/luc", (NURSE,))
     claims = assertion(clock, extensions={"hl7-b2b": B2B})
     token = backend(app.test_client(), claims, scope="user/DocumentReference.rs").get_json()["access_token"]
     assert caller_of(runtime, f"Bearer {token}", Origin()).requester.role == NURSE.role
-    with ports.store.snapshot() as snapshot:
-        before = snapshot.read("PractitionerRole", NURSE.role.partition("/")[2], IN_DIRECTORY)
-    after = replace(before, version=2, body=orjson.dumps(orjson.loads(before.body) | ended))
-    ports.store.commit(Change((a_trace(),), (following(before, after),)))
+    leave(ended)
     with pytest.raises(Problem) as refused:
         caller_of(runtime, f"Bearer {token}", Origin())
     assert refused.value.category is Category.UNAUTHENTICATED
