@@ -101,15 +101,10 @@ def test_a_representative_sees_the_open_record_of_a_young_minor(request, record,
 def test_a_representatives_code_opens_what_the_patients_does_but_what_a_minor_hides_from_them(
     request, record, rules, hiding
 ):
-    asked, shown = (
-        asking(request, PAUL),
-        replace(team_of(PAUL), by_patient=False, grade=Grade.PATIENT, proof=Proof.CODE),
-    )
-    shown = replace(shown, recorded_at=request.at - HOUR)
+    by_code = {"by_patient": False, "grade": Grade.PATIENT, "proof": Proof.CODE, "recorded_at": request.at - HOUR}
+    asked, shown = asking(request, PAUL), replace(team_of(PAUL), **by_code)
     hidden = replace(hiding, kind=K.WITHHELD, actors=frozenset({PARENT.person}), excluded=frozenset())
-    others = [
-        one for one in record.directives if one.kind not in {K.AGREEMENT, K.ADMINISTRATOR, K.BLOCK, K.BLOCK_LIFTED}
-    ]
+    others = [one for one in record.directives if one.kind not in ENTRIES]
     plain, by_parent = (
         view(judge(asked, replace(beside(record), directives=(*others, hidden, code)), rules))
         for code in (shown, replace(shown, given_by=PARENT.person))
