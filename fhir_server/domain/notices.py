@@ -25,6 +25,8 @@ PROOF = "urn:habilis:proof"
 """Extension: what is said to show an agreement, a code of consent_rules.vocabulary.Proof."""
 GRADE = "urn:habilis:grade"
 """Extension: how strong the evidence is, a code of consent_rules.vocabulary.Grade."""
+ACCESS_AT = "urn:habilis:access-at"
+"""Extension: when the access was that a notice tells of later."""
 _LANGUAGE = "fr"
 """A notice is stored once, in French; the page says the same in the language of its reader."""
 _NAMED_DOCUMENTS = 20
@@ -102,6 +104,8 @@ def communication_of(notice: Notice) -> Json:
     }
     if notice.review_due:
         built["extension"] = [{"url": REVIEW_DUE, "valueDateTime": bodies.instant(notice.review_due)}]
+    if notice.kind is NoticeKind.UNEXPLAINED and notice.opened_at:
+        built["extension"] = [{"url": ACCESS_AT, "valueDateTime": bodies.instant(notice.opened_at)}]
     if notice.outcome:
         built["extension"] = [{"url": REVIEW_OUTCOME, "valueCode": notice.outcome.value}]
     if notice.proof and notice.grade:

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -9,6 +10,7 @@ from fhir_server.app import create_app
 from fhir_server.application.spaces import break_glass_reviews, lifecycle
 from fhir_server.domain.events.rules import NoticeKind
 from fhir_server.domain.notices import Named, Notice, communication_of
+from fhir_server.http.pages.language import local
 from fhir_server.http.pages.patient.notice_texts import tell
 from seed import enrolment
 from seed.loading import load_demonstration
@@ -160,3 +162,11 @@ def test_an_admission_is_told_by_the_name_of_the_establishment(web):
     with web.application.test_request_context("/journal?lang=en"):
         (told,) = tell([notice | {"id": "1"}], START)
     assert told.text == "CHU says that the patient is in its care."
+
+
+def test_an_unexplained_access_is_told_with_the_time_of_the_access(web):
+    who = Named("Practitioner/nour", "Dr Nour")
+    notice = Notice(NoticeKind.UNEXPLAINED, "1", START, ("Patient/1",), who, opened_at=START - timedelta(hours=8))
+    with web.application.test_request_context("/journal?lang=en"):
+        (told,) = tell([communication_of(notice) | {"id": "1"}], START)
+        assert told.evidence == f"The access was on {local(START - timedelta(hours=8)):%d/%m/%Y %H:%M}."

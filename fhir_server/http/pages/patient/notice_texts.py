@@ -13,8 +13,8 @@ from flask_babel import gettext, lazy_gettext
 from consent_rules.vocabulary import Grade, Proof, ReviewOutcome
 from fhir_server.domain.events import sentences
 from fhir_server.domain.events.rules import NoticeKind
-from fhir_server.domain.events.words import GRADES, PROOFS, SOFTWARE, TO_REVIEW
-from fhir_server.domain.notices import GRADE, PROOF, REVIEW_DUE, REVIEW_OUTCOME
+from fhir_server.domain.events.words import GRADES, OPENED_ON, PROOFS, SOFTWARE, TO_REVIEW
+from fhir_server.domain.notices import ACCESS_AT, GRADE, PROOF, REVIEW_DUE, REVIEW_OUTCOME
 from fhir_server.domain.values import Json, type_of
 from fhir_server.http.pages.language import current_language, local
 from fhir_server.registry import AccessRule, types_under
@@ -34,7 +34,7 @@ class NoticeInWords:
 
     reason: as the professional stated it, "" when the notice has none. review: how the review of an access stands, ""
     when no review is required. overdue: whether that review is late. evidence: what supports a declared agreement,
-    "" for another notice. contestable: whether it names a professional.
+    or when an unexplained access was; "" for another notice. contestable: whether it names a professional.
     """
 
     id: str
@@ -66,7 +66,8 @@ def _told(notice: Json, outcome: str, at: datetime) -> NoticeInWords:
         review=_review(NoticeKind(kind), due, outcome, overdue=overdue),
         overdue=overdue,
         urgent=notice.get("priority") == "urgent",
-        evidence=_evidence(_extension(notice, PROOF), _extension(notice, GRADE)),
+        evidence=_evidence(_extension(notice, PROOF), _extension(notice, GRADE))
+        or _when(_extension(notice, ACCESS_AT)),
         contestable=any(one["reference"].startswith("Practitioner/") for one in notice.get("about", ())),
     )
 
@@ -97,6 +98,14 @@ def _evidence(proof: str, grade: str) -> str:
         return ""
     said = (PROOFS[Proof(proof)], GRADES[Grade(grade)])
     return " ".join(sentences.phrase(text, current_language()) for text in said)
+
+
+def _when(at: str) -> str:
+    """Say when the access was that a notice tells of later."""
+    if not at:
+        return ""
+    when = f"{local(datetime.fromisoformat(at)):%d/%m/%Y %H:%M}"
+    return sentences.phrase(OPENED_ON, current_language()).replace("%(when)s", when)
 
 
 def _opening(notice: Json) -> str:
