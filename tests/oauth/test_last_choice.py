@@ -141,7 +141,7 @@ def test_of_concurrent_approvals_one_grant_is_in_force(app, runtime):
 
     def allow(place: tuple[Person, str, str]) -> str:
         person, where, csrf = place
-        together.wait()
+        together.wait(120)
         form = {"csrf": csrf, "step": "consent", "decision": "allow", "scope": ["patient/DocumentReference.rs"]}
         return person.post(where, form | {"days": "30"}).headers.get("Location", "")
 

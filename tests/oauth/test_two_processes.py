@@ -66,7 +66,7 @@ class Pair:
         start = Barrier(ATTEMPTS)
 
         def one(number: int) -> int:
-            start.wait()
+            start.wait(120)
             return act(number % 2)
 
         with ThreadPoolExecutor(ATTEMPTS) as pool:

@@ -28,7 +28,7 @@ def winners(attempt: Callable[[int], object]) -> list[object]:
     gate = Barrier(ATTEMPTS)
 
     def run(number: int) -> object:
-        gate.wait()
+        gate.wait(120)
         return attempt(number)
 
     with ThreadPoolExecutor(ATTEMPTS) as pool:

@@ -24,6 +24,7 @@ class Relay:
         self._slow = (b"", 0.0)
         self._hangs, self._hung_until = (b"", 0.0), 0.0
         self._begins = b""
+        self._swallowed = (b"", 0.0)
         self._sockets: list[socket.socket] = []
         Thread(target=self._accept, daemon=True).start()
 
@@ -37,6 +38,10 @@ class Relay:
     def delay_answer_to(self, command: bytes, seconds: float) -> None:
         """Pass the next answer to a command back late."""
         self._slow = (command + b"\0", seconds)
+
+    def swallow(self, command: bytes, seconds: float) -> None:
+        """Take the next command of a kind without passing it on; cut its connection after some time."""
+        self._swallowed = (command + b"\0", seconds)
 
     def hang_at(self, command: bytes, seconds: float, *, after: bytes = b"") -> None:
         """Pass no answer back for some time, to any question, from the next command of a kind on.
@@ -72,6 +77,10 @@ class Relay:
                 self._begins = b""
             if self._hangs[0] and not self._begins and self._hangs[0] in question:
                 self._hung_until, self._hangs = monotonic() + self._hangs[1], (b"", 0.0)
+        if self._swallowed[0] and self._swallowed[0] in question:
+            seconds, self._swallowed = self._swallowed[1], (b"", 0.0)
+            sleep(seconds)
+            return b""
         server.sendall(self._as_others(question))
         answer = self._as_others(_message(server))
         if self._slow[0] and self._slow[0] in question:

@@ -10,7 +10,7 @@ import pytest
 from pymongo import MongoClient
 
 from fhir_server.ports import store as ports_store
-from fhir_server.ports.store import Change, SpaceWrite, StoreUnavailable, Write
+from fhir_server.ports.store import Change, SpaceWrite, StoreConflict, StoreUnavailable, Write
 from fhir_server.ports.vault import Secret
 from tests.factories import a_document, a_trace, all_of, an_id, creating, following, next_version
 
@@ -87,8 +87,9 @@ def test_of_many_writers_of_a_locked_space_two_try_and_other_spaces_are_written(
     store.commit(pin(locked))
 
 
-def outcome(store, patient, barrier):
-    barrier.wait()
+def outcome(store, patient, barrier=None):
+    if barrier:
+        barrier.wait(120)
     try:
         store.commit(pin(patient))
     except StoreUnavailable:
@@ -156,6 +157,22 @@ def test_a_commit_whose_answer_is_lost_is_written_once(relayed, patient):
     with store.snapshot() as snapshot:
         assert snapshot.read("AuditEvent", change.traces[0].event.id, all_of(patient)) is not None
     assert relay.lost == 1
+
+
+def test_a_transaction_whose_abort_never_arrives_is_ended_by_its_own_process(relayed, patient):
+    """Else it would keep its documents locked until MongoDB ends it, a minute later, or its session is used again."""
+    store, relay = relayed.store, relayed.relay
+    store.commit(Change((a_trace(patient),), spaces=(SpaceWrite(patient, 0, b"state"),)))
+    relay.swallow(b"abortTransaction", seconds=3.0)
+
+    def fails(session):
+        where = {"_id": patient, "compartment": patient}
+        assert store._database["spaces"].update_one(where, {"$inc": {"pins": 1}}, session=session).matched_count
+        raise StoreConflict
+
+    with store.transactions.processes.lend(), pytest.raises(StoreConflict):  # the next transaction uses this session
+        store.transactions.run(fails)
+    assert outcome(store, patient) == "written"
 
 
 def test_a_trace_whose_answer_is_lost_counts_when_it_is_found_in_the_trail(relayed, patient):

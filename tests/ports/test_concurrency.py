@@ -26,7 +26,7 @@ def race(task, threads=THREADS):
     barrier = Barrier(threads)
 
     def start(number):
-        barrier.wait()
+        barrier.wait(120)
         return task(number)
 
     with ThreadPoolExecutor(threads) as pool:

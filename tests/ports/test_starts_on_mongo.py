@@ -65,7 +65,7 @@ def test_two_first_starts_at_once_lay_out_one_database(tmp_path, mongo_server):
     barrier = Barrier(4)
 
     def start(_):
-        barrier.wait()
+        barrier.wait(120)
         opening.apply_schema(place)
         return opening.open_mongo(place.uri, place.database, tmp_path / "data", place.key_file)
 

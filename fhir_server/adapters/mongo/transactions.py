@@ -137,11 +137,14 @@ class _Attempts(Generic[T]):
             raise
 
     def _undo(self, session: Session, error: BaseException) -> None:
-        """Abort; when no answer told how a statement ended, end the session itself."""
+        """Abort; when no answer told how a statement or the abort ended, end the session itself."""
         if isinstance(error, ConnectionFailure):
             self._processes.discard(session)
+        ends = monotonic() + WAIT_SECONDS
         with pymongo.timeout(WAIT_SECONDS):
-            session.abort_transaction()
+            session.abort_transaction()  # the driver keeps its failure to itself
+        if monotonic() >= ends:
+            self._processes.discard(session)
 
     def _commit(self, session: Session, result: T) -> None:
         ends = monotonic() + self._commit_seconds
