@@ -10,6 +10,8 @@ from consent_rules.vocabulary import Mark
 from fhir_server.adapters.hashing import Hashes
 from fhir_server.adapters.mongo.schema import INDEXES
 from fhir_server.adapters.sqlite import schema, tables
+from fhir_server.application.core.access import KnownFilters
+from fhir_server.domain.search import tokens
 from fhir_server.domain.search.criteria import AnyOf, DateIs, Place, Search
 from tests.engines import MongoEngine
 
@@ -50,6 +52,8 @@ STATEMENTS = {
     "directory by name": page("Practitioner", TYPE, seen=DIRECTORY),
     "total of the directory": total("Practitioner", seen=DIRECTORY),
 }
+SITUATIONS = Search("PractitionerRole", (AnyOf(tokens.reference("practitioner", "Practitioner/p")),))
+"""The practice situations of one person, which say whether a colleague may be named."""
 DERIVED = ("m", "named", "json_each", "(subquery")
 """What a statement has gathered itself, or has been given: the only rows that may be gone through from end to end."""
 
@@ -67,6 +71,25 @@ def test_no_table_is_gone_through(connection, name):
     plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement.sql}", statement.values)]
     assert any(step.startswith("SEARCH ") for step in plan)
     assert [step for step in plan if step.startswith("SCAN ") and not step[5:].startswith(DERIVED)] == []
+
+
+def test_the_situations_of_a_person_are_found_by_one_key_each(connection):
+    statement = tables.page(SITUATIONS, DIRECTORY, HASHES)
+    plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement.sql}", statement.values)]
+    first, *others = [step for step in plan if step.startswith(("SEARCH l ", "SEARCH h "))]
+    assert first == "SEARCH l USING PRIMARY KEY (hash=?)"
+    assert {*others} == {"SEARCH h USING INTEGER PRIMARY KEY (rowid=?)"}
+
+
+@pytest.mark.mongo
+def test_the_situations_of_a_person_are_found_by_the_index_over_tokens_of_mongodb(mongo_server, tmp_path):
+    engine = MongoEngine(tmp_path, mongo_server)
+    with mongo_server.recording() as commands, engine.ports.store.snapshot() as snapshot:
+        snapshot.find(SITUATIONS, KnownFilters({"PractitionerRole": DIRECTORY}))
+    engine.close()
+    (sent,) = (command for name, command in commands if name == "aggregate")
+    assert {"type", "words"} <= set(sent["pipeline"][0]["$match"])
+    assert ("type", "words") in {index.fields for index in INDEXES[sent["aggregate"]]}
 
 
 @pytest.mark.mongo

@@ -55,6 +55,7 @@ class TestFactsOfCare:
             pytest.param(care(recorded_at=NOW - 90 * DAY), id="open-ended and too old"),
             pytest.param(care(recorded_at=None, start=NOW - 90 * DAY), id="open-ended and begun too long ago"),
             pytest.param(care(recorded_at=None), id="of unknown date"),
+            pytest.param(care(recorded_at=None, end=NOW + DAY), id="of unknown date with an end to come"),
         ],
     )
     def test_of_no_use_support_nothing(self, fact):
@@ -78,6 +79,7 @@ class TestFactsOfCare:
     def test_of_a_proof_that_the_profile_does_not_accept_support_nothing(self):
         rules = replace(FR, proofs={Proof.ORAL: Span.parse("24h")})
         assert grade(NAMED, care(), rules=rules) == "declared"
+        assert grade(NAMED, care(end=NOW + DAY), rules=rules) == "declared"
 
     def test_are_looked_at_once_for_a_requester_without_software(self):
         assert grade(NAMED, care(recorder=""), who=replace(PAUL, client="")) == "third_party"

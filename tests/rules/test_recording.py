@@ -66,6 +66,16 @@ def test_each_kind_is_recorded_only_by_whom_the_table_names(who, kind):
         assert answer.reason == "not-yours-to-say"
 
 
+def test_a_written_consent_counts_as_spoken_unless_somebody_says_that_the_writing_is_there():
+    case = context_of(AccessRequest(PAUL, Action.DIRECT, Purpose.TREATMENT, NOW), space(), MATRIX, FR)
+    assert record(case, agreement("Practitioner/paul", proof=Proof.WRITTEN)).proof is Proof.ORAL
+
+
+def test_only_a_consent_for_a_team_gets_an_end():
+    assert say(PAUL, agreement("Practitioner/paul")).end is None
+    assert say(PAUL, agreement("Organization/cabinet")).end is not None
+
+
 def test_the_patients_own_word_is_stamped_so():
     said = say(HOLDER, agreement("Practitioner/paul", proof=Proof.ORAL, recorder="Practitioner/forged"))
     assert (said.by_patient, said.recorder, said.proof) == (True, "", Proof.PATIENT)
@@ -121,6 +131,8 @@ def test_the_time_is_the_servers_or_an_earlier_one():
     assert say(PAUL, agreement("Practitioner/paul", recorded_at=NOW + DAY)).recorded_at == NOW
     assert say(PAUL, agreement("Practitioner/paul", recorded_at=NOW - DAY)).recorded_at == NOW - DAY
     assert say(PAUL, agreement("Practitioner/paul", recorded_at=None)).recorded_at == NOW
+    for stated, kept in ((NOW + DAY, NOW), (NOW - DAY, NOW - DAY), (None, NOW)):
+        assert say(HOLDER, agreement("Practitioner/paul", recorded_at=stated)).recorded_at == kept
 
 
 @holds("C5")
