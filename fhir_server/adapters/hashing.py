@@ -6,7 +6,7 @@ lookup token, which finds a resource without a patient, has the same hash everyw
 Source: BLAKE2 (RFC 7693), keyed, salted and personalised.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from hashlib import blake2b
 
 from consent_rules.vocabulary import NO_SPACE, PatientId
@@ -24,8 +24,10 @@ class Hashes:
         self._key = index_key
         self._switches: dict[str, bytes] = {}
 
-    def tokens(self, compartment: PatientId, tokens: Iterable[str]) -> list[bytes]:
+    def tokens(self, compartment: PatientId, tokens: Collection[str]) -> list[bytes]:
         """Return the hashes of tokens in one compartment, eight bytes each."""
+        if not tokens:
+            return []
         salt = blake2b(compartment.encode(), digest_size=_NAME_BYTES).digest() if compartment else b""
         keyed = blake2b(digest_size=TOKEN_BYTES, key=self._key, salt=salt, person=b"token")
         found = []
@@ -35,7 +37,7 @@ class Hashes:
             found.append(hashed.digest())
         return found
 
-    def lookup(self, tokens: Iterable[str]) -> list[bytes]:
+    def lookup(self, tokens: Collection[str]) -> list[bytes]:
         """Return the hashes of lookup tokens; in the directory they equal the hashes from `tokens`."""
         return self.tokens(NO_SPACE, tokens)
 

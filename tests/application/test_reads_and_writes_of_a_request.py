@@ -127,6 +127,45 @@ def test_only_a_choice_about_a_default_looks_for_the_defaults(counted, type_, mo
     assert calls_of(server, calls, "camille", "Consent", chosen) == ["locate", "load_space", *more, "commit"]
 
 
+@pytest.fixture
+def asked(world, settings):
+    """Return what each later request in the small world asks of store and vault, in its order."""
+    store, vault = Counted(world.runtime.ports.store), Counted(world.runtime.ports.vault)
+    vault.calls = store.calls
+    counting = replace(world.runtime, ports=replace(world.runtime.ports, store=store, vault=vault))
+    world.web = client_of(settings, counting)
+    return store.calls
+
+
+def test_a_space_entered_on_a_word_costs_no_call_more_than_the_patients_own_agreement(world, asked):
+    """The counters are in the commit; nobody asks for doubled ceilings before one is met (V10, V11)."""
+    assert world.agree("martin", "martin").status_code == 201  # the size of the establishment is kept from here on
+    world.patient("zora", "284039999900999")
+    consent = world.consent("martin") | {"patient": {"reference": f"Patient/{world.ids['zora']}"}}
+    asked.clear()
+    assert world.send("martin", "POST", "/Consent", consent).status_code == 201
+    assert without_references(asked) == ["get_all", "locate", "load_space", "commit"]
+
+
+@pytest.mark.parametrize("documents", [1, 3])
+def test_an_author_is_looked_up_once_for_a_submission_however_often_it_names_them(world, asked, documents):
+    """By their number, then the person and the practice situations; the lot and each document have a number too."""
+    lot = world.bundle(*(world.filing() for _ in range(documents)))
+    asked.clear()
+    assert world.send("chu-ehr", "POST", "", lot).status_code == 200
+    asked_of_the_directory = [asked.count(name) for name in ("compartments_with", "read", "find")]
+    assert asked_of_the_directory == [1 + 1 + documents, 1, 1]
+
+
+def test_a_place_that_is_named_without_its_name_is_not_read(world, asked):
+    role = {"resourceType": "PractitionerRole", "id": "author"}
+    role["organization"] = {"reference": f"Organization/{world.ids['chu']}"}
+    lot = world.bundle(world.filing(author=role))
+    asked.clear()
+    assert world.send("chu-ehr", "POST", "", lot).status_code == 200
+    assert "read" not in asked
+
+
 @holds("AC19")
 @pytest.mark.parametrize("who", ["martin", "zoe", "zora"])
 @pytest.mark.parametrize("path", ["{}", "{}/_history", "{}/_history/1"])

@@ -199,9 +199,9 @@ class Access:
 
     def identify(self, system: str, value: str) -> PatientId | None:
         """Return the id of the patient whom an identifier names, None for nobody; the look-up is counted."""
-        found = identify(self.snapshot, system, value)
-        self.looked_up[system, value] = found
-        return found
+        if (system, value) not in self.looked_up:
+            self.looked_up[system, value] = identify(self.snapshot, system, value)
+        return self.looked_up[system, value]
 
     def asks(self, action: Action) -> AccessRequest:
         """Return what the decision is asked."""

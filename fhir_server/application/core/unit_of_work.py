@@ -255,9 +255,10 @@ class UnitOfWork(CountedAccess):
 
     def planned(self) -> Change:
         """Return the change to commit, with the marks of spaces newly entered on a word. Raises: Problem."""
-        states = {patient: one.record for patient, one in self.met.items()} | self.records
-        for entered in self.newly_entered(states).items():
-            self._decide_in(*entered)
+        if self.in_care or self.words:
+            states = {patient: one.record for patient, one in self.met.items()} | self.records
+            for entered in self.newly_entered(states).items():
+                self._decide_in(*entered)
         writes = tuple(_as_written(write) for write in self.writes.values())
         spaces, claims = tuple(self.spaces.values()), tuple(self.claims)
         return Change(tuple(self.traces), writes, spaces, claims, tuple(self.messages))

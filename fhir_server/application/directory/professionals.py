@@ -112,25 +112,26 @@ def _situation(
     return replace(current, label=practice.label or current.label, organization_display=place)
 
 
-def members_of(snapshot: Snapshot, person: str, organization: str, now: datetime) -> tuple[PractitionerRoleRef, ...]:
-    """Return the practice situations of a person in an establishment that are in force, as the directory says now.
+def professions_of(snapshot: Snapshot, person: str, organization: str, now: datetime) -> frozenset[str]:
+    """Return the professions in which a person practises in an establishment, as the directory says now.
 
     Only situations that the operator of the directory recorded count. person: "Practitioner/…".
-    organization: "Organization/…", "" for none: then nobody is a member.
+    organization: "Organization/…".
     """
-    if not organization or _has_left(snapshot, person):
-        return ()
     wanted = Search("PractitionerRole", (AnyOf(tokens.reference("practitioner", person)),), limit=_LIMIT)
     rows = [row for row in snapshot.find(wanted, IN_DIRECTORY).rows if not row.facts.access.owner_organization]
     roles = [orjson.loads(row.body) for row in rows]
     there = [role for role in roles if role.get("organization", {}).get("reference") == organization]
-    practices = (_practice(snapshot, role) for role in there if _is_in_force(role, now))
-    return tuple(practice for practice in practices if practice)
+    professions = (_profession(role) for role in there if _is_in_force(role, now))
+    return frozenset(str(profession["code"]) for profession in professions if profession)
 
 
 def _has_left(snapshot: Snapshot, person: str) -> bool:
-    """Tell whether the directory says that a person no longer practises."""
-    stored = snapshot.read("Practitioner", person.partition("/")[2], IN_DIRECTORY)
+    return has_left(snapshot.read("Practitioner", person.partition("/")[2], IN_DIRECTORY))
+
+
+def has_left(stored: Stored | None) -> bool:
+    """Tell whether the directory says that a person no longer practises. stored: the person's entry, None for none."""
     return stored is not None and (stored.deleted or orjson.loads(stored.body).get("active") is False)
 
 
@@ -142,7 +143,7 @@ def numbers_of(runtime: Runtime, organization: str) -> frozenset[str]:
 
 
 def _practice(snapshot: Snapshot, role: Json) -> PractitionerRoleRef | None:
-    profession = next(filter(None, (_coding(code) for code in role.get("code", ()))), {})
+    profession = _profession(role)
     organization = str(role.get("organization", {}).get("reference", ""))
     if not profession:
         return None
@@ -150,6 +151,11 @@ def _practice(snapshot: Snapshot, role: Json) -> PractitionerRoleRef | None:
     label = ", ".join(filter(None, (profession.get("display", profession["code"]), place)))
     name, post = f"PractitionerRole/{role['id']}", _capacity(role)
     return PractitionerRoleRef(name, organization, place, profession["code"], _specialty(role), label, post)
+
+
+def _profession(role: Json) -> Json:
+    """Return the coding of the profession that a situation states, {} for none."""
+    return next(filter(None, (_coding(code) for code in role.get("code", ()))), {})
 
 
 def _specialty(role: Json) -> str:

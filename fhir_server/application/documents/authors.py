@@ -21,7 +21,9 @@ from fhir_server.application.identity import clients
 from fhir_server.domain import references
 from fhir_server.domain.documents.submission import MHD
 from fhir_server.domain.problem import Category, Issue, Problem
+from fhir_server.domain.references import Number
 from fhir_server.domain.search import tokens
+from fhir_server.domain.stored import Stored
 from fhir_server.domain.values import Json
 from fhir_server.registry import PATIENT
 
@@ -43,13 +45,15 @@ _SIDE = frozenset({PATIENT, "RelatedPerson", "Device"})
 class Depositor:
     """For whom a caller may speak in one space. professions: of the persons who were named, by the directory.
 
-    known: what has been read of the directory, by reference; None for what is not there.
+    known: what has been read of the directory, by reference; None for what is not there. numbered: ids by type and
+        identifier. members: by person. Nothing is looked up twice for one request.
     """
 
     work: UnitOfWork
     patient: PatientId
     professions: set[str] = field(default_factory=set)
-    known: dict[str, Json | None] = field(default_factory=dict)
+    known: dict[str, Stored | None] = field(default_factory=dict)
+    numbered: dict[tuple[str, Number], tuple[str, ...]] = field(default_factory=dict)
     members: dict[str, bool] = field(default_factory=dict)
 
     @property
@@ -65,21 +69,37 @@ class Depositor:
 
     def read(self, reference: str) -> Json | None:
         """Return a resource of the directory, None when it does not exist."""
-        if reference not in self.known:
-            type_, _, id_ = reference.partition("/")
-            stored = self.work.snapshot.read(type_, id_, IN_DIRECTORY)
-            self.known[reference] = orjson.loads(stored.body) if stored and not stored.deleted else None
-        return self.known[reference]
+        stored = self._stored(reference)
+        return orjson.loads(stored.body) if stored and not stored.deleted else None
+
+    def with_number(self, type_: str, number: Number) -> tuple[str, ...]:
+        """Return the ids of resources of the directory that have an identifier: two when it names several."""
+        if (type_, number) not in self.numbered:
+            found = self.work.snapshot.compartments_with(type_, tokens.identifier_key("identifier", *number), 2)
+            self.numbered[type_, number] = tuple(id_ for _, id_ in found)
+        return self.numbered[type_, number]
 
     def is_member(self, person: str) -> bool:
         """Tell whether a person ("Practitioner/…") files, or practises in the establishment that files."""
         if person == self.requester.person:
             return True
         if person not in self.members:
-            found = professionals.members_of(self.work.snapshot, person, self.requester.organization, self.work.at)
+            found = self._professions_of(person)
             self.members[person] = bool(found)
-            self.professions.update(one.profession for one in found)
+            self.professions.update(found)
         return self.members[person]
+
+    def _professions_of(self, person: str) -> frozenset[str]:
+        organization = self.requester.organization
+        if not organization or professionals.has_left(self._stored(person)):
+            return frozenset()
+        return professionals.professions_of(self.work.snapshot, person, organization, self.work.at)
+
+    def _stored(self, reference: str) -> Stored | None:
+        if reference not in self.known:
+            type_, _, id_ = reference.partition("/")
+            self.known[reference] = self.work.snapshot.read(type_, id_, IN_DIRECTORY)
+        return self.known[reference]
 
 
 def verified(depositor: Depositor, resource: Json, root: str) -> Json:
@@ -151,11 +171,11 @@ def _named(depositor: Depositor, value: Json, contained: Mapping[str, Json], sho
         if kept is None:
             return None
         shown[literal] = kept
-        return _without_display(value)
+        return _without_display(value) if "display" in value else value
     target = references.split(literal, depositor.work.runtime.fhir_base) if literal else _identified(depositor, value)
     if target is None or not _speaks_for(depositor, *target) or not _is_consistent(depositor, value, target):
         return None
-    return _displayed(value, depositor.read("/".join(target)) if target[0] in _SHOWN else None)
+    return _displayed(depositor, value, target) if "display" in value else value
 
 
 def _speaks_for(depositor: Depositor, type_: str, id_: str) -> bool:
@@ -194,13 +214,11 @@ def _found(depositor: Depositor, identifiers: list[Json], type_: str = "") -> tu
 
 
 def _with_number(depositor: Depositor, pair: tuple[str, str], type_: str) -> Iterator[tuple[str, str]]:
-    snapshot = depositor.work.snapshot
     for kind in (type_,) if type_ else ("Practitioner", "Organization"):
         if kind in _SHOWN:
-            key = tokens.identifier_key("identifier", *pair)
-            yield from ((kind, id_) for _, id_ in snapshot.compartments_with(kind, key, 2))
+            yield from ((kind, id_) for id_ in depositor.with_number(kind, pair))
     if type_ == PATIENT and depositor.requester.kind in PATIENTS_SIDE:
-        patient = identify(snapshot, *pair)
+        patient = identify(depositor.work.snapshot, *pair)
         yield from ((PATIENT, patient),) if patient else ()
 
 
@@ -249,10 +267,9 @@ def _is_own(depositor: Depositor, inner: Json, contained: Mapping[str, Json], sh
     return of_side and (not numbers or _found(depositor, numbers, PATIENT) == (PATIENT, depositor.patient))
 
 
-def _displayed(value: Json, named: Json | None) -> Json:
-    """Return a reference whose display, if it has one, is the name that the directory knows."""
-    if "display" not in value:
-        return value
+def _displayed(depositor: Depositor, value: Json, target: tuple[str, str]) -> Json:
+    """Return a reference whose display is the name that the directory knows."""
+    named = depositor.read("/".join(target)) if target[0] in _SHOWN else None
     display = professionals.name_of(named) if named else ""
     return _without_display(value) | ({"display": display} if display else {})
 

@@ -68,12 +68,12 @@ def demand_fit(filing: "Filing", documents: Iterable[tuple[Document, str]]) -> N
 
 def _faults(filing: "Filing", document: Document, kind: str) -> Iterator[Issue]:
     work = filing.work
-    request = work.asks(Action.DEPOSIT)
+    request, matrix = work.asks(Action.DEPOSIT), work.runtime.matrix
     size = None if document.content is None else len(document.content)
     upload = Upload(kind, str(attachment_of(document.item.resource).get("contentType", "")), size)
-    for why in unfit(request, work.record(), upload, work.runtime.matrix, work.runtime.profile):
+    for why in unfit(request, work.record(), upload, matrix, work.runtime.profile):
         yield _fault(document, why)
-    said = standing(filing.speaks_for.filing_professions, kind, work.runtime.matrix)
+    said = standing(filing.speaks_for.filing_professions, kind, matrix)
     if said is Standing.REFUSED:
         yield _fault(document, Unfit.PROFESSION)
     elif said is Standing.UNSTATED:

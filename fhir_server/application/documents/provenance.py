@@ -7,8 +7,6 @@ Source: docs/adr/0089; https://hl7.org/fhir/R4/provenance.html.
 
 from collections.abc import Iterable, Iterator
 
-import orjson
-
 from consent_rules.vocabulary import RequesterKind
 from fhir_server.application.core.search_index import facts_of
 from fhir_server.application.documents.filing import Filing
@@ -37,7 +35,7 @@ def record_deposit(filing: Filing, documents: Iterable[str], lot: str) -> None:
         "agent": list(_agents(filing.work.caller, filing.patient)),
     }
     body = bodies.stamped(resource, id_, 1, work.stamp)
-    facts = facts_of(orjson.loads(body), filing.own, _ROW)
+    facts = facts_of(resource, filing.own, _ROW)
     if not facts.documents:  # a submission of a folder alone: whoever sees its submission set sees who made it
         named = work.writes["List", lot].after.facts.documents
         facts = Facts(facts.access, facts.tokens, facts.lookup, facts.dates, named)

@@ -103,6 +103,8 @@ def demand_filing_marks(work: UnitOfWork, asked: Mark, replaced: AccessFacts | N
 
     replaced: facts of the document that it replaces. Raises: Problem(BUSINESS_RULE) or FORBIDDEN.
     """
+    if asked is Mark.NONE:
+        return
     context = context_of(work.asks(Action.DEPOSIT), work.record(), work.runtime.matrix, work.runtime.profile)
     answer = may_file(context, asked, replaced)
     if not isinstance(answer, RuleApplied):

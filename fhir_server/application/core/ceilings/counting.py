@@ -5,8 +5,9 @@ establishment, or software without one, may do as much as its professionals toge
 Source: docs/adr/0084-what-is-counted-and-what-follows.md.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from datetime import timedelta
+from types import MappingProxyType
 
 from consent_rules.rule_profile import Ceilings
 from consent_rules.vocabulary import Code, RequesterKind
@@ -35,16 +36,19 @@ class Tally(Code):
 
 
 Tallies = Mapping[Tally, int]
+NO_TALLIES: Tallies = MappingProxyType({})
 
 
-def counts_of(access: Access, tallies: Tallies) -> tuple[Count, ...]:
-    """Return the counts of a request; nobody but professionals and software is counted."""
+def counts_of(access: Access, tallies: Tallies, doubled: Tallies = NO_TALLIES) -> tuple[Count, ...]:
+    """Return the counts of a request; nobody but professionals and software is counted.
+
+    doubled: how often the person has doubled the ceilings of each tally (`doublings`).
+    """
     requester = access.caller.requester
     found = {tally: amount for tally, amount in tallies.items() if amount}
     if not found or requester.kind not in _COUNTED:
         return ()
     ceilings = ceilings_of(access)
-    doubled = _doublings(access, tuple(found)) if requester.person else {}
     place = requester.organization or requester.client
     counts = []
     for tally, amount in found.items():
@@ -62,7 +66,7 @@ def ceilings_of(access: Access) -> Ceilings:
 
 def may_double(access: Access, tally: Tally) -> bool:
     """Tell whether the person may still double the ceilings of a tally today."""
-    return _doublings(access, (tally,))[tally] < access.runtime.profile.ceilings.doublings_a_day
+    return doublings(access, (tally,))[tally] < access.runtime.profile.ceilings.doublings_a_day
 
 
 def double(access: Access, tally: Tally) -> bool:
@@ -71,7 +75,7 @@ def double(access: Access, tally: Tally) -> bool:
     return any(access.runtime.ports.vault.add(Secret(_DOUBLING, name, b"", expires=access.at + DAY)) for name in names)
 
 
-def _doublings(access: Access, tallies: Sequence[Tally]) -> dict[Tally, int]:
+def doublings(access: Access, tallies: Collection[Tally]) -> dict[Tally, int]:
     """Return how often the person has doubled the ceilings of each tally within a day; one read."""
     names = [(tally, name) for tally in tallies for name in _names(access, tally)]
     held = access.runtime.ports.vault.get_all([(_DOUBLING, name) for _, name in names], access.at) if names else ()

@@ -11,7 +11,7 @@ from consent_rules.vocabulary import RequesterKind
 from fhir_server.application.core import audit_log
 from fhir_server.application.core.access import Access
 from fhir_server.application.core.ceilings import breakers, counting
-from fhir_server.application.core.ceilings.counting import DAY, Tallies, Tally
+from fhir_server.application.core.ceilings.counting import DAY, NO_TALLIES, Tallies, Tally
 from fhir_server.domain.audit.interactions import Outcome, OutcomeCode
 from fhir_server.domain.caller import Login
 from fhir_server.domain.problem import Category, Issue, Problem, RequiredLogin
@@ -32,6 +32,7 @@ _NO_LIMIT = 1 << 31
 def commit(access: Access, change: Change, tallies: Tallies) -> None:
     """Commit a change with what it counts.
 
+    Only a change that meets a ceiling asks whether the person has doubled it.
     Raises: as the store; Problem(UNAUTHENTICATED) with the login that would double the ceiling, or TOO_MANY, when a
     ceiling is reached: then only the audit event of the refusal is stored.
     """
@@ -41,12 +42,7 @@ def commit(access: Access, change: Change, tallies: Tallies) -> None:
     try:
         _commit(access, change, tallies)
     except CeilingReached as reached:
-        if not _doubles(access, reached):
-            raise refused(access, reached) from reached
-        try:
-            _commit(access, change, tallies)
-        except CeilingReached as again:
-            raise refused(access, again) from again
+        _commit_doubled(access, change, tallies, reached)
 
 
 def refused(access: Access, reached: CeilingReached) -> Problem:
@@ -78,8 +74,26 @@ def demand_trusted(access: Access) -> None:
         raise Problem.of(Category.CONSENT_REQUIRED, text, code=SUSPENDED)
 
 
-def _commit(access: Access, change: Change, tallies: Tallies) -> None:
-    counts = counting.counts_of(access, tallies)
+def _commit_doubled(access: Access, change: Change, tallies: Tallies, reached: CeilingReached) -> None:
+    """Commit within the ceilings that the person has doubled before, or doubles by the login of this request."""
+    doubled = counting.doublings(access, tallies) if access.caller.requester.person else {}
+    if any(doubled.values()):
+        try:
+            _commit(access, change, tallies, doubled)
+        except CeilingReached as again:
+            reached = again
+        else:
+            return
+    if not _doubles(access, reached):
+        raise refused(access, reached) from reached
+    try:
+        _commit(access, change, tallies, counting.doublings(access, tallies))
+    except CeilingReached as again:
+        raise refused(access, again) from again
+
+
+def _commit(access: Access, change: Change, tallies: Tallies, doubled: Tallies = NO_TALLIES) -> None:
+    counts = counting.counts_of(access, tallies, doubled)
     audit_log.commit(access.runtime, replace(change, counts=counts) if counts else change)
 
 
