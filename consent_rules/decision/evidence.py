@@ -16,8 +16,9 @@ from consent_rules.rule_profile import RuleProfile
 from consent_rules.vocabulary import DirectiveKind, Grade
 
 TEAMS = ("Organization/", "CareTeam/")
-_SUPPORT = "support"
-_SUPPORTED = (RuleApplied("V1", "support"),)
+SUPPORT = "support"
+"""Outcome of the rule by which a fact of care raises the grade of a ground."""
+_SUPPORTED = (RuleApplied("V1", SUPPORT),)
 _WITHOUT_LOGIN = (RuleApplied("V5", "without-login"),)
 
 
@@ -35,16 +36,16 @@ def grade_of(context: DecisionContext, used: Iterable[Directive]) -> Grade:
 
 def supporting(context: DecisionContext) -> list[Directive]:
     """Return the facts of care in force that name the requester and that somebody else recorded (V1)."""
-    found = context.memo.get(_SUPPORT)
+    found = context.memo.get(SUPPORT)
     if found is None:
         found = [fact for fact in context.in_force(DirectiveKind.CARE) if _supports(context, fact)]
-        context.memo[_SUPPORT] = found
+        context.memo[SUPPORT] = found
     return found
 
 
 def noted(context: DecisionContext) -> tuple[RuleApplied, ...]:
     """Return what the audit log says of the evidence: facts of care that raised the grade, and a missing login."""
-    support = _SUPPORTED if context.memo.get(_SUPPORT) else ()
+    support = _SUPPORTED if context.memo.get(SUPPORT) else ()
     return (*support, *_WITHOUT_LOGIN) if context.request.requester.vouched else support
 
 

@@ -5,10 +5,10 @@ patient. A case names no document: its evidence is references of audit events, a
 Sources: https://hl7.org/fhir/R4/task.html; statements V8, V11, V13, V20 and V22 of docs/rules.md; ADR 86.
 """
 
+import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from hashlib import sha256
 from uuid import UUID
 
 from consent_rules.visibility import AccessFacts, micros
@@ -26,8 +26,15 @@ SYSTEM = "urn:habilis:case"
 """Code system of `Task.code`, the kind of a case, of its outcome, and of the kinds of its inputs."""
 _RULES = f"{SYSTEM}-rule"
 WAITING = tokens.exact_token("case", SYSTEM, "waiting")
+DECLARED_EVIDENCE = "declared-evidence"
+"""Rule of a contest of somebody who has declared an agreement in the space."""
+ACCESS = "access"
+"""Rule of a contest of somebody who has declared nothing there: the person is blocked, and it counts against nobody."""
+ADMISSION = "admission"
+"""Rule of a contest of an establishment's statement that the patient is in its care; it counts against nobody."""
 EMERGENCY = "emergency"
 """Rule of a contest about an emergency: it never counts against anybody, so that emergencies stay possible."""
+_COUNTED_NEVER = frozenset({ACCESS, ADMISSION, EMERGENCY})
 _MOST_EVENTS = 50
 """How many audit events one case names, the first ones."""
 
@@ -91,10 +98,14 @@ class Case:
         return self.outcome in (None, CaseOutcome.NOT_JUSTIFIED)
 
 
-def case_id(kind: CaseKind, who: str, rule: str, day: datetime, patient: PatientId = NO_SPACE) -> str:
-    """Return the id of the one case of a kind, about somebody, by a rule, on a day (UTC) and in a space."""
-    text = "\0".join((kind, who, rule, f"{day:%Y-%m-%d}", patient))
-    return str(UUID(bytes=sha256(text.encode()).digest()[:16], version=4))
+def case_id(key: bytes, kind: CaseKind, who: str, rule: str, day: datetime, *where: str) -> str:
+    """Return the id of the one case of a kind, about somebody, by a rule, on a day (UTC) and in a space.
+
+    key: of the server, so that nobody who sees an id in the audit log can try out about whom it is.
+    where: the id of the patient, and by whom and how, for a case that each of several people may open.
+    """
+    text = "\0".join((kind, who, rule, f"{day:%Y-%m-%d}", *(where or (NO_SPACE,))))
+    return str(UUID(bytes=hmac.digest(key, text.encode(), "sha256")[:16], version=4))
 
 
 def grows_by(times: int) -> int:
@@ -207,7 +218,7 @@ def case_of(task: Json, access: AccessFacts | None = None) -> Case:
 
 
 def _counts(case: Case) -> bool:
-    return case.kind is CaseKind.CONTEST and case.rule != EMERGENCY and case.stands
+    return case.kind is CaseKind.CONTEST and case.rule not in _COUNTED_NEVER and case.stands
 
 
 def _access_of(case: Case) -> AccessFacts:

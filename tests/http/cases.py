@@ -14,7 +14,7 @@ def a_case(world, kind=CaseKind.CEILING, who="awa", of="", rule="spaces_an_hour"
     runtime, patient = world.runtime, world.ids[of] if of else ""
     now, reference = runtime.now(), f"Practitioner/{world.ids[who]}"
     due = runtime.profile.case_decision.after(now)
-    id_ = case_id(kind, reference, rule, now, patient)
+    id_ = case_id(runtime.cursor_key, kind, reference, rule, now, patient)
     return Case(id_, kind, patient, now, due, rule, reference, display=who, **more)
 
 

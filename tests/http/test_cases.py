@@ -8,7 +8,7 @@ import json
 import pytest
 
 from fhir_server import worker
-from fhir_server.application.cases.opening import contesting_patients, writes_of
+from fhir_server.application.cases.opening import contesters_of, writes_of
 from fhir_server.domain import case_files
 from fhir_server.domain.case_files import CaseKind, CaseOutcome
 from fhir_server.domain.search.criteria import Search
@@ -77,7 +77,7 @@ class TestOpening:
 
     def counted(self, office, who):
         with office.runtime.ports.store.snapshot() as snapshot:
-            return contesting_patients(snapshot, who)
+            return set(contesters_of(snapshot, who))
 
 
 class TestOfficer:
@@ -120,8 +120,8 @@ class TestOfficer:
         staff(office, "awa-audits", person=f"Practitioner/{office.ids['awa']}")
         case = open_as_worker(office, a_case(office))
         assert queued(office, "awa-audits") == []
-        assert look(office, case.id, "awa-audits").status_code == 403
-        assert decide(office, case.id, who="awa-audits").status_code == 403
+        assert look(office, case.id, "awa-audits").status_code == 404
+        assert decide(office, case.id, who="awa-audits").status_code == 404
 
     def test_reviews_and_cases_do_not_meet(self, office):
         opening = break_glass(office)

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from consent_rules.vocabulary import Mark
-from fhir_server.application.cases.opening import contesting_patients
+from fhir_server.application.cases.opening import contesters_of
 from fhir_server.application.core.ceilings import supervising
 from fhir_server.domain.case_files import CaseKind
 from fhir_server.domain.search.criteria import Search
@@ -50,7 +50,7 @@ def reads(world, who="awa"):
 
 def against(world, who="awa"):
     with world.runtime.ports.store.snapshot() as snapshot:
-        return len(contesting_patients(snapshot, f"Practitioner/{world.ids[who]}"))
+        return len(contesters_of(snapshot, f"Practitioner/{world.ids[who]}"))
 
 
 def code_of(answer):

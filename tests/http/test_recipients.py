@@ -7,8 +7,8 @@ from tests.http.test_admissions import facts
 from tests.world import World
 
 
-def send(world: World, *recipients):
-    bundle = world.bundle(world.filing())
+def send(world: World, *recipients, **more):
+    bundle = world.bundle(world.filing(**more))
     submission_set = next(e["resource"] for e in bundle["entry"] if e["resource"]["resourceType"] == "List")
     named = [{"url": INTENDED_RECIPIENT, "valueReference": {"reference": one}} for one in recipients]
     submission_set["extension"] = [*submission_set.get("extension", []), *named]

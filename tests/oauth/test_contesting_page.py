@@ -4,7 +4,7 @@ import pytest
 
 from consent_rules.visibility import AccessFacts
 from consent_rules.vocabulary import DirectiveKind
-from fhir_server.application.cases.opening import contesting_patients
+from fhir_server.application.cases.opening import contesters_of
 from fhir_server.domain import record_codec
 from tests.factories import a_resource, an_id, creating
 from tests.holds import holds
@@ -61,4 +61,4 @@ def test_what_a_person_does_not_see_is_answered_as_unknown(app, runtime, notice)
     assert camille.post(f"/account/notices/{notice}/contest", form | {"csrf": csrf}).status_code == 404
     assert blocked(runtime) == set()
     with runtime.ports.store.snapshot() as snapshot:
-        assert contesting_patients(snapshot, "Practitioner/awa") == frozenset()
+        assert contesters_of(snapshot, "Practitioner/awa") == {}

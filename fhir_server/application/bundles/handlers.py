@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
-from fhir_server.application.consents import consent_requests
+from fhir_server.application.consents import admissions, consent_requests
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.core.unit_of_work import UnitOfWork, Written, carry_out
 from fhir_server.application.core.write_request import WriteRequest
 from fhir_server.application.directory import resources
 from fhir_server.application.documents import document_requests, publication
-from fhir_server.application.spaces import admissions
 from fhir_server.domain.audit.interactions import AuditedInteraction
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.commands import translator

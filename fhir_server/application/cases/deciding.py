@@ -5,7 +5,9 @@ it is read.
 Source: statements V8, V11, V13 and V20 of docs/rules.md; docs/adr/0086-cases-for-the-officer.md.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 
 import orjson
 
@@ -17,6 +19,7 @@ from fhir_server.application.core.access import Access, Opened
 from fhir_server.application.core.access_notices import parties
 from fhir_server.application.core.enforcement_point import open_unnamed
 from fhir_server.application.core.runtime import Runtime
+from fhir_server.application.core.system_views import ReadingReason, whole_space
 from fhir_server.application.core.unit_of_work import UnitOfWork, carry_out
 from fhir_server.application.reading.read import not_found
 from fhir_server.domain.audit.interactions import interaction_of
@@ -55,19 +58,18 @@ def queue(runtime: Runtime, caller: Caller, limit: int, after: Place | None = No
         if isinstance(answer, Deny):
             enforcement_point.refuse(access, answer, None)
             raise enforcement_point.problem_of(answer, caller)
-        rows = snapshot.queue(TYPE, WAITING, DUE, limit + 1, after)
-        found = [_listed(access, row) for row in rows[:limit]]
-    waiting = tuple(one for one in found if one)
+        found = list(islice(_listed(access, limit + 1, after), limit + 1))
+    waiting = tuple(case for case, _ in found[:limit])
     _trace_queue(access, answer, waiting)
-    return CaseQueue(waiting, Place(rows[limit - 1].value, rows[limit - 1].id) if len(rows) > limit else None)
+    return CaseQueue(waiting, found[limit - 1][1] if len(found) > limit else None)
 
 
 @query
 def look(runtime: Runtime, caller: Caller, id_: str) -> Case:
     """Return one case.
 
-    Raises: Problem(INSUFFICIENT_SCOPE); NOT_FOUND for an unknown id, and for everybody but an auditor; FORBIDDEN for
-    the person whom the case is about.
+    Raises: Problem(INSUFFICIENT_SCOPE); NOT_FOUND for an unknown id, for everybody but an auditor, and for the person
+    whom the case is about.
     """
     audited = replace(interaction_of(EventKind.CASE_READ), target=f"{TYPE}/{id_}")
 
@@ -111,14 +113,24 @@ def _found(work: UnitOfWork, id_: str, letter: str) -> tuple[Stored, Case]:
     """Enter the space of a case as an auditor, and return the case; others get the answer for an unknown id."""
     smart_scopes.demand(work.caller, _SCOPED, letter)
     location = work.snapshot.locate(TYPE, id_)
-    opened = open_unnamed(work, location.compartment, Action.REVIEW) if location else None
+    if location is None or _is_about(work, location.compartment, id_):
+        raise not_found()
+    opened = open_unnamed(work, location.compartment, Action.REVIEW)
     stored = work.read(TYPE, id_, opened) if opened else None
     case = _case(stored) if stored else None
     if stored is None or case is None:
         raise not_found()
-    if case.who == work.caller.requester.person:
-        raise Problem.of(Category.FORBIDDEN, "you cannot decide a case about yourself", code="own-case")
     return stored, case
+
+
+def _is_about(work: UnitOfWork, patient: PatientId, id_: str) -> bool:
+    """Tell whether a case is about the caller, who then learns no more than of an unknown id, in no audit log either.
+
+    Ids of cases can be computed from whom they are about, so that another answer would tell who contests.
+    """
+    stored = work.snapshot.read(TYPE, id_, whole_space(ReadingReason.REVIEW, patient))
+    case = _case(stored) if stored else None
+    return case is not None and case.who == work.caller.requester.person
 
 
 def _case(stored: Stored) -> Case | None:
@@ -131,8 +143,20 @@ def _trace(work: UnitOfWork, case: Case) -> None:
     work.trace_outcome(work.entered.outcome(case.reference))
 
 
-def _listed(access: Access, row: Queued) -> Case | None:
-    """Return one case if its space permits the caller; None for an erased space and for a case about the caller."""
+def _listed(access: Access, size: int, after: Place | None) -> Iterator[tuple[Case, Place]]:
+    """Yield the cases of the queue with their places, without those of erased spaces and those about the caller.
+
+    A page is filled with what comes later, so that no short page tells that there is a case about its reader.
+    """
+    while rows := access.snapshot.queue(TYPE, WAITING, DUE, size, after):
+        for row in rows:
+            after = Place(row.value, row.id)
+            case = _shown(access, row)
+            if case:
+                yield case, after
+
+
+def _shown(access: Access, row: Queued) -> Case | None:
     opened = enforcement_point.judge(access, row.compartment, Action.REVIEW)
     if isinstance(opened, Deny):
         return None

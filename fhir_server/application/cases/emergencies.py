@@ -40,7 +40,7 @@ def count(runtime: Runtime, message: Pending) -> Change:
     if not more:
         return NOTHING
     case = Case(
-        id=case_id(CaseKind.CEILING, place, RULE, at),
+        id=case_id(runtime.cursor_key, CaseKind.CEILING, place, RULE, at),
         kind=CaseKind.CEILING,
         patient=NO_SPACE,
         opened_at=at,

@@ -12,6 +12,7 @@ from fhir_server.application.core.system_views import ReadingReason, whole_space
 from fhir_server.application.core.unit_of_work import UnitOfWork
 from fhir_server.domain import case_files
 from fhir_server.domain.case_files import TYPE, Case, case_of, stored_of
+from fhir_server.domain.search.criteria import AnyOf, Search
 from fhir_server.domain.stored import Stored
 from fhir_server.ports.outbox import Message
 from fhir_server.ports.store import Snapshot, Write
@@ -19,6 +20,8 @@ from fhir_server.ports.store import Snapshot, Write
 TERMS_LANE = "terms"
 _MOST_CONTESTS = 1000
 """How many contests against one person are looked at; any limit in a rule profile is far below."""
+_MOST_OF_ONE = 100
+"""How many of them in one space."""
 
 
 def open_case(work: UnitOfWork, case: Case) -> Case:
@@ -56,13 +59,21 @@ def keep(work: UnitOfWork, before: Stored, case: Case) -> None:
     work.change(before, stored_of(case, work.runtime.stamps.after(before.last_updated, work.stamp), before))
 
 
-def contesting_patients(snapshot: Snapshot, who: str) -> frozenset[PatientId]:
-    """Return the patients whose contests stand against somebody: undecided, or decided against them (V13).
+def contesters_of(snapshot: Snapshot, who: str) -> dict[PatientId, frozenset[str]]:
+    """Return who contests somebody, by patient, where it stands: undecided, or decided against them (V13).
 
     A patient counts once, however often they contest. System-level: tell nobody but the officer who they are.
     """
-    found = snapshot.compartments_with(TYPE, frozenset({case_files.against(who)}), _MOST_CONTESTS)
-    return frozenset(patient for patient, _ in found)
+    standing = frozenset({case_files.against(who)})
+    found = snapshot.compartments_with(TYPE, standing, _MOST_CONTESTS)
+    return {patient: _contesters(snapshot, patient, standing) for patient in dict.fromkeys(place for place, _ in found)}
+
+
+def _contesters(snapshot: Snapshot, patient: PatientId, standing: frozenset[str]) -> frozenset[str]:
+    rows = snapshot.find(
+        Search(TYPE, (AnyOf(standing),), limit=_MOST_OF_ONE), whole_space(ReadingReason.REVIEW, patient)
+    ).rows
+    return frozenset(str(case_of(orjson.loads(row.body)).contester) for row in rows)
 
 
 def _read(snapshot: Snapshot, case: Case) -> Stored | None:

@@ -21,7 +21,8 @@ def open_reported(runtime: Runtime, message: Pending) -> Change:
     said = orjson.loads(message.body)
     kind, who, rule, at = CaseKind(said["kind"]), str(said["who"]), str(said["rule"]), instant(said["at"])
     due, times = runtime.profile.case_decision.after(at), int(said.get("times", 1))
-    case = Case(case_id(kind, who, rule, at), kind, NO_SPACE, at, due, rule, who, times=times)
+    id_ = case_id(runtime.cursor_key, kind, who, rule, at)
+    case = Case(id_, kind, NO_SPACE, at, due, rule, who, times=times)
     with runtime.ports.store.snapshot() as snapshot:
         writes = writes_of(snapshot, case, runtime.stamps.next(runtime.now()))
     return Change((), writes, outbox=(overdue_message(case, runtime.now()),))

@@ -1,10 +1,11 @@
-"""Contesting: "that is not true", "I do not know this person", said of a notice or of a line of the journal.
+"""Contesting: "that is not true", "I do not know this person", said of a notice, a line of the journal or an admission.
 
-One commit blocks the person at once and opens a case for the officer. Taking it back while the case waits removes the
+One commit blocks the party at once and opens a case for the officer. Taking it back while the case waits removes the
 block as if it had never been, so that consents given before hold again.
-Source: statements V7 and V8 of docs/rules.md; docs/adr/0087-contesting-what-was-declared.md.
+Source: statements V7 and V8 of docs/rules.md; docs/adr/0087-contesting-what-was-declared.md and 0099.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import orjson
@@ -12,53 +13,71 @@ import orjson
 from consent_rules.consents.visibility_marks import HIDDEN_FROM_GUARDIANS
 from consent_rules.model import Deny, RecordState
 from consent_rules.vocabulary import Action, DirectiveKind, Purpose
-from fhir_server.application.cases.opening import contesting_patients, keep, open_case
+from fhir_server.application.cases.opening import contesters_of, keep, open_case
 from fhir_server.application.consents import authority, recording
 from fhir_server.application.consents.choices import Block
 from fhir_server.application.core import smart_scopes
-from fhir_server.application.core.access import action_of
+from fhir_server.application.core.access import IN_DIRECTORY, action_of
 from fhir_server.application.core.access_notices import parties
 from fhir_server.application.core.ceilings import breakers
 from fhir_server.application.core.enforcement_point import judge_again, open_unnamed
 from fhir_server.application.core.runtime import Runtime
-from fhir_server.application.core.system_views import ReadingReason, recorded_by, whole_space
+from fhir_server.application.core.system_views import ReadingReason, left_open, of_kinds, whole_space
 from fhir_server.application.core.unit_of_work import UnitOfWork, carry_out
+from fhir_server.application.identity.accounts import find_by_person
 from fhir_server.application.reading.read import not_found
 from fhir_server.domain import bodies
 from fhir_server.domain.audit.interactions import interaction_of
 from fhir_server.domain.caller import Caller
-from fhir_server.domain.case_files import EMERGENCY, TYPE, Case, CaseKind, CaseOutcome, case_id, case_of, is_case
+from fhir_server.domain.case_files import (
+    ACCESS,
+    ADMISSION,
+    DECLARED_EVIDENCE,
+    EMERGENCY,
+    TYPE,
+    WAITING,
+    Case,
+    CaseKind,
+    CaseOutcome,
+    case_id,
+    case_of,
+    is_case,
+)
 from fhir_server.domain.commands import command
 from fhir_server.domain.consents.directives import consent_of
 from fhir_server.domain.events.kinds import EventKind
 from fhir_server.domain.events.rules import NoticeKind
 from fhir_server.domain.notices import Named
 from fhir_server.domain.problem import Category, Problem
-from fhir_server.domain.search.criteria import Search
+from fhir_server.domain.search import tokens
+from fhir_server.domain.search.criteria import AnyOf, Search
 from fhir_server.domain.stored import Stored
 from fhir_server.domain.values import Json
 from fhir_server.registry import REGISTRY
 
-_EVENTS, _CASES = 20, 200
+_EVENTS, _CASES, _NOTICES = 20, 500, 200
 _OF_EMERGENCIES = frozenset({NoticeKind.BREAK_GLASS.value, NoticeKind.REGULATION.value})
 _GROUNDS_OF_EMERGENCIES = frozenset({Purpose.BREAK_GLASS.value, Purpose.EMERGENCY.value})
 
 
 @dataclass(frozen=True, slots=True)
 class _Contested:
-    """What is contested. rule: of the case. confidential: whether guardians learn nothing of it (B10)."""
+    """What is contested. party: whom it is about, a professional or, of an admission, an establishment.
 
-    person: Named
+    rule: of the case. confidential: whether guardians learn nothing of it (B10).
+    """
+
+    party: Named
     rule: str
     confidential: bool
 
 
 @command(EventKind.CONTESTED)
 def contest(runtime: Runtime, caller: Caller, type_: str, id_: str) -> str:
-    """Block the professional whom a notice or an audit event names, and open a case; return the reference of the case.
+    """Block whom a notice, an audit event or an admission names, and open a case; return the reference of the case.
 
     Raises: Problem(NOT_FOUND) for everybody but the patient and representatives, and for what they do not see;
-    BUSINESS_RULE when it names no professional.
+    BUSINESS_RULE when it names nobody to contest.
     """
     audited = interaction_of(EventKind.CONTESTED, target=f"{type_}/{id_}")
 
@@ -83,7 +102,7 @@ def withdraw(runtime: Runtime, caller: Caller, type_: str, id_: str) -> None:
 
     def plan(work: UnitOfWork) -> None:
         found = _contested(work, type_, id_)
-        waiting = _waiting(work, found.person.reference)
+        waiting = [(stored, case) for stored, case in _waiting(work, found.party.reference) if _is_own(work, case)]
         if not waiting:
             text = "nothing that you contested about this person waits for a decision"
             raise Problem.of(Category.BUSINESS_RULE, text, code="nothing-to-withdraw")
@@ -102,12 +121,22 @@ def withdraw(runtime: Runtime, caller: Caller, type_: str, id_: str) -> None:
 
 
 def _break(runtime: Runtime, who: str) -> None:
-    """Suspend the declarations of a person when the contests of enough patients stand (V13)."""
+    """Suspend the declarations of a person when the contests of enough patients stand (V13).
+
+    One human being who speaks for several patients counts once.
+    """
     with runtime.ports.store.snapshot() as snapshot:
-        patients = contesting_patients(snapshot, who)
-    if len(patients) >= runtime.profile.ceilings.breaker_contests:
-        for patient in sorted(patients):
+        contesters = contesters_of(snapshot, who)
+    people = {_human(runtime, one) for standing in contesters.values() for one in standing}
+    if min(len(contesters), len(people)) >= runtime.profile.ceilings.breaker_contests:
+        for patient in sorted(contesters):
             breakers.note_contested(runtime, who, patient)
+
+
+def _human(runtime: Runtime, contester: str) -> str:
+    """Return what stands for one human being: the account by which a patient, or a representative of several, acts."""
+    accounts = find_by_person(runtime, contester)
+    return accounts[0].login if accounts else contester
 
 
 def _contested(work: UnitOfWork, type_: str, id_: str) -> _Contested:
@@ -123,35 +152,88 @@ def _contested(work: UnitOfWork, type_: str, id_: str) -> _Contested:
     if stored is None:
         raise not_found()
     body = orjson.loads(stored.body)
-    person = _person(body)
-    if person is None:
-        raise Problem.of(Category.BUSINESS_RULE, "this names no professional to contest", code="nobody-to-contest")
-    rule = EMERGENCY if _is_of_emergency(body) else "declared-evidence"
-    return _Contested(person, rule, bool(stored.facts.access.marks & HIDDEN_FROM_GUARDIANS))
+    confidential = bool(stored.facts.access.marks & HIDDEN_FROM_GUARDIANS)
+    person, establishment = _person(body), _establishment(work, body)
+    if person:
+        return _Contested(person, _rule(work, body, person.reference), confidential)
+    if establishment:
+        return _Contested(establishment, ADMISSION, confidential)
+    raise Problem.of(Category.BUSINESS_RULE, "this names nobody to contest", code="nobody-to-contest")
+
+
+def _rule(work: UnitOfWork, body: Json, person: str) -> str:
+    """Return the rule of the case: only a contest of somebody who has declared something here counts against them."""
+    if _is_of_emergency(body):
+        return EMERGENCY
+    declared = of_kinds(ReadingReason.REVIEW, work.entered.patient, frozenset({NoticeKind.DECLARED.value}))
+    latest = Search("Communication", sort="sent", descending=True, limit=_NOTICES)
+    told = work.snapshot.find(latest, declared).rows
+    return DECLARED_EVIDENCE if any(_names(notice, person) for notice in told) else ACCESS
+
+
+def _names(notice: Stored, person: str) -> bool:
+    named = _person(orjson.loads(notice.body))
+    return named is not None and named.reference == person
+
+
+def _establishment(work: UnitOfWork, body: Json) -> Named | None:
+    """Return the establishment that says that the patient is in its care, by an Encounter or the notice of one."""
+    if "serviceProvider" in body:
+        reference = str(body["serviceProvider"]["reference"])
+        stored = work.snapshot.read("Organization", reference.partition("/")[2], IN_DIRECTORY)
+        return Named(reference, str(orjson.loads(stored.body).get("name", "")) if stored else "")
+    if NoticeKind.ADMITTED not in _categories(body):
+        return None
+    return _of_type(body.get("about", ()), "Organization")
 
 
 def _person(body: Json) -> Named | None:
     """Return the professional whom a notice is about, or who acted by an audit event."""
-    named = [*body.get("about", ()), *(agent["who"] for agent in body.get("agent", ()))]
-    found = (one for one in named if str(one.get("reference", "")).startswith("Practitioner/"))
+    return _of_type((*body.get("about", ()), *(agent["who"] for agent in body.get("agent", ()))), "Practitioner")
+
+
+def _of_type(named: Iterable[Json], type_: str) -> Named | None:
+    """Return the first of some references that is of a type."""
+    found = (one for one in named if str(one.get("reference", "")).startswith(f"{type_}/"))
     return next((Named(str(one["reference"]), str(one.get("display", ""))) for one in found), None)
 
 
+def _categories(body: Json) -> set[str]:
+    return {str(c["code"]) for kind in body.get("category", ()) for c in kind.get("coding", ())}
+
+
 def _is_of_emergency(body: Json) -> bool:
-    categories = {c["code"] for kind in body.get("category", ()) for c in kind.get("coding", ())}
     details = {d.get("valueString") for e in body.get("entity", ()) for d in e.get("detail", ())}
     purposes = {c["code"] for use in body.get("purposeOfEvent", ()) for c in use.get("coding", ())}
     stated = {*details, *purposes}
-    return bool(categories & _OF_EMERGENCIES or stated & (_GROUNDS_OF_EMERGENCIES | {"break-glass", "regulation"}))
+    return bool(
+        _categories(body) & _OF_EMERGENCIES or stated & (_GROUNDS_OF_EMERGENCIES | {"break-glass", "regulation"})
+    )
 
 
 def _case(work: UnitOfWork, found: _Contested) -> Case:
-    """Return the case, with the latest audit events of the person in this space as its evidence."""
-    patient, who, at = work.entered.patient, found.person.reference, work.at
-    theirs = recorded_by(ReadingReason.REVIEW, patient, frozenset({who}))
-    events = work.snapshot.find(Search("AuditEvent", sort="date", limit=_EVENTS), theirs).rows
+    """Return the case, with the latest audit events of whom it is about in this space as its evidence.
+
+    Each contester has a case of their own, and another for what is hidden from guardians: nobody takes back, sees or
+    changes what somebody else contests.
+    """
+    patient, who, at = work.entered.patient, found.party.reference, work.at
+    by = work.caller.requester.person
+    acted = AnyOf(tokens.reference("agent", who))
+    view = whole_space(ReadingReason.REVIEW, patient)
+    latest = Search("AuditEvent", (acted,), sort="date", descending=True, limit=_EVENTS)
+    events = work.snapshot.find(latest, view).rows
     return Case(
-        id=case_id(CaseKind.CONTEST, who, found.rule, at, patient),
+        id=case_id(
+            work.runtime.cursor_key,
+            CaseKind.CONTEST,
+            who,
+            found.rule,
+            at,
+            patient,
+            by,
+            "hidden" if found.confidential else "open",
+        ),
         kind=CaseKind.CONTEST,
         patient=patient,
         opened_at=at,
@@ -159,8 +241,8 @@ def _case(work: UnitOfWork, found: _Contested) -> Case:
         rule=found.rule,
         who=who,
         events=tuple(f"AuditEvent/{event.id}" for event in events),
-        display=found.person.display or None,
-        contester=work.caller.requester.person,
+        display=found.party.display or None,
+        contester=by,
         confidential=found.confidential,
     )
 
@@ -168,10 +250,16 @@ def _case(work: UnitOfWork, found: _Contested) -> Case:
 def _block(work: UnitOfWork, found: _Contested) -> str | None:
     """Plan the block and return its reference, None when one is in force already.
 
-    Guardians do not see a block of what they may not know.
+    Guardians do not see a block of what they may not know. A block by somebody else's contest ends with that contest,
+    and a contest that guardians may know of looks the same beside a hidden block: neither takes the place of this one.
     """
-    patient, who = work.entered.patient, found.person.reference
-    if _is_blocked(work.record(), who):
+    patient, who = work.entered.patient, found.party.reference
+    blocks = _blocks(work.record(), who) - {
+        str(case.block).partition("/")[2] for _, case in _waiting(work, who) if not _is_own(work, case)
+    }
+    if not found.confidential:
+        blocks &= _left_open(work, blocks)
+    if blocks:
         return None
     id_ = work.runtime.ports.ids.new()
     stated = replace(Block.of(patient, who).said[0], id=id_, recorded_at=work.at)
@@ -198,25 +286,31 @@ def _unblock(work: UnitOfWork, block: str) -> None:
     work.decide(replace(record, directives=tuple(one for one in record.directives if one.id != block)))
 
 
-def _is_blocked(record: RecordState, who: str) -> bool:
-    """Tell whether a choice blocks exactly this person, for everything and without an end."""
-    return any(
-        one.kind is DirectiveKind.BLOCK and one.actors == {who} and not one.purposes and one.end is None
+def _blocks(record: RecordState, who: str) -> frozenset[str]:
+    """Return the ids of the choices that block exactly this party, for everything and without an end."""
+    return frozenset(
+        one.id
         for one in record.directives
+        if one.kind is DirectiveKind.BLOCK and one.actors == {who} and not one.purposes and one.end is None
     )
 
 
+def _left_open(work: UnitOfWork, blocks: frozenset[str]) -> frozenset[str]:
+    """Return the blocks that are not hidden from guardians."""
+    view = left_open(ReadingReason.CONFIDENTIALITY, work.entered.patient, HIDDEN_FROM_GUARDIANS)
+    return work.snapshot.visible_ids("Consent", blocks, view) if blocks else blocks
+
+
 def _waiting(work: UnitOfWork, who: str) -> list[tuple[Stored, Case]]:
-    """Return the contests by the caller about somebody that wait for a decision."""
+    """Return the contests about somebody that wait for a decision, whoever contests."""
     view = whole_space(ReadingReason.REVIEW, work.entered.patient)
-    rows = work.snapshot.find(Search(TYPE, limit=_CASES), view).rows
+    rows = work.snapshot.find(Search(TYPE, (AnyOf(frozenset({WAITING})),), limit=_CASES), view).rows
     cases = [(row, case_of(task, row.facts.access)) for row in rows if is_case(task := orjson.loads(row.body))]
-    by = work.caller.requester.person
-    return [
-        (row, case)
-        for row, case in cases
-        if (case.kind, case.who, case.contester, case.outcome) == (CaseKind.CONTEST, who, by, None)
-    ]
+    return [(row, case) for row, case in cases if (case.kind, case.who) == (CaseKind.CONTEST, who)]
+
+
+def _is_own(work: UnitOfWork, case: Case) -> bool:
+    return case.contester == work.caller.requester.person
 
 
 def _trace(work: UnitOfWork, *, confidential: bool) -> None:

@@ -72,12 +72,15 @@ class Opened:
 
     It holds the filters of the whole permit: pass it to a query that no scope limits.
     app_exclusions: documents that the person withholds from the calling app.
+    told: the permit as the audit log tells it, without evidence that not everybody on the patient's side may know of;
+    None when nothing else permits the access.
     """
 
     permit: Permit
     record: RecordState
     space: Space
     app_exclusions: tuple[Extent, ...] = ()
+    told: Permit | None = None
     _made: dict[str, Visibility] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     @property
@@ -121,7 +124,7 @@ class Opened:
 
     def outcome(self, *touched: str, reason: str = "", confidential: bool = False) -> Outcome:
         """Return the outcome of an interaction that succeeded on this permit. touched: references, as in Outcome."""
-        permit = self.permit
+        permit = self.told or self.permit
         return Outcome(
             OutcomeCode.DONE, reason, permit.basis, permit.rules, permit.matrix_version, touched, confidential
         )

@@ -11,7 +11,6 @@ from datetime import datetime
 
 import orjson
 
-from consent_rules.lifecycle import is_minor
 from consent_rules.model import RecordState
 from consent_rules.visibility import AccessFacts
 from consent_rules.vocabulary import Basis, DirectiveKind, Mark, Obligation, PatientId, SpaceStatus
@@ -61,7 +60,7 @@ def record_access(access: Access, outcome: Outcome) -> None:
     Raises: Problem(UNAVAILABLE) when the notice cannot be stored; then nothing may be answered.
     """
     runtime, opened = access.runtime, access.opened
-    outcome = _as_confidential(runtime, outcome, opened)
+    outcome = _as_confidential(outcome, opened)
     kind = _owed(access.caller, outcome, opened)
     kind = kind if kind in {rule.kind for rule in ROWS[access.audited.event_kind].notices} else None
     is_entry = opened is not None and outcome.code == OutcomeCode.DONE and entries.is_on_declared(opened)
@@ -151,7 +150,7 @@ def of_change(access: Access, outcome: Outcome, opened: Opened, about: tuple[str
     opened: with a permit to consult. about: ids of the documents that the answer shows.
     """
     runtime = access.runtime
-    outcome = _as_confidential(runtime, outcome, opened)
+    outcome = _as_confidential(outcome, opened)
     kind = _owed(access.caller, outcome, opened)
     key = _key(access.caller, _kept_from(runtime, opened.patient, about)) if kind else ""
     if kind is None or (kind is NoticeKind.FIRST_ACCESS and key in opened.record.told):
@@ -160,18 +159,11 @@ def of_change(access: Access, outcome: Outcome, opened: Opened, about: tuple[str
     return Owed(stored(runtime, notice, confidential=outcome.confidential, documents=about), key)
 
 
-def _as_confidential(runtime: Runtime, outcome: Outcome, opened: Opened | None) -> Outcome:
+def _as_confidential(outcome: Outcome, opened: Opened | None) -> Outcome:
     """Mark a read as confidential when only Consents that a minor hides from guardians gave access (B10)."""
     if opened is None or outcome.confidential:
         return outcome
-    record, used = opened.record, {id_ for rule in opened.permit.rules for id_ in rule.consents}
-    if not used or not is_minor(record, runtime.ports.clock.now(), runtime.profile):
-        return outcome
-    with runtime.ports.store.snapshot() as snapshot:
-        told = snapshot.visible_ids(
-            "Consent", used, left_open(ReadingReason.CONFIDENTIALITY, record.patient, HIDDEN_FROM_GUARDIANS)
-        )
-    return outcome if told else replace(outcome, confidential=True)
+    return outcome if opened.told else replace(outcome, confidential=True)
 
 
 def _owed(caller: Caller, outcome: Outcome, opened: Opened | None) -> NoticeKind | None:

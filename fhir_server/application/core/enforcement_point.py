@@ -15,6 +15,7 @@ from fhir_server.application.core.access import Access, Opened, request_of
 from fhir_server.application.core.ceilings import reached
 from fhir_server.application.core.ceilings.counting import Tally
 from fhir_server.application.core.minor_confidentiality import (
+    confidential_evidence,
     documents_behind,
     documents_there,
     is_confidential,
@@ -49,7 +50,22 @@ def judge(access: Access, patient: PatientId, action: Action) -> Opened | Deny:
     answer = decide(access.asks(action), record, runtime.matrix, runtime.profile)
     if isinstance(answer, Deny):
         return answer
-    return Opened(answer, record, space or Space(patient, 0, b""), _withheld_from_app(access, patient))
+    told = _told(access, answer, record, action)
+    return Opened(answer, record, space or Space(patient, 0, b""), _withheld_from_app(access, patient), told)
+
+
+def _told(access: Access, permit: Permit, record: RecordState, action: Action) -> Permit | None:
+    """Return the permit that the audit log tells: as if what minors and seals hide were no evidence (B10, E9).
+
+    Else the grade of an access would tell a guardian of a stay, and a patient of a result that waits.
+    """
+    runtime = access.runtime
+    hidden = confidential_evidence(access.snapshot, record, permit, access.at, runtime.profile)
+    if not hidden:
+        return permit
+    left = replace(record, directives=tuple(one for one in record.directives if one.id not in hidden))
+    answer = decide(access.asks(action), left, runtime.matrix, runtime.profile)
+    return answer if isinstance(answer, Permit) else None
 
 
 def _withheld_from_app(access: Access, patient: PatientId) -> tuple[Extent, ...]:
@@ -69,10 +85,15 @@ def _withheld_from_app(access: Access, patient: PatientId) -> tuple[Extent, ...]
 
 
 def judge_again(access: Access, opened: Opened, action: Action) -> Opened | Deny:
-    """Decide about another action in an entered space, on the state that was already loaded; this costs no read."""
+    """Decide about another action in an entered space, on the state that was already loaded.
+
+    This costs a read only where the permit rests on evidence that may be hidden from the patient's side.
+    """
     runtime = access.runtime
     answer = decide(access.asks(action), opened.record, runtime.matrix, runtime.profile)
-    return answer if isinstance(answer, Deny) else replace(opened, permit=answer)
+    if isinstance(answer, Deny):
+        return answer
+    return replace(opened, permit=answer, told=_told(access, answer, opened.record, action))
 
 
 def answer_of(runtime: Runtime, request: AccessRequest, record: RecordState) -> Permit | Deny:

@@ -1,4 +1,4 @@
-"""Whether an interaction that failed must itself be hidden from guardians (B10).
+"""What must be hidden from guardians of an interaction: that it failed, or on which evidence it was permitted (B10).
 
 A failure is audited in the space of the requested resource, and in no space when the resource is unknown. A guardian
 who read of the failure would learn that a resource exists which the minor hides from guardians. A write that fails is
@@ -7,11 +7,16 @@ as confidential as what it contains or names.
 
 from collections.abc import Iterable
 from dataclasses import replace
+from datetime import datetime
 
-from consent_rules.vocabulary import NO_SPACE, Mark, PatientId
+from consent_rules.decision.evidence import SUPPORT
+from consent_rules.lifecycle import is_minor
+from consent_rules.model import Permit, RecordState
+from consent_rules.rule_profile import RuleProfile
+from consent_rules.vocabulary import NO_SPACE, DirectiveKind, Mark, PatientId
 from fhir_server.application.core.access import PATIENTS_SIDE, Access
 from fhir_server.application.core.search_index import visible_documents
-from fhir_server.application.core.system_views import ReadingReason, whole_space
+from fhir_server.application.core.system_views import ReadingReason, SystemView, left_open, whole_space
 from fhir_server.domain.references import documents_named, identifiers_named
 from fhir_server.domain.search import tokens
 from fhir_server.domain.search.criteria import AnyOf, Search
@@ -70,6 +75,41 @@ def name_what_has_a_number(access: Access, patient: PatientId | None) -> None:
         for stored in access.snapshot.find(Search(type_, (AnyOf(wanted),), limit=_MOST_FOUND), everything).rows
     )
     access.audited = replace(access.audited, sought=tuple(dict.fromkeys((*access.audited.sought, *found))))
+
+
+def confidential_evidence(
+    snapshot: Snapshot, record: RecordState, permit: Permit, at: datetime, profile: RuleProfile
+) -> frozenset[str]:
+    """Return the ids of the directives behind a permit of which not everybody on the patient's side may know.
+
+    These are a minor's Consents and stays that are hidden from guardians, and what a submission says whose documents
+    are all hidden from guardians or sealed. A permit without such directives costs no read.
+    """
+    facts = hidden_facts(snapshot, record, at) if any(rule.outcome == SUPPORT for rule in permit.rules) else frozenset()
+    if not is_minor(record, at, profile):
+        return facts
+    used = {id_ for rule in permit.rules for id_ in rule.consents}
+    return facts | (used - snapshot.visible_ids("Consent", used, _left_open(record.patient))) if used else facts
+
+
+def hidden_facts(snapshot: Snapshot, record: RecordState, at: datetime) -> frozenset[str]:
+    """Return the ids of the facts of care of which not everybody on the patient's side may know."""
+    facts = (one.id for one in record.directives if one.kind is DirectiveKind.CARE)
+    return frozenset(id_ for id_ in facts if _is_hidden(snapshot, record.patient, id_, at))
+
+
+def _is_hidden(snapshot: Snapshot, patient: PatientId, fact: str, at: datetime) -> bool:
+    """Tell whether the stay or the submission set that a fact comes from is hidden; what is stored nowhere is not."""
+    everything = whole_space(ReadingReason.CONFIDENTIALITY, patient)
+    stay = snapshot.read("Encounter", fact, everything)
+    if stay:
+        return HIDDEN_FROM_GUARDIANS in stay.facts.access.marks
+    documents = documents_behind(snapshot, patient, (f"List/{fact}",))
+    return bool(documents) and not visible_documents(snapshot, documents, _left_open(patient, at), gone=True)
+
+
+def _left_open(patient: PatientId, unsealed_at: datetime | None = None) -> SystemView:
+    return left_open(ReadingReason.CONFIDENTIALITY, patient, HIDDEN_FROM_GUARDIANS, unsealed_at=unsealed_at)
 
 
 def documents_behind(snapshot: Snapshot, patient: PatientId | None, references: Iterable[str]) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from consent_rules.rule_profile import Detection
 from consent_rules.vocabulary import NO_SPACE, PatientId, SpaceStatus
 from fhir_server.application.cases.opening import open_case
 from fhir_server.application.core import notices_owed
+from fhir_server.application.core.minor_confidentiality import hidden_facts
 from fhir_server.application.core.runtime import DETECTION_LANE, Runtime, message_for
 from fhir_server.application.core.unit_of_work import UnitOfWork
 from fhir_server.application.detection import directory_traits, space_trail
@@ -54,12 +55,19 @@ def look(runtime: Runtime, message: Pending) -> Change:
         audited = interaction_of(EventKind.ACCESS_UNEXPLAINED, target=f"Patient/{patient}")
         work = UnitOfWork(runtime, Caller.of_server(), audited, snapshot)
         work.patient = patient
-        looking = _Look(work, Memory(runtime), record_codec.load(space.state), hour)
+        record = _without_hidden_facts(work, record_codec.load(space.state))
+        looking = _Look(work, Memory(runtime), record, hour)
         looking.settled() if body["settled"] else looking.first()
         looking.memory.keep()
         if work.writes:
             work.spaces.setdefault(patient, SpaceWrite(patient, space.revision))
         return work.planned()
+
+
+def _without_hidden_facts(work: UnitOfWork, record: RecordState) -> RecordState:
+    """Return the state without facts of which not everybody may know: no alert depends on them (V22)."""
+    hidden = hidden_facts(work.snapshot, record, work.at)
+    return replace(record, directives=tuple(one for one in record.directives if one.id not in hidden))
 
 
 @dataclass(slots=True)
@@ -146,7 +154,8 @@ class _Look:
         id_, opened = about.cases.get(key, ("", self.hour - _SAME_CASE))
         if opened <= self.hour - _SAME_CASE:
             id_, opened = self.work.runtime.ports.ids.new(), self.hour
-            about.cases[key] = id_, opened
+            lately = {name: case for name, case in about.cases.items() if case[1] > self.hour - _SAME_CASE}
+            about.cases = lately | {key: (id_, opened)}
         patient = self.record.patient if hit.space else NO_SPACE
         due = self.work.at + (hit.due - hit.at)
         case = Case(

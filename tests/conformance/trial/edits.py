@@ -41,7 +41,7 @@ INSERTED = {
         ),
     ),
     "fhir_server/application/bundles/handlers.py": (
-        ("publication\nfrom fhir_server.application.spaces", "immunizations, "),
+        ("publication\nfrom fhir_server.domain", "immunizations, "),
         ('}\n"""The handler of each type', _HANDLER),
     ),
     "pyproject.toml": (('    "document_requests | publication",\n', '    "immunizations",\n'),),

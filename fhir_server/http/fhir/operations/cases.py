@@ -102,6 +102,7 @@ _FILE = (
     Output("evidence", parts=outputs(("code", "code"), ("count", "integer"))),
     *outputs(("decidedAt", "dateTime"), ("decidedBy", "Reference"), ("comment", "string")),
 )
+_CONTESTED = ("Communication", "AuditEvent", "Encounter")
 _CASE = Parameter("case", "string", "the id of the case, as the queue says it", required=True)
 OPERATIONS = (
     Operation(
@@ -149,13 +150,13 @@ OPERATIONS = (
             "contest",
             type_,
             "Say that this is not true, or that this person is unknown",
-            "For the patient and the legal representatives, about a notice or audit event that they see. It "
-            "blocks the professional at once and opens a case for the data-protection officer. No professional "
-            "learns of it.",
+            "For the patient and the legal representatives, about a notice, audit event or admission that they "
+            "see. It blocks at once the professional, or the establishment that says that the patient is in its care, "
+            "and opens a case for the data-protection officer. No professional learns of it.",
             _contest(type_),
             output=outputs(("case", "code"), ("blocked", "boolean")),
         )
-        for type_ in ("Communication", "AuditEvent")
+        for type_ in _CONTESTED
     ),
     *(
         Operation(
@@ -166,6 +167,6 @@ OPERATIONS = (
             _withdraw(type_),
             output=outputs(("withdrawn", "boolean")),
         )
-        for type_ in ("Communication", "AuditEvent")
+        for type_ in _CONTESTED
     ),
 )

@@ -16,12 +16,13 @@ from consent_rules.model import Directive
 from consent_rules.visibility import AccessFacts
 from consent_rules.vocabulary import Action, DirectiveKind, Grade, Mark, PatientId, Proof, RequesterKind
 from fhir_server.application.core import notices_owed, smart_scopes, unit_of_work
-from fhir_server.application.core.access import NOTHING_SEEN
+from fhir_server.application.core.access import IN_DIRECTORY, NOTHING_SEEN
 from fhir_server.application.core.enforcement_point import open_record, open_unnamed
 from fhir_server.application.core.search_index import facts_of
-from fhir_server.application.core.system_views import ReadingReason, recorded_by
+from fhir_server.application.core.system_views import ReadingReason, left_open, recorded_by
 from fhir_server.application.core.unit_of_work import UnitOfWork, Written
 from fhir_server.application.core.write_request import WriteRequest
+from fhir_server.application.directory import professionals
 from fhir_server.application.identity import clients
 from fhir_server.application.reading import conditional
 from fhir_server.application.reading.read import not_found
@@ -57,13 +58,7 @@ def record(work: UnitOfWork, request: WriteRequest) -> Written:
     id_ = request.id or work.runtime.ports.ids.new()
     after = _stored(work, request, id_, 1)
     work.put(after)
-    fact = _fact(work, request, id_)
-    establishment = work.caller.requester.organization
-    if fact and not care_facts.is_in_care_of(work, establishment):
-        work.admissions += 1
-        notices_owed.of_admission(work, f"{TYPE}/{id_}", confidential=_is_confidential(request))
-    if fact:
-        care_facts.put(work, fact)
+    _note(work, request, after)
     work.trace(AuditedInteraction(request.interaction, TYPE), (f"{TYPE}/{id_}",))
     return Written(work.shown(after, NOTHING_SEEN), created=True)
 
@@ -72,7 +67,8 @@ def record(work: UnitOfWork, request: WriteRequest) -> Written:
 def change(work: UnitOfWork, request: WriteRequest) -> Written:
     """Change or end what the caller's establishment said of a patient's care; an ended stay supports nothing.
 
-    Raises: as `record`; Problem(NOT_FOUND) for unknown Encounters and those of other establishments alike.
+    Whoever lets an ended stay go on begins again. Raises: as `record`; Problem(NOT_FOUND) for unknown Encounters and
+    those of other establishments alike.
     """
     _demand_admission_system(work)
     demand_minimal(request.resource, request.expression)
@@ -84,13 +80,33 @@ def change(work: UnitOfWork, request: WriteRequest) -> Written:
     marks = before.facts.access.marks | after.facts.access.marks
     after = replace(after, facts=replace(after.facts, access=replace(after.facts.access, marks=marks)))
     work.change(before, after)
-    fact = _fact(work, request, before.id)
-    if fact:
-        care_facts.put(work, fact)
-    else:
-        care_facts.drop(work, before.id)
+    _note(work, request, after)
     work.trace(AuditedInteraction(request.interaction, TYPE), (f"{TYPE}/{before.id}",))
     return Written(work.shown(after, NOTHING_SEEN))
+
+
+def _note(work: UnitOfWork, request: WriteRequest, after: Stored) -> None:
+    """Plan the fact of care that an Encounter states, or its end; a beginning is counted and told to the patient.
+
+    Who does not see an earlier stay is told of this one: else the missing notice would tell that there is another.
+    """
+    fact = _fact(work, request, after.id)
+    if fact is None:
+        care_facts.drop(work, after.id)
+        return
+    is_confidential = HIDDEN_FROM_GUARDIANS in after.facts.access.marks
+    known = care_facts.stays_in(work, work.caller.requester.organization)
+    if not known:
+        work.admissions += 1
+    if not (known if is_confidential else _left_open(work, known)):
+        notices_owed.of_admission(work, f"{TYPE}/{after.id}", confidential=is_confidential)
+    care_facts.put(work, fact)
+
+
+def _left_open(work: UnitOfWork, stays: frozenset[str]) -> frozenset[str]:
+    """Return the stays that are not hidden from guardians."""
+    view = left_open(ReadingReason.CONFIDENTIALITY, work.entered.patient, HIDDEN_FROM_GUARDIANS)
+    return work.snapshot.visible_ids(TYPE, stays, view) if stays else stays
 
 
 def _demand_admission_system(work: UnitOfWork) -> None:
@@ -181,14 +197,29 @@ def _start(work: UnitOfWork, request: WriteRequest, stay: Stay) -> datetime:
 
 
 def _demand_names(work: UnitOfWork, request: WriteRequest, stay: Stay) -> None:
-    """Demand that the establishment is the caller's own, and that the named professionals are in the directory."""
+    """Demand that the establishment is the caller's own, and that the directory places the professionals there now.
+
+    Else the system of one hospital would support professionals of another.
+    """
     faults = []
     if stay.establishment not in {"", work.caller.requester.organization}:
         text = "the establishment must be the one whose system this is"
         faults.append(Issue(text, request.at("serviceProvider"), "not-own-establishment"))
     for number, professional in enumerate(stay.professionals):
-        type_, _, id_ = professional.partition("/")
-        if not work.is_known(type_, id_):
-            faults.append(conditional.unknown_reference(request.at(f"participant[{number}].individual")))
+        place = request.at(f"participant[{number}].individual")
+        if not work.is_known(*professional.split("/", 1)):
+            faults.append(conditional.unknown_reference(place))
+        elif not _practises_here(work, professional):
+            faults.append(Issue("the directory does not place this professional here", place, "not-own-establishment"))
     if faults:
         raise Problem(Category.BUSINESS_RULE, *faults)
+
+
+def _practises_here(work: UnitOfWork, professional: str) -> bool:
+    """Tell whether a person, or a practice situation, belongs to the caller's establishment now."""
+    person = professional
+    if professional.startswith("PractitionerRole/"):
+        stored = work.snapshot.read("PractitionerRole", professional.partition("/")[2], IN_DIRECTORY)
+        person = str(orjson.loads(stored.body).get("practitioner", {}).get("reference", "")) if stored else ""
+    found = professionals.members_of(work.snapshot, person, work.caller.requester.organization, work.at)
+    return any(professional in {person, one.role} for one in found)
