@@ -37,6 +37,7 @@ DIRECTIVES = st.builds(
     professions=SETS,
     labels=st.integers(0, 511).map(Label),
     grade=st.sampled_from(Grade),
+    given_by=TEXTS,
 )
 MEMBERSHIPS = st.builds(Membership, member=TEXTS, start=TIMES, end=TIMES, grade=st.sampled_from(Grade))
 TEAMS = st.builds(

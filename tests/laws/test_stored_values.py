@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from consent_rules.model import Directive
-from consent_rules.vocabulary import Capacity, DirectiveKind, Label, Proof, Purpose
+from consent_rules.vocabulary import Capacity, DirectiveKind, Grade, Label, Proof, Purpose
 from fhir_server.app import build_runtime
 from fhir_server.application.core.enforcement_point import record_of
 from fhir_server.application.core.runtime import Runtime
@@ -54,6 +54,8 @@ STORED = st.builds(
     data_end=INSTANTS,
     professions=st.frozensets(st.sampled_from(["10", "60"])),
     labels=st.sampled_from(list(Label)),
+    grade=st.sampled_from(Grade),
+    given_by=st.sampled_from(["", "RelatedPerson/e", "junk"]),
 )
 DAMAGE = st.sampled_from(
     [
