@@ -108,6 +108,10 @@ class Deny:
     matrix_version: str = ""
 
 
+A_GUARDIAN = "a guardian"
+"""Stands for whichever legal representative of a minor: nobody knows who has shown the minor's card."""
+
+
 @dataclass(frozen=True, slots=True)
 class Directive:
     """One decision of the patient, or one fact about who may act, as the rules read it from one Consent.
@@ -120,7 +124,8 @@ class Directive:
         time in which they were written; None for all. labels: they carry at least one of these, NONE for all.
     professions: codes to which a directive that withholds documents does not apply.
     reason: why, for emergency openings. grade: of the evidence, from what the server knows (V1).
-    given_by: reference of the representative on whose invitation a professional recorded it, "" for none.
+    given_by: reference of the representative on whose invitation a professional recorded it, A_GUARDIAN when any of
+        them may have shown the card of a minor, "" for none.
     """
 
     id: str

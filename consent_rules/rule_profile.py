@@ -75,6 +75,7 @@ class Ceilings:
     emergency_usual_window: Span
     deposits_an_hour: int
     admissions_a_day_each: int
+    cards_a_day: int
     failed_codes_an_hour: int
     failed_codes_an_hour_in_all: int
     requests_a_second: int

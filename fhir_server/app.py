@@ -107,7 +107,7 @@ def create_app(settings: Settings, served: Runtime | None = None) -> Flask:
     app.config["DATA_DIR"] = str(settings.data_dir)
     app.extensions[progress.EXTENSION] = progress.Measure([lane.name for lane in worker.LANES])
     app.config[language.TIME_ZONE] = _time_zone(settings)
-    app.extensions[endpoints.OPTIONS_EXTENSION] = of_settings(settings)
+    app.extensions[request_context.OPTIONS_EXTENSION] = of_settings(settings)
     request_context.install(app, served or build_runtime(settings))
     if settings.proxies.networks:
         behind = TrustedProxies(app.wsgi_app, settings.proxies)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from consent_rules.decision import conditions, emergency
 from consent_rules.decision.decision_context import DecisionContext
-from consent_rules.model import Directive
+from consent_rules.model import A_GUARDIAN, Directive
 from consent_rules.visibility import Clause, Extent
 from consent_rules.vocabulary import Basis, DirectiveKind, Mark
 
@@ -216,8 +216,11 @@ def _reached(context: DecisionContext, row: Clause, agreement: Directive) -> Cla
 
 
 def _as_giver(context: DecisionContext, row: Clause, giver: str) -> Clause:
-    """Return the row without what a minor hides from the representative who invited the professional (B2, B6)."""
-    hidden = [d.extent for d in context.in_force(DirectiveKind.WITHHELD) if giver in d.actors]
+    """Return the row without what a minor hides from the representative who let the professional in (B2, B6)."""
+    withheld = context.in_force(DirectiveKind.WITHHELD)
+    hidden = [
+        d.extent for d in withheld if giver in d.actors or (giver == A_GUARDIAN and conditions.is_about_relative(d))
+    ]
     barred = _merged((*row.barred, *hidden))
     return row._replace(closed_by=row.closed_by | _HIDDEN_FROM_GUARDIANS, barred=barred)
 

@@ -20,10 +20,12 @@ from fhir_server.domain.caller import Origin
 from fhir_server.domain.directory.patient_numbers import names_patient
 from fhir_server.http.arrivals import REFUSED
 from fhir_server.http.proxies import CERTIFICATE
+from fhir_server.oauth.base.options import Options
 
 _Failure = tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None] | None
 
 FHIR_PATH = "/fhir"
+OPTIONS_EXTENSION = "habilis.oauth.options"
 _EXTENSION, _OF_PAGES, _OBSERVERS = "habilis.runtime", "habilis.pages", "habilis.observers"
 _NAMED, _BEGAN = "habilis.request_id", "habilis.began"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._\-]{1,64}")
@@ -109,6 +111,12 @@ def runtime() -> Runtime:
     """Return what the running server is made of."""
     served: Runtime = current_app.extensions[_EXTENSION]
     return served
+
+
+def options() -> Options:
+    """Return the settings of the authorization server."""
+    found: Options = current_app.extensions[OPTIONS_EXTENSION]
+    return found
 
 
 def request_id() -> str:

@@ -86,6 +86,23 @@ def test_a_private_key_is_not_taken_for_a_public_one(tmp_path, capsys):
     assert "private key" in said(capsys)
 
 
+def test_a_card_reader_is_registered_with_a_key_and_without_a_scope(tmp_path, capsys):
+    main(["keys", "create"])
+    private, public = str(tmp_path / "private.json"), str(tmp_path / "public.json")
+    assert main(["clients", "make-keys", private, public]) == 0
+    add = ["clients", "add", "reader", "--name", "Lecteur", "--scopes", "", "--card-reader"]
+    assert main([*add, "--kind", "backend"]) == 2
+    assert main([*add, "--kind", "resource-server", "--jwks", public]) == 2
+    assert "--card-reader" in said(capsys)
+    assert main([*add, "--kind", "backend", "--jwks", public]) == 0
+    capsys.readouterr()
+    assert main(["clients", "show", "reader"]) == 0
+    shown = json.loads(said(capsys))
+    assert (shown["card_reader"], shown["scopes"]) == (True, "")
+    assert main(["clients", "edit", "reader", "--no-card-reader"]) == 2, "without a scope it would be for nothing"
+    assert main(["clients", "edit", "reader", "--no-card-reader", "--scopes", "system/DocumentReference.c"]) == 0
+
+
 def test_the_rules_answer_without_a_server(capsys):
     with pytest.raises(SystemExit) as ended:
         main(["rules", "-h"])

@@ -194,7 +194,7 @@ def serve(runtime: Runtime, options: Options) -> Flask:
     served = Flask(__name__)
     served.config.update(API_TITLE="t", API_VERSION="1", OPENAPI_VERSION="3.0.3", DEMO=False)
     served.config[language.TIME_ZONE] = ZoneInfo("Europe/Paris")
-    served.extensions[endpoints.OPTIONS_EXTENSION] = options
+    served.extensions[request_context.OPTIONS_EXTENSION] = options
     request_context.install(served, runtime)
     api = Api(served)
     api.register_blueprint(matrix_api.matrix_api)

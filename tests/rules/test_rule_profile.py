@@ -108,6 +108,7 @@ def test_what_one_key_opens_has_the_limits_of_the_page_of_evidence():
         emergency_usual_window=Span.parse("28d"),
         deposits_an_hour=60,
         admissions_a_day_each=30,
+        cards_a_day=150,
         failed_codes_an_hour=10,
         failed_codes_an_hour_in_all=10_000,
         requests_a_second=50,

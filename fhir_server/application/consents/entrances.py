@@ -34,17 +34,24 @@ class Entrance:
     until: datetime
 
 
-def let_in(
-    work: UnitOfWork, patient: PatientId, proof: Proof, agreed: Directive, claim: Callable[[], None]
-) -> Entrance:
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What the patient showed. claim: uses it up. reader: reference of the software that read it, None for none."""
+
+    proof: Proof
+    claim: Callable[[], None]
+    reader: str | None = None
+
+
+def let_in(work: UnitOfWork, patient: PatientId, shown: Shown, agreed: Directive) -> Entrance:
     """Plan the agreement of one consultation with the professional who calls, and the notice of it.
 
-    agreed: what the patient's side gave: its documents and giver. claim: uses the evidence up, and is called last.
+    shown: is claimed last. agreed: what the patient's side gave: its documents and giver.
     Raises: as `open_record` and `authority.verified`.
     """
     smart_scopes.demand(work.caller, CONSENT, "c", patient)
     open_record(work, patient, Action.DIRECT)
-    id_, profile = work.runtime.ports.ids.new(), work.runtime.profile
+    id_, profile, proof = work.runtime.ports.ids.new(), work.runtime.profile, shown.proof
     until = min(profile.named_consent.after(work.at), profile.proofs[proof].after(work.at)).replace(microsecond=0)
     stated = replace(agreed, id=id_, end=until, recorded_at=work.at, proof=proof)
     consent = consent_of(stated, patient, work.caller.requester.organization)
@@ -53,8 +60,8 @@ def let_in(
     keep(work, consent, Place(id_), said)
     confidential = replacement_chain.are_confidential(work, patient, said)
     notices_owed.of_entrance(work, f"Consent/{id_}", confidential=confidential)
-    work.trace(work.audited, (f"Consent/{id_}",))
-    claim()
+    work.trace(work.audited, (f"Consent/{id_}", *((shown.reader,) if shown.reader else ())))
+    shown.claim()
     return Entrance(patient, id_, until)
 
 
@@ -70,13 +77,19 @@ def agreement_with(requester: Requester, documents: frozenset[str] | None = None
     )
 
 
-def demand_professional(runtime: Runtime, caller: Caller) -> None:
+def demand_professional(runtime: Runtime, caller: Caller, act: EventKind) -> None:
     """Refuse whoever is no professional, before anything is looked up. Raises: Problem(FORBIDDEN)."""
     requester = caller.requester
     if requester.kind is not RequesterKind.PROFESSIONAL or not requester.person:
         refusal = Problem.of(Category.FORBIDDEN, "only a professional redeems a code or a card", code="not-entitled")
-        audit_log.record_refusal(runtime, caller, interaction_of(EventKind.INVITATION_REDEEMED), refusal)
+        audit_log.record_refusal(runtime, caller, interaction_of(act), refusal)
         raise refusal
+
+
+REFUSED_ALIKE = frozenset(
+    {Category.CONSENT_REQUIRED, Category.FORBIDDEN, Category.BUSINESS_RULE, Category.INSUFFICIENT_SCOPE}
+)
+"""Refusals that would tell whose code or card it is: the caller gets `no_entrance` instead."""
 
 
 def no_entrance() -> Problem:

@@ -17,7 +17,9 @@ from consent_rules.decision.decision_context import context_of
 from consent_rules.model import AccessRequest, Deny, Directive, Requester
 from consent_rules.vocabulary import Action, PatientId, Proof, Purpose, RequesterKind
 from fhir_server.application.consents.entrances import (
+    REFUSED_ALIKE,
     Entrance,
+    Shown,
     agreement_with,
     demand_professional,
     let_in,
@@ -50,8 +52,6 @@ _WINDOW = timedelta(hours=1)
 _FAILED, _EVERYBODY = "invitation-failed", "everybody"
 _AUDIENCES = types_under(AccessRule.DIRECTORY)
 """Professionals, their practice situations, and establishments."""
-_ALIKE = frozenset({Category.CONSENT_REQUIRED, Category.FORBIDDEN, Category.BUSINESS_RULE, Category.INSUFFICIENT_SCOPE})
-"""Refusals that would tell that a code is right: the caller gets the answer for a wrong code instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +134,7 @@ def redeem(runtime: Runtime, caller: Caller, typed: str) -> Entrance:
     Raises: Problem(FORBIDDEN) for whoever is no professional; TOO_MANY after too many vain attempts; BUSINESS_RULE,
     always the same, for a code that does not let the caller in.
     """
-    demand_professional(runtime, caller)
+    demand_professional(runtime, caller, EventKind.INVITATION_REDEEMED)
     counts = _Counts(runtime, caller)
     counts.demand_room()
     now = runtime.now()
@@ -148,7 +148,7 @@ def redeem(runtime: Runtime, caller: Caller, typed: str) -> Entrance:
     try:
         return _enter(runtime, caller, kept)
     except Problem as problem:
-        if problem.category not in _ALIKE:
+        if problem.category not in REFUSED_ALIKE:
             raise
         counts.add()
         raise no_entrance() from None
@@ -216,7 +216,7 @@ def _enter(runtime: Runtime, caller: Caller, kept: _Kept) -> Entrance:
         work.names(*(f"DocumentReference/{id_}" for id_ in sorted(kept.documents or ())))
         giver = "" if kept.kind is RequesterKind.PATIENT else kept.giver
         agreed = agreement_with(caller.requester, kept.documents, giver)
-        return let_in(work, kept.patient, Proof.CODE, agreed, lambda: _claim(work, kept, taken))
+        return let_in(work, kept.patient, Shown(Proof.CODE, lambda: _claim(work, kept, taken)), agreed)
 
     return carry_out(runtime, caller, audited, plan)
 

@@ -55,6 +55,7 @@ class Client:
     trusted_launcher: whether it may make EHR launch handles. introspects: whether it may ask about any token.
     intermediary: whether it files documents of others, as a health-information exchange does.
     admissions: whether it is the admission system of its establishment, which records who is in its care.
+    card_reader: whether it reads patients' cards, and signs that one was present.
     shows_logins: whether it names a professional only after that person's own login, as the operator has checked (V5).
     """
 
@@ -77,6 +78,7 @@ class Client:
     trusted_launcher: bool = False
     intermediary: bool = False
     admissions: bool = False
+    card_reader: bool = False
     shows_logins: bool = False
     disabled: bool = False
     registration_hash: str = ""

@@ -142,7 +142,11 @@ class EventKind(Code):
         "cancelled the one-time codes for professionals", "cancel the one-time codes for professionals")
     INVITATION_REDEEMED = ("invitation-redeemed",
         EventRow(_CALLED, _PATIENT, _NEVER, _DOCUMENTS, _told(NoticeKind.LET_IN), "redeem"),
-        "used a code or a card that the patient showed", "use a code or a card that the patient showed")
+        "used a code that the patient showed", "use a code that the patient showed")
+    CARD_PRESENTED = ("card-presented",
+        EventRow(_CALLED, _PATIENT, _NEVER, _DOCUMENTS, _told(NoticeKind.CARD_READ), "present-card"),
+        "used the patient’s card, which registered software has read",
+        "use the patient’s card, which registered software has read")
     ADMISSION_RECORDED = ("admission-recorded",
         EventRow((_CREATE,), "Encounter", _ALWAYS, _OPEN, _told(NoticeKind.ADMITTED)),
         "said that the patient is in its care", "say that the patient is in its care")

@@ -49,7 +49,9 @@ class NoticeKind(Code):
     REGULATION = ("emergency-regulation", "Emergency call: somebody opens the space", None)
     ADMITTED = ("care-stated", "An establishment says that you are in its care",
         "%(who)s says that the patient is in its care.")
-    LET_IN = ("professional-let-in", "Somebody uses a code or a card that you showed", None)
+    LET_IN = ("professional-let-in", "Somebody uses a code that you showed", None)
+    CARD_READ = ("card-read", "Somebody reads your card",
+        "%(who)s used your card, which registered software has read. The server has checked this evidence.")
     REVIEWED = ("emergency-reviewed", "An emergency access was reviewed",
         "The opening of the space in an emergency by %(who)s was reviewed.")
     DECLARED = ("agreement-declared", "Somebody declares that you agreed",

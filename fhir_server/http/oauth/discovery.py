@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 from flask import Blueprint, Flask, Response, abort, request
 
-from fhir_server.http.oauth.endpoints import options, respond
-from fhir_server.http.request_context import runtime
+from fhir_server.http.oauth.endpoints import respond
+from fhir_server.http.request_context import options, runtime
 from fhir_server.oauth.base import brands, issuer
 from fhir_server.oauth.base.wire import Answer
 

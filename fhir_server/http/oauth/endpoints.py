@@ -6,7 +6,7 @@ Sources: RFC 6749, RFC 7009, RFC 7662, RFC 9126; SMART App Launch 2.2 (CORS).
 from http import HTTPStatus
 
 import orjson
-from flask import Blueprint, Flask, Response, current_app, request
+from flask import Blueprint, Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
 from fhir_server import telemetry
@@ -17,7 +17,7 @@ from fhir_server.domain.values import ClientId
 from fhir_server.http.cookies import cookie
 from fhir_server.http.fhir import outcomes
 from fhir_server.http.oauth import forms
-from fhir_server.http.request_context import client_certificate, request_id, runtime
+from fhir_server.http.request_context import OPTIONS_EXTENSION, client_certificate, options, request_id, runtime
 from fhir_server.oauth.base import issuer, keys
 from fhir_server.oauth.base.options import Options
 from fhir_server.oauth.base.wire import Answer, Context, Received
@@ -25,7 +25,6 @@ from fhir_server.oauth.token import client_endpoints, registration, token_endpoi
 from fhir_server.ports.store import StoreUnavailable
 from fhir_server.settings import limits
 
-OPTIONS_EXTENSION = "habilis.oauth.options"
 _oauth = Blueprint("oauth", __name__, url_prefix="/oauth")
 _oauth.before_request(forms.bound_machine_request)
 _TOO_MUCH = {
@@ -45,12 +44,6 @@ def register(app: Flask) -> None:
     """Register the endpoints; `app.extensions["habilis.oauth.options"]` may hold other Options."""
     app.extensions.setdefault(OPTIONS_EXTENSION, Options())
     app.register_blueprint(_oauth)
-
-
-def options() -> Options:
-    """Return the settings of the authorization server."""
-    found: Options = current_app.extensions[OPTIONS_EXTENSION]
-    return found
 
 
 def context() -> Context:

@@ -50,7 +50,10 @@ def checked(client: Client) -> Client:
     is_name = bool(client.name.strip()) and len(client.name) <= _NAME_LIMIT and client.name.isprintable()
     _demand(is_name, "client_name", f"must have 1 to {_NAME_LIMIT} visible characters")
     _check_addresses(client)
-    _check_scopes(client.scopes)
+    text = "a card reader is software that signs with a key of its own (kind backend)"
+    _demand(client.kind is ClientKind.BACKEND or not client.card_reader, "card_reader", text)
+    if client.scopes or not client.card_reader:  # a reader may sign alone, and never ask for a token
+        _check_scopes(client.scopes)
     _check_authentication(client)
     return replace(client, jwks=_checked_keys(client.jwks))
 

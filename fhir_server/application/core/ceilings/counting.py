@@ -26,9 +26,10 @@ _MOST_STAFF = 10_000
 
 
 class Tally(Code):
-    """What is counted: spaces newly entered, identities, deposits outside care, emergencies, care newly stated."""
+    """What is counted: spaces newly entered, cards, identities, deposits outside care, emergencies, admissions."""
 
     SPACES = "spaces"
+    CARDS = "cards"
     IDENTITIES = "identities"
     DEPOSITS = "deposits"
     EMERGENCIES = "emergencies"
@@ -94,6 +95,8 @@ def _of_person(tally: Tally, of: Ceilings, factor: int) -> tuple[Limit, ...]:
         case Tally.SPACES:
             hour = Limit("spaces-an-hour", HOUR, of.spaces_an_hour * factor)
             return hour, Limit("spaces-a-day", DAY, of.spaces_a_day * factor)
+        case Tally.CARDS:
+            return (Limit("cards-a-day", DAY, of.cards_a_day * factor),)
         case Tally.IDENTITIES:
             return (Limit("identities-an-hour", HOUR, of.identities_an_hour * factor),)
         case Tally.DEPOSITS:
@@ -113,7 +116,7 @@ def _of_place(tally: Tally, of: Ceilings, runtime: Runtime, place: str) -> tuple
             return (Limit("identities-an-hour-of-the-establishment", HOUR, most),)
         case Tally.ADMISSIONS:
             return (Limit("admissions-a-day", DAY, of.admissions_a_day_each * _staff(runtime, place)),)
-        case Tally.DEPOSITS | Tally.EMERGENCIES:
+        case Tally.CARDS | Tally.DEPOSITS | Tally.EMERGENCIES:
             return ()
 
 

@@ -1,6 +1,6 @@
-"""Invitations, as operations on Patient: a code that the patient shows, and its use by a professional.
+"""What the patient shows, as operations on Patient: a code or a card, and its use by a professional.
 
-Codes travel in bodies only, never in a URL: URLs are logged and kept.
+Codes and what a card reader has signed travel in bodies only, never in a URL: URLs are logged and kept.
 Source: docs/operations.md; statement V1 of docs/rules.md.
 """
 
@@ -11,7 +11,7 @@ import segno
 from flask import Response
 
 from consent_rules.vocabulary import PatientId
-from fhir_server.application.consents import invitations
+from fhir_server.application.consents import card_presence, invitations
 from fhir_server.application.consents.entrances import Entrance
 from fhir_server.application.consents.invitations import Wish
 from fhir_server.application.core.runtime import Runtime
@@ -21,7 +21,9 @@ from fhir_server.domain.references import split
 from fhir_server.domain.values import Json
 from fhir_server.http.fhir import negotiation
 from fhir_server.http.fhir.operations.model import Arguments, Operation, Parameter, outputs, parameters
-from fhir_server.registry import DOCUMENTS
+from fhir_server.http.request_context import options
+from fhir_server.oauth.resource.card_readings import reading_of
+from fhir_server.registry import DOCUMENTS, PATIENT
 
 _SVG = "image/svg+xml"
 _FAULT = "Parameters.parameter"
@@ -46,6 +48,20 @@ def _cancel(runtime: Runtime, caller: Caller, id_: str, _given: Arguments) -> Re
 
 def _redeem(runtime: Runtime, caller: Caller, _id: str, given: Arguments) -> Response:
     return _entrance(invitations.redeem(runtime, caller, str(given["code"])))
+
+
+def _present_card(runtime: Runtime, caller: Caller, _id: str, given: Arguments) -> Response:
+    expected, bulkhead, assertion = _patient(runtime, given), options().bulkhead, str(given["assertion"])
+    return _entrance(card_presence.present(runtime, caller, lambda: reading_of(runtime, bulkhead, assertion), expected))
+
+
+def _patient(runtime: Runtime, given: Arguments) -> PatientId | None:
+    if "patient" not in given:
+        return None
+    named = split(str(given["patient"].get("reference", "")), runtime.fhir_base)
+    if named is None or named[0] != PATIENT:
+        raise Problem(Category.INVALID, Issue("`patient` names a Patient", _FAULT, "value"))
+    return PatientId(named[1])
 
 
 def _entrance(entrance: Entrance) -> Response:
@@ -100,6 +116,21 @@ OPERATIONS = (
         "vain attempts every code is refused for a while.",
         _redeem,
         (Parameter("code", "string", "the code, with or without its hyphens", required=True),),
+        outputs(("patient", "Reference"), ("consent", "Reference"), ("until", "dateTime")),
+        instance=False,
+    ),
+    Operation(
+        "present-card",
+        "Patient",
+        "Enter a space because the patient's card was read",
+        "For the professional who calls, for one consultation (C4). Software that is registered as a card reader signs "
+        "that the card was there for this professional; what it has signed is used once, within a minute. A card that "
+        "lets the caller in nowhere gets one answer, whatever the reason.",
+        _present_card,
+        (
+            Parameter("assertion", "string", "the JWT of the card reader", required=True),
+            Parameter("patient", "Reference", "whose card it must be; anybody's when left out"),
+        ),
         outputs(("patient", "Reference"), ("consent", "Reference"), ("until", "dateTime")),
         instance=False,
     ),

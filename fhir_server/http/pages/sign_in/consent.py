@@ -11,12 +11,12 @@ from flask import Response, request
 from consent_rules.vocabulary import RequesterKind
 from fhir_server.domain.caller import AppExclusions
 from fhir_server.domain.values import Json
-from fhir_server.http.oauth.endpoints import context, options, respond
+from fhir_server.http.oauth.endpoints import context, respond
 from fhir_server.http.pages import language
 from fhir_server.http.pages.base import CSP
 from fhir_server.http.pages.sign_in import scope_words
 from fhir_server.http.pages.sign_in.frame import page
-from fhir_server.http.request_context import runtime
+from fhir_server.http.request_context import options, runtime
 from fhir_server.oauth.authorize import approval, interactions, selection
 from fhir_server.oauth.authorize.approval import Choice
 from fhir_server.oauth.authorize.authorization import Refusal

@@ -15,11 +15,11 @@ from fhir_server.application.identity import credentials
 from fhir_server.application.identity.accounts import Account, StaleAccountError
 from fhir_server.http.cookies import cookie, set_cookie
 from fhir_server.http.oauth import forms
-from fhir_server.http.oauth.endpoints import options, respond
+from fhir_server.http.oauth.endpoints import respond
 from fhir_server.http.pages import error_pages
 from fhir_server.http.pages.base import CSP
 from fhir_server.http.pages.language import Catalogue
-from fhir_server.http.request_context import runtime
+from fhir_server.http.request_context import options, runtime
 from fhir_server.oauth.base import issuer, page_state
 from fhir_server.oauth.base.page_state import Kept
 from fhir_server.oauth.base.wire import Answer

@@ -17,7 +17,7 @@ from fhir_server.application.identity.clients import Client, ClientKind
 from fhir_server.application.identity.franceconnect_link import Traits
 from fhir_server.domain.caller import SERVER, Login
 from fhir_server.http.cookies import cookie, set_cookie
-from fhir_server.http.oauth.endpoints import context, options
+from fhir_server.http.oauth.endpoints import context
 from fhir_server.http.pages.base import CSP
 from fhir_server.http.pages.sign_in.frame import (
     csrf_of,
@@ -29,7 +29,7 @@ from fhir_server.http.pages.sign_in.frame import (
     see_other,
     signed_in,
 )
-from fhir_server.http.request_context import runtime
+from fhir_server.http.request_context import options, runtime
 from fhir_server.oauth.authorize import conversation, interactions
 from fhir_server.oauth.authorize.interactions import PendingAuthorization
 from fhir_server.oauth.base import issuer, page_state
