@@ -221,5 +221,4 @@ def _practises_here(work: UnitOfWork, professional: str) -> bool:
     if professional.startswith("PractitionerRole/"):
         stored = work.snapshot.read("PractitionerRole", professional.partition("/")[2], IN_DIRECTORY)
         person = str(orjson.loads(stored.body).get("practitioner", {}).get("reference", "")) if stored else ""
-    found = professionals.members_of(work.snapshot, person, work.caller.requester.organization, work.at)
-    return any(professional in {person, one.role} for one in found)
+    return professional in professionals.names_in(work.snapshot, person, work.caller.requester.organization, work.at)

@@ -118,12 +118,26 @@ def professions_of(snapshot: Snapshot, person: str, organization: str, now: date
     Only situations that the operator of the directory recorded count. person: "Practitioner/…".
     organization: "Organization/…".
     """
+    professions = (_profession(role) for role in _roles_there(snapshot, person, organization, now))
+    return frozenset(str(profession["code"]) for profession in professions if profession)
+
+
+def names_in(snapshot: Snapshot, person: str, organization: str, now: datetime) -> frozenset[str]:
+    """Return by which references a person practises in an establishment now: the own one, and each situation.
+
+    None of them for a person who has left. Situations count as in `professions_of`.
+    """
+    roles = [] if _has_left(snapshot, person) else _roles_there(snapshot, person, organization, now)
+    situations = frozenset(f"PractitionerRole/{role['id']}" for role in roles if _profession(role))
+    return situations | {person} if situations else situations
+
+
+def _roles_there(snapshot: Snapshot, person: str, organization: str, now: datetime) -> list[Json]:
     wanted = Search("PractitionerRole", (AnyOf(tokens.reference("practitioner", person)),), limit=_LIMIT)
     rows = [row for row in snapshot.find(wanted, IN_DIRECTORY).rows if not row.facts.access.owner_organization]
     roles = [orjson.loads(row.body) for row in rows]
     there = [role for role in roles if role.get("organization", {}).get("reference") == organization]
-    professions = (_profession(role) for role in there if _is_in_force(role, now))
-    return frozenset(str(profession["code"]) for profession in professions if profession)
+    return [role for role in there if _is_in_force(role, now)]
 
 
 def _has_left(snapshot: Snapshot, person: str) -> bool:
