@@ -21,7 +21,9 @@ from consent_rules.vocabulary import RequesterKind
 from fhir_server.adapters import opening
 from fhir_server.app import build_runtime, create_app
 from fhir_server.application.core.runtime import Runtime
+from fhir_server.application.documents.recipients import INTENDED_RECIPIENT
 from fhir_server.ports.surroundings import Ports
+from seed.filing import Filing
 from tests.conftest import START, FixedClock
 from tests.factories import settings_in
 from tests.http.spaces import UNKNOWN, parent, sign_in
@@ -84,7 +86,7 @@ class Kind:
 
     by: who files it. knowing: who may see it. blind: who must notice nothing.
     sealed: it was filed with the mark that seals it from the patient, and got its own mark later. after: how much later
-    than the filing the deeds begin.
+    than the filing the deeds begin. together: it was filed in one submission with a document that everybody may see.
     """
 
     name: str
@@ -95,14 +97,22 @@ class Kind:
     blind: tuple[str, ...]
     sealed: bool = False
     after: timedelta = timedelta(hours=1)
+    together: bool = False
 
 
 KINDS = (
+    Kind("a minor's secret", "ines", SECRET, "chu-ehr", ("ines", "nour", "martin", "gil"), ("marc",)),
     Kind(
-        "a minor's secret", "ines", "INVISIBLE_REPRESENTANTS_LEGAUX", "chu-ehr", ("ines", "nour", "martin"), ("marc",)
+        "a minor's secret filed with another document",
+        "ines",
+        SECRET,
+        "chu-ehr",
+        ("ines", "nour", "gil"),
+        ("marc",),
+        together=True,
     ),
     Kind("what a minor files in secret", "ines", "INVISIBLE_REPRESENTANTS_LEGAUX", "ines", ("ines", "nour"), ("marc",)),
-    Kind("a result that waits", "camille", "INVISIBLE_PATIENT", "chu-ehr", ("dora", "martin"), ("camille",)),
+    Kind("a result that waits", "camille", "INVISIBLE_PATIENT", "chu-ehr", ("dora", "martin", "gil"), ("camille",)),
     Kind(
         "a result that waits and became a minor's secret",
         "ines",
@@ -146,6 +156,7 @@ def _fill(side: Side, kind: Kind) -> None:
     side.open()
     side.professional("dora", "10", "other")
     side.professional("blocked", "10", "other")
+    side.professional("gil", "10", "other")
     side.patient("ines", "210039999900255", "2010-06-01")
     parent(side, "marc", "ines")
     sign_in(side, "ines", "ines", RequesterKind.PATIENT)
@@ -156,16 +167,24 @@ def _fill(side: Side, kind: Kind) -> None:
             said = side.consent(actor, role=role) if role else side.consent(actor)
             assert side.send(patient, "POST", "/Consent", said | more).status_code == 201
         assert side.send(patient, "POST", "/Consent", side.consent("blocked", "deny") | more).status_code == 201
+        assert side.send("gil", "POST", "/Consent", side.consent("gil") | {"patient": own}).status_code == 201
     side.ids["plain"], side.ids["other"] = side.publish(patient=kind.space), side.publish(patient=kind.space)
     side.ids["lot"] = side.found(
         _teller(kind), f"/List?item=DocumentReference/{side.ids['plain']}&patient={_in(side)}"
     )[0]
     side.ids["content"] = _content(side, kind, "plain")
+    side.ids["record"] = _record(side, kind, "plain")
+    beside = side.filing(patient=kind.space) if kind.together else None
     side.ids["unknown"] = UNKNOWN
     if side.has_secret:
         side.count += 1000
-        _keep_secret(side, kind)
+        _keep_secret(side, kind, beside)
         side.count -= 1001
+    elif beside:
+        side.ids["beside"] = side.publish_all("chu-ehr", beside)[0]
+    if beside:
+        named = f"item=DocumentReference/{side.ids['beside']}"
+        side.ids["secret-lot"] = side.found(kind.knowing[0], f"/List?patient={_in(side)}&{named}")[0]
 
 
 def _teller(kind: Kind) -> str:
@@ -181,13 +200,35 @@ def _content(side: Side, kind: Kind, name: str) -> str:
     return shown["content"][0]["attachment"]["url"].rpartition("/")[2]
 
 
-def _keep_secret(side: Side, kind: Kind) -> None:
-    """File the secret, and remember its list and its content."""
+def _record(side: Side, kind: Kind, name: str) -> str:
+    """Return the id of the Provenance of a document."""
+    target = f"DocumentReference/{side.ids[name]}"
+    return side.found(kind.knowing[0], f"/Provenance?patient={_in(side)}&target={target}")[0]
+
+
+def _file(side: Side, kind: Kind, *filings: Filing) -> list[str]:
+    """File documents in one submission; what is filed by software names Dr Gil as its recipient."""
+    bundle = side.bundle(*filings)
+    if kind.by.endswith("-ehr") and not kind.together:
+        lot = next(entry["resource"] for entry in bundle["entry"] if entry["resource"]["resourceType"] == "List")
+        named = {"url": INTENDED_RECIPIENT, "valueReference": {"reference": f"Practitioner/{side.ids['gil']}"}}
+        lot["extension"] = [*lot.get("extension", []), named]
+    answer = side.send(kind.by, "POST", "", bundle)
+    assert answer.status_code == 200, answer.get_data(as_text=True)
+    created = [entry["response"]["location"] for entry in answer.get_json()["entry"]]
+    return [place.split("/DocumentReference/")[1].split("/")[0] for place in created if "/DocumentReference/" in place]
+
+
+def _keep_secret(side: Side, kind: Kind, beside: Filing | None) -> None:
+    """File the secret, and remember its list, its content and its record. beside: what is filed with it."""
     more = side.as_filed_by(kind.by)
     more |= {"type_": OF_PATIENT, "category": ("90", "Document patient")} if kind.by == "ines" else {}
     marks = ("INVISIBLE_PATIENT",) if kind.sealed else (kind.mark,) if kind.mark else ()
     filing = side.filing(patient=kind.space, marks=marks, **more)
-    side.ids["secret"] = side.publish_all(kind.by, filing)[0]
+    if beside:
+        side.ids["beside"], side.ids["secret"] = _file(side, kind, beside, filing)[:2]
+    else:
+        side.ids["secret"] = _file(side, kind, filing)[0]
     if kind.sealed:
         assert side.hide(side.ids["secret"], kind.by, kind.mark).status_code == 200
     side.ids["secret-number"] = filing.unique_id
@@ -199,6 +240,7 @@ def _keep_secret(side: Side, kind: Kind) -> None:
     side.ids["secret-content"] = _content(side, kind, "secret")
     found = side.found(kind.knowing[0], f"/List?item=DocumentReference/{side.ids['secret']}&patient={_in(side)}")
     side.ids["secret-lot"] = found[0]
+    side.ids["secret-record"] = _record(side, kind, "secret")
 
 
 # --- deeds ---------------------------------------------------------------------------------------------------------
@@ -268,13 +310,18 @@ _BY_LOT = (
     "/List/{%s}", "/List/{%s}/_history", "/List?_id={%s}", "/List?patient={space}&_id={%s}",
     "/AuditEvent?patient={space}&entity=List/{%s}", "/Provenance?patient={space}&target=List/{%s}",
 )  # fmt: skip
+_BY_RECORD = (
+    "/Provenance/{%s}", "/Provenance/{%s}/_history", "/Provenance/{%s}/_history/1", "/Provenance?_id={%s}",
+    "/Provenance?patient={space}&_id={%s}", "/AuditEvent?patient={space}&entity=Provenance/{%s}",
+)  # fmt: skip
 _OPEN = (
     "/DocumentReference?patient={space}", "/DocumentReference?patient={space}&status=current",
     "/DocumentReference?patient={space}&_summary=count", "/DocumentReference?patient={space}&_count=200",
     "/List?patient={space}", "/List?patient={space}&code=submissionset", "/List?patient={space}&_summary=count",
     "/Consent?patient={space}", "/AuditEvent?patient={space}&_summary=count", "/Patient/{space}",
     "/Communication?patient={space}", "/Provenance?patient={space}", "/Provenance?patient={space}&_summary=count",
-    "/DocumentReference?patient={space}&_revinclude=Provenance:target",
+    "/DocumentReference?patient={space}&_revinclude=Provenance:target", "/Encounter?patient={space}",
+    "/Provenance?patient={space}&agent-type=assembler", "/Provenance?patient={space}&recorded=ge2026-01-01",
 )  # fmt: skip
 
 
@@ -285,14 +332,14 @@ def deeds_of(kind: Kind, rng: random.Random) -> Iterator[tuple[str, Deed]]:
         who = rng.choice((*kind.knowing, *kind.knowing, rng.choice(sorted(others - set(kind.blind)))))
         way = rng.randrange(9)
         if way <= 2:
-            path = rng.choice((*_BY_ID, *_BY_LOT, "/Binary/{%s}"))
-            end = "-lot" if path in _BY_LOT else "-content" if path.startswith("/Binary") else ""
+            shared = () if kind.together else (*_BY_LOT, *_BY_RECORD)  # others see these by what was filed with it
+            path = rng.choice((*_BY_ID, *shared, "/Binary/{%s}"))
+            end = _kind_of(path)
             names_unknown, names_secret = (_asks(who, path % name) for name in ("unknown", f"secret{end}"))
             yield f"{who} {path} of the secret", _either(names_unknown, names_secret)
         elif way == 3:
-            path = rng.choice((*_BY_ID, *_BY_LOT, "/Binary/{%s}"))
-            named = "lot" if path in _BY_LOT else "content" if path.startswith("/Binary") else "plain"
-            yield f"{who} {path}", _asks(who, path % named)
+            path = rng.choice((*_BY_ID, *_BY_LOT, *_BY_RECORD, "/Binary/{%s}"))
+            yield f"{who} {path}", _asks(who, path % (_kind_of(path)[1:] or "plain"))
         elif way <= 5:
             path = rng.choice(_OPEN)
             if "AuditEvent" in path or "Communication" in path:
@@ -307,6 +354,13 @@ def deeds_of(kind: Kind, rng: random.Random) -> Iterator[tuple[str, Deed]]:
             yield f"{who} by number", _either(_asks(who, number % "unknown"), _asks(who, number % "secret-number"))
         else:
             yield from _writes_of(who, kind, rng)
+
+
+def _kind_of(path: str) -> str:
+    """Return how the name of what a path asks for ends: "" for the document itself."""
+    if path in _BY_RECORD:
+        return "-record"
+    return "-lot" if path in _BY_LOT else "-content" if path.startswith("/Binary") else ""
 
 
 def _writes_of(who: str, kind: Kind, rng: random.Random) -> Iterator[tuple[str, Deed]]:
@@ -334,6 +388,8 @@ def told(side: Side, who: str, since: str) -> dict[str, str]:
         "lists": f"/List?patient={space}&_elements=entry",
         "records": f"/Provenance?patient={space}",
         "documents with records": f"/DocumentReference?patient={space}&_revinclude=Provenance:target",
+        "choices": f"/Consent?patient={space}&_summary=count",
+        "stays": f"/Encounter?patient={space}",
     }
     answers = {name: side.get(who, path) for name, path in paths.items()}
     assert answers["trail"].status_code == 200
@@ -411,7 +467,9 @@ _JUDGED = frozenset({"DocumentReference", "List", "Binary", "Consent", "AuditEve
 def _type_of(side: Side, id_: str) -> str:
     """Return the type of a resource that the world knows by name."""
     name = next(name for name, known in side.ids.items() if known == id_)
-    return {"lot": "List", "content": "Binary"}.get(name.rpartition("-")[2], "DocumentReference")
+    return {"lot": "List", "content": "Binary", "record": "Provenance"}.get(
+        name.rpartition("-")[2], "DocumentReference"
+    )
 
 
 __all__ = ["KINDS", "Difference", "Kind", "Runtime", "Side", "differences", "sides", "told", "unknown_names"]
