@@ -15,10 +15,18 @@ import orjson
 
 from consent_rules.model import Requester
 from consent_rules.rule_profile import Ceilings
+from consent_rules.vocabulary import Code
 
 CEILINGS = frozenset(item.name for item in fields(Ceilings) if item.type == "int" or item.type is int)
 """The ceilings for which other numbers may be registered."""
 PROFESSION = "profession:"
+
+
+class BreakerCause(Code):
+    """Why a suspension began by itself: the subject reached ceilings, or patients contest what it declares."""
+
+    CEILINGS = "ceilings"
+    CONTESTS = "contests"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +34,15 @@ class Suspension:
     """Each space that the subject newly enters needs better evidence than a declaration (V13).
 
     subject: a reference. by, reason: for the officer.
+    cause, case: of a suspension that began by itself, and the id of its case; None when a person began it.
     """
 
     subject: str
     since: datetime
     by: str
     reason: str
+    cause: BreakerCause | None = None
+    case: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +67,10 @@ class Supervision:
     suspensions: tuple[Suspension, ...] = ()
     exceptions: tuple[RegisteredException, ...] = field(default=())
 
+    def of(self, subject: str) -> Suspension | None:
+        """Return the suspension of a subject."""
+        return next((one for one in self.suspensions if one.subject == subject), None)
+
     def suspends(self, requester: Requester) -> bool:
         """Tell whether the requester, their establishment or their software is suspended."""
         return any(one.subject in subjects_of(requester) for one in self.suspensions)
@@ -76,6 +91,14 @@ class Supervision:
         """Return the supervision with a suspension, in place of an earlier one of the same subject."""
         others = tuple(one for one in self.suspensions if one.subject != suspension.subject)
         return replace(self, suspensions=(*others, suspension))
+
+    def begun(self, suspension: Suspension) -> Self:
+        """Return the supervision with a suspension that begins by itself; one that there is stays as it is."""
+        return self if self.of(suspension.subject) else self.with_suspension(suspension)
+
+    def ended(self, suspension: Suspension) -> Self:
+        """Return the supervision without exactly this suspension."""
+        return replace(self, suspensions=tuple(one for one in self.suspensions if one != suspension))
 
     def with_exception(self, exception: RegisteredException) -> Self:
         """Return the supervision with an exception, in place of an earlier one of the same subject."""

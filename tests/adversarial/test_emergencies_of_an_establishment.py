@@ -11,7 +11,6 @@ from fhir_server.application.cases import emergencies
 from fhir_server.application.core.ceilings import supervising
 from fhir_server.application.core.ceilings.breakers import EMERGENCIES_LANE
 from fhir_server.domain.supervision import RegisteredException
-from tests.holds import holds
 from tests.http.cases import look, queued
 from tests.http.stores import BOTH, runtime, store  # noqa: F401 - fixtures
 from tests.http.test_reviews import break_glass, of_people
@@ -41,7 +40,6 @@ def cases(ward):
 
 
 @BOTH
-@holds("V10")
 def test_the_officer_is_called_once_a_day_at_three_times_the_usual_day(ward, clock):
     chu = f"Organization/{ward.ids['chu']}"
     for _ in range(3):

@@ -13,10 +13,13 @@ import orjson
 
 from consent_rules.model import Deny
 from consent_rules.vocabulary import NO_SPACE, Action, PatientId
+from fhir_server.application.cases import suspensions
 from fhir_server.application.cases.opening import keep
+from fhir_server.application.cases.suspensions import OF_SUSPENSIONS, SCOPED, demand_officer
 from fhir_server.application.core import audit_log, enforcement_point, notices_owed, smart_scopes
 from fhir_server.application.core.access import Access, Opened
 from fhir_server.application.core.access_notices import parties
+from fhir_server.application.core.ceilings import breakers
 from fhir_server.application.core.enforcement_point import open_unnamed
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.core.system_views import ReadingReason, whole_space
@@ -32,7 +35,6 @@ from fhir_server.domain.search.criteria import Place
 from fhir_server.domain.stored import Stored
 from fhir_server.ports.store import Change, Queued, Trace
 
-_SCOPED = ("Consent",)
 _DECISIONS = (CaseOutcome.JUSTIFIED, CaseOutcome.NOT_JUSTIFIED)
 
 
@@ -53,11 +55,7 @@ def queue(runtime: Runtime, caller: Caller, limit: int, after: Place | None = No
     audited = interaction_of(EventKind.CASE_QUEUE_READ)
     with runtime.ports.store.snapshot() as snapshot:
         access = Access(runtime, caller, audited, snapshot)
-        audit_log.demand_scope(access, _SCOPED, "s")
-        answer = enforcement_point.judge(access, NO_SPACE, Action.REVIEW)
-        if isinstance(answer, Deny):
-            enforcement_point.refuse(access, answer, None)
-            raise enforcement_point.problem_of(answer, caller)
+        answer = demand_officer(access, "s")
         found = list(islice(_listed(access, limit + 1, after), limit + 1))
     waiting = tuple(case for case, _ in found[:limit])
     _trace_queue(access, answer, waiting)
@@ -85,6 +83,8 @@ def look(runtime: Runtime, caller: Caller, id_: str) -> Case:
 def decide(runtime: Runtime, caller: Caller, id_: str, outcome: str, comment: str) -> Case:
     """Record the decision about a case; a patient who contests is told in the same commit. comment: the reasons.
 
+    A suspension that the case has begun ends when it was justified, and goes on when it was not.
+
     Raises: as `look`; Problem(INVALID) for an unknown outcome or no reasons; BUSINESS_RULE for a case that has ended.
     """
     if outcome not in _DECISIONS or not comment.strip():
@@ -104,14 +104,19 @@ def decide(runtime: Runtime, caller: Caller, id_: str, outcome: str, comment: st
         _trace(work, decided)
         if decided.kind is CaseKind.CONTEST:
             notices_owed.of_decision(work, decided)
+        if decided.who and decided.kind in OF_SUSPENSIONS:
+            work.send(breakers.follow_message(runtime, decided.who))
         return decided
 
-    return carry_out(runtime, caller, audited, plan)
+    case = carry_out(runtime, caller, audited, plan)
+    if case.who and case.kind in OF_SUSPENSIONS:
+        suspensions.follow(runtime, case.who)
+    return case
 
 
 def _found(work: UnitOfWork, id_: str, letter: str) -> tuple[Stored, Case]:
     """Enter the space of a case as an auditor, and return the case; others get the answer for an unknown id."""
-    smart_scopes.demand(work.caller, _SCOPED, letter)
+    smart_scopes.demand(work.caller, SCOPED, letter)
     location = work.snapshot.locate(TYPE, id_)
     if location is None or _is_about(work, location.compartment, id_):
         raise not_found()

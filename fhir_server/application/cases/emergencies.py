@@ -68,8 +68,7 @@ def _noted(runtime: Runtime, place: str, at: datetime, name: str) -> tuple[int, 
     entry = vault.get(_KIND, place, runtime.now())
     counts = msgspec.json.decode(entry.value, type=DailyCounts) if entry else DailyCounts()
     today = counts.note(at.date(), name, window)
-    until = runtime.now() + (window + 1) * _DAY
-    after = Secret(_KIND, place, msgspec.json.encode(counts), expires=until)
+    after = Secret(_KIND, place, msgspec.json.encode(counts))
     is_kept = vault.replace(replace(after, revision=entry.revision)) if entry else vault.add(after)
     if not is_kept:
         raise StoreConflict

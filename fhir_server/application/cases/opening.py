@@ -7,12 +7,11 @@ from datetime import datetime
 
 import orjson
 
-from consent_rules.vocabulary import PatientId
+from consent_rules.vocabulary import NO_SPACE, PatientId
 from fhir_server.application.core.system_views import ReadingReason, whole_space
 from fhir_server.application.core.unit_of_work import UnitOfWork
 from fhir_server.domain import case_files
 from fhir_server.domain.case_files import TYPE, Case, case_of, stored_of
-from fhir_server.domain.search.criteria import AnyOf, Search
 from fhir_server.domain.stored import Stored
 from fhir_server.ports.outbox import Message
 from fhir_server.ports.store import Snapshot, Write
@@ -20,8 +19,6 @@ from fhir_server.ports.store import Snapshot, Write
 TERMS_LANE = "terms"
 _MOST_CONTESTS = 1000
 """How many contests against one person are looked at; any limit in a rule profile is far below."""
-_MOST_OF_ONE = 100
-"""How many of them in one space."""
 
 
 def open_case(work: UnitOfWork, case: Case) -> Case:
@@ -64,16 +61,23 @@ def contesters_of(snapshot: Snapshot, who: str) -> dict[PatientId, frozenset[str
 
     A patient counts once, however often they contest. System-level: tell nobody but the officer who they are.
     """
-    standing = frozenset({case_files.against(who)})
-    found = snapshot.compartments_with(TYPE, standing, _MOST_CONTESTS)
-    return {patient: _contesters(snapshot, patient, standing) for patient in dict.fromkeys(place for place, _ in found)}
+    found: dict[PatientId, frozenset[str]] = {}
+    for case in contests_against(snapshot, who):
+        found[case.patient] = found.get(case.patient, frozenset()) | {str(case.contester)}
+    return found
 
 
-def _contesters(snapshot: Snapshot, patient: PatientId, standing: frozenset[str]) -> frozenset[str]:
-    rows = snapshot.find(
-        Search(TYPE, (AnyOf(standing),), limit=_MOST_OF_ONE), whole_space(ReadingReason.REVIEW, patient)
-    ).rows
-    return frozenset(str(case_of(orjson.loads(row.body)).contester) for row in rows)
+def contests_against(snapshot: Snapshot, who: str) -> tuple[Case, ...]:
+    """Return the contests that stand against somebody. System-level, as `contesters_of`."""
+    found = snapshot.compartments_with(TYPE, frozenset({case_files.against(who)}), _MOST_CONTESTS)
+    cases = (find(snapshot, id_, patient) for patient, id_ in found)
+    return tuple(case for case in cases if case)
+
+
+def find(snapshot: Snapshot, id_: str, patient: PatientId = NO_SPACE) -> Case | None:
+    """Return a case by its id, None when there is none. System-level."""
+    stored = snapshot.read(TYPE, id_, whole_space(ReadingReason.REVIEW, patient))
+    return case_of(orjson.loads(stored.body), stored.facts.access) if stored and not stored.deleted else None
 
 
 def _read(snapshot: Snapshot, case: Case) -> Stored | None:

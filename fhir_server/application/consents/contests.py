@@ -13,7 +13,8 @@ import orjson
 from consent_rules.consents.visibility_marks import HIDDEN_FROM_GUARDIANS
 from consent_rules.model import Deny, RecordState
 from consent_rules.vocabulary import Action, DirectiveKind, Purpose
-from fhir_server.application.cases.opening import contesters_of, keep, open_case
+from fhir_server.application.cases import suspensions
+from fhir_server.application.cases.opening import keep, open_case
 from fhir_server.application.consents import authority, recording
 from fhir_server.application.consents.choices import Block
 from fhir_server.application.core import smart_scopes
@@ -24,7 +25,6 @@ from fhir_server.application.core.enforcement_point import judge_again, open_unn
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.core.system_views import ReadingReason, left_open, of_kinds, whole_space
 from fhir_server.application.core.unit_of_work import UnitOfWork, carry_out
-from fhir_server.application.identity.accounts import find_by_person
 from fhir_server.application.reading.read import not_found
 from fhir_server.domain import bodies
 from fhir_server.domain.audit.interactions import interaction_of
@@ -84,11 +84,12 @@ def contest(runtime: Runtime, caller: Caller, type_: str, id_: str) -> str:
     def plan(work: UnitOfWork) -> Case:
         found = _contested(work, type_, id_)
         case = open_case(work, replace(_case(work, found), block=_block(work, found)))
+        work.send(breakers.follow_message(runtime, found.party.reference))
         _trace(work, confidential=found.confidential)
         return case
 
     case = carry_out(runtime, caller, audited, plan)
-    _break(runtime, case.who or "")
+    suspensions.follow(runtime, case.who or "")
     return case.reference
 
 
@@ -100,7 +101,7 @@ def withdraw(runtime: Runtime, caller: Caller, type_: str, id_: str) -> None:
     """
     audited = interaction_of(EventKind.CONTEST_WITHDRAWN, target=f"{type_}/{id_}")
 
-    def plan(work: UnitOfWork) -> None:
+    def plan(work: UnitOfWork) -> str:
         found = _contested(work, type_, id_)
         waiting = [(stored, case) for stored, case in _waiting(work, found.party.reference) if _is_own(work, case)]
         if not waiting:
@@ -115,28 +116,11 @@ def withdraw(runtime: Runtime, caller: Caller, type_: str, id_: str) -> None:
             )
             if case.block:
                 _unblock(work, case.block.partition("/")[2])
+        work.send(breakers.follow_message(runtime, found.party.reference))
         _trace(work, confidential=found.confidential)
+        return found.party.reference
 
-    carry_out(runtime, caller, audited, plan)
-
-
-def _break(runtime: Runtime, who: str) -> None:
-    """Suspend the declarations of a person when the contests of enough patients stand (V13).
-
-    One human being who speaks for several patients counts once.
-    """
-    with runtime.ports.store.snapshot() as snapshot:
-        contesters = contesters_of(snapshot, who)
-    people = {_human(runtime, one) for standing in contesters.values() for one in standing}
-    if min(len(contesters), len(people)) >= runtime.profile.ceilings.breaker_contests:
-        for patient in sorted(contesters):
-            breakers.note_contested(runtime, who, patient)
-
-
-def _human(runtime: Runtime, contester: str) -> str:
-    """Return what stands for one human being: the account by which a patient, or a representative of several, acts."""
-    accounts = find_by_person(runtime, contester)
-    return accounts[0].login if accounts else contester
+    suspensions.follow(runtime, carry_out(runtime, caller, audited, plan))
 
 
 def _contested(work: UnitOfWork, type_: str, id_: str) -> _Contested:

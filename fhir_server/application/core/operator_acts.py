@@ -18,8 +18,13 @@ def record(runtime: Runtime, by: str, operation: str, what: str = "", reason: st
     by: who runs it. operation: its name. what: a reference. reason: what the command changes, without secrets.
     Raises: StoreUnavailable, and then the command must not go on.
     """
+    record_of(runtime, Caller.of_operator(by), operation, what, reason)
+
+
+def record_of(runtime: Runtime, caller: Caller, operation: str, what: str, reason: str) -> None:
+    """Audit what the operator does by a command, or an officer by an operation. Raises: as `record`."""
     audited = AuditedInteraction(Interaction.OPERATION, "", target=what, operation=operation)
-    audit_log.record(runtime, Caller.of_operator(by), audited, Outcome(reason=reason), None)
+    audit_log.record(runtime, caller, audited, Outcome(reason=reason), None)
 
 
 @command(EventKind.SERVICE_BACKED_UP)

@@ -350,6 +350,8 @@ class EventKind(Code):
         "suspended somebody’s declarations: they open no more spaces", "suspend somebody’s declarations")
     WORD_RESUMED = ("word-resumed", EventRow(_CALLED, None, _NEVER, _OPEN, _UNTOLD, "resume-word"),
         "let somebody’s declarations open spaces again", "let somebody’s declarations open spaces again")
+    SUSPENSIONS_READ = ("suspensions-read", EventRow(_CALLED, None, _NEVER, _OPEN, _UNTOLD, "suspensions"),
+        "looked at whose declarations are suspended", "look at whose declarations are suspended")
     EXCEPTION_REGISTERED = ("exception-registered",
         EventRow(_CALLED, None, _NEVER, _OPEN, _UNTOLD, "register-exception"),
         "registered other ceilings for a role", "register other ceilings for a role")

@@ -1,21 +1,26 @@
 """Breakers: who reaches ceilings on several days, or is contested by several patients, opens nothing by declarations.
 
-What was reached is kept in the vault for as long as it counts. Only contests and refused requests come here.
+What was reached is kept in the vault for as long as it counts. Only a request that a ceiling refuses, a contest and a
+decision come here.
 Source: docs/adr/0085-breakers-and-registered-exceptions.md (V13).
 """
+
+from dataclasses import dataclass
+from datetime import datetime
 
 import orjson
 
 from consent_rules.visibility import micros
-from consent_rules.vocabulary import PatientId
 from fhir_server.application.core import audit_log
 from fhir_server.application.core.ceilings import supervising
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome
 from fhir_server.domain.caller import Caller
-from fhir_server.domain.case_files import grows_by
+from fhir_server.domain.case_files import CaseKind, case_id, grows_by
 from fhir_server.domain.commands import command
 from fhir_server.domain.events.kinds import EventKind
+from fhir_server.domain.stored import instant
+from fhir_server.domain.supervision import BreakerCause, Suspension
 from fhir_server.domain.values import Interaction
 from fhir_server.ports.counters import CeilingReached
 from fhir_server.ports.outbox import Message
@@ -23,11 +28,13 @@ from fhir_server.ports.store import Change, Trace
 from fhir_server.ports.vault import Secret
 
 BY = "Habilis"
+FOLLOW = "follow"
+"""Kind of the messages that have the worker bring a suspension in line with the cases."""
 CASES_LANE = "cases"
 """The lane of the outbox for cases that the worker opens; a message says about whom, by which rule and how often."""
 EMERGENCIES_LANE = "emergencies"
 """The lane for emergency openings, which the worker counts by establishment."""
-_DAY, _CONTEST, _CALL = "ceiling-day", "contested-by", "officer-called"
+_DAY, _CALL, _CLEARED = "ceiling-day", "officer-called", "word-cleared"
 
 
 def note_reached(runtime: Runtime, reached: CeilingReached) -> None:
@@ -35,14 +42,20 @@ def note_reached(runtime: Runtime, reached: CeilingReached) -> None:
     subject, ceilings = reached.count.subject, runtime.profile.ceilings
     call_officer(runtime, subject, reached.limit.name)
     if _times(runtime, _DAY, subject, f"{runtime.now():%Y-%m-%d}") >= ceilings.breaker_days:
-        _suspend(runtime, subject, f"ceilings reached on {ceilings.breaker_days} days")
+        _suspend_for_ceilings(runtime, subject)
 
 
-def note_contested(runtime: Runtime, declarer: str, patient: PatientId) -> None:
-    """Note that a patient contests a declaration; patients are counted, not declarations. declarer: a reference."""
+def suspend_for_contests(runtime: Runtime, declarer: str) -> None:
+    """Suspend somebody whose declarations enough patients contest. declarer: a reference."""
     most = runtime.profile.ceilings.breaker_contests
-    if _times(runtime, _CONTEST, declarer, patient) >= most:
-        _suspend(runtime, declarer, f"declarations contested by {most} patients")
+    _suspend(runtime, declarer, BreakerCause.CONTESTS, f"declarations contested by {most} patients")
+
+
+def end_for_contests(runtime: Runtime, suspension: Suspension) -> None:
+    """End a suspension whose contests no longer stand; ceilings that the subject reached meanwhile still count."""
+    supervising.end(runtime, suspension, "too few contests stand")
+    if len(_entries(runtime, _DAY, suspension.subject)) >= runtime.profile.ceilings.breaker_days:
+        _suspend_for_ceilings(runtime, suspension.subject)
 
 
 @command(EventKind.CEILING_REACHED)
@@ -57,7 +70,8 @@ def call_officer(runtime: Runtime, subject: str, ceiling: str) -> None:
         until = runtime.profile.ceilings.breaker_window.after(now)
         is_first = runtime.ports.vault.add(Secret(_CALL, f"{subject} {ceiling} {now:%Y-%m-%d}", b"", expires=until))
         traces = (trace_of(runtime, subject, ceiling),) if is_first else ()
-        audit_log.commit(runtime, Change(traces, outbox=(_report(runtime, "ceiling", subject, ceiling, more),)))
+        message = _report(runtime, _Report("ceiling", subject, ceiling, more))
+        audit_log.commit(runtime, Change(traces, outbox=(message,)))
 
 
 def trace_of(runtime: Runtime, subject: str, rule: str) -> Trace:
@@ -76,38 +90,94 @@ def emergency_message(runtime: Runtime, place: str) -> Message:
     return Message(EMERGENCIES_LANE, name, said, at)
 
 
-def _report(runtime: Runtime, kind: str, subject: str, rule: str, times: int = 1) -> Message:
-    """Return the message of which the worker makes the officer's case. times: how often it is to be counted."""
+@dataclass(frozen=True, slots=True)
+class _Report:
+    """What the worker makes a case of.
+
+    times: how often it is to be counted. case: its id, None for the case of today.
+    """
+
+    kind: str
+    who: str
+    rule: str
+    times: int = 1
+    case: str | None = None
+
+
+def _report(runtime: Runtime, told: _Report) -> Message:
+    """Return the message of which the worker makes the officer's case."""
     at, name = runtime.now(), runtime.ports.ids.new()
-    said = {"kind": kind, "who": subject, "rule": rule, "at": micros(at), "times": times}
-    return Message(CASES_LANE, name, orjson.dumps(said, option=orjson.OPT_SORT_KEYS), at)
+    said = {"kind": told.kind, "who": told.who, "rule": told.rule, "at": micros(at), "times": told.times}
+    body = orjson.dumps(said | ({"case": told.case} if told.case else {}), option=orjson.OPT_SORT_KEYS)
+    return Message(CASES_LANE, name, body, at)
 
 
 @command(EventKind.WORD_RESUMED)
-def resume(runtime: Runtime, subject: str, by: str, reason: str) -> None:
+def resume(runtime: Runtime, subject: str, by: str | Caller, reason: str) -> None:
     """End a suspension, and forget what counts against the subject: the officer has decided.
 
     Raises: as `supervising.resume`.
     """
     supervising.resume(runtime, subject, by, reason)
-    for kind in (_DAY, _CONTEST):
-        runtime.ports.vault.drop_group(_group(kind, subject))
+    _forget(runtime, subject)
 
 
-def _suspend(runtime: Runtime, subject: str, reason: str) -> None:
-    if not supervising.is_suspended(runtime, subject):
-        supervising.suspend(runtime, subject, BY, reason)
-        rule = "declared-word-suspended"
-        message = _report(runtime, "breaker", subject, rule)
-        audit_log.commit(runtime, Change((trace_of(runtime, subject, rule),), outbox=(message,)))
+def end_as_decided(runtime: Runtime, suspension: Suspension, reason: str) -> None:
+    """End exactly this suspension, as the officer has decided, and forget what counts against the subject.
+
+    It forgets first: if the process dies in between, the suspension ends when this is done again.
+    """
+    _forget(runtime, suspension.subject)
+    supervising.end(runtime, suspension, reason)
+
+
+def cleared_at(runtime: Runtime, subject: str) -> datetime | None:
+    """Return since when contests count that somebody opened against a subject: the officer has decided about others."""
+    entry = runtime.ports.vault.get(_CLEARED, subject, runtime.now())
+    return instant(int(entry.value)) if entry else None
+
+
+def follow_message(runtime: Runtime, subject: str) -> Message:
+    """Return the message that has the worker bring a suspension in line with the cases, should this process die."""
+    said = orjson.dumps({"kind": FOLLOW, "who": subject}, option=orjson.OPT_SORT_KEYS)
+    return Message(CASES_LANE, f"{FOLLOW} {subject}", said, runtime.now())
+
+
+def _forget(runtime: Runtime, subject: str) -> None:
+    vault = runtime.ports.vault
+    vault.drop_group(_group(_DAY, subject))
+    vault.drop(_CLEARED, subject)
+    vault.add(Secret(_CLEARED, subject, str(micros(runtime.now())).encode()))
+
+
+def _suspend_for_ceilings(runtime: Runtime, subject: str) -> None:
+    days = runtime.profile.ceilings.breaker_days
+    _suspend(runtime, subject, BreakerCause.CEILINGS, f"ceilings reached on {days} days")
+
+
+def _suspend(runtime: Runtime, subject: str, cause: BreakerCause, reason: str) -> None:
+    """Suspend a subject who is not suspended. The report comes first, so that no suspension is without its case.
+
+    Processes that suspend at the same time report one case: its id is computed, anew after each decision.
+    """
+    if supervising.is_suspended(runtime, subject):
+        return
+    now, cleared, rule = runtime.now(), cleared_at(runtime, subject), f"suspended-for-{cause}"
+    case = case_id(runtime.cursor_key, CaseKind.BREAKER, subject, f"{rule} {micros(cleared) if cleared else 0}", now)
+    message = _report(runtime, _Report("breaker", subject, rule, case=case))
+    audit_log.commit(runtime, Change((trace_of(runtime, subject, rule),), outbox=(message,)))
+    supervising.begin(runtime, Suspension(subject, now, BY, reason, cause, case))
 
 
 def _times(runtime: Runtime, kind: str, subject: str, once: str) -> int:
     """Note something once; return how much counts against the subject now."""
-    now, vault = runtime.now(), runtime.ports.vault
-    until, group = runtime.profile.ceilings.breaker_window.after(now), _group(kind, subject)
-    vault.add(Secret(kind, f"{subject} {once}", b"", group, until))
-    return len(vault.entries(kind, now, group))
+    until = runtime.profile.ceilings.breaker_window.after(runtime.now())
+    runtime.ports.vault.add(Secret(kind, f"{subject} {once}", b"", _group(kind, subject), until))
+    return len(_entries(runtime, kind, subject))
+
+
+def _entries(runtime: Runtime, kind: str, subject: str) -> tuple[Secret, ...]:
+    return runtime.ports.vault.entries(kind, runtime.now(), _group(kind, subject))
 
 
 def _group(kind: str, subject: str) -> str:

@@ -70,7 +70,7 @@ def demand_trusted(access: Access) -> None:
     """
     if access.caller.supervision.suspends(access.caller.requester):
         audit_log.record_outcome(access, Outcome(OutcomeCode.REFUSED, SUSPENDED, confidential=True, beyond=True))
-        text = "your declarations are suspended: they open no new space, only other evidence does"
+        text = "your declarations are suspended: show other evidence, or ask the data-protection officer"
         raise Problem.of(Category.CONSENT_REQUIRED, text, code=SUSPENDED)
 
 

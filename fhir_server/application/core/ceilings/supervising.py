@@ -1,4 +1,4 @@
-"""Suspending what somebody declares, and registering other ceilings: by the operator, dated, with a reason.
+"""Suspending what somebody declares, and registering other ceilings: dated, with a reason, by officer or operator.
 
 All of it is one entry beside the tokens, so that the look-up before every request also finds it, in every process.
 Source: docs/adr/0085-breakers-and-registered-exceptions.md (V12, V13).
@@ -10,6 +10,7 @@ from dataclasses import replace
 from fhir_server.application.core import operator_acts
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.domain import supervision
+from fhir_server.domain.caller import Caller
 from fhir_server.domain.commands import command, query
 from fhir_server.domain.events.kinds import EventKind
 from fhir_server.domain.supervision import (
@@ -32,27 +33,43 @@ def find(runtime: Runtime) -> Supervision:
     return supervision.load(entry.value) if entry else NO_SUPERVISION
 
 
-def is_suspended(runtime: Runtime, subject: str) -> bool:
-    """Tell whether a subject is suspended."""
-    return any(one.subject == subject for one in find(runtime).suspensions)
+@query
+def is_suspended(runtime: Runtime, *subjects: str) -> bool:
+    """Tell whether one of these subjects is suspended."""
+    return any(one.subject in subjects for one in find(runtime).suspensions)
 
 
 @command(EventKind.WORD_SUSPENDED)
-def suspend(runtime: Runtime, subject: str, by: str, reason: str) -> None:
+def suspend(runtime: Runtime, subject: str, by: str | Caller, reason: str) -> None:
     """Let no declaration of a subject open another space, from the next request on.
 
+    It takes the place of a suspension that began by itself, and ends only by `breakers.resume`.
+    by: the operator's name, or the officer.
     Raises: ValueError without a reason; StoreUnavailable, and then nothing is changed.
     """
     _demand_reason(reason)
-    operator_acts.record(runtime, by, "suspend-word", what=subject, reason=reason)
-    suspension = Suspension(subject, runtime.now(), by, reason)
+    caller = _caller(by)
+    operator_acts.record_of(runtime, caller, "suspend-word", subject, reason)
+    suspension = Suspension(subject, runtime.now(), caller.granted.display or caller.requester.person, reason)
     _change(runtime, lambda before: before.with_suspension(suspension))
 
 
-def resume(runtime: Runtime, subject: str, by: str, reason: str) -> None:
+def begin(runtime: Runtime, suspension: Suspension) -> None:
+    """Begin a suspension by itself; one that there is already stays as it is. Raises: as `suspend`."""
+    operator_acts.record_of(runtime, Caller.of_server(), "suspend-word", suspension.subject, suspension.reason)
+    _change(runtime, lambda before: before.begun(suspension))
+
+
+def end(runtime: Runtime, suspension: Suspension, reason: str) -> None:
+    """End exactly this suspension by itself, and no other of the subject. Raises: as `suspend`."""
+    operator_acts.record_of(runtime, Caller.of_server(), "resume-word", suspension.subject, reason)
+    _change(runtime, lambda before: before.ended(suspension))
+
+
+def resume(runtime: Runtime, subject: str, by: str | Caller, reason: str) -> None:
     """End a suspension. Raises: as `suspend`."""
     _demand_reason(reason)
-    operator_acts.record(runtime, by, "resume-word", what=subject, reason=reason)
+    operator_acts.record_of(runtime, _caller(by), "resume-word", subject, reason)
     _change(runtime, lambda before: before.without(subject))
 
 
@@ -82,6 +99,10 @@ def end_exception(runtime: Runtime, subject: str, by: str, reason: str) -> None:
 def _said(wanted: RegisteredException) -> str:
     numbers: Mapping[str, int] = wanted.numbers
     return f"{', '.join(f'{name}={most}' for name, most in sorted(numbers.items()))}: {wanted.reason}"
+
+
+def _caller(by: str | Caller) -> Caller:
+    return by if isinstance(by, Caller) else Caller.of_operator(by)
 
 
 def _demand_reason(reason: str) -> None:

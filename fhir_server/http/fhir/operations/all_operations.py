@@ -9,7 +9,7 @@ from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.values import Json
 from fhir_server.http.fhir import negotiation
 from fhir_server.http.fhir.caller import current_caller
-from fhir_server.http.fhir.operations import cases, invitations, reading, reviews, spaces
+from fhir_server.http.fhir.operations import cases, invitations, reading, reviews, spaces, suspensions
 from fhir_server.http.fhir.operations.model import Operation, arguments, definition_of
 from fhir_server.http.fhir.routing import Route
 from fhir_server.http.request_context import runtime
@@ -19,6 +19,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *invitations.OPERATIONS,
     *reviews.OPERATIONS,
     *cases.OPERATIONS,
+    *suspensions.OPERATIONS,
     *reading.OPERATIONS,
 )
 RELEASED = "2026-11-25"

@@ -135,7 +135,8 @@ OPERATIONS = (
         "AuditEvent",
         "Decide a case",
         "Once, by an auditor whom the case is not about. A patient who contests is told the outcome in the same "
-        "commit; the comment stays in the case.",
+        "commit; the comment stays in the case. `justified` ends the suspension that the case has begun, "
+        "`not-justified` keeps it.",
         _decide,
         (
             _CASE,

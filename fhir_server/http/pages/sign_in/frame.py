@@ -11,6 +11,8 @@ from uuid import UUID
 
 from flask import Blueprint, Response, render_template, request
 
+from consent_rules.vocabulary import RequesterKind
+from fhir_server.application.core.ceilings import supervising
 from fhir_server.application.identity import credentials
 from fhir_server.application.identity.accounts import Account, StaleAccountError
 from fhir_server.http.cookies import cookie, set_cookie
@@ -31,6 +33,8 @@ SCRIPTED = f"{CSP}; script-src 'self'"
 oauth_pages = Blueprint("oauth_pages", "fhir_server.http", template_folder="templates")
 _WITH_NEWS = frozenset({"apps", "consent", "passkeys", "sign_in"})
 """Pages that show recent changes of the account to the person who is signed in."""
+_TELLS_SUSPENSION = _WITH_NEWS | {"notices"}
+"""Pages that tell a professional that their declarations are suspended."""
 _words = Catalogue(domain="oauth")
 
 oauth_pages.before_request(forms.bound_page_request)
@@ -60,17 +64,29 @@ def changed_meanwhile(_error: StaleAccountError) -> Response:
 
 
 def page(name: str, status: int, **shown: object) -> Response:
-    """Render a page in the browser's language; it shows recent changes of the account until the owner has seen them."""
+    """Render a page in the browser's language; it shows recent changes of the account until the owner has seen them.
+
+    It says, too, when the declarations of the person or of their establishment are suspended, and never why.
+    """
+    session = current_session() if name in _TELLS_SUSPENSION else None
     if name in _WITH_NEWS:
-        shown |= _news()
+        shown |= _news(session)
+    if session:
+        shown |= {"suspended": _is_suspended(session.account)}
     text = render_template(f"oauth/{name}.html", _=_words.gettext, **shown)
     return Response(text, status, mimetype="text/html")
 
 
-def _news() -> dict[str, object]:
-    session = current_session()
+def _news(session: sessions.Session | None) -> dict[str, object]:
     found = credentials.news_of(runtime(), session.account) if session else ()
     return {"news": [item for item in found if not item.seen], "news_csrf": session.csrf if session else ""}
+
+
+def _is_suspended(account: Account) -> bool:
+    if account.kind is not RequesterKind.PROFESSIONAL:
+        return False
+    places = (practice.organization for practice in account.practices)
+    return supervising.is_suspended(runtime(), account.person, *places)
 
 
 def second_factor_page(status: int, owner: Account | None, place: str, **shown: object) -> Response:
