@@ -92,26 +92,29 @@ class Ceilings:
 class Detection:
     """When an access that nobody explains calls the officer (V19, V20); data/countries/fr.toml explains each key.
 
-    points: of ties between people and of oddities of one access, by their codes. `full_doubt` and `some_doubt` are the
-    points that make a hit.
+    points: of ties between people and of oddities of one access, by their codes. `full_doubt`, `some_doubt` and
+    `no_tie` are the points that make a hit.
     """
 
     settles: Span
     evidence: Span
+    team: Span
     on_duty: Span
     urgent: Span
     usual: Span
     rare_name: int
     full_doubt: int
     some_doubt: int
+    no_tie: int
     seldom_percent: int
     hardly_ever_percent: int
     few_strays: int
-    celebrity_readers: int
-    few_of_unit: int
+    celebrity_units: int
+    celebrity_bits: int
     neighbours: int
     hour_floor: int
     day_floor: int
+    week_floor: int
     deviations: int
     emergencies_floor: int
     emergencies_percent: int

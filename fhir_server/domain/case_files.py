@@ -61,9 +61,10 @@ class Case:
     """One case. patient: the space that it is kept in, NO_SPACE for none.
 
     rule: the rule or ceiling. who: reference of the person, establishment or software concerned, None when it is about
-    several. display: its name, None when unknown. evidence: codes and counts. events: relative references of audit
-    events. times: how often it happened; to two digits when a ceiling is met very often. contester: reference of who
-    contests. block: reference of the Consent by which the contest blocks the person.
+    several. reason: the rule in a sentence, None when its code says enough. display: the name of `who`, None when
+    unknown. evidence: codes and counts. events: relative references of audit events. times: how often it happened; to
+    two digits when a ceiling is met very often. contester: reference of who contests. block: reference of the Consent
+    by which the contest blocks the person.
     confidential: whether guardians learn nothing of it (B10).
     decided_at, decided_by, comment: of the decision.
     """
@@ -86,6 +87,7 @@ class Case:
     decided_at: datetime | None = None
     decided_by: Named | None = None
     comment: str | None = None
+    reason: str | None = None
 
     @property
     def reference(self) -> str:
@@ -170,13 +172,14 @@ def task_of(case: Case) -> Json:
     counts = [_input(name, valueInteger=count) for name, count in sorted(case.evidence.items())]
     events = [_input("event", valueReference={"reference": reference}) for reference in case.events]
     block = [_input("block", valueReference={"reference": case.block})] if case.block else []
+    said = {"text": case.reason} if case.reason else {}
     task: Json = {
         "resourceType": TYPE,
         "status": "completed" if case.outcome else "requested",
         "intent": "order",
         "code": {"coding": [{"system": SYSTEM, "code": case.kind.value}]},
         "authoredOn": bodies.instant(case.opened_at),
-        "reasonCode": {"coding": [{"system": _RULES, "code": case.rule}]},
+        "reasonCode": {"coding": [{"system": _RULES, "code": case.rule}]} | said,
         "restriction": {"repetitions": case.times, "period": {"end": bodies.instant(case.due)}},
         "input": [*events, *counts, *block],
     }
@@ -214,6 +217,7 @@ def case_of(task: Json, access: AccessFacts | None = None) -> Case:
         decided_at=datetime.fromisoformat(task["executionPeriod"]["end"]) if decided else None,
         decided_by=_named(task["owner"]) if decided else None,
         comment=next((str(note["text"]) for note in task.get("note", ())), None),
+        reason=task["reasonCode"].get("text"),
     )
 
 

@@ -17,6 +17,8 @@ from fhir_server.application.core.runtime import Runtime, WatchedSpaces
 from fhir_server.application.detection import looks
 from fhir_server.domain import case_files
 from fhir_server.domain.case_files import Case, case_of
+from fhir_server.domain.detection.facts import Rule
+from fhir_server.domain.detection.reasons import REASONS
 from tests.engines import ENGINES, make_engine
 from tests.factories import all_of
 from tests.holds import holds
@@ -94,6 +96,7 @@ def test_an_access_to_the_space_of_somebody_of_the_same_address_opens_one_case(n
     look(near, clock)
     (case,) = cases(near)
     assert (case.rule, case.who) == ("same-address", f"Practitioner/{near.ids['martin']}")
+    assert case.reason == REASONS[Rule.SAME_ADDRESS]
     assert case.evidence["address"] == near.runtime.profile.detection.points["address"]
     assert case.due == case.opened_at + near.runtime.profile.detection.usual.exact
     read(near)

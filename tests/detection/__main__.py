@@ -30,7 +30,8 @@ def main() -> None:
         for part in pool.map(partial(_played), seeds):
             total.add(part)
     print(
-        f"{'tuning' if options.tuning else 'held-back'} seeds {', '.join(map(str, seeds))}: {total.accesses:,} accesses"
+        f"{'tuning' if options.tuning else 'held-back'} seeds {', '.join(map(str, seeds))}: "
+        f"{total.accesses:,} ordinary accesses"
     )
     failed = [line for line in _aims(total) if line.startswith("MISSED")]
     print("\n".join(_aims(total)))
@@ -48,6 +49,8 @@ def _aims(total: Score) -> list[str]:
     rows: list[tuple[str, str, str, bool]] = [
         _share("accesses explained by evidence of somebody else", total.share_explained, 0.95),
         _share(f"planted misuse found within 24 h, of {len(total.found)}", total.share_found, 0.90),
+        _share("  at least, with 95 % probability", total.likely_found[0], 0.0),
+        _share("  at most, with 95 % probability", total.likely_found[1], 0.0),
         _share("  by the rules alone, without a patient's word", total.share_by_rules, 0.0),
         _most("false alarms per 10,000 accesses", total.false_per_10_000, 1),
         _most("spaces that a scraper reads before it stops, at most", total.most_read, 100),

@@ -1,4 +1,7 @@
-"""Planted misuse of six kinds, about one professional in three hundred; written before the rules were tuned.
+"""Planted misuse of six kinds in equal shares, eighteen in a hospital's month; planned before the rules were tuned.
+
+In a hospital about one professional in three hundred misuses an access in a month. Here it is more than five times as
+many, so that eight months have enough cases to state a share; what is planted of a kind is the same.
 
 Every kind has cases that leave no link at all between actor and patient: no rule on the directory can find these.
 """
@@ -12,7 +15,7 @@ from tests.detection.month import DAY, HOUR, START, Month, Stay, Worker, instant
 from tests.detection.town import Person, neighbours_of
 
 KINDS = ("family", "colleague", "neighbour", "celebrity", "former partner", "scraper")
-_PER_PROFESSIONAL = 1 / 300
+_OF_EACH_KIND = 3 / 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,7 @@ class Incident:
 
 
 def plant(month: Month, kinds: Sequence[str] | None = None) -> list[Incident]:
-    """Add the misuse of a month to its accesses. kinds: None for a rotation by the seed, in the usual number."""
+    """Add the misuse of a month to its accesses. kinds: None for all kinds alike, in the usual number."""
     chance = Random(f"misuse {month.seed}")
     incidents = [_PLANTERS[kind](chance, month) for kind in kinds or _kinds(month)]
     month.accesses.sort(key=lambda access: access.at)
@@ -40,9 +43,7 @@ def plant(month: Month, kinds: Sequence[str] | None = None) -> list[Incident]:
 
 
 def _kinds(month: Month) -> list[str]:
-    exact = len(month.workers) * _PER_PROFESSIONAL
-    count = int(exact) + (month.seed % 3 < round(exact % 1 * 3))
-    return [KINDS[(month.seed * 3 + number) % len(KINDS)] for number in range(count)]
+    return list(KINDS) * max(1, round(len(month.workers) * _OF_EACH_KIND))
 
 
 def _actor(chance: Random, month: Month, able: Callable[[Worker], bool] = lambda _: True) -> Worker:

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from math import sqrt
 
 from consent_rules.rule_profile import RuleProfile
 from consent_rules.vocabulary import Grade
@@ -47,7 +48,10 @@ class Found:
 
 @dataclass(slots=True)
 class Score:
-    """The sums over some months. met: ordinary declared accesses that met a ceiling."""
+    """The sums over some months. accesses, explained: ordinary ones that were not refused, none of them planted.
+
+    met: ordinary declared accesses that met a ceiling.
+    """
 
     accesses: int = 0
     explained: int = 0
@@ -88,6 +92,13 @@ class Score:
         return sum(one.in_time for one in self.found) / len(self.found)
 
     @property
+    def likely_found(self) -> tuple[float, float]:
+        """The bounds between which the share found is with 95 % probability (Wilson score interval)."""
+        count, share, z = len(self.found), self.share_found, 1.96
+        middle, apart = share + z * z / (2 * count), z * sqrt(share * (1 - share) / count + (z / (2 * count)) ** 2)
+        return tuple((middle + sign * apart) / (1 + z * z / count) for sign in (-1, 1))  # type: ignore[return-value]
+
+    @property
     def share_by_rules(self) -> float:
         return sum(one.by_rules for one in self.found) / len(self.found)
 
@@ -109,9 +120,10 @@ def score(seed: int, profile: RuleProfile, size: Size = WHOLE, kinds: Sequence[s
     planted = {(actor, space) for one in incidents for actor in one.actors for space in one.spaces}
     refused = [one for one in report.refused if (one.person, one.space) not in planted]
     ordinary = [one for one in month.accesses if (one.person, one.space) not in planted]
+    entered = len(ordinary) - len(refused)
     return Score(
-        report.accesses,
-        sum(number for explanation, number in report.explained.items() if explanation) + len(report.refused),
+        entered,
+        entered - sum((one.person, one.space) not in planted for one in report.unexplained),
         sum(one.grade is Grade.DECLARED and not one.emergency for one in ordinary),
         sum(one.grade is Grade.DECLARED for one in refused),
         sum(one.grade is not Grade.DECLARED for one in report.refused),

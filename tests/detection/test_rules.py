@@ -8,12 +8,14 @@ import pytest
 from consent_rules.rule_profile import profile
 from consent_rules.vocabulary import Grade
 from fhir_server.domain.detection import rules
-from fhir_server.domain.detection.conduct import Conduct, hour_of
+from fhir_server.domain.detection.conduct import DAY, Conduct, hour_of
 from fhir_server.domain.detection.explaining import doubt_of, explain
 from fhir_server.domain.detection.facts import Accessed, Around, Doubt, Explanation, Oddity, Rule, Tie, Traits
-from fhir_server.domain.detection.judging import Holder, at_once, settled
+from fhir_server.domain.detection.judging import Holder, at_once, oddities, settled, surprise
 from fhir_server.domain.detection.peers import Histogram, Peers, usual
-from fhir_server.domain.detection.ties import related, ties
+from fhir_server.domain.detection.reasons import REASONS
+from fhir_server.domain.detection.strangers import Strangers
+from fhir_server.domain.detection.ties import ties, weighed
 from tests.holds import holds
 
 NUMBERS = profile("fr").detection
@@ -75,16 +77,45 @@ def test_what_two_people_share_is_a_tie_that_names_its_rule(shared, tie, rule):
     traits = Traits(**{name: frozenset({value}) for name, value in shared.items()})
     assert ties(traits, traits) == (tie,)
     assert ties(traits, Traits()) == ()
-    hit = related(ACCESS, Doubt.FULL, (tie,), tuple(Oddity), NUMBERS)
+    hit = weighed(ACCESS, Doubt.FULL, (tie,), tuple(Oddity), NUMBERS)
     assert hit is not None
     assert (hit.rule, hit.space, hit.due) == (rule, "p1", AT + NUMBERS.usual.exact)
-    assert related(ACCESS, Doubt.NONE, (tie,), tuple(Oddity), NUMBERS) is None
-    assert related(ACCESS, Doubt.FULL, (), tuple(Oddity), NUMBERS) is None
+    assert weighed(ACCESS, Doubt.NONE, (tie,), tuple(Oddity), NUMBERS) is None
 
 
 def test_an_address_is_enough_where_nobody_explains_and_a_common_name_is_not():
-    assert related(ACCESS, Doubt.FULL, (Tie.ADDRESS,), (), NUMBERS)
-    assert related(ACCESS, Doubt.FULL, (Tie.NAME,), (Oddity.ALONE,), NUMBERS) is None
+    assert weighed(ACCESS, Doubt.FULL, (Tie.ADDRESS,), (), NUMBERS)
+    assert weighed(ACCESS, Doubt.FULL, (Tie.NAME,), (Oddity.ALONE,), NUMBERS) is None
+
+
+ODD = (Oddity.OFF_DUTY, Oddity.ALONE, Oddity.ASTRAY, Oddity.UNUSUAL)
+
+
+@holds("V20")
+def test_much_that_is_unusual_rings_without_a_tie_where_nothing_explains():
+    hit = weighed(ACCESS, Doubt.FULL, (), ODD, NUMBERS)
+    assert hit is not None
+    assert (hit.rule, hit.person, hit.space) == (Rule.OUT_OF_PLACE, "Practitioner/1", "p1")
+
+
+def test_less_that_is_unusual_or_an_admission_does_not_ring_without_a_tie():
+    for one in ODD:
+        assert weighed(ACCESS, Doubt.FULL, (), set(ODD) - {one}, NUMBERS) is None
+    assert weighed(ACCESS, Doubt.SOME, (), tuple(Oddity), NUMBERS) is None
+
+
+def test_the_own_word_is_odd_where_only_an_earlier_deposit_speaks_for_the_establishment():
+    declared = oddities(ACCESS, Around(deposit=True), Conduct(), NUMBERS)
+    admitted = oddities(ACCESS, Around(deposit=True, care=True), Conduct(), NUMBERS)
+    assert Oddity.OWN_WORD in declared
+    assert Oddity.OWN_WORD not in admitted
+    assert Oddity.OWN_WORD not in oddities(ACCESS, NOBODY, Conduct(), NUMBERS)
+
+
+def test_a_colleague_of_the_unit_looked_up_off_duty_rings_after_a_deposit_and_on_duty_does_not():
+    shared = (Tie.TEAM, Tie.EMPLOYER)
+    assert weighed(ACCESS, Doubt.SOME, shared, (Oddity.OFF_DUTY, Oddity.OWN_WORD), NUMBERS)
+    assert weighed(ACCESS, Doubt.SOME, shared, (Oddity.OWN_WORD,), NUMBERS) is None
 
 
 def test_volume_rings_above_what_is_usual_for_the_own_profession():
@@ -131,12 +162,83 @@ def test_a_sequence_of_national_numbers_rings():
     assert hits == [Rule.SEQUENCE]
 
 
-def test_many_unrelated_readers_of_one_space_ring_and_one_team_does_not():
-    readers = {f"Practitioner/{number}": f"Organization/{number}" for number in range(NUMBERS.celebrity_readers)}
-    hit = rules.celebrity(ACCESS, readers, NUMBERS)
+def readers(units, bits):
+    return [(f"Organization/{number}", bits) for number in range(units)]
+
+
+@holds("V20")
+def test_many_unexpected_readers_of_one_space_ring():
+    bits = NUMBERS.celebrity_bits / NUMBERS.celebrity_units
+    hit = rules.celebrity(ACCESS, readers(NUMBERS.celebrity_units, bits), NUMBERS)
     assert hit is not None
     assert (hit.rule, hit.person, hit.space) == (Rule.CELEBRITY, None, "p1")
-    assert rules.celebrity(ACCESS, dict.fromkeys(readers, "Organization/ward"), NUMBERS) is None
+    assert hit.evidence == {"units": NUMBERS.celebrity_units, "bits": NUMBERS.celebrity_bits}
+
+
+def test_readers_who_are_expected_of_one_unit_or_too_few_are_no_celebritys():
+    total = float(NUMBERS.celebrity_bits)
+    assert (
+        rules.celebrity(ACCESS, readers(NUMBERS.celebrity_units, total / NUMBERS.celebrity_units - 0.5), NUMBERS)
+        is None
+    )
+    assert rules.celebrity(ACCESS, readers(50, 0.0), NUMBERS) is None
+    assert rules.celebrity(ACCESS, readers(NUMBERS.celebrity_units - 1, total), NUMBERS) is None
+    assert rules.celebrity(ACCESS, [("Organization/ward", 4.0)] * 50, NUMBERS) is None
+
+
+def habit(alone, count=98):
+    conduct = Conduct()
+    conduct.counted, conduct.alone = count, alone
+    return conduct
+
+
+def test_who_seldom_enters_without_the_own_team_surprises_more_than_who_often_does():
+    pharmacist, nurse, unknown = (surprise(ACCESS, Doubt.SOME, conduct) for conduct in (habit(80), habit(0), Conduct()))
+    assert pharmacist < 0.5 < unknown
+    assert unknown + 2 < nurse
+    assert surprise(ACCESS, Doubt.NONE, habit(0)) == 0
+    assert surprise(replace(ACCESS, refused=True), Doubt.FULL, habit(0)) == 0
+
+
+def test_a_day_of_help_for_another_unit_surprises_less_with_each_space():
+    helping = habit(2)
+    alone = surprise(ACCESS, Doubt.SOME, helping)
+    for number in range(16):
+        helping.note(moved(f"p{number}"), Doubt.SOME)
+    assert surprise(ACCESS, Doubt.SOME, helping) == pytest.approx(alone - 4)
+
+
+def test_strangers_are_counted_once_for_a_day_and_bounded():
+    strangers, hour = Strangers(), hour_of(AT)
+    for bits in (4.0, 3.0, 4.0):
+        strangers.note("Practitioner/1", hour, "Organization/1", bits)
+    assert list(strangers.readers()) == [("Organization/1", 4.0)]
+    strangers.note("Practitioner/2", hour + DAY, "Organization/2", 2.0)
+    assert list(strangers.readers()) == [("Organization/2", 2.0)]
+    for number in range(1000):
+        strangers.note(f"Practitioner/{number}", hour + DAY, None, 1.0)
+    assert len(strangers.entered) == 100
+
+
+@pytest.mark.parametrize(("each_day", "rings"), [(5, False), (6, True)])
+def test_a_few_spaces_each_day_ring_before_a_week_is_over(each_day, rings):
+    conduct, peers = Conduct(), Peers()
+    hits = [
+        hit
+        for day in range(7)
+        for number in range(each_day)
+        for hit in at_once(
+            moved(f"p{day}-{number}", days=day, hours=number), NOBODY, Holder(), (conduct, peers), NUMBERS
+        )
+        if hit.rule is Rule.VOLUME
+    ]
+    assert bool(hits) is rings
+    assert not hits or hits[0].evidence["spaces-in-week"] == NUMBERS.week_floor
+
+
+def test_every_rule_says_its_reason_in_one_sentence():
+    assert set(REASONS) == set(Rule)
+    assert all(reason.endswith(".") and reason.count(".") == 1 for reason in REASONS.values())
 
 
 def test_a_great_share_of_emergencies_rings_and_a_small_one_does_not():

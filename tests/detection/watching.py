@@ -13,8 +13,9 @@ from fhir_server.domain.detection import rules
 from fhir_server.domain.detection.conduct import Conduct, hour_of
 from fhir_server.domain.detection.explaining import doubt_of, explain
 from fhir_server.domain.detection.facts import Accessed, Around, Explanation, Hit, Traits
-from fhir_server.domain.detection.judging import Holder, at_once, is_unrelated, settled
+from fhir_server.domain.detection.judging import Holder, at_once, settled, surprise
 from fhir_server.domain.detection.peers import Peers
+from fhir_server.domain.detection.strangers import Strangers
 from tests.detection.month import DAY, START, Month, instant
 from tests.detection.town import Person
 
@@ -81,7 +82,7 @@ class Watch:
         self.peers: dict[str | None, Peers] = defaultdict(Peers)
         self.strong: dict[str, dict[str | None, dict[str, datetime]]] = defaultdict(lambda: defaultdict(dict))
         self.visitors: dict[str, dict[str, datetime]] = defaultdict(dict)
-        self.readers: dict[str, dict[str, tuple[datetime, str | None]]] = defaultdict(dict)
+        self.strangers: dict[str, Strangers] = defaultdict(Strangers)
         self.open: dict[tuple[object, ...], Case] = {}
         self.stays = {
             space: [(stay.known, stay.start, stay.end, stay.named) for stay in stays if stay.known is not None]
@@ -147,20 +148,20 @@ class Watch:
         actor, holder = self.workers[access.person].person, self.people[access.space]
         conduct = self.conducts[access.person]
         doubt = doubt_of(explain(access, around))
-        if is_unrelated(access, doubt, conduct, self.numbers):
-            self._famous(access, now)
+        bits = surprise(access, doubt, conduct)
+        if bits:
+            self._famous(access, now, bits)
         traits = self._traits(actor, holder=False), self._traits(holder, holder=True)
         hit = settled(access, around, traits, conduct, self.numbers)
         if hit:
             self._open(hit, now, access.person)
 
-    def _famous(self, access: Accessed, now: datetime) -> None:
-        readers = self.readers[access.space]
-        readers[access.person] = access.at, access.team
-        recent = {person: team for person, (at, team) in readers.items() if at > access.at - timedelta(days=1)}
-        hit = rules.celebrity(access, recent, self.numbers)
+    def _famous(self, access: Accessed, now: datetime, bits: float) -> None:
+        strangers = self.strangers[access.space]
+        strangers.note(access.person, hour_of(access.at), access.team, bits)
+        hit = rules.celebrity(access, strangers.readers(), self.numbers)
         if hit:
-            self._open(hit, now, *recent)
+            self._open(hit, now, *strangers.entered)
 
     def _traits(self, person: Person, *, holder: bool) -> Traits:
         key = (person.number, holder)
@@ -172,7 +173,7 @@ class Watch:
         space, person = access.space, access.person
         seconds, present = (access.at - START).total_seconds(), (now - START).total_seconds()
         mates = self.strong[space].get(access.team) if space in self.strong else None
-        if mates and any(other != person and at > access.at - _SPAN for other, at in mates.items()):
+        if mates and any(other != person and at > access.at - self.numbers.team.exact for other, at in mates.items()):
             return _TEAMMATE
         known = {
             named

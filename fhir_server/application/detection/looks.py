@@ -32,7 +32,8 @@ from fhir_server.domain.detection import rules
 from fhir_server.domain.detection.conduct import DAY
 from fhir_server.domain.detection.explaining import doubt_of, explain
 from fhir_server.domain.detection.facts import Doubt, Hit, Traits
-from fhir_server.domain.detection.judging import Holder, at_once, is_unrelated, settled
+from fhir_server.domain.detection.judging import Holder, at_once, settled, surprise
+from fhir_server.domain.detection.reasons import REASONS
 from fhir_server.domain.events.kinds import EventKind
 from fhir_server.domain.notices import Named
 from fhir_server.domain.values import Json
@@ -109,11 +110,11 @@ class _Look:
             around = trail.around(one, self._detection)
             actor = self.memory.actor(one.access.person, one.access.where)
             people = self._with_rare_names(one.access.person, holder)
+            doubt = doubt_of(explain(one.access, around))
+            self._famous(one, doubt, actor)
             hit = settled(one.access, around, people, actor.conduct, self._detection)
             if hit:
                 self._open(hit, actor, one)
-            doubt = doubt_of(explain(one.access, around))
-            self._famous(one, doubt, actor)
             if doubt is Doubt.FULL and not (one.access.refused or one.access.emergency):
                 self._tell(one)  # of an emergency the patient has been told already, and it is reviewed
 
@@ -137,14 +138,12 @@ class _Look:
         return replace(actor, rare_names=rare), replace(holder, rare_names=rare)
 
     def _famous(self, one: Entered, doubt: Doubt, actor: Actor) -> None:
-        if not is_unrelated(one.access, doubt, actor.conduct, self._detection):
+        bits = surprise(one.access, doubt, actor.conduct)
+        if not bits:
             return
         space = self.memory.space(self.record.patient)
-        space.readers[one.access.person] = self.hour, one.access.team
-        space.readers = {person: read for person, read in space.readers.items() if read[0] > self.hour - DAY}
-        hit = rules.celebrity(
-            one.access, {person: team for person, (_, team) in space.readers.items()}, self._detection
-        )
+        space.strangers.note(one.access.person, self.hour, one.access.team, bits)
+        hit = rules.celebrity(one.access, space.strangers.readers(), self._detection)
         if hit:
             self._open(hit, space, one)
 
@@ -161,6 +160,7 @@ class _Look:
         case = Case(
             id_, CaseKind.DETECTION, patient, self.work.at, due, hit.rule.value, hit.person, hit.evidence,
             events=(one.event,) if hit.space else (), display=one.display if hit.person else None,
+            reason=REASONS[hit.rule],
         )  # fmt: skip
         if opened == self.hour:
             open_case(self.work, case)

@@ -13,6 +13,7 @@ import msgspec
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.domain.detection.conduct import Conduct, hour_of
 from fhir_server.domain.detection.peers import Peers
+from fhir_server.domain.detection.strangers import Strangers
 from fhir_server.ports.store import StoreConflict
 from fhir_server.ports.vault import Secret
 
@@ -31,12 +32,9 @@ class Actor:
 
 @dataclass(slots=True)
 class SpaceMemory:
-    """One space. readers: by person, the hour and the unit of unrelated entries. told: hour of the last notice.
+    """One space. told: hour of the last notice. cases: as in `Actor`."""
 
-    cases: as in `Actor`.
-    """
-
-    readers: dict[str, tuple[int, str | None]] = field(default_factory=dict)
+    strangers: Strangers = field(default_factory=Strangers)
     told: int | None = None
     cases: dict[str, tuple[str, int]] = field(default_factory=dict)
 

@@ -34,6 +34,7 @@ _OPENINGS = frozenset({EventKind.GLASS_BROKEN, EventKind.REGULATION_OPENED})
 _DEPOSITS = frozenset({EventKind.DOCUMENTS_PUBLISHED, EventKind.DOCUMENT_PUBLISHED, EventKind.DOCUMENT_REPLACED})
 _READS = frozenset(kind for kind in EventKind if NoticeKind.FIRST_ACCESS in {rule.kind for rule in kind.row.notices})
 _EMERGENCIES = frozenset({Basis.BREAK_GLASS.value, Basis.REGULATION.value})
+_SUPPORTED = (Grade.PATIENT, Grade.THIRD_PARTY)
 _BEST = (Grade.PATIENT, Grade.THIRD_PARTY, Grade.DECLARED)
 
 
@@ -67,7 +68,7 @@ class SpaceTrail:
 
     def around(self, one: Entered, detection: Detection) -> Around:
         """Return what is known around an access."""
-        access, span = one.access, detection.evidence.exact
+        access, span, near = one.access, detection.evidence.exact, detection.team.exact
         others = [
             other.access
             for other in self.entries
@@ -82,7 +83,8 @@ class SpaceTrail:
             care=bool(cared),
             deposit=any(where == access.where and abs(at - access.at) <= span for where, at in self.deposits),
             teammate=any(
-                other.team == access.team and other.grade in (Grade.PATIENT, Grade.THIRD_PARTY) for other in others
+                other.team == access.team and other.grade in _SUPPORTED and abs(other.at - access.at) <= near
+                for other in others
             ),
             elsewhere=bool(others),
         )

@@ -6,6 +6,7 @@ Instants are whole hours since 1970.
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from math import log2
 
 from fhir_server.domain.detection.facts import Accessed, Doubt
 
@@ -15,6 +16,8 @@ _KEPT_SPACES = 1000
 _KEPT_DUTY = 2 * DAY
 _ENOUGH, _MANY = 20, 400
 """Spaces from which a habit is read, and from which on the count is halved so that old habits fade."""
+_PRIOR, _PRIOR_ALONE = 10, 2
+"""Accesses that everybody is taken to have made before the first one, and how many of them without the own team."""
 
 
 def hour_of(at: datetime) -> int:
@@ -113,12 +116,23 @@ class Conduct:
         A pharmacist of the whole house often does so, and a nurse who helps another ward does so all day.
         percent: of the spaces entered, what is seldom. few: spaces around this hour, what is less than a day's help.
         """
-        near = sum(abs(hour - at) < DAY // 2 for hour in self.strays.values())
-        return self.counted >= _ENOUGH and self.alone * 100 < self.counted * percent and near <= few
+        return self.counted >= _ENOUGH and self.alone * 100 < self.counted * percent and self._strays_near(at) <= few
+
+    def surprise(self, at: int) -> float:
+        """Return how surprising it is that the actor enters where nobody of the own team has been, in bits.
+
+        The share of such entries among the actor's own says it; an actor who makes several of them around this hour
+        helps another unit, and each of them surprises less. Somebody of whom little is known makes one in five.
+        """
+        share = (self.alone + _PRIOR_ALONE) / (self.counted + _PRIOR)
+        return max(0.0, -log2(share) - log2(max(1, self._strays_near(at))))
 
     def hardly_ever_unexplained(self, percent: int) -> bool:
         """Tell whether hardly any earlier access of the actor is unexplained. percent: what is hardly any."""
         return self.counted >= _ENOUGH and (self.unexplained - 1) * 100 < self.counted * percent
+
+    def _strays_near(self, at: int) -> int:
+        return sum(abs(hour - at) < DAY // 2 for hour in self.strays.values())
 
     def neighbours(self, now: int) -> int:
         """Return how many holders of the spaces doubted in the last day were born in one place and month."""

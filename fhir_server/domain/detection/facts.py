@@ -52,9 +52,11 @@ class Oddity(Code):
     """What is unusual about one access.
 
     OFF_DUTY: its actor did nothing else that is beyond question some hours before and after. ALONE: nobody else of the
-    establishment had to do with the space. RETURNS: the actor was there on an earlier day, and then too without an
-    explanation. EMERGENCY: a declared emergency is the ground. ASTRAY: the actor seldom enters where nobody of the own
-    team has been. UNUSUAL: the actor hardly ever enters where nothing explains it.
+    establishment had to do with the space. RETURNS: the actor was there on an earlier day, then too without an
+    explanation, and hardly ever enters like this. EMERGENCY: a declared emergency is the ground. ASTRAY: the actor
+    seldom enters where nobody of the own team has been. UNUSUAL: the actor hardly ever enters where nothing explains
+    it. OWN_WORD: the establishment filed something lately, but nobody says that it cares for the patient now: only the
+    actor does.
     """
 
     OFF_DUTY = "off-duty"
@@ -63,6 +65,7 @@ class Oddity(Code):
     EMERGENCY = "emergency"
     ASTRAY = "astray"
     UNUSUAL = "unusual"
+    OWN_WORD = "own-word"
 
 
 class Rule(Code):
@@ -71,6 +74,7 @@ class Rule(Code):
     SAME_ADDRESS = "same-address"
     SAME_NAME = "same-name"
     SAME_EMPLOYER = "same-employer"
+    OUT_OF_PLACE = "out-of-place"
     CELEBRITY = "celebrity"
     SEQUENCE = "sequence"
     VOLUME = "volume"
@@ -106,7 +110,8 @@ class Around:
 
     named: a third party named the actor. care: a third party recorded care by the establishment. deposit: the
     establishment filed something that everybody may see. teammate: another member of the actor's team entered on
-    evidence that is better than declared. elsewhere: somebody else of the establishment entered.
+    evidence that is better than declared, a few days before or after at most. elsewhere: somebody else of the
+    establishment entered.
     """
 
     named: bool = False

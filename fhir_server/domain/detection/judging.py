@@ -12,9 +12,9 @@ from consent_rules.rule_profile import Detection
 from fhir_server.domain.detection import rules
 from fhir_server.domain.detection.conduct import DAY, Conduct, hour_of
 from fhir_server.domain.detection.explaining import doubt_of, explain
-from fhir_server.domain.detection.facts import Accessed, Around, Doubt, Hit, Oddity, Traits
+from fhir_server.domain.detection.facts import Accessed, Around, Doubt, Explanation, Hit, Oddity, Traits
 from fhir_server.domain.detection.peers import Peers
-from fhir_server.domain.detection.ties import related, ties
+from fhir_server.domain.detection.ties import ties, weighed
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,29 +61,26 @@ def settled(
     conduct.settle(access.space, hour_of(access.at), doubt)
     if doubt is Doubt.NONE:
         return None
-    shared = ties(*people)
-    if not shared:
-        return None
-    return related(access, doubt, shared, oddities(access, (doubt, around), conduct, numbers), numbers)
+    return weighed(access, doubt, ties(*people), oddities(access, around, conduct, numbers), numbers)
 
 
-def is_unrelated(access: Accessed, doubt: Doubt, conduct: Conduct, numbers: Detection) -> bool:
-    """Tell whether the actor of a settled access has nothing to do with the patient, as far as anybody knows."""
-    if access.refused or doubt is Doubt.NONE:
-        return False
-    return conduct.is_astray(hour_of(access.at), numbers.seldom_percent, numbers.few_strays)
+def surprise(access: Accessed, doubt: Doubt, conduct: Conduct) -> float:
+    """Return how surprising a settled access is, in bits; 0 when the actor has to do with the patient."""
+    return 0.0 if access.refused or doubt is Doubt.NONE else conduct.surprise(hour_of(access.at))
 
 
-def oddities(access: Accessed, known: tuple[Doubt, Around], conduct: Conduct, numbers: Detection) -> tuple[Oddity, ...]:
-    """Return what is unusual about a settled access. known: the doubt about it, and what is around it."""
-    doubt, around = known
+def oddities(access: Accessed, around: Around, conduct: Conduct, numbers: Detection) -> tuple[Oddity, ...]:
+    """Return what is unusual about a settled access."""
+    explanation = explain(access, around)
+    is_rare = conduct.hardly_ever_unexplained(numbers.hardly_ever_percent)
     hour, near = hour_of(access.at), int(numbers.on_duty.exact.total_seconds()) // 3600
     found = {
         Oddity.OFF_DUTY: not conduct.is_on_duty(hour, near),
         Oddity.ALONE: not (around.elsewhere or around.care or around.deposit),
-        Oddity.RETURNS: conduct.was_there_before(access.space, hour),
+        Oddity.RETURNS: is_rare and conduct.was_there_before(access.space, hour),
         Oddity.EMERGENCY: access.emergency,
-        Oddity.UNUSUAL: doubt is Doubt.FULL and conduct.hardly_ever_unexplained(numbers.hardly_ever_percent),
+        Oddity.UNUSUAL: explanation is None and is_rare,
         Oddity.ASTRAY: conduct.is_astray(hour, numbers.seldom_percent, numbers.few_strays),
+        Oddity.OWN_WORD: explanation is Explanation.DEPOSIT,
     }
     return tuple(oddity for oddity, is_so in found.items() if is_so)

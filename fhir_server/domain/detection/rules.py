@@ -4,8 +4,7 @@ Each returns a hit with its evidence and its deadline, or None.
 Source: statement V20 (docs/rules-index.csv).
 """
 
-from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable
 from datetime import datetime
 
 from consent_rules.rule_profile import Detection
@@ -14,27 +13,33 @@ from fhir_server.domain.detection.facts import Accessed, Doubt, Hit, Rule
 from fhir_server.domain.detection.peers import Peers
 
 
-def celebrity(latest: Accessed, readers: Mapping[str, str | None], numbers: Detection) -> Hit | None:
-    """Many unrelated readers of one space in a day. readers: by person, the unit.
+def celebrity(latest: Accessed, readers: Iterable[tuple[str | None, float]], numbers: Detection) -> Hit | None:
+    """Readers of one space in a day whom nobody expects there. readers: of each the unit, and the surprise in bits.
 
-    Readers of a unit that has many of them care for the patient together, whatever was recorded.
+    A unit counts once, by its most surprising reader: several of one unit care for the patient together.
     """
-    units = Counter(readers.values())
-    count = sum(number for number in units.values() if number <= numbers.few_of_unit)
-    if count < numbers.celebrity_readers:
+    units: dict[str | None, float] = {}
+    for unit, bits in readers:
+        units[unit] = max(bits, units.get(unit, 0.0))
+    surprising, total = sum(bits > 0 for bits in units.values()), int(sum(units.values()))
+    if surprising < numbers.celebrity_units or total < numbers.celebrity_bits:
         return None
-    return _hit(Rule.CELEBRITY, latest, numbers, {"readers": count}, space=latest.space)
+    return _hit(Rule.CELEBRITY, latest, numbers, {"units": surprising, "bits": total}, space=latest.space)
 
 
 def volume(access: Accessed, conduct: Conduct, peers: Peers, numbers: Detection) -> Hit | None:
-    """More spaces entered without explanation than is usual for the profession, in this hour or in a day."""
+    """More spaces entered without explanation than is usual for the profession, in this hour, a day or seven days."""
     now = hour_of(access.at)
-    in_hour, in_day = conduct.new_doubts(now, 1), conduct.new_doubts(now, DAY)
-    if in_hour <= peers.limit_of_hour(numbers.hour_floor, numbers.deviations) and in_day <= peers.limit_of_day(
-        numbers.day_floor, numbers.deviations
+    in_hour, in_day, in_week = (conduct.new_doubts(now, hours) for hours in (1, DAY, 7 * DAY))
+    limit_of_day = peers.limit_of_day(numbers.day_floor, numbers.deviations)
+    if (
+        in_hour <= peers.limit_of_hour(numbers.hour_floor, numbers.deviations)
+        and in_day <= limit_of_day
+        and in_week <= max(numbers.week_floor - 1, 2 * limit_of_day)
     ):
         return None
-    return _hit(Rule.VOLUME, access, numbers, {"spaces-in-hour": in_hour, "spaces-in-day": in_day})
+    counts = {"spaces-in-hour": in_hour, "spaces-in-day": in_day, "spaces-in-week": in_week}
+    return _hit(Rule.VOLUME, access, numbers, counts)
 
 
 def sequence(access: Accessed, conduct: Conduct, numbers: Detection) -> Hit | None:

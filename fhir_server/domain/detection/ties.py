@@ -1,4 +1,4 @@
-"""What an actor and the holder of a space have in common by the directory, and the rule that weighs it.
+"""What an actor and the holder of a space have in common by the directory, and the rule that weighs it and what is odd.
 
 Source: statement V20 (docs/rules-index.csv).
 """
@@ -35,15 +35,19 @@ def ties(actor: Traits, holder: Traits) -> tuple[Tie, ...]:
     return tuple(tie for tie in _RULES if shared[tie])
 
 
-def related(
+def weighed(
     access: Accessed, doubt: Doubt, shared: Collection[Tie], odd: Collection[Oddity], numbers: Detection
 ) -> Hit | None:
-    """Return the hit of an access to the space of somebody near the actor, None when too little speaks for it."""
-    if not shared or doubt is Doubt.NONE:
+    """Return the hit of one access by what its actor and the holder share and by what is odd, None for too little.
+
+    Oddities alone make a hit only where nothing explains the access of an actor to whom this hardly ever happens.
+    """
+    if doubt is Doubt.NONE or not (shared or (doubt is Doubt.FULL and Oddity.UNUSUAL in odd)):
         return None
     points = sum(numbers.points[tie] for tie in shared) + sum(numbers.points[one] for one in odd)
-    if points < (numbers.full_doubt if doubt is Doubt.FULL else numbers.some_doubt):
+    enough = numbers.full_doubt if doubt is Doubt.FULL else numbers.some_doubt
+    if points < (enough if shared else numbers.no_tie):
         return None
-    rule = next(_RULES[tie] for tie in _RULES if tie in shared)
+    rule = next((_RULES[tie] for tie in _RULES if tie in shared), Rule.OUT_OF_PLACE)
     evidence = {tie.value: numbers.points[tie] for tie in shared} | {one.value: numbers.points[one] for one in odd}
     return Hit(rule, access.at, access.at + numbers.usual.exact, access.person, access.space, evidence)

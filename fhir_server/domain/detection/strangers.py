@@ -1,0 +1,33 @@
+"""Who entered one space in a day without being expected there, in bounded state, for the rule about celebrities.
+
+Noting the same entry twice changes nothing. Instants are whole hours since 1970.
+Source: statement V20 (docs/rules-index.csv).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from fhir_server.domain.detection.conduct import DAY
+
+_MOST = 100
+"""How many readers are remembered, the latest ones."""
+
+
+@dataclass(slots=True)
+class Strangers:
+    """entered: by person, the hour of the latest entry in doubt, the unit, and the greatest surprise in bits."""
+
+    entered: dict[str, tuple[int, str | None, float]] = field(default_factory=dict)
+
+    def note(self, person: str, hour: int, unit: str | None, bits: float) -> None:
+        """Note an entry, and forget those of a day before it."""
+        before, _, most = self.entered.get(person, (hour, unit, 0.0))
+        if before <= hour - DAY:
+            most = 0.0
+        self.entered[person] = max(before, hour), unit, max(most, bits)
+        newest = sorted(self.entered.items(), key=lambda one: one[1][0])[-_MOST:]
+        self.entered = {who: entry for who, entry in newest if entry[0] > hour - DAY}
+
+    def readers(self) -> Iterator[tuple[str | None, float]]:
+        """Yield the unit and the surprise of each."""
+        yield from ((unit, bits) for _, unit, bits in self.entered.values())

@@ -1,0 +1,43 @@
+"""What is around an access by the trail of its space: which entries of the own team explain it."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from consent_rules.rule_profile import profile
+from consent_rules.vocabulary import Grade
+from fhir_server.application.detection.space_trail import Entered, SpaceTrail
+from fhir_server.domain.detection.facts import Accessed
+from tests.holds import holds
+from tests.rules.builders import space
+
+NUMBERS = profile("fr").detection
+AT = datetime(2026, 3, 20, 10, tzinfo=UTC)
+ACCESS = Accessed("Practitioner/1", "Organization/1", "Organization/1", "60", "p1", AT, Grade.DECLARED)
+SOON = NUMBERS.team.exact - timedelta(hours=1)
+LONG = NUMBERS.team.exact + timedelta(hours=1)
+
+
+def around(**colleague):
+    """Return what is around an access when a colleague has entered, too."""
+    mate = replace(ACCESS, person="Practitioner/2", **colleague)
+    entries = tuple(Entered(one, "", f"AuditEvent/{number}") for number, one in enumerate((ACCESS, mate)))
+    return SpaceTrail(space(), entries, ()).around(entries[0], NUMBERS)
+
+
+@holds("V19")
+@pytest.mark.parametrize("gap", [SOON, -SOON])
+def test_a_colleague_of_the_team_explains_an_access_for_some_days(gap):
+    assert around(at=AT - gap, grade=Grade.THIRD_PARTY).teammate
+
+
+@pytest.mark.parametrize("gap", [LONG, -LONG])
+def test_what_the_team_did_long_before_or_after_explains_nothing(gap):
+    found = around(at=AT - gap, grade=Grade.THIRD_PARTY)
+    assert found.elsewhere
+    assert not found.teammate
+
+
+def test_the_declared_word_of_a_colleague_explains_nothing():
+    assert not around(at=AT - SOON, grade=Grade.DECLARED).teammate
