@@ -9,7 +9,6 @@ from consent_rules.rule_profile import profile
 from consent_rules.vocabulary import Grade
 from fhir_server.application.detection.space_trail import Entered, SpaceTrail
 from fhir_server.domain.detection.facts import Accessed
-from tests.holds import holds
 from tests.rules.builders import space
 
 NUMBERS = profile("fr").detection
@@ -26,7 +25,6 @@ def around(**colleague):
     return SpaceTrail(space(), entries, ()).around(entries[0], NUMBERS)
 
 
-@holds("V19")
 @pytest.mark.parametrize("gap", [SOON, -SOON])
 def test_a_colleague_of_the_team_explains_an_access_for_some_days(gap):
     assert around(at=AT - gap, grade=Grade.THIRD_PARTY).teammate

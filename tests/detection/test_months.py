@@ -47,7 +47,8 @@ def test_a_scraper_reads_a_hundred_spaces_at_most(played):
 
 
 def test_false_alarms_are_few(played):
-    assert played.false_per_10_000 <= 3
+    """In a small town more staff and patients share a street, a name or a workplace than in a large one."""
+    assert played.false_per_10_000 <= 4
 
 
 def test_ceilings_refuse_nobody_whose_access_has_better_evidence_and_no_emergency(played):

@@ -91,7 +91,6 @@ def test_an_address_is_enough_where_nobody_explains_and_a_common_name_is_not():
 ODD = (Oddity.OFF_DUTY, Oddity.ALONE, Oddity.ASTRAY, Oddity.UNUSUAL)
 
 
-@holds("V20")
 def test_much_that_is_unusual_rings_without_a_tie_where_nothing_explains():
     hit = weighed(ACCESS, Doubt.FULL, (), ODD, NUMBERS)
     assert hit is not None
