@@ -65,3 +65,16 @@ class Vault(Protocol):
 
     def purge(self, now: datetime) -> int:
         """Remove expired entries and return how many. Correctness never depends on this method."""
+
+
+def put_unless_held(vault: Vault, entry: Secret, now: datetime) -> bool:
+    """Store an entry in place of an expired one; store nothing and return False when one of its name is in force.
+
+    Of several callers who meet an expired entry at once, more than one may be told True; one entry is stored then.
+    """
+    if vault.add(entry):
+        return True
+    if vault.get(entry.kind, entry.key, now) is not None:
+        return False
+    vault.drop(entry.kind, entry.key)
+    return vault.add(entry)

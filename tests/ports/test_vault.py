@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from fhir_server.ports.vault import Secret
+from fhir_server.ports.vault import Secret, put_unless_held
 from tests.factories import AT, an_id
 
 THREADS = 64
@@ -69,6 +69,15 @@ def test_an_expired_entry_counts_as_absent(vault):
     assert vault.get(secret.kind, secret.key, SOON) is None
     assert vault.take(secret.kind, secret.key, SOON) is None
     assert vault.entries(secret.kind, SOON, secret.group) == ()
+
+
+def test_an_entry_takes_the_place_of_an_expired_one_alone(vault):
+    first = a_secret(expires=SOON)
+    second = replace(first, value=b"second", expires=SOON + timedelta(days=1))
+    assert [put_unless_held(vault, first, AT), put_unless_held(vault, second, AT)] == [True, False]
+    assert vault.get(first.kind, first.key, AT) == first
+    assert put_unless_held(vault, second, SOON)
+    assert vault.get(second.kind, second.key, SOON) == second
 
 
 def test_an_entry_is_taken_once(vault):

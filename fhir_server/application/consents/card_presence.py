@@ -26,7 +26,7 @@ from fhir_server.application.consents.entrances import (
 from fhir_server.application.core import audit_log
 from fhir_server.application.core.access import Access
 from fhir_server.application.core.ceilings import reached
-from fhir_server.application.core.ceilings.counting import Tally
+from fhir_server.application.core.ceilings.tallies import Tally
 from fhir_server.application.core.enforcement_point import record_of
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.core.unit_of_work import UnitOfWork, carry_out

@@ -17,7 +17,7 @@ from consent_rules.vocabulary import Basis, DirectiveKind, Mark, Obligation, Pat
 from fhir_server.application.core import audit_log
 from fhir_server.application.core.access import Access, Opened
 from fhir_server.application.core.ceilings import entries, reached
-from fhir_server.application.core.ceilings.counting import Tallies, Tally
+from fhir_server.application.core.ceilings.tallies import Tallies, Tally
 from fhir_server.application.core.enforcement_point import record_of
 from fhir_server.application.core.minor_confidentiality import HIDDEN_FROM_GUARDIANS
 from fhir_server.application.core.runtime import Runtime

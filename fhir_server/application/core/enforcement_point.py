@@ -13,7 +13,7 @@ from consent_rules.vocabulary import Action, Basis, PatientId, Reason, Requester
 from fhir_server.application.core import audit_log
 from fhir_server.application.core.access import Access, Opened, request_of
 from fhir_server.application.core.ceilings import reached
-from fhir_server.application.core.ceilings.counting import Tally
+from fhir_server.application.core.ceilings.tallies import Tally
 from fhir_server.application.core.minor_confidentiality import (
     confidential_evidence,
     documents_behind,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 
-from fhir_server.ports.vault import Secret, Vault
+from fhir_server.ports.vault import Secret, Vault, put_unless_held
 
 _FAILURE = "failure"
 
@@ -55,17 +55,9 @@ class Attempts:
         return low
 
     def _fill(self, key: str, slot: int) -> bool:
-        """Take a slot; return False when another caller has it.
-
-        An expired entry is invisible but must first be removed.
-        """
+        """Take a slot; return False when another caller has it."""
         taken = Secret(_FAILURE, _slot(key, slot), b"", expires=self.now + self.window)
-        if self.vault.add(taken):
-            return True
-        if self._is_taken(key, slot):
-            return False
-        self.vault.drop(_FAILURE, taken.key)
-        return self.vault.add(taken)
+        return put_unless_held(self.vault, taken, self.now)
 
 
 def _slot(key: str, number: int) -> str:

@@ -6,10 +6,22 @@ Source: https://hl7.org/fhir/R4/http.html#search; IHE MHD ITI-66 and ITI-67, IHE
 from dataclasses import dataclass, replace
 
 from consent_rules.visibility import DIRECTORY
-from consent_rules.vocabulary import NO_SPACE, Action, Basis, PatientId, RequesterKind
+from consent_rules.vocabulary import NO_SPACE, Action, PatientId, RequesterKind
 from fhir_server.application.core import access_notices, audit_log, smart_scopes
-from fhir_server.application.core.access import NOTHING_SEEN, OF_THE_SPACE, Access, KnownFilters, action_of
-from fhir_server.application.core.enforcement_point import has_no_other_ground, open_record, open_unnamed
+from fhir_server.application.core.access import (
+    NOTHING_SEEN,
+    OF_THE_SPACE,
+    Access,
+    KnownFilters,
+    Opened,
+    action_of,
+)
+from fhir_server.application.core.enforcement_point import (
+    has_no_other_ground,
+    judge_again,
+    open_record,
+    open_unnamed,
+)
 from fhir_server.application.core.minor_confidentiality import documents_behind, is_confidential_failure
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.core.shown import Shown, unseen_identifiers
@@ -127,7 +139,7 @@ def find(runtime: Runtime, caller: Caller, row: ResourceType, wanted: Wanted) ->
         found = _page(access, wanted, filters)
         if opened and row.access is AccessRule.IDENTITY and has_no_other_ground(access, opened):
             found = replace(found, shown=_as_traits(found.shown, wanted.search))
-        elif opened and opened.permit.basis is not Basis.SYSTEM:
+        elif access.looked_up and opened and _is_in_care(access, opened):
             access.looked_up.clear()  # the space is open to the caller: only other look-ups are counted
         if opened and wanted.including:
             found = replace(found, included=_including(access, wanted, found.shown, opened.within(caller, "s")))
@@ -138,6 +150,12 @@ def find(runtime: Runtime, caller: Caller, row: ResourceType, wanted: Wanted) ->
         outcome = replace(outcome, confidential=confidential, about=about, beyond=beyond)
     access_notices.record_access(access, outcome)
     return found
+
+
+def _is_in_care(access: Access, opened: Opened) -> bool:
+    """Tell whether a space is open to the caller on a ground of care: everybody may enter some for their own lines."""
+    permitted = opened if opened.permit.grade is not None else judge_again(access, opened, Action.CONSULT)
+    return isinstance(permitted, Opened) and permitted.permit.grade is not None
 
 
 def _about(access: Access, shown: tuple[Shown, ...]) -> tuple[str, ...]:

@@ -25,7 +25,7 @@ from fhir_server.domain.values import Interaction
 from fhir_server.ports.counters import CeilingReached
 from fhir_server.ports.outbox import Message
 from fhir_server.ports.store import Change, Trace
-from fhir_server.ports.vault import Secret
+from fhir_server.ports.vault import Secret, put_unless_held
 
 BY = "Habilis"
 FOLLOW = "follow"
@@ -172,7 +172,8 @@ def _suspend(runtime: Runtime, subject: str, cause: BreakerCause, reason: str) -
 def _times(runtime: Runtime, kind: str, subject: str, once: str) -> int:
     """Note something once; return how much counts against the subject now."""
     until = runtime.profile.ceilings.breaker_window.after(runtime.now())
-    runtime.ports.vault.add(Secret(kind, f"{subject} {once}", b"", _group(kind, subject), until))
+    entry = Secret(kind, f"{subject} {once}", b"", _group(kind, subject), until)
+    put_unless_held(runtime.ports.vault, entry, runtime.now())
     return len(_entries(runtime, kind, subject))
 
 

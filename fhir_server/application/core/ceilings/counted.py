@@ -11,7 +11,7 @@ from consent_rules.model import Directive, RecordState
 from consent_rules.vocabulary import PatientId, RequesterKind
 from fhir_server.application.core.access import Access, Opened
 from fhir_server.application.core.ceilings import entries, reached
-from fhir_server.application.core.ceilings.counting import Tally
+from fhir_server.application.core.ceilings.tallies import Tally
 from fhir_server.ports.store import Write
 from fhir_server.registry import DOCUMENTS
 
@@ -57,7 +57,7 @@ class CountedAccess(Access):
             if entries.is_new(self, states[patient])
         }
         if found:
-            reached.demand_trusted(self)
+            reached.demand_trusted(self, self.outside_care(()).get(Tally.IDENTITIES, 0))
         self.opened_on_words = len(found)
         return found
 

@@ -10,8 +10,9 @@ from math import ceil
 from consent_rules.vocabulary import RequesterKind
 from fhir_server.application.core import audit_log
 from fhir_server.application.core.access import Access
-from fhir_server.application.core.ceilings import breakers, counting
-from fhir_server.application.core.ceilings.counting import DAY, NO_TALLIES, Tallies, Tally
+from fhir_server.application.core.ceilings import breakers, counting, doublings
+from fhir_server.application.core.ceilings.tallies import DAY, NO_TALLIES, Tallies, Tally, ceilings_of
+from fhir_server.deadline import demand_time
 from fhir_server.domain.audit.interactions import Outcome, OutcomeCode
 from fhir_server.domain.caller import Login
 from fhir_server.domain.problem import Category, Issue, Problem, RequiredLogin
@@ -45,17 +46,21 @@ def commit(access: Access, change: Change, tallies: Tallies) -> None:
         _commit_doubled(access, change, tallies, reached)
 
 
-def refused(access: Access, reached: CeilingReached) -> Problem:
+def _refused(access: Access, reached: CeilingReached, looked_up: int) -> Problem:
     """Record a request that a ceiling refuses; return what to raise.
 
     A person who logged in is asked for a second factor first, if that would double the ceiling.
+    looked_up: identities of which the answer tells something.
     """
-    name = reached.limit.name
-    may_double = _is_own(access, reached) and counting.may_double(access, Tally(reached.count.kind))
-    outcome = Outcome(OutcomeCode.REFUSED, f"ceiling-{name}", confidential=True, beyond=True)
-    audit_log.record_outcome(access, outcome)
+    name, tally = reached.limit.name, Tally(reached.count.kind)
+    may_double = _is_own(access, reached) and doublings.is_left(access, tally)
+    try:
+        _record(access, f"ceiling-{name}", 0 if tally is Tally.IDENTITIES else looked_up)
+    except CeilingReached as further:
+        return _refused(access, further, 0)
     breakers.note_reached(access.runtime, reached)
     if may_double:
+        doublings.ask(access, tally)
         text = f"the ceiling {name} is reached; a fresh login with a second factor doubles it for a day"
         return _challenge(text, STEP_UP)
     seconds = ceil((reached.retry_at - access.at).total_seconds())
@@ -63,37 +68,53 @@ def refused(access: Access, reached: CeilingReached) -> Problem:
     return Problem(Category.TOO_MANY, Issue(text, code=f"ceiling-{name}"), retry_after=max(1, seconds))
 
 
-def demand_trusted(access: Access) -> None:
+def demand_trusted(access: Access, looked_up: int = 0) -> None:
     """Refuse a new entry on a declaration of a suspended person, establishment or software (V13).
 
-    Raises: Problem(CONSENT_REQUIRED), the same for every patient; the audit log has it then.
+    looked_up: identities that the request looks up; they count.
+    Raises: Problem(CONSENT_REQUIRED), the same for every patient; the audit log has it then. Problem as `commit`.
     """
     if access.caller.supervision.suspends(access.caller.requester):
-        audit_log.record_outcome(access, Outcome(OutcomeCode.REFUSED, SUSPENDED, confidential=True, beyond=True))
+        try:
+            _record(access, SUSPENDED, looked_up)
+        except CeilingReached as reached:
+            raise _refused(access, reached, 0) from reached
         text = "your declarations are suspended: show other evidence, or ask the data-protection officer"
         raise Problem.of(Category.CONSENT_REQUIRED, text, code=SUSPENDED)
 
 
 def _commit_doubled(access: Access, change: Change, tallies: Tallies, reached: CeilingReached) -> None:
     """Commit within the ceilings that the person has doubled before, or doubles by the login of this request."""
-    doubled = counting.doublings(access, tallies) if access.caller.requester.person else {}
-    if any(doubled.values()):
+    factors, looked_up = doublings.factors(access, tuple(tallies)), tallies.get(Tally.IDENTITIES, 0)
+    if max(factors.values()) > 1:
         try:
-            _commit(access, change, tallies, doubled)
+            _commit(access, change, tallies, factors)
         except CeilingReached as again:
             reached = again
         else:
             return
     if not _doubles(access, reached):
-        raise refused(access, reached) from reached
+        raise _refused(access, reached, looked_up) from reached
     try:
-        _commit(access, change, tallies, counting.doublings(access, tallies))
+        _commit(access, change, tallies, doublings.factors(access, tuple(tallies)))
     except CeilingReached as again:
-        raise refused(access, again) from again
+        raise _refused(access, again, looked_up) from again
 
 
-def _commit(access: Access, change: Change, tallies: Tallies, doubled: Tallies = NO_TALLIES) -> None:
-    counts = counting.counts_of(access, tallies, doubled)
+def _record(access: Access, reason: str, looked_up: int = 0) -> None:
+    """Store the audit event of a refusal, with the look-ups that it has answered.
+
+    Raises: CeilingReached.
+    """
+    outcome = Outcome(OutcomeCode.REFUSED, reason, confidential=True, beyond=True)
+    trace = audit_log.trace(access.runtime, access.caller, access.audited, outcome, access.patient)
+    demand_time()
+    factors = doublings.factors(access, (Tally.IDENTITIES,)) if looked_up else NO_TALLIES
+    _commit(access, Change((trace,)), {Tally.IDENTITIES: looked_up}, factors)
+
+
+def _commit(access: Access, change: Change, tallies: Tallies, factors: Tallies = NO_TALLIES) -> None:
+    counts = counting.counts_of(access, tallies, factors)
     audit_log.commit(access.runtime, replace(change, counts=counts) if counts else change)
 
 
@@ -105,13 +126,14 @@ def _commit_emergency(access: Access, change: Change) -> None:
     requester = access.caller.requester
     place = requester.organization or requester.client
     change = replace(change, outbox=(*change.outbox, breakers.emergency_message(access.runtime, place)))
-    ceilings = counting.ceilings_of(access)
-    steps = (
+    ceilings = ceilings_of(access)
+    steps = [
         (ceilings.emergency_second_factor - 1, _demand_own_login),
         (ceilings.emergency_officer - 1, _call_officer),
-    )
+        (_NO_LIMIT, _call_officer),
+    ]
     span = ceilings.emergency_window.exact
-    for most, meet in (*steps, (_NO_LIMIT, _call_officer)):
+    for most, meet in sorted(steps, key=lambda step: step[0]):  # registered numbers may come in another order
         limits = (Limit("emergencies", span, most),)
         count = Count(Tally.EMERGENCIES, requester.person, access.at, limits)
         try:
@@ -137,8 +159,7 @@ def _demand_own_login(access: Access, _reached: CeilingReached) -> None:
             return
     elif _has_two_factors(proof):
         return
-    outcome = Outcome(OutcomeCode.REFUSED, "second-factor-again", confidential=True, beyond=True)
-    audit_log.record_outcome(access, outcome)
+    _record(access, "second-factor-again")
     raise _challenge("this emergency opening needs a login of its own, with a second factor", _OF_ITS_OWN)
 
 
@@ -147,11 +168,11 @@ def _call_officer(access: Access, reached: CeilingReached) -> None:
 
 
 def _doubles(access: Access, reached: CeilingReached) -> bool:
-    """Double the ceiling for a day if the person has just given a second factor; tell whether it is higher now."""
+    """Double the ceiling for a day if a fresh second factor answers a refusal; tell whether it is higher now."""
     proof, at = access.caller.granted.proof, access.at
     is_fresh = proof.at is not None and (at - proof.at).total_seconds() <= (STEP_UP.max_age or 0)
     is_fresh = is_fresh and _has_two_factors(proof)
-    return is_fresh and _is_own(access, reached) and counting.double(access, Tally(reached.count.kind))
+    return is_fresh and _is_own(access, reached) and doublings.double(access, Tally(reached.count.kind))
 
 
 def _has_two_factors(proof: Login) -> bool:
