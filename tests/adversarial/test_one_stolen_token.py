@@ -128,7 +128,6 @@ def test_the_patient_s_own_agreement_counts_nothing(misuse):
     assert misuse.world.get("nour", f"/DocumentReference?patient={misuse.world.ids['camille']}").status_code == 200
 
 
-@holds("V10")
 @pytest.mark.parametrize("known", [True, False], ids=["hits", "misses"])
 def test_60_identities_an_hour_are_looked_up_hits_and_misses(misuse, clock, known):
     first = 100 if known else 700
@@ -171,16 +170,3 @@ def test_from_the_fourth_emergency_on_each_asks_for_a_login_of_its_own(misuse, c
 def break_glass(misuse, number):
     parameters = {"resourceType": "Parameters", "parameter": [{"name": "reason", "valueString": "coma"}]}
     return misuse.world.send("nour", "POST", f"/Patient/{misuse.person(number)}/$break-glass", parameters)
-
-
-def test_whatever_is_mixed_one_token_stops_within_100_spaces(misuse):
-    for number in range(STRANGERS):
-        misuse.opens("nour", number)
-    declare = [
-        ("POST", "Consent", misuse.declared(number, ("chu", "martin", "nour")[number % 3])) for number in range(130)
-    ]
-    misuse.batch("nour", *declare)
-    for place in ("other", "chu"):
-        misuse.world.in_mode("nour", "nour", ("10", place, ""))
-        misuse.batch("nour", *declare)
-    assert [misuse.enters("nour", number) for number in range(STRANGERS)].count(200) <= 100
