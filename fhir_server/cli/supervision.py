@@ -1,16 +1,18 @@
 """`habilis suspend | resume | exceptions`: suspend what somebody's declarations open, or register other ceilings."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Literal, get_args
 
 import click
 
 from fhir_server.application.core.ceilings import breakers, supervising
+from fhir_server.application.identity import clients
 from fhir_server.cli.operators import Operator, administers, wrong
 from fhir_server.domain.supervision import PROFESSION, RegisteredException
+from fhir_server.domain.values import ClientId
 
 _Kind = Literal["person", "client", "establishment"]
-_TYPES = {"person": "Practitioner", "establishment": "Organization"}
+_TYPES = {"person": "Practitioner", "client": "Device", "establishment": "Organization"}
 _takes_reason = click.option("--reason", required=True, metavar="TEXT", help="Why; the audit log keeps it.")
 _takes_kind = click.argument("kind", metavar="KIND", type=click.Choice(get_args(_Kind)))
 
@@ -45,7 +47,8 @@ def resume(operator: Operator, kind: _Kind, id_: str, reason: str) -> None:
     KIND and ID are those of `habilis suspend`. The server also forgets the ceilings and contests that led to the
     suspension.
     """
-    subject = _subject(operator, kind, id_, must_exist=False)
+    held = {one.subject for one in supervising.find(operator.runtime).suspensions}
+    subject = _subject(operator, kind, id_, held)
     breakers.resume(operator.runtime, subject, operator.name, reason)
     click.echo(f"{subject}: declarations open spaces again")
 
@@ -85,7 +88,10 @@ def end(operator: Operator, subject: str, reason: str) -> None:
 
     SUBJECT is person/ID, client/ID, establishment/ID or profession/CODE.
     """
-    named = _named(operator, subject, must_exist=False)
+    held = {one.subject for one in supervising.find(operator.runtime).exceptions}
+    named = _named(operator, subject, held)
+    if named not in held:
+        raise wrong("SUBJECT", f"no exception is registered for {ascii(subject)[1:-1]}; see `habilis exceptions list`")
     supervising.end_exception(operator.runtime, named, operator.name, reason)
     click.echo(f"{named}: the usual ceilings")
 
@@ -102,22 +108,28 @@ def list_(operator: Operator) -> None:
         click.echo(f"exception  {given.subject}  {numbers}  {given.role}  since {given.since:%Y-%m-%d}: {given.reason}")
 
 
-def _named(operator: Operator, subject: str, *, must_exist: bool = True) -> str:
+def _named(operator: Operator, subject: str, held: Container[str] = ()) -> str:
     kind, _, id_ = subject.partition("/")
     if kind == "profession" and id_:
         return f"{PROFESSION}{id_}"
     if kind not in get_args(_Kind) or not id_:
         raise wrong("SUBJECT", "name person/ID, client/ID, establishment/ID or profession/CODE")
-    return _subject(operator, kind, id_, must_exist=must_exist)
+    return _subject(operator, kind, id_, held)
 
 
-def _subject(operator: Operator, kind: str, id_: str, *, must_exist: bool = True) -> str:
-    """Return the reference of a subject. Raises: BadParameter when there is nobody of that id."""
-    if kind == "client":
-        return f"Device/{id_}"
-    if must_exist:
+def _subject(operator: Operator, kind: str, id_: str, held: Container[str] = ()) -> str:
+    """Return the reference of a subject. held: subjects that are named already, and may be gone since.
+
+    Raises: BadParameter when there is nobody of that id.
+    """
+    reference = f"{_TYPES[kind]}/{id_}"
+    if reference in held:
+        return reference
+    if kind != "client":
         operator.demand("ID", _TYPES[kind], id_)
-    return f"{_TYPES[kind]}/{id_}"
+    elif not clients.is_known(operator.runtime, ClientId(id_)):
+        raise wrong("ID", f"there is no client {ascii(id_)[1:-1]} on this server")
+    return reference
 
 
 def _number(text: str) -> tuple[str, int]:

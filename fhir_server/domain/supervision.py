@@ -18,7 +18,9 @@ from consent_rules.rule_profile import Ceilings
 from consent_rules.vocabulary import Code
 
 CEILINGS = frozenset(item.name for item in fields(Ceilings) if item.type == "int" or item.type is int)
-"""The ceilings for which other numbers may be registered."""
+"""The ceilings that are whole numbers."""
+OF_EVERYBODY = frozenset({"breaker_contests", "breaker_days", "failed_codes_an_hour", "failed_codes_an_hour_in_all"})
+"""The ceilings for which nobody may have other numbers."""
 PROFESSION = "profession:"
 
 

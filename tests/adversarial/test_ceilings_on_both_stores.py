@@ -1,4 +1,4 @@
-"""The ceilings over HTTP, on SQLite and on MongoDB (V10, V11); the numbers are small, so that few requests reach them."""
+"""The ceilings over HTTP, on SQLite and on MongoDB (V10, V11); small numbers, so that few requests reach them."""
 
 import pytest
 

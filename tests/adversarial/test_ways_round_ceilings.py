@@ -3,10 +3,14 @@
 Each test was once an attack that opened or looked up more than a ceiling lets, or shows why one does not.
 """
 
+from dataclasses import replace
+
 import pytest
 
-from consent_rules.vocabulary import Purpose
+from consent_rules.vocabulary import Purpose, RequesterKind
 from fhir_server.application.core.ceilings import supervising
+from fhir_server.application.identity.accounts import Account, PractitionerRoleRef
+from fhir_server.application.identity.clients import Client, ClientKind
 from fhir_server.domain.supervision import RegisteredException
 from tests.adversarial.misuse import IDENTIFIER, Misuse, ins_of
 from tests.world import World
@@ -67,6 +71,21 @@ def test_a_stolen_token_gains_nothing_when_its_owner_gives_a_second_factor(misus
     clock.advance(hours=2)
     assert opened(misuse, 6, "thief") == 0
     assert opened(misuse, 6) == 4
+
+
+def test_roles_apps_accounts_and_software_of_one_person_have_one_ceiling(misuse):
+    register(misuse, spaces_an_hour=3)
+    world, person = misuse.world, f"Practitioner/{misuse.world.ids['nour']}"
+    names = ("elsewhere", "app", "vouched", "nour")
+    world.ids |= dict.fromkeys(names, world.ids["nour"])
+    world.in_mode("elsewhere", "nour", ("10", "other", ""))
+    here = PractitionerRoleRef("", f"Organization/{world.ids['chu']}", "chu", "10", label="nour")
+    account = Account("nour-2", RequesterKind.PROFESSIONAL, person, "nour", practices=(here,), subject="nour-2")
+    app = Client(id="another", name="another", kind=ClientKind.PROFESSIONAL_APP)
+    world.tokens["app"] = world.mint(client=app, account=account, practice=here, scopes="user/*.cruds")
+    ehr = {"client": replace(app, kind=ClientKind.BACKEND, organization=here.organization), "vouched": True}
+    world.tokens["vouched"] = world.mint(**ehr, account=account, practice=here, scopes="user/*.cruds")
+    assert [misuse.opens(who, number) for number, who in enumerate(names)] == [200, 200, 200, 403]
 
 
 def test_the_ceiling_can_be_doubled_again_on_the_next_day(misuse, clock):

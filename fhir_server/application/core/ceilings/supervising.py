@@ -16,6 +16,7 @@ from fhir_server.domain.events.kinds import EventKind
 from fhir_server.domain.supervision import (
     CEILINGS,
     NO_SUPERVISION,
+    OF_EVERYBODY,
     RegisteredException,
     Supervision,
     Suspension,
@@ -80,9 +81,9 @@ def register(runtime: Runtime, wanted: RegisteredException) -> None:
     Raises: ValueError without a reason, a role or a known ceiling; StoreUnavailable.
     """
     _demand_reason(wanted.reason)
-    unknown = sorted(set(wanted.numbers) - CEILINGS)
-    if unknown or not wanted.numbers or not wanted.role.strip():
-        raise ValueError(f"no such ceiling: {unknown[0]}" if unknown else "name the role and at least one ceiling")
+    _demand_numbers(wanted.numbers)
+    if not wanted.role.strip():
+        raise ValueError("name the role")
     operator_acts.record(runtime, wanted.by, "register-exception", what=wanted.subject, reason=_said(wanted))
     dated = replace(wanted, since=runtime.now())
     _change(runtime, lambda before: before.with_exception(dated))
@@ -103,6 +104,18 @@ def _said(wanted: RegisteredException) -> str:
 
 def _caller(by: str | Caller) -> Caller:
     return by if isinstance(by, Caller) else Caller.of_operator(by)
+
+
+def _demand_numbers(numbers: Mapping[str, int]) -> None:
+    if not numbers:
+        raise ValueError("name at least one ceiling")
+    for name, most in sorted(numbers.items()):
+        if name not in CEILINGS:
+            raise ValueError(f"no such ceiling: {name}")
+        if name in OF_EVERYBODY:
+            raise ValueError(f"{name} is the same for everybody; set it in the rule profile")
+        if most < 1:
+            raise ValueError(f"{name} must be at least 1; `habilis suspend` stops what somebody declares")
 
 
 def _demand_reason(reason: str) -> None:
