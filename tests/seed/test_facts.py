@@ -68,7 +68,6 @@ def test_e9_a_sealed_result_is_not_there_for_the_patient(stage):
     assert SEALED in stage.keys("nour")
 
 
-@holds("B6")
 def test_b6_a_minors_secret_is_not_there_for_the_representative(stage):
     secret = {"ines-midwife-visit", "ines-midwife-order"}
     assert secret <= stage.keys("ines", "ines")
