@@ -25,6 +25,7 @@ MEANINGS = {
     "emergency_second_factor": lazy_gettext("from this emergency opening on, each one asks for a login of its own"),
     "emergency_officer": lazy_gettext("from this emergency opening on, the data-protection officer is called"),
     "emergency_usual_days": lazy_gettext("emergency openings of an establishment, as a multiple of its usual day"),
+    "cards_a_day": lazy_gettext("cards of patients that one professional presents in a day"),
     "deposits_an_hour": lazy_gettext("documents that one professional files in an hour for patients of others"),
     "admissions_a_day_each": lazy_gettext("admissions of an establishment in a day, for each of its professionals"),
     "failed_codes_an_hour": lazy_gettext("wrong codes that one professional tries in an hour"),
