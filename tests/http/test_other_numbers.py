@@ -11,6 +11,7 @@ import pytest
 
 from consent_rules.vocabulary import Purpose
 from tests.adversarial.misuse import IDENTIFIER, Misuse, ins_of
+from tests.adversarial.test_ways_round_ceilings import look_up
 from tests.http.spaces import call
 from tests.http.test_admissions import admission_system, encounter
 from tests.http.test_invitations import WRONG, asked, invite, redeem
@@ -64,20 +65,31 @@ def opened(misuse, first):
     return next(number for number in range(40) if misuse.opens("nour", first + number) != 200)
 
 
+def looked_up(misuse, first):
+    """Look identities up until a ceiling refuses; return how many were found."""
+    return next(number for number in range(40) if look_up(misuse, first + number) != 200)
+
+
 def test_a_ceiling_is_doubled_as_often_as_the_profile_says(misuse, clock):
     misuse.log_in("nour")
-    clock.advance(minutes=10)
-    assert opened(misuse, 0) == 3
-    total = 3
-    for _ in range(2):
+    assert looked_up(misuse, 0) == 4
+    for total in (4, 8):
+        clock.advance(seconds=1)  # a login counts that comes after the refusal
         misuse.log_in("nour")
-        total += opened(misuse, total)
-    assert total == 3 * 2 * 2
+        assert looked_up(misuse, total) == total
+    clock.advance(seconds=1)
     misuse.log_in("nour")
-    refused = misuse.world.send("nour", "POST", "/Consent", misuse.declared(20, "nour"))
-    assert (refused.status_code, refused.headers.get("WWW-Authenticate")) == (429, None)
+    assert look_up(misuse, 20) == 429
     clock.advance(hours=1, minutes=2)
-    assert opened(misuse, 20) == 4 * 3
+    assert looked_up(misuse, 20) == 4 * 4
+
+
+def test_one_login_answers_the_refusals_of_two_ceilings(misuse, clock):
+    misuse.log_in("nour")
+    assert (opened(misuse, 0), opened(misuse, 3)) == (3, 0)  # what a refusal looks up fills the other ceiling
+    clock.advance(seconds=1)
+    misuse.log_in("nour")
+    assert opened(misuse, 4) == 3
 
 
 def test_the_breaker_counts_the_days_of_the_profile(misuse, clock):

@@ -290,7 +290,7 @@ class TestReview:
         assert {"reference": f"Consent/{id_}"} in opening["about"]
         text = notice["payload"][0]["contentString"]
         assert words in text
-        assert "par awa (chu) a été contrôlée. Elle datait du 02/03/2026 à 09:00 UTC" in text
+        assert "par awa (chu) a été contrôlée. L’accès date du 02/03/2026 à 09:00 UTC" in text
         assert check(notice) == []
 
     def test_the_comment_is_told_to_nobody_else(self, ward):

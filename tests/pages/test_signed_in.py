@@ -51,4 +51,4 @@ def test_a_line_of_the_journal_is_contested_and_that_is_taken_back(page, site):
     page.get_by_role("button", name="Take this back").click()
     page.goto("/journal?lang=en&own=1")
     assert page.get_by_text("contested what a professional did or declared").count() == 1
-    assert page.get_by_text("took a contest back").count() == 1
+    assert page.get_by_text("withdrew a contest").count() == 1

@@ -38,10 +38,15 @@ def ask(access: Access, tally: Tally) -> None:
 
 
 def double(access: Access, tally: Tally) -> bool:
-    """Double the ceilings of a tally for a day from this login on; tell whether that was still possible."""
+    """Double the ceilings of a tally for a day from this login on; tell whether that was still possible.
+
+    A login doubles a ceiling once.
+    """
     login, vault, at = _login(access), access.runtime.ports.vault, access.at
     refused = vault.get(_REFUSED, _asked(access, tally), at)
     if login is None or refused is None or login <= int(refused.value):
+        return False
+    if login in _held(access, (tally,))[tally]:
         return False
     given = (Secret(_DOUBLING, name, b"%d" % login, expires=at + DAY) for name in _names(access, tally))
     return any(put_unless_held(vault, one, at) for one in given)

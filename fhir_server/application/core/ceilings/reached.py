@@ -57,6 +57,8 @@ def _refused(access: Access, reached: CeilingReached, looked_up: int) -> Problem
     try:
         _record(access, f"ceiling-{name}", 0 if tally is Tally.IDENTITIES else looked_up)
     except CeilingReached as further:
+        if may_double:
+            doublings.ask(access, tally)  # one login answers both refusals
         return _refused(access, further, 0)
     breakers.note_reached(access.runtime, reached)
     if may_double:
@@ -93,12 +95,14 @@ def _commit_doubled(access: Access, change: Change, tallies: Tallies, reached: C
             reached = again
         else:
             return
-    if not _doubles(access, reached):
-        raise _refused(access, reached, looked_up) from reached
-    try:
-        _commit(access, change, tallies, doublings.factors(access, tuple(tallies)))
-    except CeilingReached as again:
-        raise _refused(access, again, looked_up) from again
+    while _doubles(access, reached):
+        try:
+            _commit(access, change, tallies, doublings.factors(access, tuple(tallies)))
+        except CeilingReached as again:
+            reached = again
+        else:
+            return
+    raise _refused(access, reached, looked_up) from reached
 
 
 def _record(access: Access, reason: str, looked_up: int = 0) -> None:
