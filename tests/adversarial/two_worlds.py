@@ -24,6 +24,7 @@ from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.documents.recipients import INTENDED_RECIPIENT
 from fhir_server.ports.surroundings import Ports
 from seed.filing import Filing
+from tests.adversarial.asked import asked
 from tests.conftest import START, FixedClock
 from tests.factories import settings_in
 from tests.http.spaces import UNKNOWN, parent, sign_in
@@ -296,33 +297,7 @@ def _ignore(answer: object) -> None:
     assert getattr(answer, "status_code") < 500  # noqa: B009 - an answer of the test client
 
 
-_BY_ID = (
-    "/DocumentReference/{%s}", "/DocumentReference/{%s}/_history", "/DocumentReference/{%s}/_history/1",
-    "/DocumentReference/{%s}/$explain", "/DocumentReference/{%s}/$audience", "/DocumentReference?_id={%s}",
-    "/DocumentReference?patient={space}&_id={%s}", "/DocumentReference?patient={space}&_id={%s}&_summary=count",
-    "/List?patient={space}&item=DocumentReference/{%s}", "/List?patient={space}&item={%s}",
-    "/Consent?patient={space}&data=DocumentReference/{%s}", "/DocumentReference?patient={space}&related={%s}",
-    "/AuditEvent?patient={space}&entity=DocumentReference/{%s}",
-    "/Provenance?patient={space}&target=DocumentReference/{%s}", "/Provenance?patient={space}&target={%s}",
-    "/DocumentReference?patient={space}&_id={%s}&_revinclude=Provenance:target",
-)  # fmt: skip
-_BY_LOT = (
-    "/List/{%s}", "/List/{%s}/_history", "/List?_id={%s}", "/List?patient={space}&_id={%s}",
-    "/AuditEvent?patient={space}&entity=List/{%s}", "/Provenance?patient={space}&target=List/{%s}",
-)  # fmt: skip
-_BY_RECORD = (
-    "/Provenance/{%s}", "/Provenance/{%s}/_history", "/Provenance/{%s}/_history/1", "/Provenance?_id={%s}",
-    "/Provenance?patient={space}&_id={%s}", "/AuditEvent?patient={space}&entity=Provenance/{%s}",
-)  # fmt: skip
-_OPEN = (
-    "/DocumentReference?patient={space}", "/DocumentReference?patient={space}&status=current",
-    "/DocumentReference?patient={space}&_summary=count", "/DocumentReference?patient={space}&_count=200",
-    "/List?patient={space}", "/List?patient={space}&code=submissionset", "/List?patient={space}&_summary=count",
-    "/Consent?patient={space}", "/AuditEvent?patient={space}&_summary=count", "/Patient/{space}",
-    "/Communication?patient={space}", "/Provenance?patient={space}", "/Provenance?patient={space}&_summary=count",
-    "/DocumentReference?patient={space}&_revinclude=Provenance:target", "/Encounter?patient={space}",
-    "/Provenance?patient={space}&agent-type=assembler", "/Provenance?patient={space}&recorded=ge2026-01-01",
-)  # fmt: skip
+_BY_ID, _BY_LOT, _BY_RECORD, _OPEN = (asked(name) for name in ("BY_ID", "BY_LOT", "BY_RECORD", "OPEN"))
 
 
 def deeds_of(kind: Kind, rng: random.Random) -> Iterator[tuple[str, Deed]]:
@@ -377,24 +352,12 @@ def _writes_of(who: str, kind: Kind, rng: random.Random) -> Iterator[tuple[str, 
 def told(side: Side, who: str, since: str) -> dict[str, str]:
     """Return what somebody is told since an instant, in trail, journal, notices and documents."""
     space = _in(side)
-    paths = {
-        "trail": f"/AuditEvent?patient={space}&_lastUpdated=ge{since}&_count=200",
-        "number": f"/AuditEvent?patient={space}&_summary=count",
-        "first page": f"/AuditEvent?patient={space}&_count=3",
-        "refusals": f"/AuditEvent?patient={space}&outcome=4&_summary=count",
-        "of lists": f"/AuditEvent?patient={space}&entity=List/{side.ids.get('secret-lot', side.ids['plain'])}",
-        "notices": f"/Communication?patient={space}&_count=200",
-        "documents": f"/DocumentReference?patient={space}",
-        "lists": f"/List?patient={space}&_elements=entry",
-        "records": f"/Provenance?patient={space}",
-        "documents with records": f"/DocumentReference?patient={space}&_revinclude=Provenance:target",
-        "choices": f"/Consent?patient={space}&_summary=count",
-        "stays": f"/Encounter?patient={space}",
-    }
+    number = side.ids.get("secret-lot", side.ids["plain"])
+    paths = {name: path.format(space=space, since=since, secret_lot=number, **side.ids) for name, path in asked("TOLD")}
     answers = {name: side.get(who, path) for name, path in paths.items()}
     assert answers["trail"].status_code == 200
     texts = {name: answer.get_data(as_text=True) for name, answer in answers.items()}
-    texts["of lists"] = texts["of lists"].replace(side.ids.get("secret-lot", side.ids["plain"]), "")
+    texts["of lists"] = texts["of lists"].replace(number, "")
     return {name: alike(side, text) for name, text in (texts | {"page": side.page(who)}).items()}
 
 
