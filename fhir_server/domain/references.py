@@ -20,6 +20,7 @@ _Place = tuple[str | int, "_Place | None"]
 Number = tuple[str, str]
 """(system, value) of an identifier; "" for no system."""
 _RELATIVE = re.compile(r"([A-Z][A-Za-z]{1,63})/([A-Za-z0-9\-.]{1,64})(?:/_history/[A-Za-z0-9\-.]{1,64})?")
+_TYPE_IN = re.compile(r"(?:^|/)([A-Z][A-Za-z]{1,63})(?:/[A-Za-z0-9\-.]{1,64}(?:/_history/[A-Za-z0-9\-.]{1,64})?$|\?)")
 _NESTED = frozenset({dict, list})
 _REWRITTEN = frozenset({"reference", "url", "valueUri", "valueUrl"})
 """Elements of type Reference.reference, url and uri that may name an entry; identifiers are never rewritten."""
@@ -55,6 +56,25 @@ def _expression(place: _Place) -> str:
     if outer is None:
         return str(step)
     return f"{_expression(outer)}.{step}" if isinstance(step, str) else f"{_expression(outer)}[{step}]"
+
+
+def naming(value: Any, types: frozenset[str], root: str) -> list[str]:  # noqa: ANN401 - any JSON value
+    """Return the expression of each reference to one of these types, and of each contained resource of them.
+
+    A reference names its type in its URL, or in `type` beside an identifier.
+    """
+    found: list[_Place] = []
+    waiting: list[tuple[Any, _Place]] = [(value, (root, None))]
+    while waiting:
+        item, place = waiting.pop()
+        if type(item) is dict:
+            literal = _TYPE_IN.search(str(item.get("reference", "")))
+            named = {literal and literal[1], item.get("resourceType"), "identifier" in item and str(item.get("type"))}
+            found += [place] if types & named else []
+            waiting += [(one, (name, place)) for name, one in item.items() if type(one) in _NESTED]
+        elif type(item) is list:
+            waiting += [(one, (index, place)) for index, one in enumerate(item)]
+    return sorted(_expression(place) for place in found)
 
 
 def identifiers_named(value: Any) -> frozenset[Number]:  # noqa: ANN401 - any JSON value

@@ -118,6 +118,9 @@ class ResourceType:
     unique: whether an identifier names one resource of the type, for ever.
     of_person: whether the identifiers are those of a person, which no address may show.
     by_operator: whether only the operator's own software records the type, and no establishment.
+    is_party: whether a resource of the directory is somebody to whom access is given: a person, a post or an
+        establishment.
+    refused: elements that a resource of the type may not have here.
     by_server: whether only the server itself writes the type.
     included_by: values of `_revinclude` that a search of the type takes, such as "Provenance:target".
     unconditional: whether nothing of the type is created on a condition.
@@ -136,6 +139,8 @@ class ResourceType:
     unique: bool = False
     of_person: bool = False
     by_operator: bool = False
+    is_party: bool = False
+    refused: tuple[str, ...] = ()
     by_server: bool = False
     included_by: tuple[str, ...] = ()
     unconditional: bool = False

@@ -63,9 +63,21 @@ _ROWS = (
         "the other parameters narrow that; patients search their own record. A professional who has no ground to "
         "consult the record is shown the identity traits alone, tagged SUBSETTED, and narrows by those alone.",
     ),
-    ResourceType("Practitioner", AccessRule.DIRECTORY, _EDITABLE, unique=True),
-    ResourceType("PractitionerRole", AccessRule.DIRECTORY, _EDITABLE, by_operator=True),
-    ResourceType("Organization", AccessRule.DIRECTORY, _EDITABLE, unique=True),
+    ResourceType("Practitioner", AccessRule.DIRECTORY, _EDITABLE, unique=True, is_party=True),
+    ResourceType("PractitionerRole", AccessRule.DIRECTORY, _EDITABLE, by_operator=True, is_party=True),
+    ResourceType("Organization", AccessRule.DIRECTORY, _EDITABLE, unique=True, is_party=True),
+    ResourceType("Location", AccessRule.DIRECTORY, _EDITABLE, by_operator=True),
+    ResourceType("HealthcareService", AccessRule.DIRECTORY, _EDITABLE, by_operator=True),
+    ResourceType("Endpoint", AccessRule.DIRECTORY, _EDITABLE, by_operator=True),
+    ResourceType(
+        "CareTeam",
+        AccessRule.DIRECTORY,
+        _EDITABLE,
+        by_operator=True,
+        refused=("subject", "encounter", "reasonCode", "reasonReference"),
+        documentation="Teams of establishments alone: nobody's access depends on them. A team with `subject`, "
+        "`encounter` or a reason is a patient's, and is refused.",
+    ),
     ResourceType(
         "RelatedPerson",
         AccessRule.DIRECTIVE,
@@ -279,6 +291,8 @@ def types_with(param: str, *rules: AccessRule) -> frozenset[str]:
     return frozenset(name for name in types_under(*rules) if any(param == one.name for one in REGISTRY[name].search))
 
 
+PARTIES = frozenset(row.name for row in _ROWS if row.is_party)
+"""The types of the directory to whom access is given."""
 DOCUMENTS = types_under(AccessRule.DOCUMENT)
 """The types that the matrix, directives and marks govern as documents."""
 (PATIENT,) = types_under(AccessRule.IDENTITY)

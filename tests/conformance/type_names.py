@@ -2,7 +2,8 @@
 
 A condition is a comparison, a membership test, a set, the key of a table, a `match`, or the beginning of a reference. A
 name that stands for a literal counts like the literal, also where another module imports it. A reference that begins
-with a party (`Practitioner/…`) says who acts, not what a type offers, and does not count.
+with a party (`Practitioner/…`) says who acts, not what a type offers, and does not count; nor does the header
+`Location` in a table of headers.
 """
 
 import ast
@@ -28,7 +29,7 @@ MAY_ASK = {
     "fhir_server/domain/audit/audit_event_parts.py": "an AuditEvent names the Consents that a decision used",
 }
 """Where the name of a type may decide, with the reason; a folder ends with a slash."""
-_PARTIES = frozenset({"Patient", "RelatedPerson", "Practitioner", "PractitionerRole", "Organization"})
+_PARTIES = frozenset({"Patient", "RelatedPerson", "Practitioner", "PractitionerRole", "Organization", "CareTeam"})
 _SETS = frozenset({"set", "frozenset"})
 _BEGINS = frozenset({"startswith", "endswith"})
 Names = Mapping[str, frozenset[str]]
@@ -107,10 +108,15 @@ def _asked(node: ast.expr | ast.pattern) -> list[ast.expr]:
     if isinstance(node, ast.Compare):
         return [node.left, *node.comparators]
     if isinstance(node, ast.Dict):
-        return [key for key in node.keys if key]
+        return [] if _is_of_headers(node) else [key for key in node.keys if key]
     if isinstance(node, ast.MatchValue):
         return [node.value]
     return node.elts if isinstance(node, ast.Set) else []
+
+
+def _is_of_headers(node: ast.Dict) -> bool:
+    """Tell whether a table has headers of HTTP as keys: one of them has a hyphen."""
+    return any(isinstance(key, ast.Constant) and "-" in str(key.value) for key in node.keys)
 
 
 def _is_pair(node: ast.expr) -> bool:

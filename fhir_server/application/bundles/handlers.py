@@ -129,11 +129,15 @@ _OF_ADMISSIONS: Mapping[Interaction, Plan] = {
 HANDLERS: Mapping[str, Handler] = {
     "Organization": Handler(_OF_DIRECTORY, rank=0),
     "Practitioner": Handler(_OF_DIRECTORY, rank=1),
-    "PractitionerRole": Handler(_OF_DIRECTORY, rank=2),
-    "Patient": Handler(_OF_DIRECTORY, rank=3),
-    "RelatedPerson": Handler(_OF_DIRECTORY, rank=4),
-    "Consent": Handler(_OF_CONSENTS, rank=5),
-    "Encounter": Handler(_OF_ADMISSIONS, rank=6),
+    "Endpoint": Handler(_OF_DIRECTORY, rank=2),
+    "Location": Handler(_OF_DIRECTORY, rank=3),
+    "HealthcareService": Handler(_OF_DIRECTORY, rank=4),
+    "PractitionerRole": Handler(_OF_DIRECTORY, rank=5),
+    "CareTeam": Handler(_OF_DIRECTORY, rank=6),
+    "Patient": Handler(_OF_DIRECTORY, rank=7),
+    "RelatedPerson": Handler(_OF_DIRECTORY, rank=8),
+    "Consent": Handler(_OF_CONSENTS, rank=9),
+    "Encounter": Handler(_OF_ADMISSIONS, rank=10),
     "DocumentReference": Handler(_OF_DOCUMENTS),
 }
 """The handler of each type that can be written. No other code chooses a write by the name of a type."""

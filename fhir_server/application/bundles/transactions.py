@@ -93,10 +93,15 @@ def _plan(work: UnitOfWork, entries: tuple[Entry, ...]) -> tuple[Written | None,
     _note_secrets(work, writes)
     names = _names(work, writes, ids)
     answers: dict[int, Written | None] = {}
+    work.coming = frozenset((e.type, ids[e.index]) for e in writes if e.index in ids and _is_of_directory(e))
     for entry in writes:
         resolved = replace(entry, resource=references.rewritten(entry.resource, names))
         answers[entry.index] = _plan_one(work, resolved, ids.get(entry.index, ""))
     return tuple(answers.get(entry.index) for entry in entries)
+
+
+def _is_of_directory(entry: Entry) -> bool:
+    return _row(entry).access is AccessRule.DIRECTORY
 
 
 def _refuse_by_itself(work: UnitOfWork, writes: list[Entry]) -> None:

@@ -41,7 +41,7 @@ from fhir_server.domain.events.kinds import EventKind
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.references import split
 from fhir_server.ports.vault import Secret
-from fhir_server.registry import AccessRule, types_under
+from fhir_server.registry import PARTIES
 
 CODE_LENGTH = 12
 """In symbols of five random bits."""
@@ -50,8 +50,6 @@ _NO_CODE = "no code"
 """Is looked up for a text that cannot be a code, so that it costs what a code costs."""
 _WINDOW = timedelta(hours=1)
 _FAILED, _EVERYBODY = "invitation-failed", "everybody"
-_AUDIENCES = types_under(AccessRule.DIRECTORY)
-"""Professionals, their practice situations, and establishments."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +200,7 @@ def _audience(work: UnitOfWork, reference: str | None) -> str | None:
     if reference is None:
         return None
     named = split(reference, work.runtime.fhir_base)
-    if named is None or named[0] not in _AUDIENCES or not work.is_known(*named):
+    if named is None or named[0] not in PARTIES or not work.is_known(*named):
         text = "name a professional or an establishment of the directory"
         raise Problem.of(Category.BUSINESS_RULE, text, "Parameters.parameter", "unknown-reference")
     return "/".join(named)

@@ -62,11 +62,11 @@ def _known(work: UnitOfWork, type_: str, ids: frozenset[str]) -> frozenset[str]:
     """Return which ids of a type the caller may name: in the directory, in this space, or in the caller's view."""
     if type_ == PATIENT:
         return ids & {work.entered.patient}
-    if type_ == "CareTeam":
-        return ids & {team.reference.partition("/")[2] for team in work.entered.record.teams}
+    teams = (team.reference.partition("/") for team in work.entered.record.teams)
+    of_space = ids & {id_ for kind, _, id_ in teams if kind == type_}
     filters = _filters_for(work, REGISTRY[type_]) if type_ in REGISTRY else None
     if filters is None:
-        return frozenset()
+        return of_space
     planned = {id_ for kind, id_ in work.writes if kind == type_}
     return (ids & planned) | work.snapshot.visible_ids(type_, ids, filters)
 
@@ -109,5 +109,5 @@ def _filters_for(work: UnitOfWork, row: ResourceType) -> Filters | None:
     if row.of_person:
         return whole_space(ReadingReason.PERSONS_NAMED, opened.patient)
     if row.access is AccessRule.DIRECTORY:
-        return IN_DIRECTORY
+        return IN_DIRECTORY if row.is_party else None  # nobody would get or lose access by a team or a place
     return opened if row.access in {AccessRule.DOCUMENT, AccessRule.DIRECTIVE} else None

@@ -67,6 +67,7 @@ class UnitOfWork(CountedAccess):
     refusals: patients in whose space a denial has been audited.
     met: every patient whom the work has found to exist, with the permit; each patient gets an audit event.
     stamp: `lastUpdated` of what is written, never earlier than that of what was read.
+    coming: (type, id) of resources of the directory that the same transaction creates, before they are planned.
     """
 
     stamp: datetime = field(init=False)
@@ -79,6 +80,7 @@ class UnitOfWork(CountedAccess):
     refusals: set[PatientId] = field(default_factory=set)
     met: dict[PatientId, Opened] = field(default_factory=dict)
     identifying: dict[str, tuple[str, str]] = field(default_factory=dict)
+    coming: frozenset[tuple[str, str]] = frozenset()
 
     def __post_init__(self) -> None:
         """Take the time, and a stamp for what is written."""
@@ -189,7 +191,7 @@ class UnitOfWork(CountedAccess):
 
     def is_known(self, type_: str, id_: str) -> bool:
         """Tell whether a directory resource or a person exists, or is created by this work."""
-        if (type_, id_) in self.writes:
+        if (type_, id_) in self.writes or (type_, id_) in self.coming:
             return True
         location = self.snapshot.locate(type_, id_)
         return location is not None and not location.deleted

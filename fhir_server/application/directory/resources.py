@@ -14,7 +14,7 @@ import orjson
 from consent_rules.visibility import AccessFacts
 from consent_rules.vocabulary import NO_SPACE, Action, PatientId, RequesterKind
 from fhir_server.application.core import smart_scopes, unit_of_work
-from fhir_server.application.core.access import IN_DIRECTORY, NOTHING_SEEN, KnownFilters, Opened
+from fhir_server.application.core.access import IN_DIRECTORY, NOTHING_SEEN, OF_THE_SPACE, KnownFilters, Opened
 from fhir_server.application.core.enforcement_point import open_unnamed
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.core.search_index import facts_of
@@ -36,6 +36,9 @@ from fhir_server.ports.store import Filters, SpaceWrite
 from fhir_server.r4.parsing import load_json
 from fhir_server.r4.patch import demand_valid
 from fhir_server.registry import PATIENT, REGISTRY, AccessRule, ResourceType
+
+_OF_PATIENTS = frozenset({PATIENT}) | OF_THE_SPACE
+"""Types that no resource of the directory may refer to or contain."""
 
 
 @command(EventKind.SPACE_ANNOUNCED)
@@ -63,6 +66,7 @@ def record_identity(work: UnitOfWork, request: WriteRequest) -> Written:
             return _existing(work, row, found)
     id_ = request.id or work.runtime.ports.ids.new()
     _demand_somebody(request)
+    _demand_no_patient(request)
     patient = _patient_of(work, request, id_)
     smart_scopes.demand(work.caller, (row.name,), "c", patient)
     _demand_targets(work, request)
@@ -87,6 +91,7 @@ def change_identity(work: UnitOfWork, request: WriteRequest) -> Written:
     _demand_registry_operator(work.caller, row)
     before, opened = find(work, row, request.id, "u")
     _demand_somebody(request)
+    _demand_no_patient(request)
     unit_of_work.demand_match(request.if_match, before, knows_marks=False)
     patient = before.facts.access.compartment
     if row.patient_path == "patient" and _patient_of(work, request, request.id) != patient:
@@ -169,11 +174,11 @@ def _own(caller: Caller) -> frozenset[str]:
 def _demand_registry_operator(caller: Caller, row: ResourceType) -> None:
     """Refuse a caller who may not write this type.
 
-    Software of an establishment records people and places, but no practice situation, which decides what a person may
-    read. Only the operator's software, which belongs to no establishment, records practice situations.
+    Software of an establishment records people and establishments. Only the operator's software, which belongs to no
+    establishment, records practice situations, which decide what a person may read, and addresses to which others send.
     """
     if row.by_operator and caller.requester.organization:
-        text = "only the operator of the directory may record practice situations; an establishment may not"
+        text = f"only the operator of the directory may record a {row.name}; an establishment may not"
         raise Problem.of(Category.FORBIDDEN, text)
     if caller.requester.kind is not RequesterKind.SYSTEM:
         text = "only software may record patients, relatives, practitioners and establishments; a person may not"
@@ -242,6 +247,20 @@ def _demand_somebody(request: WriteRequest) -> None:
     if not (numbered or named):
         text = "a patient needs an `identifier` with system and value, or a `name`"
         raise Problem.of(Category.BUSINESS_RULE, text, request.at("identifier"), "required")
+
+
+def _demand_no_patient(request: WriteRequest) -> None:
+    """Refuse a resource of the directory that is about a patient: every authenticated caller reads the directory.
+
+    Raises: Problem(BUSINESS_RULE) naming each element.
+    """
+    if request.row.access is not AccessRule.DIRECTORY:
+        return
+    refused = [request.at(name) for name in request.row.refused if name in request.resource]
+    refused += references.naming(request.resource, _OF_PATIENTS, request.expression)
+    if refused:
+        text = "the directory holds nothing about a patient"
+        raise Problem(Category.BUSINESS_RULE, *(Issue(text, place, "about-a-patient") for place in refused))
 
 
 def _access(work: UnitOfWork, patient: PatientId) -> AccessFacts:

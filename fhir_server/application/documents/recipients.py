@@ -13,11 +13,10 @@ from fhir_server.application.spaces import care_facts
 from fhir_server.domain import references
 from fhir_server.domain.documents.submission import MHD
 from fhir_server.domain.values import Json
-from fhir_server.registry import AccessRule, types_under
+from fhir_server.registry import PARTIES
 
 INTENDED_RECIPIENT = f"{MHD}/StructureDefinition/ihe-intendedRecipient"
 _KINDS = frozenset({RequesterKind.PROFESSIONAL, RequesterKind.SYSTEM})
-_IN_DIRECTORY = types_under(AccessRule.DIRECTORY)
 _MOST = 10
 
 
@@ -53,5 +52,5 @@ def _named(filing: Filing, submission_set: Json) -> frozenset[str]:
     named = [one.get("valueReference", {}) for one in extensions if one.get("url") == INTENDED_RECIPIENT]
     base = filing.work.runtime.fhir_base
     targets = [references.split(str(reference.get("reference", "")), base) for reference in named[:_MOST]]
-    known = (one for one in targets if one and one[0] in _IN_DIRECTORY and filing.work.is_known(*one))
+    known = (one for one in targets if one and one[0] in PARTIES and filing.work.is_known(*one))
     return frozenset("/".join(one) for one in known)

@@ -30,7 +30,7 @@ _ELEMENTS = "_elements"
 REVINCLUDE = "_revinclude"
 _LAST_UPDATED = SearchParam("_lastUpdated", "date", (), "http://hl7.org/fhir/SearchParameter/Resource-lastUpdated")
 _PATIENT_PARAMS = frozenset({"patient", "subject"})
-_NEVER_IGNORED = frozenset({"_has", "_filter", "_query", "_list", "_security"})
+_NEVER_IGNORED = frozenset({"_has", "_filter", "_query", "_list", "_security", "near"})
 """Parameters that narrow to a patient or by protection: if the server ignored one, the answer would grow unnoticed."""
 
 
