@@ -17,6 +17,7 @@ from fhir_server.settings.server import SettingsError
 _COMMANDS = {
     "backup": ("stores:backup", "Copy data, keys and contents of one instant."),
     "clients": ("clients:group", "Register apps and software; change or disable them."),
+    "conformance": ("conformance:conformance", "Ask any FHIR server what the guides require of it."),
     "emergencies-only": ("emergencies:emergencies_only", "Stop everything but emergencies."),
     "exceptions": ("supervision:exceptions", "Register other ceilings for a role."),
     "keys": ("keys:keys", "Make or replace the keys of the server."),

@@ -15,6 +15,7 @@ from tests.conformance.walls import LAYERED, modules_of
 
 ROWS = "fhir_server/registry/resource_types.py"
 MAY_ASK = {
+    "fhir_server/conformance/": "asks other servers, and decides nothing here",
     "fhir_server/registry/": "the rows",
     "fhir_server/application/bundles/handlers.py": "the handlers",
     "fhir_server/r4/": "what R4 itself says of a type: invariants, profiles, how a patch is sent",
