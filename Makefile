@@ -127,8 +127,9 @@ faults: $(VENV)/.installed-test ## kill the server at 200 random moments under l
 fuzz: $(VENV)/.installed-test ## 20,000 generated requests, none of which may break the server
 	@HABILIS_TEST_FUZZ_CASES=20000 $(BIN)/pytest tests/fuzz
 
-coverage-docs: $(VENV)/.installed-test ## rewrite docs/coverage.md and docs/rules.md from the marks of the tests
+coverage-docs: $(VENV)/.installed-test ## rewrite docs/coverage.md, docs/interop.md and docs/rules.md from the marks of the tests
 	@$(BIN)/python -m tests.conformance.coverage_docs
+	@$(BIN)/python -m tests.conformance.interop_docs
 	@$(BIN)/python -m tests.rules.rules_docs
 
 clean: ## remove the environment, the caches and the demonstration's data

@@ -20,15 +20,18 @@ RULES = _index("rules-index.csv")
 """Rules of the law, invariants of the decision and abuse cases: statement by number."""
 CLAUSES = _index("clauses-index.csv")
 """Clauses of standards and of the law: what is tested of each, by name."""
+INTEROP = _index("interop-index.csv")
+"""Statements of interoperability guides, by number; docs/interop.md lists them."""
+_EVERY = RULES | CLAUSES | INTEROP
 
 
 def holds(*numbers: str) -> pytest.MarkDecorator:
     """Return the mark of a test that fails when any of these is broken.
 
     Raises:
-        ValueError: no number is given, or neither index of docs/ knows one.
+        ValueError: no number is given, or no index of docs/ knows one.
     """
-    unknown = [number for number in numbers if number not in RULES and number not in CLAUSES]
+    unknown = [number for number in numbers if number not in _EVERY]
     if unknown or not numbers:
-        raise ValueError(f"neither docs/rules-index.csv nor docs/clauses-index.csv knows {unknown or 'no number'}")
+        raise ValueError(f"no index of docs/ (rules, clauses, interop) knows {unknown or 'no number'}")
     return pytest.mark.holds(*numbers)

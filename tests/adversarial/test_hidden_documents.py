@@ -64,6 +64,7 @@ def same(answer, other):
         "&date=ge2020-01-01",
     ],
 )
+@holds("PCF-3")
 def test_a_search_shows_what_it_would_show_without_the_hidden_document(hiding, query):
     found = hiding.get("martin", f"/DocumentReference?patient={hiding.ids['camille']}{query}").get_json()
 

@@ -8,6 +8,7 @@ from collections import defaultdict
 import pytest
 
 from tests.audit_profiles import demand_profiles, faults
+from tests.holds import holds
 from tests.world import JSON_PATCH, World
 
 BALP = "https://profiles.ihe.net/ITI/BALP/StructureDefinition/IHE.BasicAudit."
@@ -114,6 +115,7 @@ def test_each_kind_of_event_claims_its_profile_or_none(day, kind):
 
 
 @pytest.mark.parametrize("kind", CLAIMS)
+@holds("MHD-audit")
 def test_each_event_keeps_the_profile_that_it_claims(day, kind):
     demand_profiles()
     events = [event for event in day[kind] if claim(event)]

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.holds import holds
 from tests.world import BASE, World
 
 RPPS = "https://rpps.esante.gouv.fr"
@@ -11,6 +12,7 @@ ENCODED = "identifier=https%3A%2F%2Frpps.esante.gouv.fr%7C99700000024"
 
 
 @pytest.mark.parametrize("place", [f"{BASE}/Practitioner?", "Practitioner?", "?", ""])
+@holds("REST-8")
 def test_a_condition_is_understood_as_a_url_a_type_and_a_query(world: World, place):
     made = world.send("keeper", "POST", "/Practitioner", PRACTITIONER, If_None_Exist=place + ENCODED)
     hit = world.send("keeper", "POST", "/Practitioner", PRACTITIONER, If_None_Exist=place + ENCODED)

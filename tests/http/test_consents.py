@@ -56,6 +56,7 @@ def test_a_consent_to_one_professional_does_not_hold_for_ever(world: World, cloc
 
 @holds("F1")
 @pytest.mark.parametrize("how", ["patch", "update", "fhirpath"])
+@holds("PCF-2")
 def test_a_withdrawal_holds_at_the_next_request(world: World, how):
     consent = world.agree("camille", "martin").get_json()
     path = f"/Consent/{consent['id']}"

@@ -12,7 +12,7 @@ NOBODY = "00000000-0000-4000-8000-000000000000"
 ATTACHMENT = "DocumentReference.content[0].attachment"
 
 
-@holds("ITI-105")
+@holds("ITI-105", "MHD-105-1", "EU-2")
 def test_one_document_is_published_with_its_content_and_a_derived_set(world: World):
     document = world.simplified(content=b"Hello World")
 
@@ -30,6 +30,7 @@ def test_one_document_is_published_with_its_content_and_a_derived_set(world: Wor
     assert entries == [{"item": {"reference": f"DocumentReference/{answer.get_json()['id']}"}}]
 
 
+@holds("PDSM-4")
 def test_hash_and_size_are_computed_when_the_source_sends_none(world: World):
     document = world.simplified(content=b"Hello World")
     for name in ("hash", "size"):

@@ -31,6 +31,7 @@ def without(bundle, *, patch=False, relation=False):
 
 @holds("J3")
 @pytest.mark.parametrize("way", ["both", "relation alone", "patch alone"])
+@holds("MHD-65-3")
 def test_a_replacement_supersedes_the_older_document(world: World, way):
     older = world.publish()
     bundle = world.bundle(world.filing(replaces=older))
@@ -172,6 +173,7 @@ def test_a_folder_comes_with_a_submission(world: World):
     assert {"item": {"reference": f"List/{place}"}} in lots["entry"][0]["resource"]["entry"]
 
 
+@holds("MHD-65-4")
 def test_a_folder_only_grows(world: World):
     place = new_folder(world)
     bundle = world.bundle()

@@ -38,6 +38,7 @@ def patch(world: World, who, document, body, mime=JSON_PATCH, **headers):
     return world.send(who, "PATCH", f"/DocumentReference/{document}", body, mime, **headers)
 
 
+@holds("REST-7")
 def test_hiding_by_fhirpath_patch_and_showing_by_value(world: World):
     document = world.publish()
 
@@ -145,6 +146,7 @@ def test_a_patch_that_adds_and_removes_marks_by_name_does_both(world: World):
         ("/description", "x"),
     ],
 )
+@holds("PDSM-2")
 def test_no_other_element_can_be_changed(world: World, path, value):
     document = world.publish()
 
@@ -220,6 +222,7 @@ def test_only_the_depositor_corrects_the_confidentiality(world: World):
 
 
 @pytest.mark.parametrize("by", ["patch", "delete"])
+@holds("PDSM-5")
 def test_the_author_withdraws_a_document_which_is_gone_for_everybody(world: World, by):
     document = world.publish()
     binary = world.get("chu-ehr", f"/DocumentReference/{document}").get_json()["content"][0]["attachment"]["url"]

@@ -144,6 +144,7 @@ def test_a_mark_that_one_may_not_know_is_not_found_though_the_document_is_seen(w
     )
 
 
+@holds("PDSM-3")
 def test_a_document_that_does_not_say_that_it_is_archived_is_not(world: World):
     plain = world.publish()
     for query, wanted in (

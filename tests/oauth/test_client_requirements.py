@@ -93,7 +93,7 @@ def broken(clock) -> dict[str, str]:
     }
 
 
-@holds("RFC 7523")
+@holds("RFC 7523", "SMART-4")
 @pytest.mark.parametrize("case", list(broken.__annotations__) and [
     "signed with a foreign key", "alg none", "alg HS256 with the public key", "alg RS256", "unknown kid",
     "kid of another type", "foreign jku", "wrong typ", "exp in an hour", "exp in the past", "exp missing", "exp a text",

@@ -199,6 +199,7 @@ def test_failures_in_emergencies_are_counted_too(app, clock):
     assert sign_in(app, HERE, "luc") == 303  # each has a budget of its own
 
 
+@holds("IUA-102")
 def test_introspection_answers_a_resource_server_whatever_tokens_strangers_send_to_it(app, clock):
     token = backend(app.test_client(), assertion(clock, iss="rs", sub="rs")).get_json()["access_token"]
     header = {"Authorization": f"Bearer {token}"}
