@@ -54,7 +54,8 @@ class Element:
 class Shape:
     """One type: its elements in the order of the definition.
 
-    required: elements that must occur; choices: names of choices, with whether one of their elements must occur.
+    required: elements that must occur. summary: names of the elements that a summary has.
+    choices: names of choices, with their elements and whether one of these must occur.
     rules: the invariants of the type.
     """
 
@@ -62,6 +63,7 @@ class Shape:
     elements: dict[str, Element]
     is_resource: bool
     required: tuple[Element, ...] = ()
+    summary: frozenset[str] = frozenset()
     choices: dict[str, tuple[tuple[str, ...], bool]] = field(default_factory=dict)
     rules: tuple[Rule, ...] = ()
 
@@ -109,7 +111,8 @@ def _shape(type_: str, model: Any) -> Shape:  # noqa: ANN401 - a class of the li
             choices[element.choice] = ((*known, name), demanded or bool(extra.get("one_of_many_required")))
     required = tuple(element for element in elements.values() if element.required)
     rules = rules_of(type_, has_contained="contained" in elements)
-    return Shape(type_, elements, bool(model.has_resource_base()), required, choices, rules)
+    summary = frozenset(elements) & frozenset(model.summary_elements_sequence())
+    return Shape(type_, elements, bool(model.has_resource_base()), required, summary, choices, rules)
 
 
 def _in_order(model: Any, fields: dict[str, Any]) -> list[str]:  # noqa: ANN401 - as above

@@ -12,7 +12,9 @@ from fhir_server.http.fhir import paging
 from tests.holds import holds
 
 KEY = bytes(range(32))
-PLACES = st.builds(Place, st.integers(-(2**62), 2**62), st.uuids().map(str))
+PLACES = st.builds(
+    Place, st.integers(-(2**62), 2**62), st.uuids().map(str), st.binary(min_size=48, max_size=48), st.booleans()
+)
 
 
 @given(PLACES, st.text())

@@ -23,16 +23,6 @@ def test_a_page_says_the_size_that_it_has(shared_world: World):
     assert parse_qs(urlsplit(links(bundle)["self"]).query)["_count"] == ["200"]
 
 
-@pytest.mark.parametrize("value", ["true", "text", "data"])
-def test_a_summary_that_is_not_made_is_refused_or_told_and_never_claimed(shared_world: World, value):
-    path = f"/Practitioner?_summary={value}"
-    assert shared_world.get("nour", path, Prefer="handling=strict").status_code == 400
-    bundle = shared_world.get("nour", path).get_json()
-    told = [entry["resource"] for entry in bundle["entry"] if entry["search"]["mode"] == "outcome"]
-    assert f"`_summary={value}`" in told[0]["issue"][0]["details"]["text"]
-    assert "_summary" not in links(bundle)["self"]
-
-
 def test_every_entry_of_a_searchset_has_a_full_url(shared_world: World):
     bundle = shared_world.get("nour", "/Practitioner?unheard-of=1").get_json()
     urls = [entry["fullUrl"] for entry in bundle["entry"]]

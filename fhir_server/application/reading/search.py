@@ -25,7 +25,7 @@ from fhir_server.application.core.enforcement_point import (
 from fhir_server.application.core.minor_confidentiality import documents_behind, is_confidential_failure
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.core.shown import Shown, unseen_identifiers
-from fhir_server.application.reading import recorded_queries
+from fhir_server.application.reading import pages, recorded_queries
 from fhir_server.application.reading.chained_search import Chains
 from fhir_server.application.reading.event_redaction import ReaderFilters
 from fhir_server.application.reading.read import outcome_of, present
@@ -105,6 +105,8 @@ class Wanted:
 class Found:
     """One page of what is visible. total: None when it was not asked for or is above the cap.
 
+    next, previous: the positions of the neighbouring pages, None when there is none.
+
     included: what refers to the resources of the page, as far as it is visible.
     """
 
@@ -113,6 +115,7 @@ class Found:
     next: Place | None
     patient: PatientId | None
     included: tuple[Shown, ...] = ()
+    previous: Place | None = None
 
 
 @query
@@ -293,13 +296,13 @@ def _including(access: Access, wanted: Wanted, shown: tuple[Shown, ...], filters
 
 def _page(access: Access, wanted: Wanted, filters: Filters) -> Found:
     search, snapshot = wanted.search, access.snapshot
-    page = snapshot.find(search, filters) if search.limit else None
-    shown = present(access, page.rows, filters) if page else ()
-    following = page.next if page else None
-    if not wanted.total:
-        total = None
-    elif page and following is None and search.after is None:
-        total = len(page.rows)
+    if search.after:
+        page = pages.turned(access, search, filters)
     else:
-        total = snapshot.count(search, filters, COUNT_CAP)
-    return Found(shown, total, following, access.patient)
+        rows = snapshot.find(search, filters) if search.limit else None
+        page = pages.Turned(present(access, rows.rows, filters), rows.next) if rows else pages.Turned(())
+    total = None
+    if wanted.total:
+        is_all = search.limit and page.next is None and search.after is None
+        total = len(page.shown) if is_all else snapshot.count(search, filters, COUNT_CAP)
+    return Found(page.shown, total, page.next, access.patient, previous=page.previous)

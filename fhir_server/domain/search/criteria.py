@@ -86,10 +86,16 @@ class Chained:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The last row of a page: its sort value (microseconds) and id; the next page starts after it."""
+    """The last row of a page: its sort value (microseconds) and id; the next page starts after it.
+
+    rank: what the row is sorted by, as bytes, in a search that a store does not sort.
+    backward: the page ends before this row instead of starting after it; a store never receives it.
+    """
 
     value: int
     id: str
+    rank: bytes = b""
+    backward: bool = False
 
 
 @dataclass(frozen=True, slots=True)

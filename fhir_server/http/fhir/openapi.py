@@ -28,9 +28,9 @@ _RESULT = {
     "_count": "entries of a page, 200 at most; 0 asks for the total alone",
     "_sort": "`_lastUpdated` or a date parameter, with `-` for the latest first",
     "_total": "`none`, `estimate` or `accurate`",
-    "_summary": "`count` or `false`",
+    "_summary": "`true`, `text`, `data`, `count` or `false`",
     "_elements": "names of the elements to show",
-    "_page": "from the link `next`",
+    "_page": "from the links `next` and `previous`",
 }
 _HEADERS = {
     "If-Match": "the version that is changed, as its ETag",

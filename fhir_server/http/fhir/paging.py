@@ -1,5 +1,8 @@
 """Paging cursors: encrypted, of constant length, bound to caller and query; each page is decided anew.
 
+A cursor holds the last row of the page before, or the first row of the page after. The length depends on nothing but
+the number of keys that the query sorts by.
+
 Source: docs/threat-model.md (a cursor does not tell how many resources were skipped). AES-256-GCM; the grant and the
 query are associated data, so that a cursor does not open for another caller or another search.
 """
@@ -16,13 +19,15 @@ from fhir_server.domain.search.criteria import Place
 
 _NONCE_BYTES = 12
 _VALUE_BYTES = 8
+_ID_BYTES = 16
 
 
 def seal(key: bytes, place: Place, bound_to: str) -> str:
-    """Return the cursor of a position: base64url, always of the same length."""
+    """Return the cursor of a position as base64url: always of the same length for one query."""
     nonce = os.urandom(_NONCE_BYTES)
-    plain = place.value.to_bytes(_VALUE_BYTES, "big", signed=True) + UUID(place.id).bytes
-    return urlsafe_b64encode(nonce + AESGCM(key).encrypt(nonce, plain, bound_to.encode())).rstrip(b"=").decode()
+    plain = bytes([place.backward]) + place.value.to_bytes(_VALUE_BYTES, "big", signed=True) + UUID(place.id).bytes
+    sealed = AESGCM(key).encrypt(nonce, plain + place.rank, bound_to.encode())
+    return urlsafe_b64encode(nonce + sealed).rstrip(b"=").decode()
 
 
 def unseal(key: bytes, cursor: str, bound_to: str) -> Place:
@@ -33,8 +38,13 @@ def unseal(key: bytes, cursor: str, bound_to: str) -> Place:
     try:
         sealed = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
         plain = AESGCM(key).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], bound_to.encode())
-        value = int.from_bytes(plain[:_VALUE_BYTES], "big", signed=True)
-        return Place(value, str(UUID(bytes=plain[_VALUE_BYTES:])))
-    except (ValueError, InvalidTag) as error:
+        return _opened(plain)
+    except (ValueError, IndexError, InvalidTag) as error:
         text = "`_page` is not a page of this search for this caller"
         raise Problem.of(Category.MALFORMED, text, code="page") from error
+
+
+def _opened(plain: bytes) -> Place:
+    value, rest = plain[1 : 1 + _VALUE_BYTES], plain[1 + _VALUE_BYTES :]
+    id_, rank = str(UUID(bytes=rest[:_ID_BYTES])), rest[_ID_BYTES:]
+    return Place(int.from_bytes(value, "big", signed=True), id_, rank, backward=bool(plain[0]))

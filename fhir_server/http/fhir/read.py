@@ -34,12 +34,14 @@ def read_one(row: ResourceType, id_: str) -> Response:
     if id_ == "_history":  # the history of a whole type: no id begins with an underscore
         abort(405)
     negotiation.wanted_format()
+    rendering.demand_of_one()
     return rendering.resource(read.read(runtime(), current_caller(), row, id_))
 
 
 def read_version(row: ResourceType, id_: str, version: str) -> Response:
     """Answer one version; the version id is the one that this caller was given."""
     negotiation.wanted_format()
+    rendering.demand_of_one()
     caller, parts = current_caller(), _VERSION.fullmatch(version)
     number = int(parts[1]) if parts else 0
     shown = read.read_version(runtime(), caller, row, id_, number)

@@ -18,37 +18,51 @@ from fhir_server.application.core.unit_of_work import Written
 from fhir_server.application.reading.search import Found
 from fhir_server.domain import bodies
 from fhir_server.domain.caller import Caller
-from fhir_server.domain.directory.identity_traits import SUBSETTED
-from fhir_server.domain.problem import Issue
+from fhir_server.domain.problem import Category, Issue, Problem
 from fhir_server.domain.values import Json
 from fhir_server.http.fhir import negotiation
 from fhir_server.http.request_context import argument, header, runtime
-from fhir_server.r4.parsing import load_json
-from fhir_server.r4.structure import shape_of
+from fhir_server.r4.subsets import SUMMARIES, Subset
 from fhir_server.registry import AccessRule, types_under
 
-ELEMENTS = "_elements"
+SUMMARY, ELEMENTS, _COUNT = "_summary", "_elements", "count"
 _MATCH, _INCLUDE = (orjson.dumps({"mode": mode}) for mode in ("match", "include"))
 _CONTENTS = types_under(AccessRule.CONTENT)
-_ALWAYS = frozenset({"resourceType", "id", "meta", "implicitRules", "modifierExtension", "status"})
 
 
-def wanted_elements() -> frozenset[str]:
-    """Return the elements that this request asks for; an empty set means the whole resource."""
-    if request.method not in {"GET", "HEAD"} and not request.path.endswith("/_search"):
-        return frozenset()
-    named = argument(ELEMENTS) or (request.form.get(ELEMENTS, "") if request.method == "POST" else "")
-    return frozenset(name.strip().partition(".")[2] or name.strip() for name in named.split(",") if name.strip())
+def wanted_subset() -> Subset:
+    """Return what this request asks to see of each resource.
+
+    Raises: Problem(MALFORMED) for an unknown summary, and for a count of a single resource.
+    """
+    if request.method not in {"GET", "HEAD"} and not _is_form():
+        return Subset()
+    summary, named = _asked(SUMMARY), _asked(ELEMENTS)
+    if not (summary or named):
+        return Subset()
+    if summary and summary not in SUMMARIES:
+        raise Problem.of(Category.MALFORMED, f"`{SUMMARY}` takes one of: {', '.join(SUMMARIES)}", code=SUMMARY)
+    elements = frozenset(name.strip().partition(".")[2] or name.strip() for name in named.split(",") if name.strip())
+    if summary == "false":
+        return Subset()
+    return Subset("" if summary == _COUNT else summary, frozenset() if summary else elements)
 
 
-def reduced(body: bytes, type_: str, elements: frozenset[str]) -> bytes:
-    """Return a body with these elements, the mandatory elements and the modifier elements."""
-    shape = shape_of(type_)
-    kept = elements | _ALWAYS | {element.name for element in (shape.required if shape else ())}
-    resource: Json = {name: value for name, value in load_json(body).items() if name.removeprefix("_") in kept}
-    meta = resource.setdefault("meta", {})
-    meta["tag"] = [*(tag for tag in meta.get("tag", ()) if tag != SUBSETTED), SUBSETTED]
-    return orjson.dumps(resource)
+def demand_of_one() -> None:
+    """Refuse a count, which only a search has.
+
+    Raises: Problem(MALFORMED).
+    """
+    if _asked(SUMMARY) == _COUNT:
+        raise Problem.of(Category.MALFORMED, f"`{SUMMARY}={_COUNT}` is for a search", code=SUMMARY)
+
+
+def _is_form() -> bool:
+    return request.method == "POST" and request.path.endswith("/_search")
+
+
+def _asked(name: str) -> str:
+    return argument(name) or (request.form.get(name, "") if _is_form() else "")
 
 
 def etag_of(shown: Shown) -> str:
@@ -75,10 +89,10 @@ def description_of(shown: Shown) -> Json:
     return {name: value for name, value in orjson.loads(body).items() if not name.startswith("_")}
 
 
-def asked_body_of(shown: Shown, elements: frozenset[str]) -> bytes:
-    """Return the JSON of a resource with these elements; an empty set means all elements."""
+def asked_body_of(shown: Shown, subset: Subset) -> bytes:
+    """Return the JSON of a resource without what the client does not ask for."""
     body = body_of(shown)
-    return reduced(body, shown.stored.type, elements) if elements else body
+    return subset.of(body, shown.stored.type) if subset else body
 
 
 def may_be_told(caller: Caller, written: Written) -> bool:
@@ -103,7 +117,7 @@ def resource(
     elif not is_reading and (not is_told or preferred_return() != "representation"):
         response = _without_body(status, notes)
     else:
-        response = negotiation.fhir_response(asked_body_of(shown, wanted_elements()), status)
+        response = negotiation.fhir_response(asked_body_of(shown, wanted_subset()), status)
     response.headers["ETag"] = tag
     response.headers["Last-Modified"] = format_datetime(updated.replace(microsecond=0), usegmt=True)
     if place:
@@ -126,9 +140,9 @@ def searchset(fhir_base: str, found: Found, links: Iterable[tuple[str, str]], no
     if found.total is not None:
         head["total"] = found.total
     head["link"] = [{"relation": relation, "url": url} for relation, url in links]
-    elements = wanted_elements()
-    entries = [_hit(fhir_base, item, _MATCH, elements) for item in found.shown]
-    entries += [_hit(fhir_base, item, _INCLUDE) for item in found.included]
+    subset = wanted_subset()
+    entries = [_hit(fhir_base, item, _MATCH, subset) for item in found.shown]
+    entries += [_hit(fhir_base, item, _INCLUDE, subset.of_included) for item in found.included]
     if notes:
         outcome = {"fullUrl": uuid4().urn, "resource": _notes(notes), "search": {"mode": "outcome"}}
         entries.append(orjson.dumps(outcome))
@@ -153,10 +167,10 @@ def _with_entries(head: Json, entries: list[bytes]) -> bytes:
     return start[:-1] + b',"entry":[' + b",".join(entries) + b"]}"
 
 
-def _hit(fhir_base: str, shown: Shown, mode: bytes, elements: frozenset[str] = frozenset()) -> bytes:
+def _hit(fhir_base: str, shown: Shown, mode: bytes, subset: Subset) -> bytes:
     """Return one entry of a searchset. mode: `Bundle.entry.search`, as JSON."""
     url = orjson.dumps(f"{fhir_base}/{shown.reference}")
-    return b'{"fullUrl":' + url + b',"resource":' + asked_body_of(shown, elements) + b',"search":' + mode + b"}"
+    return b'{"fullUrl":' + url + b',"resource":' + asked_body_of(shown, subset) + b',"search":' + mode + b"}"
 
 
 def _historic(fhir_base: str, shown: Shown) -> bytes:

@@ -103,10 +103,15 @@ def _binding(caller: Caller, parsed: Parsed) -> str:
 def _links(served: Runtime, caller: Caller, parsed: Parsed, found: Found) -> list[tuple[str, str]]:
     """Return the links of a page; they name the patient by id, never by an identifier of the person."""
     as_page = _as_told(parsed, found)
-    links = [("self", _url(served, caller, as_page))]
-    if found.next is not None and not parsed.only_count:
-        cursor = paging.seal(served.cursor_key, found.next, _binding(caller, as_page))
-        links.append(("next", _url(served, caller, as_page, ("_page", cursor))))
+    links, binding = [("self", _url(served, caller, as_page))], _binding(caller, as_page)
+    if parsed.only_count:
+        return links
+    if parsed.cursor or found.next:
+        links.append(("first", _url(served, caller, as_page)))
+    for relation, place in (("previous", found.previous), ("next", found.next)):
+        if place:
+            cursor = paging.seal(served.cursor_key, place, binding)
+            links.append((relation, _url(served, caller, as_page, ("_page", cursor))))
     return links
 
 

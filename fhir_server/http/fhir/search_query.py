@@ -13,6 +13,7 @@ from fhir_server.domain.directory.patient_numbers import names_patient
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.search.criteria import AnyOf, Chained, Criterion, Search
 from fhir_server.domain.search.values import criterion
+from fhir_server.r4.subsets import SUMMARIES
 from fhir_server.registry import PATIENT, REGISTRY, AccessRule, ResourceType, SearchParam
 from fhir_server.settings import limits
 
@@ -22,16 +23,23 @@ MAX_IDS = 200
 _DIGITS = 9
 _FORMAT_PARAMS = frozenset({"_format", "_pretty"})
 _RESULT_PARAMS = frozenset({"_count", "_sort", "_total", "_summary", "_page"})
-_SUMMARIES = ("true", "text", "data")
-"""Values of `_summary` that shorten the answer, which this server does not support."""
 _TOTALS = ("none", "estimate", "estimated", "accurate")
 """Values of `_total`; "estimated" is the spelling of HAPI."""
 _ELEMENTS = "_elements"
 REVINCLUDE = "_revinclude"
 _LAST_UPDATED = SearchParam("_lastUpdated", "date", (), "http://hl7.org/fhir/SearchParameter/Resource-lastUpdated")
 _PATIENT_PARAMS = frozenset({"patient", "subject"})
-_NEVER_IGNORED = frozenset({"_has", "_filter", "_query", "_list", "_security", "near"})
+_NEVER_IGNORED = frozenset({"_has", "_list", "_security", "near"})
 """Parameters that narrow to a patient or by protection: if the server ignored one, the answer would grow unnoticed."""
+_REFUSED = {
+    "_text": "bodies are sealed, and there is no index of narratives",
+    "_content": "bodies are sealed, and there is no index of their text",
+    "_filter": "use the parameters of the type, which may be repeated and take several values",
+    "_query": "this server has no named queries; its operations are in the CapabilityStatement",
+    "_contained": "a contained resource is found with the resource that contains it",
+    "_containedType": "a contained resource is found with the resource that contains it",
+}
+"""Parameters of R4 that this server does not have, each with the reason; ignoring one would change the answer."""
 
 
 @dataclass(slots=True)
@@ -127,7 +135,7 @@ class _Reader:
         elif name == _LAST_UPDATED.name:
             self.parsed.criteria.append(criterion(_LAST_UPDATED, "", value, self.fhir_base))
         elif not (self._patient(name, value) or self._of_type(name, value)):
-            self._unknown(name, f"{name}={value}" if _trims(name, value) or name == REVINCLUDE else name)
+            self._unknown(name, f"{name}={value}" if name == REVINCLUDE else name)
             return
         if name != "_page":
             self.parsed.used.append((name, str(self.parsed.count) if name == "_count" else value))
@@ -136,7 +144,7 @@ class _Reader:
         """Tell whether a parameter is about the answer, not about what is searched for."""
         if name == REVINCLUDE:
             return value in self.row.included_by
-        return name in _RESULT_PARAMS and not _trims(name, value)
+        return name in _RESULT_PARAMS
 
     def _result(self, name: str, value: str) -> None:
         if name == REVINCLUDE:
@@ -148,7 +156,7 @@ class _Reader:
             self._sort(value)
         elif name == "_total":
             self.parsed.total = _one_of("_total", value, _TOTALS) != "none"
-        elif _one_of("_summary", value, ("count", "false", *_SUMMARIES)) == "count":
+        elif _one_of("_summary", value, SUMMARIES) == "count":
             self.parsed.only_count = True
 
     def _sort(self, value: str) -> None:
@@ -231,15 +239,13 @@ class _Reader:
         Raises: Problem(UNSUPPORTED) when ignoring it would widen the answer, or when the client wants nothing ignored.
         """
         base = name.partition(":")[0].partition(".")[0]
+        if base in _REFUSED:
+            raise Problem.of(Category.UNSUPPORTED, f"`{base}` is not supported: {_REFUSED[base]}", code=base)
         if names_patient(name):
             raise Problem.of(Category.UNSUPPORTED, "a number is no search parameter", code="not-supported")
         if self.strict or base in _NEVER_IGNORED | _PATIENT_PARAMS or _find(self.row, base) is not None:
             raise Problem.of(Category.UNSUPPORTED, f"`{said}` is not a search parameter of {self.row.name}", code=name)
         self.parsed.ignored.append(said)
-
-
-def _trims(name: str, value: str) -> bool:
-    return name == "_summary" and value in _SUMMARIES
 
 
 def _find(row: ResourceType, name: str) -> SearchParam | None:
