@@ -124,6 +124,7 @@ class ResourceType:
     by_server: whether only the server itself writes the type.
     included_by: values of `_revinclude` that a search of the type takes, such as "Provenance:target".
     unconditional: whether nothing of the type is created on a condition.
+    care_dates: date parameters that say when the care took place; the first one with a value counts.
     documentation: what the CapabilityStatement says besides, "" for nothing.
     """
 
@@ -144,6 +145,7 @@ class ResourceType:
     by_server: bool = False
     included_by: tuple[str, ...] = ()
     unconditional: bool = False
+    care_dates: tuple[str, ...] = ()
     documentation: str = ""
 
     @property

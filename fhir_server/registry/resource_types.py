@@ -125,6 +125,7 @@ _ROWS = (
         },
         transactions={Interaction.SEARCH: "ITI-67", Interaction.CREATE: "ITI-105"},
         included_by=("Provenance:target",),
+        care_dates=("period", "creation", "date"),
         documentation="`conditionalUpdate` is a conditional PATCH by `identifier=system|value`; there is no PUT.",
     ),
     ResourceType(
@@ -224,6 +225,7 @@ _ROWS = (
             ),
         },
         unconditional=True,
+        care_dates=("date",),
         documentation="An establishment's registered admission system records who cares for the patient and when, and "
         "nothing else. Only the patient's side reads it.",
     ),

@@ -17,7 +17,8 @@ PCP = {
     "code": "PCP",
 }
 OF_A_PATIENT = [one.name for one in OPERATIONS if one.type == "Patient" and one.instance]
-NOT_FOR_PROFESSIONALS = [name for name in OF_A_PATIENT if name not in {"explain", "break-glass", "regulation-access"}]
+FOR_PROFESSIONALS = {"explain", "break-glass", "regulation-access", "everything"}
+NOT_FOR_PROFESSIONALS = [name for name in OF_A_PATIENT if name not in FOR_PROFESSIONALS]
 MODES = [("awa-btg", "break-glass"), ("roux-samu", "regulation-access")]
 
 

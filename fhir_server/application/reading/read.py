@@ -79,11 +79,11 @@ def history(runtime: Runtime, caller: Caller, row: ResourceType, id_: str) -> tu
     audited = AuditedInteraction(Interaction.HISTORY, row.name, target=f"{row.name}/{id_}")
     with runtime.ports.store.snapshot() as snapshot:
         access = Access(runtime, caller, audited, snapshot)
-        filters = _enter_by_id(access, row)
+        filters = enter_by_id(access, row)
         versions = snapshot.history(row.name, id_, filters)
         shown = present(access, versions[: _versions_shown(access, row)], filters)
-        outcome = _outcome_by_id(access, shown)
-    _record(access, outcome)
+        outcome = outcome_by_id(access, shown)
+    record_unless_refused(access, outcome)
     if not shown:
         raise not_found()
     return shown
@@ -153,13 +153,13 @@ def recheck(row: Stored, visibility: Visibility) -> None:
 def _show_one(runtime: Runtime, caller: Caller, row: ResourceType, audited: AuditedInteraction, fetch: Fetch) -> Shown:
     with runtime.ports.store.snapshot() as snapshot:
         access = Access(runtime, caller, audited, snapshot)
-        filters = _enter_by_id(access, row)
+        filters = enter_by_id(access, row)
         found = _of_today(access, row, fetch(snapshot, filters), filters)
         shown = present(access, (found,), filters) if found else ()
         if row.access is AccessRule.CONTENT:
             shown = tuple(_content(access, item) for item in shown)
-        outcome = _outcome_by_id(access, shown)
-    _record(access, outcome)
+        outcome = outcome_by_id(access, shown)
+    record_unless_refused(access, outcome)
     if not shown:
         raise not_found()
     if shown[0].stored.deleted:
@@ -175,7 +175,7 @@ def _content(access: Access, shown: Shown) -> Shown:
     return replace(shown, of_confidential=bool(marks) and all(HIDDEN_FROM_GUARDIANS in mark for mark in marks))
 
 
-def _enter_by_id(access: Access, row: ResourceType) -> Filters:
+def enter_by_id(access: Access, row: ResourceType) -> Filters:
     """Find the space of the resource, enter it, and return what is visible: nothing if the caller may not enter."""
     audited = access.audited
     if not _is_of_oneself(access):
@@ -228,12 +228,13 @@ def _as_its_document(caller: Caller, patient: PatientId | None) -> smart_scopes.
         return smart_scopes.UNLIMITED
 
 
-def _record(access: Access, outcome: Outcome) -> None:
+def record_unless_refused(access: Access, outcome: Outcome) -> None:
+    """Store the audit event of a read; both the event and the notice that it owes are durable when this returns."""
     if not access.refused:  # a denial has been audited already
         access_notices.record_access(access, outcome)
 
 
-def _outcome_by_id(access: Access, shown: Sequence[Shown]) -> Outcome:
+def outcome_by_id(access: Access, shown: Sequence[Shown]) -> Outcome:
     """Return the outcome of reading one resource, with the documents that the read was about."""
     if shown:
         outcome = outcome_of(access.opened, shown)

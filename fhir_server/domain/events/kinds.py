@@ -82,6 +82,9 @@ class EventKind(Code):
         "looked at the history %(of_thing)s", "look at the history %(of_thing)s")
     RESOURCES_SEARCHED = ("resources-searched", EventRow((Interaction.SEARCH,), None, _NEVER, _DOCUMENTS, _ACCESS),
         "looked at %(things)s", "look at %(things)s")
+    EVERYTHING_READ = ("everything-read", EventRow(_CALLED, _PATIENT, _NEVER, _DOCUMENTS, _ACCESS, "everything"),
+        "looked at everything in the space that is open to them",
+        "look at everything in the space that is open to them")
     RESOURCE_CREATED = ("resource-created", EventRow((_CREATE,), None, _NEVER, _DOCUMENTS, _UNTOLD),
         "recorded %(thing)s", "record %(thing)s")
     RESOURCE_UPDATED = ("resource-updated", EventRow((_UPDATE,), None, _NEVER, _DOCUMENTS, _UNTOLD),

@@ -115,6 +115,11 @@ _DATA_TYPES: dict[str, Json] = {
     "code": _TEXT,
     "boolean": {"type": "boolean"},
     "integer": {"type": "integer"},
+    "id": _TEXT,
+    "date": _TEXT,
+    "instant": {"type": "string", "format": "date-time"},
+    "canonical": {"type": "string", "format": "uri"},
+    "Coding": {"type": "object", "properties": {"system": _TEXT, "code": _TEXT}},
     "Reference": {"type": "object", "required": ["reference"], "properties": {"reference": _TEXT}},
 }
 _PROBLEM = "Problem"

@@ -9,7 +9,7 @@ from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.values import Json
 from fhir_server.http.fhir import negotiation
 from fhir_server.http.fhir.caller import current_caller
-from fhir_server.http.fhir.operations import cases, invitations, reading, reviews, spaces, suspensions
+from fhir_server.http.fhir.operations import cases, everything, invitations, reading, reviews, spaces, suspensions
 from fhir_server.http.fhir.operations.model import Operation, arguments, definition_of
 from fhir_server.http.fhir.routing import Route
 from fhir_server.http.request_context import runtime
@@ -21,6 +21,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *cases.OPERATIONS,
     *suspensions.OPERATIONS,
     *reading.OPERATIONS,
+    *everything.OPERATIONS,
 )
 RELEASED = "2026-11-25"
 
@@ -46,9 +47,13 @@ def call(operation: Operation, id_: str = "") -> Response:
 
 
 def _routes(operation: Operation) -> list[Route]:
-    place = "/<id_>" if operation.instance else ""
+    routes = _at(operation, "/<id_>" if operation.instance else "", operation.id)
+    return [*routes, *_at(operation, "", f"{operation.id}-of-type")] if operation.also_on_type else routes
+
+
+def _at(operation: Operation, place: str, name: str) -> list[Route]:
     path = f"/{operation.type}{place}/${operation.name}"
-    names = {"GET": f"{operation.id}-by-get", "POST": operation.id}
+    names = {"GET": f"{name}-by-get", "POST": name}
     return [
         Route(method, path, call, operation.type, names[method], operation.title, {"operation": operation})
         for method in operation.methods

@@ -3,6 +3,7 @@
 Source: https://hl7.org/fhir/R4/operations.html, https://hl7.org/fhir/R4/operationdefinition.html.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,7 +20,9 @@ from fhir_server.r4.checking import check
 from fhir_server.r4.parsing import parse
 
 Arguments = Mapping[str, Any]
-ParameterType = Literal["string", "boolean", "code", "integer", "Reference", "Patient"]
+ParameterType = Literal[
+    "string", "boolean", "code", "integer", "id", "date", "instant", "canonical", "Coding", "Reference", "Patient"
+]
 Answer = Callable[[Runtime, Caller, str, Arguments], Response]
 """Answers one call. It gets the runtime, the caller, the id of the instance ("" at type level) and the arguments."""
 VALUES = {
@@ -27,9 +30,22 @@ VALUES = {
     "boolean": "valueBoolean",
     "code": "valueCode",
     "integer": "valueInteger",
+    "id": "valueId",
+    "date": "valueDate",
+    "instant": "valueInstant",
+    "canonical": "valueCanonical",
+    "Coding": "valueCoding",
     "Reference": "valueReference",
 }
 """The element of each data type in a parameter; a resource is in `resource`."""
+_ALSO = {
+    "id": ("valueString",),
+    "date": ("valueDateTime", "valueString"),
+    "instant": ("valueDateTime", "valueString"),
+    "canonical": ("valueUri", "valueString"),
+    "code": ("valueString",),
+}
+"""Elements in which clients send a value of a data type too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +70,10 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One operation of a resource type. name: without the dollar sign. output: what it returns."""
+    """One operation of a resource type. name: without the dollar sign. output: what it returns.
+
+    instance: whether it is called on a resource. also_on_type: whether it is called on the type as well.
+    """
 
     name: str
     type: str
@@ -65,6 +84,7 @@ class Operation:
     output: tuple["Output", ...] = ()
     instance: bool = True
     affects_state: bool = True
+    also_on_type: bool = False
 
     @property
     def id(self) -> str:
@@ -94,14 +114,37 @@ def arguments(operation: Operation) -> dict[str, Any]:
 
 
 def _of_query(operation: Operation) -> dict[str, Any]:
-    known = {wanted.name for wanted in operation.parameters}
-    given = {name: value for name, value in request.args.items(multi=True) if not name.startswith("_")}
-    unknown = [
-        Issue(f"`{name}` is no parameter of this operation", code="value") for name in given if name not in known
-    ]
-    if unknown:
-        raise Problem(Category.INVALID, *unknown)
+    known = {wanted.name: wanted for wanted in operation.parameters}
+    given: dict[str, Any] = {}
+    issues = []
+    for name, text in request.args.items(multi=True):
+        wanted = known.get(name)
+        if wanted is None:
+            if not name.startswith("_"):
+                issues.append(Issue(f"`{name}` is no parameter of this operation", code="value"))
+        elif name in given and not wanted.repeats:
+            issues.append(Issue(f"`{name}` is said twice", code="value"))
+        elif (value := _of_text(wanted, text)) is None:
+            issues.append(Issue(f"`{name}` takes a {wanted.type}", code="value"))
+        else:
+            given[name] = [*given.get(name, ()), value] if wanted.repeats else value
+    if issues:
+        raise Problem(Category.INVALID, *issues)
     return given
+
+
+def _of_text(wanted: Parameter, text: str) -> Any:  # noqa: ANN401 - a JSON value, None for what is none
+    """Return the value of a parameter of a URL: a Coding as `system|code`, any other value as R4 writes it."""
+    match wanted.type:
+        case "integer":
+            return int(text) if re.fullmatch(r"\d{1,9}", text, re.ASCII) else None
+        case "boolean":
+            return {"true": True, "false": False}.get(text)
+        case "Coding":
+            system, bar, code = text.rpartition("|")
+            return {"code": code} | ({"system": system} if bar else {}) if code else None
+        case _:
+            return text if VALUES.get(wanted.type) else None
 
 
 def _of_body(operation: Operation) -> dict[str, Any]:
@@ -130,7 +173,7 @@ def _read(operation: Operation, parts: Iterable[Json], given: dict[str, Any]) ->
             text = "said twice" if wanted else "no parameter of this operation"
             yield Issue(f"`{str(part.get('name'))[:64]}` is {text}", f"{where}.name", "value")
             continue
-        value = part.get(VALUES.get(wanted.type, "resource"))
+        value = _value(wanted, part)
         is_resource = wanted.type not in VALUES
         if value is None or (is_resource and value.get("resourceType") != wanted.type):
             yield Issue(f"`{wanted.name}` takes a {wanted.type}", where, "value")
@@ -138,6 +181,11 @@ def _read(operation: Operation, parts: Iterable[Json], given: dict[str, Any]) ->
         if is_resource:
             yield from check(value, f"{where}.resource")
         given[wanted.name] = [*given.get(wanted.name, ()), value] if wanted.repeats else value
+
+
+def _value(wanted: Parameter, part: Json) -> Any:  # noqa: ANN401 - a JSON value, None for what is none
+    names = (VALUES.get(wanted.type, "resource"), *_ALSO.get(wanted.type, ()))
+    return next((part[name] for name in names if part.get(name) is not None), None)
 
 
 def parameters(**values: object) -> Json:
@@ -208,7 +256,7 @@ def definition_of(operation: Operation, fhir_base: str, date: str) -> Json:
         "code": operation.name,
         "resource": [operation.type],
         "system": False,
-        "type": not operation.instance,
+        "type": not operation.instance or operation.also_on_type,
         "instance": operation.instance,
     }
     return built | ({"parameter": [*inputs, *told_back]} if inputs or told_back else {})

@@ -1,0 +1,219 @@
+"""Everything of one space that single searches would show the caller: in pages, each on one permit and one snapshot.
+
+A page walks through the parts of the space, one search each: the parts of a type are told apart by the parameter that
+says when the care took place. What the caller may not search is left out, as if it were not there.
+Source: https://hl7.org/fhir/R4/patient-operation-everything.html; docs/adr/0115-everything-of-a-space.md.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+
+from consent_rules.model import Deny
+from consent_rules.visibility import NOTHING, Interval, Visibility
+from consent_rules.vocabulary import NO_SPACE, Action, PatientId, RequesterKind
+from fhir_server.application.core import smart_scopes
+from fhir_server.application.core.access import IN_DIRECTORY, OF_THE_SPACE, Access, Scoped, action_of
+from fhir_server.application.core.enforcement_point import judge_again
+from fhir_server.application.core.runtime import Runtime
+from fhir_server.application.core.shown import Shown
+from fhir_server.application.reading import read
+from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome
+from fhir_server.domain.caller import Caller
+from fhir_server.domain.commands import query
+from fhir_server.domain.problem import Category, Problem
+from fhir_server.domain.search import tokens
+from fhir_server.domain.search.criteria import Criterion, DateIs, DateOp, NoneOf, Place, Search
+from fhir_server.domain.values import Interaction
+from fhir_server.ports.store import Filters
+from fhir_server.registry import PATIENT, REGISTRY, TRACE, ResourceType
+
+_AT_ONCE = 200
+"""How many directory entries one query looks up."""
+
+
+def _is_part(row: ResourceType) -> bool:
+    of_space = row.name == PATIENT or (row.name in OF_THE_SPACE and row.name != TRACE)
+    return of_space and Interaction.SEARCH in row.interactions
+
+
+_ROWS = tuple(row for row in REGISTRY.values() if _is_part(row))
+TYPES = tuple(row.name for row in _ROWS)
+"""The types that the operation returns, in this order; the journal is left out, because each page adds to it."""
+DIRECTORY_TYPES = tuple(IN_DIRECTORY.by_type)
+"""The types whose entries come with a page that refers to them."""
+_ENTRY = re.compile(rf'"reference":"(?:[^"]*/)?({"|".join(DIRECTORY_TYPES)})/([A-Za-z0-9\-.]{{1,64}})"'.encode())
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Where a page starts: the number of a part, and the place in it after which it starts, None for its beginning."""
+
+    part: int = 0
+    after: Place | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a call asks for.
+
+    start, end: bounds of the date of care, as intervals of microseconds; types without such a date are always returned.
+    since: resources changed then or later. types: empty for all. count: resources of a page, 1 or more.
+    """
+
+    start: Interval | None = None
+    end: Interval | None = None
+    since: Interval | None = None
+    types: frozenset[str] = frozenset()
+    count: int = 20
+    step: Step = Step()
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One page. included: the directory entries to which it refers. next: None on the last page."""
+
+    patient: PatientId
+    shown: tuple[Shown, ...]
+    included: tuple[Shown, ...]
+    next: Step | None
+
+
+@query
+def everything(runtime: Runtime, caller: Caller, patient: PatientId, wanted: Wanted) -> Found:
+    """Return one page of what the caller sees of a space.
+
+    patient: "" for the patient in context. The token needs the scope to read the Patient; what it may not search is
+    left out.
+    Raises: Problem(NOT_FOUND), the same for an unknown patient and for one whose space the caller may not enter;
+    MALFORMED when no patient is named and none is in context.
+    """
+    patient = patient or _in_context(caller)
+    audited = AuditedInteraction(Interaction.OPERATION, PATIENT, target=f"{PATIENT}/{patient}", operation="everything")
+    with runtime.ports.store.snapshot() as snapshot:
+        access = Access(runtime, caller, audited, snapshot)
+        by_id = read.enter_by_id(access, REGISTRY[PATIENT])
+        found = _page(access, wanted) if snapshot.read(PATIENT, patient, by_id) else None
+        outcome = _outcome(access, found)
+    read.record_unless_refused(access, outcome)
+    if found is None:
+        raise read.not_found()
+    return found
+
+
+def _in_context(caller: Caller) -> PatientId:
+    if caller.launch_patient:
+        return caller.launch_patient
+    if caller.requester.kind is RequesterKind.PATIENT:
+        return PatientId(caller.requester.person.partition("/")[2])
+    raise Problem.of(Category.MALFORMED, f"name the patient: `{PATIENT}/[id]/$everything`", code="required")
+
+
+@dataclass(frozen=True, slots=True)
+class AllFilters:
+    """What single searches of each type would show the caller: by the action and the scope that each search needs.
+
+    This costs no read: the decision uses the state that was already loaded.
+    """
+
+    access: Access
+    consulting: Scoped
+    _made: dict[str, Visibility] = field(default_factory=dict)
+    _opened: dict[Action, Scoped | None] = field(default_factory=dict)
+
+    def of(self, type_: str) -> Visibility:
+        """Return the filter of a type."""
+        found = self._made.get(type_)
+        if found is None:
+            found = self._made[type_] = self._filter(type_)
+        return found
+
+    def _filter(self, type_: str) -> Visibility:
+        if type_ in IN_DIRECTORY.by_type:
+            return self.consulting.of(type_) if self._may_search(type_) else NOTHING
+        row = REGISTRY.get(type_)
+        seen = self._open(action_of(row)) if row else self.consulting
+        return seen.of(type_) if seen else NOTHING
+
+    def _may_search(self, type_: str) -> bool:
+        try:
+            smart_scopes.demand(self.access.caller, (type_,), "s", NO_SPACE)
+        except Problem:
+            return False
+        return True
+
+    def _open(self, action: Action) -> Scoped | None:
+        if action is Action.CONSULT:
+            return self.consulting
+        if action not in self._opened:
+            answer = judge_again(self.access, self.access.entered, action)
+            self._opened[action] = None if isinstance(answer, Deny) else answer.within(self.access.caller, "s")
+        return self._opened[action]
+
+
+def _outcome(access: Access, found: Found | None) -> Outcome:
+    """Return the outcome; the event of a page is about no document, like that of a search that names nothing."""
+    if found is None:
+        return read.outcome_by_id(access, ())
+    return replace(read.outcome_of(access.opened, found.shown), beyond=True)
+
+
+def _page(access: Access, wanted: Wanted) -> Found:
+    filters = AllFilters(access, access.entered.within(access.caller, "s"))
+    parts, first = _parts(wanted), wanted.step
+    shown: list[Shown] = []
+    for number in range(first.part, len(parts)):
+        left = wanted.count - len(shown)
+        after = first.after if number == first.part else None
+        page = access.snapshot.find(replace(parts[number], limit=left or 1, after=after), filters)
+        if not left and page.rows:  # the page is full, and this part has something for the next one
+            return _found(access, filters, shown, wanted, Step(number))
+        if left:
+            shown += read.present(access, page.rows, filters)
+        if page.next:
+            return _found(access, filters, shown, wanted, Step(number, page.next))
+    return _found(access, filters, shown, wanted, None)
+
+
+def _found(access: Access, filters: Filters, shown: list[Shown], wanted: Wanted, following: Step | None) -> Found:
+    included = tuple(_entries(access, filters, shown, wanted))
+    return Found(access.entered.patient, tuple(shown), included, following)
+
+
+def _parts(wanted: Wanted) -> list[Search]:
+    """Return the searches through which pages walk, in order; a cursor counts them, so the order is part of it."""
+    rows = [row for row in _ROWS if not wanted.types or row.name in wanted.types]
+    changed = (_bound("_lastUpdated", "ge", wanted.since),) if wanted.since else ()
+    return [Search(row.name, (*changed, *of_time)) for row in rows for of_time in _of_time(row, wanted)]
+
+
+def _of_time(row: ResourceType, wanted: Wanted) -> Iterator[tuple[Criterion, ...]]:
+    """Yield the criteria of a type's parts: one for each parameter that may say when the care took place."""
+    if not row.care_dates or not (wanted.start or wanted.end):
+        yield ()
+        return
+    for number, name in enumerate(row.care_dates):
+        bounds = [_bound(name, "ge", wanted.start)] if wanted.start else []
+        bounds += [_bound(name, "le", wanted.end)] if wanted.end else []
+        missing = [NoneOf(frozenset({tokens.present(before)})) for before in row.care_dates[:number]]
+        yield (*missing, *bounds)
+
+
+def _bound(name: str, comparison: DateOp, interval: Interval) -> DateIs:
+    return DateIs(name, ((comparison, interval),))
+
+
+def _entries(access: Access, filters: Filters, shown: Iterable[Shown], wanted: Wanted) -> Iterator[Shown]:
+    """Yield the directory entries to which a page refers; what the page does not show refers to nothing."""
+    named: dict[str, set[str]] = {}
+    for item in shown:
+        for type_, id_ in _ENTRY.findall(item.stored.body):
+            named.setdefault(type_.decode(), set()).add(id_.decode())
+    for type_, ids in sorted(named.items()):
+        if wanted.types and type_ not in wanted.types:
+            continue
+        ordered = sorted(ids)
+        for start in range(0, len(ordered), _AT_ONCE):
+            some = frozenset(ordered[start : start + _AT_ONCE])
+            rows = access.snapshot.find(Search(type_, ids=some, limit=len(some)), filters).rows
+            yield from read.present(access, rows, filters)
