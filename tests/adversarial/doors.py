@@ -174,7 +174,7 @@ def of_no_id() -> frozenset[Door]:
     of_types = {
         (method, f"/fhir/{operation.type}/${operation.name}")
         for operation in OPERATIONS
-        if not operation.instance
+        if not operation.instance or operation.also_on_type
         for method in operation.methods
     }
     return frozenset(

@@ -220,6 +220,21 @@ def test_a_parent_reads_in_the_journal_that_it_was_read_and_nothing_hidden(world
     assert secret not in told.get_data(as_text=True)
 
 
+def test_the_event_of_a_page_does_not_tell_that_something_hidden_came_first(world):
+    """Else the kind of entity that only the first resource has would tell a parent that another one was before it."""
+    world.patient("ines", "210039999900255", "2010-06-01")
+    parent(world, "marc", "ines")
+    sign_in(world, "ines", "ines", RequesterKind.PATIENT)
+    world.publish(patient="ines")
+    world.publish(patient="ines", marks=("INVISIBLE_REPRESENTANTS_LEGAUX",))
+    assert len(entries(world.get("ines", path(world, "?_type=DocumentReference", "ines")))) == 2
+    (event,) = entries(world.get("marc", f"/AuditEvent?patient={world.ids['ines']}&subtype=everything"))
+    (one,) = [
+        entity for entity in event["entity"] if "DocumentReference" in entity.get("what", {}).get("reference", "")
+    ]
+    assert one["type"] == {"system": "http://hl7.org/fhir/resource-types", "code": "DocumentReference"}
+
+
 @pytest.mark.parametrize("who", ["chu-ehr", "other-ehr"])
 def test_closed_blocked_and_unknown_are_alike_to_software_too(full, who):
     unknown = full.get(who, path(full, patient=UNKNOWN))

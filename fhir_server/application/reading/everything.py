@@ -17,13 +17,13 @@ from fhir_server.application.core.access import IN_DIRECTORY, OF_THE_SPACE, Acce
 from fhir_server.application.core.enforcement_point import judge_again
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.core.shown import Shown
-from fhir_server.application.reading import read
+from fhir_server.application.reading import read, walk
+from fhir_server.application.reading.walk import BEGINNING, Step
 from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.commands import query
 from fhir_server.domain.problem import Category, Problem
-from fhir_server.domain.search import tokens
-from fhir_server.domain.search.criteria import Criterion, DateIs, DateOp, NoneOf, Place, Search
+from fhir_server.domain.search.criteria import DateIs, Search
 from fhir_server.domain.values import Interaction
 from fhir_server.ports.store import Filters
 from fhir_server.registry import PATIENT, REGISTRY, TRACE, ResourceType
@@ -46,14 +46,6 @@ _ENTRY = re.compile(rf'"reference":"(?:[^"]*/)?({"|".join(DIRECTORY_TYPES)})/([A
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """Where a page starts: the number of a part, and the place in it after which it starts, None for its beginning."""
-
-    part: int = 0
-    after: Place | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Wanted:
     """What a call asks for.
 
@@ -66,7 +58,8 @@ class Wanted:
     since: Interval | None = None
     types: frozenset[str] = frozenset()
     count: int = 20
-    step: Step = Step()
+    step: Step = BEGINNING
+    sent: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +82,8 @@ def everything(runtime: Runtime, caller: Caller, patient: PatientId, wanted: Wan
     MALFORMED when no patient is named and none is in context.
     """
     patient = patient or _in_context(caller)
-    audited = AuditedInteraction(Interaction.OPERATION, PATIENT, target=f"{PATIENT}/{patient}", operation="everything")
+    target, sent = f"{PATIENT}/{patient}", wanted.sent
+    audited = AuditedInteraction(Interaction.OPERATION, PATIENT, target=target, query=sent, operation="everything")
     with runtime.ports.store.snapshot() as snapshot:
         access = Access(runtime, caller, audited, snapshot)
         by_id = read.enter_by_id(access, REGISTRY[PATIENT])
@@ -160,47 +154,20 @@ def _outcome(access: Access, found: Found | None) -> Outcome:
 
 def _page(access: Access, wanted: Wanted) -> Found:
     filters = AllFilters(access, access.entered.within(access.caller, "s"))
-    parts, first = _parts(wanted), wanted.step
-    shown: list[Shown] = []
-    for number in range(first.part, len(parts)):
-        left = wanted.count - len(shown)
-        after = first.after if number == first.part else None
-        page = access.snapshot.find(replace(parts[number], limit=left or 1, after=after), filters)
-        if not left and page.rows:  # the page is full, and this part has something for the next one
-            return _found(access, filters, shown, wanted, Step(number))
-        if left:
-            shown += read.present(access, page.rows, filters)
-        if page.next:
-            return _found(access, filters, shown, wanted, Step(number, page.next))
-    return _found(access, filters, shown, wanted, None)
-
-
-def _found(access: Access, filters: Filters, shown: list[Shown], wanted: Wanted, following: Step | None) -> Found:
-    included = tuple(_entries(access, filters, shown, wanted))
-    return Found(access.entered.patient, tuple(shown), included, following)
+    page = walk.page(access, filters, _parts(wanted), wanted.step, wanted.count)
+    included = tuple(_entries(access, filters, page.shown, wanted))
+    return Found(access.entered.patient, page.shown, included, page.next)
 
 
 def _parts(wanted: Wanted) -> list[Search]:
     """Return the searches through which pages walk, in order; a cursor counts them, so the order is part of it."""
     rows = [row for row in _ROWS if not wanted.types or row.name in wanted.types]
-    changed = (_bound("_lastUpdated", "ge", wanted.since),) if wanted.since else ()
-    return [Search(row.name, (*changed, *of_time)) for row in rows for of_time in _of_time(row, wanted)]
-
-
-def _of_time(row: ResourceType, wanted: Wanted) -> Iterator[tuple[Criterion, ...]]:
-    """Yield the criteria of a type's parts: one for each parameter that may say when the care took place."""
-    if not row.care_dates or not (wanted.start or wanted.end):
-        yield ()
-        return
-    for number, name in enumerate(row.care_dates):
-        bounds = [_bound(name, "ge", wanted.start)] if wanted.start else []
-        bounds += [_bound(name, "le", wanted.end)] if wanted.end else []
-        missing = [NoneOf(frozenset({tokens.present(before)})) for before in row.care_dates[:number]]
-        yield (*missing, *bounds)
-
-
-def _bound(name: str, comparison: DateOp, interval: Interval) -> DateIs:
-    return DateIs(name, ((comparison, interval),))
+    changed = (DateIs("_lastUpdated", (("ge", wanted.since),)),) if wanted.since else ()
+    return [
+        Search(row.name, (*changed, *of_time))
+        for row in rows
+        for of_time in walk.of_care(row, wanted.start, wanted.end)
+    ]
 
 
 def _entries(access: Access, filters: Filters, shown: Iterable[Shown], wanted: Wanted) -> Iterator[Shown]:

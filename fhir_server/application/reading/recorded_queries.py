@@ -17,6 +17,7 @@ BY_IDENTIFIER = "?/identifier"
 """The name that stands for everything that a search looks for by an identifier."""
 _OF_THE_PATIENT = frozenset({"patient", "subject"})
 _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_OPERATION = re.compile(r"/\$[a-z\-]+$")
 Pairs = list[tuple[str, str]]
 
 
@@ -66,7 +67,7 @@ def _pairs(query: str) -> Pairs:
 
 
 def _row(query: str) -> ResourceType | None:
-    path = query.partition("\n")[0].partition("?")[0].removesuffix("/_search")
+    path = _OPERATION.sub("", query.partition("\n")[0].partition("?")[0]).removesuffix("/_search")
     return REGISTRY.get(path.rpartition("/")[2].rpartition(" ")[2])
 
 

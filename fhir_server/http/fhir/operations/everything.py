@@ -1,64 +1,46 @@
-"""`$everything`: all of a space that the caller may see, in pages.
+"""`$everything` and `$docref`: what the caller may see of a space, and its documents by date of care, in pages.
 
-Source: https://hl7.org/fhir/R4/patient-operation-everything.html; docs/operations.md.
+Source: https://hl7.org/fhir/R4/patient-operation-everything.html;
+https://hl7.org/fhir/uv/ipa/OperationDefinition-docref.html; docs/operations.md.
 """
-
-from urllib.parse import urlencode
-from uuid import UUID
 
 from flask import Response
 
-from consent_rules.visibility import Interval
 from consent_rules.vocabulary import PatientId
 from fhir_server.application.core.runtime import Runtime
-from fhir_server.application.reading import everything
-from fhir_server.application.reading.everything import DIRECTORY_TYPES, TYPES, Step, Wanted
+from fhir_server.application.reading import docref, everything
+from fhir_server.application.reading.everything import DIRECTORY_TYPES, TYPES
 from fhir_server.application.reading.search import Found
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.problem import Category, Problem
-from fhir_server.domain.search import dates
-from fhir_server.domain.search.criteria import Place
-from fhir_server.http.fhir import negotiation, paging, rendering
+from fhir_server.http.fhir import negotiation, rendering
 from fhir_server.http.fhir.operations.model import Arguments, Operation, Parameter, outputs
-from fhir_server.http.fhir.search_query import DEFAULT_COUNT, MAX_COUNT
+from fhir_server.http.fhir.operations.walking import Pairs, count_of, interval, links, sent, step_of
 from fhir_server.http.request_context import argument
+from fhir_server.settings import limits
 
-_BEGINNING = Place(0, str(UUID(int=0)))
-"""Stands in a cursor for the beginning of a part."""
-_MOST_PARTS = 64
-Pairs = list[tuple[str, str]]
+_NONE_ON_DEMAND = "this server makes no documents on demand"
 
 
 def _everything(runtime: Runtime, caller: Caller, id_: str, given: Arguments) -> Response:
-    wanted = Wanted(
-        start=_interval(given, "start"),
-        end=_interval(given, "end"),
-        since=_interval(given, "_since"),
+    asked = _asked_of_everything(given)
+    wanted = everything.Wanted(
+        start=interval(given, "start"),
+        end=interval(given, "end"),
+        since=interval(given, "_since"),
         types=_types(given),
-        count=_count(given),
+        count=count_of(given),
+        step=step_of(runtime, caller, _of_patient(runtime, id_), asked, argument("_page")),
+        sent=sent(asked),
     )
-    asked = _asked(given)
-    cursor = argument("_page")
-    if cursor:
-        step = _unsealed(runtime, caller, id_, asked, cursor)
-        wanted = Wanted(wanted.start, wanted.end, wanted.since, wanted.types, wanted.count, step)
     found = everything.everything(runtime, caller, PatientId(id_), wanted)
-    url = f"{runtime.fhir_base}/Patient/{found.patient}/$everything"
-    links = [("self", _url(url, asked))]
-    if found.next:
-        sealed = _sealed(runtime, caller, found.patient, asked, found.next)
-        links.append(("next", _url(url, [*asked, ("_page", sealed)])))
+    told = links(runtime, caller, _of_patient(runtime, found.patient), asked, found.next)
     page = Found(found.shown, None, None, found.patient, found.included)
-    return negotiation.fhir_response(rendering.searchset(runtime.fhir_base, page, links))
+    return negotiation.fhir_response(rendering.searchset(runtime.fhir_base, page, told))
 
 
-def _interval(given: Arguments, name: str) -> Interval | None:
-    if name not in given:
-        return None
-    try:
-        return dates.interval_of(str(given[name]))
-    except ValueError as error:
-        raise Problem.of(Category.MALFORMED, f"`{name}`: {error}", code=name) from error
+def _of_patient(runtime: Runtime, id_: str) -> str:
+    return f"{runtime.fhir_base}/Patient/{id_}/$everything"
 
 
 def _types(given: Arguments) -> frozenset[str]:
@@ -70,48 +52,60 @@ def _types(given: Arguments) -> frozenset[str]:
     return named
 
 
-def _count(given: Arguments) -> int:
-    count = given.get("_count", DEFAULT_COUNT)
-    if not isinstance(count, int) or isinstance(count, bool) or count < 1:
-        raise Problem.of(Category.MALFORMED, f"`_count` takes a whole number from 1 to {MAX_COUNT}", code="_count")
-    return min(count, MAX_COUNT)
-
-
-def _asked(given: Arguments) -> Pairs:
+def _asked_of_everything(given: Arguments) -> Pairs:
     """Return the parameters in one spelling, for the links and to bind cursors to them."""
-    pairs: Pairs = []
-    for name in ("start", "end", "_since"):
-        pairs += [(name, str(given[name]))] if name in given else []
     types = _types(given)
-    pairs += [("_type", ",".join(sorted(types)))] if types else []
-    return [*pairs, ("_count", str(_count(given)))]
+    asked = [(name, str(given[name])) for name in ("start", "end", "_since") if name in given]
+    asked += [("_type", ",".join(sorted(types)))] if types else []
+    return [*asked, ("_count", str(count_of(given)))]
 
 
-def _bound(caller: Caller, patient: str, asked: Pairs, part: int) -> str:
-    return f"{caller.granted.id}\nPatient/{patient}/$everything?{urlencode(asked)}\n{part}"
+def _docref(runtime: Runtime, caller: Caller, _id: str, given: Arguments) -> Response:
+    patient = PatientId(str(given["patient"]).removeprefix(f"{runtime.fhir_base}/").removeprefix("Patient/"))
+    asked = _asked_of_docref(given, patient)
+    _demand_few(asked)
+    url = f"{runtime.fhir_base}/DocumentReference/$docref"
+    wanted = docref.Wanted(
+        patient=patient,
+        start=interval(given, "start"),
+        end=interval(given, "end"),
+        types=tuple((str(one.get("system", "")), str(one["code"])) for one in _codings(given)),
+        formats=tuple(map(str, given.get("profile", ()))),
+        stored=given.get("on-demand") is not True,
+        count=count_of(given),
+        step=step_of(runtime, caller, url, asked, argument("_page")),
+        sent=sent(asked),
+    )
+    found = docref.docref(runtime, caller, wanted)
+    page = Found(found.shown, found.total, None, patient)
+    notes = () if wanted.stored else (_NONE_ON_DEMAND,)
+    told = links(runtime, caller, url, asked, found.next)
+    return negotiation.fhir_response(rendering.searchset(runtime.fhir_base, page, told, notes))
 
 
-def _sealed(runtime: Runtime, caller: Caller, patient: str, asked: Pairs, step: Step) -> str:
-    """Return the cursor of a step; the number of the part is sealed by what the cursor is bound to."""
-    return paging.seal(runtime.cursor_key, step.after or _BEGINNING, _bound(caller, patient, asked, step.part))
+def _codings(given: Arguments) -> list[Arguments]:
+    codings = list(given.get("type", ()))
+    if any(not isinstance(one, dict) or not one.get("code") for one in codings):
+        raise Problem.of(Category.MALFORMED, "`type` takes a code, with its system if wished", code="type")
+    return codings
 
 
-def _unsealed(runtime: Runtime, caller: Caller, patient: str, asked: Pairs, cursor: str) -> Step:
-    """Return the step of a cursor: it opens for one part only.
+def _asked_of_docref(given: Arguments, patient: str) -> Pairs:
+    asked = [("patient", patient), *((name, str(given[name])) for name in ("start", "end") if name in given)]
+    asked += [("type", f"{one.get('system', '')}|{one['code']}".removeprefix("|")) for one in _codings(given)]
+    asked += [("profile", str(one)) for one in given.get("profile", ())]
+    asked += [("on-demand", str(given["on-demand"]).lower())] if "on-demand" in given else []
+    return [*asked, ("_count", str(count_of(given)))]
 
-    Raises: Problem(MALFORMED).
+
+def _demand_few(asked: Pairs) -> None:
+    """Refuse more types and profiles than a search may have values: each is work for the store.
+
+    Raises: Problem(TOO_COSTLY).
     """
-    for part in range(_MOST_PARTS):
-        try:
-            place = paging.unseal(runtime.cursor_key, cursor, _bound(caller, patient, asked, part))
-        except Problem:
-            continue
-        return Step(part, None if place == _BEGINNING else place)
-    raise Problem.of(Category.MALFORMED, "`_page` is not a page of this request for this caller", code="page")
-
-
-def _url(url: str, asked: Pairs) -> str:
-    return f"{url}?{urlencode(asked)}"
+    most = limits.in_force().values
+    if len(asked) > most:
+        raise Problem.of(Category.TOO_COSTLY, f"the parameters have at most {most} values", code="too-costly")
 
 
 OPERATIONS = (
@@ -134,5 +128,26 @@ OPERATIONS = (
         outputs(("return", "Bundle")),
         affects_state=False,
         also_on_type=True,
+    ),
+    Operation(
+        "docref",
+        "DocumentReference",
+        "The current documents of a patient",
+        "By date of care, type and format; without any of them, the latest summary alone. The International Patient "
+        "Access and US Core define it. The server makes no documents on demand. Whoever may not search the patient's "
+        "documents gets the answer of such a search, the same for an unknown patient.",
+        _docref,
+        (
+            Parameter("patient", "id", "whose documents", required=True),
+            Parameter("start", "date", "care from this date on"),
+            Parameter("end", "date", "care until this date"),
+            Parameter("type", "Coding", "one of these types; by GET `system|code`", repeats=True),
+            Parameter("on-demand", "boolean", "true: only documents made on demand, so none"),
+            Parameter("profile", "canonical", "one of these codes of the content's format", repeats=True),
+            Parameter("_count", "integer", "documents of a page, at most 200"),
+        ),
+        outputs(("return", "Bundle")),
+        instance=False,
+        affects_state=False,
     ),
 )
