@@ -84,6 +84,7 @@ class Permit:
     basis: ground of the access. obligations: what the server must do.
     views: the clauses of each part of the space; a part that is absent shows nothing.
     grade: the best evidence behind the ground (V1); None when the ground is not a professional's care.
+    everywhere: the permit is for every space at once, and for what belongs to no space.
     """
 
     compartment: PatientId
@@ -93,10 +94,11 @@ class Permit:
     obligations: frozenset[Obligation] = frozenset()
     matrix_version: str = ""
     grade: Grade | None = None
+    everywhere: bool = False
 
     def sees(self, view: View) -> Visibility:
         """Return what is visible of one part of the space."""
-        return Visibility(self.compartment, self.views.get(view, ()))
+        return Visibility(self.compartment, self.views.get(view, ()), everywhere=self.everywhere)
 
 
 @dataclass(frozen=True, slots=True)

@@ -166,15 +166,18 @@ class Visibility:
     """What a requester sees of one compartment: documents, audit events, notices or Consents.
 
     documents: for clauses with `of_seen` or `of_waiting`, the clauses by which the same reader sees documents.
+    everywhere: the clauses hold in every space and for what belongs to no space. Only a search of the audit log over
+        all spaces uses such a filter; any other query of a store takes it as one for `compartment`.
     """
 
     compartment: PatientId
     clauses: tuple[Clause, ...] = ()
     documents: tuple[Clause, ...] = ()
+    everywhere: bool = False
 
     def admits(self, facts: AccessFacts) -> bool:
         """Tell whether a resource is visible."""
-        if facts.compartment != self.compartment:
+        if facts.compartment != self.compartment and not self.everywhere:
             return False
         for clause in self.clauses:  # noqa: SIM110 - a loop costs half of `any`, and every result of a search comes here
             if clause.admits(facts):

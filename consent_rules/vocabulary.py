@@ -91,6 +91,8 @@ class Action(Code):
     CHANGE_MARKS = "relabel"
     DIRECT = "direct"
     READ_TRACES = "read-traces"
+    READ_ALL_TRACES = "read-all-traces"
+    """Search the audit log of all spaces at once, and what belongs to no space."""
     IDENTIFY = "identify"
     OPEN_EMERGENCY = "open-emergency"
     READ_NOTICES = "read-notices"

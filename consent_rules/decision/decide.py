@@ -13,7 +13,7 @@ from consent_rules.decision.decision_context import DecisionContext, context_of
 from consent_rules.matrix.table import Matrix
 from consent_rules.model import AccessRequest, Deny, Directive, Permit, RecordState, RuleApplied, closed
 from consent_rules.rule_profile import RuleProfile
-from consent_rules.vocabulary import Action, Basis, Obligation, Purpose, Reason, RequesterKind, View
+from consent_rules.vocabulary import NO_SPACE, Action, Basis, Obligation, Purpose, Reason, RequesterKind, View
 
 Precondition = Callable[[DecisionContext], Deny | None]
 Ground = Callable[[DecisionContext], RuleApplied | None]
@@ -103,6 +103,9 @@ class Row:
 
 def permit_of(context: DecisionContext, basis: Basis, rule: RuleApplied) -> Permit:
     """Build the permit for a ground."""
+    if context.request.action is Action.READ_ALL_TRACES:
+        traces = {View.TRACES: document_filters.traces(context, basis)}
+        return Permit(NO_SPACE, basis, (rule,), traces, everywhere=True)
     views = {
         View.DOCUMENTS: document_filters.documents(context, basis)
         if _shows_documents(context)
@@ -286,6 +289,9 @@ TABLE: Mapping[tuple[RequesterKind, Action], Row] = {
     (RequesterKind.SYSTEM, Action.IDENTIFY): _SYSTEM_ROW,
     (RequesterKind.SYSTEM, Action.OPERATE_REGISTRY): Row(_SYSTEM, _only(Basis.SYSTEM, _always("I8"))),
     (RequesterKind.AUDITOR, Action.READ_TRACES): Row((denials.identified_person,), _only(Basis.AUDIT, _always("H8"))),
+    (RequesterKind.AUDITOR, Action.READ_ALL_TRACES): Row(
+        (denials.identified_person,), _only(Basis.AUDIT, _always("H8"))
+    ),
     (RequesterKind.AUDITOR, Action.REVIEW): Row(
         (denials.identified_person, denials.not_erased), _only(Basis.AUDIT, _always("G8"))
     ),

@@ -1,15 +1,19 @@
 """Visibility of one resource that a store has read, decided by `Visibility.admits`."""
 
-from collections.abc import Iterable
-from dataclasses import replace
-from typing import Protocol
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from typing import Generic, Protocol, TypeVar
 
 from consent_rules.visibility import Clause, Visibility
+from consent_rules.vocabulary import PatientId
+from fhir_server.adapters.hashing import Hashes
+from fhir_server.domain.search.criteria import AnyOf, Criterion, DateIs, NoneOf
 from fhir_server.domain.stored import UNGATHERING, Facts
 from fhir_server.registry import DOCUMENTS
 
-__all__ = ["UNGATHERING", "about", "about_waiting", "is_visible", "sorted_ways"]
+__all__ = ["UNGATHERING", "Meets", "about", "about_waiting", "is_visible", "sorted_ways"]
 Ways = tuple[Clause, ...]
+T = TypeVar("T")
 
 
 class SeenAmong(Protocol):
@@ -71,3 +75,35 @@ def _is_visible_by_what_it_is_about(facts: Facts, visibility: Visibility, seen_a
         or (admit(of_seen) and see_one(about(visibility), gone=True))
         or (admit(of_waiting) and see_one(about_waiting(visibility), gone=False))
     )
+
+
+@dataclass(slots=True)
+class Meets(Generic[T]):
+    """Tells whether rows of several spaces meet the criteria of one search: each space has its own hashes of a token.
+
+    has: tells whether a row has one of these hashes.
+    """
+
+    criteria: tuple[Criterion, ...]
+    hashes: Hashes
+    has: Callable[[T, list[bytes]], bool]
+    _hashed: dict[tuple[PatientId, frozenset[str]], list[bytes]] = field(default_factory=dict)
+
+    def __call__(self, facts: Facts, tokens: T) -> bool:
+        """Judge one row. tokens: as the store keeps them."""
+        return all(self._meets(criterion, facts, tokens) for criterion in self.criteria)
+
+    def _meets(self, criterion: Criterion, facts: Facts, tokens: T) -> bool:
+        match criterion:
+            case AnyOf():
+                return self.has(tokens, self._of(facts.access.compartment, criterion.tokens))
+            case NoneOf():
+                return not self.has(tokens, self._of(facts.access.compartment, criterion.tokens))
+            case DateIs():
+                return criterion.matches(facts)
+
+    def _of(self, compartment: PatientId, wanted: frozenset[str]) -> list[bytes]:
+        key = compartment, wanted
+        if key not in self._hashed:
+            self._hashed[key] = self.hashes.tokens(compartment, wanted)
+        return self._hashed[key]

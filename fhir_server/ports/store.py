@@ -3,13 +3,13 @@
 Each promise in a docstring here is a test of tests/ports, run on every adapter.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from consent_rules.visibility import Visibility
+from consent_rules.visibility import Interval, Visibility
 from consent_rules.vocabulary import Basis, PatientId
 from fhir_server.domain.audit.interactions import OutcomeCode
 from fhir_server.domain.events.kinds import EventKind
@@ -144,6 +144,21 @@ class Snapshot(Protocol):
 
         Resources with `facts.documents` are also judged by those documents (see Facts).
         """
+
+    def find_everywhere(self, search: Search, span: Interval, filters: Filters, looks: int) -> Page:
+        """Return one page of the visible audit events of all spaces and of none that match, in the order of their date.
+
+        The filter must hold everywhere, else nothing is found; of its clauses only those count that ask for no
+        document. span: the half-open time in which the events happened. looks: at so many events of the span the store
+        looks at most, so a page may hold few or none of those that match. Its `next` is where the store stopped, None
+        when it looked at all. `sort` has no effect, and neither has `ids`. Erased spaces have no events.
+        """
+
+    def count_everywhere(self, search: Search, span: Interval, filters: Filters, looks: int) -> int | None:
+        """Return how many events `find_everywhere` would find in all; None when the span holds more than `looks`."""
+
+    def locate_all(self, type_: str, ids: Iterable[str]) -> Mapping[str, PatientId]:
+        """Return the compartment of each of these ids that was used, for any caller, as `locate`. System-level."""
 
     def count(self, search: Search, filters: Filters, cap: int) -> int | None:
         """Return how many visible resources match, None above `cap`. `limit` and `after` have no effect."""

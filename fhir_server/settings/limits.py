@@ -31,6 +31,8 @@ class Limits:
     choices: most choices in one space from the patient's side, and as many again from all professionals together.
     agreements: most agreements of one professional in one space. Both count parts: a Consent counts one, and one for
         each of its exceptions about documents.
+    trail_days: longest time that a search of the audit log over all spaces may name. trail_events: at most so many
+        events one page of such a search looks at.
     """
 
     body_bytes: Annotated[Whole, Field(ge=1, le=1024 * MIB)] = 24 * MIB
@@ -54,6 +56,8 @@ class Limits:
     sign_in_bytes: Annotated[Whole, Field(ge=1, le=64 * KIB)] = 8 * KIB
     choices: Annotated[Whole, Field(ge=1, le=10_000)] = 400
     agreements: Annotated[Whole, Field(ge=1, le=10_000)] = 20
+    trail_days: Annotated[Whole, Field(ge=1, le=3653)] = 31
+    trail_events: Annotated[Whole, Field(ge=1, le=100_000)] = 5000
 
 
 READER = Reader(

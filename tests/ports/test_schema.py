@@ -20,7 +20,7 @@ from tests.factories import a_trace, all_of, creating
 from tests.holds import holds
 
 FIELDS_WITH_MANY_VALUES = {"tokens", "lookup", "words", "owners", "marks", "documents"}
-FIELDS_OF_RANGES = {"order", "number", "version", "expires"}
+FIELDS_OF_RANGES = {"order", "number", "version", "expires", "when"}
 
 
 @pytest.fixture

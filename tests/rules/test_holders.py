@@ -40,6 +40,7 @@ UNSEALED = document(marks=Mark.INVISIBLE_PATIENT, sealed_until=NOW)
 REPRESENTS = directive(DirectiveKind.REPRESENTATIVE, "RelatedPerson/marc")
 GUARDS = directive(DirectiveKind.GUARDIAN, "RelatedPerson/marc")
 CARES = directive(DirectiveKind.CARER, "RelatedPerson/marc", start=NOW - DAY, end=NOW + DAY)
+AUDITS = {Action.READ_TRACES, Action.READ_ALL_TRACES, Action.REVIEW}
 READABLE = (Action.CONSULT, Action.DEPOSIT, Action.CHANGE_MARKS, Action.READ_TRACES)
 
 
@@ -371,6 +372,16 @@ class TestAuditAndSupport:
         assert not sees(answer, document("choice"), View.TRACES)
         assert not sees(answer, document())
 
+    @pytest.mark.parametrize("kind", ["access", "refusal", "choice"])
+    @pytest.mark.parametrize("status", SpaceStatus)
+    def test_an_auditor_sees_over_all_spaces_what_each_space_shows(self, kind, status):
+        named = ask(AUDITOR, space(status=status), Action.READ_TRACES).sees(View.TRACES)
+        everywhere = ask(AUDITOR, space(), Action.READ_ALL_TRACES)
+        event = document(kind)
+        assert everywhere.sees(View.TRACES).admits(event) is named.admits(event)
+        assert everywhere.sees(View.TRACES).admits(replace(event, compartment="")) is (kind != "choice")
+        assert [view for view in View if view is not View.TRACES and everywhere.sees(view).clauses] == []
+
     def test_support_reads_own_traces_only(self):
         answer = ask(SUPPORT, space(), Action.READ_TRACES)
         assert sees(answer, document("access", owner_person=SUPPORT.person), View.TRACES)
@@ -381,7 +392,7 @@ class TestAuditAndSupport:
         ("requester", "action"),
         [
             (requester, action)
-            for requester, own in ((AUDITOR, {Action.READ_TRACES, Action.REVIEW}), (SUPPORT, {Action.READ_TRACES}))
+            for requester, own in ((AUDITOR, AUDITS), (SUPPORT, {Action.READ_TRACES}))
             for action in Action
             if action not in own
         ],

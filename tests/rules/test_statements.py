@@ -160,6 +160,7 @@ PERMITS = {
     "software identifying": (lambda: ask(SOFTWARE, space(), Action.IDENTIFY), "I8", ()),
     "software traces": (lambda: ask(SOFTWARE, space(), Action.READ_TRACES), "H4", ()),
     "auditor": (lambda: ask(AUDITOR, space(), Action.READ_TRACES), "H8", ()),
+    "auditor searching all spaces": (lambda: ask(AUDITOR, space(), Action.READ_ALL_TRACES), "H8", ()),
     "support": (lambda: ask(SUPPORT, space(), Action.READ_TRACES), "H8", ()),
     "auditor reviewing": (lambda: ask(AUDITOR, space(), Action.REVIEW), "G8", ()),
 }

@@ -13,7 +13,9 @@ from fhir_server.adapters.messages import SealedMessage
 from fhir_server.adapters.mongo.client import Document
 from fhir_server.adapters.preparing import each_bit, packed, unpacked
 from fhir_server.domain import review_files
+from fhir_server.domain.search.criteria import Place
 from fhir_server.domain.stored import Facts, Stored, authored_of, instant, instant_or_none, micros_or_none
+from fhir_server.registry import TRACE
 
 LOCATORS = "#at"
 """The compartment under which the locators are stored, apart from the resources that they lead to."""
@@ -39,8 +41,11 @@ def locator_of(head: Document) -> Document:
     """Return the locator of a current document or audit event: it is found by the id alone, and gives the compartment.
 
     The field `type` has the compartment, and the order is next to it: so one index also finds all locators of a space.
+    `when`, of an audit event alone, is a text of its date and id: another index finds the events of all spaces by it.
     """
     shared = {"deleted": False, "order": head["order"]}
+    if head["type"] == TRACE and "date" in head["dates"]:
+        shared["when"] = order_of(head["dates"]["date"]["from"], head["id"])
     return {
         "_id": locator_name(head["type"], head["id"]),
         "compartment": LOCATORS,
@@ -51,6 +56,12 @@ def locator_of(head: Document) -> Document:
 def order_of(value: int, id_: str) -> str:
     """Return one text that sorts by instant, then by id."""
     return f"{value + _OFFSET:020d}{id_}"
+
+
+def place_of(order: str) -> Place:
+    """Return the position that a text of `order_of` stands for."""
+    digits = 20
+    return Place(int(order[:digits]) - _OFFSET, order[digits:])
 
 
 def numbers(hashed: list[bytes]) -> list[int]:

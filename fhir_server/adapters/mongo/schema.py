@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pymongo import ASCENDING, IndexModel, InsertOne, MongoClient, UpdateOne
+from pymongo import ASCENDING, DeleteOne, IndexModel, InsertOne, MongoClient, UpdateOne
 from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError, CollectionInvalid, DuplicateKeyError, OperationFailure
@@ -44,6 +44,16 @@ def from_first(database: Database[Document]) -> None:
         database["spaces"].bulk_write(
             [UpdateOne({"_id": row["_id"]}, {"$set": {"compartment": row["_id"]}}) for row in rows]
         )
+
+
+def time_locators(database: Database[Document]) -> None:
+    """Write the locators of the audit events again, with the date of the event."""
+    for rows in _batches(database["trail"], _BEFORE_LOCATORS):
+        locators = [locator_of(row) for row in rows if row["compartment"] != ERASED]
+        if locators:
+            names = [DeleteOne({"_id": one["_id"], "compartment": one["compartment"]}) for one in locators]
+            database["trail"].bulk_write(names)
+        _add(database["trail"], locators)
 
 
 def drop_first_lookup(database: Database[Document]) -> None:
@@ -93,6 +103,7 @@ STEPS: Sequence[Step] = (
     Step(3, "add the outbox and the leases of its lanes", lambda _database: None),
     Step(4, "add the counters", lambda _database: None),
     Step(5, "drop an index of schema 1 that no search uses", drop_first_lookup),
+    Step(6, "find audit events of all spaces by their time", time_locators),
 )
 """In order, without gaps, from schema 1 on. A step is never changed after a release: a new one follows."""
 VERSION = STEPS[-1].number
@@ -110,7 +121,7 @@ _ORDERED = Index(("compartment", "type", "deleted", "order"))
 INDEXES: Mapping[str, Sequence[Index]] = {
     "heads": (_ORDERED, Index(("type", "words"))),
     "lookups": (Index(("token", "type", "place")),),
-    "trail": (_ORDERED,),
+    "trail": (_ORDERED, Index(("compartment", "when"))),
     "versions": (Index(("compartment", "head", "version"), unique=True),),
     "vault": (Index(("kind",)), Index(("grouped",)), Index(("expires",))),
     "outbox": (Index(("lane", "dead", "order")), Index(("compartment",))),

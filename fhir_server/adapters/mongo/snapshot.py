@@ -1,16 +1,17 @@
 """Reads from one moment of the MongoDB store: a read-only transaction."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from pymongo.collection import Collection
 from pymongo.database import Database
 
-from consent_rules.visibility import Visibility
+from consent_rules.visibility import Interval, Visibility
 from consent_rules.vocabulary import PatientId
 from fhir_server.adapters.hashing import Hashes
-from fhir_server.adapters.judging import UNGATHERING, about, about_waiting, is_visible, sorted_ways
+from fhir_server.adapters.judging import UNGATHERING, Meets, about, about_waiting, is_visible, sorted_ways
 from fhir_server.adapters.mongo.client import READ_MS, Document, failures_named
 from fhir_server.adapters.mongo.documents import (
     LOCATORS,
@@ -20,6 +21,7 @@ from fhir_server.adapters.mongo.documents import (
     name_of,
     numbers,
     order_of,
+    place_of,
     stored_of,
 )
 from fhir_server.adapters.mongo.filters import Asked, about_one, all_of, any_of, clauses, visible, without
@@ -29,6 +31,27 @@ from fhir_server.domain.search.criteria import Place, Search
 from fhir_server.domain.stored import Stored
 from fhir_server.ports.store import Filters, Location, Page, Queued, Space
 from fhir_server.registry import DOCUMENTS, TRACE
+
+
+def _stretch(search: Search, span: Interval, looks: int) -> list[Document]:
+    """Return the stages that read one locator more than may be looked at, in the order of the events."""
+    when = {"$gte": order_of(span[0], ""), "$lt": order_of(span[1], "")}
+    if search.after:
+        when |= {"$lt" if search.descending else "$gt": order_of(search.after.value, search.after.id)}
+    return [
+        {"$match": {"compartment": LOCATORS, "when": when}},
+        {"$sort": {"when": -1 if search.descending else 1}},
+        {"$limit": looks + 1},
+    ]
+
+
+def _compartments(locators: Iterable[Document]) -> Document:
+    return {"$in": sorted({locator["type"] for locator in locators})}
+
+
+def _has(tokens: list[int], hashed: list[bytes]) -> bool:
+    return any(number in tokens for number in numbers(hashed))
+
 
 _WITHOUT_TOKENS: Document = {"$project": {"tokens": 0, "lookup": 0, "words": 0}}
 
@@ -128,6 +151,43 @@ class MongoSnapshot:
         page = rows[: search.limit]
         following = Place(page[-1]["value"], page[-1]["id"]) if len(rows) > search.limit else None
         return Page(tuple(self._readable(page)), following)
+
+    def find_everywhere(self, search: Search, span: Interval, filters: Filters, looks: int) -> Page:
+        """Return one page of the visible audit events of all spaces and of none that match."""
+        places, met, rest = self._everywhere(search, span, filters, looks)
+        kept = met[: search.limit]
+        following = place_of(places[kept[-1]]["when"]) if kept and len(met) > search.limit else rest
+        at = {"compartment": _compartments(places[name] for name in kept), "_id": {"$in": kept}}
+        whole = {row["_id"]: row for row in self._find(self._heads(TRACE), at, [])} if kept else {}
+        return Page(tuple(self._readable(whole[name] for name in kept)), following)
+
+    def count_everywhere(self, search: Search, span: Interval, filters: Filters, looks: int) -> int | None:
+        """Return how many events `find_everywhere` would find in all."""
+        _, met, rest = self._everywhere(replace(search, after=None), span, filters, looks)
+        return None if rest else len(met)
+
+    def _everywhere(
+        self, search: Search, span: Interval, filters: Filters, looks: int
+    ) -> tuple[Mapping[str, Document], list[str], Place | None]:
+        """Return the locators that were looked at by name, the names that match, and where to go on."""
+        visibility = filters.of(search.type)
+        if not (visibility.everywhere and visibility.clauses):
+            return {}, [], None
+        found = self._run(self._heads(TRACE), _stretch(search, span, looks))
+        places = {row["_id"].partition("/")[2]: row for row in found[:looks]}
+        named = {"compartment": _compartments(places.values()), "_id": {"$in": [*places]}, "deleted": False}
+        shown = clauses(sorted_ways(visibility)[0])
+        stages: list[Document] = [{"$match": named}, *([{"$match": shown}] if shown else []), {"$project": {"body": 0}}]
+        meets = Meets(search.criteria, self._hashes, _has)
+        met = {row["_id"] for row in self._run(self._heads(TRACE), stages) if meets(facts_of(row), row["tokens"])}
+        rest = place_of(found[looks - 1]["when"]) if len(found) > looks else None
+        return places, [name for name in places if name in met], rest
+
+    def locate_all(self, type_: str, ids: Iterable[str]) -> Mapping[str, PatientId]:
+        """Return the compartment of each of these ids that was used, for any caller."""
+        names = {locator_name(type_, id_): id_ for id_ in ids}
+        at = {"_id": {"$in": sorted(names)}, "compartment": LOCATORS}
+        return {names[row["_id"]]: row["type"] for row in self._find(self._heads(type_), at, [])}
 
     def count(self, search: Search, filters: Filters, cap: int) -> int | None:
         """Return how many visible resources match, None above the cap."""

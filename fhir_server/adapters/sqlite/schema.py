@@ -102,6 +102,10 @@ CREATE TABLE counters (
 CREATE INDEX counters_by_expiry ON counters (expires);
 """
 
+_BY_TIME = """
+CREATE INDEX trail_by_time ON trail (json_extract(dates, '$."date"[0]'), id) WHERE dates IS NOT NULL;
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -117,6 +121,7 @@ STEPS: Sequence[Step] = (
     Step(2, "add the table meta for the mark of the installation, renew a trigger", f"{META}; {_NEVER_CHANGED}"),
     Step(3, "add the outbox and the leases of its lanes", _OUTBOX),
     Step(4, "add the counters", _COUNTERS),
+    Step(5, "find audit events of all spaces by their time", _BY_TIME),
 )
 """In order, without gaps. A step is never changed after a release: a new one follows."""
 VERSION = STEPS[-1].number

@@ -1,21 +1,21 @@
 """The embedded store: one SQLite file, one writer that groups commits, and a read transaction for each snapshot."""
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from sqlite3 import Connection
 from typing import Any
 
-from consent_rules.visibility import Visibility, micros
+from consent_rules.visibility import Interval, Visibility, micros
 from consent_rules.vocabulary import PatientId
 from fhir_server.adapters.hashing import Hashes
-from fhir_server.adapters.judging import is_visible
+from fhir_server.adapters.judging import Meets, is_visible
 from fhir_server.adapters.messages import Bell
-from fhir_server.adapters.sealing import SPACE, KeyGone, Keyring, Sealed, unseal
-from fhir_server.adapters.sqlite import counters, tables
+from fhir_server.adapters.sealing import ERASED, SPACE, KeyGone, Keyring, Sealed, unseal
+from fhir_server.adapters.sqlite import counters, tables, whole_trail
 from fhir_server.adapters.sqlite.changes import Preparer, apply, apply_all
 from fhir_server.adapters.sqlite.connections import Loan, Readers, failure, failures_named
 from fhir_server.adapters.sqlite.erasure import erase
@@ -113,6 +113,39 @@ class SqliteSnapshot:
         if len(rows) <= search.limit:
             return Page(found, None)
         return Page(found, Place(rows[search.limit - 1][0], page[-1][0].id))
+
+    def find_everywhere(self, search: Search, span: Interval, filters: Filters, looks: int) -> Page:
+        """Return one page of the visible audit events of all spaces and of none that match."""
+        places, met, rest = self._everywhere(search, span, filters, looks)
+        kept = met[: search.limit]
+        following = places[kept[-1]] if kept and len(met) > search.limit else rest
+        bodies = {row[0]: tables.split(row[1:]) for row in self._all(whole_trail.bodies(kept))}
+        return Page(tuple(self._readable(bodies[position] for position in kept)), following)
+
+    def count_everywhere(self, search: Search, span: Interval, filters: Filters, looks: int) -> int | None:
+        """Return how many events `find_everywhere` would find in all."""
+        _, met, rest = self._everywhere(replace(search, after=None), span, filters, looks)
+        return None if rest else len(met)
+
+    def _everywhere(
+        self, search: Search, span: Interval, filters: Filters, looks: int
+    ) -> tuple[Mapping[int, Place], list[int], Place | None]:
+        """Return the places that were looked at by position, the positions that match, and where to go on."""
+        visibility = filters.of(search.type)
+        if not (visibility.everywhere and visibility.clauses):
+            return {}, [], None
+        found = self._all(whole_trail.stretch(search, span, looks))
+        places = {position: Place(value, id_) for position, value, id_ in found[:looks]}
+        meets = Meets(search.criteria, self._hashes, whole_trail.has)
+        rows = self._all(whole_trail.visible(places, visibility))
+        met = {row[0] for row in rows if meets(tables.facts_of(row[2:]), row[1])}
+        rest = places[found[looks - 1][0]] if len(found) > looks else None
+        return places, [position for position in places if position in met], rest
+
+    def locate_all(self, type_: str, ids: Iterable[str]) -> Mapping[str, PatientId]:
+        """Return the compartment of each of these ids that was used, for any caller."""
+        rows = self._all(whole_trail.located(type_, ids))
+        return {id_: compartment for id_, compartment in rows if compartment != ERASED}
 
     def count(self, search: Search, filters: Filters, cap: int) -> int | None:
         """Return how many visible resources match, None above the cap."""

@@ -6,20 +6,20 @@ search. A reference stays if the reader could read the resource, or would be tol
 """
 
 from base64 import b64decode
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import orjson
 
 from consent_rules.model import Deny
 from consent_rules.visibility import NOTHING, Visibility
-from consent_rules.vocabulary import Action, Basis
+from consent_rules.vocabulary import Action, Basis, PatientId
 from fhir_server.application.core import smart_scopes
 from fhir_server.application.core.access import OF_THE_SPACE, Access, Opened, action_of
 from fhir_server.application.core.enforcement_point import judge_again
 from fhir_server.application.core.system_views import ReadingReason, whole_space
 from fhir_server.application.reading import recorded_queries
-from fhir_server.domain import notices
+from fhir_server.domain import case_files, notices
 from fhir_server.domain.audit.audit_event_parts import ENTITY_TYPE
 from fhir_server.domain.problem import Problem
 from fhir_server.domain.references import without_references
@@ -30,6 +30,7 @@ from fhir_server.registry import DOCUMENTS, REGISTRY, TRACE, AccessRule, types_u
 
 _NOTICES = types_under(AccessRule.NOTICE)
 TOLD = _NOTICES | {TRACE}
+_CASE = f"{case_files.TYPE}/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,42 @@ def without_unseen(snapshot: Snapshot, rows: Iterable[Stored], filters: Filters)
     named = frozenset(name for one in told for name in one.names())
     seen = _seen(snapshot, named, filters)
     return tuple(one.shown(seen) for one in told)
+
+
+def without_unknown(snapshot: Snapshot, rows: Sequence[Stored]) -> tuple[bytes, ...]:
+    """Return the bodies of audit events of several spaces for an auditor, who may learn what each was about (H8).
+
+    A name stays if the resource is or was in the space of the event: as for an auditor who names the space. No case is
+    named, because its id can be computed from whom it is about, who may be the reader. This costs one query for each
+    type that the events refer to.
+    """
+    told = tuple(_Told(row.body, orjson.loads(row.body)) for row in rows)
+    places = _places(snapshot, frozenset(name for one in told for name in one.names()))
+    return tuple(
+        _without_case(
+            one.shown(frozenset(name for name in one.names() if row.facts.access.compartment in places[name]))
+        )
+        for one, row in zip(told, rows, strict=True)
+    )
+
+
+def _places(snapshot: Snapshot, named: frozenset[str]) -> Mapping[str, frozenset[PatientId]]:
+    """Return in which spaces there is something of each name."""
+    found: dict[str, set[PatientId]] = {name: set() for name in named}
+    for type_, ids in _by_type(named).items():
+        for id_, place in snapshot.locate_all(type_, ids).items():
+            for name in (f"{type_}/{id_}", f"*/{id_}"):
+                if name in found and (name[0] != "*" or type_ in DOCUMENTS):
+                    found[name].add(place)
+    return {name: frozenset(places) for name, places in found.items()}
+
+
+def _without_case(body: bytes) -> bytes:
+    if _CASE.encode() not in body:
+        return body
+    event: Json = orjson.loads(body)
+    kept = [one for one in event["entity"] if not str(one.get("what", {}).get("reference", "")).startswith(_CASE)]
+    return orjson.dumps(event | {"entity": kept})
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,14 +196,19 @@ def _decoded(encoded: str) -> str:
 
 def _seen(snapshot: Snapshot, named: frozenset[str], filters: Filters) -> frozenset[str]:
     """Return which references the reader sees, deleted resources included."""
-    by_type: dict[str, set[str]] = {}
-    for name in named:
-        type_, _, id_ = name.partition("/")
-        for named_type in DOCUMENTS if type_ == "*" else (type_,):
-            by_type.setdefault(named_type, set()).add(id_)
     found: set[str] = set()
-    for type_, ids in sorted(by_type.items()):
+    for type_, ids in sorted(_by_type(named).items()):
         seen = snapshot.visible_ids(type_, ids, filters, gone=True)
         found |= {f"{type_}/{id_}" for id_ in seen}
         found |= {f"*/{id_}" for id_ in seen if type_ in DOCUMENTS}
     return frozenset(found)
+
+
+def _by_type(named: frozenset[str]) -> Mapping[str, set[str]]:
+    """Return the ids of names by type; a name without a type is one of a document."""
+    found: dict[str, set[str]] = {}
+    for name in named:
+        type_, _, id_ = name.partition("/")
+        for named_type in DOCUMENTS if type_ == "*" else (type_,):
+            found.setdefault(named_type, set()).add(id_)
+    return found

@@ -11,6 +11,7 @@ from flask import Response, request
 from fhir_server.application.core import audit_log
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.reading import search as reading_search
+from fhir_server.application.reading import whole_trail
 from fhir_server.application.reading.search import Found, Wanted
 from fhir_server.domain.audit.interactions import AuditedInteraction
 from fhir_server.domain.caller import Caller
@@ -38,7 +39,10 @@ def search(row: ResourceType) -> Response:
     asked = [pair for pair in pairs if pair != (_TYPE, row.name)]
     parsed = parse(row, asked, served.fhir_base, strict=negotiation.is_strict())
     wanted = _wanted(served, caller, parsed, sent)
-    found = reading_search.find(served, caller, row, wanted)
+    if whole_trail.is_asked(caller, row, wanted):
+        found = whole_trail.find(served, caller, row, wanted)
+    else:
+        found = reading_search.find(served, caller, row, wanted)
     links = _links(served, caller, parsed, found)
     notes = [f"`{said}` is not a search parameter of {row.name} and was ignored" for said in parsed.ignored]
     return negotiation.fhir_response(rendering.searchset(served.fhir_base, found, links, notes))
