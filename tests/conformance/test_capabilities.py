@@ -25,14 +25,14 @@ ROUTES = {
 }
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def statement(web):
     answer = web.get("/fhir/metadata")
     assert answer.status_code == 200
     return answer.get_json()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def operations(web):
     paths = web.get("/api/openapi.json").get_json()["paths"]
     return {

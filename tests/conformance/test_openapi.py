@@ -15,12 +15,12 @@ from fhir_server.registry import REGISTRY, Interaction
 METHODS = {"get", "put", "post", "patch", "delete"}
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def document(web):
     return web.get("/api/openapi.json").get_json()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def operations(document):
     found = {}
     for path, item in document["paths"].items():
