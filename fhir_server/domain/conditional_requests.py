@@ -1,16 +1,22 @@
-"""Conditions of conditional interactions and references: one business identifier, and the patient it belongs to.
+"""Conditions of conditional interactions and references, as sent.
 
-The server offers only what one exact look-up in the caller's view can resolve. It refuses anything else by name,
-because a condition that it ignored would match too much.
+A conditional reference, and the condition of a creation, name one business identifier and the patient whom the resource
+is about. The criteria of a conditional update, patch or deletion may be any search parameters of the type. What is not
+known is refused by name, because a condition that the server ignored would match too much.
 
 Source: https://hl7.org/fhir/R4/http.html#ccreate, #cond-update and #trules (conditional references).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import parse_qsl
 
 from consent_rules.vocabulary import PatientId
 from fhir_server.domain.problem import Category, Problem
+from fhir_server.domain.search import tokens
+from fhir_server.domain.search.criteria import AnyOf, Criterion
+from fhir_server.domain.search.values import criterion
+from fhir_server.registry import AccessRule, ResourceType
+from fhir_server.settings import limits
 
 _PATIENT = frozenset({"patient", "subject"})
 
@@ -26,6 +32,26 @@ class Condition:
     value: str
     patient: PatientId | None = None
     patient_identifier: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Criteria:
+    """What names the one resource of a conditional update, patch or deletion.
+
+    number: the look-up token of one exact `identifier`, None when none was sent. ids: the value of `_id`.
+    others: every other criterion about the resource itself. patient, patient_identifier: as in Condition.
+    """
+
+    number: AnyOf | None = None
+    ids: frozenset[str] | None = None
+    others: tuple[Criterion, ...] = ()
+    patient: PatientId | None = None
+    patient_identifier: tuple[str, str] | None = None
+
+    @property
+    def all(self) -> tuple[Criterion, ...]:
+        """Every criterion about the resource itself."""
+        return (self.number, *self.others) if self.number else self.others
 
 
 def query_of(sent: str, type_: str, fhir_base: str, expression: str = "") -> str:
@@ -66,6 +92,77 @@ def parse(query: str, expression: str = "") -> Condition:
     if identifier is None:
         raise Problem.of(Category.MALFORMED, "name the resource with `identifier=system|value`", expression, "required")
     return Condition(*identifier, patient, patient_identifier)
+
+
+def read_criteria(row: ResourceType, query: str, fhir_base: str, expression: str = "") -> Criteria:
+    """Read the criteria of a conditional update, patch or deletion.
+
+    query: as in a URL, without the question mark; `_format` and `_pretty` are no criteria.
+    Raises: Problem(MALFORMED) without any criterion, and for a value that cannot be read; UNSUPPORTED for a parameter
+    that is not one of the type; TOO_COSTLY for more parameters or values than a search may have.
+    """
+    pairs = [pair for pair in parse_qsl(query, keep_blank_values=True) if pair[0] not in _OF_FORMAT]
+    _demand_measure(pairs)
+    found = Criteria()
+    for name, value in pairs:
+        found = _with(found, row, (name, value, expression), fhir_base)
+    if found == Criteria():
+        text = "name the resource by its search parameters, such as `identifier=system|value`"
+        raise Problem.of(Category.MALFORMED, text, expression, "required")
+    return found
+
+
+_OF_FORMAT = frozenset({"_format", "_pretty"})
+
+
+def _with(found: Criteria, row: ResourceType, sent: tuple[str, str, str], fhir_base: str) -> Criteria:
+    """Return the criteria with one more parameter. sent: name, value, and the element that a fault names."""
+    name, value, expression = sent
+    base, _, modifier = name.partition(":")
+    if base == "_id" and not modifier and found.ids is None:
+        return replace(found, ids=frozenset(value.split(",")))
+    if name == "identifier" and found.number is None and _is_exact(value):
+        token = tokens.identifier_key("identifier", *_token(name, value, expression))
+        return replace(found, number=AnyOf(token))
+    if row.access not in _NAMED_BY_THEMSELVES and base.removesuffix(".identifier") in _PATIENT:
+        return _with_patient(found, sent)
+    param = next((one for one in row.search if one.name == base and not one.chain[0]), None)
+    if param is None or not value:
+        raise Problem.of(Category.UNSUPPORTED, f"`{name[:64]}` is no criterion here", expression, "not-supported")
+    return replace(found, others=(*found.others, criterion(param, modifier, value, fhir_base)))
+
+
+_NAMED_BY_THEMSELVES = frozenset({AccessRule.DIRECTORY, AccessRule.IDENTITY})
+"""The rules of types that are in no patient's space, or are the patient."""
+
+
+def _with_patient(found: Criteria, sent: tuple[str, str, str]) -> Criteria:
+    name, value, expression = sent
+    if found.patient or found.patient_identifier:
+        raise Problem.of(Category.MALFORMED, "name the patient once", expression, "value")
+    if name in _PATIENT or name.endswith(":Patient"):
+        return replace(found, patient=PatientId(value.rsplit("/", 1)[-1]))
+    if name.replace(":identifier", ".identifier").endswith(".identifier"):
+        return replace(found, patient_identifier=_token(name, value, expression))
+    raise Problem.of(Category.UNSUPPORTED, f"`{name[:64]}` is no criterion here", expression, "not-supported")
+
+
+def _is_exact(value: str) -> bool:
+    system, found, code = value.partition("|")
+    return bool(system and found and code) and "," not in value
+
+
+def _demand_measure(pairs: list[tuple[str, str]]) -> None:
+    """Refuse more criteria than a search may have, before any of them is read.
+
+    Raises: Problem(TOO_COSTLY).
+    """
+    allowed = limits.in_force()
+    values = sum(value.count(",") + 1 for _, value in pairs)
+    longest = max((len(name) + len(value) for name, value in pairs), default=0)
+    if len(pairs) > allowed.parameters or values > allowed.values or longest > allowed.value_bytes:
+        text = f"at most {allowed.parameters} parameters with {allowed.values} values are criteria of one resource"
+        raise Problem.of(Category.TOO_COSTLY, text)
 
 
 def _token(name: str, value: str, expression: str) -> tuple[str, str]:

@@ -123,7 +123,7 @@ class ResourceType:
     refused: elements that a resource of the type may not have here.
     by_server: whether only the server itself writes the type.
     included_by: values of `_revinclude` that a search of the type takes, such as "Provenance:target".
-    unconditional: whether nothing of the type is created on a condition.
+    unconditional: whether nothing of the type is created on a condition, or named by criteria in a write.
     care_dates: date parameters that say when the care took place; the first one with a value counts.
     documentation: what the CapabilityStatement says besides, "" for nothing.
     """
@@ -156,9 +156,22 @@ class ResourceType:
         return Interaction.CREATE in self.interactions and self.access is not AccessRule.DOCUMENT
 
     @property
+    def updates_conditionally(self) -> bool:
+        """Whether a PUT may name the resource by criteria."""
+        return self._on_criteria(Interaction.UPDATE)
+
+    @property
     def patches_conditionally(self) -> bool:
-        """Whether a PATCH may name the resource by its business identifier (PDSm, flux 03)."""
-        return Interaction.PATCH in self.interactions and self.access is AccessRule.DOCUMENT
+        """Whether a PATCH may name the resource by criteria (PDSm, flux 03)."""
+        return self._on_criteria(Interaction.PATCH)
+
+    @property
+    def deletes_conditionally(self) -> bool:
+        """Whether a DELETE may name the one resource by criteria."""
+        return self._on_criteria(Interaction.DELETE)
+
+    def _on_criteria(self, interaction: Interaction) -> bool:
+        return interaction in self.interactions and not self.unconditional
 
     @property
     def names_patient(self) -> bool:

@@ -103,10 +103,10 @@ def entry_faults(entry: Entry) -> list[Issue]:
 def _url_fault(entry: Entry) -> Issue | None:
     if entry.is_elsewhere:
         return Issue(ELSEWHERE, entry.at_url, "value")
-    if entry.method == "DELETE" and (entry.query or not entry.id or "/" in entry.id):
-        return Issue("a deletion must name one resource by its id", entry.at_url, "not-supported")
-    if entry.method in ("PUT", "PATCH") and entry.id and entry.query:
+    if entry.method in ("PUT", "PATCH", "DELETE") and bool(entry.id) == bool(entry.query):
         return Issue("a write names its resource by its id or by criteria, never by both", entry.at_url, "value")
+    if entry.method != "GET" and "/" in entry.id:
+        return Issue("a write names one resource by its id", entry.at_url, "not-supported")
     kind = entry.resource.get("resourceType", entry.type)
     if entry.method in ("POST", "PUT") and kind != entry.type:
         return Issue("`request.url` names another type than the resource", entry.at_url, "value")

@@ -5,17 +5,19 @@ Source: https://hl7.org/fhir/R4/http.html#create, #update, #patch, #delete.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
 from fhir_server.application.consents import admissions, consent_requests
+from fhir_server.application.core.minor_confidentiality import is_confidential_failure
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.core.unit_of_work import UnitOfWork, Written, carry_out
 from fhir_server.application.core.write_request import WriteRequest
 from fhir_server.application.directory import resources
 from fhir_server.application.documents import document_requests, publication
-from fhir_server.domain.audit.interactions import AuditedInteraction
+from fhir_server.application.reading.read import not_found
+from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome, OutcomeCode
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.commands import translator
 from fhir_server.domain.problem import Category, Problem
@@ -37,10 +39,12 @@ class Handler:
     plans: by interaction.
     rank: place of the type in a transaction, after the types to which it may refer; None for a type that only a
         submission creates or replaces.
+    match: finds the one resource that the criteria of a write name, in the caller's view; "" for none.
     """
 
     plans: Mapping[Interaction, Plan]
     rank: int | None = None
+    match: Callable[[UnitOfWork, WriteRequest], str] = resources.match
 
 
 NO_HANDLER = Handler({})
@@ -50,8 +54,9 @@ NO_HANDLER = Handler({})
 def write(runtime: Runtime, caller: Caller, request: WriteRequest) -> Written | None:
     """Create, replace, patch or delete a resource; return None after a deletion.
 
-    A creation with a condition returns the existing resource that meets the condition. A deletion does nothing if the
-    resource does not exist or the caller does not see it.
+    A creation with a condition returns the existing resource that meets the condition. An update by criteria that the
+    caller sees nothing meet is a creation. A deletion does nothing if the resource does not exist or the caller does
+    not see it.
     Raises: Problem for a fault that the handler of the type finds, and for a denial.
     """
     row, creates = request.row, request.interaction is Interaction.CREATE
@@ -78,7 +83,49 @@ def plan_of(request: WriteRequest) -> Callable[[UnitOfWork], Written | None]:
     if request.interaction is Interaction.CREATE and request.condition and not request.row.creates_conditionally:
         text = "a document cannot be created with a condition"
         return partial(_refuse, Problem.of(Category.UNSUPPORTED, text))
+    if request.interaction is not Interaction.CREATE and request.condition:
+        return partial(_plan_matching, request=request)
     return partial(plan, request=request)
+
+
+def _plan_matching(work: UnitOfWork, request: WriteRequest) -> Written | None:
+    """Plan a write of the one resource that meets criteria."""
+    settled = settled_by_match(work, request)
+    if settled is not None:
+        return HANDLERS[request.row.name].plans[settled.interaction](work, settled)
+    if not work.refused:
+        work.trace_outcome(Outcome(OutcomeCode.REFUSED, "not-visible", confidential=is_confidential_failure(work)))
+    return None
+
+
+def settled_by_match(work: UnitOfWork, request: WriteRequest) -> WriteRequest | None:
+    """Return a write by criteria as one of the resource that meets them; None for a deletion of nothing.
+
+    An update that nothing meets becomes a creation.
+    Source: https://hl7.org/fhir/R4/http.html#cond-update, #3.1.0.7.1 (delete) and #patch.
+    Raises: Problem(MULTIPLE_MATCHES); NOT_FOUND for a patch of nothing; INVALID when the resource has another id than
+    the match; METHOD_NOT_ALLOWED for a type that no criteria name, and for a client that chooses the id of a new
+    resource; VERSION_CONFLICT when nothing can have the version that If-Match demands.
+    """
+    row, wanted = request.row, request.resource.get("id")
+    if row.unconditional:
+        raise Problem(Category.METHOD_NOT_ALLOWED)
+    id_ = HANDLERS[row.name].match(work, request)
+    if id_:
+        if wanted not in (None, id_):
+            raise Problem.of(Category.INVALID, "`id` is not the one of the match", request.at("id"), "value")
+        resource = request.resource and request.resource | {"id": id_}
+        return replace(request, id=id_, condition="", resource=resource)
+    if request.interaction is Interaction.PATCH:
+        raise not_found()
+    if request.interaction is Interaction.DELETE:
+        return None
+    if wanted:
+        text = "nothing meets the criteria, and no client chooses the id of a new resource"
+        raise Problem.of(Category.METHOD_NOT_ALLOWED, text, request.at("id"))
+    if request.if_match.strip():
+        raise Problem(Category.VERSION_CONFLICT)
+    return replace(request, interaction=Interaction.CREATE, condition="")
 
 
 def _refuse(problem: Problem, _work: UnitOfWork) -> Written:
@@ -136,8 +183,8 @@ HANDLERS: Mapping[str, Handler] = {
     "CareTeam": Handler(_OF_DIRECTORY, rank=6),
     "Patient": Handler(_OF_DIRECTORY, rank=7),
     "RelatedPerson": Handler(_OF_DIRECTORY, rank=8),
-    "Consent": Handler(_OF_CONSENTS, rank=9),
+    "Consent": Handler(_OF_CONSENTS, rank=9, match=consent_requests.match),
     "Encounter": Handler(_OF_ADMISSIONS, rank=10),
-    "DocumentReference": Handler(_OF_DOCUMENTS),
+    "DocumentReference": Handler(_OF_DOCUMENTS, match=document_requests.match),
 }
 """The handler of each type that can be written. No other code chooses a write by the name of a type."""

@@ -6,12 +6,11 @@ resources, Consents and labels of documents. The calling code answers entries th
 Source: https://hl7.org/fhir/R4/http.html#transaction and #trules.
 """
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import replace
 
 import orjson
 
-from consent_rules.vocabulary import Action
 from fhir_server.application.bundles import handlers
 from fhir_server.application.bundles.entries import METHODS, Entry, entries_of, entry_faults, refuse_twice
 from fhir_server.application.bundles.handlers import HANDLERS, NO_HANDLER
@@ -87,10 +86,12 @@ def _audited_alone(entry: Entry) -> AuditedInteraction:
 
 
 def _plan(work: UnitOfWork, entries: tuple[Entry, ...]) -> tuple[Written | None, ...]:
-    writes = sorted((e for e in entries if e.method != "GET"), key=_rank)
+    sent = sorted((e for e in entries if e.method != "GET"), key=_rank)
+    _refuse_by_itself(work, sent)
+    _note_secrets(work, sent)
+    writes = sorted(_settled(work, sent), key=_rank)
+    refuse_twice(tuple(writes))
     ids = {e.index: work.runtime.ports.ids.new() for e in writes if e.method == "POST"}
-    _refuse_by_itself(work, writes)
-    _note_secrets(work, writes)
     names = _names(work, writes, ids)
     answers: dict[int, Written | None] = {}
     work.coming = frozenset((e.type, ids[e.index]) for e in writes if e.index in ids and _is_of_directory(e))
@@ -104,20 +105,40 @@ def _is_of_directory(entry: Entry) -> bool:
     return _row(entry).access is AccessRule.DIRECTORY
 
 
+def _settled(work: UnitOfWork, writes: list[Entry]) -> Iterator[Entry]:
+    """Yield the writes, each by criteria as one of what met them before the transaction; a deletion of nothing goes.
+
+    Raises: as `handlers.settled_by_match`.
+    """
+    for entry in writes:
+        if entry.method == "POST" or not entry.query:
+            yield entry
+            continue
+        settled = handlers.settled_by_match(work, _request(work, entry, ""))
+        if settled is None:
+            continue
+        if settled.interaction is Interaction.CREATE:
+            yield replace(entry, method="POST", url=entry.type)
+        else:
+            sent = entry.resource if entry.method != "PUT" else settled.resource
+            yield replace(entry, url=f"{entry.type}/{settled.id}", resource=sent)
+
+
 def _refuse_by_itself(work: UnitOfWork, writes: list[Entry]) -> None:
     """Refuse faults that do not depend on the store, before any look-up: the answer reveals nothing about patients.
 
     Raises: as `transact`.
     """
-    created = {entry.full_url for entry in writes if entry.method == "POST"}
-    _refuse_urns(writes, created | {entry.full_url for entry in writes if entry.id})
+    _refuse_urns(writes, {entry.full_url for entry in writes if entry.method in ("POST", "PUT") or entry.id})
     for entry in writes:
         if entry.method in ("POST", "PUT") and HANDLERS[_row(entry).name].rank is None:
             raise Problem.of(Category.METHOD_NOT_ALLOWED, "send a document in a submission (ITI-65)", entry.at_url)
         _demand_form(entry)
         smart_scopes.demand(work.caller, (entry.type,), _LETTERS[entry.method])
+        if entry.query:
+            _request(work, entry, "").criteria(work.runtime.fhir_base)
         if entry.method == "POST" and entry.if_none_exist:
-            conditional_requests.parse(_condition(work, entry), f"Bundle.entry[{entry.index}].request.ifNoneExist")
+            _request(work, entry, "").criteria(work.runtime.fhir_base)
         for expression, reference in references.references_in(entry.resource, entry.root):
             if conditional.is_conditional(reference["reference"]):
                 conditional_requests.parse(reference["reference"].partition("?")[2], f"{expression}.reference")
@@ -134,7 +155,7 @@ def _note_secrets(work: UnitOfWork, writes: list[Entry]) -> None:
 
 def _demand_form(entry: Entry) -> None:
     """Refuse an entry that lacks what its method needs."""
-    if entry.method == "PUT" and (not entry.id or entry.resource.get("id") != entry.id):
+    if entry.method == "PUT" and entry.id and entry.resource.get("id") != entry.id:
         raise Problem.of(Category.INVALID, "`id` is not the one of the URL", f"{entry.root}.id", "value")
     if entry.method == "PATCH":
         patch.of_entry(entry.resource, entry.root)
@@ -152,7 +173,7 @@ def _names(work: UnitOfWork, writes: list[Entry], ids: Mapping[int, str]) -> dic
         if entry.method == "POST":
             found = _matched(work, entry) if entry.if_none_exist else ""
             names[entry.full_url] = f"{entry.type}/{found or ids[entry.index]}"
-        elif entry.full_url.startswith("urn:") and entry.id:
+        elif entry.full_url.startswith("urn:"):
             names[entry.full_url] = f"{entry.type}/{entry.id}"
     names.pop("", None)
     for entry in writes:
@@ -165,10 +186,7 @@ def _names(work: UnitOfWork, writes: list[Entry], ids: Mapping[int, str]) -> dic
 
 
 def _matched(work: UnitOfWork, entry: Entry) -> str:
-    row = _row(entry)
-    where = f"Bundle.entry[{entry.index}].request.ifNoneExist"
-    condition = conditional_requests.parse(_condition(work, entry), where)
-    return conditional.only_match(conditional.matching_ids(work, row, condition, Action.IDENTIFY, "c"))
+    return HANDLERS[entry.type].match(work, _request(work, entry, ""))
 
 
 def _among(writes: list[Entry], ids: Mapping[int, str], conditional: str, where: str) -> str:
@@ -217,15 +235,17 @@ def _plan_one(work: UnitOfWork, entry: Entry, id_: str) -> Written | None:
 def _request(work: UnitOfWork, entry: Entry, id_: str) -> WriteRequest:
     row, interaction = _row(entry), _INTERACTIONS[entry.method]
     named = id_ if interaction is Interaction.CREATE else entry.id  # no client chooses the id of a new resource
-    asked = WriteRequest(interaction, row, named, condition=entry.query, if_match=entry.if_match)
+    asked = WriteRequest(
+        interaction, row, named, condition=entry.query, criteria_at=entry.at_url, if_match=entry.if_match
+    )
     if interaction is Interaction.DELETE:
         return asked
     if interaction is Interaction.PATCH:
         return replace(asked, patch=patch.of_entry(entry.resource, entry.root))
     _demand_form(entry)
-    return replace(asked, resource=entry.resource, root=entry.root, condition=_condition(work, entry))
-
-
-def _condition(work: UnitOfWork, entry: Entry) -> str:
+    asked = replace(asked, resource=entry.resource, root=entry.root)
+    if interaction is not Interaction.CREATE:
+        return asked
     where = f"Bundle.entry[{entry.index}].request.ifNoneExist"
-    return conditional_requests.query_of(entry.if_none_exist, entry.type, work.runtime.fhir_base, where)
+    condition = conditional_requests.query_of(entry.if_none_exist, entry.type, work.runtime.fhir_base, where)
+    return replace(asked, condition=condition, criteria_at=where)

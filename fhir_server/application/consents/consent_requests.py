@@ -4,15 +4,25 @@ Source: IHE PCF 1.1, ITI-108 (https://profiles.ihe.net/ITI/PCF/ITI-108.html); do
 """
 
 from dataclasses import replace
+from functools import partial
 
 from consent_rules.vocabulary import PatientId
 from fhir_server.application.consents import authority
 from fhir_server.application.consents.choices import choice_of, in_force
-from fhir_server.application.consents.recording import CONSENT, Place, action_of, find, note_documents, plan_choice
+from fhir_server.application.consents.recording import (
+    CONSENT,
+    Place,
+    action_of,
+    changeable_in,
+    find,
+    note_documents,
+    plan_choice,
+)
 from fhir_server.application.core import smart_scopes, unit_of_work
-from fhir_server.application.core.enforcement_point import open_record
+from fhir_server.application.core.access import NOTHING_SEEN
+from fhir_server.application.core.enforcement_point import open_record, open_unnamed
 from fhir_server.application.core.unit_of_work import UnitOfWork, Written
-from fhir_server.application.core.write_request import WriteRequest
+from fhir_server.application.core.write_request import SCOPE_LETTERS, WriteRequest
 from fhir_server.application.reading import conditional
 from fhir_server.application.reading.read import not_found
 from fhir_server.domain import conditional_requests, references
@@ -22,9 +32,10 @@ from fhir_server.domain.consents.directives import directives_of
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.stored import Stored
 from fhir_server.domain.values import Interaction, Json
+from fhir_server.ports.store import Filters
 from fhir_server.r4.parsing import load_json
 from fhir_server.r4.patch import demand_valid
-from fhir_server.registry import PATIENT, REGISTRY
+from fhir_server.registry import PATIENT
 
 
 @translator
@@ -36,10 +47,8 @@ def plan_create(work: UnitOfWork, request: WriteRequest) -> Written:
     note_documents(work, request.resource)
     open_record(work, patient, action_of(work.caller))
     if request.condition:
-        wanted = replace(conditional_requests.parse(request.condition), patient=patient, patient_identifier=None)
-        found = conditional.only_match(
-            conditional.matching_ids(work, REGISTRY["Consent"], wanted, action_of(work.caller), "c")
-        )
+        wanted = replace(request.criteria(work.runtime.fhir_base), patient=patient, patient_identifier=None)
+        found = conditional.match(work, request.row, wanted, partial(_seen_to_create, work))
         if found:
             return _existing(work, found)
     id_ = request.id or work.runtime.ports.ids.new()
@@ -63,6 +72,28 @@ def plan_patch(work: UnitOfWork, request: WriteRequest) -> Written:
     wanted = request.patch.apply(load_json(shown.stored.body))
     demand_valid(wanted, shown.stored.body)
     return _plan_change(work, before, replace(request, resource=wanted))
+
+
+def match(work: UnitOfWork, request: WriteRequest) -> str:
+    """Return the id of the Consent that the condition of a write names, "" when the caller sees none.
+
+    Raises: Problem(MULTIPLE_MATCHES), and as `conditional_requests.read_criteria`.
+    """
+    creates = request.interaction is Interaction.CREATE
+    smart_scopes.demand(work.caller, CONSENT, SCOPE_LETTERS[request.interaction])
+    note_documents(work, request.resource)
+    view = partial(_seen_to_create if creates else changeable_in, work)
+    return conditional.match(work, request.row, request.criteria(work.runtime.fhir_base), view)
+
+
+def _seen_to_create(work: UnitOfWork, patient: PatientId) -> Filters:
+    """Return which Consents of a space the caller sees who records one there."""
+    try:
+        limits = smart_scopes.demand(work.caller, CONSENT, "c", patient)
+    except Problem:
+        return NOTHING_SEEN
+    opened = open_unnamed(work, patient, action_of(work.caller))
+    return opened.within(work.caller, "c", {"Consent": limits}) if opened else NOTHING_SEEN
 
 
 def _plan_change(work: UnitOfWork, before: Stored, request: WriteRequest) -> Written:

@@ -13,10 +13,11 @@ import orjson
 from consent_rules.consents import recording
 from consent_rules.consents.visibility_marks import HIDDEN_FROM_GUARDIANS, hides_by_default
 from consent_rules.model import OF_THE_REGISTRY, Directive
-from consent_rules.vocabulary import Action, DirectiveKind, RequesterKind
+from consent_rules.vocabulary import Action, DirectiveKind, PatientId, RequesterKind
 from fhir_server.application.consents import authority
 from fhir_server.application.consents.choices import Choice, Said, choice_of, in_force
 from fhir_server.application.core import notices_owed, smart_scopes
+from fhir_server.application.core.access import NOTHING_SEEN
 from fhir_server.application.core.enforcement_point import open_record, open_unnamed
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.core.system_views import ReadingReason, of_kinds
@@ -157,18 +158,29 @@ def find(work: UnitOfWork, id_: str) -> Stored:
     smart_scopes.demand(work.caller, CONSENT, "u")
     work.names(f"Consent/{id_}")
     location = work.snapshot.locate("Consent", id_)
-    is_software = work.caller.requester.kind is RequesterKind.SYSTEM
-    if location is None or (is_software and not is_registry_operator(work, location.compartment)):
-        raise not_found()
-    try:
-        smart_scopes.demand(work.caller, CONSENT, "u", location.compartment)
-    except Problem as problem:
-        raise not_found() from problem
-    opened = open_unnamed(work, location.compartment, action_of(work.caller))
-    found = work.read("Consent", id_, _changeable(work)) if opened else None
+    found = work.read("Consent", id_, changeable_in(work, location.compartment)) if location else None
     if found is None:
         raise not_found()
     return found
+
+
+def changeable_in(work: UnitOfWork, patient: PatientId) -> Filters:
+    """Enter a space to change Consents there, and return which ones the caller may change: none where that is denied.
+
+    The insurer's software may change only those of the kinds that it records.
+    """
+    is_software = work.caller.requester.kind is RequesterKind.SYSTEM
+    if is_software and not is_registry_operator(work, patient):
+        return NOTHING_SEEN
+    try:
+        smart_scopes.demand(work.caller, CONSENT, "u", patient)
+    except Problem:
+        return NOTHING_SEEN
+    if open_unnamed(work, patient, action_of(work.caller)) is None:
+        return NOTHING_SEEN
+    if is_software:
+        return of_kinds(ReadingReason.OWN_RECORDS, patient, _KINDS_OF_THE_INSURER)
+    return work.entered
 
 
 def note_documents(work: UnitOfWork, consent: Json) -> None:
@@ -176,13 +188,6 @@ def note_documents(work: UnitOfWork, consent: Json) -> None:
     work.carries(consent)
     named = documents_named(orjson.dumps(consent))
     work.names(*(f"DocumentReference/{id_}" for id_ in sorted(named)))
-
-
-def _changeable(work: UnitOfWork) -> Filters:
-    """Return which Consents the caller may change: the insurer's software, only those of the kinds that it records."""
-    if work.caller.requester.kind is RequesterKind.SYSTEM:
-        return of_kinds(ReadingReason.OWN_RECORDS, work.entered.patient, _KINDS_OF_THE_INSURER)
-    return work.entered
 
 
 def _decide(work: UnitOfWork, located: Json, said: Said) -> None:

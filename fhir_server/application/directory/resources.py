@@ -20,11 +20,11 @@ from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.core.search_index import facts_of
 from fhir_server.application.core.system_views import ReadingReason, recorded_by, whole_space
 from fhir_server.application.core.unit_of_work import UnitOfWork, Written, carry_out, is_registry_operator
-from fhir_server.application.core.write_request import WriteRequest
+from fhir_server.application.core.write_request import SCOPE_LETTERS, WriteRequest
 from fhir_server.application.reading import conditional
 from fhir_server.application.reading.read import not_found
 from fhir_server.application.spaces import lifecycle
-from fhir_server.domain import bodies, conditional_requests, references
+from fhir_server.domain import bodies, references
 from fhir_server.domain.audit.interactions import AuditedInteraction
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.commands import command, translator
@@ -60,8 +60,7 @@ def record_identity(work: UnitOfWork, request: WriteRequest) -> Written:
     _demand_registry_operator(work.caller, row)
     smart_scopes.demand(work.caller, (row.name,), "c")
     if request.condition:
-        wanted = conditional_requests.parse(request.condition)
-        found = conditional.only_match(conditional.matching_ids(work, row, wanted, Action.IDENTIFY, "c"))
+        found = match(work, request)
         if found:
             return _existing(work, row, found)
     id_ = request.id or work.runtime.ports.ids.new()
@@ -124,6 +123,24 @@ def plan_patch(work: UnitOfWork, request: WriteRequest) -> Written:
     wanted = request.patch.apply(load_json(before.body))
     demand_valid(wanted, before.body)
     return change_identity(work, replace(request, resource=wanted))
+
+
+def match(work: UnitOfWork, request: WriteRequest) -> str:
+    """Return the id of the resource that the condition of a write names, "" when the caller sees none.
+
+    Raises: Problem(MULTIPLE_MATCHES), and as `conditional_requests.read_criteria` and `find`.
+    """
+    row, letter = request.row, SCOPE_LETTERS[request.interaction]
+    _demand_registry_operator(work.caller, row)
+    smart_scopes.demand(work.caller, (row.name,), letter)
+
+    def view(patient: PatientId) -> Filters:
+        try:
+            return _filters_of(work, row, patient, letter)[1]
+        except Problem:
+            return NOTHING_SEEN
+
+    return conditional.match(work, row, request.criteria(work.runtime.fhir_base), view)
 
 
 def find(work: UnitOfWork, row: ResourceType, id_: str, letter: str) -> tuple[Stored, Opened | None]:

@@ -10,13 +10,13 @@ from collections.abc import Iterator
 
 import orjson
 
-from consent_rules.vocabulary import Action, Mark, RequesterKind
+from consent_rules.vocabulary import Action, Mark, PatientId, RequesterKind
 from fhir_server.application.core import notices_owed, smart_scopes, unit_of_work
 from fhir_server.application.core.access import NOTHING_SEEN, Opened
 from fhir_server.application.core.enforcement_point import open_unnamed
 from fhir_server.application.core.minor_confidentiality import is_confidential_failure
 from fhir_server.application.core.unit_of_work import UnitOfWork, Written
-from fhir_server.application.core.write_request import WriteRequest
+from fhir_server.application.core.write_request import SCOPE_LETTERS, WriteRequest
 from fhir_server.application.documents.hiding_and_withdrawal import (
     ARCHIVED,
     EXTENSIONS,
@@ -40,8 +40,6 @@ from fhir_server.application.documents.hiding_and_withdrawal import (
     space_of,
 )
 from fhir_server.application.reading import conditional
-from fhir_server.application.reading.read import not_found
-from fhir_server.domain import conditional_requests
 from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome, OutcomeCode
 from fhir_server.domain.commands import translator
 from fhir_server.domain.documents import security_labels
@@ -50,7 +48,6 @@ from fhir_server.domain.problem import Category, Issue, Problem
 from fhir_server.domain.values import Interaction, Json
 from fhir_server.ports.store import Filters
 from fhir_server.r4.patch import Patch, demand_valid
-from fhir_server.registry import REGISTRY
 
 _DOCUMENT = ("DocumentReference",)
 _CHANGEABLE = frozenset({"status", "securityLabel", "extension"})
@@ -59,7 +56,7 @@ _CHANGEABLE = frozenset({"status", "securityLabel", "extension"})
 @translator
 def plan_patch(work: UnitOfWork, request: WriteRequest) -> Written:
     """Plan the commands that a patch of one document names."""
-    change, id_ = request.patch, request.id or _matched(work, request.condition)
+    change, id_ = request.patch, request.id
     if change.of_confidential:
         work.carries_confidential()
     patient, limits = space_of(work, id_)
@@ -133,19 +130,20 @@ def _known_marks(document: SeenDocument) -> Mark:
     return document.stored.facts.access.marks if document.knows_marks else Mark.NONE
 
 
-def _matched(work: UnitOfWork, query: str) -> str:
-    """Return the id of the one document that meets a condition.
+def match(work: UnitOfWork, request: WriteRequest) -> str:
+    """Return the id of the document that the criteria of a patch or deletion name, "" when the caller sees none.
 
-    Raises: Problem(NOT_FOUND), MULTIPLE_MATCHES.
+    Raises: Problem(MULTIPLE_MATCHES), and as `conditional_requests.read_criteria`.
     """
-    smart_scopes.demand(work.caller, _DOCUMENT, "u")
-    condition = conditional_requests.parse(query)
-    id_ = conditional.only_match(
-        conditional.matching_ids(work, REGISTRY["DocumentReference"], condition, Action.CHANGE_MARKS, "u")
-    )
-    if not id_:
-        raise not_found()
-    return id_
+    letter = SCOPE_LETTERS[request.interaction]
+    smart_scopes.demand(work.caller, _DOCUMENT, letter)
+    if request.patch.of_confidential:
+        work.carries_confidential()
+
+    def view(patient: PatientId) -> Filters:
+        return _enter_to_write(work, patient, letter)[1]
+
+    return conditional.match(work, request.row, request.criteria(work.runtime.fhir_base), view)
 
 
 def _patched(document: SeenDocument, change: Patch) -> Json:
@@ -194,7 +192,8 @@ def plan_delete(work: UnitOfWork, request: WriteRequest) -> None:
     id_ = request.id
     smart_scopes.demand(work.caller, _DOCUMENT, "d")
     work.names(f"DocumentReference/{id_}")
-    opened, filters = _enter_to_delete(work, id_)
+    location = work.snapshot.locate("DocumentReference", id_)
+    opened, filters = _enter_to_write(work, location.compartment, "d") if location else (None, NOTHING_SEEN)
     before = work.read("DocumentReference", id_, filters)
     if opened is None or before is None:
         if not work.refused:
@@ -207,16 +206,13 @@ def plan_delete(work: UnitOfWork, request: WriteRequest) -> None:
     notices_owed.of_documents(work, EventKind.DOCUMENT_WITHDRAWN, (work.latest(before),))
 
 
-def _enter_to_delete(work: UnitOfWork, id_: str) -> tuple[Opened | None, Filters]:
-    """Return the space of a document and what may be deleted there: nothing for a denied caller."""
-    location = work.snapshot.locate("DocumentReference", id_)
-    if location is None:
-        return None, NOTHING_SEEN
+def _enter_to_write(work: UnitOfWork, patient: PatientId, letter: str) -> tuple[Opened | None, Filters]:
+    """Return the space, and what may be patched ("u") or deleted ("d") there: nothing for a denied caller."""
     try:
-        limits = smart_scopes.demand(work.caller, _DOCUMENT, "d", location.compartment)
+        limits = smart_scopes.demand(work.caller, _DOCUMENT, letter, patient)
     except Problem:
         return None, NOTHING_SEEN
     # a carer may change no marks, but may delete what the carer filed (B13)
-    of_the_side = work.caller.requester.kind is RequesterKind.RELATED
-    opened = open_unnamed(work, location.compartment, Action.DEPOSIT if of_the_side else Action.CHANGE_MARKS)
-    return opened, opened.within(work.caller, "d", {"DocumentReference": limits}) if opened else NOTHING_SEEN
+    deposits = letter == "d" and work.caller.requester.kind is RequesterKind.RELATED
+    opened = open_unnamed(work, patient, Action.DEPOSIT if deposits else Action.CHANGE_MARKS)
+    return opened, opened.within(work.caller, letter, {"DocumentReference": limits}) if opened else NOTHING_SEEN

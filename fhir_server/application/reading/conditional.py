@@ -3,18 +3,20 @@
 Source: https://hl7.org/fhir/R4/http.html#ccreate, #cupdate and #trules (conditional interactions and references).
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from consent_rules.vocabulary import Action, PatientId
+from consent_rules.vocabulary import Action, PatientId, RequesterKind
 from fhir_server.application.core import smart_scopes
 from fhir_server.application.core.access import IN_DIRECTORY, NOTHING_SEEN, OF_THE_SPACE
 from fhir_server.application.core.enforcement_point import open_record, open_unnamed
 from fhir_server.application.core.system_views import ReadingReason, whole_space
 from fhir_server.application.core.unit_of_work import UnitOfWork
-from fhir_server.application.reading.search import NOBODY
+from fhir_server.application.reading import decoys
+from fhir_server.application.reading.event_redaction import ReaderFilters
+from fhir_server.application.reading.search import NOBODY, judged
 from fhir_server.domain import conditional_requests
-from fhir_server.domain.conditional_requests import Condition
+from fhir_server.domain.conditional_requests import Condition, Criteria
 from fhir_server.domain.problem import Category, Issue, Problem
 from fhir_server.domain.search import tokens
 from fhir_server.domain.search.criteria import AnyOf, Search
@@ -24,6 +26,67 @@ from fhir_server.ports.store import Filters
 from fhir_server.registry import PATIENT, REGISTRY, AccessRule, ResourceType
 
 _MATCHES_JUDGED = 50
+View = Callable[[PatientId], Filters]
+"""What the caller may change of a type in one space: nothing where the scopes or the decision deny it."""
+
+
+def match(work: UnitOfWork, row: ResourceType, wanted: Criteria, view: View) -> str:
+    """Return the id of the one resource that meets the criteria of a write, "" when the caller sees none.
+
+    A resource that the caller may not change is none, and costs as much to look for as one that does not exist.
+    Raises: Problem(MULTIPLE_MATCHES); MALFORMED when the criteria name neither a number, nor ids, nor a patient;
+    INSUFFICIENT_SCOPE for criteria beside `identifier` and `_id` when the token may not search.
+    """
+    if wanted.others:
+        smart_scopes.demand(work.caller, (row.name,), "s")
+    if row.access is AccessRule.DIRECTORY:
+        return only_match(_met_in(work, row, wanted, IN_DIRECTORY))
+    places = _places(work, row, wanted)
+    found: list[str] = []
+    for place in places:
+        filters = view(place)
+        decoys.remember(work.runtime, place, work.audited)
+        found += _met_in(work, row, wanted, filters) if filters is not NOTHING_SEEN else ()
+    if not places:
+        decoys.look_elsewhere(work, Action.CONSULT)
+    return only_match(found)
+
+
+def _places(work: UnitOfWork, row: ResourceType, wanted: Criteria) -> tuple[PatientId, ...]:
+    """Return the spaces in which to look: the one that is named, or those where the number or the ids are."""
+    if row.access is not AccessRule.IDENTITY:
+        patient = _patient_named(work, wanted)
+        if patient:
+            return (patient,)
+    if wanted.number:
+        known = work.snapshot.compartments_with(row.name, wanted.number.tokens, _MATCHES_JUDGED)
+    elif wanted.ids:
+        located = [(work.snapshot.locate(row.name, id_), id_) for id_ in sorted(wanted.ids)[:_MATCHES_JUDGED]]
+        known = tuple((place.compartment, id_) for place, id_ in located if place)
+    else:
+        text = "name the patient, or the resource by `identifier=system|value` or `_id`"
+        raise Problem.of(Category.MALFORMED, text, code="required")
+    if row.name in OF_THE_SPACE:
+        work.names(*(f"{row.name}/{id_}" for _, id_ in known))  # a failure is as confidential as the matches
+    return tuple(sorted({place for place, _ in known}))
+
+
+def _patient_named(work: UnitOfWork, wanted: Criteria) -> PatientId | None:
+    """Return the patient whom the criteria or the token name, or who asks; None when nobody is named."""
+    if wanted.patient_identifier:
+        return work.identify(*wanted.patient_identifier) or NOBODY
+    caller = work.caller
+    if wanted.patient or caller.launch_patient or wanted.number or wanted.ids:
+        return wanted.patient or caller.launch_patient
+    own = caller.requester.kind is RequesterKind.PATIENT
+    return PatientId(caller.requester.person.partition("/")[2]) if own else None
+
+
+def _met_in(work: UnitOfWork, row: ResourceType, wanted: Criteria, filters: Filters) -> tuple[str, ...]:
+    search = Search(row.name, wanted.all, ids=wanted.ids, limit=2)
+    if row.access is not AccessRule.DIRECTORY and work.opened is not None:
+        search = judged(work.snapshot, search, ReaderFilters(work))
+    return tuple(stored.id for stored in work.snapshot.find(search, filters).rows)
 
 
 def matching_ids(

@@ -136,8 +136,8 @@ def _resource(row: ResourceType, fhir_base: str) -> Json:
         "updateCreate": False,
         "conditionalCreate": row.creates_conditionally,
         "conditionalRead": "full-support",
-        "conditionalUpdate": row.patches_conditionally,
-        "conditionalDelete": "not-supported",
+        "conditionalUpdate": row.updates_conditionally or row.patches_conditionally,
+        "conditionalDelete": "single" if row.deletes_conditionally else "not-supported",
         "referencePolicy": ["literal", "logical"],
     }
     if row.documentation:

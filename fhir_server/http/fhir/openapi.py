@@ -231,11 +231,18 @@ def _responses(method: str, path: str, row: ResourceType | None) -> Json:
     content = _answered(method, path, row)
     if not _is_create(method, path, row):
         answers: Json = {"200": {"description": "done", "content": content}}
+        if method == "PUT" and _is_by_criteria(method, path):
+            return answers | {"201": {"description": "created, because nothing met the criteria", "content": content}}
         is_conditional = method == "GET" and not _is_search(method, path) and "$" not in path
         return answers | ({"304": {"description": "the client has it"}} if is_conditional else {})
     answers = {"201": {"description": "created", "content": content}}
     found = {"200": {"description": "was there already (If-None-Exist)", "content": content}}
     return answers | (found if row and row.creates_conditionally else {})
+
+
+def _is_by_criteria(method: str, path: str) -> bool:
+    """Tell whether a write names its resource by search parameters."""
+    return method in ("PUT", "PATCH", "DELETE") and "<id_>" not in path
 
 
 def _is_create(method: str, path: str, row: ResourceType | None) -> bool:
@@ -270,8 +277,9 @@ def _parameters(method: str, path: str, row: ResourceType | None) -> Iterator[Js
     yield from _headers(method, path, row)
     if path.endswith("/_history"):
         yield _named("query", "_since", "the instant from which on versions are listed")
-    elif method == "PATCH" and "<id_>" not in path:
-        yield _named("query", "identifier", "`system|value` of the one document", required=True)
+    elif _is_by_criteria(method, path):
+        criteria = [param for param in row.search if not param.chain[0]] if row else []
+        yield from (_named("query", param.name, param.documentation or param.type) for param in criteria)
     elif method == "GET" and _is_search(method, path):
         yield from _of_search(row)
 

@@ -4,6 +4,8 @@ Source: https://hl7.org/fhir/R4/http.html#create, #update, #patch and #delete; d
 ITI-105 here and through ITI-65 in http/fhir/transactions.py.
 """
 
+from urllib.parse import urlencode
+
 from flask import Response, request
 
 from fhir_server.application.bundles import handlers
@@ -12,7 +14,7 @@ from fhir_server.application.core.write_request import WriteRequest
 from fhir_server.domain import conditional_requests
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.values import Json
-from fhir_server.http.fhir import negotiation, rendering
+from fhir_server.http.fhir import negotiation, rendering, sealed_numbers
 from fhir_server.http.fhir.caller import current_caller
 from fhir_server.http.fhir.routing import Route, View
 from fhir_server.http.request_context import runtime
@@ -50,14 +52,26 @@ def patch(row: ResourceType, id_: str) -> Response:
     return _answer(handlers.write(served, caller, wanted))
 
 
+def update_matching(row: ResourceType) -> Response:
+    """Replace the one resource that meets criteria, or create one when the caller sees none."""
+    negotiation.wanted_format()
+    served, caller, resource = runtime(), current_caller(), _body(row)
+    wanted = WriteRequest(Interaction.UPDATE, row, resource=resource, condition=_criteria(), if_match=_if_match())
+    return _answer(handlers.write(served, caller, wanted))
+
+
 def patch_matching(row: ResourceType) -> Response:
-    """Change parts of the one resource that has a business identifier, in the caller's view."""
+    """Change parts of the one resource that meets criteria, in the caller's view."""
     negotiation.wanted_format()
     served, caller, change = runtime(), current_caller(), _patch()
-    query = "&".join(
-        part for part in request.query_string.decode("utf-8", "replace").split("&") if not part.startswith("_")
-    )
-    wanted = WriteRequest(Interaction.PATCH, row, patch=change, condition=query, if_match=_if_match())
+    wanted = WriteRequest(Interaction.PATCH, row, patch=change, condition=_criteria(), if_match=_if_match())
+    return _answer(handlers.write(served, caller, wanted))
+
+
+def delete_matching(row: ResourceType) -> Response:
+    """Delete the one resource that meets criteria; when the caller sees none, there is nothing to delete."""
+    served, caller = runtime(), current_caller()
+    wanted = WriteRequest(Interaction.DELETE, row, condition=_criteria(), if_match=_if_match())
     return _answer(handlers.write(served, caller, wanted))
 
 
@@ -71,7 +85,7 @@ def _answer(written: Written | None) -> Response:
     """Answer a write; for a creation the answer says where the resource is, even if it existed (If-None-Exist)."""
     if written is None:
         return negotiation.empty_response(204)
-    place = "Location" if request.method == "POST" else "Content-Location"
+    place = "Location" if request.method == "POST" or written.created else "Content-Location"
     is_told = rendering.may_be_told(current_caller(), written)
     status = 201 if written.created else 200
     return rendering.resource(written.shown, status, place, is_told=is_told, notes=written.notes)
@@ -91,6 +105,17 @@ def _patch() -> Patch:
     return r4_patch.of_parameters(parse(request.get_data(cache=False), request.content_type or "", "Parameters"))
 
 
+def _criteria() -> str:
+    """Return the criteria of the URL; a number of a patient that a link of this server holds encrypted is decrypted.
+
+    Raises: Problem(MALFORMED) when there are none: they would be met by every resource of the type.
+    """
+    sent = sealed_numbers.opened(runtime().cursor_key, current_caller().granted.id, request.args.items(multi=True))
+    if not sent:
+        raise Problem.of(Category.MALFORMED, "name the resource by criteria, such as `identifier=system|value`")
+    return urlencode(sent)
+
+
 def _if_match() -> str:
     return request.headers.get("If-Match", "")
 
@@ -108,11 +133,16 @@ def _routes(row: ResourceType) -> list[Route]:
         for interaction, method, path, view, summary in offered
         if interaction in row.interactions
     ]
-    if row.patches_conditionally:
-        summary = "Change parts of the document that has a business identifier"
-        routes.append(
-            Route("PATCH", f"/{name}", patch_matching, name, f"conditional-patch-{name}", summary, {"row": row})
-        )
+    by_criteria: tuple[tuple[bool, str, View, str, str], ...] = (
+        (row.updates_conditionally, "PUT", update_matching, "update", f"Replace the one {name} that meets criteria"),
+        (row.patches_conditionally, "PATCH", patch_matching, "patch", f"Change the one {name} that meets criteria"),
+        (row.deletes_conditionally, "DELETE", delete_matching, "delete", f"Delete the one {name} that meets criteria"),
+    )
+    routes += [
+        Route(method, f"/{name}", view, name, f"conditional-{word}-{name}", summary, {"row": row})
+        for is_offered, method, view, word, summary in by_criteria
+        if is_offered
+    ]
     return routes
 
 
