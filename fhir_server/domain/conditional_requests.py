@@ -128,7 +128,8 @@ def _with(found: Criteria, row: ResourceType, sent: tuple[str, str, str], fhir_b
         return _with_patient(found, sent)
     param = next((one for one in row.search if one.name == base and not one.chain[0]), None)
     if param is None or not value:
-        raise Problem.of(Category.UNSUPPORTED, f"`{name[:64]}` is no criterion here", expression, "not-supported")
+        text = f"`{name[:64]}` names no {row.name}; use its search parameters, such as `identifier=system|value`"
+        raise Problem.of(Category.UNSUPPORTED, text, expression, "not-supported")
     return replace(found, others=(*found.others, criterion(param, modifier, value, fhir_base)))
 
 

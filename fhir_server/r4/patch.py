@@ -1,9 +1,9 @@
-"""Patches of one resource (JSON Patch, FHIRPath Patch): from the request body to the changed resource.
+"""Patches of one resource (JSON Patch, XML Patch, FHIRPath Patch): from the request body to the changed resource.
 
 The given resource is never changed. A patch that cannot be carried out is refused here; the caller checks the result
 like any body.
-Source: https://www.rfc-editor.org/rfc/rfc6902, https://hl7.org/fhir/R4/http.html#patch and
-https://hl7.org/fhir/R4/fhirpatch.html.
+Source: https://www.rfc-editor.org/rfc/rfc6902, https://www.rfc-editor.org/rfc/rfc5261,
+https://hl7.org/fhir/R4/http.html#patch and https://hl7.org/fhir/R4/fhirpatch.html.
 """
 
 import re
@@ -23,6 +23,7 @@ from fhir_server.r4.checking import check
 from fhir_server.r4.fhirpath_patch import apply_fhirpath_patch
 from fhir_server.r4.parsing import demand_few_values, load_json
 from fhir_server.r4.trees import copied, demand_same_identity, measure, pruned
+from fhir_server.r4.xml_patch import apply_xml_patch, read_xml_patch, texts_of
 from fhir_server.settings import limits
 
 _MEMBERS = {
@@ -35,6 +36,10 @@ _MEMBERS = {
 }
 
 JSON_PATCH = "application/json-patch+json"
+XML_PATCH = "application/xml-patch+xml"
+PATCH_TYPES = (JSON_PATCH, XML_PATCH)
+"""The media types of patches that are no FHIR resource."""
+_LABEL_IN_XML = re.compile(r"securityLabel\[\d+\]")
 _LABEL_BY_INDEX = re.compile(r"/securityLabel/\d+(?:/.*)?")
 
 
@@ -169,6 +174,21 @@ def of_json(body: bytes) -> Patch:
     return Patch(lambda resource: apply_json_patch(resource, operations), by_index, of_confidential)
 
 
+def of_xml(body: bytes) -> Patch:
+    """Read an XML Patch.
+
+    Raises: Problem(MALFORMED) for what is no such patch or declares a document type; TOO_LARGE as `from_xml`.
+    """
+    root = read_xml_patch(body)
+    by_index = any(_LABEL_IN_XML.search(str(one.get("sel"))) for one in root)
+    return Patch(lambda resource: apply_xml_patch(resource, root), by_index, _speaks_of_confidential(texts_of(root)))
+
+
+def of_media_type(body: bytes, media_type: str) -> Patch:
+    """Read a patch of one of `PATCH_TYPES`. Raises: as `of_json` and `of_xml`."""
+    return of_json(body) if media_type == JSON_PATCH else of_xml(body)
+
+
 def of_parameters(parameters: Json) -> Patch:
     """Read a FHIRPath Patch."""
     of_confidential = _speaks_of_confidential(parameters)
@@ -176,18 +196,19 @@ def of_parameters(parameters: Json) -> Patch:
 
 
 def of_entry(resource: Json, root: str) -> Patch:
-    """Read the patch of a Bundle entry: Parameters, or a Binary with a JSON Patch in it.
+    """Read the patch of a Bundle entry: Parameters, or a Binary with a JSON Patch or an XML Patch in it.
 
     Raises: Problem(INVALID) for anything else.
     """
     if resource.get("resourceType") == "Parameters":
         return of_parameters(resource)
-    if resource.get("resourceType") == "Binary" and resource.get("contentType") == JSON_PATCH:
+    kind = str(resource.get("contentType", "")).partition(";")[0].strip().lower()
+    if resource.get("resourceType") == "Binary" and kind in PATCH_TYPES:
         try:
-            return of_json(b64decode(str(resource.get("data", "")), validate=True))
+            return of_media_type(b64decode(str(resource.get("data", "")), validate=True), kind)
         except NotBase64 as error:
             raise Problem.of(Category.INVALID, "the patch is no base64", f"{root}.data", "value") from error
-    text = f"a patch is Parameters, or a Binary of type {JSON_PATCH}"
+    text = f"a patch is Parameters, or a Binary of type {' or '.join(PATCH_TYPES)}"
     raise Problem.of(Category.INVALID, text, root, "not-supported")
 
 

@@ -39,6 +39,20 @@ def from_xml(body: bytes) -> Json:
     Raises: Problem(MALFORMED) for text that is not well-formed, has a document type declaration or another namespace,
     or is no resource; TOO_LARGE for more elements and attributes than the limits allow.
     """
+    return from_tree(root_of(body))
+
+
+def from_tree(root: etree._Element) -> Json:
+    """Return the resource of an XML tree. Raises: as `from_xml`."""
+    return _resource_of(root, 0)
+
+
+def root_of(body: bytes) -> etree._Element:
+    """Return the root of an XML text, without comments and processing instructions.
+
+    Raises: Problem(MALFORMED) for text that is not well-formed or has a document type declaration; TOO_LARGE for more
+    elements and attributes than the limits allow.
+    """
     _demand_few_values(body)
     parser = etree.XMLParser(resolve_entities=False, no_network=True, remove_comments=True, remove_pis=True)
     try:
@@ -47,7 +61,7 @@ def from_xml(body: bytes) -> Json:
         raise _malformed("the body is not well-formed XML") from error
     if root.getroottree().docinfo.internalDTD is not None:
         raise _malformed("the body must not declare a document type")
-    return _resource_of(root, 0)
+    return root
 
 
 def _demand_few_values(body: bytes) -> None:

@@ -177,9 +177,21 @@ def of_no_id() -> frozenset[Door]:
         if not operation.instance or operation.also_on_type
         for method in operation.methods
     }
-    return frozenset(
-        creating | of_types | {("PATCH", "/fhir/DocumentReference"), ("POST", "/fhir"), ("POST", "/fhir/")}
-    )
+    by_criteria = {door for door, _ in by_number()}
+    return frozenset(creating | of_types | by_criteria | {("POST", "/fhir"), ("POST", "/fhir/")})
+
+
+def by_number() -> Iterator[tuple[Door, str]]:
+    """Yield each door that writes the one resource of a patient that meets criteria, and the type of that resource."""
+    for row in _patients_own():
+        ways = {
+            "PUT": row.updates_conditionally,
+            "PATCH": row.patches_conditionally,
+            "DELETE": row.deletes_conditionally,
+        }
+        for method, is_offered in ways.items():
+            if is_offered:
+                yield (method, f"/fhir/{row.name}"), row.name
 
 
 def _patients_own() -> Iterator[ResourceType]:

@@ -15,6 +15,7 @@ from consent_rules.vocabulary import Capacity, DirectiveKind, Purpose, Requester
 from fhir_server.application.identity.accounts import Account, RepresentedPatient
 from fhir_server.application.identity.clients import Client, ClientKind
 from fhir_server.domain.consents.elements import DIRECTIVE
+from fhir_server.registry import REGISTRY
 from tests.adversarial import doors
 from tests.adversarial.doors import SECRET_NAME, UNKNOWN, Door
 from tests.conformance.project import ROOT
@@ -257,6 +258,34 @@ def test_a_secret_id_is_an_unknown_id_at_every_door(secrets, who):
     assert different == []
 
 
+@pytest.mark.parametrize("who", ["martin", "zoe", "martin-btg", "other-ehr", "parent"])
+def test_criteria_that_a_secret_meets_are_met_by_nothing(secrets, who):
+    """A write by criteria: by id, and with a reference of each search parameter, of a secret and of nothing."""
+    patient = secrets.ids["lea" if who == "parent" else "camille"]
+
+    def knock(door: Door, type_: str, query: str, id_: str) -> object:
+        body, mime = doors.body_for(door, type_, UNKNOWN)
+        if door[0] == "PUT":
+            body = {name: value for name, value in body.items() if name != "id"}
+        sent = secrets.send(who, door[0], f"/{type_}?{query.format(id=id_)}", body, mime or "application/fhir+json")
+        assert sent.status_code < 500
+        status, answer, headers = told(sent)
+        return status, _anonymous(answer), _without(headers, id_)
+
+    different = []
+    for door, type_ in doors.by_number():
+        kept = secrets.ids[f"secret-{type_}"]
+        named = [
+            p.name for p in REGISTRY[type_].search if p.type == "reference" and p.name not in ("patient", "subject")
+        ]
+        queries = [("_id={id}", kept), (f"patient={patient}&_id={{id}}", kept)]
+        queries += [(f"patient={patient}&{p}={{id}}", secrets.ids["secret-DocumentReference"]) for p in named]
+        for query, id_ in queries:
+            if knock(door, type_, query, id_) != knock(door, type_, query, UNKNOWN):
+                different.append((door, query))
+    assert different == []
+
+
 @holds("AC29")
 @pytest.mark.parametrize(("who", "mark"), [("camille", "INVISIBLE_PATIENT"), ("dora", "")])
 def test_what_is_kept_from_the_one_who_sees_the_most_is_unknown(stage, who, mark):
@@ -325,7 +354,9 @@ def named(world: World, door: Door, target: str, name: str) -> tuple[object, str
     method, rule = door
     reference = {"reference": f"DocumentReference/{target}"}
     fhir = "application/fhir+json"
-    if rule == "/fhir/DocumentReference" and method == "PATCH":
+    if method == "DELETE":
+        return None, fhir
+    if method == "PATCH":
         return [{"op": "test", "path": "/status", "value": "x"}], JSON_PATCH
     if rule == "/fhir/DocumentReference":
         body = world.simplified(place="other")
@@ -358,7 +389,7 @@ def test_a_secret_name_in_a_body_is_an_unknown_name(secrets, who):
         for target, name in ((secrets.ids["secret-DocumentReference"], SECRET_NAME), (UNKNOWN, f"{SECRET_NAME}9")):
             body, mime = named(secrets, door, target, name)
             path = door[1].removeprefix("/fhir")
-            path += f"?identifier=urn:ietf:rfc:3986|{name}" if door[0] == "PATCH" else ""
+            path += f"?identifier=urn:ietf:rfc:3986|{name}" if door[0] in ("PUT", "PATCH", "DELETE") else ""
             status, answer, headers = told(secrets.send(who, door[0], path, body, mime))
             pair.append((status, _anonymous(answer), _without(headers, target)))
         if pair[0] != pair[1]:

@@ -14,7 +14,7 @@ ID = "11111111-2222-4333-8444-555555555555"
         ("GET", "/Binary", 405),
         ("PUT", f"/DocumentReference/{ID}", 405),
         ("DELETE", f"/Patient/{ID}", 405),
-        ("PATCH", "/Patient", 405),
+        ("PATCH", "/Encounter", 405),
         ("GET", "/Patient/_history", 405),
         ("GET", "/_history", 405),
         ("POST", f"/AuditEvent/{ID}/_history", 405),

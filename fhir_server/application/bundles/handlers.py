@@ -16,7 +16,6 @@ from fhir_server.application.core.unit_of_work import UnitOfWork, Written, carry
 from fhir_server.application.core.write_request import WriteRequest
 from fhir_server.application.directory import resources
 from fhir_server.application.documents import document_requests, publication
-from fhir_server.application.reading.read import not_found
 from fhir_server.domain.audit.interactions import AuditedInteraction, Outcome, OutcomeCode
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.commands import translator
@@ -117,7 +116,7 @@ def settled_by_match(work: UnitOfWork, request: WriteRequest) -> WriteRequest | 
         resource = request.resource and request.resource | {"id": id_}
         return replace(request, id=id_, condition="", resource=resource)
     if request.interaction is Interaction.PATCH:
-        raise not_found()
+        raise Problem(Category.NOT_FOUND)
     if request.interaction is Interaction.DELETE:
         return None
     if wanted:

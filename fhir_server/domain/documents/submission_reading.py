@@ -49,9 +49,13 @@ _URLS = {"folder-update": ("List/",), "supersede": ("DocumentReference/", "Docum
 
 
 def is_submission(bundle: Json) -> bool:
-    """Tell whether a transaction files documents; such a transaction must be a valid submission."""
+    """Tell whether a transaction files documents; such a transaction must be a valid submission.
+
+    The resource of a PATCH is the patch, and no content of a document.
+    """
     claims = bundle.get("meta", {}).get("profile", [])
-    kinds = {str(entry.get("resource", {}).get("resourceType")) for entry in bundle.get("entry", [])}
+    filed = (entry for entry in bundle.get("entry", []) if entry.get("request", {}).get("method") != "PATCH")
+    kinds = {str(entry.get("resource", {}).get("resourceType")) for entry in filed}
     return bool(BUNDLE_PROFILES & set(claims)) or bool(kinds & {"DocumentReference", "Binary", "List"})
 
 

@@ -17,6 +17,7 @@ from fhir_server.http.fhir.operations.all_operations import OPERATIONS, capabili
 from fhir_server.http.fhir.routing import Route
 from fhir_server.http.request_context import FHIR_PATH, runtime
 from fhir_server.ports.store import StoreUnavailable
+from fhir_server.r4.patch import PATCH_TYPES
 from fhir_server.registry import REGISTRY, AccessRule, Interaction, ResourceType, SearchParam
 
 RELEASED = "2026-11-25"
@@ -37,7 +38,7 @@ _COMMON_PARAMS = (
     ("_lastUpdated", "date", "http://hl7.org/fhir/SearchParameter/Resource-lastUpdated"),
 )
 _OF_PATIENTS = "for patients, of their own record; for others together with `identifier` or `_id`"
-_PATCH_FORMATS = ("application/json-patch+json", "application/fhir+json")
+_PATCH_FORMATS = (*PATCH_TYPES, negotiation.JSON_TYPE, negotiation.XML_TYPE)
 
 
 def register(app: Flask) -> None:

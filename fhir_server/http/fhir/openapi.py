@@ -268,6 +268,7 @@ def _body(method: str, path: str, row: ResourceType | None) -> Json:
         return {"application/x-www-form-urlencoded": {"schema": schema}}
     if method == "PATCH":
         patch = {"application/json-patch+json": {"schema": {"$ref": f"{_SCHEMAS}JsonPatch"}}}
+        patch["application/xml-patch+xml"] = {"schema": {"type": "string"}}
         return patch | _content("Parameters")
     return _content(row.name if row else "Bundle")
 

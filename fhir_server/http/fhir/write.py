@@ -21,7 +21,7 @@ from fhir_server.http.request_context import runtime
 from fhir_server.r4 import claimed_profiles
 from fhir_server.r4 import patch as r4_patch
 from fhir_server.r4.parsing import parse
-from fhir_server.r4.patch import JSON_PATCH, Patch
+from fhir_server.r4.patch import PATCH_TYPES, Patch
 from fhir_server.registry import REGISTRY, Interaction, ResourceType
 
 
@@ -45,7 +45,7 @@ def update(row: ResourceType, id_: str) -> Response:
 
 
 def patch(row: ResourceType, id_: str) -> Response:
-    """Change parts of a resource by JSON Patch or FHIRPath Patch."""
+    """Change parts of a resource by JSON Patch, XML Patch or FHIRPath Patch."""
     negotiation.wanted_format()
     served, caller, change = runtime(), current_caller(), _patch()
     wanted = WriteRequest(Interaction.PATCH, row, id_, patch=change, if_match=_if_match())
@@ -100,8 +100,8 @@ def _body(row: ResourceType) -> Json:
 
 
 def _patch() -> Patch:
-    if request.mimetype == JSON_PATCH:
-        return r4_patch.of_json(request.get_data(cache=False))
+    if request.mimetype in PATCH_TYPES:
+        return r4_patch.of_media_type(request.get_data(cache=False), request.mimetype)
     return r4_patch.of_parameters(parse(request.get_data(cache=False), request.content_type or "", "Parameters"))
 
 
