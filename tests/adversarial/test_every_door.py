@@ -354,10 +354,8 @@ def named(world: World, door: Door, target: str, name: str) -> tuple[object, str
     method, rule = door
     reference = {"reference": f"DocumentReference/{target}"}
     fhir = "application/fhir+json"
-    if method == "DELETE":
-        return None, fhir
-    if method == "PATCH":
-        return [{"op": "test", "path": "/status", "value": "x"}], JSON_PATCH
+    if method in ("DELETE", "PATCH"):
+        return ([{"op": "test", "path": "/status", "value": "x"}], JSON_PATCH) if method == "PATCH" else (None, fhir)
     if rule == "/fhir/DocumentReference":
         body = world.simplified(place="other")
         body["context"]["related"] = [reference]

@@ -68,7 +68,10 @@ def test_conditions_of_creation_are_understood_where_they_are_stated(shared_worl
         assert STATED[type_]["conditionalCreate"] is False
         return
     sent = {"resourceType": type_}
-    if type_ == "DocumentReference":
+    if type_ == "Endpoint":
+        sent |= {"status": "active", "address": "https://x.example", "payloadType": [{"text": "x"}]}
+        sent["connectionType"] = {"system": "urn:x", "code": "x"}
+    elif type_ == "DocumentReference":
         sent = shared_world.simplified()
     elif type_ == "Organization":
         sent["name"] = "x"
