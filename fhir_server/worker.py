@@ -7,6 +7,7 @@ from fhir_server.application.cases import emergencies, reported
 from fhir_server.application.core import audit_log
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.detection import looks
+from fhir_server.application.exports import planning
 from fhir_server.application.notices import delivery, mails, webhooks
 from fhir_server.application.outbox.lanes import NOTHING, Lane
 from fhir_server.application.outbox.worker import Worker
@@ -45,7 +46,8 @@ MAILS = Lane(mails.LANE, send_mail, tries=48, first_pause=timedelta(seconds=10))
 """Mails and calls are tried for about a day and a half: so long a mail server or an app may be away."""
 CALLS = Lane(webhooks.LANE, call_app, tries=48, first_pause=timedelta(seconds=10))
 TIDYING = Lane("tidying", tidy, every=timedelta(minutes=5))
-LANES: Sequence[Lane] = (TIDYING, terms.LANE, reported.LANE, emergencies.LANE, looks.LANE, NOTICES, MAILS, CALLS)
+OF_ROOMS = (terms.LANE, reported.LANE, emergencies.LANE, looks.LANE, planning.LANE)
+LANES: Sequence[Lane] = (TIDYING, *OF_ROOMS, NOTICES, MAILS, CALLS)
 
 
 def build(runtime: Runtime) -> Worker:

@@ -14,6 +14,7 @@ from throttled import BaseRateLimiter, BaseStore, MemoryStore, RateLimiterType, 
 
 from consent_rules.decision.emergency import MODES
 from consent_rules.rule_profile import Ceilings
+from consent_rules.vocabulary import RequesterKind
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.problem import Category, Issue, Problem
 
@@ -40,8 +41,23 @@ def demand(caller: Caller, usual: Ceilings) -> None:
     _demand(store, f"client {client}", ceilings.client_requests_a_minute, ceilings.client_requests_a_minute)
 
 
-def _demand(store: BaseStore, key: str, a_minute: int, burst: int) -> None:
-    found = _bucket(store, a_minute, burst).limit(key)
+def demand_for_export(caller: Caller, usual: Ceilings, searches: int) -> None:
+    """Count the searches of a file of an export, besides the request itself; none of them is done when one is too many.
+
+    Software counts as a client alone, because it gets as many tokens as it asks for.
+    Raises: Problem(TOO_MANY).
+    """
+    store, more = current_app.extensions.get(_EXTENSION), searches - 1
+    if store is None or more <= 0:
+        return
+    ceilings, client = caller.supervision.ceilings_of(caller.requester, usual), caller.granted.client_id
+    if caller.requester.kind is not RequesterKind.SYSTEM:
+        _demand(store, f"token {caller.token_id}", ceilings.requests_a_minute, ceilings.requests_a_second, more)
+    _demand(store, f"client {client}", ceilings.client_requests_a_minute, ceilings.client_requests_a_minute, more)
+
+
+def _demand(store: BaseStore, key: str, a_minute: int, burst: int, cost: int = 1) -> None:
+    found = _bucket(store, a_minute, burst).limit(key, min(cost, burst))
     if found.limited:
         issue = Issue("too many requests of one token or client", code="ceiling-requests")
         raise Problem(Category.TOO_MANY, issue, retry_after=max(1, ceil(found.state.retry_after)))

@@ -28,6 +28,8 @@ class Limits:
     connections: of each process; each takes a thread that works or waits.
     form_bytes: of a form or an address of the authorization server and its pages.
     sign_in_bytes: of an authorization request, which is kept while a person signs in.
+    exports: of one caller that have not ended. export_hours: how long an export is kept.
+    export_spaces: from which one file takes. export_streams: files that a process sends at once.
     choices: most choices in one space from the patient's side, and as many again from all professionals together.
     agreements: most agreements of one professional in one space. Both count parts: a Consent counts one, and one for
         each of its exceptions about documents.
@@ -54,6 +56,10 @@ class Limits:
     connections: Annotated[Whole, Field(ge=1, le=16_384)] = 512
     form_bytes: Annotated[Whole, Field(ge=1, le=4 * MIB)] = 64 * KIB
     sign_in_bytes: Annotated[Whole, Field(ge=1, le=64 * KIB)] = 8 * KIB
+    exports: Annotated[Whole, Field(ge=1, le=1000)] = 4
+    export_hours: Annotated[Whole, Field(ge=1, le=720)] = 24
+    export_spaces: Annotated[Whole, Field(ge=1, le=1000)] = 50
+    export_streams: Annotated[Whole, Field(ge=1, le=100)] = 2
     choices: Annotated[Whole, Field(ge=1, le=10_000)] = 400
     agreements: Annotated[Whole, Field(ge=1, le=10_000)] = 20
     trail_days: Annotated[Whole, Field(ge=1, le=3653)] = 31

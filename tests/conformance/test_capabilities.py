@@ -8,6 +8,7 @@ import re
 import pytest
 
 from consent_rules.scopes import Scopes
+from fhir_server.http.fhir.exports import delivery
 from fhir_server.http.fhir.operations.all_operations import OPERATIONS
 from fhir_server.r4.checking import check
 from fhir_server.registry import REGISTRY, AccessRule, Interaction
@@ -47,8 +48,15 @@ def _stated(statement):
     return {resource["type"]: resource for resource in statement["rest"][0]["resource"]}
 
 
+def _operating(statement):
+    """Return where operations are stated, by type; "" for the whole server."""
+    return _stated(statement) | {"": statement["rest"][0]}
+
+
 def test_the_statement_names_every_registered_type_and_no_other(statement):
-    assert set(_stated(statement)) == {*REGISTRY, "OperationDefinition"}
+    beside = {one.type for one in OPERATIONS} - {"", *REGISTRY}
+    assert set(_stated(statement)) == {*REGISTRY, "OperationDefinition", *beside}
+    assert all("interaction" not in _stated(statement)[name] for name in beside)
 
 
 @pytest.mark.parametrize("name", REGISTRY)
@@ -85,24 +93,26 @@ def test_nothing_is_described_that_the_registry_does_not_offer(operations):
 
 def test_the_operations_that_are_stated_described_and_listed_are_the_same(statement, operations):
     stated = {
-        f"{type_}/${operation['name']}"
-        for type_, resource in _stated(statement).items()
+        f"{type_}/${operation['name']}".removeprefix("/")
+        for type_, resource in _operating(statement).items()
         for operation in resource.get("operation", ())
     }
-    routed = {path.removeprefix("/fhir/").replace("{id}/", "") for _, path in operations if "/$" in path}
-    assert stated == routed == {f"{one.type}/${one.name}" for one in OPERATIONS}
+    paths = {path.removeprefix("/fhir/").replace("{id}/", "") for _, path in operations if "/$" in path}
+    routed = {path for path in paths if not path.startswith(f"{delivery.STATUS}/")}
+    routed -= {path for path in paths if path.startswith(f"{delivery.FILE}/")}
+    assert stated == routed == {f"{one.type}/${one.name}".removeprefix("/") for one in OPERATIONS}
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda one: one.id)
 def test_every_operation_has_a_valid_definition_at_its_address(web, statement, operations, operation):
     """https://hl7.org/fhir/R4/operationdefinition.html; it says level, methods and parameters as they are routed."""
-    (stated,) = [one for one in _stated(statement)[operation.type]["operation"] if one["name"] == operation.name]
+    (stated,) = [one for one in _operating(statement)[operation.type]["operation"] if one["name"] == operation.name]
     answer = web.get(stated["definition"].removeprefix("http://localhost:8080"))
     assert answer.status_code == 200
     told = answer.get_json()
     assert check(told) == []
     assert (told["code"], told["url"]) == (operation.name, stated["definition"])
-    place = f"/fhir/{operation.type}{'/{id}' if told['instance'] else ''}/${operation.name}"
+    place = f"/fhir/{operation.type}{'/{id}' if told['instance'] else ''}/${operation.name}".replace("//", "/")
     methods = {method for method, path in operations if path == place}
     assert methods == ({"POST"} if told["affectsState"] else {"GET", "POST"})
     assert {one["name"] for one in told.get("parameter", ()) if one["use"] == "in"} == {
@@ -116,9 +126,8 @@ def test_an_unknown_definition_is_not_found(web):
 
 def test_every_operation_is_explained_in_the_documentation():
     page = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
-    assert {f"`{one.type}/{'[id]/' if one.instance else ''}${one.name}`" for one in OPERATIONS} <= set(
-        re.findall(r"`[A-Z]\w+/(?:\[id\]/)?\$[a-z-]+`", page)
-    )
+    named = {f"`{one.type}/{'[id]/' if one.instance else ''}${one.name}`".replace("`/", "`") for one in OPERATIONS}
+    assert named <= set(re.findall(r"`(?:[A-Z]\w+/)?(?:\[id\]/)?\$[a-z-]+`", page))
 
 
 def test_no_door_changes_the_trail(operations):

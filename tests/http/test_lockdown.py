@@ -68,7 +68,7 @@ def test_every_route_of_the_endpoint_is_stopped(ward):
     stop(ward)
     routes = [rule for rule in ward.web.application.url_map.iter_rules() if rule.rule.startswith("/fhir")]
     assert len(routes) > 60
-    parts = {"<id_>": UNKNOWN, "<version>": "1"}
+    parts = {"<id_>": UNKNOWN, "<version>": "1", "<job>": UNKNOWN, "<int:number>": "1"}
     for rule in routes:
         if rule.rule in OPEN:
             continue

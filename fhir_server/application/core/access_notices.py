@@ -206,6 +206,11 @@ def _key(caller: Caller, kept: str) -> str:
     return f"{name} {kept}" if kept else name
 
 
+def has_been_told(caller: Caller, record: RecordState) -> bool:
+    """Tell whether the space has been told of an access of this person in this practice situation."""
+    return any(_key(caller, kept) in record.told for kept in ("", *_KEPT, _UNSEEN))
+
+
 def _of_access(access: Access, outcome: Outcome, record: RecordState, kind: NoticeKind) -> Notice:
     who, where = parties(access.caller)
     documents = tuple(ref for ref in outcome.touched if type_of(ref) in DOCUMENTS)

@@ -33,6 +33,7 @@ from fhir_server.domain.audit.interactions import AuditedInteraction
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.commands import query
 from fhir_server.domain.directory import identity_traits
+from fhir_server.domain.events.kinds import EventKind
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.search import tokens
 from fhir_server.domain.search.criteria import AnyOf, Criterion, Place, Search
@@ -91,6 +92,7 @@ class Wanted:
     patient: id named by `patient` or `subject`. identifier: its (system, value) instead.
     total: whether to count. query: method, URL and headers as sent, for the audit log.
     including: "Provenance:target" and the like: what refers to the matches by this parameter comes with them.
+    kind: what happened, where the search is a part of something else; None for a search.
     """
 
     search: Search
@@ -99,6 +101,7 @@ class Wanted:
     total: bool = True
     query: str = ""
     including: tuple[str, ...] = ()
+    kind: EventKind | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +131,9 @@ def find(runtime: Runtime, caller: Caller, row: ResourceType, wanted: Wanted) ->
     sought = tuple(f"{row.name}/{id_}" for id_ in sorted(wanted.search.ids or ()) if row.name in OF_THE_SPACE)
     sought = tuple(dict.fromkeys((*sought, *recorded_queries.named(wanted.query))))
     transaction = row.transactions.get(Interaction.SEARCH, "")
-    audited = AuditedInteraction(Interaction.SEARCH, row.name, transaction, query=wanted.query, sought=sought)
+    audited = AuditedInteraction(
+        Interaction.SEARCH, row.name, transaction, query=wanted.query, sought=sought, kind=wanted.kind
+    )
     with runtime.ports.store.snapshot() as snapshot:
         access = Access(runtime, caller, audited, snapshot)
         audit_log.demand_scope(access, (row.name,), "s")

@@ -85,6 +85,8 @@ class EventKind(Code):
     EVERYTHING_READ = ("everything-read", EventRow(_CALLED, _PATIENT, _NEVER, _DOCUMENTS, _ACCESS, "everything"),
         "looked at everything in the space that is open to them",
         "look at everything in the space that is open to them")
+    DATA_EXPORTED = ("data-exported", EventRow((Interaction.SEARCH,), None, _NEVER, _DOCUMENTS, _ACCESS),
+        "took a copy of %(things)s along in an export", "take a copy of %(things)s along in an export")
     RESOURCE_CREATED = ("resource-created", EventRow((_CREATE,), None, _NEVER, _DOCUMENTS, _UNTOLD),
         "recorded %(thing)s", "record %(thing)s")
     RESOURCE_UPDATED = ("resource-updated", EventRow((_UPDATE,), None, _NEVER, _DOCUMENTS, _UNTOLD),
@@ -97,6 +99,15 @@ class EventKind(Code):
         "sent several requests at once", "send several requests at once")
     OPERATION_CALLED = ("operation-called", EventRow((_CALL,), None, _NEVER, _DOCUMENTS, _UNTOLD),
         "called an operation", "call an operation")
+
+    EXPORT_ASKED = ("export-asked", EventRow(_CALLED, None, _NEVER, _OPEN, _UNTOLD, "export"),
+        "asked for an export", "ask for an export")
+    EXPORT_LOOKED_AT = ("export-looked-at", EventRow(_CALLED, None, _NEVER, _OPEN, _UNTOLD, "export-status"),
+        "looked at the progress of an export", "look at the progress of an export")
+    EXPORT_FETCHED = ("export-fetched", EventRow(_CALLED, None, _NEVER, _OPEN, _UNTOLD, "export-file"),
+        "fetched a file of an export", "fetch a file of an export")
+    EXPORT_ENDED = ("export-ended", EventRow(_CALLED, None, _NEVER, _OPEN, _UNTOLD, "end-export"),
+        "ended an export", "end an export")
 
     DOCUMENT_OPENED = ("document-opened", EventRow((_READ,), "Binary", _NEVER, _DOCUMENTS, _ACCESS),
         "opened a document", "open a document")

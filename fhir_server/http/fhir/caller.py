@@ -29,6 +29,8 @@ _WRITES = {
 def addressed_interaction() -> AuditedInteraction:
     """Return the interaction, without the parameters of a search, because they may identify a person."""
     type_, id_, *rest = [*request.path.removeprefix(FHIR_PATH).strip("/").split("/"), "", ""]
+    if type_.startswith("$"):
+        return AuditedInteraction(Interaction.OPERATION, "", operation=type_.removeprefix("$"))
     last = next((part for part in (*reversed(rest), id_) if part), "")
     if last.startswith("$"):
         target = f"{type_}/{id_}" if id_ != last else ""

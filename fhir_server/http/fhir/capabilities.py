@@ -92,12 +92,13 @@ def statement_of(fhir_base: str) -> Json:
             {
                 "mode": "server",
                 "security": _security(fhir_base.removesuffix(FHIR_PATH)),
-                "resource": [*(_resource(row, fhir_base) for row in REGISTRY.values()), _definitions()],
+                "resource": [*(_resource(row, fhir_base) for row in REGISTRY.values()), *_beside(fhir_base)],
                 "interaction": [
                     {"code": "transaction"},
                     {"code": "batch"},
                     {"code": "search-system", "documentation": "of the one type that `_type` names"},
                 ],
+                "operation": _operations("", fhir_base),
             }
         ],
     }
@@ -149,10 +150,20 @@ def _resource(row: ResourceType, fhir_base: str) -> Json:
         built["searchParam"] = _params(row)
     if row.included_by:
         built["searchRevInclude"] = list(row.included_by)
-    offered_operations = [operation for operation in OPERATIONS if operation.type == row.name]
-    if offered_operations:
-        built["operation"] = [capability_of(operation, fhir_base) for operation in offered_operations]
+    if operations := _operations(row.name, fhir_base):
+        built["operation"] = operations
     return built
+
+
+def _operations(type_: str, fhir_base: str) -> list[Json]:
+    """Return the operations of a type, "" for those of the whole server."""
+    return [capability_of(operation, fhir_base) for operation in OPERATIONS if operation.type == type_]
+
+
+def _beside(fhir_base: str) -> list[Json]:
+    """Describe what has no row in the registry: types that have operations alone, and the OperationDefinitions."""
+    names = dict.fromkeys(one.type for one in OPERATIONS if one.type and one.type not in REGISTRY)
+    return [*({"type": name, "operation": _operations(name, fhir_base)} for name in names), _definitions()]
 
 
 def _definitions() -> Json:

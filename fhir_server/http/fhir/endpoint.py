@@ -6,6 +6,7 @@ A view that serves several types or operations gets its row, or its operation, f
 from flask_smorest import Blueprint
 
 from fhir_server.http.fhir import capabilities, read, search, transactions, write
+from fhir_server.http.fhir.exports import delivery
 from fhir_server.http.fhir.operations import all_operations
 from fhir_server.http.fhir.routing import Route
 from fhir_server.http.request_context import FHIR_PATH
@@ -16,6 +17,7 @@ ROUTES: tuple[Route, ...] = (
     *search.ROUTES,
     *write.ROUTES,
     *all_operations.ROUTES,
+    *delivery.ROUTES,
     *transactions.ROUTES,
 )
 fhir = Blueprint("fhir", __name__, url_prefix=FHIR_PATH, description="The FHIR endpoint")

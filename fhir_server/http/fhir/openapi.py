@@ -6,6 +6,7 @@ the standard publishes; the document names only their types.
 """
 
 from collections.abc import Iterator
+from http import HTTPStatus
 
 from apispec import APISpec, BasePlugin
 from flask import Flask
@@ -14,6 +15,8 @@ from werkzeug.routing import Rule
 
 from fhir_server.domain.values import Json
 from fhir_server.http.fhir.endpoint import ROUTES
+from fhir_server.http.fhir.exports import delivery as exports
+from fhir_server.http.fhir.exports.asked import NDJSON
 from fhir_server.http.fhir.operations.all_operations import OPERATIONS
 from fhir_server.http.fhir.operations.model import VALUES, Operation, Parameter
 from fhir_server.http.fhir.routing import Route
@@ -104,7 +107,11 @@ def _flows() -> Json:
 
 def _tags() -> list[Json]:
     """Return the tags of the FHIR endpoint: one for each resource type, and the tags of other routes."""
-    beside = {"Bundle": "Batch, transaction (ITI-65) and search of the server", "Conformance": "What the server can do"}
+    beside = {
+        "Bundle": "Batch, transaction (ITI-65) and search of the server",
+        "Conformance": "What the server can do",
+        exports.TAG: "Exports (Bulk Data Access)",
+    }
     types = [{"name": name, "description": f"FHIR R4 {name}"} for name in REGISTRY]
     return [*types, *({"name": name, "description": text} for name, text in beside.items())]
 
@@ -200,7 +207,10 @@ def _of_call(operation: Operation, method: str) -> Json:
     """Return what calls of an operation have: its description, its answer, and parameters of the URL by GET."""
     asked = operation.parameters if method == "GET" else ()
     named = [_named("query", wanted.name, wanted.documentation) for wanted in asked]
-    answer = {"200": {"description": "done", "content": _told_back(operation)}}
+    if operation.answers == HTTPStatus.ACCEPTED:
+        answer: Json = {"202": {"description": "accepted: its state is at `Content-Location`"}}
+    else:
+        answer = {"200": {"description": "done", "content": _told_back(operation)}}
     return {"description": operation.documentation, "responses": answer, "parameters": ["_format", *named]}
 
 
@@ -226,6 +236,8 @@ def _is_search(method: str, path: str) -> bool:
 
 
 def _responses(method: str, path: str, row: ResourceType | None) -> Json:
+    if path.startswith("/$export-"):
+        return _of_export(method, path)
     if method == "DELETE":
         return {"204": {"description": "deleted, or nothing was there"}}
     content = _answered(method, path, row)
@@ -243,6 +255,17 @@ def _responses(method: str, path: str, row: ResourceType | None) -> Json:
 def _is_by_criteria(method: str, path: str) -> bool:
     """Tell whether a write names its resource by search parameters."""
     return method in ("PUT", "PATCH", "DELETE") and "<id_>" not in path
+
+
+def _of_export(method: str, path: str) -> Json:
+    """Return the answers of the state of an export, and of its files."""
+    if method == "DELETE":
+        return {"202": {"description": "ended: its address is unknown from now on"}}
+    if path.startswith(f"/{exports.FILE}"):
+        return {"200": {"description": "the file", "content": {NDJSON: {"schema": _TEXT}}}}
+    manifest = {"application/json": {"schema": {"type": "object"}}}
+    waits = {"description": "the export is being prepared: ask again after `Retry-After`"}
+    return {"200": {"description": "the manifest", "content": manifest}, "202": waits}
 
 
 def _is_create(method: str, path: str, row: ResourceType | None) -> bool:

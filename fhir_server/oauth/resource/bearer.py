@@ -49,6 +49,13 @@ def caller_of(
     return caller
 
 
+def is_in_force(runtime: Runtime, authorization: str) -> bool:
+    """Tell whether the token of a request that is being answered still holds, and the server is not locked down."""
+    token = authorization.partition(" ")[2].strip()
+    used = find_used(runtime, token) if token.isascii() else Used()
+    return used.access is not None and not used.in_lockdown
+
+
 def _access(runtime: Runtime, authorization: str | None, proof: DpopProof | None) -> tuple[AccessToken, Used]:
     if not authorization:
         raise Problem.of(Category.UNAUTHENTICATED, "send an access token in the Authorization header")

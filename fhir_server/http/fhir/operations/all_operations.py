@@ -9,10 +9,21 @@ from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.values import Json
 from fhir_server.http.fhir import negotiation
 from fhir_server.http.fhir.caller import current_caller
-from fhir_server.http.fhir.operations import cases, everything, invitations, reading, reviews, spaces, suspensions
+from fhir_server.http.fhir.exports.delivery import TAG
+from fhir_server.http.fhir.operations import (
+    cases,
+    everything,
+    exports,
+    invitations,
+    reading,
+    reviews,
+    spaces,
+    suspensions,
+)
 from fhir_server.http.fhir.operations.model import Operation, arguments, definition_of
 from fhir_server.http.fhir.routing import Route
 from fhir_server.http.request_context import runtime
+from fhir_server.registry import REGISTRY
 
 OPERATIONS: tuple[Operation, ...] = (
     *spaces.OPERATIONS,
@@ -22,6 +33,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *suspensions.OPERATIONS,
     *reading.OPERATIONS,
     *everything.OPERATIONS,
+    *exports.OPERATIONS,
 )
 RELEASED = "2026-11-25"
 
@@ -43,7 +55,7 @@ def call(operation: Operation, id_: str = "") -> Response:
     """Run an operation on one resource, or on a type."""
     negotiation.wanted_format()
     caller = current_caller()
-    return operation.answer(runtime(), caller, id_, arguments(operation))
+    return operation.answer(runtime(), caller, id_, {} if operation.reads_request else arguments(operation))
 
 
 def _routes(operation: Operation) -> list[Route]:
@@ -52,10 +64,11 @@ def _routes(operation: Operation) -> list[Route]:
 
 
 def _at(operation: Operation, place: str, name: str) -> list[Route]:
-    path = f"/{operation.type}{place}/${operation.name}"
+    path = f"/{operation.type}{place}/${operation.name}" if operation.type else f"/${operation.name}"
+    tag = operation.type if operation.type in REGISTRY else TAG
     names = {"GET": f"{name}-by-get", "POST": name}
     return [
-        Route(method, path, call, operation.type, names[method], operation.title, {"operation": operation})
+        Route(method, path, call, tag, names[method], operation.title, {"operation": operation})
         for method in operation.methods
     ]
 

@@ -73,6 +73,8 @@ class Operation:
     """One operation of a resource type. name: without the dollar sign. output: what it returns.
 
     instance: whether it is called on a resource. also_on_type: whether it is called on the type as well.
+    type: "" for an operation of the whole server. answers: the status of a success.
+    reads_request: whether its function reads the parameters of the request itself.
     """
 
     name: str
@@ -85,11 +87,18 @@ class Operation:
     instance: bool = True
     affects_state: bool = True
     also_on_type: bool = False
+    reads_request: bool = False
+    answers: int = 200
 
     @property
     def id(self) -> str:
         """The id of its definition."""
-        return f"{self.type}-{self.name}"
+        return f"{self.type}-{self.name}" if self.type else self.name
+
+    @property
+    def is_of_system(self) -> bool:
+        """Whether it is called on the whole server."""
+        return not self.type
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -254,9 +263,9 @@ def definition_of(operation: Operation, fhir_base: str, date: str) -> Json:
         "description": operation.documentation,
         "affectsState": operation.affects_state,
         "code": operation.name,
-        "resource": [operation.type],
-        "system": False,
-        "type": not operation.instance or operation.also_on_type,
+        **({} if operation.is_of_system else {"resource": [operation.type]}),
+        "system": operation.is_of_system,
+        "type": operation.also_on_type or not (operation.instance or operation.is_of_system),
         "instance": operation.instance,
     }
     return built | ({"parameter": [*inputs, *told_back]} if inputs or told_back else {})
