@@ -39,7 +39,9 @@ def of_export(side: Side, who: str, path: str) -> list[str]:
     told = [plain(json.dumps(manifest(side, who, place)))]
     for type_, urls in files(side, who, place).items():
         answers = [side.get(who, url) for url in urls]
-        told += [f"{type_} {answer.status_code} {plain(answer.get_data(as_text=True))}" for answer in answers]
+        for answer in answers:  # equal instants are sorted by id, which is chance
+            lines = sorted(plain(line) for line in answer.get_data(as_text=True).splitlines())
+            told += [f"{type_} {answer.status_code}", *lines]
     assert side.send(who, "DELETE", place).status_code == 202
     return told
 
@@ -81,7 +83,15 @@ def test_whom_a_secret_is_kept_from_exports_the_same_in_both_worlds(tmp_path, ki
 @pytest.mark.parametrize("kind", KINDS[:1] + KINDS[3:4] + KINDS[-1:], ids=lambda kind: kind.name)
 def test_the_exports_of_those_who_know_tell_the_others_nothing(tmp_path, kind, opened):
     with sides(tmp_path, kind, opened) as pair:
-        assert told_apart(pair, kind, lambda side: export_as_knowing(side, kind)) == {}
+        found = told_apart(pair, kind, lambda side: export_as_knowing(side, kind))
+    assert {
+        what: answers for what, answers in found.items() if in_no_order(answers[0]) != in_no_order(answers[1])
+    } == {}
+
+
+def in_no_order(text: str) -> list[str]:
+    """Return the parts of an answer without their order: that of equal dates is chance."""
+    return sorted(re.split(r"[{}<>,\[\]]+", re.sub(r"<\d+>", "", text)))
 
 
 def export_as_knowing(side: Side, kind: Kind) -> None:
@@ -107,16 +117,12 @@ def test_the_leak_of_a_file_that_is_not_filtered_is_found(tmp_path, monkeypatch)
             rows = snapshot.find(Search(row.name, limit=200), view).rows
         return search.Found(tuple(search.Shown(one, knows_marks=False) for one in rows), None, None, wanted.patient)
 
-    monkeypatch.setattr(commands.search, "find", everything)
-    assert differs_for_martin(tmp_path)
-
-
-def differs_for_martin(tmp_path: Path) -> bool:
     with sides(tmp_path, HIDDEN) as pair:
         for side in pair:
             enters(side, "martin")
+        monkeypatch.setattr(commands.search, "find", everything)
         first, second = (of_export(side, "martin", "/$export?_type=DocumentReference") for side in pair)
-    return first != second
+    assert first != second
 
 
 def blocks(side: Side, who: str) -> None:
