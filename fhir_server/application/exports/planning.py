@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import msgspec
 
-from consent_rules.vocabulary import NO_SPACE, PatientId
+from consent_rules.vocabulary import NO_SPACE, PatientId, RequesterKind
 from fhir_server.application.core import lockdown
 from fhir_server.application.core.access import Access
 from fhir_server.application.core.runtime import Runtime
@@ -76,11 +76,19 @@ def plan_some(runtime: Runtime, message: Pending) -> Change:
 
 def _stored(runtime: Runtime, job: Job, step: Step, found: tuple[PatientId, ...]) -> Step:
     """Store the slices that are full; return the step with what is left."""
-    spaces, size = (*step.carried, *found), limits.in_force().export_spaces
+    spaces, size = (*step.carried, *found), _size(runtime, job)
     full = len(spaces) // size
     for number in range(full):
         jobs.put_slice(runtime, job, step.slices + number, spaces[number * size : (number + 1) * size])
     return replace(step, slices=step.slices + full, carried=spaces[full * size :])
+
+
+def _size(runtime: Runtime, job: Job) -> int:
+    """Return from how many spaces a file takes: for a person, no more than a token may send requests at once."""
+    most = limits.in_force().export_spaces
+    if job.granted.requester.kind is RequesterKind.SYSTEM:
+        return most
+    return min(most, runtime.profile.ceilings.requests_a_second)
 
 
 def _looked_at(runtime: Runtime, job: Job, after: PatientId) -> tuple[tuple[PatientId, ...], tuple[PatientId, ...]]:
