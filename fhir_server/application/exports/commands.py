@@ -152,12 +152,6 @@ def slice_of(runtime: Runtime, caller: Caller, id_: str, number: int) -> tuple[J
     return job, part, spaces
 
 
-@command()
-def note_left_out(runtime: Runtime, job: Job, searches: int) -> None:
-    """Note that a download left out what is closed to the caller now: the manifest says so from then on."""
-    jobs.change(runtime, job.id, lambda held: replace(held, left_out=max(held.left_out, searches)))
-
-
 def _own(runtime: Runtime, caller: Caller, audited: AuditedInteraction, id_: str) -> Job:
     job = jobs.find(runtime, id_)
     if job is None or job.owner != jobs.owner_of(caller):
@@ -178,13 +172,14 @@ def _recording(runtime: Runtime, caller: Caller, audited: AuditedInteraction, de
 
 @dataclass(slots=True)
 class File:
-    """One file while it is sent. row: its type. searches: whose results are joined. spaces: from which it takes.
+    """One file of a job while it is sent. row: its type. searches: whose results are joined. spaces: from which it takes.
 
     goes_on: asked before each page whether the caller's token still holds. left_out: how many spaces were closed.
     """
 
     runtime: Runtime
     caller: Caller
+    job: Job
     row: ResourceType
     searches: Sequence[Wanted]
     spaces: Sequence[PatientId]
@@ -203,6 +198,14 @@ class File:
                     fresh = tuple(item for item in page if item.reference not in sent)
                     sent.update(item.reference for item in fresh)
                     yield fresh
+
+    def finish(self) -> None:
+        """Note in the job how many searches were refused: the manifest says so from then on."""
+        if self.left_out:
+            jobs.change(self.runtime, self.job.id, lambda held: replace(held, left_out=self._most(held)))
+
+    def _most(self, held: Job) -> int:
+        return max(held.left_out, self.left_out)
 
     def _of_space(self, space: PatientId, wanted: Wanted) -> Iterator[tuple[Shown, ...]]:
         after: Place | None = None

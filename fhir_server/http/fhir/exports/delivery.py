@@ -16,7 +16,7 @@ from consent_rules.vocabulary import PatientId
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.exports import commands, jobs
 from fhir_server.application.exports.commands import File
-from fhir_server.application.exports.jobs import Job, Part
+from fhir_server.application.exports.jobs import Job
 from fhir_server.application.reading.search import Wanted
 from fhir_server.domain import bodies
 from fhir_server.domain.problem import Category, Issue, Problem
@@ -95,7 +95,7 @@ def file(job: str, number: int) -> Response:
     served, caller = runtime(), current_caller()
     found, part, spaces = commands.slice_of(served, caller, job, number)
     request_rates.demand_for_export(caller, served.profile.ceilings, len(spaces))
-    sent = _file_of(served, found.asked.parts[part], spaces)
+    sent = _file_of(served, found, part, spaces)
     stream = _streams()
     if not stream.acquire(blocking=False):
         issue = Issue("as many files are being sent as may be at once", code="exports-busy")
@@ -103,8 +103,7 @@ def file(job: str, number: int) -> Response:
 
     def finish() -> None:
         stream.release()
-        if sent.left_out:
-            commands.note_left_out(served, found, sent.left_out)
+        sent.finish()
 
     lines = _lines(sent, _elements(found, sent.row.name), finish)
     first = next(lines, b"")  # a refusal of the first page is still an answer with its status
@@ -124,10 +123,11 @@ def errors(job: str) -> Response:
     return Response(line + b"\n", 200, [("Cache-Control", "no-store")], content_type=NDJSON)
 
 
-def _file_of(served: Runtime, part: Part, spaces: tuple[PatientId, ...]) -> File:
+def _file_of(served: Runtime, job: Job, number: int, spaces: tuple[PatientId, ...]) -> File:
+    part = job.asked.parts[number]
     caller, row, authorization = current_caller(), REGISTRY[part.type], header("Authorization")
     searches = [_wanted(served, part.type, query) for query in part.queries]
-    return File(served, caller, row, searches, spaces, lambda: is_in_force(served, authorization))
+    return File(served, caller, job, row, searches, spaces, lambda: is_in_force(served, authorization))
 
 
 def _wanted(served: Runtime, type_: str, query: tuple[tuple[str, str], ...]) -> Wanted:
