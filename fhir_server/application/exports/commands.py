@@ -172,7 +172,7 @@ def _recording(runtime: Runtime, caller: Caller, audited: AuditedInteraction, de
 
 @dataclass(slots=True)
 class File:
-    """One file of a job while it is sent. row: its type. searches: whose results are joined. spaces: from which it takes.
+    """One file of a job while it is sent. row: its type. searches: whose results are joined. spaces: taken from.
 
     goes_on: asked before each page whether the caller's token still holds. left_out: how many spaces were closed.
     """
