@@ -49,13 +49,16 @@ def sorted_ways(visibility: Visibility) -> tuple[Ways, Ways, Ways]:
 
 
 def is_visible(type_: str, facts: Facts, visibility: Visibility, seen_among: SeenAmong) -> bool:
-    """Tell whether a resource is visible: by its own facts, or through the documents in it (see Facts)."""
+    """Tell whether a resource is visible: by its own facts, or through the documents in it (see Facts).
+
+    A filter for everywhere shows nothing of a space here.
+    """
+    if facts.access.compartment != visibility.compartment:
+        return False
     if not facts.documents:
         return visibility.admits(facts.access)
     if type_ in UNGATHERING:
         return _is_visible_by_what_it_is_about(facts, visibility, seen_among)
-    if facts.access.compartment != visibility.compartment:
-        return False
     owning = replace(visibility, clauses=tuple(way for way in visibility.clauses if way.owned_by is not None))
     seen = (seen_among(type_, facts.documents, visibility, gone=False) for type_ in DOCUMENTS)
     return owning.admits(facts.access) or any(seen)

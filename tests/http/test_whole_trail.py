@@ -201,3 +201,18 @@ def test_no_case_is_named(office):
     assert review(office, opening).status_code == 200
     office.get("dana", "/AuditEvent/$case-queue")
     assert [ref for event in events(office) for ref in references(event) if ref.startswith("Task/")] == []
+
+
+@BOTH
+def test_an_event_without_a_patient_is_read_by_an_auditor_alone(office):
+    outside = next(event for event in events(office) if not any(r.startswith("Patient/") for r in references(event)))
+    path = f"/AuditEvent/{outside['id']}"
+    assert office.get("dana", path).get_json() == outside
+    unknown = office.get("martin", "/AuditEvent/00000000-0000-4000-8000-00000000abcd")
+    for who in ("martin", "camille", "chu-ehr", "oscar"):
+        answer = office.get(who, path)
+        assert answer.status_code == 404
+        if who == "martin":
+            assert answer.get_json()["issue"] == unknown.get_json()["issue"]
+    staff(office, "dana", scopes="patient/AuditEvent.rs")
+    assert office.get("dana", path).status_code == 404

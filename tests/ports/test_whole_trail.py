@@ -91,6 +91,8 @@ def test_a_filter_for_everywhere_shows_no_space_to_any_other_query(store, patien
         assert event.event.id not in ids(snapshot.find(Search("AuditEvent", limit=200), everything).rows)
         assert snapshot.count(Search("DocumentReference"), everything, 9) == 0
         assert snapshot.visible_ids("DocumentReference", [document.id], everything) == frozenset()
+        assert snapshot.read("AuditEvent", event.event.id, everything) is None
+        assert snapshot.history("DocumentReference", document.id, everything) == ()
 
 
 def test_criteria_hold_in_every_space_alike(store, at):

@@ -9,10 +9,10 @@ from dataclasses import replace
 import orjson
 
 from consent_rules.visibility import DIRECTORY, Visibility
-from consent_rules.vocabulary import NO_SPACE, PatientId, RequesterKind
+from consent_rules.vocabulary import NO_SPACE, Action, PatientId, RequesterKind
 from fhir_server.application.core import access_notices, audit_log, smart_scopes
 from fhir_server.application.core.access import NOTHING_SEEN, Access, KnownFilters, Opened, action_of
-from fhir_server.application.core.enforcement_point import open_unnamed
+from fhir_server.application.core.enforcement_point import judge, open_unnamed
 from fhir_server.application.core.minor_confidentiality import (
     HIDDEN_FROM_GUARDIANS,
     documents_behind,
@@ -33,6 +33,8 @@ from fhir_server.domain.values import Interaction
 from fhir_server.ports.store import Filters, Snapshot
 from fhir_server.registry import TRACE, AccessRule, ResourceType
 
+NOBODY = PatientId("00000000-0000-4000-8000-000000000000")
+"""A patient id that is never issued: for an identifier that names nobody, and for scopes that name no patient."""
 Fetch = Callable[[Snapshot, Filters], Stored | None]
 
 
@@ -129,6 +131,8 @@ def present(access: Access, rows: Sequence[Stored], filters: Filters) -> tuple[S
 
 def _bodies(access: Access, rows: Sequence[Stored]) -> Sequence[bytes]:
     """Return the bodies of rows of one type without references to what the caller does not see."""
+    if access.opened and access.opened.permit.everywhere:
+        return event_redaction.without_unknown(access.snapshot, rows)
     if rows[0].type in event_redaction.TOLD:
         return event_redaction.without_unseen(access.snapshot, rows, ReaderFilters(access))
     return visible_bodies(access.snapshot, rows, access.opened or NOTHING_SEEN)
@@ -187,8 +191,7 @@ def enter_by_id(access: Access, row: ResourceType) -> Filters:
     patient = location.compartment if location else None
     limits = _limits_there(access, row, patient)
     if limits is None or not patient:
-        decoys.look_elsewhere(access, action_of(row))
-        return NOTHING_SEEN
+        return _enter_outside(access, row, is_there=location is not None and not patient)
     opened = open_unnamed(access, patient, action_of(row))
     decoys.remember(access.runtime, patient, audited)
     if opened is None:
@@ -196,6 +199,20 @@ def enter_by_id(access: Access, row: ResourceType) -> Filters:
     if _is_of_oneself(access):  # callers with a permit see their own `fhirUser` resource
         return left_open(ReadingReason.ONESELF, opened.patient)
     return opened.within(access.caller, "r", {row.name: limits})
+
+
+def _enter_outside(access: Access, row: ResourceType, *, is_there: bool) -> Filters:
+    """Return what is visible outside all spaces: to an auditor an event that belongs to none, and nothing else.
+
+    is_there: whether the id is one of a resource outside all spaces.
+    """
+    limits = _limits_there(access, row, NOBODY) if is_there and row.access is AccessRule.TRACE else None
+    answer = judge(access, NO_SPACE, Action.READ_ALL_TRACES) if limits else None
+    if limits is None or not isinstance(answer, Opened):
+        decoys.look_elsewhere(access, action_of(row))
+        return NOTHING_SEEN
+    access.note_opened(answer)
+    return answer.within(access.caller, "r", {row.name: limits})
 
 
 def _limits_there(access: Access, row: ResourceType, patient: PatientId | None) -> smart_scopes.Limits | None:

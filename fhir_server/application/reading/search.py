@@ -28,7 +28,7 @@ from fhir_server.application.core.shown import Shown, unseen_identifiers
 from fhir_server.application.reading import pages, recorded_queries
 from fhir_server.application.reading.chained_search import Chains
 from fhir_server.application.reading.event_redaction import ReaderFilters
-from fhir_server.application.reading.read import outcome_of, present
+from fhir_server.application.reading.read import NOBODY, outcome_of, present
 from fhir_server.domain.audit.interactions import AuditedInteraction
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.commands import query
@@ -46,8 +46,6 @@ _PEOPLE = frozenset(row.name for row in REGISTRY.values() if row.of_person)
 _REFERENCE, _NUMBER = "|ref|", ":identifier|"
 
 COUNT_CAP = 10_000
-NOBODY = PatientId("00000000-0000-4000-8000-000000000000")
-"""A patient id that is never issued: it stands for the patient when an identifier names nobody."""
 
 
 def judged(snapshot: Snapshot, search: Search, filters: Filters) -> Search:

@@ -7,7 +7,6 @@ docs/adr/0118-searching-the-audit-log-of-all-spaces.md.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import timedelta
 
 from consent_rules.model import Deny
@@ -17,15 +16,14 @@ from fhir_server.application.core import audit_log, enforcement_point
 from fhir_server.application.core.access import Access, Opened
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.core.shown import Shown
-from fhir_server.application.reading.event_redaction import without_unknown
-from fhir_server.application.reading.read import recheck
-from fhir_server.application.reading.search import NOBODY, Found, Wanted
+from fhir_server.application.reading.chained_search import Chains
+from fhir_server.application.reading.read import NOBODY, present
+from fhir_server.application.reading.search import Found, Wanted
 from fhir_server.domain.audit.interactions import AuditedInteraction
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.commands import query
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.search.criteria import Criterion, DateIs, DateOp, Search
-from fhir_server.domain.stored import Stored
 from fhir_server.domain.values import Interaction
 from fhir_server.ports.store import Filters
 from fhir_server.registry import PATIENT, AccessRule, ResourceType
@@ -52,7 +50,7 @@ def find(runtime: Runtime, caller: Caller, row: ResourceType, wanted: Wanted) ->
     with runtime.ports.store.snapshot() as snapshot:
         access = Access(runtime, caller, audited, snapshot)
         limits_of_scope = audit_log.demand_scope(access, (row.name,), "s", NOBODY)
-        opened = _open(access)
+        access.opened = opened = _open(access)
         filters = opened.within(caller, "s", {row.name: limits_of_scope})
         try:
             found = _page(access, wanted, filters)
@@ -72,8 +70,9 @@ def _open(access: Access) -> Opened:
 
 
 def _page(access: Access, wanted: Wanted, filters: Filters) -> Found:
-    search, looks = wanted.search, limits.in_force().trail_events
-    _demand_supported(search)
+    looks = limits.in_force().trail_events
+    _demand_supported(wanted.search)
+    search = Chains(access, filters).resolved(wanted.search)
     span = _span(access, search.criteria)
     page = access.snapshot.find_everywhere(search, span, filters, looks) if search.limit else None
     rows, following = (page.rows, page.next) if page else ((), None)
@@ -83,14 +82,7 @@ def _page(access: Access, wanted: Wanted, filters: Filters) -> Found:
     if total is None and not search.limit:
         text = f"the named time holds more than {looks} events, too many to count: name a shorter one with `date`"
         raise Problem.of(Category.TOO_COSTLY, text, code=DATE)
-    return Found(_presented(access, rows, filters), total if wanted.total else None, following, None)
-
-
-def _presented(access: Access, rows: Sequence[Stored], filters: Filters) -> tuple[Shown, ...]:
-    for row in rows:
-        recheck(row, filters.of(row.type))
-    bodies = without_unknown(access.snapshot, rows)
-    return tuple(Shown(replace(row, body=body), knows_marks=False) for row, body in zip(rows, bodies, strict=True))
+    return Found(present(access, rows, filters), total if wanted.total else None, following, None)
 
 
 def _patients(shown: Sequence[Shown]) -> list[str]:
@@ -100,9 +92,6 @@ def _patients(shown: Sequence[Shown]) -> list[str]:
 
 
 def _demand_supported(search: Search) -> None:
-    if search.chained:
-        text = f"a search over all spaces does not take `{search.chained[0].base}` by a description of somebody"
-        raise Problem.of(Category.UNSUPPORTED, text, code="not-supported")
     if any(isinstance(criterion, DateIs) and criterion.param == UPDATED for criterion in search.criteria):
         raise Problem.of(Category.UNSUPPORTED, "over all spaces, name the time with `date`", code=UPDATED)
 

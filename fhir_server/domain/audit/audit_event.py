@@ -18,11 +18,16 @@ from fhir_server.domain.audit.audit_event_parts import (
     ACT_REASON,
     BALP,
     DCM,
+    ENTITY_TYPE,
+    OBJECT_ROLE,
+    QUERY,
     agents,
     entities,
     is_used,
     is_whole,
     named_of,
+    policy_of,
+    role_of,
     subject_of,
 )
 from fhir_server.domain.audit.interactions import (
@@ -254,8 +259,45 @@ def _tokens_of(
         found |= tokens.reference("agent", caller.requester.organization)
     if caller.granted.client_id == PAGES:
         found.add(ON_PAGES)
+    found |= _agent_tokens(caller) | _entity_tokens(bool(patient), _objects(audited, outcome))
     for reference in named_of(audited, outcome):
         found |= tokens.reference("entity", reference)
+    return frozenset(found)
+
+
+def _objects(audited: AuditedInteraction, outcome: Outcome) -> str | None:
+    """Return the role of the one system object of an event, None when it has none."""
+    if audited.query:
+        return QUERY
+    subject = subject_of(audited, named_of(audited, outcome))
+    return role_of(audited, subject) if subject else None
+
+
+def _agent_tokens(caller: Caller) -> frozenset[str]:
+    """Return the tokens of who took part, as `audit_event_parts.agents` names them."""
+    granted, requester = caller.granted, caller.requester
+    found = tokens.string("address", caller.origin.address or "unknown", words=False) | {tokens.present("address")}
+    found |= tokens.token("agent.identifier", "", granted.client_id)
+    found |= tokens.reference_identifier("agent", "", granted.client_id)
+    if requester.person:
+        found |= tokens.uri("policy", policy_of(caller)) | {tokens.present("policy")}
+        if requester.profession:
+            found |= tokens.token("agent-role", tokens.PROFESSION_SYSTEM, requester.profession)
+            found |= {tokens.present("agent-role")}
+    return found
+
+
+@lru_cache(maxsize=32)
+def _entity_tokens(has_patient: bool, role: str | None) -> frozenset[str]:  # noqa: FBT001 - a key of the cache
+    """Return the tokens of the patient and of the system object of an event.
+
+    The other entities have none: a reader from whom they are removed would find by their type that they were there.
+    role: of the system object, None for none.
+    """
+    found: set[str] = set()
+    for type_, as_ in (*((("1", "1"),) if has_patient else ()), *((("2", role),) if role else ())):
+        found |= tokens.token("entity-type", ENTITY_TYPE, type_) | tokens.token("entity-role", OBJECT_ROLE, as_)
+        found |= {tokens.present("entity-type"), tokens.present("entity-role")}
     return frozenset(found)
 
 

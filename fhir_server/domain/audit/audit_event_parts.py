@@ -25,6 +25,10 @@ OWN_LOGIN = "urn:habilis:own-login"
 """Extension of the agent of a person: false when software named the person, who had not logged in (V5)."""
 SUBJECTS = {"ITI-65": "List/", "ITI-68": "Binary/", "ITI-105": "DocumentReference/"}
 """Type of the resource that the audit profile of a transaction requires as the subject of the event."""
+QUERY = "24"
+"""Role of the query of a search."""
+_BY_URI = "5"
+"""Type of the address of the server (http://hl7.org/fhir/network-type)."""
 _USED = "Consent"
 _GATHERINGS = types_under(AccessRule.GATHERING)
 _DCM_NAMES = {"110150": "Application", "110152": "Destination Role ID", "110153": "Source Role ID"}
@@ -51,7 +55,7 @@ def agents(caller: Caller, client_role: str, server_role: str, observer: str) ->
         "type": {"coding": [_role(server_role)]},
         "who": {"display": observer},
         "requestor": False,
-        "network": {"address": observer, "type": "5"},
+        "network": {"address": observer, "type": _BY_URI},
     }
     found = [client, server]
     if requester.person:
@@ -59,6 +63,11 @@ def agents(caller: Caller, client_role: str, server_role: str, observer: str) ->
     if requester.organization:
         found.append(_organization(caller))
     return found
+
+
+def is_server(agent: Json) -> bool:
+    """Tell whether an agent of an event is this server."""
+    return bool(agent.get("network", {}).get("type") == _BY_URI)
 
 
 def _role(code: str) -> Json:
@@ -73,7 +82,7 @@ def _user(caller: Caller) -> Json:
         "type": {"coding": [{"system": PARTICIPATION, "code": "IRCP", "display": "information recipient"}]},
         "who": {"reference": requester.person, "display": caller.granted.display},
         "requestor": True,
-        "policy": [f"urn:ietf:params:oauth:jti:{caller.token_id}"],
+        "policy": [policy_of(caller)],
         "purposeOfUse": [{"coding": [{"system": ACT_REASON, "code": caller.purpose}]}],
     }
     if requester.vouched:
@@ -81,6 +90,11 @@ def _user(caller: Caller) -> Json:
     if requester.profession:
         user["role"] = [{"coding": [{"system": tokens.PROFESSION_SYSTEM, "code": requester.profession}]}]
     return user
+
+
+def policy_of(caller: Caller) -> str:
+    """Return the URI of the policy under which a person acts: the token."""
+    return f"urn:ietf:params:oauth:jti:{caller.token_id}"
 
 
 def _organization(caller: Caller) -> Json:
@@ -154,7 +168,7 @@ def _query(sent: str) -> Json:
     """Return a query as it was sent; for a long one, the beginning with the length and the hash of the whole."""
     whole = sent.encode()
     kept = whole[: limits.in_force().trace_bytes]
-    entity: Json = {"type": _object("2"), "role": _as("24"), "query": b64encode(kept).decode()}
+    entity: Json = {"type": _object("2"), "role": _as(QUERY), "query": b64encode(kept).decode()}
     if len(kept) < len(whole):
         entity["detail"] = [
             {"type": "query-bytes", "valueString": str(len(whole))},
@@ -165,9 +179,14 @@ def _query(sent: str) -> Json:
 
 def _subject(audited: AuditedInteraction, reference: str) -> Json:
     """Return the entity for the subject of an interaction: an opened content, a submission set, or a resource."""
-    role = "20" if reference.partition("/")[0] in _GATHERINGS else "4"
-    role = "3" if audited.transaction == "ITI-68" else role
-    return {"what": {"reference": reference}, "type": _object("2"), "role": _as(role)}
+    return {"what": {"reference": reference}, "type": _object("2"), "role": _as(role_of(audited, reference))}
+
+
+def role_of(audited: AuditedInteraction, subject: str) -> str:
+    """Return the role of the subject of an interaction (http://terminology.hl7.org/CodeSystem/object-role)."""
+    if audited.transaction == "ITI-68":
+        return "3"
+    return "20" if subject.partition("/")[0] in _GATHERINGS else "4"
 
 
 def _other(reference: str) -> Json:

@@ -6,6 +6,7 @@ IHE MHD 4.2, ITI-68 Retrieve Document.
 
 import re
 from base64 import b64encode
+from dataclasses import replace
 from datetime import datetime
 from urllib.parse import urlencode
 
@@ -14,6 +15,7 @@ from flask import Response, abort, request
 from fhir_server.application.core.shown import Shown
 from fhir_server.application.reading import read
 from fhir_server.domain import bodies
+from fhir_server.domain.audit import tde
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.http.fhir import negotiation, rendering
 from fhir_server.http.fhir.caller import current_caller
@@ -35,7 +37,10 @@ def read_one(row: ResourceType, id_: str) -> Response:
         abort(405)
     negotiation.wanted_format()
     rendering.demand_of_one()
-    return rendering.resource(read.read(runtime(), current_caller(), row, id_))
+    shown = read.read(runtime(), current_caller(), row, id_)
+    if row.access is AccessRule.TRACE and request.args.get(tde.ASKED[0]) == tde.PROFILE:
+        shown = replace(shown, stored=replace(shown.stored, body=tde.rendered(shown.stored.body)))
+    return rendering.resource(shown)
 
 
 def read_version(row: ResourceType, id_: str, version: str) -> Response:

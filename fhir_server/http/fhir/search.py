@@ -13,6 +13,7 @@ from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.reading import search as reading_search
 from fhir_server.application.reading import whole_trail
 from fhir_server.application.reading.search import Found, Wanted
+from fhir_server.domain.audit import tde
 from fhir_server.domain.audit.interactions import AuditedInteraction
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.problem import Category, Problem
@@ -21,7 +22,7 @@ from fhir_server.http.fhir.caller import current_caller
 from fhir_server.http.fhir.routing import Route
 from fhir_server.http.fhir.search_query import Parsed, demand_measure, parse
 from fhir_server.http.request_context import runtime
-from fhir_server.registry import PATIENT, REGISTRY, Interaction, ResourceType
+from fhir_server.registry import PATIENT, REGISTRY, AccessRule, Interaction, ResourceType
 
 _NAMING_A_PERSON = {"patient.identifier", "subject.identifier", "patient:identifier", "subject:identifier"}
 _SEARCHED = {name: row for name, row in REGISTRY.items() if Interaction.SEARCH in row.interactions}
@@ -37,15 +38,23 @@ def search(row: ResourceType) -> Response:
     sent = _as_sent(pairs)
     demand_traced_measure(served, caller, AuditedInteraction(Interaction.SEARCH, row.name, query=sent), pairs)
     asked = [pair for pair in pairs if pair != (_TYPE, row.name)]
-    parsed = parse(row, asked, served.fhir_base, strict=negotiation.is_strict())
+    for_tde = row.access is AccessRule.TRACE and tde.ASKED in asked
+    parsed = parse(row, tde.as_stored(asked) if for_tde else asked, served.fhir_base, strict=negotiation.is_strict())
+    parsed.used += [tde.ASKED] if for_tde else []
     wanted = _wanted(served, caller, parsed, sent)
     if whole_trail.is_asked(caller, row, wanted):
         found = whole_trail.find(served, caller, row, wanted)
     else:
         found = reading_search.find(served, caller, row, wanted)
+    found = _for_tde(found) if for_tde else found
     links = _links(served, caller, parsed, found)
     notes = [f"`{said}` is not a search parameter of {row.name} and was ignored" for said in parsed.ignored]
     return negotiation.fhir_response(rendering.searchset(served.fhir_base, found, links, notes))
+
+
+def _for_tde(found: Found) -> Found:
+    shown = (replace(item, stored=replace(item.stored, body=tde.rendered(item.stored.body))) for item in found.shown)
+    return replace(found, shown=tuple(shown))
 
 
 def search_system() -> Response:
