@@ -163,6 +163,9 @@ class Snapshot(Protocol):
     def count(self, search: Search, filters: Filters, cap: int) -> int | None:
         """Return how many visible resources match, None above `cap`. `limit` and `after` have no effect."""
 
+    def matching_ids(self, search: Search, filters: Filters, cap: int) -> frozenset[str] | None:
+        """Return the ids of the visible resources that match, None above `cap`. `limit` and `after` have no effect."""
+
     def visible_ids(
         self,
         type_: str,

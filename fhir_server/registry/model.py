@@ -122,7 +122,6 @@ class ResourceType:
         establishment.
     refused: elements that a resource of the type may not have here.
     by_server: whether only the server itself writes the type.
-    included_by: values of `_revinclude` that a search of the type takes, such as "Provenance:target".
     unconditional: whether nothing of the type is created on a condition, or named by criteria in a write.
     care_dates: date parameters that say when the care took place; the first one with a value counts.
     documentation: what the CapabilityStatement says besides, "" for nothing.
@@ -143,7 +142,6 @@ class ResourceType:
     is_party: bool = False
     refused: tuple[str, ...] = ()
     by_server: bool = False
-    included_by: tuple[str, ...] = ()
     unconditional: bool = False
     care_dates: tuple[str, ...] = ()
     documentation: str = ""

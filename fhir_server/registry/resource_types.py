@@ -124,7 +124,6 @@ _ROWS = (
             ),
         },
         transactions={Interaction.SEARCH: "ITI-67", Interaction.CREATE: "ITI-105"},
-        included_by=("Provenance:target",),
         care_dates=("period", "creation", "date"),
         documentation="`conditionalUpdate` is a conditional PATCH; there is no PUT.",
     ),

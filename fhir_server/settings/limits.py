@@ -21,6 +21,8 @@ class Limits:
         object_members: of one object. entries: of a Bundle.
     parameters: of a search. values: separated by commas, in all of them. value_bytes: of one name and value.
     url_bytes, header_bytes: of the request's head.
+    joined: resources that the chains and `_has` of a search may look at. includes: `_include` and `_revinclude` of a
+        search. included: resources that may come with a page.
     patch_operations: of one patch. patch_work: elements that its operations visit in total. patched_bytes: of the
         result.
     trace_bytes: of a query in the audit log.
@@ -45,6 +47,9 @@ class Limits:
     parameters: Annotated[Whole, Field(ge=1, le=400)] = 64
     values: Annotated[Whole, Field(ge=1, le=10_000)] = 400
     value_bytes: Annotated[Whole, Field(ge=1, le=MIB)] = 16 * KIB
+    joined: Annotated[Whole, Field(ge=1, le=30_000)] = 2000
+    includes: Annotated[Whole, Field(ge=1, le=100)] = 16
+    included: Annotated[Whole, Field(ge=1, le=10_000)] = 1000
     url_bytes: Annotated[Whole, Field(ge=1, le=256 * KIB)] = 32 * KIB
     header_bytes: Annotated[Whole, Field(ge=1, le=256 * KIB)] = 64 * KIB
     patch_operations: Annotated[Whole, Field(ge=1, le=100_000)] = 200

@@ -13,7 +13,7 @@ from fhir_server.application.consents import contests
 from fhir_server.application.core import enforcement_point, notices_owed
 from fhir_server.application.core.system_views import ReadingReason, whole_space
 from fhir_server.application.detection import looks
-from fhir_server.application.reading import search
+from fhir_server.application.reading.joining import includes
 from fhir_server.domain.audit import audit_event
 from fhir_server.domain.search.criteria import Search
 from fhir_server.ports.surroundings import Ports
@@ -78,7 +78,7 @@ def test_the_leak_of_a_waiting_result_that_became_secret_is_found(tmp_path, monk
     with sides(tmp_path, kind) as pair:
         found = next(differences(pair, kind, BATCH, seed=8), None)
     assert found is not None
-    assert (found.who, found.what) == ("marc", "notices")
+    assert found.who == "marc"
 
 
 def test_the_secret_is_noticed_by_whoever_may_know_it(tmp_path):
@@ -90,17 +90,17 @@ def test_the_secret_is_noticed_by_whoever_may_know_it(tmp_path):
 
 def test_the_leak_of_a_record_of_deposit_that_comes_with_a_search_is_found(tmp_path, monkeypatch):
     """The fault is planted: `_revinclude` brings whatever refers to a document, whoever sees it."""
-    monkeypatch.setattr(search, "_including", _everything_included)
+    monkeypatch.setattr(includes.Includes, "_shown", _everything_of_the_type)
     with sides(tmp_path, KINDS[-1]) as pair:
         found = next(differences(pair, KINDS[-1], 40, seed=8), None)
     assert found is not None
     assert found.what == "documents with records"
 
 
-def _everything_included(access, wanted, _shown, _filters):
-    everything = whole_space(ReadingReason.REGISTERED, access.entered.patient)
-    rows = access.snapshot.find(Search(wanted.including[0].partition(":")[0], limit=200), everything).rows
-    return search.present(access, rows, everything)
+def _everything_of_the_type(self, asked):
+    everything = whole_space(ReadingReason.REGISTERED, self.access.entered.patient)
+    rows = self.access.snapshot.find(Search(asked.type, limit=200), everything).rows
+    return includes.present(self.access, rows, everything)
 
 
 def test_the_leak_of_a_grade_that_rests_on_a_hidden_submission_is_found(tmp_path, monkeypatch):

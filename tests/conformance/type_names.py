@@ -25,7 +25,7 @@ MAY_ASK = {
     "fhir_server/application/documents/authors.py": "whom a document may name, by what its references may lead to",
     "fhir_server/application/documents/versions.py": "the authors of a document, as MHD names them",
     "fhir_server/application/reading/document_audience.py": "the names of people and places",
-    "fhir_server/application/reading/chained_search.py": "a practice situation stands for its person",
+    "fhir_server/application/reading/joining/chained_search.py": "a practice situation stands for its person",
     "fhir_server/application/spaces/default_consents.py": "the Consents of a new space",
     "fhir_server/domain/audit/audit_event_parts.py": "an AuditEvent names the Consents that a decision used",
 }

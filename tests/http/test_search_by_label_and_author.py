@@ -104,7 +104,7 @@ def test_the_author_of_a_hidden_document_is_found_by_those_who_see_it_only(world
 
 
 def test_a_description_that_means_too_many_is_refused(world: World, monkeypatch):
-    monkeypatch.setattr("fhir_server.application.reading.chained_search.MOST", 1)
+    monkeypatch.setattr("fhir_server.application.reading.joining.chained_search.MOST", 1)
     for name in ("nour", "martin"):
         rename(world, name, "Same")
     answer = world.get("camille", f"/DocumentReference?patient={world.ids['camille']}&author.family=Same")

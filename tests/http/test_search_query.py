@@ -34,7 +34,7 @@ REFUSED = [
     ([("patient.identifier", "v")], Category.MALFORMED),
     ([("patient.identifier", "s|v,s|w")], Category.MALFORMED),
     ([("patient:exact", "a")], Category.UNSUPPORTED),
-    ([("patient.name", "a")], Category.UNSUPPORTED),
+    ([("patient.nickname", "a")], Category.UNSUPPORTED),
     ([("_count", "many")], Category.MALFORMED),
     ([("_count", "-1")], Category.MALFORMED),
     ([("_total", "perhaps")], Category.MALFORMED),

@@ -94,6 +94,12 @@ def test_without_a_bounded_time_the_answer_names_the_parameter(office, dates):
     assert "`date`" in answer.get_json()["issue"][0]["details"]["text"]
 
 
+@pytest.mark.parametrize("join", ["agent:Practitioner.family=nour", "_include=AuditEvent:agent"])
+def test_nothing_is_joined_over_all_spaces(office, join):
+    answer = office.get("dana", f"/AuditEvent?{DAY}&{join}")
+    assert (answer.status_code, "joined" in answer.get_json()["issue"][0]["details"]["text"]) == (400, True)
+
+
 @BOTH
 def test_a_beginning_alone_ends_now(office):
     assert len(events(office, day="date=ge2026-03-01")) > 3

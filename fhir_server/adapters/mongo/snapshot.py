@@ -199,6 +199,19 @@ class MongoSnapshot:
         found: int = next((row["found"] for row in self._run(self._heads(search.type), stages)), 0)
         return found if found <= cap else None
 
+    def matching_ids(self, search: Search, filters: Filters, cap: int) -> frozenset[str] | None:
+        """Return the ids of the visible resources that match, None above the cap."""
+        visibility = filters.of(search.type)
+        if not visibility.clauses:
+            return frozenset()
+        stages = [
+            *self._matching(Asked(search, visibility, self._hashes)),
+            {"$limit": cap + 1},
+            {"$project": {"id": 1}},
+        ]
+        rows = self._run(self._heads(search.type), stages)
+        return frozenset(row["id"] for row in rows) if len(rows) <= cap else None
+
     def visible_ids(
         self,
         type_: str,

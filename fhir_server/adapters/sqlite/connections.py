@@ -12,6 +12,7 @@ from pathlib import Path
 from sqlite3 import Connection
 from typing import Generic, TypeVar
 
+from fhir_server.adapters.sqlite import joins
 from fhir_server.ports.store import StoreUnavailable
 
 T = TypeVar("T")
@@ -39,6 +40,7 @@ def connect(path: Path, *, durable: bool) -> Connection:
     connection = sqlite3.connect(
         path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=_STATEMENTS
     )
+    joins.register(connection)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA mmap_size = 0")  # a mapped page may be read from a log that was just reset
     connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")

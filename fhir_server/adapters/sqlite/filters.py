@@ -14,6 +14,7 @@ from consent_rules.vocabulary import Mark
 from fhir_server.adapters.hashing import Hashes
 from fhir_server.adapters.judging import UNGATHERING, about_waiting, sorted_ways
 from fhir_server.adapters.preparing import LABELLED, bits_of
+from fhir_server.adapters.sqlite.joins import FEW, has_one_of
 from fhir_server.domain.search.criteria import AnyOf, Criterion, DateIs, DateOp, NoneOf, Search
 from fhir_server.domain.stored import AUTHORED
 from fhir_server.registry import DOCUMENTS, TRACE
@@ -237,6 +238,8 @@ class Asked:
 
     def _has(self, tokens: frozenset[str]) -> list[str]:
         hashed = self.hashes.tokens(self.visibility.compartment, sorted(tokens))
+        if len(hashed) > FEW:
+            return [has_one_of("h.tokens", hashed, self.params)]
         return [f"instr(h.tokens, {self.params.add(token)})" for token in hashed]
 
     def _marked(self, marks: Mark) -> list[str]:

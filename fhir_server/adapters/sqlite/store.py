@@ -155,6 +155,14 @@ class SqliteSnapshot:
         found: int = self._all(tables.total(search, visibility, self._hashes, cap))[0][0]
         return found if found <= cap else None
 
+    def matching_ids(self, search: Search, filters: Filters, cap: int) -> frozenset[str] | None:
+        """Return the ids of the visible resources that match, None above the cap."""
+        visibility = filters.of(search.type)
+        if not visibility.clauses:
+            return frozenset()
+        rows = self._all(tables.matching(search, visibility, self._hashes, cap))
+        return frozenset(row[0] for row in rows) if len(rows) <= cap else None
+
     def visible_ids(
         self,
         type_: str,

@@ -14,7 +14,7 @@ from consent_rules.vocabulary import PatientId
 from fhir_server.adapters.hashing import Hashes
 from fhir_server.adapters.preparing import packed, unpacked
 from fhir_server.adapters.sealing import ERASED
-from fhir_server.adapters.sqlite.filters import Asked, Params, any_of, visible
+from fhir_server.adapters.sqlite.filters import Asked, Params, visible
 from fhir_server.domain.search.criteria import AnyOf, Place, Search
 from fhir_server.domain.stored import Facts, Stored, authored_of, instant, instant_or_none, micros_or_none
 from fhir_server.ports.store import Location
@@ -209,6 +209,13 @@ def total(search: Search, visibility: Visibility, hashes: Hashes, cap: int) -> S
     return Statement(sql, asked.params.values)
 
 
+def matching(search: Search, visibility: Visibility, hashes: Hashes, cap: int) -> Statement:
+    """Select the ids of the matches, at most one more than the cap."""
+    asked = Asked(search, visibility, hashes, Params())
+    source, where = _matching(asked, everything=True)
+    return Statement(f"SELECT h.id FROM {source} WHERE {where} LIMIT {asked.params.add(cap + 1)}", asked.params.values)
+
+
 def seen_among(type_: str, ids: frozenset[str], visibility: Visibility, *, gone: bool = False) -> Statement:
     """Select those ids that are visible. gone: include deleted ones."""
     params = Params()
@@ -253,5 +260,6 @@ def _directory(asked: Asked) -> str:
     if not wanted or asked.search.ids is not None:
         return "heads AS h"
     longest = max(wanted, key=lambda tokens: min(map(len, tokens)))  # fewer resources have a longer token
-    places = any_of(f"l.hash = {asked.params.add(hashed)}" for hashed in asked.hashes.lookup(sorted(longest)))
-    return f"(SELECT DISTINCT l.row AS row FROM lookup AS l WHERE {places}) CROSS JOIN heads AS h USING (row)"
+    places = asked.params.list(asked.hashes.lookup(sorted(longest)))
+    source = f"SELECT DISTINCT l.row AS row FROM lookup AS l WHERE l.hash IN ({places})"
+    return f"({source}) CROSS JOIN heads AS h USING (row)"

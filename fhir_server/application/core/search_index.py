@@ -85,6 +85,13 @@ def facts_of(resource: Json, access: AccessFacts, row: ResourceType) -> Facts:
     return Facts(access, frozenset(found), frozenset(lookup), intervals, _documents(plain, row.name))
 
 
+def values_at(resource: Json, row: ResourceType) -> Mapping[str, list[Any]]:
+    """Return the values that a resource has for each search parameter, as the index takes them."""
+    found: dict[str, list[Any]] = {}
+    _gather(found, [resource], _tree(row), {f"#{one.get('id')}": one for one in resource.get("contained", ())})
+    return found
+
+
 def _tree(row: ResourceType) -> list[_Branch]:
     """Return the paths of a type's search parameters, parsed once for each row; paths that begin alike share steps."""
     known = _TREES.get(row.name)

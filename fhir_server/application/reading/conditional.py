@@ -15,7 +15,7 @@ from fhir_server.application.core.unit_of_work import UnitOfWork
 from fhir_server.application.reading import decoys
 from fhir_server.application.reading.event_redaction import ReaderFilters
 from fhir_server.application.reading.read import NOBODY
-from fhir_server.application.reading.search import judged
+from fhir_server.application.reading.seen_criteria import judged
 from fhir_server.domain import conditional_requests
 from fhir_server.domain.conditional_requests import Condition, Criteria
 from fhir_server.domain.problem import Category, Issue, Problem

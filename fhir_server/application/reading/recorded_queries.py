@@ -11,10 +11,14 @@ from urllib.parse import parse_qsl, urlencode
 
 from fhir_server.application.core.access import OF_THE_SPACE
 from fhir_server.domain.directory.patient_numbers import names_patient
+from fhir_server.domain.search.joins import is_joined, last_step
 from fhir_server.registry import REGISTRY, ResourceType, SearchParam
 
 BY_IDENTIFIER = "?/identifier"
 """The name that stands for everything that a search looks for by an identifier."""
+BY_JOIN = "?/join"
+"""The name that stands for everything that a search finds through something else that it names."""
+_LIST = ("_list", "List")
 _OF_THE_PATIENT = frozenset({"patient", "subject"})
 _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _OPERATION = re.compile(r"/\$[a-z\-]+$")
@@ -32,7 +36,7 @@ def named_to_reader(query: str) -> tuple[str, ...]:
     """Return what a search names, and "*/id" for each id in a parameter that takes no id, known or not."""
     row = _row(query)
     ids = (name for parameter, value in _pairs(query) for name in _stray_ids(row, parameter, value))
-    return tuple(dict.fromkeys((*named(query), *ids)))
+    return tuple(name for name in dict.fromkeys((*named(query), *ids)) if name != BY_JOIN)
 
 
 def holds_number(query: str) -> bool:
@@ -72,12 +76,13 @@ def _row(query: str) -> ResourceType | None:
 
 
 def _all_names(row: ResourceType | None, parameter: str, value: str) -> Iterator[str]:
-    yield from _names(row, parameter, value)
+    yield from (name for name in _names(row, parameter, value) if name != BY_JOIN)
     yield from _stray_ids(row, parameter, value)
 
 
 def _stray_ids(row: ResourceType | None, parameter: str, value: str) -> Iterator[str]:
     """Yield the ids in a parameter from which the search takes none; the id may be that of a hidden document."""
+    row, parameter = _at_its_end(row, parameter)
     base = parameter.partition(":")[0]
     known = next((param.type for param in row.search if param.name == base), "") if row else ""
     if known != "reference" and base != "_id" and base.partition(".")[0] not in _OF_THE_PATIENT:
@@ -86,6 +91,11 @@ def _stray_ids(row: ResourceType | None, parameter: str, value: str) -> Iterator
 
 def _names(row: ResourceType | None, parameter: str, value: str) -> Iterator[str]:
     """Yield what one parameter names; a value may hold several names, separated by commas."""
+    last = _at_its_end(row, parameter)
+    if last != (row, parameter):
+        found = tuple(_names(*last, value))
+        yield from (*found, BY_JOIN) if found else ()
+        return
     base, _, modifier = parameter.partition(":")
     if row is None or base.partition(".")[0] in _OF_THE_PATIENT:
         return
@@ -100,6 +110,14 @@ def _names(row: ResourceType | None, parameter: str, value: str) -> Iterator[str
         yield from (BY_IDENTIFIER,) if row.name in OF_THE_SPACE else ()  # identities are not hidden
     elif param.type == "reference":
         yield from (name for part in value.split(",") if (name := _reference(param, modifier, part)))
+
+
+def _at_its_end(row: ResourceType | None, parameter: str) -> tuple[ResourceType | None, str]:
+    """Return the type and parameter to which the value of a parameter belongs: in a join, those of the joined type."""
+    name, type_ = _LIST
+    if row is not None and parameter == name:
+        return REGISTRY[type_], "_id"
+    return last_step(row, parameter) if row is not None and is_joined(row, parameter) else (row, parameter)
 
 
 def _reference(param: SearchParam, type_: str, value: str) -> str:

@@ -24,11 +24,14 @@ from fhir_server.application.core.enforcement_point import (
 )
 from fhir_server.application.core.minor_confidentiality import documents_behind, is_confidential_failure
 from fhir_server.application.core.runtime import Runtime
-from fhir_server.application.core.shown import Shown, unseen_identifiers
+from fhir_server.application.core.shown import Shown
 from fhir_server.application.reading import pages, recorded_queries
-from fhir_server.application.reading.chained_search import Chains
 from fhir_server.application.reading.event_redaction import ReaderFilters
+from fhir_server.application.reading.joining.chained_search import Chains
+from fhir_server.application.reading.joining.includes import Includes
+from fhir_server.application.reading.joining.joins import JoinFilters, Joins
 from fhir_server.application.reading.read import NOBODY, outcome_of, present
+from fhir_server.application.reading.seen_criteria import judged
 from fhir_server.domain.audit.interactions import AuditedInteraction
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.commands import query
@@ -36,51 +39,15 @@ from fhir_server.domain.directory import identity_traits
 from fhir_server.domain.events.kinds import EventKind
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.search import tokens
-from fhir_server.domain.search.criteria import AnyOf, Criterion, Place, Search
+from fhir_server.domain.search.criteria import AnyOf, Place, Search
+from fhir_server.domain.search.joins import Included, Join, types_joined
 from fhir_server.domain.values import Interaction
-from fhir_server.ports.store import Filters, Snapshot
-from fhir_server.registry import DOCUMENTS, PATIENT, REGISTRY, AccessRule, ResourceType
+from fhir_server.ports.store import Filters
+from fhir_server.registry import DOCUMENTS, PATIENT, AccessRule, ResourceType
 
-_PEOPLE = frozenset(row.name for row in REGISTRY.values() if row.of_person)
-"""Types whose references stay in a search even if unseen: whoever knows a person's id may search by this id."""
-_REFERENCE, _NUMBER = "|ref|", ":identifier|"
-
+_LED_TO = frozenset({recorded_queries.BY_IDENTIFIER, recorded_queries.BY_JOIN})
+"""Names that have led to everything that a search shows."""
 COUNT_CAP = 10_000
-
-
-def judged(snapshot: Snapshot, search: Search, filters: Filters) -> Search:
-    """Return a search without references to what the caller does not see.
-
-    A criterion that loses all its references matches nothing.
-    """
-    criteria = tuple(_judged(snapshot, criterion, filters) for criterion in search.criteria)
-    return search if criteria == search.criteria else replace(search, criteria=criteria)
-
-
-def _judged(snapshot: Snapshot, criterion: Criterion, filters: Filters) -> Criterion:
-    if not isinstance(criterion, AnyOf):
-        return criterion
-    if any(_NUMBER in token for token in criterion.tokens):
-        return AnyOf(criterion.tokens - _unseen_numbers(snapshot, criterion.tokens, filters))
-    if not any(_REFERENCE in token for token in criterion.tokens):
-        return criterion
-    return AnyOf(frozenset(token for token in criterion.tokens if not _is_unseen(snapshot, token, filters)))
-
-
-def _unseen_numbers(snapshot: Snapshot, asked: frozenset[str], filters: Filters) -> frozenset[str]:
-    """Return the tokens of logical references to documents and lists of the space that the caller does not see."""
-    own = {f"identifier|{token.partition(_NUMBER)[2]}": token for token in asked if _NUMBER in token}
-    patient = filters.of("DocumentReference").compartment
-    return frozenset(own[token] for token in unseen_identifiers(snapshot, patient, own, filters))
-
-
-def _is_unseen(snapshot: Snapshot, token: str, filters: Filters) -> bool:
-    """Tell whether a token names a resource of the space that exists but that the caller does not see."""
-    named, _, id_ = token.partition(_REFERENCE)[2].rpartition("/")
-    type_ = named.rpartition("/")[2]
-    types = tuple(known for known in OF_THE_SPACE if type_ in ("*", known) and known not in _PEOPLE)
-    existing = [known for known in types if snapshot.locate(known, id_)]
-    return bool(existing) and all(snapshot.read(known, id_, filters) is None for known in existing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +56,7 @@ class Wanted:
 
     patient: id named by `patient` or `subject`. identifier: its (system, value) instead.
     total: whether to count. query: method, URL and headers as sent, for the audit log.
-    including: "Provenance:target" and the like: what refers to the matches by this parameter comes with them.
+    including: by which references more resources come with a page. joins: chains, `_has` and `_list`.
     kind: what happened, where the search is a part of something else; None for a search.
     """
 
@@ -98,7 +65,8 @@ class Wanted:
     identifier: tuple[str, str] | None = None
     total: bool = True
     query: str = ""
-    including: tuple[str, ...] = ()
+    including: tuple[Included, ...] = ()
+    joins: tuple[Join, ...] = ()
     kind: EventKind | None = None
 
 
@@ -107,8 +75,7 @@ class Found:
     """One page of what is visible. total: None when it was not asked for or is above the cap.
 
     next, previous: the positions of the neighbouring pages, None when there is none.
-
-    included: what refers to the resources of the page, as far as it is visible.
+    included: what comes with the resources of the page, as far as it is visible.
     """
 
     shown: tuple[Shown, ...]
@@ -134,28 +101,38 @@ def find(runtime: Runtime, caller: Caller, row: ResourceType, wanted: Wanted) ->
     )
     with runtime.ports.store.snapshot() as snapshot:
         access = Access(runtime, caller, audited, snapshot)
-        audit_log.demand_scope(access, (row.name,), "s")
+        joined = types_joined(wanted.joins) if wanted.joins else ()
+        for type_ in (row.name, *joined):
+            audit_log.demand_scope(access, (type_,), "s")
         filters = _enter(access, row, wanted)
-        opened = access.opened
-        if opened:
-            search = wanted.search
-            search = Chains(access, opened.within(caller, "s")).resolved(search) if search.chained else search
-            search = judged(snapshot, search, ReaderFilters(access))
-            wanted = wanted if search is wanted.search else replace(wanted, search=search)
+        opened, wanted = access.opened, _resolved(access, row, wanted)
         found = _page(access, wanted, filters)
         if opened and row.access is AccessRule.IDENTITY and has_no_other_ground(access, opened):
             found = replace(found, shown=_as_traits(found.shown, wanted.search))
         elif access.looked_up and opened and _is_in_care(access, opened):
             access.looked_up.clear()  # the space is open to the caller: only other look-ups are counted
-        if opened and wanted.including:
-            found = replace(found, included=_including(access, wanted, found.shown, opened.within(caller, "s")))
+        if wanted.including:
+            beside = Includes(access, JoinFilters(access, row, ("s", "r"))).beside(found.shown, wanted.including)
+            found = replace(found, included=beside)
         met = opened is None or filters is not NOTHING_SEEN  # an audit event must not tell the caller whose id it is
         confidential = opened is not None and not met and is_confidential_failure(access)
         outcome = outcome_of(opened, (*found.shown, *found.included), found=met)
-        about, beyond = _about(access, found.shown), _shows_more(access, found.shown)
+        about, beyond = _about(access, found.shown, found.included), _shows_more(access, found.shown)
         outcome = replace(outcome, confidential=confidential, about=about, beyond=beyond)
     access_notices.record_access(access, outcome)
     return found
+
+
+def _resolved(access: Access, row: ResourceType, wanted: Wanted) -> Wanted:
+    """Return the search with its joins resolved and its references judged, in the entered space or the directory."""
+    opened, search = access.opened, wanted.search
+    if opened:
+        filters = opened.within(access.caller, "s")
+        search = Chains(access, filters).resolved(search) if search.chained else search
+        search = judged(access.snapshot, search, ReaderFilters(access))
+    if wanted.joins and (opened or row.access is AccessRule.DIRECTORY):
+        search = Joins(access, JoinFilters(access, row)).resolved(search, wanted.joins)
+    return wanted if search is wanted.search else replace(wanted, search=search)
 
 
 def _is_in_care(access: Access, opened: Opened) -> bool:
@@ -164,14 +141,22 @@ def _is_in_care(access: Access, opened: Opened) -> bool:
     return isinstance(permitted, Opened) and permitted.permit.grade is not None
 
 
-def _about(access: Access, shown: tuple[Shown, ...]) -> tuple[str, ...]:
-    """Return the ids of the documents that a search named: by id, by a resource about them, or by an identifier."""
+def _about(access: Access, shown: tuple[Shown, ...], beside: tuple[Shown, ...]) -> tuple[str, ...]:
+    """Return the ids of the documents that a search named: by id, by a resource about them, or by an identifier.
+
+    Documents that it led to by a join, or that came along, count too unless they name in turn what the search named: a
+    search that names a sealed document must not hide from the patient that it has shown others.
+    """
     audited = access.audited
-    found = {item.reference: (*item.about, *_itself(item)) for item in shown} if audited.sought else {}
+    if not audited.sought:
+        return ()
+    found = {item.reference: (*item.about, *_itself(item)) for item in (*beside, *shown)}
     behind = [id_ for name in audited.sought for id_ in found.get(name, ())]
     others = documents_behind(access.snapshot, access.patient, (name for name in audited.sought if name not in found))
     if recorded_queries.BY_IDENTIFIER in audited.sought:
-        behind += [id_ for ids in found.values() for id_ in ids]
+        behind += [id_ for item in shown for id_ in found[item.reference]]
+    led_to = (*shown, *beside) if recorded_queries.BY_JOIN in audited.sought else beside
+    behind += [id_ for item in led_to if not _names_one(access, item) for id_ in found[item.reference]]
     return tuple(dict.fromkeys((*behind, *others)))
 
 
@@ -181,10 +166,14 @@ def _shows_more(access: Access, shown: tuple[Shown, ...]) -> bool:
     No body shows a name that the caller does not see: so the answer does not depend on whether such a name exists.
     """
     sought = access.audited.sought
-    if not sought or recorded_queries.BY_IDENTIFIER in sought:
+    if not sought or not _LED_TO.isdisjoint(sought):
         return False
-    ids = [name.partition("/")[2].encode() for name in sought]
-    return not all(any(id_ in item.stored.body for id_ in ids) for item in shown)
+    return not all(_names_one(access, item) for item in shown)
+
+
+def _names_one(access: Access, item: Shown) -> bool:
+    """Tell whether a body holds the id of something that the search named."""
+    return any(name.partition("/")[2].encode() in item.stored.body for name in access.audited.sought)
 
 
 def _itself(item: Shown) -> tuple[str, ...]:
@@ -197,7 +186,7 @@ def _enter(access: Access, row: ResourceType, wanted: Wanted) -> Filters:
         limits = smart_scopes.demand(access.caller, (row.name,), "s", NO_SPACE)
         return KnownFilters({row.name: smart_scopes.narrow(DIRECTORY, limits)})
     if row.access is AccessRule.IDENTITY:
-        patient, action = _sought_patient(access, wanted.search)
+        patient, action = _sought_patient(access, wanted)
         return _enter_unnamed(access, row, patient, action)
     patient = _named_patient(access, wanted)
     if not patient:
@@ -244,15 +233,19 @@ def _enter_unnamed(access: Access, row: ResourceType, patient: PatientId | None,
     return opened.within(access.caller, "s", {row.name: limits}) if opened else NOTHING_SEEN
 
 
-def _sought_patient(access: Access, search: Search) -> tuple[PatientId | None, Action]:
-    """Return whom a search for a Patient names: by the exact identifier or id, or the caller's own patient."""
-    caller = access.caller
+def _sought_patient(access: Access, wanted: Wanted) -> tuple[PatientId | None, Action]:
+    """Return whom a search for a Patient names: by the exact identifier or id, or the caller's own patient.
+
+    A professional who joins anything to a patient, or searches by more than the identity traits, asks to consult.
+    """
+    caller, search = access.caller, wanted.search
     exact = _exact_identifier(search)
     if exact is not None:
         found = access.snapshot.compartments_with(PATIENT, exact.tokens, 2)
         access.looked_up["", min(exact.tokens)] = PatientId(found[0][1]) if len(found) == 1 else None
         is_professional = caller.requester.kind is RequesterKind.PROFESSIONAL
-        asks_more = is_professional and not identity_traits.are_asked_alone(search.criteria, exact)
+        joins = bool(wanted.joins or wanted.including)
+        asks_more = is_professional and (joins or not identity_traits.are_asked_alone(search.criteria, exact))
         return (PatientId(found[0][1]) if len(found) == 1 else None), Action.CONSULT if asks_more else Action.IDENTIFY
     if search.ids is not None and len(search.ids) == 1:
         return PatientId(next(iter(search.ids))), Action.CONSULT
@@ -280,21 +273,6 @@ def _exact_identifier(search: Search) -> AnyOf | None:
 def _is_exact_identifier(wanted: frozenset[str]) -> bool:
     exact = (token.startswith("identifier|") and "|*" not in token for token in wanted)
     return len(wanted) == 1 and all(exact) and wanted != {tokens.present("identifier")}
-
-
-def _including(access: Access, wanted: Wanted, shown: tuple[Shown, ...], filters: Filters) -> tuple[Shown, ...]:
-    """Return what refers to the resources of a page: only what the permit and the scopes show of its type.
-
-    The query names visible resources alone, so that a hidden one neither brings anything nor shows in what comes.
-    """
-    found: list[Shown] = []
-    for including in wanted.including:
-        type_, _, name = including.partition(":")
-        named = frozenset(f"{name}|ref|{item.reference}" for item in shown)
-        if named:
-            rows = access.snapshot.find(Search(type_, (AnyOf(named),), limit=len(named)), filters).rows
-            found += present(access, rows, filters)
-    return tuple(found)
 
 
 def _page(access: Access, wanted: Wanted, filters: Filters) -> Found:

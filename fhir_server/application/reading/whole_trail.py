@@ -16,14 +16,14 @@ from fhir_server.application.core import audit_log, enforcement_point
 from fhir_server.application.core.access import Access, Opened
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.core.shown import Shown
-from fhir_server.application.reading.chained_search import Chains
+from fhir_server.application.reading.joining.chained_search import Chains
 from fhir_server.application.reading.read import NOBODY, present
 from fhir_server.application.reading.search import Found, Wanted
 from fhir_server.domain.audit.interactions import AuditedInteraction
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.commands import query
 from fhir_server.domain.problem import Category, Problem
-from fhir_server.domain.search.criteria import Criterion, DateIs, DateOp, Search
+from fhir_server.domain.search.criteria import Criterion, DateIs, DateOp
 from fhir_server.domain.values import Interaction
 from fhir_server.ports.store import Filters
 from fhir_server.registry import PATIENT, AccessRule, ResourceType
@@ -71,7 +71,7 @@ def _open(access: Access) -> Opened:
 
 def _page(access: Access, wanted: Wanted, filters: Filters) -> Found:
     looks = limits.in_force().trail_events
-    _demand_supported(wanted.search)
+    _demand_supported(wanted)
     search = Chains(access, filters).resolved(wanted.search)
     span = _span(access, search.criteria)
     page = access.snapshot.find_everywhere(search, span, filters, looks) if search.limit else None
@@ -91,8 +91,11 @@ def _patients(shown: Sequence[Shown]) -> list[str]:
     return [f"{PATIENT}/{space}" for space in dict.fromkeys(spaces) if space]
 
 
-def _demand_supported(search: Search) -> None:
-    if any(isinstance(criterion, DateIs) and criterion.param == UPDATED for criterion in search.criteria):
+def _demand_supported(wanted: Wanted) -> None:
+    if wanted.joins or wanted.including:
+        text = "over all spaces, nothing is joined: name a patient for `_has`, `_include` and other chains"
+        raise Problem.of(Category.UNSUPPORTED, text, code="not-supported")
+    if any(isinstance(criterion, DateIs) and criterion.param == UPDATED for criterion in wanted.search.criteria):
         raise Problem.of(Category.UNSUPPORTED, "over all spaces, name the time with `date`", code=UPDATED)
 
 

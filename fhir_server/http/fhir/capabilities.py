@@ -11,6 +11,7 @@ import orjson
 from flask import Flask, Response, current_app, request
 
 from fhir_server.application.core.readiness import EXTENSION, Look
+from fhir_server.domain.search.joins import including, including_back
 from fhir_server.domain.values import Json
 from fhir_server.http.fhir import negotiation
 from fhir_server.http.fhir.operations.all_operations import OPERATIONS, capability_of
@@ -148,8 +149,8 @@ def _resource(row: ResourceType, fhir_base: str) -> Json:
         built["supportedProfile"] = list(row.profiles)
     if Interaction.SEARCH in offered:
         built["searchParam"] = _params(row)
-    if row.included_by:
-        built["searchRevInclude"] = list(row.included_by)
+        included = {"searchInclude": including(row), "searchRevInclude": including_back(row)}
+        built |= {name: list(values) for name, values in included.items() if values}
     if operations := _operations(row.name, fhir_base):
         built["operation"] = operations
     return built

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from fhir_server.domain.directory.patient_numbers import names_patient
 from fhir_server.domain.problem import Category, Problem
+from fhir_server.domain.search.joins import last_step
 from fhir_server.registry import REGISTRY
 
 SYSTEM = "urn:habilis:sealed"
@@ -42,8 +43,10 @@ def opened(key: bytes, grant: str, pairs: Iterable[tuple[str, str]]) -> Pairs:
 
 
 def _is_told_nowhere(type_: str, name: str, value: str) -> bool:
-    base, _, modifier = name.partition(":")
-    return names_patient(value) or (type_ in _PEOPLE and base == "identifier" and modifier != "missing")
+    row, last = last_step(REGISTRY.get(type_), name)
+    base, _, modifier = last.partition(":")
+    is_of_person = row is not None and row.name in _PEOPLE
+    return names_patient(value) or (is_of_person and base == "identifier" and modifier != "missing")
 
 
 def _seal(key: bytes, grant: str, name: str, value: str) -> str:

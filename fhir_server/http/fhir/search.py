@@ -24,18 +24,26 @@ from fhir_server.http.fhir.search_query import Parsed, demand_measure, parse
 from fhir_server.http.request_context import runtime
 from fhir_server.registry import PATIENT, REGISTRY, AccessRule, Interaction, ResourceType
 
-_NAMING_A_PERSON = {"patient.identifier", "subject.identifier", "patient:identifier", "subject:identifier"}
+_NAMING_A_PERSON = {
+    f"{name}{spelt}"
+    for name in ("patient", "subject")
+    for spelt in (".identifier", ":identifier", ":Patient.identifier")
+}
 _SEARCHED = {name: row for name, row in REGISTRY.items() if Interaction.SEARCH in row.interactions}
 _TYPE = "_type"
 _FORM = "application/x-www-form-urlencoded"
 
 
-def search(row: ResourceType) -> Response:
-    """Answer one page of the visible resources that match, as a searchset Bundle."""
+def search(row: ResourceType, id_: str = "") -> Response:
+    """Answer one page of the visible resources that match, as a searchset Bundle.
+
+    id_: of the patient whose compartment is searched, "" when the path names none.
+    """
     negotiation.wanted_format()
     served, caller = runtime(), current_caller()
     pairs = sealed_numbers.opened(served.cursor_key, caller.granted.id, _pairs())
     sent = _as_sent(pairs)
+    pairs = [("patient", id_), *pairs] if id_ else pairs
     demand_traced_measure(served, caller, AuditedInteraction(Interaction.SEARCH, row.name, query=sent), pairs)
     asked = [pair for pair in pairs if pair != (_TYPE, row.name)]
     for_tde = row.access is AccessRule.TRACE and tde.ASKED in asked
@@ -153,9 +161,19 @@ def _as_told(parsed: Parsed, found: Found) -> Parsed:
 
 def _routes(row: ResourceType) -> list[Route]:
     name, given = row.name, {"row": row}
-    return [
+    routes = [
         Route("GET", f"/{name}", search, name, f"search-{name}", f"Search {name}", given),
         Route("POST", f"/{name}/_search", search, name, f"search-form-{name}", f"Search {name} by form", given),
+    ]
+    if not row.names_patient:
+        return routes
+    within, summary = f"/{PATIENT}/<id_>/{name}", f"Search {name} of one patient"
+    return [
+        *routes,
+        Route("GET", within, search, name, f"search-of-patient-{name}", summary, given),
+        Route(
+            "POST", f"{within}/_search", search, name, f"search-of-patient-form-{name}", f"{summary}, by form", given
+        ),
     ]
 
 

@@ -11,10 +11,12 @@ from consent_rules.vocabulary import PatientId
 from fhir_server.application.reading.search import Wanted
 from fhir_server.domain.directory.patient_numbers import names_patient
 from fhir_server.domain.problem import Category, Problem
-from fhir_server.domain.search.criteria import AnyOf, Chained, Criterion, Search
+from fhir_server.domain.search.criteria import Chained, Criterion, Search
+from fhir_server.domain.search.join_reading import INCLUDES, LAST_UPDATED, LIST, JoinReader, included
+from fhir_server.domain.search.joins import HAS, Included, Join, is_joined
 from fhir_server.domain.search.values import criterion
 from fhir_server.r4.subsets import SUMMARIES
-from fhir_server.registry import PATIENT, REGISTRY, AccessRule, ResourceType, SearchParam
+from fhir_server.registry import PATIENT, AccessRule, ResourceType, SearchParam
 from fhir_server.settings import limits
 
 DEFAULT_COUNT = 20
@@ -26,10 +28,8 @@ _RESULT_PARAMS = frozenset({"_count", "_sort", "_total", "_summary", "_page"})
 _TOTALS = ("none", "estimate", "estimated", "accurate")
 """Values of `_total`; "estimated" is the spelling of HAPI."""
 _ELEMENTS = "_elements"
-REVINCLUDE = "_revinclude"
-_LAST_UPDATED = SearchParam("_lastUpdated", "date", (), "http://hl7.org/fhir/SearchParameter/Resource-lastUpdated")
 _PATIENT_PARAMS = frozenset({"patient", "subject"})
-_NEVER_IGNORED = frozenset({"_has", "_list", "_security", "near"})
+_NEVER_IGNORED = frozenset({HAS, LIST, "_security", "near"})
 """Parameters that narrow to a patient or by protection: if the server ignored one, the answer would grow unnoticed."""
 _REFUSED = {
     "_text": "bodies are sealed, and there is no index of narratives",
@@ -62,7 +62,8 @@ class Parsed:
     total: bool = True
     only_count: bool = False
     cursor: str = ""
-    including: list[str] = field(default_factory=list)
+    joins: list[Join] = field(default_factory=list)
+    including: list[Included] = field(default_factory=list)
     used: list[tuple[str, str]] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
 
@@ -83,7 +84,8 @@ class Parsed:
             limit=0 if self.only_count else self.count,
         )
         total = self.total or self.only_count
-        return Wanted(search, self.patient, self.identifier, total, query, tuple(dict.fromkeys(self.including)))
+        including = tuple(dict.fromkeys(self.including))
+        return Wanted(search, self.patient, self.identifier, total, query, including, tuple(self.joins))
 
 
 def parse(row: ResourceType, pairs: Iterable[tuple[str, str]], fhir_base: str, *, strict: bool) -> Parsed:
@@ -109,6 +111,8 @@ def demand_measure(pairs: Sequence[tuple[str, str]]) -> None:
         raise Problem.of(Category.TOO_COSTLY, f"a search has at most {allowed.parameters} parameters")
     if sum(value.count(",") + 1 for _, value in pairs) > allowed.values:
         raise Problem.of(Category.TOO_COSTLY, f"the parameters of a search have at most {allowed.values} values")
+    if sum(_base(name) in INCLUDES for name, _ in pairs) > allowed.includes:
+        raise Problem.of(Category.TOO_COSTLY, f"a search has at most {allowed.includes} includes")
     for name, value in pairs:
         if len(name) + len(value) > allowed.value_bytes:
             text = f"the parameter `{name[:64]}` is longer than {allowed.value_bytes} bytes"
@@ -126,30 +130,22 @@ class _Reader:
         """Read one parameter."""
         if name == "_page":
             self.parsed.cursor = value
-        elif self._shapes(name, value):
+        elif name in _RESULT_PARAMS:
             self._result(name, value)
         elif name == _ELEMENTS:
             pass  # this parameter affects the rendering, not the search
         elif name == "_id":
             self._id(value)
-        elif name == _LAST_UPDATED.name:
-            self.parsed.criteria.append(criterion(_LAST_UPDATED, "", value, self.fhir_base))
-        elif not (self._patient(name, value) or self._of_type(name, value)):
-            self._unknown(name, f"{name}={value}" if name == REVINCLUDE else name)
+        elif name == LAST_UPDATED.name:
+            self.parsed.criteria.append(criterion(LAST_UPDATED, "", value, self.fhir_base))
+        elif not (self._includes(name, value) or self._patient(name, value) or self._joins(name, value)):
+            self._unknown(name, f"{name}={value}" if _base(name) in INCLUDES else name)
             return
         if name != "_page":
             self.parsed.used.append((name, str(self.parsed.count) if name == "_count" else value))
 
-    def _shapes(self, name: str, value: str) -> bool:
-        """Tell whether a parameter is about the answer, not about what is searched for."""
-        if name == REVINCLUDE:
-            return value in self.row.included_by
-        return name in _RESULT_PARAMS
-
     def _result(self, name: str, value: str) -> None:
-        if name == REVINCLUDE:
-            self.parsed.including.append(value)
-        elif name == "_count":
+        if name == "_count":
             self.parsed.count = min(_whole("_count", value), MAX_COUNT)
             self.parsed.only_count |= self.parsed.count == 0
         elif name == "_sort":
@@ -174,8 +170,10 @@ class _Reader:
 
     def _patient(self, name: str, value: str) -> bool:
         """Read a parameter that names the patient; return False when the parameter does not name one."""
-        base, _, modifier = name.partition(":")
+        base, _, modifier = name.replace(f":{PATIENT}.identifier", ".identifier").partition(":")
         chained = base.removesuffix(".identifier")
+        if "." in modifier:
+            return False  # a chain to the patient, such as `subject:Patient.name`
         if self.row.access in {AccessRule.IDENTITY, AccessRule.DIRECTORY} or chained not in _PATIENT_PARAMS:
             return False
         if base != chained or modifier == "identifier":
@@ -210,28 +208,29 @@ class _Reader:
         if param is None:
             return False
         if param.chain[0]:
-            self.parsed.chained.append(self._chained(param, modifier, value))
+            self.parsed.chained.append(JoinReader(self.fhir_base).chained(self.row, param, modifier, value))
         else:
             self.parsed.criteria.append(criterion(param, modifier, value, self.fhir_base))
         return True
 
-    def _chained(self, param: SearchParam, modifier: str, value: str) -> Chained:
-        """Read a chained parameter, which describes somebody whom the resource refers to."""
-        base, target = param.chain
-        found = [(type_, _find(row, target)) for type_, row in REGISTRY.items() if type_ in self._types(base)]
-        asked = [(type_, self._described(one, modifier, value)) for type_, one in found if one is not None]
-        return Chained(base, self._described(param, modifier, value), tuple(asked))
+    def _includes(self, name: str, value: str) -> bool:
+        """Read an `_include` or `_revinclude`; return False for one that the server does not know."""
+        asked = included(self.row, name, value) if _base(name) in INCLUDES else None
+        if asked is not None:
+            self.parsed.including.append(asked)
+        return asked is not None
 
-    def _types(self, base: str) -> tuple[str, ...]:
-        param = _find(self.row, base)
-        return param.targets if param else ()
-
-    def _described(self, param: SearchParam, modifier: str, value: str) -> AnyOf:
-        asked = criterion(param, modifier, value, self.fhir_base)
-        if modifier == "missing" or not isinstance(asked, AnyOf):
-            text = f"`{param.name}` does not support the modifier `:{modifier}` here"
-            raise Problem.of(Category.UNSUPPORTED, text, code=param.name)
-        return asked
+    def _joins(self, name: str, value: str) -> bool:
+        """Read a parameter that joins other resources, or one of the type itself."""
+        if names_patient(name):
+            return False
+        if name == LIST:
+            self.parsed.joins.append(JoinReader(self.fhir_base).listed(self.row, value))
+        elif is_joined(self.row, name):
+            self.parsed.joins.append(JoinReader(self.fhir_base).join(self.row, name, value))
+        else:
+            return self._of_type(name, value)
+        return True
 
     def _unknown(self, name: str, said: str) -> None:
         """Ignore a parameter that only adds to the answer or shortens it.
@@ -246,6 +245,10 @@ class _Reader:
         if self.strict or base in _NEVER_IGNORED | _PATIENT_PARAMS or _find(self.row, base) is not None:
             raise Problem.of(Category.UNSUPPORTED, f"`{said}` is not a search parameter of {self.row.name}", code=name)
         self.parsed.ignored.append(said)
+
+
+def _base(name: str) -> str:
+    return name.partition(":")[0]
 
 
 def _find(row: ResourceType, name: str) -> SearchParam | None:

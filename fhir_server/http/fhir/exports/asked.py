@@ -14,9 +14,10 @@ from flask import request
 from consent_rules.vocabulary import PatientId
 from fhir_server.application.exports.jobs import Asked, Part
 from fhir_server.domain.problem import Category, Issue, Problem
+from fhir_server.domain.search.join_reading import INCLUDES
 from fhir_server.domain.values import Json
 from fhir_server.http.fhir import negotiation
-from fhir_server.http.fhir.search_query import REVINCLUDE, demand_measure, parse
+from fhir_server.http.fhir.search_query import demand_measure, parse
 from fhir_server.http.request_context import header
 from fhir_server.r4.parsing import parse as parse_resource
 from fhir_server.registry import PATIENT, REGISTRY, AccessRule, Interaction, ResourceType
@@ -30,7 +31,7 @@ EXPORTED = {
 """The types that an export may hold: those that a search of a space finds."""
 NDJSON = "application/fhir+ndjson"
 _FORMATS = frozenset({NDJSON, "application/ndjson", "ndjson"})
-_OF_THE_ANSWER = frozenset({"_count", "_sort", "_total", "_summary", "_page", "_elements", REVINCLUDE, "_include"})
+_OF_THE_ANSWER = frozenset({"_count", "_sort", "_total", "_summary", "_page", "_elements"}) | INCLUDES
 _NAMING = frozenset({"patient", "subject"})
 _UNUSED = frozenset({"_format", "_pretty"})
 _LONGEST = 64
@@ -112,7 +113,9 @@ class _Reader:
             )
             return
         wrong = [
-            name for name, _ in pairs if name in _OF_THE_ANSWER or name.partition(":")[0].partition(".")[0] in _NAMING
+            name
+            for name, _ in pairs
+            if name.partition(":")[0] in _OF_THE_ANSWER or name.partition(":")[0].partition(".")[0] in _NAMING
         ]
         if wrong:
             self._fault(f"`_typeFilter` takes no `{wrong[0][:_LONGEST]}`: it only narrows a type", "_typeFilter")

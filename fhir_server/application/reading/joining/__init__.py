@@ -1,0 +1,1 @@
+"""Joins: what a search follows references to, and what comes with its page. Every join has the caller's filters."""
