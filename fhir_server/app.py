@@ -18,7 +18,7 @@ from fhir_server import telemetry, worker
 from fhir_server.adapters import opening
 from fhir_server.adapters.mail import SmtpMailer
 from fhir_server.adapters.system import SystemClock
-from fhir_server.adapters.webhooks import GuardedPoster
+from fhir_server.adapters.webhooks import GuardedPoster, GuardedRepository
 from fhir_server.application.bundles.handlers import demand_handlers
 from fhir_server.application.core.runtime import Runtime, Stamps, WatchedSpaces
 from fhir_server.application.outbox import metrics as outbox_metrics
@@ -56,7 +56,9 @@ def open_ports(settings: Settings) -> Ports:
         opened = opening.open_sqlite(settings.data_dir, settings.key_file)
     domain = str(urlsplit(settings.base_url).hostname)
     mailer = SmtpMailer(settings.mail, domain) if settings.mail else None
-    return replace(opened, mail=mailer, webhooks=GuardedPoster() if settings.webhooks else None)
+    feed = settings.audit_feed
+    repository = GuardedRepository(feed.url, feed.token) if feed else None
+    return replace(opened, mail=mailer, webhooks=GuardedPoster() if settings.webhooks else None, repository=repository)
 
 
 def build_runtime(settings: Settings, ports: Ports | None = None) -> Runtime:

@@ -8,7 +8,7 @@ from fhir_server.application.core import audit_log
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.detection import looks
 from fhir_server.application.exports import planning
-from fhir_server.application.notices import delivery, mails, webhooks
+from fhir_server.application.notices import audit_feed, delivery, mails, webhooks
 from fhir_server.application.outbox.lanes import NOTHING, Lane
 from fhir_server.application.outbox.worker import Worker
 from fhir_server.application.spaces import terms
@@ -47,7 +47,7 @@ MAILS = Lane(mails.LANE, send_mail, tries=48, first_pause=timedelta(seconds=10))
 CALLS = Lane(webhooks.LANE, call_app, tries=48, first_pause=timedelta(seconds=10))
 TIDYING = Lane("tidying", tidy, every=timedelta(minutes=5))
 OF_ROOMS = (terms.LANE, reported.LANE, emergencies.LANE, looks.LANE, planning.LANE)
-LANES: Sequence[Lane] = (TIDYING, *OF_ROOMS, NOTICES, MAILS, CALLS)
+LANES: Sequence[Lane] = (TIDYING, *OF_ROOMS, NOTICES, MAILS, CALLS, audit_feed.FEED, audit_feed.ALONE)
 
 
 def build(runtime: Runtime) -> Worker:

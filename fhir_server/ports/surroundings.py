@@ -59,9 +59,29 @@ class Poster(Protocol):
         """Send a request and return the status of the answer; follow no redirect. Raises: WebhookUnreachable."""
 
 
+class RepositoryUnreachable(Exception):
+    """The audit repository does not answer, or refuses for now; the text says nothing of what was sent."""
+
+
+class AuditRepository(Protocol):
+    """The audit repository of the operator. Each call ends within a time limit."""
+
+    name: str
+    """By which the position of the feed is kept: another repository begins anew."""
+
+    def feed(self, path: str, content: bytes) -> tuple[int, bytes]:
+        """Send a resource to a path below the base, "" for the base; return the status and the body of the answer.
+
+        Raises: RepositoryUnreachable.
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """All ports of one running server. mail, webhooks: None when the server sends no mails, or calls no apps."""
+    """All ports of one running server.
+
+    mail, webhooks, repository: None when the server sends no mails, calls no apps, or feeds no audit repository.
+    """
 
     store: Store
     vault: Vault
@@ -71,3 +91,4 @@ class Ports:
     ids: Ids
     mail: Mailer | None = None
     webhooks: Poster | None = None
+    repository: AuditRepository | None = None

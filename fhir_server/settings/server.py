@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, SecretStr
 
 from consent_rules import rule_profile
-from fhir_server.settings import brands, limits, mail, proxies, upstream
+from fhir_server.settings import audit_feed, brands, limits, mail, proxies, upstream
+from fhir_server.settings.audit_feed import AuditFeed
 from fhir_server.settings.brands import Brand
 from fhir_server.settings.limits import Limits
 from fhir_server.settings.mail import MailServer
@@ -62,6 +63,7 @@ class Settings:
     providers: where people may sign in instead of here. upstream_places: requests to each provider at once.
     metrics_host, metrics_port: where the metrics are shown; no port, no metrics.
     mail: the server that takes notices by mail, None for none. webhooks: whether apps are called about notices.
+    audit_feed: where a copy of the audit log goes, None for nowhere.
     brand: how apps show the service.
     request_rates: whether the requests of each token and client are limited.
     time_zone: the time zone of pages and mails. limits: what one request may cost.
@@ -98,6 +100,7 @@ class Settings:
     metrics_port: Number | None = None
     mail: MailServer | None = None
     webhooks: bool = False
+    audit_feed: AuditFeed | None = None
     brand: Brand | None = None
     time_zone: str = "Europe/Paris"
     request_rates: bool = True
@@ -183,6 +186,7 @@ def _read(environment: Mapping[str, str]) -> Settings:
         "providers": upstream.read_providers(environment),
         "mail": mail.read_mail_server(environment),
         "brand": brands.read_brand(environment),
+        "audit_feed": audit_feed.read_audit_feed(environment),
     }
     settings = _READER.read(others | texts)
     if not settings.base_url:
@@ -192,12 +196,13 @@ def _read(environment: Mapping[str, str]) -> Settings:
     return settings
 
 
-_READER = Reader(Settings, limits=None, proxies=None, providers=None, mail=None, brand=None)
+_READER = Reader(Settings, limits=None, proxies=None, providers=None, mail=None, brand=None, audit_feed=None)
 _READERS: tuple[Reader[Any], ...] = (
     _READER,
     limits.READER,
     proxies.READER,
     mail.READER,
+    audit_feed.READER,
     brands.READER,
     *upstream.READERS.values(),
 )

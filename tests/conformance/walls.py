@@ -53,7 +53,7 @@ EDGE_CATCHES = frozenset({"StoreUnavailable"})
 _FILTERS = frozenset({"Visibility", "Clause", "SystemView"})
 PARTS = frozenset((*Visibility.__dataclass_fields__, *Clause._fields))
 """The parts of a filter: who changes one of them makes a filter."""
-_SYSTEM_VIEWS = frozenset({"whole_space", "recorded_by", "of_kinds", "left_open"})
+_SYSTEM_VIEWS = frozenset({"whole_space", "controlled", "recorded_by", "of_kinds", "left_open"})
 _BY_COMPUTED_NAME = frozenset({"attrgetter", "vars", "eval", "exec", "globals", "import_module", "__import__"})
 _INSIDES = frozenset({"ports", "__dict__", "__getattribute__"})
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from consent_rules.visibility import Clause, Visibility
-from consent_rules.vocabulary import Mark, PatientId
+from consent_rules.vocabulary import NO_SPACE, Mark, PatientId
 
 _ALL_MARKS = Mark.MASQUE_PS | Mark.INVISIBLE_REPRESENTANTS_LEGAUX | Mark.MASQUE_PSOCIAL | Mark.MASQUE_PT
 
@@ -19,6 +19,7 @@ class ReadingReason(StrEnum):
 
     APP_RESTRICTIONS = "app-restrictions"
     AUDITED_NAMES = "audited-names"
+    AUDIT_FEED = "audit-feed"
     CONFIDENTIALITY = "confidentiality"
     DEFAULT_CHOICES = "default-choices"
     DELIVERY = "delivery"
@@ -39,6 +40,10 @@ class ReadingReason(StrEnum):
     TERMS = "terms"
 
 
+CONTROLLED = frozenset({"access", "refusal"})
+"""The kinds of audit events that auditors see (H4, H8)."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SystemView(Visibility):
     """A filter that the server made for itself."""
@@ -53,6 +58,11 @@ class SystemView(Visibility):
 def whole_space(reason: ReadingReason, patient: PatientId) -> SystemView:
     """Return the view of everything in a space."""
     return SystemView(patient, (Clause(knows_marks=True),), reason=reason)
+
+
+def controlled(reason: ReadingReason) -> SystemView:
+    """Return the view of the audit events of all spaces and of none that auditors see: no choice of a patient."""
+    return SystemView(NO_SPACE, (Clause(kinds=CONTROLLED),), everywhere=True, reason=reason)
 
 
 def recorded_by(reason: ReadingReason, patient: PatientId, owners: frozenset[str]) -> SystemView:
