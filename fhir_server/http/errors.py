@@ -111,7 +111,7 @@ def _in_fhir(error: HTTPException) -> Response | HTTPException:
     category = unoffered.category_of(error) or _OF_STATUS.get(error.code or 0)
     if category is None:
         return error
-    response = answer(Problem(category))
+    response = answer(unoffered.refused_by_name() or Problem(category))
     if category is Category.METHOD_NOT_ALLOWED:
         response.headers["Allow"] = ""  # no method at all, unless the path has a route for other methods
     for name, value in error.get_headers():

@@ -17,7 +17,7 @@ PCP = {
     "code": "PCP",
 }
 OF_A_PATIENT = [one.name for one in OPERATIONS if one.type == "Patient" and one.instance]
-FOR_PROFESSIONALS = {"explain", "break-glass", "regulation-access", "everything"}
+FOR_PROFESSIONALS = {"explain", "break-glass", "regulation-access", "everything", "meta", "summary"}
 NOT_FOR_PROFESSIONALS = [name for name in OF_A_PATIENT if name not in FOR_PROFESSIONALS]
 MODES = [("awa-btg", "break-glass"), ("roux-samu", "regulation-access")]
 

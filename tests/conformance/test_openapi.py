@@ -123,7 +123,9 @@ def test_an_operation_lists_its_parameters_with_the_element_of_the_value(documen
     parts = schema.get("anyOf", [schema])[0]["properties"]["parameter"]["items"]["anyOf"]
     assert [part["properties"]["name"]["enum"] for part in parts] == [[one.name] for one in operation.parameters]
     for part, wanted in zip(parts, operation.parameters, strict=True):
-        element = "resource" if wanted.type == "Patient" else f"value{wanted.type.title()}"
+        element = (
+            "resource" if wanted.type in {*REGISTRY, "Bundle"} else f"value{wanted.type[0].upper()}{wanted.type[1:]}"
+        )
         assert set(part["required"]) == {"name", element} == set(part["properties"])
 
 

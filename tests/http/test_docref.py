@@ -8,6 +8,7 @@ import pytest
 from fhir_server.application.core.system_views import ReadingReason, whole_space
 from fhir_server.application.reading import docref
 from tests.adversarial.two_worlds import BATCH, KINDS, differences, sides
+from tests.holds import holds
 from tests.http.spaces import UNKNOWN, call
 from tests.http.stores import BOTH, runtime, store  # noqa: F401 - fixtures
 from tests.http.test_everything import entries, following
@@ -45,6 +46,7 @@ def test_without_more_it_is_the_latest_summary(filed):
     assert asked(filed, "nour").get_json()["total"] == 1
 
 
+@holds("IPA-1")
 @BOTH
 def test_types_dates_and_formats_narrow(filed):
     everything = {"report", "old", "new", "result"}

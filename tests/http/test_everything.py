@@ -9,6 +9,7 @@ from consent_rules.vocabulary import RequesterKind
 from fhir_server.application.core.system_views import ReadingReason, whole_space
 from fhir_server.application.reading import everything
 from tests.adversarial.two_worlds import BATCH, KINDS, differences, sides
+from tests.holds import holds
 from tests.http.spaces import UNKNOWN, call, parent, sign_in
 from tests.http.stores import BOTH, runtime, store  # noqa: F401 - fixtures
 from tests.http.test_admissions import admission_system, admit
@@ -71,6 +72,7 @@ def searched(world: World, who: str) -> set[str]:
     return found
 
 
+@holds("REST-19")
 @BOTH
 @pytest.mark.parametrize("who", ["camille", "nour", "chu-ehr"])
 def test_it_is_what_single_searches_show(full, who):

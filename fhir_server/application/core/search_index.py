@@ -14,6 +14,7 @@ from typing import Any
 
 from consent_rules.visibility import AccessFacts, Interval
 from consent_rules.vocabulary import PatientId
+from fhir_server.domain.directory import identity_keys
 from fhir_server.domain.documents.security_labels import split_marks
 from fhir_server.domain.search import dates, tokens
 from fhir_server.domain.stored import Facts
@@ -82,6 +83,8 @@ def facts_of(resource: Json, access: AccessFacts, row: ResourceType) -> Facts:
             found.add(tokens.present(param.name))
         if param.lookup:
             lookup.update(token for value in values for token in _keys(param.name, value))
+    if row.access is AccessRule.IDENTITY:
+        lookup.update(identity_keys.keys_of(plain))
     return Facts(access, frozenset(found), frozenset(lookup), intervals, _documents(plain, row.name))
 
 

@@ -68,6 +68,7 @@ class Wanted:
     including: tuple[Included, ...] = ()
     joins: tuple[Join, ...] = ()
     kind: EventKind | None = None
+    operation: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,13 @@ def find(runtime: Runtime, caller: Caller, row: ResourceType, wanted: Wanted) ->
     sought = tuple(dict.fromkeys((*sought, *recorded_queries.named(wanted.query))))
     transaction = row.transactions.get(Interaction.SEARCH, "")
     audited = AuditedInteraction(
-        Interaction.SEARCH, row.name, transaction, query=wanted.query, sought=sought, kind=wanted.kind
+        Interaction.SEARCH,
+        row.name,
+        transaction,
+        query=wanted.query,
+        operation=wanted.operation,
+        sought=sought,
+        kind=wanted.kind,
     )
     with runtime.ports.store.snapshot() as snapshot:
         access = Access(runtime, caller, audited, snapshot)

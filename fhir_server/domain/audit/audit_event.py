@@ -66,6 +66,7 @@ _ITI = {
     "ITI-67": ("Find Document References", f"{MHD}/IHE.MHD.FindDocumentReferences.Audit.Responder"),
     "ITI-68": ("Retrieve Document", f"{MHD}/IHE.MHD.RetrieveDocument.Audit.Responder"),
     "ITI-105": ("Simplified Publish", f"{MHD}/IHE.MHD.SimplifiedPublish.Audit.Recipient"),
+    "ITI-106": ("Generate Metadata", f"{BALP}/StructureDefinition/IHE.BasicAudit.PatientCreate"),
 }
 _SHAPES = {
     # interaction: (action, role of the client, role of the server, BALP pattern)

@@ -87,6 +87,11 @@ class EventKind(Code):
         "look at everything in the space that is open to them")
     DATA_EXPORTED = ("data-exported", EventRow((Interaction.SEARCH,), None, _NEVER, _DOCUMENTS, _ACCESS),
         "took a copy of %(things)s along in an export", "take a copy of %(things)s along in an export")
+    SUMMARY_READ = ("summary-read", EventRow(_CALLED, _PATIENT, _NEVER, _DOCUMENTS, _ACCESS, "summary"),
+        "looked at a summary of the space", "look at a summary of the space")
+    PATIENT_LOOKED_UP = ("patient-looked-up",
+        EventRow((_CALL, Interaction.SEARCH), _PATIENT, _NEVER, _DOCUMENTS, _UNTOLD, "match"),
+        "looked the patient up by traits of identity", "look a patient up by traits of identity")
     RESOURCE_CREATED = ("resource-created", EventRow((_CREATE,), None, _NEVER, _DOCUMENTS, _UNTOLD),
         "recorded %(thing)s", "record %(thing)s")
     RESOURCE_UPDATED = ("resource-updated", EventRow((_UPDATE,), None, _NEVER, _DOCUMENTS, _UNTOLD),

@@ -125,6 +125,7 @@ _DATA_TYPES: dict[str, Json] = {
     "id": _TEXT,
     "date": _TEXT,
     "instant": {"type": "string", "format": "date-time"},
+    "uri": {"type": "string", "format": "uri"},
     "canonical": {"type": "string", "format": "uri"},
     "Coding": {"type": "object", "properties": {"system": _TEXT, "code": _TEXT}},
     "Reference": {"type": "object", "required": ["reference"], "properties": {"reference": _TEXT}},
@@ -219,7 +220,8 @@ def _told_back(operation: Operation) -> Json:
     if not operation.output:
         return _content("any", "of these")
     only, *others = operation.output
-    return _content(only.type if only.name == "return" and not others else "Parameters")
+    is_bare = only.name == "return" and not others and only.type in {*REGISTRY, *_BESIDE}
+    return _content(only.type if is_bare else "Parameters")
 
 
 def _taken(operation: Operation) -> Json:

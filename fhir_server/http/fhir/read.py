@@ -17,7 +17,7 @@ from fhir_server.application.reading import read
 from fhir_server.domain import bodies
 from fhir_server.domain.audit import tde
 from fhir_server.domain.problem import Category, Problem
-from fhir_server.http.fhir import negotiation, rendering
+from fhir_server.http.fhir import negotiation, rendering, unoffered
 from fhir_server.http.fhir.caller import current_caller
 from fhir_server.http.fhir.routing import Route, View
 from fhir_server.http.request_context import runtime
@@ -35,6 +35,7 @@ def read_one(row: ResourceType, id_: str) -> Response:
     """Answer the current version of a resource."""
     if id_ == "_history":  # the history of a whole type: no id begins with an underscore
         abort(405)
+    unoffered.demand_offered()
     negotiation.wanted_format()
     rendering.demand_of_one()
     shown = read.read(runtime(), current_caller(), row, id_)

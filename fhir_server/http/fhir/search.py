@@ -19,6 +19,7 @@ from fhir_server.domain.caller import Caller
 from fhir_server.domain.problem import Category, Problem
 from fhir_server.http.fhir import negotiation, paging, rendering, sealed_numbers
 from fhir_server.http.fhir.caller import current_caller
+from fhir_server.http.fhir.operations import look_ups
 from fhir_server.http.fhir.routing import Route
 from fhir_server.http.fhir.search_query import Parsed, demand_measure, parse
 from fhir_server.http.request_context import runtime
@@ -46,6 +47,8 @@ def search(row: ResourceType, id_: str = "") -> Response:
     pairs = [("patient", id_), *pairs] if id_ else pairs
     demand_traced_measure(served, caller, AuditedInteraction(Interaction.SEARCH, row.name, query=sent), pairs)
     asked = [pair for pair in pairs if pair != (_TYPE, row.name)]
+    if look_ups.is_look_up(row, caller, asked):
+        return look_ups.search(served, caller, asked)
     for_tde = row.access is AccessRule.TRACE and tde.ASKED in asked
     parsed = parse(row, tde.as_stored(asked) if for_tde else asked, served.fhir_base, strict=negotiation.is_strict())
     parsed.used += [tde.ASKED] if for_tde else []

@@ -10,7 +10,7 @@ from http import HTTPStatus
 from flask import current_app, request
 from werkzeug.exceptions import HTTPException
 
-from fhir_server.domain.problem import Category
+from fhir_server.domain.problem import Category, Problem
 from fhir_server.http.request_context import FHIR_PATH
 from fhir_server.registry import REGISTRY
 
@@ -31,6 +31,28 @@ def category_of(error: HTTPException) -> Category | None:
     named = _OF_A_TYPE.fullmatch(path)
     is_interaction = path in _OF_THE_SERVER or (named is not None and named[1] in _TYPES)
     return Category.METHOD_NOT_ALLOWED if is_interaction else Category.NOT_FOUND
+
+
+_OF_LABELS = frozenset({"$meta", "$meta-add", "$meta-delete"})
+_ONE_RESOURCE = (
+    "`$meta` is of one resource alone: for a type or the server it would list the labels in use; and no operation "
+    "changes labels"
+)
+
+
+def refused_by_name() -> Problem | None:
+    """Return why an operation is not offered at all, None for any other path."""
+    return Problem.of(Category.UNSUPPORTED, _ONE_RESOURCE) if request.path.rpartition("/")[2] in _OF_LABELS else None
+
+
+def demand_offered() -> None:
+    """Refuse an operation that is not offered where the path would else read as the id of a resource.
+
+    Raises: Problem(UNSUPPORTED).
+    """
+    problem = refused_by_name()
+    if problem:
+        raise problem
 
 
 def _is_routed(path: str) -> bool:

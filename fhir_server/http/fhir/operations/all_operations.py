@@ -12,12 +12,15 @@ from fhir_server.http.fhir.caller import current_caller
 from fhir_server.http.fhir.exports.delivery import TAG
 from fhir_server.http.fhir.operations import (
     cases,
+    documents,
     everything,
     exports,
     invitations,
+    matching,
     reading,
     reviews,
     spaces,
+    summary,
     suspensions,
 )
 from fhir_server.http.fhir.operations.model import Operation, arguments, definition_of
@@ -34,6 +37,9 @@ OPERATIONS: tuple[Operation, ...] = (
     *reading.OPERATIONS,
     *everything.OPERATIONS,
     *exports.OPERATIONS,
+    *documents.OPERATIONS,
+    *matching.OPERATIONS,
+    *summary.OPERATIONS,
 )
 RELEASED = "2026-11-25"
 

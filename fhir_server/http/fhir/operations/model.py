@@ -21,8 +21,9 @@ from fhir_server.r4.parsing import parse
 
 Arguments = Mapping[str, Any]
 ParameterType = Literal[
-    "string", "boolean", "code", "integer", "id", "date", "instant", "canonical", "Coding", "Reference", "Patient"
-]
+    "string", "boolean", "code", "integer", "id", "date", "instant", "uri", "canonical", "Coding", "Reference",
+    "Patient", "Binary", "Bundle",
+]  # fmt: skip
 Answer = Callable[[Runtime, Caller, str, Arguments], Response]
 """Answers one call. It gets the runtime, the caller, the id of the instance ("" at type level) and the arguments."""
 VALUES = {
@@ -33,6 +34,7 @@ VALUES = {
     "id": "valueId",
     "date": "valueDate",
     "instant": "valueInstant",
+    "uri": "valueUri",
     "canonical": "valueCanonical",
     "Coding": "valueCoding",
     "Reference": "valueReference",
@@ -42,6 +44,7 @@ _ALSO = {
     "id": ("valueString",),
     "date": ("valueDateTime", "valueString"),
     "instant": ("valueDateTime", "valueString"),
+    "uri": ("valueString",),
     "canonical": ("valueUri", "valueString"),
     "code": ("valueString",),
 }
