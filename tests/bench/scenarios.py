@@ -18,6 +18,14 @@ RETRIEVED_BYTES = 200_000
 PUBLICATIONS = 24
 """Different contents that are published; each patient gets each of them once before one comes again."""
 FIRST_NUMBER = 100_000_000_000
+_OF_PATIENT = "patient=@@PATIENT@@"
+JOINS = {
+    "two-step chain": f"/fhir/Provenance?{_OF_PATIENT}&target:List.item:DocumentReference.type={REPORT_TYPE}&_count=20",
+    "_has": f"/fhir/DocumentReference?{_OF_PATIENT}&_has:List:item:code=submissionset&_count=20",
+    "_include": f"/fhir/List?{_OF_PATIENT}&_include=List:item&_count=5",
+    "page of 20 + Provenance": f"/fhir/DocumentReference?{_OF_PATIENT}&_count=20&_revinclude=Provenance:target",
+}
+"""Searches that join, each for the records of one patient."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +60,8 @@ def scenarios(server: Live, book: Book) -> Iterator[Scenario]:
     yield Scenario("patient + type", [_get(server, book.reader, f"{search}&type={REPORT_TYPE}")], of_patients)
     yield Scenario("page of 20", [_get(server, book.reader, f"{search}&_count=20")], of_patients)
     yield Scenario("page of 20, no total", [_get(server, book.reader, f"{search}&_count=20&_total=none")], of_patients)
+    for name, path in JOINS.items():
+        yield Scenario(name, [_get(server, book.reader, path)], of_patients)
     binaries = [{"ID": id_} for id_ in _large_contents(server, book, patients[:20])]
     yield Scenario("retrieve 200 kB", [_get(server, book.reader, "/fhir/Binary/@@ID@@", "text/plain")], binaries)
     yield Scenario("ITI-65 publish", [_publish(server, book, n) for n in range(PUBLICATIONS)], of_patients)

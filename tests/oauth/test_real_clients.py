@@ -149,10 +149,13 @@ def test_oauth4webapi_gets_a_backend_token(base):
     assert found == {"type": "bearer", "scope": "system/DocumentReference.crus", "seconds": 300}
 
 
-def token_of(app: Flask, base: str) -> str:
+_JOINING = "patient/DocumentReference.rs patient/List.rs patient/Provenance.rs patient/Patient.rs"
+
+
+def token_of(app: Flask, base: str, scope: str = "patient/DocumentReference.rs") -> str:
     with OAuth2Session("app", redirect_uri="https://app.example/cb", code_challenge_method="S256") as session:
         address, state = session.create_authorization_url(
-            f"{base}/oauth/authorize", code_verifier="v" * 43, aud=f"{base}/fhir", scope="patient/DocumentReference.rs"
+            f"{base}/oauth/authorize", code_verifier="v" * 43, aud=f"{base}/fhir", scope=scope
         )
         back = Human(app, base).follow(address)
         assert query_of(back)["state"] == state
@@ -164,8 +167,8 @@ def token_of(app: Flask, base: str) -> str:
 @pytest.mark.npm
 @pytest.mark.usefixtures("packages")
 def test_fhir_kit_client_finds_the_endpoints_and_searches(app, base, runtime):
-    found = run_node("fhir-kit-client.mjs", base, TOKEN=token_of(app, base), PATIENT=camille(runtime))
-    assert found == {"token": f"{base}/oauth/token", "resource": "Bundle"}
+    found = run_node("fhir-kit-client.mjs", base, TOKEN=token_of(app, base, _JOINING), PATIENT=camille(runtime))
+    assert found == {"token": f"{base}/oauth/token", "resource": "Bundle", "chained": 1, "has": 1, "within": 1}
 
 
 @pytest.mark.usefixtures("app")
@@ -201,6 +204,19 @@ def test_fhirpy_searches_with_a_token(app, base, runtime):
     client = SyncFHIRClient(f"{base}/fhir", authorization=f"Bearer {token_of(app, base)}")
     found = client.resources("DocumentReference").search(patient=camille(runtime)).fetch()
     assert [document["type"]["coding"][0]["code"] for document in found] == ["34112-3"]
+
+
+def test_fhirpy_joins(app, base, runtime):
+    from fhirpy import SyncFHIRClient  # noqa: PLC0415 - slow to import
+
+    client = SyncFHIRClient(f"{base}/fhir", authorization=f"Bearer {token_of(app, base, _JOINING)}")
+    documents = client.resources("DocumentReference").search(patient=camille(runtime))
+    (document,) = documents.fetch()
+    assert [one.id for one in documents.has("List", "item", code="submissionset").fetch()] == [document.id]
+    assert documents.has("List", "item", code="folder").fetch() == []
+    assert [one.id for one in documents.search(subject__Patient__name="x").fetch()] == []
+    bundle = documents.revinclude("Provenance", "target").fetch_raw()
+    assert [entry.search.mode for entry in bundle.entry] == ["match", "include"]
 
 
 def test_the_python_example_runs_as_documented(app, base, tmp_path):  # noqa: ARG001 - the server must run
