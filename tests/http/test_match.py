@@ -115,6 +115,22 @@ def test_a_number_that_contradicts_the_traits_finds_nobody(known):
     assert entries(match(known, "nour", asked)) == []
 
 
+MISTYPED = [
+    {"birthDate": "1984-03-18"},
+    {"gender": "male"},
+    {"name": [{"family": "Martin"}]},
+    {"name": [{"given": ["Zoe"]}]},
+]
+
+
+@pytest.mark.parametrize("stated", MISTYPED)
+def test_a_number_with_one_trait_of_somebody_else_finds_nobody(known, stated):
+    """A mistyped number is somebody's; traits that are too few to be looked for are compared all the same."""
+    numbered = {"resourceType": "Patient", "identifier": [{"system": INS, "value": NUMBER}]}
+    assert entries(match(known, "nour", numbered | stated)) == []
+    assert len(entries(match(known, "nour", numbered | {"birthDate": "1984-03-17", "gender": "female"}))) == 1
+
+
 @BOTH
 def test_people_who_share_their_traits_are_all_shown_and_told(known):
     add(known, "twin", TWIN)

@@ -9,6 +9,8 @@ I8 and V10; docs/adr/0116-looking-up-by-traits.md.
 
 from dataclasses import dataclass, replace
 
+import orjson
+
 from consent_rules.vocabulary import Action, Code, PatientId, RequesterKind
 from fhir_server.application.core import audit_log, smart_scopes
 from fhir_server.application.core.access import Access, Opened
@@ -94,8 +96,10 @@ def _look_up(runtime: Runtime, caller: Caller, audited: AuditedInteraction, aske
         found = snapshot.compartments_with(PATIENT, wanted, _MOST_JUDGED)
         within = (PatientId(id_) for _, id_ in found if _is_in_scope(caller, PatientId(id_)))
         opened = [one for id_ in within if (one := open_unnamed(access, id_, Action.IDENTIFY))]
-        candidates = _answer(access, opened, asked)
-    _record(access, [one for one in opened if one.patient in {item.stored.id for item in candidates.shown}])
+        known = [(one, item) for one in opened for item in _traits(access, one, asked.patient)]
+        candidates = _answer([item for _, item in known], asked)
+    told = {item.stored.id for item in candidates.shown}
+    _record(access, [one for one, item in known if item.stored.id in told])
     return candidates
 
 
@@ -124,32 +128,33 @@ def _keys(patient: Json) -> frozenset[str]:
     return traits | tokens.identifier_key("identifier", *number) if number else traits
 
 
-def _answer(access: Access, opened: list[Opened], asked: Asked) -> Candidates:
-    """Return the candidates; how sure they are follows from what was asked and from who is returned alone."""
-    alone = len(opened) == 1
-    is_certain = alone and (
-        identity_keys.number_asked(asked.patient) is not None or identity_keys.is_whole(asked.patient)
-    )
-    grade = Grade.CERTAIN if is_certain else Grade.PROBABLE if alone else Grade.POSSIBLE
-    if len(opened) > MOST:
-        return Candidates((), grade, too_many=True)
-    if asked.certain_only and not is_certain:
-        return Candidates((), grade)
-    shown = [item for one in opened[: asked.most] for item in _traits(access, one, asked.patient)]
-    return Candidates(tuple(shown), grade)
-
-
 def _traits(access: Access, opened: Opened, asked: Json) -> tuple[Shown, ...]:
-    """Return a candidate with the identity traits alone, none when the scopes of the token show no Patient there."""
+    """Return a candidate with the identity traits alone, none when a trait that is stated contradicts the record."""
     access.note_opened(opened)
     filters = opened.within(access.caller, "s")
     stored = access.snapshot.read(PATIENT, opened.patient, filters)
+    if stored is None or stored.deleted or identity_keys.contradicts(asked, orjson.loads(stored.body)):
+        return ()
     sought = identity_keys.number_asked(asked)
     key = tokens.identifier_key("identifier", *sought) if sought else frozenset[str]()
     return tuple(
         replace(item, stored=replace(item.stored, body=identity_traits.traits_of(item.stored.body, key)))
-        for item in present(access, (stored,) if stored else (), filters)
+        for item in present(access, (stored,), filters)
     )
+
+
+def _answer(known: list[Shown], asked: Asked) -> Candidates:
+    """Return the candidates; how sure they are follows from what was asked and from who may be returned alone."""
+    alone = len(known) == 1
+    is_certain = alone and (
+        identity_keys.number_asked(asked.patient) is not None or identity_keys.is_whole(asked.patient)
+    )
+    grade = Grade.CERTAIN if is_certain else Grade.PROBABLE if alone else Grade.POSSIBLE
+    if len(known) > MOST:
+        return Candidates((), grade, too_many=True)
+    if asked.certain_only and not is_certain:
+        return Candidates((), grade)
+    return Candidates(tuple(known[: asked.most]), grade)
 
 
 def _record(access: Access, returned: list[Opened]) -> None:

@@ -65,6 +65,29 @@ def number_asked(patient: Json) -> tuple[str, str] | None:
     return (str(numbers[0]["system"]), str(numbers[0]["value"])) if numbers else None
 
 
+def contradicts(asked: Json, recorded: Json) -> bool:
+    """Tell whether a trait that is stated and recorded differs: then a number that was mistyped names somebody else."""
+    dates = str(asked.get("birthDate", "")), str(recorded.get("birthDate", ""))
+    pairs = [
+        ({dates[0]} - {""}, {dates[1]} - {""}),
+        ({*_gender(asked)}, {*_gender(recorded)}),
+        ({*_places(asked)}, {*_places(recorded)}),
+        (_families(asked), _families(recorded)),
+        ({*_first_given(asked)}, {given for name in recorded.get("name", ()) for given in _given_of(name)}),
+    ]
+    return any(stated and known and not stated & known for stated, known in pairs)
+
+
+def _families(patient: Json) -> set[str]:
+    return {name_key(str(name.get("family", ""))) for name in patient.get("name", ())[:_MOST_NAMES]} - {""}
+
+
+def _first_given(patient: Json) -> Iterator[str]:
+    """Yield the given names of the first name, together, as `keys_asked` compares them."""
+    for name in patient.get("name", ())[:1]:
+        yield from filter(None, [name_key(" ".join(map(str, name.get("given", ()))))])
+
+
 def is_whole(patient: Json) -> bool:
     """Tell whether all five traits are stated: family name, given name, birth date, sex, code of the birth place."""
     named = any(name.get("family") and name.get("given") for name in patient.get("name", ()))
