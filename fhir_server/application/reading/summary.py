@@ -27,7 +27,7 @@ _CURRENT = AnyOf(frozenset({tokens.any_system("status", "current")}))
 
 @dataclass(frozen=True, slots=True)
 class Summarized:
-    """A patient and the latest documents, newest first.
+    """A patient and the latest documents, the last changed first.
 
     are_all: whether there are no older ones. at: when. ids: new ones, for the Bundle, its Composition and its author.
     """
@@ -65,8 +65,7 @@ def summarize(runtime: Runtime, caller: Caller, patient: PatientId, sent: str) -
 
 
 def _documents(access: Access) -> tuple[tuple[Shown, ...], bool]:
-    """Return the documents that a search would show, newest first, and whether these are all."""
+    """Return the documents that a search would show, the last changed first, and whether these are all."""
     filters = access.entered.within(access.caller, "s")
-    search = Search(_DOCUMENT, (_CURRENT,), sort="date", descending=True, limit=MOST)
-    page = access.snapshot.find(search, filters)
+    page = access.snapshot.find(Search(_DOCUMENT, (_CURRENT,), limit=MOST), filters)
     return read.present(access, page.rows, filters), page.next is None

@@ -54,13 +54,13 @@ _TEXTS = {
     "fr": {
         "title": "Synthèse du patient",
         "none": "Ce service ne tient pas de données structurées ; aucun document sur ce sujet n’est visible.",
-        "some": "Documents visibles, du plus récent au plus ancien. Leur contenu n’a pas été repris ici.",
+        "some": "Documents visibles, le dernier modifié en premier. Leur contenu n’a pas été repris ici.",
         "older": "D’autres documents, plus anciens, ne sont pas cités.",
     },
     "en": {
         "title": "Patient summary",
         "none": "This service holds no structured data; no document on this subject is visible.",
-        "some": "Visible documents, newest first. Their content is not repeated here.",
+        "some": "Visible documents, the last changed first. Their content is not repeated here.",
         "older": "There are older documents, which are not named.",
     },
 }

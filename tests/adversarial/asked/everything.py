@@ -1,7 +1,7 @@
 """`$everything`: the whole space in one answer, and its documents of a period."""
 
 OPEN = (
-    "/Patient/{space}/$everything", "/Patient/{space}/$everything?_count=2",
+    "/Patient/{space}/$everything", "/Patient/{space}/$everything?_count=200",
     "/Patient/{space}/$everything?_type=DocumentReference,Provenance",
     "/Patient/{space}/$everything?start=2026-01-01&end=2026-12-31",
 )  # fmt: skip
