@@ -13,6 +13,7 @@ from fhir_server.domain.values import ClientId
 
 _Kind = Literal["person", "client", "establishment"]
 _TYPES = {"person": "Practitioner", "client": "Device", "establishment": "Organization"}
+_KINDS = {type_: kind for kind, type_ in _TYPES.items()}
 _takes_reason = click.option("--reason", required=True, metavar="TEXT", help="Why; the audit log keeps it.")
 _takes_kind = click.argument("kind", metavar="KIND", type=click.Choice(get_args(_Kind)))
 
@@ -102,10 +103,20 @@ def list_(operator: Operator) -> None:
     """List suspensions and registered exceptions."""
     held = supervising.find(operator.runtime)
     for one in held.suspensions:
-        click.echo(f"suspended  {one.subject}  since {one.since:%Y-%m-%d %H:%M} UTC by {one.by}: {one.reason}")
+        click.echo(f"suspended  {_spelt(one.subject)}  since {one.since:%Y-%m-%d %H:%M} UTC by {one.by}: {one.reason}")
     for given in held.exceptions:
         numbers = " ".join(f"{name}={most}" for name, most in sorted(given.numbers.items()))
-        click.echo(f"exception  {given.subject}  {numbers}  {given.role}  since {given.since:%Y-%m-%d}: {given.reason}")
+        click.echo(
+            f"exception  {_spelt(given.subject)}  {numbers}  {given.role}  since {given.since:%Y-%m-%d}: {given.reason}"
+        )
+
+
+def _spelt(subject: str) -> str:
+    """Return a subject as the commands take it: `person/…` for `Practitioner/…`."""
+    if subject.startswith(PROFESSION):
+        return f"profession/{subject.removeprefix(PROFESSION)}"
+    type_, slash, id_ = subject.partition("/")
+    return f"{_KINDS[type_]}{slash}{id_}" if type_ in _KINDS else subject
 
 
 def _named(operator: Operator, subject: str, held: Container[str] = ()) -> str:

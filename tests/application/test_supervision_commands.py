@@ -111,7 +111,7 @@ def test_an_exception_holds_at_the_next_request_and_its_end_too(misuse, run, sub
     assert [misuse.opens("nour", n) for n in range(2)] == [200, 403]
     shown = misuse.world.web.get("/transparency", headers={"Accept": "application/json"}).get_json()
     assert [one["role"] for one in shown["exceptions"]] == ["screening centre"]
-    assert "spaces_an_hour=1  screening centre" in run("exceptions", "list")[1]
+    assert f"exception  {named}  spaces_an_hour=1  screening centre" in run("exceptions", "list")[1]
     assert run("exceptions", "end", named, "--reason", "it is over")[0] == 0
     assert misuse.opens("nour", 1) == 200
 

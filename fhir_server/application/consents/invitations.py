@@ -38,7 +38,7 @@ from fhir_server.domain.audit.interactions import Outcome, OutcomeCode, interact
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.commands import command
 from fhir_server.domain.events.kinds import EventKind
-from fhir_server.domain.problem import Category, Problem
+from fhir_server.domain.problem import Category, Issue, Problem
 from fhir_server.domain.references import split
 from fhir_server.ports.vault import Secret
 from fhir_server.registry import PARTIES
@@ -245,8 +245,11 @@ class _Counts:
 
     def demand_room(self) -> None:
         """Refuse a further attempt after too many vain ones; nothing is looked up then. Raises: Problem(TOO_MANY)."""
-        if any(self._attempts.is_full(key, limit) for key, limit in self._limits):
-            refusal = Problem.of(Category.TOO_MANY, "too many codes were tried in vain; try again later")
+        full = [(key, limit) for key, limit in self._limits if self._attempts.is_full(key, limit)]
+        if full:
+            seconds = max(self._attempts.seconds_left(key, limit) for key, limit in full)
+            told = Issue("too many codes were tried in vain; try again later")
+            refusal = Problem(Category.TOO_MANY, told, retry_after=seconds)
             audited = interaction_of(EventKind.INVITATION_REDEEMED)
             audit_log.record_refusal(self.runtime, self.caller, audited, refusal)
             raise refusal

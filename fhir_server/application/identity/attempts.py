@@ -8,6 +8,7 @@ nothing depends on that: every read compares the time.
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
+from math import ceil
 
 from fhir_server.ports.vault import Secret, Vault, put_unless_held
 
@@ -30,6 +31,12 @@ class Attempts:
     def is_full(self, key: str, limit: int) -> bool:
         """Tell whether a count has reached its limit."""
         return self._is_taken(key, limit - 1)
+
+    def seconds_left(self, key: str, limit: int) -> int:
+        """Return after how many seconds, at least one, a count that has reached its limit has room again."""
+        last = self.vault.get(_FAILURE, _slot(key, limit - 1), self.now)
+        left = last.expires - self.now if last and last.expires else timedelta()
+        return max(1, ceil(left.total_seconds()))
 
     def count(self, key: str, limit: int) -> bool:
         """Take one slot; return False when none is free."""
