@@ -222,3 +222,12 @@ def test_an_event_without_a_patient_is_read_by_an_auditor_alone(office):
             assert answer.get_json()["issue"] == unknown.get_json()["issue"]
     staff(office, "dana", scopes="patient/AuditEvent.rs")
     assert office.get("dana", path).status_code == 404
+
+
+@BOTH
+@pytest.mark.parametrize(
+    "more",
+    ["_include=AuditEvent:entity", "_has:Provenance:entity:agent=x", "agent:Practitioner.family=Martin", "_list=1"],
+)
+def test_what_leaves_the_audit_log_is_refused(office, more):
+    assert office.get("dana", f"/AuditEvent?{DAY}&{more}", Prefer="handling=strict").status_code == 400
