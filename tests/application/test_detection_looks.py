@@ -155,6 +155,14 @@ def test_an_hour_of_a_space_costs_one_message_however_often_it_is_read(near, clo
     assert len(waiting(near, clock)) == 2
 
 
+def test_nothing_is_remembered_of_a_space_whose_readers_the_patient_let_in(world, clock):
+    world.publish()
+    world.agree("camille", "martin")
+    read(world)
+    look(world, clock)
+    assert world.runtime.ports.vault.get("detection-space", world.ids["camille"], clock.now()) is None
+
+
 def test_another_process_adds_no_second_message(near, clock):
     read(near)
     other = World(replace(near.runtime, watched=WatchedSpaces()), near.web, near.ids, near.tokens)

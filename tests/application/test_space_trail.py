@@ -33,9 +33,18 @@ def test_a_colleague_of_the_team_explains_an_access_for_some_days(gap):
 @pytest.mark.parametrize("gap", [LONG, -LONG])
 def test_what_the_team_did_long_before_or_after_explains_nothing(gap):
     found = around(at=AT - gap, grade=Grade.THIRD_PARTY)
-    assert found.elsewhere
+    assert not found.elsewhere
     assert not found.teammate
 
 
 def test_the_declared_word_of_a_colleague_explains_nothing():
-    assert not around(at=AT - SOON, grade=Grade.DECLARED).teammate
+    found = around(at=AT - SOON, grade=Grade.DECLARED)
+    assert found.elsewhere
+    assert not found.teammate
+
+
+def test_professionals_without_an_establishment_are_no_team():
+    alone = {"where": None, "team": None}
+    mate = replace(ACCESS, person="Practitioner/2", grade=Grade.THIRD_PARTY, **alone)
+    entries = (Entered(replace(ACCESS, **alone), "", "AuditEvent/0"), Entered(mate, "", "AuditEvent/1"))
+    assert not SpaceTrail(space(), entries, ()).around(entries[0], NUMBERS).teammate

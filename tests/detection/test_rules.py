@@ -11,7 +11,7 @@ from fhir_server.domain.detection import rules
 from fhir_server.domain.detection.conduct import DAY, Conduct, hour_of
 from fhir_server.domain.detection.explaining import doubt_of, explain
 from fhir_server.domain.detection.facts import Accessed, Around, Doubt, Explanation, Oddity, Rule, Tie, Traits
-from fhir_server.domain.detection.judging import Holder, at_once, oddities, settled, surprise
+from fhir_server.domain.detection.judging import Holder, at_once, oddities, settled, surprise, unexpected
 from fhir_server.domain.detection.peers import Histogram, Peers, usual
 from fhir_server.domain.detection.reasons import REASONS
 from fhir_server.domain.detection.strangers import Strangers
@@ -100,7 +100,13 @@ def test_much_that_is_unusual_rings_without_a_tie_where_nothing_explains():
 def test_less_that_is_unusual_or_an_admission_does_not_ring_without_a_tie():
     for one in ODD:
         assert weighed(ACCESS, Doubt.FULL, (), set(ODD) - {one}, NUMBERS) is None
-    assert weighed(ACCESS, Doubt.SOME, (), tuple(Oddity), NUMBERS) is None
+    assert weighed(ACCESS, Doubt.FULL, (), set(Oddity) - {Oddity.UNUSUAL}, NUMBERS) is None
+    assert weighed(ACCESS, Doubt.SOME, (), set(Oddity) - {Oddity.UNUSUAL}, NUMBERS) is None
+
+
+def test_an_earlier_deposit_takes_more_that_is_unusual():
+    assert weighed(ACCESS, Doubt.SOME, (), ODD, NUMBERS) is None
+    assert weighed(ACCESS, Doubt.SOME, (), (*ODD, Oddity.OWN_WORD), NUMBERS)
 
 
 def test_the_own_word_is_odd_where_only_an_earlier_deposit_speaks_for_the_establishment():
@@ -113,8 +119,8 @@ def test_the_own_word_is_odd_where_only_an_earlier_deposit_speaks_for_the_establ
 
 def test_a_colleague_of_the_unit_looked_up_off_duty_rings_after_a_deposit_and_on_duty_does_not():
     shared = (Tie.TEAM, Tie.EMPLOYER)
-    assert weighed(ACCESS, Doubt.SOME, shared, (Oddity.OFF_DUTY, Oddity.OWN_WORD), NUMBERS)
-    assert weighed(ACCESS, Doubt.SOME, shared, (Oddity.OWN_WORD,), NUMBERS) is None
+    assert weighed(ACCESS, Doubt.SOME, shared, (Oddity.OFF_DUTY, Oddity.ALONE, Oddity.OWN_WORD), NUMBERS)
+    assert weighed(ACCESS, Doubt.SOME, shared, (Oddity.ALONE, Oddity.OWN_WORD), NUMBERS) is None
 
 
 def test_volume_rings_above_what_is_usual_for_the_own_profession():
@@ -161,6 +167,9 @@ def test_a_sequence_of_national_numbers_rings():
     assert hits == [Rule.SEQUENCE]
 
 
+HOUR = hour_of(AT)
+
+
 def readers(units, bits):
     return [(f"Organization/{number}", bits) for number in range(units)]
 
@@ -185,6 +194,10 @@ def test_readers_who_are_expected_of_one_unit_or_too_few_are_no_celebritys():
     assert rules.celebrity(ACCESS, [("Organization/ward", 4.0)] * 50, NUMBERS) is None
 
 
+def surprised(conduct):
+    return surprise(ACCESS, Doubt.SOME, conduct, NUMBERS, is_settled=False)
+
+
 def habit(alone, count=98):
     conduct = Conduct()
     conduct.counted, conduct.alone = count, alone
@@ -192,19 +205,27 @@ def habit(alone, count=98):
 
 
 def test_who_seldom_enters_without_the_own_team_surprises_more_than_who_often_does():
-    pharmacist, nurse, unknown = (surprise(ACCESS, Doubt.SOME, conduct) for conduct in (habit(80), habit(0), Conduct()))
+    pharmacist, nurse, unknown = (surprised(conduct) for conduct in (habit(80), habit(0), Conduct()))
     assert pharmacist < 0.5 < unknown
     assert unknown + 2 < nurse
-    assert surprise(ACCESS, Doubt.NONE, habit(0)) == 0
-    assert surprise(replace(ACCESS, refused=True), Doubt.FULL, habit(0)) == 0
+    assert surprise(ACCESS, Doubt.NONE, habit(0), NUMBERS, is_settled=True) == 0
+    assert surprise(replace(ACCESS, refused=True), Doubt.FULL, habit(0), NUMBERS, is_settled=True) == 0
 
 
 def test_a_day_of_help_for_another_unit_surprises_less_with_each_space():
     helping = habit(2)
-    alone = surprise(ACCESS, Doubt.SOME, helping)
+    alone = surprised(helping)
     for number in range(16):
         helping.note(moved(f"p{number}"), Doubt.SOME)
-    assert surprise(ACCESS, Doubt.SOME, helping) == pytest.approx(alone - 4)
+    assert surprised(helping) == pytest.approx(alone - 4)
+
+
+def test_a_reader_who_is_off_duty_surprises_more_once_the_hours_after_are_known():
+    working = habit(2)
+    working.duty.add(HOUR + 2)
+    later = surprise(ACCESS, Doubt.SOME, habit(2), NUMBERS, is_settled=True)
+    assert later == surprised(habit(2)) + NUMBERS.off_duty_bits
+    assert surprise(ACCESS, Doubt.SOME, working, NUMBERS, is_settled=True) == surprised(working)
 
 
 def test_strangers_are_counted_once_for_a_day_and_bounded():
@@ -294,3 +315,88 @@ def test_what_is_remembered_of_an_actor_is_bounded():
     assert len(conduct.doubtful) == len(conduct.stems) == 1000
     conduct.forget(hour_of(AT) + 24 * 40)
     assert replace(conduct, last=None) == Conduct()
+
+
+def alone(conduct, space, **amount):
+    settled(moved(space, **amount), NOBODY, (Traits(), Traits()), conduct, NUMBERS)
+
+
+def odd(conduct, space="p1", around=NOBODY, **amount):
+    return oddities(moved(space, **amount), around, conduct, NUMBERS)
+
+
+def test_who_is_hardly_ever_alone_with_a_patient_is_unusual_there_and_who_often_is_is_not():
+    nurse, adviser = Conduct(judged=200), Conduct(judged=200, solitary=20)
+    for conduct in (nurse, adviser):
+        alone(conduct, "p1")
+    assert Oddity.UNUSUAL in odd(nurse)
+    assert Oddity.UNUSUAL in odd(nurse, around=Around(deposit=True))
+    assert Oddity.UNUSUAL not in odd(adviser)
+
+
+@pytest.mark.parametrize("around", [Around(elsewhere=True), Around(care=True), Around(deposit=True, elsewhere=True)])
+def test_nobody_is_alone_where_others_entered_lately_or_care_is_recorded(around):
+    found = odd(Conduct(judged=200), around=around)
+    assert {Oddity.ALONE, Oddity.UNUSUAL}.isdisjoint(found)
+
+
+def test_who_comes_back_alone_after_hours_returns_and_a_space_counts_once():
+    conduct = Conduct(judged=200)
+    for _ in range(3):
+        alone(conduct, "p1")
+    assert conduct.solitary == 1
+    assert Oddity.RETURNS not in odd(conduct, minutes=59)
+    assert Oddity.RETURNS in odd(conduct, hours=2)
+    assert Oddity.RETURNS not in odd(conduct, "p2", hours=2)
+
+
+def test_what_is_habit_fades_and_is_bounded():
+    conduct = Conduct()
+    for number in range(1200):
+        alone(conduct, f"p{number}", seconds=number)
+    assert conduct.judged <= 400
+    assert conduct.solitary <= conduct.judged
+    conduct.forget(hour_of(AT) + 1)
+    assert len(conduct.alone_in) == 1000
+
+
+def entered(strangers, number, doubt=Doubt.SOME, *, is_settled=False):
+    """Let a nurse of another unit than anybody before enter the space; return what the rule says."""
+    access = replace(ACCESS, person=f"Practitioner/{number}", team=f"Organization/ward{number}")
+    return unexpected(access, doubt, (habit(2), strangers), NUMBERS, is_settled=is_settled)
+
+
+def test_readers_of_many_units_ring_at_the_first_look():
+    strangers = Strangers()
+    (*before, last) = (entered(strangers, number) for number in range(4))
+    assert before == [None] * 3
+    assert last is not None
+    assert last.rule is Rule.CELEBRITY
+
+
+def test_whom_somebody_explains_by_the_second_look_no_longer_counts():
+    strangers = Strangers()
+    for number in range(3):
+        entered(strangers, number)
+    for number in range(3):
+        assert entered(strangers, number, Doubt.NONE, is_settled=True) is None
+    assert strangers.entered == {}
+
+
+def test_a_unit_that_is_known_to_care_for_the_patient_is_no_stranger():
+    strangers = Strangers()
+    entered(strangers, 1)
+    mate = replace(ACCESS, person="Practitioner/2", team="Organization/ward1", grade=Grade.THIRD_PARTY)
+    unexpected(mate, Doubt.NONE, (habit(2), strangers), NUMBERS, is_settled=False)
+    assert strangers.entered == {}
+
+
+def test_a_space_that_has_ended_rings_for_the_establishments_own_staff_only_when_they_are_astray():
+    holder = Holder(ended_at=AT - timedelta(days=10))
+
+    def rings(conduct):
+        around = Around(deposit=True)
+        return [hit.rule for hit in at_once(ACCESS, around, holder, (conduct, Peers()), NUMBERS)] == [Rule.ENDED]
+
+    assert rings(habit(2))
+    assert not rings(habit(80))

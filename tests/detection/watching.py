@@ -9,17 +9,15 @@ from datetime import datetime, timedelta
 
 from consent_rules.rule_profile import Detection
 from consent_rules.vocabulary import Grade
-from fhir_server.domain.detection import rules
 from fhir_server.domain.detection.conduct import Conduct, hour_of
 from fhir_server.domain.detection.explaining import doubt_of, explain
-from fhir_server.domain.detection.facts import Accessed, Around, Explanation, Hit, Traits
-from fhir_server.domain.detection.judging import Holder, at_once, settled, surprise
+from fhir_server.domain.detection.facts import Accessed, Around, Doubt, Explanation, Hit, Traits
+from fhir_server.domain.detection.judging import Holder, at_once, settled, unexpected
 from fhir_server.domain.detection.peers import Peers
 from fhir_server.domain.detection.strangers import Strangers
 from tests.detection.month import DAY, START, Month, instant
 from tests.detection.town import Person
 
-_SPAN = timedelta(days=30)
 _TEAMMATE = Around(teammate=True)
 
 
@@ -123,6 +121,7 @@ class Watch:
         around = self._around(access, access.at)
         for hit in at_once(access, around, self._holder(access.space), (conduct, peers), self.numbers):
             self._open(hit, access.at, access.person)
+        self._famous(access, access.at, doubt_of(explain(access, around)), is_settled=False)
         if not access.refused:
             self._remember(access)
         return access
@@ -148,18 +147,16 @@ class Watch:
         actor, holder = self.workers[access.person].person, self.people[access.space]
         conduct = self.conducts[access.person]
         doubt = doubt_of(explain(access, around))
-        bits = surprise(access, doubt, conduct)
-        if bits:
-            self._famous(access, now, bits)
+        self._famous(access, now, doubt, is_settled=True)
         traits = self._traits(actor, holder=False), self._traits(holder, holder=True)
         hit = settled(access, around, traits, conduct, self.numbers)
         if hit:
             self._open(hit, now, access.person)
 
-    def _famous(self, access: Accessed, now: datetime, bits: float) -> None:
+    def _famous(self, access: Accessed, now: datetime, doubt: Doubt, *, is_settled: bool) -> None:
         strangers = self.strangers[access.space]
-        strangers.note(access.person, hour_of(access.at), access.team, bits)
-        hit = rules.celebrity(access, strangers.readers(), self.numbers)
+        known = self.conducts[access.person], strangers
+        hit = unexpected(access, doubt, known, self.numbers, is_settled=is_settled)
         if hit:
             self._open(hit, now, *strangers.entered)
 
@@ -186,7 +183,8 @@ class Watch:
             any(seconds - 30 * DAY <= at <= present for at in self.month.deposits.get(space, ())),
             teammate=False,
             elsewhere=any(
-                other != person and at > access.at - _SPAN for other, at in self.visitors.get(space, {}).items()
+                other != person and at > access.at - self.numbers.team.exact
+                for other, at in self.visitors.get(space, {}).items()
             ),
         )
 

@@ -10,6 +10,7 @@ from consent_rules.vocabulary import PatientId
 from fhir_server.application.core.access import IN_DIRECTORY
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.core.system_views import ReadingReason, whole_space
+from fhir_server.application.directory import professionals
 from fhir_server.application.identity.accounts import find_by_person
 from fhir_server.domain.detection.facts import Traits
 from fhir_server.domain.directory.patient_numbers import INS_SYSTEMS
@@ -29,7 +30,7 @@ def of_professional(runtime: Runtime, snapshot: Snapshot, person: str) -> Traits
     type_, _, id_ = person.partition("/")
     stored = snapshot.read(type_, id_, IN_DIRECTORY) if type_ in IN_DIRECTORY.by_type else None
     known: Json = orjson.loads(stored.body) if stored and stored.body else {}
-    return _traits((known,), _employers(runtime, person))
+    return _traits((known,), *_workplaces(runtime, snapshot, person))
 
 
 def of_holder(runtime: Runtime, snapshot: Snapshot, patient: PatientId) -> tuple[Traits, str | None]:
@@ -37,18 +38,19 @@ def of_holder(runtime: Runtime, snapshot: Snapshot, patient: PatientId) -> tuple
     stored = snapshot.read("Patient", patient, whole_space(ReadingReason.DETECTION, patient))
     known: Json = orjson.loads(stored.body) if stored and stored.body else {}
     contacts = [{"telecom": one.get("telecom", ())} for one in known.get("contact", ())]
-    traits = _traits((known, *contacts), _employers(runtime, f"Patient/{patient}"))
+    traits = _traits((known, *contacts), *_workplaces(runtime, snapshot, f"Patient/{patient}"))
     numbers = (str(one.get("value", "")) for one in known.get("identifier", ()) if one.get("system") in INS_SYSTEMS)
     return traits, next((number[:_STEM] for number in numbers if len(number) > _STEM), None)
 
 
-def _employers(runtime: Runtime, person: str) -> frozenset[str]:
-    """Return where the accounts of a person practise."""
-    accounts = find_by_person(runtime, person)
-    return frozenset(practice.organization for account in accounts for practice in account.practices)
+def _workplaces(runtime: Runtime, snapshot: Snapshot, person: str) -> tuple[frozenset[str], frozenset[str]]:
+    """Return in which establishments and in which units of them the accounts of a person practise."""
+    practices = [practice for account in find_by_person(runtime, person) for practice in account.practices]
+    units = (professionals.units_of(snapshot, practice.role) for practice in practices if practice.role)
+    return frozenset(practice.organization for practice in practices), frozenset().union(*units)
 
 
-def _traits(known: Iterable[Json], employers: frozenset[str]) -> Traits:
+def _traits(known: Iterable[Json], employers: frozenset[str], teams: frozenset[str]) -> Traits:
     known = tuple(known)
     addresses = [one for resource in known for one in resource.get("address", ())]
     return Traits(
@@ -59,6 +61,7 @@ def _traits(known: Iterable[Json], employers: frozenset[str]) -> Traits:
         streets=frozenset(found for one in addresses if (found := _address(one, whole=False))),
         phones=frozenset(_phones(known)),
         employers=employers,
+        teams=teams,
     )
 
 

@@ -28,11 +28,10 @@ from fhir_server.domain import record_codec
 from fhir_server.domain.audit.interactions import Outcome, interaction_of
 from fhir_server.domain.caller import Caller
 from fhir_server.domain.case_files import Case, CaseKind
-from fhir_server.domain.detection import rules
 from fhir_server.domain.detection.conduct import DAY
 from fhir_server.domain.detection.explaining import doubt_of, explain
 from fhir_server.domain.detection.facts import Doubt, Hit, Traits
-from fhir_server.domain.detection.judging import Holder, at_once, settled, surprise
+from fhir_server.domain.detection.judging import Holder, at_once, settled, unexpected
 from fhir_server.domain.detection.reasons import REASONS
 from fhir_server.domain.events.kinds import EventKind
 from fhir_server.domain.notices import Named
@@ -96,8 +95,10 @@ class _Look:
             access = one.access
             actor = self.memory.actor(access.person, access.where)
             known = actor.conduct, self.memory.peers(access.profession, access.where)
-            for hit in at_once(access, trail.around(one, self._detection), holder, known, self._detection):
+            around = trail.around(one, self._detection)
+            for hit in at_once(access, around, holder, known, self._detection):
                 self._open(hit, actor, one)
+            self._unexpected(one, doubt_of(explain(access, around)), actor, is_settled=False)
         due = self._start + timedelta(hours=1) + self._detection.settles.exact
         self.work.send(message_for(self.record.patient, self.hour, self.work.at, due))
 
@@ -111,7 +112,7 @@ class _Look:
             actor = self.memory.actor(one.access.person, one.access.where)
             people = self._with_rare_names(one.access.person, holder)
             doubt = doubt_of(explain(one.access, around))
-            self._famous(one, doubt, actor)
+            self._unexpected(one, doubt, actor, is_settled=True)
             hit = settled(one.access, around, people, actor.conduct, self._detection)
             if hit:
                 self._open(hit, actor, one)
@@ -137,13 +138,10 @@ class _Look:
         rare = frozenset(name for name in shared if self.memory.name(name).is_rare(self._detection.rare_name))
         return replace(actor, rare_names=rare), replace(holder, rare_names=rare)
 
-    def _famous(self, one: Entered, doubt: Doubt, actor: Actor) -> None:
-        bits = surprise(one.access, doubt, actor.conduct)
-        if not bits:
-            return
+    def _unexpected(self, one: Entered, doubt: Doubt, actor: Actor, *, is_settled: bool) -> None:
         space = self.memory.space(self.record.patient)
-        space.strangers.note(one.access.person, self.hour, one.access.team, bits)
-        hit = rules.celebrity(one.access, space.strangers.readers(), self._detection)
+        known = actor.conduct, space.strangers
+        hit = unexpected(one.access, doubt, known, self._detection, is_settled=is_settled)
         if hit:
             self._open(hit, space, one)
 

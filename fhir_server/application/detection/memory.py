@@ -55,6 +55,10 @@ class Name:
         return len(self.spaces) <= most
 
 
+_NOTHING = (Actor(), Peers(), SpaceMemory(), Name())
+"""What is remembered of whom nothing was noted."""
+
+
 class Memory:
     """The entries that one message needs; `keep` stores those that were taken."""
 
@@ -82,10 +86,15 @@ class Memory:
         return self._take("detection-name", name, Name)
 
     def keep(self) -> None:
-        """Store what was taken. Raises: StoreConflict when another worker has stored something meanwhile."""
+        """Store what was taken, unless there is nothing to remember.
+
+        Raises: StoreConflict when another worker has stored something meanwhile.
+        """
         for (kind, key), (before, value) in self._taken.items():
             expires = self._now + (_SPACE_KEPT if isinstance(value, SpaceMemory) else _KEPT)
             entry = Secret(kind, key, msgspec.json.encode(value), "", expires)
+            if before is None and value in _NOTHING:
+                continue
             if before is None:
                 is_kept = self._vault.add(entry)
             elif before.value == entry.value:

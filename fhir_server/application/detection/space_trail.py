@@ -16,6 +16,7 @@ from consent_rules.rule_profile import Detection
 from consent_rules.visibility import micros
 from consent_rules.vocabulary import Basis, DirectiveKind, Grade, PatientId
 from fhir_server.application.core.system_views import ReadingReason, seen_by_everybody
+from fhir_server.application.directory.professionals import units_in
 from fhir_server.domain.audit.audit_event_parts import is_used
 from fhir_server.domain.audit.interactions import OutcomeCode
 from fhir_server.domain.audit.stored_events import kind_of_event
@@ -75,17 +76,15 @@ class SpaceTrail:
             if other.access.person != access.person
             and other.access.where == access.where
             and not other.access.refused
-            and abs(other.access.at - access.at) <= span
+            and abs(other.access.at - access.at) <= near
         ]
         cared = [fact for fact in self.record.directives if _tells_of_care(fact, access)]
         return Around(
             named=any(access.person in fact.actors for fact in cared),
             care=bool(cared),
             deposit=any(where == access.where and abs(at - access.at) <= span for where, at in self.deposits),
-            teammate=any(
-                other.team == access.team and other.grade in _SUPPORTED and abs(other.at - access.at) <= near
-                for other in others
-            ),
+            teammate=access.team is not None
+            and any(other.team == access.team and other.grade in _SUPPORTED for other in others),
             elsewhere=bool(others),
         )
 
@@ -106,7 +105,19 @@ def read(
             deposits.append((_organization(event), datetime.fromisoformat(event["recorded"])))
         elif kind in _READS | _OPENINGS and stored.facts.access.owner_person.startswith(_PROFESSIONAL):
             entries.append(_entered(record, stored, event, kind))
-    return SpaceTrail(record, tuple(entries), tuple(deposits))
+    units: dict[tuple[str, str | None], str | None] = {}
+    return SpaceTrail(record, tuple(_in_unit(snapshot, one, units, now) for one in entries), tuple(deposits))
+
+
+def _in_unit(
+    snapshot: Snapshot, one: Entered, units: dict[tuple[str, str | None], str | None], now: datetime
+) -> Entered:
+    """Return an entry with the actor's unit, if the directory names exactly one. units: those found already."""
+    person, where = one.access.person, one.access.where
+    if (person, where) not in units:
+        found = units_in(snapshot, person, where, now) if where else frozenset()
+        units[person, where] = next(iter(found)) if len(found) == 1 else where
+    return replace(one, access=replace(one.access, team=units[person, where]))
 
 
 def _events(snapshot: Snapshot, patient: PatientId, span: tuple[datetime, datetime], now: datetime) -> Iterator[Stored]:

@@ -4,6 +4,7 @@ Source: the FHIR directory resources Practitioner, PractitionerRole and Organiza
 profiles write them (https://hl7.fr/ig/fhir/core).
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -130,6 +131,21 @@ def names_in(snapshot: Snapshot, person: str, organization: str, now: datetime) 
     roles = [] if _has_left(snapshot, person) else _roles_there(snapshot, person, organization, now)
     situations = frozenset(f"PractitionerRole/{role['id']}" for role in roles if _profession(role))
     return situations | {person} if situations else situations
+
+
+def units_in(snapshot: Snapshot, person: str, organization: str, now: datetime) -> frozenset[str]:
+    """Return in which units ("HealthcareService/…") of an establishment a person practises now."""
+    return frozenset(unit for role in _roles_there(snapshot, person, organization, now) for unit in _units(role))
+
+
+def units_of(snapshot: Snapshot, role: str) -> frozenset[str]:
+    """Return the units that a practice situation names. role: "PractitionerRole/…"."""
+    stored = snapshot.read("PractitionerRole", role.partition("/")[2], IN_DIRECTORY)
+    return frozenset(_units(orjson.loads(stored.body))) if stored and stored.body else frozenset()
+
+
+def _units(role: Json) -> Iterator[str]:
+    yield from (str(unit["reference"]) for unit in role.get("healthcareService", ()) if "reference" in unit)
 
 
 def _roles_there(snapshot: Snapshot, person: str, organization: str, now: datetime) -> list[Json]:

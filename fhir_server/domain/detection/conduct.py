@@ -33,8 +33,9 @@ class Conduct:
     without any explanation. emergencies, refusals: by space, the last hour in the last day. entered: the same for all
     entries. strays: the same for entries with any doubt. duty: hours of the last two days with an access beyond
     question. stems: by space, what national numbers of people born at one place in one month share.
-    counted, alone, unexplained: how many accesses were settled, for how many of these neither the patient nor the own
-    team stands, and how many nothing explains.
+    counted, alone: how many accesses were settled, and for how many of these neither the patient nor the own team
+    stands. judged, solitary: how many spaces were settled, and in how many the actor was alone with the patient.
+    alone_in: by space, the hour of the first of these entries.
     """
 
     last: int | None = None
@@ -47,7 +48,9 @@ class Conduct:
     stems: dict[str, str] = field(default_factory=dict)
     counted: int = 0
     alone: int = 0
-    unexplained: int = 0
+    judged: int = 0
+    solitary: int = 0
+    alone_in: dict[str, int] = field(default_factory=dict)
 
     def note(self, access: Accessed, doubt: Doubt, stem: str | None = None) -> None:
         """Note an access as it is seen now. stem: of the national number of the space's holder."""
@@ -69,17 +72,24 @@ class Conduct:
         elif doubt is Doubt.NONE:
             self.duty.add(hour)
 
-    def settle(self, space: str, hour: int, doubt: Doubt) -> None:
-        """Note what is left of the doubt about an access when evidence has had its time to arrive."""
+    def settle(self, space: str, hour: int, doubt: Doubt, *, alone: bool = False) -> None:
+        """Note what is left of the doubt about an access when evidence has had its time to arrive.
+
+        alone: nobody else of the establishment has entered the space lately, and nobody has recorded the care.
+        """
         if doubt is Doubt.NONE:
             self.duty.add(hour)
             self.strays.pop(space, None)
         if doubt is not Doubt.FULL:
             self.clear(space)
         self.counted, self.alone = self.counted + 1, self.alone + (doubt is not Doubt.NONE)
-        self.unexplained += doubt is Doubt.FULL
+        self.judged, self.solitary = self.judged + 1, self.solitary + (alone and space not in self.alone_in)
+        if alone:
+            self.alone_in[space] = min(hour, self.alone_in.get(space, hour))
         if self.counted > _MANY:
-            self.counted, self.alone, self.unexplained = self.counted // 2, self.alone // 2, self.unexplained // 2
+            self.counted, self.alone = self.counted // 2, self.alone // 2
+        if self.judged > _MANY:
+            self.judged, self.solitary = self.judged // 2, self.solitary // 2
 
     def clear(self, space: str) -> None:
         """Forget the doubt about a space: an explanation has arrived."""
@@ -96,6 +106,8 @@ class Conduct:
         self.strays = _newer(self.strays, now)
         self.entered = _newer(self.entered, now)
         self.duty = {hour for hour in self.duty if hour > now - _KEPT_DUTY}
+        lately = {space: hour for space, hour in self.alone_in.items() if hour > now - _KEPT_HOURS}
+        self.alone_in = dict(sorted(lately.items(), key=lambda one: one[1])[-_KEPT_SPACES:])
         self.stems = {space: stem for space, stem in self.stems.items() if space in self.doubtful}
 
     def new_doubts(self, now: int, hours: int) -> int:
@@ -103,8 +115,8 @@ class Conduct:
         return sum(now - hours < first <= now for first, _ in self.doubtful.values())
 
     def was_there_before(self, space: str, at: int) -> bool:
-        """Tell whether the actor entered a space without explanation half a day earlier or more."""
-        return space in self.doubtful and self.doubtful[space][0] <= at - DAY // 2
+        """Tell whether the actor was alone with the patient in this space before, at least one whole hour earlier."""
+        return space in self.alone_in and self.alone_in[space] <= at - 2
 
     def is_on_duty(self, at: int, hours: int) -> bool:
         """Tell whether the actor did something beyond question some hours before or after."""
@@ -127,9 +139,9 @@ class Conduct:
         share = (self.alone + _PRIOR_ALONE) / (self.counted + _PRIOR)
         return max(0.0, -log2(share) - log2(max(1, self._strays_near(at))))
 
-    def hardly_ever_unexplained(self, percent: int) -> bool:
-        """Tell whether hardly any earlier access of the actor is unexplained. percent: what is hardly any."""
-        return self.counted >= _ENOUGH and (self.unexplained - 1) * 100 < self.counted * percent
+    def is_hardly_ever_alone(self, percent: int) -> bool:
+        """Tell whether the actor was alone with hardly any earlier patient. percent: what is hardly any."""
+        return self.judged >= _ENOUGH and (self.solitary - 1) * 100 < self.judged * percent
 
     def _strays_near(self, at: int) -> int:
         return sum(abs(hour - at) < DAY // 2 for hour in self.strays.values())

@@ -52,11 +52,11 @@ class Oddity(Code):
     """What is unusual about one access.
 
     OFF_DUTY: its actor did nothing else that is beyond question some hours before and after. ALONE: nobody else of the
-    establishment had to do with the space. RETURNS: the actor was there on an earlier day, then too without an
-    explanation, and hardly ever enters like this. EMERGENCY: a declared emergency is the ground. ASTRAY: the actor
-    seldom enters where nobody of the own team has been. UNUSUAL: the actor hardly ever enters where nothing explains
-    it. OWN_WORD: the establishment filed something lately, but nobody says that it cares for the patient now: only the
-    actor does.
+    establishment has entered the space for some days, and nobody says that it cares for the patient now. UNUSUAL: the
+    actor is hardly ever alone with a patient. RETURNS: this too, and the actor was alone there before, some hours ago
+    or more. EMERGENCY: a declared emergency is the ground. ASTRAY: the actor seldom enters where nobody of the own team
+    has been. OWN_WORD: the establishment filed something lately, but nobody says that it cares for the patient now:
+    only the actor does.
     """
 
     OFF_DUTY = "off-duty"
@@ -111,7 +111,7 @@ class Around:
     named: a third party named the actor. care: a third party recorded care by the establishment. deposit: the
     establishment filed something that everybody may see. teammate: another member of the actor's team entered on
     evidence that is better than declared, a few days before or after at most. elsewhere: somebody else of the
-    establishment entered.
+    establishment entered, a few days before or after at most.
     """
 
     named: bool = False

@@ -9,12 +9,16 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from consent_rules.rule_profile import Detection
+from consent_rules.vocabulary import Grade
 from fhir_server.domain.detection import rules
 from fhir_server.domain.detection.conduct import DAY, Conduct, hour_of
 from fhir_server.domain.detection.explaining import doubt_of, explain
 from fhir_server.domain.detection.facts import Accessed, Around, Doubt, Explanation, Hit, Oddity, Traits
 from fhir_server.domain.detection.peers import Peers
+from fhir_server.domain.detection.strangers import Strangers
 from fhir_server.domain.detection.ties import ties, weighed
+
+_SUPPORTED = (Grade.PATIENT, Grade.THIRD_PARTY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +42,7 @@ def at_once(
     conduct, peers = known
     doubt, before, now = doubt_of(explain(access, around)), conduct.last, hour_of(access.at)
     conduct.note(access, doubt, holder.stem)
-    hits = [rules.ended(access, holder.ended_at, doubt, numbers)]
+    hits = [rules.ended(access, holder.ended_at, doubt, conduct, numbers)]
     if access.refused:
         hits.append(rules.refusals(access, conduct, numbers))
     if access.emergency:
@@ -55,32 +59,69 @@ def settled(
     access: Accessed, around: Around, people: tuple[Traits, Traits], conduct: Conduct, numbers: Detection
 ) -> Hit | None:
     """Judge an access for which evidence has had its time to arrive. people: the actor and the holder of the space."""
-    doubt = doubt_of(explain(access, around))
+    explanation = explain(access, around)
+    doubt = doubt_of(explanation)
     if access.refused:
         return None
-    conduct.settle(access.space, hour_of(access.at), doubt)
+    conduct.settle(access.space, hour_of(access.at), doubt, alone=_is_alone(explanation, around))
     if doubt is Doubt.NONE:
         return None
     return weighed(access, doubt, ties(*people), oddities(access, around, conduct, numbers), numbers)
 
 
-def surprise(access: Accessed, doubt: Doubt, conduct: Conduct) -> float:
-    """Return how surprising a settled access is, in bits; 0 when the actor has to do with the patient."""
-    return 0.0 if access.refused or doubt is Doubt.NONE else conduct.surprise(hour_of(access.at))
+def unexpected(
+    access: Accessed, doubt: Doubt, known: tuple[Conduct, Strangers], numbers: Detection, *, is_settled: bool
+) -> Hit | None:
+    """Note an access among those of readers whom nobody expects in a space, and say whether they are too many.
+
+    known: the conduct of the actor, and the readers of the space; the latter change. is_settled: evidence has had its
+    time to arrive. Whoever enters on better evidence than a declaration shows that the own unit cares for the patient.
+    """
+    conduct, strangers = known
+    if access.grade in _SUPPORTED and access.team is not None:
+        strangers.drop_unit(access.team, access.person)
+    bits = surprise(access, doubt, conduct, numbers, is_settled=is_settled)
+    if bits:
+        strangers.note(access.person, hour_of(access.at), access.team, bits)
+        return rules.celebrity(access, strangers.readers(), numbers)
+    if is_settled:
+        strangers.drop(access.person)
+    return None
+
+
+def surprise(access: Accessed, doubt: Doubt, conduct: Conduct, numbers: Detection, *, is_settled: bool) -> float:
+    """Return how surprising an access is, in bits; 0 when the actor has to do with the patient.
+
+    is_settled: the hours after the access are known, too; then an actor who is off duty surprises more.
+    """
+    if access.refused or doubt is Doubt.NONE:
+        return 0.0
+    hour = hour_of(access.at)
+    is_off = is_settled and is_off_duty(hour, conduct, numbers)
+    return conduct.surprise(hour) + (numbers.off_duty_bits if is_off else 0)
 
 
 def oddities(access: Accessed, around: Around, conduct: Conduct, numbers: Detection) -> tuple[Oddity, ...]:
     """Return what is unusual about a settled access."""
-    explanation = explain(access, around)
-    is_rare = conduct.hardly_ever_unexplained(numbers.hardly_ever_percent)
-    hour, near = hour_of(access.at), int(numbers.on_duty.exact.total_seconds()) // 3600
+    explanation, hour = explain(access, around), hour_of(access.at)
+    alone = _is_alone(explanation, around)
+    is_rare = alone and conduct.is_hardly_ever_alone(numbers.hardly_ever_percent)
     found = {
-        Oddity.OFF_DUTY: not conduct.is_on_duty(hour, near),
-        Oddity.ALONE: not (around.elsewhere or around.care or around.deposit),
+        Oddity.OFF_DUTY: is_off_duty(hour, conduct, numbers),
+        Oddity.ALONE: alone,
         Oddity.RETURNS: is_rare and conduct.was_there_before(access.space, hour),
         Oddity.EMERGENCY: access.emergency,
-        Oddity.UNUSUAL: explanation is None and is_rare,
+        Oddity.UNUSUAL: is_rare,
         Oddity.ASTRAY: conduct.is_astray(hour, numbers.seldom_percent, numbers.few_strays),
         Oddity.OWN_WORD: explanation is Explanation.DEPOSIT,
     }
     return tuple(oddity for oddity, is_so in found.items() if is_so)
+
+
+def is_off_duty(hour: int, conduct: Conduct, numbers: Detection) -> bool:
+    """Tell whether the actor did nothing beyond question some hours before and after."""
+    return not conduct.is_on_duty(hour, int(numbers.on_duty.exact.total_seconds()) // 3600)
+
+
+def _is_alone(explanation: Explanation | None, around: Around) -> bool:
+    return explanation in (None, Explanation.DEPOSIT) and not around.elsewhere

@@ -76,9 +76,16 @@ def dormant(access: Accessed, before: int | None, doubt: Doubt, numbers: Detecti
     return _hit(Rule.DORMANT, access, numbers, {"days-unused": unused // DAY}, space=access.space)
 
 
-def ended(access: Accessed, ended_at: datetime | None, doubt: Doubt, numbers: Detection) -> Hit | None:
-    """An access, or an attempt, some time after the patient's death or the closing of the space."""
+def ended(
+    access: Accessed, ended_at: datetime | None, doubt: Doubt, conduct: Conduct, numbers: Detection
+) -> Hit | None:
+    """An access, or an attempt, some time after the patient's death or the closing of the space.
+
+    Where the establishment explains it, it rings only for an actor who seldom enters without the own team.
+    """
     if ended_at is None or access.at < ended_at + numbers.after_end.exact or doubt is Doubt.NONE:
+        return None
+    if doubt is Doubt.SOME and not conduct.is_astray(hour_of(access.at), numbers.seldom_percent, numbers.few_strays):
         return None
     return _hit(Rule.ENDED, access, numbers, {"days-after": (access.at - ended_at).days}, space=access.space)
 

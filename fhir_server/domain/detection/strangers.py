@@ -28,6 +28,14 @@ class Strangers:
         newest = sorted(self.entered.items(), key=lambda one: one[1][0])[-_MOST:]
         self.entered = {who: entry for who, entry in newest if entry[0] > hour - DAY}
 
+    def drop(self, person: str) -> None:
+        """Forget a reader whose entry somebody has explained."""
+        self.entered.pop(person, None)
+
+    def drop_unit(self, unit: str, but: str) -> None:
+        """Forget the readers of a unit that is known to care for the patient. but: the person who shows this."""
+        self.entered = {who: one for who, one in self.entered.items() if one[1] != unit or who == but}
+
     def readers(self) -> Iterator[tuple[str | None, float]]:
         """Yield the unit and the surprise of each."""
         yield from ((unit, bits) for _, unit, bits in self.entered.values())

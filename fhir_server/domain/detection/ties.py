@@ -40,13 +40,16 @@ def weighed(
 ) -> Hit | None:
     """Return the hit of one access by what its actor and the holder share and by what is odd, None for too little.
 
-    Oddities alone make a hit only where nothing explains the access of an actor to whom this hardly ever happens.
+    Oddities alone make a hit only for an actor who is alone with the patient, and hardly ever is.
     """
-    if doubt is Doubt.NONE or not (shared or (doubt is Doubt.FULL and Oddity.UNUSUAL in odd)):
+    if doubt is Doubt.NONE or not (shared or Oddity.UNUSUAL in odd):
         return None
     points = sum(numbers.points[tie] for tie in shared) + sum(numbers.points[one] for one in odd)
-    enough = numbers.full_doubt if doubt is Doubt.FULL else numbers.some_doubt
-    if points < (enough if shared else numbers.no_tie):
+    if doubt is Doubt.FULL:
+        enough = numbers.full_doubt if shared else numbers.no_tie
+    else:
+        enough = numbers.some_doubt if shared else numbers.some_no_tie
+    if points < enough:
         return None
     rule = next((_RULES[tie] for tie in _RULES if tie in shared), Rule.OUT_OF_PLACE)
     evidence = {tie.value: numbers.points[tie] for tie in shared} | {one.value: numbers.points[one] for one in odd}
