@@ -16,6 +16,7 @@ from fhir_server.domain.problem import Category, Problem
 from fhir_server.http.fhir import negotiation, rendering
 from fhir_server.http.fhir.operations.model import Arguments, Operation, Parameter, outputs
 from fhir_server.http.fhir.operations.walking import Pairs, count_of, interval, links, sent, step_of
+from fhir_server.http.fhir.search_query import MAX_COUNT
 from fhir_server.http.request_context import argument
 from fhir_server.settings import limits
 
@@ -29,7 +30,7 @@ def _everything(runtime: Runtime, caller: Caller, id_: str, given: Arguments) ->
         end=interval(given, "end"),
         since=interval(given, "_since"),
         types=_types(given),
-        count=count_of(given),
+        count=count_of(given, MAX_COUNT),
         step=step_of(runtime, caller, _of_patient(runtime, id_), asked, argument("_page")),
         sent=sent(asked),
     )
@@ -57,7 +58,7 @@ def _asked_of_everything(given: Arguments) -> Pairs:
     types = _types(given)
     asked = [(name, str(given[name])) for name in ("start", "end", "_since") if name in given]
     asked += [("_type", ",".join(sorted(types)))] if types else []
-    return [*asked, ("_count", str(count_of(given)))]
+    return [*asked, ("_count", str(count_of(given, MAX_COUNT)))]
 
 
 def _docref(runtime: Runtime, caller: Caller, _id: str, given: Arguments) -> Response:
@@ -123,7 +124,7 @@ OPERATIONS = (
             Parameter("end", "date", "care until this date"),
             Parameter("_since", "instant", "only what has changed since"),
             Parameter("_type", "code", "only these types; also with commas between them", repeats=True),
-            Parameter("_count", "integer", "resources of a page, at most 200"),
+            Parameter("_count", "integer", "resources of a page, 200 at most and unless fewer are asked"),
         ),
         outputs(("return", "Bundle")),
         affects_state=False,

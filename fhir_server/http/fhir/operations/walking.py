@@ -38,12 +38,12 @@ def interval(given: Arguments, name: str) -> Interval | None:
         raise Problem.of(Category.MALFORMED, f"`{name}`: {error}", code=name) from error
 
 
-def count_of(given: Arguments) -> int:
-    """Return how many resources a page has, at most 200.
+def count_of(given: Arguments, default: int = DEFAULT_COUNT) -> int:
+    """Return how many resources a page has, at most 200. default: when it is not asked.
 
     Raises: Problem(MALFORMED).
     """
-    count = given.get("_count", DEFAULT_COUNT)
+    count = given.get("_count", default)
     if not isinstance(count, int) or isinstance(count, bool) or count < 1:
         raise Problem.of(Category.MALFORMED, f"`_count` takes a whole number from 1 to {MAX_COUNT}", code="_count")
     return min(count, MAX_COUNT)
