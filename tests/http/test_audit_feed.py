@@ -14,6 +14,7 @@ from fhir_server.application.notices import audit_feed
 from fhir_server.outbound import Reach
 from fhir_server.settings.audit_feed import read_audit_feed
 from tests.adversarial.two_worlds import Ticking
+from tests.holds import holds
 from tests.http.stores import BOTH, runtime, store  # noqa: F401 - fixtures
 from tests.http.test_reviews import break_glass, of_people, review, staff
 from tests.world import World
@@ -118,6 +119,7 @@ def seen(world: World) -> list[dict]:
     return [entry["resource"] for entry in world.get("dana", path).get_json()["entry"]]
 
 
+@holds("ATNA-20-1")
 @BOTH
 def test_the_repository_gets_in_order_what_an_auditor_sees_and_nothing_else(office, repository, clock):
     live(office, clock)

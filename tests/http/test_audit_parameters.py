@@ -4,6 +4,7 @@ import pytest
 
 from fhir_server.domain.audit import tde
 from fhir_server.registry import REGISTRY
+from tests.holds import holds
 from tests.http.stores import BOTH, runtime, store  # noqa: F401 - fixtures
 from tests.http.test_reviews import of_people
 from tests.world import RPPS, World
@@ -86,6 +87,7 @@ def test_a_type_of_entity_tells_nothing_of_what_a_reader_does_not_see(office):
 # --- TDE -----------------------------------------------------------------------------------------------------------
 
 
+@holds("TDE-1")
 @BOTH
 def test_an_event_for_tde_has_one_subtype_two_agents_and_a_period(office):
     for who, more in (("dana", ""), ("camille", "")):

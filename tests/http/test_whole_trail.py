@@ -8,6 +8,7 @@ import pytest
 from consent_rules.vocabulary import RequesterKind
 from fhir_server.settings import limits
 from tests.adversarial.two_worlds import Ticking
+from tests.holds import holds
 from tests.http.stores import BOTH, runtime, store  # noqa: F401 - fixtures
 from tests.http.test_reviews import break_glass, of_people, review, staff
 from tests.world import World
@@ -52,6 +53,7 @@ def references(event):
     return [entity.get("what", {}).get("reference", "") for entity in event["entity"]]
 
 
+@holds("ATNA-81-2")
 @BOTH
 def test_events_of_all_spaces_and_of_none_are_found(office):
     found = events(office)
@@ -83,6 +85,7 @@ def is_subject(entity):
     return "what" in entity and entity["type"]["code"] == "2"
 
 
+@holds("ATNA-81-2")
 @BOTH
 @pytest.mark.parametrize(
     "dates",
