@@ -37,9 +37,9 @@ class Rate:
         """Write one line."""
         each = self.resources / self.seconds
         return (
-            f"{self.resources} resources in {self.seconds:.1f} s: {each:.0f}/s, {self.resources / self.cpu_seconds:.0f} "
-            f"for each second of CPU; planned in {self.planned_after:.2f} s; a read: {self.alone:.2f} ms alone, "
-            f"{self.beside:.2f} ms beside"
+            f"{self.resources} resources in {self.seconds:.1f} s: {each:.0f} a second, "
+            f"{self.resources / self.cpu_seconds:.0f} a second of CPU; planned in {self.planned_after:.2f} s; "
+            f"a read: {self.alone:.2f} ms alone, {self.beside:.2f} ms beside"
         )
 
 

@@ -6,6 +6,7 @@ Run as `python -m tests.faults.export_process CODE`. CODE opens the ports as `po
 import sys
 import time
 from dataclasses import replace
+from typing import Any
 
 from fhir_server import telemetry
 from fhir_server.application.core.runtime import Runtime
@@ -13,7 +14,6 @@ from fhir_server.application.exports import planning
 from fhir_server.application.outbox.worker import Worker
 from fhir_server.ports.outbox import Pending
 from fhir_server.ports.store import Change
-from fhir_server.ports.surroundings import Ports
 from fhir_server.settings import limits
 from tests.conftest import START
 from tests.factories import runtime_on
@@ -48,7 +48,7 @@ def handle(runtime: Runtime, message: Pending) -> Change:
 def main() -> None:
     """Plan until somebody kills the process."""
     telemetry.configure("ERROR")  # to standard error: the parent reads the output
-    names: dict[str, Ports] = {}
+    names: dict[str, Any] = {}
     exec(sys.argv[1], names)  # noqa: S102 - the test says how its store is opened
     planning.SPACES_AT_ONCE = 2
     limits.put_in_force(limits.Limits(export_spaces=SPACES_OF_A_FILE))

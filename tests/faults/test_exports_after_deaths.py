@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from contextlib import closing
+from http.client import IncompleteRead
 from pathlib import Path
 
 import pytest
@@ -69,7 +70,7 @@ def end(one):
 def server(tmp_path):
     live = Live(tmp_path / "data")
     live.data_dir.mkdir()
-    live.command("seed", "--patients", "20", "--documents", "60")
+    live.command("seed", "--patients", "50", "--documents", "100")
     yield live
     live.kill()
 
@@ -82,7 +83,7 @@ def test_what_left_before_the_server_was_killed_is_traced_and_the_export_goes_on
     with closing(Client(server, demo.tokens["publisher"])) as client:
         client._connection.request("GET", path, headers=client._headers)
         answer = client._connection.getresponse()
-        received = [json.loads(answer.readline()) for _ in range(70)]  # of two spaces
+        received = [json.loads(answer.readline()) for _ in range(110)]  # of two spaces
         server.kill()
     server.start()
     by_space: dict[str, list[str]] = {}
@@ -95,7 +96,7 @@ def test_what_left_before_the_server_was_killed_is_traced_and_the_export_goes_on
             told = json.dumps([event for event in events if "export" in event["resource"]["text"]["div"]])
             assert [id_ for id_ in documents if id_ not in told] == []
         status, body = client.ask("GET", path)
-        assert (status, body.count(b"\n")) == (200, 20 * 60)
+        assert (status, body.count(b"\n")) == (200, 50 * 100)
         assert client.ask("DELETE", place)[0] == 202
 
 
@@ -107,12 +108,10 @@ def test_a_file_whose_token_ends_breaks_off_so_that_a_client_notices(server):
     with closing(Client(server, demo.tokens["publisher"])) as client:
         client._connection.request("GET", path, headers=client._headers)
         answer = client._connection.getresponse()
-        first = answer.readline()
-        server.command("emergencies-only", "on", "--reason", "a drill")
-        with pytest.raises(Exception, match=r"IncompleteRead|reset|closed") as broken:
-            rest = answer.read()
-            pytest.fail(f"the whole file of {len(first) + len(rest)} bytes was sent")
-    assert broken.value is not None
+        assert answer.readline()
+        server.command("emergencies-only", "on", "--reason", "a drill")  # while most of it waits to be read
+        with pytest.raises((IncompleteRead, ConnectionError)):
+            answer.read()
     server.command("emergencies-only", "off")
     with closing(Client(server, demo.tokens["publisher"])) as client:
         assert client.ask("GET", path)[0] == 200

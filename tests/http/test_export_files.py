@@ -14,6 +14,7 @@ from fhir_server.application.exports.commands import ExportStopped
 from fhir_server.application.identity import access_tokens, grants
 from fhir_server.ports.store import StoreUnavailable
 from fhir_server.settings import limits
+from tests.holds import holds
 from tests.http.exports import ask, exported, files, lines, manifest, place_of, planned, work
 from tests.http.spaces import UNKNOWN
 from tests.http.stores import BOTH, another, runtime, store  # noqa: F401 - fixtures
@@ -31,6 +32,7 @@ def events(world: World, who: str = "camille", patient: str = "camille"):
 
 
 class TestTheState:
+    @holds("BULK-4")
     @BOTH
     def test_a_client_follows_an_export_to_its_manifest(self, world):
         world.publish()
@@ -48,6 +50,7 @@ class TestTheState:
         assert told["request"] == f"http://localhost:8080/fhir{DOCUMENTS}"
         assert [set(one) for one in told["output"]] == [{"type", "url"}]
 
+    @holds("BULK-4")
     def test_a_client_that_asks_too_often_is_told_to_wait(self, world, clock):
         place = place_of(ask(world, "camille"))
         assert world.get("camille", place).status_code == 202
@@ -56,6 +59,7 @@ class TestTheState:
         clock.advance(seconds=jobs.POLL_SECONDS)
         assert world.get("camille", place).status_code == 202
 
+    @holds("BULK-6")
     @BOTH
     def test_an_export_that_was_ended_is_unknown(self, world):
         world.publish()
@@ -125,6 +129,7 @@ class TestTheState:
 class TestTheFile:
     """Between the plan and the file, and while a file is sent, something changes."""
 
+    @holds("BULK-5")
     @BOTH
     def test_a_consent_that_ended_after_the_plan_closes_the_space_to_the_file(self, world):
         document = world.publish()
@@ -152,6 +157,7 @@ class TestTheFile:
         assert world.hide(documents[0]).status_code == 200
         assert [one["id"] for one in lines(world.get("martin", file))] == [documents[1]]
 
+    @holds("BULK-5")
     @BOTH
     def test_a_token_that_was_revoked_after_the_plan_fetches_nothing(self, world):
         world.publish()
@@ -169,7 +175,7 @@ class TestTheFile:
             world.publish(patient=f"leo{number}")
         place = planned(world, "chu-ehr", DOCUMENTS)
         (file,) = files(world, "chu-ehr", place)["DocumentReference"]
-        answer = world.get("chu-ehr", file, buffered=False)
+        answer = world.get("chu-ehr", file)
         pieces = answer.iter_encoded()
         assert next(pieces)
         access = access_tokens.find_access(world.runtime, world.tokens["chu-ehr"])
@@ -236,6 +242,21 @@ class TestTheFile:
             mine.add(world.publish(patient=f"leo{number}"))
         monkeypatch.setattr(planning, "SPACES_AT_ONCE", 2)
         assert sorted(exported(world, "chu-ehr", DOCUMENTS)) == sorted(f"DocumentReference/{id_}" for id_ in mine)
+
+    def test_few_files_are_sent_at_once_and_one_caller_leaves_room_for_others(self, world):
+        for number in range(3):
+            world.patient(f"leo{number}", f"17102759990019{number}")
+            world.publish(patient=f"leo{number}")
+        mine, theirs = planned(world, "chu-ehr", DOCUMENTS), planned(world, "leo0", DOCUMENTS)
+        (file,), (other,) = (files(world, *of)["DocumentReference"] for of in (("chu-ehr", mine), ("leo0", theirs)))
+        begun = world.get("chu-ehr", file)
+        pieces = begun.iter_encoded()
+        assert next(pieces)
+        refused = world.get("chu-ehr", file)
+        assert (refused.status_code, refused.headers["Retry-After"]) == (429, "2")
+        assert len(lines(world.get("leo0", other))) == 1
+        assert len([*pieces]) == 2
+        assert len(lines(world.get("chu-ehr", file))) == 3
 
     def test_searches_of_a_file_count_as_requests_of_the_token(self, world, settings):
         for number, name in enumerate(("camille", "leo", "mia")):

@@ -9,6 +9,7 @@ import pytest
 
 from consent_rules.vocabulary import Capacity, Purpose
 from fhir_server.settings import limits
+from tests.holds import holds
 from tests.http.exports import ask, exported, files, lines, place_of, planned, work
 from tests.http.spaces import UNKNOWN
 from tests.http.stores import BOTH, another, runtime, store  # noqa: F401 - fixtures
@@ -33,6 +34,7 @@ def patients(world, *names):
 
 
 class TestWhoExports:
+    @holds("BULK-5")
     @BOTH
     def test_a_patient_exports_what_a_search_of_the_own_space_shows(self, world):
         mine = {world.publish() for _ in range(3)}
@@ -119,6 +121,7 @@ class TestWhoExports:
 
 
 class TestAGroup:
+    @holds("BULK-7")
     @BOTH
     def test_the_group_of_an_establishment_is_who_is_admitted_there_now(self, world):
         admission_system(world)
@@ -138,12 +141,14 @@ class TestAGroup:
 
 
 class TestTheRequest:
+    @holds("BULK-1")
     def test_it_must_prefer_an_answer_later(self, world):
         answer = world.get("camille", "/$export")
         assert answer.status_code == 400
         assert "respond-async" in answer.text
         assert ask(world, "camille", Prefer="return=minimal, respond-async").status_code == 202
 
+    @holds("BULK-3")
     @pytest.mark.parametrize(
         "query",
         [
@@ -160,6 +165,7 @@ class TestTheRequest:
         named = query.partition("=")[0]
         assert named in answer.text or query.rpartition("?")[2].partition("=")[0] in answer.text
 
+    @holds("BULK-3")
     def test_a_lenient_client_has_it_ignored(self, world):
         mine = world.publish()
         path = f"{DOCUMENTS},Observation&includeAssociatedData=x&organizeOutputBy=Patient"
@@ -174,6 +180,7 @@ class TestTheRequest:
     def test_the_three_names_of_the_format_are_known(self, world, format_):
         assert ask(world, "camille", f"/$export?_outputFormat={format_}").status_code == 202
 
+    @holds("BULK-2")
     def test_post_takes_the_same_as_parameters(self, world):
         mine = world.publish()
         said = [
@@ -190,6 +197,7 @@ class TestTheRequest:
         assert ask(world, "camille", "/$export", wrong).status_code == 400
         assert ask(world, "camille", "/$export", {"resourceType": "Patient"}).status_code == 400
 
+    @holds("BULK-2")
     def test_since_and_until_narrow_by_the_time_of_the_last_change(self, world, clock):
         first = world.publish()
         clock.advance(hours=2)
@@ -198,6 +206,7 @@ class TestTheRequest:
         assert documents(world, "camille", f"{DOCUMENTS}&_since={middle}") == {second}
         assert documents(world, "camille", f"{DOCUMENTS}&_until={middle}") == {first}
 
+    @holds("BULK-2")
     def test_the_results_of_several_filters_are_joined_without_repeating(self, world):
         mine = [world.publish() for _ in range(3)]
         by_id = [f"_typeFilter=DocumentReference%3F_id%3D{id_}" for id_ in mine[:2]]

@@ -7,7 +7,6 @@ Source: https://hl7.org/fhir/uv/bulkdata/export.html, status request and file re
 from collections.abc import Callable, Iterator
 from email.utils import format_datetime
 from itertools import chain
-from threading import BoundedSemaphore
 
 import orjson
 from flask import Response
@@ -19,24 +18,22 @@ from fhir_server.application.exports.commands import File
 from fhir_server.application.exports.jobs import Job
 from fhir_server.application.reading.search import Wanted
 from fhir_server.domain import bodies
-from fhir_server.domain.problem import Category, Issue, Problem
+from fhir_server.domain.problem import Category, Problem
 from fhir_server.domain.values import Json
 from fhir_server.http import request_rates
 from fhir_server.http.fhir import negotiation, rendering
 from fhir_server.http.fhir.caller import current_caller
 from fhir_server.http.fhir.exports.asked import NDJSON
+from fhir_server.http.fhir.exports.streams import STREAMS
 from fhir_server.http.fhir.routing import Route
 from fhir_server.http.fhir.search_query import parse
 from fhir_server.http.request_context import FHIR_PATH, header, runtime
 from fhir_server.oauth.resource.bearer import is_in_force
 from fhir_server.r4.subsets import Subset
 from fhir_server.registry import REGISTRY
-from fhir_server.settings import limits
 
 STATUS, FILE = "$export-status", "$export-file"
 TAG = "Export"
-_STREAMS: dict[int, BoundedSemaphore] = {}
-_BUSY_SECONDS = 2
 
 
 def accepted(job: Job) -> Response:
@@ -96,13 +93,10 @@ def file(job: str, number: int) -> Response:
     found, part, spaces = commands.slice_of(served, caller, job, number)
     request_rates.demand_for_export(caller, served.profile.ceilings, len(spaces))
     sent = _file_of(served, found, part, spaces)
-    stream = _streams()
-    if not stream.acquire(blocking=False):
-        issue = Issue("as many files are being sent as may be at once", code="exports-busy")
-        raise Problem(Category.TOO_MANY, issue, retry_after=_BUSY_SECONDS)
+    place = STREAMS.enter(found.owner)
 
     def finish() -> None:
-        stream.release()
+        STREAMS.leave(place)
         sent.finish()
 
     lines = _lines(sent, _elements(found, sent.row.name), finish)
@@ -149,12 +143,6 @@ def _lines(sent: File, elements: Subset, finish: Callable[[], None]) -> Iterator
                 yield b"".join(rendering.asked_body_of(item, elements) + b"\n" for item in page)
     finally:
         finish()
-
-
-def _streams() -> BoundedSemaphore:
-    """Return the places for files that are being sent by this process."""
-    places = limits.in_force().export_streams
-    return _STREAMS.setdefault(places, BoundedSemaphore(places))
 
 
 ROUTES = [
