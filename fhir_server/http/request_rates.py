@@ -6,8 +6,10 @@ one, so that memory is bounded.
 Source: RFC 6585 4; docs/adr/0084-what-is-counted-and-what-follows.md (V10).
 """
 
+from dataclasses import dataclass
 from functools import lru_cache
 from math import ceil
+from time import sleep
 
 from flask import Flask, current_app
 from throttled import BaseRateLimiter, BaseStore, MemoryStore, RateLimiterType, Throttled, rate_limiter
@@ -20,6 +22,7 @@ from fhir_server.domain.problem import Category, Issue, Problem
 
 _EXTENSION = "habilis.request-rates"
 _MOST_BUCKETS = 20_000
+_WAITS, _WAIT_SECONDS = 100, 0.1
 
 
 def install(app: Flask) -> None:
@@ -41,19 +44,50 @@ def demand(caller: Caller, usual: Ceilings) -> None:
     _demand(store, f"client {client}", ceilings.client_requests_a_minute, ceilings.client_requests_a_minute)
 
 
-def demand_for_export(caller: Caller, usual: Ceilings, searches: int) -> None:
-    """Count the searches of a file of an export, besides the request itself; none of them is done when one is too many.
+@dataclass(frozen=True, slots=True)
+class Meter:
+    """Counts the searches of a file that is being sent, besides the request itself; it needs no request of Flask.
 
     Software counts as a client alone, because it gets as many tokens as it asks for.
-    Raises: Problem(TOO_MANY).
     """
-    store, more = current_app.extensions.get(_EXTENSION), searches - 1
-    if store is None or more <= 0:
-        return
-    ceilings, client = caller.supervision.ceilings_of(caller.requester, usual), caller.granted.client_id
-    if caller.requester.kind is not RequesterKind.SYSTEM:
-        _demand(store, f"token {caller.token_id}", ceilings.requests_a_minute, ceilings.requests_a_second, more)
-    _demand(store, f"client {client}", ceilings.client_requests_a_minute, ceilings.client_requests_a_minute, more)
+
+    store: BaseStore | None
+    caller: Caller
+    usual: Ceilings
+
+    def take(self, searches: int) -> None:
+        """Count searches; none of them is counted when one is too many.
+
+        Raises: Problem(TOO_MANY).
+        """
+        caller, store = self.caller, self.store
+        if store is None or searches <= 0:
+            return
+        ceilings, a_client = caller.supervision.ceilings_of(caller.requester, self.usual), caller.granted.client_id
+        if caller.requester.kind is not RequesterKind.SYSTEM:
+            name = f"token {caller.token_id}"
+            _demand(store, name, ceilings.requests_a_minute, ceilings.requests_a_second, searches)
+        most = ceilings.client_requests_a_minute
+        _demand(store, f"client {a_client}", most, most, searches)
+
+    def wait(self) -> None:
+        """Wait until one more search may be done, and count it.
+
+        Raises: Problem(TOO_MANY) when others have used the client's searches up for long.
+        """
+        for _ in range(_WAITS):
+            try:
+                self.take(1)
+            except Problem:
+                sleep(_WAIT_SECONDS)
+            else:
+                return
+        self.take(1)
+
+
+def meter_of(caller: Caller, usual: Ceilings) -> Meter:
+    """Return what counts the searches of an export's file for a caller."""
+    return Meter(current_app.extensions.get(_EXTENSION), caller, usual)
 
 
 def _demand(store: BaseStore, key: str, a_minute: int, burst: int, cost: int = 1) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from fhir_server.app import create_app
 from fhir_server.application.core import access_notices
-from fhir_server.application.exports import jobs, planning
+from fhir_server.application.exports import commands, jobs, planning
 from fhir_server.application.exports.commands import ExportStopped
 from fhir_server.application.identity import access_tokens, grants
 from fhir_server.ports.store import StoreUnavailable
@@ -242,6 +242,17 @@ class TestTheFile:
             mine.add(world.publish(patient=f"leo{number}"))
         monkeypatch.setattr(planning, "SPACES_AT_ONCE", 2)
         assert sorted(exported(world, "chu-ehr", DOCUMENTS)) == sorted(f"DocumentReference/{id_}" for id_ in mine)
+
+    def test_each_further_page_of_a_space_counts_as_a_request(self, world, settings, monkeypatch):
+        mine = {world.publish() for _ in range(3)}
+        place = planned(world, "camille", DOCUMENTS)
+        (file,) = files(world, "camille", place)["DocumentReference"]
+        monkeypatch.setattr(commands, "PAGE_ROWS", 1)
+        few = replace(world.runtime.profile.ceilings, requests_a_minute=6, requests_a_second=3)
+        served = replace(world.runtime, profile=replace(world.runtime.profile, ceilings=few))
+        world.web = create_app(replace(settings, request_rates=True), served).test_client()
+        assert {one["id"] for one in lines(world.get("camille", file))} == mine
+        assert world.get("camille", place).status_code == 429
 
     def test_few_files_are_sent_at_once_and_one_caller_leaves_room_for_others(self, world):
         for number in range(3):

@@ -213,6 +213,12 @@ class TestTheRequest:
         path = f"{DOCUMENTS}&{'&'.join(by_id)}&{by_id[0]}"
         assert documents(world, "camille", path) == set(mine[:2])
 
+    def test_a_file_of_a_person_takes_from_fewer_spaces_when_more_filters_are_joined(self, world):
+        world.publish()
+        filters = "&".join(f"_typeFilter=DocumentReference%3F_id%3D{number}" for number in range(60))
+        place = planned(world, "camille", f"{DOCUMENTS}&{filters}")
+        assert len(files(world, "camille", place)["DocumentReference"]) == 1
+
     def test_elements_shorten_what_is_sent(self, world):
         world.publish()
         place = planned(world, "camille", f"{DOCUMENTS}&_elements=type,DocumentReference.category,List.subject")

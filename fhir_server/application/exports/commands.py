@@ -170,11 +170,22 @@ def _recording(runtime: Runtime, caller: Caller, audited: AuditedInteraction, de
         raise
 
 
+@dataclass(frozen=True, slots=True)
+class Guards:
+    """What is asked while a file is sent. goes_on: before each page, whether the caller's token still holds.
+
+    before_more: called before each page but the first of a search: it waits until the caller may do one more search.
+    """
+
+    goes_on: Callable[[], bool]
+    before_more: Callable[[], None]
+
+
 @dataclass(slots=True)
 class File:
     """One file of a job while it is sent. row: its type. searches: whose results are joined. spaces: taken from.
 
-    goes_on: asked before each page whether the caller's token still holds. left_out: how many spaces were closed.
+    left_out: how many searches were refused.
     """
 
     runtime: Runtime
@@ -183,7 +194,7 @@ class File:
     row: ResourceType
     searches: Sequence[Wanted]
     spaces: Sequence[PatientId]
-    goes_on: Callable[[], bool]
+    guards: Guards
     left_out: int = field(default=0)
 
     def pages(self) -> Iterator[tuple[Shown, ...]]:
@@ -210,7 +221,9 @@ class File:
     def _of_space(self, space: PatientId, wanted: Wanted) -> Iterator[tuple[Shown, ...]]:
         after: Place | None = None
         while True:
-            if not self.goes_on():
+            if after is not None:
+                self.guards.before_more()
+            if not self.guards.goes_on():
                 raise ExportStopped
             found = self._page(_in(self.row, space, wanted, after))
             if found is None:

@@ -7,6 +7,7 @@ Source: docs/adr/0120-exports-are-plans.md; docs/adr/0070-an-outbox-in-the-trans
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from time import monotonic, sleep
 
 import msgspec
 
@@ -56,7 +57,7 @@ def plan_some(runtime: Runtime, message: Pending) -> Change:
 
     Raises: Later during a lockdown.
     """
-    step = _DECODER.decode(message.body)
+    step, began = _DECODER.decode(message.body), monotonic()
     job = jobs.find(runtime, step.job)
     if job is None or job.is_planned:
         return NOTHING
@@ -65,6 +66,7 @@ def plan_some(runtime: Runtime, message: Pending) -> Change:
     looked, found = _looked_at(runtime, job, step.after)
     step, is_last = _stored(runtime, job, step, found), len(looked) < SPACES_AT_ONCE
     if not is_last:
+        sleep(monotonic() - began)  # requests get half of the processor's time, however many spaces there are
         following = replace(step, number=step.number + 1, after=looked[-1])
         return Change((), outbox=(message_of(runtime, following),))
     if step.carried:
@@ -88,7 +90,8 @@ def _size(runtime: Runtime, job: Job) -> int:
     most = limits.in_force().export_spaces
     if job.granted.requester.kind is RequesterKind.SYSTEM:
         return most
-    return min(most, runtime.profile.ceilings.requests_a_second)
+    searches = max(len(part.queries) for part in job.asked.parts)
+    return min(most, max(1, runtime.profile.ceilings.requests_a_second // searches))
 
 
 def _looked_at(runtime: Runtime, job: Job, after: PatientId) -> tuple[tuple[PatientId, ...], tuple[PatientId, ...]]:

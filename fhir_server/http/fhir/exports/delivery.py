@@ -14,7 +14,7 @@ from flask import Response
 from consent_rules.vocabulary import PatientId
 from fhir_server.application.core.runtime import Runtime
 from fhir_server.application.exports import commands, jobs
-from fhir_server.application.exports.commands import File
+from fhir_server.application.exports.commands import File, Guards
 from fhir_server.application.exports.jobs import Job
 from fhir_server.application.reading.search import Wanted
 from fhir_server.domain import bodies
@@ -91,8 +91,9 @@ def file(job: str, number: int) -> Response:
     """
     served, caller = runtime(), current_caller()
     found, part, spaces = commands.slice_of(served, caller, job, number)
-    request_rates.demand_for_export(caller, served.profile.ceilings, len(spaces))
-    sent = _file_of(served, found, part, spaces)
+    meter = request_rates.meter_of(caller, served.profile.ceilings)
+    sent = _file_of(served, found, part, spaces, meter.wait)
+    meter.take(len(spaces) * len(sent.searches) - 1)  # this request is counted already
     place = STREAMS.enter(found.owner)
 
     def finish() -> None:
@@ -117,11 +118,13 @@ def errors(job: str) -> Response:
     return Response(line + b"\n", 200, [("Cache-Control", "no-store")], content_type=NDJSON)
 
 
-def _file_of(served: Runtime, job: Job, number: int, spaces: tuple[PatientId, ...]) -> File:
-    part = job.asked.parts[number]
-    caller, row, authorization = current_caller(), REGISTRY[part.type], header("Authorization")
+def _file_of(
+    served: Runtime, job: Job, number: int, spaces: tuple[PatientId, ...], before_more: Callable[[], None]
+) -> File:
+    part, authorization = job.asked.parts[number], header("Authorization")
     searches = [_wanted(served, part.type, query) for query in part.queries]
-    return File(served, caller, job, row, searches, spaces, lambda: is_in_force(served, authorization))
+    guards = Guards(lambda: is_in_force(served, authorization), before_more)
+    return File(served, current_caller(), job, REGISTRY[part.type], searches, spaces, guards)
 
 
 def _wanted(served: Runtime, type_: str, query: tuple[tuple[str, str], ...]) -> Wanted:
