@@ -56,6 +56,25 @@ def test_every_stated_parameter_is_understood(shared_world: World, type_, name, 
             assert f"{name}=" in answer.get_json()["link"][0]["url"]
 
 
+@pytest.mark.parametrize("type_", [name for name, row in REGISTRY.items() if Interaction.SEARCH in row.interactions])
+def test_every_stated_include_is_understood_and_no_other(shared_world: World, type_):
+    stated = {name: STATED[type_].get(name, []) for name in ("searchInclude", "searchRevInclude")}
+    camille = shared_world.ids["camille"]
+    start = f"/{type_}?patient={camille}" if type_ in OF_A_PATIENT else f"/{type_}?_id={camille}"
+    strict = {"Prefer": "handling=strict"}
+    for name, values in zip(("_include", "_revinclude"), stated.values(), strict=True):
+        for value in values:
+            answer = shared_world.get("camille", f"{start}&{name}={value}", **strict)
+            assert answer.status_code == 200, answer.get_data(as_text=True)
+        for value in (
+            f"{type_}:identifier",
+            f"{type_}:nothing",
+            "Nothing:patient",
+            "AuditEvent:agent" if type_ != "AuditEvent" else "x",
+        ):
+            assert shared_world.get("camille", f"{start}&{name}={value}", **strict).status_code == 400
+
+
 @pytest.mark.parametrize("type_", OF_A_PATIENT)
 def test_naming_the_patient_by_number_is_stated_where_it_is_understood(type_):
     stated = {param["name"] for param in STATED[type_]["searchParam"]}
