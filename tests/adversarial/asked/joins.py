@@ -6,7 +6,6 @@ BY_ID = (
     f"{_DOCUMENTS}relatesto:DocumentReference._id={{%s}}", f"{_DOCUMENTS}related:DocumentReference._id={{%s}}",
     "/List?patient={space}&item:DocumentReference._id={%s}", "/Consent?patient={space}&data:DocumentReference._id={%s}",
     "/Provenance?patient={space}&target:DocumentReference._id={%s}",
-    f"{_DOCUMENTS}_has:List:item:item=DocumentReference/{{%s}}",
     "/Patient?_id={space}&_has:DocumentReference:subject:_id={%s}",
     f"{_DOCUMENTS}_id={{%s}}&_include=*", f"{_DOCUMENTS}_id={{%s}}&_revinclude=*",
     "/Patient/{space}/DocumentReference?_id={%s}",
